@@ -1,0 +1,128 @@
+/* arena.h - the shared mapping, and one process's view of it (rd_store).
+ *
+ * Layout of the mapping, all of it reached by offsets (rd_ref), since every process maps it elsewhere:
+ *
+ *   header | worker blocks | shards | region table | regions ...
+ *
+ * The mapping is as large as max_memory may ever become; pages that were never touched cost nothing. max_memory is
+ * enforced as a number of regions in use. */
+#ifndef RD_ARENA_H
+#define RD_ARENA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base.h"
+#include "stats.h"
+
+#define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1" */
+#define RD_LAYOUT 1u                   /* raised by every change of what lies in the arena */
+#define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
+#define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
+#define RD_MAX_WORKERS 256u
+#define RD_MAX_SHARDS 4096u
+#define RD_SLOTS 32u /* index slots of a shard: one a live database, the others being emptied or free */
+
+typedef enum rd_policy {
+  RD_NOEVICTION,
+  RD_ALLKEYS_LRU,
+  RD_ALLKEYS_LFU,
+  RD_ALLKEYS_RANDOM,
+  RD_ALLKEYS_S3FIFO,
+  RD_VOLATILE_LRU,
+  RD_VOLATILE_LFU,
+  RD_VOLATILE_RANDOM,
+  RD_VOLATILE_TTL,
+  RD_POLICIES
+} rd_policy;
+
+typedef struct rd_header rd_header;
+typedef struct rd_shard rd_shard;
+typedef struct rd_region rd_region;
+typedef struct rd_worker rd_worker;
+
+/* A clock for durations (nanoseconds, monotonic): slow log and latency figures. The core reads no other. */
+typedef uint64_t rd_clock(void);
+
+/* One process's view of an arena. Not thread-safe: one a thread. */
+typedef struct rd_store {
+  uint8_t *base;
+  uint64_t size;
+  int fd; /* borrowed */
+  rd_header *head;
+  rd_worker *worker; /* this process's block: counters */
+  rd_shard *shards;
+  rd_region *regions;
+  uint32_t num_shards;
+  uint32_t shard_shift; /* shard = hash >> shard_shift; 64 with one shard */
+  uint64_t seed[2];
+  uint64_t now_ms; /* milliseconds since the epoch, as of the batch */
+  uint64_t rng;
+  rd_clock *clock; /* may be NULL: no durations */
+  bool no_touch;   /* CLIENT NO-TOUCH of the running session */
+  uint32_t dirty;  /* shard + 1 that this process has marked dirty */
+  const void *pin; /* an item that reserve must neither evict nor move */
+  uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
+} rd_store;
+
+static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }
+static inline rd_ref rd_ref_of(const rd_store *st, const void *p) { return (rd_ref)((const uint8_t *)p - st->base); }
+static inline uint32_t rd_shard_of(const rd_store *st, uint64_t hash) {
+  return st->shard_shift == 64 ? 0 : (uint32_t)(hash >> st->shard_shift);
+}
+
+/* Next number of a xorshift generator: eviction samples, LFU's dice. */
+static inline uint64_t rd_random_u64(rd_store *st) {
+  uint64_t x = st->rng;
+  x ^= x << 13;
+  x ^= x >> 7;
+  x ^= x << 17;
+  return st->rng = x;
+}
+
+typedef struct rd_options {
+  uint64_t max_memory; /* bytes; 0: all of map_size */
+  uint64_t map_size;   /* bytes of address space, and the most that max_memory may grow to; 0: max_memory */
+  uint32_t num_shards; /* power of two, 1 .. RD_MAX_SHARDS */
+  rd_policy policy;
+  uint32_t sample_size; /* keys looked at for one eviction, 1 .. 64 */
+  uint64_t seed[2];     /* of the key hash: from a random source, so that nobody can aim at one shard */
+} rd_options;
+
+/* The least max_memory that `num_shards` can work in, in bytes. */
+uint64_t rd_min_memory(uint32_t num_shards);
+
+/* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
+ * reason in `err`. The descriptor stays the caller's. */
+int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
+/* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. */
+int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
+/* Take a worker slot: counters, liveness. -1 when all are taken. */
+int rd_worker_join(rd_store *st);
+void rd_worker_leave(rd_store *st);
+void rd_detach(rd_store *st);
+
+/* max_memory at run time; 0 or a reason (a string) why not. Growing is immediate. Shrinking evicts as far as the policy
+ * allows, `budget` regions a call; rd_shrink_step goes on and says true when the limit is reached. */
+const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
+bool rd_shrink_step(rd_store *st, uint32_t budget);
+uint64_t rd_max_memory(const rd_store *st);
+uint64_t rd_used_memory(const rd_store *st); /* exact: header, tables, index, items, allocator headers */
+uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
+void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
+rd_policy rd_get_policy(const rd_store *st);
+const char *rd_policy_name(rd_policy policy);
+
+/* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
+ * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on there
+ * at the next call. Returns true when a full round found nothing left to do. */
+bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
+
+/* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */
+int rd_check(rd_store *st, char *err, size_t errlen);
+
+/* Sum a counter over all workers, those that are gone included. */
+uint64_t rd_counter(const rd_store *st, rd_stat stat);
+void rd_reset_stats(rd_store *st);
+
+#endif

@@ -1,0 +1,56 @@
+/* base.h - the few things every file of the core uses.
+ *
+ * The core includes no Python.h, reads no clock, logs nothing and has no mutable globals. */
+#ifndef RD_BASE_H
+#define RD_BASE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define RD_LIKELY(x) __builtin_expect(!!(x), 1)
+#define RD_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define RD_PREFETCH(p) __builtin_prefetch((p))
+#define RD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* Bounds on what a client may send. Each has a test at N and at N + 1. */
+#define RD_MAX_INLINE 65536u                 /* bytes of an inline command's line, and of any header line */
+#define RD_MAX_ARGS 1048576u                 /* arguments of one command */
+#define RD_MAX_BULK (512ull * 1024 * 1024)   /* bytes of one argument, and of a value */
+#define RD_MAX_KEY (1024u * 1024)            /* bytes of a key */
+#define RD_MAX_ARGS_NOAUTH 10u               /* the same, before authentication */
+#define RD_MAX_BULK_NOAUTH 16384u
+
+#define RD_DATABASES 16u
+
+/* A reference into the arena: a byte offset from its start. 0 refers to nothing. */
+typedef uint64_t rd_ref;
+
+/* A stretch of bytes that somebody else owns. */
+typedef struct rd_bytes {
+  const uint8_t *data;
+  size_t len;
+} rd_bytes;
+
+/* Unaligned little-endian-host loads and stores; the arena is not meant to travel between machines. */
+static inline uint16_t rd_ld16(const void *p) {
+  uint16_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+static inline uint32_t rd_ld32(const void *p) {
+  uint32_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+static inline uint64_t rd_ld64(const void *p) {
+  uint64_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+static inline void rd_st32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+static inline void rd_st64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
+
+#endif

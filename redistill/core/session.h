@@ -1,0 +1,94 @@
+/* session.h - one client's conversation: bytes in, replies out, in request order.
+ *
+ * The owner (the daemon's protocol) calls feed with what it read, writes out what is in the output, and does what the
+ * status says. A session never blocks and never calls back.
+ *
+ *     status = rd_session_feed(s, data, len, now);
+ *     for (;;) {
+ *       write rd_session_output(s), rd_session_consumed(s, written);
+ *       if (status == RD_CONTROL) answer the command; status = rd_session_resume(s, now);
+ *       else break;
+ *     }
+ */
+#ifndef RD_SESSION_H
+#define RD_SESSION_H
+
+#include "command.h"
+
+typedef struct rd_session rd_session;
+
+typedef enum rd_status {
+  RD_MORE = 0,    /* all that was whole has been executed; feed more */
+  RD_CONTROL = 1, /* a command of the control plane: read it with rd_session_argc/arg, answer, then resume */
+  RD_CLOSE = 2,   /* after QUIT or a protocol error: write the output, then close; what follows is ignored */
+  RD_FULL = 3,    /* the output holds output_high bytes or more: write it, then resume */
+  RD_PAUSED = 4,  /* CLIENT PAUSE holds this session's next command: resume when the pause has ended */
+} rd_status;
+
+typedef struct rd_limits {
+  uint32_t batch_size;   /* commands parsed ahead so that their memory is on its way, 1 .. 64 */
+  uint64_t output_high;  /* bytes of output at which the session stops executing */
+  uint64_t query_limit;  /* bytes of unexecuted input a session may hold (Redis: client-query-buffer-limit) */
+  uint64_t multi_limit;  /* bytes of queued commands in MULTI */
+} rd_limits;
+
+rd_session *rd_session_new(rd_store *st, const rd_limits *limits); /* NULL: no memory */
+void rd_session_free(rd_session *s);                               /* ends its watches too */
+
+rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
+/* Go on after RD_CONTROL, RD_FULL or RD_PAUSED. */
+rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
+
+/* What is to be written. Valid until the next call on the session. */
+rd_bytes rd_session_output(const rd_session *s);
+void rd_session_consumed(rd_session *s, size_t n);
+
+/* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers). */
+const rd_command *rd_session_command(const rd_session *s);
+uint32_t rd_session_argc(const rd_session *s);
+rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
+/* Append a whole reply, RESP in the session's version. An answer that begins with '-' counts as an error. */
+void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
+/* Bytes that are no answer to a command (a push). */
+void rd_session_push(rd_session *s, const uint8_t *data, size_t len);
+
+/* State that the control plane reads and sets. */
+typedef struct rd_session_state {
+  uint32_t db;
+  uint8_t resp;           /* 2 or 3 */
+  bool authenticated;
+  bool no_touch, no_evict;
+  bool close_after_reply; /* QUIT, CLIENT KILL of oneself: RD_CLOSE follows the answer */
+  uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while it runs) */
+  bool in_multi;
+  uint32_t multi_queued;  /* commands queued */
+  uint64_t multi_bytes;
+  uint32_t watching;      /* keys */
+  uint64_t query_bytes;   /* unexecuted input held */
+  uint64_t query_cap;     /* bytes allocated for it */
+  uint64_t output_bytes, output_cap;
+  uint64_t commands;      /* executed */
+  const rd_command *last; /* the last command, NULL before the first */
+} rd_session_state;
+
+rd_session_state *rd_session_state_of(rd_session *s);
+/* RESET: leave MULTI, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
+void rd_session_reset(rd_session *s);
+
+/* Pauses of all sessions of this process's store (CLIENT PAUSE). 0: none, 1: writes, 2: all. */
+void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
+
+/* ---- slow commands. A ring of the last ones; the owner drains it after feed when `pending` is not 0. ---- */
+
+typedef struct rd_slow_entry {
+  uint64_t id; /* counts up */
+  uint64_t nanoseconds;
+  const rd_command *command;
+  uint64_t now_ms;
+  const rd_session *session;
+  uint32_t argc;       /* of the command; the text below holds up to 32 arguments of up to 128 bytes, as Redis */
+  uint32_t text_len;
+  uint8_t text[4608];  /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
+} rd_slow_entry;
+
+#endif

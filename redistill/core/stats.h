@@ -1,0 +1,58 @@
+/* stats.h - what the core counts. Each worker counts in a block of its own; readers sum over the blocks. */
+#ifndef RD_STATS_H
+#define RD_STATS_H
+
+#include "base.h"
+
+/* X(name): one 64-bit counter. The names are those of INFO where Redis has one. */
+#define RD_STATS(X)             \
+  X(total_commands_processed)   \
+  X(keyspace_hits)              \
+  X(keyspace_misses)            \
+  X(expired_keys)               \
+  X(evicted_keys)               \
+  X(evicted_regions)            \
+  X(total_error_replies)        \
+  X(unexpected_error_replies)   \
+  X(protocol_errors)            \
+  X(total_net_input_bytes)      \
+  X(total_net_output_bytes)     \
+  X(total_reads_processed)      \
+  X(total_writes_processed)     \
+  X(oom_errors)                 \
+  X(shards_lost)                \
+  X(index_splits)               \
+  X(expire_cycle_ns)
+
+typedef enum rd_stat {
+#define RD_STAT_ENUM(name) RD_STAT_##name,
+  RD_STATS(RD_STAT_ENUM)
+#undef RD_STAT_ENUM
+      RD_STAT_COUNT
+} rd_stat;
+
+#define RD_COMMAND_IDS 320u   /* commands and subcommands of the table, flattened */
+#define RD_LATENCY_BUCKETS 36u /* bucket i counts durations below 2^i microseconds ... see rd_latency_bucket */
+#define RD_ERROR_CODES 48u
+#define RD_ERROR_NAME 24u
+
+typedef struct rd_command_stats {
+  uint64_t calls;
+  uint64_t nanoseconds;
+  uint64_t rejected; /* refused before it ran: arity, NOAUTH, OOM by the dispatcher ... */
+  uint64_t failed;   /* ran, and answered an error */
+  uint32_t histogram[RD_LATENCY_BUCKETS];
+} rd_command_stats;
+
+typedef struct rd_error_stats {
+  char code[RD_ERROR_NAME]; /* first word of the error, e.g. "WRONGTYPE"; "" ends the list */
+  uint64_t count;
+} rd_error_stats;
+
+typedef struct rd_counters {
+  uint64_t value[RD_STAT_COUNT];
+  rd_error_stats errors[RD_ERROR_CODES];
+  rd_command_stats commands[RD_COMMAND_IDS];
+} rd_counters;
+
+#endif

@@ -1,0 +1,125 @@
+/* store.h - the keyspace as commands see it.
+ *
+ * A command runs with the shards of all its keys locked (the dispatcher does that from the command table); it looks
+ * keys up, reads values in place, and changes them through the calls below. Commands without declared keys (SCAN,
+ * KEYS, FLUSHALL ...) use the calls at the end, which lock for themselves.
+ *
+ * An rd_item pointer stays valid until the next call that may allocate (marked ALLOCATES) on a key of the same shard,
+ * or until the command ends. Calls that allocate fail with RD_OOM and then leave every value as it was.
+ *
+ * Crash safety: the first change of a shard in a command marks the shard dirty, the command's end (or the first
+ * change of another shard) marks it clean. A process that dies in between loses that one shard. */
+#ifndef RD_STORE_H
+#define RD_STORE_H
+
+#include "arena.h"
+#include "base.h"
+
+typedef struct rd_item rd_item; /* one key with its value, in the arena */
+
+typedef enum rd_result { RD_OK = 0, RD_OOM = 1 } rd_result;
+
+typedef enum rd_type { RD_STRING = 0, RD_LIST = 1, RD_SET = 2, RD_ZSET = 3, RD_HASH = 4 } rd_type;
+
+/* How a string came to be; only OBJECT ENCODING tells them apart (see rd_item_encoding). */
+typedef enum rd_encoding { RD_ENC_AUTO = 0, RD_ENC_RAW = 1 } rd_encoding;
+
+#define RD_NO_EXPIRY INT64_MAX /* an expiry in milliseconds since the epoch, or this */
+#define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
+
+/* A key of a command: its bytes, its hash (rd_hash) and the database slot it is looked up in. */
+typedef struct rd_key {
+  const uint8_t *data;
+  uint32_t len;
+  uint32_t slot;
+  uint64_t hash;
+} rd_key;
+
+/* Prepare the key `bytes` of logical database `db`. Never fails; the length was checked by the parser. */
+rd_key rd_key_of(rd_store *st, rd_bytes bytes, unsigned db);
+
+/* ---- lookup. An expired key is deleted on sight and is absent. ---- */
+
+/* For reading: counts a hit or a miss, updates the access state that eviction uses. NULL: absent. */
+rd_item *rd_find_read(rd_store *st, const rd_key *key);
+/* For writing: updates the access state, counts nothing. */
+rd_item *rd_find_write(rd_store *st, const rd_key *key);
+/* Leaves no trace (OBJECT, TTL, TYPE ... as Redis's NOTOUCH; counts a hit or a miss if `count`). */
+rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count);
+
+/* ---- reading an item ---- */
+
+rd_type rd_item_type(const rd_item *it);
+rd_encoding rd_item_encoding(const rd_item *it);
+int64_t rd_item_expiry(const rd_item *it); /* ms since the epoch, or RD_NO_EXPIRY */
+uint64_t rd_item_len(const rd_item *it);   /* bytes of the value */
+/* The whole value when it lies in one piece (always so up to RD_FLAT_MAX bytes of key and value), else NULL. */
+const uint8_t *rd_item_flat(const rd_item *it);
+#define RD_FLAT_MAX 8000u
+/* The longest piece of the value that starts at `off` (off < len). */
+rd_bytes rd_item_piece(rd_store *st, const rd_item *it, uint64_t off);
+/* Copy [off, off + len) of the value, which must exist, to `dst`. */
+void rd_item_read(rd_store *st, const rd_item *it, uint64_t off, void *dst, uint64_t len);
+uint32_t rd_item_key_len(const rd_item *it);
+void rd_item_key(rd_store *st, const rd_item *it, void *dst);
+uint64_t rd_item_memory(rd_store *st, const rd_item *it); /* arena bytes it holds, its share of the index included */
+uint64_t rd_item_idle_ms(rd_store *st, const rd_item *it);
+unsigned rd_item_freq(rd_store *st, const rd_item *it); /* 0..255, LFU with decay (0..3 for S3-FIFO) */
+/* RESTORE's IDLETIME and FREQ; the one that the policy does not use is ignored. */
+void rd_item_set_idle(rd_store *st, rd_item *it, uint64_t idle_ms);
+void rd_item_set_freq(rd_store *st, rd_item *it, unsigned freq);
+
+/* ---- changing. Each call tells watchers of the key (rd_touched). ---- */
+
+/* Set the key to a string of `parts` pieces, one after another; insert or replace. ALLOCATES. The pieces must not lie
+ * in the arena. */
+rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
+                       rd_encoding enc);
+rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc);
+/* Make the value of an existing string `len` bytes long: longer ones are filled with zeros, shorter ones cut. TTL
+ * stays. *item is set to the item, which may have moved. ALLOCATES when it grows. */
+rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t len, rd_encoding enc);
+/* Overwrite [off, off + len) of the value, which must exist. Never fails. */
+void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len);
+/* Set or remove (RD_NO_EXPIRY) the expiry. *item may move. ALLOCATES when the key had none. */
+rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry);
+/* Delete the key; false when there was none. */
+bool rd_delete(rd_store *st, const rd_key *key);
+/* Make `dst` a copy of `src` (value, type, encoding, expiry), replacing what was there. Both shards must be locked.
+ * ALLOCATES. */
+rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst);
+
+/* ---- the whole keyspace; each call locks for itself, shard by shard ---- */
+
+uint64_t rd_count(rd_store *st, unsigned db);         /* keys, the expired but not yet swept included, as in Redis */
+uint64_t rd_count_volatile(rd_store *st, unsigned db);
+int64_t rd_average_ttl(rd_store *st, unsigned db);    /* ms, estimated; 0 when none */
+void rd_flush_db(rd_store *st, unsigned db);          /* memory is given back in the background when the db is large */
+void rd_flush_all(rd_store *st);
+void rd_swap_db(rd_store *st, unsigned a, unsigned b);
+
+/* Called with the shard locked, for an item that is not expired; it must not change the store. */
+typedef void rd_visit(void *arg, rd_store *st, const rd_item *it);
+/* One step of SCAN: visit the keys of at least one bucket from `cursor` on, and return the next cursor, 0 at the end.
+ * Start with 0. A key that is there from the first call to the last is visited at least once, however the index grows
+ * or shrinks meanwhile. Any cursor value is safe. */
+uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, void *arg);
+/* Visit one key at random. false: the database is empty. */
+bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg);
+
+/* ---- WATCH: a key's watcher learns whether the key was changed, deleted, expired or evicted since. ---- */
+
+typedef struct rd_watch {
+  rd_ref ref;       /* of the watch's record in the arena */
+  uint64_t hash;
+  uint32_t slot;
+  uint32_t version;
+  uint64_t epoch;   /* of the shard: a shard that was emptied changed every key */
+  int64_t expiry;   /* of the key when the watch began, so that its passing counts as a change */
+} rd_watch;
+/* Begin and end a watch; each locks the key's shard itself unless it is held. RD_OOM: nothing is watched. */
+rd_result rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
+bool rd_watch_changed(rd_store *st, const rd_watch *w);
+void rd_watch_end(rd_store *st, rd_watch *w);
+
+#endif
