@@ -1,0 +1,35 @@
+/* cmd.h - the commands that the core executes itself, one function each (cmd_*.c). The command table points here. */
+#ifndef RD_CMD_H
+#define RD_CMD_H
+
+#include "command.h"
+
+/* ---- connection and transactions (session.c, multi.c) ---- */
+
+/* ---- end of connection and transactions ---- */
+
+/* ---- strings, bitmaps, HyperLogLog (cmd_string.c, cmd_bitmap.c, cmd_bitfield.c, cmd_hll.c, cmd_lcs.c) ---- */
+
+/* ---- end of strings ---- */
+
+/* ---- keys (cmd_key.c, cmd_expire.c, cmd_scan.c, cmd_object.c, cmd_dump.c) ---- */
+
+rd_command_fn rd_cmd_del, rd_cmd_unlink, rd_cmd_exists, rd_cmd_touch, rd_cmd_type;
+rd_command_fn rd_cmd_rename, rd_cmd_renamenx, rd_cmd_copy, rd_cmd_move;
+
+rd_command_fn rd_cmd_expire, rd_cmd_pexpire, rd_cmd_expireat, rd_cmd_pexpireat;
+rd_command_fn rd_cmd_ttl, rd_cmd_pttl, rd_cmd_expiretime, rd_cmd_pexpiretime, rd_cmd_persist;
+
+/* These walk the whole keyspace and lock for themselves (RD_OWN_LOCKS). */
+rd_command_fn rd_cmd_keys, rd_cmd_scan, rd_cmd_randomkey, rd_cmd_dbsize;
+rd_command_fn rd_cmd_flushdb, rd_cmd_flushall, rd_cmd_swapdb;
+
+rd_command_fn rd_cmd_object_encoding, rd_cmd_object_freq, rd_cmd_object_idletime, rd_cmd_object_refcount;
+rd_command_fn rd_cmd_object_help;
+rd_command_fn rd_cmd_memory_usage;
+
+rd_command_fn rd_cmd_dump, rd_cmd_restore;
+
+/* ---- end of keys ---- */
+
+#endif
