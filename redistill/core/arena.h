@@ -19,7 +19,7 @@
 #define RD_LAYOUT 1u                   /* raised by every change of what lies in the arena */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
-#define RD_MAX_WORKERS 256u
+#define RD_MAX_WORKERS 64u
 #define RD_MAX_SHARDS 4096u
 #define RD_SLOTS 32u /* index slots of a shard: one a live database, the others being emptied or free */
 
@@ -121,6 +121,10 @@ bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 /* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */
 int rd_check(rd_store *st, char *err, size_t errlen);
 
+/* This worker's own counters. */
+rd_counters *rd_my_counters(rd_store *st);
+/* Worker w's block, NULL when it was never used. w < RD_MAX_WORKERS. */
+const rd_counters *rd_worker_counters(const rd_store *st, uint32_t w);
 /* Sum a counter over all workers, those that are gone included. */
 uint64_t rd_counter(const rd_store *st, rd_stat stat);
 void rd_reset_stats(rd_store *st);

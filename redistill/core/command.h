@@ -17,6 +17,8 @@ typedef struct rd_call {
   unsigned db;
   uint32_t argc;
   const rd_bytes *argv; /* argv[0] is the command's name; for a subcommand argv[1] is its name */
+  uint32_t first_pos;   /* rd_call_key(first_pos) is first_key, hashed ahead; 0: nothing is */
+  rd_key first_key;
 } rd_call;
 
 typedef void rd_command_fn(rd_call *call);
@@ -47,32 +49,98 @@ enum {
   RD_OWN_LOCKS = 1 << 25,     /* takes the locks it needs itself: FLUSHALL, SCAN, SWAPDB ... */
 };
 
-/* A command or a subcommand. */
+/* Categories of ACL CAT, in the order in which COMMAND INFO reports them. */
+enum {
+  RD_ACL_KEYSPACE = 1 << 0,
+  RD_ACL_READ = 1 << 1,
+  RD_ACL_WRITE = 1 << 2,
+  RD_ACL_SET = 1 << 3,
+  RD_ACL_SORTEDSET = 1 << 4,
+  RD_ACL_LIST = 1 << 5,
+  RD_ACL_HASH = 1 << 6,
+  RD_ACL_STRING = 1 << 7,
+  RD_ACL_BITMAP = 1 << 8,
+  RD_ACL_HYPERLOGLOG = 1 << 9,
+  RD_ACL_GEO = 1 << 10,
+  RD_ACL_STREAM = 1 << 11,
+  RD_ACL_PUBSUB = 1 << 12,
+  RD_ACL_ADMIN = 1 << 13,
+  RD_ACL_FAST = 1 << 14,
+  RD_ACL_SLOW = 1 << 15,
+  RD_ACL_BLOCKING = 1 << 16,
+  RD_ACL_DANGEROUS = 1 << 17,
+  RD_ACL_CONNECTION = 1 << 18,
+  RD_ACL_TRANSACTION = 1 << 19,
+  RD_ACL_SCRIPTING = 1 << 20,
+};
+
+/* Where keys stand in argv and what the command does with them: COMMAND INFO's key specs, always begin_search "index"
+ * and find_keys "range". */
+typedef struct rd_key_spec {
+  const char *flags; /* in COMMAND INFO's words and order, e.g. "RW access update"; NULL ends the list */
+  const char *notes; /* or NULL */
+  int begin;         /* argv position of the first key */
+  int last;          /* of the last key: relative to begin; negative counts from the end of argv */
+  int step;
+} rd_key_spec;
+
+#define RD_MAX_KEY_SPECS 2u
+
+/* A command or a subcommand. All strings are ASCII without quotes or control bytes.
+ *
+ * `arguments` says in one line what COMMAND DOCS says as a tree. Arguments are separated by spaces:
+ *
+ *     name          a string                       name:type  of another type: integer, double, pattern, unix-time ...
+ *     name#0        a key, of key spec 0           NX         a word of its own ("pure-token" nx)
+ *     EX=name:type  the word EX, then the value    name{ a | b }  one of them       name( a b )  a block
+ *
+ * with a `?` before what is optional, and behind it, in this order, `*` for what may be repeated (`*+` when its word is
+ * repeated, too), `@6.2.0` for the version that brought it, `!2.8.12` for the one that deprecated it. */
 typedef struct rd_command {
-  const char *name;    /* lower case; of a subcommand its own word only */
-  const char *summary; /* one sentence without a full stop */
-  const char *since;   /* version of Redis that brought it */
-  const char *group;   /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
-  const char *complexity;
-  int arity;           /* as in Redis: negative means at least; counts the name */
+  const char *name;      /* lower case; of a subcommand its own word only */
+  const char *full_name; /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
+  const char *summary;   /* one sentence without a full stop */
+  const char *since;     /* version of Redis that brought it */
+  const char *group;     /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
+  const char *complexity; /* NULL when Redis names none */
+  int arity;             /* as in Redis: negative means at least; counts the name, and a subcommand's container */
   uint32_t flags;
-  uint32_t acl;        /* category bits, see command.c */
+  uint32_t acl;          /* RD_ACL_ bits, the implied ones included */
   int first_key, last_key, key_step; /* as in Redis: 1, 1, 1 for GET; 1, -1, 2 for MSET; 0, 0, 0 for none */
-  const char *key_flags; /* of COMMAND INFO's key specs, e.g. "RW access update"; "" without keys */
-  const char *tips;    /* space-separated, "" for none */
-  rd_command_fn *run;  /* NULL for the control plane's */
+  rd_key_spec key_specs[RD_MAX_KEY_SPECS];
+  const char *tips;             /* space-separated; NULL for none */
+  const char *arguments;        /* NULL for none */
+  const char *deprecated_since; /* NULL unless it is; then replaced_by says what by */
+  const char *replaced_by;
+  rd_command_fn *run; /* NULL for the control plane's, and for a container without a meaning of its own */
   const struct rd_command *subcommands; /* ends with a NULL name; NULL when there are none */
-  uint16_t id;         /* place in the counters; set in the table's order */
+  uint16_t id; /* RD_ID_...: place in the counters, below rd_command_count() */
 } rd_command;
 
 /* Find by name, any case; NULL when unknown. `argc`/`argv` decide the subcommand where there are any: when the
- * container is known but the subcommand is not, the container is returned and *unknown_sub is set. */
+ * container is known but the subcommand is not, the container is returned and *unknown_sub is set (false in all other
+ * cases). A container named alone is returned as such. A few nanoseconds, whatever the name. */
 const rd_command *rd_command_find(const rd_bytes *argv, uint32_t argc, bool *unknown_sub);
-/* The table, ends with a NULL name. */
-const rd_command *rd_command_table(void);
+/* The same by full name: "get", "CLIENT|LIST". */
+const rd_command *rd_command_find_full(rd_bytes name);
+/* Commands and subcommands, by id: 0 .. rd_command_count() - 1, a container's subcommands right behind it. */
+uint16_t rd_command_count(void);
+const rd_command *rd_command_by_id(uint16_t id);
+/* "get", "client|list": what INFO commandstats and error texts call it. */
+static inline const char *rd_command_full_name(const rd_command *cmd) {
+  return cmd->full_name ? cmd->full_name : cmd->name;
+}
+/* Whether `argc` fits the arity. */
+static inline bool rd_command_arity_ok(const rd_command *cmd, uint32_t argc) {
+  return cmd->arity >= 0 ? argc == (uint32_t)cmd->arity : argc >= (uint32_t)-cmd->arity;
+}
+
 /* Positions in argv of the keys of this call, at most `cap` of them stored; the count, or -1 when the arguments make no
  * sense (as COMMAND GETKEYS: "Invalid arguments specified for command"). */
 int rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *positions, uint32_t cap);
+/* Flags of the key at `position` in this call, as COMMAND GETKEYSANDFLAGS reports them: those of its key spec, but for
+ * SET and BITFIELD, whose arguments decide. NULL when there is no key. */
+const char *rd_command_key_flags(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position);
 
 /* ---- arguments (args.c) ---- */
 
@@ -90,7 +158,7 @@ size_t rd_format_i64(char dst[RD_I64_TEXT], int64_t n);
 #define RD_LONG_DOUBLE_TEXT 5200
 size_t rd_format_long_double(char *dst, size_t cap, long double v);
 
-/* Find argv[i] as a key in the call's database. */
+/* argv[i] as a key in the call's database. */
 rd_key rd_call_key(rd_call *call, uint32_t i);
 /* A read lookup that must be a string: the item, or NULL with *absent set, or NULL after a WRONGTYPE reply. */
 rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent);

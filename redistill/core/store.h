@@ -27,16 +27,21 @@ typedef enum rd_encoding { RD_ENC_AUTO = 0, RD_ENC_RAW = 1 } rd_encoding;
 #define RD_NO_EXPIRY INT64_MAX /* an expiry in milliseconds since the epoch, or this */
 #define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
 
-/* A key of a command: its bytes, its hash (rd_hash) and the database slot it is looked up in. */
+/* A key of a command: its bytes, its hash and its logical database. The hash does not depend on the database, so a key
+ * lies in the same shard in all of them. */
 typedef struct rd_key {
   const uint8_t *data;
   uint32_t len;
-  uint32_t slot;
+  uint32_t db;
   uint64_t hash;
 } rd_key;
 
 /* Prepare the key `bytes` of logical database `db`. Never fails; the length was checked by the parser. */
-rd_key rd_key_of(rd_store *st, rd_bytes bytes, unsigned db);
+rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db);
+/* Bring the key's bucket, then its item, on the way to the cache. Safe without any lock: what they read may be stale, and
+ * only a hint comes of it. Call the second some time after the first. */
+void rd_prefetch_bucket(const rd_store *st, const rd_key *key);
+void rd_prefetch_item(const rd_store *st, const rd_key *key);
 
 /* ---- lookup. An expired key is deleted on sight and is absent. ---- */
 
@@ -53,9 +58,10 @@ rd_type rd_item_type(const rd_item *it);
 rd_encoding rd_item_encoding(const rd_item *it);
 int64_t rd_item_expiry(const rd_item *it); /* ms since the epoch, or RD_NO_EXPIRY */
 uint64_t rd_item_len(const rd_item *it);   /* bytes of the value */
-/* The whole value when it lies in one piece (always so up to RD_FLAT_MAX bytes of key and value), else NULL. */
+/* The whole value when it lies in one piece (always so up to RD_FLAT_MAX bytes, unless the key is longer than
+ * 4,096 bytes), else NULL. */
 const uint8_t *rd_item_flat(const rd_item *it);
-#define RD_FLAT_MAX 8000u
+#define RD_FLAT_MAX 7900u
 /* The longest piece of the value that starts at `off` (off < len). */
 rd_bytes rd_item_piece(rd_store *st, const rd_item *it, uint64_t off);
 /* Copy [off, off + len) of the value, which must exist, to `dst`. */
@@ -107,19 +113,26 @@ uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, vo
 /* Visit one key at random. false: the database is empty. */
 bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg);
 
-/* ---- WATCH: a key's watcher learns whether the key was changed, deleted, expired or evicted since. ---- */
-
+/* ---- WATCH: has a key been changed, deleted, expired, evicted or flushed since? ----
+ *
+ * As in software transactional memory (TL2; Dice, Shalev and Shavit 2006) a watch is the value of a version counter that
+ * the key's hash picks from a table in the arena; changes count it up while anybody watches in that shard. Two keys that share a
+ * counter can make a transaction fail once too often (odds below 1 in 65,536 a write), never once too seldom. Nothing is
+ * allocated, and nothing is left behind by a watcher that dies but a shard that counts needlessly. */
 typedef struct rd_watch {
-  rd_ref ref;       /* of the watch's record in the arena */
   uint64_t hash;
+  uint32_t db;
   uint32_t slot;
   uint32_t version;
-  uint64_t epoch;   /* of the shard: a shard that was emptied changed every key */
-  int64_t expiry;   /* of the key when the watch began, so that its passing counts as a change */
+  uint32_t flushes;
+  uint64_t epoch;
+  int64_t expiry; /* its passing counts as a change */
+  bool existed;
+  rd_bytes key; /* the caller's; must live as long as the watch */
 } rd_watch;
-/* Begin and end a watch; each locks the key's shard itself unless it is held. RD_OOM: nothing is watched. */
-rd_result rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
+/* Each locks the key's shard unless it is held (then the lock stays held). key->data must outlive the watch. */
+void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
 bool rd_watch_changed(rd_store *st, const rd_watch *w);
-void rd_watch_end(rd_store *st, rd_watch *w);
+void rd_watch_end(rd_store *st, const rd_watch *w);
 
 #endif

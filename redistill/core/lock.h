@@ -1,0 +1,47 @@
+/* lock.h - the shards' locks, their dirty marks, and what happens after a process died with one.
+ *
+ * Each shard has one robust, process-shared mutex. A process that changes a shard marks it dirty first and clean when
+ * the change is whole, so whoever takes the lock of a dead owner knows: clean, nothing happened; dirty, the shard may be
+ * torn and is emptied. At most one shard is dirty in a process at any time: marking another cleans the first, which is
+ * right because every change is finished before the next begins. */
+#ifndef RD_LOCK_H
+#define RD_LOCK_H
+
+#include "store.h"
+
+/* Take a shard's lock; nothing happens when this process holds it. Returns whether it was taken by this call. */
+bool rd_lock_shard(rd_store *st, uint32_t shard);
+/* The same without waiting: 1 taken, 0 held by this process before, -1 somebody else has it. */
+int rd_trylock_shard(rd_store *st, uint32_t shard);
+/* Mark clean and release. */
+void rd_unlock_shard(rd_store *st, uint32_t shard);
+static inline bool rd_holds_shard(const rd_store *st, uint32_t shard) {
+  return (st->held[shard >> 6] >> (shard & 63)) & 1;
+}
+
+/* Take the locks of all keys' shards, in ascending order. */
+void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n);
+void rd_lock_all(rd_store *st);
+/* Release all that this process holds. */
+void rd_unlock_all(rd_store *st);
+
+/* The shard is about to change; its lock is held. */
+void rd_mark_dirty(rd_store *st, uint32_t shard);
+/* Whatever was marked is whole again. */
+void rd_mark_clean(rd_store *st);
+
+/* Empty a shard that is locked: its regions go back to the pool, its index is new. */
+void rd_empty_shard(rd_store *st, uint32_t shard);
+
+/* ---- the region pool, shared by all shards ---- */
+
+/* Take a region for a shard that is marked dirty. Its index, or UINT32_MAX when the limit is reached. */
+uint32_t rd_pool_take(rd_store *st, uint32_t shard);
+void rd_pool_give(rd_store *st, uint32_t region);
+/* Regions that could be taken now. */
+uint32_t rd_pool_free(const rd_store *st);
+void rd_pool_set_limit(rd_store *st, uint32_t regions);
+/* Give the pages of all free regions back to the system. */
+void rd_pool_trim(rd_store *st);
+
+#endif
