@@ -1,0 +1,240 @@
+"""The configuration: the file, then the environment over it, as one frozen value.
+
+`load` is all that the daemon needs at its start; `Config.replace` is CONFIG SET. Whatever is wrong is said in one line
+that names the place, the setting and the remedy, and nothing is replaced by a default in silence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import toml
+
+from redistill.settings import SECTIONS, SETTINGS, Logging, Memory, Performance, Security, Server, Setting, Value
+from redistill.values import Available, BadValue, check, is_loopback, parse
+
+DEFAULT_PATH = "/etc/redistill/redistill.toml"
+PATH_VARIABLE = "REDISTILL_CONFIG"
+MAX_FILE = 1024 * 1024
+"""Bytes that a configuration file or a password file may have."""
+
+_BY_NAME = {row.name: row for row in SETTINGS}
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text is one line for the operator: place, setting, remedy."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings, by section: ``config.server.port``."""
+
+    server: Server = field(default_factory=Server)
+    security: Security = field(default_factory=Security)
+    memory: Memory = field(default_factory=Memory)
+    logging: Logging = field(default_factory=Logging)
+    performance: Performance = field(default_factory=Performance)
+    path: str = ""
+    """The file it came from; empty when there was none."""
+    file_passwords: tuple[str, ...] = ()
+    """What security.password_file held when it was read."""
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """All passwords that are valid; empty: none is asked for."""
+        return self.security.password + self.file_passwords
+
+    def get(self, name: str) -> Value:
+        """The value of the setting ``section.key``."""
+        section, _, key = name.partition(".")
+        value: Value = getattr(getattr(self, section), key)
+        return value
+
+    def replace(self, changes: Mapping[str, Value]) -> Config:
+        """A configuration with `changes` (``section.key`` to value), or ConfigError when they do not fit together.
+
+        A new ``security.password_file`` is read.
+        """
+        return _checked(_with(self, changes), {name: f"CONFIG SET {_BY_NAME[name].wire_name}" for name in changes})
+
+
+def load(path: str | None, environ: Mapping[str, str], available: Available | None = None) -> Config:
+    """Read the configuration: the file `path`, then what the environment says in its place.
+
+    Without `path` it is the file that REDISTILL_CONFIG names, else `DEFAULT_PATH` if there is one, else none.
+    `available` is asked for the machine's memory when max_memory is a percentage of it. Raises ConfigError.
+    """
+    ask = available or machine_memory
+    if path is None:
+        path = environ.get(PATH_VARIABLE) or (DEFAULT_PATH if os.path.exists(DEFAULT_PATH) else "")
+    values: dict[str, Value] = {}
+    places: dict[str, str] = {}
+    for row, raw in _read(path) if path else ():
+        values[row.name] = _judge(path, row, raw, check, ask)
+        places[row.name] = path
+    for row in SETTINGS:
+        # An empty variable is one that is not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
+        if text := environ.get(row.environ, "") if row.environ else "":
+            if row.name == "server.port" and text.startswith("tcp://"):
+                raise ConfigError(
+                    f"{row.environ}: {row.name} = {text!r} was set by Kubernetes for a service named redis;"
+                    " set enableServiceLinks: false in the pod, or rename the service"
+                )
+            values[row.name] = _judge(row.environ, row, text, parse, ask)
+            places[row.name] = row.environ
+    return _checked(_with(Config(path=path), values), places)
+
+
+def machine_memory(root: str = "/") -> int:
+    """Bytes of memory that this process may use: the machine's, or its cgroup's limit where that is lower."""
+    with open(os.path.join(root, "proc/meminfo"), encoding="ascii") as lines:
+        limits = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")]
+    for path in _cgroup_files(root):
+        try:
+            with open(path, encoding="ascii") as limit:
+                limits.append(int(limit.read()))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return min(limits)
+
+
+def _cgroup_files(root: str) -> Iterable[str]:
+    """The files that may hold a limit of this process: of its cgroup (version 2, or 1) and of all cgroups above."""
+    try:
+        with open(os.path.join(root, "proc/self/cgroup"), encoding="utf-8") as text:
+            lines = [line.rstrip("\n").split(":", 2) for line in text]
+    except OSError:
+        return
+    for number, subsystems, path in (line for line in lines if len(line) == 3):
+        if number != "0" and "memory" not in subsystems.split(","):
+            continue
+        limit = "sys/fs/cgroup", "memory.max"
+        if number != "0":
+            limit = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for depth in range(len(parts), -1, -1):
+            yield os.path.join(root, limit[0], *parts[:depth], limit[1])
+
+
+def _read(path: str) -> Iterable[tuple[Setting, object]]:
+    """The settings that the file at `path` names, with what it says, in its order. Raises ConfigError."""
+    text = _contents(path, path)
+    try:
+        tables: dict[str, Any] = toml.loads(text)
+    except Exception as problem:  # the toml package raises what its own slips raise, beside TomlDecodeError
+        said = re.sub(r"\s+", " ", str(problem)) or type(problem).__name__
+        raise ConfigError(f"{path}: not TOML: {said}; correct that line") from None
+    for section, table in tables.items():
+        if section not in SECTIONS or not isinstance(table, dict):
+            raise ConfigError(_unknown(path, section, [f"[{name}]" for name in SECTIONS]))
+        for key, raw in table.items():
+            row = _BY_NAME.get(f"{section}.{key}")
+            if row is None:
+                raise ConfigError(_unknown(path, f"{section}.{key}", list(_BY_NAME)))
+            yield row, raw
+
+
+def _contents(place: str, path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            raise ConfigError(f"{place}: {path!r} is larger than {MAX_FILE} bytes; name another file")
+        return data.decode("utf-8")
+    except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        raise ConfigError(f"{place}: cannot read {path!r}: {reason}; correct the path or its permissions") from None
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{place}: {path!r} is not UTF-8 at byte {problem.start}; save it as UTF-8") from None
+
+
+def _unknown(path: str, name: str, known: list[str]) -> str:
+    """The line about a name that the table does not have, with the one that was probably meant."""
+    candidates = known
+    if matches := difflib.get_close_matches(name, candidates, 1, 0.6):
+        return f"{path}: {name!r} is no setting; did you mean {matches[0]}?"
+    # A key in the wrong section, or in none.
+    key = name.rpartition(".")[2]
+    if matches := difflib.get_close_matches(key, [row.key for row in SETTINGS], 1, 0.8):
+        full = next(row.name for row in SETTINGS if row.key == matches[0])
+        return f"{path}: {name!r} is no setting; did you mean {full}?"
+    return f"{path}: {name!r} is no setting; remove it"
+
+
+def _judge(place: str, row: Setting, raw: Any, judge: Any, available: Available) -> Value:
+    try:
+        value: Value = judge(row, raw, available)
+        return value
+    except BadValue as problem:
+        raise ConfigError(f"{place}: {row.name} {_quoted(row, raw)}{problem}") from None
+
+
+def _quoted(row: Setting, raw: object) -> str:
+    """``= 'abc' ``, unless it is a secret or long."""
+    text = "" if row.name == "security.password" else ascii(raw)
+    return f"= {text} " if 0 < len(text) <= 80 else ""
+
+
+def _with(config: Config, values: Mapping[str, Value]) -> Config:
+    sections: dict[str, Any] = {}
+    for section in SECTIONS:
+        changes: dict[str, Any] = {
+            row.key: values[row.name] for row in SETTINGS if row.section == section and row.name in values
+        }
+        sections[section] = dataclasses.replace(getattr(config, section), **changes)
+    return dataclasses.replace(config, **sections)
+
+
+def _checked(config: Config, places: Mapping[str, str]) -> Config:
+    """`config` with the password file read, if its settings fit together; `places` says where each one stands."""
+
+    def refuse(name: str, problem: str) -> ConfigError:
+        value = config.get(name)
+        return ConfigError(
+            f"{places.get(name) or config.path or 'default'}: {name} {_quoted(_BY_NAME[name], value)}{problem}"
+        )
+
+    server, security = config.server, config.security
+    if security.password_file:
+        place = places.get("security.password_file") or config.path
+        text = _contents(f"{place}: security.password_file", security.password_file)
+        lines = tuple(line for line in text.splitlines() if line)
+        if not lines:
+            raise refuse("security.password_file", "holds no password; write one a line")
+        config = dataclasses.replace(config, file_passwords=lines)
+    else:
+        config = dataclasses.replace(config, file_passwords=())
+    if server.num_shards & (server.num_shards - 1):
+        near = 1 << server.num_shards.bit_length() - 1
+        raise refuse("server.num_shards", f"must be a power of two, e.g. {near} or {min(near * 2, 4096)}")
+    if not server.port and not server.unix_socket and not security.tls_port:
+        raise refuse("server.port", "leaves nothing to listen on; set it, or set server.unix_socket")
+    if (server.port or security.tls_port) and not is_loopback(server.bind) and not config.passwords:
+        raise refuse(
+            "server.bind",
+            "would let anybody on the network in; set security.password (or REDIS_PASSWORD), or bind 127.0.0.1",
+        )
+    for switch in ("security.tls_enabled", "security.tls_port"):
+        for needed in ("security.tls_cert_path", "security.tls_key_path"):
+            if config.get(switch) and not config.get(needed):
+                raise refuse(switch, f"needs {needed}; set it")
+    if (security.tls_enabled or security.tls_port) and security.tls_client_auth != "no" and not security.tls_ca_path:
+        raise refuse("security.tls_client_auth", "needs security.tls_ca_path; set it")
+    for row in SETTINGS:
+        if row.later and config.get(row.name) not in row.works:
+            remedy = " or ".join(_toml(row, value) for value in row.works)
+            raise refuse(row.name, f"asks for {row.later}, which this version does not have yet; set it to {remedy}")
+    return config
+
+
+def _toml(row: Setting, value: Value) -> str:
+    for word, number in row.words.items():
+        if value == number and not isinstance(value, bool):
+            return f'"{word}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,460 @@
+"""The one table of settings.
+
+Each field below is written once, here: its name, type, default, bounds and help feed the configuration file's parser,
+the environment, ``CONFIG GET/SET``, ``etc/redistill.toml``, the man pages and ``docs/configuration.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Value = str | int | bool | tuple[str, ...]
+"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords is a tuple."""
+
+
+class Kind(enum.Enum):
+    """What values a setting takes, and in which notations (see `redistill.values`)."""
+
+    TEXT = "text"
+    PATH = "path"
+    ADDRESS = "IP address"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    CHOICE = "one of"
+    SIZE = "size"
+    MEMORY = "size or percentage"
+    PASSWORDS = "text, or a list of texts"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    """Section and key, e.g. ``server.port``."""
+    kind: Kind
+    default: Value
+    help: str
+    """One line without a full stop at its end."""
+    unit: str
+    minimum: int
+    maximum: int
+    zero: str
+    """What 0 means where it is allowed although it lies below `minimum`; empty where it has no special meaning."""
+    choices: tuple[str, ...]
+    words: Mapping[str, int]
+    """Words that stand for a number, e.g. ``auto``."""
+    environ: str
+    """Name of the environment variable that overrides the file, or empty."""
+    redis_name: str
+    """The directive of redis.conf with the same meaning, or empty."""
+    redis_words: Mapping[str, str]
+    """Redis's words for `choices`, where they differ."""
+    reloadable: bool
+    """Whether CONFIG SET may change it while the server runs."""
+    later: str
+    """The feature that is still to come, for a setting that may not be switched on yet; else empty."""
+    works: tuple[Value, ...]
+    """The values that work before the feature of `later` does."""
+
+    @property
+    def section(self) -> str:
+        """The table of the file that it stands in."""
+        return self.name.partition(".")[0]
+
+    @property
+    def key(self) -> str:
+        """Its name within the section."""
+        return self.name.partition(".")[2]
+
+    @property
+    def wire_name(self) -> str:
+        """Its name in CONFIG GET and CONFIG SET: Redis's where there is one, else its own."""
+        return self.redis_name or self.name
+
+
+def setting(
+    kind: Kind,
+    default: Value,
+    help: str,
+    *,
+    unit: str = "",
+    minimum: int = 0,
+    maximum: int = 2**31 - 1,
+    zero: str = "",
+    choices: tuple[str, ...] = (),
+    words: Mapping[str, int] | None = None,
+    environ: str = "",
+    redis: str = "",
+    redis_words: Mapping[str, str] | None = None,
+    reloadable: bool = False,
+    later: str = "",
+    works: tuple[Value, ...] = (),
+) -> Any:
+    """A field of a section, whose metadata is its row of the table."""
+    row = {
+        "kind": kind,
+        "default": default,
+        "help": help,
+        "unit": unit,
+        "minimum": minimum,
+        "maximum": maximum,
+        "zero": zero,
+        "choices": choices,
+        "words": words or {},
+        "environ": environ,
+        "redis_name": redis,
+        "redis_words": redis_words or {},
+        "reloadable": reloadable,
+        "later": later,
+        "works": works or (default,),
+    }
+    return dataclasses.field(default=default, metadata=row)
+
+
+MIB = 1024 * 1024
+EXABYTE = 2**60
+POLICIES = (
+    "noeviction",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "allkeys-s3fifo",
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where clients are met, and how many of them."""
+
+    bind: str = setting(
+        Kind.ADDRESS,
+        "127.0.0.1",
+        "Address to listen on; any other than a loopback address needs a password",
+        environ="REDIS_BIND",
+        redis="bind",
+    )
+    port: int = setting(
+        Kind.INTEGER,
+        6379,
+        "TCP port to listen on",
+        maximum=65535,
+        zero="no TCP",
+        environ="REDIS_PORT",
+        redis="port",
+    )
+    unix_socket: str = setting(
+        Kind.PATH,
+        "",
+        "Path of a UNIX socket to listen on as well; empty: none",
+        environ="REDIS_UNIX_SOCKET",
+        redis="unixsocket",
+    )
+    workers: int = setting(
+        Kind.INTEGER,
+        0,
+        "Processes that serve clients; auto: one per CPU",
+        minimum=1,
+        maximum=256,
+        words={"auto": 0},
+        environ="REDISTILL_WORKERS",
+        later="serving in more than one process",
+        works=(0, 1),
+    )
+    num_shards: int = setting(
+        Kind.INTEGER,
+        256,
+        "Parts of the store that are locked on their own, a power of two",
+        minimum=1,
+        maximum=4096,
+        environ="REDIS_NUM_SHARDS",
+    )
+    batch_size: int = setting(
+        Kind.INTEGER,
+        16,
+        "Commands of a pipeline that are parsed ahead, so that their memory is on its way when they run",
+        minimum=1,
+        maximum=64,
+        environ="REDIS_BATCH_SIZE",
+    )
+    buffer_size: int = setting(
+        Kind.SIZE,
+        16384,
+        "Bytes to read from a client at once",
+        unit="bytes",
+        minimum=1024,
+        maximum=16 * MIB,
+        environ="REDIS_BUFFER_SIZE",
+    )
+    buffer_pool_size: int = setting(
+        Kind.INTEGER,
+        1024,
+        "Buffers of idle connections that are kept for the next ones",
+        maximum=1_000_000,
+        environ="REDIS_BUFFER_POOL_SIZE",
+    )
+    max_connections: int = setting(
+        Kind.INTEGER,
+        10000,
+        "Clients served at the same time; the next one is told so and closed",
+        minimum=1,
+        maximum=1_000_000,
+        zero="no limit",
+        environ="REDIS_MAX_CONNECTIONS",
+        redis="maxclients",
+        reloadable=True,
+    )
+    max_connections_per_ip: int = setting(
+        Kind.INTEGER,
+        0,
+        "The same, of one address",
+        minimum=1,
+        maximum=1_000_000,
+        zero="no limit",
+        reloadable=True,
+    )
+    connection_rate_limit: int = setting(
+        Kind.INTEGER,
+        0,
+        "New connections that are accepted in a second",
+        unit="per second",
+        minimum=1,
+        maximum=1_000_000,
+        zero="no limit",
+        reloadable=True,
+    )
+    connection_timeout: int = setting(
+        Kind.INTEGER,
+        300,
+        "Time after which a client that sends nothing is closed",
+        unit="seconds",
+        minimum=1,
+        zero="never",
+        redis="timeout",
+        reloadable=True,
+    )
+    output_limit: int = setting(
+        Kind.SIZE,
+        1024 * MIB,
+        "Replies that may wait for a client that does not read them, before it is closed",
+        unit="bytes",
+        minimum=MIB,
+        maximum=EXABYTE,
+        zero="no limit",
+        reloadable=True,
+    )
+    query_buffer_limit: int = setting(
+        Kind.SIZE,
+        1024 * MIB,
+        "Input of one client that may wait to be executed",
+        unit="bytes",
+        minimum=MIB,
+        maximum=EXABYTE,
+        redis="client-query-buffer-limit",
+        reloadable=True,
+    )
+    health_check_port: int = setting(
+        Kind.INTEGER,
+        0,
+        "Port of the HTTP health resource",
+        minimum=1,
+        maximum=65535,
+        zero="off",
+        environ="REDIS_HEALTH_CHECK_PORT",
+        later="the HTTP health resource",
+    )
+    health_check_bind: str = setting(Kind.ADDRESS, "127.0.0.1", "Address of the HTTP health resource")
+    shutdown_grace_period_secs: int = setting(
+        Kind.INTEGER,
+        30,
+        "Time that clients have to take their replies when the server stops",
+        unit="seconds",
+        maximum=86400,
+        environ="REDIS_SHUTDOWN_GRACE_SECS",
+        redis="shutdown-timeout",
+        reloadable=True,
+    )
+
+
+@dataclass(frozen=True)
+class Security:
+    """Who may use the cache."""
+
+    password: tuple[str, ...] = setting(
+        Kind.PASSWORDS,
+        (),
+        "Password of the clients, or a list of them: all are valid at once, so that they can be changed in turn",
+        environ="REDIS_PASSWORD",
+        redis="requirepass",
+        reloadable=True,
+    )
+    password_file: str = setting(Kind.PATH, "", "File with more passwords, one a line", reloadable=True)
+    tls_enabled: bool = setting(Kind.BOOLEAN, False, "Speak TLS on server.port", later="TLS")
+    tls_cert_path: str = setting(Kind.PATH, "", "Certificate chain, PEM", redis="tls-cert-file")
+    tls_key_path: str = setting(Kind.PATH, "", "Private key, PEM", redis="tls-key-file")
+    tls_port: int = setting(
+        Kind.INTEGER,
+        0,
+        "Port for TLS beside the plain server.port",
+        minimum=1,
+        maximum=65535,
+        zero="off",
+        redis="tls-port",
+        later="TLS",
+    )
+    tls_ca_path: str = setting(
+        Kind.PATH, "", "Certificates that client certificates must be signed by, PEM", redis="tls-ca-cert-file"
+    )
+    tls_client_auth: str = setting(
+        Kind.CHOICE,
+        "no",
+        "Whether a client must, may or need not show a certificate",
+        choices=("no", "optional", "yes"),
+        redis="tls-auth-clients",
+    )
+    tls_min_version: str = setting(Kind.CHOICE, "1.2", "Oldest version of TLS that is spoken", choices=("1.2", "1.3"))
+    enable_debug_command: str = setting(
+        Kind.CHOICE,
+        "no",
+        "Whether DEBUG is there for all clients, for local ones, or for none",
+        choices=("no", "local", "yes"),
+        redis="enable-debug-command",
+    )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How much is kept, and what goes first."""
+
+    max_memory: int = setting(
+        Kind.MEMORY,
+        0,
+        "Memory of the cache, keys, values and all overhead included: bytes, 2gb, or 75% of the machine",
+        unit="bytes",
+        minimum=MIB,
+        maximum=EXABYTE,
+        zero="as much as the machine allows",
+        environ="REDIS_MAX_MEMORY",
+        redis="maxmemory",
+        reloadable=True,
+    )
+    eviction_policy: str = setting(
+        Kind.CHOICE,
+        "allkeys-lru",
+        "Which keys go when the memory is full",
+        choices=POLICIES,
+        environ="REDIS_EVICTION_POLICY",
+        redis="maxmemory-policy",
+        reloadable=True,
+    )
+    eviction_sample_size: int = setting(
+        Kind.INTEGER,
+        5,
+        "Keys that are looked at to find one to evict",
+        minimum=1,
+        maximum=64,
+        redis="maxmemory-samples",
+        reloadable=True,
+    )
+    arena_path: str = setting(
+        Kind.PATH,
+        "",
+        "File on a tmpfs that holds the cache, so that it outlives a restart; empty: anonymous memory",
+    )
+
+
+@dataclass(frozen=True)
+class Logging:
+    """What the log says, and how."""
+
+    level: str = setting(
+        Kind.CHOICE,
+        "info",
+        "Least important events that are logged",
+        choices=("debug", "info", "warn", "error", "critical"),
+        redis="loglevel",
+        redis_words={"info": "notice", "warn": "warning", "error": "warning", "critical": "nothing"},
+        reloadable=True,
+    )
+    format: str = setting(Kind.CHOICE, "text", "Lines of text, or of JSON", choices=("text", "json"))
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The socket options of clients, and the watch on slow commands."""
+
+    tcp_nodelay: bool = setting(
+        Kind.BOOLEAN, True, "Send small replies at once (TCP_NODELAY)", environ="REDIS_TCP_NODELAY"
+    )
+    tcp_keepalive: int = setting(
+        Kind.INTEGER,
+        60,
+        "Silence after which the kernel asks whether the client is still there",
+        unit="seconds",
+        minimum=1,
+        maximum=32767,
+        zero="off",
+        environ="REDIS_TCP_KEEPALIVE",
+        redis="tcp-keepalive",
+        reloadable=True,
+    )
+    slowlog_slower_than: int = setting(
+        Kind.INTEGER,
+        10000,
+        "Commands that take longer go to the SLOWLOG; 0: all, -1: none",
+        unit="microseconds",
+        minimum=-1,
+        maximum=2**53,
+        redis="slowlog-log-slower-than",
+        reloadable=True,
+    )
+    slowlog_max_len: int = setting(
+        Kind.INTEGER,
+        128,
+        "Entries that the SLOWLOG keeps",
+        unit="entries",
+        maximum=1_000_000,
+        redis="slowlog-max-len",
+        reloadable=True,
+    )
+    latency_monitor_threshold: int = setting(
+        Kind.INTEGER,
+        0,
+        "Events that take longer go to LATENCY",
+        unit="milliseconds",
+        minimum=1,
+        maximum=2**53,
+        zero="off",
+        redis="latency-monitor-threshold",
+        reloadable=True,
+    )
+    latency_tracking: bool = setting(
+        Kind.BOOLEAN,
+        True,
+        "Keep a histogram of each command's duration, for LATENCY HISTOGRAM and INFO latencystats",
+        redis="latency-tracking",
+        reloadable=True,
+    )
+
+
+SECTIONS: Mapping[str, type[Server | Security | Memory | Logging | Performance]] = {
+    "server": Server,
+    "security": Security,
+    "memory": Memory,
+    "logging": Logging,
+    "performance": Performance,
+}
+
+SETTINGS: tuple[Setting, ...] = tuple(
+    Setting(name=f"{section}.{row.name}", **row.metadata)
+    for section, fields in SECTIONS.items()
+    for row in dataclasses.fields(fields)
+)

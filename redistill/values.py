@@ -1,0 +1,172 @@
+"""Values of settings: from text and from TOML, and back to text.
+
+The configuration file, the environment and CONFIG SET all come through here, so that each value is judged in one place.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+from redistill.settings import Kind, Setting, Value
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 1000,
+    "kb": 2**10,
+    "m": 1000**2,
+    "mb": 2**20,
+    "g": 1000**3,
+    "gb": 2**30,
+    "t": 1000**4,
+    "tb": 2**40,
+}
+_SIZE = re.compile(r"([0-9]{1,20})([a-z]{0,2})", re.ASCII)
+_PERCENT = re.compile(r"([0-9]{1,3})%", re.ASCII)
+_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_YES = ("yes", "true", "on", "1")
+_NO = ("no", "false", "off", "0")
+
+MAX_PASSWORD = 16384
+"""Bytes of a password: what a client may send before it is authenticated."""
+
+Available = Callable[[], int]
+"""The memory of the machine in bytes, asked for when a percentage of it is to be known."""
+
+
+class BadValue(ValueError):
+    """A value that a setting does not take. The text says what it takes, and reads on after the setting's name."""
+
+    def __init__(self, problem: str, subject: str = "argument") -> None:
+        super().__init__(problem)
+        self.redis = f"{subject} {problem}"
+        """The same as Redis words it for CONFIG SET."""
+
+
+def bounds(setting: Setting) -> str:
+    """The numbers that `setting` takes, in words: ``between 1 and 64 inclusive, or 0 (no limit)``."""
+    text = f"between {setting.minimum} and {setting.maximum} inclusive"
+    if setting.zero and setting.minimum > 0:
+        text += f", or 0 ({setting.zero})"
+    return text + "".join(f', or "{word}"' for word in setting.words)
+
+
+def parse(setting: Setting, text: str, available: Available) -> Value:
+    """The value that `text` stands for in the environment and in CONFIG SET.
+
+    Raises BadValue.
+    """
+    kind = setting.kind
+    if kind is Kind.BOOLEAN:
+        word = text.lower()
+        if word not in _YES + _NO:
+            raise BadValue("must be 'yes' or 'no'")
+        return word in _YES
+    if kind is Kind.INTEGER and text not in setting.words:
+        if not _INTEGER.fullmatch(text):
+            raise BadValue("couldn't be parsed into an integer")
+        return check(setting, int(text), available)
+    if kind is Kind.PASSWORDS:
+        return check(setting, [text] if text else [], available)
+    if kind is Kind.CHOICE:
+        for own, redis in setting.redis_words.items():
+            if text.lower() == redis:
+                return own
+        return check(setting, text.lower(), available)
+    return check(setting, text, available)
+
+
+def check(setting: Setting, raw: object, available: Available) -> Value:
+    """The value that `raw`, as TOML knows it, stands for: sizes become bytes, passwords a tuple.
+
+    Raises BadValue when it is of the wrong type or out of bounds.
+    """
+    kind = setting.kind
+    if kind is Kind.BOOLEAN:
+        if not isinstance(raw, bool):
+            raise BadValue("must be true or false")
+        return raw
+    if kind is Kind.INTEGER:
+        if isinstance(raw, str) and raw in setting.words:
+            return setting.words[raw]
+        return _bounded(setting, _whole(raw, f"must be a whole number {bounds(setting)}"))
+    if kind is Kind.SIZE or kind is Kind.MEMORY:
+        return _bounded(setting, _size(setting, raw, available))
+    if kind is Kind.PASSWORDS:
+        return _passwords(raw)
+    if not isinstance(raw, str):
+        raise BadValue('must be a text in "quotes"')
+    if kind is Kind.CHOICE:
+        if raw not in setting.choices:
+            raise BadValue("must be one of the following: " + ", ".join(setting.choices), "argument(s)")
+        return raw
+    if "\0" in raw or "\n" in raw:
+        raise BadValue("must be one line")
+    if kind is Kind.ADDRESS:
+        return _address(raw)
+    return raw
+
+
+def show(setting: Setting, value: Value) -> str:
+    """The text of `value` for CONFIG GET, which `parse` turns into `value` again. Of several passwords: the first."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return value[0] if value else ""
+    for word, number in setting.words.items():
+        if value == number:
+            return word
+    return setting.redis_words.get(str(value), str(value))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches what listens on `address`."""
+    return address == "localhost" or ipaddress.ip_address(address).is_loopback
+
+
+def _whole(raw: object, problem: str) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int):
+        raise BadValue(problem)
+    return raw
+
+
+def _bounded(setting: Setting, number: int) -> int:
+    if not setting.minimum <= number <= setting.maximum and not (number == 0 and setting.zero):
+        raise BadValue(f"must be {bounds(setting)}")
+    return number
+
+
+def _size(setting: Setting, raw: object, available: Available) -> int:
+    percentages = setting.kind is Kind.MEMORY
+    if isinstance(raw, str):
+        text = raw.strip().lower()
+        if (percent := _PERCENT.fullmatch(text)) and percentages and 1 <= int(percent[1]) <= 100:
+            return available() * int(percent[1]) // 100
+        if (size := _SIZE.fullmatch(text)) and size[2] in _UNITS:
+            return int(size[1]) * _UNITS[size[2]]
+    elif isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    raise BadValue("must be a memory value: bytes, or a text such as 512mb" + (", 2gb or 75%" if percentages else ""))
+
+
+def _passwords(raw: object) -> tuple[str, ...]:
+    if raw == "":
+        return ()
+    entries = [raw] if isinstance(raw, str) else raw
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise BadValue('must be a text in "quotes", or a list of them')
+    for entry in entries:
+        if not 1 <= len(entry.encode("utf-8", "surrogateescape")) <= MAX_PASSWORD:
+            raise BadValue(f"must be of 1 to {MAX_PASSWORD} bytes each")
+    return tuple(entries)
+
+
+def _address(raw: str) -> str:
+    try:
+        if raw != "localhost":
+            ipaddress.ip_address(raw)
+    except ValueError:
+        raise BadValue("must be an IP address, e.g. 127.0.0.1, or 0.0.0.0 or :: for all") from None
+    return raw
