@@ -63,6 +63,8 @@ typedef struct rd_store {
   uint32_t dirty;  /* shard + 1 that this process has marked dirty */
   const void *pin; /* an item that reserve must neither evict nor move */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
+  struct rd_slowlog *slowlog; /* of this process, see session.h; NULL: slow commands are not kept */
+  const void *holder; /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }

@@ -6,6 +6,9 @@
 
 /* ---- connection and transactions (session.c, multi.c) ---- */
 
+rd_command_fn rd_cmd_ping, rd_cmd_echo, rd_cmd_select, rd_cmd_quit;
+rd_command_fn rd_cmd_multi, rd_cmd_exec, rd_cmd_discard, rd_cmd_watch, rd_cmd_unwatch;
+
 /* ---- end of connection and transactions ---- */
 
 /* ---- strings, bitmaps, HyperLogLog (cmd_string.c, cmd_bitmap.c, cmd_bitfield.c, cmd_hll.c, cmd_lcs.c) ---- */

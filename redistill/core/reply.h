@@ -6,6 +6,7 @@
 #define RD_REPLY_H
 
 #include "base.h"
+#include "stats.h"
 
 typedef struct rd_reply {
   uint8_t *data; /* malloc'd */
@@ -15,6 +16,7 @@ typedef struct rd_reply {
   bool failed;
   bool muted;        /* CLIENT REPLY OFF / SKIP: appends are dropped */
   uint32_t errors;   /* error replies appended since the caller last set it to 0 */
+  char code[RD_ERROR_NAME]; /* first word of the last of them, "" when it is too long for a code */
 } rd_reply;
 
 void rd_reply_init(rd_reply *r);

@@ -35,6 +35,12 @@ typedef struct rd_limits {
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits); /* NULL: no memory */
 void rd_session_free(rd_session *s);                               /* ends its watches too */
 
+/* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the status is
+ * said again; do not answer twice.
+ *
+ * A command of the control plane inside EXEC is handed up with the transaction's shards locked (state.in_exec): answer it
+ * and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
+ * bytes and says RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
 /* Go on after RD_CONTROL, RD_FULL or RD_PAUSED. */
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
@@ -61,6 +67,7 @@ typedef struct rd_session_state {
   bool close_after_reply; /* QUIT, CLIENT KILL of oneself: RD_CLOSE follows the answer */
   uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while it runs) */
   bool in_multi;
+  bool in_exec;           /* a transaction is half executed: it stopped at a command of the control plane */
   uint32_t multi_queued;  /* commands queued */
   uint64_t multi_bytes;
   uint32_t watching;      /* keys */
@@ -72,13 +79,17 @@ typedef struct rd_session_state {
 } rd_session_state;
 
 rd_session_state *rd_session_state_of(rd_session *s);
+/* Give back memory that an idle session does not need; the owner's timer calls it. */
+void rd_session_trim(rd_session *s);
 /* RESET: leave MULTI, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
 
 /* Pauses of all sessions of this process's store (CLIENT PAUSE). 0: none, 1: writes, 2: all. */
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
 
-/* ---- slow commands. A ring of the last ones; the owner drains it after feed when `pending` is not 0. ---- */
+/* ---- slow commands: a ring of the last ones, of the process's own memory. The owner drains it after feed when
+ * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog and
+ * belongs to who made it. Commands of the control plane are not in it. ---- */
 
 typedef struct rd_slow_entry {
   uint64_t id; /* counts up */
@@ -90,5 +101,14 @@ typedef struct rd_slow_entry {
   uint32_t text_len;
   uint8_t text[4608];  /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
 } rd_slow_entry;
+
+typedef struct rd_slowlog rd_slowlog;
+/* A ring of `capacity` entries (1 .. 1024) for commands that took `threshold_ns` or longer. NULL: no memory. */
+rd_slowlog *rd_slowlog_new(uint32_t capacity, uint64_t threshold_ns);
+void rd_slowlog_free(rd_slowlog *log);
+void rd_slowlog_set_threshold(rd_slowlog *log, uint64_t threshold_ns); /* UINT64_MAX: keep none */
+uint32_t rd_slowlog_pending(const rd_slowlog *log);
+/* Take the oldest entry; NULL when there is none. Valid until the next command runs. */
+const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
 
 #endif

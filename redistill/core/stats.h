@@ -32,9 +32,16 @@ typedef enum rd_stat {
 } rd_stat;
 
 #define RD_COMMAND_IDS 320u   /* commands and subcommands of the table, flattened */
-#define RD_LATENCY_BUCKETS 36u /* bucket i counts durations below 2^i microseconds ... see rd_latency_bucket */
+#define RD_LATENCY_BUCKETS 36u /* of durations, see rd_latency_bucket */
 #define RD_ERROR_CODES 48u
 #define RD_ERROR_NAME 24u
+
+/* 0: below 1 us; i: from 2^(i-1) to below 2^i us; the last holds all that is longer. */
+static inline uint32_t rd_latency_bucket(uint64_t nanoseconds) {
+  uint64_t us = nanoseconds / 1000;
+  uint32_t bits = us == 0 ? 0 : 64u - (uint32_t)__builtin_clzll(us);
+  return bits < RD_LATENCY_BUCKETS ? bits : RD_LATENCY_BUCKETS - 1;
+}
 
 typedef struct rd_command_stats {
   uint64_t calls;
