@@ -11,7 +11,18 @@ rd_command_fn rd_cmd_multi, rd_cmd_exec, rd_cmd_discard, rd_cmd_watch, rd_cmd_un
 
 /* ---- end of connection and transactions ---- */
 
-/* ---- strings, bitmaps, HyperLogLog (cmd_string.c, cmd_bitmap.c, cmd_bitfield.c, cmd_hll.c, cmd_lcs.c) ---- */
+/* ---- strings, bitmaps, HyperLogLog (cmd_string.c, cmd_counter.c, cmd_range.c, cmd_bitmap.c, cmd_bitfield.c, cmd_hll.c,
+ * cmd_lcs.c) ---- */
+
+rd_command_fn rd_cmd_get, rd_cmd_set, rd_cmd_setnx, rd_cmd_setex, rd_cmd_psetex;
+rd_command_fn rd_cmd_getset, rd_cmd_getdel, rd_cmd_getex;
+rd_command_fn rd_cmd_mget, rd_cmd_mset, rd_cmd_msetnx;
+rd_command_fn rd_cmd_incr, rd_cmd_decr, rd_cmd_incrby, rd_cmd_decrby, rd_cmd_incrbyfloat;
+rd_command_fn rd_cmd_append, rd_cmd_strlen, rd_cmd_getrange, rd_cmd_substr, rd_cmd_setrange;
+rd_command_fn rd_cmd_lcs;
+rd_command_fn rd_cmd_getbit, rd_cmd_setbit, rd_cmd_bitcount, rd_cmd_bitpos, rd_cmd_bitop;
+rd_command_fn rd_cmd_bitfield, rd_cmd_bitfield_ro;
+rd_command_fn rd_cmd_pfadd, rd_cmd_pfcount, rd_cmd_pfmerge;
 
 /* ---- end of strings ---- */
 
