@@ -16,15 +16,24 @@ from typing import Any
 
 import toml
 
-from redistill.settings import SECTIONS, SETTINGS, Logging, Memory, Performance, Security, Server, Setting, Value
-from redistill.values import Available, BadValue, check, is_loopback, parse
+from redistill.settings import (
+    BY_NAME,
+    SECTIONS,
+    SETTINGS,
+    Logging,
+    Memory,
+    Performance,
+    Security,
+    Server,
+    Setting,
+    Value,
+)
+from redistill.values import Available, BadValue, check, is_loopback, literal, parse
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
 PATH_VARIABLE = "REDISTILL_CONFIG"
 MAX_FILE = 1024 * 1024
 """Bytes that a configuration file or a password file may have."""
-
-_BY_NAME = {row.name: row for row in SETTINGS}
 
 
 class ConfigError(Exception):
@@ -61,7 +70,7 @@ class Config:
 
         A new ``security.password_file`` is read.
         """
-        return _checked(_with(self, changes), {name: f"CONFIG SET {_BY_NAME[name].wire_name}" for name in changes})
+        return _checked(_with(self, changes), {name: f"CONFIG SET {BY_NAME[name].wire_name}" for name in changes})
 
 
 def load(path: str | None, environ: Mapping[str, str], available: Available | None = None) -> Config:
@@ -79,7 +88,7 @@ def load(path: str | None, environ: Mapping[str, str], available: Available | No
         values[row.name] = _judge(path, row, raw, check, ask)
         places[row.name] = path
     for row in SETTINGS:
-        # An empty variable is one that is not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
+        # An empty variable counts as not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
         if text := environ.get(row.environ, "") if row.environ else "":
             if row.name == "server.port" and text.startswith("tcp://"):
                 raise ConfigError(
@@ -134,9 +143,9 @@ def _read(path: str) -> Iterable[tuple[Setting, object]]:
         if section not in SECTIONS or not isinstance(table, dict):
             raise ConfigError(_unknown(path, section, [f"[{name}]" for name in SECTIONS]))
         for key, raw in table.items():
-            row = _BY_NAME.get(f"{section}.{key}")
+            row = BY_NAME.get(f"{section}.{key}")
             if row is None:
-                raise ConfigError(_unknown(path, f"{section}.{key}", list(_BY_NAME)))
+                raise ConfigError(_unknown(path, f"{section}.{key}", list(BY_NAME)))
             yield row, raw
 
 
@@ -197,7 +206,7 @@ def _checked(config: Config, places: Mapping[str, str]) -> Config:
     def refuse(name: str, problem: str) -> ConfigError:
         value = config.get(name)
         return ConfigError(
-            f"{places.get(name) or config.path or 'default'}: {name} {_quoted(_BY_NAME[name], value)}{problem}"
+            f"{places.get(name) or config.path or 'default'}: {name} {_quoted(BY_NAME[name], value)}{problem}"
         )
 
     server, security = config.server, config.security
@@ -228,13 +237,6 @@ def _checked(config: Config, places: Mapping[str, str]) -> Config:
         raise refuse("security.tls_client_auth", "needs security.tls_ca_path; set it")
     for row in SETTINGS:
         if row.later and config.get(row.name) not in row.works:
-            remedy = " or ".join(_toml(row, value) for value in row.works)
+            remedy = " or ".join(literal(row, value) for value in row.works)
             raise refuse(row.name, f"asks for {row.later}, which this version does not have yet; set it to {remedy}")
     return config
-
-
-def _toml(row: Setting, value: Value) -> str:
-    for word, number in row.words.items():
-        if value == number and not isinstance(value, bool):
-            return f'"{word}"'
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -458,3 +458,5 @@ SETTINGS: tuple[Setting, ...] = tuple(
     for section, fields in SECTIONS.items()
     for row in dataclasses.fields(fields)
 )
+
+BY_NAME: Mapping[str, Setting] = {row.name: row for row in SETTINGS}

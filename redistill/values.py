@@ -6,6 +6,7 @@ The configuration file, the environment and CONFIG SET all come through here, so
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
 
@@ -119,6 +120,18 @@ def show(setting: Setting, value: Value) -> str:
         if value == number:
             return word
     return setting.redis_words.get(str(value), str(value))
+
+
+def literal(setting: Setting, value: Value) -> str:
+    """The text of `value` for the configuration file."""
+    if isinstance(value, tuple):
+        if len(value) < 2:
+            return literal(setting, value[0] if value else "")
+        return "[" + ", ".join(literal(setting, entry) for entry in value) + "]"
+    for word, number in setting.words.items():
+        if value == number:
+            return json.dumps(word)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def is_loopback(address: str) -> bool:
