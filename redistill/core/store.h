@@ -22,7 +22,11 @@ typedef enum rd_result { RD_OK = 0, RD_OOM = 1 } rd_result;
 typedef enum rd_type { RD_STRING = 0, RD_LIST = 1, RD_SET = 2, RD_ZSET = 3, RD_HASH = 4 } rd_type;
 
 /* How a string came to be; only OBJECT ENCODING tells them apart (see rd_item_encoding). */
-typedef enum rd_encoding { RD_ENC_AUTO = 0, RD_ENC_RAW = 1 } rd_encoding;
+typedef enum rd_encoding {
+  RD_ENC_AUTO = 0, /* int, embstr or raw, by the bytes */
+  RD_ENC_RAW = 1,  /* grown in place: raw */
+  RD_ENC_TEXT = 2, /* embstr or raw by the length, never int: what INCRBYFLOAT leaves */
+} rd_encoding;
 
 #define RD_NO_EXPIRY INT64_MAX /* an expiry in milliseconds since the epoch, or this */
 #define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
