@@ -97,15 +97,15 @@ typedef struct rd_key_spec {
  * with a `?` before what is optional, and behind it, in this order, `*` for what may be repeated (`*+` when its word is
  * repeated, too), `@6.2.0` for the version that brought it, `!2.8.12` for the one that deprecated it. */
 typedef struct rd_command {
-  const char *name;      /* lower case; of a subcommand its own word only */
-  const char *full_name; /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
-  const char *summary;   /* one sentence without a full stop */
-  const char *since;     /* version of Redis that brought it */
-  const char *group;     /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
+  const char *name;       /* lower case; of a subcommand its own word only */
+  const char *full_name;  /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
+  const char *summary;    /* one sentence without a full stop */
+  const char *since;      /* version of Redis that brought it */
+  const char *group;      /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
   const char *complexity; /* NULL when Redis names none */
-  int arity;             /* as in Redis: negative means at least; counts the name, and a subcommand's container */
+  int arity;              /* as in Redis: negative means at least; counts the name, and a subcommand's container */
   uint32_t flags;
-  uint32_t acl;          /* RD_ACL_ bits, the implied ones included */
+  uint32_t acl;                      /* RD_ACL_ bits, the implied ones included */
   int first_key, last_key, key_step; /* as in Redis: 1, 1, 1 for GET; 1, -1, 2 for MSET; 0, 0, 0 for none */
   rd_key_spec key_specs[RD_MAX_KEY_SPECS];
   const char *tips;             /* space-separated; NULL for none */
@@ -114,7 +114,7 @@ typedef struct rd_command {
   const char *replaced_by;
   rd_command_fn *run; /* NULL for the control plane's, and for a container without a meaning of its own */
   const struct rd_command *subcommands; /* ends with a NULL name; NULL when there are none */
-  uint16_t id; /* RD_ID_...: place in the counters, below rd_command_count() */
+  uint16_t id;                          /* RD_ID_...: place in the counters, below rd_command_count() */
 } rd_command;
 
 /* Find by name, any case; NULL when unknown. `argc`/`argv` decide the subcommand where there are any: when the
@@ -154,7 +154,8 @@ bool rd_arg_is(rd_bytes s, const char *word);
 /* Decimal text of n; returns its length. */
 #define RD_I64_TEXT 21
 size_t rd_format_i64(char dst[RD_I64_TEXT], int64_t n);
-/* Redis's human form of a long double, as INCRBYFLOAT stores it (%.17Lf without trailing zeros). Length, 0 on overflow. */
+/* Redis's human form of a long double, as INCRBYFLOAT stores it (%.17Lf without trailing zeros); its length, or 0 when
+ * it does not fit. */
 #define RD_LONG_DOUBLE_TEXT 5200
 size_t rd_format_long_double(char *dst, size_t cap, long double v);
 
