@@ -1,0 +1,92 @@
+"""Commands on strings, bitmaps and HyperLogLogs."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from . import words as w
+from .words import Args, command, key, option, optional, options, pick, value
+
+expiries = (
+    option("EX", w.seconds),
+    option("PX", w.milliseconds),
+    option("EXAT", w.at_seconds),
+    option("PXAT", w.at_milliseconds),
+)
+set_options = options("NX", "XX", "GET", "KEEPTTL", "nx", "get", *expiries, option("EX", pick("100000")))
+
+encoding = st.one_of(
+    pick("u8", "i8", "u1", "i1", "u63", "i64", "u4", "i16", "u32", "i5", "u8", "i8"),
+    pick("u64", "i65", "u0", "i0", "x8", "u", "8", "U8", "u-1", "u08", "", "u 8", "i+8"),
+)
+slot = st.one_of(w.bit_offset, pick("#0", "#1", "#2", "#100", "#-1", "#", "#abc", "#600000000", "#1152921504606846976", "0", "7"))
+overflow = st.tuples(w.word("OVERFLOW"), pick("WRAP", "SAT", "FAIL", "sat", "wrong")).map(list)
+field_get = option("GET", encoding, slot)
+field_set = option("SET", encoding, slot, w.integer)
+field_incr = option("INCRBY", encoding, slot, w.integer)
+fields = options(field_get, field_set, field_incr, field_incr, overflow, most=6)
+bit_range = optional(
+    st.tuples(w.index).map(list),
+    st.tuples(w.index, w.index).map(list),
+    st.tuples(w.index, w.index).map(list),
+    st.tuples(w.index, w.index, pick("BYTE", "BIT", "bit", "WORD")).map(list),
+    st.tuples(w.index, w.index, pick("BYTE", "BIT")).map(list),
+)
+
+
+def elements(bounds: tuple[int, int]) -> list[bytes]:
+    """Elements of a HyperLogLog, numbered."""
+    first, count = bounds
+    return [b"e%d" % n for n in range(first, first + count)]
+
+
+hll_elements = st.one_of(
+    st.lists(value, max_size=4),
+    st.tuples(st.integers(0, 400), st.integers(0, 40)).map(elements),
+    st.tuples(st.integers(0, 400), st.sampled_from([300, 900])).map(elements),
+)
+
+STRINGS: tuple[Args, ...] = (
+    command("SET", key, value, set_options),
+    command("SET", key, value),
+    command("SET", key, value, set_options),
+    command("GET", key),
+    command("GETSET", key, value),
+    command("GETDEL", key),
+    command("GETEX", key, options("PERSIST", *expiries, most=2)),
+    command("SETEX", key, w.seconds, value),
+    command("PSETEX", key, w.milliseconds, value),
+    command("SETNX", key, value),
+    command("MSET", w.many(key, value)),
+    command("MSETNX", w.many(key, value)),
+    command("MGET", w.keys),
+    command("APPEND", key, value),
+    command("STRLEN", key),
+    command("GETRANGE", key, w.index, w.index),
+    command("SUBSTR", key, w.index, w.index),
+    command("SETRANGE", key, w.offset, value),
+    command("INCR", key),
+    command("DECR", key),
+    command("INCRBY", key, w.integer),
+    command("DECRBY", key, w.integer),
+    command("INCRBYFLOAT", key, w.decimal),
+    command("LCS", key, key, options("LEN", "IDX", "WITHMATCHLEN", option("MINMATCHLEN", w.index), most=4)),
+)
+
+BITMAPS: tuple[Args, ...] = (
+    command("GETBIT", key, w.bit_offset),
+    command("SETBIT", key, w.bit_offset, w.bit),
+    command("BITCOUNT", key, bit_range),
+    command("BITPOS", key, w.bit, bit_range),
+    command("BITOP", pick("AND", "OR", "XOR", "NOT", "and", "not", "NAND", ""), key, w.keys),
+    command("BITFIELD", key, fields),
+    command("BITFIELD", key, fields),
+    command("BITFIELD_RO", key, options(field_get, field_get, field_get, field_set, most=4)),
+)
+
+HYPERLOGLOGS: tuple[Args, ...] = (
+    command("PFADD", key, hll_elements),
+    command("PFADD", w.few_keys, hll_elements),
+    command("PFCOUNT", w.keys),
+    command("PFMERGE", key, st.lists(key, max_size=3)),
+)

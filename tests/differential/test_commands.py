@@ -1,0 +1,67 @@
+"""Generated scripts of every command, on Redistill and on redis-server."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from twisted.trial.unittest import SynchronousTestCase
+
+from . import sides
+from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
+from .connection import CONNECTION, GETKEYS, SERVER
+from .profiles import examples
+from .scripts import DATA, EVERYTHING, Script, any_of, scripts
+from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
+
+
+class SameRepliesTests(SynchronousTestCase):
+    """A real server process and redis-server 7 answer the same bytes with the same replies."""
+
+    def setUp(self) -> None:
+        self.theirs, self.ours = sides.oracle(), sides.ours()
+
+    def same(self, script: Script) -> None:
+        """Both sides give the same replies and hold the same keys."""
+        found = sides.differing(script, self.theirs, self.ours, sides.known())
+        self.assertFalse(found, sides.explain(script, found))
+
+    @examples(250)
+    @given(scripts(any_of(STRINGS)))
+    def test_strings(self, script: Script) -> None:
+        """String commands with all their options."""
+        self.same(script)
+
+    @examples(150)
+    @given(scripts(any_of(BITMAPS, STRINGS[:3])))
+    def test_bitmaps(self, script: Script) -> None:
+        """Bitmap and bitfield commands on strings of all kinds."""
+        self.same(script)
+
+    @examples(80)
+    @given(scripts(any_of(HYPERLOGLOGS, HYPERLOGLOGS, STRINGS[:1], KEYSPACE)))
+    def test_hyperloglogs(self, script: Script) -> None:
+        """HyperLogLogs, sparse and dense, also after other commands changed the string that holds them."""
+        self.same(script)
+
+    @examples(250)
+    @given(scripts(any_of(KEYSPACE, KEYSPACE, STRINGS[:3], FLUSHES)))
+    def test_keys(self, script: Script) -> None:
+        """Commands on keys, their expiry and the databases they are in."""
+        self.same(script)
+
+    @examples(150)
+    @given(scripts(any_of(TRANSACTIONS, (DATA,) * 8, CONNECTION)))
+    def test_transactions(self, script: Script) -> None:
+        """Transactions, well-formed and not, with the connection's commands between."""
+        self.same(script)
+
+    @examples(250)
+    @given(scripts(any_of(CONNECTION, SERVER, GETKEYS)))
+    def test_connection_and_server(self, script: Script) -> None:
+        """Commands on the connection and the server; unknown commands and subcommands."""
+        self.same(script)
+
+    @examples(150)
+    @given(scripts(EVERYTHING, most=60))
+    def test_everything(self, script: Script) -> None:
+        """Long scripts of all of it."""
+        self.same(script)
