@@ -14,7 +14,6 @@ typedef struct rd_reply {
   size_t cap;
   uint8_t resp;      /* 2 or 3 */
   bool failed;
-  bool muted;        /* CLIENT REPLY OFF / SKIP: appends are dropped */
   uint32_t errors;   /* error replies appended since the caller last set it to 0 */
   char code[RD_ERROR_NAME]; /* first word of the last of them, "" when it is too long for a code */
 } rd_reply;
