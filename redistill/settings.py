@@ -19,15 +19,14 @@ Value = str | int | bool | tuple[str, ...]
 class Kind(enum.Enum):
     """What values a setting takes, and in which notations (see `redistill.values`)."""
 
-    TEXT = "text"
-    PATH = "path"
-    ADDRESS = "IP address"
-    INTEGER = "integer"
+    PATH = "a path"
+    ADDRESS = "an IP address"
+    INTEGER = "a whole number"
     BOOLEAN = "boolean"
-    CHOICE = "one of"
-    SIZE = "size"
-    MEMORY = "size or percentage"
-    PASSWORDS = "text, or a list of texts"
+    CHOICE = "one of several words"
+    SIZE = "a size"
+    MEMORY = "a size or a percentage"
+    PASSWORDS = "a text, or a list of texts"
 
 
 @dataclass(frozen=True)

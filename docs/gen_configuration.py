@@ -1,0 +1,156 @@
+"""Write what is made from the table of settings: etc/redistill.toml, man/redistill.toml.5, docs/configuration.md.
+
+`make gen` runs it; `make lint` checks that the files are what it would write.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import textwrap
+from collections.abc import Iterator
+
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from redistill import settings, values  # noqa: E402
+from redistill.settings import Kind, Setting  # noqa: E402
+
+
+def takes(row: Setting) -> str:
+    """What values the setting takes."""
+    if row.choices:
+        return ", ".join(f'"{choice}"' for choice in row.choices)
+    if row.kind is Kind.INTEGER or row.kind is Kind.SIZE or row.kind is Kind.MEMORY:
+        least = size(row.minimum) if row.unit == "bytes" else str(row.minimum)
+        most = size(row.maximum) if row.unit == "bytes" else str(row.maximum)
+        unit = f" {row.unit}" if row.unit not in ("", "bytes") else ""
+        endless = row.maximum in (2**31 - 1, 2**53, settings.EXABYTE)
+        text = f"{least}{unit} or more" if endless else f"{least} to {most}{unit}"
+        if row.kind is Kind.MEMORY:
+            text += ", a percentage of the machine's memory"
+        if row.zero:
+            text += f"; 0: {row.zero}"
+        return text + "".join(f'; "{word}"' for word in row.words)
+    if row.kind is Kind.BOOLEAN:
+        return "true, false"
+    return str(row.kind.value)
+
+
+def size(number: int) -> str:
+    """Bytes in the largest unit that fits, e.g. 16kb."""
+    for unit, power in (("gb", 30), ("mb", 20), ("kb", 10)):
+        if number >= 2**power and number % 2**power == 0:
+            return f"{number >> power}{unit}"
+    return str(number)
+
+
+def default(row: Setting) -> str:
+    """The default as the file writes it."""
+    if row.unit == "bytes" and row.default:
+        return f'"{size(int(str(row.default)))}"'
+    return values.literal(row, row.default)
+
+
+def rows(section: str) -> list[Setting]:
+    """The settings of one section."""
+    return [row for row in settings.SETTINGS if row.section == section]
+
+
+def remarks(row: Setting) -> Iterator[str]:
+    """What is to be known about a setting beside its meaning and values, as whole sentences."""
+    if row.later:
+        yield f"Not in this version yet: {row.later}."
+    if row.environ:
+        yield f"Environment: {row.environ}."
+    if row.reloadable:
+        yield f"CONFIG SET {row.wire_name} changes it at run time."
+
+
+def etc() -> str:
+    """The configuration file of the package: every setting with its default, commented out."""
+    text = [
+        '# Configuration of Redistill, described in redistill.toml(5). Sizes are bytes, or texts such as "512mb".',
+        "# A line that begins with # and no space shows a default: remove the # to change it.",
+    ]
+    for section, fields in settings.SECTIONS.items():
+        text += ["", f"[{section}]", f"# {fields.__doc__}"]
+        for row in rows(section):
+            prose = f"{row.help}. Takes {takes(row)}. " + " ".join(remarks(row))
+            text += ["", *(f"# {line}" for line in textwrap.wrap(prose.strip(), 116, break_on_hyphens=False))]
+            text += [f"#{row.key} = {default(row)}"]
+    return "\n".join(text) + "\n"
+
+
+def roff(text: str) -> str:
+    """`text` with what troff would read as its own made plain."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
+    return "\\&" + text if text[:1] in (".", "'") else text
+
+
+def man() -> str:
+    """redistill.toml(5)."""
+    version = (ROOT / "redistill/__init__.py").read_text().split('"')[-2]
+    text = [
+        f'.TH REDISTILL.TOML 5 "" "Redistill {version}" "File formats"',
+        ".SH NAME",
+        "redistill.toml \\- configuration of the Redistill cache",
+        ".SH DESCRIPTION",
+        "The file is TOML: settings stand as",
+        ".I key = value",
+        "in the tables below. It is the file that",
+        ".B \\-\\-config",
+        "names, else the one that",
+        ".B REDISTILL_CONFIG",
+        "names, else",
+        ".IR /etc/redistill/redistill.toml ,",
+        "if that is there.",
+        ".PP",
+        "An environment variable, where a setting has one, takes precedence over the file;",
+        "an empty one counts as not set.",
+        "An unknown key, a value of the wrong type or out of its bounds, and an unreadable file",
+        "stop the start with one line that says what to do.",
+        ".PP",
+        "Sizes are bytes, or texts with a unit: b, k, m, g, t are powers of 1000, kb, mb, gb, tb powers of 1024.",
+    ]
+    for section, fields in settings.SECTIONS.items():
+        text += [f".SH [{section}]", roff(str(fields.__doc__))]
+        for row in rows(section):
+            text += [".TP", f'.BR {row.key.replace("-", chr(92) + "-")} " = {roff(default(row))}"']
+            text += [roff(row.help) + ".", ".br", f"Takes {roff(takes(row))}."]
+            text += [roff(remark) for remark in remarks(row)]
+    text += [".SH SEE ALSO", ".BR redistill (8)"]
+    return "\n".join(text) + "\n"
+
+
+def markdown() -> str:
+    """docs/configuration.md."""
+    text = [
+        "# Configuration",
+        "",
+        "The daemon reads a TOML file: the one that `--config FILE` names, else the one that `REDISTILL_CONFIG` names,",
+        "else `/etc/redistill/redistill.toml` if it is there. An environment variable, where a setting has one, takes",
+        "precedence over the file; an empty variable counts as not set. An unknown key, a wrong type, a value out of",
+        "bounds or an unreadable file stops the start with one line that names the place, the setting and the remedy.",
+        "",
+        "Sizes are bytes, or texts with a unit: `b`, `k`, `m`, `g`, `t` are powers of 1000, `kb`, `mb`, `gb`, `tb`",
+        "powers of 1024. *Run time* gives the name for `CONFIG SET` where a setting can be changed without a restart;",
+        "`CONFIG GET` knows all of them, by that name or by section and key.",
+    ]
+    for section, fields in settings.SECTIONS.items():
+        text += ["", f"## [{section}]", "", str(fields.__doc__), ""]
+        text += ["| key | default | takes | environment | run time | meaning |", "|---|---|---|---|---|---|"]
+        for row in rows(section):
+            meaning = row.help + (f" (not in this version yet: {row.later})" if row.later else "")
+            environ = f"`{row.environ}`" if row.environ else ""
+            changed = f"`{row.wire_name}`" if row.reloadable else ""
+            text += [f"| `{row.key}` | `{default(row)}` | {takes(row)} | {environ} | {changed} | {meaning} |"]
+    return "\n".join(text) + "\n"
+
+
+if __name__ == "__main__":
+    for place in ("etc", "man", "docs"):
+        (ROOT / place).mkdir(exist_ok=True)
+    (ROOT / "etc/redistill.toml").write_text(etc())
+    (ROOT / "man/redistill.toml.5").write_text(man())
+    (ROOT / "docs/configuration.md").write_text(markdown())
