@@ -1,0 +1,52 @@
+# make run: a cache on 127.0.0.1:6379.  make test, lint, asan, bench, gen: see CONTRIBUTING.md.
+PYTHON = python3
+BIN = .venv/bin
+SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
+C_SOURCES := $(wildcard redistill/core/*.c)
+C_FILES := $(wildcard redistill/core/*.[ch] tests/core/*.[ch])
+WARNINGS = -std=gnu11 -O2 -Wall -Wextra -Werror
+# Install the dependencies that pyproject.toml lists under an extra.
+install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  print(*p["dependencies"], *p["optional-dependencies"]["$(1)"], sep="\n")' | $(BIN)/pip install -q -r /dev/stdin
+
+run: .venv/run
+	@exec $(BIN)/twistd --nodaemon --pidfile= redistill --config etc/redistill.toml
+
+test: .venv/test build/asserts
+	@$(BIN)/python tests/run trial core
+
+lint: .venv/lint
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
+	@$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+	@printf '%s\n' $(C_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Iredistill/core -c {} -o /dev/null
+	@before=$$(cat etc/* man/* docs/* | cksum); $(MAKE) -s gen; test "$$before" = "$$(cat etc/* man/* docs/* | cksum)" || \
+	  { echo 'Generated files were not current; they are now.' >&2; exit 1; }
+
+asan: .venv/test
+	@$(BIN)/python tests/run asan
+
+bench: .venv/run .venv/test
+	@$(BIN)/python bench/run
+
+gen: .venv/lint
+	@for maker in docs/gen_*.py; do $(BIN)/python $$maker || exit 1; done
+
+clean:
+	@rm -rf .venv build redistill/_core.c redistill/_core*.so _trial_temp* && $(MAKE) -s -C tests/core clean
+
+.venv/made:
+	@echo '#include <Python.h>' | $(CC) -fsyntax-only -I$$($(PYTHON) -c 'import ensurepip, venv, sys, sysconfig; \
+	  print(sysconfig.get_path("include") if sys.version_info >= (3, 11) else "")' 2>/dev/null) -xc - 2>/dev/null || \
+	  { echo 'Python 3.11 with headers and a C compiler are needed: apt install build-essential python3-dev python3-venv' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv && touch $@
+
+.venv/run: .venv/made $(SOURCES)
+	@$(BIN)/pip install -q . && $(BIN)/python -P -c 'from twisted import plugin; list(plugin.getPlugins(plugin.IPlugin))' && touch $@
+
+.venv/test .venv/lint: .venv/made pyproject.toml
+	@$(call install,$(notdir $@)) && touch $@
+
+build/asserts: .venv/test $(SOURCES)
+	@mkdir -p build && REDISTILL_ASSERTS=1 $(BIN)/python redistill/_core_build.py >/dev/null && touch $@
+
+.PHONY: run test lint asan bench gen clean
