@@ -1,0 +1,212 @@
+"""Builds `redistill._core`: the C core behind cffi, in API mode.
+
+Two switches in the environment change how: ``REDISTILL_ASSERTS=1`` keeps the core's asserts in (what the tests run),
+``REDISTILL_SANITIZE=1`` adds AddressSanitizer and UBSan (the process must then preload libasan).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).resolve().parent
+
+# What Python calls. The structs are those of the headers, which the compiler holds them against; "..." leaves out
+# what Python does not look at.
+DECLARATIONS = """
+typedef struct { const uint8_t *data; size_t len; } rd_bytes;
+
+/* arena.h, stats.h */
+#define RD_DATABASES ...
+#define RD_MAX_WORKERS ...
+#define RD_STAT_COUNT ...
+#define RD_COMMAND_IDS ...
+#define RD_LATENCY_BUCKETS ...
+#define RD_ERROR_CODES ...
+#define RD_POLICIES ...
+typedef enum { RD_MORE, RD_CONTROL, RD_CLOSE, RD_FULL, RD_PAUSED, ... } rd_status;
+typedef int... rd_policy;
+typedef uint64_t rd_clock(void);
+typedef struct rd_session rd_session;
+
+typedef struct rd_store {
+  uint64_t size;
+  uint32_t num_shards;
+  uint64_t now_ms;
+  rd_clock *clock;
+  struct rd_slowlog *slowlog;
+  ...;
+} rd_store;
+
+typedef struct rd_options {
+  uint64_t max_memory;
+  uint64_t map_size;
+  uint32_t num_shards;
+  rd_policy policy;
+  uint32_t sample_size;
+  uint64_t seed[2];
+  ...;
+} rd_options;
+
+uint64_t rd_min_memory(uint32_t num_shards);
+int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
+int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
+int rd_worker_join(rd_store *st);
+void rd_worker_leave(rd_store *st);
+void rd_detach(rd_store *st);
+const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
+bool rd_shrink_step(rd_store *st, uint32_t budget);
+uint64_t rd_max_memory(const rd_store *st);
+uint64_t rd_used_memory(const rd_store *st);
+uint64_t rd_committed_memory(const rd_store *st);
+void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
+rd_policy rd_get_policy(const rd_store *st);
+const char *rd_policy_name(rd_policy policy);
+bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
+int rd_check(rd_store *st, char *err, size_t errlen);
+uint64_t rd_counter(const rd_store *st, unsigned int stat);
+void rd_reset_stats(rd_store *st);
+
+/* store.h */
+uint64_t rd_count(rd_store *st, unsigned db);
+uint64_t rd_count_volatile(rd_store *st, unsigned db);
+int64_t rd_average_ttl(rd_store *st, unsigned db);
+
+/* command.h */
+enum {
+  RD_WRITE, RD_READONLY, RD_DENYOOM, RD_FAST, RD_ADMIN, RD_NOSCRIPT, RD_LOADING, RD_STALE, RD_NO_AUTH, RD_PUBSUB,
+  RD_BLOCKING, RD_SKIP_MONITOR, RD_SKIP_SLOWLOG, RD_MOVABLEKEYS, RD_ALLOW_BUSY, RD_NO_MULTI, RD_NO_ASYNC_LOADING,
+  RD_NO_MANDATORY_KEYS, RD_MAY_REPLICATE, RD_CONTROL_PLANE, ...
+};
+typedef struct rd_key_spec {
+  const char *flags, *notes;
+  int begin, last, step;
+  ...;
+} rd_key_spec;
+typedef struct rd_command {
+  const char *name, *full_name, *summary, *since, *group, *complexity;
+  int arity;
+  uint32_t flags, acl;
+  int first_key, last_key, key_step;
+  rd_key_spec key_specs[...];
+  const char *tips, *arguments, *deprecated_since, *replaced_by;
+  const struct rd_command *subcommands;
+  uint16_t id;
+  ...;
+} rd_command;
+const rd_command *rd_command_find(const rd_bytes *argv, uint32_t argc, bool *unknown_sub);
+const rd_command *rd_command_find_full(rd_bytes name);
+uint16_t rd_command_count(void);
+const rd_command *rd_command_by_id(uint16_t id);
+int rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *positions, uint32_t cap);
+const char *rd_command_key_flags(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position);
+
+/* session.h */
+typedef struct rd_limits {
+  uint32_t batch_size;
+  uint64_t output_high;
+  uint64_t query_limit;
+  uint64_t multi_limit;
+  ...;
+} rd_limits;
+typedef struct rd_session_state {
+  uint32_t db;
+  uint8_t resp;
+  bool authenticated, no_touch, no_evict, close_after_reply;
+  uint8_t reply_mode;
+  bool in_multi, in_exec;
+  uint32_t multi_queued;
+  uint64_t multi_bytes;
+  uint32_t watching;
+  uint64_t query_bytes, query_cap;
+  uint64_t output_bytes, output_cap;
+  uint64_t commands;
+  const rd_command *last;
+  ...;
+} rd_session_state;
+rd_session *rd_session_new(rd_store *st, const rd_limits *limits);
+void rd_session_free(rd_session *s);
+const rd_command *rd_session_command(const rd_session *s);
+uint32_t rd_session_argc(const rd_session *s);
+rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
+void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
+void rd_session_push(rd_session *s, const uint8_t *data, size_t len);
+rd_session_state *rd_session_state_of(rd_session *s);
+void rd_session_reset(rd_session *s);
+void rd_session_trim(rd_session *s);
+typedef struct rd_slow_entry {
+  uint64_t nanoseconds;
+  const rd_command *command;
+  uint64_t now_ms;
+  uint32_t argc, text_len;
+  uint8_t text[...];
+  ...;
+} rd_slow_entry;
+typedef struct rd_slowlog rd_slowlog;
+rd_slowlog *rd_slowlog_new(uint32_t capacity, uint64_t threshold_ns);
+void rd_slowlog_free(rd_slowlog *log);
+void rd_slowlog_set_threshold(rd_slowlog *log, uint64_t threshold_ns);
+const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
+void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
+
+/* stats.h */
+typedef struct rd_command_stats {
+  uint64_t calls, nanoseconds, rejected, failed;
+  uint32_t histogram[...];
+} rd_command_stats;
+typedef struct rd_error_stats { char code[...]; uint64_t count; } rd_error_stats;
+
+/* host.h */
+uint64_t rd_host_clock(void);
+uint64_t rd_host_now_ms(void);
+#define RD_HOST_SLOW ...
+int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
+                     size_t cap);
+int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
+size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
+const char *rd_host_stat_name(unsigned stat);
+void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum);
+const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
+"""
+
+
+def compiler_flags(asserts: bool, sanitize: bool) -> tuple[list[str], list[str]]:
+    """Flags for compiling and for linking."""
+    flags = ["-std=gnu11", "-fvisibility=hidden", "-fstack-protector-strong"]
+    link = ["-Wl,-z,relro", "-Wl,-z,now"]
+    if sanitize:
+        sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
+        return [*flags, *sanitizers, "-g", "-O1", "-UNDEBUG", "-U_FORTIFY_SOURCE"], [*link, *sanitizers]
+    # Python's own flags bring -DNDEBUG, and some of them a level of fortification.
+    flags += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
+    return [*flags, *(["-g", "-O1", "-UNDEBUG"] if asserts else ["-O3", "-DNDEBUG"])], link
+
+
+def builder() -> FFI:
+    """The FFI whose `compile` makes the extension module."""
+    compile_flags, link_flags = compiler_flags(
+        bool(os.environ.get("REDISTILL_ASSERTS")), bool(os.environ.get("REDISTILL_SANITIZE"))
+    )
+    ffi = FFI()
+    ffi.cdef(DECLARATIONS)
+    ffi.set_source(
+        "redistill._core",
+        '#include "host.h"\n#include "session.h"\n',
+        # Relative to the directory that setup.py stands in, as setuptools wants them.
+        sources=sorted(str(path.relative_to(HERE.parent)) for path in (HERE / "core").glob("*.c")),
+        depends=sorted(str(path.relative_to(HERE.parent)) for path in (HERE / "core").glob("*.h")),
+        include_dirs=["redistill/core"],
+        libraries=["pthread", "m"],
+        extra_compile_args=compile_flags,
+        extra_link_args=link_flags,
+    )
+    return ffi
+
+
+ffibuilder = builder()
+
+if __name__ == "__main__":
+    os.chdir(HERE.parent)
+    ffibuilder.compile(verbose=True)

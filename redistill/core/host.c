@@ -1,0 +1,76 @@
+#include "host.h"
+
+#include <time.h>
+
+#include "layout.h"
+
+uint64_t rd_host_clock(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t rd_host_now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {
+  rd_bytes out = rd_session_output(s);
+  size_t n = out.len < cap ? out.len : cap;
+  if (n) {
+    memcpy(dst, out.data, n);
+    rd_session_consumed(s, n);
+  }
+  return n;
+}
+
+static int64_t moved(const rd_store *st, rd_session *s, rd_status status, uint8_t *dst, size_t cap) {
+  int64_t slow = st->slowlog && rd_slowlog_pending(st->slowlog) ? RD_HOST_SLOW : 0;
+  if (status == RD_CONTROL) return slow | (int64_t)status;
+  size_t n = rd_host_take(s, dst, cap);
+  if (n == cap && status == RD_MORE && rd_session_output(s).len) status = RD_FULL;
+  return (int64_t)(n << 4) | slow | (int64_t)status;
+}
+
+int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
+                     size_t cap) {
+  return moved(st, s, rd_session_feed(s, data, len, now_ms ? now_ms : rd_host_now_ms()), dst, cap);
+}
+
+int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap) {
+  return moved(st, s, rd_session_resume(s, now_ms ? now_ms : rd_host_now_ms()), dst, cap);
+}
+
+const char *rd_host_stat_name(unsigned stat) {
+  static const char *const names[] = {
+#define RD_STAT_NAME(name) #name,
+      RD_STATS(RD_STAT_NAME)
+#undef RD_STAT_NAME
+  };
+  return stat < RD_STAT_COUNT ? names[stat] : NULL;
+}
+
+static const rd_worker *worker_at(const rd_store *st, unsigned worker) {
+  return (const rd_worker *)rd_at(st, st->head->workers_at) + worker;
+}
+
+void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum) {
+  memset(sum, 0, sizeof *sum);
+  if (id >= RD_COMMAND_IDS) return;
+  for (unsigned w = 0; w < RD_MAX_WORKERS; w++) {
+    if (!worker_at(st, w)->used) continue;
+    const rd_command_stats *one = &worker_at(st, w)->counters.commands[id];
+    sum->calls += one->calls;
+    sum->nanoseconds += one->nanoseconds;
+    sum->rejected += one->rejected;
+    sum->failed += one->failed;
+    for (unsigned i = 0; i < RD_LATENCY_BUCKETS; i++) sum->histogram[i] += one->histogram[i];
+  }
+}
+
+const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker) {
+  if (worker >= RD_MAX_WORKERS || !worker_at(st, worker)->used) return NULL;
+  return worker_at(st, worker)->counters.errors;
+}

@@ -1,0 +1,40 @@
+/* host.h - what the daemon needs beside the core: clocks, and calls that do in one crossing what takes several.
+ *
+ * Not part of the core proper: this file reads clocks. Like the core it includes no Python.h, logs nothing and has no
+ * globals. */
+#ifndef RD_HOST_H
+#define RD_HOST_H
+
+#include "arena.h"
+#include "session.h"
+
+/* Monotonic, nanoseconds: the rd_clock of the daemon's store. */
+uint64_t rd_host_clock(void);
+/* Milliseconds since the epoch. */
+uint64_t rd_host_now_ms(void);
+
+/* ---- one turn of a session ----
+ *
+ * The session is fed (or resumed), and the first `cap` bytes of its output are moved to `dst`. Returns
+ *
+ *     bytes moved << 4 | RD_HOST_SLOW if slow commands wait in the store's ring | status
+ *
+ * where RD_FULL also stands for a session that has executed all it was fed but has more output than `cap`: take it, then
+ * resume. After RD_CONTROL nothing is moved, so that the answer joins what is there. `now_ms` 0: the clock's. */
+#define RD_HOST_SLOW 8
+int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
+                     size_t cap);
+int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
+/* Move up to `cap` bytes of output to `dst`; the number moved. */
+size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
+
+/* ---- counters, summed over all workers ---- */
+
+/* Name of a counter; NULL from RD_STAT_COUNT on. */
+const char *rd_host_stat_name(unsigned stat);
+/* Add up what all workers counted of the command `id`. */
+void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum);
+/* The error counts of one worker, RD_ERROR_CODES of them, or NULL when that one has never counted. */
+const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
+
+#endif

@@ -1,0 +1,347 @@
+"""The typed face of the core: the arena as `Store`, one client's conversation as `Session`.
+
+Nothing here knows a command or a socket. What the calls mean in detail is said in core/arena.h and core/session.h.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from redistill._core import ffi, lib
+from redistill.commands.interfaces import CommandCount, SlowEntry
+
+PIECE = 65536
+"""Bytes of output that leave a session at once."""
+
+DATABASES: int = lib.RD_DATABASES
+_ERROR_TEXT = 256
+
+
+class Status(enum.IntEnum):
+    """What a session wants after it was fed (core/session.h)."""
+
+    MORE = lib.RD_MORE
+    CONTROL = lib.RD_CONTROL
+    CLOSE = lib.RD_CLOSE
+    FULL = lib.RD_FULL
+    PAUSED = lib.RD_PAUSED
+
+
+_SLOW: int = lib.RD_HOST_SLOW
+_STATUSES = tuple(Status(code) for code in range(len(Status)))
+_feed = lib.rd_host_feed
+_resume = lib.rd_host_resume
+_take = lib.rd_host_take
+
+POLICIES: tuple[str, ...] = tuple(ffi.string(lib.rd_policy_name(i)).decode() for i in range(lib.RD_POLICIES))
+_STATS: tuple[str, ...] = tuple(ffi.string(lib.rd_host_stat_name(i)).decode() for i in range(lib.RD_STAT_COUNT))
+
+
+class ArenaError(Exception):
+    """An arena could not be made or attached; the text says why."""
+
+
+def min_memory(num_shards: int) -> int:
+    """The least max_memory, in bytes, that an arena of so many shards can work in."""
+    return int(lib.rd_min_memory(num_shards))
+
+
+def _full_name(number: int) -> str:
+    command = lib.rd_command_by_id(number)
+    return str(ffi.string(command.name if command.full_name == ffi.NULL else command.full_name).decode())
+
+
+_COMMANDS: Mapping[int, str] = {number: _full_name(number) for number in range(lib.rd_command_count())}
+
+
+class Store:
+    """One process's view of an arena: closed at first, then made (`create`) or found (`attach`), then joined.
+
+    The descriptor of the arena stays the caller's.
+    """
+
+    def __init__(self) -> None:
+        self._c: Any = None
+        self._sessions: set[Session] = set()
+        self._scratch = ffi.new("uint8_t[]", PIECE)
+        self._scratch_view = ffi.buffer(self._scratch)
+        # Drained after each turn of a session, so it need not be long.
+        self._slow = ffi.gc(lib.rd_slowlog_new(64, 2**64 - 1), lib.rd_slowlog_free)
+        self.frozen_ms = 0
+        """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
+        self.active_expire = True
+        """Whether `sweep` does anything (DEBUG SET-ACTIVE-EXPIRE)."""
+
+    def create(
+        self, fd: int, *, max_memory: int, map_size: int, num_shards: int, policy: str, sample_size: int
+    ) -> None:
+        """Make an empty arena in the file `fd`, whatever it held. Raises ArenaError."""
+        options = ffi.new("rd_options *")
+        options.max_memory, options.map_size, options.num_shards = max_memory, map_size, num_shards
+        options.policy, options.sample_size = POLICIES.index(policy), sample_size
+        options.seed[0], options.seed[1] = secrets.randbits(64), secrets.randbits(64)
+        self._open(lambda store, error: lib.rd_create(store, fd, options, error, _ERROR_TEXT))
+
+    def attach(self, fd: int) -> None:
+        """Map the arena that is in the file `fd`. Raises ArenaError when it is none, torn, or of another version."""
+        self._open(lambda store, error: lib.rd_attach(store, fd, error, _ERROR_TEXT))
+
+    def _open(self, call: Any) -> None:
+        if self._c is not None:
+            raise ArenaError("the store is open already")
+        store, error = ffi.new("rd_store *"), ffi.new("char[]", _ERROR_TEXT)
+        if call(store, error):
+            raise ArenaError(ffi.string(error).decode(errors="replace"))
+        store.clock = ffi.addressof(lib, "rd_host_clock")
+        store.slowlog = self._slow
+        self._c = store
+
+    def join(self) -> None:
+        """Take a worker's block of the arena for this process; sessions need it. Raises ArenaError if all are taken."""
+        if lib.rd_worker_join(self._c):
+            raise ArenaError(f"all {lib.RD_MAX_WORKERS} workers of the arena are taken")
+
+    def close(self) -> None:
+        """Close all sessions, leave and unmap the arena. A second call does nothing."""
+        if self._c is None:
+            return
+        for session in list(self._sessions):
+            session.close()
+        lib.rd_worker_leave(self._c)
+        lib.rd_detach(self._c)
+        self._c = None
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return self.frozen_ms or int(lib.rd_host_now_ms())
+
+    def _at_now(self) -> Any:
+        """The store, its time set: for calls outside of a session."""
+        self._c.now_ms = self.now_ms
+        return self._c
+
+    # ---- memory and policy ----
+
+    @property
+    def used_memory(self) -> int:
+        """Bytes in use, exact."""
+        return int(lib.rd_used_memory(self._c))
+
+    @property
+    def committed_memory(self) -> int:
+        """Bytes of the regions in use, and of the fixed part."""
+        return int(lib.rd_committed_memory(self._c))
+
+    @property
+    def max_memory(self) -> int:
+        """The limit in bytes."""
+        return int(lib.rd_max_memory(self._c))
+
+    @property
+    def map_size(self) -> int:
+        """Bytes of address space, which `max_memory` cannot exceed."""
+        return int(self._c.size)
+
+    @property
+    def num_shards(self) -> int:
+        """How many shards the arena was made with."""
+        return int(self._c.num_shards)
+
+    @property
+    def policy(self) -> str:
+        """Name of the eviction policy."""
+        return POLICIES[int(lib.rd_get_policy(self._c))]
+
+    def set_policy(self, policy: str, sample_size: int) -> None:
+        """Evict by `policy` from now on; ValueError when there is none of that name."""
+        lib.rd_set_policy(self._c, POLICIES.index(policy), sample_size)
+
+    def set_max_memory(self, size: int) -> None:
+        """Change the limit; what is over it goes in steps of `shrink`. ValueError, and no change, when it cannot be."""
+        reason = lib.rd_set_max_memory(self._at_now(), size)
+        if reason != ffi.NULL:
+            raise ValueError(ffi.string(reason).decode())
+
+    def shrink(self, regions: int) -> bool:
+        """Empty up to `regions` regions of what lies over the limit. True when nothing does."""
+        return bool(lib.rd_shrink_step(self._at_now(), regions))
+
+    def sweep(self, budget_ns: int) -> bool:
+        """Remove what has expired for about `budget_ns`, from where the last call stopped. True: nothing is left."""
+        if not self.active_expire:
+            return True
+        return bool(lib.rd_sweep(self._at_now(), 0, self.num_shards, budget_ns))
+
+    def check(self) -> tuple[int, str]:
+        """Walk the whole arena: the count of violated invariants, and the first of them in words."""
+        error = ffi.new("char[]", _ERROR_TEXT)
+        return int(lib.rd_check(self._at_now(), error, _ERROR_TEXT)), ffi.string(error).decode(errors="replace")
+
+    # ---- databases ----
+
+    def count(self, db: int) -> int:
+        """Keys of a database, the expired but not yet swept included."""
+        return int(lib.rd_count(self._at_now(), db))
+
+    def count_volatile(self, db: int) -> int:
+        """Keys with an expiry."""
+        return int(lib.rd_count_volatile(self._at_now(), db))
+
+    def average_ttl(self, db: int) -> int:
+        """Milliseconds, estimated; 0 when no key has an expiry."""
+        return int(lib.rd_average_ttl(self._at_now(), db))
+
+    def set_pause(self, mode: int, until_ms: int) -> None:
+        """Hold commands of all sessions until then: 0 none, 1 those that write, 2 all."""
+        lib.rd_set_pause(self._at_now(), mode, until_ms)
+
+    # ---- counters, summed over all workers ----
+
+    def counters(self) -> dict[str, int]:
+        """The counters of core/stats.h by name."""
+        return {name: int(lib.rd_counter(self._c, stat)) for stat, name in enumerate(_STATS)}
+
+    def counter(self, name: str) -> int:
+        """One of them."""
+        return int(lib.rd_counter(self._c, _STATS.index(name)))
+
+    def command_counts(self) -> Iterator[CommandCount]:
+        """Of the commands that were called or rejected."""
+        stats = ffi.new("rd_command_stats *")
+        for number, name in _COMMANDS.items():
+            lib.rd_host_command_stats(self._c, number, stats)
+            if stats.calls or stats.rejected:
+                yield CommandCount(
+                    name, stats.calls, stats.nanoseconds, stats.rejected, stats.failed, tuple(stats.histogram)
+                )
+
+    def error_counts(self) -> dict[str, int]:
+        """Error replies by their code."""
+        counts: dict[str, int] = {}
+        for worker in range(lib.RD_MAX_WORKERS):
+            errors = lib.rd_host_error_stats(self._c, worker)
+            for i in range(lib.RD_ERROR_CODES if errors != ffi.NULL else 0):
+                code = ffi.string(errors[i].code).decode("ascii", "replace")
+                if code:
+                    counts[code] = counts.get(code, 0) + errors[i].count
+        return counts
+
+    def set_slow_threshold(self, nanoseconds: int | None) -> None:
+        """Hand up commands that take this long or longer (`Session.on_slow`); None, and so at first: none."""
+        lib.rd_slowlog_set_threshold(self._slow, 2**64 - 1 if nanoseconds is None else nanoseconds)
+
+    def _slow_entries(self) -> Iterator[SlowEntry]:
+        while (entry := lib.rd_slowlog_take(self._slow)) != ffi.NULL:
+            text, argv = ffi.buffer(entry.text, entry.text_len)[:], []
+            while text:
+                end = 4 + int.from_bytes(text[:4], sys.byteorder)
+                argv.append(text[4:end])
+                text = text[end:]
+            yield SlowEntry(entry.nanoseconds, entry.now_ms, argv, bool(entry.command.flags & lib.RD_FAST))
+
+    def reset_stats(self) -> None:
+        """Set all counters to 0."""
+        lib.rd_reset_stats(self._c)
+
+    def session(self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int) -> Session:
+        """A new conversation; the bounds are those of rd_limits, in commands and bytes. MemoryError."""
+        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit])
+        core = lib.rd_session_new(self._c, limits)
+        if core == ffi.NULL:
+            raise MemoryError("no memory for a session")
+        session = Session(self, core)
+        self._sessions.add(session)
+        return session
+
+
+class Session:
+    """One client's conversation: bytes in, replies out, in request order. `Store.session` makes them.
+
+    `feed` what was read, write what `output` gives, and do what the status says; see core/session.h for the loop.
+    After `close` every call but `close` raises TypeError.
+    """
+
+    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "on_slow", "state")
+
+    def __init__(self, store: Store, core: Any) -> None:
+        self._store = store
+        self._store_c = store._c
+        self._c = core
+        self._out = b""
+        self._scratch = store._scratch
+        self._scratch_view = store._scratch_view
+        self.state: Any = lib.rd_session_state_of(core)
+        """The core's rd_session_state, read and written in place; not to be touched after `close`."""
+        self.on_slow: Callable[[SlowEntry], None] | None = None
+        """Called during `feed` and `resume` with each command that took long (`Store.set_slow_threshold`)."""
+
+    def feed(self, data: bytes) -> Status:
+        """Execute what is whole in `data` and what was fed before. `data` is copied as far as it is needed later."""
+        return self._turned(_feed(self._store_c, self._c, data, len(data), self._store.frozen_ms, self._scratch, PIECE))
+
+    def resume(self) -> Status:
+        """Go on after CONTROL (once answered), FULL (once `output` is written) or PAUSED."""
+        return self._turned(_resume(self._store_c, self._c, self._store.frozen_ms, self._scratch, PIECE))
+
+    def _turned(self, code: int) -> Status:
+        if length := code >> 4:
+            self._out += self._scratch_view[:length]
+        if code & _SLOW:
+            for entry in self._store._slow_entries():
+                if self.on_slow:
+                    self.on_slow(entry)
+        return _STATUSES[code & 7]
+
+    def output(self) -> bytes:
+        """Take what is to be written, or a piece of it; b"" when there is no more."""
+        out = self._out
+        if out:
+            self._out = b""
+            return out
+        length: int = _take(self._c, self._scratch, PIECE)
+        return self._scratch_view[:length]  # type: ignore[no-any-return]
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of output that were not taken yet."""
+        return len(self._out) + int(self.state.output_bytes)
+
+    def argv(self) -> list[bytes]:
+        """The command that CONTROL stopped at, its name included."""
+        core = self._c
+        arguments = (lib.rd_session_arg(core, i) for i in range(lib.rd_session_argc(core)))
+        return [ffi.buffer(one.data, one.len)[:] if one.len else b"" for one in arguments]
+
+    @property
+    def last_command(self) -> str:
+        """Full name of the command executed last, ``client|list``; empty before the first."""
+        last = self.state.last
+        return "" if last == ffi.NULL else _COMMANDS[last.id]
+
+    def answer(self, data: bytes) -> None:
+        """The reply to the command that CONTROL stopped at, in RESP; b"" for none."""
+        lib.rd_session_answer(self._c, data, len(data))
+
+    def push(self, data: bytes) -> None:
+        """Add bytes to the output that answer nothing."""
+        lib.rd_session_push(self._c, data, len(data))
+
+    def reset(self) -> None:
+        """Leave MULTI, forget watches, database 0, RESP2, replies on."""
+        lib.rd_session_reset(self._c)
+
+    def trim(self) -> None:
+        """Give back memory that an idle session does not need."""
+        lib.rd_session_trim(self._c)
+
+    def close(self) -> None:
+        """Give everything back, its watches too. A second call does nothing."""
+        if self._c is not None:
+            lib.rd_session_free(self._c)
+            self._c = self.state = None
+            self._store._sessions.discard(self)

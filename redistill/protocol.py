@@ -1,0 +1,450 @@
+"""Clients: their bytes go to a session of the core, its replies come back, in order.
+
+Nothing here knows a command. What is decided here is who may go on when: a client that does not read its replies is not
+served until it does, a command of the control plane that takes time holds up its own client only, and nothing that a
+client sends raises past `dataReceived`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProtocolFactory,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from redistill.commands.interfaces import Reply, SlowEntry
+from redistill.engine import Session, Status
+from redistill.stats import DaemonCounters
+
+log = Logger()
+
+MORE, CONTROL, CLOSE, FULL, PAUSED = Status.MORE, Status.CONTROL, Status.CLOSE, Status.FULL, Status.PAUSED
+
+# Why a client is not served just now; a set of bits, since several may hold at once.
+UNREAD = 1  # the transport holds enough that the client has not read yet
+ANSWER = 2  # a command of the control plane is not answered yet
+HOLD = 4  # CLIENT PAUSE, or another client's transaction
+OVER = 8  # nothing more is executed: closing, or closed
+
+INTERNAL_ERROR = b"-ERR internal error\r\n"
+TICK = 1.0
+"""Seconds between two looks at all clients."""
+QUIET = 2.0
+"""Seconds of silence after which a client's buffers are given back, and before which nothing is looked at."""
+LINGER = 10.0
+"""Seconds that a client whose connection is being closed has to read what is left for it."""
+
+
+class Control(Interface):
+    """The commands that are about the connection or the server."""
+
+    def run(self, client: RespProtocol, argv: list[bytes]) -> Reply:
+        """The reply to one command."""
+        ...
+
+    def connected(self, client: RespProtocol) -> None:
+        """A client has come; its session is new."""
+        ...
+
+    def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
+        """A command of this client took long."""
+        ...
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class RespProtocol(Protocol):
+    """One client. Made by `RespFactory`."""
+
+    transport: Any
+    factory: RespFactory
+    session: Session
+    client_id = 0
+    peer = local = ""
+    fd = -1
+    name = lib_name = lib_ver = b""
+    user = "default"
+    connected_at = last_active = 0.0
+    """As of reactor.seconds()."""
+    closing_at = 0.0
+    """When the connection began to be closed; 0: it did not."""
+    leaving: tuple[Callable[[], None], ...] = ()
+    """Called when the connection is lost: how the limits learn that there is room again."""
+
+    _stall = OVER
+    _status = MORE
+    _held: bytes = b""
+    _reading_stopped = False
+    _running = False
+    _ended = False
+    _pending: Deferred[bytes] | None = None
+
+    # ---- the connection ----
+
+    def connectionMade(self) -> None:
+        transport, factory = self.transport, self.factory
+        self._seconds = factory.clock.seconds
+        self.connected_at = self.last_active = self._seconds()
+        self.local = _name(transport.getHost())
+        # Over a UNIX socket the peer has no name; Redis says the socket's.
+        self.peer = _name(transport.getPeer()) or self.local
+        try:
+            self.session = factory.open_session()
+            self._stall = 0
+            factory.add(self)
+            self.session.on_slow = self._slow
+            transport.registerProducer(self, True)
+        except Exception:
+            log.failure("cannot serve {peer}", peer=self.peer)
+            self._stall = OVER
+            _abort(transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stall = OVER
+        self._held = b""
+        self.factory.remove(self)
+        if hasattr(self, "session"):
+            self.session.close()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
+        for release in self.leaving:
+            release()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.last_active = self._seconds()
+        if self._stall:
+            self._hold(data)
+            return
+        try:
+            status = self.session.feed(data)
+            if status:
+                self._go_on(status)
+            else:
+                output = self.session.output()
+                if output:
+                    self.transport.write(output)
+        except Exception:
+            self._broken()
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more. What it has sent is finished, and its replies are written."""
+        self._ended = True
+        if not self._stall:
+            self._close()
+
+    def writeConnectionLost(self) -> None:
+        """Only we end this direction, and then the connection is closed."""
+
+    # ---- carrying on ----
+
+    def _go_on(self, status: Status) -> None:
+        """Execute until the input is used up, or until there is something to wait for."""
+        session = self.session
+        self._running = True
+        try:
+            while True:
+                if status is CONTROL:
+                    self._ask()
+                    if self._stall & ANSWER:
+                        self._write_out()
+                        self._status = FULL
+                        return
+                    if self._stall & OVER:
+                        return
+                    status = session.resume()
+                elif not self._write_out():
+                    self._status = status
+                    return
+                elif status is FULL:
+                    status = session.resume()
+                elif status is PAUSED:
+                    self._status = FULL
+                    self._stall |= HOLD
+                    self.factory.hold(self)
+                    return
+                elif status is CLOSE:
+                    self._close()
+                    return
+                elif self._held:
+                    held, self._held = self._held, b""
+                    status = session.feed(held)
+                else:
+                    self._status = MORE
+                    break
+        finally:
+            self._running = False
+        if self._ended:
+            self._close()
+        elif self._reading_stopped:
+            self._reading_stopped = False
+            self.transport.resumeProducing()
+
+    def _resume(self, reason: int) -> None:
+        """`reason` to wait is gone; when it was the last, go on."""
+        self._stall &= ~reason
+        if self._stall or self._running:
+            return
+        try:
+            self._go_on(self._status)
+        except Exception:
+            self._broken()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what came while the client is not served. Reading stops, so this is one read at most."""
+        if self._stall & OVER:
+            return
+        self._held += data
+        if not self._reading_stopped:
+            self._reading_stopped = True
+            self.transport.pauseProducing()
+
+    def release(self) -> bool:
+        """Try to go on after HOLD; whether it could."""
+        self._resume(HOLD)
+        return not self._stall & HOLD
+
+    # ---- output ----
+
+    def _write_out(self) -> bool:
+        """Write what is there until the client has enough unread; False: it has, and is to be waited for."""
+        session, transport = self.session, self.transport
+        while not self._stall & UNREAD:
+            output = session.output()
+            if not output:
+                return True
+            transport.write(output)
+        limit = self.factory.output_limit
+        if limit and session.waiting > limit:
+            log.warn(
+                "{peer} is closed: {waiting} bytes wait for it to read, the limit is {limit}",
+                peer=self.peer,
+                waiting=session.waiting,
+                limit=limit,
+            )
+            self.factory.counters.output_disconnections += 1
+            self.kill()
+        return False
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full."""
+        self._stall |= UNREAD
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty again."""
+        self.last_active = self._seconds()
+        if self._stall & OVER:
+            self._stall &= ~UNREAD
+            self._close()
+        else:
+            self._resume(UNREAD)
+
+    def stopProducing(self) -> None:
+        """The connection is lost; connectionLost follows."""
+
+    # ---- commands of the control plane ----
+
+    def _ask(self) -> None:
+        """Have the control plane answer the command that the session stopped at."""
+        try:
+            answer = self.factory.control.run(self, self.session.argv())
+        except Exception:
+            self._broken()
+            return
+        if isinstance(answer, Deferred):
+            self._stall |= ANSWER
+            self._pending = answer
+            answer.addCallbacks(self._answered, self._unanswered)
+            answer.addErrback(self._unanswered)
+        else:
+            self.session.answer(answer)
+
+    def _answered(self, answer: bytes) -> None:
+        self._pending = None
+        if not self._stall & OVER:
+            self.session.answer(answer)
+            self._resume(ANSWER)
+
+    def _unanswered(self, failure: Failure) -> None:
+        self._pending = None
+        if not self._stall & OVER or not isinstance(failure.value, CancelledError):
+            self._broken(failure)
+
+    def _slow(self, entry: SlowEntry) -> None:
+        self.factory.control.slow(self, entry)
+
+    def _broken(self, failure: Failure | None = None) -> None:
+        """A mistake of ours: it is logged, the client is told and closed, and nobody else notices."""
+        log.failure("while serving {peer}", failure, peer=self.peer)
+        if self._stall & OVER:
+            return
+        try:
+            self.session.push(INTERNAL_ERROR)
+            self._close()
+        except Exception:
+            log.failure("while closing {peer}", peer=self.peer)
+            self.kill()
+
+    # ---- the end ----
+
+    def _close(self) -> None:
+        """Execute no more; close when all that is there to write has been written."""
+        transport = self.transport
+        if not self.closing_at:
+            self.closing_at = self._seconds()
+        self._stall |= OVER
+        if self._write_out() and not transport.disconnecting:
+            transport.unregisterProducer()
+            transport.loseConnection()
+
+    def finish(self) -> None:
+        """The server stops: close once what has been received is executed and answered."""
+        self._ended = True
+        if not self._stall:
+            self._close()
+
+    def kill(self) -> None:
+        """Close at once; what was not written is lost."""
+        self._stall |= OVER
+        self.closing_at = self.closing_at or self._seconds()
+        transport = self.transport
+        transport.unregisterProducer()
+        if self._stall & UNREAD:
+            _abort(transport)
+        else:
+            transport.loseConnection()
+
+    def tick(self, now: float, timeout: float) -> None:
+        """Look after a client that has been silent for `QUIET` seconds or longer.
+
+        It is closed after `timeout` (0: never), or when the end of its connection takes too long.
+        """
+        silent = now - self.last_active
+        if self.closing_at:
+            if min(now - self.closing_at, silent) >= LINGER:
+                _abort(self.transport)
+        elif timeout and silent >= timeout and not self._stall & (ANSWER | HOLD):
+            self.factory.counters.idle_disconnections += 1
+            self.kill()
+        elif silent < QUIET + TICK:
+            self.session.trim()
+
+
+@implementer(IProtocolFactory)
+class RespFactory:
+    """All clients of this process, by id in the order in which they came."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        open_session: Callable[[], Session],
+        control: Control,
+        clients: dict[int, RespProtocol],
+        counters: DaemonCounters,
+        *,
+        output_limit: int,
+        idle_timeout: float,
+        read_size: int,
+    ) -> None:
+        """`clients` is filled and emptied here. Limits in bytes and seconds, 0: none; they may be set at any time."""
+        self.clock = clock
+        self.open_session = open_session
+        self.control = control
+        self.clients = clients
+        self.counters = counters
+        self.output_limit = output_limit
+        self.idle_timeout = idle_timeout
+        self.read_size = read_size
+        self._last_id = 0
+        self._held: dict[RespProtocol, None] = {}
+        self._watch = LoopingCall(self._tick)
+        self._watch.clock = clock
+        self._retry = LoopingCall(self._release)
+        self._retry.clock = clock
+
+    def doStart(self) -> None:
+        """Nothing to do: it starts with the first client."""
+
+    def doStop(self) -> None:
+        """Nothing to do: it stops with the last client."""
+
+    def buildProtocol(self, addr: IAddress) -> RespProtocol:
+        self.counters.connections_received += 1
+        protocol = RespProtocol()
+        protocol.factory = self
+        return protocol
+
+    def add(self, client: RespProtocol) -> None:
+        """`client` is connected: it gets its id, the reads of its transport their size."""
+        self._last_id += 1
+        client.client_id = self._last_id
+        self.clients[client.client_id] = client
+        transport = client.transport
+        if hasattr(transport, "bufferSize"):
+            transport.bufferSize = self.read_size
+        if hasattr(transport, "fileno"):
+            client.fd = transport.fileno()
+        self.control.connected(client)
+        if not self._watch.running:
+            self._watch.start(TICK, now=False)
+
+    def remove(self, client: RespProtocol) -> None:
+        """`client` is gone."""
+        self.clients.pop(client.client_id, None)
+        self._held.pop(client, None)
+        if not self.clients and self._watch.running:
+            self._watch.stop()
+
+    def hold(self, client: RespProtocol) -> None:
+        """Let `client` go on when the pause has ended."""
+        self._held[client] = None
+        if not self._retry.running:
+            self._retry.start(0.01, now=False)
+
+    def _tick(self) -> None:
+        now, timeout = self.clock.seconds(), self.idle_timeout
+        for client in [one for one in self.clients.values() if now - one.last_active >= QUIET]:
+            client.tick(now, timeout)
+
+    def _release(self) -> None:
+        """A pause is one for all: while the client that waits longest cannot go on, nobody needs to be asked."""
+        for client in list(self._held):
+            del self._held[client]
+            if not client.release():
+                return
+        if not self._held:
+            self._retry.stop()
+
+
+def _name(address: IAddress) -> str:
+    """An address as Redis shows it."""
+    if isinstance(address, IPv4Address):
+        return f"{address.host}:{address.port}"
+    if isinstance(address, IPv6Address):
+        if address.host.startswith("::ffff:") and "." in address.host:  # IPv4, on a socket for both
+            return f"{address.host[7:]}:{address.port}"
+        return f"[{address.host}]:{address.port}"
+    if isinstance(address, UNIXAddress) and address.name:
+        return f"{address.name.decode(errors='replace')}:0"
+    return ""
+
+
+def _abort(transport: object) -> None:
+    """Close without writing what is left."""
+    abort = getattr(transport, "abortConnection", None) or transport.loseConnection  # type: ignore[attr-defined]
+    abort()
