@@ -31,3 +31,6 @@ DIFFERENCES: tuple[Difference, ...] = ()
 
 # Valkey 9 against redis-server 7.0, for the check of these tests against two servers that are both known to be good.
 OF_VALKEY: tuple[Difference, ...] = ()
+
+# Cells of COMMAND's table that differ: (command, column) -> reason.
+TABLE_DIFFERENCES: dict[tuple[bytes, str], str] = {}

@@ -21,6 +21,9 @@ class Conversation(Protocol):
     def exchange(self, pieces: Sequence[bytes], count: int) -> list[Reply]:
         """Send the pieces one after another and read `count` replies; CLOSED stands for each that never came."""
 
+    def last_words(self, pieces: Sequence[bytes]) -> list[Reply]:
+        """Send the pieces, then the end of the stream; all replies until the other side hangs up."""
+
     def close(self) -> None:
         """Hang up."""
 
@@ -74,6 +77,19 @@ class WireConversation:
                 break
         return replies
 
+    def last_words(self, pieces: Sequence[bytes]) -> list[Reply]:
+        replies = self.exchange(pieces, 0)
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # hung up already
+        end = time.monotonic() + REPLY_SECONDS
+        self._sock.settimeout(REPLY_SECONDS)
+        while self._read():
+            if time.monotonic() > end:
+                raise AssertionError("not closed after the end of the stream")
+        return replies + list(iter(self._parser.get, None))
+
     def _write(self, pending: list[memoryview]) -> None:
         try:
             sent = self._sock.send(pending[-1])
@@ -91,6 +107,8 @@ class WireConversation:
             data = self._sock.recv(1 << 16)
         except BlockingIOError:
             return True
+        except TimeoutError:
+            raise AssertionError(f"nothing came for {REPLY_SECONDS:g} s") from None
         except OSError:
             return False
         self._parser.feed(data)

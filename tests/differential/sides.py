@@ -9,9 +9,11 @@ from tests.integration import servers
 
 from . import words
 from .compare import Transcript
-from .differences import DIFFERENCES, OF_VALKEY, Difference
+from .differences import DIFFERENCES, OF_VALKEY, TABLE_DIFFERENCES, Difference
 from .peers import Peer, WirePeer, ask, encode
 from .scripts import Script
+
+__all__ = ["TABLE_DIFFERENCES", "differing", "explain", "known", "newer_oracle", "oracle", "ours"]
 
 # "valkey" runs the tests without Redistill: the generators and rules are checked by two servers that agree.
 OURS = os.environ.get("REDISTILL_DIFFERENTIAL_OURS", "redistill")
