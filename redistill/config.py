@@ -186,7 +186,9 @@ def _judge(place: str, row: Setting, raw: Any, judge: Any, available: Available)
 
 def _quoted(row: Setting, raw: object) -> str:
     """``= 'abc' ``, unless it is a secret or long."""
-    text = "" if row.name == "security.password" else ascii(raw)
+    text = ascii(raw).lower() if isinstance(raw, bool) else ascii(raw)
+    if row.name == "security.password":
+        text = ""
     return f"= {text} " if 0 < len(text) <= 80 else ""
 
 
@@ -213,10 +215,15 @@ def _checked(config: Config, places: Mapping[str, str]) -> Config:
     if security.password_file:
         place = places.get("security.password_file") or config.path
         text = _contents(f"{place}: security.password_file", security.password_file)
-        lines = tuple(line for line in text.splitlines() if line)
+        lines = [line for line in text.splitlines() if line]
         if not lines:
             raise refuse("security.password_file", "holds no password; write one a line")
-        config = dataclasses.replace(config, file_passwords=lines)
+        try:
+            entries = check(BY_NAME["security.password"], lines, machine_memory)
+        except BadValue as problem:
+            raise refuse("security.password_file", f"holds passwords that {problem}") from None
+        assert isinstance(entries, tuple)
+        config = dataclasses.replace(config, file_passwords=entries)
     else:
         config = dataclasses.replace(config, file_passwords=())
     if server.num_shards & (server.num_shards - 1):

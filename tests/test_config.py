@@ -1,0 +1,285 @@
+"""The configuration is read whole, or refused in one line that says what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.config import MAX_FILE, Config, ConfigError, load, machine_memory
+
+GIB = 2**30
+
+
+class ConfigCase(SynchronousTestCase):
+    """Each test has a file of its own."""
+
+    def setUp(self) -> None:
+        """Choose the file's place."""
+        self.path = self.mktemp()
+
+    def load(self, text: str, environ: Mapping[str, str] | None = None) -> Config:
+        """Load a file that says `text`."""
+        pathlib.Path(self.path).write_text(text)
+        return load(self.path, environ or {}, lambda: 8 * GIB)
+
+    def refused(self, text: str, environ: Mapping[str, str] | None = None) -> str:
+        """The line that refuses a file which says `text`, with FILE in place of its path."""
+        line = str(self.assertRaises(ConfigError, self.load, text, environ))
+        self.assertNotIn("\n", line)
+        return line.replace(self.path, "FILE")
+
+
+class LoadTests(ConfigCase):
+    """What `load` makes of files and environments that are in order."""
+
+    def test_empty_file(self) -> None:
+        """An empty file leaves all defaults."""
+        self.assertEqual(self.load(""), Config(path=self.path))
+
+    def test_file(self) -> None:
+        """Settings of a file are where their names say."""
+        config = self.load(
+            '[server]\nbind = "::1"\nport = 7000 # not 6379\nworkers = 1\nbuffer_size = "32kb"\n'
+            '[security]\npassword = ["new", "old"]\n[memory]\nmax_memory = "75%"\n'
+            '[performance]\ntcp_nodelay = false\n[logging]\nlevel = "debug"\n'
+        )
+        self.assertEqual((config.server.bind, config.server.port, config.server.workers), ("::1", 7000, 1))
+        self.assertEqual((config.server.buffer_size, config.memory.max_memory), (32768, 6 * GIB))
+        self.assertEqual((config.passwords, config.performance.tcp_nodelay), (("new", "old"), False))
+        self.assertEqual((config.logging.level, config.get("logging.level")), ("debug", "debug"))
+
+    def test_frozen(self) -> None:
+        """A configuration does not change."""
+        config = self.load("")
+        self.assertRaises(dataclasses.FrozenInstanceError, setattr, config.server, "port", 1)
+        self.assertRaises(dataclasses.FrozenInstanceError, setattr, config, "path", "")
+
+    def test_environment_over_file(self) -> None:
+        """The environment takes precedence over the file."""
+        environ = {"REDIS_PORT": "7001", "REDIS_MAX_MEMORY": "2gb", "REDIS_TCP_NODELAY": "no", "REDIS_PASSWORD": "p w"}
+        config = self.load("[server]\nport = 7000\nbatch_size = 8\n", environ)
+        self.assertEqual((config.server.port, config.server.batch_size), (7001, 8))
+        self.assertEqual((config.memory.max_memory, config.performance.tcp_nodelay), (2 * GIB, False))
+        self.assertEqual(config.passwords, ("p w",))
+
+    def test_empty_variable(self) -> None:
+        """An empty variable counts as not set: it takes away neither a password nor a port."""
+        config = self.load('[security]\npassword = "secret"\n', {"REDIS_PASSWORD": "", "REDIS_PORT": ""})
+        self.assertEqual((config.passwords, config.server.port), (("secret",), 6379))
+
+    def test_other_variables(self) -> None:
+        """Variables that are no settings' are left alone."""
+        self.assertEqual(self.load("", {"PATH": "/bin", "REDISTILL_PORT": "tcp://10.0.0.1:80"}), self.load(""))
+
+    def test_path_from_environment(self) -> None:
+        """Without a path, the file is the one that REDISTILL_CONFIG names."""
+        self.load("[server]\nport = 7000\n")
+        self.assertEqual(load(None, {"REDISTILL_CONFIG": self.path}).server.port, 7000)
+
+    def test_password_file(self) -> None:
+        """The lines of the password file are valid beside security.password."""
+        secrets = self.mktemp()
+        pathlib.Path(secrets).write_text("one\r\n\ntwo words\n")
+        config = self.load(f'[security]\npassword = "zero"\npassword_file = "{secrets}"\n')
+        self.assertEqual(config.passwords, ("zero", "one", "two words"))
+
+    def test_password_opens_the_network(self) -> None:
+        """With a password, from wherever, any address may be bound."""
+        secrets = self.mktemp()
+        pathlib.Path(secrets).write_text("one\n")
+        for text in ('password = "secret"', f'password_file = "{secrets}"'):
+            config = self.load(f'[server]\nbind = "0.0.0.0"\n[security]\n{text}\n')
+            self.assertEqual(config.server.bind, "0.0.0.0")
+
+
+class RefusalTests(ConfigCase):
+    """What `load` says when it refuses: place, setting, remedy."""
+
+    def test_unknown_keys(self) -> None:
+        """An unknown key is refused, with the one that was probably meant."""
+        lines = {
+            "[server]\nprot = 1": "FILE: 'server.prot' is no setting; did you mean server.port?",
+            "[memory]\npolicy = 1": "FILE: 'memory.policy' is no setting; did you mean memory.eviction_policy?",
+            "[server]\nmax_memory = 1": "FILE: 'server.max_memory' is no setting; did you mean memory.max_memory?",
+            "port = 1": "FILE: 'port' is no setting; did you mean server.port?",
+            "[memroy]\nport = 1": "FILE: 'memroy' is no setting; did you mean [memory]?",
+            "[[server]]\nport = 1": "FILE: 'server' is no setting; did you mean [server]?",
+            "server = 1": "FILE: 'server' is no setting; did you mean [server]?",
+            "[persistence]\nx = 1": "FILE: 'persistence' is no setting; remove it",
+        }
+        self.assertEqual({text: self.refused(text) for text in lines}, lines)
+
+    def test_bad_values(self) -> None:
+        """A bad value is refused with its place, its name and what it should be."""
+        lines = {
+            '[server]\nport = "x"': "FILE: server.port = 'x' must be a whole number between 0 and 65535 inclusive",
+            "[server]\nport = 65536": "FILE: server.port = 65536 must be between 0 and 65535 inclusive",
+            "[server]\nnum_shards = 100": "FILE: server.num_shards = 100 must be a power of two, e.g. 64 or 128",
+            '[logging]\nformat = "xml"': "FILE: logging.format = 'xml' must be one of the following: text, json",
+            "[memory]\nmax_memory = 1979-05-27": "FILE: memory.max_memory = datetime.date(1979, 5, 27) must be a memory"
+            " value: bytes, or a text such as 512mb, 2gb or 75%",
+        }
+        self.assertEqual({text: self.refused(text) for text in lines}, lines)
+
+    def test_bad_variables(self) -> None:
+        """A bad value in the environment is refused with the variable's name."""
+        self.assertEqual(
+            self.refused("", {"REDIS_PORT": "x"}), "REDIS_PORT: server.port = 'x' couldn't be parsed into an integer"
+        )
+        self.assertIn("enableServiceLinks", self.refused("", {"REDIS_PORT": "tcp://10.0.0.1:6379"}))
+
+    def test_secrets_are_not_told(self) -> None:
+        """A password never reaches the line that refuses it."""
+        for text in ('password = ["hunter2", ""]', "password = {hunter2 = 1}"):
+            self.assertNotIn("hunter2", self.refused(f"[security]\n{text}\n"))
+
+    def test_not_toml(self) -> None:
+        """A file that is not TOML is refused with the place of the mistake."""
+        line = self.refused("[server]\nport = 6379\nbind = 127.0.0.1\n")
+        self.assertIn("FILE: not TOML: ", line)
+        self.assertIn("line 3", line)
+
+    def test_unreadable_files(self) -> None:
+        """A file that is not there, is a directory, is not UTF-8 or is far too long is refused."""
+        os.mkdir(self.path)
+        line = str(self.assertRaises(ConfigError, load, self.path, {}))
+        self.assertIn("Is a directory", line)
+        line = str(self.assertRaises(ConfigError, load, self.path + "/none", {}))
+        self.assertIn("No such file or directory", line)
+        self.assertIn(self.path + "/none", line)
+        self.path += "/file"
+        pathlib.Path(self.path).write_bytes(b"# \xff")
+        self.assertIn("not UTF-8", str(self.assertRaises(ConfigError, load, self.path, {})))
+
+    def test_file_size(self) -> None:
+        """A file of the greatest length is read, and one byte more is refused."""
+        self.assertEqual(self.load("#" + " " * (MAX_FILE - 1)).server.port, 6379)
+        self.assertIn("larger than", self.refused("#" + " " * MAX_FILE))
+
+    def test_open_network(self) -> None:
+        """Without a password, only a loopback address may be bound, and the line says why."""
+        self.assertEqual(
+            self.refused('[server]\nbind = "0.0.0.0"'),
+            "FILE: server.bind = '0.0.0.0' would let anybody on the network in; set security.password"
+            " (or REDIS_PASSWORD), or bind 127.0.0.1",
+        )
+        self.assertTrue(self.refused("", {"REDIS_BIND": "::"}).startswith("REDIS_BIND: server.bind"))
+
+    def test_nothing_to_listen_on(self) -> None:
+        """Port 0 means no TCP, as in Redis, and then there has to be a UNIX socket."""
+        self.assertIn("nothing to listen on", self.refused("[server]\nport = 0"))
+        config = self.load('[server]\nport = 0\nbind = "0.0.0.0"\nunix_socket = "/run/redistill.sock"')
+        self.assertEqual(config.server.port, 0)
+
+    def test_password_files(self) -> None:
+        """A password file that is not there or holds no password stops the start."""
+        secrets = self.mktemp()
+        text = f'[security]\npassword_file = "{secrets}"\n'
+        self.assertIn("cannot read", self.refused(text))
+        pathlib.Path(secrets).write_text("\n")
+        self.assertIn("holds no password", self.refused(text))
+
+    def test_password_file_bounds(self) -> None:
+        """A line of the password file that no client could send is refused, and not shown."""
+        secrets = self.mktemp()
+        text = f'[security]\npassword_file = "{secrets}"\n'
+        pathlib.Path(secrets).write_text("x" * 16384)
+        self.assertEqual(len(self.load(text).passwords[0]), 16384)
+        pathlib.Path(secrets).write_text("x" * 16385)
+        self.assertIn("must be of 1 to 16384 bytes each", self.refused(text))
+
+    def test_what_comes_later(self) -> None:
+        """A feature that is still to come is refused when it is switched on, and only then."""
+        tls = '[security]\ntls_cert_path = "c.pem"\ntls_key_path = "k.pem"\n'
+        lines = {
+            "[server]\nworkers = 2": "server.workers = 2 asks for serving in more than one process",
+            "[server]\nhealth_check_port = 8080": "server.health_check_port = 8080 asks for the HTTP health resource",
+            tls + "tls_enabled = true": "security.tls_enabled = true asks for TLS",
+            tls + "tls_port = 6380": "security.tls_port = 6380 asks for TLS",
+        }
+        remedies = {"[server]\nworkers = 2": '"auto" or 1', tls + "tls_enabled = true": "false"}
+        for text, line in lines.items():
+            ending = f", which this version does not have yet; set it to {remedies.get(text, '0')}"
+            self.assertEqual(self.refused(text), f"FILE: {line}{ending}")
+        self.assertEqual(self.load(tls).security.tls_cert_path, "c.pem")
+
+    def test_tls_needs_its_files(self) -> None:
+        """TLS without certificate or key is refused for that, whether or not it works yet."""
+        self.assertIn("needs security.tls_cert_path", self.refused("[security]\ntls_enabled = true"))
+        text = '[security]\ntls_port = 6380\ntls_cert_path = "c.pem"'
+        self.assertIn("needs security.tls_key_path", self.refused(text))
+        text += '\ntls_key_path = "k.pem"\ntls_client_auth = "yes"'
+        self.assertIn("needs security.tls_ca_path", self.refused(text))
+
+    @given(st.text("[]server.port=\"'\n 12#\\{},abc-:u", max_size=60))
+    def test_any_text(self, text: str) -> None:
+        """Whatever stands in the file, it is read or refused with a ConfigError of one line."""
+        try:
+            self.load(text)
+        except ConfigError as problem:
+            self.assertNotIn("\n", str(problem))
+
+
+class ReplaceTests(ConfigCase):
+    """`Config.replace`, which CONFIG SET stands on."""
+
+    def test_replace(self) -> None:
+        """Changes make a new configuration and leave the old one alone."""
+        old = self.load("")
+        new = old.replace({"memory.max_memory": GIB, "memory.eviction_policy": "volatile-ttl"})
+        self.assertEqual((old.memory.max_memory, new.memory.max_memory), (0, GIB))
+        self.assertEqual((new.memory.eviction_policy, new.path), ("volatile-ttl", self.path))
+
+    def test_changes_that_do_not_fit(self) -> None:
+        """Changes that do not fit the rest are refused: the last password of an open port."""
+        old = self.load('[server]\nbind = "0.0.0.0"\n[security]\npassword = "secret"\n')
+        problem = self.assertRaises(ConfigError, old.replace, {"security.password": ()})
+        self.assertIn("would let anybody on the network in", str(problem))
+
+    def test_password_file(self) -> None:
+        """A new password file is read at once, and leaving it out forgets its passwords."""
+        secrets = self.mktemp()
+        pathlib.Path(secrets).write_text("one\n")
+        new = self.load("").replace({"security.password_file": secrets})
+        self.assertEqual(new.passwords, ("one",))
+        self.assertEqual(new.replace({"security.password_file": ""}).passwords, ())
+
+
+class MachineMemoryTests(SynchronousTestCase):
+    """`machine_memory`, on file trees that look like those of machines."""
+
+    def machine(self, files: Mapping[str, str]) -> int:
+        """The memory of a machine of 8 GiB with these files."""
+        root = pathlib.Path(self.mktemp())
+        for path, text in {"proc/meminfo": f"MemTotal: {8 * GIB // 1024} kB\nMemFree: 1 kB\n", **files}.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        return machine_memory(str(root))
+
+    def test_whole_machine(self) -> None:
+        """Without a cgroup's limit it is all of the machine's."""
+        self.assertEqual(self.machine({}), 8 * GIB)
+        self.assertEqual(self.machine({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n"}), 8 * GIB)
+
+    def test_cgroups(self) -> None:
+        """The lowest limit among the cgroup and those above it counts, in both versions."""
+        two = {"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/memory.max": f"{GIB}\n"}
+        self.assertEqual(self.machine(two | {"sys/fs/cgroup/a/b/memory.max": f"{2 * GIB}\n"}), GIB)
+        self.assertEqual(self.machine(two | {"sys/fs/cgroup/a/b/memory.max": f"{GIB // 2}\n"}), GIB // 2)
+        one = {"proc/self/cgroup": "3:cpu:/x\n2:memory:/c\n"}
+        self.assertEqual(self.machine(one | {"sys/fs/cgroup/memory/c/memory.limit_in_bytes": f"{GIB}\n"}), GIB)
+
+    def test_container(self) -> None:
+        """In a container, whose own cgroup is mounted as the root, the root's limit counts."""
+        files = {"proc/self/cgroup": "0::/../../x\n", "sys/fs/cgroup/memory.max": f"{GIB}\n"}
+        self.assertEqual(self.machine(files), GIB)
+
+    def test_this_machine(self) -> None:
+        """It says something of the machine that runs the test."""
+        self.assertGreater(machine_memory(), 2**24)

@@ -1,0 +1,100 @@
+"""CONFIG REWRITE changes the lines of what was changed, and no others."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.config import Config, ConfigError, load
+from redistill.rewrite import rewrite, rewritten
+
+
+class TextTests(SynchronousTestCase):
+    """`rewritten`."""
+
+    def test_setting_in_place(self) -> None:
+        """A setting that stands in the file keeps its line; comments and order stay."""
+        old = "# mine\n[memory]\n#max_memory = 0\nmax_memory = 1 # why\n\n[server] # here\nport=1\n"
+        new = "# mine\n[memory]\n#max_memory = 0\nmax_memory = 2097152\n\n[server] # here\nport = 7000\n"
+        self.assertEqual(rewritten(old, {"memory.max_memory": 2097152, "server.port": 7000}), new)
+
+    def test_same_key_elsewhere(self) -> None:
+        """A key of the same name in another table is left alone."""
+        old = "[other]\nport = 1\n[server]\nbind = '::1'\n[more]\nport = 2\n"
+        new = "[other]\nport = 1\n[server]\nbind = '::1'\nport = 7000\n[more]\nport = 2\n"
+        self.assertEqual(rewritten(old, {"server.port": 7000}), new)
+
+    def test_new_table(self) -> None:
+        """A table that is not there is added at the end."""
+        self.assertEqual(rewritten("", {"logging.level": "warn"}), '[logging]\nlevel = "warn"\n')
+        old, new = "[server]\nport = 1\n", '[server]\nport = 1\n\n[security]\npassword = ["a", "b"]\n'
+        self.assertEqual(rewritten(old, {"security.password": ("a", "b")}), new)
+
+    def test_what_it_does_not_understand(self) -> None:
+        """A value over several lines is refused rather than torn."""
+        old = '[security]\npassword = [\n  "a",\n  "b",\n]\n'
+        self.assertRaises(ConfigError, rewritten, old, {"security.password": ("c",)})
+
+    @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
+    def test_any_password(self, password: str) -> None:
+        """Whatever a password consists of, the file either says it or is not written."""
+        try:
+            text = rewritten("", {"security.password": (password,)})
+        except ConfigError:
+            return
+        path = pathlib.Path(self.mktemp())
+        path.write_text(text)
+        self.assertEqual(load(str(path), {}).passwords, (password,))
+
+
+class FileTests(SynchronousTestCase):
+    """`rewrite`."""
+
+    def setUp(self) -> None:
+        """Write and load a file."""
+        self.path = self.mktemp()
+        pathlib.Path(self.path).write_text("[server]\nport = 7000\n")
+        os.chmod(self.path, 0o640)
+        self.loaded = load(self.path, {"REDIS_BATCH_SIZE": "8"})
+
+    def test_changes_are_kept(self) -> None:
+        """What was changed at run time is there when the file is loaded again; what the environment said is not."""
+        running = self.loaded.replace({"memory.eviction_policy": "noeviction"})
+        rewrite(running, self.loaded)
+        text = '[server]\nport = 7000\n\n[memory]\neviction_policy = "noeviction"\n'
+        self.assertEqual(pathlib.Path(self.path).read_text(), text)
+        self.assertEqual(load(self.path, {"REDIS_BATCH_SIZE": "8"}), running)
+
+    def test_permissions_are_kept(self) -> None:
+        """The new file has the permissions of the old one, and nothing else is left in the directory."""
+        rewrite(self.loaded.replace({"server.port": 7001}), self.loaded)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o640)
+        name = os.path.basename(self.path)
+        self.assertEqual([entry for entry in os.listdir(os.path.dirname(self.path)) if name in entry], [name])
+
+    def test_nothing_changed(self) -> None:
+        """Without changes the file is not touched."""
+        before = os.stat(self.path)
+        rewrite(self.loaded, self.loaded)
+        self.assertEqual(os.stat(self.path).st_ino, before.st_ino)
+
+    def test_links_are_followed(self) -> None:
+        """A link stays a link; the file that it points to is replaced."""
+        link = self.mktemp()
+        os.symlink(os.path.abspath(self.path), link)
+        loaded = load(link, {})
+        rewrite(loaded.replace({"server.port": 7001}), loaded)
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(load(self.path, {}).server.port, 7001)
+
+    def test_no_file(self) -> None:
+        """Without a file, or when it is gone, there is an error and no file."""
+        self.assertRaises(ConfigError, rewrite, Config().replace({"server.port": 1}), Config())
+        os.unlink(self.path)
+        self.assertRaises(ConfigError, rewrite, self.loaded.replace({"server.port": 1}), self.loaded)
+        self.assertFalse(os.path.exists(self.path))

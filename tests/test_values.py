@@ -1,0 +1,160 @@
+"""Each kind of setting takes what it should, and refuses the rest with a reason."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.settings import BY_NAME, SETTINGS, Kind, Value
+from redistill.values import MAX_PASSWORD, BadValue, check, is_loopback, literal, parse, show
+
+GIB = 2**30
+
+
+def available() -> int:
+    """The memory of a machine of 8 GiB."""
+    return 8 * GIB
+
+
+class ValueCase(SynchronousTestCase):
+    """Short words for what the tests below ask."""
+
+    def parsed(self, name: str, text: str) -> Value:
+        """The value of a text."""
+        return parse(BY_NAME[name], text, available)
+
+    def checked(self, name: str, raw: object) -> Value:
+        """The value of what a TOML file says."""
+        return check(BY_NAME[name], raw, available)
+
+    def refused(self, name: str, text: str) -> str:
+        """What CONFIG SET says of a bad text."""
+        return self.assertRaises(BadValue, self.parsed, name, text).redis
+
+    def refused_raw(self, name: str, raw: object) -> str:
+        """What is said of a bad value in a file."""
+        return str(self.assertRaises(BadValue, self.checked, name, raw))
+
+
+class NumberTests(ValueCase):
+    """Whole numbers, sizes, and their bounds."""
+
+    def test_bounds(self) -> None:
+        """Every number is taken at its bounds and refused one step beyond them."""
+        for row in SETTINGS:
+            if row.kind not in (Kind.INTEGER, Kind.SIZE, Kind.MEMORY):
+                continue
+            for number in (row.minimum, row.maximum):
+                self.assertEqual(check(row, number, available), number, row.name)
+                self.assertEqual(parse(row, str(number), available), number, row.name)
+            for number in (row.minimum - 1, row.maximum + 1):
+                if number == 0 and row.zero:
+                    continue
+                self.assertRaises(BadValue, check, row, number, available)
+                self.assertRaises(BadValue, parse, row, str(number), available)
+
+    def test_zero(self) -> None:
+        """Zero is taken where it has a meaning, below the lower bound too."""
+        for row in SETTINGS:
+            if row.zero:
+                self.assertEqual(check(row, 0, available), 0, row.name)
+
+    def test_units(self) -> None:
+        """A unit with a b is a power of 1024, one without a power of 1000; case does not matter."""
+        sizes = {"4000000": 4000000, "4000000b": 4000000, "2000k": 2000000, "1024kb": 2**20, "2m": 2000000}
+        sizes |= {"2MB": 2 * 2**20, "1g": 10**9, "2gb": 2 * GIB, "2GB": 2 * GIB, " 1tb ": 2**40, "1t": 10**12}
+        self.assertEqual({text: self.parsed("memory.max_memory", text) for text in sizes}, sizes)
+        self.assertEqual({text: self.checked("memory.max_memory", text) for text in sizes}, sizes)
+
+    def test_percentage(self) -> None:
+        """A percentage is one of the memory that is there."""
+        self.assertEqual(self.parsed("memory.max_memory", "75%"), 6 * GIB)
+        self.assertEqual(self.checked("memory.max_memory", "100%"), 8 * GIB)
+
+    def test_bad_sizes(self) -> None:
+        """What is no size is refused, and so is a percentage where only sizes make sense."""
+        for text in ("", "x", "-1", "1.5gb", "2gib", "2 gb", "0%", "101%", "-5%", "1e6", "٣mb", "9" * 30):
+            self.assertRaises(BadValue, self.parsed, "memory.max_memory", text)
+        self.assertRaises(BadValue, self.parsed, "server.buffer_size", "50%")
+
+    def test_types(self) -> None:
+        """A file's number is neither a text, nor a truth value, nor a fraction."""
+        for raw in ("6379", True, 6379.0, [6379], {}):
+            problem = self.refused_raw("server.port", raw)
+            self.assertEqual(problem, "must be a whole number between 0 and 65535 inclusive")
+        for raw in (True, 1.5, [1], {}):
+            self.assertRaises(BadValue, self.checked, "memory.max_memory", raw)
+
+    def test_words(self) -> None:
+        """`auto` is a number of workers, and shows as the word again."""
+        workers = BY_NAME["server.workers"]
+        self.assertEqual([self.parsed("server.workers", "auto"), self.checked("server.workers", "auto")], [0, 0])
+        self.assertEqual([show(workers, 0), literal(workers, 0), show(workers, 1)], ["auto", '"auto"', "1"])
+        self.assertRaises(BadValue, self.checked, "server.workers", 0)
+
+    def test_words_of_redis(self) -> None:
+        """The problems with numbers are worded as Redis words them."""
+        self.assertEqual(self.refused("server.port", "x"), "argument couldn't be parsed into an integer")
+        self.assertEqual(self.refused("server.port", "65536"), "argument must be between 0 and 65535 inclusive")
+
+
+class OtherKindTests(ValueCase):
+    """Truth values, words, addresses, paths and passwords."""
+
+    def test_booleans(self) -> None:
+        """Truth values have several names in the environment, and show as Redis's."""
+        for text in ("yes", "true", "on", "1", "YES"):
+            self.assertIs(self.parsed("performance.tcp_nodelay", text), True)
+        for text in ("no", "false", "off", "0", "False"):
+            self.assertIs(self.parsed("performance.tcp_nodelay", text), False)
+        self.assertEqual([show(BY_NAME["performance.tcp_nodelay"], value) for value in (True, False)], ["yes", "no"])
+        self.assertEqual(self.refused("performance.tcp_nodelay", "maybe"), "argument must be 'yes' or 'no'")
+        self.assertEqual(self.refused_raw("performance.tcp_nodelay", "yes"), "must be true or false")
+
+    def test_choices(self) -> None:
+        """An unknown word is refused with the list of the known ones, and never replaced by another."""
+        self.assertEqual(self.parsed("memory.eviction_policy", "volatile-ttl"), "volatile-ttl")
+        self.assertEqual(
+            self.refused("security.tls_client_auth", "maybe"),
+            "argument(s) must be one of the following: no, optional, yes",
+        )
+        self.assertEqual(self.refused_raw("security.tls_client_auth", True), 'must be a text in "quotes"')
+
+    def test_words_for_the_log_level(self) -> None:
+        """CONFIG SET takes Redis's words for the levels as well as ours, and CONFIG GET shows Redis's."""
+        level = BY_NAME["logging.level"]
+        self.assertEqual([self.parsed("logging.level", text) for text in ("notice", "info")], ["info", "info"])
+        self.assertEqual(self.parsed("logging.level", "warning"), "warn")
+        self.assertEqual([show(level, choice) for choice in ("debug", "info")], ["debug", "notice"])
+
+    def test_addresses(self) -> None:
+        """An address is one, or localhost."""
+        for text in ("127.0.0.1", "0.0.0.0", "::", "::1", "10.1.2.3", "localhost"):
+            self.assertEqual(self.checked("server.bind", text), text)
+        for text in ("", "*", "example.org", "127.0.0.1 ::1", "127.0.0.256"):
+            self.assertRaises(BadValue, self.checked, "server.bind", text)
+
+    def test_loopback(self) -> None:
+        """All of 127/8 and ::1 are reached by this machine only."""
+        self.assertEqual([is_loopback(text) for text in ("127.0.0.1", "127.9.9.9", "::1", "localhost")], [True] * 4)
+        self.assertEqual([is_loopback(text) for text in ("0.0.0.0", "::", "10.0.0.1", "::2")], [False] * 4)
+
+    def test_passwords(self) -> None:
+        """A password is a text or a list of texts; an empty text is none."""
+        self.assertEqual(self.checked("security.password", ""), ())
+        self.assertEqual(self.parsed("security.password", ""), ())
+        self.assertEqual(self.checked("security.password", "one"), ("one",))
+        self.assertEqual(self.checked("security.password", ["one", "two"]), ("one", "two"))
+        for raw in (1, ["one", 2], ["one", ""], {"one": "two"}):
+            self.assertRaises(BadValue, self.checked, "security.password", raw)
+
+    def test_password_length(self) -> None:
+        """A password that no client could send is refused."""
+        longest = "é" * (MAX_PASSWORD // 2)
+        self.assertEqual(self.checked("security.password", longest), (longest,))
+        self.assertRaises(BadValue, self.checked, "security.password", longest + "x")
+
+    def test_paths(self) -> None:
+        """A path is one line of text."""
+        self.assertEqual(self.checked("server.unix_socket", "/run/r edis.sock"), "/run/r edis.sock")
+        for raw in ("a\0b", "a\nb", 3):
+            self.assertRaises(BadValue, self.checked, "server.unix_socket", raw)
