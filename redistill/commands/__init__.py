@@ -1,0 +1,155 @@
+"""The control plane: every command that is about the connection or the server rather than about keys.
+
+The core hands such a command up with its whole argv; `ControlPlane.run` answers it in RESP. One module a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from redistill import resp, stats
+from redistill.command_table import CommandTable
+from redistill.commands import auth, client, command, configuration, debug, info, latency, server, slowlog
+from redistill.commands.interfaces import Client, Command, Reply, SlowEntry, Store
+from redistill.commands.state import ServerState
+from redistill.commands.unknown import refusal
+from redistill.config import Config
+
+Listener = Callable[[Config], None]
+
+GROUPS = (auth, client, configuration, debug, info, latency, server, slowlog)
+
+
+class ControlPlane:
+    """Answers the commands that the core does not. One a process; it lives as long as the daemon."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        reactor: IReactorTime,
+        clients: Mapping[int, Client],
+        table: CommandTable,
+        *,
+        counters: stats.DaemonCounters | None = None,
+        apply: Listener | None = None,
+        shutdown: Callable[[bool], None] | None = None,
+    ) -> None:
+        """`clients` is the registry that the factory fills, `table` the core's commands. `apply` is told of what CONFIG
+        SET changes, after the store took it. `shutdown` stops the daemon, at once if its argument is true."""
+        self._listeners: list[Listener] = [apply] if apply else []
+        self.state = ServerState(config, store, reactor, clients, apply=self._apply)
+        if counters is not None:
+            self.state.counters = counters
+        if shutdown is not None:
+            self.state.shutdown = shutdown
+        self._commands: dict[bytes, Command] = {}
+        self._subcommands: dict[bytes, dict[bytes, Command]] = {}
+        for group in GROUPS:
+            self._add(group.commands(self.state))
+        self._add(command.commands(table))
+
+    def _add(self, commands: Mapping[str, Command]) -> None:
+        for name, function in commands.items():
+            word, _, subcommand = name.encode().partition(b"|")
+            if subcommand:
+                self._subcommands.setdefault(word, {})[subcommand] = function
+            else:
+                self._commands[word] = function
+
+    def run(self, client: Client, argv: list[bytes]) -> Reply:
+        """Answer one command: RESP in the version of the client's session, b"" where there is no answer.
+
+        A Deferred fires with the same, or is cancelled when the client has gone.
+        """
+        started = self.state.ticks()
+        reply = self._find(client, argv)(client, argv)
+        if isinstance(reply, Deferred):
+            return reply.addCallback(self._done, client, argv, started)
+        return self._done(reply, client, argv, started)
+
+    def _find(self, client: Client, argv: list[bytes]) -> Command:
+        name = argv[0].lower()
+        if len(argv) > 1 and name in self._subcommands:
+            return self._subcommands[name].get(argv[1].lower(), _unknown_subcommand)
+        if name in self._commands:
+            return self._commands[name]
+        self.state.unknown.add(argv[0], client.lib_name)
+        return _unknown_command
+
+    def _done(self, reply: bytes, client: Client, argv: list[bytes], started: int) -> bytes:
+        """The command is over: see whether it took long."""
+        taken = self.state.ticks() - started
+        settings = self.state.config.performance
+        limit = settings.slowlog_slower_than
+        if (0 <= limit <= taken // 1000) or 0 < settings.latency_monitor_threshold <= taken // 1_000_000:
+            argv = slowlog.trimmed(slowlog.redacted(argv))
+            self.slow(client, SlowEntry(taken, int(self.state.wall() * 1000), argv, False))
+        return reply
+
+    def slow(self, client: Client, entry: SlowEntry) -> None:
+        """A command of `client` took long enough for the slow log, or the latency monitor, or both."""
+        settings = self.state.config.performance
+        microseconds, unix_time = entry.nanoseconds // 1000, entry.now_ms // 1000
+        if 0 <= settings.slowlog_slower_than <= microseconds:
+            self.state.slowlog.add(
+                unix_time, microseconds, entry.argv, client.peer, client.name, settings.slowlog_max_len
+            )
+        self.event("fast-command" if entry.fast else "command", entry.nanoseconds, unix_time)
+
+    def event(self, name: str, nanoseconds: int, unix_time: int | None = None) -> None:
+        """Something that holds up clients took so long: LATENCY keeps it if it is over the threshold."""
+        milliseconds = nanoseconds // 1_000_000
+        threshold = self.state.config.performance.latency_monitor_threshold
+        if 0 < threshold <= milliseconds:
+            self.state.latency.add(name, int(self.state.wall()) if unix_time is None else unix_time, milliseconds)
+
+    def connected(self, client: Client) -> None:
+        """A client has come: without a password it may do everything at once."""
+        self.state.counters.connections_received += 1
+        client.session.state.authenticated = not self.state.config.passwords
+
+    def opened(self) -> None:
+        """The store is there: what the configuration says about it that its maker does not know."""
+        self._watch_slow(self.state.config)
+        self.state.startup_memory = self.state.store.used_memory
+
+    def tick(self) -> None:
+        """Once a second: what INFO shows as rates and peaks."""
+        self.state.rates.sample(self.state.store, self.state.reactor.seconds())
+
+    def snapshot(self, with_commands: bool = False) -> stats.Snapshot:
+        """All figures of now."""
+        return info.snapshot(self.state, with_commands)
+
+    def _apply(self, config: Config) -> None:
+        """Put another configuration into effect. ValueError when the store refuses it; nothing is changed then."""
+        store, old = self.state.store, self.state.config
+        if config.memory.max_memory != old.memory.max_memory:
+            store.set_max_memory(config.memory.max_memory or store.map_size)
+        store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
+        self._watch_slow(config)
+        self.state.slowlog.trim(config.performance.slowlog_max_len)
+        for listener in self._listeners:
+            listener(config)
+
+    def _watch_slow(self, config: Config) -> None:
+        """Have the core hand up what either the slow log or the latency monitor wants."""
+        settings = config.performance
+        limits = []
+        if settings.slowlog_slower_than >= 0:
+            limits.append(settings.slowlog_slower_than * 1000)
+        if settings.latency_monitor_threshold > 0:
+            limits.append(settings.latency_monitor_threshold * 1_000_000)
+        self.state.store.set_slow_threshold(min(limits, default=None))
+
+
+def _unknown_command(client: Client, argv: list[bytes]) -> bytes:
+    return refusal(argv)
+
+
+def _unknown_subcommand(client: Client, argv: list[bytes]) -> bytes:
+    return resp.error(f"ERR unknown subcommand '{resp.shown(argv[1])}'. Try {resp.shown(argv[0]).upper()} HELP.")

@@ -1,0 +1,168 @@
+"""CONFIG: the settings of the running server, under Redis's names where Redis has one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from redistill import resp
+from redistill.commands.arguments import matches
+from redistill.commands.interfaces import Client, Command
+from redistill.commands.state import DATABASES, ServerState
+from redistill.config import ConfigError, machine_memory
+from redistill.rewrite import rewrite
+from redistill.settings import SETTINGS, Kind, Setting, Value
+from redistill.values import BadValue, parse, show
+
+HELP = """\
+CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
+GET <pattern>
+    Return parameters matching the glob-like <pattern> and their values.
+SET <directive> <value>
+    Set the configuration <directive> to <value>.
+RESETSTAT
+    Reset statistics reported by the INFO command.
+REWRITE
+    Rewrite the configuration file.
+HELP
+    Prints this help.""".splitlines()
+
+SETTABLE = {row.wire_name: row for row in SETTINGS}
+
+FIXED = {
+    "activedefrag": "no",
+    "appendfsync": "everysec",
+    "appendonly": "no",
+    "cluster-enabled": "no",
+    "daemonize": "no",
+    "databases": str(DATABASES),
+    "io-threads": "1",
+    "latency-tracking-info-percentiles": "50 99 99.9",
+    "lazyfree-lazy-eviction": "no",
+    "lazyfree-lazy-expire": "no",
+    "lazyfree-lazy-server-del": "no",
+    "lazyfree-lazy-user-del": "no",
+    "lazyfree-lazy-user-flush": "no",
+    "lfu-decay-time": "1",
+    "lfu-log-factor": "10",
+    "maxmemory-clients": "0",
+    "notify-keyspace-events": "",
+    "proto-max-bulk-len": "536870912",
+    "replica-read-only": "yes",
+    "replica-serve-stale-data": "yes",
+    "replicaof": "",
+    "save": "",
+    "slave-read-only": "yes",
+    "slave-serve-stale-data": "yes",
+    "slaveof": "",
+    "stop-writes-on-bgsave-error": "yes",
+}
+"""Directives of Redis that clients ask for, or set, and that have but one value here."""
+
+IMMUTABLE = ("cluster-enabled", "daemonize", "databases", "io-threads", "replicaof", "slaveof")
+"""Of `FIXED`, those that Redis does not let change either."""
+
+HIDDEN = "(redacted)"
+"""Shown in a password's place. Whoever may ask knows one, but CONFIG GET * lands in logs and in support tickets."""
+
+
+def commands(server: ServerState) -> Mapping[str, Command]:
+    """The commands of this group, by name."""
+    return {
+        "config|get": lambda client, argv: get(server, client, argv),
+        "config|set": lambda client, argv: set_(server, argv),
+        "config|rewrite": lambda client, argv: write(server),
+        "config|resetstat": lambda client, argv: reset_statistics(server),
+        "config|help": lambda client, argv: resp.lines(HELP),
+    }
+
+
+def shown(server: ServerState, row: Setting) -> str:
+    """The value of a setting for CONFIG GET. maxmemory is what the store enforces, also when the file says 0."""
+    value = server.config.get(row.name)
+    if row.kind is Kind.PASSWORDS:
+        return HIDDEN if server.config.passwords else ""
+    return show(row, value)
+
+
+def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
+    """CONFIG GET pattern [pattern ...]: each directive once, in the alphabet's order.
+
+    A word without glob characters is answered under the name as the client wrote it, as Redis does.
+    """
+    found: dict[bytes, str] = {}
+    patterns = []
+    for word in argv[2:]:
+        name = resp.shown(word.lower())
+        if name in SETTABLE:
+            found[word] = shown(server, SETTABLE[name])
+        elif name in FIXED:
+            found[word] = FIXED[name]
+        elif any(byte in b"*?[" for byte in word):
+            patterns.append(word)
+    if patterns:
+        for name, value in {**FIXED, **{name: shown(server, row) for name, row in SETTABLE.items()}}.items():
+            raw = name.encode()
+            if raw not in found and any(matches(pattern, raw) for pattern in patterns):
+                found[raw] = value
+    pairs = [(resp.bulk(name), resp.bulk(found[name])) for name in sorted(found)]
+    return resp.mapping(pairs, client.session.state.resp)
+
+
+def failed(name: bytes, reason: str) -> bytes:
+    """Redis's refusal of a CONFIG SET, none of which took effect."""
+    return resp.error(f"ERR CONFIG SET failed (possibly related to argument '{resp.shown(name)}') - {reason}")
+
+
+def set_(server: ServerState, argv: list[bytes]) -> bytes:
+    """CONFIG SET directive value [directive value ...]: all of them, or none."""
+    if len(argv) % 2:
+        return resp.error("ERR syntax error")
+    pairs = list(zip(argv[2::2], argv[3::2], strict=True))
+    changes: dict[str, Value] = {}
+    seen: set[str] = set()
+    for word, raw in pairs:
+        name = resp.shown(word.lower())
+        if name not in SETTABLE and name not in FIXED:
+            return resp.error(f"ERR Unknown option or number of arguments for CONFIG SET - '{resp.shown(word)}'")
+        if name in seen:
+            return failed(word, "duplicate parameter")
+        seen.add(name)
+        text = raw.decode("utf-8", "surrogateescape")
+        if name in FIXED:
+            if name in IMMUTABLE:
+                return failed(word, "can't set immutable config")
+            if text.lower() != FIXED[name]:
+                return failed(word, f"only '{FIXED[name]}' is supported")
+            continue
+        row = SETTABLE[name]
+        if not row.reloadable:
+            return failed(word, "can't set immutable config")
+        try:
+            changes[row.name] = parse(row, text, machine_memory)
+        except BadValue as problem:
+            return failed(word, problem.redis)
+    try:
+        config = server.config.replace(changes)
+        server.apply(config)
+    except (ConfigError, ValueError) as problem:
+        return failed(pairs[0][0], str(problem))
+    server.config = config
+    return resp.OK
+
+
+def write(server: ServerState) -> bytes:
+    """CONFIG REWRITE: what CONFIG SET has changed, into the file."""
+    try:
+        rewrite(server.config, server.loaded)
+    except ConfigError as problem:
+        return resp.error(f"ERR {problem}")
+    server.loaded = server.config
+    return resp.OK
+
+
+def reset_statistics(server: ServerState) -> bytes:
+    """CONFIG RESETSTAT"""
+    server.store.reset_stats()
+    server.counters.reset()
+    server.unknown.reset()
+    return resp.OK

@@ -1,0 +1,183 @@
+"""What the control-plane commands need from the rest of the daemon: the least that each side must know of the other.
+
+`engine.Store`, `engine.Session` and `protocol.RespProtocol` provide these; the tests provide small fakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred
+
+
+class SessionState(Protocol):
+    """The core's ``rd_session_state`` (core/session.h), read and written in place."""
+
+    db: int
+    resp: int
+    authenticated: bool
+    no_touch: bool
+    no_evict: bool
+    close_after_reply: bool
+    reply_mode: int
+    in_multi: bool
+    in_exec: bool
+    multi_queued: int
+    multi_bytes: int
+    watching: int
+    query_bytes: int
+    query_cap: int
+    output_bytes: int
+    output_cap: int
+    commands: int
+
+
+class Session(Protocol):
+    """One client's conversation with the core."""
+
+    @property
+    def state(self) -> SessionState: ...
+
+    @property
+    def last_command(self) -> str:
+        """Full name of the command executed last, ``client|list``; empty before the first."""
+        ...
+
+    def reset(self) -> None:
+        """Leave MULTI, forget watches, database 0, RESP2, replies on."""
+        ...
+
+
+class Client(Protocol):
+    """One connection."""
+
+    client_id: int
+    peer: str
+    """``ip:port``, or ``path:0`` over a UNIX socket."""
+    local: str
+    fd: int
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+    user: str
+    connected_at: float
+    """As of reactor.seconds(), as is `last_active`."""
+    last_active: float
+
+    @property
+    def session(self) -> Session: ...
+
+    def kill(self) -> None:
+        """Close the connection at once; replies that wait are lost."""
+        ...
+
+
+class CommandCount(NamedTuple):
+    """What the core counted of one command, over all workers."""
+
+    name: str
+    """Full and in lower case: ``client|list``."""
+    calls: int
+    nanoseconds: int
+    rejected: int
+    """Refused before it ran."""
+    failed: int
+    """Ran and answered an error."""
+    histogram: Sequence[int]
+    """Durations: [0] below 1 us, [i] from 2**(i-1) to below 2**i us, the last: all that is longer."""
+
+
+class SlowEntry(NamedTuple):
+    """A command of the data plane that took long."""
+
+    nanoseconds: int
+    now_ms: int
+    """When it ran, milliseconds since the epoch."""
+    argv: Sequence[bytes]
+    """At most 32 arguments of at most 128 bytes, cut in Redis's words."""
+    fast: bool
+    """Whether the command is one that should never take long (its flag FAST)."""
+
+
+class KeyDetails(NamedTuple):
+    """What DEBUG OBJECT shows of a key."""
+
+    place: int
+    """Offset in the arena."""
+    encoding: str
+    length: int
+    """Bytes of the value."""
+    idle_seconds: int
+
+
+class Store(Protocol):
+    """The keyspace and its counters."""
+
+    def counters(self) -> Mapping[str, int]:
+        """The counters of core/stats.h by name, summed over all workers."""
+        ...
+
+    def command_counts(self) -> Iterable[CommandCount]:
+        """Of the commands that were called or rejected."""
+        ...
+
+    def error_counts(self) -> Mapping[str, int]:
+        """Error replies by their code."""
+        ...
+
+    def reset_stats(self) -> None: ...
+
+    @property
+    def used_memory(self) -> int: ...
+
+    @property
+    def committed_memory(self) -> int: ...
+
+    @property
+    def max_memory(self) -> int: ...
+
+    @property
+    def map_size(self) -> int: ...
+
+    @property
+    def num_shards(self) -> int: ...
+
+    @property
+    def policy(self) -> str: ...
+
+    def count(self, db: int) -> int: ...
+
+    def count_volatile(self, db: int) -> int: ...
+
+    def average_ttl(self, db: int) -> int: ...
+
+    def set_max_memory(self, size: int) -> None:
+        """Raises ValueError, and changes nothing, when the arena cannot be of that size."""
+        ...
+
+    def set_policy(self, policy: str, sample_size: int) -> None: ...
+
+    def set_pause(self, mode: int, until_ms: int) -> None:
+        """Hold commands of all clients until then: 0 none, 1 writes, 2 all."""
+        ...
+
+    def set_slow_threshold(self, nanoseconds: int | None) -> None:
+        """Hand up commands that take this long or longer; None: none."""
+        ...
+
+    def check(self) -> tuple[int, str]:
+        """Walk the whole arena: the number of violated invariants, and the first of them in words."""
+        ...
+
+    def details(self, db: int, key: bytes) -> KeyDetails | None:
+        """Of a key, which is not touched by it; None: there is none."""
+        ...
+
+    active_expire: bool
+    """Whether the background sweep runs (DEBUG SET-ACTIVE-EXPIRE)."""
+
+
+Reply = bytes | Deferred[bytes]
+Command = Callable[[Client, list[bytes]], Reply]
+"""One command: the whole argv, the name included, to one RESP reply; b"" for none. The core has checked the arity."""

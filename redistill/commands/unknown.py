@@ -1,0 +1,66 @@
+"""Counts of commands that the server does not know: who sends what, so that an operator sees what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from redistill import resp
+
+MAX_NAMES = 128
+"""Different names that are counted; all further ones count as `OTHER`."""
+MAX_LIBRARIES = 32
+"""Client libraries counted for one name; all further ones count as `OTHER`."""
+MAX_LENGTH = 64
+"""Bytes of a name that are kept."""
+OTHER = "(other)"
+NO_LIBRARY = "(none)"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.|()+-]")
+
+
+class UnknownCommands:
+    """Calls of unknown commands, by name and client library; bounded, whatever clients send."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self.total = 0
+
+    def add(self, name: bytes, library: bytes) -> None:
+        """Count one call of the command `name` by a client of `library` (empty: it did not say)."""
+        self.total += 1
+        libraries = self._counts.get(key := _word(name.lower()) or "(empty)")
+        if libraries is None:
+            if len(self._counts) >= MAX_NAMES:
+                key = OTHER
+            libraries = self._counts.setdefault(key, Counter())
+        who = _word(library) or NO_LIBRARY
+        if who not in libraries and len(libraries) >= MAX_LIBRARIES:
+            who = OTHER
+        libraries[who] += 1
+
+    def reset(self) -> None:
+        """Forget all (CONFIG RESETSTAT)."""
+        self._counts.clear()
+        self.total = 0
+
+    def snapshot(self) -> Mapping[str, Mapping[str, int]]:
+        """A copy of the counts: command name to library to calls."""
+        return {name: dict(libraries) for name, libraries in self._counts.items()}
+
+
+def _word(data: bytes) -> str:
+    """`data` as a field of INFO: characters with a meaning there, or none that can be shown, become underscores."""
+    return _UNSAFE.sub("_", data[:MAX_LENGTH].decode("ascii", "replace"))
+
+
+def refusal(argv: list[bytes]) -> bytes:
+    """Redis's reply to a command that it does not know, with the first of its arguments."""
+    quoted = ""
+    for argument in argv[1:]:
+        room = 128 - len(quoted.encode("utf-8", "surrogateescape"))
+        if room <= 0:
+            break
+        quoted += f"'{resp.shown(argument, room)}' "
+    return resp.error(f"ERR unknown command '{resp.shown(argv[0])}', with args beginning with: {quoted}")

@@ -1,0 +1,263 @@
+"""One immutable snapshot of everything that the core and the daemon count.
+
+INFO is made from it, and so is whatever else shows figures: all of them agree, since none counts for itself.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+@dataclass(slots=True)
+class DaemonCounters:
+    """What the daemon counts besides the core, since its start. The daemon adds; CONFIG RESETSTAT sets back to 0."""
+
+    connections_received: int = 0
+    """Accepted by the kernel for us, the refused ones included."""
+    rejected_connections: int = 0
+    """Told that there are too many, and closed."""
+    idle_disconnections: int = 0
+    """Closed for sending nothing in server.connection_timeout."""
+    output_disconnections: int = 0
+    """Closed for not reading their replies."""
+    query_disconnections: int = 0
+    """Closed for sending more than may wait to be executed."""
+    failed_auths: int = 0
+    internal_errors: int = 0
+    """Commands of the control plane that raised."""
+
+    def reset(self) -> None:
+        """Count from 0 again."""
+        for name in DaemonCounters.__slots__:
+            setattr(self, name, 0)
+
+
+class CommandCount(Protocol):
+    """See commands.interfaces.CommandCount."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def nanoseconds(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def histogram(self) -> Sequence[int]: ...
+
+
+class Engine(Protocol):
+    """What is asked of the store; see commands.interfaces.Store."""
+
+    def counters(self) -> Mapping[str, int]: ...
+    def command_counts(self) -> Iterable[CommandCount]: ...
+    def error_counts(self) -> Mapping[str, int]: ...
+    def count(self, db: int) -> int: ...
+    def count_volatile(self, db: int) -> int: ...
+    def average_ttl(self, db: int) -> int: ...
+    @property
+    def used_memory(self) -> int: ...
+    @property
+    def committed_memory(self) -> int: ...
+    @property
+    def max_memory(self) -> int: ...
+    @property
+    def map_size(self) -> int: ...
+    @property
+    def num_shards(self) -> int: ...
+    @property
+    def policy(self) -> str: ...
+
+
+class Database(NamedTuple):
+    """One database that holds keys."""
+
+    number: int
+    keys: int
+    expires: int
+    """Of them, those with a TTL."""
+    average_ttl: int
+    """Milliseconds."""
+
+
+class Rate(NamedTuple):
+    """Per second, over the last seconds."""
+
+    commands: float = 0.0
+    input_bytes: float = 0.0
+    output_bytes: float = 0.0
+
+
+class Rates:
+    """Rates of what the core counts, and the highest memory seen. `sample` is called about once a second."""
+
+    SPAN = 8
+    """Samples over which a rate is taken."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, int, int]] = deque(maxlen=self.SPAN)
+        self.peak_memory = 0
+
+    def sample(self, engine: Engine, now: float) -> None:
+        """Note the state of the counters at `now` (seconds of any clock that does not jump)."""
+        counters = engine.counters()
+        self._samples.append(
+            (
+                now,
+                counters.get("total_commands_processed", 0),
+                counters.get("total_net_input_bytes", 0),
+                counters.get("total_net_output_bytes", 0),
+            )
+        )
+        self.note_memory(engine.used_memory)
+
+    def note_memory(self, used: int) -> int:
+        """The highest memory use that was ever seen, `used` included."""
+        self.peak_memory = max(self.peak_memory, used)
+        return self.peak_memory
+
+    def rate(self) -> Rate:
+        """From the oldest sample to the newest; 0 as long as there are not two. Counters that went back to 0 give 0."""
+        if len(self._samples) < 2 or self._samples[-1][0] <= self._samples[0][0]:
+            return Rate()
+        first, last = self._samples[0], self._samples[-1]
+        seconds = last[0] - first[0]
+        return Rate(*(max(0, new - old) / seconds for new, old in zip(last[1:], first[1:], strict=True)))
+
+
+class Buffers(NamedTuple):
+    """What the connections hold."""
+
+    connected: int = 0
+    blocked: int = 0
+    """Held by CLIENT PAUSE or waiting for the answer of a command."""
+    largest_input: int = 0
+    largest_output: int = 0
+    memory: int = 0
+    """Bytes of all their buffers and objects, about."""
+    watching: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All figures at one moment. Memory in bytes, times in seconds unless the name says otherwise."""
+
+    unix_time: float
+    uptime: float
+    clients: Buffers
+    counters: Mapping[str, int]
+    """The core's (core/stats.h), by name."""
+    daemon: DaemonCounters
+    """A copy."""
+    errors: Mapping[str, int]
+    databases: tuple[Database, ...]
+    used_memory: int
+    peak_memory: int
+    committed_memory: int
+    max_memory: int
+    map_size: int
+    num_shards: int
+    policy: str
+    resident_memory: int
+    """Of this process, the arena's touched pages included."""
+    total_memory: int
+    """Of the machine."""
+    cpu_user: float
+    cpu_system: float
+    rate: Rate
+    unknown_commands: Mapping[str, Mapping[str, int]]
+    """Name to client library to calls."""
+    unknown_total: int
+    commands: tuple[CommandCount, ...] = field(default=())
+    """Per command; empty unless asked for, since it is the costly part."""
+
+    @property
+    def hits(self) -> int:
+        """Reads that found their key."""
+        return self.counters.get("keyspace_hits", 0)
+
+    @property
+    def misses(self) -> int:
+        """Reads that did not."""
+        return self.counters.get("keyspace_misses", 0)
+
+    @property
+    def hit_ratio(self) -> float:
+        """Part of the reads that found their key, 0 to 1; 0 before the first."""
+        reads = self.hits + self.misses
+        return self.hits / reads if reads else 0.0
+
+    @property
+    def keys(self) -> int:
+        """In all databases."""
+        return sum(database.keys for database in self.databases)
+
+
+def take(
+    engine: Engine,
+    *,
+    daemon: DaemonCounters,
+    clients: Buffers,
+    rates: Rates,
+    unix_time: float,
+    uptime: float,
+    unknown_commands: Mapping[str, Mapping[str, int]],
+    unknown_total: int,
+    databases: int = 16,
+    with_commands: bool = False,
+) -> Snapshot:
+    """The snapshot of now. Its cost does not grow with the number of keys."""
+    used = engine.used_memory
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    live = [(index, keys) for index in range(databases) if (keys := engine.count(index))]
+    return Snapshot(
+        unix_time=unix_time,
+        uptime=uptime,
+        clients=clients,
+        counters=dict(engine.counters()),
+        daemon=DaemonCounters(**{name: getattr(daemon, name) for name in DaemonCounters.__slots__}),
+        errors=dict(engine.error_counts()),
+        databases=tuple(
+            Database(index, keys, engine.count_volatile(index), engine.average_ttl(index)) for index, keys in live
+        ),
+        used_memory=used,
+        peak_memory=rates.note_memory(used),
+        committed_memory=engine.committed_memory,
+        max_memory=engine.max_memory,
+        map_size=engine.map_size,
+        num_shards=engine.num_shards,
+        policy=engine.policy,
+        resident_memory=resident_memory(),
+        total_memory=total_memory(),
+        cpu_user=usage.ru_utime,
+        cpu_system=usage.ru_stime,
+        rate=rates.rate(),
+        unknown_commands=unknown_commands,
+        unknown_total=unknown_total,
+        commands=tuple(engine.command_counts()) if with_commands else (),
+    )
+
+
+def resident_memory(path: str = "/proc/self/statm") -> int:
+    """Bytes of this process in memory; 0 where there is no /proc."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def total_memory(path: str = "/proc/meminfo") -> int:
+    """Bytes of memory of the machine; 0 where there is no /proc."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.readline().split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return 0
