@@ -38,7 +38,7 @@ const rd_command rd_subcommands_client[] = {
         .flags = RD_ADMIN | RD_NOSCRIPT | RD_LOADING | RD_STALE | RD_CONTROL_PLANE,
         .acl = RD_ACL_ADMIN | RD_ACL_SLOW | RD_ACL_DANGEROUS | RD_ACL_CONNECTION,
         .tips = "nondeterministic_output",
-        .arguments = "?TYPE=normal_master_replica_pubsub{NORMAL | MASTER | REPLICA | PUBSUB}@5.0.0 "
+        .arguments = "?TYPE=client-type{NORMAL | MASTER | REPLICA | PUBSUB}@5.0.0 "
                      "?ID=id(client-id:integer*)@6.2.0",
         .id = RD_ID_client_list,
     },
@@ -52,10 +52,10 @@ const rd_command rd_subcommands_client[] = {
         .arity = -3,
         .flags = RD_ADMIN | RD_NOSCRIPT | RD_LOADING | RD_STALE | RD_CONTROL_PLANE,
         .acl = RD_ACL_ADMIN | RD_ACL_SLOW | RD_ACL_DANGEROUS | RD_ACL_CONNECTION,
-        .arguments = "filter{ip:port!2.8.12 | new-format{?ID=client-id:integer@2.8.12 | "
-                     "?TYPE=normal_master_slave_pubsub{NORMAL | "
-                     "MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB}@2.8.12 | ?USER=username | ?ADDR=ip:port | "
-                     "?LADDR=ip:port@6.2.0 | ?SKIPME=yes/no}*}",
+        .arguments = "filter{address!2.8.12 | new-format{?ID=client-id:integer@2.8.12 | ?TYPE=client-type{NORMAL | "
+                     "MASTER@3.2.0 | SLAVE "
+                     "| REPLICA@5.0.0 | PUBSUB}@2.8.12 | ?USER=username | ?ADDR=address | ?LADDR=address@6.2.0 | "
+                     "?SKIPME=skipme{YES | NO}}*}",
         .id = RD_ID_client_kill,
     },
     {

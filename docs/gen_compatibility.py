@@ -1,0 +1,138 @@
+"""Write docs/compatibility.md: the words below, and the core's table of commands.
+
+`make gen` runs it; `make lint` and the tests check that the file is what it would write.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Iterable, Iterator
+
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from redistill.command_table import Argument, CommandEntry, CommandTable  # noqa: E402
+
+HEAD = """\
+# Compatibility with Redis
+
+Redistill speaks RESP2 and RESP3 (`HELLO 2`, `HELLO 3`) and serves the commands of the table below with the options, the
+replies and the error texts of Redis 7. Its `INFO` reports `redis_version:7.2.4`, which is what client libraries look
+at, and `redistill_version` beside it.
+
+`redis-server` 7.0 and, for what is newer, Valkey 9 are the references: the tests send generated scripts of all these
+commands to them and to Redistill, in both protocols, in pipelines that are cut at random places, and compare the
+replies byte by byte.
+
+## Drop-in
+
+- Strings, bitmaps, bit fields and HyperLogLogs with every option of Redis 7, and `SET ... IFEQ` of Valkey.
+- Expiry in milliseconds, with the conditions of `EXPIRE key s NX|XX|GT|LT`; an expired key is never seen.
+- `SCAN` returns every key that is there from its beginning to its end.
+- `MULTI`, `EXEC` and `WATCH`, atomic over all their keys.
+- `DUMP` and `RESTORE` in Redis's own format, so that values can be moved from and to Redis.
+- `maxmemory` and the eviction policies, by Redis's names in `CONFIG GET` and `CONFIG SET`.
+
+## Differences
+
+- Values are strings: there are no lists, sets, hashes, sorted sets, streams, no pub/sub and no scripts yet. A command
+  that is not in the table is answered with Redis's `ERR unknown command`, and counted by name and client library in
+  `INFO`.
+- There is no persistence and no replication. `INFO` says so in Redis's fields, `CONFIG GET save` is empty and
+  `appendonly` is `no`.
+- `maxmemory` bounds all memory that holds data: keys, values, index, expiry and allocator. `used_memory` is exact, and
+  the process cannot outgrow it. With `noeviction` a write that finds no room is answered with `-OOM`, and the key is as
+  it was.
+- Besides the policies of Redis there is `allkeys-s3fifo`.
+- A key may have 1 MiB, a command 1,048,576 arguments, a value 512 MiB. Before `AUTH` a client may send 10 arguments of
+  16 KiB.
+- `UNLINK` and `DEL` are the same, `FLUSHALL ASYNC` and `SYNC` as well: giving memory back never blocks others.
+- `LATENCY` and `SLOWLOG` are fed by the core; `DEBUG` is off unless `security.enable_debug_command` says otherwise.
+
+## Clients and frameworks
+
+What these send when they connect, and in use, is part of the tests:
+
+| client | checked |
+|---|---|
+| redis-cli, redis-benchmark | interactive use, `--bigkeys`, every string test of the benchmark |
+| redis-py 8 | defaults (HELLO 3, CLIENT SETINFO), pipelines, transactions |
+| ioredis 5 | its ready check (INFO) |
+| Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
+
+## Commands
+
+The version is the one of Redis (or Valkey, from 8 on) that brought the command.
+"""
+
+GROUPS = {
+    "string": "Strings",
+    "bitmap": "Bitmaps",
+    "hyperloglog": "HyperLogLog",
+    "generic": "Keys",
+    "transactions": "Transactions",
+    "connection": "Connection",
+    "server": "Server",
+}
+
+
+def usage(arguments: Iterable[Argument]) -> str:
+    """Arguments as one would type them: ``key [NX | XX] [EX seconds]``."""
+    return " ".join(one_usage(argument) for argument in arguments)
+
+
+def one_usage(argument: Argument) -> str:
+    """One argument as one would type it."""
+    if argument.type == "oneof":
+        value = " | ".join(bare(nested) for nested in argument.arguments)
+        if "optional" not in argument.flags or "multiple" in argument.flags or argument.token:
+            value = f"<{value}>"
+    elif argument.type == "block":
+        value = usage(argument.arguments)
+    elif argument.type == "pure-token":
+        value = ""
+    else:
+        value = argument.name
+    text = " ".join(part for part in (argument.token, value) if part)
+    if "multiple" in argument.flags and argument.type == "oneof":
+        text += " ..."
+    elif "multiple" in argument.flags:
+        repeated = text if "multiple_token" in argument.flags or not argument.token else value
+        text += f" [{repeated} ...]"
+    return f"[{text}]" if "optional" in argument.flags else text
+
+
+def bare(argument: Argument) -> str:
+    """An alternative; that it is optional was said by the group."""
+    text = one_usage(argument)
+    return text[1:-1] if "optional" in argument.flags else text
+
+
+def row(entry: CommandEntry) -> str:
+    """A line of the table."""
+    words = entry.name.upper().replace("|", " ")
+    syntax = f"{words} {usage(entry.arguments)}".strip().replace("|", "\\|")
+    summary = entry.summary
+    if entry.deprecated_since:
+        summary += f" (deprecated since {entry.deprecated_since})"
+    return f"| `{syntax}` | {entry.since} | {summary} |"
+
+
+def tables(table: CommandTable) -> Iterator[str]:
+    """A table for each group, its commands in alphabetical order. Containers are shown by their subcommands."""
+    for group, title in GROUPS.items():
+        entries = sorted((entry for entry in table.flattened() if entry.group == group), key=lambda entry: entry.name)
+        yield f"\n### {title}\n\n| command | since | |\n|---|---|---|\n"
+        yield from (row(entry) + "\n" for entry in entries if not entry.subcommands or entry.name == "command")
+    left = {entry.group for entry in table.flattened()} - set(GROUPS)
+    assert not left, f"groups without a title: {left}"
+
+
+def text() -> str:
+    """The whole file."""
+    return HEAD + "".join(tables(CommandTable()))
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "compatibility.md").write_text(text())
