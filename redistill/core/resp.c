@@ -308,7 +308,7 @@ void rd_parser_forget(rd_parser *p) {
 void rd_parser_moved(rd_parser *p, uintptr_t was, size_t len, const uint8_t *now, size_t shift) {
   for (uint32_t i = 0; i < p->len; i++) {
     uintptr_t at = (uintptr_t)p->argv[i].data;
-    if (at >= was && at - was < len) p->argv[i].data = now + (at - was - shift);
+    if (at - was >= shift && at - was < len) p->argv[i].data = now + (at - was - shift);
   }
   p->start -= shift;
   p->pos -= shift;

@@ -99,7 +99,7 @@ typedef struct rd_slow_entry {
   const rd_session *session;
   uint32_t argc;       /* of the command; the text below holds up to 32 arguments of up to 128 bytes, as Redis */
   uint32_t text_len;
-  uint8_t text[4608];  /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
+  uint8_t text[5376];  /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
 } rd_slow_entry;
 
 typedef struct rd_slowlog rd_slowlog;

@@ -1,0 +1,344 @@
+/* dispatch.c - one command: may it run, with which locks, what did it cost. The order of the checks is Redis's. */
+#include "dispatch.h"
+
+#include <stdio.h>
+
+#include "command_table.h"
+#include "layout.h"
+
+/* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours. */
+#define TIMED_OUTPUT 65536u
+
+/* ---- counting ---- */
+
+static void count_error(rd_counters *counters, const char *code, uint64_t n) {
+  counters->value[RD_STAT_total_error_replies] += n;
+  if (strcmp(code, "OOM") == 0) counters->value[RD_STAT_oom_errors] += n;
+  if (code[0] == 0) return;
+  for (size_t i = 0; i < RD_ERROR_CODES; i++) {
+    rd_error_stats *e = &counters->errors[i];
+    if (e->code[0] == 0) memcpy(e->code, code, RD_ERROR_NAME);
+    if (memcmp(e->code, code, strlen(code) + 1) == 0) {
+      e->count += n;
+      return;
+    }
+  }
+}
+
+void rd_count_errors(rd_session *s) {
+  count_error(rd_my_counters(s->st), s->out.code, s->out.errors);
+  s->out.errors = 0;
+}
+
+void rd_count_call(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint64_t nanoseconds) {
+  if (s->st->clock == NULL) return;
+  rd_command_stats *stats = &rd_my_counters(s->st)->commands[cmd->id];
+  stats->nanoseconds += nanoseconds;
+  stats->histogram[rd_latency_bucket(nanoseconds)]++;
+  rd_slowlog_offer(s->st, s, cmd, argv, argc, nanoseconds);
+}
+
+void rd_stop_timing(rd_session *s) {
+  if (s->timed_count == 0) return;
+  uint32_t left = s->timed_count;
+  s->timed_count = 0;
+  if (s->st->clock == NULL) return;
+  uint64_t each = (s->st->clock() - s->timed_since) / left;
+  uint32_t bucket = rd_latency_bucket(each);
+  rd_command_stats *commands = rd_my_counters(s->st)->commands;
+  bool slow = each >= rd_slowlog_threshold(s->st->slowlog);
+  for (rd_ahead *a = &s->ahead[s->timed_from]; left != 0; a++) {
+    if (!a->timed) continue;
+    a->timed = false;
+    left--;
+    rd_command_stats *stats = &commands[a->command->id];
+    stats->nanoseconds += each;
+    stats->histogram[bucket]++;
+    if (RD_UNLIKELY(slow)) rd_slowlog_offer(s->st, s, a->command, s->parser.argv + a->first, a->argc, each);
+  }
+}
+
+/* ---- running ---- */
+
+static void lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  rd_key keys[8];
+  uint32_t positions[8];
+  int n = rd_command_keys(cmd, argv, argc, positions, 8);
+  if (n <= 8) {
+    for (int i = 0; i < n; i++) keys[i] = rd_key_of(st, argv[positions[i]], 0);
+    if (n > 0) rd_lock_keys(st, keys, (size_t)n);
+    return;
+  }
+  /* many keys: what counts is which shards */
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
+  for (uint32_t i = (uint32_t)cmd->first_key; n > 0; n--, i += (uint32_t)cmd->key_step) {
+    uint32_t shard = rd_shard_of(st, rd_key_of(st, argv[i], 0).hash);
+    wanted[shard >> 6] |= 1ull << (shard & 63);
+  }
+  rd_lock_set(st, wanted);
+}
+
+void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
+  for (uint32_t w = 0; w < RD_MAX_SHARDS / 64; w++) {
+    for (uint64_t bits = wanted[w]; bits != 0; bits &= bits - 1) {
+      rd_lock_shard(st, w * 64 + (uint32_t)__builtin_ctzll(bits));
+    }
+  }
+}
+
+void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
+            uint32_t key_pos, bool locked) {
+  rd_store *st = s->st;
+  rd_counters *counters = rd_my_counters(st);
+  rd_call call;
+  call.store = st;
+  call.session = s;
+  call.out = &s->out;
+  call.command = cmd;
+  call.db = s->state.db;
+  call.argc = argc;
+  call.argv = argv;
+  call.first_pos = key_pos;
+  if (key_pos == 0) {
+    cmd->run(&call);
+    if (!locked && cmd->flags & RD_OWN_LOCKS) rd_unlock_all(st);
+  } else {
+    call.first_key = *key;
+    call.first_key.data = argv[key_pos].data; /* the input may have moved since the key was hashed */
+    bool one = cmd->last_key == cmd->first_key;
+    uint32_t shard = rd_shard_of(st, key->hash);
+    if (!locked && !(cmd->flags & RD_OWN_LOCKS)) {
+      if (RD_LIKELY(one)) rd_lock_shard(st, shard);
+      else lock_keys(st, cmd, argv, argc);
+    }
+    call.first_key.db = call.db; /* SELECT may have come between */
+    cmd->run(&call);
+    if (!locked) {
+      if (RD_LIKELY(one) && !(cmd->flags & RD_OWN_LOCKS)) rd_unlock_shard(st, shard);
+      else rd_unlock_all(st);
+    }
+  }
+  rd_command_stats *stats = &counters->commands[cmd->id];
+  stats->calls++;
+  counters->value[RD_STAT_total_commands_processed]++;
+  s->state.commands++;
+  if (RD_UNLIKELY(s->out.errors != 0)) {
+    stats->failed++;
+    rd_count_errors(s);
+  }
+}
+
+/* ---- the control plane's commands ---- */
+
+rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  rd_stop_timing(s);
+  s->control = cmd;
+  s->control_argv = argv;
+  s->control_argc = argc;
+  s->control_at = rd_clock_now(s);
+  if (s->state.in_exec) s->st->holder = s;
+  return RD_CONTROL;
+}
+
+void rd_session_answer(rd_session *s, const uint8_t *data, size_t len) {
+  if (len == 0) return;
+  if (!(s->state.reply_mode & 1)) rd_reply_raw(&s->out, data, len);
+  if (data[0] != '-') return;
+  char code[RD_ERROR_NAME] = "";
+  size_t n = 1;
+  while (n < len && data[n] > ' ') n++;
+  if (n <= sizeof code) memcpy(code, data + 1, n - 1);
+  if (n > sizeof code - 1) code[0] = 0;
+  count_error(rd_my_counters(s->st), code, 1);
+  if (s->waiting == RD_CONTROL && s->control != NULL) rd_my_counters(s->st)->commands[s->control->id].failed++;
+}
+
+/* The end of every command. */
+static rd_status finish(rd_session *s) {
+  if (s->state.reply_mode == 3) s->state.reply_mode = 0;
+  return RD_UNLIKELY(s->state.close_after_reply) ? RD_CLOSE : RD_MORE;
+}
+
+rd_status rd_answered(rd_session *s) {
+  const rd_command *cmd = s->control;
+  if (cmd != NULL) {
+    rd_counters *counters = rd_my_counters(s->st);
+    rd_command_stats *stats = &counters->commands[cmd->id];
+    stats->calls++;
+    counters->value[RD_STAT_total_commands_processed]++;
+    s->state.commands++;
+    if (s->st->clock != NULL) {
+      uint64_t nanoseconds = s->st->clock() - s->control_at;
+      stats->nanoseconds += nanoseconds;
+      stats->histogram[rd_latency_bucket(nanoseconds)]++;
+    }
+  }
+  s->control = NULL;
+  s->control_argv = NULL;
+  s->control_argc = 0;
+  if (s->state.in_exec) {
+    s->st->holder = NULL;
+    rd_status status = rd_multi_exec(s);
+    if (status != RD_MORE) return status;
+  }
+  return finish(s);
+}
+
+/* ---- checks ---- */
+
+/* Refuse a command before it runs. A transaction that lost a command cannot be executed; EXEC itself ends it. */
+static void reject(rd_session *s, const rd_command *cmd, const char *error) {
+  rd_my_counters(s->st)->commands[cmd->id].rejected++;
+  if (cmd->run == rd_cmd_exec) {
+    if (s->state.in_multi) rd_multi_discard(s);
+    if (strncmp(error, "ERR ", 4) == 0) error += 4;
+    rd_reply_errorf(&s->out, "EXECABORT Transaction discarded because of: %s", error);
+  } else {
+    s->multi.aborted = s->state.in_multi;
+    rd_reply_error(&s->out, error);
+  }
+  rd_count_errors(s);
+}
+
+static void reject_unknown_sub(rd_session *s, const rd_command *cmd, rd_bytes sub) {
+  char upper[32], error[256];
+  size_t n = 0;
+  for (; cmd->name[n] != 0 && n < sizeof upper - 1; n++) {
+    upper[n] = (char)(cmd->name[n] >= 'a' && cmd->name[n] <= 'z' ? cmd->name[n] - 32 : cmd->name[n]);
+  }
+  upper[n] = 0;
+  int len = sub.len > 128 ? 128 : (int)sub.len; /* and not beyond a zero byte, as in Redis */
+  snprintf(error, sizeof error, "ERR unknown subcommand '%.*s'. Try %s HELP.", len, (const char *)sub.data, upper);
+  reject(s, cmd, error);
+}
+
+static void reject_arity(rd_session *s, const rd_command *cmd) {
+  char error[96];
+  snprintf(error, sizeof error, "ERR wrong number of arguments for '%s' command", rd_command_full_name(cmd));
+  reject(s, cmd, error);
+}
+
+static bool keys_too_long(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
+  for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
+    if (argv[i].len > RD_MAX_KEY) return true;
+  }
+  return false;
+}
+
+static bool held_by_pause(const rd_session *s, const rd_command *cmd) {
+  uint32_t mode = atomic_load_explicit(&s->st->head->pause, memory_order_relaxed);
+  if (RD_LIKELY(mode == 0)) return false;
+  if (s->st->now_ms >= atomic_load_explicit(&s->st->head->pause_until, memory_order_relaxed)) return false;
+  if (mode != 1) return true;
+  uint32_t flags = cmd->flags;
+  if (cmd->run == rd_cmd_exec) flags |= s->multi.flags;
+  return flags & (RD_WRITE | RD_MAY_REPLICATE);
+}
+
+/* MULTI queues all but these. */
+static bool runs_at_once(const rd_command *cmd) {
+  return cmd->run == rd_cmd_exec || cmd->run == rd_cmd_discard || cmd->run == rd_cmd_multi ||
+         cmd->run == rd_cmd_watch || cmd->id == RD_ID_reset;
+}
+
+/* Whether the command may run now. False: it was answered. */
+static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
+  const rd_command *cmd = a->command;
+  if (RD_UNLIKELY(a->unknown_sub)) {
+    reject_unknown_sub(s, cmd, argv[1]);
+  } else if (RD_UNLIKELY(!rd_command_arity_ok(cmd, a->argc))) {
+    reject_arity(s, cmd);
+  } else if (RD_UNLIKELY(!s->state.authenticated && !(cmd->flags & RD_NO_AUTH))) {
+    reject(s, cmd, "NOAUTH Authentication required.");
+  } else if (RD_UNLIKELY(s->state.in_multi && cmd->flags & RD_NO_MULTI)) {
+    reject(s, cmd, "ERR Command not allowed inside a transaction");
+  } else if (RD_UNLIKELY(cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc))) {
+    reject(s, cmd, "ERR key is longer than 1048576 bytes");
+  } else {
+    return true;
+  }
+  return false;
+}
+
+static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
+  const rd_command *cmd = a->command;
+  if (RD_LIKELY(cmd->flags & RD_FAST)) {
+    if (s->timed_count == 0) {
+      s->timed_from = (uint32_t)(a - s->ahead);
+      s->timed_out = s->out.len;
+      s->timed_since = rd_clock_now(s);
+    }
+    a->timed = true;
+    s->timed_count++;
+    rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
+    if (RD_UNLIKELY(s->out.len - s->timed_out > TIMED_OUTPUT)) rd_stop_timing(s);
+    return;
+  }
+  rd_stop_timing(s);
+  uint64_t began = rd_clock_now(s);
+  rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
+  if (s->state.in_exec) s->multi.exec_at = began; /* counted at its end */
+  else rd_count_call(s, cmd, argv, a->argc, rd_clock_now(s) - began);
+}
+
+rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
+  const rd_command *cmd = a->command;
+  const rd_bytes *argv = s->parser.argv + a->first;
+  size_t mark = s->out.len;
+  if (RD_UNLIKELY(s->state.reply_mode == 2)) s->state.reply_mode = 3;
+  if (RD_UNLIKELY(cmd == NULL)) {
+    s->multi.aborted = s->state.in_multi;
+    return rd_hand_up(s, NULL, argv, a->argc);
+  }
+  /* QUIT comes before all checks, whatever its arguments */
+  if (RD_UNLIKELY(cmd->run == rd_cmd_quit) || RD_LIKELY(admit(s, a, argv))) {
+    bool queued = RD_UNLIKELY(s->state.in_multi) && !runs_at_once(cmd) && cmd->run != rd_cmd_quit;
+    if (RD_UNLIKELY(held_by_pause(s, cmd)) && cmd->run != rd_cmd_quit) return RD_PAUSED;
+    s->state.last = cmd;
+    if (queued) {
+      if (rd_multi_queue(s, cmd, argv, a->argc) == RD_OK) rd_reply_simple(&s->out, "QUEUED");
+      else reject(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
+    } else if (cmd->flags & RD_CONTROL_PLANE) {
+      return rd_hand_up(s, cmd, argv, a->argc);
+    } else {
+      run_timed(s, a, argv);
+      if (RD_UNLIKELY(s->state.in_exec)) {
+        rd_mute(s, mark);
+        rd_status status = rd_multi_exec(s);
+        return status == RD_MORE ? finish(s) : status;
+      }
+    }
+  }
+  rd_mute(s, mark);
+  return finish(s);
+}
+
+/* ---- the connection's commands ---- */
+
+void rd_cmd_ping(rd_call *c) {
+  if (c->argc > 2) rd_reply_error(c->out, "ERR wrong number of arguments for 'ping' command");
+  else if (c->argc == 2) rd_reply_bulk(c->out, c->argv[1].data, c->argv[1].len);
+  else rd_reply_raw(c->out, "+PONG\r\n", 7);
+}
+
+void rd_cmd_echo(rd_call *c) { rd_reply_bulk(c->out, c->argv[1].data, c->argv[1].len); }
+
+void rd_cmd_select(rd_call *c) {
+  int64_t db;
+  if (!rd_parse_i64(c->argv[1], &db)) {
+    rd_reply_not_integer(c->out);
+  } else if (db < INT32_MIN || db > INT32_MAX) {
+    rd_reply_error(c->out, "ERR value is out of range, value must between -2147483648 and 2147483647");
+  } else if (db < 0 || db >= RD_DATABASES) {
+    rd_reply_error(c->out, "ERR DB index is out of range");
+  } else {
+    c->session->state.db = (uint32_t)db;
+    rd_reply_ok(c->out);
+  }
+}
+
+void rd_cmd_quit(rd_call *c) {
+  c->session->state.close_after_reply = true;
+  rd_reply_ok(c->out);
+}

@@ -1,0 +1,123 @@
+/* dispatch.h - what session.c (bytes), dispatch.c (one command) and multi.c (transactions) share: the session itself.
+ * No other file includes it. */
+#ifndef RD_DISPATCH_H
+#define RD_DISPATCH_H
+
+#include "cmd.h"
+#include "lock.h"
+#include "resp.h"
+#include "session.h"
+
+#define RD_MAX_BATCH 64u
+
+/* One command that was parsed ahead. */
+typedef struct rd_ahead {
+  const rd_command *command; /* NULL: unknown */
+  size_t start;              /* offset of its bytes in the input */
+  uint32_t first, argc;      /* its arguments in parser.argv */
+  uint32_t key_pos;          /* the argument that `key` is of; 0: none */
+  bool unknown_sub;
+  bool timed; /* ran as part of the running measurement */
+  rd_key key;
+} rd_ahead;
+
+typedef struct rd_queued {
+  const rd_command *command;
+  uint32_t first, argc; /* in rd_multi.argv */
+  uint64_t hash;        /* of the first key; set by EXEC */
+} rd_queued;
+
+/* What a transaction has queued, copied from the input. */
+typedef struct rd_multi {
+  uint8_t *bytes;
+  size_t len, cap;
+  rd_bytes *argv; /* until EXEC, `data` is an offset into bytes */
+  uint32_t argc, argv_cap;
+  rd_queued *queue;
+  uint32_t count, queue_cap;
+  uint32_t next;     /* of the queue, during EXEC */
+  uint32_t flags;    /* all flags of the queued commands, or-ed */
+  bool aborted;      /* a command was refused: EXEC discards */
+  const rd_command *command; /* EXEC */
+  uint64_t exec_at;          /* clock when it began */
+  rd_watch *watches;         /* state.watching of them */
+  uint32_t watch_cap;
+} rd_multi;
+
+struct rd_session {
+  rd_store *st;
+  rd_limits limits;
+  rd_session_state state;
+  rd_status waiting; /* what the last call returned */
+  bool broken;       /* the parser met an error: it is told after what was parsed before it */
+
+  rd_reply out;
+  size_t sent; /* bytes of out that the owner has written */
+
+  const uint8_t *base; /* the input that offsets count from: the caller's bytes or `in` */
+  size_t base_len;
+  uint8_t *in; /* what could not be executed yet */
+  size_t in_len, in_cap;
+  rd_parser parser;
+
+  rd_ahead *ahead;
+  uint32_t ahead_count, ahead_next;
+
+  /* the running measurement: RD_FAST commands from ahead[timed_from] on, since this clock, with output from there */
+  uint32_t timed_from;
+  uint32_t timed_count;
+  uint64_t timed_since;
+  size_t timed_out;
+
+  /* the command that the control plane answers */
+  const rd_command *control;
+  const rd_bytes *control_argv;
+  uint32_t control_argc;
+  bool answered;
+  uint64_t control_at;
+
+  rd_multi multi;
+};
+
+/* ---- dispatch.c ---- */
+
+/* Execute ahead[ahead_next - 1]. RD_MORE: go on. */
+rd_status rd_dispatch(rd_session *s, rd_ahead *a);
+/* Run a command that passed all checks. `locked`: the transaction holds what it needs. */
+void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
+            uint32_t key_pos, bool locked);
+/* Lock the shards whose bits are set, in ascending order. */
+void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
+/* Stop at a command of the control plane. */
+rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
+/* The control plane has answered, or will not. RD_MORE: go on. */
+rd_status rd_answered(rd_session *s);
+/* Share the running measurement out to its commands. */
+void rd_stop_timing(rd_session *s);
+/* Count a command's duration, and keep it when it was slow. */
+void rd_count_call(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint64_t nanoseconds);
+/* Count the errors of the last command in out.errors, and forget them. */
+void rd_count_errors(rd_session *s);
+/* Drop the output behind `mark` when the client wants none. */
+static inline void rd_mute(rd_session *s, size_t mark) {
+  if (RD_UNLIKELY(s->state.reply_mode & 1)) s->out.len = mark; /* off, or the one after SKIP */
+}
+static inline uint64_t rd_clock_now(const rd_session *s) { return s->st->clock != NULL ? s->st->clock() : 0; }
+
+/* ---- multi.c ---- */
+
+/* Queue a command. RD_OOM: beyond multi_limit or out of memory, nothing is queued. */
+rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
+/* Go on with EXEC until its end (RD_MORE) or a command of the control plane (RD_CONTROL). */
+rd_status rd_multi_exec(rd_session *s);
+/* Leave MULTI and forget the watches; locks that EXEC holds are released. */
+void rd_multi_discard(rd_session *s);
+void rd_multi_free(rd_session *s);
+
+/* ---- slowlog.c ---- */
+
+void rd_slowlog_offer(rd_store *st, const rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                      uint64_t nanoseconds);
+uint64_t rd_slowlog_threshold(const rd_slowlog *log);
+
+#endif

@@ -1,0 +1,255 @@
+/* multi.c - transactions: MULTI copies commands into a queue, EXEC takes the locks of all shards that they and the
+ * watched keys need, in ascending order, before it looks at the watches, and gives them back after the last command. */
+#include <stdlib.h>
+
+#include "dispatch.h"
+#include "layout.h"
+
+/* An emptied queue keeps no more than this. */
+enum { KEEP_BYTES = 4096, KEEP_ARGS = 128, KEEP_QUEUE = 64, KEEP_WATCHES = 16, WATCHES_COMPARED = 32 };
+
+/* Make room for `more` elements behind `count`. */
+static bool reserve(void **array, size_t *cap, size_t count, size_t more, size_t size) {
+  if (*cap - count >= more) return true;
+  size_t grown = *cap + *cap / 2 + 16;
+  if (grown < count + more) grown = count + more;
+  void *moved = realloc(*array, grown * size);
+  if (moved == NULL) return false;
+  *array = moved;
+  *cap = grown;
+  return true;
+}
+
+static bool reserve32(void **array, uint32_t *cap, uint32_t count, uint32_t more, size_t size) {
+  size_t wide = *cap;
+  if ((uint64_t)count + more > UINT32_MAX / 2 || !reserve(array, &wide, count, more, size)) return false;
+  *cap = (uint32_t)wide;
+  return true;
+}
+
+rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  rd_multi *m = &s->multi;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < argc; i++) bytes += argv[i].len;
+  uint64_t cost = bytes + argc * sizeof *argv + sizeof *m->queue;
+  if (s->limits.multi_limit != 0 && s->state.multi_bytes + cost > s->limits.multi_limit) return RD_OOM;
+  if (!reserve((void **)&m->bytes, &m->cap, m->len, bytes, 1) ||
+      !reserve32((void **)&m->argv, &m->argv_cap, m->argc, argc, sizeof *m->argv) ||
+      !reserve32((void **)&m->queue, &m->queue_cap, m->count, 1, sizeof *m->queue)) {
+    return RD_OOM;
+  }
+  m->queue[m->count++] = (rd_queued){.command = cmd, .first = m->argc, .argc = argc};
+  for (uint32_t i = 0; i < argc; i++) {
+    m->argv[m->argc++] = (rd_bytes){(const uint8_t *)(uintptr_t)m->len, argv[i].len};
+    if (argv[i].len != 0) memcpy(m->bytes + m->len, argv[i].data, argv[i].len);
+    m->len += argv[i].len;
+  }
+  m->flags |= cmd->flags;
+  s->state.multi_queued = m->count;
+  s->state.multi_bytes += cost;
+  return RD_OK;
+}
+
+static void end_watches(rd_session *s, uint32_t from) {
+  while (s->state.watching > from) {
+    rd_watch *w = &s->multi.watches[--s->state.watching];
+    rd_watch_end(s->st, w);
+    free((void *)(uintptr_t)w->key.data);
+  }
+}
+
+/* The queue's commands are over: what they hold is released. */
+static void leave(rd_session *s) {
+  rd_multi *m = &s->multi;
+  if (s->state.in_exec) rd_unlock_all(s->st);
+  if (s->st->holder == s) s->st->holder = NULL;
+  end_watches(s, 0);
+  s->state.in_multi = s->state.in_exec = false;
+  s->state.multi_queued = 0;
+  s->state.multi_bytes = 0;
+  m->aborted = false;
+  m->flags = 0;
+  m->count = m->next = m->argc = 0;
+  m->len = 0;
+}
+
+static void give_back(rd_multi *m) {
+  if (m->cap > KEEP_BYTES) {
+    free(m->bytes);
+    m->bytes = NULL;
+    m->cap = 0;
+  }
+  if (m->argv_cap > KEEP_ARGS) {
+    free(m->argv);
+    m->argv = NULL;
+    m->argv_cap = 0;
+  }
+  if (m->queue_cap > KEEP_QUEUE) {
+    free(m->queue);
+    m->queue = NULL;
+    m->queue_cap = 0;
+  }
+  if (m->watch_cap > KEEP_WATCHES) {
+    free(m->watches);
+    m->watches = NULL;
+    m->watch_cap = 0;
+  }
+}
+
+void rd_multi_discard(rd_session *s) {
+  leave(s);
+  give_back(&s->multi);
+}
+
+void rd_multi_free(rd_session *s) {
+  leave(s);
+  free(s->multi.bytes);
+  free(s->multi.argv);
+  free(s->multi.queue);
+  free(s->multi.watches);
+  memset(&s->multi, 0, sizeof s->multi);
+}
+
+/* ---- EXEC ---- */
+
+/* Turn the queue's offsets into pointers, hash its keys, and lock every shard that it or a watch needs. */
+static void prepare(rd_session *s) {
+  rd_store *st = s->st;
+  rd_multi *m = &s->multi;
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
+  for (uint32_t i = 0; i < m->argc; i++) m->argv[i].data = m->bytes + (uintptr_t)m->argv[i].data;
+  for (uint32_t i = 0; i < m->count; i++) {
+    rd_queued *q = &m->queue[i];
+    const rd_command *cmd = q->command;
+    if (cmd->first_key == 0) continue;
+    int64_t last = cmd->last_key < 0 ? (int64_t)q->argc + cmd->last_key : cmd->last_key;
+    for (int64_t k = cmd->first_key; k <= last && k < q->argc; k += cmd->key_step) {
+      uint64_t hash = rd_key_of(st, m->argv[q->first + k], 0).hash;
+      uint32_t shard = rd_shard_of(st, hash);
+      wanted[shard >> 6] |= 1ull << (shard & 63);
+      if (k == cmd->first_key) q->hash = hash;
+    }
+  }
+  for (uint32_t i = 0; i < s->state.watching; i++) {
+    uint32_t shard = rd_shard_of(st, m->watches[i].hash);
+    wanted[shard >> 6] |= 1ull << (shard & 63);
+  }
+  if (m->flags & RD_OWN_LOCKS) rd_lock_all(st);
+  else rd_lock_set(st, wanted);
+}
+
+static bool watched_changed(rd_session *s) {
+  for (uint32_t i = 0; i < s->state.watching; i++) {
+    if (rd_watch_changed(s->st, &s->multi.watches[i])) return true;
+  }
+  return false;
+}
+
+/* Only the beginning: the dispatcher goes on with rd_multi_exec when in_exec is set. */
+void rd_cmd_exec(rd_call *c) {
+  rd_session *s = c->session;
+  if (!s->state.in_multi) {
+    rd_reply_error(c->out, "ERR EXEC without MULTI");
+    return;
+  }
+  if (s->multi.aborted) {
+    rd_reply_error(c->out, "EXECABORT Transaction discarded because of previous errors.");
+    rd_multi_discard(s);
+    return;
+  }
+  prepare(s);
+  if (watched_changed(s)) {
+    rd_reply_null_array(c->out);
+    rd_unlock_all(s->st);
+    rd_multi_discard(s);
+    return;
+  }
+  end_watches(s, 0); /* its commands are not to touch keys that are still watched by itself */
+  s->multi.command = c->command;
+  s->state.in_exec = true;
+  rd_reply_array(c->out, s->multi.count);
+}
+
+rd_status rd_multi_exec(rd_session *s) {
+  rd_multi *m = &s->multi;
+  while (m->next < m->count) {
+    rd_queued *q = &m->queue[m->next++];
+    const rd_command *cmd = q->command;
+    const rd_bytes *argv = m->argv + q->first;
+    if (cmd->flags & RD_CONTROL_PLANE) return rd_hand_up(s, cmd, argv, q->argc);
+    size_t mark = s->out.len;
+    uint64_t began = rd_clock_now(s);
+    uint32_t key_pos = (uint32_t)cmd->first_key;
+    rd_key key = {0};
+    if (key_pos != 0) {
+      key = (rd_key){.len = (uint32_t)argv[key_pos].len, .hash = q->hash}; /* rd_run fills in the rest */
+    }
+    rd_run(s, cmd, argv, q->argc, &key, key_pos, true);
+    rd_count_call(s, cmd, argv, q->argc, rd_clock_now(s) - began);
+    rd_mute(s, mark);
+  }
+  rd_multi_discard(s);
+  rd_count_call(s, m->command, NULL, 0, rd_clock_now(s) - m->exec_at);
+  return RD_MORE;
+}
+
+/* ---- the other commands ---- */
+
+void rd_cmd_multi(rd_call *c) {
+  if (c->session->state.in_multi) {
+    rd_reply_error(c->out, "ERR MULTI calls can not be nested");
+    return;
+  }
+  c->session->state.in_multi = true;
+  rd_reply_ok(c->out);
+}
+
+void rd_cmd_discard(rd_call *c) {
+  if (!c->session->state.in_multi) {
+    rd_reply_error(c->out, "ERR DISCARD without MULTI");
+    return;
+  }
+  rd_multi_discard(c->session);
+  rd_reply_ok(c->out);
+}
+
+/* Only the last few watches are compared: a key watched twice costs a record and is no error. */
+static bool watches(const rd_session *s, const rd_key *key) {
+  uint32_t n = s->state.watching;
+  for (uint32_t i = n > WATCHES_COMPARED ? n - WATCHES_COMPARED : 0; i < n; i++) {
+    const rd_watch *w = &s->multi.watches[i];
+    if (w->hash == key->hash && w->db == key->db) return true;
+  }
+  return false;
+}
+
+void rd_cmd_watch(rd_call *c) {
+  rd_session *s = c->session;
+  rd_multi *m = &s->multi;
+  if (s->state.in_multi) {
+    rd_reply_error(c->out, "ERR WATCH inside MULTI is not allowed");
+    return;
+  }
+  uint32_t before = s->state.watching;
+  for (uint32_t i = 1; i < c->argc; i++) {
+    rd_key key = rd_call_key(c, i);
+    if (watches(s, &key)) continue;
+    uint8_t *own = malloc(key.len + 1u); /* a watch needs its key for as long as it lives */
+    if (own == NULL || !reserve32((void **)&m->watches, &m->watch_cap, s->state.watching, 1, sizeof *m->watches)) {
+      free(own);
+      end_watches(s, before);
+      rd_reply_oom(c->out);
+      return;
+    }
+    if (key.len != 0) memcpy(own, key.data, key.len);
+    key.data = own;
+    rd_watch_begin(c->store, &key, &m->watches[s->state.watching]);
+    s->state.watching++;
+  }
+  rd_reply_ok(c->out);
+}
+
+void rd_cmd_unwatch(rd_call *c) {
+  end_watches(c->session, 0);
+  rd_reply_ok(c->out);
+}

@@ -1,0 +1,309 @@
+/* session.c - the bytes of a conversation: what arrives is parsed a batch ahead in the caller's memory, what cannot be
+ * executed yet is kept in memory of the session's own, replies pile up until the owner has written them.
+ *
+ * Costs. Kept input grows by what arrived (doubling, but not beyond the end of a bulk whose length is known), and is moved
+ * to its buffer's front only when at least as many bytes before it are done, so every byte is moved a constant number of
+ * times, however it was split. */
+#include <stdlib.h>
+
+#include "dispatch.h"
+#include "layout.h"
+
+/* Buffers that are empty keep no more than this; rd_session_trim frees these, too. */
+enum { KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
+
+rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
+  rd_session *s = calloc(1, sizeof *s);
+  if (s == NULL) return NULL;
+  s->st = st;
+  s->limits = *limits;
+  if (s->limits.batch_size < 1) s->limits.batch_size = 1;
+  if (s->limits.batch_size > RD_MAX_BATCH) s->limits.batch_size = RD_MAX_BATCH;
+  s->state.resp = 2;
+  rd_reply_init(&s->out);
+  rd_parser_init(&s->parser);
+  return s;
+}
+
+void rd_session_free(rd_session *s) {
+  if (s == NULL) return;
+  rd_multi_free(s);
+  rd_reply_free(&s->out);
+  rd_parser_free(&s->parser);
+  free(s->in);
+  free(s->ahead);
+  free(s);
+}
+
+/* ---- kept input ---- */
+
+/* Make room for `more` bytes behind the kept ones. */
+static bool grow_input(rd_session *s, size_t more) {
+  if (s->in_cap - s->in_len >= more) return true;
+  size_t need = s->in_len + more;
+  size_t cap = need < FIRST_INPUT ? FIRST_INPUT : need + need / 2;
+  if (s->parser.bulk != RD_NO_BULK) {
+    size_t end = s->parser.pos + (size_t)s->parser.bulk + 2;
+    if (end >= need && end < cap) cap = end;
+  }
+  uintptr_t was; /* the old address as a number: after realloc the old pointer may not even be looked at */
+  memcpy(&was, &s->in, sizeof was);
+  uint8_t *in = realloc(s->in, cap);
+  if (in == NULL) return false;
+  if (s->in_len != 0 && (uintptr_t)in != was) rd_parser_moved(&s->parser, was, s->in_len, in, 0);
+  s->in = in;
+  s->in_cap = cap;
+  return true;
+}
+
+static bool keep(rd_session *s, const uint8_t *data, size_t len) {
+  if (len == 0) return true;
+  if (!grow_input(s, len)) return false;
+  memcpy(s->in + s->in_len, data, len);
+  s->in_len += len;
+  return true;
+}
+
+static void forget_input(rd_session *s) {
+  s->in_len = 0;
+  s->parser.pos = s->parser.start = 0;
+  if (s->in_cap > KEEP_INPUT) {
+    free(s->in);
+    s->in = NULL;
+    s->in_cap = 0;
+  }
+}
+
+/* Offset of the first byte that is still needed. */
+static size_t first_needed(const rd_session *s, rd_status status) {
+  if (status == RD_CONTROL) return s->ahead[s->ahead_next - 1].start;
+  return s->ahead_next < s->ahead_count ? s->ahead[s->ahead_next].start : s->parser.start;
+}
+
+/* Nothing more will be executed. A transaction that waits for an answer gives its shards back. */
+static rd_status end(rd_session *s) {
+  if (s->state.in_exec) rd_multi_discard(s);
+  forget_input(s);
+  return s->waiting = RD_CLOSE;
+}
+
+/* More unexecuted input than a session may hold. The reply is only given where one is due. */
+static rd_status flooded(rd_session *s, bool reply) {
+  rd_my_counters(s->st)->value[RD_STAT_protocol_errors]++;
+  if (reply && s->state.reply_mode == 0) {
+    rd_reply_error(&s->out, "ERR Protocol error: query buffer limit exceeded");
+    rd_count_errors(s);
+  }
+  return end(s);
+}
+
+/* The call ends: keep what is left of the input. */
+static rd_status settle(rd_session *s, rd_status status) {
+  if (status == RD_CLOSE) return end(s);
+  size_t from = first_needed(s, status);
+  size_t left = s->base_len - from;
+  if (left == 0) {
+    forget_input(s);
+    rd_parser_trim(&s->parser);
+  } else if (s->base != s->in) {
+    uintptr_t was = (uintptr_t)s->base;
+    const uint8_t *tail = s->base + from;
+    s->in_len = 0;
+    size_t pos = s->parser.pos;
+    s->parser.pos -= from; /* for the guess of grow_input */
+    bool kept = grow_input(s, left);
+    s->parser.pos = pos;
+    if (!kept) return end(s);
+    memcpy(s->in, tail, left);
+    s->in_len = left;
+    rd_parser_moved(&s->parser, was, s->base_len, s->in, from);
+    for (uint32_t i = 0; i < s->ahead_count; i++) s->ahead[i].start -= from;
+  } else if (from >= left) {
+    memmove(s->in, s->in + from, left);
+    s->in_len = left;
+    rd_parser_moved(&s->parser, (uintptr_t)s->in, s->base_len, s->in, from);
+    for (uint32_t i = 0; i < s->ahead_count; i++) s->ahead[i].start -= from;
+  }
+  if (s->limits.query_limit != 0 && left > s->limits.query_limit) return flooded(s, status == RD_MORE);
+  return s->waiting = status;
+}
+
+/* ---- parsing ahead ---- */
+
+/* Parse up to a batch of commands, and send for the memory of their first keys: all buckets, then all items. Before
+ * authentication it is one at a time, for its bounds hold until AUTH was executed. */
+static void look_ahead(rd_session *s) {
+  rd_parser *p = &s->parser;
+  rd_store *st = s->st;
+  rd_ahead *a = s->ahead;
+  rd_ahead *last = a + (s->state.authenticated ? s->limits.batch_size : 1);
+  p->limited = !s->state.authenticated;
+  rd_parser_forget(p);
+  while (a < last) {
+    rd_parsed parsed = rd_parse(p, s->base, s->base_len);
+    if (parsed != RD_PARSED_COMMAND) {
+      s->broken = parsed != RD_PARSED_MORE;
+      if (parsed == RD_PARSED_NO_MEMORY) s->out.failed = true;
+      break;
+    }
+    a->start = p->start;
+    a->first = p->first;
+    a->argc = p->len - p->first;
+    a->timed = false;
+    a->key_pos = 0;
+    const rd_bytes *argv = p->argv + a->first;
+    const rd_command *cmd = a->command = rd_command_find(argv, a->argc, &a->unknown_sub);
+    if (RD_LIKELY(cmd != NULL && !a->unknown_sub && cmd->first_key != 0 && (uint32_t)cmd->first_key < a->argc)) {
+      a->key_pos = (uint32_t)cmd->first_key;
+      a->key = rd_key_of(st, argv[a->key_pos], s->state.db);
+      rd_prefetch_bucket(st, &a->key);
+    }
+    a++;
+    /* what the control plane does may change how the rest is to be read */
+    if (RD_UNLIKELY(cmd == NULL || cmd->flags & RD_CONTROL_PLANE || p->scratch_used || p->len > MANY_ARGS)) break;
+  }
+  s->ahead_next = 0;
+  s->ahead_count = (uint32_t)(a - s->ahead);
+  if (s->ahead_count < 2) return;
+  for (const rd_ahead *b = s->ahead; b < a; b++) {
+    if (b->key_pos != 0) rd_prefetch_item(st, &b->key);
+  }
+}
+
+static rd_status protocol_error(rd_session *s) {
+  rd_counters *counters = rd_my_counters(s->st);
+  counters->value[RD_STAT_protocol_errors]++;
+  if (s->state.reply_mode == 0) {
+    rd_reply_error(&s->out, s->parser.error);
+    rd_count_errors(s);
+  }
+  return RD_CLOSE;
+}
+
+static inline bool full(const rd_session *s) {
+  return s->limits.output_high != 0 && s->out.len - s->sent >= s->limits.output_high;
+}
+
+static rd_status run(rd_session *s) {
+  for (;;) {
+    while (s->ahead_next < s->ahead_count) {
+      rd_status status = RD_UNLIKELY(full(s)) ? RD_FULL : rd_dispatch(s, &s->ahead[s->ahead_next++]);
+      if (RD_LIKELY(status == RD_MORE)) continue;
+      rd_stop_timing(s);
+      if (status == RD_PAUSED) s->ahead_next--;
+      return status;
+    }
+    rd_stop_timing(s);
+    if (RD_UNLIKELY(s->out.failed)) return RD_CLOSE;
+    if (RD_UNLIKELY(s->broken)) return protocol_error(s);
+    if (RD_UNLIKELY(full(s))) return RD_FULL;
+    look_ahead(s);
+    if (s->ahead_count == 0 && !s->broken) return RD_MORE;
+  }
+}
+
+/* ---- the owner's calls ---- */
+
+/* A transaction of another session holds shards while it waits for the control plane. */
+static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->st->holder != s; }
+
+static bool begin(rd_session *s, uint64_t now_ms) {
+  s->st->now_ms = now_ms;
+  s->st->no_touch = s->state.no_touch;
+  s->out.resp = s->state.resp;
+  if (RD_UNLIKELY(s->sent != 0 && s->sent >= s->out.len - s->sent)) {
+    memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
+    s->out.len -= s->sent;
+    s->sent = 0;
+  }
+  if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
+  return s->ahead != NULL;
+}
+
+rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms) {
+  rd_counters *counters = rd_my_counters(s->st);
+  counters->value[RD_STAT_total_net_input_bytes] += len;
+  counters->value[RD_STAT_total_reads_processed]++;
+  if (s->waiting == RD_CLOSE) return RD_CLOSE;
+  bool wait = s->waiting == RD_CONTROL || must_wait(s);
+  bool own = wait || s->in_len != 0;
+  if ((own && !keep(s, data, len)) || !begin(s, now_ms)) return end(s);
+  if (wait) {
+    if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return flooded(s, false);
+    return s->waiting == RD_CONTROL ? RD_CONTROL : (s->waiting = RD_PAUSED);
+  }
+  s->base = own ? s->in : data;
+  s->base_len = own ? s->in_len : len;
+  return settle(s, run(s));
+}
+
+rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
+  if (s->waiting == RD_CLOSE) return RD_CLOSE;
+  if (!begin(s, now_ms)) return end(s);
+  rd_status status = RD_MORE;
+  s->base = s->in;
+  s->base_len = s->in_len;
+  if (s->waiting == RD_CONTROL) status = rd_answered(s);
+  if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
+  return settle(s, status);
+}
+
+rd_bytes rd_session_output(const rd_session *s) {
+  if (s->out.len == s->sent) return (rd_bytes){NULL, 0};
+  return (rd_bytes){s->out.data + s->sent, s->out.len - s->sent};
+}
+
+void rd_session_consumed(rd_session *s, size_t n) {
+  assert(n <= s->out.len - s->sent);
+  rd_counters *counters = rd_my_counters(s->st);
+  counters->value[RD_STAT_total_net_output_bytes] += n;
+  counters->value[RD_STAT_total_writes_processed]++;
+  s->sent += n;
+  if (s->sent != s->out.len) return;
+  s->sent = s->out.len = 0;
+  if (s->out.cap > KEEP_OUTPUT) rd_reply_free(&s->out);
+}
+
+const rd_command *rd_session_command(const rd_session *s) { return s->control; }
+uint32_t rd_session_argc(const rd_session *s) { return s->control_argc; }
+rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
+  return i < s->control_argc ? s->control_argv[i] : (rd_bytes){NULL, 0};
+}
+
+void rd_session_push(rd_session *s, const uint8_t *data, size_t len) { rd_reply_raw(&s->out, data, len); }
+
+rd_session_state *rd_session_state_of(rd_session *s) {
+  size_t done = s->waiting == RD_MORE ? s->parser.start : first_needed(s, s->waiting);
+  s->state.query_bytes = s->in_len > done ? s->in_len - done : 0;
+  s->state.query_cap = s->in_cap;
+  s->state.output_bytes = s->out.len - s->sent;
+  s->state.output_cap = s->out.cap;
+  return &s->state;
+}
+
+void rd_session_reset(rd_session *s) {
+  rd_multi_discard(s);
+  s->state.db = 0;
+  s->state.resp = s->out.resp = 2;
+  s->state.reply_mode = 0;
+  s->state.no_touch = s->state.no_evict = false;
+}
+
+void rd_session_trim(rd_session *s) {
+  if (s->in_len == 0) {
+    forget_input(s);
+    free(s->in);
+    s->in = NULL;
+    s->in_cap = 0;
+    rd_parser_free(&s->parser);
+    free(s->ahead);
+    s->ahead = NULL;
+    s->ahead_count = s->ahead_next = 0;
+  }
+  if (s->out.len == 0) rd_reply_free(&s->out);
+}
+
+void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {
+  atomic_store_explicit(&st->head->pause_until, until_ms, memory_order_relaxed);
+  atomic_store_explicit(&st->head->pause, mode, memory_order_relaxed);
+}
