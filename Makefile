@@ -1,5 +1,6 @@
 # make run: a cache on 127.0.0.1:6379.  make test, lint, asan, bench, gen: see CONTRIBUTING.md.
 PYTHON = python3
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN = .venv/bin
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
 C_SOURCES := $(wildcard redistill/core/*.c)

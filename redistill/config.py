@@ -137,8 +137,7 @@ def _read(path: str) -> Iterable[tuple[Setting, object]]:
     try:
         tables: dict[str, Any] = toml.loads(text)
     except Exception as problem:  # the toml package raises what its own slips raise, beside TomlDecodeError
-        said = re.sub(r"\s+", " ", str(problem)) or type(problem).__name__
-        raise ConfigError(f"{path}: not TOML: {said}; correct that line") from None
+        raise ConfigError(f"{path}: {_mistake(problem)}; correct it") from None
     for section, table in tables.items():
         if section not in SECTIONS or not isinstance(table, dict):
             raise ConfigError(_unknown(path, section, [f"[{name}]" for name in SECTIONS]))
@@ -149,13 +148,26 @@ def _read(path: str) -> Iterable[tuple[Setting, object]]:
             yield row, raw
 
 
+def _mistake(problem: Exception) -> str:
+    """What is wrong with a file that is not TOML, and where. The toml package's own words may quote a password."""
+    said = str(problem)
+    if "invalid literal" in said or "could not convert" in said:
+        what = 'a value is no number, and a text stands in "quotes"'
+    elif "already exists" in said:
+        what = "a table is there twice"
+    else:
+        what = re.split(r"[^A-Za-z0-9 ,.!-]", said)[0].strip(" .!") or type(problem).__name__
+    line = getattr(problem, "lineno", None)
+    return f"not TOML{f' in line {line}' if line else ''}: {what}"
+
+
 def _contents(place: str, path: str) -> str:
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
             raise ConfigError(f"{place}: {path!r} is larger than {MAX_FILE} bytes; name another file")
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         raise ConfigError(f"{place}: cannot read {path!r}: {reason}; correct the path or its permissions") from None

@@ -136,14 +136,30 @@ class RefusalTests(ConfigCase):
 
     def test_secrets_are_not_told(self) -> None:
         """A password never reaches the line that refuses it."""
-        for text in ('password = ["hunter2", ""]', "password = {hunter2 = 1}"):
+        doubled = 'password = "hunter2"\n[security]'
+        for text in ('password = ["hunter2", ""]', "password = {hunter2 = 1}", "password = hunter2", doubled):
             self.assertNotIn("hunter2", self.refused(f"[security]\n{text}\n"))
 
     def test_not_toml(self) -> None:
         """A file that is not TOML is refused with the place of the mistake."""
-        line = self.refused("[server]\nport = 6379\nbind = 127.0.0.1\n")
-        self.assertIn("FILE: not TOML: ", line)
-        self.assertIn("line 3", line)
+        quotes = 'a value is no number, and a text stands in "quotes"'
+        lines = {
+            "[server]\nport = 6379\nbind = 127.0.0.1\n": f"in line 3: {quotes}",
+            "[memory]\nmax_memory = 2gb\n": f"in line 2: {quotes}",
+            "[server]\n\n[server]\n": "in line 3: a table is there twice",
+            "[server]\nport = 1\nport = 1\n": "in line 3: Duplicate keys",
+            "[server]\nport: 1\n": "in line 2: Found invalid character in key name",
+            '[server]\nbind = "::1': "in line 2: Unterminated string found. Reached end of file",
+        }
+        self.assertEqual(
+            {text: self.refused(text) for text in lines},
+            {text: f"FILE: not TOML {line}; correct it" for text, line in lines.items()},
+        )
+
+    def test_notations(self) -> None:
+        """Editors that add a byte order mark or carriage returns do no harm, nor do dotted keys."""
+        self.assertEqual(self.load("\ufeff[server]\r\nport = 1\r\n").server.port, 1)
+        self.assertEqual(self.load("server.port = 1\n").server.port, 1)
 
     def test_unreadable_files(self) -> None:
         """A file that is not there, is a directory, is not UTF-8 or is far too long is refused."""
