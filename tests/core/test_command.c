@@ -1,0 +1,219 @@
+/* The table of commands: finding commands by name, keys by command. */
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "command_table.h"
+
+#define MAX_WORDS 16
+
+/* Split `line` at its spaces into argv; the bytes stay those of `line`. */
+static uint32_t split(const char *line, rd_bytes *argv) {
+  uint32_t argc = 0;
+  while (*line) {
+    size_t len = strcspn(line, " ");
+    argv[argc++] = (rd_bytes){(const uint8_t *)line, len};
+    line += len + (line[len] == ' ');
+  }
+  return argc;
+}
+
+static const rd_command *find(const char *line, bool *unknown_sub) {
+  rd_bytes argv[MAX_WORDS];
+  return rd_command_find(argv, split(line, argv), unknown_sub);
+}
+
+static void every_command_is_found_by_its_name_in_any_case(void) {
+  for (uint16_t id = 0; id < rd_command_count(); id++) {
+    const rd_command *cmd = rd_command_by_id(id);
+    CHECK(cmd != NULL && cmd->id == id);
+    const char *full = rd_command_full_name(cmd);
+    char line[64];
+    for (int upper = 0; upper < 3; upper++) {
+      size_t len = strlen(full);
+      for (size_t i = 0; i <= len; i++) {
+        bool up = upper == 1 || (upper == 2 && i % 2 == 0);
+        line[i] = full[i] == '|' ? ' ' : (char)(up ? toupper(full[i]) : full[i]);
+      }
+      bool unknown_sub = true;
+      CHECK(find(line, &unknown_sub) == cmd);
+      CHECK(!unknown_sub);
+      for (size_t i = 0; i < len; i++) line[i] = full[i] == '|' ? '|' : line[i];
+      CHECK(rd_command_find_full((rd_bytes){(const uint8_t *)line, len}) == cmd);
+    }
+  }
+  CHECK(rd_command_by_id(rd_command_count()) == NULL);
+}
+
+static void a_name_that_differs_in_one_bit_or_in_length_is_another(void) {
+  bool unknown_sub;
+  for (size_t n = 0; n < RD_COMMAND_NAMES; n++) {
+    const rd_command *cmd = rd_command_names[n].command;
+    uint8_t name[RD_COMMAND_NAME_MAX + 1];
+    size_t len = strlen(cmd->name);
+    memcpy(name, cmd->name, len);
+    for (size_t bit = 0; bit < 8 * len; bit++) {
+      name[bit / 8] ^= (uint8_t)(1 << bit % 8);
+      rd_bytes argv = {name, len};
+      const rd_command *found = rd_command_find(&argv, 1, &unknown_sub);
+      bool case_only = bit % 8 == 5 && cmd->name[bit / 8] >= 'a';
+      if (case_only) CHECK(found == cmd);
+      if (!case_only) CHECK(found != cmd);
+      name[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    for (int end = 0; end < 256; end++) {
+      name[len] = (uint8_t)end;
+      rd_bytes argv = {name, len + 1};
+      CHECK(rd_command_find(&argv, 1, &unknown_sub) != cmd);
+    }
+    rd_bytes argv = {name, len - 1};
+    CHECK(rd_command_find(&argv, 1, &unknown_sub) != cmd);
+  }
+}
+
+static void a_lookup_reads_no_byte_beside_the_name(void) {
+  bool unknown_sub;
+  for (size_t n = 0; n < RD_COMMAND_NAMES; n++) {
+    const char *name = rd_command_names[n].command->name;
+    size_t len = strlen(name);
+    uint8_t *exact = malloc(len); /* the address sanitizer watches its ends */
+    memcpy(exact, name, len);
+    rd_bytes argv = {exact, len};
+    CHECK(rd_command_find(&argv, 1, &unknown_sub) == rd_command_names[n].command);
+    free(exact);
+  }
+}
+
+static void unknown_names_are_not_found(void) {
+  bool unknown_sub;
+  static const char *const names[] = {
+      "nothing", "ge", "gett", "client|list", "bitfield-ro", "averyveryverylongname", "exactly16letters"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    CHECK(find(names[i], &unknown_sub) == NULL);
+    CHECK(!unknown_sub);
+  }
+  CHECK(find("", &unknown_sub) == NULL);
+  rd_bytes empty = {NULL, 0};
+  CHECK(rd_command_find(&empty, 1, &unknown_sub) == NULL);
+  CHECK(rd_command_find_full(empty) == NULL);
+  CHECK(rd_command_find_full((rd_bytes){(const uint8_t *)"get|x", 5}) == NULL);
+  CHECK(rd_command_find_full((rd_bytes){(const uint8_t *)"client|", 7}) == NULL);
+  CHECK(rd_command_find_full((rd_bytes){(const uint8_t *)"|id", 3}) == NULL);
+}
+
+static void a_container_stands_for_its_unknown_subcommands(void) {
+  bool unknown_sub;
+  const rd_command *client = find("client", &unknown_sub);
+  CHECK(client != NULL && client->id == RD_ID_client && !unknown_sub);
+  CHECK(find("CLIENT nothing", &unknown_sub) == client);
+  CHECK(unknown_sub);
+  CHECK(find("CLIENT LIST", &unknown_sub)->id == RD_ID_client_list);
+  CHECK(!unknown_sub);
+  CHECK(find("CLIENT list\001", &unknown_sub) == client);
+  CHECK(unknown_sub);
+}
+
+static void every_entry_is_whole(void) {
+  for (uint16_t id = 0; id < rd_command_count(); id++) {
+    const rd_command *cmd = rd_command_by_id(id);
+    CHECK(cmd->name && cmd->summary && cmd->since && cmd->group);
+    CHECK(cmd->arity != 0 && cmd->acl != 0);
+    /* Somebody answers it: the core, the control plane, or it is a mere container. */
+    CHECK((cmd->run != NULL) + ((cmd->flags & RD_CONTROL_PLANE) != 0) + (cmd->id == RD_ID_object) +
+              (cmd->id == RD_ID_memory) ==
+          1);
+    CHECK(!(cmd->flags & RD_WRITE) == !(cmd->acl & RD_ACL_WRITE));
+    CHECK(!(cmd->flags & RD_FAST) == !(cmd->acl & RD_ACL_FAST));
+    CHECK(!(cmd->acl & RD_ACL_FAST) != !(cmd->acl & RD_ACL_SLOW));
+    CHECK((cmd->first_key != 0) == (cmd->key_specs[0].flags != NULL));
+    CHECK((cmd->first_key != 0) == (cmd->key_step != 0));
+    for (size_t k = 0; k < RD_MAX_KEY_SPECS && cmd->key_specs[k].flags; k++) CHECK(cmd->key_specs[k].step > 0);
+  }
+}
+
+/* Check that the keys of `line` stand at the positions given in `wanted` ("1 3"), or that it makes no sense (NULL). */
+static void check_keys(const char *line, const char *wanted) {
+  bool unknown_sub;
+  rd_bytes argv[MAX_WORDS];
+  uint32_t argc = split(line, argv), positions[MAX_WORDS];
+  const rd_command *cmd = rd_command_find(argv, argc, &unknown_sub);
+  int count = rd_command_keys(cmd, argv, argc, positions, MAX_WORDS);
+  if (!wanted) {
+    CHECK(count == -1);
+    return;
+  }
+  char found[64] = "";
+  for (int i = 0; i < count; i++) snprintf(found + strlen(found), 8, "%s%u", i ? " " : "", positions[i]);
+  CHECK(strcmp(found, wanted) == 0);
+}
+
+static void keys_are_found_where_they_stand(void) {
+  check_keys("get k", "1");
+  check_keys("set k v ex 10", "1");
+  check_keys("mget a b c", "1 2 3");
+  check_keys("mset a 1 b 2", "1 3");
+  check_keys("mset a 1 b", "1 3"); /* the command itself refuses it */
+  check_keys("bitop and d a b", "2 3 4");
+  check_keys("copy a b db 1", "1 2");
+  check_keys("lcs a b len", "1 2");
+  check_keys("pfmerge d", "1");
+  check_keys("object encoding k", "2");
+  check_keys("memory usage k samples 5", "2");
+  check_keys("ping x", "");
+  check_keys("client list", "");
+  check_keys("scan 0 match k", "");
+  check_keys("get", NULL);
+  check_keys("get a b", NULL);
+  check_keys("bitop and d", NULL);
+  check_keys("object encoding", NULL);
+}
+
+static void keys_beyond_the_room_are_counted_and_not_stored(void) {
+  bool unknown_sub;
+  rd_bytes argv[MAX_WORDS];
+  uint32_t argc = split("mget a b c d", argv), positions[3] = {0, 0, 77};
+  const rd_command *cmd = rd_command_find(argv, argc, &unknown_sub);
+  CHECK(rd_command_keys(cmd, argv, argc, positions, 2) == 4);
+  CHECK(positions[0] == 1 && positions[1] == 2 && positions[2] == 77);
+  CHECK(rd_command_keys(cmd, argv, argc, NULL, 0) == 4);
+}
+
+static void check_flags(const char *line, uint32_t position, const char *wanted) {
+  bool unknown_sub;
+  rd_bytes argv[MAX_WORDS];
+  uint32_t argc = split(line, argv);
+  const char *flags = rd_command_key_flags(rd_command_find(argv, argc, &unknown_sub), argv, argc, position);
+  CHECK(wanted ? flags != NULL && strcmp(flags, wanted) == 0 : flags == NULL);
+}
+
+static void the_flags_of_a_key_follow_from_its_place_and_from_the_arguments(void) {
+  check_flags("set k v", 1, "OW update");
+  check_flags("set k v ex 9 GET", 1, "RW access update");
+  check_flags("set get get", 1, "OW update");
+  check_flags("bitfield k get u8 0", 1, "RO access");
+  check_flags("bitfield k get u8 0 overflow sat", 1, "RO access");
+  check_flags("bitfield k get u8 0 set u8 0 1", 1, "RW access update");
+  check_flags("bitfield k get u8", 1, "RW access update");
+  check_flags("rename a b", 1, "RW access delete");
+  check_flags("rename a b", 2, "OW update");
+  check_flags("bitop and d a b", 2, "OW update");
+  check_flags("bitop and d a b", 4, "RO access");
+  check_flags("bitop and d a b", 1, NULL);
+  check_flags("mset a 1 b 2", 2, NULL);
+  check_flags("mset a 1 b 2", 3, "OW update");
+  check_flags("mset a 1 b 2", 5, NULL);
+  check_flags("ping k", 1, NULL);
+}
+
+int main(void) {
+  RUN(every_command_is_found_by_its_name_in_any_case);
+  RUN(a_name_that_differs_in_one_bit_or_in_length_is_another);
+  RUN(a_lookup_reads_no_byte_beside_the_name);
+  RUN(unknown_names_are_not_found);
+  RUN(a_container_stands_for_its_unknown_subcommands);
+  RUN(every_entry_is_whole);
+  RUN(keys_are_found_where_they_stand);
+  RUN(keys_beyond_the_room_are_counted_and_not_stored);
+  RUN(the_flags_of_a_key_follow_from_its_place_and_from_the_arguments);
+  return check_end();
+}
