@@ -1,0 +1,169 @@
+/* The writer of replies alone. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "reply.h"
+
+static rd_reply r;
+
+static void start(int resp) {
+  rd_reply_free(&r);
+  rd_reply_init(&r);
+  r.resp = (uint8_t)resp;
+}
+#define WROTE(text) CHECK_TEXT(r.data, r.len, text)
+#define BOTH(call, resp2, resp3) \
+  do {                           \
+    start(2);                    \
+    call;                        \
+    WROTE(resp2);                \
+    start(3);                    \
+    call;                        \
+    WROTE(resp3);                \
+  } while (0)
+#define SAME(call, text) BOTH(call, text, text)
+
+static void lines(void) {
+  SAME(rd_reply_ok(&r), "+OK\r\n");
+  SAME(rd_reply_simple(&r, "QUEUED"), "+QUEUED\r\n");
+  SAME(rd_reply_error(&r, "ERR no"), "-ERR no\r\n");
+  SAME(rd_reply_syntax(&r), "-ERR syntax error\r\n");
+  SAME(rd_reply_wrong_type(&r), "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+  SAME(rd_reply_not_integer(&r), "-ERR value is not an integer or out of range\r\n");
+  SAME(rd_reply_oom(&r), "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+}
+
+static void errors_hold_no_control_bytes(void) {
+  SAME(rd_reply_errorf(&r, "ERR '%s' %d", "a\r\nb\x01\x7f\xff", 7), "-ERR 'a  b  \xff' 7\r\n");
+}
+
+static void errors_are_counted_with_their_code(void) {
+  start(2);
+  rd_reply_wrong_type(&r);
+  rd_reply_oom(&r);
+  CHECK_INT(r.errors, 2);
+  CHECK_TEXT(r.code, strlen(r.code), "OOM");
+  rd_reply_error(&r, "AVERYLONGWORDTHATISNOCODEATALL x");
+  CHECK_TEXT(r.code, strlen(r.code), "");
+  rd_reply_error(&r, "ERR");
+  CHECK_TEXT(r.code, strlen(r.code), "ERR");
+}
+
+static void a_long_error_is_cut(void) {
+  char *text = malloc(100000);
+  memset(text, 'x', 99999);
+  text[99999] = 0;
+  start(2);
+  rd_reply_errorf(&r, "ERR %s", text);
+  CHECK(r.len < 2000);
+  CHECK_BYTES(r.data + r.len - 2, 2, "\r\n", 2);
+  free(text);
+}
+
+static void numbers(void) {
+  SAME(rd_reply_int(&r, 0), ":0\r\n");
+  SAME(rd_reply_int(&r, 9), ":9\r\n");
+  SAME(rd_reply_int(&r, 10), ":10\r\n");
+  SAME(rd_reply_int(&r, 99), ":99\r\n");
+  SAME(rd_reply_int(&r, 100), ":100\r\n");
+  SAME(rd_reply_int(&r, -1), ":-1\r\n");
+  SAME(rd_reply_int(&r, INT64_MAX), ":9223372036854775807\r\n");
+  SAME(rd_reply_int(&r, INT64_MIN), ":-9223372036854775808\r\n");
+  SAME(rd_reply_bulk_int(&r, INT64_MIN), "$20\r\n-9223372036854775808\r\n");
+  SAME(rd_reply_bulk_int(&r, 7), "$1\r\n7\r\n");
+  BOTH(rd_reply_double(&r, 0.1), "$19\r\n0.10000000000000001\r\n", ",0.10000000000000001\r\n");
+  BOTH(rd_reply_double(&r, 3), "$1\r\n3\r\n", ",3\r\n");
+  BOTH(rd_reply_double(&r, INFINITY), "$3\r\ninf\r\n", ",inf\r\n");
+  BOTH(rd_reply_double(&r, -INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
+  BOTH(rd_reply_double(&r, -NAN), "$3\r\nnan\r\n", ",nan\r\n");
+  BOTH(rd_reply_double(&r, -DBL_MAX), "$24\r\n-1.7976931348623157e+308\r\n", ",-1.7976931348623157e+308\r\n");
+  BOTH(rd_reply_bool(&r, true), ":1\r\n", "#t\r\n");
+  BOTH(rd_reply_bool(&r, false), ":0\r\n", "#f\r\n");
+}
+
+static void bulks(void) {
+  SAME(rd_reply_bulk(&r, "abc", 3), "$3\r\nabc\r\n");
+  SAME(rd_reply_bulk(&r, NULL, 0), "$0\r\n\r\n");
+  SAME(rd_reply_str(&r, "hello world"), "$11\r\nhello world\r\n");
+  start(2);
+  rd_reply_bulk_head(&r, 3);
+  memcpy(rd_reply_room(&r, 3), "xyz", 3);
+  r.len += 3;
+  rd_reply_crlf(&r);
+  WROTE("$3\r\nxyz\r\n");
+  BOTH(rd_reply_verbatim(&r, "txt", "some", 4), "$4\r\nsome\r\n", "=8\r\ntxt:some\r\n");
+}
+
+static void nulls_and_aggregates(void) {
+  BOTH(rd_reply_null(&r), "$-1\r\n", "_\r\n");
+  BOTH(rd_reply_null_array(&r), "*-1\r\n", "_\r\n");
+  SAME(rd_reply_array(&r, 12), "*12\r\n");
+  BOTH(rd_reply_map(&r, 7), "*14\r\n", "%7\r\n");
+  BOTH(rd_reply_set(&r, 0), "*0\r\n", "~0\r\n");
+  BOTH(rd_reply_push(&r, 3), "*3\r\n", ">3\r\n");
+}
+
+static void arrays_whose_length_comes_last(void) {
+  static const size_t counts[] = {0, 1, 9, 10, 99, 100, 1000, 100000};
+  for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+    start(2);
+    rd_reply_int(&r, 5);
+    size_t mark = rd_reply_begin_array(&r);
+    for (size_t i = 0; i < counts[c]; i++) rd_reply_bulk_int(&r, 7);
+    rd_reply_end_array(&r, mark, counts[c]);
+    rd_reply_ok(&r);
+    size_t len = r.len;
+    uint8_t *got = r.data;
+    r.data = NULL;
+    start(2);
+    rd_reply_int(&r, 5);
+    rd_reply_array(&r, counts[c]);
+    for (size_t i = 0; i < counts[c]; i++) rd_reply_bulk_int(&r, 7);
+    rd_reply_ok(&r);
+    CHECK_BYTES(got, len, r.data, r.len);
+    free(got);
+  }
+}
+
+static void such_arrays_may_be_nested(void) {
+  start(2);
+  size_t outer = rd_reply_begin_array(&r);
+  rd_reply_int(&r, 1);
+  size_t inner = rd_reply_begin_array(&r);
+  for (int i = 0; i < 12; i++) rd_reply_null(&r);
+  rd_reply_end_array(&r, inner, 12);
+  rd_reply_end_array(&r, outer, 2);
+  WROTE("*2\r\n:1\r\n*12\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n");
+}
+
+static void without_memory_it_fails_and_stays_failed(void) {
+  start(2);
+  rd_reply_ok(&r);
+  CHECK(rd_reply_room(&r, SIZE_MAX / 2) == NULL);
+  CHECK(r.failed);
+  size_t len = r.len;
+  rd_reply_ok(&r);
+  size_t mark = rd_reply_begin_array(&r);
+  rd_reply_end_array(&r, mark, 3);
+  rd_reply_bulk(&r, "a", 1);
+  rd_reply_error(&r, "ERR x");
+  CHECK_INT(r.len, len);
+}
+
+int main(void) {
+  rd_reply_init(&r);
+  RUN(lines);
+  RUN(errors_hold_no_control_bytes);
+  RUN(errors_are_counted_with_their_code);
+  RUN(a_long_error_is_cut);
+  RUN(numbers);
+  RUN(bulks);
+  RUN(nulls_and_aggregates);
+  RUN(arrays_whose_length_comes_last);
+  RUN(such_arrays_may_be_nested);
+  RUN(without_memory_it_fails_and_stays_failed);
+  rd_reply_free(&r);
+  return check_end();
+}
