@@ -113,6 +113,10 @@ void rd_cmd_bitcount(rd_call *c) {
       rd_reply_not_integer(c->out);
       return;
     }
+    if (start < 0 && end < 0 && start > end) { /* Redis looks at the unit only after this */
+      rd_reply_int(c->out, 0);
+      return;
+    }
     if (c->argc == 5 && !parse_unit(c->argv[4], &bits)) {
       rd_reply_syntax(c->out);
       return;
@@ -122,8 +126,7 @@ void rd_cmd_bitcount(rd_call *c) {
     return;
   }
   bit_range r;
-  bool backwards = start < 0 && end < 0 && start > end;
-  bool some = !backwards && clamp(start, end, bits, rd_item_len(it), &r);
+  bool some = clamp(start, end, bits, rd_item_len(it), &r);
   rd_reply_int(c->out, some ? (int64_t)count_bits(c->store, it, r) : 0);
 }
 

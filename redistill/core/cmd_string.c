@@ -283,8 +283,10 @@ static bool save_old(rd_call *c, const rd_key *key, old_value *old) {
 }
 
 static void put_back(rd_call *c, const rd_key *key, const old_value *old) {
-  if (!old->present || old->lost || rd_set(c->store, key, old->data, old->len, old->expiry, old->enc) != RD_OK)
-    rd_delete(c->store, key);
+  bool had = old->present && !old->lost;
+  if (had && rd_set(c->store, key, old->data, old->len, old->expiry, old->enc) == RD_OK) return;
+  rd_delete(c->store, key); /* that may have made the room */
+  if (had) (void)rd_set(c->store, key, old->data, old->len, old->expiry, old->enc);
 }
 
 static bool set_pair(rd_call *c, uint32_t i) {
