@@ -1,9 +1,41 @@
-# make run: a cache on 127.0.0.1:6379.  make test, lint, asan, bench, gen: .venv/lint
+# make run: a cache on 127.0.0.1:6379.  The other targets are described in CONTRIBUTING.md.
+PYTHON = python3
+BIN = .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
+C_SOURCES := $(wildcard redistill/core/*.c)
+C_FILES := $(wildcard redistill/core/*.[ch] tests/core/*.[ch])
+GENERATED = etc/*.toml man/*.5 docs/*.md redistill/core/command_index.[ch]
+WARNINGS = -std=gnu11 -O2 -Wall -Wextra -Werror
+# Install the dependencies that pyproject.toml lists, those of an extra among them.
+install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  print(*p["dependencies"], *p["optional-dependencies"]["$(1)"], sep="\n")' | $(BIN)/pip install -q -r /dev/stdin
+
+run: .venv/run
+	@exec $(BIN)/twistd --nodaemon --pidfile= redistill --config etc/redistill.toml
+
+test: .venv/test build/asserts
+	@$(BIN)/python tests/run trial core
+
+lint: .venv/lint
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
+	@$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+	@printf '%s\n' $(C_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Iredistill/core -c {} -o /dev/null
+	@before=$$(cat $(GENERATED) | cksum) && $(MAKE) -s gen && test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
+	  { echo 'Generated files were not current; they are now.' >&2; exit 1; }
+
+asan: .venv/test
+	@$(BIN)/python tests/run asan
+
+bench: .venv/run .venv/test
+	@$(BIN)/python bench/run
+
+gen: .venv/lint
 	@$(BIN)/python redistill/core/command_index.py && $(MAKE) -s build/asserts
 	@for maker in docs/gen_*.py; do $(BIN)/python $$maker || exit 1; done
 
 clean:
-	@rm -rf .venv build redistill/_core.c redistill/_core*.so redistill/core/*.o _trial_temp* && $(MAKE) -s -C tests/core clean
+	@rm -rf .venv build redistill/_core.c redistill/_core*.so redistill/core/*.o _trial_temp*
 
 .venv/made:
 	@echo '#include <Python.h>' | $(CC) -fsyntax-only -I$$($(PYTHON) -c 'import ensurepip, venv, sys, sysconfig; \
