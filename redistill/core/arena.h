@@ -61,7 +61,8 @@ typedef struct rd_store {
   rd_clock *clock; /* may be NULL: no durations */
   bool no_touch;   /* CLIENT NO-TOUCH of the running session */
   uint32_t dirty;  /* shard + 1 that this process has marked dirty */
-  const void *pin; /* an item that reserve must neither evict nor move */
+  uint32_t sweep_shard; /* where this process's sweep goes on */
+  rd_ref pin[2];   /* items that must neither be evicted nor moved to make room */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   struct rd_slowlog *slowlog; /* of this process, see session.h; NULL: slow commands are not kept */
   const void *holder; /* the session in mid-EXEC that holds shards while the control plane answers */
@@ -114,6 +115,9 @@ uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and t
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
 const char *rd_policy_name(rd_policy policy);
+
+/* DEBUG SET-ACTIVE-EXPIRE: whether the sweep removes expired keys. */
+void rd_set_active_expire(rd_store *st, bool on);
 
 /* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
  * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on there

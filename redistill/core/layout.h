@@ -158,6 +158,7 @@ typedef struct rd_pool {
   uint32_t fresh;  /* regions from here on were never used */
   uint32_t in_use;
   uint32_t limit;
+  uint32_t trim; /* the next region whose pages the system may have back; from `fresh` on: none */
 } rd_pool;
 
 struct rd_header {
@@ -186,6 +187,11 @@ struct rd_header {
 static inline rd_shard *rd_shard_at(const rd_store *st, uint32_t shard) { return &st->shards[shard]; }
 static inline uint32_t rd_slot_of(const rd_store *st, unsigned db) {
   return st->head->slot_of_db[atomic_load_explicit(&st->head->map, memory_order_relaxed) & 1][db];
+}
+/* The version counter of a key (WATCH). */
+static inline uint32_t *rd_version_at(const rd_store *st, uint32_t slot, uint64_t hash) {
+  uint64_t mixed = (hash ^ slot) * 0x9e3779b97f4a7c15ull;
+  return (uint32_t *)(void *)(st->base + st->head->versions_at) + (mixed >> 32 & st->head->version_mask);
 }
 static inline void rd_count_stat(rd_store *st, rd_stat stat, uint64_t n) { st->worker->counters.value[stat] += n; }
 

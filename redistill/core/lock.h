@@ -32,16 +32,22 @@ void rd_mark_clean(rd_store *st);
 
 /* Empty a shard that is locked: its regions go back to the pool, its index is new. */
 void rd_empty_shard(rd_store *st, uint32_t shard);
+/* The same for one that is whole, in time proportional to its regions. */
+void rd_flush_shard(rd_store *st, uint32_t shard);
 
 /* ---- the region pool, shared by all shards ---- */
 
 /* Take a region for a shard that is marked dirty. Its index, or UINT32_MAX when the limit is reached. */
 uint32_t rd_pool_take(rd_store *st, uint32_t shard);
 void rd_pool_give(rd_store *st, uint32_t region);
+/* Make the pool's list and counts again from the region table. */
+void rd_pool_heal(rd_store *st);
 /* Regions that could be taken now. */
 uint32_t rd_pool_free(const rd_store *st);
 void rd_pool_set_limit(rd_store *st, uint32_t regions);
-/* Give the pages of all free regions back to the system. */
-void rd_pool_trim(rd_store *st);
+/* Give the pages of free regions back to the system: begin a round over all of them, and go on by some regions. Returns
+ * whether the round goes on. */
+void rd_pool_trim_begin(rd_store *st);
+bool rd_pool_trim_step(rd_store *st, uint32_t regions);
 
 #endif

@@ -1,0 +1,297 @@
+#define _GNU_SOURCE
+#include "arena.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "lock.h"
+
+#define VERSIONS 65536u
+#define PAGE 4096u
+
+static const char *const policy_names[RD_POLICIES] = {
+    "noeviction",   "allkeys-lru",  "allkeys-lfu",     "allkeys-random", "allkeys-s3fifo",
+    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+};
+
+const char *rd_policy_name(rd_policy policy) { return policy < RD_POLICIES ? policy_names[policy] : NULL; }
+
+static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
+
+/* Bytes before the region table. */
+static uint64_t regions_at(uint32_t num_shards) {
+  return round_up(sizeof(rd_header), PAGE) + VERSIONS * sizeof(uint32_t) +
+         round_up((uint64_t)num_shards * sizeof(rd_shard), PAGE) +
+         round_up((uint64_t)RD_MAX_WORKERS * sizeof(rd_worker), PAGE);
+}
+
+static uint32_t workers_used(const rd_store *st) {
+  const rd_worker *w = rd_at(st, st->head->workers_at);
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) n += w[i].used != 0;
+  return n == 0 ? 1 : n;
+}
+
+/* What is in use besides the regions: pages that were touched. */
+static uint64_t fixed_bytes(const rd_store *st) {
+  return st->head->regions_at - (RD_MAX_WORKERS - workers_used(st)) * sizeof(rd_worker);
+}
+
+static uint32_t regions_for(const rd_store *st, uint64_t max_memory) {
+  uint64_t fixed = fixed_bytes(st);
+  uint64_t n = max_memory <= fixed ? 0 : (max_memory - fixed) / (RD_REGION_SIZE + sizeof(rd_region));
+  return n < st->head->num_regions ? (uint32_t)n : st->head->num_regions;
+}
+
+uint64_t rd_min_memory(uint32_t num_shards) {
+  uint64_t regions = num_shards + 16ull;
+  return regions_at(num_shards) - (RD_MAX_WORKERS - 1) * sizeof(rd_worker) + regions * (RD_REGION_SIZE + sizeof(rd_region));
+}
+
+static void set_view(rd_store *st) {
+  st->head = (rd_header *)(void *)st->base;
+  st->num_shards = st->head->num_shards;
+  st->shard_shift = 64u - (uint32_t)__builtin_ctz(st->num_shards);
+  st->shards = rd_at(st, st->head->shards_at);
+  st->regions = rd_at(st, st->head->regions_at);
+  st->worker = rd_at(st, st->head->workers_at); /* until rd_worker_join */
+  memcpy(st->seed, st->head->seed, sizeof st->seed);
+  st->rng = st->seed[0] ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)st;
+  if (st->rng == 0) st->rng = 1;
+}
+
+static void init_mutex(pthread_mutex_t *m) {
+  pthread_mutexattr_t attr;
+  pthread_mutexattr_init(&attr);
+  pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(m, &attr);
+  pthread_mutexattr_destroy(&attr);
+}
+
+int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errlen) {
+  memset(st, 0, sizeof *st);
+  if (o->num_shards == 0 || (o->num_shards & (o->num_shards - 1)) != 0 || o->num_shards > RD_MAX_SHARDS) {
+    snprintf(err, errlen, "num_shards is %u: it must be a power of two from 1 to %u", o->num_shards, RD_MAX_SHARDS);
+    return -1;
+  }
+  if ((unsigned)o->policy >= RD_POLICIES || o->sample_size < 1 || o->sample_size > 64) {
+    snprintf(err, errlen, "eviction policy or sample size out of range");
+    return -1;
+  }
+  uint64_t size = o->map_size > o->max_memory ? o->map_size : o->max_memory;
+  if (size < rd_min_memory(o->num_shards) || (o->max_memory != 0 && o->max_memory < rd_min_memory(o->num_shards))) {
+    snprintf(err, errlen, "max_memory must be at least %llu bytes with %u shards; raise it, or lower num_shards",
+             (unsigned long long)rd_min_memory(o->num_shards), o->num_shards);
+    return -1;
+  }
+  uint64_t table_at = regions_at(o->num_shards);
+  uint64_t num_regions = (size - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
+  if (num_regions > UINT32_MAX - 1) num_regions = UINT32_MAX - 1;
+  uint64_t body_at = round_up(table_at + num_regions * sizeof(rd_region), RD_REGION_SIZE);
+  size = body_at + num_regions * RD_REGION_SIZE;
+  if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)size) != 0) {
+    snprintf(err, errlen, "cannot make the arena %llu bytes long: %s", (unsigned long long)size, strerror(errno));
+    return -1;
+  }
+  void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (base == MAP_FAILED) {
+    snprintf(err, errlen, "cannot map the arena of %llu bytes: %s", (unsigned long long)size, strerror(errno));
+    return -1;
+  }
+  st->base = base;
+  st->size = size;
+  st->fd = fd;
+  rd_header *h = base;
+  h->layout = RD_LAYOUT;
+  h->size = size;
+  h->num_shards = o->num_shards;
+  h->num_regions = (uint32_t)num_regions;
+  memcpy(h->seed, o->seed, sizeof h->seed);
+  h->versions_at = round_up(sizeof(rd_header), PAGE);
+  h->version_mask = VERSIONS - 1;
+  h->shards_at = h->versions_at + VERSIONS * sizeof(uint32_t);
+  h->workers_at = h->shards_at + round_up((uint64_t)o->num_shards * sizeof(rd_shard), PAGE);
+  h->regions_at = table_at;
+  h->body_at = body_at;
+  atomic_store(&h->policy, (uint32_t)o->policy);
+  atomic_store(&h->sample_size, o->sample_size);
+  atomic_store(&h->active_expire, 1);
+  for (uint8_t i = 0; i < RD_DATABASES; i++) h->slot_of_db[0][i] = i;
+  init_mutex(&h->pool.lock);
+  set_view(st);
+  for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
+  h->max_memory = o->max_memory != 0 ? o->max_memory : size;
+  h->pool.limit = regions_for(st, h->max_memory);
+  h->magic = RD_MAGIC;
+  atomic_thread_fence(memory_order_release);
+  h->ready = 1;
+  return 0;
+}
+
+static bool alive(uint32_t pid) { return pid != 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH); }
+
+/* When no process that used the arena lives, nobody holds a lock, whatever the lock says: it may come from a time when the
+ * machine was cut off. Dirty marks count all the same. */
+static void renew_locks(rd_store *st) {
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    init_mutex(&st->shards[i].lock);
+  }
+  init_mutex(&st->head->pool.lock);
+}
+
+int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
+  memset(st, 0, sizeof *st);
+  struct stat info;
+  rd_header h;
+  if (fstat(fd, &info) != 0 || pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h) {
+    snprintf(err, errlen, "too short to be an arena");
+    return -1;
+  }
+  if (h.magic != RD_MAGIC) {
+    snprintf(err, errlen, "not an arena of redistill");
+    return -1;
+  }
+  if (h.layout != RD_LAYOUT) {
+    snprintf(err, errlen, "an arena of layout %u, this build has %u", h.layout, RD_LAYOUT);
+    return -1;
+  }
+  bool shards_ok = h.num_shards != 0 && h.num_shards <= RD_MAX_SHARDS && (h.num_shards & (h.num_shards - 1)) == 0;
+  if (h.ready != 1 || !shards_ok || h.size != (uint64_t)info.st_size || h.regions_at != regions_at(h.num_shards) ||
+      h.body_at != round_up(h.regions_at + (uint64_t)h.num_regions * sizeof(rd_region), RD_REGION_SIZE) ||
+      h.size != h.body_at + (uint64_t)h.num_regions * RD_REGION_SIZE ||
+      h.versions_at != round_up(sizeof(rd_header), PAGE) || h.version_mask != VERSIONS - 1 ||
+      h.shards_at != h.versions_at + VERSIONS * sizeof(uint32_t) ||
+      h.workers_at != h.shards_at + round_up((uint64_t)h.num_shards * sizeof(rd_shard), PAGE)) {
+    snprintf(err, errlen, "a torn arena: it was not finished, or its size is not the one it was made with");
+    return -1;
+  }
+  void *base = mmap(NULL, h.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (base == MAP_FAILED) {
+    snprintf(err, errlen, "cannot map the arena of %llu bytes: %s", (unsigned long long)h.size, strerror(errno));
+    return -1;
+  }
+  st->base = base;
+  st->size = h.size;
+  st->fd = fd;
+  set_view(st);
+  const rd_worker *workers = rd_at(st, h.workers_at);
+  bool in_use = false;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) in_use |= alive(workers[i].pid);
+  if (!in_use) {
+    renew_locks(st);
+    for (uint32_t i = 0; i < st->num_shards; i++) {
+      rd_shard *sh = &st->shards[i];
+      sh->sweep_all = UINT32_MAX; /* the due times may have gone round while nobody looked */
+      sh->watchers = 0;
+      if (sh->dirty == 0) continue;
+      rd_lock_shard(st, i);
+      rd_empty_shard(st, i);
+      sh->dirty = 0;
+      rd_unlock_shard(st, i);
+      st->worker->counters.value[RD_STAT_shards_lost]++;
+    }
+    if (st->head->pool.dirty) { /* made whole by the next shard that is emptied, or here */
+      rd_pool_heal(st);
+    }
+  } else {
+    /* Take every lock once: one whose owner died heals now, and is counted. */
+    for (uint32_t i = 0; i < st->num_shards; i++) {
+      rd_lock_shard(st, i);
+      rd_unlock_shard(st, i);
+    }
+  }
+  return 0;
+}
+
+int rd_worker_join(rd_store *st) {
+  rd_worker *workers = rd_at(st, st->head->workers_at);
+  uint32_t pid = (uint32_t)getpid();
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    uint32_t was = __atomic_load_n(&workers[i].pid, __ATOMIC_ACQUIRE);
+    if (was != 0 && alive(was)) continue;
+    if (!__atomic_compare_exchange_n(&workers[i].pid, &was, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+    workers[i].used = 1;
+    st->worker = &workers[i];
+    rd_pool_set_limit(st, regions_for(st, st->head->max_memory));
+    return (int)i;
+  }
+  return -1;
+}
+
+void rd_worker_leave(rd_store *st) {
+  if (st->worker->pid == (uint32_t)getpid()) __atomic_store_n(&st->worker->pid, 0, __ATOMIC_RELEASE);
+  st->worker = rd_at(st, st->head->workers_at);
+}
+
+void rd_detach(rd_store *st) {
+  if (st->base != NULL) munmap(st->base, st->size);
+  memset(st, 0, sizeof *st);
+}
+
+/* ---- limits ---- */
+
+const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {
+  if (bytes == 0) bytes = st->size;
+  if (bytes < rd_min_memory(st->num_shards)) return "too little for the number of shards";
+  if (bytes > st->size) return "more than the arena was made for; it can grow so far only with a restart";
+  st->head->max_memory = bytes;
+  rd_pool_set_limit(st, regions_for(st, bytes));
+  return NULL;
+}
+
+uint64_t rd_max_memory(const rd_store *st) { return st->head->max_memory; }
+
+uint64_t rd_used_memory(const rd_store *st) {
+  uint64_t used = fixed_bytes(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region);
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    const rd_heap *h = &st->shards[i].heap;
+    used += h->used + (uint64_t)h->regions * 8;
+  }
+  return used;
+}
+
+uint64_t rd_committed_memory(const rd_store *st) {
+  return fixed_bytes(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region) +
+         (uint64_t)st->head->pool.in_use * RD_REGION_SIZE;
+}
+
+void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size) {
+  assert(policy < RD_POLICIES && sample_size >= 1 && sample_size <= 64);
+  atomic_store(&st->head->policy, (uint32_t)policy);
+  atomic_store(&st->head->sample_size, sample_size);
+}
+
+rd_policy rd_get_policy(const rd_store *st) { return (rd_policy)atomic_load(&st->head->policy); }
+
+void rd_set_active_expire(rd_store *st, bool on) { atomic_store(&st->head->active_expire, on); }
+
+/* ---- counters ---- */
+
+rd_counters *rd_my_counters(rd_store *st) { return &st->worker->counters; }
+
+const rd_counters *rd_worker_counters(const rd_store *st, uint32_t w) {
+  const rd_worker *workers = rd_at(st, st->head->workers_at);
+  return w < RD_MAX_WORKERS && workers[w].used != 0 ? &workers[w].counters : NULL;
+}
+
+uint64_t rd_counter(const rd_store *st, rd_stat stat) {
+  uint64_t sum = 0;
+  const rd_worker *workers = rd_at(st, st->head->workers_at);
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (workers[i].used != 0 || i == 0) sum += workers[i].counters.value[stat];
+  }
+  return sum;
+}
+
+void rd_reset_stats(rd_store *st) {
+  rd_worker *workers = rd_at(st, st->head->workers_at);
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (workers[i].used != 0) memset(&workers[i].counters, 0, sizeof workers[i].counters);
+  }
+}

@@ -1,0 +1,116 @@
+/* The sweep: memory of expired keys, of flushed databases and of indexes that are too large is given back without a
+ * client's help.
+ *
+ * It goes over the buckets of each shard's indexes, a few at a time under the shard's lock. A bucket knows which of its
+ * entries have an expiry and a coarse time before which none of them is due, so keys that will live on cost no look at
+ * them: a pass over ten million is a pass over their 100 MB of buckets. That time is a lower bound (an entry may have left
+ * or live longer); the pass that finds it reached sets it anew. */
+#include "evict.h"
+#include "heap.h"
+#include "index.h"
+#include "internal.h"
+#include "item.h"
+#include "lock.h"
+
+#define STEP_BUCKETS 64u /* buckets looked at under one lock */
+#define STEP_REMOVALS 128u
+#define TRIM_REGIONS 16u
+
+/* What is to go from one chain. */
+struct condemned {
+  rd_ref item[STEP_REMOVALS];
+  uint32_t n;
+};
+
+static void look(rd_store *st, rd_bucket *first, bool everything, bool trust_due, struct condemned *c) {
+  for (rd_bucket *b = first; b != NULL; b = rd_bucket_next(st, b)) {
+    uint32_t entries = rd_bucket_entries(b);
+    if (!everything) {
+      entries &= b->bits;
+      if (entries == 0 || (trust_due && !rd_due_passed(st->now_ms, b->due))) continue;
+    }
+    int64_t earliest = RD_NO_EXPIRY;
+    for (uint32_t m = entries; m != 0; m &= m - 1) {
+      rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+      int64_t expiry = rd_item_expiry(rd_at(st, ref));
+      if ((everything || rd_expired(st, expiry)) && c->n < STEP_REMOVALS) {
+        c->item[c->n++] = ref;
+      } else if (expiry < earliest) {
+        earliest = expiry;
+      }
+    }
+    if (!everything) b->due = rd_due_of(st->now_ms, earliest);
+  }
+}
+
+/* A step in one shard, which is locked. Returns the removals; *done when the shard's round has ended. */
+static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
+  rd_shard *sh = rd_shard_at(st, shard);
+  bool expire = atomic_load_explicit(&st->head->active_expire, memory_order_relaxed) != 0;
+  uint32_t removed = 0;
+  *done = false;
+  for (uint32_t looked = 0; looked < STEP_BUCKETS && removed < STEP_REMOVALS;) {
+    if (sh->sweep_slot >= RD_SLOTS) {
+      sh->sweep_slot = 0;
+      sh->sweep_bucket = 0;
+      *done = true;
+      return removed;
+    }
+    uint32_t slot = sh->sweep_slot;
+    const rd_index *ix = &sh->index[slot];
+    bool live = rd_slot_is_live(st, slot);
+    bool wanted = live ? ix->with_ttl > 0 && expire : ix->count > 0;
+    if (!wanted || sh->sweep_bucket >= ix->buckets) {
+      if (wanted) sh->sweep_all &= ~(1u << slot);
+      sh->sweep_slot++;
+      sh->sweep_bucket = 0;
+      continue;
+    }
+    struct condemned c;
+    c.n = 0;
+    look(st, rd_index_bucket(st, ix, sh->sweep_bucket), !live, (sh->sweep_all >> slot & 1) == 0, &c);
+    for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
+    removed += c.n;
+    looked++;
+    /* Removals let the index shrink: the bucket may have got the entries of another one. */
+    if (c.n == 0) sh->sweep_bucket++;
+  }
+  return removed;
+}
+
+void rd_drain_slot(rd_store *st, uint32_t slot) {
+  for (uint32_t shard = 0; shard < st->num_shards; shard++) {
+    const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
+    while (ix->count > 0) {
+      struct condemned c;
+      c.n = 0;
+      look(st, rd_index_bucket(st, ix, ix->buckets - 1), true, false, &c);
+      for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
+      if (c.n == 0) { /* the last bucket is empty: take the key from wherever there is one */
+        for (uint32_t b = 0; b < ix->buckets && c.n == 0; b++) look(st, rd_index_bucket(st, ix, b), true, false, &c);
+        for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
+      }
+    }
+  }
+}
+
+bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
+  if (last > st->num_shards) last = st->num_shards;
+  if (first >= last) return true;
+  uint64_t start = st->clock != NULL ? st->clock() : 0;
+  uint32_t idle = 0;
+  if (rd_pool_trim_step(st, TRIM_REGIONS)) idle = 0;
+  do {
+    if (st->sweep_shard < first || st->sweep_shard >= last) st->sweep_shard = first;
+    uint32_t shard = st->sweep_shard;
+    bool done;
+    bool mine = rd_lock_shard(st, shard);
+    uint32_t removed = step(st, shard, &done);
+    if (mine) rd_unlock_shard(st, shard);
+    if (done) st->sweep_shard++;
+    idle = removed > 0 ? 0 : idle + done;
+    if (idle >= last - first) break;
+  } while (st->clock != NULL && st->clock() - start < budget_ns);
+  if (st->clock != NULL) rd_count_stat(st, RD_STAT_expire_cycle_ns, st->clock() - start);
+  return idle >= last - first && st->head->pool.trim >= st->head->pool.fresh;
+}

@@ -1,0 +1,242 @@
+#define _GNU_SOURCE
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "layout.h"
+
+/* Stores that a dead process has executed are in memory: what must not happen is that the compiler moves a change
+ * across its mark. */
+#define COMPILER_BARRIER() atomic_signal_fence(memory_order_seq_cst)
+
+void rd_mark_dirty(rd_store *st, uint32_t shard) {
+  if (st->dirty == shard + 1) return;
+  assert(rd_holds_shard(st, shard));
+  rd_mark_clean(st);
+  st->dirty = shard + 1;
+  rd_shard_at(st, shard)->dirty = 1;
+  COMPILER_BARRIER();
+}
+
+void rd_mark_clean(rd_store *st) {
+  if (st->dirty == 0) return;
+  COMPILER_BARRIER();
+  rd_shard_at(st, st->dirty - 1)->dirty = 0;
+  st->dirty = 0;
+}
+
+/* What the next owner of a dead owner's lock does. The dead process may have been inside of rd_pool_take or _give too;
+ * the pool heals by itself, from the region table. */
+static void recover_shard(rd_store *st, uint32_t shard) {
+  rd_shard *sh = rd_shard_at(st, shard);
+  pthread_mutex_consistent(&sh->lock);
+  if (sh->dirty == 0) return;
+  rd_empty_shard(st, shard);
+  sh->dirty = 0;
+  rd_count_stat(st, RD_STAT_shards_lost, 1);
+}
+
+static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6] |= 1ull << (shard & 63); }
+
+bool rd_lock_shard(rd_store *st, uint32_t shard) {
+  if (rd_holds_shard(st, shard)) return false;
+  int error = pthread_mutex_lock(&rd_shard_at(st, shard)->lock);
+  set_held(st, shard);
+  if (RD_UNLIKELY(error == EOWNERDEAD)) recover_shard(st, shard);
+  return true;
+}
+
+int rd_trylock_shard(rd_store *st, uint32_t shard) {
+  if (rd_holds_shard(st, shard)) return 0;
+  int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
+  if (error != 0 && error != EOWNERDEAD) return -1;
+  set_held(st, shard);
+  if (error == EOWNERDEAD) recover_shard(st, shard);
+  return 1;
+}
+
+void rd_unlock_shard(rd_store *st, uint32_t shard) {
+  if (st->dirty == shard + 1) rd_mark_clean(st);
+  st->held[shard >> 6] &= ~(1ull << (shard & 63));
+  pthread_mutex_unlock(&rd_shard_at(st, shard)->lock);
+}
+
+void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n) {
+  if (n == 1) {
+    rd_lock_shard(st, rd_shard_of(st, keys[0].hash));
+    return;
+  }
+  uint64_t wanted[RD_MAX_SHARDS / 64];
+  size_t words = (st->num_shards + 63) / 64;
+  memset(wanted, 0, words * sizeof *wanted);
+  for (size_t i = 0; i < n; i++) {
+    uint32_t shard = rd_shard_of(st, keys[i].hash);
+    wanted[shard >> 6] |= 1ull << (shard & 63);
+  }
+  for (size_t w = 0; w < words; w++) {
+    for (uint64_t bits = wanted[w]; bits != 0; bits &= bits - 1) {
+      rd_lock_shard(st, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits));
+    }
+  }
+}
+
+void rd_lock_all(rd_store *st) {
+  for (uint32_t i = 0; i < st->num_shards; i++) rd_lock_shard(st, i);
+}
+
+void rd_unlock_all(rd_store *st) {
+  rd_mark_clean(st);
+  for (size_t w = 0; w < (st->num_shards + 63) / 64; w++) {
+    while (st->held[w] != 0) rd_unlock_shard(st, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(st->held[w]));
+  }
+}
+
+/* ---- the region pool ---- */
+
+/* The region table alone says who owns what, in one aligned store each; the list and the counts are made again from it. */
+static void pool_rebuild(rd_store *st) {
+  rd_pool *pool = &st->head->pool;
+  pool->free = 0;
+  pool->in_use = 0;
+  for (uint32_t i = pool->fresh; i-- > 0;) {
+    if (st->regions[i].owner != 0) {
+      pool->in_use++;
+    } else {
+      st->regions[i].next = pool->free;
+      pool->free = i + 1;
+    }
+  }
+  pool->dirty = 0;
+}
+
+static void pool_lock(rd_store *st) {
+  rd_pool *pool = &st->head->pool;
+  if (pthread_mutex_lock(&pool->lock) == EOWNERDEAD) {
+    pthread_mutex_consistent(&pool->lock);
+    if (pool->dirty) pool_rebuild(st);
+  }
+  pool->dirty = 1;
+  COMPILER_BARRIER();
+}
+
+static void pool_unlock(rd_store *st) {
+  COMPILER_BARRIER();
+  st->head->pool.dirty = 0;
+  pthread_mutex_unlock(&st->head->pool.lock);
+}
+
+void rd_pool_heal(rd_store *st) {
+  pool_lock(st);
+  pool_rebuild(st);
+  pool_unlock(st);
+}
+
+uint32_t rd_pool_take(rd_store *st, uint32_t shard) {
+  rd_pool *pool = &st->head->pool;
+  assert(st->dirty == shard + 1);
+  if (pool->in_use >= pool->limit) return UINT32_MAX; /* unlocked look: the usual state of a full cache */
+  pool_lock(st);
+  uint32_t region = UINT32_MAX;
+  if (pool->in_use < pool->limit) {
+    if (pool->free != 0) {
+      region = pool->free - 1;
+      pool->free = st->regions[region].next;
+    } else if (pool->fresh < st->head->num_regions) {
+      region = pool->fresh++;
+    }
+    if (region != UINT32_MAX) {
+      st->regions[region].used = 0;
+      COMPILER_BARRIER();
+      st->regions[region].owner = shard + 1;
+      pool->in_use++;
+    }
+  }
+  pool_unlock(st);
+  return region;
+}
+
+void rd_pool_give(rd_store *st, uint32_t region) {
+  rd_pool *pool = &st->head->pool;
+  pool_lock(st);
+  st->regions[region].owner = 0;
+  st->regions[region].next = pool->free;
+  pool->free = region + 1;
+  pool->in_use--;
+  pool_unlock(st);
+}
+
+uint32_t rd_pool_free(const rd_store *st) {
+  const rd_pool *pool = &st->head->pool;
+  return pool->limit > pool->in_use ? pool->limit - pool->in_use : 0;
+}
+
+void rd_pool_set_limit(rd_store *st, uint32_t regions) {
+  pool_lock(st);
+  st->head->pool.limit = regions;
+  pool_unlock(st);
+}
+
+void rd_pool_trim_begin(rd_store *st) {
+  pool_lock(st);
+  st->head->pool.trim = 0;
+  pool_unlock(st);
+}
+
+bool rd_pool_trim_step(rd_store *st, uint32_t regions) {
+  rd_pool *pool = &st->head->pool;
+  if (pool->trim >= pool->fresh) return false;
+  pool_lock(st);
+  uint32_t first = pool->trim, end = pool->fresh - first < regions ? pool->fresh : first + regions, start = first;
+  for (uint32_t i = first; i <= end; i++) {
+    if (i < end && st->regions[i].owner == 0) continue;
+    if (i > start) {
+      off_t at = (off_t)(st->head->body_at + (uint64_t)start * RD_REGION_SIZE);
+      off_t len = (off_t)((uint64_t)(i - start) * RD_REGION_SIZE);
+      /* A file system that cannot punch holes keeps the pages: nothing is wrong but that they stay resident. */
+      (void)fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, len);
+    }
+    start = i + 1;
+  }
+  pool->trim = end;
+  bool more = end < pool->fresh;
+  pool_unlock(st);
+  return more;
+}
+
+/* ---- emptying a shard ---- */
+
+static void forget_contents(rd_shard *sh) {
+  memset(sh->index, 0, sizeof sh->index);
+  memset(&sh->heap, 0, sizeof sh->heap);
+  memset(sh->ghost, 0, sizeof sh->ghost);
+  sh->ghosts = 0;
+  sh->small = 0;
+  sh->sweep_slot = sh->sweep_bucket = 0;
+}
+
+void rd_flush_shard(rd_store *st, uint32_t shard) {
+  rd_shard *sh = rd_shard_at(st, shard);
+  rd_mark_dirty(st, shard);
+  for (uint32_t r = sh->heap.first_region; r != 0;) {
+    uint32_t next = st->regions[r - 1].next;
+    rd_pool_give(st, r - 1);
+    r = next;
+  }
+  forget_contents(sh);
+  rd_mark_clean(st);
+}
+
+void rd_empty_shard(rd_store *st, uint32_t shard) {
+  rd_shard *sh = rd_shard_at(st, shard);
+  /* Lost in the middle of anything, so nothing of the shard is believed: the region table says what was its own. */
+  pool_lock(st);
+  for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
+    if (st->regions[i].owner == shard + 1) st->regions[i].owner = 0;
+  }
+  pool_rebuild(st);
+  pool_unlock(st);
+  forget_contents(sh);
+  sh->epoch++;
+}

@@ -1,0 +1,248 @@
+/* Making room.
+ *
+ * A full shard that needs a block first evicts a few keys by its policy and looks after each whether the block fits: with
+ * values of about one size the first eviction does it. When larger blocks are wanted than the ones that leave, the holes
+ * do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place outwards, until
+ * it is as long as the block. Work and losses are in proportion to the block.
+ *
+ * What cannot be evicted can be moved, for every block's owner is known. So a region can be emptied: with noeviction that
+ * packs a shard whose free memory is in pieces, and with the volatile policies it makes room among keys that must stay.
+ *
+ * Shards fill evenly, since the hash spreads the keys. One that is poorer than the others (a large value took the memory
+ * elsewhere) or that needs more than it has takes a region from the richest shard, which is emptied in the same way. Only
+ * a shard whose lock is free at that moment is taken from, so two that want to take from each other do not wait. */
+#include "reclaim.h"
+
+#include "evict.h"
+#include "heap.h"
+#include "index.h"
+#include "internal.h"
+#include "item.h"
+#include "lock.h"
+
+#define POLICY_EVICTIONS 8
+#define STRETCHES 4
+#define DONORS 6
+
+static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
+  return rd_pool_free(st) > 0 || rd_heap_has(st, shard, bytes);
+}
+
+/* The item that a block is part of, 0 when it is no part of one. */
+static rd_ref item_of(const rd_store *st, rd_ref block) {
+  switch (rd_blk_kind(*rd_blk_at(st, block))) {
+    case RD_ITEM:
+      return block;
+    case RD_CHUNK:
+    case RD_TABLE:
+      return rd_value_owner(st, block);
+    default:
+      return 0;
+  }
+}
+
+/* The block of a region that `at` lies in; 0 when the shard does not own the region any more. */
+static rd_ref block_around(const rd_store *st, uint32_t shard, uint32_t region, rd_ref at) {
+  if (st->regions[region].owner != shard + 1) return 0;
+  rd_ref block = rd_region_first(st, region);
+  for (rd_ref next; (next = rd_blk_next(st, block)) != 0 && next <= at;) block = next;
+  return block;
+}
+
+static bool evict_block(rd_store *st, uint32_t shard, rd_ref block) {
+  rd_ref item = item_of(st, block);
+  if (item == 0 || !rd_evictable(st, rd_at(st, item))) return false;
+  const rd_item *it = rd_at(st, item);
+  rd_gone why = RD_GONE_EVICTED;
+  if (rd_expired(st, rd_item_expiry(it))) why = RD_GONE_EXPIRED;
+  if (!rd_slot_is_live(st, rd_item_slot(it))) why = RD_GONE_FLUSHED;
+  rd_remove_item(st, shard, item, why);
+  return true;
+}
+
+/* Evict around `at` until a free block of `bytes` is there, or something is in the way on both sides. */
+static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
+  uint32_t region = rd_region_of(st, at);
+  for (;;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) return true; /* the whole region has gone to the pool */
+    rd_blk b = *rd_blk_at(st, block);
+    if (rd_blk_kind(b) != RD_FREE) {
+      if (!evict_block(st, shard, block)) return false;
+      continue;
+    }
+    if (rd_blk_bytes(b) >= bytes) return true;
+    rd_ref next = rd_blk_next(st, block), before = rd_blk_before(st, block);
+    if (next != 0 && evict_block(st, shard, next)) continue;
+    if (before == 0 || !evict_block(st, shard, before)) return false;
+  }
+}
+
+/* ---- emptying a region ---- */
+
+#define CLAIMED UINT32_MAX /* in the second word of a block that was claimed only to keep it from use */
+
+static void claim(rd_store *st, uint32_t shard, rd_ref block) {
+  rd_heap_claim(st, shard, block, RD_GHOST);
+  rd_st32(st->base + block + 4, CLAIMED);
+}
+
+static bool is_claimed(const rd_store *st, rd_ref block) {
+  return rd_blk_kind(*rd_blk_at(st, block)) == RD_GHOST && rd_ld32(st->base + block + 4) == CLAIMED;
+}
+
+/* Move a block that may not be evicted. */
+static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
+  switch (rd_blk_kind(*rd_blk_at(st, block))) {
+    case RD_ITEM: {
+      if (block == st->pin[0] || block == st->pin[1]) return false;
+      const rd_item *it = rd_at(st, block);
+      uint32_t slot = rd_item_slot(it);
+      rd_place place;
+      bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], rd_item_hash(st, it), block, &place);
+      assert(found);
+      rd_ref to = found ? rd_value_move_block(st, shard, block) : 0;
+      if (to == 0) return false;
+      rd_entry_set_ref(place.bucket, place.entry, to);
+      return true;
+    }
+    case RD_CHUNK:
+    case RD_TABLE:
+      return rd_value_move_block(st, shard, block) != 0;
+    case RD_GHOST:
+      rd_ghost_drop(st, shard, block);
+      return true;
+    default:
+      return rd_index_move_block(st, shard, block);
+  }
+}
+
+/* Claim the free blocks of the region and move what must stay, so that nothing is moved to where it came from. */
+static bool move_out(rd_store *st, uint32_t shard, uint32_t region) {
+  for (rd_ref at = rd_region_first(st, region); at != 0;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) return true;
+    if (rd_blk_kind(*rd_blk_at(st, block)) == RD_FREE) {
+      claim(st, shard, block);
+    } else if (!is_claimed(st, block)) {
+      rd_ref item = item_of(st, block);
+      if (item == 0 || !rd_evictable(st, rd_at(st, item))) {
+        if (!move_block(st, shard, block)) return false;
+        continue; /* what was here is free now: claim it */
+      }
+    }
+    at = rd_blk_next(st, block);
+  }
+  return true;
+}
+
+bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
+  for (int pass = 0; pass < 3; pass++) {
+    rd_mark_dirty(st, shard);
+    bool moved = move_out(st, shard, region);
+    for (rd_ref at = rd_region_first(st, region); moved && at != 0;) {
+      rd_ref block = block_around(st, shard, region, at);
+      if (block == 0) break;
+      if (rd_blk_kind(*rd_blk_at(st, block)) != RD_FREE && !is_claimed(st, block) && evict_block(st, shard, block)) continue;
+      at = rd_blk_next(st, block);
+    }
+    for (rd_ref at = rd_region_first(st, region); at != 0;) {
+      rd_ref block = block_around(st, shard, region, at);
+      if (block == 0) break;
+      at = rd_blk_next(st, block);
+      if (is_claimed(st, block)) rd_heap_release(st, shard, block);
+    }
+    rd_mark_clean(st);
+    if (st->regions[region].owner != shard + 1) {
+      rd_count_stat(st, RD_STAT_evicted_regions, 1);
+      return true;
+    }
+    if (!moved) return false;
+    /* An eviction made the index shrink, which put a block of its own into the region: once more. */
+  }
+  return false;
+}
+
+/* The least used of some of the shard's regions, UINT32_MAX: it has none. */
+static uint32_t light_region(const rd_store *st, uint32_t shard, uint32_t most) {
+  uint32_t best = UINT32_MAX;
+  for (uint32_t r = rd_shard_at(st, shard)->heap.first_region; r != 0 && most > 0; r = st->regions[r - 1].next, most--) {
+    if (best == UINT32_MAX || st->regions[r - 1].used < st->regions[best].used) best = r - 1;
+  }
+  return best;
+}
+
+/* Empty a region of the shard that has most of them. `own`, which is locked, is asked too when `with_own`. */
+static bool take_from_richest(rd_store *st, uint32_t own, bool with_own) {
+  uint32_t tried[DONORS], n = 0;
+  while (n < DONORS) {
+    uint32_t donor = UINT32_MAX, most = 0;
+    for (uint32_t i = 0; i < st->num_shards; i++) {
+      uint32_t regions = rd_shard_at(st, i)->heap.regions;
+      if (regions <= most || (i == own && !with_own) || (i != own && rd_holds_shard(st, i))) continue;
+      bool again = false;
+      for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;
+      if (again) continue;
+      donor = i;
+      most = regions;
+    }
+    if (donor == UINT32_MAX) return false;
+    tried[n++] = donor;
+    if (donor != own && rd_trylock_shard(st, donor) != 1) continue;
+    uint32_t region = light_region(st, donor, 64);
+    bool emptied = region != UINT32_MAX && rd_empty_region(st, donor, region);
+    if (donor != own) rd_unlock_shard(st, donor);
+    if (emptied) return true;
+  }
+  return false;
+}
+
+bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
+  assert(st->dirty == 0);
+  if (fits(st, shard, bytes)) return true;
+  const rd_heap *heap = &rd_shard_at(st, shard)->heap;
+  uint32_t fair = st->head->pool.in_use / st->num_shards;
+  if (heap->regions * 2 < fair && take_from_richest(st, shard, false)) return true;
+  uint32_t ghost = rd_ghost_wanted(st, shard);
+  if (ghost != 0) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim != 0 && clear_stretch(st, shard, victim, ghost)) rd_ghost_add(st, shard);
+    rd_mark_clean(st);
+    if (fits(st, shard, bytes)) return true;
+  }
+  for (int i = 0; i < POLICY_EVICTIONS + STRETCHES; i++) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim == 0) break;
+    if (i < POLICY_EVICTIONS) {
+      evict_block(st, shard, victim);
+    } else {
+      clear_stretch(st, shard, victim, bytes);
+    }
+    rd_mark_clean(st);
+    if (fits(st, shard, bytes)) return true;
+  }
+  /* Pack: move the blocks of the emptiest region into the holes of the others, when these are enough. */
+  uint64_t holes = (uint64_t)heap->regions * RD_REGION_GRANULES * RD_GRANULE - heap->used;
+  uint32_t light = light_region(st, shard, 4096);
+  if (light != UINT32_MAX && holes > RD_REGION_SIZE && rd_empty_region(st, shard, light)) return true;
+  return take_from_richest(st, shard, false) || fits(st, shard, bytes);
+}
+
+bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
+  assert(st->dirty == 0);
+  uint64_t regions = bytes / (RD_REGION_SIZE - RD_MAX_BLOCK / 4) + 2;
+  if (regions >= st->head->pool.limit) return false;
+  for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
+    if (i > regions * 2 || !take_from_richest(st, shard, true)) return false;
+  }
+  return true;
+}
+
+bool rd_shrink_step(rd_store *st, uint32_t budget) {
+  rd_pool *pool = &st->head->pool;
+  for (; budget > 0 && pool->in_use > pool->limit; budget--) {
+    if (!take_from_richest(st, UINT32_MAX, false)) return false;
+    if (pool->in_use <= pool->limit) rd_pool_trim_begin(st);
+  }
+  return pool->in_use <= pool->limit;
+}

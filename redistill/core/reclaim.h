@@ -1,0 +1,19 @@
+/* reclaim.h - making room: evicting by policy, emptying a stretch of a region or a whole one, taking from another shard.
+ *
+ * Called between changes, when the shard is whole (clean): so a death in here loses at most the shard that is being
+ * emptied. The items in st->pin stay where they are. */
+#ifndef RD_RECLAIM_H
+#define RD_RECLAIM_H
+
+#include "layout.h"
+
+/* Make it likely that rd_heap_alloc(bytes) succeeds in this shard. false: the policy allows nothing more. The work is
+ * bounded: the blocks of some regions at most. Anything in the shard but the pinned items may have moved or gone. */
+bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes);
+/* The same for `bytes` in many blocks. */
+bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes);
+
+/* Empty one region of a locked shard: evict what may be evicted, move the rest. true: it is in the pool. */
+bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region);
+
+#endif

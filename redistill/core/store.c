@@ -1,0 +1,356 @@
+#include "store.h"
+
+#include "evict.h"
+#include "hash.h"
+#include "heap.h"
+#include "index.h"
+#include "internal.h"
+#include "item.h"
+#include "lock.h"
+#include "reclaim.h"
+
+rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db) {
+  return (rd_key){bytes.data, (uint32_t)bytes.len, db, rd_siphash(st->seed, bytes.data, bytes.len)};
+}
+
+/* ---- a key's place ---- */
+
+struct spot {
+  uint32_t shard, slot;
+  rd_index *index;
+  rd_place place;
+  rd_item *item; /* NULL: the key is absent */
+};
+
+static inline struct spot spot_of(rd_store *st, const rd_key *key) {
+  struct spot s;
+  s.shard = rd_shard_of(st, key->hash);
+  s.slot = rd_slot_of(st, key->db);
+  s.index = &rd_shard_at(st, s.shard)->index[s.slot];
+  s.item = NULL;
+  return s;
+}
+
+/* Find the key; an expired one is deleted on sight. */
+static inline struct spot find(rd_store *st, const rd_key *key) {
+  struct spot s = spot_of(st, key);
+  if (!rd_index_find(st, s.index, key, &s.place)) return s;
+  s.item = rd_at(st, rd_entry_ref(s.place.bucket, s.place.entry));
+  if (RD_UNLIKELY((s.item->access & RD_ITEM_TTL) != 0) && rd_expired(st, rd_item_expiry(s.item))) {
+    rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_EXPIRED);
+    s.item = NULL;
+  }
+  return s;
+}
+
+rd_item *rd_find_read(rd_store *st, const rd_key *key) {
+  struct spot s = find(st, key);
+  if (s.item == NULL) {
+    rd_count_stat(st, RD_STAT_keyspace_misses, 1);
+    return NULL;
+  }
+  rd_count_stat(st, RD_STAT_keyspace_hits, 1);
+  if (RD_LIKELY(!st->no_touch)) rd_access_hit(st, s.item);
+  return s.item;
+}
+
+rd_item *rd_find_write(rd_store *st, const rd_key *key) {
+  struct spot s = find(st, key);
+  if (s.item != NULL && RD_LIKELY(!st->no_touch)) rd_access_hit(st, s.item);
+  return s.item;
+}
+
+rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count) {
+  struct spot s = find(st, key);
+  if (count) rd_count_stat(st, s.item != NULL ? RD_STAT_keyspace_hits : RD_STAT_keyspace_misses, 1);
+  return s.item;
+}
+
+/* What is read here without a lock may be torn, so each reference is checked before it is followed. */
+static inline bool plausible(const rd_store *st, rd_ref ref) { return ref >= st->head->body_at && ref < st->size - 64; }
+
+void rd_prefetch_bucket(const rd_store *st, const rd_key *key) {
+  const rd_index *ix = &st->shards[rd_shard_of(st, key->hash)].index[rd_slot_of(st, key->db)];
+  const rd_bucket *b = rd_index_peek(st, ix, key->hash);
+  if (b != NULL) RD_PREFETCH(b);
+}
+
+void rd_prefetch_item(const rd_store *st, const rd_key *key) {
+  const rd_index *ix = &st->shards[rd_shard_of(st, key->hash)].index[rd_slot_of(st, key->db)];
+  const rd_bucket *b = rd_index_peek(st, ix, key->hash);
+  if (b == NULL) return;
+  for (uint32_t m = rd_bucket_match(b, rd_tag_of(key->hash)); m != 0; m &= m - 1) {
+    rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+    if (plausible(st, ref)) {
+      RD_PREFETCH(st->base + ref);
+      RD_PREFETCH(st->base + ref + 64);
+    }
+  }
+}
+
+/* ---- leaving ---- */
+
+void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
+  if (RD_LIKELY(rd_shard_at(st, shard)->watchers == 0)) return;
+  ++*rd_version_at(st, slot, hash);
+}
+
+void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, uint64_t hash, rd_gone why) {
+  rd_ref ref = rd_entry_ref(place.bucket, place.entry);
+  rd_mark_dirty(st, shard);
+  rd_access_gone(st, shard, rd_at(st, ref), hash, why == RD_GONE_EVICTED);
+  rd_index_remove(st, shard, slot, place);
+  rd_item_release(st, shard, ref);
+  if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
+  if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
+  rd_touched(st, shard, slot, hash);
+}
+
+void rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {
+  const rd_item *it = rd_at(st, item);
+  uint64_t hash = rd_item_hash(st, it);
+  uint32_t slot = rd_item_slot(it);
+  rd_place place;
+  bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], hash, item, &place);
+  assert(found);
+  if (found) rd_remove_at(st, shard, slot, place, hash, why);
+}
+
+bool rd_delete(rd_store *st, const rd_key *key) {
+  struct spot s = find(st, key);
+  if (s.item == NULL) return false;
+  rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_DELETED);
+  return true;
+}
+
+/* ---- coming and changing ---- */
+
+/* Where a new value comes from: pieces outside of the arena, or another item. */
+struct source {
+  const rd_bytes *parts;
+  unsigned nparts;
+  rd_ref item; /* 0: the parts */
+  uint64_t len;
+};
+
+static void fill(rd_store *st, rd_item *it, const struct source *from) {
+  uint64_t off = 0;
+  if (from->item == 0) {
+    for (unsigned i = 0; i < from->nparts; i++) {
+      rd_item_store(st, it, off, from->parts[i].data, from->parts[i].len);
+      off += from->parts[i].len;
+    }
+    return;
+  }
+  const rd_item *other = rd_at(st, from->item);
+  while (off < from->len) {
+    rd_bytes piece = rd_item_piece(st, other, off);
+    rd_item_store(st, it, off, piece.data, piece.len);
+    off += piece.len;
+  }
+}
+
+/* Overwrite a small item within its own block. */
+static void overwrite_small(rd_store *st, const rd_key *key, struct spot *s, const rd_shape *shape,
+                            const struct source *from, int64_t expiry, rd_encoding enc) {
+  rd_item *it = s->item;
+  rd_mark_dirty(st, s->shard);
+  it->access = (it->access & ~RD_ITEM_TTL) | (shape->ttl ? RD_ITEM_TTL : 0);
+  it->len = (uint16_t)shape->len;
+  rd_item_set_type(it, RD_STRING, enc);
+  memcpy((uint8_t *)(uintptr_t)rd_small_key(it), key->data, key->len);
+  if (shape->ttl) rd_item_put_expiry(it, expiry);
+  fill(st, it, from);
+  rd_access_hit(st, it);
+  rd_index_note_expiry(st, s->shard, s->slot, s->place, expiry);
+  rd_heap_shrink(st, s->shard, rd_ref_of(st, it), rd_shape_head_bytes(shape));
+}
+
+/* Let the entry refer to the new item, which takes over the old one's history, and release the old one. */
+static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry) {
+  rd_item *it = rd_at(st, fresh);
+  rd_ref old = rd_ref_of(st, s->item);
+  uint32_t history = RD_ACCESS_MASK | RD_ITEM_MAIN;
+  it->access = (it->access & ~history) | (s->item->access & history);
+  rd_access_hit(st, it);
+  rd_entry_set_ref(s->place.bucket, s->place.entry, fresh);
+  rd_index_note_expiry(st, s->shard, s->slot, s->place, expiry);
+  if (old != fresh) rd_item_release(st, s->shard, old);
+}
+
+/* Keys a bucket, times two, from which on a segment for the index is worth an eviction. */
+#define INDEX_CROWDED 22u
+
+static void balance(rd_store *st, const struct spot *s) {
+  if (RD_LIKELY(rd_index_balance(st, s->shard, s->slot))) return;
+  if ((uint64_t)s->index->count * 2 < (uint64_t)s->index->buckets * INDEX_CROWDED) return;
+  rd_mark_clean(st);
+  if (rd_reserve(st, s->shard, RD_MAX_BLOCK / 2 + 256)) rd_index_balance(st, s->shard, s->slot);
+}
+
+#define ATTEMPTS 6
+
+static rd_result put(rd_store *st, const rd_key *key, const struct source *from, int64_t expiry, rd_encoding enc) {
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    struct spot s = find(st, key);
+    int64_t when = expiry;
+    if (when == RD_KEEP_EXPIRY) when = s.item != NULL ? rd_item_expiry(s.item) : RD_NO_EXPIRY;
+    rd_shape shape = {s.slot, key->len, from->len, when != RD_NO_EXPIRY};
+    bool big = rd_shape_is_big(&shape);
+    uint32_t head = rd_shape_head_bytes(&shape);
+    if (s.item != NULL && !big && !rd_item_is_big(s.item) && head <= rd_blk_bytes(s.item->blk)) {
+      overwrite_small(st, key, &s, &shape, from, when, enc);
+      rd_touched(st, s.shard, s.slot, key->hash);
+      return RD_OK;
+    }
+    rd_ref fresh = rd_item_new(st, s.shard, &shape, key->data, RD_STRING, enc);
+    if (fresh != 0) {
+      rd_item *it = rd_at(st, fresh);
+      fill(st, it, from);
+      if (shape.ttl) rd_item_put_expiry(it, when);
+      if (s.item != NULL) {
+        replace(st, &s, fresh, when);
+        rd_touched(st, s.shard, s.slot, key->hash);
+        return RD_OK;
+      }
+      if (rd_index_insert(st, s.shard, s.slot, key->hash, fresh, when)) {
+        rd_access_new(st, s.shard, it, key->hash);
+        rd_touched(st, s.shard, s.slot, key->hash);
+        balance(st, &s);
+        return RD_OK;
+      }
+      rd_item_release(st, s.shard, fresh);
+      head = RD_MIN_BLOCK + sizeof(rd_index_block) + sizeof(rd_bucket) * 2;
+      big = false;
+    }
+    rd_mark_clean(st);
+    st->pin[0] = s.item != NULL ? rd_ref_of(st, s.item) : 0;
+    st->pin[1] = from->item;
+    bool room = big ? rd_reserve_many(st, s.shard, rd_shape_total_bytes(&shape)) : rd_reserve(st, s.shard, head);
+    st->pin[0] = st->pin[1] = 0;
+    if (!room) break;
+  }
+  rd_count_stat(st, RD_STAT_oom_errors, 1);
+  return RD_OOM;
+}
+
+rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
+                       rd_encoding enc) {
+  struct source from = {parts, nparts, 0, 0};
+  for (unsigned i = 0; i < nparts; i++) from.len += parts[i].len;
+  return put(st, key, &from, expiry, enc);
+}
+
+rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc) {
+  rd_bytes part = {data, len};
+  return rd_set_parts(st, key, &part, 1, expiry, enc);
+}
+
+rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst) {
+  struct spot s = find(st, src);
+  if (s.item == NULL) return RD_OK;
+  struct source from = {NULL, 0, rd_ref_of(st, s.item), rd_item_len(s.item)};
+  return put(st, dst, &from, rd_item_expiry(s.item), rd_item_encoding(s.item));
+}
+
+/* The item has moved to `now`: mend the index. */
+static void moved(rd_store *st, struct spot *s, rd_ref now) {
+  rd_mark_dirty(st, s->shard);
+  rd_entry_set_ref(s->place.bucket, s->place.entry, now);
+  s->item = rd_at(st, now);
+}
+
+static bool reserve_for(rd_store *st, const struct spot *s, uint64_t bytes) {
+  rd_mark_clean(st);
+  st->pin[0] = rd_ref_of(st, s->item);
+  bool room = bytes > RD_MAX_BLOCK ? rd_reserve_many(st, s->shard, bytes) : rd_reserve(st, s->shard, (uint32_t)bytes);
+  st->pin[0] = 0;
+  return room;
+}
+
+rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t len, rd_encoding enc) {
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    struct spot s = find(st, key);
+    assert(s.item != NULL);
+    uint64_t had = rd_item_len(s.item), need;
+    rd_shape shape = {s.slot, key->len, len, rd_item_ttl_bytes(s.item) != 0};
+    uint32_t head = rd_shape_head_bytes(&shape);
+    bool done = false;
+    rd_mark_dirty(st, s.shard);
+    if (rd_item_is_big(s.item)) {
+      rd_ref ref = rd_ref_of(st, s.item), before = ref;
+      done = rd_big_resize(st, s.shard, &ref, len);
+      if (ref != before) moved(st, &s, ref);
+      need = len > had ? len - had + 4 * RD_MAX_BLOCK : 0;
+    } else if (!rd_shape_is_big(&shape) && head <= rd_blk_bytes(s.item->blk)) {
+      s.item->len = (uint16_t)len;
+      rd_heap_shrink(st, s.shard, rd_ref_of(st, s.item), head);
+      done = true;
+      need = 0;
+    } else {
+      rd_ref fresh = rd_item_new(st, s.shard, &shape, key->data, rd_item_type(s.item), enc);
+      need = rd_shape_total_bytes(&shape);
+      if (fresh != 0) {
+        rd_item *it = rd_at(st, fresh);
+        rd_item_store(st, it, 0, rd_item_flat(s.item), had);
+        if (shape.ttl) rd_item_put_expiry(it, rd_item_expiry(s.item));
+        replace(st, &s, fresh, rd_item_expiry(s.item));
+        s.item = it;
+        done = true;
+      }
+    }
+    if (done) {
+      if (len > had) rd_item_store(st, s.item, had, NULL, len - had);
+      rd_item_set_type(s.item, rd_item_type(s.item), enc);
+      rd_touched(st, s.shard, s.slot, key->hash);
+      *item = s.item;
+      return RD_OK;
+    }
+    *item = s.item;
+    if (!reserve_for(st, &s, need)) break;
+  }
+  rd_count_stat(st, RD_STAT_oom_errors, 1);
+  return RD_OOM;
+}
+
+void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len) {
+  uint32_t shard = rd_shard_of(st, key->hash);
+  rd_mark_dirty(st, shard);
+  rd_item_store(st, it, off, src, len);
+  rd_touched(st, shard, rd_item_slot(it), key->hash);
+}
+
+rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry) {
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    struct spot s = find(st, key);
+    assert(s.item != NULL);
+    bool has = rd_item_ttl_bytes(s.item) != 0, wanted = expiry != RD_NO_EXPIRY;
+    bool done = true;
+    rd_mark_dirty(st, s.shard);
+    if (has && !wanted) {
+      rd_item_drop_expiry(st, s.shard, rd_ref_of(st, s.item));
+    } else if (!has && wanted) {
+      rd_ref ref = rd_ref_of(st, s.item);
+      done = rd_item_add_expiry(st, s.shard, &ref);
+      if (done) moved(st, &s, ref);
+    }
+    *item = s.item;
+    if (done) {
+      if (wanted) rd_item_put_expiry(s.item, expiry);
+      rd_index_note_expiry(st, s.shard, s.slot, s.place, expiry);
+      rd_touched(st, s.shard, s.slot, key->hash);
+      return RD_OK;
+    }
+    if (!reserve_for(st, &s, rd_blk_bytes(s.item->blk) + 8)) break;
+  }
+  rd_count_stat(st, RD_STAT_oom_errors, 1);
+  return RD_OOM;
+}
+
+/* ---- what an item costs ---- */
+
+uint64_t rd_item_memory(rd_store *st, const rd_item *it) {
+  uint64_t bytes = rd_item_blocks_bytes(st, it);
+  const rd_index *ix = &rd_shard_at(st, rd_shard_of(st, rd_item_hash(st, it)))->index[rd_item_slot(it)];
+  return bytes + (ix->count == 0 ? 0 : (uint64_t)ix->buckets * sizeof(rd_bucket) / ix->count);
+}
