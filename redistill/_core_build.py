@@ -7,6 +7,7 @@ Two switches in the environment change how: ``REDISTILL_ASSERTS=1`` keeps the co
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from cffi import FFI
@@ -80,11 +81,7 @@ enum {
   RD_BLOCKING, RD_SKIP_MONITOR, RD_SKIP_SLOWLOG, RD_MOVABLEKEYS, RD_ALLOW_BUSY, RD_NO_MULTI, RD_NO_ASYNC_LOADING,
   RD_NO_MANDATORY_KEYS, RD_MAY_REPLICATE, RD_CONTROL_PLANE, ...
 };
-typedef struct rd_key_spec {
-  const char *flags, *notes;
-  int begin, last, step;
-  ...;
-} rd_key_spec;
+typedef struct rd_key_spec { const char *flags, *notes; int begin, last, step; } rd_key_spec;
 typedef struct rd_command {
   const char *name, *full_name, *summary, *since, *group, *complexity;
   int arity;
@@ -96,8 +93,6 @@ typedef struct rd_command {
   uint16_t id;
   ...;
 } rd_command;
-const rd_command *rd_command_find(const rd_bytes *argv, uint32_t argc, bool *unknown_sub);
-const rd_command *rd_command_find_full(rd_bytes name);
 uint16_t rd_command_count(void);
 const rd_command *rd_command_by_id(uint16_t id);
 int rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *positions, uint32_t cap);
@@ -169,6 +164,8 @@ size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
 const char *rd_host_stat_name(unsigned stat);
 void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum);
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
+typedef struct rd_details { uint64_t place; const char *encoding; uint64_t len, idle_ms; } rd_details;
+bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);
 """
 
 
@@ -184,8 +181,8 @@ def compiler_flags(asserts: bool, sanitize: bool) -> tuple[list[str], list[str]]
     return [*flags, *(["-g", "-O1", "-UNDEBUG"] if asserts else ["-O3", "-DNDEBUG"])], link
 
 
-def builder() -> FFI:
-    """The FFI whose `compile` makes the extension module."""
+def builder(core: str) -> FFI:
+    """The FFI whose `compile` makes the extension module; `core` is the path of core/ from the working directory."""
     compile_flags, link_flags = compiler_flags(
         bool(os.environ.get("REDISTILL_ASSERTS")), bool(os.environ.get("REDISTILL_SANITIZE"))
     )
@@ -194,10 +191,9 @@ def builder() -> FFI:
     ffi.set_source(
         "redistill._core",
         '#include "host.h"\n#include "session.h"\n',
-        # Relative to the directory that setup.py stands in, as setuptools wants them.
-        sources=sorted(str(path.relative_to(HERE.parent)) for path in (HERE / "core").glob("*.c")),
-        depends=sorted(str(path.relative_to(HERE.parent)) for path in (HERE / "core").glob("*.h")),
-        include_dirs=["redistill/core"],
+        sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
+        depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
+        include_dirs=[core],
         libraries=["pthread", "m"],
         extra_compile_args=compile_flags,
         extra_link_args=link_flags,
@@ -205,8 +201,10 @@ def builder() -> FFI:
     return ffi
 
 
-ffibuilder = builder()
+ffibuilder = builder("redistill/core")
+"""For setup.py, which works in the directory it stands in."""
 
 if __name__ == "__main__":
-    os.chdir(HERE.parent)
-    ffibuilder.compile(verbose=True)
+    # Beside the sources, for tests. Not in the project's own directory: setuptools would read its pyproject.toml there.
+    os.chdir(HERE)
+    shutil.copy(builder("core").compile(tmpdir="../build/core", verbose=True), HERE)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import enum
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from redistill._core import ffi, lib
-from redistill.commands.interfaces import CommandCount, SlowEntry
+from redistill.commands.interfaces import CommandCount, KeyDetails, SlowEntry
 
 PIECE = 65536
 """Bytes of output that leave a session at once."""
@@ -55,7 +55,7 @@ def _full_name(number: int) -> str:
     return str(ffi.string(command.name if command.full_name == ffi.NULL else command.full_name).decode())
 
 
-_COMMANDS: Mapping[int, str] = {number: _full_name(number) for number in range(lib.rd_command_count())}
+_COMMANDS = tuple(_full_name(number) for number in range(lib.rd_command_count()))
 
 
 class Store:
@@ -196,6 +196,13 @@ class Store:
         """Milliseconds, estimated; 0 when no key has an expiry."""
         return int(lib.rd_average_ttl(self._at_now(), db))
 
+    def details(self, db: int, key: bytes) -> KeyDetails | None:
+        """Of a key, which is not touched by it; None: there is none."""
+        found = ffi.new("rd_details *")
+        if not lib.rd_host_details(self._at_now(), db, key, len(key), found):
+            return None
+        return KeyDetails(found.place, ffi.string(found.encoding).decode(), found.len, found.idle_ms // 1000)
+
     def set_pause(self, mode: int, until_ms: int) -> None:
         """Hold commands of all sessions until then: 0 none, 1 those that write, 2 all."""
         lib.rd_set_pause(self._at_now(), mode, until_ms)
@@ -213,7 +220,7 @@ class Store:
     def command_counts(self) -> Iterator[CommandCount]:
         """Of the commands that were called or rejected."""
         stats = ffi.new("rd_command_stats *")
-        for number, name in _COMMANDS.items():
+        for number, name in enumerate(_COMMANDS):
             lib.rd_host_command_stats(self._c, number, stats)
             if stats.calls or stats.rejected:
                 yield CommandCount(

@@ -327,6 +327,11 @@ class RespProtocol(Protocol):
         else:
             transport.loseConnection()
 
+    def abort(self) -> None:
+        """Close at once, and wait for nobody."""
+        self.kill()
+        _abort(self.transport)
+
     def tick(self, now: float, timeout: float) -> None:
         """Look after a client that has been silent for `QUIET` seconds or longer.
 
@@ -355,8 +360,8 @@ class RespFactory:
         open_session: Callable[[], Session],
         control: Control,
         clients: dict[int, RespProtocol],
-        counters: DaemonCounters,
         *,
+        counters: DaemonCounters,
         output_limit: int,
         idle_timeout: float,
         read_size: int,
@@ -384,7 +389,6 @@ class RespFactory:
         """Nothing to do: it stops with the last client."""
 
     def buildProtocol(self, addr: IAddress) -> RespProtocol:
-        self.counters.connections_received += 1
         protocol = RespProtocol()
         protocol.factory = self
         return protocol

@@ -11,7 +11,7 @@ static rd_item *find(rd_call *call) {
   return it;
 }
 
-static const char *string_encoding(rd_store *st, const rd_item *it) {
+const char *rd_string_encoding(rd_store *st, const rd_item *it) {
   uint64_t len = rd_item_len(it);
   if (rd_item_encoding(it) == RD_ENC_RAW) return "raw";
   if (rd_item_encoding(it) == RD_ENC_AUTO && len < RD_I64_TEXT) {
@@ -25,7 +25,7 @@ static const char *string_encoding(rd_store *st, const rd_item *it) {
 
 void rd_cmd_object_encoding(rd_call *call) {
   const rd_item *it = find(call);
-  if (it != NULL) rd_reply_str(call->out, string_encoding(call->store, it));
+  if (it != NULL) rd_reply_str(call->out, rd_string_encoding(call->store, it));
 }
 
 /* Values are never shared. */

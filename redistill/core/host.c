@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include "layout.h"
+#include "lock.h"
+#include "value.h"
 
 uint64_t rd_host_clock(void) {
   struct timespec t;
@@ -73,4 +75,13 @@ void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *su
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker) {
   if (worker >= RD_MAX_WORKERS || !worker_at(st, worker)->used) return NULL;
   return worker_at(st, worker)->counters.errors;
+}
+
+bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out) {
+  rd_key k = rd_key_of(st, (rd_bytes){key, len}, db);
+  bool taken = rd_lock_shard(st, rd_shard_of(st, k.hash));
+  const rd_item *it = rd_find_quiet(st, &k, false);
+  if (it) *out = (rd_details){rd_ref_of(st, it), rd_string_encoding(st, it), rd_item_len(it), rd_item_idle_ms(st, it)};
+  if (taken) rd_unlock_shard(st, rd_shard_of(st, k.hash));
+  return it != NULL;
 }

@@ -37,4 +37,15 @@ void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *su
 /* The error counts of one worker, RD_ERROR_CODES of them, or NULL when that one has never counted. */
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
 
+/* ---- a key, for DEBUG OBJECT ---- */
+
+typedef struct rd_details {
+  rd_ref place;
+  const char *encoding;
+  uint64_t len;
+  uint64_t idle_ms;
+} rd_details;
+/* Look at a key of the database `db`, which leaves no trace; false: there is none. */
+bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);
+
 #endif

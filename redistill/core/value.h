@@ -29,6 +29,9 @@ void rd_reply_oom_instead(rd_reply *r, size_t mark);
  * ENCODING; as rd_resize. *it is the item afterwards. RD_OOM: nothing has changed. */
 rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len);
 
+/* What OBJECT ENCODING calls the string: "int", "embstr" or "raw" (cmd_object.c). */
+const char *rd_string_encoding(rd_store *st, const rd_item *it);
+
 /* Length `len` is allowed for a value; else the error has been replied. */
 bool rd_check_length(rd_reply *r, uint64_t len);
 

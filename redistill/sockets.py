@@ -1,0 +1,116 @@
+"""Listening sockets, bound before the daemon starts, so that a taken port stops the start.
+
+An accepted socket inherits the options of the one that listens (Linux), so those of all clients are set here, once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket
+import stat
+
+BACKLOG = 511
+UNIX_MODE = 0o660
+"""Of the UNIX socket: its owner and its group may connect."""
+RESERVED_FILES = 64
+"""Descriptors that are not for clients: log, arena, reactor, listening sockets, the libraries' own."""
+
+
+class StartError(Exception):
+    """The daemon cannot start. The text is one line: the setting, the reason, the remedy."""
+
+
+def listen_tcp(host: str, port: int, *, nodelay: bool, keepalive: int) -> socket.socket:
+    """A socket that listens on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. StartError."""
+    if host == "localhost":
+        host = "127.0.0.1"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as problem:
+        raise _refused(f"server.bind = {host!r}", problem, "set it to an IPv4 address") from None
+    try:
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # "::" means all addresses, those of IPv4 too, whatever the machine's default is.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
+        set_keepalive(listener, keepalive)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as problem:
+        listener.close()
+        if problem.errno == errno.EADDRINUSE:
+            remedy = "stop the program that has it, or set another port"
+        elif problem.errno == errno.EACCES:
+            remedy = "ports below 1024 need a privilege; set another port"
+        else:
+            remedy = "set server.bind to an address of this machine"
+        raise _refused(f"server.port: cannot listen on {host} port {port}", problem, remedy) from None
+    return listener
+
+
+def set_keepalive(listener: socket.socket, seconds: int) -> None:
+    """Have the kernel ask clients that were silent for so long, three times within as long again; 0: never."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(seconds))
+    if seconds:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def listen_unix(path: str) -> socket.socket:
+    """A socket that listens at `path`; one that a dead process left there is replaced. Raises StartError."""
+    path = os.path.abspath(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.setblocking(False)
+        _remove_dead(path)
+        listener.bind(path)
+        os.chmod(path, UNIX_MODE)
+        listener.listen(BACKLOG)
+    except OSError as problem:
+        listener.close()
+        remedy = "stop the program that has it, or set another path"
+        if problem.errno != errno.EADDRINUSE:
+            remedy = "set a path in a directory that may be written to"
+        raise _refused(f"server.unix_socket: cannot listen on {path!r}", problem, remedy) from None
+    return listener
+
+
+def _remove_dead(path: str) -> None:
+    """Remove the socket at `path` if nobody listens on it. Anything else stays, and is then in the way."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
+            probe.connect(path)
+    except FileNotFoundError:
+        pass
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except BlockingIOError:  # somebody listens, and is busy
+        pass
+
+
+def allow_files(connections: int) -> int:
+    """Raise this process's limit of open files so that `connections` (0: as many as possible) fit.
+
+    Returns how many do, which is less when the hard limit is too low.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + RESERVED_FILES if connections else hard
+    if soft != resource.RLIM_INFINITY and (soft < wanted or wanted == resource.RLIM_INFINITY):
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    return min(connections or soft, max(1, soft - RESERVED_FILES))
+
+
+def _refused(place: str, problem: OSError, remedy: str) -> StartError:
+    return StartError(f"{place}: {os.strerror(problem.errno or 0)}; {remedy}")

@@ -1,0 +1,135 @@
+"""How the daemon is put together. Only this file makes objects of the others."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.logger import Logger
+from twisted.python import usage
+
+from redistill import __version__
+from redistill.command_table import CommandTable
+from redistill.commands import ControlPlane
+from redistill.config import Config, ConfigError, load
+from redistill.engine import Session, Store
+from redistill.limits import AddressLimit, RateLimit, TotalLimit
+from redistill.protocol import RespFactory, RespProtocol
+from redistill.service import ServerService, SignalService, StoreService
+from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
+from redistill.stats import DaemonCounters
+
+log = Logger()
+
+OUTPUT_HIGH = 256 * 1024
+"""Bytes of replies at which a session stops executing until they are written."""
+
+
+class Options(usage.Options):
+    """What ``twistd redistill`` takes."""
+
+    optParameters = [  # noqa: RUF012
+        ["config", "c", None, "Configuration file; without it $REDISTILL_CONFIG, or /etc/redistill/redistill.toml"],
+    ]
+
+
+def makeService(options: Options) -> IService:
+    """The daemon, its sockets bound and its arena made, so that what cannot work stops the start with one line."""
+    from twisted.internet import reactor
+
+    try:
+        return wire(reactor, load(options["config"], os.environ))
+    except (ConfigError, StartError) as problem:
+        raise SystemExit(f"redistill: {problem}") from None
+
+
+def wire(reactor: Any, config: Config) -> IService:
+    """The wiring diagram. Raises StartError."""
+    store = Store()
+    clients: dict[int, RespProtocol] = {}
+    counters = DaemonCounters()
+
+    def open_session() -> Session:
+        return store.session(
+            batch_size=control.state.config.server.batch_size,
+            output_high=OUTPUT_HIGH,
+            query_limit=control.state.config.server.query_buffer_limit,
+            multi_limit=control.state.config.server.query_buffer_limit,
+        )
+
+    def apply(config: Config) -> None:
+        factory.output_limit = config.server.output_limit
+        factory.idle_timeout = config.server.connection_timeout
+        addresses.limit = config.server.max_connections_per_ip
+        total.limit = allow_files(config.server.max_connections)
+        rate.limit = config.server.connection_rate_limit
+        server.grace = config.server.shutdown_grace_period_secs
+        server.set_keepalive(config.performance.tcp_keepalive)
+
+    # The commands, and who sends them: every client's connection comes through the three limits.
+    control = ControlPlane(
+        config,
+        store,
+        reactor,
+        clients,
+        CommandTable(),
+        counters=counters,
+        apply=apply,
+        shutdown=lambda now: signals.stop(now),
+    )
+    factory = RespFactory(
+        reactor,
+        open_session,
+        control,
+        clients,
+        counters=counters,
+        output_limit=config.server.output_limit,
+        idle_timeout=config.server.connection_timeout,
+        read_size=config.server.buffer_size,
+    )
+    connections = allow_files(config.server.max_connections)
+    addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters)
+    total = TotalLimit(addresses, connections, counters)
+    rate = RateLimit(total, config.server.connection_rate_limit, counters, reactor)
+
+    # The lives: the store's encloses the server's.
+    keeper = StoreService(reactor, store, control)
+    keeper.open(config.memory, config.server.num_shards)
+    server = ServerService(reactor, listeners(config), rate, clients, config.server.shutdown_grace_period_secs)
+    server.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    signals = SignalService(reactor, server)
+    signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    announce(config, connections)
+    return keeper
+
+
+def listeners(config: Config) -> list[Any]:
+    """The bound sockets that `config` asks for. Raises StartError."""
+    found = []
+    if config.server.port:
+        found.append(
+            listen_tcp(
+                config.server.bind,
+                config.server.port,
+                nodelay=config.performance.tcp_nodelay,
+                keepalive=config.performance.tcp_keepalive,
+            )
+        )
+    if config.server.unix_socket:
+        found.append(listen_unix(config.server.unix_socket))
+    return found
+
+
+def announce(config: Config, connections: int) -> None:
+    """Say what is about to run, and where it is less than what was asked for."""
+    log.info("redistill {version}, configuration {path}", version=__version__, path=config.path or "built in")
+    if not config.server.workers:
+        log.info('server.workers = "auto" is one process in this version')
+    if config.server.max_connections > connections:
+        log.warn(
+            "server.max_connections = {wanted}, but the limit of open files allows {possible};"
+            " raise it (ulimit -n, LimitNOFILE=)",
+            wanted=config.server.max_connections,
+            possible=connections,
+        )
