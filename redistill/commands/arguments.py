@@ -15,6 +15,11 @@ def integer(data: bytes) -> int | None:
     return number if -(2**63) <= number < 2**63 else None
 
 
+def text(data: bytes) -> str:
+    """Any bytes as text, from which the same bytes can be made again."""
+    return data.decode("utf-8", "surrogateescape")
+
+
 def printable(data: bytes) -> bool:
     """Whether `data` may be a client's name: nothing but visible ASCII, so that CLIENT LIST stays one line a client and
     one word a field."""

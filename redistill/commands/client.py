@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from redistill import resp
-from redistill.commands.arguments import integer, printable
+from redistill.commands.arguments import integer, printable, text
 from redistill.commands.auth import BAD_NAME
 from redistill.commands.interfaces import Client, Command
 from redistill.commands.state import ServerState
@@ -189,7 +189,7 @@ def list_clients(server: ServerState, client: Client, argv: list[bytes]) -> byte
 def kill(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     """CLIENT KILL ip:port | CLIENT KILL [ID n] [TYPE t] [ADDR a] [LADDR a] [USER u] [SKIPME y] [MAXAGE s] ..."""
     if len(argv) == 3:
-        found = [one for one in server.clients.values() if one.peer == resp.shown(argv[2], len(argv[2]))]
+        found = [one for one in server.clients.values() if one.peer == text(argv[2])]
         return kill_all(client, found, lambda count: resp.OK if count else resp.error("ERR No such client"))
     if len(argv) % 2:
         return SYNTAX
@@ -214,7 +214,7 @@ def kill(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
 
 def kill_test(server: ServerState, option: bytes, value: bytes) -> Test | bytes:
     """What one filter of CLIENT KILL demands, or the error that it is answered with."""
-    text = resp.shown(value, len(value))
+    address = text(value)
     if option == b"id":
         number = integer(value)
         if number is None or number < 1:
@@ -223,9 +223,9 @@ def kill_test(server: ServerState, option: bytes, value: bytes) -> Test | bytes:
     if option == b"type":
         return type_test(value) or unknown_type(value)
     if option == b"addr":
-        return lambda one: one.peer == text
+        return lambda one: one.peer == address
     if option == b"laddr":
-        return lambda one: one.local == text
+        return lambda one: one.local == address
     if option == b"user":
         if value != b"default":
             return resp.error(f"ERR No such user '{resp.shown(value)}'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from redistill import resp
-from redistill.commands.arguments import matches
+from redistill.commands.arguments import matches, text
 from redistill.commands.interfaces import Client, Command
 from redistill.commands.state import DATABASES, ServerState
 from redistill.config import ConfigError, machine_memory
@@ -92,7 +92,7 @@ def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     found: dict[bytes, str] = {}
     patterns = []
     for word in argv[2:]:
-        name = resp.shown(word.lower())
+        name = text(word.lower())
         if name in SETTABLE:
             found[word] = shown(server, SETTABLE[name])
         elif name in FIXED:
@@ -121,31 +121,33 @@ def set_(server: ServerState, argv: list[bytes]) -> bytes:
     changes: dict[str, Value] = {}
     seen: set[str] = set()
     for word, raw in pairs:
-        name = resp.shown(word.lower())
+        name = text(word.lower())
         if name not in SETTABLE and name not in FIXED:
             return resp.error(f"ERR Unknown option or number of arguments for CONFIG SET - '{resp.shown(word)}'")
         if name in seen:
             return failed(word, "duplicate parameter")
         seen.add(name)
-        text = raw.decode("utf-8", "surrogateescape")
+        value = text(raw)
         if name in FIXED:
             if name in IMMUTABLE:
                 return failed(word, "can't set immutable config")
-            if text.lower() != FIXED[name]:
+            if value.lower() != FIXED[name]:
                 return failed(word, f"only '{FIXED[name]}' is supported")
             continue
         row = SETTABLE[name]
         if not row.reloadable:
             return failed(word, "can't set immutable config")
         try:
-            changes[row.name] = parse(row, text, machine_memory)
+            changes[row.name] = parse(row, value, machine_memory)
         except BadValue as problem:
             return failed(word, problem.redis)
     try:
         config = server.config.replace(changes)
         server.apply(config)
-    except (ConfigError, ValueError) as problem:
+    except ConfigError as problem:
         return failed(pairs[0][0], str(problem))
+    except ValueError as problem:  # what the store alone can judge is its size
+        return failed(b"maxmemory", str(problem))
     server.config = config
     return resp.OK
 

@@ -115,7 +115,7 @@ def set_active_expire(server: ServerState, argv: list[bytes]) -> bytes:
 
 def write_log(argv: list[bytes]) -> bytes:
     """DEBUG LOG message"""
-    log.warn("DEBUG LOG: {message}", message=ascii(argv[2][:MAX_LOGGED].decode("utf-8", "replace")))
+    log.warn("DEBUG LOG: {text}", text=ascii(argv[2][:MAX_LOGGED].decode("utf-8", "replace")))
     return resp.OK
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from redistill import __version__, resp, stats
+from redistill.commands.arguments import text
 from redistill.commands.client import memory_of
 from redistill.commands.interfaces import Client, Command, CommandCount
 from redistill.commands.state import DATABASES, REDIS_VERSION, ServerState
@@ -28,13 +29,13 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 def info(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     """INFO [section ...]"""
-    asked = {resp.shown(word.lower()) for word in argv[1:]} or {"default"}
+    asked = {text(word.lower()) for word in argv[1:]} or {"default"}
     wanted = [name for name in SECTIONS if name in asked or asked & ALL or ("default" in asked and name not in DETAIL)]
-    text = ""
+    body = ""
     if wanted:
         now = snapshot(server, with_commands=bool(DETAIL & set(wanted)))
-        text = "\r\n".join(section(*SECTIONS[name], server, now) for name in wanted)
-    return resp.verbatim(text, client.session.state.resp)
+        body = "\r\n".join(section(*SECTIONS[name], server, now) for name in wanted)
+    return resp.verbatim(body, client.session.state.resp)
 
 
 def section(title: str, fields: Section, server: ServerState, now: stats.Snapshot) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from redistill import resp
+from redistill.commands.arguments import text
 from redistill.commands.interfaces import Client, Command, CommandCount
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ class LatencyMonitor:
         """The events that have samples, by name."""
         return sorted(self._events)
 
-    def samples(self, event: str) -> Sequence[Sample]:
+    def samples(self, event: str) -> tuple[Sample, ...]:
         """Those of `event`, oldest first."""
-        return self._events.get(event, ())
+        return tuple(self._events.get(event, ()))
 
     def worst(self, event: str) -> int:
         """The longest that `event` ever took, in milliseconds."""
@@ -99,18 +100,18 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         return resp.array(rows)
 
     def history(client: Client, argv: list[bytes]) -> bytes:
-        samples = monitor.samples(resp.shown(argv[2]))
+        samples = monitor.samples(text(argv[2]))
         return resp.array([resp.array([resp.integer(number) for number in sample]) for sample in samples])
 
     def reset(client: Client, argv: list[bytes]) -> bytes:
-        events = [resp.shown(word) for word in argv[2:]] or list(monitor.events())
+        events = [text(word) for word in argv[2:]] or list(monitor.events())
         return resp.integer(monitor.reset(events))
 
     def show_graph(client: Client, argv: list[bytes]) -> bytes:
-        event = resp.shown(argv[2])
+        event = text(argv[2])
         samples = monitor.samples(event)
         if not samples:
-            return resp.error(f"ERR No samples available for event '{event}'")
+            return resp.error(f"ERR No samples available for event '{resp.shown(argv[2])}'")
         return resp.verbatim(graph(event, samples, monitor.worst(event), int(server.wall())), client.session.state.resp)
 
     def show_doctor(client: Client, argv: list[bytes]) -> bytes:
@@ -119,7 +120,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         )
 
     def histogram(client: Client, argv: list[bytes]) -> bytes:
-        wanted = {resp.shown(word.lower()) for word in argv[2:]}
+        wanted = {text(word.lower()) for word in argv[2:]}
         version = client.session.state.resp
         pairs = [
             (resp.bulk(count.name), cumulative(count, version))

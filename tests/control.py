@@ -1,0 +1,178 @@
+"""A control plane without a daemon: a store, sessions and clients that only remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from redistill.command_table import CommandTable
+from redistill.commands import ControlPlane
+from redistill.commands.interfaces import CommandCount, KeyDetails
+from redistill.config import Config
+
+NOW = 1_700_000_000.25
+"""What the wall clock says when a test begins."""
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class State:
+    """rd_session_state of a session that is idle."""
+
+    db: int = 0
+    resp: int = 2
+    authenticated: bool = True
+    no_touch: bool = False
+    no_evict: bool = False
+    close_after_reply: bool = False
+    reply_mode: int = 0
+    in_multi: bool = False
+    in_exec: bool = False
+    multi_queued: int = 0
+    multi_bytes: int = 0
+    watching: int = 0
+    query_bytes: int = 26
+    query_cap: int = 20474
+    output_bytes: int = 0
+    output_cap: int = 1024
+    commands: int = 0
+
+
+@dataclass
+class FakeSession:
+    """A session that counts how often it was reset."""
+
+    state: State = field(default_factory=State)
+    last_command: str = ""
+    resets: int = 0
+
+    def reset(self) -> None:
+        """RESET's part of the core."""
+        self.resets += 1
+        self.state = State(authenticated=self.state.authenticated)
+
+
+@dataclass(eq=False)
+class FakeClient:
+    """A connection over TCP from this machine."""
+
+    client_id: int = 7
+    peer: str = "127.0.0.1:51000"
+    local: str = "127.0.0.1:6379"
+    fd: int = 8
+    name: bytes = b""
+    lib_name: bytes = b""
+    lib_ver: bytes = b""
+    user: str = "default"
+    connected_at: float = 0.0
+    last_active: float = 0.0
+    session: FakeSession = field(default_factory=FakeSession)
+    killed: bool = False
+
+    def kill(self) -> None:
+        """Remember it."""
+        self.killed = True
+
+
+class FakeStore:
+    """A store with settable figures."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+        self.commands: list[CommandCount] = []
+        self.errors: dict[str, int] = {}
+        self.databases: dict[int, tuple[int, int, int]] = {}
+        self.keys: dict[tuple[int, bytes], KeyDetails] = {}
+        self.used_memory, self.committed_memory, self.map_size = 3 * MIB, 4 * MIB, 64 * MIB
+        self.max_memory, self.num_shards, self.policy, self.sample_size = 64 * MIB, 256, "allkeys-lru", 5
+        self.pause = (0, 0)
+        self.slow_threshold: int | None = None
+        self.violations: tuple[int, str] = (0, "")
+        self.active_expire = True
+
+    def counters(self) -> Mapping[str, int]:
+        return self.values
+
+    def command_counts(self) -> Iterable[CommandCount]:
+        return self.commands
+
+    def error_counts(self) -> Mapping[str, int]:
+        return self.errors
+
+    def reset_stats(self) -> None:
+        self.values, self.commands, self.errors = {}, [], {}
+
+    def count(self, db: int) -> int:
+        return self.databases.get(db, (0, 0, 0))[0]
+
+    def count_volatile(self, db: int) -> int:
+        return self.databases.get(db, (0, 0, 0))[1]
+
+    def average_ttl(self, db: int) -> int:
+        return self.databases.get(db, (0, 0, 0))[2]
+
+    def set_max_memory(self, size: int) -> None:
+        if size > self.map_size:
+            raise ValueError("larger than the mapping")
+        self.max_memory = size
+
+    def set_policy(self, policy: str, sample_size: int) -> None:
+        self.policy, self.sample_size = policy, sample_size
+
+    def set_pause(self, mode: int, until_ms: int) -> None:
+        self.pause = mode, until_ms
+
+    def set_slow_threshold(self, nanoseconds: int | None) -> None:
+        self.slow_threshold = nanoseconds
+
+    def check(self) -> tuple[int, str]:
+        return self.violations
+
+    def details(self, db: int, key: bytes) -> KeyDetails | None:
+        return self.keys.get((db, key))
+
+
+class Server:
+    """A control plane with one client, `client`, whose commands `run` answers."""
+
+    def __init__(self, changes: Mapping[str, Any] | None = None, config: Config | None = None) -> None:
+        self.store = FakeStore()
+        self.clock = Clock()
+        self.clients: dict[int, FakeClient] = {}
+        self.applied: list[Config] = []
+        self.shutdowns: list[bool] = []
+        self.plane = ControlPlane(
+            config or Config().replace(changes or {}),
+            self.store,
+            self.clock,
+            self.clients,
+            CommandTable(),
+            apply=self.applied.append,
+            shutdown=self.shutdowns.append,
+        )
+        self.state = self.plane.state
+        self.state.wall = lambda: NOW + self.clock.seconds()
+        self.state.ticks = lambda: int(self.clock.seconds() * 1_000_000_000)
+        self.client = self.connect()
+
+    def connect(self, **values: Any) -> FakeClient:
+        """One more client."""
+        values.setdefault("client_id", 7 + len(self.clients))
+        client = FakeClient(connected_at=self.clock.seconds(), last_active=self.clock.seconds(), **values)
+        self.clients[client.client_id] = client
+        self.plane.connected(client)
+        return client
+
+    def ask(self, *argv: bytes | str, client: FakeClient | None = None) -> bytes | Deferred[bytes]:
+        """What a command is answered with."""
+        words = [word.encode() if isinstance(word, str) else word for word in argv]
+        return self.plane.run(client or self.client, words)
+
+    def run(self, line: str, client: FakeClient | None = None) -> bytes:
+        """The reply to a command of words without blanks, which comes at once."""
+        return cast(bytes, self.ask(*line.split(" "), client=client))
