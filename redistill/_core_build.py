@@ -104,6 +104,7 @@ typedef struct rd_limits {
   uint64_t output_high;
   uint64_t query_limit;
   uint64_t multi_limit;
+  uint64_t output_limit;
   ...;
 } rd_limits;
 typedef struct rd_session_state {

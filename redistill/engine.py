@@ -255,9 +255,11 @@ class Store:
         """Set all counters to 0."""
         lib.rd_reset_stats(self._c)
 
-    def session(self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int) -> Session:
+    def session(
+        self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
+    ) -> Session:
         """A new conversation; the bounds are those of rd_limits, in commands and bytes. MemoryError."""
-        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit])
+        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
         core = lib.rd_session_new(self._c, limits)
         if core == ffi.NULL:
             raise MemoryError("no memory for a session")
@@ -273,7 +275,7 @@ class Session:
     After `close` every call but `close` raises TypeError.
     """
 
-    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "on_slow", "state")
+    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "on_slow")
 
     def __init__(self, store: Store, core: Any) -> None:
         self._store = store
@@ -282,8 +284,6 @@ class Session:
         self._out = b""
         self._scratch = store._scratch
         self._scratch_view = store._scratch_view
-        self.state: Any = lib.rd_session_state_of(core)
-        """The core's rd_session_state, read and written in place; not to be touched after `close`."""
         self.on_slow: Callable[[SlowEntry], None] | None = None
         """Called during `feed` and `resume` with each command that took long (`Store.set_slow_threshold`)."""
 
@@ -312,6 +312,11 @@ class Session:
             return out
         length: int = _take(self._c, self._scratch, PIECE)
         return self._scratch_view[:length]  # type: ignore[no-any-return]
+
+    @property
+    def state(self) -> Any:
+        """The core's rd_session_state as of now, read and written in place; not to be kept, for `close` frees it."""
+        return lib.rd_session_state_of(self._c)
 
     @property
     def waiting(self) -> int:
@@ -350,5 +355,5 @@ class Session:
         """Give everything back, its watches too. A second call does nothing."""
         if self._c is not None:
             lib.rd_session_free(self._c)
-            self._c = self.state = None
+            self._c = None
             self._store._sessions.discard(self)

@@ -56,6 +56,7 @@ def wire(reactor: Any, config: Config) -> IService:
             output_high=OUTPUT_HIGH,
             query_limit=control.state.config.server.query_buffer_limit,
             multi_limit=control.state.config.server.query_buffer_limit,
+            output_limit=control.state.config.server.output_limit,
         )
 
     def apply(config: Config) -> None:

@@ -1,7 +1,7 @@
 /* reply.h - a growing buffer of RESP replies.
  *
  * Every call appends one reply, or the head of an aggregate, in the protocol version of the buffer (2 or 3). A buffer
- * that could not grow (no memory) sets `failed`, ignores what follows, and the session is closed. */
+ * that could not grow (no memory, or its limit) sets `failed`, ignores what follows, and the session is closed. */
 #ifndef RD_REPLY_H
 #define RD_REPLY_H
 
@@ -12,6 +12,7 @@ typedef struct rd_reply {
   uint8_t *data; /* malloc'd */
   size_t len;
   size_t cap;
+  size_t limit;      /* bytes it may hold; 0: as many as there is memory for */
   uint8_t resp;      /* 2 or 3 */
   bool failed;
   uint32_t errors;   /* error replies appended since the caller last set it to 0 */

@@ -21,6 +21,7 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   if (s->limits.batch_size > RD_MAX_BATCH) s->limits.batch_size = RD_MAX_BATCH;
   s->state.resp = 2;
   rd_reply_init(&s->out);
+  s->out.limit = limits->output_limit;
   rd_parser_init(&s->parser);
   return s;
 }

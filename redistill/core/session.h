@@ -30,6 +30,7 @@ typedef struct rd_limits {
   uint64_t output_high;  /* bytes of output at which the session stops executing */
   uint64_t query_limit;  /* bytes of unexecuted input a session may hold (Redis: client-query-buffer-limit) */
   uint64_t multi_limit;  /* bytes of queued commands in MULTI */
+  uint64_t output_limit; /* bytes of output, one reply included, at which the session is closed; 0: none */
 } rd_limits;
 
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits); /* NULL: no memory */
