@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from tests.integration import servers
@@ -15,8 +14,7 @@ from .scripts import Script
 
 __all__ = ["TABLE_DIFFERENCES", "differing", "explain", "known", "newer_oracle", "oracle", "ours"]
 
-# "valkey" runs the tests without Redistill: the generators and rules are checked by two servers that agree.
-OURS = os.environ.get("REDISTILL_DIFFERENTIAL_OURS", "redistill")
+OURS = servers.SUBJECT
 
 
 def oracle() -> Peer:
@@ -31,7 +29,7 @@ def newer_oracle() -> Peer:
 
 def ours() -> Peer:
     """A real Redistill process."""
-    return WirePeer(servers.shared(OURS))
+    return WirePeer(servers.shared("ours"))
 
 
 def known() -> Sequence[Difference]:

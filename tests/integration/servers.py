@@ -5,6 +5,7 @@ A started server is listening. It is stopped by its process id, and dies with th
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import os
@@ -23,6 +24,8 @@ from twisted.trial.unittest import SkipTest
 _PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
+# "redis" or "valkey" put that server in Redistill's place, to see whether a test is right.
+SUBJECT = os.environ.get("REDISTILL_TEST_SUBJECT", "redistill")
 
 
 class NotStarted(Exception):
@@ -54,6 +57,7 @@ class Server:
     def __init__(self, process: subprocess.Popen[bytes], address: str | tuple[str, int], directory: Path) -> None:
         self.process = process
         self.address = address
+        self.port = 0 if isinstance(address, str) else address[1]
         self.directory = directory
         self.log = directory / "log"
 
@@ -182,18 +186,42 @@ def valkey_server(*options: str) -> Server:
 
 
 def redistill(
-    config: str = "", *, tcp: bool = False, environ: Mapping[str, str] | None = None, options: tuple[str, ...] = ()
+    config: str = "", *, tcp: bool = False, environ: Mapping[str, str] | None = None
 ) -> Server:
-    """Redistill as an operator starts it: `twistd -n redistill --config FILE`.
+    """Redistill as an operator starts it, on a port and on a UNIX socket; `tcp` says which of them `connect` uses.
 
     `config` is TOML text; `server.port` and `server.unix_socket` are added to its [server] table.
     """
     place = directory()
     port = free_port()
     path = str(place / "s")
-    (place / "redistill.toml").write_text(with_address(config, port, path))
-    argv = [*twistd(place), "redistill", "--config", str(place / "redistill.toml"), *options]
-    return start(argv, ("127.0.0.1", port) if tcp else path, place, environment(environ))
+    text = with_address(config, port, path)
+    server = start(command_line(place, text), ("127.0.0.1", port) if tcp else path, place, environment(environ))
+    server.port = port
+    return server
+
+
+def command_line(place: Path, config: str) -> list[str]:
+    """`twistd -n redistill --config FILE`, the file written."""
+    (place / "redistill.toml").write_text(config)
+    return [*twistd(place), "redistill", "--config", str(place / "redistill.toml")]
+
+
+def refused(config: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Start Redistill with a configuration that it must refuse; its exit status and all that it said."""
+    place = directory()
+    try:
+        done = subprocess.run(
+            command_line(place, config),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment(environ),
+            timeout=START_SECONDS,
+        )
+        return done.returncode, done.stdout.decode(errors="replace")
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def with_address(config: str, port: int, path: str) -> str:
@@ -221,15 +249,18 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @functools.cache
 def shared(which: str) -> Server:
-    """A server that all tests of this process use and that is stopped at its end."""
-    import atexit
-
-    server: Server = {"redis": redis_server, "valkey": valkey_server, "redistill": _for_differences}[which]()
+    """A server that all tests of this process use and that is stopped at its end: "redis", "valkey" or "ours"."""
+    server = {"redis": redis_server, "valkey": valkey_server, "ours": _ours}[which]()
     atexit.register(server.stop, signal.SIGKILL)
     return server
 
 
-def _for_differences() -> Server:
-    return redistill(
-        '[memory]\nmax_memory = "64mb"\neviction_policy = "noeviction"\n[security]\nenable_debug_command = "yes"\n'
-    )
+def _ours() -> Server:
+    if SUBJECT == "redistill":
+        return redistill(
+            '[memory]\nmax_memory = "64mb"\neviction_policy = "noeviction"\n[security]\nenable_debug_command = "yes"\n'
+        )
+    port = free_port()
+    server = {"redis": redis_server, "valkey": valkey_server}[SUBJECT]("--port", str(port))
+    server.port = port
+    return server

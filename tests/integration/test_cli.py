@@ -1,0 +1,154 @@
+"""redis-cli and redis-benchmark as they come with Debian."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from . import servers
+
+STRING_TESTS = ("ping", "ping_inline", "ping_mbulk", "set", "get", "incr", "mset")
+
+
+class Case(SynchronousTestCase):
+    """A program against a server that listens on a port."""
+
+    def setUp(self) -> None:
+        self.server = servers.shared("ours")
+        self.cli("FLUSHALL")
+
+    def run_tool(self, name: str, *argv: str, given: bytes = b"", seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run the tool against our port."""
+        program = servers.tool(name, "redis-tools")
+        done = subprocess.run(
+            [program, "-p", str(self.server.port), *argv], input=given, capture_output=True, timeout=seconds, cwd=self.server.directory
+        )
+        return subprocess.CompletedProcess(argv, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def cli(self, *argv: str, given: bytes = b"", seconds: float = 60) -> str:
+        """redis-cli's output; it must not fail nor complain."""
+        done = self.run_tool("redis-cli", *argv, given=given, seconds=seconds)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), f"redis-cli {argv}: {done}")
+        return done.stdout
+
+    def fill(self, count: int) -> None:
+        """Set so many keys."""
+        self.cli(given=b"".join(b"SET key:%d %d\n" % (n, n) for n in range(count)))
+
+
+class CliTests(Case):
+    """redis-cli's modes."""
+
+    def test_plain(self) -> None:
+        """Commands and their replies, errors and nulls among them."""
+        self.assertEqual(self.cli("SET", "k", "v"), "OK\n")
+        self.assertEqual(self.cli("GET", "k"), "v\n")
+        self.assertEqual(self.cli("--no-raw", "GET", "none"), "(nil)\n")
+        self.assertEqual(self.cli("--no-raw", "TTL", "k"), "(integer) -1\n")
+        self.assertEqual(self.cli("INCR", "k"), "ERR value is not an integer or out of range\n\n")
+        self.assertEqual(self.cli("-n", "1", "DBSIZE"), "0\n")
+        self.assertEqual(self.cli("-r", "3", "PING"), "PONG\nPONG\nPONG\n")
+        self.assertEqual(self.cli("-x", "SET", "in", given=b"from stdin"), "OK\n")
+        self.assertEqual(self.cli("-s", str(self.server.address), "GET", "in"), "from stdin\n")
+
+    def test_resp3(self) -> None:
+        """redis-cli -3 says HELLO 3 and shows maps as maps."""
+        out = self.cli("-3", "--no-raw", "CONFIG", "GET", "maxmemory-policy")
+        self.assertEqual(out, '1# "maxmemory-policy" => "noeviction"\n')
+        self.assertIn("resp=3", self.cli("-3", "CLIENT", "INFO"))
+
+    def test_pipe(self) -> None:
+        """--pipe loads bulk data and learns of the end by its ECHO."""
+        data = b"".join(b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$1\r\nv\r\n" % (len(k), k) for k in (b"key:%d" % n for n in range(20000)))
+        out = self.cli("--pipe", given=data)
+        self.assertIn("errors: 0, replies: 20000", out)
+        self.assertEqual(self.cli("DBSIZE"), "20000\n")
+
+    def test_scan(self) -> None:
+        """--scan lists every key once, by pattern too."""
+        self.fill(500)
+        self.assertEqual(sorted(self.cli("--scan").split()), sorted(f"key:{n}" for n in range(500)))
+        self.assertEqual(sorted(self.cli("--scan", "--pattern", "key:1?").split()), [f"key:1{n}" for n in range(10)])
+
+    def test_bigkeys(self) -> None:
+        """--bigkeys walks the keyspace and finds the largest value."""
+        self.fill(100)
+        self.cli("SET", "big", "x" * 5000)
+        out = self.cli("--bigkeys")
+        self.assertRegex(out, r'Biggest string found "?\'?"big"?\'?"? has 5000 bytes')
+        self.assertIn("Sampled 101 keys", out)
+
+    def test_memkeys(self) -> None:
+        """--memkeys asks MEMORY USAGE of each key."""
+        self.fill(20)
+        self.assertIn("Sampled 20 keys", self.cli("--memkeys"))
+
+    def test_latency(self) -> None:
+        """--latency measures for its interval and prints four numbers."""
+        done = subprocess.run(
+            [servers.tool("redis-cli", "redis-tools"), "-p", str(self.server.port), "--latency", "--raw", "-i", "1"],
+            capture_output=True, timeout=30, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.assertEqual(len(done.stdout.split()), 4, done)
+
+    def test_stat(self) -> None:
+        """--stat prints a line a second out of INFO."""
+        program = servers.tool("redis-cli", "redis-tools")
+        with subprocess.Popen(
+            [program, "-p", str(self.server.port), "--stat", "-i", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "TERM": "dumb"},
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            lines = [process.stdout.readline().decode() for _ in range(5)]
+            process.kill()
+        self.assertIn("keys", lines[1])
+        for line in lines[2:]:
+            self.assertRegex(line, r"^0 +[0-9.]+[BKMG] +[0-9]+ +0 +[0-9]+ \(\+[0-9]+\) +[0-9]+")
+
+    def test_help(self) -> None:
+        """An interactive session asks COMMAND DOCS; the answer can be used."""
+        self.assertIn("PONG", self.cli(given=b"PING\n"))
+        self.assertIn("get", self.cli("COMMAND", "LIST").split())
+        self.assertIn("summary", self.cli("COMMAND", "DOCS", "get"))
+
+    def test_transaction(self) -> None:
+        """MULTI and EXEC in one session."""
+        out = self.cli(given=b"MULTI\nSET a 1\nINCR a\nEXEC\n")
+        self.assertEqual(out.split(), ["OK", "QUEUED", "QUEUED", "OK", "2"])
+
+
+class BenchmarkTests(Case):
+    """redis-benchmark."""
+
+    def benchmark(self, *argv: str) -> str:
+        """The benchmark's output; an error reply of ours would end it."""
+        done = self.run_tool("redis-benchmark", "-n", "2000", *argv, seconds=120)
+        self.assertEqual(done.returncode, 0, f"{done}")
+        self.assertNotIn("rror", done.stdout + done.stderr)
+        return done.stdout
+
+    def test_string_tests(self) -> None:
+        """Every test on strings, one command at a time and in pipelines of 16."""
+        for pipeline in ("1", "16"):
+            out = self.benchmark("-q", "-P", pipeline, "-t", ",".join(STRING_TESTS))
+            for name in ("PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"):
+                self.assertIn(f"{name}: ", out)
+
+    def test_resp3_and_random_keys(self) -> None:
+        """-3, -r and a command of one's own."""
+        self.benchmark("-q", "-3", "-P", "16", "-r", "1000", "-t", "set,get")
+        self.benchmark("-q", "-r", "1000", "SET", "key:__rand_int__", "v", "EX", "100")
+        self.assertGreater(int(self.cli("DBSIZE")), 500)
+
+    def test_csv(self) -> None:
+        """--csv, with many clients and threads."""
+        out = self.benchmark("--csv", "-c", "100", "--threads", "2", "-d", "1000", "-t", "set,get")
+        self.assertEqual([line.split(",")[0] for line in out.splitlines()[-2:]], ['"SET"', '"GET"'])
+
+    def test_no_warning(self) -> None:
+        """CONFIG GET save and appendonly, which it asks first, are answered as it expects."""
+        done = self.run_tool("redis-benchmark", "-n", "100", "-t", "ping")
+        self.assertNotIn("WARNING", done.stdout + done.stderr)
+        self.assertIn("host configuration", done.stdout)
