@@ -91,7 +91,9 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
     return -1;
   }
   uint64_t table_at = regions_at(o->num_shards);
-  uint64_t num_regions = (size - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
+  /* Blocks of workers that never join are not counted as memory (fixed_bytes), so they take no region away either. */
+  uint64_t untouched = (RD_MAX_WORKERS - 1) * sizeof(rd_worker);
+  uint64_t num_regions = (size + untouched - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
   if (num_regions > UINT32_MAX - 1) num_regions = UINT32_MAX - 1;
   uint64_t body_at = round_up(table_at + num_regions * sizeof(rd_region), RD_REGION_SIZE);
   size = body_at + num_regions * RD_REGION_SIZE;
