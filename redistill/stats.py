@@ -210,6 +210,7 @@ def take(
     uptime: float,
     unknown_commands: Mapping[str, Mapping[str, int]],
     unknown_total: int,
+    machine_memory: int,
     databases: int = 16,
     with_commands: bool = False,
 ) -> Snapshot:
@@ -235,7 +236,7 @@ def take(
         num_shards=engine.num_shards,
         policy=engine.policy,
         resident_memory=resident_memory(),
-        total_memory=total_memory(),
+        total_memory=machine_memory,
         cpu_user=usage.ru_utime,
         cpu_system=usage.ru_stime,
         rate=rates.rate(),

@@ -122,6 +122,9 @@ class SetTests(SynchronousTestCase):
             ("timeout 10 maxmemory 1gb", failed("maxmemory", "larger than the mapping")),
             ("timeout 10 databases 16", failed("databases", "can't set immutable config")),
             ("timeout 10 TIMEOUT 11", failed("TIMEOUT", "duplicate parameter")),
+            ("maxmemory x maxmemory 1", failed("maxmemory", "duplicate parameter")),
+            ("timeout x port 1", failed("port", "can't set immutable config")),
+            ("timeout 10 appendonly maybe", failed("appendonly", "argument must be 'yes' or 'no'")),
             ("timeout 10 appendonly yes", failed("appendonly", "only 'no' is supported")),
             ("timeout 10 port 1", failed("port", "can't set immutable config")),
             (

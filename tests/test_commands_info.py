@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import __version__
-from redistill.commands.info import human, percentile
 from redistill.commands.interfaces import CommandCount
+from redistill.commands.sections import human, percentile
 from tests.control import MIB, Server
 
 DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Unknowncommands Cluster Keyspace"

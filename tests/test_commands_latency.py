@@ -136,6 +136,9 @@ class LatencyTests(SynchronousTestCase):
             ("LATENCY HISTOGRAM foo", b"*0\r\n"),
         ):
             self.assertEqual(self.server.run(line), reply)
+        self.server.run("CONFIG SET latency-tracking no")
+        self.assertEqual(self.server.run("LATENCY HISTOGRAM"), b"*0\r\n")
+        self.server.run("CONFIG SET latency-tracking yes")
         self.server.client.session.state.resp = 3
         self.assertEqual(
             self.server.run("LATENCY HISTOGRAM client"),

@@ -57,6 +57,18 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual(lines[-2:], [b"+HELP", b"+    Prints this help."])
 
 
+class MistakeTests(SynchronousTestCase):
+    """A command that raises."""
+
+    def test_counted(self) -> None:
+        """A mistake of ours is counted, and passed on to who closes the connection."""
+        server = Server()
+        del server.client.session.state
+        with self.assertRaises(AttributeError):
+            server.run("CLIENT INFO")
+        self.assertEqual(server.state.counters.internal_errors, 1)
+
+
 class CountTests(SynchronousTestCase):
     """What INFO shows of them."""
 

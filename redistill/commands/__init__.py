@@ -63,10 +63,15 @@ class ControlPlane:
     def run(self, client: Client, argv: list[bytes]) -> Reply:
         """Answer one command: RESP in the version of the client's session, b"" where there is no answer.
 
-        A Deferred fires with the same, or is cancelled when the client has gone.
+        A Deferred fires with the same, or is cancelled when the client has gone. What a command raises is a mistake of
+        ours; it is counted and passed on.
         """
         started = self.state.ticks()
-        reply = self._find(client, argv)(client, argv)
+        try:
+            reply = self._find(client, argv)(client, argv)
+        except Exception:
+            self.state.counters.internal_errors += 1
+            raise
         if isinstance(reply, Deferred):
             return reply.addCallback(self._done, client, argv, started)
         return self._done(reply, client, argv, started)

@@ -1,12 +1,13 @@
-"""CLIENT: the connections, what is known of them, and their modes."""
+"""CLIENT: a connection's name and modes, and what it may do to the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from redistill import resp
-from redistill.commands.arguments import integer, printable, text
+from redistill.commands.arguments import integer, printable
 from redistill.commands.auth import BAD_NAME
+from redistill.commands.clients import SYNTAX, describe, kill, list_clients
 from redistill.commands.interfaces import Client, Command
 from redistill.commands.state import ServerState
 
@@ -65,12 +66,6 @@ NO-TOUCH (ON|OFF)
 HELP
     Prints this help.""".splitlines()
 
-SYNTAX = resp.error("ERR syntax error")
-CLIENT_BYTES = 2048
-"""About what one connection costs besides its buffers."""
-
-Test = Callable[[Client], bool]
-
 
 def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
@@ -91,163 +86,6 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         "client|getredir": lambda client, argv: resp.integer(-1),
         "client|help": lambda client, argv: resp.lines(HELP),
     }
-
-
-def flags(client: Client) -> str:
-    """The flags of CLIENT LIST."""
-    state = client.session.state
-    letters = (
-        ("x", state.in_multi),
-        ("c", state.close_after_reply),
-        ("U", client.peer.startswith("/")),
-        ("e", state.no_evict),
-        ("T", state.no_touch),
-    )
-    return "".join(letter for letter, is_set in letters if is_set) or "N"
-
-
-def memory_of(client: Client) -> int:
-    """Bytes that a connection holds, about."""
-    state = client.session.state
-    return CLIENT_BYTES + state.query_cap + state.output_cap + state.multi_bytes
-
-
-def describe(server: ServerState, clients: Iterable[Client]) -> str:
-    """A line a client, with the fields of Redis 7.2 in their order. A cap that the core does not know is 0."""
-    now = server.reactor.seconds()
-    lines = []
-    for client in clients:
-        state = client.session.state
-        fields = {
-            "id": client.client_id,
-            "addr": client.peer,
-            "laddr": client.local,
-            "fd": client.fd,
-            "name": client.name.decode("ascii"),
-            "age": int(now - client.connected_at),
-            "idle": int(now - client.last_active),
-            "flags": flags(client),
-            "db": state.db,
-            "sub": 0,
-            "psub": 0,
-            "ssub": 0,
-            "multi": state.multi_queued if state.in_multi else -1,
-            "qbuf": state.query_bytes,
-            "qbuf-free": state.query_cap - state.query_bytes,
-            "argv-mem": 0,
-            "multi-mem": state.multi_bytes,
-            "rbs": state.output_cap,
-            "rbp": state.output_bytes,
-            "obl": state.output_bytes,
-            "oll": 0,
-            "omem": 0,
-            "tot-mem": memory_of(client),
-            "events": "r",
-            "cmd": client.session.last_command or "NULL",
-            "user": client.user,
-            "redir": -1,
-            "resp": state.resp,
-            "lib-name": client.lib_name.decode("ascii"),
-            "lib-ver": client.lib_ver.decode("ascii"),
-        }
-        lines.append(" ".join(f"{name}={value}" for name, value in fields.items()) + "\n")
-    return "".join(lines)
-
-
-def type_test(word: bytes) -> Test | None:
-    """Whether a client is of the type `word`; None: there is no such type. All are normal ones, so far."""
-    kind = word.lower()
-    if kind not in (b"normal", b"master", b"replica", b"slave", b"pubsub"):
-        return None
-    return lambda client: kind == b"normal"
-
-
-def unknown_type(word: bytes) -> bytes:
-    """The refusal of a type that there is not."""
-    return resp.error(f"ERR Unknown client type '{resp.shown(word)}'")
-
-
-def list_clients(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
-    """CLIENT LIST [TYPE type | ID id [id ...]]"""
-    chosen: list[Client] = list(server.clients.values())
-    option = argv[2].lower() if len(argv) > 2 else b""
-    if option == b"type" and len(argv) == 4:
-        test = type_test(argv[3])
-        if test is None:
-            return unknown_type(argv[3])
-        chosen = [one for one in chosen if test(one)]
-    elif option == b"id" and len(argv) > 3:
-        ids = [integer(word) for word in argv[3:]]
-        if None in ids:
-            return resp.error("ERR Invalid client ID")
-        chosen = [server.clients[number] for number in ids if number is not None and number in server.clients]
-    elif option:
-        return SYNTAX
-    return resp.verbatim(describe(server, chosen), client.session.state.resp)
-
-
-def kill(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
-    """CLIENT KILL ip:port | CLIENT KILL [ID n] [TYPE t] [ADDR a] [LADDR a] [USER u] [SKIPME y] [MAXAGE s] ..."""
-    if len(argv) == 3:
-        found = [one for one in server.clients.values() if one.peer == text(argv[2])]
-        return kill_all(client, found, lambda count: resp.OK if count else resp.error("ERR No such client"))
-    if len(argv) % 2:
-        return SYNTAX
-    tests: dict[bytes, Test] = {}
-    skip_me = True
-    for i in range(2, len(argv), 2):
-        option, value = argv[i].lower(), argv[i + 1]
-        if option == b"skipme" and value.lower() in (b"yes", b"no"):
-            skip_me = value.lower() == b"yes"
-            continue
-        test = kill_test(server, option, value)
-        if isinstance(test, bytes):
-            return test
-        tests[option] = test  # of the same option twice, the last counts, as in Redis
-    found = [
-        one
-        for one in server.clients.values()
-        if all(test(one) for test in tests.values()) and not (skip_me and one is client)
-    ]
-    return kill_all(client, found, resp.integer)
-
-
-def kill_test(server: ServerState, option: bytes, value: bytes) -> Test | bytes:
-    """What one filter of CLIENT KILL demands, or the error that it is answered with."""
-    address = text(value)
-    if option == b"id":
-        number = integer(value)
-        if number is None or number < 1:
-            return resp.error("ERR client-id should be greater than 0")
-        return lambda one: one.client_id == number
-    if option == b"type":
-        return type_test(value) or unknown_type(value)
-    if option == b"addr":
-        return lambda one: one.peer == address
-    if option == b"laddr":
-        return lambda one: one.local == address
-    if option == b"user":
-        if value != b"default":
-            return resp.error(f"ERR No such user '{resp.shown(value)}'")
-        return lambda one: one.session.state.authenticated and one.user == "default"
-    if option == b"maxage":
-        age = integer(value)
-        if age is None:
-            return resp.error("ERR maxage is not an integer or out of range")
-        if age < 1:
-            return resp.error("ERR maxage should be greater than 0")
-        return lambda one: server.reactor.seconds() - one.connected_at >= age
-    return SYNTAX
-
-
-def kill_all(client: Client, found: list[Client], reply: Callable[[int], bytes]) -> bytes:
-    """Close the connections `found`; the one that asks only after its answer."""
-    for one in found:
-        if one is client:
-            client.session.state.close_after_reply = True
-        else:
-            one.kill()
-    return reply(len(found))
 
 
 def get_name(client: Client, argv: list[bytes]) -> bytes:

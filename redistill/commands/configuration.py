@@ -118,25 +118,16 @@ def set_(server: ServerState, argv: list[bytes]) -> bytes:
     if len(argv) % 2:
         return resp.error("ERR syntax error")
     pairs = list(zip(argv[2::2], argv[3::2], strict=True))
+    if refusal := misnamed([word for word, raw in pairs]):
+        return refusal
     changes: dict[str, Value] = {}
-    seen: set[str] = set()
     for word, raw in pairs:
-        name = text(word.lower())
-        if name not in SETTABLE and name not in FIXED:
-            return resp.error(f"ERR Unknown option or number of arguments for CONFIG SET - '{resp.shown(word)}'")
-        if name in seen:
-            return failed(word, "duplicate parameter")
-        seen.add(name)
-        value = text(raw)
+        name, value = text(word.lower()), text(raw)
         if name in FIXED:
-            if name in IMMUTABLE:
-                return failed(word, "can't set immutable config")
-            if value.lower() != FIXED[name]:
-                return failed(word, f"only '{FIXED[name]}' is supported")
+            if refusal := unmoved(word, FIXED[name], value.lower()):
+                return refusal
             continue
         row = SETTABLE[name]
-        if not row.reloadable:
-            return failed(word, "can't set immutable config")
         try:
             changes[row.name] = parse(row, value, machine_memory)
         except BadValue as problem:
@@ -150,6 +141,32 @@ def set_(server: ServerState, argv: list[bytes]) -> bytes:
         return failed(b"maxmemory", str(problem))
     server.config = config
     return resp.OK
+
+
+def misnamed(words: list[bytes]) -> bytes | None:
+    """The refusal of directives that there are not, that cannot be changed, or that come twice. Redis looks at all of
+    them before it looks at a value."""
+    seen = set()
+    for word in words:
+        name = text(word.lower())
+        if name not in SETTABLE and name not in FIXED:
+            return resp.error(f"ERR Unknown option or number of arguments for CONFIG SET - '{resp.shown(word)}'")
+        if name in IMMUTABLE or (name in SETTABLE and not SETTABLE[name].reloadable):
+            return failed(word, "can't set immutable config")
+        if name in seen:
+            return failed(word, "duplicate parameter")
+        seen.add(name)
+    return None
+
+
+def unmoved(word: bytes, only: str, value: str) -> bytes | None:
+    """The refusal of a value other than the only one that the directive `word` has here."""
+    if value == only:
+        return None
+    switch = ("yes", "no")
+    if only in switch and value not in switch:
+        return failed(word, "argument must be 'yes' or 'no'")
+    return failed(word, f"only '{only}' is supported")
 
 
 def write(server: ServerState) -> bytes:

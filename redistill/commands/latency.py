@@ -124,7 +124,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         version = client.session.state.resp
         pairs = [
             (resp.bulk(count.name), cumulative(count, version))
-            for count in server.store.command_counts()
+            for count in (server.store.command_counts() if server.config.performance.latency_tracking else ())
             if count.calls and (not wanted or count.name in wanted or count.name.partition("|")[0] in wanted)
         ]
         return resp.mapping(pairs, version)

@@ -8,8 +8,9 @@ from twisted.logger import Logger
 
 from redistill import __version__, resp
 from redistill.commands.arguments import integer
-from redistill.commands.info import human, snapshot
+from redistill.commands.info import snapshot
 from redistill.commands.interfaces import Client, Command
+from redistill.commands.sections import human
 from redistill.commands.state import REDIS_VERSION, ServerState
 
 log = Logger()

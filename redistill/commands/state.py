@@ -14,7 +14,7 @@ from redistill.commands.latency import LatencyMonitor
 from redistill.commands.slowlog import SlowLog
 from redistill.commands.unknown import UnknownCommands
 from redistill.config import Config
-from redistill.stats import DaemonCounters, Rates
+from redistill.stats import DaemonCounters, Rates, total_memory
 
 REDIS_VERSION = "7.2.4"
 """What clients and their test suites branch on."""
@@ -51,6 +51,8 @@ class ServerState:
     """As of the reactor's clock."""
     loaded: Config = field(init=False)
     """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
+    total_memory: int = field(default_factory=total_memory)
+    """Of the machine, bytes."""
     startup_memory: int = 0
     """What the empty store took."""
     pause_mode: int = 0
