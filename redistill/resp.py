@@ -25,7 +25,7 @@ def error(text: str) -> bytes:
     return b"-%s\r\n" % text.translate(_CONTROL).encode("utf-8", "surrogateescape")
 
 
-def shown(data: bytes, limit: int = 128) -> str:
+def shown(data: bytes, limit: int = 4096) -> str:
     """A client's bytes as an error text may quote them: up to the first NUL, at most `limit` bytes. `error` and `bulk`
     turn the text into the same bytes again, whatever they are."""
     return data.split(b"\0", 1)[0][:limit].decode("utf-8", "surrogateescape")

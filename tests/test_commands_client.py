@@ -91,7 +91,13 @@ class DescriptionTests(SynchronousTestCase):
 
     def test_list_mistakes(self) -> None:
         """An option that is unknown or lacks its value is a syntax error; types and ids are judged."""
-        for line in ("CLIENT LIST foo", "CLIENT LIST TYPE", "CLIENT LIST ID", "CLIENT LIST TYPE normal ID 7"):
+        for line in (
+            "CLIENT LIST foo",
+            "CLIENT LIST ",
+            "CLIENT LIST TYPE",
+            "CLIENT LIST ID",
+            "CLIENT LIST TYPE normal ID 7",
+        ):
             self.assertEqual(self.server.run(line), SYNTAX)
         self.assertEqual(self.server.run("CLIENT LIST TYPE x\n"), b"-ERR Unknown client type 'x '\r\n")
         for line in ("CLIENT LIST ID x", "CLIENT LIST ID 7 x", "CLIENT LIST ID 7 TYPE normal"):
@@ -154,6 +160,7 @@ class KillTests(SynchronousTestCase):
             ("CLIENT KILL ID 8 SKIPME", SYNTAX),
             ("CLIENT KILL ID 8 SKIPME maybe", SYNTAX),
             ("CLIENT KILL ID 8 foo bar", SYNTAX),
+            ("CLIENT KILL ID 8 TYPE foo SKIPME", b"-ERR Unknown client type 'foo'\r\n"),
             ("CLIENT KILL ID 0", b"-ERR client-id should be greater than 0\r\n"),
             ("CLIENT KILL ID x", b"-ERR client-id should be greater than 0\r\n"),
             ("CLIENT KILL ID 8 TYPE foo", b"-ERR Unknown client type 'foo'\r\n"),

@@ -15,7 +15,7 @@ from redistill.command_table import CommandTable
 from redistill.commands import auth, client, command, configuration, debug, info, latency, server, slowlog
 from redistill.commands.interfaces import Client, Command, Reply, SlowEntry, Store
 from redistill.commands.state import ServerState
-from redistill.commands.unknown import refusal
+from redistill.commands.unknown import MAX_SHOWN, refusal
 from redistill.config import Config
 
 Listener = Callable[[Config], None]
@@ -157,4 +157,6 @@ def _unknown_command(client: Client, argv: list[bytes]) -> bytes:
 
 
 def _unknown_subcommand(client: Client, argv: list[bytes]) -> bytes:
-    return resp.error(f"ERR unknown subcommand '{resp.shown(argv[1])}'. Try {resp.shown(argv[0]).upper()} HELP.")
+    return resp.error(
+        f"ERR unknown subcommand '{resp.shown(argv[1], MAX_SHOWN)}'. Try {resp.shown(argv[0]).upper()} HELP."
+    )

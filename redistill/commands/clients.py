@@ -104,7 +104,7 @@ def list_clients(server: ServerState, client: Client, argv: list[bytes]) -> byte
         if None in ids:
             return resp.error("ERR Invalid client ID")
         chosen = [server.clients[number] for number in ids if number is not None and number in server.clients]
-    elif option:
+    elif len(argv) > 2:
         return SYNTAX
     return resp.verbatim(describe(server, chosen), client.session.state.resp)
 
@@ -114,11 +114,11 @@ def kill(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     if len(argv) == 3:
         found = [one for one in server.clients.values() if one.peer == text(argv[2])]
         return kill_all(client, found, lambda count: resp.OK if count else resp.error("ERR No such client"))
-    if len(argv) % 2:
-        return SYNTAX
     tests: dict[bytes, Test] = {}
     skip_me = True
     for i in range(2, len(argv), 2):
+        if i + 1 == len(argv):  # said only when the options before are right, as in Redis
+            return SYNTAX
         option, value = argv[i].lower(), argv[i + 1]
         if option == b"skipme" and value.lower() in (b"yes", b"no"):
             skip_me = value.lower() == b"yes"

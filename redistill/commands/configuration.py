@@ -90,22 +90,22 @@ def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     A word without glob characters is answered under the name as the client wrote it, as Redis does.
     """
     found: dict[bytes, str] = {}
-    patterns = []
+    names: set[str] = set()
     for word in argv[2:]:
-        name = text(word.lower())
-        if name in SETTABLE:
-            found[word] = shown(server, SETTABLE[name])
-        elif name in FIXED:
-            found[word] = FIXED[name]
-        elif any(byte in b"*?[" for byte in word):
-            patterns.append(word)
-    if patterns:
-        for name, value in {**FIXED, **{name: shown(server, row) for name, row in SETTABLE.items()}}.items():
-            raw = name.encode()
-            if raw not in found and any(matches(pattern, raw) for pattern in patterns):
-                found[raw] = value
+        for name, shown_as in asked(word):
+            if name not in names:
+                names.add(name)
+                found[shown_as] = shown(server, SETTABLE[name]) if name in SETTABLE else FIXED[name]
     pairs = [(resp.bulk(name), resp.bulk(found[name])) for name in sorted(found)]
     return resp.mapping(pairs, client.session.state.resp)
+
+
+def asked(word: bytes) -> list[tuple[str, bytes]]:
+    """The directives that a word of CONFIG GET means, and the names they are answered under."""
+    if any(byte in b"*?[" for byte in word):
+        return [(name, name.encode()) for name in {**FIXED, **SETTABLE} if matches(word, name.encode())]
+    name = text(word.lower())
+    return [(name, word)] if name in SETTABLE or name in FIXED else []
 
 
 def failed(name: bytes, reason: str) -> bytes:

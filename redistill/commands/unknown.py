@@ -14,6 +14,8 @@ MAX_LIBRARIES = 32
 """Client libraries counted for one name; all further ones count as `OTHER`."""
 MAX_LENGTH = 64
 """Bytes of a name that are kept."""
+MAX_SHOWN = 128
+"""Bytes of the name, and of all arguments together, in the refusal."""
 OTHER = "(other)"
 NO_LIBRARY = "(none)"
 
@@ -59,8 +61,8 @@ def refusal(argv: list[bytes]) -> bytes:
     """Redis's reply to a command that it does not know, with the first of its arguments."""
     quoted = ""
     for argument in argv[1:]:
-        room = 128 - len(quoted.encode("utf-8", "surrogateescape"))
+        room = MAX_SHOWN - len(quoted.encode("utf-8", "surrogateescape"))
         if room <= 0:
             break
         quoted += f"'{resp.shown(argument, room)}' "
-    return resp.error(f"ERR unknown command '{resp.shown(argv[0])}', with args beginning with: {quoted}")
+    return resp.error(f"ERR unknown command '{resp.shown(argv[0], MAX_SHOWN)}', with args beginning with: {quoted}")
