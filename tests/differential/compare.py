@@ -39,9 +39,9 @@ def same_kind(theirs: Reply, ours: Reply) -> bool:
 
 def same_names(theirs: Reply, ours: Reply) -> bool:
     """Maps (flat arrays in RESP2) with the same names, whatever the values."""
-    if theirs.kind not in "%*":
+    if theirs.kind not in "%*" or theirs.kind != ours.kind:
         return theirs == ours
-    return theirs.kind == ours.kind and set(as_pairs(theirs)) == set(as_pairs(ours))
+    return sorted(as_pairs(theirs)) == sorted(as_pairs(ours))
 
 
 def _members(reply: Reply) -> list[bytes]:
@@ -147,7 +147,7 @@ class Transcript:
             if len(theirs.value) == len(ours.value) == len(queued):
                 inner = (self._one(q, t, o) for q, t, o in zip(queued, theirs.value, ours.value, strict=True))
                 return "; ".join(filter(None, inner))
-        if name in (b"exec", b"discard", b"reset", b"multi"):
+        if name in (b"exec", b"discard", b"reset"):
             self._queued = []
         return self._one(argv, theirs, ours)
 

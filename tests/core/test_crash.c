@@ -1,0 +1,474 @@
+/* Two processes on one arena, one of which is killed with SIGKILL again and again at random points of a write load.
+ *
+ * The invariant: whatever the dead process was doing, each value that can still be read is one that somebody wrote,
+ * whole; nobody waits for the dead process; rd_check() finds every structure intact; and at most one shard was lost.
+ *
+ * A value tells by itself whether it is whole: its first byte is a version, which with its key decides every other byte
+ * and what lengths it may have. The load writes such values in every way there is, in an arena that is always full, so
+ * that evictions, moved blocks and regions taken from other shards are among the points of death. Meanwhile the
+ * surviving process reads and writes, too, so the locks are fought for.
+ *
+ * RD_CRASH_KILLS sets the number of kills, RD_CRASH_SEED repeats the choices (but for the times of death). */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "lock.h"
+#include "store.h"
+#include "value.h"
+
+#define SHARDS 8u
+#define KEYS 3000u /* ids; two with the same id / 2 may hold each other's values */
+#define DBS 2u
+#define LONGEST (100u * 1024)
+#define MEMORY (6u << 20)
+#define HANG_SECONDS 30u
+#define MAX_DEATH_US 1500u
+
+static uint64_t mix(uint64_t x) {
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+  return x ^ x >> 31;
+}
+
+static uint64_t dice_state;
+static uint64_t dice(uint64_t sides) { return mix(dice_state += 0x9e3779b97f4a7c15ull) % sides; }
+
+/* What a process says before it gives up: seen by the other, who prints it. */
+static struct shared {
+  _Atomic uint64_t writes; /* of all writers */
+  char complaint[256];
+} * shared;
+
+static uint64_t now_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* ---- keys and values that verify themselves ---- */
+
+struct name {
+  uint8_t data[6000];
+  uint32_t len;
+};
+
+/* Most keys are short; some have a length of their own in an item, some are chunked like a value. */
+static void name_of(struct name *n, uint32_t id) {
+  n->len = 8 + id % 40;
+  if (id % 50 == 7) n->len = 300;
+  if (id % 200 == 9) n->len = 5000;
+  for (uint32_t i = 4; i < n->len; i++) n->data[i] = (uint8_t)mix(id + i);
+  memcpy(n->data, &id, 4);
+}
+
+static bool length_is_right(uint32_t id, uint8_t version, uint64_t len) {
+  return len > 0 && (len < 8 || len % 7 == (id / 2 + version) % 7);
+}
+
+static uint64_t right_length(uint32_t id, uint8_t version, uint64_t len) {
+  while (!length_is_right(id, version, len)) len++;
+  return len;
+}
+
+static uint64_t word_of(uint32_t id, uint8_t version, uint64_t place) {
+  return mix(((uint64_t)(id / 2) << 8 | version) * 0x9e3779b97f4a7c15ull + place);
+}
+
+/* Bytes [off, off + len) of the value of this version. */
+static void value_bytes(uint8_t *dst, uint32_t id, uint8_t version, uint64_t off, uint64_t len) {
+  for (uint64_t i = 0; i < len;) {
+    uint64_t at = off + i, word = word_of(id, version, at / 8), in = at % 8;
+    uint64_t n = 8 - in < len - i ? 8 - in : len - i;
+    memcpy(dst + i, (uint8_t *)&word + in, n);
+    i += n;
+  }
+  if (off == 0 && len > 0) dst[0] = version;
+}
+
+static uint64_t random_length(void) {
+  uint64_t bits = dice(17);
+  return 1 + dice(bits == 16 ? LONGEST - 8 : 2ull << bits);
+}
+
+/* Describe what is wrong with a value, or say nothing. */
+static bool whole(rd_store *st, uint32_t id, const rd_item *it, char *complaint, size_t room) {
+  static uint8_t wanted[LONGEST + 16];
+  uint64_t len = rd_item_len(it);
+  uint8_t version = 0;
+  if (len > 0) rd_item_read(st, it, 0, &version, 1);
+  if (len > LONGEST + 8 || !length_is_right(id, version, len)) {
+    snprintf(complaint, room, "key %u: version %u has %llu bytes", id, version, (unsigned long long)len);
+    return false;
+  }
+  int64_t expiry = rd_item_expiry(it);
+  if (expiry != RD_NO_EXPIRY && expiry % 8 != id / 2 % 8) {
+    snprintf(complaint, room, "key %u: an expiry that nobody set, %lld", id, (long long)expiry);
+    return false;
+  }
+  value_bytes(wanted, id, version, 0, len);
+  for (uint64_t off = 0; off < len;) {
+    rd_bytes piece = rd_item_piece(st, it, off);
+    if (memcmp(piece.data, wanted + off, piece.len) != 0) {
+      snprintf(complaint, room, "key %u: %llu bytes of version %u are torn in the piece at %llu", id,
+               (unsigned long long)len, version, (unsigned long long)off);
+      return false;
+    }
+    off += piece.len;
+  }
+  return true;
+}
+
+static int64_t random_expiry(const rd_store *st, uint32_t id) {
+  int64_t when = (int64_t)st->now_ms + (int64_t)(dice(2) == 0 ? dice(40) : dice(100000));
+  return when - when % 8 + id / 2 % 8;
+}
+
+/* ---- the load ---- */
+
+static uint8_t bytes[LONGEST + 16];
+
+static void set(rd_store *st, const rd_key *key, uint32_t id) {
+  uint8_t version = (uint8_t)dice(256);
+  uint64_t len = right_length(id, version, random_length()), cut = dice(len + 1);
+  value_bytes(bytes, id, version, 0, len);
+  rd_bytes parts[2] = {{bytes, cut}, {bytes + cut, len - cut}};
+  uint64_t kind = dice(4);
+  int64_t expiry = kind == 0 ? RD_KEEP_EXPIRY : kind == 1 ? random_expiry(st, id) : RD_NO_EXPIRY;
+  rd_set_parts(st, key, parts, 2, expiry, RD_ENC_AUTO);
+}
+
+/* As APPEND: the bytes that follow, in the version that is there. */
+static void append(rd_store *st, const rd_key *key, uint32_t id) {
+  rd_item *it = rd_find_write(st, key);
+  rd_call call = {.store = st};
+  uint64_t had = it ? rd_item_len(it) : 0;
+  uint8_t version = (uint8_t)dice(256);
+  if (it) rd_item_read(st, it, 0, &version, 1);
+  uint64_t len = right_length(id, version, had + random_length() / 4);
+  if (len > LONGEST || rd_grow(&call, key, &it, len) != RD_OK) return;
+  value_bytes(bytes, id, version, had, len - had);
+  rd_write(st, key, it, had, bytes, len - had);
+}
+
+/* As SETRANGE over all of the value, longer or shorter than it was. */
+static void overwrite(rd_store *st, const rd_key *key, uint32_t id) {
+  rd_item *it = rd_find_write(st, key);
+  if (it == NULL) return;
+  uint8_t version = (uint8_t)dice(256);
+  uint64_t len = right_length(id, version, dice(2) == 0 ? rd_item_len(it) : random_length());
+  if (len > LONGEST || rd_resize(st, key, &it, len, RD_ENC_RAW) != RD_OK) return;
+  value_bytes(bytes, id, version, 0, len);
+  uint64_t cut = dice(len);
+  rd_write(st, key, it, cut, bytes + cut, len - cut);
+  rd_write(st, key, it, 0, bytes, cut);
+}
+
+static void cut_off(rd_store *st, const rd_key *key, uint32_t id) {
+  rd_item *it = rd_find_write(st, key);
+  if (it == NULL) return;
+  uint8_t version;
+  rd_item_read(st, it, 0, &version, 1);
+  uint64_t len = right_length(id, version, 1 + dice(rd_item_len(it)));
+  if (len < rd_item_len(it)) rd_resize(st, key, &it, len, RD_ENC_RAW);
+}
+
+static void expire(rd_store *st, const rd_key *key, uint32_t id) {
+  rd_item *it = rd_find_write(st, key);
+  if (it != NULL) rd_set_expiry(st, key, &it, dice(4) == 0 ? RD_NO_EXPIRY : random_expiry(st, id));
+}
+
+static void copy(rd_store *st, const rd_key *key, uint32_t id) {
+  static struct name other;
+  name_of(&other, id ^ 1);
+  rd_key to = rd_key_of(st, (rd_bytes){other.data, other.len}, (unsigned)dice(DBS));
+  rd_unlock_all(st);
+  rd_key both[2] = {*key, to};
+  rd_lock_keys(st, both, 2);
+  rd_copy(st, key, &to);
+}
+
+/* What is rare and touches everything. */
+static void upheaval(rd_store *st) {
+  switch (dice(6)) {
+    case 0:
+      rd_flush_db(st, (unsigned)dice(DBS));
+      break;
+    case 1:
+      rd_swap_db(st, 0, 1);
+      break;
+    case 2:
+      if (dice(4) == 0) rd_flush_all(st);
+      break;
+    case 3:
+      rd_lock_all(st);
+      rd_unlock_all(st);
+      break;
+    default:
+      rd_set_max_memory(st, MEMORY - dice(MEMORY / 4));
+      rd_shrink_step(st, 4);
+      break;
+  }
+  rd_unlock_all(st);
+}
+
+/* One random command. false, with a complaint: a value was not whole. */
+static bool act(rd_store *st, unsigned reads_of_16) {
+  static struct name n;
+  st->now_ms = now_us() / 1000;
+  uint32_t id = (uint32_t)(dice(4) == 0 ? dice(KEYS) : dice(KEYS / 8) * 8 % KEYS);
+  name_of(&n, id);
+  rd_key key = rd_key_of(st, (rd_bytes){n.data, n.len}, dice(5) == 0 ? 1 : 0);
+  rd_lock_keys(st, &key, 1);
+  bool good = true;
+  if (dice(16) < reads_of_16) {
+    const rd_item *it = rd_find_read(st, &key);
+    good = it == NULL || whole(st, id, it, shared->complaint, sizeof shared->complaint);
+  } else {
+    switch (dice(20)) {
+      case 0:
+      case 1:
+        rd_delete(st, &key);
+        break;
+      case 2:
+      case 3:
+      case 4:
+        append(st, &key, id);
+        break;
+      case 5:
+      case 6:
+      case 7:
+        overwrite(st, &key, id);
+        break;
+      case 8:
+        cut_off(st, &key, id);
+        break;
+      case 9:
+      case 10:
+        expire(st, &key, id);
+        break;
+      case 11:
+        copy(st, &key, id);
+        break;
+      case 12:
+        rd_unlock_all(st);
+        rd_sweep(st, 0, SHARDS, 20000);
+        break;
+      case 13:
+        if (dice(100) == 0) {
+          rd_unlock_all(st);
+          upheaval(st);
+        }
+        break;
+      default:
+        set(st, &key, id);
+        break;
+    }
+    atomic_fetch_add_explicit(&shared->writes, 1, memory_order_relaxed);
+  }
+  rd_unlock_all(st);
+  return good;
+}
+
+/* ---- the process that is killed ---- */
+
+static uint64_t ticks(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The kernel kills this process in so many microseconds, wherever it is then. */
+static void die_in(uint64_t us) {
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+  struct itimerspec when = {.it_value = {.tv_sec = 0, .tv_nsec = (long)us * 1000}};
+  timer_t timer;
+  if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 || timer_settime(timer, 0, &when, NULL) != 0) _exit(4);
+}
+
+static void be_killed(int fd) {
+  static rd_store st;
+  bool early = dice(16) == 0; /* while it attaches */
+  uint64_t us = 1 + dice(MAX_DEATH_US);
+  if (early) die_in(1 + dice(100));
+  if (rd_attach(&st, fd, shared->complaint, sizeof shared->complaint) != 0) _exit(2);
+  if (rd_worker_join(&st) < 0) {
+    snprintf(shared->complaint, sizeof shared->complaint, "no worker slot is free");
+    _exit(2);
+  }
+  st.clock = ticks;
+  st.rng = dice_state | 1;
+  if (!early) die_in(us);
+  while (act(&st, 1)) continue;
+  _exit(3);
+}
+
+/* ---- the process that lives on ---- */
+
+struct tally {
+  uint64_t values, present, kills, lost;
+};
+
+struct walk {
+  uint64_t seen;
+  char complaint[200];
+};
+
+static void visit(void *arg, rd_store *st, const rd_item *it) {
+  struct walk *w = arg;
+  static struct name has, wanted;
+  uint32_t id = UINT32_MAX;
+  if (rd_item_key_len(it) >= 4 && rd_item_key_len(it) <= sizeof has.data) {
+    rd_item_key(st, it, has.data);
+    memcpy(&id, has.data, 4);
+  }
+  w->seen++;
+  if (id < KEYS) name_of(&wanted, id);
+  if (id >= KEYS || wanted.len != rd_item_key_len(it) || memcmp(wanted.data, has.data, wanted.len) != 0) {
+    snprintf(w->complaint, sizeof w->complaint, "a key that nobody wrote, of %u bytes", rd_item_key_len(it));
+  } else {
+    whole(st, id, it, w->complaint, sizeof w->complaint);
+  }
+}
+
+/* All that must hold when no other process is there; what locks a dead one left are taken on the way. */
+static bool all_is_well(rd_store *st, struct tally *t) {
+  static struct name n;
+  char complaint[300] = "";
+  for (uint32_t id = 0; id < KEYS * DBS; id++) {
+    name_of(&n, id / DBS);
+    rd_key key = rd_key_of(st, (rd_bytes){n.data, n.len}, id % DBS);
+    rd_lock_keys(st, &key, 1);
+    const rd_item *it = rd_find_quiet(st, &key, false);
+    bool good = it == NULL || whole(st, id / DBS, it, complaint, sizeof complaint);
+    t->values += it != NULL;
+    rd_unlock_all(st);
+    if (!good) CHECK_FAIL("%s", complaint);
+    if (!good) return false;
+  }
+  if (rd_check(st, complaint, sizeof complaint) != 0) {
+    CHECK_FAIL("rd_check: %s", complaint);
+    return false;
+  }
+  for (unsigned db = 0; db < DBS; db++) {
+    struct walk w = {0};
+    uint64_t cursor = 0, steps = 0;
+    do cursor = rd_scan(st, db, cursor, visit, &w);
+    while (cursor != 0 && ++steps < 1000000);
+    t->present += w.seen;
+    if (w.complaint[0] == 0 && cursor != 0) snprintf(w.complaint, sizeof w.complaint, "SCAN does not end");
+    if (w.complaint[0] == 0 && w.seen > rd_count(st, db))
+      snprintf(w.complaint, sizeof w.complaint, "SCAN found too many");
+    if (w.complaint[0] != 0) CHECK_FAIL("%s", w.complaint);
+    if (w.complaint[0] != 0) return false;
+  }
+  return true;
+}
+
+static void hang(int sig) {
+  (void)sig;
+  static const char text[] = "    a process waits for ever after a kill\n0 passed, 1 failed\n";
+  ssize_t ignored = write(1, text, sizeof text - 1);
+  (void)ignored;
+  _exit(1);
+}
+
+/* Start a writer, work beside it until it is dead, and look at what it left. */
+static bool kill_one(rd_store *st, int fd, struct tally *t, bool alone) {
+  char err[200];
+  uint64_t lost = rd_counter(st, RD_STAT_shards_lost);
+  fflush(stdout);
+  if (alone) rd_worker_leave(st), rd_detach(st);
+  dice_state += 77;
+  pid_t writer = fork();
+  if (writer == 0) be_killed(fd);
+  CHECK(writer > 0);
+  int status = 0;
+  bool good = writer > 0;
+  if (alone) {
+    waitpid(writer, &status, 0);
+    if (rd_attach(st, fd, err, sizeof err) != 0) {
+      CHECK_FAIL("the arena of a dead process cannot be attached: %s", err);
+      exit(check_end());
+    }
+    CHECK(rd_worker_join(st) >= 0);
+  } else {
+    pid_t ended = 0;
+    for (unsigned i = 0; good && ended == 0; i++) {
+      good = act(st, 12);
+      if (i % 8 == 7) ended = waitpid(writer, &status, WNOHANG);
+    }
+    if (ended == 0) {
+      kill(writer, SIGKILL);
+      waitpid(writer, &status, 0);
+    }
+  }
+  st->now_ms = now_us() / 1000;
+  if (good && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)) {
+    CHECK_FAIL("the writer ended by itself, status %#x", (unsigned)status);
+    good = false;
+  }
+  if (shared->complaint[0] != 0) CHECK_FAIL("%s", shared->complaint);
+  good = good && all_is_well(st, t);
+  uint64_t now_lost = rd_counter(st, RD_STAT_shards_lost);
+  if (now_lost > lost + 1) CHECK_FAIL("%llu shards were lost at once", (unsigned long long)(now_lost - lost));
+  t->lost += now_lost - lost;
+  t->kills++;
+  return good && now_lost <= lost + 1;
+}
+
+static void a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shard_less(void) {
+  const char *text = getenv("RD_CRASH_KILLS");
+  uint64_t kills = text ? strtoull(text, NULL, 10) : 1000;
+  text = getenv("RD_CRASH_SEED");
+  uint64_t seed = text ? strtoull(text, NULL, 10) : now_us();
+  dice_state = seed;
+  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int fd = memfd_create("crash", MFD_CLOEXEC);
+  static rd_store st;
+  static const rd_policy policies[] = {RD_ALLKEYS_LRU,    RD_ALLKEYS_S3FIFO, RD_NOEVICTION,   RD_ALLKEYS_LFU,
+                                       RD_ALLKEYS_RANDOM, RD_VOLATILE_TTL,   RD_VOLATILE_LRU, RD_VOLATILE_LFU};
+  rd_options options = {.max_memory = MEMORY, .num_shards = SHARDS, .policy = policies[0], .sample_size = 5};
+  options.seed[0] = mix(seed);
+  options.seed[1] = mix(seed + 1);
+  char err[200] = "";
+  CHECK(shared != MAP_FAILED && fd >= 0);
+  if (rd_create(&st, fd, &options, err, sizeof err) != 0 || rd_worker_join(&st) < 0) {
+    CHECK_FAIL("no arena: %s", err);
+    return;
+  }
+  st.clock = ticks;
+  signal(SIGALRM, hang);
+  struct tally t = {0};
+  unsigned policy = 0;
+  while (t.kills < kills) {
+    if (t.kills % 16 == 0) rd_set_policy(&st, policies[policy++ % (sizeof policies / sizeof *policies)], 5);
+    alarm(HANG_SECONDS);
+    if (!kill_one(&st, fd, &t, t.kills % 10 == 9)) {
+      printf("    kill %llu, policy %s, RD_CRASH_SEED=%llu\n", (unsigned long long)t.kills,
+             rd_policy_name(rd_get_policy(&st)), (unsigned long long)seed);
+      break;
+    }
+  }
+  alarm(0);
+  printf(
+      "    %llu kills, %llu shards lost; %llu writes, %llu values verified; %llu keys evicted, %llu regions emptied\n",
+      (unsigned long long)t.kills, (unsigned long long)t.lost, (unsigned long long)shared->writes,
+      (unsigned long long)t.values, (unsigned long long)rd_counter(&st, RD_STAT_evicted_keys),
+      (unsigned long long)rd_counter(&st, RD_STAT_evicted_regions));
+  CHECK(t.lost > 0 || kills < 100); /* else nobody died in the middle of anything, and nothing was tested */
+  rd_worker_leave(&st);
+  rd_detach(&st);
+  close(fd);
+}
+
+int main(void) {
+  RUN(a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shard_less);
+  return check_end();
+}

@@ -1,0 +1,307 @@
+"""The core's Python face."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.commands.interfaces import KeyDetails, SlowEntry
+from redistill.engine import PIECE, POLICIES, ArenaError, Status, Store, min_memory
+from redistill.settings import POLICIES as CONFIGURED
+from tests.arena import MIB, NOW_MS, arena_file, call, opened, session
+
+
+class StoreTests(SynchronousTestCase):
+    """Store"""
+
+    def test_policies_are_those_of_the_settings(self) -> None:
+        """The core knows the policies that the configuration offers, and no others."""
+        self.assertEqual(POLICIES, CONFIGURED)
+
+    def test_geometry(self) -> None:
+        """A store is what was asked for."""
+        store = opened(self, num_shards=8, policy="volatile-ttl")
+        self.assertEqual(
+            (store.num_shards, store.policy, store.max_memory, store.map_size >= 64 * MIB),
+            (8, "volatile-ttl", 16 * MIB, True),
+        )
+
+    def test_too_small(self) -> None:
+        """Less than the least memory makes no store; the error says so in words."""
+        store, least = Store(), min_memory(4)
+        with self.assertRaises(ArenaError) as raised:
+            store.create(
+                arena_file(self), max_memory=least // 2, map_size=least, num_shards=4, policy="noeviction", sample_size=5
+            )
+        self.assertTrue(str(raised.exception))
+
+    def test_attach_finds_what_was_stored(self) -> None:
+        """A second store on the same file has the keys, the limit and the policy of the first."""
+        fd = arena_file(self)
+        first, second = Store(), Store()
+        first.create(fd, max_memory=16 * MIB, map_size=16 * MIB, num_shards=4, policy="allkeys-lfu", sample_size=5)
+        self.addCleanup(first.close)
+        first.join()
+        call(session(first), "set", "key", "value")
+        second.attach(fd)
+        self.addCleanup(second.close)
+        second.join()
+        self.assertEqual(call(session(second), "get", "key"), b"$5\r\nvalue\r\n")
+        self.assertEqual((second.max_memory, second.policy), (16 * MIB, "allkeys-lfu"))
+
+    def test_attach_refuses_what_is_no_arena(self) -> None:
+        """A file that holds something else is refused, and left as it is."""
+        fd = arena_file(self)
+        os.write(fd, b"not an arena" * 10000)
+        with self.assertRaises(ArenaError):
+            Store().attach(fd)
+        self.assertEqual(os.pread(fd, 12, 0), b"not an arena")
+
+    def test_second_open_is_refused(self) -> None:
+        """A store that is open is not opened again."""
+        store = opened(self)
+        with self.assertRaises(ArenaError):
+            store.attach(arena_file(self))
+
+    def test_close_closes_the_sessions(self) -> None:
+        """After the store its sessions can do nothing, and nothing crashes; a second close does nothing."""
+        store = opened(self)
+        client = session(store)
+        store.close()
+        store.close()
+        client.close()
+        self.assertRaises(TypeError, client.feed, b"PING\r\n")
+
+    def test_memory_is_counted(self) -> None:
+        """Used memory grows with a value, by little more than its size, and shrinks when it is deleted."""
+        store = opened(self)
+        client = session(store)
+        before = store.used_memory
+        call(client, "set", "key", b"x" * MIB)
+        grown = store.used_memory - before
+        call(client, "del", "key")
+        self.assertTrue(MIB <= grown < MIB * 1.1, grown)
+        self.assertLess(store.used_memory - before, MIB // 10)
+
+    def test_max_memory_beyond_the_mapping(self) -> None:
+        """A limit that the mapping cannot hold is refused and changes nothing."""
+        store = opened(self)
+        self.assertRaises(ValueError, store.set_max_memory, store.map_size * 2)
+        self.assertEqual(store.max_memory, 16 * MIB)
+
+    def test_shrinking(self) -> None:
+        """A lower limit is reached in steps, keys go, and the store stays sound."""
+        store = opened(self)
+        client = session(store)
+        for number in range(1500):
+            call(client, "set", number, b"x" * 5000)
+        self.assertEqual(store.count(0), 1500)
+        store.set_max_memory(6 * MIB)
+        while not store.shrink(4):
+            pass
+        self.assertEqual((store.committed_memory <= 6 * MIB, store.check()), (True, (0, "")))
+        self.assertTrue(0 < store.count(0) < 1500)
+
+    def test_sweep(self) -> None:
+        """What has expired goes in the background, and the memory with it; what has not stays."""
+        store = opened(self)
+        client = session(store)
+        for number in range(1000):
+            call(client, "set", number, "v", "px", 1000 + number // 500 * 1000)
+        used = store.used_memory
+        store.frozen_ms += 1500
+        while not store.sweep(1_000_000):
+            pass
+        self.assertEqual((store.count(0), store.counter("expired_keys")), (500, 500))
+        self.assertLess(store.used_memory, used)
+
+    def test_sweep_that_is_switched_off(self) -> None:
+        """DEBUG SET-ACTIVE-EXPIRE 0 keeps expired keys in memory."""
+        store = opened(self)
+        call(session(store), "set", "key", "v", "px", 1)
+        store.active_expire = False
+        store.frozen_ms += 10
+        self.assertEqual((store.sweep(1_000_000), store.count(0)), (True, 1))
+
+    def test_databases(self) -> None:
+        """Keys are counted by database, with and without an expiry."""
+        store = opened(self)
+        client = session(store)
+        call(client, "set", "a", 1)
+        call(client, "select", 3)
+        call(client, "set", "b", 1)
+        call(client, "set", "c", 1, "px", 10000)
+        self.assertEqual(
+            [(store.count(db), store.count_volatile(db)) for db in (0, 1, 3)], [(1, 0), (0, 0), (2, 1)]
+        )
+        self.assertTrue(0 < store.average_ttl(3) <= 10000)
+
+    def test_details(self) -> None:
+        """A key is described, and not touched by it."""
+        store = opened(self)
+        call(session(store), "set", "key", "12345")
+        hits = store.counters()["keyspace_hits"]
+        found = store.details(0, b"key")
+        assert found is not None
+        self.assertEqual(found, KeyDetails(found.place, "int", 5, 0))
+        self.assertEqual((store.details(0, b"none"), store.details(1, b"key")), (None, None))
+        self.assertEqual(store.counters()["keyspace_hits"], hits)
+
+
+class CounterTests(SynchronousTestCase):
+    """What the core counts"""
+
+    def test_counters(self) -> None:
+        """Hits, misses and commands are counted by name, and reset."""
+        store = opened(self)
+        client = session(store)
+        call(client, "set", "key", "v")
+        call(client, "get", "key")
+        call(client, "get", "none")
+        counters = store.counters()
+        self.assertEqual(
+            {name: counters[name] for name in ("keyspace_hits", "keyspace_misses", "total_commands_processed")},
+            {"keyspace_hits": 1, "keyspace_misses": 1, "total_commands_processed": 3},
+        )
+        self.assertEqual(store.counter("keyspace_hits"), 1)
+        store.reset_stats()
+        self.assertEqual(set(store.counters().values()), {0})
+
+    def test_commands(self) -> None:
+        """Each command has its own counts, under its full name."""
+        store = opened(self)
+        client = session(store)
+        call(client, "set", "key", "v")
+        call(client, "get", "key")
+        call(client, "get")
+        call(client, "incr", "key")
+        call(client, "object", "encoding", "key")
+        counts = {count.name: (count.calls, count.rejected, count.failed) for count in store.command_counts()}
+        self.assertEqual(
+            counts, {"set": (1, 0, 0), "get": (1, 1, 0), "incr": (1, 0, 1), "object|encoding": (1, 0, 0)}
+        )
+
+    def test_errors(self) -> None:
+        """Errors are counted by their code, those of the control plane too."""
+        store = opened(self)
+        client = session(store)
+        call(client, "get")
+        call(client, "auth", "x")
+        client.answer(b"-WRONGPASS no\r\n")
+        client.resume()
+        self.assertEqual(store.error_counts(), {"ERR": 1, "WRONGPASS": 1})
+
+    def test_slow_commands(self) -> None:
+        """From the threshold on a command is reported with its arguments, cut; without a threshold none is."""
+        store = opened(self)
+        client, slow = session(store), list[SlowEntry]()
+        client.on_slow = slow.append
+        call(client, "get", "key")
+        store.set_slow_threshold(0)
+        call(client, "set", "key", b"x" * 200)
+        self.assertEqual(
+            [(entry.argv, entry.now_ms, entry.fast) for entry in slow],
+            [([b"set", b"key", b"x" * 128 + b"... (72 more bytes)"], NOW_MS, False)],
+        )
+        store.set_slow_threshold(None)
+        call(client, "get", "key")
+        self.assertEqual(len(slow), 1)
+
+
+class SessionTests(SynchronousTestCase):
+    """Session"""
+
+    def setUp(self) -> None:
+        self.store = opened(self)
+        self.client = session(self.store)
+
+    def test_status_of_a_pipeline(self) -> None:
+        """Commands of the core are answered at once; nothing is left to take after the output."""
+        status = self.client.feed(b"PING\r\nECHO x\r\n")
+        self.assertEqual(
+            (status, self.client.output(), self.client.output()), (Status.MORE, b"+PONG\r\n$1\r\nx\r\n", b"")
+        )
+
+    def test_control_command(self) -> None:
+        """A command of the control plane stops the session; its answer and the rest come after what was before."""
+        status = self.client.feed(b"PING\r\nCLIENT GETNAME\r\nPING\r\n")
+        self.assertEqual((status, self.client.argv()), (Status.CONTROL, [b"CLIENT", b"GETNAME"]))
+        self.client.answer(b"$1\r\nn\r\n")
+        self.assertEqual((self.client.resume(), self.client.last_command), (Status.MORE, "ping"))
+        self.assertEqual(self.client.output(), b"+PONG\r\n$1\r\nn\r\n+PONG\r\n")
+
+    def test_last_command(self) -> None:
+        """The last command has its full name; at first there is none."""
+        self.assertEqual(self.client.last_command, "")
+        call(self.client, "object", "encoding", "none")
+        self.assertEqual(self.client.last_command, "object|encoding")
+
+    def test_large_output_comes_in_pieces(self) -> None:
+        """More output than a piece is FULL; it is all there, and then the session goes on."""
+        call(self.client, "set", "key", b"x" * (3 * PIECE))
+        status = self.client.feed(b"GET key\r\nPI")
+        pieces = []
+        while piece := self.client.output():
+            pieces.append(piece)
+        self.assertEqual(
+            (status, b"".join(pieces)), (Status.FULL, b"$%d\r\n%s\r\n" % (3 * PIECE, b"x" * 3 * PIECE))
+        )
+        self.assertLessEqual(max(map(len, pieces)), PIECE)
+        self.assertEqual((self.client.resume(), self.client.feed(b"NG\r\n")), (Status.MORE, Status.MORE))
+        self.assertEqual(self.client.output(), b"+PONG\r\n")
+
+    def test_waiting(self) -> None:
+        """What waits to be taken is known, in whatever piece it is."""
+        call(self.client, "set", "key", b"x" * (2 * PIECE))
+        self.client.feed(b"GET key\r\n")
+        whole = self.client.waiting
+        taken = len(self.client.output())
+        self.assertEqual((whole, self.client.waiting), (2 * PIECE + 11, 2 * PIECE + 11 - taken))
+
+    def test_output_limit(self) -> None:
+        """A reply beyond the output limit ends the session; one of just that size does not."""
+        call(self.client, "set", "key", b"x" * 1000)
+        small = session(self.store, output_limit=1009)
+        self.assertEqual(small.feed(b"GET key\r\n"), Status.MORE)
+        smaller = session(self.store, output_limit=1008)
+        self.assertEqual(smaller.feed(b"GET key\r\n"), Status.CLOSE)
+
+    def test_protocol_error(self) -> None:
+        """A protocol error is answered, then the session wants to be closed and executes nothing more."""
+        status = self.client.feed(b"PING\r\n*1\r\n$x\r\nPING\r\n")
+        self.assertEqual(
+            (status, self.client.output()),
+            (Status.CLOSE, b"+PONG\r\n-ERR Protocol error: invalid bulk length\r\n"),
+        )
+        self.assertEqual((self.client.feed(b"PING\r\n"), self.client.output()), (Status.CLOSE, b""))
+
+    def test_pause(self) -> None:
+        """A pause holds commands until it ends."""
+        self.store.set_pause(2, NOW_MS + 1000)
+        self.assertEqual((self.client.feed(b"PING\r\n"), self.client.output()), (Status.PAUSED, b""))
+        self.store.frozen_ms = NOW_MS + 999
+        self.assertEqual(self.client.resume(), Status.PAUSED)
+        self.store.frozen_ms += 1
+        self.assertEqual((self.client.resume(), self.client.output()), (Status.MORE, b"+PONG\r\n"))
+
+    def test_state_is_read_and_written_in_place(self) -> None:
+        """What the control plane writes into the state holds for the next command."""
+        call(self.client, "select", 5)
+        self.assertEqual(self.client.state.db, 5)
+        self.client.state.resp = 3
+        self.assertEqual(call(self.client, "get", "none"), b"_\r\n")
+        self.client.reset()
+        self.assertEqual((self.client.state.db, self.client.state.resp), (0, 2))
+
+    def test_one_session_does_not_see_the_other_s_output(self) -> None:
+        """Output that was not taken stays with its session."""
+        other = session(self.store)
+        self.client.feed(b"ECHO mine\r\n")
+        other.feed(b"ECHO other\r\n")
+        self.assertEqual((self.client.output(), other.output()), (b"$4\r\nmine\r\n", b"$5\r\nother\r\n"))
+
+    def test_push(self) -> None:
+        """A push joins the output."""
+        self.client.push(b">1\r\n+x\r\n")
+        self.assertEqual(self.client.output(), b">1\r\n+x\r\n")
