@@ -15,6 +15,7 @@ from redistill.commands import ControlPlane
 from redistill.config import Config, ConfigError, load
 from redistill.engine import Session, Store
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
+from redistill.logs import Log, LogService
 from redistill.protocol import RespFactory, RespProtocol
 from redistill.service import ServerService, SignalService, StoreService
 from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
@@ -39,12 +40,16 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        return wire(reactor, load(options["config"], os.environ))
+        config = load(options["config"], os.environ)
+        output = Log(config.logging.level, config.logging.format)
+        daemon = LogService(output, options.parent or {})
+        wire(reactor, config, output).setServiceParent(daemon)  # type: ignore[no-untyped-call]
+        return daemon
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
 
 
-def wire(reactor: Any, config: Config) -> IService:
+def wire(reactor: Any, config: Config, output: Log) -> StoreService:
     """The wiring diagram. Raises StartError."""
     store = Store()
     clients: dict[int, RespProtocol] = {}
@@ -67,6 +72,7 @@ def wire(reactor: Any, config: Config) -> IService:
         rate.limit = config.server.connection_rate_limit
         server.grace = config.server.shutdown_grace_period_secs
         server.set_keepalive(config.performance.tcp_keepalive)
+        output.set_level(config.logging.level)
 
     # The commands, and who sends them: every client's connection comes through the three limits.
     control = ControlPlane(
