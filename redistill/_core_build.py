@@ -208,4 +208,4 @@ ffibuilder = builder("redistill/core")
 if __name__ == "__main__":
     # Beside the sources, for tests. Not in the project's own directory: setuptools would read its pyproject.toml there.
     os.chdir(HERE)
-    shutil.copy(builder("core").compile(tmpdir="../build/core", verbose=True), HERE)
+    shutil.copy(builder(str(HERE / "core")).compile(tmpdir="../build/core", verbose=True), HERE)
