@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from typing import Protocol as Interface
@@ -46,6 +47,10 @@ class Control(Interface):
 
     def tick(self) -> None:
         """A second has passed."""
+        ...
+
+    def event(self, name: str, nanoseconds: int) -> None:
+        """Something that keeps clients waiting took so long."""
         ...
 
 
@@ -150,8 +155,10 @@ class StoreService(MultiService):
     def _step(self) -> float:
         store = self._store
         before = store.counter("expired_keys")
+        began = time.perf_counter_ns()
         done = store.sweep(SWEEP_NS)
         small = store.shrink(SHRINK_REGIONS)
+        self._control.event("expire-cycle", time.perf_counter_ns() - began)
         lost = store.counter("shards_lost")
         if lost != self._lost:
             log.warn(
