@@ -102,7 +102,7 @@ class Store:
 
     def join(self) -> None:
         """Take a worker's block of the arena for this process; sessions need it. Raises ArenaError if all are taken."""
-        if lib.rd_worker_join(self._c):
+        if lib.rd_worker_join(self._c) < 0:
             raise ArenaError(f"all {lib.RD_MAX_WORKERS} workers of the arena are taken")
 
     def close(self) -> None:

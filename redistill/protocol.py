@@ -79,8 +79,8 @@ class RespProtocol(Protocol):
     user = "default"
     connected_at = last_active = 0.0
     """As of reactor.seconds()."""
-    closing_at = 0.0
-    """When the connection began to be closed; 0: it did not."""
+    closing_at: float | None = None
+    """When we began to close the connection."""
     leaving: tuple[Callable[[], None], ...] = ()
     """Called when the connection is lost: how the limits learn that there is room again."""
 
@@ -166,6 +166,9 @@ class RespProtocol(Protocol):
                     if self._stall & OVER:
                         return
                     status = session.resume()
+                elif status is CLOSE:
+                    self._close()
+                    return
                 elif not self._write_out():
                     self._status = status
                     return
@@ -175,9 +178,6 @@ class RespProtocol(Protocol):
                     self._status = FULL
                     self._stall |= HOLD
                     self.factory.hold(self)
-                    return
-                elif status is CLOSE:
-                    self._close()
                     return
                 elif self._held:
                     held, self._held = self._held, b""
@@ -303,7 +303,7 @@ class RespProtocol(Protocol):
     def _close(self) -> None:
         """Execute no more; close when all that is there to write has been written."""
         transport = self.transport
-        if not self.closing_at:
+        if self.closing_at is None:
             self.closing_at = self._seconds()
         self._stall |= OVER
         if self._write_out() and not transport.disconnecting:
@@ -319,7 +319,8 @@ class RespProtocol(Protocol):
     def kill(self) -> None:
         """Close at once; what was not written is lost."""
         self._stall |= OVER
-        self.closing_at = self.closing_at or self._seconds()
+        if self.closing_at is None:
+            self.closing_at = self._seconds()
         transport = self.transport
         transport.unregisterProducer()
         if self._stall & UNREAD:
@@ -338,7 +339,7 @@ class RespProtocol(Protocol):
         It is closed after `timeout` (0: never), or when the end of its connection takes too long.
         """
         silent = now - self.last_active
-        if self.closing_at:
+        if self.closing_at is not None:
             if min(now - self.closing_at, silent) >= LINGER:
                 _abort(self.transport)
         elif timeout and silent >= timeout and not self._stall & (ANSWER | HOLD):

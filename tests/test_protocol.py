@@ -263,9 +263,7 @@ class DeferredTests(Case):
         self.client.dataReceived(b"a ask:b c ")
         self.later.errback(ZeroDivisionError())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(
-            (self.transport.value(), self.transport.disconnecting), (b"a -ERR internal error\r\n", True)
-        )
+        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"a -ERR internal error\r\n", True))
 
 
 class MistakeTests(Case):
@@ -276,9 +274,7 @@ class MistakeTests(Case):
         self.control.raises = ZeroDivisionError()
         self.client.dataReceived(b"a ask:b c ")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(
-            (self.transport.value(), self.transport.disconnecting), (b"a -ERR internal error\r\n", True)
-        )
+        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"a -ERR internal error\r\n", True))
 
     def test_session_that_raises(self) -> None:
         """Nothing raises past dataReceived."""
