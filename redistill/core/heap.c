@@ -108,7 +108,7 @@ rd_ref rd_heap_alloc(rd_store *st, uint32_t shard, uint32_t bytes, rd_kind kind)
   uint32_t granules = granules_for(bytes);
   rd_ref ref = free_find(st, h, granules);
   if (RD_UNLIKELY(ref == 0)) {
-    if (rd_pool_free(st) == 0) return 0;
+    if (st->no_growth || rd_pool_free(st) == 0) return 0;
     rd_mark_dirty(st, shard);
     if (!heap_add_region(st, shard)) return 0;
     ref = free_find(st, h, granules);

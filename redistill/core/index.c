@@ -239,10 +239,9 @@ static rd_ref new_dir(rd_store *st, uint32_t shard, uint32_t slot, uint32_t numb
   return ref;
 }
 
+/* Buckets that a segment of this size holds wherever it lies. */
 static uint32_t segment_capacity(const rd_store *st, rd_ref segment) {
-  rd_ref end = segment + rd_blk_bytes(*rd_blk_at(st, segment));
-  rd_ref begin = (segment + sizeof(rd_index_block) + 63) & ~(rd_ref)63;
-  uint32_t n = (uint32_t)((end - begin) / sizeof(rd_bucket));
+  uint32_t n = (rd_blk_bytes(*rd_blk_at(st, segment)) - segment_bytes(0)) / (uint32_t)sizeof(rd_bucket);
   return n < SEGMENT_BUCKETS ? n : SEGMENT_BUCKETS;
 }
 
@@ -494,6 +493,8 @@ bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block) {
     *at = to;
   } else {
     memcpy(head + 1, (rd_index_block *)rd_at(st, block) + 1, rd_blk_bytes(blk) - sizeof *head);
+    /* The new block may be a granule longer, and a directory's length is its block's. */
+    memset(st->base + to + rd_blk_bytes(blk), 0, rd_blk_bytes(*rd_blk_at(st, to)) - rd_blk_bytes(blk));
     if (rd_blk_kind(blk) == RD_DIR) {
       rd_ref *at = number == 0 ? &ix->root : &dir_entries(st, ix->root)[number - 1];
       assert(*at == block);

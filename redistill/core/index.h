@@ -77,11 +77,12 @@ uint64_t rd_item_hash(const rd_store *st, const rd_item *it);
 /* Blocks of the index that a region may be asked to give up: move the block elsewhere in the shard. false: no memory. */
 bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block);
 
-/* Coarse time: 4,096 ms a tick, 16 bits, compared as a circle. rd_due_of never exceeds half a circle from now. */
+/* Coarse time: 4,096 ms a tick, 16 bits, compared as a circle. A due time is at most a quarter of it (18 hours) ahead when
+ * it is set, and may lie as much behind before it is compared with another one. */
 static inline uint16_t rd_due_of(uint64_t now_ms, int64_t expiry) {
   uint64_t now = now_ms >> 12, due = expiry <= 0 ? 0 : (uint64_t)expiry >> 12;
   if (due < now) due = now;
-  if (due > now + 0x7fff) due = now + 0x7fff;
+  if (due > now + 0x3fff) due = now + 0x3fff;
   return (uint16_t)due;
 }
 static inline bool rd_due_passed(uint64_t now_ms, uint16_t due) {

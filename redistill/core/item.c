@@ -386,6 +386,8 @@ rd_ref rd_value_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   rd_ref to = rd_heap_alloc(st, shard, rd_blk_bytes(blk), rd_blk_kind(blk));
   if (to == 0) return 0;
   memcpy(st->base + to + sizeof blk, st->base + block + sizeof blk, rd_blk_bytes(blk) - sizeof blk);
+  /* The new block may be a granule longer, and a table's length is its block's. */
+  memset(st->base + to + rd_blk_bytes(blk), 0, rd_blk_bytes(*rd_blk_at(st, to)) - rd_blk_bytes(blk));
   switch (rd_blk_kind(blk)) {
     case RD_ITEM: {
       const rd_item *it = rd_at(st, to);

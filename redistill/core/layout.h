@@ -103,7 +103,7 @@ typedef struct rd_big {
   uint32_t key_len;
   uint32_t tables;
   uint64_t len;
-} rd_big;
+} __attribute__((packed, aligned(4))) rd_big; /* 12 bytes into its block */
 #define RD_BIG_HEAD (RD_ITEM_HEAD + (uint32_t)sizeof(rd_big))
 #define RD_INLINE_KEY 4096u
 

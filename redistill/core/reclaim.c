@@ -60,24 +60,6 @@ static bool evict_block(rd_store *st, uint32_t shard, rd_ref block) {
   return true;
 }
 
-/* Evict around `at` until a free block of `bytes` is there, or something is in the way on both sides. */
-static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
-  uint32_t region = rd_region_of(st, at);
-  for (;;) {
-    rd_ref block = block_around(st, shard, region, at);
-    if (block == 0) return true; /* the whole region has gone to the pool */
-    rd_blk b = *rd_blk_at(st, block);
-    if (rd_blk_kind(b) != RD_FREE) {
-      if (!evict_block(st, shard, block)) return false;
-      continue;
-    }
-    if (rd_blk_bytes(b) >= bytes) return true;
-    rd_ref next = rd_blk_next(st, block), before = rd_blk_before(st, block);
-    if (next != 0 && evict_block(st, shard, next)) continue;
-    if (before == 0 || !evict_block(st, shard, before)) return false;
-  }
-}
-
 /* ---- emptying a region ---- */
 
 #define CLAIMED UINT32_MAX /* in the second word of a block that was claimed only to keep it from use */
@@ -117,19 +99,71 @@ static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
   }
 }
 
-/* Claim the free blocks of the region and move what must stay, so that nothing is moved to where it came from. */
-static bool move_out(rd_store *st, uint32_t shard, uint32_t region) {
+/* Move a block that stands at the edge of a free stretch, but not into the stretch. */
+static bool move_aside(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref block) {
+  claim(st, shard, stretch);
+  bool moved = move_block(st, shard, block);
+  rd_heap_release(st, shard, stretch);
+  return moved;
+}
+
+/* Evict around `at` until a free block of `bytes` is there; what must not be evicted is moved. false: neither is possible
+ * on either side. */
+static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
+  uint32_t region = rd_region_of(st, at);
+  for (;;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) return true; /* the whole region has gone to the pool */
+    rd_blk b = *rd_blk_at(st, block);
+    if (rd_blk_kind(b) != RD_FREE) {
+      if (!evict_block(st, shard, block)) return false;
+      continue;
+    }
+    if (rd_blk_bytes(b) >= bytes) return true;
+    rd_ref next = rd_blk_next(st, block), before = rd_blk_before(st, block);
+    if (next != 0 && (evict_block(st, shard, next) || move_aside(st, shard, block, next))) continue;
+    if (before == 0 || !(evict_block(st, shard, before) || move_aside(st, shard, block, before))) return false;
+  }
+}
+
+/* Room for a block that must move, where its shard is full: evict for it elsewhere. The region that is being emptied has
+ * nothing left to evict, so a victim lies in another one. */
+static bool make_way(rd_store *st, uint32_t shard, uint32_t bytes) {
+  for (int i = 0; i < STRETCHES; i++) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim == 0) return false;
+    if (clear_stretch(st, shard, victim, bytes)) return true;
+  }
+  return false;
+}
+
+static void evict_all(rd_store *st, uint32_t shard, uint32_t region) {
+  for (rd_ref at = rd_region_first(st, region); at != 0;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) return;
+    if (rd_blk_kind(*rd_blk_at(st, block)) != RD_FREE && evict_block(st, shard, block)) continue;
+    at = rd_blk_next(st, block);
+  }
+}
+
+/* Claim what is free and move what must stay, so that nothing is moved to where it came from. */
+static bool move_all(rd_store *st, uint32_t shard, uint32_t region) {
   for (rd_ref at = rd_region_first(st, region); at != 0;) {
     rd_ref block = block_around(st, shard, region, at);
     if (block == 0) return true;
-    if (rd_blk_kind(*rd_blk_at(st, block)) == RD_FREE) {
+    rd_blk b = *rd_blk_at(st, block);
+    if (rd_blk_kind(b) == RD_FREE) {
       claim(st, shard, block);
     } else if (!is_claimed(st, block)) {
-      rd_ref item = item_of(st, block);
-      if (item == 0 || !rd_evictable(st, rd_at(st, item))) {
-        if (!move_block(st, shard, block)) return false;
-        continue; /* what was here is free now: claim it */
-      }
+      if (move_block(st, shard, block)) continue; /* what was here is free now: claim it */
+      if (!make_way(st, shard, rd_blk_bytes(b))) return false;
+      /* An eviction may have changed anything: look again at what is here now. */
+      block = block_around(st, shard, region, at);
+      if (block == 0) return true;
+      b = *rd_blk_at(st, block);
+      if (rd_blk_kind(b) == RD_FREE || is_claimed(st, block)) continue;
+      if (!move_block(st, shard, block)) return false;
+      continue;
     }
     at = rd_blk_next(st, block);
   }
@@ -137,39 +171,40 @@ static bool move_out(rd_store *st, uint32_t shard, uint32_t region) {
 }
 
 bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
-  for (int pass = 0; pass < 3; pass++) {
-    rd_mark_dirty(st, shard);
-    bool moved = move_out(st, shard, region);
-    for (rd_ref at = rd_region_first(st, region); moved && at != 0;) {
-      rd_ref block = block_around(st, shard, region, at);
-      if (block == 0) break;
-      if (rd_blk_kind(*rd_blk_at(st, block)) != RD_FREE && !is_claimed(st, block) && evict_block(st, shard, block)) continue;
-      at = rd_blk_next(st, block);
-    }
-    for (rd_ref at = rd_region_first(st, region); at != 0;) {
-      rd_ref block = block_around(st, shard, region, at);
-      if (block == 0) break;
-      at = rd_blk_next(st, block);
-      if (is_claimed(st, block)) rd_heap_release(st, shard, block);
-    }
-    rd_mark_clean(st);
-    if (st->regions[region].owner != shard + 1) {
-      rd_count_stat(st, RD_STAT_evicted_regions, 1);
-      return true;
-    }
-    if (!moved) return false;
-    /* An eviction made the index shrink, which put a block of its own into the region: once more. */
+  rd_mark_dirty(st, shard);
+  st->no_growth = true;
+  evict_all(st, shard, region);
+  if (st->regions[region].owner == shard + 1) move_all(st, shard, region);
+  st->no_growth = false;
+  for (rd_ref at = rd_region_first(st, region); at != 0;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) break;
+    at = rd_blk_next(st, block);
+    if (is_claimed(st, block)) rd_heap_release(st, shard, block);
   }
-  return false;
+  rd_mark_clean(st);
+  if (st->regions[region].owner == shard + 1) return false;
+  rd_count_stat(st, RD_STAT_evicted_regions, 1);
+  return true;
 }
 
-/* The least used of some of the shard's regions, UINT32_MAX: it has none. */
-static uint32_t light_region(const rd_store *st, uint32_t shard, uint32_t most) {
-  uint32_t best = UINT32_MAX;
-  for (uint32_t r = rd_shard_at(st, shard)->heap.first_region; r != 0 && most > 0; r = st->regions[r - 1].next, most--) {
-    if (best == UINT32_MAX || st->regions[r - 1].used < st->regions[best].used) best = r - 1;
+#define REGIONS_LOOKED_AT 4096u
+#define REGIONS_TRIED 4
+
+/* Empty one of the shard's least used regions. */
+static bool empty_light_region(rd_store *st, uint32_t shard) {
+  uint32_t above = 0; /* regions up to this use have been tried */
+  for (int i = 0; i < REGIONS_TRIED; i++) {
+    uint32_t best = UINT32_MAX, left = REGIONS_LOOKED_AT;
+    for (uint32_t r = rd_shard_at(st, shard)->heap.first_region; r != 0 && left > 0; r = st->regions[r - 1].next, left--) {
+      uint32_t used = st->regions[r - 1].used;
+      if (used > above && (best == UINT32_MAX || used < st->regions[best].used)) best = r - 1;
+    }
+    if (best == UINT32_MAX) return false;
+    above = st->regions[best].used;
+    if (rd_empty_region(st, shard, best)) return true;
   }
-  return best;
+  return false;
 }
 
 /* Empty a region of the shard that has most of them. `own`, which is locked, is asked too when `with_own`. */
@@ -189,8 +224,7 @@ static bool take_from_richest(rd_store *st, uint32_t own, bool with_own) {
     if (donor == UINT32_MAX) return false;
     tried[n++] = donor;
     if (donor != own && rd_trylock_shard(st, donor) != 1) continue;
-    uint32_t region = light_region(st, donor, 64);
-    bool emptied = region != UINT32_MAX && rd_empty_region(st, donor, region);
+    bool emptied = empty_light_region(st, donor);
     if (donor != own) rd_unlock_shard(st, donor);
     if (emptied) return true;
   }
@@ -223,8 +257,7 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
   }
   /* Pack: move the blocks of the emptiest region into the holes of the others, when these are enough. */
   uint64_t holes = (uint64_t)heap->regions * RD_REGION_GRANULES * RD_GRANULE - heap->used;
-  uint32_t light = light_region(st, shard, 4096);
-  if (light != UINT32_MAX && holes > RD_REGION_SIZE && rd_empty_region(st, shard, light)) return true;
+  if (holes > RD_REGION_SIZE && empty_light_region(st, shard)) return true;
   return take_from_richest(st, shard, false) || fits(st, shard, bytes);
 }
 

@@ -181,11 +181,17 @@ static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry) 
 /* Keys a bucket, times two, from which on a segment for the index is worth an eviction. */
 #define INDEX_CROWDED 22u
 
-static void balance(rd_store *st, const struct spot *s) {
-  if (RD_LIKELY(rd_index_balance(st, s->shard, s->slot))) return;
-  if ((uint64_t)s->index->count * 2 < (uint64_t)s->index->buckets * INDEX_CROWDED) return;
+static inline bool is_crowded(const rd_index *ix) {
+  return (uint64_t)ix->count * 2 > (uint64_t)ix->buckets * INDEX_CROWDED;
+}
+
+/* Let the index grow although the memory is full. This comes before a change and not behind it: making room declares the
+ * shard whole, and a command that is going to write more must not be cut in two by that. */
+static void make_index_grow(rd_store *st, const struct spot *s, rd_ref pinned) {
   rd_mark_clean(st);
+  st->pin[1] = pinned;
   if (rd_reserve(st, s->shard, RD_MAX_BLOCK / 2 + 256)) rd_index_balance(st, s->shard, s->slot);
+  st->pin[1] = 0;
 }
 
 #define ATTEMPTS 6
@@ -193,6 +199,10 @@ static void balance(rd_store *st, const struct spot *s) {
 static rd_result put(rd_store *st, const rd_key *key, const struct source *from, int64_t expiry, rd_encoding enc) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     struct spot s = find(st, key);
+    if (RD_UNLIKELY(s.item == NULL && attempt == 0 && is_crowded(s.index))) {
+      make_index_grow(st, &s, from->item);
+      s = find(st, key);
+    }
     int64_t when = expiry;
     if (when == RD_KEEP_EXPIRY) when = s.item != NULL ? rd_item_expiry(s.item) : RD_NO_EXPIRY;
     rd_shape shape = {s.slot, key->len, from->len, when != RD_NO_EXPIRY};
@@ -216,11 +226,12 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
       if (rd_index_insert(st, s.shard, s.slot, key->hash, fresh, when)) {
         rd_access_new(st, s.shard, it, key->hash);
         rd_touched(st, s.shard, s.slot, key->hash);
-        balance(st, &s);
+        rd_index_balance(st, s.shard, s.slot); /* without memory a later one makes up for it */
         return RD_OK;
       }
       rd_item_release(st, s.shard, fresh);
-      head = RD_MIN_BLOCK + sizeof(rd_index_block) + sizeof(rd_bucket) * 2;
+      /* One block for the item and for an overflow bucket of the index. */
+      head = (big ? 0 : head) + RD_MIN_BLOCK + (uint32_t)(sizeof(rd_index_block) + sizeof(rd_bucket));
       big = false;
     }
     rd_mark_clean(st);
