@@ -82,7 +82,7 @@ void rd_item_set_freq(rd_store *st, rd_item *it, unsigned freq);
 /* ---- changing. Each call tells watchers of the key (rd_touched). ---- */
 
 /* Set the key to a string of `parts` pieces, one after another; insert or replace. ALLOCATES. The pieces must not lie
- * in the arena. */
+ * in the arena; one whose data is NULL stands for zeros. */
 rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
                        rd_encoding enc);
 rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc);

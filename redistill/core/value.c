@@ -60,18 +60,15 @@ void rd_reply_oom_instead(rd_reply *r, size_t mark) {
 }
 
 rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len) {
-  bool fresh = *it == NULL;
-  if (fresh) {
-    if (rd_set(c->store, key, "", 0, RD_NO_EXPIRY, RD_ENC_RAW) != RD_OK) return RD_OOM;
+  if (*it == NULL) {
+    /* At its full length at once: an empty value made first could stay behind if this process died. */
+    if (rd_set(c->store, key, NULL, len, RD_NO_EXPIRY, RD_ENC_RAW) != RD_OK) return RD_OOM;
     *it = rd_find_quiet(c->store, key, false);
-    if (!*it) return RD_OOM; /* cannot be: it has just been set */
-  } else if (len < rd_item_len(*it)) {
-    len = rd_item_len(*it);
+    return *it != NULL ? RD_OK : RD_OOM; /* it has just been set, so it is there */
   }
+  if (len < rd_item_len(*it)) len = rd_item_len(*it);
   if (len == rd_item_len(*it) && rd_item_encoding(*it) == RD_ENC_RAW) return RD_OK;
-  if (rd_resize(c->store, key, it, len, RD_ENC_RAW) == RD_OK) return RD_OK;
-  if (fresh) rd_delete(c->store, key);
-  return RD_OOM;
+  return rd_resize(c->store, key, it, len, RD_ENC_RAW);
 }
 
 bool rd_check_length(rd_reply *r, uint64_t len) {
