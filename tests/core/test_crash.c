@@ -222,7 +222,7 @@ static void upheaval(rd_store *st) {
 static bool act(rd_store *st, unsigned reads_of_16) {
   static struct name n;
   st->now_ms = now_us() / 1000;
-  uint32_t id = (uint32_t)(dice(4) == 0 ? dice(KEYS) : dice(KEYS / 8) * 8 % KEYS);
+  uint32_t id = (uint32_t)dice(dice(2) == 0 ? KEYS : KEYS / 8);
   name_of(&n, id);
   rd_key key = rd_key_of(st, (rd_bytes){n.data, n.len}, dice(5) == 0 ? 1 : 0);
   rd_lock_keys(st, &key, 1);
@@ -379,48 +379,65 @@ static void hang(int sig) {
   _exit(1);
 }
 
-/* Start a writer, work beside it until it is dead, and look at what it left. */
-static bool kill_one(rd_store *st, int fd, struct tally *t, bool alone) {
-  char err[200];
-  uint64_t lost = rd_counter(st, RD_STAT_shards_lost);
+static pid_t start_writer(int fd) {
   fflush(stdout);
-  if (alone) rd_worker_leave(st), rd_detach(st);
   dice_state += 77;
   pid_t writer = fork();
   if (writer == 0) be_killed(fd);
-  CHECK(writer > 0);
+  return writer;
+}
+
+static bool was_killed(int status) {
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return true;
+  CHECK_FAIL("the writer ended by itself, status %#x; %s", (unsigned)status, shared->complaint);
+  return false;
+}
+
+/* A writer works beside this process until it is dead. */
+static bool kill_one(rd_store *st, int fd) {
+  pid_t writer = start_writer(fd), ended = 0;
   int status = 0;
-  bool good = writer > 0;
-  if (alone) {
-    waitpid(writer, &status, 0);
-    if (rd_attach(st, fd, err, sizeof err) != 0) {
-      CHECK_FAIL("the arena of a dead process cannot be attached: %s", err);
-      exit(check_end());
-    }
-    CHECK(rd_worker_join(st) >= 0);
-  } else {
-    pid_t ended = 0;
-    for (unsigned i = 0; good && ended == 0; i++) {
-      good = act(st, 12);
-      if (i % 8 == 7) ended = waitpid(writer, &status, WNOHANG);
-    }
-    if (ended == 0) {
+  for (unsigned i = 0; ended == 0; i++) {
+    if (!act(st, 12)) {
+      CHECK_FAIL("%s", shared->complaint);
       kill(writer, SIGKILL);
       waitpid(writer, &status, 0);
+      return false;
     }
+    if (i % 8 == 7) ended = waitpid(writer, &status, WNOHANG);
   }
+  return was_killed(status);
+}
+
+/* The writer is alone with the arena. So nobody heals it but the next one, who may die of it in turn. */
+static bool kill_alone(rd_store *st, int fd, unsigned deaths) {
+  char err[200];
+  bool good = true;
+  rd_worker_leave(st);
+  rd_detach(st);
+  for (; good && deaths > 0; deaths--) {
+    int status = 0;
+    waitpid(start_writer(fd), &status, 0);
+    good = was_killed(status);
+  }
+  if (rd_attach(st, fd, err, sizeof err) == 0 && rd_worker_join(st) >= 0) return good;
+  CHECK_FAIL("the arena of a dead process cannot be attached: %s", err);
+  exit(check_end());
+}
+
+/* Let writers die, and look at what they left. */
+static bool kill_and_verify(rd_store *st, int fd, struct tally *t) {
+  uint64_t lost = rd_counter(st, RD_STAT_shards_lost);
+  unsigned deaths = t->kills % 8 == 7 ? 1 + (unsigned)dice(3) : 1;
+  bool good = t->kills % 8 == 7 ? kill_alone(st, fd, deaths) : kill_one(st, fd);
+  st->clock = ticks;
   st->now_ms = now_us() / 1000;
-  if (good && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)) {
-    CHECK_FAIL("the writer ended by itself, status %#x", (unsigned)status);
-    good = false;
-  }
-  if (shared->complaint[0] != 0) CHECK_FAIL("%s", shared->complaint);
   good = good && all_is_well(st, t);
-  uint64_t now_lost = rd_counter(st, RD_STAT_shards_lost);
-  if (now_lost > lost + 1) CHECK_FAIL("%llu shards were lost at once", (unsigned long long)(now_lost - lost));
-  t->lost += now_lost - lost;
-  t->kills++;
-  return good && now_lost <= lost + 1;
+  lost = rd_counter(st, RD_STAT_shards_lost) - lost;
+  if (lost > deaths) CHECK_FAIL("%llu shards were lost by %u deaths", (unsigned long long)lost, deaths);
+  t->lost += lost;
+  t->kills += deaths;
+  return good && lost <= deaths;
 }
 
 static void a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shard_less(void) {
@@ -448,9 +465,9 @@ static void a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shar
   struct tally t = {0};
   unsigned policy = 0;
   while (t.kills < kills) {
-    if (t.kills % 16 == 0) rd_set_policy(&st, policies[policy++ % (sizeof policies / sizeof *policies)], 5);
+    if (dice(16) == 0) rd_set_policy(&st, policies[policy++ % (sizeof policies / sizeof *policies)], 5);
     alarm(HANG_SECONDS);
-    if (!kill_one(&st, fd, &t, t.kills % 10 == 9)) {
+    if (!kill_and_verify(&st, fd, &t)) {
       printf("    kill %llu, policy %s, RD_CRASH_SEED=%llu\n", (unsigned long long)t.kills,
              rd_policy_name(rd_get_policy(&st)), (unsigned long long)seed);
       break;
