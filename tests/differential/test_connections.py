@@ -1,0 +1,153 @@
+"""What connections do to themselves and to each other: CLIENT REPLY, KILL and PAUSE, RESET, HELLO in a pipeline."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from . import sides
+from .peers import Conversation, Peer, ask, encode
+from .replies import CLOSED, Reply
+
+
+def lines(text: str) -> list[bytes]:
+    """A command a line, encoded."""
+    return [encode([word.encode() for word in line.split()]) for line in text.strip().splitlines()]
+
+
+class PipelineTests(SynchronousTestCase):
+    """One connection sends all at once and hangs up; all that comes back is the same."""
+
+    def check(self, text: str) -> None:
+        """Both servers answer the script `text` alike."""
+        said = []
+        for peer in (sides.oracle(), sides.ours()):
+            client = peer.open()
+            said.append(client.last_words(lines(text)))
+            client.close()
+        self.assertEqual(said[0], said[1])
+
+    def test_reply(self) -> None:
+        """CLIENT REPLY silences what Redis silences, itself and errors included."""
+        self.check(
+            """
+            CLIENT REPLY SKIP
+            PING
+            ECHO a
+            CLIENT REPLY OFF
+            ECHO b
+            CLIENT REPLY ON
+            ECHO c
+            CLIENT REPLY SKIP
+            CLIENT REPLY ON
+            ECHO d
+            CLIENT REPLY OFF
+            CLIENT REPLY SKIP
+            ECHO e
+            CLIENT REPLY foo
+            NOSUCH
+            GET
+            CLIENT REPLY ON
+            CLIENT REPLY SKIP
+            CLIENT REPLY SKIP
+            ECHO f
+            ECHO g
+            CLIENT REPLY SKIP
+            NOSUCH
+            ECHO h
+            """
+        )
+
+    def test_reset(self) -> None:
+        """RESET leaves MULTI, the database, RESP3 and the name behind."""
+        self.check(
+            """
+            SELECT 3
+            CLIENT SETNAME a
+            CLIENT SETNAME b
+            MULTI
+            SET reset:a 1
+            RESET
+            CLIENT GETNAME
+            EXEC
+            GET reset:a
+            """
+        )
+
+    def test_transactions(self) -> None:
+        """Commands about the connection are queued like others, and answered in their places."""
+        self.check(
+            """
+            MULTI
+            CLIENT SETNAME k
+            CLIENT GETNAME
+            CLIENT GETREDIR
+            CLIENT TRACKINGINFO
+            CONFIG GET save
+            AUTH x
+            CONFIG SET maxmemory-samples x
+            CLIENT KILL ID 0
+            EXEC
+            CLIENT GETNAME
+            MULTI
+            CLIENT ID foo
+            EXEC
+            MULTI
+            CONFIG FOO
+            EXEC
+            MULTI
+            SHUTDOWN NOSAVE
+            EXEC
+            MULTI
+            NOSUCH a b
+            EXEC
+            """
+        )
+
+
+class TwoTests(SynchronousTestCase):
+    """Two connections."""
+
+    def pair(self, peer: Peer) -> tuple[Conversation, Conversation]:
+        """Two of them, to be closed at the end."""
+        pair = peer.open(), peer.open()
+        for client in pair:
+            self.addCleanup(client.close)
+        return pair
+
+    def killed(self, peer: Peer, line: str) -> list[Reply]:
+        """What the one is told that kills, and what the other hears then."""
+        one, other = self.pair(peer)
+        number = ask(other, "CLIENT", "ID").value
+        mine = ask(one, "CLIENT", "ID").value
+        replies = [ask(one, *line.format(other=number, mine=mine).split())]
+        for client in (other, one):
+            try:
+                replies.append(ask(client, "PING"))
+            except OSError:
+                replies.append(CLOSED)
+        return replies
+
+    def test_kill(self) -> None:
+        """Who is killed is gone, who is not goes on."""
+        for line in (
+            "CLIENT KILL ID {other}",
+            "CLIENT KILL ID {other} TYPE pubsub",
+            "CLIENT KILL ID {mine}",
+            "CLIENT KILL ID {mine} SKIPME no",
+            "CLIENT KILL ID {other} USER default",
+            "CLIENT KILL ID {other} ADDR nowhere:0",
+        ):
+            self.assertEqual(self.killed(sides.oracle(), line), self.killed(sides.ours(), line), line)
+
+    def paused(self, peer: Peer) -> list[Reply]:
+        """Reads go on while writes are held; the end of the pause lets them through, in order."""
+        one, other = self.pair(peer)
+        self.addCleanup(ask, one, "DEL", "pause:a")
+        replies = [ask(one, "CLIENT", "PAUSE", "20000", "WRITE"), ask(other, "GET", "pause:a")]
+        other.exchange(lines("SET pause:a 1\nINCR pause:a\nGET pause:a"), 0)
+        replies += [ask(one, "GET", "pause:a"), ask(one, "CLIENT", "UNPAUSE")]
+        return replies + other.exchange([], 3)
+
+    def test_pause(self) -> None:
+        """CLIENT PAUSE WRITE and UNPAUSE."""
+        self.assertEqual(self.paused(sides.oracle()), self.paused(sides.ours()))
