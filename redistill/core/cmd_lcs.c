@@ -9,10 +9,10 @@
  *
  * where bit i of V is 0 when L grows from row i - 1 to row i, and M marks the bytes equal to the column's byte. The
  * carry out of bit i of that addition says whether L grows from the last column to this one in row i. Together they say
- * which way the walk back goes, which is all that is kept: one bit a cell, 16 MiB for the largest table, a thirty-second
- * of Redis's. There may be many longest subsequences; the walk's rule at a tie decides which one is found, and it is
- * Redis's: at bytes that differ, one step back in the first string if that keeps L and the other does not, else one
- * step back in the second. */
+ * which way the walk back goes, which is all that is kept: one bit a cell, 16 MiB for the largest table, a
+ * thirty-second of Redis's. There may be many longest subsequences; the walk's rule at a tie decides which one is
+ * found, and it is Redis's: at bytes that differ, one step back in the first string if that keeps L and the other does
+ * not, else one step back in the second. */
 #include <stdlib.h>
 
 #include "cmd.h"
@@ -25,10 +25,10 @@ typedef struct lcs_options {
 
 /* The walk's directions. Rows of bits, one row a byte of the longer string, one bit a byte of the shorter. */
 typedef struct lcs_table {
-  uint64_t length;  /* of the longest common subsequence */
-  uint8_t *back;    /* bit set: step back in the first string. NULL when only the length is wanted */
+  uint64_t length; /* of the longest common subsequence */
+  uint8_t *back;   /* bit set: step back in the first string. NULL when only the length is wanted */
   size_t row_bytes;
-  bool rows_are_a;  /* the first string is the longer one */
+  bool rows_are_a; /* the first string is the longer one */
 } lcs_table;
 
 static bool step_back_in_a(const lcs_table *t, size_t i, size_t j) {
@@ -64,7 +64,7 @@ static bool lcs_compute(rd_bytes a, rd_bytes b, bool length_only, lcs_table *t) 
       out |= __builtin_add_overflow(half, carry, &sum);
       if (back) {
         uint64_t grew_along = (v[w] ^ u ^ sum) >> 1 | out << 63; /* L is larger than one row before */
-        uint64_t same_across = sum | (v[w] & ~m[w]);            /* L is as one byte of `shorter` before */
+        uint64_t same_across = sum | (v[w] & ~m[w]);             /* L is as one byte of `shorter` before */
         uint64_t bits = t->rows_are_a ? ~same_across & ~grew_along : same_across & grew_along;
         size_t n = t->row_bytes - w * 8 < 8 ? t->row_bytes - w * 8 : 8;
         memcpy(back + w * 8, &bits, n);

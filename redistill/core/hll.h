@@ -31,7 +31,8 @@ typedef struct rd_hll {
   uint8_t data[RD_HLL_MAX + 8];
 } rd_hll;
 
-/* Does a value of `len` bytes that begins with `head` (RD_HLL_HEAD bytes; fewer are never looked at) claim to be one? */
+/* Does a value of `len` bytes that begins with `head` (RD_HLL_HEAD bytes; fewer are never looked at) claim to be one?
+ */
 bool rd_hll_claims(const uint8_t *head, uint64_t len);
 bool rd_hll_is_dense(const uint8_t *head);
 
@@ -51,7 +52,7 @@ int rd_hll_raise(rd_hll *h, unsigned reg, unsigned value);
 bool rd_hll_make_dense(rd_hll *h);
 
 /* One register of the 12,288 bytes of dense registers. It lies in bytes [at, at + RD_HLL_SPAN(at)). */
-#define RD_HLL_AT(reg) ((reg) * 6u / 8u)
+#define RD_HLL_AT(reg) ((reg)*6u / 8u)
 #define RD_HLL_SPAN(at) ((at) + 1 < RD_HLL_REGISTERS * 6u / 8u ? 2u : 1u)
 unsigned rd_hll_get(const uint8_t span[2], unsigned reg);
 void rd_hll_put(uint8_t span[2], unsigned reg, unsigned value);
