@@ -13,6 +13,8 @@ from redistill.commands.state import REDIS_VERSION, ServerState
 Fields = Iterable[tuple[str, object]]
 Section = Callable[[ServerState, stats.Snapshot], Fields]
 
+COMPILER = platform.python_compiler().rpartition(" ")[2]
+"""Of the interpreter; extensions are built with the same."""
 PERCENTILES = (("p50", 0.50), ("p99", 0.99), ("p99.9", 0.999))
 
 
@@ -47,6 +49,8 @@ def _server(server: ServerState, now: stats.Snapshot) -> Fields:
         ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
         ("monotonic_clock", "POSIX clock_gettime"),
         ("multiplexing_api", "twisted"),
+        ("atomicvar_api", "c11-builtin"),
+        ("gcc_version", COMPILER),
         ("python_version", platform.python_version()),
         ("process_id", os.getpid()),
         ("process_supervised", "no"),
@@ -81,42 +85,66 @@ def _clients(server: ServerState, now: stats.Snapshot) -> Fields:
 
 
 def _memory(server: ServerState, now: stats.Snapshot) -> Fields:
-    used, overhead = now.used_memory, max(0, now.committed_memory - now.used_memory)
+    """The arena takes the allocator's place; what its empty tables took is the overhead, the rest is data."""
+    used, active, rss = now.used_memory, now.committed_memory, now.resident_memory
+    dataset = max(0, used - server.startup_memory)
+
+    def ratio(some: int, whole: int) -> str:
+        return f"{some / max(whole, 1):.2f}"
+
     return (
         ("used_memory", used),
         ("used_memory_human", human(used)),
-        ("used_memory_rss", now.resident_memory),
-        ("used_memory_rss_human", human(now.resident_memory)),
+        ("used_memory_rss", rss),
+        ("used_memory_rss_human", human(rss)),
         ("used_memory_peak", now.peak_memory),
         ("used_memory_peak_human", human(now.peak_memory)),
         ("used_memory_peak_perc", part(used, now.peak_memory)),
-        ("used_memory_overhead", now.clients.memory),
-        ("used_memory_dataset", used),
-        ("used_memory_dataset_perc", "100.00%"),
+        ("used_memory_overhead", used - dataset),
+        ("used_memory_startup", server.startup_memory),
+        ("used_memory_dataset", dataset),
+        ("used_memory_dataset_perc", part(dataset, used)),
         ("allocator_allocated", used),
-        ("allocator_active", now.committed_memory),
-        ("allocator_resident", now.committed_memory),
+        ("allocator_active", active),
+        ("allocator_resident", active),
         ("total_system_memory", now.total_memory),
         ("total_system_memory_human", human(now.total_memory)),
         ("used_memory_lua", 0),
+        ("used_memory_vm_eval", 0),
         ("used_memory_lua_human", human(0)),
+        ("used_memory_scripts_eval", 0),
+        ("number_of_cached_scripts", 0),
+        ("number_of_functions", 0),
+        ("number_of_libraries", 0),
+        ("used_memory_vm_functions", 0),
+        ("used_memory_vm_total", 0),
+        ("used_memory_vm_total_human", human(0)),
+        ("used_memory_functions", 0),
         ("used_memory_scripts", 0),
         ("used_memory_scripts_human", human(0)),
         ("maxmemory", now.max_memory),
         ("maxmemory_human", human(now.max_memory)),
         ("maxmemory_policy", now.policy),
-        ("allocator_frag_ratio", f"{now.committed_memory / max(used, 1):.2f}"),
-        ("allocator_frag_bytes", overhead),
-        ("mem_fragmentation_ratio", f"{now.committed_memory / max(used, 1):.2f}"),
-        ("mem_fragmentation_bytes", overhead),
+        ("allocator_frag_ratio", ratio(active, used)),
+        ("allocator_frag_bytes", active - used),
+        ("allocator_rss_ratio", ratio(1, 1)),
+        ("allocator_rss_bytes", 0),
+        ("rss_overhead_ratio", ratio(rss, active)),
+        ("rss_overhead_bytes", rss - active),
+        ("mem_fragmentation_ratio", ratio(active, used)),
+        ("mem_fragmentation_bytes", active - used),
         ("mem_not_counted_for_evict", 0),
+        ("mem_replication_backlog", 0),
+        ("mem_total_replication_buffers", 0),
         ("mem_clients_slaves", 0),
         ("mem_clients_normal", now.clients.memory),
+        ("mem_cluster_links", 0),
         ("mem_aof_buffer", 0),
         ("mem_allocator", "redistill-arena"),
+        ("mem_arena_mapped", now.map_size),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", 0),
-        ("arena_mapped", now.map_size),
+        ("lazyfreed_objects", 0),
     )
 
 
@@ -146,6 +174,8 @@ def _persistence(server: ServerState, now: stats.Snapshot) -> Fields:
         ("aof_last_rewrite_time_sec", -1),
         ("aof_current_rewrite_time_sec", -1),
         ("aof_last_bgrewrite_status", "ok"),
+        ("aof_rewrites", 0),
+        ("aof_rewrites_consecutive_failures", 0),
         ("aof_last_write_status", "ok"),
         ("aof_last_cow_size", 0),
         ("module_fork_in_progress", 0),
@@ -169,6 +199,8 @@ def _stats(server: ServerState, now: stats.Snapshot) -> Fields:
         ("total_net_repl_output_bytes", 0),
         ("instantaneous_input_kbps", f"{now.rate.input_bytes / 1024:.2f}"),
         ("instantaneous_output_kbps", f"{now.rate.output_bytes / 1024:.2f}"),
+        ("instantaneous_input_repl_kbps", "0.00"),
+        ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", daemon.rejected_connections),
         ("sync_full", 0),
         ("sync_partial_ok", 0),
