@@ -113,4 +113,5 @@ def allow_files(connections: int) -> int:
 
 
 def _refused(place: str, problem: OSError, remedy: str) -> StartError:
-    return StartError(f"{place}: {os.strerror(problem.errno or 0)}; {remedy}")
+    reason = os.strerror(problem.errno) if problem.errno else str(problem)
+    return StartError(f"{place}: {reason}; {remedy}")

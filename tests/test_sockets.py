@@ -1,0 +1,163 @@
+"""Listening sockets."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import stat
+import tempfile
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.sockets import RESERVED_FILES, StartError, allow_files, listen_tcp, listen_unix, set_keepalive
+
+
+def keepalive(sock: socket.socket) -> tuple[int, int, int, int]:
+    """Whether keepalive is on, and its three numbers."""
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    on = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    return (on, *(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options))  # type: ignore[return-value]
+
+
+class TcpTests(SynchronousTestCase):
+    """listen_tcp"""
+
+    def listen(self, host: str = "127.0.0.1", *, nodelay: bool = True, seconds: int = 60) -> socket.socket:
+        """A listening socket on a free port."""
+        listener = listen_tcp(host, 0, nodelay=nodelay, keepalive=seconds)
+        self.addCleanup(listener.close)
+        return listener
+
+    def accept(self, listener: socket.socket) -> socket.socket:
+        """The server's end of a new connection."""
+        client = socket.create_connection(listener.getsockname()[:2])
+        self.addCleanup(client.close)
+        server, _ = listener.accept()
+        self.addCleanup(server.close)
+        return server
+
+    def test_options_reach_the_accepted_connection(self) -> None:
+        """What the configuration says of nodelay and keepalive holds for the connection of a client."""
+        server = self.accept(self.listen(seconds=60))
+        self.assertEqual(keepalive(server), (1, 60, 20, 3))
+        self.assertTrue(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def test_options_that_are_off(self) -> None:
+        """Both can be switched off."""
+        server = self.accept(self.listen(nodelay=False, seconds=0))
+        self.assertFalse(server.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        self.assertFalse(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def test_keepalive_changes_for_those_who_come(self) -> None:
+        """CONFIG SET tcp-keepalive holds for the connections after it."""
+        listener = self.listen(seconds=60)
+        before = self.accept(listener)
+        set_keepalive(listener, 9)
+        self.assertEqual([keepalive(one) for one in (before, self.accept(listener))], [(1, 60, 20, 3), (1, 9, 3, 3)])
+
+    def test_taken_port(self) -> None:
+        """A taken port is refused in words: where, why, what to do."""
+        port = self.listen().getsockname()[1]
+        with self.assertRaises(StartError) as raised:
+            listen_tcp("127.0.0.1", port, nodelay=True, keepalive=0)
+        self.assertEqual(
+            str(raised.exception),
+            f"server.port: cannot listen on 127.0.0.1 port {port}: Address already in use;"
+            " stop the program that has it, or set another port",
+        )
+
+    def test_address_of_another_machine(self) -> None:
+        """An address that is not ours is refused, and the remedy fits."""
+        with self.assertRaises(StartError) as raised:
+            listen_tcp("192.0.2.1", 0, nodelay=True, keepalive=0)
+        self.assertIn("set server.bind to an address of this machine", str(raised.exception))
+
+    def test_localhost(self) -> None:
+        """localhost is IPv4's, whatever the resolver says."""
+        self.assertEqual(self.listen("localhost").getsockname()[0], "127.0.0.1")
+
+    def test_all_addresses_of_both_kinds(self) -> None:
+        """A socket on :: serves IPv4 clients too."""
+        if not os.path.exists("/proc/net/if_inet6"):
+            self.skipTest("no IPv6 here")
+        listener = self.listen("::")
+        with socket.create_connection(("127.0.0.1", listener.getsockname()[1])):
+            pass
+
+
+class UnixTests(SynchronousTestCase):
+    """listen_unix"""
+
+    def setUp(self) -> None:
+        # Trial's own directories have names too long for a socket.
+        directory = tempfile.mkdtemp(prefix="rd-")
+        self.addCleanup(shutil.rmtree, directory)
+        self.path = os.path.join(directory, "s")
+
+    def listen(self) -> socket.socket:
+        """A socket that listens at the path."""
+        listener = listen_unix(self.path)
+        self.addCleanup(listener.close)
+        return listener
+
+    def test_owner_and_group_may_connect(self) -> None:
+        """The socket's mode is 0660, whatever the umask says."""
+        old = os.umask(0o777)
+        try:
+            self.listen()
+        finally:
+            os.umask(old)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+
+    def test_socket_of_a_dead_process_is_replaced(self) -> None:
+        """A socket that nobody listens on does not stop the start."""
+        listen_unix(self.path).close()
+        self.listen()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.path)
+
+    def test_socket_in_use(self) -> None:
+        """A socket that somebody listens on does, and stays."""
+        self.listen()
+        self.assertRaises(StartError, listen_unix, self.path)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.path)
+
+    def test_file_in_the_way(self) -> None:
+        """Whatever is no socket is not removed."""
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write("precious")
+        self.assertRaises(StartError, listen_unix, self.path)
+        with open(self.path, encoding="ascii") as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_path_that_cannot_be(self) -> None:
+        """A directory that is not there, or a path that is too long, is told in words."""
+        for path, reason in (("/none/such/s", "No such file"), ("/" + "x" * 200, "too long")):
+            with self.assertRaises(StartError) as raised:
+                listen_unix(path)
+            self.assertIn(reason, str(raised.exception))
+
+
+class FilesTests(SynchronousTestCase):
+    """allow_files"""
+
+    def setUp(self) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        self.hard = limits[1]
+
+    def test_soft_limit_is_raised(self) -> None:
+        """The soft limit follows max_connections, some are kept for the daemon itself."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, self.hard))
+        self.assertEqual(allow_files(300), 300)
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE), (300 + RESERVED_FILES, self.hard))
+
+    def test_hard_limit_holds(self) -> None:
+        """Beyond the hard limit only as many connections are possible as it leaves."""
+        if self.hard == resource.RLIM_INFINITY:
+            self.skipTest("no hard limit here")
+        self.assertEqual(allow_files(self.hard * 2), self.hard - RESERVED_FILES)
+        self.assertEqual(allow_files(0), self.hard - RESERVED_FILES)
