@@ -65,10 +65,13 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
         )
 
     def apply(config: Config) -> None:
+        possible = allow_files(config.server.max_connections)
+        if config.server.max_connections not in (possible, control.state.config.server.max_connections):
+            raise ValueError(f"The operating system allows {possible} clients and no more")
         factory.output_limit = config.server.output_limit
         factory.idle_timeout = config.server.connection_timeout
         addresses.limit = config.server.max_connections_per_ip
-        total.limit = allow_files(config.server.max_connections)
+        total.limit = possible
         rate.limit = config.server.connection_rate_limit
         server.grace = config.server.shutdown_grace_period_secs
         server.set_keepalive(config.performance.tcp_keepalive)
@@ -101,13 +104,14 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
     rate = RateLimit(total, config.server.connection_rate_limit, counters, reactor)
 
     # The lives: the store's encloses the server's.
+    announce(config, connections)
+    sockets = listeners(config)
     keeper = StoreService(reactor, store, control)
     keeper.open(config.memory, config.server.num_shards)
-    server = ServerService(reactor, listeners(config), rate, clients, config.server.shutdown_grace_period_secs)
+    server = ServerService(reactor, sockets, rate, clients, config.server.shutdown_grace_period_secs)
     server.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     signals = SignalService(reactor, server)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
-    announce(config, connections)
     return keeper
 
 
