@@ -217,6 +217,11 @@ class RespProtocol(Protocol):
         self._resume(HOLD)
         return not self._stall & HOLD
 
+    @property
+    def blocked(self) -> bool:
+        """Whether it waits for the answer of a command, or for the end of a pause."""
+        return bool(self._stall & (ANSWER | HOLD))
+
     # ---- output ----
 
     def _write_out(self) -> bool:

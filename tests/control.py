@@ -72,6 +72,7 @@ class FakeClient:
     connected_at: float = 0.0
     last_active: float = 0.0
     session: FakeSession = field(default_factory=FakeSession)
+    blocked: bool = False
     killed: bool = False
 
     def kill(self) -> None:

@@ -66,12 +66,13 @@ class DescriptionTests(SynchronousTestCase):
         )
 
     def test_flags(self) -> None:
-        """A UNIX socket, NO-EVICT, NO-TOUCH and a close to come each have a letter."""
+        """Waiting, a close to come, a UNIX socket, NO-EVICT and NO-TOUCH each have a letter."""
+        self.client.blocked = True
         self.client.peer = "/run/redistill.sock:0"
         self.server.run("CLIENT NO-EVICT ON")
         self.server.run("CLIENT NO-TOUCH ON")
         self.client.session.state.close_after_reply = True
-        self.assertEqual(self.info()["flags"], "cUeT")
+        self.assertEqual(self.info()["flags"], "bcUeT")
         self.assertEqual(self.info()["addr"], "/run/redistill.sock:0")
 
     def listed(self, line: str) -> list[str]:

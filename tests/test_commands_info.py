@@ -130,6 +130,18 @@ class InfoTests(SynchronousTestCase):
         }
         self.assertEqual({name: found[name] for name in expected}, expected)
 
+    def test_connections_are_looked_at_once_a_second(self) -> None:
+        """The number of clients is that of now; their buffers are added up once a second, however many ask."""
+        first = self.sections("INFO clients")["Clients"]
+        self.server.connect().session.state.query_bytes = 5000
+        self.server.clock.advance(0.999)
+        second = self.sections("INFO clients")["Clients"]
+        self.server.clock.advance(0.001)
+        third = self.sections("INFO clients")["Clients"]
+        name = "client_recent_max_input_buffer"
+        self.assertEqual([found["connected_clients"] for found in (first, second, third)], ["1", "2", "2"])
+        self.assertEqual([found[name] for found in (first, second, third)], ["26", "26", "5000"])
+
     def test_rates(self) -> None:
         """Rates are those of the last seconds."""
         for second in range(12):

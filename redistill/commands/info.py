@@ -11,6 +11,8 @@ from redistill.commands.interfaces import Client, Command
 from redistill.commands.sections import SECTIONS, Section
 from redistill.commands.state import DATABASES, ServerState
 
+RECENT = 1.0
+"""Seconds for which a look at all connections is good."""
 DETAIL = {"commandstats", "latencystats"}
 """Sections that are shown only when they are asked for, or all are."""
 ALL = {"all", "everything"}
@@ -42,7 +44,7 @@ def snapshot(server: ServerState, with_commands: bool = False) -> stats.Snapshot
     return stats.take(
         server.store,
         daemon=server.counters,
-        clients=buffers(server.clients.values()),
+        clients=buffers(server),
         rates=server.rates,
         unix_time=server.wall(),
         uptime=server.reactor.seconds() - server.started_at,
@@ -54,20 +56,29 @@ def snapshot(server: ServerState, with_commands: bool = False) -> stats.Snapshot
     )
 
 
-def buffers(clients: Iterable[Client]) -> stats.Buffers:
-    """What all connections hold together."""
-    connected = largest_input = largest_output = memory = watching = 0
+def buffers(server: ServerState) -> stats.Buffers:
+    """What all connections hold together: their number as of now, the rest up to `RECENT` old, since every client of
+    a crowd that reconnects may ask."""
+    now = server.reactor.seconds()
+    if not 0 <= now - server.buffers_at < RECENT:
+        server.buffers, server.buffers_at = summed(server.clients.values()), now
+    return server.buffers._replace(connected=len(server.clients))
+
+
+def summed(clients: Iterable[Client]) -> stats.Buffers:
+    """What these connections hold."""
+    largest_input = largest_output = memory = watching = blocked = 0
     for client in clients:
         state = client.session.state
-        connected += 1
         largest_input = max(largest_input, state.query_bytes)
         largest_output = max(largest_output, state.output_bytes)
         memory += memory_of(client)
         watching += state.watching > 0
+        blocked += client.blocked
     return stats.Buffers(
-        connected=connected,
         largest_input=largest_input,
         largest_output=largest_output,
         memory=memory,
         watching=watching,
+        blocked=blocked,
     )

@@ -68,6 +68,11 @@ class Client(Protocol):
     @property
     def session(self) -> Session: ...
 
+    @property
+    def blocked(self) -> bool:
+        """Whether it waits for the answer of a command, or for the end of a pause."""
+        ...
+
     def kill(self) -> None:
         """Close the connection at once; replies that wait are lost."""
         ...

@@ -14,7 +14,7 @@ from redistill.commands.latency import LatencyMonitor
 from redistill.commands.slowlog import SlowLog
 from redistill.commands.unknown import UnknownCommands
 from redistill.config import Config
-from redistill.stats import DaemonCounters, Rates, total_memory
+from redistill.stats import Buffers, DaemonCounters, Rates, total_memory
 
 REDIS_VERSION = "7.2.4"
 """What clients and their test suites branch on."""
@@ -53,6 +53,9 @@ class ServerState:
     """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
     total_memory: int = field(default_factory=total_memory)
     """Of the machine, bytes."""
+    buffers: Buffers = field(default_factory=Buffers)
+    """Of all connections, as they were at `buffers_at` (the reactor's clock)."""
+    buffers_at: float = -1e9
     startup_memory: int = 0
     """What the empty store took."""
     pause_mode: int = 0
