@@ -121,16 +121,17 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual((state.authenticated, state.resp, server.client.name), (True, 3, b"worker"))
 
     def test_without_auth(self) -> None:
-        """Where a password is asked for, HELLO without one is refused, and nothing of it takes effect."""
+        """Where a password is asked for, HELLO without one is refused, and the protocol stays."""
         server = secured()
         for line in ("HELLO", "HELLO 3", "HELLO 3 SETNAME a"):
             self.assertEqual(server.run(line), NOAUTH)
-        self.assertEqual((server.client.session.state.resp, server.client.name), (2, b""))
+        self.assertEqual(server.client.session.state.resp, 2)
 
     def test_wrong_password(self) -> None:
-        """A wrong password leaves version and name as they were."""
+        """A wrong password leaves the version as it was, and ends the command: what follows is not looked at."""
         server = secured()
-        self.assertEqual(server.run("HELLO 3 AUTH default wrong SETNAME a"), WRONGPASS)
+        for rest in ("SETNAME a", "JUNK"):
+            self.assertEqual(server.run(f"HELLO 3 AUTH default wrong {rest}"), WRONGPASS)
         self.assertEqual((server.client.session.state.resp, server.client.name), (2, b""))
 
     def test_mistakes(self) -> None:

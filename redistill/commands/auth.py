@@ -66,7 +66,7 @@ def auth(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
 def hello(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     """HELLO [protover [AUTH username password] [SETNAME clientname]]
 
-    All of it is judged before any of it takes effect.
+    The options take effect one by one, as in Redis 7.0; the version last, and only if all went well.
     """
     state = client.session.state
     version = state.resp
@@ -77,27 +77,22 @@ def hello(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
         if number not in (2, 3):
             return resp.error("NOPROTO unsupported protocol version")
         version = number
-    credentials: tuple[bytes, bytes] | None = None
-    name: bytes | None = None
     position = 2
     while position < len(argv):
         option, left = argv[position].lower(), len(argv) - position - 1
         if option == b"auth" and left >= 2:
-            credentials = argv[position + 1], argv[position + 2]
+            if not authenticate(server, client, argv[position + 1], argv[position + 2]):
+                return WRONGPASS
             position += 3
         elif option == b"setname" and left >= 1:
-            name = argv[position + 1]
-            if not printable(name):
+            if not printable(argv[position + 1]):
                 return resp.error(BAD_NAME.format("Client names"))
+            client.name = argv[position + 1]
             position += 2
         else:
             return resp.error(f"ERR Syntax error in HELLO option '{resp.shown(argv[position])}'")
-    if credentials and not authenticate(server, client, *credentials):
-        return WRONGPASS
     if not state.authenticated:
         return NOAUTH_HELLO
-    if name is not None:
-        client.name = name
     state.resp = version
     return resp.mapping(
         [
