@@ -34,7 +34,9 @@ def running(program: str) -> Iterator[socket.socket]:
     """A server of its own on a UNIX socket, and a connection to it."""
     with tempfile.TemporaryDirectory() as directory:
         path = f"{directory}/socket"
-        server = subprocess.Popen([program, "--port", "0", "--unixsocket", path, "--save", ""], stdout=subprocess.DEVNULL)
+        server = subprocess.Popen(
+            [program, "--port", "0", "--unixsocket", path, "--save", ""], stdout=subprocess.DEVNULL
+        )
         connection = socket.socket(socket.AF_UNIX)
         try:
             for _ in range(500):
