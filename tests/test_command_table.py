@@ -10,6 +10,8 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from redistill.command_table import Argument, CommandTable, parse_arguments
+from redistill.commands import GROUPS, command
+from tests.control import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,6 +87,15 @@ class TableTests(TestCase):
         ):
             entry = self.table.find(words)
             self.assertEqual(entry and entry.name, name, words)
+
+    def test_control_plane(self) -> None:
+        """What the core hands up has a function in the control plane, and each of those an entry in the table."""
+        server = Server()
+        functions = {name for group in GROUPS for name in group.commands(server.state)}
+        functions |= set(command.commands(self.table))
+        entries = {entry.name for entry in self.table.flattened() if entry.control_plane}
+        containers = {entry.name for entry in self.table.commands if entry.subcommands}
+        self.assertEqual(functions - containers, entries - containers)
 
     def test_summaries(self) -> None:
         """A summary is one sentence that begins with a capital and has no full stop at its end."""
