@@ -23,7 +23,7 @@ at, and `redistill_version` beside it.
 
 `redis-server` 7.0 and, for what is newer, Valkey 9 are the references: the tests send generated scripts of all these
 commands to them and to Redistill, in both protocols, in pipelines that are cut at random places, and compare the
-replies byte by byte.
+replies byte by byte. What may differ, and why, is listed in tests/differential/differences.py.
 
 ## Drop-in
 
@@ -47,6 +47,11 @@ replies byte by byte.
 - Besides the policies of Redis there is `allkeys-s3fifo`.
 - A key may have 1 MiB, a command 1,048,576 arguments, a value 512 MiB. Before `AUTH` a client may send 10 arguments of
   16 KiB.
+- A line of inline commands has at most 64 KiB, however it arrives. Control bytes that a client sent become spaces in an
+  error text.
+- `OBJECT REFCOUNT` is always 1. `CONFIG GET` knows the parameters of what there is.
+- When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
+  command on several keys, or a transaction, that was running then may have been done in part.
 - `UNLINK` and `DEL` are the same, `FLUSHALL ASYNC` and `SYNC` as well: giving memory back never blocks others.
 - `LATENCY` and `SLOWLOG` are fed by the core; `DEBUG` is off unless `security.enable_debug_command` says otherwise.
 
