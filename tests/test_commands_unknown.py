@@ -38,6 +38,13 @@ class RefusalTests(SynchronousTestCase):
             b"-ERR unknown command 'f  +OK \xff', with args beginning with: 'a  b' 'c' \r\n",
         )
 
+    def test_http(self) -> None:
+        """A browser that was made to send its POST here is hung up on without a word, whatever comes after."""
+        for argv in ((b"POST", b"/", b"HTTP/1.1"), (b"Host:", b"localhost")):
+            server = Server()
+            self.assertEqual(server.ask(*argv), b"")
+            self.assertTrue(server.client.session.state.close_after_reply)
+
     def test_subcommands(self) -> None:
         """An unknown subcommand is named, with where to look."""
         for line, reply in (

@@ -15,7 +15,7 @@ from redistill.command_table import CommandTable
 from redistill.commands import auth, client, command, configuration, debug, info, latency, server, slowlog
 from redistill.commands.interfaces import Client, Command, Reply, SlowEntry, Store
 from redistill.commands.state import ServerState
-from redistill.commands.unknown import MAX_SHOWN, refusal
+from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.config import Config
 
 Listener = Callable[[Config], None]
@@ -82,6 +82,8 @@ class ControlPlane:
             return self._subcommands[name].get(argv[1].lower(), _unknown_subcommand)
         if name in self._commands:
             return self._commands[name]
+        if name in HTTP:
+            return hang_up
         self.state.unknown.add(argv[0], client.lib_name)
         return _unknown_command
 

@@ -6,8 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from redistill import resp
+from twisted.logger import Logger
 
+from redistill import resp
+from redistill.commands.interfaces import Client
+
+log = Logger()
+
+HTTP = (b"post", b"host:")
+"""What begins a line of HTTP, and no command."""
 MAX_NAMES = 128
 """Different names that are counted; all further ones count as `OTHER`."""
 MAX_LIBRARIES = 32
@@ -66,3 +73,11 @@ def refusal(argv: list[bytes]) -> bytes:
             break
         quoted += f"'{resp.shown(argument, room)}' "
     return resp.error(f"ERR unknown command '{resp.shown(argv[0], MAX_SHOWN)}', with args beginning with: {quoted}")
+
+
+def hang_up(client: Client, argv: list[bytes]) -> bytes:
+    """No reply to HTTP, but the close, as in Redis: a web page can make its reader's browser send a POST to a server
+    that only this browser reaches, and the lines of its body would be commands."""
+    log.warn("{peer} speaks HTTP, as a browser under a page's control would: closed", peer=client.peer)
+    client.session.state.close_after_reply = True
+    return b""

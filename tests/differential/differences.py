@@ -81,5 +81,24 @@ DIFFERENCES: tuple[Difference, ...] = (
 # Valkey 9 against redis-server 7.0, for the check of these tests against two servers that are both known to be good.
 OF_VALKEY: tuple[Difference, ...] = ()
 
-# Cells of COMMAND's table that differ: (command, column) -> reason.
-TABLE_DIFFERENCES: dict[tuple[bytes, str], str] = {}
+_CRLF = "two bytes after a bulk that are no CRLF mean that its length is wrong: what follows would be misread"
+_INLINE = "the bound of 64 KiB on a line holds however the bytes arrive, not only when the end is late"
+_NUL = "a NUL ends the words of an inline command, not the line, so that the client gets an answer"
+_HTTP = "the replies to what came before are sent; Redis drops them"
+_ERROR = "ERR Protocol error: "
+
+# Streams after which ours says something else: the bytes after a PING -> why, and what ours says after its PONG.
+STREAMS: dict[bytes, tuple[str, tuple[str, ...]]] = {
+    b"*1048577\r\n": ("a bound that is stated: 1,048,576 arguments", (_ERROR + "invalid multibulk length",)),
+    b"*1\r\n\x00\r\n": ("a whole error line instead of one that the NUL cut short", (_ERROR + "expected '$', got ' '",)),
+    b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n": (_CRLF, (_ERROR + "expected CRLF after a bulk",)),
+    b"*1\r\n$4\r\nPING\n\n*1\r\n$4\r\nPING\r\n": (_CRLF, (_ERROR + "expected CRLF after a bulk",)),
+    b"PING\x00\r\n": (_NUL, ("ERR unknown command 'PING', with args beginning with: ",)),
+    b"\x00PING\r\n": (_NUL, ("ERR unknown command '', with args beginning with: ",)),
+    b"GET " + b"x" * 65600 + b"\r\n": (_INLINE, (_ERROR + "too big inline request",)),
+    b"*" + b"1" * 65600 + b"\r\n": (_INLINE, (_ERROR + "too big mbulk count string",)),
+    b"*1\r\n$" + b"1" * 65600 + b"\r\n": (_INLINE, (_ERROR + "too big bulk count string",)),
+    b"POST / HTTP/1.1\r\nHost: a\r\n\r\n": (_HTTP, ()),
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n": (_HTTP, ("ERR wrong number of arguments for 'get' command",)),
+    b"Host: a\r\n*1\r\n$4\r\nPING\r\n": (_HTTP, ()),
+}

@@ -55,6 +55,31 @@ def literals_lzf(data: bytes) -> bytes:
     return sealed(b"\x00\xc3" + length(len(packed)) + length(len(data)) + packed)
 
 
+def wanted(body: bytes) -> int:
+    """How many bytes a string's payload body (after the type byte) needs, going by the lengths it states."""
+    if not body:
+        return 1
+    head, rest = body[0] >> 6, body[0] & 63
+    if head == 3:
+        if rest < 3:
+            return 1 + (1 << rest)
+        packed = stated(body[1:])
+        unpacked = stated(body[1 + packed[0] :])
+        return 1 + packed[0] + unpacked[0] + packed[1] if rest == 3 else 0
+    return sum(stated(body))
+
+
+def stated(data: bytes) -> tuple[int, int]:
+    """The size of a length's own bytes, and the length; (1, 0) when there are not enough."""
+    kind = data[0] >> 6 if data else 2
+    if kind == 0:
+        return 1, data[0] & 63
+    if kind == 1:
+        return 2, (data[0] & 63) << 8 | int.from_bytes(data[1:2], "big")
+    size = 4 if data[:1] == b"\x80" else 8
+    return 1 + size, int.from_bytes(data[1 : 1 + size], "big")
+
+
 GOOD = (
     string(b""),
     string(b"hello"),

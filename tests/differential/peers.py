@@ -13,6 +13,7 @@ from tests.integration.servers import Server
 from .replies import CLOSED, Parser, Reply
 
 REPLY_SECONDS = 20.0
+LARGEST_REPLY = 64 << 20  # bytes; no test asks for more at once
 
 
 class Conversation(Protocol):
@@ -112,6 +113,8 @@ class WireConversation:
         except OSError:
             return False
         self._parser.feed(data)
+        if self._parser.held > LARGEST_REPLY:
+            raise AssertionError(f"a reply without end: {self._parser.rest[:200]!r}")
         return bool(data)
 
     def close(self) -> None:

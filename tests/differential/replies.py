@@ -55,6 +55,11 @@ class Parser:
         """What has not made a whole reply yet."""
         return bytes(self._data[self._at :])
 
+    @property
+    def held(self) -> int:
+        """How many bytes have not made a whole reply yet."""
+        return len(self._data) - self._at
+
     def get(self) -> Reply | None:
         """The next whole reply, or None when more bytes are wanted."""
         start = self._at

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.integration import servers
 
 from . import words
 from .compare import Transcript
-from .differences import DIFFERENCES, OF_VALKEY, TABLE_DIFFERENCES, Difference
+from .differences import DIFFERENCES, OF_VALKEY, STREAMS, Difference
 from .peers import Peer, WirePeer, ask, encode
 from .scripts import Script
-
-__all__ = ["TABLE_DIFFERENCES", "differing", "explain", "known", "newer_oracle", "oracle", "ours"]
 
 OURS = servers.SUBJECT
 
@@ -35,6 +33,11 @@ def ours() -> Peer:
 def known() -> Sequence[Difference]:
     """The differences to expect."""
     return DIFFERENCES if OURS == "redistill" else OF_VALKEY
+
+
+def streams() -> Mapping[bytes, tuple[str, tuple[str, ...]]]:
+    """The malformed streams after which other words are expected."""
+    return STREAMS if OURS == "redistill" else {}
 
 
 _FINALE = [[b"RESET"]]

@@ -84,7 +84,13 @@ class DumpTests(SynchronousTestCase):
         payload = dumps.sealed(head + body)
         if payload[0] != 0:
             return  # a type that is not a string: other issues
+        for client in (self.redis, self.ours):
+            ask(client, "DEL", "k")
         theirs, ours = (ask(c, "RESTORE", "k", "0", payload, "REPLACE") for c in (self.redis, self.ours))
+        if dumps.wanted(payload[1:-10]) > len(payload) - 11:
+            # redis-server reads on into the version and the checksum; ours does not take them for data.
+            self.assertEqual(ours, Reply("-", b"ERR Bad data format"), f"{payload!r}")
+            return
         self.assertEqual(theirs, ours, f"{payload!r}")
         self.assertEqual(ask(self.redis, "GET", "k"), ask(self.ours, "GET", "k"))
 
