@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import pathlib
 from typing import Any
 
 from twisted.application.service import Application
@@ -12,6 +14,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.logs import Log, LogService
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 class LogTests(SynchronousTestCase):
@@ -99,3 +103,20 @@ class LogServiceTests(SynchronousTestCase):
     def test_syslog(self) -> None:
         """With --syslog the log is left to twistd."""
         self.assertIsNone(self.observer({"syslog": True}, Log()))
+
+
+class DocumentationTests(SynchronousTestCase):
+    """docs/logging.md."""
+
+    def test_every_event_is_listed(self) -> None:
+        """Each event that the program logs has its row, with its level, and there is no row without an event."""
+        logged = set()
+        for path in (ROOT / "redistill").rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
+                    level = ast.unparse(node.func).removeprefix("log.").replace("failure", "critical")
+                    logged.add((ast.literal_eval(node.args[0]), level))
+        text = (ROOT / "docs/logging.md").read_text(encoding="utf-8")
+        rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+        listed = {(row[0].strip("`"), row[1]) for row in rows if not row[0].startswith("`logging.")}
+        self.assertEqual(logged, listed)
