@@ -208,4 +208,6 @@ ffibuilder = builder("redistill/core")
 if __name__ == "__main__":
     # Beside the sources, for tests. Not in the project's own directory: setuptools would read its pyproject.toml there.
     os.chdir(HERE)
-    shutil.copy(builder(str(HERE / "core")).compile(tmpdir="../build/core", verbose=True), HERE)
+    built = Path(builder(str(HERE / "core")).compile(tmpdir="../build/core", verbose=True))
+    # A process that runs has the old file mapped: it must not be written over.
+    os.replace(shutil.copy(built, HERE / "_core.new"), HERE / built.name)

@@ -44,7 +44,7 @@ INTERNAL_ERROR = b"-ERR internal error\r\n"
 TICK = 1.0
 """Seconds between two looks at all clients."""
 QUIET = 2.0
-"""Seconds of silence after which a client's buffers are given back, and before which nothing is looked at."""
+"""Seconds of silence after which a client's buffers are given back."""
 LINGER = 10.0
 """Seconds that a client whose connection is being closed has to read what is left for it."""
 
@@ -339,7 +339,7 @@ class RespProtocol(Protocol):
         _abort(self.transport)
 
     def tick(self, now: float, timeout: float) -> None:
-        """Look after a client that has been silent for `QUIET` seconds or longer.
+        """Look after a client that has been silent for a while.
 
         It is closed after `timeout` (0: never), or when the end of its connection takes too long.
         """
@@ -350,7 +350,7 @@ class RespProtocol(Protocol):
         elif timeout and silent >= timeout and not self._stall & (ANSWER | HOLD):
             self.factory.counters.idle_disconnections += 1
             self.kill()
-        elif silent < QUIET + TICK:
+        elif QUIET <= silent < QUIET + TICK:
             self.session.trim()
 
 
@@ -428,7 +428,8 @@ class RespFactory:
 
     def _tick(self) -> None:
         now, timeout = self.clock.seconds(), self.idle_timeout
-        for client in [one for one in self.clients.values() if now - one.last_active >= QUIET]:
+        quiet = now - min(QUIET, timeout or QUIET)
+        for client in [one for one in self.clients.values() if one.last_active <= quiet]:
             client.tick(now, timeout)
 
     def _release(self) -> None:

@@ -490,6 +490,12 @@ class IdleTests(Case):
         self.assertTrue(self.transport.disconnecting)
         self.assertEqual(self.counters, DaemonCounters(idle_disconnections=1))
 
+    def test_shortest_timeout(self) -> None:
+        """A timeout of one second is kept, too."""
+        self.factory.idle_timeout = 1
+        self.clock.advance(1.0)
+        self.assertTrue(self.transport.disconnecting)
+
     def test_client_that_sends_stays(self) -> None:
         """Whatever a client sends, if it is only a part of a command, it is not idle."""
         for _ in range(10):
