@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.unknown import MAX_LIBRARIES, MAX_NAMES, OTHER, UnknownCommands
@@ -44,6 +45,14 @@ class RefusalTests(SynchronousTestCase):
             server = Server()
             self.assertEqual(server.ask(*argv), b"")
             self.assertTrue(server.client.session.state.close_after_reply)
+
+    def test_http_in_the_log(self) -> None:
+        """The log hears of it, but not more than once a minute."""
+        with capturedLogs() as events:
+            for seconds in (0.0, 59.9, 0.1):
+                self.server.clock.advance(seconds)
+                self.server.ask(b"POST")
+        self.assertEqual([event["peer"] for event in events], [self.server.client.peer] * 2)
 
     def test_subcommands(self) -> None:
         """An unknown subcommand is named, with where to look."""

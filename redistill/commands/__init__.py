@@ -83,7 +83,7 @@ class ControlPlane:
         if name in self._commands:
             return self._commands[name]
         if name in HTTP:
-            return hang_up
+            return lambda client, argv: hang_up(self.state, client)
         self.state.unknown.add(argv[0], client.lib_name)
         return _unknown_command
 

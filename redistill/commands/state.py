@@ -56,6 +56,8 @@ class ServerState:
     buffers: Buffers = field(default_factory=Buffers)
     """Of all connections, as they were at `buffers_at` (the reactor's clock)."""
     buffers_at: float = -1e9
+    http_logged_at: float = -1e9
+    """When the log last said that somebody speaks HTTP."""
     startup_memory: int = 0
     """What the empty store took."""
     pause_mode: int = 0
