@@ -20,6 +20,7 @@
 
 #include "check.h"
 #include "lock.h"
+#include "session.h"
 #include "store.h"
 #include "value.h"
 
@@ -194,6 +195,104 @@ static void copy(rd_store *st, const rd_key *key, uint32_t id) {
   rd_copy(st, key, &to);
 }
 
+/* ---- the same through a session: pipelines, commands on several keys, transactions ---- */
+
+static rd_session *session; /* of this process */
+static uint8_t *request;    /* RESP */
+static size_t request_len;
+#define REQUEST_ROOM (8u * (LONGEST + 16384u))
+
+static void put_word(const void *data, size_t len) {
+  request_len += (size_t)sprintf((char *)request + request_len, "$%zu\r\n", len);
+  memcpy(request + request_len, data, len);
+  memcpy(request + request_len + len, "\r\n", 2);
+  request_len += len + 2;
+}
+
+/* Begin a command of so many words with those of `line`. */
+static void put_command(unsigned words, const char *line) {
+  request_len += (size_t)sprintf((char *)request + request_len, "*%u\r\n", words);
+  while (*line) {
+    size_t len = strcspn(line, " ");
+    put_word(line, len);
+    line += len + (line[len] == ' ');
+  }
+}
+
+static void put_key(uint32_t id) {
+  static struct name n;
+  name_of(&n, id);
+  put_word(n.data, n.len);
+}
+
+static void put_value(uint32_t id) {
+  uint8_t version = (uint8_t)dice(256);
+  uint64_t len = right_length(id, version, random_length());
+  value_bytes(bytes, id, version, 0, len);
+  put_word(bytes, len);
+}
+
+static void put_number(int64_t n) {
+  char text[RD_I64_TEXT];
+  put_word(text, rd_format_i64(text, n));
+}
+
+static void put_request(const rd_store *st, uint32_t id) {
+  uint32_t other = (uint32_t)dice(KEYS / 8);
+  bool in_multi = dice(3) == 0;
+  if (in_multi) put_command(1, "MULTI");
+  switch (dice(8)) {
+    case 0:
+      put_command(5, "MSET"), put_key(id), put_value(id), put_key(other), put_value(other);
+      break;
+    case 1:
+      put_command(3, "RENAME"), put_key(id), put_key(id ^ 1);
+      break;
+    case 2:
+      put_command(4, "COPY"), put_key(id), put_key(id ^ 1), put_word("REPLACE", 7);
+      break;
+    case 3:
+      put_command(2, "GETDEL"), put_key(id);
+      break;
+    case 4: /* a key that grows from nothing, and one more while the locks are held */
+      put_command(2, "DEL"), put_key(other);
+      put_command(4, "SETRANGE"), put_key(other), put_word("0", 1), put_value(other);
+      break;
+    case 5:
+      put_command(3, "PEXPIREAT"), put_key(id), put_number(random_expiry(st, id));
+      break;
+    case 6:
+      put_command(4, "GETEX"), put_key(id), put_word("PXAT", 4), put_number(random_expiry(st, id));
+      break;
+    default:
+      put_command(5, "SET"), put_key(id), put_value(id), put_word("PXAT", 4), put_number(random_expiry(st, id));
+      break;
+  }
+  if (in_multi) put_command(3, "SET"), put_key(other), put_value(other);
+  if (in_multi) put_command(1, dice(8) == 0 ? "DISCARD" : "EXEC");
+}
+
+static bool by_command(rd_store *st) {
+  static const rd_limits limits = {
+      .batch_size = 16, .output_high = 1 << 20, .query_limit = 1 << 30, .multi_limit = 1 << 30};
+  if (session == NULL) {
+    session = rd_session_new(st, &limits);
+    rd_session_state_of(session)->authenticated = true;
+    request = malloc(REQUEST_ROOM);
+  }
+  request_len = 0;
+  for (uint64_t n = 1 + dice(3); n > 0; n--) put_request(st, (uint32_t)dice(KEYS / 8));
+  rd_status status = rd_session_feed(session, request, request_len, st->now_ms);
+  for (;;) {
+    rd_session_consumed(session, rd_session_output(session).len);
+    if (status != RD_FULL) break;
+    status = rd_session_resume(session, st->now_ms);
+  }
+  if (status == RD_MORE) return true;
+  snprintf(shared->complaint, sizeof shared->complaint, "a session wants to end, status %d", (int)status);
+  return false;
+}
+
 /* What is rare and touches everything. */
 static void upheaval(rd_store *st) {
   switch (dice(6)) {
@@ -261,6 +360,11 @@ static bool act(rd_store *st, unsigned reads_of_16) {
         rd_sweep(st, 0, SHARDS, 20000);
         break;
       case 13:
+      case 14:
+        rd_unlock_all(st);
+        good = by_command(st);
+        break;
+      case 15:
         if (dice(100) == 0) {
           rd_unlock_all(st);
           upheaval(st);
@@ -294,6 +398,7 @@ static void die_in(uint64_t us) {
 
 static void be_killed(int fd) {
   static rd_store st;
+  session = NULL;             /* the one of before the fork looks at another view of the arena */
   bool early = dice(16) == 0; /* while it attaches */
   uint64_t us = 1 + dice(MAX_DEATH_US);
   if (early) die_in(1 + dice(100));
@@ -413,6 +518,8 @@ static bool kill_one(rd_store *st, int fd) {
 static bool kill_alone(rd_store *st, int fd, unsigned deaths) {
   char err[200];
   bool good = true;
+  rd_session_free(session);
+  session = NULL;
   rd_worker_leave(st);
   rd_detach(st);
   for (; good && deaths > 0; deaths--) {
@@ -480,6 +587,8 @@ static void a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shar
       (unsigned long long)t.values, (unsigned long long)rd_counter(&st, RD_STAT_evicted_keys),
       (unsigned long long)rd_counter(&st, RD_STAT_evicted_regions));
   CHECK(t.lost > 0 || kills < 100); /* else nobody died in the middle of anything, and nothing was tested */
+  rd_session_free(session);
+  free(request);
   rd_worker_leave(&st);
   rd_detach(&st);
   close(fd);
