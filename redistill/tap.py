@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -44,9 +45,12 @@ def makeService(options: Options) -> IService:
         output = Log(config.logging.level, config.logging.format)
         daemon = LogService(output, options.parent or {})
         wire(reactor, config, output).setServiceParent(daemon)  # type: ignore[no-untyped-call]
-        return daemon
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
+    # What is there now stays: the collector need not look at it again, which would hold up clients for 40 ms each time.
+    gc.collect()
+    gc.freeze()
+    return daemon
 
 
 def wire(reactor: Any, config: Config, output: Log) -> StoreService:
