@@ -13,6 +13,7 @@ from twisted.python import usage
 from redistill import __version__
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
+from redistill.commands.interfaces import Refused
 from redistill.config import Config, ConfigError, load
 from redistill.engine import Session, Store
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
@@ -71,7 +72,7 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
     def apply(config: Config) -> None:
         possible = allow_files(config.server.max_connections)
         if config.server.max_connections not in (possible, control.state.config.server.max_connections):
-            raise ValueError(f"The operating system allows {possible} clients and no more")
+            raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
         factory.output_limit = config.server.output_limit
         factory.idle_timeout = config.server.connection_timeout
         addresses.limit = config.server.max_connections_per_ip

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
-from redistill.commands.interfaces import CommandCount, KeyDetails
+from redistill.commands.interfaces import CommandCount, KeyDetails, Refused
 from redistill.config import Config
 
 NOW = 1_700_000_000.25
@@ -153,13 +153,19 @@ class Server:
             self.clock,
             self.clients,
             CommandTable(),
-            apply=self.applied.append,
+            apply=self.apply,
             shutdown=self.shutdowns.append,
         )
         self.state = self.plane.state
         self.state.wall = lambda: NOW + self.clock.seconds()
         self.state.ticks = lambda: int(self.clock.seconds() * 1_000_000_000)
         self.client = self.connect()
+
+    def apply(self, config: Config) -> None:
+        """What the daemon does with a new configuration; 1234 clients are too many for it."""
+        if config.server.max_connections == 1234:
+            raise Refused("maxclients", "too many")
+        self.applied.append(config)
 
     def connect(self, **values: Any) -> FakeClient:
         """One more client."""

@@ -122,6 +122,7 @@ class SetTests(SynchronousTestCase):
             ("timeout 10 maxmemory 1gb", failed("maxmemory", "larger than the mapping")),
             ("timeout 10 databases 16", failed("databases", "can't set immutable config")),
             ("timeout 10 TIMEOUT 11", failed("TIMEOUT", "duplicate parameter")),
+            ("timeout 10 maxclients 1234 maxmemory 32mb", failed("maxclients", "too many")),
             ("maxmemory x maxmemory 1", failed("maxmemory", "duplicate parameter")),
             ("timeout x port 1", failed("port", "can't set immutable config")),
             ("timeout 10 appendonly maybe", failed("appendonly", "argument must be 'yes' or 'no'")),
@@ -135,7 +136,9 @@ class SetTests(SynchronousTestCase):
         ):
             self.assertEqual(self.server.run(f"CONFIG SET {line}"), refusal)
         self.assertIs(self.server.state.config, before)
-        self.assertEqual((self.server.store.max_memory, self.server.applied), (64 * MIB, []))
+        self.assertEqual(self.server.store.max_memory, 64 * MIB)
+        # The one that the store refused was taken back.
+        self.assertEqual([config.server.connection_timeout for config in self.server.applied], [10, 300])
 
     def test_words_of_redis(self) -> None:
         """Values are refused in Redis's words."""

@@ -13,12 +13,10 @@ from twisted.internet.interfaces import IReactorTime
 from redistill import resp, stats
 from redistill.command_table import CommandTable
 from redistill.commands import auth, client, command, configuration, debug, info, latency, server, slowlog
-from redistill.commands.interfaces import Client, Command, Reply, SlowEntry, Store
+from redistill.commands.interfaces import Client, Command, Refused, Reply, SlowEntry, Store
 from redistill.commands.state import ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.config import Config
-
-Listener = Callable[[Config], None]
 
 GROUPS = (auth, client, configuration, debug, info, latency, server, slowlog)
 
@@ -35,12 +33,13 @@ class ControlPlane:
         table: CommandTable,
         *,
         counters: stats.DaemonCounters | None = None,
-        apply: Listener | None = None,
+        apply: Callable[[Config], None] | None = None,
         shutdown: Callable[[bool], None] | None = None,
     ) -> None:
-        """`clients` is the registry that the factory fills, `table` the core's commands. `apply` is told of what CONFIG
-        SET changes, after the store took it. `shutdown` stops the daemon, at once if its argument is true."""
-        self._listeners: list[Listener] = [apply] if apply else []
+        """`clients` is the registry that the factory fills, `table` the core's commands. `apply` puts what CONFIG SET
+        changes into effect outside the store, or raises Refused and changes nothing. `shutdown` stops the daemon, at
+        once if its argument is true."""
+        self._listener = apply
         self.state = ServerState(config, store, reactor, clients, apply=self._apply)
         if counters is not None:
             self.state.counters = counters
@@ -133,15 +132,20 @@ class ControlPlane:
         return info.snapshot(self.state, with_commands)
 
     def _apply(self, config: Config) -> None:
-        """Put another configuration into effect. ValueError when the store refuses it; nothing is changed then."""
+        """Put another configuration into effect; Refused, with nothing changed, when that cannot be."""
         store, old = self.state.store, self.state.config
+        if self._listener:
+            self._listener(config)
         if config.memory.max_memory != old.memory.max_memory:
-            store.set_max_memory(config.memory.max_memory or store.map_size)
+            try:
+                store.set_max_memory(config.memory.max_memory or store.map_size)
+            except ValueError as problem:
+                if self._listener:
+                    self._listener(old)
+                raise Refused("maxmemory", str(problem)) from None
         store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
         self._watch_slow(config)
         self.state.slowlog.trim(config.performance.slowlog_max_len)
-        for listener in self._listeners:
-            listener(config)
 
     def _watch_slow(self, config: Config) -> None:
         """Have the core hand up what either the slow log or the latency monitor wants."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from redistill import resp
 from redistill.commands.arguments import matches, text
-from redistill.commands.interfaces import Client, Command
+from redistill.commands.interfaces import Client, Command, Refused
 from redistill.commands.state import DATABASES, ServerState
 from redistill.config import ConfigError, machine_memory
 from redistill.rewrite import rewrite
@@ -137,8 +137,8 @@ def set_(server: ServerState, argv: list[bytes]) -> bytes:
         server.apply(config)
     except ConfigError as problem:
         return failed(pairs[0][0], str(problem))
-    except ValueError as problem:  # what the store alone can judge is its size
-        return failed(b"maxmemory", str(problem))
+    except Refused as problem:
+        return failed(problem.directive.encode(), str(problem))
     server.config = config
     return resp.OK
 

@@ -11,6 +11,15 @@ from typing import NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 
 
+class Refused(Exception):
+    """A new configuration cannot be put into effect, and nothing was changed. `directive` is Redis's name of the
+    setting; the text says why."""
+
+    def __init__(self, directive: str, reason: str) -> None:
+        super().__init__(reason)
+        self.directive = directive
+
+
 class SessionState(Protocol):
     """The core's ``rd_session_state`` (core/session.h), read and written in place."""
 

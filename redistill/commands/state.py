@@ -34,7 +34,7 @@ class ServerState:
     """By id, in the order in which they came."""
     counters: DaemonCounters = field(default_factory=DaemonCounters)
     apply: Callable[[Config], None] = lambda config: None
-    """Told of a new configuration; raises ValueError, with nothing changed, when it cannot be put into effect."""
+    """Puts a new configuration into effect, or raises Refused with nothing changed."""
     shutdown: Callable[[bool], None] = lambda now: None
     """Stop the daemon; True: without the grace period."""
     wall: Callable[[], float] = time.time
