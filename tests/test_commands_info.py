@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import __version__
@@ -189,3 +191,16 @@ class FormatTests(SynchronousTestCase):
         self.assertEqual(percentile(empty, 0.5), 0.0)
         one = CommandCount("get", 1, 0, 0, 0, [0, 0, 0, 1])
         self.assertEqual(percentile(one, 1.0), 8.0)
+
+
+class DocumentationTests(SynchronousTestCase):
+    """docs/monitoring.md."""
+
+    def test_fields(self) -> None:
+        """Each field that the page explains is there, in the section that it names."""
+        server = Server()
+        text = (pathlib.Path(__file__).parent.parent / "docs/monitoring.md").read_text(encoding="utf-8")
+        rows = [line.strip("| ").split(" | ")[:2] for line in text.splitlines() if line.startswith("| `")]
+        self.assertGreater(len(rows), 10)
+        for field, section in rows:
+            self.assertIn("\r\n{}:".format(field.strip("`")), server.run(f"INFO {section}").decode())
