@@ -133,11 +133,13 @@ def start(
 
 
 def _accepts(server: Server) -> bool:
+    """Whether a client is noticed: that the system takes the connection is not enough, the process must close it."""
     try:
-        server.connect().close()
+        with server.connect(START_SECONDS) as sock:
+            sock.shutdown(socket.SHUT_WR)
+            return sock.recv(1) == b""
     except OSError:
         return False
-    return True
 
 
 def until(condition: Callable[[], object], seconds: float, what: str) -> None:

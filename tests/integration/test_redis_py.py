@@ -247,7 +247,7 @@ class ServerTests(Case):
             self.assertEqual(r.command()["get"]["arity"], 2)
             self.assertIn("readonly", {str(flag) for flag in r.command()["get"]["flags"]})
             self.assertEqual([str(k) for k in r.command_getkeys("MSET", "a", 1, "b", 2)], ["a", "b"])
-            self.assertGreater(r.command_count(), 100)
+            self.assertGreater(r.command_count(), 50)
             self.assertIn(b"get", r.command_list())
 
     def test_time_and_memory(self) -> None:

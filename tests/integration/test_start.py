@@ -17,7 +17,8 @@ PING, PONG = b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"
 
 def talk(sock: socket.socket, data: bytes, size: int) -> bytes:
     """Send, and read `size` bytes or until the end."""
-    sock.sendall(data)
+    if data:
+        sock.sendall(data)
     got = b""
     while len(got) < size and (more := sock.recv(65536)):
         got += more
