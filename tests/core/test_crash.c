@@ -278,7 +278,7 @@ static bool by_command(rd_store *st) {
   if (session == NULL) {
     session = rd_session_new(st, &limits);
     rd_session_state_of(session)->authenticated = true;
-    request = malloc(REQUEST_ROOM);
+    if (request == NULL) request = malloc(REQUEST_ROOM);
   }
   request_len = 0;
   for (uint64_t n = 1 + dice(3); n > 0; n--) put_request(st, (uint32_t)dice(KEYS / 8));
