@@ -120,6 +120,12 @@ class CountTests(SynchronousTestCase):
         self.assertEqual(found["cmd0"][OTHER], 11)
         self.assertEqual(counts.total, MAX_NAMES + MAX_LIBRARIES + 20)
 
+    def test_strangers(self) -> None:
+        """What comes before AUTH is counted, but its names are not kept: they would crowd out those that matter."""
+        server = Server({"security.password": ("p",)})
+        server.run("HSET a b c")
+        self.assertEqual((server.state.unknown.total, dict(server.state.unknown.snapshot())), (1, {}))
+
     def test_names_are_tame(self) -> None:
         """A name cannot break the lines of INFO, nor be longer than 64 bytes."""
         counts = UnknownCommands()

@@ -83,7 +83,10 @@ class ControlPlane:
             return self._commands[name]
         if name in HTTP:
             return lambda client, argv: hang_up(self.state, client)
-        self.state.unknown.add(argv[0], client.lib_name)
+        if client.session.state.authenticated:
+            self.state.unknown.add(argv[0], client.lib_name)
+        else:  # strangers do not get to fill the list of names
+            self.state.unknown.total += 1
         return _unknown_command
 
     def _done(self, reply: bytes, client: Client, argv: list[bytes], started: int) -> bytes:
