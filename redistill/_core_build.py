@@ -65,6 +65,7 @@ uint64_t rd_committed_memory(const rd_store *st);
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
 const char *rd_policy_name(rd_policy policy);
+void rd_set_active_expire(rd_store *st, bool on);
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 int rd_check(rd_store *st, char *err, size_t errlen);
 uint64_t rd_counter(const rd_store *st, unsigned int stat);

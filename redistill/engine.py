@@ -73,8 +73,7 @@ class Store:
         self._slow = ffi.gc(lib.rd_slowlog_new(64, 2**64 - 1), lib.rd_slowlog_free)
         self.frozen_ms = 0
         """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
-        self.active_expire = True
-        """Whether `sweep` does anything (DEBUG SET-ACTIVE-EXPIRE)."""
+        self._active_expire = True
 
     def create(
         self, fd: int, *, max_memory: int, map_size: int, num_shards: int, policy: str, sample_size: int
@@ -173,9 +172,17 @@ class Store:
 
     def sweep(self, budget_ns: int) -> bool:
         """Remove what has expired for about `budget_ns`, from where the last call stopped. True: nothing is left."""
-        if not self.active_expire:
-            return True
         return bool(lib.rd_sweep(self._at_now(), 0, self.num_shards, budget_ns))
+
+    @property
+    def active_expire(self) -> bool:
+        """Whether `sweep` removes what has expired (DEBUG SET-ACTIVE-EXPIRE)."""
+        return self._active_expire
+
+    @active_expire.setter
+    def active_expire(self, on: bool) -> None:
+        lib.rd_set_active_expire(self._c, on)
+        self._active_expire = on
 
     def check(self) -> tuple[int, str]:
         """Walk the whole arena: the count of violated invariants, and the first of them in words."""

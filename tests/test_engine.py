@@ -125,7 +125,11 @@ class StoreTests(SynchronousTestCase):
         call(session(store), "set", "key", "v", "px", 1)
         store.active_expire = False
         store.frozen_ms += 10
-        self.assertEqual((store.sweep(1_000_000), store.count(0)), (True, 1))
+        self.assertTrue(any(store.sweep(1_000_000) for _ in range(1000)))
+        self.assertEqual(store.count(0), 1)
+        store.active_expire = True
+        self.assertTrue(any(store.sweep(1_000_000) for _ in range(1000)))
+        self.assertEqual(store.count(0), 0)
 
     def test_databases(self) -> None:
         """Keys are counted by database, with and without an expiry."""

@@ -63,6 +63,7 @@ typedef struct rd_store {
   uint32_t dirty;  /* shard + 1 that this process has marked dirty */
   bool no_growth;  /* a region is being emptied: its shard must not take another one for what is moved */
   uint32_t sweep_shard; /* where this process's sweep goes on */
+  uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
   rd_ref pin[2];   /* items that must neither be evicted nor moved to make room */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   struct rd_slowlog *slowlog; /* of this process, see session.h; NULL: slow commands are not kept */

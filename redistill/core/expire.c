@@ -98,8 +98,7 @@ bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
   if (last > st->num_shards) last = st->num_shards;
   if (first >= last) return true;
   uint64_t start = st->clock != NULL ? st->clock() : 0;
-  uint32_t idle = 0;
-  if (rd_pool_trim_step(st, TRIM_REGIONS)) idle = 0;
+  rd_pool_trim_step(st, TRIM_REGIONS);
   do {
     if (st->sweep_shard < first || st->sweep_shard >= last) st->sweep_shard = first;
     uint32_t shard = st->sweep_shard;
@@ -108,9 +107,11 @@ bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
     uint32_t removed = step(st, shard, &done);
     if (mine) rd_unlock_shard(st, shard);
     if (done) st->sweep_shard++;
-    idle = removed > 0 ? 0 : idle + done;
-    if (idle >= last - first) break;
+    st->sweep_idle = removed > 0 ? 0 : st->sweep_idle + done;
+    if (st->sweep_idle >= last - first) break;
   } while (st->clock != NULL && st->clock() - start < budget_ns);
   if (st->clock != NULL) rd_count_stat(st, RD_STAT_expire_cycle_ns, st->clock() - start);
-  return idle >= last - first && st->head->pool.trim >= st->head->pool.fresh;
+  if (st->sweep_idle < last - first) return false;
+  st->sweep_idle = 0;
+  return st->head->pool.trim >= st->head->pool.fresh;
 }
