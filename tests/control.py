@@ -18,6 +18,7 @@ NOW = 1_700_000_000.25
 """What the wall clock says when a test begins."""
 
 MIB = 1024 * 1024
+TABLE = CommandTable()
 
 
 @dataclass
@@ -152,7 +153,7 @@ class Server:
             self.store,
             self.clock,
             self.clients,
-            CommandTable(),
+            TABLE,
             apply=self.apply,
             shutdown=self.shutdowns.append,
         )
