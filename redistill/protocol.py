@@ -267,7 +267,7 @@ class RespProtocol(Protocol):
         try:
             answer = self.factory.control.run(self, self.session.argv())
         except Exception:
-            self._broken()
+            self._failed()
             return
         if isinstance(answer, Deferred):
             self._stall |= ANSWER
@@ -285,15 +285,28 @@ class RespProtocol(Protocol):
 
     def _unanswered(self, failure: Failure) -> None:
         self._pending = None
-        if not self._stall & OVER or not isinstance(failure.value, CancelledError):
-            self._broken(failure)
+        if not self._stall & OVER:
+            self.factory.counters.internal_errors += 1
+            self._failed(failure)
+            self._resume(ANSWER)
+        elif not isinstance(failure.value, CancelledError):
+            log.failure("after {peer} had gone", failure, peer=self.peer)
+
+    def _failed(self, failure: Failure | None = None) -> None:
+        """A command raised: it is logged, and the client closed after it is told.
+
+        The session goes on to that end by itself, for it may be in a transaction, and give its locks back.
+        """
+        log.failure("in a command of {peer}", failure, peer=self.peer)
+        self.session.answer(INTERNAL_ERROR)
+        self.session.state.close_after_reply = True
 
     def _slow(self, entry: SlowEntry) -> None:
         self.factory.control.slow(self, entry)
 
-    def _broken(self, failure: Failure | None = None) -> None:
+    def _broken(self) -> None:
         """A mistake of ours: it is logged, the client is told and closed, and nobody else notices."""
-        log.failure("while serving {peer}", failure, peer=self.peer)
+        log.failure("while serving {peer}", peer=self.peer)
         if self._stall & OVER:
             return
         try:
@@ -428,8 +441,13 @@ class RespFactory:
 
     def _tick(self) -> None:
         now, timeout = self.clock.seconds(), self.idle_timeout
-        quiet = now - min(QUIET, timeout or QUIET)
-        for client in [one for one in self.clients.values() if one.last_active <= quiet]:
+        late, quiet, before = now - timeout if timeout else 0.0, now - QUIET, now - QUIET - TICK
+        due = [
+            one
+            for one in self.clients.values()
+            if one.last_active <= late or before < one.last_active <= quiet or one.closing_at is not None
+        ]
+        for client in due:
             client.tick(now, timeout)
 
     def _release(self) -> None:

@@ -15,6 +15,7 @@ from redistill.commands.interfaces import SlowEntry
 from redistill.engine import Status
 from redistill.protocol import LINGER, RespFactory, RespProtocol
 from redistill.stats import DaemonCounters
+from tests import arena
 
 
 class PlayedSession:
@@ -33,6 +34,8 @@ class PlayedSession:
         self.asked: list[bytes] = []
         self.piece = 65536
         self.on_slow: Any = None
+        self.state = self
+        self.close_after_reply = False
 
     def feed(self, data: bytes) -> Status:
         assert not self.closed, "fed after its end"
@@ -42,6 +45,8 @@ class PlayedSession:
     def resume(self) -> Status:
         assert not self.closed, "resumed after its end"
         while b" " in self.input:
+            if self.close_after_reply:
+                return Status.CLOSE
             word, _, rest = self.input.partition(b" ")
             if word == b"hold" and self.paused:
                 return Status.PAUSED
@@ -59,7 +64,7 @@ class PlayedSession:
                 self.out += b"x" * int(value)
                 return Status.FULL
             self.out += word + b" "
-        return Status.MORE
+        return Status.CLOSE if self.close_after_reply else Status.MORE
 
     def output(self) -> bytes:
         out, self.out = self.out[: self.piece], self.out[self.piece :]
@@ -166,7 +171,7 @@ class Case(SynchronousTestCase):
         """One more client."""
         client, transport = self.factory.buildProtocol(None), Transport()  # type: ignore[arg-type]
         client.makeConnection(transport)
-        return client, transport, self.sessions[-1]
+        return client, transport, client.session  # type: ignore[return-value]
 
     def lose(self, client: RespProtocol | None = None) -> None:
         """The connection is gone."""
@@ -304,6 +309,29 @@ class MistakeTests(Case):
         self.lose(client)
         self.assertEqual(len(self.flushLoggedErrors(MemoryError)), 1)
         self.assertEqual(list(self.clients), [1])
+
+
+class TransactionTests(Case):
+    """Commands of the control plane in a transaction of the real core"""
+
+    def open_session(self) -> Any:
+        if not hasattr(self, "store"):
+            self.store = arena.opened(self)
+        return arena.session(self.store)
+
+    def test_command_that_raises(self) -> None:
+        """A transaction with such a command is executed to its end, its locks are free, and the client is closed."""
+        self.control.raises = ZeroDivisionError()
+        self.client.dataReceived(b"MULTI\r\nSET k 1\r\nCLIENT ID\r\nINCR k\r\nEXEC\r\nPING\r\n")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(
+            self.transport.value(), b"+OK\r\n" + b"+QUEUED\r\n" * 3 + b"*3\r\n+OK\r\n-ERR internal error\r\n:2\r\n"
+        )
+        self.assertTrue(self.transport.disconnecting)
+        other, transport, _ = self.connect()
+        other.session.state.authenticated = True
+        other.dataReceived(b"GET k\r\n")
+        self.assertEqual(transport.value(), b"$1\r\n2\r\n")
 
 
 class BackPressureTests(Case):
