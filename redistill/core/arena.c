@@ -136,7 +136,11 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   return 0;
 }
 
-static bool alive(uint32_t pid) { return pid != 0 && (kill((pid_t)pid, 0) == 0 || errno != ESRCH); }
+/* Another process with this pid. Our own pid, before we have joined, is that of a predecessor: in a container every
+ * incarnation of the daemon has the same one. */
+static bool alive(uint32_t pid) {
+  return pid != 0 && pid != (uint32_t)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
+}
 
 /* When no process that used the arena lives, nobody holds a lock, whatever the lock says: it may come from a time when the
  * machine was cut off. Dirty marks count all the same. */
