@@ -142,7 +142,13 @@ class Transcript:
         if theirs.kind == "+" and theirs.value == b"QUEUED" and theirs == ours:
             self._queued.append(argv)
             return ""
-        if name == b"exec" and theirs.kind == "*" and ours.kind == "*" and theirs.value is not None and ours.value is not None:
+        if (
+            name == b"exec"
+            and theirs.kind == "*"
+            and ours.kind == "*"
+            and theirs.value is not None
+            and ours.value is not None
+        ):
             queued, self._queued = self._queued, []
             if len(theirs.value) == len(ours.value) == len(queued):
                 inner = (self._one(q, t, o) for q, t, o in zip(queued, theirs.value, ours.value, strict=True))

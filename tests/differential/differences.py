@@ -90,7 +90,10 @@ _ERROR = "ERR Protocol error: "
 # Streams after which ours says something else: the bytes after a PING -> why, and what ours says after its PONG.
 STREAMS: dict[bytes, tuple[str, tuple[str, ...]]] = {
     b"*1048577\r\n": ("a bound that is stated: 1,048,576 arguments", (_ERROR + "invalid multibulk length",)),
-    b"*1\r\n\x00\r\n": ("a whole error line instead of one that the NUL cut short", (_ERROR + "expected '$', got ' '",)),
+    b"*1\r\n\x00\r\n": (
+        "a whole error line instead of one that the NUL cut short",
+        (_ERROR + "expected '$', got ' '",),
+    ),
     b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n": (_CRLF, (_ERROR + "expected CRLF after a bulk",)),
     b"*1\r\n$4\r\nPING\n\n*1\r\n$4\r\nPING\r\n": (_CRLF, (_ERROR + "expected CRLF after a bulk",)),
     b"PING\x00\r\n": (_NUL, ("ERR unknown command 'PING', with args beginning with: ",)),

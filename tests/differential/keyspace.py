@@ -15,7 +15,11 @@ scan_options = options(
     option("TYPE", pick("string", "STRING", "list", "hash", "none", "junk")),
 )
 restore_options = options(
-    "REPLACE", "REPLACE", "ABSTTL", option("IDLETIME", pick("0", "100", "-1", "abc")), option("FREQ", pick("0", "255", "256", "-1", "x"))
+    "REPLACE",
+    "REPLACE",
+    "ABSTTL",
+    option("IDLETIME", pick("0", "100", "-1", "abc")),
+    option("FREQ", pick("0", "255", "256", "-1", "x")),
 )
 flush_mode = w.optional("ASYNC", "SYNC", "async", "JUNK", "SYNC ASYNC")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import time
@@ -69,7 +70,9 @@ class WireConversation:
                 replies.append(reply)
                 continue
             if time.monotonic() > end:
-                raise AssertionError(f"{len(replies)} of {count} replies in {REPLY_SECONDS:g} s; unparsed {self._parser.rest[:200]!r}")
+                raise AssertionError(
+                    f"{len(replies)} of {count} replies in {REPLY_SECONDS:g} s; unparsed {self._parser.rest[:200]!r}"
+                )
             readable, writable, _ = select.select([self._sock], [self._sock] if pending else [], [], 1.0)
             if writable:
                 self._write(pending)
@@ -80,10 +83,8 @@ class WireConversation:
 
     def last_words(self, pieces: Sequence[bytes]) -> list[Reply]:
         replies = self.exchange(pieces, 0)
-        try:
+        with contextlib.suppress(OSError):  # hung up already
             self._sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # hung up already
         end = time.monotonic() + REPLY_SECONDS
         self._sock.settimeout(REPLY_SECONDS)
         while self._read():

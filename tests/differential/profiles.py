@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, Phase, settings
 SCALE = float(os.environ.get("REDISTILL_EXAMPLES", "1"))
 
 
-def examples(count: int) -> Callable[[Any], Any]:
-    """Settings of a test that tries `count` examples in CI."""
+def examples(count: int, *, fresh: bool = SCALE > 1) -> Callable[[Any], Any]:
+    """Settings of a test that tries `count` examples in CI; `fresh` ones are others in each run."""
     return settings(
         max_examples=max(1, int(count * SCALE)),
         deadline=None,
-        derandomize=SCALE <= 1,
+        derandomize=not fresh,
         database=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),

@@ -50,7 +50,9 @@ def inlinable(argv: Argv) -> bool:
 
 def inline(argv: Argv, chance: random.Random) -> bytes:
     """An inline command, quoted in one way or another."""
-    return chance.choice([b" ", b"  ", b"\t"]).join(quoted(word, chance) for word in argv) + chance.choice([b"\r\n", b"\n"])
+    return chance.choice([b" ", b"  ", b"\t"]).join(quoted(word, chance) for word in argv) + chance.choice(
+        [b"\r\n", b"\n"]
+    )
 
 
 def quoted(word: bytes, chance: random.Random) -> bytes:

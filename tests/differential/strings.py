@@ -22,7 +22,10 @@ encoding = st.one_of(
 slot = st.one_of(w.bit_offset, pick("#0", "#1", "#2", "#100", "#-1", "#", "#abc", "#4294967296", "0", "7"))
 overflow = st.tuples(w.word("OVERFLOW"), pick("WRAP", "SAT", "FAIL", "sat", "wrong")).map(list)
 field_get = option("GET", encoding, slot)
-field_set = option("SET", encoding, slot, w.integer)
+# Redis's own arithmetic overflows when it saturates a SET of a number near the ends of 64 bits (see DeliberateTests).
+field_set = option(
+    "SET", encoding, slot, st.one_of(w.small, pick("127", "128", "-129", "256", "-2147483648", "4294967296", "abc", ""))
+)
 field_incr = option("INCRBY", encoding, slot, w.integer)
 fields = options(field_get, field_set, field_incr, field_incr, overflow, most=6)
 bit_range = optional(

@@ -6,8 +6,9 @@ from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from . import sides
-from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
 from .connection import CONNECTION, GETKEYS, SERVER
+from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
+from .peers import ask
 from .profiles import examples
 from .scripts import DATA, EVERYTHING, Script, any_of, scripts
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
@@ -65,3 +66,18 @@ class SameRepliesTests(SynchronousTestCase):
     def test_everything(self, script: Script) -> None:
         """Long scripts of all of it."""
         self.same(script)
+
+
+class DeliberateTests(SynchronousTestCase):
+    """Differences that change what is stored, and so cannot be in the list of differing replies."""
+
+    def test_saturation(self) -> None:
+        """BITFIELD SET saturates a very negative number at the lower end; redis-server overflows to the upper one."""
+        answers = []
+        for peer in (sides.oracle(), sides.ours()):
+            client = peer.open()
+            self.addCleanup(client.close)
+            ask(client, *["FLUSHALL"])
+            ask(client, *["BITFIELD", "k", "OVERFLOW", "SAT", "SET", "i8", "0", "-9223372036854775808"])
+            answers.append(ask(client, "GET", "k").value)
+        self.assertEqual(answers, [b"\x7f", b"\x80" if sides.OURS == "redistill" else b"\x7f"])

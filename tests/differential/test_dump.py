@@ -60,7 +60,21 @@ class DumpTests(SynchronousTestCase):
 
     def test_same_bytes(self) -> None:
         """What is not compressed is dumped as the same bytes as by redis-server."""
-        for value in (b"", b"a", b"0", b"-1", b"127", b"128", b"-128", b"-129", b"32768", b"2147483647", b"2147483648", b"01", b"x" * 20):
+        for value in (
+            b"",
+            b"a",
+            b"0",
+            b"-1",
+            b"127",
+            b"128",
+            b"-128",
+            b"-129",
+            b"32768",
+            b"2147483647",
+            b"2147483648",
+            b"01",
+            b"x" * 20,
+        ):
             ask(self.ours, "SET", "k", value)
             ask(self.redis, "SET", "k", value)
             self.assertEqual(ask(self.ours, "DUMP", "k"), ask(self.redis, "DUMP", "k"), f"{value!r}")
@@ -78,7 +92,10 @@ class DumpTests(SynchronousTestCase):
             self.assertEqual(ask(self.redis, "GET", "k"), ask(self.ours, "GET", "k"))
 
     @examples(300)
-    @given(st.binary(max_size=60), st.sampled_from([b"\x00", b"\x00\xc3", b"\x00\x40", b"\x00\x80", b"\x00\x81", b"\x00\xc3\x05\x0a", b""]))
+    @given(
+        st.binary(max_size=60),
+        st.sampled_from([b"\x00", b"\x00\xc3", b"\x00\x40", b"\x00\x80", b"\x00\x81", b"\x00\xc3\x05\x0a", b""]),
+    )
     def test_forged_payloads(self, body: bytes, head: bytes) -> None:
         """Random bodies under a right checksum: the same verdict and value; nothing is read or written out of bounds."""
         payload = dumps.sealed(head + body)

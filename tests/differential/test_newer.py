@@ -14,12 +14,22 @@ from .strings import expiries
 from .words import command, key, option, options, pick, value
 
 NEWER = st.one_of(
-    command("SET", key, pick("1", "2", "v"), options(option("IFEQ", pick("1", "2", "v", "")), "GET", "KEEPTTL", "NX", "XX", *expiries)),
+    command(
+        "SET",
+        key,
+        pick("1", "2", "v"),
+        options(option("IFEQ", pick("1", "2", "v", "")), "GET", "KEEPTTL", "NX", "XX", *expiries),
+    ),
     command("SET", key, pick("1", "2", "v"), option("IFEQ", pick("1", "2", "v", ""))),
     command("SET", key, value),
     command("GET", key),
     command("DEL", key),
-    command("CLIENT", w.word("SETINFO"), pick("lib-name", "LIB-NAME", "lib-ver", "junk"), pick("redis-py", "1.2.3", "a b", "", "x\n")),
+    command(
+        "CLIENT",
+        w.word("SETINFO"),
+        pick("lib-name", "LIB-NAME", "lib-ver", "junk"),
+        pick("redis-py", "1.2.3", "a b", "", "x\n"),
+    ),
     command("CLIENT", w.word("SETINFO"), pick("lib-name")),
     command("CLIENT", w.word("NO-TOUCH"), pick("on", "off", "junk")),
     command("CLIENT", w.word("NO-TOUCH")),

@@ -80,7 +80,12 @@ class ScanTests(SynchronousTestCase):
         self.assertEqual(scan(self.client)[0], [])
 
     @examples(25)
-    @given(st.integers(0, 1 << 16), st.sampled_from([10, 300, 3000]), st.sampled_from([-1.0, -0.5, 0.0, 1.0, 10.0]), st.sampled_from(["1", "10", "100"]))
+    @given(
+        st.integers(0, 1 << 16),
+        st.sampled_from([10, 300, 3000]),
+        st.sampled_from([-1.0, -0.5, 0.0, 1.0, 10.0]),
+        st.sampled_from(["1", "10", "100"]),
+    )
     def test_the_promise(self, seed: int, size: int, growth: float, count: str) -> None:
         """Keys that stay are returned though the keyspace grows, shrinks or turns over while the cursor moves."""
         chance = random.Random(seed)

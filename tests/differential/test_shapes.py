@@ -108,7 +108,16 @@ class ShapeTests(SynchronousTestCase):
 
     def test_info_by_section(self) -> None:
         """One section, several, all, everything; an unknown one is empty."""
-        for argv in (["server"], ["SERVER"], ["server", "cpu"], ["nosuch"], ["commandstats"], ["errorstats"], ["latencystats"], ["keyspace"]):
+        for argv in (
+            ["server"],
+            ["SERVER"],
+            ["server", "cpu"],
+            ["nosuch"],
+            ["commandstats"],
+            ["errorstats"],
+            ["latencystats"],
+            ["keyspace"],
+        ):
             self.both("GET", "k")
             theirs, ours = (sections(reply) for reply in self.both("INFO", *argv))
             self.assertEqual(list(theirs), list(ours), f"{argv}")
@@ -127,8 +136,14 @@ class ShapeTests(SynchronousTestCase):
         number = r"[0-9]+(\.[0-9]+)?"
         for name in ("cmdstat_get", "cmdstat_incrby"):
             line = ours["Commandstats"][name]
-            self.assertRegex(line, rf"^calls={number},usec={number},usec_per_call={number},rejected_calls=[0-9]+,failed_calls=[0-9]+$")
-            counts = [[part for part in text.split(",") if "usec" not in part] for text in (line, theirs["Commandstats"][name])]
+            self.assertRegex(
+                line,
+                rf"^calls={number},usec={number},usec_per_call={number},rejected_calls=[0-9]+,failed_calls=[0-9]+$",
+            )
+            counts = [
+                [part for part in text.split(",") if "usec" not in part]
+                for text in (line, theirs["Commandstats"][name])
+            ]
             self.assertEqual(counts[0], counts[1])
         self.assertEqual(theirs["Errorstats"], ours["Errorstats"])
 
@@ -156,7 +171,14 @@ class ShapeTests(SynchronousTestCase):
             self.assertEqual(ask(self.ours, "CONFIG", "SET", name, value), Reply("+", b"OK"))
             self.assertEqual(as_pairs(ask(self.ours, "CONFIG", "GET", name)), {name: Reply("$", value)})
             self.assertEqual(ask(self.ours, "CONFIG", "SET", name, old[name].value), Reply("+", b"OK"))
-        for argv in (["maxmemory-policy", "nosuch"], ["nosuch", "1"], ["databases", "5"], ["timeout", "abc"], ["maxmemory", "-1"], ["timeout"]):
+        for argv in (
+            ["maxmemory-policy", "nosuch"],
+            ["nosuch", "1"],
+            ["databases", "5"],
+            ["timeout", "abc"],
+            ["maxmemory", "-1"],
+            ["timeout"],
+        ):
             theirs, ours = self.both("CONFIG", "SET", *argv)
             self.assertEqual((theirs.kind, theirs.value.split()[0]), (ours.kind, ours.value.split()[0]), f"{argv}")
         self.assertEqual(*self.both("CONFIG", "SET", "nosuch", "1"))

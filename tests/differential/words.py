@@ -87,7 +87,21 @@ pattern = pick(
     b"*\xff*", b"K0", b"[a-", b"[a-z]?",
 )  # fmt: skip
 
-odd_word = pick(b"", b"0", b"-1", b"abc", b"NX", b"XX", b"GET", b"\x00", b"9223372036854775808", b"4294967296", b"1.5", b"k0", b"\r\n")
+odd_word = pick(
+    b"",
+    b"0",
+    b"-1",
+    b"abc",
+    b"NX",
+    b"XX",
+    b"GET",
+    b"\x00",
+    b"9223372036854775808",
+    b"4294967296",
+    b"1.5",
+    b"k0",
+    b"\r\n",
+)
 
 
 def command(name: str, *parts: Word | Args) -> Args:

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from twisted.trial.unittest import SkipTest
 
@@ -40,7 +41,7 @@ def tool(name: str, package: str) -> str:
     return path
 
 
-def missing(why: str) -> None:
+def missing(why: str) -> NoReturn:
     """Skip the test; fail it when REDISTILL_TEST_REQUIRE_TOOLS is set, as CI does."""
     if os.environ.get("REDISTILL_TEST_REQUIRE_TOOLS", "") not in ("", "0"):
         raise AssertionError(why)
@@ -187,9 +188,7 @@ def valkey_server(*options: str) -> Server:
     return start([str(get_binary_path()), *_QUIET, "--unixsocket", path, "--dir", str(place), *options], path, place)
 
 
-def redistill(
-    config: str = "", *, tcp: bool = False, environ: Mapping[str, str] | None = None
-) -> Server:
+def redistill(config: str = "", *, tcp: bool = False, environ: Mapping[str, str] | None = None) -> Server:
     """Redistill as an operator starts it, on a port and on a UNIX socket; `tcp` says which of them `connect` uses.
 
     `config` is TOML text; `server.port` and `server.unix_socket` are added to its [server] table.

@@ -19,11 +19,17 @@ class Case(SynchronousTestCase):
         self.server = servers.shared("ours")
         self.cli("FLUSHALL")
 
-    def run_tool(self, name: str, *argv: str, given: bytes = b"", seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def run_tool(
+        self, name: str, *argv: str, given: bytes = b"", seconds: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run the tool against our port."""
         program = servers.tool(name, "redis-tools")
         done = subprocess.run(
-            [program, "-p", str(self.server.port), *argv], input=given, capture_output=True, timeout=seconds, cwd=self.server.directory
+            [program, "-p", str(self.server.port), *argv],
+            input=given,
+            capture_output=True,
+            timeout=seconds,
+            cwd=self.server.directory,
         )
         return subprocess.CompletedProcess(argv, done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -61,7 +67,9 @@ class CliTests(Case):
 
     def test_pipe(self) -> None:
         """--pipe loads bulk data and learns of the end by its ECHO."""
-        data = b"".join(b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$1\r\nv\r\n" % (len(k), k) for k in (b"key:%d" % n for n in range(20000)))
+        data = b"".join(
+            b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$1\r\nv\r\n" % (len(k), k) for k in (b"key:%d" % n for n in range(20000))
+        )
         out = self.cli("--pipe", given=data)
         self.assertIn("errors: 0, replies: 20000", out)
         self.assertEqual(self.cli("DBSIZE"), "20000\n")

@@ -211,7 +211,9 @@ class InputTests(Case):
         server = self.server('[memory]\nmax_memory = "64mb"\n')
         sock = self.client(server)
         value = bytes(range(256)) * (20 * MIB // 256)
-        self.assertEqual(talk(sock, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%b\r\n" % (len(value), value), 5), b"+OK\r\n")
+        self.assertEqual(
+            talk(sock, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%b\r\n" % (len(value), value), 5), b"+OK\r\n"
+        )
         wanted = b"$%d\r\n%b\r\n" % (len(value), value)
         self.assertTrue(talk(sock, b"GET k\r\n", len(wanted)) == wanted)
 
@@ -242,7 +244,9 @@ class AuthenticationTests(Case):
             self.assertEqual(said.count(b"\r\n"), 1)
         sock = self.client(self.server_)
         talk(sock, b"AUTH first\r\n", 5)
-        self.assertEqual(talk(sock, b"*2\r\n$4\r\nECHO\r\n$16385\r\n" + b"x" * 16385 + b"\r\n", 16395)[:8], b"$16385\r\n")
+        self.assertEqual(
+            talk(sock, b"*2\r\n$4\r\nECHO\r\n$16385\r\n" + b"x" * 16385 + b"\r\n", 16395)[:8], b"$16385\r\n"
+        )
 
     def test_passwords_are_not_told(self) -> None:
         """Neither the log nor CONFIG GET, SLOWLOG, MONITOR-like lists or errors show a password."""

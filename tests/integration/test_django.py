@@ -64,7 +64,10 @@ class RedisCacheTests(SynchronousTestCase):
     def test_counting(self) -> None:
         """incr and decr, by more than one, with the error for a key that is not there, and without touching the TTL."""
         self.cache.set("n", 10, timeout=100)
-        self.assertEqual([self.cache.incr("n"), self.cache.incr("n", 10), self.cache.decr("n"), self.cache.decr("n", 5)], [11, 21, 20, 15])
+        self.assertEqual(
+            [self.cache.incr("n"), self.cache.incr("n", 10), self.cache.decr("n"), self.cache.decr("n", 5)],
+            [11, 21, 20, 15],
+        )
         self.assertTrue(95 < self.ttl("n") <= 100)
         self.assertRaises(ValueError, self.cache.incr, "none")
         self.assertRaises(ValueError, self.cache.decr, "none")

@@ -59,7 +59,6 @@ def installed() -> Path:
         said = done.stdout + done.stderr
         time.sleep(0.5)
     servers.missing(f"npm could not install ioredis: {said.decode(errors='replace')[-500:]}")
-    raise AssertionError("not reached")
 
 
 class HandshakeTests(SynchronousTestCase):
@@ -69,7 +68,12 @@ class HandshakeTests(SynchronousTestCase):
         """INFO is sent with the rest of the handshake in one write; it says loading:0 and the role."""
         client = WireConversation(servers.shared("ours").connect())
         self.addCleanup(client.close)
-        handshake = [[b"client", b"SETINFO", b"LIB-NAME", b"ioredis"], [b"client", b"SETINFO", b"LIB-VER", b"5.6.0"], [b"select", b"0"], [b"info"]]
+        handshake = [
+            [b"client", b"SETINFO", b"LIB-NAME", b"ioredis"],
+            [b"client", b"SETINFO", b"LIB-VER", b"5.6.0"],
+            [b"select", b"0"],
+            [b"info"],
+        ]
         replies = client.exchange([b"".join(map(encode, handshake))], len(handshake))
         self.assertEqual([(reply.kind, reply.value) for reply in replies[:3]], [("+", b"OK")] * 3)
         lines = replies[3].value.split(b"\r\n")

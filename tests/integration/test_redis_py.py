@@ -87,7 +87,9 @@ class CommandTests(Case):
             self.assertEqual(r.set("k", 2, xx=True, get=True, keepttl=True), b"1")
             self.assertTrue(95 < r.ttl("k") <= 100)
             self.assertEqual((r.incr("k"), r.decrby("k", 5), r.incrbyfloat("k", 0.5)), (3, -2, -1.5))
-            self.assertEqual((r.append("k", "0"), r.strlen("k"), r.getrange("k", 0, 1), r.setrange("k", 5, "x")), (5, 5, b"-1", 6))
+            self.assertEqual(
+                (r.append("k", "0"), r.strlen("k"), r.getrange("k", 0, 1), r.setrange("k", 5, "x")), (5, 5, b"-1", 6)
+            )
             self.assertEqual((r.getdel("k"), r.getex("k"), r.getset("k", "new")), (b"-1.50x", None, None))
             self.assertTrue(r.mset({"a": 1, "b": 2}))
             self.assertFalse(r.msetnx({"a": 1, "c": 2}))
@@ -98,7 +100,9 @@ class CommandTests(Case):
         """BITFIELD, BITOP and their kin."""
         for r in self.both:
             r.flushall()
-            self.assertEqual(r.bitfield("b").set("u8", 0, 200).incrby("u8", 0, 100, "SAT").get("i8", 0).execute(), [0, 255, -1])
+            self.assertEqual(
+                r.bitfield("b").set("u8", 0, 200).incrby("u8", 0, 100, "SAT").get("i8", 0).execute(), [0, 255, -1]
+            )
             self.assertEqual((r.setbit("c", 7, 1), r.getbit("c", 7), r.bitcount("b"), r.bitpos("b", 0)), (0, 1, 8, 8))
             self.assertEqual((r.bitop("AND", "d", "b", "c"), r.get("d")), (1, b"\x01"))
             self.assertEqual(r.bitfield_ro("b", "u8", 0), [255])
@@ -131,7 +135,9 @@ class CommandTests(Case):
             self.assertTrue(r.expire("key:1", 100, nx=True))
             self.assertFalse(r.expire("key:1", 100, nx=True))
             self.assertTrue(r.persist("key:1") and r.rename("key:1", "one") and r.copy("one", "two"))
-            self.assertEqual((r.exists("one", "two", "key:1"), r.type("one"), r.unlink("one", "two", "x")), (2, b"string", 2))
+            self.assertEqual(
+                (r.exists("one", "two", "key:1"), r.type("one"), r.unlink("one", "two", "x")), (2, b"string", 2)
+            )
             self.assertEqual((r.object("encoding", "key:2"), r.randomkey()[:4], r.dbsize()), (b"int", b"key:", 99))
             self.assertTrue(r.restore("copy", 0, r.dump("key:5")))
             self.assertEqual(r.get("copy"), b"5")
@@ -162,7 +168,10 @@ class CommandTests(Case):
             with self.redis.Redis(port=self.server.port) as r:
                 for _ in range(100):
                     r.pipeline(transaction=False).incr("plain").incr("plain").execute()
-                    r.transaction(lambda pipe: (value := int(pipe.get("watched")), pipe.multi(), pipe.set("watched", value + 1)), "watched")
+                    r.transaction(
+                        lambda pipe: (value := int(pipe.get("watched")), pipe.multi(), pipe.set("watched", value + 1)),
+                        "watched",
+                    )
 
         threads = [threading.Thread(target=count) for _ in range(4)]
         for thread in threads:
@@ -202,8 +211,12 @@ class ServerTests(Case):
             r.set("k", "v", ex=100)
             info = r.info()
             self.assertEqual(info["redis_version"][:2], "7.")
-            self.assertEqual((info["loading"], info["role"], info["db0"]["keys"], info["db0"]["expires"]), (0, "master", 1, 1))
-            self.assertEqual((info["maxmemory_policy"], r.info("memory")["maxmemory"]), ("noeviction", info["maxmemory"]))
+            self.assertEqual(
+                (info["loading"], info["role"], info["db0"]["keys"], info["db0"]["expires"]), (0, "master", 1, 1)
+            )
+            self.assertEqual(
+                (info["maxmemory_policy"], r.info("memory")["maxmemory"]), ("noeviction", info["maxmemory"])
+            )
             self.assertGreater(r.info("commandstats")["cmdstat_set"]["calls"], 0)
 
     def test_clients(self) -> None:
@@ -237,7 +250,11 @@ class ServerTests(Case):
             entries = r.slowlog_get(5)
             r.config_set("slowlog-log-slower-than", 10000)
             self.assertIn(b"SET slow v", [entry["command"] for entry in entries])
-            self.assertEqual(set(entries[0]), {"id", "start_time", "duration", "command", "client_address", "client_port", "client_name"} & set(entries[0]))
+            self.assertEqual(
+                set(entries[0]),
+                {"id", "start_time", "duration", "command", "client_address", "client_port", "client_name"}
+                & set(entries[0]),
+            )
             self.assertGreater(r.slowlog_len(), 0)
             self.assertTrue(r.slowlog_reset())
 

@@ -51,7 +51,8 @@ class StartTests(SynchronousTestCase):
         """Environment variables stand above the file."""
         port = servers.free_port()
         server = self.server(
-            '[memory]\nmax_memory = "64mb"\n', environ={"REDIS_PORT": str(port), "REDIS_MAX_MEMORY": "32mb", "REDIS_PASSWORD": "pw"}
+            '[memory]\nmax_memory = "64mb"\n',
+            environ={"REDIS_PORT": str(port), "REDIS_MAX_MEMORY": "32mb", "REDIS_PASSWORD": "pw"},
         )
         with socket.create_connection(("127.0.0.1", port)) as sock:
             self.assertEqual(talk(sock, PING, 34), b"-NOAUTH Authentication required.\r\n")
@@ -72,7 +73,9 @@ class StartTests(SynchronousTestCase):
     def test_a_socket_in_use(self) -> None:
         """A UNIX socket that a living server has stops the start too; the server goes on."""
         server = self.server()
-        status, said = servers.refused(f'[server]\nport = {servers.free_port()}\nunix_socket = "{server.address}"\nworkers = 1\n')
+        status, said = servers.refused(
+            f'[server]\nport = {servers.free_port()}\nunix_socket = "{server.address}"\nworkers = 1\n'
+        )
         self.assert_one_line(status, said, str(server.address))
         with server.connect() as sock:
             self.assertEqual(talk(sock, PING, 7), PONG)
