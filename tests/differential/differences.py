@@ -68,6 +68,10 @@ def _replication(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return starts(argv, "debug change-repl-id") and ours.kind == "-"
 
 
+def _sleep_in_exec(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "debug sleep") and ours == Reply("-", b"ERR DEBUG SLEEP is not allowed in a transaction")
+
+
 DIFFERENCES: tuple[Difference, ...] = (
     Difference("control bytes of a client never reach an error line: they become spaces", _same_but_controls),
     Difference("the table has fewer commands than Redis's while types other than strings are missing", _fewer_commands),
@@ -76,6 +80,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("a cursor that no SCAN returned is safe, and may be at another place", _made_up_cursor),
     Difference("small numbers are not shared objects, so their count is 1", _refcount),
     Difference("there is no replication whose identity could change", _replication),
+    Difference("a transaction holds locks, and must not wait with them", _sleep_in_exec),
 )
 
 # Valkey 9 against redis-server 7.0, for the check of these tests against two servers that are both known to be good.

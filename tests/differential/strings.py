@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import strategies as st
 
 from . import words as w
@@ -92,4 +94,48 @@ HYPERLOGLOGS: tuple[Args, ...] = (
     command("PFADD", w.few_keys, hll_elements),
     command("PFCOUNT", w.keys),
     command("PFMERGE", key, st.lists(key, max_size=3)),
+)
+
+# Values that do not fit into one piece of the store: places and lengths around the ends of pieces and far inside.
+_places = st.one_of(st.integers(0, 300_000), st.sampled_from([7999, 8000, 8001, 16383, 16384, 65535, 65536, 131072]))
+place = _places.map(lambda n: b"%d" % n)
+back = _places.map(lambda n: b"%d" % -n)
+bit_place = st.integers(0, 2_400_000).map(lambda n: b"%d" % n)
+large = st.builds(
+    lambda size, seed: random.Random(seed).randbytes(size), st.one_of(_places, st.integers(0, 100)), st.integers(0, 100)
+)
+either = st.one_of(place, back)
+
+LARGE: tuple[Args, ...] = (
+    command("SET", w.few_keys, large),
+    command("SET", w.few_keys, large, w.words("KEEPTTL")),
+    command("APPEND", w.few_keys, large),
+    command("SETRANGE", w.few_keys, place, large),
+    command("GETRANGE", w.few_keys, either, either),
+    command("GETSET", w.few_keys, large),
+    command("GETDEL", w.few_keys),
+    command("STRLEN", w.few_keys),
+    command("MSET", w.many(w.few_keys, large, most=2)),
+    command("MGET", w.keys),
+    command("SETBIT", w.few_keys, bit_place, pick("0", "1")),
+    command("GETBIT", w.few_keys, bit_place),
+    command("BITCOUNT", w.few_keys, either, either),
+    command("BITCOUNT", w.few_keys, bit_place, bit_place, w.word("BIT")),
+    command("BITPOS", w.few_keys, pick("0", "1"), either),
+    command("BITPOS", w.few_keys, pick("0", "1"), bit_place, bit_place, w.word("BIT")),
+    command("BITOP", pick("AND", "OR", "XOR"), w.few_keys, st.lists(w.few_keys, min_size=1, max_size=3)),
+    command("BITOP", w.word("NOT"), w.few_keys, w.few_keys),
+    command("BITFIELD", w.few_keys, options(option("SET", pick("u8", "i33", "u63"), bit_place, w.small), most=4)),
+    command(
+        "BITFIELD", w.few_keys, options(option("INCRBY", pick("u5", "i64"), bit_place, w.small), "OVERFLOW SAT", most=4)
+    ),
+    command("COPY", w.few_keys, w.few_keys, optional("REPLACE", "DB 1")),
+    command("RENAME", w.few_keys, w.few_keys),
+    command("EXPIRE", w.few_keys, pick("100000", "-1")),
+    command("PERSIST", w.few_keys),
+    command("INCR", w.few_keys),
+    command("PFADD", w.few_keys, hll_elements),
+    command("PFCOUNT", w.few_keys),
+    command("OBJECT", w.word("ENCODING"), w.few_keys),
+    command("DEL", w.few_keys),
 )

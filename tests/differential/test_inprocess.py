@@ -12,7 +12,8 @@ from .inprocess import InProcessPeer
 from .peers import ask, encode
 from .profiles import examples
 from .replies import Reply
-from .scripts import EVERYTHING, Script, cut, scripts, stream
+from .scripts import EVERYTHING, Script, any_of, cut, scripts, stream
+from .strings import LARGE
 from .test_protocol import MALFORMED, PING
 
 
@@ -31,6 +32,14 @@ class InProcessTests(SynchronousTestCase):
         found = sides.differing(script, self.theirs, self.ours, sides.known())
         self.assertFalse(found, sides.explain(script, found))
         self.assertEqual(self.ours.store.check(), (0, ""), sides.explain(script, []))
+
+    @examples(100)
+    @given(scripts(any_of(LARGE), most=30))
+    def test_large_values(self, script: Script) -> None:
+        """Values in many pieces: every command that reads or changes a part of them."""
+        found = sides.differing(script, self.theirs, self.ours, sides.known())
+        self.assertFalse(found, sides.explain(script, found)[:4000])
+        self.assertEqual(self.ours.store.check(), (0, ""))
 
     @examples(100)
     @given(scripts(EVERYTHING))
