@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from pathlib import Path
 
 from cffi import FFI
@@ -180,7 +181,11 @@ def compiler_flags(asserts: bool, sanitize: bool) -> tuple[list[str], list[str]]
         return [*flags, *sanitizers, "-g", "-O1", "-UNDEBUG", "-U_FORTIFY_SOURCE"], [*link, *sanitizers]
     # Python's own flags bring -DNDEBUG, and some of them a level of fortification.
     flags += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
-    return [*flags, *(["-g", "-O1", "-UNDEBUG"] if asserts else ["-O3", "-DNDEBUG"])], link
+    if asserts:
+        return [*flags, "-g", "-O1", "-UNDEBUG"], link
+    # Inlining across the files is worth a seventh of a GET. Other compilers want other linkers for it.
+    whole = ["-O3", "-flto=auto"] if "gcc" in os.environ.get("CC", sysconfig.get_config_var("CC") or "") else ["-O3"]
+    return [*flags, *whole, "-DNDEBUG"], [*link, *whole]
 
 
 def builder(core: str) -> FFI:
