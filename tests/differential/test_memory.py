@@ -1,0 +1,91 @@
+"""A full store: what is refused leaves every key as it was, and what is not refused is right."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.engine import min_memory
+
+from . import sides
+from . import words as w
+from .compare import Transcript
+from .inprocess import InProcessPeer
+from .keyspace import KEYSPACE
+from .peers import Conversation, ask, encode
+from .profiles import examples
+from .replies import Reply
+from .scripts import Argv, any_of
+from .strings import BITMAPS, HYPERLOGLOGS, LARGE, STRINGS
+
+OOM = Reply("-", b"OOM command not allowed when used memory > 'maxmemory'.")
+SHARDS = 4
+SNAPSHOT = [
+    [b"MGET", *w.KEYS],
+    *([b"PEXPIRETIME", key] for key in w.KEYS),
+    *([b"OBJECT", b"ENCODING", key] for key in w.KEYS),
+]
+SNAPSHOT_BYTES = b"".join(map(encode, SNAPSHOT))
+
+# Nothing that leaves the database: the snapshot is of one.
+HERE = any_of(LARGE, LARGE, STRINGS, BITMAPS, HYPERLOGLOGS, KEYSPACE).filter(
+    lambda argv: argv[0].lower() not in (b"select", b"swapdb", b"move", b"randomkey", b"restore", b"object")
+)
+
+
+class FullTests(SynchronousTestCase):
+    """A store that is too small for what is asked of it, without eviction."""
+
+    def setUp(self) -> None:
+        self.theirs = sides.oracle().open()
+        self.addCleanup(self.theirs.close)
+        size = min_memory(SHARDS)
+        self.peer = InProcessPeer(max_memory=size, map_size=size, num_shards=SHARDS)
+        self.addCleanup(self.peer.close)
+        self.ours = self.peer.open()
+        self.addCleanup(self.ours.close)
+        self.refused = 0
+
+    def snapshot(self, client: Conversation) -> list[Reply]:
+        """Values, expiries and encodings of all keys."""
+        return client.exchange([SNAPSHOT_BYTES], len(SNAPSHOT))
+
+    @examples(150)
+    @given(st.lists(HERE, min_size=10, max_size=60))
+    def test_refused_commands_change_nothing(self, commands: list[Argv]) -> None:
+        """A command that ends in OOM is one that was never sent; all others are answered as by redis-server."""
+        for client in (self.theirs, self.ours):
+            ask(client, "FLUSHALL")
+        transcript = Transcript(sides.known())
+        for argv in commands:
+            ours = ask(self.ours, *argv)
+            if ours == OOM:
+                self.refused += 1
+                both = [*zip(SNAPSHOT, self.snapshot(self.theirs), self.snapshot(self.ours), strict=True)]
+            else:
+                both = [(argv, ask(self.theirs, *argv), ours)]
+            for question, theirs, answer in both:
+                text = transcript.check(question, theirs, answer)
+                self.assertFalse(text, f"after {[a[:2] for a in commands]}, {argv[:3]!r:.200}: {text[:1000]}")
+        self.assertEqual(self.peer.store.check(), (0, ""))
+
+    def test_the_store_is_small_enough(self) -> None:
+        """Large values are refused at some point, and everything can be written again after a flush."""
+        for n in range(200):
+            if ask(self.ours, "SET", f"k{n}", "x" * 100_000) == OOM:
+                break
+        self.assertEqual(ask(self.ours, "SET", "more", "x" * 100_000), OOM)
+        self.assertEqual(ask(self.ours, "GET", "k0"), Reply("$", b"x" * 100_000))
+        self.assertEqual(ask(self.ours, "FLUSHALL"), Reply("+", b"OK"))
+        for i in range(n):
+            self.assertEqual(ask(self.ours, "SET", f"k{i}", "x" * 100_000), Reply("+", b"OK"))
+
+    def test_oom_in_a_transaction(self) -> None:
+        """EXEC goes on behind a command that was refused."""
+        big = "x" * 100_000
+        while ask(self.ours, "APPEND", "k", big) != OOM:
+            pass
+        for text in ("MULTI", f"SET a {big * 20}", "SET b 1", "GET b"):
+            ask(self.ours, *text.split())
+        self.assertEqual(ask(self.ours, "EXEC"), Reply("*", (OOM, Reply("+", b"OK"), Reply("$", b"1"))))
