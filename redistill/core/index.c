@@ -74,13 +74,19 @@ static inline uint32_t match_tag_unaligned(const rd_bucket *b, uint8_t tag) {
   return mask;
 }
 
-uint32_t rd_bucket_match(const rd_bucket *b, uint8_t tag) { return match_tag(b, tag); }
+uint32_t rd_bucket_entries(const rd_bucket *b) { return ~match_tag_unaligned(b, 0) & 0x3ffu; }
 
-const rd_bucket *rd_index_peek(const rd_store *st, const rd_index *ix, uint64_t hash) {
+/* ---- prefetching ----
+ *
+ * Without the lock: what is read may be torn or stale, so each reference is checked before it is followed, and nothing but
+ * a hint comes of it. */
+
+static inline const rd_bucket *peek(const rd_store *st, const rd_key *key) {
+  const rd_index *ix = &st->shards[rd_shard_of(st, key->hash)].index[rd_slot_of(st, key->db)];
   uint32_t buckets = ix->buckets, height = ix->height;
   rd_ref ref = ix->root;
   if (buckets == 0) return NULL;
-  uint32_t number = rd_bucket_of(hash, buckets);
+  uint32_t number = rd_bucket_of(key->hash, buckets);
   for (uint32_t shift = SEGMENT_BITS + (height == 2 ? DIR_BITS : 0); height > 0; height--, shift -= DIR_BITS) {
     rd_ref at = ref + sizeof(rd_index_block) + (rd_ref)(number >> shift & (DIR_ENTRIES - 1)) * 8;
     if (at < st->head->body_at || at > st->size - 8) return NULL;
@@ -90,7 +96,21 @@ const rd_bucket *rd_index_peek(const rd_store *st, const rd_index *ix, uint64_t 
   return ref < st->head->body_at || ref > st->size - sizeof(rd_bucket) ? NULL : (const rd_bucket *)(st->base + ref);
 }
 
-uint32_t rd_bucket_entries(const rd_bucket *b) { return ~match_tag_unaligned(b, 0) & 0x3ffu; }
+void rd_prefetch_bucket(const rd_store *st, const rd_key *key) {
+  const rd_bucket *b = peek(st, key);
+  if (b != NULL) RD_PREFETCH(b);
+}
+
+void rd_prefetch_item(const rd_store *st, const rd_key *key) {
+  const rd_bucket *b = peek(st, key);
+  if (b == NULL) return;
+  for (uint32_t m = match_tag(b, rd_tag_of(key->hash)); m != 0; m &= m - 1) {
+    rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+    if (ref < st->head->body_at || ref >= st->size - 64) continue;
+    RD_PREFETCH(st->base + ref);
+    RD_PREFETCH(st->base + ref + 64);
+  }
+}
 
 /* ---- lookup ---- */
 
@@ -268,6 +288,32 @@ static bool raise_root(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix
   return true;
 }
 
+/* Enter a new segment into the directories. Whatever fails, the tree keeps the height that its buckets need: a directory
+ * that is there too early would not be found when the index shrinks. */
+static bool enter_segment(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix, uint32_t segment, rd_ref ref) {
+  bool raise = ix->height == 0 || (ix->height == 1 && segment == DIR_ENTRIES);
+  uint32_t in_page = segment & (DIR_ENTRIES - 1), p = segment >> DIR_BITS;
+  if (ix->height + raise == 1) {
+    if (raise && !raise_root(st, shard, slot, ix)) return false;
+    if (!dir_reserve(st, shard, slot, 0, &ix->root, in_page)) return false;
+    dir_entries(st, ix->root)[in_page] = ref;
+    return true;
+  }
+  if (in_page != 0) { /* its page has all its entries from the start */
+    dir_entries(st, dir_entries(st, ix->root)[p])[in_page] = ref;
+    return true;
+  }
+  rd_ref page = new_dir(st, shard, slot, p + 1, DIR_ENTRIES);
+  if (page == 0) return false;
+  if (raise ? !raise_root(st, shard, slot, ix) : !dir_reserve(st, shard, slot, 0, &ix->root, p)) {
+    rd_heap_release(st, shard, page);
+    return false;
+  }
+  dir_entries(st, ix->root)[p] = page;
+  dir_entries(st, page)[0] = ref;
+  return true;
+}
+
 /* Make room for bucket number ix->buckets; it is zeroed. */
 static bool reserve_bucket(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   uint32_t n = ix->buckets, segment = n >> SEGMENT_BITS;
@@ -287,21 +333,12 @@ static bool reserve_bucket(rd_store *st, uint32_t shard, uint32_t slot, rd_index
       ix->root = bigger;
     }
   } else if ((n & (SEGMENT_BUCKETS - 1)) == 0) { /* a new segment */
-    if (ix->height == 0 && !raise_root(st, shard, slot, ix)) return false;
-    if (ix->height == 1 && segment == DIR_ENTRIES && !raise_root(st, shard, slot, ix)) return false;
-    rd_ref *page = &ix->root;
-    uint32_t page_number = 0, in_page = segment & (DIR_ENTRIES - 1);
-    if (ix->height == 2) {
-      uint32_t p = segment >> DIR_BITS;
-      page_number = p + 1;
-      if (!dir_reserve(st, shard, slot, 0, &ix->root, p)) return false;
-      page = &dir_entries(st, ix->root)[p];
-      if (in_page == 0 && *page == 0 && (*page = new_dir(st, shard, slot, page_number, DIR_ENTRIES)) == 0) return false;
-    }
-    if (!dir_reserve(st, shard, slot, page_number, page, in_page)) return false;
     rd_ref ref = new_segment(st, shard, slot, segment, SEGMENT_BUCKETS);
     if (ref == 0) return false;
-    dir_entries(st, *page)[in_page] = ref;
+    if (!enter_segment(st, shard, slot, ix, segment, ref)) {
+      rd_heap_release(st, shard, ref);
+      return false;
+    }
   }
   memset(rd_index_bucket(st, ix, n), 0, sizeof(rd_bucket));
   return true;
@@ -346,7 +383,7 @@ static void release_bucket(rd_store *st, uint32_t shard, rd_index *ix) {
 
 /* ---- splitting and joining buckets ---- */
 
-#define CHAIN_MAX 192u  /* entries of a chain that can be split; with a keyed hash none comes near */
+#define CHAIN_MAX 192u /* entries of a chain that is taken apart at once; with a keyed hash few come near */
 #define SPARES_MAX 32u
 
 /* The entries and the overflow blocks of chains that are taken apart. */
@@ -390,25 +427,56 @@ static void release_spares(rd_store *st, uint32_t shard, struct loose *l) {
   while (l->spares > 0) rd_heap_release(st, shard, l->spare[--l->spares]);
 }
 
+/* Share a chain of any length out to `from`, its first bucket, and `to`, bucket by bucket: what one gave is put away
+ * before the next is opened, so its overflow bucket is there in time. Only an index that could not grow for long, for
+ * want of memory, has such chains. */
+static void split_long(rd_store *st, uint32_t shard, uint32_t slot, const rd_index *ix, rd_bucket *from, rd_bucket *to) {
+  uint32_t n = ix->buckets - 1;
+  rd_bucket opened = *from;
+  struct loose l;
+  l.spares = 0;
+  memset(from, 0, sizeof *from);
+  for (;;) {
+    for (uint32_t m = rd_bucket_entries(&opened); m != 0; m &= m - 1) {
+      struct entry e = get_entry(&opened, (uint32_t)__builtin_ctz(m));
+      uint32_t number = rd_bucket_of(rd_item_hash(st, rd_at(st, e.ref)), n + 1);
+      tighten(st, shard, slot, number, number == n ? to : from, &e, &l);
+    }
+    if ((opened.bits & RD_BUCKET_OVERFLOW) == 0) break;
+    rd_ref block = rd_entry_ref(&opened, RD_BUCKET_SLOTS - 1);
+    opened = *overflow_bucket(st, block);
+    if (l.spares == SPARES_MAX) {
+      rd_heap_release(st, shard, block);
+    } else {
+      l.spare[l.spares++] = block;
+    }
+  }
+  release_spares(st, shard, &l);
+}
+
 /* Add bucket number n, and move there what belongs there. Two chains never need more overflow buckets than the one that
  * they were made of, so once the bucket itself is there nothing can fail. */
 static bool grow(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   uint32_t n = ix->buckets, source = n & (rd_bucket_mask(n + 1) >> 1);
   struct loose l;
   l.entries = l.spares = 0;
-  if (n > 0 && !loosen(st, rd_index_bucket(st, ix, source), &l)) return false;
+  bool is_long = n > 0 && !loosen(st, rd_index_bucket(st, ix, source), &l);
   for (uint32_t i = 0; i < l.entries; i++) RD_PREFETCH(rd_at(st, l.entry[i].ref));
   rd_mark_dirty(st, shard);
   if (!reserve_bucket(st, shard, slot, ix)) return false;
   ix->buckets = n + 1;
   if (n == 0) return true;
   rd_bucket *from = rd_index_bucket(st, ix, source), *to = rd_index_bucket(st, ix, n);
-  memset(from, 0, sizeof *from);
-  for (uint32_t i = 0; i < l.entries; i++) {
-    uint32_t number = rd_bucket_of(rd_item_hash(st, rd_at(st, l.entry[i].ref)), n + 1);
-    tighten(st, shard, slot, number, number == n ? to : from, &l.entry[i], &l);
+  if (RD_UNLIKELY(is_long)) {
+    split_long(st, shard, slot, ix, from, to);
+  } else {
+    memset(from, 0, sizeof *from);
+    for (uint32_t i = 0; i < l.entries; i++) {
+      uint32_t number = rd_bucket_of(rd_item_hash(st, rd_at(st, l.entry[i].ref)), n + 1);
+      tighten(st, shard, slot, number, number == n ? to : from, &l.entry[i], &l);
+    }
+    release_spares(st, shard, &l);
   }
-  release_spares(st, shard, &l);
   rd_count_stat(st, RD_STAT_index_splits, 1);
   return true;
 }

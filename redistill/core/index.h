@@ -54,11 +54,6 @@ bool rd_index_find(const rd_store *st, const rd_index *ix, const rd_key *key, rd
 /* Find the entry that refers to `item`, whose key has this hash; the item itself is not read. */
 bool rd_index_find_ref(const rd_store *st, const rd_index *ix, uint64_t hash, rd_ref item, rd_place *place);
 
-/* The bucket a hash belongs to, found without the lock from what may be torn: a hint for prefetching, or NULL. */
-const rd_bucket *rd_index_peek(const rd_store *st, const rd_index *ix, uint64_t hash);
-/* Entries of a bucket whose tag is `tag`, one bit each. */
-uint32_t rd_bucket_match(const rd_bucket *b, uint8_t tag);
-
 /* Add an entry for a key that is not there. false: no memory for an overflow bucket (or the first one); nothing is
  * changed. */
 bool rd_index_insert(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, rd_ref item, int64_t expiry);

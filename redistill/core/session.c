@@ -157,7 +157,6 @@ static void look_ahead(rd_session *s) {
     if (RD_LIKELY(cmd != NULL && !a->unknown_sub && cmd->first_key != 0 && (uint32_t)cmd->first_key < a->argc)) {
       a->key_pos = (uint32_t)cmd->first_key;
       a->key = rd_key_of(st, argv[a->key_pos], s->state.db);
-      rd_prefetch_bucket(st, &a->key);
     }
     a++;
     /* what the control plane does may change how the rest is to be read */
@@ -166,6 +165,10 @@ static void look_ahead(rd_session *s) {
   s->ahead_next = 0;
   s->ahead_count = (uint32_t)(a - s->ahead);
   if (s->ahead_count < 2) return;
+  /* In loops of their own: each may wait for the translation of its address, and short ones wait together. */
+  for (const rd_ahead *b = s->ahead; b < a; b++) {
+    if (b->key_pos != 0) rd_prefetch_bucket(st, &b->key);
+  }
   for (const rd_ahead *b = s->ahead; b < a; b++) {
     if (b->key_pos != 0) rd_prefetch_item(st, &b->key);
   }

@@ -66,28 +66,6 @@ rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count) {
   return s.item;
 }
 
-/* What is read here without a lock may be torn, so each reference is checked before it is followed. */
-static inline bool plausible(const rd_store *st, rd_ref ref) { return ref >= st->head->body_at && ref < st->size - 64; }
-
-void rd_prefetch_bucket(const rd_store *st, const rd_key *key) {
-  const rd_index *ix = &st->shards[rd_shard_of(st, key->hash)].index[rd_slot_of(st, key->db)];
-  const rd_bucket *b = rd_index_peek(st, ix, key->hash);
-  if (b != NULL) RD_PREFETCH(b);
-}
-
-void rd_prefetch_item(const rd_store *st, const rd_key *key) {
-  const rd_index *ix = &st->shards[rd_shard_of(st, key->hash)].index[rd_slot_of(st, key->db)];
-  const rd_bucket *b = rd_index_peek(st, ix, key->hash);
-  if (b == NULL) return;
-  for (uint32_t m = rd_bucket_match(b, rd_tag_of(key->hash)); m != 0; m &= m - 1) {
-    rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
-    if (plausible(st, ref)) {
-      RD_PREFETCH(st->base + ref);
-      RD_PREFETCH(st->base + ref + 64);
-    }
-  }
-}
-
 /* ---- leaving ---- */
 
 void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
