@@ -124,9 +124,9 @@ def rule_of(argv: Sequence[bytes]) -> Rule:
     return RULES.get(" ".join(names)) or RULES.get(names[0] if names else "") or equal
 
 
-def excused(argv: Sequence[bytes], theirs: Reply, ours: Reply, known: Sequence[Difference] = DIFFERENCES) -> bool:
-    """True when the two replies differ in a way that is documented."""
-    return any(difference.covers(argv, theirs, ours) for difference in known)
+def excuse(argv: Sequence[bytes], theirs: Reply, ours: Reply, known: Sequence[Difference]) -> Difference | None:
+    """The documented difference that explains these two replies, if there is one."""
+    return next((difference for difference in known if difference.covers(argv, theirs, ours)), None)
 
 
 class Transcript:
@@ -135,10 +135,14 @@ class Transcript:
     def __init__(self, known: Sequence[Difference] = DIFFERENCES) -> None:
         self._known = known
         self._queued: list[Sequence[bytes]] = []
+        self.diverged = False
+        """Whether a documented difference has set the two servers apart; nothing is compared from there on."""
 
     def check(self, argv: Sequence[bytes], theirs: Reply, ours: Reply) -> str:
         """Text that describes the difference, "" when there is none."""
         name = argv[0].lower() if argv else b""
+        if self.diverged:
+            return ""
         if theirs.kind == "+" and theirs.value == b"QUEUED" and theirs == ours:
             self._queued.append(argv)
             return ""
@@ -158,6 +162,9 @@ class Transcript:
         return self._one(argv, theirs, ours)
 
     def _one(self, argv: Sequence[bytes], theirs: Reply, ours: Reply) -> str:
-        if rule_of(argv)(theirs, ours) or excused(argv, theirs, ours, self._known):
+        if self.diverged or rule_of(argv)(theirs, ours):
+            return ""
+        if difference := excuse(argv, theirs, ours, self._known):
+            self.diverged = difference.diverges
             return ""
         return f"{list(argv)!r}: theirs {theirs!r}, ours {ours!r}"

@@ -47,16 +47,24 @@ class FullTests(SynchronousTestCase):
         self.addCleanup(self.ours.close)
         self.refused = 0
 
+    def fill(self, room: int) -> None:
+        """Leave about `room` bytes free: the rest is taken by a key in a database that no command looks at."""
+        ask(self.ours, "SELECT", "5")
+        size = self.peer.store.max_memory - self.peer.store.committed_memory - room
+        ask(self.ours, "SET", "filler", b"x" * max(0, size))
+        ask(self.ours, "SELECT", "0")
+
     def snapshot(self, client: Conversation) -> list[Reply]:
         """Values, expiries and encodings of all keys."""
         return client.exchange([SNAPSHOT_BYTES], len(SNAPSHOT))
 
     @examples(150)
-    @given(st.lists(HERE, min_size=10, max_size=60))
-    def test_refused_commands_change_nothing(self, commands: list[Argv]) -> None:
+    @given(st.lists(HERE, min_size=10, max_size=60), st.sampled_from([0, 70_000, 140_000, 300_000]))
+    def test_refused_commands_change_nothing(self, commands: list[Argv], room: int) -> None:
         """A command that ends in OOM is one that was never sent; all others are answered as by redis-server."""
         for client in (self.theirs, self.ours):
             ask(client, "FLUSHALL")
+        self.fill(room)
         transcript = Transcript(sides.known())
         for argv in commands:
             ours = ask(self.ours, *argv)
