@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.engine import min_memory
+from redistill.engine import POLICIES, min_memory
 
 from . import sides
 from . import words as w
@@ -97,3 +97,51 @@ class FullTests(SynchronousTestCase):
         for text in ("MULTI", f"SET a {big * 20}", "SET b 1", "GET b"):
             ask(self.ours, *text.split())
         self.assertEqual(ask(self.ours, "EXEC"), Reply("*", (OOM, Reply("+", b"OK"), Reply("$", b"1"))))
+
+
+class EvictionTests(SynchronousTestCase):
+    """A full store that evicts."""
+
+    def setUp(self) -> None:
+        self.theirs = sides.oracle().open()
+        self.addCleanup(self.theirs.close)
+
+    def reconciled(self, ours: list[Reply]) -> list[Reply]:
+        """The other side's snapshot after it has deleted what was evicted here."""
+        gone = [key for key, value in zip(w.KEYS, ours[0].value, strict=True) if value.value is None]
+        if gone:
+            ask(self.theirs, "DEL", *gone)
+        return self.theirs.exchange([SNAPSHOT_BYTES], len(SNAPSHOT))
+
+    @examples(250)
+    @given(
+        st.sampled_from(POLICIES),
+        st.lists(HERE, min_size=10, max_size=60),
+        st.sampled_from([0, 70_000, 140_000, 300_000]),
+    )
+    def test_what_is_left_is_right(self, policy: str, commands: list[Argv], room: int) -> None:
+        """Whatever was evicted, every key that is left has the value, the expiry and the encoding it should have."""
+        size = min_memory(SHARDS)
+        peer = InProcessPeer(max_memory=size, map_size=size, num_shards=SHARDS, policy=policy)
+        client = peer.open()
+        try:
+            ask(client, "SELECT", "5")
+            for n in range(max(0, size - peer.store.committed_memory - room) // 5000):
+                ask(client, "SET", f"filler:{n}", "x" * 5000, *(["EX", "1000"] if n % 2 else []))
+            ask(client, "SELECT", "0")
+            ask(self.theirs, "FLUSHALL")
+            transcript = Transcript(sides.known())
+            for argv in commands:
+                answer = ask(client, *argv)
+                if answer != OOM:
+                    text = transcript.check(argv, ask(self.theirs, *argv), answer)
+                    self.assertFalse(text, f"{policy}, {argv[:3]!r:.200}: {text[:1000]}")
+                snapshot = client.exchange([SNAPSHOT_BYTES], len(SNAPSHOT))
+                for question, theirs, ours in zip(SNAPSHOT, self.reconciled(snapshot), snapshot, strict=True):
+                    text = transcript.check(question, theirs, ours)
+                    self.assertFalse(text, f"{policy}, after {argv[:3]!r:.200}: {text[:1000]}")
+                self.assertLessEqual(peer.store.used_memory, size)
+            self.assertEqual(peer.store.check(), (0, ""))
+        finally:
+            client.close()
+            peer.close()
