@@ -39,7 +39,10 @@ UNREAD = 1  # the transport holds enough that the client has not read yet
 ANSWER = 2  # a command of the control plane is not answered yet
 HOLD = 4  # CLIENT PAUSE, or another client's transaction
 OVER = 8  # nothing more is executed: closing, or closed
+TURN = 16  # it has had its share of this turn of the reactor; others are served first
 
+SHARE = 16
+"""Commands of the control plane that a client is answered in one turn; each may cost as much as hundreds of others."""
 INTERNAL_ERROR = b"-ERR internal error\r\n"
 TICK = 1.0
 """Seconds between two looks at all clients."""
@@ -155,6 +158,7 @@ class RespProtocol(Protocol):
         """Execute until the input is used up, or until there is something to wait for."""
         session = self.session
         self._running = True
+        share = SHARE
         try:
             while True:
                 if status is CONTROL:
@@ -164,6 +168,13 @@ class RespProtocol(Protocol):
                         self._status = FULL
                         return
                     if self._stall & OVER:
+                        return
+                    share -= 1
+                    if share <= 0 and not session.state.in_exec:
+                        self._write_out()
+                        self._status = FULL
+                        self._stall |= TURN
+                        self.factory.clock.callLater(0, self._resume, TURN)
                         return
                     status = session.resume()
                 elif status is CLOSE:

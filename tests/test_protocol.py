@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import SlowEntry
 from redistill.engine import Status
-from redistill.protocol import LINGER, RespFactory, RespProtocol
+from redistill.protocol import LINGER, SHARE, RespFactory, RespProtocol
 from redistill.stats import DaemonCounters
 from tests import arena
 
@@ -35,7 +35,7 @@ class PlayedSession:
         self.piece = 65536
         self.on_slow: Any = None
         self.state = self
-        self.close_after_reply = False
+        self.close_after_reply = self.in_exec = False
 
     def feed(self, data: bytes) -> Status:
         assert not self.closed, "fed after its end"
@@ -199,6 +199,22 @@ class ReplyTests(Case):
         self.assertEqual((self.transport.value(), self.transport.writes), (b"a B c D e ", 1))
         self.assertEqual(self.control.runs, [[b"ask", b"b"], [b"ask", b"d"]])
 
+    def test_long_pipelines_let_others_in(self) -> None:
+        """After its share of answers a client waits for its next turn, in which it goes on."""
+        self.client.dataReceived(b"ask:b " * (SHARE + 2) + b"c ")
+        self.assertEqual(self.transport.value(), b"B " * SHARE)
+        other, transport, _ = self.connect()
+        other.dataReceived(b"x ")
+        self.clock.advance(0)
+        self.assertEqual((transport.value(), self.transport.value()), (b"x ", b"B " * (SHARE + 2) + b"c "))
+
+    def test_client_that_goes_before_its_turn(self) -> None:
+        """A client that is lost before its next turn does not get it."""
+        self.client.dataReceived(b"ask:b " * (SHARE + 2))
+        self.lose()
+        self.clock.advance(0)
+        self.assertEqual(self.transport.value(), b"B " * SHARE)
+
     def test_full_output_is_written_before_more_is_executed(self) -> None:
         """When the session stops for its output, that is written and the rest executed."""
         self.client.dataReceived(b"big:100 a big:50 b ")
@@ -253,6 +269,7 @@ class DeferredTests(Case):
         """A pipeline of Deferreds that have fired is answered in order, without recursion."""
         self.control.run = lambda client, argv: succeed(argv[1])  # type: ignore[assignment]
         self.client.dataReceived(b"ask:b " * 5000)
+        self.clock.pump([0] * 5000)
         self.assertEqual(self.transport.value(), b"b" * 5000)
 
     def test_client_that_has_gone_is_not_answered(self) -> None:
