@@ -139,6 +139,7 @@ struct rd_shard {
   uint32_t sweep_slot, sweep_bucket; /* where the sweep goes on */
   uint32_t sweep_all; /* slots to sweep without trusting the due times, one bit each */
   uint32_t ghosts;    /* blocks of ghost[] in use */
+  uint64_t packed;    /* bytes that the heap used when it could not be packed closer; 0: not tried */
   rd_ref ghost[RD_GHOST_BLOCKS];
   rd_index index[RD_SLOTS];
   rd_heap heap;

@@ -212,6 +212,7 @@ static void forget_contents(rd_shard *sh) {
   memset(&sh->heap, 0, sizeof sh->heap);
   memset(sh->ghost, 0, sizeof sh->ghost);
   sh->ghosts = 0;
+  sh->packed = 0;
   sh->small = 0;
   sh->sweep_slot = sh->sweep_bucket = 0;
 }

@@ -191,8 +191,26 @@ bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
 #define REGIONS_LOOKED_AT 4096u
 #define REGIONS_TRIED 4
 
+/* Is it worth trying to empty a region? A cache that is full of what must stay says no to every new key, and that has to
+ * be cheap: without anything to evict a region can only go where the holes of the others are enough for its blocks, and
+ * not where that failed before and next to nothing was released since. */
+static bool may_empty_region(const rd_store *st, uint32_t shard) {
+  const rd_shard *sh = rd_shard_at(st, shard);
+  rd_policy policy = rd_get_policy(st);
+  for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
+    const rd_index *ix = &sh->index[slot];
+    if (ix->count == 0) continue;
+    if (ix->with_ttl > 0 && policy >= RD_VOLATILE_LRU) return true;
+    if ((policy > RD_NOEVICTION && policy < RD_VOLATILE_LRU) || !rd_slot_is_live(st, slot)) return true;
+  }
+  uint64_t bytes = (uint64_t)sh->heap.regions * RD_REGION_GRANULES * RD_GRANULE;
+  if (bytes - sh->heap.used < RD_REGION_GRANULES * RD_GRANULE) return false;
+  return sh->packed == 0 || sh->heap.used + RD_MAX_BLOCK < sh->packed;
+}
+
 /* Empty one of the shard's least used regions. */
 static bool empty_light_region(rd_store *st, uint32_t shard) {
+  if (!may_empty_region(st, shard)) return false;
   uint32_t above = 0; /* regions up to this use have been tried */
   for (int i = 0; i < REGIONS_TRIED; i++) {
     uint32_t best = UINT32_MAX, left = REGIONS_LOOKED_AT;
@@ -200,10 +218,14 @@ static bool empty_light_region(rd_store *st, uint32_t shard) {
       uint32_t used = st->regions[r - 1].used;
       if (used > above && (best == UINT32_MAX || used < st->regions[best].used)) best = r - 1;
     }
-    if (best == UINT32_MAX) return false;
+    if (best == UINT32_MAX) break;
     above = st->regions[best].used;
-    if (rd_empty_region(st, shard, best)) return true;
+    if (rd_empty_region(st, shard, best)) {
+      rd_shard_at(st, shard)->packed = 0;
+      return true;
+    }
   }
+  rd_shard_at(st, shard)->packed = rd_shard_at(st, shard)->heap.used;
   return false;
 }
 
@@ -215,6 +237,7 @@ static bool take_from_richest(rd_store *st, uint32_t own, bool with_own) {
     for (uint32_t i = 0; i < st->num_shards; i++) {
       uint32_t regions = rd_shard_at(st, i)->heap.regions;
       if (regions <= most || (i == own && !with_own) || (i != own && rd_holds_shard(st, i))) continue;
+      if (!may_empty_region(st, i)) continue; /* an unlocked look, made again under the lock */
       bool again = false;
       for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;
       if (again) continue;
@@ -255,9 +278,8 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
     rd_mark_clean(st);
     if (fits(st, shard, bytes)) return true;
   }
-  /* Pack: move the blocks of the emptiest region into the holes of the others, when these are enough. */
-  uint64_t holes = (uint64_t)heap->regions * RD_REGION_GRANULES * RD_GRANULE - heap->used;
-  if (holes > RD_REGION_SIZE && empty_light_region(st, shard)) return true;
+  /* Pack: move the blocks of the emptiest region into the holes of the others. */
+  if (empty_light_region(st, shard)) return true;
   return take_from_richest(st, shard, false) || fits(st, shard, bytes);
 }
 
