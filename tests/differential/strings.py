@@ -106,6 +106,7 @@ large = st.builds(
 )
 either = st.one_of(place, back)
 
+LARGE_HLL: tuple[Args, ...] = (command("PFADD", w.few_keys, hll_elements), command("PFCOUNT", w.few_keys))
 LARGE: tuple[Args, ...] = (
     command("SET", w.few_keys, large),
     command("SET", w.few_keys, large, w.words("KEEPTTL")),
@@ -134,8 +135,7 @@ LARGE: tuple[Args, ...] = (
     command("EXPIRE", w.few_keys, pick("100000", "-1")),
     command("PERSIST", w.few_keys),
     command("INCR", w.few_keys),
-    command("PFADD", w.few_keys, hll_elements),
-    command("PFCOUNT", w.few_keys),
+    *LARGE_HLL,
     command("OBJECT", w.word("ENCODING"), w.few_keys),
     command("DEL", w.few_keys),
 )
