@@ -141,6 +141,7 @@ rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv,
 }
 
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len) {
+  s->control_until = rd_clock_now(s);
   if (len == 0) return;
   if (!(s->state.reply_mode & 1)) rd_reply_raw(&s->out, data, len);
   if (data[0] != '-') return;
@@ -168,7 +169,7 @@ rd_status rd_answered(rd_session *s) {
     counters->value[RD_STAT_total_commands_processed]++;
     s->state.commands++;
     if (s->st->clock != NULL) {
-      uint64_t nanoseconds = s->st->clock() - s->control_at;
+      uint64_t nanoseconds = s->control_until > s->control_at ? s->control_until - s->control_at : 0;
       stats->nanoseconds += nanoseconds;
       stats->histogram[rd_latency_bucket(nanoseconds)]++;
     }

@@ -74,7 +74,7 @@ struct rd_session {
   const rd_bytes *control_argv;
   uint32_t control_argc;
   bool answered;
-  uint64_t control_at;
+  uint64_t control_at, control_until; /* handed up, answered (the owner may resume much later) */
 
   rd_multi multi;
 };
