@@ -50,7 +50,8 @@ static uint32_t regions_for(const rd_store *st, uint64_t max_memory) {
 
 uint64_t rd_min_memory(uint32_t num_shards) {
   uint64_t regions = num_shards + 16ull;
-  return regions_at(num_shards) - (RD_MAX_WORKERS - 1) * sizeof(rd_worker) + regions * (RD_REGION_SIZE + sizeof(rd_region));
+  return regions_at(num_shards) - (RD_MAX_WORKERS - 1) * sizeof(rd_worker) +
+         regions * (RD_REGION_SIZE + sizeof(rd_region));
 }
 
 static void set_view(rd_store *st) {
@@ -142,8 +143,8 @@ static bool alive(uint32_t pid) {
   return pid != 0 && pid != (uint32_t)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
 }
 
-/* When no process that used the arena lives, nobody holds a lock, whatever the lock says: it may come from a time when the
- * machine was cut off. Dirty marks count all the same. */
+/* When no process that used the arena lives, nobody holds a lock, whatever the lock says: it may come from a time when
+ * the machine was cut off. Dirty marks count all the same. */
 static void renew_locks(rd_store *st) {
   for (uint32_t i = 0; i < st->num_shards; i++) {
     init_mutex(&st->shards[i].lock);

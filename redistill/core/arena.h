@@ -58,16 +58,16 @@ typedef struct rd_store {
   uint64_t seed[2];
   uint64_t now_ms; /* milliseconds since the epoch, as of the batch */
   uint64_t rng;
-  rd_clock *clock; /* may be NULL: no durations */
-  bool no_touch;   /* CLIENT NO-TOUCH of the running session */
-  uint32_t dirty;  /* shard + 1 that this process has marked dirty */
-  bool no_growth;  /* a region is being emptied: its shard must not take another one for what is moved */
+  rd_clock *clock;      /* may be NULL: no durations */
+  bool no_touch;        /* CLIENT NO-TOUCH of the running session */
+  uint32_t dirty;       /* shard + 1 that this process has marked dirty */
+  bool no_growth;       /* a region is being emptied: its shard must not take another one for what is moved */
   uint32_t sweep_shard; /* where this process's sweep goes on */
   uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
-  rd_ref pin[2];   /* items that must neither be evicted nor moved to make room */
+  rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
-  struct rd_slowlog *slowlog; /* of this process, see session.h; NULL: slow commands are not kept */
-  const void *holder; /* the session in mid-EXEC that holds shards while the control plane answers */
+  struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
+  const void *holder;                /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }
@@ -112,7 +112,7 @@ void rd_detach(rd_store *st);
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
 uint64_t rd_max_memory(const rd_store *st);
-uint64_t rd_used_memory(const rd_store *st); /* exact: header, tables, index, items, allocator headers */
+uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
 uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
@@ -122,8 +122,8 @@ const char *rd_policy_name(rd_policy policy);
 void rd_set_active_expire(rd_store *st, bool on);
 
 /* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
- * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on there
- * at the next call. Returns true when a full round found nothing left to do. */
+ * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on
+ * there at the next call. Returns true when a full round found nothing left to do. */
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 
 /* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */

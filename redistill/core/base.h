@@ -16,11 +16,11 @@
 #define RD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Bounds on what a client may send. Each has a test at N and at N + 1. */
-#define RD_MAX_INLINE 65536u                 /* bytes of an inline command's line, and of any header line */
-#define RD_MAX_ARGS 1048576u                 /* arguments of one command */
-#define RD_MAX_BULK (512ull * 1024 * 1024)   /* bytes of one argument, and of a value */
-#define RD_MAX_KEY (1024u * 1024)            /* bytes of a key */
-#define RD_MAX_ARGS_NOAUTH 10u               /* the same, before authentication */
+#define RD_MAX_INLINE 65536u               /* bytes of an inline command's line, and of any header line */
+#define RD_MAX_ARGS 1048576u               /* arguments of one command */
+#define RD_MAX_BULK (512ull * 1024 * 1024) /* bytes of one argument, and of a value */
+#define RD_MAX_KEY (1024u * 1024)          /* bytes of a key */
+#define RD_MAX_ARGS_NOAUTH 10u             /* the same, before authentication */
 #define RD_MAX_BULK_NOAUTH 16384u
 
 #define RD_DATABASES 16u

@@ -27,8 +27,8 @@ RD_PRINTF(2, 3) static void violated(struct report *r, const char *fmt, ...) {
   va_end(args);
 }
 
-#define EXPECT(cond, ...) \
-  do {                    \
+#define EXPECT(cond, ...)                  \
+  do {                                     \
     if (!(cond)) violated(r, __VA_ARGS__); \
   } while (0)
 
@@ -58,7 +58,8 @@ static void check_region(const rd_store *st, struct report *r, uint32_t region, 
     uint32_t granules = rd_blk_granules(b);
     EXPECT(granules >= 2, "region %u: a block of %u granules at %llu", region, granules, (unsigned long long)ref);
     if (granules < 2) return;
-    EXPECT(rd_blk_prev(b) == before, "region %u: block at %llu has a wrong size of its neighbour", region, (unsigned long long)ref);
+    EXPECT(rd_blk_prev(b) == before, "region %u: block at %llu has a wrong size of its neighbour", region,
+           (unsigned long long)ref);
     total += granules;
     if (total > RD_REGION_GRANULES) break;
     rd_kind kind = rd_blk_kind(b);
@@ -75,7 +76,8 @@ static void check_region(const rd_store *st, struct report *r, uint32_t region, 
     ref = rd_blk_next(st, ref);
   }
   EXPECT(total == RD_REGION_GRANULES, "region %u: its blocks make %u granules", region, total);
-  EXPECT(used == st->regions[region].used, "region %u: counts %u granules used, has %u", region, st->regions[region].used, used);
+  EXPECT(used == st->regions[region].used, "region %u: counts %u granules used, has %u", region,
+         st->regions[region].used, used);
   EXPECT(used > 0, "region %u: empty, but not in the pool", region);
 }
 
@@ -90,16 +92,19 @@ static void check_heap(const rd_store *st, struct report *r, struct tally *t) {
     regions++;
   }
   EXPECT(regions == h->regions, "%u regions counted, %u in the list", h->regions, regions);
-  EXPECT(t->bytes == h->used, "%llu bytes counted, %llu found", (unsigned long long)h->used, (unsigned long long)t->bytes);
+  EXPECT(t->bytes == h->used, "%llu bytes counted, %llu found", (unsigned long long)h->used,
+         (unsigned long long)t->bytes);
   uint64_t listed = 0;
   for (uint32_t row = 0; row < RD_FREE_ROWS; row++) {
     EXPECT((h->cols[row] != 0) == (h->rows >> row & 1), "free lists: row %u has a wrong bit", row);
     for (uint32_t col = 0; col < RD_FREE_COLS; col++) {
       EXPECT((h->free[row][col] != 0) == (h->cols[row] >> col & 1), "free list %u,%u has a wrong bit", row, col);
-      for (rd_ref ref = h->free[row][col]; ref != 0 && listed <= t->blocks[RD_FREE]; ref = rd_free_next(st, ref)) listed++;
+      for (rd_ref ref = h->free[row][col]; ref != 0 && listed <= t->blocks[RD_FREE]; ref = rd_free_next(st, ref))
+        listed++;
     }
   }
-  EXPECT(listed == t->blocks[RD_FREE], "%llu blocks in free lists, %llu free", (unsigned long long)listed, (unsigned long long)t->blocks[RD_FREE]);
+  EXPECT(listed == t->blocks[RD_FREE], "%llu blocks in free lists, %llu free", (unsigned long long)listed,
+         (unsigned long long)t->blocks[RD_FREE]);
 }
 
 /* ---- the walk over the indexes ---- */
@@ -139,11 +144,14 @@ static void check_big(const rd_store *st, struct report *r, const rd_item *it, s
       held += data < RD_CHUNK_DATA ? data : RD_CHUNK_DATA;
     }
   }
-  EXPECT(held >= stream, "a value of %llu bytes with chunks for %llu", (unsigned long long)stream, (unsigned long long)held);
-  EXPECT(held < stream + RD_CHUNK_DATA || stream == 0, "a value of %llu bytes with chunks for %llu", (unsigned long long)stream, (unsigned long long)held);
+  EXPECT(held >= stream, "a value of %llu bytes with chunks for %llu", (unsigned long long)stream,
+         (unsigned long long)held);
+  EXPECT(held < stream + RD_CHUNK_DATA || stream == 0, "a value of %llu bytes with chunks for %llu",
+         (unsigned long long)stream, (unsigned long long)held);
 }
 
-static void check_item(rd_store *st, struct report *r, uint32_t slot, const rd_index *ix, uint32_t number, const rd_bucket *b, uint32_t i, struct tally *t) {
+static void check_item(rd_store *st, struct report *r, uint32_t slot, const rd_index *ix, uint32_t number,
+                       const rd_bucket *b, uint32_t i, struct tally *t) {
   rd_ref ref = rd_entry_ref(b, i);
   if (!reach(st, r, ref, RD_ITEM, t)) return;
   const rd_item *it = rd_at(st, ref);
@@ -152,7 +160,8 @@ static void check_item(rd_store *st, struct report *r, uint32_t slot, const rd_i
   EXPECT(rd_item_slot(it) == slot, "an item of slot %u in the index of slot %u", rd_item_slot(it), slot);
   EXPECT(rd_shard_of(st, hash) == r->shard, "an item of another shard");
   EXPECT(rd_tag_of(hash) == b->tag[i], "an entry with a wrong tag");
-  EXPECT(rd_bucket_of(hash, ix->buckets) == number, "an entry in bucket %u that belongs to %u", number, rd_bucket_of(hash, ix->buckets));
+  EXPECT(rd_bucket_of(hash, ix->buckets) == number, "an entry in bucket %u that belongs to %u", number,
+         rd_bucket_of(hash, ix->buckets));
   EXPECT(ttl == (b->bits >> i & 1), "an entry with a wrong bit for its expiry");
   if (ttl) {
     uint16_t due = rd_due_of(st->now_ms, rd_item_expiry(it));
@@ -167,14 +176,16 @@ static void check_item(rd_store *st, struct report *r, uint32_t slot, const rd_i
   }
 }
 
-static void check_chain(rd_store *st, struct report *r, uint32_t slot, const rd_index *ix, uint32_t number, struct tally *t, uint64_t *count, uint64_t *with_ttl) {
+static void check_chain(rd_store *st, struct report *r, uint32_t slot, const rd_index *ix, uint32_t number,
+                        struct tally *t, uint64_t *count, uint64_t *with_ttl) {
   uint32_t length = 0;
   for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL && length < 10000; length++) {
     uint32_t entries = rd_bucket_entries(b);
     bool more = (b->bits & RD_BUCKET_OVERFLOW) != 0;
     EXPECT((entries & (entries + 1)) == 0, "bucket %u: a hole among its entries", number);
     EXPECT(!more || entries == 0x1ff, "bucket %u goes on, but is not full", number);
-    EXPECT(length == 0 || entries > 1 || more, "bucket %u: an overflow bucket with %d entries", number, __builtin_popcount(entries));
+    EXPECT(length == 0 || entries > 1 || more, "bucket %u: an overflow bucket with %d entries", number,
+           __builtin_popcount(entries));
     for (uint32_t m = entries; m != 0; m &= m - 1) {
       uint32_t i = (uint32_t)__builtin_ctz(m);
       check_item(st, r, slot, ix, number, b, i, t);
@@ -184,13 +195,15 @@ static void check_chain(rd_store *st, struct report *r, uint32_t slot, const rd_
     if (more) {
       rd_ref link = rd_entry_ref(b, RD_BUCKET_SLOTS - 1);
       if (!reach(st, r, link, RD_OVERFLOW, t)) return;
-      EXPECT(((rd_index_block *)rd_at(st, link))->owner == (slot << 27 | number), "an overflow bucket with a wrong owner");
+      EXPECT(((rd_index_block *)rd_at(st, link))->owner == (slot << 27 | number),
+             "an overflow bucket with a wrong owner");
     }
     b = rd_bucket_next(st, b);
   }
 }
 
-static void check_index_blocks(const rd_store *st, struct report *r, uint32_t slot, const rd_index *ix, struct tally *t) {
+static void check_index_blocks(const rd_store *st, struct report *r, uint32_t slot, const rd_index *ix,
+                               struct tally *t) {
   if (ix->root == 0) {
     EXPECT(ix->buckets == 0, "slot %u: buckets without a root", slot);
     return;
@@ -206,7 +219,8 @@ static void check_index_blocks(const rd_store *st, struct report *r, uint32_t sl
     if (ix->height == 2) {
       page = ((rd_ref *)((rd_index_block *)rd_at(st, ix->root) + 1))[p];
       if (!reach(st, r, page, RD_DIR, t)) return;
-      EXPECT(((rd_index_block *)rd_at(st, page))->owner == (slot << 27 | (p + 1)), "a directory page with a wrong owner");
+      EXPECT(((rd_index_block *)rd_at(st, page))->owner == (slot << 27 | (p + 1)),
+             "a directory page with a wrong owner");
     }
     for (uint32_t s = p * 512; s < segments && s < (p + 1) * 512; s++) {
       rd_ref segment = ((rd_ref *)((rd_index_block *)rd_at(st, page) + 1))[s % 512];
@@ -231,14 +245,18 @@ static void check_shard(rd_store *st, struct report *r) {
     if (r->violations > 0) return;
     for (uint32_t n = 0; n < ix->buckets; n++) check_chain(st, r, slot, ix, n, &reached, &count, &with_ttl);
     EXPECT(count == ix->count, "slot %u: %u keys counted, %llu found", slot, ix->count, (unsigned long long)count);
-    EXPECT(with_ttl == ix->with_ttl, "slot %u: %u keys with an expiry counted, %llu found", slot, ix->with_ttl, (unsigned long long)with_ttl);
+    EXPECT(with_ttl == ix->with_ttl, "slot %u: %u keys with an expiry counted, %llu found", slot, ix->with_ttl,
+           (unsigned long long)with_ttl);
   }
   for (uint32_t i = 0; i < sh->ghosts; i++) reach(st, r, sh->ghost[i], RD_GHOST, &reached);
-  EXPECT(reached.small == sh->small, "%u items in the small queue counted, %llu found", sh->small, (unsigned long long)reached.small);
+  EXPECT(reached.small == sh->small, "%u items in the small queue counted, %llu found", sh->small,
+         (unsigned long long)reached.small);
   for (int kind = RD_ITEM; kind <= RD_GHOST; kind++) {
-    EXPECT(found.blocks[kind] == reached.blocks[kind], "%llu blocks of kind %d, %llu of them reachable", (unsigned long long)found.blocks[kind], kind, (unsigned long long)reached.blocks[kind]);
+    EXPECT(found.blocks[kind] == reached.blocks[kind], "%llu blocks of kind %d, %llu of them reachable",
+           (unsigned long long)found.blocks[kind], kind, (unsigned long long)reached.blocks[kind]);
   }
-  EXPECT(found.bytes == reached.bytes, "%llu bytes in blocks, %llu reachable", (unsigned long long)found.bytes, (unsigned long long)reached.bytes);
+  EXPECT(found.bytes == reached.bytes, "%llu bytes in blocks, %llu reachable", (unsigned long long)found.bytes,
+         (unsigned long long)reached.bytes);
 }
 
 static void check_pool(rd_store *st, struct report *r) {
@@ -251,8 +269,10 @@ static void check_pool(rd_store *st, struct report *r) {
     listed++;
   }
   EXPECT(owned == pool->in_use, "pool: %u regions in use counted, %llu owned", pool->in_use, (unsigned long long)owned);
-  EXPECT(owned == in_shards, "pool: %llu regions owned, shards have %llu", (unsigned long long)owned, (unsigned long long)in_shards);
-  EXPECT(listed + owned == pool->fresh, "pool: %llu free and %llu owned of %u", (unsigned long long)listed, (unsigned long long)owned, pool->fresh);
+  EXPECT(owned == in_shards, "pool: %llu regions owned, shards have %llu", (unsigned long long)owned,
+         (unsigned long long)in_shards);
+  EXPECT(listed + owned == pool->fresh, "pool: %llu free and %llu owned of %u", (unsigned long long)listed,
+         (unsigned long long)owned, pool->fresh);
 }
 
 int rd_check(rd_store *st, char *err, size_t errlen) {

@@ -11,8 +11,8 @@ rd_command_fn rd_cmd_multi, rd_cmd_exec, rd_cmd_discard, rd_cmd_watch, rd_cmd_un
 
 /* ---- end of connection and transactions ---- */
 
-/* ---- strings, bitmaps, HyperLogLog (cmd_string.c, cmd_counter.c, cmd_range.c, cmd_bitmap.c, cmd_bitfield.c, cmd_hll.c,
- * cmd_lcs.c) ---- */
+/* ---- strings, bitmaps, HyperLogLog (cmd_string.c, cmd_counter.c, cmd_range.c, cmd_bitmap.c, cmd_bitfield.c,
+ * cmd_hll.c, cmd_lcs.c) ---- */
 
 rd_command_fn rd_cmd_get, rd_cmd_set, rd_cmd_setnx, rd_cmd_setex, rd_cmd_psetex;
 rd_command_fn rd_cmd_getset, rd_cmd_getdel, rd_cmd_getex;

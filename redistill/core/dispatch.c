@@ -6,7 +6,8 @@
 #include "command_table.h"
 #include "layout.h"
 
-/* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours. */
+/* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours.
+ */
 #define TIMED_OUTPUT 65536u
 
 /* ---- counting ---- */
@@ -108,14 +109,18 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
     bool one = cmd->last_key == cmd->first_key;
     uint32_t shard = rd_shard_of(st, key->hash);
     if (!locked && !(cmd->flags & RD_OWN_LOCKS)) {
-      if (RD_LIKELY(one)) rd_lock_shard(st, shard);
-      else lock_keys(st, cmd, argv, argc);
+      if (RD_LIKELY(one))
+        rd_lock_shard(st, shard);
+      else
+        lock_keys(st, cmd, argv, argc);
     }
     call.first_key.db = call.db; /* SELECT may have come between */
     cmd->run(&call);
     if (!locked) {
-      if (RD_LIKELY(one) && !(cmd->flags & RD_OWN_LOCKS)) rd_unlock_shard(st, shard);
-      else rd_unlock_all(st);
+      if (RD_LIKELY(one) && !(cmd->flags & RD_OWN_LOCKS))
+        rd_unlock_shard(st, shard);
+      else
+        rd_unlock_all(st);
     }
   }
   rd_command_stats *stats = &counters->commands[cmd->id];
@@ -279,8 +284,10 @@ static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   rd_stop_timing(s);
   uint64_t began = rd_clock_now(s);
   rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
-  if (s->state.in_exec) s->multi.exec_at = began; /* counted at its end */
-  else rd_count_call(s, cmd, argv, a->argc, rd_clock_now(s) - began);
+  if (s->state.in_exec)
+    s->multi.exec_at = began; /* counted at its end */
+  else
+    rd_count_call(s, cmd, argv, a->argc, rd_clock_now(s) - began);
 }
 
 rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
@@ -298,8 +305,10 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
     if (RD_UNLIKELY(held_by_pause(s, cmd)) && cmd->run != rd_cmd_quit) return RD_PAUSED;
     s->state.last = cmd;
     if (queued) {
-      if (rd_multi_queue(s, cmd, argv, a->argc) == RD_OK) rd_reply_simple(&s->out, "QUEUED");
-      else reject(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
+      if (rd_multi_queue(s, cmd, argv, a->argc) == RD_OK)
+        rd_reply_simple(&s->out, "QUEUED");
+      else
+        reject(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
     } else if (cmd->flags & RD_CONTROL_PLANE) {
       return rd_hand_up(s, cmd, argv, a->argc);
     } else {
@@ -318,9 +327,12 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
 /* ---- the connection's commands ---- */
 
 void rd_cmd_ping(rd_call *c) {
-  if (c->argc > 2) rd_reply_error(c->out, "ERR wrong number of arguments for 'ping' command");
-  else if (c->argc == 2) rd_reply_bulk(c->out, c->argv[1].data, c->argv[1].len);
-  else rd_reply_raw(c->out, "+PONG\r\n", 7);
+  if (c->argc > 2)
+    rd_reply_error(c->out, "ERR wrong number of arguments for 'ping' command");
+  else if (c->argc == 2)
+    rd_reply_bulk(c->out, c->argv[1].data, c->argv[1].len);
+  else
+    rd_reply_raw(c->out, "+PONG\r\n", 7);
 }
 
 void rd_cmd_echo(rd_call *c) { rd_reply_bulk(c->out, c->argv[1].data, c->argv[1].len); }

@@ -35,9 +35,9 @@ typedef struct rd_multi {
   uint32_t argc, argv_cap;
   rd_queued *queue;
   uint32_t count, queue_cap;
-  uint32_t next;     /* of the queue, during EXEC */
-  uint32_t flags;    /* all flags of the queued commands, or-ed */
-  bool aborted;      /* a command was refused: EXEC discards */
+  uint32_t next;             /* of the queue, during EXEC */
+  uint32_t flags;            /* all flags of the queued commands, or-ed */
+  bool aborted;              /* a command was refused: EXEC discards */
   const rd_command *command; /* EXEC */
   uint64_t exec_at;          /* clock when it began */
   rd_watch *watches;         /* state.watching of them */

@@ -25,13 +25,14 @@ static void free_remove(rd_store *st, rd_heap *h, rd_ref ref, uint32_t granules)
   }
   h->free[row][col] = next;
   if (next == 0) {
-    h->cols[row] &= (uint8_t)~(1u << col);
+    h->cols[row] &= (uint8_t) ~(1u << col);
     if (h->cols[row] == 0) h->rows &= ~(1u << row);
   }
 }
 
-/* A free block of at least `granules`, 0 when there is none. The class of the request itself may hold smaller blocks, so
- * the search begins at the next one, where every block fits; the request's own class is tried first, one block deep. */
+/* A free block of at least `granules`, 0 when there is none. The class of the request itself may hold smaller blocks,
+ * so the search begins at the next one, where every block fits; the request's own class is tried first, one block deep.
+ */
 static rd_ref free_find(const rd_store *st, const rd_heap *h, uint32_t granules) {
   uint32_t row, col;
   rd_free_class(granules, &row, &col);

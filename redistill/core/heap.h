@@ -1,4 +1,5 @@
-/* heap.h - a shard's allocator: two-level segregated fit (Masmano, Ripoll, Crespo and Real 2004) inside of 64 KiB regions.
+/* heap.h - a shard's allocator: two-level segregated fit (Masmano, Ripoll, Crespo and Real 2004) inside of 64 KiB
+ * regions.
  *
  * Allocation and release cost O(1); a released block joins its free neighbours at once, so no size class can starve
  * another. A block's head is one 4-byte word; a free block holds its list links too, hence the least size of 16 bytes.

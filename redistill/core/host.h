@@ -19,8 +19,8 @@ uint64_t rd_host_now_ms(void);
  *
  *     bytes moved << 4 | RD_HOST_SLOW if slow commands wait in the store's ring | status
  *
- * where RD_FULL also stands for a session that has executed all it was fed but has more output than `cap`: take it, then
- * resume. After RD_CONTROL nothing is moved, so that the answer joins what is there. `now_ms` 0: the clock's. */
+ * where RD_FULL also stands for a session that has executed all it was fed but has more output than `cap`: take it,
+ * then resume. After RD_CONTROL nothing is moved, so that the answer joins what is there. `now_ms` 0: the clock's. */
 #define RD_HOST_SLOW 8
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);

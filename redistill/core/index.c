@@ -78,8 +78,8 @@ uint32_t rd_bucket_entries(const rd_bucket *b) { return ~match_tag_unaligned(b, 
 
 /* ---- prefetching ----
  *
- * Without the lock: what is read may be torn or stale, so each reference is checked before it is followed, and nothing but
- * a hint comes of it. */
+ * Without the lock: what is read may be torn or stale, so each reference is checked before it is followed, and nothing
+ * but a hint comes of it. */
 
 static inline const rd_bucket *peek(const rd_store *st, const rd_key *key) {
   const rd_index *ix = &st->shards[rd_shard_of(st, key->hash)].index[rd_slot_of(st, key->db)];
@@ -176,7 +176,7 @@ static inline struct entry get_entry(const rd_bucket *b, uint32_t i) {
 
 static inline void set_ttl(rd_bucket *b, uint32_t i, bool has, uint16_t due) {
   if (!has) {
-    b->bits &= (uint16_t)~(1u << i);
+    b->bits &= (uint16_t) ~(1u << i);
     return;
   }
   if ((b->bits & 0x3ff) == 0 || (int16_t)(due - b->due) < 0) b->due = due;
@@ -191,8 +191,8 @@ static inline void put_entry(rd_bucket *b, uint32_t i, const struct entry *e) {
 
 /* Append to the chain that begins with `b`. `spare`, when it is not 0, is used as the overflow bucket if one is needed.
  * Returns 0: no memory; 1: done; 2: done, and the spare is used. */
-static int chain_append(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_bucket *b, const struct entry *e,
-                        rd_ref spare) {
+static int chain_append(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_bucket *b,
+                        const struct entry *e, rd_ref spare) {
   for (rd_bucket *next; (next = rd_bucket_next(st, b)) != NULL;) b = next;
   uint32_t entries = rd_bucket_entries(b);
   int result = 1;
@@ -230,7 +230,7 @@ static void chain_remove(rd_store *st, uint32_t shard, rd_bucket *first, rd_buck
   }
   last->tag[j] = 0;
   rd_entry_set_ref(last, j, 0);
-  last->bits &= (uint16_t)~(1u << j);
+  last->bits &= (uint16_t) ~(1u << j);
   if (before == NULL || rd_bucket_entries(last) != 1) return;
   /* The one that is left in the overflow bucket fits where the link is. */
   uint32_t link = RD_BUCKET_SLOTS - 1;
@@ -288,8 +288,8 @@ static bool raise_root(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix
   return true;
 }
 
-/* Enter a new segment into the directories. Whatever fails, the tree keeps the height that its buckets need: a directory
- * that is there too early would not be found when the index shrinks. */
+/* Enter a new segment into the directories. Whatever fails, the tree keeps the height that its buckets need: a
+ * directory that is there too early would not be found when the index shrinks. */
 static bool enter_segment(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix, uint32_t segment, rd_ref ref) {
   bool raise = ix->height == 0 || (ix->height == 1 && segment == DIR_ENTRIES);
   uint32_t in_page = segment & (DIR_ENTRIES - 1), p = segment >> DIR_BITS;
@@ -430,7 +430,8 @@ static void release_spares(rd_store *st, uint32_t shard, struct loose *l) {
 /* Share a chain of any length out to `from`, its first bucket, and `to`, bucket by bucket: what one gave is put away
  * before the next is opened, so its overflow bucket is there in time. Only an index that could not grow for long, for
  * want of memory, has such chains. */
-static void split_long(rd_store *st, uint32_t shard, uint32_t slot, const rd_index *ix, rd_bucket *from, rd_bucket *to) {
+static void split_long(rd_store *st, uint32_t shard, uint32_t slot, const rd_index *ix, rd_bucket *from,
+                       rd_bucket *to) {
   uint32_t n = ix->buckets - 1;
   rd_bucket opened = *from;
   struct loose l;

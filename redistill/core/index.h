@@ -1,11 +1,11 @@
 /* index.h - a shard's hash table for one database: linear hashing (Litwin 1980) over cache-line buckets.
  *
- * The table grows and shrinks by one bucket at a time, in step with the keys, so no call ever moves more than the keys of
- * one bucket: there is no resize to stall on. Buckets lie in segments of 64, found through a small radix tree.
+ * The table grows and shrinks by one bucket at a time, in step with the keys, so no call ever moves more than the keys
+ * of one bucket: there is no resize to stall on. Buckets lie in segments of 64, found through a small radix tree.
  *
- * With n buckets a hash h lives in bucket h mod p, p the power of two with n <= p < 2n, or in h mod p/2 when that bucket is
- * not there yet. Bucket n is made by splitting bucket n mod p/2. A bucket holds ten entries; what does not fit goes to
- * overflow buckets chained to it. At 7.5 keys a bucket the whole costs about 10.5 bytes a key.
+ * With n buckets a hash h lives in bucket h mod p, p the power of two with n <= p < 2n, or in h mod p/2 when that
+ * bucket is not there yet. Bucket n is made by splitting bucket n mod p/2. A bucket holds ten entries; what does not
+ * fit goes to overflow buckets chained to it. At 7.5 keys a bucket the whole costs about 10.5 bytes a key.
  *
  * The shard is locked; calls that change it mark it dirty. */
 #ifndef RD_INDEX_H
@@ -62,18 +62,19 @@ void rd_index_remove(rd_store *st, uint32_t shard, uint32_t slot, rd_place place
 /* Tell the entry's bucket about the item's expiry (RD_NO_EXPIRY: none). */
 void rd_index_note_expiry(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, int64_t expiry);
 
-/* Grow by one bucket when there are more than 7.5 keys a bucket; shrink by one below 2.5. Returns false when it should have
- * grown but had no memory: a later call does it. */
+/* Grow by one bucket when there are more than 7.5 keys a bucket; shrink by one below 2.5. Returns false when it should
+ * have grown but had no memory: a later call does it. */
 bool rd_index_balance(rd_store *st, uint32_t shard, uint32_t slot);
 
 /* The hash of an item's key. */
 uint64_t rd_item_hash(const rd_store *st, const rd_item *it);
 
-/* Blocks of the index that a region may be asked to give up: move the block elsewhere in the shard. false: no memory. */
+/* Blocks of the index that a region may be asked to give up: move the block elsewhere in the shard. false: no memory.
+ */
 bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block);
 
-/* Coarse time: 4,096 ms a tick, 16 bits, compared as a circle. A due time is at most a quarter of it (18 hours) ahead when
- * it is set, and may lie as much behind before it is compared with another one. */
+/* Coarse time: 4,096 ms a tick, 16 bits, compared as a circle. A due time is at most a quarter of it (18 hours) ahead
+ * when it is set, and may lie as much behind before it is compared with another one. */
 static inline uint16_t rd_due_of(uint64_t now_ms, int64_t expiry) {
   uint64_t now = now_ms >> 12, due = expiry <= 0 ? 0 : (uint64_t)expiry >> 12;
   if (due < now) due = now;

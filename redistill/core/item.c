@@ -365,7 +365,8 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
   for (uint32_t i = have / RD_TABLE_CHUNKS; i < tables; i++) {
     if (!widen_table(st, shard, *item, i, entries_of_table(want, i))) return false;
   }
-  if (have > 0 && !widen_chunk(st, shard, it, have - 1, want > have ? RD_CHUNK_DATA : tail_of(new_stream))) return false;
+  if (have > 0 && !widen_chunk(st, shard, it, have - 1, want > have ? RD_CHUNK_DATA : tail_of(new_stream)))
+    return false;
   if (!add_chunks(st, shard, it, have, want, tail_of(new_stream))) {
     drop_chunks(st, shard, it, have);
     return false;

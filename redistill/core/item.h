@@ -9,7 +9,9 @@
 
 static inline uint32_t rd_item_slot(const rd_item *it) { return it->access >> RD_ITEM_SLOT_SHIFT & (RD_SLOTS - 1); }
 static inline bool rd_item_is_big(const rd_item *it) { return (it->access & RD_ITEM_BIG) != 0; }
-static inline const rd_big *rd_item_big(const rd_item *it) { return (const rd_big *)(const void *)((const uint8_t *)it + RD_ITEM_HEAD); }
+static inline const rd_big *rd_item_big(const rd_item *it) {
+  return (const rd_big *)(const void *)((const uint8_t *)it + RD_ITEM_HEAD);
+}
 static inline uint32_t rd_item_ttl_bytes(const rd_item *it) { return (it->access & RD_ITEM_TTL) != 0 ? 8 : 0; }
 static inline const uint8_t *rd_small_key(const rd_item *it) {
   return (const uint8_t *)it + RD_ITEM_HEAD + rd_item_ttl_bytes(it);
@@ -59,8 +61,8 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len);
 bool rd_item_add_expiry(rd_store *st, uint32_t shard, rd_ref *item);
 void rd_item_drop_expiry(rd_store *st, uint32_t shard, rd_ref item);
 
-/* Move a block of a value elsewhere in the shard, so that its region may be emptied. The references to it are mended, but
- * for the index's when it is an item: that is the caller's. The new place, or 0 without memory. */
+/* Move a block of a value elsewhere in the shard, so that its region may be emptied. The references to it are mended,
+ * but for the index's when it is an item: that is the caller's. The new place, or 0 without memory. */
 rd_ref rd_value_move_block(rd_store *st, uint32_t shard, rd_ref block);
 /* The item that a chunk or a table belongs to. */
 rd_ref rd_value_owner(const rd_store *st, rd_ref block);

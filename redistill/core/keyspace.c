@@ -135,15 +135,16 @@ void rd_swap_db(rd_store *st, unsigned a, unsigned b) {
  * The guarantee: a key that is there from the first call to the last is visited at least once, although the index grows
  * and shrinks between the calls and the server keeps nothing about the iteration but the cursor that the client holds.
  *
- * How: order all hashes by their low bits read backwards. Whatever its size, a bucket of the index holds the hashes that
- * end in certain bits, and these are one unbroken stretch of that order. So "everything before this point of the order has
- * been visited" means the same in an index of any size, and the cursor is such a point: the bits of the next bucket's
- * number. A step visits the bucket that the point lies in, and goes on to the end of that bucket's stretch, by adding one
- * to the number's bits from the top down.
+ * How: order all hashes by their low bits read backwards. Whatever its size, a bucket of the index holds the hashes
+ * that end in certain bits, and these are one unbroken stretch of that order. So "everything before this point of the
+ * order has been visited" means the same in an index of any size, and the cursor is such a point: the bits of the next
+ * bucket's number. A step visits the bucket that the point lies in, and goes on to the end of that bucket's stretch, by
+ * adding one to the number's bits from the top down.
  *
- * Has the index grown since? Then the stretch that was left is now several buckets, each still to come or done as a whole.
- * Has it shrunk? Then the point may lie inside of a bucket: it is visited whole, and some of its keys come twice. Half of
- * the index split, half not (linear hashing)? Each bucket knows by its number how many bits it stands for.
+ * Has the index grown since? Then the stretch that was left is now several buckets, each still to come or done as a
+ * whole. Has it shrunk? Then the point may lie inside of a bucket: it is visited whole, and some of its keys come
+ * twice. Half of the index split, half not (linear hashing)? Each bucket knows by its number how many bits it stands
+ * for.
  *
  * Limits: keys may come twice. Keys that come or go meanwhile may or may not be seen.
  *
@@ -162,9 +163,7 @@ static uint32_t bucket_mask(uint32_t number, uint32_t buckets) {
   return number > half || number + half + 1 < buckets ? mask : half;
 }
 
-static uint64_t next_point(uint64_t point, uint32_t mask) {
-  return reverse(reverse(point | ~(uint64_t)mask) + 1);
-}
+static uint64_t next_point(uint64_t point, uint32_t mask) { return reverse(reverse(point | ~(uint64_t)mask) + 1); }
 
 /* Visit the bucket that `point` lies in; the next point, 0 at the end of the shard. Adds to *visited. */
 static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd_visit *visit, void *arg,
@@ -230,7 +229,8 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
     const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
     if (ix->buckets > 0) {
       const rd_bucket *b = rd_index_bucket(st, ix, random_below(st, ix->buckets));
-      /* A random entry of the chain: an empty or shorter one is tried again elsewhere, so that all keys have equal odds. */
+      /* A random entry of the chain: an empty or shorter one is tried again elsewhere, so that all keys have equal
+       * odds. */
       uint32_t entry = random_below(st, 2 * RD_BUCKET_SLOTS);
       for (; b != NULL && entry >= RD_BUCKET_SLOTS; entry -= RD_BUCKET_SLOTS) b = rd_bucket_next(st, b);
       if (b != NULL && (rd_bucket_entries(b) >> entry & 1) != 0) {
@@ -244,7 +244,8 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
     if (mine) rd_unlock_shard(st, shard);
     if (found) return true;
   }
-  /* Nearly all keys have expired or the buckets are nearly empty: the first key in the order of SCAN from a random point. */
+  /* Nearly all keys have expired or the buckets are nearly empty: the first key in the order of SCAN from a random
+   * point. */
   struct random_pick pick = {visit, arg, false};
   uint64_t cursor = random_below(st, st->num_shards);
   for (int round = 0; round < 2 && !pick.done; round++) {
@@ -282,8 +283,9 @@ bool rd_watch_changed(rd_store *st, const rd_watch *w) {
     rd_key key = {w->key.data, (uint32_t)w->key.len, w->db, w->hash};
     changed = w->existed || rd_find_quiet(st, &key, false) != NULL;
   } else {
-    changed = *rd_version_at(st, slot, w->hash) != w->version || (w->existed && st->head->flushes[slot] != w->flushes) ||
-              rd_shard_at(st, shard)->epoch != w->epoch || rd_expired(st, w->expiry);
+    changed = *rd_version_at(st, slot, w->hash) != w->version ||
+              (w->existed && st->head->flushes[slot] != w->flushes) || rd_shard_at(st, shard)->epoch != w->epoch ||
+              rd_expired(st, w->expiry);
   }
   if (mine) rd_unlock_shard(st, shard);
   return changed;

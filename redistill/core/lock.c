@@ -95,7 +95,8 @@ void rd_unlock_all(rd_store *st) {
 
 /* ---- the region pool ---- */
 
-/* The region table alone says who owns what, in one aligned store each; the list and the counts are made again from it. */
+/* The region table alone says who owns what, in one aligned store each; the list and the counts are made again from it.
+ */
 static void pool_rebuild(rd_store *st) {
   rd_pool *pool = &st->head->pool;
   pool->free = 0;

@@ -1,9 +1,9 @@
 /* lock.h - the shards' locks, their dirty marks, and what happens after a process died with one.
  *
  * Each shard has one robust, process-shared mutex. A process that changes a shard marks it dirty first and clean when
- * the change is whole, so whoever takes the lock of a dead owner knows: clean, nothing happened; dirty, the shard may be
- * torn and is emptied. At most one shard is dirty in a process at any time: marking another cleans the first, which is
- * right because every change is finished before the next begins. */
+ * the change is whole, so whoever takes the lock of a dead owner knows: clean, nothing happened; dirty, the shard may
+ * be torn and is emptied. At most one shard is dirty in a process at any time: marking another cleans the first, which
+ * is right because every change is finished before the next begins. */
 #ifndef RD_LOCK_H
 #define RD_LOCK_H
 

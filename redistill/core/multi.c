@@ -134,8 +134,10 @@ static void prepare(rd_session *s) {
     uint32_t shard = rd_shard_of(st, m->watches[i].hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
   }
-  if (m->flags & RD_OWN_LOCKS) rd_lock_all(st);
-  else rd_lock_set(st, wanted);
+  if (m->flags & RD_OWN_LOCKS)
+    rd_lock_all(st);
+  else
+    rd_lock_set(st, wanted);
 }
 
 static bool watched_changed(rd_session *s) {

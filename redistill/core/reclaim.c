@@ -1,16 +1,18 @@
 /* Making room.
  *
- * A full shard that needs a block first evicts a few keys by its policy and looks after each whether the block fits: with
- * values of about one size the first eviction does it. When larger blocks are wanted than the ones that leave, the holes
- * do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place outwards, until
- * it is as long as the block. Work and losses are in proportion to the block.
+ * A full shard that needs a block first evicts a few keys by its policy and looks after each whether the block fits:
+ * with values of about one size the first eviction does it. When larger blocks are wanted than the ones that leave, the
+ * holes do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place
+ * outwards, until it is as long as the block. Work and losses are in proportion to the block.
  *
- * What cannot be evicted can be moved, for every block's owner is known. So a region can be emptied: with noeviction that
- * packs a shard whose free memory is in pieces, and with the volatile policies it makes room among keys that must stay.
+ * What cannot be evicted can be moved, for every block's owner is known. So a region can be emptied: with noeviction
+ * that packs a shard whose free memory is in pieces, and with the volatile policies it makes room among keys that must
+ * stay.
  *
- * Shards fill evenly, since the hash spreads the keys. One that is poorer than the others (a large value took the memory
- * elsewhere) or that needs more than it has takes a region from the richest shard, which is emptied in the same way. Only
- * a shard whose lock is free at that moment is taken from, so two that want to take from each other do not wait. */
+ * Shards fill evenly, since the hash spreads the keys. One that is poorer than the others (a large value took the
+ * memory elsewhere) or that needs more than it has takes a region from the richest shard, which is emptied in the same
+ * way. Only a shard whose lock is free at that moment is taken from, so two that want to take from each other do not
+ * wait. */
 #include "reclaim.h"
 
 #include "evict.h"
@@ -107,8 +109,8 @@ static bool move_aside(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref bloc
   return moved;
 }
 
-/* Evict around `at` until a free block of `bytes` is there; what must not be evicted is moved. false: neither is possible
- * on either side. */
+/* Evict around `at` until a free block of `bytes` is there; what must not be evicted is moved. false: neither is
+ * possible on either side. */
 static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
   uint32_t region = rd_region_of(st, at);
   for (;;) {
@@ -126,8 +128,8 @@ static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t byte
   }
 }
 
-/* Room for a block that must move, where its shard is full: evict for it elsewhere. The region that is being emptied has
- * nothing left to evict, so a victim lies in another one. */
+/* Room for a block that must move, where its shard is full: evict for it elsewhere. The region that is being emptied
+ * has nothing left to evict, so a victim lies in another one. */
 static bool make_way(rd_store *st, uint32_t shard, uint32_t bytes) {
   for (int i = 0; i < STRETCHES; i++) {
     rd_ref victim = rd_victim(st, shard);
@@ -191,9 +193,9 @@ bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
 #define REGIONS_LOOKED_AT 4096u
 #define REGIONS_TRIED 4
 
-/* Is it worth trying to empty a region? A cache that is full of what must stay says no to every new key, and that has to
- * be cheap: without anything to evict a region can only go where the holes of the others are enough for its blocks, and
- * not where that failed before and next to nothing was released since. */
+/* Is it worth trying to empty a region? A cache that is full of what must stay says no to every new key, and that has
+ * to be cheap: without anything to evict a region can only go where the holes of the others are enough for its blocks,
+ * and not where that failed before and next to nothing was released since. */
 static bool may_empty_region(const rd_store *st, uint32_t shard) {
   const rd_shard *sh = rd_shard_at(st, shard);
   rd_policy policy = rd_get_policy(st);
@@ -214,7 +216,8 @@ static bool empty_light_region(rd_store *st, uint32_t shard) {
   uint32_t above = 0; /* regions up to this use have been tried */
   for (int i = 0; i < REGIONS_TRIED; i++) {
     uint32_t best = UINT32_MAX, left = REGIONS_LOOKED_AT;
-    for (uint32_t r = rd_shard_at(st, shard)->heap.first_region; r != 0 && left > 0; r = st->regions[r - 1].next, left--) {
+    for (uint32_t r = rd_shard_at(st, shard)->heap.first_region; r != 0 && left > 0;
+         r = st->regions[r - 1].next, left--) {
       uint32_t used = st->regions[r - 1].used;
       if (used > above && (best == UINT32_MAX || used < st->regions[best].used)) best = r - 1;
     }

@@ -1,4 +1,5 @@
-/* reclaim.h - making room: evicting by policy, emptying a stretch of a region or a whole one, taking from another shard.
+/* reclaim.h - making room: evicting by policy, emptying a stretch of a region or a whole one, taking from another
+ * shard.
  *
  * Called between changes, when the shard is whole (clean): so a death in here loses at most the shard that is being
  * emptied. The items in st->pin stay where they are. */

@@ -12,10 +12,10 @@ typedef struct rd_reply {
   uint8_t *data; /* malloc'd */
   size_t len;
   size_t cap;
-  size_t limit;      /* bytes it may hold; 0: as many as there is memory for */
-  uint8_t resp;      /* 2 or 3 */
+  size_t limit; /* bytes it may hold; 0: as many as there is memory for */
+  uint8_t resp; /* 2 or 3 */
   bool failed;
-  uint32_t errors;   /* error replies appended since the caller last set it to 0 */
+  uint32_t errors;          /* error replies appended since the caller last set it to 0 */
   char code[RD_ERROR_NAME]; /* first word of the last of them, "" when it is too long for a code */
 } rd_reply;
 
@@ -27,7 +27,8 @@ void rd_reply_raw(rd_reply *r, const void *data, size_t len); /* bytes that are 
 
 void rd_reply_ok(rd_reply *r);
 void rd_reply_simple(rd_reply *r, const char *text);
-/* "-" text CRLF; the text begins with its code ("ERR ..."). Control bytes of the text become spaces. Counts `errors`. */
+/* "-" text CRLF; the text begins with its code ("ERR ..."). Control bytes of the text become spaces. Counts `errors`.
+ */
 void rd_reply_error(rd_reply *r, const char *text);
 void rd_reply_errorf(rd_reply *r, const char *fmt, ...) RD_PRINTF(2, 3);
 void rd_reply_wrong_type(rd_reply *r);
@@ -42,10 +43,10 @@ void rd_reply_str(rd_reply *r, const char *text); /* bulk */
 void rd_reply_bulk_head(rd_reply *r, size_t len);
 void rd_reply_crlf(rd_reply *r);
 void rd_reply_bulk_int(rd_reply *r, int64_t n); /* a number as a bulk */
-void rd_reply_null(rd_reply *r);       /* $-1 or _ */
-void rd_reply_null_array(rd_reply *r); /* *-1 or _ */
-void rd_reply_double(rd_reply *r, double d); /* a bulk in RESP2; 17 significant digits, as Redis */
-void rd_reply_bool(rd_reply *r, bool b);     /* :1 / :0 in RESP2 */
+void rd_reply_null(rd_reply *r);                /* $-1 or _ */
+void rd_reply_null_array(rd_reply *r);          /* *-1 or _ */
+void rd_reply_double(rd_reply *r, double d);    /* a bulk in RESP2; 17 significant digits, as Redis */
+void rd_reply_bool(rd_reply *r, bool b);        /* :1 / :0 in RESP2 */
 void rd_reply_array(rd_reply *r, size_t n);
 void rd_reply_map(rd_reply *r, size_t pairs); /* an array of 2 * pairs in RESP2 */
 void rd_reply_set(rd_reply *r, size_t n);     /* an array in RESP2 */

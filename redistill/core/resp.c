@@ -78,8 +78,8 @@ static bool canonical(const uint8_t *s, size_t len, int64_t *out) {
   return true;
 }
 
-/* Any header at q, as far as it arrived. RD_PARSED_COMMAND: *n is its number and *next what follows. The line's bound is
- * kept by place and not by what has arrived, so that the answer does not hang on how the bytes were split. */
+/* Any header at q, as far as it arrived. RD_PARSED_COMMAND: *n is its number and *next what follows. The line's bound
+ * is kept by place and not by what has arrived, so that the answer does not hang on how the bytes were split. */
 static rd_parsed any_header(rd_parser *p, const uint8_t *q, const uint8_t *end, int64_t *n, const uint8_t **next) {
   bool bulk = p->missing != 0;
   const char *invalid = bulk ? "invalid bulk length" : "invalid multibulk length";
@@ -87,7 +87,8 @@ static rd_parsed any_header(rd_parser *p, const uint8_t *q, const uint8_t *end, 
   size_t bound = avail > RD_MAX_INLINE + 1 ? RD_MAX_INLINE + 1 : avail;
   const uint8_t *cr = p->scanned < bound ? memchr(q + p->scanned, '\r', bound - p->scanned) : NULL;
   if (cr == NULL) {
-    if (avail > RD_MAX_INLINE) return protocol_error(p, bulk ? "too big bulk count string" : "too big mbulk count string");
+    if (avail > RD_MAX_INLINE)
+      return protocol_error(p, bulk ? "too big bulk count string" : "too big mbulk count string");
     p->scanned = avail;
     return RD_PARSED_MORE;
   }
@@ -127,18 +128,29 @@ static size_t unescape(const uint8_t *q, const uint8_t *end, uint8_t *out) {
     return 3;
   }
   switch (*q) {
-    case 'n': *out = '\n'; break;
-    case 'r': *out = '\r'; break;
-    case 't': *out = '\t'; break;
-    case 'b': *out = '\b'; break;
-    case 'a': *out = '\a'; break;
-    default: *out = *q;
+    case 'n':
+      *out = '\n';
+      break;
+    case 'r':
+      *out = '\r';
+      break;
+    case 't':
+      *out = '\t';
+      break;
+    case 'b':
+      *out = '\b';
+      break;
+    case 'a':
+      *out = '\a';
+      break;
+    default:
+      *out = *q;
   }
   return 1;
 }
 
-/* The quoted part of a word, whose opening quote is at q - 1, decoded to *to. Returns what follows the closing quote, which
- * must be a blank or the line's end; NULL: it is not, or there is none. */
+/* The quoted part of a word, whose opening quote is at q - 1, decoded to *to. Returns what follows the closing quote,
+ * which must be a blank or the line's end; NULL: it is not, or there is none. */
 static const uint8_t *quoted(const uint8_t *q, const uint8_t *end, uint8_t quote, uint8_t **to) {
   while (q < end && *q != quote) {
     if (*q == '\\' && quote == '"' && q + 1 < end) {
@@ -290,7 +302,8 @@ rd_parsed rd_parse(rd_parser *p, const uint8_t *data, size_t len) {
       count = n < 0 ? 0 : (uint64_t)n;
     }
     if (RD_UNLIKELY(count > RD_MAX_ARGS)) return protocol_error(p, "invalid multibulk length");
-    if (RD_UNLIKELY(p->limited && count > RD_MAX_ARGS_NOAUTH)) return protocol_error(p, "unauthenticated multibulk length");
+    if (RD_UNLIKELY(p->limited && count > RD_MAX_ARGS_NOAUTH))
+      return protocol_error(p, "unauthenticated multibulk length");
     q = next;
     p->pos = (size_t)(q - data);
     p->missing = (uint32_t)count;

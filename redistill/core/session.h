@@ -39,8 +39,8 @@ void rd_session_free(rd_session *s);                               /* ends its w
 /* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the status is
  * said again; do not answer twice.
  *
- * A command of the control plane inside EXEC is handed up with the transaction's shards locked (state.in_exec): answer it
- * and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
+ * A command of the control plane inside EXEC is handed up with the transaction's shards locked (state.in_exec): answer
+ * it and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
  * bytes and says RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
 /* Go on after RD_CONTROL, RD_FULL or RD_PAUSED. */
@@ -62,18 +62,18 @@ void rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 /* State that the control plane reads and sets. */
 typedef struct rd_session_state {
   uint32_t db;
-  uint8_t resp;           /* 2 or 3 */
+  uint8_t resp; /* 2 or 3 */
   bool authenticated;
   bool no_touch, no_evict;
   bool close_after_reply; /* QUIT, CLIENT KILL of oneself: RD_CLOSE follows the answer */
   uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while it runs) */
   bool in_multi;
-  bool in_exec;           /* a transaction is half executed: it stopped at a command of the control plane */
-  uint32_t multi_queued;  /* commands queued */
+  bool in_exec;          /* a transaction is half executed: it stopped at a command of the control plane */
+  uint32_t multi_queued; /* commands queued */
   uint64_t multi_bytes;
-  uint32_t watching;      /* keys */
-  uint64_t query_bytes;   /* unexecuted input held */
-  uint64_t query_cap;     /* bytes allocated for it */
+  uint32_t watching;    /* keys */
+  uint64_t query_bytes; /* unexecuted input held */
+  uint64_t query_cap;   /* bytes allocated for it */
   uint64_t output_bytes, output_cap;
   uint64_t commands;      /* executed */
   const rd_command *last; /* the last command, NULL before the first */
@@ -89,8 +89,8 @@ void rd_session_reset(rd_session *s);
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
 
 /* ---- slow commands: a ring of the last ones, of the process's own memory. The owner drains it after feed when
- * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog and
- * belongs to who made it. Commands of the control plane are not in it. ---- */
+ * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog
+ * and belongs to who made it. Commands of the control plane are not in it. ---- */
 
 typedef struct rd_slow_entry {
   uint64_t id; /* counts up */
@@ -98,9 +98,9 @@ typedef struct rd_slow_entry {
   const rd_command *command;
   uint64_t now_ms;
   const rd_session *session;
-  uint32_t argc;       /* of the command; the text below holds up to 32 arguments of up to 128 bytes, as Redis */
+  uint32_t argc; /* of the command; the text below holds up to 32 arguments of up to 128 bytes, as Redis */
   uint32_t text_len;
-  uint8_t text[5376];  /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
+  uint8_t text[5376]; /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
 } rd_slow_entry;
 
 typedef struct rd_slowlog rd_slowlog;

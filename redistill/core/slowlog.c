@@ -14,7 +14,7 @@ struct rd_slowlog {
   rd_slow_entry entry[];
 };
 
-_Static_assert(MAX_ARGS * (4 + MAX_TEXT + MAX_MORE) <= sizeof(((rd_slow_entry *)0)->text), "all arguments fit");
+_Static_assert(MAX_ARGS *(4 + MAX_TEXT + MAX_MORE) <= sizeof(((rd_slow_entry *)0)->text), "all arguments fit");
 
 rd_slowlog *rd_slowlog_new(uint32_t capacity, uint64_t threshold_ns) {
   if (capacity == 0 || capacity > MAX_RING) return NULL;

@@ -5,23 +5,23 @@
 #include "base.h"
 
 /* X(name): one 64-bit counter. The names are those of INFO where Redis has one. */
-#define RD_STATS(X)             \
-  X(total_commands_processed)   \
-  X(keyspace_hits)              \
-  X(keyspace_misses)            \
-  X(expired_keys)               \
-  X(evicted_keys)               \
-  X(evicted_regions)            \
-  X(total_error_replies)        \
-  X(unexpected_error_replies)   \
-  X(protocol_errors)            \
-  X(total_net_input_bytes)      \
-  X(total_net_output_bytes)     \
-  X(total_reads_processed)      \
-  X(total_writes_processed)     \
-  X(oom_errors)                 \
-  X(shards_lost)                \
-  X(index_splits)               \
+#define RD_STATS(X)           \
+  X(total_commands_processed) \
+  X(keyspace_hits)            \
+  X(keyspace_misses)          \
+  X(expired_keys)             \
+  X(evicted_keys)             \
+  X(evicted_regions)          \
+  X(total_error_replies)      \
+  X(unexpected_error_replies) \
+  X(protocol_errors)          \
+  X(total_net_input_bytes)    \
+  X(total_net_output_bytes)   \
+  X(total_reads_processed)    \
+  X(total_writes_processed)   \
+  X(oom_errors)               \
+  X(shards_lost)              \
+  X(index_splits)             \
   X(expire_cycle_ns)
 
 typedef enum rd_stat {
@@ -31,7 +31,7 @@ typedef enum rd_stat {
       RD_STAT_COUNT
 } rd_stat;
 
-#define RD_COMMAND_IDS 320u   /* commands and subcommands of the table, flattened */
+#define RD_COMMAND_IDS 320u    /* commands and subcommands of the table, flattened */
 #define RD_LATENCY_BUCKETS 36u /* of durations, see rd_latency_bucket */
 #define RD_ERROR_CODES 48u
 #define RD_ERROR_NAME 24u

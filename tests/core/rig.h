@@ -1,6 +1,6 @@
-/* rig.h - a store in a memfd, and clients that speak to it through sessions. Its control plane is a stub: AUTH pw, HELLO
- * 2|3, RESET and CLIENT REPLY do what they must for the session's sake, unknown commands get Redis's error, and all others
- * get their own name as an answer. */
+/* rig.h - a store in a memfd, and clients that speak to it through sessions. Its control plane is a stub: AUTH pw,
+ * HELLO 2|3, RESET and CLIENT REPLY do what they must for the session's sake, unknown commands get Redis's error, and
+ * all others get their own name as an answer. */
 #ifndef RD_RIG_H
 #define RD_RIG_H
 
@@ -86,8 +86,9 @@ static inline void rig_answer(rig_client *c) {
   int n = 0;
   if (cmd == NULL) {
     rd_bytes name = rd_session_arg(s, 0);
-    n = snprintf(text, sizeof text, "-ERR unknown command '%.*s', with args beginning with: ",
-                 (int)(name.len > 128 ? 128 : name.len), name.data != NULL ? (const char *)name.data : "");
+    n = snprintf(text, sizeof text,
+                 "-ERR unknown command '%.*s', with args beginning with: ", (int)(name.len > 128 ? 128 : name.len),
+                 name.data != NULL ? (const char *)name.data : "");
     int start = n;
     for (uint32_t i = 1; i < rd_session_argc(s) && n - start < 128; i++) {
       rd_bytes b = rd_session_arg(s, i);
@@ -127,8 +128,10 @@ static inline void rig_answer(rig_client *c) {
 static inline void rig_serve(rig_client *c) {
   for (;;) {
     rig_write(c);
-    if (c->status == RD_CONTROL && !c->stay) rig_answer(c);
-    else if (c->status != RD_FULL) return;
+    if (c->status == RD_CONTROL && !c->stay)
+      rig_answer(c);
+    else if (c->status != RD_FULL)
+      return;
     c->status = rd_session_resume(c->session, c->st->now_ms);
   }
 }
@@ -150,10 +153,10 @@ static inline void rig_feed(rig_client *c, const void *data, size_t len, size_t 
 static inline void rig_say(rig_client *c, const char *text) { rig_feed(c, text, strlen(text), strlen(text)); }
 
 /* What was said since the last look must be `text`. */
-#define RIG_HEARD(client, text)                  \
-  do {                                           \
+#define RIG_HEARD(client, text)                     \
+  do {                                              \
     CHECK_TEXT((client)->out, (client)->len, text); \
-    (client)->len = 0;                           \
+    (client)->len = 0;                              \
   } while (0)
 #define RIG_ASK(client, request, reply) \
   do {                                  \

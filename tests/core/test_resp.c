@@ -4,7 +4,8 @@
 #include "check.h"
 #include "resp.h"
 
-/* All commands of `data`, fed `step` bytes at a time in one buffer, as text: words in brackets, then the error if any. */
+/* All commands of `data`, fed `step` bytes at a time in one buffer, as text: words in brackets, then the error if any.
+ */
 static char *parsed(const char *data, size_t len, size_t step, bool limited, size_t *text_len) {
   char *text = malloc(4 * len + 200);
   size_t n = 0;
@@ -99,7 +100,12 @@ static void a_bulk_must_end_with_crlf(void) {
 static void inline_words(void) {
   SAME("PING\n", "([PING])");
   SAME("  SET\ta  b \r\nGET a\r\n", "([SET][a][b])([GET][a])");
-  SAME("a\x0b" "b \x0c" "c\r\n", "([a\x0b" "b][c])");
+  SAME(
+      "a\x0b"
+      "b \x0c"
+      "c\r\n",
+      "([a\x0b"
+      "b][c])");
   SAME("a\rb\r\n", "([a][b])");
   SAME("$4\r\n", "([$4])");
 }

@@ -14,8 +14,9 @@ static void replies_leave_in_request_order(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "SET a 1\r\nGET a\r\nINFO\r\nGET b\r\nnosuch x\r\nPING\r\nTIME\r\n*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n",
-          OK "$1\r\n1\r\n+info\r\n$-1\r\n-ERR unknown command 'nosuch', with args beginning with: 'x' \r\n"
-             "+PONG\r\n+time\r\n$2\r\nhi\r\n");
+          OK
+          "$1\r\n1\r\n+info\r\n$-1\r\n-ERR unknown command 'nosuch', with args beginning with: 'x' \r\n"
+          "+PONG\r\n+time\r\n$2\r\nhi\r\n");
   CHECK_INT(c.status, RD_MORE);
   rig_client_free(&c);
   close_store();
@@ -23,19 +24,21 @@ static void replies_leave_in_request_order(void) {
 
 static const char script[] =
     "PING\r\n*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n*0\r\n\r\nSET a b\r\nGET a\r\nGET \"a\"\r\n"
-    "SELECT 3\r\nGET a\r\nSET a three\r\nSELECT 0\r\nGET a\r\nMULTI\r\nGET a\r\nSELECT 3\r\nGET a\r\nINFO\r\nPING 'x y'\r\n"
+    "SELECT 3\r\nGET a\r\nSET a three\r\nSELECT 0\r\nGET a\r\nMULTI\r\nGET a\r\nSELECT 3\r\nGET a\r\nINFO\r\nPING 'x "
+    "y'\r\n"
     "EXEC\r\nGET a\r\nHELLO 3\r\nGET nosuch\r\nHELLO 2\r\nWATCH a\r\nSET a c\r\nMULTI\r\nGET a\r\nEXEC\r\nnosuch\r\n"
     "CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\nCLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\nMULTI\r\nRESET\r\nGET a\r\n"
     "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$20\r\nabcdefghijklmnopqrst\r\n*2\r\n$3\r\nGET\r\n$1\r\nx\r\nMGET a x nosuch\r\n"
     "CONFIG GET x\r\nOBJECT x\r\nGET\r\nMULTI\r\nGET\r\nEXEC\r\nDEL a x\r\n*1\r\n$4\r\nQUIT\r\nPING\r\n";
 
 static const char script_replies[] =
-    "+PONG\r\n+PONG\r\n$5\r\nhello\r\n" OK "$1\r\nb\r\n$1\r\nb\r\n" OK "$-1\r\n" OK OK "$1\r\nb\r\n" OK QUEUED QUEUED QUEUED
-        QUEUED QUEUED "*5\r\n$1\r\nb\r\n" OK "$5\r\nthree\r\n+info\r\n$3\r\nx y\r\n$5\r\nthree\r\n+hello\r\n_\r\n+hello\r\n" OK OK
-            OK QUEUED
-    "*-1\r\n-ERR unknown command 'nosuch', with args beginning with: \r\n$1\r\na\r\n" OK OK
-    "+RESET\r\n$1\r\nb\r\n" OK "$20\r\nabcdefghijklmnopqrst\r\n*3\r\n$1\r\nb\r\n$20\r\nabcdefghijklmnopqrst\r\n$-1\r\n"
-    "+config|get\r\n-ERR unknown subcommand 'x'. Try OBJECT HELP.\r\n-ERR wrong number of arguments for 'get' command\r\n" OK
+    "+PONG\r\n+PONG\r\n$5\r\nhello\r\n" OK "$1\r\nb\r\n$1\r\nb\r\n" OK "$-1\r\n" OK OK
+    "$1\r\nb\r\n" OK QUEUED QUEUED QUEUED QUEUED QUEUED "*5\r\n$1\r\nb\r\n" OK
+    "$5\r\nthree\r\n+info\r\n$3\r\nx y\r\n$5\r\nthree\r\n+hello\r\n_\r\n+hello\r\n" OK OK OK QUEUED
+    "*-1\r\n-ERR unknown command 'nosuch', with args beginning with: \r\n$1\r\na\r\n" OK OK "+RESET\r\n$1\r\nb\r\n" OK
+    "$20\r\nabcdefghijklmnopqrst\r\n*3\r\n$1\r\nb\r\n$20\r\nabcdefghijklmnopqrst\r\n$-1\r\n"
+    "+config|get\r\n-ERR unknown subcommand 'x'. Try OBJECT HELP.\r\n-ERR wrong number of arguments for 'get' "
+    "command\r\n" OK
     "-ERR wrong number of arguments for 'get' command\r\n"
     "-EXECABORT Transaction discarded because of previous errors.\r\n:2\r\n" OK;
 
@@ -61,16 +64,19 @@ static void transactions_complain_in_redis_words(void) {
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "EXEC\r\nDISCARD\r\nUNWATCH\r\n", "-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n" OK);
   RIG_ASK(&c, "MULTI\r\nMULTI\r\nWATCH a\r\nPING\r\nEXEC\r\n",
-          OK "-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not allowed\r\n" QUEUED "*1\r\n+PONG\r\n");
+          OK "-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not allowed\r\n" QUEUED
+             "*1\r\n+PONG\r\n");
   RIG_ASK(&c, "MULTI\r\nnosuch\r\nEXEC\r\nEXEC\r\n",
-          OK "-ERR unknown command 'nosuch', with args beginning with: \r\n"
-             "-EXECABORT Transaction discarded because of previous errors.\r\n-ERR EXEC without MULTI\r\n");
+          OK
+          "-ERR unknown command 'nosuch', with args beginning with: \r\n"
+          "-EXECABORT Transaction discarded because of previous errors.\r\n-ERR EXEC without MULTI\r\n");
   RIG_ASK(&c, "MULTI\r\nOBJECT x\r\nPING\r\nEXEC\r\n",
           OK "-ERR unknown subcommand 'x'. Try OBJECT HELP.\r\n" QUEUED
              "-EXECABORT Transaction discarded because of previous errors.\r\n");
   RIG_ASK(&c, "MULTI\r\nEXEC a\r\nEXEC\r\n",
-          OK "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command\r\n"
-             "-ERR EXEC without MULTI\r\n");
+          OK
+          "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command\r\n"
+          "-ERR EXEC without MULTI\r\n");
   RIG_ASK(&c, "MULTI\r\nDISCARD a\r\nDISCARD\r\nMULTI\r\nEXEC\r\n",
           OK "-ERR wrong number of arguments for 'discard' command\r\n" OK OK "*0\r\n");
   RIG_ASK(&c, "MULTI\r\nPING a b c\r\nSELECT 99\r\nEXEC\r\n",
@@ -89,7 +95,8 @@ static void a_watched_key_that_changed_stops_exec(void) {
   CHECK_INT(rd_session_state_of(a.session)->watching, 2);
   RIG_ASK(&b, "SET l x\r\n", OK);
   RIG_ASK(&a, "EXEC\r\nGET k\r\n", "*-1\r\n$-1\r\n");
-  RIG_ASK(&a, "WATCH k\r\nGET k\r\nMULTI\r\nSET k mine\r\nEXEC\r\nGET k\r\n", OK "$-1\r\n" OK QUEUED "*1\r\n" OK "$4\r\nmine\r\n");
+  RIG_ASK(&a, "WATCH k\r\nGET k\r\nMULTI\r\nSET k mine\r\nEXEC\r\nGET k\r\n",
+          OK "$-1\r\n" OK QUEUED "*1\r\n" OK "$4\r\nmine\r\n");
   RIG_ASK(&a, "WATCH k\r\nUNWATCH\r\nSET k x\r\nMULTI\r\nEXEC\r\n", OK OK OK OK "*0\r\n");
   RIG_ASK(&a, "WATCH k\r\nSET k y\r\nMULTI\r\nDISCARD\r\nMULTI\r\nEXEC\r\n", OK OK OK OK OK "*0\r\n");
   RIG_ASK(&a, "HELLO 3\r\nWATCH k\r\nSET k z\r\nMULTI\r\nEXEC\r\n", "+hello\r\n" OK OK OK "_\r\n");
@@ -160,7 +167,8 @@ static void before_authentication(void) {
   rig_client c = rig_client_new(&st, NULL);
   rd_session_state_of(c.session)->authenticated = false;
   RIG_ASK(&c, "nosuch\r\nGET\r\nGET a\r\nOBJECT x\r\nINFO\r\nEXEC\r\nMULTI\r\n",
-          "-ERR unknown command 'nosuch', with args beginning with: \r\n-ERR wrong number of arguments for 'get' command\r\n"
+          "-ERR unknown command 'nosuch', with args beginning with: \r\n-ERR wrong number of arguments for 'get' "
+          "command\r\n"
           "-NOAUTH Authentication required.\r\n-ERR unknown subcommand 'x'. Try OBJECT HELP.\r\n"
           "-NOAUTH Authentication required.\r\n"
           "-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n"
@@ -204,10 +212,12 @@ static void client_reply(void) {
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\n", "$1\r\na\r\n");
   RIG_ASK(&c, "CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nECHO b\r\nECHO c\r\n", "$1\r\nc\r\n");
-  RIG_ASK(&c, "CLIENT REPLY SKIP\r\nnosuch\r\nECHO d\r\nCLIENT REPLY SKIP\r\nGET\r\nECHO e\r\n", "$1\r\nd\r\n$1\r\ne\r\n");
+  RIG_ASK(&c, "CLIENT REPLY SKIP\r\nnosuch\r\nECHO d\r\nCLIENT REPLY SKIP\r\nGET\r\nECHO e\r\n",
+          "$1\r\nd\r\n$1\r\ne\r\n");
   RIG_ASK(&c, "CLIENT REPLY OFF\r\nPING\r\nINFO\r\nGET\r\nCLIENT REPLY SKIP\r\nPING\r\nPING\r\n", "");
   RIG_ASK(&c, "CLIENT REPLY ON\r\nCLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nECHO e\r\n", OK OK "$1\r\ne\r\n");
-  RIG_ASK(&c, "MULTI\r\nPING\r\nCLIENT REPLY SKIP\r\nEXEC\r\nPING\r\nPING\r\n", OK QUEUED QUEUED "*2\r\n+PONG\r\n+PONG\r\n");
+  RIG_ASK(&c, "MULTI\r\nPING\r\nCLIENT REPLY SKIP\r\nEXEC\r\nPING\r\nPING\r\n",
+          OK QUEUED QUEUED "*2\r\n+PONG\r\n+PONG\r\n");
   RIG_ASK(&c, "MULTI\r\nCLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\nPING\r\nEXEC\r\nPING\r\n",
           OK QUEUED QUEUED QUEUED QUEUED "*4\r\n" OK "+PONG\r\n+PONG\r\n");
   RIG_ASK(&c, "CLIENT REPLY OFF\r\n*x\r\n", "");
@@ -237,8 +247,9 @@ static void a_pause_holds_writes_or_all(void) {
   rig_serve(&c);
   RIG_HEARD(&c, "*1\r\n" OK);
   rd_set_pause(&st, 2, st.now_ms + 1);
-  RIG_ASK(&c, "nosuch\r\nGET\r\nPING\r\n", "-ERR unknown command 'nosuch', with args beginning with: \r\n"
-                                           "-ERR wrong number of arguments for 'get' command\r\n");
+  RIG_ASK(&c, "nosuch\r\nGET\r\nPING\r\n",
+          "-ERR unknown command 'nosuch', with args beginning with: \r\n"
+          "-ERR wrong number of arguments for 'get' command\r\n");
   CHECK_INT(c.status, RD_PAUSED);
   c.status = rd_session_resume(c.session, ++st.now_ms);
   rig_serve(&c);
@@ -421,8 +432,10 @@ static void keys_are_bounded(void) {
     memset(data + at, 'k', n + more);
     memcpy(data + at + n + more, "\r\n", 2);
     rig_feed(&c, data, at + n + more + 2, 1u << 20);
-    if (more) RIG_HEARD(&c, "-ERR key is longer than 1048576 bytes\r\n");
-    else RIG_HEARD(&c, "*2\r\n$-1\r\n$-1\r\n");
+    if (more)
+      RIG_HEARD(&c, "-ERR key is longer than 1048576 bytes\r\n");
+    else
+      RIG_HEARD(&c, "*2\r\n$-1\r\n$-1\r\n");
   }
   free(data);
   rig_client_free(&c);
@@ -453,8 +466,10 @@ static void what_is_counted(void) {
   rig_client c = rig_client_new(&st, NULL);
   rd_session_state_of(c.session)->authenticated = false;
   uint64_t before = rd_my_counters(&st)->value[RD_STAT_total_commands_processed];
-  rig_say(&c, "GET a\r\nAUTH pw\r\nSET a 1\r\nGET a\r\nGET a\r\nGET\r\nPING\r\nnosuch\r\nSELECT 77\r\nDEL a\r\nMULTI\r\nGET a\r\nEXEC\r\n"
-              "EXEC\r\nCONFIG GET x\r\n");
+  rig_say(&c,
+          "GET a\r\nAUTH pw\r\nSET a 1\r\nGET a\r\nGET a\r\nGET\r\nPING\r\nnosuch\r\nSELECT 77\r\nDEL "
+          "a\r\nMULTI\r\nGET a\r\nEXEC\r\n"
+          "EXEC\r\nCONFIG GET x\r\n");
   CHECK_INT(c.status, RD_MORE);
   CHECK_INT(stats_of("get")->calls, 3);
   CHECK_INT(stats_of("get")->rejected, 2);
@@ -495,11 +510,16 @@ static void slow_commands_are_kept(void) {
   CHECK_INT(e->nanoseconds, 1000);
   CHECK_INT(e->text_len, 4 + 3 + 4 + 1 + 4 + 148);
   CHECK_BYTES(e->text + e->text_len - 24, 24, "vvvv... (172 more bytes)", 24);
-  rig_say(&c, "PING 1\r\nPING 2\r\nPING 3\r\nPING 4\r\n"
-              "MGET 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38\r\n");
+  rig_say(&c,
+          "PING 1\r\nPING 2\r\nPING 3\r\nPING 4\r\n"
+          "MGET 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 "
+          "37 38\r\n");
   CHECK_INT(rd_slowlog_pending(st.slowlog), 3);
   e = rd_slowlog_take(st.slowlog);
-  CHECK_BYTES(e->text, e->text_len, "\x04\0\0\0PING\x01\0\0\0" "3", 13);
+  CHECK_BYTES(e->text, e->text_len,
+              "\x04\0\0\0PING\x01\0\0\0"
+              "3",
+              13);
   e = rd_slowlog_take(st.slowlog);
   CHECK_INT(e->id, 4);
   e = rd_slowlog_take(st.slowlog);

@@ -198,7 +198,9 @@ static void run_model(uint64_t max_memory, uint32_t shards, rd_policy policy, in
   arena_free(&st);
 }
 
-static void with_room_for_all_the_store_and_the_model_agree(void) { run_model(256 * MIB, 4, RD_NOEVICTION, 20000, false); }
+static void with_room_for_all_the_store_and_the_model_agree(void) {
+  run_model(256 * MIB, 4, RD_NOEVICTION, 20000, false);
+}
 static void one_shard_is_enough(void) { run_model(256 * MIB, 1, RD_NOEVICTION, 8000, false); }
 static void a_full_store_refuses_and_changes_nothing(void) { run_model(6 * MIB, 4, RD_NOEVICTION, 20000, false); }
 static void under_lru_no_value_is_ever_wrong(void) { run_model(6 * MIB, 8, RD_ALLKEYS_LRU, 20000, true); }
@@ -286,8 +288,10 @@ static void scan_returns_every_key_that_stays_while_the_index_grows_and_shrinks(
     do {
       cursor = rd_scan(&st, 0, cursor, mark, &s);
       for (int k = 0; k < 400 && next < more; k++, next++) {
-        if (growing) set_number(&st, 0, next, RD_NO_EXPIRY);
-        else delete_number(&st, 0, next);
+        if (growing)
+          set_number(&st, 0, next, RD_NO_EXPIRY);
+        else
+          delete_number(&st, 0, next);
       }
     } while (cursor != 0 && ++steps < 1000000);
     CHECK_INT(cursor, 0);
@@ -465,7 +469,8 @@ static void a_change_of_size_classes_keeps_the_memory_usable(void) {
     held[phase] = rd_count(&st, 0);
     CHECK(arena_is_whole(&st));
   }
-  if (held[2] < held[0] * 9 / 10) CHECK_FAIL("%llu keys at first, %llu at last", (unsigned long long)held[0], (unsigned long long)held[2]);
+  if (held[2] < held[0] * 9 / 10)
+    CHECK_FAIL("%llu keys at first, %llu at last", (unsigned long long)held[0], (unsigned long long)held[2]);
   CHECK(held[1] > 20 * MIB / 1100);
   arena_free(&st);
 }
