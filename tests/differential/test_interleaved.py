@@ -160,11 +160,11 @@ class WatchTests(SynchronousTestCase):
 
     def test_expiry_while_watched(self) -> None:
         """A key that expires between WATCH and EXEC has changed."""
-        self.same(["SET k v PX 30", "WATCH k"], [], gone="k", aborted=True)
+        self.same(["SET k v PX 400", "WATCH k"], [], gone="k", aborted=True)
 
     def test_expiry_that_nobody_saw(self) -> None:
         """The same when no command has met the expired key before EXEC."""
-        self.same(["SET k v PX 30", "SET later v PX 31", "WATCH k"], [], gone="later", aborted=True)
+        self.same(["SET k v PX 400", "SET later v PX 401", "WATCH k"], [], gone="later", aborted=True)
 
     def test_expired_before(self) -> None:
         """A key that was past its time when WATCH came, and is only removed afterwards, has not changed."""
