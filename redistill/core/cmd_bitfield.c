@@ -131,7 +131,7 @@ static void run_field(rd_call *c, const rd_key *key, rd_item *it, const field *f
   rd_bits_put(window, shift, f->width, (uint64_t)value);
   uint64_t touched = (shift + f->width + 7) / 8;
   assert(touched <= have);
-  rd_write(c->store, key, it, f->offset >> 3, window, touched);
+  if (value != old) rd_write(c->store, key, it, f->offset >> 3, window, touched);
   (void)have;
   rd_reply_int(c->out, f->op == FIELD_SET ? old : value);
 }
@@ -158,6 +158,7 @@ static void bitfield(rd_call *c, bool readonly) {
   if (!it && !absent) return;
   if (need) {
     if (!rd_check_length(c->out, need)) return;
+    if (!rd_reply_room(c->out, (replies + 1) * 24)) return; /* not to be answered, so not to be done */
     if (rd_grow(c, &key, &it, need) != RD_OK) {
       rd_reply_oom(c->out);
       return;

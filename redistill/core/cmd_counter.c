@@ -72,6 +72,8 @@ void rd_cmd_incrbyfloat(rd_call *c) {
   size_t len = isfinite(sum) ? rd_format_long_double(text, sizeof text, sum) : 0;
   if (len == 0)
     rd_reply_error(c->out, "ERR increment would produce NaN or Infinity");
+  else if (!rd_reply_room(c->out, len + 32))
+    return; /* not to be answered, so not to be done */
   else if (rd_set(c->store, &key, text, len, it ? RD_KEEP_EXPIRY : RD_NO_EXPIRY, RD_ENC_TEXT) != RD_OK)
     rd_reply_oom(c->out);
   else

@@ -112,6 +112,7 @@ static void set_with_options(rd_call *c, const rd_key *key, rd_bytes value, cons
     } else {
       return; /* WRONGTYPE */
     }
+    if (c->out->failed) return;
   }
   bool failed;
   if (!condition_holds(c, o, key, old, &failed)) {
@@ -185,7 +186,7 @@ void rd_cmd_getdel(rd_call *c) {
   rd_item *it = rd_call_string(c, &key, false, &absent);
   if (it) {
     rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
-    rd_delete(c->store, &key);
+    if (!c->out->failed) rd_delete(c->store, &key); /* a value that cannot be handed out is not taken away */
   } else if (absent) {
     rd_reply_null(c->out);
   }
@@ -219,10 +220,10 @@ void rd_cmd_getex(rd_call *c) {
   if (time && !parse_expiry(c, *time, unit, &expiry)) return;
   size_t mark = c->out->len;
   rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
-  if (!time && !persist) return;
+  if (c->out->failed || (!time && (!persist || rd_item_expiry(it) == RD_NO_EXPIRY))) return;
   if (time && expiry <= (int64_t)c->store->now_ms)
     rd_delete(c->store, &key);
-  else if (expiry != rd_item_expiry(it) && rd_set_expiry(c->store, &key, &it, expiry) != RD_OK)
+  else if (rd_set_expiry(c->store, &key, &it, expiry) != RD_OK)
     rd_reply_oom_instead(c->out, mark);
 }
 
@@ -238,94 +239,34 @@ void rd_cmd_mget(rd_call *c) {
   }
 }
 
-/* ---- MSET: all or nothing ----
- *
- * Each single set is atomic, but the third of five may fail for want of memory. Then the first two are put back from
- * copies of what they replaced. The copies are made only when memory might run out: far from the limit MSET is a loop
- * over SET. A key that cannot be put back (there was memory for its old value before, so it takes bad luck) is
- * deleted: in a cache a missing value is allowed, a wrong one is not. */
-
-typedef struct old_value {
-  uint64_t len;
-  int64_t expiry;
-  rd_encoding enc;
-  bool present, lost; /* lost: present, but no copy could be made */
-  uint8_t *data;
-} old_value;
-
-static bool memory_is_ample(const rd_call *c) {
-  uint64_t bytes = 0;
-  for (uint32_t i = 1; i + 1 < c->argc; i += 2) bytes += c->argv[i].len + c->argv[i + 1].len + 64;
-  uint32_t keys = (c->argc - 1) / 2;
-  /* Each key's shard may want a fresh region for a value, one for its index and one more for luck. */
-  uint64_t regions = (keys < c->store->num_shards ? keys : c->store->num_shards) * 3ull * RD_REGION_SIZE;
-  uint64_t used = rd_committed_memory(c->store);
-  uint64_t limit = rd_max_memory(c->store);
-  return used < limit && limit - used > 2 * bytes + regions;
-}
-
-/* Copy what the key holds. false: no memory. */
-static bool save_old(rd_call *c, const rd_key *key, old_value *old) {
-  rd_item *it = rd_find_quiet(c->store, key, false);
-  *old = (old_value){.present = it != NULL};
-  if (!it) return true;
-  if (rd_item_type(it) != RD_STRING) {
-    old->lost = true;
-    return true;
-  }
-  old->len = rd_item_len(it);
-  old->expiry = rd_item_expiry(it);
-  old->enc = rd_item_encoding(it);
-  old->data = malloc(old->len ? old->len : 1);
-  if (!old->data) return false;
-  rd_item_read(c->store, it, 0, old->data, old->len);
-  return true;
-}
-
-static void put_back(rd_call *c, const rd_key *key, const old_value *old) {
-  bool had = old->present && !old->lost;
-  if (had && rd_set(c->store, key, old->data, old->len, old->expiry, old->enc) == RD_OK) return;
-  rd_delete(c->store, key); /* that may have made the room */
-  if (had) (void)rd_set(c->store, key, old->data, old->len, old->expiry, old->enc);
-}
-
-static bool set_pair(rd_call *c, uint32_t i) {
-  rd_key key = rd_call_key(c, i);
-  rd_bytes value = c->argv[i + 1];
-  return rd_set(c->store, &key, value.data, value.len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK;
-}
+/* ---- MSET: all or nothing ---- */
 
 /* Set all pairs, or none: false after an -OOM reply. */
 static bool set_pairs(rd_call *c) {
-  uint32_t keys = (c->argc - 1) / 2;
-  old_value *olds = NULL;
-  if (!memory_is_ample(c)) {
-    olds = calloc(keys, sizeof *olds);
-    if (!olds) {
-      rd_reply_oom(c->out);
-      return false;
-    }
-  }
-  uint32_t done = 0;
-  for (; done < keys; done++) {
-    uint32_t i = 1 + 2 * done;
-    if (olds) {
-      rd_key key = rd_call_key(c, i);
-      if (!save_old(c, &key, &olds[done])) break;
-    }
-    if (!set_pair(c, i)) break;
-  }
-  bool all = done == keys;
-  if (!all) {
-    /* Backwards, so that of a key that was given twice the oldest value is the last to be put back. */
-    for (uint32_t k = done; k-- > 0;) {
-      rd_key key = rd_call_key(c, 1 + 2 * k);
-      put_back(c, &key, olds ? &olds[k] : &(old_value){.present = false});
-    }
+  rd_kept few[64], *kept = few;
+  uint32_t pairs = (c->argc - 1) / 2, done = 0;
+  if (pairs > sizeof few / sizeof few[0] && !(kept = malloc(pairs * sizeof *kept))) {
     rd_reply_oom(c->out);
+    return false;
   }
-  for (uint32_t k = 0; olds && k < keys; k++) free(olds[k].data);
-  free(olds);
+  rd_keep_begin(c->store);
+  for (; done < pairs; done++) {
+    rd_key key = rd_call_key(c, 1 + 2 * done);
+    rd_bytes value = c->argv[2 + 2 * done];
+    if (rd_set_keeping(c->store, &key, value.data, value.len, &kept[done]) != RD_OK) break;
+  }
+  bool all = done == pairs;
+  /* Backwards, so that of a key that was given twice the oldest value is the last to be given back. */
+  for (uint32_t i = done; i-- > 0;) {
+    if (all && kept[i] != RD_KEPT_VALUE) continue;
+    rd_key key = rd_call_key(c, 1 + 2 * i);
+    if (all)
+      rd_let_go(c->store, &key, kept[i]);
+    else
+      rd_give_back(c->store, &key, kept[i]);
+  }
+  if (!all) rd_reply_oom(c->out);
+  if (kept != few) free(kept);
   return all;
 }
 

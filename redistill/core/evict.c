@@ -155,6 +155,7 @@ void rd_access_gone(rd_store *st, uint32_t shard, const rd_item *it, uint64_t ha
 /* ---- which key goes ---- */
 
 bool rd_slot_is_live(const rd_store *st, uint32_t slot) {
+  if (slot == RD_KEPT_SLOT) return true;
   for (unsigned db = 0; db < RD_DATABASES; db++) {
     if (rd_slot_of(st, db) == slot) return true;
   }

@@ -22,7 +22,7 @@ uint32_t rd_ghost_wanted(const rd_store *st, uint32_t shard);
 void rd_ghost_add(rd_store *st, uint32_t shard);
 void rd_ghost_drop(rd_store *st, uint32_t shard, rd_ref block);
 
-/* Does a database use the slot? What is in others was flushed, and is free for the taking. */
+/* Does a database use the slot, or rd_set_keeping? What is in others was flushed, and is free for the taking. */
 bool rd_slot_is_live(const rd_store *st, uint32_t slot);
 
 #endif

@@ -58,7 +58,7 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     }
     uint32_t slot = sh->sweep_slot;
     const rd_index *ix = &sh->index[slot];
-    bool live = rd_slot_is_live(st, slot);
+    bool live = slot != RD_KEPT_SLOT && rd_slot_is_live(st, slot); /* no command runs: what is kept is forgotten */
     bool wanted = live ? ix->with_ttl > 0 && expire : ix->count > 0;
     if (!wanted || sh->sweep_bucket >= ix->buckets) {
       if (wanted) sh->sweep_all &= ~(1u << slot);
@@ -78,20 +78,22 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
   return removed;
 }
 
-void rd_drain_slot(rd_store *st, uint32_t slot) {
-  for (uint32_t shard = 0; shard < st->num_shards; shard++) {
-    const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
-    while (ix->count > 0) {
-      struct condemned c;
-      c.n = 0;
-      look(st, rd_index_bucket(st, ix, ix->buckets - 1), true, false, &c);
+void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
+  const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
+  while (ix->count > 0) {
+    struct condemned c;
+    c.n = 0;
+    look(st, rd_index_bucket(st, ix, ix->buckets - 1), true, false, &c);
+    for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
+    if (c.n == 0) { /* the last bucket is empty: take the key from wherever there is one */
+      for (uint32_t b = 0; b < ix->buckets && c.n == 0; b++) look(st, rd_index_bucket(st, ix, b), true, false, &c);
       for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
-      if (c.n == 0) { /* the last bucket is empty: take the key from wherever there is one */
-        for (uint32_t b = 0; b < ix->buckets && c.n == 0; b++) look(st, rd_index_bucket(st, ix, b), true, false, &c);
-        for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
-      }
     }
   }
+}
+
+void rd_drain_slot(rd_store *st, uint32_t slot) {
+  for (uint32_t shard = 0; shard < st->num_shards; shard++) rd_drain_slot_of(st, shard, slot);
 }
 
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {

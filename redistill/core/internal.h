@@ -15,6 +15,8 @@ void rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why);
 void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash);
 /* Remove all keys of a slot that no database uses. All shards are locked. */
 void rd_drain_slot(rd_store *st, uint32_t slot);
+/* The same in one shard, which is locked. */
+void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot);
 /* Has the item expired? */
 static inline bool rd_expired(const rd_store *st, int64_t expiry) {
   return expiry != RD_NO_EXPIRY && (int64_t)st->now_ms > expiry;

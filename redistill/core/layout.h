@@ -128,6 +128,9 @@ typedef struct rd_table {
 /* ---- shards, workers, header ---- */
 
 #define RD_GHOST_BLOCKS 16u
+/* The slot that no database ever has: what rd_set_keeping keeps. Outside of a command it is empty, but for what a process
+ * left that died in one; the sweep removes that. */
+#define RD_KEPT_SLOT (RD_SLOTS - 1)
 
 struct rd_shard {
   pthread_mutex_t lock;

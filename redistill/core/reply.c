@@ -250,7 +250,10 @@ void rd_reply_end_array(rd_reply *r, size_t mark, size_t n) {
   uint8_t text[HEAD];
   text[0] = '*';
   size_t len = (size_t)(put_crlf(put_u64(text + 1, n)) - text);
-  if (room(r, HEAD) == NULL) return;
+  if (room(r, HEAD) == NULL) {
+    if (r->len > mark) r->len = mark; /* the place that was held open must not be seen */
+    return;
+  }
   uint8_t *at = r->data + mark;
   if (len != OPEN_HEAD) memmove(at + len, at + OPEN_HEAD, r->len - mark - OPEN_HEAD);
   memcpy(at, text, len);

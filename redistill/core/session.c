@@ -9,8 +9,9 @@
 #include "dispatch.h"
 #include "layout.h"
 
-/* Buffers that are empty keep no more than this; rd_session_trim frees these, too. */
-enum { KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
+/* Buffers that are empty keep no more than this; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a
+ * status or -OOM take. */
+enum { SMALL_REPLY = 64, KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
 
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
@@ -188,10 +189,19 @@ static inline bool full(const rd_session *s) {
   return s->limits.output_high != 0 && s->out.len - s->sent >= s->limits.output_high;
 }
 
+/* Most commands that change something have a small reply. There is room for it before they run, so that what cannot be
+ * answered is not done. */
+static inline bool can_answer(rd_session *s) {
+  if (RD_LIKELY(s->out.cap - s->out.len >= SMALL_REPLY && !s->out.failed)) return true;
+  return rd_reply_room(&s->out, SMALL_REPLY) != NULL;
+}
+
 static rd_status run(rd_session *s) {
   for (;;) {
     while (s->ahead_next < s->ahead_count) {
-      rd_status status = RD_UNLIKELY(full(s)) ? RD_FULL : rd_dispatch(s, &s->ahead[s->ahead_next++]);
+      rd_status status = RD_UNLIKELY(full(s))          ? RD_FULL
+                         : RD_UNLIKELY(!can_answer(s)) ? RD_CLOSE
+                                                       : rd_dispatch(s, &s->ahead[s->ahead_next++]);
       if (RD_LIKELY(status == RD_MORE)) continue;
       rd_stop_timing(s);
       if (status == RD_PAUSED) s->ahead_next--;

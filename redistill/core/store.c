@@ -144,8 +144,9 @@ static void overwrite_small(rd_store *st, const rd_key *key, struct spot *s, con
   rd_heap_shrink(st, s->shard, rd_ref_of(st, it), rd_shape_head_bytes(shape));
 }
 
-/* Let the entry refer to the new item, which takes over the old one's history, and release the old one. */
-static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry) {
+/* Let the entry refer to the new item, which takes over the old one's history, and release the old one unless it is
+ * `kept`. */
+static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry, bool kept) {
   rd_item *it = rd_at(st, fresh);
   rd_ref old = rd_ref_of(st, s->item);
   uint32_t history = RD_ACCESS_MASK | RD_ITEM_MAIN;
@@ -153,7 +154,7 @@ static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry) 
   rd_access_hit(st, it);
   rd_entry_set_ref(s->place.bucket, s->place.entry, fresh);
   rd_index_note_expiry(st, s->shard, s->slot, s->place, expiry);
-  if (old != fresh) rd_item_release(st, s->shard, old);
+  if (old != fresh && !kept) rd_item_release(st, s->shard, old);
 }
 
 /* Keys a bucket, times two, from which on a segment for the index is worth an eviction. */
@@ -172,9 +173,29 @@ static void make_index_grow(rd_store *st, const struct spot *s, rd_ref pinned) {
   st->pin[1] = 0;
 }
 
+static inline void set_slot(rd_item *it, uint32_t slot) {
+  it->access = (it->access & ~((RD_SLOTS - 1) << RD_ITEM_SLOT_SHIFT)) | slot << RD_ITEM_SLOT_SHIFT;
+}
+
+/* Enter an item, which is about to lose its own entry, among what is kept. false: no memory, nothing is changed. */
+static bool keep(rd_store *st, const struct spot *s, const rd_key *key) {
+  rd_ref ref = rd_ref_of(st, s->item);
+  if (!rd_index_insert(st, s->shard, RD_KEPT_SLOT, key->hash, ref, rd_item_expiry(s->item))) return false;
+  set_slot(s->item, RD_KEPT_SLOT);
+  if ((s->item->access & RD_ITEM_MAIN) == 0) rd_shard_at(st, s->shard)->small++;
+  rd_index_balance(st, s->shard, RD_KEPT_SLOT); /* without memory a later one makes up for it */
+  return true;
+}
+
+static bool find_kept(rd_store *st, uint32_t shard, const rd_key *key, rd_place *place) {
+  return rd_index_find(st, &rd_shard_at(st, shard)->index[RD_KEPT_SLOT], key, place);
+}
+
 #define ATTEMPTS 6
 
-static rd_result put(rd_store *st, const rd_key *key, const struct source *from, int64_t expiry, rd_encoding enc) {
+/* `kept`, when it is not NULL, says that the old value is to be kept, and is told how. */
+static rd_result put(rd_store *st, const rd_key *key, const struct source *from, int64_t expiry, rd_encoding enc,
+                     rd_kept *kept) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     struct spot s = find(st, key);
     if (RD_UNLIKELY(s.item == NULL && attempt == 0 && is_crowded(s.index))) {
@@ -186,7 +207,13 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
     rd_shape shape = {s.slot, key->len, from->len, when != RD_NO_EXPIRY};
     bool big = rd_shape_is_big(&shape);
     uint32_t head = rd_shape_head_bytes(&shape);
-    if (s.item != NULL && !big && !rd_item_is_big(s.item) && head <= rd_blk_bytes(s.item->blk)) {
+    bool keeping = false;
+    if (RD_UNLIKELY(kept != NULL)) {
+      rd_place place;
+      keeping = s.item != NULL && !find_kept(st, s.shard, key, &place);
+      *kept = keeping ? RD_KEPT_VALUE : s.item != NULL ? RD_KEPT_BEFORE : RD_KEPT_ABSENCE;
+    }
+    if (s.item != NULL && !keeping && !big && !rd_item_is_big(s.item) && head <= rd_blk_bytes(s.item->blk)) {
       overwrite_small(st, key, &s, &shape, from, when, enc);
       rd_touched(st, s.shard, s.slot, key->hash);
       return RD_OK;
@@ -197,11 +224,12 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
       fill(st, it, from);
       if (shape.ttl) rd_item_put_expiry(it, when);
       if (s.item != NULL) {
-        replace(st, &s, fresh, when);
-        rd_touched(st, s.shard, s.slot, key->hash);
-        return RD_OK;
-      }
-      if (rd_index_insert(st, s.shard, s.slot, key->hash, fresh, when)) {
+        if (!keeping || keep(st, &s, key)) {
+          replace(st, &s, fresh, when, keeping);
+          rd_touched(st, s.shard, s.slot, key->hash);
+          return RD_OK;
+        }
+      } else if (rd_index_insert(st, s.shard, s.slot, key->hash, fresh, when)) {
         rd_access_new(st, s.shard, it, key->hash);
         rd_touched(st, s.shard, s.slot, key->hash);
         rd_index_balance(st, s.shard, s.slot); /* without memory a later one makes up for it */
@@ -227,7 +255,7 @@ rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, u
                        rd_encoding enc) {
   struct source from = {parts, nparts, 0, 0};
   for (unsigned i = 0; i < nparts; i++) from.len += parts[i].len;
-  return put(st, key, &from, expiry, enc);
+  return put(st, key, &from, expiry, enc, NULL);
 }
 
 rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc) {
@@ -239,7 +267,56 @@ rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst) {
   struct spot s = find(st, src);
   if (s.item == NULL) return RD_OK;
   struct source from = {NULL, 0, rd_ref_of(st, s.item), rd_item_len(s.item)};
-  return put(st, dst, &from, rd_item_expiry(s.item), rd_item_encoding(s.item));
+  return put(st, dst, &from, rd_item_expiry(s.item), rd_item_encoding(s.item), NULL);
+}
+
+/* ---- several keys, all of them or none ----
+ *
+ * A replaced item moves, as it is, to an index slot that no database has. There it is safe from eviction where its policy
+ * says so, it can be moved to make room like any other, and should this process die, the arena is whole. To give it
+ * back is to let the key's entry refer to it again. */
+
+void rd_keep_begin(rd_store *st) {
+  for (uint32_t w = 0; w < RD_MAX_SHARDS / 64; w++) {
+    for (uint64_t bits = st->held[w]; bits != 0; bits &= bits - 1) {
+      rd_drain_slot_of(st, w * 64 + (uint32_t)__builtin_ctzll(bits), RD_KEPT_SLOT);
+    }
+  }
+}
+
+rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept) {
+  rd_bytes part = {data, len};
+  struct source from = {&part, 1, 0, len};
+  return put(st, key, &from, RD_NO_EXPIRY, RD_ENC_AUTO, kept);
+}
+
+void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept) {
+  uint32_t shard = rd_shard_of(st, key->hash);
+  rd_place place;
+  if (kept != RD_KEPT_VALUE || !find_kept(st, shard, key, &place)) return;
+  rd_remove_at(st, shard, RD_KEPT_SLOT, place, key->hash, RD_GONE_DELETED);
+}
+
+void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept) {
+  struct spot s = find(st, key);
+  rd_place place;
+  if (kept == RD_KEPT_BEFORE) return;
+  if (s.item == NULL) { /* evicted: so the old value would have been */
+    rd_let_go(st, key, kept);
+    return;
+  }
+  if (kept != RD_KEPT_VALUE || !find_kept(st, s.shard, key, &place)) {
+    rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_DELETED);
+    return;
+  }
+  rd_ref old = rd_entry_ref(place.bucket, place.entry), fresh = rd_ref_of(st, s.item);
+  rd_index_remove(st, s.shard, RD_KEPT_SLOT, place);
+  set_slot(rd_at(st, old), s.slot);
+  rd_entry_set_ref(s.place.bucket, s.place.entry, old);
+  rd_index_note_expiry(st, s.shard, s.slot, s.place, rd_item_expiry(rd_at(st, old)));
+  rd_access_gone(st, s.shard, s.item, key->hash, false);
+  rd_item_release(st, s.shard, fresh);
+  rd_touched(st, s.shard, s.slot, key->hash);
 }
 
 /* The item has moved to `now`: mend the index. */
@@ -283,7 +360,7 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
         rd_item *it = rd_at(st, fresh);
         rd_item_store(st, it, 0, rd_item_flat(s.item), had);
         if (shape.ttl) rd_item_put_expiry(it, rd_item_expiry(s.item));
-        replace(st, &s, fresh, rd_item_expiry(s.item));
+        replace(st, &s, fresh, rd_item_expiry(s.item), false);
         s.item = it;
         done = true;
       }

@@ -99,6 +99,23 @@ bool rd_delete(rd_store *st, const rd_key *key);
  * ALLOCATES. */
 rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst);
 
+/* ---- several keys, all of them or none (MSET) ----
+ *
+ * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but what the key had stays in the arena. In the end, for
+ * each key that was set, either rd_let_go, or rd_give_back in the opposite order. Neither can fail: nothing is
+ * allocated. All within one command; what a process keeps that dies goes with the sweep. */
+typedef enum rd_kept {
+  RD_KEPT_VALUE,   /* the key had a value, which is kept */
+  RD_KEPT_ABSENCE, /* it had none */
+  RD_KEPT_BEFORE,  /* an earlier call for the same key keeps what it had */
+} rd_kept;
+void rd_keep_begin(rd_store *st);
+/* ALLOCATES; *kept is set when it succeeds. */
+rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept);
+/* The key is again as it was, but where the policy lets it have been evicted meanwhile, it may be absent. */
+void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept);
+void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept);
+
 /* ---- the whole keyspace; each call locks for itself, shard by shard ---- */
 
 uint64_t rd_count(rd_store *st, unsigned db);         /* keys, the expired but not yet swept included, as in Redis */

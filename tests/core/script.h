@@ -1,0 +1,193 @@
+/* script.h - requests in a short form, and what a store holds.
+ *
+ * A script is commands separated by " ; ". Its words are separated by spaces:
+ *
+ *     @300x    a key of 300 bytes that "x" tells from others of its length
+ *     #9000x   a value of 9,000 bytes, the same text over and over
+ *     $9000x   a value of 9,000 bytes that does not compress
+ *     %#9000x  what DUMP says of such a value (likewise %$9000x)
+ *     other    itself; '' is the empty string
+ *
+ * or, when it begins with "raw ", one line as it is. */
+#ifndef RD_SCRIPT_H
+#define RD_SCRIPT_H
+
+#include "arena_fixture.h"
+#include "check.h"
+#include "hash.h"
+#include "session.h"
+
+typedef struct text {
+  uint8_t *data;
+  size_t len, cap;
+} text;
+
+static inline void text_add(text *t, const void *data, size_t len) {
+  if (t->cap - t->len < len) {
+    t->cap = 2 * t->cap + len;
+    t->data = realloc(t->data, t->cap);
+  }
+  if (len != 0) memcpy(t->data + t->len, data, len);
+  t->len += len;
+}
+static inline void text_say(text *t, const char *s) { text_add(t, s, strlen(s)); }
+static inline bool text_same(const text *a, const text *b) {
+  return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+static inline void text_free(text *t) {
+  free(t->data);
+  *t = (text){NULL, 0, 0};
+}
+
+static const rd_limits script_limits = {
+    .batch_size = 16, .output_high = 1u << 30, .query_limit = 1ull << 30, .multi_limit = 1ull << 30};
+
+static inline rd_session *script_session(rd_store *st) {
+  rd_session *s = rd_session_new(st, &script_limits);
+  if (s != NULL) rd_session_state_of(s)->authenticated = true;
+  return s;
+}
+
+static inline void script_bulk(text *t, const void *data, size_t len) {
+  char head[32];
+  text_add(t, head, (size_t)snprintf(head, sizeof head, "$%zu\r\n", len));
+  text_add(t, data, len);
+  text_say(t, "\r\n");
+}
+
+static inline void script_value(text *out, const char *word) {
+  char *rest;
+  size_t len = strtoul(word + 1, &rest, 10);
+  uint8_t *p = malloc(len + 1);
+  uint64_t x = 88172645463325252ull + (uint8_t)*rest;
+  for (size_t i = 0; i < len; i++) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    p[i] = word[0] == '$' ? (uint8_t)x : (uint8_t)("0123456789"[i % 10] + (i < 10 ? 0 : *rest % 4));
+  }
+  if (word[0] == '@') memset(p, 'k', len);
+  if (word[0] == '@') memcpy(p, rest, strlen(rest) < len ? strlen(rest) : len);
+  text_add(out, p, len);
+  free(p);
+}
+
+static inline void script_dump(text *out, const char *word) {
+  rd_store st = arena_new(16 * MIB, 1, RD_NOEVICTION);
+  rd_session *s = script_session(&st);
+  text ask = {0};
+  text_say(&ask, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n");
+  text value = {0};
+  script_value(&value, word);
+  script_bulk(&ask, value.data, value.len);
+  text_say(&ask, "*2\r\n$4\r\nDUMP\r\n$1\r\nk\r\n");
+  rd_session_feed(s, ask.data, ask.len, START_MS);
+  rd_bytes reply = rd_session_output(s);
+  const uint8_t *line = (const uint8_t *)memchr(reply.data + 5, '\n', reply.len - 5) + 1; /* behind +OK and the head */
+  text_add(out, line, (size_t)(reply.data + reply.len - 2 - line));
+  text_free(&value);
+  text_free(&ask);
+  rd_session_free(s);
+  arena_free(&st);
+}
+
+/* The bytes that a client sends for a script. */
+static inline text script_bytes(const char *script) {
+  text t = {0}, words = {0};
+  if (strncmp(script, "raw ", 4) == 0) {
+    text_say(&t, script + 4);
+    text_say(&t, "\r\n");
+    return t;
+  }
+  char *copy = strdup(script), *save = NULL;
+  unsigned n = 0;
+  char head[32];
+  for (char *word = strtok_r(copy, " ", &save);; word = strtok_r(NULL, " ", &save)) {
+    if (word == NULL || strcmp(word, ";") == 0) {
+      if (n != 0) text_add(&t, head, (size_t)snprintf(head, sizeof head, "*%u\r\n", n));
+      text_add(&t, words.data, words.len);
+      words.len = n = 0;
+      if (word == NULL) break;
+      continue;
+    }
+    text made = {0};
+    if (word[0] == '@' || word[0] == '#' || word[0] == '$') script_value(&made, word);
+    else if (word[0] == '%') script_dump(&made, word + 1);
+    else if (strcmp(word, "''") != 0) text_say(&made, word);
+    script_bulk(&words, made.data, made.len);
+    text_free(&made);
+    n++;
+  }
+  free(copy);
+  text_free(&words);
+  return t;
+}
+
+/* ---- what a store holds ---- */
+
+typedef struct held {
+  uint32_t db, key_len;
+  uint64_t key, value; /* hashes */
+  uint64_t len;
+  int64_t expiry;
+  uint32_t type, encoding;
+} held;
+
+typedef struct holdings {
+  held *at;
+  size_t n, cap;
+  uint32_t db;
+} holdings;
+
+static inline void held_visit(void *arg, rd_store *st, const rd_item *it) {
+  static const uint64_t seed[2] = {7, 11};
+  holdings *h = arg;
+  held x;
+  memset(&x, 0, sizeof x);
+  x.db = h->db;
+  x.key_len = rd_item_key_len(it);
+  x.len = rd_item_len(it);
+  x.expiry = rd_item_expiry(it);
+  x.type = rd_item_type(it);
+  x.encoding = rd_item_encoding(it);
+  uint8_t *p = malloc(x.key_len + x.len + 1);
+  rd_item_key(st, it, p);
+  x.key = rd_siphash(seed, p, x.key_len);
+  rd_item_read(st, it, 0, p, x.len);
+  x.value = rd_siphash(seed, p, x.len);
+  free(p);
+  if (h->n == h->cap) h->at = realloc(h->at, (h->cap = 2 * h->cap + 64) * sizeof *h->at);
+  h->at[h->n++] = x;
+}
+
+static inline int held_order(const void *a, const void *b) { return memcmp(a, b, sizeof(held)); }
+
+/* Every key that is there, sorted. */
+static inline holdings holdings_of(rd_store *st) {
+  holdings h = {0};
+  for (h.db = 0; h.db < RD_DATABASES; h.db++) {
+    uint64_t cursor = 0;
+    do {
+      cursor = rd_scan(st, h.db, cursor, held_visit, &h);
+    } while (cursor != 0);
+  }
+  if (h.n > 1) qsort(h.at, h.n, sizeof *h.at, held_order);
+  return h;
+}
+static inline bool holdings_same(const holdings *a, const holdings *b) {
+  return a->n == b->n && (a->n == 0 || memcmp(a->at, b->at, a->n * sizeof *a->at) == 0);
+}
+static inline void holdings_show(const char *label, const holdings *h) {
+  for (size_t i = 0; i < h->n && i < 8; i++) {
+    const held *x = &h->at[i];
+    printf("      %s db %u key %016llx (%u) value %016llx (%llu) expiry %lld type %u encoding %u\n", label, x->db,
+           (unsigned long long)x->key, x->key_len, (unsigned long long)x->value, (unsigned long long)x->len,
+           (long long)x->expiry, x->type, x->encoding);
+  }
+}
+static inline void holdings_free(holdings *h) {
+  free(h->at);
+  *h = (holdings){0};
+}
+
+#endif

@@ -1,0 +1,626 @@
+/* No memory. Every command that allocates runs with its Nth allocation failing, for every N: alone, and with all that
+ * follow it. Whatever N is, the reply is -OOM and every key has the value, type, encoding and TTL that it had, or the
+ * failure did not matter and the command did all that it says. Then the same command, with memory, succeeds. */
+#include "faults.h"
+#include "script.h"
+
+#define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+
+/* One command on one state. */
+typedef struct scene {
+  const char *before; /* script that makes the state */
+  const char *command;
+} scene;
+
+typedef struct stage {
+  rd_store st;
+  rd_session *session;
+  text said;
+  rd_status status;
+} stage;
+
+static void stage_say(stage *g, const text *request) {
+  g->said.len = 0;
+  g->status = rd_session_feed(g->session, request->data, request->len, START_MS);
+  rd_bytes out = rd_session_output(g->session);
+  text_add(&g->said, out.data, out.len);
+  rd_session_consumed(g->session, out.len);
+}
+
+static void stage_open(stage *g, uint64_t memory, uint32_t shards, const text *before) {
+  *g = (stage){.st = arena_new(memory, shards, RD_NOEVICTION)};
+  g->session = script_session(&g->st);
+  if (before->len != 0) stage_say(g, before);
+  if (g->said.len != 0 && g->said.data[0] == '-') check_print("the state is refused: ", g->said.data, g->said.len);
+}
+
+static void stage_close(stage *g) {
+  rd_session_free(g->session);
+  text_free(&g->said);
+  arena_free(&g->st);
+}
+
+static bool says_oom(const text *said) { return said->len == strlen(OOM) && memcmp(said->data, OOM, said->len) == 0; }
+
+/* The Nth allocations worth trying of `calls`: all when they are few, else those at the ends and some between. */
+static uint64_t next_try(uint64_t n, uint64_t calls) {
+  if (calls <= 64 || n < 16 || n + 16 >= calls) return n + 1;
+  uint64_t next = n + 1 + (calls - 32) / 16;
+  return next + 16 > calls ? calls - 16 : next;
+}
+
+static unsigned runs, refusals, harmless;
+
+static void play_one(const scene *sc, uint64_t memory, uint32_t shards) {
+  text before = script_bytes(sc->before), command = script_bytes(sc->command);
+
+  stage g;
+  stage_open(&g, memory, shards, &before);
+  holdings old = holdings_of(&g.st);
+  fault_arm(&arena_fault, UINT64_MAX, false);
+  stage_say(&g, &command);
+  fault_disarm(&arena_fault);
+  uint64_t calls = arena_fault.calls;
+  text success = {0};
+  text_add(&success, g.said.data, g.said.len);
+  holdings now = holdings_of(&g.st);
+  if (success.len == 0 || success.data[0] == '-') {
+    CHECK_FAIL("%s: fails with memory, too", sc->command);
+    check_print("says ", success.data, success.len);
+  }
+  if (calls == 0) CHECK_FAIL("%s ... %s: allocates nothing", sc->before, sc->command);
+  CHECK(arena_is_whole(&g.st));
+  stage_close(&g);
+
+  for (int once = 0; once < 2; once++) {
+    for (uint64_t n = 0; n < calls && check_ok; n = next_try(n, calls)) {
+      stage_open(&g, memory, shards, &before);
+      fault_arm(&arena_fault, n, once);
+      stage_say(&g, &command);
+      fault_disarm(&arena_fault);
+      holdings h = holdings_of(&g.st);
+      runs++;
+      bool ok = arena_is_whole(&g.st) && g.status == RD_MORE;
+      if (says_oom(&g.said)) {
+        refusals++;
+        ok = ok && holdings_same(&h, &old);
+        if (!ok) {
+          CHECK_FAIL("%s: changed by a refusal (%s %llu of %llu)", sc->command, once ? "only" : "from",
+                     (unsigned long long)n, (unsigned long long)calls);
+          holdings_show("was", &old);
+          holdings_show("is ", &h);
+        }
+        holdings_free(&h);
+        stage_say(&g, &command);
+        h = holdings_of(&g.st);
+        ok = ok && arena_is_whole(&g.st);
+      } else {
+        harmless++;
+      }
+      if (ok && (!text_same(&g.said, &success) || !holdings_same(&h, &now))) {
+        CHECK_FAIL("%s: not done right (%s %llu of %llu)", sc->command, once ? "only" : "from", (unsigned long long)n,
+                   (unsigned long long)calls);
+        check_print("says ", g.said.data, g.said.len);
+        holdings_show("should be", &now);
+        holdings_show("is       ", &h);
+        ok = false;
+      }
+      if (!ok) CHECK_FAIL("%s ... %s: failure %s %llu of %llu", sc->before, sc->command, once ? "only" : "from",
+                          (unsigned long long)n, (unsigned long long)calls);
+      holdings_free(&h);
+      stage_close(&g);
+    }
+  }
+  holdings_free(&old);
+  holdings_free(&now);
+  text_free(&success);
+  text_free(&before);
+  text_free(&command);
+}
+
+#define PLAY(memory, shards, ...)                                                            \
+  do {                                                                                       \
+    static const scene scenes[] = {__VA_ARGS__};                                             \
+    for (size_t i = 0; i < sizeof scenes / sizeof scenes[0] && check_ok; i++)                \
+      play_one(&scenes[i], memory, shards);                                                  \
+  } while (0)
+
+/* ---- one key ---- */
+
+static void a_new_key_is_refused_without_a_trace(void) {
+  PLAY(8 * MIB, 4, {"", "SET @8a #10a"}, {"", "SET @8a ''"}, {"", "SET @8a #300a"}, {"", "SET @8a #9000a"},
+       {"", "SET @8a #100000a"}, {"", "SET @300a #10a"}, {"", "SET @300a #9000a"}, {"", "SET @300a ''"},
+       {"", "SET @5000a #10a"}, {"", "SET @5000a #9000a"}, {"", "SET @5000a ''"}, {"", "SET @255a #7900a"},
+       {"", "SET @255a #7909a PX 5000"}, {"", "SET @255a #7910a PX 5000"}, {"", "SET @8a #10a EX 100"},
+       {"", "SET @300a #10a PX 100000"}, {"", "SET @5000a #9000a EXAT 1700000100"}, {"", "SETNX @8a #300a"},
+       {"", "SETEX @8a 100 #300a"}, {"", "PSETEX @300a 100000 #9000a"}, {"", "APPEND @8a #300a"},
+       {"", "SETRANGE @8a 20000 #10a"}, {"", "SETRANGE @5000a 300 #10a"}, {"", "SETBIT @8a 7 1"},
+       {"", "SETBIT @300a 800000 1"}, {"", "BITFIELD @8a SET u8 0 200 INCRBY i16 9000 5"},
+       {"", "PFADD @8a a b c"}, {"", "INCR @8a"}, {"", "INCRBY @300a 77"}, {"", "DECR @5000a"},
+       {"", "INCRBYFLOAT @8a 1.5"}, {"", "GETSET @8a #10a"}, {"", "SET @8a #10a GET"},
+       {"", "RESTORE @8a 0 %#300a"}, {"", "RESTORE @8a 5000 %#100000a"}, {"", "RESTORE @300a 0 %$9000a"},
+       {"", "RESTORE @5000a 0 %$10a"});
+}
+
+static void a_replacement_is_refused_and_leaves_the_old_value(void) {
+  PLAY(8 * MIB, 4, {"SET @8a #10b", "SET @8a #300a"}, {"SET @8a #10b", "SET @8a #9000a"},
+       {"SET @8a #9000b", "SET @8a #10a"}, {"SET @8a #9000b", "SET @8a #100000a"},
+       {"SET @8a #100000b", "SET @8a #9000a"}, {"SET @300a #10b", "SET @300a #11a"},
+       {"SET @5000a #9000b", "SET @5000a #10a"}, {"SET @8a #10b EX 100", "SET @8a #300a KEEPTTL"},
+       {"SET @8a #9000b EX 100", "SET @8a #9001a KEEPTTL"}, {"SET @8a #10b", "SET @8a #10a EX 100"},
+       {"SET @8a #300b", "SET @8a #9000a GET"}, {"SET @8a #9000b PX 900000", "SET @8a #100000a XX GET EX 5"},
+       {"SET @8a #10b", "SET @8a #300a IFEQ #10b"}, {"SET @8a #300b EX 9", "GETSET @8a #9000a"},
+       {"SET @8a #10b", "SETEX @8a 100 #10a"}, {"SET @300a #10b", "SETEX @300a 100 #10a"},
+       {"SET @8a 9", "INCRBY @8a 1234567890"}, {"SET @300a 9", "INCR @300a"}, {"SET @300a 99 EX 50", "INCR @300a"},
+       {"SET @5000a 9", "DECRBY @5000a 100"}, {"SET @8a 9", "INCRBYFLOAT @8a 0.123456789012"},
+       {"SET @300a 9 EX 50", "INCRBYFLOAT @300a 0.5"}, {"SET @8a #10b EX 50", "RESTORE @8a 0 %#9000a REPLACE"},
+       {"SET @8a #9000b EX 50", "RESTORE @8a 77 %$100000a REPLACE"});
+}
+
+static void growth_is_refused_and_leaves_the_old_length(void) {
+  PLAY(8 * MIB, 4, {"SET @8a #10b", "APPEND @8a #30a"}, {"SET @8a #10b EX 100", "APPEND @8a #300a"},
+       {"SET @8a #300b", "APPEND @8a #7500a"}, {"SET @8a #7000b", "APPEND @8a #2000a"},
+       {"SET @8a #9000b", "APPEND @8a #10a"}, {"SET @8a #9000b", "APPEND @8a #100000a"},
+       {"SET @8a #8168b", "APPEND @8a #8168a"}, {"SET @8a #8168b", "APPEND @8a #8169a"},
+       {"SET @8a #100000b EX 100", "APPEND @8a #9000a"}, {"SET @300a ''", "APPEND @300a #10a"},
+       {"SET @300a #10b", "APPEND @300a #9000a"}, {"SET @5000a ''", "APPEND @5000a #10a"},
+       {"SET @5000a #10b", "APPEND @5000a #9000a"}, {"SET @8a #8000b EX 9", "APPEND @8a #180a"},
+       {"SET @8a #10b", "SETRANGE @8a 20 #10a"}, {"SET @8a #10b", "SETRANGE @8a 9000 #300a"},
+       {"SET @8a #9000b", "SETRANGE @8a 100000 #10a"}, {"SET @8a #10b", "SETBIT @8a 800 1"},
+       {"SET @8a #10b EX 9", "SETBIT @8a 800000 1"}, {"SET @8a #9000b", "SETBIT @8a 800000 1"},
+       {"SET @8a #10b", "BITFIELD @8a SET u8 0 200 SET i64 4000 5 INCRBY u2 100 1"},
+       {"SET @8a #9000b EX 9", "BITFIELD @8a OVERFLOW SAT INCRBY i8 0 5 SET i64 400000 5"},
+       {"PFADD @8a a", "PFADD @8a b c d e f g h i j k l m n o p q r s t u v w x y z"},
+       {"PFADD @300a a", "PFADD @300a b c d e f g h i j k l m n o p q r s t u v w x y z"});
+}
+
+static void an_expiry_is_refused_and_leaves_the_key_without_one(void) {
+  PLAY(8 * MIB, 4, {"SET @8a #10b", "EXPIRE @8a 100"}, {"SET @8a #300b", "PEXPIRE @8a 100000"},
+       {"SET @8a #9000b", "EXPIREAT @8a 1700000100"}, {"SET @300a #9000b", "PEXPIREAT @300a 1700000100000"},
+       {"SET @5000a ''", "EXPIRE @5000a 100"}, {"SET @8a #100000b", "EXPIRE @8a 100 NX"},
+       {"SET @255a #7900b", "EXPIRE @255a 100 LT"}, {"SET @8a #10b", "GETEX @8a EX 100"},
+       {"SET @8a #9000b", "GETEX @8a PX 100000"}, {"SET @300a #10b", "GETEX @300a EXAT 1700000100"},
+       {"SET @8a #100000b", "GETEX @8a PXAT 1700000100000"});
+}
+
+/* ---- several keys ---- */
+
+static void moving_and_copying_leave_both_keys(void) {
+  PLAY(64 * MIB, 4, {"SET @8a #10b EX 9", "RENAME @8a @8b"}, {"SET @8a #9000b", "RENAME @8a @300b"},
+       {"SET @300a #9000b", "RENAME @300a @8b"}, {"SET @5000a #100000b EX 9", "RENAME @5000a @8b"},
+       {"SET @8a #300b ; SET @8b #10b", "RENAME @8a @8b"}, {"SET @8a #9000b ; SET @8b #9000c EX 8", "RENAME @8a @8b"},
+       {"SET @8a #10b ; SET @300b #10c", "RENAME @8a @300b"}, {"SET @8a #300b", "RENAMENX @8a @8b"},
+       {"SET @8a #10b EX 9", "COPY @8a @8b"}, {"SET @8a #100000b", "COPY @8a @5000b"},
+       {"SET @8a #300b ; SET @8b #10c EX 5", "COPY @8a @8b REPLACE"}, {"SET @8a #300b EX 9", "COPY @8a @8a DB 3"},
+       {"SET @300a #9000b EX 9", "MOVE @300a 3"}, {"SET @8a #10b", "MOVE @8a 15"},
+       {"SET @8a #10b ; SET @8b #300b", "BITOP OR @8c @8a @8b"}, {"SET @8a #9000b ; SET @8b #300b EX 9", "BITOP XOR @8b @8a @8b"},
+       {"SET @8a #100000b", "BITOP NOT @300c @8a"}, {"SET @8a #9000b ; SET @8b #100b", "BITOP AND @8b @8a @8b"},
+       {"PFADD @8a a b c ; PFADD @8b d e f", "PFMERGE @8c @8a @8b"},
+       {"PFADD @8a a b c ; PFADD @8b d e f ; EXPIRE @8a 100", "PFMERGE @8a @8b"},
+       {"PFADD @8a a ; SETRANGE @8a 15 ''", "PFMERGE @300c @8a"});
+}
+
+static void mset_sets_all_or_nothing(void) {
+  PLAY(1700000, 4, {"", "MSET @8a #10a @8b #300b @8c #9000c"}, {"SET @8a #10x EX 9", "MSET @8a #300a @8b #10a"},
+       {"SET @8a #300x EX 9 ; SET @8b #9000x", "MSET @8a #10a @8b #9001a @300c #10a"},
+       {"SET @8a #10x ; SET @8b #10x ; SET @8c #10x", "MSET @8a #9000a @8b #9000b @8c #9000c"},
+       {"SET @8a #9000x EX 5 ; SET @8b #9000x ; SET @8c #9000x", "MSET @8a #10a @8b #10b @8c #10c"},
+       {"SET @300a #10x ; SET @5000b #10x", "MSET @300a #20a @5000b #20b @8c #20c"},
+       {"SET @8a #10x", "MSET @8a #300a @8a #9000b @8b #10a"}, {"APPEND @8a 12 ; APPEND @8a 3", "MSET @8a #300a @8b #300b"},
+       {"", "MSETNX @8a #10a @8b #300b @8c #9000c"}, {"SET @8z #10z", "MSETNX @300a #10a @8b #100000b @8b #10b"});
+}
+
+static void mset_far_from_the_limit_sets_all_or_nothing(void) {
+  PLAY(64 * MIB, 4, {"", "MSET @8a #10a @8b #300b @8c #9000c"}, {"SET @8a #10x EX 9", "MSET @8a #300a @8b #10a"},
+       {"SET @8a #300x EX 9 ; SET @8b #9000x", "MSET @8a #10a @8b #9001a @300c #10a"},
+       {"SET @8a #9000x EX 5 ; SET @8b #9000x ; SET @8c #9000x", "MSET @8a #10a @8b #10b @8c #10c"},
+       {"", "MSETNX @8a #10a @8b #300b @8c #9000c"});
+}
+
+static void large_values_are_refused_whole(void) {
+  PLAY(64 * MIB, 1, {"", "SET @8a #10000000a"}, {"SET @8a #8338000b EX 9", "APPEND @8a #2000000a"},
+       {"SET @8a #10b", "SETRANGE @8a 10000000 #10a"}, {"SET @8a #10000000b", "COPY @8a @300b"},
+       {"SET @8a #10000000b", "EXPIRE @8a 100"});
+}
+
+/* ---- the index: its growth can wait, and what waits leaves nothing wrong ---- */
+
+#define INDEX_KINDS (1u << RD_SEGMENT | 1u << RD_DIR)
+
+static rd_result put_number(rd_store *st, uint32_t i) {
+  rd_key key = key_of(st, &i, sizeof i, 0);
+  rd_lock_keys(st, &key, 1);
+  rd_result r = rd_set(st, &key, &i, sizeof i, RD_NO_EXPIRY, RD_ENC_AUTO);
+  rd_unlock_all(st);
+  return r;
+}
+
+static bool has_number(rd_store *st, uint32_t i) {
+  rd_key key = key_of(st, &i, sizeof i, 0);
+  rd_lock_keys(st, &key, 1);
+  const rd_item *it = rd_find_quiet(st, &key, false);
+  bool has = it != NULL && rd_item_len(it) == sizeof i && memcmp(rd_item_flat(it), &i, sizeof i) == 0;
+  rd_unlock_all(st);
+  return has;
+}
+
+static bool drop_number(rd_store *st, uint32_t i) {
+  rd_key key = key_of(st, &i, sizeof i, 0);
+  rd_lock_keys(st, &key, 1);
+  bool was = rd_delete(st, &key);
+  rd_unlock_all(st);
+  return was;
+}
+
+static bool all_numbers(rd_store *st, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    if (!has_number(st, i)) return false;
+  }
+  return rd_count(st, 0) == n;
+}
+
+/* Delete 0 .. n - 1, every other one without memory for the overflow buckets that a smaller index may need; then
+ * nothing may be left. */
+static void drop_all_numbers(rd_store *st, uint32_t n, uint32_t check_each) {
+  for (uint32_t i = 0; i < n && check_ok; i++) {
+    fault_arm(&arena_fault, i % 2 ? 0 : UINT64_MAX, false);
+    CHECK(drop_number(st, i));
+    fault_disarm(&arena_fault);
+    if (i % check_each == 0 && !arena_is_whole(st)) CHECK_FAIL("broken after %u of %u are gone", i, n);
+  }
+  while (!rd_sweep(st, 0, 1, 0)) continue; /* makes up for the times when the index could not shrink */
+  CHECK(arena_is_whole(st));
+  CHECK_INT(rd_shard_at(st, 0)->heap.used, 0);
+  CHECK_INT(st->head->pool.in_use, 0);
+}
+
+static void keys_are_added_while_the_index_may_or_may_not_grow(void) {
+  rd_store st = arena_new(64 * MIB, 1, RD_NOEVICTION);
+  uint32_t n = 0;
+  while (n < 1200 && check_ok) {
+    for (uint64_t at = 0; check_ok; at++) {
+      fault_arm(&arena_fault, at, n % 3 == 0);
+      rd_result r = put_number(&st, n);
+      fault_disarm(&arena_fault);
+      CHECK(arena_is_whole(&st));
+      CHECK(has_number(&st, n) == (r == RD_OK));
+      CHECK_INT(rd_count(&st, 0), n + (r == RD_OK));
+      if (r == RD_OK && (n % 2 || arena_fault.hits == 0)) break;
+      if (r == RD_OK) drop_number(&st, n); /* again, with the failure further on */
+    }
+    n++;
+  }
+  CHECK(all_numbers(&st, n));
+  drop_all_numbers(&st, n, 1);
+  arena_free(&st);
+}
+
+/* From `have` keys on the index cannot grow for `more` keys; afterwards it does. */
+static void starve(uint32_t have, uint32_t more) {
+  rd_store st = arena_new(64 * MIB, 1, RD_NOEVICTION);
+  uint32_t n = 0;
+  for (; n < have; n++) CHECK(put_number(&st, n) == RD_OK);
+  arena_fault.kinds = INDEX_KINDS;
+  fault_arm(&arena_fault, 0, false);
+  for (; n < have + more; n++) CHECK(put_number(&st, n) == RD_OK);
+  fault_disarm(&arena_fault);
+  CHECK(arena_fault.hits > 0);
+  arena_fault.kinds = 0;
+  CHECK(arena_is_whole(&st));
+  CHECK(all_numbers(&st, n));
+  uint32_t end = n + n;
+  for (; n < end; n++) CHECK(put_number(&st, n) == RD_OK);
+  CHECK(arena_is_whole(&st));
+  CHECK(all_numbers(&st, n));
+  const rd_index *ix = &rd_shard_at(&st, 0)->index[rd_slot_of(&st, 0)];
+  if (ix->count > 8 * ix->buckets) CHECK_FAIL("%u keys in %u buckets (starved from %u to %u)", ix->count, ix->buckets, have, have + more);
+  drop_all_numbers(&st, n, 50);
+  arena_free(&st);
+}
+
+static void a_starved_index_finds_all_keys_and_catches_up(void) {
+  starve(1, 100);
+  starve(1, 400);
+  starve(100, 300);
+  starve(479, 500);
+  starve(480, 5000);
+}
+
+/* The steps at which the index gets a directory, and a directory of directories: each allocation of them fails, and
+ * then the keys go before it is tried again. */
+static void a_failed_step_up_of_the_index_leaves_nothing_behind(void) {
+  static const uint32_t buckets[] = {64, 4 * 64, 8 * 64, 512 * 64};
+  for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+    for (uint64_t at = 0; at < 3 && check_ok; at++) {
+      rd_store st = arena_new(128 * MIB, 1, RD_NOEVICTION);
+      const rd_index *ix = &rd_shard_at(&st, 0)->index[rd_slot_of(&st, 0)];
+      uint32_t n = 0;
+      while (ix->buckets < buckets[i] || 2 * (n + 1) <= 15 * ix->buckets) CHECK(put_number(&st, n++) == RD_OK);
+      arena_fault.kinds = INDEX_KINDS;
+      fault_arm(&arena_fault, at, false);
+      CHECK(put_number(&st, n++) == RD_OK);
+      fault_disarm(&arena_fault);
+      arena_fault.kinds = 0;
+      CHECK(arena_is_whole(&st));
+      if (at == 0) CHECK_INT(ix->buckets, buckets[i]);
+      drop_all_numbers(&st, n, 100000);
+      arena_free(&st);
+    }
+  }
+}
+
+/* ---- the process's own memory: parsing, replies, scratch. What cannot be answered is not done. ---- */
+
+static bool begins_with(const text *whole, const text *part) {
+  return part->len <= whole->len && (part->len == 0 || memcmp(whole->data, part->data, part->len) == 0);
+}
+
+/* A new client says it all, in so many pieces. Returns the status; what was said is in g->said. */
+static rd_status meet(stage *g, const text *request, size_t pieces, uint64_t at, bool once) {
+  g->said.len = 0;
+  fault_arm(&process_fault, at, once);
+  rd_session *s = script_session(&g->st);
+  rd_status status = s != NULL ? RD_MORE : RD_CLOSE;
+  size_t step = request->len / pieces + 1;
+  for (size_t from = 0; from < request->len && status != RD_CLOSE; from += step) {
+    size_t n = request->len - from < step ? request->len - from : step;
+    status = rd_session_feed(s, request->data + from, n, START_MS);
+  }
+  fault_disarm(&process_fault);
+  if (s == NULL) return status;
+  rd_bytes out = rd_session_output(s);
+  text_add(&g->said, out.data, out.len);
+  rd_session_free(s);
+  return status;
+}
+
+static bool told(const char *said) {
+  return strstr(said, OOM) != NULL || strstr(said, "-ERR Insufficient memory") != NULL; /* LCS has Redis's own words */
+}
+
+static void play_process(const scene *sc, uint64_t memory, size_t pieces) {
+  text before = script_bytes(sc->before), request = script_bytes(sc->command), success = {0};
+  stage g;
+  stage_open(&g, memory, 4, &before);
+  holdings old = holdings_of(&g.st);
+  CHECK(meet(&g, &request, pieces, UINT64_MAX, false) == RD_MORE);
+  uint64_t calls = process_fault.calls;
+  text_add(&success, g.said.data, g.said.len);
+  holdings now = holdings_of(&g.st);
+  stage_close(&g);
+
+  for (int once = 0; once < 2; once++) {
+    for (uint64_t n = 0; n < calls && check_ok; n = next_try(n, calls)) {
+      stage_open(&g, memory, 4, &before);
+      rd_status status = meet(&g, &request, pieces, n, once);
+      holdings h = holdings_of(&g.st);
+      runs++;
+      bool ok = arena_is_whole(&g.st) && process_fault.hits > 0;
+      if (status == RD_CLOSE) {
+        refusals++;
+        ok = ok && begins_with(&success, &g.said) && holdings_same(&h, &old);
+      } else if (text_same(&g.said, &success)) {
+        harmless++;
+        ok = ok && holdings_same(&h, &now);
+      } else {
+        refusals++;
+        text_add(&g.said, "", 1);
+        ok = ok && told((const char *)g.said.data) && holdings_same(&h, &old);
+      }
+      if (!ok) {
+        CHECK_FAIL("%s ... %s: in %zu pieces, failure %s %llu of %llu, status %d", sc->before, sc->command, pieces,
+                   once ? "only" : "from", (unsigned long long)n, (unsigned long long)calls, status);
+        check_print("says ", g.said.data, g.said.len);
+        holdings_show("was", &old);
+        holdings_show("is ", &h);
+      } else if (holdings_same(&h, &old)) {
+        meet(&g, &request, pieces, UINT64_MAX, false);
+        CHECK(text_same(&g.said, &success));
+      }
+      holdings_free(&h);
+      stage_close(&g);
+    }
+  }
+  holdings_free(&old);
+  holdings_free(&now);
+  text_free(&success);
+  text_free(&before);
+  text_free(&request);
+}
+
+static void a_client_without_memory_is_told_or_closed_and_changes_nothing(void) {
+  static const scene scenes[] = {
+      {"", "SET @8a #10a"},
+      {"SET @8a 5", "INCR @8a"},
+      {"SET @8a 5", "INCRBYFLOAT @8a 1e300"},
+      {"", "SET @8a #100000a"},
+      {"", "SET @5000a #9000a EX 100"},
+      {"SET @8a #100000a", "GET @8a"},
+      {"SET @8a #9000a ; SET @300b #9000b", "MGET @8a @300b @8c"},
+      {"SET @8a #100000a EX 9", "GETDEL @8a"},
+      {"SET @8a #100000a", "GETEX @8a EX 100"},
+      {"SET @8a #100000a EX 9", "GETSET @8a #10a"},
+      {"SET @8a #100000a EX 9", "SET @8a #10a GET KEEPTTL"},
+      {"SET @8a #9000a", "APPEND @8a #9000b"},
+      {"SET @8a #9000a ; SET @8b #300a", "BITOP OR @8c @8a @8b"},
+      {"SET @8a #300a ; SET @8b #300b", "LCS @8a @8b"},
+      {"SET @8a #9000a ; SET @8b #300b", "LCS @8a @8b IDX WITHMATCHLEN"},
+      {"", "RESTORE @8a 0 %#100000a"},
+      {"SET @8a #9000a", "RESTORE @8a 0 %#9000a REPLACE"},
+      {"SET @8a $9000a", "DUMP @8a"},
+      {"SET @8a 1 ; SET @5000b 2 ; SET @9000c 3", "KEYS *"},
+      {"SET @8a 1 ; SET @5000b 2 ; SET @9000c 3", "SCAN 0 COUNT 100"},
+      {"SET @5000b 2", "RANDOMKEY"},
+      {"SET @8a 1", "WATCH @8a @8b @300c @8d @8e @8f @8g @8h @8i @8j @8k @8l @8m @8n @8o @8p @8q @8r @8s"},
+      {"SET @8a 1", "BITFIELD @8a SET u8 0 200 INCRBY i16 9000 5 GET u4 0"},
+      {"", "PFADD @8a a b c"},
+      {"SET @8a #10x ; SET @8b #9000x", "MSET @8a #300a @8b #10b @8c #9000c"},
+      {"SET @8a #10x ; SET @8b #10x", "DEL @8a @8b @8c"},
+      {"SET @8a #10x", "RENAME @8a @300b"},
+      {"", "raw SET 'a quoted key' \"and \\x41 value\""},
+      {"", "MSET a 1 b 1 c 1 d 1 e 1 f 1 g 1 h 1 i 1 j 1 k 1 l 1 m 1 n 1 o 1 p 1 q 1 r 1 s 1 t 1 u 1 v 1 w 1 x 1 y 1 z 1 "
+           "A 1 B 1 C 1 D 1 E 1 F 1 G 1 H 1 I 1"},
+      {"SET @8a #10x EX 9", "MULTI ; SET @8a #9000a ; SET @300b #300b ; GET @300b ; EXEC"},
+      {"SET @8a 1", "MULTI ; INCR @8a ; DISCARD"},
+      {"SET @8a 1", "OBJECT HELP"},
+      {"SET @8a #100000a", "GET @8a ; SET @8a #10a"},
+      {"", "SET @8a #10a ; GET @8a"},
+  };
+  for (size_t i = 0; i < sizeof scenes / sizeof scenes[0]; i++) {
+    for (size_t pieces = 1; pieces <= 3; pieces += 2) play_process(&scenes[i], 1700000, pieces);
+  }
+}
+
+/* ---- a store that is really full: random commands against what it held before each ---- */
+
+static uint64_t dice = 88172645463325252ull;
+static uint64_t roll(uint64_t n) {
+  dice ^= dice << 13;
+  dice ^= dice >> 7;
+  dice ^= dice << 17;
+  return dice % n;
+}
+
+static const char *random_size(void) {
+  static const char *const sizes[] = {"10", "20", "60", "200", "300", "1000", "4000", "7000", "9000", "60000", "99999"};
+  return sizes[roll(sizeof sizes / sizeof sizes[0])];
+}
+
+static void random_mset(char *out, size_t cap) {
+  size_t at = (size_t)snprintf(out, cap, "MSET");
+  uint64_t pairs = 1 + roll(6);
+  for (uint64_t i = 0; i < pairs; i++) {
+    at += (size_t)snprintf(out + at, cap - at, " @%s%c%c #%s%c", roll(10) ? "8" : "300", (char)('a' + roll(26)),
+                           (char)('a' + roll(8)), random_size(), (char)('a' + roll(26)));
+  }
+}
+
+/* Is every key of `h` in `of`, as it is there? */
+static bool holdings_within(const holdings *h, const holdings *of) {
+  size_t k = 0;
+  for (size_t i = 0; i < h->n; i++) {
+    while (k < of->n && held_order(&of->at[k], &h->at[i]) < 0) k++;
+    if (k == of->n || held_order(&of->at[k], &h->at[i]) != 0) return false;
+  }
+  return true;
+}
+
+/* With a policy that evicts, old values may be gone, but no new one may be there. */
+static void fill_up(uint64_t memory, uint32_t shards, rd_policy policy, unsigned steps) {
+  stage g;
+  text nothing = {0};
+  unsigned refused = 0;
+  stage_open(&g, memory, shards, &nothing);
+  rd_set_policy(&g.st, policy, 5);
+  for (unsigned i = 0; i < steps && check_ok; i++) {
+    char script[1200];
+    random_mset(script, sizeof script);
+    if (roll(12) == 0) snprintf(script, sizeof script, "DEL @8%c%c", (char)('a' + roll(26)), (char)('a' + roll(8)));
+    if (roll(4) == 0) snprintf(script, sizeof script, "EXPIRE @8%c%c 100", (char)('a' + roll(26)), (char)('a' + roll(8)));
+    text request = script_bytes(script);
+    holdings old = holdings_of(&g.st);
+    stage_say(&g, &request);
+    if (says_oom(&g.said)) {
+      refused++;
+      holdings h = holdings_of(&g.st);
+      bool ok = policy == RD_NOEVICTION ? holdings_same(&old, &h) : holdings_within(&h, &old);
+      if (!ok) CHECK_FAIL("%s: %zu keys, now %zu", script, old.n, h.n);
+      holdings_free(&h);
+    }
+    if (i % 16 == 0) CHECK(arena_is_whole(&g.st));
+    text_free(&request);
+    holdings_free(&old);
+  }
+  CHECK(arena_is_whole(&g.st));
+  for (uint32_t i = 0; i < shards; i++) CHECK_INT(rd_shard_at(&g.st, i)->index[RD_KEPT_SLOT].count, 0);
+  if (policy == RD_NOEVICTION && refused < 30) CHECK_FAIL("only %u refused", refused);
+  runs += refused;
+  refusals += refused;
+  stage_close(&g);
+}
+
+static void a_full_store_sets_all_or_nothing(void) {
+  fill_up(2000000, 1, RD_NOEVICTION, 400);
+  fill_up(4000000, 4, RD_NOEVICTION, 500);
+  static const rd_policy policies[] = {RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_VOLATILE_LRU, RD_VOLATILE_TTL};
+  for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) fill_up(2000000, i % 2 ? 2 : 1, policies[i], 300);
+}
+
+/* ---- transactions: a command that is refused does not stop the others ---- */
+
+static void a_refusal_in_a_transaction_is_that_commands_alone(void) {
+  static const char *const commands[] = {"SET @8a #10a", "SET @300b #9000b", "APPEND @8c #300c", "MSET @8d #10d @8e #300e"};
+  enum { N = sizeof commands / sizeof commands[0] };
+  static const char *const replies[N] = {"+OK\r\n", "+OK\r\n", ":310\r\n", "+OK\r\n"};
+  text before = script_bytes("SET @8a #300x EX 9 ; SET @8c #10x EX 9 ; SET @8d #10x"), request = {0};
+  text_say(&request, "*1\r\n$5\r\nMULTI\r\n");
+  for (int i = 0; i < N; i++) {
+    text one = script_bytes(commands[i]);
+    text_add(&request, one.data, one.len);
+    text_free(&one);
+  }
+  text_say(&request, "*1\r\n$4\r\nEXEC\r\n");
+  unsigned tried = 0;
+  for (int once = 0; once < 2; once++) {
+    for (uint64_t n = 0; check_ok; n++) {
+      stage g, twin;
+      stage_open(&g, 64 * MIB, 4, &before);
+      fault_arm(&arena_fault, n, once);
+      stage_say(&g, &request);
+      fault_disarm(&arena_fault);
+      uint64_t hits = arena_fault.hits;
+      /* Its twin executes those that were not refused, without failures. */
+      stage_open(&twin, 64 * MIB, 4, &before);
+      text_add(&g.said, "", 1);
+      const char *p = strstr((const char *)g.said.data, "*4\r\n");
+      CHECK(p != NULL);
+      if (p != NULL) p += 4;
+      for (int i = 0; i < N && check_ok; i++) {
+        if (strncmp(p, OOM, strlen(OOM)) == 0) {
+          p += strlen(OOM);
+          CHECK(hits > 0);
+          refusals++;
+          continue;
+        }
+        if (strncmp(p, replies[i], strlen(replies[i])) != 0) CHECK_FAIL("%s: says %.60s", commands[i], p);
+        p += strlen(replies[i]);
+        text one = script_bytes(commands[i]);
+        stage_say(&twin, &one);
+        text_free(&one);
+      }
+      CHECK(p != NULL && *p == 0);
+      holdings mine = holdings_of(&g.st), its = holdings_of(&twin.st);
+      CHECK(holdings_same(&mine, &its));
+      CHECK(arena_is_whole(&g.st));
+      holdings_free(&mine);
+      holdings_free(&its);
+      stage_close(&g);
+      stage_close(&twin);
+      runs++;
+      tried++;
+      if (hits == 0) break;
+    }
+  }
+  CHECK(tried > 10);
+  text_free(&before);
+  text_free(&request);
+}
+
+int main(void) {
+  RUN(a_new_key_is_refused_without_a_trace);
+  RUN(a_replacement_is_refused_and_leaves_the_old_value);
+  RUN(growth_is_refused_and_leaves_the_old_length);
+  RUN(an_expiry_is_refused_and_leaves_the_key_without_one);
+  RUN(moving_and_copying_leave_both_keys);
+  RUN(mset_sets_all_or_nothing);
+  RUN(mset_far_from_the_limit_sets_all_or_nothing);
+  RUN(large_values_are_refused_whole);
+  RUN(keys_are_added_while_the_index_may_or_may_not_grow);
+  RUN(a_starved_index_finds_all_keys_and_catches_up);
+  RUN(a_failed_step_up_of_the_index_leaves_nothing_behind);
+  RUN(a_full_store_sets_all_or_nothing);
+  RUN(a_refusal_in_a_transaction_is_that_commands_alone);
+  RUN(a_client_without_memory_is_told_or_closed_and_changes_nothing);
+  printf("%u failures tried: %u refusals, %u that did not matter\n", runs, refusals, harmless);
+  return check_end();
+}
