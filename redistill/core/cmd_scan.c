@@ -3,7 +3,6 @@
  * They have no keys that could be locked beforehand; the store locks shard by shard as it goes. */
 #include <stdlib.h>
 
-#include "arena.h"
 #include "cmd.h"
 #include "glob.h"
 
@@ -63,7 +62,8 @@ static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
   h->taken++;
 }
 
-/* The keys of a database that other processes work on meanwhile: each that is there throughout is in the reply. */
+/* The keys of a database that other processes may work on meanwhile. Each that is there throughout is in the reply, and
+ * once, unless its shard's index shrank at this moment. */
 void rd_cmd_keys(rd_call *call) {
   harvest h;
   harvest_init(&h, call->out, call->argv[1]);
@@ -156,10 +156,11 @@ static void insert_cursor(rd_reply *out, size_t at, uint64_t cursor) {
   out->len += len;
 }
 
-/* COUNT is how many keys to look at, about. A call also ends after ten steps for each, which bounds it in an index that
- * is nearly empty; a small database, whose shards are mostly empty, is still seen in one call. And whatever COUNT says,
- * after SCAN_MOST keys others get their turn. */
+/* COUNT is how many keys to look at, about; a step of the store shows at least one, or passes many empty buckets. A
+ * call ends after IDLE_STEPS of the latter, which bounds it in a large index that is nearly empty, and lets it see all
+ * shards of a small database at once. And whatever COUNT says, after SCAN_MOST keys others get their turn. */
 #define SCAN_MOST 100000u
+#define IDLE_STEPS 256
 
 void rd_cmd_scan(rd_call *call) {
   scan_options options = {.count = 10, .match = {(const uint8_t *)"*", 1}};
@@ -175,10 +176,12 @@ void rd_cmd_scan(rd_call *call) {
   harvest_init(&h, call->out, options.match);
   h.type = options.type;
   size_t start = call->out->len, mark = rd_reply_begin_array(call->out);
-  uint64_t steps = options.count * 10 + 2 * (uint64_t)call->store->num_shards;
+  unsigned idle = 0;
   do {
+    uint64_t seen = h.seen;
     cursor = rd_scan(call->store, call->db, cursor, harvest_key, &h);
-  } while (cursor != 0 && h.seen < options.count && --steps > 0 && !call->out->failed);
+    if (h.seen == seen) idle++;
+  } while (cursor != 0 && h.seen < options.count && idle < IDLE_STEPS && !call->out->failed);
   rd_reply_end_array(call->out, mark, h.taken);
   free(h.long_key);
   insert_cursor(call->out, start, cursor);
