@@ -1,20 +1,21 @@
 /* The eviction policies.
  *
  * A full cache evicts from the shard that needs room, by looking at a sample of its keys: whole buckets of the index,
- * picked at random, until at least sample_size keys that may go were seen. A bucket holds keys by their hash, so a bucket
- * is a random sample, and its items are fetched at once.
+ * picked at random, until at least sample_size keys that may go were seen. A bucket holds keys by their hash, so a
+ * bucket is a random sample, and its items are fetched at once.
  *
  * LRU: the key idle for longest. 24 bits of time in units of 128 ms; after 24 days of idleness a key looks fresh once.
  *
  * LFU: as in Redis. 8 bits of a logarithmic counter that a hit raises with probability 1 / (10 * (c - 5) + 1), and that
  * loses one for each minute without a hit; 16 bits of minutes.
  *
- * S3-FIFO (Yang, Zhang, Qiu, Yue and Vigfusson, SOSP 2023): new keys wait in a small queue, a tenth of all; one that is hit
- * twice there goes on to the main queue, the others leave early, so that a scan cannot push the working set out. The
- * hashes of those that left are remembered for a while (the ghost queue): a key that comes back goes to the main queue at
- * once. A hit only counts, up to 3; in the main queue a key goes round again as often as it was hit. Here the queues are
- * not lists: a key has a bit that says which one it is in, and the time of its entry, counted in the shard's insertions;
- * "the oldest of the queue" is the oldest of a sample. That costs no memory, and no key can fall out of a list.
+ * S3-FIFO (Yang, Zhang, Qiu, Yue and Vigfusson, SOSP 2023): new keys wait in a small queue, a tenth of all; one that is
+ * hit twice there goes on to the main queue, the others leave early, so that a scan cannot push the working set out.
+ * The hashes of those that left are remembered for a while (the ghost queue): a key that comes back goes to the main
+ * queue at once. A hit only counts, up to 3; in the main queue a key goes round again as often as it was hit. Here the
+ * queues are not lists: a key has a bit that says which one it is in, and the time of its entry, counted in the shard's
+ * insertions; "the oldest of the queue" is the oldest of a sample. That costs no memory, and no key can fall out of a
+ * list.
  *
  * Random, and TTL (the key that expires first), need no state. */
 #include "evict.h"
@@ -30,8 +31,8 @@
 #define HITS_SHIFT 22u
 #define SMALL_SHARE 10u /* one in ten */
 
-#define SAMPLE_BUCKETS 16u  /* random buckets looked at for one victim */
-#define WALK_BUCKETS 2048u  /* ... and in a row, where few keys have a TTL */
+#define SAMPLE_BUCKETS 16u /* random buckets looked at for one victim */
+#define WALK_BUCKETS 2048u /* ... and in a row, where few keys have a TTL */
 
 static inline uint32_t access_of(const rd_item *it) { return it->access & RD_ACCESS_MASK; }
 static inline void set_access(rd_item *it, uint32_t v) {

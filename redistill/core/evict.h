@@ -8,12 +8,14 @@
 /* Note an access to a key that is there, and the first one of a new key. */
 void rd_access_hit(rd_store *st, rd_item *it);
 void rd_access_new(rd_store *st, uint32_t shard, rd_item *it, uint64_t hash);
-/* The item is about to leave the store; `evicted` and not deleted or expired. Keeps the counts of the S3-FIFO queues. */
+/* The item is about to leave the store; `evicted` and not deleted or expired. Keeps the counts of the S3-FIFO queues.
+ */
 void rd_access_gone(rd_store *st, uint32_t shard, const rd_item *it, uint64_t hash, bool evicted);
 
 /* May this item be evicted under the policy? */
 bool rd_evictable(const rd_store *st, const rd_item *it);
-/* Choose a key to evict from the shard. 0: there is none (or none was found among very many that may not be evicted). */
+/* Choose a key to evict from the shard. 0: there is none (or none was found among very many that may not be evicted).
+ */
 rd_ref rd_victim(rd_store *st, uint32_t shard);
 
 /* Bytes of the block that S3-FIFO's memory of the shard should grow by, 0: it is large enough. */

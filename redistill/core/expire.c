@@ -3,8 +3,8 @@
  *
  * It goes over the buckets of each shard's indexes, a few at a time under the shard's lock. A bucket knows which of its
  * entries have an expiry and a coarse time before which none of them is due, so keys that will live on cost no look at
- * them: a pass over ten million is a pass over their 100 MB of buckets. That time is a lower bound (an entry may have left
- * or live longer); the pass that finds it reached sets it anew. */
+ * them: a pass over ten million is a pass over their 100 MB of buckets. That time is a lower bound (an entry may have
+ * left or live longer); the pass that finds it reached sets it anew. */
 #include "evict.h"
 #include "heap.h"
 #include "index.h"

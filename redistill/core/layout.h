@@ -28,7 +28,8 @@ typedef enum rd_kind {
   RD_GHOST = 7,    /* S3-FIFO's memory of keys that were evicted */
 } rd_kind;
 
-/* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:3. */
+/* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:3.
+ */
 typedef uint32_t rd_blk;
 #define RD_BLK(granules, prev, kind) ((rd_blk)(granules) | (rd_blk)(prev) << 13 | (rd_blk)(kind) << 26)
 static inline uint32_t rd_blk_granules(rd_blk b) { return b & 8191u; }
@@ -37,11 +38,11 @@ static inline rd_kind rd_blk_kind(rd_blk b) { return (rd_kind)(b >> 26 & 7u); }
 static inline uint32_t rd_blk_bytes(rd_blk b) { return rd_blk_granules(b) * RD_GRANULE; }
 
 typedef struct rd_heap {
-  uint32_t rows;                /* bit r: row r has a free block */
-  uint8_t cols[RD_FREE_ROWS];   /* bit c: list (r, c) is not empty */
-  uint32_t regions;             /* regions owned */
-  uint32_t first_region;        /* index + 1 of the newest, 0: none */
-  uint64_t used;                /* bytes of allocated blocks */
+  uint32_t rows;              /* bit r: row r has a free block */
+  uint8_t cols[RD_FREE_ROWS]; /* bit c: list (r, c) is not empty */
+  uint32_t regions;           /* regions owned */
+  uint32_t first_region;      /* index + 1 of the newest, 0: none */
+  uint64_t used;              /* bytes of allocated blocks */
   rd_ref free[RD_FREE_ROWS][RD_FREE_COLS];
 } rd_heap;
 
@@ -49,7 +50,7 @@ struct rd_region {
   uint32_t owner; /* shard + 1; 0: in the pool */
   uint32_t next;  /* index + 1: in the owner's list, or in the pool's */
   uint32_t prev;
-  uint32_t used;  /* granules of allocated blocks */
+  uint32_t used; /* granules of allocated blocks */
 };
 
 /* ---- index ---- */
@@ -67,11 +68,11 @@ typedef struct rd_bucket {
 } rd_bucket;
 
 typedef struct rd_index {
-  rd_ref root;        /* 0: no bucket */
+  rd_ref root; /* 0: no bucket */
   uint32_t buckets;
-  uint32_t count;     /* keys */
-  uint32_t with_ttl;  /* of them with an expiry */
-  uint8_t height;     /* 0: root is a segment, 1: a directory, 2: a directory of directories */
+  uint32_t count;    /* keys */
+  uint32_t with_ttl; /* of them with an expiry */
+  uint8_t height;    /* 0: root is a segment, 1: a directory, 2: a directory of directories */
   uint8_t spare[3];
 } rd_index;
 
@@ -128,28 +129,28 @@ typedef struct rd_table {
 /* ---- shards, workers, header ---- */
 
 #define RD_GHOST_BLOCKS 16u
-/* The slot that no database ever has: what rd_set_keeping keeps. Outside of a command it is empty, but for what a process
- * left that died in one; the sweep removes that. */
+/* The slot that no database ever has: what rd_set_keeping keeps. Outside of a command it is empty, but for what a
+ * process left that died in one; the sweep removes that. */
 #define RD_KEPT_SLOT (RD_SLOTS - 1)
 
 struct rd_shard {
   pthread_mutex_t lock;
   uint32_t dirty;
-  uint32_t watchers;  /* watches of keys of this shard */
-  uint64_t epoch;     /* counts the times that the shard was lost */
-  uint32_t clock;     /* S3-FIFO: insertions */
-  uint32_t small;     /* items without RD_ITEM_MAIN */
+  uint32_t watchers;                 /* watches of keys of this shard */
+  uint64_t epoch;                    /* counts the times that the shard was lost */
+  uint32_t clock;                    /* S3-FIFO: insertions */
+  uint32_t small;                    /* items without RD_ITEM_MAIN */
   uint32_t sweep_slot, sweep_bucket; /* where the sweep goes on */
-  uint32_t sweep_all; /* slots to sweep without trusting the due times, one bit each */
-  uint32_t ghosts;    /* blocks of ghost[] in use */
-  uint64_t packed;    /* bytes that the heap used when it could not be packed closer; 0: not tried */
+  uint32_t sweep_all;                /* slots to sweep without trusting the due times, one bit each */
+  uint32_t ghosts;                   /* blocks of ghost[] in use */
+  uint64_t packed;                   /* bytes that the heap used when it could not be packed closer; 0: not tried */
   rd_ref ghost[RD_GHOST_BLOCKS];
   rd_index index[RD_SLOTS];
   rd_heap heap;
 } __attribute__((aligned(64)));
 
 struct rd_worker {
-  uint32_t pid; /* 0: free */
+  uint32_t pid;  /* 0: free */
   uint32_t used; /* somebody has counted here */
   uint64_t heartbeat;
   rd_counters counters;
@@ -158,8 +159,8 @@ struct rd_worker {
 typedef struct rd_pool {
   pthread_mutex_t lock;
   uint32_t dirty;
-  uint32_t free;   /* index + 1 of the first free region */
-  uint32_t fresh;  /* regions from here on were never used */
+  uint32_t free;  /* index + 1 of the first free region */
+  uint32_t fresh; /* regions from here on were never used */
   uint32_t in_use;
   uint32_t limit;
   uint32_t trim; /* the next region whose pages the system may have back; from `fresh` on: none */

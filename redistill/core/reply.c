@@ -178,20 +178,26 @@ void rd_reply_bulk_int(rd_reply *r, int64_t n) {
 }
 
 void rd_reply_null(rd_reply *r) {
-  if (r->resp == 3) LITERAL(r, "_\r\n");
-  else LITERAL(r, "$-1\r\n");
+  if (r->resp == 3)
+    LITERAL(r, "_\r\n");
+  else
+    LITERAL(r, "$-1\r\n");
 }
 
 void rd_reply_null_array(rd_reply *r) {
-  if (r->resp == 3) LITERAL(r, "_\r\n");
-  else LITERAL(r, "*-1\r\n");
+  if (r->resp == 3)
+    LITERAL(r, "_\r\n");
+  else
+    LITERAL(r, "*-1\r\n");
 }
 
 void rd_reply_double(rd_reply *r, double d) {
   char text[40];
   int n;
-  if (isnan(d)) n = snprintf(text, sizeof text, "nan"); /* printf may say "-nan" */
-  else n = snprintf(text, sizeof text, "%.17g", d);
+  if (isnan(d))
+    n = snprintf(text, sizeof text, "nan"); /* printf may say "-nan" */
+  else
+    n = snprintf(text, sizeof text, "%.17g", d);
   if (r->resp != 3) {
     rd_reply_bulk(r, text, (size_t)n);
     return;
@@ -205,8 +211,10 @@ void rd_reply_double(rd_reply *r, double d) {
 }
 
 void rd_reply_bool(rd_reply *r, bool b) {
-  if (r->resp == 3) rd_reply_raw(r, b ? "#t\r\n" : "#f\r\n", 4);
-  else rd_reply_int(r, b);
+  if (r->resp == 3)
+    rd_reply_raw(r, b ? "#t\r\n" : "#f\r\n", 4);
+  else
+    rd_reply_int(r, b);
 }
 
 void rd_reply_verbatim(rd_reply *r, const char *format, const void *data, size_t len) {
@@ -230,8 +238,10 @@ void rd_reply_verbatim(rd_reply *r, const char *format, const void *data, size_t
 void rd_reply_array(rd_reply *r, size_t n) { head(r, '*', n); }
 
 void rd_reply_map(rd_reply *r, size_t pairs) {
-  if (r->resp == 3) head(r, '%', pairs);
-  else head(r, '*', 2 * pairs);
+  if (r->resp == 3)
+    head(r, '%', pairs);
+  else
+    head(r, '*', 2 * pairs);
 }
 
 void rd_reply_set(rd_reply *r, size_t n) { head(r, r->resp == 3 ? '~' : '*', n); }

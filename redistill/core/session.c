@@ -1,9 +1,9 @@
 /* session.c - the bytes of a conversation: what arrives is parsed a batch ahead in the caller's memory, what cannot be
  * executed yet is kept in memory of the session's own, replies pile up until the owner has written them.
  *
- * Costs. Kept input grows by what arrived (doubling, but not beyond the end of a bulk whose length is known), and is moved
- * to its buffer's front only when at least as many bytes before it are done, so every byte is moved a constant number of
- * times, however it was split. */
+ * Costs. Kept input grows by what arrived (doubling, but not beyond the end of a bulk whose length is known), and is
+ * moved to its buffer's front only when at least as many bytes before it are done, so every byte is moved a constant
+ * number of times, however it was split. */
 #include <stdlib.h>
 
 #include "dispatch.h"

@@ -164,8 +164,8 @@ static inline bool is_crowded(const rd_index *ix) {
   return (uint64_t)ix->count * 2 > (uint64_t)ix->buckets * INDEX_CROWDED;
 }
 
-/* Let the index grow although the memory is full. This comes before a change and not behind it: making room declares the
- * shard whole, and a command that is going to write more must not be cut in two by that. */
+/* Let the index grow although the memory is full. This comes before a change and not behind it: making room declares
+ * the shard whole, and a command that is going to write more must not be cut in two by that. */
 static void make_index_grow(rd_store *st, const struct spot *s, rd_ref pinned) {
   rd_mark_clean(st);
   st->pin[1] = pinned;
@@ -272,9 +272,9 @@ rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst) {
 
 /* ---- several keys, all of them or none ----
  *
- * A replaced item moves, as it is, to an index slot that no database has. There it is safe from eviction where its policy
- * says so, it can be moved to make room like any other, and should this process die, the arena is whole. To give it
- * back is to let the key's entry refer to it again. */
+ * A replaced item moves, as it is, to an index slot that no database has. There it is safe from eviction where its
+ * policy says so, it can be moved to make room like any other, and should this process die, the arena is whole. To give
+ * it back is to let the key's entry refer to it again. */
 
 void rd_keep_begin(rd_store *st) {
   for (uint32_t w = 0; w < RD_MAX_SHARDS / 64; w++) {

@@ -28,7 +28,7 @@ typedef enum rd_encoding {
   RD_ENC_TEXT = 2, /* embstr or raw by the length, never int: what INCRBYFLOAT leaves */
 } rd_encoding;
 
-#define RD_NO_EXPIRY INT64_MAX /* an expiry in milliseconds since the epoch, or this */
+#define RD_NO_EXPIRY INT64_MAX   /* an expiry in milliseconds since the epoch, or this */
 #define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
 
 /* A key of a command: its bytes, its hash and its logical database. The hash does not depend on the database, so a key
@@ -42,8 +42,8 @@ typedef struct rd_key {
 
 /* Prepare the key `bytes` of logical database `db`. Never fails; the length was checked by the parser. */
 rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db);
-/* Bring the key's bucket, then its item, on the way to the cache. Safe without any lock: what they read may be stale, and
- * only a hint comes of it. Call the second some time after the first. */
+/* Bring the key's bucket, then its item, on the way to the cache. Safe without any lock: what they read may be stale,
+ * and only a hint comes of it. Call the second some time after the first. */
 void rd_prefetch_bucket(const rd_store *st, const rd_key *key);
 void rd_prefetch_item(const rd_store *st, const rd_key *key);
 
@@ -101,8 +101,8 @@ rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst);
 
 /* ---- several keys, all of them or none (MSET) ----
  *
- * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but what the key had stays in the arena. In the end, for
- * each key that was set, either rd_let_go, or rd_give_back in the opposite order. Neither can fail: nothing is
+ * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but what the key had stays in the arena. In the end,
+ * for each key that was set, either rd_let_go, or rd_give_back in the opposite order. Neither can fail: nothing is
  * allocated. All within one command; what a process keeps that dies goes with the sweep. */
 typedef enum rd_kept {
   RD_KEPT_VALUE,   /* the key had a value, which is kept */
@@ -118,10 +118,10 @@ void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept);
 
 /* ---- the whole keyspace; each call locks for itself, shard by shard ---- */
 
-uint64_t rd_count(rd_store *st, unsigned db);         /* keys, the expired but not yet swept included, as in Redis */
+uint64_t rd_count(rd_store *st, unsigned db); /* keys, the expired but not yet swept included, as in Redis */
 uint64_t rd_count_volatile(rd_store *st, unsigned db);
-int64_t rd_average_ttl(rd_store *st, unsigned db);    /* ms, estimated; 0 when none */
-void rd_flush_db(rd_store *st, unsigned db);          /* memory is given back in the background when the db is large */
+int64_t rd_average_ttl(rd_store *st, unsigned db); /* ms, estimated; 0 when none */
+void rd_flush_db(rd_store *st, unsigned db);       /* memory is given back in the background when the db is large */
 void rd_flush_all(rd_store *st);
 void rd_swap_db(rd_store *st, unsigned a, unsigned b);
 
@@ -136,10 +136,11 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg);
 
 /* ---- WATCH: has a key been changed, deleted, expired, evicted or flushed since? ----
  *
- * As in software transactional memory (TL2; Dice, Shalev and Shavit 2006) a watch is the value of a version counter that
- * the key's hash picks from a table in the arena; changes count it up while anybody watches in that shard. Two keys that share a
- * counter can make a transaction fail once too often (odds below 1 in 65,536 a write), never once too seldom. Nothing is
- * allocated, and nothing is left behind by a watcher that dies but a shard that counts needlessly. */
+ * As in software transactional memory (TL2; Dice, Shalev and Shavit 2006) a watch is the value of a version counter
+ * that the key's hash picks from a table in the arena; changes count it up while anybody watches in that shard. Two
+ * keys that share a counter can make a transaction fail once too often (odds below 1 in 65,536 a write), never once too
+ * seldom. Nothing is allocated, and nothing is left behind by a watcher that dies but a shard that counts needlessly.
+ */
 typedef struct rd_watch {
   uint64_t hash;
   uint32_t db;

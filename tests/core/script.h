@@ -111,9 +111,12 @@ static inline text script_bytes(const char *script) {
       continue;
     }
     text made = {0};
-    if (word[0] == '@' || word[0] == '#' || word[0] == '$') script_value(&made, word);
-    else if (word[0] == '%') script_dump(&made, word + 1);
-    else if (strcmp(word, "''") != 0) text_say(&made, word);
+    if (word[0] == '@' || word[0] == '#' || word[0] == '$')
+      script_value(&made, word);
+    else if (word[0] == '%')
+      script_dump(&made, word + 1);
+    else if (strcmp(word, "''") != 0)
+      text_say(&made, word);
     script_bulk(&words, made.data, made.len);
     text_free(&made);
     n++;

@@ -105,8 +105,9 @@ static void play_one(const scene *sc, uint64_t memory, uint32_t shards) {
         holdings_show("is       ", &h);
         ok = false;
       }
-      if (!ok) CHECK_FAIL("%s ... %s: failure %s %llu of %llu", sc->before, sc->command, once ? "only" : "from",
-                          (unsigned long long)n, (unsigned long long)calls);
+      if (!ok)
+        CHECK_FAIL("%s ... %s: failure %s %llu of %llu", sc->before, sc->command, once ? "only" : "from",
+                   (unsigned long long)n, (unsigned long long)calls);
       holdings_free(&h);
       stage_close(&g);
     }
@@ -118,11 +119,10 @@ static void play_one(const scene *sc, uint64_t memory, uint32_t shards) {
   text_free(&command);
 }
 
-#define PLAY(memory, shards, ...)                                                            \
-  do {                                                                                       \
-    static const scene scenes[] = {__VA_ARGS__};                                             \
-    for (size_t i = 0; i < sizeof scenes / sizeof scenes[0] && check_ok; i++)                \
-      play_one(&scenes[i], memory, shards);                                                  \
+#define PLAY(memory, shards, ...)                                                                                   \
+  do {                                                                                                              \
+    static const scene scenes[] = {__VA_ARGS__};                                                                    \
+    for (size_t i = 0; i < sizeof scenes / sizeof scenes[0] && check_ok; i++) play_one(&scenes[i], memory, shards); \
   } while (0)
 
 /* ---- one key ---- */
@@ -135,11 +135,10 @@ static void a_new_key_is_refused_without_a_trace(void) {
        {"", "SET @300a #10a PX 100000"}, {"", "SET @5000a #9000a EXAT 1700000100"}, {"", "SETNX @8a #300a"},
        {"", "SETEX @8a 100 #300a"}, {"", "PSETEX @300a 100000 #9000a"}, {"", "APPEND @8a #300a"},
        {"", "SETRANGE @8a 20000 #10a"}, {"", "SETRANGE @5000a 300 #10a"}, {"", "SETBIT @8a 7 1"},
-       {"", "SETBIT @300a 800000 1"}, {"", "BITFIELD @8a SET u8 0 200 INCRBY i16 9000 5"},
-       {"", "PFADD @8a a b c"}, {"", "INCR @8a"}, {"", "INCRBY @300a 77"}, {"", "DECR @5000a"},
-       {"", "INCRBYFLOAT @8a 1.5"}, {"", "GETSET @8a #10a"}, {"", "SET @8a #10a GET"},
-       {"", "RESTORE @8a 0 %#300a"}, {"", "RESTORE @8a 5000 %#100000a"}, {"", "RESTORE @300a 0 %$9000a"},
-       {"", "RESTORE @5000a 0 %$10a"});
+       {"", "SETBIT @300a 800000 1"}, {"", "BITFIELD @8a SET u8 0 200 INCRBY i16 9000 5"}, {"", "PFADD @8a a b c"},
+       {"", "INCR @8a"}, {"", "INCRBY @300a 77"}, {"", "DECR @5000a"}, {"", "INCRBYFLOAT @8a 1.5"},
+       {"", "GETSET @8a #10a"}, {"", "SET @8a #10a GET"}, {"", "RESTORE @8a 0 %#300a"},
+       {"", "RESTORE @8a 5000 %#100000a"}, {"", "RESTORE @300a 0 %$9000a"}, {"", "RESTORE @5000a 0 %$10a"});
 }
 
 static void a_replacement_is_refused_and_leaves_the_old_value(void) {
@@ -193,8 +192,9 @@ static void moving_and_copying_leave_both_keys(void) {
        {"SET @8a #10b EX 9", "COPY @8a @8b"}, {"SET @8a #100000b", "COPY @8a @5000b"},
        {"SET @8a #300b ; SET @8b #10c EX 5", "COPY @8a @8b REPLACE"}, {"SET @8a #300b EX 9", "COPY @8a @8a DB 3"},
        {"SET @300a #9000b EX 9", "MOVE @300a 3"}, {"SET @8a #10b", "MOVE @8a 15"},
-       {"SET @8a #10b ; SET @8b #300b", "BITOP OR @8c @8a @8b"}, {"SET @8a #9000b ; SET @8b #300b EX 9", "BITOP XOR @8b @8a @8b"},
-       {"SET @8a #100000b", "BITOP NOT @300c @8a"}, {"SET @8a #9000b ; SET @8b #100b", "BITOP AND @8b @8a @8b"},
+       {"SET @8a #10b ; SET @8b #300b", "BITOP OR @8c @8a @8b"},
+       {"SET @8a #9000b ; SET @8b #300b EX 9", "BITOP XOR @8b @8a @8b"}, {"SET @8a #100000b", "BITOP NOT @300c @8a"},
+       {"SET @8a #9000b ; SET @8b #100b", "BITOP AND @8b @8a @8b"},
        {"PFADD @8a a b c ; PFADD @8b d e f", "PFMERGE @8c @8a @8b"},
        {"PFADD @8a a b c ; PFADD @8b d e f ; EXPIRE @8a 100", "PFMERGE @8a @8b"},
        {"PFADD @8a a ; SETRANGE @8a 15 ''", "PFMERGE @300c @8a"});
@@ -206,8 +206,9 @@ static void mset_sets_all_or_nothing(void) {
        {"SET @8a #10x ; SET @8b #10x ; SET @8c #10x", "MSET @8a #9000a @8b #9000b @8c #9000c"},
        {"SET @8a #9000x EX 5 ; SET @8b #9000x ; SET @8c #9000x", "MSET @8a #10a @8b #10b @8c #10c"},
        {"SET @300a #10x ; SET @5000b #10x", "MSET @300a #20a @5000b #20b @8c #20c"},
-       {"SET @8a #10x", "MSET @8a #300a @8a #9000b @8b #10a"}, {"APPEND @8a 12 ; APPEND @8a 3", "MSET @8a #300a @8b #300b"},
-       {"", "MSETNX @8a #10a @8b #300b @8c #9000c"}, {"SET @8z #10z", "MSETNX @300a #10a @8b #100000b @8b #10b"});
+       {"SET @8a #10x", "MSET @8a #300a @8a #9000b @8b #10a"},
+       {"APPEND @8a 12 ; APPEND @8a 3", "MSET @8a #300a @8b #300b"}, {"", "MSETNX @8a #10a @8b #300b @8c #9000c"},
+       {"SET @8z #10z", "MSETNX @300a #10a @8b #100000b @8b #10b"});
 }
 
 static void mset_far_from_the_limit_sets_all_or_nothing(void) {
@@ -313,7 +314,8 @@ static void starve(uint32_t have, uint32_t more) {
   CHECK(arena_is_whole(&st));
   CHECK(all_numbers(&st, n));
   const rd_index *ix = &rd_shard_at(&st, 0)->index[rd_slot_of(&st, 0)];
-  if (ix->count > 8 * ix->buckets) CHECK_FAIL("%u keys in %u buckets (starved from %u to %u)", ix->count, ix->buckets, have, have + more);
+  if (ix->count > 8 * ix->buckets)
+    CHECK_FAIL("%u keys in %u buckets (starved from %u to %u)", ix->count, ix->buckets, have, have + more);
   drop_all_numbers(&st, n, 50);
   arena_free(&st);
 }
@@ -458,8 +460,9 @@ static void a_client_without_memory_is_told_or_closed_and_changes_nothing(void) 
       {"SET @8a #10x ; SET @8b #10x", "DEL @8a @8b @8c"},
       {"SET @8a #10x", "RENAME @8a @300b"},
       {"", "raw SET 'a quoted key' \"and \\x41 value\""},
-      {"", "MSET a 1 b 1 c 1 d 1 e 1 f 1 g 1 h 1 i 1 j 1 k 1 l 1 m 1 n 1 o 1 p 1 q 1 r 1 s 1 t 1 u 1 v 1 w 1 x 1 y 1 z 1 "
-           "A 1 B 1 C 1 D 1 E 1 F 1 G 1 H 1 I 1"},
+      {"",
+       "MSET a 1 b 1 c 1 d 1 e 1 f 1 g 1 h 1 i 1 j 1 k 1 l 1 m 1 n 1 o 1 p 1 q 1 r 1 s 1 t 1 u 1 v 1 w 1 x 1 y 1 z 1 "
+       "A 1 B 1 C 1 D 1 E 1 F 1 G 1 H 1 I 1"},
       {"SET @8a #10x EX 9", "MULTI ; SET @8a #9000a ; SET @300b #300b ; GET @300b ; EXEC"},
       {"SET @8a 1", "MULTI ; INCR @8a ; DISCARD"},
       {"SET @8a 1", "OBJECT HELP"},
@@ -516,7 +519,8 @@ static void fill_up(uint64_t memory, uint32_t shards, rd_policy policy, unsigned
     char script[1200];
     random_mset(script, sizeof script);
     if (roll(12) == 0) snprintf(script, sizeof script, "DEL @8%c%c", (char)('a' + roll(26)), (char)('a' + roll(8)));
-    if (roll(4) == 0) snprintf(script, sizeof script, "EXPIRE @8%c%c 100", (char)('a' + roll(26)), (char)('a' + roll(8)));
+    if (roll(4) == 0)
+      snprintf(script, sizeof script, "EXPIRE @8%c%c 100", (char)('a' + roll(26)), (char)('a' + roll(8)));
     text request = script_bytes(script);
     holdings old = holdings_of(&g.st);
     stage_say(&g, &request);
@@ -549,7 +553,8 @@ static void a_full_store_sets_all_or_nothing(void) {
 /* ---- transactions: a command that is refused does not stop the others ---- */
 
 static void a_refusal_in_a_transaction_is_that_commands_alone(void) {
-  static const char *const commands[] = {"SET @8a #10a", "SET @300b #9000b", "APPEND @8c #300c", "MSET @8d #10d @8e #300e"};
+  static const char *const commands[] = {"SET @8a #10a", "SET @300b #9000b", "APPEND @8c #300c",
+                                         "MSET @8d #10d @8e #300e"};
   enum { N = sizeof commands / sizeof commands[0] };
   static const char *const replies[N] = {"+OK\r\n", "+OK\r\n", ":310\r\n", "+OK\r\n"};
   text before = script_bytes("SET @8a #300x EX 9 ; SET @8c #10x EX 9 ; SET @8d #10x"), request = {0};
