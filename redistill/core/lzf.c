@@ -31,7 +31,7 @@ static void put_literals(sink *out, const uint8_t *src, size_t n) {
 static void put_copy(sink *out, size_t back, size_t n) {
   size_t off = back - 1, len = n - 2;
   if (out->p == NULL) return;
-  if (out->end - out->p < 3) {
+  if (out->end - out->p < (len < 7 ? 2 : 3)) {
     out->p = NULL;
     return;
   }

@@ -1,0 +1,162 @@
+/* Globs, as Redis reads them: the answers of redis-server 7.0's KEYS. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "check.h"
+#include "glob.h"
+
+static bool glob(const char *pattern, const char *text, bool nocase) {
+  return rd_glob((rd_bytes){(const uint8_t *)pattern, strlen(pattern)}, (rd_bytes){(const uint8_t *)text, strlen(text)},
+                 nocase);
+}
+
+#define YES(pattern, text) CHECK(glob(pattern, text, false))
+#define NO(pattern, text) CHECK(!glob(pattern, text, false))
+
+static void plain_bytes_match_themselves(void) {
+  YES("abc", "abc");
+  NO("abc", "abd");
+  NO("abc", "ab");
+  NO("abc", "abcd");
+  NO("abc", "ABC");
+  YES("", "");
+  NO("", "a");
+  NO("a", "");
+}
+
+static void a_star_takes_any_bytes(void) {
+  YES("*", "abc");
+  YES("a*", "a");
+  YES("a*", "abc");
+  YES("*c", "abc");
+  YES("a*c", "ac");
+  YES("a*c", "abcbc");
+  NO("a*c", "abcb");
+  YES("*b*", "abc");
+  YES("a**c", "abc");
+  YES("*a*b*c*", "xaybzc");
+  NO("*a*b*c*", "xaybz");
+  YES("ab***", "ab");
+  YES("*ab", "aab");
+  YES("*aab", "aaab");
+}
+
+static void a_star_does_not_match_an_empty_text(void) {
+  NO("*", "");
+  NO("**", "");
+}
+
+static void a_question_mark_takes_one_byte(void) {
+  YES("a?c", "abc");
+  NO("a?c", "ac");
+  NO("?", "");
+  YES("??", "ab");
+  NO("??", "abc");
+}
+
+static void a_class_takes_one_of_its_bytes(void) {
+  YES("[abc]", "b");
+  NO("[abc]", "d");
+  YES("[a-c]x", "bx");
+  YES("[c-a]x", "bx");
+  NO("[a-c]", "d");
+  YES("[^a-c]", "d");
+  NO("[^a-c]", "b");
+  NO("[^a]", "");
+  YES("[a^]", "^");
+  YES("[\\]]", "]");
+  YES("[\\-a]", "-");
+  NO("[a\\-c]", "b");
+  YES("[a-]", "]"); /* a range to the bracket, in a class without an end */
+  NO("[]", "]");
+  NO("[]a]", "a]");
+  YES("[^]", "x");
+  YES("[^]]", "x]");
+}
+
+static void a_class_without_end_ends_with_the_pattern(void) {
+  YES("[ab", "a");
+  NO("[ab", "c");
+  NO("[", "[");
+  NO("[", "a");
+  YES("[^", "a");
+  YES("[a-", "-");
+  YES("[a\\", "\\");
+}
+
+static void ranges_are_of_signed_bytes(void) {
+  YES("[\x80-\xff]", "\xe9");
+  NO("[\x80-\xff]", "a");
+  YES("[a-\xff]", "\xff");
+  YES("[a-\xff]", "A");
+  NO("[a-\xff]", "b");
+  NO("[a-\xff]", "\xfe");
+}
+
+static void a_backslash_takes_the_next_byte_as_it_is(void) {
+  YES("\\*", "*");
+  NO("\\*", "a");
+  YES("a\\?c", "a?c");
+  NO("a\\?c", "abc");
+  YES("\\\\", "\\");
+  YES("a\\", "a\\");
+  YES("\\a", "a");
+}
+
+static void letters_may_be_compared_without_regard_to_case(void) {
+  CHECK(glob("MaxMemory*", "maxmemory-policy", true));
+  CHECK(glob("[a-c]", "B", true));
+  CHECK(!glob("[\\A]", "a", true)); /* as in Redis */
+  CHECK(!glob("[a]", "@", true));
+}
+
+static void zero_bytes_are_bytes(void) {
+  CHECK(rd_glob((rd_bytes){(const uint8_t *)"a\0*", 3}, (rd_bytes){(const uint8_t *)"a\0b", 3}, false));
+  CHECK(!rd_glob((rd_bytes){(const uint8_t *)"a\0c", 3}, (rd_bytes){(const uint8_t *)"a\0b", 3}, false));
+}
+
+/* What takes a matcher that tries all splits 2^30 years. */
+static void many_stars_take_no_time(void) {
+  char pattern[2 * 200 + 2], text[4001];
+  for (int i = 0; i < 200; i++) memcpy(pattern + 2 * i, "*a", 2);
+  memcpy(pattern + 400, "b", 2);
+  memset(text, 'a', 4000);
+  text[4000] = 0;
+  clock_t start = clock();
+  NO(pattern, text);
+  CHECK(clock() - start < CLOCKS_PER_SEC);
+}
+
+/* A pattern and a text of a mebibyte each, that match nowhere but nearly everywhere. */
+static void the_worst_pattern_is_given_up(void) {
+  size_t len = 1 << 20;
+  uint8_t *text = malloc(len), *pattern = malloc(len);
+  memset(text, 'a', len);
+  memset(pattern, 'a', len);
+  pattern[0] = '*';
+  pattern[len / 2] = 'b';
+  clock_t start = clock();
+  CHECK(!rd_glob((rd_bytes){pattern, len / 2 + 1}, (rd_bytes){text, len}, false));
+  memset(pattern, '[', len); /* one class as long as the pattern, looked through for every byte */
+  pattern[0] = '*';
+  CHECK(!rd_glob((rd_bytes){pattern, len}, (rd_bytes){text, len}, false));
+  CHECK(clock() - start < 2 * CLOCKS_PER_SEC);
+  free(text);
+  free(pattern);
+}
+
+int main(void) {
+  RUN(plain_bytes_match_themselves);
+  RUN(a_star_takes_any_bytes);
+  RUN(a_star_does_not_match_an_empty_text);
+  RUN(a_question_mark_takes_one_byte);
+  RUN(a_class_takes_one_of_its_bytes);
+  RUN(a_class_without_end_ends_with_the_pattern);
+  RUN(ranges_are_of_signed_bytes);
+  RUN(a_backslash_takes_the_next_byte_as_it_is);
+  RUN(letters_may_be_compared_without_regard_to_case);
+  RUN(zero_bytes_are_bytes);
+  RUN(many_stars_take_no_time);
+  RUN(the_worst_pattern_is_given_up);
+  return check_end();
+}
