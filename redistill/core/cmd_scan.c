@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "glob.h"
+#include "lock.h"
 
 /* ---- KEYS and SCAN ---- */
 
@@ -65,6 +66,7 @@ static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
 /* The keys of a database that other processes may work on meanwhile. Each that is there throughout is in the reply, and
  * once, unless its shard's index shrank at this moment. */
 void rd_cmd_keys(rd_call *call) {
+  rd_lock_all(call->store); /* one look at one state, each key once; the dispatcher unlocks */
   harvest h;
   harvest_init(&h, call->out, call->argv[1]);
   size_t mark = rd_reply_begin_array(call->out);
