@@ -24,8 +24,8 @@ lint: .venv/lint
 	@before=$$(cat $(GENERATED) | cksum); $(MAKE) -s gen || exit 1; test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 	  { echo 'Generated files were not current; they are now.' >&2; exit 1; }
 
-asan: .venv/test
-	@$(BIN)/python tests/run asan
+asan: .venv/test build/asan/made
+	@$(BIN)/python tests/run asan wire
 
 bench: .venv/run .venv/test
 	@$(BIN)/python bench/run
@@ -51,5 +51,9 @@ clean:
 
 build/asserts: .venv/test $(SOURCES)
 	@mkdir -p build && REDISTILL_ASSERTS=1 $(BIN)/python redistill/_core_build.py >/dev/null && touch $@
+
+build/asan/made: .venv/test $(SOURCES)
+	@rm -rf build/asan && mkdir -p build/asan && cp -r redistill build/asan && rm -f build/asan/redistill/_core*.so
+	@REDISTILL_SANITIZE=1 $(BIN)/python build/asan/redistill/_core_build.py >/dev/null && touch $@
 
 .PHONY: run test lint asan bench gen clean
