@@ -97,12 +97,12 @@ static void fill(rd_session *s, uint64_t n, unsigned len, unsigned ttl_s) {
 /* CPU nanoseconds a command of `rounds` pipelines with random keys out of n. The requests are made before the clock
  * runs. */
 static double measure(rd_session *s, bool set, uint64_t n, unsigned len) {
-  enum { PIPES = 4096 };
+  enum { PIPES = 64 };
   size_t cap = PIPELINE * (size_t)(len + 80);
   char *all = malloc(PIPES * cap);
   size_t *end = malloc(PIPES * sizeof *end);
   uint64_t spent = 0, done = 0, replies = 0;
-  for (int round = 0; round < 8; round++) {
+  for (int round = 0; round < 512; round++) {
     for (int i = 0; i < PIPES; i++) {
       char *p = all + (size_t)i * cap;
       for (unsigned k = 0; k < PIPELINE; k++) p = command(p, set, roll(n), len, 0);
