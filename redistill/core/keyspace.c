@@ -279,9 +279,11 @@ void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w) {
 bool rd_watch_changed(rd_store *st, const rd_watch *w) {
   uint32_t shard = rd_shard_of(st, w->hash), slot = rd_slot_of(st, w->db);
   bool mine = rd_lock_shard(st, shard), changed;
-  if (slot != w->slot) { /* flushed, or swapped: a change for who had the key, and for who gets it */
+  if (slot !=
+      w->slot) { /* flushed, or swapped: a change for who had the key before or at that time, and for who gets it */
     rd_key key = {w->key.data, (uint32_t)w->key.len, w->db, w->hash};
-    changed = w->existed || rd_find_quiet(st, &key, false) != NULL;
+    changed =
+        w->existed || rd_find_quiet(st, &key, false) != NULL || *rd_version_at(st, w->slot, w->hash) != w->version;
   } else {
     changed = *rd_version_at(st, slot, w->hash) != w->version ||
               (w->existed && st->head->flushes[slot] != w->flushes) || rd_shard_at(st, shard)->epoch != w->epoch ||

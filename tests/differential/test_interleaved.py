@@ -203,6 +203,8 @@ class WatchTests(SynchronousTestCase):
         self.same(["SELECT 1", "SET k v", "SELECT 0", "WATCH k"], ["SWAPDB 0 1"], aborted=True)
         self.same(["WATCH k"], ["SWAPDB 0 1"])
         self.same(["SET k v", "WATCH k"], ["SWAPDB 1 2"])
+        self.same(["WATCH k"], ["SET k v", "SWAPDB 0 1"], aborted=True)
+        self.same(["WATCH k"], ["SET k v", "DEL k", "SWAPDB 0 1"], aborted=True)
 
     def test_another_database(self) -> None:
         """A key of the same name in another database is another key."""

@@ -1,0 +1,127 @@
+/* fuzz_session.c - the invariants:
+ *
+ *   - whatever the bytes, a session answers with replies, or with one protocol error and the close;
+ *   - what it says, and what it does to the store, does not depend on how the bytes were cut: all at once, each for
+ *     itself, and in pieces of other sizes give the same;
+ *   - no shard stays locked, and the store's own check passes.
+ *
+ * Input: one byte that says how (1: not authenticated, 2: RESP3, 4: stop at little output), the rest is what a client
+ * sends. Commands of the control plane are answered with their name. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "../../redistill/core/lock.h"
+#include "../../redistill/core/session.h"
+
+#define CLIENTS 3
+#define NOW 1700000000000ull
+
+static rd_store store[CLIENTS];
+static bool started;
+
+static void expect(bool ok, const char *what) {
+  if (ok) return;
+  fprintf(stderr, "%s\n", what);
+  abort();
+}
+
+static void start(void) {
+  for (int i = 0; i < CLIENTS; i++) {
+    rd_options options = {.max_memory = rd_min_memory(2) + (512 << 10),
+                          .num_shards = 2,
+                          .policy = RD_NOEVICTION,
+                          .sample_size = 5,
+                          .seed = {1, 2}};
+    char err[256];
+    int fd = memfd_create("fuzz", 0);
+    expect(fd >= 0 && rd_create(&store[i], fd, &options, err, sizeof err) == 0, "no arena");
+    expect(rd_worker_join(&store[i]) == 0, "no worker slot");
+  }
+  started = true;
+}
+
+typedef struct talk {
+  uint8_t *said;
+  size_t len, cap;
+  rd_status status;
+} talk;
+
+static void hear(talk *t, rd_session *s) {
+  rd_bytes out = rd_session_output(s);
+  if (t->cap - t->len < out.len) {
+    t->cap = 2 * t->cap + out.len;
+    t->said = realloc(t->said, t->cap);
+    expect(t->said != NULL, "no memory");
+  }
+  if (out.len != 0) memcpy(t->said + t->len, out.data, out.len);
+  t->len += out.len;
+  if (out.len != 0) rd_session_consumed(s, out.len);
+}
+
+static void answer(rd_session *s) {
+  char text[80] = "-ERR unknown command\r\n";
+  const rd_command *cmd = rd_session_command(s);
+  if (cmd != NULL) snprintf(text, sizeof text, "+%s\r\n", rd_command_full_name(cmd));
+  if (cmd != NULL && strcmp(cmd->name, "auth") == 0) rd_session_state_of(s)->authenticated = true;
+  if (cmd != NULL && strcmp(cmd->name, "reset") == 0) rd_session_reset(s);
+  rd_session_answer(s, (const uint8_t *)text, strlen(text));
+}
+
+static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len, size_t step, uint32_t batch) {
+  rd_limits limits = {
+      .batch_size = batch, .output_high = how & 4 ? 100 : 1 << 20, .query_limit = 1 << 20, .multi_limit = 1 << 14};
+  talk t = {0};
+  st->rng = 88172645463325252ull;
+  rd_session *s = rd_session_new(st, &limits);
+  expect(s != NULL, "no session");
+  rd_session_state_of(s)->authenticated = (how & 1) == 0;
+  rd_session_state_of(s)->resp = how & 2 ? 3 : 2;
+  for (size_t at = 0; at < len && t.status != RD_CLOSE; at += step) {
+    size_t n = len - at < step ? len - at : step;
+    uint8_t *alone = malloc(n); /* a read beyond the piece is seen */
+    expect(alone != NULL, "no memory");
+    memcpy(alone, data + at, n);
+    t.status = rd_session_feed(s, alone, n, NOW);
+    free(alone);
+    for (;;) {
+      hear(&t, s);
+      if (t.status == RD_CONTROL)
+        answer(s);
+      else if (t.status != RD_FULL)
+        break;
+      t.status = rd_session_resume(s, NOW);
+    }
+    expect(t.status == RD_MORE || t.status == RD_CLOSE, "a session that waits for nothing");
+  }
+  for (uint32_t i = 0; i < st->num_shards; i++) expect(!rd_holds_shard(st, i), "a shard stays locked");
+  rd_session_free(s);
+  return t;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const size_t steps[CLIENTS] = {SIZE_MAX / 2, 1, 7};
+  static const uint32_t batches[CLIENTS] = {16, 16, 1};
+  if (!started) start();
+  if (size < 2) return 0;
+  talk t[CLIENTS];
+  for (int i = 0; i < CLIENTS; i++) {
+    char err[256];
+    t[i] = converse(&store[i], data[0], data + 1, size - 1, steps[i], batches[i]);
+    expect(rd_check(&store[i], err, sizeof err) == 0, err);
+    expect(t[i].status == t[0].status, "the end depends on how the bytes were cut");
+    expect(t[i].len == t[0].len && (t[0].len == 0 || memcmp(t[i].said, t[0].said, t[0].len) == 0),
+           "the replies depend on how the bytes were cut");
+    for (unsigned db = 0; db < RD_DATABASES; db++) {
+      expect(rd_count(&store[i], db) == rd_count(&store[0], db), "the keys depend on how the bytes were cut");
+    }
+  }
+  for (int i = 0; i < CLIENTS; i++) {
+    rd_flush_all(&store[i]);
+    rd_set_pause(&store[i], 0, 0);
+    while (!rd_sweep(&store[i], 0, store[i].num_shards, 0)) continue;
+    free(t[i].said);
+  }
+  return 0;
+}
