@@ -65,6 +65,22 @@ class Config:
         value: Value = getattr(getattr(self, section), key)
         return value
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON can hold it; it has all passwords."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Config:
+        """The configuration that `to_json` was called on, of this version or one with other settings: what is not known
+        is left out, what is missing has its default."""
+        values = {
+            row.name: tuple(value) if isinstance(value, list) else value
+            for row in SETTINGS
+            if (value := plain.get(row.section, {}).get(row.key)) is not None
+        }
+        empty = cls(path=plain["path"], file_passwords=tuple(plain["file_passwords"]))
+        return _with(empty, values)
+
     def replace(self, changes: Mapping[str, Value]) -> Config:
         """A configuration with `changes` (``section.key`` to value), or ConfigError when they do not fit together.
 

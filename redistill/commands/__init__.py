@@ -6,19 +6,23 @@ The core hands such a command up with its whole argv; `ControlPlane.run` answers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from redistill import resp, stats
 from redistill.command_table import CommandTable
-from redistill.commands import auth, client, command, configuration, debug, info, latency, server, slowlog
+from redistill.commands import auth, client, clients, command, configuration, debug, info, latency, server, slowlog
 from redistill.commands.interfaces import Client, Command, Refused, Reply, SlowEntry, Store
+from redistill.commands.peers import Peers
 from redistill.commands.state import ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.config import Config
 
 GROUPS = (auth, client, configuration, debug, info, latency, server, slowlog)
+ASKED = (clients, configuration, latency, slowlog)
+"""Those whose commands are about all workers."""
 
 
 class ControlPlane:
@@ -35,6 +39,7 @@ class ControlPlane:
         counters: stats.DaemonCounters | None = None,
         apply: Callable[[Config], None] | None = None,
         shutdown: Callable[[bool], None] | None = None,
+        peers: Peers | None = None,
     ) -> None:
         """`clients` is the registry that the factory fills, `table` the core's commands. `apply` puts what CONFIG SET
         changes into effect outside the store, or raises Refused and changes nothing. `shutdown` stops the daemon, at
@@ -45,11 +50,20 @@ class ControlPlane:
             self.state.counters = counters
         if shutdown is not None:
             self.state.shutdown = shutdown
+        if peers is not None:
+            self.state.peers = peers
         self._commands: dict[bytes, Command] = {}
         self._subcommands: dict[bytes, dict[bytes, Command]] = {}
         for group in GROUPS:
             self._add(group.commands(self.state))
         self._add(command.commands(table))
+        for group in ASKED:
+            self.state.questions.update(group.questions(self.state))
+
+    def answer(self, question: str, argument: Any) -> Any:
+        """What another worker asks (`peers.Peers`); None when this build does not know the question."""
+        known = self.state.questions.get(question)
+        return None if known is None else known(argument)
 
     def _add(self, commands: Mapping[str, Command]) -> None:
         for name, function in commands.items():

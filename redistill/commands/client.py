@@ -71,7 +71,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
     return {
         "client|id": lambda client, argv: resp.integer(client.client_id),
-        "client|info": lambda client, argv: resp.verbatim(describe(server, [client]), client.session.state.resp),
+        "client|info": lambda client, argv: info(server, client),
         "client|list": lambda client, argv: list_clients(server, client, argv),
         "client|kill": lambda client, argv: kill(server, client, argv),
         "client|getname": get_name,
@@ -86,6 +86,11 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         "client|getredir": lambda client, argv: resp.integer(-1),
         "client|help": lambda client, argv: resp.lines(HELP),
     }
+
+
+def info(server: ServerState, client: Client) -> bytes:
+    """CLIENT INFO"""
+    return resp.verbatim(describe(server, [client])[client.client_id], client.session.state.resp)
 
 
 def get_name(client: Client, argv: list[bytes]) -> bytes:

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from redistill.commands.interfaces import Client, Store
 from redistill.commands.latency import LatencyMonitor
+from redistill.commands.peers import Alone, Peers, Question
 from redistill.commands.slowlog import SlowLog
 from redistill.commands.unknown import UnknownCommands
 from redistill.config import Config
@@ -37,6 +38,10 @@ class ServerState:
     """Puts a new configuration into effect, or raises Refused with nothing changed."""
     shutdown: Callable[[bool], None] = lambda now: None
     """Stop the daemon; True: without the grace period."""
+    peers: Peers = field(default_factory=Alone)
+    """The other workers."""
+    questions: dict[str, Question] = field(default_factory=dict)
+    """What the others may ask this worker, by name."""
     wall: Callable[[], float] = time.time
     """Seconds since the epoch."""
     ticks: Callable[[], int] = time.perf_counter_ns
