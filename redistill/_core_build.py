@@ -197,7 +197,7 @@ bool rd_loop_watch(rd_loop *l, int fd);
 bool rd_loop_watched(const rd_loop *l);
 int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms);
 const rd_event *rd_loop_events(const rd_loop *l);
-int rd_loop_scan(rd_loop *l, uint64_t quiet_ms, uint64_t silent_ms, bool *more);
+int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more);
 size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap);
 rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms);
 void rd_loop_remove(rd_loop *l, rd_conn *c);
@@ -205,7 +205,7 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms);
 bool rd_loop_flush(rd_loop *l, rd_conn *c);
 void rd_loop_pause(rd_loop *l, rd_conn *c);
 bool rd_conn_busy(const rd_conn *c);
-uint64_t rd_conn_active_ms(const rd_conn *c);
+uint64_t rd_conn_active_us(const rd_conn *c);
 void rd_loop_set_tls(rd_loop *l, const rd_tls *tls);
 """
 

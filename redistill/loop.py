@@ -3,9 +3,9 @@
     kernel ── epoll ── rd_loop (recv → session → send) ── Loop.turn ── Line ── the client's protocol, or its transport
                           └ one descriptor of its own, and in it that of Twisted's reactor, or the other way round
 
-A `Line` is one connection in the loop. Its client sees it as it sees a session: `resume` goes on, `output` gives nothing,
-since all is sent already. `net.py` gives connections to a loop; `reactor.py` turns it, or any reactor for which it is one
-descriptor to read from.
+A `Line` is one connection in the loop. Its client sees it as it sees a session: `resume` goes on, `output` gives
+nothing, since all is sent already. `net.py` gives connections to a loop; `reactor.py` turns it, or any reactor for
+which it is one descriptor to read from.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Transport(Interface):
 
     def fileno(self) -> int: ...
 
+    def stopReading(self) -> None: ...
+
     def lineEnded(self) -> None:
         """The peer sends no more; the line is not read any more."""
         ...
@@ -73,7 +75,7 @@ class Line:
     def __init__(self, loop: Loop, tag: int, core: Any, session: Session, transport: Transport, client: Client) -> None:
         self.session = session
         self.client = client
-        self._transport = transport
+        self.transport = transport
         self._loop = loop
         self._tag = tag
         self._c = core
@@ -114,7 +116,7 @@ class Line:
     @property
     def last_active(self) -> float:
         """When bytes last came or went, in seconds since the epoch."""
-        return self._active if self._c is None else lib.rd_conn_active_ms(self._c) / 1000
+        return self._active if self._c is None else lib.rd_conn_active_us(self._c) / 1e6
 
     def remove(self) -> None:
         """Leave the loop; what was not sent is in the session still."""
@@ -138,9 +140,9 @@ class Line:
             elif what & _OVER:
                 self.client.overflowed()
             elif what & _END:
-                self._transport.lineEnded()
+                self.transport.lineEnded()
             elif error:
-                self._transport.lineLost(Failure(ConnectionLost(os.strerror(error))))
+                self.transport.lineLost(Failure(ConnectionLost(os.strerror(error))))
         except BaseException:
             log.failure("while serving a client")
             self.lose(Failure())
@@ -148,7 +150,7 @@ class Line:
     def lose(self, reason: Failure) -> None:
         """End the connection. What raises is logged."""
         try:
-            self._transport.lineLost(reason)
+            self.transport.lineLost(reason)
         except BaseException:
             log.failure("while closing a client")
 
@@ -162,7 +164,7 @@ class Loop:
         core = lib.rd_loop_new(buffer_size)
         if core == ffi.NULL:
             raise OSError(ffi.errno, f"no event loop: {os.strerror(ffi.errno)}")
-        self.core = core
+        self.core = ffi.gc(core, lib.rd_loop_free)
         self.lines: dict[int, Line] = {}
         """By a number that is given once."""
         self.frozen_ms = 0
@@ -220,7 +222,7 @@ class Loop:
         In seconds since the epoch.
         """
         found = []
-        quiet, silent = (max(0, int(when * 1000)) for when in (quiet_since, silent_since))
+        quiet, silent = (max(0, int(when * 1e6)) for when in (quiet_since, silent_since))
         self._more[0] = True
         while self._more[0]:
             count = lib.rd_loop_scan(self.core, quiet, silent, self._more)
@@ -234,12 +236,16 @@ class Loop:
         found = lib.rd_loop_busiest(self.core, work, count)
         return [(self.lines[one.tag].client, one.commands, one.bytes) for one in work[0:found]]
 
+    def transports(self) -> list[Transport]:
+        """Of all connections."""
+        return [line.transport for line in self.lines.values()]
+
     def close(self) -> None:
         """Serve nobody any more. A second call does nothing."""
         for line in list(self.lines.values()):
             line.remove()
         if self.core is not None:
-            lib.rd_loop_free(self.core)
+            ffi.release(self.core)
             self.core = None
 
     # ---- as one descriptor of a reactor that is not ours ----

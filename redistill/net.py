@@ -1,16 +1,16 @@
 """Ports and transports, for TCP and UNIX sockets, that write at once and can give their socket to the loop in C.
 
-They are Twisted's own in everything else. A protocol that has a session calls `serve`: from then on `loop.Loop` receives,
-executes and sends on the socket, and this transport only waits for its end. What ends it (loseConnection,
-abortConnection, an error) takes the socket back first, with what the peer has not read yet, and goes Twisted's way. A
-transport whose socket is not served reads through its reactor, as any other.
+They are Twisted's own in everything else. A protocol that has a session calls `serve`: from then on `loop.Loop`
+receives, executes and sends on the socket, and this transport only waits for its end. What ends it (loseConnection,
+abortConnection, an error) takes the socket back first, with what the peer has not read yet, and goes Twisted's way.
+A transport whose socket is not served reads through its reactor, as any other.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from twisted.internet import main, tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -20,15 +20,24 @@ from twisted.python.failure import Failure
 from redistill.engine import Session
 from redistill.loop import Client, Line, Loop
 
-# Either of Twisted's server transports, of which `_Direct` changes a few methods.
-_Base = tcp.Server if TYPE_CHECKING else object
+_P = TypeVar("_P", "Port", "UNIXPort")
 
 
-class _Direct(_Base):
-    """Mixed into one of Twisted's server transports."""
+class Server(tcp.Server):
+    """A connection over TCP."""
 
     loop: Loop
+    connected: Any
+    disconnected: Any
+    disconnecting: Any
+    producer: Any
+    reactor: Any
     _line: Line | None = None
+
+    def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
+        if server is not None:
+            self.loop = server.loop
+        super().__init__(sock, protocol, client, server, sessionno, reactor)
 
     def serve(self, session: Session, client: Client) -> Line:
         """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError."""
@@ -60,7 +69,7 @@ class _Direct(_Base):
     # ---- the loop's ----
 
     def lineEnded(self) -> None:
-        self.readConnectionLost(Failure(main.CONNECTION_DONE))
+        self.readConnectionLost(_done())
 
     def lineLost(self, reason: Failure) -> None:
         self.connectionLost(reason)
@@ -114,6 +123,11 @@ class _Direct(_Base):
         if line is not None:
             while rest := line.session.output():
                 self.write(rest)
+            if not self.disconnecting and self._idle():
+                # Before any other client's next command: who was killed is not in the list of clients any more.
+                self.disconnecting = True
+                self.reactor.callLater(0, self.connectionLost, _done())
+                return
         super().loseConnection(*args)
 
     def abortConnection(self) -> None:
@@ -125,22 +139,12 @@ class _Direct(_Base):
         super().connectionLost(reason)
 
 
-class Server(_Direct, tcp.Server):
-    """A connection over TCP."""
-
-    def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
-        if server is not None:
-            self.loop = server.loop
-        super().__init__(sock, protocol, client, server, sessionno, reactor)
+def _done() -> Failure:
+    return Failure(main.CONNECTION_DONE)
 
 
-class UNIXServer(_Direct, unix.Server):
+class UNIXServer(Server, unix.Server):
     """A connection over a UNIX socket."""
-
-    def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
-        if server is not None:
-            self.loop = server.loop
-        super().__init__(sock, protocol, client, server, sessionno, reactor)
 
     def _idle(self) -> bool:
         return super()._idle() and not self._sendmsgQueue
@@ -160,16 +164,14 @@ class UNIXPort(unix.Port):
     loop: Loop
 
 
-def adopt_port(reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory) -> Port | UNIXPort:
-    """Accept on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`."""
+def adopt_port(reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory) -> Any:
+    """A port on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`."""
     if family == socket.AF_UNIX:
-        port: Port | UNIXPort = UNIXPort._fromListeningDescriptor(reactor, fd, factory)
-    else:
-        port = Port._fromListeningDescriptor(reactor, fd, family, factory)
-    return listen(port, loop)
+        return listen(UNIXPort._fromListeningDescriptor(reactor, fd, factory), loop)
+    return listen(Port._fromListeningDescriptor(reactor, fd, family, factory), loop)
 
 
-def listen(port: Any, loop: Loop) -> Any:
+def listen(port: _P, loop: Loop) -> _P:
     """Start `port`, whose connections can be served by `loop`. Raises CannotListenError."""
     port.loop = loop
     port.startListening()

@@ -71,8 +71,11 @@ class Control(Interface):
 class Flow(Interface):
     """What a client goes on with: its session, or the line on which its transport serves that (`loop.Line`)."""
 
-    busy: bool
-    last_active: float
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def last_active(self) -> float: ...
 
     def resume(self) -> Status: ...
 

@@ -36,6 +36,8 @@ class PlayedSession:
         self.on_slow: Any = None
         self.state = self
         self.close_after_reply = self.in_exec = False
+        self.busy = False
+        self.last_active = 0.0
 
     def feed(self, data: bytes) -> Status:
         assert not self.closed, "fed after its end"

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import service
 from redistill.engine import Store, min_memory
+from redistill.loop import Loop
 from redistill.service import CHATTER, DRAIN, RESTED, ServerService, SignalService, StoreService
 from redistill.settings import Memory
 from redistill.sockets import StartError
@@ -236,6 +237,7 @@ class PlayedReactor(Clock):
     """A clock that can be stopped."""
 
     stops = 0
+    loop: Loop
 
     def callWhenRunning(self, call: Any) -> None:
         """Signals are not for tests."""
@@ -250,7 +252,9 @@ class DrainTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = PlayedReactor()
         self.clients: dict[int, Any] = {}
-        self.server = ServerService(self.reactor, [], None, self.clients, 30)  # type: ignore[arg-type]
+        self.loop = self.reactor.loop = Loop()
+        self.addCleanup(self.loop.close)
+        self.server = ServerService(self.reactor, self.loop, [], None, self.clients, 30)  # type: ignore[arg-type]
         self.server.startService()
         self.reactor.advance(100)
 

@@ -72,7 +72,9 @@ class Client(Protocol):
     user: str
     connected_at: float
     """As of reactor.seconds(), as is `last_active`."""
-    last_active: float
+
+    @property
+    def last_active(self) -> float: ...
 
     @property
     def session(self) -> Session: ...

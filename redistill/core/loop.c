@@ -36,7 +36,7 @@ struct rd_conn {
   bool queued;    /* is in the queue */
   uint32_t index; /* in the table */
   uint64_t tag;
-  uint64_t active_ms;
+  uint64_t active_us;
   uint64_t bytes;                     /* received and sent */
   uint64_t seen_bytes, seen_commands; /* as of the last rd_loop_busiest */
   rd_session *s;
@@ -64,7 +64,14 @@ struct rd_loop {
   struct epoll_event ready[READY];
 };
 
-static uint64_t now_of(const rd_loop *l) { return l->frozen_ms ? l->frozen_ms : rd_host_now_ms(); }
+/* Microseconds since the epoch: the owner compares times of activity with its own, which are finer than milliseconds.
+ */
+static uint64_t now_us(uint64_t frozen_ms) {
+  if (frozen_ms != 0) return frozen_ms * 1000u;
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
 
 /* ---- the queue ---- */
 
@@ -232,20 +239,26 @@ static unsigned receive(rd_loop *l, rd_conn *c) {
       lose(l, c, errno);
     return 0;
   }
-  uint64_t now_ms = now_of(l);
-  c->active_ms = now_ms;
+  uint64_t now = now_us(l->frozen_ms);
+  c->active_us = now;
   c->trimmed = false;
   c->bytes += (uint64_t)n;
-  rd_status status =
-      own != NULL ? rd_session_received(c->s, (size_t)n, now_ms) : rd_session_feed(c->s, l->buffer, (size_t)n, now_ms);
-  return proceed(l, c, status, now_ms);
+  rd_status status = own != NULL ? rd_session_received(c->s, (size_t)n, now / 1000u)
+                                 : rd_session_feed(c->s, l->buffer, (size_t)n, now / 1000u);
+  return proceed(l, c, status, now / 1000u);
+}
+
+/* Go on in the session's input. */
+static unsigned go_on(rd_loop *l, rd_conn *c) {
+  uint64_t now_ms = now_us(l->frozen_ms) / 1000u;
+  return proceed(l, c, rd_session_resume(c->s, now_ms), now_ms);
 }
 
 /* The client reads again, or has gone. */
 static unsigned drain(rd_loop *l, rd_conn *c) {
   uint64_t before = c->bytes;
   sending sent = flush(l, c);
-  if (c->bytes != before) c->active_ms = now_of(l);
+  if (c->bytes != before) c->active_us = now_us(l->frozen_ms);
   if (sent != SENT) return 0;
   if (c->tell) {
     c->tell = false;
@@ -253,8 +266,7 @@ static unsigned drain(rd_loop *l, rd_conn *c) {
     return RD_LOOP_DRAINED;
   }
   if (c->status == RD_MORE) return rest(l, c);
-  uint64_t now_ms = now_of(l);
-  return proceed(l, c, rd_session_resume(c->s, now_ms), now_ms);
+  return go_on(l, c);
 }
 
 static void report(rd_loop *l, rd_conn *c, unsigned what) {
@@ -278,8 +290,7 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
   if (c->state == OPEN) {
     report(l, c, receive(l, c));
   } else if (c->state == BUSY) {
-    uint64_t now_ms = now_of(l);
-    report(l, c, proceed(l, c, rd_session_resume(c->s, now_ms), now_ms));
+    report(l, c, go_on(l, c));
   } else if (c->state == LOST) {
     report(l, c, RD_LOOP_LOST);
   }
@@ -291,6 +302,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->frozen_ms = now_ms;
   uint64_t until = timeout_ms > 0 ? rd_host_clock() / 1000000u + (uint64_t)timeout_ms : 0;
   int wait = timeout_ms;
+  uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
   for (;;) {
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
     int n = epoll_wait(l->epoll, l->ready, READY, queued != 0 ? 0 : wait);
@@ -302,7 +314,8 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
         l->watched = true;
     }
     for (; queued != 0 && l->first != NULL && !l->stop; queued--) serve_queued(l, l->first);
-    if (l->event_count != 0 || l->watched || timeout_ms == 0) return (int)l->event_count;
+    if (l->event_count != 0 || l->watched) return (int)l->event_count;
+    if (timeout_ms == 0 && (n < READY || rounds-- == 0)) return 0;
     if (timeout_ms > 0) {
       uint64_t now = rd_host_clock() / 1000000u;
       if (now >= until) return 0;
@@ -354,18 +367,18 @@ bool rd_loop_watch(rd_loop *l, int fd) {
 bool rd_loop_watched(const rd_loop *l) { return l->watched; }
 const rd_event *rd_loop_events(const rd_loop *l) { return l->events; }
 
-int rd_loop_scan(rd_loop *l, uint64_t quiet_ms, uint64_t silent_ms, bool *more) {
+int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more) {
   l->event_count = 0;
   if (l->scan_at >= l->count) l->scan_at = 0;
   uint32_t end = l->count - l->scan_at > SCAN ? l->scan_at + SCAN : l->count;
   for (; l->scan_at < end; l->scan_at++) {
     rd_conn *c = l->conns[l->scan_at];
-    if (c->active_ms > quiet_ms) continue;
+    if (c->active_us > quiet_us) continue;
     if (!c->trimmed && c->state == OPEN) {
       rd_session_trim(c->s);
       c->trimmed = true;
     }
-    if (c->active_ms <= silent_ms) l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_SILENT, 0};
+    if (c->active_us <= silent_us) l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_SILENT, 0};
   }
   *more = end < l->count;
   return (int)l->event_count;
@@ -403,7 +416,7 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
   rd_conn *c = calloc(1, sizeof *c);
   if (c == NULL) return NULL;
   *c = (rd_conn){.fd = fd, .s = s, .said = rd_session_state_of(s), .tag = tag, .ssl = ssl, .armed = EPOLLIN};
-  c->active_ms = now_ms ? now_ms : rd_host_now_ms();
+  c->active_us = now_us(now_ms);
   c->seen_commands = c->said->commands;
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
   if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -432,8 +445,7 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
   }
   l->frozen_ms = now_ms;
   c->paused = false;
-  uint64_t now = now_of(l);
-  unsigned what = proceed(l, c, rd_session_resume(c->s, now), now);
+  unsigned what = go_on(l, c);
   if (c->state != BLOCKED) return what;
   c->tell = true;
   return what | RD_FULL;
@@ -457,4 +469,4 @@ void rd_loop_pause(rd_loop *l, rd_conn *c) {
 }
 
 bool rd_conn_busy(const rd_conn *c) { return c->state == BLOCKED || c->state == BUSY; }
-uint64_t rd_conn_active_ms(const rd_conn *c) { return c->active_ms; }
+uint64_t rd_conn_active_us(const rd_conn *c) { return c->active_us; }
