@@ -103,7 +103,11 @@ class Server(tcp.Server):
         )
 
     def writeSequence(self, iovec: Any) -> None:
-        self.write(b"".join(iovec))
+        data = list(iovec)
+        if self._line is None and not all(isinstance(one, bytes) for one in data):
+            super().writeSequence(data)  # raises what a caller expects
+        else:
+            self.write(b"".join(data))
 
     def startReading(self) -> None:
         if self._line is None:
@@ -206,6 +210,9 @@ def adopt(
     prepare(protocol)
     transport = kind(sock, protocol, client, None, 0, reactor)
     transport.loop = loop
-    transport.repstr = f"<{type(protocol).__name__} on {sock.fileno()}>"
+    local = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        transport.logstr = f"{type(protocol).__name__},0,{local}"
+    transport.repstr = f"<{type(protocol).__name__} #0 on {local if isinstance(local, str) else local[1]}>"
     protocol.makeConnection(transport)
     return protocol
