@@ -7,6 +7,7 @@ client sends raises past `dataReceived`.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Interface
@@ -152,12 +153,15 @@ class RespProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stall = OVER
         self._held = b""
-        self.factory.remove(self)
         if hasattr(self, "session"):
             self.session.close()
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.factory.remove(self)
         for release in self.leaving:
             release()
 
@@ -416,6 +420,28 @@ class RespProtocol(Protocol):
         """Close at once, and wait for nobody."""
         self.kill()
         _abort(self.transport)
+
+    def detach(self) -> tuple[socket.socket, Session] | None:
+        """Let go of the connection between two commands: its socket and its session, both the caller's from now on.
+
+        For another process, or another protocol, to go on with (`net.adopt`). None: it is in the middle of something,
+        or its transport cannot.
+        """
+        state = self.session.state
+        if (
+            self._stall
+            or self._flow.busy
+            or state.query_bytes
+            or state.output_bytes
+            or not hasattr(self.transport, "detach")
+        ):
+            return None
+        sock = self.transport.detach()
+        if sock is None:
+            return None
+        self._stall = OVER
+        self._leave()
+        return sock, self.session
 
     def tick(self, now: float, timeout: float) -> None:
         """Look after a client that has been silent for a while.

@@ -250,7 +250,8 @@ class ServerService(Service):
         self._ports, self._listeners = [], []
         stopped: Deferred[None] = Deferred()
         began = self._reactor.seconds()
-        self._reactor.callLater(0, self._drain, stopped, began, began)
+        # Two, for a call that is due runs before the sockets are looked at: what has arrived is read in between.
+        self._reactor.callLater(0, self._reactor.callLater, 0, self._drain, stopped, began, began)
         return stopped
 
     def _drain(self, stopped: Deferred[None], began: float, looked: float) -> None:

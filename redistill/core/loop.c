@@ -205,9 +205,9 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
     if (RD_UNLIKELY(sent == WAITS)) {
       c->state = BLOCKED;
       c->status = (uint8_t)status;
-      if (l->output_limit == 0 || rd_session_output(c->s).len <= l->output_limit) return slow;
-      c->state = HELD;
-      return slow | RD_LOOP_OVER;
+      bool over = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
+      c->tell = over || status == RD_CLOSE;
+      return slow | (over ? RD_LOOP_OVER : status == RD_CLOSE ? RD_CLOSE : 0);
     }
     if (RD_LIKELY(status == RD_MORE)) return slow | rest(l, c);
     if (status != RD_FULL) {
@@ -446,7 +446,7 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
   l->frozen_ms = now_ms;
   c->paused = false;
   unsigned what = go_on(l, c);
-  if (c->state != BLOCKED) return what;
+  if (c->state != BLOCKED || c->tell) return what;
   c->tell = true;
   return what | RD_FULL;
 }

@@ -28,13 +28,13 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_SLOW 8      /* slow commands wait in the store's ring; they are this session's */
 #define RD_LOOP_END 16      /* the peer sends no more; all that it sent is executed and answered */
 #define RD_LOOP_LOST 32     /* `error` is the errno */
-#define RD_LOOP_OVER 64     /* more than output_limit bytes wait for the client to read */
+#define RD_LOOP_OVER 64     /* more than output_limit bytes wait for the client to read; it stays blocked */
 #define RD_LOOP_DRAINED 128 /* all is sent, after rd_loop_flush or rd_loop_resume said that it was not */
 #define RD_LOOP_SILENT 256  /* from rd_loop_scan only */
 
 typedef struct rd_event {
   uint64_t tag;
-  uint32_t what; /* RD_CLOSE: after all was sent. RD_FULL: never */
+  uint32_t what; /* RD_CLOSE: as soon as nothing more is executed; flush, then close. RD_FULL: never */
   int32_t error;
 } rd_event;
 
