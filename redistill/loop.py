@@ -186,14 +186,32 @@ class Loop:
         if not lib.rd_loop_watch(self.core, fd):
             raise OSError(ffi.errno, os.strerror(ffi.errno))
 
-    def add(self, session: Session, transport: Transport, client: Client, ssl: Any = ffi.NULL) -> Line:
-        """Serve `session` on the socket of `transport` from now on. Raises OSError."""
+    def add(self, session: Session, transport: Transport, client: Client, tls: Any = None) -> Line:
+        """Serve `session` on the socket of `transport` from now on. Raises OSError.
+
+        `tls`: the pyOpenSSL Connection that has shaken hands on that socket; the line's user keeps it.
+        """
         tag = self._last_tag = self._last_tag + 1
+        ssl = ffi.NULL if tls is None else self._ssl(tls)
         core = lib.rd_loop_add(self.core, transport.fileno(), session.core, tag, ssl, self.frozen_ms)
         if core == ffi.NULL:
             raise OSError(ffi.errno, os.strerror(ffi.errno))
         line = self.lines[tag] = Line(self, tag, core, session, transport, client)
         return line
+
+    def _ssl(self, tls: Any) -> Any:
+        """The SSL * of a pyOpenSSL Connection; the loop learns to use it, through the very OpenSSL that made it."""
+        from cryptography.hazmat.bindings._rust import _openssl
+
+        theirs = _openssl.ffi
+        names = ("SSL_read", "SSL_write", "SSL_get_error", "SSL_pending", "ERR_clear_error")
+        functions = [int(theirs.cast("uintptr_t", theirs.addressof(_openssl.lib, name))) for name in names]
+        fields = ("read", "write", "get_error", "pending", "clear_error")
+        calls = ffi.new("rd_tls *")
+        for field, address in zip(fields, functions, strict=True):
+            setattr(calls, field, ffi.cast(ffi.typeof(getattr(calls, field)), address))
+        lib.rd_loop_set_tls(self.core, calls)
+        return ffi.cast("void *", int(theirs.cast("uintptr_t", tls._ssl)))
 
     def turn(self, timeout: float | None) -> bool:
         """Serve clients until one of them needs Python, for `timeout` seconds at most; None: without end, 0: once.

@@ -33,16 +33,22 @@ class Server(tcp.Server):
     producer: Any
     reactor: Any
     _line: Line | None = None
+    _tls: Any = None
 
     def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
         if server is not None:
             self.loop = server.loop
         super().__init__(sock, protocol, client, server, sessionno, reactor)
 
-    def serve(self, session: Session, client: Client) -> Line:
-        """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError."""
+    def serve(self, session: Session, client: Client, tls: Any = None) -> Line:
+        """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError.
+
+        `tls`: the pyOpenSSL Connection that has shaken hands on this socket. What is not sent when the connection ends
+        is then lost: it may not go out in the clear.
+        """
         self.stopReading()
-        self._line = self.loop.add(session, self, client)
+        self._line = self.loop.add(session, self, client, tls)
+        self._tls = tls
         return self._line
 
     def detach(self) -> socket.socket | None:
@@ -125,7 +131,7 @@ class Server(tcp.Server):
         line = self._line
         self._take_back()
         if line is not None:
-            while rest := line.session.output():
+            while self._tls is None and (rest := line.session.output()):
                 self.write(rest)
             if not self.disconnecting and self._idle():
                 # Before any other client's next command: who was killed is not in the list of clients any more.
