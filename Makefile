@@ -12,7 +12,7 @@ install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.tom
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"], sep="\n")' | $(BIN)/pip install -q -r /dev/stdin
 
 run: .venv/run
-	@exec $(BIN)/twistd --nodaemon --pidfile= redistill --config etc/redistill.toml
+	@exec $(BIN)/twistd --reactor redistill --nodaemon --pidfile= redistill --config etc/redistill.toml
 
 test: .venv/test build/asserts
 	@$(BIN)/python tests/run trial core

@@ -96,7 +96,8 @@ def redistill(place: Path, cpu: int) -> contextlib.AbstractContextManager[Server
         f'[server]\nport = {port}\nunix_socket = "{place / "s"}"\nworkers = 1\n[memory]\nmax_memory = "1gb"\n'
     )
     twistd = str(Path(sys.executable).with_name("twistd"))
-    argv = [sys.executable, twistd, "-n", "--pidfile=", f"--rundir={place}", "redistill", "--config", str(config)]
+    argv = [sys.executable, twistd, "--reactor", "redistill", "-n", "--pidfile=", f"--rundir={place}"]
+    argv += ["redistill", "--config", str(config)]
     return _running(argv, place, port, cpu)
 
 

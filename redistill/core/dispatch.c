@@ -44,7 +44,8 @@ void rd_stop_timing(rd_session *s) {
   uint32_t left = s->timed_count;
   s->timed_count = 0;
   if (s->st->clock == NULL) return;
-  uint64_t each = (s->st->clock() - s->timed_since) / left;
+  s->timed_until = s->st->clock();
+  uint64_t each = (s->timed_until - s->timed_since) / left;
   uint32_t bucket = rd_latency_bucket(each);
   rd_command_stats *commands = rd_my_counters(s->st)->commands;
   bool slow = each >= rd_slowlog_threshold(s->st->slowlog);
@@ -273,7 +274,7 @@ static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
     if (s->timed_count == 0) {
       s->timed_from = (uint32_t)(a - s->ahead);
       s->timed_out = s->out.len;
-      s->timed_since = rd_clock_now(s);
+      s->timed_since = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
     }
     a->timed = true;
     s->timed_count++;
@@ -282,12 +283,15 @@ static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
     return;
   }
   rd_stop_timing(s);
-  uint64_t began = rd_clock_now(s);
+  uint64_t began = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
   rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
-  if (s->state.in_exec)
+  if (s->state.in_exec) {
     s->multi.exec_at = began; /* counted at its end */
-  else
-    rd_count_call(s, cmd, argv, a->argc, rd_clock_now(s) - began);
+    s->timed_until = 0;
+    return;
+  }
+  s->timed_until = rd_clock_now(s);
+  rd_count_call(s, cmd, argv, a->argc, s->timed_until - began);
 }
 
 rd_status rd_dispatch(rd_session *s, rd_ahead *a) {

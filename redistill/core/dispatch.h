@@ -68,6 +68,7 @@ struct rd_session {
   uint32_t timed_count;
   uint64_t timed_since;
   size_t timed_out;
+  uint64_t timed_until; /* the clock when the command before ended, which is when the next begins; 0: not known */
 
   /* the command that the control plane answers */
   const rd_command *control;

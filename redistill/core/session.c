@@ -135,6 +135,7 @@ static rd_status settle(rd_session *s, rd_status status) {
 /* Parse up to a batch of commands, and send for the memory of their first keys: all buckets, then all items. Before
  * authentication it is one at a time, for its bounds hold until AUTH was executed. */
 static void look_ahead(rd_session *s) {
+  s->timed_until = 0;
   rd_parser *p = &s->parser;
   rd_store *st = s->st;
   rd_ahead *a = s->ahead;
@@ -197,6 +198,7 @@ static inline bool can_answer(rd_session *s) {
 }
 
 static rd_status run(rd_session *s) {
+  s->timed_until = 0;
   for (;;) {
     while (s->ahead_next < s->ahead_count) {
       rd_status status = RD_UNLIKELY(full(s))          ? RD_FULL

@@ -25,6 +25,8 @@ from twisted.trial.unittest import SkipTest
 _PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
+# Any of Twisted's serves as well: "epoll", "poll", "select".
+REACTOR = os.environ.get("REDISTILL_TEST_REACTOR", "redistill")
 # "redis" or "valkey" put that server in Redistill's place, to see whether a test is right.
 SUBJECT = os.environ.get("REDISTILL_TEST_SUBJECT", "redistill")
 
@@ -236,7 +238,7 @@ def with_address(config: str, port: int, path: str) -> str:
 def twistd(place: Path) -> list[str]:
     """The command that runs a plugin in the foreground, with everything it writes inside `place`."""
     program = Path(sys.executable).with_name("twistd")
-    return [sys.executable, str(program), "-n", "--pidfile=", f"--rundir={place}"]
+    return [sys.executable, str(program), "--reactor", REACTOR, "-n", "--pidfile=", f"--rundir={place}"]
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
