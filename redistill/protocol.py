@@ -1,9 +1,9 @@
 """Clients: their bytes go to a session of the core, its replies come back, in order.
 
 The transport either serves the session itself (`net.py`: `serve`, then `stopped` when there is something to decide) or
-gives us the bytes (`dataReceived`); what is decided is the same. Nothing here knows a command. What is decided here is who may go on when: a client that does not read its replies is not
-served until it does, a command of the control plane that takes time holds up its own client only, and nothing that a
-client sends raises past `dataReceived`.
+gives us the bytes (`dataReceived`); what is decided is the same. Nothing here knows a command. What is decided is who
+may go on when: a client that does not read its replies is not served until it does, a command of the control plane
+that takes time holds up its own client only, and nothing that a client sends raises past `dataReceived`.
 """
 
 from __future__ import annotations
