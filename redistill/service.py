@@ -19,6 +19,8 @@ from twisted.logger import Logger
 
 from redistill.config import machine_memory
 from redistill.engine import ArenaError, Store, min_memory
+from redistill.loop import Loop
+from redistill.net import adopt_port
 from redistill.protocol import RespProtocol
 from redistill.settings import Memory
 from redistill.sockets import StartError, set_keepalive
@@ -206,6 +208,7 @@ class ServerService(Service):
     def __init__(
         self,
         reactor: Any,
+        loop: Loop,
         listeners: Sequence[socket.socket],
         factory: IProtocolFactory,
         clients: Mapping[int, RespProtocol],
@@ -214,6 +217,7 @@ class ServerService(Service):
         """`listeners` are bound; `grace` is the time in seconds that clients have to take their last replies."""
         self.grace = grace
         self._reactor = reactor
+        self._loop = loop
         self._listeners = list(listeners)
         self._factory = factory
         self._clients = clients
@@ -221,8 +225,9 @@ class ServerService(Service):
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
+        self._loop.join(self._reactor)
         for listener in self._listeners:
-            port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._factory)
+            port = adopt_port(self._reactor, self._loop, listener.fileno(), listener.family, self._factory)
             self._ports.append(port)
             address = listener.getsockname()
             log.info(
@@ -257,6 +262,7 @@ class ServerService(Service):
             elif client.last_active < looked or now - began >= CHATTER:
                 client.finish()
         if not self._clients:
+            self._loop.leave(self._reactor)
             stopped.callback(None)
         else:
             self._reactor.callLater(DRAIN, self._drain, stopped, began, now)

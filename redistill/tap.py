@@ -18,6 +18,7 @@ from redistill.config import Config, ConfigError, load
 from redistill.engine import Session, Store
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
+from redistill.loop import Loop
 from redistill.protocol import RespFactory, RespProtocol
 from redistill.service import ServerService, SignalService, StoreService
 from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
@@ -59,6 +60,10 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
     store = Store()
     clients: dict[int, RespProtocol] = {}
     counters = DaemonCounters()
+    # Ours turns its own; any other reactor turns one for us (`ServerService`).
+    loop: Loop = getattr(reactor, "loop", None) or Loop()
+    loop.set_buffer_size(config.server.buffer_size)
+    loop.set_output_limit(config.server.output_limit)
 
     def open_session() -> Session:
         return store.session(
@@ -74,6 +79,7 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
         if config.server.max_connections not in (possible, control.state.config.server.max_connections):
             raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
         factory.output_limit = config.server.output_limit
+        loop.set_output_limit(config.server.output_limit)
         factory.idle_timeout = config.server.connection_timeout
         addresses.limit = config.server.max_connections_per_ip
         total.limit = possible
@@ -102,6 +108,7 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
         output_limit=config.server.output_limit,
         idle_timeout=config.server.connection_timeout,
         read_size=config.server.buffer_size,
+        served=loop,
     )
     connections = allow_files(config.server.max_connections)
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters)
@@ -113,7 +120,7 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
     sockets = listeners(config)
     keeper = StoreService(reactor, store, control)
     keeper.open(config.memory, config.server.num_shards)
-    server = ServerService(reactor, sockets, rate, clients, config.server.shutdown_grace_period_secs)
+    server = ServerService(reactor, loop, sockets, rate, clients, config.server.shutdown_grace_period_secs)
     server.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     signals = SignalService(reactor, server)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
