@@ -21,7 +21,7 @@ from redistill.config import machine_memory
 from redistill.engine import ArenaError, Store, min_memory
 from redistill.protocol import RespProtocol
 from redistill.settings import Memory
-from redistill.sockets import StartError, set_keepalive
+from redistill.sockets import StartError, log_addresses, set_keepalive
 
 log = Logger()
 
@@ -201,48 +201,62 @@ def _arena_file(path: str, max_memory: int) -> tuple[int, int]:
 
 
 class ServerService(Service):
-    """Listens, and lets the clients finish before it stops."""
+    """Accepts clients, and lets them finish before it stops."""
 
     def __init__(
         self,
         reactor: Any,
-        listeners: Sequence[socket.socket],
+        listeners: Sequence[Sequence[socket.socket]],
+        number: int,
         factory: IProtocolFactory,
         clients: Mapping[int, RespProtocol],
         grace: float,
     ) -> None:
-        """`listeners` are bound; `grace` is the time in seconds that clients have to take their last replies."""
+        """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
+        workers'. `grace` is the time in seconds that clients have to take their last replies."""
         self.grace = grace
         self._reactor = reactor
-        self._listeners = list(listeners)
+        self._listeners = [list(some) for some in listeners]
+        self._number = number
         self._factory = factory
         self._clients = clients
-        self._ports: list[IListeningPort] = []
+        self._covered: set[int] = set()
+        self._ports: dict[socket.socket, IListeningPort] = {}
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        for listener in self._listeners:
-            port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._factory)
-            self._ports.append(port)
-            address = listener.getsockname()
-            log.info(
-                "listening on {address}", address=address if isinstance(address, str) else f"{address[0]}:{address[1]}"
-            )
+        self.cover(self._number, True)
+        if len(self._listeners) == 1:
+            log_addresses(self._listeners)
+
+    def cover(self, number: int, on: bool) -> None:
+        """Accept the clients of worker `number`, or no longer."""
+        (self._covered.add if on else self._covered.discard)(number)
+        wanted = {listener for number in self._covered for listener in self._listeners[number]}
+        for listener in wanted - set(self._ports):
+            self._ports[listener] = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._factory)
+        for listener in set(self._ports) - wanted:
+            closing = maybeDeferred(self._ports.pop(listener).stopListening)
+            closing.addErrback(lambda failure: log.failure("while closing a port", failure))
 
     def set_keepalive(self, seconds: int) -> None:
         """For the connections to come."""
-        for listener in self._listeners:
+        for listener in {one for some in self._listeners for one in some}:
             if listener.family != socket.AF_UNIX:
                 set_keepalive(listener, seconds)
+
+    def stop_accepting(self) -> None:
+        """Leave new clients to others."""
+        for number in list(self._covered):
+            self.cover(number, False)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]
         log.info("stopping; {clients} clients", clients=len(self._clients))
-        for port in self._ports:
-            maybeDeferred(port.stopListening).addErrback(lambda failure: log.failure("while closing a port", failure))
-        for listener in self._listeners:
+        self.stop_accepting()
+        for listener in {one for some in self._listeners for one in some}:
             listener.close()
-        self._ports, self._listeners = [], []
+        self._listeners = []
         stopped: Deferred[None] = Deferred()
         began = self._reactor.seconds()
         self._reactor.callLater(0, self._drain, stopped, began, began)
