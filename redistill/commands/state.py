@@ -37,6 +37,8 @@ class ServerState:
     """Puts a new configuration into effect, or raises Refused with nothing changed."""
     shutdown: Callable[[bool], None] = lambda now: None
     """Stop the daemon; True: without the grace period."""
+    supervised: str = "no"
+    """Who keeps the daemon running: "systemd", or nobody that it knows of."""
     wall: Callable[[], float] = time.time
     """Seconds since the epoch."""
     ticks: Callable[[], int] = time.perf_counter_ns
