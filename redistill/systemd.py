@@ -115,4 +115,5 @@ class SystemdService(Service):
 
     def stopService(self) -> None:
         super().stopService()  # type: ignore[no-untyped-call]
+        # The signs of life go on to the end of the process: one that waits for its clients is not stuck.
         self._systemd.notify("STOPPING=1\nSTATUS=Clients take their last replies")

@@ -45,9 +45,9 @@ class StoreServiceTests(SynchronousTestCase):
         store = Store()
         self.addCleanup(store.close)
         memory = Memory(max_memory=32 * MIB)
-        arena = find_arena(memory)
-        arena.open(store, memory, 4)
-        keeper = StoreService(self.clock, store, self.control, arena)
+        self.arena = find_arena(memory)
+        self.arena.open(store, memory, 4)
+        keeper = StoreService(self.clock, store, self.control, self.arena)
         keeper.startService()
         store.frozen_ms = NOW_MS
         return keeper, store
@@ -78,6 +78,7 @@ class StoreServiceTests(SynchronousTestCase):
         self.successResultOf(keeper.stopService())
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertRaises(TypeError, client.feed, b"PING\r\n")
+        self.assertEqual(self.arena.fd, -1)
 
     def test_store_outlives_its_children(self) -> None:
         """The arena is there until the services that use it have stopped."""
