@@ -18,6 +18,8 @@ PIECE = 65536
 """Bytes of output that leave a session at once."""
 
 DATABASES: int = lib.RD_DATABASES
+MAGIC: bytes = lib.RD_MAGIC.to_bytes(8, sys.byteorder)
+"""What every arena begins with, whatever its layout."""
 _ERROR_TEXT = 256
 
 

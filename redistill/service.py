@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import socket
 import time
@@ -17,11 +15,10 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolF
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from redistill.config import machine_memory
-from redistill.engine import ArenaError, Store, min_memory
+from redistill.arena import Arena
+from redistill.engine import Store
 from redistill.protocol import RespProtocol
-from redistill.settings import Memory
-from redistill.sockets import StartError, log_addresses, set_keepalive
+from redistill.sockets import log_addresses, set_keepalive
 
 log = Logger()
 
@@ -55,71 +52,19 @@ class Control(Interface):
 
 
 class StoreService(MultiService):
-    """Keeps the arena: makes or finds it, gives expired memory back in the background, closes it after its children."""
+    """Keeps the store: gives expired memory back in the background, closes it and its arena after its children."""
 
-    def __init__(self, reactor: IReactorTime, store: Store, control: Control) -> None:
+    def __init__(self, reactor: IReactorTime, store: Store, control: Control, arena: Arena) -> None:
+        """`store` is open in `arena` when the service starts."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._store = store
         self._control = control
-        self._fd = -1
+        self._arena = arena
         self._next: IDelayedCall | None = None
         self._second = LoopingCall(control.tick)
         self._second.clock = reactor
         self._lost = 0
-
-    def open(self, memory: Memory, num_shards: int) -> None:
-        """Find the arena that `memory` and `num_shards` describe, or make one. Raises StartError.
-
-        To be called before `startService`, and before the process becomes a daemon: whatever is wrong is still told on
-        standard error then.
-        """
-        least = min_memory(num_shards)
-        if memory.max_memory and memory.max_memory < least:
-            raise StartError(
-                f"memory.max_memory = {memory.max_memory} is too small for {num_shards} shards;"
-                f" set it to {least} or more, or lower server.num_shards"
-            )
-        room = machine_memory() // 10 * 9
-        try:
-            if memory.arena_path:
-                self._fd, room = _arena_file(memory.arena_path, memory.max_memory)
-                if os.fstat(self._fd).st_size and self._attach(memory, num_shards):
-                    return
-            else:
-                self._fd = os.memfd_create("redistill")
-            self._store.create(
-                self._fd,
-                max_memory=memory.max_memory or room,
-                map_size=max(room, memory.max_memory),
-                num_shards=num_shards,
-                policy=memory.eviction_policy,
-                sample_size=memory.eviction_sample_size,
-            )
-        except (ArenaError, OSError) as problem:
-            raise StartError(f"memory: cannot make the arena: {problem}; lower memory.max_memory") from None
-        log.info(
-            "new arena of {size} bytes in {place}, {shards} shards",
-            size=self._store.max_memory,
-            place=memory.arena_path or "anonymous memory",
-            shards=num_shards,
-        )
-
-    def _attach(self, memory: Memory, num_shards: int) -> bool:
-        """Whether the arena in the file could be attached, and is of the size and the shape that is asked for."""
-        store = self._store
-        try:
-            store.attach(self._fd)
-            if store.num_shards != num_shards:
-                raise ArenaError(f"it has {store.num_shards} shards, server.num_shards is {num_shards}")
-            store.set_max_memory(memory.max_memory or store.map_size)
-            store.set_policy(memory.eviction_policy, memory.eviction_sample_size)
-        except (ArenaError, ValueError) as problem:
-            store.close()
-            log.warn("cannot go on with the arena in {path}: {problem}", path=memory.arena_path, problem=str(problem))
-            return False
-        log.info("arena in {path} attached, {size} bytes", path=memory.arena_path, size=store.max_memory)
-        return True
 
     def startService(self) -> None:
         self._store.join()
@@ -139,9 +84,7 @@ class StoreService(MultiService):
         if self._second.running:
             self._second.stop()
         self._store.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._arena.close()
 
     def _sweep(self) -> None:
         """One step of the background work; then its next time is set."""
@@ -170,34 +113,6 @@ class StoreService(MultiService):
         if not small or store.counter("expired_keys") - before >= MUCH:
             return PRESSED
         return RESTED if done else STEADY
-
-
-def _arena_file(path: str, max_memory: int) -> tuple[int, int]:
-    """The opened file of an arena, locked for us, and the bytes it can hold. Raises StartError."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise StartError(
-            f"memory.arena_path: cannot open {path!r}: {os.strerror(problem.errno or 0)};"
-            " set a path on a tmpfs that may be written to"
-        ) from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise StartError(
-            f"memory.arena_path: {path!r} is in use by another process; stop it, or set another path"
-        ) from None
-    # A page that the tmpfs cannot provide would be a SIGBUS in the middle of a command.
-    system, own = os.fstatvfs(fd), os.fstat(fd)
-    room = min(system.f_bavail * system.f_frsize + own.st_blocks * 512, machine_memory() // 10 * 9)
-    if max_memory > room:
-        os.close(fd)
-        raise StartError(
-            f"memory.arena_path: {path!r} has room for {room} bytes, memory.max_memory is {max_memory};"
-            " lower it, or enlarge the tmpfs"
-        )
-    return fd, room
 
 
 class ServerService(Service):

@@ -7,10 +7,12 @@ import os
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet.defer import succeed
 from twisted.logger import Logger
 from twisted.python import usage
 
 from redistill import __version__
+from redistill.arena import find_arena
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
@@ -22,6 +24,7 @@ from redistill.protocol import RespFactory, RespProtocol
 from redistill.service import ServerService, SignalService, StoreService
 from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
 from redistill.stats import DaemonCounters
+from redistill.systemd import Systemd, SystemdService
 
 log = Logger()
 
@@ -45,7 +48,7 @@ def makeService(options: Options) -> IService:
         config = load(options["config"], os.environ)
         output = Log(config.logging.level, config.logging.format)
         daemon = LogService(output, options.parent or {})
-        wire(reactor, config, output).setServiceParent(daemon)  # type: ignore[no-untyped-call]
+        wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
     # What is there now stays: the collector need not look at it again, which would hold up clients for 40 ms each time.
@@ -54,7 +57,7 @@ def makeService(options: Options) -> IService:
     return daemon
 
 
-def wire(reactor: Any, config: Config, output: Log) -> StoreService:
+def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreService:
     """The wiring diagram. Raises StartError."""
     store = Store()
     clients: dict[int, RespProtocol] = {}
@@ -92,6 +95,7 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
         counters=counters,
         apply=apply,
         shutdown=lambda now: signals.stop(now),
+        supervised="systemd" if systemd.supervised else "no",
     )
     factory = RespFactory(
         reactor,
@@ -110,13 +114,17 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
 
     # The lives: the store's encloses the server's.
     announce(config, connections)
+    # A predecessor that is just dying is waited for first: it may have the sockets, too.
+    arena = find_arena(config.memory, systemd.arena)
     sockets = listeners(config)
-    keeper = StoreService(reactor, store, control)
-    keeper.open(config.memory, config.server.num_shards)
+    arena.open(store, config.memory, config.server.num_shards)
+    systemd.keep(-1 if arena.path else arena.fd)
+    keeper = StoreService(reactor, store, control, arena)
     server = ServerService(reactor, sockets, rate, clients, config.server.shutdown_grace_period_secs)
     server.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     signals = SignalService(reactor, server)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    SystemdService(reactor, systemd, succeed(None)).setServiceParent(keeper)  # type: ignore[no-untyped-call]
     return keeper
 
 

@@ -40,12 +40,13 @@ class ControlPlane:
         apply: Callable[[Config], None] | None = None,
         shutdown: Callable[[bool], None] | None = None,
         peers: Peers | None = None,
+        supervised: str = "no",
     ) -> None:
         """`clients` is the registry that the factory fills, `table` the core's commands. `apply` puts what CONFIG SET
         changes into effect outside the store, or raises Refused and changes nothing. `shutdown` stops the daemon, at
-        once if its argument is true."""
+        once if its argument is true. `supervised` is INFO's word for who keeps the daemon running."""
         self._listener = apply
-        self.state = ServerState(config, store, reactor, clients, apply=self._apply)
+        self.state = ServerState(config, store, reactor, clients, apply=self._apply, supervised=supervised)
         if counters is not None:
             self.state.counters = counters
         if shutdown is not None:

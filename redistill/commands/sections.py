@@ -53,7 +53,7 @@ def _server(server: ServerState, now: stats.Snapshot) -> Fields:
         ("gcc_version", COMPILER),
         ("python_version", platform.python_version()),
         ("process_id", os.getpid()),
-        ("process_supervised", "no"),
+        ("process_supervised", server.supervised),
         ("run_id", server.run_id),
         ("tcp_port", server.config.server.port),
         ("server_time_usec", int(now.unix_time * 1_000_000)),

@@ -42,6 +42,8 @@ class ServerState:
     """The other workers."""
     questions: dict[str, Question] = field(default_factory=dict)
     """What the others may ask this worker, by name."""
+    supervised: str = "no"
+    """Who keeps the daemon running: "systemd", or nobody that it knows of."""
     wall: Callable[[], float] = time.time
     """Seconds since the epoch."""
     ticks: Callable[[], int] = time.perf_counter_ns

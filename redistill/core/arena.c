@@ -111,6 +111,7 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   st->size = size;
   st->fd = fd;
   rd_header *h = base;
+  h->magic = RD_MAGIC; /* before all else: one that is never finished is known as ours */
   h->layout = RD_LAYOUT;
   h->size = size;
   h->num_shards = o->num_shards;
@@ -131,7 +132,6 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
   h->max_memory = o->max_memory != 0 ? o->max_memory : size;
   h->pool.limit = regions_for(st, h->max_memory);
-  h->magic = RD_MAGIC;
   atomic_thread_fence(memory_order_release);
   h->ready = 1;
   return 0;

@@ -15,7 +15,7 @@
 #include "base.h"
 #include "stats.h"
 
-#define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1" */
+#define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
 #define RD_LAYOUT 1u                   /* raised by every change of what lies in the arena */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
