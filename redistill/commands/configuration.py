@@ -182,6 +182,5 @@ def write(server: ServerState) -> bytes:
 def reset_statistics(server: ServerState) -> bytes:
     """CONFIG RESETSTAT"""
     server.store.reset_stats()
-    server.counters.reset()
     server.unknown.reset()
     return resp.OK
