@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import resource
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(slots=True)
+@dataclass
 class DaemonCounters:
-    """What the daemon counts besides the core, since its start. The daemon adds; CONFIG RESETSTAT sets back to 0."""
+    """What this process counts besides the core. It only ever adds; `publish` is told what, by name, so that the arena
+    has the sums over all workers (core/stats.h)."""
 
     connections_received: int = 0
     """Accepted by the kernel for us, the refused ones included."""
@@ -29,11 +30,15 @@ class DaemonCounters:
     failed_auths: int = 0
     internal_errors: int = 0
     """Commands of the control plane that raised."""
+    publish: Callable[[str, int], None] | None = field(default=None, compare=False, repr=False)
 
-    def reset(self) -> None:
-        """Count from 0 again."""
-        for name in DaemonCounters.__slots__:
-            setattr(self, name, 0)
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.publish is not None:
+            self.publish(name, value - getattr(self, name))
+        super().__setattr__(name, value)
+
+
+DAEMON_COUNTERS = tuple(one.name for one in fields(DaemonCounters) if one.name != "publish")
 
 
 class CommandCount(Protocol):
@@ -64,6 +69,7 @@ class Engine(Protocol):
     def average_ttl(self, db: int) -> int: ...
     @property
     def used_memory(self) -> int: ...
+    def note_peak(self) -> int: ...
     @property
     def committed_memory(self) -> int: ...
     @property
@@ -96,14 +102,13 @@ class Rate(NamedTuple):
 
 
 class Rates:
-    """Rates of what the core counts, and the highest memory seen. `sample` is called about once a second."""
+    """Rates of what the core counts. `sample` is called about once a second."""
 
     SPAN = 8
     """Samples over which a rate is taken."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int, int]] = deque(maxlen=self.SPAN)
-        self.peak_memory = 0
 
     def sample(self, engine: Engine, now: float) -> None:
         """Note the state of the counters at `now` (seconds of any clock that does not jump)."""
@@ -116,12 +121,7 @@ class Rates:
                 counters.get("total_net_output_bytes", 0),
             )
         )
-        self.note_memory(engine.used_memory)
-
-    def note_memory(self, used: int) -> int:
-        """The highest memory use that was ever seen, `used` included."""
-        self.peak_memory = max(self.peak_memory, used)
-        return self.peak_memory
+        engine.note_peak()
 
     def rate(self) -> Rate:
         """From the oldest sample to the newest; 0 as long as there are not two. Counters that went back to 0 give 0."""
@@ -153,9 +153,9 @@ class Snapshot:
     uptime: float
     clients: Buffers
     counters: Mapping[str, int]
-    """The core's (core/stats.h), by name."""
+    """Of core/stats.h, by name, summed over all workers."""
     daemon: DaemonCounters
-    """A copy."""
+    """Those of them that the daemon counts."""
     errors: Mapping[str, int]
     databases: tuple[Database, ...]
     used_memory: int
@@ -203,7 +203,6 @@ class Snapshot:
 def take(
     engine: Engine,
     *,
-    daemon: DaemonCounters,
     clients: Buffers,
     rates: Rates,
     unix_time: float,
@@ -215,21 +214,24 @@ def take(
     with_commands: bool = False,
 ) -> Snapshot:
     """The snapshot of now. Its cost does not grow with the number of keys."""
-    used = engine.used_memory
+    counters = dict(engine.counters())
+    daemon = DaemonCounters()
+    for name in DAEMON_COUNTERS:
+        setattr(daemon, name, counters.get(name, 0))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     live = [(index, keys) for index in range(databases) if (keys := engine.count(index))]
     return Snapshot(
         unix_time=unix_time,
         uptime=uptime,
         clients=clients,
-        counters=dict(engine.counters()),
-        daemon=DaemonCounters(**{name: getattr(daemon, name) for name in DaemonCounters.__slots__}),
+        counters=counters,
+        daemon=daemon,
         errors=dict(engine.error_counts()),
         databases=tuple(
             Database(index, keys, engine.count_volatile(index), engine.average_ttl(index)) for index, keys in live
         ),
-        used_memory=used,
-        peak_memory=rates.note_memory(used),
+        used_memory=engine.used_memory,
+        peak_memory=engine.note_peak(),
         committed_memory=engine.committed_memory,
         max_memory=engine.max_memory,
         map_size=engine.map_size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from typing import Any
 
 from twisted.application.service import IService
@@ -61,7 +62,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
     """The wiring diagram. Raises StartError."""
     store = Store()
     clients: dict[int, RespProtocol] = {}
-    counters = DaemonCounters()
+    counters = DaemonCounters(publish=store.add)
 
     def open_session() -> Session:
         return store.session(
@@ -108,9 +109,9 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
         read_size=config.server.buffer_size,
     )
     connections = allow_files(config.server.max_connections)
-    addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters)
-    total = TotalLimit(addresses, connections, counters)
-    rate = RateLimit(total, config.server.connection_rate_limit, counters, reactor)
+    addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
+    total = TotalLimit(addresses, connections, counters, store.admission)
+    rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
 
     # The lives: the store's encloses the server's.
     announce(config, connections)

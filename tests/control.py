@@ -13,6 +13,7 @@ from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import CommandCount, KeyDetails, Refused
 from redistill.config import Config
+from redistill.stats import DaemonCounters
 
 NOW = 1_700_000_000.25
 """What the wall clock says when a test begins."""
@@ -93,6 +94,7 @@ class FakeStore:
         self.used_memory, self.committed_memory, self.map_size = 3 * MIB, 4 * MIB, 64 * MIB
         self.max_memory, self.num_shards, self.policy, self.sample_size = 64 * MIB, 256, "allkeys-lru", 5
         self.pause = (0, 0)
+        self.peak = 0
         self.slow_threshold: int | None = None
         self.violations: tuple[int, str] = (0, "")
         self.active_expire = True
@@ -105,6 +107,14 @@ class FakeStore:
 
     def error_counts(self) -> Mapping[str, int]:
         return self.errors
+
+    def add(self, name: str, n: int) -> None:
+        """Count up."""
+        self.values[name] = self.values.get(name, 0) + n
+
+    def note_peak(self) -> int:
+        self.peak = max(self.peak, self.used_memory)
+        return self.peak
 
     def reset_stats(self) -> None:
         self.values, self.commands, self.errors = {}, [], {}
@@ -128,6 +138,9 @@ class FakeStore:
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         self.pause = mode, until_ms
+
+    def get_pause(self) -> tuple[int, int]:
+        return self.pause
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         self.slow_threshold = nanoseconds
@@ -154,6 +167,7 @@ class Server:
             self.clock,
             self.clients,
             TABLE,
+            counters=DaemonCounters(publish=self.store.add),
             apply=self.apply,
             shutdown=self.shutdowns.append,
         )

@@ -79,7 +79,7 @@ class InfoTests(SynchronousTestCase):
 
     def test_figures(self) -> None:
         """Figures are the core's and the daemon's."""
-        self.store.values = {
+        self.store.values |= {
             "total_commands_processed": 10,
             "keyspace_hits": 3,
             "keyspace_misses": 1,

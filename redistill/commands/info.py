@@ -43,7 +43,6 @@ def snapshot(server: ServerState, with_commands: bool = False) -> stats.Snapshot
     """The figures of now."""
     return stats.take(
         server.store,
-        daemon=server.counters,
         clients=buffers(server),
         rates=server.rates,
         unix_time=server.wall(),

@@ -145,6 +145,10 @@ class Store(Protocol):
     @property
     def used_memory(self) -> int: ...
 
+    def note_peak(self) -> int:
+        """The highest use of memory that was ever seen, now included."""
+        ...
+
     @property
     def committed_memory(self) -> int: ...
 
@@ -174,6 +178,10 @@ class Store(Protocol):
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         """Hold commands of all clients until then: 0 none, 1 writes, 2 all."""
+        ...
+
+    def get_pause(self) -> tuple[int, int]:
+        """What was set last, by any worker; it may be over."""
         ...
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:

@@ -67,8 +67,6 @@ class ServerState:
     """When the log last said that somebody speaks HTTP."""
     startup_memory: int = 0
     """What the empty store took."""
-    pause_mode: int = 0
-    pause_until_ms: int = 0
 
     def __post_init__(self) -> None:
         self.started_at = self.reactor.seconds()

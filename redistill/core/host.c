@@ -54,16 +54,22 @@ const char *rd_host_stat_name(unsigned stat) {
   return stat < RD_STAT_COUNT ? names[stat] : NULL;
 }
 
-static const rd_worker *worker_at(const rd_store *st, unsigned worker) {
-  return (const rd_worker *)rd_at(st, st->head->workers_at) + worker;
+const char *rd_host_gauge_name(unsigned gauge) {
+  static const char *const names[] = {
+#define RD_GAUGE_NAME(name) #name,
+      RD_GAUGES(RD_GAUGE_NAME)
+#undef RD_GAUGE_NAME
+  };
+  return gauge < RD_GAUGE_COUNT ? names[gauge] : NULL;
 }
 
 void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum) {
   memset(sum, 0, sizeof *sum);
   if (id >= RD_COMMAND_IDS) return;
   for (unsigned w = 0; w < RD_MAX_WORKERS; w++) {
-    if (!worker_at(st, w)->used) continue;
-    const rd_command_stats *one = &worker_at(st, w)->counters.commands[id];
+    const rd_counters *counters = rd_worker_counters(st, w);
+    if (counters == NULL) continue;
+    const rd_command_stats *one = &counters->commands[id];
     sum->calls += one->calls;
     sum->nanoseconds += one->nanoseconds;
     sum->rejected += one->rejected;
@@ -73,8 +79,8 @@ void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *su
 }
 
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker) {
-  if (worker >= RD_MAX_WORKERS || !worker_at(st, worker)->used) return NULL;
-  return worker_at(st, worker)->counters.errors;
+  const rd_counters *counters = rd_worker_counters(st, worker);
+  return counters != NULL ? counters->errors : NULL;
 }
 
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out) {
