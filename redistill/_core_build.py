@@ -62,6 +62,7 @@ const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
 uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);
+uint64_t rd_fixed_memory(const rd_store *st);
 uint64_t rd_committed_memory(const rd_store *st);
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
@@ -189,6 +190,7 @@ typedef struct rd_error_stats { char code[...]; uint64_t count; } rd_error_stats
 /* host.h */
 uint64_t rd_host_clock(void);
 uint64_t rd_host_now_ms(void);
+bool rd_host_die_with_parent(void);
 #define RD_HOST_SLOW ...
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);

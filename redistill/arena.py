@@ -36,16 +36,18 @@ class Arena:
         self.room = room
         self.path = path
 
-    def open(self, store: Store, memory: Memory, num_shards: int) -> None:
+    def open(self, store: Store, memory: Memory, num_shards: int, processes: int = 1) -> None:
         """Open `store` in it: with the data that is there, or empty. Raises StartError; nothing is changed then.
+
+        So many `processes` will join it at the same time.
 
         To be called before the process becomes a daemon: whatever is wrong is still told on standard error then.
         """
-        size, least = memory.max_memory or self.room, min_memory(num_shards)
+        size, least = memory.max_memory or self.room, min_memory(num_shards, processes)
         if size < least:
             raise StartError(
-                f"memory.max_memory: {size} bytes are too little for {num_shards} shards;"
-                f" set it to {least} or more, or lower server.num_shards"
+                f"memory.max_memory: {size} bytes are too little for {num_shards} shards and {processes} processes;"
+                f" set it to {least} or more, or lower server.num_shards or server.workers"
             )
         if os.fstat(self.fd).st_size:
             if self._attach(store, memory, size, num_shards):

@@ -52,6 +52,12 @@ def min_memory(num_shards: int, workers: int = 1) -> int:
     return int(lib.rd_min_memory(num_shards, workers))
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, whatever it is doing then."""
+    if not lib.rd_host_die_with_parent():
+        raise OSError(ffi.errno, "prctl")
+
+
 def _full_name(number: int) -> str:
     command = lib.rd_command_by_id(number)
     return str(ffi.string(command.name if command.full_name == ffi.NULL else command.full_name).decode())
@@ -139,6 +145,11 @@ class Store:
     def note_peak(self) -> int:
         """The highest use of memory that any worker saw when it called this."""
         return int(lib.rd_note_peak(self._c))
+
+    @property
+    def fixed_memory(self) -> int:
+        """Of them, those that an empty store takes."""
+        return int(lib.rd_fixed_memory(self._c))
 
     @property
     def committed_memory(self) -> int:

@@ -1,22 +1,17 @@
-"""Connections that change hands: a worker gives them to another one, at a command's end, and their clients notice nothing.
+"""Connections that change hands: a worker gives them to another one at a command's end, and no client notices.
 
-What goes over is the socket itself and, as bytes, what is known of its client: a head in JSON, and the session as the core
-saves it (core/handover.h).
+What goes over is the socket itself and, as bytes, what is known of its client: a head in JSON, and the session as the
+core saves it (core/handover.h).
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from redistill.protocol import RespFactory, RespProtocol
+from redistill.protocol import RespProtocol
 
 log = Logger()
 

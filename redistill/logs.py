@@ -14,6 +14,7 @@ from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
@@ -23,12 +24,15 @@ from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 from zope.interface import provider
 
+log = Logger()
+
 
 class Log:
     """Where events go, from some level on, as lines of text or of JSON."""
 
     def __init__(self, level: str = "info", form: str = "text") -> None:
         self._levels = LogLevelFilterPredicate()
+        self._out: TextIO | None = None
         self._lines = json_lines if form == "json" else textFileLogObserver
         self.set_level(level)
 
@@ -36,8 +40,18 @@ class Log:
         """Write events of this level and above from now on."""
         self._levels.setLogLevelForNamespace("", LogLevel.levelWithName(level))
 
+    def relay(self, lines: str) -> None:
+        """Write whole lines that another process of ours has made."""
+        if self._out is None:  # somebody else's observer writes the log
+            for line in lines.splitlines():
+                log.info("{line}", line=line)
+        else:
+            self._out.write(lines)
+            self._out.flush()
+
     def observer(self, out: TextIO) -> ILogObserver:
         """The observer that writes to `out`."""
+        self._out = out
         return FilteringLogObserver(self._lines(out), [self._levels])
 
 

@@ -1,11 +1,11 @@
-"""The two lifetimes of the daemon: the store's, and within it the clients'."""
+"""The lifetimes of the daemon: the store's, and within it the clients'."""
 
 from __future__ import annotations
 
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from typing import Protocol as Interface
 
@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from redistill.arena import Arena
 from redistill.engine import Store
 from redistill.protocol import RespProtocol
+from redistill.shared import SUPERVISOR
 from redistill.sockets import log_addresses, set_keepalive
 
 log = Logger()
@@ -52,23 +53,66 @@ class Control(Interface):
 
 
 class StoreService(MultiService):
-    """Keeps the store: gives expired memory back in the background, closes it and its arena after its children."""
+    """Keeps the store: joins its arena, and closes both after its children have stopped."""
 
-    def __init__(self, reactor: IReactorTime, store: Store, control: Control, arena: Arena) -> None:
-        """`store` is open in `arena` when the service starts."""
+    def __init__(self, store: Store, arena: Arena, number: int = SUPERVISOR) -> None:
+        """`store` is open in `arena` when the service starts; `number` is this process's among the workers."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._store = store
+        self._arena = arena
+        self._number = number
+
+    def startService(self) -> None:
+        self._store.join(self._number)
+        self._store.workers.beat()
+        super().startService()  # type: ignore[no-untyped-call]
+
+    def stopService(self) -> Deferred[None]:
+        stopped: Deferred[Any] = maybeDeferred(super().stopService)
+        return stopped.addBoth(self._close)
+
+    def _close(self, result: object) -> object:
+        self._store.close()
+        self._arena.close()
+        return result
+
+
+class LostShards:
+    """Says when shards were emptied because a process died while it changed them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lost = 0
+
+    def look(self) -> None:
+        """Say what is new since the last look."""
+        lost = self._store.counter("shards_lost")
+        if lost > self._lost:
+            log.warn(
+                "{lost} of {shards} shards emptied: a process died while it changed them",
+                lost=lost - self._lost,
+                shards=self._store.num_shards,
+            )
+        self._lost = lost
+
+
+class BackgroundService(MultiService):
+    """What a process that serves clients does besides, as long as its children run: it gives expired memory back, says
+    that it is alive, and has the control plane note its figures."""
+
+    def __init__(self, reactor: IReactorTime, store: Store, control: Control, part: int = 0, parts: int = 1) -> None:
+        """Of all shards this process sweeps its `part`, 0 to `parts` - 1."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._store = store
         self._control = control
-        self._arena = arena
+        self._part, self._parts = part, parts
+        self._lost = LostShards(store)
         self._next: IDelayedCall | None = None
-        self._second = LoopingCall(control.tick)
+        self._second = LoopingCall(self._tick)
         self._second.clock = reactor
-        self._lost = 0
 
     def startService(self) -> None:
-        self._store.join()
-        self._lost = self._store.counter("shards_lost")
         self._control.opened()
         self._second.start(1.0)
         self._next = self._reactor.callLater(RESTED, self._sweep)
@@ -76,20 +120,24 @@ class StoreService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         stopped: Deferred[Any] = maybeDeferred(super().stopService)
-        return stopped.addBoth(self._close)
+        return stopped.addBoth(self._rest)
 
-    def _close(self, result: object) -> None:
+    def _rest(self, result: object) -> object:
         if self._next is not None and self._next.active():
             self._next.cancel()
-        if self._second.running:
-            self._second.stop()
-        self._store.close()
-        self._arena.close()
+        self._second.stop()
+        return result
+
+    def _tick(self) -> None:
+        self._control.tick()
+        if self._parts == 1:  # of several workers, the supervisor looks
+            self._lost.look()
 
     def _sweep(self) -> None:
         """One step of the background work; then its next time is set."""
         delay = RESTED
         try:
+            self._store.workers.beat()
             delay = self._step()
         except Exception:
             log.failure("in the background work")
@@ -99,17 +147,9 @@ class StoreService(MultiService):
         store = self._store
         before = store.counter("expired_keys")
         began = time.perf_counter_ns()
-        done = store.sweep(SWEEP_NS)
+        done = store.sweep(SWEEP_NS, self._part, self._parts)
         small = store.shrink(SHRINK_REGIONS)
         self._control.event("expire-cycle", time.perf_counter_ns() - began)
-        lost = store.counter("shards_lost")
-        if lost != self._lost:
-            log.warn(
-                "{lost} of {shards} shards emptied: a process died while it changed them",
-                lost=lost - self._lost,
-                shards=store.num_shards,
-            )
-            self._lost = lost
         if not small or store.counter("expired_keys") - before >= MUCH:
             return PRESSED
         return RESTED if done else STEADY
@@ -191,12 +231,20 @@ class ServerService(Service):
             self._reactor.callLater(DRAIN, self._drain, stopped, began, now)
 
 
-class SignalService(Service):
-    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP does not kill it."""
+class Stoppable(Interface):
+    """What takes its time to stop: a server, or several of them."""
 
-    def __init__(self, reactor: Any, server: ServerService) -> None:
+    grace: float
+    """Seconds that clients have."""
+
+
+class SignalService(Service):
+    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it."""
+
+    def __init__(self, reactor: Any, server: Stoppable, reload: Callable[[], object]) -> None:
         self._reactor = reactor
         self._server = server
+        self._reload = reload
         self._stopping = False
 
     def startService(self) -> None:
@@ -205,9 +253,11 @@ class SignalService(Service):
         self._reactor.callWhenRunning(self._install)
 
     def _install(self) -> None:
-        signal.signal(signal.SIGTERM, lambda number, frame: self._reactor.callFromThread(self.stop))
-        signal.signal(signal.SIGINT, lambda number, frame: self._reactor.callFromThread(self.stop))
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._hang_up))
+        for number, act in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, self._reload)):
+            signal.signal(number, self._caller(act))
+
+    def _caller(self, act: Callable[[], object]) -> Callable[[int, object], None]:
+        return lambda number, frame: self._reactor.callFromThread(act)
 
     def stop(self, now: bool = False) -> None:
         """Stop the daemon. A second time, or with `now`: without waiting for the clients."""
@@ -216,6 +266,3 @@ class SignalService(Service):
         if not self._stopping:
             self._stopping = True
             self._reactor.stop()
-
-    def _hang_up(self) -> None:
-        log.warn("SIGHUP is ignored: change settings with CONFIG SET, or restart")

@@ -87,6 +87,10 @@ class Workers:
 
     # ---- all of them together ----
 
+    def connections(self) -> int:
+        """Of all workers: exact, and known at once."""
+        return sum(one.connections for one in self)
+
     def gauges(self) -> dict[str, int]:
         """Sums over all workers; of ``largest_...`` the largest."""
         return {name: int(lib.rd_gauge_sum(self._core(), gauge)) for name, gauge in GAUGES.items()}

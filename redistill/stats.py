@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import resource
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +30,8 @@ class DaemonCounters:
     failed_auths: int = 0
     internal_errors: int = 0
     """Commands of the control plane that raised."""
+    unknown_commands: int = 0
+    """Calls of commands that there are not."""
     publish: Callable[[str, int], None] | None = field(default=None, compare=False, repr=False)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -58,6 +60,34 @@ class CommandCount(Protocol):
     def histogram(self) -> Sequence[int]: ...
 
 
+class Worker(Protocol):
+    """See shared.Worker."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def commands(self) -> int: ...
+    @property
+    def cpu_user(self) -> float: ...
+    @property
+    def cpu_system(self) -> float: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def gauges(self) -> Mapping[str, int]: ...
+
+
+class Workers(Protocol):
+    """See shared.Workers."""
+
+    def __iter__(self) -> Iterator[Worker]: ...
+    def connections(self) -> int: ...
+    def gauges(self) -> Mapping[str, int]: ...
+    def cpu(self) -> tuple[float, float]: ...
+
+
 class Engine(Protocol):
     """What is asked of the store; see commands.interfaces.Store."""
 
@@ -68,7 +98,11 @@ class Engine(Protocol):
     def count_volatile(self, db: int) -> int: ...
     def average_ttl(self, db: int) -> int: ...
     @property
+    def workers(self) -> Workers: ...
+    @property
     def used_memory(self) -> int: ...
+    @property
+    def fixed_memory(self) -> int: ...
     def note_peak(self) -> int: ...
     @property
     def committed_memory(self) -> int: ...
@@ -165,16 +199,17 @@ class Snapshot:
     map_size: int
     num_shards: int
     policy: str
+    fixed_memory: int
+    """Of used_memory, what an empty store takes."""
     resident_memory: int
-    """Of this process, the arena's touched pages included."""
+    """Of all processes: what each has for itself, and the arena's regions in use."""
     total_memory: int
     """Of the machine."""
     cpu_user: float
     cpu_system: float
+    """Of all processes."""
     rate: Rate
-    unknown_commands: Mapping[str, Mapping[str, int]]
-    """Name to client library to calls."""
-    unknown_total: int
+    workers: tuple[Worker, ...]
     commands: tuple[CommandCount, ...] = field(default=())
     """Per command; empty unless asked for, since it is the costly part."""
 
@@ -203,12 +238,9 @@ class Snapshot:
 def take(
     engine: Engine,
     *,
-    clients: Buffers,
     rates: Rates,
     unix_time: float,
     uptime: float,
-    unknown_commands: Mapping[str, Mapping[str, int]],
-    unknown_total: int,
     machine_memory: int,
     databases: int = 16,
     with_commands: bool = False,
@@ -218,12 +250,19 @@ def take(
     daemon = DaemonCounters()
     for name in DAEMON_COUNTERS:
         setattr(daemon, name, counters.get(name, 0))
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    gauges, (user, system) = engine.workers.gauges(), engine.workers.cpu()
     live = [(index, keys) for index in range(databases) if (keys := engine.count(index))]
     return Snapshot(
         unix_time=unix_time,
         uptime=uptime,
-        clients=clients,
+        clients=Buffers(
+            connected=engine.workers.connections(),
+            blocked=gauges["blocked_clients"],
+            largest_input=gauges["largest_input"],
+            largest_output=gauges["largest_output"],
+            memory=gauges["client_memory"],
+            watching=gauges["watching_clients"],
+        ),
         counters=counters,
         daemon=daemon,
         errors=dict(engine.error_counts()),
@@ -237,22 +276,29 @@ def take(
         map_size=engine.map_size,
         num_shards=engine.num_shards,
         policy=engine.policy,
-        resident_memory=resident_memory(),
+        fixed_memory=engine.fixed_memory,
+        resident_memory=gauges["resident_memory"] + engine.committed_memory,
         total_memory=machine_memory,
-        cpu_user=usage.ru_utime,
-        cpu_system=usage.ru_stime,
+        cpu_user=user,
+        cpu_system=system,
         rate=rates.rate(),
-        unknown_commands=unknown_commands,
-        unknown_total=unknown_total,
+        workers=tuple(engine.workers),
         commands=tuple(engine.command_counts()) if with_commands else (),
     )
 
 
-def resident_memory(path: str = "/proc/self/statm") -> int:
-    """Bytes of this process in memory; 0 where there is no /proc."""
+def cpu_time() -> tuple[float, float]:
+    """Seconds of CPU that this process has used, user and system."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime, usage.ru_stime
+
+
+def private_memory(path: str = "/proc/self/statm") -> int:
+    """Bytes of this process in memory that it shares with nobody; 0 where there is no /proc."""
     try:
         with open(path, encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+            _, resident, shared, *_ = (int(word) for word in file.read().split())
+            return (resident - shared) * resource.getpagesize()
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -186,23 +186,25 @@ def main(argv: list[str]) -> None:
     # The terminal's Ctrl-C and a HUP go to the whole process group; what they mean is the supervisor's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
     from redistill.tap import work
 
     def begin(link: Channel, orders: Mapping[str, Any]) -> Serving:
-        return work(reactor, link, ThroughSupervisor(link), orders)
+        return work(reactor, ThroughSupervisor(link), orders, channel.ARENA, channel.LISTENERS)
+
+    reactor: Any = installed
 
     def end() -> None:
-        if reactor.running:  # type: ignore[attr-defined]
-            reactor.stop()  # type: ignore[attr-defined]
+        if reactor.running:
+            reactor.stop()
 
     factory = Factory.forProtocol(lambda: Channel(begin, end))
     factory.noisy = False
     os.set_blocking(channel.CHANNEL, False)
-    reactor.adoptStreamConnection(channel.CHANNEL, socket.AF_UNIX, factory)  # type: ignore[attr-defined]
+    reactor.adoptStreamConnection(channel.CHANNEL, socket.AF_UNIX, factory)
     os.close(channel.CHANNEL)
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 if __name__ == "__main__":

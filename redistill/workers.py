@@ -7,6 +7,7 @@ client is never refused for a worker's death, and the sockets outlive them all, 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import socket
@@ -20,18 +21,21 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineC
 from twisted.internet.error import ConnectionDone, ConnectionLost, ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory, ProcessProtocol
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.amp import AMP
 from twisted.python.failure import Failure
 
 from redistill import channel
 from redistill.commands.interfaces import Refused
-from redistill.commands.peers import problem_of
+from redistill.commands.peers import problem_of, raise_problem
+from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError
 from redistill.engine import Store
 from redistill.rewrite import rewrite
+from redistill.service import LostShards
 from redistill.settings import Value
+from redistill.sockets import log_addresses
 
 log = Logger()
 
@@ -177,7 +181,7 @@ class WorkersService(Service):
         apply: Callable[[Config], None],
         stop: Callable[[bool], None],
         relay: Callable[[str], None],
-        identity: Mapping[str, Any],
+        identity: Identity,
     ) -> None:
         """As many workers as `listeners` has entries: the listening sockets of each. `arena` gives the descriptor of
         the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
@@ -188,11 +192,12 @@ class WorkersService(Service):
         self.grace = float(config.server.shutdown_grace_period_secs)
         self.relay = relay
         self.shutdown = stop
-        self.ready: Deferred[None] = Deferred()
+        self.ready: Deferred[object] = Deferred()
         """Fires when all workers serve for the first time."""
         self._reactor = reactor
         self._store = store
         self._listeners = listeners
+        self._sockets = list(dict.fromkeys(listener for some in listeners for listener in some))
         self._arena = arena
         self._apply = apply
         self._identity = identity
@@ -203,6 +208,7 @@ class WorkersService(Service):
         self._reloading = DeferredLock()
         self._watch = LoopingCall(self._look)
         self._watch.clock = reactor
+        self._lost = LostShards(store)
         self._looked_at = 0.0
         self._killed_at = 0.0
 
@@ -255,8 +261,7 @@ class WorkersService(Service):
         with ours, theirs, open(os.devnull, "rb") as nothing:
             fds: dict[int, int | str] = {0: nothing.fileno(), 1: "r", 2: "r", channel.CHANNEL: theirs.fileno()}
             fds[channel.ARENA] = self._arena()
-            sockets = [listener.fileno() for some in self._listeners for listener in some]
-            fds.update({channel.LISTENERS + i: fd for i, fd in enumerate(sockets)})
+            fds.update({channel.LISTENERS + i: listener.fileno() for i, listener in enumerate(self._sockets)})
             self._reactor.spawnProcess(
                 worker, PYTHON[0], [*PYTHON, str(number)], env=environment(os.environ), childFDs=fds
             )
@@ -275,10 +280,9 @@ class WorkersService(Service):
     def orders(self, worker: Worker) -> dict[str, Any]:
         """What a new worker needs to know."""
         return {
-            **self._identity,
+            "identity": dataclasses.asdict(self._identity),
             "number": worker.number,
-            "workers": len(self._slots),
-            "listeners": [len(some) for some in self._listeners],
+            "listeners": [[self._sockets.index(listener) for listener in some] for some in self._listeners],
             "config": self.config.to_json(),
         }
 
@@ -291,7 +295,7 @@ class WorkersService(Service):
         self._cover()
         worker.ready.callback(worker)
         if not self.ready.called and all(slot.current and slot.current.serving for slot in self._slots):
-            log.info("serving in {workers} processes", workers=len(self._slots))
+            log_addresses(self._listeners)
             self.ready.callback(None)
 
     def has_ended(self, worker: Worker, reason: Failure) -> None:
@@ -347,6 +351,7 @@ class WorkersService(Service):
     def _look(self) -> None:
         """See whether all hearts beat. One that does not may only be waiting for a lock that another holds, so that one
         is killed at a time, and it is the one who holds what others wait for."""
+        self._lost.look()
         now = self._reactor.seconds()
         delayed, self._looked_at = now - self._looked_at > 4 * LOOK, now
         if (
@@ -453,6 +458,10 @@ class WorkersService(Service):
 
         return self._changing.run(act)
 
+    def try_change(self, changes: Mapping[str, Value]) -> Deferred[None]:
+        """`change`, but it fails with the problem (ConfigError, Refused)."""
+        return self.change(changes).addCallback(raise_problem)
+
     def _apply_in_workers(self, config: Config) -> Deferred[tuple[str, str] | None]:
         """The first problem that a worker has with it. One that is gone, or gone by now, has none."""
         plain = config.to_json()
@@ -478,7 +487,7 @@ class WorkersService(Service):
 
     # ---- replacing them all ----
 
-    def reload(self) -> Deferred[None]:
+    def replace(self) -> Deferred[None]:
         """Replace the workers, one after another, by processes that run what is installed now. Their clients go with
         them. Where a successor does not come to serve, the worker stays, and so do those after it."""
 

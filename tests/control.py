@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -82,10 +83,52 @@ class FakeClient:
         self.killed = True
 
 
+class FakeWorker(NamedTuple):
+    """What a process has said of itself in the arena."""
+
+    pid: int = 4711
+    number: int = 0
+    commands: int = 0
+    cpu_user: float = 0.0
+    cpu_system: float = 0.0
+    connections: int = 0
+    gauges: Mapping[str, int] = {"resident_memory": 0}
+
+
+class FakeWorkers:
+    """The processes over an arena: `others`, and this one."""
+
+    def __init__(self) -> None:
+        self.others: list[FakeWorker] = []
+        self.own: dict[str, int] = {}
+        self.cpu_time = (0.0, 0.0)
+        self.clients: Mapping[int, FakeClient] = {}
+
+    def __iter__(self) -> Iterator[FakeWorker]:
+        return iter((FakeWorker(connections=len(self.clients), gauges=self.own), *self.others))
+
+    def connections(self) -> int:
+        return sum(one.connections for one in self)
+
+    def gauges(self) -> Mapping[str, int]:
+        return self.own
+
+    def cpu(self) -> tuple[float, float]:
+        return self.cpu_time
+
+    def set_gauges(self, **values: int) -> None:
+        self.own.update(values)
+
+    def set_cpu(self, user: float, system: float) -> None:
+        self.cpu_time = user, system
+
+
 class FakeStore:
     """A store with settable figures."""
 
     def __init__(self) -> None:
+        self.workers = FakeWorkers()
+        self.fixed_memory = MIB
         self.values: dict[str, int] = {}
         self.commands: list[CommandCount] = []
         self.errors: dict[str, int] = {}
@@ -171,7 +214,9 @@ class Server:
             apply=self.apply,
             shutdown=self.shutdowns.append,
         )
+        self.store.workers.clients = self.clients
         self.state = self.plane.state
+        self.state.identity = dataclasses.replace(self.state.identity, started=NOW)
         self.state.wall = lambda: NOW + self.clock.seconds()
         self.state.ticks = lambda: int(self.clock.seconds() * 1_000_000_000)
         self.client = self.connect()

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.arena import find_arena
 from redistill.engine import Store
-from redistill.service import CHATTER, DRAIN, RESTED, ServerService, SignalService, StoreService
+from redistill.service import CHATTER, DRAIN, RESTED, BackgroundService, ServerService, SignalService, StoreService
 from redistill.settings import Memory
 from tests.arena import MIB, NOW_MS, call, session
 
@@ -34,7 +34,7 @@ class PlayedControl:
 
 
 class StoreServiceTests(SynchronousTestCase):
-    """StoreService"""
+    """StoreService, and BackgroundService in it"""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -47,7 +47,9 @@ class StoreServiceTests(SynchronousTestCase):
         memory = Memory(max_memory=32 * MIB)
         self.arena = find_arena(memory)
         self.arena.open(store, memory, 4)
-        keeper = StoreService(self.clock, store, self.control, self.arena)
+        keeper = StoreService(store, self.arena)
+        self.background = BackgroundService(self.clock, store, self.control)
+        self.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         keeper.startService()
         store.frozen_ms = NOW_MS
         return keeper, store
@@ -81,7 +83,7 @@ class StoreServiceTests(SynchronousTestCase):
         self.assertEqual(self.arena.fd, -1)
 
     def test_store_outlives_its_children(self) -> None:
-        """The arena is there until the services that use it have stopped."""
+        """The arena is there, and the background work goes on, until the services that use it have stopped."""
         keeper, store = self.started()
         ended: Deferred[None] = Deferred()
 
@@ -89,9 +91,10 @@ class StoreServiceTests(SynchronousTestCase):
             def stopService(self) -> Deferred[None]:
                 return ended
 
-        Child().setServiceParent(keeper)  # type: ignore[no-untyped-call]
+        Child().setServiceParent(self.background)  # type: ignore[no-untyped-call]
         stopped = keeper.stopService()
-        self.assertEqual(store.count(0), 0)
+        self.clock.advance(1)
+        self.assertEqual((store.count(0), self.control.log), (0, ["opened", "tick", "tick"]))
         self.assertNoResult(stopped)
         ended.callback(None)
         self.successResultOf(stopped)
@@ -101,7 +104,7 @@ class StoreServiceTests(SynchronousTestCase):
         keeper, store = self.started()
         sweeps: list[int] = []
 
-        def sweep(budget_ns: int) -> bool:
+        def sweep(budget_ns: int, part: int, parts: int) -> bool:
             sweeps.append(budget_ns)
             raise ZeroDivisionError
 
@@ -149,7 +152,7 @@ class DrainTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = PlayedReactor()
         self.clients: dict[int, Any] = {}
-        self.server = ServerService(self.reactor, [], None, self.clients, 30)  # type: ignore[arg-type]
+        self.server = ServerService(self.reactor, [[]], 0, None, self.clients, 30)  # type: ignore[arg-type]
         self.server.startService()
         self.reactor.advance(100)
 
@@ -206,7 +209,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_signal_stops_once(self) -> None:
         """The first signal stops the daemon in peace, the second one does not wait for the clients."""
-        signals = SignalService(self.reactor, self.server)
+        signals = SignalService(self.reactor, self.server, self.fail)
         signals.startService()
         signals.stop()
         self.assertEqual((self.reactor.stops, self.server.grace), (1, 30))
@@ -215,5 +218,5 @@ class DrainTests(SynchronousTestCase):
 
     def test_shutdown_now(self) -> None:
         """SHUTDOWN NOW does not wait at all."""
-        SignalService(self.reactor, self.server).stop(now=True)
+        SignalService(self.reactor, self.server, self.fail).stop(now=True)
         self.assertEqual((self.reactor.stops, self.server.grace), (1, 0))

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
+from redistill import stats
+
 
 class Refused(Exception):
     """A new configuration cannot be put into effect, and nothing was changed. `directive` is Redis's name of the
@@ -125,6 +127,14 @@ class KeyDetails(NamedTuple):
     idle_seconds: int
 
 
+class Workers(stats.Workers, Protocol):
+    """What all processes have, and where this one says what it has."""
+
+    def set_gauges(self, **values: int) -> None: ...
+
+    def set_cpu(self, user: float, system: float) -> None: ...
+
+
 class Store(Protocol):
     """The keyspace and its counters."""
 
@@ -143,11 +153,17 @@ class Store(Protocol):
     def reset_stats(self) -> None: ...
 
     @property
+    def workers(self) -> Workers: ...
+
+    @property
     def used_memory(self) -> int: ...
 
     def note_peak(self) -> int:
         """The highest use of memory that was ever seen, now included."""
         ...
+
+    @property
+    def fixed_memory(self) -> int: ...
 
     @property
     def committed_memory(self) -> int: ...

@@ -34,7 +34,7 @@ static uint32_t workers_used(const rd_store *st) {
 }
 
 /* What is in use besides the regions: pages that were touched. */
-static uint64_t fixed_bytes(const rd_store *st) {
+uint64_t rd_fixed_memory(const rd_store *st) {
   uint64_t bytes = st->head->regions_at - RD_MAX_WORKERS * sizeof(rd_worker);
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
     if (!rd_worker_used(st, i)) continue;
@@ -48,7 +48,7 @@ static uint64_t fixed_bytes(const rd_store *st) {
 }
 
 static uint32_t regions_for(const rd_store *st, uint64_t max_memory) {
-  uint64_t fixed = fixed_bytes(st);
+  uint64_t fixed = rd_fixed_memory(st);
   uint64_t n = max_memory <= fixed ? 0 : (max_memory - fixed) / (RD_REGION_SIZE + sizeof(rd_region));
   return n < st->head->num_regions ? (uint32_t)n : st->head->num_regions;
 }
@@ -100,7 +100,7 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
     return -1;
   }
   uint64_t table_at = regions_at(o->num_shards);
-  /* Blocks of workers that never join are not counted as memory (fixed_bytes), so they take no region away either. */
+  /* Blocks of workers that never join are not counted as memory (rd_fixed_memory), so they take no region away either. */
   uint64_t untouched = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
   uint64_t num_regions = (size + untouched - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
   if (num_regions > UINT32_MAX - 1) num_regions = UINT32_MAX - 1;
@@ -255,7 +255,7 @@ const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {
 uint64_t rd_max_memory(const rd_store *st) { return st->head->max_memory; }
 
 uint64_t rd_used_memory(const rd_store *st) {
-  uint64_t used = fixed_bytes(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region);
+  uint64_t used = rd_fixed_memory(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region);
   for (uint32_t i = 0; i < st->num_shards; i++) {
     const rd_heap *h = &st->shards[i].heap;
     used += h->used + (uint64_t)h->regions * 8;
@@ -264,7 +264,7 @@ uint64_t rd_used_memory(const rd_store *st) {
 }
 
 uint64_t rd_committed_memory(const rd_store *st) {
-  return fixed_bytes(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region) +
+  return rd_fixed_memory(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region) +
          (uint64_t)st->head->pool.in_use * RD_REGION_SIZE;
 }
 

@@ -113,6 +113,7 @@ const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
 uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
+uint64_t rd_fixed_memory(const rd_store *st);     /* of that, what an empty store takes */
 uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);

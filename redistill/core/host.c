@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "layout.h"
@@ -17,6 +19,8 @@ uint64_t rd_host_now_ms(void) {
   clock_gettime(CLOCK_REALTIME, &t);
   return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
+
+bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
 
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {
   rd_bytes out = rd_session_output(s);

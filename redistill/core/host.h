@@ -13,6 +13,9 @@ uint64_t rd_host_clock(void);
 /* Milliseconds since the epoch. */
 uint64_t rd_host_now_ms(void);
 
+/* Have the kernel kill this process when its parent dies, whatever it is doing then. */
+bool rd_host_die_with_parent(void);
+
 /* ---- one turn of a session ----
  *
  * The session is fed (or resumed), and the first `cap` bytes of its output are moved to `dst`. Returns

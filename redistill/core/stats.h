@@ -33,7 +33,8 @@
   X(output_disconnections) \
   X(query_disconnections)  \
   X(failed_auths)          \
-  X(internal_errors)
+  X(internal_errors)       \
+  X(unknown_commands)
 
 /* X(name): what a worker has at the moment. From largest_input on it is the largest that counts, before it the sum. */
 #define RD_GAUGES(X)   \
