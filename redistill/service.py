@@ -19,7 +19,7 @@ from redistill.arena import Arena
 from redistill.engine import Store
 from redistill.protocol import RespProtocol
 from redistill.shared import SUPERVISOR
-from redistill.sockets import log_addresses, set_keepalive
+from redistill.sockets import close_listeners, log_addresses, set_keepalive
 
 log = Logger()
 
@@ -209,9 +209,8 @@ class ServerService(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         log.info("stopping; {clients} clients", clients=len(self._clients))
         self.stop_accepting()
-        for listener in {one for some in self._listeners for one in some}:
-            listener.close()
-        self._listeners = []
+        close_listeners(self._listeners, remove=len(self._listeners) == 1)
+        self._listeners = [[] for _ in self._listeners]
         stopped: Deferred[None] = Deferred()
         began = self._reactor.seconds()
         self._reactor.callLater(0, self._drain, stopped, began, began)

@@ -5,6 +5,7 @@ An accepted socket inherits the options of the one that listens (Linux), so thos
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -103,6 +104,15 @@ def listen_unix(path: str) -> socket.socket:
             remedy = "set a path in a directory that may be written to"
         raise _refused(f"server.unix_socket: cannot listen on {path!r}", problem, remedy) from None
     return listener
+
+
+def close_listeners(listeners: Iterable[Iterable[socket.socket]], *, remove: bool = True) -> None:
+    """Close them all, and `remove` the files of those at a path, unless another process listens on."""
+    for listener in {listener for some in listeners for listener in some}:
+        if remove and listener.family == socket.AF_UNIX:
+            with contextlib.suppress(OSError):
+                os.unlink(listener.getsockname())
+        listener.close()
 
 
 def _remove_dead(path: str) -> None:

@@ -38,6 +38,9 @@ from redistill.workers import WorkersService
 
 log = Logger()
 
+SUPERVISOR_QUIET = ("twisted.protocols.amp",)
+WORKER_QUIET = (*SUPERVISOR_QUIET, "twisted.internet.base", "log_legacy")
+"""Loggers that tell of every channel and port, of which there are many. The last is that of Twisted's older parts."""
 OUTPUT_HIGH = 256 * 1024
 """Bytes of replies at which a session stops executing until they are written."""
 
@@ -56,7 +59,7 @@ def makeService(options: Options) -> IService:
 
     try:
         config = load(options["config"], os.environ)
-        output = Log(config.logging.level, config.logging.format)
+        output = Log(config.logging.level, config.logging.format, quiet=SUPERVISOR_QUIET)
         daemon = LogService(output, options.parent or {})
         wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
     except (ConfigError, StartError) as problem:
@@ -121,7 +124,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
 def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, first_fd: int) -> Front:
     """The wiring diagram of a worker. Raises ArenaError."""
     config, number = Config.from_json(orders["config"]), orders["number"]
-    output = Log(config.logging.level, config.logging.format)
+    output = Log(config.logging.level, config.logging.format, quiet=WORKER_QUIET, worker=orders["number"])
     globalLogBeginner.beginLoggingTo([output.observer(sys.stdout)], redirectStandardIO=False)
     store = Store()
     store.attach(arena_fd)
@@ -178,6 +181,7 @@ def serve(
         shutdown=stop,
         peers=peers,
         identity=identity,
+        number=number,
     )
     factory = RespFactory(
         reactor,

@@ -73,6 +73,7 @@ class Channel(AMP):
         self._begin = begin
         self._end = end
         self._serving: Serving
+        self._over = False
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -88,7 +89,8 @@ class Channel(AMP):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
-        log.warn("the supervisor is gone")
+        if not self._over:
+            log.warn("the supervisor is gone")
         self._end()
 
     @channel.Question.responder
@@ -133,6 +135,7 @@ class Channel(AMP):
         """Answer when it is over, and let the supervisor hang up."""
 
         def over(nothing: None) -> dict[str, Any]:
+            self._over = True
             self.transport.loseConnection()  # type: ignore[union-attr]
             return {}
 

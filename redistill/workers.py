@@ -35,7 +35,7 @@ from redistill.engine import Store
 from redistill.rewrite import rewrite
 from redistill.service import LostShards
 from redistill.settings import Value
-from redistill.sockets import log_addresses
+from redistill.sockets import close_listeners, log_addresses
 
 log = Logger()
 
@@ -228,7 +228,9 @@ class WorkersService(Service):
         for slot in self._slots:
             _cancel(slot.next_start)
         log.info("stopping; {workers} workers", workers=len(self._workers))
-        return DeferredList([self._end(worker) for worker in list(self._workers)]).addCallback(lambda ends: None)
+        ends = DeferredList([self._end(worker) for worker in list(self._workers)])
+        close_listeners(self._listeners)
+        return ends.addCallback(lambda results: None)
 
     def _end(self, worker: Worker) -> Deferred[Worker]:
         """Tell a worker to end, see that it does, and wait for it."""

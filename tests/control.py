@@ -128,7 +128,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.workers = FakeWorkers()
-        self.fixed_memory = MIB
+        self.fixed_memory = 3 * MIB
         self.values: dict[str, int] = {}
         self.commands: list[CommandCount] = []
         self.errors: dict[str, int] = {}

@@ -11,10 +11,10 @@ from redistill.commands.interfaces import CommandCount
 from redistill.commands.sections import human, percentile
 from tests.control import MIB, Server
 
-DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Unknowncommands Cluster Keyspace"
+DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Workers Cluster Keyspace"
 ALL = (
     "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Latencystats"
-    " Unknowncommands Cluster Keyspace"
+    " Workers Unknowncommands Cluster Keyspace"
 )
 
 

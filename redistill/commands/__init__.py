@@ -41,12 +41,14 @@ class ControlPlane:
         shutdown: Callable[[bool], None] | None = None,
         peers: Peers | None = None,
         identity: Identity | None = None,
+        number: int = 0,
     ) -> None:
         """`clients` is the registry that the factory fills, `table` the core's commands. `apply` puts what CONFIG SET
         changes into effect outside the store, or raises Refused and changes nothing. `shutdown` stops the daemon, at
-        once if its argument is true. `peers` are the other workers, `identity` is what all say of the server."""
+        once if its argument is true. `peers` are the other workers, `identity` is what all say of the server;
+        `number` is this one's."""
         self._listener = apply
-        self.state = ServerState(config, store, reactor, clients, apply=self._apply)
+        self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
         if counters is not None:
             self.state.counters = counters
         if shutdown is not None:

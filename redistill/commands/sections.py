@@ -67,6 +67,7 @@ def _server(server: ServerState, now: stats.Snapshot) -> Fields:
         ("config_file", server.config.path),
         ("io_threads_active", 0),
         ("num_shards", now.num_shards),
+        ("worker_number", server.number),
     )
 
 

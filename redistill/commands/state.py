@@ -60,6 +60,8 @@ class ServerState:
     """The other workers."""
     questions: dict[str, Question] = field(default_factory=dict)
     """What the others may ask this worker, by name."""
+    number: int = 0
+    """Of this process among the workers."""
     identity: Identity = field(default_factory=lambda: Identity.new())
     wall: Callable[[], float] = time.time
     """Seconds since the epoch."""

@@ -100,7 +100,7 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
     return -1;
   }
   uint64_t table_at = regions_at(o->num_shards);
-  /* Blocks of workers that never join are not counted as memory (rd_fixed_memory), so they take no region away either. */
+  /* Blocks of workers that never join are not counted as memory, so they take no region away either. */
   uint64_t untouched = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
   uint64_t num_regions = (size + untouched - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
   if (num_regions > UINT32_MAX - 1) num_regions = UINT32_MAX - 1;

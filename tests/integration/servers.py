@@ -249,7 +249,7 @@ def refused(config: str, environ: Mapping[str, str] | None = None) -> tuple[int,
 
 def with_address(config: str, port: int, path: str) -> str:
     """The configuration with the address added to its [server] table."""
-    address = f'port = {port}\nunix_socket = "{path}"\nworkers = 1\n'
+    address = f'port = {port}\nunix_socket = "{path}"\n' + ("" if "workers" in config else "workers = 1\n")
     if "[server]\n" in config:
         return config.replace("[server]\n", "[server]\n" + address)
     return f"[server]\n{address}{config}"
