@@ -126,7 +126,7 @@ class Worker(ProcessProtocol):
         """From its `Ready` until it was told to retire or has ended."""
         self.leaving = False
         """It was told to end."""
-        self.served_since = 0.0
+        self.served_since: float | None = None
         self.overdue: IDelayedCall | None = None
         self.covers: set[int] = set()
         self.ready: Deferred[Worker] = Deferred()
@@ -325,8 +325,9 @@ class WorkersService(Service):
     def _start_again(self, slot: Slot, ended: Worker) -> None:
         """Start another process at the place of one that ended by itself."""
         self.restarts += 1
-        age = self._reactor.seconds() - ended.served_since
-        slot.wait = 0.0 if ended.served_since and age >= YOUNG else min(max(slot.wait * 2, 0.05), LONGEST_WAIT)
+        since, now = ended.served_since, self._reactor.seconds()
+        old = since is not None and now - since >= YOUNG
+        slot.wait = 0.0 if old else min(max(slot.wait * 2, 0.05), LONGEST_WAIT)
         wait = slot.wait if any(self.serving()) else min(slot.wait, ALONE_WAIT)
 
         def start() -> None:
