@@ -200,7 +200,7 @@ const char *rd_host_stat_name(unsigned stat);
 const char *rd_host_gauge_name(unsigned gauge);
 void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum);
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
-typedef struct rd_details { uint64_t place; const char *encoding; uint64_t len, idle_ms; } rd_details;
+typedef struct rd_details { uint64_t place; const char *encoding; uint64_t len, idle_ms; uint32_t shard; } rd_details;
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);
 """
 

@@ -232,7 +232,7 @@ class Store:
         found = ffi.new("rd_details *")
         if not lib.rd_host_details(self._at_now(), db, key, len(key), found):
             return None
-        return KeyDetails(found.place, ffi.string(found.encoding).decode(), found.len, found.idle_ms // 1000)
+        return KeyDetails(found.place, ffi.string(found.encoding).decode(), found.len, found.idle_ms // 1000, found.shard)
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         """Hold commands of the sessions of all workers until then: 0 none, 1 those that write, 2 all."""

@@ -71,6 +71,6 @@ class Reload:
 
 def differences(running: Config, read: Config) -> tuple[dict[str, Value], list[str]]:
     """The settings that `read` has otherwise than `running`: those that can change now, and the names of the others."""
-    other = {row: read.get(row.name) for row in SETTINGS if read.get(row.name) != running.get(row.name)}
-    changes = {row.name: value for row, value in other.items() if row.reloadable}
+    other = [row for row in SETTINGS if read.get(row.name) != running.get(row.name)]
+    changes = {row.name: read.get(row.name) for row in other if row.reloadable}
     return changes, [row.name for row in other if not row.reloadable]

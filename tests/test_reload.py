@@ -63,7 +63,7 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual(self.log, ["began", {}, "replace"])
         first, self.replacing = self.replacing, Deferred()
         first.callback(None)
-        self.assertEqual(self.log, ["began", {}, "replace", "ended"] + ["began", {}, "replace"])
+        self.assertEqual(self.log, ["began", {}, "replace", "ended", "began", {}, "replace"])
         self.replacing.callback(None)
         self.assertEqual(self.log[7:], ["ended"])
 

@@ -208,7 +208,7 @@ class WorkersTests(SynchronousTestCase):
         for _ in range(12):
             self.assertEqual(self.pool.restarts, len(self.reactor.started) - 3)
             self.end(self.reactor.started[-1])
-            (call,) = [call for call in self.reactor.getDelayedCalls() if call.func.__name__ == "start"]
+            (call,) = [call for call in self.reactor.getDelayedCalls() if getattr(call.func, "__name__", "") == "start"]
             waits.append(round(call.getTime() - self.reactor.seconds(), 3))
             self.reactor.advance(LONGEST_WAIT)
             self.serve(self.reactor.started[-1])

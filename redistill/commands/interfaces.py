@@ -125,6 +125,8 @@ class KeyDetails(NamedTuple):
     length: int
     """Bytes of the value."""
     idle_seconds: int
+    shard: int
+    """Number of the part of the store that the key is in."""
 
 
 class Workers(stats.Workers, Protocol):

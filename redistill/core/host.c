@@ -89,9 +89,16 @@ const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker) {
 
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out) {
   rd_key k = rd_key_of(st, (rd_bytes){key, len}, db);
-  bool taken = rd_lock_shard(st, rd_shard_of(st, k.hash));
+  uint32_t shard = rd_shard_of(st, k.hash);
+  bool taken = rd_lock_shard(st, shard);
   const rd_item *it = rd_find_quiet(st, &k, false);
-  if (it) *out = (rd_details){rd_ref_of(st, it), rd_string_encoding(st, it), rd_item_len(it), rd_item_idle_ms(st, it)};
-  if (taken) rd_unlock_shard(st, rd_shard_of(st, k.hash));
+  if (it) {
+    *out = (rd_details){.place = rd_ref_of(st, it),
+                        .encoding = rd_string_encoding(st, it),
+                        .len = rd_item_len(it),
+                        .idle_ms = rd_item_idle_ms(st, it),
+                        .shard = shard};
+  }
+  if (taken) rd_unlock_shard(st, shard);
   return it != NULL;
 }

@@ -49,6 +49,7 @@ typedef struct rd_details {
   const char *encoding;
   uint64_t len;
   uint64_t idle_ms;
+  uint32_t shard;
 } rd_details;
 /* Look at a key of the database `db`, which leaves no trace; false: there is none. */
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);
