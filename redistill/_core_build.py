@@ -202,6 +202,44 @@ void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *su
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
 typedef struct rd_details { uint64_t place; const char *encoding; uint64_t len, idle_ms; uint32_t shard; } rd_details;
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);
+
+/* loop.h */
+typedef struct rd_loop rd_loop;
+typedef struct rd_conn rd_conn;
+#define RD_LOOP_STATUS ...
+#define RD_LOOP_SLOW ...
+#define RD_LOOP_END ...
+#define RD_LOOP_LOST ...
+#define RD_LOOP_OVER ...
+#define RD_LOOP_DRAINED ...
+typedef struct rd_event { uint64_t tag; uint32_t what; int32_t error; } rd_event;
+typedef struct rd_work { uint64_t tag, commands, bytes; } rd_work;
+typedef struct rd_tls {
+  int (*read)(void *ssl, void *data, int len);
+  int (*write)(void *ssl, const void *data, int len);
+  int (*get_error)(const void *ssl, int result);
+  int (*pending)(const void *ssl);
+  void (*clear_error)(void);
+} rd_tls;
+rd_loop *rd_loop_new(size_t buffer_size);
+void rd_loop_free(rd_loop *l);
+int rd_loop_fd(const rd_loop *l);
+bool rd_loop_set_buffer(rd_loop *l, size_t size);
+void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes);
+bool rd_loop_watch(rd_loop *l, int fd);
+bool rd_loop_watched(const rd_loop *l);
+int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms);
+const rd_event *rd_loop_events(const rd_loop *l);
+int rd_loop_scan(rd_loop *l, uint64_t quiet_ms, uint64_t silent_ms, bool *more);
+size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap);
+rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms);
+void rd_loop_remove(rd_loop *l, rd_conn *c);
+unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms);
+bool rd_loop_flush(rd_loop *l, rd_conn *c);
+void rd_loop_pause(rd_loop *l, rd_conn *c);
+bool rd_conn_busy(const rd_conn *c);
+uint64_t rd_conn_active_ms(const rd_conn *c);
+void rd_loop_set_tls(rd_loop *l, const rd_tls *tls);
 """
 
 
@@ -230,7 +268,8 @@ def builder(core: str) -> FFI:
     ffi.cdef(DECLARATIONS)
     ffi.set_source(
         "redistill._core",
-        '#include "admission.h"\n#include "host.h"\n#include "lock.h"\n#include "session.h"\n#include "worker.h"\n',
+        '#include "admission.h"\n#include "host.h"\n#include "lock.h"\n#include "loop.h"\n#include "session.h"\n'
+        '#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

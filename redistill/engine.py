@@ -35,7 +35,7 @@ class Status(enum.IntEnum):
 
 
 _SLOW: int = lib.RD_HOST_SLOW
-_STATUSES = tuple(Status(code) for code in range(len(Status)))
+STATUSES = tuple(Status(code) for code in range(len(Status)))
 _feed = lib.rd_host_feed
 _resume = lib.rd_host_resume
 _take = lib.rd_host_take
@@ -232,7 +232,9 @@ class Store:
         found = ffi.new("rd_details *")
         if not lib.rd_host_details(self._at_now(), db, key, len(key), found):
             return None
-        return KeyDetails(found.place, ffi.string(found.encoding).decode(), found.len, found.idle_ms // 1000, found.shard)
+        return KeyDetails(
+            found.place, ffi.string(found.encoding).decode(), found.len, found.idle_ms // 1000, found.shard
+        )
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         """Hold commands of the sessions of all workers until then: 0 none, 1 those that write, 2 all."""
@@ -325,7 +327,11 @@ class Session:
     After `close` every call but `close` raises TypeError.
     """
 
-    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "on_slow")
+    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "line", "on_slow")
+
+    busy = False
+    """As `loop.Line.busy`: a session that is fed goes on only when it is told to."""
+    last_active = 0.0
 
     def __init__(self, store: Store, core: Any) -> None:
         self._store = store
@@ -336,6 +342,13 @@ class Session:
         self._scratch_view = store._scratch_view
         self.on_slow: Callable[[SlowEntry], None] | None = None
         """Called during `feed` and `resume` with each command that took long (`Store.set_slow_threshold`)."""
+        self.line: Any = None
+        """The `loop.Line` that serves it, while one does; then nobody else feeds it or takes its output."""
+
+    @property
+    def core(self) -> Any:
+        """The rd_session; the caller stops using it before `close`."""
+        return self._c
 
     def feed(self, data: bytes) -> Status:
         """Execute what is whole in `data` and what was fed before. `data` is copied as far as it is needed later."""
@@ -349,10 +362,14 @@ class Session:
         if length := code >> 4:
             self._out += self._scratch_view[:length]
         if code & _SLOW:
-            for entry in self._store._slow_entries():
-                if self.on_slow:
-                    self.on_slow(entry)
-        return _STATUSES[code & 7]
+            self.hand_slow()
+        return STATUSES[code & 7]
+
+    def hand_slow(self) -> None:
+        """Hand its slow commands to `on_slow`; to be called before another session executes."""
+        for entry in self._store._slow_entries():
+            if self.on_slow:
+                self.on_slow(entry)
 
     def output(self) -> bytes:
         """Take what is to be written, or a piece of it; b"" when there is no more."""
@@ -403,6 +420,8 @@ class Session:
 
     def close(self) -> None:
         """Give everything back, its watches too. A second call does nothing."""
+        if self.line is not None:
+            self.line.remove()
         if self._c is not None:
             lib.rd_session_free(self._c)
             self._c = None

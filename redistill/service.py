@@ -17,6 +17,8 @@ from twisted.logger import Logger
 
 from redistill.arena import Arena
 from redistill.engine import Store
+from redistill.loop import Loop
+from redistill.net import adopt_port
 from redistill.protocol import RespProtocol
 from redistill.shared import SUPERVISOR
 from redistill.sockets import close_listeners, log_addresses, set_keepalive
@@ -161,6 +163,7 @@ class ServerService(Service):
     def __init__(
         self,
         reactor: Any,
+        loop: Loop,
         listeners: Sequence[Sequence[socket.socket]],
         number: int,
         factory: IProtocolFactory,
@@ -171,6 +174,7 @@ class ServerService(Service):
         workers'. `grace` is the time in seconds that clients have to take their last replies."""
         self.grace = grace
         self._reactor = reactor
+        self._loop = loop
         self._listeners = [list(some) for some in listeners]
         self._number = number
         self._factory = factory
@@ -180,6 +184,7 @@ class ServerService(Service):
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
+        self._loop.join(self._reactor)
         self.cover(self._number, True)
         if len(self._listeners) == 1:
             log_addresses(self._listeners)
@@ -225,6 +230,7 @@ class ServerService(Service):
             elif client.last_active < looked or now - began >= CHATTER:
                 client.finish()
         if not self._clients:
+            self._loop.leave(self._reactor)
             stopped.callback(None)
         else:
             self._reactor.callLater(DRAIN, self._drain, stopped, began, now)

@@ -27,6 +27,7 @@ from redistill.engine import Session, Store
 from redistill.front import Front
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
+from redistill.loop import Loop
 from redistill.protocol import RespFactory, RespProtocol
 from redistill.reload import Reload
 from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
@@ -155,6 +156,10 @@ def serve(
     """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's."""
     clients: dict[int, RespProtocol] = {}
     counters = DaemonCounters(publish=store.add)
+    # Ours turns its own; any other reactor turns one for us (`ServerService`).
+    loop: Loop = getattr(reactor, "loop", None) or Loop()
+    loop.set_buffer_size(config.server.buffer_size)
+    loop.set_output_limit(config.server.output_limit)
 
     def open_session() -> Session:
         return store.session(**session_limits(control.state.config))
@@ -162,6 +167,7 @@ def serve(
     def apply(config: Config) -> None:
         total.limit = possible_clients(config, control.state.config)
         factory.output_limit = config.server.output_limit
+        loop.set_output_limit(config.server.output_limit)
         factory.idle_timeout = config.server.connection_timeout
         addresses.limit = config.server.max_connections_per_ip
         rate.limit = config.server.connection_rate_limit
@@ -193,11 +199,12 @@ def serve(
         output_limit=config.server.output_limit,
         idle_timeout=config.server.connection_timeout,
         read_size=config.server.buffer_size,
+        served=loop,
     )
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
     total = TotalLimit(addresses, allow_files(config.server.max_connections), counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
-    server = ServerService(reactor, sockets, number, rate, clients, config.server.shutdown_grace_period_secs)
+    server = ServerService(reactor, loop, sockets, number, rate, clients, config.server.shutdown_grace_period_secs)
     background = BackgroundService(reactor, store, control, number, len(sockets))
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     return Front(control, server, background)

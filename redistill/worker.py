@@ -189,6 +189,9 @@ def main(argv: list[str]) -> None:
     # The terminal's Ctrl-C and a HUP go to the whole process group; what they mean is the supervisor's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from redistill import reactor as ours
+
+    ours.install()
     from twisted.internet import reactor as installed
 
     from redistill.tap import work

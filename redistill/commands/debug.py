@@ -126,5 +126,6 @@ def describe(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
         return resp.error("ERR no such key")
     return resp.simple(
         f"Value at:{found.place:#x} refcount:1 encoding:{found.encoding} serializedlength:{found.length}"
-        f" lru:{int(server.wall()) - found.idle_seconds & 0xFFFFFF} lru_seconds_idle:{found.idle_seconds} shard:{found.shard}"
+        f" lru:{int(server.wall()) - found.idle_seconds & 0xFFFFFF} lru_seconds_idle:{found.idle_seconds}"
+        f" shard:{found.shard}"
     )

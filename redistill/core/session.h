@@ -43,6 +43,11 @@ void rd_session_free(rd_session *s);                               /* ends its w
  * it and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
  * bytes and says RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
+/* The same without a copy, for an owner who receives: when `least` bytes or more of a bulk are missing, memory of the
+ * session's own, *room bytes long, for what comes next; then say how many bytes came. It grows by what has arrived
+ * already. NULL: feed. Valid until the next call on the session. */
+uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room);
+rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms);
 /* Go on after RD_CONTROL, RD_FULL or RD_PAUSED. */
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
 
@@ -50,6 +55,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
 rd_bytes rd_session_output(const rd_session *s);
 void rd_session_consumed(rd_session *s, size_t n);
 
+const rd_store *rd_session_store(const rd_session *s);
 /* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers). */
 const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
