@@ -8,6 +8,7 @@ A transport whose socket is not served reads through its reactor, as any other.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,11 +17,12 @@ from twisted.internet import main, tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.python.failure import Failure
+from twisted.python.log import msg
 
 from redistill.engine import Session
 from redistill.loop import Client, Line, Loop
 
-_P = TypeVar("_P", "Port", "UNIXPort")
+_P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
 
 
 class Server(tcp.Server):
@@ -174,11 +176,34 @@ class UNIXPort(unix.Port):
     loop: Loop
 
 
-def adopt_port(reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory) -> Any:
-    """A port on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`."""
+class SharedUNIXPort(UNIXPort):
+    """Accepts on a socket that listens already, and whose file is another's to make and to remove."""
+
+    factory: Any
+    fileno: Any
+    socket: Any
+
+    def startListening(self) -> None:
+        tcp._reservedFD.reserve()
+        msg(f"{self._getLogPrefix(self.factory)} starting on {os.fsdecode(self._bindPath)!r}")
+        self.factory.doStart()
+        self.connected = True
+        self.socket, self._preexistingSocket = self._preexistingSocket, None
+        self.fileno = self.socket.fileno
+        self.numberAccepts = 100
+        self.startReading()
+
+    def connectionLost(self, reason: Failure) -> None:
+        tcp.Port.connectionLost(self, reason)
+
+
+def adopt_port(reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory) -> Port | UNIXPort:
+    """Accept on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`."""
     if family == socket.AF_UNIX:
-        return listen(UNIXPort._fromListeningDescriptor(reactor, fd, factory), loop)
-    return listen(Port._fromListeningDescriptor(reactor, fd, family, factory), loop)
+        port: Port | UNIXPort = SharedUNIXPort._fromListeningDescriptor(reactor, fd, factory)
+    else:
+        port = Port._fromListeningDescriptor(reactor, fd, family, factory)
+    return listen(port, loop)
 
 
 def listen(port: _P, loop: Loop) -> _P:

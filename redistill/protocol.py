@@ -474,12 +474,14 @@ class RespFactory:
         clients: dict[int, RespProtocol],
         *,
         counters: DaemonCounters,
+        next_id: Callable[[], int],
         output_limit: int,
         idle_timeout: float,
         read_size: int,
         served: Silence | None = None,
     ) -> None:
-        """`clients` is filled and emptied here. Limits in bytes and seconds, 0: none; they may be set at any time."""
+        """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
+        they may be set at any time."""
         self.clock = clock
         self.open_session = open_session
         self.control = control
@@ -488,9 +490,9 @@ class RespFactory:
         self.output_limit = output_limit
         self.idle_timeout = idle_timeout
         self.read_size = read_size
+        self._next_id = next_id
         self._served = served
         self._watched: dict[RespProtocol, None] = {}
-        self._last_id = 0
         self._held: dict[RespProtocol, None] = {}
         self._watch = LoopingCall(self._tick)
         self._watch.clock = clock
@@ -510,8 +512,7 @@ class RespFactory:
 
     def add(self, client: RespProtocol) -> None:
         """`client` is connected: it gets its id, the reads of its transport their size."""
-        self._last_id += 1
-        client.client_id = self._last_id
+        client.client_id = self._next_id()
         self.clients[client.client_id] = client
         transport = client.transport
         if hasattr(transport, "bufferSize"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import itertools
 import os
 import socket
 import ssl
@@ -91,6 +92,7 @@ class Case(SynchronousTestCase):
             self.control,
             self.clients,
             counters=self.counters,
+            next_id=itertools.count(1).__next__,
             output_limit=0,
             idle_timeout=60,
             read_size=4096,

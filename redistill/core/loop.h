@@ -10,9 +10,11 @@
  *   open      read when it is readable
  *   blocked   the client does not read: neither read nor executed until all is sent; then it goes on by itself
  *   busy      had its share of a turn; goes on in the next
- *   held      the owner's move: an event was reported, and nothing happens until rd_loop_resume or rd_loop_remove.
- * Reading stops when there is something to read, so that a short wait costs no system call lost      the socket failed;
- * reported, to be removed
+ *   held      the owner's move: an event was reported, and nothing happens until rd_loop_resume or rd_loop_remove
+ *   lost      the socket failed; reported, to be removed
+ *
+ * The socket of one that is held is taken out of epoll only when it has something to read, so that a short wait costs
+ * no system call.
  *
  * The owner's calls come between turns. A loop belongs to one thread. */
 #ifndef RD_LOOP_H

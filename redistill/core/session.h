@@ -91,8 +91,10 @@ void rd_session_trim(rd_session *s);
 /* RESET: leave MULTI, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
 
-/* Pauses of all sessions of this process's store (CLIENT PAUSE). 0: none, 1: writes, 2: all. */
+/* Pauses of the sessions of all workers (CLIENT PAUSE). 0: none, 1: writes, 2: all. */
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
+/* The mode and the end of the pause that was set last; it may be over. */
+unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
 
 /* ---- slow commands: a ring of the last ones, of the process's own memory. The owner drains it after feed when
  * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog
