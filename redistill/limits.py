@@ -76,14 +76,22 @@ class Limit:
         self.factory.doStop()
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
-        admitted = self.admit(addr)
+        admitted = self.admit(addr, self.limit)
         if isinstance(admitted, bytes):
             self.counters.connections_received += 1
             self.counters.rejected_connections += 1
             return Refusal(admitted)
+        return self._counted(admitted, self.factory.buildProtocol, addr)
+
+    def readmit(self, addr: IAddress) -> IProtocol | None:
+        """As buildProtocol, for a connection that another worker let in and handed over: counted, never refused."""
+        factory: Any = self.factory
+        return self._counted(self.admit(addr, 0), factory.readmit, addr)
+
+    def _counted(self, admitted: Any, build: Callable[[IAddress], Any], addr: IAddress) -> IProtocol | None:
         protocol: Any = None
         try:
-            protocol = self.factory.buildProtocol(addr)
+            protocol = build(addr)
         finally:
             if protocol is None:
                 for release in admitted:
@@ -92,26 +100,26 @@ class Limit:
             protocol.leaving += admitted
         return protocol  # type: ignore[no-any-return]
 
-    def admit(self, addr: IAddress) -> bytes | tuple[Release, ...]:
-        """Count a connection from `addr`, and give what to call when it is lost; or say why it is refused."""
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+        """Count a connection from `addr`, and give what to call when it is lost; or say why `limit` refuses it."""
         raise NotImplementedError
 
 
 class TotalLimit(Limit):
     """At most `limit` connections at the same time."""
 
-    def admit(self, addr: IAddress) -> bytes | tuple[Release, ...]:
-        return (self.admission.leave,) if self.admission.enter(self.limit) else TOO_MANY
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+        return (self.admission.leave,) if self.admission.enter(limit) else TOO_MANY
 
 
 class AddressLimit(Limit):
     """At most `limit` connections of one IP address at the same time; those over a UNIX socket are not counted."""
 
-    def admit(self, addr: IAddress) -> bytes | tuple[Release, ...]:
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
         address = packed(addr)
         if not address:
             return ()
-        if not self.admission.enter_address(address, self.limit):
+        if not self.admission.enter_address(address, limit):
             return TOO_MANY_OF_ADDRESS
         return (lambda: self.admission.leave_address(address),)
 
@@ -131,8 +139,8 @@ class RateLimit(Limit):
         super().__init__(factory, limit, counters, admission)
         self._seconds = seconds
 
-    def admit(self, addr: IAddress) -> bytes | tuple[Release, ...]:
-        return () if self.admission.take(self.limit, self._seconds()) else TOO_FAST
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+        return () if self.admission.take(limit, self._seconds()) else TOO_FAST
 
 
 def packed(addr: IAddress) -> bytes:

@@ -114,6 +114,11 @@ class Line:
         return self._c is not None and bool(lib.rd_conn_busy(self._c))
 
     @property
+    def untold(self) -> bool:
+        """Whether the client or the transport is about to be told something."""
+        return self._tag in self._loop.untold
+
+    @property
     def last_active(self) -> float:
         """When bytes last came or went, in seconds since the epoch."""
         return self._active if self._c is None else lib.rd_conn_active_us(self._c) / 1e6
@@ -167,6 +172,8 @@ class Loop:
         self.core = ffi.gc(core, lib.rd_loop_free)
         self.lines: dict[int, Line] = {}
         """By a number that is given once."""
+        self.untold: set[int] = set()
+        """Those of which something happened in the turn just now."""
         self.frozen_ms = 0
         """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
         self._last_tag = 0
@@ -229,7 +236,10 @@ class Loop:
     def _tell(self, count: int) -> None:
         # Copied: what is told may come back for another turn.
         events = ffi.unpack(lib.rd_loop_events(self.core), count)
-        for tag, what, error in [(event.tag, event.what, event.error) for event in events]:
+        told = [(event.tag, event.what, event.error) for event in events]
+        self.untold.update(tag for tag, _, _ in told)
+        for tag, what, error in told:
+            self.untold.discard(tag)
             line = self.lines.get(tag)
             if line is not None:  # it may have gone through what another was told
                 line.tell(what, error)

@@ -54,11 +54,13 @@ class Server(tcp.Server):
         return self._line
 
     def detach(self) -> socket.socket | None:
-        """Let go of the connection without closing it: the socket, which is the caller's, out of loop and reactor.
+        """Let go of a connection that is served, without closing it: its socket, the caller's, out of loop and reactor.
 
-        Nothing may be left to write. The protocol is told nothing. None: it is closed, or closing.
+        The protocol is told nothing. None: it is closed or closing, is about to be told something, or speaks TLS, of
+        which the socket is only a part.
         """
-        if not self.connected or self.disconnecting:
+        line = self._line
+        if line is None or line.untold or self._tls is not None or not self.connected or self.disconnecting:
             return None
         self._take_back()
         self.stopReading()
@@ -214,31 +216,31 @@ def listen(port: _P, loop: Loop) -> _P:
 
 
 def adopt(
-    reactor: Any,
-    loop: Loop,
-    sock: socket.socket,
-    factory: IProtocolFactory,
-    prepare: Callable[[IProtocol], None] = lambda protocol: None,
+    reactor: Any, loop: Loop, sock: socket.socket, build: Callable[[IAddress], IProtocol | None]
 ) -> IProtocol | None:
-    """Go on with a connected socket, which becomes the transport's, as if a port had accepted it.
+    """Go on with a connected stream socket, which becomes the transport's, as if a port had accepted it.
 
-    `prepare` gets the protocol before it is connected: to give it a session, a name and so on. None: the factory
-    refused, and the socket is closed.
+    `build` makes the protocol for an address: a factory's buildProtocol; or its `readmit`, and then what is to go on
+    (`RespProtocol.go_on_as`). None: it gave none. OSError: the peer has gone. In both cases the socket is closed, and a
+    session stays the caller's.
     """
     sock.setblocking(False)
-    if sock.family == socket.AF_UNIX:
-        kind: Any = UNIXServer
-        client: Any = sock.getpeername()
-        peer: IAddress = UNIXAddress(client or None)
-    else:
-        kind = Server
-        client = tcp._getpeername(sock)
-        peer = (IPv4Address if sock.family == socket.AF_INET else IPv6Address)("TCP", *client)
-    protocol = factory.buildProtocol(peer)
+    protocol: Any = None
+    try:
+        if sock.family == socket.AF_UNIX:
+            kind: Any = UNIXServer
+            client: Any = sock.getpeername()
+            peer: IAddress = UNIXAddress(client or None)
+        else:
+            kind = Server
+            client = tcp._getpeername(sock)
+            peer = (IPv4Address if sock.family == socket.AF_INET else IPv6Address)("TCP", *client)
+        protocol = build(peer)
+    finally:
+        if protocol is None:
+            sock.close()
     if protocol is None:
-        sock.close()
         return None
-    prepare(protocol)
     transport = kind(sock, protocol, client, None, 0, reactor)
     transport.loop = loop
     local = sock.getsockname()
@@ -246,4 +248,4 @@ def adopt(
         transport.logstr = f"{type(protocol).__name__},0,{local}"
     transport.repstr = f"<{type(protocol).__name__} #0 on {local if isinstance(local, str) else local[1]}>"
     protocol.makeConnection(transport)
-    return protocol
+    return protocol  # type: ignore[no-any-return]

@@ -70,6 +70,17 @@ class Control(Interface):
         ...
 
 
+class Identity(Interface):
+    """What is known of a client beside its session: a `RespProtocol`, or what was kept of one."""
+
+    client_id: int
+    connected_at: float
+    user: str
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+
+
 class Flow(Interface):
     """What a client goes on with: its session, or the line on which its transport serves that (`loop.Line`)."""
 
@@ -105,11 +116,11 @@ class RespProtocol(Protocol):
     name = lib_name = lib_ver = b""
     user = "default"
     connected_at = 0.0
-    """As of reactor.seconds()."""
+    """In seconds since the epoch, as reactor.seconds()."""
     closing_at: float | None = None
     """When we began to close the connection."""
     leaving: tuple[Callable[[], None], ...] = ()
-    """Called when the connection is lost: how the limits learn that there is room again."""
+    """Called when the connection is lost, or detached: how the limits learn that there is room again."""
 
     _flow: Flow
     _heard_at = 0.0
@@ -126,24 +137,29 @@ class RespProtocol(Protocol):
     def connectionMade(self) -> None:
         transport, factory = self.transport, self.factory
         self._seconds = factory.clock.seconds
-        self.connected_at = self._heard_at = self._seconds()
+        self._heard_at = self._seconds()
         self.local = _name(transport.getHost())
         # Over a UNIX socket the peer has no name; Redis says the socket's.
         self.peer = _name(transport.getPeer()) or self.local
-        serve = getattr(transport, "serve", None)
+        # The type's own: a wrapper hands on what it does not have, and beneath it there is another stream.
+        serves = hasattr(type(transport), "serve")
         adopted = hasattr(self, "session")
         try:
             if not adopted:
                 self.session = factory.open_session()
+                self.client_id = factory.next_id()
+                self.connected_at = self._heard_at
             self._flow = self.session
             self._stall = 0
             factory.add(self)
+            if not adopted:
+                factory.control.connected(self)
             self.session.on_slow = self._slow
             transport.registerProducer(self, True)
-            if serve is None:
-                factory.watch(self)
+            if serves:
+                self._flow = transport.serve(self.session, self)
             else:
-                self._flow = serve(self.session, self)
+                factory.watch(self)
             if adopted:
                 self.stopped(FULL)
         except Exception:
@@ -422,19 +438,20 @@ class RespProtocol(Protocol):
         self.kill()
         _abort(self.transport)
 
-    def detach(self) -> tuple[socket.socket, Session] | None:
-        """Let go of the connection between two commands: its socket and its session, both the caller's from now on.
+    # ---- from one process to another ----
 
-        For another process, or another protocol, to go on with (`net.adopt`). None: it is in the middle of something,
-        or its transport cannot.
+    def detach(self) -> tuple[socket.socket, Session] | None:
+        """Let go of the connection at the end of a command: its socket and its session, both the caller's from now on.
+
+        For another protocol, or another process, to go on with (`go_on_as`, `net.adopt`). What was not executed, or
+        not sent, is in the session. The factory and the limits forget this client at once; what is known of it stays
+        here. None, and nothing has changed: an answer is pending, or the end, or its transport cannot.
         """
-        state = self.session.state
         if (
-            self._stall
-            or self._flow.busy
-            or state.query_bytes
-            or state.output_bytes
-            or not hasattr(self.transport, "detach")
+            self._stall & ~(UNREAD | HOLD)
+            or self._running
+            or self._ended
+            or not hasattr(type(self.transport), "detach")
         ):
             return None
         sock = self.transport.detach()
@@ -443,6 +460,15 @@ class RespProtocol(Protocol):
         self._stall = OVER
         self._leave()
         return sock, self.session
+
+    def go_on_as(self, client: Identity, session: Session) -> None:
+        """To be called before the connection is made: it goes on with `session` as what `client` was.
+
+        So it is no new client: the control plane is not told of it.
+        """
+        self.session = session
+        self.client_id, self.connected_at, self.user = client.client_id, client.connected_at, client.user
+        self.name, self.lib_name, self.lib_ver = client.name, client.lib_name, client.lib_ver
 
     def tick(self, now: float, timeout: float) -> None:
         """Look after a client that has been silent for a while.
@@ -490,7 +516,7 @@ class RespFactory:
         self.output_limit = output_limit
         self.idle_timeout = idle_timeout
         self.read_size = read_size
-        self._next_id = next_id
+        self.next_id = next_id
         self._served = served
         self._watched: dict[RespProtocol, None] = {}
         self._held: dict[RespProtocol, None] = {}
@@ -510,16 +536,17 @@ class RespFactory:
         protocol.factory = self
         return protocol
 
+    readmit = buildProtocol
+    """For a connection that another process let in; see `limits.Limit`."""
+
     def add(self, client: RespProtocol) -> None:
-        """`client` is connected: it gets its id, the reads of its transport their size."""
-        client.client_id = self._next_id()
+        """`client` is connected: the reads of its transport get their size."""
         self.clients[client.client_id] = client
         transport = client.transport
         if hasattr(transport, "bufferSize"):
             transport.bufferSize = self.read_size
         if hasattr(transport, "fileno"):
             client.fd = transport.fileno()
-        self.control.connected(client)
         if not self._watch.running:
             self._watch.start(TICK, now=False)
 

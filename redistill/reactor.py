@@ -57,8 +57,9 @@ class RedistillReactor(EPollReactor):
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
         if addressFamily not in self._supportedAddressFamilies:
             raise UnsupportedAddressFamily(addressFamily)
-        protocol = net.adopt(self, self.loop, socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM), factory)
-        return protocol and protocol.transport  # type: ignore[attr-defined]
+        sock = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
+        protocol: Any = net.adopt(self, self.loop, sock, factory.buildProtocol)
+        return protocol and protocol.transport
 
 
 def install() -> None:

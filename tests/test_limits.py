@@ -81,6 +81,8 @@ class Inner:
     def buildProtocol(self, addr: IAddress) -> Served:
         return Served()
 
+    readmit = buildProtocol
+
 
 def connect(factory: Any, address: IAddress = HERE) -> tuple[Any, StringTransport]:
     """A connection from `address`: its protocol and its transport."""
@@ -225,3 +227,14 @@ class StackTests(SynchronousTestCase):
         self.patch(inner, "buildProtocol", lambda addr: 1 // 0)
         self.assertRaises(ZeroDivisionError, limit.buildProtocol, HERE)
         self.assertEqual(admission.open, 0)
+
+    def test_who_is_handed_over_is_counted_and_not_refused(self) -> None:
+        """A connection that another worker let in counts against all limits, even beyond them; it takes no rate."""
+        counters, admission = DaemonCounters(), FakeAdmission()
+        addresses = AddressLimit(Inner(), 1, counters, admission)
+        limit = RateLimit(TotalLimit(addresses, 1, counters, admission), 1, counters, admission, Clock().seconds)
+        connect(limit)
+        moved = limit.readmit(HERE)
+        self.assertEqual((type(moved), admission.open, admission.taken), (Served, 2, [(1, 0.0), (0, 0.0)]))
+        moved.connectionLost(connectionDone)  # type: ignore[union-attr]
+        self.assertEqual((admission.open, list(admission.addresses.values()), counters), (1, [1], DaemonCounters()))

@@ -9,7 +9,6 @@ import itertools
 import os
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 from cryptography import x509
@@ -22,6 +21,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.unix import Server as TwistedServer
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import net
@@ -86,17 +86,21 @@ class Case(SynchronousTestCase):
         self.clients: dict[int, RespProtocol] = {}
         self.limits: dict[str, int] = {}
         self.lost: list[Any] = []
-        self.factory = RespFactory(
-            self.reactor,
+        self.factory = self.make_factory(self.reactor, self.clients, self.loop)
+
+    def make_factory(self, clock: Any, clients: dict[int, RespProtocol], loop: Loop) -> RespFactory:
+        """Of one process."""
+        return RespFactory(
+            clock,
             lambda: arena.session(self.store, **self.limits),
             self.control,
-            self.clients,
+            clients,
             counters=self.counters,
             next_id=itertools.count(1).__next__,
             output_limit=0,
             idle_timeout=60,
             read_size=4096,
-            served=self.loop,
+            served=loop,
         )
 
     def answer(self, client: RespProtocol, argv: list[bytes]) -> bytes | Deferred[bytes]:
@@ -112,14 +116,12 @@ class Case(SynchronousTestCase):
                     one.kill()
         return self.later if self.later is not None else b":%d\r\n" % client.client_id
 
-    def connect(
-        self, factory: Any = None, prepare: Callable[[Any], None] = lambda protocol: None
-    ) -> tuple[Any, socket.socket]:
+    def connect(self, factory: Any = None) -> tuple[Any, socket.socket]:
         """A new client's protocol, and the peer's socket."""
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         self.addCleanup(theirs.close)
-        client: Any = net.adopt(self.reactor, self.loop, ours, factory or self.factory, prepare)
+        client: Any = net.adopt(self.reactor, self.loop, ours, (factory or self.factory).buildProtocol)
         before = client.connectionLost
         client.connectionLost = lambda reason: (self.lost.append(reason), before(reason))
         self.addCleanup(lambda: client.transport.connected and client.transport.connectionLost(net._done()))
@@ -359,7 +361,7 @@ class EndTests(Case):
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
         peer = socket.create_connection(listener.getsockname())
-        client: Any = net.adopt(self.reactor, self.loop, listener.accept()[0], self.factory)
+        client: Any = net.adopt(self.reactor, self.loop, listener.accept()[0], self.factory.buildProtocol)
         client.connectionLost = self.lost.append
         self.assertEqual(client.peer, f"127.0.0.1:{peer.getsockname()[1]}")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -460,41 +462,132 @@ class EndTests(Case):
 
 
 class MoveTests(Case):
-    """Connections that go from one process to another"""
+    """Connections that go from one loop to another"""
 
-    def test_detached_connection(self) -> None:
-        """A client between two commands can be taken away with its session, and goes on where it is adopted."""
+    def setUp(self) -> None:
+        super().setUp()
+        here = (self.reactor, self.loop, self.factory, self.clients)
+        other = Loop()
+        self.addCleanup(other.close)
+        other.frozen_ms = arena.NOW_MS
+        clients: dict[int, RespProtocol] = {}
+        reactor = Sockets(other)
+        reactor.advance(arena.NOW_MS / 1000 + 100)
+        self.counted: list[str] = []
+        self.places = [here, (reactor, other, self.make_factory(reactor, clients, other), clients)]
+
+    def move(self, client: Any, to: int) -> Any:
+        """Hand a client over; the protocol that goes on with it. From now on the test turns that one's reactor."""
+        sock, session = client.detach()
+        self.reactor, self.loop, self.factory, self.clients = self.places[to]
+
+        def build(address: Any) -> RespProtocol:
+            protocol = self.factory.readmit(address)
+            protocol.go_on_as(client, session)
+            return protocol
+
+        moved: Any = net.adopt(self.reactor, self.loop, sock, build)
+        self.addCleanup(lambda: moved.transport.connected and moved.transport.connectionLost(net._done()))
+        return moved
+
+    def test_nothing_is_left_behind(self) -> None:
+        """A client that is taken away is in no list, and its limits are released; nobody reads from it."""
         client, peer = self.connect()
-        left: list[str] = []
-        client.leaving += (lambda: left.append("limit"),)
-        peer.send(b"SELECT 3\r\nSET k v\r\nMULTI\r\n")
+        client.leaving += (lambda: self.counted.append("left"),)
+        peer.send(b"PING\r\n")
         self.heard(peer)
         sock, session = client.detach()
-        self.assertEqual((self.clients, self.loop.lines, left, self.lost), ({}, {}, ["limit"], []))
-        peer.send(b"GET k\r\nEXEC\r\n")
-        self.reactor.turn()
-        adopted: Any = net.adopt(
-            self.reactor, self.loop, sock, self.factory, lambda protocol: setattr(protocol, "session", session)
-        )
-        self.assertEqual(self.heard(peer), b"+QUEUED\r\n*1\r\n$1\r\nv\r\n")
-        self.assertEqual((list(self.clients), adopted.session), ([2], session))
-        adopted.transport.abortConnection()
-        self.reactor.turn()
+        self.addCleanup(sock.close)
+        self.addCleanup(session.close)
+        self.assertEqual((self.clients, self.loop.lines, self.counted, self.lost), ({}, {}, ["left"], []))
+        peer.send(b"PING\r\n")
+        self.reactor.turn(2)
+        self.assertEqual(sock.recv(100), b"PING\r\n")
+        self.assertIsNone(client.detach())
+
+    def test_there_and_back(self) -> None:
+        """A client that goes to another loop and back keeps its transaction, its input and its place in the list."""
+        client, peer = self.connect()
+        client.name, client.lib_name, client.lib_ver, client.user = b"n", b"lib", b"1", "somebody"
+        client.session.state.authenticated = True
+        peer.send(b"SELECT 3\r\nSET k v\r\nMULTI\r\nGET")
+        self.assertEqual(self.heard(peer), b"+OK\r\n+OK\r\n+OK\r\n")
+        for place in (1, 0, 1):
+            moved = self.move(client, place)
+            self.assertEqual((self.clients, self.places[1 - place][3]), ({1: moved}, {}))
+            kept = (moved.name, moved.lib_name, moved.lib_ver, moved.user, moved.connected_at)
+            self.assertEqual(kept, (b"n", b"lib", b"1", "somebody", arena.NOW_MS / 1000))
+            self.assertTrue(moved.session.state.authenticated)
+            peer.send(b" k\r\nGET")
+            self.assertEqual(self.heard(peer), b"+QUEUED\r\n")
+            client = moved
+        peer.send(b" k\r\nEXEC\r\nQUIT\r\n")
+        self.assertEqual(self.heard(peer), b"+QUEUED\r\n*4\r\n" + b"$1\r\nv\r\n" * 4 + b"+OK\r\n<end>")
+        self.assertEqual((self.control.came, self.clients), ([1], {}))
+
+    def test_client_that_does_not_read(self) -> None:
+        """What waits for a client to read moves with it, and what it sent and was not executed."""
+        arena.call(arena.session(self.store), "SET", "big", b"x" * 100 * KIB)
+        client, peer = self.connect()
+        peer.send(b"GET big\r\n" * 50)
+        self.reactor.turn(5)
+        state = client.session.state
+        self.assertTrue(state.output_bytes and state.query_bytes)
+        self.move(client, 1)
+        self.assertEqual(len(self.heard(peer)), 50 * (100 * KIB + 11))
+
+    def test_client_that_is_held(self) -> None:
+        """A client that CLIENT PAUSE holds is held where it goes, and goes on there."""
+        client, peer = self.connect()
+        self.store.set_pause(2, arena.NOW_MS + 1000)
+        peer.send(b"GET k\r\n")
+        self.assertEqual(self.heard(peer), b"")
+        moved = self.move(client, 1)
+        self.assertTrue(moved.blocked)
+        self.assertFalse(client.factory._held)
+        self.loop.frozen_ms += 2000
+        self.reactor.advance(0.02)
+        self.assertEqual(self.heard(peer), b"$-1\r\n")
 
     def test_client_that_cannot_be_detached(self) -> None:
-        """Not in the middle of a command, nor while it waits or does not read."""
+        """Not while an answer is pending, nor while it is closed, nor when it has just been said what is to be done."""
         client, peer = self.connect()
-        peer.send(b"SET k")
-        self.reactor.turn()
-        self.assertIsNone(client.detach())
+        refused: list[object] = []
+        self.control.run = lambda one, argv: refused.append(one.detach()) or self.later  # type: ignore[assignment,func-returns-value]
         self.later = Deferred()
-        peer.send(b" v\r\nCLIENT ID\r\n")
+        peer.send(b"CLIENT ID\r\n")
         self.reactor.turn()
-        self.assertIsNone(client.detach())
+        self.assertEqual([*refused, client.detach()], [None, None])
         self.later.callback(b":1\r\n")
-        self.assertEqual(self.heard(peer), b"+OK\r\n:1\r\n")
+        self.assertEqual(self.heard(peer), b":1\r\n")
         client.kill()
         self.assertIsNone(client.detach())
+
+    def test_client_that_is_about_to_be_asked(self) -> None:
+        """Nor when the same turn has brought a command of its that was not answered yet."""
+        one, peer = self.connect()
+        two, other = self.connect()
+        refused: list[object] = []
+
+        def run(client: Any, argv: list[bytes]) -> bytes:
+            refused.append({one: two, two: one}[client].detach())
+            return b":1\r\n"
+
+        self.control.run = run  # type: ignore[assignment]
+        for socket_ in (peer, other):
+            socket_.send(b"CLIENT ID\r\n")
+        self.loop.turn(0)
+        sock, session = refused.pop()  # type: ignore[misc]
+        self.addCleanup(sock.close)
+        self.addCleanup(session.close)
+        self.assertEqual(refused, [None])
+        self.assertEqual((self.heard(peer), self.heard(other)), (b":1\r\n", b":1\r\n"))
+
+    def test_peer_that_has_gone(self) -> None:
+        """Of a socket that is not connected any more nothing is left; the session is the caller's."""
+        lonely = socket.socket()
+        self.assertRaises(OSError, net.adopt, self.reactor, self.loop, lonely, self.factory.readmit)
+        self.assertEqual((lonely.fileno(), self.clients), (-1, {}))
 
     def test_busiest(self) -> None:
         """The clients with the most work since the last question are found."""
@@ -535,6 +628,21 @@ class WriteTests(Case):
         client.transport.write(b"b")
         client.transport.loseConnection()
         self.assertEqual(self.heard(peer, 100), b"hello" + b"a" * arena.MIB * 4 + b"b<end>")
+
+    def test_wrapped_transport(self) -> None:
+        """What is wrapped (TLS) is not served beneath its wrapper, but through it."""
+
+        class Wrapper(ProtocolWrapper):
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data.lower())
+
+        factory = WrappingFactory(self.factory)
+        factory.protocol = Wrapper
+        client, peer = self.connect(factory)
+        peer.send(b"ECHO A\r\n")
+        client.transport.doRead()
+        self.assertEqual((self.loop.lines, peer.recv(100)), ({}, b"$1\r\na\r\n"))
+        self.assertIsNone(self.clients[1].detach())
 
     def test_with_any_reactor(self) -> None:
         """With a reactor that is not ours the loop is one descriptor to read from."""
