@@ -180,6 +180,13 @@ const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
 unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
 
+/* handover.h */
+typedef enum { RD_SAVED, RD_SAVE_LATER, RD_SAVE_NO_MEMORY, ... } rd_saved;
+rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len);
+rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t *data, size_t len, char *err,
+                            size_t errlen);
+void free(void *memory);
+
 /* stats.h */
 typedef struct rd_command_stats {
   uint64_t calls, nanoseconds, rejected, failed;
@@ -268,8 +275,9 @@ def builder(core: str) -> FFI:
     ffi.cdef(DECLARATIONS)
     ffi.set_source(
         "redistill._core",
-        '#include "admission.h"\n#include "host.h"\n#include "lock.h"\n#include "loop.h"\n#include "session.h"\n'
-        '#include "worker.h"\n',
+        "#include <stdlib.h>\n"
+        '#include "admission.h"\n#include "handover.h"\n#include "host.h"\n#include "lock.h"\n#include "loop.h"\n'
+        '#include "session.h"\n#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

@@ -315,6 +315,23 @@ class Store:
         core = lib.rd_session_new(self._c, limits)
         if core == ffi.NULL:
             raise MemoryError("no memory for a session")
+        return self._added(core)
+
+    def load_session(
+        self, data: bytes, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
+    ) -> Session:
+        """The conversation that another process over this arena saved: write its output, then `resume` it.
+
+        ValueError, and nothing is left behind, when the bytes are none.
+        """
+        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
+        error = ffi.new("char[]", _ERROR_TEXT)
+        core = lib.rd_session_load(self._c, limits, data, len(data), error, _ERROR_TEXT)
+        if core == ffi.NULL:
+            raise ValueError(ffi.string(error).decode())
+        return self._added(core)
+
+    def _added(self, core: Any) -> Session:
         session = Session(self, core)
         self._sessions.add(session)
         return session
@@ -409,6 +426,26 @@ class Session:
     def push(self, data: bytes) -> None:
         """Add bytes to the output that answer nothing."""
         lib.rd_session_push(self._c, data, len(data))
+
+    def save(self, unwritten: bytes = b"") -> bytes | None:
+        """All that a successor in another process over this arena needs to go on (`Store.load_session`); None when it
+        is in the middle of a command. `unwritten` is output that was taken and not written.
+
+        Nothing changes here. Do not feed it any more, and close it when the successor has loaded it, not before: until
+        then its watches are watched here.
+        """
+        taken = unwritten + self._out
+        data, length = ffi.new("uint8_t **"), ffi.new("size_t *")
+        memory = ffi.from_buffer("uint8_t[]", taken)
+        saved = lib.rd_session_save(self._c, ffi.new("rd_bytes *", [memory, len(taken)])[0], data, length)
+        if saved == lib.RD_SAVE_LATER:
+            return None
+        if saved == lib.RD_SAVE_NO_MEMORY:
+            raise MemoryError("no memory for a saved session")
+        try:
+            return bytes(ffi.buffer(data[0], length[0]))
+        finally:
+            lib.free(data[0])
 
     def reset(self) -> None:
         """Leave MULTI, forget watches, database 0, RESP2, replies on."""

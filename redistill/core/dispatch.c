@@ -249,6 +249,15 @@ static bool runs_at_once(const rd_command *cmd) {
          cmd->run == rd_cmd_watch || cmd->id == RD_ID_reset;
 }
 
+const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32_t argc) {
+  bool unknown_sub;
+  const rd_command *cmd = rd_command_find(argv, argc, &unknown_sub);
+  if (cmd == NULL || unknown_sub || !rd_command_arity_ok(cmd, argc)) return NULL;
+  if ((!s->state.authenticated && !(cmd->flags & RD_NO_AUTH)) || cmd->flags & RD_NO_MULTI) return NULL;
+  if (runs_at_once(cmd) || cmd->run == rd_cmd_quit) return NULL;
+  return cmd->first_key != 0 && keys_too_long(cmd, argv, argc) ? NULL : cmd;
+}
+
 /* Whether the command may run now. False: it was answered. */
 static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;

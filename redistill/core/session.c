@@ -17,14 +17,18 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
   if (s == NULL) return NULL;
   s->st = st;
+  s->state.resp = 2;
+  rd_reply_init(&s->out);
+  rd_session_set_limits(s, limits);
+  rd_parser_init(&s->parser);
+  return s;
+}
+
+void rd_session_set_limits(rd_session *s, const rd_limits *limits) {
   s->limits = *limits;
   if (s->limits.batch_size < 1) s->limits.batch_size = 1;
   if (s->limits.batch_size > RD_MAX_BATCH) s->limits.batch_size = RD_MAX_BATCH;
-  s->state.resp = 2;
-  rd_reply_init(&s->out);
   s->out.limit = limits->output_limit;
-  rd_parser_init(&s->parser);
-  return s;
 }
 
 void rd_session_free(rd_session *s) {
@@ -276,7 +280,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   if (!begin(s, now_ms)) return end(s);
   rd_status status = RD_MORE;
-  s->base = s->in;
+  s->base = s->in != NULL ? s->in : (const uint8_t *)"";
   s->base_len = s->in_len;
   if (s->waiting == RD_CONTROL) status = rd_answered(s);
   if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
@@ -308,9 +312,15 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
 
 void rd_session_push(rd_session *s, const uint8_t *data, size_t len) { rd_reply_raw(&s->out, data, len); }
 
-rd_session_state *rd_session_state_of(rd_session *s) {
+rd_bytes rd_session_input(const rd_session *s) {
   size_t done = s->waiting == RD_MORE ? s->parser.start : first_needed(s, s->waiting);
-  s->state.query_bytes = s->in_len > done ? s->in_len - done : 0;
+  return s->in_len > done ? (rd_bytes){s->in + done, s->in_len - done} : (rd_bytes){NULL, 0};
+}
+
+bool rd_session_give(rd_session *s, rd_bytes input) { return keep(s, input.data, input.len); }
+
+rd_session_state *rd_session_state_of(rd_session *s) {
+  s->state.query_bytes = rd_session_input(s).len;
   s->state.query_cap = s->in_cap;
   s->state.output_bytes = s->out.len - s->sent;
   s->state.output_cap = s->out.cap;
