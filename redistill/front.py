@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 
 from redistill.commands import ControlPlane
 from redistill.config import Config
+from redistill.handover import Handover
 from redistill.service import BackgroundService, ServerService
 
 
@@ -18,10 +19,13 @@ class Front:
     life: IService
     """What is to be stopped when the worker is to end."""
 
-    def __init__(self, control: ControlPlane, server: ServerService, background: BackgroundService) -> None:
+    def __init__(
+        self, control: ControlPlane, server: ServerService, background: BackgroundService, handover: Handover
+    ) -> None:
         self.control = control
         self.server = server
         self.background = background
+        self._handover = handover
 
     def answer(self, question: str, argument: Any) -> Any:
         return self.control.answer(question, argument)
@@ -35,14 +39,14 @@ class Front:
         self.server.cover(number, on)
 
     def take(self, connection: int, state: bytes) -> bool:
-        return False
+        return self._handover.take(connection, state)
 
     def lighten(self, percent: int) -> int:
-        return 0
+        return self._handover.give_some(percent)
 
     def retire(self) -> Deferred[None]:
         self.server.stop_accepting()
-        return self.stop(False)
+        return self._handover.give_all(self.server.grace).addCallback(lambda nothing: self.stop(False))
 
     def stop(self, now: bool) -> Deferred[None]:
         if now:

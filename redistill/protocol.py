@@ -440,6 +440,11 @@ class RespProtocol(Protocol):
 
     # ---- from one process to another ----
 
+    @property
+    def movable(self) -> bool:
+        """Whether its transport is of a kind that `detach` can let go of."""
+        return hasattr(type(self.transport), "detach")
+
     def detach(self) -> tuple[socket.socket, Session] | None:
         """Let go of the connection at the end of a command: its socket and its session, both the caller's from now on.
 
@@ -447,12 +452,7 @@ class RespProtocol(Protocol):
         not sent, is in the session. The factory and the limits forget this client at once; what is known of it stays
         here. None, and nothing has changed: an answer is pending, or the end, or its transport cannot.
         """
-        if (
-            self._stall & ~(UNREAD | HOLD)
-            or self._running
-            or self._ended
-            or not hasattr(type(self.transport), "detach")
-        ):
+        if self._stall & ~(UNREAD | HOLD) or self._running or self._ended or not self.movable:
             return None
         sock = self.transport.detach()
         if sock is None:

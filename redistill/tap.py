@@ -25,6 +25,7 @@ from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError, load, machine_cpus
 from redistill.engine import Session, Store
 from redistill.front import Front
+from redistill.handover import Handover
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
 from redistill.loop import Loop
@@ -164,6 +165,9 @@ def serve(
     def open_session() -> Session:
         return store.session(**session_limits(control.state.config))
 
+    def load_session(saved: bytes) -> Session:
+        return store.load_session(saved, **session_limits(control.state.config))
+
     def apply(config: Config) -> None:
         total.limit = possible_clients(config, control.state.config)
         factory.output_limit = config.server.output_limit
@@ -207,7 +211,8 @@ def serve(
     server = ServerService(reactor, loop, sockets, number, rate, clients, config.server.shutdown_grace_period_secs)
     background = BackgroundService(reactor, store, control, number, len(sockets))
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
-    return Front(control, server, background)
+    handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
+    return Front(control, server, background, handover)
 
 
 def supervise(store: Store, output: Log, pool: WorkersService, config: Config) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,71 @@ class WorkersTests(TestCase):
         self.eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "the workers are gone", 5)
         with self.assertRaises(ConnectionRefusedError):
             server.connect()
+
+    def test_ten_reloads(self) -> None:
+        """A load of redis-py clients sees no error over ten reloads: each keeps its connection with its name, database,
+        protocol, watches and transactions, while all processes under it are replaced."""
+        server = self.start()
+        self.on_each(server)
+        stop, failures, rounds = threading.Event(), [], []
+
+        def load(number: int) -> None:
+            client = redis.Redis(
+                port=server.port, db=number, protocol=2 + number % 2, client_name=f"c{number}", retry=None
+            )
+            try:
+                client_id, done = client.client_id(), 0
+                while not stop.is_set():
+                    done += 1
+                    self.assertEqual(client.incr("n"), done)
+                    with client.pipeline() as pipeline:
+                        pipeline.watch("w")
+                        pipeline.multi()
+                        pipeline.set("w", done)
+                        pipeline.get("w")
+                        self.assertEqual(int(pipeline.execute()[1]), done)
+                    self.assertEqual(client.client_id(), client_id)
+                    self.assertIn(client.client_getname(), (f"c{number}", f"c{number}".encode()))
+                rounds.append(done)
+            except BaseException as failure:
+                failures.append(failure)
+            finally:
+                client.close()
+
+        threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for reloads in range(1, 11):
+                server.process.send_signal(signal.SIGHUP)
+                self.eventually(
+                    lambda reloads=reloads: server.logged().count("all workers were replaced") == reloads,  # type: ignore[misc]
+                    "all workers are replaced",
+                    60,
+                )
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+        if failures:
+            raise failures[0]
+        self.assertEqual(len(rounds), 4)
+        self.assertGreater(min(rounds), 10)
+        self.assertNotIn("Traceback", server.logged())
+
+    def test_reload_takes_settings(self) -> None:
+        """SIGHUP takes what the file says now; a file that cannot be used changes nothing, and the log says why."""
+        server = self.start()
+        client = self.on_each(server)[0]
+        path = server.directory / "redistill.toml"
+        text = path.read_text()
+        path.write_text(text.replace("worker_timeout = 1", "worker_timeout = 1\nconnection_timeout = 77"))
+        server.process.send_signal(signal.SIGHUP)
+        self.eventually(lambda: client.config_get("timeout") == {"timeout": "77"}, "the setting is taken")
+        path.write_text(text + "\n[nonsense]\n")
+        server.process.send_signal(signal.SIGHUP)
+        self.eventually(lambda: "everything stays as it is" in server.logged(), "the file is refused")
+        self.assertEqual(client.config_get("timeout"), {"timeout": "77"})
 
     def test_stop(self) -> None:
         """SIGTERM ends all processes, with status 0; what a client had sent is answered."""
