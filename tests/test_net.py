@@ -9,7 +9,7 @@ import itertools
 import os
 import socket
 import ssl
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -26,7 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import net
 from redistill.commands.interfaces import SlowEntry
-from redistill.engine import Session, Status
+from redistill.engine import Session, Status, Store
 from redistill.loop import Loop
 from redistill.protocol import LINGER, SHARE, TICK, RespFactory, RespProtocol
 from redistill.stats import DaemonCounters
@@ -73,7 +73,8 @@ class Case(SynchronousTestCase):
     """A factory whose clients come over socket pairs."""
 
     def setUp(self) -> None:
-        self.store = arena.opened(self)
+        self.arena = arena.arena_file(self)
+        self.store = arena.opened(self, self.arena)
         self.loop = Loop()
         self.addCleanup(self.loop.close)
         self.reactor = Sockets(self.loop)
@@ -461,34 +462,54 @@ class EndTests(Case):
         self.assertEqual(self.clients, {})
 
 
+class Place(NamedTuple):
+    """What a process has."""
+
+    reactor: Sockets
+    loop: Loop
+    factory: RespFactory
+    clients: dict[int, RespProtocol]
+    store: Store
+
+
 class MoveTests(Case):
-    """Connections that go from one loop to another"""
+    """Connections that go from one process to another, which here is another store over the same arena"""
 
     def setUp(self) -> None:
         super().setUp()
-        here = (self.reactor, self.loop, self.factory, self.clients)
-        other = Loop()
-        self.addCleanup(other.close)
-        other.frozen_ms = arena.NOW_MS
-        clients: dict[int, RespProtocol] = {}
-        reactor = Sockets(other)
-        reactor.advance(arena.NOW_MS / 1000 + 100)
         self.counted: list[str] = []
-        self.places = [here, (reactor, other, self.make_factory(reactor, clients, other), clients)]
+        store = Store()
+        self.addCleanup(store.close)
+        store.attach(self.arena)
+        store.join()
+        loop = Loop()
+        self.addCleanup(loop.close)
+        loop.frozen_ms = store.frozen_ms = arena.NOW_MS
+        reactor = Sockets(loop)
+        reactor.advance(arena.NOW_MS / 1000 + 100)
+        clients: dict[int, RespProtocol] = {}
+        there = Place(reactor, loop, self.make_factory(reactor, clients, loop), clients, store)
+        self.places = [Place(self.reactor, self.loop, self.factory, self.clients, self.store), there]
 
     def move(self, client: Any, to: int) -> Any:
         """Hand a client over; the protocol that goes on with it. From now on the test turns that one's reactor."""
         sock, session = client.detach()
-        self.reactor, self.loop, self.factory, self.clients = self.places[to]
+        place = self.places[to]
+        if place.store is not self.store:
+            saved = session.save()
+            moved = place.store.load_session(saved, **arena.LIMITS)
+            session.close()
+            session = moved
+        self.reactor, self.loop, self.factory, self.clients, self.store = place
 
         def build(address: Any) -> RespProtocol:
             protocol = self.factory.readmit(address)
             protocol.go_on_as(client, session)
             return protocol
 
-        moved: Any = net.adopt(self.reactor, self.loop, sock, build)
-        self.addCleanup(lambda: moved.transport.connected and moved.transport.connectionLost(net._done()))
-        return moved
+        successor: Any = net.adopt(self.reactor, self.loop, sock, build)
+        self.addCleanup(lambda: successor.transport.connected and successor.transport.connectionLost(net._done()))
+        return successor
 
     def test_nothing_is_left_behind(self) -> None:
         """A client that is taken away is in no list, and its limits are released; nobody reads from it."""
@@ -512,9 +533,9 @@ class MoveTests(Case):
         client.session.state.authenticated = True
         peer.send(b"SELECT 3\r\nSET k v\r\nMULTI\r\nGET")
         self.assertEqual(self.heard(peer), b"+OK\r\n+OK\r\n+OK\r\n")
-        for place in (1, 0, 1):
+        for place in (1, 0, 0, 1):  # the third: the hand-over has failed
             moved = self.move(client, place)
-            self.assertEqual((self.clients, self.places[1 - place][3]), ({1: moved}, {}))
+            self.assertEqual((self.clients, self.places[1 - place].clients), ({1: moved}, {}))
             kept = (moved.name, moved.lib_name, moved.lib_ver, moved.user, moved.connected_at)
             self.assertEqual(kept, (b"n", b"lib", b"1", "somebody", arena.NOW_MS / 1000))
             self.assertTrue(moved.session.state.authenticated)
@@ -522,7 +543,7 @@ class MoveTests(Case):
             self.assertEqual(self.heard(peer), b"+QUEUED\r\n")
             client = moved
         peer.send(b" k\r\nEXEC\r\nQUIT\r\n")
-        self.assertEqual(self.heard(peer), b"+QUEUED\r\n*4\r\n" + b"$1\r\nv\r\n" * 4 + b"+OK\r\n<end>")
+        self.assertEqual(self.heard(peer), b"+QUEUED\r\n*5\r\n" + b"$1\r\nv\r\n" * 5 + b"+OK\r\n<end>")
         self.assertEqual((self.control.came, self.clients), ([1], {}))
 
     def test_client_that_does_not_read(self) -> None:
