@@ -14,6 +14,7 @@
 #include "host.h"
 #include "lock.h"
 #include "session.h"
+#include "worker.h"
 
 #define MIB (1024ull * 1024)
 #define PIPELINE 64u
@@ -40,7 +41,7 @@ static rd_store new_store(uint64_t max_memory, rd_policy policy) {
   char err[200] = "";
   int fd = memfd_create("redistill-bench", MFD_CLOEXEC);
   rd_options o = {.max_memory = max_memory, .num_shards = 256, .policy = policy, .sample_size = 5, .seed = {3, 4}};
-  if (fd < 0 || rd_create(&st, fd, &o, err, sizeof err) != 0 || rd_worker_join(&st) < 0) {
+  if (fd < 0 || rd_create(&st, fd, &o, err, sizeof err) != 0 || rd_worker_join(&st, 0) < 0) {
     fprintf(stderr, "no arena: %s\n", err);
     exit(1);
   }

@@ -21,6 +21,7 @@
 
 #include "host.h"
 #include "session.h"
+#include "worker.h"
 
 #define MIB (1024ull * 1024)
 #define CACHE (64 * MIB)

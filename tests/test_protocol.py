@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -156,6 +157,7 @@ class Case(SynchronousTestCase):
             self.control,
             self.clients,
             counters=self.counters,
+            next_id=itertools.count(1).__next__,
             output_limit=1000,
             idle_timeout=60,
             read_size=4096,

@@ -71,7 +71,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
     return {
         "client|id": lambda client, argv: resp.integer(client.client_id),
-        "client|info": lambda client, argv: resp.verbatim(describe(server, [client]), client.session.state.resp),
+        "client|info": lambda client, argv: info(server, client),
         "client|list": lambda client, argv: list_clients(server, client, argv),
         "client|kill": lambda client, argv: kill(server, client, argv),
         "client|getname": get_name,
@@ -86,6 +86,11 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         "client|getredir": lambda client, argv: resp.integer(-1),
         "client|help": lambda client, argv: resp.lines(HELP),
     }
+
+
+def info(server: ServerState, client: Client) -> bytes:
+    """CLIENT INFO"""
+    return resp.verbatim(describe(server, [client])[client.client_id], client.session.state.resp)
 
 
 def get_name(client: Client, argv: list[bytes]) -> bytes:
@@ -147,17 +152,15 @@ def pause(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     now = int(server.wall() * 1000)
     if now + timeout >= 2**63:
         return resp.error("ERR timeout is out of range")
-    if server.pause_until_ms <= now:
-        server.pause_mode = server.pause_until_ms = 0
-    server.pause_mode = max(server.pause_mode, mode)
-    server.pause_until_ms = max(server.pause_until_ms, now + timeout)
-    server.store.set_pause(server.pause_mode, server.pause_until_ms)
+    held, until = server.store.get_pause()
+    if until <= now:
+        held = until = 0
+    server.store.set_pause(max(held, mode), max(until, now + timeout))
     return resp.OK
 
 
 def unpause(server: ServerState) -> bytes:
     """CLIENT UNPAUSE"""
-    server.pause_mode = server.pause_until_ms = 0
     server.store.set_pause(0, 0)
     return resp.OK
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from redistill import resp
 from redistill.commands.arguments import integer, text
-from redistill.commands.interfaces import Client
+from redistill.commands.interfaces import Client, Reply
+from redistill.commands.peers import Question, over_all
 from redistill.commands.state import ServerState
 
 SYNTAX = resp.error("ERR syntax error")
 CLIENT_BYTES = 2048
 """About what one connection costs besides its buffers."""
 
-Test = Callable[[Client], bool]
+KINDS = ("normal", "master", "replica", "slave", "pubsub")
+"""Types that a client may be asked for; all are normal ones, so far."""
 
 
 def flags(client: Client) -> str:
@@ -35,15 +38,24 @@ def memory_of(client: Client) -> int:
     return CLIENT_BYTES + state.query_cap + state.output_cap + state.multi_bytes
 
 
-def describe(server: ServerState, clients: Iterable[Client]) -> str:
-    """A line a client, with the fields of Redis 7.2 in their order; there may be ten thousand, so it is one format."""
+def questions(server: ServerState) -> Mapping[str, Question]:
+    """What each worker answers about its clients."""
+    return {
+        "client-list": lambda wanted: found(server, wanted),
+        "client-kill": lambda order: killed(server, order),
+    }
+
+
+def describe(server: ServerState, clients: Iterable[Client]) -> dict[int, str]:
+    """By id a line a client, with the fields of Redis 7.2 in their order; there may be ten thousand, so it is one
+    format."""
     now = server.reactor.seconds()
-    lines = []
+    lines = {}
     for client in clients:
         state = client.session.state
         query, query_cap, output, output_cap = state.query_bytes, state.query_cap, state.output_bytes, state.output_cap
         queued = state.multi_bytes
-        lines.append(
+        lines[client.client_id] = (
             f"id={client.client_id} addr={client.peer} laddr={client.local} fd={client.fd}"
             f" name={client.name.decode()} age={int(now - client.connected_at)} idle={int(now - client.last_active)}"
             f" flags={flags(client)} db={state.db} sub=0 psub=0 ssub=0"
@@ -53,15 +65,7 @@ def describe(server: ServerState, clients: Iterable[Client]) -> str:
             f" cmd={client.session.last_command or 'NULL'} user={client.user} redir=-1 resp={state.resp}"
             f" lib-name={client.lib_name.decode()} lib-ver={client.lib_ver.decode()}\n"
         )
-    return "".join(lines)
-
-
-def type_test(word: bytes) -> Test | None:
-    """Whether a client is of the type `word`; None: there is no such type. All are normal ones, so far."""
-    kind = word.lower()
-    if kind not in (b"normal", b"master", b"replica", b"slave", b"pubsub"):
-        return None
-    return lambda client: kind == b"normal"
+    return lines
 
 
 def unknown_type(word: bytes) -> bytes:
@@ -69,84 +73,101 @@ def unknown_type(word: bytes) -> bytes:
     return resp.error(f"ERR Unknown client type '{resp.shown(word)}'")
 
 
-def list_clients(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
+def list_clients(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """CLIENT LIST [TYPE type | ID id [id ...]]"""
-    chosen: list[Client] = list(server.clients.values())
+    wanted: dict[str, Any] = {}
     option = argv[2].lower() if len(argv) > 2 else b""
     if option == b"type" and len(argv) == 4:
-        test = type_test(argv[3])
-        if test is None:
+        wanted["type"] = text(argv[3].lower())
+        if wanted["type"] not in KINDS:
             return unknown_type(argv[3])
-        chosen = [one for one in chosen if test(one)]
     elif option == b"id" and len(argv) > 3:
-        ids = [integer(word) for word in argv[3:]]
-        if None in ids:
+        wanted["ids"] = [integer(word) for word in argv[3:]]
+        if None in wanted["ids"]:
             return resp.error("ERR Invalid client ID")
-        chosen = [server.clients[number] for number in ids if number is not None and number in server.clients]
     elif len(argv) > 2:
         return SYNTAX
-    return resp.verbatim(describe(server, chosen), client.session.state.resp)
+
+    def reply(answers: list[list[tuple[int, str]]]) -> bytes:
+        lines = {number: line for answer in answers for number, line in answer}
+        order = wanted.get("ids") or sorted(lines)
+        return resp.verbatim("".join(lines.get(number, "") for number in order), client.session.state.resp)
+
+    return over_all(server, client, "client-list", wanted, reply)
 
 
-def kill(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
+def found(server: ServerState, wanted: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """This worker's part of CLIENT LIST: id and line."""
+    if "ids" in wanted:
+        chosen = [server.clients[number] for number in wanted["ids"] if number in server.clients]
+    else:
+        chosen = list(server.clients.values()) if wanted.get("type", "normal") == "normal" else []
+    return list(describe(server, chosen).items())
+
+
+def kill(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """CLIENT KILL ip:port | CLIENT KILL [ID n] [TYPE t] [ADDR a] [LADDR a] [USER u] [SKIPME y] [MAXAGE s] ..."""
+    order: dict[str, Any] = {"asks": client.client_id, "skip_me": False, "filters": {}}
+
+    def number_of(answers: list[int]) -> bytes:
+        return resp.integer(sum(answers))
+
+    def any_of(answers: list[int]) -> bytes:
+        return resp.OK if sum(answers) else resp.error("ERR No such client")
+
     if len(argv) == 3:
-        found = [one for one in server.clients.values() if one.peer == text(argv[2])]
-        return kill_all(client, found, lambda count: resp.OK if count else resp.error("ERR No such client"))
-    tests: dict[bytes, Test] = {}
-    skip_me = True
+        order["filters"]["addr"] = text(argv[2])
+        return over_all(server, client, "client-kill", order, any_of, changes=True)
+    order["skip_me"] = True
     for i in range(2, len(argv), 2):
         if i + 1 == len(argv):  # said only when the options before are right, as in Redis
             return SYNTAX
         option, value = argv[i].lower(), argv[i + 1]
         if option == b"skipme" and value.lower() in (b"yes", b"no"):
-            skip_me = value.lower() == b"yes"
+            order["skip_me"] = value.lower() == b"yes"
             continue
-        test = kill_test(server, option, value)
-        if isinstance(test, bytes):
-            return test
-        tests[option] = test  # of the same option twice, the last counts, as in Redis
-    found = [
+        if refusal := bad_filter(option, value):
+            return refusal
+        order["filters"][text(option)] = text(value)  # of the same option twice, the last counts, as in Redis
+    return over_all(server, client, "client-kill", order, number_of, changes=True)
+
+
+def bad_filter(option: bytes, value: bytes) -> bytes:
+    """What is wrong with a filter of CLIENT KILL; b"": nothing."""
+    number = integer(value)
+    if option == b"id":
+        return b"" if number is not None and number >= 1 else resp.error("ERR client-id should be greater than 0")
+    if option == b"type":
+        return b"" if text(value.lower()) in KINDS else unknown_type(value)
+    if option == b"user":
+        return b"" if value == b"default" else resp.error(f"ERR No such user '{resp.shown(value)}'")
+    if option == b"maxage":
+        if number is None:
+            return resp.error("ERR maxage is not an integer or out of range")
+        return b"" if number >= 1 else resp.error("ERR maxage should be greater than 0")
+    return b"" if option in (b"addr", b"laddr") else SYNTAX
+
+
+def killed(server: ServerState, order: Mapping[str, Any]) -> int:
+    """Close this worker's clients that all filters choose, the one that asks only after its answer; how many."""
+    now = server.reactor.seconds()
+    tests: Mapping[str, Callable[[Client, str], bool]] = {
+        "id": lambda one, value: one.client_id == int(value),
+        "type": lambda one, value: value.lower() == "normal",
+        "addr": lambda one, value: one.peer == value,
+        "laddr": lambda one, value: one.local == value,
+        "user": lambda one, value: one.session.state.authenticated and one.user == value,
+        "maxage": lambda one, value: now - one.connected_at >= int(value),
+    }
+    chosen = [
         one
         for one in server.clients.values()
-        if all(test(one) for test in tests.values()) and not (skip_me and one is client)
+        if all(tests[name](one, value) for name, value in order["filters"].items())
+        and not (order["skip_me"] and one.client_id == order["asks"])
     ]
-    return kill_all(client, found, resp.integer)
-
-
-def kill_test(server: ServerState, option: bytes, value: bytes) -> Test | bytes:
-    """What one filter of CLIENT KILL demands, or the error that it is answered with."""
-    address = text(value)
-    if option == b"id":
-        number = integer(value)
-        if number is None or number < 1:
-            return resp.error("ERR client-id should be greater than 0")
-        return lambda one: one.client_id == number
-    if option == b"type":
-        return type_test(value) or unknown_type(value)
-    if option == b"addr":
-        return lambda one: one.peer == address
-    if option == b"laddr":
-        return lambda one: one.local == address
-    if option == b"user":
-        if value != b"default":
-            return resp.error(f"ERR No such user '{resp.shown(value)}'")
-        return lambda one: one.session.state.authenticated and one.user == "default"
-    if option == b"maxage":
-        age = integer(value)
-        if age is None:
-            return resp.error("ERR maxage is not an integer or out of range")
-        if age < 1:
-            return resp.error("ERR maxage should be greater than 0")
-        return lambda one: server.reactor.seconds() - one.connected_at >= age
-    return SYNTAX
-
-
-def kill_all(client: Client, found: list[Client], reply: Callable[[int], bytes]) -> bytes:
-    """Close the connections `found`; the one that asks only after its answer."""
-    for one in found:
-        if one is client:
-            client.session.state.close_after_reply = True
+    for one in chosen:
+        if one.client_id == order["asks"]:
+            one.session.state.close_after_reply = True
         else:
             one.kill()
-    return reply(len(found))
+    return len(chosen)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from redistill import resp
 from redistill.commands.arguments import matches, text
-from redistill.commands.interfaces import Client, Command, Refused
+from redistill.commands.interfaces import Client, Command, Refused, Reply
+from redistill.commands.peers import Question, over_all
 from redistill.commands.state import DATABASES, ServerState
 from redistill.config import ConfigError, machine_memory
-from redistill.rewrite import rewrite
 from redistill.settings import SETTINGS, Kind, Setting, Value
 from redistill.values import BadValue, parse, show
+
+log = Logger()
 
 HELP = """\
 CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -69,11 +75,18 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
     return {
         "config|get": lambda client, argv: get(server, client, argv),
-        "config|set": lambda client, argv: set_(server, argv),
-        "config|rewrite": lambda client, argv: write(server),
-        "config|resetstat": lambda client, argv: reset_statistics(server),
+        "config|set": lambda client, argv: set_(server, client, argv),
+        "config|rewrite": lambda client, argv: write(server, client),
+        "config|resetstat": lambda client, argv: over_all(
+            server, client, "reset-statistics", None, lambda done: resp.OK, changes=True
+        ),
         "config|help": lambda client, argv: resp.lines(HELP),
     }
+
+
+def questions(server: ServerState) -> Mapping[str, Question]:
+    """What each worker does for CONFIG RESETSTAT."""
+    return {"reset-statistics": lambda nothing: reset_statistics(server)}
 
 
 def shown(server: ServerState, row: Setting) -> str:
@@ -113,7 +126,7 @@ def failed(name: bytes, reason: str) -> bytes:
     return resp.error(f"ERR CONFIG SET failed (possibly related to argument '{resp.shown(name)}') - {reason}")
 
 
-def set_(server: ServerState, argv: list[bytes]) -> bytes:
+def set_(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """CONFIG SET directive value [directive value ...]: all of them, or none."""
     if len(argv) % 2:
         return resp.error("ERR syntax error")
@@ -132,15 +145,38 @@ def set_(server: ServerState, argv: list[bytes]) -> bytes:
             changes[row.name] = parse(row, value, machine_memory)
         except BadValue as problem:
             return failed(word, problem.redis)
+
+    def refused(problem: ConfigError | Refused) -> bytes:
+        return failed(problem.directive.encode() if isinstance(problem, Refused) else pairs[0][0], str(problem))
+
+    def changed(nothing: None) -> bytes:
+        return resp.OK
+
+    return settled(client, lambda: server.peers.change(server, changes), changed, refused)
+
+
+def settled(
+    client: Client,
+    act: Callable[[], Deferred[None] | None],
+    done: Callable[[None], bytes],
+    refused: Callable[[ConfigError | Refused], bytes],
+) -> Reply:
+    """The reply to what changes settings, at once or when all workers have done it. A transaction does not wait for
+    that (see `peers.over_all`): what is refused later is said in the log."""
     try:
-        config = server.config.replace(changes)
-        server.apply(config)
-    except ConfigError as problem:
-        return failed(pairs[0][0], str(problem))
-    except Refused as problem:
-        return failed(problem.directive.encode(), str(problem))
-    server.config = config
-    return resp.OK
+        acting = act()
+    except (ConfigError, Refused) as problem:
+        return refused(problem)
+    if acting is None:
+        return done(None)
+    if client.session.state.in_exec:
+        acting.addErrback(lambda failure: log.failure("CONFIG in a transaction was refused", failure))
+        return done(None)
+
+    def judged(failure: Failure) -> bytes | Failure:
+        return refused(failure.value) if isinstance(failure.value, (ConfigError, Refused)) else failure
+
+    return acting.addCallbacks(done, judged)
 
 
 def misnamed(words: list[bytes]) -> bytes | None:
@@ -169,19 +205,16 @@ def unmoved(word: bytes, only: str, value: str) -> bytes | None:
     return failed(word, f"only '{only}' is supported")
 
 
-def write(server: ServerState) -> bytes:
+def write(server: ServerState, client: Client) -> Reply:
     """CONFIG REWRITE: what CONFIG SET has changed, into the file."""
-    try:
-        rewrite(server.config, server.loaded)
-    except ConfigError as problem:
+
+    def refused(problem: Exception) -> bytes:
         return resp.error(f"ERR {problem}")
-    server.loaded = server.config
-    return resp.OK
+
+    return settled(client, lambda: server.peers.rewrite(server), lambda nothing: resp.OK, refused)
 
 
-def reset_statistics(server: ServerState) -> bytes:
-    """CONFIG RESETSTAT"""
+def reset_statistics(server: ServerState) -> None:
+    """This worker's part of CONFIG RESETSTAT."""
     server.store.reset_stats()
-    server.counters.reset()
     server.unknown.reset()
-    return resp.OK

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redistill import resp
 from redistill.commands.arguments import text
-from redistill.commands.interfaces import Client, Command, CommandCount
+from redistill.commands.interfaces import Client, Command, CommandCount, Reply
+from redistill.commands.peers import Question, over_all
 
 if TYPE_CHECKING:
     from redistill.commands.state import ServerState
@@ -79,19 +80,50 @@ class LatencyMonitor:
         """The longest that `event` ever took, in milliseconds."""
         return self._worst[event]
 
-    def reset(self, events: Iterable[str]) -> int:
-        """Forget these events; the number of those that there were."""
-        names = [event for event in events if self._worst.pop(event, None) is not None]
+    def reset(self, events: Iterable[str]) -> list[str]:
+        """Forget these events; the names of those that there were. Without any, all."""
+        names = [event for event in list(events) or list(self._events) if self._worst.pop(event, None) is not None]
         for name in names:
             del self._events[name]
-        return len(names)
+        return names
+
+    def plain(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return {event: [self._worst[event], list(samples)] for event, samples in self._events.items()}
+
+    @classmethod
+    def merged(cls, parts: Iterable[Mapping[str, Any]]) -> LatencyMonitor:
+        """What several workers saw (`plain`), as if one had seen it all."""
+        whole = cls()
+        samples = [
+            (second, event, milliseconds)
+            for part in parts
+            for event, (_, seen) in part.items()
+            for second, milliseconds in seen
+        ]
+        for second, event, milliseconds in sorted(samples):
+            whole.add(event, second, milliseconds)
+        for part in parts:
+            for event, (worst, _) in part.items():
+                whole._worst[event] = max(worst, whole._worst[event])
+        return whole
 
 
 def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
-    monitor = server.latency
 
-    def latest(client: Client, argv: list[bytes]) -> bytes:
+    def over_monitor(reply: Callable[[Client, list[bytes], LatencyMonitor], bytes]) -> Command:
+        """A command about what all workers saw."""
+
+        def command(client: Client, argv: list[bytes]) -> Reply:
+            def merged(parts: list[Any]) -> bytes:
+                return reply(client, argv, LatencyMonitor.merged(parts))
+
+            return over_all(server, client, "latency-events", None, merged)
+
+        return command
+
+    def latest(client: Client, argv: list[bytes], monitor: LatencyMonitor) -> bytes:
         rows = []
         for event in monitor.events():
             last = monitor.samples(event)[-1]
@@ -99,22 +131,24 @@ def commands(server: ServerState) -> Mapping[str, Command]:
             rows.append(resp.array([resp.bulk(event), *map(resp.integer, numbers)]))
         return resp.array(rows)
 
-    def history(client: Client, argv: list[bytes]) -> bytes:
+    def history(client: Client, argv: list[bytes], monitor: LatencyMonitor) -> bytes:
         samples = monitor.samples(text(argv[2]))
         return resp.array([resp.array([resp.integer(number) for number in sample]) for sample in samples])
 
-    def reset(client: Client, argv: list[bytes]) -> bytes:
-        events = [text(word) for word in argv[2:]] or list(monitor.events())
-        return resp.integer(monitor.reset(events))
+    def reset(client: Client, argv: list[bytes]) -> Reply:
+        def number_of(names: list[list[str]]) -> bytes:
+            return resp.integer(len({name for some in names for name in some}))
 
-    def show_graph(client: Client, argv: list[bytes]) -> bytes:
+        return over_all(server, client, "latency-reset", [text(word) for word in argv[2:]], number_of, changes=True)
+
+    def show_graph(client: Client, argv: list[bytes], monitor: LatencyMonitor) -> bytes:
         event = text(argv[2])
         samples = monitor.samples(event)
         if not samples:
             return resp.error(f"ERR No samples available for event '{resp.shown(argv[2])}'")
         return resp.verbatim(graph(event, samples, monitor.worst(event), int(server.wall())), client.session.state.resp)
 
-    def show_doctor(client: Client, argv: list[bytes]) -> bytes:
+    def show_doctor(client: Client, argv: list[bytes], monitor: LatencyMonitor) -> bytes:
         return resp.verbatim(
             doctor(monitor, server.config.performance.latency_monitor_threshold), client.session.state.resp
         )
@@ -130,13 +164,21 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         return resp.mapping(pairs, version)
 
     return {
-        "latency|latest": latest,
-        "latency|history": history,
+        "latency|latest": over_monitor(latest),
+        "latency|history": over_monitor(history),
         "latency|reset": reset,
-        "latency|graph": show_graph,
-        "latency|doctor": show_doctor,
+        "latency|graph": over_monitor(show_graph),
+        "latency|doctor": over_monitor(show_doctor),
         "latency|histogram": histogram,
         "latency|help": lambda client, argv: resp.lines(HELP),
+    }
+
+
+def questions(server: ServerState) -> Mapping[str, Question]:
+    """What each worker answers about what it saw."""
+    return {
+        "latency-events": lambda nothing: server.latency.plain(),
+        "latency-reset": lambda events: server.latency.reset(events),
     }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any
 
 from redistill import resp
-from redistill.commands.arguments import integer
-from redistill.commands.interfaces import Client, Command
+from redistill.commands.arguments import integer, text
+from redistill.commands.interfaces import Client, Command, Reply
+from redistill.commands.peers import Question, over_all
 
 if TYPE_CHECKING:
     from redistill.commands.state import ServerState
@@ -46,18 +47,19 @@ class Entry:
 
 
 class SlowLog:
-    """The last slow commands, newest first. Its bound is given with each call, since CONFIG SET may change it."""
+    """The last slow commands of this worker, newest first. Its bound is given with each call, since CONFIG SET may
+    change it."""
 
-    def __init__(self) -> None:
+    def __init__(self, next_number: Callable[[], int] | None = None) -> None:
+        """`next_number` gives each entry its number; all workers count as one."""
         self._entries: deque[Entry] = deque()
-        self._next = 0
+        self._next_number = next_number or count().__next__
 
     def add(
         self, unix_time: int, microseconds: int, argv: Sequence[bytes], peer: str, name: bytes, max_len: int
     ) -> None:
         """Keep one more, and no more than `max_len` of all. `argv` is cut already (see `trimmed`)."""
-        self._entries.appendleft(Entry(self._next, unix_time, microseconds, tuple(argv), peer, name))
-        self._next += 1
+        self._entries.appendleft(Entry(self._next_number(), unix_time, microseconds, tuple(argv), peer, name))
         self.trim(max_len)
 
     def trim(self, max_len: int) -> None:
@@ -107,7 +109,7 @@ def redacted(argv: Sequence[bytes]) -> list[bytes]:
 def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
 
-    def get(client: Client, argv: list[bytes]) -> bytes:
+    def get(client: Client, argv: list[bytes]) -> Reply:
         if len(argv) > 3:
             return resp.error(
                 f"ERR unknown subcommand or wrong number of arguments for '{resp.shown(argv[1])}'. Try SLOWLOG HELP."
@@ -115,14 +117,19 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         count = integer(argv[2]) if len(argv) == 3 else 10
         if count is None or count < -1:
             return resp.error("ERR count should be greater than or equal to -1")
-        return resp.array([encoded(entry) for entry in server.slowlog.first(count)])
 
-    def length(client: Client, argv: list[bytes]) -> bytes:
-        return resp.integer(len(server.slowlog))
+        def reply(answers: list[list[Any]]) -> bytes:
+            newest = sorted((entry for answer in answers for entry in answer), reverse=True)
+            return resp.array([encoded(*entry) for entry in (newest if count < 0 else newest[:count])])
 
-    def reset(client: Client, argv: list[bytes]) -> bytes:
-        server.slowlog.clear()
-        return resp.OK
+        return over_all(server, client, "slowlog-get", count, reply)
+
+    def length(client: Client, argv: list[bytes]) -> Reply:
+        longest = server.config.performance.slowlog_max_len
+        return over_all(server, client, "slowlog-len", None, lambda lengths: resp.integer(min(sum(lengths), longest)))
+
+    def reset(client: Client, argv: list[bytes]) -> Reply:
+        return over_all(server, client, "slowlog-reset", None, lambda done: resp.OK, changes=True)
 
     return {
         "slowlog|get": get,
@@ -132,15 +139,30 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     }
 
 
-def encoded(entry: Entry) -> bytes:
+def questions(server: ServerState) -> Mapping[str, Question]:
+    """What each worker answers about its log."""
+    return {
+        "slowlog-get": lambda count: [plain(entry) for entry in server.slowlog.first(count)],
+        "slowlog-len": lambda nothing: len(server.slowlog),
+        "slowlog-reset": lambda nothing: server.slowlog.clear(),
+    }
+
+
+def plain(entry: Entry) -> list[Any]:
+    """An entry as JSON can hold it, its number first: it counts over all workers, so it is their order in time."""
+    words = [text(word) for word in entry.argv]
+    return [entry.number, entry.unix_time, entry.microseconds, words, entry.peer, text(entry.name)]
+
+
+def encoded(number: int, unix_time: int, microseconds: int, argv: Sequence[str], peer: str, name: str) -> bytes:
     """An entry as SLOWLOG GET shows it."""
     return resp.array(
         [
-            resp.integer(entry.number),
-            resp.integer(entry.unix_time),
-            resp.integer(entry.microseconds),
-            resp.array([resp.bulk(word) for word in entry.argv]),
-            resp.bulk(entry.peer),
-            resp.bulk(entry.name),
+            resp.integer(number),
+            resp.integer(unix_time),
+            resp.integer(microseconds),
+            resp.array([resp.bulk(word) for word in argv]),
+            resp.bulk(peer),
+            resp.bulk(name),
         ]
     )

@@ -234,14 +234,18 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   return s->ahead != NULL;
 }
 
-rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms) {
+/* Execute what has arrived: `data` after the kept input, or what rd_session_received put behind it. */
+static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
   rd_counters *counters = rd_my_counters(s->st);
   counters->value[RD_STAT_total_net_input_bytes] += len;
   counters->value[RD_STAT_total_reads_processed]++;
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   bool wait = s->waiting == RD_CONTROL || must_wait(s);
-  bool own = wait || s->in_len != 0;
-  if ((own && !keep(s, data, len)) || !begin(s, now_ms)) return end(s);
+  if (own)
+    s->in_len += len;
+  else if ((own = wait || s->in_len != 0) && !keep(s, data, len))
+    return end(s);
+  if (!begin(s, now_ms)) return end(s);
   if (wait) {
     if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return flooded(s, false);
     return s->waiting == RD_CONTROL ? RD_CONTROL : (s->waiting = RD_PAUSED);
@@ -250,6 +254,21 @@ rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64
   s->base_len = own ? s->in_len : len;
   return settle(s, run(s));
 }
+
+rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms) {
+  return arrived(s, data, len, false, now_ms);
+}
+
+uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room) {
+  if (RD_LIKELY(s->in_len == 0 || s->parser.bulk == RD_NO_BULK) || s->waiting != RD_MORE) return NULL;
+  size_t missing = s->parser.pos + (size_t)s->parser.bulk + 2 - s->in_len;
+  size_t more = s->in_len * 3 > least ? s->in_len * 3 : least;
+  if (missing < least || !grow_input(s, missing < more ? missing : more)) return NULL;
+  *room = s->in_cap - s->in_len;
+  return s->in + s->in_len;
+}
+
+rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms) { return arrived(s, NULL, n, true, now_ms); }
 
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
@@ -278,6 +297,7 @@ void rd_session_consumed(rd_session *s, size_t n) {
   if (s->out.cap > KEEP_OUTPUT) rd_reply_free(&s->out);
 }
 
+const rd_store *rd_session_store(const rd_session *s) { return s->st; }
 const rd_command *rd_session_command(const rd_session *s) { return s->control; }
 uint32_t rd_session_argc(const rd_session *s) { return s->control_argc; }
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
@@ -320,4 +340,9 @@ void rd_session_trim(rd_session *s) {
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {
   atomic_store_explicit(&st->head->pause_until, until_ms, memory_order_relaxed);
   atomic_store_explicit(&st->head->pause, mode, memory_order_relaxed);
+}
+
+unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms) {
+  *until_ms = atomic_load_explicit(&st->head->pause_until, memory_order_relaxed);
+  return atomic_load_explicit(&st->head->pause, memory_order_relaxed);
 }

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -106,9 +106,26 @@ class Server:
 
 
 def start(
-    argv: list[str], address: str | tuple[str, int], directory: Path, environ: Mapping[str, str] | None = None
+    argv: list[str],
+    address: str | tuple[str, int],
+    directory: Path,
+    environ: Mapping[str, str] | None = None,
+    fds: Sequence[int] = (),
 ) -> Server:
-    """Start a process and return when it accepts connections. Raises NotStarted."""
+    """Start a process, which inherits `fds`, and return when it accepts connections. Raises NotStarted."""
+    server = launch(argv, address, directory, environ, fds)
+    wait(server)
+    return server
+
+
+def launch(
+    argv: list[str],
+    address: str | tuple[str, int],
+    directory: Path,
+    environ: Mapping[str, str] | None = None,
+    fds: Sequence[int] = (),
+) -> Server:
+    """Start a process and do not wait for it."""
     with open(directory / "log", "wb") as log:
         process = subprocess.Popen(
             argv,
@@ -118,19 +135,24 @@ def start(
             cwd=directory,
             env=dict(os.environ if environ is None else environ),
             preexec_fn=_die_with_parent,
+            pass_fds=fds,
         )
-    server = Server(process, address, directory)
+    return Server(process, address, directory)
+
+
+def wait(server: Server) -> None:
+    """Wait until a process that was launched accepts connections. Raises NotStarted; the process has ended then."""
+    process = server.process
     try:
         until(lambda: process.poll() is not None or _accepts(server), START_SECONDS, "the server listens")
         if process.poll() is not None:
-            raise NotStarted(f"{argv[0]} ended with status {process.returncode}: {server.logged()}")
+            raise NotStarted(f"{process.args} ended with status {process.returncode}: {server.logged()}")
     except BaseException as error:
         said = server.logged()
         server.stop(signal.SIGKILL)
         if isinstance(error, AssertionError):
             raise NotStarted(f"{error}: {said}") from error
         raise
-    return server
 
 
 def _accepts(server: Server) -> bool:
@@ -227,7 +249,7 @@ def refused(config: str, environ: Mapping[str, str] | None = None) -> tuple[int,
 
 def with_address(config: str, port: int, path: str) -> str:
     """The configuration with the address added to its [server] table."""
-    address = f'port = {port}\nunix_socket = "{path}"\nworkers = 1\n'
+    address = f'port = {port}\nunix_socket = "{path}"\n' + ("" if "workers" in config else "workers = 1\n")
     if "[server]\n" in config:
         return config.replace("[server]\n", "[server]\n" + address)
     return f"[server]\n{address}{config}"

@@ -1,0 +1,100 @@
+"""The other workers, as the commands see them: what is asked of all of them, and where settings are changed.
+
+A question is a name and an argument that JSON can hold; each group of commands says which it answers (`questions`). In
+a server of one process there is nobody else to ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import Deferred
+
+from redistill.commands.interfaces import Client, Refused, Reply
+from redistill.config import ConfigError
+from redistill.rewrite import rewrite
+from redistill.settings import Value
+
+if TYPE_CHECKING:
+    from redistill.commands.state import ServerState
+
+Question = Callable[[Any], Any]
+"""This worker's answer to an argument."""
+
+
+class Peers(Protocol):
+    """Everything that goes beyond this process. Questions are answered by the others only, not by who asks."""
+
+    def ask(self, question: str, argument: Any) -> list[Any] | Deferred[list[Any]]:
+        """The answers of all others, those that give none in time left out."""
+        ...
+
+    def tell(self, question: str, argument: Any) -> None:
+        """Have all others answer, and do not wait for it."""
+        ...
+
+    def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None] | None:
+        """Change settings in all workers, or in none: then it raises, or fails with, ConfigError or Refused."""
+        ...
+
+    def rewrite(self, server: ServerState) -> Deferred[None] | None:
+        """Write the settings that were changed into the file. ConfigError."""
+        ...
+
+
+class Alone:
+    """A server of one process."""
+
+    def ask(self, question: str, argument: Any) -> list[Any]:
+        return []
+
+    def tell(self, question: str, argument: Any) -> None:
+        """There is nobody."""
+
+    def change(self, server: ServerState, changes: Mapping[str, Value]) -> None:
+        config = server.config.replace(changes)
+        server.apply(config)
+        server.config = config
+
+    def rewrite(self, server: ServerState) -> None:
+        rewrite(server.config, server.loaded)
+        server.loaded = server.config
+
+
+def over_all(
+    server: ServerState,
+    client: Client,
+    question: str,
+    argument: Any,
+    reply: Callable[[list[Any]], bytes],
+    *,
+    changes: bool = False,
+) -> Reply:
+    """The reply that `reply` makes of the answers of all workers, this one's first.
+
+    In a transaction it is this worker's answer only, for to wait for others with locks held, which they may need before
+    they can answer, would be to wait for ever. What `changes` something is still done by all.
+    """
+    own = server.questions[question](argument)
+    if client.session.state.in_exec:
+        if changes:
+            server.peers.tell(question, argument)
+        return reply([own])
+    others = server.peers.ask(question, argument)
+    if isinstance(others, Deferred):
+        return others.addCallback(lambda answers: reply([own, *answers]))
+    return reply([own, *others])
+
+
+def problem_of(failure: Exception) -> tuple[str, str]:
+    """A refusal of `Peers.change` as the directive (empty: not known) and the reason."""
+    assert isinstance(failure, (ConfigError, Refused))
+    return (failure.directive if isinstance(failure, Refused) else "", str(failure))
+
+
+def raise_problem(problem: tuple[str, str] | None) -> None:
+    """The same back again; None: there was none."""
+    if problem is not None:
+        directive, reason = problem
+        raise Refused(directive, reason) if directive else ConfigError(reason)
