@@ -288,7 +288,7 @@ static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
   CPU_ZERO(&cpus);
   CPU_SET(who, &cpus);
   if (sched_setaffinity(0, sizeof cpus, &cpus) != 0 || rd_attach(&st, fd, err, sizeof err) != 0 ||
-      rd_worker_join(&st) < 0) {
+      rd_worker_join(&st, who + 1) < 0) {
     fprintf(stderr, "no second process: %s\n", err);
     exit(1);
   }

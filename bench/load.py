@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from programs import TRANSPORTS
-from servers import Server
+from bench.programs import TRANSPORTS
+from bench.servers import Server
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE.parent / "build" / "bench" / "load"
@@ -29,10 +29,10 @@ def transports() -> list[str]:
     return [name for name in TRANSPORTS if name != "tls" or has_tls()]
 
 
-def build() -> None:
-    """Compile the program."""
-    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    argv = [CC, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(PROGRAM)]
+def build(program: Path = PROGRAM) -> None:
+    """Compile it."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    argv = [CC, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program)]
     argv += [*sorted(str(path) for path in HERE.glob("load*.c")), "-lpthread", "-lm"]
     subprocess.run([*argv, *(["-DLOAD_TLS", "-lssl", "-lcrypto"] if has_tls() else [])], check=True)
 
@@ -53,4 +53,6 @@ def run(server: Server, *options: object) -> dict[str, Any]:
 def fill(server: Server, prefix: str, keys: int, value: int) -> None:
     """Set the keys 0 .. keys - 1."""
     options = ("--workload", "fill", "--prefix", prefix, "--keys", keys, "--value", value, "--seconds", 60)
-    run(server, *options, "--pipeline", FILL_PIPELINE, "--connections", 10)
+    done = run(server, *options, "--pipeline", FILL_PIPELINE, "--connections", 10)["commands"]
+    if done < keys:
+        sys.exit(f"{server.name} took {done} of {keys} keys in the time given")

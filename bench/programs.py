@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REDISTILL = [
-    *(sys.executable, "-P", "{bin}/twistd", "--nodaemon", "--pidfile=", "--rundir={place}"),
+    *(sys.executable, "-P", "{bin}/twistd", "--reactor", "redistill", "--nodaemon", "--pidfile=", "--rundir={place}"),
     *("redistill", "--config", "{place}/redistill.toml"),
 ]
 """How Redistill is started."""
@@ -21,8 +21,7 @@ MAX_MEMORY = "1gb"
 MAX_CONNECTIONS = 12_000
 TRANSPORTS = ("tcp", "unix", "tls")
 LACKS = {
-    "asks for serving in more than one process": "this version serves in one process",
-    "asks for TLS": "this version has no TLS",
+    "asks for TLS": "not available yet",
     "Failed finding TLS support": "built without TLS",
     "not built with TLS": "built without TLS",
 }

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs import LACKS, SERVERS, NotAvailable, Place
+from bench.programs import LACKS, SERVERS, NotAvailable, Place
 
 START_SECONDS = 30.0
 

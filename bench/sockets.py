@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import load
-import programs
-import servers
-from progress import Progress
+from bench import load
+from bench import programs
+from bench import servers
+from bench.progress import Progress
 
 ROUNDS, SECONDS = 3, 0.8
 QUICK_ROUNDS, QUICK_SECONDS = 1, 0.3
