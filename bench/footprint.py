@@ -14,9 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import load
-from bench import programs
-from bench import servers
+from bench import load, programs, servers
 
 KEYS = 1_000_000
 VALUE = 32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,13 @@ SERVERS: dict[str, Callable[[Place], list[str]]] = {
     "memcached": _memcached,
 }
 """Name -> the command line that starts it, after what it needs was written into its directory."""
+
+
+def shown(argv: Sequence[str], place: Place) -> str:
+    """A command line as a reader would write it: programs without their paths, the place as DIRECTORY."""
+    words = [word.replace(str(place.directory), "DIRECTORY") for word in argv]
+    first = 2 if words[1:2] == ["-P"] else 0  # Python's own
+    return shlex.join([Path(words[first]).name, *words[first + 1 :]]).replace(str(place.port), "PORT")
 
 
 def attaching(arena: Path) -> Callable[[Place], list[str]]:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.programs import LACKS, SERVERS, NotAvailable, Place
+from bench.programs import LACKS, SERVERS, NotAvailable, Place, shown
 
 START_SECONDS = 30.0
 
@@ -31,9 +31,14 @@ class Server:
 
     name: str
     protocol: str  # "resp" or "memcached"
+    argv: list[str]
     process: subprocess.Popen[bytes]
     place: Place
     start_seconds: float  # from exec to the first answer
+
+    def command_line(self) -> str:
+        """How it was started."""
+        return shown(self.argv, self.place)
 
     def address(self) -> list[str]:
         """As bench/load.c takes it."""
@@ -179,7 +184,7 @@ def running(
                         raise NotAvailable(meaning)
                 sys.exit(f"{argv[0]} did not start: {said[-2000:]}")
             time.sleep(0.001)
-        yield Server(name, protocol, process, place, time.monotonic() - start)
+        yield Server(name, protocol, argv, process, place, time.monotonic() - start)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

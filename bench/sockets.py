@@ -11,9 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import load
-from bench import programs
-from bench import servers
+from bench import load, programs, servers
 from bench.progress import Progress
 
 ROUNDS, SECONDS = 3, 0.8
@@ -88,6 +86,8 @@ def compare(quick: bool) -> dict[str, Any]:
     for transport in load.transports():
         mine = [row for row in rows if row.transport == transport]
         with started(transport, results["lacking"]) as running:
+            if transport == "tcp":
+                results["command_lines"] = {name: server.command_line() for name, server in running.items()}
             absent = len(programs.SERVERS) - len(running)
             progress.steps -= absent * rounds * len(mine)
             for server in running.values():
