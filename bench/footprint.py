@@ -32,10 +32,16 @@ def each_server(what: Callable[[str, Path], dict[str, Any]]) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as directory:
             try:
                 got = results["servers"][name] = what(name, Path(directory))
-                print(f"    {name}: " + ", ".join(f"{key} {value}" for key, value in got.items()), flush=True)
+                print(f"    {name}: {_said(got)}", flush=True)
             except programs.NotAvailable as why:
                 results["lacking"][name] = str(why)
     return results
+
+
+def _said(figures: dict[str, Any]) -> str:
+    """In one line; of several values the median."""
+    single = {name: statistics.median(v) if isinstance(v, list) else v for name, v in figures.items()}
+    return ", ".join(f"{name} {value:,.4g}" for name, value in single.items())
 
 
 def keys(quick: bool) -> dict[str, Any]:
@@ -90,11 +96,11 @@ def start(quick: bool) -> dict[str, Any]:
         for _ in range(times):
             with servers.running(name, directory) as server:
                 seconds.append(server.start_seconds)
-        return _spread(seconds)
+        return _milliseconds(seconds)
 
-    results = each_server(started)
+    results = each_server(started) | {"times": times}
     results["attached"] = _attached(times, KEYS // 10 if quick else KEYS) if TMPFS.is_dir() else {}
-    print(f"    with {results['attached'].get('keys')} keys: {results['attached']}", flush=True)
+    print(f"    redistill, with the keys of its predecessor: {_said(results['attached'])}", flush=True)
     return results
 
 
@@ -110,8 +116,8 @@ def _attached(times: int, count: int) -> dict[str, Any]:
                 seconds.append(server.start_seconds)
                 if (there := int(server.ask("DBSIZE"))) != count:
                     sys.exit(f"redistill was started again with {there} keys of {count}")
-        return _spread(seconds) | {"keys": count}
+        return _milliseconds(seconds) | {"keys": count}
 
 
-def _spread(seconds: list[float]) -> dict[str, Any]:
-    return {"median": statistics.median(seconds), "least": min(seconds), "most": max(seconds)}
+def _milliseconds(seconds: list[float]) -> dict[str, Any]:
+    return {"milliseconds": [1e3 * value for value in seconds]}

@@ -82,6 +82,7 @@ def compare(quick: bool) -> dict[str, Any]:
     rows = QUICK_ROWS if quick else ROWS
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
     results: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "rows": [], "lacking": {}}
+    results["populations"] = {size: count for size, (_, count) in POPULATIONS.items()}
     progress = Progress(len(rows) * rounds * len(programs.SERVERS))
     for transport in load.transports():
         mine = [row for row in rows if row.transport == transport]
