@@ -13,7 +13,7 @@ from html import escape
 Span = tuple[float, float, float]
 """The least, the median and the most of a figure's rounds."""
 
-WIDTH, LEFT, RIGHT, ROW, HEAD, FOOT = 820, 220, 24, 26, 64, 52
+WIDTH, LEFT, RIGHT, ROW, HEAD, FOOT = 820, 220, 36, 26, 64, 52
 STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: 600; font-size: 15px }
 .ground { fill: #ffffff } .band { fill: #f3f5f7 } .grid { stroke: #d0d7de }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
 from bench import page_core, page_servers
 from bench.charts import svg
-from bench.markdown import table
+from bench.markdown import table, wrapped
 from bench.targets import targets
 
 Results = dict[str, Any]
@@ -40,7 +39,7 @@ def _machine(results: Results) -> str:
     if loads := results.get("load"):
         said += f" Load of the machine when a part began: {min(loads.values()):.1f} to {max(loads.values()):.1f}"
         said += "; more than 1 means that others ran, and times are longer than they need be."
-    return textwrap.fill(said, 118, break_long_words=False, break_on_hyphens=False) + "\n"
+    return said + "\n"
 
 
 def page(results: Results) -> str:
@@ -50,7 +49,7 @@ def page(results: Results) -> str:
     parts += [section(results) for part, section in SECTIONS.items() if results.get(part)]
     if all(part in results for part in CORE_PARTS):
         parts.append(page_core.core(results))
-    return "\n".join(parts).rstrip() + "\n"
+    return wrapped("\n".join(parts).rstrip()) + "\n"
 
 
 def write(results: Results, directory: Path) -> Path:

@@ -156,7 +156,7 @@ def sockets(results: Results) -> str:
     names = _servers(rows)
     two = f"Redistill's two workers have the CPUs 0 and 1{', the second of them with the load' * (cpus <= 2)}."
     hits = min(r["hit_ratio"] for row in rows if row["workload"] in ("get", "mixed", "mget") for r in _rounds(row))
-    holds = [f"{count:,} of {size:,} bytes" for size, count in part["populations"].items()]
+    holds = [f"{count:,} of {size:,} bytes" for size, count in part["populations"]]
     ratio = _grid([r for r in rows if "redis" in r["servers"]], _ratio, [name for name in names if name != "redis"])
     return SOCKETS.format(
         rounds=part["rounds"],

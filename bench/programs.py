@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+CONFIG = "redistill.toml"
 REDISTILL = [
     *(sys.executable, "-P", "{bin}/twistd", "--reactor", "redistill", "--nodaemon", "--pidfile=", "--rundir={place}"),
-    *("redistill", "--config", "{place}/redistill.toml"),
+    *("redistill", "--config", "{place}/" + CONFIG),
 ]
 """How Redistill is started."""
 
@@ -56,11 +57,12 @@ class Place:
 def versions() -> dict[str, str]:
     """Of the servers that are not ours: what they say."""
     said = {}
-    for name, find in (
-        ("redis-server", lambda: program("redis-server")),
-        ("Valkey", valkey_program),
-        ("memcached", lambda: program("memcached")),
-    ):
+    finders: dict[str, Callable[[], str]] = {
+        "redis-server": lambda: program("redis-server"),
+        "Valkey": valkey_program,
+        "memcached": lambda: program("memcached"),
+    }
+    for name, find in finders.items():
         with contextlib.suppress(NotAvailable):
             words = subprocess.run([find(), "--version"], stdout=subprocess.PIPE, text=True).stdout
             said[name] = words.partition("v=")[2].split()[0] if "v=" in words else words.split()[-1]
@@ -128,7 +130,7 @@ def _redistill(place: Place, workers: int, memory: str = "") -> list[str]:
     config = f'[server]\n{server}[memory]\nmax_memory = "{MAX_MEMORY}"\n{memory}'
     if place.transport == "tls":
         config += f"[security]\n{security}"
-    (place.directory / "redistill.toml").write_text(config)
+    (place.directory / CONFIG).write_text(config)
     where = {"bin": str(Path(sys.executable).parent), "place": str(place.directory)}
     return [word.format(**where) for word in REDISTILL]
 
@@ -144,10 +146,16 @@ SERVERS: dict[str, Callable[[Place], list[str]]] = {
 
 
 def shown(argv: Sequence[str], place: Place) -> str:
-    """A command line as a reader would write it: programs without their paths, the place as DIRECTORY."""
+    """A command line as a reader would write it: programs without their paths, the place as DIRECTORY.
+
+    Behind it the configuration, if there is one.
+    """
     words = [word.replace(str(place.directory), "DIRECTORY") for word in argv]
     first = 2 if words[1:2] == ["-P"] else 0  # Python's own
-    return shlex.join([Path(words[first]).name, *words[first + 1 :]]).replace(str(place.port), "PORT")
+    line = shlex.join([Path(words[first]).name, *words[first + 1 :]])
+    if (config := place.directory / CONFIG).exists():
+        line += f"  # {'; '.join(config.read_text().splitlines())}"
+    return line.replace(str(place.port), "PORT")
 
 
 def attaching(arena: Path) -> Callable[[Place], list[str]]:

@@ -53,7 +53,7 @@ QUICK_ROWS = [row for row in ROWS if row.connections == 50 and row.value == 32 a
 def measure(server: servers.Server, row: Row, seconds: float, *more: object) -> dict[str, float]:
     """One run of one row."""
     prefix, keys = COUNTERS if row.workload == "incr" else POPULATIONS[row.value]
-    options = ("--workload", row.workload, "--prefix", prefix, "--keys", keys, "--value", row.value)
+    options: tuple[object, ...] = ("--workload", row.workload, "--prefix", prefix, "--keys", keys, "--value", row.value)
     options += ("--pipeline", row.pipeline, "--connections", row.connections)
     got = load.run(server, *options, "--requests", 100_000_000, "--seconds", seconds, *more)
     if got["misses"]:
@@ -73,7 +73,7 @@ def started(transport: str, lacking: dict[str, str]) -> Iterator[dict[str, serve
             try:
                 running[name] = stack.enter_context(servers.running(name, directory, transport))
             except programs.NotAvailable as why:
-                lacking[f"{name} ({transport})"] = str(why)
+                lacking[f"{name}, {transport}"] = str(why)
         yield running
 
 
@@ -82,7 +82,7 @@ def compare(quick: bool) -> dict[str, Any]:
     rows = QUICK_ROWS if quick else ROWS
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
     results: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "rows": [], "lacking": {}}
-    results["populations"] = {size: count for size, (_, count) in POPULATIONS.items()}
+    results["populations"] = [(size, count) for size, (_, count) in POPULATIONS.items()]
     progress = Progress(len(rows) * rounds * len(programs.SERVERS))
     for transport in load.transports():
         mine = [row for row in rows if row.transport == transport]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.markdown import number
+from bench.page_servers import row_title
 
 Results = dict[str, Any]
 Target = tuple[str, str, str, bool]
@@ -95,8 +96,12 @@ def _sockets(results: Results) -> Iterator[Target]:
         plain = (row["connections"], row["value"], row["transport"]) == (50, 32, "tcp")
         if plain and row["workload"] in ("get", "set", "mixed") and {"redistill", "redis"} <= row["servers"].keys():
             ours, redis = (_median(row["servers"][name], "server_cpu_us") for name in ("redistill", "redis"))
-            name = f"Server's CPU, {row['workload'].upper()} P={row['pipeline']}"
-            yield name, "<= Redis's", f"{ours:.2f} µs against {redis:.2f} µs", ours <= redis
+            yield (
+                f"Server's CPU, {row_title(row)}",
+                "<= Redis's",
+                f"{ours:.2f} µs against {redis:.2f} µs",
+                ours <= redis,
+            )
     open_loop = results.get("latency", {}).get("servers", {})
     if {"redistill", "redis"} <= open_loop.keys():
         ours, redis = (_median(open_loop[name], "p99") for name in ("redistill", "redis"))
