@@ -3,7 +3,7 @@ PYTHON = python3
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
-C_SOURCES := $(wildcard redistill/core/*.c)
+C_SOURCES := $(wildcard redistill/core/*.c bench/*.c)
 C_FILES := $(wildcard redistill/core/*.[ch] tests/core/*.[ch] bench/*.[ch])
 GENERATED = etc/*.toml man/*.5 docs/*.md redistill/core/command_index.[ch]
 WARNINGS = -std=gnu11 -O2 -Wall -Wextra -Werror
