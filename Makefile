@@ -3,7 +3,7 @@ PYTHON = python3
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
-C_SOURCES := $(wildcard redistill/core/*.c)
+C_SOURCES := $(wildcard redistill/core/*.c bench/*.c)
 C_FILES := $(wildcard redistill/core/*.[ch] tests/core/*.[ch] bench/*.[ch])
 GENERATED = etc/*.toml man/*.5 docs/*.md redistill/core/command_index.[ch]
 WARNINGS = -std=gnu11 -O2 -Wall -Wextra -Werror
@@ -12,7 +12,7 @@ install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.tom
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"], sep="\n")' | $(BIN)/pip install -q -r /dev/stdin
 
 run: .venv/run
-	@exec $(BIN)/twistd --nodaemon --pidfile= redistill --config etc/redistill.toml
+	@exec $(BIN)/twistd --reactor redistill --nodaemon --pidfile= redistill --config etc/redistill.toml
 
 test: .venv/test build/asserts
 	@$(BIN)/python tests/run trial core

@@ -3,15 +3,18 @@
  *
  * Output: lines of `name value unit`. Times are of the thread's CPU clock, but for stalls, which are wall time. */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "host.h"
 #include "lock.h"
 #include "session.h"
+#include "worker.h"
 
 #define MIB (1024ull * 1024)
 #define PIPELINE 64u
@@ -38,7 +41,7 @@ static rd_store new_store(uint64_t max_memory, rd_policy policy) {
   char err[200] = "";
   int fd = memfd_create("redistill-bench", MFD_CLOEXEC);
   rd_options o = {.max_memory = max_memory, .num_shards = 256, .policy = policy, .sample_size = 5, .seed = {3, 4}};
-  if (fd < 0 || rd_create(&st, fd, &o, err, sizeof err) != 0 || rd_worker_join(&st) < 0) {
+  if (fd < 0 || rd_create(&st, fd, &o, err, sizeof err) != 0 || rd_worker_join(&st, 0) < 0) {
     fprintf(stderr, "no arena: %s\n", err);
     exit(1);
   }
@@ -262,6 +265,101 @@ static void bench_expire(void) {
   free_store(&st);
 }
 
+/* ---- one process, and two, on one arena ---- */
+
+#define CORES_PIPELINE 16u
+#define CORES_PIPES 8192u
+#define CORES_KEYS 1000000u
+
+typedef struct course {
+  _Atomic unsigned ready;
+  _Atomic bool go, stop;
+  struct {
+    uint64_t commands, wall, cpu;
+  } runner[2];
+} course;
+
+/* The process number `who`, on the CPU of that number: sessions, locks and counters as a worker of the daemon has them.
+ * Of 100 commands `sets` are SETs. The requests are made before it says that it is ready. */
+static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
+  rd_store st;
+  char err[200] = "";
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(who, &cpus);
+  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0 || rd_attach(&st, fd, err, sizeof err) != 0 ||
+      rd_worker_join(&st, who + 1) < 0) {
+    fprintf(stderr, "no second process: %s\n", err);
+    exit(1);
+  }
+  st.clock = rd_host_clock;
+  rd_session *s = new_session(&st);
+  char *all = malloc(CORES_PIPES * CORES_PIPELINE * 100u), *p = all;
+  size_t *end = malloc(CORES_PIPES * sizeof *end);
+  dice += who * 1000003u;
+  for (unsigned i = 0; i < CORES_PIPES; i++) {
+    for (unsigned k = 0; k < CORES_PIPELINE; k++) p = command(p, roll(100) < sets, roll(CORES_KEYS), 32, 0);
+    end[i] = (size_t)(p - all);
+  }
+  c->ready++;
+  while (!c->go) usleep(50);
+  uint64_t wall = wall_ns(), cpu = cpu_ns(), done = 0;
+  for (unsigned i = 0; !c->stop; i = (i + 1) % CORES_PIPES, done += CORES_PIPELINE) {
+    size_t begin = i == 0 ? 0 : end[i - 1];
+    feed(s, all + begin, end[i] - begin);
+  }
+  c->runner[who].wall = wall_ns() - wall;
+  c->runner[who].cpu = cpu_ns() - cpu;
+  c->runner[who].commands = done;
+  rd_worker_leave(&st);
+  exit(0);
+}
+
+static void cores_race(rd_store *st, const char *name, unsigned processes, unsigned sets) {
+  course *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (c == MAP_FAILED) exit(1);
+  fflush(stdout);
+  for (unsigned i = 0; i < processes; i++) {
+    pid_t pid = fork();
+    if (pid < 0) exit(1);
+    if (pid == 0) cores_run(c, i, st->fd, sets);
+  }
+  int status = 0;
+  while (c->ready < processes) {
+    if (waitpid(-1, &status, WNOHANG) > 0) exit(1);
+    usleep(50);
+  }
+  c->go = true;
+  usleep(1000000);
+  c->stop = true;
+  double rate = 0, by_cpu = 0;
+  for (unsigned i = 0; i < processes; i++) {
+    if (wait(&status) < 0 || status != 0) exit(1);
+  }
+  for (unsigned i = 0; i < processes; i++) {
+    rate += (double)c->runner[i].commands / ((double)c->runner[i].wall / 1e9);
+    by_cpu += (double)c->runner[i].commands / ((double)c->runner[i].cpu / 1e9);
+  }
+  printf("cores_%s_%u %.0f commands_per_second\n", name, processes, rate);
+  printf("cores_%s_%u_cpu %.0f commands_per_cpu_second\n", name, processes, by_cpu);
+  munmap(c, sizeof *c);
+}
+
+static void bench_cores(void) {
+  static const struct {
+    const char *name;
+    unsigned sets;
+  } mixes[] = {{"get", 0}, {"mixed", 9}, {"set", 100}};
+  rd_store st = new_store(512 * MIB, RD_ALLKEYS_LRU);
+  rd_session *s = new_session(&st);
+  fill(s, CORES_KEYS, 32, 0);
+  for (unsigned i = 0; i < 3; i++) {
+    for (unsigned processes = 1; processes <= 2; processes++) cores_race(&st, mixes[i].name, processes, mixes[i].sets);
+  }
+  rd_session_free(s);
+  free_store(&st);
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
@@ -277,8 +375,10 @@ int main(int argc, char **argv) {
     bench_large();
   else if (strcmp(what, "expire") == 0)
     bench_expire();
+  else if (strcmp(what, "cores") == 0)
+    bench_cores();
   else {
-    fprintf(stderr, "usage: core memory | speed [KEYS] | stall [KEYS] | shift | large | expire\n");
+    fprintf(stderr, "usage: core memory | speed [KEYS] | stall [KEYS] | shift | large | expire | cores\n");
     return 2;
   }
   return 0;

@@ -21,6 +21,7 @@
 
 #include "host.h"
 #include "session.h"
+#include "worker.h"
 
 #define MIB (1024ull * 1024)
 #define CACHE (64 * MIB)
@@ -101,7 +102,7 @@ static void open_core(rd_policy policy) {
   rd_options o = {.max_memory = CACHE, .num_shards = 256, .policy = policy, .sample_size = 5, .seed = {3, 4}};
   char err[200] = "";
   int fd = memfd_create("redistill-bench", MFD_CLOEXEC);
-  if (fd < 0 || rd_create(&store, fd, &o, err, sizeof err) != 0 || rd_worker_join(&store) < 0) die(err);
+  if (fd < 0 || rd_create(&store, fd, &o, err, sizeof err) != 0 || rd_worker_join(&store, 0) < 0) die(err);
   session = rd_session_new(&store, &limits);
   if (session == NULL) die("session");
   rd_session_state_of(session)->authenticated = true;

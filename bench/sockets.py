@@ -1,140 +1,143 @@
-"""Server CPU a command, Redistill's next to that of redis-server, over TCP with redis-benchmark as the load."""
+"""Servers side by side under the same load over sockets: CPU a command, commands a second, latency."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-ROUNDS = 3
-CONNECTIONS = 50
-KEYSPACE = 100_000
-# Pipeline -> commands of a measurement: some half a second each.
-COMMANDS = {1: 40_000, 16: 400_000, 64: 800_000}
-START_SECONDS = 20.0
+from bench import load, programs, servers
+from bench.progress import Progress
+
+ROUNDS, SECONDS = 3, 0.8
+QUICK_ROUNDS, QUICK_SECONDS = 1, 0.3
+# Bytes of a value -> the prefix and the number of the keys that hold such values.
+POPULATIONS = {32: ("key:", 100_000), 1024: ("kib:", 20_000), 65536: ("big:", 500)}
+COUNTERS = ("num:", 100_000)
 
 
 @dataclass(frozen=True)
-class Server:
-    """A running server: its process, TCP port, and UNIX socket."""
+class Row:
+    """A load that all servers get."""
 
-    pid: int
-    port: int
-    path: str
-
-    def ask(self, *command: str) -> str:
-        """The first line of the reply to an inline command, without its type."""
-        with socket.socket(socket.AF_UNIX) as conversation:
-            conversation.settimeout(10)
-            conversation.connect(self.path)
-            conversation.sendall(" ".join(command).encode() + b"\r\n")
-            return conversation.makefile("rb").readline()[1:].decode().strip()
-
-    def cpu_seconds(self) -> float:
-        """User and system time of the process so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    workload: str
+    pipeline: int
+    connections: int = 50
+    value: int = 32
+    transport: str = "tcp"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+ROWS = [
+    *(Row("get", p) for p in (1, 16, 64)),
+    *(Row("set", p) for p in (1, 16, 64)),
+    *(Row("mixed", p) for p in (1, 16, 64)),
+    *(Row("mget", p) for p in (1, 16)),
+    *(Row("mset", p) for p in (1, 16)),
+    *(Row("incr", p) for p in (1, 16)),
+    *(Row(workload, p, value=1024) for workload in ("get", "set") for p in (1, 16)),
+    *(Row(workload, 1, value=65536) for workload in ("get", "set")),
+    *(Row("get", p, connections=1) for p in (1, 64)),
+    *(Row("get", p, connections=1000) for p in (1, 16)),
+    *(Row("get", p, transport="unix") for p in (1, 16)),
+    *(Row("get", p, transport="tls") for p in (1, 16)),
+    Row("get", 1, value=1024, transport="tls"),
+]
+QUICK_ROWS = [row for row in ROWS if row.connections == 50 and row.value == 32 and row.workload in ("get", "mixed")]
+
+
+def measure(server: servers.Server, row: Row, seconds: float, *more: object) -> dict[str, float]:
+    """One run of one row."""
+    prefix, keys = COUNTERS if row.workload == "incr" else POPULATIONS[row.value]
+    options: tuple[object, ...] = ("--workload", row.workload, "--prefix", prefix, "--keys", keys, "--value", row.value)
+    options += ("--pipeline", row.pipeline, "--connections", row.connections)
+    got = load.run(server, *options, "--requests", 100_000_000, "--seconds", seconds, *more)
+    if got["misses"]:
+        sys.exit(f"{server.name}: {got['misses']} of the keys that were set are not there")
+    kept = {name: got[name] for name in ("server_cpu_us", "server_busy", "per_second", "client_busy")}
+    kept |= {name: got["latency_us"][name] for name in ("p50", "p99", "p99.9", "max")}
+    return kept | {"late_p99": got["late_us"]["p99"], "hit_ratio": got["hit_ratio"]}
 
 
 @contextlib.contextmanager
-def _running(argv: Sequence[str], place: Path, port: int, cpu: int) -> Iterator[Server]:
-    """Start a server that listens in `place`, on the core `cpu`; stop it at the end."""
-    path = str(place / "s")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("REDIS_", "REDISTILL_"))}
-    with (place / "log").open("wb") as log:
-        process = subprocess.Popen(
-            argv, cwd=ROOT, env=env, stdout=log, stderr=log, preexec_fn=lambda: os.sched_setaffinity(0, {cpu})
-        )
-    server = Server(process.pid, port, path)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(OSError):
-                if server.ask("PING") == "PONG":
-                    break
-            if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"{argv[0]} did not start: {(place / 'log').read_text()[-2000:]}")
-            time.sleep(0.05)
-        yield server
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def redis_server(place: Path, cpu: int, options: Sequence[str] = ()) -> contextlib.AbstractContextManager[Server]:
-    port = free_port()
-    argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", str(place / "s")]
-    argv += ["--save", "", "--appendonly", "no", "--dir", str(place), *options]
-    return _running(argv, place, port, cpu)
-
-
-def redistill(place: Path, cpu: int) -> contextlib.AbstractContextManager[Server]:
-    port = free_port()
-    config = place / "redistill.toml"
-    config.write_text(
-        f'[server]\nport = {port}\nunix_socket = "{place / "s"}"\nworkers = 1\n[memory]\nmax_memory = "1gb"\n'
-    )
-    twistd = str(Path(sys.executable).with_name("twistd"))
-    argv = [sys.executable, twistd, "-n", "--pidfile=", f"--rundir={place}", "redistill", "--config", str(config)]
-    return _running(argv, place, port, cpu)
-
-
-def load(server: Server, command: str, pipeline: int, cpu: int) -> float:
-    """CPU microseconds of the server for one command."""
-    count = COMMANDS[pipeline]
-    argv = ["timeout", "60", "redis-benchmark", "-p", str(server.port), "-t", command, "-n", str(count), "-q"]
-    argv += ["-P", str(pipeline), "-c", str(CONNECTIONS), "-d", "32", "-r", str(KEYSPACE)]
-    before = server.cpu_seconds()
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
-    return (server.cpu_seconds() - before) * 1e6 / count
-
-
-def compare() -> dict[str, dict[str, float]]:
-    """For "GET P=16" and so on: the CPU microseconds of both, and the median of the ratios of the rounds."""
-    if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
-        print("    no redis-server or no redis-benchmark: left out")
-        return {}
-    first, last = min(range(os.cpu_count() or 1)), (os.cpu_count() or 1) - 1
-    results: dict[str, dict[str, float]] = {}
+def started(transport: str, lacking: dict[str, str]) -> Iterator[dict[str, servers.Server]]:
+    """All servers at once; why one is not among them is written into `lacking`."""
     with contextlib.ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (place / "ours").mkdir()
-        (place / "theirs").mkdir()
-        servers = {
-            "redistill": stack.enter_context(redistill(place / "ours", first)),
-            "redis": stack.enter_context(redis_server(place / "theirs", first)),
-        }
-        for server in servers.values():  # every key is there, so that every GET hits
-            load(server, "set", 64, last)
-        for pipeline in COMMANDS:
-            for command in ("get", "set"):
-                rounds: list[dict[str, float]] = []
-                for turn in range(ROUNDS):
-                    names = list(servers) if turn % 2 == 0 else list(servers)[::-1]
-                    rounds.append({name: load(servers[name], command, pipeline, last) for name in names})
-                row = {name: statistics.median(r[name] for r in rounds) for name in servers}
-                row["ratio"] = statistics.median(r["redistill"] / r["redis"] for r in rounds)
-                results[f"{command.upper()} P={pipeline}"] = row
-                print(f"    {command} P={pipeline}: {row}", flush=True)
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        running = {}
+        for name in programs.SERVERS:
+            try:
+                running[name] = stack.enter_context(servers.running(name, directory, transport))
+            except programs.NotAvailable as why:
+                lacking[f"{name}, {transport}"] = str(why)
+        yield running
+
+
+def compare(quick: bool) -> dict[str, Any]:
+    """All rows: for each server one result a round, the rounds of the servers taking turns."""
+    rows = QUICK_ROWS if quick else ROWS
+    rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
+    results: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "rows": [], "lacking": {}}
+    results["populations"] = [(size, count) for size, (_, count) in POPULATIONS.items()]
+    progress = Progress(len(rows) * rounds * len(programs.SERVERS))
+    for transport in load.transports():
+        mine = [row for row in rows if row.transport == transport]
+        with started(transport, results["lacking"]) as running:
+            if transport == "tcp":
+                results["command_lines"] = {name: server.command_line() for name, server in running.items()}
+            absent = len(programs.SERVERS) - len(running)
+            progress.steps -= absent * rounds * len(mine)
+            for server in running.values():
+                for value in sorted({row.value for row in mine}):
+                    load.fill(server, *POPULATIONS[value], value)
+                if any(row.workload == "incr" for row in mine):
+                    load.fill(server, *COUNTERS, 1)
+            for row in mine:
+                results["rows"].append(asdict(row) | {"servers": _rounds(running, row, rounds, seconds, progress)})
+    return results
+
+
+def _rounds(
+    running: dict[str, servers.Server], row: Row, rounds: int, seconds: float, progress: Progress
+) -> dict[str, list[dict[str, float]]]:
+    got: dict[str, list[dict[str, float]]] = {}
+    name = f"{row.transport} {row.workload} {row.value} B P={row.pipeline}, {row.connections} connections"
+    for turn in range(rounds):
+        for server in running.values():
+            if (row.workload, server.protocol) == ("mset", "memcached"):  # which has no such command
+                progress.steps -= 1
+                continue
+            progress.show(f"{name}, round {turn + 1} of {rounds}, {server.name}")
+            got.setdefault(server.name, []).append(measure(server, row, seconds))
+    medians = {who: statistics.median(result["server_cpu_us"] for result in each) for who, each in got.items()}
+    progress.line(f"{name}: " + ", ".join(f"{who} {value:.2f} µs" for who, value in medians.items()))
+    return got
+
+
+def latency(quick: bool) -> dict[str, Any]:
+    """Open loop, GET, P=1, 50 connections, at half of what Redis can do in the closed loop."""
+    rounds, seconds = (QUICK_ROUNDS, 1.0) if quick else (ROUNDS, 3.0)
+    row = Row("get", 1)
+    results: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "servers": {}, "lacking": {}}
+    with started("tcp", results["lacking"]) as running:
+        progress = Progress(rounds * len(running) + 1)
+        for server in running.values():
+            load.fill(server, *POPULATIONS[row.value], row.value)
+        if "redis" not in running:
+            return {}
+        progress.show("how much redis can do")
+        saturation = statistics.median(measure(running["redis"], row, 1.0)["per_second"] for _ in range(rounds))
+        results["saturation"], results["rate"] = saturation, saturation / 2
+        for turn in range(rounds):
+            for server in running.values():
+                progress.show(f"round {turn + 1} of {rounds}, {server.name}")
+                got = measure(server, row, seconds, "--rate", int(saturation / 2))
+                results["servers"].setdefault(server.name, []).append(got)
+        for name, each in results["servers"].items():
+            medians = ", ".join(f"{q} {statistics.median(r[q] for r in each):.0f} µs" for q in ("p50", "p99", "p99.9"))
+            progress.line(f"{name} at {saturation / 2:,.0f} a second: {medians}")
     return results

@@ -21,9 +21,11 @@ DECLARATIONS = """
 typedef struct { const uint8_t *data; size_t len; } rd_bytes;
 
 /* arena.h, stats.h */
+#define RD_MAGIC ...
 #define RD_DATABASES ...
 #define RD_MAX_WORKERS ...
 #define RD_STAT_COUNT ...
+#define RD_GAUGE_COUNT ...
 #define RD_COMMAND_IDS ...
 #define RD_LATENCY_BUCKETS ...
 #define RD_ERROR_CODES ...
@@ -52,16 +54,15 @@ typedef struct rd_options {
   ...;
 } rd_options;
 
-uint64_t rd_min_memory(uint32_t num_shards);
+uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
 int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
-int rd_worker_join(rd_store *st);
-void rd_worker_leave(rd_store *st);
 void rd_detach(rd_store *st);
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
 uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);
+uint64_t rd_fixed_memory(const rd_store *st);
 uint64_t rd_committed_memory(const rd_store *st);
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
@@ -69,8 +70,37 @@ const char *rd_policy_name(rd_policy policy);
 void rd_set_active_expire(rd_store *st, bool on);
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 int rd_check(rd_store *st, char *err, size_t errlen);
+uint32_t rd_lock_owner(const rd_store *st);
+
+/* worker.h */
+int rd_worker_join(rd_store *st, uint32_t number);
+void rd_worker_leave(rd_store *st);
+bool rd_worker_reap(rd_store *st, uint32_t i);
+void rd_worker_beat(rd_store *st, uint64_t now_ms);
+void rd_gauge_set(rd_store *st, unsigned int gauge, uint64_t value);
+void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us);
+void rd_count_add(rd_store *st, unsigned int stat, uint64_t n);
+typedef struct rd_worker_figures {
+  uint32_t pid, number;
+  uint64_t heartbeat, gauge[...], commands, user_us, system_us;
+  uint32_t connections;
+  ...;
+} rd_worker_figures;
+bool rd_worker_info(const rd_store *st, uint32_t i, rd_worker_figures *figures);
+uint64_t rd_gauge_sum(const rd_store *st, unsigned int gauge);
+void rd_cpu_sum(const rd_store *st, uint64_t *user_us, uint64_t *system_us);
 uint64_t rd_counter(const rd_store *st, unsigned int stat);
 void rd_reset_stats(rd_store *st);
+enum { RD_SEQ_CLIENT, RD_SEQ_SLOWLOG, ... };
+uint64_t rd_next(rd_store *st, unsigned int seq);
+uint64_t rd_note_peak(rd_store *st);
+
+/* admission.h */
+bool rd_open_enter(rd_store *st, uint32_t limit);
+void rd_open_leave(rd_store *st);
+bool rd_address_enter(rd_store *st, const uint8_t *address, uint32_t limit);
+void rd_address_leave(rd_store *st, const uint8_t *address);
+bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);
 
 /* store.h */
 uint64_t rd_count(rd_store *st, unsigned db);
@@ -148,6 +178,14 @@ void rd_slowlog_free(rd_slowlog *log);
 void rd_slowlog_set_threshold(rd_slowlog *log, uint64_t threshold_ns);
 const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
+unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
+
+/* handover.h */
+typedef enum { RD_SAVED, RD_SAVE_LATER, RD_SAVE_NO_MEMORY, ... } rd_saved;
+rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len);
+rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t *data, size_t len, char *err,
+                            size_t errlen);
+void free(void *memory);
 
 /* stats.h */
 typedef struct rd_command_stats {
@@ -159,16 +197,56 @@ typedef struct rd_error_stats { char code[...]; uint64_t count; } rd_error_stats
 /* host.h */
 uint64_t rd_host_clock(void);
 uint64_t rd_host_now_ms(void);
+bool rd_host_die_with_parent(void);
 #define RD_HOST_SLOW ...
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);
 int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
 const char *rd_host_stat_name(unsigned stat);
+const char *rd_host_gauge_name(unsigned gauge);
 void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum);
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
-typedef struct rd_details { uint64_t place; const char *encoding; uint64_t len, idle_ms; } rd_details;
+typedef struct rd_details { uint64_t place; const char *encoding; uint64_t len, idle_ms; uint32_t shard; } rd_details;
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);
+
+/* loop.h */
+typedef struct rd_loop rd_loop;
+typedef struct rd_conn rd_conn;
+#define RD_LOOP_STATUS ...
+#define RD_LOOP_SLOW ...
+#define RD_LOOP_END ...
+#define RD_LOOP_LOST ...
+#define RD_LOOP_OVER ...
+#define RD_LOOP_DRAINED ...
+typedef struct rd_event { uint64_t tag; uint32_t what; int32_t error; } rd_event;
+typedef struct rd_work { uint64_t tag, commands, bytes; } rd_work;
+typedef struct rd_tls {
+  int (*read)(void *ssl, void *data, int len);
+  int (*write)(void *ssl, const void *data, int len);
+  int (*get_error)(const void *ssl, int result);
+  int (*pending)(const void *ssl);
+  void (*clear_error)(void);
+} rd_tls;
+rd_loop *rd_loop_new(size_t buffer_size);
+void rd_loop_free(rd_loop *l);
+int rd_loop_fd(const rd_loop *l);
+bool rd_loop_set_buffer(rd_loop *l, size_t size);
+void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes);
+bool rd_loop_watch(rd_loop *l, int fd);
+bool rd_loop_watched(const rd_loop *l);
+int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms);
+const rd_event *rd_loop_events(const rd_loop *l);
+int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more);
+size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap);
+rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms);
+void rd_loop_remove(rd_loop *l, rd_conn *c);
+unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms);
+bool rd_loop_flush(rd_loop *l, rd_conn *c);
+void rd_loop_pause(rd_loop *l, rd_conn *c);
+bool rd_conn_busy(const rd_conn *c);
+uint64_t rd_conn_active_us(const rd_conn *c);
+void rd_loop_set_tls(rd_loop *l, const rd_tls *tls);
 """
 
 
@@ -197,7 +275,9 @@ def builder(core: str) -> FFI:
     ffi.cdef(DECLARATIONS)
     ffi.set_source(
         "redistill._core",
-        '#include "host.h"\n#include "session.h"\n',
+        "#include <stdlib.h>\n"
+        '#include "admission.h"\n#include "handover.h"\n#include "host.h"\n#include "lock.h"\n#include "loop.h"\n'
+        '#include "session.h"\n#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

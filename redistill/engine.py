@@ -13,11 +13,14 @@ from typing import Any
 
 from redistill._core import ffi, lib
 from redistill.commands.interfaces import CommandCount, KeyDetails, SlowEntry
+from redistill.shared import STATS, SUPERVISOR, Admission, Workers
 
 PIECE = 65536
 """Bytes of output that leave a session at once."""
 
 DATABASES: int = lib.RD_DATABASES
+MAGIC: bytes = lib.RD_MAGIC.to_bytes(8, sys.byteorder)
+"""What every arena begins with, whatever its layout."""
 _ERROR_TEXT = 256
 
 
@@ -32,22 +35,27 @@ class Status(enum.IntEnum):
 
 
 _SLOW: int = lib.RD_HOST_SLOW
-_STATUSES = tuple(Status(code) for code in range(len(Status)))
+STATUSES = tuple(Status(code) for code in range(len(Status)))
 _feed = lib.rd_host_feed
 _resume = lib.rd_host_resume
 _take = lib.rd_host_take
 
 POLICIES: tuple[str, ...] = tuple(ffi.string(lib.rd_policy_name(i)).decode() for i in range(lib.RD_POLICIES))
-_STATS: tuple[str, ...] = tuple(ffi.string(lib.rd_host_stat_name(i)).decode() for i in range(lib.RD_STAT_COUNT))
 
 
 class ArenaError(Exception):
     """An arena could not be made or attached; the text says why."""
 
 
-def min_memory(num_shards: int) -> int:
-    """The least max_memory, in bytes, that an arena of so many shards can work in."""
-    return int(lib.rd_min_memory(num_shards))
+def min_memory(num_shards: int, workers: int = 1) -> int:
+    """The least max_memory, in bytes, that an arena of so many shards can work in when so many processes join it."""
+    return int(lib.rd_min_memory(num_shards, workers))
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, whatever it is doing then."""
+    if not lib.rd_host_die_with_parent():
+        raise OSError(ffi.errno, "prctl")
 
 
 def _full_name(number: int) -> str:
@@ -74,6 +82,8 @@ class Store:
         self.frozen_ms = 0
         """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
         self._active_expire = True
+        self.workers = Workers(lambda: self._c)
+        self.admission = Admission(lambda: self._c)
 
     def create(
         self, fd: int, *, max_memory: int, map_size: int, num_shards: int, policy: str, sample_size: int
@@ -99,9 +109,10 @@ class Store:
         store.slowlog = self._slow
         self._c = store
 
-    def join(self) -> None:
-        """Take a worker's block of the arena for this process; sessions need it. Raises ArenaError if all are taken."""
-        if lib.rd_worker_join(self._c) < 0:
+    def join(self, number: int = SUPERVISOR) -> None:
+        """Take a worker's block of the arena for this process, which others know by `number`; sessions, counters and
+        admission need it. Raises ArenaError if all are taken."""
+        if lib.rd_worker_join(self._c, number) < 0:
             raise ArenaError(f"all {lib.RD_MAX_WORKERS} workers of the arena are taken")
 
     def close(self) -> None:
@@ -130,6 +141,15 @@ class Store:
     def used_memory(self) -> int:
         """Bytes in use, exact."""
         return int(lib.rd_used_memory(self._c))
+
+    def note_peak(self) -> int:
+        """The highest use of memory that any worker saw when it called this."""
+        return int(lib.rd_note_peak(self._c))
+
+    @property
+    def fixed_memory(self) -> int:
+        """Of them, those that an empty store takes."""
+        return int(lib.rd_fixed_memory(self._c))
 
     @property
     def committed_memory(self) -> int:
@@ -170,9 +190,13 @@ class Store:
         """Empty up to `regions` regions of what lies over the limit. True when nothing does."""
         return bool(lib.rd_shrink_step(self._at_now(), regions))
 
-    def sweep(self, budget_ns: int) -> bool:
-        """Remove what has expired for about `budget_ns`, from where the last call stopped. True: nothing is left."""
-        return bool(lib.rd_sweep(self._at_now(), 0, self.num_shards, budget_ns))
+    def sweep(self, budget_ns: int, part: int = 0, parts: int = 1) -> bool:
+        """Remove what has expired for about `budget_ns`, from where the last call stopped. True: nothing is left.
+
+        Of several processes each sweeps its `part`, 0 to `parts` - 1.
+        """
+        first, last = (self.num_shards * edge // parts for edge in (part, part + 1))
+        return bool(lib.rd_sweep(self._at_now(), first, last, budget_ns))
 
     @property
     def active_expire(self) -> bool:
@@ -208,21 +232,42 @@ class Store:
         found = ffi.new("rd_details *")
         if not lib.rd_host_details(self._at_now(), db, key, len(key), found):
             return None
-        return KeyDetails(found.place, ffi.string(found.encoding).decode(), found.len, found.idle_ms // 1000)
+        return KeyDetails(
+            found.place, ffi.string(found.encoding).decode(), found.len, found.idle_ms // 1000, found.shard
+        )
 
     def set_pause(self, mode: int, until_ms: int) -> None:
-        """Hold commands of all sessions until then: 0 none, 1 those that write, 2 all."""
-        lib.rd_set_pause(self._at_now(), mode, until_ms)
+        """Hold commands of the sessions of all workers until then: 0 none, 1 those that write, 2 all."""
+        lib.rd_set_pause(self._c, mode, until_ms)
+
+    def get_pause(self) -> tuple[int, int]:
+        """What was set last, by any worker; it may be over."""
+        until = ffi.new("uint64_t *")
+        return int(lib.rd_get_pause(self._c, until)), int(until[0])
+
+    # ---- numbers that no two workers get both, from 1 on ----
+
+    def next_client_id(self) -> int:
+        """For CLIENT ID."""
+        return int(lib.rd_next(self._c, lib.RD_SEQ_CLIENT))
+
+    def next_slowlog_id(self) -> int:
+        """For an entry of SLOWLOG."""
+        return int(lib.rd_next(self._c, lib.RD_SEQ_SLOWLOG))
 
     # ---- counters, summed over all workers ----
 
     def counters(self) -> dict[str, int]:
         """The counters of core/stats.h by name."""
-        return {name: int(lib.rd_counter(self._c, stat)) for stat, name in enumerate(_STATS)}
+        return {name: int(lib.rd_counter(self._c, stat)) for name, stat in STATS.items()}
 
     def counter(self, name: str) -> int:
         """One of them."""
-        return int(lib.rd_counter(self._c, _STATS.index(name)))
+        return int(lib.rd_counter(self._c, STATS[name]))
+
+    def add(self, name: str, n: int) -> None:
+        """Count up one of them by `n`, 0 or more."""
+        lib.rd_count_add(self._c, STATS[name], n)
 
     def command_counts(self) -> Iterator[CommandCount]:
         """Of the commands that were called or rejected."""
@@ -259,7 +304,7 @@ class Store:
             yield SlowEntry(entry.nanoseconds, entry.now_ms, argv, bool(entry.command.flags & lib.RD_FAST))
 
     def reset_stats(self) -> None:
-        """Set all counters to 0."""
+        """Set all counters to 0, and the peak of memory to what is in use."""
         lib.rd_reset_stats(self._c)
 
     def session(
@@ -270,6 +315,23 @@ class Store:
         core = lib.rd_session_new(self._c, limits)
         if core == ffi.NULL:
             raise MemoryError("no memory for a session")
+        return self._added(core)
+
+    def load_session(
+        self, data: bytes, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
+    ) -> Session:
+        """The conversation that another process over this arena saved: write its output, then `resume` it.
+
+        ValueError, and nothing is left behind, when the bytes are none.
+        """
+        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
+        error = ffi.new("char[]", _ERROR_TEXT)
+        core = lib.rd_session_load(self._c, limits, data, len(data), error, _ERROR_TEXT)
+        if core == ffi.NULL:
+            raise ValueError(ffi.string(error).decode())
+        return self._added(core)
+
+    def _added(self, core: Any) -> Session:
         session = Session(self, core)
         self._sessions.add(session)
         return session
@@ -282,7 +344,11 @@ class Session:
     After `close` every call but `close` raises TypeError.
     """
 
-    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "on_slow")
+    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "line", "on_slow")
+
+    busy = False
+    """As `loop.Line.busy`: a session that is fed goes on only when it is told to."""
+    last_active = 0.0
 
     def __init__(self, store: Store, core: Any) -> None:
         self._store = store
@@ -293,6 +359,13 @@ class Session:
         self._scratch_view = store._scratch_view
         self.on_slow: Callable[[SlowEntry], None] | None = None
         """Called during `feed` and `resume` with each command that took long (`Store.set_slow_threshold`)."""
+        self.line: Any = None
+        """The `loop.Line` that serves it, while one does; then nobody else feeds it or takes its output."""
+
+    @property
+    def core(self) -> Any:
+        """The rd_session; the caller stops using it before `close`."""
+        return self._c
 
     def feed(self, data: bytes) -> Status:
         """Execute what is whole in `data` and what was fed before. `data` is copied as far as it is needed later."""
@@ -306,10 +379,14 @@ class Session:
         if length := code >> 4:
             self._out += self._scratch_view[:length]
         if code & _SLOW:
-            for entry in self._store._slow_entries():
-                if self.on_slow:
-                    self.on_slow(entry)
-        return _STATUSES[code & 7]
+            self.hand_slow()
+        return STATUSES[code & 7]
+
+    def hand_slow(self) -> None:
+        """Hand its slow commands to `on_slow`; to be called before another session executes."""
+        for entry in self._store._slow_entries():
+            if self.on_slow:
+                self.on_slow(entry)
 
     def output(self) -> bytes:
         """Take what is to be written, or a piece of it; b"" when there is no more."""
@@ -350,6 +427,26 @@ class Session:
         """Add bytes to the output that answer nothing."""
         lib.rd_session_push(self._c, data, len(data))
 
+    def save(self, unwritten: bytes = b"") -> bytes | None:
+        """All that a successor in another process over this arena needs to go on (`Store.load_session`); None when it
+        is in the middle of a command. `unwritten` is output that was taken and not written.
+
+        Nothing changes here. Do not feed it any more, and close it when the successor has loaded it, not before: until
+        then its watches are watched here.
+        """
+        taken = unwritten + self._out
+        data, length = ffi.new("uint8_t **"), ffi.new("size_t *")
+        memory = ffi.from_buffer("uint8_t[]", taken)
+        saved = lib.rd_session_save(self._c, ffi.new("rd_bytes *", [memory, len(taken)])[0], data, length)
+        if saved == lib.RD_SAVE_LATER:
+            return None
+        if saved == lib.RD_SAVE_NO_MEMORY:
+            raise MemoryError("no memory for a saved session")
+        try:
+            return bytes(ffi.buffer(data[0], length[0]))
+        finally:
+            lib.free(data[0])
+
     def reset(self) -> None:
         """Leave MULTI, forget watches, database 0, RESP2, replies on."""
         lib.rd_session_reset(self._c)
@@ -360,6 +457,8 @@ class Session:
 
     def close(self) -> None:
         """Give everything back, its watches too. A second call does nothing."""
+        if self.line is not None:
+            self.line.remove()
         if self._c is not None:
             lib.rd_session_free(self._c)
             self._c = None

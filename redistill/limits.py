@@ -1,17 +1,19 @@
 """Limits on connections, as factories around a factory.
 
-They count in `buildProtocol` and hand the protocol through as it is; each adds its release to the protocol's `leaving`,
-which the protocol calls when its connection is lost. So they stack in any order, and cost nothing while a client is
-served. A client that is refused is told why before its connection is closed.
+They count in `buildProtocol`, over all workers, and hand the protocol through as it is; each adds its release to the
+protocol's `leaving`, which the protocol calls when its connection is lost. So they stack in any order, and cost nothing
+while a client is served. A client that is refused is told why before its connection is closed.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
+from typing import Protocol as Interface
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -41,17 +43,31 @@ class Refusal(Protocol):
             release()
 
 
+class Admission(Interface):
+    """The counts; see shared.Admission."""
+
+    def enter(self, limit: int) -> bool: ...
+    def leave(self) -> None: ...
+    def enter_address(self, address: bytes, limit: int) -> bool: ...
+    def leave_address(self, address: bytes) -> None: ...
+    def take(self, per_second: int, seconds: float) -> bool: ...
+
+
+Release = Callable[[], None]
+
+
 @implementer(IProtocolFactory)
 class Limit:
     """A factory that lets some connections through to another one. Subclasses say which in `admit`."""
 
     noisy = False
 
-    def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters) -> None:
+    def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
         """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""
         self.factory = factory
         self.limit = limit
         self.counters = counters
+        self.admission = admission
 
     def doStart(self) -> None:
         self.factory.doStart()
@@ -60,87 +76,76 @@ class Limit:
         self.factory.doStop()
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
-        if line := self.admit(addr):
+        admitted = self.admit(addr, self.limit)
+        if isinstance(admitted, bytes):
             self.counters.connections_received += 1
             self.counters.rejected_connections += 1
-            return Refusal(line)
-        protocol: Any = self.factory.buildProtocol(addr)
+            return Refusal(admitted)
+        return self._counted(admitted, self.factory.buildProtocol, addr)
+
+    def readmit(self, addr: IAddress) -> IProtocol | None:
+        """As buildProtocol, for a connection that another worker let in and handed over: counted, never refused."""
+        factory: Any = self.factory
+        return self._counted(self.admit(addr, 0), factory.readmit, addr)
+
+    def _counted(self, admitted: Any, build: Callable[[IAddress], Any], addr: IAddress) -> IProtocol | None:
+        protocol: Any = None
+        try:
+            protocol = build(addr)
+        finally:
+            if protocol is None:
+                for release in admitted:
+                    release()
         if protocol is not None:
-            protocol.leaving += self.enter(addr)
+            protocol.leaving += admitted
         return protocol  # type: ignore[no-any-return]
 
-    def admit(self, addr: IAddress) -> bytes:
-        """What to say to a connection from `addr` that is refused; b"" lets it through."""
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+        """Count a connection from `addr`, and give what to call when it is lost; or say why `limit` refuses it."""
         raise NotImplementedError
-
-    def enter(self, addr: IAddress) -> tuple[Callable[[], None], ...]:
-        """Count a connection that was let through; what to call when it is lost."""
-        return ()
 
 
 class TotalLimit(Limit):
     """At most `limit` connections at the same time."""
 
-    open = 0
-
-    def admit(self, addr: IAddress) -> bytes:
-        return TOO_MANY if self.limit and self.open >= self.limit else b""
-
-    def enter(self, addr: IAddress) -> tuple[Callable[[], None], ...]:
-        self.open += 1
-        return (self._leave,)
-
-    def _leave(self) -> None:
-        self.open -= 1
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+        return (self.admission.leave,) if self.admission.enter(limit) else TOO_MANY
 
 
 class AddressLimit(Limit):
     """At most `limit` connections of one IP address at the same time; those over a UNIX socket are not counted."""
 
-    def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters) -> None:
-        super().__init__(factory, limit, counters)
-        self._open: dict[str, int] = {}
-
-    def admit(self, addr: IAddress) -> bytes:
-        host = _host(addr)
-        return TOO_MANY_OF_ADDRESS if host and self.limit and self._open.get(host, 0) >= self.limit else b""
-
-    def enter(self, addr: IAddress) -> tuple[Callable[[], None], ...]:
-        host = _host(addr)
-        if not host:
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+        address = packed(addr)
+        if not address:
             return ()
-        self._open[host] = self._open.get(host, 0) + 1
-        return (lambda: self._leave(host),)
-
-    def _leave(self, host: str) -> None:
-        self._open[host] -= 1
-        if not self._open[host]:
-            del self._open[host]
+        if not self.admission.enter_address(address, limit):
+            return TOO_MANY_OF_ADDRESS
+        return (lambda: self.admission.leave_address(address),)
 
 
 class RateLimit(Limit):
     """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily."""
 
-    def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, clock: IReactorTime) -> None:
-        super().__init__(factory, limit, counters)
-        self._clock = clock
-        self._room = float(limit)
-        self._filled_at = clock.seconds()
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        limit: int,
+        counters: DaemonCounters,
+        admission: Admission,
+        seconds: Callable[[], float],
+    ) -> None:
+        """`seconds` is a monotonic clock, the same in all workers."""
+        super().__init__(factory, limit, counters, admission)
+        self._seconds = seconds
 
-    def admit(self, addr: IAddress) -> bytes:
-        if not self.limit:
-            return b""
-        now = self._clock.seconds()
-        self._room = min(float(self.limit), self._room + (now - self._filled_at) * self.limit)
-        self._filled_at = now
-        if self._room < 1:
-            return TOO_FAST
-        self._room -= 1
-        return b""
+    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+        return () if self.admission.take(limit, self._seconds()) else TOO_FAST
 
 
-def _host(addr: IAddress) -> str:
-    """The IP address, IPv4 in IPv6 as IPv4; "" when there is none."""
+def packed(addr: IAddress) -> bytes:
+    """The IP address in 16 bytes, IPv4 in IPv6; b"" when there is none."""
     if not isinstance(addr, (IPv4Address, IPv6Address)):
-        return ""
-    return addr.host.removeprefix("::ffff:") if "." in addr.host else addr.host
+        return b""
+    address = ipaddress.ip_address(addr.host)
+    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
@@ -14,6 +14,7 @@ from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
@@ -23,22 +24,61 @@ from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 from zope.interface import provider
 
+log = Logger()
+
 
 class Log:
     """Where events go, from some level on, as lines of text or of JSON."""
 
-    def __init__(self, level: str = "info", form: str = "text") -> None:
+    def __init__(
+        self, level: str = "info", form: str = "text", *, quiet: Sequence[str] = (), worker: int | None = None
+    ) -> None:
+        """Of the loggers `quiet`, by namespace, only warnings and worse are written, whatever the level. `worker` is
+        the number of the process, when there are several of its kind: each event says which it is of."""
+        self._quiet = quiet
+        self._worker = worker
         self._levels = LogLevelFilterPredicate()
+        self._out: TextIO | None = None
         self._lines = json_lines if form == "json" else textFileLogObserver
         self.set_level(level)
 
     def set_level(self, level: str) -> None:
         """Write events of this level and above from now on."""
-        self._levels.setLogLevelForNamespace("", LogLevel.levelWithName(level))
+        least = LogLevel.levelWithName(level)
+        self._levels.setLogLevelForNamespace("", least)
+        for namespace in self._quiet:
+            self._levels.setLogLevelForNamespace(namespace, max(least, LogLevel.warn))
+
+    def relay(self, lines: str) -> None:
+        """Write whole lines that another process of ours has made."""
+        if self._out is None:  # somebody else's observer writes the log
+            for line in lines.splitlines():
+                log.info("{line}", line=line)
+        else:
+            self._out.write(lines)
+            self._out.flush()
 
     def observer(self, out: TextIO) -> ILogObserver:
         """The observer that writes to `out`."""
-        return FilteringLogObserver(self._lines(out), [self._levels])
+        self._out = out
+        lines = self._lines(out)
+        return FilteringLogObserver(lines if self._worker is None else _of_worker(self._worker, lines), [self._levels])
+
+
+def _of_worker(number: int, lines: ILogObserver) -> ILogObserver:
+    """An observer that names the worker to `lines`: as a field, and in the place before a line of text."""
+
+    @provider(ILogObserver)
+    def write(event: LogEvent) -> None:
+        place = event.get("log_system") or f"{event.get('log_namespace', '-')}#{_level(event)}"
+        lines({**event, "worker": number, "log_system": f"worker {number} {place}"})
+
+    return cast(ILogObserver, write)
+
+
+def _level(event: LogEvent) -> str:
+    level = event.get("log_level")
+    return level.name if level else "info"
 
 
 class LogService(MultiService):
@@ -74,10 +114,10 @@ def json_lines(out: TextIO) -> ILogObserver:
 
 def entry(event: LogEvent) -> Mapping[str, object]:
     """An event as JSON has it. Fields that JSON does not know become text."""
-    level, failure = event.get("log_level"), event.get("log_failure")
+    failure = event.get("log_failure")
     fields: dict[str, object] = {
         "time": datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds"),
-        "level": level.name if level else "info",
+        "level": _level(event),
         "logger": event.get("log_namespace", ""),
         "message": formatEvent(event),
     }

@@ -1,12 +1,14 @@
 """Clients: their bytes go to a session of the core, its replies come back, in order.
 
-Nothing here knows a command. What is decided here is who may go on when: a client that does not read its replies is not
-served until it does, a command of the control plane that takes time holds up its own client only, and nothing that a
-client sends raises past `dataReceived`.
+The transport either serves the session itself (`net.py`: `serve`, then `stopped` when there is something to decide) or
+gives us the bytes (`dataReceived`); what is decided is the same. Nothing here knows a command. What is decided is who
+may go on when: a client that does not read its replies is not served until it does, a command of the control plane
+that takes time holds up its own client only, and nothing that a client sends raises past `dataReceived`.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Interface
@@ -68,6 +70,39 @@ class Control(Interface):
         ...
 
 
+class Identity(Interface):
+    """What is known of a client beside its session: a `RespProtocol`, or what was kept of one."""
+
+    client_id: int
+    connected_at: float
+    user: str
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+
+
+class Flow(Interface):
+    """What a client goes on with: its session, or the line on which its transport serves that (`loop.Line`)."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def last_active(self) -> float: ...
+
+    def resume(self) -> Status: ...
+
+    def output(self) -> bytes: ...
+
+
+class Silence(Interface):
+    """Who knows of clients that are served without us."""
+
+    def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
+        """Those that were silent since then; memory of those that were quiet is given back."""
+        ...
+
+
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class RespProtocol(Protocol):
     """One client. Made by `RespFactory`."""
@@ -80,13 +115,15 @@ class RespProtocol(Protocol):
     fd = -1
     name = lib_name = lib_ver = b""
     user = "default"
-    connected_at = last_active = 0.0
-    """As of reactor.seconds()."""
+    connected_at = 0.0
+    """In seconds since the epoch, as reactor.seconds()."""
     closing_at: float | None = None
     """When we began to close the connection."""
     leaving: tuple[Callable[[], None], ...] = ()
-    """Called when the connection is lost: how the limits learn that there is room again."""
+    """Called when the connection is lost, or detached: how the limits learn that there is room again."""
 
+    _flow: Flow
+    _heard_at = 0.0
     _stall = OVER
     _status = MORE
     _held: bytes = b""
@@ -100,16 +137,31 @@ class RespProtocol(Protocol):
     def connectionMade(self) -> None:
         transport, factory = self.transport, self.factory
         self._seconds = factory.clock.seconds
-        self.connected_at = self.last_active = self._seconds()
+        self._heard_at = self._seconds()
         self.local = _name(transport.getHost())
         # Over a UNIX socket the peer has no name; Redis says the socket's.
         self.peer = _name(transport.getPeer()) or self.local
+        # The type's own: a wrapper hands on what it does not have, and beneath it there is another stream.
+        serves = hasattr(type(transport), "serve")
+        adopted = hasattr(self, "session")
         try:
-            self.session = factory.open_session()
+            if not adopted:
+                self.session = factory.open_session()
+                self.client_id = factory.next_id()
+                self.connected_at = self._heard_at
+            self._flow = self.session
             self._stall = 0
             factory.add(self)
+            if not adopted:
+                factory.control.connected(self)
             self.session.on_slow = self._slow
             transport.registerProducer(self, True)
+            if serves:
+                self._flow = transport.serve(self.session, self)
+            else:
+                factory.watch(self)
+            if adopted:
+                self.stopped(FULL)
         except Exception:
             log.failure("cannot serve {peer}", peer=self.peer)
             self._stall = OVER
@@ -118,17 +170,20 @@ class RespProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stall = OVER
         self._held = b""
-        self.factory.remove(self)
         if hasattr(self, "session"):
             self.session.close()
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.factory.remove(self)
         for release in self.leaving:
             release()
 
     def dataReceived(self, data: bytes) -> None:
-        self.last_active = self._seconds()
+        self._heard_at = self._seconds()
         if self._stall:
             self._hold(data)
             return
@@ -140,6 +195,15 @@ class RespProtocol(Protocol):
                 output = self.session.output()
                 if output:
                     self.transport.write(output)
+        except Exception:
+            self._broken()
+
+    def stopped(self, status: Status) -> None:
+        """The session, which the transport serves, has executed as far as `status` says."""
+        if self._stall:
+            return
+        try:
+            self._go_on(status)
         except Exception:
             self._broken()
 
@@ -156,7 +220,7 @@ class RespProtocol(Protocol):
 
     def _go_on(self, status: Status) -> None:
         """Execute until the input is used up, or until there is something to wait for."""
-        session = self.session
+        flow = self._flow
         self._running = True
         share = SHARE
         try:
@@ -170,13 +234,13 @@ class RespProtocol(Protocol):
                     if self._stall & OVER:
                         return
                     share -= 1
-                    if share <= 0 and not session.state.in_exec:
+                    if share <= 0 and not self.session.state.in_exec:
                         self._write_out()
                         self._status = FULL
                         self._stall |= TURN
                         self.factory.clock.callLater(0, self._resume, TURN)
                         return
-                    status = session.resume()
+                    status = flow.resume()
                 elif status is CLOSE:
                     self._close()
                     return
@@ -184,7 +248,7 @@ class RespProtocol(Protocol):
                     self._status = status
                     return
                 elif status is FULL:
-                    status = session.resume()
+                    status = flow.resume()
                 elif status is PAUSED:
                     self._status = FULL
                     self._stall |= HOLD
@@ -192,7 +256,7 @@ class RespProtocol(Protocol):
                     return
                 elif self._held:
                     held, self._held = self._held, b""
-                    status = session.feed(held)
+                    status = self.session.feed(held)
                 else:
                     self._status = MORE
                     break
@@ -229,6 +293,11 @@ class RespProtocol(Protocol):
         return not self._stall & HOLD
 
     @property
+    def last_active(self) -> float:
+        """When it was last heard of, as of reactor.seconds()."""
+        return max(self._heard_at, self._flow.last_active)
+
+    @property
     def blocked(self) -> bool:
         """Whether it waits for the answer of a command, or for the end of a pause."""
         return bool(self._stall & (ANSWER | HOLD))
@@ -237,31 +306,36 @@ class RespProtocol(Protocol):
 
     def _write_out(self) -> bool:
         """Write what is there until the client has enough unread; False: it has, and is to be waited for."""
-        session, transport = self.session, self.transport
+        flow, transport = self._flow, self.transport
         while not self._stall & UNREAD:
-            output = session.output()
-            if not output:
+            output = flow.output()
+            if output:
+                transport.write(output)
+            elif not self._stall & UNREAD:
                 return True
-            transport.write(output)
         limit = self.factory.output_limit
-        if limit and session.waiting > limit:
-            log.warn(
-                "{peer} is closed: {waiting} bytes wait for it to read, the limit is {limit}",
-                peer=self.peer,
-                waiting=session.waiting,
-                limit=limit,
-            )
-            self.factory.counters.output_disconnections += 1
-            self.kill()
+        if limit and self.session.waiting > limit:
+            self.overflowed()
         return False
 
+    def overflowed(self) -> None:
+        """More waits for the client to read than it may: it is closed."""
+        log.warn(
+            "{peer} is closed: {waiting} bytes wait for it to read, the limit is {limit}",
+            peer=self.peer,
+            waiting=self.session.waiting,
+            limit=self.factory.output_limit,
+        )
+        self.factory.counters.output_disconnections += 1
+        self.kill()
+
     def pauseProducing(self) -> None:
-        """The transport's buffer is full."""
+        """The transport's buffer is full, or the socket's."""
         self._stall |= UNREAD
 
     def resumeProducing(self) -> None:
         """The transport's buffer is empty again."""
-        self.last_active = self._seconds()
+        self._heard_at = self._seconds()
         if self._stall & OVER:
             self._stall &= ~UNREAD
             self._close()
@@ -332,9 +406,7 @@ class RespProtocol(Protocol):
     def _close(self) -> None:
         """Execute no more; close when all that is there to write has been written."""
         transport = self.transport
-        if self.closing_at is None:
-            self.closing_at = self._seconds()
-        self._stall |= OVER
+        self._begin_end()
         if self._write_out() and not transport.disconnecting:
             transport.unregisterProducer()
             transport.loseConnection()
@@ -342,17 +414,21 @@ class RespProtocol(Protocol):
     def finish(self) -> None:
         """The server stops: close once what has been received is executed and answered."""
         self._ended = True
-        if not self._stall:
+        if not self._stall and not self._flow.busy:
             self._close()
 
-    def kill(self) -> None:
-        """Close at once; what was not written is lost."""
+    def _begin_end(self) -> None:
         self._stall |= OVER
         if self.closing_at is None:
             self.closing_at = self._seconds()
+            self.factory.watch(self)
+
+    def kill(self) -> None:
+        """Close at once; what was not written is lost."""
+        self._begin_end()
         transport = self.transport
         transport.unregisterProducer()
-        if self._stall & UNREAD:
+        if self._stall & UNREAD or self._flow.busy:
             _abort(transport)
         else:
             transport.loseConnection()
@@ -361,6 +437,38 @@ class RespProtocol(Protocol):
         """Close at once, and wait for nobody."""
         self.kill()
         _abort(self.transport)
+
+    # ---- from one process to another ----
+
+    @property
+    def movable(self) -> bool:
+        """Whether its transport is of a kind that `detach` can let go of."""
+        return hasattr(type(self.transport), "detach")
+
+    def detach(self) -> tuple[socket.socket, Session] | None:
+        """Let go of the connection at the end of a command: its socket and its session, both the caller's from now on.
+
+        For another protocol, or another process, to go on with (`go_on_as`, `net.adopt`). What was not executed, or
+        not sent, is in the session. The factory and the limits forget this client at once; what is known of it stays
+        here. None, and nothing has changed: an answer is pending, or the end, or its transport cannot.
+        """
+        if self._stall & ~(UNREAD | HOLD) or self._running or self._ended or not self.movable:
+            return None
+        sock = self.transport.detach()
+        if sock is None:
+            return None
+        self._stall = OVER
+        self._leave()
+        return sock, self.session
+
+    def go_on_as(self, client: Identity, session: Session) -> None:
+        """To be called before the connection is made: it goes on with `session` as what `client` was.
+
+        So it is no new client: the control plane is not told of it.
+        """
+        self.session = session
+        self.client_id, self.connected_at, self.user = client.client_id, client.connected_at, client.user
+        self.name, self.lib_name, self.lib_ver = client.name, client.lib_name, client.lib_ver
 
     def tick(self, now: float, timeout: float) -> None:
         """Look after a client that has been silent for a while.
@@ -392,11 +500,14 @@ class RespFactory:
         clients: dict[int, RespProtocol],
         *,
         counters: DaemonCounters,
+        next_id: Callable[[], int],
         output_limit: int,
         idle_timeout: float,
         read_size: int,
+        served: Silence | None = None,
     ) -> None:
-        """`clients` is filled and emptied here. Limits in bytes and seconds, 0: none; they may be set at any time."""
+        """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
+        they may be set at any time."""
         self.clock = clock
         self.open_session = open_session
         self.control = control
@@ -405,7 +516,9 @@ class RespFactory:
         self.output_limit = output_limit
         self.idle_timeout = idle_timeout
         self.read_size = read_size
-        self._last_id = 0
+        self.next_id = next_id
+        self._served = served
+        self._watched: dict[RespProtocol, None] = {}
         self._held: dict[RespProtocol, None] = {}
         self._watch = LoopingCall(self._tick)
         self._watch.clock = clock
@@ -423,22 +536,27 @@ class RespFactory:
         protocol.factory = self
         return protocol
 
+    readmit = buildProtocol
+    """For a connection that another process let in; see `limits.Limit`."""
+
     def add(self, client: RespProtocol) -> None:
-        """`client` is connected: it gets its id, the reads of its transport their size."""
-        self._last_id += 1
-        client.client_id = self._last_id
+        """`client` is connected: the reads of its transport get their size."""
         self.clients[client.client_id] = client
         transport = client.transport
         if hasattr(transport, "bufferSize"):
             transport.bufferSize = self.read_size
         if hasattr(transport, "fileno"):
             client.fd = transport.fileno()
-        self.control.connected(client)
         if not self._watch.running:
             self._watch.start(TICK, now=False)
 
+    def watch(self, client: RespProtocol) -> None:
+        """Look after `client` each second: nobody else does, or it has begun to go."""
+        self._watched[client] = None
+
     def remove(self, client: RespProtocol) -> None:
         """`client` is gone."""
+        self._watched.pop(client, None)
         self.clients.pop(client.client_id, None)
         self._held.pop(client, None)
         if not self.clients and self._watch.running:
@@ -455,9 +573,11 @@ class RespFactory:
         late, quiet, before = now - timeout if timeout else 0.0, now - QUIET, now - QUIET - TICK
         due = [
             one
-            for one in self.clients.values()
+            for one in self._watched
             if one.last_active <= late or before < one.last_active <= quiet or one.closing_at is not None
         ]
+        if self._served is not None:
+            due += self._served.silent(quiet, late)
         for client in due:
             client.tick(now, timeout)
 

@@ -1,13 +1,11 @@
-"""The two lifetimes of the daemon: the store's, and within it the clients'."""
+"""The lifetimes of the daemon: the store's, and within it the clients'."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from typing import Protocol as Interface
 
@@ -17,11 +15,13 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolF
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from redistill.config import machine_memory
-from redistill.engine import ArenaError, Store, min_memory
+from redistill.arena import Arena
+from redistill.engine import Store
+from redistill.loop import Loop
+from redistill.net import adopt_port
 from redistill.protocol import RespProtocol
-from redistill.settings import Memory
-from redistill.sockets import StartError, set_keepalive
+from redistill.shared import SUPERVISOR
+from redistill.sockets import close_listeners, log_addresses, set_keepalive
 
 log = Logger()
 
@@ -55,75 +55,66 @@ class Control(Interface):
 
 
 class StoreService(MultiService):
-    """Keeps the arena: makes or finds it, gives expired memory back in the background, closes it after its children."""
+    """Keeps the store: joins its arena, and closes both after its children have stopped."""
 
-    def __init__(self, reactor: IReactorTime, store: Store, control: Control) -> None:
+    def __init__(self, store: Store, arena: Arena, number: int = SUPERVISOR) -> None:
+        """`store` is open in `arena` when the service starts; `number` is this process's among the workers."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._store = store
+        self._arena = arena
+        self._number = number
+
+    def startService(self) -> None:
+        self._store.join(self._number)
+        self._store.workers.beat()
+        super().startService()  # type: ignore[no-untyped-call]
+
+    def stopService(self) -> Deferred[None]:
+        stopped: Deferred[Any] = maybeDeferred(super().stopService)
+        return stopped.addBoth(self._close)
+
+    def _close(self, result: object) -> object:
+        self._store.close()
+        self._arena.close()
+        return result
+
+
+class LostShards:
+    """Says when shards were emptied because a process died while it changed them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lost = 0
+
+    def look(self) -> None:
+        """Say what is new since the last look."""
+        lost = self._store.counter("shards_lost")
+        if lost > self._lost:
+            log.warn(
+                "{lost} of {shards} shards emptied: a process died while it changed them",
+                lost=lost - self._lost,
+                shards=self._store.num_shards,
+            )
+        self._lost = lost
+
+
+class BackgroundService(MultiService):
+    """What a process that serves clients does besides, as long as its children run: it gives expired memory back, says
+    that it is alive, and has the control plane note its figures."""
+
+    def __init__(self, reactor: IReactorTime, store: Store, control: Control, part: int = 0, parts: int = 1) -> None:
+        """Of all shards this process sweeps its `part`, 0 to `parts` - 1."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._store = store
         self._control = control
-        self._fd = -1
+        self._part, self._parts = part, parts
+        self._lost = LostShards(store)
         self._next: IDelayedCall | None = None
-        self._second = LoopingCall(control.tick)
+        self._second = LoopingCall(self._tick)
         self._second.clock = reactor
-        self._lost = 0
-
-    def open(self, memory: Memory, num_shards: int) -> None:
-        """Find the arena that `memory` and `num_shards` describe, or make one. Raises StartError.
-
-        To be called before `startService`, and before the process becomes a daemon: whatever is wrong is still told on
-        standard error then.
-        """
-        least = min_memory(num_shards)
-        if memory.max_memory and memory.max_memory < least:
-            raise StartError(
-                f"memory.max_memory = {memory.max_memory} is too small for {num_shards} shards;"
-                f" set it to {least} or more, or lower server.num_shards"
-            )
-        room = machine_memory() // 10 * 9
-        try:
-            if memory.arena_path:
-                self._fd, room = _arena_file(memory.arena_path, memory.max_memory)
-                if os.fstat(self._fd).st_size and self._attach(memory, num_shards):
-                    return
-            else:
-                self._fd = os.memfd_create("redistill")
-            self._store.create(
-                self._fd,
-                max_memory=memory.max_memory or room,
-                map_size=max(room, memory.max_memory),
-                num_shards=num_shards,
-                policy=memory.eviction_policy,
-                sample_size=memory.eviction_sample_size,
-            )
-        except (ArenaError, OSError) as problem:
-            raise StartError(f"memory: cannot make the arena: {problem}; lower memory.max_memory") from None
-        log.info(
-            "new arena of {size} bytes in {place}, {shards} shards",
-            size=self._store.max_memory,
-            place=memory.arena_path or "anonymous memory",
-            shards=num_shards,
-        )
-
-    def _attach(self, memory: Memory, num_shards: int) -> bool:
-        """Whether the arena in the file could be attached, and is of the size and the shape that is asked for."""
-        store = self._store
-        try:
-            store.attach(self._fd)
-            if store.num_shards != num_shards:
-                raise ArenaError(f"it has {store.num_shards} shards, server.num_shards is {num_shards}")
-            store.set_max_memory(memory.max_memory or store.map_size)
-            store.set_policy(memory.eviction_policy, memory.eviction_sample_size)
-        except (ArenaError, ValueError) as problem:
-            store.close()
-            log.warn("cannot go on with the arena in {path}: {problem}", path=memory.arena_path, problem=str(problem))
-            return False
-        log.info("arena in {path} attached, {size} bytes", path=memory.arena_path, size=store.max_memory)
-        return True
 
     def startService(self) -> None:
-        self._store.join()
-        self._lost = self._store.counter("shards_lost")
         self._control.opened()
         self._second.start(1.0)
         self._next = self._reactor.callLater(RESTED, self._sweep)
@@ -131,22 +122,24 @@ class StoreService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         stopped: Deferred[Any] = maybeDeferred(super().stopService)
-        return stopped.addBoth(self._close)
+        return stopped.addBoth(self._rest)
 
-    def _close(self, result: object) -> None:
+    def _rest(self, result: object) -> object:
         if self._next is not None and self._next.active():
             self._next.cancel()
-        if self._second.running:
-            self._second.stop()
-        self._store.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._second.stop()
+        return result
+
+    def _tick(self) -> None:
+        self._control.tick()
+        if self._parts == 1:  # of several workers, the supervisor looks
+            self._lost.look()
 
     def _sweep(self) -> None:
         """One step of the background work; then its next time is set."""
         delay = RESTED
         try:
+            self._store.workers.beat()
             delay = self._step()
         except Exception:
             log.failure("in the background work")
@@ -156,96 +149,78 @@ class StoreService(MultiService):
         store = self._store
         before = store.counter("expired_keys")
         began = time.perf_counter_ns()
-        done = store.sweep(SWEEP_NS)
+        done = store.sweep(SWEEP_NS, self._part, self._parts)
         small = store.shrink(SHRINK_REGIONS)
         self._control.event("expire-cycle", time.perf_counter_ns() - began)
-        lost = store.counter("shards_lost")
-        if lost != self._lost:
-            log.warn(
-                "{lost} of {shards} shards emptied: a process died while it changed them",
-                lost=lost - self._lost,
-                shards=store.num_shards,
-            )
-            self._lost = lost
         if not small or store.counter("expired_keys") - before >= MUCH:
             return PRESSED
         return RESTED if done else STEADY
 
 
-def _arena_file(path: str, max_memory: int) -> tuple[int, int]:
-    """The opened file of an arena, locked for us, and the bytes it can hold. Raises StartError."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise StartError(
-            f"memory.arena_path: cannot open {path!r}: {os.strerror(problem.errno or 0)};"
-            " set a path on a tmpfs that may be written to"
-        ) from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise StartError(
-            f"memory.arena_path: {path!r} is in use by another process; stop it, or set another path"
-        ) from None
-    # A page that the tmpfs cannot provide would be a SIGBUS in the middle of a command.
-    system, own = os.fstatvfs(fd), os.fstat(fd)
-    room = min(system.f_bavail * system.f_frsize + own.st_blocks * 512, machine_memory() // 10 * 9)
-    if max_memory > room:
-        os.close(fd)
-        raise StartError(
-            f"memory.arena_path: {path!r} has room for {room} bytes, memory.max_memory is {max_memory};"
-            " lower it, or enlarge the tmpfs"
-        )
-    return fd, room
-
-
 class ServerService(Service):
-    """Listens, and lets the clients finish before it stops."""
+    """Accepts clients, and lets them finish before it stops."""
 
     def __init__(
         self,
         reactor: Any,
-        listeners: Sequence[socket.socket],
+        loop: Loop,
+        listeners: Sequence[Sequence[socket.socket]],
+        number: int,
         factory: IProtocolFactory,
         clients: Mapping[int, RespProtocol],
         grace: float,
     ) -> None:
-        """`listeners` are bound; `grace` is the time in seconds that clients have to take their last replies."""
+        """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
+        workers'. `grace` is the time in seconds that clients have to take their last replies."""
         self.grace = grace
         self._reactor = reactor
-        self._listeners = list(listeners)
+        self._loop = loop
+        self._listeners = [list(some) for some in listeners]
+        self._number = number
         self._factory = factory
         self._clients = clients
-        self._ports: list[IListeningPort] = []
+        self._covered: set[int] = set()
+        self._ports: dict[socket.socket, IListeningPort] = {}
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        for listener in self._listeners:
-            port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._factory)
-            self._ports.append(port)
-            address = listener.getsockname()
-            log.info(
-                "listening on {address}", address=address if isinstance(address, str) else f"{address[0]}:{address[1]}"
-            )
+        self._loop.join(self._reactor)
+        self.cover(self._number, True)
+        if len(self._listeners) == 1:
+            log_addresses(self._listeners)
+
+    def cover(self, number: int, on: bool) -> None:
+        """Accept the clients of worker `number`, or no longer."""
+        (self._covered.add if on else self._covered.discard)(number)
+        wanted = {listener for number in self._covered for listener in self._listeners[number]}
+        for listener in wanted - set(self._ports):
+            fd, family = listener.fileno(), listener.family
+            self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, self._factory)
+        for listener in set(self._ports) - wanted:
+            closing = maybeDeferred(self._ports.pop(listener).stopListening)
+            closing.addErrback(lambda failure: log.failure("while closing a port", failure))
 
     def set_keepalive(self, seconds: int) -> None:
         """For the connections to come."""
-        for listener in self._listeners:
+        for listener in {one for some in self._listeners for one in some}:
             if listener.family != socket.AF_UNIX:
                 set_keepalive(listener, seconds)
+
+    def stop_accepting(self) -> None:
+        """Leave new clients to others."""
+        for number in list(self._covered):
+            self.cover(number, False)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]
         log.info("stopping; {clients} clients", clients=len(self._clients))
-        for port in self._ports:
-            maybeDeferred(port.stopListening).addErrback(lambda failure: log.failure("while closing a port", failure))
-        for listener in self._listeners:
-            listener.close()
-        self._ports, self._listeners = [], []
+        self.stop_accepting()
+        close_listeners(self._listeners, remove=len(self._listeners) == 1)
+        self._listeners = [[] for _ in self._listeners]
         stopped: Deferred[None] = Deferred()
         began = self._reactor.seconds()
-        self._reactor.callLater(0, self._drain, stopped, began, began)
+        # Two, for a call that is due runs before the sockets are looked at: what has arrived is read in between.
+        self._reactor.callLater(0, self._reactor.callLater, 0, self._drain, stopped, began, began)
         return stopped
 
     def _drain(self, stopped: Deferred[None], began: float, looked: float) -> None:
@@ -257,17 +232,26 @@ class ServerService(Service):
             elif client.last_active < looked or now - began >= CHATTER:
                 client.finish()
         if not self._clients:
+            self._loop.leave(self._reactor)
             stopped.callback(None)
         else:
             self._reactor.callLater(DRAIN, self._drain, stopped, began, now)
 
 
-class SignalService(Service):
-    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP does not kill it."""
+class Stoppable(Interface):
+    """What takes its time to stop: a server, or several of them."""
 
-    def __init__(self, reactor: Any, server: ServerService) -> None:
+    grace: float
+    """Seconds that clients have."""
+
+
+class SignalService(Service):
+    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it."""
+
+    def __init__(self, reactor: Any, server: Stoppable, reload: Callable[[], object]) -> None:
         self._reactor = reactor
         self._server = server
+        self._reload = reload
         self._stopping = False
 
     def startService(self) -> None:
@@ -276,9 +260,11 @@ class SignalService(Service):
         self._reactor.callWhenRunning(self._install)
 
     def _install(self) -> None:
-        signal.signal(signal.SIGTERM, lambda number, frame: self._reactor.callFromThread(self.stop))
-        signal.signal(signal.SIGINT, lambda number, frame: self._reactor.callFromThread(self.stop))
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._hang_up))
+        for number, act in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, self._reload)):
+            signal.signal(number, self._caller(act))
+
+    def _caller(self, act: Callable[[], object]) -> Callable[[int, object], None]:
+        return lambda number, frame: self._reactor.callFromThread(act)
 
     def stop(self, now: bool = False) -> None:
         """Stop the daemon. A second time, or with `now`: without waiting for the clients."""
@@ -287,6 +273,3 @@ class SignalService(Service):
         if not self._stopping:
             self._stopping = True
             self._reactor.stop()
-
-    def _hang_up(self) -> None:
-        log.warn("SIGHUP is ignored: change settings with CONFIG SET, or restart")

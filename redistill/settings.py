@@ -162,11 +162,19 @@ class Server:
         0,
         "Processes that serve clients; auto: one per CPU",
         minimum=1,
-        maximum=256,
+        maximum=30,
         words={"auto": 0},
         environ="REDISTILL_WORKERS",
-        later="serving in more than one process",
-        works=(0, 1),
+    )
+    worker_timeout: int = setting(
+        Kind.INTEGER,
+        20,
+        "Time after which a worker that does nothing any more is killed and replaced",
+        unit="seconds",
+        minimum=1,
+        maximum=86400,
+        zero="never",
+        reloadable=True,
     )
     num_shards: int = setting(
         Kind.INTEGER,

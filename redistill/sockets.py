@@ -5,11 +5,17 @@ An accepted socket inherits the options of the one that listens (Linux), so thos
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import socket
 import stat
+from collections.abc import Iterable
+
+from twisted.logger import Logger
+
+log = Logger()
 
 BACKLOG = 511
 UNIX_MODE = 0o660
@@ -22,34 +28,53 @@ class StartError(Exception):
     """The daemon cannot start. The text is one line: the setting, the reason, the remedy."""
 
 
-def listen_tcp(host: str, port: int, *, nodelay: bool, keepalive: int) -> socket.socket:
-    """A socket that listens on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. StartError."""
+def listen_tcp(host: str, port: int, *, nodelay: bool, keepalive: int, count: int = 1) -> list[socket.socket]:
+    """Sockets that listen on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. Raises StartError.
+
+    With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT).
+    """
     if host == "localhost":
         host = "127.0.0.1"
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listeners: list[socket.socket] = []
     try:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        if count > 1:
+            # Sockets that share a port do not notice another program's that do so too. One that does not share it does.
+            _bound(host, port, shared=False).close()
+        for _ in range(count):
+            listeners.append(listener := _bound(host, port, shared=count > 1))
+            port = listener.getsockname()[1]
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
+            set_keepalive(listener, keepalive)
+            listener.listen(BACKLOG)
     except OSError as problem:
-        raise _refused(f"server.bind = {host!r}", problem, "set it to an IPv4 address") from None
-    try:
-        listener.setblocking(False)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # "::" means all addresses, those of IPv4 too, whatever the machine's default is.
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
-        set_keepalive(listener, keepalive)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as problem:
-        listener.close()
+        for listener in listeners:
+            listener.close()
         if problem.errno == errno.EADDRINUSE:
             remedy = "stop the program that has it, or set another port"
         elif problem.errno == errno.EACCES:
             remedy = "ports below 1024 need a privilege; set another port"
+        elif problem.errno == errno.EAFNOSUPPORT:
+            raise _refused(f"server.bind = {host!r}", problem, "set it to an IPv4 address") from None
         else:
             remedy = "set server.bind to an address of this machine"
         raise _refused(f"server.port: cannot listen on {host} port {port}", problem, remedy) from None
+    return listeners
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    """A bound socket. OSError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        if listener.family == socket.AF_INET6:
+            # "::" means all addresses, those of IPv4 too, whatever the machine's default is.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
@@ -81,6 +106,15 @@ def listen_unix(path: str) -> socket.socket:
     return listener
 
 
+def close_listeners(listeners: Iterable[Iterable[socket.socket]], *, remove: bool = True) -> None:
+    """Close them all, and `remove` the files of those at a path, unless another process listens on."""
+    for listener in {listener for some in listeners for listener in some}:
+        if remove and listener.family == socket.AF_UNIX:
+            with contextlib.suppress(OSError):
+                os.unlink(listener.getsockname())
+        listener.close()
+
+
 def _remove_dead(path: str) -> None:
     """Remove the socket at `path` if nobody listens on it. Anything else stays, and is then in the way."""
     try:
@@ -95,6 +129,14 @@ def _remove_dead(path: str) -> None:
         os.unlink(path)
     except BlockingIOError:  # somebody listens, and is busy
         pass
+
+
+def log_addresses(listeners: Iterable[Iterable[socket.socket]]) -> None:
+    """Say where clients are met."""
+    for address in dict.fromkeys(listener.getsockname() for some in listeners for listener in some):
+        log.info(
+            "listening on {address}", address=address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+        )
 
 
 def allow_files(connections: int) -> int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import resource
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(slots=True)
+@dataclass
 class DaemonCounters:
-    """What the daemon counts besides the core, since its start. The daemon adds; CONFIG RESETSTAT sets back to 0."""
+    """What this process counts besides the core. It only ever adds; `publish` is told what, by name, so that the arena
+    has the sums over all workers (core/stats.h)."""
 
     connections_received: int = 0
     """Accepted by the kernel for us, the refused ones included."""
@@ -29,11 +30,17 @@ class DaemonCounters:
     failed_auths: int = 0
     internal_errors: int = 0
     """Commands of the control plane that raised."""
+    unknown_commands: int = 0
+    """Calls of commands that there are not."""
+    publish: Callable[[str, int], None] | None = field(default=None, compare=False, repr=False)
 
-    def reset(self) -> None:
-        """Count from 0 again."""
-        for name in DaemonCounters.__slots__:
-            setattr(self, name, 0)
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.publish is not None:
+            self.publish(name, value - getattr(self, name))
+        super().__setattr__(name, value)
+
+
+DAEMON_COUNTERS = tuple(one.name for one in fields(DaemonCounters) if one.name != "publish")
 
 
 class CommandCount(Protocol):
@@ -53,6 +60,34 @@ class CommandCount(Protocol):
     def histogram(self) -> Sequence[int]: ...
 
 
+class Worker(Protocol):
+    """See shared.Worker."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def commands(self) -> int: ...
+    @property
+    def cpu_user(self) -> float: ...
+    @property
+    def cpu_system(self) -> float: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def gauges(self) -> Mapping[str, int]: ...
+
+
+class Workers(Protocol):
+    """See shared.Workers."""
+
+    def __iter__(self) -> Iterator[Worker]: ...
+    def connections(self) -> int: ...
+    def gauges(self) -> Mapping[str, int]: ...
+    def cpu(self) -> tuple[float, float]: ...
+
+
 class Engine(Protocol):
     """What is asked of the store; see commands.interfaces.Store."""
 
@@ -63,7 +98,12 @@ class Engine(Protocol):
     def count_volatile(self, db: int) -> int: ...
     def average_ttl(self, db: int) -> int: ...
     @property
+    def workers(self) -> Workers: ...
+    @property
     def used_memory(self) -> int: ...
+    @property
+    def fixed_memory(self) -> int: ...
+    def note_peak(self) -> int: ...
     @property
     def committed_memory(self) -> int: ...
     @property
@@ -96,14 +136,13 @@ class Rate(NamedTuple):
 
 
 class Rates:
-    """Rates of what the core counts, and the highest memory seen. `sample` is called about once a second."""
+    """Rates of what the core counts. `sample` is called about once a second."""
 
     SPAN = 8
     """Samples over which a rate is taken."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int, int]] = deque(maxlen=self.SPAN)
-        self.peak_memory = 0
 
     def sample(self, engine: Engine, now: float) -> None:
         """Note the state of the counters at `now` (seconds of any clock that does not jump)."""
@@ -116,12 +155,7 @@ class Rates:
                 counters.get("total_net_output_bytes", 0),
             )
         )
-        self.note_memory(engine.used_memory)
-
-    def note_memory(self, used: int) -> int:
-        """The highest memory use that was ever seen, `used` included."""
-        self.peak_memory = max(self.peak_memory, used)
-        return self.peak_memory
+        engine.note_peak()
 
     def rate(self) -> Rate:
         """From the oldest sample to the newest; 0 as long as there are not two. Counters that went back to 0 give 0."""
@@ -153,9 +187,9 @@ class Snapshot:
     uptime: float
     clients: Buffers
     counters: Mapping[str, int]
-    """The core's (core/stats.h), by name."""
+    """Of core/stats.h, by name, summed over all workers."""
     daemon: DaemonCounters
-    """A copy."""
+    """Those of them that the daemon counts."""
     errors: Mapping[str, int]
     databases: tuple[Database, ...]
     used_memory: int
@@ -165,16 +199,17 @@ class Snapshot:
     map_size: int
     num_shards: int
     policy: str
+    fixed_memory: int
+    """Of used_memory, what an empty store takes."""
     resident_memory: int
-    """Of this process, the arena's touched pages included."""
+    """Of all processes: what each has for itself, and the arena's regions in use."""
     total_memory: int
     """Of the machine."""
     cpu_user: float
     cpu_system: float
+    """Of all processes."""
     rate: Rate
-    unknown_commands: Mapping[str, Mapping[str, int]]
-    """Name to client library to calls."""
-    unknown_total: int
+    workers: tuple[Worker, ...]
     commands: tuple[CommandCount, ...] = field(default=())
     """Per command; empty unless asked for, since it is the costly part."""
 
@@ -203,54 +238,67 @@ class Snapshot:
 def take(
     engine: Engine,
     *,
-    daemon: DaemonCounters,
-    clients: Buffers,
     rates: Rates,
     unix_time: float,
     uptime: float,
-    unknown_commands: Mapping[str, Mapping[str, int]],
-    unknown_total: int,
     machine_memory: int,
     databases: int = 16,
     with_commands: bool = False,
 ) -> Snapshot:
     """The snapshot of now. Its cost does not grow with the number of keys."""
-    used = engine.used_memory
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    counters = dict(engine.counters())
+    daemon = DaemonCounters()
+    for name in DAEMON_COUNTERS:
+        setattr(daemon, name, counters.get(name, 0))
+    gauges, (user, system) = engine.workers.gauges(), engine.workers.cpu()
     live = [(index, keys) for index in range(databases) if (keys := engine.count(index))]
     return Snapshot(
         unix_time=unix_time,
         uptime=uptime,
-        clients=clients,
-        counters=dict(engine.counters()),
-        daemon=DaemonCounters(**{name: getattr(daemon, name) for name in DaemonCounters.__slots__}),
+        clients=Buffers(
+            connected=engine.workers.connections(),
+            blocked=gauges["blocked_clients"],
+            largest_input=gauges["largest_input"],
+            largest_output=gauges["largest_output"],
+            memory=gauges["client_memory"],
+            watching=gauges["watching_clients"],
+        ),
+        counters=counters,
+        daemon=daemon,
         errors=dict(engine.error_counts()),
         databases=tuple(
             Database(index, keys, engine.count_volatile(index), engine.average_ttl(index)) for index, keys in live
         ),
-        used_memory=used,
-        peak_memory=rates.note_memory(used),
+        used_memory=engine.used_memory,
+        peak_memory=engine.note_peak(),
         committed_memory=engine.committed_memory,
         max_memory=engine.max_memory,
         map_size=engine.map_size,
         num_shards=engine.num_shards,
         policy=engine.policy,
-        resident_memory=resident_memory(),
+        fixed_memory=engine.fixed_memory,
+        resident_memory=gauges["resident_memory"] + engine.committed_memory,
         total_memory=machine_memory,
-        cpu_user=usage.ru_utime,
-        cpu_system=usage.ru_stime,
+        cpu_user=user,
+        cpu_system=system,
         rate=rates.rate(),
-        unknown_commands=unknown_commands,
-        unknown_total=unknown_total,
+        workers=tuple(engine.workers),
         commands=tuple(engine.command_counts()) if with_commands else (),
     )
 
 
-def resident_memory(path: str = "/proc/self/statm") -> int:
-    """Bytes of this process in memory; 0 where there is no /proc."""
+def cpu_time() -> tuple[float, float]:
+    """Seconds of CPU that this process has used, user and system."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime, usage.ru_stime
+
+
+def private_memory(path: str = "/proc/self/statm") -> int:
+    """Bytes of this process in memory that it shares with nobody; 0 where there is no /proc."""
     try:
         with open(path, encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+            _, resident, shared, *_ = (int(word) for word in file.read().split())
+            return (resident - shared) * resource.getpagesize()
     except (OSError, ValueError, IndexError):
         return 0
 

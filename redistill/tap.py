@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
 from redistill import __version__
+from redistill.arena import Arena, find_arena
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
-from redistill.config import Config, ConfigError, load
+from redistill.commands.peers import Alone, Peers
+from redistill.commands.state import Identity
+from redistill.config import Config, ConfigError, load, machine_cpus
 from redistill.engine import Session, Store
+from redistill.front import Front
+from redistill.handover import Handover
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
+from redistill.loop import Loop
 from redistill.protocol import RespFactory, RespProtocol
-from redistill.service import ServerService, SignalService, StoreService
+from redistill.reload import Reload
+from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
 from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
 from redistill.stats import DaemonCounters
+from redistill.systemd import Systemd, SystemdService
+from redistill.worker import ThroughSupervisor
+from redistill.workers import WorkersService
 
 log = Logger()
 
+SUPERVISOR_QUIET = ("twisted.protocols.amp",)
+WORKER_QUIET = (*SUPERVISOR_QUIET, "twisted.internet.base", "log_legacy")
+"""Loggers that tell of every channel and port, of which there are many. The last is that of Twisted's older parts."""
 OUTPUT_HIGH = 256 * 1024
 """Bytes of replies at which a session stops executing until they are written."""
 
@@ -43,40 +61,119 @@ def makeService(options: Options) -> IService:
 
     try:
         config = load(options["config"], os.environ)
-        output = Log(config.logging.level, config.logging.format)
+        output = Log(config.logging.level, config.logging.format, quiet=SUPERVISOR_QUIET)
         daemon = LogService(output, options.parent or {})
-        wire(reactor, config, output).setServiceParent(daemon)  # type: ignore[no-untyped-call]
+        wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
     # What is there now stays: the collector need not look at it again, which would hold up clients for 40 ms each time.
-    gc.collect()
+    # Some dozens of objects in it are garbage, and stay too: a look for them is a tenth of the whole start.
     gc.freeze()
     return daemon
 
 
-def wire(reactor: Any, config: Config, output: Log) -> StoreService:
-    """The wiring diagram. Raises StartError."""
+def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreService:
+    """The wiring diagram of the daemon, which serves by itself or looks after workers. Raises StartError."""
+    workers = config.server.workers or machine_cpus()
+    announce(config, workers)
+    # A predecessor that is just dying is waited for first: it may have the sockets, too.
+    arena = find_arena(config.memory, systemd.arena)
+    sockets = listeners(config, workers)
     store = Store()
+    # While they are replaced, two workers stand in one place.
+    arena.open(store, config.memory, config.server.num_shards, 1 if workers == 1 else 2 * workers + 1)
+    systemd.keep(-1 if arena.path else arena.fd)
+    keeper = StoreService(store, arena)
+    identity = Identity.new(workers=workers, supervised="systemd" if systemd.supervised else "no")
+
+    def stop(now: bool) -> None:
+        signals.stop(now)
+
+    def read() -> Config:
+        return load(config.path or None, os.environ)
+
+    reload: Reload
+    server: Stoppable
+    listening: Deferred[object]
+    if workers == 1:
+        front = serve(reactor, config, output, store, sockets, 0, Alone(), identity, stop)
+        front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+        state, server, listening = front.control.state, front.server, succeed(None)
+        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), lambda: None)
+    else:
+        server = pool = WorkersService(
+            reactor,
+            store,
+            config=config,
+            listeners=sockets,
+            arena=lambda: arena.fd,
+            apply=lambda new: supervise(store, output, pool, new),
+            stop=stop,
+            relay=output.relay,
+            identity=identity,
+        )
+        pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+        listening = pool.ready
+        reload = Reload(read, lambda: pool.config, pool.try_change, pool.replace)
+    signals = SignalService(reactor, server, reload.reload)
+    signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    manager = SystemdService(reactor, systemd, listening)
+    manager.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    reload.began, reload.ended = manager.reloading, manager.ready
+    return keeper
+
+
+def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, first_fd: int) -> Front:
+    """The wiring diagram of a worker. Raises ArenaError."""
+    config, number = Config.from_json(orders["config"]), orders["number"]
+    output = Log(config.logging.level, config.logging.format, quiet=WORKER_QUIET, worker=orders["number"])
+    globalLogBeginner.beginLoggingTo([output.observer(sys.stdout)], redirectStandardIO=False)
+    store = Store()
+    store.attach(arena_fd)
+    keeper = StoreService(store, Arena(arena_fd, "the supervisor's memory", 0), number)
+    known = [
+        socket.socket(fileno=first_fd + i) for i in range(1 + max(i for some in orders["listeners"] for i in some))
+    ]
+    sockets = [[known[i] for i in some] for some in orders["listeners"]]
+    identity = Identity(**orders["identity"])
+    front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown)
+    front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    front.life = keeper
+    keeper.startService()
+    return front
+
+
+def serve(
+    reactor: Any,
+    config: Config,
+    output: Log,
+    store: Store,
+    sockets: Sequence[Sequence[socket.socket]],
+    number: int,
+    peers: Peers,
+    identity: Identity,
+    stop: Callable[[bool], None],
+) -> Front:
+    """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's."""
     clients: dict[int, RespProtocol] = {}
-    counters = DaemonCounters()
+    counters = DaemonCounters(publish=store.add)
+    # Ours turns its own; any other reactor turns one for us (`ServerService`).
+    loop: Loop = getattr(reactor, "loop", None) or Loop()
+    loop.set_buffer_size(config.server.buffer_size)
+    loop.set_output_limit(config.server.output_limit)
 
     def open_session() -> Session:
-        return store.session(
-            batch_size=control.state.config.server.batch_size,
-            output_high=OUTPUT_HIGH,
-            query_limit=control.state.config.server.query_buffer_limit,
-            multi_limit=control.state.config.server.query_buffer_limit,
-            output_limit=control.state.config.server.output_limit,
-        )
+        return store.session(**session_limits(control.state.config))
+
+    def load_session(saved: bytes) -> Session:
+        return store.load_session(saved, **session_limits(control.state.config))
 
     def apply(config: Config) -> None:
-        possible = allow_files(config.server.max_connections)
-        if config.server.max_connections not in (possible, control.state.config.server.max_connections):
-            raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
+        total.limit = possible_clients(config, control.state.config)
         factory.output_limit = config.server.output_limit
+        loop.set_output_limit(config.server.output_limit)
         factory.idle_timeout = config.server.connection_timeout
         addresses.limit = config.server.max_connections_per_ip
-        total.limit = possible
         rate.limit = config.server.connection_rate_limit
         server.grace = config.server.shutdown_grace_period_secs
         server.set_keepalive(config.performance.tcp_keepalive)
@@ -91,7 +188,10 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
         CommandTable(),
         counters=counters,
         apply=apply,
-        shutdown=lambda now: signals.stop(now),
+        shutdown=stop,
+        peers=peers,
+        identity=identity,
+        number=number,
     )
     factory = RespFactory(
         reactor,
@@ -99,53 +199,85 @@ def wire(reactor: Any, config: Config, output: Log) -> StoreService:
         control,
         clients,
         counters=counters,
+        next_id=store.next_client_id,
         output_limit=config.server.output_limit,
         idle_timeout=config.server.connection_timeout,
         read_size=config.server.buffer_size,
+        served=loop,
     )
-    connections = allow_files(config.server.max_connections)
-    addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters)
-    total = TotalLimit(addresses, connections, counters)
-    rate = RateLimit(total, config.server.connection_rate_limit, counters, reactor)
-
-    # The lives: the store's encloses the server's.
-    announce(config, connections)
-    sockets = listeners(config)
-    keeper = StoreService(reactor, store, control)
-    keeper.open(config.memory, config.server.num_shards)
-    server = ServerService(reactor, sockets, rate, clients, config.server.shutdown_grace_period_secs)
-    server.setServiceParent(keeper)  # type: ignore[no-untyped-call]
-    signals = SignalService(reactor, server)
-    signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
-    return keeper
+    addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
+    total = TotalLimit(addresses, allow_files(config.server.max_connections), counters, store.admission)
+    rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
+    server = ServerService(reactor, loop, sockets, number, rate, clients, config.server.shutdown_grace_period_secs)
+    background = BackgroundService(reactor, store, control, number, len(sockets))
+    server.setServiceParent(background)  # type: ignore[no-untyped-call]
+    handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
+    return Front(control, server, background, handover)
 
 
-def listeners(config: Config) -> list[Any]:
-    """The bound sockets that `config` asks for. Raises StartError."""
-    found = []
+def supervise(store: Store, output: Log, pool: WorkersService, config: Config) -> None:
+    """Put `config` into effect as far as it is the supervisor's. Raises Refused and changes nothing."""
+    possible_clients(config, pool.config)
+    if config.memory.max_memory != pool.config.memory.max_memory:
+        try:
+            store.set_max_memory(config.memory.max_memory or store.map_size)
+        except ValueError as problem:
+            raise Refused("maxmemory", str(problem)) from None
+    output.set_level(config.logging.level)
+
+
+def session_limits(config: Config) -> dict[str, int]:
+    """The bounds of a client's session."""
+    return {
+        "batch_size": config.server.batch_size,
+        "output_high": OUTPUT_HIGH,
+        "query_limit": config.server.query_buffer_limit,
+        "multi_limit": config.server.query_buffer_limit,
+        "output_limit": config.server.output_limit,
+    }
+
+
+def possible_clients(config: Config, running: Config) -> int:
+    """How many clients the system lets this process have. Refused when that is less than is now asked for."""
+    possible = allow_files(config.server.max_connections)
+    if config.server.max_connections not in (possible, running.server.max_connections):
+        raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
+    return possible
+
+
+def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
+    """The bound sockets of each worker that `config` asks for. Raises StartError."""
+    found: list[list[socket.socket]] = [[] for _ in range(workers)]
     if config.server.port:
-        found.append(
-            listen_tcp(
-                config.server.bind,
-                config.server.port,
-                nodelay=config.performance.tcp_nodelay,
-                keepalive=config.performance.tcp_keepalive,
-            )
+        tcp = listen_tcp(
+            config.server.bind,
+            config.server.port,
+            nodelay=config.performance.tcp_nodelay,
+            keepalive=config.performance.tcp_keepalive,
+            count=workers,
         )
-    if config.server.unix_socket:
-        found.append(listen_unix(config.server.unix_socket))
+        for some, listener in zip(found, tcp, strict=True):
+            some.append(listener)
+    if config.server.unix_socket:  # the kernel spreads no clients over these: they all accept on one
+        shared = listen_unix(config.server.unix_socket)
+        for some in found:
+            some.append(shared)
     return found
 
 
-def announce(config: Config, connections: int) -> None:
+def announce(config: Config, workers: int) -> None:
     """Say what is about to run, and where it is less than what was asked for."""
-    log.info("redistill {version}, configuration {path}", version=__version__, path=config.path or "built in")
-    if not config.server.workers:
-        log.info('server.workers = "auto" is one process in this version')
-    if config.server.max_connections > connections:
+    log.info(
+        "redistill {version}, configuration {path}, workers: {workers}",
+        version=__version__,
+        path=config.path or "built in",
+        workers=workers,
+    )
+    possible = allow_files(config.server.max_connections)
+    if config.server.max_connections > possible:
         log.warn(
             "server.max_connections = {wanted}, but the limit of open files allows {possible};"
             " raise it (ulimit -n, LimitNOFILE=)",
             wanted=config.server.max_connections,
-            possible=connections,
+            possible=possible,
         )

@@ -12,6 +12,7 @@ from redistill.engine import Session, Store
 MIB = 1024 * 1024
 NOW_MS = 1_700_000_000_000
 """What the time stands at in a store of `opened`, until the test sets `frozen_ms`."""
+LIMITS = {"batch_size": 16, "output_high": MIB, "query_limit": 64 * MIB, "multi_limit": MIB, "output_limit": 0}
 
 
 def arena_file(case: SynchronousTestCase) -> int:
@@ -21,11 +22,11 @@ def arena_file(case: SynchronousTestCase) -> int:
     return fd
 
 
-def opened(case: SynchronousTestCase, **options: Any) -> Store:
-    """A store that is joined, its time standing still."""
+def opened(case: SynchronousTestCase, fd: int | None = None, **options: Any) -> Store:
+    """A store that is joined, its time standing still; in an arena of `fd`, which is the caller's, or in one of its own."""
     store = Store()
     asked = {"max_memory": 16 * MIB, "map_size": 64 * MIB, "num_shards": 4, "policy": "allkeys-lru", "sample_size": 5}
-    store.create(arena_file(case), **{**asked, **options})
+    store.create(arena_file(case) if fd is None else fd, **{**asked, **options})
     case.addCleanup(store.close)
     store.join()
     store.frozen_ms = NOW_MS
@@ -34,8 +35,7 @@ def opened(case: SynchronousTestCase, **options: Any) -> Store:
 
 def session(store: Store, **limits: int) -> Session:
     """An authenticated session."""
-    asked = {"batch_size": 16, "output_high": MIB, "query_limit": 64 * MIB, "multi_limit": MIB, "output_limit": 0}
-    made = store.session(**{**asked, **limits})
+    made = store.session(**{**LIMITS, **limits})
     made.state.authenticated = True
     return made
 

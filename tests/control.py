@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -13,6 +14,7 @@ from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import CommandCount, KeyDetails, Refused
 from redistill.config import Config
+from redistill.stats import DaemonCounters
 
 NOW = 1_700_000_000.25
 """What the wall clock says when a test begins."""
@@ -81,10 +83,52 @@ class FakeClient:
         self.killed = True
 
 
+class FakeWorker(NamedTuple):
+    """What a process has said of itself in the arena."""
+
+    pid: int = 4711
+    number: int = 0
+    commands: int = 0
+    cpu_user: float = 0.0
+    cpu_system: float = 0.0
+    connections: int = 0
+    gauges: Mapping[str, int] = {"resident_memory": 0}
+
+
+class FakeWorkers:
+    """The processes over an arena: `others`, and this one."""
+
+    def __init__(self) -> None:
+        self.others: list[FakeWorker] = []
+        self.own: dict[str, int] = {}
+        self.cpu_time = (0.0, 0.0)
+        self.clients: Mapping[int, FakeClient] = {}
+
+    def __iter__(self) -> Iterator[FakeWorker]:
+        return iter((FakeWorker(connections=len(self.clients), gauges=self.own), *self.others))
+
+    def connections(self) -> int:
+        return sum(one.connections for one in self)
+
+    def gauges(self) -> Mapping[str, int]:
+        return self.own
+
+    def cpu(self) -> tuple[float, float]:
+        return self.cpu_time
+
+    def set_gauges(self, **values: int) -> None:
+        self.own.update(values)
+
+    def set_cpu(self, user: float, system: float) -> None:
+        self.cpu_time = user, system
+
+
 class FakeStore:
     """A store with settable figures."""
 
     def __init__(self) -> None:
+        self.workers = FakeWorkers()
+        self.fixed_memory = 3 * MIB
         self.values: dict[str, int] = {}
         self.commands: list[CommandCount] = []
         self.errors: dict[str, int] = {}
@@ -93,6 +137,7 @@ class FakeStore:
         self.used_memory, self.committed_memory, self.map_size = 3 * MIB, 4 * MIB, 64 * MIB
         self.max_memory, self.num_shards, self.policy, self.sample_size = 64 * MIB, 256, "allkeys-lru", 5
         self.pause = (0, 0)
+        self.peak = 0
         self.slow_threshold: int | None = None
         self.violations: tuple[int, str] = (0, "")
         self.active_expire = True
@@ -105,6 +150,14 @@ class FakeStore:
 
     def error_counts(self) -> Mapping[str, int]:
         return self.errors
+
+    def add(self, name: str, n: int) -> None:
+        """Count up."""
+        self.values[name] = self.values.get(name, 0) + n
+
+    def note_peak(self) -> int:
+        self.peak = max(self.peak, self.used_memory)
+        return self.peak
 
     def reset_stats(self) -> None:
         self.values, self.commands, self.errors = {}, [], {}
@@ -128,6 +181,9 @@ class FakeStore:
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         self.pause = mode, until_ms
+
+    def get_pause(self) -> tuple[int, int]:
+        return self.pause
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         self.slow_threshold = nanoseconds
@@ -154,10 +210,13 @@ class Server:
             self.clock,
             self.clients,
             TABLE,
+            counters=DaemonCounters(publish=self.store.add),
             apply=self.apply,
             shutdown=self.shutdowns.append,
         )
+        self.store.workers.clients = self.clients
         self.state = self.plane.state
+        self.state.identity = dataclasses.replace(self.state.identity, started=NOW)
         self.state.wall = lambda: NOW + self.clock.seconds()
         self.state.ticks = lambda: int(self.clock.seconds() * 1_000_000_000)
         self.client = self.connect()

@@ -75,12 +75,12 @@ class DebugTests(SynchronousTestCase):
 
     def test_object(self) -> None:
         """OBJECT describes a key of the client's database."""
-        self.server.store.keys[3, b"k"] = KeyDetails(0xABC0, "embstr", 5, 25)
+        self.server.store.keys[3, b"k"] = KeyDetails(0xABC0, "embstr", 5, 25, 3)
         self.assertEqual(self.server.run("DEBUG OBJECT k"), b"-ERR no such key\r\n")
         self.server.client.session.state.db = 3
         self.assertEqual(
             self.server.run("DEBUG OBJECT k"),
-            b"+Value at:0xabc0 refcount:1 encoding:embstr serializedlength:5 lru:%d lru_seconds_idle:25\r\n"
+            b"+Value at:0xabc0 refcount:1 encoding:embstr serializedlength:5 lru:%d lru_seconds_idle:25 shard:3\r\n"
             % (int(NOW) - 25 & 0xFFFFFF),
         )
 

@@ -11,10 +11,10 @@ from redistill.commands.interfaces import CommandCount
 from redistill.commands.sections import human, percentile
 from tests.control import MIB, Server
 
-DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Unknowncommands Cluster Keyspace"
+DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Workers Cluster Keyspace"
 ALL = (
     "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Latencystats"
-    " Unknowncommands Cluster Keyspace"
+    " Workers Unknowncommands Cluster Keyspace"
 )
 
 
@@ -79,7 +79,7 @@ class InfoTests(SynchronousTestCase):
 
     def test_figures(self) -> None:
         """Figures are the core's and the daemon's."""
-        self.store.values = {
+        self.store.values |= {
             "total_commands_processed": 10,
             "keyspace_hits": 3,
             "keyspace_misses": 1,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.config import MAX_FILE, Config, ConfigError, load, machine_memory
+from redistill.config import MAX_FILE, Config, ConfigError, load, machine_cpus, machine_memory
 
 GIB = 2**30
 
@@ -214,12 +214,11 @@ class RefusalTests(ConfigCase):
         """A feature that is still to come is refused when it is switched on, and only then."""
         tls = '[security]\ntls_cert_path = "c.pem"\ntls_key_path = "k.pem"\n'
         lines = {
-            "[server]\nworkers = 2": "server.workers = 2 asks for serving in more than one process",
             "[server]\nhealth_check_port = 8080": "server.health_check_port = 8080 asks for the HTTP health resource",
             tls + "tls_enabled = true": "security.tls_enabled = true asks for TLS",
             tls + "tls_port = 6380": "security.tls_port = 6380 asks for TLS",
         }
-        remedies = {"[server]\nworkers = 2": '"auto" or 1', tls + "tls_enabled = true": "false"}
+        remedies = {tls + "tls_enabled = true": "false"}
         for text, line in lines.items():
             ending = f", which this version does not have yet; set it to {remedies.get(text, '0')}"
             self.assertEqual(self.refused(text), f"FILE: {line}{ending}")
@@ -267,16 +266,50 @@ class ReplaceTests(ConfigCase):
         self.assertEqual(new.replace({"security.password_file": ""}).passwords, ())
 
 
-class MachineMemoryTests(SynchronousTestCase):
-    """`machine_memory`, on file trees that look like those of machines."""
+class MachineTests(SynchronousTestCase):
+    """`machine_memory` and `machine_cpus`, on file trees that look like those of machines."""
+
+    def tree(self, files: Mapping[str, str]) -> str:
+        """The root of a machine with these files."""
+        root = pathlib.Path(self.mktemp())
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        return str(root)
 
     def machine(self, files: Mapping[str, str]) -> int:
         """The memory of a machine of 8 GiB with these files."""
-        root = pathlib.Path(self.mktemp())
-        for path, text in {"proc/meminfo": f"MemTotal: {8 * GIB // 1024} kB\nMemFree: 1 kB\n", **files}.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text)
-        return machine_memory(str(root))
+        return machine_memory(self.tree({"proc/meminfo": f"MemTotal: {8 * GIB // 1024} kB\nMemFree: 1 kB\n", **files}))
+
+    def test_cpus(self) -> None:
+        """As many as the process may run on, or fewer when its cgroup has a share, which is rounded up."""
+        self.patch(os, "sched_getaffinity", lambda pid: set(range(8)))
+        two = {"proc/self/cgroup": "0::/a/b\n"}
+        one = {"proc/self/cgroup": "3:cpu,cpuacct:/x\n2:memory:/c\n"}
+        for files, cpus in (
+            ({}, 8),
+            (two | {"sys/fs/cgroup/a/cpu.max": "max 100000\n"}, 8),
+            (two | {"sys/fs/cgroup/a/cpu.max": "250000 100000\n", "sys/fs/cgroup/cpu.max": "900000 100000"}, 3),
+            (two | {"sys/fs/cgroup/a/b/cpu.max": "50000 100000\n"}, 1),
+            (two | {"sys/fs/cgroup/a/b/cpu.max": "nonsense\n"}, 8),
+            (
+                one
+                | {
+                    f"sys/fs/cgroup/cpu/x/cpu.cfs_{end}_us": f"{us}\n"
+                    for end, us in (("quota", 200000), ("period", 100000))
+                },
+                2,
+            ),
+            (
+                one
+                | {
+                    f"sys/fs/cgroup/cpu/x/cpu.cfs_{end}_us": f"{us}\n"
+                    for end, us in (("quota", -1), ("period", 100000))
+                },
+                8,
+            ),
+        ):
+            self.assertEqual(machine_cpus(self.tree(files)), cpus, files)
 
     def test_whole_machine(self) -> None:
         """Without a cgroup's limit it is all of the machine's."""

@@ -7,7 +7,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import KeyDetails, SlowEntry
-from redistill.engine import PIECE, POLICIES, ArenaError, Status, Store, min_memory
+from redistill.engine import PIECE, POLICIES, ArenaError, Session, Status, Store, min_memory
 from redistill.settings import POLICIES as CONFIGURED
 from tests.arena import MIB, NOW_MS, arena_file, call, opened, session
 
@@ -149,7 +149,7 @@ class StoreTests(SynchronousTestCase):
         hits = store.counters()["keyspace_hits"]
         found = store.details(0, b"key")
         assert found is not None
-        self.assertEqual(found, KeyDetails(found.place, "int", 5, 0))
+        self.assertEqual(found, KeyDetails(found.place, "int", 5, 0, found.shard))
         self.assertEqual((store.details(0, b"none"), store.details(1, b"key")), (None, None))
         self.assertEqual(store.counters()["keyspace_hits"], hits)
 
@@ -306,3 +306,87 @@ class SessionTests(SynchronousTestCase):
         """A push joins the output."""
         self.client.push(b">1\r\n+x\r\n")
         self.assertEqual(self.client.output(), b">1\r\n+x\r\n")
+
+
+class MoveTests(SynchronousTestCase):
+    """Session.save and Store.load_session"""
+
+    LIMITS = {  # noqa: RUF012
+        "batch_size": 16,
+        "output_high": MIB,
+        "query_limit": MIB,
+        "multi_limit": MIB,
+        "output_limit": 0,
+    }
+
+    def setUp(self) -> None:
+        fd = arena_file(self)
+        self.here, self.there = Store(), Store()
+        self.here.create(fd, max_memory=16 * MIB, map_size=16 * MIB, num_shards=4, policy="noeviction", sample_size=5)
+        self.there.attach(fd)
+        for number, store in enumerate((self.here, self.there)):
+            self.addCleanup(store.close)
+            store.join(number)
+            store.frozen_ms = NOW_MS
+        self.client = session(self.here)
+
+    def move(self, unwritten: bytes = b"") -> Session:
+        """The same client in the other store."""
+        data = self.client.save(unwritten)
+        assert data is not None
+        moved = self.there.load_session(data, **self.LIMITS)
+        self.client.close()
+        return moved
+
+    def test_goes_on_where_it_was(self) -> None:
+        """Database, protocol, transaction, half a command and switches go with it."""
+        call(self.client, "select", 3)
+        self.client.state.resp, self.client.state.no_evict = 3, True
+        self.client.feed(b"SET k 1\r\nMULTI\r\nINCR k\r\nINC")
+        while self.client.output():
+            pass
+        moved = self.move()
+        self.assertEqual((moved.resume(), moved.output()), (Status.MORE, b""))
+        self.assertEqual((moved.state.db, moved.state.resp, moved.state.no_evict), (3, 3, True))
+        self.assertEqual((moved.state.in_multi, moved.last_command), (True, "incr"))
+        moved.feed(b"R k\r\nEXEC\r\nGET none\r\n")
+        self.assertEqual(moved.output(), b"+QUEUED\r\n*2\r\n:2\r\n:3\r\n_\r\n")
+
+    def test_output_that_was_not_written(self) -> None:
+        """Replies that were taken, and those that were not, come out there, in order."""
+        self.client.feed(b"ECHO one\r\n")
+        first = self.client.output()
+        self.client.feed(b"ECHO two\r\n")
+        self.client.push(b"+three\r\n")
+        moved = self.move(unwritten=first[4:])
+        self.assertEqual(moved.output(), b"one\r\n$3\r\ntwo\r\n+three\r\n")
+
+    def test_watch_is_kept(self) -> None:
+        """A key that is changed while its watcher moves is seen there."""
+        call(self.client, "watch", "k")
+        data = self.client.save()
+        call(session(self.here), "set", "k", "v")
+        assert data is not None
+        moved = self.there.load_session(data, **self.LIMITS)
+        self.client.close()
+        call(moved, "multi")
+        self.assertEqual(call(moved, "exec"), b"*-1\r\n")
+
+    def test_not_in_a_command(self) -> None:
+        """A session that waits for an answer cannot be saved; it can when it has it."""
+        self.client.feed(b"CLIENT ID\r\n")
+        self.assertIsNone(self.client.save())
+        self.client.answer(b":7\r\n")
+        self.client.resume()
+        self.assertEqual(self.move().output(), b":7\r\n")
+
+    def test_bytes_that_are_no_session(self) -> None:
+        """They are refused with the reason, and no watch is left behind."""
+        call(self.client, "watch", "k")
+        data = self.client.save()
+        assert data is not None
+        for wrong in (b"", data[:-1], data + b"x", b"x" + data[1:]):
+            with self.assertRaises(ValueError) as raised:
+                self.there.load_session(wrong, **self.LIMITS)
+            self.assertIn("not a session", str(raised.exception))
+        self.assertEqual(self.here.check(), (0, ""))

@@ -20,6 +20,39 @@ HERE = IPv4Address("TCP", "127.0.0.1", 50000)
 THERE = IPv4Address("TCP", "192.0.2.1", 50000)
 
 
+class FakeAdmission:
+    """Counts in dictionaries, and lets whom it was told to through the rate."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.addresses: dict[bytes, int] = {}
+        self.taken: list[tuple[int, float]] = []
+        self.room = True
+
+    def enter(self, limit: int) -> bool:
+        if limit and self.open >= limit:
+            return False
+        self.open += 1
+        return True
+
+    def leave(self) -> None:
+        self.open -= 1
+
+    def enter_address(self, address: bytes, limit: int) -> bool:
+        count = self.addresses.get(address, 0)
+        if limit and count >= limit:
+            return False
+        self.addresses[address] = count + 1
+        return True
+
+    def leave_address(self, address: bytes) -> None:
+        self.addresses[address] -= 1
+
+    def take(self, per_second: int, seconds: float) -> bool:
+        self.taken.append((per_second, seconds))
+        return self.room
+
+
 class Served(Protocol):
     """A client that was let through."""
 
@@ -48,6 +81,8 @@ class Inner:
     def buildProtocol(self, addr: IAddress) -> Served:
         return Served()
 
+    readmit = buildProtocol
+
 
 def connect(factory: Any, address: IAddress = HERE) -> tuple[Any, StringTransport]:
     """A connection from `address`: its protocol and its transport."""
@@ -61,7 +96,8 @@ class TotalLimitTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.counters = DaemonCounters()
-        self.limit = TotalLimit(Inner(), 2, self.counters)
+        self.admission = FakeAdmission()
+        self.limit = TotalLimit(Inner(), 2, self.counters, self.admission)
 
     def test_limit_is_reached_and_not_passed(self) -> None:
         """As many clients as the limit says are let through, unwrapped; the next is refused."""
@@ -95,7 +131,7 @@ class TotalLimitTests(SynchronousTestCase):
             connect(self.limit)
         refused, _ = connect(self.limit)
         refused.connectionLost(connectionDone)
-        self.assertEqual((self.limit.open, type(connect(self.limit)[0]) is Served), (2, False))
+        self.assertEqual((self.admission.open, type(connect(self.limit)[0]) is Served), (2, False))
 
     def test_zero_is_no_limit(self) -> None:
         """0 lets everybody through."""
@@ -112,7 +148,7 @@ class TotalLimitTests(SynchronousTestCase):
     def test_inner_factory_is_started_and_stopped(self) -> None:
         """What the port tells the limit reaches the factory behind it."""
         inner = Inner()
-        limit = TotalLimit(inner, 1, self.counters)
+        limit = TotalLimit(inner, 1, self.counters, self.admission)
         limit.doStart()
         limit.doStop()
         self.assertEqual(inner.log, ["start", "stop"])
@@ -122,7 +158,8 @@ class AddressLimitTests(SynchronousTestCase):
     """AddressLimit"""
 
     def setUp(self) -> None:
-        self.limit = AddressLimit(Inner(), 1, DaemonCounters())
+        self.admission = FakeAdmission()
+        self.limit = AddressLimit(Inner(), 1, DaemonCounters(), self.admission)
 
     def test_each_address_has_its_own_count(self) -> None:
         """One address at its limit does not keep another out."""
@@ -132,10 +169,10 @@ class AddressLimitTests(SynchronousTestCase):
         self.assertEqual((refused.value(), type(served)), (TOO_MANY_OF_ADDRESS, Served))
 
     def test_place_of_a_lost_client_is_free(self) -> None:
-        """When its client is lost an address may come again, and nothing is remembered of it."""
+        """When its client is lost an address may come again."""
         first, _ = connect(self.limit, HERE)
         first.connectionLost()
-        self.assertEqual(self.limit._open, {})
+        self.assertEqual(list(self.admission.addresses.values()), [0])
         self.assertIs(type(connect(self.limit, HERE)[0]), Served)
 
     def test_ipv4_in_ipv6_is_the_same_address(self) -> None:
@@ -154,28 +191,17 @@ class RateLimitTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.limit = RateLimit(Inner(), 2, DaemonCounters(), self.clock)
+        self.admission = FakeAdmission()
+        self.limit = RateLimit(Inner(), 2, DaemonCounters(), self.admission, self.clock.seconds)
 
-    def test_more_in_a_second_are_refused(self) -> None:
-        """Two may come at once, the third is told to wait."""
-        connect(self.limit)
-        connect(self.limit)
+    def test_bucket_decides(self) -> None:
+        """The bucket is asked with the limit and the time of now; without room the client is told to wait."""
+        served, _ = connect(self.limit)
+        self.clock.advance(7)
+        self.admission.room = False
         _, refused = connect(self.limit)
-        self.assertEqual(refused.value(), TOO_FAST)
-
-    def test_room_comes_back_steadily(self) -> None:
-        """At two a second there is room for one after half a second, and not before."""
-        connect(self.limit)
-        connect(self.limit)
-        self.clock.advance(0.499)
-        self.assertIsNot(type(connect(self.limit)[0]), Served)
-        self.clock.advance(0.001)
-        self.assertIs(type(connect(self.limit)[0]), Served)
-
-    def test_room_is_not_saved_up(self) -> None:
-        """After a long silence two may come at once, not more."""
-        self.clock.advance(1000)
-        self.assertEqual([type(connect(self.limit)[0]) is Served for _ in range(3)], [True, True, False])
+        self.assertEqual((type(served), refused.value()), (Served, TOO_FAST))
+        self.assertEqual(self.admission.taken, [(2, 0.0), (2, 7.0)])
 
 
 class StackTests(SynchronousTestCase):
@@ -184,9 +210,31 @@ class StackTests(SynchronousTestCase):
     def test_refusal_within_frees_the_place_without(self) -> None:
         """Who is let through by the outer limit and refused by the inner one holds no place when it is gone."""
         counters = DaemonCounters()
-        total = TotalLimit(AddressLimit(Inner(), 1, counters), 10, counters)
+        admission = FakeAdmission()
+        total = TotalLimit(AddressLimit(Inner(), 1, counters, admission), 10, counters, admission)
         connect(total)
         refused, transport = connect(total)
         self.assertEqual(transport.value(), TOO_MANY_OF_ADDRESS)
         refused.connectionLost(connectionDone)
-        self.assertEqual(total.open, 1)
+        self.assertEqual(admission.open, 1)
+
+    def test_no_place_for_who_is_not_served(self) -> None:
+        """A factory behind that gives no protocol, or fails, leaves nothing counted."""
+        admission, inner = FakeAdmission(), Inner()
+        limit = TotalLimit(inner, 10, DaemonCounters(), admission)
+        self.patch(inner, "buildProtocol", lambda addr: None)
+        self.assertIsNone(limit.buildProtocol(HERE))
+        self.patch(inner, "buildProtocol", lambda addr: 1 // 0)
+        self.assertRaises(ZeroDivisionError, limit.buildProtocol, HERE)
+        self.assertEqual(admission.open, 0)
+
+    def test_who_is_handed_over_is_counted_and_not_refused(self) -> None:
+        """A connection that another worker let in counts against all limits, even beyond them; it takes no rate."""
+        counters, admission = DaemonCounters(), FakeAdmission()
+        addresses = AddressLimit(Inner(), 1, counters, admission)
+        limit = RateLimit(TotalLimit(addresses, 1, counters, admission), 1, counters, admission, Clock().seconds)
+        connect(limit)
+        moved = limit.readmit(HERE)
+        self.assertEqual((type(moved), admission.open, admission.taken), (Served, 2, [(1, 0.0), (0, 0.0)]))
+        moved.connectionLost(connectionDone)  # type: ignore[union-attr]
+        self.assertEqual((admission.open, list(admission.addresses.values()), counters), (1, [1], DaemonCounters()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -36,6 +37,8 @@ class PlayedSession:
         self.on_slow: Any = None
         self.state = self
         self.close_after_reply = self.in_exec = False
+        self.busy = False
+        self.last_active = 0.0
 
     def feed(self, data: bytes) -> Status:
         assert not self.closed, "fed after its end"
@@ -156,6 +159,7 @@ class Case(SynchronousTestCase):
             self.control,
             self.clients,
             counters=self.counters,
+            next_id=itertools.count(1).__next__,
             output_limit=1000,
             idle_timeout=60,
             read_size=4096,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -26,7 +27,7 @@ class TcpTests(SynchronousTestCase):
 
     def listen(self, host: str = "127.0.0.1", *, nodelay: bool = True, seconds: int = 60) -> socket.socket:
         """A listening socket on a free port."""
-        listener = listen_tcp(host, 0, nodelay=nodelay, keepalive=seconds)
+        (listener,) = listen_tcp(host, 0, nodelay=nodelay, keepalive=seconds)
         self.addCleanup(listener.close)
         return listener
 
@@ -67,6 +68,34 @@ class TcpTests(SynchronousTestCase):
             f"server.port: cannot listen on 127.0.0.1 port {port}: Address already in use;"
             " stop the program that has it, or set another port",
         )
+
+    def test_several_share_a_port(self) -> None:
+        """Sockets for several workers listen on one port, and each of them gets clients."""
+        listeners = listen_tcp("127.0.0.1", 0, nodelay=True, keepalive=60, count=3)
+        for listener in listeners:
+            self.addCleanup(listener.close)
+        address = {listener.getsockname() for listener in listeners}
+        self.assertEqual(len(address), 1)
+        for _ in range(100):
+            self.addCleanup(socket.create_connection(*address).close)
+        taken = []
+        for listener in listeners:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    server, _ = listener.accept()
+                    self.addCleanup(server.close)
+                    taken.append(listener)
+        self.assertEqual((len(taken), set(taken)), (100, set(listeners)))
+
+    def test_port_of_others_who_share(self) -> None:
+        """A port that another program shares among sockets of its own is taken all the same."""
+        first = listen_tcp("127.0.0.1", 0, nodelay=True, keepalive=0, count=2)
+        for listener in first:
+            self.addCleanup(listener.close)
+        for count in (1, 2):
+            with self.assertRaises(StartError) as raised:
+                listen_tcp("127.0.0.1", first[0].getsockname()[1], nodelay=True, keepalive=0, count=count)
+            self.assertIn("Address already in use", str(raised.exception))
 
     def test_address_of_another_machine(self) -> None:
         """An address that is not ours is refused, and the remedy fits."""

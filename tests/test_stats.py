@@ -6,7 +6,7 @@ import dataclasses
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.stats import DaemonCounters, Rate, Rates, Snapshot, resident_memory, total_memory
+from redistill.stats import DAEMON_COUNTERS, DaemonCounters, Rate, Rates, Snapshot, private_memory, total_memory
 from tests.control import NOW, FakeStore, Server
 
 
@@ -23,23 +23,29 @@ class SnapshotTests(SynchronousTestCase):
         server.state.counters.rejected_connections = 9
         server.run("FOO")
         self.assertEqual(
-            (before.hits, before.daemon.rejected_connections, before.unknown_commands),
-            (1, 0, {"foo": {"(none)": 1}}),
+            (before.hits, before.daemon.rejected_connections, before.daemon.unknown_commands),
+            (1, 0, 1),
         )
         with self.assertRaises(dataclasses.FrozenInstanceError):
             before.uptime = 5.0  # type: ignore[misc]
 
     def test_everything_counted_is_in_it(self) -> None:
-        """Each counter of the core and of the daemon is there, under its own name."""
+        """Each counter of the core and of the daemon is there, under its own name, summed over all workers."""
         server = Server()
-        server.store.values = {name: number for number, name in enumerate(("keyspace_hits", "oom_errors"), 1)}
-        for number, name in enumerate(DaemonCounters.__slots__):
-            setattr(server.state.counters, name, number)
+        server.store.values = {name: number for number, name in enumerate(("keyspace_hits", *DAEMON_COUNTERS), 1)}
+        server.state.counters.internal_errors += 100
         now = server.plane.snapshot()
-        self.assertEqual(now.counters, {"keyspace_hits": 1, "oom_errors": 2})
-        self.assertEqual(now.daemon, server.state.counters)
-        self.assertIsNot(now.daemon, server.state.counters)
-        self.assertEqual(now.unix_time, NOW)
+        self.assertEqual((now.counters, now.hits, now.unix_time), (server.store.values, 1, NOW))
+        self.assertEqual(now.daemon, DaemonCounters(2, 3, 4, 5, 6, 7, 108, 9))
+
+    def test_what_the_daemon_counts_is_published(self) -> None:
+        """Each change of a counter is told, by how much; the first values and other counters are not."""
+        told: list[tuple[str, int]] = []
+        counters = DaemonCounters(failed_auths=5, publish=lambda *change: told.append(change))
+        counters.failed_auths += 2
+        counters.internal_errors += 1
+        self.assertEqual(told, [("failed_auths", 2), ("internal_errors", 1)])
+        self.assertEqual(counters, DaemonCounters(failed_auths=7, internal_errors=1))
 
     def test_hit_ratio(self) -> None:
         """The hit ratio is hits by reads, and 0 as long as nothing was read."""
@@ -110,8 +116,9 @@ class RatesTests(SynchronousTestCase):
         """The peak is the highest use of memory that any look at it saw."""
         self.store.used_memory = 10
         self.sample(0.0, 0)
-        self.assertEqual(self.rates.note_memory(5), 10)
-        self.assertEqual(self.rates.note_memory(15), 15)
+        self.store.used_memory = 5
+        self.sample(1.0, 0)
+        self.assertEqual(self.store.note_peak(), 10)
 
 
 class MachineTests(SynchronousTestCase):
@@ -119,6 +126,6 @@ class MachineTests(SynchronousTestCase):
 
     def test_memory(self) -> None:
         """Memory of the process and of the machine is read from /proc, and is 0 where that cannot be."""
-        self.assertGreater(resident_memory(), 1024 * 1024)
-        self.assertGreater(total_memory(), resident_memory())
-        self.assertEqual((resident_memory(self.mktemp()), total_memory(self.mktemp())), (0, 0))
+        self.assertGreater(private_memory(), 1024 * 1024)
+        self.assertGreater(total_memory(), private_memory())
+        self.assertEqual((private_memory(self.mktemp()), total_memory(self.mktemp())), (0, 0))

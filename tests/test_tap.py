@@ -22,6 +22,7 @@ from redistill import service, tap
 from redistill.config import load
 from redistill.limits import TOO_MANY
 from redistill.logs import Log
+from redistill.systemd import Systemd
 from tests.arena import MIB
 
 
@@ -79,7 +80,7 @@ class DaemonTests(TestCase):
             config.write(
                 f'[server]\nport = 0\nnum_shards = 16\nunix_socket = "{self.path}"\n{text}\n[memory]\nmax_memory = "16mb"\n'
             )
-        daemon = tap.wire(reactor, load(file, {}), Log())
+        daemon = tap.wire(reactor, load(file, {}), Log(), Systemd({}))
         daemon.privilegedStartService()  # type: ignore[no-untyped-call]
         daemon.startService()
         self.addCleanup(lambda: daemon.running and daemon.stopService())
@@ -156,11 +157,11 @@ class DaemonTests(TestCase):
         daemon = self.start()
         client = yield self.connect()
         client.transport.write(b"INCR n\r\n" * 5000)
-        yield client.more(4)
+        first = yield client.more(4)
         stopped = daemon.stopService()
         rest = yield client.more(0)
         yield stopped
-        self.assertTrue(rest.endswith(b":5000\r\n"))
+        self.assertTrue((first + rest).endswith(b":5000\r\n"))
         self.assertFalse(os.path.exists(self.path))
 
     @inlineCallbacks

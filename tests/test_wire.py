@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable, Iterator
 
@@ -122,6 +123,7 @@ class WireTests(SynchronousTestCase):
             self.control,
             {},
             counters=DaemonCounters(),
+            next_id=itertools.count(1).__next__,
             output_limit=0,
             idle_timeout=0,
             read_size=65536,

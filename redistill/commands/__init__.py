@@ -16,12 +16,12 @@ from redistill.command_table import CommandTable
 from redistill.commands import auth, client, clients, command, configuration, debug, info, latency, server, slowlog
 from redistill.commands.interfaces import Client, Command, Refused, Reply, SlowEntry, Store
 from redistill.commands.peers import Peers
-from redistill.commands.state import ServerState
+from redistill.commands.state import Identity, ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.config import Config
 
 GROUPS = (auth, client, configuration, debug, info, latency, server, slowlog)
-ASKED = (clients, configuration, latency, slowlog)
+ASKED = (clients, configuration, info, latency, slowlog)
 """Those whose commands are about all workers."""
 
 
@@ -40,18 +40,23 @@ class ControlPlane:
         apply: Callable[[Config], None] | None = None,
         shutdown: Callable[[bool], None] | None = None,
         peers: Peers | None = None,
+        identity: Identity | None = None,
+        number: int = 0,
     ) -> None:
         """`clients` is the registry that the factory fills, `table` the core's commands. `apply` puts what CONFIG SET
         changes into effect outside the store, or raises Refused and changes nothing. `shutdown` stops the daemon, at
-        once if its argument is true."""
+        once if its argument is true. `peers` are the other workers, `identity` is what all say of the server;
+        `number` is this one's."""
         self._listener = apply
-        self.state = ServerState(config, store, reactor, clients, apply=self._apply)
+        self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
         if counters is not None:
             self.state.counters = counters
         if shutdown is not None:
             self.state.shutdown = shutdown
         if peers is not None:
             self.state.peers = peers
+        if identity is not None:
+            self.state.identity = identity
         self._commands: dict[bytes, Command] = {}
         self._subcommands: dict[bytes, dict[bytes, Command]] = {}
         for group in GROUPS:
@@ -97,10 +102,9 @@ class ControlPlane:
             return self._commands[name]
         if name in HTTP:
             return lambda client, argv: hang_up(self.state, client)
-        if client.session.state.authenticated:
+        self.state.counters.unknown_commands += 1
+        if client.session.state.authenticated:  # strangers do not get to fill the list of names
             self.state.unknown.add(argv[0], client.lib_name)
-        else:  # strangers do not get to fill the list of names
-            self.state.unknown.total += 1
         return _unknown_command
 
     def _done(self, reply: bytes, client: Client, argv: list[bytes], started: int) -> bytes:
@@ -138,10 +142,10 @@ class ControlPlane:
     def opened(self) -> None:
         """The store is there: what the configuration says about it that its maker does not know."""
         self._watch_slow(self.state.config)
-        self.state.startup_memory = self.state.store.used_memory
 
     def tick(self) -> None:
-        """Once a second: what INFO shows as rates and peaks."""
+        """Once a second: what INFO shows as rates and peaks, and what the others are to know of this process."""
+        info.publish(self.state)
         self.state.rates.sample(self.state.store, self.state.reactor.seconds())
 
     def snapshot(self, with_commands: bool = False) -> stats.Snapshot:

@@ -152,17 +152,15 @@ def pause(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     now = int(server.wall() * 1000)
     if now + timeout >= 2**63:
         return resp.error("ERR timeout is out of range")
-    if server.pause_until_ms <= now:
-        server.pause_mode = server.pause_until_ms = 0
-    server.pause_mode = max(server.pause_mode, mode)
-    server.pause_until_ms = max(server.pause_until_ms, now + timeout)
-    server.store.set_pause(server.pause_mode, server.pause_until_ms)
+    held, until = server.store.get_pause()
+    if until <= now:
+        held = until = 0
+    server.store.set_pause(max(held, mode), max(until, now + timeout))
     return resp.OK
 
 
 def unpause(server: ServerState) -> bytes:
     """CLIENT UNPAUSE"""
-    server.pause_mode = server.pause_until_ms = 0
     server.store.set_pause(0, 0)
     return resp.OK
 

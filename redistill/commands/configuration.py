@@ -217,5 +217,4 @@ def write(server: ServerState, client: Client) -> Reply:
 def reset_statistics(server: ServerState) -> None:
     """This worker's part of CONFIG RESETSTAT."""
     server.store.reset_stats()
-    server.counters.reset()
     server.unknown.reset()

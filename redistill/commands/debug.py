@@ -127,4 +127,5 @@ def describe(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     return resp.simple(
         f"Value at:{found.place:#x} refcount:1 encoding:{found.encoding} serializedlength:{found.length}"
         f" lru:{int(server.wall()) - found.idle_seconds & 0xFFFFFF} lru_seconds_idle:{found.idle_seconds}"
+        f" shard:{found.shard}"
     )

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
+from redistill import stats
+
 
 class Refused(Exception):
     """A new configuration cannot be put into effect, and nothing was changed. `directive` is Redis's name of the
@@ -72,7 +74,9 @@ class Client(Protocol):
     user: str
     connected_at: float
     """As of reactor.seconds(), as is `last_active`."""
-    last_active: float
+
+    @property
+    def last_active(self) -> float: ...
 
     @property
     def session(self) -> Session: ...
@@ -123,6 +127,16 @@ class KeyDetails(NamedTuple):
     length: int
     """Bytes of the value."""
     idle_seconds: int
+    shard: int
+    """Number of the part of the store that the key is in."""
+
+
+class Workers(stats.Workers, Protocol):
+    """What all processes have, and where this one says what it has."""
+
+    def set_gauges(self, **values: int) -> None: ...
+
+    def set_cpu(self, user: float, system: float) -> None: ...
 
 
 class Store(Protocol):
@@ -143,7 +157,17 @@ class Store(Protocol):
     def reset_stats(self) -> None: ...
 
     @property
+    def workers(self) -> Workers: ...
+
+    @property
     def used_memory(self) -> int: ...
+
+    def note_peak(self) -> int:
+        """The highest use of memory that was ever seen, now included."""
+        ...
+
+    @property
+    def fixed_memory(self) -> int: ...
 
     @property
     def committed_memory(self) -> int: ...
@@ -174,6 +198,10 @@ class Store(Protocol):
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         """Hold commands of all clients until then: 0 none, 1 writes, 2 all."""
+        ...
+
+    def get_pause(self) -> tuple[int, int]:
+        """What was set last, by any worker; it may be over."""
         ...
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from redistill.commands.interfaces import Client, Refused, Reply
 from redistill.config import ConfigError
@@ -34,6 +34,10 @@ class Peers(Protocol):
         """Have all others answer, and do not wait for it."""
         ...
 
+    def give(self, connection: int, state: bytes) -> Deferred[bool]:
+        """Hand a connection over (`handover.Handover`); whether it is gone. The descriptor stays the caller's."""
+        ...
+
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None] | None:
         """Change settings in all workers, or in none: then it raises, or fails with, ConfigError or Refused."""
         ...
@@ -51,6 +55,9 @@ class Alone:
 
     def tell(self, question: str, argument: Any) -> None:
         """There is nobody."""
+
+    def give(self, connection: int, state: bytes) -> Deferred[bool]:
+        return succeed(False)
 
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> None:
         config = server.config.replace(changes)

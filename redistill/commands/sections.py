@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from redistill import __version__, stats
 from redistill.commands.state import REDIS_VERSION, ServerState
+from redistill.shared import SUPERVISOR
 
 Fields = Iterable[tuple[str, object]]
 Section = Callable[[ServerState, stats.Snapshot], Fields]
@@ -52,9 +53,9 @@ def _server(server: ServerState, now: stats.Snapshot) -> Fields:
         ("atomicvar_api", "c11-builtin"),
         ("gcc_version", COMPILER),
         ("python_version", platform.python_version()),
-        ("process_id", os.getpid()),
-        ("process_supervised", "no"),
-        ("run_id", server.run_id),
+        ("process_id", os.getppid() if server.identity.workers > 1 else os.getpid()),
+        ("process_supervised", server.identity.supervised),
+        ("run_id", server.identity.run_id),
         ("tcp_port", server.config.server.port),
         ("server_time_usec", int(now.unix_time * 1_000_000)),
         ("uptime_in_seconds", uptime),
@@ -66,6 +67,7 @@ def _server(server: ServerState, now: stats.Snapshot) -> Fields:
         ("config_file", server.config.path),
         ("io_threads_active", 0),
         ("num_shards", now.num_shards),
+        ("worker_number", server.number),
     )
 
 
@@ -87,7 +89,7 @@ def _clients(server: ServerState, now: stats.Snapshot) -> Fields:
 def _memory(server: ServerState, now: stats.Snapshot) -> Fields:
     """The arena takes the allocator's place; what its empty tables took is the overhead, the rest is data."""
     used, active, rss = now.used_memory, now.committed_memory, now.resident_memory
-    dataset = max(0, used - server.startup_memory)
+    dataset = max(0, used - now.fixed_memory)
 
     def ratio(some: int, whole: int) -> str:
         return f"{some / max(whole, 1):.2f}"
@@ -101,7 +103,7 @@ def _memory(server: ServerState, now: stats.Snapshot) -> Fields:
         ("used_memory_peak_human", human(now.peak_memory)),
         ("used_memory_peak_perc", part(used, now.peak_memory)),
         ("used_memory_overhead", used - dataset),
-        ("used_memory_startup", server.startup_memory),
+        ("used_memory_startup", now.fixed_memory),
         ("used_memory_dataset", dataset),
         ("used_memory_dataset_perc", part(dataset, used)),
         ("allocator_allocated", used),
@@ -251,7 +253,7 @@ def _stats(server: ServerState, now: stats.Snapshot) -> Fields:
         ("internal_errors", daemon.internal_errors),
         counted("shards_lost"),
         counted("index_splits"),
-        ("unknown_commands", now.unknown_total),
+        ("unknown_commands", daemon.unknown_commands),
     )
 
 
@@ -260,7 +262,7 @@ def _replication(server: ServerState, now: stats.Snapshot) -> Fields:
         ("role", "master"),
         ("connected_slaves", 0),
         ("master_failover_state", "no-failover"),
-        ("master_replid", server.replication_id),
+        ("master_replid", server.identity.replication_id),
         ("master_replid2", "0" * 40),
         ("master_repl_offset", 0),
         ("second_repl_offset", -1),
@@ -298,11 +300,17 @@ def _errorstats(server: ServerState, now: stats.Snapshot) -> Fields:
         yield f"errorstat_{code}", f"count={count}"
 
 
-def _unknown(server: ServerState, now: stats.Snapshot) -> Fields:
-    """One line a name: all its calls, then those of each client library."""
-    for name, libraries in sorted(now.unknown_commands.items()):
-        counts = "".join(f",{library}={count}" for library, count in sorted(libraries.items()))
-        yield f"unknowncmd_{name}", f"count={sum(libraries.values())}{counts}"
+def _workers(server: ServerState, now: stats.Snapshot) -> Fields:
+    """A line a process that serves clients."""
+    yield "workers", server.identity.workers
+    for one in sorted(now.workers, key=lambda one: one.number):
+        if one.number != SUPERVISOR:
+            yield (
+                f"worker{one.number}",
+                f"pid={one.pid},clients={one.connections},commands={one.commands}"
+                f",cpu_user={one.cpu_user:.3f},cpu_sys={one.cpu_system:.3f}"
+                f",private_memory={one.gauges['resident_memory']}",
+            )
 
 
 def _latencystats(server: ServerState, now: stats.Snapshot) -> Fields:
@@ -344,7 +352,8 @@ SECTIONS: Mapping[str, tuple[str, Section]] = {
     "commandstats": ("Commandstats", _commandstats),
     "errorstats": ("Errorstats", _errorstats),
     "latencystats": ("Latencystats", _latencystats),
-    "unknowncommands": ("Unknowncommands", _unknown),
+    "workers": ("Workers", _workers),
+    "unknowncommands": ("Unknowncommands", lambda server, now: ()),  # asked of all workers: see commands.info
     "cluster": ("Cluster", lambda server, now: (("cluster_enabled", 0),)),
     "keyspace": ("Keyspace", _keyspace),
 }

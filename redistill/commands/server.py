@@ -99,7 +99,7 @@ def memory_stats(server: ServerState, client: Client) -> bytes:
     """MEMORY STATS: Redis's fields, of the arena"""
     now, version = snapshot(server), client.session.state.resp
     used, committed = now.used_memory, now.committed_memory
-    fixed = server.startup_memory
+    fixed = now.fixed_memory
     dataset = max(0, used - fixed)
 
     def ratio(number: float) -> bytes:

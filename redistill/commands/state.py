@@ -15,12 +15,30 @@ from redistill.commands.peers import Alone, Peers, Question
 from redistill.commands.slowlog import SlowLog
 from redistill.commands.unknown import UnknownCommands
 from redistill.config import Config
-from redistill.stats import Buffers, DaemonCounters, Rates, total_memory
+from redistill.stats import DaemonCounters, Rates, total_memory
 
 REDIS_VERSION = "7.2.4"
 """What clients and their test suites branch on."""
 
 DATABASES = 16
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What all processes of one server say of it."""
+
+    run_id: str
+    replication_id: str
+    started: float
+    """Seconds since the epoch."""
+    workers: int = 1
+    supervised: str = "no"
+    """Who keeps the daemon running: "systemd", or nobody that it knows of."""
+
+    @classmethod
+    def new(cls, *, workers: int = 1, supervised: str = "no") -> Identity:
+        """That of a server that begins now."""
+        return cls(os.urandom(20).hex(), os.urandom(20).hex(), time.time(), workers, supervised)
 
 
 @dataclass
@@ -42,32 +60,25 @@ class ServerState:
     """The other workers."""
     questions: dict[str, Question] = field(default_factory=dict)
     """What the others may ask this worker, by name."""
+    number: int = 0
+    """Of this process among the workers."""
+    identity: Identity = field(default_factory=lambda: Identity.new())
     wall: Callable[[], float] = time.time
     """Seconds since the epoch."""
     ticks: Callable[[], int] = time.perf_counter_ns
     """Nanoseconds, for durations."""
-    run_id: str = field(default_factory=lambda: os.urandom(20).hex())
-    replication_id: str = field(default_factory=lambda: os.urandom(20).hex())
     slowlog: SlowLog = field(default_factory=SlowLog)
     latency: LatencyMonitor = field(default_factory=LatencyMonitor)
     unknown: UnknownCommands = field(default_factory=UnknownCommands)
     rates: Rates = field(default_factory=Rates)
-    started_at: float = 0.0
-    """As of the reactor's clock."""
     loaded: Config = field(init=False)
     """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
     total_memory: int = field(default_factory=total_memory)
     """Of the machine, bytes."""
-    buffers: Buffers = field(default_factory=Buffers)
-    """Of all connections, as they were at `buffers_at` (the reactor's clock)."""
-    buffers_at: float = -1e9
+    published_at: float = -1e9
+    """When this process last said in the arena what its connections hold; as of the reactor's clock."""
     http_logged_at: float = -1e9
     """When the log last said that somebody speaks HTTP."""
-    startup_memory: int = 0
-    """What the empty store took."""
-    pause_mode: int = 0
-    pause_until_ms: int = 0
 
     def __post_init__(self) -> None:
-        self.started_at = self.reactor.seconds()
         self.loaded = self.config

@@ -39,11 +39,9 @@ class UnknownCommands:
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
-        self.total = 0
 
     def add(self, name: bytes, library: bytes) -> None:
         """Count one call of the command `name` by a client of `library` (empty: it did not say)."""
-        self.total += 1
         libraries = self._counts.get(key := _word(name.lower()) or "(empty)")
         if libraries is None:
             if len(self._counts) >= MAX_NAMES:
@@ -57,7 +55,6 @@ class UnknownCommands:
     def reset(self) -> None:
         """Forget all (CONFIG RESETSTAT)."""
         self._counts.clear()
-        self.total = 0
 
     def snapshot(self) -> Mapping[str, Mapping[str, int]]:
         """A copy of the counts: command name to library to calls."""

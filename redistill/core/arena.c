@@ -2,17 +2,16 @@
 #include "arena.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "layout.h"
+#include "internal.h"
 #include "lock.h"
 
 #define VERSIONS 65536u
-#define PAGE 4096u
 
 static const char *const policy_names[RD_POLICIES] = {
     "noeviction",   "allkeys-lru",  "allkeys-lfu",     "allkeys-random", "allkeys-s3fifo",
@@ -25,32 +24,40 @@ static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / un
 
 /* Bytes before the region table. */
 static uint64_t regions_at(uint32_t num_shards) {
-  return round_up(sizeof(rd_header), PAGE) + VERSIONS * sizeof(uint32_t) +
-         round_up((uint64_t)num_shards * sizeof(rd_shard), PAGE) +
-         round_up((uint64_t)RD_MAX_WORKERS * sizeof(rd_worker), PAGE);
+  return round_up(sizeof(rd_header), RD_PAGE) + VERSIONS * sizeof(uint32_t) +
+         round_up((uint64_t)num_shards * sizeof(rd_shard), RD_PAGE) +
+         round_up((uint64_t)RD_MAX_WORKERS * sizeof(rd_worker), RD_PAGE);
 }
 
 static uint32_t workers_used(const rd_store *st) {
-  const rd_worker *w = rd_at(st, st->head->workers_at);
-  uint32_t n = 0;
-  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) n += w[i].used != 0;
-  return n == 0 ? 1 : n;
+  return (uint32_t)__builtin_popcountll(atomic_load(&st->head->workers_used));
 }
 
 /* What is in use besides the regions: pages that were touched. */
-static uint64_t fixed_bytes(const rd_store *st) {
-  return st->head->regions_at - (RD_MAX_WORKERS - workers_used(st)) * sizeof(rd_worker);
+uint64_t rd_fixed_memory(const rd_store *st) {
+  uint64_t bytes = st->head->regions_at - RD_MAX_WORKERS * sizeof(rd_worker);
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (!rd_worker_used(st, i)) continue;
+    const rd_worker *w = rd_worker_at(st, i);
+    bytes += RD_WORKER_HEAD;
+    for (size_t k = 0; k < sizeof w->address_pages / sizeof w->address_pages[0]; k++) {
+      bytes += RD_PAGE * (uint64_t)__builtin_popcountll(atomic_load(&w->address_pages[k]));
+    }
+  }
+  return bytes;
 }
 
 static uint32_t regions_for(const rd_store *st, uint64_t max_memory) {
-  uint64_t fixed = fixed_bytes(st);
+  uint64_t fixed = rd_fixed_memory(st);
   uint64_t n = max_memory <= fixed ? 0 : (max_memory - fixed) / (RD_REGION_SIZE + sizeof(rd_region));
   return n < st->head->num_regions ? (uint32_t)n : st->head->num_regions;
 }
 
-uint64_t rd_min_memory(uint32_t num_shards) {
+void rd_fit_pool(rd_store *st) { rd_pool_set_limit(st, regions_for(st, st->head->max_memory)); }
+
+uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
   uint64_t regions = num_shards + 16ull;
-  return regions_at(num_shards) - (RD_MAX_WORKERS - 1) * sizeof(rd_worker) +
+  return regions_at(num_shards) - (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) +
          regions * (RD_REGION_SIZE + sizeof(rd_region));
 }
 
@@ -60,7 +67,7 @@ static void set_view(rd_store *st) {
   st->shard_shift = 64u - (uint32_t)__builtin_ctz(st->num_shards);
   st->shards = rd_at(st, st->head->shards_at);
   st->regions = rd_at(st, st->head->regions_at);
-  st->worker = rd_at(st, st->head->workers_at); /* until rd_worker_join */
+  st->worker = rd_worker_at(st, 0); /* until rd_worker_join */
   memcpy(st->seed, st->head->seed, sizeof st->seed);
   st->rng = st->seed[0] ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)st;
   if (st->rng == 0) st->rng = 1;
@@ -86,14 +93,15 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
     return -1;
   }
   uint64_t size = o->map_size > o->max_memory ? o->map_size : o->max_memory;
-  if (size < rd_min_memory(o->num_shards) || (o->max_memory != 0 && o->max_memory < rd_min_memory(o->num_shards))) {
+  uint64_t least = rd_min_memory(o->num_shards, 1);
+  if (size < least || (o->max_memory != 0 && o->max_memory < least)) {
     snprintf(err, errlen, "max_memory must be at least %llu bytes with %u shards; raise it, or lower num_shards",
-             (unsigned long long)rd_min_memory(o->num_shards), o->num_shards);
+             (unsigned long long)least, o->num_shards);
     return -1;
   }
   uint64_t table_at = regions_at(o->num_shards);
-  /* Blocks of workers that never join are not counted as memory (fixed_bytes), so they take no region away either. */
-  uint64_t untouched = (RD_MAX_WORKERS - 1) * sizeof(rd_worker);
+  /* Blocks of workers that never join are not counted as memory, so they take no region away either. */
+  uint64_t untouched = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
   uint64_t num_regions = (size + untouched - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
   if (num_regions > UINT32_MAX - 1) num_regions = UINT32_MAX - 1;
   uint64_t body_at = round_up(table_at + num_regions * sizeof(rd_region), RD_REGION_SIZE);
@@ -111,36 +119,32 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   st->size = size;
   st->fd = fd;
   rd_header *h = base;
+  h->magic = RD_MAGIC; /* before all else: one that is never finished is known as ours */
   h->layout = RD_LAYOUT;
   h->size = size;
   h->num_shards = o->num_shards;
   h->num_regions = (uint32_t)num_regions;
   memcpy(h->seed, o->seed, sizeof h->seed);
-  h->versions_at = round_up(sizeof(rd_header), PAGE);
+  h->versions_at = round_up(sizeof(rd_header), RD_PAGE);
   h->version_mask = VERSIONS - 1;
   h->shards_at = h->versions_at + VERSIONS * sizeof(uint32_t);
-  h->workers_at = h->shards_at + round_up((uint64_t)o->num_shards * sizeof(rd_shard), PAGE);
+  h->workers_at = h->shards_at + round_up((uint64_t)o->num_shards * sizeof(rd_shard), RD_PAGE);
   h->regions_at = table_at;
   h->body_at = body_at;
   atomic_store(&h->policy, (uint32_t)o->policy);
   atomic_store(&h->sample_size, o->sample_size);
   atomic_store(&h->active_expire, 1);
   for (uint8_t i = 0; i < RD_DATABASES; i++) h->slot_of_db[0][i] = i;
+  atomic_store(&h->workers_used, 1);
   init_mutex(&h->pool.lock);
+  init_mutex(&h->admission.lock);
   set_view(st);
   for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
   h->max_memory = o->max_memory != 0 ? o->max_memory : size;
   h->pool.limit = regions_for(st, h->max_memory);
-  h->magic = RD_MAGIC;
   atomic_thread_fence(memory_order_release);
   h->ready = 1;
   return 0;
-}
-
-/* Another process with this pid. Our own pid, before we have joined, is that of a predecessor: in a container every
- * incarnation of the daemon has the same one. */
-static bool alive(uint32_t pid) {
-  return pid != 0 && pid != (uint32_t)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
 }
 
 /* When no process that used the arena lives, nobody holds a lock, whatever the lock says: it may come from a time when
@@ -150,6 +154,22 @@ static void renew_locks(rd_store *st) {
     init_mutex(&st->shards[i].lock);
   }
   init_mutex(&st->head->pool.lock);
+  init_mutex(&st->head->admission.lock);
+}
+
+/* The blocks of workers that are all gone: as in a new arena. */
+static void renew_workers(rd_store *st) {
+  rd_header *h = st->head;
+  off_t len = (off_t)(RD_MAX_WORKERS * sizeof(rd_worker));
+  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)h->workers_at, len) != 0) {
+    for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+      if (rd_worker_used(st, i)) memset(rd_worker_at(st, i), 0, sizeof(rd_worker));
+    }
+  }
+  atomic_store(&h->workers_used, 1);
+  atomic_store(&h->gone_user_us, 0);
+  atomic_store(&h->gone_system_us, 0);
+  h->admission.full_at = 0;
 }
 
 int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
@@ -172,9 +192,9 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
   if (h.ready != 1 || !shards_ok || h.size != (uint64_t)info.st_size || h.regions_at != regions_at(h.num_shards) ||
       h.body_at != round_up(h.regions_at + (uint64_t)h.num_regions * sizeof(rd_region), RD_REGION_SIZE) ||
       h.size != h.body_at + (uint64_t)h.num_regions * RD_REGION_SIZE ||
-      h.versions_at != round_up(sizeof(rd_header), PAGE) || h.version_mask != VERSIONS - 1 ||
+      h.versions_at != round_up(sizeof(rd_header), RD_PAGE) || h.version_mask != VERSIONS - 1 ||
       h.shards_at != h.versions_at + VERSIONS * sizeof(uint32_t) ||
-      h.workers_at != h.shards_at + round_up((uint64_t)h.num_shards * sizeof(rd_shard), PAGE)) {
+      h.workers_at != h.shards_at + round_up((uint64_t)h.num_shards * sizeof(rd_shard), RD_PAGE)) {
     snprintf(err, errlen, "a torn arena: it was not finished, or its size is not the one it was made with");
     return -1;
   }
@@ -187,11 +207,9 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
   st->size = h.size;
   st->fd = fd;
   set_view(st);
-  const rd_worker *workers = rd_at(st, h.workers_at);
-  bool in_use = false;
-  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) in_use |= alive(workers[i].pid);
-  if (!in_use) {
+  if (!rd_worker_others(st)) {
     renew_locks(st);
+    renew_workers(st);
     for (uint32_t i = 0; i < st->num_shards; i++) {
       rd_shard *sh = &st->shards[i];
       sh->sweep_all = UINT32_MAX; /* the due times may have gone round while nobody looked */
@@ -206,6 +224,8 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
     if (st->head->pool.dirty) { /* made whole by the next shard that is emptied, or here */
       rd_pool_heal(st);
     }
+    atomic_store(&st->head->peak_memory, rd_used_memory(st));
+    rd_fit_pool(st);
   } else {
     /* Take every lock once: one whose owner died heals now, and is counted. */
     for (uint32_t i = 0; i < st->num_shards; i++) {
@@ -214,26 +234,6 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
     }
   }
   return 0;
-}
-
-int rd_worker_join(rd_store *st) {
-  rd_worker *workers = rd_at(st, st->head->workers_at);
-  uint32_t pid = (uint32_t)getpid();
-  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-    uint32_t was = __atomic_load_n(&workers[i].pid, __ATOMIC_ACQUIRE);
-    if (was != 0 && alive(was)) continue;
-    if (!__atomic_compare_exchange_n(&workers[i].pid, &was, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
-    workers[i].used = 1;
-    st->worker = &workers[i];
-    rd_pool_set_limit(st, regions_for(st, st->head->max_memory));
-    return (int)i;
-  }
-  return -1;
-}
-
-void rd_worker_leave(rd_store *st) {
-  if (st->worker->pid == (uint32_t)getpid()) __atomic_store_n(&st->worker->pid, 0, __ATOMIC_RELEASE);
-  st->worker = rd_at(st, st->head->workers_at);
 }
 
 void rd_detach(rd_store *st) {
@@ -245,17 +245,17 @@ void rd_detach(rd_store *st) {
 
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {
   if (bytes == 0) bytes = st->size;
-  if (bytes < rd_min_memory(st->num_shards)) return "too little for the number of shards";
+  if (bytes < rd_min_memory(st->num_shards, workers_used(st))) return "too little for the number of shards";
   if (bytes > st->size) return "more than the arena was made for; it can grow so far only with a restart";
   st->head->max_memory = bytes;
-  rd_pool_set_limit(st, regions_for(st, bytes));
+  rd_fit_pool(st);
   return NULL;
 }
 
 uint64_t rd_max_memory(const rd_store *st) { return st->head->max_memory; }
 
 uint64_t rd_used_memory(const rd_store *st) {
-  uint64_t used = fixed_bytes(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region);
+  uint64_t used = rd_fixed_memory(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region);
   for (uint32_t i = 0; i < st->num_shards; i++) {
     const rd_heap *h = &st->shards[i].heap;
     used += h->used + (uint64_t)h->regions * 8;
@@ -264,7 +264,7 @@ uint64_t rd_used_memory(const rd_store *st) {
 }
 
 uint64_t rd_committed_memory(const rd_store *st) {
-  return fixed_bytes(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region) +
+  return rd_fixed_memory(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region) +
          (uint64_t)st->head->pool.in_use * RD_REGION_SIZE;
 }
 
@@ -277,28 +277,3 @@ void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size) {
 rd_policy rd_get_policy(const rd_store *st) { return (rd_policy)atomic_load(&st->head->policy); }
 
 void rd_set_active_expire(rd_store *st, bool on) { atomic_store(&st->head->active_expire, on); }
-
-/* ---- counters ---- */
-
-rd_counters *rd_my_counters(rd_store *st) { return &st->worker->counters; }
-
-const rd_counters *rd_worker_counters(const rd_store *st, uint32_t w) {
-  const rd_worker *workers = rd_at(st, st->head->workers_at);
-  return w < RD_MAX_WORKERS && workers[w].used != 0 ? &workers[w].counters : NULL;
-}
-
-uint64_t rd_counter(const rd_store *st, rd_stat stat) {
-  uint64_t sum = 0;
-  const rd_worker *workers = rd_at(st, st->head->workers_at);
-  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-    if (workers[i].used != 0 || i == 0) sum += workers[i].counters.value[stat];
-  }
-  return sum;
-}
-
-void rd_reset_stats(rd_store *st) {
-  rd_worker *workers = rd_at(st, st->head->workers_at);
-  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-    if (workers[i].used != 0) memset(&workers[i].counters, 0, sizeof workers[i].counters);
-  }
-}

@@ -15,8 +15,8 @@
 #include "base.h"
 #include "stats.h"
 
-#define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1" */
-#define RD_LAYOUT 1u                   /* raised by every change of what lies in the arena */
+#define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
+#define RD_LAYOUT 2u                   /* raised by every change of what lies in the arena */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
 #define RD_MAX_WORKERS 64u
@@ -50,7 +50,8 @@ typedef struct rd_store {
   uint64_t size;
   int fd; /* borrowed */
   rd_header *head;
-  rd_worker *worker; /* this process's block: counters */
+  rd_worker *worker; /* this process's block; until it joins, the first one */
+  bool joined;
   rd_shard *shards;
   rd_region *regions;
   uint32_t num_shards;
@@ -94,17 +95,16 @@ typedef struct rd_options {
   uint64_t seed[2];     /* of the key hash: from a random source, so that nobody can aim at one shard */
 } rd_options;
 
-/* The least max_memory that `num_shards` can work in, in bytes. */
-uint64_t rd_min_memory(uint32_t num_shards);
+/* The least max_memory that `num_shards` can work in when so many workers join, in bytes. */
+uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 
 /* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
  * reason in `err`. The descriptor stays the caller's. */
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
-/* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. */
+/* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. When
+ * no other process uses it, that is a fresh start: all statistics begin at 0, but that the shards which are found torn
+ * count as lost. */
 int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
-/* Take a worker slot: counters, liveness. -1 when all are taken. */
-int rd_worker_join(rd_store *st);
-void rd_worker_leave(rd_store *st);
 void rd_detach(rd_store *st);
 
 /* max_memory at run time; 0 or a reason (a string) why not. Growing is immediate. Shrinking evicts as far as the policy
@@ -113,6 +113,7 @@ const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
 uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
+uint64_t rd_fixed_memory(const rd_store *st);     /* of that, what an empty store takes */
 uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
@@ -128,13 +129,5 @@ bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 
 /* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */
 int rd_check(rd_store *st, char *err, size_t errlen);
-
-/* This worker's own counters. */
-rd_counters *rd_my_counters(rd_store *st);
-/* Worker w's block, NULL when it was never used. w < RD_MAX_WORKERS. */
-const rd_counters *rd_worker_counters(const rd_store *st, uint32_t w);
-/* Sum a counter over all workers, those that are gone included. */
-uint64_t rd_counter(const rd_store *st, rd_stat stat);
-void rd_reset_stats(rd_store *st);
 
 #endif

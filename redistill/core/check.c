@@ -275,6 +275,15 @@ static void check_pool(rd_store *st, struct report *r) {
          (unsigned long long)owned, pool->fresh);
 }
 
+static void check_workers(rd_store *st, struct report *r) {
+  rd_admission_lock(st);
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    const char *wrong = rd_worker_used(st, i) ? rd_admission_check(st, rd_worker_at(st, i)) : NULL;
+    EXPECT(wrong == NULL, "worker %u: %s", i, wrong);
+  }
+  rd_admission_unlock(st);
+}
+
 int rd_check(rd_store *st, char *err, size_t errlen) {
   struct report r = {0, err, errlen, 0};
   uint64_t before[RD_MAX_SHARDS / 64];
@@ -282,6 +291,7 @@ int rd_check(rd_store *st, char *err, size_t errlen) {
   rd_lock_all(st);
   for (r.shard = 0; r.shard < st->num_shards; r.shard++) check_shard(st, &r);
   check_pool(st, &r);
+  check_workers(st, &r);
   for (uint32_t i = 0; i < st->num_shards; i++) {
     if ((before[i >> 6] >> (i & 63) & 1) == 0) rd_unlock_shard(st, i);
   }

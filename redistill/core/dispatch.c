@@ -44,7 +44,8 @@ void rd_stop_timing(rd_session *s) {
   uint32_t left = s->timed_count;
   s->timed_count = 0;
   if (s->st->clock == NULL) return;
-  uint64_t each = (s->st->clock() - s->timed_since) / left;
+  s->timed_until = s->st->clock();
+  uint64_t each = (s->timed_until - s->timed_since) / left;
   uint32_t bucket = rd_latency_bucket(each);
   rd_command_stats *commands = rd_my_counters(s->st)->commands;
   bool slow = each >= rd_slowlog_threshold(s->st->slowlog);
@@ -248,6 +249,15 @@ static bool runs_at_once(const rd_command *cmd) {
          cmd->run == rd_cmd_watch || cmd->id == RD_ID_reset;
 }
 
+const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32_t argc) {
+  bool unknown_sub;
+  const rd_command *cmd = rd_command_find(argv, argc, &unknown_sub);
+  if (cmd == NULL || unknown_sub || !rd_command_arity_ok(cmd, argc)) return NULL;
+  if ((!s->state.authenticated && !(cmd->flags & RD_NO_AUTH)) || cmd->flags & RD_NO_MULTI) return NULL;
+  if (runs_at_once(cmd) || cmd->run == rd_cmd_quit) return NULL;
+  return cmd->first_key != 0 && keys_too_long(cmd, argv, argc) ? NULL : cmd;
+}
+
 /* Whether the command may run now. False: it was answered. */
 static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
@@ -273,7 +283,7 @@ static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
     if (s->timed_count == 0) {
       s->timed_from = (uint32_t)(a - s->ahead);
       s->timed_out = s->out.len;
-      s->timed_since = rd_clock_now(s);
+      s->timed_since = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
     }
     a->timed = true;
     s->timed_count++;
@@ -282,12 +292,15 @@ static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
     return;
   }
   rd_stop_timing(s);
-  uint64_t began = rd_clock_now(s);
+  uint64_t began = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
   rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
-  if (s->state.in_exec)
+  if (s->state.in_exec) {
     s->multi.exec_at = began; /* counted at its end */
-  else
-    rd_count_call(s, cmd, argv, a->argc, rd_clock_now(s) - began);
+    s->timed_until = 0;
+    return;
+  }
+  s->timed_until = rd_clock_now(s);
+  rd_count_call(s, cmd, argv, a->argc, s->timed_until - began);
 }
 
 rd_status rd_dispatch(rd_session *s, rd_ahead *a) {

@@ -68,6 +68,7 @@ struct rd_session {
   uint32_t timed_count;
   uint64_t timed_since;
   size_t timed_out;
+  uint64_t timed_until; /* the clock when the command before ended, which is when the next begins; 0: not known */
 
   /* the command that the control plane answers */
   const rd_command *control;
@@ -79,7 +80,18 @@ struct rd_session {
   rd_multi multi;
 };
 
+/* ---- session.c, for handover.c ---- */
+
+void rd_session_set_limits(rd_session *s, const rd_limits *limits);
+/* What has arrived and was not executed. */
+rd_bytes rd_session_input(const rd_session *s);
+/* Input for a new session, to be executed when it is resumed. False: no memory. */
+bool rd_session_give(rd_session *s, rd_bytes input);
+
 /* ---- dispatch.c ---- */
+
+/* The command, when it can be executed in a transaction of this session; else NULL. */
+const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32_t argc);
 
 /* Execute ahead[ahead_next - 1]. RD_MORE: go on. */
 rd_status rd_dispatch(rd_session *s, rd_ahead *a);
@@ -108,6 +120,8 @@ static inline uint64_t rd_clock_now(const rd_session *s) { return s->st->clock !
 
 /* Queue a command. RD_OOM: beyond multi_limit or out of memory, nothing is queued. */
 rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
+/* Watch as another session over this arena does, which has not ended its watch; the key is copied. RD_OOM: not done. */
+rd_result rd_multi_adopt(rd_session *s, const rd_watch *watch);
 /* Go on with EXEC until its end (RD_MORE) or a command of the control plane (RD_CONTROL). */
 rd_status rd_multi_exec(rd_session *s);
 /* Leave MULTI and forget the watches; locks that EXEC holds are released. */

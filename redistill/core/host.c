@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "layout.h"
@@ -17,6 +19,8 @@ uint64_t rd_host_now_ms(void) {
   clock_gettime(CLOCK_REALTIME, &t);
   return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
+
+bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
 
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {
   rd_bytes out = rd_session_output(s);
@@ -54,16 +58,22 @@ const char *rd_host_stat_name(unsigned stat) {
   return stat < RD_STAT_COUNT ? names[stat] : NULL;
 }
 
-static const rd_worker *worker_at(const rd_store *st, unsigned worker) {
-  return (const rd_worker *)rd_at(st, st->head->workers_at) + worker;
+const char *rd_host_gauge_name(unsigned gauge) {
+  static const char *const names[] = {
+#define RD_GAUGE_NAME(name) #name,
+      RD_GAUGES(RD_GAUGE_NAME)
+#undef RD_GAUGE_NAME
+  };
+  return gauge < RD_GAUGE_COUNT ? names[gauge] : NULL;
 }
 
 void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum) {
   memset(sum, 0, sizeof *sum);
   if (id >= RD_COMMAND_IDS) return;
   for (unsigned w = 0; w < RD_MAX_WORKERS; w++) {
-    if (!worker_at(st, w)->used) continue;
-    const rd_command_stats *one = &worker_at(st, w)->counters.commands[id];
+    const rd_counters *counters = rd_worker_counters(st, w);
+    if (counters == NULL) continue;
+    const rd_command_stats *one = &counters->commands[id];
     sum->calls += one->calls;
     sum->nanoseconds += one->nanoseconds;
     sum->rejected += one->rejected;
@@ -73,15 +83,22 @@ void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *su
 }
 
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker) {
-  if (worker >= RD_MAX_WORKERS || !worker_at(st, worker)->used) return NULL;
-  return worker_at(st, worker)->counters.errors;
+  const rd_counters *counters = rd_worker_counters(st, worker);
+  return counters != NULL ? counters->errors : NULL;
 }
 
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out) {
   rd_key k = rd_key_of(st, (rd_bytes){key, len}, db);
-  bool taken = rd_lock_shard(st, rd_shard_of(st, k.hash));
+  uint32_t shard = rd_shard_of(st, k.hash);
+  bool taken = rd_lock_shard(st, shard);
   const rd_item *it = rd_find_quiet(st, &k, false);
-  if (it) *out = (rd_details){rd_ref_of(st, it), rd_string_encoding(st, it), rd_item_len(it), rd_item_idle_ms(st, it)};
-  if (taken) rd_unlock_shard(st, rd_shard_of(st, k.hash));
+  if (it) {
+    *out = (rd_details){.place = rd_ref_of(st, it),
+                        .encoding = rd_string_encoding(st, it),
+                        .len = rd_item_len(it),
+                        .idle_ms = rd_item_idle_ms(st, it),
+                        .shard = shard};
+  }
+  if (taken) rd_unlock_shard(st, shard);
   return it != NULL;
 }

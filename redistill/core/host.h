@@ -13,6 +13,9 @@ uint64_t rd_host_clock(void);
 /* Milliseconds since the epoch. */
 uint64_t rd_host_now_ms(void);
 
+/* Have the kernel kill this process when its parent dies, whatever it is doing then. */
+bool rd_host_die_with_parent(void);
+
 /* ---- one turn of a session ----
  *
  * The session is fed (or resumed), and the first `cap` bytes of its output are moved to `dst`. Returns
@@ -32,6 +35,8 @@ size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
 
 /* Name of a counter; NULL from RD_STAT_COUNT on. */
 const char *rd_host_stat_name(unsigned stat);
+/* Name of a gauge; NULL from RD_GAUGE_COUNT on. */
+const char *rd_host_gauge_name(unsigned gauge);
 /* Add up what all workers counted of the command `id`. */
 void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum);
 /* The error counts of one worker, RD_ERROR_CODES of them, or NULL when that one has never counted. */
@@ -44,6 +49,7 @@ typedef struct rd_details {
   const char *encoding;
   uint64_t len;
   uint64_t idle_ms;
+  uint32_t shard;
 } rd_details;
 /* Look at a key of the database `db`, which leaves no trace; false: there is none. */
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);

@@ -17,6 +17,8 @@ void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash);
 void rd_drain_slot(rd_store *st, uint32_t slot);
 /* The same in one shard, which is locked. */
 void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot);
+/* Let the pool have what max_memory leaves beside the fixed part, which has grown. */
+void rd_fit_pool(rd_store *st);
 /* Has the item expired? */
 static inline bool rd_expired(const rd_store *st, int64_t expiry) {
   return expiry != RD_NO_EXPIRY && (int64_t)st->now_ms > expiry;

@@ -276,6 +276,13 @@ void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w) {
   if (mine) rd_unlock_shard(st, shard);
 }
 
+void rd_watch_join(rd_store *st, const rd_watch *w) {
+  uint32_t shard = rd_shard_of(st, w->hash);
+  bool mine = rd_lock_shard(st, shard);
+  rd_shard_at(st, shard)->watchers++;
+  if (mine) rd_unlock_shard(st, shard);
+}
+
 bool rd_watch_changed(rd_store *st, const rd_watch *w) {
   uint32_t shard = rd_shard_of(st, w->hash), slot = rd_slot_of(st, w->db);
   bool mine = rd_lock_shard(st, shard), changed;

@@ -4,8 +4,10 @@
 
 #include <pthread.h>
 
+#include "admission.h"
 #include "arena.h"
 #include "store.h"
+#include "worker.h"
 
 /* ---- heap ---- */
 
@@ -149,12 +151,31 @@ struct rd_shard {
   rd_heap heap;
 } __attribute__((aligned(64)));
 
+#define RD_PAGE 4096u
+
+/* Connections of one address; none: the slot is free. */
+typedef struct rd_address {
+  uint8_t bytes[16];
+  uint32_t count;
+} rd_address;
+#define RD_ADDRESS_PAGES (RD_ADDRESS_SLOTS * (uint32_t)sizeof(rd_address) / RD_PAGE)
+
 struct rd_worker {
-  uint32_t pid;  /* 0: free */
-  uint32_t used; /* somebody has counted here */
-  uint64_t heartbeat;
+  _Atomic uint32_t pid; /* 0: free */
+  uint32_t number;
+  uint64_t born; /* of the process: see worker.c */
+  _Atomic uint64_t heartbeat;
+  _Atomic uint64_t user_us, system_us;
+  _Atomic uint64_t gauge[RD_GAUGE_COUNT];
+  uint32_t open;      /* connections; as all that follows, under admission.lock */
+  uint32_t addresses; /* slots in use */
+  _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the table was written to */
   rd_counters counters;
-} __attribute__((aligned(64)));
+  rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
+};
+_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used has a bit for each");
+/* What of it is in use by anyone who has joined. */
+#define RD_WORKER_HEAD offsetof(rd_worker, address)
 
 typedef struct rd_pool {
   pthread_mutex_t lock;
@@ -165,6 +186,12 @@ typedef struct rd_pool {
   uint32_t limit;
   uint32_t trim; /* the next region whose pages the system may have back; from `fresh` on: none */
 } rd_pool;
+
+/* Connections over all workers. The lock also guards who has which worker's block. */
+typedef struct rd_admission {
+  pthread_mutex_t lock;
+  uint64_t full_at; /* rd_rate_take */
+} rd_admission;
 
 struct rd_header {
   uint64_t magic;
@@ -185,11 +212,23 @@ struct rd_header {
   /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
   _Atomic uint32_t map;
   uint8_t slot_of_db[2][RD_DATABASES];
-  uint32_t flushes[RD_SLOTS]; /* counts the times that a slot was emptied in place */
+  uint32_t flushes[RD_SLOTS];                    /* counts the times that a slot was emptied in place */
+  _Atomic uint64_t workers_used;                 /* bit i: somebody has counted in block i */
+  _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that are gone */
+  _Atomic uint64_t next[RD_SEQ_COUNT];
+  _Atomic uint64_t peak_memory;
+  rd_admission admission;
   rd_pool pool __attribute__((aligned(64)));
 };
 
 static inline rd_shard *rd_shard_at(const rd_store *st, uint32_t shard) { return &st->shards[shard]; }
+static inline rd_worker *rd_worker_at(const rd_store *st, uint32_t i) {
+  return (rd_worker *)rd_at(st, st->head->workers_at) + i;
+}
+/* A look at a block that nobody has used would make its memory real. */
+static inline bool rd_worker_used(const rd_store *st, uint32_t i) {
+  return atomic_load_explicit(&st->head->workers_used, memory_order_relaxed) >> i & 1;
+}
 static inline uint32_t rd_slot_of(const rd_store *st, unsigned db) {
   return st->head->slot_of_db[atomic_load_explicit(&st->head->map, memory_order_relaxed) & 1][db];
 }

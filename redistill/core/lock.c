@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 
 #include "layout.h"
@@ -91,6 +92,24 @@ void rd_unlock_all(rd_store *st) {
   for (size_t w = 0; w < (st->num_shards + 63) / 64; w++) {
     while (st->held[w] != 0) rd_unlock_shard(st, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(st->held[w]));
   }
+}
+
+/* ---- who holds up the others ---- */
+
+/* The owner of a lock that others wait for. A robust mutex of glibc begins with the futex word that the kernel knows,
+ * too: the owner's thread id, and a bit that says whether anybody waits. */
+static uint32_t contended_by(const pthread_mutex_t *lock) {
+  uint32_t word = (uint32_t)__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED);
+  return (word & FUTEX_WAITERS) != 0 && (word & FUTEX_OWNER_DIED) == 0 ? word & FUTEX_TID_MASK : 0;
+}
+
+/* Locks are taken in one order, the shards' ascending, then the pool's, and admission's alone or last. So who holds the
+ * last one in this order that somebody waits for cannot be waiting itself: it would be for a later one. */
+uint32_t rd_lock_owner(const rd_store *st) {
+  uint32_t owner = contended_by(&st->head->admission.lock);
+  if (owner == 0) owner = contended_by(&st->head->pool.lock);
+  for (uint32_t i = st->num_shards; owner == 0 && i-- > 0;) owner = contended_by(&st->shards[i].lock);
+  return owner;
 }
 
 /* ---- the region pool ---- */

@@ -25,6 +25,10 @@ void rd_lock_all(rd_store *st);
 /* Release all that this process holds. */
 void rd_unlock_all(rd_store *st);
 
+/* Who holds up the others: the thread (in a process's main thread, its pid) that holds a lock of the arena for which
+ * somebody waits, and itself waits for none; 0: nobody does, just now. */
+uint32_t rd_lock_owner(const rd_store *st);
+
 /* The shard is about to change; its lock is held. */
 void rd_mark_dirty(rd_store *st, uint32_t shard);
 /* Whatever was marked is whole again. */

@@ -225,9 +225,30 @@ static bool watches(const rd_session *s, const rd_key *key) {
   return false;
 }
 
+/* Room for one more watch, and a copy of its key, which it needs for as long as it lives. NULL: no memory. */
+static uint8_t *watch_room(rd_session *s, const uint8_t *key, size_t len) {
+  rd_multi *m = &s->multi;
+  uint8_t *own = malloc(len + 1);
+  if (own == NULL || !reserve32((void **)&m->watches, &m->watch_cap, s->state.watching, 1, sizeof *m->watches)) {
+    free(own);
+    return NULL;
+  }
+  if (len != 0) memcpy(own, key, len);
+  return own;
+}
+
+rd_result rd_multi_adopt(rd_session *s, const rd_watch *watch) {
+  uint8_t *own = watch_room(s, watch->key.data, watch->key.len);
+  if (own == NULL) return RD_OOM;
+  rd_watch *w = &s->multi.watches[s->state.watching++];
+  *w = *watch;
+  w->key.data = own;
+  rd_watch_join(s->st, w);
+  return RD_OK;
+}
+
 void rd_cmd_watch(rd_call *c) {
   rd_session *s = c->session;
-  rd_multi *m = &s->multi;
   if (s->state.in_multi) {
     rd_reply_error(c->out, "ERR WATCH inside MULTI is not allowed");
     return;
@@ -236,16 +257,14 @@ void rd_cmd_watch(rd_call *c) {
   for (uint32_t i = 1; i < c->argc; i++) {
     rd_key key = rd_call_key(c, i);
     if (watches(s, &key)) continue;
-    uint8_t *own = malloc(key.len + 1u); /* a watch needs its key for as long as it lives */
-    if (own == NULL || !reserve32((void **)&m->watches, &m->watch_cap, s->state.watching, 1, sizeof *m->watches)) {
-      free(own);
+    uint8_t *own = watch_room(s, key.data, key.len);
+    if (own == NULL) {
       end_watches(s, before);
       rd_reply_oom(c->out);
       return;
     }
-    if (key.len != 0) memcpy(own, key.data, key.len);
     key.data = own;
-    rd_watch_begin(c->store, &key, &m->watches[s->state.watching]);
+    rd_watch_begin(c->store, &key, &s->multi.watches[s->state.watching]);
     s->state.watching++;
   }
   rd_reply_ok(c->out);

@@ -44,8 +44,8 @@ static inline uint8_t *room(rd_reply *r, size_t n) {
 uint8_t *rd_reply_room(rd_reply *r, size_t n) { return room(r, n); }
 
 void rd_reply_raw(rd_reply *r, const void *data, size_t len) {
-  uint8_t *p = room(r, len);
-  if (p == NULL || len == 0) return;
+  uint8_t *p = len != 0 ? room(r, len) : NULL;
+  if (p == NULL) return;
   memcpy(p, data, len);
   r->len += len;
 }

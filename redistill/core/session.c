@@ -17,14 +17,18 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
   if (s == NULL) return NULL;
   s->st = st;
+  s->state.resp = 2;
+  rd_reply_init(&s->out);
+  rd_session_set_limits(s, limits);
+  rd_parser_init(&s->parser);
+  return s;
+}
+
+void rd_session_set_limits(rd_session *s, const rd_limits *limits) {
   s->limits = *limits;
   if (s->limits.batch_size < 1) s->limits.batch_size = 1;
   if (s->limits.batch_size > RD_MAX_BATCH) s->limits.batch_size = RD_MAX_BATCH;
-  s->state.resp = 2;
-  rd_reply_init(&s->out);
   s->out.limit = limits->output_limit;
-  rd_parser_init(&s->parser);
-  return s;
 }
 
 void rd_session_free(rd_session *s) {
@@ -135,6 +139,7 @@ static rd_status settle(rd_session *s, rd_status status) {
 /* Parse up to a batch of commands, and send for the memory of their first keys: all buckets, then all items. Before
  * authentication it is one at a time, for its bounds hold until AUTH was executed. */
 static void look_ahead(rd_session *s) {
+  s->timed_until = 0;
   rd_parser *p = &s->parser;
   rd_store *st = s->st;
   rd_ahead *a = s->ahead;
@@ -197,6 +202,7 @@ static inline bool can_answer(rd_session *s) {
 }
 
 static rd_status run(rd_session *s) {
+  s->timed_until = 0;
   for (;;) {
     while (s->ahead_next < s->ahead_count) {
       rd_status status = RD_UNLIKELY(full(s))          ? RD_FULL
@@ -234,14 +240,18 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   return s->ahead != NULL;
 }
 
-rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms) {
+/* Execute what has arrived: `data` after the kept input, or what rd_session_received put behind it. */
+static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
   rd_counters *counters = rd_my_counters(s->st);
   counters->value[RD_STAT_total_net_input_bytes] += len;
   counters->value[RD_STAT_total_reads_processed]++;
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   bool wait = s->waiting == RD_CONTROL || must_wait(s);
-  bool own = wait || s->in_len != 0;
-  if ((own && !keep(s, data, len)) || !begin(s, now_ms)) return end(s);
+  if (own)
+    s->in_len += len;
+  else if ((own = wait || s->in_len != 0) && !keep(s, data, len))
+    return end(s);
+  if (!begin(s, now_ms)) return end(s);
   if (wait) {
     if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return flooded(s, false);
     return s->waiting == RD_CONTROL ? RD_CONTROL : (s->waiting = RD_PAUSED);
@@ -251,11 +261,26 @@ rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64
   return settle(s, run(s));
 }
 
+rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms) {
+  return arrived(s, data, len, false, now_ms);
+}
+
+uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room) {
+  if (RD_LIKELY(s->in_len == 0 || s->parser.bulk == RD_NO_BULK) || s->waiting != RD_MORE) return NULL;
+  size_t missing = s->parser.pos + (size_t)s->parser.bulk + 2 - s->in_len;
+  size_t more = s->in_len * 3 > least ? s->in_len * 3 : least;
+  if (missing < least || !grow_input(s, missing < more ? missing : more)) return NULL;
+  *room = s->in_cap - s->in_len;
+  return s->in + s->in_len;
+}
+
+rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms) { return arrived(s, NULL, n, true, now_ms); }
+
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   if (!begin(s, now_ms)) return end(s);
   rd_status status = RD_MORE;
-  s->base = s->in;
+  s->base = s->in != NULL ? s->in : (const uint8_t *)"";
   s->base_len = s->in_len;
   if (s->waiting == RD_CONTROL) status = rd_answered(s);
   if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
@@ -278,6 +303,7 @@ void rd_session_consumed(rd_session *s, size_t n) {
   if (s->out.cap > KEEP_OUTPUT) rd_reply_free(&s->out);
 }
 
+const rd_store *rd_session_store(const rd_session *s) { return s->st; }
 const rd_command *rd_session_command(const rd_session *s) { return s->control; }
 uint32_t rd_session_argc(const rd_session *s) { return s->control_argc; }
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
@@ -286,9 +312,15 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
 
 void rd_session_push(rd_session *s, const uint8_t *data, size_t len) { rd_reply_raw(&s->out, data, len); }
 
-rd_session_state *rd_session_state_of(rd_session *s) {
+rd_bytes rd_session_input(const rd_session *s) {
   size_t done = s->waiting == RD_MORE ? s->parser.start : first_needed(s, s->waiting);
-  s->state.query_bytes = s->in_len > done ? s->in_len - done : 0;
+  return s->in_len > done ? (rd_bytes){s->in + done, s->in_len - done} : (rd_bytes){NULL, 0};
+}
+
+bool rd_session_give(rd_session *s, rd_bytes input) { return keep(s, input.data, input.len); }
+
+rd_session_state *rd_session_state_of(rd_session *s) {
+  s->state.query_bytes = rd_session_input(s).len;
   s->state.query_cap = s->in_cap;
   s->state.output_bytes = s->out.len - s->sent;
   s->state.output_cap = s->out.cap;
@@ -320,4 +352,9 @@ void rd_session_trim(rd_session *s) {
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {
   atomic_store_explicit(&st->head->pause_until, until_ms, memory_order_relaxed);
   atomic_store_explicit(&st->head->pause, mode, memory_order_relaxed);
+}
+
+unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms) {
+  *until_ms = atomic_load_explicit(&st->head->pause_until, memory_order_relaxed);
+  return atomic_load_explicit(&st->head->pause, memory_order_relaxed);
 }

@@ -43,6 +43,11 @@ void rd_session_free(rd_session *s);                               /* ends its w
  * it and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
  * bytes and says RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
+/* The same without a copy, for an owner who receives: when `least` bytes or more of a bulk are missing, memory of the
+ * session's own, *room bytes long, for what comes next; then say how many bytes came. It grows by what has arrived
+ * already. NULL: feed. Valid until the next call on the session. */
+uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room);
+rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms);
 /* Go on after RD_CONTROL, RD_FULL or RD_PAUSED. */
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
 
@@ -50,6 +55,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
 rd_bytes rd_session_output(const rd_session *s);
 void rd_session_consumed(rd_session *s, size_t n);
 
+const rd_store *rd_session_store(const rd_session *s);
 /* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers). */
 const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
@@ -85,8 +91,10 @@ void rd_session_trim(rd_session *s);
 /* RESET: leave MULTI, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
 
-/* Pauses of all sessions of this process's store (CLIENT PAUSE). 0: none, 1: writes, 2: all. */
+/* Pauses of the sessions of all workers (CLIENT PAUSE). 0: none, 1: writes, 2: all. */
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
+/* The mode and the end of the pause that was set last; it may be over. */
+unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
 
 /* ---- slow commands: a ring of the last ones, of the process's own memory. The owner drains it after feed when
  * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog

@@ -22,7 +22,30 @@
   X(oom_errors)               \
   X(shards_lost)              \
   X(index_splits)             \
-  X(expire_cycle_ns)
+  X(expire_cycle_ns)          \
+  RD_DAEMON_STATS(X)
+
+/* Counted by the daemon (rd_count_add): connections, how they ended, and what went wrong in the control plane. */
+#define RD_DAEMON_STATS(X) \
+  X(connections_received)  \
+  X(rejected_connections)  \
+  X(idle_disconnections)   \
+  X(output_disconnections) \
+  X(query_disconnections)  \
+  X(failed_auths)          \
+  X(internal_errors)       \
+  X(unknown_commands)
+
+/* X(name): what a worker has at the moment. From largest_input on it is the largest that counts, before it the sum. */
+#define RD_GAUGES(X)   \
+  X(connected_clients) \
+  X(blocked_clients)   \
+  X(watching_clients)  \
+  X(client_memory)     \
+  X(resident_memory)   \
+  X(monitors)          \
+  X(largest_input)     \
+  X(largest_output)
 
 typedef enum rd_stat {
 #define RD_STAT_ENUM(name) RD_STAT_##name,
@@ -30,6 +53,13 @@ typedef enum rd_stat {
 #undef RD_STAT_ENUM
       RD_STAT_COUNT
 } rd_stat;
+
+typedef enum rd_gauge {
+#define RD_GAUGE_ENUM(name) RD_GAUGE_##name,
+  RD_GAUGES(RD_GAUGE_ENUM)
+#undef RD_GAUGE_ENUM
+      RD_GAUGE_COUNT
+} rd_gauge;
 
 #define RD_COMMAND_IDS 320u    /* commands and subcommands of the table, flattened */
 #define RD_LATENCY_BUCKETS 36u /* of durations, see rd_latency_bucket */

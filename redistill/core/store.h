@@ -154,6 +154,8 @@ typedef struct rd_watch {
 } rd_watch;
 /* Each locks the key's shard unless it is held (then the lock stays held). key->data must outlive the watch. */
 void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
+/* One more watcher with a copy of a watch that has not ended yet. */
+void rd_watch_join(rd_store *st, const rd_watch *w);
 bool rd_watch_changed(rd_store *st, const rd_watch *w);
 void rd_watch_end(rd_store *st, const rd_watch *w);
 

@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena.h"
 #include "lock.h"
 #include "store.h"
+#include "worker.h"
 
 #define MIB (1024ull * 1024)
 #define START_MS 1700000000000ull
@@ -21,7 +21,7 @@ static inline rd_store arena_new(uint64_t max_memory, uint32_t shards, rd_policy
   char err[200] = "";
   int fd = memfd_create("redistill-test", MFD_CLOEXEC);
   rd_options o = {.max_memory = max_memory, .num_shards = shards, .policy = policy, .sample_size = 5, .seed = {1, 2}};
-  if (fd < 0 || rd_create(&st, fd, &o, err, sizeof err) != 0 || rd_worker_join(&st) < 0) {
+  if (fd < 0 || rd_create(&st, fd, &o, err, sizeof err) != 0 || rd_worker_join(&st, 0) < 0) {
     fprintf(stderr, "no arena: %s\n", err);
     exit(2);
   }

@@ -17,6 +17,7 @@
 #include "../../redistill/core/crc64.h"
 #include "../../redistill/core/lzf.h"
 #include "../../redistill/core/session.h"
+#include "../../redistill/core/worker.h"
 
 static rd_store store;
 static rd_session *session;
@@ -33,7 +34,7 @@ static void start(void) {
   char err[256];
   int fd = memfd_create("fuzz", 0);
   expect(fd >= 0 && rd_create(&store, fd, &options, err, sizeof err) == 0, "no arena");
-  expect(rd_worker_join(&store) == 0, "no worker slot");
+  expect(rd_worker_join(&store, 0) == 0, "no worker slot");
   session = rd_session_new(&store, &limits);
   expect(session != NULL, "no session");
   rd_session_state_of(session)->authenticated = true;

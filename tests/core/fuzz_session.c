@@ -14,6 +14,7 @@
 
 #include "../../redistill/core/lock.h"
 #include "../../redistill/core/session.h"
+#include "../../redistill/core/worker.h"
 
 #define CLIENTS 3
 #define NOW 1700000000000ull
@@ -29,7 +30,7 @@ static void expect(bool ok, const char *what) {
 
 static void start(void) {
   for (int i = 0; i < CLIENTS; i++) {
-    rd_options options = {.max_memory = rd_min_memory(2) + (512 << 10),
+    rd_options options = {.max_memory = rd_min_memory(2, 1) + (512 << 10),
                           .num_shards = 2,
                           .policy = RD_NOEVICTION,
                           .sample_size = 5,
@@ -37,7 +38,7 @@ static void start(void) {
     char err[256];
     int fd = memfd_create("fuzz", 0);
     expect(fd >= 0 && rd_create(&store[i], fd, &options, err, sizeof err) == 0, "no arena");
-    expect(rd_worker_join(&store[i]) == 0, "no worker slot");
+    expect(rd_worker_join(&store[i], i) == 0, "no worker slot");
   }
   started = true;
 }

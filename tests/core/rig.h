@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "arena.h"
 #include "check.h"
 #include "lock.h"
 #include "session.h"
+#include "worker.h"
 
 static uint64_t rig_ticks; /* nanoseconds; every look at the clock takes 1,000 */
 static inline uint64_t rig_clock(void) { return rig_ticks += 1000; }
@@ -23,7 +23,7 @@ static inline int rig_open(rd_store *st, uint64_t memory, uint32_t shards, rd_po
   int fd = memfd_create("rig", 0);
   char err[200] = "";
   rd_options options = {.max_memory = memory, .num_shards = shards, .policy = policy, .sample_size = 5, .seed = {1, 2}};
-  if (fd < 0 || rd_create(st, fd, &options, err, sizeof err) != 0 || rd_worker_join(st) != 0) {
+  if (fd < 0 || rd_create(st, fd, &options, err, sizeof err) != 0 || rd_worker_join(st, 0) != 0) {
     printf("no store: %s\n", err);
     exit(1);
   }

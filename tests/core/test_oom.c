@@ -132,7 +132,7 @@ static void a_new_key_is_refused_without_a_trace(void) {
        {"", "SET @8a #100000a"}, {"", "SET @300a #10a"}, {"", "SET @300a #9000a"}, {"", "SET @300a ''"},
        {"", "SET @5000a #10a"}, {"", "SET @5000a #9000a"}, {"", "SET @5000a ''"}, {"", "SET @255a #7900a"},
        {"", "SET @255a #7909a PX 5000"}, {"", "SET @255a #7910a PX 5000"}, {"", "SET @8a #10a EX 100"},
-       {"", "SET @300a #10a PX 100000"}, {"", "SET @5000a #9000a EXAT 1700000100"}, {"", "SETNX @8a #300a"},
+       {"", "SET @300a #10a PX 100000"}, {"", "SET @5000a #9000a EXAT 2000000100"}, {"", "SETNX @8a #300a"},
        {"", "SETEX @8a 100 #300a"}, {"", "PSETEX @300a 100000 #9000a"}, {"", "APPEND @8a #300a"},
        {"", "SETRANGE @8a 20000 #10a"}, {"", "SETRANGE @5000a 300 #10a"}, {"", "SETBIT @8a 7 1"},
        {"", "SETBIT @300a 800000 1"}, {"", "BITFIELD @8a SET u8 0 200 INCRBY i16 9000 5"}, {"", "PFADD @8a a b c"},
@@ -175,11 +175,11 @@ static void growth_is_refused_and_leaves_the_old_length(void) {
 
 static void an_expiry_is_refused_and_leaves_the_key_without_one(void) {
   PLAY(8 * MIB, 4, {"SET @8a #10b", "EXPIRE @8a 100"}, {"SET @8a #300b", "PEXPIRE @8a 100000"},
-       {"SET @8a #9000b", "EXPIREAT @8a 1700000100"}, {"SET @300a #9000b", "PEXPIREAT @300a 1700000100000"},
+       {"SET @8a #9000b", "EXPIREAT @8a 2000000100"}, {"SET @300a #9000b", "PEXPIREAT @300a 1700000100000"},
        {"SET @5000a ''", "EXPIRE @5000a 100"}, {"SET @8a #100000b", "EXPIRE @8a 100 NX"},
        {"SET @255a #7900b", "EXPIRE @255a 100 LT"}, {"SET @8a #10b", "GETEX @8a EX 100"},
-       {"SET @8a #9000b", "GETEX @8a PX 100000"}, {"SET @300a #10b", "GETEX @300a EXAT 1700000100"},
-       {"SET @8a #100000b", "GETEX @8a PXAT 1700000100000"});
+       {"SET @8a #9000b", "GETEX @8a PX 100000"}, {"SET @300a #10b", "GETEX @300a EXAT 2000000100"},
+       {"SET @8a #100000b", "GETEX @8a PXAT 2000000100000"});
 }
 
 /* ---- several keys ---- */
@@ -201,7 +201,7 @@ static void moving_and_copying_leave_both_keys(void) {
 }
 
 static void mset_sets_all_or_nothing(void) {
-  PLAY(1700000, 4, {"", "MSET @8a #10a @8b #300b @8c #9000c"}, {"SET @8a #10x EX 9", "MSET @8a #300a @8b #10a"},
+  PLAY(2000000, 4, {"", "MSET @8a #10a @8b #300b @8c #9000c"}, {"SET @8a #10x EX 9", "MSET @8a #300a @8b #10a"},
        {"SET @8a #300x EX 9 ; SET @8b #9000x", "MSET @8a #10a @8b #9001a @300c #10a"},
        {"SET @8a #10x ; SET @8b #10x ; SET @8c #10x", "MSET @8a #9000a @8b #9000b @8c #9000c"},
        {"SET @8a #9000x EX 5 ; SET @8b #9000x ; SET @8c #9000x", "MSET @8a #10a @8b #10b @8c #10c"},
@@ -470,7 +470,7 @@ static void a_client_without_memory_is_told_or_closed_and_changes_nothing(void) 
       {"", "SET @8a #10a ; GET @8a"},
   };
   for (size_t i = 0; i < sizeof scenes / sizeof scenes[0]; i++) {
-    for (size_t pieces = 1; pieces <= 3; pieces += 2) play_process(&scenes[i], 1700000, pieces);
+    for (size_t pieces = 1; pieces <= 3; pieces += 2) play_process(&scenes[i], 2000000, pieces);
   }
 }
 

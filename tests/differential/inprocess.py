@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -85,6 +86,7 @@ class InProcessPeer:
             control,
             clients,
             counters=counters,
+            next_id=itertools.count(1).__next__,
             output_limit=0,
             idle_timeout=0,
             read_size=16384,

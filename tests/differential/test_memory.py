@@ -103,6 +103,7 @@ class FullTests(SynchronousTestCase):
     def test_oom_in_a_transaction(self) -> None:
         """EXEC goes on behind a command that was refused."""
         big = "x" * 100_000
+        ask(self.ours, "SET", "b", "0")
         while ask(self.ours, "APPEND", "k", big) != OOM:
             pass
         for text in ("MULTI", f"SET a {big * 20}", "SET b 1", "GET b"):

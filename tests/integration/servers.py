@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,6 +25,8 @@ from twisted.trial.unittest import SkipTest
 _PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
+# Any of Twisted's serves as well: "epoll", "poll", "select".
+REACTOR = os.environ.get("REDISTILL_TEST_REACTOR", "redistill")
 # "redis" or "valkey" put that server in Redistill's place, to see whether a test is right.
 SUBJECT = os.environ.get("REDISTILL_TEST_SUBJECT", "redistill")
 
@@ -106,9 +108,26 @@ class Server:
 
 
 def start(
-    argv: list[str], address: str | tuple[str, int], directory: Path, environ: Mapping[str, str] | None = None
+    argv: list[str],
+    address: str | tuple[str, int],
+    directory: Path,
+    environ: Mapping[str, str] | None = None,
+    fds: Sequence[int] = (),
 ) -> Server:
-    """Start a process and return when it accepts connections. Raises NotStarted."""
+    """Start a process, which inherits `fds`, and return when it accepts connections. Raises NotStarted."""
+    server = launch(argv, address, directory, environ, fds)
+    wait(server)
+    return server
+
+
+def launch(
+    argv: list[str],
+    address: str | tuple[str, int],
+    directory: Path,
+    environ: Mapping[str, str] | None = None,
+    fds: Sequence[int] = (),
+) -> Server:
+    """Start a process and do not wait for it."""
     with open(directory / "log", "wb") as log:
         process = subprocess.Popen(
             argv,
@@ -118,19 +137,24 @@ def start(
             cwd=directory,
             env=dict(os.environ if environ is None else environ),
             preexec_fn=_die_with_parent,
+            pass_fds=fds,
         )
-    server = Server(process, address, directory)
+    return Server(process, address, directory)
+
+
+def wait(server: Server) -> None:
+    """Wait until a process that was launched accepts connections. Raises NotStarted; the process has ended then."""
+    process = server.process
     try:
         until(lambda: process.poll() is not None or _accepts(server), START_SECONDS, "the server listens")
         if process.poll() is not None:
-            raise NotStarted(f"{argv[0]} ended with status {process.returncode}: {server.logged()}")
+            raise NotStarted(f"{process.args} ended with status {process.returncode}: {server.logged()}")
     except BaseException as error:
         said = server.logged()
         server.stop(signal.SIGKILL)
         if isinstance(error, AssertionError):
             raise NotStarted(f"{error}: {said}") from error
         raise
-    return server
 
 
 def _accepts(server: Server) -> bool:
@@ -227,7 +251,7 @@ def refused(config: str, environ: Mapping[str, str] | None = None) -> tuple[int,
 
 def with_address(config: str, port: int, path: str) -> str:
     """The configuration with the address added to its [server] table."""
-    address = f'port = {port}\nunix_socket = "{path}"\nworkers = 1\n'
+    address = f'port = {port}\nunix_socket = "{path}"\n' + ("" if "workers" in config else "workers = 1\n")
     if "[server]\n" in config:
         return config.replace("[server]\n", "[server]\n" + address)
     return f"[server]\n{address}{config}"
@@ -236,7 +260,7 @@ def with_address(config: str, port: int, path: str) -> str:
 def twistd(place: Path) -> list[str]:
     """The command that runs a plugin in the foreground, with everything it writes inside `place`."""
     program = Path(sys.executable).with_name("twistd")
-    return [sys.executable, str(program), "-n", "--pidfile=", f"--rundir={place}"]
+    return [sys.executable, str(program), "--reactor", REACTOR, "-n", "--pidfile=", f"--rundir={place}"]
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,0 +1,44 @@
+/* load_stream.h - the requests of a run, made before its clock starts and sent over and over. */
+#ifndef LOAD_STREAM_H
+#define LOAD_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define KEY_LENGTH 16u /* a prefix of four characters and twelve digits */
+#define MANY 10u       /* keys of an MGET or MSET */
+
+typedef enum protocol { RESP, MEMCACHED } protocol;
+/* FILL sets key after key; MIXED is one SET for ten GETs, its keys zipf-distributed; the others take keys evenly. */
+typedef enum workload { GET, SET, MIXED, MGET, MSET, INCR, FILL, WORKLOADS } workload;
+/* What a command is answered with. */
+typedef enum reply_kind { STORED, VALUE, VALUES, NUMBER, REPLY_KINDS } reply_kind;
+
+typedef struct plan {
+  protocol protocol;
+  workload workload;
+  const char *prefix; /* of the keys */
+  uint64_t keys;
+  uint32_t value; /* bytes */
+  uint32_t pipeline;
+  double zipf; /* exponent, for MIXED */
+} plan;
+
+/* Batches of `pipeline` commands. Batch i is bytes[ends[i - 1]] .. bytes[ends[i]], and its commands are answered with
+ * kinds[i * pipeline] and so on. */
+typedef struct stream {
+  char *bytes;
+  size_t *ends;
+  uint8_t *kinds;
+  uint32_t batches;
+} stream;
+
+/* At most so many commands and bytes are prepared for the workloads that repeat; FILL prepares all its keys. */
+#define STREAM_COMMANDS (1u << 18)
+#define STREAM_BYTES (64u << 20)
+
+/* Make the requests of `plan`, the same for the same `seed`. A message why not, or NULL. */
+const char *stream_make(stream *s, const plan *plan, uint64_t seed);
+void stream_free(stream *s);
+
+#endif

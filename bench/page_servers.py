@@ -1,0 +1,258 @@
+"""What the page says of the daemon beside other servers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bench.charts import Chart, Span
+from bench.markdown import figure, number, spread, table
+
+Results = dict[str, Any]
+Rounds = list[dict[str, float]]
+
+TITLES = {
+    "redistill": "Redistill",
+    "redistill, 2 workers": "Redistill, 2 workers",
+    "redis": "Redis",
+    "valkey": "Valkey",
+    "memcached": "memcached",
+}
+SOCKETS = """\
+## Over a socket
+
+All servers run at once and get the same load from the same program in turns, {rounds} rounds of {seconds} s for each
+row: `bench/load.c`, which speaks RESP and memcached's text protocol and verifies the replies. Every server is on CPU 0,
+the load on CPU {last}. {two_workers}
+
+P is the pipeline: a connection sends so many commands in one write, and the next when all are answered (closed loop).
+Where a row says nothing else there are 50 connections over TCP on the loopback, keys of 16 bytes, values of 32.
+{keys} Keys are taken evenly, and in the mixed rows, which have one SET for ten GETs, in the zipf(0.99) distribution.
+MGET and MSET have ten keys. Of the keys asked for, {hits} were hits. With TLS the certificate has a P-256 key and
+is made for the run.
+
+Figures are the median of the rounds (least\N{EN DASH}most).{missing}
+
+{command_lines}
+
+### CPU time of the server
+
+Microseconds a command: user and system time of all the server's processes, as the kernel counts it in nanoseconds,
+divided by the commands.
+
+![CPU time of the server for a command](performance/cpu.svg)
+
+{cpu}
+
+The same in relation to redis-server's in the same round; below 1 it costs less:
+
+{ratio}
+
+### Commands a second
+
+In thousands. \N{DAGGER}: the client's thread was busy for 95 % of the time or more in a round, so that the server could
+do more.
+
+![Commands a second](performance/rate.svg)
+
+{rate}
+
+### Latency under full load
+
+Microseconds from the sending of a batch to each of its replies: p50 / p99 / p99.9. All connections send all the time,
+so these are times in the queue of a busy server.
+
+{latency}
+"""
+LATENCY = """\
+## Latency at half of Redis's load
+
+GET, P=1, 50 connections, open loop: requests are due at random times (Poisson), {rate} a second, half of the
+{saturation} that redis-server answered in the closed loop just before; a latency counts from the time that its
+request was due. {rounds} rounds of {seconds} s in turns; microseconds, the median (least\N{EN DASH}most). "Sent late"
+is the p99 of how long after its time the client sent a request, which is in the latencies.{missing}
+
+![Latency at half of Redis's load](performance/latency.svg)
+
+{table}
+"""
+KEYS = """\
+## Memory for keys
+
+{keys} keys of 16 bytes with values of 32 bytes, which is 48 bytes: what came to the memory that the server itself
+counts (INFO's `used_memory`, memcached's `bytes`), and to its resident memory (Pss), divided by the keys.{missing}
+
+![Memory for a key](performance/memory.svg)
+
+{table}
+"""
+IDLE = """\
+## Idle connections
+
+{connections} connections, each of which was answered one GET: resident memory (Pss) a connection, and the CPU time of
+the server in the {seconds} s after that, in percent of one CPU.{missing}
+
+{table}
+"""
+START = """\
+## Start
+
+Milliseconds from exec to the first answer, the median (least\N{EN DASH}most) of {times}.{missing}
+
+{table}
+"""
+UNITS = {"p50": "p50", "p99": "p99", "p99.9": "p99.9", "max": "longest", "late_p99": "sent late"}
+
+
+def row_title(row: Results) -> str:
+    """Short enough for a chart."""
+    size = {32: "", 1024: " 1 KiB", 65536: " 64 KiB"}[row["value"]]
+    name = row["workload"] if row["workload"] == "mixed" else row["workload"].upper()
+    connections = "" if row["connections"] == 50 else f", {row['connections']:,} conn."
+    transport = {"tcp": "", "unix": ", UNIX", "tls": ", TLS"}[row["transport"]]
+    return f"{name}{size} P={row['pipeline']}{connections}{transport}"
+
+
+def _servers(rows: Sequence[Results]) -> list[str]:
+    """Those that are in any of the rows, in the order of TITLES."""
+    return [name for name in TITLES if any(name in row["servers"] for row in rows)]
+
+
+def _values(rounds: Rounds, name: str, factor: float = 1.0) -> list[float]:
+    return [r[name] * factor for r in rounds]
+
+
+def _grid(rows: Sequence[Results], cell: Callable[[Results, str], str], names: Sequence[str]) -> str:
+    """A line for each row, a column for each server; empty where a server has no such row."""
+    lines = [[row_title(row), *(cell(row, n) if n in row["servers"] else "" for n in names)] for row in rows]
+    return table(["", *(TITLES[name] for name in names)], lines)
+
+
+def _ratio(row: Results, name: str) -> str:
+    pairs = zip(row["servers"][name], row["servers"]["redis"], strict=True)
+    return spread([ours["server_cpu_us"] / redis["server_cpu_us"] for ours, redis in pairs])
+
+
+def _rate(row: Results, name: str) -> str:
+    limited = any(r["client_busy"] >= 0.95 for r in row["servers"][name])
+    return spread(_values(row["servers"][name], "per_second", 1e-3)) + (" \N{DAGGER}" if limited else "")
+
+
+def _quantiles(row: Results, name: str) -> str:
+    rounds = row["servers"][name]
+    return " / ".join(figure(statistics.median(_values(rounds, q))) for q in ("p50", "p99", "p99.9"))
+
+
+def _lacking(part: Results) -> str:
+    """A sentence, when a server was not measured."""
+    lacking = "; ".join(f"{name}: {why}" for name, why in part["lacking"].items())
+    return f" Not measured: {lacking}." if lacking else ""
+
+
+def sockets(results: Results) -> str:
+    part, cpus = results["sockets"], int(results["machine"]["cpus"])
+    rows = part["rows"]
+    names = _servers(rows)
+    two = f"Redistill's two workers have the CPUs 0 and 1{', the second of them with the load' * (cpus <= 2)}."
+    hits = min(r["hit_ratio"] for row in rows if row["workload"] in ("get", "mixed", "mget") for r in _rounds(row))
+    holds = [f"{count:,} of {size:,} bytes" for size, count in part["populations"]]
+    ratio = _grid([r for r in rows if "redis" in r["servers"]], _ratio, [name for name in names if name != "redis"])
+    return SOCKETS.format(
+        rounds=part["rounds"],
+        seconds=part["seconds"],
+        last=cpus - 1,
+        two_workers=two,
+        keys="Keys by the size of their values: " + ", ".join(holds) + ".",
+        hits="all" if hits == 1 else f"at least {hits:.4%} in a round",
+        missing=_lacking(part),
+        command_lines="\n".join(f"- {TITLES[name]}: `{line}`" for name, line in part["command_lines"].items()),
+        cpu=_grid(rows, lambda row, name: spread(_values(row["servers"][name], "server_cpu_us")), names),
+        ratio=ratio,
+        rate=_grid(rows, _rate, names),
+        latency=_grid(rows, _quantiles, names),
+    )
+
+
+def _rounds(row: Results) -> Iterator[dict[str, float]]:
+    for rounds in row["servers"].values():
+        yield from rounds
+
+
+def latency(results: Results) -> str:
+    part = results["latency"]
+    lines = []
+    for name, rounds in part["servers"].items():
+        cpu = spread(_values(rounds, "server_busy", 100))
+        lines.append([TITLES[name], *(spread(_values(rounds, unit)) for unit in UNITS), f"{cpu} %"])
+    return LATENCY.format(
+        rate=number(part["rate"], 0),
+        saturation=number(part["saturation"], 0),
+        rounds=part["rounds"],
+        seconds=part["seconds"],
+        missing=_lacking(part),
+        table=table(["", *UNITS.values(), "CPU of the server"], lines),
+    )
+
+
+def keys(results: Results) -> str:
+    part = results["keys"]
+    lines = [[TITLES[n], figure(got["used"]), figure(got["resident"])] for n, got in part["servers"].items()]
+    head = ["", "counted by the server, bytes", "resident, bytes"]
+    return KEYS.format(keys=number(part["keys"], 0), missing=_lacking(part), table=table(head, lines))
+
+
+def idle(results: Results) -> str:
+    part = results["idle"]
+    lines = [
+        [TITLES[name], number(got["bytes"], 0), f"{got['cpu_percent']:.2f} %"] for name, got in part["servers"].items()
+    ]
+    return IDLE.format(
+        connections=number(part["connections"], 0),
+        seconds=part["seconds"],
+        missing=_lacking(part),
+        table=table(["", "bytes a connection", "CPU"], lines),
+    )
+
+
+def start(results: Results) -> str:
+    part = results["start"]
+    lines = [[TITLES[name], spread(got["milliseconds"])] for name, got in part["servers"].items()]
+    if attached := part["attached"]:
+        title = f"Redistill, with {number(attached['keys'], 0)} keys in `memory.arena_path` on a tmpfs"
+        lines.append([title, spread(attached["milliseconds"])])
+    text = table(["", "milliseconds"], lines)
+    return START.format(times=part["times"], missing=_lacking(part), table=text)
+
+
+def charts(results: Results) -> Iterator[tuple[str, Chart]]:
+    """Name of the file, and the chart, of what was measured."""
+    if part := results.get("sockets"):
+        rows = [row for row in part["rows"] if (row["connections"], row["value"], row["transport"]) == (50, 32, "tcp")]
+        for name, figure_of, title, axis in (
+            ("cpu", "server_cpu_us", "CPU time of the server for a command", "microseconds a command"),
+            ("rate", "per_second", "Commands a second, server on one core", "commands a second"),
+        ):
+            spans = {
+                row_title(row): {TITLES[n]: _span(_values(r, figure_of)) for n, r in row["servers"].items()}
+                for row in rows
+            }
+            yield name, Chart(title, axis, [TITLES[n] for n in _servers(rows)], spans)
+    if part := results.get("latency"):
+        points = {
+            UNITS[q]: {TITLES[n]: _span(_values(rounds, q)) for n, rounds in part["servers"].items()}
+            for q in ("p50", "p99", "p99.9", "max")
+        }
+        title = "Latency at half of Redis's load, GET, P=1, 50 connections"
+        yield "latency", Chart(title, "microseconds", [TITLES[n] for n in part["servers"]], points)
+    if part := results.get("keys"):
+        sizes = {
+            label: {TITLES[n]: _span([got[name]]) for n, got in part["servers"].items()}
+            for name, label in (("used", "counted by the server"), ("resident", "resident"))
+        }
+        title = "Memory for a key of 16 bytes with a value of 32 bytes"
+        yield "memory", Chart(title, "bytes a key", [TITLES[n] for n in part["servers"]], sizes)
+
+
+def _span(values: Sequence[float]) -> Span:
+    return min(values), statistics.median(values), max(values)

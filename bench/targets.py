@@ -1,0 +1,112 @@
+"""The figures that have a target: what was asked for, what was measured, and whether that is enough."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+from bench.markdown import number
+from bench.page_servers import row_title
+
+Results = dict[str, Any]
+Target = tuple[str, str, str, bool]
+"""Figure, target, measured value, met or not."""
+
+HITS = {
+    "zipf-0.9": "zipf(0.9)",
+    "zipf-0.99-scan": "zipf(0.99) with a scan through it",
+    "moving": "a hot set that moves",
+}
+MIXES = ("get", "mixed", "set")
+POLICIES = ("allkeys-lru", "allkeys-lfu", "allkeys-s3fifo")
+
+
+def cores_ratios(rounds: list[dict[str, float]], mix: str) -> list[float]:
+    """What two processes did to what one did, of each round."""
+    return [r[f"cores_{mix}_2"] / r[f"cores_{mix}_1"] for r in rounds]
+
+
+def _best(cells: dict[str, float], who: str) -> tuple[float, str]:
+    return max((cells[f"{who} {policy}"], policy) for policy in POLICIES if f"{who} {policy}" in cells)
+
+
+def targets(results: Results) -> list[Target]:
+    """Those of all that was measured."""
+    return [*_memory_and_speed(results), *_no_pauses(results), *_hits(results), *_cores(results), *_sockets(results)]
+
+
+def _memory_and_speed(results: Results) -> Iterator[Target]:
+    if memory := results.get("memory"):
+        for name, label, bound in (("overhead", "", 32), ("overhead_ttl", ", with a TTL", 40)):
+            measured = f"{number(memory[name])} bytes"
+            yield f"Overhead of a key{label}, 1 M keys", f"<= {bound} bytes", measured, memory[name] <= bound
+    if speed := results.get("speed"):
+        for name, least in (("get", 5.0), ("set", 3.0)):
+            small, large = 1e3 / speed[f"{name}_1m_keys"], 1e3 / speed[f"{name}_10m_keys"]
+            yield f"{name.upper()}, 1 M keys", f">= {least:.0f} M/s", f"{small:.2f} M/s", small >= least
+            target = 0.6 * least
+            measured = f"{large:.2f} M/s ({large / small:.0%} of the speed at 1 M)"
+            wanted = f">= {target:.1f} M/s (60 % of {least:.0f})"
+            yield f"{name.upper()}, 10 M keys", wanted, measured, large >= target
+
+
+def _no_pauses(results: Results) -> Iterator[Target]:
+    if stall := results.get("stall"):
+        longest, cpu = stall["stall_longest"] / 1e3, stall["stall_longest_cpu"] / 1e3
+        measured = f"{longest:.2f} ms (CPU time: at most {cpu:.2f} ms)"
+        yield "Longest stall, 0 to 10 M keys", "<= 1 ms on a quiet core", measured, longest <= 1
+    if shift := results.get("shift"):
+        share = shift["shift_last_to_first"]
+        yield "Size shift 100, 1,000, 100 bytes", ">= 90 % of the keys", f"{share:.1f} %", share >= 90
+    if large := results.get("large"):
+        fits = [name.removeprefix("large_") for name, words in large.items() if words[0] == "fits"]
+        said = "fits under " + ", ".join(fits) if fits else "does not fit"
+        yield "10 MiB into a full 64 MiB cache", "any allkeys policy", said, len(fits) == len(large)
+    if expire := results.get("expire"):
+        longest, cpu = (float(expire[f"expire_longest_command{x}"][0]) / 1e3 for x in ("", "_cpu"))
+        measured = f"{longest:.2f} ms (CPU time: at most {cpu:.2f} ms)"
+        yield "Longest command while 1 M keys expire", "<= 2 ms", measured, longest <= 2
+        after = expire.get("expire_memory_free_after")
+        free = float(after[0]) if after else float("inf")
+        yield "Their memory free again", "<= 10 s", f"{free:.2f} s", free <= 10
+
+
+def _hits(results: Results) -> Iterator[Target]:
+    for workload, cells in results.get("hits", {}).items():
+        if "redis allkeys-lru" not in cells:
+            continue
+        ours, theirs = _best(cells, "core"), _best(cells, "redis")
+        measured = f"{ours[0]:.2%} ({ours[1]}) against {theirs[0]:.2%} ({theirs[1]})"
+        yield f"Hit ratio, {HITS[workload]}", ">= Redis's, best against best", measured, ours[0] >= theirs[0]
+        lru, redis = cells["core allkeys-lru"], cells["redis allkeys-lru"]
+        yield "", ">= Redis's, lru against lru", f"{lru:.2%} against {redis:.2%}", lru >= redis
+
+
+def _cores(results: Results) -> Iterator[Target]:
+    if rounds := results.get("cores"):
+        ratios = {mix: statistics.median(cores_ratios(rounds, mix)) for mix in MIXES}
+        measured = ", ".join(f"{ratio:.2f} times ({mix})" for mix, ratio in ratios.items())
+        yield "Two processes on two cores, no client", ">= 1.8 times one", measured, min(ratios.values()) >= 1.8
+
+
+def _sockets(results: Results) -> Iterator[Target]:
+    """Beside redis-server in the same run."""
+    for row in results.get("sockets", {}).get("rows", ()):
+        plain = (row["connections"], row["value"], row["transport"]) == (50, 32, "tcp")
+        if plain and row["workload"] in ("get", "set", "mixed") and {"redistill", "redis"} <= row["servers"].keys():
+            ours, redis = (_median(row["servers"][name], "server_cpu_us") for name in ("redistill", "redis"))
+            yield (
+                f"Server's CPU, {row_title(row)}",
+                "<= Redis's",
+                f"{ours:.2f} µs against {redis:.2f} µs",
+                ours <= redis,
+            )
+    open_loop = results.get("latency", {}).get("servers", {})
+    if {"redistill", "redis"} <= open_loop.keys():
+        ours, redis = (_median(open_loop[name], "p99") for name in ("redistill", "redis"))
+        yield "p99 at half of Redis's load", "<= Redis's", f"{ours:.0f} µs against {redis:.0f} µs", ours <= redis
+
+
+def _median(rounds: list[dict[str, float]], name: str) -> float:
+    return statistics.median(r[name] for r in rounds)

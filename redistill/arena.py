@@ -1,0 +1,169 @@
+"""The file that a store lies in: where it comes from, and whether what it holds can be gone on with."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Callable
+
+from twisted.logger import Logger
+
+from redistill.config import machine_memory
+from redistill.engine import MAGIC, ArenaError, Store, min_memory
+from redistill.settings import Memory
+from redistill.sockets import StartError
+
+log = Logger()
+
+WAIT = 5.0
+"""Seconds that a file may still be locked: a process that was killed has workers, which die a moment after it."""
+PAUSE = 0.02
+"""Seconds between two looks at the lock."""
+
+
+class Arena:
+    """A descriptor, which is ours to close, and what is known of it. `find_arena` makes them.
+
+    Processes that inherit the descriptor share its lock, so a file is in use until the last of them has ended.
+    """
+
+    def __init__(self, fd: int, place: str, room: int, *, path: str = "") -> None:
+        """`place` is what the log calls it; `room` the bytes that it may hold at most; `path` is empty for memory."""
+        self.fd = fd
+        self.place = place
+        self.room = room
+        self.path = path
+
+    def open(self, store: Store, memory: Memory, num_shards: int, processes: int = 1) -> None:
+        """Open `store` in it: with the data that is there, or empty. Raises StartError; nothing is changed then.
+
+        So many `processes` will join it at the same time.
+
+        To be called before the process becomes a daemon: whatever is wrong is still told on standard error then.
+        """
+        size, least = memory.max_memory or self.room, min_memory(num_shards, processes)
+        if size < least:
+            raise StartError(
+                f"memory.max_memory: {size} bytes are too little for {num_shards} shards and {processes} processes;"
+                f" set it to {least} or more, or lower server.num_shards or server.workers"
+            )
+        if os.fstat(self.fd).st_size:
+            if self._attach(store, memory, size, num_shards):
+                return
+            if not self.path:  # whoever still has the old memory mapped keeps it
+                self.close()
+                self.fd, self.place = _memory()
+        try:
+            store.create(
+                self.fd,
+                max_memory=size,
+                map_size=max(self.room, size),
+                num_shards=num_shards,
+                policy=memory.eviction_policy,
+                sample_size=memory.eviction_sample_size,
+            )
+        except (ArenaError, OSError) as problem:
+            raise StartError(f"memory: cannot make the arena: {problem}; lower memory.max_memory") from None
+        log.info(
+            "new arena of {size} bytes in {place}, {shards} shards", size=size, place=self.place, shards=num_shards
+        )
+
+    def _attach(self, store: Store, memory: Memory, size: int, num_shards: int) -> bool:
+        """Whether the store could be opened with what is there."""
+        try:
+            store.attach(self.fd)
+            if store.num_shards != num_shards:
+                raise ArenaError(f"it has {store.num_shards} shards, server.num_shards is {num_shards}")
+        except ArenaError as problem:
+            store.close()
+            log.warn("cannot go on with the arena in {place}: {problem}", place=self.place, problem=str(problem))
+            return False
+        store.set_max_memory(min(size, store.map_size))
+        store.set_policy(memory.eviction_policy, memory.eviction_sample_size)
+        log.info("arena in {place} attached, {size} bytes", place=self.place, size=store.max_memory)
+        if memory.max_memory > store.map_size:
+            log.warn(
+                "the arena in {place} was made for {size} bytes at most and keeps its data;"
+                " memory.max_memory = {wanted} needs a new one",
+                place=self.place,
+                size=store.map_size,
+                wanted=memory.max_memory,
+            )
+        return True
+
+    def close(self) -> None:
+        """Close the descriptor, and with the last one of them give up the file. A second call does nothing."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def find_arena(memory: Memory, kept: int = -1, sleep: Callable[[float], None] = time.sleep) -> Arena:
+    """The file at memory.arena_path, locked for us; without a path, `kept` (what the service manager kept, not closed
+    here; -1: nothing), or else new anonymous memory. Raises StartError.
+    """
+    if memory.arena_path:
+        return _at(memory.arena_path, memory.max_memory, sleep)
+    if kept >= 0:
+        return Arena(os.dup(kept), "the service manager's store", _machine_room())
+    return Arena(*_memory(), _machine_room())
+
+
+def _memory() -> tuple[int, str]:
+    return os.memfd_create("redistill"), "anonymous memory"
+
+
+def _machine_room() -> int:
+    return machine_memory() // 10 * 9
+
+
+def _at(path: str, max_memory: int, sleep: Callable[[float], None]) -> Arena:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    except OSError as problem:
+        raise StartError(
+            f"memory.arena_path: cannot open {path!r}: {os.strerror(problem.errno or 0)};"
+            " set a path on a tmpfs that may be written to"
+        ) from None
+    arena = Arena(fd, path, 0, path=path)
+    try:
+        _lock(arena, sleep)
+        _look(arena)
+        # A page that the tmpfs cannot provide would be a SIGBUS in the middle of a command.
+        system, own = os.fstatvfs(fd), os.fstat(fd)
+        arena.room = min(system.f_bavail * system.f_frsize + own.st_blocks * 512, _machine_room())
+        if max_memory > arena.room:
+            raise StartError(
+                f"memory.arena_path: {path!r} has room for {arena.room} bytes, memory.max_memory is {max_memory};"
+                " lower it, or enlarge the tmpfs"
+            )
+    except StartError:
+        arena.close()
+        raise
+    return arena
+
+
+def _lock(arena: Arena, sleep: Callable[[float], None]) -> None:
+    for _ in range(round(WAIT / PAUSE)):
+        try:
+            fcntl.flock(arena.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            sleep(PAUSE)
+    raise StartError(f"memory.arena_path: {arena.path!r} is in use by another process; stop it, or set another path")
+
+
+def _look(arena: Arena) -> None:
+    """Refuse a file that somebody else's data is in. What is ours, whatever its state, may be written over."""
+    own, head = os.fstat(arena.fd), b""
+    if stat.S_ISREG(own.st_mode):
+        head = os.pread(arena.fd, len(MAGIC), 0)
+        # Nothing but a hole: a process was killed when it had only said how long its arena would be.
+        if head == MAGIC or not (own.st_blocks or head.strip(b"\0")):
+            return
+    raise StartError(
+        f"memory.arena_path: {arena.path!r} is no arena of redistill and is left as it is;"
+        " remove it, or set another path"
+    )

@@ -1,0 +1,167 @@
+/* admission.c - connections over all workers. Each worker has a table of addresses of its own, so that what a dead one
+ * counted can be told from the rest: open addressing with linear probing, without tombstones. */
+#include "admission.h"
+
+#include <errno.h>
+
+#include "hash.h"
+#include "internal.h"
+
+#define SECOND 1000000000u
+
+void rd_admission_lock(rd_store *st) {
+  pthread_mutex_t *lock = &st->head->admission.lock;
+  /* Whatever a dead owner has left half done is in its own block, which goes when that is reaped. */
+  if (pthread_mutex_lock(lock) == EOWNERDEAD) pthread_mutex_consistent(lock);
+}
+
+void rd_admission_unlock(rd_store *st) { pthread_mutex_unlock(&st->head->admission.lock); }
+
+/* ---- in all ---- */
+
+bool rd_open_enter(rd_store *st, uint32_t limit) {
+  rd_admission_lock(st);
+  uint64_t open = 0;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (rd_worker_used(st, i)) open += rd_worker_at(st, i)->open;
+  }
+  bool room = limit == 0 || open < limit;
+  st->worker->open += room;
+  rd_admission_unlock(st);
+  return room;
+}
+
+void rd_open_leave(rd_store *st) {
+  rd_admission_lock(st);
+  if (st->worker->open > 0) st->worker->open--;
+  rd_admission_unlock(st);
+}
+
+/* ---- by address ---- */
+
+static uint32_t home(const rd_store *st, const uint8_t address[16]) {
+  return (uint32_t)rd_siphash(st->seed, address, 16) % RD_ADDRESS_SLOTS;
+}
+
+/* A slot may lie across the border of two pages. */
+static uint32_t first_page(uint32_t slot) { return slot * (uint32_t)sizeof(rd_address) / RD_PAGE; }
+static uint32_t last_page(uint32_t slot) { return ((slot + 1) * (uint32_t)sizeof(rd_address) - 1) / RD_PAGE; }
+
+static bool page_in_use(const rd_worker *w, uint32_t page) {
+  return atomic_load_explicit(&w->address_pages[page / 64], memory_order_relaxed) >> (page % 64) & 1;
+}
+
+/* Connections counted in a slot. A page that nobody has written is not looked at, for a look would make it real. */
+static uint32_t count_at(const rd_worker *w, uint32_t slot) {
+  return page_in_use(w, first_page(slot)) && page_in_use(w, last_page(slot)) ? w->address[slot].count : 0;
+}
+
+/* The slot of an address, or the free one where it would go. The bound is for tables that a dead process left torn. */
+static uint32_t find(const rd_store *st, const rd_worker *w, const uint8_t address[16]) {
+  uint32_t slot = home(st, address);
+  for (uint32_t n = 0; n < RD_ADDRESS_SLOTS && count_at(w, slot) != 0; n++) {
+    if (memcmp(w->address[slot].bytes, address, 16) == 0) break;
+    slot = (slot + 1) % RD_ADDRESS_SLOTS;
+  }
+  return slot;
+}
+
+/* Mark the slot's pages as in use; whether that is new. */
+static bool use_pages(rd_worker *w, uint32_t slot) {
+  bool fresh = false;
+  for (uint32_t page = first_page(slot); page <= last_page(slot); page++) {
+    if (page_in_use(w, page)) continue;
+    atomic_fetch_or(&w->address_pages[page / 64], 1ull << (page % 64));
+    fresh = true;
+  }
+  return fresh;
+}
+
+bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit) {
+  rd_worker *w = st->worker;
+  bool admitted = true, fresh = false;
+  rd_admission_lock(st);
+  if (limit != 0) {
+    uint64_t open = 0;
+    for (uint32_t i = 0; i < RD_MAX_WORKERS && open < limit; i++) {
+      const rd_worker *other = rd_worker_at(st, i);
+      if (rd_worker_used(st, i)) open += count_at(other, find(st, other, address));
+    }
+    admitted = open < limit;
+  }
+  if (admitted) {
+    uint32_t slot = find(st, w, address);
+    if (count_at(w, slot) != 0) {
+      w->address[slot].count++;
+    } else if (w->addresses < RD_ADDRESS_MAX) {
+      fresh = use_pages(w, slot);
+      memcpy(w->address[slot].bytes, address, 16);
+      w->address[slot].count = 1;
+      w->addresses++;
+    } else {
+      admitted = limit == 0;
+    }
+  }
+  rd_admission_unlock(st);
+  if (fresh) rd_fit_pool(st);
+  return admitted;
+}
+
+/* Close the gap at `slot`: every entry behind it, up to the next gap, that a search would no longer find moves up. */
+static void close_gap(const rd_store *st, rd_worker *w, uint32_t gap) {
+  for (uint32_t next = (gap + 1) % RD_ADDRESS_SLOTS; count_at(w, next) != 0; next = (next + 1) % RD_ADDRESS_SLOTS) {
+    uint32_t from = home(st, w->address[next].bytes);
+    if ((next - from) % RD_ADDRESS_SLOTS < (next - gap) % RD_ADDRESS_SLOTS) continue;
+    w->address[gap] = w->address[next];
+    gap = next;
+  }
+  w->address[gap].count = 0;
+}
+
+void rd_address_leave(rd_store *st, const uint8_t address[16]) {
+  rd_worker *w = st->worker;
+  rd_admission_lock(st);
+  uint32_t slot = find(st, w, address);
+  if (count_at(w, slot) > 1) {
+    w->address[slot].count--;
+  } else if (count_at(w, slot) == 1) {
+    close_gap(st, w, slot);
+    w->addresses--;
+  }
+  rd_admission_unlock(st);
+}
+
+void rd_admission_clear(rd_worker *w) {
+  w->open = w->addresses = 0;
+  for (uint32_t page = 0; page < RD_ADDRESS_PAGES; page++) {
+    if (page_in_use(w, page)) memset((uint8_t *)w->address + page * RD_PAGE, 0, RD_PAGE);
+  }
+}
+
+/* ---- in a second ---- */
+
+/* The generic cell rate algorithm (ITU-T I.371): one number, the time at which the bucket will be full again. */
+bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns) {
+  if (per_second == 0) return true;
+  uint64_t interval = SECOND / per_second;
+  rd_admission_lock(st);
+  uint64_t full_at = st->head->admission.full_at;
+  if (full_at < now_ns) full_at = now_ns;
+  if (full_at > now_ns + SECOND) full_at = now_ns + SECOND; /* a clock that went back must not shut the door */
+  bool room = full_at + interval <= now_ns + SECOND;
+  st->head->admission.full_at = room ? full_at + interval : full_at;
+  rd_admission_unlock(st);
+  return room;
+}
+
+/* ---- rd_check ---- */
+
+const char *rd_admission_check(const rd_store *st, const rd_worker *w) {
+  uint32_t found = 0;
+  for (uint32_t slot = 0; slot < RD_ADDRESS_SLOTS; slot++) {
+    if (count_at(w, slot) == 0) continue;
+    found++;
+    if (find(st, w, w->address[slot].bytes) != slot) return "an address that a search does not find";
+  }
+  return found == w->addresses ? NULL : "a wrong number of addresses";
+}

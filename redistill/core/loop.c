@@ -1,0 +1,472 @@
+/* loop.c - see loop.h.
+ *
+ * Costs. A socket is registered once, for reading, level-triggered: a command is one recv and one send, and an
+ * epoll_wait is shared by all that were ready. epoll_ctl is called only for a client that does not read, or that sends
+ * while it waits for an answer. After a turn of pure traffic the next one follows without the owner.
+ *
+ * Fairness. A connection receives once a turn, at most the shared buffer (or the rest of one large value), and sends at
+ * most ROUNDS times its session's output_high; what is left of its input then goes on in the next turn, after all
+ * others that are ready. So a turn is bounded, and an endless pipeline costs the others one share of it. */
+#include "loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+
+enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
+enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
+
+typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST } conn_state;
+typedef enum { SENT, WAITS, FAILED } sending;
+
+struct rd_conn {
+  int fd;
+  int error;      /* LOST: errno */
+  uint32_t armed; /* what epoll tells us of; 0: it is not registered */
+  uint8_t state;  /* conn_state */
+  uint8_t status; /* BLOCKED: what the session said */
+  bool tell;      /* BLOCKED: the owner asked to be told of its end */
+  bool paused;    /* not to be read when it is done */
+  bool trimmed;   /* and silent since */
+  bool queued;    /* is in the queue */
+  uint32_t index; /* in the table */
+  uint64_t tag;
+  uint64_t active_us;
+  uint64_t bytes;                     /* received and sent */
+  uint64_t seen_bytes, seen_commands; /* as of the last rd_loop_busiest */
+  rd_session *s;
+  const rd_session_state *said; /* the session's */
+  void *ssl;
+  rd_conn *next, *before; /* of the queue */
+};
+
+struct rd_loop {
+  int epoll;
+  bool watched;
+  bool stop; /* the owner must act before another session runs */
+  uint32_t count, cap;
+  rd_conn **conns;
+  uint32_t scan_at;
+  rd_conn *first, *last; /* the queue: who has something to do without being ready */
+  uint32_t queue_len;
+  uint64_t frozen_ms;
+  uint64_t output_limit;
+  uint8_t *buffer;
+  size_t buffer_size;
+  rd_tls tls;
+  uint32_t event_count;
+  rd_event events[EVENTS];
+  struct epoll_event ready[READY];
+};
+
+/* Microseconds since the epoch: the owner compares times of activity with its own, which are finer than milliseconds.
+ */
+static uint64_t now_us(uint64_t frozen_ms) {
+  if (frozen_ms != 0) return frozen_ms * 1000u;
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* ---- the queue ---- */
+
+static void enqueue(rd_loop *l, rd_conn *c) {
+  if (c->queued) return;
+  c->queued = true;
+  c->next = NULL;
+  c->before = l->last;
+  *(l->last ? &l->last->next : &l->first) = c;
+  l->last = c;
+  l->queue_len++;
+}
+
+static void dequeue(rd_loop *l, rd_conn *c) {
+  if (!c->queued) return;
+  c->queued = false;
+  *(c->before ? &c->before->next : &l->first) = c->next;
+  *(c->next ? &c->next->before : &l->last) = c->before;
+  l->queue_len--;
+}
+
+/* ---- sockets ---- */
+
+/* The socket is of no more use. The owner hears of it in the next turn, whatever was going on. */
+static void lose(rd_loop *l, rd_conn *c, int error) {
+  if (c->state == LOST) return;
+  c->state = LOST;
+  c->error = error;
+  enqueue(l, c);
+}
+
+static void arm(rd_loop *l, rd_conn *c, uint32_t mask) {
+  if (c->armed == mask) return;
+  struct epoll_event event = {.events = mask, .data.ptr = c};
+  int op = mask == 0 ? EPOLL_CTL_DEL : c->armed == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  c->armed = mask;
+  if (epoll_ctl(l->epoll, op, c->fd, &event) != 0 && op != EPOLL_CTL_DEL) {
+    c->armed = 0;
+    lose(l, c, errno);
+  }
+}
+
+/* A result of SSL_read or SSL_write as recv and send would have said it. *wants: what to wait for. */
+static ssize_t tls_result(const rd_loop *l, const rd_conn *c, int n, uint32_t *wants) {
+  if (n > 0) return n;
+  int system = errno;
+  switch (l->tls.get_error(c->ssl, n)) {
+    case SSL_WANT_READ:
+      *wants = EPOLLIN;
+      errno = EAGAIN;
+      return -1;
+    case SSL_WANT_WRITE:
+      *wants = EPOLLOUT;
+      errno = EAGAIN;
+      return -1;
+    case SSL_CLOSED:
+      return 0;
+    case SSL_SYSCALL:
+      errno = system ? system : ECONNRESET;
+      return -1;
+    default:
+      errno = EPROTO;
+      return -1;
+  }
+}
+
+static ssize_t receive_some(const rd_loop *l, const rd_conn *c, uint8_t *data, size_t len, uint32_t *wants) {
+  if (RD_LIKELY(c->ssl == NULL)) return recv(c->fd, data, len, 0);
+  l->tls.clear_error();
+  errno = 0;
+  return tls_result(l, c, l->tls.read(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len), wants);
+}
+
+static ssize_t send_some(const rd_loop *l, const rd_conn *c, const uint8_t *data, size_t len, uint32_t *wants) {
+  if (RD_LIKELY(c->ssl == NULL)) return send(c->fd, data, len, MSG_NOSIGNAL);
+  l->tls.clear_error();
+  errno = 0;
+  ssize_t n = tls_result(l, c, l->tls.write(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len), wants);
+  if (n != 0) return n;
+  errno = EPIPE; /* the peer has closed */
+  return -1;
+}
+
+/* Send all that the session has to say, as far as it goes. WAITS: epoll tells when it may go on. */
+static sending flush(rd_loop *l, rd_conn *c) {
+  for (;;) {
+    rd_bytes out = rd_session_output(c->s);
+    if (out.len == 0) return SENT;
+    uint32_t wants = EPOLLOUT;
+    ssize_t n = send_some(l, c, out.data, out.len, &wants);
+    if (n > 0) {
+      rd_session_consumed(c->s, (size_t)n);
+      c->bytes += (uint64_t)n;
+      if ((size_t)n == out.len) return SENT;
+      if (c->ssl != NULL) continue; /* that was one record */
+    } else if (errno == EINTR) {
+      continue;
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+      lose(l, c, errno);
+      return FAILED;
+    }
+    arm(l, c, wants);
+    return c->state == LOST ? FAILED : WAITS;
+  }
+}
+
+/* ---- a connection's turn ---- */
+
+/* The session is done for now, and all is sent. */
+static unsigned rest(rd_loop *l, rd_conn *c) {
+  c->state = c->paused ? HELD : OPEN;
+  if (c->state == OPEN) {
+    arm(l, c, EPOLLIN);
+    if (c->ssl != NULL && l->tls.pending(c->ssl) > 0) enqueue(l, c); /* bytes of which epoll does not know */
+  }
+  return 0;
+}
+
+/* Send what the session has said, and execute on, as far as it goes by itself; what the owner must see of it. */
+static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_ms) {
+  const rd_store *st = rd_session_store(c->s);
+  unsigned slow = 0;
+  for (unsigned round = 1;; round++) {
+    if (RD_UNLIKELY(st->slowlog != NULL && rd_slowlog_pending(st->slowlog) != 0)) slow = RD_LOOP_SLOW;
+    if (status == RD_CONTROL) { /* the answer is to join what is there */
+      c->state = HELD;
+      return slow | RD_CONTROL;
+    }
+    sending sent = flush(l, c);
+    if (RD_UNLIKELY(sent == FAILED)) return slow;
+    if (RD_UNLIKELY(sent == WAITS)) {
+      c->state = BLOCKED;
+      c->status = (uint8_t)status;
+      bool over = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
+      c->tell = over || status == RD_CLOSE;
+      return slow | (over ? RD_LOOP_OVER : status == RD_CLOSE ? RD_CLOSE : 0);
+    }
+    if (RD_LIKELY(status == RD_MORE)) return slow | rest(l, c);
+    if (status != RD_FULL) {
+      c->state = HELD;
+      return slow | status;
+    }
+    if (round == ROUNDS) {
+      c->state = BUSY;
+      enqueue(l, c);
+      return slow;
+    }
+    status = rd_session_resume(c->s, now_ms);
+  }
+}
+
+static unsigned receive(rd_loop *l, rd_conn *c) {
+  size_t room = l->buffer_size;
+  uint8_t *own = rd_session_room(c->s, room, &room);
+  uint32_t wants = EPOLLIN;
+  ssize_t n = receive_some(l, c, own != NULL ? own : l->buffer, room, &wants);
+  if (RD_UNLIKELY(n <= 0)) {
+    if (n == 0) {
+      c->state = HELD;
+      return RD_LOOP_END;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+      arm(l, c, EPOLLIN | wants);
+    else if (errno != EINTR)
+      lose(l, c, errno);
+    return 0;
+  }
+  uint64_t now = now_us(l->frozen_ms);
+  c->active_us = now;
+  c->trimmed = false;
+  c->bytes += (uint64_t)n;
+  rd_status status = own != NULL ? rd_session_received(c->s, (size_t)n, now / 1000u)
+                                 : rd_session_feed(c->s, l->buffer, (size_t)n, now / 1000u);
+  return proceed(l, c, status, now / 1000u);
+}
+
+/* Go on in the session's input. */
+static unsigned go_on(rd_loop *l, rd_conn *c) {
+  uint64_t now_ms = now_us(l->frozen_ms) / 1000u;
+  return proceed(l, c, rd_session_resume(c->s, now_ms), now_ms);
+}
+
+/* The client reads again, or has gone. */
+static unsigned drain(rd_loop *l, rd_conn *c) {
+  uint64_t before = c->bytes;
+  sending sent = flush(l, c);
+  if (c->bytes != before) c->active_us = now_us(l->frozen_ms);
+  if (sent != SENT) return 0;
+  if (c->tell) {
+    c->tell = false;
+    c->state = HELD;
+    return RD_LOOP_DRAINED;
+  }
+  if (c->status == RD_MORE) return rest(l, c);
+  return go_on(l, c);
+}
+
+static void report(rd_loop *l, rd_conn *c, unsigned what) {
+  if (RD_LIKELY(what == 0)) return;
+  l->events[l->event_count++] = (rd_event){c->tag, what, c->error};
+  /* The slow ones are this session's until the next runs; a transaction holds up all others. */
+  if (what & RD_LOOP_SLOW || ((what & RD_LOOP_STATUS) == RD_CONTROL && c->said->in_exec)) l->stop = true;
+}
+
+static void serve_ready(rd_loop *l, rd_conn *c) {
+  if (RD_LIKELY(c->state == OPEN))
+    report(l, c, receive(l, c));
+  else if (c->state == BLOCKED)
+    report(l, c, drain(l, c));
+  else if (c->state != BUSY)
+    arm(l, c, 0); /* it sends while it has to wait, or is lost */
+}
+
+static void serve_queued(rd_loop *l, rd_conn *c) {
+  dequeue(l, c);
+  if (c->state == OPEN) {
+    report(l, c, receive(l, c));
+  } else if (c->state == BUSY) {
+    report(l, c, go_on(l, c));
+  } else if (c->state == LOST) {
+    report(l, c, RD_LOOP_LOST);
+  }
+}
+
+int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
+  l->event_count = 0;
+  l->watched = l->stop = false;
+  l->frozen_ms = now_ms;
+  uint64_t until = timeout_ms > 0 ? rd_host_clock() / 1000000u + (uint64_t)timeout_ms : 0;
+  int wait = timeout_ms;
+  uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
+  for (;;) {
+    uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
+    int n = epoll_wait(l->epoll, l->ready, READY, queued != 0 ? 0 : wait);
+    if (n < 0) return (int)l->event_count; /* a signal: the owner's */
+    for (int i = 0; i < n && !l->stop; i++) {
+      if (RD_LIKELY(l->ready[i].data.ptr != NULL))
+        serve_ready(l, l->ready[i].data.ptr);
+      else
+        l->watched = true;
+    }
+    for (; queued != 0 && l->first != NULL && !l->stop; queued--) serve_queued(l, l->first);
+    if (l->event_count != 0 || l->watched) return (int)l->event_count;
+    if (timeout_ms == 0 && (n < READY || rounds-- == 0)) return 0;
+    if (timeout_ms > 0) {
+      uint64_t now = rd_host_clock() / 1000000u;
+      if (now >= until) return 0;
+      wait = (int)(until - now);
+    }
+  }
+}
+
+/* ---- the loop ---- */
+
+rd_loop *rd_loop_new(size_t buffer_size) {
+  rd_loop *l = calloc(1, sizeof *l);
+  if (l == NULL) return NULL;
+  l->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (l->epoll < 0 || !rd_loop_set_buffer(l, buffer_size)) {
+    rd_loop_free(l);
+    return NULL;
+  }
+  return l;
+}
+
+void rd_loop_free(rd_loop *l) {
+  if (l == NULL) return;
+  if (l->epoll >= 0) close(l->epoll);
+  for (uint32_t i = 0; i < l->count; i++) free(l->conns[i]);
+  free(l->conns);
+  free(l->buffer);
+  free(l);
+}
+
+int rd_loop_fd(const rd_loop *l) { return l->epoll; }
+
+bool rd_loop_set_buffer(rd_loop *l, size_t size) {
+  uint8_t *buffer = realloc(l->buffer, size);
+  if (buffer == NULL) return false;
+  l->buffer = buffer;
+  l->buffer_size = size;
+  return true;
+}
+
+void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes) { l->output_limit = bytes; }
+void rd_loop_set_tls(rd_loop *l, const rd_tls *tls) { l->tls = *tls; }
+
+bool rd_loop_watch(rd_loop *l, int fd) {
+  struct epoll_event event = {.events = EPOLLIN};
+  return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool rd_loop_watched(const rd_loop *l) { return l->watched; }
+const rd_event *rd_loop_events(const rd_loop *l) { return l->events; }
+
+int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more) {
+  l->event_count = 0;
+  if (l->scan_at >= l->count) l->scan_at = 0;
+  uint32_t end = l->count - l->scan_at > SCAN ? l->scan_at + SCAN : l->count;
+  for (; l->scan_at < end; l->scan_at++) {
+    rd_conn *c = l->conns[l->scan_at];
+    if (c->active_us > quiet_us) continue;
+    if (!c->trimmed && c->state == OPEN) {
+      rd_session_trim(c->s);
+      c->trimmed = true;
+    }
+    if (c->active_us <= silent_us) l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_SILENT, 0};
+  }
+  *more = end < l->count;
+  return (int)l->event_count;
+}
+
+size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap) {
+  size_t found = 0;
+  for (uint32_t i = 0; i < l->count; i++) {
+    rd_conn *c = l->conns[i];
+    rd_work work = {c->tag, c->said->commands - c->seen_commands, c->bytes - c->seen_bytes};
+    c->seen_commands += work.commands;
+    c->seen_bytes += work.bytes;
+    if (work.bytes == 0) continue;
+    size_t at = found < cap ? found++ : cap;
+    for (; at > 0 && (out[at - 1].commands < work.commands ||
+                      (out[at - 1].commands == work.commands && out[at - 1].bytes < work.bytes));
+         at--) {
+      if (at < cap) out[at] = out[at - 1];
+    }
+    if (at < cap) out[at] = work;
+  }
+  return found;
+}
+
+/* ---- connections ---- */
+
+rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms) {
+  if (l->count == l->cap) {
+    uint32_t cap = l->cap == 0 ? FIRST_CONNS : 2 * l->cap;
+    rd_conn **conns = realloc(l->conns, cap * sizeof *conns);
+    if (conns == NULL) return NULL;
+    l->conns = conns;
+    l->cap = cap;
+  }
+  rd_conn *c = calloc(1, sizeof *c);
+  if (c == NULL) return NULL;
+  *c = (rd_conn){.fd = fd, .s = s, .said = rd_session_state_of(s), .tag = tag, .ssl = ssl, .armed = EPOLLIN};
+  c->active_us = now_us(now_ms);
+  c->seen_commands = c->said->commands;
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    free(c);
+    return NULL;
+  }
+  if (ssl != NULL) enqueue(l, c); /* the handshake may have read more than its own */
+  c->index = l->count;
+  l->conns[l->count++] = c;
+  return c;
+}
+
+void rd_loop_remove(rd_loop *l, rd_conn *c) {
+  arm(l, c, 0);
+  dequeue(l, c);
+  l->conns[c->index] = l->conns[--l->count];
+  l->conns[c->index]->index = c->index;
+  free(c);
+}
+
+unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
+  if (c->state == LOST || c->state == BUSY) return RD_MORE;
+  if (c->state == BLOCKED) {
+    c->tell = true;
+    return RD_FULL;
+  }
+  l->frozen_ms = now_ms;
+  c->paused = false;
+  unsigned what = go_on(l, c);
+  if (c->state != BLOCKED || c->tell) return what;
+  c->tell = true;
+  return what | RD_FULL;
+}
+
+bool rd_loop_flush(rd_loop *l, rd_conn *c) {
+  if (c->state == LOST) return true;
+  if (c->state != BLOCKED) {
+    if (flush(l, c) != WAITS) return true;
+    c->status = RD_FULL; /* whatever it was, the session says it again */
+    c->state = BLOCKED;
+  }
+  c->tell = true;
+  return false;
+}
+
+void rd_loop_pause(rd_loop *l, rd_conn *c) {
+  (void)l;
+  c->paused = true;
+  if (c->state == OPEN) c->state = HELD;
+}
+
+bool rd_conn_busy(const rd_conn *c) { return c->state == BLOCKED || c->state == BUSY; }
+uint64_t rd_conn_active_us(const rd_conn *c) { return c->active_us; }

@@ -1,0 +1,54 @@
+"""What clients meet of a process, as one thing that a supervisor can give orders to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from redistill.commands import ControlPlane
+from redistill.config import Config
+from redistill.handover import Handover
+from redistill.service import BackgroundService, ServerService
+
+
+class Front:
+    """A worker's commands, its sockets and its clients; see `worker.Serving`."""
+
+    life: IService
+    """What is to be stopped when the worker is to end."""
+
+    def __init__(
+        self, control: ControlPlane, server: ServerService, background: BackgroundService, handover: Handover
+    ) -> None:
+        self.control = control
+        self.server = server
+        self.background = background
+        self._handover = handover
+
+    def answer(self, question: str, argument: Any) -> Any:
+        return self.control.answer(question, argument)
+
+    def apply(self, config: Config) -> None:
+        state = self.control.state
+        state.apply(config)
+        state.config = config
+
+    def cover(self, number: int, on: bool) -> None:
+        self.server.cover(number, on)
+
+    def take(self, connection: int, state: bytes) -> bool:
+        return self._handover.take(connection, state)
+
+    def lighten(self, percent: int) -> int:
+        return self._handover.give_some(percent)
+
+    def retire(self) -> Deferred[None]:
+        self.server.stop_accepting()
+        return self._handover.give_all(self.server.grace).addCallback(lambda nothing: self.stop(False))
+
+    def stop(self, now: bool) -> Deferred[None]:
+        if now:
+            self.server.grace = 0
+        return maybeDeferred(self.life.stopService)

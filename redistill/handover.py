@@ -1,0 +1,190 @@
+"""Connections that change hands: a worker gives them to another one at a command's end, and no client notices.
+
+What goes over is the socket itself and, as bytes, what is known of its client: a head in JSON, and the session as the
+core saves it (core/handover.h). The giver keeps both until the taker has them, so a watched key is watched all the
+time, and what is refused goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from redistill.engine import Session
+from redistill.loop import Loop
+from redistill.net import adopt
+from redistill.protocol import Identity, RespProtocol
+
+log = Logger()
+
+WINDOW = 32
+"""Connections that are on their way at the same time."""
+AGAIN = 0.005
+"""Seconds until clients that were in the middle of something, or that were refused, are looked at again."""
+LOOKED_AT = 256
+"""Connections among which those to give away are chosen."""
+HEAVIER = 1.25
+"""So much more than what is wanted a connection may weigh, for load not to jump to and fro."""
+
+
+@dataclass
+class Handed:
+    """What is known of a client beside its session (`protocol.Identity`)."""
+
+    client_id: int
+    connected_at: float
+    user: str
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+
+
+def packed(client: Identity, session: bytes, now: float) -> bytes:
+    """What another process needs to go on with `client`; `now` as of this reactor's clock."""
+    head = {
+        "id": client.client_id,
+        "age": now - client.connected_at,
+        "user": client.user,
+        "name": client.name.decode("ascii"),
+        "lib_name": client.lib_name.decode("ascii"),
+        "lib_ver": client.lib_ver.decode("ascii"),
+    }
+    data = json.dumps(head).encode("ascii")
+    return len(data).to_bytes(4, "little") + data + session
+
+
+def unpacked(state: bytes, now: float) -> tuple[Handed, bytes]:
+    """The client and its session. Raises ValueError, KeyError or TypeError when the bytes are none."""
+    end = 4 + int.from_bytes(state[:4], "little")
+    head = json.loads(state[4:end])
+    names = (head[field].encode("ascii") for field in ("name", "lib_name", "lib_ver"))
+    return Handed(head["id"], now - head["age"], head["user"], *names), state[end:]
+
+
+class Door(Interface):
+    """The limits, and behind them the clients' factory."""
+
+    def readmit(self, addr: IAddress) -> IProtocol | None:
+        """A protocol for a connection that is counted and not refused."""
+        ...
+
+
+class Handover:
+    """Gives this process's connections to others, and takes theirs."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        loop: Loop,
+        door: Door,
+        clients: Mapping[int, RespProtocol],
+        load: Callable[[bytes], Session],
+        give: Callable[[int, bytes], Deferred[bool]],
+    ) -> None:
+        """`load` makes a session of what one was saved as (ValueError); `give` hands a descriptor and a state over, and
+        says whether they are gone."""
+        self._reactor = reactor
+        self._loop = loop
+        self._door = door
+        self._clients = clients
+        self._load = load
+        self._give = give
+        self._flying = 0
+
+    def take(self, connection: int, state: bytes) -> bool:
+        """Go on with a connection of another process; False: it cannot be, and stays the other's. The descriptor is
+        ours."""
+        sock = socket.socket(fileno=connection)
+        try:
+            client, saved = unpacked(state, self._reactor.seconds())
+            session = self._load(saved)
+        except (ValueError, KeyError, TypeError) as problem:
+            log.error("a connection cannot be taken over: {problem}", problem=str(problem))
+            sock.close()
+            return False
+        self._adopt(sock, client, session)
+        return True
+
+    def _adopt(self, sock: socket.socket, client: Identity, session: Session) -> None:
+        def build(addr: IAddress) -> IProtocol | None:
+            protocol: Any = self._door.readmit(addr)
+            if protocol is not None:
+                protocol.go_on_as(client, session)
+            return protocol  # type: ignore[no-any-return]
+
+        try:
+            adopted = adopt(self._reactor, self._loop, sock, build)
+        except OSError:  # the client has gone meanwhile
+            adopted = None
+        if adopted is None:
+            session.close()
+
+    # ---- giving ----
+
+    def give_all(self, seconds: float) -> Deferred[None]:
+        """Give everybody away who can be. Fires when there is nobody left of them, or after so many seconds."""
+        done: Deferred[None] = Deferred()
+        self._go_on(done, self._reactor.seconds() + seconds)
+        return done
+
+    def _go_on(self, done: Deferred[None], until: float) -> None:
+        for client in list(self._clients.values()):
+            if self._flying >= WINDOW:
+                break
+            self.give(client)
+        late = self._reactor.seconds() >= until
+        if not self._flying and (late or not any(client.movable for client in self._clients.values())):
+            done.callback(None)
+        else:
+            self._reactor.callLater(AGAIN, self._go_on, done, until)
+
+    def give_some(self, percent: int) -> int:
+        """Give connections away that make up about so much of the work since the last call; how many there are. One
+        that weighs more than that stays: elsewhere it would be as heavy."""
+        work = [(client, commands + size / 256) for client, commands, size in self._loop.busiest(LOOKED_AT)]
+        wanted, given = sum(weight for _, weight in work) * percent / 100, 0
+        for client, weight in work:
+            if weight and weight <= wanted * HEAVIER and self._flying < WINDOW and self.give(client):
+                wanted -= weight
+                given += 1
+        return given
+
+    def give(self, client: RespProtocol) -> bool:
+        """Give one client away, if it is at the end of a command; whether it is on its way."""
+        found = client.detach()
+        if found is None:
+            return False
+        sock, session = found
+        saved = session.save()
+        if saved is None:
+            self._adopt(sock, client, session)
+            return False
+        self._flying += 1
+
+        def gone(taken: bool) -> None:
+            if taken:
+                session.close()
+                sock.close()
+            else:
+                self._adopt(sock, client, session)
+
+        def unknown(failure: Failure) -> None:
+            log.warn("a connection was lost on its way to another worker: {reason}", reason=failure.getErrorMessage())
+            gone(True)
+
+        def landed(nothing: None) -> None:
+            self._flying -= 1
+
+        giving: Deferred[Any] = self._give(sock.fileno(), packed(client, saved, self._reactor.seconds()))
+        giving.addCallbacks(gone, unknown).addErrback(lambda failure: log.failure("in a handover", failure))
+        giving.addCallback(landed)
+        return True

@@ -1,0 +1,251 @@
+"""Ports and transports, for TCP and UNIX sockets, that write at once and can give their socket to the loop in C.
+
+They are Twisted's own in everything else. A protocol that has a session calls `serve`: from then on `loop.Loop`
+receives, executes and sends on the socket, and this transport only waits for its end. What ends it (loseConnection,
+abortConnection, an error) takes the socket back first, with what the peer has not read yet, and goes Twisted's way.
+A transport whose socket is not served reads through its reactor, as any other.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet import main, tcp, unix
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
+from twisted.python.failure import Failure
+from twisted.python.log import msg
+
+from redistill.engine import Session
+from redistill.loop import Client, Line, Loop
+
+_P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
+
+
+class Server(tcp.Server):
+    """A connection over TCP."""
+
+    loop: Loop
+    connected: Any
+    disconnected: Any
+    disconnecting: Any
+    producer: Any
+    reactor: Any
+    _line: Line | None = None
+    _tls: Any = None
+
+    def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
+        if server is not None:
+            self.loop = server.loop
+        super().__init__(sock, protocol, client, server, sessionno, reactor)
+
+    def serve(self, session: Session, client: Client, tls: Any = None) -> Line:
+        """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError.
+
+        `tls`: the pyOpenSSL Connection that has shaken hands on this socket. What is not sent when the connection ends
+        is then lost: it may not go out in the clear.
+        """
+        self.stopReading()
+        self._line = self.loop.add(session, self, client, tls)
+        self._tls = tls
+        return self._line
+
+    def detach(self) -> socket.socket | None:
+        """Let go of a connection that is served, without closing it: its socket, the caller's, out of loop and reactor.
+
+        The protocol is told nothing. None: it is closed or closing, is about to be told something, or speaks TLS, of
+        which the socket is only a part.
+        """
+        line = self._line
+        if line is None or line.untold or self._tls is not None or not self.connected or self.disconnecting:
+            return None
+        self._take_back()
+        self.stopReading()
+        self.stopWriting()
+        self.connected, self.disconnected = 0, 1
+        self.producer = None
+        found: socket.socket = self.socket
+        del self.protocol, self.socket, self.fileno
+        return found
+
+    def _take_back(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.remove()
+
+    # ---- the loop's ----
+
+    def lineEnded(self) -> None:
+        self.readConnectionLost(_done())
+
+    def lineLost(self, reason: Failure) -> None:
+        self.connectionLost(reason)
+
+    # ---- Twisted's ----
+
+    def write(self, data: bytes) -> None:
+        if self._line is not None:
+            self._line.session.push(data)
+            self._line.output()
+            return
+        if self._idle() and isinstance(data, bytes):
+            try:
+                sent = self.socket.send(data)
+            except OSError:  # is met again where Twisted looks for it
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
+        super().write(data)
+
+    def _idle(self) -> bool:
+        """Whether what is written may be sent at once: nothing is before it, and no producer waits to be asked."""
+        return bool(
+            self.connected
+            and not self._tempDataBuffer
+            and not self.dataBuffer
+            and not self.TLS
+            and not self._writeDisconnected
+            and (self.producer is None or self.streamingProducer)
+        )
+
+    def writeSequence(self, iovec: Any) -> None:
+        data = list(iovec)
+        if self._line is None and not all(isinstance(one, bytes) for one in data):
+            super().writeSequence(data)  # raises what a caller expects
+        else:
+            self.write(b"".join(data))
+
+    def startReading(self) -> None:
+        if self._line is None:
+            super().startReading()
+        else:
+            self._line.resume()
+
+    def stopReading(self) -> None:
+        if self._line is None:
+            super().stopReading()
+        else:
+            self._line.pause()
+
+    def loseConnection(self, *args: Any) -> None:
+        line = self._line
+        self._take_back()
+        if line is not None:
+            while self._tls is None and (rest := line.session.output()):
+                self.write(rest)
+            if not self.disconnecting and self._idle():
+                # Before any other client's next command: who was killed is not in the list of clients any more.
+                self.disconnecting = True
+                self.reactor.callLater(0, self.connectionLost, _done())
+                return
+        super().loseConnection(*args)
+
+    def abortConnection(self) -> None:
+        self._take_back()
+        super().abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._take_back()
+        super().connectionLost(reason)
+
+
+def _done() -> Failure:
+    return Failure(main.CONNECTION_DONE)
+
+
+class UNIXServer(Server, unix.Server):
+    """A connection over a UNIX socket."""
+
+    def _idle(self) -> bool:
+        return super()._idle() and not self._sendmsgQueue
+
+
+class Port(tcp.Port):
+    """Accepts over TCP."""
+
+    transport = Server
+    loop: Loop
+
+
+class UNIXPort(unix.Port):
+    """Accepts over a UNIX socket."""
+
+    transport = UNIXServer
+    loop: Loop
+
+
+class SharedUNIXPort(UNIXPort):
+    """Accepts on a socket that listens already, and whose file is another's to make and to remove."""
+
+    factory: Any
+    fileno: Any
+    socket: Any
+
+    def startListening(self) -> None:
+        tcp._reservedFD.reserve()
+        msg(f"{self._getLogPrefix(self.factory)} starting on {os.fsdecode(self._bindPath)!r}")
+        self.factory.doStart()
+        self.connected = True
+        self.socket, self._preexistingSocket = self._preexistingSocket, None
+        self.fileno = self.socket.fileno
+        self.numberAccepts = 100
+        self.startReading()
+
+    def connectionLost(self, reason: Failure) -> None:
+        tcp.Port.connectionLost(self, reason)
+
+
+def adopt_port(reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory) -> Port | UNIXPort:
+    """Accept on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`."""
+    if family == socket.AF_UNIX:
+        port: Port | UNIXPort = SharedUNIXPort._fromListeningDescriptor(reactor, fd, factory)
+    else:
+        port = Port._fromListeningDescriptor(reactor, fd, family, factory)
+    return listen(port, loop)
+
+
+def listen(port: _P, loop: Loop) -> _P:
+    """Start `port`, whose connections can be served by `loop`. Raises CannotListenError."""
+    port.loop = loop
+    port.startListening()
+    return port
+
+
+def adopt(
+    reactor: Any, loop: Loop, sock: socket.socket, build: Callable[[IAddress], IProtocol | None]
+) -> IProtocol | None:
+    """Go on with a connected stream socket, which becomes the transport's, as if a port had accepted it.
+
+    `build` makes the protocol for an address: a factory's buildProtocol; or its `readmit`, and then what is to go on
+    (`RespProtocol.go_on_as`). None: it gave none. OSError: the peer has gone. In both cases the socket is closed, and a
+    session stays the caller's.
+    """
+    sock.setblocking(False)
+    protocol: Any = None
+    try:
+        if sock.family == socket.AF_UNIX:
+            kind: Any = UNIXServer
+            client: Any = sock.getpeername()
+            peer: IAddress = UNIXAddress(client or None)
+        else:
+            kind = Server
+            client = tcp._getpeername(sock)
+            peer = (IPv4Address if sock.family == socket.AF_INET else IPv6Address)("TCP", *client)
+        protocol = build(peer)
+    finally:
+        if protocol is None:
+            sock.close()
+    if protocol is None:
+        return None
+    transport = kind(sock, protocol, client, None, 0, reactor)
+    transport.loop = loop
+    local = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        transport.logstr = f"{type(protocol).__name__},0,{local}"
+    transport.repstr = f"<{type(protocol).__name__} #0 on {local if isinstance(local, str) else local[1]}>"
+    protocol.makeConnection(transport)
+    return protocol  # type: ignore[no-any-return]

@@ -1,0 +1,69 @@
+"""A reactor around the loop in C: ``twistd --reactor redistill``.
+
+It is Twisted's epoll reactor, but what it waits on is the epoll of `loop.Loop`, in which Twisted's own is one
+descriptor among those of the clients. So while only clients have something to say, a turn is one epoll_wait and no
+Python. As soon as anything else has (a timer is due, a signal came, a thread calls, another descriptor is ready),
+everything happens as it does in `EPollReactor`. Whatever listens on it gets the transports of `net.py`.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import UnsupportedAddressFamily
+from twisted.internet.interfaces import IProtocolFactory
+
+from redistill import net
+from redistill.loop import Loop
+
+
+class RedistillReactor(EPollReactor):
+    """Twisted's epoll reactor, waiting in the loop that serves clients."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        super().__init__()
+        self.loop.watch(self._poller.fileno())
+
+    def doPoll(self, timeout: float | None) -> None:
+        """Serve clients until something else is ready, `timeout` seconds at most; None: without end."""
+        if self.loop.turn(timeout):
+            super().doPoll(0)
+
+    doIteration = doPoll
+
+    def removeAll(self) -> list[Any]:
+        """Stop reading and writing; the descriptors with which that was done, those of the loop's clients too."""
+        served = self.loop.transports()
+        for transport in served:
+            transport.stopReading()
+        return [*super().removeAll(), *served]
+
+    def listenTCP(self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "") -> net.Port:
+        return net.listen(net.Port(port, factory, backlog, interface, self), self.loop)
+
+    def listenUNIX(
+        self, address: Any, factory: IProtocolFactory, backlog: int = 50, mode: int = 0o666, wantPID: int = 0
+    ) -> net.UNIXPort:
+        return net.listen(net.UNIXPort(address, factory, backlog, mode, self, wantPID), self.loop)
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
+        if addressFamily not in self._supportedAddressFamilies:
+            raise UnsupportedAddressFamily(addressFamily)
+        return net.adopt_port(self, self.loop, fileDescriptor, addressFamily, factory)
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
+        if addressFamily not in self._supportedAddressFamilies:
+            raise UnsupportedAddressFamily(addressFamily)
+        sock = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
+        protocol: Any = net.adopt(self, self.loop, sock, factory.buildProtocol)
+        return protocol and protocol.transport
+
+
+def install() -> None:
+    """Make it the process's reactor."""
+    from twisted.internet.main import installReactor
+
+    installReactor(RedistillReactor())

@@ -1,0 +1,135 @@
+"""What the processes over one arena tell each other in it: who lives, what each has, and the connections.
+
+`engine.Store` provides `Workers` and `Admission` as attributes. What the calls mean in detail is said in core/worker.h
+and core/admission.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from redistill._core import ffi, lib
+
+SUPERVISOR = 2**32 - 1
+"""The number of the process that looks after the workers."""
+
+STATS: Mapping[str, int] = {ffi.string(lib.rd_host_stat_name(i)).decode(): i for i in range(lib.RD_STAT_COUNT)}
+"""Place of each counter of core/stats.h."""
+GAUGES: Mapping[str, int] = {ffi.string(lib.rd_host_gauge_name(i)).decode(): i for i in range(lib.RD_GAUGE_COUNT)}
+
+
+class Worker(NamedTuple):
+    """What one process has said of itself."""
+
+    place: int
+    """Of its block in the arena: see `Workers.reap`."""
+    pid: int
+    number: int
+    """As it was given to `Store.join`."""
+    heartbeat: float
+    """When it last called `beat`, seconds of the monotonic clock; 0: never."""
+    gauges: Mapping[str, int]
+    commands: int
+    """Processed, by its predecessors in the same block, too."""
+    cpu_user: float
+    """Seconds, as is `cpu_system`."""
+    cpu_system: float
+    connections: int
+
+
+class Workers:
+    """The processes that have joined an arena."""
+
+    def __init__(self, core: Callable[[], Any]) -> None:
+        """`core` gives the open rd_store, None when it is closed."""
+        self._core = core
+
+    def __iter__(self) -> Iterator[Worker]:
+        """All that have joined and not left, the dead that nobody has reaped among them."""
+        core, found = self._core(), ffi.new("rd_worker_figures *")
+        for place in range(lib.RD_MAX_WORKERS):
+            if lib.rd_worker_info(core, place, found):
+                yield Worker(
+                    place,
+                    found.pid,
+                    found.number,
+                    found.heartbeat / 1000,
+                    {name: found.gauge[gauge] for name, gauge in GAUGES.items()},
+                    found.commands,
+                    found.user_us / 1e6,
+                    found.system_us / 1e6,
+                    found.connections,
+                )
+
+    def reap(self, place: int) -> bool:
+        """Free the block of a process that has died: what it had counts no longer. False: it lives, or has left."""
+        return bool(lib.rd_worker_reap(self._core(), place))
+
+    def lock_owner(self) -> int:
+        """The thread (in a process's main thread, its pid) that holds a lock for which others wait now; 0: none."""
+        return int(lib.rd_lock_owner(self._core()))
+
+    # ---- what this process says of itself ----
+
+    def beat(self) -> None:
+        """This process is alive."""
+        lib.rd_worker_beat(self._core(), lib.rd_host_clock() // 1_000_000)
+
+    def set_gauges(self, **values: int) -> None:
+        """What this process has at the moment, by the names of `GAUGES`."""
+        for name, value in values.items():
+            lib.rd_gauge_set(self._core(), GAUGES[name], value)
+
+    def set_cpu(self, user: float, system: float) -> None:
+        """CPU time of this process so far, in seconds."""
+        lib.rd_worker_cpu(self._core(), int(user * 1e6), int(system * 1e6))
+
+    # ---- all of them together ----
+
+    def connections(self) -> int:
+        """Of all workers: exact, and known at once."""
+        return sum(one.connections for one in self)
+
+    def gauges(self) -> dict[str, int]:
+        """Sums over all workers; of ``largest_...`` the largest."""
+        return {name: int(lib.rd_gauge_sum(self._core(), gauge)) for name, gauge in GAUGES.items()}
+
+    def cpu(self) -> tuple[float, float]:
+        """Seconds of CPU, user and system, of all that ever worked since the arena was last taken up."""
+        user, system = ffi.new("uint64_t *"), ffi.new("uint64_t *")
+        lib.rd_cpu_sum(self._core(), user, system)
+        return user[0] / 1e6, system[0] / 1e6
+
+
+class Admission:
+    """Counts the connections of all workers. Each `enter` that says True is paired with a `leave`; limit 0: none.
+
+    Once the store is closed, leaving does nothing: what this process counted went with it.
+    """
+
+    def __init__(self, core: Callable[[], Any]) -> None:
+        """`core` gives the open rd_store, None when it is closed."""
+        self._core = core
+
+    def enter(self, limit: int) -> bool:
+        """One more connection, if there are fewer than `limit`."""
+        return bool(lib.rd_open_enter(self._core(), limit))
+
+    def leave(self) -> None:
+        """One less."""
+        if core := self._core():
+            lib.rd_open_leave(core)
+
+    def enter_address(self, address: bytes, limit: int) -> bool:
+        """One more of an address: 16 bytes, IPv4 in IPv6."""
+        return bool(lib.rd_address_enter(self._core(), address, limit))
+
+    def leave_address(self, address: bytes) -> None:
+        """One less."""
+        if core := self._core():
+            lib.rd_address_leave(core, address)
+
+    def take(self, per_second: int, seconds: float) -> bool:
+        """Whether one more may come at `seconds` (monotonic) when `per_second` may."""
+        return bool(lib.rd_rate_take(self._core(), per_second, int(seconds * 1e9)))

@@ -1,0 +1,217 @@
+"""A worker: a process that serves clients beside others of its kind. The supervisor starts it (`workers`).
+
+``python -m redistill.worker NUMBER`` is not for people. What it needs it inherits, or is told over its channel.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.amp import AMP
+from twisted.python.failure import Failure
+
+from redistill import channel
+from redistill.commands.interfaces import Refused
+from redistill.commands.peers import problem_of, raise_problem
+from redistill.commands.state import ServerState
+from redistill.config import Config, ConfigError
+from redistill.settings import Value
+
+log = Logger()
+
+
+class Serving(Protocol):
+    """A worker that serves: what the supervisor can have it do."""
+
+    def answer(self, question: str, argument: Any) -> Any:
+        """See `commands.ControlPlane.answer`."""
+        ...
+
+    def apply(self, config: Config) -> None:
+        """Put another configuration into effect. Raises ConfigError or Refused and changes nothing."""
+        ...
+
+    def cover(self, number: int, on: bool) -> None:
+        """Accept the clients of worker `number` as well, or no longer."""
+        ...
+
+    def take(self, connection: int, state: bytes) -> bool:
+        """Go on with a connection of another worker, or refuse it. The descriptor is ours in either case."""
+        ...
+
+    def lighten(self, percent: int) -> int:
+        """Give connections away that make up so much of the present work; how many."""
+        ...
+
+    def retire(self) -> Deferred[None]:
+        """Accept nobody, hand all connections over. Fires when there are none."""
+        ...
+
+    def stop(self, now: bool) -> Deferred[None]:
+        """Accept nobody, let the clients finish. Fires when there are none."""
+        ...
+
+
+Begin = Callable[["Channel", Mapping[str, Any]], Serving]
+"""Begins to serve as the orders say (`workers.WorkersService.orders`)."""
+
+
+class Channel(AMP):
+    """The worker's end of its channel. Without a supervisor there is nothing to do: then the process ends."""
+
+    def __init__(self, begin: Begin, end: Callable[[], None]) -> None:
+        """`end` ends the process."""
+        super().__init__()
+        self._begin = begin
+        self._end = end
+        self._serving: Serving
+        self._over = False
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.callRemote(channel.Hello, version=channel.VERSION).addCallback(self._told).addErrback(self._failed)
+
+    def _told(self, box: Mapping[str, Any]) -> Any:
+        self._serving = self._begin(self, box["orders"])
+        return self.callRemote(channel.Ready)
+
+    def _failed(self, failure: Failure) -> None:
+        log.failure("cannot begin to serve", failure)
+        self._end()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        if not self._over:
+            log.warn("the supervisor is gone")
+        self._end()
+
+    @channel.Question.responder
+    def question(self, question: str, argument: Any) -> dict[str, Any]:
+        # An error would end the channel, and with it the worker: that is too much for a figure that cannot be had.
+        try:
+            return {"answer": self._serving.answer(question, argument)}
+        except Exception:
+            log.failure("in the answer to {question!r}", question=question)
+            return {"answer": None}
+
+    @channel.Apply.responder
+    def apply(self, config: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self._serving.apply(Config.from_json(config))
+        except (ConfigError, Refused) as problem:
+            return {"problem": problem_of(problem)}
+        return {"problem": None}
+
+    @channel.Cover.responder
+    def cover(self, number: int, on: bool) -> dict[str, Any]:
+        self._serving.cover(number, on)
+        return {}
+
+    @channel.Take.responder
+    def take(self, connection: int, state: bytes) -> dict[str, Any]:
+        return {"taken": self._serving.take(connection, state)}
+
+    @channel.Lighten.responder
+    def lighten(self, percent: int) -> dict[str, Any]:
+        return {"given": self._serving.lighten(percent)}
+
+    @channel.Retire.responder
+    def retire(self) -> Deferred[dict[str, Any]]:
+        return self._ending(self._serving.retire())
+
+    @channel.Stop.responder
+    def stop(self, now: bool) -> Deferred[dict[str, Any]]:
+        return self._ending(self._serving.stop(now))
+
+    def _ending(self, ended: Deferred[None]) -> Deferred[dict[str, Any]]:
+        """Answer when it is over, and let the supervisor hang up."""
+
+        def over(nothing: None) -> dict[str, Any]:
+            self._over = True
+            self.transport.loseConnection()  # type: ignore[union-attr]
+            return {}
+
+        return ended.addCallback(over)
+
+
+class ThroughSupervisor:
+    """The other workers (`commands.peers.Peers`), reached through the supervisor."""
+
+    def __init__(self, link: AMP) -> None:
+        self._link = link
+
+    def ask(self, question: str, argument: Any) -> Deferred[list[Any]]:
+        asking: Deferred[Any] = self._link.callRemote(channel.Ask, question=question, argument=argument)
+        return asking.addCallback(lambda box: box["answers"])
+
+    def tell(self, question: str, argument: Any) -> None:
+        self._link.callRemote(channel.Tell, question=question, argument=argument)
+
+    def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None]:
+        server.config.replace(changes)  # what can be seen to be wrong here need not go further
+        changing: Deferred[Any] = self._link.callRemote(channel.Change, changes=dict(changes))
+        return changing.addCallback(lambda box: raise_problem(box["problem"]))
+
+    def rewrite(self, server: ServerState) -> Deferred[None]:
+        def done(box: Mapping[str, Any]) -> None:
+            if box["problem"] is not None:
+                raise ConfigError(box["problem"])
+
+        writing: Deferred[Any] = self._link.callRemote(channel.Rewrite)
+        return writing.addCallback(done)
+
+    def give(self, connection: int, state: bytes) -> Deferred[bool]:
+        """Hand a connection to another worker; whether it is gone. The descriptor stays ours."""
+        giving: Deferred[Any] = self._link.callRemote(channel.Give, connection=connection, state=state)
+        return giving.addCallback(lambda box: box["taken"])
+
+    def shutdown(self, now: bool) -> None:
+        """Stop the server."""
+        self._link.callRemote(channel.Shutdown, now=now)
+
+
+def main(argv: list[str]) -> None:
+    """Run until the supervisor says that it is enough, or is gone."""
+    number = int(argv[1])
+    with open("/proc/self/comm", "w", encoding="ascii") as name:
+        name.write(f"redistill-{number}")
+    from redistill.engine import die_with_parent
+
+    die_with_parent()
+    # The terminal's Ctrl-C and a HUP go to the whole process group; what they mean is the supervisor's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from redistill import reactor as ours
+
+    ours.install()
+    from twisted.internet import reactor as installed
+
+    from redistill.tap import work
+
+    def begin(link: Channel, orders: Mapping[str, Any]) -> Serving:
+        return work(reactor, ThroughSupervisor(link), orders, channel.ARENA, channel.LISTENERS)
+
+    reactor: Any = installed
+
+    def end() -> None:
+        if reactor.running:
+            reactor.stop()
+
+    factory = Factory.forProtocol(lambda: Channel(begin, end))
+    factory.noisy = False
+    os.set_blocking(channel.CHANNEL, False)
+    reactor.adoptStreamConnection(channel.CHANNEL, socket.AF_UNIX, factory)
+    os.close(channel.CHANNEL)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv)

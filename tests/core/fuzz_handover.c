@@ -1,0 +1,139 @@
+/* fuzz_handover.c - the invariants:
+ *
+ *   - whatever the bytes, loading them fails with a reason, or gives a session;
+ *   - what such a session saves gives a session that saves the same;
+ *   - that one executes what it has and what a client sends, and waits for nothing then;
+ *   - a session whose bytes nobody changed is never refused;
+ *   - no shard stays locked, no watch is left behind, and the store's own check passes.
+ *
+ * Input: a zero byte, then what is loaded; or another byte, then what a client sends, up to "\n~", and the rest changes
+ * what the session saves: three bytes each, a place (relative to the end of the last change) and what is xor-ed there.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "../../redistill/core/handover.h"
+#include "../../redistill/core/layout.h"
+#include "../../redistill/core/lock.h"
+
+#define NOW 1700000000000ull
+
+static rd_store st;
+static const rd_limits limits = {
+    .batch_size = 16, .output_high = 1 << 16, .query_limit = 1 << 20, .multi_limit = 1 << 14, .output_limit = 1 << 22};
+
+static void expect(bool ok, const char *what) {
+  if (ok) return;
+  fprintf(stderr, "%s\n", what);
+  abort();
+}
+
+static void start(void) {
+  rd_options options = {.max_memory = rd_min_memory(2, 1) + (512 << 10),
+                        .num_shards = 2,
+                        .policy = RD_NOEVICTION,
+                        .sample_size = 5,
+                        .seed = {1, 2}};
+  char err[256];
+  int fd = memfd_create("fuzz", 0);
+  expect(fd >= 0 && rd_create(&st, fd, &options, err, sizeof err) == 0, "no arena");
+  expect(rd_worker_join(&st, 0) == 0, "no worker slot");
+}
+
+static void answer(rd_session *s) {
+  char text[80] = "-ERR unknown command\r\n";
+  const rd_command *cmd = rd_session_command(s);
+  if (cmd != NULL) snprintf(text, sizeof text, "+%s\r\n", rd_command_full_name(cmd));
+  if (cmd != NULL && strcmp(cmd->name, "auth") == 0) rd_session_state_of(s)->authenticated = true;
+  if (cmd != NULL && strcmp(cmd->name, "reset") == 0) rd_session_reset(s);
+  rd_session_answer(s, (const uint8_t *)text, strlen(text));
+}
+
+/* Do what the session asks for until it wants more. Without `write` its output stays. */
+static rd_status serve(rd_session *s, rd_status status, bool write) {
+  for (;;) {
+    size_t said = rd_session_output(s).len;
+    if (write && said != 0) rd_session_consumed(s, said);
+    if (status == RD_CONTROL)
+      answer(s);
+    else if (status != RD_FULL || !write)
+      break;
+    status = rd_session_resume(s, NOW);
+  }
+  expect(status == RD_MORE || status == RD_CLOSE || (status == RD_FULL && !write), "a session waits for nothing");
+  return status;
+}
+
+typedef struct blob {
+  uint8_t *data;
+  size_t len;
+} blob;
+
+static blob save(const rd_session *s) {
+  blob b;
+  expect(rd_session_save(s, (rd_bytes){NULL, 0}, &b.data, &b.len) == RD_SAVED, "a session cannot be saved");
+  return b;
+}
+
+static void load(blob b, bool must) {
+  char err[256] = "";
+  rd_session *s = rd_session_load(&st, &limits, b.data, b.len, err, sizeof err);
+  expect((s == NULL) == (err[0] != 0), "a refusal without a reason");
+  expect(s != NULL || !must, err);
+  if (s == NULL) return;
+  blob once = save(s);
+  rd_session *again = rd_session_load(&st, &limits, once.data, once.len, err, sizeof err);
+  expect(again != NULL, err);
+  blob twice = save(again);
+  expect(twice.len == once.len && memcmp(twice.data, once.data, once.len) == 0, "a session changes on the way");
+  rd_session_free(s);
+  free(once.data);
+  free(twice.data);
+  static const char request[] = "\r\nPING\r\n*1\r\n$4\r\nEXEC\r\nWATCH k\r\nGET k\r\n";
+  if (serve(again, rd_session_resume(again, NOW), true) == RD_MORE) {
+    serve(again, rd_session_feed(again, (const uint8_t *)request, sizeof request - 1, NOW), true);
+  }
+  rd_session_free(again);
+}
+
+/* What a client said, as far as a session has saved it; and the changes of it. */
+static void move(const uint8_t *data, size_t size, uint8_t how) {
+  const uint8_t *end = memmem(data, size, "\n~", 2);
+  size_t len = end != NULL ? (size_t)(end - data) + 1 : size;
+  rd_session *s = rd_session_new(&st, &limits);
+  expect(s != NULL, "no session");
+  rd_session_state_of(s)->authenticated = (how & 1) != 0;
+  serve(s, rd_session_feed(s, data, len, NOW), (how & 2) != 0);
+  blob b = save(s);
+  load(b, true);
+  size_t place = 0;
+  for (size_t at = len + 1; at + 3 <= size; at += 3) {
+    place += (size_t)data[at] | (size_t)data[at + 1] << 8;
+    if (place >= b.len) place %= b.len;
+    b.data[place++] ^= data[at + 2];
+  }
+  load(b, false);
+  free(b.data);
+  rd_session_free(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  char err[256];
+  if (st.base == NULL) start();
+  if (size < 1) return 0;
+  if (data[0] == 0)
+    load((blob){(uint8_t *)(uintptr_t)data + 1, size - 1}, false);
+  else
+    move(data + 1, size - 1, data[0]);
+  for (uint32_t i = 0; i < st.num_shards; i++) {
+    expect(!rd_holds_shard(&st, i), "a shard stays locked");
+    expect(rd_shard_at(&st, i)->watchers == 0, "a watch is left behind");
+  }
+  expect(rd_check(&st, err, sizeof err) == 0, err);
+  rd_flush_all(&st);
+  rd_set_pause(&st, 0, 0);
+  while (!rd_sweep(&st, 0, st.num_shards, 0)) continue;
+  return 0;
+}

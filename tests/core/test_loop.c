@@ -1,0 +1,471 @@
+/* test_loop.c - connections over socket pairs: what the owner hears, what goes on without it, what a turn is bounded
+ * by. */
+#define _GNU_SOURCE /* memfd_create */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "loop.h"
+#include "rig.h"
+
+enum { MIB = 1 << 20 };
+
+static rd_store st;
+static int arena;
+static rd_loop *l;
+
+typedef struct peer {
+  int fd; /* the client's end */
+  int ours;
+  rd_session *s;
+  rd_conn *c;
+} peer;
+
+static void open_all(void) {
+  arena = rig_open(&st, 64 * MIB, 4, RD_ALLKEYS_LRU);
+  l = rd_loop_new(16384);
+}
+
+static peer join_with(uint64_t tag, const rd_limits *limits) {
+  static const rd_limits usual = {
+      .batch_size = 16, .output_high = 1u << 18, .query_limit = 1ull << 30, .multi_limit = 1ull << 20};
+  int fds[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+  peer p = {fds[0], fds[1], rd_session_new(&st, limits != NULL ? limits : &usual), NULL};
+  rd_session_state_of(p.s)->authenticated = true;
+  p.c = rd_loop_add(l, p.ours, p.s, tag, NULL, st.now_ms);
+  CHECK(p.c != NULL);
+  return p;
+}
+
+static peer join(uint64_t tag) { return join_with(tag, NULL); }
+
+static void leave(peer *p) {
+  rd_loop_remove(l, p->c);
+  rd_session_free(p->s);
+  close(p->ours);
+  if (p->fd >= 0) close(p->fd);
+}
+
+static void close_all(void) {
+  rd_loop_free(l);
+  rig_close(&st, arena);
+}
+
+static void say(peer *p, const char *text) { CHECK(send(p->fd, text, strlen(text), 0) == (ssize_t)strlen(text)); }
+
+static int turn(void) { return rd_loop_turn(l, 0, st.now_ms); }
+static uint32_t what(int i) { return rd_loop_events(l)[i].what; }
+
+/* What the client has got. */
+static void hears(peer *p, const char *expected) {
+  char text[4096];
+  ssize_t n = recv(p->fd, text, sizeof text, 0);
+  CHECK_TEXT(text, n < 0 ? 0 : (size_t)n, expected);
+}
+
+static size_t swallow(peer *p) {
+  static char bytes[65536];
+  size_t all = 0;
+  for (ssize_t n; (n = recv(p->fd, bytes, sizeof bytes, 0)) > 0;) all += (size_t)n;
+  return all;
+}
+
+static void set_value(peer *p, const char *key, size_t len) {
+  char head[100];
+  char *value = malloc(len + 2);
+  memset(value, 'v', len);
+  memcpy(value + len, "\r\n", 2);
+  snprintf(head, sizeof head, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n", strlen(key), key, len);
+  say(p, head);
+  for (size_t done = 0; done < len + 2;) {
+    ssize_t n = send(p->fd, value + done, len + 2 - done, 0);
+    if (n > 0) done += (size_t)n;
+    CHECK(turn() == 0);
+  }
+  free(value);
+  char first;
+  for (int i = 0; i < 1000 && recv(p->fd, &first, 1, MSG_PEEK) < 0; i++) CHECK(turn() == 0);
+  hears(p, "+OK\r\n");
+}
+
+static void commands_are_answered_without_the_owner(void) {
+  peer a = join(1), b = join(2);
+  say(&a, "SET k v\r\nGET k\r\n");
+  say(&b, "PING\r\n");
+  CHECK(turn() == 0);
+  hears(&a, "+OK\r\n$1\r\nv\r\n");
+  hears(&b, "+PONG\r\n");
+  leave(&a);
+  leave(&b);
+}
+
+static void a_pipeline_may_be_split_anywhere(void) {
+  static const char text[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING x\r\n";
+  for (size_t cut = 1; cut < sizeof text - 1; cut++) {
+    peer p = join(1);
+    CHECK(send(p.fd, text, cut, 0) == (ssize_t)cut);
+    CHECK(turn() == 0);
+    say(&p, text + cut);
+    CHECK(turn() == 0);
+    hears(&p, "+OK\r\n$4\r\na\r\nb\r\n$1\r\nx\r\n");
+    leave(&p);
+  }
+}
+
+static void a_control_command_is_the_owners(void) {
+  peer p = join(7);
+  say(&p, "SET k v\r\nCLIENT ID\r\nGET k\r\n");
+  CHECK(turn() == 1);
+  CHECK(rd_loop_events(l)[0].tag == 7 && what(0) == RD_CONTROL);
+  hears(&p, "");
+  rd_session_answer(p.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
+  hears(&p, "+OK\r\n:9\r\n$1\r\nv\r\n");
+  leave(&p);
+}
+
+static void who_waits_for_an_answer_is_not_read(void) {
+  peer p = join(7);
+  say(&p, "CLIENT ID\r\n");
+  CHECK(turn() == 1);
+  CHECK(rd_loop_flush(l, p.c));
+  say(&p, "PING\r\n");
+  CHECK(turn() == 0); /* reading stops */
+  int fd = rd_loop_fd(l);
+  struct epoll_event one;
+  CHECK(epoll_wait(fd, &one, 1, 0) == 0); /* nothing spins */
+  rd_session_answer(p.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
+  CHECK(turn() == 0);
+  hears(&p, ":9\r\n+PONG\r\n");
+  leave(&p);
+}
+
+static void who_goes_while_it_waits_is_lost_afterwards(void) {
+  peer p = join(7);
+  say(&p, "CLIENT ID\r\n");
+  CHECK(turn() == 1);
+  close(p.fd);
+  p.fd = -1;
+  CHECK(turn() == 0);
+  struct epoll_event one;
+  CHECK(epoll_wait(rd_loop_fd(l), &one, 1, 0) == 0);
+  rd_session_answer(p.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
+  CHECK(turn() == 1);
+  CHECK(what(0) == RD_LOOP_LOST && rd_loop_events(l)[0].error == EPIPE);
+  CHECK(turn() == 0); /* once */
+  leave(&p);
+}
+
+static void quit_closes_after_its_reply(void) {
+  peer p = join(7);
+  say(&p, "QUIT\r\nPING\r\n");
+  int n = turn();
+  CHECK(n == 1);
+  if (what(0) == RD_CONTROL) { /* QUIT is answered by the control plane */
+    rd_session_state_of(p.s)->close_after_reply = true;
+    rd_session_answer(p.s, (const uint8_t *)"+OK\r\n", 5);
+    CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_CLOSE);
+  } else {
+    CHECK(what(0) == RD_CLOSE);
+  }
+  hears(&p, "+OK\r\n");
+  leave(&p);
+}
+
+static void a_protocol_error_closes_after_its_reply(void) {
+  peer p = join(7);
+  say(&p, "PING\r\n*1\r\n%3\r\n");
+  CHECK(turn() == 1);
+  CHECK(what(0) == RD_CLOSE);
+  hears(&p, "+PONG\r\n-ERR Protocol error: expected '$', got '%'\r\n");
+  leave(&p);
+}
+
+static void the_peers_end_comes_after_its_commands(void) {
+  peer p = join(7);
+  say(&p, "PING\r\n");
+  CHECK(shutdown(p.fd, SHUT_WR) == 0);
+  CHECK(turn() == 0);
+  CHECK(turn() == 1);
+  CHECK(what(0) == RD_LOOP_END);
+  hears(&p, "+PONG\r\n");
+  CHECK(turn() == 0);
+  leave(&p);
+}
+
+static void who_does_not_read_is_not_served(void) {
+  peer a = join(1), b = join(2);
+  set_value(&a, "big", 100000);
+  for (int i = 0; i < 100; i++) say(&a, "GET big\r\n");
+  for (int i = 0; i < 20; i++) CHECK(turn() == 0);
+  CHECK(rd_conn_busy(a.c));
+  uint64_t held = rd_session_state_of(a.s)->output_bytes;
+  CHECK(held > 0 && held < (1u << 18) + 100100); /* output_high and one reply, whatever it asked for */
+  say(&b, "PING\r\n");
+  CHECK(turn() == 0);
+  hears(&b, "+PONG\r\n");
+  size_t all = 0;
+  for (int i = 0; i < 400 && all < 100 * 100011; i++) {
+    all += swallow(&a);
+    CHECK(turn() == 0); /* it goes on by itself */
+  }
+  CHECK(all == 100 * 100011);
+  CHECK(!rd_conn_busy(a.c));
+  leave(&a);
+  leave(&b);
+}
+
+static void the_owner_is_told_when_it_was_refused(void) {
+  peer p = join(1);
+  set_value(&p, "big", 200000);
+  say(&p, "CLIENT ID\r\n");
+  CHECK(turn() == 1);
+  uint8_t *much = calloc(1, 4 * MIB);
+  rd_session_push(p.s, much, 4 * MIB);
+  free(much);
+  CHECK(!rd_loop_flush(l, p.c));
+  CHECK(turn() == 0);
+  size_t all = 0;
+  for (int i = 0; i < 1000; i++) {
+    all += swallow(&p);
+    if (turn() == 0) continue;
+    CHECK(what(0) == RD_LOOP_DRAINED);
+    break;
+  }
+  all += swallow(&p);
+  CHECK(all == 4 * MIB);
+  rd_session_answer(p.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
+  hears(&p, ":9\r\n");
+  leave(&p);
+}
+
+static void output_has_a_limit(void) {
+  peer p = join(1);
+  set_value(&p, "big", 200000);
+  rd_loop_set_output_limit(l, 1000);
+  for (int i = 0; i < 10; i++) say(&p, "GET big\r\n");
+  int n = 0;
+  for (int i = 0; i < 10 && n == 0; i++) n = turn();
+  CHECK(n == 1);
+  CHECK(what(0) == RD_LOOP_OVER);
+  CHECK(turn() == 0);
+  rd_loop_set_output_limit(l, 0);
+  leave(&p);
+}
+
+static void an_endless_pipeline_is_one_share_of_a_turn(void) {
+  peer a = join(1), b = join(2);
+  set_value(&a, "big", 30000);
+  int much = 8 * MIB;
+  setsockopt(a.ours, SOL_SOCKET, SO_SNDBUF, &much, sizeof much);
+  rd_limits small = {.batch_size = 16, .output_high = 1000, .query_limit = 1 << 30, .multi_limit = 1 << 20};
+  peer c = join_with(3, &small);
+  for (int i = 0; i < 6; i++) say(&c, "GET big\r\n");
+  say(&b, "PING\r\n");
+  CHECK(turn() == 0); /* four replies, and the rest is for the next turn */
+  CHECK(rd_conn_busy(c.c));
+  hears(&b, "+PONG\r\n");
+  CHECK(swallow(&c) == 4 * 30010);
+  say(&c, "PING\r\n"); /* is not taken before what is there */
+  CHECK(turn() == 0);
+  CHECK(turn() == 0);
+  CHECK(!rd_conn_busy(c.c));
+  CHECK(swallow(&c) == 2 * 30010 + 7);
+  leave(&a);
+  leave(&b);
+  leave(&c);
+}
+
+static void large_values_arrive_in_the_sessions_memory(void) {
+  peer p = join(1);
+  static const size_t sizes[] = {1, 16300, 16384, 40000, 65536, 1000003, 5 * MIB};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    char text[100];
+    set_value(&p, "k", sizes[i]);
+    say(&p, "STRLEN k\r\n");
+    CHECK(turn() == 0);
+    snprintf(text, sizeof text, ":%zu\r\n", sizes[i]);
+    hears(&p, text);
+  }
+  leave(&p);
+}
+
+static void memory_grows_by_what_arrived(void) {
+  peer p = join(1);
+  say(&p, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$500000000\r\nabc");
+  for (int i = 0; i < 3; i++) CHECK(turn() == 0);
+  CHECK(rd_session_state_of(p.s)->query_cap < 200000);
+  leave(&p);
+}
+
+static void a_pause_is_reported(void) {
+  peer p = join(1);
+  rd_set_pause(&st, 2, st.now_ms + 100);
+  say(&p, "GET none\r\n");
+  CHECK(turn() == 1);
+  CHECK(what(0) == RD_PAUSED);
+  CHECK(turn() == 0);
+  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_PAUSED);
+  st.now_ms += 101;
+  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
+  hears(&p, "$-1\r\n");
+  leave(&p);
+}
+
+static void a_transaction_that_waits_holds_up_the_others(void) {
+  peer a = join(1), b = join(2);
+  say(&a, "MULTI\r\nSET k 1\r\nCLIENT ID\r\nEXEC\r\n");
+  CHECK(turn() == 1);
+  CHECK(what(0) == RD_CONTROL && rd_session_state_of(a.s)->in_exec);
+  say(&b, "GET k\r\n");
+  CHECK(turn() == 1);
+  CHECK(what(0) == RD_PAUSED && rd_loop_events(l)[0].tag == 2);
+  rd_session_answer(a.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, a.c, st.now_ms) == RD_MORE);
+  CHECK(rd_loop_resume(l, b.c, st.now_ms) == RD_MORE);
+  hears(&b, "$1\r\n1\r\n");
+  leave(&a);
+  leave(&b);
+}
+
+static void slow_commands_are_their_sessions(void) {
+  st.slowlog = rd_slowlog_new(64, 0);
+  peer a = join(1), b = join(2);
+  say(&a, "GET k\r\n");
+  say(&b, "GET k\r\n");
+  for (int i = 0; i < 2; i++) { /* the turn ends with the first */
+    CHECK(turn() == 1);
+    CHECK(what(0) == RD_LOOP_SLOW);
+    const rd_slow_entry *entry = rd_slowlog_take(st.slowlog);
+    CHECK(entry != NULL && entry->session == (rd_loop_events(l)[0].tag == 1 ? a.s : b.s));
+    CHECK(rd_slowlog_take(st.slowlog) == NULL);
+  }
+  leave(&a);
+  leave(&b);
+  rd_slowlog_free(st.slowlog);
+  st.slowlog = NULL;
+}
+
+static void reading_can_be_paused(void) {
+  peer p = join(1);
+  rd_loop_pause(l, p.c);
+  say(&p, "PING\r\n");
+  CHECK(turn() == 0);
+  hears(&p, "");
+  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
+  CHECK(turn() == 0);
+  hears(&p, "+PONG\r\n");
+  leave(&p);
+}
+
+static void another_descriptor_ends_a_turn(void) {
+  int fds[2];
+  CHECK(pipe(fds) == 0);
+  CHECK(rd_loop_watch(l, fds[0]));
+  CHECK(turn() == 0 && !rd_loop_watched(l));
+  CHECK(write(fds[1], "x", 1) == 1);
+  CHECK(rd_loop_turn(l, -1, st.now_ms) == 0);
+  CHECK(rd_loop_watched(l));
+  close(fds[0]);
+  close(fds[1]);
+}
+
+static void a_turn_ends_in_time(void) {
+  peer p = join(1);
+  say(&p, "PING\r\n");
+  CHECK(rd_loop_turn(l, 5, st.now_ms) == 0);
+  hears(&p, "+PONG\r\n");
+  leave(&p);
+}
+
+static void the_silent_are_found(void) {
+  peer a = join(1), b = join(2);
+  say(&a, "SET k v\r\n");
+  say(&b, "SET k v\r\n");
+  CHECK(turn() == 0);
+  uint64_t then = st.now_ms;
+  st.now_ms += 5000;
+  say(&b, "PING\r\n");
+  CHECK(turn() == 0);
+  bool more = true;
+  CHECK(rd_session_state_of(a.s)->output_cap > 0);
+  CHECK(rd_loop_scan(l, (then + 1000) * 1000, 0, &more) == 0 && !more);
+  CHECK(rd_session_state_of(a.s)->output_cap == 0 && rd_session_state_of(b.s)->output_cap > 0);
+  CHECK(rd_loop_scan(l, then * 1000, then * 1000 - 1, &more) == 0);
+  CHECK(rd_loop_scan(l, then * 1000, then * 1000, &more) == 1);
+  CHECK(rd_loop_events(l)[0].tag == 1 && what(0) == RD_LOOP_SILENT);
+  leave(&a);
+  leave(&b);
+}
+
+static void the_busiest_are_found(void) {
+  peer p[4];
+  rd_work work[2];
+  for (uint64_t i = 0; i < 4; i++) p[i] = join(i);
+  for (int i = 0; i < 4; i++) {
+    for (int n = 0; n <= (i ^ 1); n++) say(&p[i], "PING\r\n");
+  }
+  CHECK(turn() == 0);
+  CHECK(rd_loop_busiest(l, work, 2) == 2);
+  CHECK(work[0].tag == 2 && work[0].commands == 4 && work[1].tag == 3 && work[1].commands == 3);
+  CHECK(work[0].bytes == 4 * (6 + 7));
+  CHECK(rd_loop_busiest(l, work, 2) == 0); /* since the last call */
+  for (int i = 0; i < 4; i++) leave(&p[i]);
+}
+
+static void a_thousand_connections(void) {
+  enum { MANY = 1000 };
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  peer *p = calloc(MANY, sizeof *p);
+  for (int i = 0; i < MANY; i++) p[i] = join((uint64_t)i);
+  for (int i = 0; i < MANY; i++) say(&p[i], "INCR n\r\n");
+  CHECK(turn() == 0); /* one turn serves them all */
+  size_t all = 0;
+  for (int i = 0; i < MANY; i++) all += swallow(&p[i]);
+  CHECK(all == 9 * 4 + 90 * 5 + 900 * 6 + 7);
+  for (int i = 0; i < MANY; i += 2) leave(&p[i]);
+  for (int i = 1; i < MANY; i += 2) say(&p[i], "PING\r\n");
+  CHECK(turn() == 0);
+  for (int i = 1; i < MANY; i += 2) {
+    hears(&p[i], "+PONG\r\n");
+    leave(&p[i]);
+  }
+  free(p);
+}
+
+int main(void) {
+  open_all();
+  RUN(commands_are_answered_without_the_owner);
+  RUN(a_pipeline_may_be_split_anywhere);
+  RUN(a_control_command_is_the_owners);
+  RUN(who_waits_for_an_answer_is_not_read);
+  RUN(who_goes_while_it_waits_is_lost_afterwards);
+  RUN(quit_closes_after_its_reply);
+  RUN(a_protocol_error_closes_after_its_reply);
+  RUN(the_peers_end_comes_after_its_commands);
+  RUN(who_does_not_read_is_not_served);
+  RUN(the_owner_is_told_when_it_was_refused);
+  RUN(output_has_a_limit);
+  RUN(an_endless_pipeline_is_one_share_of_a_turn);
+  RUN(large_values_arrive_in_the_sessions_memory);
+  RUN(memory_grows_by_what_arrived);
+  RUN(a_pause_is_reported);
+  RUN(a_transaction_that_waits_holds_up_the_others);
+  RUN(slow_commands_are_their_sessions);
+  RUN(reading_can_be_paused);
+  RUN(another_descriptor_ends_a_turn);
+  RUN(a_turn_ends_in_time);
+  RUN(the_silent_are_found);
+  RUN(the_busiest_are_found);
+  RUN(a_thousand_connections);
+  close_all();
+  return check_end();
+}

@@ -1,0 +1,503 @@
+/* Several processes on one arena: their blocks, what they tell each other, and the connections they count together. A
+ * process that dies here dies by SIGKILL. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "admission.h"
+#include "arena_fixture.h"
+#include "check.h"
+#include "internal.h"
+#include "lock.h"
+
+#define SECOND 1000000000ull
+
+/* ---- other processes ---- */
+
+/* A process that joins the arena as `number`, does `work`, says so, and then waits to be killed. */
+static pid_t start(rd_store *st, uint32_t number, void (*work)(rd_store *)) {
+  int done[2];
+  char word;
+  CHECK(pipe(done) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    rd_store own;
+    char err[200];
+    if (rd_attach(&own, st->fd, err, sizeof err) != 0 || rd_worker_join(&own, number) < 0) _exit(2);
+    work(&own);
+    if (write(done[1], "x", 1) != 1) _exit(3);
+    for (;;) pause();
+  }
+  close(done[1]);
+  CHECK_INT(read(done[0], &word, 1), 1);
+  close(done[0]);
+  return pid;
+}
+
+static void stop(pid_t pid) {
+  int status;
+  kill(pid, SIGKILL);
+  waitpid(pid, &status, 0);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* The place of the worker with this number; RD_MAX_WORKERS: there is none. */
+static uint32_t place_of(rd_store *st, uint32_t number) {
+  rd_worker_figures f;
+  uint32_t i = 0;
+  while (i < RD_MAX_WORKERS && !(rd_worker_info(st, i, &f) && f.number == number)) i++;
+  return i;
+}
+
+static const uint8_t *address(uint32_t n) {
+  static uint8_t bytes[16];
+  memset(bytes, 0, sizeof bytes);
+  memcpy(bytes, &n, sizeof n);
+  return bytes;
+}
+
+static void nothing(rd_store *st) { (void)st; }
+
+/* ---- blocks ---- */
+
+static void be_busy(rd_store *st) {
+  rd_worker_beat(st, 12345);
+  rd_gauge_set(st, RD_GAUGE_connected_clients, 7);
+  rd_gauge_set(st, RD_GAUGE_largest_input, 300);
+  rd_worker_cpu(st, 1000, 20);
+  rd_count_add(st, RD_STAT_rejected_connections, 5);
+  rd_count_add(st, RD_STAT_total_commands_processed, 11);
+  rd_open_enter(st, 0);
+}
+
+static void a_worker_tells_the_others_what_it_is_and_has(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 3, be_busy);
+  rd_worker_figures f;
+  CHECK(rd_worker_info(&st, place_of(&st, 3), &f));
+  CHECK_INT(f.pid, pid);
+  CHECK_INT(f.heartbeat, 12345);
+  CHECK_INT(f.gauge[RD_GAUGE_connected_clients], 7);
+  CHECK_INT(f.commands, 11);
+  CHECK_INT(f.user_us, 1000);
+  CHECK_INT(f.system_us, 20);
+  CHECK_INT(f.connections, 1);
+  stop(pid);
+  arena_free(&st);
+}
+
+static void gauges_add_up_but_the_largest_is_the_largest(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  rd_gauge_set(&st, RD_GAUGE_connected_clients, 2);
+  rd_gauge_set(&st, RD_GAUGE_largest_input, 100);
+  pid_t pid = start(&st, 1, be_busy);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 9);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_largest_input), 300);
+  stop(pid);
+  arena_free(&st);
+}
+
+static void what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_stays(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  rd_worker_cpu(&st, 1, 1);
+  pid_t pid = start(&st, 1, be_busy);
+  uint32_t place = place_of(&st, 1);
+  CHECK(!rd_worker_reap(&st, place));
+  CHECK(!rd_worker_reap(&st, RD_MAX_WORKERS));
+  CHECK(!rd_open_enter(&st, 1));
+  stop(pid);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 7);
+  CHECK(rd_worker_reap(&st, place));
+  CHECK(!rd_worker_reap(&st, place));
+  CHECK_INT(place_of(&st, 1), RD_MAX_WORKERS);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 0);
+  CHECK(rd_open_enter(&st, 1));
+  CHECK_INT(rd_counter(&st, RD_STAT_rejected_connections), 5);
+  uint64_t user, system;
+  rd_cpu_sum(&st, &user, &system);
+  CHECK_INT(user, 1001);
+  CHECK_INT(system, 21);
+  rd_reset_stats(&st);
+  rd_cpu_sum(&st, &user, &system);
+  CHECK_INT(user, 1001);
+  CHECK_INT(rd_counter(&st, RD_STAT_rejected_connections), 0);
+  arena_free(&st);
+}
+
+static void the_next_one_takes_the_block_of_a_dead_one_and_reaps_it(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, be_busy);
+  uint32_t place = place_of(&st, 1);
+  stop(pid);
+  pid = start(&st, 2, nothing);
+  CHECK_INT(place_of(&st, 2), place);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 0);
+  CHECK(rd_open_enter(&st, 1));
+  stop(pid);
+  arena_free(&st);
+}
+
+static void a_process_that_nobody_has_waited_for_is_dead_all_the_same(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, nothing);
+  siginfo_t info;
+  kill(pid, SIGKILL);
+  CHECK_INT(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+  CHECK(rd_worker_reap(&st, place_of(&st, 1)));
+  waitpid(pid, NULL, 0);
+  arena_free(&st);
+}
+
+/* Its birth tells: as in a container, where each daemon has the pid of the one before. */
+static void another_process_of_the_same_pid_is_another_one(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), second;
+  char err[200];
+  int fd = st.fd;
+  CHECK_INT(rd_attach(&second, fd, err, sizeof err), 0);
+  CHECK_INT(rd_worker_join(&second, 1), 1); /* two stores of one process have a block each */
+  rd_worker_leave(&second);
+  st.worker->born--;
+  rd_count_add(&st, RD_STAT_failed_auths, 1);
+  CHECK_INT(rd_worker_join(&second, 1), 0);
+  rd_detach(&second);
+  arena_free(&st);
+}
+
+static void a_store_that_never_joined_takes_nobodys_block_with_it(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), second;
+  char err[200];
+  CHECK_INT(rd_attach(&second, st.fd, err, sizeof err), 0);
+  rd_worker_leave(&second);
+  rd_worker_figures f;
+  CHECK(rd_worker_info(&st, 0, &f));
+  rd_detach(&second);
+  arena_free(&st);
+}
+
+static void all_blocks_can_be_taken_and_no_more(void) {
+  rd_store st = arena_new(32 * MIB, 4, RD_NOEVICTION);
+  static rd_store more[RD_MAX_WORKERS];
+  char err[200];
+  for (uint32_t i = 1; i <= RD_MAX_WORKERS; i++) {
+    CHECK_INT(rd_attach(&more[i - 1], st.fd, err, sizeof err), 0);
+    CHECK_INT(rd_worker_join(&more[i - 1], i), i < RD_MAX_WORKERS ? (int)i : -1);
+  }
+  CHECK(rd_committed_memory(&st) <= rd_max_memory(&st));
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    rd_worker_leave(&more[i]);
+    rd_detach(&more[i]);
+  }
+  CHECK(arena_is_whole(&st));
+  arena_free(&st);
+}
+
+/* ---- a fresh start ---- */
+
+static void die_in_a_change(rd_store *st) {
+  be_busy(st);
+  for (int i = 0; i < 10; i++) rd_next(st, RD_SEQ_CLIENT);
+  rd_lock_shard(st, 2);
+  rd_mark_dirty(st, 2);
+}
+
+static void who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), again;
+  char err[200];
+  int fd = st.fd;
+  rd_count_add(&st, RD_STAT_keyspace_hits, 9);
+  CHECK_INT(rd_next(&st, RD_SEQ_CLIENT), 1);
+  pid_t pid = start(&st, 1, die_in_a_change);
+  rd_worker_leave(&st);
+  rd_detach(&st);
+  stop(pid);
+  CHECK_INT(rd_attach(&again, fd, err, sizeof err), 0);
+  CHECK_INT(rd_worker_join(&again, 0), 0);
+  CHECK_INT(rd_counter(&again, RD_STAT_keyspace_hits), 0);
+  CHECK_INT(rd_counter(&again, RD_STAT_rejected_connections), 0);
+  CHECK_INT(rd_counter(&again, RD_STAT_shards_lost), 1);
+  CHECK_INT(rd_gauge_sum(&again, RD_GAUGE_connected_clients), 0);
+  uint64_t user, system;
+  rd_cpu_sum(&again, &user, &system);
+  CHECK_INT(user + system, 0);
+  CHECK(rd_open_enter(&again, 1));
+  CHECK_INT(rd_next(&again, RD_SEQ_CLIENT), 12); /* but no id is given twice */
+  CHECK(arena_is_whole(&again));
+  rd_worker_leave(&again);
+  arena_free(&again);
+}
+
+static void who_finds_others_at_work_lets_them_count_on(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  rd_count_add(&st, RD_STAT_keyspace_hits, 9);
+  stop(start(&st, 1, nothing));
+  CHECK_INT(rd_counter(&st, RD_STAT_keyspace_hits), 9);
+  arena_free(&st);
+}
+
+/* ---- shared numbers, the peak, pauses ---- */
+
+static void take_numbers(rd_store *st) {
+  uint64_t last = 0;
+  for (int i = 0; i < 100000; i++) {
+    uint64_t n = rd_next(st, RD_SEQ_CLIENT);
+    if (n <= last) _exit(4);
+    last = n;
+  }
+}
+
+static void no_number_is_given_twice(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pids[3];
+  for (uint32_t i = 0; i < 3; i++) pids[i] = start(&st, i, take_numbers);
+  for (uint32_t i = 0; i < 3; i++) stop(pids[i]);
+  CHECK_INT(rd_next(&st, RD_SEQ_CLIENT), 300001);
+  CHECK_INT(rd_next(&st, RD_SEQ_SLOWLOG), 1);
+  arena_free(&st);
+}
+
+static void the_peak_stays_until_statistics_are_reset(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  static uint8_t value[MIB];
+  uint64_t before = rd_note_peak(&st);
+  rd_key key = key_of(&st, "k", 1, 0);
+  rd_lock_shard(&st, rd_shard_of(&st, key.hash));
+  CHECK_INT(rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO), RD_OK);
+  CHECK(rd_note_peak(&st) >= before + MIB);
+  rd_delete(&st, &key);
+  rd_unlock_all(&st);
+  CHECK(rd_note_peak(&st) >= before + MIB);
+  rd_reset_stats(&st);
+  CHECK(rd_note_peak(&st) < before + MIB);
+  arena_free(&st);
+}
+
+/* ---- connections in all ---- */
+
+static void open_three(rd_store *st) {
+  for (int i = 0; i < 3; i++) rd_open_enter(st, 0);
+}
+
+static void a_limit_on_connections_holds_over_all_workers(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, open_three);
+  CHECK(rd_open_enter(&st, 4));
+  CHECK(!rd_open_enter(&st, 4));
+  CHECK(rd_open_enter(&st, 0)); /* handed over: let in whatever the limit, and counted */
+  CHECK(!rd_open_enter(&st, 5));
+  rd_open_leave(&st);
+  rd_open_leave(&st);
+  rd_open_leave(&st); /* once too often */
+  CHECK(rd_open_enter(&st, 4));
+  CHECK(!rd_open_enter(&st, 4));
+  stop(pid);
+  arena_free(&st);
+}
+
+/* ---- by address ---- */
+
+static void enter_twice(rd_store *st) {
+  rd_address_enter(st, address(1), 0);
+  rd_address_enter(st, address(1), 0);
+}
+
+static void a_limit_on_an_address_holds_over_all_workers(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, enter_twice);
+  CHECK(rd_address_enter(&st, address(1), 3));
+  CHECK(!rd_address_enter(&st, address(1), 3));
+  CHECK(rd_address_enter(&st, address(2), 3));
+  rd_address_leave(&st, address(1));
+  rd_address_leave(&st, address(1)); /* not counted here any more */
+  CHECK(rd_address_enter(&st, address(1), 3));
+  CHECK(arena_is_whole(&st));
+  uint32_t place = place_of(&st, 1);
+  stop(pid);
+  rd_worker_reap(&st, place);
+  CHECK(rd_address_enter(&st, address(1), 2));
+  CHECK(!rd_address_enter(&st, address(1), 2));
+  arena_free(&st);
+}
+
+static void addresses_come_and_go_in_any_order(void) {
+  enum { N = 9000 };
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  static uint8_t count[N];
+  memset(count, 0, sizeof count);
+  for (int i = 0; i < 60000 && check_ok; i++) {
+    uint32_t n = (uint32_t)(rd_random_u64(&st) % N);
+    if (i % 16 < 9 && count[n] < 200) {
+      CHECK(rd_address_enter(&st, address(n), count[n] + 1u));
+      count[n]++;
+    } else if (count[n] > 0) {
+      CHECK(!rd_address_enter(&st, address(n), count[n]));
+      rd_address_leave(&st, address(n));
+      count[n]--;
+    }
+  }
+  CHECK(arena_is_whole(&st));
+  for (uint32_t n = 0; n < N; n++) {
+    for (; count[n] > 0; count[n]--) rd_address_leave(&st, address(n));
+  }
+  CHECK_INT(st.worker->addresses, 0);
+  CHECK(arena_is_whole(&st));
+  arena_free(&st);
+}
+
+static void a_full_table_refuses_new_addresses_only_and_only_with_a_limit(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) CHECK(rd_address_enter(&st, address(n), 1));
+  CHECK(!rd_address_enter(&st, address(RD_ADDRESS_MAX), 1));
+  CHECK(rd_address_enter(&st, address(RD_ADDRESS_MAX), 0));
+  rd_address_leave(&st, address(RD_ADDRESS_MAX));
+  CHECK(rd_address_enter(&st, address(0), 2));
+  rd_address_leave(&st, address(5));
+  CHECK(rd_address_enter(&st, address(RD_ADDRESS_MAX), 1));
+  CHECK(arena_is_whole(&st));
+  arena_free(&st);
+}
+
+static void the_table_is_counted_as_memory_when_it_is_used_and_not_before(void) {
+  rd_store st = arena_new(4 * MIB, 4, RD_NOEVICTION);
+  uint64_t before = rd_used_memory(&st);
+  CHECK_INT(rd_address_enter(&st, address(1), 0), true);
+  CHECK_INT(rd_used_memory(&st) - before, RD_PAGE);
+  for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) rd_address_enter(&st, address(n), 0);
+  CHECK_INT(rd_used_memory(&st) - before, RD_ADDRESS_PAGES * RD_PAGE);
+  for (uint32_t i = 0; i < 400; i++) {
+    rd_key key = key_of(&st, &i, sizeof i, 0);
+    static uint8_t value[10000];
+    rd_lock_shard(&st, rd_shard_of(&st, key.hash));
+    rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO);
+    rd_unlock_all(&st);
+  }
+  CHECK(rd_committed_memory(&st) <= rd_max_memory(&st)); /* full, and no fuller */
+  CHECK(rd_committed_memory(&st) > rd_max_memory(&st) - RD_REGION_SIZE - RD_PAGE);
+  arena_free(&st);
+}
+
+static void the_least_memory_is_enough_for_the_workers_it_was_asked_for(void) {
+  enum { WORKERS = 4 };
+  uint64_t least = rd_min_memory(4, WORKERS);
+  rd_store st = arena_new(least, 4, RD_NOEVICTION), more[WORKERS - 1];
+  char err[200];
+  for (uint32_t i = 0; i < WORKERS - 1; i++) {
+    CHECK_INT(rd_attach(&more[i], st.fd, err, sizeof err), 0);
+    CHECK(rd_worker_join(&more[i], i) > 0);
+    for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) rd_address_enter(&more[i], address(n), 0);
+  }
+  for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) rd_address_enter(&st, address(n), 0);
+  CHECK_INT(rd_pool_free(&st), 4 + 16);
+  CHECK(rd_set_max_memory(&st, least - 1) != NULL);
+  CHECK(rd_set_max_memory(&st, least) == NULL);
+  for (uint32_t i = 0; i < WORKERS - 1; i++) rd_detach(&more[i]);
+  arena_free(&st);
+}
+
+/* ---- in a second ---- */
+
+static void take_two(rd_store *st) {
+  rd_rate_take(st, 3, 5 * SECOND);
+  rd_rate_take(st, 3, 5 * SECOND);
+}
+
+static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  uint64_t now = 5 * SECOND;
+  pid_t pid = start(&st, 1, take_two);
+  CHECK(rd_rate_take(&st, 3, now));
+  CHECK(!rd_rate_take(&st, 3, now));
+  CHECK(rd_rate_take(&st, 0, now));
+  CHECK(!rd_rate_take(&st, 3, now + SECOND / 3 - 2));
+  CHECK(rd_rate_take(&st, 3, now + SECOND / 3));
+  CHECK(!rd_rate_take(&st, 3, now + SECOND / 3));
+  now += 1000 * SECOND; /* it is not saved up */
+  for (int i = 0; i < 3; i++) CHECK(rd_rate_take(&st, 3, now));
+  CHECK(!rd_rate_take(&st, 3, now));
+  now = 7; /* a clock that begins again shuts the door for a second at most */
+  CHECK(!rd_rate_take(&st, 3, now));
+  CHECK(rd_rate_take(&st, 3, now + SECOND / 3));
+  stop(pid);
+  arena_free(&st);
+}
+
+/* ---- locks ---- */
+
+static void hold_admission(rd_store *st) { rd_admission_lock(st); }
+
+static void the_lock_of_a_worker_that_died_at_the_door_is_free(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, hold_admission);
+  uint32_t place = place_of(&st, 1);
+  stop(pid);
+  CHECK(rd_open_enter(&st, 1));
+  CHECK(rd_worker_reap(&st, place));
+  CHECK(!rd_open_enter(&st, 1));
+  arena_free(&st);
+}
+
+static void hold_5(rd_store *st) { rd_lock_shard(st, 5); }
+
+static void *want(void *arg) {
+  rd_store *st = arg;
+  rd_lock_shard(st, 5);
+  rd_unlock_shard(st, 5);
+  return NULL;
+}
+
+static void who_holds_up_the_others_is_told_from_those_who_wait(void) {
+  rd_store st = arena_new(16 * MIB, 8, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, hold_5);
+  CHECK_INT(rd_lock_owner(&st), 0); /* held, but nobody waits */
+  rd_lock_shard(&st, 2);            /* we wait for 5 with 2 in our hands, and somebody waits for 2 */
+  pid_t waiter = fork();
+  if (waiter == 0) {
+    rd_store own;
+    char err[200];
+    alarm(20);
+    rd_attach(&own, st.fd, err, sizeof err); /* takes every lock once */
+    _exit(0);
+  }
+  pthread_t thread;
+  CHECK_INT(pthread_create(&thread, NULL, want, &st), 0);
+  uint32_t owner = 0;
+  for (int i = 0; i < 5000 && owner != (uint32_t)pid; i++) {
+    owner = rd_lock_owner(&st);
+    usleep(1000);
+  }
+  CHECK_INT(owner, pid);
+  stop(pid);
+  pthread_join(thread, NULL);
+  rd_unlock_shard(&st, 2);
+  int status;
+  waitpid(waiter, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK_INT(rd_lock_owner(&st), 0);
+  arena_free(&st);
+}
+
+int main(void) {
+  RUN(a_worker_tells_the_others_what_it_is_and_has);
+  RUN(gauges_add_up_but_the_largest_is_the_largest);
+  RUN(what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_stays);
+  RUN(the_next_one_takes_the_block_of_a_dead_one_and_reaps_it);
+  RUN(a_process_that_nobody_has_waited_for_is_dead_all_the_same);
+  RUN(another_process_of_the_same_pid_is_another_one);
+  RUN(a_store_that_never_joined_takes_nobodys_block_with_it);
+  RUN(all_blocks_can_be_taken_and_no_more);
+  RUN(who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost);
+  RUN(who_finds_others_at_work_lets_them_count_on);
+  RUN(no_number_is_given_twice);
+  RUN(the_peak_stays_until_statistics_are_reset);
+  RUN(a_limit_on_connections_holds_over_all_workers);
+  RUN(a_limit_on_an_address_holds_over_all_workers);
+  RUN(addresses_come_and_go_in_any_order);
+  RUN(a_full_table_refuses_new_addresses_only_and_only_with_a_limit);
+  RUN(the_table_is_counted_as_memory_when_it_is_used_and_not_before);
+  RUN(the_least_memory_is_enough_for_the_workers_it_was_asked_for);
+  RUN(one_second_s_worth_may_come_at_once_over_all_workers);
+  RUN(the_lock_of_a_worker_that_died_at_the_door_is_free);
+  RUN(who_holds_up_the_others_is_told_from_those_who_wait);
+  return check_end();
+}

@@ -1,0 +1,265 @@
+"""Several worker processes: one server, whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+from twisted.trial.unittest import TestCase
+
+from tests.integration import servers
+
+CONFIG = """
+[server]
+workers = {workers}
+worker_timeout = 1
+[security]
+enable_debug_command = "yes"
+[memory]
+max_memory = "64mb"
+"""
+
+
+def workers_of(client: redis.Redis) -> dict[int, int]:
+    """Process id of each worker by its number."""
+    found = client.info("workers")
+    return {
+        int(name.removeprefix("worker")): fields["pid"] for name, fields in found.items() if isinstance(fields, dict)
+    }
+
+
+class WorkersTests(TestCase):
+    """A server of two workers, or as many as a test asks for."""
+
+    def start(self, workers: int = 2, more: str = "") -> servers.Server:
+        """A server that is stopped with the test."""
+        server = servers.redistill(CONFIG.format(workers=workers) + more, tcp=True)
+        self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
+        return server
+
+    def client(self, server: servers.Server, **options: object) -> redis.Redis:
+        """A client of one connection."""
+        client = redis.Redis(port=server.port, socket_timeout=20, single_connection_client=True, **options)  # type: ignore[arg-type]
+        self.addCleanup(client.close)
+        return client
+
+    def on_each(self, server: servers.Server, workers: int = 2) -> dict[int, redis.Redis]:
+        """A client on each worker, by the worker's number."""
+        first = self.client(server)
+        self.eventually(lambda: len(workers_of(first)) == workers, "all workers are there")
+        found: dict[int, redis.Redis] = {}
+        for _ in range(200):
+            client = self.client(server)
+            found.setdefault(client.info("server")["worker_number"], client)
+            if len(found) == workers:
+                return dict(sorted(found.items()))
+        raise AssertionError(f"the kernel gave no client to some worker: {sorted(found)}")
+
+    def eventually(self, condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+        """Wait for it."""
+        servers.until(condition, seconds, what)
+
+    def test_one_keyspace(self) -> None:
+        """What is set through one worker is read through the other; INFO counts what both did."""
+        one, two = self.on_each(self.start()).values()
+        one.set("k", "v")
+        self.assertEqual(two.get("k"), b"v")
+        calls = [client.info("commandstats")["cmdstat_set"]["calls"] for client in (one, two)]
+        self.assertEqual(calls, [1, 1])
+        self.assertEqual(one.info("clients")["connected_clients"], two.info("clients")["connected_clients"])
+
+    def test_client_commands_reach_all(self) -> None:
+        """CLIENT LIST, KILL and PAUSE are about the clients of all workers; ids are not given twice."""
+        server = self.start()
+        one, two = self.on_each(server).values()
+        one.client_setname("one")
+        two.client_setname("two")
+        listed = one.client_list()
+        self.assertTrue({"one", "two"} <= {row["name"] for row in listed})
+        self.assertEqual(len({row["id"] for row in listed}), len(listed))
+        self.assertEqual([row["id"] for row in listed], [row["id"] for row in two.client_list()])
+        victim = self.on_each(server)
+        ids = {number: client.client_id() for number, client in victim.items()}
+        for number, killer in victim.items():
+            other = 1 - number
+            if number == 0:
+                self.assertEqual(killer.client_kill_filter(_id=str(ids[other])), 1)
+                with self.assertRaises(redis.ConnectionError):
+                    victim[other].connection.send_command("PING")  # type: ignore[union-attr]
+                    victim[other].connection.read_response()  # type: ignore[union-attr]
+        one.client_pause(300, all=True)
+        began = time.monotonic()
+        two.set("k", "v")
+        self.assertGreater(time.monotonic() - began, 0.1)
+
+    def test_settings_reach_all(self) -> None:
+        """CONFIG SET holds in all workers, and in those that come later; what is refused holds nowhere."""
+        server = self.start()
+        one, two = self.on_each(server).values()
+        one.config_set("timeout", 77)
+        one.config_set("maxmemory", "32mb")
+        self.assertEqual(
+            (two.config_get("timeout"), two.config_get("maxmemory")), ({"timeout": "77"}, {"maxmemory": "33554432"})
+        )
+        with self.assertRaises(redis.ResponseError):
+            two.config_set("maxmemory", "1")
+        self.assertEqual(one.config_get("maxmemory"), {"maxmemory": "33554432"})
+        for pid in workers_of(one).values():
+            os.kill(pid, signal.SIGKILL)
+        client = redis.Redis(port=server.port, socket_timeout=20, retry_on_error=[redis.ConnectionError])
+        self.addCleanup(client.close)
+        self.assertEqual(client.config_get("timeout"), {"timeout": "77"})
+
+    def test_limits_hold_over_all(self) -> None:
+        """max_connections counts the clients of all workers together, exactly."""
+        server = self.start(more="")
+        client = self.client(server)
+        client.config_set("maxclients", 20)
+        present = client.info("clients")["connected_clients"]
+        held = [server.connect() for _ in range(40)]
+        for sock in held:
+            self.addCleanup(sock.close)
+            sock.sendall(b"PING\r\n")
+        answers = [sock.recv(100) for sock in held]
+        self.assertEqual(answers.count(b"+PONG\r\n"), 20 - present)
+        self.assertEqual(answers.count(b"-ERR max number of clients reached\r\n"), 20 + present)
+        self.assertEqual(client.info("stats")["rejected_connections"], 20 + present)
+
+    def test_dead_worker_is_replaced(self) -> None:
+        """When a worker is killed the others serve, another takes its place, and the data and the counters are kept."""
+        server = self.start()
+        clients = self.on_each(server)
+        clients[0].mset({f"k{i}": i for i in range(1000)})
+        before = workers_of(clients[0])
+        os.kill(before[1], signal.SIGKILL)
+        self.eventually(lambda: 1 in (now := workers_of(clients[0])) and now[1] != before[1], "another worker is there")
+        self.assertEqual(clients[0].dbsize(), 1000)
+        self.assertEqual(workers_of(clients[0])[0], before[0])
+        again = self.client(server)
+        self.assertEqual(again.get("k7"), b"7")
+        self.assertIn("worker 1 has ended: killed by SIGKILL", server.logged())
+
+    def test_nobody_is_refused_while_a_worker_is_gone(self) -> None:
+        """Clients that would be a dead worker's are served by the others at once."""
+        server = self.start()
+        client = self.on_each(server)[0]
+        for _ in range(3):
+            pid = workers_of(client)[1]
+            os.kill(pid, signal.SIGKILL)
+            for _ in range(20):
+                with server.connect(5) as sock:
+                    sock.sendall(b"PING\r\n")
+                    self.assertEqual(sock.recv(10), b"+PONG\r\n")
+            self.eventually(lambda pid=pid: workers_of(client).get(1, pid) != pid, "another worker is there")  # type: ignore[misc]
+
+    def test_hanging_worker_is_replaced(self) -> None:
+        """A worker that does not move any more is killed after server.worker_timeout, and replaced."""
+        server = self.start()
+        clients = self.on_each(server)
+        before = workers_of(clients[0])
+        os.kill(before[1], signal.SIGSTOP)
+        self.eventually(lambda: workers_of(clients[0]).get(1, before[1]) != before[1], "the worker is replaced")
+        self.assertIn(f"worker 1 (pid {before[1]}) has not moved for", server.logged())
+        self.assertEqual(workers_of(clients[0])[0], before[0])
+
+    def test_no_orphans(self) -> None:
+        """When the supervisor is killed its workers end at once, and nobody serves the port."""
+        server = self.start()
+        pids = list(workers_of(self.client(server)).values())
+        server.process.kill()
+        server.process.wait()
+        self.eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "the workers are gone", 5)
+        with self.assertRaises(ConnectionRefusedError):
+            server.connect()
+
+    def test_ten_reloads(self) -> None:
+        """A load of redis-py clients sees no error over ten reloads: each keeps its connection with its name, database,
+        protocol, watches and transactions, while all processes under it are replaced."""
+        server = self.start()
+        self.on_each(server)
+        stop, failures, rounds = threading.Event(), [], []
+
+        def load(number: int) -> None:
+            client = redis.Redis(
+                port=server.port, db=number, protocol=2 + number % 2, client_name=f"c{number}", retry=None
+            )
+            try:
+                client_id, done = client.client_id(), 0
+                while not stop.is_set():
+                    done += 1
+                    self.assertEqual(client.incr("n"), done)
+                    with client.pipeline() as pipeline:
+                        pipeline.watch("w")
+                        pipeline.multi()
+                        pipeline.set("w", done)
+                        pipeline.get("w")
+                        self.assertEqual(int(pipeline.execute()[1]), done)
+                    self.assertEqual(client.client_id(), client_id)
+                    self.assertIn(client.client_getname(), (f"c{number}", f"c{number}".encode()))
+                rounds.append(done)
+            except BaseException as failure:
+                failures.append(failure)
+            finally:
+                client.close()
+
+        threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for reloads in range(1, 11):
+                server.process.send_signal(signal.SIGHUP)
+                self.eventually(
+                    lambda reloads=reloads: server.logged().count("all workers were replaced") == reloads,  # type: ignore[misc]
+                    "all workers are replaced",
+                    60,
+                )
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+        if failures:
+            raise failures[0]
+        self.assertEqual(len(rounds), 4)
+        self.assertGreater(min(rounds), 10)
+        self.assertNotIn("Traceback", server.logged())
+
+    def test_reload_takes_settings(self) -> None:
+        """SIGHUP takes what the file says now; a file that cannot be used changes nothing, and the log says why."""
+        server = self.start()
+        client = self.on_each(server)[0]
+        path = server.directory / "redistill.toml"
+        text = path.read_text()
+        path.write_text(text.replace("worker_timeout = 1", "worker_timeout = 1\nconnection_timeout = 77"))
+        server.process.send_signal(signal.SIGHUP)
+        self.eventually(lambda: client.config_get("timeout") == {"timeout": "77"}, "the setting is taken")
+        path.write_text(text + "\n[nonsense]\n")
+        server.process.send_signal(signal.SIGHUP)
+        self.eventually(lambda: "everything stays as it is" in server.logged(), "the file is refused")
+        self.assertEqual(client.config_get("timeout"), {"timeout": "77"})
+
+    def test_stop(self) -> None:
+        """SIGTERM ends all processes, with status 0; what a client had sent is answered."""
+        server = self.start()
+        clients = self.on_each(server)
+        pids = list(workers_of(clients[0]).values())
+        with server.connect() as sock:
+            sock.sendall(b"INCR n\r\n" * 1000)
+            received = sock.recv(10)
+            server.process.send_signal(signal.SIGTERM)
+            while data := sock.recv(65536):
+                received += data
+        self.assertTrue(received.endswith(b":1000\r\n"), received[-20:])
+        self.assertEqual(server.process.wait(20), 0)
+        self.assertFalse(any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+    def test_shutdown(self) -> None:
+        """SHUTDOWN, sent to any worker, ends the server."""
+        server = self.start()
+        client = self.client(server)
+        client.shutdown(nosave=True)
+        self.assertEqual(server.process.wait(20), 0)

@@ -1,0 +1,82 @@
+"""A reload of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.commands.interfaces import Refused
+from redistill.config import Config, ConfigError
+from redistill.reload import Reload, differences
+from redistill.settings import Value
+
+
+class ReloadTests(SynchronousTestCase):
+    """Reload"""
+
+    def setUp(self) -> None:
+        self.running = Config()
+        self.file: Config | Exception = Config()
+        self.log: list[object] = []
+        self.replacing: Deferred[None] = Deferred()
+        self.refusal: Exception | None = None
+        self.reload = Reload(self.read, lambda: self.running, self.change, self.replace)
+        self.reload.began = lambda: self.log.append("began")
+        self.reload.ended = lambda: self.log.append("ended")
+
+    def read(self) -> Config:
+        if isinstance(self.file, Exception):
+            raise self.file
+        return self.file
+
+    def change(self, changes: Mapping[str, Value]) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.log.append(dict(changes))
+
+    def replace(self) -> Deferred[None]:
+        self.log.append("replace")
+        return self.replacing
+
+    def test_reload(self) -> None:
+        """What can change changes, then the workers are replaced; the end is told when they are."""
+        self.file = Config().replace({"server.max_connections": 5, "server.port": 7000})
+        self.reload.reload()
+        self.assertEqual(self.log, ["began", {"server.max_connections": 5}, "replace"])
+        self.replacing.callback(None)
+        self.assertEqual(self.log[3:], ["ended"])
+
+    def test_unusable_file(self) -> None:
+        """A file that cannot be used, or settings that cannot be had, change nothing and replace nobody."""
+        self.file = ConfigError("no")
+        self.reload.reload()
+        self.file, self.refusal = Config(), Refused("maxclients", "no")
+        self.reload.reload()
+        self.assertEqual(self.log, ["began", "ended"] * 2)
+
+    def test_again_meanwhile(self) -> None:
+        """A reload that is asked for during another one, even twice, follows it once."""
+        for _ in range(3):
+            self.reload.reload()
+        self.assertEqual(self.log, ["began", {}, "replace"])
+        first, self.replacing = self.replacing, Deferred()
+        first.callback(None)
+        self.assertEqual(self.log, ["began", {}, "replace", "ended", "began", {}, "replace"])
+        self.replacing.callback(None)
+        self.assertEqual(self.log[7:], ["ended"])
+
+    def test_mistake(self) -> None:
+        """A mistake of ours is logged, and the next reload can come."""
+        self.refusal = ZeroDivisionError()
+        self.reload.reload()
+        self.assertEqual((self.log, len(self.flushLoggedErrors(ZeroDivisionError))), (["began", "ended"], 1))
+
+    def test_differences(self) -> None:
+        """Settings that differ are those that can change at run time, and the names of the others."""
+        read = Config().replace({"server.port": 1, "memory.max_memory": 2**30, "server.num_shards": 8})
+        self.assertEqual(
+            differences(Config(), read), ({"memory.max_memory": 2**30}, ["server.port", "server.num_shards"])
+        )
+        self.assertEqual(differences(read, read), ({}, []))

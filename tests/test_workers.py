@@ -1,0 +1,437 @@
+"""The supervisor's side of the workers, with processes that are only played."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill import channel, workers
+from redistill.commands.interfaces import Refused
+from redistill.commands.state import Identity
+from redistill.config import Config
+from redistill.workers import (
+    ALONE_WAIT,
+    BETWEEN_KILLS,
+    LEAVE_SECONDS,
+    LONGEST_WAIT,
+    LOOK,
+    START_SECONDS,
+    YOUNG,
+    Worker,
+    WorkersService,
+    environment,
+)
+
+
+class Figures(NamedTuple):
+    """What a worker has said of itself in the arena."""
+
+    place: int
+    pid: int
+    heartbeat: float
+    connections: int
+
+
+class PlayedStore:
+    """An arena in which workers say what a test has them say."""
+
+    def __init__(self) -> None:
+        self.figures: dict[int, Figures] = {}
+        self.owner = 0
+        self.reaped: list[int] = []
+        self.lost = 0
+        self.num_shards = 16
+        self.workers = self
+
+    def __iter__(self) -> Iterator[Figures]:
+        return iter(list(self.figures.values()))
+
+    def lock_owner(self) -> int:
+        return self.owner
+
+    def reap(self, place: int) -> None:
+        self.reaped.append(place)
+
+    def counter(self, name: str) -> int:
+        return self.lost
+
+
+class PlayedLink:
+    """A channel that remembers what was said, and answers when the test does."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[type, dict[str, Any], Deferred[Any]]] = []
+
+    def callRemote(self, command: type, **arguments: Any) -> Deferred[Any]:
+        self.said.append((command, arguments, Deferred()))
+        return self.said[-1][2]
+
+    def told(self, command: type) -> list[dict[str, Any]]:
+        """The arguments of all calls of `command`."""
+        return [arguments for said, arguments, _ in self.said if said is command]
+
+    def answer(self, command: type, **box: Any) -> None:
+        """Answer the calls of `command` that wait."""
+        for said, _, waiting in self.said:
+            if said is command and not waiting.called:
+                waiting.callback(box)
+
+
+class PlayedTransport:
+    """A process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid: int | None = pid
+
+
+class PlayedReactor(Clock):
+    """Starts processes that do nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[Worker] = []
+
+    def spawnProcess(self, protocol: Worker, program: str, argv: list[str], **options: Any) -> None:
+        protocol.transport = PlayedTransport(1000 + len(self.started))
+        self.started.append(protocol)
+
+    def adoptStreamConnection(self, fd: int, family: int, factory: Any) -> None:
+        """The channel is played too."""
+
+
+class WorkersTests(SynchronousTestCase):
+    """WorkersService"""
+
+    def setUp(self) -> None:
+        self.reactor = PlayedReactor()
+        self.store = PlayedStore()
+        self.killed: list[int] = []
+        self.applied: list[int] = []
+        self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
+        self.pool = WorkersService(
+            self.reactor,
+            self.store,  # type: ignore[arg-type]
+            config=Config(),
+            listeners=[[], [], []],
+            arena=lambda: 0,
+            apply=self.apply,
+            stop=lambda now: None,
+            relay=lambda lines: None,
+            identity=Identity.new(workers=3),
+        )
+        self.pool.startService()
+        self.links: dict[Worker, PlayedLink] = {}
+        for worker in self.reactor.started:
+            self.serve(worker)
+        for link in self.links.values():
+            link.said.clear()
+
+    def apply(self, config: Config) -> None:
+        if config.server.max_connections == 1234:
+            raise Refused("maxclients", "too many")
+        self.applied.append(config.server.max_connections)
+
+    def serve(self, worker: Worker) -> None:
+        """A worker has started and says that it serves."""
+        self.links[worker] = worker.link = PlayedLink()  # type: ignore[assignment]
+        self.pool.is_ready(worker)
+
+    def end(self, worker: Worker, failure: Failure | None = None) -> None:
+        """The process of a worker ends."""
+        if failure is None:
+            failure = Failure(ProcessTerminated(signal=signal.SIGKILL))
+        worker.processEnded(failure)
+        worker.transport.pid = None
+
+    def covers(self, worker: Worker) -> list[tuple[int, bool]]:
+        """Whose clients a worker was told to accept as well, or no longer."""
+        told = self.links[worker].told(channel.Cover)
+        return [(arguments["number"], arguments["on"]) for arguments in told]
+
+    def test_ready(self) -> None:
+        """The server is ready when all workers serve, and not before."""
+        self.successResultOf(self.pool.ready)
+        again = WorkersService(
+            self.reactor,
+            self.store,  # type: ignore[arg-type]
+            config=Config(),
+            listeners=[[], []],
+            arena=lambda: 0,
+            apply=self.apply,
+            stop=lambda now: None,
+            relay=lambda lines: None,
+            identity=Identity.new(workers=2),
+        )
+        again.startService()
+        first, second = self.reactor.started[-2:]
+        again.is_ready(first)
+        self.assertNoResult(again.ready)
+        again.is_ready(second)
+        self.successResultOf(again.ready)
+
+    def test_orders(self) -> None:
+        """A worker is told its number, the configuration as it is now, and which sockets are whose."""
+        orders = self.pool.orders(self.reactor.started[1])
+        self.assertEqual((orders["number"], orders["listeners"]), (1, [[], [], []]))
+        self.assertEqual(Config.from_json(orders["config"]), Config())
+
+    def test_others_serve_for_a_dead_worker(self) -> None:
+        """Until the next one serves, the others accept its clients; its block in the arena is freed."""
+        one, two, three = self.reactor.started
+        self.store.figures = {1001: Figures(5, 1001, 0, 0)}
+        self.end(two)
+        self.assertEqual((self.covers(one), self.covers(three), self.store.reaped), ([(1, True)], [(1, True)], [5]))
+        self.reactor.advance(LONGEST_WAIT)
+        successor = self.reactor.started[3]
+        self.assertEqual(successor.number, 1)
+        self.serve(successor)
+        self.assertEqual(self.covers(one), [(1, True), (1, False)])
+        self.assertEqual(self.covers(successor), [])
+
+    def test_backoff(self) -> None:
+        """One that ends soon after its start, again and again, is started later each time, up to a bound; one that had
+        served for a while is replaced at once."""
+        self.reactor.advance(YOUNG)
+        self.end(self.reactor.started[1])
+        self.reactor.advance(0)
+        waits = []
+        for _ in range(12):
+            self.assertEqual(self.pool.restarts, len(self.reactor.started) - 3)
+            self.end(self.reactor.started[-1])
+            (call,) = [call for call in self.reactor.getDelayedCalls() if getattr(call.func, "__name__", "") == "start"]
+            waits.append(round(call.getTime() - self.reactor.seconds(), 3))
+            self.reactor.advance(LONGEST_WAIT)
+            self.serve(self.reactor.started[-1])
+        self.assertEqual(waits, [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, *[LONGEST_WAIT] * 5])
+
+    def test_nobody_else(self) -> None:
+        """While no other worker serves, the wait is short."""
+        for _ in range(10):
+            for worker in self.reactor.started[-3:]:
+                if worker.serving:
+                    self.end(worker)
+            self.reactor.advance(ALONE_WAIT)
+            alive = [worker for worker in self.reactor.started if worker.transport.pid is not None]
+            self.assertTrue(alive)
+            for worker in alive:
+                if not worker.serving:
+                    self.serve(worker)
+
+    def test_worker_that_does_not_begin(self) -> None:
+        """A process that does not come to serve in time is killed."""
+        self.end(self.reactor.started[0])
+        self.reactor.advance(LONGEST_WAIT)
+        self.reactor.advance(START_SECONDS)
+        self.assertEqual(self.killed, [1003])
+
+    def beat(self, *silent: int) -> None:
+        """All workers but these have moved just now."""
+        now = time.monotonic()
+        for place, worker in enumerate(self.reactor.started):
+            if worker.transport.pid is not None:
+                late = 1000 if worker.number in silent else 0
+                self.store.figures[worker.transport.pid] = Figures(place, worker.transport.pid, now - late, 0)
+
+    def test_hanging_worker(self) -> None:
+        """Who does not move for server.worker_timeout is killed; the one that holds a lock, if it is among several, and
+        the others only when they do not move after that."""
+        self.beat()
+        self.reactor.advance(LOOK)
+        self.assertEqual(self.killed, [])
+        self.beat(0, 2)
+        self.store.owner = 1002
+        self.reactor.advance(LOOK)
+        self.assertEqual(self.killed, [1002])
+        self.end(self.reactor.started[2])
+        self.reactor.advance(LOOK)
+        self.assertEqual(self.killed, [1002])
+        self.reactor.pump([LOOK] * int(BETWEEN_KILLS / LOOK))
+        self.assertEqual(self.killed, [1002, 1000])
+
+    def test_supervisor_that_was_stopped_itself(self) -> None:
+        """After a pause of the whole machine nobody is taken for hung before the workers had a turn."""
+        self.beat(0)
+        self.reactor.advance(60)
+        self.assertEqual(self.killed, [])
+        self.reactor.advance(LOOK)
+        self.assertEqual(self.killed, [1000])
+
+    def test_timeout_off(self) -> None:
+        """With server.worker_timeout = 0 nobody is killed."""
+        self.pool.config = Config().replace({"server.worker_timeout": 0})
+        self.beat(0, 1, 2)
+        self.reactor.advance(LOOK)
+        self.assertEqual(self.killed, [])
+
+    def test_questions(self) -> None:
+        """A question goes to all but who asks; who does not answer in time, or has no answer, is left out."""
+        one, two, three = self.reactor.started
+        answers = self.pool.ask(one, "client-list", {"a": 1})
+        self.assertEqual(self.links[one].said, [])
+        self.links[two].answer(channel.Question, answer=["x"])
+        self.assertNoResult(answers)
+        self.reactor.advance(workers.ANSWER_SECONDS)
+        self.assertEqual(self.successResultOf(answers), [["x"]])
+        self.assertEqual(self.links[three].told(channel.Question), [{"question": "client-list", "argument": {"a": 1}}])
+
+    def test_change(self) -> None:
+        """A change of settings holds when all workers have it."""
+        change = self.pool.change({"server.max_connections": 50})
+        self.assertNoResult(change)
+        for link in self.links.values():
+            link.answer(channel.Apply, problem=None)
+        self.assertIsNone(self.successResultOf(change))
+        self.assertEqual((self.pool.config.server.max_connections, self.applied), (50, [50]))
+
+    def test_change_that_a_worker_refuses(self) -> None:
+        """What one worker refuses is taken back everywhere."""
+        change = self.pool.change({"server.max_connections": 50})
+        one, two, three = self.links.values()
+        one.answer(channel.Apply, problem=None)
+        two.answer(channel.Apply, problem=["maxclients", "no"])
+        three.answer(channel.Apply, problem=None)
+        for link in (one, two, three):
+            self.assertEqual(Config.from_json(link.told(channel.Apply)[-1]["config"]), Config())
+            link.answer(channel.Apply, problem=None)
+        self.assertEqual(self.successResultOf(change), ("maxclients", "no"))
+        self.assertEqual((self.pool.config, self.applied), (Config(), [50, 10000]))
+
+    def test_change_that_is_refused_here(self) -> None:
+        """What does not fit is refused before a worker hears of it."""
+        self.assertEqual(
+            self.successResultOf(self.pool.change({"server.max_connections": 1234})), ("maxclients", "too many")
+        )
+        problem = self.successResultOf(self.pool.change({"server.port": 0}))
+        self.assertIn("leaves nothing to listen on", problem[1])
+        self.assertFalse(any(link.said for link in self.links.values()))
+
+    def test_changes_come_one_after_another(self) -> None:
+        """Of two changes at the same time the second begins when the first is over."""
+        first = self.pool.change({"server.max_connections": 50})
+        second = self.pool.change({"server.connection_timeout": 9})
+        self.assertEqual(self.applied, [50])
+        for change in (first, second):
+            for link in self.links.values():
+                link.answer(channel.Apply, problem=None)
+            self.successResultOf(change)
+        self.assertEqual((self.pool.config.server.max_connections, self.pool.config.server.connection_timeout), (50, 9))
+
+    def given(self, giver: Worker) -> tuple[int, Deferred[bool]]:
+        """A connection that a worker gives away."""
+        read, write = os.pipe()
+        os.close(write)
+        return read, self.pool.give(giver, read, b"state")
+
+    def is_open(self, fd: int) -> bool:
+        with contextlib.suppress(OSError):
+            os.fstat(fd)
+            return True
+        return False
+
+    def test_connection_goes_to_who_has_least(self) -> None:
+        """A connection goes to the worker with the fewest clients; the supervisor keeps no copy."""
+        one, two, three = self.reactor.started
+        self.store.figures = {pid: Figures(0, pid, 0, n) for pid, n in ((1000, 0), (1001, 9), (1002, 8))}
+        fd, giving = self.given(one)
+        self.assertEqual(self.links[three].told(channel.Take), [{"connection": fd, "state": b"state"}])
+        self.assertTrue(self.is_open(fd))
+        self.links[three].answer(channel.Take, taken=True)
+        self.assertEqual((self.successResultOf(giving), self.is_open(fd)), (True, False))
+        self.assertEqual(self.links[two].said, [])
+
+    def test_refused_connection_stays(self) -> None:
+        """What is refused stays with the giver, and so it is when there is nobody to take it."""
+        one, two, three = self.reactor.started
+        _, giving = self.given(one)
+        self.links[two].answer(channel.Take, taken=False)
+        self.assertFalse(self.successResultOf(giving))
+        self.end(two)
+        self.end(three)
+        fd, giving = self.given(one)
+        self.assertEqual((self.successResultOf(giving), self.is_open(fd)), (False, False))
+
+    def test_taker_that_does_not_answer(self) -> None:
+        """Of a taker that gives no answer nobody knows what it executed, so the connection counts as gone."""
+        _, giving = self.given(self.reactor.started[0])
+        self.reactor.advance(workers.ANSWER_SECONDS)
+        self.assertTrue(self.successResultOf(giving))
+
+    def test_replacing(self) -> None:
+        """A worker retires when its successor serves; then the next one's turn comes; clients go to the successor."""
+        one, two, three = self.reactor.started
+        replaced = self.pool.replace()
+        successor = self.reactor.started[3]
+        self.assertEqual((successor.number, self.links[one].told(channel.Retire)), (0, []))
+        self.serve(successor)
+        self.assertEqual(self.links[one].told(channel.Retire), [{}])
+        self.given(one)
+        self.assertEqual(len(self.links[successor].told(channel.Take)), 1)
+        self.assertEqual(len(self.reactor.started), 4)
+        self.end(one, Failure(ProcessDone(0)))
+        self.assertEqual(len(self.reactor.started), 5)
+        for old, number in ((two, 4), (three, 5)):
+            self.assertNoResult(replaced)
+            self.serve(self.reactor.started[number])
+            self.end(old, Failure(ProcessDone(0)))
+        self.successResultOf(replaced)
+        self.assertEqual([worker.number for worker in self.pool.serving()], [0, 1, 2])
+        self.assertEqual(self.pool.restarts, 0)
+
+    def test_successor_that_does_not_serve(self) -> None:
+        """When a successor ends before it serves, the worker stays, and so do those after it."""
+        replaced = self.pool.replace()
+        self.links[self.reactor.started[3]] = PlayedLink()
+        self.end(self.reactor.started[3])
+        self.successResultOf(replaced)
+        self.assertEqual(list(self.pool.serving()), self.reactor.started[:3])
+        self.assertEqual(len(self.reactor.started), 4)
+
+    def test_worker_that_dies_while_it_is_replaced(self) -> None:
+        """Then its successor is all there is to its place."""
+        replaced = self.pool.replace()
+        successor = self.reactor.started[3]
+        self.end(self.reactor.started[0])
+        self.serve(successor)
+        self.reactor.advance(LONGEST_WAIT)
+        self.assertEqual(next(self.pool.serving()), successor)
+        self.assertEqual([worker.number for worker in self.reactor.started], [0, 1, 2, 0, 1])
+        self.assertNoResult(replaced)
+
+    def test_end(self) -> None:
+        """At the end all workers are told; who does not end after the grace period is killed."""
+        one, two, three = self.reactor.started
+        stopped = self.pool.stopService()
+        for link in self.links.values():
+            self.assertEqual(link.told(channel.Stop), [{"now": False}])
+        self.end(one, Failure(ProcessDone(0)))
+        self.end(two, Failure(ProcessDone(0)))
+        self.reactor.advance(self.pool.grace + LEAVE_SECONDS)
+        self.assertEqual(self.killed, [1002])
+        self.assertNoResult(stopped)
+        self.end(three)
+        self.successResultOf(stopped)
+        self.assertEqual((self.reactor.getDelayedCalls(), len(self.reactor.started)), ([], 3))
+
+
+class EnvironmentTests(SynchronousTestCase):
+    """What a worker inherits of the environment."""
+
+    def test_settings_are_left_out(self) -> None:
+        """Settings, which may be secrets, and what is the supervisor's alone are not passed on; our package can be
+        imported."""
+        kept = environment(
+            {"REDIS_PASSWORD": "x", "REDISTILL_CONFIG": "y", "LISTEN_FDS": "1", "NOTIFY_SOCKET": "/n", "HOME": "/h"}
+        )
+        home = os.path.dirname(os.path.dirname(os.path.abspath(workers.__file__)))
+        self.assertEqual(kept, {"HOME": "/h", "PYTHONPATH": home})
+        self.assertEqual(environment({"PYTHONPATH": "/p"})["PYTHONPATH"], f"{home}{os.pathsep}/p")
