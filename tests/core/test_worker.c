@@ -477,6 +477,64 @@ static void who_holds_up_the_others_is_told_from_those_who_wait(void) {
   arena_free(&st);
 }
 
+static void hold_pool(rd_store *st) { pthread_mutex_lock(&st->head->pool.lock); }
+
+static void *want_pool(void *arg) {
+  rd_pool_set_limit(arg, 100);
+  return NULL;
+}
+
+static void *want_admission(void *arg) {
+  rd_admission_lock(arg);
+  rd_admission_unlock(arg);
+  return NULL;
+}
+
+static void the_holders_of_the_other_locks_are_told_too(void) {
+  static const struct {
+    void (*hold)(rd_store *);
+    void *(*want)(void *);
+  } locks[] = {{hold_pool, want_pool}, {hold_admission, want_admission}};
+  for (size_t k = 0; k < 2; k++) {
+    rd_store st = arena_new(16 * MIB, 8, RD_NOEVICTION);
+    pid_t pid = start(&st, 1, locks[k].hold);
+    CHECK_INT(rd_lock_owner(&st), 0);
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, locks[k].want, &st), 0);
+    uint32_t owner = 0;
+    for (int i = 0; i < 5000 && owner != (uint32_t)pid; i++) {
+      owner = rd_lock_owner(&st);
+      usleep(1000);
+    }
+    CHECK_INT(owner, pid);
+    stop(pid);
+    pthread_join(thread, NULL);
+    CHECK_INT(rd_lock_owner(&st), 0);
+    arena_free(&st);
+  }
+}
+
+/* ---- rd_check ---- */
+
+static void what_is_wrong_in_a_block_is_found(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  rd_worker *w = st.worker;
+  char err[200] = "";
+  for (uint32_t i = 0; i < 3; i++) CHECK(rd_address_enter(&st, address(i), 5));
+  CHECK_INT(rd_check(&st, err, sizeof err), 0);
+  w->addresses++;
+  CHECK(rd_check(&st, err, sizeof err) != 0);
+  CHECK(strstr(err, "worker 0") != NULL);
+  w->addresses--;
+  uint32_t slot = 0;
+  while (w->address[slot].count == 0) slot++;
+  w->address[slot].bytes[15] ^= 1; /* where no search for it looks, but by chance */
+  CHECK(rd_check(&st, err, sizeof err) != 0);
+  w->address[slot].bytes[15] ^= 1;
+  CHECK_INT(rd_check(&st, err, sizeof err), 0);
+  arena_free(&st);
+}
+
 int main(void) {
   RUN(a_worker_tells_the_others_what_it_is_and_has);
   RUN(gauges_add_up_but_the_largest_is_the_largest);
@@ -499,5 +557,7 @@ int main(void) {
   RUN(one_second_s_worth_may_come_at_once_over_all_workers);
   RUN(the_lock_of_a_worker_that_died_at_the_door_is_free);
   RUN(who_holds_up_the_others_is_told_from_those_who_wait);
+  RUN(the_holders_of_the_other_locks_are_told_too);
+  RUN(what_is_wrong_in_a_block_is_found);
   return check_end();
 }
