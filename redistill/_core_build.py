@@ -39,7 +39,7 @@ typedef struct rd_store {
   uint64_t size;
   uint32_t num_shards;
   uint64_t now_ms;
-  rd_clock *clock;
+  rd_clock *clock, *wall;
   struct rd_slowlog *slowlog;
   ...;
 } rd_store;
@@ -187,6 +187,13 @@ rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t
                             size_t errlen);
 void free(void *memory);
 
+/* monitor.h */
+void rd_monitors_add(rd_store *st, int delta);
+size_t rd_monitor_pending(const rd_store *st);
+size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
+uint64_t rd_monitor_dropped(const rd_store *st);
+bool rd_session_set_peer(rd_session *s, const char *text);
+
 /* stats.h */
 typedef struct rd_command_stats {
   uint64_t calls, nanoseconds, rejected, failed;
@@ -197,8 +204,10 @@ typedef struct rd_error_stats { char code[...]; uint64_t count; } rd_error_stats
 /* host.h */
 uint64_t rd_host_clock(void);
 uint64_t rd_host_now_ms(void);
+uint64_t rd_host_now_us(void);
 bool rd_host_die_with_parent(void);
 #define RD_HOST_SLOW ...
+#define RD_HOST_MONITORED ...
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);
 int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
@@ -277,7 +286,7 @@ def builder(core: str) -> FFI:
         "redistill._core",
         "#include <stdlib.h>\n"
         '#include "admission.h"\n#include "handover.h"\n#include "host.h"\n#include "lock.h"\n#include "loop.h"\n'
-        '#include "session.h"\n#include "worker.h"\n',
+        '#include "monitor.h"\n#include "session.h"\n#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

@@ -13,7 +13,7 @@ from typing import Any
 
 from redistill._core import ffi, lib
 from redistill.commands.interfaces import CommandCount, KeyDetails, SlowEntry
-from redistill.shared import STATS, SUPERVISOR, Admission, Workers
+from redistill.shared import GAUGES, STATS, SUPERVISOR, Admission, Workers
 
 PIECE = 65536
 """Bytes of output that leave a session at once."""
@@ -35,6 +35,7 @@ class Status(enum.IntEnum):
 
 
 _SLOW: int = lib.RD_HOST_SLOW
+_MONITORED: int = lib.RD_HOST_MONITORED
 STATUSES = tuple(Status(code) for code in range(len(Status)))
 _feed = lib.rd_host_feed
 _resume = lib.rd_host_resume
@@ -79,8 +80,9 @@ class Store:
         self._scratch_view = ffi.buffer(self._scratch)
         # Drained after each turn of a session, so it need not be long.
         self._slow = ffi.gc(lib.rd_slowlog_new(64, 2**64 - 1), lib.rd_slowlog_free)
-        self.frozen_ms = 0
-        """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
+        self._frozen_ms = 0
+        self.on_monitored: Callable[[], None] | None = None
+        """Called during a session's `feed` and `resume` when lines of MONITOR wait (`monitored`)."""
         self._active_expire = True
         self.workers = Workers(lambda: self._c)
         self.admission = Admission(lambda: self._c)
@@ -108,6 +110,7 @@ class Store:
         store.clock = ffi.addressof(lib, "rd_host_clock")
         store.slowlog = self._slow
         self._c = store
+        self.frozen_ms = self._frozen_ms
 
     def join(self, number: int = SUPERVISOR) -> None:
         """Take a worker's block of the arena for this process, which others know by `number`; sessions, counters and
@@ -126,9 +129,20 @@ class Store:
         self._c = None
 
     @property
+    def frozen_ms(self) -> int:
+        """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
+        return self._frozen_ms
+
+    @frozen_ms.setter
+    def frozen_ms(self, now_ms: int) -> None:
+        self._frozen_ms = now_ms
+        if self._c is not None:
+            self._c.wall = ffi.NULL if now_ms else ffi.addressof(lib, "rd_host_now_us")
+
+    @property
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
-        return self.frozen_ms or int(lib.rd_host_now_ms())
+        return self._frozen_ms or int(lib.rd_host_now_ms())
 
     def _at_now(self) -> Any:
         """The store, its time set: for calls outside of a session."""
@@ -303,6 +317,35 @@ class Store:
                 text = text[end:]
             yield SlowEntry(entry.nanoseconds, entry.now_ms, argv, bool(entry.command.flags & lib.RD_FAST))
 
+    # ---- MONITOR ----
+
+    @property
+    def monitors(self) -> int:
+        """Clients of all workers that monitor. While there are any, every store collects lines (core/monitor.h)."""
+        return int(lib.rd_gauge_sum(self._c, GAUGES["monitors"]))
+
+    def add_monitor(self) -> None:
+        """One client of this process more monitors."""
+        lib.rd_monitors_add(self._c, 1)
+
+    def remove_monitor(self) -> None:
+        """One less. Once the store is closed nothing happens: what this process counted went with it."""
+        if self._c is not None:
+            lib.rd_monitors_add(self._c, -1)
+
+    def monitored(self) -> bytes:
+        """Take the lines of what this process's sessions executed, whole ones; b"" when none wait."""
+        length: int = lib.rd_monitor_pending(self._c)
+        if not length:
+            return b""
+        lines = ffi.new("uint8_t[]", length)
+        return bytes(ffi.buffer(lines, lib.rd_monitor_take(self._c, lines, length)))
+
+    @property
+    def monitor_dropped(self) -> int:
+        """Lines lost since the store was opened: a MiB of them waited."""
+        return int(lib.rd_monitor_dropped(self._c))
+
     def reset_stats(self) -> None:
         """Set all counters to 0, and the peak of memory to what is in use."""
         lib.rd_reset_stats(self._c)
@@ -369,17 +412,21 @@ class Session:
 
     def feed(self, data: bytes) -> Status:
         """Execute what is whole in `data` and what was fed before. `data` is copied as far as it is needed later."""
-        return self._turned(_feed(self._store_c, self._c, data, len(data), self._store.frozen_ms, self._scratch, PIECE))
+        return self._turned(
+            _feed(self._store_c, self._c, data, len(data), self._store._frozen_ms, self._scratch, PIECE)
+        )
 
     def resume(self) -> Status:
         """Go on after CONTROL (once answered), FULL (once `output` is written) or PAUSED."""
-        return self._turned(_resume(self._store_c, self._c, self._store.frozen_ms, self._scratch, PIECE))
+        return self._turned(_resume(self._store_c, self._c, self._store._frozen_ms, self._scratch, PIECE))
 
     def _turned(self, code: int) -> Status:
-        if length := code >> 4:
+        if length := code >> 5:
             self._out += self._scratch_view[:length]
         if code & _SLOW:
             self.hand_slow()
+        if code & _MONITORED and self._store.on_monitored:
+            self._store.on_monitored()
         return STATUSES[code & 7]
 
     def hand_slow(self) -> None:
@@ -446,6 +493,11 @@ class Session:
             return bytes(ffi.buffer(data[0], length[0]))
         finally:
             lib.free(data[0])
+
+    def set_peer(self, text: str) -> None:
+        """The client's address as MONITOR shows it, "127.0.0.1:50000"; without one "?:0". `save` does not save it."""
+        if not lib.rd_session_set_peer(self._c, text.encode(errors="replace")):
+            raise MemoryError("no memory for a peer's address")
 
     def reset(self) -> None:
         """Leave MULTI, forget watches, database 0, RESP2, replies on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -390,3 +391,93 @@ class MoveTests(SynchronousTestCase):
                 self.there.load_session(wrong, **self.LIMITS)
             self.assertIn("not a session", str(raised.exception))
         self.assertEqual(self.here.check(), (0, ""))
+
+
+class MonitorTests(SynchronousTestCase):
+    """Store.monitored and what turns it on"""
+
+    def setUp(self) -> None:
+        self.fd = arena_file(self)
+        self.store = opened(self, self.fd)
+        self.client = session(self.store)
+
+    def test_lines(self) -> None:
+        """While a client monitors, each command is a line with the time, the database and the peer; taken once."""
+        self.store.add_monitor()
+        call(self.client, "select", 2)
+        self.client.set_peer("127.0.0.1:50000")
+        self.store.frozen_ms += 1
+        call(self.client, "set", "k", b"\xff\n")
+        self.assertEqual(
+            self.store.monitored(),
+            b'+1700000000.000000 [2 ?:0] "select" "2"\r\n'
+            b'+1700000000.001000 [2 127.0.0.1:50000] "set" "k" "\\xff\\n"\r\n',
+        )
+        self.assertEqual(self.store.monitored(), b"")
+
+    def test_microseconds(self) -> None:
+        """When the time does not stand still, it is the clock's at each command."""
+        self.store.add_monitor()
+        for frozen in (NOW_MS, 0):
+            self.store.frozen_ms = frozen
+        before = time.time_ns() // 1000
+        call(self.client, "ping")
+        call(self.client, "ping")
+        after = time.time_ns() // 1000
+        times = [int(line[1:18].replace(b".", b"")) for line in self.store.monitored().splitlines()]
+        self.assertEqual([before, *times, after], sorted([before, *times, after]))
+
+    def test_time_that_stands_still_before_the_store_is_open(self) -> None:
+        """It does for the lines, too."""
+        store = Store()
+        store.frozen_ms = NOW_MS
+        store.attach(self.fd)
+        self.addCleanup(store.close)
+        store.join(1)
+        store.add_monitor()
+        call(session(store), "ping")
+        self.assertTrue(store.monitored().startswith(b"+1700000000.000000 "))
+
+    def test_on_and_off(self) -> None:
+        """It is on while a client of any worker monitors, and those of a worker that leaves monitor no longer."""
+        other = Store()
+        other.attach(self.fd)
+        self.addCleanup(other.close)
+        other.join(1)
+        call(self.client, "ping")
+        self.assertEqual((self.store.monitors, self.store.monitored()), (0, b""))
+        other.add_monitor()
+        other.add_monitor()
+        self.store.add_monitor()
+        self.store.remove_monitor()
+        call(self.client, "ping")
+        self.assertEqual((self.store.monitors, self.store.monitored().count(b"\r\n"), other.monitored()), (2, 1, b""))
+        other.close()
+        other.remove_monitor()
+        call(self.client, "ping")
+        self.assertEqual((self.store.monitors, self.store.monitored()), (0, b""))
+
+    def test_told_in_the_same_turn(self) -> None:
+        """The owner hears of lines during the turn that wrote them, and of none when nobody monitors."""
+        heard: list[bytes] = []
+        self.store.on_monitored = lambda: heard.append(self.store.monitored())
+        call(self.client, "ping")
+        self.assertEqual(heard, [])
+        self.store.add_monitor()
+        self.client.feed(b"PING\r\nCLIENT ID\r\n")
+        self.client.answer(b":1\r\n")
+        self.client.resume()
+        self.assertEqual([lines[19:] for lines in heard], [b'[0 ?:0] "PING"\r\n', b'[0 ?:0] "CLIENT" "ID"\r\n'])
+
+    def test_dropped(self) -> None:
+        """What does not fit is counted, and the replies are as ever."""
+        self.store.add_monitor()
+        for _ in range(3):
+            self.assertEqual(len(call(self.client, "echo", b"x" * 500_000)), 500_011)
+        self.assertEqual((self.store.monitored().count(b"\r\n"), self.store.monitor_dropped), (2, 1))
+
+    def test_large_output_with_lines_waiting(self) -> None:
+        """Output comes out whole beside lines that nobody takes."""
+        self.store.add_monitor()
+        call(self.client, "set", "key", b"x" * (3 * PIECE))
+        self.assertEqual(call(self.client, "get", "key"), b"$%d\r\n%s\r\n" % (3 * PIECE, b"x" * 3 * PIECE))

@@ -10,6 +10,7 @@
 
 #include "internal.h"
 #include "lock.h"
+#include "monitor.h"
 
 #define VERSIONS 65536u
 
@@ -169,6 +170,7 @@ static void renew_workers(rd_store *st) {
   atomic_store(&h->workers_used, 1);
   atomic_store(&h->gone_user_us, 0);
   atomic_store(&h->gone_system_us, 0);
+  atomic_store(&h->monitors, 0);
   h->admission.full_at = 0;
 }
 
@@ -237,6 +239,7 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
 }
 
 void rd_detach(rd_store *st) {
+  rd_monitor_free(st);
   if (st->base != NULL) munmap(st->base, st->size);
   memset(st, 0, sizeof *st);
 }

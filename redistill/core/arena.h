@@ -16,7 +16,7 @@
 #include "stats.h"
 
 #define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
-#define RD_LAYOUT 2u                   /* raised by every change of what lies in the arena */
+#define RD_LAYOUT 3u                   /* raised by every change of what lies in the arena */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
 #define RD_MAX_WORKERS 64u
@@ -41,7 +41,7 @@ typedef struct rd_shard rd_shard;
 typedef struct rd_region rd_region;
 typedef struct rd_worker rd_worker;
 
-/* A clock for durations (nanoseconds, monotonic): slow log and latency figures. The core reads no other. */
+/* A clock that the owner gives; the core reads no other. */
 typedef uint64_t rd_clock(void);
 
 /* One process's view of an arena. Not thread-safe: one a thread. */
@@ -59,8 +59,10 @@ typedef struct rd_store {
   uint64_t seed[2];
   uint64_t now_ms; /* milliseconds since the epoch, as of the batch */
   uint64_t rng;
-  rd_clock *clock;      /* may be NULL: no durations */
+  rd_clock *clock;      /* nanoseconds, monotonic, for durations; NULL: there are none */
+  rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
   bool no_touch;        /* CLIENT NO-TOUCH of the running session */
+  bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
   uint32_t dirty;       /* shard + 1 that this process has marked dirty */
   bool no_growth;       /* a region is being emptied: its shard must not take another one for what is moved */
   uint32_t sweep_shard; /* where this process's sweep goes on */
@@ -68,7 +70,9 @@ typedef struct rd_store {
   rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
-  const void *holder;                /* the session in mid-EXEC that holds shards while the control plane answers */
+  struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */
+  uint64_t monitor_dropped;
+  const void *holder; /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }

@@ -280,6 +280,8 @@ static void check_workers(rd_store *st, struct report *r) {
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
     const char *wrong = rd_worker_used(st, i) ? rd_admission_check(st, rd_worker_at(st, i)) : NULL;
     EXPECT(wrong == NULL, "worker %u: %s", i, wrong);
+    bool monitors = rd_worker_used(st, i) && atomic_load(&rd_worker_at(st, i)->gauge[RD_GAUGE_monitors]) != 0;
+    EXPECT(monitors == (atomic_load(&st->head->monitors) >> i & 1), "worker %u: a wrong bit for its monitors", i);
   }
   rd_admission_unlock(st);
 }

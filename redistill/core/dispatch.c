@@ -179,6 +179,7 @@ rd_status rd_answered(rd_session *s) {
       stats->nanoseconds += nanoseconds;
       stats->histogram[rd_latency_bucket(nanoseconds)]++;
     }
+    if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, cmd, s->control_argv, s->control_argc);
   }
   s->control = NULL;
   s->control_argv = NULL;
@@ -303,6 +304,11 @@ static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   rd_count_call(s, cmd, argv, a->argc, s->timed_until - began);
 }
 
+/* Out of line, so that it costs nothing in between. */
+static void __attribute__((noinline, cold)) show(const rd_session *s, const rd_ahead *a) {
+  rd_monitor_show(s, a->command, s->parser.argv + a->first, a->argc);
+}
+
 rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
   const rd_command *cmd = a->command;
   const rd_bytes *argv = s->parser.argv + a->first;
@@ -326,12 +332,15 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
       return rd_hand_up(s, cmd, argv, a->argc);
     } else {
       run_timed(s, a, argv);
-      if (RD_UNLIKELY(s->state.in_exec)) {
+      if (RD_UNLIKELY(s->state.in_exec)) { /* it is shown at its end */
         rd_mute(s, mark);
         rd_status status = rd_multi_exec(s);
         return status == RD_MORE ? finish(s) : status;
       }
+      if (RD_UNLIKELY(s->st->monitoring)) show(s, a);
     }
+  } else if (RD_UNLIKELY(s->st->monitoring) && cmd->run == rd_cmd_exec) {
+    show(s, a);
   }
   rd_mute(s, mark);
   return finish(s);

@@ -78,6 +78,7 @@ struct rd_session {
   uint64_t control_at, control_until; /* handed up, answered (the owner may resume much later) */
 
   rd_multi multi;
+  char *peer; /* for MONITOR; NULL: not told */
 };
 
 /* ---- session.c, for handover.c ---- */
@@ -133,5 +134,10 @@ void rd_multi_free(rd_session *s);
 void rd_slowlog_offer(rd_store *st, const rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                       uint64_t nanoseconds);
 uint64_t rd_slowlog_threshold(const rd_slowlog *log);
+
+/* ---- monitor.c ---- */
+
+/* A command has run while st->monitoring: write its line, if it is one to be shown. */
+void rd_monitor_show(const rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
 
 #endif

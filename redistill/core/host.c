@@ -6,6 +6,7 @@
 
 #include "layout.h"
 #include "lock.h"
+#include "monitor.h"
 #include "value.h"
 
 uint64_t rd_host_clock(void) {
@@ -14,11 +15,13 @@ uint64_t rd_host_clock(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t rd_host_now_ms(void) {
+uint64_t rd_host_now_us(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
-  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
+
+uint64_t rd_host_now_ms(void) { return rd_host_now_us() / 1000u; }
 
 bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
 
@@ -33,11 +36,12 @@ size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {
 }
 
 static int64_t moved(const rd_store *st, rd_session *s, rd_status status, uint8_t *dst, size_t cap) {
-  int64_t slow = st->slowlog && rd_slowlog_pending(st->slowlog) ? RD_HOST_SLOW : 0;
-  if (status == RD_CONTROL) return slow | (int64_t)status;
+  int64_t waits = st->slowlog && rd_slowlog_pending(st->slowlog) ? RD_HOST_SLOW : 0;
+  if (rd_monitor_pending(st)) waits |= RD_HOST_MONITORED;
+  if (status == RD_CONTROL) return waits | (int64_t)status;
   size_t n = rd_host_take(s, dst, cap);
   if (n == cap && status == RD_MORE && rd_session_output(s).len) status = RD_FULL;
-  return (int64_t)(n << 4) | slow | (int64_t)status;
+  return (int64_t)(n << 5) | waits | (int64_t)status;
 }
 
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,

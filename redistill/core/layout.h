@@ -173,7 +173,7 @@ struct rd_worker {
   rd_counters counters;
   rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
 };
-_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used has a bit for each");
+_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used and monitors have a bit for each");
 /* What of it is in use by anyone who has joined. */
 #define RD_WORKER_HEAD offsetof(rd_worker, address)
 
@@ -214,6 +214,7 @@ struct rd_header {
   uint8_t slot_of_db[2][RD_DATABASES];
   uint32_t flushes[RD_SLOTS];                    /* counts the times that a slot was emptied in place */
   _Atomic uint64_t workers_used;                 /* bit i: somebody has counted in block i */
+  _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
   _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that are gone */
   _Atomic uint64_t next[RD_SEQ_COUNT];
   _Atomic uint64_t peak_memory;

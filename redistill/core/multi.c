@@ -187,11 +187,16 @@ rd_status rd_multi_exec(rd_session *s) {
       key = (rd_key){.len = (uint32_t)argv[key_pos].len, .hash = q->hash}; /* rd_run fills in the rest */
     }
     rd_run(s, cmd, argv, q->argc, &key, key_pos, true);
+    if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, cmd, argv, q->argc);
     rd_count_call(s, cmd, argv, q->argc, rd_clock_now(s) - began);
     rd_mute(s, mark);
   }
   rd_multi_discard(s);
   rd_count_call(s, m->command, NULL, 0, rd_clock_now(s) - m->exec_at);
+  if (RD_UNLIKELY(s->st->monitoring)) {
+    const rd_ahead *exec = &s->ahead[s->ahead_next - 1];
+    rd_monitor_show(s, m->command, s->parser.argv + exec->first, exec->argc);
+  }
   return RD_MORE;
 }
 

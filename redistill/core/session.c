@@ -38,6 +38,7 @@ void rd_session_free(rd_session *s) {
   rd_parser_free(&s->parser);
   free(s->in);
   free(s->ahead);
+  free(s->peer);
   free(s);
 }
 
@@ -230,6 +231,7 @@ static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->
 static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->now_ms = now_ms;
   s->st->no_touch = s->state.no_touch;
+  s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
   s->out.resp = s->state.resp;
   if (RD_UNLIKELY(s->sent != 0 && s->sent >= s->out.len - s->sent)) {
     memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);

@@ -54,6 +54,7 @@ static void vacate(rd_store *st, rd_worker *w) {
   atomic_fetch_add(&st->head->gone_user_us, atomic_exchange(&w->user_us, 0));
   atomic_fetch_add(&st->head->gone_system_us, atomic_exchange(&w->system_us, 0));
   for (uint32_t g = 0; g < RD_GAUGE_COUNT; g++) atomic_store(&w->gauge[g], 0);
+  atomic_fetch_and(&st->head->monitors, ~(1ull << (w - rd_worker_at(st, 0))));
   rd_admission_clear(w);
 }
 
@@ -104,6 +105,7 @@ void rd_worker_beat(rd_store *st, uint64_t now_ms) {
 }
 
 void rd_gauge_set(rd_store *st, rd_gauge gauge, uint64_t value) {
+  assert(gauge != RD_GAUGE_monitors);
   atomic_store_explicit(&st->worker->gauge[gauge], value, memory_order_relaxed);
 }
 

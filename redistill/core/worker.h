@@ -23,6 +23,7 @@ bool rd_worker_others(const rd_store *st);
 
 /* "I am alive": milliseconds of a monotonic clock, the same in all processes. */
 void rd_worker_beat(rd_store *st, uint64_t now_ms);
+/* All but `monitors`, which rd_monitors_add counts. */
 void rd_gauge_set(rd_store *st, rd_gauge gauge, uint64_t value);
 /* CPU time of this process so far, in microseconds. */
 void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us);
