@@ -270,6 +270,7 @@ static void bench_expire(void) {
 #define CORES_PIPELINE 16u
 #define CORES_PIPES 8192u
 #define CORES_KEYS 1000000u
+#define CORES_MEMORY (512 * MIB)
 
 typedef struct course {
   _Atomic unsigned ready;
@@ -279,21 +280,25 @@ typedef struct course {
   } runner[2];
 } course;
 
-/* The process number `who`, on the CPU of that number: sessions, locks and counters as a worker of the daemon has them.
- * Of 100 commands `sets` are SETs. The requests are made before it says that it is ready. */
+/* The process number `who`, on the CPU of that number: sessions, locks and counters as a worker of the daemon has them,
+ * on the arena of `fd` or, when that is -1, on one of its own. Of 100 commands `sets` are SETs. The requests are made
+ * before it says that it is ready. */
 static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
   rd_store st;
   char err[200] = "";
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   CPU_SET(who, &cpus);
-  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0 || rd_attach(&st, fd, err, sizeof err) != 0 ||
-      rd_worker_join(&st, who + 1) < 0) {
+  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) exit(1);
+  if (fd < 0) {
+    st = new_store(CORES_MEMORY, RD_ALLKEYS_LRU);
+  } else if (rd_attach(&st, fd, err, sizeof err) != 0 || rd_worker_join(&st, who + 1) < 0) {
     fprintf(stderr, "no second process: %s\n", err);
     exit(1);
   }
   st.clock = rd_host_clock;
   rd_session *s = new_session(&st);
+  if (fd < 0) fill(s, CORES_KEYS, 32, 0);
   char *all = malloc(CORES_PIPES * CORES_PIPELINE * 100u), *p = all;
   size_t *end = malloc(CORES_PIPES * sizeof *end);
   dice += who * 1000003u;
@@ -315,14 +320,14 @@ static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
   exit(0);
 }
 
-static void cores_race(rd_store *st, const char *name, unsigned processes, unsigned sets) {
+static void cores_race(const char *mix, const char *name, unsigned processes, int fd, unsigned sets) {
   course *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (c == MAP_FAILED) exit(1);
   fflush(stdout);
   for (unsigned i = 0; i < processes; i++) {
     pid_t pid = fork();
     if (pid < 0) exit(1);
-    if (pid == 0) cores_run(c, i, st->fd, sets);
+    if (pid == 0) cores_run(c, i, fd, sets);
   }
   int status = 0;
   while (c->ready < processes) {
@@ -330,7 +335,7 @@ static void cores_race(rd_store *st, const char *name, unsigned processes, unsig
     usleep(50);
   }
   c->go = true;
-  usleep(1000000);
+  usleep(500000);
   c->stop = true;
   double rate = 0, by_cpu = 0;
   for (unsigned i = 0; i < processes; i++) {
@@ -340,21 +345,24 @@ static void cores_race(rd_store *st, const char *name, unsigned processes, unsig
     rate += (double)c->runner[i].commands / ((double)c->runner[i].wall / 1e9);
     by_cpu += (double)c->runner[i].commands / ((double)c->runner[i].cpu / 1e9);
   }
-  printf("cores_%s_%u %.0f commands_per_second\n", name, processes, rate);
-  printf("cores_%s_%u_cpu %.0f commands_per_cpu_second\n", name, processes, by_cpu);
+  printf("cores_%s_%s %.0f commands_per_second\n", mix, name, rate);
+  printf("cores_%s_%s_cpu %.0f commands_per_cpu_second\n", mix, name, by_cpu);
   munmap(c, sizeof *c);
 }
 
+/* One process, two on the same arena, and for comparison two that share nothing: what the machine has for two. */
 static void bench_cores(void) {
   static const struct {
     const char *name;
     unsigned sets;
   } mixes[] = {{"get", 0}, {"mixed", 9}, {"set", 100}};
-  rd_store st = new_store(512 * MIB, RD_ALLKEYS_LRU);
+  rd_store st = new_store(CORES_MEMORY, RD_ALLKEYS_LRU);
   rd_session *s = new_session(&st);
   fill(s, CORES_KEYS, 32, 0);
   for (unsigned i = 0; i < 3; i++) {
-    for (unsigned processes = 1; processes <= 2; processes++) cores_race(&st, mixes[i].name, processes, mixes[i].sets);
+    cores_race(mixes[i].name, "one", 1, st.fd, mixes[i].sets);
+    cores_race(mixes[i].name, "two", 2, st.fd, mixes[i].sets);
+    cores_race(mixes[i].name, "apart", 2, -1, mixes[i].sets);
   }
   rd_session_free(s);
   free_store(&st);

@@ -32,8 +32,12 @@ SECTIONS = {
 
 def _machine(results: Results) -> str:
     facts = dict(results["machine"])
-    said = f"Measured on {facts.pop('date')}: {facts.pop('cpu', 'a CPU')}, {facts.pop('cpus')} CPUs; "
+    dates, sources = (sorted({part[what] for part in results["of"].values()} - {""}) for what in ("date", "source"))
+    said = f"Measured on {' to '.join(dict.fromkeys((dates[0], dates[-1])))}: "
+    said += f"{facts.pop('cpu', 'a CPU')}, {facts.pop('cpus')} CPUs; "
     said += ", ".join(f"{name} {value}" for name, value in facts.items()) + "."
+    if sources:
+        said += f" Redistill's source at {', '.join(sources)} (+: with changes)."
     if took := results.get("took"):
         said += f" It took {sum(took.values()) / 60:.0f} minutes."
     if loads := results.get("load"):

@@ -154,7 +154,8 @@ def sockets(results: Results) -> str:
     part, cpus = results["sockets"], int(results["machine"]["cpus"])
     rows = part["rows"]
     names = _servers(rows)
-    two = f"Redistill's two workers have the CPUs 0 and 1{', the second of them with the load' * (cpus <= 2)}."
+    two = "Redistill's two workers have the CPUs 0 and 1"
+    two += ", the second of them together with the load, which leaves less for both." if cpus <= 2 else "."
     hits = min(r["hit_ratio"] for row in rows if row["workload"] in ("get", "mixed", "mget") for r in _rounds(row))
     holds = [f"{count:,} of {size:,} bytes" for size, count in part["populations"]]
     ratio = _grid([r for r in rows if "redis" in r["servers"]], _ratio, [name for name in names if name != "redis"])

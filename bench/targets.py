@@ -22,9 +22,9 @@ MIXES = ("get", "mixed", "set")
 POLICIES = ("allkeys-lru", "allkeys-lfu", "allkeys-s3fifo")
 
 
-def cores_ratios(rounds: list[dict[str, float]], mix: str) -> list[float]:
-    """What two processes did to what one did, of each round."""
-    return [r[f"cores_{mix}_2"] / r[f"cores_{mix}_1"] for r in rounds]
+def cores_ratios(rounds: list[dict[str, float]], mix: str, which: str = "two") -> list[float]:
+    """What two processes did to what one did, of each round; "apart": when they share nothing."""
+    return [r[f"cores_{mix}_{which}"] / r[f"cores_{mix}_one"] for r in rounds]
 
 
 def _best(cells: dict[str, float], who: str) -> tuple[float, str]:
