@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from redistill.engine import Session
 from redistill.loop import Loop
 from redistill.net import adopt
-from redistill.protocol import Identity, RespProtocol
+from redistill.protocol import ClientIdentity, RespProtocol
 
 log = Logger()
 
@@ -38,7 +38,7 @@ HEAVIER = 1.25
 
 @dataclass
 class Handed:
-    """What is known of a client beside its session (`protocol.Identity`)."""
+    """What is known of a client beside its session (`protocol.ClientIdentity`)."""
 
     client_id: int
     connected_at: float
@@ -48,7 +48,7 @@ class Handed:
     lib_ver: bytes
 
 
-def packed(client: Identity, session: bytes, now: float) -> bytes:
+def packed(client: ClientIdentity, session: bytes, now: float) -> bytes:
     """What another process needs to go on with `client`; `now` as of this reactor's clock."""
     head = {
         "id": client.client_id,
@@ -114,7 +114,7 @@ class Handover:
         self._adopt(sock, client, session)
         return True
 
-    def _adopt(self, sock: socket.socket, client: Identity, session: Session) -> None:
+    def _adopt(self, sock: socket.socket, client: ClientIdentity, session: Session) -> None:
         def build(addr: IAddress) -> IProtocol | None:
             protocol: Any = self._door.readmit(addr)
             if protocol is not None:

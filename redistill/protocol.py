@@ -70,7 +70,7 @@ class Control(Interface):
         ...
 
 
-class Identity(Interface):
+class ClientIdentity(Interface):
     """What is known of a client beside its session: a `RespProtocol`, or what was kept of one."""
 
     client_id: int
@@ -461,7 +461,7 @@ class RespProtocol(Protocol):
         self._leave()
         return sock, self.session
 
-    def go_on_as(self, client: Identity, session: Session) -> None:
+    def go_on_as(self, client: ClientIdentity, session: Session) -> None:
         """To be called before the connection is made: it goes on with `session` as what `client` was.
 
         So it is no new client: the control plane is not told of it.

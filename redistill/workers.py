@@ -528,8 +528,8 @@ class WorkersService(Service):
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Of a worker: without the settings, which it is told (and which may be secrets), and with our own package."""
-    kept = {name: value for name, value in environ.items() if not name.startswith(("REDIS_", "REDISTILL_", "LISTEN_"))}
-    kept.pop("NOTIFY_SOCKET", None)
+    left_out = ("REDIS_", "REDISTILL_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
+    kept = {name: value for name, value in environ.items() if not name.startswith(left_out)}
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [home, kept.get("PYTHONPATH", "")]))
     return kept

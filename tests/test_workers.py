@@ -430,7 +430,14 @@ class EnvironmentTests(SynchronousTestCase):
         """Settings, which may be secrets, and what is the supervisor's alone are not passed on; our package can be
         imported."""
         kept = environment(
-            {"REDIS_PASSWORD": "x", "REDISTILL_CONFIG": "y", "LISTEN_FDS": "1", "NOTIFY_SOCKET": "/n", "HOME": "/h"}
+            {
+                "REDIS_PASSWORD": "x",
+                "REDISTILL_CONFIG": "y",
+                "LISTEN_FDS": "1",
+                "NOTIFY_SOCKET": "/n",
+                "WATCHDOG_USEC": "9",
+                "HOME": "/h",
+            }
         )
         home = os.path.dirname(os.path.dirname(os.path.abspath(workers.__file__)))
         self.assertEqual(kept, {"HOME": "/h", "PYTHONPATH": home})

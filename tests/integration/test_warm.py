@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -190,8 +191,11 @@ class PathTests(WarmCase):
 
     def has_opened(self, server: servers.Server) -> bool:
         """Whether the process has the arena's file open."""
-        links = Path(f"/proc/{server.pid}/fd").iterdir()
-        return any(os.readlink(link) == str(self.path) for link in links if link.is_symlink())
+        for link in Path(f"/proc/{server.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                if os.readlink(link) == str(self.path):
+                    return True
+        return False
 
 
 class ManagerTests(WarmCase):
