@@ -63,7 +63,7 @@ struct rd_session {
   rd_ahead *ahead;
   uint32_t ahead_count, ahead_next;
 
-  /* the running measurement: RD_FAST commands from ahead[timed_from] on, since this clock, with output from there */
+  /* the running measurement: brief commands from ahead[timed_from] on, since this clock, with output from there */
   uint32_t timed_from;
   uint32_t timed_count;
   uint64_t timed_since;
