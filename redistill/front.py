@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService
@@ -20,11 +21,18 @@ class Front:
     """What is to be stopped when the worker is to end."""
 
     def __init__(
-        self, control: ControlPlane, server: ServerService, background: BackgroundService, handover: Handover
+        self,
+        control: ControlPlane,
+        server: ServerService,
+        background: BackgroundService,
+        handover: Handover,
+        renew: Callable[[], None],
     ) -> None:
+        """`renew` reads the files anew that the configuration names. Raises ConfigError."""
         self.control = control
         self.server = server
         self.background = background
+        self.renew = renew
         self._handover = handover
 
     def answer(self, question: str, argument: Any) -> Any:

@@ -3,16 +3,19 @@
 They are Twisted's own in everything else. A protocol that has a session calls `serve`: from then on `loop.Loop`
 receives, executes and sends on the socket, and this transport only waits for its end. What ends it (loseConnection,
 abortConnection, an error) takes the socket back first, with what the peer has not read yet, and goes Twisted's way.
-A transport whose socket is not served reads through its reactor, as any other.
+A transport whose socket is not served reads through its reactor, as any other. One that is to speak TLS (`establish`)
+does the handshake there, and all else in the loop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
@@ -36,31 +39,59 @@ class Server(tcp.Server):
     reactor: Any
     _line: Line | None = None
     _tls: Any = None
+    _established: Callable[[], None] | None = None
 
     def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
         if server is not None:
             self.loop = server.loop
         super().__init__(sock, protocol, client, server, sessionno, reactor)
 
-    def serve(self, session: Session, client: Client, tls: Any = None) -> Line:
-        """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError.
+    def establish(self, tls: SSL.Connection, established: Callable[[], None]) -> None:
+        """Shake hands, as `tls` on this socket does it, and then call `established`; until then nothing can be written.
 
-        `tls`: the pyOpenSSL Connection that has shaken hands on this socket. What is not sent when the connection ends
-        is then lost: it may not go out in the clear.
+        After that the protocol has the connection served: TLS is spoken in the loop only. What is not sent when the
+        connection ends is lost, for it may not go out in the clear.
         """
-        self.stopReading()
-        self._line = self.loop.add(session, self, client, tls)
         self._tls = tls
+        self._established = established
+
+    def _shake_hands(self) -> Exception | None:
+        """A step of the handshake; the error that ends the connection."""
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            self.stopWriting()
+            self.startReading()
+        except SSL.WantWriteError:
+            self.stopReading()
+            self.startWriting()
+        except SSL.Error as problem:
+            return problem
+        else:
+            self.stopWriting()
+            established, self._established = self._established, None
+            assert established is not None
+            established()
+        return None
+
+    def serve(self, session: Session, client: Client) -> Line:
+        """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError."""
+        self.stopReading()
+        self._line = self.loop.add(session, self, client, self._tls)
         return self._line
+
+    @property
+    def movable(self) -> bool:
+        """Whether `detach` can let go of it, now or later: of TLS the socket is only a part."""
+        return self._tls is None
 
     def detach(self) -> socket.socket | None:
         """Let go of a connection that is served, without closing it: its socket, the caller's, out of loop and reactor.
 
-        The protocol is told nothing. None: it is closed or closing, is about to be told something, or speaks TLS, of
-        which the socket is only a part.
+        The protocol is told nothing. None: it is not `movable`, is closed or closing, or is about to be told something.
         """
         line = self._line
-        if line is None or line.untold or self._tls is not None or not self.connected or self.disconnecting:
+        if line is None or line.untold or not self.movable or not self.connected or self.disconnecting:
             return None
         self._take_back()
         self.stopReading()
@@ -86,10 +117,18 @@ class Server(tcp.Server):
 
     # ---- Twisted's ----
 
+    def doRead(self) -> Any:
+        return super().doRead() if self._established is None else self._shake_hands()
+
+    def doWrite(self) -> Any:
+        return super().doWrite() if self._established is None else self._shake_hands()
+
     def write(self, data: bytes) -> None:
         if self._line is not None:
             self._line.session.push(data)
             self._line.output()
+            return
+        if self._tls is not None:
             return
         if self._idle() and isinstance(data, bytes):
             try:
@@ -135,6 +174,8 @@ class Server(tcp.Server):
         line = self._line
         self._take_back()
         if line is not None:
+            if self._tls is not None:
+                self._say_goodbye()
             while self._tls is None and (rest := line.session.output()):
                 self.write(rest)
             if not self.disconnecting and self._idle():
@@ -143,6 +184,11 @@ class Server(tcp.Server):
                 self.reactor.callLater(0, self.connectionLost, _done())
                 return
         super().loseConnection(*args)
+
+    def _say_goodbye(self) -> None:
+        """So that the peer knows that nothing was cut off (RFC 8446, 6.1); if it does not read, it is not told."""
+        with contextlib.suppress(SSL.Error):
+            self._tls.shutdown()
 
     def abortConnection(self) -> None:
         self._take_back()

@@ -442,8 +442,8 @@ class RespProtocol(Protocol):
 
     @property
     def movable(self) -> bool:
-        """Whether its transport is of a kind that `detach` can let go of."""
-        return hasattr(type(self.transport), "detach")
+        """Whether its transport is one that `detach` can let go of."""
+        return hasattr(type(self.transport), "detach") and self.transport.movable
 
     def detach(self) -> tuple[socket.socket, Session] | None:
         """Let go of the connection at the end of a command: its socket and its session, both the caller's from now on.

@@ -166,18 +166,19 @@ class ServerService(Service):
         loop: Loop,
         listeners: Sequence[Sequence[socket.socket]],
         number: int,
-        factory: IProtocolFactory,
+        door: Callable[[socket.socket], IProtocolFactory],
         clients: Mapping[int, RespProtocol],
         grace: float,
     ) -> None:
         """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
-        workers'. `grace` is the time in seconds that clients have to take their last replies."""
+        workers'. `door` gives the factory for the clients of one. `grace` is the time in seconds that clients have to
+        take their last replies."""
         self.grace = grace
         self._reactor = reactor
         self._loop = loop
         self._listeners = [list(some) for some in listeners]
         self._number = number
-        self._factory = factory
+        self._door = door
         self._clients = clients
         self._covered: set[int] = set()
         self._ports: dict[socket.socket, IListeningPort] = {}
@@ -195,7 +196,7 @@ class ServerService(Service):
         wanted = {listener for number in self._covered for listener in self._listeners[number]}
         for listener in wanted - set(self._ports):
             fd, family = listener.fileno(), listener.family
-            self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, self._factory)
+            self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, self._door(listener))
         for listener in set(self._ports) - wanted:
             closing = maybeDeferred(self._ports.pop(listener).stopListening)
             closing.addErrback(lambda failure: log.failure("while closing a port", failure))

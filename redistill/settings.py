@@ -304,9 +304,9 @@ class Security:
         reloadable=True,
     )
     password_file: str = setting(Kind.PATH, "", "File with more passwords, one a line", reloadable=True)
-    tls_enabled: bool = setting(Kind.BOOLEAN, False, "Speak TLS on server.port", later="TLS")
-    tls_cert_path: str = setting(Kind.PATH, "", "Certificate chain, PEM", redis="tls-cert-file")
-    tls_key_path: str = setting(Kind.PATH, "", "Private key, PEM", redis="tls-key-file")
+    tls_enabled: bool = setting(Kind.BOOLEAN, False, "Speak TLS on server.port")
+    tls_cert_path: str = setting(Kind.PATH, "", "Certificate chain, PEM", redis="tls-cert-file", reloadable=True)
+    tls_key_path: str = setting(Kind.PATH, "", "Private key, PEM", redis="tls-key-file", reloadable=True)
     tls_port: int = setting(
         Kind.INTEGER,
         0,
@@ -315,10 +315,13 @@ class Security:
         maximum=65535,
         zero="off",
         redis="tls-port",
-        later="TLS",
     )
     tls_ca_path: str = setting(
-        Kind.PATH, "", "Certificates that client certificates must be signed by, PEM", redis="tls-ca-cert-file"
+        Kind.PATH,
+        "",
+        "Certificates that client certificates must be signed by, PEM",
+        redis="tls-ca-cert-file",
+        reloadable=True,
     )
     tls_client_auth: str = setting(
         Kind.CHOICE,
@@ -326,8 +329,11 @@ class Security:
         "Whether a client must, may or need not show a certificate",
         choices=("no", "optional", "yes"),
         redis="tls-auth-clients",
+        reloadable=True,
     )
-    tls_min_version: str = setting(Kind.CHOICE, "1.2", "Oldest version of TLS that is spoken", choices=("1.2", "1.3"))
+    tls_min_version: str = setting(
+        Kind.CHOICE, "1.2", "Oldest version of TLS that is spoken", choices=("1.2", "1.3"), reloadable=True
+    )
     enable_debug_command: str = setting(
         Kind.CHOICE,
         "no",

@@ -28,10 +28,12 @@ class StartError(Exception):
     """The daemon cannot start. The text is one line: the setting, the reason, the remedy."""
 
 
-def listen_tcp(host: str, port: int, *, nodelay: bool, keepalive: int, count: int = 1) -> list[socket.socket]:
+def listen_tcp(
+    host: str, port: int, *, nodelay: bool, keepalive: int, count: int = 1, setting: str = "server.port"
+) -> list[socket.socket]:
     """Sockets that listen on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. Raises StartError.
 
-    With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT).
+    With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT). `setting` names the port's.
     """
     if host == "localhost":
         host = "127.0.0.1"
@@ -57,7 +59,7 @@ def listen_tcp(host: str, port: int, *, nodelay: bool, keepalive: int, count: in
             raise _refused(f"server.bind = {host!r}", problem, "set it to an IPv4 address") from None
         else:
             remedy = "set server.bind to an address of this machine"
-        raise _refused(f"server.port: cannot listen on {host} port {port}", problem, remedy) from None
+        raise _refused(f"{setting}: cannot listen on {host} port {port}", problem, remedy) from None
     return listeners
 
 

@@ -28,6 +28,8 @@ class DaemonCounters:
     query_disconnections: int = 0
     """Closed for sending more than may wait to be executed."""
     failed_auths: int = 0
+    tls_handshakes_failed: int = 0
+    """Clients that came to speak TLS and did not get so far."""
     internal_errors: int = 0
     """Commands of the control plane that raised."""
     unknown_commands: int = 0

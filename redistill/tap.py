@@ -12,10 +12,11 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
-from redistill import __version__
+from redistill import __version__, tls
 from redistill.arena import Arena, find_arena
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
@@ -76,6 +77,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
     """The wiring diagram of the daemon, which serves by itself or looks after workers. Raises StartError."""
     workers = config.server.workers or machine_cpus()
     announce(config, workers)
+    check_tls(config)
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
     arena = find_arena(config.memory, systemd.arena)
     sockets = listeners(config, workers)
@@ -90,7 +92,9 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
         signals.stop(now)
 
     def read() -> Config:
-        return load(config.path or None, os.environ)
+        new = load(config.path or None, os.environ)
+        check_tls(new)
+        return new
 
     reload: Reload
     server: Stoppable
@@ -99,7 +103,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
         front = serve(reactor, config, output, store, sockets, 0, Alone(), identity, stop)
         front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         state, server, listening = front.control.state, front.server, succeed(None)
-        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), lambda: None)
+        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), front.renew)
     else:
         server = pool = WorkersService(
             reactor,
@@ -168,8 +172,20 @@ def serve(
     def load_session(saved: bytes) -> Session:
         return store.load_session(saved, **session_limits(control.state.config))
 
+    def renew() -> None:
+        if context is not None:
+            context.read(control.state.config.security)
+
+    def door(listener: socket.socket) -> IProtocolFactory:
+        if context is None or not tls.spoken(listener, config.security):
+            return rate
+        return tls.TlsFactory(reactor, rate, context, counters)
+
     def apply(config: Config) -> None:
-        total.limit = possible_clients(config, control.state.config)
+        possible = possible_clients(config, control.state.config)
+        if context is not None and config.security != control.state.config.security:
+            context.read(config.security)
+        total.limit = possible
         factory.output_limit = config.server.output_limit
         loop.set_output_limit(config.server.output_limit)
         factory.idle_timeout = config.server.connection_timeout
@@ -208,22 +224,30 @@ def serve(
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
     total = TotalLimit(addresses, allow_files(config.server.max_connections), counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
-    server = ServerService(reactor, loop, sockets, number, rate, clients, config.server.shutdown_grace_period_secs)
+    context = tls.Context(config.security) if tls.is_used(config.security) else None
+    server = ServerService(reactor, loop, sockets, number, door, clients, config.server.shutdown_grace_period_secs)
     background = BackgroundService(reactor, store, control, number, len(sockets))
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
-    return Front(control, server, background, handover)
+    return Front(control, server, background, handover, renew)
 
 
 def supervise(store: Store, output: Log, pool: WorkersService, config: Config) -> None:
     """Put `config` into effect as far as it is the supervisor's. Raises Refused and changes nothing."""
     possible_clients(config, pool.config)
+    check_tls(config)
     if config.memory.max_memory != pool.config.memory.max_memory:
         try:
             store.set_max_memory(config.memory.max_memory or store.map_size)
         except ValueError as problem:
             raise Refused("maxmemory", str(problem)) from None
     output.set_level(config.logging.level)
+
+
+def check_tls(config: Config) -> None:
+    """Raises ConfigError when it asks for TLS with what does not work."""
+    if tls.is_used(config.security):
+        tls.make_context(config.security)
 
 
 def session_limits(config: Config) -> dict[str, int]:
@@ -248,10 +272,14 @@ def possible_clients(config: Config, running: Config) -> int:
 def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
     """The bound sockets of each worker that `config` asks for. Raises StartError."""
     found: list[list[socket.socket]] = [[] for _ in range(workers)]
-    if config.server.port:
+    ports = {"server.port": config.server.port, "security.tls_port": config.security.tls_port}
+    for setting, port in ports.items():
+        if not port:
+            continue
         tcp = listen_tcp(
             config.server.bind,
-            config.server.port,
+            port,
+            setting=setting,
             nodelay=config.performance.tcp_nodelay,
             keepalive=config.performance.tcp_keepalive,
             count=workers,

@@ -248,6 +248,7 @@ def _stats(server: ServerState, now: stats.Snapshot) -> Fields:
         ("client_query_buffer_limit_disconnections", daemon.query_disconnections),
         ("client_output_buffer_limit_disconnections", daemon.output_disconnections),
         ("idle_disconnections", daemon.idle_disconnections),
+        ("tls_handshakes_failed", daemon.tls_handshakes_failed),
         counted("protocol_errors"),
         counted("oom_errors"),
         ("internal_errors", daemon.internal_errors),

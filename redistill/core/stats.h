@@ -33,6 +33,7 @@
   X(output_disconnections) \
   X(query_disconnections)  \
   X(failed_auths)          \
+  X(tls_handshakes_failed) \
   X(internal_errors)       \
   X(unknown_commands)
 

@@ -1,0 +1,177 @@
+"""TLS: the context that connections are made with, and the handshake that stands before a client's first byte.
+
+Nothing here comes near a client's bytes: the loop reads and writes through OpenSSL itself (`net.Server.establish`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from redistill.config import ConfigError
+from redistill.limits import Refusal
+from redistill.settings import Security
+from redistill.stats import DaemonCounters
+
+log = Logger()
+
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2; all of TLS 1.3's are good. Both give forward secrecy and authenticated encryption (RFC 9325, 4.2)."""
+VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+CLIENT_AUTH = {"optional": SSL.VERIFY_PEER, "yes": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT}
+SESSIONS = b"redistill"
+"""What sessions are resumed for; OpenSSL asks for a name before it resumes those with a client's certificate."""
+HANDSHAKE_SECONDS = 10.0
+"""Time that a client has from its connection to the end of the handshake."""
+
+
+def spoken(listener: socket.socket, security: Security) -> bool:
+    """Whether clients of `listener`, one of the daemon's, speak TLS."""
+    if listener.family == socket.AF_UNIX:
+        return False
+    return security.tls_enabled or listener.getsockname()[1] == security.tls_port
+
+
+def is_used(security: Security) -> bool:
+    """Whether anybody speaks TLS."""
+    return security.tls_enabled or bool(security.tls_port)
+
+
+def make_context(security: Security) -> SSL.Context:
+    """What the server's end of connections is made with. Raises ConfigError, which names the setting to mend."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(VERSIONS[security.tls_min_version])
+    context.set_cipher_list(CIPHERS)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_session_id(SESSIONS)
+    context.set_passwd_cb(lambda *asked: b"")  # else OpenSSL asks on the terminal
+    certificate, key = security.tls_cert_path, security.tls_key_path
+    _using("tls_cert_path", certificate, "is no certificate chain in PEM", context.use_certificate_chain_file)
+    # OpenSSL compares the two as it reads the second.
+    _using(
+        "tls_key_path",
+        key,
+        f"is no unencrypted private key in PEM, or not that of {certificate}",
+        context.use_privatekey_file,
+    )
+    if security.tls_client_auth != "no":
+        authority = security.tls_ca_path
+        _using("tls_ca_path", authority, "holds no certificates in PEM", context.load_verify_locations)
+        context.load_client_ca(os.fsencode(authority))
+        context.set_verify(CLIENT_AUTH[security.tls_client_auth], None)
+    return context
+
+
+def _using(setting: str, path: str, problem: str, use: Callable[[str], object]) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+        use(path)
+    except OSError as error:
+        raise ConfigError(f"security.{setting}: cannot read {path}: {os.strerror(error.errno or 0)}") from None
+    except SSL.Error as error:
+        raise ConfigError(f"security.{setting}: {path} {problem} ({reason(error)})") from None
+
+
+def reason(error: SSL.Error) -> str:
+    """What OpenSSL says of it, in few words."""
+    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return ", ".join(dict.fromkeys(words for *_, words in queue if words)) or "the connection ended"
+
+
+class Context:
+    """The context for new connections. It can be replaced at any time; those that there are keep theirs."""
+
+    def __init__(self, security: Security) -> None:
+        """Raises ConfigError."""
+        self.read(security)
+
+    def read(self, security: Security) -> None:
+        """Read the files anew. Raises ConfigError, and the old context stays."""
+        self._context = make_context(security)
+
+    def connection(self, sock: socket.socket) -> SSL.Connection:
+        """The server's end of a connection on `sock`, before its handshake."""
+        connection = SSL.Connection(self._context, sock)
+        connection.set_accept_state()
+        return connection
+
+
+@implementer(IProtocolFactory)
+class TlsFactory:
+    """Makes the protocols of another factory, for connections that speak TLS.
+
+    The other one is asked first: what it refuses costs no handshake, and is closed without a word, for there is no TLS
+    to say it in. What it lets in is counted from then on, so a client in its handshake takes a place.
+    """
+
+    noisy = False
+
+    def __init__(
+        self, clock: IReactorTime, factory: IProtocolFactory, context: Context, counters: DaemonCounters
+    ) -> None:
+        self.clock = clock
+        self.factory = factory
+        self.context = context
+        self.counters = counters
+
+    def doStart(self) -> None:
+        self.factory.doStart()
+
+    def doStop(self) -> None:
+        self.factory.doStop()
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        client: Any = self.factory.buildProtocol(addr)
+        if client is None:
+            return None
+        if isinstance(client, Refusal):
+            for release in client.leaving:
+                release()
+            return None
+        return Handshake(self, client)
+
+
+class Handshake(Protocol):
+    """In a client's place until it has shaken hands."""
+
+    transport: Any
+
+    def __init__(self, factory: TlsFactory, client: Any) -> None:
+        """`client`: the protocol whose connection it will be; it has the `leaving` of the limits."""
+        self._made_by = factory
+        self._client = client
+        self._late: IDelayedCall
+
+    def connectionMade(self) -> None:
+        made_by, transport = self._made_by, self.transport
+        self._late = made_by.clock.callLater(HANDSHAKE_SECONDS, transport.abortConnection)
+        transport.establish(made_by.context.connection(transport.socket), self._established)
+
+    def _established(self) -> None:
+        self._late.cancel()
+        self.transport.protocol = self._client
+        self._client.makeConnection(self.transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._made_by.counters.tls_handshakes_failed += 1
+        if self._late.active():
+            self._late.cancel()
+        for release in self._client.leaving:
+            release()
+        log.debug("{peer} did not establish TLS: {problem}", peer=self.transport.getPeer(), problem=_problem(reason))
+
+
+def _problem(failure: Failure) -> str:
+    error = failure.value
+    return reason(error) if isinstance(error, SSL.Error) else failure.getErrorMessage()
