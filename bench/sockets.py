@@ -44,7 +44,7 @@ ROWS = [
     *(Row("get", p, connections=1) for p in (1, 64)),
     *(Row("get", p, connections=1000) for p in (1, 16)),
     *(Row("get", p, transport="unix") for p in (1, 16)),
-    *(Row("get", p, transport="tls") for p in (1, 16)),
+    *(Row("get", p, transport="tls") for p in (1, 16, 64)),
     Row("get", 1, value=1024, transport="tls"),
 ]
 QUICK_ROWS = [row for row in ROWS if row.connections == 50 and row.value == 32 and row.workload in ("get", "mixed")]

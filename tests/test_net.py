@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import errno
 import itertools
 import os
@@ -11,9 +10,6 @@ import socket
 import ssl
 from typing import Any, NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
@@ -31,6 +27,7 @@ from redistill.loop import Loop
 from redistill.protocol import LINGER, SHARE, TICK, RespFactory, RespProtocol
 from redistill.stats import DaemonCounters
 from tests import arena
+from tests.certificates import Certificates
 from tests.test_protocol import PlayedControl
 
 KIB = 1024
@@ -691,11 +688,10 @@ class TLSTests(Case):
 
     def setUp(self) -> None:
         super().setUp()
-        key, certificate = _certificate()
+        certificate, key = Certificates(self).sign("server")
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.use_privatekey(key)
-        context.use_certificate(certificate)
-        self.context = context
+        context.use_certificate_file(certificate)
+        context.use_privatekey_file(key)
         trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
         ours, theirs = socket.socketpair()
@@ -787,12 +783,3 @@ class TLSTests(Case):
         self.loop.turn(0)
         self.loop.turn(0)
         self.assertEqual(self.heard_of, ["LOST"])
-
-
-def _certificate() -> tuple[Any, Any]:
-    """A key, and a certificate that it has signed for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "redistill")])
-    then = datetime.datetime(2020, 1, 1)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, then, then.replace(year=2120))
-    return key, builder.sign(key, hashes.SHA256())

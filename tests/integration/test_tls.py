@@ -1,0 +1,213 @@
+"""TLS as clients meet it: redis-cli, redis-py and openssl s_client against a real server."""
+
+from __future__ import annotations
+
+import datetime
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import redis
+from cryptography import x509
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import Certificates
+from tests.integration import servers
+
+CONFIG = """\
+[server]
+workers = {workers}
+[security]
+tls_port = {port}
+tls_cert_path = "{certificate}"
+tls_key_path = "{key}"
+{more}
+[memory]
+max_memory = "64mb"
+"""
+
+
+class TlsTests(SynchronousTestCase):
+    """A server with a plain port, a TLS port and a UNIX socket."""
+
+    def setUp(self) -> None:
+        self.certificates = Certificates(self)
+        self.certificate, self.key = self.certificates.sign("server")
+        self.port = servers.free_port()
+
+    def config(self, workers: int = 1, more: str = "") -> str:
+        """What the server is started with."""
+        return CONFIG.format(workers=workers, port=self.port, certificate=self.certificate, key=self.key, more=more)
+
+    def start(self, workers: int = 1, more: str = "") -> servers.Server:
+        """A server that is stopped with the test."""
+        server = servers.redistill(self.config(workers, more), tcp=True)
+        self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
+        return server
+
+    def client(self, **options: object) -> redis.Redis:
+        """A client that trusts our authority only."""
+        options = {"ssl_ca_certs": self.certificates.authority, "retry": Retry(NoBackoff(), 0), **options}
+        client = redis.Redis(port=self.port, ssl=True, socket_timeout=20, **options)  # type: ignore[arg-type]
+        self.addCleanup(client.close)
+        return client
+
+    def failed(self) -> int:
+        """Handshakes that did not succeed, as the server counts them."""
+        return int(self.client().info("stats")["tls_handshakes_failed"])
+
+    def cli(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """What redis-cli says over TLS."""
+        program = [servers.tool("redis-cli", "redis-tools"), "-p", str(self.port), "--tls"]
+        return subprocess.run([*program, *argv], capture_output=True, text=True, timeout=20)
+
+    def serial(self) -> int:
+        """Of the certificate that is shown to new clients."""
+        context = ssl.create_default_context(cafile=self.certificates.authority)
+        with (
+            socket.create_connection(("127.0.0.1", self.port), 20) as sock,
+            context.wrap_socket(sock, server_hostname="127.0.0.1") as peer,
+        ):
+            shown = peer.getpeercert(binary_form=True)
+        assert shown is not None
+        return x509.load_der_x509_certificate(shown).serial_number
+
+    def test_beside_plain(self) -> None:
+        """tls_port speaks TLS, the port and the UNIX socket do not; all see the same keys."""
+        server = self.start()
+        self.assertEqual(self.cli("--cacert", self.certificates.authority, "set", "k", "v").stdout, "OK\n")
+        self.assertEqual(redis.Redis(port=server.port).get("k"), b"v")
+        client = self.client()
+        self.assertEqual(client.get("k"), b"v")
+        big = b"x" * 3_000_000
+        client.set("big", big)
+        self.assertTrue(client.get("big") == big)
+
+    def test_tls_enabled(self) -> None:
+        """It turns server.port to TLS: plain text is closed and counted."""
+        more = "tls_enabled = true\n"
+        text = self.config(more=more).replace(f"tls_port = {self.port}\n", "")
+        place = servers.directory()
+        path = str(place / "s")
+        argv = servers.command_line(place, servers.with_address(text, self.port, path))
+        server = servers.start(argv, path, place, servers.environment())
+        self.addCleanup(server.stop, signal.SIGKILL)
+        self.assertTrue(self.client().ping())
+        with socket.create_connection(("127.0.0.1", self.port), 20) as sock:
+            sock.sendall(b"PING\r\n")
+            got = b""
+            try:
+                while more_bytes := sock.recv(1000):
+                    got += more_bytes
+            except ConnectionResetError:
+                pass
+            self.assertNotIn(b"PONG", got)
+        self.assertEqual(self.failed(), 1)
+        self.assertTrue(redis.Redis(unix_socket_path=path).ping())
+
+    def test_s_client(self) -> None:
+        """openssl s_client sees TLS 1.3, and with -tls1_2 a cipher with forward secrecy; 1.1 is refused."""
+        self.start()
+        program = [servers.tool("openssl", "openssl"), "s_client", "-connect", f"127.0.0.1:{self.port}"]
+        program += ["-CAfile", self.certificates.authority]
+
+        def said(*more: str) -> str:
+            done = subprocess.run([*program, *more], input="", capture_output=True, text=True, timeout=20)
+            return done.stdout + done.stderr
+
+        self.assertIn("New, TLSv1.3", said())
+        self.assertIn("Verification: OK", said())
+        self.assertRegex(said("-tls1_2"), r"New, TLSv1\.2, Cipher is ECDHE-ECDSA-(AES...-GCM|CHACHA20)")
+        self.assertIn("alert protocol version", said("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"))
+
+    def test_who_is_not_trusted(self) -> None:
+        """A client that does not know our authority does not come in, and is counted."""
+        self.start()
+        other = Certificates(self).authority
+        self.assertIn("certificate verify failed", self.cli("--cacert", other, "ping").stderr)
+        before = self.failed()
+        self.assertRaises(redis.ConnectionError, self.client(ssl_ca_certs=other).ping)
+        self.assertEqual(self.failed(), before + 1)
+
+    def test_expired(self) -> None:
+        """An expired certificate is the clients' to refuse; the server starts."""
+        self.certificate, self.key = self.certificates.sign("old", until=datetime.datetime(2021, 1, 1))
+        self.start()
+        error = self.assertRaises(redis.ConnectionError, self.client().ping)
+        self.assertIn("certificate has expired", str(error))
+
+    def test_client_certificates(self) -> None:
+        """Who must show a certificate that the authority has signed is closed without one."""
+        self.start(more=f'tls_client_auth = "yes"\ntls_ca_path = "{self.certificates.authority}"')
+        certificate, key = self.certificates.sign("client")
+        foreign, foreign_key = Certificates(self).sign("client")
+        self.assertTrue(self.client(ssl_certfile=certificate, ssl_keyfile=key).ping())
+        self.assertRaises(redis.ConnectionError, self.client().ping)
+        self.assertRaises(redis.ConnectionError, self.client(ssl_certfile=foreign, ssl_keyfile=foreign_key).ping)
+
+    def test_bad_files_stop_the_start(self) -> None:
+        """With one line that names the setting."""
+        Path(self.key).write_text("rubbish")
+        for workers in (1, 2):
+            status, said = servers.refused(servers.with_address(self.config(workers), servers.free_port(), "/tmp/none"))
+            self.assertEqual(status, 1)
+            (line,) = [line for line in said.splitlines() if line.startswith("redistill:")]
+            self.assertIn(f"security.tls_key_path: {self.key} is no", line)
+
+    def _renewal(self, workers: int) -> None:
+        server = self.start(workers)
+        before = self.serial()
+        self.certificates.sign("server")
+        self.assertEqual(self.serial(), before)
+        server.process.send_signal(signal.SIGHUP)
+        servers.until(lambda: all(self.serial() != before for _ in range(8)), 20, "the new certificate is shown")
+        Path(self.key).write_text("rubbish")
+        server.process.send_signal(signal.SIGHUP)
+        servers.until(lambda: "everything stays as it is" in server.logged(), 20, "the reload is refused")
+        self.assertIn(f"security.tls_key_path: {self.key} is no", server.logged())
+        self.assertTrue(self.client().ping())
+
+    def test_renewal(self) -> None:
+        """A reload shows the new certificate, as a pair with its key; with a bad pair the old one stays."""
+        self._renewal(1)
+
+    def test_renewal_in_workers(self) -> None:
+        """In each of several workers as well."""
+        self._renewal(2)
+
+    def test_clients_of_a_reload_are_drained(self) -> None:
+        """A client over TLS is closed between two commands, and redis-py connects again: it sees no error."""
+        server = self.start(2)
+        client = self.client(retry=Retry(NoBackoff(), 3))
+        stop, errors, done = threading.Event(), [], [0]
+
+        def work() -> None:
+            while not stop.is_set():
+                try:
+                    client.set("k", done[0])
+                    if client.get("k") != b"%d" % done[0]:
+                        errors.append("wrong")
+                    done[0] += 1
+                except Exception as problem:
+                    errors.append(repr(problem))
+
+        def reload() -> None:
+            reloads, commands = server.logged().count("configuration reloaded"), done[0]
+            server.process.send_signal(signal.SIGHUP)
+            servers.until(lambda: server.logged().count("configuration reloaded") > reloads, 20, "a reload")
+            servers.until(lambda: done[0] > commands + 1000, 20, "the client goes on")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            for _ in range(2):
+                reload()
+        finally:
+            stop.set()
+            thread.join(20)
+        self.assertEqual(errors, [])

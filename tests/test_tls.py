@@ -1,0 +1,262 @@
+"""TLS: contexts, and handshakes over real sockets with a clock that is played."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from OpenSSL import SSL
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill import net, tls
+from redistill.config import ConfigError
+from redistill.limits import Refusal, TotalLimit
+from redistill.settings import Security
+from tests.certificates import Certificates, rsa_key
+from tests.test_net import Case
+
+
+class ContextTests(SynchronousTestCase):
+    """make_context, Context"""
+
+    def setUp(self) -> None:
+        self.certificates = Certificates(self)
+        self.certificate, self.key = self.certificates.sign("server")
+        self.security = Security(tls_enabled=True, tls_cert_path=self.certificate, tls_key_path=self.key)
+
+    def problem(self, **changes: Any) -> str:
+        """Why a context cannot be made."""
+        error = self.assertRaises(ConfigError, tls.make_context, dataclasses.replace(self.security, **changes))
+        return str(error)
+
+    def test_keys(self) -> None:
+        """RSA and EC keys, in the form of PKCS#1 (SEC1) and of PKCS#8."""
+        for key in (None, rsa_key()):
+            for form in (serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8):
+                certificate, path = self.certificates.sign("one", key=key, form=form)
+                context = tls.make_context(Security(tls_cert_path=certificate, tls_key_path=path))
+                context.check_privatekey()
+
+    def test_missing_file(self) -> None:
+        """The setting and the path are named."""
+        self.assertEqual(
+            self.problem(tls_cert_path="/nowhere/c.pem"),
+            "security.tls_cert_path: cannot read /nowhere/c.pem: No such file or directory",
+        )
+
+    def test_what_is_no_certificate(self) -> None:
+        """As is what OpenSSL says."""
+        words = self.problem(tls_cert_path=self.key)
+        self.assertTrue(
+            words.startswith(f"security.tls_cert_path: {self.key} is no certificate chain in PEM (no start line"), words
+        )
+
+    def test_key_of_another_certificate(self) -> None:
+        """Certificate and key are checked as a pair."""
+        _, other = self.certificates.sign("other")
+        words = f"{other} is no unencrypted private key in PEM, or not that of {self.certificate} (key values mismatch)"
+        self.assertEqual(self.problem(tls_key_path=other), f"security.tls_key_path: {words}")
+
+    def test_encrypted_key(self) -> None:
+        """Nobody is there to type its password."""
+        certificate, key = self.certificates.sign("one", encryption=serialization.BestAvailableEncryption(b"secret"))
+        words = self.problem(tls_cert_path=certificate, tls_key_path=key)
+        self.assertIn(f"security.tls_key_path: {key} is no unencrypted private key", words)
+
+    def test_authority(self) -> None:
+        """What is to sign clients' certificates must be certificates."""
+        self.assertIn(
+            f"security.tls_ca_path: {self.key} holds no certificates in PEM",
+            self.problem(tls_client_auth="yes", tls_ca_path=self.key),
+        )
+
+    def test_a_bad_pair_changes_nothing(self) -> None:
+        """The old one goes on being used."""
+        context = tls.Context(self.security)
+        before = context._context
+        Path(self.key).write_text("rubbish")
+        self.assertRaises(ConfigError, context.read, self.security)
+        self.assertIs(context._context, before)
+
+    def test_who_speaks_it(self) -> None:
+        """With tls_enabled every port; else the one of tls_port; never a UNIX socket."""
+        with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+            tcp.bind(("127.0.0.1", 0))
+            port = tcp.getsockname()[1]
+            for security, spoken in (
+                (Security(), False),
+                (Security(tls_enabled=True), True),
+                (Security(tls_port=port), True),
+                (Security(tls_port=port ^ 1), False),
+            ):
+                self.assertEqual(tls.spoken(tcp, security), spoken)
+                self.assertFalse(tls.spoken(unix, security))
+
+
+class Admission:
+    """Counts who is there."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+
+    def enter(self, limit: int) -> bool:
+        entered = self.inside < limit
+        self.inside += entered
+        return entered
+
+    def leave(self) -> None:
+        self.inside -= 1
+
+
+class HandshakeTests(Case):
+    """TlsFactory"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        certificates = Certificates(self)
+        certificate, key = certificates.sign("server")
+        context = tls.Context(Security(tls_cert_path=certificate, tls_key_path=key))
+        self.admission = Admission()
+        self.limit = TotalLimit(self.factory, 10, self.counters, self.admission)  # type: ignore[arg-type]
+        self.secure = tls.TlsFactory(self.reactor, self.limit, context, self.counters)
+        self.trusting = ssl.create_default_context(cafile=certificates.authority)
+
+    def arrive(self) -> tuple[Any, socket.socket]:
+        """A connection that is accepted, and the peer's end of it."""
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        self.addCleanup(theirs.close)
+        protocol: Any = net.adopt(self.reactor, self.loop, ours, self.secure.buildProtocol)
+        return protocol, theirs
+
+    def wrap(self, theirs: socket.socket, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
+        """A peer that is about to shake hands."""
+        peer = (context or self.trusting).wrap_socket(
+            theirs, server_hostname="127.0.0.1", do_handshake_on_connect=False
+        )
+        self.addCleanup(peer.close)
+        return peer
+
+    def turn(self) -> None:
+        """Of the reactor: what can be read, then the loop."""
+        for reader in list(self.reactor.readers):
+            why = reader.doRead()
+            if why is not None:
+                reader.connectionLost(net.Failure(why))
+        self.reactor.turn()
+
+    def shake(self, peer: ssl.SSLSocket) -> None:
+        """Both hands, within some turns."""
+        for _ in range(5):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                peer.do_handshake()
+                self.turn()
+                return
+            self.turn()
+        raise AssertionError("no handshake")
+
+    def ask(self, peer: ssl.SSLSocket, request: bytes) -> bytes:
+        """What is answered at once."""
+        peer.send(request)
+        self.turn()
+        return peer.recv(1 << 16)
+
+    def test_served(self) -> None:
+        """After the handshake the client is served by the loop, as any other; it knows its address."""
+        _, theirs = self.arrive()
+        self.assertEqual((self.clients, self.admission.inside), ({}, 1))
+        peer = self.wrap(theirs)
+        self.shake(peer)
+        self.assertEqual(self.ask(peer, b"PING\r\nCLIENT ID\r\n"), b"+PONG\r\n:1\r\n")
+        self.assertEqual((len(self.loop.lines), self.reactor.readers, self.reactor.writers), (1, set(), set()))
+        self.assertFalse(self.clients[1].movable)
+        self.assertIsNone(self.clients[1].detach())
+        self.assertEqual(self.reactor.getDelayedCalls(), [self.factory._watch.call])
+
+    def test_goodbye(self) -> None:
+        """The end is said in TLS, after the last reply, so that the peer knows that nothing is missing."""
+        _, theirs = self.arrive()
+        peer = self.wrap(theirs)
+        self.shake(peer)
+        self.assertEqual(self.ask(peer, b"QUIT\r\n"), b"+OK\r\n")
+        self.assertEqual(peer.recv(100), b"")  # without close_notify: SSLEOFError
+        self.assertEqual((self.clients, self.admission.inside), ({}, 0))
+
+    def test_closed_by_the_server(self) -> None:
+        """Nothing is written in the clear when a connection is closed in the middle of its output."""
+        _, theirs = self.arrive()
+        peer = self.wrap(theirs)
+        self.shake(peer)
+        self.clients[1].session.push(b"secret")
+        self.clients[1].kill()
+        self.turn()
+        rest = socket.socket(fileno=peer.detach())
+        self.addCleanup(rest.close)
+        self.assertNotIn(b"secret", rest.recv(1000))
+
+    def test_plain_text(self) -> None:
+        """A client that speaks no TLS is closed, counted, and its place is free again."""
+        _, theirs = self.arrive()
+        theirs.send(b"*1\r\n$4\r\nPING\r\n")
+        self.turn()
+        self.assertEqual((self.counters.tls_handshakes_failed, self.admission.inside, self.clients), (1, 0, {}))
+        with contextlib.suppress(ConnectionResetError):
+            self.assertNotIn(b"PONG", theirs.recv(1000))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_hanging_up(self) -> None:
+        """So is one that goes in the middle."""
+        _, theirs = self.arrive()
+        peer = self.wrap(theirs)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            peer.do_handshake()
+        self.turn()
+        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (1, 0))
+        peer.close()
+        self.turn()
+        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
+
+    def test_silence(self) -> None:
+        """Who says nothing does not keep its place."""
+        protocol, _ = self.arrive()
+        self.reactor.advance(tls.HANDSHAKE_SECONDS - 0.1)
+        self.assertEqual(self.admission.inside, 1)
+        self.reactor.advance(0.1)
+        self.reactor.turn()
+        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
+        self.assertFalse(protocol.transport.connected)
+
+    def test_refused(self) -> None:
+        """Who is over a limit is closed without a handshake."""
+        self.limit.limit = self.admission.inside = 1
+        self.assertIsInstance(self.limit.buildProtocol(net.UNIXAddress(None)), Refusal)
+        protocol, theirs = self.arrive()
+        self.assertIsNone(protocol)
+        self.assertEqual((theirs.recv(10), self.counters.rejected_connections), (b"", 2))
+
+    def test_old_versions(self) -> None:
+        """TLS 1.1 is not spoken."""
+        old = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        old.set_max_proto_version(SSL.TLS1_1_VERSION)
+        old.set_cipher_list(b"ALL:@SECLEVEL=0")
+        _, theirs = self.arrive()
+        peer = SSL.Connection(old, theirs)
+        peer.set_connect_state()
+        with contextlib.suppress(SSL.WantReadError):
+            peer.do_handshake()
+        self.turn()
+        error = self.assertRaises(SSL.Error, peer.do_handshake)
+        self.assertIn("protocol version", tls.reason(error))
+
+    def test_client_that_does_not_trust(self) -> None:
+        """A client that refuses our certificate is counted."""
+        _, theirs = self.arrive()
+        peer = self.wrap(theirs, ssl.create_default_context())
+        self.assertRaises(ssl.SSLCertVerificationError, self.shake, peer)
+        self.turn()
+        self.assertEqual((self.counters.tls_handshakes_failed, self.clients), (1, {}))
