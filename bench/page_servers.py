@@ -102,6 +102,14 @@ Milliseconds from exec to the first answer, the median (least\N{EN DASH}most) of
 
 {table}
 """
+FLOOR = """\
+## The floor
+
+What the system calls of a GET with P=1 cost alone: a server that answers whatever it receives with one fixed reply, CPU
+microseconds per command.
+
+{table}
+"""
 UNITS = {"p50": "p50", "p99": "p99", "p99.9": "p99.9", "max": "longest", "late_p99": "sent late"}
 
 
@@ -224,6 +232,16 @@ def start(results: Results) -> str:
         lines.append([title, spread(attached["milliseconds"])])
     text = table(["", "milliseconds"], lines)
     return START.format(times=part["times"], missing=_lacking(part), table=text)
+
+
+def floor(results: Results) -> str:
+    part = results["floor"]
+    counts = list(part["epoll"])
+    lines = [
+        [{"epoll": "epoll, recv, send", "uring": "io_uring"}[way], *(figure(got[count]) for count in counts)]
+        for way, got in part.items()
+    ]
+    return FLOOR.format(table=table(["", *(f"{number(int(count), 0)} connections" for count in counts)], lines))
 
 
 def charts(results: Results) -> Iterator[tuple[str, Chart]]:

@@ -48,7 +48,7 @@ class Server:
         return ["--port", str(self.place.port), "--protocol", self.protocol, *tls]
 
     def connect(self) -> socket.socket:
-        return _connect(self.place)
+        return connect(self.place)
 
     def ask(self, *command: str) -> bytes:
         """The reply to a command: of a RESP bulk its content, else the line without its type; memcached's up to END."""
@@ -86,7 +86,8 @@ class Server:
         return int(self.ask("INFO", "memory").partition(b"used_memory:")[2].split()[0])
 
 
-def _connect(place: Place) -> socket.socket:
+def connect(place: Place) -> socket.socket:
+    """A connection to the server there. OSError."""
     if place.transport == "unix":
         conversation = socket.socket(socket.AF_UNIX)
         conversation.settimeout(10)
@@ -115,7 +116,8 @@ def _ask(conversation: socket.socket, protocol: str, *command: str) -> bytes:
         return line
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -156,7 +158,7 @@ def running(
 
     `line` stands for another command line than that of SERVERS. Raises NotAvailable.
     """
-    place = Place(directory / f"{len(list(directory.iterdir()))}", transport, _free_port(), cpus_of(name))
+    place = Place(directory / f"{len(list(directory.iterdir()))}", transport, free_port(), cpus_of(name))
     place.directory.mkdir()
     if transport == "tls":
         _write_certificate(place)
@@ -197,7 +199,7 @@ def running(
 
 def _answers(place: Place, protocol: str) -> bool:
     try:
-        with _connect(place) as conversation:
+        with connect(place) as conversation:
             return _ask(conversation, protocol, "PING" if protocol == "resp" else "version") != b""
     except OSError:
         return False
