@@ -142,7 +142,7 @@ typedef struct rd_limits {
 typedef struct rd_session_state {
   uint32_t db;
   uint8_t resp;
-  bool authenticated, no_touch, no_evict, close_after_reply;
+  bool authenticated, no_touch, no_evict, monitors, close_after_reply;
   uint8_t reply_mode;
   bool in_multi, in_exec;
   uint32_t multi_queued;
@@ -160,7 +160,7 @@ const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
-void rd_session_push(rd_session *s, const uint8_t *data, size_t len);
+bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 rd_session_state *rd_session_state_of(rd_session *s);
 void rd_session_reset(rd_session *s);
 void rd_session_trim(rd_session *s);
@@ -188,7 +188,7 @@ rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t
 void free(void *memory);
 
 /* monitor.h */
-void rd_monitors_add(rd_store *st, int delta);
+void rd_session_monitor(rd_session *s, bool on);
 size_t rd_monitor_pending(const rd_store *st);
 size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
 uint64_t rd_monitor_dropped(const rd_store *st);
@@ -228,6 +228,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_LOST ...
 #define RD_LOOP_OVER ...
 #define RD_LOOP_DRAINED ...
+#define RD_LOOP_MONITORED ...
 typedef struct rd_event { uint64_t tag; uint32_t what; int32_t error; } rd_event;
 typedef struct rd_work { uint64_t tag, commands, bytes; } rd_work;
 typedef struct rd_tls {

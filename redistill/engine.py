@@ -321,21 +321,12 @@ class Store:
 
     @property
     def monitors(self) -> int:
-        """Clients of all workers that monitor. While there are any, every store collects lines (core/monitor.h)."""
+        """Sessions of all workers that monitor. While there are any, every store collects lines (core/monitor.h)."""
         return int(lib.rd_gauge_sum(self._c, GAUGES["monitors"]))
 
-    def add_monitor(self) -> None:
-        """One client of this process more monitors."""
-        lib.rd_monitors_add(self._c, 1)
-
-    def remove_monitor(self) -> None:
-        """One less. Once the store is closed nothing happens: what this process counted went with it."""
-        if self._c is not None:
-            lib.rd_monitors_add(self._c, -1)
-
     def monitored(self) -> bytes:
-        """Take the lines of what this process's sessions executed, whole ones; b"" when none wait."""
-        length: int = lib.rd_monitor_pending(self._c)
+        """Take the lines of what this process's sessions executed, whole ones; b"" when none wait, or it is closed."""
+        length: int = lib.rd_monitor_pending(self._c) if self._c is not None else 0
         if not length:
             return b""
         lines = ffi.new("uint8_t[]", length)
@@ -470,9 +461,13 @@ class Session:
         """The reply to the command that CONTROL stopped at, in RESP; b"" for none."""
         lib.rd_session_answer(self._c, data, len(data))
 
-    def push(self, data: bytes) -> None:
-        """Add bytes to the output that answer nothing."""
-        lib.rd_session_push(self._c, data, len(data))
+    def push(self, data: bytes) -> bool:
+        """Add bytes to the output that answer nothing. False: it would be more than the limit, and the session ends."""
+        return bool(lib.rd_session_push(self._c, data, len(data)))
+
+    def monitor(self) -> None:
+        """MONITOR: count as one that monitors (`Store.monitors`) until `reset` or `close`; `save` keeps it."""
+        lib.rd_session_monitor(self._c, True)
 
     def save(self, unwritten: bytes = b"") -> bytes | None:
         """All that a successor in another process over this arena needs to go on (`Store.load_session`); None when it
@@ -500,7 +495,7 @@ class Session:
             raise MemoryError("no memory for a peer's address")
 
     def reset(self) -> None:
-        """Leave MULTI, forget watches, database 0, RESP2, replies on."""
+        """Leave MULTI and MONITOR, forget watches, database 0, RESP2, replies on."""
         lib.rd_session_reset(self._c)
 
     def trim(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Interface
 
@@ -32,6 +33,7 @@ _SLOW: int = lib.RD_LOOP_SLOW
 _DRAINED: int = lib.RD_LOOP_DRAINED
 _OVER: int = lib.RD_LOOP_OVER
 _END: int = lib.RD_LOOP_END
+_MONITORED: int = lib.RD_LOOP_MONITORED
 _turn = lib.rd_loop_turn
 
 
@@ -89,6 +91,8 @@ class Line:
         code: int = lib.rd_loop_resume(self._loop.core, self._c, self._loop.frozen_ms)
         if code & _SLOW:
             self.session.hand_slow()
+        if code & _MONITORED:
+            self._loop.on_monitored()
         return self._unless_over(code)
 
     def _unless_over(self, code: int) -> Status:
@@ -176,6 +180,8 @@ class Loop:
         """Those of which something happened in the turn just now."""
         self.frozen_ms = 0
         """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
+        self.on_monitored: Callable[[], None] = lambda: None
+        """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
         self._last_tag = 0
         self._more = ffi.new("bool *")
 
@@ -243,6 +249,8 @@ class Loop:
             line = self.lines.get(tag)
             if line is not None:  # it may have gone through what another was told
                 line.tell(what, error)
+            elif what & _MONITORED:
+                self.on_monitored()
 
     def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
         """The clients of which nothing was heard since then; who was quiet since `quiet_since` gives back memory.

@@ -403,7 +403,7 @@ class MonitorTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """While a client monitors, each command is a line with the time, the database and the peer; taken once."""
-        self.store.add_monitor()
+        session(self.store).monitor()
         call(self.client, "select", 2)
         self.client.set_peer("127.0.0.1:50000")
         self.store.frozen_ms += 1
@@ -417,7 +417,7 @@ class MonitorTests(SynchronousTestCase):
 
     def test_microseconds(self) -> None:
         """When the time does not stand still, it is the clock's at each command."""
-        self.store.add_monitor()
+        session(self.store).monitor()
         for frozen in (NOW_MS, 0):
             self.store.frozen_ms = frozen
         before = time.time_ns() // 1000
@@ -434,7 +434,7 @@ class MonitorTests(SynchronousTestCase):
         store.attach(self.fd)
         self.addCleanup(store.close)
         store.join(1)
-        store.add_monitor()
+        session(store).monitor()
         call(session(store), "ping")
         self.assertTrue(store.monitored().startswith(b"+1700000000.000000 "))
 
@@ -446,14 +446,18 @@ class MonitorTests(SynchronousTestCase):
         other.join(1)
         call(self.client, "ping")
         self.assertEqual((self.store.monitors, self.store.monitored()), (0, b""))
-        other.add_monitor()
-        other.add_monitor()
-        self.store.add_monitor()
-        self.store.remove_monitor()
+        session(other).monitor()
+        session(other).monitor()
+        left, gone = session(self.store), session(self.store)
+        for one in (left, left, gone):
+            one.monitor()
+        self.assertEqual((self.store.monitors, left.state.monitors), (4, True))
+        left.reset()
+        gone.close()
         call(self.client, "ping")
         self.assertEqual((self.store.monitors, self.store.monitored().count(b"\r\n"), other.monitored()), (2, 1, b""))
         other.close()
-        other.remove_monitor()
+        self.assertEqual(other.monitored(), b"")
         call(self.client, "ping")
         self.assertEqual((self.store.monitors, self.store.monitored()), (0, b""))
 
@@ -463,7 +467,7 @@ class MonitorTests(SynchronousTestCase):
         self.store.on_monitored = lambda: heard.append(self.store.monitored())
         call(self.client, "ping")
         self.assertEqual(heard, [])
-        self.store.add_monitor()
+        session(self.store).monitor()
         self.client.feed(b"PING\r\nCLIENT ID\r\n")
         self.client.answer(b":1\r\n")
         self.client.resume()
@@ -471,13 +475,13 @@ class MonitorTests(SynchronousTestCase):
 
     def test_dropped(self) -> None:
         """What does not fit is counted, and the replies are as ever."""
-        self.store.add_monitor()
+        session(self.store).monitor()
         for _ in range(3):
             self.assertEqual(len(call(self.client, "echo", b"x" * 500_000)), 500_011)
         self.assertEqual((self.store.monitored().count(b"\r\n"), self.store.monitor_dropped), (2, 1))
 
     def test_large_output_with_lines_waiting(self) -> None:
         """Output comes out whole beside lines that nobody takes."""
-        self.store.add_monitor()
+        session(self.store).monitor()
         call(self.client, "set", "key", b"x" * (3 * PIECE))
         self.assertEqual(call(self.client, "get", "key"), b"$%d\r\n%s\r\n" % (3 * PIECE, b"x" * 3 * PIECE))

@@ -271,6 +271,8 @@ static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
     reject(s, cmd, "NOAUTH Authentication required.");
   } else if (RD_UNLIKELY(s->state.in_multi && cmd->flags & RD_NO_MULTI)) {
     reject(s, cmd, "ERR Command not allowed inside a transaction");
+  } else if (RD_UNLIKELY(s->state.monitors) && cmd->flags & (RD_READONLY | RD_WRITE | RD_MAY_REPLICATE)) {
+    reject(s, cmd, "ERR Replica can't interact with the keyspace"); /* as which Redis sees who monitors */
   } else if (RD_UNLIKELY(cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc))) {
     reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {

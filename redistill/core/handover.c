@@ -9,6 +9,7 @@
 
 #include "dispatch.h"
 #include "layout.h"
+#include "monitor.h"
 
 #define MAGIC 0x4e535345534c4452ull /* "RDLSESSN" */
 #define VERSION 1u
@@ -21,7 +22,8 @@ enum {
   IN_MULTI = 1 << 4,
   ABORTED = 1 << 5,
   CLOSED = 1 << 6, /* RD_CLOSE was said: only the output counts */
-  ALL_FLAGS = (1 << 7) - 1,
+  MONITORS = 1 << 7,
+  ALL_FLAGS = (1 << 8) - 1,
 };
 
 /* ---- writing ---- */
@@ -37,7 +39,8 @@ static uint32_t flags_of(const rd_session *s) {
   const rd_session_state *state = &s->state;
   return (state->authenticated ? AUTHENTICATED : 0u) | (state->no_touch ? NO_TOUCH : 0u) |
          (state->no_evict ? NO_EVICT : 0u) | (state->close_after_reply ? CLOSE_AFTER_REPLY : 0u) |
-         (state->in_multi ? IN_MULTI : 0u) | (s->multi.aborted ? ABORTED : 0u) | (s->waiting == RD_CLOSE ? CLOSED : 0u);
+         (state->in_multi ? IN_MULTI : 0u) | (s->multi.aborted ? ABORTED : 0u) |
+         (s->waiting == RD_CLOSE ? CLOSED : 0u) | (state->monitors ? MONITORS : 0u);
 }
 
 static void put_queue(rd_reply *to, const rd_multi *m) {
@@ -161,6 +164,7 @@ static void get_state(struct reader *r, rd_session *s) {
   state->in_multi = (flags & IN_MULTI) != 0;
   s->multi.aborted = (flags & ABORTED) != 0;
   s->waiting = flags & CLOSED ? RD_CLOSE : RD_MORE;
+  rd_session_monitor(s, (flags & MONITORS) != 0);
   state->last = rd_command_find_full(last);
 }
 

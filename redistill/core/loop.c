@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "monitor.h"
 
 enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
@@ -48,7 +49,8 @@ struct rd_conn {
 struct rd_loop {
   int epoll;
   bool watched;
-  bool stop; /* the owner must act before another session runs */
+  bool stop;      /* the owner must act before another session runs */
+  bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
   uint32_t count, cap;
   rd_conn **conns;
   uint32_t scan_at;
@@ -196,6 +198,7 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
   unsigned slow = 0;
   for (unsigned round = 1;; round++) {
     if (RD_UNLIKELY(st->slowlog != NULL && rd_slowlog_pending(st->slowlog) != 0)) slow = RD_LOOP_SLOW;
+    if (RD_UNLIKELY(st->monitoring) && rd_monitor_pending(st) != 0) l->monitored = true;
     if (status == RD_CONTROL) { /* the answer is to join what is there */
       c->state = HELD;
       return slow | RD_CONTROL;
@@ -298,7 +301,7 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
 
 int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->event_count = 0;
-  l->watched = l->stop = false;
+  l->watched = l->stop = l->monitored = false;
   l->frozen_ms = now_ms;
   uint64_t until = timeout_ms > 0 ? rd_host_clock() / 1000000u + (uint64_t)timeout_ms : 0;
   int wait = timeout_ms;
@@ -314,6 +317,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
         l->watched = true;
     }
     for (; queued != 0 && l->first != NULL && !l->stop; queued--) serve_queued(l, l->first);
+    if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
     if (l->event_count != 0 || l->watched) return (int)l->event_count;
     if (timeout_ms == 0 && (n < READY || rounds-- == 0)) return 0;
     if (timeout_ms > 0) {
@@ -444,8 +448,10 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
     return RD_FULL;
   }
   l->frozen_ms = now_ms;
+  l->monitored = false;
   c->paused = false;
   unsigned what = go_on(l, c);
+  if (RD_UNLIKELY(l->monitored)) what |= RD_LOOP_MONITORED;
   if (c->state != BLOCKED || c->tell) return what;
   c->tell = true;
   return what | RD_FULL;

@@ -27,12 +27,13 @@ typedef struct rd_conn rd_conn;
 
 /* What an event, or rd_loop_resume, says: an rd_status in the low three bits, and of these bits. */
 #define RD_LOOP_STATUS 7
-#define RD_LOOP_SLOW 8      /* slow commands wait in the store's ring; they are this session's */
-#define RD_LOOP_END 16      /* the peer sends no more; all that it sent is executed and answered */
-#define RD_LOOP_LOST 32     /* `error` is the errno */
-#define RD_LOOP_OVER 64     /* more than output_limit bytes wait for the client to read; it stays blocked */
-#define RD_LOOP_DRAINED 128 /* all is sent, after rd_loop_flush or rd_loop_resume said that it was not */
-#define RD_LOOP_SILENT 256  /* from rd_loop_scan only */
+#define RD_LOOP_SLOW 8        /* slow commands wait in the store's ring; they are this session's */
+#define RD_LOOP_END 16        /* the peer sends no more; all that it sent is executed and answered */
+#define RD_LOOP_LOST 32       /* `error` is the errno */
+#define RD_LOOP_OVER 64       /* more than output_limit bytes wait for the client to read; it stays blocked */
+#define RD_LOOP_DRAINED 128   /* all is sent, after rd_loop_flush or rd_loop_resume said that it was not */
+#define RD_LOOP_SILENT 256    /* from rd_loop_scan only */
+#define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; an event that says so is of no connection, its tag is 0 */
 
 typedef struct rd_event {
   uint64_t tag;

@@ -27,6 +27,12 @@ void rd_monitors_add(rd_store *st, int delta) {
   rd_admission_unlock(st);
 }
 
+void rd_session_monitor(rd_session *s, bool on) {
+  if (s->state.monitors == on) return;
+  s->state.monitors = on;
+  rd_monitors_add(s->st, on ? 1 : -1);
+}
+
 bool rd_session_set_peer(rd_session *s, const char *text) {
   size_t len = strnlen(text, RD_MAX_PEER);
   char *peer = malloc(len + 1);

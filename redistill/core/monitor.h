@@ -19,6 +19,10 @@
  * with the worker: when it leaves or is reaped, its clients count no longer. Before it has joined nothing happens. */
 void rd_monitors_add(rd_store *st, int delta);
 
+/* MONITOR: count the session with rd_monitors_add until it is freed, or this undoes it. As in Redis what it executes
+ * may not touch the keyspace meanwhile. A session that is loaded monitors if the saved one did. */
+void rd_session_monitor(rd_session *s, bool on);
+
 /* Bytes of lines that wait. */
 size_t rd_monitor_pending(const rd_store *st);
 /* Move up to `cap` bytes of them to `dst`; the number moved. Who takes all that wait gets whole lines. */

@@ -26,6 +26,7 @@ static uint8_t *grow(rd_reply *r, size_t n) {
     return NULL;
   }
   if (cap < r->len + n) cap = r->len + n;
+  if (r->limit != 0 && cap > r->limit) cap = r->limit; /* it is looked at only here */
   uint8_t *data = realloc(r->data, cap);
   if (data == NULL) {
     r->failed = true;

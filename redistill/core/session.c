@@ -8,6 +8,7 @@
 
 #include "dispatch.h"
 #include "layout.h"
+#include "monitor.h"
 
 /* Buffers that are empty keep no more than this; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a
  * status or -OOM take. */
@@ -33,6 +34,7 @@ void rd_session_set_limits(rd_session *s, const rd_limits *limits) {
 
 void rd_session_free(rd_session *s) {
   if (s == NULL) return;
+  rd_session_monitor(s, false);
   rd_multi_free(s);
   rd_reply_free(&s->out);
   rd_parser_free(&s->parser);
@@ -228,16 +230,20 @@ static rd_status run(rd_session *s) {
 /* A transaction of another session holds shards while it waits for the control plane. */
 static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->st->holder != s; }
 
+/* Move what is to be written to the buffer's front, when that is no more than what was written before it. */
+static inline void compact(rd_session *s) {
+  if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent)) return;
+  memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
+  s->out.len -= s->sent;
+  s->sent = 0;
+}
+
 static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->now_ms = now_ms;
   s->st->no_touch = s->state.no_touch;
   s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
   s->out.resp = s->state.resp;
-  if (RD_UNLIKELY(s->sent != 0 && s->sent >= s->out.len - s->sent)) {
-    memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
-    s->out.len -= s->sent;
-    s->sent = 0;
-  }
+  compact(s);
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
   return s->ahead != NULL;
 }
@@ -312,7 +318,11 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
   return i < s->control_argc ? s->control_argv[i] : (rd_bytes){NULL, 0};
 }
 
-void rd_session_push(rd_session *s, const uint8_t *data, size_t len) { rd_reply_raw(&s->out, data, len); }
+bool rd_session_push(rd_session *s, const uint8_t *data, size_t len) {
+  compact(s); /* who reads, but slowly, may never be done with all of it */
+  rd_reply_raw(&s->out, data, len);
+  return !s->out.failed;
+}
 
 rd_bytes rd_session_input(const rd_session *s) {
   size_t done = s->waiting == RD_MORE ? s->parser.start : first_needed(s, s->waiting);
@@ -331,6 +341,7 @@ rd_session_state *rd_session_state_of(rd_session *s) {
 
 void rd_session_reset(rd_session *s) {
   rd_multi_discard(s);
+  rd_session_monitor(s, false);
   s->state.db = 0;
   s->state.resp = s->out.resp = 2;
   s->state.reply_mode = 0;

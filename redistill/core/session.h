@@ -62,8 +62,9 @@ uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
 /* Append a whole reply, RESP in the session's version. An answer that begins with '-' counts as an error. */
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
-/* Bytes that are no answer to a command (a push). */
-void rd_session_push(rd_session *s, const uint8_t *data, size_t len);
+/* Bytes that are no answer to a command (a push). False: beyond output_limit, or no memory; then the next status is
+ * RD_CLOSE. */
+bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 
 /* State that the control plane reads and sets. */
 typedef struct rd_session_state {
@@ -71,6 +72,7 @@ typedef struct rd_session_state {
   uint8_t resp; /* 2 or 3 */
   bool authenticated;
   bool no_touch, no_evict;
+  bool monitors;          /* rd_session_monitor sets it */
   bool close_after_reply; /* QUIT, CLIENT KILL of oneself: RD_CLOSE follows the answer */
   uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while it runs) */
   bool in_multi;
@@ -88,7 +90,7 @@ typedef struct rd_session_state {
 rd_session_state *rd_session_state_of(rd_session *s);
 /* Give back memory that an idle session does not need; the owner's timer calls it. */
 void rd_session_trim(rd_session *s);
-/* RESET: leave MULTI, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
+/* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
 
 /* Pauses of the sessions of all workers (CLIENT PAUSE). 0: none, 1: writes, 2: all. */

@@ -6,6 +6,7 @@
 #include "faults.h"
 #include "handover.h"
 #include "layout.h"
+#include "monitor.h"
 #include "rig.h"
 
 #define MEMORY (16u << 20)
@@ -220,6 +221,25 @@ static void a_watch_misses_nothing_before_during_and_after_the_move(void) {
   }
 }
 
+static void a_session_that_monitors_does_so_elsewhere(void) {
+  pair p;
+  pair_open(&p);
+  rig_client c = rig_client_new(&p.here, &usual);
+  rd_session_monitor(c.session, true);
+  blob b = saved(c.session);
+  rd_session *s = loaded(&p.there, b);
+  CHECK(rd_session_state_of(s)->monitors);
+  CHECK_INT(rd_gauge_sum(&p.here, RD_GAUGE_monitors), 2); /* so that no line is missing in between */
+  rig_client_free(&c);
+  CHECK_INT(rd_gauge_sum(&p.here, RD_GAUGE_monitors), 1);
+  CHECK(loaded(&p.there, (blob){b.data, b.len - 1}) == NULL);
+  CHECK_INT(rd_gauge_sum(&p.here, RD_GAUGE_monitors), 1);
+  rd_session_free(s);
+  CHECK_INT(rd_gauge_sum(&p.here, RD_GAUGE_monitors), 0);
+  free(b.data);
+  pair_close(&p);
+}
+
 static void a_session_goes_to_another_process(void) {
   rd_store st;
   int fd = rig_open(&st, MEMORY, 4, RD_NOEVICTION);
@@ -405,6 +425,7 @@ int main(void) {
   RUN(what_a_pause_holds_up_is_executed_there);
   RUN(a_session_that_waits_for_an_answer_is_not_saved);
   RUN(a_watch_misses_nothing_before_during_and_after_the_move);
+  RUN(a_session_that_monitors_does_so_elsewhere);
   RUN(a_session_goes_to_another_process);
   RUN(a_session_that_is_cut_short_or_too_long_is_refused);
   RUN(any_wrong_byte_is_refused_or_gives_a_session_that_works);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "loop.h"
+#include "monitor.h"
 #include "rig.h"
 
 enum { MIB = 1 << 20 };
@@ -351,6 +352,36 @@ static void slow_commands_are_their_sessions(void) {
   st.slowlog = NULL;
 }
 
+static void lines_of_monitor_end_a_turn(void) {
+  peer a = join(1), b = join(2);
+  static uint8_t lines[4096];
+  say(&a, "PING\r\n");
+  CHECK(turn() == 0); /* nobody monitors */
+  rd_session_monitor(b.s, true);
+  say(&a, "PING\r\n");
+  CHECK(rd_loop_turn(l, 60000, st.now_ms) == 1);
+  CHECK(rd_loop_events(l)[0].tag == 0 && what(0) == RD_LOOP_MONITORED);
+  hears(&a, "+PONG\r\n+PONG\r\n");
+  CHECK(rd_monitor_take(&st, lines, sizeof lines) != 0);
+  CHECK(turn() == 0); /* they are told of once */
+  say(&a, "PING\r\nCLIENT ID\r\n");
+  say(&b, "PING\r\n");
+  CHECK(turn() == 2); /* once for all, behind what there is of each */
+  CHECK(what(0) == RD_CONTROL && what(1) == RD_LOOP_MONITORED);
+  CHECK(rd_monitor_take(&st, lines, sizeof lines) != 0);
+  rd_session_answer(a.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, a.c, st.now_ms) == (RD_MORE | RD_LOOP_MONITORED));
+  CHECK(rd_monitor_take(&st, lines, sizeof lines) != 0);
+  hears(&a, "+PONG\r\n:9\r\n");
+  rd_session_monitor(b.s, false);
+  say(&a, "CLIENT ID\r\n");
+  CHECK(turn() == 1 && what(0) == RD_CONTROL);
+  rd_session_answer(a.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, a.c, st.now_ms) == RD_MORE);
+  leave(&a);
+  leave(&b);
+}
+
 static void reading_can_be_paused(void) {
   peer p = join(1);
   rd_loop_pause(l, p.c);
@@ -460,6 +491,7 @@ int main(void) {
   RUN(a_pause_is_reported);
   RUN(a_transaction_that_waits_holds_up_the_others);
   RUN(slow_commands_are_their_sessions);
+  RUN(lines_of_monitor_end_a_turn);
   RUN(reading_can_be_paused);
   RUN(another_descriptor_ends_a_turn);
   RUN(a_turn_ends_in_time);

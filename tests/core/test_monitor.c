@@ -191,6 +191,41 @@ static void a_paused_command_is_shown_when_it_runs(void) {
   close_monitored(&c);
 }
 
+/* ---- who monitors ---- */
+
+static void a_session_monitors_until_it_is_reset_or_freed(void) {
+  fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU);
+  rig_client a = rig_client_new(&st, NULL), b = rig_client_new(&st, NULL);
+  rd_session_monitor(a.session, false);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_monitors), 0);
+  rd_session_monitor(a.session, true);
+  rd_session_monitor(a.session, true);
+  rd_session_monitor(b.session, true);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_monitors), 2);
+  CHECK(rd_session_state_of(a.session)->monitors);
+  RIG_ASK(&a, "RESET\r\n", "+RESET\r\n");
+  CHECK(!rd_session_state_of(a.session)->monitors);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_monitors), 1);
+  rig_client_free(&b);
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_monitors), 0);
+  close_monitored(&a);
+}
+
+static void who_monitors_may_not_touch_the_keyspace(void) {
+#define REFUSED "-ERR Replica can't interact with the keyspace\r\n"
+  fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU);
+  rig_client c = rig_client_new(&st, NULL);
+  rd_session_monitor(c.session, true);
+  RIG_ASK(&c, "GET k\r\nSET k v\r\nDBSIZE\r\n", REFUSED REFUSED REFUSED);
+  RIG_ASK(&c, "GET\r\n", "-ERR wrong number of arguments for 'get' command\r\n");
+  RIG_ASK(&c, "PING\r\nSELECT 1\r\nWATCH k\r\n", "+PONG\r\n+OK\r\n+OK\r\n");
+  RIG_ASK(&c, "MULTI\r\nGET k\r\nPING\r\nEXEC\r\n",
+          "+OK\r\n" REFUSED "+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n");
+  rd_session_monitor(c.session, false);
+  RIG_ASK(&c, "GET k\r\n", "$-1\r\n");
+  close_monitored(&c);
+}
+
 /* ---- secrets ---- */
 
 static void no_password_is_shown_whatever_is_wrong_around_it(void) {
@@ -452,6 +487,8 @@ int main(void) {
   RUN(exec_is_shown_behind_its_commands);
   RUN(any_split_shows_the_same);
   RUN(a_paused_command_is_shown_when_it_runs);
+  RUN(a_session_monitors_until_it_is_reset_or_freed);
+  RUN(who_monitors_may_not_touch_the_keyspace);
   RUN(no_password_is_shown_whatever_is_wrong_around_it);
   RUN(a_peer_is_what_was_told_bounded_and_without_control_bytes);
   RUN(what_waits_is_bounded_and_what_does_not_fit_is_counted);

@@ -283,6 +283,35 @@ static void full_output_stops_it(void) {
   close_store();
 }
 
+static void a_slow_reader_costs_no_more_than_what_waits(void) {
+  open_store();
+  enum { PIECE = 1000 };
+  static uint8_t piece[PIECE];
+  rig_client c = rig_client_new(&st, NULL);
+  for (int i = 0; i < 1000; i++) { /* it is never done with all */
+    CHECK(rd_session_push(c.session, piece, PIECE));
+    if (i != 0) rd_session_consumed(c.session, PIECE);
+  }
+  CHECK_INT(rd_session_output(c.session).len, PIECE);
+  CHECK(rd_session_state_of(c.session)->output_cap < 8 * PIECE);
+  rig_client_free(&c);
+  close_store();
+}
+
+static void what_is_pushed_is_bounded(void) {
+  open_store();
+  static uint8_t piece[2000];
+  rd_limits limits = {.batch_size = 16, .output_limit = 3000};
+  rig_client c = rig_client_new(&st, &limits);
+  CHECK(rd_session_push(c.session, piece, 2000));
+  CHECK(rd_session_push(c.session, piece, 1000));
+  CHECK(!rd_session_push(c.session, piece, 1));
+  CHECK_INT(rd_session_output(c.session).len, 3000);
+  CHECK_INT(rd_session_feed(c.session, (const uint8_t *)"PING\r\n", 6, st.now_ms), RD_CLOSE);
+  rig_client_free(&c);
+  close_store();
+}
+
 static void unexecuted_input_is_bounded(void) {
   open_store();
   rd_limits limits = {.batch_size = 16, .query_limit = 1000};
@@ -577,6 +606,8 @@ int main(void) {
   RUN(client_reply);
   RUN(a_pause_holds_writes_or_all);
   RUN(full_output_stops_it);
+  RUN(a_slow_reader_costs_no_more_than_what_waits);
+  RUN(what_is_pushed_is_bounded);
   RUN(unexecuted_input_is_bounded);
   RUN(queued_commands_are_bounded);
   RUN(memory_grows_by_what_arrived);

@@ -100,6 +100,10 @@ class InProcessPeer:
     def open(self) -> StringConversation:
         return StringConversation(self._factory.buildProtocol(None), self.clock)  # type: ignore[arg-type]
 
+    def monitor(self) -> None:
+        """Have the store collect lines (`Store.monitored`), as if a client monitored."""
+        self._session().monitor()
+
     def close(self) -> None:
         """Give the memory back."""
         self.store.close()

@@ -87,7 +87,7 @@ class MonitorTests(SynchronousTestCase):
         self.theirs = sides.oracle()
         self.ours = InProcessPeer()
         self.addCleanup(self.ours.close)
-        self.ours.store.add_monitor()
+        self.ours.monitor()
         self.socket = servers.shared("redis").connect()
         self.addCleanup(self.socket.close)
         self.socket.sendall(b"MONITOR\r\n")
