@@ -65,6 +65,10 @@ class Control(Interface):
         """A client has come; its session is new."""
         ...
 
+    def adopted(self, client: RespProtocol) -> None:
+        """A client goes on that another protocol, or another process, has served before."""
+        ...
+
     def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
         """A command of this client took long."""
         ...
@@ -152,8 +156,12 @@ class RespProtocol(Protocol):
             self._flow = self.session
             self._stall = 0
             factory.add(self)
-            if not adopted:
+            if adopted:
+                factory.control.adopted(self)
+            else:
                 factory.control.connected(self)
+            if self.peer:  # MONITOR has "unix:/path" where CLIENT LIST has "/path:0"
+                self.session.set_peer(f"unix:{self.peer[:-2]}" if self.peer.startswith("/") else self.peer)
             self.session.on_slow = self._slow
             transport.registerProducer(self, True)
             if serves:
@@ -318,6 +326,20 @@ class RespProtocol(Protocol):
             self.overflowed()
         return False
 
+    def push(self, data: bytes) -> None:
+        """Send what answers no command, behind what waits to be sent. A client that does not keep up is closed."""
+        if self._stall & OVER:
+            return
+        try:
+            if not self.session.push(data):
+                self.overflowed()
+            elif self._write_out():
+                self._heard_at = self._seconds()
+            else:
+                self._status = FULL
+        except Exception:
+            self._broken()
+
     def overflowed(self) -> None:
         """More waits for the client to read than it may: it is closed."""
         log.warn(
@@ -464,7 +486,7 @@ class RespProtocol(Protocol):
     def go_on_as(self, client: ClientIdentity, session: Session) -> None:
         """To be called before the connection is made: it goes on with `session` as what `client` was.
 
-        So it is no new client: the control plane is not told of it.
+        So it is no new client, and the control plane is told so (`Control.adopted`).
         """
         self.session = session
         self.client_id, self.connected_at, self.user = client.client_id, client.connected_at, client.user
@@ -473,13 +495,13 @@ class RespProtocol(Protocol):
     def tick(self, now: float, timeout: float) -> None:
         """Look after a client that has been silent for a while.
 
-        It is closed after `timeout` (0: never), or when the end of its connection takes too long.
+        It is closed after `timeout` (0: never), unless it monitors, or when the end of its connection takes too long.
         """
         silent = now - self.last_active
         if self.closing_at is not None:
             if min(now - self.closing_at, silent) >= LINGER:
                 _abort(self.transport)
-        elif timeout and silent >= timeout and not self._stall & (ANSWER | HOLD):
+        elif timeout and silent >= timeout and not self._stall & (ANSWER | HOLD) and not self.session.state.monitors:
             self.factory.counters.idle_disconnections += 1
             self.kill()
         elif QUIET <= silent < QUIET + TICK:

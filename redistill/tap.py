@@ -209,6 +209,7 @@ def serve(
         identity=identity,
         number=number,
     )
+    store.on_monitored = loop.on_monitored = control.monitored
     factory = RespFactory(
         reactor,
         open_session,

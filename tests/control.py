@@ -32,6 +32,7 @@ class State:
     authenticated: bool = True
     no_touch: bool = False
     no_evict: bool = False
+    monitors: bool = False
     close_after_reply: bool = False
     reply_mode: int = 0
     in_multi: bool = False
@@ -53,6 +54,9 @@ class FakeSession:
     state: State = field(default_factory=State)
     last_command: str = ""
     resets: int = 0
+
+    def monitor(self) -> None:
+        self.state.monitors = True
 
     def reset(self) -> None:
         """RESET's part of the core."""
@@ -77,6 +81,10 @@ class FakeClient:
     session: FakeSession = field(default_factory=FakeSession)
     blocked: bool = False
     killed: bool = False
+    pushed: bytes = b""
+
+    def push(self, data: bytes) -> None:
+        self.pushed += data
 
     def kill(self) -> None:
         """Remember it."""
@@ -141,6 +149,8 @@ class FakeStore:
         self.slow_threshold: int | None = None
         self.violations: tuple[int, str] = (0, "")
         self.active_expire = True
+        self.monitors = self.monitor_dropped = 0
+        self.lines = b""
 
     def counters(self) -> Mapping[str, int]:
         return self.values
@@ -190,6 +200,10 @@ class FakeStore:
 
     def check(self) -> tuple[int, str]:
         return self.violations
+
+    def monitored(self) -> bytes:
+        lines, self.lines = self.lines, b""
+        return lines
 
     def details(self, db: int, key: bytes) -> KeyDetails | None:
         return self.keys.get((db, key))

@@ -53,9 +53,9 @@ class PlayedPeers:
 
     def arrive(self) -> None:
         """The answers of the other come in."""
-        for _, waiting, answers in self.asked:
+        asked, self.asked = self.asked, []
+        for _, waiting, answers in asked:
             waiting.callback(answers)
-        self.asked = []
 
 
 class PeersTests(SynchronousTestCase):

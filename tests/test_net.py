@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import socket
 import ssl
 from typing import Any, NamedTuple
@@ -263,6 +264,38 @@ class ServedTests(Case):
         self.assertEqual([int(one.split(b"\r\n")[1][1:]) for one in said], list(range(1, 1001)))
 
 
+class MonitorTests(Case):
+    """Lines of MONITOR"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lines: list[bytes] = []
+        self.loop.on_monitored = lambda: self.lines.append(self.store.monitored())
+
+    def test_lines(self) -> None:
+        """While a client monitors, the loop says when lines wait: after a turn, and after the answer to a command."""
+        (monitor, _), (_, peer) = self.connect(), self.connect()
+        peer.send(b"PING\r\n")
+        self.assertEqual((self.heard(peer), self.lines), (b"+PONG\r\n", []))
+        monitor.session.monitor()
+        self.later = Deferred()
+        peer.send(b"PING\r\nECHO a\r\nCLIENT ID\r\n")
+        self.heard(peer)
+        self.later.callback(b":5\r\n")
+        self.heard(peer)
+        shown = [re.sub(rb"\+\d+\.\d{6} \[0 \?:0\] ", b"", lines) for lines in self.lines]
+        self.assertEqual(shown, [b'"PING"\r\n"ECHO" "a"\r\n', b'"CLIENT" "ID"\r\n'])
+
+    def test_client_that_is_killed_in_the_turn(self) -> None:
+        """Its lines are told of, though it is gone by then."""
+        (killer, first), (_, peer) = self.connect(), self.connect()
+        killer.session.monitor()
+        first.send(b"CLIENT KILL x\r\n")
+        peer.send(b"PING\r\n")
+        self.reactor.turn(1)
+        self.assertEqual((len(self.clients), b'"PING"' in b"".join(self.lines)), (1, True))
+
+
 class PauseTests(Case):
     """CLIENT PAUSE, and transactions that hold up others"""
 
@@ -318,6 +351,40 @@ class BackPressureTests(Case):
         self.fill()
         self.assertEqual((self.clients, self.counters), ({}, DaemonCounters(output_disconnections=1)))
         self.assertEqual(self.lost[0].type, ConnectionAborted)
+
+    def test_pushes_to_who_reads_late(self) -> None:
+        """What is pushed waits while a client does not read; when it does all arrives, and its commands are served."""
+        for _ in range(20):
+            self.client.push(b"x" * 100 * KIB)
+        self.assertGreater(self.client.session.waiting, 0)
+        self.peer.send(b"PING\r\n")
+        self.reactor.turn(3)
+        self.assertEqual(self.heard(self.peer), b"x" * 2000 * KIB + b"+PONG\r\n")
+        self.client.push(b"y")
+        self.assertEqual(self.heard(self.peer), b"y")
+        self.peer.send(b"PING\r\n")
+        self.assertEqual(self.heard(self.peer), b"+PONG\r\n")
+
+    def test_pushes_beyond_the_limit(self) -> None:
+        """A client that does not read what is pushed is closed when more waits than may."""
+        self.factory.output_limit = 200 * KIB
+        pushes = 0
+        while self.clients and pushes < 100:
+            self.client.push(b"x" * 100 * KIB)
+            self.reactor.turn()
+            pushes += 1
+        self.assertEqual((self.clients, self.counters), ({}, DaemonCounters(output_disconnections=1)))
+        self.assertIn(pushes, range(3, 20))
+
+    def test_pushes_while_an_answer_is_pending(self) -> None:
+        """They come before the answer, and nothing is lost when they are more than the client reads."""
+        self.later = Deferred()
+        self.peer.send(b"CLIENT ID\r\nPING\r\n")
+        self.reactor.turn(2)
+        for _ in range(10):
+            self.client.push(b"x" * 100 * KIB)
+        self.later.callback(b":1\r\n")
+        self.assertEqual(self.heard(self.peer), b"x" * 1000 * KIB + b":1\r\n+PONG\r\n")
 
     def test_killed(self) -> None:
         """What a client that is killed did not read is lost."""
@@ -541,7 +608,18 @@ class MoveTests(Case):
             client = moved
         peer.send(b" k\r\nEXEC\r\nQUIT\r\n")
         self.assertEqual(self.heard(peer), b"+QUEUED\r\n*5\r\n" + b"$1\r\nv\r\n" * 5 + b"+OK\r\n<end>")
-        self.assertEqual((self.control.came, self.clients), ([1], {}))
+        self.assertEqual((self.control.came, self.control.taken, self.clients), ([1], [1] * 4, {}))
+
+    def test_client_that_monitors(self) -> None:
+        """It monitors wherever it goes on, and the control plane is told of it there."""
+        client, _ = self.connect()
+        client.session.monitor()
+        for place in (1, 0, 0, 1):
+            client = self.move(client, place)
+            self.assertEqual((client.session.state.monitors, self.store.monitors), (True, 1))
+        client.transport.abortConnection()
+        self.reactor.turn()
+        self.assertEqual((self.control.taken, self.store.monitors), ([1] * 4, 0))
 
     def test_client_that_does_not_read(self) -> None:
         """What waits for a client to read moves with it, and what it sent and was not executed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -36,7 +37,9 @@ class PlayedSession:
         self.piece = 65536
         self.on_slow: Any = None
         self.state = self
-        self.close_after_reply = self.in_exec = False
+        self.close_after_reply = self.in_exec = self.monitors = False
+        self.shown_peer = ""
+        self.limit = 10**9
         self.busy = False
         self.last_active = 0.0
 
@@ -83,8 +86,14 @@ class PlayedSession:
     def answer(self, data: bytes) -> None:
         self.out += data
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes) -> bool:
+        if len(self.out) + len(data) > self.limit:
+            return False
         self.out += data
+        return True
+
+    def set_peer(self, text: str) -> None:
+        self.shown_peer = text
 
     def trim(self) -> None:
         self.trimmed += 1
@@ -98,8 +107,8 @@ class Transport(StringTransport):
 
     room = 10**9
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **addresses: Any) -> None:
+        super().__init__(**addresses)
         self.aborted = False
         self.writes = 0
 
@@ -129,6 +138,7 @@ class PlayedControl:
         self.raises: Exception | None = None
         self.runs: list[list[bytes]] = []
         self.came: list[int] = []
+        self.taken: list[int] = []
         self.slow_ones: list[tuple[int, SlowEntry]] = []
 
     def run(self, client: RespProtocol, argv: list[bytes]) -> bytes | Deferred[bytes]:
@@ -139,6 +149,9 @@ class PlayedControl:
 
     def connected(self, client: RespProtocol) -> None:
         self.came.append(client.client_id)
+
+    def adopted(self, client: RespProtocol) -> None:
+        self.taken.append(client.client_id)
 
     def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
         self.slow_ones.append((client.client_id, entry))
@@ -401,6 +414,45 @@ class BackPressureTests(Case):
         self.client.dataReceived(b"big:100000 ")
         self.assertFalse(self.transport.aborted)
 
+    def test_push(self) -> None:
+        """What is pushed leaves at once, behind what a client has not read; it counts as a sign of life."""
+        self.clock.advance(5)
+        self.client.push(b"one ")
+        self.assertEqual((self.transport.value(), self.client.last_active), (b"one ", 5.0))
+        self.client.dataReceived(b"big:500 ")
+        self.client.push(b"two ")
+        received = b""
+        while data := self.transport.read():
+            received += data
+        self.assertEqual(received, b"one " + b"x" * 500 + b"two ")
+        self.client.dataReceived(b"a ")
+        self.assertEqual(self.transport.value(), b"a ")
+
+    def test_pushes_to_who_does_not_read(self) -> None:
+        """Pushes wait while a client does not read, up to the limit; with more it is closed."""
+        self.client.dataReceived(b"big:120 ")
+        self.client.push(b"x" * 1000)
+        self.assertEqual((self.session.waiting, self.transport.aborted), (1000, False))
+        self.client.push(b"x")
+        self.assertEqual((self.transport.aborted, self.counters), (True, DaemonCounters(output_disconnections=1)))
+        self.client.push(b"x")
+        self.assertEqual(self.counters, DaemonCounters(output_disconnections=1))
+
+    def test_pushes_that_find_no_room(self) -> None:
+        """A client is closed, too, when its session takes no more."""
+        self.session.limit = 100
+        self.client.push(b"x" * 100)
+        self.client.push(b"x" * 101)
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual((self.transport.value(), self.counters), (b"x" * 100, DaemonCounters(output_disconnections=1)))
+
+    def test_mistake_in_a_push(self) -> None:
+        """It costs the connection, and does not come to who pushes."""
+        self.session.push = lambda data: 1 // 0  # type: ignore[assignment, method-assign]
+        self.client.push(b"x")
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
     def test_close_waits_for_the_reader(self) -> None:
         """QUIT behind a large reply: all of it leaves before the connection is closed."""
         self.client.dataReceived(b"big:300 quit ")
@@ -568,6 +620,15 @@ class IdleTests(Case):
             self.transport.read()
         self.assertFalse(self.transport.disconnecting or self.transport.aborted)
 
+    def test_monitoring_client_stays(self) -> None:
+        """A client that monitors only listens, and is not idle."""
+        self.session.monitors = True
+        self.clock.pump([1.0] * 200)
+        self.assertFalse(self.transport.disconnecting)
+        self.session.monitors = False
+        self.clock.advance(1.0)
+        self.assertTrue(self.transport.disconnecting)
+
     def test_no_timeout(self) -> None:
         """0 is never."""
         self.factory.idle_timeout = 0
@@ -598,3 +659,8 @@ class RegistryTests(Case):
     def test_names(self) -> None:
         """Peer and local address are shown as Redis shows them."""
         self.assertEqual((self.client.peer, self.client.local), ("192.168.1.1:54321", "10.0.0.1:12345"))
+        self.assertEqual(self.session.shown_peer, "192.168.1.1:54321")
+        client, transport = self.factory.buildProtocol(None), Transport(hostAddress=UNIXAddress("/run/s"))  # type: ignore[arg-type]
+        transport.peerAddr = UNIXAddress(None)
+        client.makeConnection(transport)
+        self.assertEqual((client.peer, client.session.shown_peer), ("/run/s:0", "unix:/run/s"))  # type: ignore[attr-defined]

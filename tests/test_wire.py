@@ -107,6 +107,9 @@ class PlayedControl:
     def connected(self, client: RespProtocol) -> None:
         client.session.state.authenticated = self.authenticated
 
+    def adopted(self, client: RespProtocol) -> None:
+        """Nobody comes from elsewhere."""
+
     def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
         """Nothing is slow here."""
 

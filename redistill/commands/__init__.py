@@ -13,15 +13,27 @@ from twisted.internet.interfaces import IReactorTime
 
 from redistill import resp, stats
 from redistill.command_table import CommandTable
-from redistill.commands import auth, client, clients, command, configuration, debug, info, latency, server, slowlog
+from redistill.commands import (
+    auth,
+    client,
+    clients,
+    command,
+    configuration,
+    debug,
+    info,
+    latency,
+    monitor,
+    server,
+    slowlog,
+)
 from redistill.commands.interfaces import Client, Command, Refused, Reply, SlowEntry, Store
 from redistill.commands.peers import Peers
 from redistill.commands.state import Identity, ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.config import Config
 
-GROUPS = (auth, client, configuration, debug, info, latency, server, slowlog)
-ASKED = (clients, configuration, info, latency, slowlog)
+GROUPS = (auth, client, configuration, debug, info, latency, monitor, server, slowlog)
+ASKED = (clients, configuration, info, latency, monitor, slowlog)
 """Those whose commands are about all workers."""
 
 
@@ -139,6 +151,15 @@ class ControlPlane:
         self.state.counters.connections_received += 1
         client.session.state.authenticated = not self.state.config.passwords
 
+    def adopted(self, client: Client) -> None:
+        """A client goes on here that was another process's, or was to be."""
+        if client.session.state.monitors:
+            self.state.monitors.add(client)
+
+    def monitored(self) -> None:
+        """Lines of MONITOR wait in the store."""
+        self.state.monitors.wake()
+
     def opened(self) -> None:
         """The store is there: what the configuration says about it that its maker does not know."""
         self._watch_slow(self.state.config)
@@ -147,6 +168,7 @@ class ControlPlane:
         """Once a second: what INFO shows as rates and peaks, and what the others are to know of this process."""
         info.publish(self.state)
         self.state.rates.sample(self.state.store, self.state.reactor.seconds())
+        self.state.monitors.report()
 
     def snapshot(self, with_commands: bool = False) -> stats.Snapshot:
         """All figures of now."""

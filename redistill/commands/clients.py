@@ -23,7 +23,8 @@ def flags(client: Client) -> str:
     """The flags of CLIENT LIST."""
     state = client.session.state
     return (
-        ("x" if state.in_multi else "")
+        ("O" if state.monitors else "")
+        + ("x" if state.in_multi else "")
         + ("b" if client.blocked else "")
         + ("c" if state.close_after_reply else "")
         + ("U" if client.peer.startswith("/") else "")

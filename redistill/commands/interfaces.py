@@ -30,6 +30,7 @@ class SessionState(Protocol):
     authenticated: bool
     no_touch: bool
     no_evict: bool
+    monitors: bool
     close_after_reply: bool
     reply_mode: int
     in_multi: bool
@@ -55,8 +56,12 @@ class Session(Protocol):
         """Full name of the command executed last, ``client|list``; empty before the first."""
         ...
 
+    def monitor(self) -> None:
+        """Enter the mode of MONITOR, until `reset`."""
+        ...
+
     def reset(self) -> None:
-        """Leave MULTI, forget watches, database 0, RESP2, replies on."""
+        """Leave MULTI and MONITOR, forget watches, database 0, RESP2, replies on."""
         ...
 
 
@@ -84,6 +89,10 @@ class Client(Protocol):
     @property
     def blocked(self) -> bool:
         """Whether it waits for the answer of a command, or for the end of a pause."""
+        ...
+
+    def push(self, data: bytes) -> None:
+        """Send what answers no command; a client that does not keep up is closed."""
         ...
 
     def kill(self) -> None:
@@ -214,6 +223,20 @@ class Store(Protocol):
 
     def details(self, db: int, key: bytes) -> KeyDetails | None:
         """Of a key, which is not touched by it; None: there is none."""
+        ...
+
+    @property
+    def monitors(self) -> int:
+        """Clients of all workers that monitor."""
+        ...
+
+    def monitored(self) -> bytes:
+        """Take the lines of MONITOR that this process's clients gave rise to; b"" when none wait."""
+        ...
+
+    @property
+    def monitor_dropped(self) -> int:
+        """Such lines lost since the start, since too many waited."""
         ...
 
     active_expire: bool

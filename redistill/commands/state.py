@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from redistill.commands.interfaces import Client, Store
 from redistill.commands.latency import LatencyMonitor
+from redistill.commands.monitor import Monitors
 from redistill.commands.peers import Alone, Peers, Question
 from redistill.commands.slowlog import SlowLog
 from redistill.commands.unknown import UnknownCommands
@@ -71,6 +72,7 @@ class ServerState:
     latency: LatencyMonitor = field(default_factory=LatencyMonitor)
     unknown: UnknownCommands = field(default_factory=UnknownCommands)
     rates: Rates = field(default_factory=Rates)
+    monitors: Monitors = field(init=False)
     loaded: Config = field(init=False)
     """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
     total_memory: int = field(default_factory=total_memory)
@@ -82,3 +84,4 @@ class ServerState:
 
     def __post_init__(self) -> None:
         self.loaded = self.config
+        self.monitors = Monitors(self)

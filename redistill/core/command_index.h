@@ -142,18 +142,19 @@ enum {
   RD_ID_memory_doctor = 120,
   RD_ID_memory_purge = 121,
   RD_ID_memory_help = 122,
-  RD_ID_shutdown = 123,
-  RD_ID_slowlog = 124,
-  RD_ID_slowlog_get = 125,
-  RD_ID_slowlog_len = 126,
-  RD_ID_slowlog_reset = 127,
-  RD_ID_slowlog_help = 128,
-  RD_ID_swapdb = 129,
-  RD_ID_time = 130,
-  RD_COMMANDS = 131,
+  RD_ID_monitor = 123,
+  RD_ID_shutdown = 124,
+  RD_ID_slowlog = 125,
+  RD_ID_slowlog_get = 126,
+  RD_ID_slowlog_len = 127,
+  RD_ID_slowlog_reset = 128,
+  RD_ID_slowlog_help = 129,
+  RD_ID_swapdb = 130,
+  RD_ID_time = 131,
+  RD_COMMANDS = 132,
 };
 
-#define RD_COMMAND_NAMES 83u
+#define RD_COMMAND_NAMES 84u
 #define RD_COMMAND_SLOTS 1024u
 #define RD_COMMAND_SHIFT 54u
 #define RD_COMMAND_MULTIPLIER 0x961a8c325bbb0221ull

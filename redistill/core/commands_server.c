@@ -513,6 +513,16 @@ const rd_command rd_commands_server[] = {
         .id = RD_ID_memory,
     },
     {
+        .name = "monitor",
+        .summary = "Shows every command of all clients as it is executed",
+        .since = "1.0.0",
+        .group = "server",
+        .arity = 1,
+        .flags = RD_ADMIN | RD_NOSCRIPT | RD_LOADING | RD_STALE | RD_CONTROL_PLANE,
+        .acl = RD_ACL_ADMIN | RD_ACL_SLOW | RD_ACL_DANGEROUS,
+        .id = RD_ID_monitor,
+    },
+    {
         .name = "shutdown",
         .summary = "Stops the server",
         .since = "1.0.0",
