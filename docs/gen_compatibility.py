@@ -53,6 +53,8 @@ replies byte by byte. What may differ, and why, is listed in tests/differential/
 - When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
   command on several keys, or a transaction, that was running then may have been done in part.
 - `UNLINK` and `DEL` are the same, `FLUSHALL ASYNC` and `SYNC` as well: giving memory back never blocks others.
+- `MONITOR`: to a client that monitors, the lines of its own pipeline or transaction come behind all replies to it;
+  Redis writes them in between, in `EXEC` even into the array.
 - `LATENCY` and `SLOWLOG` are fed by the core; `DEBUG` is off unless `security.enable_debug_command` says otherwise.
 
 ## Clients and frameworks

@@ -80,6 +80,63 @@ DEL k n
 """
 
 
+MODE = """
+MONITOR
+MONITOR
+MONITOR x
+PING
+GET k
+SET k v
+SET
+DBSIZE
+LOLWUT
+SELECT 1
+WATCH k
+NOSUCH
+MULTI
+GET k
+EXEC
+MULTI
+PING
+MONITOR
+EXEC
+MULTI
+MONITOR
+DISCARD
+CLIENT REPLY SKIP
+PING
+CLIENT REPLY OFF
+PING
+CLIENT REPLY ON
+HELLO 2 SETNAME n
+CLIENT LIST TYPE replica
+CLIENT KILL TYPE replica
+RESET
+GET k
+MONITOR
+RESET
+MULTI
+MONITOR
+EXEC
+"""
+
+
+class ModeTests(SynchronousTestCase):
+    """What a client that monitors is answered"""
+
+    def test_replies(self) -> None:
+        """Each reply is redis-server's; its lines, which may come between others, are left out."""
+        said = "".join(f"{line}\r\n" for line in MODE.strip().splitlines()) + f'ECHO "{END.decode()}"\r\n'
+        heard = []
+        for which in ("redis", "ours"):
+            with servers.shared(which).connect() as sock:
+                sock.sendall(said.encode())
+                replies = LINE.sub(b"", until(sock, b"\r\n%s\r\n" % END))
+            heard.append(re.sub(rb"(\$\d\r\nversion\r\n)\S+\s+\S+|(\$2\r\nid\r\n):\d+", rb"\1\2", replies))
+        self.assertEqual(*heard)
+        self.assertEqual(heard[0].count(b"can't interact with the keyspace"), 5)
+
+
 class MonitorTests(SynchronousTestCase):
     """MONITOR of redis-server, and Store.monitored"""
 

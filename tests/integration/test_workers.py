@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import redis
+from redis.client import Monitor
 from twisted.trial.unittest import TestCase
 
 from tests.integration import servers
@@ -96,6 +97,83 @@ class WorkersTests(TestCase):
         began = time.monotonic()
         two.set("k", "v")
         self.assertGreater(time.monotonic() - began, 0.1)
+
+    def monitor(self, client: redis.Redis) -> Monitor:
+        """Have the client monitor, on the connection that it has."""
+        monitor = client.monitor()
+        monitor.connection.disconnect()
+        assert client.connection is not None
+        monitor.connection, client.connection = client.connection, None
+        self.addCleanup(monitor.connection.disconnect)
+        return monitor.__enter__()
+
+    def test_monitor(self) -> None:
+        """MONITOR shows what is executed on each worker, in the order of each connection."""
+        server = self.start()
+        monitors = [self.monitor(client) for client in self.on_each(server).values()]
+        clients = self.on_each(server)
+        for value in range(3):
+            for number, client in clients.items():
+                client.set(f"k{number}", value)
+        for monitor in monitors:
+            shown: list[str] = []
+            while len(shown) < 6:
+                command = monitor.next_command()["command"]
+                shown += [command] if command.startswith("SET k") else []
+            for number in clients:
+                expected = [f"SET k{number} {value}" for value in range(3)]
+                self.assertEqual([command for command in shown if command in expected], expected)
+        self.assertEqual([row["flags"] for row in clients[0].client_list()].count("O"), 2)
+
+    def test_monitor_goes_on_after_a_reload(self) -> None:
+        """Who monitors does so after the workers were replaced, and sees what all of them execute."""
+        server = self.start()
+        monitors = [self.monitor(client) for client in self.on_each(server).values()]
+        server.process.send_signal(signal.SIGHUP)
+        self.eventually(lambda: "all workers were replaced" in server.logged(), "all workers are replaced")
+        for number, client in self.on_each(server).items():
+            client.echo(f"after {number}")
+        for monitor in monitors:
+            seen = set()
+            while len(seen) < 2:
+                command = monitor.next_command()["command"]
+                if command.startswith("ECHO after"):
+                    seen.add(command)
+            self.assertEqual(seen, {"ECHO after 0", "ECHO after 1"})
+        self.assertNotIn("Traceback", server.logged())
+
+    def test_monitor_that_is_not_read(self) -> None:
+        """A client that monitors and does not read is closed at the output limit; then nobody monitors."""
+        server = self.start()
+        client = self.on_each(server)[0]
+        client.config_set("server.output_limit", 1 << 20)
+        stuck = server.connect()
+        self.addCleanup(stuck.close)
+        stuck.sendall(b"MONITOR\r\n")
+        self.assertEqual(stuck.recv(5), b"+OK\r\n")
+
+        def is_closed() -> bool:
+            client.echo(b"x" * 100_000)
+            return not any("O" in row["flags"] for row in client.client_list())
+
+        self.eventually(is_closed, "the client is closed")
+        self.assertIn("bytes wait for it to read, the limit is 1048576", server.logged())
+        self.assertEqual(client.info("stats")["client_output_buffer_limit_disconnections"], 1)
+
+    def test_monitor_of_a_dead_worker(self) -> None:
+        """When a worker dies its clients monitor no longer, and those of the others do."""
+        server = self.start()
+        clients = self.on_each(server)
+        pids = workers_of(clients[0])
+        left = self.monitor(clients[0])
+        self.monitor(clients[1])
+        os.kill(pids[1], signal.SIGKILL)
+        client = redis.Redis(port=server.port, socket_timeout=20, retry_on_error=[redis.ConnectionError])
+        self.addCleanup(client.close)
+        self.eventually(lambda: workers_of(client).get(1, pids[1]) != pids[1], "another worker is there")
+        self.assertEqual([row["flags"] for row in client.client_list()].count("O"), 1)
+        self.on_each(server)[1].echo("hello")
+        self.eventually(lambda: left.next_command()["command"] == "ECHO hello", "the line comes")
 
     def test_settings_reach_all(self) -> None:
         """CONFIG SET holds in all workers, and in those that come later; what is refused holds nowhere."""
