@@ -13,6 +13,14 @@
 #define RD_LIKELY(x) __builtin_expect(!!(x), 1)
 #define RD_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define RD_PREFETCH(p) __builtin_prefetch((p))
+#define RD_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
+#if defined(__x86_64__)
+#define RD_RELAX() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define RD_RELAX() __asm__ volatile("isb")
+#else
+#define RD_RELAX() ((void)0)
+#endif
 #define RD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Bounds on what a client may send. Each has a test at N and at N + 1. */

@@ -96,7 +96,9 @@ static inline const rd_bucket *peek(const rd_store *st, const rd_key *key) {
   return ref < st->head->body_at || ref > st->size - sizeof(rd_bucket) ? NULL : (const rd_bucket *)(st->base + ref);
 }
 
+/* The lock is going to be written, and with several workers another core may have it. */
 void rd_prefetch_bucket(const rd_store *st, const rd_key *key) {
+  RD_PREFETCH_WRITE(&st->shards[rd_shard_of(st, key->hash)].lock);
   const rd_bucket *b = peek(st, key);
   if (b != NULL) RD_PREFETCH(b);
 }

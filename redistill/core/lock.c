@@ -10,6 +10,8 @@
 
 /* Stores that a dead process has executed are in memory: what must not happen is that the compiler moves a change
  * across its mark. */
+#define SPINS 100u /* some microseconds */
+
 #define COMPILER_BARRIER() atomic_signal_fence(memory_order_seq_cst)
 
 void rd_mark_dirty(rd_store *st, uint32_t shard) {
@@ -41,9 +43,20 @@ static void recover_shard(rd_store *st, uint32_t shard) {
 
 static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6] |= 1ull << (shard & 63); }
 
+/* As pthread_mutex_lock, but the processor waits a moment before the process does: a shard is mostly held for less time
+ * than it takes to go to sleep, and the one that wakes somebody up pays as well. */
+static int lock_soon(pthread_mutex_t *lock) {
+  int error = pthread_mutex_trylock(lock);
+  for (unsigned spins = 0; RD_UNLIKELY(error == EBUSY) && spins < SPINS; spins++) {
+    RD_RELAX();
+    if (__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED) == 0) error = pthread_mutex_trylock(lock);
+  }
+  return error == EBUSY ? pthread_mutex_lock(lock) : error;
+}
+
 bool rd_lock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return false;
-  int error = pthread_mutex_lock(&rd_shard_at(st, shard)->lock);
+  int error = lock_soon(&rd_shard_at(st, shard)->lock);
   set_held(st, shard);
   if (RD_UNLIKELY(error == EOWNERDEAD)) recover_shard(st, shard);
   return true;

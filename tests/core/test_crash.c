@@ -240,9 +240,10 @@ static void put_number(int64_t n) {
 
 static void put_request(const rd_store *st, uint32_t id) {
   uint32_t other = (uint32_t)dice(KEYS / 8);
-  bool in_multi = dice(3) == 0;
+  uint64_t what = dice(8);
+  bool in_multi = what == 4 || dice(3) == 0; /* between its DEL and its SETRANGE the other process may set the key */
   if (in_multi) put_command(1, "MULTI");
-  switch (dice(8)) {
+  switch (what) {
     case 0:
       put_command(5, "MSET"), put_key(id), put_value(id), put_key(other), put_value(other);
       break;
