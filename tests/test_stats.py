@@ -36,7 +36,7 @@ class SnapshotTests(SynchronousTestCase):
         server.state.counters.internal_errors += 100
         now = server.plane.snapshot()
         self.assertEqual((now.counters, now.hits, now.unix_time), (server.store.values, 1, NOW))
-        self.assertEqual(now.daemon, DaemonCounters(2, 3, 4, 5, 6, 7, 108, 9))
+        self.assertEqual(now.daemon, DaemonCounters(2, 3, 4, 5, 6, 7, 8, 109, 10, 11))
 
     def test_what_the_daemon_counts_is_published(self) -> None:
         """Each change of a counter is told, by how much; the first values and other counters are not."""
