@@ -110,6 +110,15 @@ microseconds per command.
 
 {table}
 """
+BALANCE = """\
+## Load among workers
+
+Redistill with two workers, of which the kernel gave {connections} connections to one. Each sends {pipeline} GETs in one
+write, and the next when all are answered; the client shares the CPUs with the workers. {seconds} s after they began
+{moved} of them were handed over to the other worker.
+
+{table}
+"""
 UNITS = {"p50": "p50", "p99": "p99", "p99.9": "p99.9", "max": "longest", "late_p99": "sent late"}
 
 
@@ -242,6 +251,15 @@ def floor(results: Results) -> str:
         for way, got in part.items()
     ]
     return FLOOR.format(table=table(["", *(f"{number(int(count), 0)} connections" for count in counts)], lines))
+
+
+def balance(results: Results) -> str:
+    part = results["balance"]
+    before, after = part["before"], part["after"]
+    lines = [["all on one worker", number(before, 0)], ["on both", f"{number(after, 0)} ({after / before:.2f} times)"]]
+    facts = {name: part[name] for name in ("connections", "moved")}
+    facts |= {"pipeline": number(part["pipeline"], 0), "seconds": figure(part["seconds"])}
+    return BALANCE.format(table=table(["", "commands a second"], lines), **facts)
 
 
 def charts(results: Results) -> Iterator[tuple[str, Chart]]:

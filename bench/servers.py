@@ -53,7 +53,7 @@ class Server:
     def ask(self, *command: str) -> bytes:
         """The reply to a command: of a RESP bulk its content, else the line without its type; memcached's up to END."""
         with self.connect() as conversation:
-            return _ask(conversation, self.protocol, *command)
+            return ask(conversation, self.protocol, *command)
 
     def pids(self) -> list[int]:
         """The process and its descendants."""
@@ -105,7 +105,8 @@ def connect(place: Place) -> socket.socket:
         return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
-def _ask(conversation: socket.socket, protocol: str, *command: str) -> bytes:
+def ask(conversation: socket.socket, protocol: str, *command: str) -> bytes:
+    """`Server.ask` over a connection that there is."""
     conversation.sendall(" ".join(command).encode() + b"\r\n")
     with conversation.makefile("rb") as replies:
         line = replies.readline().rstrip()
@@ -200,6 +201,6 @@ def running(
 def _answers(place: Place, protocol: str) -> bool:
     try:
         with connect(place) as conversation:
-            return _ask(conversation, protocol, "PING" if protocol == "resp" else "version") != b""
+            return ask(conversation, protocol, "PING" if protocol == "resp" else "version") != b""
     except OSError:
         return False

@@ -101,7 +101,7 @@ class Shutdown(Command):
 
 
 class Give(Command):
-    """Hand a connection over to the successor of the worker that gives it, or to the one that has least to do.
+    """Hand a connection over to the successor of the worker that gives it, or to one that has less to do.
 
     `connection` is its descriptor, `state` what `protocol.RespProtocol.leave` made. Not `taken`: it is the giver's
     still.
@@ -141,8 +141,16 @@ class Take(Command):
     response = _fields(taken=Boolean())
 
 
+class Weigh(Command):
+    """Look at the work that each connection has made since the last `Weigh`; `heavy` of them made the most of it."""
+
+    arguments = _fields()
+    response = _fields(heavy=Integer())
+
+
 class Lighten(Command):
-    """Give away connections that make up about `percent` of this worker's present work."""
+    """Give away connections that made about `percent` of the work that was weighed last. Answered when they are on
+    their way."""
 
     arguments = _fields(percent=Integer())
     response = _fields(given=Integer())

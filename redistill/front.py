@@ -49,7 +49,10 @@ class Front:
     def take(self, connection: int, state: bytes) -> bool:
         return self._handover.take(connection, state)
 
-    def lighten(self, percent: int) -> int:
+    def weigh(self) -> int:
+        return self._handover.weigh()
+
+    def lighten(self, percent: int) -> Deferred[int]:
         return self._handover.give_some(percent)
 
     def retire(self) -> Deferred[None]:

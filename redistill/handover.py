@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -99,6 +100,8 @@ class Handover:
         self._load = load
         self._give = give
         self._flying = 0
+        self._work: list[tuple[int, float]] = []
+        """The heaviest clients' ids and weights, as of the last `weigh`."""
 
     def take(self, connection: int, state: bytes) -> bool:
         """Go on with a connection of another process; False: it cannot be, and stays the other's. The descriptor is
@@ -147,13 +150,25 @@ class Handover:
         else:
             self._reactor.callLater(AGAIN, self._go_on, done, until)
 
-    def give_some(self, percent: int) -> int:
-        """Give connections away that make up about so much of the work since the last call; how many there are. One
-        that weighs more than that stays: elsewhere it would be as heavy."""
-        work = [(client, commands + size / 256) for client, commands, size in self._loop.busiest(LOOKED_AT)]
+    def weigh(self) -> int:
+        """Look at the work that each connection has made since the last call, for `give_some`. Returns how many made
+        at least half as much as the heaviest."""
+        busiest = self._loop.busiest(LOOKED_AT)
+        self._work = [(client.client_id, commands + size / 256) for client, commands, size in busiest]
+        most = max((weight for _, weight in self._work), default=0.0)
+        return sum(weight >= most / 2 for _, weight in self._work)
+
+    @inlineCallbacks
+    def give_some(self, percent: int) -> Any:
+        """Give connections away that made about so much of the work that was weighed last. Fires with how many when
+        they are on their way. One that weighs more than that stays: elsewhere it would be as heavy."""
+        work, self._work = self._work, []
         wanted, given = sum(weight for _, weight in work) * percent / 100, 0
-        for client, weight in work:
-            if weight and weight <= wanted * HEAVIER and self._flying < WINDOW and self.give(client):
+        for client_id, weight in work:
+            while self._flying >= WINDOW:
+                yield deferLater(self._reactor, AGAIN)
+            client = self._clients.get(client_id)
+            if client is not None and weight <= wanted * HEAVIER and self.give(client):
                 wanted -= weight
                 given += 1
         return given

@@ -34,6 +34,8 @@ class DaemonCounters:
     """Commands of the control plane that raised."""
     unknown_commands: int = 0
     """Calls of commands that there are not."""
+    connections_moved: int = 0
+    """From a busy worker to another. Counted by the supervisor."""
     publish: Callable[[str, int], None] | None = field(default=None, compare=False, repr=False)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -47,8 +47,12 @@ class Serving(Protocol):
         """Go on with a connection of another worker, or refuse it. The descriptor is ours in either case."""
         ...
 
-    def lighten(self, percent: int) -> int:
-        """Give connections away that make up so much of the present work; how many."""
+    def weigh(self) -> int:
+        """See `Handover.weigh`."""
+        ...
+
+    def lighten(self, percent: int) -> Deferred[int]:
+        """Give connections away that made so much of the work that was weighed. Fires with how many."""
         ...
 
     def retire(self) -> Deferred[None]:
@@ -119,9 +123,13 @@ class Channel(AMP):
     def take(self, connection: int, state: bytes) -> dict[str, Any]:
         return {"taken": self._serving.take(connection, state)}
 
+    @channel.Weigh.responder
+    def weigh(self) -> dict[str, Any]:
+        return {"heavy": self._serving.weigh()}
+
     @channel.Lighten.responder
-    def lighten(self, percent: int) -> dict[str, Any]:
-        return {"given": self._serving.lighten(percent)}
+    def lighten(self, percent: int) -> Deferred[dict[str, Any]]:
+        return self._serving.lighten(percent).addCallback(lambda given: {"given": given})
 
     @channel.Retire.responder
     def retire(self) -> Deferred[dict[str, Any]]:

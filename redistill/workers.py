@@ -27,6 +27,7 @@ from twisted.protocols.amp import AMP
 from twisted.python.failure import Failure
 
 from redistill import channel
+from redistill.balance import Balance, busy_seconds
 from redistill.commands.interfaces import Refused
 from redistill.commands.peers import problem_of, raise_problem
 from redistill.commands.state import Identity
@@ -211,6 +212,9 @@ class WorkersService(Service):
         self._lost = LostShards(store)
         self._looked_at = 0.0
         self._killed_at = 0.0
+        self._balance = Balance(
+            reactor, self._settled, busy_seconds, lambda count: store.add("connections_moved", count)
+        )
 
     # ---- the service ----
 
@@ -220,11 +224,13 @@ class WorkersService(Service):
             slot.current = self._start(slot.number)
         self._looked_at = self._reactor.seconds()
         self._watch.start(LOOK, now=False)
+        self._balance.start()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
         self._stopping = True
         self._watch.stop()
+        self._balance.stop()
         for slot in self._slots:
             _cancel(slot.next_start)
         log.info("stopping; {workers} workers", workers=len(self._workers))
@@ -339,6 +345,11 @@ class WorkersService(Service):
         """The workers that accept clients."""
         return (slot.current for slot in self._slots if slot.current is not None and slot.current.serving)
 
+    def _settled(self) -> list[Worker]:
+        """The workers, when none of them comes or goes."""
+        workers = [worker for worker in self.serving() if worker.pid]
+        return workers if len(workers) == len(self._slots) == len(self._workers) else []
+
     def _cover(self) -> None:
         """Have those who serve accept the clients of those who do not."""
         serving = list(self.serving())
@@ -407,15 +418,17 @@ class WorkersService(Service):
         return DeferredList(asked).addCallback(answers)
 
     def give(self, giver: Worker, connection: int, state: bytes) -> Deferred[bool]:
-        """Hand a connection on: to the giver's successor, or else to who has least to do. Whether it is gone.
+        """Hand a connection on: to the giver's successor, or else to whom load is moved to, or else to who has the
+        fewest clients. Whether it is gone.
 
         Only a refusal leaves it with the giver. Of a taker that died or did not answer nobody knows whether it has
         executed something, so the connection is closed, for nothing may be executed twice.
         """
-        current = self._slots[giver.number].current
         others = [worker for worker in self.serving() if worker is not giver]
         clients = {one.pid: one.connections for one in self._store.workers}
-        taker = current if current in others else min(others, key=lambda one: clients.get(one.pid, 0), default=None)
+        fewest = min(others, key=lambda one: clients.get(one.pid, 0), default=None)
+        meant = (self._slots[giver.number].current, self._balance.taker(giver))
+        taker = next((one for one in others if one in meant), fewest)
         if taker is None or taker.link is None:
             os.close(connection)
             return succeed(False)

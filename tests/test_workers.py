@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import channel, workers
+from redistill import balance, channel, workers
 from redistill.commands.interfaces import Refused
 from redistill.commands.state import Identity
 from redistill.config import Config
@@ -49,6 +49,7 @@ class PlayedStore:
         self.figures: dict[int, Figures] = {}
         self.owner = 0
         self.reaped: list[int] = []
+        self.added: list[tuple[str, int]] = []
         self.lost = 0
         self.num_shards = 16
         self.workers = self
@@ -64,6 +65,9 @@ class PlayedStore:
 
     def counter(self, name: str) -> int:
         return self.lost
+
+    def add(self, name: str, n: int) -> None:
+        self.added.append((name, n))
 
 
 class PlayedLink:
@@ -117,7 +121,9 @@ class WorkersTests(SynchronousTestCase):
         self.store = PlayedStore()
         self.killed: list[int] = []
         self.applied: list[int] = []
+        self.busy = {1000: 0.0, 1001: 0.0, 1002: 0.0}
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
+        self.patch(workers, "busy_seconds", lambda pid: self.busy.get(pid, 0.0))
         self.pool = WorkersService(
             self.reactor,
             self.store,  # type: ignore[arg-type]
@@ -365,6 +371,42 @@ class WorkersTests(SynchronousTestCase):
         _, giving = self.given(self.reactor.started[0])
         self.reactor.advance(workers.ANSWER_SECONDS)
         self.assertTrue(self.successResultOf(giving))
+
+    def look(self) -> None:
+        """The first worker has been busy until the supervisor looks again; all answer what they are asked then."""
+        self.busy[1000] += balance.LOOK
+        self.busy[1001] += balance.LOOK / 10
+        self.reactor.pump([LOOK] * int(balance.LOOK / LOOK))
+        for link in self.links.values():
+            link.answer(channel.Weigh, heavy=2)
+
+    def test_busy_worker(self) -> None:
+        """A busy worker is told to give connections away, which go to the least busy, whoever has fewest clients; they
+        are counted. Then they go to who has fewest again."""
+        one, two, three = self.reactor.started
+        self.store.figures = {pid: Figures(0, pid, 0, n) for pid, n in ((1000, 9), (1001, 1), (1002, 8))}
+        for _ in range(3):
+            self.look()
+        self.assertEqual(self.links[one].told(channel.Lighten), [{"percent": 50}])
+        self.given(one)
+        self.links[one].answer(channel.Lighten, given=1)
+        self.assertEqual(self.store.added, [("connections_moved", 1)])
+        self.given(one)
+        self.assertEqual([len(self.links[taker].told(channel.Take)) for taker in (three, two)], [1, 1])
+
+    def test_load_while_workers_come_and_go(self) -> None:
+        """During a reload, without one of the workers, and at the end nobody is asked or told to give."""
+        self.pool.replace()
+        for _ in range(3):
+            self.look()
+        self.end(self.reactor.started[3])
+        self.end(self.reactor.started[2])
+        for _ in range(3):
+            self.look()
+        self.pool.stopService()
+        for _ in range(3):
+            self.look()
+        self.assertEqual([link.told(channel.Weigh) for link in self.links.values()], [[], [], []])
 
     def test_replacing(self) -> None:
         """A worker retires when its successor serves; then the next one's turn comes; clients go to the successor."""

@@ -304,6 +304,7 @@ def _errorstats(server: ServerState, now: stats.Snapshot) -> Fields:
 def _workers(server: ServerState, now: stats.Snapshot) -> Fields:
     """A line a process that serves clients."""
     yield "workers", server.identity.workers
+    yield "connections_moved", now.daemon.connections_moved
     for one in sorted(now.workers, key=lambda one: one.number):
         if one.number != SUPERVISOR:
             yield (

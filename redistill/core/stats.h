@@ -35,7 +35,8 @@
   X(failed_auths)          \
   X(tls_handshakes_failed) \
   X(internal_errors)       \
-  X(unknown_commands)
+  X(unknown_commands)      \
+  X(connections_moved)
 
 /* X(name): what a worker has at the moment. From largest_input on it is the largest that counts, before it the sum. */
 #define RD_GAUGES(X)   \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,14 @@ def workers_of(client: redis.Redis) -> dict[int, int]:
     return {
         int(name.removeprefix("worker")): fields["pid"] for name, fields in found.items() if isinstance(fields, dict)
     }
+
+
+def worker_of(sock: socket.socket) -> int:
+    """The number of the worker that serves a connection."""
+    sock.sendall(b"INFO server\r\n")
+    with sock.makefile("rb") as replies:
+        text = replies.read(int(replies.readline()[1:]) + 2)
+    return int(text.partition(b"worker_number:")[2].split()[0])
 
 
 class WorkersTests(TestCase):
@@ -305,6 +314,53 @@ class WorkersTests(TestCase):
         self.assertEqual(len(rounds), 4)
         self.assertGreater(min(rounds), 10)
         self.assertNotIn("Traceback", server.logged())
+
+    def test_load_is_balanced(self) -> None:
+        """Of four heavy connections that came to one worker, two are on the other soon; their clients notice nothing."""
+        server = self.start()
+        watcher = self.on_each(server)[0]
+        watcher.set("k", b"\xff" * 1_000_000)
+        heavy = [self.connected_to(server, 0) for _ in range(4)]
+        stop, failures = threading.Event(), []
+
+        def load(number: int, sock: socket.socket) -> None:
+            done = 0
+            try:
+                while not stop.is_set():
+                    done += 1
+                    sock.sendall(b"BITCOUNT k\r\n" * 20 + b"INCR n%d\r\n" % number)
+                    expected = b":8000000\r\n" * 20 + b":%d\r\n" % done
+                    received = b""
+                    while len(received) < len(expected):
+                        received += sock.recv(65536)
+                    self.assertEqual(received, expected)
+            except BaseException as failure:
+                failures.append(failure)
+
+        threads = [threading.Thread(target=load, args=one) for one in enumerate(heavy)]
+        for thread in threads:
+            thread.start()
+        try:
+            self.eventually(lambda: watcher.info("workers")["connections_moved"], "connections are moved", 60)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+        if failures:
+            raise failures[0]
+        self.assertEqual(sorted(worker_of(sock) for sock in heavy), [0, 0, 1, 1])
+        self.assertEqual(watcher.info("workers")["connections_moved"], 2)
+        self.assertIn("2 connections were moved", server.logged())
+        self.assertNotIn("Traceback", server.logged())
+
+    def connected_to(self, server: servers.Server, number: int) -> socket.socket:
+        """A connection to this worker."""
+        for _ in range(200):
+            sock = server.connect()
+            self.addCleanup(sock.close)
+            if worker_of(sock) == number:
+                return sock
+        raise AssertionError(f"the kernel gave no client to worker {number}")
 
     def test_reload_takes_settings(self) -> None:
         """SIGHUP takes what the file says now; a file that cannot be used changes nothing, and the log says why."""
