@@ -59,8 +59,6 @@ def rows(section: str) -> list[Setting]:
 
 def remarks(row: Setting) -> Iterator[str]:
     """What is to be known about a setting beside its meaning and values, as whole sentences."""
-    if row.later:
-        yield f"Not in this version yet: {row.later}."
     if row.environ:
         yield f"Environment: {row.environ}."
     if row.reloadable:
@@ -141,10 +139,9 @@ def markdown() -> str:
         text += ["", f"## [{section}]", "", str(fields.__doc__), ""]
         text += ["| key | default | takes | environment | run time | meaning |", "|---|---|---|---|---|---|"]
         for row in rows(section):
-            meaning = row.help + (f" (not in this version yet: {row.later})" if row.later else "")
             environ = f"`{row.environ}`" if row.environ else ""
             changed = f"`{row.wire_name}`" if row.reloadable else ""
-            text += [f"| `{row.key}` | `{default(row)}` | {takes(row)} | {environ} | {changed} | {meaning} |"]
+            text += [f"| `{row.key}` | `{default(row)}` | {takes(row)} | {environ} | {changed} | {row.help} |"]
     return "\n".join(text) + "\n"
 
 

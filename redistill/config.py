@@ -28,7 +28,7 @@ from redistill.settings import (
     Setting,
     Value,
 )
-from redistill.values import Available, BadValue, check, is_loopback, literal, parse
+from redistill.values import Available, BadValue, check, is_loopback, parse
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
 PATH_VARIABLE = "REDISTILL_CONFIG"
@@ -290,8 +290,4 @@ def _checked(config: Config, places: Mapping[str, str]) -> Config:
                 raise refuse(switch, f"needs {needed}; set it")
     if (security.tls_enabled or security.tls_port) and security.tls_client_auth != "no" and not security.tls_ca_path:
         raise refuse("security.tls_client_auth", "needs security.tls_ca_path; set it")
-    for row in SETTINGS:
-        if row.later and config.get(row.name) not in row.works:
-            remedy = " or ".join(literal(row, value) for value in row.works)
-            raise refuse(row.name, f"asks for {row.later}, which this version does not have yet; set it to {remedy}")
     return config

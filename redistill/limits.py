@@ -61,6 +61,8 @@ class Limit:
     """A factory that lets some connections through to another one. Subclasses say which in `admit`."""
 
     noisy = False
+    counted_as: str
+    """The counter of those that this limit refuses."""
 
     def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
         """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""
@@ -80,6 +82,7 @@ class Limit:
         if isinstance(admitted, bytes):
             self.counters.connections_received += 1
             self.counters.rejected_connections += 1
+            setattr(self.counters, self.counted_as, getattr(self.counters, self.counted_as) + 1)
             return Refusal(admitted)
         return self._counted(admitted, self.factory.buildProtocol, addr)
 
@@ -108,12 +111,16 @@ class Limit:
 class TotalLimit(Limit):
     """At most `limit` connections at the same time."""
 
+    counted_as = "rejected_maximum"
+
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
         return (self.admission.leave,) if self.admission.enter(limit) else TOO_MANY
 
 
 class AddressLimit(Limit):
     """At most `limit` connections of one IP address at the same time; those over a UNIX socket are not counted."""
+
+    counted_as = "rejected_address"
 
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
         address = packed(addr)
@@ -126,6 +133,8 @@ class AddressLimit(Limit):
 
 class RateLimit(Limit):
     """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily."""
+
+    counted_as = "rejected_rate"
 
     def __init__(
         self,

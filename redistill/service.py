@@ -20,7 +20,6 @@ from redistill.engine import Store
 from redistill.loop import Loop
 from redistill.net import adopt_port
 from redistill.protocol import RespProtocol
-from redistill.shared import SUPERVISOR
 from redistill.sockets import close_listeners, log_addresses, set_keepalive
 
 log = Logger()
@@ -57,7 +56,7 @@ class Control(Interface):
 class StoreService(MultiService):
     """Keeps the store: joins its arena, and closes both after its children have stopped."""
 
-    def __init__(self, store: Store, arena: Arena, number: int = SUPERVISOR) -> None:
+    def __init__(self, store: Store, arena: Arena, number: int) -> None:
         """`store` is open in `arena` when the service starts; `number` is this process's among the workers."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._store = store
@@ -190,6 +189,10 @@ class ServerService(Service):
         if len(self._listeners) == 1:
             log_addresses(self._listeners)
 
+    def state(self) -> str:
+        """ "ok" while clients are accepted, or why they are not."""
+        return "ok" if self.running else "starting"
+
     def cover(self, number: int, on: bool) -> None:
         """Accept the clients of worker `number`, or no longer."""
         (self._covered.add if on else self._covered.discard)(number)
@@ -244,6 +247,10 @@ class Stoppable(Interface):
 
     grace: float
     """Seconds that clients have."""
+
+    def state(self) -> str:
+        """ "ok" while clients are served, or why they are not."""
+        ...
 
 
 class SignalService(Service):

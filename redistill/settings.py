@@ -55,10 +55,6 @@ class Setting:
     """Redis's words for `choices`, where they differ."""
     reloadable: bool
     """Whether CONFIG SET may change it while the server runs."""
-    later: str
-    """The feature that is still to come, for a setting that may not be switched on yet; else empty."""
-    works: tuple[Value, ...]
-    """The values that work before the feature of `later` does."""
 
     @property
     def section(self) -> str:
@@ -91,8 +87,6 @@ def setting(
     redis: str = "",
     redis_words: Mapping[str, str] | None = None,
     reloadable: bool = False,
-    later: str = "",
-    works: tuple[Value, ...] = (),
 ) -> Any:
     """A field of a section, whose metadata is its row of the table."""
     row = {
@@ -109,8 +103,6 @@ def setting(
         "redis_name": redis,
         "redis_words": redis_words or {},
         "reloadable": reloadable,
-        "later": later,
-        "works": works or (default,),
     }
     return dataclasses.field(default=default, metadata=row)
 
@@ -276,7 +268,6 @@ class Server:
         maximum=65535,
         zero="off",
         environ="REDIS_HEALTH_CHECK_PORT",
-        later="the HTTP health resource",
     )
     health_check_bind: str = setting(Kind.ADDRESS, "127.0.0.1", "Address of the HTTP health resource")
     shutdown_grace_period_secs: int = setting(

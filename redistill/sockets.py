@@ -29,11 +29,18 @@ class StartError(Exception):
 
 
 def listen_tcp(
-    host: str, port: int, *, nodelay: bool, keepalive: int, count: int = 1, setting: str = "server.port"
+    host: str,
+    port: int,
+    *,
+    nodelay: bool,
+    keepalive: int,
+    count: int = 1,
+    settings: tuple[str, str] = ("server.bind", "server.port"),
 ) -> list[socket.socket]:
     """Sockets that listen on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. Raises StartError.
 
-    With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT). `setting` names the port's.
+    With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT). `settings`: the names of the
+    address's and the port's.
     """
     if host == "localhost":
         host = "127.0.0.1"
@@ -56,10 +63,10 @@ def listen_tcp(
         elif problem.errno == errno.EACCES:
             remedy = "ports below 1024 need a privilege; set another port"
         elif problem.errno == errno.EAFNOSUPPORT:
-            raise _refused(f"server.bind = {host!r}", problem, "set it to an IPv4 address") from None
+            raise _refused(f"{settings[0]} = {host!r}", problem, "set it to an IPv4 address") from None
         else:
-            remedy = "set server.bind to an address of this machine"
-        raise _refused(f"{setting}: cannot listen on {host} port {port}", problem, remedy) from None
+            remedy = f"set {settings[0]} to an address of this machine"
+        raise _refused(f"{settings[1]}: cannot listen on {host} port {port}", problem, remedy) from None
     return listeners
 
 

@@ -20,7 +20,10 @@ class DaemonCounters:
     connections_received: int = 0
     """Accepted by the kernel for us, the refused ones included."""
     rejected_connections: int = 0
-    """Told that there are too many, and closed."""
+    """Told that there are too many, and closed. The next three say which limit it was."""
+    rejected_maximum: int = 0
+    rejected_address: int = 0
+    rejected_rate: int = 0
     idle_disconnections: int = 0
     """Closed for sending nothing in server.connection_timeout."""
     output_disconnections: int = 0

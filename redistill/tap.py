@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
-from redistill import __version__, tls
+from redistill import __version__, stats, tls
 from redistill.arena import Arena, find_arena
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
@@ -33,6 +33,8 @@ from redistill.loop import Loop
 from redistill.protocol import RespFactory, RespProtocol
 from redistill.reload import Reload
 from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
+from redistill.settings import Server
+from redistill.shared import SUPERVISOR
 from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
 from redistill.stats import DaemonCounters
 from redistill.systemd import Systemd, SystemdService
@@ -73,7 +75,7 @@ def makeService(options: Options) -> IService:
     return daemon
 
 
-def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreService:
+def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IService:
     """The wiring diagram of the daemon, which serves by itself or looks after workers. Raises StartError."""
     workers = config.server.workers or machine_cpus()
     announce(config, workers)
@@ -81,11 +83,12 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
     arena = find_arena(config.memory, systemd.arena)
     sockets = listeners(config, workers)
+    health_socket = health_listener(config.server)
     store = Store()
     # While they are replaced, two workers stand in one place.
     arena.open(store, config.memory, config.server.num_shards, 1 if workers == 1 else 2 * workers + 1)
     systemd.keep(-1 if arena.path else arena.fd)
-    keeper = StoreService(store, arena)
+    keeper = StoreService(store, arena, 0 if workers == 1 else SUPERVISOR)
     identity = Identity.new(workers=workers, supervised="systemd" if systemd.supervised else "no")
 
     def stop(now: bool) -> None:
@@ -124,7 +127,36 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> StoreSe
     manager = SystemdService(reactor, systemd, listening)
     manager.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     reload.began, reload.ended = manager.reloading, manager.ready
-    return keeper
+    return keeper if health_socket is None else watched(reactor, keeper, store, identity, health_socket, server.state)
+
+
+def watched(
+    reactor: Any,
+    keeper: StoreService,
+    store: Store,
+    identity: Identity,
+    listener: socket.socket,
+    state: Callable[[], str],
+) -> IService:
+    """The daemon with its health port around it."""
+    from redistill.health import HealthService  # Klein, which most of the start would be spent on
+
+    machine_memory, no_rates = stats.total_memory(), stats.Rates()
+
+    def snapshot(with_commands: bool) -> stats.Snapshot:
+        now = time.time()
+        return stats.take(
+            store,
+            rates=no_rates,
+            unix_time=now,
+            uptime=now - identity.started,
+            machine_memory=machine_memory,
+            with_commands=with_commands,
+        )
+
+    health = HealthService(reactor, listener, snapshot, state)
+    keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
+    return health
 
 
 def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, first_fd: int) -> Front:
@@ -280,7 +312,7 @@ def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
         tcp = listen_tcp(
             config.server.bind,
             port,
-            setting=setting,
+            settings=("server.bind", setting),
             nodelay=config.performance.tcp_nodelay,
             keepalive=config.performance.tcp_keepalive,
             count=workers,
@@ -292,6 +324,15 @@ def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
         for some in found:
             some.append(shared)
     return found
+
+
+def health_listener(server: Server) -> socket.socket | None:
+    """The bound socket for HTTP, if there is to be one. Raises StartError."""
+    if not server.health_check_port:
+        return None
+    names = ("server.health_check_bind", "server.health_check_port")
+    host, port = server.health_check_bind, server.health_check_port
+    return listen_tcp(host, port, nodelay=True, keepalive=0, settings=names)[0]
 
 
 def announce(config: Config, workers: int) -> None:

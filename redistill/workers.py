@@ -345,6 +345,12 @@ class WorkersService(Service):
         """The workers that accept clients."""
         return (slot.current for slot in self._slots if slot.current is not None and slot.current.serving)
 
+    def state(self) -> str:
+        """ "ok" while somebody accepts clients, or why nobody does."""
+        if any(self.serving()):
+            return "ok"
+        return "no worker serves" if self.ready.called else "starting"
+
     def _settled(self) -> list[Worker]:
         """The workers, when none of them comes or goes."""
         workers = [worker for worker in self.serving() if worker.pid]

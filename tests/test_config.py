@@ -210,13 +210,6 @@ class RefusalTests(ConfigCase):
         pathlib.Path(secrets).write_text("x" * 16385)
         self.assertIn("must be of 1 to 16384 bytes each", self.refused(text))
 
-    def test_what_comes_later(self) -> None:
-        """A feature that is still to come is refused when it is switched on, and only then."""
-        line = "server.health_check_port = 8080 asks for the HTTP health resource"
-        ending = "which this version does not have yet; set it to 0"
-        self.assertEqual(self.refused("[server]\nhealth_check_port = 8080"), f"FILE: {line}, {ending}")
-        self.assertEqual(self.load("[server]\nhealth_check_port = 0").server.health_check_port, 0)
-
     def test_tls_needs_its_files(self) -> None:
         """TLS without certificate or key is refused for that."""
         self.assertIn("needs security.tls_cert_path", self.refused("[security]\ntls_enabled = true"))

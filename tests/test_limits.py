@@ -116,7 +116,9 @@ class TotalLimitTests(SynchronousTestCase):
         """The counters of INFO know the refused ones."""
         for _ in range(5):
             connect(self.limit)
-        self.assertEqual(self.counters, DaemonCounters(connections_received=3, rejected_connections=3))
+        self.assertEqual(
+            self.counters, DaemonCounters(connections_received=3, rejected_connections=3, rejected_maximum=3)
+        )
 
     def test_place_of_a_lost_client_is_free(self) -> None:
         """When a client is lost another is let through."""

@@ -48,7 +48,7 @@ class StoreServiceTests(SynchronousTestCase):
         memory = Memory(max_memory=32 * MIB)
         self.arena = find_arena(memory)
         self.arena.open(store, memory, 4)
-        keeper = StoreService(store, self.arena)
+        keeper = StoreService(store, self.arena, 0)
         self.background = BackgroundService(self.clock, store, self.control)
         self.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         keeper.startService()

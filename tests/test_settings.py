@@ -60,11 +60,6 @@ class TableTests(SynchronousTestCase):
             read = toml.loads(f"key = {literal(row, row.default)}")["key"]
             self.assertEqual(check(row, read, no_memory), row.default, row.name)
 
-    def test_what_comes_later_is_off(self) -> None:
-        """A setting whose feature is still to come works with its default."""
-        for row in SETTINGS:
-            self.assertIn(row.default, row.works, row.name)
-
     def test_help_is_one_line(self) -> None:
         """Each help text is one line that begins with a capital and ends without a full stop."""
         for row in SETTINGS:

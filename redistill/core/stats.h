@@ -29,6 +29,9 @@
 #define RD_DAEMON_STATS(X) \
   X(connections_received)  \
   X(rejected_connections)  \
+  X(rejected_maximum)      \
+  X(rejected_address)      \
+  X(rejected_rate)         \
   X(idle_disconnections)   \
   X(output_disconnections) \
   X(query_disconnections)  \

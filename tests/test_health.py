@@ -1,0 +1,195 @@
+"""Health over HTTP: requests as bytes, a daemon that is played."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.health import CONNECTIONS, REQUEST_SECONDS, HealthService
+from tests.control import Server
+
+NINE = [
+    "status",
+    "uptime_seconds",
+    "active_connections",
+    "total_connections",
+    "rejected_connections",
+    "memory_used",
+    "max_memory",
+    "evicted_keys",
+    "total_commands",
+]
+
+
+class Listener:
+    """A bound socket, as far as it is asked."""
+
+    family = 2
+    closed = False
+
+    def fileno(self) -> int:
+        return 99
+
+    def getsockname(self) -> tuple[str, int]:
+        return "127.0.0.1", 8080
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Port:
+    """What the reactor gives for it."""
+
+    closed = False
+
+    def stopListening(self) -> None:
+        self.closed = True
+
+
+class Reactor(Clock):
+    """A clock that takes a listening socket."""
+
+    factory: Any = None
+
+    def adoptStreamPort(self, fd: int, family: int, factory: Any) -> Port:
+        self.factory, self.port = factory, Port()
+        factory.doStart()
+        return self.port
+
+
+class Slow(Service):
+    """A service that takes its time to stop."""
+
+    def __init__(self) -> None:
+        self.stopped: Deferred[None] = Deferred()
+
+    def stopService(self) -> Deferred[None]:
+        return self.stopped
+
+
+class HealthTests(SynchronousTestCase):
+    """HealthService"""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        self.state = "ok"
+        self.reactor = Reactor()
+        self.listener = Listener()
+        self.service = HealthService(
+            self.reactor,
+            self.listener,  # type: ignore[arg-type]
+            self.server.plane.snapshot,
+            lambda: self.state,
+        )
+        self.daemon = Slow()
+        self.daemon.setServiceParent(self.service)  # type: ignore[no-untyped-call]
+        self.service.startService()
+
+    def connect(self) -> tuple[Any, StringTransport]:
+        """A client's connection; None and nothing when it is refused."""
+        transport = StringTransport()
+        protocol = self.reactor.factory.buildProtocol(transport.getPeer())
+        if protocol is not None:
+            protocol.makeConnection(transport)
+        return protocol, transport
+
+    def ask(self, request: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(request.encode())
+        head, _, body = transport.value().partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        return int(first.split()[1]), {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}, body
+
+    def get(self, path: str, more: str = "") -> tuple[int, dict[str, str], bytes]:
+        """The same, for GET; HTTP/1.0, whose bodies are as they are."""
+        return self.ask(f"GET {path} HTTP/1.0\r\n{more}\r\n")
+
+    def test_the_nine_fields(self) -> None:
+        """/health has the nine names of the guide, in its order, and numbers."""
+        self.server.store.values = {"total_commands_processed": 7, "evicted_keys": 8, "connections_received": 9}
+        status, headers, body = self.get("/health")
+        said = json.loads(body)
+        self.assertEqual((status, headers["content-type"], list(said)), (200, "application/json", NINE))
+        self.assertEqual(said["status"], "ok")
+        self.assertTrue(all(type(said[name]) is int for name in NINE[1:]), said)
+        figures = [said[name] for name in ("total_connections", "total_commands", "evicted_keys", "max_memory")]
+        self.assertEqual(figures, [9, 7, 8, self.server.store.max_memory])
+
+    def test_who_does_not_serve(self) -> None:
+        """503 and the reason, but for the probe of life."""
+        self.state = "no worker serves"
+        found = {path: self.get(path) for path in ("/health", "/readyz", "/livez")}
+        self.assertEqual([status for status, _, _ in found.values()], [503, 503, 200])
+        self.assertEqual([json.loads(body)["status"] for _, _, body in found.values()], [self.state, self.state, "ok"])
+        self.assertEqual(list(json.loads(found["/health"][2])), NINE)
+
+    def test_startup(self) -> None:
+        """/startupz is 503 until the server has served once; a stumble later is none of its business."""
+        self.state = "starting"
+        self.assertEqual(self.get("/startupz")[0], 503)
+        self.state = "ok"
+        self.assertEqual(self.get("/startupz")[0], 200)
+        self.state = "no worker serves"
+        self.assertEqual(self.get("/startupz")[0], 200)
+
+    def test_stop(self) -> None:
+        """From the moment that a stop begins until it is over the port says so; then it is closed."""
+        stopped = self.service.stopService()
+        self.assertEqual([self.get(path)[0] for path in ("/readyz", "/health", "/livez")], [503, 503, 200])
+        self.assertEqual(json.loads(self.get("/readyz")[2]), {"status": "stopping"})
+        self.assertFalse(self.reactor.port.closed)
+        self.daemon.stopped.callback(None)
+        self.successResultOf(stopped)
+        self.assertTrue(self.reactor.port.closed)
+
+    def test_metrics(self) -> None:
+        """Prometheus's text, or OpenMetrics."""
+        status, headers, body = self.get("/metrics")
+        self.assertEqual(status, 200)
+        self.assertTrue(headers["content-type"].startswith("text/plain"), headers)
+        self.assertIn(b"\nredistill_connected_clients ", body)
+        _, headers, body = self.get("/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n")
+        self.assertTrue(headers["content-type"].startswith("application/openmetrics-text"), headers)
+        self.assertTrue(body.endswith(b"# EOF\n"))
+
+    def test_other_requests(self) -> None:
+        """HEAD is answered without a body, another path with 404, another method with 405."""
+        status, _, body = self.ask("HEAD /readyz HTTP/1.0\r\n\r\n")
+        self.assertEqual((status, body), (200, b""))
+        self.assertEqual(self.get("/nothing")[0], 404)
+        self.assertEqual(self.ask("PUT /health HTTP/1.0\r\n\r\n")[0], 405)
+
+    def test_bodies(self) -> None:
+        """A request with a body is refused at its head."""
+        for head in ("Content-Length: 1000000000", "Transfer-Encoding: chunked"):
+            protocol, transport = self.connect()
+            protocol.dataReceived(f"POST /health HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n".encode())
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 413 "), transport.value())
+            self.assertTrue(transport.disconnecting)
+
+    def test_silence(self) -> None:
+        """Who begins a request and does not end it is closed."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(b"GET /health HT")
+        self.reactor.advance(REQUEST_SECONDS - 1)
+        self.assertFalse(transport.disconnecting)
+        self.reactor.advance(1)
+        self.assertTrue(transport.disconnecting)
+
+    def test_crowds(self) -> None:
+        """Of many connections those above the bound are closed; one that ends makes room."""
+        protocols = [self.connect()[0] for _ in range(CONNECTIONS)]
+        self.assertIsNone(self.connect()[0])
+        protocols[0].connectionLost(None)
+        self.assertIsNotNone(self.connect()[0])
+
+    def test_nothing_but_figures(self) -> None:
+        """The listening socket is the reactor's; ours is closed."""
+        self.assertTrue(self.listener.closed)
