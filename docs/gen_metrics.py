@@ -62,7 +62,7 @@ def families() -> list[tuple[str, str, str, str]]:
         "redistill_command_duration_seconds": "command",
     }
     found = []
-    for family in metrics.SnapshotCollector(lambda: snapshot).collect():
+    for family in metrics.SnapshotCollector(lambda: snapshot, 1.0).collect():
         of_samples = ", ".join(dict.fromkeys(name for sample in family.samples for name in sample.labels))
         name = family.name + ("_total" if family.type == "counter" else "")
         found.append((name, family.type, of_samples or labels.get(family.name, ""), family.documentation))

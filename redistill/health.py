@@ -53,9 +53,13 @@ class HealthResource:
 
     app = Klein()
 
-    def __init__(self, snapshot: Callable[[bool], Snapshot], state: Callable[[], str]) -> None:
-        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not."""
+    def __init__(
+        self, snapshot: Callable[[bool], Snapshot], state: Callable[[], str], certificate_ends: Callable[[], float]
+    ) -> None:
+        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not;
+        `certificate_ends` is in seconds since the epoch, 0: TLS is not spoken."""
         self._snapshot = snapshot
+        self._certificate_ends = certificate_ends
         self._state = state
         self._started = False
 
@@ -87,7 +91,8 @@ class HealthResource:
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: Any) -> bytes:
         """For Prometheus: its text format, or OpenMetrics."""
-        body, content_type = exposition(lambda: self._snapshot(True), request.getHeader("accept") or "")
+        accept = request.getHeader("accept") or ""
+        body, content_type = exposition(lambda: self._snapshot(True), self._certificate_ends(), accept)
         request.setHeader("content-type", content_type)
         return body
 
@@ -143,6 +148,7 @@ class HealthService(MultiService):
         listener: socket.socket,
         snapshot: Callable[[bool], Snapshot],
         state: Callable[[], str],
+        certificate_ends: Callable[[], float],
     ) -> None:
         """`listener` is bound and listens; for the others see `HealthResource`."""
         super().__init__()  # type: ignore[no-untyped-call]
@@ -151,7 +157,7 @@ class HealthService(MultiService):
         self._state = state
         self._port: IListeningPort | None = None
         self._stopping = False
-        resource: Any = HealthResource(snapshot, self.state)
+        resource: Any = HealthResource(snapshot, self.state, certificate_ends)
         root = resource.app.resource()
         site = QuietSite(root, requestFactory=BodilessRequest, timeout=REQUEST_SECONDS, reactor=reactor)  # type: ignore[no-untyped-call]
         self._factory = Bounded(site)  # type: ignore[no-untyped-call]

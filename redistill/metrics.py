@@ -56,9 +56,10 @@ BUCKETS = 24
 class SnapshotCollector(Collector):
     """Gives what a snapshot holds, taken at each scrape."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
-        """`snapshot` gives one with its commands."""
+    def __init__(self, snapshot: Callable[[], Snapshot], certificate_ends: float) -> None:
+        """`snapshot` gives one with its commands; for `certificate_ends` see `health.HealthResource`."""
         self._snapshot = snapshot
+        self._certificate_ends = certificate_ends
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the names are known with the first scrape."""
@@ -72,16 +73,19 @@ class SnapshotCollector(Collector):
         yield from _memory(now)
         yield from _commands(now.commands)
         yield from _workers(now)
+        if self._certificate_ends:
+            text = "When the TLS certificate ends, since the epoch; only where TLS is spoken."
+            yield _gauge("tls_certificate_expiry_timestamp_seconds", text, self._certificate_ends)
         for name, text in COUNTERS.items():
             yield _counter(name, text, now.counters.get(name, 0))
         for name, (shown, text) in RENAMED.items():
             yield _counter(shown, text, now.counters.get(name, 0))
 
 
-def exposition(snapshot: Callable[[], Snapshot], accept: str) -> tuple[bytes, str]:
+def exposition(snapshot: Callable[[], Snapshot], certificate_ends: float, accept: str) -> tuple[bytes, str]:
     """The body for a scrape, and its content type: OpenMetrics for who accepts it, else Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(SnapshotCollector(snapshot))
+    registry.register(SnapshotCollector(snapshot, certificate_ends))
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 

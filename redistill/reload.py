@@ -33,7 +33,7 @@ class Reload:
         """Called when a reload begins, `ended` when it is over, whatever came of it."""
         self.ended: Callable[[], None] = lambda: None
         self._read = read
-        self._running = running
+        self.running = running
         self._change = change
         self._replace = replace
         self._reloading = False
@@ -58,7 +58,7 @@ class Reload:
     def _reload(self):  # type: ignore[no-untyped-def]
         try:
             read = self._read()
-            changes, fixed = differences(self._running(), read)
+            changes, fixed = differences(self.running(), read)
             yield maybeDeferred(self._change, changes)
         except (ConfigError, Refused) as problem:
             log.error("the configuration was not reloaded, everything stays as it is: {problem}", problem=str(problem))

@@ -256,11 +256,16 @@ class Stoppable(Interface):
 class SignalService(Service):
     """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it."""
 
-    def __init__(self, reactor: Any, server: Stoppable, reload: Callable[[], object]) -> None:
+    def __init__(
+        self, reactor: Any, server: Stoppable, reload: Callable[[], object], delay: Callable[[], float]
+    ) -> None:
+        """`delay` gives the seconds between the word to stop and the stop, for load balancers to look elsewhere."""
         self._reactor = reactor
         self._server = server
         self._reload = reload
-        self._stopping = False
+        self._delay = delay
+        self._end: IDelayedCall | None = None
+        self.stopping = False
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -275,9 +280,17 @@ class SignalService(Service):
         return lambda number, frame: self._reactor.callFromThread(act)
 
     def stop(self, now: bool = False) -> None:
-        """Stop the daemon. A second time, or with `now`: without waiting for the clients."""
-        if now or self._stopping:
+        """Stop the daemon. A second time, or with `now`: without waiting for anybody."""
+        at_once = now or self.stopping
+        if at_once:
             self._server.grace = 0
-        if not self._stopping:
-            self._stopping = True
-            self._reactor.stop()
+        delay = 0.0 if at_once else self._delay()
+        if not self.stopping:
+            self.stopping = True
+            if delay:
+                log.info("going to stop in {seconds} seconds", seconds=delay)
+                self._end = self._reactor.callLater(delay, self._reactor.stop)
+            else:
+                self._reactor.stop()
+        elif self._end is not None and self._end.active():
+            self._end.reset(0)

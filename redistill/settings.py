@@ -280,6 +280,14 @@ class Server:
         redis="shutdown-timeout",
         reloadable=True,
     )
+    drain_delay_secs: int = setting(
+        Kind.INTEGER,
+        0,
+        "Time for which a server that is to stop still takes clients, while /readyz says that it is not ready",
+        unit="seconds",
+        maximum=3600,
+        reloadable=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -318,8 +326,9 @@ class Security:
         Kind.CHOICE,
         "no",
         "Whether a client must, may or need not show a certificate",
-        choices=("no", "optional", "yes"),
+        choices=("no", "optional", "required"),
         redis="tls-auth-clients",
+        redis_words={"required": "yes"},
         reloadable=True,
     )
     tls_min_version: str = setting(

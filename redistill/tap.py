@@ -46,6 +46,10 @@ log = Logger()
 SUPERVISOR_QUIET = ("twisted.protocols.amp",)
 WORKER_QUIET = (*SUPERVISOR_QUIET, "twisted.internet.base", "log_legacy")
 """Loggers that tell of every channel and port, of which there are many. The last is that of Twisted's older parts."""
+EXPIRY_DAYS = 14
+"""A certificate that ends sooner is warned of: whoever renews it by itself does so long before."""
+SHORT_PASSWORD = 16
+"""Characters; a shorter one is warned of."""
 OUTPUT_HIGH = 256 * 1024
 """Bytes of replies at which a session stops executing until they are written."""
 
@@ -79,7 +83,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     """The wiring diagram of the daemon, which serves by itself or looks after workers. Raises StartError."""
     workers = config.server.workers or machine_cpus()
     announce(config, workers)
-    check_tls(config)
+    certificate = tls.Context(config.security) if tls.is_used(config.security) else None
+    warn_of_expiry(certificate)
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
     arena = find_arena(config.memory, systemd.arena)
     sockets = listeners(config, workers)
@@ -96,7 +101,9 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
 
     def read() -> Config:
         new = load(config.path or None, os.environ)
-        check_tls(new)
+        if certificate is not None:
+            certificate.read(new.security)
+            warn_of_expiry(certificate)
         return new
 
     reload: Reload
@@ -114,7 +121,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             config=config,
             listeners=sockets,
             arena=lambda: arena.fd,
-            apply=lambda new: supervise(store, output, pool, new),
+            apply=lambda new: supervise(store, output, pool, certificate, new),
             stop=stop,
             relay=output.relay,
             identity=identity,
@@ -122,12 +129,22 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         listening = pool.ready
         reload = Reload(read, lambda: pool.config, pool.try_change, pool.replace)
-    signals = SignalService(reactor, server, reload.reload)
+    signals = SignalService(reactor, server, reload.reload, lambda: reload.running().server.drain_delay_secs)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     manager = SystemdService(reactor, systemd, listening)
     manager.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     reload.began, reload.ended = manager.reloading, manager.ready
-    return keeper if health_socket is None else watched(reactor, keeper, store, identity, health_socket, server.state)
+    if health_socket is None:
+        return keeper
+    return watched(
+        reactor,
+        keeper,
+        store,
+        identity,
+        health_socket,
+        lambda: "stopping" if signals.stopping else server.state(),
+        certificate,
+    )
 
 
 def watched(
@@ -137,6 +154,7 @@ def watched(
     identity: Identity,
     listener: socket.socket,
     state: Callable[[], str],
+    certificate: tls.Context | None,
 ) -> IService:
     """The daemon with its health port around it."""
     from redistill.health import HealthService  # Klein, which most of the start would be spent on
@@ -154,7 +172,10 @@ def watched(
             with_commands=with_commands,
         )
 
-    health = HealthService(reactor, listener, snapshot, state)
+    def expires() -> float:
+        return 0.0 if certificate is None else certificate.expires
+
+    health = HealthService(reactor, listener, snapshot, state, expires)
     keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
     return health
 
@@ -265,10 +286,11 @@ def serve(
     return Front(control, server, background, handover, renew)
 
 
-def supervise(store: Store, output: Log, pool: WorkersService, config: Config) -> None:
+def supervise(store: Store, output: Log, pool: WorkersService, certificate: tls.Context | None, config: Config) -> None:
     """Put `config` into effect as far as it is the supervisor's. Raises Refused and changes nothing."""
     possible_clients(config, pool.config)
-    check_tls(config)
+    if certificate is not None and config.security != pool.config.security:
+        certificate.read(config.security)
     if config.memory.max_memory != pool.config.memory.max_memory:
         try:
             store.set_max_memory(config.memory.max_memory or store.map_size)
@@ -277,10 +299,11 @@ def supervise(store: Store, output: Log, pool: WorkersService, config: Config) -
     output.set_level(config.logging.level)
 
 
-def check_tls(config: Config) -> None:
-    """Raises ConfigError when it asks for TLS with what does not work."""
-    if tls.is_used(config.security):
-        tls.make_context(config.security)
+def warn_of_expiry(certificate: tls.Context | None) -> None:
+    """Say so when it ends soon."""
+    days = 0.0 if certificate is None else (certificate.expires - time.time()) / 86400
+    if certificate is not None and days < EXPIRY_DAYS:
+        log.warn("the TLS certificate ends in {days} days; renew it, then reload", days=int(days))
 
 
 def session_limits(config: Config) -> dict[str, int]:
@@ -343,6 +366,13 @@ def announce(config: Config, workers: int) -> None:
         path=config.path or "built in",
         workers=workers,
     )
+    if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
+        log.warn(
+            "{count} of the passwords have fewer than {least} characters, and can be guessed; make longer ones"
+            " (openssl rand -base64 32)",
+            count=short,
+            least=SHORT_PASSWORD,
+        )
     possible = allow_files(config.server.max_connections)
     if config.server.max_connections > possible:
         log.warn(

@@ -5,12 +5,14 @@ Nothing here comes near a client's bytes: the loop reads and writes through Open
 
 from __future__ import annotations
 
+import calendar
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -27,7 +29,7 @@ log = Logger()
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; all of TLS 1.3's are good. Both give forward secrecy and authenticated encryption (RFC 9325, 4.2)."""
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
-CLIENT_AUTH = {"optional": SSL.VERIFY_PEER, "yes": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT}
+CLIENT_AUTH = {"optional": SSL.VERIFY_PEER, "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT}
 SESSIONS = b"redistill"
 """What sessions are resumed for; OpenSSL asks for a name before it resumes those with a client's certificate."""
 HANDSHAKE_SECONDS = 10.0
@@ -92,6 +94,9 @@ def reason(error: SSL.Error) -> str:
 class Context:
     """The context for new connections. It can be replaced at any time; those that there are keep theirs."""
 
+    expires: float
+    """When the certificate ends, in seconds since the epoch."""
+
     def __init__(self, security: Security) -> None:
         """Raises ConfigError."""
         self.read(security)
@@ -99,6 +104,10 @@ class Context:
     def read(self, security: Security) -> None:
         """Read the files anew. Raises ConfigError, and the old context stays."""
         self._context = make_context(security)
+        with open(security.tls_cert_path, "rb") as file:
+            certificate = crypto.load_certificate(crypto.FILETYPE_PEM, file.read())
+        until = (certificate.get_notAfter() or b"").decode()
+        self.expires = float(calendar.timegm(time.strptime(until, "%Y%m%d%H%M%SZ")))
 
     def connection(self, sock: socket.socket) -> SSL.Connection:
         """The server's end of a connection on `sock`, before its handshake."""

@@ -86,6 +86,7 @@ class HealthTests(SynchronousTestCase):
             self.listener,  # type: ignore[arg-type]
             self.server.plane.snapshot,
             lambda: self.state,
+            lambda: 1.5e9,
         )
         self.daemon = Slow()
         self.daemon.setServiceParent(self.service)  # type: ignore[no-untyped-call]
@@ -155,6 +156,7 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(status, 200)
         self.assertTrue(headers["content-type"].startswith("text/plain"), headers)
         self.assertIn(b"\nredistill_connected_clients ", body)
+        self.assertIn(b"\nredistill_tls_certificate_expiry_timestamp_seconds 1.5e+09\n", body)
         _, headers, body = self.get("/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n")
         self.assertTrue(headers["content-type"].startswith("application/openmetrics-text"), headers)
         self.assertTrue(body.endswith(b"# EOF\n"))

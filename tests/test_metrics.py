@@ -41,7 +41,7 @@ class ExpositionTests(SynchronousTestCase):
 
     def scraped(self, accept: str = "") -> dict[str, Metric]:
         """The families that are shown, by name."""
-        body, content_type = exposition(lambda: self.server.plane.snapshot(True), accept)
+        body, content_type = exposition(lambda: self.server.plane.snapshot(True), 1e9, accept)
         self.assertIn("openmetrics" if accept else "text/plain", content_type)
         return {family.name: family for family in (openmetrics if accept else plain)(body.decode())}
 

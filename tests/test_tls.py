@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import socket
 import ssl
 from pathlib import Path
@@ -72,7 +73,7 @@ class ContextTests(SynchronousTestCase):
         """What is to sign clients' certificates must be certificates."""
         self.assertIn(
             f"security.tls_ca_path: {self.key} holds no certificates in PEM",
-            self.problem(tls_client_auth="yes", tls_ca_path=self.key),
+            self.problem(tls_client_auth="required", tls_ca_path=self.key),
         )
 
     def test_a_bad_pair_changes_nothing(self) -> None:
@@ -82,6 +83,14 @@ class ContextTests(SynchronousTestCase):
         Path(self.key).write_text("rubbish")
         self.assertRaises(ConfigError, context.read, self.security)
         self.assertIs(context._context, before)
+
+    def test_end_of_the_certificate(self) -> None:
+        """Its last second, in UTC; that of the new one once it is read."""
+        context = tls.Context(self.security)
+        self.assertEqual(context.expires, datetime.datetime(2120, 1, 1, tzinfo=datetime.UTC).timestamp())
+        self.certificates.sign("server", until=datetime.datetime(2030, 5, 6, 7, 8, 9))
+        context.read(self.security)
+        self.assertEqual(context.expires, datetime.datetime(2030, 5, 6, 7, 8, 9, tzinfo=datetime.UTC).timestamp())
 
     def test_who_speaks_it(self) -> None:
         """With tls_enabled every port; else the one of tls_port; never a UNIX socket."""

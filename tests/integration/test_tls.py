@@ -143,7 +143,7 @@ class TlsTests(SynchronousTestCase):
 
     def test_client_certificates(self) -> None:
         """Who must show a certificate that the authority has signed is closed without one."""
-        self.start(more=f'tls_client_auth = "yes"\ntls_ca_path = "{self.certificates.authority}"')
+        self.start(more=f'tls_client_auth = "required"\ntls_ca_path = "{self.certificates.authority}"')
         certificate, key = self.certificates.sign("client")
         foreign, foreign_key = Certificates(self).sign("client")
         self.assertTrue(self.client(ssl_certfile=certificate, ssl_keyfile=key).ping())
