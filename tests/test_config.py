@@ -215,7 +215,7 @@ class RefusalTests(ConfigCase):
         self.assertIn("needs security.tls_cert_path", self.refused("[security]\ntls_enabled = true"))
         text = '[security]\ntls_port = 6380\ntls_cert_path = "c.pem"'
         self.assertIn("needs security.tls_key_path", self.refused(text))
-        text += '\ntls_key_path = "k.pem"\ntls_client_auth = "yes"'
+        text += '\ntls_key_path = "k.pem"\ntls_client_auth = "required"'
         self.assertIn("needs security.tls_ca_path", self.refused(text))
 
     @given(st.text("[]server.port=\"'\n 12#\\{},abc-:u", max_size=60))

@@ -115,7 +115,7 @@ class OtherKindTests(ValueCase):
         self.assertEqual(self.parsed("memory.eviction_policy", "volatile-ttl"), "volatile-ttl")
         self.assertEqual(
             self.refused("security.tls_client_auth", "maybe"),
-            "argument(s) must be one of the following: no, optional, yes",
+            "argument(s) must be one of the following: no, optional, required",
         )
         self.assertEqual(self.refused_raw("security.tls_client_auth", True), 'must be a text in "quotes"')
 
