@@ -48,7 +48,15 @@ class Reload:
         self.began()
         self._reload().addErrback(lambda failure: log.failure("in the reload", failure)).addBoth(self._over)
 
-    def _over(self, nothing: None) -> None:
+    def renew(self) -> None:
+        """Replace the workers with the configuration that holds, unless a reload is about to do so."""
+        if not self._reloading:
+            self._reloading = True
+            self.began()
+            renewing = maybeDeferred(self._replace)
+            renewing.addErrback(lambda failure: log.failure("in the renewal", failure)).addBoth(self._over)
+
+    def _over(self, nothing: object) -> None:
         self._reloading = False
         self.ended()
         if self._again:

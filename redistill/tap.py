@@ -103,8 +103,16 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         new = load(config.path or None, os.environ)
         if certificate is not None:
             certificate.read(new.security)
+            watch.noted()
             warn_of_expiry(certificate)
         return new
+
+    def renew() -> None:
+        assert certificate is not None
+        certificate.read(reload.running().security)
+        log.info("the certificate's files have changed; it is renewed")
+        warn_of_expiry(certificate)
+        reload.renew()
 
     reload: Reload
     server: Stoppable
@@ -131,6 +139,9 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         reload = Reload(read, lambda: pool.config, pool.try_change, pool.replace)
     signals = SignalService(reactor, server, reload.reload, lambda: reload.running().server.drain_delay_secs)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    watch = tls.CertificateWatch(reactor, lambda: reload.running().security, renew)
+    if certificate is not None:
+        watch.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     manager = SystemdService(reactor, systemd, listening)
     manager.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     reload.began, reload.ended = manager.reloading, manager.ready

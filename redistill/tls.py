@@ -13,8 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL, crypto
+from twisted.application.service import Service
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,6 +34,8 @@ VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 CLIENT_AUTH = {"optional": SSL.VERIFY_PEER, "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT}
 SESSIONS = b"redistill"
 """What sessions are resumed for; OpenSSL asks for a name before it resumes those with a client's certificate."""
+LOOK_SECONDS = 10.0
+"""Time between two looks at the certificate's files."""
 HANDSHAKE_SECONDS = 10.0
 """Time that a client has from its connection to the end of the handshake."""
 
@@ -114,6 +118,56 @@ class Context:
         connection = SSL.Connection(self._context, sock)
         connection.set_accept_state()
         return connection
+
+
+class CertificateWatch(Service):
+    """Notices that the files were changed, as a program that renews certificates does it.
+
+    It waits until they rest: the certificate and its key are not written at once.
+    """
+
+    def __init__(self, clock: IReactorTime, security: Callable[[], Security], changed: Callable[[], None]) -> None:
+        """`security` names the files; `changed` may raise ConfigError, and is called again when they change again."""
+        self._security = security
+        self._changed = changed
+        self._read: object = None
+        self._seen: object = None
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = clock
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        self._read = self._seen = self._state()
+        self._looks.start(LOOK_SECONDS, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()  # type: ignore[no-untyped-call]
+        self._looks.stop()
+
+    def noted(self) -> None:
+        """The files have just been read: as they are now they are nothing new."""
+        self._read = self._state()
+
+    def _look(self) -> None:
+        before, self._seen = self._seen, self._state()
+        if self._seen == before and self._seen != self._read:
+            self.noted()
+            try:
+                self._changed()
+            except ConfigError as problem:
+                log.error("the certificate was not renewed, the old one stays in use: {problem}", problem=str(problem))
+
+    def _state(self) -> object:
+        security = self._security()
+        return [_state_of(path) for path in (security.tls_cert_path, security.tls_key_path, security.tls_ca_path)]
+
+
+def _state_of(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @implementer(IProtocolFactory)

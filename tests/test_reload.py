@@ -56,6 +56,21 @@ class ReloadTests(SynchronousTestCase):
         self.reload.reload()
         self.assertEqual(self.log, ["began", "ended"] * 2)
 
+    def test_renewal(self) -> None:
+        """Only the workers are replaced; not when a reload does so already."""
+        self.reload.renew()
+        self.assertEqual(self.log, ["began", "replace"])
+        self.reload.renew()
+        self.replacing.callback(None)
+        self.assertEqual(self.log[2:], ["ended"])
+
+    def test_failing_renewal(self) -> None:
+        """A mistake in it is logged, and it ends."""
+        self.reload.renew()
+        self.replacing.errback(ZeroDivisionError())
+        self.assertEqual(self.log, ["began", "replace", "ended"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_again_meanwhile(self) -> None:
         """A reload that is asked for during another one, even twice, follows it once."""
         for _ in range(3):

@@ -12,6 +12,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL
+from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import net, tls
@@ -105,6 +107,88 @@ class ContextTests(SynchronousTestCase):
             ):
                 self.assertEqual(tls.spoken(tcp, security), spoken)
                 self.assertFalse(tls.spoken(unix, security))
+
+
+class WatchTests(SynchronousTestCase):
+    """CertificateWatch"""
+
+    def setUp(self) -> None:
+        self.certificates = Certificates(self)
+        certificate, key = self.certificates.sign("server")
+        self.security = Security(tls_cert_path=certificate, tls_key_path=key)
+        self.clock = Clock()
+        self.renewals = 0
+        self.problem: ConfigError | None = None
+        self.watch = tls.CertificateWatch(self.clock, lambda: self.security, self.changed)
+        self.watch.startService()
+
+    def changed(self) -> None:
+        self.renewals += 1
+        if self.problem:
+            raise self.problem
+
+    def look(self, times: int = 1) -> int:
+        """Time passes; how often the change was told by then."""
+        for _ in range(times):
+            self.clock.advance(tls.LOOK_SECONDS)
+        return self.renewals
+
+    def test_nothing_new(self) -> None:
+        """Files that stay as they are, and their mere reading, are no change."""
+        Path(self.security.tls_key_path).read_text()
+        self.assertEqual(self.look(3), 0)
+
+    def test_change(self) -> None:
+        """A change is told once, when the files have rested between two looks."""
+        self.certificates.sign("server")
+        self.assertEqual(self.look(), 0)
+        self.assertEqual(self.look(), 1)
+        self.assertEqual(self.look(3), 1)
+
+    def test_certificate_before_its_key(self) -> None:
+        """While one after the other is written nothing is told."""
+        written = Path(self.security.tls_cert_path)
+        written.write_text(written.read_text() + "\n")
+        self.assertEqual(self.look(), 0)
+        written = Path(self.security.tls_key_path)
+        written.write_text(written.read_text() + "\n")
+        self.assertEqual(self.look(), 0)
+        self.assertEqual(self.look(), 1)
+
+    def test_read_by_a_reload(self) -> None:
+        """What a reload has read is nothing new."""
+        self.certificates.sign("server")
+        self.watch.noted()
+        self.assertEqual(self.look(3), 0)
+
+    def test_link(self) -> None:
+        """A link that is turned to another file is a change."""
+        link = self.certificates.directory / "link.pem"
+        link.symlink_to(self.security.tls_cert_path)
+        self.security = dataclasses.replace(self.security, tls_cert_path=str(link))
+        self.assertEqual(self.look(2), 0)
+        other, _ = self.certificates.sign("other")
+        link.unlink()
+        link.symlink_to(other)
+        self.assertEqual(self.look(2), 1)
+
+    def test_what_cannot_be_used(self) -> None:
+        """It is logged, and the next change is told again."""
+        self.problem = ConfigError("no pair")
+        said: list[str] = []
+        observer = lambda event: said.append(formatEvent(event))  # noqa: E731
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        Path(self.security.tls_key_path).unlink()
+        self.assertEqual(self.look(4), 1)
+        self.assertEqual(said, ["the certificate was not renewed, the old one stays in use: no pair"])
+        self.certificates.sign("server")
+        self.assertEqual(self.look(4), 2)
+
+    def test_stop(self) -> None:
+        """After the end nobody looks."""
+        self.watch.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class Admission:

@@ -180,6 +180,13 @@ class TlsTests(SynchronousTestCase):
         """In each of several workers as well."""
         self._renewal(2)
 
+    def test_renewal_by_itself(self) -> None:
+        """Some seconds after the files have changed, without a word to the server, the new certificate is shown."""
+        self.start(2)
+        before = self.serial()
+        self.certificates.sign("server")
+        servers.until(lambda: all(self.serial() != before for _ in range(8)), 60, "the new certificate is shown")
+
     def test_clients_of_a_reload_are_drained(self) -> None:
         """A client over TLS is closed between two commands, and redis-py connects again: it sees no error."""
         server = self.start(2)
