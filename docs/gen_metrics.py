@@ -20,10 +20,7 @@ HEAD = """\
 They are sums over all workers where there is no label `worker`, and cost no command. What only grows begins at 0
 with an empty cache, and at `CONFIG RESETSTAT`.
 
-    scrape_configs:
-      - job_name: redistill
-        static_configs:
-          - targets: ["127.0.0.1:8080"]
+`deploy/prometheus/` has an example of a scrape, and alerts with their tests.
 
 | name | type | labels | meaning |
 |---|---|---|---|
@@ -62,7 +59,7 @@ def families() -> list[tuple[str, str, str, str]]:
         "redistill_command_duration_seconds": "command",
     }
     found = []
-    for family in metrics.SnapshotCollector(lambda: snapshot, 1.0).collect():
+    for family in metrics.SnapshotCollector(lambda: snapshot, metrics.Configured(1, 1.0)).collect():
         of_samples = ", ".join(dict.fromkeys(name for sample in family.samples for name in sample.labels))
         name = family.name + ("_total" if family.type == "counter" else "")
         found.append((name, family.type, of_samples or labels.get(family.name, ""), family.documentation))

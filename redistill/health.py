@@ -19,7 +19,7 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import Request as HttpRequest
 from twisted.web.server import Request, Site
 
-from redistill.metrics import exposition
+from redistill.metrics import Configured, exposition
 from redistill.stats import Snapshot
 
 log = Logger()
@@ -54,12 +54,11 @@ class HealthResource:
     app = Klein()
 
     def __init__(
-        self, snapshot: Callable[[bool], Snapshot], state: Callable[[], str], certificate_ends: Callable[[], float]
+        self, snapshot: Callable[[bool], Snapshot], state: Callable[[], str], configured: Callable[[], Configured]
     ) -> None:
-        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not;
-        `certificate_ends` is in seconds since the epoch, 0: TLS is not spoken."""
+        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not."""
         self._snapshot = snapshot
-        self._certificate_ends = certificate_ends
+        self._configured = configured
         self._state = state
         self._started = False
 
@@ -92,7 +91,7 @@ class HealthResource:
     def metrics(self, request: Any) -> bytes:
         """For Prometheus: its text format, or OpenMetrics."""
         accept = request.getHeader("accept") or ""
-        body, content_type = exposition(lambda: self._snapshot(True), self._certificate_ends(), accept)
+        body, content_type = exposition(lambda: self._snapshot(True), self._configured(), accept)
         request.setHeader("content-type", content_type)
         return body
 
@@ -148,7 +147,7 @@ class HealthService(MultiService):
         listener: socket.socket,
         snapshot: Callable[[bool], Snapshot],
         state: Callable[[], str],
-        certificate_ends: Callable[[], float],
+        configured: Callable[[], Configured],
     ) -> None:
         """`listener` is bound and listens; for the others see `HealthResource`."""
         super().__init__()  # type: ignore[no-untyped-call]
@@ -157,7 +156,7 @@ class HealthService(MultiService):
         self._state = state
         self._port: IListeningPort | None = None
         self._stopping = False
-        resource: Any = HealthResource(snapshot, self.state, certificate_ends)
+        resource: Any = HealthResource(snapshot, self.state, configured)
         root = resource.app.resource()
         site = QuietSite(root, requestFactory=BodilessRequest, timeout=REQUEST_SECONDS, reactor=reactor)  # type: ignore[no-untyped-call]
         self._factory = Bounded(site)  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ https://prometheus.io/docs/practices/naming/ . docs/metrics.md has a line for ea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -53,13 +54,21 @@ BUCKETS = 24
 """Of a command's histogram: from 1 microsecond to 4 seconds, each twice as long as the one before, and the rest."""
 
 
+class Configured(NamedTuple):
+    """What is shown beside the snapshot."""
+
+    max_clients: int
+    certificate_ends: float
+    """In seconds since the epoch; 0: TLS is not spoken."""
+
+
 class SnapshotCollector(Collector):
     """Gives what a snapshot holds, taken at each scrape."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], certificate_ends: float) -> None:
-        """`snapshot` gives one with its commands; for `certificate_ends` see `health.HealthResource`."""
+    def __init__(self, snapshot: Callable[[], Snapshot], configured: Configured) -> None:
+        """`snapshot` gives one with its commands."""
         self._snapshot = snapshot
-        self._certificate_ends = certificate_ends
+        self._configured = configured
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the names are known with the first scrape."""
@@ -73,19 +82,20 @@ class SnapshotCollector(Collector):
         yield from _memory(now)
         yield from _commands(now.commands)
         yield from _workers(now)
-        if self._certificate_ends:
+        yield _gauge("max_clients", "What connected_clients cannot exceed.", self._configured.max_clients)
+        if self._configured.certificate_ends:
             text = "When the TLS certificate ends, since the epoch; only where TLS is spoken."
-            yield _gauge("tls_certificate_expiry_timestamp_seconds", text, self._certificate_ends)
+            yield _gauge("tls_certificate_expiry_timestamp_seconds", text, self._configured.certificate_ends)
         for name, text in COUNTERS.items():
             yield _counter(name, text, now.counters.get(name, 0))
         for name, (shown, text) in RENAMED.items():
             yield _counter(shown, text, now.counters.get(name, 0))
 
 
-def exposition(snapshot: Callable[[], Snapshot], certificate_ends: float, accept: str) -> tuple[bytes, str]:
+def exposition(snapshot: Callable[[], Snapshot], configured: Configured, accept: str) -> tuple[bytes, str]:
     """The body for a scrape, and its content type: OpenMetrics for who accepts it, else Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(SnapshotCollector(snapshot, certificate_ends))
+    registry.register(SnapshotCollector(snapshot, configured))
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 

@@ -154,7 +154,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         identity,
         health_socket,
         lambda: "stopping" if signals.stopping else server.state(),
-        certificate,
+        lambda: (reload.running().server.max_connections, 0.0 if certificate is None else certificate.expires),
     )
 
 
@@ -165,10 +165,12 @@ def watched(
     identity: Identity,
     listener: socket.socket,
     state: Callable[[], str],
-    certificate: tls.Context | None,
+    configured: Callable[[], tuple[int, float]],
 ) -> IService:
-    """The daemon with its health port around it."""
-    from redistill.health import HealthService  # Klein, which most of the start would be spent on
+    """The daemon with its health port around it. `configured` gives what `metrics.Configured` is made of."""
+    # Klein, and the library for metrics: most of the start would be spent on them.
+    from redistill.health import HealthService
+    from redistill.metrics import Configured
 
     machine_memory, no_rates = stats.total_memory(), stats.Rates()
 
@@ -183,10 +185,7 @@ def watched(
             with_commands=with_commands,
         )
 
-    def expires() -> float:
-        return 0.0 if certificate is None else certificate.expires
-
-    health = HealthService(reactor, listener, snapshot, state, expires)
+    health = HealthService(reactor, listener, snapshot, state, lambda: Configured(*configured()))
     keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
     return health
 

@@ -12,6 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.health import CONNECTIONS, REQUEST_SECONDS, HealthService
+from redistill.metrics import Configured
 from tests.control import Server
 
 NINE = [
@@ -86,7 +87,7 @@ class HealthTests(SynchronousTestCase):
             self.listener,  # type: ignore[arg-type]
             self.server.plane.snapshot,
             lambda: self.state,
-            lambda: 1.5e9,
+            lambda: Configured(10, 1.5e9),
         )
         self.daemon = Slow()
         self.daemon.setServiceParent(self.service)  # type: ignore[no-untyped-call]

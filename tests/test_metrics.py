@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import CommandCount
-from redistill.metrics import BUCKETS, exposition
+from redistill.metrics import BUCKETS, Configured, exposition
 from redistill.shared import SUPERVISOR
 from tests.control import FakeWorker, Server
 
@@ -41,7 +42,7 @@ class ExpositionTests(SynchronousTestCase):
 
     def scraped(self, accept: str = "") -> dict[str, Metric]:
         """The families that are shown, by name."""
-        body, content_type = exposition(lambda: self.server.plane.snapshot(True), 1e9, accept)
+        body, content_type = exposition(lambda: self.server.plane.snapshot(True), Configured(100, 1e9), accept)
         self.assertIn("openmetrics" if accept else "text/plain", content_type)
         return {family.name: family for family in (openmetrics if accept else plain)(body.decode())}
 
@@ -58,6 +59,7 @@ class ExpositionTests(SynchronousTestCase):
         for accept in ("", OPENMETRICS):
             self.assertEqual(self.values("redistill_keyspace_hits", accept), {(): 3})
             self.assertEqual(self.values("redistill_hit_ratio", accept), {(): 0.75})
+            self.assertEqual(self.values("redistill_max_clients", accept), {(): 100})
             self.assertEqual(self.values("redistill_commands_processed", accept), {(): 7})
             self.assertEqual(self.values("redistill_keys", accept), {("0",): 5, ("15",): 7})
             self.assertEqual(self.values("redistill_keys_expiring", accept), {("0",): 1, ("15",): 0})
@@ -81,6 +83,14 @@ class ExpositionTests(SynchronousTestCase):
         others = [FakeWorker(number=SUPERVISOR, connections=9), FakeWorker(number=1, connections=4)]
         self.server.store.workers.others += others
         self.assertEqual(self.values("redistill_worker_clients"), {("0",): 1, ("1",): 4})
+
+    def test_alerts(self) -> None:
+        """The alerts that ship ask for nothing that there is not."""
+        rules = (ROOT / "deploy/prometheus/redistill.rules.yml").read_text()
+        asked = set(re.findall(r"\bredistill_[a-z_]+", rules))
+        shown = {name + ("_total" if family.type == "counter" else "") for name, family in self.scraped().items()}
+        self.assertGreater(len(asked), 8)
+        self.assertEqual(asked - shown, set())
 
     def test_documented(self) -> None:
         """docs/metrics.md has all that is shown, and nothing else, as `make gen` would write it."""

@@ -50,6 +50,8 @@ class HealthPortTests(SynchronousTestCase):
         for i in range(100):
             client.set(i, i)
         servers.until(lambda: self.get("/readyz")[0] == 200, 20, "the server is ready")
+        shown = b"\nredistill_worker_clients{"
+        servers.until(lambda: self.get("/metrics")[1].count(shown) == workers, 20, "all workers are there")
         status, body = self.get("/health")
         said = json.loads(body)
         self.assertEqual((status, list(said), said["status"]), (200, NINE, "ok"))
@@ -60,7 +62,6 @@ class HealthPortTests(SynchronousTestCase):
         self.assertEqual(status, 200)
         self.assertIn(b'\nredistill_keys{db="0"} 100.0\n', body)
         self.assertIn(b'\nredistill_commands_total{command="set"} 100.0\n', body)
-        self.assertEqual(body.count(b"\nredistill_worker_clients{"), workers)
 
     def test_one_process(self) -> None:
         """The figures are those of INFO."""
