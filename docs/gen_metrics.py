@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT))
 
 from redistill import metrics  # noqa: E402
 from redistill.shared import Worker  # noqa: E402
-from redistill.stats import Buffers, DaemonCounters, Rate, Snapshot  # noqa: E402
+from redistill.stats import Buffers, Configured, DaemonCounters, Rate, Snapshot  # noqa: E402
 
 HEAD = """\
 # Metrics
@@ -59,7 +59,7 @@ def families() -> list[tuple[str, str, str, str]]:
         "redistill_command_duration_seconds": "command",
     }
     found = []
-    for family in metrics.SnapshotCollector(lambda: snapshot, metrics.Configured(1, 1.0)).collect():
+    for family in metrics.SnapshotCollector(lambda: snapshot, Configured(1, 1.0)).collect():
         of_samples = ", ".join(dict.fromkeys(name for sample in family.samples for name in sample.labels))
         name = family.name + ("_total" if family.type == "counter" else "")
         found.append((name, family.type, of_samples or labels.get(family.name, ""), family.documentation))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService
@@ -26,13 +25,10 @@ class Front:
         server: ServerService,
         background: BackgroundService,
         handover: Handover,
-        renew: Callable[[], None],
     ) -> None:
-        """`renew` reads the files anew that the configuration names. Raises ConfigError."""
         self.control = control
         self.server = server
         self.background = background
-        self.renew = renew
         self._handover = handover
 
     def answer(self, question: str, argument: Any) -> Any:

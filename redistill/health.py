@@ -19,13 +19,12 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import Request as HttpRequest
 from twisted.web.server import Request, Site
 
-from redistill.metrics import Configured, exposition
-from redistill.stats import Snapshot
+from redistill.metrics import exposition
+from redistill.service import SERVING
+from redistill.stats import Configured, Snapshot
 
 log = Logger()
 
-SERVING = "ok"
-"""The state of a server that serves; any other says why it does not."""
 REQUEST_SECONDS = 10
 """Time that a client has for its request, and between two."""
 CONNECTIONS = 128

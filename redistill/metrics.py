@@ -6,7 +6,6 @@ https://prometheus.io/docs/practices/naming/ . docs/metrics.md has a line for ea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -15,7 +14,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from redistill import __version__
 from redistill.shared import SUPERVISOR
-from redistill.stats import CommandCount, Snapshot
+from redistill.stats import CommandCount, Configured, Snapshot
 
 COUNTERS = {
     "connections_received": "Connections that the kernel gave to us, the refused ones among them.",
@@ -52,14 +51,6 @@ CLOSED = {
 """Counter -> why the connection was closed."""
 BUCKETS = 24
 """Of a command's histogram: from 1 microsecond to 4 seconds, each twice as long as the one before, and the rest."""
-
-
-class Configured(NamedTuple):
-    """What is shown beside the snapshot."""
-
-    max_clients: int
-    certificate_ends: float
-    """In seconds since the epoch; 0: TLS is not spoken."""
 
 
 class SnapshotCollector(Collector):

@@ -24,6 +24,8 @@ from redistill.sockets import close_listeners, log_addresses, set_keepalive
 
 log = Logger()
 
+SERVING = "ok"
+"""The state of a server that serves; any other says why it does not."""
 SWEEP_NS = 1_000_000
 """Longest time that background work keeps clients waiting."""
 SHRINK_REGIONS = 4
@@ -190,8 +192,8 @@ class ServerService(Service):
             log_addresses(self._listeners)
 
     def state(self) -> str:
-        """ "ok" while clients are accepted, or why they are not."""
-        return "ok" if self.running else "starting"
+        """SERVING while clients are accepted, or why they are not."""
+        return SERVING if self.running else "starting"
 
     def cover(self, number: int, on: bool) -> None:
         """Accept the clients of worker `number`, or no longer."""
@@ -249,7 +251,7 @@ class Stoppable(Interface):
     """Seconds that clients have."""
 
     def state(self) -> str:
-        """ "ok" while clients are served, or why they are not."""
+        """SERVING while clients are served, or why they are not."""
         ...
 
 

@@ -186,6 +186,14 @@ class Buffers(NamedTuple):
     watching: int = 0
 
 
+class Configured(NamedTuple):
+    """What is shown beside a snapshot, and is no figure of the store."""
+
+    max_clients: int
+    certificate_ends: float
+    """In seconds since the epoch; 0: TLS is not spoken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All figures at one moment. Memory in bytes, times in seconds unless the name says otherwise."""

@@ -102,26 +102,28 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     def read() -> Config:
         new = load(config.path or None, os.environ)
         if certificate is not None:
-            certificate.read(new.security)
-            watch.noted()
-            warn_of_expiry(certificate)
+            tls.make_context(new.security)
         return new
 
+    def read_certificate() -> None:
+        if certificate is not None:
+            certificate.read(reload.running().security)
+            watch.noted()
+            warn_of_expiry(certificate)
+
     def renew() -> None:
-        assert certificate is not None
-        certificate.read(reload.running().security)
+        tls.make_context(reload.running().security)
         log.info("the certificate's files have changed; it is renewed")
-        warn_of_expiry(certificate)
         reload.renew()
 
     reload: Reload
     server: Stoppable
     listening: Deferred[object]
     if workers == 1:
-        front = serve(reactor, config, output, store, sockets, 0, Alone(), identity, stop)
+        front = serve(reactor, config, output, store, sockets, 0, Alone(), identity, stop, certificate)
         front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         state, server, listening = front.control.state, front.server, succeed(None)
-        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), front.renew)
+        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), read_certificate)
     else:
         server = pool = WorkersService(
             reactor,
@@ -136,7 +138,12 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         )
         pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         listening = pool.ready
-        reload = Reload(read, lambda: pool.config, pool.try_change, pool.replace)
+
+        def replace() -> Deferred[None]:
+            read_certificate()
+            return pool.replace()
+
+        reload = Reload(read, lambda: pool.config, pool.try_change, replace)
     signals = SignalService(reactor, server, reload.reload, lambda: reload.running().server.drain_delay_secs)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     watch = tls.CertificateWatch(reactor, lambda: reload.running().security, renew)
@@ -154,7 +161,9 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         identity,
         health_socket,
         lambda: "stopping" if signals.stopping else server.state(),
-        lambda: (reload.running().server.max_connections, 0.0 if certificate is None else certificate.expires),
+        lambda: stats.Configured(
+            reload.running().server.max_connections, 0.0 if certificate is None else certificate.expires
+        ),
     )
 
 
@@ -165,12 +174,10 @@ def watched(
     identity: Identity,
     listener: socket.socket,
     state: Callable[[], str],
-    configured: Callable[[], tuple[int, float]],
+    configured: Callable[[], stats.Configured],
 ) -> IService:
-    """The daemon with its health port around it. `configured` gives what `metrics.Configured` is made of."""
-    # Klein, and the library for metrics: most of the start would be spent on them.
-    from redistill.health import HealthService
-    from redistill.metrics import Configured
+    """The daemon with its health port around it."""
+    from redistill.health import HealthService  # Klein, which most of the start would be spent on
 
     machine_memory, no_rates = stats.total_memory(), stats.Rates()
 
@@ -185,7 +192,7 @@ def watched(
             with_commands=with_commands,
         )
 
-    health = HealthService(reactor, listener, snapshot, state, lambda: Configured(*configured()))
+    health = HealthService(reactor, listener, snapshot, state, configured)
     keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
     return health
 
@@ -203,7 +210,8 @@ def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], aren
     ]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
     identity = Identity(**orders["identity"])
-    front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown)
+    context = tls.Context(config.security) if tls.is_used(config.security) else None
+    front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown, context)
     front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     front.life = keeper
     keeper.startService()
@@ -220,6 +228,7 @@ def serve(
     peers: Peers,
     identity: Identity,
     stop: Callable[[bool], None],
+    context: tls.Context | None,
 ) -> Front:
     """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's."""
     clients: dict[int, RespProtocol] = {}
@@ -234,10 +243,6 @@ def serve(
 
     def load_session(saved: bytes) -> Session:
         return store.load_session(saved, **session_limits(control.state.config))
-
-    def renew() -> None:
-        if context is not None:
-            context.read(control.state.config.security)
 
     def door(listener: socket.socket) -> IProtocolFactory:
         if context is None or not tls.spoken(listener, config.security):
@@ -288,12 +293,11 @@ def serve(
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
     total = TotalLimit(addresses, allow_files(config.server.max_connections), counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
-    context = tls.Context(config.security) if tls.is_used(config.security) else None
     server = ServerService(reactor, loop, sockets, number, door, clients, config.server.shutdown_grace_period_secs)
     background = BackgroundService(reactor, store, control, number, len(sockets))
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
-    return Front(control, server, background, handover, renew)
+    return Front(control, server, background, handover)
 
 
 def supervise(store: Store, output: Log, pool: WorkersService, certificate: tls.Context | None, config: Config) -> None:

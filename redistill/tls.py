@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -107,11 +107,11 @@ class Context:
 
     def read(self, security: Security) -> None:
         """Read the files anew. Raises ConfigError, and the old context stays."""
-        self._context = make_context(security)
-        with open(security.tls_cert_path, "rb") as file:
-            certificate = crypto.load_certificate(crypto.FILETYPE_PEM, file.read())
-        until = (certificate.get_notAfter() or b"").decode()
-        self.expires = float(calendar.timegm(time.strptime(until, "%Y%m%d%H%M%SZ")))
+        context = make_context(security)
+        certificate = SSL.Connection(context).get_certificate()
+        until = (certificate and certificate.get_notAfter()) or b""
+        self.expires = float(calendar.timegm(time.strptime(until.decode(), "%Y%m%d%H%M%SZ")))
+        self._context = context
 
     def connection(self, sock: socket.socket) -> SSL.Connection:
         """The server's end of a connection on `sock`, before its handshake."""

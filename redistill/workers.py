@@ -34,7 +34,7 @@ from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError
 from redistill.engine import Store
 from redistill.rewrite import rewrite
-from redistill.service import LostShards
+from redistill.service import SERVING, LostShards
 from redistill.settings import Value
 from redistill.sockets import close_listeners, log_addresses
 
@@ -346,9 +346,9 @@ class WorkersService(Service):
         return (slot.current for slot in self._slots if slot.current is not None and slot.current.serving)
 
     def state(self) -> str:
-        """ "ok" while somebody accepts clients, or why nobody does."""
+        """SERVING while somebody accepts clients, or why nobody does."""
         if any(self.serving()):
-            return "ok"
+            return SERVING
         return "no worker serves" if self.ready.called else "starting"
 
     def _settled(self) -> list[Worker]:

@@ -12,7 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.health import CONNECTIONS, REQUEST_SECONDS, HealthService
-from redistill.metrics import Configured
+from redistill.stats import Configured
 from tests.control import Server
 
 NINE = [

@@ -12,8 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import CommandCount
-from redistill.metrics import BUCKETS, Configured, exposition
+from redistill.metrics import BUCKETS, exposition
 from redistill.shared import SUPERVISOR
+from redistill.stats import Configured
 from tests.control import FakeWorker, Server
 
 ROOT = Path(__file__).resolve().parent.parent

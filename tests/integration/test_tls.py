@@ -154,7 +154,8 @@ class TlsTests(SynchronousTestCase):
         """With one line that names the setting."""
         Path(self.key).write_text("rubbish")
         for workers in (1, 2):
-            status, said = servers.refused(servers.with_address(self.config(workers), servers.free_port(), "/tmp/none"))
+            path = str(self.certificates.directory / "s")
+            status, said = servers.refused(servers.with_address(self.config(workers), servers.free_port(), path))
             self.assertEqual(status, 1)
             (line,) = [line for line in said.splitlines() if line.startswith("redistill:")]
             self.assertIn(f"security.tls_key_path: {self.key} is no", line)
