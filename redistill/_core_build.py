@@ -91,7 +91,7 @@ uint64_t rd_gauge_sum(const rd_store *st, unsigned int gauge);
 void rd_cpu_sum(const rd_store *st, uint64_t *user_us, uint64_t *system_us);
 uint64_t rd_counter(const rd_store *st, unsigned int stat);
 void rd_reset_stats(rd_store *st);
-enum { RD_SEQ_CLIENT, RD_SEQ_SLOWLOG, ... };
+enum { RD_SEQ_CLIENT, RD_SEQ_SLOWLOG, RD_SEQ_DENIAL, ... };
 uint64_t rd_next(rd_store *st, unsigned int seq);
 uint64_t rd_note_peak(rd_store *st);
 
@@ -101,6 +101,13 @@ void rd_open_leave(rd_store *st);
 bool rd_address_enter(rd_store *st, const uint8_t *address, uint32_t limit);
 void rd_address_leave(rd_store *st, const uint8_t *address);
 bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);
+
+/* secrets.h */
+#define RD_SECRETS ...
+void rd_secret_enter(rd_store *st, uint64_t id, uint64_t now_ms);
+void rd_secret_leave(rd_store *st, uint64_t id);
+typedef struct rd_secret_figures { uint64_t id, last_used_ms, uses, connections; } rd_secret_figures;
+bool rd_secret_info(const rd_store *st, uint32_t i, rd_secret_figures *figures);
 
 /* store.h */
 uint64_t rd_count(rd_store *st, unsigned db);
@@ -151,6 +158,8 @@ typedef struct rd_session_state {
   uint64_t query_bytes, query_cap;
   uint64_t output_bytes, output_cap;
   uint64_t commands;
+  uint8_t denied;
+  uint32_t denied_at;
   const rd_command *last;
   ...;
 } rd_session_state;
@@ -179,6 +188,19 @@ void rd_slowlog_set_threshold(rd_slowlog *log, uint64_t threshold_ns);
 const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
 unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
+
+/* acl.h */
+typedef struct rd_acl rd_acl;
+#define RD_ACL_MAY_READ ...
+#define RD_ACL_MAY_WRITE ...
+typedef enum { RD_ALLOWED, RD_DENIED_COMMAND, RD_DENIED_KEY, ... } rd_denial;
+rd_acl *rd_acl_new(void);
+void rd_acl_free(rd_acl *acl);
+bool rd_acl_select(rd_acl *acl, const uint16_t *ids, size_t count, bool all_keys);
+bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *pattern, size_t len, unsigned access);
+rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                       uint32_t *position);
+void rd_session_set_acl(rd_session *s, const rd_acl *acl);
 
 /* handover.h */
 typedef enum { RD_SAVED, RD_SAVE_LATER, RD_SAVE_NO_MEMORY, ... } rd_saved;
@@ -286,8 +308,9 @@ def builder(core: str) -> FFI:
     ffi.set_source(
         "redistill._core",
         "#include <stdlib.h>\n"
-        '#include "admission.h"\n#include "handover.h"\n#include "host.h"\n#include "lock.h"\n#include "loop.h"\n'
-        '#include "monitor.h"\n#include "session.h"\n#include "worker.h"\n',
+        '#include "acl.h"\n#include "admission.h"\n#include "handover.h"\n#include "host.h"\n'
+        '#include "lock.h"\n#include "loop.h"\n'
+        '#include "monitor.h"\n#include "secrets.h"\n#include "session.h"\n#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

@@ -16,6 +16,7 @@ from typing import Any
 
 import toml
 
+from redistill import acl
 from redistill.settings import (
     BY_NAME,
     SECTIONS,
@@ -32,6 +33,9 @@ from redistill.values import Available, BadValue, check, is_loopback, parse
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
 PATH_VARIABLE = "REDISTILL_CONFIG"
+USERS = "users"
+"""Stands for the users among what is changed (`Config.replace`), where all other names are those of settings."""
+LOAD = ("load",)
 MAX_FILE = 1024 * 1024
 """Bytes that a configuration file or a password file may have."""
 
@@ -53,6 +57,10 @@ class Config:
     """The file it came from; empty when there was none."""
     file_passwords: tuple[str, ...] = ()
     """What security.password_file held when it was read."""
+    users: tuple[str, ...] = ()
+    """Users as lines (`acl.User.line`); the default user may be missing."""
+    file_users: tuple[str, ...] = ()
+    """What security.acl_file held when it was read."""
 
     @property
     def passwords(self) -> tuple[str, ...]:
@@ -78,15 +86,37 @@ class Config:
             for row in SETTINGS
             if (value := plain.get(row.section, {}).get(row.key)) is not None
         }
-        empty = cls(path=plain["path"], file_passwords=tuple(plain["file_passwords"]))
+        empty = cls(
+            path=plain["path"],
+            file_passwords=tuple(plain["file_passwords"]),
+            users=tuple(plain.get("users", ())),
+            file_users=tuple(plain.get("file_users", ())),
+        )
         return _with(empty, values)
 
     def replace(self, changes: Mapping[str, Value]) -> Config:
         """A configuration with `changes` (``section.key`` to value), or ConfigError when they do not fit together.
 
-        A new ``security.password_file`` is read.
+        A new ``security.password_file`` is read. `USERS` among the changes is an edit of the users: ``setuser`` or
+        ``deluser`` as `acl.edited` has them, or ``load``, which reads security.acl_file again.
         """
-        return _checked(_with(self, changes), {name: f"CONFIG SET {BY_NAME[name].wire_name}" for name in changes})
+        settings = {name: value for name, value in changes.items() if name != USERS}
+        config = self
+        if settings:
+            places = {name: f"CONFIG SET {BY_NAME[name].wire_name}" for name in settings}
+            config = _checked(_with(self, settings), places)
+        edit = changes.get(USERS)
+        if isinstance(edit, tuple):
+            config = _read_users(config) if edit == LOAD else config._edited(edit)
+        return config
+
+    def _edited(self, edit: tuple[str, ...]) -> Config:
+        try:
+            users = acl.edited(self.users, edit, self.passwords)
+        except acl.RuleError as problem:
+            where = f"Error in ACL SETUSER modifier '{problem.rule}': " if problem.rule else ""
+            raise ConfigError(f"{where}{problem}") from None
+        return dataclasses.replace(self, users=users)
 
 
 def load(path: str | None, environ: Mapping[str, str], available: Available | None = None) -> Config:
@@ -113,7 +143,7 @@ def load(path: str | None, environ: Mapping[str, str], available: Available | No
                 )
             values[row.name] = _judge(row.environ, row, text, parse, ask)
             places[row.name] = row.environ
-    return _checked(_with(Config(path=path), values), places)
+    return _read_users(_checked(_with(Config(path=path), values), places))
 
 
 def machine_memory(root: str = "/") -> int:
@@ -238,6 +268,19 @@ def _quoted(row: Setting, raw: object) -> str:
     if row.name == "security.password":
         text = ""
     return f"= {text} " if 0 < len(text) <= 80 else ""
+
+
+def _read_users(config: Config) -> Config:
+    """`config` with the users of security.acl_file, if it names one."""
+    path = config.security.acl_file
+    if not path:
+        return config
+    place = f"{config.path or 'default'}: security.acl_file"
+    try:
+        users = acl.read(_contents(place, path))
+    except ValueError as problem:
+        raise ConfigError(f"{place}: {path!r}, {problem}") from None
+    return dataclasses.replace(config, users=users, file_users=users)
 
 
 def _with(config: Config, values: Mapping[str, Value]) -> Config:

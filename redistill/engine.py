@@ -13,7 +13,8 @@ from typing import Any
 
 from redistill._core import ffi, lib
 from redistill.commands.interfaces import CommandCount, KeyDetails, SlowEntry
-from redistill.shared import GAUGES, STATS, SUPERVISOR, Admission, Workers
+from redistill.permissions import Permissions
+from redistill.shared import GAUGES, STATS, SUPERVISOR, Admission, Secrets, Workers
 
 PIECE = 65536
 """Bytes of output that leave a session at once."""
@@ -86,6 +87,7 @@ class Store:
         self._active_expire = True
         self.workers = Workers(lambda: self._c)
         self.admission = Admission(lambda: self._c)
+        self.secrets = Secrets(lambda: self._c)
 
     def create(
         self, fd: int, *, max_memory: int, map_size: int, num_shards: int, policy: str, sample_size: int
@@ -269,6 +271,10 @@ class Store:
         """For an entry of SLOWLOG."""
         return int(lib.rd_next(self._c, lib.RD_SEQ_SLOWLOG))
 
+    def next_denial_id(self) -> int:
+        """For an entry of ACL LOG."""
+        return int(lib.rd_next(self._c, lib.RD_SEQ_DENIAL))
+
     # ---- counters, summed over all workers ----
 
     def counters(self) -> dict[str, int]:
@@ -378,7 +384,7 @@ class Session:
     After `close` every call but `close` raises TypeError.
     """
 
-    __slots__ = ("_c", "_out", "_scratch", "_scratch_view", "_store", "_store_c", "line", "on_slow")
+    __slots__ = ("_c", "_out", "_permissions", "_scratch", "_scratch_view", "_store", "_store_c", "line", "on_slow")
 
     busy = False
     """As `loop.Line.busy`: a session that is fed goes on only when it is told to."""
@@ -393,6 +399,7 @@ class Session:
         self._scratch_view = store._scratch_view
         self.on_slow: Callable[[SlowEntry], None] | None = None
         """Called during `feed` and `resume` with each command that took long (`Store.set_slow_threshold`)."""
+        self._permissions: Permissions | None = None
         self.line: Any = None
         """The `loop.Line` that serves it, while one does; then nobody else feeds it or takes its output."""
 
@@ -464,6 +471,11 @@ class Session:
     def push(self, data: bytes) -> bool:
         """Add bytes to the output that answer nothing. False: it would be more than the limit, and the session ends."""
         return bool(lib.rd_session_push(self._c, data, len(data)))
+
+    def permit(self, permissions: Permissions | None) -> None:
+        """What its user may do from now on, what it has queued included; None: everything. `save` does not save it."""
+        self._permissions = permissions
+        lib.rd_session_set_acl(self._c, ffi.NULL if permissions is None else permissions.core)
 
     def monitor(self) -> None:
         """MONITOR: count as one that monitors (`Store.monitors`) until `reset` or `close`; `save` keeps it."""

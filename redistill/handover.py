@@ -44,6 +44,7 @@ class Handed:
     client_id: int
     connected_at: float
     user: str
+    secret: int
     name: bytes
     lib_name: bytes
     lib_ver: bytes
@@ -55,6 +56,7 @@ def packed(client: ClientIdentity, session: bytes, now: float) -> bytes:
         "id": client.client_id,
         "age": now - client.connected_at,
         "user": client.user,
+        "secret": client.secret,
         "name": client.name.decode("ascii"),
         "lib_name": client.lib_name.decode("ascii"),
         "lib_ver": client.lib_ver.decode("ascii"),
@@ -68,7 +70,7 @@ def unpacked(state: bytes, now: float) -> tuple[Handed, bytes]:
     end = 4 + int.from_bytes(state[:4], "little")
     head = json.loads(state[4:end])
     names = (head[field].encode("ascii") for field in ("name", "lib_name", "lib_ver"))
-    return Handed(head["id"], now - head["age"], head["user"], *names), state[end:]
+    return Handed(head["id"], now - head["age"], head["user"], head.get("secret", 0), *names), state[end:]
 
 
 class Door(Interface):

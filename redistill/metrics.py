@@ -13,12 +13,15 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from redistill import __version__
+from redistill.acl import shown
 from redistill.shared import SUPERVISOR
 from redistill.stats import CommandCount, Configured, Snapshot
 
 COUNTERS = {
     "connections_received": "Connections that the kernel gave to us, the refused ones among them.",
     "failed_auths": "AUTH and HELLO with a wrong password.",
+    "denied_commands": "Commands that their user may not run (NOPERM).",
+    "denied_keys": "Commands on a key that their user may not have (NOPERM).",
     "tls_handshakes_failed": "Clients of a TLS port that did not get through the handshake.",
     "unknown_commands": "Calls of commands that there are not.",
     "internal_errors": "Mistakes of the program; each one is in the log.",
@@ -73,14 +76,15 @@ class SnapshotCollector(Collector):
         yield from _memory(now)
         yield from _commands(now.commands)
         yield from _workers(now)
+        yield from _secrets(now)
         yield _gauge("max_clients", "What connected_clients cannot exceed.", self._configured.max_clients)
         if self._configured.certificate_ends:
             text = "When the TLS certificate ends, since the epoch; only where TLS is spoken."
             yield _gauge("tls_certificate_expiry_timestamp_seconds", text, self._configured.certificate_ends)
         for name, text in COUNTERS.items():
             yield _counter(name, text, now.counters.get(name, 0))
-        for name, (shown, text) in RENAMED.items():
-            yield _counter(shown, text, now.counters.get(name, 0))
+        for name, (metric, text) in RENAMED.items():
+            yield _counter(metric, text, now.counters.get(name, 0))
 
 
 def exposition(snapshot: Callable[[], Snapshot], configured: Configured, accept: str) -> tuple[bytes, str]:
@@ -173,3 +177,18 @@ def _workers(now: Snapshot) -> Iterator[Metric]:
     ):
         rows = [(str(one.number), value) for one, value in zip(workers, values, strict=True)]
         yield _labelled(name, text, "worker", rows, counter=counter)
+
+
+def _secrets(now: Snapshot) -> Iterator[Metric]:
+    for name, text, values, counter in (
+        ("secret_connections", "Connections that got in with it.", [one.connections for one in now.secrets], False),
+        ("secret_uses", "Times that a connection got in with it.", [one.uses for one in now.secrets], True),
+        (
+            "secret_last_used_timestamp_seconds",
+            "When one did so last, since the epoch.",
+            [one.last_used for one in now.secrets],
+            False,
+        ),
+    ):
+        rows = [(shown(one.number), value) for one, value in zip(now.secrets, values, strict=True)]
+        yield _labelled(name, text, "secret", rows, counter=counter)

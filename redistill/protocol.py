@@ -69,6 +69,10 @@ class Control(Interface):
         """A client goes on that another protocol, or another process, has served before."""
         ...
 
+    def left(self, client: RespProtocol) -> None:
+        """A client is gone, or goes on elsewhere."""
+        ...
+
     def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
         """A command of this client took long."""
         ...
@@ -80,6 +84,7 @@ class ClientIdentity(Interface):
     client_id: int
     connected_at: float
     user: str
+    secret: int
     name: bytes
     lib_name: bytes
     lib_ver: bytes
@@ -119,6 +124,8 @@ class RespProtocol(Protocol):
     fd = -1
     name = lib_name = lib_ver = b""
     user = "default"
+    secret = 0
+    """See `commands.interfaces.Client`."""
     connected_at = 0.0
     """In seconds since the epoch, as reactor.seconds()."""
     closing_at: float | None = None
@@ -186,6 +193,7 @@ class RespProtocol(Protocol):
         self._leave()
 
     def _leave(self) -> None:
+        self.factory.control.left(self)
         self.factory.remove(self)
         for release in self.leaving:
             release()
@@ -489,7 +497,8 @@ class RespProtocol(Protocol):
         So it is no new client, and the control plane is told so (`Control.adopted`).
         """
         self.session = session
-        self.client_id, self.connected_at, self.user = client.client_id, client.connected_at, client.user
+        self.client_id, self.connected_at = client.client_id, client.connected_at
+        self.user, self.secret = client.user, client.secret
         self.name, self.lib_name, self.lib_ver = client.name, client.lib_name, client.lib_ver
 
     def tick(self, now: float, timeout: float) -> None:

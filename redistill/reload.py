@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 
 from redistill.commands.interfaces import Refused
-from redistill.config import Config, ConfigError
+from redistill.config import LOAD, USERS, Config, ConfigError
 from redistill.settings import SETTINGS, Value
 
 log = Logger()
@@ -78,7 +78,12 @@ class Reload:
 
 
 def differences(running: Config, read: Config) -> tuple[dict[str, Value], list[str]]:
-    """The settings that `read` has otherwise than `running`: those that can change now, and the names of the others."""
+    """The settings that `read` has otherwise than `running`: those that can change now, and the names of the others.
+
+    Users that ACL SETUSER has changed stay as they are, unless their file has changed too.
+    """
     other = [row for row in SETTINGS if read.get(row.name) != running.get(row.name)]
     changes = {row.name: read.get(row.name) for row in other if row.reloadable}
+    if read.file_users != running.file_users:
+        changes[USERS] = LOAD
     return changes, [row.name for row in other if not row.reloadable]

@@ -34,7 +34,7 @@ def rewrite(running: Config, loaded: Config) -> None:
     try:
         with open(running.path, encoding="utf-8") as file:
             old = file.read()
-        _replace(running.path, rewritten(old, changes))
+        replace_file(running.path, rewritten(old, changes))
     except (OSError, UnicodeError) as problem:
         raise ConfigError(f"Rewriting config file: {problem}") from None
 
@@ -79,7 +79,8 @@ def _put(lines: list[str], row: Setting, value: str) -> None:
     lines.insert(end, f"{row.key} = {value}")
 
 
-def _replace(path: str, text: str) -> None:
+def replace_file(path: str, text: str) -> None:
+    """Put `text` in the place of what a file holds, in one step; owner and permissions stay. OSError."""
     real = os.path.realpath(path)
     status = os.stat(real)
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(real), prefix=os.path.basename(real) + ".")

@@ -303,6 +303,21 @@ class Security:
         reloadable=True,
     )
     password_file: str = setting(Kind.PATH, "", "File with more passwords, one a line", reloadable=True)
+    acl_file: str = setting(
+        Kind.PATH,
+        "",
+        "File with users and what they may do, a line each as ACL LIST has them; ACL SAVE writes it",
+        redis="aclfile",
+    )
+    acllog_max_len: int = setting(
+        Kind.INTEGER,
+        128,
+        "Entries that ACL LOG keeps",
+        unit="entries",
+        maximum=1_000_000,
+        redis="acllog-max-len",
+        reloadable=True,
+    )
     tls_enabled: bool = setting(Kind.BOOLEAN, False, "Speak TLS on server.port")
     tls_cert_path: str = setting(Kind.PATH, "", "Certificate chain, PEM", redis="tls-cert-file", reloadable=True)
     tls_key_path: str = setting(Kind.PATH, "", "Private key, PEM", redis="tls-key-file", reloadable=True)

@@ -102,6 +102,42 @@ class Workers:
         return user[0] / 1e6, system[0] / 1e6
 
 
+class Secret(NamedTuple):
+    """The use that is made of one password."""
+
+    number: int
+    """What it is known by: see `commands.users.number_of`."""
+    last_used: float
+    """Seconds since the epoch; 0: never."""
+    uses: int
+    connections: int
+    """That got in with it, of all workers."""
+
+
+class Secrets:
+    """The use that is made of passwords (core/secrets.h). Each `enter` is paired with a `leave`."""
+
+    def __init__(self, core: Callable[[], Any]) -> None:
+        """`core` gives the open rd_store, None when it is closed."""
+        self._core = core
+
+    def enter(self, number: int, unix_time: float) -> None:
+        """A connection got in with it; time 0: earlier, in another process."""
+        lib.rd_secret_enter(self._core(), number, int(unix_time * 1000))
+
+    def leave(self, number: int) -> None:
+        """The same connection is gone, or has another user."""
+        if core := self._core():
+            lib.rd_secret_leave(core, number)
+
+    def __iter__(self) -> Iterator[Secret]:
+        """All that were ever used, but for those that others took the place of."""
+        found = ffi.new("rd_secret_figures *")
+        for place in range(lib.RD_SECRETS):
+            if lib.rd_secret_info(self._core(), place, found):
+                yield Secret(found.id, found.last_used_ms / 1000, found.uses, found.connections)
+
+
 class Admission:
     """Counts the connections of all workers. Each `enter` that says True is paired with a `leave`; limit 0: none.
 

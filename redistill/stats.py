@@ -31,6 +31,9 @@ class DaemonCounters:
     query_disconnections: int = 0
     """Closed for sending more than may wait to be executed."""
     failed_auths: int = 0
+    denied_commands: int = 0
+    """Not run, since the user may not run the command; the next: may not have the key."""
+    denied_keys: int = 0
     tls_handshakes_failed: int = 0
     """Clients that came to speak TLS and did not get so far."""
     internal_errors: int = 0
@@ -86,6 +89,19 @@ class Worker(Protocol):
     def gauges(self) -> Mapping[str, int]: ...
 
 
+class Secret(Protocol):
+    """See shared.Secret."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def last_used(self) -> float: ...
+    @property
+    def uses(self) -> int: ...
+    @property
+    def connections(self) -> int: ...
+
+
 class Workers(Protocol):
     """See shared.Workers."""
 
@@ -106,6 +122,8 @@ class Engine(Protocol):
     def average_ttl(self, db: int) -> int: ...
     @property
     def workers(self) -> Workers: ...
+    @property
+    def secrets(self) -> Iterable[Secret]: ...
     @property
     def used_memory(self) -> int: ...
     @property
@@ -225,6 +243,8 @@ class Snapshot:
     """Of all processes."""
     rate: Rate
     workers: tuple[Worker, ...]
+    secrets: tuple[Secret, ...] = field(default=())
+    """The use that is made of passwords."""
     commands: tuple[CommandCount, ...] = field(default=())
     """Per command; empty unless asked for, since it is the costly part."""
 
@@ -294,6 +314,7 @@ def take(
         fixed_memory=engine.fixed_memory,
         resident_memory=gauges["resident_memory"] + engine.committed_memory,
         total_memory=machine_memory,
+        secrets=tuple(engine.secrets),
         cpu_user=user,
         cpu_system=system,
         rate=rates.rate(),

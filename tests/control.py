@@ -14,6 +14,8 @@ from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import CommandCount, KeyDetails, Refused
 from redistill.config import Config
+from redistill.permissions import Permissions
+from redistill.shared import Secret
 from redistill.stats import DaemonCounters
 
 NOW = 1_700_000_000.25
@@ -45,6 +47,8 @@ class State:
     output_bytes: int = 0
     output_cap: int = 1024
     commands: int = 0
+    denied: int = 0
+    denied_at: int = 0
 
 
 @dataclass
@@ -54,6 +58,10 @@ class FakeSession:
     state: State = field(default_factory=State)
     last_command: str = ""
     resets: int = 0
+    permissions: Permissions | None = None
+
+    def permit(self, permissions: Permissions | None) -> None:
+        self.permissions = permissions
 
     def monitor(self) -> None:
         self.state.monitors = True
@@ -76,6 +84,7 @@ class FakeClient:
     lib_name: bytes = b""
     lib_ver: bytes = b""
     user: str = "default"
+    secret: int = 0
     connected_at: float = 0.0
     last_active: float = 0.0
     session: FakeSession = field(default_factory=FakeSession)
@@ -131,11 +140,34 @@ class FakeWorkers:
         self.cpu_time = user, system
 
 
+class FakeSecrets:
+    """Which secrets were used, and when."""
+
+    def __init__(self) -> None:
+        self.used: dict[int, list[float]] = {}
+        self.connections: dict[int, int] = {}
+
+    def enter(self, number: int, unix_time: float) -> None:
+        self.connections[number] = self.connections.get(number, 0) + 1
+        if unix_time:
+            self.used.setdefault(number, []).append(unix_time)
+
+    def leave(self, number: int) -> None:
+        self.connections[number] -= 1
+
+    def __iter__(self) -> Iterator[Secret]:
+        for number, count in self.connections.items():
+            times = self.used.get(number, [])
+            yield Secret(number, max(times, default=0.0), len(times), count)
+
+
 class FakeStore:
     """A store with settable figures."""
 
     def __init__(self) -> None:
         self.workers = FakeWorkers()
+        self.secrets = FakeSecrets()
+        self.denials = 0
         self.fixed_memory = 3 * MIB
         self.values: dict[str, int] = {}
         self.commands: list[CommandCount] = []
@@ -188,6 +220,10 @@ class FakeStore:
 
     def set_policy(self, policy: str, sample_size: int) -> None:
         self.policy, self.sample_size = policy, sample_size
+
+    def next_denial_id(self) -> int:
+        self.denials += 1
+        return self.denials
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         self.pause = mode, until_ms

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.auth import password_is_valid
 from tests.control import Server
 
 WRONGPASS = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
@@ -22,18 +21,6 @@ NOAUTH = (
 def secured(*passwords: str) -> Server:
     """A server that asks for a password."""
     return Server({"security.password": passwords or ("secret",)})
-
-
-class PasswordTests(SynchronousTestCase):
-    """`password_is_valid`."""
-
-    def test_any_of_several(self) -> None:
-        """Each password of the list is valid, and nothing else: not a part, not the empty one, not both."""
-        valid = ("old", "n\N{LATIN SMALL LETTER E WITH DIAERESIS}w")
-        for good in (b"old", "n\N{LATIN SMALL LETTER E WITH DIAERESIS}w".encode()):
-            self.assertTrue(password_is_valid(good, valid))
-        for bad in (b"", b"ol", b"oldd", b"OLD", b"old\0", b"new", b"oldn\xc3\xabw"):
-            self.assertFalse(password_is_valid(bad, valid))
 
 
 class AuthTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ BAD = b"cannot contain spaces, newlines or special characters.\r\n"
 LINE = (
     "id=7 addr=127.0.0.1:51000 laddr=127.0.0.1:6379 fd=8 name= age=0 idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 "
     "qbuf=26 qbuf-free=20448 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 omem=0 tot-mem=23546 events=r "
-    "cmd=client|info user=default redir=-1 resp=2 lib-name= lib-ver=\n"
+    "cmd=client|info user=default redir=-1 resp=2 lib-name= lib-ver= secret=\n"
 )
 
 

@@ -14,7 +14,7 @@ from tests.control import MIB, Server
 DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Workers Cluster Keyspace"
 ALL = (
     "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Latencystats"
-    " Workers Unknowncommands Cluster Keyspace"
+    " Workers Unknowncommands Secrets Cluster Keyspace"
 )
 
 

@@ -18,15 +18,15 @@ class FormTests(SynchronousTestCase):
 
     def test_round_trip(self) -> None:
         """A client arrives as it was, its age on the other's clock."""
-        client = Handed(7, 90.0, "default", b"n", b"redis-py", b"8.1")
+        client = Handed(7, 90.0, "default", 3, b"n", b"redis-py", b"8.1")
         self.assertEqual(
             unpacked(packed(client, b"\0session", 100.0), 1000.0),
-            (Handed(7, 990.0, "default", b"n", b"redis-py", b"8.1"), b"\0session"),
+            (Handed(7, 990.0, "default", 3, b"n", b"redis-py", b"8.1"), b"\0session"),
         )
 
     def test_nonsense(self) -> None:
         """What is none raises one of the errors that `take` knows."""
-        good = packed(Handed(7, 0.0, "u", b"", b"", b""), b"", 0.0)
+        good = packed(Handed(7, 0.0, "u", 0, b"", b"", b""), b"", 0.0)
         for state in (b"", b"\xff" * 9, good[:10], b"\2\0\0\0{}", b"\2\0\0\0[]"):
             self.assertRaises((ValueError, KeyError, TypeError), unpacked, state, 0.0)
 

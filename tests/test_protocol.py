@@ -153,6 +153,9 @@ class PlayedControl:
     def adopted(self, client: RespProtocol) -> None:
         self.taken.append(client.client_id)
 
+    def left(self, client: RespProtocol) -> None:
+        """Nobody keeps account."""
+
     def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
         self.slow_ones.append((client.client_id, entry))
 

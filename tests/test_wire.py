@@ -110,6 +110,9 @@ class PlayedControl:
     def adopted(self, client: RespProtocol) -> None:
         """Nobody comes from elsewhere."""
 
+    def left(self, client: RespProtocol) -> None:
+        """Nobody keeps account."""
+
     def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
         """Nothing is slow here."""
 

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from redistill import resp, stats
 from redistill.command_table import CommandTable
 from redistill.commands import (
+    acl,
     auth,
     client,
     clients,
@@ -30,10 +31,11 @@ from redistill.commands.interfaces import Client, Command, Refused, Reply, SlowE
 from redistill.commands.peers import Peers
 from redistill.commands.state import Identity, ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
+from redistill.commands.users import Users, begin, changed, leave, resume
 from redistill.config import Config
 
-GROUPS = (auth, client, configuration, debug, info, latency, monitor, server, slowlog)
-ASKED = (clients, configuration, info, latency, monitor, slowlog)
+GROUPS = (acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
+ASKED = (acl, clients, configuration, info, latency, monitor, slowlog)
 """Those whose commands are about all workers."""
 
 
@@ -107,6 +109,8 @@ class ControlPlane:
         return self._done(reply, client, argv, started)
 
     def _find(self, client: Client, argv: list[bytes]) -> Command:
+        if client.session.state.denied:
+            return lambda client, argv: acl.denied(self.state, client, argv)
         name = argv[0].lower()
         if len(argv) > 1 and name in self._subcommands:
             return self._subcommands[name].get(argv[1].lower(), _unknown_subcommand)
@@ -147,14 +151,19 @@ class ControlPlane:
             self.state.latency.add(name, int(self.state.wall()) if unix_time is None else unix_time, milliseconds)
 
     def connected(self, client: Client) -> None:
-        """A client has come: without a password it may do everything at once."""
+        """A client has come: as the default user, which is let in at once if it has no password."""
         self.state.counters.connections_received += 1
-        client.session.state.authenticated = not self.state.config.passwords
+        begin(self.state, client)
 
     def adopted(self, client: Client) -> None:
         """A client goes on here that was another process's, or was to be."""
+        resume(self.state, client)
         if client.session.state.monitors:
             self.state.monitors.add(client)
+
+    def left(self, client: Client) -> None:
+        """A client is gone, or goes on elsewhere."""
+        leave(self.state, client)
 
     def monitored(self) -> None:
         """Lines of MONITOR wait in the store."""
@@ -189,6 +198,9 @@ class ControlPlane:
         store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
         self._watch_slow(config)
         self.state.slowlog.trim(config.performance.slowlog_max_len)
+        self.state.denials.trim(config.security.acllog_max_len)
+        if (config.users, config.passwords) != self.state.users.source:
+            changed(self.state, Users(config))
 
     def _watch_slow(self, config: Config) -> None:
         """Have the core hand up what either the slow log or the latency monitor wants."""

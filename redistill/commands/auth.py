@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
-from hashlib import sha256
+
+from twisted.internet.task import deferLater
 
 from redistill import resp
-from redistill.commands.arguments import integer, printable
-from redistill.commands.interfaces import Client, Command
+from redistill.acl import DEFAULT, User
+from redistill.commands.acl import note
+from redistill.commands.arguments import integer, printable, text
+from redistill.commands.guesses import address_of
+from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.state import REDIS_VERSION, ServerState
+from redistill.commands.users import Account, become, begin
 
 WRONGPASS = resp.error("WRONGPASS invalid username-password pair or user is disabled.")
 NOAUTH_HELLO = resp.error(
@@ -20,6 +24,9 @@ NO_PASSWORD_SET = resp.error(
     "ERR AUTH <password> called without any password configured for the default user. "
     "Are you sure your configuration is correct?"
 )
+TOO_MANY = resp.error("ERR too many failed authentications from your address, try again later")
+NOBODY = Account(User("", enabled=True), configured=("",))
+"""Who is asked for a user that there is not: it takes as long, and nobody is let in as nobody."""
 BAD_NAME = "ERR {} cannot contain spaces, newlines or special characters."
 
 
@@ -32,38 +39,40 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     }
 
 
-def password_is_valid(password: bytes, valid: tuple[str, ...]) -> bool:
-    """Whether `password` is one of `valid`. The time it takes tells nothing about their bytes, their lengths, or which
-    of them it was."""
-    given = sha256(password).digest()
-    found = False
-    for one in valid:
-        found |= hmac.compare_digest(given, sha256(one.encode("utf-8", "surrogateescape")).digest())
-    return found
-
-
-def authenticate(server: ServerState, client: Client, user: bytes, password: bytes) -> bool:
-    """Let `client` in if user and password say so. A client that was in already stays in if they do not."""
-    valid = server.config.passwords
-    if user != b"default" or (valid and not password_is_valid(password, valid)):
+def authenticate(server: ServerState, client: Client, user: bytes, password: bytes, said: str) -> Reply | None:
+    """Let `client` in if user and password say so: then None. Otherwise the refusal, which comes the later the more of
+    them its address was given; a client that was in already stays in. `said` is the command."""
+    now = server.reactor.seconds()
+    address = address_of(client)
+    if server.guesses.refuses(address, now):
         server.counters.failed_auths += 1
-        return False
-    client.user = "default"
-    client.session.state.authenticated = True
-    return True
+        client.session.state.close_after_reply = True
+        return TOO_MANY
+    name = text(user)
+    account = server.users.get(name)
+    secret = (account or NOBODY).admits(password)
+    if account is not None and secret is not None:
+        become(server, client, account, secret)
+        return None
+    server.counters.failed_auths += 1
+    note(server, client, "auth", said.encode(), name)
+    wait = server.guesses.failed(address, now)
+    if not wait or client.session.state.in_exec:  # others may wait for the locks of a transaction
+        return WRONGPASS
+    return deferLater(server.reactor, wait, lambda: WRONGPASS)
 
 
-def auth(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
+def auth(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """AUTH [username] password"""
     if len(argv) > 3:
         return resp.error("ERR syntax error")
-    if len(argv) == 2 and not server.config.passwords:
+    if len(argv) == 2 and server.users.default.nopass:
         return NO_PASSWORD_SET
-    user = argv[1] if len(argv) == 3 else b"default"
-    return resp.OK if authenticate(server, client, user, argv[-1]) else WRONGPASS
+    user = argv[1] if len(argv) == 3 else DEFAULT.encode()
+    return authenticate(server, client, user, argv[-1], "AUTH") or resp.OK
 
 
-def hello(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
+def hello(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """HELLO [protover [AUTH username password] [SETNAME clientname]]
 
     The options take effect one by one, as in Redis 7.0; the version last, and only if all went well.
@@ -81,8 +90,9 @@ def hello(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     while position < len(argv):
         option, left = argv[position].lower(), len(argv) - position - 1
         if option == b"auth" and left >= 2:
-            if not authenticate(server, client, argv[position + 1], argv[position + 2]):
-                return WRONGPASS
+            refusal = authenticate(server, client, argv[position + 1], argv[position + 2], "HELLO")
+            if refusal is not None:
+                return refusal
             position += 3
         elif option == b"setname" and left >= 1:
             if not printable(argv[position + 1]):
@@ -112,8 +122,7 @@ def reset(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     """RESET: the connection as it was when it came, but for the name of the client's library."""
     client.session.reset()
     state = client.session.state
-    state.authenticated = not server.config.passwords
     state.no_touch = state.no_evict = False
     client.name = b""
-    client.user = "default"
+    begin(server, client)
     return resp.simple("RESET")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from redistill import resp
+from redistill.acl import shown
 from redistill.commands.arguments import integer, text
 from redistill.commands.interfaces import Client, Reply
 from redistill.commands.peers import Question, over_all
@@ -48,8 +49,8 @@ def questions(server: ServerState) -> Mapping[str, Question]:
 
 
 def describe(server: ServerState, clients: Iterable[Client]) -> dict[int, str]:
-    """By id a line a client, with the fields of Redis 7.2 in their order; there may be ten thousand, so it is one
-    format."""
+    """By id a line a client, with the fields of Redis 7.2 in their order, and behind them the secret that it
+    authenticated with; there may be ten thousand, so it is one format."""
     now = server.reactor.seconds()
     lines = {}
     for client in clients:
@@ -64,7 +65,8 @@ def describe(server: ServerState, clients: Iterable[Client]) -> dict[int, str]:
             f" argv-mem=0 multi-mem={queued} rbs={output_cap} rbp={output} obl={output} oll=0 omem=0"
             f" tot-mem={CLIENT_BYTES + query_cap + output_cap + queued} events=r"
             f" cmd={client.session.last_command or 'NULL'} user={client.user} redir=-1 resp={state.resp}"
-            f" lib-name={client.lib_name.decode()} lib-ver={client.lib_ver.decode()}\n"
+            f" lib-name={client.lib_name.decode()} lib-ver={client.lib_ver.decode()}"
+            f" secret={shown(client.secret) if client.secret else ''}\n"
         )
     return lines
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from redistill import resp, stats
+from redistill.acl import number_of, shown
 from redistill.commands.arguments import text
 from redistill.commands.clients import memory_of
 from redistill.commands.interfaces import Client, Command, Reply
@@ -16,8 +17,10 @@ from redistill.commands.state import DATABASES, ServerState
 RECENT = 1.0
 """Seconds for which a look at all connections is good."""
 Counts = Mapping[str, Mapping[str, int]]
-DETAIL = {"commandstats", "latencystats", "unknowncommands"}
+DETAIL = {"commandstats", "latencystats", "unknowncommands", "secrets"}
 """Sections that are shown only when they are asked for, or all are."""
+ASKED = {"unknowncommands": "unknown-commands", "secrets": "secret-libraries"}
+"""Sections for which all workers are asked, and the question."""
 ALL = {"all", "everything"}
 
 
@@ -28,7 +31,10 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 def questions(server: ServerState) -> Mapping[str, Question]:
     """What each worker answers that is not in the arena."""
-    return {"unknown-commands": lambda nothing: server.unknown.snapshot()}
+    return {
+        "unknown-commands": lambda nothing: server.unknown.snapshot(),
+        "secret-libraries": lambda nothing: libraries(server.clients.values()),
+    }
 
 
 def info(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
@@ -36,20 +42,31 @@ def info(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     asked = {text(word.lower()) for word in argv[1:]} or {"default"}
     wanted = [name for name in SECTIONS if name in asked or asked & ALL or ("default" in asked and name not in DETAIL)]
 
-    def reply(unknown: Iterable[Counts]) -> bytes:
+    parts: dict[str, Fields] = {}
+
+    def reply() -> bytes:
         body = ""
         if wanted:
             now = snapshot(server, with_commands=bool(DETAIL & set(wanted)))
-            parts = {"unknowncommands": lambda: unknown_commands(merged(unknown))}
             body = "\r\n".join(
-                section(SECTIONS[name][0], parts[name]() if name in parts else SECTIONS[name][1](server, now))
+                section(SECTIONS[name][0], parts[name] if name in parts else SECTIONS[name][1](server, now))
                 for name in wanted
             )
         return resp.verbatim(body, client.session.state.resp)
 
-    if "unknowncommands" in wanted:
-        return over_all(server, client, "unknown-commands", None, reply)
-    return reply(())
+    def next_part(questions: list[str]) -> Reply:
+        """Ask the workers for one section after another, then reply."""
+        if not questions:
+            return reply()
+        name = questions[0]
+
+        def answered(tables: list[Counts]) -> Reply:
+            parts[name] = MADE[name](server, merged(tables))
+            return next_part(questions[1:])
+
+        return over_all(server, client, ASKED[name], None, answered)
+
+    return next_part([name for name in wanted if name in ASKED])
 
 
 def section(title: str, fields: Fields) -> str:
@@ -114,3 +131,44 @@ def unknown_commands(table: Counts) -> Fields:
     for name, libraries in sorted(table.items()):
         counts = "".join(f",{library}={count}" for library, count in sorted(libraries.items()))
         yield f"unknowncmd_{name}", f"count={sum(libraries.values())}{counts}"
+
+
+def libraries(clients: Iterable[Client]) -> dict[str, dict[str, int]]:
+    """How many connections of each client library have authenticated with each secret, by what it is shown as."""
+    table: dict[str, Counter[str]] = {}
+    for client in clients:
+        if client.secret:
+            library = " ".join(word.decode("ascii") for word in (client.lib_name, client.lib_ver) if word)
+            table.setdefault(shown(client.secret), Counter())[library or "unknown"] += 1
+    return {secret: dict(counts) for secret, counts in table.items()}
+
+
+def secrets(server: ServerState, table: Counts) -> Fields:
+    """One line a secret: those that are valid, and others while connections are there that got in with them."""
+    used = {one.number: one for one in server.store.secrets}
+    valid = {
+        number_of(digest): (account.user.name, source)
+        for account in server.users
+        for digest, source in account.sources.items()
+    }
+    for number in (*valid, *(number for number, one in used.items() if one.connections and number not in valid)):
+        user, source = valid.get(number, ("", "gone"))
+        one = used.get(number)
+        names = "|".join(sorted(_plain(library) for library in table.get(shown(number), {})))
+        yield (
+            f"secret_{shown(number)}",
+            f"user={user},source={source},last_used={int(one.last_used) if one else 0},"
+            f"connections={one.connections if one else 0},authentications={one.uses if one else 0},libraries={names}",
+        )
+
+
+def _plain(text: str) -> str:
+    """A library's name without what has a meaning in the line that it stands in."""
+    return text.translate({ord(sign): "_" for sign in ",|="})
+
+
+MADE: Mapping[str, Callable[[ServerState, Counts], Fields]] = {
+    "unknowncommands": lambda server, table: unknown_commands(table),
+    "secrets": secrets,
+}
+"""How the answers of all workers, added up, become a section."""

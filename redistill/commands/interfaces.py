@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
 from redistill import stats
+from redistill.shared import Secret
+
+if TYPE_CHECKING:
+    from redistill.permissions import Permissions
 
 
 class Refused(Exception):
@@ -43,6 +47,10 @@ class SessionState(Protocol):
     output_bytes: int
     output_cap: int
     commands: int
+    denied: int
+    """`permissions.Denial`: why its user may not run the command that the core has handed up; 0: it may."""
+    denied_at: int
+    """The place in argv of the key that it is denied for."""
 
 
 class Session(Protocol):
@@ -54,6 +62,10 @@ class Session(Protocol):
     @property
     def last_command(self) -> str:
         """Full name of the command executed last, ``client|list``; empty before the first."""
+        ...
+
+    def permit(self, permissions: Permissions | None) -> None:
+        """What its user may do from now on; None: everything."""
         ...
 
     def monitor(self) -> None:
@@ -77,6 +89,8 @@ class Client(Protocol):
     lib_name: bytes
     lib_ver: bytes
     user: str
+    secret: int
+    """The secret that it authenticated with (`users.number_of`); 0: none."""
     connected_at: float
     """As of reactor.seconds(), as is `last_active`."""
 
@@ -148,6 +162,16 @@ class Workers(stats.Workers, Protocol):
     def set_cpu(self, user: float, system: float) -> None: ...
 
 
+class Secrets(Protocol):
+    """See shared.Secrets."""
+
+    def enter(self, number: int, unix_time: float) -> None: ...
+
+    def leave(self, number: int) -> None: ...
+
+    def __iter__(self) -> Iterator[Secret]: ...
+
+
 class Store(Protocol):
     """The keyspace and its counters."""
 
@@ -204,6 +228,11 @@ class Store(Protocol):
         ...
 
     def set_policy(self, policy: str, sample_size: int) -> None: ...
+
+    @property
+    def secrets(self) -> Secrets: ...
+
+    def next_denial_id(self) -> int: ...
 
     def set_pause(self, mode: int, until_ms: int) -> None:
         """Hold commands of all clients until then: 0 none, 1 writes, 2 all."""

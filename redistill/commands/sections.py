@@ -245,6 +245,9 @@ def _stats(server: ServerState, now: stats.Snapshot) -> Fields:
         ("reply_buffer_shrinks", 0),
         ("reply_buffer_expands", 0),
         ("acl_access_denied_auth", daemon.failed_auths),
+        ("acl_access_denied_cmd", daemon.denied_commands),
+        ("acl_access_denied_key", daemon.denied_keys),
+        ("acl_access_denied_channel", 0),
         ("client_query_buffer_limit_disconnections", daemon.query_disconnections),
         ("client_output_buffer_limit_disconnections", daemon.output_disconnections),
         ("idle_disconnections", daemon.idle_disconnections),
@@ -356,6 +359,7 @@ SECTIONS: Mapping[str, tuple[str, Section]] = {
     "latencystats": ("Latencystats", _latencystats),
     "workers": ("Workers", _workers),
     "unknowncommands": ("Unknowncommands", lambda server, now: ()),  # asked of all workers: see commands.info
+    "secrets": ("Secrets", lambda server, now: ()),  # in part asked of all workers: see commands.info
     "cluster": ("Cluster", lambda server, now: (("cluster_enabled", 0),)),
     "keyspace": ("Keyspace", _keyspace),
 }

@@ -99,6 +99,8 @@ def redacted(argv: Sequence[bytes]) -> list[bytes]:
     elif shown[0] == b"hello" and b"auth" in shown:
         start = shown.index(b"auth") + 1
         words[start : start + 2] = [b"(redacted)"] * len(words[start : start + 2])
+    elif shown[:2] == [b"acl", b"setuser"]:
+        words[3:] = [b"(redacted)"] * len(words[3:])
     elif shown[:2] == [b"config", b"set"]:
         for i in range(2, len(words) - 1, 2):
             if b"pass" in shown[i] or b"auth" in shown[i]:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
 
+from redistill.commands.denials import Denials
+from redistill.commands.guesses import Guesses
 from redistill.commands.interfaces import Client, Store
 from redistill.commands.latency import LatencyMonitor
 from redistill.commands.monitor import Monitors
 from redistill.commands.peers import Alone, Peers, Question
 from redistill.commands.slowlog import SlowLog
 from redistill.commands.unknown import UnknownCommands
+from redistill.commands.users import Users
 from redistill.config import Config
 from redistill.stats import DaemonCounters, Rates, total_memory
 
@@ -73,10 +76,13 @@ class ServerState:
     unknown: UnknownCommands = field(default_factory=UnknownCommands)
     rates: Rates = field(default_factory=Rates)
     monitors: Monitors = field(init=False)
+    denials: Denials = field(init=False)
+    users: Users = field(init=False)
     loaded: Config = field(init=False)
     """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
     total_memory: int = field(default_factory=total_memory)
     """Of the machine, bytes."""
+    guesses: Guesses = field(default_factory=Guesses)
     published_at: float = -1e9
     """When this process last said in the arena what its connections hold; as of the reactor's clock."""
     http_logged_at: float = -1e9
@@ -85,3 +91,5 @@ class ServerState:
     def __post_init__(self) -> None:
         self.loaded = self.config
         self.monitors = Monitors(self)
+        self.denials = Denials(self.store.next_denial_id)
+        self.users = Users(self.config)

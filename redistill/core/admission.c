@@ -133,6 +133,7 @@ void rd_address_leave(rd_store *st, const uint8_t address[16]) {
 
 void rd_admission_clear(rd_worker *w) {
   w->open = w->addresses = 0;
+  for (uint32_t i = 0; i < RD_SECRETS; i++) w->secret[i] = 0;
   for (uint32_t page = 0; page < RD_ADDRESS_PAGES; page++) {
     if (page_in_use(w, page)) memset((uint8_t *)w->address + page * RD_PAGE, 0, RD_PAGE);
   }

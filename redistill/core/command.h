@@ -6,7 +6,7 @@
 #include "reply.h"
 #include "store.h"
 
-struct rd_session;
+typedef struct rd_session rd_session;
 
 /* One call of one command. */
 typedef struct rd_call {

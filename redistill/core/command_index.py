@@ -19,14 +19,15 @@ HEAD = "/* command_index.{} - made by command_index.py from commands_*.c; do not
 
 
 def arrays(group: str) -> dict[str, list[str]]:
-    """Names of the entries of each array in commands_GROUP.c, in their order."""
+    """Names of the entries of each array in commands_GROUP.c and commands_GROUP_*.c, in their order."""
     found: dict[str, list[str]] = {}
     names: list[str] = []
-    for line in (CORE / f"commands_{group}.c").read_text().splitlines():
-        if match := ARRAY.match(line):
-            names = found.setdefault(match[1], [])
-        elif match := NAME.match(line):
-            names.append(match[1])
+    for path in (CORE / f"commands_{group}.c", *sorted(CORE.glob(f"commands_{group}_*.c"))):
+        for line in path.read_text().splitlines():
+            if match := ARRAY.match(line):
+                names = found.setdefault(match[1], [])
+            elif match := NAME.match(line):
+                names.append(match[1])
     return found
 
 

@@ -389,6 +389,18 @@ const rd_command rd_subcommands_slowlog[] = {
 
 const rd_command rd_commands_server[] = {
     {
+        .name = "acl",
+        .summary = "Holds the commands about users and their permissions",
+        .since = "6.0.0",
+        .group = "server",
+        .complexity = "Depends on subcommand",
+        .arity = -2,
+        .flags = RD_CONTROL_PLANE,
+        .acl = RD_ACL_SLOW,
+        .subcommands = rd_subcommands_acl,
+        .id = RD_ID_acl,
+    },
+    {
         .name = "command",
         .summary = "Describes all commands",
         .since = "2.8.13",

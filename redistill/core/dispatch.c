@@ -167,8 +167,22 @@ static rd_status finish(rd_session *s) {
   return RD_UNLIKELY(s->state.close_after_reply) ? RD_CLOSE : RD_MORE;
 }
 
+rd_status rd_deny(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  rd_my_counters(s->st)->commands[cmd->id].rejected++;
+  if (!s->state.in_exec) {
+    s->state.last = cmd;
+    s->multi.aborted = s->state.in_multi;
+  }
+  return rd_hand_up(s, NULL, argv, argc);
+}
+
 rd_status rd_answered(rd_session *s) {
   const rd_command *cmd = s->control;
+  if (RD_UNLIKELY(s->state.denied)) {
+    s->state.denied = 0;
+    /* EXEC itself ends its transaction, as when it is refused for another reason */
+    if (!s->state.in_exec && s->state.in_multi && s->state.last->run == rd_cmd_exec) rd_multi_discard(s);
+  }
   if (cmd != NULL) {
     rd_counters *counters = rd_my_counters(s->st);
     rd_command_stats *stats = &counters->commands[cmd->id];
@@ -260,7 +274,7 @@ const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32
   return cmd->first_key != 0 && keys_too_long(cmd, argv, argc) ? NULL : cmd;
 }
 
-/* Whether the command may run now. False: it was answered. */
+/* Whether the command may run now. False: it was answered, or is denied. */
 static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
   if (RD_UNLIKELY(a->unknown_sub)) {
@@ -271,6 +285,8 @@ static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
     reject(s, cmd, "NOAUTH Authentication required.");
   } else if (RD_UNLIKELY(s->state.in_multi && cmd->flags & RD_NO_MULTI)) {
     reject(s, cmd, "ERR Command not allowed inside a transaction");
+  } else if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, a->argc))) {
+    return false; /* it is not answered: state.denied */
   } else if (RD_UNLIKELY(s->state.monitors) && cmd->flags & (RD_READONLY | RD_WRITE | RD_MAY_REPLICATE)) {
     reject(s, cmd, "ERR Replica can't interact with the keyspace"); /* as which Redis sees who monitors */
   } else if (RD_UNLIKELY(cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc))) {
@@ -348,6 +364,8 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
       }
       if (RD_UNLIKELY(s->st->monitoring)) show(s, a);
     }
+  } else if (RD_UNLIKELY(s->state.denied)) {
+    return rd_deny(s, cmd, argv, a->argc);
   } else if (RD_UNLIKELY(s->st->monitoring) && cmd->run == rd_cmd_exec) {
     show(s, a);
   }

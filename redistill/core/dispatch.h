@@ -3,6 +3,7 @@
 #ifndef RD_DISPATCH_H
 #define RD_DISPATCH_H
 
+#include "acl.h"
 #include "cmd.h"
 #include "lock.h"
 #include "resp.h"
@@ -78,7 +79,8 @@ struct rd_session {
   uint64_t control_at, control_until; /* handed up, answered (the owner may resume much later) */
 
   rd_multi multi;
-  char *peer; /* for MONITOR; NULL: not told */
+  const rd_acl *acl; /* NULL: everything is allowed */
+  char *peer;        /* for MONITOR; NULL: not told */
 };
 
 /* ---- session.c, for handover.c ---- */
@@ -103,6 +105,14 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
 void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
 /* Stop at a command of the control plane. */
 rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
+/* Whether the session's user may run the command. False: state.denied says why. */
+static inline bool rd_permitted(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  if (RD_LIKELY(s->acl == NULL)) return true;
+  s->state.denied = (uint8_t)rd_acl_check(s->acl, cmd, argv, argc, &s->state.denied_at);
+  return s->state.denied == RD_ALLOWED;
+}
+/* Stop at a command that is not permitted: the control plane says so, and logs it. */
+rd_status rd_deny(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
 /* The control plane has answered, or will not. RD_MORE: go on. */
 rd_status rd_answered(rd_session *s);
 /* Share the running measurement out to its commands. */

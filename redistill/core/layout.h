@@ -6,6 +6,7 @@
 
 #include "admission.h"
 #include "arena.h"
+#include "secrets.h"
 #include "store.h"
 #include "worker.h"
 
@@ -167,6 +168,7 @@ struct rd_worker {
   _Atomic uint64_t heartbeat;
   _Atomic uint64_t user_us, system_us;
   _Atomic uint64_t gauge[RD_GAUGE_COUNT];
+  _Atomic uint32_t secret[RD_SECRETS]; /* connections that got in with it */
   uint32_t open;      /* connections; as all that follows, under admission.lock */
   uint32_t addresses; /* slots in use */
   _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the table was written to */
@@ -193,6 +195,12 @@ typedef struct rd_admission {
   uint64_t full_at; /* rd_rate_take */
 } rd_admission;
 
+typedef struct rd_secret {
+  _Atomic uint64_t id; /* 0: the place is free */
+  _Atomic uint64_t last_used_ms;
+  _Atomic uint64_t uses;
+} rd_secret;
+
 struct rd_header {
   uint64_t magic;
   uint32_t layout;
@@ -218,6 +226,7 @@ struct rd_header {
   _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that are gone */
   _Atomic uint64_t next[RD_SEQ_COUNT];
   _Atomic uint64_t peak_memory;
+  rd_secret secret[RD_SECRETS]; /* changed under admission.lock */
   rd_admission admission;
   rd_pool pool __attribute__((aligned(64)));
 };

@@ -178,6 +178,7 @@ rd_status rd_multi_exec(rd_session *s) {
     rd_queued *q = &m->queue[m->next++];
     const rd_command *cmd = q->command;
     const rd_bytes *argv = m->argv + q->first;
+    if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, q->argc))) return rd_deny(s, cmd, argv, q->argc);
     if (cmd->flags & RD_CONTROL_PLANE) return rd_hand_up(s, cmd, argv, q->argc);
     size_t mark = s->out.len;
     uint64_t began = rd_clock_now(s);

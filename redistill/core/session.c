@@ -348,6 +348,8 @@ void rd_session_reset(rd_session *s) {
   s->state.no_touch = s->state.no_evict = false;
 }
 
+void rd_session_set_acl(rd_session *s, const rd_acl *acl) { s->acl = acl; }
+
 void rd_session_trim(rd_session *s) {
   if (s->in_len == 0) {
     forget_input(s);

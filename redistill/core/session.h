@@ -15,8 +15,6 @@
 
 #include "command.h"
 
-typedef struct rd_session rd_session;
-
 typedef enum rd_status {
   RD_MORE = 0,    /* all that was whole has been executed; feed more */
   RD_CONTROL = 1, /* a command of the control plane: read it with rd_session_argc/arg, answer, then resume */
@@ -56,7 +54,8 @@ rd_bytes rd_session_output(const rd_session *s);
 void rd_session_consumed(rd_session *s, size_t n);
 
 const rd_store *rd_session_store(const rd_session *s);
-/* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers). */
+/* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers), or denied
+ * (state.denied: the control plane says so). */
 const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
@@ -84,6 +83,8 @@ typedef struct rd_session_state {
   uint64_t query_cap;   /* bytes allocated for it */
   uint64_t output_bytes, output_cap;
   uint64_t commands;      /* executed */
+  uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: none */
+  uint32_t denied_at;     /* the place in argv of the key that it is denied for; 0: for the command itself */
   const rd_command *last; /* the last command, NULL before the first */
 } rd_session_state;
 

@@ -36,6 +36,8 @@
   X(output_disconnections) \
   X(query_disconnections)  \
   X(failed_auths)          \
+  X(denied_commands)       \
+  X(denied_keys)           \
   X(tls_handshakes_failed) \
   X(internal_errors)       \
   X(unknown_commands)      \

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "check.h"
 #include "lock.h"
 #include "session.h"
@@ -84,7 +85,9 @@ static inline void rig_answer(rig_client *c) {
   rd_bytes second = rd_session_arg(s, 1), third = rd_session_arg(s, 2);
   char text[700];
   int n = 0;
-  if (cmd == NULL) {
+  if (state->denied != RD_ALLOWED) {
+    n = snprintf(text, sizeof text, "-NOPERM %u %u\r\n", state->denied, state->denied_at);
+  } else if (cmd == NULL) {
     rd_bytes name = rd_session_arg(s, 0);
     n = snprintf(text, sizeof text,
                  "-ERR unknown command '%.*s', with args beginning with: ", (int)(name.len > 128 ? 128 : name.len),

@@ -1,6 +1,7 @@
 /* Several processes on one arena: their blocks, what they tell each other, and the connections they count together. A
  * process that dies here dies by SIGKILL. */
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -295,6 +296,64 @@ static void a_limit_on_connections_holds_over_all_workers(void) {
   arena_free(&st);
 }
 
+/* ---- by secret ---- */
+
+/* "last used:uses:connections" of a secret, or "none". */
+static const char *use_of(rd_store *st, uint64_t id) {
+  static char text[80];
+  rd_secret_figures f;
+  for (uint32_t i = 0; i < RD_SECRETS; i++) {
+    if (!rd_secret_info(st, i, &f) || f.id != id) continue;
+    snprintf(text, sizeof text, "%" PRIu64 ":%" PRIu64 ":%" PRIu64, f.last_used_ms, f.uses, f.connections);
+    return text;
+  }
+  return "none";
+}
+#define CHECK_USE(st, id, expected) CHECK_TEXT(use_of(st, id), strlen(use_of(st, id)), expected)
+
+static void use_two(rd_store *st) {
+  rd_secret_enter(st, 1, 2000);
+  rd_secret_enter(st, 1, 3000);
+  rd_secret_enter(st, 2, 3000);
+}
+
+static void the_use_of_secrets_is_counted_over_all_workers(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  rd_secret_enter(&st, 1, 1000);
+  pid_t pid = start(&st, 1, use_two);
+  CHECK_USE(&st, 1, "3000:3:3");
+  CHECK_USE(&st, 2, "3000:1:1");
+  rd_secret_enter(&st, 1, 0); /* handed over: it was used elsewhere */
+  CHECK_USE(&st, 1, "3000:3:4");
+  rd_secret_leave(&st, 1);
+  rd_secret_leave(&st, 1);
+  rd_secret_leave(&st, 1);       /* once too often: those of others are not ours to end */
+  rd_secret_leave(&st, 9);       /* never seen */
+  rd_secret_enter(&st, 0, 1000); /* none */
+  CHECK_USE(&st, 1, "3000:3:2");
+  CHECK_USE(&st, 9, "none");
+  CHECK_USE(&st, 0, "none");
+  stop(pid);
+  CHECK(rd_worker_reap(&st, place_of(&st, 1)));
+  CHECK_USE(&st, 1, "3000:3:0");
+  CHECK_USE(&st, 2, "3000:1:0");
+  arena_free(&st);
+}
+
+static void the_secret_that_is_used_no_more_makes_room(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  for (uint64_t id = 1; id <= RD_SECRETS; id++) rd_secret_enter(&st, id, 1000 * id);
+  rd_secret_enter(&st, 100, 1); /* all are in use: it is not remembered, and lets nobody go */
+  CHECK_USE(&st, 100, "none");
+  rd_secret_leave(&st, 100);
+  for (uint64_t id = 7; id >= 5; id--) rd_secret_leave(&st, id);
+  rd_secret_enter(&st, 100, 900);
+  CHECK_USE(&st, 5, "none");
+  CHECK_USE(&st, 6, "6000:1:0");
+  CHECK_USE(&st, 100, "900:1:1");
+  arena_free(&st);
+}
+
 /* ---- by address ---- */
 
 static void enter_twice(rd_store *st) {
@@ -549,6 +608,8 @@ int main(void) {
   RUN(no_number_is_given_twice);
   RUN(the_peak_stays_until_statistics_are_reset);
   RUN(a_limit_on_connections_holds_over_all_workers);
+  RUN(the_use_of_secrets_is_counted_over_all_workers);
+  RUN(the_secret_that_is_used_no_more_makes_room);
   RUN(a_limit_on_an_address_holds_over_all_workers);
   RUN(addresses_come_and_go_in_any_order);
   RUN(a_full_table_refuses_new_addresses_only_and_only_with_a_limit);

@@ -1,0 +1,125 @@
+"""The users of the running server: who gets in with which password, and what a connection may do as whom."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from redistill.acl import DEFAULT, User, defined, hashed, number_of
+from redistill.commands.interfaces import Client
+from redistill.config import Config
+from redistill.permissions import Permissions
+
+if TYPE_CHECKING:
+    from redistill.commands.state import ServerState
+
+
+class Account:
+    """A user, with the passwords that the configuration gives it."""
+
+    def __init__(self, user: User, configured: Iterable[str] = (), from_file: Iterable[str] = ()) -> None:
+        """`configured` are the passwords of security.password, `from_file` those of security.password_file."""
+        self.user = user
+        self.sources: dict[str, str] = dict.fromkeys(user.hashes, "acl")
+        """Where each password stands, by its hash: ``acl``, ``config`` or ``file``."""
+        for source, passwords in (("config", configured), ("file", from_file)):
+            for one in passwords:
+                self.sources.setdefault(hashed(one.encode("utf-8", "surrogateescape")), source)
+        self.nopass = user.nopass and not self.sources
+
+    @property
+    def open(self) -> bool:
+        """Whether one is this user without saying a password."""
+        return self.user.enabled and self.nopass
+
+    @cached_property
+    def permissions(self) -> Permissions | None:
+        """None: everything is allowed."""
+        selectors = (self.user.root, *self.user.selectors)
+        return None if any(one.unrestricted for one in selectors) else Permissions(selectors)
+
+    def admits(self, password: bytes) -> int | None:
+        """The number of the secret that `password` is, 0 when any would do, or None when it is none of this user's.
+
+        The time it takes tells nothing about the passwords, or about which of them it was.
+        """
+        digest = hashed(password)
+        found = False
+        for one in self.sources:
+            found |= hmac.compare_digest(digest, one)
+        if not self.user.enabled:
+            return None
+        if self.nopass:
+            return 0
+        return number_of(digest) if found else None
+
+
+class Users:
+    """All accounts. One for each configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self._accounts = {user.name: Account(user) for user in defined(config.users).values()}
+        self._accounts[DEFAULT] = Account(self.default.user, config.security.password, config.file_passwords)
+        self.source = (config.users, config.passwords)
+        """What they were made from."""
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._accounts.values())
+
+    def get(self, name: str) -> Account | None:
+        """The account of a name."""
+        return self._accounts.get(name)
+
+    @property
+    def default(self) -> Account:
+        """That of a connection that has not authenticated."""
+        return self._accounts[DEFAULT]
+
+
+def begin(server: ServerState, client: Client) -> None:
+    """`client` is the default user from now on, and in if that asks for no password."""
+    account = server.users.default
+    become(server, client, account, 0)
+    client.session.state.authenticated = account.open
+
+
+def become(server: ServerState, client: Client, account: Account, secret: int) -> None:
+    """`client` has authenticated as this user, with this secret (0: with none)."""
+    leave(server, client)
+    client.user, client.secret = account.user.name, secret
+    client.session.state.authenticated = True
+    client.session.permit(account.permissions)
+    if secret:
+        server.store.secrets.enter(secret, server.wall())
+
+
+def resume(server: ServerState, client: Client) -> None:
+    """`client` was authenticated in another process. A user that is no more is not believed."""
+    account = server.users.get(client.user)
+    if account is None:
+        begin(server, client)
+        return
+    client.session.permit(account.permissions)
+    if client.secret:
+        server.store.secrets.enter(client.secret, 0)
+
+
+def leave(server: ServerState, client: Client) -> None:
+    """`client` is gone, or is to be another user."""
+    if client.secret:
+        server.store.secrets.leave(client.secret)
+        client.secret = 0
+
+
+def changed(server: ServerState, users: Users) -> None:
+    """Have these users instead of those before: connections get the new permissions, those of users that are no more
+    are closed. One that is about to end by itself says its last word first."""
+    server.users = users
+    for client in list(server.clients.values()):
+        account = users.get(client.user)
+        if account is not None:
+            client.session.permit(account.permissions)
+        elif not client.session.state.close_after_reply:
+            client.kill()
