@@ -23,7 +23,8 @@ SHOWN = 8
 
 UNKNOWN = "Unknown command or category name in ACL"
 SYNTAX = "Syntax error"
-FIRST_ARGUMENT = "Allowing first-arg of a command or subcommand is not supported"
+FIRST_ARGUMENT = "Allowing first-arg of a subcommand is not supported"
+FIRST_ARGUMENT_OF_COMMAND = "Allowing first-arg of a command is not supported; allow all of it, or none"
 AFTER_ALL_KEYS = (
     "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect."
     " Try 'resetkeys' to start with an empty list of patterns"
@@ -154,7 +155,9 @@ def _with_command(rules: tuple[str, ...], word: str, rule: str) -> tuple[str, ..
     elif name not in table().by_name:
         command, *rest = name.split("|")
         known = table().by_name.get(command)
-        if known is not None and rest and (not known.subcommands or len(rest) > 1):
+        if known is not None and rest and not known.subcommands:
+            raise RuleError(rule, FIRST_ARGUMENT_OF_COMMAND)
+        if known is not None and len(rest) > 1:
             raise RuleError(rule, FIRST_ARGUMENT)
         raise RuleError(rule, UNKNOWN)
     kept = (one for one in rules if one[1:] != name and not one[1:].startswith(f"{name}|"))
@@ -207,7 +210,7 @@ class User:
     def changed(self, rules: Iterable[str]) -> User:
         """With the rules of ACL SETUSER, one after another. Raises RuleError."""
         user = self
-        for rule in merged(rules):
+        for rule in list(merged(rules)):
             user = user._changed(rule)
         return user
 

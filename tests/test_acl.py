@@ -81,7 +81,7 @@ class SelectorTests(SynchronousTestCase):
             ("+@nosuch", acl.UNKNOWN),
             ("+config|nosuch", acl.UNKNOWN),
             ("-", acl.UNKNOWN),
-            ("+get|x", acl.FIRST_ARGUMENT),
+            ("+get|x", acl.FIRST_ARGUMENT_OF_COMMAND),
             ("+config|get|x", acl.FIRST_ARGUMENT),
             ("", acl.SYNTAX),
             ("get", acl.SYNTAX),
@@ -129,7 +129,7 @@ class UserTests(SynchronousTestCase):
     def test_selectors(self) -> None:
         """What stands between parentheses is allowed for itself, whether it comes in one word or in several."""
         user = User("x").changed(["+get", "(+set", "~a)", "(%R~b +get)"])
-        self.assertEqual([one.words for one in user.selectors][0], ("~a", "resetchannels", "-@all", "+set"))
+        self.assertEqual(user.selectors[0].words, ("~a", "resetchannels", "-@all", "+set"))
         self.assertEqual(
             user.line,
             "user x off resetchannels -@all +get (~a resetchannels -@all +set) (%R~b resetchannels -@all +get)",

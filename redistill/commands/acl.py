@@ -90,6 +90,11 @@ def questions(server: ServerState) -> Mapping[str, Question]:
     }
 
 
+def surplus(argv: list[bytes]) -> bytes:
+    """The refusal of more arguments than a subcommand takes."""
+    return resp.error(f"ERR unknown subcommand or wrong number of arguments for '{resp.shown(argv[1])}'. Try ACL HELP.")
+
+
 # ---- users ----
 
 
@@ -178,7 +183,7 @@ def load(server: ServerState, client: Client) -> Reply:
 def cat(client: Client, argv: list[bytes]) -> bytes:
     """ACL CAT [category]"""
     if len(argv) > 3:
-        return resp.error("ERR unknown subcommand or wrong number of arguments for 'CAT'. Try ACL HELP.")
+        return surplus(argv)
     if len(argv) == 2:
         return resp.array([resp.bulk(name) for name in CATEGORIES])
     category = text(argv[2].lower())
@@ -189,8 +194,12 @@ def cat(client: Client, argv: list[bytes]) -> bytes:
 
 def generate(client: Client, argv: list[bytes]) -> bytes:
     """ACL GENPASS [bits]"""
-    bits = integer(argv[2]) if len(argv) == 3 else GENPASS_BITS
-    if len(argv) > 3 or bits is None or not 0 < bits <= MOST_BITS:
+    if len(argv) > 3:
+        return surplus(argv)
+    bits = integer(argv[2]) if len(argv) > 2 else GENPASS_BITS
+    if bits is None:
+        return resp.error("ERR value is not an integer or out of range")
+    if not 0 < bits <= MOST_BITS:
         return resp.error(
             "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to"
             f" {MOST_BITS}"
@@ -227,6 +236,9 @@ def _no_command(user: str, command: str) -> str:
     return f"User {user} has no permissions to run the '{command}' command"
 
 
+IN_EXEC = {"command": "execute the command or subcommand", "key": "touch the specified keys"}
+
+
 def denied(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     """The answer to a command that the core has handed up since its user may not run it."""
     state = client.session.state
@@ -242,7 +254,7 @@ def denied(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     if state.in_exec:
         return resp.error(
             "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call."
-            f" This command is no longer allowed for the following reason: {words}"
+            f" This command is no longer allowed for the following reason: no permission to {IN_EXEC[reason]}"
         )
     if name == "exec":
         return resp.error(f"EXECABORT Transaction discarded because of: NOPERM {words}")
@@ -266,7 +278,7 @@ def note(server: ServerState, client: Client, reason: str, what: bytes, user: st
 def log_(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """ACL LOG [count | RESET]: the newest of all workers first."""
     if len(argv) > 3:
-        return resp.error("ERR unknown subcommand or wrong number of arguments for 'LOG'. Try ACL HELP.")
+        return surplus(argv)
     if len(argv) == 3 and argv[2].lower() == b"reset":
         return over_all(server, client, "acl-log-reset", None, lambda done: resp.OK, changes=True)
     count = integer(argv[2]) if len(argv) == 3 else LOG_COUNT

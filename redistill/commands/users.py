@@ -99,6 +99,7 @@ def resume(server: ServerState, client: Client) -> None:
     """`client` was authenticated in another process. A user that is no more is not believed."""
     account = server.users.get(client.user)
     if account is None:
+        client.secret = 0
         begin(server, client)
         return
     client.session.permit(account.permissions)
@@ -107,10 +108,9 @@ def resume(server: ServerState, client: Client) -> None:
 
 
 def leave(server: ServerState, client: Client) -> None:
-    """`client` is gone, or is to be another user."""
+    """`client` is gone, or is to be another user. What it was is still known, for who goes on with it."""
     if client.secret:
         server.store.secrets.leave(client.secret)
-        client.secret = 0
 
 
 def changed(server: ServerState, users: Users) -> None:

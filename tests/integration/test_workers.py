@@ -7,32 +7,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import redis
 from redis.client import Monitor
-from twisted.trial.unittest import TestCase
 
 from tests.integration import servers
-
-CONFIG = """
-[server]
-workers = {workers}
-worker_timeout = 1
-[security]
-enable_debug_command = "yes"
-[memory]
-max_memory = "64mb"
-"""
-
-
-def workers_of(client: redis.Redis) -> dict[int, int]:
-    """Process id of each worker by its number."""
-    found = client.info("workers")
-    return {
-        int(name.removeprefix("worker")): fields["pid"] for name, fields in found.items() if isinstance(fields, dict)
-    }
+from tests.integration.workers import OnWorkers, workers_of
 
 
 def worker_of(sock: socket.socket) -> int:
@@ -43,36 +24,8 @@ def worker_of(sock: socket.socket) -> int:
     return int(text.partition(b"worker_number:")[2].split()[0])
 
 
-class WorkersTests(TestCase):
+class WorkersTests(OnWorkers):
     """A server of two workers, or as many as a test asks for."""
-
-    def start(self, workers: int = 2, more: str = "") -> servers.Server:
-        """A server that is stopped with the test."""
-        server = servers.redistill(CONFIG.format(workers=workers) + more, tcp=True)
-        self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
-        return server
-
-    def client(self, server: servers.Server, **options: object) -> redis.Redis:
-        """A client of one connection."""
-        client = redis.Redis(port=server.port, socket_timeout=20, single_connection_client=True, **options)  # type: ignore[arg-type]
-        self.addCleanup(client.close)
-        return client
-
-    def on_each(self, server: servers.Server, workers: int = 2) -> dict[int, redis.Redis]:
-        """A client on each worker, by the worker's number."""
-        first = self.client(server)
-        self.eventually(lambda: len(workers_of(first)) == workers, "all workers are there")
-        found: dict[int, redis.Redis] = {}
-        for _ in range(200):
-            client = self.client(server)
-            found.setdefault(client.info("server")["worker_number"], client)
-            if len(found) == workers:
-                return dict(sorted(found.items()))
-        raise AssertionError(f"the kernel gave no client to some worker: {sorted(found)}")
-
-    def eventually(self, condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
-        """Wait for it."""
-        servers.until(condition, seconds, what)
 
     def test_one_keyspace(self) -> None:
         """What is set through one worker is read through the other; INFO counts what both did."""

@@ -1,0 +1,423 @@
+"""ACL: users, permissions, and what was denied, in the words of Redis 7.2."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.acl import DEFAULT_LINE
+from redistill.commands.acl import HELP
+from redistill.commands.guesses import BURST, INTERVAL
+from redistill.config import Config, ConfigError, load
+from redistill.permissions import Denial
+from tests.control import FakeClient, Server
+
+OK = b"+OK\r\n"
+WRONGPASS = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+BOB = f"user bob on #{sha256(b'pw').hexdigest()} ~a* resetchannels -@all +get"
+
+
+def bulks(*texts: str) -> bytes:
+    """An array of strings."""
+    return b"*%d\r\n" % len(texts) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one.encode()) for one in texts)
+
+
+class UserTests(SynchronousTestCase):
+    """SETUSER, DELUSER, GETUSER, LIST, USERS, WHOAMI."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+
+    def test_set(self) -> None:
+        """A user is made of rules, and shown as a line and in parts."""
+        self.assertEqual(self.server.run("ACL SETUSER bob on >pw ~a* +get"), OK)
+        self.assertEqual(self.server.run("ACL LIST"), bulks(BOB, DEFAULT_LINE))
+        self.assertEqual(self.server.run("ACL USERS"), bulks("bob", "default"))
+        shown = self.server.run("ACL GETUSER bob")
+        for part in (
+            b"*12\r\n$5\r\nflags\r\n*1\r\n$2\r\non\r\n",
+            b"$8\r\ncommands\r\n$10\r\n-@all +get\r\n$4\r\nkeys\r\n$3\r\n~a*\r\n$8\r\nchannels\r\n$0\r\n\r\n",
+            b"$9\r\nselectors\r\n*0\r\n",
+        ):
+            self.assertIn(part, shown)
+        self.client3()
+        self.assertTrue(self.server.run("ACL GETUSER bob").startswith(b"%6\r\n$5\r\nflags\r\n~1\r\n"))
+        self.assertEqual(self.server.run("ACL GETUSER nobody"), b"_\r\n")
+
+    def client3(self) -> None:
+        """RESP3 from here on."""
+        self.server.client.session.state.resp = 3
+
+    def test_refused(self) -> None:
+        """A rule that cannot be changes nothing; a name has no blanks."""
+        self.server.run("ACL SETUSER bob on")
+        self.assertEqual(
+            self.server.run("ACL SETUSER bob off +nosuch"),
+            b"-ERR Error in ACL SETUSER modifier '+nosuch': Unknown command or category name in ACL\r\n",
+        )
+        self.assertIn(b"user bob on", self.server.run("ACL LIST"))
+        self.assertEqual(
+            self.server.run("ACL SETUSER bob (+get"),
+            b"-ERR Unmatched parenthesis in acl selector starting at '(+get'.\r\n",
+        )
+        for name in (b"a b", b"", b"a\0", b"a\n"):
+            self.assertEqual(
+                self.server.ask("ACL", "SETUSER", name), b"-ERR Usernames can't contain spaces or null characters\r\n"
+            )
+
+    def test_delete(self) -> None:
+        """The number of users that there were; the default user stays."""
+        self.server.run("ACL SETUSER bob")
+        self.server.run("ACL SETUSER eve")
+        self.assertEqual(self.server.run("ACL DELUSER bob nobody eve bob"), b":2\r\n")
+        self.assertEqual(self.server.run("ACL USERS"), bulks("default"))
+        self.assertEqual(self.server.run("ACL DELUSER default"), b"-ERR The 'default' user cannot be removed\r\n")
+
+    def connect(self, user: str, password: str) -> FakeClient:
+        """A client that has authenticated."""
+        client = self.server.connect()
+        self.assertEqual(self.server.run(f"AUTH {user} {password}", client), OK)
+        return client
+
+    def test_connections_of_a_deleted_user(self) -> None:
+        """They are closed; the one that deletes itself hears about it first."""
+        self.server.run("ACL SETUSER bob on >pw +@all")
+        other, bob = self.connect("bob", "pw"), self.connect("bob", "pw")
+        self.assertEqual(self.server.run("ACL DELUSER bob", bob), b":1\r\n")
+        self.assertEqual((other.killed, bob.killed, self.server.client.killed), (True, False, False))
+        self.assertTrue(bob.session.state.close_after_reply)
+
+    def test_permissions_at_once(self) -> None:
+        """A change of rules holds for those who are there."""
+        self.server.run("ACL SETUSER bob on >pw +@all allkeys")
+        bob = self.connect("bob", "pw")
+        self.assertIsNone(bob.session.permissions)
+        self.server.run("ACL SETUSER bob -set")
+        assert bob.session.permissions is not None
+        self.assertEqual(self.server.run("ACL WHOAMI", bob), b"$3\r\nbob\r\n")
+        self.server.run("ACL SETUSER default -@all +acl", self.server.client)
+        self.assertIsNotNone(self.server.client.session.permissions)
+        self.assertIsNotNone(self.server.connect().session.permissions)
+
+    def test_default_user_with_a_password(self) -> None:
+        """Who comes is nobody until it says the password; RESET makes it so again."""
+        self.server.run("ACL SETUSER default >pw")
+        client = self.server.connect()
+        self.assertFalse(client.session.state.authenticated)
+        self.assertEqual(self.server.run("AUTH nope", client), WRONGPASS)
+        self.assertEqual(self.server.run("AUTH pw", client), OK)
+        self.server.run("RESET", client)
+        self.assertFalse(client.session.state.authenticated)
+        self.server.run("ACL SETUSER default off nopass")
+        self.assertEqual(self.server.run("AUTH default pw", client), WRONGPASS)
+        self.assertFalse(self.server.connect().session.state.authenticated)
+
+
+class SecretTests(SynchronousTestCase):
+    """The use that is made of passwords."""
+
+    def setUp(self) -> None:
+        self.server = Server({"security.password": ("old", "new")})
+
+    def lines(self) -> dict[str, str]:
+        """What INFO secrets says, by secret."""
+        text = self.server.run("INFO secrets").split(b"\r\n", 1)[1].decode()
+        return dict(line.removeprefix("secret_").split(":", 1) for line in text.split("\r\n") if ":" in line)
+
+    def test_use(self) -> None:
+        """Last use, connections and their libraries, until they are gone."""
+        names = [sha256(word).hexdigest()[:8] for word in (b"old", b"new")]
+        never = "user=default,source=config,last_used=0,connections=0,authentications=0,libraries="
+        self.assertEqual(self.lines(), dict.fromkeys(names, never))
+        clients = [self.server.connect(lib_name=name, lib_ver=b"1,2") for name in (b"jedis", b"redis-py", b"")]
+        for client in clients:
+            self.server.run("AUTH old", client)
+        self.server.run("AUTH old", clients[0])  # again: one connection, two uses
+        self.server.run("AUTH new", clients[2])
+        self.assertEqual(
+            self.lines(),
+            {
+                names[0]: "user=default,source=config,last_used=1700000000,connections=2,authentications=4,"
+                "libraries=jedis 1_2|redis-py 1_2",
+                names[1]: "user=default,source=config,last_used=1700000000,connections=1,authentications=1,"
+                "libraries=1_2",
+            },
+        )
+        for client in clients:
+            self.server.plane.left(client)
+        self.assertIn("connections=0,authentications=4", self.lines()[names[0]])
+
+    def test_list(self) -> None:
+        """CLIENT LIST says which one a connection used; none is shown before."""
+        self.server.run("AUTH new")
+        line = self.server.run("CLIENT INFO").decode()
+        self.assertIn(f" secret={sha256(b'new').hexdigest()[:8]}\n", line)
+        self.server.run("RESET")
+        self.assertIn(" secret=\n", self.server.run("CLIENT INFO").decode())
+
+    def test_gone(self) -> None:
+        """A password that was taken out is shown as long as connections are there that used it."""
+        self.server.run("AUTH old")
+        self.server.run("CONFIG SET requirepass new")
+        name = sha256(b"old").hexdigest()[:8]
+        self.assertIn("user=,source=gone", self.lines()[name])
+        self.server.plane.left(self.server.client)
+        self.assertNotIn(name, self.lines())
+
+    def test_adopted(self) -> None:
+        """Who is handed over counts as a connection, and not as a use; a user that is no more is not believed."""
+        self.server.run("ACL SETUSER bob on >pw +get")
+        number = int(sha256(b"pw").hexdigest()[:16], 16)
+        bob, ghost = self.server.connect(), self.server.connect()
+        for client, user in ((bob, "bob"), (ghost, "ghost")):
+            client.user, client.secret = user, number
+            client.session.state.authenticated = True
+            self.server.plane.adopted(client)
+        secrets = self.server.store.secrets
+        self.assertEqual((secrets.connections, secrets.used), ({number: 1}, {}))
+        self.assertIsNotNone(bob.session.permissions)
+        self.assertEqual((ghost.user, ghost.secret), ("default", 0))
+
+
+class DenialTests(SynchronousTestCase):
+    """NOPERM, and ACL LOG."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        self.server.run("ACL SETUSER bob on >pw +get ~a*")
+        self.bob = self.server.connect()
+        self.server.run("AUTH bob pw", self.bob)
+
+    def denied(self, line: str, denial: Denial, at: int = 0) -> bytes:
+        """The answer to a command of bob's that the core did not let through."""
+        state = self.bob.session.state
+        state.denied, state.denied_at = denial, at
+        try:
+            return self.server.run(line, self.bob)
+        finally:
+            state.denied = 0
+
+    def test_words(self) -> None:
+        """As Redis says it, in and outside of a transaction."""
+        no_set = b"User bob has no permissions to run the 'set' command\r\n"
+        self.assertEqual(self.denied("SET a 1", Denial.COMMAND), b"-NOPERM " + no_set)
+        self.assertEqual(self.denied("GET b", Denial.KEY, 1), b"-NOPERM No permissions to access a key\r\n")
+        self.assertEqual(
+            self.denied("CONFIG GET x", Denial.COMMAND),
+            b"-NOPERM User bob has no permissions to run the 'config|get' command\r\n",
+        )
+        self.bob.session.state.in_multi = True
+        self.assertEqual(
+            self.denied("EXEC", Denial.COMMAND),
+            b"-EXECABORT Transaction discarded because of: NOPERM "
+            b"User bob has no permissions to run the 'exec' command\r\n",
+        )
+        self.bob.session.state.in_exec = True
+        self.assertEqual(
+            self.denied("SET a 1", Denial.COMMAND),
+            b"-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call."
+            b" This command is no longer allowed for the following reason: no permission to execute the command or"
+            b" subcommand\r\n",
+        )
+        counters = self.server.state.counters
+        self.assertEqual((counters.denied_commands, counters.denied_keys), (4, 1))
+
+    def log(self, *words: str) -> bytes:
+        """ACL LOG"""
+        return self.server.run(" ".join(("ACL LOG", *words)))
+
+    def test_log(self) -> None:
+        """What was denied, newest first, alike in one entry."""
+        self.assertEqual(self.log(), b"*0\r\n")
+        for _ in range(3):
+            self.denied("SET a 1", Denial.COMMAND)
+        self.server.clock.advance(2.5)
+        self.denied("GET b", Denial.KEY, 1)
+        self.server.run("AUTH bob wrong")
+        found = self.log()
+        entries = found.split(b"*20\r\n")[1:]
+        self.assertEqual(len(entries), 3)
+        for entry, parts in zip(
+            reversed(entries),
+            (
+                (b":3\r\n$6\r\nreason\r\n$7\r\ncommand", b"object\r\n$3\r\nset\r\n$8\r\nusername\r\n$3\r\nbob"),
+                (b":1\r\n$6\r\nreason\r\n$3\r\nkey", b"object\r\n$1\r\nb\r\n"),
+                (b"reason\r\n$4\r\nauth", b"object\r\n$4\r\nAUTH\r\n$8\r\nusername\r\n$3\r\nbob"),
+            ),
+            strict=True,
+        ):
+            for part in (*parts, b"context\r\n$8\r\ntoplevel", b"client-info\r\n$"):
+                self.assertIn(part, entry)
+        self.assertIn(b"age-seconds\r\n$3\r\n2.5\r\n", entries[-1])
+        self.assertEqual(self.log("1").count(b"*20\r\n"), 1)
+        self.assertEqual(self.log("-3"), b"*0\r\n")
+        self.assertEqual(self.log("RESET"), OK)
+        self.assertEqual(self.log(), b"*0\r\n")
+
+    def test_later(self) -> None:
+        """What happens again after a minute is another entry."""
+        self.denied("SET a 1", Denial.COMMAND)
+        self.server.clock.advance(61)
+        self.denied("SET a 1", Denial.COMMAND)
+        self.assertEqual(self.log().count(b"*20\r\n"), 2)
+
+    def test_bounded(self) -> None:
+        """As many entries as acllog-max-len says, also after it was lowered; a long key is cut."""
+        for n in range(5):
+            self.denied(f"GET b{n}", Denial.KEY, 1)
+        self.server.run("CONFIG SET acllog-max-len 3")
+        self.assertEqual(self.log("100").count(b"*20\r\n"), 3)
+        self.denied("GET " + "b" * 5000, Denial.KEY, 1)
+        found = self.log("100")
+        self.assertEqual(found.count(b"*20\r\n"), 3)
+        self.assertIn(b"object\r\n$1024\r\nbbb", found)
+
+    def test_arguments(self) -> None:
+        """ACL LOG takes a number or RESET."""
+        self.assertEqual(self.log("x"), b"-ERR value is not an integer or out of range\r\n")
+        self.assertIn(b"-ERR unknown subcommand or wrong number of arguments for 'LOG'", self.log("1", "2"))
+
+
+class ToolTests(SynchronousTestCase):
+    """CAT, GENPASS, DRYRUN, HELP."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+
+    def test_cat(self) -> None:
+        """All categories, or the commands of one."""
+        self.assertTrue(self.server.run("ACL CAT").startswith(b"*21\r\n$8\r\nkeyspace\r\n"))
+        self.assertEqual(self.server.run("ACL CAT hyperLogLog"), bulks("pfadd", "pfcount", "pfmerge"))
+        self.assertEqual(self.server.run("ACL CAT foo"), b"-ERR Unknown category 'foo'\r\n")
+        self.assertIn(b"acl|setuser", self.server.run("ACL CAT dangerous"))
+        self.assertTrue(self.server.run("ACL CAT a b").startswith(b"-ERR unknown subcommand or wrong number"))
+
+    def test_generate(self) -> None:
+        """Random hexadecimal digits for so many bits."""
+        one, other = self.server.run("ACL GENPASS"), self.server.run("ACL GENPASS")
+        self.assertNotEqual(one, other)
+        self.assertTrue(one.startswith(b"$64\r\n"))
+        for bits, digits in (("1", 1), ("4", 1), ("5", 2), ("4096", 1024)):
+            self.assertTrue(self.server.run(f"ACL GENPASS {bits}").startswith(b"$%d\r\n" % digits))
+        self.assertEqual(self.server.run("ACL GENPASS x"), b"-ERR value is not an integer or out of range\r\n")
+        self.assertTrue(self.server.run("ACL GENPASS 1 2").startswith(b"-ERR unknown subcommand or wrong number"))
+        for bits in ("0", "-1", "4097"):
+            self.assertTrue(self.server.run(f"ACL GENPASS {bits}").startswith(b"-ERR ACL GENPASS argument must be"))
+
+    def test_dry_run(self) -> None:
+        """What a command would be answered, and why not."""
+        self.server.run("ACL SETUSER bob ~x +get")
+        for line, said in (
+            ("bob get x", "+OK"),
+            ("bob auth a b", "+OK"),
+            ("bob get y", "User bob has no permissions to access the 'y' key"),
+            ("bob set x 1", "User bob has no permissions to run the 'set' command"),
+            ("bob config get x", "User bob has no permissions to run the 'config|get' command"),
+            ("default set x 1", "+OK"),
+            ("nobody get x", "-ERR User 'nobody' not found"),
+            ("bob nosuch", "-ERR Command 'nosuch' not found"),
+            ("bob get", "-ERR wrong number of arguments for 'get' command"),
+        ):
+            text = said.encode() if said[0] in "+-" else b"$%d\r\n%s" % (len(said), said.encode())
+            self.assertEqual(self.server.run(f"ACL DRYRUN {line}"), text + b"\r\n", line)
+
+    def test_help(self) -> None:
+        """Each line of it."""
+        self.assertEqual(self.server.run("ACL HELP").count(b"\r\n"), len(HELP) + 1)
+
+
+class FileTests(SynchronousTestCase):
+    """ACL SAVE and ACL LOAD, and the file at the start."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+        self.path.write_text("user bob on >pw ~a* +get\n")
+        config = Path(self.mktemp())
+        config.write_text(f'[security]\nacl_file = "{self.path}"\n')
+        self.config_path = str(config)
+
+    def read(self) -> Config:
+        """The configuration as it is at a start."""
+        return load(self.config_path, {})
+
+    def test_start_save_and_load(self) -> None:
+        """Users come from the file, go back to it, and are read again."""
+        server = Server(config=self.read())
+        self.assertEqual(server.run("ACL LIST"), bulks(BOB, DEFAULT_LINE))
+        server.run("ACL SETUSER eve")
+        self.assertEqual(server.run("ACL SAVE"), OK)
+        self.assertEqual(self.path.read_text(), f"{BOB}\n{DEFAULT_LINE}\nuser eve off resetchannels -@all\n")
+        server.run("ACL DELUSER eve bob")
+        self.assertEqual(server.run("ACL LOAD"), OK)
+        self.assertEqual(server.run("ACL USERS"), bulks("bob", "default", "eve"))
+
+    def test_load_of_a_bad_file(self) -> None:
+        """Nothing changes, and the line is named."""
+        server = Server(config=self.read())
+        self.path.write_text("user bob off\nuser eve +nosuch\n")
+        said = server.run("ACL LOAD")
+        self.assertTrue(said.startswith(b"-ERR "), said)
+        self.assertIn(b"line 2: '+nosuch': Unknown command or category name in ACL", said)
+        self.assertEqual(server.run("ACL LIST"), bulks(BOB, DEFAULT_LINE))
+        self.assertRaises(ConfigError, self.read)
+
+    def test_unwritable(self) -> None:
+        """What cannot be written is said."""
+        server = Server(config=self.read())
+        self.path.unlink()
+        self.assertTrue(server.run("ACL SAVE").startswith(b"-ERR There was an error trying to save the ACLs: "))
+        self.assertRaises(ConfigError, self.read)
+
+    def test_no_file(self) -> None:
+        """Redis's words when none is configured."""
+        for command in ("ACL SAVE", "ACL LOAD"):
+            self.assertIn(b"is not configured to use an ACL file", Server().run(command))
+
+    def test_between_workers(self) -> None:
+        """Users go with the configuration to other processes."""
+        config = self.read()
+        self.assertEqual(Config.from_json(config.to_json()), config)
+
+
+class SlowTests(SynchronousTestCase):
+    """Failed authentications are answered late when they are many."""
+
+    def test_late(self) -> None:
+        """The tenth is the last that is told at once; in the meantime the right password is."""
+        server = Server({"security.password": ("secret",)})
+        for _ in range(BURST):
+            self.assertEqual(server.run("AUTH wrong"), WRONGPASS)
+        late = server.ask("AUTH", "wrong")
+        assert isinstance(late, Deferred)
+        self.assertNoResult(late)
+        self.assertEqual(server.run("AUTH secret", server.connect()), OK)
+        server.clock.advance(INTERVAL)
+        self.assertEqual(self.successResultOf(late), WRONGPASS)
+
+    def test_gone(self) -> None:
+        """Who does not wait leaves nothing behind."""
+        server = Server({"security.password": ("secret",)})
+        for _ in range(BURST):
+            server.run("HELLO 3 AUTH default wrong")
+        late = server.ask("HELLO", "3", "AUTH", "default", "wrong")
+        assert isinstance(late, Deferred)
+        late.addErrback(lambda failure: None)
+        late.cancel()
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+    def test_too_many(self) -> None:
+        """In the end nothing is looked at, not even the right password, and the connection is closed."""
+        server = Server({"security.password": ("secret",)})
+        while not server.state.guesses.refuses("127.0.0.1", server.clock.seconds()):
+            server.ask("AUTH", "wrong")
+        client = server.connect()
+        self.assertEqual(
+            server.run("AUTH secret", client),
+            b"-ERR too many failed authentications from your address, try again later\r\n",
+        )
+        self.assertTrue(client.session.state.close_after_reply)
+        server.clock.advance(1)
+        self.assertEqual(server.run("AUTH secret", server.connect(peer="10.0.0.9:1")), OK)

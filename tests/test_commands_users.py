@@ -1,0 +1,49 @@
+"""Accounts: who gets in with which password."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.acl import User, hashed, number_of, shown
+from redistill.commands.users import Account, Users
+from redistill.config import Config
+
+UMLAUT = "n\N{LATIN SMALL LETTER E WITH DIAERESIS}w"
+
+
+class AccountTests(SynchronousTestCase):
+    """`Account.admits`."""
+
+    def test_any_of_several(self) -> None:
+        """Each password is valid, and nothing else: not a part, not the empty one, not both."""
+        account = Account(User("default", enabled=True, nopass=True), configured=("old",), from_file=(UMLAUT,))
+        for good in (b"old", UMLAUT.encode()):
+            self.assertEqual(account.admits(good), number_of(sha256(good).hexdigest()))
+        for bad in (b"", b"ol", b"oldd", b"OLD", b"old\0", b"new", b"oldn\xc3\xabw"):
+            self.assertIsNone(account.admits(bad))
+
+    def test_nopass(self) -> None:
+        """Any password will do where none is needed, but for a user that is off."""
+        self.assertEqual(Account(User("x", enabled=True, nopass=True)).admits(b"any"), 0)
+        self.assertIsNone(Account(User("x", nopass=True)).admits(b"any"))
+        self.assertIsNone(Account(User("x", enabled=True)).admits(b""))
+
+    def test_sources(self) -> None:
+        """Where each password stands; the first place counts."""
+        account = Account(User("x", hashes=(hashed(b"a"),)), configured=("a", "b"), from_file=("b", "c"))
+        self.assertEqual(account.sources, {hashed(b"a"): "acl", hashed(b"b"): "config", hashed(b"c"): "file"})
+
+    def test_shown(self) -> None:
+        """A secret is shown as the first digits of its hash, leading zeros too."""
+        self.assertEqual(shown(number_of("00ab" * 16)), "00ab00ab")
+
+    def test_users(self) -> None:
+        """The configuration's passwords are the default user's only."""
+        config = Config(users=("user bob on nopass ~* &* +@all",)).replace({"security.password": ("secret",)})
+        users = Users(config)
+        self.assertEqual([one.user.name for one in users], ["bob", "default"])
+        self.assertFalse(users.default.open)
+        self.assertEqual([one.open for one in users], [True, False])
+        self.assertIsNone(users.get("nobody"))
