@@ -169,8 +169,8 @@ struct rd_worker {
   _Atomic uint64_t user_us, system_us;
   _Atomic uint64_t gauge[RD_GAUGE_COUNT];
   _Atomic uint32_t secret[RD_SECRETS]; /* connections that got in with it */
-  uint32_t open;      /* connections; as all that follows, under admission.lock */
-  uint32_t addresses; /* slots in use */
+  uint32_t open;                       /* connections; as all that follows, under admission.lock */
+  uint32_t addresses;                  /* slots in use */
   _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the table was written to */
   rd_counters counters;
   rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
