@@ -55,7 +55,7 @@ replies byte by byte. What may differ, and why, is listed in tests/differential/
 - `UNLINK` and `DEL` are the same, `FLUSHALL ASYNC` and `SYNC` as well: giving memory back never blocks others.
 - `MONITOR`: to a client that monitors, the lines of its own pipeline or transaction come behind all replies to it;
   Redis writes them in between, in `EXEC` even into the array.
-- `ACL` speaks of the commands that there are; `+select|0`, a first argument of a command without subcommands, is refused.
+- `ACL` knows the commands that there are; `+select|0`, a first argument of a command without subcommands, is refused.
 - `LATENCY` and `SLOWLOG` are fed by the core; `DEBUG` is off unless `security.enable_debug_command` says otherwise.
 
 ## Clients and frameworks
