@@ -5,13 +5,15 @@
  *     itself, and in pieces of other sizes give the same;
  *   - no shard stays locked, and the store's own check passes.
  *
- * Input: one byte that says how (1: not authenticated, 2: RESP3, 4: stop at little output), the rest is what a client
- * sends. Commands of the control plane are answered with their name. */
+ * Input: one byte that says how (1: not authenticated, 2: RESP3, 4: stop at little output, 8: as a user who may do
+ * little), the rest is what a client sends. Commands of the control plane are answered with their name; AUTH takes
+ * permissions away or gives them back. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "../../redistill/core/acl.h"
 #include "../../redistill/core/lock.h"
 #include "../../redistill/core/session.h"
 #include "../../redistill/core/worker.h"
@@ -20,6 +22,7 @@
 #define NOW 1700000000000ull
 
 static rd_store store[CLIENTS];
+static rd_acl *little; /* every second command, on keys with a or, to be read, b at their beginning */
 static bool started;
 
 static void expect(bool ok, const char *what) {
@@ -40,6 +43,12 @@ static void start(void) {
     expect(fd >= 0 && rd_create(&store[i], fd, &options, err, sizeof err) == 0, "no arena");
     expect(rd_worker_join(&store[i], i) == 0, "no worker slot");
   }
+  uint16_t ids[1000], count = 0;
+  for (uint16_t id = 0; id < rd_command_count(); id += 2) ids[count++] = id;
+  little = rd_acl_new();
+  expect(little != NULL && rd_acl_select(little, ids, count, false), "no memory");
+  expect(rd_acl_allow_keys(little, (const uint8_t *)"a*", 2, RD_ACL_MAY_READ | RD_ACL_MAY_WRITE), "no memory");
+  expect(rd_acl_allow_keys(little, (const uint8_t *)"b*", 2, RD_ACL_MAY_READ), "no memory");
   started = true;
 }
 
@@ -61,11 +70,19 @@ static void hear(talk *t, rd_session *s) {
   if (out.len != 0) rd_session_consumed(s, out.len);
 }
 
-static void answer(rd_session *s) {
+static void answer(rd_session *s, bool *limited) {
   char text[80] = "-ERR unknown command\r\n";
   const rd_command *cmd = rd_session_command(s);
   if (cmd != NULL) snprintf(text, sizeof text, "+%s\r\n", rd_command_full_name(cmd));
-  if (cmd != NULL && strcmp(cmd->name, "auth") == 0) rd_session_state_of(s)->authenticated = true;
+  if (cmd != NULL && strcmp(cmd->name, "auth") == 0) {
+    rd_session_state_of(s)->authenticated = true;
+    *limited = !*limited;
+    rd_session_set_acl(s, *limited ? little : NULL);
+  }
+  if (rd_session_state_of(s)->denied != RD_ALLOWED) {
+    expect(rd_session_state_of(s)->denied_at < rd_session_argc(s), "a key that is no argument");
+    snprintf(text, sizeof text, "-NOPERM %u %u\r\n", rd_session_state_of(s)->denied, rd_session_state_of(s)->denied_at);
+  }
   if (cmd != NULL && strcmp(cmd->name, "reset") == 0) rd_session_reset(s);
   rd_session_answer(s, (const uint8_t *)text, strlen(text));
 }
@@ -79,6 +96,8 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
   expect(s != NULL, "no session");
   rd_session_state_of(s)->authenticated = (how & 1) == 0;
   rd_session_state_of(s)->resp = how & 2 ? 3 : 2;
+  bool limited = (how & 8) != 0;
+  rd_session_set_acl(s, limited ? little : NULL);
   for (size_t at = 0; at < len && t.status != RD_CLOSE; at += step) {
     size_t n = len - at < step ? len - at : step;
     uint8_t *alone = malloc(n); /* a read beyond the piece is seen */
@@ -89,7 +108,7 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
     for (;;) {
       hear(&t, s);
       if (t.status == RD_CONTROL)
-        answer(s);
+        answer(s, &limited);
       else if (t.status != RD_FULL)
         break;
       t.status = rd_session_resume(s, NOW);
