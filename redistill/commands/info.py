@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from redistill import resp, stats
 from redistill.acl import number_of, shown
@@ -19,8 +19,6 @@ RECENT = 1.0
 Counts = Mapping[str, Mapping[str, int]]
 DETAIL = {"commandstats", "latencystats", "unknowncommands", "secrets"}
 """Sections that are shown only when they are asked for, or all are."""
-ASKED = {"unknowncommands": "unknown-commands", "secrets": "secret-libraries"}
-"""Sections for which all workers are asked, and the question."""
 ALL = {"all", "everything"}
 
 
@@ -30,11 +28,8 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:
-    """What each worker answers that is not in the arena."""
-    return {
-        "unknown-commands": lambda nothing: server.unknown.snapshot(),
-        "secret-libraries": lambda nothing: libraries(server.clients.values()),
-    }
+    """What each worker answers that is not in the arena: its part of the sections named."""
+    return {"info": lambda names: {name: SHARED[name][0](server) for name in names if name in SHARED}}
 
 
 def info(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
@@ -42,31 +37,23 @@ def info(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     asked = {text(word.lower()) for word in argv[1:]} or {"default"}
     wanted = [name for name in SECTIONS if name in asked or asked & ALL or ("default" in asked and name not in DETAIL)]
 
-    parts: dict[str, Fields] = {}
+    shared = [name for name in wanted if name in SHARED]
 
-    def reply() -> bytes:
+    def reply(answers: Sequence[Mapping[str, Counts]]) -> bytes:
         body = ""
         if wanted:
             now = snapshot(server, with_commands=bool(DETAIL & set(wanted)))
+            parts = {
+                name: SHARED[name][1](server, merged(answer[name] for answer in answers if name in answer))
+                for name in shared
+            }
             body = "\r\n".join(
                 section(SECTIONS[name][0], parts[name] if name in parts else SECTIONS[name][1](server, now))
                 for name in wanted
             )
         return resp.verbatim(body, client.session.state.resp)
 
-    def next_part(questions: list[str]) -> Reply:
-        """Ask the workers for one section after another, then reply."""
-        if not questions:
-            return reply()
-        name = questions[0]
-
-        def answered(tables: list[Counts]) -> Reply:
-            parts[name] = MADE[name](server, merged(tables))
-            return next_part(questions[1:])
-
-        return over_all(server, client, ASKED[name], None, answered)
-
-    return next_part([name for name in wanted if name in ASKED])
+    return over_all(server, client, "info", shared, reply) if shared else reply(())
 
 
 def section(title: str, fields: Fields) -> str:
@@ -167,8 +154,8 @@ def _plain(text: str) -> str:
     return text.translate({ord(sign): "_" for sign in ",|="})
 
 
-MADE: Mapping[str, Callable[[ServerState, Counts], Fields]] = {
-    "unknowncommands": lambda server, table: unknown_commands(table),
-    "secrets": secrets,
+SHARED: Mapping[str, tuple[Callable[[ServerState], Counts], Callable[[ServerState, Counts], Fields]]] = {
+    "unknowncommands": (lambda server: server.unknown.snapshot(), lambda server, table: unknown_commands(table)),
+    "secrets": (lambda server: libraries(server.clients.values()), secrets),
 }
-"""How the answers of all workers, added up, become a section."""
+"""Sections that all workers are asked for: a worker's part, and how the parts, added up, become the section."""

@@ -74,7 +74,7 @@ def over_all(
     client: Client,
     question: str,
     argument: Any,
-    reply: Callable[[list[Any]], Reply],
+    reply: Callable[[list[Any]], bytes],
     *,
     changes: bool = False,
 ) -> Reply:
