@@ -20,6 +20,7 @@ from redistill.settings import (
     BY_NAME,
     SECTIONS,
     SETTINGS,
+    Kind,
     Logging,
     Memory,
     Performance,
@@ -234,6 +235,7 @@ def _judge(place: str, row: Setting, raw: Any, judge: Any, available: Available)
 
 def _quoted(row: Setting, raw: object) -> str:
     """``= 'abc' ``, unless it is a secret or long."""
+    raw = " ".join(raw) if row.kind is Kind.ADDRESSES and isinstance(raw, tuple) else raw
     text = ascii(raw).lower() if isinstance(raw, bool) else ascii(raw)
     if row.name == "security.password":
         text = ""
@@ -279,7 +281,7 @@ def _checked(config: Config, places: Mapping[str, str]) -> Config:
         raise refuse("server.num_shards", f"must be a power of two, e.g. {near} or {min(near * 2, 4096)}")
     if not server.port and not server.unix_socket and not security.tls_port:
         raise refuse("server.port", "leaves nothing to listen on; set it, or set server.unix_socket")
-    if (server.port or security.tls_port) and not is_loopback(server.bind) and not config.passwords:
+    if (server.port or security.tls_port) and not all(map(is_loopback, server.bind)) and not config.passwords:
         raise refuse(
             "server.bind",
             "would let anybody on the network in; set security.password (or REDIS_PASSWORD), or bind 127.0.0.1",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Value = str | int | bool | tuple[str, ...]
-"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords is a tuple."""
+"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords or addresses is a tuple."""
 
 
 class Kind(enum.Enum):
@@ -21,6 +21,7 @@ class Kind(enum.Enum):
 
     PATH = "a path"
     ADDRESS = "an IP address"
+    ADDRESSES = "an IP address, or a list of them"
     INTEGER = "a whole number"
     BOOLEAN = "boolean"
     CHOICE = "one of several words"
@@ -126,10 +127,11 @@ POLICIES = (
 class Server:
     """Where clients are met, and how many of them."""
 
-    bind: str = setting(
-        Kind.ADDRESS,
-        "127.0.0.1",
-        "Address to listen on; any other than a loopback address needs a password",
+    bind: tuple[str, ...] = setting(
+        Kind.ADDRESSES,
+        ("127.0.0.1",),
+        "Address to listen on, or a list of them; one with - before it may be missing on this machine; any other than a"
+        " loopback address needs a password",
         environ="REDIS_BIND",
         redis="bind",
     )

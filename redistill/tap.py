@@ -35,7 +35,7 @@ from redistill.reload import Reload
 from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
 from redistill.settings import Server
 from redistill.shared import SUPERVISOR
-from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
+from redistill.sockets import StartError, allow_files, listen_on, listen_tcp, listen_unix
 from redistill.stats import DaemonCounters
 from redistill.systemd import Systemd, SystemdService
 from redistill.worker import ThroughSupervisor
@@ -346,7 +346,7 @@ def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
     for setting, port in ports.items():
         if not port:
             continue
-        tcp = listen_tcp(
+        tcp = listen_on(
             config.server.bind,
             port,
             settings=("server.bind", setting),
@@ -354,8 +354,9 @@ def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
             keepalive=config.performance.tcp_keepalive,
             count=workers,
         )
-        for some, listener in zip(found, tcp, strict=True):
-            some.append(listener)
+        for of_address in tcp:
+            for some, listener in zip(found, of_address, strict=True):
+                some.append(listener)
     if config.server.unix_socket:  # the kernel spreads no clients over these: they all accept on one
         shared = listen_unix(config.server.unix_socket)
         for some in found:

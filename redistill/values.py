@@ -27,11 +27,16 @@ _UNITS = {
 _SIZE = re.compile(r"([0-9]{1,20})([a-z]{0,2})", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_ALL = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
+"""What Redis writes for all addresses."""
 _YES = ("yes", "true", "on", "1")
 _NO = ("no", "false", "off", "0")
 
 MAX_PASSWORD = 16384
 """Bytes of a password: what a client may send before it is authenticated."""
+
+MAX_ADDRESSES = 16
+"""To listen on; as many as Redis takes."""
 
 Available = Callable[[], int]
 """The memory of the machine in bytes, asked for when a percentage of it is to be known."""
@@ -97,6 +102,8 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         return _bounded(setting, _size(setting, raw, available))
     if kind is Kind.PASSWORDS:
         return _passwords(raw)
+    if kind is Kind.ADDRESSES:
+        return _addresses(raw)
     if not isinstance(raw, str):
         raise BadValue('must be a text in "quotes"')
     if kind is Kind.CHOICE:
@@ -114,6 +121,8 @@ def show(setting: Setting, value: Value) -> str:
     """The text of `value` for CONFIG GET, which `parse` turns into `value` again. Of several passwords: the first."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if setting.kind is Kind.ADDRESSES and isinstance(value, tuple):
+        return " ".join(value)
     if isinstance(value, tuple):
         return value[0] if value else ""
     for word, number in setting.words.items():
@@ -135,7 +144,8 @@ def literal(setting: Setting, value: Value) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches what listens on `address`."""
+    """Whether only this machine reaches what listens on `address`, of which it does not matter whether it may miss."""
+    address = address.removeprefix("-")
     return address == "localhost" or ipaddress.ip_address(address).is_loopback
 
 
@@ -181,5 +191,24 @@ def _address(raw: str) -> str:
         if raw != "localhost":
             ipaddress.ip_address(raw)
     except ValueError:
-        raise BadValue("must be an IP address, e.g. 127.0.0.1, or 0.0.0.0 or :: for all") from None
+        raise BadValue(f"must be an IP address, e.g. 127.0.0.1, or 0.0.0.0 or :: for all, not {raw!a}") from None
     return raw
+
+
+def _addresses(raw: object) -> tuple[str, ...]:
+    """Addresses to listen on, each with the ``-`` of those that may be missing."""
+    entries = [raw] if isinstance(raw, str) else raw
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise BadValue('must be a text in "quotes", or a list of them')
+    words = [word for entry in entries for word in entry.split()]
+    if not 1 <= len(words) <= MAX_ADDRESSES:
+        raise BadValue(f"must be 1 to {MAX_ADDRESSES} IP addresses, e.g. 127.0.0.1, or 0.0.0.0 or :: for all")
+    found: dict[str, str] = {}
+    for word in words:
+        host = word.removeprefix("-")
+        host = _address(_ALL.get(host, host))
+        same = "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host))
+        if same in found:
+            raise BadValue(f"must name {same} once")
+        found[same] = ("-" if word.startswith("-") else "") + host
+    return tuple(found.values())
