@@ -96,8 +96,8 @@ uint64_t rd_next(rd_store *st, unsigned int seq);
 uint64_t rd_note_peak(rd_store *st);
 
 /* admission.h */
-bool rd_open_enter(rd_store *st, uint32_t limit);
-void rd_open_leave(rd_store *st);
+bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept);
+void rd_open_leave(rd_store *st, bool local);
 bool rd_address_enter(rd_store *st, const uint8_t *address, uint32_t limit);
 void rd_address_leave(rd_store *st, const uint8_t *address);
 bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);

@@ -46,8 +46,8 @@ class Refusal(Protocol):
 class Admission(Interface):
     """The counts; see shared.Admission."""
 
-    def enter(self, limit: int) -> bool: ...
-    def leave(self) -> None: ...
+    def enter(self, local: bool, limit: int, kept: int) -> bool: ...
+    def leave(self, local: bool) -> None: ...
     def enter_address(self, address: bytes, limit: int) -> bool: ...
     def leave_address(self, address: bytes) -> None: ...
     def take(self, per_second: int, seconds: float) -> bool: ...
@@ -109,12 +109,22 @@ class Limit:
 
 
 class TotalLimit(Limit):
-    """At most `limit` connections at the same time."""
+    """At most `limit` connections at the same time, of which `kept` are for clients of this machine."""
 
     counted_as = "rejected_maximum"
 
+    def __init__(
+        self, factory: IProtocolFactory, limit: int, kept: int, counters: DaemonCounters, admission: Admission
+    ) -> None:
+        """`kept` may be set at any time, as `limit`."""
+        super().__init__(factory, limit, counters, admission)
+        self.kept = kept
+
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
-        return (self.admission.leave,) if self.admission.enter(limit) else TOO_MANY
+        local = is_local(addr)
+        if not self.admission.enter(local, limit, self.kept):
+            return TOO_MANY
+        return (lambda: self.admission.leave(local),)
 
 
 class AddressLimit(Limit):
@@ -150,6 +160,14 @@ class RateLimit(Limit):
 
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
         return () if self.admission.take(limit, self._seconds()) else TOO_FAST
+
+
+def is_local(addr: IAddress) -> bool:
+    """Whether a client at `addr` is on this machine: it came over loopback, or over a UNIX socket."""
+    if not isinstance(addr, (IPv4Address, IPv6Address)):
+        return True
+    address = ipaddress.ip_address(addr.host)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def packed(addr: IAddress) -> bytes:

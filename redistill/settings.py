@@ -130,8 +130,7 @@ class Server:
     bind: tuple[str, ...] = setting(
         Kind.ADDRESSES,
         ("127.0.0.1",),
-        "Address to listen on, or a list of them; one with - before it may be missing on this machine; any other than a"
-        " loopback address needs a password",
+        "Addresses to listen on, with - before one that may be missing; all but loopback ones need a password",
         environ="REDIS_BIND",
         redis="bind",
     )
@@ -211,6 +210,13 @@ class Server:
         zero="no limit",
         environ="REDIS_MAX_CONNECTIONS",
         redis="maxclients",
+        reloadable=True,
+    )
+    reserved_connections: int = setting(
+        Kind.INTEGER,
+        3,
+        "Of these the places kept for clients of this machine (loopback, UNIX socket), so that an operator gets in",
+        maximum=1_000_000,
         reloadable=True,
     )
     max_connections_per_ip: int = setting(

@@ -253,7 +253,7 @@ def serve(
         possible = possible_clients(config, control.state.config)
         if context is not None and config.security != control.state.config.security:
             context.read(config.security)
-        total.limit = possible
+        total.limit, total.kept = possible, config.server.reserved_connections
         factory.output_limit = config.server.output_limit
         loop.set_output_limit(config.server.output_limit)
         factory.idle_timeout = config.server.connection_timeout
@@ -291,7 +291,8 @@ def serve(
         served=loop,
     )
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
-    total = TotalLimit(addresses, allow_files(config.server.max_connections), counters, store.admission)
+    possible = allow_files(config.server.max_connections)
+    total = TotalLimit(addresses, possible, config.server.reserved_connections, counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
     server = ServerService(reactor, loop, sockets, number, door, clients, config.server.shutdown_grace_period_secs)
     background = BackgroundService(reactor, store, control, number, len(sockets))
