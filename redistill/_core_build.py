@@ -139,6 +139,7 @@ typedef struct rd_limits {
   uint64_t output_limit;
   ...;
 } rd_limits;
+enum { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS, ... };
 typedef struct rd_session_state {
   uint32_t db;
   uint8_t resp;
@@ -150,7 +151,8 @@ typedef struct rd_session_state {
   uint32_t watching;
   uint64_t query_bytes, query_cap;
   uint64_t output_bytes, output_cap;
-  uint64_t commands;
+  uint64_t commands, owner;
+  uint8_t overflowed;
   const rd_command *last;
   ...;
 } rd_session_state;
@@ -164,6 +166,12 @@ bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 rd_session_state *rd_session_state_of(rd_session *s);
 void rd_session_reset(rd_session *s);
 void rd_session_trim(rd_session *s);
+void rd_session_drop(rd_session *s);
+
+/* footprint.h */
+void rd_set_client_limit(rd_store *st, uint64_t bytes);
+uint64_t rd_client_to_cut(rd_store *st);
+
 typedef struct rd_slow_entry {
   uint64_t nanoseconds;
   const rd_command *command;
@@ -229,6 +237,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_OVER ...
 #define RD_LOOP_DRAINED ...
 #define RD_LOOP_MONITORED ...
+#define RD_LOOP_CROWDED ...
 typedef struct rd_event { uint64_t tag; uint32_t what; int32_t error; } rd_event;
 typedef struct rd_work { uint64_t tag, commands, bytes; } rd_work;
 typedef struct rd_tls {
@@ -286,8 +295,8 @@ def builder(core: str) -> FFI:
     ffi.set_source(
         "redistill._core",
         "#include <stdlib.h>\n"
-        '#include "admission.h"\n#include "handover.h"\n#include "host.h"\n#include "lock.h"\n#include "loop.h"\n'
-        '#include "monitor.h"\n#include "session.h"\n#include "worker.h"\n',
+        '#include "admission.h"\n#include "footprint.h"\n#include "handover.h"\n#include "host.h"\n'
+        '#include "lock.h"\n#include "loop.h"\n#include "monitor.h"\n#include "session.h"\n#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

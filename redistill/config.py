@@ -214,11 +214,11 @@ def _contents(place: str, path: str) -> str:
 
 def _unknown(path: str, name: str, known: list[str]) -> str:
     """The line about a name that the table does not have, with the one that was probably meant."""
-    candidates = known
-    if matches := difflib.get_close_matches(name, candidates, 1, 0.6):
-        return f"{path}: {name!r} is no setting; did you mean {matches[0]}?"
-    # A key in the wrong section, or in none.
     key = name.rpartition(".")[2]
+    # A key in the wrong section, or in none.
+    matches = [row.name for row in SETTINGS if row.key == key] or difflib.get_close_matches(name, known, 1, 0.6)
+    if matches:
+        return f"{path}: {name!r} is no setting; did you mean {matches[0]}?"
     if matches := difflib.get_close_matches(key, [row.key for row in SETTINGS], 1, 0.8):
         full = next(row.name for row in SETTINGS if row.key == matches[0])
         return f"{path}: {name!r} is no setting; did you mean {full}?"

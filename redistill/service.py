@@ -103,13 +103,22 @@ class BackgroundService(MultiService):
     """What a process that serves clients does besides, as long as its children run: it gives expired memory back, says
     that it is alive, and has the control plane note its figures."""
 
-    def __init__(self, reactor: IReactorTime, store: Store, control: Control, part: int = 0, parts: int = 1) -> None:
-        """Of all shards this process sweeps its `part`, 0 to `parts` - 1."""
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        store: Store,
+        control: Control,
+        part: int = 0,
+        parts: int = 1,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Of all shards this process sweeps its `part`, 0 to `parts` - 1. `look` is called before each step."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._store = store
         self._control = control
         self._part, self._parts = part, parts
+        self._look = look
         self._lost = LostShards(store)
         self._next: IDelayedCall | None = None
         self._second = LoopingCall(self._tick)
@@ -141,6 +150,7 @@ class BackgroundService(MultiService):
         delay = RESTED
         try:
             self._store.workers.beat()
+            self._look()
             delay = self._step()
         except Exception:
             log.failure("in the background work")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Value = str | int | bool | tuple[str, ...]
-"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords or addresses is a tuple."""
+"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords or addresses is a tuple.
+A `Kind.SHARE` below 0 is a percentage, as it is in Redis."""
 
 
 class Kind(enum.Enum):
@@ -27,6 +28,7 @@ class Kind(enum.Enum):
     CHOICE = "one of several words"
     SIZE = "a size"
     MEMORY = "a size or a percentage"
+    SHARE = "a size or a percentage of memory.max_memory"
     PASSWORDS = "a text, or a list of texts"
 
 
@@ -266,6 +268,17 @@ class Server:
         minimum=MIB,
         maximum=EXABYTE,
         redis="client-query-buffer-limit",
+        reloadable=True,
+    )
+    max_client_memory: int = setting(
+        Kind.SHARE,
+        0,
+        "Buffers of all clients together; the client with the largest is closed when they have more",
+        unit="bytes",
+        minimum=MIB,
+        maximum=EXABYTE,
+        zero="no limit",
+        redis="maxmemory-clients",
         reloadable=True,
     )
     health_check_port: int = setting(

@@ -18,6 +18,7 @@ from twisted.python import usage
 
 from redistill import __version__, stats, tls
 from redistill.arena import Arena, find_arena
+from redistill.client_memory import ClientMemory
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
@@ -261,6 +262,7 @@ def serve(
         rate.limit = config.server.connection_rate_limit
         server.grace = config.server.shutdown_grace_period_secs
         server.set_keepalive(config.performance.tcp_keepalive)
+        memory.apply(config)
         output.set_level(config.logging.level)
 
     # The commands, and who sends them: every client's connection comes through the three limits.
@@ -290,12 +292,15 @@ def serve(
         read_size=config.server.buffer_size,
         served=loop,
     )
+    memory = ClientMemory(store, clients)
+    memory.apply(config)
+    loop.on_crowded = memory.enforce
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
     possible = allow_files(config.server.max_connections)
     total = TotalLimit(addresses, possible, config.server.reserved_connections, counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
     server = ServerService(reactor, loop, sockets, number, door, clients, config.server.shutdown_grace_period_secs)
-    background = BackgroundService(reactor, store, control, number, len(sockets))
+    background = BackgroundService(reactor, store, control, number, len(sockets), memory.enforce)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
     return Front(control, server, background, handover)

@@ -98,7 +98,13 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         if isinstance(raw, str) and raw in setting.words:
             return setting.words[raw]
         return _bounded(setting, _whole(raw, f"must be a whole number {bounds(setting)}"))
-    if kind is Kind.SIZE or kind is Kind.MEMORY:
+    if kind is Kind.SHARE and isinstance(raw, str) and (percent := _PERCENT.fullmatch(raw.strip())):
+        if not 1 <= int(percent[1]) <= 100:
+            raise BadValue("must be between 1% and 100%, or a size")
+        return -int(percent[1])
+    if kind is Kind.SHARE and isinstance(raw, int) and -100 <= raw < 0:
+        return raw
+    if kind in (Kind.SIZE, Kind.MEMORY, Kind.SHARE):
         return _bounded(setting, _size(setting, raw, available))
     if kind is Kind.PASSWORDS:
         return _passwords(raw)
@@ -125,6 +131,8 @@ def show(setting: Setting, value: Value) -> str:
         return " ".join(value)
     if isinstance(value, tuple):
         return value[0] if value else ""
+    if setting.kind is Kind.SHARE and int(value) < 0:
+        return f"{-int(value)}%"
     for word, number in setting.words.items():
         if value == number:
             return word
@@ -137,6 +145,8 @@ def literal(setting: Setting, value: Value) -> str:
         if len(value) < 2:
             return literal(setting, value[0] if value else "")
         return "[" + ", ".join(literal(setting, entry) for entry in value) + "]"
+    if setting.kind is Kind.SHARE and int(value) < 0:
+        return json.dumps(show(setting, value))
     for word, number in setting.words.items():
         if value == number:
             return json.dumps(word)
@@ -162,10 +172,10 @@ def _bounded(setting: Setting, number: int) -> int:
 
 
 def _size(setting: Setting, raw: object, available: Available) -> int:
-    percentages = setting.kind is Kind.MEMORY
+    percentages = setting.kind in (Kind.MEMORY, Kind.SHARE)
     if isinstance(raw, str):
         text = raw.strip().lower()
-        if (percent := _PERCENT.fullmatch(text)) and percentages and 1 <= int(percent[1]) <= 100:
+        if (percent := _PERCENT.fullmatch(text)) and setting.kind is Kind.MEMORY and 1 <= int(percent[1]) <= 100:
             return available() * int(percent[1]) // 100
         if (size := _SIZE.fullmatch(text)) and size[2] in _UNITS:
             return int(size[1]) * _UNITS[size[2]]

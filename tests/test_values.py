@@ -135,6 +135,15 @@ class OtherKindTests(ValueCase):
             self.assertRaises(BadValue, self.checked, "server.bind", text)
             self.assertRaises(BadValue, self.checked, "server.health_check_bind", text)
 
+    def test_share_of_the_maximum(self) -> None:
+        """maxmemory-clients takes a size or a percentage, and says what it was given, as in Redis."""
+        row = BY_NAME["server.max_client_memory"]
+        self.assertEqual([self.parsed(row.name, text) for text in ("5%", "100%", "3mb", "0")], [-5, -100, 3 * 2**20, 0])
+        self.assertEqual([show(row, -5), literal(row, -5), show(row, 0)], ["5%", '"5%"', "0"])
+        self.assertEqual(self.checked(row.name, "5%"), -5)
+        for text in ("0%", "101%", "1", "-101", "five"):
+            self.assertRaises(BadValue, self.parsed, row.name, text)
+
     def test_several_addresses(self) -> None:
         """Addresses are a list in the file, and a line with spaces for CONFIG and the environment, as Redis has it."""
         bind, several = BY_NAME["server.bind"], ("127.0.0.1", "-::1")

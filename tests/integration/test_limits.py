@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import select
 import signal
 import socket
 import ssl
+import time
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import Certificates
 from tests.integration import servers
 from tests.integration.test_start import PING, PONG, talk
+
+MIB = 1024 * 1024
 
 
 class BindTests(SynchronousTestCase):
@@ -52,3 +59,96 @@ class BindTests(SynchronousTestCase):
     def test_workers(self) -> None:
         """So does each of several workers."""
         self.check(2)
+
+
+class ClientMemoryTests(SynchronousTestCase):
+    """server.max_client_memory, against clients that want more"""
+
+    LIMIT = 16 * MIB
+
+    def start(self, workers: int) -> servers.Server:
+        """A server that is stopped with the test."""
+        server = servers.redistill(
+            f"[server]\nworkers = {workers}\nmax_client_memory = {self.LIMIT}\nmax_connections = 100\n"
+            '[memory]\nmax_memory = "64mb"\n'
+        )
+        self.addCleanup(server.stop, signal.SIGKILL)
+        return server
+
+    def flood(self, server: servers.Server) -> tuple[int, int]:
+        """Send 32 MiB from each of 12 clients in three ways: how many were closed, and the most private memory that the
+        server's processes had meanwhile, beyond what they had before."""
+        value = bytes(100_000)
+        with server.connect() as sock:
+            talk(sock, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n" + value + b"\r\n", 5)
+        queued = b"*3\r\n$3\r\nSET\r\n$1\r\nq\r\n$100000\r\n" + value + b"\r\n"
+        kinds = (
+            (b"MULTI\r\n", queued),  # commands that are queued
+            (b"", b"GET k\r\n" * 15_000),  # replies that are not read
+            (b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$60000000\r\n", value),  # a value that has no end
+        )
+        before, highest = private_bytes(server.pid), 0
+        clients = []
+        for number in range(12):
+            sock = server.connect()
+            self.addCleanup(sock.close)
+            first, more = kinds[number % 3]
+            sock.sendall(first)
+            sock.setblocking(False)
+            clients.append((sock, more, [0, 0]))
+        closed: set[socket.socket] = set()
+        end = time.monotonic() + 60
+        while len(closed) < len(clients) and any(sent[0] < 32 * MIB for one, _, sent in clients if one not in closed):
+            self.assertLess(time.monotonic(), end)
+            moved = False
+            for sock, more, sent in clients:
+                if sock in closed or sent[0] >= 32 * MIB:
+                    continue
+                try:
+                    count = sock.send(more[sent[0] % len(more) :])
+                    sent[0] += count
+                    moved = True
+                except BlockingIOError:
+                    # Nobody reads on for a client that does not read itself: it has sent what it could.
+                    sent[1] += 1
+                    if more is kinds[1][1] and sent[1] > 50:
+                        sent[0] = 32 * MIB
+                except OSError:
+                    closed.add(sock)
+            highest = max(highest, private_bytes(server.pid))
+            if not moved:
+                select.select([], [one for one, _, sent in clients if one not in closed], [], 0.01)
+        return len(closed), highest - before
+
+    def check(self, workers: int) -> None:
+        """The fattest are closed, the memory stays near the limit, others are served, and INFO says how many it was."""
+        server = self.start(workers)
+        closed, most = self.flood(server)
+        self.assertGreater(closed, 0)
+        self.assertLess(most, self.LIMIT * 2, f"{most / MIB:.1f} MiB")
+        with server.connect() as sock:
+            self.assertEqual(talk(sock, PING, len(PONG)), PONG)
+            sock.sendall(b"INFO stats\r\n")
+            said = sock.recv(65536)
+        (count,) = re.findall(rb"evicted_clients:(\d+)", said)
+        self.assertGreaterEqual(int(count), closed)
+        self.assertIn("is closed: the buffers of all clients are beyond server.max_client_memory", server.logged())
+
+    def test_one_process(self) -> None:
+        """A server that serves by itself stays near the limit."""
+        self.check(1)
+
+    def test_workers(self) -> None:
+        """So do several workers together."""
+        self.check(3)
+
+
+def private_bytes(pid: int) -> int:
+    """Memory of a process and of its children that is in RAM and no other's; the arena is not."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    whole = 0
+    for one in (str(pid), *children):
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{one}/status").read_text()
+            whole += int(re.findall(r"RssAnon:\s+(\d+) kB", status)[0]) * 1024
+    return whole
