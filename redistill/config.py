@@ -29,7 +29,7 @@ from redistill.settings import (
     Setting,
     Value,
 )
-from redistill.values import Available, BadValue, check, is_loopback, parse
+from redistill.values import Available, BadValue, check, is_loopback, parse, show
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
 PATH_VARIABLE = "REDISTILL_CONFIG"
@@ -65,6 +65,14 @@ class Config:
         section, _, key = name.partition(".")
         value: Value = getattr(getattr(self, section), key)
         return value
+
+    def changed(self) -> dict[str, str]:
+        """What is set otherwise than by default, as CONFIG GET shows it, without secrets."""
+        default = Config()
+        changed = [row for row in SETTINGS if self.get(row.name) != default.get(row.name)]
+        return {
+            row.name: "(hidden)" if row.kind is Kind.PASSWORDS else show(row, self.get(row.name)) for row in changed
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON can hold it; it has all passwords."""

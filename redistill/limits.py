@@ -15,10 +15,14 @@ from typing import Protocol as Interface
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from redistill.logs import SELDOM
 from redistill.stats import DaemonCounters
+
+log = Logger()
 
 TOO_MANY = b"-ERR max number of clients reached\r\n"
 TOO_MANY_OF_ADDRESS = b"-ERR max number of clients reached for your address\r\n"
@@ -63,6 +67,8 @@ class Limit:
     noisy = False
     counted_as: str
     """The counter of those that this limit refuses."""
+    setting: str
+    """Where the limit is set."""
 
     def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
         """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""
@@ -83,6 +89,13 @@ class Limit:
             self.counters.connections_received += 1
             self.counters.rejected_connections += 1
             setattr(self.counters, self.counted_as, getattr(self.counters, self.counted_as) + 1)
+            log.warn(
+                "{peer} is refused: {setting} = {limit}",
+                peer=getattr(addr, "host", "a local client"),
+                setting=self.setting,
+                limit=self.limit,
+                log_throttle=SELDOM,
+            )
             return Refusal(admitted)
         return self._counted(admitted, self.factory.buildProtocol, addr)
 
@@ -112,6 +125,7 @@ class TotalLimit(Limit):
     """At most `limit` connections at the same time, of which `kept` are for clients of this machine."""
 
     counted_as = "rejected_maximum"
+    setting = "server.max_connections"
 
     def __init__(
         self, factory: IProtocolFactory, limit: int, kept: int, counters: DaemonCounters, admission: Admission
@@ -131,6 +145,7 @@ class AddressLimit(Limit):
     """At most `limit` connections of one IP address at the same time; those over a UNIX socket are not counted."""
 
     counted_as = "rejected_address"
+    setting = "server.max_connections_per_ip"
 
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
         address = packed(addr)
@@ -145,6 +160,7 @@ class RateLimit(Limit):
     """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily."""
 
     counted_as = "rejected_rate"
+    setting = "server.connection_rate_limit"
 
     def __init__(
         self,

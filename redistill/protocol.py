@@ -30,6 +30,7 @@ from zope.interface import implementer
 
 from redistill.commands.interfaces import Reply, SlowEntry
 from redistill.engine import Overflow, Session, Status
+from redistill.logs import SELDOM
 from redistill.stats import DaemonCounters
 
 log = Logger()
@@ -359,13 +360,18 @@ class RespProtocol(Protocol):
             peer=self.peer,
             waiting=self.session.waiting,
             limit=self.factory.output_limit,
+            log_throttle=SELDOM,
         )
         self.factory.counters.output_disconnections += 1
         self.kill()
 
     def evict(self) -> None:
         """The buffers of all clients together are too large, and its own the largest: it is closed, they are free."""
-        log.warn("{peer} is closed: the buffers of all clients are beyond server.max_client_memory", peer=self.peer)
+        log.warn(
+            "{peer} is closed: the buffers of all clients are beyond server.max_client_memory",
+            peer=self.peer,
+            log_throttle=SELDOM,
+        )
         self.factory.counters.evicted_clients += 1
         self._begin_end()
         self.transport.unregisterProducer()

@@ -266,15 +266,26 @@ class Stoppable(Interface):
 
 
 class SignalService(Service):
-    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it."""
+    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it, USR1 opens the log
+    file again."""
 
     def __init__(
-        self, reactor: Any, server: Stoppable, reload: Callable[[], object], delay: Callable[[], float]
+        self,
+        reactor: Any,
+        server: Stoppable,
+        reload: Callable[[], object],
+        reopen: Callable[[], object],
+        delay: Callable[[], float],
     ) -> None:
         """`delay` gives the seconds between the word to stop and the stop, for load balancers to look elsewhere."""
         self._reactor = reactor
         self._server = server
-        self._reload = reload
+        self._acts = (
+            (signal.SIGTERM, self.stop),
+            (signal.SIGINT, self.stop),
+            (signal.SIGHUP, reload),
+            (signal.SIGUSR1, reopen),
+        )
         self._delay = delay
         self._end: IDelayedCall | None = None
         self.stopping = False
@@ -285,7 +296,7 @@ class SignalService(Service):
         self._reactor.callWhenRunning(self._install)
 
     def _install(self) -> None:
-        for number, act in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, self._reload)):
+        for number, act in self._acts:
             signal.signal(number, self._caller(act))
 
     def _caller(self, act: Callable[[], object]) -> Callable[[int, object], None]:

@@ -418,6 +418,12 @@ class Logging:
         redis_words={"info": "notice", "warn": "warning", "error": "warning", "critical": "nothing"},
         reloadable=True,
     )
+    file: str = setting(
+        Kind.PATH,
+        "",
+        "File to append to; SIGUSR1 opens it again; empty: standard output, or what twistd's own options say",
+        redis="logfile",
+    )
     format: str = setting(Kind.CHOICE, "text", "Lines of text, or of JSON", choices=("text", "json"))
 
 

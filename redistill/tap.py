@@ -69,8 +69,9 @@ def makeService(options: Options) -> IService:
 
     try:
         config = load(options["config"], os.environ)
-        output = Log(config.logging.level, config.logging.format, quiet=SUPERVISOR_QUIET)
-        daemon = LogService(output, options.parent or {})
+        settings = config.logging
+        output = Log(settings.level, settings.format, file=settings.file, clock=reactor, quiet=SUPERVISOR_QUIET)
+        daemon = log_service(output, options)
         wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
@@ -78,6 +79,15 @@ def makeService(options: Options) -> IService:
     # Some dozens of objects in it are garbage, and stay too: a look for them is a tenth of the whole start.
     gc.freeze()
     return daemon
+
+
+def log_service(output: Log, options: Options) -> LogService:
+    """The daemon's outermost service. Raises StartError when the log cannot be written to."""
+    try:
+        return LogService(output, options.parent or {})
+    except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        raise StartError(f"logging.file: cannot write to {problem.filename!r}: {reason}; set another path") from None
 
 
 def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IService:
@@ -135,6 +145,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             apply=lambda new: supervise(store, output, pool, certificate, new),
             stop=stop,
             relay=output.relay,
+            journal=lambda: output.journal,
             identity=identity,
         )
         pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
@@ -145,7 +156,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             return pool.replace()
 
         reload = Reload(read, lambda: pool.config, pool.try_change, replace)
-    signals = SignalService(reactor, server, reload.reload, lambda: reload.running().server.drain_delay_secs)
+    delay = lambda: reload.running().server.drain_delay_secs  # noqa: E731
+    signals = SignalService(reactor, server, reload.reload, output.reopen, delay)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     watch = tls.CertificateWatch(reactor, lambda: reload.running().security, renew)
     if certificate is not None:
@@ -201,7 +213,14 @@ def watched(
 def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, first_fd: int) -> Front:
     """The wiring diagram of a worker. Raises ArenaError."""
     config, number = Config.from_json(orders["config"]), orders["number"]
-    output = Log(config.logging.level, config.logging.format, quiet=WORKER_QUIET, worker=orders["number"])
+    output = Log(
+        config.logging.level,
+        config.logging.format,
+        clock=reactor,
+        quiet=WORKER_QUIET,
+        worker=orders["number"],
+        journal=orders.get("journal", False),
+    )
     globalLogBeginner.beginLoggingTo([output.observer(sys.stdout)], redirectStandardIO=False)
     store = Store()
     store.attach(arena_fd)
@@ -387,6 +406,8 @@ def announce(config: Config, workers: int) -> None:
         path=config.path or "built in",
         workers=workers,
     )
+    settings = ", ".join(f"{name} = {value}" for name, value in config.changed().items())
+    log.info("settings: {settings}", settings=settings or "all as by default")
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         log.warn(
             "{count} of the passwords have fewer than {least} characters, and can be guessed; make longer ones"

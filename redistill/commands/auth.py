@@ -6,10 +6,15 @@ import hmac
 from collections.abc import Mapping
 from hashlib import sha256
 
+from twisted.logger import Logger
+
 from redistill import resp
 from redistill.commands.arguments import integer, printable
 from redistill.commands.interfaces import Client, Command
 from redistill.commands.state import REDIS_VERSION, ServerState
+from redistill.logs import SELDOM
+
+log = Logger()
 
 WRONGPASS = resp.error("WRONGPASS invalid username-password pair or user is disabled.")
 NOAUTH_HELLO = resp.error(
@@ -47,6 +52,7 @@ def authenticate(server: ServerState, client: Client, user: bytes, password: byt
     valid = server.config.passwords
     if user != b"default" or (valid and not password_is_valid(password, valid)):
         server.counters.failed_auths += 1
+        log.warn("{peer} was not authenticated: wrong user or password", peer=client.peer, log_throttle=SELDOM)
         return False
     client.user = "default"
     client.session.state.authenticated = True
