@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import re
 import select
 import signal
@@ -152,3 +154,80 @@ def private_bytes(pid: int) -> int:
             status = Path(f"/proc/{one}/status").read_text()
             whole += int(re.findall(r"RssAnon:\s+(\d+) kB", status)[0]) * 1024
     return whole
+
+
+class SocketOptionTests(SynchronousTestCase):
+    """performance.tcp_nodelay and tcp_keepalive, as the kernel has them for the sockets of clients"""
+
+    def start(self, workers: int, performance: str) -> servers.Server:
+        """A server that is stopped with the test."""
+        config = f'[server]\nworkers = {workers}\n[memory]\nmax_memory = "64mb"\n[performance]\n{performance}\n'
+        server = servers.redistill(config, tcp=True)
+        self.addCleanup(server.stop, signal.SIGKILL)
+        return server
+
+    def ask(self, sock: socket.socket, line: bytes) -> str:
+        """A bulk reply."""
+        sock.sendall(line + b"\r\n")
+        head = b""
+        while not head.endswith(b"\r\n"):
+            head += sock.recv(1)
+        return talk(sock, b"", int(head[1:]) + 2).decode()
+
+    def place(self, sock: socket.socket) -> tuple[int, int]:
+        """The process that serves this connection, and its descriptor there."""
+        number = re.findall(r"worker_number:(\d+)", self.ask(sock, b"INFO server"))[0]
+        pid = re.findall(rf"worker_?{number}:pid=(\d+)", self.ask(sock, b"INFO workers"))[0]
+        fd = re.findall(r" fd=(\d+)", self.ask(sock, b"CLIENT INFO"))[0]
+        return int(pid), int(fd)
+
+    def options(self, sock: socket.socket) -> tuple[int, ...]:
+        """TCP_NODELAY, SO_KEEPALIVE, TCP_KEEPIDLE of the server's end."""
+        pid, fd = self.place(sock)
+        with socket.socket(fileno=taken(pid, fd)) as theirs:
+            self.assertEqual(theirs.getpeername(), sock.getsockname())
+            nodelay = theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            on = theirs.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            return nodelay, on, theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+
+    def test_each_reactor(self) -> None:
+        """They hold where the loop is the reactor, and where it is one descriptor of Twisted's own."""
+        for reactor in ("redistill", "epoll"):
+            self.patch(servers, "REACTOR", reactor)
+            server = self.start(1, "tcp_keepalive = 77")
+            with server.connect() as sock:
+                self.assertEqual(self.options(sock), (1, 1, 77), reactor)
+
+    def test_off(self) -> None:
+        """Both can be off."""
+        with self.start(1, "tcp_nodelay = false\ntcp_keepalive = 0").connect() as sock:
+            self.assertEqual(self.options(sock)[:2], (0, 0))
+
+    def test_after_a_handover(self) -> None:
+        """They hold for a connection that a reload gives to another process, and CONFIG SET for those who come."""
+        server = self.start(2, "tcp_keepalive = 77")
+        servers.until(lambda: f"listening on 127.0.0.1:{server.port}" in server.logged(), 20, "all workers serve")
+        with server.connect() as sock:
+            before = self.place(sock)[0]
+            self.assertEqual(self.options(sock), (1, 1, 77))
+            os.kill(server.pid, signal.SIGHUP)
+            servers.until(lambda: "all workers were replaced" in server.logged(), 30, "all workers are new")
+            self.assertNotEqual(self.place(sock)[0], before)
+            self.assertEqual(self.options(sock), (1, 1, 77))
+            self.assertEqual(talk(sock, b"CONFIG SET tcp-keepalive 88\r\n", 5), b"+OK\r\n")
+            self.assertEqual(self.options(sock), (1, 1, 77))
+        for _ in range(8):
+            with server.connect() as sock:
+                self.assertEqual(self.options(sock), (1, 1, 88))
+
+
+def taken(pid: int, fd: int) -> int:
+    """A descriptor of ours for what `fd` is in a process that we started (pidfd_getfd(2))."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        found = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, fd, 0)
+        if found < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        return int(found)
+    finally:
+        os.close(pidfd)
