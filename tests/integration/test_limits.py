@@ -156,6 +156,55 @@ def private_bytes(pid: int) -> int:
     return whole
 
 
+class StalledClientTests(SynchronousTestCase):
+    """server.output_limit, against a client that asks and reads nothing"""
+
+    LIMIT = 2 * MIB
+
+    def setUp(self) -> None:
+        self.server = servers.redistill(
+            f'[server]\nworkers = 1\noutput_limit = {self.LIMIT}\n[memory]\nmax_memory = "64mb"\n'
+        )
+        self.addCleanup(self.server.stop, signal.SIGKILL)
+        self.watch, self.stalled = self.server.connect(), self.server.connect()
+        self.addCleanup(self.watch.close)
+        self.addCleanup(self.stalled.close)
+        talk(self.watch, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000\r\n" + bytes(400_000) + b"\r\n", 5)
+        talk(self.stalled, b"CLIENT SETNAME stalled\r\n", 5)
+
+    def held(self) -> int | None:
+        """Bytes that the server has allocated for what the stalled client does not read; None: it has been closed."""
+        self.watch.sendall(b"CLIENT LIST\r\n")
+        head = b""
+        while not head.endswith(b"\r\n"):
+            head += self.watch.recv(1)
+        said = talk(self.watch, b"", int(head[1:]) + 2).decode()
+        found = re.findall(r"name=stalled .* rbs=(\d+) ", said)
+        return int(found[0]) if found else None
+
+    def test_pipeline_that_is_not_read(self) -> None:
+        """Whatever a stalled client asks for, the server never holds more for it than its limit, nor uses more memory."""
+        before = private_bytes(self.server.pid)
+        self.stalled.setblocking(False)
+        held = []
+        for _ in range(100):
+            with contextlib.suppress(BlockingIOError):
+                self.stalled.sendall(b"GET k\r\n" * 100)
+            held.append(self.held() or 0)
+            self.assertLess(private_bytes(self.server.pid) - before, self.LIMIT + 2 * MIB)
+        self.assertTrue(400_000 <= max(held) <= self.LIMIT, max(held))
+
+    def test_transaction_that_is_not_read(self) -> None:
+        """A transaction whose replies together are more is cut before they are, counted and logged."""
+        before = private_bytes(self.server.pid)
+        self.stalled.sendall(b"MULTI\r\n" + b"GET k\r\n" * 1000 + b"EXEC\r\n")
+        servers.until(lambda: self.held() is None, 20, "the client is closed")
+        self.assertLess(private_bytes(self.server.pid) - before, self.LIMIT + 2 * MIB)
+        self.watch.sendall(b"INFO stats\r\n")
+        self.assertIn(b"client_output_buffer_limit_disconnections:1\r\n", self.watch.recv(65536))
+        self.assertIn(f"the limit is {self.LIMIT}", self.server.logged())
+
+
 class SocketOptionTests(SynchronousTestCase):
     """performance.tcp_nodelay and tcp_keepalive, as the kernel has them for the sockets of clients"""
 
