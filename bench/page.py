@@ -25,6 +25,7 @@ SECTIONS = {
     "keys": page_servers.keys,
     "idle": page_servers.idle,
     "start": page_servers.start,
+    "refused": page_servers.refused,
     "balance": page_servers.balance,
     "floor": page_servers.floor,
     "hits": page_core.hit_ratio,

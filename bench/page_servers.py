@@ -95,6 +95,16 @@ the server in the {seconds} s after that, in percent of one CPU.{missing}
 
 {table}
 """
+REFUSED = """\
+## Clients that are refused
+
+{connections} clients, as many as `server.max_connections`, send {rate} GETs a second together, while {attempts}
+others a second come and are told that the server is full. What those inside notice, in {rounds} rounds of {seconds:.0f}
+seconds, the median (least\N{EN DASH}most). Who tries to come in shares a CPU with the load, so that the third line is
+to be compared with the second.
+
+{table}
+"""
 START = """\
 ## Start
 
@@ -241,6 +251,25 @@ def start(results: Results) -> str:
         lines.append([title, spread(attached["milliseconds"])])
     text = table(["", "milliseconds"], lines)
     return START.format(times=part["times"], missing=_lacking(part), table=text)
+
+
+def refused(results: Results) -> str:
+    part = results["refused"]
+    titles = {
+        "alone": "nobody else",
+        "elsewhere": "others, who come to another program on the CPU of the load",
+        "refused": "others, who come to the server and are refused",
+    }
+    return REFUSED.format(
+        connections=part["connections"],
+        rate=number(part["rate"], 0),
+        attempts=number(part["attempts"], 0),
+        rounds=len(part["refused"]),
+        seconds=part["seconds"],
+        table=table(
+            ["besides there are", "p99 in µs"], [[title, spread(part[name])] for name, title in titles.items()]
+        ),
+    )
 
 
 def floor(results: Results) -> str:

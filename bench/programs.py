@@ -120,9 +120,9 @@ def _memcached(place: Place) -> list[str]:
     return argv
 
 
-def _redistill(place: Place, workers: int, memory: str = "") -> list[str]:
+def _redistill(place: Place, workers: int, memory: str = "", connections: int = MAX_CONNECTIONS) -> list[str]:
     certificate, key = place.certificate
-    server = f"workers = {workers}\nmax_connections = {MAX_CONNECTIONS}\n"
+    server = f"workers = {workers}\nmax_connections = {connections}\n"
     server += f"port = {0 if place.transport == 'unix' else place.port}\n"
     if place.transport == "unix":
         server += f'unix_socket = "{place.path}"\n'
@@ -161,6 +161,11 @@ def shown(argv: Sequence[str], place: Place) -> str:
 def attaching(arena: Path) -> Callable[[Place], list[str]]:
     """Redistill whose arena is a file that stays."""
     return lambda place: _redistill(place, 1, f'arena_path = "{arena}"\n')
+
+
+def limited(connections: int) -> Callable[[Place], list[str]]:
+    """Redistill that takes so many clients."""
+    return lambda place: _redistill(place, 1, connections=connections)
 
 
 def redis_with(*options: str) -> Callable[[Place], list[str]]:

@@ -33,7 +33,14 @@ def _best(cells: dict[str, float], who: str) -> tuple[float, str]:
 
 def targets(results: Results) -> list[Target]:
     """Those of all that was measured."""
-    return [*_memory_and_speed(results), *_no_pauses(results), *_hits(results), *_cores(results), *_sockets(results)]
+    return [
+        *_memory_and_speed(results),
+        *_no_pauses(results),
+        *_hits(results),
+        *_cores(results),
+        *_sockets(results),
+        *_clients(results),
+    ]
 
 
 def _memory_and_speed(results: Results) -> Iterator[Target]:
@@ -106,6 +113,17 @@ def _sockets(results: Results) -> Iterator[Target]:
     if {"redistill", "redis"} <= open_loop.keys():
         ours, redis = (_median(open_loop[name], "p99") for name in ("redistill", "redis"))
         yield "p99 at half of Redis's load", "<= Redis's", f"{ours:.0f} µs against {redis:.0f} µs", ours <= redis
+
+
+def _clients(results: Results) -> Iterator[Target]:
+    if ours := results.get("idle", {}).get("servers", {}).get("redistill"):
+        kib, cpu = ours["bytes"] / 1024, ours["cpu_percent"]
+        measured = f"{kib:.1f} KiB, {cpu:.2f} % of a CPU for all"
+        yield "An idle connection of 10,000", "<= 8 KiB, no CPU", measured, kib <= 8 and cpu < 1
+    if part := results.get("refused"):
+        base, p99 = (statistics.median(part[name]) for name in ("elsewhere", "refused"))
+        measured = f"{p99:.0f} µs against {base:.0f} µs ({p99 / base - 1:+.0%})"
+        yield "p99 while 1,000 clients a second are refused", "<= a quarter more", measured, p99 <= 1.25 * base
 
 
 def _median(rounds: list[dict[str, float]], name: str) -> float:

@@ -21,7 +21,7 @@ def takes(row: Setting) -> str:
     """What values the setting takes."""
     if row.choices:
         return ", ".join(f'"{choice}"' for choice in row.choices)
-    if row.kind is Kind.INTEGER or row.kind is Kind.SIZE or row.kind is Kind.MEMORY:
+    if row.kind in (Kind.INTEGER, Kind.SIZE, Kind.MEMORY, Kind.SHARE):
         least = size(row.minimum) if row.unit == "bytes" else str(row.minimum)
         most = size(row.maximum) if row.unit == "bytes" else str(row.maximum)
         unit = f" {row.unit}" if row.unit not in ("", "bytes") else ""
@@ -29,6 +29,8 @@ def takes(row: Setting) -> str:
         text = f"{least}{unit} or more" if endless else f"{least} to {most}{unit}"
         if row.kind is Kind.MEMORY:
             text += ", a percentage of the machine's memory"
+        if row.kind is Kind.SHARE:
+            text += ", a percentage of memory.max_memory"
         if row.zero:
             text += f"; 0: {row.zero}"
         return text + "".join(f'; "{word}"' for word in row.words)

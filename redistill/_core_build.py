@@ -96,8 +96,8 @@ uint64_t rd_next(rd_store *st, unsigned int seq);
 uint64_t rd_note_peak(rd_store *st);
 
 /* admission.h */
-bool rd_open_enter(rd_store *st, uint32_t limit);
-void rd_open_leave(rd_store *st);
+bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept);
+void rd_open_leave(rd_store *st, bool local);
 bool rd_address_enter(rd_store *st, const uint8_t *address, uint32_t limit);
 void rd_address_leave(rd_store *st, const uint8_t *address);
 bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);
@@ -146,6 +146,7 @@ typedef struct rd_limits {
   uint64_t output_limit;
   ...;
 } rd_limits;
+enum { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS, ... };
 typedef struct rd_session_state {
   uint32_t db;
   uint8_t resp;
@@ -157,7 +158,8 @@ typedef struct rd_session_state {
   uint32_t watching;
   uint64_t query_bytes, query_cap;
   uint64_t output_bytes, output_cap;
-  uint64_t commands;
+  uint64_t commands, owner;
+  uint8_t overflowed;
   uint8_t denied;
   uint32_t denied_at;
   const rd_command *last;
@@ -173,6 +175,12 @@ bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 rd_session_state *rd_session_state_of(rd_session *s);
 void rd_session_reset(rd_session *s);
 void rd_session_trim(rd_session *s);
+void rd_session_drop(rd_session *s);
+
+/* footprint.h */
+void rd_set_client_limit(rd_store *st, uint64_t bytes);
+uint64_t rd_client_to_cut(rd_store *st);
+
 typedef struct rd_slow_entry {
   uint64_t nanoseconds;
   const rd_command *command;
@@ -251,6 +259,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_OVER ...
 #define RD_LOOP_DRAINED ...
 #define RD_LOOP_MONITORED ...
+#define RD_LOOP_CROWDED ...
 typedef struct rd_event { uint64_t tag; uint32_t what; int32_t error; } rd_event;
 typedef struct rd_work { uint64_t tag, commands, bytes; } rd_work;
 typedef struct rd_tls {
@@ -308,9 +317,9 @@ def builder(core: str) -> FFI:
     ffi.set_source(
         "redistill._core",
         "#include <stdlib.h>\n"
-        '#include "acl.h"\n#include "admission.h"\n#include "handover.h"\n#include "host.h"\n'
-        '#include "lock.h"\n#include "loop.h"\n'
-        '#include "monitor.h"\n#include "secrets.h"\n#include "session.h"\n#include "worker.h"\n',
+        '#include "acl.h"\n#include "admission.h"\n#include "footprint.h"\n#include "handover.h"\n#include "host.h"\n'
+        '#include "lock.h"\n#include "loop.h"\n#include "monitor.h"\n#include "secrets.h"\n#include "session.h"\n'
+        '#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

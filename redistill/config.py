@@ -21,6 +21,7 @@ from redistill.settings import (
     BY_NAME,
     SECTIONS,
     SETTINGS,
+    Kind,
     Logging,
     Memory,
     Performance,
@@ -29,7 +30,7 @@ from redistill.settings import (
     Setting,
     Value,
 )
-from redistill.values import Available, BadValue, check, is_loopback, parse
+from redistill.values import Available, BadValue, check, is_loopback, parse, show
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
 PATH_VARIABLE = "REDISTILL_CONFIG"
@@ -72,6 +73,14 @@ class Config:
         section, _, key = name.partition(".")
         value: Value = getattr(getattr(self, section), key)
         return value
+
+    def changed(self) -> dict[str, str]:
+        """What is set otherwise than by default, as CONFIG GET shows it, without secrets."""
+        default = Config()
+        changed = [row for row in SETTINGS if self.get(row.name) != default.get(row.name)]
+        return {
+            row.name: "(hidden)" if row.kind is Kind.PASSWORDS else show(row, self.get(row.name)) for row in changed
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON can hold it; it has all passwords."""
@@ -243,11 +252,11 @@ def _contents(place: str, path: str) -> str:
 
 def _unknown(path: str, name: str, known: list[str]) -> str:
     """The line about a name that the table does not have, with the one that was probably meant."""
-    candidates = known
-    if matches := difflib.get_close_matches(name, candidates, 1, 0.6):
-        return f"{path}: {name!r} is no setting; did you mean {matches[0]}?"
-    # A key in the wrong section, or in none.
     key = name.rpartition(".")[2]
+    # A key in the wrong section, or in none.
+    matches = [row.name for row in SETTINGS if row.key == key] or difflib.get_close_matches(name, known, 1, 0.6)
+    if matches:
+        return f"{path}: {name!r} is no setting; did you mean {matches[0]}?"
     if matches := difflib.get_close_matches(key, [row.key for row in SETTINGS], 1, 0.8):
         full = next(row.name for row in SETTINGS if row.key == matches[0])
         return f"{path}: {name!r} is no setting; did you mean {full}?"
@@ -264,6 +273,7 @@ def _judge(place: str, row: Setting, raw: Any, judge: Any, available: Available)
 
 def _quoted(row: Setting, raw: object) -> str:
     """``= 'abc' ``, unless it is a secret or long."""
+    raw = " ".join(raw) if row.kind is Kind.ADDRESSES and isinstance(raw, tuple) else raw
     text = ascii(raw).lower() if isinstance(raw, bool) else ascii(raw)
     if row.name == "security.password":
         text = ""
@@ -322,7 +332,7 @@ def _checked(config: Config, places: Mapping[str, str]) -> Config:
         raise refuse("server.num_shards", f"must be a power of two, e.g. {near} or {min(near * 2, 4096)}")
     if not server.port and not server.unix_socket and not security.tls_port:
         raise refuse("server.port", "leaves nothing to listen on; set it, or set server.unix_socket")
-    if (server.port or security.tls_port) and not is_loopback(server.bind) and not config.passwords:
+    if (server.port or security.tls_port) and not all(map(is_loopback, server.bind)) and not config.passwords:
         raise refuse(
             "server.bind",
             "would let anybody on the network in; set security.password (or REDIS_PASSWORD), or bind 127.0.0.1",

@@ -35,6 +35,14 @@ class Status(enum.IntEnum):
     PAUSED = lib.RD_PAUSED
 
 
+class Overflow(enum.IntEnum):
+    """Which bound a reply would have passed."""
+
+    NONE = lib.RD_OVERFLOW_NONE
+    OUTPUT = lib.RD_OVERFLOW_OUTPUT
+    CLIENTS = lib.RD_OVERFLOW_CLIENTS
+
+
 _SLOW: int = lib.RD_HOST_SLOW
 _MONITORED: int = lib.RD_HOST_MONITORED
 STATUSES = tuple(Status(code) for code in range(len(Status)))
@@ -347,6 +355,14 @@ class Store:
         """Set all counters to 0, and the peak of memory to what is in use."""
         lib.rd_reset_stats(self._c)
 
+    def set_client_limit(self, limit: int) -> None:
+        """Bytes that the buffers of all clients may have, over all processes; 0: any number (core/footprint.h)."""
+        lib.rd_set_client_limit(self._c, limit)
+
+    def client_to_cut(self) -> int:
+        """`owner` (of `Session.state`) of the session that this process is to drop since they have more; 0: none."""
+        return int(lib.rd_client_to_cut(self._c))
+
     def session(
         self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
     ) -> Session:
@@ -452,6 +468,11 @@ class Session:
         """Bytes of output that were not taken yet."""
         return len(self._out) + int(self.state.output_bytes)
 
+    @property
+    def overflowed(self) -> Overflow:
+        """Why it says CLOSE, if that is for the want of room for a reply."""
+        return Overflow(self.state.overflowed)
+
     def argv(self) -> list[bytes]:
         """The command that CONTROL stopped at, its name included."""
         core = self._c
@@ -513,6 +534,11 @@ class Session:
     def trim(self) -> None:
         """Give back memory that an idle session does not need."""
         lib.rd_session_trim(self._c)
+
+    def drop(self) -> None:
+        """Give all buffers back at once: its connection is being closed, nothing more is executed or sent."""
+        self._out = b""
+        lib.rd_session_drop(self._c)
 
     def close(self) -> None:
         """Give everything back, its watches too. A second call does nothing."""

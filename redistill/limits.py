@@ -15,10 +15,14 @@ from typing import Protocol as Interface
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from redistill.logs import SELDOM
 from redistill.stats import DaemonCounters
+
+log = Logger()
 
 TOO_MANY = b"-ERR max number of clients reached\r\n"
 TOO_MANY_OF_ADDRESS = b"-ERR max number of clients reached for your address\r\n"
@@ -46,8 +50,8 @@ class Refusal(Protocol):
 class Admission(Interface):
     """The counts; see shared.Admission."""
 
-    def enter(self, limit: int) -> bool: ...
-    def leave(self) -> None: ...
+    def enter(self, local: bool, limit: int, kept: int) -> bool: ...
+    def leave(self, local: bool) -> None: ...
     def enter_address(self, address: bytes, limit: int) -> bool: ...
     def leave_address(self, address: bytes) -> None: ...
     def take(self, per_second: int, seconds: float) -> bool: ...
@@ -63,6 +67,8 @@ class Limit:
     noisy = False
     counted_as: str
     """The counter of those that this limit refuses."""
+    setting: str
+    """Where the limit is set."""
 
     def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
         """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""
@@ -83,6 +89,13 @@ class Limit:
             self.counters.connections_received += 1
             self.counters.rejected_connections += 1
             setattr(self.counters, self.counted_as, getattr(self.counters, self.counted_as) + 1)
+            log.warn(
+                "{peer} is refused: {setting} = {limit}",
+                peer=getattr(addr, "host", "a local client"),
+                setting=self.setting,
+                limit=self.limit,
+                log_throttle=SELDOM,
+            )
             return Refusal(admitted)
         return self._counted(admitted, self.factory.buildProtocol, addr)
 
@@ -109,18 +122,30 @@ class Limit:
 
 
 class TotalLimit(Limit):
-    """At most `limit` connections at the same time."""
+    """At most `limit` connections at the same time, of which `kept` are for clients of this machine."""
 
     counted_as = "rejected_maximum"
+    setting = "server.max_connections"
+
+    def __init__(
+        self, factory: IProtocolFactory, limit: int, kept: int, counters: DaemonCounters, admission: Admission
+    ) -> None:
+        """`kept` may be set at any time, as `limit`."""
+        super().__init__(factory, limit, counters, admission)
+        self.kept = kept
 
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
-        return (self.admission.leave,) if self.admission.enter(limit) else TOO_MANY
+        local = is_local(addr)
+        if not self.admission.enter(local, limit, self.kept):
+            return TOO_MANY
+        return (lambda: self.admission.leave(local),)
 
 
 class AddressLimit(Limit):
     """At most `limit` connections of one IP address at the same time; those over a UNIX socket are not counted."""
 
     counted_as = "rejected_address"
+    setting = "server.max_connections_per_ip"
 
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
         address = packed(addr)
@@ -135,6 +160,7 @@ class RateLimit(Limit):
     """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily."""
 
     counted_as = "rejected_rate"
+    setting = "server.connection_rate_limit"
 
     def __init__(
         self,
@@ -150,6 +176,14 @@ class RateLimit(Limit):
 
     def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
         return () if self.admission.take(limit, self._seconds()) else TOO_FAST
+
+
+def is_local(addr: IAddress) -> bool:
+    """Whether a client at `addr` is on this machine: it came over loopback, or over a UNIX socket."""
+    if not isinstance(addr, (IPv4Address, IPv6Address)):
+        return True
+    address = ipaddress.ip_address(addr.host)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def packed(addr: IAddress) -> bytes:

@@ -34,6 +34,7 @@ _DRAINED: int = lib.RD_LOOP_DRAINED
 _OVER: int = lib.RD_LOOP_OVER
 _END: int = lib.RD_LOOP_END
 _MONITORED: int = lib.RD_LOOP_MONITORED
+_CROWDED: int = lib.RD_LOOP_CROWDED
 _turn = lib.rd_loop_turn
 
 
@@ -182,6 +183,8 @@ class Loop:
         """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
         self.on_monitored: Callable[[], None] = lambda: None
         """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
+        self.on_crowded: Callable[[], None] = lambda: None
+        """Called when the buffers of all clients have become too large (`engine.Store.client_to_cut`)."""
         self._last_tag = 0
         self._more = ffi.new("bool *")
 
@@ -251,6 +254,8 @@ class Loop:
                 line.tell(what, error)
             elif what & _MONITORED:
                 self.on_monitored()
+            elif what & _CROWDED:
+                self.on_crowded()
 
     def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
         """The clients of which nothing was heard since then; who was quiet since `quiet_since` gives back memory.

@@ -48,6 +48,7 @@ REJECTED = {
 CLOSED = {
     "idle_disconnections": "idle",
     "output_disconnections": "output",
+    "evicted_clients": "client_memory",
     "query_disconnections": "query",
     "protocol_errors": "protocol",
 }

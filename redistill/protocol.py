@@ -29,7 +29,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill.commands.interfaces import Reply, SlowEntry
-from redistill.engine import Session, Status
+from redistill.engine import Overflow, Session, Status
+from redistill.logs import SELDOM
 from redistill.stats import DaemonCounters
 
 log = Logger()
@@ -160,6 +161,7 @@ class RespProtocol(Protocol):
                 self.session = factory.open_session()
                 self.client_id = factory.next_id()
                 self.connected_at = self._heard_at
+            self.session.state.owner = self.client_id
             self._flow = self.session
             self._stall = 0
             factory.add(self)
@@ -258,7 +260,8 @@ class RespProtocol(Protocol):
                         return
                     status = flow.resume()
                 elif status is CLOSE:
-                    self._close()
+                    if not self._outgrown():
+                        self._close()
                     return
                 elif not self._write_out():
                     self._status = status
@@ -340,13 +343,23 @@ class RespProtocol(Protocol):
             return
         try:
             if not self.session.push(data):
-                self.overflowed()
+                if not self._outgrown():
+                    self.kill()
             elif self._write_out():
                 self._heard_at = self._seconds()
             else:
                 self._status = FULL
         except Exception:
             self._broken()
+
+    def _outgrown(self) -> bool:
+        """Close it if there was no room for what it was to be told; whether that is so."""
+        bound = self.session.overflowed
+        if bound is Overflow.CLIENTS:
+            self.evict()
+        elif bound is Overflow.OUTPUT:
+            self.overflowed()
+        return bound is not Overflow.NONE
 
     def overflowed(self) -> None:
         """More waits for the client to read than it may: it is closed."""
@@ -355,9 +368,23 @@ class RespProtocol(Protocol):
             peer=self.peer,
             waiting=self.session.waiting,
             limit=self.factory.output_limit,
+            log_throttle=SELDOM,
         )
         self.factory.counters.output_disconnections += 1
         self.kill()
+
+    def evict(self) -> None:
+        """The buffers of all clients together are too large, and its own the largest: it is closed, they are free."""
+        log.warn(
+            "{peer} is closed: the buffers of all clients are beyond server.max_client_memory",
+            peer=self.peer,
+            log_throttle=SELDOM,
+        )
+        self.factory.counters.evicted_clients += 1
+        self._begin_end()
+        self.transport.unregisterProducer()
+        _abort(self.transport)
+        self.session.drop()
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full, or the socket's."""

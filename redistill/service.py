@@ -103,13 +103,22 @@ class BackgroundService(MultiService):
     """What a process that serves clients does besides, as long as its children run: it gives expired memory back, says
     that it is alive, and has the control plane note its figures."""
 
-    def __init__(self, reactor: IReactorTime, store: Store, control: Control, part: int = 0, parts: int = 1) -> None:
-        """Of all shards this process sweeps its `part`, 0 to `parts` - 1."""
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        store: Store,
+        control: Control,
+        part: int = 0,
+        parts: int = 1,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Of all shards this process sweeps its `part`, 0 to `parts` - 1. `look` is called before each step."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._store = store
         self._control = control
         self._part, self._parts = part, parts
+        self._look = look
         self._lost = LostShards(store)
         self._next: IDelayedCall | None = None
         self._second = LoopingCall(self._tick)
@@ -141,6 +150,7 @@ class BackgroundService(MultiService):
         delay = RESTED
         try:
             self._store.workers.beat()
+            self._look()
             delay = self._step()
         except Exception:
             log.failure("in the background work")
@@ -256,15 +266,26 @@ class Stoppable(Interface):
 
 
 class SignalService(Service):
-    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it."""
+    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it, USR1 opens the log
+    file again."""
 
     def __init__(
-        self, reactor: Any, server: Stoppable, reload: Callable[[], object], delay: Callable[[], float]
+        self,
+        reactor: Any,
+        server: Stoppable,
+        reload: Callable[[], object],
+        reopen: Callable[[], object],
+        delay: Callable[[], float],
     ) -> None:
         """`delay` gives the seconds between the word to stop and the stop, for load balancers to look elsewhere."""
         self._reactor = reactor
         self._server = server
-        self._reload = reload
+        self._acts = (
+            (signal.SIGTERM, self.stop),
+            (signal.SIGINT, self.stop),
+            (signal.SIGHUP, reload),
+            (signal.SIGUSR1, reopen),
+        )
         self._delay = delay
         self._end: IDelayedCall | None = None
         self.stopping = False
@@ -275,7 +296,7 @@ class SignalService(Service):
         self._reactor.callWhenRunning(self._install)
 
     def _install(self) -> None:
-        for number, act in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, self._reload)):
+        for number, act in self._acts:
             signal.signal(number, self._caller(act))
 
     def _caller(self, act: Callable[[], object]) -> Callable[[int, object], None]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Value = str | int | bool | tuple[str, ...]
-"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords is a tuple."""
+"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords or addresses is a tuple.
+A `Kind.SHARE` below 0 is a percentage, as it is in Redis."""
 
 
 class Kind(enum.Enum):
@@ -21,11 +22,13 @@ class Kind(enum.Enum):
 
     PATH = "a path"
     ADDRESS = "an IP address"
+    ADDRESSES = "an IP address, or a list of them"
     INTEGER = "a whole number"
     BOOLEAN = "boolean"
     CHOICE = "one of several words"
     SIZE = "a size"
     MEMORY = "a size or a percentage"
+    SHARE = "a size or a percentage of memory.max_memory"
     PASSWORDS = "a text, or a list of texts"
 
 
@@ -126,10 +129,10 @@ POLICIES = (
 class Server:
     """Where clients are met, and how many of them."""
 
-    bind: str = setting(
-        Kind.ADDRESS,
-        "127.0.0.1",
-        "Address to listen on; any other than a loopback address needs a password",
+    bind: tuple[str, ...] = setting(
+        Kind.ADDRESSES,
+        ("127.0.0.1",),
+        "Addresses to listen on, with - before one that may be missing; all but loopback ones need a password",
         environ="REDIS_BIND",
         redis="bind",
     )
@@ -211,6 +214,13 @@ class Server:
         redis="maxclients",
         reloadable=True,
     )
+    reserved_connections: int = setting(
+        Kind.INTEGER,
+        3,
+        "Of these the places kept for clients of this machine (loopback, UNIX socket), so that an operator gets in",
+        maximum=1_000_000,
+        reloadable=True,
+    )
     max_connections_per_ip: int = setting(
         Kind.INTEGER,
         0,
@@ -258,6 +268,17 @@ class Server:
         minimum=MIB,
         maximum=EXABYTE,
         redis="client-query-buffer-limit",
+        reloadable=True,
+    )
+    max_client_memory: int = setting(
+        Kind.SHARE,
+        0,
+        "Buffers of all clients together; the client with the largest is closed when they have more",
+        unit="bytes",
+        minimum=MIB,
+        maximum=EXABYTE,
+        zero="no limit",
+        redis="maxmemory-clients",
         reloadable=True,
     )
     health_check_port: int = setting(
@@ -411,6 +432,12 @@ class Logging:
         redis="loglevel",
         redis_words={"info": "notice", "warn": "warning", "error": "warning", "critical": "nothing"},
         reloadable=True,
+    )
+    file: str = setting(
+        Kind.PATH,
+        "",
+        "File to append to; SIGUSR1 opens it again; empty: standard output, or what twistd's own options say",
+        redis="logfile",
     )
     format: str = setting(Kind.CHOICE, "text", "Lines of text, or of JSON", choices=("text", "json"))
 

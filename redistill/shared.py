@@ -148,14 +148,14 @@ class Admission:
         """`core` gives the open rd_store, None when it is closed."""
         self._core = core
 
-    def enter(self, limit: int) -> bool:
-        """One more connection, if there are fewer than `limit`."""
-        return bool(lib.rd_open_enter(self._core(), limit))
+    def enter(self, local: bool, limit: int, kept: int) -> bool:
+        """One more connection, if there are fewer than `limit`; `kept` of these places are for `local` ones."""
+        return bool(lib.rd_open_enter(self._core(), local, limit, kept))
 
-    def leave(self) -> None:
+    def leave(self, local: bool) -> None:
         """One less."""
         if core := self._core():
-            lib.rd_open_leave(core)
+            lib.rd_open_leave(core, local)
 
     def enter_address(self, address: bytes, limit: int) -> bool:
         """One more of an address: 16 bytes, IPv4 in IPv6."""

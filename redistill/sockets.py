@@ -11,7 +11,8 @@ import os
 import resource
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -28,6 +29,41 @@ class StartError(Exception):
     """The daemon cannot start. The text is one line: the setting, the reason, the remedy."""
 
 
+class NoSuchAddress(StartError):
+    """This machine does not have the address, or no addresses of its kind."""
+
+
+def listen_on(
+    addresses: Sequence[str],
+    port: int,
+    *,
+    nodelay: bool,
+    keepalive: int,
+    count: int = 1,
+    settings: tuple[str, str] = ("server.bind", "server.port"),
+) -> list[list[socket.socket]]:
+    """What `listen_tcp` gives for each of the `addresses`; one with ``-`` before it may be missing here. StartError.
+
+    ``::`` stands for the addresses of IPv4 too, unless one of them is named as well.
+    """
+    found: list[list[socket.socket]] = []
+    only_v6 = any(":" not in address for address in addresses)
+    options: dict[str, Any] = {"nodelay": nodelay, "keepalive": keepalive, "count": count, "only_v6": only_v6}
+    try:
+        for address in addresses:
+            host = address.removeprefix("-")
+            try:
+                found.append(listen_tcp(host, port, settings=settings, **options))
+            except NoSuchAddress as problem:
+                if host == address or (not found and address == addresses[-1]):
+                    raise
+                log.warn("not listening on {address}: {problem}", address=host, problem=str(problem))
+    except StartError:
+        close_listeners(found)
+        raise
+    return found
+
+
 def listen_tcp(
     host: str,
     port: int,
@@ -36,11 +72,12 @@ def listen_tcp(
     keepalive: int,
     count: int = 1,
     settings: tuple[str, str] = ("server.bind", "server.port"),
+    only_v6: bool = False,
 ) -> list[socket.socket]:
     """Sockets that listen on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. Raises StartError.
 
     With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT). `settings`: the names of the
-    address's and the port's.
+    address's and the port's. `only_v6`: ``::`` does not stand for the addresses of IPv4.
     """
     if host == "localhost":
         host = "127.0.0.1"
@@ -48,9 +85,9 @@ def listen_tcp(
     try:
         if count > 1:
             # Sockets that share a port do not notice another program's that do so too. One that does not share it does.
-            _bound(host, port, shared=False).close()
+            _bound(host, port, shared=False, only_v6=only_v6).close()
         for _ in range(count):
-            listeners.append(listener := _bound(host, port, shared=count > 1))
+            listeners.append(listener := _bound(host, port, shared=count > 1, only_v6=only_v6))
             port = listener.getsockname()[1]
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
             set_keepalive(listener, keepalive)
@@ -63,14 +100,19 @@ def listen_tcp(
         elif problem.errno == errno.EACCES:
             remedy = "ports below 1024 need a privilege; set another port"
         elif problem.errno == errno.EAFNOSUPPORT:
-            raise _refused(f"{settings[0]} = {host!r}", problem, "set it to an IPv4 address") from None
+            raise NoSuchAddress(f"{settings[0]} = {host!r}: {_reason(problem)}; set it to an IPv4 address") from None
+        elif problem.errno == errno.EADDRNOTAVAIL:
+            raise NoSuchAddress(
+                f"{settings[1]}: cannot listen on {host} port {port}: {_reason(problem)};"
+                f" set {settings[0]} to an address of this machine"
+            ) from None
         else:
             remedy = f"set {settings[0]} to an address of this machine"
         raise _refused(f"{settings[1]}: cannot listen on {host} port {port}", problem, remedy) from None
     return listeners
 
 
-def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+def _bound(host: str, port: int, *, shared: bool, only_v6: bool) -> socket.socket:
     """A bound socket. OSError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -79,7 +121,7 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
         if listener.family == socket.AF_INET6:
             # "::" means all addresses, those of IPv4 too, whatever the machine's default is.
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only_v6 or host != "::")
         listener.bind((host, port))
     except OSError:
         listener.close()
@@ -143,9 +185,15 @@ def _remove_dead(path: str) -> None:
 def log_addresses(listeners: Iterable[Iterable[socket.socket]]) -> None:
     """Say where clients are met."""
     for address in dict.fromkeys(listener.getsockname() for some in listeners for listener in some):
-        log.info(
-            "listening on {address}", address=address if isinstance(address, str) else f"{address[0]}:{address[1]}"
-        )
+        log.info("listening on {address}", address=shown(address))
+
+
+def shown(address: Any) -> str:
+    """What getsockname gave, as people write it; ``[::1]:6379`` for IPv6."""
+    if isinstance(address, str):
+        return address
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def allow_files(connections: int) -> int:
@@ -164,5 +212,8 @@ def allow_files(connections: int) -> int:
 
 
 def _refused(place: str, problem: OSError, remedy: str) -> StartError:
-    reason = os.strerror(problem.errno) if problem.errno else str(problem)
-    return StartError(f"{place}: {reason}; {remedy}")
+    return StartError(f"{place}: {_reason(problem)}; {remedy}")
+
+
+def _reason(problem: OSError) -> str:
+    return os.strerror(problem.errno) if problem.errno else str(problem)

@@ -28,6 +28,8 @@ class DaemonCounters:
     """Closed for sending nothing in server.connection_timeout."""
     output_disconnections: int = 0
     """Closed for not reading their replies."""
+    evicted_clients: int = 0
+    """Closed since the buffers of all clients together were too large, and theirs the largest."""
     query_disconnections: int = 0
     """Closed for sending more than may wait to be executed."""
     failed_auths: int = 0

@@ -18,6 +18,7 @@ from twisted.python import usage
 
 from redistill import __version__, stats, tls
 from redistill.arena import Arena, find_arena
+from redistill.client_memory import ClientMemory
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
@@ -35,7 +36,7 @@ from redistill.reload import Reload
 from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
 from redistill.settings import Server
 from redistill.shared import SUPERVISOR
-from redistill.sockets import StartError, allow_files, listen_tcp, listen_unix
+from redistill.sockets import StartError, allow_files, listen_on, listen_tcp, listen_unix
 from redistill.stats import DaemonCounters
 from redistill.systemd import Systemd, SystemdService
 from redistill.worker import ThroughSupervisor
@@ -68,8 +69,9 @@ def makeService(options: Options) -> IService:
 
     try:
         config = load(options["config"], os.environ)
-        output = Log(config.logging.level, config.logging.format, quiet=SUPERVISOR_QUIET)
-        daemon = LogService(output, options.parent or {})
+        settings = config.logging
+        output = Log(settings.level, settings.format, file=settings.file, clock=reactor, quiet=SUPERVISOR_QUIET)
+        daemon = log_service(output, options)
         wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
@@ -77,6 +79,15 @@ def makeService(options: Options) -> IService:
     # Some dozens of objects in it are garbage, and stay too: a look for them is a tenth of the whole start.
     gc.freeze()
     return daemon
+
+
+def log_service(output: Log, options: Options) -> LogService:
+    """The daemon's outermost service. Raises StartError when the log cannot be written to."""
+    try:
+        return LogService(output, options.parent or {})
+    except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        raise StartError(f"logging.file: cannot write to {problem.filename!r}: {reason}; set another path") from None
 
 
 def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IService:
@@ -134,6 +145,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             apply=lambda new: supervise(store, output, pool, certificate, new),
             stop=stop,
             relay=output.relay,
+            journal=lambda: output.journal,
             identity=identity,
         )
         pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
@@ -144,7 +156,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             return pool.replace()
 
         reload = Reload(read, lambda: pool.config, pool.try_change, replace)
-    signals = SignalService(reactor, server, reload.reload, lambda: reload.running().server.drain_delay_secs)
+    delay = lambda: reload.running().server.drain_delay_secs  # noqa: E731
+    signals = SignalService(reactor, server, reload.reload, output.reopen, delay)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     watch = tls.CertificateWatch(reactor, lambda: reload.running().security, renew)
     if certificate is not None:
@@ -200,7 +213,14 @@ def watched(
 def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, first_fd: int) -> Front:
     """The wiring diagram of a worker. Raises ArenaError."""
     config, number = Config.from_json(orders["config"]), orders["number"]
-    output = Log(config.logging.level, config.logging.format, quiet=WORKER_QUIET, worker=orders["number"])
+    output = Log(
+        config.logging.level,
+        config.logging.format,
+        clock=reactor,
+        quiet=WORKER_QUIET,
+        worker=orders["number"],
+        journal=orders.get("journal", False),
+    )
     globalLogBeginner.beginLoggingTo([output.observer(sys.stdout)], redirectStandardIO=False)
     store = Store()
     store.attach(arena_fd)
@@ -253,7 +273,7 @@ def serve(
         possible = possible_clients(config, control.state.config)
         if context is not None and config.security != control.state.config.security:
             context.read(config.security)
-        total.limit = possible
+        total.limit, total.kept = possible, config.server.reserved_connections
         factory.output_limit = config.server.output_limit
         loop.set_output_limit(config.server.output_limit)
         factory.idle_timeout = config.server.connection_timeout
@@ -261,6 +281,7 @@ def serve(
         rate.limit = config.server.connection_rate_limit
         server.grace = config.server.shutdown_grace_period_secs
         server.set_keepalive(config.performance.tcp_keepalive)
+        memory.apply(config)
         output.set_level(config.logging.level)
 
     # The commands, and who sends them: every client's connection comes through the three limits.
@@ -290,11 +311,15 @@ def serve(
         read_size=config.server.buffer_size,
         served=loop,
     )
+    memory = ClientMemory(store, clients)
+    memory.apply(config)
+    loop.on_crowded = memory.enforce
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
-    total = TotalLimit(addresses, allow_files(config.server.max_connections), counters, store.admission)
+    possible = allow_files(config.server.max_connections)
+    total = TotalLimit(addresses, possible, config.server.reserved_connections, counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
     server = ServerService(reactor, loop, sockets, number, door, clients, config.server.shutdown_grace_period_secs)
-    background = BackgroundService(reactor, store, control, number, len(sockets))
+    background = BackgroundService(reactor, store, control, number, len(sockets), memory.enforce)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
     return Front(control, server, background, handover)
@@ -346,7 +371,7 @@ def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
     for setting, port in ports.items():
         if not port:
             continue
-        tcp = listen_tcp(
+        tcp = listen_on(
             config.server.bind,
             port,
             settings=("server.bind", setting),
@@ -354,8 +379,9 @@ def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
             keepalive=config.performance.tcp_keepalive,
             count=workers,
         )
-        for some, listener in zip(found, tcp, strict=True):
-            some.append(listener)
+        for of_address in tcp:
+            for some, listener in zip(found, of_address, strict=True):
+                some.append(listener)
     if config.server.unix_socket:  # the kernel spreads no clients over these: they all accept on one
         shared = listen_unix(config.server.unix_socket)
         for some in found:
@@ -380,6 +406,8 @@ def announce(config: Config, workers: int) -> None:
         path=config.path or "built in",
         workers=workers,
     )
+    settings = ", ".join(f"{name} = {value}" for name, value in config.changed().items())
+    log.info("settings: {settings}", settings=settings or "all as by default")
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         log.warn(
             "{count} of the passwords have fewer than {least} characters, and can be guessed; make longer ones"

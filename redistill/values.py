@@ -27,11 +27,16 @@ _UNITS = {
 _SIZE = re.compile(r"([0-9]{1,20})([a-z]{0,2})", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_ALL = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
+"""What Redis writes for all addresses."""
 _YES = ("yes", "true", "on", "1")
 _NO = ("no", "false", "off", "0")
 
 MAX_PASSWORD = 16384
 """Bytes of a password: what a client may send before it is authenticated."""
+
+MAX_ADDRESSES = 16
+"""To listen on; as many as Redis takes."""
 
 Available = Callable[[], int]
 """The memory of the machine in bytes, asked for when a percentage of it is to be known."""
@@ -93,10 +98,18 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         if isinstance(raw, str) and raw in setting.words:
             return setting.words[raw]
         return _bounded(setting, _whole(raw, f"must be a whole number {bounds(setting)}"))
-    if kind is Kind.SIZE or kind is Kind.MEMORY:
+    if kind is Kind.SHARE and isinstance(raw, str) and (percent := _PERCENT.fullmatch(raw.strip())):
+        if not 1 <= int(percent[1]) <= 100:
+            raise BadValue("must be between 1% and 100%, or a size")
+        return -int(percent[1])
+    if kind is Kind.SHARE and isinstance(raw, int) and -100 <= raw < 0:
+        return raw
+    if kind in (Kind.SIZE, Kind.MEMORY, Kind.SHARE):
         return _bounded(setting, _size(setting, raw, available))
     if kind is Kind.PASSWORDS:
         return _passwords(raw)
+    if kind is Kind.ADDRESSES:
+        return _addresses(raw)
     if not isinstance(raw, str):
         raise BadValue('must be a text in "quotes"')
     if kind is Kind.CHOICE:
@@ -114,8 +127,12 @@ def show(setting: Setting, value: Value) -> str:
     """The text of `value` for CONFIG GET, which `parse` turns into `value` again. Of several passwords: the first."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if setting.kind is Kind.ADDRESSES and isinstance(value, tuple):
+        return " ".join(value)
     if isinstance(value, tuple):
         return value[0] if value else ""
+    if setting.kind is Kind.SHARE and int(value) < 0:
+        return f"{-int(value)}%"
     for word, number in setting.words.items():
         if value == number:
             return word
@@ -128,6 +145,8 @@ def literal(setting: Setting, value: Value) -> str:
         if len(value) < 2:
             return literal(setting, value[0] if value else "")
         return "[" + ", ".join(literal(setting, entry) for entry in value) + "]"
+    if setting.kind is Kind.SHARE and int(value) < 0:
+        return json.dumps(show(setting, value))
     for word, number in setting.words.items():
         if value == number:
             return json.dumps(word)
@@ -135,7 +154,8 @@ def literal(setting: Setting, value: Value) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches what listens on `address`."""
+    """Whether only this machine reaches what listens on `address`, of which it does not matter whether it may miss."""
+    address = address.removeprefix("-")
     return address == "localhost" or ipaddress.ip_address(address).is_loopback
 
 
@@ -152,10 +172,10 @@ def _bounded(setting: Setting, number: int) -> int:
 
 
 def _size(setting: Setting, raw: object, available: Available) -> int:
-    percentages = setting.kind is Kind.MEMORY
+    percentages = setting.kind in (Kind.MEMORY, Kind.SHARE)
     if isinstance(raw, str):
         text = raw.strip().lower()
-        if (percent := _PERCENT.fullmatch(text)) and percentages and 1 <= int(percent[1]) <= 100:
+        if (percent := _PERCENT.fullmatch(text)) and setting.kind is Kind.MEMORY and 1 <= int(percent[1]) <= 100:
             return available() * int(percent[1]) // 100
         if (size := _SIZE.fullmatch(text)) and size[2] in _UNITS:
             return int(size[1]) * _UNITS[size[2]]
@@ -181,5 +201,24 @@ def _address(raw: str) -> str:
         if raw != "localhost":
             ipaddress.ip_address(raw)
     except ValueError:
-        raise BadValue("must be an IP address, e.g. 127.0.0.1, or 0.0.0.0 or :: for all") from None
+        raise BadValue(f"must be an IP address, e.g. 127.0.0.1, or 0.0.0.0 or :: for all, not {raw!a}") from None
     return raw
+
+
+def _addresses(raw: object) -> tuple[str, ...]:
+    """Addresses to listen on, each with the ``-`` of those that may be missing."""
+    entries = [raw] if isinstance(raw, str) else raw
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise BadValue('must be a text in "quotes", or a list of them')
+    words = [word for entry in entries for word in entry.split()]
+    if not 1 <= len(words) <= MAX_ADDRESSES:
+        raise BadValue(f"must be 1 to {MAX_ADDRESSES} IP addresses, e.g. 127.0.0.1, or 0.0.0.0 or :: for all")
+    found: dict[str, str] = {}
+    for word in words:
+        host = word.removeprefix("-")
+        host = _address(_ALL.get(host, host))
+        same = "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host))
+        if same in found:
+            raise BadValue(f"must name {same} once")
+        found[same] = ("-" if word.startswith("-") else "") + host
+    return tuple(found.values())

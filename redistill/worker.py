@@ -194,9 +194,9 @@ def main(argv: list[str]) -> None:
     from redistill.engine import die_with_parent
 
     die_with_parent()
-    # The terminal's Ctrl-C and a HUP go to the whole process group; what they mean is the supervisor's to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # They may go to all processes of the service or of the terminal; what they mean is the supervisor's to say.
+    for of_supervisor in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(of_supervisor, signal.SIG_IGN)
     from redistill import reactor as ours
 
     ours.install()

@@ -182,16 +182,19 @@ class WorkersService(Service):
         apply: Callable[[Config], None],
         stop: Callable[[bool], None],
         relay: Callable[[str], None],
+        journal: Callable[[], bool] = lambda: False,
         identity: Identity,
     ) -> None:
         """As many workers as `listeners` has entries: the listening sockets of each. `arena` gives the descriptor of
         the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
-        `relay` gets what the workers write; `identity` is what they are to say of the server as a whole."""
+        `relay` gets what the workers write, for journald if `journal` says so; `identity` is what they are to say of
+        the server as a whole."""
         self.config = config
         self.loaded = config
         self.restarts = 0
         self.grace = float(config.server.shutdown_grace_period_secs)
         self.relay = relay
+        self._journal = journal
         self.shutdown = stop
         self.ready: Deferred[object] = Deferred()
         """Fires when all workers serve for the first time."""
@@ -292,6 +295,7 @@ class WorkersService(Service):
             "number": worker.number,
             "listeners": [[self._sockets.index(listener) for listener in some] for some in self._listeners],
             "config": self.config.to_json(),
+            "journal": self._journal(),
         }
 
     def is_ready(self, worker: Worker) -> None:

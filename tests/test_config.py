@@ -49,7 +49,7 @@ class LoadTests(ConfigCase):
             '[security]\npassword = ["new", "old"]\n[memory]\nmax_memory = "75%"\n'
             '[performance]\ntcp_nodelay = false\n[logging]\nlevel = "debug"\n'
         )
-        self.assertEqual((config.server.bind, config.server.port, config.server.workers), ("::1", 7000, 1))
+        self.assertEqual((config.server.bind, config.server.port, config.server.workers), (("::1",), 7000, 1))
         self.assertEqual((config.server.buffer_size, config.memory.max_memory), (32768, 6 * GIB))
         self.assertEqual((config.passwords, config.performance.tcp_nodelay), (("new", "old"), False))
         self.assertEqual((config.logging.level, config.get("logging.level")), ("debug", "debug"))
@@ -95,7 +95,7 @@ class LoadTests(ConfigCase):
         pathlib.Path(secrets).write_text("one\n")
         for text in ('password = "secret"', f'password_file = "{secrets}"'):
             config = self.load(f'[server]\nbind = "0.0.0.0"\n[security]\n{text}\n')
-            self.assertEqual(config.server.bind, "0.0.0.0")
+            self.assertEqual(config.server.bind, ("0.0.0.0",))
 
 
 class RefusalTests(ConfigCase):
@@ -186,6 +186,7 @@ class RefusalTests(ConfigCase):
             " (or REDIS_PASSWORD), or bind 127.0.0.1",
         )
         self.assertTrue(self.refused("", {"REDIS_BIND": "::"}).startswith("REDIS_BIND: server.bind"))
+        self.assertTrue(self.refused("", {"REDIS_BIND": "::1 -::"}).startswith("REDIS_BIND: server.bind = '::1 -::' "))
 
     def test_nothing_to_listen_on(self) -> None:
         """Port 0 means no TCP, as in Redis, and then there has to be a UNIX socket."""

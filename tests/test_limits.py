@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +16,18 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from redistill.limits import TOO_FAST, TOO_MANY, TOO_MANY_OF_ADDRESS, AddressLimit, RateLimit, TotalLimit
+from redistill.limits import (
+    TOO_FAST,
+    TOO_MANY,
+    TOO_MANY_OF_ADDRESS,
+    AddressLimit,
+    RateLimit,
+    TotalLimit,
+    is_local,
+    packed,
+)
 from redistill.stats import DaemonCounters
+from tests.arena import opened
 
 HERE = IPv4Address("TCP", "127.0.0.1", 50000)
 THERE = IPv4Address("TCP", "192.0.2.1", 50000)
@@ -24,19 +37,21 @@ class FakeAdmission:
     """Counts in dictionaries, and lets whom it was told to through the rate."""
 
     def __init__(self) -> None:
-        self.open = 0
+        self.open = self.local = 0
         self.addresses: dict[bytes, int] = {}
         self.taken: list[tuple[int, float]] = []
         self.room = True
 
-    def enter(self, limit: int) -> bool:
-        if limit and self.open >= limit:
+    def enter(self, local: bool, limit: int, kept: int) -> bool:
+        if limit and (self.open >= limit or (not local and self.open - self.local >= limit - kept)):
             return False
         self.open += 1
+        self.local += local
         return True
 
-    def leave(self) -> None:
+    def leave(self, local: bool) -> None:
         self.open -= 1
+        self.local -= local
 
     def enter_address(self, address: bytes, limit: int) -> bool:
         count = self.addresses.get(address, 0)
@@ -97,7 +112,7 @@ class TotalLimitTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.counters = DaemonCounters()
         self.admission = FakeAdmission()
-        self.limit = TotalLimit(Inner(), 2, self.counters, self.admission)
+        self.limit = TotalLimit(Inner(), 2, 0, self.counters, self.admission)
 
     def test_limit_is_reached_and_not_passed(self) -> None:
         """As many clients as the limit says are let through, unwrapped; the next is refused."""
@@ -150,10 +165,54 @@ class TotalLimitTests(SynchronousTestCase):
     def test_inner_factory_is_started_and_stopped(self) -> None:
         """What the port tells the limit reaches the factory behind it."""
         inner = Inner()
-        limit = TotalLimit(inner, 1, self.counters, self.admission)
+        limit = TotalLimit(inner, 1, 0, self.counters, self.admission)
         limit.doStart()
         limit.doStop()
         self.assertEqual(inner.log, ["start", "stop"])
+
+
+class KeptTests(SynchronousTestCase):
+    """Places that TotalLimit keeps for clients of this machine"""
+
+    def setUp(self) -> None:
+        self.counters = DaemonCounters()
+        self.limit = TotalLimit(Inner(), 3, 1, self.counters, FakeAdmission())
+
+    def served(self, address: IAddress) -> bool:
+        """Whether a client from there is served."""
+        return type(connect(self.limit, address)[0]) is Served
+
+    def test_operator_gets_in_when_it_is_full(self) -> None:
+        """Others are refused before the last place is taken; who comes over loopback gets it."""
+        self.assertEqual([self.served(THERE) for _ in range(3)], [True, True, False])
+        self.assertEqual([self.served(HERE), self.served(HERE)], [True, False])
+        self.assertEqual((self.counters.rejected_maximum, self.counters.rejected_connections), (2, 2))
+
+    def test_who_is_local(self) -> None:
+        """Loopback of IPv4, IPv6 and of one in the other, and the UNIX socket, are this machine; no other is."""
+        local = [
+            HERE,
+            IPv4Address("TCP", "127.8.9.10", 1),
+            IPv6Address("TCP", "::1", 1),
+            IPv6Address("TCP", "::ffff:127.0.0.1", 1),
+            UNIXAddress(None),
+            UNIXAddress(b"/run/client"),
+        ]
+        others = [
+            THERE,
+            IPv4Address("TCP", "128.0.0.1", 1),
+            IPv6Address("TCP", "::2", 1),
+            IPv6Address("TCP", "fe80::1%eth0", 1),
+            IPv6Address("TCP", "::ffff:192.0.2.1", 1),
+        ]
+        self.assertEqual([is_local(one) for one in local + others], [True] * len(local) + [False] * len(others))
+
+    def test_place_is_kept_again(self) -> None:
+        """A place that a local client leaves is not given to another one."""
+        self.assertEqual([self.served(THERE), self.served(THERE)], [True, True])
+        operator, _ = connect(self.limit, HERE)
+        operator.connectionLost()
+        self.assertEqual([self.served(THERE), self.served(HERE)], [False, True])
 
 
 class AddressLimitTests(SynchronousTestCase):
@@ -206,6 +265,97 @@ class RateLimitTests(SynchronousTestCase):
         self.assertEqual(self.admission.taken, [(2, 0.0), (2, 7.0)])
 
 
+def everyone() -> list[IAddress]:
+    """Clients of each kind of address; two of them are the same one's, over IPv4 and over IPv6."""
+    return [
+        IPv4Address("TCP", "192.0.2.1", 1),
+        IPv6Address("TCP", "::ffff:192.0.2.1", 2),
+        IPv6Address("TCP", "2001:db8::1", 3),
+        IPv6Address("TCP", "::1", 4),
+        UNIXAddress(None),
+    ]
+
+
+class OrderTests(SynchronousTestCase):
+    """The three limits around each other, in each order, over the counts of a real arena"""
+
+    def setUp(self) -> None:
+        self.store = opened(self)
+        self.clock = Clock()
+        self.inner = Inner()
+
+    def stack(self, order: tuple[str, ...], **limits: int) -> tuple[Any, DaemonCounters]:
+        """The limits named in `order`, the outermost first; those that are not in `limits` are open."""
+        counters, admission = DaemonCounters(), self.store.admission
+        factory: Any = self.inner
+        for name in reversed(order):
+            limit = limits.get(name, 0)
+            if name == "total":
+                factory = TotalLimit(factory, limit, limits.get("kept", 0), counters, admission)
+            elif name == "address":
+                factory = AddressLimit(factory, limit, counters, admission)
+            else:
+                factory = RateLimit(factory, limit, counters, admission, self.clock.seconds)
+        return factory, counters
+
+    def test_each_limit_holds_wherever_it_stands(self) -> None:
+        """One limit at its bound refuses the next client with its own words and counter, the others open."""
+        cases = (
+            ("total", 4, TOO_MANY, "rejected_maximum"),
+            ("address", 1, TOO_MANY_OF_ADDRESS, "rejected_address"),
+            ("rate", 4, TOO_FAST, "rejected_rate"),
+        )
+        for order in itertools.permutations(("total", "address", "rate")):
+            for name, limit, line, counter in cases:
+                self.clock.advance(10)
+                factory, counters = self.stack(order, **{name: limit})
+                came = [connect(factory, address) for address in everyone()]
+                said = [transport.value() for _, transport in came if transport.value()]
+                self.assertEqual(said, [line], (order, name))
+                wanted = DaemonCounters(connections_received=1, rejected_connections=1, **{counter: 1})
+                self.assertEqual(counters, wanted, (order, name))
+                for protocol, _ in came:
+                    protocol.connectionLost(connectionDone)
+                self.assertEqual(self.store.workers.connections(), 0, (order, name))
+
+    def test_all_of_them_together(self) -> None:
+        """Whatever comes in whatever order: no bound is passed, each refusal is counted once and as one, and when all
+        have gone every place is free again."""
+        total, kept, of_address = 5, 2, 2
+        for order in itertools.permutations(("total", "address", "rate")):
+            for seed in range(20):
+                chance = random.Random(seed)
+                self.clock.advance(10)
+                factory, counters = self.stack(order, total=total, kept=kept, address=of_address, rate=9)
+                inside: list[tuple[Any, IAddress]] = []
+                refused = 0
+                for _ in range(40):
+                    if inside and chance.random() < 0.3:
+                        inside.pop(chance.randrange(len(inside)))[0].connectionLost(connectionDone)
+                        continue
+                    address = chance.choice(everyone())
+                    protocol, transport = connect(factory, address)
+                    if type(protocol) is Served:
+                        inside.append((protocol, address))
+                    else:
+                        refused += 1
+                        self.assertTrue(transport.disconnecting)
+                        protocol.connectionLost(connectionDone)
+                    remote = [one for _, one in inside if not is_local(one)]
+                    by_address = Counter(filter(None, (packed(one) for _, one in inside)))
+                    self.assertLessEqual(len(inside), total)
+                    self.assertLessEqual(len(remote), total - kept)
+                    self.assertLessEqual(max(by_address.values(), default=0), of_address)
+                    self.assertEqual(self.store.workers.connections(), len(inside))
+                reasons = counters.rejected_maximum + counters.rejected_address + counters.rejected_rate
+                self.assertEqual((counters.rejected_connections, reasons), (refused, refused))
+                self.assertGreater(refused, 0)
+                for protocol, _ in inside:
+                    protocol.connectionLost(connectionDone)
+                self.assertEqual(self.store.workers.connections(), 0)
+                self.assertEqual(self.store.check(), (0, ""))
+
+
 class StackTests(SynchronousTestCase):
     """Limits around limits"""
 
@@ -213,7 +363,7 @@ class StackTests(SynchronousTestCase):
         """Who is let through by the outer limit and refused by the inner one holds no place when it is gone."""
         counters = DaemonCounters()
         admission = FakeAdmission()
-        total = TotalLimit(AddressLimit(Inner(), 1, counters, admission), 10, counters, admission)
+        total = TotalLimit(AddressLimit(Inner(), 1, counters, admission), 10, 0, counters, admission)
         connect(total)
         refused, transport = connect(total)
         self.assertEqual(transport.value(), TOO_MANY_OF_ADDRESS)
@@ -223,7 +373,7 @@ class StackTests(SynchronousTestCase):
     def test_no_place_for_who_is_not_served(self) -> None:
         """A factory behind that gives no protocol, or fails, leaves nothing counted."""
         admission, inner = FakeAdmission(), Inner()
-        limit = TotalLimit(inner, 10, DaemonCounters(), admission)
+        limit = TotalLimit(inner, 10, 0, DaemonCounters(), admission)
         self.patch(inner, "buildProtocol", lambda addr: None)
         self.assertIsNone(limit.buildProtocol(HERE))
         self.patch(inner, "buildProtocol", lambda addr: 1 // 0)
@@ -234,7 +384,7 @@ class StackTests(SynchronousTestCase):
         """A connection that another worker let in counts against all limits, even beyond them; it takes no rate."""
         counters, admission = DaemonCounters(), FakeAdmission()
         addresses = AddressLimit(Inner(), 1, counters, admission)
-        limit = RateLimit(TotalLimit(addresses, 1, counters, admission), 1, counters, admission, Clock().seconds)
+        limit = RateLimit(TotalLimit(addresses, 1, 0, counters, admission), 1, counters, admission, Clock().seconds)
         connect(limit)
         moved = limit.readmit(HERE)
         self.assertEqual((type(moved), admission.open, admission.taken), (Served, 2, [(1, 0.0), (0, 0.0)]))

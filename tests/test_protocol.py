@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import SlowEntry
-from redistill.engine import Status
+from redistill.engine import Overflow, Status
 from redistill.protocol import LINGER, SHARE, RespFactory, RespProtocol
 from redistill.stats import DaemonCounters
 from tests import arena
@@ -39,6 +39,7 @@ class PlayedSession:
         self.state = self
         self.close_after_reply = self.in_exec = self.monitors = False
         self.shown_peer = ""
+        self.overflowed = Overflow.NONE
         self.limit = 10**9
         self.busy = False
         self.last_active = 0.0
@@ -88,6 +89,7 @@ class PlayedSession:
 
     def push(self, data: bytes) -> bool:
         if len(self.out) + len(data) > self.limit:
+            self.overflowed = Overflow.OUTPUT
             return False
         self.out += data
         return True
@@ -97,6 +99,9 @@ class PlayedSession:
 
     def trim(self) -> None:
         self.trimmed += 1
+
+    def drop(self) -> None:
+        self.out = self.input = b""
 
     def close(self) -> None:
         self.closed = True
@@ -448,6 +453,27 @@ class BackPressureTests(Case):
         self.client.push(b"x" * 101)
         self.assertTrue(self.transport.disconnecting)
         self.assertEqual((self.transport.value(), self.counters), (b"x" * 100, DaemonCounters(output_disconnections=1)))
+
+    def test_evicted_client_is_closed_at_once(self) -> None:
+        """A client that has the largest buffers of all is closed without its replies, which are forgotten."""
+        self.client.dataReceived(b"big:300 ")
+        self.client.evict()
+        self.assertTrue(self.transport.aborted)
+        self.assertEqual((self.session.out, self.counters), (b"", DaemonCounters(evicted_clients=1)))
+
+    def test_reply_beyond_what_all_may_have(self) -> None:
+        """A client whose reply is larger than all buffers may be is closed as one that is evicted."""
+        self.session.overflowed = Overflow.CLIENTS
+        self.client.dataReceived(b"quit ")
+        self.assertTrue(self.transport.aborted)
+        self.assertEqual(self.counters, DaemonCounters(evicted_clients=1))
+
+    def test_reply_beyond_the_output_limit(self) -> None:
+        """A client with a reply that is larger than its output may be is closed and counted."""
+        self.session.overflowed = Overflow.OUTPUT
+        self.client.dataReceived(b"quit ")
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.counters, DaemonCounters(output_disconnections=1))
 
     def test_mistake_in_a_push(self) -> None:
         """It costs the connection, and does not come to who pushes."""

@@ -213,7 +213,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_signal_stops_once(self) -> None:
         """The first signal stops the daemon in peace, the second one does not wait for the clients."""
-        signals = SignalService(self.reactor, self.server, self.fail, lambda: 0)
+        signals = SignalService(self.reactor, self.server, self.fail, self.fail, lambda: 0)
         signals.startService()
         signals.stop()
         self.assertEqual((self.reactor.stops, self.server.grace), (1, 30))
@@ -222,14 +222,14 @@ class DrainTests(SynchronousTestCase):
 
     def test_shutdown_now(self) -> None:
         """SHUTDOWN NOW does not wait at all."""
-        SignalService(self.reactor, self.server, self.fail, lambda: 5).stop(now=True)
+        SignalService(self.reactor, self.server, self.fail, self.fail, lambda: 5).stop(now=True)
         self.assertEqual((self.reactor.stops, self.server.grace), (1, 0))
 
     def test_drain_delay(self) -> None:
         """For some seconds only the word is out that the server stops; a second signal cuts them short."""
         for seconds in (5, 1):
             before = self.reactor.stops
-            signals = SignalService(self.reactor, self.server, self.fail, lambda: 5)
+            signals = SignalService(self.reactor, self.server, self.fail, self.fail, lambda: 5)
             self.assertFalse(signals.stopping)
             signals.stop()
             self.assertTrue(signals.stopping)

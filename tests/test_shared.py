@@ -38,7 +38,7 @@ class WorkersTests(Two):
         self.worker.workers.beat()
         self.worker.workers.set_gauges(connected_clients=3, largest_output=100)
         self.worker.workers.set_cpu(1.5, 0.25)
-        self.worker.admission.enter(0)
+        self.worker.admission.enter(True, 0, 0)
         first, second = self.supervisor.workers
         self.assertEqual((first.number, first.pid, first.heartbeat), (SUPERVISOR, os.getpid(), 0))
         self.assertEqual((second.number, second.cpu_user, second.cpu_system), (5, 1.5, 0.25))
@@ -95,9 +95,9 @@ class AdmissionTests(Two):
     def test_limits_hold_over_both(self) -> None:
         """Who entered there counts here."""
         here, there = self.supervisor.admission, self.worker.admission
-        self.assertEqual([there.enter(2), here.enter(2), here.enter(2)], [True, True, False])
-        there.leave()
-        self.assertTrue(here.enter(2))
+        self.assertEqual([there.enter(True, 2, 0), here.enter(True, 2, 0), here.enter(True, 2, 0)], [True, True, False])
+        there.leave(True)
+        self.assertTrue(here.enter(True, 2, 0))
         self.assertEqual([there.enter_address(ADDRESS, 1), here.enter_address(ADDRESS, 1)], [True, False])
         there.leave_address(ADDRESS)
         self.assertTrue(here.enter_address(ADDRESS, 1))
@@ -107,10 +107,10 @@ class AdmissionTests(Two):
     def test_what_a_closed_store_counted_is_gone(self) -> None:
         """Clients whose end is told after the store was closed do no harm."""
         admission = self.worker.admission
-        admission.enter(0)
+        admission.enter(True, 0, 0)
         admission.enter_address(ADDRESS, 0)
         self.worker.close()
-        admission.leave()
+        admission.leave(True)
         admission.leave_address(ADDRESS)
-        self.assertTrue(self.supervisor.admission.enter(1))
+        self.assertTrue(self.supervisor.admission.enter(True, 1, 0))
         self.assertTrue(self.supervisor.admission.enter_address(ADDRESS, 1))

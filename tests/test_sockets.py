@@ -12,7 +12,17 @@ import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.sockets import RESERVED_FILES, StartError, allow_files, listen_tcp, listen_unix, set_keepalive
+from redistill.sockets import (
+    RESERVED_FILES,
+    StartError,
+    allow_files,
+    close_listeners,
+    listen_on,
+    listen_tcp,
+    listen_unix,
+    set_keepalive,
+    shown,
+)
 
 
 def keepalive(sock: socket.socket) -> tuple[int, int, int, int]:
@@ -114,6 +124,67 @@ class TcpTests(SynchronousTestCase):
         listener = self.listen("::")
         with socket.create_connection(("127.0.0.1", listener.getsockname()[1])):
             pass
+
+
+class AddressesTests(SynchronousTestCase):
+    """listen_on"""
+
+    def listen(self, *addresses: str, port: int = 0, count: int = 1) -> list[list[socket.socket]]:
+        """Sockets that are closed with the test."""
+        found = listen_on(addresses, port, nodelay=True, keepalive=7, count=count)
+        self.addCleanup(close_listeners, found)
+        return found
+
+    def free(self) -> int:
+        """A port that nobody has."""
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            return int(sock.getsockname()[1])
+
+    def test_each_address_has_its_sockets(self) -> None:
+        """Each address has as many sockets as there are workers, with the options that clients are to have."""
+        port = self.free()
+        found = self.listen("127.0.0.1", "::1", port=port, count=2)
+        names = [[listener.getsockname()[:2] for listener in some] for some in found]
+        self.assertEqual(names, [[("127.0.0.1", port)] * 2, [("::1", port)] * 2])
+        self.assertEqual({keepalive(listener) for some in found for listener in some}, {(1, 7, 2, 3)})
+
+    def test_all_of_both_kinds(self) -> None:
+        """All addresses of IPv4 and all of IPv6 can stand beside each other."""
+        port = self.free()
+        (four,), (six,) = self.listen("0.0.0.0", "::", port=port)
+        with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("::1", port)):
+            self.assertEqual((four.accept()[1][0], six.accept()[1][0]), ("127.0.0.1", "::1"))
+
+    def test_optional_address_that_is_missing(self) -> None:
+        """An address with - before it may be missing; without, the start is refused and the address named."""
+        found = self.listen("127.0.0.1", "-198.51.100.1", "-2001:db8::1")
+        self.assertEqual([one.getsockname()[0] for some in found for one in some], ["127.0.0.1"])
+        with self.assertRaises(StartError) as raised:
+            self.listen("127.0.0.1", "198.51.100.1")
+        self.assertIn("cannot listen on 198.51.100.1 port 0: Cannot assign", str(raised.exception))
+
+    def test_all_optional_and_none_there(self) -> None:
+        """A server that could listen nowhere does not start."""
+        self.assertRaises(StartError, self.listen, "-198.51.100.1", "-2001:db8::1")
+
+    def test_optional_address_in_use(self) -> None:
+        """An optional address whose port is taken is an error all the same, and nothing stays open."""
+        ((taken,),) = self.listen("127.0.0.2")
+        port = taken.getsockname()[1]
+        with self.assertRaises(StartError) as raised:
+            self.listen("127.0.0.1", "-127.0.0.2", port=port)
+        self.assertIn(f"127.0.0.2 port {port}: Address already in use", str(raised.exception))
+        self.listen("127.0.0.1", port=port)
+
+
+class ShownTests(SynchronousTestCase):
+    """shown"""
+
+    def test_addresses_as_people_write_them(self) -> None:
+        """IPv6 stands in brackets before its port; a UNIX socket is its path."""
+        names = [("127.0.0.1", 1), ("::1", 2, 0, 0), "/run/s"]
+        self.assertEqual([shown(name) for name in names], ["127.0.0.1:1", "[::1]:2", "/run/s"])
 
 
 class UnixTests(SynchronousTestCase):

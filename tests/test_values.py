@@ -129,9 +129,39 @@ class OtherKindTests(ValueCase):
     def test_addresses(self) -> None:
         """An address is one, or localhost."""
         for text in ("127.0.0.1", "0.0.0.0", "::", "::1", "10.1.2.3", "localhost"):
-            self.assertEqual(self.checked("server.bind", text), text)
-        for text in ("", "*", "example.org", "127.0.0.1 ::1", "127.0.0.256"):
+            self.assertEqual(self.checked("server.health_check_bind", text), text)
+            self.assertEqual(self.checked("server.bind", text), (text,))
+        for text in ("", "example.org", "127.0.0.256", "--::1", "-"):
             self.assertRaises(BadValue, self.checked, "server.bind", text)
+            self.assertRaises(BadValue, self.checked, "server.health_check_bind", text)
+
+    def test_share_of_the_maximum(self) -> None:
+        """maxmemory-clients takes a size or a percentage, and says what it was given, as in Redis."""
+        row = BY_NAME["server.max_client_memory"]
+        self.assertEqual([self.parsed(row.name, text) for text in ("5%", "100%", "3mb", "0")], [-5, -100, 3 * 2**20, 0])
+        self.assertEqual([show(row, -5), literal(row, -5), show(row, 0)], ["5%", '"5%"', "0"])
+        self.assertEqual(self.checked(row.name, "5%"), -5)
+        for text in ("0%", "101%", "1", "-101", "five"):
+            self.assertRaises(BadValue, self.parsed, row.name, text)
+
+    def test_several_addresses(self) -> None:
+        """Addresses are a list in the file, and a line with spaces for CONFIG and the environment, as Redis has it."""
+        bind, several = BY_NAME["server.bind"], ("127.0.0.1", "-::1")
+        self.assertEqual(self.checked("server.bind", ["127.0.0.1", "-::1"]), several)
+        self.assertEqual(self.parsed("server.bind", " 127.0.0.1  -::1 "), several)
+        self.assertEqual([show(bind, several), literal(bind, several)], ["127.0.0.1 -::1", '["127.0.0.1", "-::1"]'])
+        self.assertEqual(literal(bind, ("::1",)), '"::1"')
+        self.assertEqual(self.parsed("server.bind", "* -::*"), ("0.0.0.0", "-::"))
+
+    def test_wrong_addresses_are_named(self) -> None:
+        """What is wrong with one of several addresses is said of that one, and there are 16 at most."""
+        self.assertIn("not 'example.org'", self.refused_raw("server.bind", ["::1", "example.org"]))
+        self.assertEqual(self.refused_raw("server.bind", ["::1", "-0:0::1"]), "must name ::1 once")
+        self.assertEqual(self.refused_raw("server.bind", ["localhost", "127.0.0.1"]), "must name 127.0.0.1 once")
+        many = [f"127.0.0.{number}" for number in range(1, 18)]
+        self.assertEqual(len(self.checked("server.bind", many[:16])), 16)  # type: ignore[arg-type]
+        for wrong in (many, [], 7, ["::1", 7]):
+            self.assertRaises(BadValue, self.checked, "server.bind", wrong)
 
     def test_loopback(self) -> None:
         """All of 127/8 and ::1 are reached by this machine only."""

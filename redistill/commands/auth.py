@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from redistill import resp
 from redistill.acl import DEFAULT, User
@@ -14,6 +15,9 @@ from redistill.commands.guesses import address_of
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.state import REDIS_VERSION, ServerState
 from redistill.commands.users import Account, become, begin
+from redistill.logs import SELDOM
+
+log = Logger()
 
 WRONGPASS = resp.error("WRONGPASS invalid username-password pair or user is disabled.")
 NOAUTH_HELLO = resp.error(
@@ -55,6 +59,7 @@ def authenticate(server: ServerState, client: Client, user: bytes, password: byt
         become(server, client, account, secret)
         return None
     server.counters.failed_auths += 1
+    log.warn("{peer} was not authenticated: wrong user or password", peer=client.peer, log_throttle=SELDOM)
     note(server, client, "auth", said.encode(), name)
     wait = server.guesses.failed(address, now)
     if not wait or client.session.state.in_exec:  # others may wait for the locks of a transaction

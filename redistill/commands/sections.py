@@ -213,7 +213,7 @@ def _stats(server: ServerState, now: stats.Snapshot) -> Fields:
         ("expire_cycle_cpu_milliseconds", core.get("expire_cycle_ns", 0) // 1_000_000),
         counted("evicted_keys"),
         counted("evicted_regions"),
-        ("evicted_clients", 0),
+        ("evicted_clients", daemon.evicted_clients),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),
         counted("keyspace_hits"),

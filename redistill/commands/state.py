@@ -85,8 +85,6 @@ class ServerState:
     guesses: Guesses = field(default_factory=Guesses)
     published_at: float = -1e9
     """When this process last said in the arena what its connections hold; as of the reactor's clock."""
-    http_logged_at: float = -1e9
-    """When the log last said that somebody speaks HTTP."""
 
     def __post_init__(self) -> None:
         self.loaded = self.config

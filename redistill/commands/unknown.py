@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from redistill import resp
 from redistill.commands.interfaces import Client
+from redistill.logs import SELDOM
 
 if TYPE_CHECKING:
     from redistill.commands.state import ServerState
@@ -19,7 +20,6 @@ log = Logger()
 
 HTTP = (b"post", b"host:")
 """What begins a line of HTTP, and no command."""
-HTTP_LOG_SECONDS = 60.0
 MAX_NAMES = 128
 """Different names that are counted; all further ones count as `OTHER`."""
 MAX_LIBRARIES = 32
@@ -79,10 +79,9 @@ def refusal(argv: list[bytes]) -> bytes:
 
 def hang_up(server: ServerState, client: Client) -> bytes:
     """No reply to HTTP, but the close, as in Redis: a web page can make its reader's browser send a POST to a server
-    that only this browser reaches, and the lines of its body would be commands. The log hears of it once a minute."""
-    now = server.reactor.seconds()
-    if now - server.http_logged_at >= HTTP_LOG_SECONDS:
-        server.http_logged_at = now
-        log.warn("{peer} speaks HTTP, as a browser under a page's control would: closed", peer=client.peer)
+    that only this browser reaches, and the lines of its body would be commands."""
+    log.warn(
+        "{peer} speaks HTTP, as a browser under a page's control would: closed", peer=client.peer, log_throttle=SELDOM
+    )
     client.session.state.close_after_reply = True
     return b""

@@ -19,21 +19,29 @@ void rd_admission_unlock(rd_store *st) { pthread_mutex_unlock(&st->head->admissi
 
 /* ---- in all ---- */
 
-bool rd_open_enter(rd_store *st, uint32_t limit) {
+bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept) {
   rd_admission_lock(st);
-  uint64_t open = 0;
+  uint64_t open = 0, remote = 0;
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-    if (rd_worker_used(st, i)) open += rd_worker_at(st, i)->open;
+    if (!rd_worker_used(st, i)) continue;
+    open += rd_worker_at(st, i)->open;
+    remote += rd_worker_at(st, i)->open - rd_worker_at(st, i)->local;
   }
-  bool room = limit == 0 || open < limit;
+  uint32_t others = kept < limit ? limit - kept : 1; /* places of those who are not local */
+  bool room = limit == 0 || (open < limit && (local || remote < others));
+  st->worker->local += room && local;
   st->worker->open += room;
   rd_admission_unlock(st);
   return room;
 }
 
-void rd_open_leave(rd_store *st) {
+void rd_open_leave(rd_store *st, bool local) {
+  rd_worker *w = st->worker;
   rd_admission_lock(st);
-  if (st->worker->open > 0) st->worker->open--;
+  if ((local ? w->local : w->open - w->local) > 0) {
+    w->open--;
+    w->local -= local;
+  }
   rd_admission_unlock(st);
 }
 
@@ -132,7 +140,7 @@ void rd_address_leave(rd_store *st, const uint8_t address[16]) {
 }
 
 void rd_admission_clear(rd_worker *w) {
-  w->open = w->addresses = 0;
+  w->open = w->local = w->addresses = 0;
   for (uint32_t i = 0; i < RD_SECRETS; i++) w->secret[i] = 0;
   for (uint32_t page = 0; page < RD_ADDRESS_PAGES; page++) {
     if (page_in_use(w, page)) memset((uint8_t *)w->address + page * RD_PAGE, 0, RD_PAGE);

@@ -14,9 +14,10 @@
 #define RD_ADDRESS_SLOTS 16384u
 #define RD_ADDRESS_MAX (RD_ADDRESS_SLOTS / 4 * 3)
 
-/* One more connection, unless there are `limit`. Whether it was let in. */
-bool rd_open_enter(rd_store *st, uint32_t limit);
-void rd_open_leave(rd_store *st);
+/* One more connection, unless there are `limit`. Of the `limit` places `kept` are for `local` ones only (of the same
+ * machine), but at least one is for all. Whether it was let in. */
+bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept);
+void rd_open_leave(rd_store *st, bool local);
 
 /* The same for those of one address: 16 bytes, IPv4 as ::ffff:a.b.c.d. When this worker counts RD_ADDRESS_MAX others
  * already, a new address is refused, or without a limit let in and not counted. */

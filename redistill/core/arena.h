@@ -72,7 +72,11 @@ typedef struct rd_store {
   struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
   struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */
   uint64_t monitor_dropped;
-  const void *holder; /* the session in mid-EXEC that holds shards while the control plane answers */
+  struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
+  uint64_t client_buffers;      /* their sum */
+  uint64_t client_limit;        /* what the sum over all processes may be; 0: anything */
+  bool crowded;                 /* it is more, since rd_client_to_cut was last asked */
+  const void *holder;           /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }

@@ -61,6 +61,9 @@ struct rd_session {
   size_t in_len, in_cap;
   rd_parser parser;
 
+  uint64_t footprint; /* as of the last rd_footprint_changed */
+  rd_session *next, *before;
+
   rd_ahead *ahead;
   uint32_t ahead_count, ahead_next;
 

@@ -170,6 +170,7 @@ struct rd_worker {
   _Atomic uint64_t gauge[RD_GAUGE_COUNT];
   _Atomic uint32_t secret[RD_SECRETS]; /* connections that got in with it */
   uint32_t open;                       /* connections; as all that follows, under admission.lock */
+  uint32_t local;                      /* of these, from the same machine */
   uint32_t addresses;                  /* slots in use */
   _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the table was written to */
   rd_counters counters;

@@ -51,6 +51,7 @@ struct rd_loop {
   bool watched;
   bool stop;      /* the owner must act before another session runs */
   bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
+  bool crowded;   /* the clients' buffers are too large, and the owner was not told */
   uint32_t count, cap;
   rd_conn **conns;
   uint32_t scan_at;
@@ -199,7 +200,8 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
   for (unsigned round = 1;; round++) {
     if (RD_UNLIKELY(st->slowlog != NULL && rd_slowlog_pending(st->slowlog) != 0)) slow = RD_LOOP_SLOW;
     if (RD_UNLIKELY(st->monitoring) && rd_monitor_pending(st) != 0) l->monitored = true;
-    if (status == RD_CONTROL) { /* the answer is to join what is there */
+    if (RD_UNLIKELY(st->crowded)) l->crowded = l->stop = true; /* nobody gets more before somebody is cut */
+    if (status == RD_CONTROL) {                                /* the answer is to join what is there */
       c->state = HELD;
       return slow | RD_CONTROL;
     }
@@ -308,7 +310,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
   for (;;) {
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
-    int n = epoll_wait(l->epoll, l->ready, READY, queued != 0 ? 0 : wait);
+    int n = epoll_wait(l->epoll, l->ready, READY, queued != 0 || l->crowded ? 0 : wait);
     if (n < 0) return (int)l->event_count; /* a signal: the owner's */
     for (int i = 0; i < n && !l->stop; i++) {
       if (RD_LIKELY(l->ready[i].data.ptr != NULL))
@@ -318,6 +320,8 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     }
     for (; queued != 0 && l->first != NULL && !l->stop; queued--) serve_queued(l, l->first);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
+    if (RD_UNLIKELY(l->crowded)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CROWDED, 0};
+    l->crowded = false;
     if (l->event_count != 0 || l->watched) return (int)l->event_count;
     if (timeout_ms == 0 && (n < READY || rounds-- == 0)) return 0;
     if (timeout_ms > 0) {

@@ -33,6 +33,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_OVER 64       /* more than output_limit bytes wait for the client to read; it stays blocked */
 #define RD_LOOP_DRAINED 128   /* all is sent, after rd_loop_flush or rd_loop_resume said that it was not */
 #define RD_LOOP_SILENT 256    /* from rd_loop_scan only */
+#define RD_LOOP_CROWDED 1024  /* ask rd_client_to_cut; an event of no connection, its tag is 0 */
 #define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; an event that says so is of no connection, its tag is 0 */
 
 typedef struct rd_event {

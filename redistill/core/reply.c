@@ -22,7 +22,7 @@ static uint8_t *grow(rd_reply *r, size_t n) {
   if (r->failed) return NULL;
   size_t cap = r->cap == 0 ? FIRST_CAP : r->cap + (r->cap < (1u << 20) ? r->cap : r->cap / 2);
   if (n > SIZE_MAX / 2 - r->len || (r->limit != 0 && r->len + n > r->limit)) {
-    r->failed = true;
+    r->failed = r->over = true;
     return NULL;
   }
   if (cap < r->len + n) cap = r->len + n;

@@ -15,6 +15,7 @@ typedef struct rd_reply {
   size_t limit; /* bytes it may hold; 0: as many as there is memory for */
   uint8_t resp; /* 2 or 3 */
   bool failed;
+  bool over;                /* it failed since it would have been more than its limit */
   uint32_t errors;          /* error replies appended since the caller last set it to 0 */
   char code[RD_ERROR_NAME]; /* first word of the last of them, "" when it is too long for a code */
 } rd_reply;

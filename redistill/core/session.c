@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "dispatch.h"
+#include "footprint.h"
 #include "layout.h"
 #include "monitor.h"
 
@@ -34,6 +35,7 @@ void rd_session_set_limits(rd_session *s, const rd_limits *limits) {
 
 void rd_session_free(rd_session *s) {
   if (s == NULL) return;
+  rd_footprint_gone(s);
   rd_session_monitor(s, false);
   rd_multi_free(s);
   rd_reply_free(&s->out);
@@ -96,6 +98,11 @@ static rd_status end(rd_session *s) {
   return s->waiting = RD_CLOSE;
 }
 
+static void note_overflow(rd_session *s) {
+  if (s->out.over)
+    s->state.overflowed = s->out.limit == s->limits.output_limit ? RD_OVERFLOW_OUTPUT : RD_OVERFLOW_CLIENTS;
+}
+
 /* More unexecuted input than a session may hold. The reply is only given where one is due. */
 static rd_status flooded(rd_session *s, bool reply) {
   rd_my_counters(s->st)->value[RD_STAT_protocol_errors]++;
@@ -108,7 +115,10 @@ static rd_status flooded(rd_session *s, bool reply) {
 
 /* The call ends: keep what is left of the input. */
 static rd_status settle(rd_session *s, rd_status status) {
-  if (status == RD_CLOSE) return end(s);
+  if (status == RD_CLOSE) {
+    note_overflow(s);
+    return end(s);
+  }
   size_t from = first_needed(s, status);
   size_t left = s->base_len - from;
   if (left == 0) {
@@ -243,13 +253,14 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->no_touch = s->state.no_touch;
   s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
   s->out.resp = s->state.resp;
+  s->out.limit = rd_reply_limit(s);
   compact(s);
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
   return s->ahead != NULL;
 }
 
 /* Execute what has arrived: `data` after the kept input, or what rd_session_received put behind it. */
-static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
+static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
   rd_counters *counters = rd_my_counters(s->st);
   counters->value[RD_STAT_total_net_input_bytes] += len;
   counters->value[RD_STAT_total_reads_processed]++;
@@ -269,6 +280,12 @@ static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool ow
   return settle(s, run(s));
 }
 
+static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
+  rd_status status = received(s, data, len, own, now_ms);
+  rd_footprint_changed(s);
+  return status;
+}
+
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms) {
   return arrived(s, data, len, false, now_ms);
 }
@@ -278,6 +295,7 @@ uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room) {
   size_t missing = s->parser.pos + (size_t)s->parser.bulk + 2 - s->in_len;
   size_t more = s->in_len * 3 > least ? s->in_len * 3 : least;
   if (missing < least || !grow_input(s, missing < more ? missing : more)) return NULL;
+  rd_footprint_changed(s);
   *room = s->in_cap - s->in_len;
   return s->in + s->in_len;
 }
@@ -292,7 +310,9 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   s->base_len = s->in_len;
   if (s->waiting == RD_CONTROL) status = rd_answered(s);
   if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
-  return settle(s, status);
+  status = settle(s, status);
+  rd_footprint_changed(s);
+  return status;
 }
 
 rd_bytes rd_session_output(const rd_session *s) {
@@ -308,7 +328,9 @@ void rd_session_consumed(rd_session *s, size_t n) {
   s->sent += n;
   if (s->sent != s->out.len) return;
   s->sent = s->out.len = 0;
-  if (s->out.cap > KEEP_OUTPUT) rd_reply_free(&s->out);
+  if (s->out.cap <= KEEP_OUTPUT) return;
+  rd_reply_free(&s->out);
+  rd_footprint_changed(s);
 }
 
 const rd_store *rd_session_store(const rd_session *s) { return s->st; }
@@ -321,6 +343,8 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len) {
   compact(s); /* who reads, but slowly, may never be done with all of it */
   rd_reply_raw(&s->out, data, len);
+  rd_footprint_changed(s);
+  note_overflow(s);
   return !s->out.failed;
 }
 
@@ -362,6 +386,15 @@ void rd_session_trim(rd_session *s) {
     s->ahead_count = s->ahead_next = 0;
   }
   if (s->out.len == 0) rd_reply_free(&s->out);
+  rd_footprint_changed(s);
+}
+
+void rd_session_drop(rd_session *s) {
+  end(s);
+  rd_multi_free(s);
+  s->sent = 0;
+  rd_reply_free(&s->out);
+  rd_session_trim(s);
 }
 
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {

@@ -65,6 +65,9 @@ void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
  * RD_CLOSE. */
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 
+/* Which bound a reply would have passed: output_limit, or what all clients may have (rd_set_client_limit). */
+typedef enum rd_overflow { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS } rd_overflow;
+
 /* State that the control plane reads and sets. */
 typedef struct rd_session_state {
   uint32_t db;
@@ -85,12 +88,16 @@ typedef struct rd_session_state {
   uint64_t commands;      /* executed */
   uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: none */
   uint32_t denied_at;     /* the place in argv of the key that it is denied for; 0: for the command itself */
+  uint64_t owner;         /* what the owner knows it by, for rd_client_to_cut; 0: it is never cut */
+  uint8_t overflowed;     /* rd_overflow: whether RD_CLOSE is for the want of room for a reply */
   const rd_command *last; /* the last command, NULL before the first */
 } rd_session_state;
 
 rd_session_state *rd_session_state_of(rd_session *s);
 /* Give back memory that an idle session does not need; the owner's timer calls it. */
 void rd_session_trim(rd_session *s);
+/* The owner closes the connection, and nothing more is to be executed or sent: all buffers are given back at once. */
+void rd_session_drop(rd_session *s);
 /* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
 

@@ -34,6 +34,7 @@
   X(rejected_rate)         \
   X(idle_disconnections)   \
   X(output_disconnections) \
+  X(evicted_clients)       \
   X(query_disconnections)  \
   X(failed_auths)          \
   X(denied_commands)       \
@@ -49,10 +50,12 @@
   X(blocked_clients)   \
   X(watching_clients)  \
   X(client_memory)     \
+  X(client_buffers)    \
   X(resident_memory)   \
   X(monitors)          \
   X(largest_input)     \
-  X(largest_output)
+  X(largest_output)    \
+  X(largest_client)
 
 typedef enum rd_stat {
 #define RD_STAT_ENUM(name) RD_STAT_##name,

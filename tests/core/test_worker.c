@@ -70,7 +70,7 @@ static void be_busy(rd_store *st) {
   rd_worker_cpu(st, 1000, 20);
   rd_count_add(st, RD_STAT_rejected_connections, 5);
   rd_count_add(st, RD_STAT_total_commands_processed, 11);
-  rd_open_enter(st, 0);
+  rd_open_enter(st, true, 0, 0);
 }
 
 static void a_worker_tells_the_others_what_it_is_and_has(void) {
@@ -107,14 +107,14 @@ static void what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_st
   uint32_t place = place_of(&st, 1);
   CHECK(!rd_worker_reap(&st, place));
   CHECK(!rd_worker_reap(&st, RD_MAX_WORKERS));
-  CHECK(!rd_open_enter(&st, 1));
+  CHECK(!rd_open_enter(&st, true, 1, 0));
   stop(pid);
   CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 7);
   CHECK(rd_worker_reap(&st, place));
   CHECK(!rd_worker_reap(&st, place));
   CHECK_INT(place_of(&st, 1), RD_MAX_WORKERS);
   CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 0);
-  CHECK(rd_open_enter(&st, 1));
+  CHECK(rd_open_enter(&st, true, 1, 0));
   CHECK_INT(rd_counter(&st, RD_STAT_rejected_connections), 5);
   uint64_t user, system;
   rd_cpu_sum(&st, &user, &system);
@@ -135,7 +135,7 @@ static void the_next_one_takes_the_block_of_a_dead_one_and_reaps_it(void) {
   pid = start(&st, 2, nothing);
   CHECK_INT(place_of(&st, 2), place);
   CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 0);
-  CHECK(rd_open_enter(&st, 1));
+  CHECK(rd_open_enter(&st, true, 1, 0));
   stop(pid);
   arena_free(&st);
 }
@@ -222,7 +222,7 @@ static void who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost(void) 
   uint64_t user, system;
   rd_cpu_sum(&again, &user, &system);
   CHECK_INT(user + system, 0);
-  CHECK(rd_open_enter(&again, 1));
+  CHECK(rd_open_enter(&again, true, 1, 0));
   CHECK_INT(rd_next(&again, RD_SEQ_CLIENT), 12); /* but no id is given twice */
   CHECK(arena_is_whole(&again));
   rd_worker_leave(&again);
@@ -277,21 +277,21 @@ static void the_peak_stays_until_statistics_are_reset(void) {
 /* ---- connections in all ---- */
 
 static void open_three(rd_store *st) {
-  for (int i = 0; i < 3; i++) rd_open_enter(st, 0);
+  for (int i = 0; i < 3; i++) rd_open_enter(st, true, 0, 0);
 }
 
 static void a_limit_on_connections_holds_over_all_workers(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pid = start(&st, 1, open_three);
-  CHECK(rd_open_enter(&st, 4));
-  CHECK(!rd_open_enter(&st, 4));
-  CHECK(rd_open_enter(&st, 0)); /* handed over: let in whatever the limit, and counted */
-  CHECK(!rd_open_enter(&st, 5));
-  rd_open_leave(&st);
-  rd_open_leave(&st);
-  rd_open_leave(&st); /* once too often */
-  CHECK(rd_open_enter(&st, 4));
-  CHECK(!rd_open_enter(&st, 4));
+  CHECK(rd_open_enter(&st, true, 4, 0));
+  CHECK(!rd_open_enter(&st, true, 4, 0));
+  CHECK(rd_open_enter(&st, true, 0, 0)); /* handed over: let in whatever the limit, and counted */
+  CHECK(!rd_open_enter(&st, true, 5, 0));
+  rd_open_leave(&st, true);
+  rd_open_leave(&st, true);
+  rd_open_leave(&st, true); /* once too often */
+  CHECK(rd_open_enter(&st, true, 4, 0));
+  CHECK(!rd_open_enter(&st, true, 4, 0));
   stop(pid);
   arena_free(&st);
 }
@@ -351,6 +351,38 @@ static void the_secret_that_is_used_no_more_makes_room(void) {
   CHECK_USE(&st, 5, "none");
   CHECK_USE(&st, 6, "6000:1:0");
   CHECK_USE(&st, 100, "900:1:1");
+  arena_free(&st);
+}
+
+/* ---- by place ---- */
+
+static void places_are_kept_for_local_connections_over_all_workers(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, open_three);
+  CHECK(rd_open_enter(&st, false, 6, 2)); /* the local ones of the other worker hold two kept places and one more */
+  CHECK(rd_open_enter(&st, false, 6, 2));
+  CHECK(rd_open_enter(&st, false, 6, 2));
+  CHECK(!rd_open_enter(&st, false, 6, 2));
+  CHECK(!rd_open_enter(&st, true, 6, 2)); /* full is full */
+  rd_open_leave(&st, true);               /* none of this worker's is local */
+  CHECK(!rd_open_enter(&st, true, 6, 2));
+  rd_open_leave(&st, false);
+  CHECK(rd_open_enter(&st, true, 6, 2));
+  stop(pid);
+  CHECK(rd_worker_reap(&st, 1));
+  CHECK(rd_open_enter(&st, false, 6, 2)); /* 2 remote and 1 local are left */
+  CHECK(rd_open_enter(&st, false, 6, 2));
+  CHECK(!rd_open_enter(&st, false, 6, 2));
+  CHECK(rd_open_enter(&st, true, 6, 2));
+  CHECK(!rd_open_enter(&st, true, 6, 2));
+  arena_free(&st);
+}
+
+static void one_place_is_never_kept(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  CHECK(rd_open_enter(&st, false, 2, 3));
+  CHECK(!rd_open_enter(&st, false, 2, 3));
+  CHECK(rd_open_enter(&st, true, 2, 3));
   arena_free(&st);
 }
 
@@ -490,9 +522,9 @@ static void the_lock_of_a_worker_that_died_at_the_door_is_free(void) {
   pid_t pid = start(&st, 1, hold_admission);
   uint32_t place = place_of(&st, 1);
   stop(pid);
-  CHECK(rd_open_enter(&st, 1));
+  CHECK(rd_open_enter(&st, true, 1, 0));
   CHECK(rd_worker_reap(&st, place));
-  CHECK(!rd_open_enter(&st, 1));
+  CHECK(!rd_open_enter(&st, true, 1, 0));
   arena_free(&st);
 }
 
@@ -608,6 +640,8 @@ int main(void) {
   RUN(no_number_is_given_twice);
   RUN(the_peak_stays_until_statistics_are_reset);
   RUN(a_limit_on_connections_holds_over_all_workers);
+  RUN(places_are_kept_for_local_connections_over_all_workers);
+  RUN(one_place_is_never_kept);
   RUN(the_use_of_secrets_is_counted_over_all_workers);
   RUN(the_secret_that_is_used_no_more_makes_room);
   RUN(a_limit_on_an_address_holds_over_all_workers);

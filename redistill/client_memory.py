@@ -1,0 +1,46 @@
+"""The cap on the memory of all clients' buffers together; what counts and who is cut says core/footprint.h."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from redistill.config import Config
+
+
+class Client(Protocol):
+    """See protocol.RespProtocol."""
+
+    def evict(self) -> None:
+        """Close it, its buffers are free at once."""
+        ...
+
+
+class Store(Protocol):
+    """See engine.Store."""
+
+    @property
+    def map_size(self) -> int: ...
+    def set_client_limit(self, limit: int) -> None: ...
+    def client_to_cut(self) -> int: ...
+
+
+class ClientMemory:
+    """Closes clients of this process, the fattest first, while all processes' clients have more than they may."""
+
+    def __init__(self, store: Store, clients: Mapping[int, Client]) -> None:
+        """`clients` by id."""
+        self._store = store
+        self._clients = clients
+
+    def apply(self, config: Config) -> None:
+        """Put ``server.max_client_memory`` into effect."""
+        limit = config.server.max_client_memory
+        if limit < 0:
+            limit = (config.memory.max_memory or self._store.map_size) * -limit // 100
+        self._store.set_client_limit(limit)
+
+    def enforce(self) -> None:
+        """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""
+        while (number := self._store.client_to_cut()) and number in self._clients:
+            self._clients[number].evict()

@@ -1,0 +1,90 @@
+/* footprint.c - see footprint.h. */
+#include "footprint.h"
+
+#include "dispatch.h"
+#include "worker.h"
+
+static uint64_t measured(const rd_session *s) {
+  const rd_multi *m = &s->multi;
+  return s->in_cap + s->out.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap + m->cap +
+         m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue;
+}
+
+static rd_session **list_of(rd_store *st, uint64_t bytes) { return &st->sized[63 - __builtin_clzll(bytes | 1)]; }
+
+static void unlink_from(rd_session **list, rd_session *s) {
+  if (s->before != NULL)
+    s->before->next = s->next;
+  else
+    *list = s->next;
+  if (s->next != NULL) s->next->before = s->before;
+}
+
+static void link_to(rd_session **list, rd_session *s) {
+  s->before = NULL;
+  s->next = *list;
+  if (*list != NULL) (*list)->before = s;
+  *list = s;
+}
+
+/* A session of no bytes is in no list. */
+static void set(rd_session *s, uint64_t bytes) {
+  rd_store *st = s->st;
+  rd_session **from = s->footprint != 0 ? list_of(st, s->footprint) : NULL;
+  rd_session **to = bytes != 0 ? list_of(st, bytes) : NULL;
+  if (from != to) {
+    if (from != NULL) unlink_from(from, s);
+    if (to != NULL) link_to(to, s);
+  }
+  st->client_buffers += bytes - s->footprint;
+  s->footprint = bytes;
+  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers);
+}
+
+void rd_footprint_changed(rd_session *s) {
+  uint64_t before = s->footprint, now = measured(s);
+  if (RD_LIKELY(now == before)) return;
+  set(s, now);
+  rd_store *st = s->st;
+  if (now > before && RD_UNLIKELY(st->client_limit != 0))
+    st->crowded |= rd_gauge_sum(st, RD_GAUGE_client_buffers) > st->client_limit;
+}
+
+void rd_footprint_gone(rd_session *s) {
+  if (s->footprint != 0) set(s, 0);
+}
+
+uint64_t rd_reply_limit(const rd_session *s) {
+  uint64_t own = s->limits.output_limit, all = s->st->client_limit;
+  if (all == 0 || s->state.no_evict) return own;
+  return own == 0 || all < own ? all : own;
+}
+
+void rd_set_client_limit(rd_store *st, uint64_t bytes) {
+  st->client_limit = bytes;
+  st->crowded = false;
+}
+
+/* The largest session that may be cut, NULL: none may. */
+static const rd_session *largest(const rd_store *st) {
+  for (unsigned i = 64; i-- > 0;) {
+    const rd_session *found = NULL;
+    for (const rd_session *s = st->sized[i]; s != NULL; s = s->next) {
+      if (s->state.owner == 0 || s->state.no_evict) continue;
+      if (found == NULL || s->footprint > found->footprint) found = s;
+    }
+    if (found != NULL) return found;
+  }
+  return NULL;
+}
+
+uint64_t rd_client_to_cut(rd_store *st) {
+  st->crowded = false;
+  if (st->client_limit == 0) return 0;
+  const rd_session *s = largest(st);
+  rd_gauge_set(st, RD_GAUGE_largest_client, s == NULL ? 0 : s->footprint);
+  uint64_t sum = rd_gauge_sum(st, RD_GAUGE_client_buffers);
+  if (s == NULL || sum <= st->client_limit) return 0;
+  bool mine = s->footprint >= rd_gauge_sum(st, RD_GAUGE_largest_client);
+  return mine || sum > st->client_limit + st->client_limit / 8 ? s->state.owner : 0;
+}

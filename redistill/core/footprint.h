@@ -1,0 +1,30 @@
+/* footprint.h - the memory of all clients' buffers together, and whose is the most (Redis: maxmemory-clients).
+ *
+ * A session's footprint is what it has allocated for input, replies, arguments and queued commands. Each process keeps
+ * its sessions in lists by the power of two of their footprints, so that the largest is found without a look at all,
+ * and publishes its sum and its largest in the arena (gauges client_buffers and largest_client). A process cuts only
+ * its own clients: when the sum over all processes is beyond the limit, it is the one that has the largest of all. That
+ * another one has it is seen there within its next look (rd_client_to_cut); nobody waits for that beyond an eighth more
+ * than the limit. A session with NO-EVICT counts, and is never cut. */
+#ifndef RD_FOOTPRINT_H
+#define RD_FOOTPRINT_H
+
+#include "session.h"
+
+/* Bytes for all sessions of all processes; 0: no limit. Of this process: each is told. No reply of one session may be
+ * larger either. */
+void rd_set_client_limit(rd_store *st, uint64_t bytes);
+/* `owner` (rd_session_state) of the session that is to be closed now, 0: none is. The caller calls rd_session_drop, and
+ * asks again. To be called between turns: when the store is `crowded`, and every now and then. */
+uint64_t rd_client_to_cut(rd_store *st);
+
+/* ---- for session.c ---- */
+
+/* The session's buffers may have changed. Sets st->crowded when they grew and there is too much. */
+void rd_footprint_changed(rd_session *s);
+/* It is about to be freed. */
+void rd_footprint_gone(rd_session *s);
+/* The bound of its replies: output_limit, or what all clients together may have if that is less. */
+uint64_t rd_reply_limit(const rd_session *s);
+
+#endif
