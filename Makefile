@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
 C_SOURCES := $(wildcard redistill/core/*.c bench/*.c)
 C_FILES := $(wildcard redistill/core/*.[ch] tests/core/*.[ch] bench/*.[ch])
-GENERATED = etc/*.toml man/*.5 docs/*.md redistill/core/command_index.[ch]
+GENERATED = etc/*.toml man/*.[15] docs/*.md redistill/core/command_index.[ch]
 WARNINGS = -std=gnu11 -O2 -Wall -Wextra -Werror
 # Install the dependencies that pyproject.toml lists, those of an extra among them.
 install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \

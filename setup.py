@@ -3,7 +3,7 @@
 from setuptools import setup
 
 setup(
-    packages=["redistill", "redistill.commands"],
+    packages=["redistill", "redistill.cli", "redistill.commands"],
     package_data={"redistill": ["core/*.h"]},
     include_package_data=False,
     cffi_modules=["redistill/_core_build.py:ffibuilder"],

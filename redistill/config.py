@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,30 +128,50 @@ class Config:
         return dataclasses.replace(self, users=users)
 
 
-def load(path: str | None, environ: Mapping[str, str], available: Available | None = None) -> Config:
+Refuse = Callable[[ConfigError], None]
+"""What is done with a mistake: it is raised, or noted."""
+
+
+def _raise(problem: ConfigError) -> None:
+    raise problem from None
+
+
+def load(
+    path: str | None, environ: Mapping[str, str], available: Available | None = None, refuse: Refuse = _raise
+) -> Config:
     """Read the configuration: the file `path`, then what the environment says in its place.
 
     Without `path` it is the file that REDISTILL_CONFIG names, else `DEFAULT_PATH` if there is one, else none.
-    `available` is asked for the machine's memory when max_memory is a percentage of it. Raises ConfigError.
+    `available` is asked for the machine's memory when max_memory is a percentage of it. Raises ConfigError; a `refuse`
+    that does not raise hears of each single setting that cannot be, which then has its default.
     """
     ask = available or machine_memory
     if path is None:
         path = environ.get(PATH_VARIABLE) or (DEFAULT_PATH if os.path.exists(DEFAULT_PATH) else "")
     values: dict[str, Value] = {}
     places: dict[str, str] = {}
-    for row, raw in _read(path) if path else ():
-        values[row.name] = _judge(path, row, raw, check, ask)
-        places[row.name] = path
+
+    def put(place: str, row: Setting, raw: Any, judge: Any) -> None:
+        try:
+            values[row.name] = judge(row, raw, ask)
+            places[row.name] = place
+        except BadValue as problem:
+            refuse(ConfigError(f"{place}: {row.name} {_quoted(row, raw)}{problem}"))
+
+    for row, raw in _read(path, refuse) if path else ():
+        put(path, row, raw, check)
     for row in SETTINGS:
         # An empty variable counts as not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
         if text := environ.get(row.environ, "") if row.environ else "":
             if row.name == "server.port" and text.startswith("tcp://"):
-                raise ConfigError(
-                    f"{row.environ}: {row.name} = {text!r} was set by Kubernetes for a service named redis;"
-                    " set enableServiceLinks: false in the pod, or rename the service"
+                refuse(
+                    ConfigError(
+                        f"{row.environ}: {row.name} = {text!r} was set by Kubernetes for a service named redis;"
+                        " set enableServiceLinks: false in the pod, or rename the service"
+                    )
                 )
-            values[row.name] = _judge(row.environ, row, text, parse, ask)
-            places[row.name] = row.environ
+            else:
+                put(row.environ, row, text, parse)
     return _read_users(_checked(_with(Config(path=path), values), places))
 
 
@@ -206,8 +226,20 @@ def _cgroups(root: str, controller: str) -> Iterable[tuple[str, int]]:
             yield os.path.join(root, mount, *parts[:depth]), version
 
 
-def _read(path: str) -> Iterable[tuple[Setting, object]]:
-    """The settings that the file at `path` names, with what it says, in its order. Raises ConfigError."""
+def problems(path: str, environ: Mapping[str, str]) -> tuple[Config | None, list[str]]:
+    """All that is wrong with a configuration, a line each, and what it is when nothing is."""
+    found: list[str] = []
+    try:
+        config = load(path, environ, refuse=lambda problem: found.append(str(problem)))
+    except ConfigError as problem:
+        # What does not fit together may do so once the single settings are right.
+        return None, found or [str(problem)]
+    return (None if found else config), found
+
+
+def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
+    """The settings that the file at `path` names, with what it says, in its order. Raises ConfigError when it cannot be
+    read at all."""
     text = _contents(path, path)
     try:
         tables: dict[str, Any] = toml.loads(text)
@@ -215,12 +247,14 @@ def _read(path: str) -> Iterable[tuple[Setting, object]]:
         raise ConfigError(f"{path}: {_mistake(problem)}; correct it") from None
     for section, table in tables.items():
         if section not in SECTIONS or not isinstance(table, dict):
-            raise ConfigError(_unknown(path, section, [f"[{name}]" for name in SECTIONS]))
+            refuse(ConfigError(_unknown(path, section, [f"[{name}]" for name in SECTIONS])))
+            continue
         for key, raw in table.items():
             row = BY_NAME.get(f"{section}.{key}")
             if row is None:
-                raise ConfigError(_unknown(path, f"{section}.{key}", list(BY_NAME)))
-            yield row, raw
+                refuse(ConfigError(_unknown(path, f"{section}.{key}", list(BY_NAME))))
+            else:
+                yield row, raw
 
 
 def _mistake(problem: Exception) -> str:
@@ -261,14 +295,6 @@ def _unknown(path: str, name: str, known: list[str]) -> str:
         full = next(row.name for row in SETTINGS if row.key == matches[0])
         return f"{path}: {name!r} is no setting; did you mean {full}?"
     return f"{path}: {name!r} is no setting; remove it"
-
-
-def _judge(place: str, row: Setting, raw: Any, judge: Any, available: Available) -> Value:
-    try:
-        value: Value = judge(row, raw, available)
-        return value
-    except BadValue as problem:
-        raise ConfigError(f"{place}: {row.name} {_quoted(row, raw)}{problem}") from None
 
 
 def _quoted(row: Setting, raw: object) -> str:

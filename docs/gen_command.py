@@ -1,0 +1,94 @@
+"""Writes man/redistill.1 from the options of the ``redistill`` command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from redistill import __version__
+from redistill.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+SHARED = {one.name: one for one in main.commands["info"].params if isinstance(one, click.Option)}
+"""The options of all subcommands that speak to a server."""
+
+
+def roff(text: str) -> str:
+    """`text` with what troff would read as its own made plain."""
+    text = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
+    return "\\&" + text if text[:1] in (".", "'") else text
+
+
+def option(one: click.Option) -> Iterator[str]:
+    """An option."""
+    names = ", ".join([*one.opts, *one.secondary_opts])
+    yield ".TP"
+    if one.is_flag:
+        yield f".B {roff(names)}"
+    else:
+        yield f'.BI "{roff(names)} " {roff(one.make_metavar(click.Context(main)).split(" ")[0].strip("[]"))}'
+    default = f" Default: {one.default:g}." if one.show_default and isinstance(one.default, float) else ""
+    yield roff(f"{one.help}{default}")
+
+
+def subcommand(name: str, command: click.Command) -> Iterator[str]:
+    """A subcommand."""
+    arguments = [one for one in command.params if isinstance(one, click.Argument)]
+    words = " ".join(f"[{one.name}]" if not one.required else str(one.name) for one in arguments).upper()
+    yield f".SS {roff(name)} {words}".rstrip()
+    for number, paragraph in enumerate(inspect.cleandoc(command.help or "").split("\n\n")):
+        if number:
+            yield ".PP"
+        yield roff(paragraph)
+    speaks = {one.name for one in command.params} >= SHARED.keys()
+    for one in command.params:
+        if isinstance(one, click.Option) and (one.name not in SHARED or not speaks):
+            yield from option(one)
+
+
+def man() -> str:
+    """redistill(1)."""
+    text = [
+        f'.TH REDISTILL 1 "" "Redistill {__version__}" "User commands"',
+        ".SH NAME",
+        "redistill \\- run, check and watch a Redistill cache",
+        ".SH SYNOPSIS",
+        ".B redistill",
+        ".I command",
+        ".RI [ options ]",
+        ".SH DESCRIPTION",
+        "What operators and container probes run beside the daemon, which is described in",
+        ".BR redistill (8).",
+        "The commands that speak to a server find it by the configuration that the server reads:",
+        "its address, and its first password. Options take precedence.",
+        ".SH COMMANDS",
+    ]
+    for name, command in main.commands.items():
+        text += subcommand(name, command)
+    text += [
+        ".SH OPTIONS OF THE CONNECTION",
+        roff("These are common to health, info, secrets, drain and top."),
+        *(line for one in SHARED.values() for line in option(one)),
+        ".SH ENVIRONMENT",
+        ".TP",
+        ".B REDISTILL_PASSWORD, REDISCLI_AUTH",
+        "The password, where it is not that of the configuration.",
+        ".TP",
+        ".B REDISTILL_CONFIG",
+        "The configuration file, where no option names one.",
+        ".SH EXIT STATUS",
+        "0 when all is well, 1 when it is not, 2 when the options are wrong.",
+        ".SH SEE ALSO",
+        ".BR redistill (8),",
+        ".BR redistill.toml (5)",
+    ]
+    return "\n".join(text) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "man/redistill.1").write_text(man())

@@ -1,0 +1,189 @@
+"""``redistill top``: a server at work, in a terminal.
+
+Rich draws it: a live view needs terminals' ways to be known, which is what that library is kept for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from redistill.cli.connection import fields
+
+if TYPE_CHECKING:
+    from redistill.cli.connection import Connection
+
+SECTIONS = "everything"
+COMMANDS = 12
+"""As many are shown, those first that take the most time."""
+BAR = 30
+
+
+@dataclass(frozen=True)
+class Look:
+    """INFO at a moment."""
+
+    at: float
+    """Seconds of a monotonic clock."""
+    info: Mapping[str, str]
+
+    def number(self, name: str) -> float:
+        """A field; 0 when the server has none of that name."""
+        return float(self.info.get(name, "0") or 0)
+
+    def commands(self) -> dict[str, dict[str, str]]:
+        """The fields of each command."""
+        start = "cmdstat_"
+        return {name.removeprefix(start): fields(value) for name, value in self.info.items() if name.startswith(start)}
+
+    def workers(self) -> dict[int, dict[str, str]]:
+        """The fields of each worker."""
+        return {
+            int(name.removeprefix("worker")): fields(value)
+            for name, value in self.info.items()
+            if name.startswith("worker") and name[6:].isdigit()
+        }
+
+
+def per_second(old: Look, new: Look, name: str) -> float:
+    """How fast a counter counted. One that was reset counts from 0."""
+    return rate(old.number(name), new.number(name), new.at - old.at)
+
+
+def rate(before: float, after: float, seconds: float) -> float:
+    """What was counted in so many seconds, a second."""
+    return max(after - before if after >= before else after, 0.0) / seconds if seconds > 0 else 0.0
+
+
+def short(number: float) -> str:
+    """A number as people read it."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:.0f}"
+
+
+def size(number: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
+
+
+def view(old: Look, new: Look) -> Group:
+    """One frame."""
+    return Group(_head(new), _figures(old, new), _workers(old, new), _commands(old, new))
+
+
+def _head(new: Look) -> Text:
+    days, rest = divmod(int(new.number("uptime_in_seconds")), 86400)
+    up = f"{days}d " * (days > 0) + time.strftime("%H:%M:%S", time.gmtime(rest))
+    return Text.assemble(
+        ("redistill ", "bold"),
+        new.info.get("redistill_version", ""),
+        f"  up {up}  clients {new.info.get('connected_clients', '0')}/{new.info.get('maxclients', '0')}",
+    )
+
+
+def _figures(old: Look, new: Look) -> Table:
+    hits, misses = (per_second(old, new, f"keyspace_{what}") for what in ("hits", "misses"))
+    used, limit = new.number("used_memory"), new.number("maxmemory")
+    part = used / limit if limit else 0.0
+    databases = (fields(value) for name, value in new.info.items() if name.startswith("db") and "keys=" in value)
+    keys = sum(float(one["keys"]) for one in databases)
+    table = Table.grid(padding=(0, 2))
+    table.add_row(
+        "commands/s",
+        short(per_second(old, new, "total_commands_processed")),
+        "hit ratio",
+        f"{hits / (hits + misses):.1%}" if hits + misses else "-",
+        "keys",
+        short(keys),
+    )
+    table.add_row(
+        "in/s",
+        size(per_second(old, new, "total_net_input_bytes")),
+        "out/s",
+        size(per_second(old, new, "total_net_output_bytes")),
+        "rejected/s",
+        short(per_second(old, new, "rejected_connections")),
+    )
+    table.add_row(
+        "evicted/s",
+        short(per_second(old, new, "evicted_keys")),
+        "expired/s",
+        short(per_second(old, new, "expired_keys")),
+        "new clients/s",
+        short(per_second(old, new, "total_connections_received")),
+    )
+    full = "#" * round(BAR * min(part, 1.0))
+    color = "red" if part > 0.95 else "green"
+    memory = Text.assemble("[", (full, color), " " * (BAR - len(full)), f"] {size(used)} of {size(limit)}, {part:.0%}")
+    outer = Table.grid()
+    outer.add_row(table)
+    outer.add_row(Text.assemble("memory  ", memory))
+    return outer
+
+
+def _workers(old: Look, new: Look) -> Table:
+    table = Table("worker", "clients", "commands/s", "cpu", title_justify="left", box=None, header_style="bold")
+    before = old.workers()
+    for number, now in sorted(new.workers().items()):
+        then = before.get(number, {})
+        same = then if then.get("pid") == now["pid"] else {}
+        seconds = new.at - old.at
+        cpu = sum(rate(float(same.get(one, now[one])), float(now[one]), seconds) for one in ("cpu_user", "cpu_sys"))
+        commands = rate(float(then.get("commands", now["commands"])), float(now["commands"]), seconds)
+        table.add_row(str(number), now["clients"], short(commands), f"{cpu:.0%}")
+    return table
+
+
+def _commands(old: Look, new: Look) -> Table:
+    table = Table("command", "calls/s", "us/call", "p50 us", "p99 us", "failed/s", box=None, header_style="bold")
+    before, seconds = old.commands(), new.at - old.at
+    rows = []
+    for name, now in new.commands().items():
+        then = before.get(name, {})
+        calls, usec, failed = (
+            rate(float(then.get(field, 0)), float(now[field]), seconds) for field in ("calls", "usec", "failed_calls")
+        )
+        if calls:
+            spread = fields(new.info.get(f"latency_percentiles_usec_{name}", ""))
+            slow = (spread.get(share, "-") for share in ("p50", "p99"))
+            rows.append((usec, (name, short(calls), f"{usec / calls:.2f}", *slow, short(failed))))
+    for _, row in sorted(rows, reverse=True)[:COMMANDS]:
+        table.add_row(*row)
+    return table
+
+
+def look(ask: Connection) -> Look:
+    """One look."""
+    return Look(time.monotonic(), ask.info(SECTIONS))
+
+
+def watch(ask: Connection, interval: float, once: bool) -> None:
+    """Until Ctrl-C, or for one interval."""
+    console = Console()
+    old = look(ask)
+    time.sleep(interval)
+    if once or not console.is_terminal:
+        console.print(view(old, look(ask)))
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            while True:
+                new = look(ask)
+                live.update(view(old, new), refresh=True)
+                old = new
+                time.sleep(interval)
+        except KeyboardInterrupt:
+            return
