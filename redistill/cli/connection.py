@@ -5,7 +5,6 @@ The client is redis-py, which is kept up with what a connection may need: TLS, U
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,10 @@ PASSWORD = ("REDISTILL_PASSWORD", "REDISCLI_AUTH")
 """Where a password is looked for, before the server's own configuration."""
 TIMEOUT = 5.0
 """Seconds for a connection, and for an answer."""
+
+
+class NotAuthenticated(click.ClickException):
+    """The server is there, and wants a password that we do not have."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Target:
         password = next((environ[name] for name in PASSWORD if environ.get(name)), "")
         return cls(
             config=read,
-            host=host or local(_first(server.bind)),
+            host=host or local(next(iter(server.bind), "")),
             port=port or own_port or security.tls_port,
             socket=socket or ("" if host or port or server.port or security.tls_port else server.unix_socket),
             user=user or "default",
@@ -84,8 +87,11 @@ class Target:
     def connect(self, timeout: float = TIMEOUT) -> Iterator[Connection]:
         """A connection, closed at the end. What goes wrong with it ends the command with a line."""
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
 
         options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        options["retry"] = Retry(NoBackoff(), 0)  # whoever asks will ask again
         if self.password:
             options |= {"username": self.user, "password": self.password}
         if self.socket:
@@ -100,16 +106,13 @@ class Target:
         client = redis.Redis(**options, single_connection_client=False)
         try:
             yield Connection(client)
+        except redis.AuthenticationError as problem:
+            remedy = f"set {PASSWORD[0]}, and --user where it is not the default user"
+            raise NotAuthenticated(f"{self.address}: {problem} ({remedy})") from None
         except redis.RedisError as problem:
-            raise click.ClickException(f"{self.address}: {problem}{self._remedy(problem)}") from None
+            raise click.ClickException(f"{self.address}: {problem}") from None
         finally:
             client.close()
-
-    def _remedy(self, problem: Exception) -> str:
-        text = str(problem)
-        if "NOAUTH" in text or "Authentication required" in text or "WRONGPASS" in text or "username-password" in text:
-            return f" (set {PASSWORD[0]}, and --user where it is not the default user)"
-        return ""
 
 
 class Connection:
@@ -144,10 +147,6 @@ def fields(value: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in value.split(",") if "=" in part)
 
 
-def _first(bind: Any) -> str:
-    return bind if isinstance(bind, str) else next(iter(bind), "127.0.0.1")
-
-
 def local(bind: str) -> str:
     """The address to reach a server of this machine that listens on `bind`."""
     bind = bind.removeprefix("-")
@@ -155,5 +154,9 @@ def local(bind: str) -> str:
 
 
 def exists(pid: int) -> bool:
-    """Whether there is a process of this number."""
-    return os.path.exists(f"/proc/{pid}")
+    """Whether a process of this number runs; one that has ended and was not waited for does not."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] != b"Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -55,11 +55,13 @@ def status(body: bytes) -> str:
 
 def by_ping(target: Target, timeout: float) -> tuple[bool, str]:
     """By the port of the clients. A server that wants a password that we do not have is well."""
+    from redistill.cli.connection import NotAuthenticated
+
     try:
         with target.connect(timeout) as ask:
             ask.ping()
+    except NotAuthenticated:
+        return True, f"{target.address}: serving (it asks for a password)"
     except click.ClickException as problem:
-        if "Authentication required" in problem.message or "NOAUTH" in problem.message:
-            return True, f"{target.address}: serving (it asks for a password)"
         return False, problem.message
     return True, f"{target.address}: serving"

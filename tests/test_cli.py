@@ -1,0 +1,250 @@
+"""The parts of the redistill command that need no server; `tests.integration.test_command` has the rest."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from click.testing import CliRunner
+from rich.console import Console
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill import __version__
+from redistill.cli import main
+from redistill.cli.connection import Target, fields, local
+from redistill.cli.secrets import Secret, as_text, read
+from redistill.cli.top import Look, rate, short, size, view
+
+ROOT = Path(__file__).resolve().parent.parent
+INFO = {
+    "redistill_version": "9.9",
+    "uptime_in_seconds": "93784",
+    "connected_clients": "5",
+    "maxclients": "10",
+    "used_memory": "1048576",
+    "maxmemory": "2097152",
+    "db0": "keys=1500,expires=0,avg_ttl=0",
+}
+
+
+class TargetTests(SynchronousTestCase):
+    """Where a subcommand connects to, and as whom."""
+
+    def target(self, text: str, environ: dict[str, str] | None = None, **options: Any) -> Target:
+        """From a configuration file and options."""
+        path = Path(self.mktemp())
+        path.write_text(text)
+        names = ("host", "port", "socket", "user", "tls", "cacert")
+        values = {name: options.get(name) for name in names}
+        return Target.of(str(path), **values, insecure=False, environ=environ or {})  # type: ignore[arg-type]
+
+    def test_from_the_configuration(self) -> None:
+        """The server's own address and first password."""
+        found = self.target('[server]\nbind = "0.0.0.0"\nport = 7000\n[security]\npassword = ["a", "b"]')
+        self.assertEqual((found.address, found.password, found.tls), ("127.0.0.1:7000", "a", False))
+        found = self.target('[server]\nport = 0\nunix_socket = "/run/r.sock"')
+        self.assertEqual((found.address, found.is_local), ("/run/r.sock", True))
+
+    def test_tls(self) -> None:
+        """The port that speaks TLS where that is asked for, or all there is."""
+        text = '[server]\nport = {port}\n[security]\ntls_port = 7001\ntls_cert_path = "/c"\ntls_key_path = "/k"'
+        plain = self.target(text.format(port=7000))
+        self.assertEqual((plain.port, plain.tls, plain.cacert), (7000, False, ""))
+        for found in (self.target(text.format(port=7000), tls=True), self.target(text.format(port=0))):
+            self.assertEqual((found.port, found.tls, found.cacert), (7001, True, "/c"))
+
+    def test_options(self) -> None:
+        """They take precedence; the password of the environment does, too."""
+        text = '[security]\npassword = "a"'
+        found = self.target(text, {"REDISTILL_PASSWORD": "x"}, host="::1", port=1, user="bob")
+        self.assertEqual((found.host, found.port, found.user, found.password), ("::1", 1, "bob", "x"))
+        self.assertEqual(self.target(text, {"REDISCLI_AUTH": "y"}).password, "y")
+        self.assertEqual(self.target(text, user="bob").password, "")  # the default user's is not bob's
+        self.assertEqual(self.target(text, socket="/s").address, "/s")
+
+    def test_mistake(self) -> None:
+        """What is wrong with the configuration is one line."""
+        problem = self.assertRaises(click.ClickException, self.target, "[server]\nport = true")
+        self.assertIn("server.port", problem.message)
+
+    def test_local(self) -> None:
+        """Any address is reached by this machine's own."""
+        for bind, host in (
+            ("0.0.0.0", "127.0.0.1"),
+            ("::", "::1"),
+            ("-::1", "::1"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("", "127.0.0.1"),
+        ):
+            self.assertEqual(local(bind), host)
+
+    def test_fields(self) -> None:
+        """Of a line of INFO; what is no field is left out."""
+        self.assertEqual(fields("a=1,b=x y,junk"), {"a": "1", "b": "x y"})
+
+
+class PlayedServer:
+    """Answers INFO secrets."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def info_text(self, *sections: str) -> str:
+        return self.text
+
+
+class SecretsTests(SynchronousTestCase):
+    """redistill secrets."""
+
+    def test_read(self) -> None:
+        """A line a secret."""
+        text = (
+            "# Secrets\nsecret_00ab:user=default,source=config,last_used=7,connections=2,authentications=9,"
+            "libraries=jedis 5|redis-py 8\nsecret_0a:user=,source=gone,last_used=0,connections=1,authentications=1,libraries=\n"
+        )
+        one = Secret("00ab", "default", "config", 7, 2, 9, ("jedis 5", "redis-py 8"))
+        found = read(PlayedServer(text))  # type: ignore[arg-type]
+        self.assertEqual(found, [one, Secret("0a", "", "gone", 0, 1, 1, ())])
+        self.assertEqual(json.loads(as_text(found, True))[0]["libraries"], ["jedis 5", "redis-py 8"])
+        lines = as_text(found, False).splitlines()
+        self.assertEqual(
+            lines[0].split(), ["SECRET", "USER", "FROM", "LAST", "USED", "CONNECTIONS", "LOGINS", "LIBRARIES"]
+        )
+        self.assertIn("jedis 5, redis-py 8", lines[1])
+        self.assertEqual(lines[2].split(), ["0a", "-", "no", "longer", "valid", "never", "1", "1"])
+        self.assertEqual(len({line.index(word) for line, word in zip(lines, ("CONN", "2   ", "1   "), strict=True)}), 1)
+        self.assertEqual(as_text([], False), "no passwords: everybody is let in")
+
+    def test_older_server(self) -> None:
+        """A server that does not know is told from one without passwords."""
+        self.assertEqual(read(PlayedServer("# Secrets\n")), [])  # type: ignore[arg-type]
+        self.assertRaises(click.ClickException, read, PlayedServer(""))
+
+
+class TopTests(SynchronousTestCase):
+    """redistill top."""
+
+    def test_numbers(self) -> None:
+        """As people read them; a counter that was reset counts from 0."""
+        self.assertEqual([short(n) for n in (0, 999, 1500, 2.5e6, 3e9)], ["0", "999", "1.5k", "2.5M", "3.0G"])
+        self.assertEqual([size(n) for n in (5, 2048, 3 << 20, 5 << 40)], ["5 B", "2.0 KiB", "3.0 MiB", "5.0 TiB"])
+        self.assertEqual([rate(10, 30, 2), rate(10, 4, 2), rate(0, 5, 0)], [10, 2, 0])
+
+    def test_view(self) -> None:
+        """What happened between two looks, a second."""
+        old = Look(
+            100.0,
+            {
+                **INFO,
+                "total_commands_processed": "1000",
+                "keyspace_hits": "0",
+                "keyspace_misses": "0",
+                "cmdstat_get": "calls=10,usec=100,usec_per_call=10.00,rejected_calls=0,failed_calls=0",
+                "worker0": "pid=1,clients=3,commands=1000,cpu_user=1.0,cpu_sys=1.0",
+                "worker1": "pid=2,clients=2,commands=50,cpu_user=9.0,cpu_sys=1.0",
+            },
+        )
+        new = Look(
+            102.0,
+            {
+                **INFO,
+                "total_commands_processed": "5000",
+                "keyspace_hits": "300",
+                "keyspace_misses": "100",
+                "cmdstat_get": "calls=4010,usec=8100,usec_per_call=2.02,rejected_calls=0,failed_calls=2",
+                "latency_percentiles_usec_get": "p50=1.500,p99=8.000,p99.9=9.000",
+                "worker0": "pid=1,clients=3,commands=5000,cpu_user=2.0,cpu_sys=1.5",
+                "worker1": "pid=7,clients=2,commands=0,cpu_user=0.1,cpu_sys=0.0",
+            },
+        )
+        console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+        self.addCleanup(console.file.close)
+        console.print(view(old, new))
+        words = [line.split() for line in console.export_text().splitlines()]
+        self.assertIn(["redistill", "9.9", "up", "1d", "02:03:04", "clients", "5/10"], words)
+        self.assertIn(["commands/s", "2.0k", "hit", "ratio", "75.0%", "keys", "1.5k"], words)
+        self.assertIn(["0", "3", "2.0k", "75%"], words)
+        self.assertIn(["1", "2", "0", "0%"], words)  # another process: its predecessor's time is not its own
+        self.assertIn(["get", "2.0k", "2.00", "1.500", "8.000", "1"], words)
+        memory = next(line for line in words if line[:1] == ["memory"])
+        self.assertEqual(" ".join(memory[-4:]), "of 2.0 MiB, 50%")
+
+
+class CommandTests(SynchronousTestCase):
+    """The command line."""
+
+    def run_it(self, *words: str, **options: Any) -> tuple[int, str]:
+        """Exit status and output of a subcommand."""
+        result = CliRunner().invoke(main, words, **options)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    def test_version_and_help(self) -> None:
+        """Every subcommand explains itself."""
+        self.assertEqual(self.run_it("--version"), (0, f"redistill {__version__}\n"))
+        for name in main.commands:
+            status, text = self.run_it(name, "--help")
+            self.assertEqual(status, 0)
+            self.assertTrue(text.startswith(f"Usage: main {name}"), text)
+
+    def test_wrong_options(self) -> None:
+        """Status 2, as is usual."""
+        self.assertEqual(self.run_it("nosuch")[0], 2)
+        self.assertEqual(self.run_it("health", "--port", "0")[0], 2)
+        self.assertEqual(self.run_it("check-config")[0], 2)
+
+    def test_check_config(self) -> None:
+        """All mistakes are named, each with its remedy; passwords are not shown."""
+        path = Path(self.mktemp())
+        path.write_text('[server]\nport = 99999\nprot = 1\n[security]\npassword = "geheim"\n[foo]\na = 1\n')
+        status, text = self.run_it("check-config", str(path))
+        self.assertEqual(status, 1)
+        lines = text.splitlines()
+        self.assertEqual(len(lines), 3)
+        for line, words in zip(
+            lines, ("server.port = 99999 must be between", "did you mean server.port?", "'foo'"), strict=True
+        ):
+            self.assertIn(str(path), line)
+            self.assertIn(words, line)
+        path.write_text('[server]\nport = 7000\n[security]\npassword = "geheim"\n')
+        self.assertEqual(self.run_it("check-config", str(path)), (0, f"{path} is valid\n"))
+        status, text = self.run_it("check-config", "--verbose", str(path))
+        self.assertEqual(text.splitlines()[1:], ["server.port = 7000", 'security.password = "(redacted)"'])
+        path.write_text("[server]\nport = 0\n")
+        self.assertIn("leaves nothing to listen on", self.run_it("check-config", str(path))[1])
+        path.write_text('[security]\ntls_enabled = true\ntls_cert_path = "/none"\ntls_key_path = "/none"\n')
+        self.assertIn("/none", self.run_it("check-config", str(path))[1])
+        self.assertEqual(self.run_it("check-config", "/nowhere/file")[0], 1)
+
+    def test_nobody_there(self) -> None:
+        """A line, and status 1."""
+        for words in (("info",), ("secrets",), ("drain",), ("top", "--once"), ("health",)):
+            status, text = self.run_it(*words, "--socket", "/nowhere/redistill.sock")
+            self.assertEqual((status, text.count("\n")), (1, 1), text)
+            self.assertIn("/nowhere/redistill.sock", text)
+
+    def test_completion(self) -> None:
+        """For each shell."""
+        for shell in ("bash", "zsh", "fish"):
+            status, text = self.run_it("completion", shell)
+            self.assertEqual(status, 0)
+            self.assertIn(f"_REDISTILL_COMPLETE={shell}_complete", text)
+
+    def test_manual(self) -> None:
+        """man/redistill.1 is that of the command as it is; it has every subcommand and option."""
+        made = runpy.run_path(str(ROOT / "docs/gen_command.py"))["man"]()
+        self.assertEqual((ROOT / "man/redistill.1").read_text(), made, "run `make gen`")
+        for name, command in main.commands.items():
+            self.assertIn(f".SS {name}".replace("-", "\\-"), made)
+            for option in (option for one in command.params for option in one.opts if option.startswith("--")):
+                self.assertIn(option.replace("-", "\\-"), made)
+
+    def test_last_use(self) -> None:
+        """It is shown in local time."""
+        shown = as_text([Secret("a", "b", "acl", 86400, 1, 1, ())], False)
+        self.assertIn(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(86400)), shown)
