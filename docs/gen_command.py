@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from redistill import __version__
-from redistill.cli import main
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from redistill import __version__  # noqa: E402
+from redistill.cli import main  # noqa: E402
 
 
 SHARED = {one.name: one for one in main.commands["info"].params if isinstance(one, click.Option)}
