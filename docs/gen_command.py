@@ -15,7 +15,6 @@ sys.path.insert(0, str(ROOT))
 from redistill import __version__  # noqa: E402
 from redistill.cli import main  # noqa: E402
 
-
 SHARED = {one.name: one for one in main.commands["info"].params if isinstance(one, click.Option)}
 """The options of all subcommands that speak to a server."""
 

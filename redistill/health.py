@@ -22,6 +22,7 @@ from twisted.web.server import Request, Site
 from redistill.metrics import exposition
 from redistill.service import SERVING
 from redistill.stats import Configured, Snapshot
+from redistill.status import figures, page
 
 log = Logger()
 
@@ -85,6 +86,23 @@ class HealthResource:
         self._started = self._started or state == SERVING
         state = SERVING if self._started else state
         return self._json(request, {"status": state}, state)
+
+    @app.route("/", methods=["GET"])
+    def page(self, request: Any) -> bytes:
+        """For people."""
+        body, policy = page()
+        request.setHeader("content-type", "text/html; charset=utf-8")
+        request.setHeader("content-security-policy", policy)
+        request.setHeader("x-content-type-options", "nosniff")
+        request.setHeader("referrer-policy", "no-referrer")
+        request.setHeader("cache-control", "no-cache")
+        return body
+
+    @app.route("/status", methods=["GET"])
+    def status(self, request: Request) -> bytes:
+        """What the page shows."""
+        state = self._state()
+        return self._json(request, figures(self._snapshot(True), state, self._configured()), state)
 
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: Any) -> bytes:

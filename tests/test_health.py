@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 from typing import Any
 
 from twisted.application.service import Service
@@ -11,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.commands.interfaces import CommandCount
 from redistill.health import CONNECTIONS, REQUEST_SECONDS, HealthService
 from redistill.stats import Configured
 from tests.control import Server
@@ -161,6 +165,43 @@ class HealthTests(SynchronousTestCase):
         _, headers, body = self.get("/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n")
         self.assertTrue(headers["content-type"].startswith("application/openmetrics-text"), headers)
         self.assertTrue(body.endswith(b"# EOF\n"))
+
+    def test_page(self) -> None:
+        """The status page may run its own script and style, speak to this server, and nothing else."""
+        status, headers, body = self.get("/")
+        self.assertEqual((status, headers["content-type"]), (200, "text/html; charset=utf-8"))
+        self.assertEqual((headers["x-content-type-options"], headers["cache-control"]), ("nosniff", "no-cache"))
+        policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+        self.assertEqual((policy["default-src"], policy["connect-src"]), ("'none'", "'self'"))
+        for kind in ("script", "style"):
+            (text,) = re.findall(rb"<%s>(.*?)</%s>" % (kind.encode(), kind.encode()), body, re.DOTALL)
+            digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
+            self.assertEqual(policy[f"{kind}-src"], f"'sha256-{digest}'")
+        self.assertEqual(re.findall(rb"https?://(?!www\.w3\.org/2000/svg)", body), [])
+        self.assertNotIn(b"innerHTML", body)
+
+    def test_page_figures(self) -> None:
+        """What the page draws: counters, and the durations of all commands together."""
+        self.server.store.values = {"total_commands_processed": 7, "keyspace_hits": 3, "keyspace_misses": 1}
+        self.server.store.commands = [
+            CommandCount("get", 3, 5000, 0, 0, [1, 2, 0]),
+            CommandCount("set", 2, 5000, 0, 0, [0, 1, 1]),
+        ]
+        status, headers, body = self.get("/status")
+        said = json.loads(body)
+        self.assertEqual(
+            (status, headers["content-type"], headers["cache-control"]), (200, "application/json", "no-store")
+        )
+        figures = [
+            said[name] for name in ("status", "commands", "hits", "misses", "hit_ratio", "max_clients", "latency")
+        ]
+        self.assertEqual(figures, ["ok", 7, 3, 1, 0.75, 10, [1, 3, 1]])
+        self.assertEqual(
+            [set(one) for one in said["workers"]], [{"number", "pid", "clients", "commands", "cpu_seconds"}]
+        )
+        self.state = "stopping"
+        status, _, body = self.get("/status")
+        self.assertEqual((status, json.loads(body)["status"]), (503, "stopping"))
 
     def test_other_requests(self) -> None:
         """HEAD is answered without a body, another path with 404, another method with 405."""
