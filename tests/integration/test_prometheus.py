@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -75,3 +76,27 @@ class ScrapeTests(SynchronousTestCase):
         )
         servers.until(lambda: len(self.query("redistill_worker_clients")) == 2, 20, "both workers are shown")
         self.assertEqual(self.query('ALERTS{alertstate="firing"}'), [])
+        self.check_dashboard(health)
+
+    def check_dashboard(self, health: int) -> None:
+        """Grafana's dashboard asks for nothing that there is not, and for nothing that Prometheus does not understand."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{health}/metrics", timeout=10) as answer:
+            exposed = answer.read().decode()
+        known = set(re.findall(r"^# TYPE (\w+) ", exposed, re.MULTILINE))
+        known.add("redistill_tls_certificate_expiry_timestamp_seconds")  # where TLS is spoken
+        known |= {f"{name}_bucket" for name in known} | {f"redistill_secret_{what}" for what in ("connections",)}
+        dashboard = json.loads((servers.ROOT / "deploy/grafana/redistill.json").read_text())
+        targets = [one["expr"] for panel in dashboard["panels"] for one in panel["targets"]]
+        targets += [one["expr"] for one in dashboard["annotations"]["list"]]
+        self.assertGreater(len(targets), 20)
+        for expression in targets:
+            names = set(re.findall(r"\bredistill_\w+", expression))
+            self.assertLessEqual(names, known, expression)
+            for variable, value in (("$__rate_interval", "1m"), ("$instance", ".*"), ("$job", "redistill")):
+                expression = expression.replace(variable, value)
+            url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                self.assertEqual(json.load(answer)["status"], "success", expression)
+        self.assertEqual(len({panel["id"] for panel in dashboard["panels"]}), len(dashboard["panels"]))
+        places = {(one["gridPos"]["x"], one["gridPos"]["y"]) for one in dashboard["panels"]}
+        self.assertEqual(len(places), len(dashboard["panels"]))
