@@ -215,7 +215,7 @@ class HandshakeTests(Case):
         certificate, key = certificates.sign("server")
         context = tls.Context(Security(tls_cert_path=certificate, tls_key_path=key))
         self.admission = Admission()
-        self.limit = TotalLimit(self.factory, 10, self.counters, self.admission)  # type: ignore[arg-type]
+        self.limit = TotalLimit(self.factory, 10, 0, self.counters, self.admission)  # type: ignore[arg-type]
         self.secure = tls.TlsFactory(self.reactor, self.limit, context, self.counters)
         self.trusting = ssl.create_default_context(cafile=certificates.authority)
 
