@@ -197,12 +197,12 @@ class Admission:
     def __init__(self) -> None:
         self.inside = 0
 
-    def enter(self, limit: int) -> bool:
+    def enter(self, local: bool, limit: int, kept: int) -> bool:
         entered = self.inside < limit
         self.inside += entered
         return entered
 
-    def leave(self) -> None:
+    def leave(self, local: bool) -> None:
         self.inside -= 1
 
 
