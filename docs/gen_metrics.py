@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from redistill import metrics  # noqa: E402
-from redistill.shared import Worker  # noqa: E402
+from redistill.shared import Secret, Worker  # noqa: E402
 from redistill.stats import Buffers, Configured, DaemonCounters, Rate, Snapshot  # noqa: E402
 
 HEAD = """\
@@ -48,6 +48,7 @@ def families() -> list[tuple[str, str, str, str]]:
         cpu_system=0.0,
         rate=Rate(),
         workers=(nothing,),
+        secrets=(Secret(0, 0.0, 0, 0),),
         **numbers,
     )
     labels = {
