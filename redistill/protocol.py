@@ -28,7 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from redistill.commands.interfaces import Reply, SlowEntry
+from redistill.commands.interfaces import Certificate, Reply, SlowEntry
 from redistill.engine import Overflow, Session, Status
 from redistill.logs import SELDOM
 from redistill.stats import DaemonCounters
@@ -126,7 +126,8 @@ class RespProtocol(Protocol):
     name = lib_name = lib_ver = b""
     user = "default"
     secret = 0
-    """See `commands.interfaces.Client`."""
+    certificate: Certificate | None = None
+    """See `commands.interfaces.Client`, as for `secret`."""
     connected_at = 0.0
     """In seconds since the epoch, as reactor.seconds()."""
     closing_at: float | None = None

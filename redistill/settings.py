@@ -367,6 +367,14 @@ class Security:
         redis_words={"required": "yes"},
         reloadable=True,
     )
+    tls_auth_user: str = setting(
+        Kind.CHOICE,
+        "off",
+        "Whether a client is the user that its certificate names, by the common name",
+        choices=("off", "cn"),
+        redis="tls-auth-clients-user",
+        reloadable=True,
+    )
     tls_min_version: str = setting(
         Kind.CHOICE, "1.2", "Oldest version of TLS that is spoken", choices=("1.2", "1.3"), reloadable=True
     )

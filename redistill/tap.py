@@ -298,6 +298,7 @@ def serve(
         identity=identity,
         number=number,
     )
+    control.state.certificate = context
     store.on_monitored = loop.on_monitored = control.monitored
     factory = RespFactory(
         reactor,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
+from OpenSSL.crypto import X509Name
 from twisted.application.service import Service
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -21,6 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from redistill.commands.interfaces import Certificate
 from redistill.config import ConfigError
 from redistill.limits import Refusal
 from redistill.settings import Security
@@ -95,11 +97,23 @@ def reason(error: SSL.Error) -> str:
     return ", ".join(dict.fromkeys(words for *_, words in queue if words)) or "the connection ended"
 
 
+def described(name: X509Name) -> Certificate:
+    """Whom a certificate names. A subject of several common names, or of one that is no word, has no user's name."""
+    parts = [(kind.decode("ascii"), value.decode("utf-8", "replace")) for kind, value in name.get_components()]
+    names = [value for kind, value in parts if kind == "CN"]
+    user = names[0] if len(names) == 1 and names[0].isprintable() and " " not in names[0] else ""
+    return Certificate(",".join(f"{kind}={value}" for kind, value in parts), user)
+
+
 class Context:
     """The context for new connections. It can be replaced at any time; those that there are keep theirs."""
 
     expires: float
     """When the certificate ends, in seconds since the epoch."""
+    subject: str
+    """Whose certificate it is, as `described` has it."""
+    fingerprint: str
+    """SHA-256 of the certificate, in hexadecimal digits."""
 
     def __init__(self, security: Security) -> None:
         """Raises ConfigError."""
@@ -109,8 +123,11 @@ class Context:
         """Read the files anew. Raises ConfigError, and the old context stays."""
         context = make_context(security)
         certificate = SSL.Connection(context).get_certificate()
-        until = (certificate and certificate.get_notAfter()) or b""
+        assert certificate is not None  # it has a key, so it has a certificate
+        until = certificate.get_notAfter() or b""
         self.expires = float(calendar.timegm(time.strptime(until.decode(), "%Y%m%d%H%M%SZ")))
+        self.subject = described(certificate.get_subject()).subject
+        self.fingerprint = certificate.digest("sha256").decode().replace(":", "").lower()
         self._context = context
 
     def connection(self, sock: socket.socket) -> SSL.Connection:
@@ -219,10 +236,14 @@ class Handshake(Protocol):
     def connectionMade(self) -> None:
         made_by, transport = self._made_by, self.transport
         self._late = made_by.clock.callLater(HANDSHAKE_SECONDS, transport.abortConnection)
-        transport.establish(made_by.context.connection(transport.socket), self._established)
+        self._connection = made_by.context.connection(transport.socket)
+        transport.establish(self._connection, self._established)
 
     def _established(self) -> None:
         self._late.cancel()
+        certificate = self._connection.get_peer_certificate()
+        if certificate is not None:  # OpenSSL has verified it, or there were no connection
+            self._client.certificate = described(certificate.get_subject())
         self.transport.protocol = self._client
         self._client.makeConnection(self.transport)
 

@@ -51,6 +51,19 @@ class Certificates:
         path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, encryption))
         return certificate, str(path)
 
+    def chain(self, name: str) -> tuple[str, str]:
+        """The same, but signed by another authority that ours has signed: its certificate follows in the file."""
+        between = Certificates.__new__(Certificates)
+        between.directory = self.directory
+        between._key, between._name = ec.generate_private_key(ec.SECP256R1()), _named("between")
+        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        builder = _builder(between._name, self._name, between._key.public_key())
+        signed = builder.add_extension(constraints, critical=True).sign(self._key, hashes.SHA256())
+        certificate, key = between.sign(name)
+        with open(certificate, "ab") as file:
+            file.write(signed.public_bytes(serialization.Encoding.PEM))
+        return certificate, key
+
     def _write(self, name: str, certificate: x509.Certificate) -> str:
         path = self.directory / name
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

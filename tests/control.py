@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
-from redistill.commands.interfaces import CommandCount, KeyDetails, Refused
+from redistill.commands.interfaces import Certificate, CommandCount, KeyDetails, Refused
 from redistill.config import Config
 from redistill.permissions import Permissions
 from redistill.shared import Secret
@@ -85,6 +85,7 @@ class FakeClient:
     lib_ver: bytes = b""
     user: str = "default"
     secret: int = 0
+    certificate: Certificate | None = None
     connected_at: float = 0.0
     last_active: float = 0.0
     session: FakeSession = field(default_factory=FakeSession)

@@ -9,6 +9,7 @@ import socket
 import ssl
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL
@@ -17,6 +18,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import net, tls
+from redistill.commands.interfaces import Certificate
 from redistill.config import ConfigError
 from redistill.limits import Refusal, TotalLimit
 from redistill.settings import Security
@@ -44,6 +46,18 @@ class ContextTests(SynchronousTestCase):
                 certificate, path = self.certificates.sign("one", key=key, form=form)
                 context = tls.make_context(Security(tls_cert_path=certificate, tls_key_path=path))
                 context.check_privatekey()
+
+    def test_described(self) -> None:
+        """The names in a subject; the user's is the common name if there is one, and if it is a word."""
+        for parts, subject, user in (
+            ([("CN", "app"), ("O", "Example Ltd")], "CN=app,O=Example Ltd", "app"),
+            ([("O", "Example")], "O=Example", ""),
+            ([("CN", "a"), ("CN", "b")], "CN=a,CN=b", ""),
+            ([("CN", "my app")], "CN=my app", ""),
+            ([("CN", "a\0b")], "CN=a\0b", ""),
+        ):
+            played = Mock(get_components=lambda parts=parts: [(k.encode(), v.encode()) for k, v in parts])
+            self.assertEqual(tls.described(played), Certificate(subject, user))
 
     def test_missing_file(self) -> None:
         """The setting and the path are named."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from redistill import resp
 from redistill.acl import shown
@@ -34,6 +35,11 @@ def flags(client: Client) -> str:
     ) or "N"
 
 
+def word(text: str) -> str:
+    """Any text as one word of visible ASCII, other characters as in a URL."""
+    return quote(text, safe="=,/@:+*()'")
+
+
 def memory_of(client: Client) -> int:
     """Bytes that a connection holds, about."""
     state = client.session.state
@@ -50,7 +56,7 @@ def questions(server: ServerState) -> Mapping[str, Question]:
 
 def describe(server: ServerState, clients: Iterable[Client]) -> dict[int, str]:
     """By id a line a client, with the fields of Redis 7.2 in their order, and behind them the secret that it
-    authenticated with; there may be ten thousand, so it is one format."""
+    authenticated with and the subject of its certificate; there may be ten thousand, so it is one format."""
     now = server.reactor.seconds()
     lines = {}
     for client in clients:
@@ -66,7 +72,8 @@ def describe(server: ServerState, clients: Iterable[Client]) -> dict[int, str]:
             f" tot-mem={CLIENT_BYTES + query_cap + output_cap + queued} events=r"
             f" cmd={client.session.last_command or 'NULL'} user={client.user} redir=-1 resp={state.resp}"
             f" lib-name={client.lib_name.decode()} lib-ver={client.lib_ver.decode()}"
-            f" secret={shown(client.secret) if client.secret else ''}\n"
+            f" secret={shown(client.secret) if client.secret else ''}"
+            f"{f' tls-subject={word(client.certificate.subject)}' if client.certificate else ''}\n"
         )
     return lines
 

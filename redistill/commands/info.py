@@ -36,6 +36,8 @@ def info(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """INFO [section ...]"""
     asked = {text(word.lower()) for word in argv[1:]} or {"default"}
     wanted = [name for name in SECTIONS if name in asked or asked & ALL or ("default" in asked and name not in DETAIL)]
+    if server.certificate is None and "tls" in wanted:
+        wanted.remove("tls")
 
     shared = [name for name in wanted if name in SHARED]
 

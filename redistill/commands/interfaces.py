@@ -77,6 +77,15 @@ class Session(Protocol):
         ...
 
 
+class Certificate(NamedTuple):
+    """What a client has shown of itself in the TLS handshake."""
+
+    subject: str
+    """``CN=app,O=Example``"""
+    user: str
+    """Its common name, where it can be a user's; else empty."""
+
+
 class Client(Protocol):
     """One connection."""
 
@@ -90,7 +99,9 @@ class Client(Protocol):
     lib_ver: bytes
     user: str
     secret: int
-    """The secret that it authenticated with (`users.number_of`); 0: none."""
+    """The secret that it authenticated with (`acl.number_of`); 0: none."""
+    certificate: Certificate | None
+    """That of the client, where it has shown one."""
     connected_at: float
     """As of reactor.seconds(), as is `last_active`."""
 

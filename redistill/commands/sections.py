@@ -318,6 +318,17 @@ def _workers(server: ServerState, now: stats.Snapshot) -> Fields:
             )
 
 
+def _tls(server: ServerState, now: stats.Snapshot) -> Fields:
+    """The certificate that clients are shown."""
+    certificate = server.certificate
+    if certificate is not None:
+        yield "tls_certificate_subject", certificate.subject
+        yield "tls_certificate_sha256", certificate.fingerprint
+        yield "tls_certificate_expires", int(certificate.expires)
+        yield "tls_certificate_days_left", int((certificate.expires - now.unix_time) // 86400)
+        yield "tls_client_auth", server.config.security.tls_client_auth
+
+
 def _latencystats(server: ServerState, now: stats.Snapshot) -> Fields:
     for one in now.commands if server.config.performance.latency_tracking else ():
         if sum(one.histogram):
@@ -360,6 +371,7 @@ SECTIONS: Mapping[str, tuple[str, Section]] = {
     "workers": ("Workers", _workers),
     "unknowncommands": ("Unknowncommands", lambda server, now: ()),  # asked of all workers: see commands.info
     "secrets": ("Secrets", lambda server, now: ()),  # in part asked of all workers: see commands.info
+    "tls": ("TLS", _tls),
     "cluster": ("Cluster", lambda server, now: (("cluster_enabled", 0),)),
     "keyspace": ("Keyspace", _keyspace),
 }

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -43,6 +44,14 @@ class Identity:
     def new(cls, *, workers: int = 1, supervised: str = "no") -> Identity:
         """That of a server that begins now."""
         return cls(os.urandom(20).hex(), os.urandom(20).hex(), time.time(), workers, supervised)
+
+
+class ServerCertificate(Protocol):
+    """See tls.Context."""
+
+    expires: float
+    subject: str
+    fingerprint: str
 
 
 @dataclass
@@ -83,6 +92,8 @@ class ServerState:
     total_memory: int = field(default_factory=total_memory)
     """Of the machine, bytes."""
     guesses: Guesses = field(default_factory=Guesses)
+    certificate: ServerCertificate | None = None
+    """That which clients are shown; None: nobody speaks TLS."""
     published_at: float = -1e9
     """When this process last said in the arena what its connections hold; as of the reactor's clock."""
 

@@ -79,7 +79,13 @@ class Users:
 
 
 def begin(server: ServerState, client: Client) -> None:
-    """`client` is the default user from now on, and in if that asks for no password."""
+    """`client` is the user that its certificate names, if that is wanted, or else the default user from now on, and in
+    if that asks for no password."""
+    if client.certificate and server.config.security.tls_auth_user == "cn":
+        named = server.users.get(client.certificate.user)
+        if named is not None and named.user.enabled:
+            become(server, client, named, 0)
+            return
     account = server.users.default
     become(server, client, account, 0)
     client.session.state.authenticated = account.open

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import signal
 import socket
 import ssl
@@ -125,6 +126,31 @@ class TlsTests(SynchronousTestCase):
         self.assertRegex(said("-tls1_2"), r"New, TLSv1\.2, Cipher is ECDHE-ECDSA-(AES...-GCM|CHACHA20)")
         self.assertIn("alert protocol version", said("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"))
 
+    def test_chain(self) -> None:
+        """A certificate that an authority in between has signed comes with that one's, so whoever knows the first trusts
+        it."""
+        self.certificate, self.key = self.certificates.chain("server")
+        self.start()
+        self.assertTrue(self.client().ping())
+
+    def test_resumption(self) -> None:
+        """A client that comes back to the same worker goes on with its session."""
+        self.start()
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.create_default_context(cafile=self.certificates.authority)
+            context.maximum_version = version
+            session, reused = None, []
+            for _ in range(3):
+                with (
+                    socket.create_connection(("127.0.0.1", self.port), 20) as sock,
+                    context.wrap_socket(sock, server_hostname="localhost", session=session) as peer,
+                ):
+                    peer.sendall(b"PING\r\n")
+                    self.assertEqual(peer.recv(100), b"+PONG\r\n")
+                    reused.append(peer.session_reused)
+                    session = peer.session
+            self.assertEqual(reused, [False, True, True], version)
+
     def test_who_is_not_trusted(self) -> None:
         """A client that does not know our authority does not come in, and is counted."""
         self.start()
@@ -149,6 +175,47 @@ class TlsTests(SynchronousTestCase):
         self.assertTrue(self.client(ssl_certfile=certificate, ssl_keyfile=key).ping())
         self.assertRaises(redis.ConnectionError, self.client().ping)
         self.assertRaises(redis.ConnectionError, self.client(ssl_certfile=foreign, ssl_keyfile=foreign_key).ping)
+
+    def certified(self, name: str) -> redis.Redis:
+        """A client with a certificate of that common name."""
+        certificate, key = self.certificates.sign(name)
+        return self.client(ssl_certfile=certificate, ssl_keyfile=key)
+
+    def test_user_of_a_certificate(self) -> None:
+        """Where that is wanted, a client is the user whom its certificate names, without a word; others authenticate."""
+        more = f'password = "a-password-of-16+"\ntls_client_auth = "optional"\ntls_ca_path = "{self.certificates.authority}"'
+        server = self.start(2, more=f'{more}\ntls_auth_user = "cn"')
+        admin = redis.Redis(port=server.port, password="a-password-of-16+")
+        self.addCleanup(admin.close)
+        admin.execute_command("ACL", "SETUSER", "app", "on", "~app:*", "+@read", "+@connection", "+acl|whoami")
+        app = self.certified("app")
+        self.assertEqual(app.execute_command("ACL", "WHOAMI"), b"app")
+        self.assertIsNone(app.get("app:k"))
+        self.assertRaises(redis.exceptions.NoPermissionError, app.get, "other")
+        (line,) = [one for one in admin.client_list() if one["user"] == "app"]
+        self.assertEqual(line["tls-subject"], "CN=app")
+        self.assertRaises(redis.AuthenticationError, self.certified("nobody").ping)
+        self.assertRaises(redis.AuthenticationError, self.client().ping)
+        admin.config_set("tls-auth-clients-user", "off")
+        self.assertRaises(redis.AuthenticationError, self.certified("app").ping)
+        self.assertIsNone(app.get("app:k"))
+
+    def test_info(self) -> None:
+        """INFO tls says whose certificate is shown, and for how long; without TLS there is no such section."""
+        self.start()
+        found = self.client().info("tls")
+        shown = ssl.PEM_cert_to_DER_cert(Path(self.certificate).read_text())
+        self.assertEqual(found["tls_certificate_sha256"], hashlib.sha256(shown).hexdigest())
+        self.assertEqual(found["tls_certificate_subject"], {"CN": "server"})  # as redis-py reads CN=server
+        until = x509.load_der_x509_certificate(shown).not_valid_after_utc
+        self.assertEqual(found["tls_certificate_expires"], until.timestamp())
+        days = (until - datetime.datetime.now(datetime.UTC)).days
+        self.assertAlmostEqual(found["tls_certificate_days_left"], days, delta=1)
+        plain = servers.redistill("", tcp=True)
+        self.addCleanup(plain.stop, signal.SIGKILL)
+        with redis.Redis(port=plain.port) as client:
+            self.assertEqual(client.execute_command("INFO", "tls"), {})
+            self.assertNotIn("tls_certificate_subject", client.info("everything"))
 
     def test_bad_files_stop_the_start(self) -> None:
         """With one line that names the setting."""
