@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -125,6 +126,94 @@ class CliTests(Case):
         """MULTI and EXEC in one session."""
         out = self.cli(given=b"MULTI\nSET a 1\nINCR a\nEXEC\n")
         self.assertEqual(out.split(), ["OK", "QUEUED", "QUEUED", "OK", "2"])
+
+
+class SurveyTests(SynchronousTestCase):
+    """The modes of redis-cli that survey a server, beside redis-server: what they find is the same, as far as the same
+    is to be found, whether one worker answers or two."""
+
+    KEYS = 30
+
+    def setUp(self) -> None:
+        self.theirs = servers.redis_server()
+        self.addCleanup(self.theirs.stop)
+        self.ours = []
+        for workers in (1, 2):
+            server = servers.redistill(f'[server]\nworkers = {workers}\n[memory]\nmax_memory = "64mb"\n', tcp=True)
+            self.addCleanup(server.stop)
+            self.ours.append(server)
+        data = b"".join(b"SET key:%d %s\n" % (n, b"x" * (7 * n + 1)) for n in range(self.KEYS))
+        for server in (self.theirs, *self.ours):
+            self.said(server, given=data + b"GET key:3\n" * 20)
+
+    def said(self, server: servers.Server, *argv: str, given: bytes = b"", seconds: float | None = None) -> str:
+        """What redis-cli prints; a mode that goes on for ever is ended after so many seconds."""
+        where = ["-s", server.address] if isinstance(server.address, str) else ["-p", str(server.port)]
+        program = [servers.tool("redis-cli", "redis-tools"), *where, *argv]
+        if seconds:
+            program = ["timeout", "--signal=INT", str(seconds), "stdbuf", "-o0", *program]
+        done = subprocess.run(
+            program,
+            input=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            cwd=server.directory,
+            env={**os.environ, "TERM": "dumb"},
+        )
+        return done.stdout.decode(errors="replace")
+
+    def alike(self, *argv: str, only: str = "", seconds: float | None = None) -> str:
+        """All say the same, numbers aside, in the lines that match `only`; what redis-server says."""
+        theirs = self.said(self.theirs, *argv, seconds=seconds)
+
+        def shape(text: str) -> list[str]:
+            """Its lines without numbers, each once."""
+            lines = [re.sub(r"[0-9]+(\.[0-9]+)?", "N", line) for line in text.splitlines() if re.search(only, line)]
+            return list(dict.fromkeys(lines))
+
+        self.assertNotEqual(shape(theirs), [])
+        for server in self.ours:
+            self.assertEqual(shape(self.said(server, *argv, seconds=seconds)), shape(theirs), argv)
+        return theirs
+
+    def test_hot_keys(self) -> None:
+        """--hotkeys wants an LFU policy, and says so in Redis's words; then it finds the key."""
+        self.assertIn("An LFU maxmemory policy is not selected", self.alike("--hotkeys"))
+        for server in (self.theirs, *self.ours):
+            self.said(server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+            self.said(server, given=b"GET key:3\n" * 200)
+        self.assertIn('"key:3"', self.alike("--hotkeys", only="^(Sampled|hot key found)"))
+
+    def test_big_keys(self) -> None:
+        """--bigkeys and --memkeys find the same key, and count the same."""
+        summary = "^(Sampled|Total|Biggest (string|list|hash) found '|[0-9]+ )"
+        for mode in ("--bigkeys", "--memkeys"):
+            self.assertIn(f'"key:{self.KEYS - 1}"', self.alike(mode, only=summary), mode)
+
+    def test_scan(self) -> None:
+        """--scan finds each key once, by pattern too."""
+        for argv in (("--scan",), ("--scan", "--pattern", "key:1?")):
+            theirs, *ours = (sorted(self.said(server, *argv).split()) for server in (self.theirs, *self.ours))
+            self.assertEqual(ours, [theirs, theirs], argv)
+
+    def test_latency(self) -> None:
+        """--latency-history prints a line each interval, --latency-dist a spectrum."""
+        self.alike("--latency-history", "-i", "0.3", seconds=1.2, only="seconds range")
+        for server in self.ours:
+            self.assertIn("\x1b[38;5;0m", self.said(server, "--latency-dist", "-i", "0.3", seconds=1))
+
+    def test_json(self) -> None:
+        """-3 and --json show maps as maps."""
+        for argv in (("-3", "--json"), ("--json",), ("-3", "--no-raw"), ("--csv",)):
+            self.alike(*argv, "CONFIG", "GET", "maxmemory-samples")
+            self.alike(*argv, "CLIENT", "GETREDIR")
+            self.alike(*argv, "LATENCY", "LATEST", only="^$|.")
+
+    def test_what_there_is_not(self) -> None:
+        """A script, a replica's stream and an RDB file are refused in words."""
+        for server in self.ours:
+            self.assertIn("unknown command 'EVAL'", self.said(server, "EVAL", "return 1", "0"))
 
 
 class BenchmarkTests(Case):
