@@ -99,6 +99,7 @@ class ArgumentTests(SynchronousTestCase):
             ("auth default secret", "auth (redacted) (redacted)"),
             ("HELLO 3 auth default secret SETNAME a", "HELLO 3 auth (redacted) (redacted) SETNAME a"),
             ("HELLO 3 AUTH default", "HELLO 3 AUTH (redacted)"),
+            ("ACL SETUSER bob on >secret", "ACL SETUSER bob (redacted) (redacted)"),
             ("config SET timeout 1 RequirePass secret", "config SET timeout 1 RequirePass (redacted)"),
             ("CONFIG SET security.password_file f", "CONFIG SET security.password_file (redacted)"),
             ("CONFIG SET requirepass", "CONFIG SET requirepass"),
