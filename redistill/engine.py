@@ -68,6 +68,12 @@ def die_with_parent() -> None:
         raise OSError(ffi.errno, "prctl")
 
 
+def name_process(name: str) -> None:
+    """What ps, top and pgrep call this process, up to 15 characters (proc_pid_comm(5))."""
+    with open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(name)
+
+
 def _full_name(number: int) -> str:
     command = lib.rd_command_by_id(number)
     return str(ffi.string(command.name if command.full_name == ffi.NULL else command.full_name).decode())

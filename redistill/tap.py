@@ -25,7 +25,7 @@ from redistill.commands.interfaces import Refused
 from redistill.commands.peers import Alone, Peers
 from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError, load, machine_cpus
-from redistill.engine import Session, Store
+from redistill.engine import Session, Store, name_process
 from redistill.front import Front
 from redistill.handover import Handover
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
@@ -73,6 +73,7 @@ def makeService(options: Options) -> IService:
         output = Log(settings.level, settings.format, file=settings.file, clock=reactor, quiet=SUPERVISOR_QUIET)
         daemon = log_service(output, options)
         wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
+        name_process("redistill")
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
     # What is there now stays: the collector need not look at it again, which would hold up clients for 40 ms each time.

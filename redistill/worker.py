@@ -189,10 +189,9 @@ class ThroughSupervisor:
 def main(argv: list[str]) -> None:
     """Run until the supervisor says that it is enough, or is gone."""
     number = int(argv[1])
-    with open("/proc/self/comm", "w", encoding="ascii") as name:
-        name.write(f"redistill-{number}")
-    from redistill.engine import die_with_parent
+    from redistill.engine import die_with_parent, name_process
 
+    name_process(f"redistill-{number}")
     die_with_parent()
     # They may go to all processes of the service or of the terminal; what they mean is the supervisor's to say.
     for of_supervisor in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -216,6 +218,49 @@ class GuideTests(SynchronousTestCase):
             sock.bind(("127.0.0.2", self.health))  # an address that is ours, too, and free
 
     # ---- troubleshooting ----
+
+    def test_rotation(self) -> None:
+        """The guide's six steps: the new password beside the old one, clients that change in turn, the old one seen to be
+        used no more, and then taken out; nobody is turned away on the way."""
+        old, new = "the-old-password-1", "the-new-password-2"
+        server = self.start(f'[security]\npassword = "{old}"\n')
+        client = self.client(server, password=old)
+        self.assertTrue(client.ping())
+        path = server.directory / "redistill.toml"
+
+        def reload(passwords: str, reloads: int) -> None:
+            """Give the server these."""
+            path.write_text(re.sub("password = .*", f"password = {passwords}", path.read_text()))
+            server.process.send_signal(signal.SIGHUP)
+            servers.until(lambda: server.logged().count("configuration reloaded") == reloads, 20, "a reload")
+
+        reload(f'["{old}", "{new}"]', 1)
+        self.assertTrue(self.client(server, password=old).ping())
+        renewed = self.client(server, password=new)
+        secret = f"secret_{hashlib.sha256(old.encode()).hexdigest()[:8]}"
+        self.assertEqual(renewed.info("secrets")[secret]["connections"], 2)
+        reload(f'"{new}"', 2)
+        self.assertTrue(renewed.ping())
+        self.assertRaises(redis.AuthenticationError, self.client(server, password=old).ping)
+        self.assertTrue(client.ping())  # who is in stays in
+        for password in (old, new):
+            self.assertNotIn(password, server.logged())
+
+    def test_failed_attempts_are_logged(self) -> None:
+        """Failed authentications are in the log, with the address, and not the password."""
+        server = self.start(f'[security]\npassword = "{PASSWORD}"\n')
+        self.assertRaises(redis.AuthenticationError, self.client(server, password="a-wrong-password").ping)
+        servers.until(lambda: "was not authenticated" in server.logged(), 20, "a line in the log")
+        self.assertIn("127.0.0.1:", server.logged())
+        self.assertNotIn("a-wrong-password", server.logged())
+
+    def test_pgrep(self) -> None:
+        """`pgrep redistill` finds the server."""
+        server = self.start("[server]\nworkers = 1\n")
+        found = subprocess.run(
+            [servers.tool("pgrep", "procps"), "redistill"], capture_output=True, text=True, timeout=20
+        )
+        self.assertIn(str(server.pid), found.stdout.split())
 
     def test_info(self) -> None:
         """`redis-cli INFO | grep` finds memory, evicted and rejected."""
