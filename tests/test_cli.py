@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import runpy
 import time
@@ -18,6 +19,7 @@ from redistill.cli import main
 from redistill.cli.connection import Target, fields, local
 from redistill.cli.secrets import Secret, as_text, read
 from redistill.cli.top import Look, rate, short, size, view
+from tests.certificates import Certificates
 
 ROOT = Path(__file__).resolve().parent.parent
 INFO = {
@@ -198,28 +200,92 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.run_it("health", "--port", "0")[0], 2)
         self.assertEqual(self.run_it("check-config")[0], 2)
 
-    def test_check_config(self) -> None:
-        """All mistakes are named, each with its remedy; passwords are not shown."""
+    def checked(self, text: str, *options: str, **environ: str) -> tuple[int, list[str]]:
+        """Exit status and lines of check-config, FILE in place of the path of a file that says `text`."""
         path = Path(self.mktemp())
-        path.write_text('[server]\nport = 99999\nprot = 1\n[security]\npassword = "geheim"\n[foo]\na = 1\n')
-        status, text = self.run_it("check-config", str(path))
+        path.write_text(text)
+        status, said = self.run_it("check-config", *options, str(path), env=environ)
+        return status, said.replace(str(path), "FILE").splitlines()
+
+    def test_each_mistake_is_named(self) -> None:
+        """All that is wrong with a file has its line and its remedy; passwords are not shown."""
+        status, lines = self.checked(
+            '[server]\nport = 99999\n\nprot = 1\nnum_shards = 100\n[security]\npassword = ["geheim", ""]\n'
+            'tls_port = 7\nacl_file = "/none/acl"\n[foo]\na = 1\n'
+        )
         self.assertEqual(status, 1)
-        lines = text.splitlines()
-        self.assertEqual(len(lines), 3)
-        for line, words in zip(
-            lines, ("server.port = 99999 must be between", "did you mean server.port?", "'foo'"), strict=True
+        for line, start, words in zip(
+            lines,
+            (
+                "FILE:2: server.port",
+                "FILE:4",
+                "FILE:7: security.password ",
+                "FILE:10",
+                "FILE:5",
+                *["FILE:8"] * 2,
+                "FILE:9",
+            ),
+            (
+                "= 99999 must be between",
+                "did you mean server.port?",
+                "must be",
+                "'foo'",
+                "must be a power of two, e.g. 64 or 128",
+                "tls_cert_path; set it",
+                "tls_key_path; set it",
+                "cannot read '/none/acl'",
+            ),
+            strict=True,
         ):
-            self.assertIn(str(path), line)
+            self.assertTrue(line.startswith(start), line)
             self.assertIn(words, line)
-        path.write_text('[server]\nport = 7000\n[security]\npassword = "geheim"\n')
-        self.assertEqual(self.run_it("check-config", str(path)), (0, f"{path} is valid\n"))
-        status, text = self.run_it("check-config", "--verbose", str(path))
-        self.assertEqual(text.splitlines()[1:], ["server.port = 7000", 'security.password = "(redacted)"'])
-        path.write_text("[server]\nport = 0\n")
-        self.assertIn("leaves nothing to listen on", self.run_it("check-config", str(path))[1])
-        path.write_text('[security]\ntls_enabled = true\ntls_cert_path = "/none"\ntls_key_path = "/none"\n')
-        self.assertIn("/none", self.run_it("check-config", str(path))[1])
-        self.assertEqual(self.run_it("check-config", "/nowhere/file")[0], 1)
+            self.assertNotIn("geheim", line)
+
+    def test_what_follows_from_a_mistake_is_none(self) -> None:
+        """A password that cannot be is not counted as none, so that each line is one thing to mend."""
+        status, lines = self.checked('[server]\nbind = "0.0.0.0"\n[security]\npassword = 7\n')
+        self.assertEqual((status, len(lines)), (1, 1))
+        self.assertTrue(lines[0].startswith("FILE:4: security.password "), lines)
+        status, lines = self.checked('[server]\nbind = "0.0.0.0"\n[security]\npassword_file = "/none/words"\n')
+        self.assertEqual(
+            (status, lines),
+            (1, ["FILE:4: security.password_file: cannot read '/none/words': No such file or directory; correct the path or its permissions"]),
+        )  # fmt: skip
+
+    def test_mistakes_elsewhere(self) -> None:
+        """In the environment, or in no line: they have no number."""
+        status, lines = self.checked("[server]\nport = 1\n", REDIS_PORT="x")
+        self.assertTrue(status == 1 and lines[0].startswith("REDIS_PORT: server.port = 'x' "), lines)
+        status, lines = self.checked('[security]\npassword = "x"\n[server]\nbind = "0.0.0.0"\nport = = 1\n')
+        self.assertTrue(status == 1 and lines[0].startswith("FILE: not TOML in line 5"), lines)
+        status, text = self.run_it("check-config", "/nowhere/file")
+        self.assertEqual((status, text.count("\n")), (1, 1), text)
+
+    def test_valid_file(self) -> None:
+        """It says so; what the daemon would warn of is a warning, and what is set is shown on demand."""
+        text = '[server]\nport = 7000\n[security]\npassword = "{}"\n'
+        self.assertEqual(self.checked(text.format("a-password-of-16+")), (0, ["FILE is valid"]))
+        shown = ["FILE is valid", "server.port = 7000", 'security.password = "(redacted)"']
+        self.assertEqual(self.checked(text.format("a-password-of-16+"), "--verbose"), (0, shown))
+        status, lines = self.checked(text.format("short"))
+        self.assertEqual((status, len(lines), lines[-1]), (0, 2, "FILE is valid"))
+        self.assertIn("FILE: warning: 1 of the passwords", lines[0])
+
+    def test_certificates(self) -> None:
+        """They are read as the daemon reads them: a key of another certificate is named with its line."""
+        made = Certificates(self)
+        (chain, key), (_, other) = made.sign("one"), made.sign("two")
+        text = f'[security]\ntls_enabled = true\ntls_cert_path = "{chain}"\ntls_key_path = "{{}}"\n'
+        self.assertEqual(self.checked(text.format(key)), (0, ["FILE is valid"]))
+        status, lines = self.checked(text.format(other))
+        self.assertEqual((status, len(lines)), (1, 1))
+        self.assertTrue(lines[0].startswith(f"FILE:4: security.tls_key_path: {other} is no "), lines)
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        for days, said in ((-1, "has ended"), (3.5, "ends in 3 days")):
+            _, key = made.sign("one", until=now + datetime.timedelta(days=days))
+            status, lines = self.checked(text.format(key))
+            self.assertEqual((status, len(lines)), (0, 2))
+            self.assertTrue(lines[0].startswith("FILE: warning: ") and said in lines[0], lines)
 
     def test_nobody_there(self) -> None:
         """A line, and status 1."""
