@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import json
+import os
 import runpy
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +27,7 @@ from redistill.cli.secrets import Secret, as_text, read
 from redistill.cli.top import Look, rate, short, size, view
 from tests.certificates import Certificates
 
+draining = importlib.import_module("redistill.cli.drain")  # the package has a command of this name
 ROOT = Path(__file__).resolve().parent.parent
 INFO = {
     "redistill_version": "9.9",
@@ -40,9 +47,7 @@ class TargetTests(SynchronousTestCase):
         """From a configuration file and options."""
         path = Path(self.mktemp())
         path.write_text(text)
-        names = ("host", "port", "socket", "user", "tls", "cacert")
-        values = {name: options.get(name) for name in names}
-        return Target.of(str(path), **values, insecure=False, environ=environ or {})  # type: ignore[arg-type]
+        return Target.of(environ or {}, config=str(path), **options)
 
     def test_from_the_configuration(self) -> None:
         """The server's own address and first password."""
@@ -67,6 +72,35 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual(self.target(text, {"REDISCLI_AUTH": "y"}).password, "y")
         self.assertEqual(self.target(text, user="bob").password, "")  # the default user's is not bob's
         self.assertEqual(self.target(text, socket="/s").address, "/s")
+
+    def test_port_that_speaks_tls(self) -> None:
+        """Whoever names a port gets what the configuration says of it, and of another port plain connections."""
+        text = '[server]\nport = 7000\n[security]\ntls_port = 7001\ntls_cert_path = "/c"\ntls_key_path = "/k"'
+        found = [self.target(text, port=port) for port in (7000, 7001, 7002)]
+        self.assertEqual([one.tls for one in found], [False, True, False])
+        self.assertEqual([one.named for one in found], [False, False, True])
+        found = [self.target('[server]\nport = 0\nunix_socket = "/s"', port=port) for port in (None, 7000)]
+        self.assertEqual([(one.socket, one.port, one.tls) for one in found], [("/s", 0, False), ("", 7000, False)])
+
+    def test_no_port(self) -> None:
+        """What there is no port for is said."""
+        text = '[security]\ntls_enabled = {}\ntls_cert_path = "/c"\ntls_key_path = "/k"'
+        for configured, kind in (("true", "connections without TLS"), ("false", "TLS")):
+            problem = self.assertRaises(
+                click.ClickException, self.target, text.format(configured), tls=configured == "false"
+            )
+            self.assertTrue(problem.message.endswith(f" has no port for {kind}; name it with --port"), problem.message)
+
+    def test_password_is_for_its_server(self) -> None:
+        """That of the configuration is not sent to whoever --host names, unless --config names the file as well."""
+        path = Path(self.mktemp())
+        path.write_text('[security]\npassword = "a"')
+        environ = {"REDISTILL_CONFIG": str(path)}
+        given = ({}, {"host": "localhost"}, {"host": "cache.example"}, {"host": "cache.example", "config": str(path)})
+        found = [Target.of(environ, **options) for options in given]
+        self.assertEqual([one.password for one in found], ["a", "a", "", "a"])
+        self.assertEqual([one.is_local for one in found], [True, True, False, False])
+        self.assertEqual([one.named for one in found], [False, True, True, True])
 
     def test_mistake(self) -> None:
         """What is wrong with the configuration is one line."""
@@ -125,6 +159,58 @@ class SecretsTests(SynchronousTestCase):
         """A server that does not know is told from one without passwords."""
         self.assertEqual(read(PlayedServer("# Secrets\n")), [])  # type: ignore[arg-type]
         self.assertRaises(click.ClickException, read, PlayedServer(""))
+
+
+class PlayedTarget:
+    """A server elsewhere that answers with these run ids, one after another; None: not at all."""
+
+    address = "cache.example:6379"
+
+    def __init__(self, *run_ids: str | None) -> None:
+        self.run_ids = list(run_ids)
+
+    @contextmanager
+    def connect(self, timeout: float) -> Iterator[PlayedTarget]:
+        """It, if it is there."""
+        if self.run_ids[0] is None:
+            raise click.ClickException("refused")
+        yield self
+
+    def info(self, *sections: str) -> dict[str, str]:
+        """Its identity."""
+        return {"run_id": str(self.run_ids.pop(0))}
+
+
+class DrainTests(SynchronousTestCase):
+    """How the end of a server is noticed."""
+
+    def setUp(self) -> None:
+        """Nobody waits in between."""
+        self.patch(draining, "PAUSE", 0)
+
+    def test_end_elsewhere(self) -> None:
+        """It has come when nobody answers, or another server in its place; else the time is over."""
+        for run_ids, seconds, ended in (
+            (("a", "a", None), 60.0, True),
+            (("a", "b"), 60.0, True),
+            (("a", "a"), 0.0, False),
+        ):
+            target: Any = PlayedTarget(*run_ids)
+            self.assertEqual(draining.port_ended(target, {"run_id": "a"}, seconds), ended, run_ids)
+
+    def test_process_is_the_server(self) -> None:
+        """A process of the server's number, but of another age, is another one: that of a container is not ours."""
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        self.addCleanup(child.communicate)
+        for uptime, is_it in ((0, True), (3600, False)):
+            held = draining.held({"process_id": str(child.pid), "uptime_in_seconds": str(uptime)})
+            self.assertEqual(held is not None, is_it)
+            if held is not None:
+                self.addCleanup(os.close, held)
+                self.assertFalse(draining.process_ended(held, 0))
+                child.communicate()
+                self.assertTrue(draining.process_ended(held, 20))
+        self.assertIs(draining.held({"process_id": str(child.pid), "uptime_in_seconds": "0"}), None)
 
 
 class TopTests(SynchronousTestCase):
