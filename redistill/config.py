@@ -44,6 +44,11 @@ MAX_FILE = 1024 * 1024
 class ConfigError(Exception):
     """The configuration cannot be used. The text is one line for the operator: place, setting, remedy."""
 
+    def __init__(self, text: str, setting: str = "") -> None:
+        """`setting`: the name of the one that is to be mended, as the file has it; empty: it is none, or several."""
+        super().__init__(text)
+        self.setting = setting
+
 
 @dataclass(frozen=True)
 class Config:
@@ -143,20 +148,22 @@ def load(
 
     Without `path` it is the file that REDISTILL_CONFIG names, else `DEFAULT_PATH` if there is one, else none.
     `available` is asked for the machine's memory when max_memory is a percentage of it. Raises ConfigError; a `refuse`
-    that does not raise hears of each single setting that cannot be, which then has its default.
+    that does not raise hears of all that is wrong, and a setting that cannot be has its default then.
     """
     ask = available or machine_memory
     if path is None:
         path = environ.get(PATH_VARIABLE) or (DEFAULT_PATH if os.path.exists(DEFAULT_PATH) else "")
     values: dict[str, Value] = {}
     places: dict[str, str] = {}
+    bad: set[str] = set()
 
     def put(place: str, row: Setting, raw: Any, judge: Any) -> None:
         try:
             values[row.name] = judge(row, raw, ask)
             places[row.name] = place
         except BadValue as problem:
-            refuse(ConfigError(f"{place}: {row.name} {_quoted(row, raw)}{problem}"))
+            bad.add(row.name)
+            refuse(ConfigError(f"{place}: {row.name} {_quoted(row, raw)}{problem}", row.name))
 
     for row, raw in _read(path, refuse) if path else ():
         put(path, row, raw, check)
@@ -164,6 +171,7 @@ def load(
         # An empty variable counts as not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
         if text := environ.get(row.environ, "") if row.environ else "":
             if row.name == "server.port" and text.startswith("tcp://"):
+                bad.add(row.name)
                 refuse(
                     ConfigError(
                         f"{row.environ}: {row.name} = {text!r} was set by Kubernetes for a service named redis;"
@@ -172,7 +180,12 @@ def load(
                 )
             else:
                 put(row.environ, row, text, parse)
-    return _read_users(_checked(_with(Config(path=path), values), places))
+    config = _checked(_with(Config(path=path), values), places, bad, refuse)
+    try:
+        return _read_users(config)
+    except ConfigError as problem:
+        refuse(problem)
+        return config
 
 
 def machine_memory(root: str = "/") -> int:
@@ -226,15 +239,16 @@ def _cgroups(root: str, controller: str) -> Iterable[tuple[str, int]]:
             yield os.path.join(root, mount, *parts[:depth]), version
 
 
-def problems(path: str, environ: Mapping[str, str]) -> tuple[Config | None, list[str]]:
-    """All that is wrong with a configuration, a line each, and what it is when nothing is."""
-    found: list[str] = []
+def problems(path: str, environ: Mapping[str, str]) -> tuple[Config | None, list[ConfigError]]:
+    """All that is wrong with a configuration, and what it is; None when its file cannot be read at all.
+
+    What does not fit together is named as far as the settings that it depends on are right.
+    """
+    found: list[ConfigError] = []
     try:
-        config = load(path, environ, refuse=lambda problem: found.append(str(problem)))
+        return load(path, environ, refuse=found.append), found
     except ConfigError as problem:
-        # What does not fit together may do so once the single settings are right.
-        return None, found or [str(problem)]
-    return (None if found else config), found
+        return None, [*found, problem]
 
 
 def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
@@ -247,12 +261,13 @@ def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
         raise ConfigError(f"{path}: {_mistake(problem)}; correct it") from None
     for section, table in tables.items():
         if section not in SECTIONS or not isinstance(table, dict):
-            refuse(ConfigError(_unknown(path, section, [f"[{name}]" for name in SECTIONS])))
+            refuse(ConfigError(_unknown(path, section, [f"[{name}]" for name in SECTIONS]), section))
             continue
         for key, raw in table.items():
-            row = BY_NAME.get(f"{section}.{key}")
+            name = f"{section}.{key}"
+            row = BY_NAME.get(name)
             if row is None:
-                refuse(ConfigError(_unknown(path, f"{section}.{key}", list(BY_NAME))))
+                refuse(ConfigError(_unknown(path, name, list(BY_NAME)), name))
             else:
                 yield row, raw
 
@@ -270,18 +285,20 @@ def _mistake(problem: Exception) -> str:
     return f"not TOML{f' in line {line}' if line else ''}: {what}"
 
 
-def _contents(place: str, path: str) -> str:
+def _contents(place: str, path: str, setting: str = "") -> str:
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
-            raise ConfigError(f"{place}: {path!r} is larger than {MAX_FILE} bytes; name another file")
+            raise ConfigError(f"{place}: {path!r} is larger than {MAX_FILE} bytes; name another file", setting)
         return data.decode("utf-8-sig")
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
-        raise ConfigError(f"{place}: cannot read {path!r}: {reason}; correct the path or its permissions") from None
+        text = f"{place}: cannot read {path!r}: {reason}; correct the path or its permissions"
+        raise ConfigError(text, setting) from None
     except UnicodeDecodeError as problem:
-        raise ConfigError(f"{place}: {path!r} is not UTF-8 at byte {problem.start}; save it as UTF-8") from None
+        text = f"{place}: {path!r} is not UTF-8 at byte {problem.start}; save it as UTF-8"
+        raise ConfigError(text, setting) from None
 
 
 def _unknown(path: str, name: str, known: list[str]) -> str:
@@ -313,9 +330,9 @@ def _read_users(config: Config) -> Config:
         return config
     place = f"{config.path or 'default'}: security.acl_file"
     try:
-        users = acl.read(_contents(place, path))
+        users = acl.read(_contents(place, path, "security.acl_file"))
     except ValueError as problem:
-        raise ConfigError(f"{place}: {path!r}, {problem}") from None
+        raise ConfigError(f"{place}: {path!r}, {problem}", "security.acl_file") from None
     return dataclasses.replace(config, users=users, file_users=users)
 
 
@@ -329,44 +346,70 @@ def _with(config: Config, values: Mapping[str, Value]) -> Config:
     return dataclasses.replace(config, **sections)
 
 
-def _checked(config: Config, places: Mapping[str, str]) -> Config:
-    """`config` with the password file read, if its settings fit together; `places` says where each one stands."""
+def _checked(config: Config, places: Mapping[str, str], bad: Iterable[str] = (), refuse: Refuse = _raise) -> Config:
+    """`config` with the password file read, if its settings fit together; `places` says where each one stands.
 
-    def refuse(name: str, problem: str) -> ConfigError:
-        value = config.get(name)
-        return ConfigError(
-            f"{places.get(name) or config.path or 'default'}: {name} {_quoted(BY_NAME[name], value)}{problem}"
-        )
+    Nothing is said about what depends on a setting that is `bad`, for which the default stands.
+    """
+    wrong = set(bad)
+
+    def need(holds: object, name: str, problem: str, *others: str) -> None:
+        """`holds` depends on the setting `name`, which is to be mended, and on `others`."""
+        if not holds and not wrong & {name, *others}:
+            place = places.get(name) or config.path or "default"
+            refuse(ConfigError(f"{place}: {name} {_quoted(BY_NAME[name], config.get(name))}{problem}", name))
 
     server, security = config.server, config.security
+    read: tuple[str, ...] = ()
     if security.password_file:
-        place = places.get("security.password_file") or config.path
-        text = _contents(f"{place}: security.password_file", security.password_file)
-        lines = [line for line in text.splitlines() if line]
-        if not lines:
-            raise refuse("security.password_file", "holds no password; write one a line")
         try:
-            entries = check(BY_NAME["security.password"], lines, machine_memory)
-        except BadValue as problem:
-            raise refuse("security.password_file", f"holds passwords that {problem}") from None
-        assert isinstance(entries, tuple)
-        config = dataclasses.replace(config, file_passwords=entries)
-    else:
-        config = dataclasses.replace(config, file_passwords=())
-    if server.num_shards & (server.num_shards - 1):
-        near = 1 << server.num_shards.bit_length() - 1
-        raise refuse("server.num_shards", f"must be a power of two, e.g. {near} or {min(near * 2, 4096)}")
-    if not server.port and not server.unix_socket and not security.tls_port:
-        raise refuse("server.port", "leaves nothing to listen on; set it, or set server.unix_socket")
-    if (server.port or security.tls_port) and not all(map(is_loopback, server.bind)) and not config.passwords:
-        raise refuse(
-            "server.bind",
-            "would let anybody on the network in; set security.password (or REDIS_PASSWORD), or bind 127.0.0.1",
-        )
+            read = _passwords(places.get("security.password_file") or config.path, security.password_file)
+        except ConfigError as problem:
+            wrong.add("security.password_file")
+            refuse(problem)
+    config = dataclasses.replace(config, file_passwords=read)
+    near = 1 << server.num_shards.bit_length() - 1
+    need(
+        server.num_shards == near,
+        "server.num_shards",
+        f"must be a power of two, e.g. {near} or {min(near * 2, 4096)}",
+    )
+    need(
+        server.port or server.unix_socket or security.tls_port,
+        "server.port",
+        "leaves nothing to listen on; set it, or set server.unix_socket",
+        "server.unix_socket",
+        "security.tls_port",
+    )
+    need(
+        config.passwords or not (server.port or security.tls_port) or all(map(is_loopback, server.bind)),
+        "server.bind",
+        "would let anybody on the network in; set security.password (or REDIS_PASSWORD), or bind 127.0.0.1",
+        "security.password",
+        "security.password_file",
+    )
     for switch in ("security.tls_enabled", "security.tls_port"):
         for needed in ("security.tls_cert_path", "security.tls_key_path"):
-            if config.get(switch) and not config.get(needed):
-                raise refuse(switch, f"needs {needed}; set it")
-    if (security.tls_enabled or security.tls_port) and security.tls_client_auth != "no" and not security.tls_ca_path:
-        raise refuse("security.tls_client_auth", "needs security.tls_ca_path; set it")
+            need(config.get(needed) or not config.get(switch), switch, f"needs {needed}; set it", needed)
+    need(
+        security.tls_ca_path or security.tls_client_auth == "no" or not (security.tls_enabled or security.tls_port),
+        "security.tls_client_auth",
+        "needs security.tls_ca_path; set it",
+        "security.tls_ca_path",
+    )
     return config
+
+
+def _passwords(place: str, path: str) -> tuple[str, ...]:
+    """What the file security.password_file = `path` holds. Raises ConfigError."""
+    name = "security.password_file"
+    lines = [line for line in _contents(f"{place}: {name}", path, name).splitlines() if line]
+    start = f"{place}: {name} {_quoted(BY_NAME[name], path)}"
+    if not lines:
+        raise ConfigError(f"{start}holds no password; write one a line", name)
+    try:
+        entries = check(BY_NAME["security.password"], lines, machine_memory)
+    except BadValue as problem:
+        raise ConfigError(f"{start}holds passwords that {problem}", name) from None
+    assert isinstance(entries, tuple)
+    return entries

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import toml
 
@@ -62,21 +62,29 @@ def rewritten(text: str, changes: Mapping[str, Value]) -> str:
 
 
 def _put(lines: list[str], row: Setting, value: str) -> None:
-    table, end = "", None
-    for number, line in enumerate(lines):
-        if found := _TABLE.match(line):
-            table = found[1]
-        if table != row.section:
-            continue
-        if line.strip():
+    end = None
+    for number, table, key in places(lines):
+        if table == row.section:
             end = number + 1
-        if (key := _KEY.match(line)) and key[1] == row.key:
-            lines[number] = f"{row.key} = {value}"
-            return
+            if key == row.key:
+                lines[number] = f"{row.key} = {value}"
+                return
     if end is None:
         lines += ["", f"[{row.section}]"] if lines else [f"[{row.section}]"]
         end = len(lines)
     lines.insert(end, f"{row.key} = {value}")
+
+
+def places(lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
+    """Of each line of a configuration file that is not blank: its number, counted from 0, the table that it is in, and
+    the key that it sets, or an empty text."""
+    table = ""
+    for number, line in enumerate(lines):
+        if found := _TABLE.match(line):
+            table = found[1]
+        if line.strip():
+            key = _KEY.match(line)
+            yield number, table, key[1] if key else ""
 
 
 def replace_file(path: str, text: str) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import importlib
 import json
+import os
 import runpy
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +25,9 @@ from redistill.cli import main
 from redistill.cli.connection import Target, fields, local
 from redistill.cli.secrets import Secret, as_text, read
 from redistill.cli.top import Look, rate, short, size, view
+from tests.certificates import Certificates
 
+draining = importlib.import_module("redistill.cli.drain")  # the package has a command of this name
 ROOT = Path(__file__).resolve().parent.parent
 INFO = {
     "redistill_version": "9.9",
@@ -38,9 +47,7 @@ class TargetTests(SynchronousTestCase):
         """From a configuration file and options."""
         path = Path(self.mktemp())
         path.write_text(text)
-        names = ("host", "port", "socket", "user", "tls", "cacert")
-        values = {name: options.get(name) for name in names}
-        return Target.of(str(path), **values, insecure=False, environ=environ or {})  # type: ignore[arg-type]
+        return Target.of(environ or {}, config=str(path), **options)
 
     def test_from_the_configuration(self) -> None:
         """The server's own address and first password."""
@@ -65,6 +72,35 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual(self.target(text, {"REDISCLI_AUTH": "y"}).password, "y")
         self.assertEqual(self.target(text, user="bob").password, "")  # the default user's is not bob's
         self.assertEqual(self.target(text, socket="/s").address, "/s")
+
+    def test_port_that_speaks_tls(self) -> None:
+        """Whoever names a port gets what the configuration says of it, and of another port plain connections."""
+        text = '[server]\nport = 7000\n[security]\ntls_port = 7001\ntls_cert_path = "/c"\ntls_key_path = "/k"'
+        found = [self.target(text, port=port) for port in (7000, 7001, 7002)]
+        self.assertEqual([one.tls for one in found], [False, True, False])
+        self.assertEqual([one.named for one in found], [False, False, True])
+        found = [self.target('[server]\nport = 0\nunix_socket = "/s"', port=port) for port in (None, 7000)]
+        self.assertEqual([(one.socket, one.port, one.tls) for one in found], [("/s", 0, False), ("", 7000, False)])
+
+    def test_no_port(self) -> None:
+        """What there is no port for is said."""
+        text = '[security]\ntls_enabled = {}\ntls_cert_path = "/c"\ntls_key_path = "/k"'
+        for configured, kind in (("true", "connections without TLS"), ("false", "TLS")):
+            problem = self.assertRaises(
+                click.ClickException, self.target, text.format(configured), tls=configured == "false"
+            )
+            self.assertTrue(problem.message.endswith(f" has no port for {kind}; name it with --port"), problem.message)
+
+    def test_password_is_for_its_server(self) -> None:
+        """That of the configuration is not sent to whoever --host names, unless --config names the file as well."""
+        path = Path(self.mktemp())
+        path.write_text('[security]\npassword = "a"')
+        environ = {"REDISTILL_CONFIG": str(path)}
+        given = ({}, {"host": "localhost"}, {"host": "cache.example"}, {"host": "cache.example", "config": str(path)})
+        found = [Target.of(environ, **options) for options in given]
+        self.assertEqual([one.password for one in found], ["a", "a", "", "a"])
+        self.assertEqual([one.is_local for one in found], [True, True, False, False])
+        self.assertEqual([one.named for one in found], [False, True, True, True])
 
     def test_mistake(self) -> None:
         """What is wrong with the configuration is one line."""
@@ -123,6 +159,58 @@ class SecretsTests(SynchronousTestCase):
         """A server that does not know is told from one without passwords."""
         self.assertEqual(read(PlayedServer("# Secrets\n")), [])  # type: ignore[arg-type]
         self.assertRaises(click.ClickException, read, PlayedServer(""))
+
+
+class PlayedTarget:
+    """A server elsewhere that answers with these run ids, one after another; None: not at all."""
+
+    address = "cache.example:6379"
+
+    def __init__(self, *run_ids: str | None) -> None:
+        self.run_ids = list(run_ids)
+
+    @contextmanager
+    def connect(self, timeout: float) -> Iterator[PlayedTarget]:
+        """It, if it is there."""
+        if self.run_ids[0] is None:
+            raise click.ClickException("refused")
+        yield self
+
+    def info(self, *sections: str) -> dict[str, str]:
+        """Its identity."""
+        return {"run_id": str(self.run_ids.pop(0))}
+
+
+class DrainTests(SynchronousTestCase):
+    """How the end of a server is noticed."""
+
+    def setUp(self) -> None:
+        """Nobody waits in between."""
+        self.patch(draining, "PAUSE", 0)
+
+    def test_end_elsewhere(self) -> None:
+        """It has come when nobody answers, or another server in its place; else the time is over."""
+        for run_ids, seconds, ended in (
+            (("a", "a", None), 60.0, True),
+            (("a", "b"), 60.0, True),
+            (("a", "a"), 0.0, False),
+        ):
+            target: Any = PlayedTarget(*run_ids)
+            self.assertEqual(draining.port_ended(target, {"run_id": "a"}, seconds), ended, run_ids)
+
+    def test_process_is_the_server(self) -> None:
+        """A process of the server's number, but of another age, is another one: that of a container is not ours."""
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        self.addCleanup(child.communicate)
+        for uptime, is_it in ((0, True), (3600, False)):
+            held = draining.held({"process_id": str(child.pid), "uptime_in_seconds": str(uptime)})
+            self.assertEqual(held is not None, is_it)
+            if held is not None:
+                self.addCleanup(os.close, held)
+                self.assertFalse(draining.process_ended(held, 0))
+                child.communicate()
+                self.assertTrue(draining.process_ended(held, 20))
+        self.assertIs(draining.held({"process_id": str(child.pid), "uptime_in_seconds": "0"}), None)
 
 
 class TopTests(SynchronousTestCase):
@@ -198,28 +286,92 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.run_it("health", "--port", "0")[0], 2)
         self.assertEqual(self.run_it("check-config")[0], 2)
 
-    def test_check_config(self) -> None:
-        """All mistakes are named, each with its remedy; passwords are not shown."""
+    def checked(self, text: str, *options: str, **environ: str) -> tuple[int, list[str]]:
+        """Exit status and lines of check-config, FILE in place of the path of a file that says `text`."""
         path = Path(self.mktemp())
-        path.write_text('[server]\nport = 99999\nprot = 1\n[security]\npassword = "geheim"\n[foo]\na = 1\n')
-        status, text = self.run_it("check-config", str(path))
+        path.write_text(text)
+        status, said = self.run_it("check-config", *options, str(path), env=environ)
+        return status, said.replace(str(path), "FILE").splitlines()
+
+    def test_each_mistake_is_named(self) -> None:
+        """All that is wrong with a file has its line and its remedy; passwords are not shown."""
+        status, lines = self.checked(
+            '[server]\nport = 99999\n\nprot = 1\nnum_shards = 100\n[security]\npassword = ["geheim", ""]\n'
+            'tls_port = 7\nacl_file = "/none/acl"\n[foo]\na = 1\n'
+        )
         self.assertEqual(status, 1)
-        lines = text.splitlines()
-        self.assertEqual(len(lines), 3)
-        for line, words in zip(
-            lines, ("server.port = 99999 must be between", "did you mean server.port?", "'foo'"), strict=True
+        for line, start, words in zip(
+            lines,
+            (
+                "FILE:2: server.port",
+                "FILE:4",
+                "FILE:7: security.password ",
+                "FILE:10",
+                "FILE:5",
+                *["FILE:8"] * 2,
+                "FILE:9",
+            ),
+            (
+                "= 99999 must be between",
+                "did you mean server.port?",
+                "must be",
+                "'foo'",
+                "must be a power of two, e.g. 64 or 128",
+                "tls_cert_path; set it",
+                "tls_key_path; set it",
+                "cannot read '/none/acl'",
+            ),
+            strict=True,
         ):
-            self.assertIn(str(path), line)
+            self.assertTrue(line.startswith(start), line)
             self.assertIn(words, line)
-        path.write_text('[server]\nport = 7000\n[security]\npassword = "geheim"\n')
-        self.assertEqual(self.run_it("check-config", str(path)), (0, f"{path} is valid\n"))
-        status, text = self.run_it("check-config", "--verbose", str(path))
-        self.assertEqual(text.splitlines()[1:], ["server.port = 7000", 'security.password = "(redacted)"'])
-        path.write_text("[server]\nport = 0\n")
-        self.assertIn("leaves nothing to listen on", self.run_it("check-config", str(path))[1])
-        path.write_text('[security]\ntls_enabled = true\ntls_cert_path = "/none"\ntls_key_path = "/none"\n')
-        self.assertIn("/none", self.run_it("check-config", str(path))[1])
-        self.assertEqual(self.run_it("check-config", "/nowhere/file")[0], 1)
+            self.assertNotIn("geheim", line)
+
+    def test_what_follows_from_a_mistake_is_none(self) -> None:
+        """A password that cannot be is not counted as none, so that each line is one thing to mend."""
+        status, lines = self.checked('[server]\nbind = "0.0.0.0"\n[security]\npassword = 7\n')
+        self.assertEqual((status, len(lines)), (1, 1))
+        self.assertTrue(lines[0].startswith("FILE:4: security.password "), lines)
+        status, lines = self.checked('[server]\nbind = "0.0.0.0"\n[security]\npassword_file = "/none/words"\n')
+        self.assertEqual(
+            (status, lines),
+            (1, ["FILE:4: security.password_file: cannot read '/none/words': No such file or directory; correct the path or its permissions"]),
+        )  # fmt: skip
+
+    def test_mistakes_elsewhere(self) -> None:
+        """In the environment, or in no line: they have no number."""
+        status, lines = self.checked("[server]\nport = 1\n", REDIS_PORT="x")
+        self.assertTrue(status == 1 and lines[0].startswith("REDIS_PORT: server.port = 'x' "), lines)
+        status, lines = self.checked('[security]\npassword = "x"\n[server]\nbind = "0.0.0.0"\nport = = 1\n')
+        self.assertTrue(status == 1 and lines[0].startswith("FILE: not TOML in line 5"), lines)
+        status, text = self.run_it("check-config", "/nowhere/file")
+        self.assertEqual((status, text.count("\n")), (1, 1), text)
+
+    def test_valid_file(self) -> None:
+        """It says so; what the daemon would warn of is a warning, and what is set is shown on demand."""
+        text = '[server]\nport = 7000\n[security]\npassword = "{}"\n'
+        self.assertEqual(self.checked(text.format("a-password-of-16+")), (0, ["FILE is valid"]))
+        shown = ["FILE is valid", "server.port = 7000", 'security.password = "(redacted)"']
+        self.assertEqual(self.checked(text.format("a-password-of-16+"), "--verbose"), (0, shown))
+        status, lines = self.checked(text.format("short"))
+        self.assertEqual((status, len(lines), lines[-1]), (0, 2, "FILE is valid"))
+        self.assertIn("FILE: warning: 1 of the passwords", lines[0])
+
+    def test_certificates(self) -> None:
+        """They are read as the daemon reads them: a key of another certificate is named with its line."""
+        made = Certificates(self)
+        (chain, key), (_, other) = made.sign("one"), made.sign("two")
+        text = f'[security]\ntls_enabled = true\ntls_cert_path = "{chain}"\ntls_key_path = "{{}}"\n'
+        self.assertEqual(self.checked(text.format(key)), (0, ["FILE is valid"]))
+        status, lines = self.checked(text.format(other))
+        self.assertEqual((status, len(lines)), (1, 1))
+        self.assertTrue(lines[0].startswith(f"FILE:4: security.tls_key_path: {other} is no "), lines)
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        for days, said in ((-1, "has ended"), (3.5, "ends in 3 days")):
+            _, key = made.sign("one", until=now + datetime.timedelta(days=days))
+            status, lines = self.checked(text.format(key))
+            self.assertEqual((status, len(lines)), (0, 2))
+            self.assertTrue(lines[0].startswith("FILE: warning: ") and said in lines[0], lines)
 
     def test_nobody_there(self) -> None:
         """A line, and status 1."""

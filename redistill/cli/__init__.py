@@ -17,40 +17,37 @@ from redistill import __version__
 CONFIG = click.Path(dir_okay=False)
 
 
+CONNECTION = (
+    click.option(
+        "--config", "-c", type=CONFIG, help="The server's configuration file, for its address and its password."
+    ),
+    click.option("--host", "-h", help="Address of the server, where it is not the configuration's."),
+    click.option("--port", "-p", type=click.IntRange(1, 65535), help="Its port."),
+    click.option("--socket", "-s", type=CONFIG, help="Its UNIX socket, instead of host and port."),
+    click.option("--user", help="User to authenticate as; the password is $REDISTILL_PASSWORD."),
+    click.option("--tls/--no-tls", default=None, help="Speak TLS, or do not."),
+    click.option("--cacert", type=CONFIG, help="Certificates that the server's must be signed by, PEM."),
+    click.option("--cert", type=CONFIG, help="Our own certificate, where the server wants one, PEM."),
+    click.option("--key", type=CONFIG, help="Its key, PEM."),
+    click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+)
+"""The options of `connection.Target.of`."""
+
+
 def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a subcommand that speaks to a server; it gets a `connection.Target`."""
-    options = (
-        click.option(
-            "--config", "-c", type=CONFIG, help="The server's configuration file, for its address and its password."
-        ),
-        click.option("--host", "-h", help="Address of the server, where it is not the configuration's."),
-        click.option("--port", "-p", type=click.IntRange(1, 65535), help="Its port."),
-        click.option("--socket", "-s", type=CONFIG, help="Its UNIX socket, instead of host and port."),
-        click.option("--user", help="User to authenticate as; the password is $REDISTILL_PASSWORD."),
-        click.option("--tls/--no-tls", default=None, help="Speak TLS, or do not."),
-        click.option("--cacert", type=CONFIG, help="Certificates that the server's must be signed by, PEM."),
-        click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
-    )
 
-    def run(
-        config: str | None,
-        host: str | None,
-        port: int | None,
-        socket: str | None,
-        user: str | None,
-        tls: bool | None,
-        cacert: str | None,
-        insecure: bool,
-        **others: Any,
-    ) -> None:
+    def run(**given: Any) -> None:
         from redistill.cli.connection import Target
 
-        command(Target.of(config, host, port, socket, user, tls, cacert, insecure, os.environ), **others)
+        command(Target.of(os.environ, **{name: given.pop(name) for name in names}), **given)
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(options):
+    own = list(getattr(command, "__click_params__", []))
+    run.__click_params__ = own.copy()  # type: ignore[attr-defined]
+    for option in reversed(CONNECTION):
         run = option(run)
+    names = [str(one.name) for one in run.__click_params__ if one not in own]  # type: ignore[attr-defined]
     return run
 
 
@@ -92,12 +89,13 @@ def check_config(file: str, verbose: bool) -> None:
 @connecting
 @click.option("--ready", is_flag=True, help="Whether new clients are welcome: not once a drain has begun.")
 @click.option("--url", help="Where the server answers probes, where it is not the configuration's.")
-@click.option("--timeout", type=click.FloatRange(0.01), default=2.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=click.FloatRange(0.01), default=2.0, show_default=True, help="Seconds to wait, in all.")
 def health(target: Any, ready: bool, url: str | None, timeout: float) -> None:
     """Say whether the server is well.
 
-    The exit status is 0 if it is, for the probes of containers. Asked is the health port (/health, or /readyz), or,
-    where there is none, the server itself, by PING.
+    The exit status is 0 if it is, for the probes of containers. Asked is the health port (/health, or /readyz) of the
+    configuration, or, where that has none or another server is named, the server itself, by PING, which does not tell
+    whether it is ready.
     """
     from redistill.cli.health import probe
 
@@ -115,7 +113,7 @@ def info(target: Any, section: str | None) -> None:
     All of them, or those of a section.
     """
     with target.connect() as ask:
-        click.echo(ask.info_text(section or "everything"), nl=False)
+        click.echo(ask.section(section or "everything"), nl=False)
 
 
 @main.command()
@@ -136,15 +134,22 @@ def secrets(target: Any, as_json: bool) -> None:
 @main.command()
 @connecting
 @click.option("--wait", is_flag=True, help="Return when the server has ended.")
-@click.option("--timeout", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds to wait for that.")
-def drain(target: Any, wait: bool, timeout: float) -> None:
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    help="Seconds to wait for that. Default: 10 more than the configuration gives a server to stop.",
+)
+def drain(target: Any, wait: bool, timeout: float | None) -> None:
     """Stop the server, and let the clients finish that are there.
 
-    It says that it is not ready, and then accepts no more clients, as with SIGTERM. It takes the right to run SHUTDOWN.
+    It says that it is not ready, and then accepts no more clients, as with SIGTERM. It is told by SHUTDOWN, which works
+    for a server elsewhere or in a container as well, and takes the right to run that. Told a second time, it does not
+    wait for its clients any more. The exit status is 1 when it has not ended in time. Of a server elsewhere it is known
+    only that it does not answer any more.
     """
     from redistill.cli.drain import drain as begin
 
-    good, line = begin(target, timeout if wait else None)
+    good, line = begin(target, wait, timeout)
     click.echo(line, err=not good)
     sys.exit(0 if good else 1)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 
 import click
 
 from redistill import tls
 from redistill.config import Config, ConfigError, problems
+from redistill.rewrite import places
 from redistill.settings import SETTINGS, Kind
 from redistill.values import literal
 
@@ -18,19 +20,57 @@ def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
     """Print what there is to say; the exit status."""
     config, found = problems(path, environ)
     if config is not None and tls.is_used(config.security):
-        try:
-            tls.make_context(config.security)
-        except ConfigError as problem:
-            found = [f"{path}: {problem}"]
-    for line in found:
-        click.echo(line, err=True)
+        found += tls_problems(path, config, found)
+    for problem in found:
+        click.echo(located(path, problem), err=True)
     if found or config is None:
         return 1
+    for warning in warnings(config):
+        click.echo(f"{path}: warning: {warning}", err=True)
     click.echo(f"{path} is valid")
     if verbose:
         for line in differing(config):
             click.echo(line)
     return 0
+
+
+def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[ConfigError]:
+    """What is wrong with the certificate, its key, or the authority, unless it is said already which are not named."""
+    if any(problem.setting.startswith("security.tls_") for problem in found):
+        return []
+    try:
+        tls.make_context(config.security)
+    except ConfigError as problem:
+        return [ConfigError(f"{path}: {problem}", str(problem).partition(":")[0])]
+    return []
+
+
+def warnings(config: Config) -> Iterator[str]:
+    """What the daemon takes, and warns of when it starts."""
+    from redistill.tap import EXPIRY_DAYS, SHORT_PASSWORD
+
+    if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
+        yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters, and can be guessed"
+    if tls.is_used(config.security):
+        days = (tls.Context(config.security).expires - time.time()) / 86400
+        if days < 0:
+            yield "security.tls_cert_path: the certificate has ended; renew it"
+        elif days < EXPIRY_DAYS:
+            yield f"security.tls_cert_path: the certificate ends in {int(days)} days; renew it"
+
+
+def located(path: str, problem: ConfigError) -> str:
+    """Its text, with the line of the file that is to be mended where one sets what is wrong."""
+    text = str(problem)
+    rest = text.removeprefix(f"{path}: ")
+    if rest == text or not problem.setting:  # it is elsewhere, in the environment for example, or the file is no TOML
+        return text
+    section, _, wanted = problem.setting.partition(".")
+    with open(path, encoding="utf-8-sig") as file:
+        for number, table, key in places(file):
+            if table == section and key == wanted:
+                return f"{path}:{number + 1}: {rest}"
+    return text
 
 
 def differing(config: Config) -> list[str]:

@@ -5,6 +5,8 @@ The client is redis-py, which is kept up with what a connection may need: TLS, U
 
 from __future__ import annotations
 
+import ipaddress
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,52 +38,72 @@ class Target:
     password: str
     tls: bool
     cacert: str
+    cert: str
+    key: str
     insecure: bool
+    named: bool
+    """Whether the server was named, so that it may be another than that of the configuration."""
+    is_local: bool
+    """Whether its processes are processes of this machine, as far as addresses tell."""
 
     @classmethod
     def of(
         cls,
-        config: str | None,
-        host: str | None,
-        port: int | None,
-        socket: str | None,
-        user: str | None,
-        tls: bool | None,
-        cacert: str | None,
-        insecure: bool,
         environ: Mapping[str, str],
+        *,
+        config: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        socket: str | None = None,
+        user: str | None = None,
+        tls: bool | None = None,
+        cacert: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+        insecure: bool = False,
     ) -> Target:
         """What the options say, and for the rest the server's configuration. click.ClickException when that cannot be
-        read."""
+        read, or leaves open where to connect to."""
         try:
             read = load(config, environ)
         except ConfigError as problem:
             raise click.ClickException(str(problem)) from None
         server, security = read.server, read.security
-        use_tls = security.tls_enabled or not server.port if tls is None else tls
-        own_port = server.port if security.tls_enabled or not use_tls else security.tls_port
+        if tls is None:
+            wanted = port or server.port or security.tls_port
+            tls = security.tls_enabled or 0 < wanted == security.tls_port
+        ports = (server.port if security.tls_enabled == tls else 0, security.tls_port if tls else 0)
+        port = port or next(filter(None, ports), 0)
+        socket = socket or ("" if host or port else server.unix_socket)
+        if not socket and not port:
+            kind = "TLS" if tls else "connections without TLS"
+            raise click.ClickException(
+                f"{read.path or 'the configuration'} has no port for {kind}; name it with --port"
+            )
+        here = host is None or is_loopback_name(host)
+        # The configuration's password is for its own server; another gets it if the file was named with that server.
+        own = () if user or not (here or config) else read.passwords
         password = next((environ[name] for name in PASSWORD if environ.get(name)), "")
         return cls(
             config=read,
             host=host or local(next(iter(server.bind), "")),
-            port=port or own_port or security.tls_port,
-            socket=socket or ("" if host or port or server.port or security.tls_port else server.unix_socket),
+            port=port,
+            socket=socket,
             user=user or "default",
-            password=password or ("" if user else next(iter(read.passwords), "")),
-            tls=use_tls,
-            cacert=cacert or (security.tls_cert_path if use_tls and host is None else ""),
+            password=password or next(iter(own), ""),
+            tls=tls,
+            cacert=cacert or (security.tls_cert_path if tls and here else ""),
+            cert=cert or "",
+            key=key or "",
             insecure=insecure,
+            named=bool(host or (socket and socket != server.unix_socket)) or port not in ports,
+            is_local=bool(socket) or here,
         )
 
     @property
     def address(self) -> str:
         """For people."""
-        return self.socket or f"{self.host}:{self.port}"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the server's processes are processes of this machine."""
-        return bool(self.socket) or self.host in ("127.0.0.1", "::1", "localhost")
+        return self.socket or address(self.host, self.port)
 
     @contextmanager
     def connect(self, timeout: float = TIMEOUT) -> Iterator[Connection]:
@@ -99,20 +121,36 @@ class Target:
         else:
             options |= {"host": self.host, "port": self.port}
             if self.tls:
-                options |= {"ssl": True, "ssl_cert_reqs": "none" if self.insecure else "required"}
-                options["ssl_check_hostname"] = not self.insecure and not self.is_local
-                if self.cacert:
-                    options["ssl_ca_certs"] = self.cacert
-        client = redis.Redis(**options, single_connection_client=False)
+                options |= self._tls()
+        client = redis.Redis(**options)
         try:
             yield Connection(client)
         except redis.AuthenticationError as problem:
             remedy = f"set {PASSWORD[0]}, and --user where it is not the default user"
             raise NotAuthenticated(f"{self.address}: {problem} ({remedy})") from None
         except redis.RedisError as problem:
-            raise click.ClickException(f"{self.address}: {problem}") from None
+            remedy = "; --cacert names who signed it" if "CERTIFICATE_VERIFY_FAILED" in str(problem) else ""
+            raise click.ClickException(f"{self.address}: {problem}{remedy}") from None
         finally:
             client.close()
+
+    def _tls(self) -> dict[str, Any]:
+        import inspect
+        from ssl import VerifyFlags
+
+        from redis import SSLConnection
+
+        options: dict[str, Any] = {"ssl": True, "ssl_cert_reqs": "none" if self.insecure else "required"}
+        options["ssl_check_hostname"] = not self.insecure and not self.is_local
+        files = {"ssl_ca_certs": self.cacert, "ssl_certfile": self.cert, "ssl_keyfile": self.key}
+        for name, path in files.items():
+            if path and not (self.insecure and name == "ssl_ca_certs"):
+                readable(path)
+                options[name] = path
+        if "ssl_include_verify_flags" in inspect.signature(SSLConnection.__init__).parameters:
+            # The server's own certificate vouches for it, whoever signed it. An older redis-py wants its authority.
+            options["ssl_include_verify_flags"] = [VerifyFlags.VERIFY_X509_PARTIAL_CHAIN]
+        return options
 
 
 class Connection:
@@ -132,6 +170,13 @@ class Connection:
         """Its fields."""
         lines = (line.partition(":") for line in self.info_text(*sections).splitlines() if not line.startswith("#"))
         return {name: value for name, colon, value in lines if colon}
+
+    def section(self, name: str) -> str:
+        """The text of a section of INFO. click.ClickException when the server has none of that name."""
+        if text := self.info_text(name):
+            return text
+        titles = [line[2:].lower() for line in self.info_text("everything").splitlines() if line.startswith("# ")]
+        raise click.ClickException(f"the server has no section {name!r} of INFO; it has {', '.join(titles)}")
 
     def ping(self) -> None:
         """An answer, or an error."""
@@ -153,10 +198,23 @@ def local(bind: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(bind, bind)  # noqa: S104
 
 
-def exists(pid: int) -> bool:
-    """Whether a process of this number runs; one that has ended and was not waited for does not."""
+def address(host: str, port: int) -> str:
+    """As it is written."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether `host`, an address or a name, is this machine by itself."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] != b"Z"
-    except (FileNotFoundError, ProcessLookupError):
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
         return False
+
+
+def readable(path: str) -> None:
+    """click.ClickException when a file is not."""
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as problem:
+        raise click.ClickException(f"cannot read {path}: {os.strerror(problem.errno or 0)}") from None

@@ -2,42 +2,84 @@
 
 from __future__ import annotations
 
+import os
+import select
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from redistill.cli.connection import exists
-
 if TYPE_CHECKING:
     from redistill.cli.connection import Target
 
-PAUSE = 0.05
-"""Seconds between two looks whether it has ended."""
+PAUSE = 0.1
+"""Seconds between two looks whether a server elsewhere has ended."""
+BEFORE_SERVING = 30.0
+"""Seconds that a server's process may be older than what INFO says of its age: it may wait for its memory first."""
+MARGIN = 10.0
+"""Seconds that a server has beyond those of its configuration."""
 
 
-def drain(target: Target, timeout: float | None) -> tuple[bool, str]:
-    """Begin, and wait for the end for so long, or not at all (None). Whether it went well, and what to say."""
-    with target.connect() as ask:
-        process = int(ask.info("server")["process_id"])
-        ask.shutdown()
+def drain(target: Target, wait: bool, timeout: float | None) -> tuple[bool, str]:
+    """Begin, and wait for the end, for so many seconds. Whether it went well, and what to say."""
+    server = target.config.server
     if timeout is None:
-        return True, f"{target.address}: drains (process {process})"
-    end = time.monotonic() + timeout
-    while is_there(target, process):
-        if time.monotonic() >= end:
-            return False, f"{target.address}: has not ended in {timeout:g} s (process {process})"
-        time.sleep(PAUSE)
-    return True, f"{target.address}: has ended"
+        timeout = server.drain_delay_secs + server.shutdown_grace_period_secs + MARGIN
+    with target.connect() as ask:
+        info = ask.info("server")
+        # Held before it is told, so that no other process can take its number.
+        process = held(info) if wait and target.is_local else None
+        try:
+            ask.shutdown()
+            if not wait:
+                return True, f"{target.address}: drains (process {info['process_id']})"
+            if process is None:
+                ended, said = port_ended(target, info, timeout), "does not answer any more"
+            else:
+                ended, said = process_ended(process, timeout), "has ended"
+        finally:
+            if process is not None:
+                os.close(process)
+    if not ended:
+        return False, f"{target.address}: has not ended in {timeout:g} s (process {info['process_id']})"
+    return True, f"{target.address}: {said}"
 
 
-def is_there(target: Target, process: int) -> bool:
-    """Whether it has not ended: of a server elsewhere, whether it still accepts connections."""
-    if target.is_local:
-        return exists(process)
+def held(info: Mapping[str, str], proc: str = "/proc") -> int | None:
+    """A descriptor of the server's process; None when the one of that number here is another's.
+
+    So it is when the server runs in a container, or at the other end of a tunnel: its number means nothing here. The
+    age tells.
+    """
+    number = int(info["process_id"])
     try:
-        with target.connect(1.0) as ask:
-            ask.ping()
-    except click.ClickException:
-        return False
-    return True
+        with open(f"{proc}/{number}/stat", "rb") as file:
+            began = int(file.read().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - began
+        if -1 <= age - int(info["uptime_in_seconds"]) <= BEFORE_SERVING:
+            return os.pidfd_open(number)
+    except OSError:  # there is none of that number
+        pass
+    return None
+
+
+def process_ended(process: int, seconds: float) -> bool:
+    """Wait until the process ends, or the time is over."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def port_ended(target: Target, info: Mapping[str, str], seconds: float) -> bool:
+    """Wait until nobody answers, or another one does, or the time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with target.connect(1.0) as ask:
+                there = ask.info("server").get("run_id") == info.get("run_id")
+        except click.ClickException:
+            there = False
+        if not there or time.monotonic() >= end:
+            return not there
+        time.sleep(PAUSE)

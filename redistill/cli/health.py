@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -14,23 +15,42 @@ if TYPE_CHECKING:
 
 
 def probe(target: Target, url: str | None, ready: bool, timeout: float) -> tuple[bool, str]:
-    """Whether it is well, and what to say."""
+    """Whether it is well, and what to say; never later than after so many seconds."""
     server = target.config.server
     path = "/readyz" if ready else "/health"
-    if url is None and server.health_check_port:
-        from redistill.cli.connection import local
+    if url is None and server.health_check_port and not target.named:
+        from redistill.cli.connection import address, local
 
-        host = local(server.health_check_bind)
-        url = (
-            f"http://[{host}]:{server.health_check_port}"
-            if ":" in host
-            else f"http://{host}:{server.health_check_port}"
-        )
-    return over_http(url.rstrip("/") + path, timeout) if url else by_ping(target, timeout)
+        url = f"http://{address(local(server.health_check_bind), server.health_check_port)}"
+    try:
+        with deadline(timeout):
+            return over_http(url.rstrip("/") + path, timeout) if url else by_ping(target, timeout)
+    except TimeoutError as late:
+        return False, f"{url or target.address}: no answer ({late})"
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Whatever waits longer fails with TimeoutError, also when each step of it is quick."""
+
+    def late(number: int, frame: object) -> None:
+        raise TimeoutError(f"nothing in {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def over_http(url: str, timeout: float) -> tuple[bool, str]:
     """By the health port."""
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     if not url.startswith(("http://", "https://")):
         return False, f"{url}: not a URL; it begins with http://"
     # A proxy of the environment is not asked about a server of ours.
@@ -40,9 +60,10 @@ def over_http(url: str, timeout: float) -> tuple[bool, str]:
             return True, f"{url}: {status(answer.read(65536))}"
     except urllib.error.HTTPError as refusal:
         return False, f"{url}: {refusal.code}, {status(refusal.read(65536))}"
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, HTTPException) as problem:
         reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
-        return False, f"{url}: no answer ({reason})"
+        said = " ".join(str(reason).split())
+        return False, f"{url}: no answer ({type(reason).__name__}{said and ': '}{said})"
 
 
 def status(body: bytes) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,8 +17,11 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.certificates import Certificates
 from tests.integration import servers
 
 COMMAND = [sys.executable, "-P", "-m", "redistill.cli"]
@@ -27,10 +32,12 @@ workers = {workers}
 port = {port}
 health_check_port = {health}
 shutdown_grace_period_secs = 5
+drain_delay_secs = {delay}
 [memory]
 max_memory = "64mb"
 [security]
 password = "{password}"
+{security}
 """
 
 
@@ -42,11 +49,17 @@ def environment() -> dict[str, str]:
 class CommandTests(SynchronousTestCase):
     """A server started by `redistill serve`."""
 
-    def start(self, workers: int = 1) -> subprocess.Popen[bytes]:
+    def start(self, workers: int = 1, *, delay: int = 0, security: str = "") -> subprocess.Popen[bytes]:
         """It, serving; its configuration is `config`."""
         self.port, self.health = servers.free_port(), servers.free_port()
-        self.config = servers.directory() / "redistill.toml"
-        self.config.write_text(CONFIG.format(workers=workers, port=self.port, health=self.health, password=PASSWORD))
+        place = servers.directory()
+        self.addCleanup(shutil.rmtree, place)
+        self.config = place / "redistill.toml"
+        self.config.write_text(
+            CONFIG.format(
+                workers=workers, port=self.port, health=self.health, delay=delay, password=PASSWORD, security=security
+            )
+        )
         self.log = Path(self.mktemp())
         with self.log.open("wb") as log:
             process = subprocess.Popen(
@@ -111,38 +124,139 @@ class CommandTests(SynchronousTestCase):
         status, said, _ = self.run_it("health")
         self.assertEqual((status, said), (0, f"127.0.0.1:{self.port}: serving (it asks for a password)\n"))
 
+    def test_mistakes(self) -> None:
+        """What cannot be answered is one line that says why, and status 1."""
+        self.start()
+        for words, said in (
+            (("info", "nosuch"), "no section 'nosuch' of INFO; it has server, clients, "),
+            (("info", "--tls"), "has no port for TLS; name it with --port"),
+            (("info", "--tls", "--port", str(self.port), "--cacert", "/none"), "cannot read /none: No such file"),
+            (("health", "--url", f"http://127.0.0.1:{self.port}"), "no answer (BadStatusLine: -ERR"),
+            (("health", "--url", "http://localhost:abc"), "no answer (InvalidURL: "),
+            (("health", "--url", "localhost:1"), "not a URL"),
+        ):
+            status, out, complaint = self.run_it(*words)
+            self.assertEqual((status, out, complaint.count("\n")), (1, "", 1), complaint)
+            self.assertIn(said, complaint)
+
+    def test_server_that_is_named(self) -> None:
+        """The probe is about that one, also when another has a health port in the configuration."""
+        self.start()
+        status, said, _ = self.run_it("health", "--host", "127.0.0.1", "--port", str(self.port))
+        self.assertEqual((status, said), (0, f"127.0.0.1:{self.port}: serving\n"))
+        other = servers.free_port()
+        status, _, said = self.run_it("health", "--port", str(other))
+        self.assertEqual(status, 1)
+        self.assertTrue(said.startswith(f"127.0.0.1:{other}: "), said)
+
+    def test_tls(self) -> None:
+        """The server's own certificate, which the configuration names, is enough to know it by, whoever signed it."""
+        made = Certificates(self)
+        (chain, key), (other, other_key) = made.sign("server"), made.sign("other")
+        self.start(
+            security=f'tls_enabled = true\ntls_cert_path = "{chain}"\ntls_key_path = "{key}"\n'
+            f'tls_client_auth = "required"\ntls_ca_path = "{made.authority}"'
+        )
+        own = ("--cert", other, "--key", other_key)
+        for trusted in ((), ("--cacert", made.authority), ("--insecure",)):
+            self.assertEqual(self.run_it("info", *own, *trusted, "cluster")[:2], (0, "# Cluster\ncluster_enabled:0\n"))
+        status, _, said = self.run_it("info", *own, "--cacert", other)
+        self.assertEqual(status, 1)
+        self.assertIn("; --cacert names who signed it", said)
+        self.assertEqual(self.run_it("info")[0], 1)  # a client without a certificate
+        named = ("--port", str(self.port), *own)
+        self.assertEqual(self.run_it("health", *named)[:2], (0, f"http://127.0.0.1:{self.health}/health: ok\n"))
+        self.assertEqual(self.run_it("drain", "--wait", *own)[:2], (0, f"127.0.0.1:{self.port}: has ended\n"))
+
     def test_drain(self) -> None:
-        """drain --wait returns when the server has ended, and no client that is served by then sees an error."""
+        """drain --wait returns when the server has ended; clients that work until then get right answers or are closed
+        between two commands."""
         process = self.start(workers=2)
-        errors: list[str] = []
-        answered = threading.Event()
+        wrong: list[object] = []
+        began = threading.Barrier(5)
 
-        def load() -> None:
-            """One connection, as busy as it can be."""
-            with socket.create_connection(("127.0.0.1", self.port), 20) as sock, sock.makefile("rb") as replies:
-                sock.sendall(b"AUTH %s\r\n" % PASSWORD.encode())
-                replies.readline()
+        def work(number: int) -> None:
+            """A client of redis-py, as busy as it can be, until the server ends."""
+            client = redis.Redis(port=self.port, password=PASSWORD, socket_timeout=20, retry=Retry(NoBackoff(), 0))
+            value = 0
+            try:
                 while True:
-                    try:
-                        sock.sendall(b"PING\r\n")
-                    except OSError:
-                        return
-                    if not (line := replies.readline()):
-                        return
-                    if line != b"+PONG\r\n":
-                        errors.append(line.decode())
-                    answered.set()
+                    if client.set(f"key:{number}", value) is not True or client.get(f"key:{number}") != b"%d" % value:
+                        wrong.append((number, value))
+                    value += 1
+                    if value == 100:
+                        began.wait(20)
+            except redis.ConnectionError:
+                if value < 100:
+                    wrong.append((number, "was closed before the drain"))
+            except Exception as problem:
+                wrong.append((number, problem))
+            finally:
+                client.close()
 
-        thread = threading.Thread(target=load)
-        thread.start()
-        self.assertTrue(answered.wait(20))
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        began.wait(20)
         status, said, complaint = self.run_it("drain", "--wait", "--timeout", "30")
         self.assertEqual((status, said), (0, f"127.0.0.1:{self.port}: has ended\n"), complaint)
         self.assertEqual(process.wait(20), 0)
-        thread.join(20)
-        self.assertEqual(errors, [])
+        for thread in threads:
+            thread.join(20)
+        self.assertEqual(wrong, [])
         self.assertEqual(self.run_it("health")[0], 1)
         self.assertEqual(self.run_it("drain")[0], 1)
+
+    def test_stopping(self) -> None:
+        """While the server is about to stop, the probes say so and clients are served; who waits is told that it has not
+        ended, and the second drain is at once."""
+        process = self.start(delay=600)
+        status, out, said = self.run_it("drain", "--wait", "--timeout", "0.1")
+        self.assertEqual((status, out), (1, ""))
+        self.assertEqual(said, f"127.0.0.1:{self.port}: has not ended in 0.1 s (process {process.pid})\n")
+        for words, path in ((("health",), "/health"), (("health", "--ready"), "/readyz")):
+            status, _, said = self.run_it(*words)
+            self.assertEqual((status, said), (1, f"http://127.0.0.1:{self.health}{path}: 503, stopping\n"))
+        self.assertIs(self.client().ping(), True)
+        self.assertEqual(self.run_it("drain", "--wait")[:2], (0, f"127.0.0.1:{self.port}: has ended\n"))
+        self.assertEqual(process.wait(20), 0)
+        status, _, said = self.run_it("health")
+        self.assertEqual(status, 1)
+        self.assertIn("no answer (ConnectionRefusedError", said)
+
+    def test_refused_start(self) -> None:
+        """serve is refused as the daemon is: a line that says why, and status 1."""
+        place = servers.directory()
+        self.addCleanup(shutil.rmtree, place)
+        self.config = place / "redistill.toml"
+        self.config.write_text("[server]\nprot = 1\n")
+        self.assertEqual(
+            self.run_it("serve"),
+            (1, "", f"redistill: {self.config}: 'server.prot' is no setting; did you mean server.port?\n"),
+        )
+
+    def test_trickling_server(self) -> None:
+        """The probe does not wait longer than it was told, though something comes again and again."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        done = threading.Event()
+
+        def answer() -> None:
+            """A byte now and then."""
+            connection, _ = listener.accept()
+            with connection:
+                while not done.wait(0.05):
+                    with contextlib.suppress(OSError):
+                        connection.sendall(b"H")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(done.set)
+        self.config = Path(os.devnull)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        status, _, said = self.run_it("health", "--url", url, "--timeout", "0.5")
+        self.assertEqual((status, said), (1, f"{url}/health: no answer (TimeoutError: nothing in 0.5 s)\n"))
 
     def test_server_that_hangs(self) -> None:
         """The probe does not wait longer than it was told."""
