@@ -142,7 +142,8 @@ class SurveyTests(SynchronousTestCase):
             server = servers.redistill(f'[server]\nworkers = {workers}\n[memory]\nmax_memory = "64mb"\n', tcp=True)
             self.addCleanup(server.stop)
             self.ours.append(server)
-        data = b"".join(b"SET key:%d %s\n" % (n, b"x" * (7 * n + 1)) for n in range(self.KEYS))
+        lengths = [*(7 * n + 1 for n in range(self.KEYS - 1)), 5000]  # one that is the largest for any allocator
+        data = b"".join(b"SET key:%d %s\n" % (n, b"x" * length) for n, length in enumerate(lengths))
         for server in (self.theirs, *self.ours):
             self.said(server, given=data + b"GET key:3\n" * 20)
 
