@@ -16,10 +16,9 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
-from redistill import __version__, stats, tls
+from redistill import __version__, acl, stats, tls
 from redistill.arena import Arena, find_arena
 from redistill.client_memory import ClientMemory
-from redistill.command_table import CommandTable
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
 from redistill.commands.peers import Alone, Peers
@@ -291,7 +290,7 @@ def serve(
         store,
         reactor,
         clients,
-        CommandTable(),
+        acl.table(),
         counters=counters,
         apply=apply,
         shutdown=stop,
