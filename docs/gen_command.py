@@ -32,7 +32,7 @@ def option(one: click.Option) -> Iterator[str]:
     if one.is_flag:
         yield f".B {roff(names)}"
     else:
-        yield f'.BI "{roff(names)} " {roff(one.make_metavar(click.Context(main)).split(" ")[0].strip("[]"))}'
+        yield f'.BI "{roff(names)} " {one.type.name.split(" ")[0].upper()}'
     default = f" Default: {one.default:g}." if one.show_default and isinstance(one.default, float) else ""
     yield roff(f"{one.help}{default}")
 
@@ -67,6 +67,11 @@ def man() -> str:
         ".BR redistill (8).",
         "The commands that speak to a server find it by the configuration that the server reads:",
         "its address, and its first password. Options take precedence.",
+        "That password is not sent to a server elsewhere that",
+        ".B \\-\\-host",
+        "names, unless",
+        ".B \\-\\-config",
+        "is there as well.",
         ".SH COMMANDS",
     ]
     for name, command in main.commands.items():

@@ -24,7 +24,7 @@ from redistill import __version__
 from redistill.cli import main
 from redistill.cli.connection import Target, fields, local
 from redistill.cli.secrets import Secret, as_text, read
-from redistill.cli.top import Look, rate, short, size, view
+from redistill.cli.top import Look, percentiles, rate, short, size, view
 from tests.certificates import Certificates
 
 draining = importlib.import_module("redistill.cli.drain")  # the package has a command of this name
@@ -222,6 +222,21 @@ class TopTests(SynchronousTestCase):
         self.assertEqual([size(n) for n in (5, 2048, 3 << 20, 5 << 40)], ["5 B", "2.0 KiB", "3.0 MiB", "5.0 TiB"])
         self.assertEqual([rate(10, 30, 2), rate(10, 4, 2), rate(0, 5, 0)], [10, 2, 0])
 
+    def test_percentiles(self) -> None:
+        """Of the calls between two looks, as far as a histogram's bounds tell; a bound that is new in it counts."""
+        two = {2: 10, 4: 20}
+        for before, after, expected in (
+            ({}, {}, []),
+            (two, two, []),
+            ({}, {1: 10}, [0.5, 0.99]),
+            ({}, two, [2.0, 3.96]),
+            ({4: 10}, {2: 10, 4: 20}, [1.5, 1.99]),
+            (two, {2: 10, 4: 20, 512: 30}, [384.0, 509.44]),
+            ({2: 500}, {2: 10}, [1.5, 1.99]),
+        ):
+            found = percentiles(before, after, 0.5, 0.99)
+            self.assertEqual([round(one, 6) for one in found], expected, (before, after))
+
     def test_view(self) -> None:
         """What happened between two looks, a second."""
         old = Look(
@@ -235,6 +250,7 @@ class TopTests(SynchronousTestCase):
                 "worker0": "pid=1,clients=3,commands=1000,cpu_user=1.0,cpu_sys=1.0",
                 "worker1": "pid=2,clients=2,commands=50,cpu_user=9.0,cpu_sys=1.0",
             },
+            {"get": {1024: 10}},
         )
         new = Look(
             102.0,
@@ -244,10 +260,10 @@ class TopTests(SynchronousTestCase):
                 "keyspace_hits": "300",
                 "keyspace_misses": "100",
                 "cmdstat_get": "calls=4010,usec=8100,usec_per_call=2.02,rejected_calls=0,failed_calls=2",
-                "latency_percentiles_usec_get": "p50=1.500,p99=8.000,p99.9=9.000",
                 "worker0": "pid=1,clients=3,commands=5000,cpu_user=2.0,cpu_sys=1.5",
                 "worker1": "pid=7,clients=2,commands=0,cpu_user=0.1,cpu_sys=0.0",
             },
+            {"get": {2: 3920, 8: 4000, 1024: 4010}},
         )
         console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
         self.addCleanup(console.file.close)
@@ -257,7 +273,7 @@ class TopTests(SynchronousTestCase):
         self.assertIn(["commands/s", "2.0k", "hit", "ratio", "75.0%", "keys", "1.5k"], words)
         self.assertIn(["0", "3", "2.0k", "75%"], words)
         self.assertIn(["1", "2", "0", "0%"], words)  # another process: its predecessor's time is not its own
-        self.assertIn(["get", "2.0k", "2.00", "1.500", "8.000", "1"], words)
+        self.assertIn(["get", "2.0k", "2.00", "1.5", "6.0", "1"], words)
         memory = next(line for line in words if line[:1] == ["memory"])
         self.assertEqual(" ".join(memory[-4:]), "of 2.0 MiB, 50%")
 
@@ -386,6 +402,34 @@ class CommandTests(SynchronousTestCase):
             status, text = self.run_it("completion", shell)
             self.assertEqual(status, 0)
             self.assertIn(f"_REDISTILL_COMPLETE={shell}_complete", text)
+
+    def test_completed_words(self) -> None:
+        """Subcommands, options, and the sections of INFO."""
+
+        def completed(*words: str) -> list[str]:
+            environ = {"_REDISTILL_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}  # fmt: skip
+            result = CliRunner().invoke(main, env=environ, prog_name="redistill")
+            return [line.partition(",")[2] for line in result.output.splitlines()]
+
+        self.assertEqual(completed("redistill", "s"), ["secrets", "serve"])
+        self.assertEqual(completed("redistill", "health", "--re"), ["--ready"])
+        self.assertEqual(completed("redistill", "info", "key"), ["keyspace"])
+
+    def test_probe_is_light(self) -> None:
+        """A probe over HTTP, which runs every few seconds, loads neither Twisted nor the libraries that it has no use for."""
+        code = (
+            "import sys\nfrom redistill.cli import main\n"
+            "main(['health', '--url', 'http://127.0.0.1:1'], standalone_mode=False)\n"
+        )
+        heavy = ("twisted", "rich", "redis", "OpenSSL", "klein", "redistill.engine")
+        done = subprocess.run(
+            [sys.executable, "-c", f"import atexit, sys\natexit.register(lambda: print([m for m in {heavy} if m in sys.modules]))\n{code}"],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=60,
+        )  # fmt: skip
+        self.assertEqual((done.returncode, done.stdout), (1, "[]\n"), done.stderr)
 
     def test_manual(self) -> None:
         """man/redistill.1 is that of the command as it is; it has every subcommand and option."""

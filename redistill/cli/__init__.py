@@ -104,9 +104,16 @@ def health(target: Any, ready: bool, url: str | None, timeout: float) -> None:
     sys.exit(0 if good else 1)
 
 
+def sections(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Those of INFO, for a shell that completes."""
+    from redistill.commands.sections import SECTIONS
+
+    return [name for name in SECTIONS if name.startswith(incomplete)]
+
+
 @main.command()
 @connecting
-@click.argument("section", required=False)
+@click.argument("section", required=False, shell_complete=sections)
 def info(target: Any, section: str | None) -> None:
     """Show the figures of INFO.
 
@@ -161,7 +168,8 @@ def drain(target: Any, wait: bool, timeout: float | None) -> None:
 def top(target: Any, interval: float, once: bool) -> None:
     """Watch the server at work.
 
-    Commands, hits, memory, clients, workers, and the time that commands take.
+    Commands, hits, memory, clients, workers, and the time that commands take, all of the last interval, until Ctrl-C.
+    Where the output is no terminal, it is one interval.
     """
     from redistill.cli.top import watch
 

@@ -125,10 +125,11 @@ class Target:
         client = redis.Redis(**options)
         try:
             yield Connection(client)
-        except redis.AuthenticationError as problem:
-            remedy = f"set {PASSWORD[0]}, and --user where it is not the default user"
-            raise NotAuthenticated(f"{self.address}: {problem} ({remedy})") from None
         except redis.RedisError as problem:
+            # What redis-py 4 has no class for, its text tells.
+            if isinstance(problem, redis.AuthenticationError) or str(problem).startswith(("WRONGPASS", "NOAUTH")):
+                remedy = f"set {PASSWORD[0]}, and --user where it is not the default user"
+                raise NotAuthenticated(f"{self.address}: {problem} ({remedy})") from None
             remedy = "; --cacert names who signed it" if "CERTIFICATE_VERIFY_FAILED" in str(problem) else ""
             raise click.ClickException(f"{self.address}: {problem}{remedy}") from None
         finally:
@@ -178,6 +179,19 @@ class Connection:
         titles = [line[2:].lower() for line in self.info_text("everything").splitlines() if line.startswith("# ")]
         raise click.ClickException(f"the server has no section {name!r} of INFO; it has {', '.join(titles)}")
 
+    def histograms(self) -> dict[str, dict[int, int]]:
+        """Of each command how many calls took at most so many microseconds; nothing where the server does not tell."""
+        from redis import ResponseError
+
+        try:
+            reply = self._client.execute_command("LATENCY", "HISTOGRAM")
+        except ResponseError:
+            return {}
+        return {
+            name.decode(): {int(limit): int(calls) for limit, calls in pairs(dict(pairs(one))[b"histogram_usec"])}
+            for name, one in pairs(reply)
+        }
+
     def ping(self) -> None:
         """An answer, or an error."""
         self._client.ping()
@@ -185,6 +199,11 @@ class Connection:
     def shutdown(self) -> None:
         """SHUTDOWN: the server hangs up. redis.RedisError when it does not want to."""
         self._client.shutdown(nosave=True)
+
+
+def pairs(reply: Any) -> Iterator[tuple[Any, Any]]:
+    """Of a map: RESP2 has a list in its place."""
+    return iter(reply.items()) if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
 
 
 def fields(value: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -20,7 +20,7 @@ from redistill.cli.connection import fields
 if TYPE_CHECKING:
     from redistill.cli.connection import Connection
 
-SECTIONS = "everything"
+SECTIONS = ("server", "clients", "memory", "stats", "workers", "commandstats", "keyspace")
 COMMANDS = 12
 """As many are shown, those first that take the most time."""
 BAR = 30
@@ -33,6 +33,8 @@ class Look:
     at: float
     """Seconds of a monotonic clock."""
     info: Mapping[str, str]
+    histograms: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    """See `Connection.histograms`."""
 
     def number(self, name: str) -> float:
         """A field; 0 when the server has none of that name."""
@@ -77,6 +79,29 @@ def size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} TiB"
+
+
+def percentiles(before: Mapping[int, int], after: Mapping[int, int], *shares: float) -> list[float]:
+    """Microseconds that such shares of the calls between two cumulative histograms did not exceed, taken as spread
+    evenly between a bound and its half. Nothing when there were no calls."""
+    if sum(after.values()) < sum(before.values()):  # it was reset
+        before = {}
+    found: list[float] = []
+    earlier = seen = 0
+    spread: list[tuple[int, int]] = []  # bounds, and the calls up to them
+    for bound in sorted({*before, *after}):
+        earlier, seen = before.get(bound, earlier), after.get(bound, seen)
+        spread.append((bound, seen - earlier))
+    calls = spread[-1][1] if spread else 0
+    for share in shares if calls > 0 else ():
+        below = 0
+        for bound, upto in spread:
+            if upto >= share * calls:
+                low = bound / 2 if bound > 1 else 0.0
+                found.append(low + (bound - low) * (share * calls - below) / (upto - below))
+                break
+            below = upto
+    return found
 
 
 def view(old: Look, new: Look) -> Group:
@@ -127,7 +152,8 @@ def _figures(old: Look, new: Look) -> Table:
     )
     full = "#" * round(BAR * min(part, 1.0))
     color = "red" if part > 0.95 else "green"
-    memory = Text.assemble("[", (full, color), " " * (BAR - len(full)), f"] {size(used)} of {size(limit)}, {part:.0%}")
+    amount = f"{size(used)} of {size(limit)}, {part:.0%}" if limit else size(used)
+    memory = Text.assemble("[", (full, color), " " * (BAR - len(full)), f"] {amount}")
     outer = Table.grid()
     outer.add_row(table)
     outer.add_row(Text.assemble("memory  ", memory))
@@ -157,8 +183,8 @@ def _commands(old: Look, new: Look) -> Table:
             rate(float(then.get(field, 0)), float(now[field]), seconds) for field in ("calls", "usec", "failed_calls")
         )
         if calls:
-            spread = fields(new.info.get(f"latency_percentiles_usec_{name}", ""))
-            slow = (spread.get(share, "-") for share in ("p50", "p99"))
+            measured = percentiles(old.histograms.get(name, {}), new.histograms.get(name, {}), 0.5, 0.99)
+            slow = [f"{one:.1f}" for one in measured] or ["-", "-"]
             rows.append((usec, (name, short(calls), f"{usec / calls:.2f}", *slow, short(failed))))
     for _, row in sorted(rows, reverse=True)[:COMMANDS]:
         table.add_row(*row)
@@ -167,23 +193,23 @@ def _commands(old: Look, new: Look) -> Table:
 
 def look(ask: Connection) -> Look:
     """One look."""
-    return Look(time.monotonic(), ask.info(SECTIONS))
+    return Look(time.monotonic(), ask.info(*SECTIONS), ask.histograms())
 
 
 def watch(ask: Connection, interval: float, once: bool) -> None:
-    """Until Ctrl-C, or for one interval."""
+    """Until Ctrl-C, or, where that is wanted or nobody sits at a terminal, for one interval."""
     console = Console()
     old = look(ask)
-    time.sleep(interval)
-    if once or not console.is_terminal:
-        console.print(view(old, look(ask)))
-        return
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        try:
+    try:
+        time.sleep(interval)
+        if once or not console.is_terminal:
+            console.print(view(old, look(ask)))
+            return
+        with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 new = look(ask)
                 live.update(view(old, new), refresh=True)
                 old = new
                 time.sleep(interval)
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        return

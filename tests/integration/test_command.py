@@ -111,6 +111,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(status, 0)
         for words in ("commands/s", "hit ratio", "memory", "worker", "info"):
             self.assertIn(words, said)
+        self.assertRegex(said, r"\n info +\S+ +\d+\.\d\d +\d+\.\d +\d+\.\d +0")  # its percentiles were measured
 
     def test_wrong_password(self) -> None:
         """It is said, and how to mend it; the probe is content, for the server is well."""
