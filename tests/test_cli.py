@@ -202,7 +202,7 @@ class DrainTests(SynchronousTestCase):
         """A process of the server's number, but of another age, is another one: that of a container is not ours."""
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         self.addCleanup(child.communicate)
-        for uptime, is_it in ((0, True), (3600, False)):
+        for uptime, is_it in ((3600, False), (0, True)):
             held = draining.held({"process_id": str(child.pid), "uptime_in_seconds": str(uptime)})
             self.assertEqual(held is not None, is_it)
             if held is not None:
