@@ -202,7 +202,7 @@ class DrainTests(SynchronousTestCase):
         """A process of the server's number, but of another age, is another one: that of a container is not ours."""
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         self.addCleanup(child.communicate)
-        for uptime, is_it in ((0, True), (3600, False)):
+        for uptime, is_it in ((3600, False), (0, True)):
             held = draining.held({"process_id": str(child.pid), "uptime_in_seconds": str(uptime)})
             self.assertEqual(held is not None, is_it)
             if held is not None:
@@ -211,6 +211,20 @@ class DrainTests(SynchronousTestCase):
                 child.communicate()
                 self.assertTrue(draining.process_ended(held, 20))
         self.assertIs(draining.held({"process_id": str(child.pid), "uptime_in_seconds": "0"}), None)
+
+    def test_process_that_is_older(self) -> None:
+        """A process that was there long before the server is another one: so is the first of this machine, when the
+        server is the first in its container."""
+        proc = Path(self.mktemp())
+        (proc / str(os.getpid())).mkdir(parents=True)
+        for age, is_it in ((draining.BEFORE_SERVING - 1, True), (draining.BEFORE_SERVING + 1, False)):
+            began = int((time.clock_gettime(time.CLOCK_BOOTTIME) - 50 - age) * os.sysconf("SC_CLK_TCK"))
+            (proc / str(os.getpid()) / "stat").write_text(f"1 (a) b) S {'0 ' * 18}{began} 0")
+            info = {"process_id": str(os.getpid()), "uptime_in_seconds": "50"}
+            held = draining.held(info, str(proc))
+            self.assertEqual(held is not None, is_it)
+            if held is not None:
+                os.close(held)
 
 
 class TopTests(SynchronousTestCase):
