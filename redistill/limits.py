@@ -30,16 +30,22 @@ TOO_FAST = b"-ERR max number of new clients per second reached\r\n"
 
 
 class Refusal(Protocol):
-    """Says one line and closes."""
+    """Says one line and closes. On a port of ours (`net.Port`) it is said already, and there is no transport."""
 
     transport: Any
     leaving: tuple[Callable[[], None], ...] = ()
 
     def __init__(self, line: bytes) -> None:
-        self._line = line
+        self.last_words = line
+
+    def makeConnection(self, transport: Any) -> None:
+        if transport is None:
+            self.connectionLost()
+        else:
+            super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def connectionMade(self) -> None:
-        self.transport.write(self._line)
+        self.transport.write(self.last_words)
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

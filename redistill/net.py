@@ -210,17 +210,35 @@ class UNIXServer(Server, unix.Server):
         return super()._idle() and not self._sendmsgQueue
 
 
+def _accepted(kind: Callable[..., Any]) -> Callable[..., Any]:
+    """A port's `transport`: makes one of this kind, for a protocol that a connection is accepted for.
+
+    One that has nothing but `last_words` gets none (None): they are sent, and the socket is closed. A transport would
+    cost several times as much, and those who are refused come as often as they like.
+    """
+
+    def transport(port: Any, sock: socket.socket, protocol: Any, *others: Any) -> Any:
+        words = getattr(protocol, "last_words", None)
+        if words is None:
+            return kind(sock, protocol, *others)
+        with sock, contextlib.suppress(OSError):
+            sock.send(words, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        return None
+
+    return transport
+
+
 class Port(tcp.Port):
     """Accepts over TCP."""
 
-    transport = Server
+    transport: Any = _accepted(Server)
     loop: Loop
 
 
 class UNIXPort(unix.Port):
     """Accepts over a UNIX socket."""
 
-    transport = UNIXServer
+    transport: Any = _accepted(UNIXServer)
     loop: Loop
 
 

@@ -22,6 +22,7 @@ from redistill.limits import (
     TOO_MANY_OF_ADDRESS,
     AddressLimit,
     RateLimit,
+    Refusal,
     TotalLimit,
     is_local,
     packed,
@@ -141,6 +142,14 @@ class TotalLimitTests(SynchronousTestCase):
         connect(self.limit)
         first.connectionLost()
         self.assertEqual([type(connect(self.limit)[0]) is Served for _ in range(2)], [True, False])
+
+    def test_refused_client_of_our_port(self) -> None:
+        """Where the port has said the line already there is no transport; what was counted is given back."""
+        refusal, gone = Refusal(b"-ERR no\r\n"), []
+        refusal.leaving = (lambda: gone.append(True),)
+        self.assertEqual(refusal.last_words, b"-ERR no\r\n")
+        refusal.makeConnection(None)
+        self.assertEqual(gone, [True])
 
     def test_refused_client_holds_no_place(self) -> None:
         """The end of a refused connection frees no place, for it had none."""
