@@ -155,6 +155,16 @@ class KillTests(SynchronousTestCase):
         for address in ("127.0.0.1:1", "id", "127.0.0.1:51000\0"):
             self.assertEqual(self.killed(f"CLIENT KILL {address}"), (b"-ERR No such client\r\n", []))
 
+    def test_user(self) -> None:
+        """Any user of ACL may be named; a client that has not authenticated is not that user's."""
+        self.server.run("ACL SETUSER app on")
+        self.assertEqual(self.killed("CLIENT KILL USER app"), (b":0\r\n", []))
+        self.server.clients[8].user = self.server.clients[9].user = "app"
+        self.assertFalse(self.server.clients[9].session.state.authenticated)
+        self.assertEqual(self.killed("CLIENT KILL USER app"), (b":1\r\n", [8]))
+        self.server.run("ACL DELUSER app")
+        self.assertEqual(self.server.run("CLIENT KILL USER app"), b"-ERR No such user 'app'\r\n")
+
     def test_mistakes(self) -> None:
         """A mistake anywhere kills nobody."""
         for line, reply in (

@@ -136,13 +136,13 @@ def kill(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
         if option == b"skipme" and value.lower() in (b"yes", b"no"):
             order["skip_me"] = value.lower() == b"yes"
             continue
-        if refusal := bad_filter(option, value):
+        if refusal := bad_filter(server, option, value):
             return refusal
         order["filters"][text(option)] = text(value)  # of the same option twice, the last counts, as in Redis
     return over_all(server, client, "client-kill", order, number_of, changes=True)
 
 
-def bad_filter(option: bytes, value: bytes) -> bytes:
+def bad_filter(server: ServerState, option: bytes, value: bytes) -> bytes:
     """What is wrong with a filter of CLIENT KILL; b"": nothing."""
     number = integer(value)
     if option == b"id":
@@ -150,7 +150,7 @@ def bad_filter(option: bytes, value: bytes) -> bytes:
     if option == b"type":
         return b"" if text(value.lower()) in KINDS else unknown_type(value)
     if option == b"user":
-        return b"" if value == b"default" else resp.error(f"ERR No such user '{resp.shown(value)}'")
+        return b"" if server.users.get(text(value)) else resp.error(f"ERR No such user '{resp.shown(value)}'")
     if option == b"maxage":
         if number is None:
             return resp.error("ERR maxage is not an integer or out of range")
