@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -164,9 +165,9 @@ class SurveyTests(SynchronousTestCase):
         )
         return done.stdout.decode(errors="replace")
 
-    def alike(self, *argv: str, only: str = "", seconds: float | None = None) -> str:
+    def alike(self, *argv: str, given: bytes = b"", only: str = "", seconds: float | None = None) -> str:
         """All say the same, numbers aside, in the lines that match `only`; what redis-server says."""
-        theirs = self.said(self.theirs, *argv, seconds=seconds)
+        theirs = self.said(self.theirs, *argv, given=given, seconds=seconds)
 
         def shape(text: str) -> list[str]:
             """Its lines without numbers, each once."""
@@ -175,7 +176,7 @@ class SurveyTests(SynchronousTestCase):
 
         self.assertNotEqual(shape(theirs), [])
         for server in self.ours:
-            self.assertEqual(shape(self.said(server, *argv, seconds=seconds)), shape(theirs), argv)
+            self.assertEqual(shape(self.said(server, *argv, given=given, seconds=seconds)), shape(theirs), argv)
         return theirs
 
     def test_hot_keys(self) -> None:
@@ -211,10 +212,37 @@ class SurveyTests(SynchronousTestCase):
             self.alike(*argv, "CLIENT", "GETREDIR")
             self.alike(*argv, "LATENCY", "LATEST", only="^$|.")
 
+    def test_pipe(self) -> None:
+        """--pipe counts the replies, and the errors among them."""
+        command = b"*3\r\n$3\r\nSET\r\n$1\r\np\r\n$1\r\nv\r\n"
+        said = self.alike("--pipe", given=command * 5000 + b"*2\r\n$4\r\nINCR\r\n$1\r\np\r\n", only="^(ERR|errors)")
+        self.assertIn("errors: 1, replies: 5001", said)
+        for server in self.ours:
+            self.assertEqual(self.said(server, "GET", "p"), "v\n")
+
+    def test_stat(self) -> None:
+        """--stat prints a line each interval."""
+        self.alike("--stat", "-i", "0.1", seconds=1, only="^(---|keys)")
+        for server in self.ours:
+            lines = [
+                line for line in self.said(server, "--stat", "-i", "0.1", seconds=1).splitlines() if line[:1].isdigit()
+            ]
+            self.assertGreater(len(lines), 2)
+            self.assertEqual({line.split()[0] for line in lines}, {str(self.KEYS)})
+
+    def test_lru_test(self) -> None:
+        """--lru-test writes and reads by a power law, and finds nearly all where nothing must go."""
+        for server in (self.theirs, *self.ours):
+            self.said(server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        self.alike("--lru-test", "1000", seconds=2.5, only="Gets/sec")
+
     def test_what_there_is_not(self) -> None:
         """A script, a replica's stream and an RDB file are refused in words."""
         for server in self.ours:
-            self.assertIn("unknown command 'EVAL'", self.said(server, "EVAL", "return 1", "0"))
+            Path(server.directory, "one.lua").write_text("return 1")
+            self.assertIn("unknown command 'EVAL'", self.said(server, "--eval", "one.lua", "k"))
+            for argv in (("--replica",), ("--rdb", "dump.rdb")):
+                self.assertIn("SYNC with master failed: -ERR unknown command 'SYNC'", self.said(server, *argv), argv)
 
 
 class BenchmarkTests(Case):

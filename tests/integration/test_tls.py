@@ -13,11 +13,12 @@ from pathlib import Path
 
 import redis
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import Certificates
+from tests.certificates import Certificates, rsa_key
 from tests.integration import servers
 
 CONFIG = """\
@@ -133,6 +134,36 @@ class TlsTests(SynchronousTestCase):
         self.start()
         self.assertTrue(self.client().ping())
 
+    def test_rsa(self) -> None:
+        """A certificate with an RSA key, in PKCS#1, serves both versions."""
+        form = serialization.PrivateFormat.TraditionalOpenSSL
+        self.certificate, self.key = self.certificates.sign("server", key=rsa_key(), form=form)
+        self.start()
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            peer = self.shaken("localhost", version)
+            self.assertEqual(peer.version(), version.name.replace("_", "."))
+        self.assertIn("ECDHE-RSA", (self.shaken("localhost", ssl.TLSVersion.TLSv1_2).cipher() or ("",))[0])
+
+    def test_names(self) -> None:
+        """Whatever name a client says (SNI), it gets the certificate, and judges itself whether that is of the name."""
+        self.start()
+        self.assertIsNotNone(self.shaken("localhost", ssl.TLSVersion.TLSv1_3).version())
+        self.assertIsNotNone(self.shaken("127.0.0.1", ssl.TLSVersion.TLSv1_3).version())
+        error = self.assertRaises(ssl.SSLCertVerificationError, self.shaken, "other.example", ssl.TLSVersion.TLSv1_3)
+        self.assertIn("Hostname mismatch", str(error))
+
+    def shaken(self, name: str, version: ssl.TLSVersion) -> ssl.SSLSocket:
+        """A connection of that version to a server of that name, which has answered a PING."""
+        context = ssl.create_default_context(cafile=self.certificates.authority)
+        context.minimum_version = context.maximum_version = version
+        sock = socket.create_connection(("127.0.0.1", self.port), 20)
+        self.addCleanup(sock.close)
+        peer = context.wrap_socket(sock, server_hostname=name)
+        self.addCleanup(peer.close)
+        peer.sendall(b"PING\r\n")
+        self.assertEqual(peer.recv(100), b"+PONG\r\n")
+        return peer
+
     def test_resumption(self) -> None:
         """A client that comes back to the same worker goes on with its session."""
         self.start()
@@ -175,6 +206,8 @@ class TlsTests(SynchronousTestCase):
         self.assertTrue(self.client(ssl_certfile=certificate, ssl_keyfile=key).ping())
         self.assertRaises(redis.ConnectionError, self.client().ping)
         self.assertRaises(redis.ConnectionError, self.client(ssl_certfile=foreign, ssl_keyfile=foreign_key).ping)
+        old, old_key = self.certificates.sign("old", until=datetime.datetime(2021, 1, 1))
+        self.assertRaises(redis.ConnectionError, self.client(ssl_certfile=old, ssl_keyfile=old_key).ping)
 
     def certified(self, name: str) -> redis.Redis:
         """A client with a certificate of that common name."""
