@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import redis
@@ -91,9 +92,36 @@ class MonitoringTests(SynchronousTestCase):
         done = subprocess.run([*DATADOG, "--agent", "nowhere"], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 2)
         self.assertIn("write HOST:PORT", done.stderr)
-        words = ["--url", self.url.replace("/health", "/metrics"), "--once"]
+        for words, complaint in (
+            (["--agent", "127.0.0.1:65536"], "write HOST:PORT"),
+            (["--agent", "no-such-host.invalid:8125"], "--agent no-such-host.invalid:8125: "),
+            (["--interval", "0"], "--interval 0.0: "),
+            (["--timeout", "-1"], "--timeout -1.0: "),
+        ):
+            done = subprocess.run([*DATADOG, *words], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, "Traceback" in done.stderr), (2, False), done.stderr)
+            self.assertIn(complaint, done.stderr)
+
+    def test_datadog_other_servers(self) -> None:
+        """What answers otherwise, or no HTTP at all, is a server that is not up: one line, and no end of the script."""
+        sink = self.statsd()
+        for url in (self.url.replace("/health", "/metrics"), f"http://127.0.0.1:{self.server.port}/health"):
+            words = ["--url", url, "--agent", f"127.0.0.1:{sink.getsockname()[1]}", "--once"]
+            done = subprocess.run([*DATADOG, *words], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+            self.assertTrue(done.stderr.startswith(f"{url}: "), done.stderr)
+            self.assertEqual(self.received(sink), {"redistill.up": "0|g"})
+
+    def test_datadog_ipv6(self) -> None:
+        """An agent's IPv6 address stands in brackets."""
+        sink = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.addCleanup(sink.close)
+        sink.bind(("::1", 0))
+        sink.settimeout(30)
+        words = ["--url", self.url, "--agent", f"[::1]:{sink.getsockname()[1]}", "--once"]
         done = subprocess.run([*DATADOG, *words], capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.received(sink)["redistill.up"], "1|g")
 
     # ---- CloudWatch ----
 
@@ -139,3 +167,24 @@ class MonitoringTests(SynchronousTestCase):
         self.assertEqual(status, 1)
         self.assertIn("not the /health", complaint)
         self.assertEqual(json.loads(said[5])[0]["Value"], 0)
+
+    def test_cloudwatch_empty_answer(self) -> None:
+        """An answer without a body is no success: Up is 0."""
+        answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        listener.settimeout(60)
+
+        def once() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(answer)
+
+        thread = threading.Thread(target=once, daemon=True)
+        thread.start()
+        status, complaint, said = self.push(f"http://127.0.0.1:{listener.getsockname()[1]}/health")
+        thread.join(60)
+        self.assertEqual(status, 1)
+        self.assertIn("not the /health", complaint)
+        self.assertEqual([(one["MetricName"], one["Value"]) for one in json.loads(said[5])], [("Up", 0)])
