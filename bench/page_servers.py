@@ -98,10 +98,9 @@ the server in the {seconds} s after that, in percent of one CPU.{missing}
 REFUSED = """\
 ## Clients that are refused
 
-{connections} clients, as many as `server.max_connections`, send {rate} GETs a second together, while {attempts}
-others a second come and are told that the server is full. What those inside notice, in {rounds} rounds of {seconds:.0f}
-seconds, the median (least\N{EN DASH}most). Who tries to come in shares a CPU with the load, so that the third line is
-to be compared with the second.
+{connections} clients, as many as the server takes, send {rate} GETs a second together, while {attempts} others a second
+come and are told that it is full. What those inside notice, in {rounds} rounds of {seconds:.0f} seconds, the median
+(least\N{EN DASH}most). Who tries to come in shares a CPU with the load, but has the lowest priority there.
 
 {table}
 """
@@ -255,20 +254,18 @@ def start(results: Results) -> str:
 
 def refused(results: Results) -> str:
     part = results["refused"]
-    titles = {
-        "alone": "nobody else",
-        "elsewhere": "others, who come to another program on the CPU of the load",
-        "refused": "others, who come to the server and are refused",
-    }
+    lines = [
+        [TITLES[name], spread(got["alone"]), spread(got["refused"]), spread(got["cost_us"])]
+        for name, got in part["servers"].items()
+    ]
+    head = ["", "p99 in µs, nobody else", "p99 in µs, others are refused", "CPU of the server to refuse one, µs"]
     return REFUSED.format(
         connections=part["connections"],
         rate=number(part["rate"], 0),
         attempts=number(part["attempts"], 0),
-        rounds=len(part["refused"]),
+        rounds=len(part["servers"]["redistill"]["alone"]),
         seconds=part["seconds"],
-        table=table(
-            ["besides there are", "p99 in µs"], [[title, spread(part[name])] for name, title in titles.items()]
-        ),
+        table=table(head, lines),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import statistics
 import struct
@@ -19,25 +20,36 @@ from bench import load, programs, servers
 CONNECTIONS = 20
 RATE = 10_000
 ATTEMPTS = 1000
-SECONDS = 8.0
-ROUNDS = 5
+SECONDS = 4.0
+ROUNDS = 7
 HEAD_START = 0.5
 """Seconds until all of those inside are."""
+FULL = {
+    "redistill": programs.limited(CONNECTIONS),
+    "redis": programs.redis_with("--maxclients", str(CONNECTIONS)),
+}
+"""Servers that have no more room when the load is inside."""
 
 
 class Attempts:
-    """Connections that come and go at a rate, from a thread; how many were told why they may not stay."""
+    """Connections that come and go at a rate, from a thread; how many were told why they may not stay.
 
-    def __init__(self, port: int) -> None:
+    The thread has the lowest priority. It is to be felt in the server, and not as a rival of the load for its CPU: in
+    earnest others would try to come in from other machines.
+    """
+
+    def __init__(self, port: int, head_start: float) -> None:
         self.made = 0
         self.told = 0
         self._port = port
+        self._head_start = head_start
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        self._over.wait(HEAD_START)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        self._over.wait(self._head_start)
         start = time.monotonic()
         while not self._over.wait(max(0.0, start + self.made / ATTEMPTS - time.monotonic())):
             self.made += 1
@@ -56,53 +68,53 @@ class Attempts:
         self._thread.join()
 
 
-@contextlib.contextmanager
-def _elsewhere() -> Iterator[int]:
-    """The port of a listener in this process that says something to who comes, and closes."""
-    with socket.create_server(("127.0.0.1", 0), backlog=500) as listener:
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    with client, contextlib.suppress(OSError):
-                        client.sendall(b"-no\r\n")
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
 def refused(quick: bool) -> dict[str, Any]:
-    """The p99 of clients inside a full server, in rounds: alone; while others try to come in; and, since those who try
-    share the CPU with the load, while they try elsewhere."""
+    """The p99 of clients inside a full server, in rounds with nobody else and with others who try to come in; and the
+    CPU time that it costs the server to refuse one."""
     seconds, rounds = (1.0, 2) if quick else (SECONDS, ROUNDS)
     results: dict[str, Any] = {"connections": CONNECTIONS, "rate": RATE, "attempts": ATTEMPTS, "seconds": seconds}
-    for name in ("alone", "elsewhere", "refused"):
-        results[name] = []
-    with tempfile.TemporaryDirectory() as directory, _elsewhere() as elsewhere:
-        line = programs.limited(CONNECTIONS)
-        with servers.running("redistill", Path(directory), line=line) as server:
-            load.fill(server, "key:", 1000, 32)
-            for _ in range(rounds):
-                results["alone"].append(_p99(server, seconds))
-                for name, port in (("elsewhere", elsewhere), ("refused", server.place.port)):
-                    attempts = Attempts(port)
-                    try:
-                        results[name].append(_p99(server, seconds))
-                    finally:
-                        attempts.stop()
-                if attempts.told < 0.9 * attempts.made or attempts.made < 0.8 * ATTEMPTS * (seconds - HEAD_START):
-                    sys.exit(f"of {attempts.made} attempts {attempts.told} were refused")
-    found = {name: statistics.median(results[name]) for name in ("alone", "elsewhere", "refused")}
-    print("    p99 in us: " + ", ".join(f"{name} {value:.0f}" for name, value in found.items()), flush=True)
-    return results
+    found: dict[str, dict[str, list[float]]] = {name: {"alone": [], "refused": [], "cost_us": []} for name in FULL}
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        full = {}
+        for name, line in FULL.items():
+            full[name] = stack.enter_context(servers.running(name, Path(directory), line=line))
+            load.fill(full[name], "key:", 1000, 32)
+        for turn in range(rounds):
+            for name, server in full.items():
+                # What the machine does to the figures in the course of time is to fall on both alike.
+                for state in ("alone", "refused") if turn % 2 == 0 else ("refused", "alone"):
+                    found[name][state].append(_p99(server, seconds, state == "refused"))
+                found[name]["cost_us"].append(_cost(server, seconds))
+    for name, got in found.items():
+        said = ", ".join(f"{what} {statistics.median(values):.0f}" for what, values in got.items())
+        print(f"    {name}: p99 in us and cost of a refusal: {said}", flush=True)
+    return results | {"servers": found}
 
 
-def _p99(server: servers.Server, seconds: float) -> float:
+def _p99(server: servers.Server, seconds: float, tried: bool) -> float:
+    """Of those inside, microseconds."""
     options = ("--workload", "get", "--prefix", "key:", "--keys", 1000, "--connections", CONNECTIONS)
-    return float(load.run(server, *options, "--rate", RATE, "--seconds", seconds)["latency_us"]["p99"])
+    with _attempts(server, seconds, HEAD_START) if tried else contextlib.nullcontext():
+        return float(load.run(server, *options, "--rate", RATE, "--seconds", seconds)["latency_us"]["p99"])
+
+
+def _cost(server: servers.Server, seconds: float) -> float:
+    """CPU microseconds of the server for a client that it refuses, those inside being silent."""
+    with contextlib.ExitStack() as inside:
+        for _ in range(CONNECTIONS):
+            inside.enter_context(server.connect()).sendall(b"PING\r\n")
+        before = server.cpu_seconds()
+        with _attempts(server, seconds, 0) as attempts:
+            time.sleep(seconds)
+        return (server.cpu_seconds() - before) / attempts.made * 1e6
+
+
+@contextlib.contextmanager
+def _attempts(server: servers.Server, seconds: float, head_start: float) -> Iterator[Attempts]:
+    attempts = Attempts(server.place.port, head_start)
+    try:
+        yield attempts
+    finally:
+        attempts.stop()
+    if attempts.told < 0.9 * attempts.made or attempts.made < 0.8 * ATTEMPTS * (seconds - head_start):
+        sys.exit(f"{server.name}: of {attempts.made} attempts {attempts.told} were refused")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from typing import Protocol as Interface
 
@@ -186,15 +187,17 @@ class RateLimit(Limit):
 
 def is_local(addr: IAddress) -> bool:
     """Whether a client at `addr` is on this machine: it came over loopback, or over a UNIX socket."""
-    if not isinstance(addr, (IPv4Address, IPv6Address)):
-        return True
-    address = ipaddress.ip_address(addr.host)
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+    return not isinstance(addr, (IPv4Address, IPv6Address)) or _parsed(addr.host)[1]
 
 
 def packed(addr: IAddress) -> bytes:
     """The IP address in 16 bytes, IPv4 in IPv6; b"" when there is none."""
-    if not isinstance(addr, (IPv4Address, IPv6Address)):
-        return b""
-    address = ipaddress.ip_address(addr.host)
-    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+    return _parsed(addr.host)[0] if isinstance(addr, (IPv4Address, IPv6Address)) else b""
+
+
+@lru_cache(1024)
+def _parsed(host: str) -> tuple[bytes, bool]:
+    """An IP address in 16 bytes, and whether it is of the loopback. Who is refused comes again: it is kept."""
+    address = ipaddress.ip_address(host)
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed, plain.is_loopback

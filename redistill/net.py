@@ -222,16 +222,24 @@ def _accepted(kind: Callable[..., Any]) -> Callable[..., Any]:
         if words is None:
             return kind(sock, protocol, *others)
         with sock, contextlib.suppress(OSError):
-            sock.send(words, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            # With MSG_MORE they go out with the end, in one segment: that is half of what the kernel has to do.
+            sock.send(words, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL | socket.MSG_MORE)
+            sock.shutdown(socket.SHUT_WR)
         return None
 
     return transport
+
+
+# How many a port accepts before others have a turn. Twisted takes more and more at once while they come; those inside
+# would wait for all of them.
+_ONE = property(lambda port: 1, lambda port, wanted: None)
 
 
 class Port(tcp.Port):
     """Accepts over TCP."""
 
     transport: Any = _accepted(Server)
+    numberAccepts: Any = _ONE
     loop: Loop
 
 
@@ -239,6 +247,7 @@ class UNIXPort(unix.Port):
     """Accepts over a UNIX socket."""
 
     transport: Any = _accepted(UNIXServer)
+    numberAccepts: Any = _ONE
     loop: Loop
 
 
@@ -256,7 +265,6 @@ class SharedUNIXPort(UNIXPort):
         self.connected = True
         self.socket, self._preexistingSocket = self._preexistingSocket, None
         self.fileno = self.socket.fileno
-        self.numberAccepts = 100
         self.startReading()
 
     def connectionLost(self, reason: Failure) -> None:
