@@ -101,6 +101,15 @@ void rd_open_leave(rd_store *st, bool local);
 bool rd_address_enter(rd_store *st, const uint8_t *address, uint32_t limit);
 void rd_address_leave(rd_store *st, const uint8_t *address);
 bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);
+enum rd_limit { RD_LIMIT_RATE, RD_LIMIT_OPEN, RD_LIMIT_ADDRESS, RD_LIMIT_COUNT, ... };
+typedef struct rd_gate {
+  rd_store *st;
+  uint32_t open, kept, address, per_second;
+  const char *words[...];
+  uint64_t refused[...];
+  uint8_t last[...][16];
+  ...;
+} rd_gate;
 
 /* secrets.h */
 #define RD_SECRETS ...
@@ -260,6 +269,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_DRAINED ...
 #define RD_LOOP_MONITORED ...
 #define RD_LOOP_CROWDED ...
+#define RD_LOOP_COMES ...
 typedef struct rd_event { uint64_t tag; uint32_t what; int32_t error; } rd_event;
 typedef struct rd_work { uint64_t tag, commands, bytes; } rd_work;
 typedef struct rd_tls {
@@ -282,6 +292,7 @@ int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more);
 size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap);
 rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms);
 void rd_loop_remove(rd_loop *l, rd_conn *c);
+rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate);
 unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms);
 bool rd_loop_flush(rd_loop *l, rd_conn *c);
 void rd_loop_pause(rd_loop *l, rd_conn *c);

@@ -3,13 +3,14 @@
 They count in `buildProtocol`, over all workers, and hand the protocol through as it is; each adds its release to the
 protocol's `leaving`, which the protocol calls when its connection is lost. So they stack in any order, and cost nothing
 while a client is served. A client that is refused is told why before its connection is closed.
+
+Most who are refused do not come so far: `gate.Gate` applies the same limits where they are accepted, which costs less.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 from typing import Protocol as Interface
 
@@ -25,28 +26,18 @@ from redistill.stats import DaemonCounters
 
 log = Logger()
 
-TOO_MANY = b"-ERR max number of clients reached\r\n"
-TOO_MANY_OF_ADDRESS = b"-ERR max number of clients reached for your address\r\n"
-TOO_FAST = b"-ERR max number of new clients per second reached\r\n"
-
 
 class Refusal(Protocol):
-    """Says one line and closes. On a port of ours (`net.Port`) it is said already, and there is no transport."""
+    """Says one line and closes."""
 
     transport: Any
     leaving: tuple[Callable[[], None], ...] = ()
 
     def __init__(self, line: bytes) -> None:
-        self.last_words = line
-
-    def makeConnection(self, transport: Any) -> None:
-        if transport is None:
-            self.connectionLost()
-        else:
-            super().makeConnection(transport)  # type: ignore[no-untyped-call]
+        self.line = line
 
     def connectionMade(self) -> None:
-        self.transport.write(self.last_words)
+        self.transport.write(self.line)
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -76,6 +67,8 @@ class Limit:
     """The counter of those that this limit refuses."""
     setting: str
     """Where the limit is set."""
+    words: bytes
+    """What is said to who is refused."""
 
     def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
         """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""
@@ -92,19 +85,24 @@ class Limit:
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         admitted = self.admit(addr, self.limit)
-        if isinstance(admitted, bytes):
+        if admitted is None:
             self.counters.connections_received += 1
             self.counters.rejected_connections += 1
             setattr(self.counters, self.counted_as, getattr(self.counters, self.counted_as) + 1)
-            log.warn(
-                "{peer} is refused: {setting} = {limit}",
-                peer=getattr(addr, "host", "a local client"),
-                setting=self.setting,
-                limit=self.limit,
-                log_throttle=SELDOM,
-            )
-            return Refusal(admitted)
+            self.tell(getattr(addr, "host", None))
+            return Refusal(self.words)
         return self._counted(admitted, self.factory.buildProtocol, addr)
+
+    def tell(self, host: str | None, count: int = 1) -> None:
+        """Log that one was refused, or several of whom this is the last. None: over a UNIX socket."""
+        log.warn(
+            "{peer} is refused: {setting} = {limit}",
+            peer=host or "a local client",
+            setting=self.setting,
+            limit=self.limit,
+            log_throttle=SELDOM,
+            log_count=count,
+        )
 
     def readmit(self, addr: IAddress) -> IProtocol | None:
         """As buildProtocol, for a connection that another worker let in and handed over: counted, never refused."""
@@ -123,8 +121,8 @@ class Limit:
             protocol.leaving += admitted
         return protocol  # type: ignore[no-any-return]
 
-    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
-        """Count a connection from `addr`, and give what to call when it is lost; or say why `limit` refuses it."""
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
+        """Count a connection from `addr`, and give what to call when it is lost; None: `limit` refuses it."""
         raise NotImplementedError
 
 
@@ -133,6 +131,7 @@ class TotalLimit(Limit):
 
     counted_as = "rejected_maximum"
     setting = "server.max_connections"
+    words = b"-ERR max number of clients reached\r\n"
 
     def __init__(
         self, factory: IProtocolFactory, limit: int, kept: int, counters: DaemonCounters, admission: Admission
@@ -141,10 +140,10 @@ class TotalLimit(Limit):
         super().__init__(factory, limit, counters, admission)
         self.kept = kept
 
-    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
         local = is_local(addr)
         if not self.admission.enter(local, limit, self.kept):
-            return TOO_MANY
+            return None
         return (lambda: self.admission.leave(local),)
 
 
@@ -153,13 +152,14 @@ class AddressLimit(Limit):
 
     counted_as = "rejected_address"
     setting = "server.max_connections_per_ip"
+    words = b"-ERR max number of clients reached for your address\r\n"
 
-    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
         address = packed(addr)
         if not address:
             return ()
         if not self.admission.enter_address(address, limit):
-            return TOO_MANY_OF_ADDRESS
+            return None
         return (lambda: self.admission.leave_address(address),)
 
 
@@ -168,6 +168,7 @@ class RateLimit(Limit):
 
     counted_as = "rejected_rate"
     setting = "server.connection_rate_limit"
+    words = b"-ERR max number of new clients per second reached\r\n"
 
     def __init__(
         self,
@@ -181,23 +182,21 @@ class RateLimit(Limit):
         super().__init__(factory, limit, counters, admission)
         self._seconds = seconds
 
-    def admit(self, addr: IAddress, limit: int) -> bytes | tuple[Release, ...]:
-        return () if self.admission.take(limit, self._seconds()) else TOO_FAST
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
+        return () if self.admission.take(limit, self._seconds()) else None
 
 
 def is_local(addr: IAddress) -> bool:
     """Whether a client at `addr` is on this machine: it came over loopback, or over a UNIX socket."""
-    return not isinstance(addr, (IPv4Address, IPv6Address)) or _parsed(addr.host)[1]
+    if not isinstance(addr, (IPv4Address, IPv6Address)):
+        return True
+    address = ipaddress.ip_address(addr.host)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def packed(addr: IAddress) -> bytes:
     """The IP address in 16 bytes, IPv4 in IPv6; b"" when there is none."""
-    return _parsed(addr.host)[0] if isinstance(addr, (IPv4Address, IPv6Address)) else b""
-
-
-@lru_cache(1024)
-def _parsed(host: str) -> tuple[bytes, bool]:
-    """An IP address in 16 bytes, and whether it is of the loopback. Who is refused comes again: it is kept."""
-    address = ipaddress.ip_address(host)
-    plain = getattr(address, "ipv4_mapped", None) or address
-    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed, plain.is_loopback
+    if not isinstance(addr, (IPv4Address, IPv6Address)):
+        return b""
+    address = ipaddress.ip_address(addr.host)
+    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed

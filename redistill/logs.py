@@ -75,7 +75,7 @@ class LogFile:
 
 class Throttle:
     """Passes events on. Of those that say so (`log_throttle`: seconds) the first of each format at once, and then once
-    in so many seconds how many more there were."""
+    in so many seconds how many more there were. An event may stand for several like it (`log_count`)."""
 
     def __init__(self, clock: IReactorTime, write: ILogObserver) -> None:
         self._clock = clock
@@ -87,13 +87,13 @@ class Throttle:
         if not seconds or kind is None:
             self._write(event)
         elif kind in self._held:
-            self._held[kind] += 1
+            self._held[kind] += event.get("log_count", 1)
         else:
             self._write(event)
-            self._hold(kind, event)
+            self._hold(kind, event, event.get("log_count", 1) - 1)
 
-    def _hold(self, kind: str, event: LogEvent) -> None:
-        self._held[kind] = 0
+    def _hold(self, kind: str, event: LogEvent, count: int = 0) -> None:
+        self._held[kind] = count
         self._clock.callLater(event["log_throttle"], self._over, kind, event)
 
     def _over(self, kind: str, event: LogEvent) -> None:

@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from redistill._core import ffi, lib
 from redistill.engine import STATUSES, Session, Status
+from redistill.gate import Gate
 
 log = Logger()
 
@@ -35,6 +36,7 @@ _OVER: int = lib.RD_LOOP_OVER
 _END: int = lib.RD_LOOP_END
 _MONITORED: int = lib.RD_LOOP_MONITORED
 _CROWDED: int = lib.RD_LOOP_CROWDED
+_COMES: int = lib.RD_LOOP_COMES
 _turn = lib.rd_loop_turn
 
 
@@ -165,6 +167,39 @@ class Line:
             log.failure("while closing a client")
 
 
+class Port(Interface):
+    """Whose listening socket it is; a port of `net.py`."""
+
+    def clientComes(self, fd: int) -> None:
+        """A connection was accepted, whose descriptor is the port's now; -1: accept failed, and would again."""
+        ...
+
+    def connectionLost(self, reason: Failure) -> None: ...
+
+
+class Entrance:
+    """A listening socket in a loop, made by `Loop.listen`."""
+
+    def __init__(self, loop: Loop, tag: int, core: Any, gate: Gate, port: Port) -> None:
+        self.port = port
+        self._loop = loop
+        self._tag = tag
+        self._c = core
+        self._gate = gate  # kept, for the core uses it
+
+    def close(self) -> None:
+        """Accept no more; the socket stays as it is."""
+        lib.rd_loop_remove(self._loop.core, self._c)
+        del self._loop.entrances[self._tag]
+
+    def tell(self, fd: int) -> None:
+        """Pass on a client. What raises is logged."""
+        try:
+            self.port.clientComes(fd)
+        except Exception:
+            log.failure("while accepting a client")
+
+
 @implementer(IReadDescriptor)
 class Loop:
     """The connections of a process that are served in C."""
@@ -177,6 +212,7 @@ class Loop:
         self.core = ffi.gc(core, lib.rd_loop_free)
         self.lines: dict[int, Line] = {}
         """By a number that is given once."""
+        self.entrances: dict[int, Entrance] = {}
         self.untold: set[int] = set()
         """Those of which something happened in the turn just now."""
         self.frozen_ms = 0
@@ -215,6 +251,15 @@ class Loop:
         line = self.lines[tag] = Line(self, tag, core, session, transport, client)
         return line
 
+    def listen(self, fd: int, gate: Gate, port: Port) -> Entrance:
+        """Accept on a non-blocking socket from now on; `port` gets the clients that `gate` lets through. OSError."""
+        tag = self._last_tag = self._last_tag + 1
+        core = lib.rd_loop_listen(self.core, fd, tag, gate.core)
+        if core == ffi.NULL:
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
+        entrance = self.entrances[tag] = Entrance(self, tag, core, gate, port)
+        return entrance
+
     def _ssl(self, tls: Any) -> Any:
         """The SSL * of a pyOpenSSL Connection; the loop learns to use it, through the very OpenSSL that made it."""
         from cryptography.hazmat.bindings._rust import _openssl
@@ -252,6 +297,11 @@ class Loop:
             line = self.lines.get(tag)
             if line is not None:  # it may have gone through what another was told
                 line.tell(what, error)
+            elif what & _COMES:
+                if tag in self.entrances:
+                    self.entrances[tag].tell(error)
+                elif error >= 0:
+                    os.close(error)
             elif what & _MONITORED:
                 self.on_monitored()
             elif what & _CROWDED:
@@ -281,10 +331,16 @@ class Loop:
         """Of all connections."""
         return [line.transport for line in self.lines.values()]
 
+    def ports(self) -> list[Any]:
+        """Of all entrances."""
+        return [entrance.port for entrance in self.entrances.values()]
+
     def close(self) -> None:
         """Serve nobody any more. A second call does nothing."""
         for line in list(self.lines.values()):
             line.remove()
+        for entrance in list(self.entrances.values()):
+            entrance.close()
         if self.core is not None:
             ffi.release(self.core)
             self.core = None
@@ -314,3 +370,5 @@ class Loop:
         """The reactor stops: so do all connections."""
         for line in list(self.lines.values()):
             line.lose(reason)
+        for entrance in list(self.entrances.values()):
+            entrance.port.connectionLost(reason)

@@ -23,7 +23,8 @@ from twisted.python.failure import Failure
 from twisted.python.log import msg
 
 from redistill.engine import Session
-from redistill.loop import Client, Line, Loop
+from redistill.gate import Gate
+from redistill.loop import Client, Entrance, Line, Loop
 
 _P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
 
@@ -210,45 +211,54 @@ class UNIXServer(Server, unix.Server):
         return super()._idle() and not self._sendmsgQueue
 
 
-def _accepted(kind: Callable[..., Any]) -> Callable[..., Any]:
-    """A port's `transport`: makes one of this kind, for a protocol that a connection is accepted for.
-
-    One that has nothing but `last_words` gets none (None): they are sent, and the socket is closed. A transport would
-    cost several times as much, and those who are refused come as often as they like.
-    """
-
-    def transport(port: Any, sock: socket.socket, protocol: Any, *others: Any) -> Any:
-        words = getattr(protocol, "last_words", None)
-        if words is None:
-            return kind(sock, protocol, *others)
-        with sock, contextlib.suppress(OSError):
-            # With MSG_MORE they go out with the end, in one segment: that is half of what the kernel has to do.
-            sock.send(words, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL | socket.MSG_MORE)
-            sock.shutdown(socket.SHUT_WR)
-        return None
-
-    return transport
-
-
-# How many a port accepts before others have a turn. Twisted takes more and more at once while they come; those inside
-# would wait for all of them.
-_ONE = property(lambda port: 1, lambda port, wanted: None)
-
-
 class Port(tcp.Port):
-    """Accepts over TCP."""
+    """Accepts over TCP; through a gate, if it has one."""
 
-    transport: Any = _accepted(Server)
-    numberAccepts: Any = _ONE
+    transport: Any = Server
     loop: Loop
+    gate: Gate | None = None
+    factory: Any
+    reactor: Any
+    sessionno: int
+    _entrance: Entrance | None = None
+
+    def startReading(self) -> None:
+        if self.gate is None:
+            super().startReading()
+        elif self._entrance is None:
+            self._entrance = self.loop.listen(self.fileno(), self.gate, self)
+
+    def stopReading(self) -> None:
+        if self._entrance is None:
+            super().stopReading()
+        else:
+            self._entrance.close()
+            self._entrance = None
+
+    def clientComes(self, fd: int) -> None:
+        """The loop has accepted a connection; -1: it could not, and Twisted knows what to do about it."""
+        if fd < 0:
+            self.doRead()
+            return
+        sock = socket.socket(fileno=fd)
+        protocol = None
+        try:
+            client = sock.getpeername() if sock.family == socket.AF_UNIX else tcp._getpeername(sock)
+            protocol = self.factory.buildProtocol(self._buildAddr(client))
+        except OSError:  # it has gone again
+            pass
+        finally:
+            if protocol is None:
+                sock.close()
+        if protocol is not None:
+            number, self.sessionno = self.sessionno, self.sessionno + 1
+            protocol.makeConnection(self.transport(sock, protocol, client, self, number, self.reactor))
 
 
-class UNIXPort(unix.Port):
+class UNIXPort(Port, unix.Port):
     """Accepts over a UNIX socket."""
 
-    transport: Any = _accepted(UNIXServer)
-    numberAccepts: Any = _ONE
-    loop: Loop
+    transport: Any = UNIXServer
 
 
 class SharedUNIXPort(UNIXPort):
@@ -265,18 +275,25 @@ class SharedUNIXPort(UNIXPort):
         self.connected = True
         self.socket, self._preexistingSocket = self._preexistingSocket, None
         self.fileno = self.socket.fileno
+        self.numberAccepts = 100
         self.startReading()
 
     def connectionLost(self, reason: Failure) -> None:
         tcp.Port.connectionLost(self, reason)
 
 
-def adopt_port(reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory) -> Port | UNIXPort:
-    """Accept on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`."""
+def adopt_port(
+    reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory, gate: Gate | None = None
+) -> Port | UNIXPort:
+    """Accept on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`.
+
+    With a `gate` it is the loop that accepts.
+    """
     if family == socket.AF_UNIX:
         port: Port | UNIXPort = SharedUNIXPort._fromListeningDescriptor(reactor, fd, factory)
     else:
         port = Port._fromListeningDescriptor(reactor, fd, family, factory)
+    port.gate = gate
     return listen(port, loop)
 
 

@@ -36,7 +36,7 @@ class RedistillReactor(EPollReactor):
 
     def removeAll(self) -> list[Any]:
         """Stop reading and writing; the descriptors with which that was done, those of the loop's clients too."""
-        served = self.loop.transports()
+        served = [*self.loop.transports(), *self.loop.ports()]
         for transport in served:
             transport.stopReading()
         return [*super().removeAll(), *served]

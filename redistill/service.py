@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from redistill.arena import Arena
 from redistill.engine import Store
+from redistill.gate import Gate
 from redistill.loop import Loop
 from redistill.net import adopt_port
 from redistill.protocol import RespProtocol
@@ -177,13 +178,13 @@ class ServerService(Service):
         loop: Loop,
         listeners: Sequence[Sequence[socket.socket]],
         number: int,
-        door: Callable[[socket.socket], IProtocolFactory],
+        door: Callable[[socket.socket], tuple[IProtocolFactory, Gate]],
         clients: Mapping[int, RespProtocol],
         grace: float,
     ) -> None:
         """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
-        workers'. `door` gives the factory for the clients of one. `grace` is the time in seconds that clients have to
-        take their last replies."""
+        workers'. `door` gives the factory for the clients of one, and their gate. `grace` is the time in seconds that
+        clients have to take their last replies."""
         self.grace = grace
         self._reactor = reactor
         self._loop = loop
@@ -211,7 +212,7 @@ class ServerService(Service):
         wanted = {listener for number in self._covered for listener in self._listeners[number]}
         for listener in wanted - set(self._ports):
             fd, family = listener.fileno(), listener.family
-            self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, self._door(listener))
+            self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, *self._door(listener))
         for listener in set(self._ports) - wanted:
             closing = maybeDeferred(self._ports.pop(listener).stopListening)
             closing.addErrback(lambda failure: log.failure("while closing a port", failure))

@@ -148,6 +148,12 @@ class Admission:
         """`core` gives the open rd_store, None when it is closed."""
         self._core = core
 
+    def gate(self) -> Any:
+        """An rd_gate over this arena, without limits."""
+        gate = ffi.new("rd_gate *")
+        gate.st = self._core()
+        return gate
+
     def enter(self, local: bool, limit: int, kept: int) -> bool:
         """One more connection, if there are fewer than `limit`; `kept` of these places are for `local` ones."""
         return bool(lib.rd_open_enter(self._core(), local, limit, kept))

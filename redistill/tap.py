@@ -26,6 +26,7 @@ from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError, load, machine_cpus
 from redistill.engine import Session, Store, name_process
 from redistill.front import Front
+from redistill.gate import Gate
 from redistill.handover import Handover
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
@@ -264,10 +265,15 @@ def serve(
     def load_session(saved: bytes) -> Session:
         return store.load_session(saved, **session_limits(control.state.config))
 
-    def door(listener: socket.socket) -> IProtocolFactory:
+    def door(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
         if context is None or not tls.spoken(listener, config.security):
-            return rate
-        return tls.TlsFactory(reactor, rate, context, counters)
+            return rate, gates[0]
+        return tls.TlsFactory(reactor, rate, context, counters), gates[1]
+
+    def look() -> None:
+        memory.enforce()
+        for gate in gates:
+            gate.report()
 
     def apply(config: Config) -> None:
         possible = possible_clients(config, control.state.config)
@@ -279,6 +285,8 @@ def serve(
         factory.idle_timeout = config.server.connection_timeout
         addresses.limit = config.server.max_connections_per_ip
         rate.limit = config.server.connection_rate_limit
+        for gate in gates:
+            gate.apply()
         server.grace = config.server.shutdown_grace_period_secs
         server.set_keepalive(config.performance.tcp_keepalive)
         memory.apply(config)
@@ -319,8 +327,10 @@ def serve(
     possible = allow_files(config.server.max_connections)
     total = TotalLimit(addresses, possible, config.server.reserved_connections, counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
+    # A refused client is to cost little: the loop applies the limits where it accepts. A TLS client is told nothing.
+    gates = [Gate(store.admission, rate, total, addresses, silent=silent) for silent in (False, True)]
     server = ServerService(reactor, loop, sockets, number, door, clients, config.server.shutdown_grace_period_secs)
-    background = BackgroundService(reactor, store, control, number, len(sockets), memory.enforce)
+    background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
     return Front(control, server, background, handover)

@@ -17,12 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from redistill.limits import (
-    TOO_FAST,
-    TOO_MANY,
-    TOO_MANY_OF_ADDRESS,
     AddressLimit,
     RateLimit,
-    Refusal,
     TotalLimit,
     is_local,
     packed,
@@ -125,8 +121,8 @@ class TotalLimitTests(SynchronousTestCase):
         for _ in range(2):
             connect(self.limit)
         _, transport = connect(self.limit)
-        self.assertEqual((transport.value(), transport.disconnecting), (TOO_MANY, True))
-        self.assertEqual(TOO_MANY, b"-ERR max number of clients reached\r\n")
+        self.assertEqual((transport.value(), transport.disconnecting), (TotalLimit.words, True))
+        self.assertEqual(TotalLimit.words, b"-ERR max number of clients reached\r\n")
 
     def test_refused_client_is_counted(self) -> None:
         """The counters of INFO know the refused ones."""
@@ -142,14 +138,6 @@ class TotalLimitTests(SynchronousTestCase):
         connect(self.limit)
         first.connectionLost()
         self.assertEqual([type(connect(self.limit)[0]) is Served for _ in range(2)], [True, False])
-
-    def test_refused_client_of_our_port(self) -> None:
-        """Where the port has said the line already there is no transport; what was counted is given back."""
-        refusal, gone = Refusal(b"-ERR no\r\n"), []
-        refusal.leaving = (lambda: gone.append(True),)
-        self.assertEqual(refusal.last_words, b"-ERR no\r\n")
-        refusal.makeConnection(None)
-        self.assertEqual(gone, [True])
 
     def test_refused_client_holds_no_place(self) -> None:
         """The end of a refused connection frees no place, for it had none."""
@@ -236,7 +224,7 @@ class AddressLimitTests(SynchronousTestCase):
         connect(self.limit, HERE)
         _, refused = connect(self.limit, HERE)
         served, _ = connect(self.limit, THERE)
-        self.assertEqual((refused.value(), type(served)), (TOO_MANY_OF_ADDRESS, Served))
+        self.assertEqual((refused.value(), type(served)), (AddressLimit.words, Served))
 
     def test_place_of_a_lost_client_is_free(self) -> None:
         """When its client is lost an address may come again."""
@@ -249,7 +237,7 @@ class AddressLimitTests(SynchronousTestCase):
         """A client that comes to an IPv6 socket over IPv4 is counted with its IPv4 address."""
         connect(self.limit, HERE)
         _, refused = connect(self.limit, IPv6Address("TCP", "::ffff:127.0.0.1", 50000))
-        self.assertEqual(refused.value(), TOO_MANY_OF_ADDRESS)
+        self.assertEqual(refused.value(), AddressLimit.words)
 
     def test_unix_socket_is_not_limited(self) -> None:
         """Clients of the UNIX socket have no address."""
@@ -270,7 +258,7 @@ class RateLimitTests(SynchronousTestCase):
         self.clock.advance(7)
         self.admission.room = False
         _, refused = connect(self.limit)
-        self.assertEqual((type(served), refused.value()), (Served, TOO_FAST))
+        self.assertEqual((type(served), refused.value()), (Served, RateLimit.words))
         self.assertEqual(self.admission.taken, [(2, 0.0), (2, 7.0)])
 
 
@@ -310,9 +298,9 @@ class OrderTests(SynchronousTestCase):
     def test_each_limit_holds_wherever_it_stands(self) -> None:
         """One limit at its bound refuses the next client with its own words and counter, the others open."""
         cases = (
-            ("total", 4, TOO_MANY, "rejected_maximum"),
-            ("address", 1, TOO_MANY_OF_ADDRESS, "rejected_address"),
-            ("rate", 4, TOO_FAST, "rejected_rate"),
+            ("total", 4, TotalLimit.words, "rejected_maximum"),
+            ("address", 1, AddressLimit.words, "rejected_address"),
+            ("rate", 4, RateLimit.words, "rejected_rate"),
         )
         for order in itertools.permutations(("total", "address", "rate")):
             for name, limit, line, counter in cases:
@@ -375,7 +363,7 @@ class StackTests(SynchronousTestCase):
         total = TotalLimit(AddressLimit(Inner(), 1, counters, admission), 10, 0, counters, admission)
         connect(total)
         refused, transport = connect(total)
-        self.assertEqual(transport.value(), TOO_MANY_OF_ADDRESS)
+        self.assertEqual(transport.value(), AddressLimit.words)
         refused.connectionLost(connectionDone)
         self.assertEqual(admission.open, 1)
 

@@ -134,6 +134,13 @@ class ThrottleTests(SynchronousTestCase):
         self.refuse(1, "b")
         self.assertEqual(self.said(), ["b is refused"])
 
+    def test_several_in_one(self) -> None:
+        """An event may stand for several: all but the one that is written are counted."""
+        for count in (3, 4):
+            self.logger.warn("{peer} is refused", peer="a", log_throttle=SELDOM, log_count=count)
+        self.clock.advance(SELDOM)
+        self.assertEqual(self.said(), ["a is refused", "6 more in the last 10 s like: a is refused"])
+
     def test_nothing_is_left_behind(self) -> None:
         """When they have stopped nothing waits any more."""
         self.refuse(2)
@@ -272,7 +279,7 @@ class DocumentationTests(SynchronousTestCase):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
                     level = ast.unparse(node.func).removeprefix("log.").replace("failure", "critical")
-                    fields = {word.arg for word in node.keywords if word.arg} - {"log_throttle"}
+                    fields = {word.arg for word in node.keywords if word.arg} - {"log_throttle", "log_count"}
                     yield ast.literal_eval(node.args[0]), level, fields
         yield MORE, "that of the event", {"count", "seconds", "event"}
 

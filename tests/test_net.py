@@ -861,28 +861,3 @@ class TLSTests(Case):
         self.loop.turn(0)
         self.loop.turn(0)
         self.assertEqual(self.heard_of, ["LOST"])
-
-
-class LastWordsTests(SynchronousTestCase):
-    """Protocols for which a port makes no transport."""
-
-    def accepted(self, ours: socket.socket) -> Any:
-        """What the port makes for a protocol that has nothing but last words."""
-        protocol = Protocol()
-        protocol.last_words = b"-ERR no\r\n"  # type: ignore[attr-defined]
-        return net.Port.transport(None, ours, protocol, ("127.0.0.1", 1), None, 1, None)
-
-    def test_said(self) -> None:
-        """They are sent, and the connection ends."""
-        ours, theirs = socket.socketpair()
-        self.addCleanup(theirs.close)
-        self.assertIsNone(self.accepted(ours))
-        self.assertEqual((theirs.recv(100), theirs.recv(100)), (b"-ERR no\r\n", b""))
-        self.assertEqual(ours.fileno(), -1)
-
-    def test_nobody_there(self) -> None:
-        """A client that has gone meanwhile does not disturb those that come after it."""
-        ours, theirs = socket.socketpair()
-        theirs.close()
-        self.assertIsNone(self.accepted(ours))
-        self.assertEqual(ours.fileno(), -1)

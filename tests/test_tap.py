@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from redistill import service, tap
 from redistill.config import load
-from redistill.limits import TOO_MANY
+from redistill.limits import TotalLimit
 from redistill.logs import Log
 from redistill.systemd import Systemd
 from tests.arena import MIB
@@ -110,7 +110,7 @@ class DaemonTests(TestCase):
         yield first.ask(b"PING\r\n", 7)
         second = yield self.connect()
         refusal = yield second.more(0)
-        self.assertEqual(refusal, TOO_MANY)
+        self.assertEqual(refusal, TotalLimit.words)
         info = yield first.ask(b"INFO stats\r\nPING\r\n", 500)
         self.assertIn(b"\nrejected_connections:1\r\n", info)
 
@@ -122,7 +122,7 @@ class DaemonTests(TestCase):
         reply = yield first.ask(b"CONFIG SET maxclients 1\r\n", 5)
         second = yield self.connect()
         refusal = yield second.more(0)
-        self.assertEqual((reply, refusal), (b"+OK\r\n", TOO_MANY))
+        self.assertEqual((reply, refusal), (b"+OK\r\n", TotalLimit.words))
 
     @inlineCallbacks
     def test_limit_that_the_system_does_not_allow(self) -> Any:

@@ -19,8 +19,8 @@ void rd_admission_unlock(rd_store *st) { pthread_mutex_unlock(&st->head->admissi
 
 /* ---- in all ---- */
 
-bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept) {
-  rd_admission_lock(st);
+static bool open_room(const rd_store *st, bool local, uint32_t limit, uint32_t kept) {
+  if (limit == 0) return true;
   uint64_t open = 0, remote = 0;
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
     if (!rd_worker_used(st, i)) continue;
@@ -28,7 +28,12 @@ bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept) {
     remote += rd_worker_at(st, i)->open - rd_worker_at(st, i)->local;
   }
   uint32_t others = kept < limit ? limit - kept : 1; /* places of those who are not local */
-  bool room = limit == 0 || (open < limit && (local || remote < others));
+  return open < limit && (local || remote < others);
+}
+
+bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept) {
+  rd_admission_lock(st);
+  bool room = open_room(st, local, limit, kept);
   st->worker->local += room && local;
   st->worker->open += room;
   rd_admission_unlock(st);
@@ -85,18 +90,21 @@ static bool use_pages(rd_worker *w, uint32_t slot) {
   return fresh;
 }
 
+static bool address_room(const rd_store *st, const uint8_t address[16], uint32_t limit) {
+  if (limit == 0) return true;
+  uint64_t open = 0;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS && open < limit; i++) {
+    const rd_worker *other = rd_worker_at(st, i);
+    if (rd_worker_used(st, i)) open += count_at(other, find(st, other, address));
+  }
+  return open < limit;
+}
+
 bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit) {
   rd_worker *w = st->worker;
-  bool admitted = true, fresh = false;
+  bool fresh = false;
   rd_admission_lock(st);
-  if (limit != 0) {
-    uint64_t open = 0;
-    for (uint32_t i = 0; i < RD_MAX_WORKERS && open < limit; i++) {
-      const rd_worker *other = rd_worker_at(st, i);
-      if (rd_worker_used(st, i)) open += count_at(other, find(st, other, address));
-    }
-    admitted = open < limit;
-  }
+  bool admitted = address_room(st, address, limit);
   if (admitted) {
     uint32_t slot = find(st, w, address);
     if (count_at(w, slot) != 0) {
@@ -150,17 +158,43 @@ void rd_admission_clear(rd_worker *w) {
 /* ---- in a second ---- */
 
 /* The generic cell rate algorithm (ITU-T I.371): one number, the time at which the bucket will be full again. */
+static bool rate_room(const rd_store *st, uint32_t per_second, uint64_t now_ns, uint64_t *full_at) {
+  *full_at = st->head->admission.full_at;
+  if (*full_at < now_ns) *full_at = now_ns;
+  if (*full_at > now_ns + SECOND) *full_at = now_ns + SECOND; /* a clock that went back must not shut the door */
+  return *full_at + SECOND / per_second <= now_ns + SECOND;
+}
+
 bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns) {
   if (per_second == 0) return true;
-  uint64_t interval = SECOND / per_second;
+  uint64_t full_at;
   rd_admission_lock(st);
-  uint64_t full_at = st->head->admission.full_at;
-  if (full_at < now_ns) full_at = now_ns;
-  if (full_at > now_ns + SECOND) full_at = now_ns + SECOND; /* a clock that went back must not shut the door */
-  bool room = full_at + interval <= now_ns + SECOND;
-  st->head->admission.full_at = room ? full_at + interval : full_at;
+  bool room = rate_room(st, per_second, now_ns, &full_at);
+  st->head->admission.full_at = room ? full_at + SECOND / per_second : full_at;
   rd_admission_unlock(st);
   return room;
+}
+
+/* ---- at the gate ---- */
+
+bool rd_address_local(const uint8_t *address) {
+  static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, loopback[16] = {[15] = 1};
+  if (address == NULL || memcmp(address, loopback, 16) == 0) return true;
+  return memcmp(address, mapped, 12) == 0 && address[12] == 127;
+}
+
+rd_limit rd_gate_limit(const rd_gate *g, const uint8_t *address, uint64_t now_ns) {
+  uint64_t full_at;
+  rd_limit found = RD_LIMIT_NONE;
+  rd_admission_lock(g->st);
+  if (g->per_second != 0 && !rate_room(g->st, g->per_second, now_ns, &full_at))
+    found = RD_LIMIT_RATE;
+  else if (!open_room(g->st, rd_address_local(address), g->open, g->kept))
+    found = RD_LIMIT_OPEN;
+  else if (address != NULL && !address_room(g->st, address, g->address))
+    found = RD_LIMIT_ADDRESS;
+  rd_admission_unlock(g->st);
+  return found;
 }
 
 /* ---- rd_check ---- */

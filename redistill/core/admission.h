@@ -29,6 +29,24 @@ void rd_address_leave(rd_store *st, const uint8_t address[16]);
  * `per_second`: a bucket that holds one second's worth and fills steadily. */
 bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);
 
+/* ---- at the gate ---- */
+
+typedef enum rd_limit { RD_LIMIT_NONE, RD_LIMIT_RATE, RD_LIMIT_OPEN, RD_LIMIT_ADDRESS, RD_LIMIT_COUNT } rd_limit;
+
+/* What is turned away at listening sockets before the owner hears of it, and what was. */
+typedef struct rd_gate {
+  rd_store *st;
+  uint32_t open, kept, address, per_second; /* the limits, as above */
+  const char *words[RD_LIMIT_COUNT];        /* what is said to whom a limit refuses; NULL: nothing */
+  uint64_t refused[RD_LIMIT_COUNT];
+  uint8_t last[RD_LIMIT_COUNT][16]; /* the address of the last of them; all 0: over a UNIX socket */
+} rd_gate;
+
+/* The limit that would refuse who comes from `address` (NULL: over a UNIX socket), without letting anybody in. */
+rd_limit rd_gate_limit(const rd_gate *g, const uint8_t *address, uint64_t now_ns);
+/* Whether the address is of this machine's loopback; NULL is. */
+bool rd_address_local(const uint8_t *address);
+
 /* ---- for worker.c and check.c ---- */
 
 void rd_admission_lock(rd_store *st);

@@ -7,10 +7,13 @@
  * Fairness. A connection receives once a turn, at most the shared buffer (or the rest of one large value), and sends at
  * most ROUNDS times its session's output_high; what is left of its input then goes on in the next turn, after all
  * others that are ready. So a turn is bounded, and an endless pipeline costs the others one share of it. */
+#define _GNU_SOURCE /* accept4 */
 #include "loop.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,11 +21,12 @@
 
 #include "host.h"
 #include "monitor.h"
+#include "worker.h"
 
 enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
 
-typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST } conn_state;
+typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST, LISTENS } conn_state;
 typedef enum { SENT, WAITS, FAILED } sending;
 
 struct rd_conn {
@@ -43,7 +47,8 @@ struct rd_conn {
   rd_session *s;
   const rd_session_state *said; /* the session's */
   void *ssl;
-  rd_conn *next, *before; /* of the queue */
+  rd_conn *next, *before; /* of the queue; of all that listen */
+  rd_gate *gate;          /* LISTENS: it has no session, and is not in the table */
 };
 
 struct rd_loop {
@@ -52,11 +57,13 @@ struct rd_loop {
   bool stop;      /* the owner must act before another session runs */
   bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
   bool crowded;   /* the clients' buffers are too large, and the owner was not told */
+  bool comes;     /* somebody does, in this turn */
   uint32_t count, cap;
   rd_conn **conns;
   uint32_t scan_at;
   rd_conn *first, *last; /* the queue: who has something to do without being ready */
   uint32_t queue_len;
+  rd_conn *listening;
   uint64_t frozen_ms;
   uint64_t output_limit;
   uint8_t *buffer;
@@ -281,9 +288,71 @@ static void report(rd_loop *l, rd_conn *c, unsigned what) {
   if (what & RD_LOOP_SLOW || ((what & RD_LOOP_STATUS) == RD_CONTROL && c->said->in_exec)) l->stop = true;
 }
 
+/* ---- who comes ---- */
+
+/* The address of a peer as admission.h has it; false: there is none. */
+static bool address_of(const struct sockaddr_storage *peer, uint8_t address[16]) {
+  if (peer->ss_family == AF_INET6) {
+    memcpy(address, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
+  } else {
+    memset(address, 0, 16);
+    if (peer->ss_family != AF_INET) return false;
+    address[10] = address[11] = 0xff;
+    memcpy(address + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+  }
+  return true;
+}
+
+/* With MSG_MORE the words go out together with the end, in one segment: half of what the kernel has to do. A peer that
+ * has sent something already gets them, too, which a mere close would replace by a reset. */
+static void turn_away(rd_gate *g, int fd, rd_limit limit, const uint8_t address[16]) {
+  const char *words = g->words[limit];
+  if (words != NULL && send(fd, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE) > 0)
+    shutdown(fd, SHUT_WR);
+  close(fd);
+  g->refused[limit]++;
+  memcpy(g->last[limit], address, 16);
+  rd_count_add(g->st, RD_STAT_connections_received, 1);
+  rd_count_add(g->st, RD_STAT_rejected_connections, 1);
+  rd_count_add(g->st,
+               limit == RD_LIMIT_RATE   ? RD_STAT_rejected_rate
+               : limit == RD_LIMIT_OPEN ? RD_STAT_rejected_maximum
+                                        : RD_STAT_rejected_address,
+               1);
+}
+
+static void receive_client(rd_loop *l, rd_conn *c) {
+  struct sockaddr_storage peer = {0};
+  socklen_t len = sizeof peer;
+  int fd = accept4(c->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED) return;
+  } else {
+    uint8_t address[16];
+    bool has_address = address_of(&peer, address);
+    rd_limit limit = rd_gate_limit(c->gate, has_address ? address : NULL, rd_host_clock());
+    if (limit != RD_LIMIT_NONE) {
+      turn_away(c->gate, fd, limit, address);
+      return;
+    }
+  }
+  l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_COMES, fd};
+}
+
+/* Those who are inside have had their turn. */
+static void welcome(rd_loop *l, int ready) {
+  l->comes = false;
+  for (int i = 0; i < ready && !l->stop; i++) {
+    rd_conn *c = l->ready[i].data.ptr;
+    if (c != NULL && c->state == LISTENS) receive_client(l, c);
+  }
+}
+
 static void serve_ready(rd_loop *l, rd_conn *c) {
   if (RD_LIKELY(c->state == OPEN))
     report(l, c, receive(l, c));
+  else if (c->state == LISTENS)
+    l->comes = true;
   else if (c->state == BLOCKED)
     report(l, c, drain(l, c));
   else if (c->state != BUSY)
@@ -319,6 +388,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
         l->watched = true;
     }
     for (; queued != 0 && l->first != NULL && !l->stop; queued--) serve_queued(l, l->first);
+    if (RD_UNLIKELY(l->comes)) welcome(l, n);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
     if (RD_UNLIKELY(l->crowded)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CROWDED, 0};
     l->crowded = false;
@@ -347,6 +417,7 @@ rd_loop *rd_loop_new(size_t buffer_size) {
 
 void rd_loop_free(rd_loop *l) {
   if (l == NULL) return;
+  while (l->listening != NULL) rd_loop_remove(l, l->listening);
   if (l->epoll >= 0) close(l->epoll);
   for (uint32_t i = 0; i < l->count; i++) free(l->conns[i]);
   free(l->conns);
@@ -437,8 +508,28 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
   return c;
 }
 
+rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate) {
+  rd_conn *c = calloc(1, sizeof *c);
+  if (c == NULL) return NULL;
+  *c = (rd_conn){.fd = fd, .tag = tag, .state = LISTENS, .armed = EPOLLIN, .gate = gate, .next = l->listening};
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    free(c);
+    return NULL;
+  }
+  if (c->next != NULL) c->next->before = c;
+  l->listening = c;
+  return c;
+}
+
 void rd_loop_remove(rd_loop *l, rd_conn *c) {
   arm(l, c, 0);
+  if (c->state == LISTENS) {
+    *(c->before ? &c->before->next : &l->listening) = c->next;
+    if (c->next != NULL) c->next->before = c->before;
+    free(c);
+    return;
+  }
   dequeue(l, c);
   l->conns[c->index] = l->conns[--l->count];
   l->conns[c->index]->index = c->index;

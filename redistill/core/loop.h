@@ -20,6 +20,7 @@
 #ifndef RD_LOOP_H
 #define RD_LOOP_H
 
+#include "admission.h"
 #include "session.h"
 
 typedef struct rd_loop rd_loop;
@@ -35,6 +36,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_SILENT 256    /* from rd_loop_scan only */
 #define RD_LOOP_CROWDED 1024  /* ask rd_client_to_cut; an event of no connection, its tag is 0 */
 #define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; an event that says so is of no connection, its tag is 0 */
+#define RD_LOOP_COMES 2048    /* a client at a listening socket: `error` is its descriptor, the owner's; or -1 */
 
 typedef struct rd_event {
   uint64_t tag;
@@ -85,6 +87,15 @@ bool rd_loop_flush(rd_loop *l, rd_conn *c);
 void rd_loop_pause(rd_loop *l, rd_conn *c);
 bool rd_conn_busy(const rd_conn *c);          /* blocked, or in the middle of its input */
 uint64_t rd_conn_active_us(const rd_conn *c); /* microseconds since the epoch when bytes last came or went */
+
+/* ---- listening ----
+ *
+ * One client is accepted a turn, after those that are inside have had theirs: nobody waits for a crowd at the gate. Who
+ * is sure to be refused is told so and closed; who is not comes up, non-blocking, for the owner to decide. */
+
+/* `fd` listens, and is non-blocking; `gate` stays the owner's. NULL: errno says why. rd_loop_remove ends it. When
+ * accept fails and the owner must see why, an event says -1. */
+rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate);
 
 /* ---- TLS ----
  *

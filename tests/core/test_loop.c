@@ -2,6 +2,7 @@
  * by. */
 #define _GNU_SOURCE /* memfd_create */
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -472,6 +473,138 @@ static void a_thousand_connections(void) {
   free(p);
 }
 
+/* ---- listening ---- */
+
+typedef struct entrance {
+  int fd;
+  rd_gate gate;
+  rd_conn *c;
+} entrance;
+
+static struct sockaddr_in place_of_entrance(const entrance *e) {
+  struct sockaddr_in place;
+  socklen_t len = sizeof place;
+  CHECK(getsockname(e->fd, (struct sockaddr *)&place, &len) == 0);
+  return place;
+}
+
+static void enter_by(entrance *e, uint64_t tag) {
+  struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  *e = (entrance){.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .gate = {.st = &st}};
+  e->gate.words[RD_LIMIT_OPEN] = "-ERR full\r\n";
+  CHECK(bind(e->fd, (struct sockaddr *)&place, sizeof place) == 0 && listen(e->fd, 16) == 0);
+  e->c = rd_loop_listen(l, e->fd, tag, &e->gate);
+  CHECK(e->c != NULL);
+}
+
+static void shut(entrance *e) {
+  rd_loop_remove(l, e->c);
+  close(e->fd);
+}
+
+/* A client comes, and says something without waiting. */
+static int come(const entrance *e, const char *text) {
+  struct sockaddr_in place = place_of_entrance(e);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  CHECK(connect(fd, (struct sockaddr *)&place, sizeof place) == 0);
+  CHECK(send(fd, text, strlen(text), 0) == (ssize_t)strlen(text));
+  return fd;
+}
+
+static void told(int fd, const char *expected) {
+  char text[100];
+  ssize_t n = recv(fd, text, sizeof text, MSG_WAITALL);
+  CHECK_TEXT(text, n < 0 ? 0 : (size_t)n, expected);
+  close(fd);
+}
+
+static void who_comes_is_the_owners(void) {
+  entrance e;
+  enter_by(&e, 7);
+  int client = come(&e, "PING\r\n"), other = come(&e, "");
+  CHECK(turn() == 1 && what(0) == RD_LOOP_COMES && rd_loop_events(l)[0].tag == 7);
+  int ours = rd_loop_events(l)[0].error;
+  char text[10];
+  CHECK(recv(ours, text, sizeof text, 0) == 6);
+  CHECK(recv(ours, text, sizeof text, 0) == -1 && errno == EAGAIN); /* it does not block */
+  CHECK(turn() == 1 && what(0) == RD_LOOP_COMES);                   /* one a turn */
+  close(rd_loop_events(l)[0].error);
+  CHECK(turn() == 0);
+  close(ours);
+  close(client);
+  close(other);
+  shut(&e);
+}
+
+static void who_has_no_place_is_turned_away(void) {
+  entrance e;
+  enter_by(&e, 7);
+  e.gate.open = 1;
+  rd_open_enter(&st, true, 0, 0);
+  uint64_t before = rd_my_counters(&st)->value[RD_STAT_rejected_maximum];
+  int client = come(&e, ""), hasty = come(&e, "*1\r\n$4\r\nPING\r\n");
+  CHECK(turn() == 0 && turn() == 0);
+  told(client, "-ERR full\r\n");
+  told(hasty, "-ERR full\r\n"); /* though its own words were not read */
+  static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1};
+  CHECK(e.gate.refused[RD_LIMIT_OPEN] == 2 && memcmp(e.gate.last[RD_LIMIT_OPEN], here, 16) == 0);
+  CHECK(rd_my_counters(&st)->value[RD_STAT_rejected_maximum] == before + 2);
+  e.gate.words[RD_LIMIT_OPEN] = NULL;
+  client = come(&e, "");
+  CHECK(turn() == 0);
+  told(client, "");
+  rd_open_leave(&st, true);
+  client = come(&e, "");
+  CHECK(turn() == 1 && what(0) == RD_LOOP_COMES);
+  close(rd_loop_events(l)[0].error);
+  close(client);
+  shut(&e);
+}
+
+static void those_inside_come_first(void) {
+  entrance e;
+  enter_by(&e, 7);
+  peer p = join(1);
+  int client = come(&e, "");
+  say(&p, "NOPE\r\n");
+  CHECK(turn() == 2 && rd_loop_events(l)[0].tag == 1 && rd_loop_events(l)[1].tag == 7);
+  close(rd_loop_events(l)[1].error);
+  close(client);
+  leave(&p);
+  shut(&e);
+}
+
+static void who_cannot_be_accepted_is_the_owners_matter(void) {
+  entrance e;
+  enter_by(&e, 7);
+  int client = come(&e, "");
+  struct rlimit was, none;
+  CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);
+  none = (struct rlimit){(rlim_t)client, was.rlim_max}; /* no number is free */
+  CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  int events = turn();
+  CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
+  CHECK(events == 1 && what(0) == RD_LOOP_COMES && rd_loop_events(l)[0].error == -1);
+  close(client);
+  shut(&e);
+}
+
+static void an_entrance_can_be_shut(void) {
+  entrance first, second, third;
+  enter_by(&first, 7);
+  enter_by(&second, 8);
+  enter_by(&third, 9);
+  shut(&second);
+  int client = come(&first, ""), other = come(&third, "");
+  CHECK(turn() == 2); /* the second's place in the list is closed up */
+  for (int i = 0; i < 2; i++) close(rd_loop_events(l)[i].error);
+  shut(&third);
+  shut(&first);
+  close(client);
+  close(other);
+  CHECK(turn() == 0);
+}
+
 int main(void) {
   open_all();
   RUN(commands_are_answered_without_the_owner);
@@ -498,6 +631,11 @@ int main(void) {
   RUN(the_silent_are_found);
   RUN(the_busiest_are_found);
   RUN(a_thousand_connections);
+  RUN(who_comes_is_the_owners);
+  RUN(who_has_no_place_is_turned_away);
+  RUN(those_inside_come_first);
+  RUN(who_cannot_be_accepted_is_the_owners_matter);
+  RUN(an_entrance_can_be_shut);
   close_all();
   return check_end();
 }

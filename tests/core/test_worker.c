@@ -513,6 +513,71 @@ static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
   arena_free(&st);
 }
 
+/* ---- at the gate ---- */
+
+static const uint8_t remote[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
+
+static void the_gate_knows_whom_the_limits_will_refuse(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 9}, six[16] = {[15] = 1};
+  static const uint8_t near[16] = {[14] = 1, [15] = 1};
+  rd_gate g = {.st = &st};
+  uint64_t now = 5 * SECOND;
+  CHECK(rd_address_local(here) && rd_address_local(six) && rd_address_local(NULL));
+  CHECK(!rd_address_local(remote) && !rd_address_local(near));
+  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_NONE);
+
+  g.open = 3, g.kept = 1;
+  rd_open_enter(&st, false, 0, 0);
+  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_NONE);
+  rd_open_enter(&st, false, 0, 0);
+  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_OPEN);
+  CHECK(rd_gate_limit(&g, here, now) == RD_LIMIT_NONE); /* its place is kept, however often it is asked */
+  CHECK(rd_gate_limit(&g, NULL, now) == RD_LIMIT_NONE);
+  rd_open_enter(&st, true, 0, 0);
+  CHECK(rd_gate_limit(&g, here, now) == RD_LIMIT_OPEN);
+  CHECK(rd_gate_limit(&g, NULL, now) == RD_LIMIT_OPEN);
+
+  g.open = 0, g.address = 2;
+  rd_address_enter(&st, remote, 0);
+  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_NONE);
+  rd_address_enter(&st, remote, 0);
+  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_ADDRESS);
+  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE);
+  CHECK(rd_gate_limit(&g, NULL, now) == RD_LIMIT_NONE);
+
+  g.per_second = 2;
+  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE);
+  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE); /* nothing was taken */
+  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE);
+  CHECK(rd_rate_take(&st, 2, now) && rd_rate_take(&st, 2, now));
+  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_RATE);
+  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_RATE); /* asked first, as the daemon does */
+  CHECK(rd_gate_limit(&g, near, now + SECOND / 2) == RD_LIMIT_NONE);
+  arena_free(&st);
+}
+
+static void open_two_remote(rd_store *st) {
+  for (int i = 0; i < 2; i++) {
+    rd_open_enter(st, false, 0, 0);
+    rd_address_enter(st, remote, 0);
+  }
+}
+
+static void the_gate_knows_the_other_workers(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  pid_t pid = start(&st, 1, open_two_remote);
+  uint32_t place = place_of(&st, 1);
+  rd_gate all = {.st = &st, .open = 2}, one = {.st = &st, .address = 2};
+  CHECK(rd_gate_limit(&all, remote, SECOND) == RD_LIMIT_OPEN);
+  CHECK(rd_gate_limit(&one, remote, SECOND) == RD_LIMIT_ADDRESS);
+  stop(pid);
+  CHECK(rd_worker_reap(&st, place));
+  CHECK(rd_gate_limit(&all, remote, SECOND) == RD_LIMIT_NONE);
+  CHECK(rd_gate_limit(&one, remote, SECOND) == RD_LIMIT_NONE);
+  arena_free(&st);
+}
+
 /* ---- locks ---- */
 
 static void hold_admission(rd_store *st) { rd_admission_lock(st); }
@@ -650,6 +715,8 @@ int main(void) {
   RUN(the_table_is_counted_as_memory_when_it_is_used_and_not_before);
   RUN(the_least_memory_is_enough_for_the_workers_it_was_asked_for);
   RUN(one_second_s_worth_may_come_at_once_over_all_workers);
+  RUN(the_gate_knows_whom_the_limits_will_refuse);
+  RUN(the_gate_knows_the_other_workers);
   RUN(the_lock_of_a_worker_that_died_at_the_door_is_free);
   RUN(who_holds_up_the_others_is_told_from_those_who_wait);
   RUN(the_holders_of_the_other_locks_are_told_too);
