@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from redistill.config import Config
+from redistill.engine import trim_memory
 
 
 class Client(Protocol):
@@ -42,5 +43,9 @@ class ClientMemory:
 
     def enforce(self) -> None:
         """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""
+        cut = False
         while (number := self._store.client_to_cut()) and number in self._clients:
             self._clients[number].evict()
+            cut = True
+        if cut:  # or the C library may keep as much again
+            trim_memory()

@@ -62,6 +62,11 @@ def min_memory(num_shards: int, workers: int = 1) -> int:
     return int(lib.rd_min_memory(num_shards, workers))
 
 
+def trim_memory() -> None:
+    """Give the system back what was freed, and would be kept for later."""
+    lib.rd_host_trim()
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies, whatever it is doing then."""
     if not lib.rd_host_die_with_parent():

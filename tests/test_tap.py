@@ -115,6 +115,17 @@ class DaemonTests(TestCase):
         self.assertIn(b"\nrejected_connections:1\r\n", info)
 
     @inlineCallbacks
+    def test_input_without_end(self) -> Any:
+        """Who sends more than may wait to be executed is told so and closed, and counted as that."""
+        self.start("query_buffer_limit = 1048576")
+        endless = yield self.connect()
+        reply = yield endless.ask(b"*2\r\n$4\r\nECHO\r\n$9000000\r\n" + bytes(2_000_000), 0)
+        self.assertEqual(reply, b"-ERR Protocol error: query buffer limit exceeded\r\n")
+        other = yield self.connect()
+        info = yield other.ask(b"INFO stats\r\nPING\r\n", 500)
+        self.assertIn(b"\nclient_query_buffer_limit_disconnections:1\r\n", info)
+
+    @inlineCallbacks
     def test_limit_changes_at_run_time(self) -> Any:
         """CONFIG SET maxclients holds for the next client."""
         self.start()

@@ -1,5 +1,6 @@
 #include "host.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -24,6 +25,8 @@ uint64_t rd_host_now_us(void) {
 uint64_t rd_host_now_ms(void) { return rd_host_now_us() / 1000u; }
 
 bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
+
+void rd_host_trim(void) { malloc_trim(0); }
 
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {
   rd_bytes out = rd_session_output(s);

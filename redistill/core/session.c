@@ -105,7 +105,7 @@ static void note_overflow(rd_session *s) {
 
 /* More unexecuted input than a session may hold. The reply is only given where one is due. */
 static rd_status flooded(rd_session *s, bool reply) {
-  rd_my_counters(s->st)->value[RD_STAT_protocol_errors]++;
+  rd_count_add(s->st, RD_STAT_query_disconnections, 1);
   if (reply && s->state.reply_mode == 0) {
     rd_reply_error(&s->out, "ERR Protocol error: query buffer limit exceeded");
     rd_count_errors(s);

@@ -25,7 +25,7 @@
   X(expire_cycle_ns)          \
   RD_DAEMON_STATS(X)
 
-/* Counted by the daemon (rd_count_add): connections, how they ended, and what went wrong in the control plane. */
+/* Connections, how they ended, and what went wrong in the control plane. Most are counted by the daemon. */
 #define RD_DAEMON_STATS(X) \
   X(connections_received)  \
   X(rejected_connections)  \

@@ -324,6 +324,8 @@ static void unexecuted_input_is_bounded(void) {
   rig_feed(&c, "x", 1, 1);
   CHECK_INT(c.status, RD_CLOSE);
   RIG_HEARD(&c, "-ERR Protocol error: query buffer limit exceeded\r\n");
+  CHECK_INT(rd_my_counters(&st)->value[RD_STAT_query_disconnections], 1);
+  CHECK_INT(rd_my_counters(&st)->value[RD_STAT_protocol_errors], 0);
   rig_client_free(&c);
   close_store();
 }
