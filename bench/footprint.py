@@ -60,7 +60,7 @@ def keys(quick: bool) -> dict[str, Any]:
 
 
 def idle(quick: bool) -> dict[str, Any]:
-    """Bytes of RAM for a connection that was answered once and is idle, and CPU time for all of them.
+    """Bytes of RAM for a connection that was answered once and is idle, and CPU time without them and with all of them.
 
     They are fewer than they should be where the limit of open files is lower.
     """
@@ -71,6 +71,7 @@ def idle(quick: bool) -> dict[str, Any]:
 
     def held(name: str, directory: Path) -> dict[str, Any]:
         with servers.running(name, directory) as server, contextlib.ExitStack() as stack:
+            bare = _cpu_percent(server, seconds)
             before = server.resident_bytes()
             for _ in range(count):
                 connection = stack.enter_context(server.connect())
@@ -79,12 +80,18 @@ def idle(quick: bool) -> dict[str, Any]:
                 connection.sendall(b"get key:000000000000\r\n")
                 if not connection.recv(100):
                     sys.exit(f"{name} closed a connection")
-            cpu = server.cpu_seconds()
-            time.sleep(seconds)
-            cpu = server.cpu_seconds() - cpu
-            return {"bytes": (server.resident_bytes() - before) / count, "cpu_percent": cpu / seconds * 100}
+            cpu = _cpu_percent(server, seconds)
+            resident = (server.resident_bytes() - before) / count
+            return {"bytes": resident, "bare_percent": bare, "cpu_percent": cpu}
 
     return each_server(held) | {"connections": count, "seconds": seconds}
+
+
+def _cpu_percent(server: servers.Server, seconds: float) -> float:
+    """Of one CPU, in the next seconds."""
+    cpu = server.cpu_seconds()
+    time.sleep(seconds)
+    return (server.cpu_seconds() - cpu) / seconds * 100
 
 
 def start(quick: bool) -> dict[str, Any]:

@@ -91,7 +91,7 @@ IDLE = """\
 ## Idle connections
 
 {connections} connections, each of which was answered one GET: resident memory (Pss) a connection, and the CPU time of
-the server in the {seconds} s after that, in percent of one CPU.{missing}
+the server in {seconds} s before they came and in {seconds} s after that, in percent of one CPU.{missing}
 
 {table}
 """
@@ -232,13 +232,14 @@ def keys(results: Results) -> str:
 def idle(results: Results) -> str:
     part = results["idle"]
     lines = [
-        [TITLES[name], number(got["bytes"], 0), f"{got['cpu_percent']:.2f} %"] for name, got in part["servers"].items()
+        [TITLES[name], number(got["bytes"], 0), f"{got['bare_percent']:.2f} %", f"{got['cpu_percent']:.2f} %"]
+        for name, got in part["servers"].items()
     ]
     return IDLE.format(
         connections=number(part["connections"], 0),
         seconds=part["seconds"],
         missing=_lacking(part),
-        table=table(["", "bytes a connection", "CPU"], lines),
+        table=table(["", "bytes a connection", "CPU before", "CPU"], lines),
     )
 
 

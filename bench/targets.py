@@ -117,9 +117,10 @@ def _sockets(results: Results) -> Iterator[Target]:
 
 def _clients(results: Results) -> Iterator[Target]:
     if ours := results.get("idle", {}).get("servers", {}).get("redistill"):
-        kib, cpu = ours["bytes"] / 1024, ours["cpu_percent"]
-        measured = f"{kib:.1f} KiB, {cpu:.2f} % of a CPU for all"
-        yield "An idle connection of 10,000", "<= 8 KiB, no CPU", measured, kib <= 8 and cpu < 1
+        kib, bare, cpu = ours["bytes"] / 1024, ours["bare_percent"], ours["cpu_percent"]
+        measured = f"{kib:.1f} KiB; {cpu:.2f} % of a CPU with all of them, {bare:.2f} % without"
+        # What a server does without clients differs by more from one moment to the next.
+        yield "An idle connection of 10,000", "<= 8 KiB, no CPU", measured, kib <= 8 and cpu - bare < 0.2
     if ours := results.get("refused", {}).get("servers", {}).get("redistill"):
         base, p99 = (statistics.median(ours[name]) for name in ("alone", "refused"))
         measured = f"{p99:.0f} µs against {base:.0f} µs ({p99 / base - 1:+.0%})"

@@ -374,6 +374,11 @@ class Store:
         """`owner` (of `Session.state`) of the session that this process is to drop since they have more; 0: none."""
         return int(lib.rd_client_to_cut(self._c))
 
+    def clients_with_buffers(self, most: int) -> list[int]:
+        """`owner` of up to `most` sessions of this process: those that hold anything, which idle ones do not."""
+        owners = ffi.new("uint64_t[]", most)
+        return ffi.unpack(owners, lib.rd_clients_with_buffers(self._c, owners, most)) if most else []
+
     def session(
         self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
     ) -> Session:

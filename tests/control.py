@@ -188,6 +188,10 @@ class FakeStore:
     def counters(self) -> Mapping[str, int]:
         return self.values
 
+    def clients_with_buffers(self, most: int) -> list[int]:
+        """All that a `Server` has made."""
+        return list(range(7, 7 + most))
+
     def command_counts(self) -> Iterable[CommandCount]:
         return self.commands
 

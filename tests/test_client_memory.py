@@ -102,6 +102,27 @@ class ClientMemoryTests(SynchronousTestCase):
         call(client, "DISCARD")
         self.assertLess(self.process.buffers(), 100_000)
 
+    def test_watched_keys_count(self) -> None:
+        """Keys that are watched count, and are free when they are not watched any more."""
+        client = self.process.client(1)
+        for number in range(100):
+            call(client, "WATCH", b"%d" % number + bytes(9000))
+        self.assertGreater(self.process.buffers(), 900_000)
+        call(client, "UNWATCH")
+        self.assertLess(self.process.buffers(), 100_000)
+
+    def test_who_has_something(self) -> None:
+        """Clients that hold anything are known, so that nobody has to look at those who are idle."""
+        store, idle = self.process.store, self.process.client(3)
+        self.process.client(1, 1000)
+        call(self.process.client(2), "WATCH", "k")
+        call(idle, "GET", "k")
+        for client in self.process.clients.values():
+            client.session.trim()
+        self.assertEqual(sorted(store.clients_with_buffers(9)), [1, 2])
+        self.assertEqual(len(store.clients_with_buffers(1)), 1)
+        self.assertEqual(store.clients_with_buffers(0), [])
+
     def test_unread_replies_count(self) -> None:
         """Replies count as long as they are not written."""
         client = self.process.client(1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from redistill import resp, stats
 from redistill.acl import number_of, shown
 from redistill.commands.arguments import text
-from redistill.commands.clients import memory_of
+from redistill.commands.clients import CLIENT_BYTES, memory_of
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.peers import Question, over_all
 from redistill.commands.sections import SECTIONS, Fields
@@ -84,17 +84,22 @@ def publish(server: ServerState) -> None:
     server.store.workers.set_cpu(*stats.cpu_time())
     if not 0 <= now - server.published_at < RECENT:
         server.published_at = now
-        server.store.workers.set_gauges(**summed(server.clients.values()), resident_memory=stats.private_memory())
+        server.store.workers.set_gauges(**summed(server), resident_memory=stats.private_memory())
 
 
-def summed(clients: Iterable[Client]) -> dict[str, int]:
-    """What these connections hold, by the names of the gauges (core/stats.h)."""
-    largest_input = largest_output = memory = watching = blocked = 0
-    for client in clients:
+def summed(server: ServerState) -> dict[str, int]:
+    """What the connections hold, by the names of the gauges (core/stats.h). Those that are idle, and may be thousands,
+    are not looked at: they hold nothing, and wait for nothing."""
+    largest_input = largest_output = watching = blocked = 0
+    memory = CLIENT_BYTES * len(server.clients)
+    for number in server.store.clients_with_buffers(len(server.clients)):
+        client = server.clients.get(number)
+        if client is None:
+            continue
         state = client.session.state
         largest_input = max(largest_input, state.query_bytes)
         largest_output = max(largest_output, state.output_bytes)
-        memory += memory_of(client)
+        memory += memory_of(client) - CLIENT_BYTES
         watching += state.watching > 0
         blocked += client.blocked
     return {

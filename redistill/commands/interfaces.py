@@ -203,6 +203,10 @@ class Store(Protocol):
     @property
     def workers(self) -> Workers: ...
 
+    def clients_with_buffers(self, most: int) -> list[int]:
+        """Ids of up to `most` clients of this process that hold anything."""
+        ...
+
     @property
     def used_memory(self) -> int: ...
 

@@ -43,6 +43,7 @@ typedef struct rd_multi {
   uint64_t exec_at;          /* clock when it began */
   rd_watch *watches;         /* state.watching of them */
   uint32_t watch_cap;
+  uint64_t watch_bytes; /* of their keys */
 } rd_multi;
 
 struct rd_session {

@@ -7,7 +7,8 @@
 static uint64_t measured(const rd_session *s) {
   const rd_multi *m = &s->multi;
   return s->in_cap + s->out.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap + m->cap +
-         m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue;
+         m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue + m->watch_cap * sizeof *m->watches +
+         m->watch_bytes;
 }
 
 static rd_session **list_of(rd_store *st, uint64_t bytes) { return &st->sized[63 - __builtin_clzll(bytes | 1)]; }
@@ -52,6 +53,16 @@ void rd_footprint_changed(rd_session *s) {
 
 void rd_footprint_gone(rd_session *s) {
   if (s->footprint != 0) set(s, 0);
+}
+
+size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap) {
+  size_t found = 0;
+  for (unsigned i = 0; i < 64; i++) {
+    for (const rd_session *s = st->sized[i]; s != NULL && found < cap; s = s->next) {
+      if (s->state.owner != 0) owners[found++] = s->state.owner;
+    }
+  }
+  return found;
 }
 
 uint64_t rd_reply_limit(const rd_session *s) {

@@ -1,11 +1,11 @@
 /* footprint.h - the memory of all clients' buffers together, and whose is the most (Redis: maxmemory-clients).
  *
- * A session's footprint is what it has allocated for input, replies, arguments and queued commands. Each process keeps
- * its sessions in lists by the power of two of their footprints, so that the largest is found without a look at all,
- * and publishes its sum and its largest in the arena (gauges client_buffers and largest_client). A process cuts only
- * its own clients: when the sum over all processes is beyond the limit, it is the one that has the largest of all. That
- * another one has it is seen there within its next look (rd_client_to_cut); nobody waits for that beyond an eighth more
- * than the limit. A session with NO-EVICT counts, and is never cut. */
+ * A session's footprint is what it has allocated for input, replies, arguments, queued commands and watched keys. Each
+ * process keeps its sessions in lists by the power of two of their footprints, so that the largest is found without a
+ * look at all, and publishes its sum and its largest in the arena (gauges client_buffers and largest_client). A process
+ * cuts only its own clients: when the sum over all processes is beyond the limit, it is the one that has the largest of
+ * all. That another one has it is seen there within its next look (rd_client_to_cut); nobody waits for that beyond an
+ * eighth more than the limit. A session with NO-EVICT counts, and is never cut. */
 #ifndef RD_FOOTPRINT_H
 #define RD_FOOTPRINT_H
 
@@ -17,6 +17,10 @@ void rd_set_client_limit(rd_store *st, uint64_t bytes);
 /* `owner` (rd_session_state) of the session that is to be closed now, 0: none is. The caller calls rd_session_drop, and
  * asks again. To be called between turns: when the store is `crowded`, and every now and then. */
 uint64_t rd_client_to_cut(rd_store *st);
+
+/* `owner` of the sessions of this process that hold anything, up to `cap` of them; how many those are. An idle client
+ * holds nothing. */
+size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap);
 
 /* ---- for session.c ---- */
 

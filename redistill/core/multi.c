@@ -54,6 +54,7 @@ static void end_watches(rd_session *s, uint32_t from) {
   while (s->state.watching > from) {
     rd_watch *w = &s->multi.watches[--s->state.watching];
     rd_watch_end(s->st, w);
+    s->multi.watch_bytes -= w->key.len;
     free((void *)(uintptr_t)w->key.data);
   }
 }
@@ -231,9 +232,12 @@ static bool watches(const rd_session *s, const rd_key *key) {
   return false;
 }
 
-/* Room for one more watch, and a copy of its key, which it needs for as long as it lives. NULL: no memory. */
+/* Room for one more watch, and a copy of its key, which it needs for as long as it lives. NULL: no memory, or as much
+ * as a transaction may have. */
 static uint8_t *watch_room(rd_session *s, const uint8_t *key, size_t len) {
   rd_multi *m = &s->multi;
+  uint64_t all = m->watch_bytes + len + (s->state.watching + 1) * sizeof *m->watches;
+  if (s->limits.multi_limit != 0 && all > s->limits.multi_limit) return NULL;
   uint8_t *own = malloc(len + 1);
   if (own == NULL || !reserve32((void **)&m->watches, &m->watch_cap, s->state.watching, 1, sizeof *m->watches)) {
     free(own);
@@ -249,6 +253,7 @@ rd_result rd_multi_adopt(rd_session *s, const rd_watch *watch) {
   rd_watch *w = &s->multi.watches[s->state.watching++];
   *w = *watch;
   w->key.data = own;
+  s->multi.watch_bytes += w->key.len;
   rd_watch_join(s->st, w);
   return RD_OK;
 }
@@ -271,6 +276,7 @@ void rd_cmd_watch(rd_call *c) {
     }
     key.data = own;
     rd_watch_begin(c->store, &key, &s->multi.watches[s->state.watching]);
+    s->multi.watch_bytes += key.len;
     s->state.watching++;
   }
   rd_reply_ok(c->out);

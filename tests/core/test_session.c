@@ -346,6 +346,22 @@ static void queued_commands_are_bounded(void) {
   close_store();
 }
 
+static void watched_keys_are_bounded(void) {
+  open_store();
+  rd_limits limits = {.batch_size = 16, .multi_limit = 1000};
+  rig_client c = rig_client_new(&st, &limits);
+  char data[1100];
+  memset(data, 'x', sizeof data);
+  memcpy(data, "*3\r\n$5\r\nWATCH\r\n$1\r\na\r\n$950\r\n", 28);
+  memcpy(data + 978, "\r\n", 3);
+  RIG_ASK(&c, data, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+  CHECK_INT(rd_session_state_of(c.session)->watching, 0); /* neither of the two */
+  RIG_ASK(&c, "WATCH a b c\r\nUNWATCH\r\nWATCH a b c\r\n", OK OK OK);
+  CHECK_INT(rd_session_state_of(c.session)->watching, 3);
+  rig_client_free(&c);
+  close_store();
+}
+
 static void memory_grows_by_what_arrived(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
@@ -612,6 +628,7 @@ int main(void) {
   RUN(what_is_pushed_is_bounded);
   RUN(unexecuted_input_is_bounded);
   RUN(queued_commands_are_bounded);
+  RUN(watched_keys_are_bounded);
   RUN(memory_grows_by_what_arrived);
   RUN(ten_megabytes_byte_by_byte);
   RUN(a_million_arguments);
