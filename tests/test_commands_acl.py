@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.acl import DEFAULT_LINE
 from redistill.commands.acl import HELP
+from redistill.commands.denials import Entry, merged
 from redistill.commands.guesses import BURST, INTERVAL
 from redistill.commands.interfaces import Certificate
 from redistill.config import Config, ConfigError, load
@@ -303,6 +304,31 @@ class DenialTests(SynchronousTestCase):
         self.server.clock.advance(61)
         self.denied("SET a 1", Denial.COMMAND)
         self.assertEqual(self.log().count(b"*20\r\n"), 2)
+
+    def test_several_workers(self) -> None:
+        """The same denial on two workers is one entry, as one worker would have it."""
+
+        def entry(number: int, what: str, client: str, created: float, updated: float, count: int) -> Entry:
+            return Entry(number, "key", "toplevel", what, "bob", client, created, updated, count)
+
+        here = [entry(5, "b", "id=5", 100, 130, 4), entry(1, "a", "id=1", 10, 10, 1)]
+        there = [
+            entry(7, "c", "id=7", 125, 125, 1),
+            entry(6, "b", "id=6", 110, 120, 2),
+            entry(2, "a", "id=2", 71, 71, 1),
+        ]
+        self.assertEqual(
+            merged([*here, *there]),
+            [
+                entry(5, "b", "id=5", 100, 130, 6),
+                entry(7, "c", "id=7", 125, 125, 1),
+                entry(2, "a", "id=2", 71, 71, 1),  # more than a minute later
+                entry(1, "a", "id=1", 10, 10, 1),
+            ],
+        )
+        self.assertEqual(here[0].count, 4)
+        latest = merged([entry(1, "a", "id=1", 10, 10, 1), entry(2, "a", "id=2", 70, 80, 1)])
+        self.assertEqual(latest, [entry(1, "a", "id=2", 10, 80, 2)])
 
     def test_bounded(self) -> None:
         """As many entries as acllog-max-len says, also after it was lowered; a long key is cut."""

@@ -108,6 +108,9 @@ class LatencyTests(SynchronousTestCase):
         said = self.server.run("LATENCY DOCTOR")
         self.assertIn(b"Nothing took 10 milliseconds or longer", said)
         self.slow(30)
+        self.assertIn(
+            b"1 latency spikes (average 30ms, mean deviation 0ms, period 1.00 sec)", self.server.run("LATENCY DOCTOR")
+        )
         self.server.clock.advance(2)
         self.slow(10)
         said = self.server.run("LATENCY DOCTOR")

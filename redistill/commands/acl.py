@@ -13,7 +13,7 @@ from redistill.command_table import CATEGORIES
 from redistill.commands.arguments import integer, text
 from redistill.commands.clients import describe
 from redistill.commands.configuration import settled
-from redistill.commands.denials import Entry
+from redistill.commands.denials import Entry, merged
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.peers import Question, over_all
 from redistill.commands.state import ServerState
@@ -288,7 +288,7 @@ def log_(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     version = client.session.state.resp
 
     def reply(answers: list[list[list[Any]]]) -> bytes:
-        entries = sorted((Entry(*one) for answer in answers for one in answer), key=lambda one: -one.updated)
+        entries = merged(Entry(*one) for answer in answers for one in answer)
         return resp.array([_encoded(entry, server.wall(), version) for entry in entries[:wanted]])
 
     return over_all(server, client, "acl-log", wanted, reply)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import islice
 
 LOOKED_AT = 10
@@ -33,6 +33,27 @@ class Entry:
     updated: float
     count: int = 1
 
+    @property
+    def kind(self) -> tuple[str, str, str, str]:
+        """Denials of which this is the same may be one entry."""
+        return self.reason, self.context, self.object, self.user
+
+
+def merged(entries: Iterable[Entry]) -> list[Entry]:
+    """Those of several workers as one would have them, the newest first: alike ones in one, with the first's number."""
+    found: list[Entry] = []
+    newest: dict[tuple[str, str, str, str], Entry] = {}
+    for entry in sorted(entries, key=lambda one: one.created):
+        first = newest.get(entry.kind)
+        if first is None or entry.created - first.updated > ALIKE:
+            newest[entry.kind] = entry = replace(entry)
+            found.append(entry)
+            continue
+        first.count += entry.count
+        if entry.updated > first.updated:
+            first.updated, first.client = entry.updated, entry.client
+    return sorted(found, key=lambda one: -one.updated)
+
 
 class Denials:
     """The newest entries of this process, newest first."""
@@ -46,8 +67,7 @@ class Denials:
         """Something was denied at `now`; at most `longest` entries are kept."""
         what = what[:LONGEST_OBJECT]
         for entry in islice(self._entries, LOOKED_AT):
-            alike = (entry.reason, entry.context, entry.object, entry.user) == (reason, context, what, user)
-            if alike and now - entry.updated <= ALIKE:
+            if entry.kind == (reason, context, what, user) and now - entry.updated <= ALIKE:
                 entry.count += 1
                 entry.updated, entry.client = now, client
                 self._entries.remove(entry)

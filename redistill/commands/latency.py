@@ -150,7 +150,8 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
     def show_doctor(client: Client, argv: list[bytes], monitor: LatencyMonitor) -> bytes:
         return resp.verbatim(
-            doctor(monitor, server.config.performance.latency_monitor_threshold), client.session.state.resp
+            doctor(monitor, server.config.performance.latency_monitor_threshold, int(server.wall())),
+            client.session.state.resp,
         )
 
     def histogram(client: Client, argv: list[bytes]) -> bytes:
@@ -227,8 +228,8 @@ def _ago(seconds: int) -> str:
     return f"{max(seconds, 0)}s"
 
 
-def doctor(monitor: LatencyMonitor, threshold: int) -> str:
-    """What the samples say, in words."""
+def doctor(monitor: LatencyMonitor, threshold: int, now: int) -> str:
+    """What the samples say, in words. `now` is in seconds since the epoch, as the samples are."""
     if not threshold:
         return (
             "Latency monitoring is off. CONFIG SET latency-monitor-threshold <milliseconds> turns it on: events that"
@@ -242,10 +243,10 @@ def doctor(monitor: LatencyMonitor, threshold: int) -> str:
         values = [sample.milliseconds for sample in monitor.samples(event)]
         average = sum(values) / len(values)
         deviation = sum(abs(value - average) for value in values) / len(values)
-        span = monitor.samples(event)[-1].unix_time - monitor.samples(event)[0].unix_time
+        span = now - monitor.samples(event)[0].unix_time
         lines.append(
             f"{number}. {event}: {len(values)} latency spikes (average {average:.0f}ms,"
-            f" mean deviation {deviation:.0f}ms, period {span / len(values):.2f} sec)."
+            f" mean deviation {deviation:.0f}ms, period {span / len(values) or 1:.2f} sec)."
             f" Worst all time event {monitor.worst(event)}ms."
         )
     lines += ["", "Advice:", ""]
