@@ -10,6 +10,8 @@
  */
 #define TIMED_OUTPUT 65536u
 #define BRIEF_VALUE 1024u
+/* Keys of one command whose memory is sent for at once; more would push each other out of the cache. */
+#define FETCHED 256
 
 /* ---- counting ---- */
 
@@ -63,22 +65,36 @@ void rd_stop_timing(rd_session *s) {
 
 /* ---- running ---- */
 
-static void lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+/* Lock the shards of all keys of a command. Meanwhile the memory of the keys is on its way: all buckets, then all
+ * items.
+ */
+static void lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
   rd_key keys[8];
   uint32_t positions[8];
   int n = rd_command_keys(cmd, argv, argc, positions, 8);
   if (n <= 8) {
-    for (int i = 0; i < n; i++) keys[i] = rd_key_of(st, argv[positions[i]], 0);
+    for (int i = 0; i < n; i++) {
+      keys[i] = rd_key_of(st, argv[positions[i]], db);
+      rd_prefetch_bucket(st, &keys[i]);
+    }
     if (n > 0) rd_lock_keys(st, keys, (size_t)n);
+    for (int i = 0; i < n; i++) rd_prefetch_item(st, &keys[i]);
     return;
   }
   /* many keys: what counts is which shards */
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
-  for (uint32_t i = (uint32_t)cmd->first_key; n > 0; n--, i += (uint32_t)cmd->key_step) {
-    uint32_t shard = rd_shard_of(st, rd_key_of(st, argv[i], 0).hash);
+  uint32_t first = (uint32_t)cmd->first_key, step = (uint32_t)cmd->key_step;
+  for (int i = 0; i < n; i++) {
+    rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
+    uint32_t shard = rd_shard_of(st, key.hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
+    if (i < FETCHED) rd_prefetch_bucket(st, &key);
   }
   rd_lock_set(st, wanted);
+  for (int i = 0; i < n && i < FETCHED; i++) {
+    rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
+    rd_prefetch_item(st, &key);
+  }
 }
 
 void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
@@ -114,7 +130,7 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
       if (RD_LIKELY(one))
         rd_lock_shard(st, shard);
       else
-        lock_keys(st, cmd, argv, argc);
+        lock_keys(st, cmd, argv, argc, call.db);
     }
     call.first_key.db = call.db; /* SELECT may have come between */
     cmd->run(&call);
