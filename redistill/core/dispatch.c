@@ -10,8 +10,6 @@
  */
 #define TIMED_OUTPUT 65536u
 #define BRIEF_VALUE 1024u
-/* Keys of one command whose memory is sent for at once; more would push each other out of the cache. */
-#define FETCHED 256
 
 /* ---- counting ---- */
 
@@ -88,10 +86,10 @@ static void lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv,
     rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
     uint32_t shard = rd_shard_of(st, key.hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
-    if (i < FETCHED) rd_prefetch_bucket(st, &key);
+    if (i < RD_FETCHED) rd_prefetch_bucket(st, &key);
   }
   rd_lock_set(st, wanted);
-  for (int i = 0; i < n && i < FETCHED; i++) {
+  for (int i = 0; i < n && i < RD_FETCHED; i++) {
     rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
     rd_prefetch_item(st, &key);
   }

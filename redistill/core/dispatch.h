@@ -105,6 +105,9 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a);
 /* Run a command that passed all checks. `locked`: the transaction holds what it needs. */
 void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
             uint32_t key_pos, bool locked);
+/* Keys of one command, or transaction, whose memory is sent for at once; more would push each other out of the cache.
+ */
+#define RD_FETCHED 256
 /* Lock the shards whose bits are set, in ascending order. */
 void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
 /* Stop at a command of the control plane. */

@@ -113,7 +113,8 @@ void rd_multi_free(rd_session *s) {
 
 /* ---- EXEC ---- */
 
-/* Turn the queue's offsets into pointers, hash its keys, and lock every shard that it or a watch needs. */
+/* Turn the offsets of the queue into pointers, hash its keys, and lock every shard that it or a watch needs. The memory
+ * of the first keys is sent for meanwhile; a SELECT in between makes that useless, not wrong. */
 static void prepare(rd_session *s) {
   rd_store *st = s->st;
   rd_multi *m = &s->multi;
@@ -125,10 +126,12 @@ static void prepare(rd_session *s) {
     if (cmd->first_key == 0) continue;
     int64_t last = cmd->last_key < 0 ? (int64_t)q->argc + cmd->last_key : cmd->last_key;
     for (int64_t k = cmd->first_key; k <= last && k < q->argc; k += cmd->key_step) {
-      uint64_t hash = rd_key_of(st, m->argv[q->first + k], 0).hash;
-      uint32_t shard = rd_shard_of(st, hash);
+      rd_key key = rd_key_of(st, m->argv[q->first + k], s->state.db);
+      uint32_t shard = rd_shard_of(st, key.hash);
       wanted[shard >> 6] |= 1ull << (shard & 63);
-      if (k == cmd->first_key) q->hash = hash;
+      if (k != cmd->first_key) continue;
+      q->hash = key.hash;
+      if (i < RD_FETCHED) rd_prefetch_bucket(st, &key);
     }
   }
   for (uint32_t i = 0; i < s->state.watching; i++) {
@@ -139,6 +142,10 @@ static void prepare(rd_session *s) {
     rd_lock_all(st);
   else
     rd_lock_set(st, wanted);
+  for (uint32_t i = 0; i < m->count && i < RD_FETCHED; i++) {
+    rd_key key = {.hash = m->queue[i].hash, .db = s->state.db};
+    if (m->queue[i].command->first_key != 0) rd_prefetch_item(st, &key);
+  }
 }
 
 static bool watched_changed(rd_session *s) {
