@@ -91,7 +91,8 @@ IDLE = """\
 ## Idle connections
 
 {connections} connections, each of which was answered one GET: resident memory (Pss) a connection, and the CPU time of
-the server in {seconds} s before they came and in {seconds} s after that, in percent of one CPU.{missing}
+the server in {seconds} s before they came, in the {seconds} s after that and in the next {seconds} s, in percent of one
+CPU.{missing}
 
 {table}
 """
@@ -232,14 +233,15 @@ def keys(results: Results) -> str:
 def idle(results: Results) -> str:
     part = results["idle"]
     lines = [
-        [TITLES[name], number(got["bytes"], 0), f"{got['bare_percent']:.2f} %", f"{got['cpu_percent']:.2f} %"]
+        [TITLES[name], number(got["bytes"], 0)]
+        + [f"{got[f'{when}_percent']:.2f} %" for when in ("bare", "first", "cpu")]
         for name, got in part["servers"].items()
     ]
     return IDLE.format(
         connections=number(part["connections"], 0),
         seconds=part["seconds"],
         missing=_lacking(part),
-        table=table(["", "bytes a connection", "CPU before", "CPU"], lines),
+        table=table(["", "bytes a connection", "CPU without them", "CPU at first", "CPU then"], lines),
     )
 
 

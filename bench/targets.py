@@ -117,8 +117,8 @@ def _sockets(results: Results) -> Iterator[Target]:
 
 def _clients(results: Results) -> Iterator[Target]:
     if ours := results.get("idle", {}).get("servers", {}).get("redistill"):
-        kib, bare, cpu = ours["bytes"] / 1024, ours["bare_percent"], ours["cpu_percent"]
-        measured = f"{kib:.1f} KiB; {cpu:.2f} % of a CPU with all of them, {bare:.2f} % without"
+        kib, bare, first, cpu = ours["bytes"] / 1024, *(ours[f"{when}_percent"] for when in ("bare", "first", "cpu"))
+        measured = f"{kib:.1f} KiB; {cpu:.2f} % of a CPU with all of them, {first:.2f} % at first, {bare:.2f} % without"
         # What a server does without clients differs by more from one moment to the next.
         yield "An idle connection of 10,000", "<= 8 KiB, no CPU", measured, kib <= 8 and cpu - bare < 0.2
     if ours := results.get("refused", {}).get("servers", {}).get("redistill"):

@@ -1,7 +1,7 @@
 """The limits on connections where they are accepted, in C.
 
 Who is refused by the factories of `limits.py` has cost an accept in Python, an address, a protocol and a transport,
-while those inside waited, and comes again as often as he likes. So the loop that accepts asks first, in
+while those inside waited, and comes again as often as wanted. So the loop that accepts asks first, in
 core/admission.c, what the factories would say, and turns away whom they would refuse. Whom it lets through they decide
 on: they count.
 """

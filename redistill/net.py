@@ -211,6 +211,14 @@ class UNIXServer(Server, unix.Server):
         return super()._idle() and not self._sendmsgQueue
 
 
+def _peer(sock: socket.socket) -> Any:
+    """The address of the other end, None when that has gone again; over a UNIX socket mostly ""."""
+    try:
+        return sock.getpeername() if sock.family == socket.AF_UNIX else tcp._getpeername(sock)
+    except OSError:
+        return None
+
+
 class Port(tcp.Port):
     """Accepts over TCP; through a gate, if it has one."""
 
@@ -243,10 +251,9 @@ class Port(tcp.Port):
         sock = socket.socket(fileno=fd)
         protocol = None
         try:
-            client = sock.getpeername() if sock.family == socket.AF_UNIX else tcp._getpeername(sock)
-            protocol = self.factory.buildProtocol(self._buildAddr(client))
-        except OSError:  # it has gone again
-            pass
+            client = _peer(sock)
+            if client is not None:
+                protocol = self.factory.buildProtocol(self._buildAddr(client))
         finally:
             if protocol is None:
                 sock.close()

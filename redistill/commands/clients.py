@@ -42,8 +42,13 @@ def word(text: str) -> str:
 
 def memory_of(client: Client) -> int:
     """Bytes that a connection holds, about."""
+    return CLIENT_BYTES + buffers_of(client)
+
+
+def buffers_of(client: Client) -> int:
+    """Those of its buffers; an idle connection has none."""
     state = client.session.state
-    return CLIENT_BYTES + state.query_cap + state.output_cap + state.multi_bytes
+    return state.query_cap + state.output_cap + state.multi_bytes
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:

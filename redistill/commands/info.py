@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from redistill import resp, stats
 from redistill.acl import number_of, shown
 from redistill.commands.arguments import text
-from redistill.commands.clients import CLIENT_BYTES, memory_of
+from redistill.commands.clients import CLIENT_BYTES, buffers_of
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.peers import Question, over_all
 from redistill.commands.sections import SECTIONS, Fields
@@ -99,7 +99,7 @@ def summed(server: ServerState) -> dict[str, int]:
         state = client.session.state
         largest_input = max(largest_input, state.query_bytes)
         largest_output = max(largest_output, state.output_bytes)
-        memory += memory_of(client) - CLIENT_BYTES
+        memory += buffers_of(client)
         watching += state.watching > 0
         blocked += client.blocked
     return {

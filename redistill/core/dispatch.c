@@ -63,9 +63,7 @@ void rd_stop_timing(rd_session *s) {
 
 /* ---- running ---- */
 
-/* Lock the shards of all keys of a command. Meanwhile the memory of the keys is on its way: all buckets, then all
- * items.
- */
+/* Lock the shards of all keys of a command. Meanwhile the memory of the keys is on its way, buckets and then items. */
 static void lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
   rd_key keys[8];
   uint32_t positions[8];

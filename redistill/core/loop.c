@@ -306,6 +306,9 @@ static bool address_of(const struct sockaddr_storage *peer, uint8_t address[16])
 /* With MSG_MORE the words go out together with the end, in one segment: half of what the kernel has to do. A peer that
  * has sent something already gets them, too, which a mere close would replace by a reset. */
 static void turn_away(rd_gate *g, int fd, rd_limit limit, const uint8_t address[16]) {
+  static const rd_stat counted_as[RD_LIMIT_COUNT] = {[RD_LIMIT_RATE] = RD_STAT_rejected_rate,
+                                                     [RD_LIMIT_OPEN] = RD_STAT_rejected_maximum,
+                                                     [RD_LIMIT_ADDRESS] = RD_STAT_rejected_address};
   const char *words = g->words[limit];
   if (words != NULL && send(fd, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE) > 0)
     shutdown(fd, SHUT_WR);
@@ -314,11 +317,7 @@ static void turn_away(rd_gate *g, int fd, rd_limit limit, const uint8_t address[
   memcpy(g->last[limit], address, 16);
   rd_count_add(g->st, RD_STAT_connections_received, 1);
   rd_count_add(g->st, RD_STAT_rejected_connections, 1);
-  rd_count_add(g->st,
-               limit == RD_LIMIT_RATE   ? RD_STAT_rejected_rate
-               : limit == RD_LIMIT_OPEN ? RD_STAT_rejected_maximum
-                                        : RD_STAT_rejected_address,
-               1);
+  rd_count_add(g->st, counted_as[limit], 1);
 }
 
 static void receive_client(rd_loop *l, rd_conn *c) {

@@ -3,9 +3,9 @@
  * Host side, as host.h: it makes system calls and reads clocks; it includes no Python.h, logs nothing, has no globals.
  *
  * A connection is a connected, non-blocking stream socket and the session that speaks on it. Both stay the owner's: the
- * loop closes no descriptor and frees no session. A turn waits for sockets, and for each that is readable receives
- * once, feeds the session, and sends what it says from the session's own memory. The owner hears only of what it must
- * decide.
+ * loop closes no descriptor but those of clients that it turns away, and frees no session. A turn waits for sockets,
+ * and for each that is readable receives once, feeds the session, and sends what it says from the session's own memory.
+ * The owner hears only of what it must decide.
  *
  *   open      read when it is readable
  *   blocked   the client does not read: neither read nor executed until all is sent; then it goes on by itself
