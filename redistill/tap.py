@@ -279,6 +279,8 @@ def serve(
         possible = possible_clients(config, control.state.config)
         if context is not None and config.security != control.state.config.security:
             context.read(config.security)
+        for gate in gates:
+            gate.report()  # in the terms of the limits that refused them
         total.limit, total.kept = possible, config.server.reserved_connections
         factory.output_limit = config.server.output_limit
         loop.set_output_limit(config.server.output_limit)

@@ -14,6 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import capturedLogs
 from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -113,6 +114,19 @@ class DaemonTests(TestCase):
         self.assertEqual(refusal, TotalLimit.words)
         info = yield first.ask(b"INFO stats\r\nPING\r\n", 500)
         self.assertIn(b"\nrejected_connections:1\r\n", info)
+
+    @inlineCallbacks
+    def test_log_of_the_refused(self) -> Any:
+        """It names the limit that refused them, also when that is another one by now."""
+        self.start("workers = 1\nmax_connections = 1")
+        first = yield self.connect()
+        yield first.ask(b"PING\r\n", 7)
+        with capturedLogs() as events:
+            second = yield self.connect()
+            yield second.more(0)
+            yield first.ask(b"CONFIG SET maxclients 9\r\n", 5)
+        said = [(event["setting"], event["limit"]) for event in events if "setting" in event]
+        self.assertEqual(said, [("server.max_connections", 1)])
 
     @inlineCallbacks
     def test_input_without_end(self) -> Any:
