@@ -101,7 +101,7 @@ REFUSED = """\
 
 {connections} clients, as many as the server takes, send {rate} GETs a second together, while {attempts} others a second
 come and are told that it is full. What those inside notice, in {rounds} rounds of {seconds:.0f} seconds, the median
-(least\N{EN DASH}most). Who tries to come in shares a CPU with the load, but has the lowest priority there.
+(least\N{EN DASH}most). Who tries to come in shares a CPU with the load, and is felt there as well.
 
 {table}
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import statistics
 import struct
@@ -32,11 +31,7 @@ FULL = {
 
 
 class Attempts:
-    """Connections that come and go at a rate, from a thread; how many were told why they may not stay.
-
-    The thread has the lowest priority. It is to be felt in the server, and not as a rival of the load for its CPU: in
-    earnest others would try to come in from other machines.
-    """
+    """Connections that come and go at a rate, from a thread; how many were told why they may not stay."""
 
     def __init__(self, port: int, head_start: float) -> None:
         self.made = 0
@@ -48,7 +43,6 @@ class Attempts:
         self._thread.start()
 
     def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         self._over.wait(self._head_start)
         start = time.monotonic()
         while not self._over.wait(max(0.0, start + self.made / ATTEMPTS - time.monotonic())):
