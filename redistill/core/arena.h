@@ -69,6 +69,8 @@ typedef struct rd_store {
   uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
   rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
+  bool retains;                      /* locks from command to command: lock.h */
+  bool retained;                     /* so it holds locks that only the next commands may need */
   struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
   struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */
   uint64_t monitor_dropped;

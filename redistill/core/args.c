@@ -139,7 +139,10 @@ size_t rd_format_long_double(char *dst, size_t cap, long double v) {
 
 rd_key rd_call_key(rd_call *call, uint32_t i) {
   assert(i < call->argc);
-  if (RD_LIKELY(i == call->first_pos && i != 0)) return call->first_key;
+  /* Field by field, as rd_run has just written it: a copy in wider words would have to wait until those stores are in
+   * the cache. */
+  const rd_key *first = &call->first_key;
+  if (RD_LIKELY(i == call->first_pos && i != 0)) return (rd_key){first->data, first->len, first->db, first->hash};
   return rd_key_of(call->store, call->argv[i], call->db);
 }
 

@@ -58,6 +58,18 @@ static inline uint64_t rd_ld64(const void *p) {
   memcpy(&v, p, sizeof v);
   return v;
 }
+/* memcmp(a, b, n) == 0 for short runs of bytes, without a call: of 8 to 16 it is two words that may overlap. */
+static inline bool rd_same(const uint8_t *a, const uint8_t *b, size_t n) {
+  for (; n > 16; n -= 8, a += 8, b += 8) {
+    if (rd_ld64(a) != rd_ld64(b)) return false;
+  }
+  if (n >= 8) return ((rd_ld64(a) ^ rd_ld64(b)) | (rd_ld64(a + n - 8) ^ rd_ld64(b + n - 8))) == 0;
+  if (n >= 4) return ((rd_ld32(a) ^ rd_ld32(b)) | (rd_ld32(a + n - 4) ^ rd_ld32(b + n - 4))) == 0;
+  for (; n > 0; n--) {
+    if (a[n - 1] != b[n - 1]) return false;
+  }
+  return true;
+}
 static inline void rd_st32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 static inline void rd_st64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 

@@ -64,41 +64,34 @@ void rd_stop_timing(rd_session *s) {
 /* ---- running ---- */
 
 /* Lock the shards of all keys of a command. Meanwhile the memory of the keys is on its way, buckets and then items. */
-static void lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
+static void __attribute__((noinline))
+lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
+  const struct rd_bucket *buckets[RD_FETCHED];
   rd_key keys[8];
   uint32_t positions[8];
   int n = rd_command_keys(cmd, argv, argc, positions, 8);
   if (n <= 8) {
     for (int i = 0; i < n; i++) {
       keys[i] = rd_key_of(st, argv[positions[i]], db);
-      rd_prefetch_bucket(st, &keys[i]);
+      buckets[i] = rd_prefetch_bucket(st, &keys[i]);
     }
     if (n > 0) rd_lock_keys(st, keys, (size_t)n);
-    for (int i = 0; i < n; i++) rd_prefetch_item(st, &keys[i]);
+    for (int i = 0; i < n; i++) rd_prefetch_item(st, keys[i].hash, buckets[i]);
     return;
   }
   /* many keys: what counts is which shards */
-  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0}, hashes[RD_FETCHED];
   uint32_t first = (uint32_t)cmd->first_key, step = (uint32_t)cmd->key_step;
   for (int i = 0; i < n; i++) {
     rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
     uint32_t shard = rd_shard_of(st, key.hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
-    if (i < RD_FETCHED) rd_prefetch_bucket(st, &key);
+    if (i >= RD_FETCHED) continue;
+    hashes[i] = key.hash;
+    buckets[i] = rd_prefetch_bucket(st, &key);
   }
   rd_lock_set(st, wanted);
-  for (int i = 0; i < n && i < RD_FETCHED; i++) {
-    rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
-    rd_prefetch_item(st, &key);
-  }
-}
-
-void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
-  for (uint32_t w = 0; w < RD_MAX_SHARDS / 64; w++) {
-    for (uint64_t bits = wanted[w]; bits != 0; bits &= bits - 1) {
-      rd_lock_shard(st, w * 64 + (uint32_t)__builtin_ctzll(bits));
-    }
-  }
+  for (int i = 0; i < n && i < RD_FETCHED; i++) rd_prefetch_item(st, hashes[i], buckets[i]);
 }
 
 void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
@@ -118,8 +111,8 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
     cmd->run(&call);
     if (!locked && cmd->flags & RD_OWN_LOCKS) rd_unlock_all(st);
   } else {
-    call.first_key = *key;
-    call.first_key.data = argv[key_pos].data; /* the input may have moved since the key was hashed */
+    /* The input may have moved since the key was hashed, and a SELECT may have come between. */
+    call.first_key = (rd_key){argv[key_pos].data, key->len, call.db, key->hash};
     bool one = cmd->last_key == cmd->first_key;
     uint32_t shard = rd_shard_of(st, key->hash);
     if (!locked && !(cmd->flags & RD_OWN_LOCKS)) {
@@ -128,11 +121,10 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
       else
         lock_keys(st, cmd, argv, argc, call.db);
     }
-    call.first_key.db = call.db; /* SELECT may have come between */
     cmd->run(&call);
     if (!locked) {
       if (RD_LIKELY(one) && !(cmd->flags & RD_OWN_LOCKS))
-        rd_unlock_shard(st, shard);
+        rd_leave_shard(st, shard);
       else
         rd_unlock_all(st);
     }

@@ -20,12 +20,14 @@ typedef struct rd_ahead {
   bool unknown_sub;
   bool timed; /* ran as part of the running measurement */
   rd_key key;
+  const struct rd_bucket *bucket; /* a hint */
 } rd_ahead;
 
 typedef struct rd_queued {
   const rd_command *command;
-  uint32_t first, argc; /* in rd_multi.argv */
-  uint64_t hash;        /* of the first key; set by EXEC */
+  uint32_t first, argc;           /* in rd_multi.argv */
+  uint64_t hash;                  /* of the first key; set by EXEC */
+  const struct rd_bucket *bucket; /* a hint */
 } rd_queued;
 
 /* What a transaction has queued, copied from the input. */
@@ -108,8 +110,6 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
 /* Keys of one command, or transaction, whose memory is sent for at once; more would push each other out of the cache.
  */
 #define RD_FETCHED 256
-/* Lock the shards whose bits are set, in ascending order. */
-void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
 /* Stop at a command of the control plane. */
 rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
 /* Whether the session's user may run the command. False: state.denied says why. */

@@ -97,16 +97,16 @@ static inline const rd_bucket *peek(const rd_store *st, const rd_key *key) {
 }
 
 /* The lock is going to be written, and with several workers another core may have it. */
-void rd_prefetch_bucket(const rd_store *st, const rd_key *key) {
+const rd_bucket *rd_prefetch_bucket(const rd_store *st, const rd_key *key) {
   RD_PREFETCH_WRITE(&st->shards[rd_shard_of(st, key->hash)].lock);
   const rd_bucket *b = peek(st, key);
   if (b != NULL) RD_PREFETCH(b);
+  return b;
 }
 
-void rd_prefetch_item(const rd_store *st, const rd_key *key) {
-  const rd_bucket *b = peek(st, key);
+void rd_prefetch_item(const rd_store *st, uint64_t hash, const rd_bucket *b) {
   if (b == NULL) return;
-  for (uint32_t m = match_tag(b, rd_tag_of(key->hash)); m != 0; m &= m - 1) {
+  for (uint32_t m = match_tag(b, rd_tag_of(hash)); m != 0; m &= m - 1) {
     rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
     if (ref < st->head->body_at || ref >= st->size - 64) continue;
     RD_PREFETCH(st->base + ref);

@@ -22,7 +22,7 @@ bool rd_item_has_big_key(const rd_store *st, const rd_item *it, const rd_key *ke
 
 static inline bool rd_item_has_key(const rd_store *st, const rd_item *it, const rd_key *key) {
   if (RD_UNLIKELY(rd_item_is_big(it))) return rd_item_has_big_key(st, it, key);
-  return it->key_len == key->len && memcmp(rd_small_key(it), key->data, key->len) == 0;
+  return it->key_len == key->len && rd_same(rd_small_key(it), key->data, key->len);
 }
 
 /* What an item is to be made of. */

@@ -45,8 +45,9 @@ static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6]
 
 /* As pthread_mutex_lock, but the processor waits a moment before the process does: a shard is mostly held for less time
  * than it takes to go to sleep, and the one that wakes somebody up pays as well. */
-static int lock_soon(pthread_mutex_t *lock) {
-  int error = pthread_mutex_trylock(lock);
+static int wait_for(rd_store *st, pthread_mutex_t *lock) {
+  if (st->retained) rd_unlock_all(st);
+  int error = EBUSY;
   for (unsigned spins = 0; RD_UNLIKELY(error == EBUSY) && spins < SPINS; spins++) {
     RD_RELAX();
     if (__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED) == 0) error = pthread_mutex_trylock(lock);
@@ -56,14 +57,15 @@ static int lock_soon(pthread_mutex_t *lock) {
 
 bool rd_lock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return false;
-  int error = lock_soon(&rd_shard_at(st, shard)->lock);
+  int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
+  if (RD_UNLIKELY(error == EBUSY)) error = wait_for(st, &rd_shard_at(st, shard)->lock);
   set_held(st, shard);
   if (RD_UNLIKELY(error == EOWNERDEAD)) recover_shard(st, shard);
   return true;
 }
 
 int rd_trylock_shard(rd_store *st, uint32_t shard) {
-  if (rd_holds_shard(st, shard)) return 0;
+  if (rd_holds_shard(st, shard)) return st->retained;
   int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
   if (error != 0 && error != EOWNERDEAD) return -1;
   set_held(st, shard);
@@ -77,19 +79,25 @@ void rd_unlock_shard(rd_store *st, uint32_t shard) {
   pthread_mutex_unlock(&rd_shard_at(st, shard)->lock);
 }
 
+static inline size_t words_of(const rd_store *st) { return (st->num_shards + 63) / 64; }
+
 void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n) {
   if (n == 1) {
     rd_lock_shard(st, rd_shard_of(st, keys[0].hash));
     return;
   }
   uint64_t wanted[RD_MAX_SHARDS / 64];
-  size_t words = (st->num_shards + 63) / 64;
-  memset(wanted, 0, words * sizeof *wanted);
+  memset(wanted, 0, words_of(st) * sizeof *wanted);
   for (size_t i = 0; i < n; i++) {
     uint32_t shard = rd_shard_of(st, keys[i].hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
   }
-  for (size_t w = 0; w < words; w++) {
+  rd_lock_set(st, wanted);
+}
+
+void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
+  if (st->retained) rd_unlock_all(st);
+  for (size_t w = 0; w < words_of(st); w++) {
     for (uint64_t bits = wanted[w]; bits != 0; bits &= bits - 1) {
       rd_lock_shard(st, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits));
     }
@@ -97,14 +105,23 @@ void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n) {
 }
 
 void rd_lock_all(rd_store *st) {
+  if (st->retained) rd_unlock_all(st);
   for (uint32_t i = 0; i < st->num_shards; i++) rd_lock_shard(st, i);
 }
 
 void rd_unlock_all(rd_store *st) {
   rd_mark_clean(st);
-  for (size_t w = 0; w < (st->num_shards + 63) / 64; w++) {
+  st->retained = false;
+  for (size_t w = 0; w < words_of(st); w++) {
     while (st->held[w] != 0) rd_unlock_shard(st, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(st->held[w]));
   }
+}
+
+void rd_retain_begin(rd_store *st, bool alone) { st->retains = alone; }
+
+void rd_retain_end(rd_store *st) {
+  st->retains = false;
+  if (st->retained) rd_unlock_all(st);
 }
 
 /* ---- who holds up the others ---- */

@@ -9,9 +9,15 @@
 
 #include "store.h"
 
+/* The shard is about to change; its lock is held. */
+void rd_mark_dirty(rd_store *st, uint32_t shard);
+/* Whatever was marked is whole again. */
+void rd_mark_clean(rd_store *st);
+
 /* Take a shard's lock; nothing happens when this process holds it. Returns whether it was taken by this call. */
 bool rd_lock_shard(rd_store *st, uint32_t shard);
-/* The same without waiting: 1 taken, 0 held by this process before, -1 somebody else has it. */
+/* The same without waiting: 1 taken (or retained: it is to be released, too), 0 held by this process before, -1
+ * somebody else has it. */
 int rd_trylock_shard(rd_store *st, uint32_t shard);
 /* Mark clean and release. */
 void rd_unlock_shard(rd_store *st, uint32_t shard);
@@ -19,20 +25,42 @@ static inline bool rd_holds_shard(const rd_store *st, uint32_t shard) {
   return (st->held[shard >> 6] >> (shard & 63)) & 1;
 }
 
-/* Take the locks of all keys' shards, in ascending order. */
+/* Take the locks of all keys' shards, of a set of shards (a bit each), of all, in ascending order. */
 void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n);
+void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
 void rd_lock_all(rd_store *st);
 /* Release all that this process holds. */
 void rd_unlock_all(rd_store *st);
 
+/* ---- retained locks ----
+ *
+ * A worker that is alone takes a lock once a turn and not once a command: there is nobody to wait for it (lock
+ * coarsening; Diniz and Rinard, Journal of Parallel and Distributed Computing 49, 1998). Only what a command of one
+ * shard has locked is retained, clean; all of it is released before a command locks several shards, before this process
+ * waits for a lock, and when the turn ends. So whoever comes meanwhile waits for a turn at most, and no two processes
+ * for each other. */
+
+/* The turn begins, `alone` or not, and ends. The end leaves a transaction that waits for the control plane its locks.
+ */
+void rd_retain_begin(rd_store *st, bool alone);
+void rd_retain_end(rd_store *st);
+/* The end of a command of one shard: mark it clean, and release it or not. */
+static inline void rd_leave_shard(rd_store *st, uint32_t shard) {
+  if (!st->retains) {
+    rd_unlock_shard(st, shard);
+    return;
+  }
+  rd_mark_clean(st);
+  st->retained = true;
+}
+/* Does the running command, which has locked another shard, hold this one as well? */
+static inline bool rd_needs_shard(const rd_store *st, uint32_t shard) {
+  return !st->retained && rd_holds_shard(st, shard);
+}
+
 /* Who holds up the others: the thread (in a process's main thread, its pid) that holds a lock of the arena for which
  * somebody waits, and itself waits for none; 0: nobody does, just now. */
 uint32_t rd_lock_owner(const rd_store *st);
-
-/* The shard is about to change; its lock is held. */
-void rd_mark_dirty(rd_store *st, uint32_t shard);
-/* Whatever was marked is whole again. */
-void rd_mark_clean(rd_store *st);
 
 /* Empty a shard that is locked: its regions go back to the pool, its index is new. */
 void rd_empty_shard(rd_store *st, uint32_t shard);

@@ -131,7 +131,7 @@ static void prepare(rd_session *s) {
       wanted[shard >> 6] |= 1ull << (shard & 63);
       if (k != cmd->first_key) continue;
       q->hash = key.hash;
-      if (i < RD_FETCHED) rd_prefetch_bucket(st, &key);
+      q->bucket = i < RD_FETCHED ? rd_prefetch_bucket(st, &key) : NULL;
     }
   }
   for (uint32_t i = 0; i < s->state.watching; i++) {
@@ -143,8 +143,8 @@ static void prepare(rd_session *s) {
   else
     rd_lock_set(st, wanted);
   for (uint32_t i = 0; i < m->count && i < RD_FETCHED; i++) {
-    rd_key key = {.hash = m->queue[i].hash, .db = s->state.db};
-    if (m->queue[i].command->first_key != 0) rd_prefetch_item(st, &key);
+    const rd_queued *q = &m->queue[i];
+    if (q->command->first_key != 0) rd_prefetch_item(st, q->hash, q->bucket);
   }
 }
 

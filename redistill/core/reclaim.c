@@ -239,7 +239,7 @@ static bool take_from_richest(rd_store *st, uint32_t own, bool with_own) {
     uint32_t donor = UINT32_MAX, most = 0;
     for (uint32_t i = 0; i < st->num_shards; i++) {
       uint32_t regions = rd_shard_at(st, i)->heap.regions;
-      if (regions <= most || (i == own && !with_own) || (i != own && rd_holds_shard(st, i))) continue;
+      if (regions <= most || (i == own && !with_own) || (i != own && rd_needs_shard(st, i))) continue;
       if (!may_empty_region(st, i)) continue; /* an unlocked look, made again under the lock */
       bool again = false;
       for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;

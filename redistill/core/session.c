@@ -185,11 +185,11 @@ static void look_ahead(rd_session *s) {
   s->ahead_count = (uint32_t)(a - s->ahead);
   if (s->ahead_count < 2) return;
   /* In loops of their own: each may wait for the translation of its address, and short ones wait together. */
-  for (const rd_ahead *b = s->ahead; b < a; b++) {
-    if (b->key_pos != 0) rd_prefetch_bucket(st, &b->key);
+  for (rd_ahead *b = s->ahead; b < a; b++) {
+    if (b->key_pos != 0) b->bucket = rd_prefetch_bucket(st, &b->key);
   }
   for (const rd_ahead *b = s->ahead; b < a; b++) {
-    if (b->key_pos != 0) rd_prefetch_item(st, &b->key);
+    if (b->key_pos != 0) rd_prefetch_item(st, b->key.hash, b->bucket);
   }
 }
 
@@ -333,7 +333,7 @@ void rd_session_consumed(rd_session *s, size_t n) {
   rd_footprint_changed(s);
 }
 
-const rd_store *rd_session_store(const rd_session *s) { return s->st; }
+rd_store *rd_session_store(const rd_session *s) { return s->st; }
 const rd_command *rd_session_command(const rd_session *s) { return s->control; }
 uint32_t rd_session_argc(const rd_session *s) { return s->control_argc; }
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {

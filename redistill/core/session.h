@@ -53,7 +53,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
 rd_bytes rd_session_output(const rd_session *s);
 void rd_session_consumed(rd_session *s, size_t n);
 
-const rd_store *rd_session_store(const rd_session *s);
+rd_store *rd_session_store(const rd_session *s);
 /* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers), or denied
  * (state.denied: the control plane says so). */
 const rd_command *rd_session_command(const rd_session *s);

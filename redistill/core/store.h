@@ -43,9 +43,10 @@ typedef struct rd_key {
 /* Prepare the key `bytes` of logical database `db`. Never fails; the length was checked by the parser. */
 rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db);
 /* Bring the key's bucket, then its item, on the way to the cache. Safe without any lock: what they read may be stale,
- * and only a hint comes of it. Call the second some time after the first. */
-void rd_prefetch_bucket(const rd_store *st, const rd_key *key);
-void rd_prefetch_item(const rd_store *st, const rd_key *key);
+ * and only a hint comes of it. Call the second some time after the first, with what that returned: the bucket, or
+ * NULL. */
+const struct rd_bucket *rd_prefetch_bucket(const rd_store *st, const rd_key *key);
+void rd_prefetch_item(const rd_store *st, uint64_t hash, const struct rd_bucket *bucket);
 
 /* ---- lookup. An expired key is deleted on sight and is absent. ---- */
 

@@ -46,6 +46,16 @@ bool rd_worker_others(const rd_store *st) {
   return false;
 }
 
+bool rd_worker_alone(const rd_store *st) {
+  if (!st->joined) return false;
+  uint64_t used = atomic_load_explicit(&st->head->workers_used, memory_order_relaxed);
+  for (; used != 0; used &= used - 1) {
+    const rd_worker *w = rd_worker_at(st, (uint32_t)__builtin_ctzll(used));
+    if (w != st->worker && atomic_load_explicit(&w->pid, memory_order_relaxed) != 0) return false;
+  }
+  return true;
+}
+
 /* ---- coming and going ---- */
 
 /* What the worker had is gone; what it counted stays. */

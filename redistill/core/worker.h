@@ -18,6 +18,8 @@ void rd_worker_leave(rd_store *st);
 bool rd_worker_reap(rd_store *st, uint32_t i);
 /* Whether a process other than this store's has joined and lives. */
 bool rd_worker_others(const rd_store *st);
+/* Whether this one has joined and no other has; one that died and was not reaped counts. Costs next to nothing. */
+bool rd_worker_alone(const rd_store *st);
 
 /* ---- what a worker says of itself, after it has joined ---- */
 

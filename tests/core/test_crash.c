@@ -282,14 +282,20 @@ static bool by_command(rd_store *st) {
     rd_session_state_of(session)->authenticated = true;
     if (request == NULL) request = malloc(REQUEST_ROOM);
   }
-  request_len = 0;
-  for (uint64_t n = 1 + dice(3); n > 0; n--) put_request(st, (uint32_t)dice(KEYS / 8));
-  rd_status status = rd_session_feed(session, request, request_len, st->now_ms);
-  for (;;) {
-    rd_session_consumed(session, rd_session_output(session).len);
-    if (status != RD_FULL) break;
-    status = rd_session_resume(session, st->now_ms);
+  rd_status status = RD_MORE;
+  rd_retain_begin(st,
+                  dice(2) == 0); /* though it is not alone: then, too, nobody may wait for ever or see what is torn */
+  for (uint64_t feeds = 1 + dice(8); feeds > 0 && status == RD_MORE; feeds--) {
+    request_len = 0;
+    for (uint64_t n = 1 + dice(3); n > 0; n--) put_request(st, (uint32_t)dice(KEYS / 8));
+    status = rd_session_feed(session, request, request_len, st->now_ms);
+    for (;;) {
+      rd_session_consumed(session, rd_session_output(session).len);
+      if (status != RD_FULL) break;
+      status = rd_session_resume(session, st->now_ms);
+    }
   }
+  rd_retain_end(st);
   if (status == RD_MORE) return true;
   snprintf(shared->complaint, sizeof shared->complaint, "a session wants to end, status %d", (int)status);
   return false;

@@ -103,6 +103,42 @@ static void commands_are_answered_without_the_owner(void) {
   leave(&b);
 }
 
+static unsigned held_shards(void) {
+  unsigned n = 0;
+  for (uint32_t i = 0; i < st.num_shards; i++) n += rd_holds_shard(&st, i);
+  return n;
+}
+
+static void a_crowd_is_answered_in_one_turn(void) {
+  enum { CROWD = 100 };
+  static peer crowd[CROWD];
+  for (int i = 0; i < CROWD; i++) {
+    crowd[i] = join((uint64_t)i);
+    say(&crowd[i], "INCR crowd\r\n");
+  }
+  CHECK(turn() == 0);
+  for (int i = 0; i < CROWD; i++) {
+    char expected[16];
+    snprintf(expected, sizeof expected, ":%d\r\n", i + 1);
+    hears(&crowd[i], expected);
+    leave(&crowd[i]);
+  }
+  CHECK_INT(held_shards(), 0);
+}
+
+static void who_goes_before_its_answer_is_lost(void) {
+  peer a = join(1), b = join(2);
+  say(&a, "SET k v\r\n");
+  say(&b, "GET k\r\n");
+  close(a.fd);
+  a.fd = -1;
+  CHECK(turn() == 0); /* the answer could not be sent */
+  hears(&b, "$1\r\nv\r\n");
+  CHECK(turn() == 1 && rd_loop_events(l)[0].tag == 1 && what(0) == RD_LOOP_LOST);
+  leave(&a);
+  leave(&b);
+}
+
 static void a_pipeline_may_be_split_anywhere(void) {
   static const char text[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING x\r\n";
   for (size_t cut = 1; cut < sizeof text - 1; cut++) {
@@ -321,9 +357,10 @@ static void a_pause_is_reported(void) {
 
 static void a_transaction_that_waits_holds_up_the_others(void) {
   peer a = join(1), b = join(2);
-  say(&a, "MULTI\r\nSET k 1\r\nCLIENT ID\r\nEXEC\r\n");
+  say(&a, "SET j 1\r\nMULTI\r\nSET k 1\r\nCLIENT ID\r\nEXEC\r\n");
   CHECK(turn() == 1);
   CHECK(what(0) == RD_CONTROL && rd_session_state_of(a.s)->in_exec);
+  CHECK_INT(held_shards(), 1); /* its own, and nothing that the turn has retained */
   say(&b, "GET k\r\n");
   CHECK(turn() == 1);
   CHECK(what(0) == RD_PAUSED && rd_loop_events(l)[0].tag == 2);
@@ -331,6 +368,7 @@ static void a_transaction_that_waits_holds_up_the_others(void) {
   CHECK(rd_loop_resume(l, a.c, st.now_ms) == RD_MORE);
   CHECK(rd_loop_resume(l, b.c, st.now_ms) == RD_MORE);
   hears(&b, "$1\r\n1\r\n");
+  CHECK_INT(held_shards(), 0);
   leave(&a);
   leave(&b);
 }
@@ -609,6 +647,8 @@ int main(void) {
   open_all();
   RUN(commands_are_answered_without_the_owner);
   RUN(a_pipeline_may_be_split_anywhere);
+  RUN(a_crowd_is_answered_in_one_turn);
+  RUN(who_goes_before_its_answer_is_lost);
   RUN(a_control_command_is_the_owners);
   RUN(who_waits_for_an_answer_is_not_read);
   RUN(who_goes_while_it_waits_is_lost_afterwards);

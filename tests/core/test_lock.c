@@ -1,0 +1,205 @@
+/* Locks that a worker retains while it is alone: lock.h. What they do in a turn is in test_loop.c; that no kill harms
+ * what they guard, in test_crash.c. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "arena_fixture.h"
+#include "check.h"
+#include "internal.h"
+#include "rig.h"
+
+enum { SHARDS = 4 };
+
+static rd_store st;
+
+static unsigned held(void) {
+  unsigned n = 0;
+  for (uint32_t i = 0; i < SHARDS; i++) n += rd_holds_shard(&st, i);
+  return n;
+}
+
+static void command_on(uint32_t shard) {
+  rd_lock_shard(&st, shard);
+  rd_mark_dirty(&st, shard);
+  rd_leave_shard(&st, shard);
+}
+
+static void a_shard_is_retained_clean_until_the_end(void) {
+  rd_retain_begin(&st, true);
+  command_on(1);
+  command_on(2);
+  command_on(1);
+  CHECK_INT(held(), 2);
+  CHECK(!rd_lock_shard(&st, 1)); /* it is there already */
+  rd_leave_shard(&st, 1);
+  for (uint32_t i = 0; i < SHARDS; i++) CHECK_INT(rd_shard_at(&st, i)->dirty, 0);
+  rd_retain_end(&st);
+  CHECK_INT(held(), 0);
+}
+
+static void nothing_is_retained_in_company(void) {
+  rd_retain_begin(&st, false);
+  command_on(1);
+  CHECK_INT(held(), 0);
+  rd_retain_end(&st);
+}
+
+static void several_shards_are_taken_by_themselves(void) {
+  rd_key keys[2];
+  unsigned n = 0;
+  for (uint32_t i = 0; n < 2; i++) { /* of shards 1 and 2 */
+    rd_key key = rd_key_of(&st, (rd_bytes){(const uint8_t *)&i, sizeof i}, 0);
+    if (rd_shard_of(&st, key.hash) == n + 1) keys[n++] = key;
+  }
+  const uint64_t set[RD_MAX_SHARDS / 64] = {1u << 0 | 1u << 2};
+  rd_retain_begin(&st, true);
+  command_on(3);
+  rd_lock_keys(&st, keys, 2);
+  CHECK(rd_holds_shard(&st, 1) && rd_holds_shard(&st, 2) && !rd_holds_shard(&st, 3));
+  CHECK(rd_needs_shard(&st, 1) && !rd_needs_shard(&st, 3));
+  CHECK_INT(rd_trylock_shard(&st, 1), 0);
+  rd_unlock_all(&st);
+  command_on(3);
+  rd_lock_set(&st, set);
+  CHECK(rd_holds_shard(&st, 0) && rd_holds_shard(&st, 2) && held() == 2);
+  rd_retain_end(&st);
+  CHECK_INT(held(), 2); /* a transaction's: they are not retained */
+  rd_unlock_all(&st);
+}
+
+/* Memory for one shard comes from another that is retained. */
+static void a_retained_shard_can_give_memory(void) {
+  rig_client c = rig_client_new(&st, NULL);
+  char head[100];
+  size_t len = 20 * MIB;
+  char *value = malloc(len + 2);
+  memset(value, 'v', len);
+  memcpy(value + len, "\r\n", 2);
+  rd_retain_begin(&st, true);
+  for (int i = 0; i < 20; i++) {
+    snprintf(head, sizeof head, "SET small:%d 1\r\n", i);
+    rig_say(&c, head);
+    snprintf(head, sizeof head, "*3\r\n$3\r\nSET\r\n$5\r\nbig%02d\r\n$%zu\r\n", i, len);
+    rig_say(&c, head);
+    rig_feed(&c, value, len + 2, len + 2);
+  }
+  CHECK_INT(held(), SHARDS);
+  rd_retain_end(&st);
+  CHECK_INT(rd_counter(&st, RD_STAT_oom_errors), 0);
+  CHECK(rd_counter(&st, RD_STAT_evicted_regions) > 0);
+  free(value);
+  rig_client_free(&c);
+}
+
+/* ---- with another process ---- */
+
+static rd_store other; /* the child's view */
+
+static void attach_other(void) {
+  char err[200];
+  if (rd_attach(&other, st.fd, err, sizeof err) != 0 || rd_worker_join(&other, 1) < 0) _exit(2);
+}
+
+/* Each has what the other wants next. The one that retains gives way. */
+static void who_retains_gives_way_before_it_waits(void) {
+  int ready[2], go[2];
+  char word;
+  CHECK(pipe(ready) == 0 && pipe(go) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    alarm(20);
+    attach_other();
+    rd_lock_shard(&other, 2);
+    if (write(ready[1], "x", 1) != 1 || read(go[0], &word, 1) != 1) _exit(3);
+    rd_lock_shard(&other, 3);
+    rd_unlock_all(&other);
+    _exit(0);
+  }
+  rd_retain_begin(&st, true);
+  CHECK_INT(read(ready[0], &word, 1), 1);
+  command_on(3);
+  CHECK_INT(write(go[1], "x", 1), 1);
+  alarm(20);
+  CHECK(rd_lock_shard(&st, 2)); /* waits for the child, who waits for 3 */
+  alarm(0);
+  CHECK_INT(held(), 1);
+  rd_leave_shard(&st, 2);
+  rd_retain_end(&st);
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  CHECK(rd_worker_reap(&st, 1));
+  for (int i = 0; i < 2; i++) {
+    close(ready[i]);
+    close(go[i]);
+  }
+}
+
+static void who_dies_with_retained_locks_takes_nothing_along(void) {
+  rig_client c = rig_client_new(&st, NULL);
+  rig_say(&c, "FLUSHALL\r\n");
+  for (int i = 0; i < 100; i++) {
+    char set[32];
+    snprintf(set, sizeof set, "SET key:%d %d\r\n", i, i);
+    rig_say(&c, set);
+  }
+  pid_t pid = fork();
+  if (pid == 0) {
+    attach_other();
+    rd_retain_begin(&other, true);
+    for (uint32_t i = 0; i < SHARDS; i++) {
+      rd_lock_shard(&other, i);
+      rd_mark_dirty(&other, i);
+      rd_leave_shard(&other, i);
+    }
+    raise(SIGKILL);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+  CHECK_INT(rd_count(&st, 0), 100);
+  rd_lock_all(&st); /* recovers every one of them */
+  rd_unlock_all(&st);
+  CHECK_INT(rd_count(&st, 0), 100);
+  CHECK_INT(rd_counter(&st, RD_STAT_shards_lost), 0);
+  CHECK(rd_worker_reap(&st, 1));
+  rig_client_free(&c);
+}
+
+static void a_worker_knows_when_it_is_alone(void) {
+  int ready[2];
+  char word;
+  CHECK(rd_worker_alone(&st));
+  CHECK(pipe(ready) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    attach_other();
+    if (write(ready[1], "x", 1) != 1) _exit(3);
+    for (;;) pause();
+  }
+  CHECK_INT(read(ready[0], &word, 1), 1);
+  CHECK(!rd_worker_alone(&st));
+  int status;
+  kill(pid, SIGKILL);
+  CHECK(waitpid(pid, &status, 0) == pid);
+  CHECK(!rd_worker_alone(&st)); /* until somebody notices */
+  CHECK(rd_worker_reap(&st, 1));
+  CHECK(rd_worker_alone(&st));
+  rd_worker_leave(&st);
+  CHECK(!rd_worker_alone(&st));
+  CHECK_INT(rd_worker_join(&st, 0), 0);
+  close(ready[0]);
+  close(ready[1]);
+}
+
+int main(void) {
+  int arena = rig_open(&st, 64 * MIB, SHARDS, RD_ALLKEYS_LRU);
+  RUN(a_shard_is_retained_clean_until_the_end);
+  RUN(nothing_is_retained_in_company);
+  RUN(several_shards_are_taken_by_themselves);
+  RUN(a_retained_shard_can_give_memory);
+  RUN(who_retains_gives_way_before_it_waits);
+  RUN(who_dies_with_retained_locks_takes_nothing_along);
+  RUN(a_worker_knows_when_it_is_alone);
+  rig_close(&st, arena);
+  return check_end();
+}
