@@ -27,7 +27,7 @@
 #include "worker.h"
 
 enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
-enum { OWED = 32, OWED_BYTES = 65536 }; /* answers that may wait for each other, and how large one of them may be */
+enum { OWED = 32, OWED_BYTES = 131072 }; /* answers that may wait for each other, and what they are together */
 enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
 
 typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST, LISTENS } conn_state;
@@ -76,6 +76,7 @@ struct rd_loop {
   size_t buffer_size;
   rd_tls tls;
   uint32_t owed_count;
+  size_t owed_bytes;   /* of them together, or more */
   rd_conn *owed[OWED]; /* who was executed in this turn, and has to be answered before it ends */
   uint32_t event_count;
   rd_event events[EVENTS];
@@ -234,13 +235,14 @@ static void answer_all(rd_loop *l) {
     if (c->state != LOST) report(l, c, answer(l, c));
   }
   l->owed_count = 0;
+  l->owed_bytes = 0;
 }
 
 static void owe(rd_loop *l, rd_conn *c) {
-  if (c->owed) return;
-  if (l->owed_count == OWED) answer_all(l);
+  if (!c->owed) l->owed[l->owed_count++] = c;
   c->owed = true;
-  l->owed[l->owed_count++] = c;
+  l->owed_bytes += rd_session_output(c->s).len;
+  if (l->owed_count == OWED || l->owed_bytes >= OWED_BYTES) answer_all(l);
 }
 
 /* Send what the session has said, and execute on, as far as it goes by itself; what the owner must see of it. */
@@ -255,7 +257,7 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
       c->state = HELD;
       return slow | RD_CONTROL;
     }
-    if (RD_LIKELY(status == RD_MORE && l->serving && slow == 0 && rd_session_output(c->s).len < OWED_BYTES)) {
+    if (RD_LIKELY(status == RD_MORE && l->serving && slow == 0)) {
       owe(l, c);
       return 0;
     }

@@ -75,6 +75,8 @@ class ClientMemoryTests(SynchronousTestCase):
             '[memory]\nmax_memory = "64mb"\n'
         )
         self.addCleanup(server.stop, signal.SIGKILL)
+        # Workers that still start would seem to grow.
+        servers.until(lambda: f"listening on 127.0.0.1:{server.port}" in server.logged(), 20, "all workers serve")
         return server
 
     def flood(self, server: servers.Server) -> tuple[int, int]:
@@ -127,7 +129,7 @@ class ClientMemoryTests(SynchronousTestCase):
         server = self.start(workers)
         closed, most = self.flood(server)
         self.assertGreater(closed, 0)
-        self.assertLess(most, self.LIMIT * 3 // 2, f"{most / MIB:.1f} MiB")
+        self.assertLess(most, self.LIMIT * 5 // 4, f"{most / MIB:.1f} MiB")
         with server.connect() as sock:
             self.assertEqual(talk(sock, PING, len(PONG)), PONG)
             sock.sendall(b"INFO stats\r\n")
