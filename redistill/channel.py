@@ -11,9 +11,10 @@ from typing import Any
 
 from twisted.protocols.amp import Argument, Boolean, Command, Descriptor, Integer, Unicode
 
-VERSION = 1
+VERSION = 2
 CHANNEL, ARENA, LISTENERS = 3, 4, 5
-"""Descriptors that a worker inherits; from the last on, the listening sockets of all workers in turn."""
+"""Descriptors that a worker inherits; from the last on, the listening sockets of all workers in turn, then the box that
+it empties and those of all workers (`tickets.Post`)."""
 PIECE = 0xFFFF
 """Bytes of one value of a box (the AMP protocol)."""
 

@@ -26,6 +26,9 @@ from redistill.engine import Session
 from redistill.gate import Gate
 from redistill.loop import Client, Entrance, Line, Loop
 
+PEEKED = 16384 + 5 + 1
+"""Bytes that `Server.peek` looks at, at most: a record of TLS (RFC 8446, 5.1) and one more."""
+
 _P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
 
 
@@ -40,12 +43,44 @@ class Server(tcp.Server):
     reactor: Any
     _line: Line | None = None
     _tls: Any = None
-    _established: Callable[[], None] | None = None
+    _step: Callable[[], Exception | None] | None = None
+    """What is done when the socket is ready, as long as the protocol has nothing to read."""
+    _low_water = 1
+    _await: tuple[Callable[[bytes], int], Callable[[bytes], None]]
+    _established: Callable[[], None]
 
     def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
         if server is not None:
             self.loop = server.loop
         super().__init__(sock, protocol, client, server, sessionno, reactor)
+
+    def peek(self, size: Callable[[bytes], int], heard: Callable[[bytes], None]) -> None:
+        """Look at what the peer says first, and leave it to be read: `heard` gets it when there are as many bytes as
+        `size` says of those that came so far, or when no more will come. Less than `PEEKED`."""
+        self._await = size, heard
+        self._step = self._look
+
+    def _look(self) -> Exception | None:
+        size, heard = self._await
+        try:
+            data = self.socket.recv(PEEKED, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except OSError:  # is met again by who reads
+            data = b""
+        wanted = size(data)
+        if self._low_water < wanted and len(data) < wanted:
+            self._set_low_water(wanted)  # the kernel wakes us when all of it is there, or the end
+            return None
+        if self._low_water > 1:
+            self._set_low_water(1)
+        self._step = None
+        heard(data)
+        return None if self._step is None else self._step()
+
+    def _set_low_water(self, size: int) -> None:
+        self._low_water = size
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
     def establish(self, tls: SSL.Connection, established: Callable[[], None]) -> None:
         """Shake hands, as `tls` on this socket does it, and then call `established`; until then nothing can be written.
@@ -55,6 +90,7 @@ class Server(tcp.Server):
         """
         self._tls = tls
         self._established = established
+        self._step = self._shake_hands
 
     def _shake_hands(self) -> Exception | None:
         """A step of the handshake; the error that ends the connection."""
@@ -70,9 +106,8 @@ class Server(tcp.Server):
             return problem
         else:
             self.stopWriting()
-            established, self._established = self._established, None
-            assert established is not None
-            established()
+            self._step = None
+            self._established()
         return None
 
     def serve(self, session: Session, client: Client) -> Line:
@@ -95,6 +130,10 @@ class Server(tcp.Server):
         if line is None or line.untold or not self.movable or not self.connected or self.disconnecting:
             return None
         self._take_back()
+        return self.let_go()
+
+    def let_go(self) -> socket.socket:
+        """The same for one that is not served yet, and of which nothing was read."""
         self.stopReading()
         self.stopWriting()
         self.connected, self.disconnected = 0, 1
@@ -119,10 +158,10 @@ class Server(tcp.Server):
     # ---- Twisted's ----
 
     def doRead(self) -> Any:
-        return super().doRead() if self._established is None else self._shake_hands()
+        return super().doRead() if self._step is None else self._step()
 
     def doWrite(self) -> Any:
-        return super().doWrite() if self._established is None else self._shake_hands()
+        return super().doWrite() if self._step is None else self._step()
 
     def write(self, data: bytes) -> None:
         if self._line is not None:

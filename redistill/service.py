@@ -22,6 +22,7 @@ from redistill.loop import Loop
 from redistill.net import adopt_port
 from redistill.protocol import RespProtocol
 from redistill.sockets import close_listeners, log_addresses, set_keepalive
+from redistill.tickets import Post
 
 log = Logger()
 
@@ -181,11 +182,13 @@ class ServerService(Service):
         door: Callable[[socket.socket], tuple[IProtocolFactory, Gate]],
         clients: Mapping[int, RespProtocol],
         grace: float,
+        post: Post | None = None,
     ) -> None:
         """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
         workers'. `door` gives the factory for the clients of one, and their gate. `grace` is the time in seconds that
-        clients have to take their last replies."""
+        clients have to take their last replies. `post`: clients come through it, too."""
         self.grace = grace
+        self._post = post
         self._reactor = reactor
         self._loop = loop
         self._listeners = [list(some) for some in listeners]
@@ -199,6 +202,8 @@ class ServerService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._loop.join(self._reactor)
         self.cover(self._number, True)
+        if self._post is not None:
+            self._post.start()
         if len(self._listeners) == 1:
             log_addresses(self._listeners)
 
@@ -227,6 +232,8 @@ class ServerService(Service):
         """Leave new clients to others."""
         for number in list(self._covered):
             self.cover(number, False)
+        if self._post is not None:
+            self._post.stop()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]

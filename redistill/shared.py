@@ -62,6 +62,10 @@ class Workers:
                     found.connections,
                 )
 
+    def has(self, number: int) -> bool:
+        """Whether a worker of this number is there."""
+        return any(one.number == number for one in self)
+
     def reap(self, place: int) -> bool:
         """Free the block of a process that has died: what it had counts no longer. False: it lives, or has left."""
         return bool(lib.rd_worker_reap(self._core(), place))

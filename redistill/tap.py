@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import socket
@@ -31,6 +32,7 @@ from redistill.handover import Handover
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
 from redistill.loop import Loop
+from redistill.net import adopt
 from redistill.protocol import RespFactory, RespProtocol
 from redistill.reload import Reload
 from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
@@ -39,6 +41,7 @@ from redistill.shared import SUPERVISOR
 from redistill.sockets import StartError, allow_files, listen_on, listen_tcp, listen_unix
 from redistill.stats import DaemonCounters
 from redistill.systemd import Systemd, SystemdService
+from redistill.tickets import Post, Tickets
 from redistill.worker import ThroughSupervisor
 from redistill.workers import WorkersService
 
@@ -226,13 +229,13 @@ def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], aren
     store = Store()
     store.attach(arena_fd)
     keeper = StoreService(store, Arena(arena_fd, "the supervisor's memory", 0), number)
-    known = [
-        socket.socket(fileno=first_fd + i) for i in range(1 + max(i for some in orders["listeners"] for i in some))
-    ]
+    post, count = orders["post"], len(orders["listeners"])
+    known = [socket.socket(fileno=first_fd + i) for i in range(post + 1 + count)]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
     identity = Identity(**orders["identity"])
     context = tls.Context(config.security) if tls.is_used(config.security) else None
-    front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown, context)
+    boxes = known[post], known[post + 1 :]
+    front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown, context, boxes)
     front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     front.life = keeper
     keeper.startService()
@@ -250,8 +253,10 @@ def serve(
     identity: Identity,
     stop: Callable[[bool], None],
     context: tls.Context | None,
+    boxes: tuple[socket.socket, Sequence[socket.socket]] | None = None,
 ) -> Front:
-    """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's."""
+    """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `boxes` how
+    connections come from other processes and go to them (`tickets.Post`)."""
     clients: dict[int, RespProtocol] = {}
     counters = DaemonCounters(publish=store.add)
     # Ours turns its own; any other reactor turns one for us (`ServerService`).
@@ -266,9 +271,9 @@ def serve(
         return store.load_session(saved, **session_limits(control.state.config))
 
     def door(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
-        if context is None or not tls.spoken(listener, config.security):
+        if encrypted is None or not tls.spoken(listener, config.security):
             return rate, gates[0]
-        return tls.TlsFactory(reactor, rate, context, counters), gates[1]
+        return encrypted, gates[1]
 
     def look() -> None:
         memory.enforce()
@@ -279,6 +284,8 @@ def serve(
         possible = possible_clients(config, control.state.config)
         if context is not None and config.security != control.state.config.security:
             context.read(config.security)
+            if tickets is not None:
+                tickets.announce()
         for gate in gates:
             gate.report()  # in the terms of the limits that refused them
         total.limit, total.kept = possible, config.server.reserved_connections
@@ -331,7 +338,16 @@ def serve(
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
     # A refused client is to cost little: the loop applies the limits where it accepts. A TLS client is told nothing.
     gates = [Gate(store.admission, rate, total, addresses, silent=silent) for silent in (False, True)]
-    server = ServerService(reactor, loop, sockets, number, door, clients, config.server.shutdown_grace_period_secs)
+    encrypted = post = tickets = None
+    if context is not None:
+        encrypted = tls.TlsFactory(reactor, rate, context, counters)
+    if encrypted is not None and context is not None and boxes is not None:
+        post = Post(reactor, *boxes, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
+        tickets = encrypted.tickets = Tickets(number, context, post, store.workers.has, peers.ask)
+        control.state.questions["tickets"] = tickets.note
+        reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
+    grace = config.server.shutdown_grace_period_secs
+    server = ServerService(reactor, loop, sockets, number, door, clients, grace, post)
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)

@@ -27,6 +27,7 @@ from redistill.config import ConfigError
 from redistill.limits import Refusal
 from redistill.settings import Security
 from redistill.stats import DaemonCounters
+from redistill.tickets import Tickets, hello_size, key_name_of
 
 log = Logger()
 
@@ -130,6 +131,10 @@ class Context:
         self.fingerprint = certificate.digest("sha256").decode().replace(":", "").lower()
         self._context = context
 
+    def key_name(self) -> bytes:
+        """Of the tickets that clients get for their sessions (`tickets`)."""
+        return key_name_of(self._context)
+
     def connection(self, sock: socket.socket) -> SSL.Connection:
         """The server's end of a connection on `sock`, before its handshake."""
         connection = SSL.Connection(self._context, sock)
@@ -204,6 +209,8 @@ class TlsFactory:
         self.factory = factory
         self.context = context
         self.counters = counters
+        self.tickets: Tickets | None = None
+        """Of several workers: brings clients to the one that knows their session."""
 
     def doStart(self) -> None:
         self.factory.doStart()
@@ -219,7 +226,13 @@ class TlsFactory:
             for release in client.leaving:
                 release()
             return None
-        return Handshake(self, client)
+        return Handshake(self, client, self.tickets)
+
+    def readmit(self, addr: IAddress) -> IProtocol | None:
+        """As buildProtocol, for who was brought here by another worker: counted, never refused, and here to stay."""
+        factory: Any = self.factory
+        client = factory.readmit(addr)
+        return None if client is None else Handshake(self, client, None)
 
 
 class Handshake(Protocol):
@@ -227,17 +240,37 @@ class Handshake(Protocol):
 
     transport: Any
 
-    def __init__(self, factory: TlsFactory, client: Any) -> None:
-        """`client`: the protocol whose connection it will be; it has the `leaving` of the limits."""
+    def __init__(self, factory: TlsFactory, client: Any, tickets: Tickets | None) -> None:
+        """`client`: the protocol whose connection it will be; it has the `leaving` of the limits. `tickets`: it may be
+        at home elsewhere."""
         self._made_by = factory
         self._client = client
+        self._tickets = tickets
         self._late: IDelayedCall
 
     def connectionMade(self) -> None:
-        made_by, transport = self._made_by, self.transport
-        self._late = made_by.clock.callLater(HANDSHAKE_SECONDS, transport.abortConnection)
-        self._connection = made_by.context.connection(transport.socket)
-        transport.establish(self._connection, self._established)
+        self._late = self._made_by.clock.callLater(HANDSHAKE_SECONDS, self.transport.abortConnection)
+        if self._tickets is None:
+            self._begin()
+        else:
+            self.transport.peek(hello_size, self._heard)
+
+    def _heard(self, hello: bytes) -> None:
+        assert self._tickets is not None
+        if self._tickets.bring_home(self.transport.socket, hello):
+            self._late.cancel()
+            self.transport.let_go().close()
+            self._leave()
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._connection = self._made_by.context.connection(self.transport.socket)
+        self.transport.establish(self._connection, self._established)
+
+    def _leave(self) -> None:
+        for release in self._client.leaving:
+            release()
 
     def _established(self) -> None:
         self._late.cancel()
@@ -251,8 +284,7 @@ class Handshake(Protocol):
         self._made_by.counters.tls_handshakes_failed += 1
         if self._late.active():
             self._late.cancel()
-        for release in self._client.leaving:
-            release()
+        self._leave()
         log.debug("{peer} did not establish TLS: {problem}", peer=self.transport.getPeer(), problem=_problem(reason))
 
 

@@ -202,6 +202,8 @@ class WorkersService(Service):
         self._store = store
         self._listeners = listeners
         self._sockets = list(dict.fromkeys(listener for some in listeners for listener in some))
+        self._boxes: list[tuple[socket.socket, socket.socket]] = []
+        """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
         self._arena = arena
         self._apply = apply
         self._identity = identity
@@ -223,6 +225,7 @@ class WorkersService(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._slots]
         for slot in self._slots:
             slot.current = self._start(slot.number)
         self._looked_at = self._reactor.seconds()
@@ -239,6 +242,8 @@ class WorkersService(Service):
         log.info("stopping; {workers} workers", workers=len(self._workers))
         ends = DeferredList([self._end(worker) for worker in list(self._workers)])
         close_listeners(self._listeners)
+        for one in (end for box in self._boxes for end in box):
+            one.close()
         return ends.addCallback(lambda results: None)
 
     def _end(self, worker: Worker) -> Deferred[Worker]:
@@ -272,7 +277,8 @@ class WorkersService(Service):
         with ours, theirs, open(os.devnull, "rb") as nothing:
             fds: dict[int, int | str] = {0: nothing.fileno(), 1: "r", 2: "r", channel.CHANNEL: theirs.fileno()}
             fds[channel.ARENA] = self._arena()
-            fds.update({channel.LISTENERS + i: listener.fileno() for i, listener in enumerate(self._sockets)})
+            boxes = [self._boxes[number][0], *(filled for _, filled in self._boxes)]
+            fds.update({channel.LISTENERS + i: one.fileno() for i, one in enumerate([*self._sockets, *boxes])})
             self._reactor.spawnProcess(
                 worker, PYTHON[0], [*PYTHON, str(number)], env=environment(os.environ), childFDs=fds
             )
@@ -294,6 +300,7 @@ class WorkersService(Service):
             "identity": dataclasses.asdict(self._identity),
             "number": worker.number,
             "listeners": [[self._sockets.index(listener) for listener in some] for some in self._listeners],
+            "post": len(self._sockets),
             "config": self.config.to_json(),
             "journal": self._journal(),
         }

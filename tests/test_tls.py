@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import select
 import socket
 import ssl
 from pathlib import Path
@@ -212,7 +213,7 @@ class Admission:
         self.inside = 0
 
     def enter(self, local: bool, limit: int, kept: int) -> bool:
-        entered = self.inside < limit
+        entered = limit == 0 or self.inside < limit
         self.inside += entered
         return entered
 
@@ -367,3 +368,96 @@ class HandshakeTests(Case):
         self.assertRaises(ssl.SSLCertVerificationError, self.shake, peer)
         self.turn()
         self.assertEqual((self.counters.tls_handshakes_failed, self.clients), (1, {}))
+
+
+class PlayedTickets:
+    """Knows of every client that it is at home elsewhere, or of none."""
+
+    def __init__(self, elsewhere: bool) -> None:
+        self.elsewhere = elsewhere
+        self.heard: list[bytes] = []
+        self.sockets: list[socket.socket] = []
+
+    def bring_home(self, sock: socket.socket, hello: bytes) -> bool:
+        """See tickets.Tickets."""
+        self.heard.append(hello)
+        if self.elsewhere:
+            self.sockets.append(sock.dup())
+        return self.elsewhere
+
+
+class HomeTests(HandshakeTests):
+    """TlsFactory of one of several workers: all that holds without the others, and who goes to them"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.tickets = PlayedTickets(False)
+        self.secure.tickets = self.tickets  # type: ignore[assignment]
+
+    def hello(self) -> bytes:
+        """What a client says first."""
+        said = ssl.MemoryBIO()
+        peer = self.trusting.wrap_bio(ssl.MemoryBIO(), said, server_hostname="127.0.0.1")
+        self.assertRaises(ssl.SSLWantReadError, peer.do_handshake)
+        return said.read()
+
+    def test_brought_home(self) -> None:
+        """A client of another worker is that one's, unread; here nothing is left of it, and nothing has failed."""
+        self.tickets.elsewhere = True
+        _, theirs = self.arrive()
+        hello = self.hello()
+        theirs.send(hello)
+        self.turn()
+        (sock,) = self.tickets.sockets
+        self.addCleanup(sock.close)
+        self.assertEqual((self.tickets.heard, sock.recv(1 << 16)), ([hello], hello))
+        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 0))
+        self.assertEqual((self.reactor.readers, self.reactor.getDelayedCalls()), (set(), []))
+        sock.send(b"still open")
+        self.assertEqual(theirs.recv(100), b"still open")
+
+    def test_comes_from_another(self) -> None:
+        """Who was brought here stays, whatever is known of it; it is counted, and not refused."""
+        self.tickets.elsewhere = True
+        self.arrive()
+        self.limit.limit = 1
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        self.addCleanup(theirs.close)
+        net.adopt(self.reactor, self.loop, ours, self.secure.readmit)
+        peer = self.wrap(theirs)
+        self.shake(peer)
+        self.assertEqual(self.ask(peer, b"PING\r\n"), b"+PONG\r\n")
+        self.assertEqual((self.tickets.heard, self.admission.inside), ([], 2))
+
+    def test_split(self) -> None:
+        """The first message may come in pieces; nobody is woken before it is there."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            theirs = socket.create_connection(listener.getsockname())
+            ours, _ = listener.accept()
+        self.addCleanup(theirs.close)
+        theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        net.adopt(self.reactor, self.loop, ours, self.secure.buildProtocol)
+        hello, looks = self.hello(), 0
+        for byte in hello:
+            theirs.send(bytes([byte]))
+            if select.select([ours], [], [], 0)[0]:
+                looks += 1
+                self.turn()
+        select.select([ours], [], [], 20)
+        self.turn()
+        self.assertEqual(self.tickets.heard, [hello])
+        self.assertLess(looks, 10)
+        self.assertEqual(ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 1)
+
+    def test_cut_off(self) -> None:
+        """What is there is looked at when there will be no more; then the handshake fails."""
+        _, theirs = self.arrive()
+        theirs.send(self.hello()[:100])
+        self.turn()
+        self.assertEqual(self.tickets.heard, [])
+        theirs.shutdown(socket.SHUT_WR)
+        for _ in range(3):
+            self.turn()
+        self.assertEqual(len(self.tickets.heard[0]), 100)
+        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))

@@ -188,7 +188,7 @@ class WorkersTests(SynchronousTestCase):
     def test_orders(self) -> None:
         """A worker is told its number, the configuration as it is now, and which sockets are whose."""
         orders = self.pool.orders(self.reactor.started[1])
-        self.assertEqual((orders["number"], orders["listeners"]), (1, [[], [], []]))
+        self.assertEqual((orders["number"], orders["listeners"], orders["post"]), (1, [[], [], []], 0))
         self.assertEqual(Config.from_json(orders["config"]), Config())
 
     def test_others_serve_for_a_dead_worker(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import signal
 import socket
 import ssl
@@ -164,23 +165,49 @@ class TlsTests(SynchronousTestCase):
         self.assertEqual(peer.recv(100), b"+PONG\r\n")
         return peer
 
+    def visits(self, version: ssl.TLSVersion, count: int, session: ssl.SSLSession | None = None) -> list[bool | None]:
+        """Come again and again with the session of before: whether it was resumed. Leaves `session`."""
+        context = ssl.create_default_context(cafile=self.certificates.authority)
+        context.maximum_version = version
+        reused = []
+        for _ in range(count):
+            with (
+                socket.create_connection(("127.0.0.1", self.port), 20) as sock,
+                context.wrap_socket(sock, server_hostname="localhost", session=session) as peer,
+            ):
+                peer.sendall(b"PING\r\n")
+                self.assertEqual(peer.recv(100), b"+PONG\r\n")
+                reused.append(peer.session_reused)
+                session = peer.session
+        return reused
+
     def test_resumption(self) -> None:
-        """A client that comes back to the same worker goes on with its session."""
+        """A client that comes back goes on with its session."""
         self.start()
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            context = ssl.create_default_context(cafile=self.certificates.authority)
-            context.maximum_version = version
-            session, reused = None, []
-            for _ in range(3):
-                with (
-                    socket.create_connection(("127.0.0.1", self.port), 20) as sock,
-                    context.wrap_socket(sock, server_hostname="localhost", session=session) as peer,
-                ):
-                    peer.sendall(b"PING\r\n")
-                    self.assertEqual(peer.recv(100), b"+PONG\r\n")
-                    reused.append(peer.session_reused)
-                    session = peer.session
-            self.assertEqual(reused, [False, True, True], version)
+            self.assertEqual(self.visits(version, 3), [False, True, True], version)
+
+    def test_resumption_with_any_worker(self) -> None:
+        """Whichever worker accepts it; also after a reload, and after one of the workers was killed."""
+        server = self.start(3)
+        plain = redis.Redis(port=server.port)
+        self.addCleanup(plain.close)
+        servers.until(lambda: f"listening on 127.0.0.1:{self.port}" in server.logged(), 20, "all workers serve")
+
+        def all_resumed(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bool:
+            return self.visits(version, 25) == [False] + [True] * 24
+
+        self.assertTrue(all_resumed(ssl.TLSVersion.TLSv1_2))
+        self.assertTrue(all_resumed())
+        server.process.send_signal(signal.SIGHUP)
+        servers.until(lambda: "all workers were replaced" in server.logged(), 30, "a reload")
+        servers.until(all_resumed, 20, "every worker knows the new keys")
+        victim = plain.info("workers")["worker1"]["pid"]
+        os.kill(victim, signal.SIGKILL)
+        servers.until(lambda: plain.info("workers").get("worker1", {}).get("pid", victim) != victim, 20, "another one")
+        servers.until(all_resumed, 20, "every worker knows the new key")
+        self.assertEqual(plain.info("stats")["tls_handshakes_failed"], 0)
+        self.assertEqual(plain.info("clients")["connected_clients"], 1)
 
     def test_who_is_not_trusted(self) -> None:
         """A client that does not know our authority does not come in, and is counted."""
