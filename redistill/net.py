@@ -313,6 +313,7 @@ class SharedUNIXPort(UNIXPort):
     factory: Any
     fileno: Any
     socket: Any
+    _shouldShutdown = False  # that would be the end of it for the others, too
 
     def startListening(self) -> None:
         tcp._reservedFD.reserve()

@@ -122,6 +122,8 @@ class Worker(ProcessProtocol):
     def __init__(self, pool: WorkersService, number: int) -> None:
         self.pool = pool
         self.number = number
+        self.pid = 0
+        """Of the process; 0 before it has started and when it has ended."""
         self.link: Link | None = None
         self.serving = False
         """From its `Ready` until it was told to retire or has ended."""
@@ -134,15 +136,13 @@ class Worker(ProcessProtocol):
         self.ended: Deferred[Worker] = Deferred()
         self._lines: dict[int, bytes] = {}
 
-    @property
-    def pid(self) -> int:
-        """Of the process; 0 when it has ended."""
-        return self.transport.pid or 0
-
     def kill(self) -> None:
         """End the process at once, if there is one."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
+
+    def connectionMade(self) -> None:
+        self.pid = self.transport.pid
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         lines, _, rest = (self._lines.get(childFD, b"") + data).rpartition(b"\n")
@@ -319,7 +319,7 @@ class WorkersService(Service):
 
     def has_ended(self, worker: Worker, reason: Failure) -> None:
         """The process of a worker is gone."""
-        pid = worker.transport.pid if worker.transport is not None else 0
+        pid, worker.pid = worker.pid, 0  # its transport has none any more
         self._workers.remove(worker)
         _cancel(worker.overdue)
         worker.serving = False

@@ -91,6 +91,18 @@ class GateTests(SynchronousTestCase):
         self.reactor.turn()
         return client
 
+    def test_shared_listeners(self) -> None:
+        """Who accepts no more on a socket that listens for others, too, leaves it to them."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        for family, host in ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, f"{directory.name}/s")):
+            place = self.listen(family, host)
+            self.port.stopListening()
+            self.reactor.turn()
+            self.assertFalse(self.port.connected)
+            with socket.socket(family) as client:
+                client.connect(place)
+
     def stats(self) -> dict[str, int]:
         """Those of connections, if not 0."""
         counted = self.store.counters().items()

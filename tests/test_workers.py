@@ -106,7 +106,7 @@ class PlayedReactor(Clock):
         self.started: list[Worker] = []
 
     def spawnProcess(self, protocol: Worker, program: str, argv: list[str], **options: Any) -> None:
-        protocol.transport = PlayedTransport(1000 + len(self.started))
+        protocol.makeConnection(PlayedTransport(1000 + len(self.started)))
         self.started.append(protocol)
 
     def adoptStreamConnection(self, fd: int, family: int, factory: Any) -> None:
@@ -156,8 +156,8 @@ class WorkersTests(SynchronousTestCase):
         """The process of a worker ends."""
         if failure is None:
             failure = Failure(ProcessTerminated(signal=signal.SIGKILL))
-        worker.processEnded(failure)
         worker.transport.pid = None
+        worker.processEnded(failure)
 
     def covers(self, worker: Worker) -> list[tuple[int, bool]]:
         """Whose clients a worker was told to accept as well, or no longer."""

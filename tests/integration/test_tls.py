@@ -165,18 +165,27 @@ class TlsTests(SynchronousTestCase):
         self.assertEqual(peer.recv(100), b"+PONG\r\n")
         return peer
 
-    def visits(self, version: ssl.TLSVersion, count: int, session: ssl.SSLSession | None = None) -> list[bool | None]:
-        """Come again and again with the session of before: whether it was resumed. Leaves `session`."""
+    def visits(
+        self,
+        version: ssl.TLSVersion,
+        count: int,
+        says: bytes = b"PING\r\n",
+        hears: bytes = b"+PONG\r\n",
+        certificate: tuple[str, str] | None = None,
+    ) -> list[bool | None]:
+        """Come again and again, each time with the session of the time before: whether it was resumed."""
         context = ssl.create_default_context(cafile=self.certificates.authority)
         context.maximum_version = version
-        reused = []
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
+        session, reused = None, []
         for _ in range(count):
             with (
                 socket.create_connection(("127.0.0.1", self.port), 20) as sock,
                 context.wrap_socket(sock, server_hostname="localhost", session=session) as peer,
             ):
-                peer.sendall(b"PING\r\n")
-                self.assertEqual(peer.recv(100), b"+PONG\r\n")
+                peer.sendall(says)
+                self.assertEqual(peer.recv(100), hears)
                 reused.append(peer.session_reused)
                 session = peer.session
         return reused
@@ -259,6 +268,18 @@ class TlsTests(SynchronousTestCase):
         admin.config_set("tls-auth-clients-user", "off")
         self.assertRaises(redis.AuthenticationError, self.certified("app").ping)
         self.assertIsNone(app.get("app:k"))
+
+    def test_user_who_comes_back(self) -> None:
+        """Who goes on with a session is the user that it was begun by, whichever worker it comes to."""
+        more = f'password = "a-password-of-16+"\ntls_client_auth = "required"\ntls_ca_path = "{self.certificates.authority}"'
+        server = self.start(2, more=f'{more}\ntls_auth_user = "cn"')
+        servers.until(lambda: f"listening on 127.0.0.1:{self.port}" in server.logged(), 20, "all workers serve")
+        with redis.Redis(port=server.port, password="a-password-of-16+") as admin:
+            admin.execute_command("ACL", "SETUSER", "app", "on", "+acl|whoami")
+        certificate = self.certificates.sign("app")
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            reused = self.visits(version, 10, b"ACL WHOAMI\r\n", b"$3\r\napp\r\n", certificate)
+            self.assertEqual(reused, [False] + [True] * 9, version)
 
     def test_info(self) -> None:
         """INFO tls says whose certificate is shown, and for how long; without TLS there is no such section."""

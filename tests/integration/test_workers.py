@@ -314,6 +314,23 @@ class WorkersTests(OnWorkers):
                 return sock
         raise AssertionError(f"the kernel gave no client to worker {number}")
 
+    def test_after_a_reload(self) -> None:
+        """Clients come over all listeners, as before. Of a worker that is killed then nothing is left: neither its
+        place among the workers nor its clients in the count."""
+        server = self.start()
+        server.process.send_signal(signal.SIGHUP)
+        self.eventually(lambda: "all workers were replaced" in server.logged(), "the workers are new")
+        for _ in range(10):
+            with redis.Redis(unix_socket_path=f"{server.directory}/s") as client:
+                self.assertTrue(client.ping())
+        victims = self.on_each(server)
+        pids = workers_of(victims[0])
+        os.kill(pids[1], signal.SIGKILL)
+        self.eventually(lambda: workers_of(victims[0]).get(1, pids[1]) != pids[1], "another one serves")
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(b"INFO workers\r\n")
+            self.assertEqual(sock.recv(65536).count(b"pid="), 2)
+
     def test_reload_takes_settings(self) -> None:
         """SIGHUP takes what the file says now; a file that cannot be used changes nothing, and the log says why."""
         server = self.start()
