@@ -16,6 +16,8 @@ from typing import Any
 
 from bench import load, programs, servers
 
+Line = Callable[[programs.Place], list[str]]
+
 KEYS = 1_000_000
 VALUE = 32
 KEY_PREFIX = "key:"
@@ -99,14 +101,17 @@ def start(quick: bool) -> dict[str, Any]:
     """Seconds from exec to the first answer."""
     times = 2 if quick else STARTS
 
-    def started(name: str, directory: Path) -> dict[str, Any]:
+    def started(name: str, directory: Path, line: Line | None = None) -> dict[str, Any]:
         seconds = []
         for _ in range(times):
-            with servers.running(name, directory) as server:
+            with servers.running(name, directory, line=line) as server:
                 seconds.append(server.start_seconds)
         return _milliseconds(seconds)
 
     results = each_server(started) | {"times": times}
+    with tempfile.TemporaryDirectory() as directory:
+        results["twistd"] = started("redistill", Path(directory), programs.twistd_alone)
+    print(f"    twistd, with a service of one line: {_said(results['twistd'])}", flush=True)
     results["attached"] = _attached(times, KEYS // 10 if quick else KEYS) if TMPFS.is_dir() else {}
     print(f"    redistill, with the keys of its predecessor: {_said(results['attached'])}", flush=True)
     return results

@@ -111,6 +111,8 @@ START = """\
 Milliseconds from exec to the first answer, the median (least\N{EN DASH}most) of {times}.{missing}
 
 {table}
+
+The keys that are there already take no time. Python and Twisted do: what twistd alone takes is most of it.
 """
 FLOOR = """\
 ## The floor
@@ -251,6 +253,7 @@ def start(results: Results) -> str:
     if attached := part["attached"]:
         title = f"Redistill, with {number(attached['keys'], 0)} keys in `memory.arena_path` on a tmpfs"
         lines.append([title, spread(attached["milliseconds"])])
+    lines.append(["twistd, with a service of one line", spread(part["twistd"]["milliseconds"])])
     text = table(["", "milliseconds"], lines)
     return START.format(times=part["times"], missing=_lacking(part), table=text)
 

@@ -163,6 +163,23 @@ def attaching(arena: Path) -> Callable[[Place], list[str]]:
     return lambda place: _redistill(place, 1, f'arena_path = "{arena}"\n')
 
 
+def twistd_alone(place: Place) -> list[str]:
+    """Twisted's own daemon with a service of one line, that says PONG to everybody."""
+    application = place.directory / "pong.tac"
+    application.write_text(
+        "from twisted.application import internet, service\n"
+        "from twisted.internet.protocol import Factory, Protocol\n"
+        "class Pong(Protocol):\n"
+        "    def dataReceived(self, data):\n"
+        "        self.transport.write(b'+PONG\\r\\n')\n"
+        "application = service.Application('pong')\n"
+        f"internet.TCPServer({place.port}, Factory.forProtocol(Pong)).setServiceParent(application)\n"
+    )
+    twistd = str(Path(sys.executable).parent / "twistd")
+    options = ["--reactor", "epoll", "--nodaemon", "--pidfile=", f"--rundir={place.directory}"]
+    return [sys.executable, "-P", twistd, *options, "--no_save", "--python", str(application)]
+
+
 def limited(connections: int) -> Callable[[Place], list[str]]:
     """Redistill that takes so many clients."""
     return lambda place: _redistill(place, 1, connections=connections)
