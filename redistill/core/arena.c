@@ -229,10 +229,10 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
     atomic_store(&st->head->peak_memory, rd_used_memory(st));
     rd_fit_pool(st);
   } else {
-    /* Take every lock once: one whose owner died heals now, and is counted. */
+    /* Take every lock once: one whose owner died heals now, and is counted. Who has one lives, and is not waited for.
+     */
     for (uint32_t i = 0; i < st->num_shards; i++) {
-      rd_lock_shard(st, i);
-      rd_unlock_shard(st, i);
+      if (rd_trylock_shard(st, i) == 1) rd_unlock_shard(st, i);
     }
   }
   return 0;

@@ -135,6 +135,24 @@ static void who_retains_gives_way_before_it_waits(void) {
   }
 }
 
+/* A worker that is alone, and has all it can do, releases its locks for moments only. */
+static void who_comes_waits_for_no_lock(void) {
+  rd_retain_begin(&st, true);
+  for (uint32_t i = 0; i < SHARDS; i++) command_on(i);
+  pid_t pid = fork();
+  if (pid == 0) {
+    alarm(20);
+    attach_other();
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  CHECK_INT(held(), SHARDS);
+  CHECK(!rd_worker_alone(&st));
+  rd_retain_end(&st);
+  CHECK(rd_worker_reap(&st, 1));
+}
+
 static void who_dies_with_retained_locks_takes_nothing_along(void) {
   rig_client c = rig_client_new(&st, NULL);
   rig_say(&c, "FLUSHALL\r\n");
@@ -198,6 +216,7 @@ int main(void) {
   RUN(several_shards_are_taken_by_themselves);
   RUN(a_retained_shard_can_give_memory);
   RUN(who_retains_gives_way_before_it_waits);
+  RUN(who_comes_waits_for_no_lock);
   RUN(who_dies_with_retained_locks_takes_nothing_along);
   RUN(a_worker_knows_when_it_is_alone);
   rig_close(&st, arena);
