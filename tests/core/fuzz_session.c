@@ -98,6 +98,7 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
   rd_session_state_of(s)->resp = how & 2 ? 3 : 2;
   bool limited = (how & 8) != 0;
   rd_session_set_acl(s, limited ? little : NULL);
+  rd_retain_begin(st, st != &store[0]); /* the answers do not depend on that either */
   for (size_t at = 0; at < len && t.status != RD_CLOSE; at += step) {
     size_t n = len - at < step ? len - at : step;
     uint8_t *alone = malloc(n); /* a read beyond the piece is seen */
@@ -115,6 +116,7 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
     }
     expect(t.status == RD_MORE || t.status == RD_CLOSE, "a session that waits for nothing");
   }
+  rd_retain_end(st);
   for (uint32_t i = 0; i < st->num_shards; i++) expect(!rd_holds_shard(st, i), "a shard stays locked");
   rd_session_free(s);
   return t;
