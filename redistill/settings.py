@@ -199,7 +199,7 @@ class Server:
     buffer_pool_size: int = setting(
         Kind.INTEGER,
         1024,
-        "Buffers of idle connections that are kept for the next ones",
+        "Has no effect (the C library keeps freed buffers); it is there for configurations that name it",
         maximum=1_000_000,
         environ="REDIS_BUFFER_POOL_SIZE",
     )
