@@ -282,6 +282,7 @@ class CommandTests(SynchronousTestCase):
             stdout=child,
             stderr=child,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` ignores it
         )
         os.close(child)
         self.addCleanup(self.end, process)
@@ -292,9 +293,10 @@ class CommandTests(SynchronousTestCase):
             if select.select([parent], [], [], 1)[0]:
                 drawn += os.read(parent, 65536)
         process.send_signal(signal.SIGINT)
+        end = time.monotonic() + 20
         with contextlib.suppress(OSError):  # EIO is the end of a terminal; one that nobody reads from is full soon
-            while select.select([parent], [], [], 20)[0] and os.read(parent, 65536):
-                pass
+            while time.monotonic() < end and select.select([parent], [], [], 20)[0]:
+                os.read(parent, 65536)
         self.assertEqual(process.wait(20), 0)
 
     def test_completion_in_bash(self) -> None:
