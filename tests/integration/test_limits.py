@@ -129,7 +129,7 @@ class ClientMemoryTests(SynchronousTestCase):
         server = self.start(workers)
         closed, most = self.flood(server)
         self.assertGreater(closed, 0)
-        self.assertLess(most, self.LIMIT * 5 // 4, f"{most / MIB:.1f} MiB")
+        self.assertLess(most, self.LIMIT * 3 // 2, f"{most / MIB:.1f} MiB")
         with server.connect() as sock:
             self.assertEqual(talk(sock, PING, len(PONG)), PONG)
             sock.sendall(b"INFO stats\r\n")
