@@ -16,8 +16,6 @@ from typing import Any
 
 from bench import load, programs, servers
 
-Line = Callable[[programs.Place], list[str]]
-
 KEYS = 1_000_000
 VALUE = 32
 KEY_PREFIX = "key:"
@@ -101,7 +99,7 @@ def start(quick: bool) -> dict[str, Any]:
     """Seconds from exec to the first answer."""
     times = 2 if quick else STARTS
 
-    def started(name: str, directory: Path, line: Line | None = None) -> dict[str, Any]:
+    def started(name: str, directory: Path, line: programs.Line | None = None) -> dict[str, Any]:
         seconds = []
         for _ in range(times):
             with servers.running(name, directory, line=line) as server:

@@ -54,6 +54,10 @@ class Place:
         return str(self.directory / "cert.pem"), str(self.directory / "key.pem")
 
 
+Line = Callable[[Place], list[str]]
+"""The command line that starts a server, after what it needs was written into its directory."""
+
+
 def versions() -> dict[str, str]:
     """Of the servers that are not ours: what they say."""
     said = {}
@@ -135,14 +139,14 @@ def _redistill(place: Place, workers: int, memory: str = "", connections: int = 
     return [word.format(**where) for word in REDISTILL]
 
 
-SERVERS: dict[str, Callable[[Place], list[str]]] = {
+SERVERS: dict[str, Line] = {
     "redistill": lambda place: _redistill(place, 1),
     "redistill, 2 workers": lambda place: _redistill(place, 2),
     "redis": _redis,
     "valkey": _valkey,
     "memcached": _memcached,
 }
-"""Name -> the command line that starts it, after what it needs was written into its directory."""
+"""By name."""
 
 
 def shown(argv: Sequence[str], place: Place) -> str:
@@ -158,7 +162,7 @@ def shown(argv: Sequence[str], place: Place) -> str:
     return line.replace(str(place.port), "PORT")
 
 
-def attaching(arena: Path) -> Callable[[Place], list[str]]:
+def attaching(arena: Path) -> Line:
     """Redistill whose arena is a file that stays."""
     return lambda place: _redistill(place, 1, f'arena_path = "{arena}"\n')
 
@@ -180,11 +184,11 @@ def twistd_alone(place: Place) -> list[str]:
     return [sys.executable, "-P", twistd, *options, "--no_save", "--python", str(application)]
 
 
-def limited(connections: int) -> Callable[[Place], list[str]]:
+def limited(connections: int) -> Line:
     """Redistill that takes so many clients."""
     return lambda place: _redistill(place, 1, connections=connections)
 
 
-def redis_with(*options: str) -> Callable[[Place], list[str]]:
+def redis_with(*options: str) -> Line:
     """redis-server with more options."""
     return lambda place: [*_redis(place), *options]

@@ -16,11 +16,11 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.programs import LACKS, SERVERS, NotAvailable, Place, shown
+from bench.programs import LACKS, SERVERS, Line, NotAvailable, Place, shown
 
 START_SECONDS = 30.0
 
@@ -152,9 +152,7 @@ def cpus_of(name: str) -> frozenset[int]:
 
 
 @contextlib.contextmanager
-def running(
-    name: str, directory: Path, transport: str = "tcp", line: Callable[[Place], list[str]] | None = None
-) -> Iterator[Server]:
+def running(name: str, directory: Path, transport: str = "tcp", line: Line | None = None) -> Iterator[Server]:
     """Start the server in a new directory below `directory`; it answers. It is stopped at the end.
 
     `line` stands for another command line than that of SERVERS. Raises NotAvailable.

@@ -4,7 +4,7 @@ They are Twisted's own in everything else. A protocol that has a session calls `
 receives, executes and sends on the socket, and this transport only waits for its end. What ends it (loseConnection,
 abortConnection, an error) takes the socket back first, with what the peer has not read yet, and goes Twisted's way.
 A transport whose socket is not served reads through its reactor, as any other. One that is to speak TLS (`establish`)
-does the handshake there, and all else in the loop.
+does the handshake there, and all else in the loop; what its peer says first can be looked at before (`peek`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ from redistill.engine import Session
 from redistill.gate import Gate
 from redistill.loop import Client, Entrance, Line, Loop
 
-PEEKED = 16384 + 5 + 1
-"""Bytes that `Server.peek` looks at, at most: a record of TLS (RFC 8446, 5.1) and one more."""
+PEEKED = 5 + 16384
+"""Bytes that `Server.peek` looks at, at most: a record of TLS (RFC 8446, 5.1)."""
 
 _P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
+
+
+class PeerGone(OSError):
+    """The other end of a socket that was to be gone on with has closed it."""
 
 
 class Server(tcp.Server):
@@ -56,7 +60,7 @@ class Server(tcp.Server):
 
     def peek(self, size: Callable[[bytes], int], heard: Callable[[bytes], None]) -> None:
         """Look at what the peer says first, and leave it to be read: `heard` gets it when there are as many bytes as
-        `size` says of those that came so far, or when no more will come. Less than `PEEKED`."""
+        `size` says of those that came so far, or when no more will come. Of more than `PEEKED` it gets the first."""
         self._await = size, heard
         self._step = self._look
 
@@ -133,7 +137,7 @@ class Server(tcp.Server):
         return self.let_go()
 
     def let_go(self) -> socket.socket:
-        """The same for one that is not served yet, and of which nothing was read."""
+        """Let go of the socket, which the loop does not have, without closing it; the caller's from now on."""
         self.stopReading()
         self.stopWriting()
         self.connected, self.disconnected = 0, 1
@@ -357,19 +361,20 @@ def adopt(
     """Go on with a connected stream socket, which becomes the transport's, as if a port had accepted it.
 
     `build` makes the protocol for an address: a factory's buildProtocol; or its `readmit`, and then what is to go on
-    (`RespProtocol.go_on_as`). None: it gave none. OSError: the peer has gone. In both cases the socket is closed, and a
-    session stays the caller's.
+    (`RespProtocol.go_on_as`). None: it gave none. Raises PeerGone, and what `build` does. In all these cases the socket
+    is closed, and a session stays the caller's.
     """
     sock.setblocking(False)
     protocol: Any = None
     try:
+        client = _peer(sock)
+        if client is None:
+            raise PeerGone
         if sock.family == socket.AF_UNIX:
             kind: Any = UNIXServer
-            client: Any = sock.getpeername()
             peer: IAddress = UNIXAddress(client or None)
         else:
             kind = Server
-            client = tcp._getpeername(sock)
             peer = (IPv4Address if sock.family == socket.AF_INET else IPv6Address)("TCP", *client)
         protocol = build(peer)
     finally:

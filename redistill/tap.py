@@ -341,11 +341,11 @@ def serve(
     encrypted = post = tickets = None
     if context is not None:
         encrypted = tls.TlsFactory(reactor, rate, context, counters)
-    if encrypted is not None and context is not None and boxes is not None:
-        post = Post(reactor, *boxes, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
-        tickets = encrypted.tickets = Tickets(number, context, post, store.workers.has, peers.ask)
-        control.state.questions["tickets"] = tickets.note
-        reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
+        if boxes is not None:
+            post = Post(reactor, *boxes, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
+            tickets = encrypted.tickets = Tickets(number, context, post, store.workers.has, peers.ask)
+            control.state.questions["tickets"] = tickets.note
+            reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
     grace = config.server.shutdown_grace_period_secs
     server = ServerService(reactor, loop, sockets, number, door, clients, grace, post)
     background = BackgroundService(reactor, store, control, number, len(sockets), look)

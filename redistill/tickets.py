@@ -22,6 +22,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from redistill.net import PeerGone
+
 log = Logger()
 
 NAME = 16
@@ -95,13 +97,7 @@ def key_name_of(context: SSL.Context) -> bytes:
     client.set_connect_state()
     server.set_accept_state()
     server.set_verify(SSL.VERIFY_NONE)
-    for _ in range(4):  # flights; the last one brings the tickets of TLS 1.3
-        for one, other in ((client, server), (server, client)):
-            with contextlib.suppress(SSL.WantReadError):
-                one.do_handshake()
-                one.recv(1)
-            with contextlib.suppress(SSL.WantReadError):
-                other.bio_write(one.bio_read(1 << 16))
+    converse(client, server)
     session = client.get_session()
     if session is None:
         return b""
@@ -111,6 +107,17 @@ def key_name_of(context: SSL.Context) -> bytes:
     with contextlib.suppress(SSL.WantReadError):
         again.do_handshake()
     return key_name(again.bio_read(1 << 16))
+
+
+def converse(client: SSL.Connection, server: SSL.Connection) -> None:
+    """Have two ends in memory shake hands, and the client get its tickets."""
+    for _ in range(4):  # flights; the last one brings the tickets of TLS 1.3
+        for one, other in ((client, server), (server, client)):
+            with contextlib.suppress(SSL.WantReadError):
+                one.do_handshake()
+                one.recv(1)
+            with contextlib.suppress(SSL.WantReadError):
+                other.bio_write(one.bio_read(1 << 16))
 
 
 # ---- the way home ----
@@ -124,7 +131,7 @@ class Post:
         self, reactor: Any, box: socket.socket, boxes: Sequence[socket.socket], came: Callable[[socket.socket], object]
     ) -> None:
         """`box` is the end of this worker's box that it empties, `boxes` are the other ends of all workers', by their
-        numbers; `came` gets what was in it, and may raise OSError when the peer has gone."""
+        numbers; `came` gets what was in it, and may raise net.PeerGone."""
         self._reactor = reactor
         self._box = box
         self._boxes = boxes
@@ -163,8 +170,8 @@ class Post:
                 os.set_inheritable(fd, False)
                 try:
                     self._came(socket.socket(fileno=fd))
-                except OSError:
-                    pass  # the client has gone meanwhile
+                except PeerGone:
+                    pass
                 except Exception:
                     log.failure("while taking a connection from another worker")
 
@@ -198,6 +205,7 @@ class Tickets:
         self._post = post
         self._lives = lives
         self._ask = ask
+        self._own = b""
         self._names: dict[int, bytes] = {}
         self._homes: dict[bytes, int] = {}
 
@@ -207,8 +215,6 @@ class Tickets:
         asking: Deferred[list[Any]] = self._ask("tickets", [self._number, self._own.hex()])
         asking.addCallback(lambda answers: [self.note(answer) for answer in answers])
         asking.addErrback(lambda failure: log.failure("while asking for the names of tickets' keys", failure))
-
-    _own = b""
 
     def note(self, theirs: Sequence[Any]) -> list[Any]:
         """Another worker's number and its key's name. Returns ours."""

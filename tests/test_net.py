@@ -682,7 +682,7 @@ class MoveTests(Case):
     def test_peer_that_has_gone(self) -> None:
         """Of a socket that is not connected any more nothing is left; the session is the caller's."""
         lonely = socket.socket()
-        self.assertRaises(OSError, net.adopt, self.reactor, self.loop, lonely, self.factory.readmit)
+        self.assertRaises(net.PeerGone, net.adopt, self.reactor, self.loop, lonely, self.factory.readmit)
         self.assertEqual((lonely.fileno(), self.clients), (-1, {}))
 
     def test_busiest(self) -> None:

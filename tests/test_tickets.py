@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import Any
 
@@ -13,22 +12,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import tls
+from redistill.net import PeerGone
 from redistill.settings import Security
-from redistill.tickets import Post, Tickets, hello_size, key_name, key_name_of
+from redistill.tickets import Post, Tickets, converse, hello_size, key_name, key_name_of
 from tests.certificates import Certificates
 
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
-
-
-def converse(client: SSL.Connection, server: SSL.Connection) -> None:
-    """Shake hands in memory, and let tickets come."""
-    for _ in range(4):
-        for one, other in ((client, server), (server, client)):
-            with contextlib.suppress(SSL.WantReadError):
-                one.do_handshake()
-                one.recv(1)
-            with contextlib.suppress(SSL.WantReadError):
-                other.bio_write(one.bio_read(1 << 16))
 
 
 class HelloTests(SynchronousTestCase):
@@ -195,12 +184,12 @@ class PostTests(SynchronousTestCase):
     def test_gone(self) -> None:
         """A client that has gone is no error, and ours are logged; the next one is taken all the same."""
         ours, _ = self.pair()
-        for problem in (OSError("gone"), ZeroDivisionError("ours"), None):
+        for problem in (PeerGone(), OSError("ours"), ZeroDivisionError("ours"), None):
             self.problem = problem
             self.first.send(1, ours)
             self.second.doRead()
         self.assertEqual(len(self.came), 1)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(OSError, ZeroDivisionError)), 2)
 
 
 class PlayedContext:

@@ -43,8 +43,9 @@ static void recover_shard(rd_store *st, uint32_t shard) {
 
 static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6] |= 1ull << (shard & 63); }
 
-/* As pthread_mutex_lock, but the processor waits a moment before the process does: a shard is mostly held for less time
- * than it takes to go to sleep, and the one that wakes somebody up pays as well. */
+/* For a lock that somebody else has, without those that are only retained. The processor waits a moment before the
+ * process does: a shard is mostly held for less time than it takes to go to sleep, and the one that wakes somebody up
+ * pays as well. */
 static int wait_for(rd_store *st, pthread_mutex_t *lock) {
   if (st->retained) rd_unlock_all(st);
   int error = EBUSY;

@@ -209,15 +209,20 @@ static unsigned rest(rd_loop *l, rd_conn *c) {
   return 0;
 }
 
+/* Not all could be sent of what the session has said, which has stopped with `status`. */
+static unsigned block(rd_loop *l, rd_conn *c, rd_status status) {
+  bool over = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
+  c->state = BLOCKED;
+  c->status = (uint8_t)status;
+  c->tell = over || status == RD_CLOSE;
+  return over ? RD_LOOP_OVER : status == RD_CLOSE ? RD_CLOSE : 0;
+}
+
 /* Send what the session has said, which has nothing more to execute; what the owner must see of it. */
 static unsigned answer(rd_loop *l, rd_conn *c) {
   sending sent = flush(l, c);
   if (RD_LIKELY(sent == SENT)) return rest(l, c);
-  if (sent == FAILED) return 0;
-  c->state = BLOCKED;
-  c->status = RD_MORE;
-  c->tell = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
-  return c->tell ? RD_LOOP_OVER : 0;
+  return sent == WAITS ? block(l, c, RD_MORE) : 0;
 }
 
 static void report(rd_loop *l, rd_conn *c, unsigned what) {
@@ -257,20 +262,14 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
       c->state = HELD;
       return slow | RD_CONTROL;
     }
-    if (RD_LIKELY(status == RD_MORE && l->serving && slow == 0)) {
+    if (RD_LIKELY(status == RD_MORE)) {
+      if (RD_UNLIKELY(!l->serving || slow != 0)) return slow | answer(l, c);
       owe(l, c);
       return 0;
     }
     sending sent = flush(l, c);
     if (RD_UNLIKELY(sent == FAILED)) return slow;
-    if (RD_UNLIKELY(sent == WAITS)) {
-      c->state = BLOCKED;
-      c->status = (uint8_t)status;
-      bool over = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
-      c->tell = over || status == RD_CLOSE;
-      return slow | (over ? RD_LOOP_OVER : status == RD_CLOSE ? RD_CLOSE : 0);
-    }
-    if (RD_LIKELY(status == RD_MORE)) return slow | rest(l, c);
+    if (RD_UNLIKELY(sent == WAITS)) return slow | block(l, c, status);
     if (status != RD_FULL) {
       c->state = HELD;
       return slow | status;

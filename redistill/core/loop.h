@@ -4,7 +4,7 @@
  *
  * A connection is a connected, non-blocking stream socket and the session that speaks on it. Both stay the owner's: the
  * loop closes no descriptor but those of clients that it turns away, and frees no session. A turn waits for sockets,
- * and for each that is readable receives once, feeds the session, and sends what it says from the session's own memory.
+ * for each that is readable receives once and feeds the session, and then sends what they say from their own memory.
  * The owner hears only of what it must decide.
  *
  *   open      read when it is readable

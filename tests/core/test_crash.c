@@ -283,8 +283,8 @@ static bool by_command(rd_store *st) {
     if (request == NULL) request = malloc(REQUEST_ROOM);
   }
   rd_status status = RD_MORE;
-  rd_retain_begin(st,
-                  dice(2) == 0); /* though it is not alone: then, too, nobody may wait for ever or see what is torn */
+  /* Retained although it is not alone: then, too, nobody may wait for ever, or see what is torn. */
+  rd_retain_begin(st, dice(2) == 0);
   for (uint64_t feeds = 1 + dice(8); feeds > 0 && status == RD_MORE; feeds--) {
     request_len = 0;
     for (uint64_t n = 1 + dice(3); n > 0; n--) put_request(st, (uint32_t)dice(KEYS / 8));

@@ -330,6 +330,10 @@ class WorkersTests(OnWorkers):
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
             sock.sendall(b"INFO workers\r\n")
             self.assertEqual(sock.recv(65536).count(b"pid="), 2)
+        self.eventually(
+            lambda: len(victims[0].client_list()) == victims[0].info("clients")["connected_clients"],
+            "those that are counted are those that there are",
+        )
 
     def test_reload_takes_settings(self) -> None:
         """SIGHUP takes what the file says now; a file that cannot be used changes nothing, and the log says why."""
