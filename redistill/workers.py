@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
 import socket
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineCallbacks, succeed
-from twisted.internet.error import ConnectionDone, ConnectionLost, ProcessTerminated
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Factory, ProcessProtocol
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.amp import AMP
@@ -33,39 +30,31 @@ from redistill.commands.peers import problem_of, raise_problem
 from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError
 from redistill.engine import Store
+from redistill.launch import PYTHON, Worker, environment
+from redistill.pool import Pool
+from redistill.pool import unless_gone as _unless_gone
 from redistill.rewrite import rewrite
-from redistill.service import SERVING, LostShards
+from redistill.service import LostShards
 from redistill.settings import Value
 from redistill.sockets import close_listeners, log_addresses
 
 log = Logger()
 
-PYTHON = [sys.executable, "-P", "-m", "redistill.worker"]
-
 ANSWER_SECONDS = 3.0
 """How long a worker has to answer a question."""
-START_SECONDS = 30.0
-"""How long a worker has from its start until it serves."""
-YOUNG = 5.0
-"""A worker that ends within so many seconds of serving may do so again: the next one is started later each time."""
-LONGEST_WAIT = 5.0
-ALONE_WAIT = 0.2
-"""Longest wait before the next start, and the same as long as no other worker serves."""
 LOOK = 0.5
 """Seconds between two looks at the workers' heartbeats."""
 BETWEEN_KILLS = 1.0
 """After a hung worker was killed, those that waited for a lock of its own have so long to go on."""
-LEAVE_SECONDS = 5.0
-"""Beyond the grace period, until a worker that was told to end is killed."""
 
 
 class Link(AMP):
     """The supervisor's end of the channel to one worker."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, owner: WorkersService) -> None:
         super().__init__()
         self._worker = worker
-        self._pool = worker.pool
+        self._owner = owner
 
     @channel.Hello.responder
     def hello(self, version: int) -> dict[str, Any]:
@@ -79,93 +68,39 @@ class Link(AMP):
             )
             raise RuntimeError("another version of the channel")
         self._worker.link = self
-        return {"orders": self._pool.orders(self._worker)}
+        return {"orders": self._owner.orders(self._worker)}
 
     @channel.Ready.responder
     def ready(self) -> dict[str, Any]:
-        self._pool.is_ready(self._worker)
+        self._owner.pool.is_ready(self._worker)
         return {}
 
     @channel.Ask.responder
     def ask(self, question: str, argument: Any) -> Deferred[dict[str, Any]]:
-        return self._pool.ask(self._worker, question, argument).addCallback(lambda answers: {"answers": answers})
+        return self._owner.ask(self._worker, question, argument).addCallback(lambda answers: {"answers": answers})
 
     @channel.Tell.responder
     def tell(self, question: str, argument: Any) -> dict[str, Any]:
-        self._pool.ask(self._worker, question, argument)
+        self._owner.ask(self._worker, question, argument)
         return {}
 
     @channel.Change.responder
     def change(self, changes: dict[str, Any]) -> Deferred[dict[str, Any]]:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-        return self._pool.change(values).addCallback(lambda problem: {"problem": problem})
+        return self._owner.change(values).addCallback(lambda problem: {"problem": problem})
 
     @channel.Rewrite.responder
     def rewrite(self) -> dict[str, Any]:
-        return {"problem": self._pool.rewrite()}
+        return {"problem": self._owner.rewrite()}
 
     @channel.Shutdown.responder
     def shutdown(self, now: bool) -> dict[str, Any]:
-        self._pool.shutdown(now)
+        self._owner.shutdown(now)
         return {}
 
     @channel.Give.responder
     def give(self, connection: int, state: bytes) -> Deferred[dict[str, Any]]:
-        return self._pool.give(self._worker, connection, state).addCallback(lambda taken: {"taken": taken})
-
-
-class Worker(ProcessProtocol):
-    """One worker process, as the supervisor knows it."""
-
-    transport: Any
-
-    def __init__(self, pool: WorkersService, number: int) -> None:
-        self.pool = pool
-        self.number = number
-        self.pid = 0
-        """Of the process; 0 before it has started and when it has ended."""
-        self.link: Link | None = None
-        self.serving = False
-        """From its `Ready` until it was told to retire or has ended."""
-        self.leaving = False
-        """It was told to end."""
-        self.served_since: float | None = None
-        self.overdue: IDelayedCall | None = None
-        self.covers: set[int] = set()
-        self.ready: Deferred[Worker] = Deferred()
-        self.ended: Deferred[Worker] = Deferred()
-        self._lines: dict[int, bytes] = {}
-
-    def kill(self) -> None:
-        """End the process at once, if there is one."""
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-
-    def connectionMade(self) -> None:
-        self.pid = self.transport.pid
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        lines, _, rest = (self._lines.get(childFD, b"") + data).rpartition(b"\n")
-        if len(rest) > 65536:  # a line without an end is passed on as it is
-            lines, rest = lines + rest, b""
-        self._lines[childFD] = rest
-        if lines:
-            self.pool.relay(lines.decode("utf-8", "replace") + "\n")
-
-    def processEnded(self, reason: Failure) -> None:
-        for rest in filter(None, self._lines.values()):
-            self.pool.relay(rest.decode("utf-8", "replace") + "\n")
-        self.pool.has_ended(self, reason)
-
-
-class Slot:
-    """The place of one worker: who serves there, and what came of those before."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.current: Worker | None = None
-        self.next_start: IDelayedCall | None = None
-        self.wait = 0.0
+        return self._owner.give(self._worker, connection, state).addCallback(lambda taken: {"taken": taken})
 
 
 class WorkersService(Service):
@@ -191,13 +126,10 @@ class WorkersService(Service):
         the server as a whole."""
         self.config = config
         self.loaded = config
-        self.restarts = 0
         self.grace = float(config.server.shutdown_grace_period_secs)
         self.relay = relay
         self._journal = journal
         self.shutdown = stop
-        self.ready: Deferred[object] = Deferred()
-        """Fires when all workers serve for the first time."""
         self._reactor = reactor
         self._store = store
         self._listeners = listeners
@@ -207,92 +139,61 @@ class WorkersService(Service):
         self._arena = arena
         self._apply = apply
         self._identity = identity
-        self._slots = [Slot(number) for number in range(len(listeners))]
-        self._workers: list[Worker] = []
-        self._stopping = False
+        self.pool = Pool(reactor, store, len(listeners), self._launch, relay, lambda: self.grace)
+        self.ready = self.pool.ready
+        """Fires when all workers serve for the first time."""
+        self.ready.addCallback(lambda nothing: log_addresses(listeners))
+        self.state = self.pool.state
+        self.replace = self.pool.replace
+        self._workers = self.pool.workers
         self._changing = DeferredLock()
-        self._reloading = DeferredLock()
         self._watch = LoopingCall(self._look)
         self._watch.clock = reactor
         self._lost = LostShards(store)
         self._looked_at = 0.0
         self._killed_at = 0.0
         self._balance = Balance(
-            reactor, self._settled, busy_seconds, lambda count: store.add("connections_moved", count)
+            reactor, self.pool.settled, busy_seconds, lambda count: store.add("connections_moved", count)
         )
 
     # ---- the service ----
 
     def startService(self) -> None:
         super().startService()
-        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._slots]
-        for slot in self._slots:
-            slot.current = self._start(slot.number)
+        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listeners]
+        self.pool.start()
         self._looked_at = self._reactor.seconds()
         self._watch.start(LOOK, now=False)
         self._balance.start()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        self._stopping = True
         self._watch.stop()
         self._balance.stop()
-        for slot in self._slots:
-            _cancel(slot.next_start)
         log.info("stopping; {workers} workers", workers=len(self._workers))
-        ends = DeferredList([self._end(worker) for worker in list(self._workers)])
+        ends = self.pool.stop()
         close_listeners(self._listeners)
         for one in (end for box in self._boxes for end in box):
             one.close()
         return ends.addCallback(lambda results: None)
 
-    def _end(self, worker: Worker) -> Deferred[Worker]:
-        """Tell a worker to end, see that it does, and wait for it."""
-        worker.leaving, worker.serving = True, False
-        if worker.link is None:
-            worker.kill()
-            return worker.ended
-        worker.link.callRemote(channel.Stop, now=self.grace == 0).addErrback(_unless_gone)
-        return self._awaited_end(worker)
+    # ---- a worker's process ----
 
-    def _awaited_end(self, worker: Worker) -> Deferred[Worker]:
-        late = self._reactor.callLater(self.grace + LEAVE_SECONDS, self._is_late, worker)
-
-        def ended(worker: Worker) -> Worker:
-            _cancel(late)
-            return worker
-
-        return worker.ended.addCallback(ended)
-
-    def _is_late(self, worker: Worker) -> None:
-        log.error("worker {number} (pid {pid}) does not end; it is killed", number=worker.number, pid=worker.pid)
-        worker.kill()
-
-    # ---- lives of workers ----
-
-    def _start(self, number: int) -> Worker:
-        """Start a process for the place `number`."""
-        worker = Worker(self, number)
+    def _launch(self, worker: Worker) -> None:
+        """Start its process, with all that it inherits."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ours, theirs, open(os.devnull, "rb") as nothing:
             fds: dict[int, int | str] = {0: nothing.fileno(), 1: "r", 2: "r", channel.CHANNEL: theirs.fileno()}
             fds[channel.ARENA] = self._arena()
-            boxes = [self._boxes[number][0], *(filled for _, filled in self._boxes)]
+            boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
             fds.update({channel.LISTENERS + i: one.fileno() for i, one in enumerate([*self._sockets, *boxes])})
             self._reactor.spawnProcess(
-                worker, PYTHON[0], [*PYTHON, str(number)], env=environment(os.environ), childFDs=fds
+                worker, PYTHON[0], [*PYTHON, str(worker.number)], env=environment(os.environ), childFDs=fds
             )
             ours.setblocking(False)
-            factory = Factory.forProtocol(lambda: Link(worker))
+            factory = Factory.forProtocol(lambda: Link(worker, self))
             factory.noisy = False
             self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
-        self._workers.append(worker)
-        worker.overdue = self._reactor.callLater(START_SECONDS, self._is_overdue, worker)
-        return worker
-
-    def _is_overdue(self, worker: Worker) -> None:
-        log.error("worker {number} (pid {pid}) does not begin to serve", number=worker.number, pid=worker.pid)
-        worker.kill()
 
     def orders(self, worker: Worker) -> dict[str, Any]:
         """What a new worker needs to know."""
@@ -304,78 +205,6 @@ class WorkersService(Service):
             "config": self.config.to_json(),
             "journal": self._journal(),
         }
-
-    def is_ready(self, worker: Worker) -> None:
-        """A worker serves."""
-        _cancel(worker.overdue)
-        worker.serving = not worker.leaving
-        worker.served_since = self._reactor.seconds()
-        log.debug("worker {number} serves, pid {pid}", number=worker.number, pid=worker.pid)
-        self._cover()
-        worker.ready.callback(worker)
-        if not self.ready.called and all(slot.current and slot.current.serving for slot in self._slots):
-            log_addresses(self._listeners)
-            self.ready.callback(None)
-
-    def has_ended(self, worker: Worker, reason: Failure) -> None:
-        """The process of a worker is gone."""
-        pid, worker.pid = worker.pid, 0  # its transport has none any more
-        self._workers.remove(worker)
-        _cancel(worker.overdue)
-        worker.serving = False
-        for one in self._store.workers:
-            if one.pid == pid:
-                self._store.workers.reap(one.place)
-        if not worker.leaving:
-            log.error("worker {number} has ended: {reason}", number=worker.number, reason=_ending(reason), pid=pid)
-        self._cover()
-        slot = self._slots[worker.number]
-        if slot.current is worker:
-            slot.current = None
-            if not self._stopping:
-                self._start_again(slot, worker)
-        if not worker.ready.called:
-            worker.ready.errback(Failure(RuntimeError("the worker ended before it served")))
-        worker.ready.addErrback(lambda failure: None)
-        worker.ended.callback(worker)
-
-    def _start_again(self, slot: Slot, ended: Worker) -> None:
-        """Start another process at the place of one that ended by itself."""
-        self.restarts += 1
-        since, now = ended.served_since, self._reactor.seconds()
-        old = since is not None and now - since >= YOUNG
-        slot.wait = 0.0 if old else min(max(slot.wait * 2, 0.05), LONGEST_WAIT)
-        wait = slot.wait if any(self.serving()) else min(slot.wait, ALONE_WAIT)
-
-        def start() -> None:
-            slot.current = self._start(slot.number)
-
-        slot.next_start = self._reactor.callLater(wait, start)
-
-    def serving(self) -> Iterator[Worker]:
-        """The workers that accept clients."""
-        return (slot.current for slot in self._slots if slot.current is not None and slot.current.serving)
-
-    def state(self) -> str:
-        """SERVING while somebody accepts clients, or why nobody does."""
-        if any(self.serving()):
-            return SERVING
-        return "no worker serves" if self.ready.called else "starting"
-
-    def _settled(self) -> list[Worker]:
-        """The workers, when none of them comes or goes."""
-        workers = [worker for worker in self.serving() if worker.pid]
-        return workers if len(workers) == len(self._slots) == len(self._workers) else []
-
-    def _cover(self) -> None:
-        """Have those who serve accept the clients of those who do not."""
-        serving = list(self.serving())
-        missing = {slot.number for slot in self._slots} - {worker.number for worker in serving}
-        for worker in serving:
-            for number in missing ^ worker.covers:
-                if worker.link is not None:
-                    worker.link.callRemote(channel.Cover, number=number, on=number in missing).addErrback(_unless_gone)
-            worker.covers = set(missing)
 
     # ---- those that hang ----
 
@@ -441,10 +270,10 @@ class WorkersService(Service):
         Only a refusal leaves it with the giver. Of a taker that died or did not answer nobody knows whether it has
         executed something, so the connection is closed, for nothing may be executed twice.
         """
-        others = [worker for worker in self.serving() if worker is not giver]
+        others = [worker for worker in self.pool.serving() if worker is not giver]
         clients = {one.pid: one.connections for one in self._store.workers}
         fewest = min(others, key=lambda one: clients.get(one.pid, 0), default=None)
-        meant = (self._slots[giver.number].current, self._balance.taker(giver))
+        meant = (self.pool.slots[giver.number].current, self._balance.taker(giver))
         taker = next((one for one in others if one in meant), fewest)
         if taker is None or taker.link is None:
             os.close(connection)
@@ -517,68 +346,3 @@ class WorkersService(Service):
             return str(problem)
         self.loaded = self.config
         return None
-
-    # ---- replacing them all ----
-
-    def replace(self) -> Deferred[None]:
-        """Replace the workers, one after another, by processes that run what is installed now. Their clients go with
-        them. Where a successor does not come to serve, the worker stays, and so do those after it."""
-
-        @inlineCallbacks
-        def act() -> Any:
-            for slot in self._slots:
-                if self._stopping:
-                    return
-                old = slot.current
-                if old is None or not old.serving:
-                    continue
-                successor = self._start(slot.number)
-                try:
-                    yield successor.ready
-                except RuntimeError as problem:
-                    log.error(
-                        "the reload stops at worker {number}: {problem}", number=slot.number, problem=str(problem)
-                    )
-                    return
-                _cancel(slot.next_start)  # there is one if the old worker has died meanwhile
-                slot.current = successor
-                self._cover()
-                if old in self._workers:
-                    self._retire(old)
-                    yield self._awaited_end(old)
-            log.info("all workers were replaced")
-
-        return self._reloading.run(act)
-
-    def _retire(self, worker: Worker) -> None:
-        worker.leaving, worker.serving = True, False
-        if worker.link is not None:
-            worker.link.callRemote(channel.Retire).addErrback(_unless_gone)
-
-
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Of a worker: without the settings, which it is told (and which may be secrets), and with our own package."""
-    left_out = ("REDIS_", "REDISTILL_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
-    kept = {name: value for name, value in environ.items() if not name.startswith(left_out)}
-    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    kept["PYTHONPATH"] = os.pathsep.join(filter(None, [home, kept.get("PYTHONPATH", "")]))
-    return kept
-
-
-def _cancel(call: IDelayedCall | None) -> None:
-    if call is not None and call.active():
-        call.cancel()
-
-
-def _ending(reason: Failure) -> str:
-    """How a process ended, in words."""
-    problem = reason.value
-    if isinstance(problem, ProcessTerminated) and problem.signal:
-        return f"killed by {signal.Signals(problem.signal).name}"
-    return f"exit status {getattr(problem, 'exitCode', None)}"
-
-
-def _unless_gone(failure: Failure) -> None:
-    """A worker that ended before it answered is dealt with where its end is noticed."""
-    if failure.check(ConnectionDone, ConnectionLost) is None:
-        log.failure("in what a worker was told", failure)

@@ -19,18 +19,9 @@ from redistill import balance, channel, workers
 from redistill.commands.interfaces import Refused
 from redistill.commands.state import Identity
 from redistill.config import Config
-from redistill.workers import (
-    ALONE_WAIT,
-    BETWEEN_KILLS,
-    LEAVE_SECONDS,
-    LONGEST_WAIT,
-    LOOK,
-    START_SECONDS,
-    YOUNG,
-    Worker,
-    WorkersService,
-    environment,
-)
+from redistill.launch import Worker, environment
+from redistill.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, YOUNG
+from redistill.workers import BETWEEN_KILLS, LOOK, WorkersService
 
 
 class Figures(NamedTuple):
@@ -150,7 +141,7 @@ class WorkersTests(SynchronousTestCase):
     def serve(self, worker: Worker) -> None:
         """A worker has started and says that it serves."""
         self.links[worker] = worker.link = PlayedLink()  # type: ignore[assignment]
-        self.pool.is_ready(worker)
+        self.pool.pool.is_ready(worker)
 
     def end(self, worker: Worker, failure: Failure | None = None) -> None:
         """The process of a worker ends."""
@@ -180,9 +171,9 @@ class WorkersTests(SynchronousTestCase):
         )
         again.startService()
         first, second = self.reactor.started[-2:]
-        again.is_ready(first)
+        again.pool.is_ready(first)
         self.assertNoResult(again.ready)
-        again.is_ready(second)
+        again.pool.is_ready(second)
         self.successResultOf(again.ready)
 
     def test_orders(self) -> None:
@@ -212,7 +203,7 @@ class WorkersTests(SynchronousTestCase):
         self.reactor.advance(0)
         waits = []
         for _ in range(12):
-            self.assertEqual(self.pool.restarts, len(self.reactor.started) - 3)
+            self.assertEqual(self.pool.pool.restarts, len(self.reactor.started) - 3)
             self.end(self.reactor.started[-1])
             (call,) = [call for call in self.reactor.getDelayedCalls() if getattr(call.func, "__name__", "") == "start"]
             waits.append(round(call.getTime() - self.reactor.seconds(), 3))
@@ -426,8 +417,8 @@ class WorkersTests(SynchronousTestCase):
             self.serve(self.reactor.started[number])
             self.end(old, Failure(ProcessDone(0)))
         self.successResultOf(replaced)
-        self.assertEqual([worker.number for worker in self.pool.serving()], [0, 1, 2])
-        self.assertEqual(self.pool.restarts, 0)
+        self.assertEqual([worker.number for worker in self.pool.pool.serving()], [0, 1, 2])
+        self.assertEqual(self.pool.pool.restarts, 0)
 
     def test_successor_that_does_not_serve(self) -> None:
         """When a successor ends before it serves, the worker stays, and so do those after it."""
@@ -435,7 +426,7 @@ class WorkersTests(SynchronousTestCase):
         self.links[self.reactor.started[3]] = PlayedLink()
         self.end(self.reactor.started[3])
         self.successResultOf(replaced)
-        self.assertEqual(list(self.pool.serving()), self.reactor.started[:3])
+        self.assertEqual(list(self.pool.pool.serving()), self.reactor.started[:3])
         self.assertEqual(len(self.reactor.started), 4)
 
     def test_worker_that_dies_while_it_is_replaced(self) -> None:
@@ -445,7 +436,7 @@ class WorkersTests(SynchronousTestCase):
         self.end(self.reactor.started[0])
         self.serve(successor)
         self.reactor.advance(LONGEST_WAIT)
-        self.assertEqual(next(self.pool.serving()), successor)
+        self.assertEqual(next(self.pool.pool.serving()), successor)
         self.assertEqual([worker.number for worker in self.reactor.started], [0, 1, 2, 0, 1])
         self.assertNoResult(replaced)
 
