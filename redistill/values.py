@@ -47,7 +47,7 @@ class BadValue(ValueError):
 
     def __init__(self, problem: str, subject: str = "argument") -> None:
         super().__init__(problem)
-        self.redis = f"{subject} {problem}"
+        self.redis = f"{subject} {problem}".lstrip()
         """The same as Redis words it for CONFIG SET."""
 
 
@@ -153,6 +153,12 @@ def literal(setting: Setting, value: Value) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def size(text: str) -> int | None:
+    """The bytes, or the number, that ``100``, ``100k``, ``1gb`` stand for; None: it is neither."""
+    found = _SIZE.fullmatch(text)
+    return int(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else None
+
+
 def is_loopback(address: str) -> bool:
     """Whether only this machine reaches what listens on `address`, of which it does not matter whether it may miss."""
     address = address.removeprefix("-")
@@ -177,8 +183,8 @@ def _size(setting: Setting, raw: object, available: Available) -> int:
         text = raw.strip().lower()
         if (percent := _PERCENT.fullmatch(text)) and setting.kind is Kind.MEMORY and 1 <= int(percent[1]) <= 100:
             return available() * int(percent[1]) // 100
-        if (size := _SIZE.fullmatch(text)) and size[2] in _UNITS:
-            return int(size[1]) * _UNITS[size[2]]
+        if (number := size(text)) is not None:
+            return number
     elif isinstance(raw, int) and not isinstance(raw, bool):
         return raw
     raise BadValue("must be a memory value: bytes, or a text such as 512mb" + (", 2gb or 75%" if percentages else ""))

@@ -7,9 +7,50 @@ from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.commands import parameters
+from redistill.commands.configuration import KNOWN
+from redistill.commands.parameters import Fixed, OfSetting
 from redistill.config import load
 from redistill.settings import SETTINGS
 from tests.control import MIB, Server
+
+REDIS_7_0 = """
+acl-pubsub-default aclfile acllog-max-len active-defrag-cycle-max active-defrag-cycle-min active-defrag-ignore-bytes
+active-defrag-max-scan-fields active-defrag-threshold-lower active-defrag-threshold-upper active-expire-effort
+activedefrag activerehashing always-show-logo aof-disable-auto-gc aof-load-truncated aof-rewrite-incremental-fsync
+aof-timestamp-enabled aof-use-rdb-preamble aof_rewrite_cpulist appenddirname appendfilename appendfsync appendonly
+auto-aof-rewrite-min-size auto-aof-rewrite-percentage bgsave_cpulist bind bind-source-addr bio_cpulist
+busy-reply-threshold client-output-buffer-limit client-query-buffer-limit cluster-allow-pubsubshard-when-down
+cluster-allow-reads-when-down cluster-allow-replica-migration cluster-announce-bus-port cluster-announce-hostname
+cluster-announce-ip cluster-announce-port cluster-announce-tls-port cluster-config-file cluster-enabled
+cluster-link-sendbuf-limit cluster-migration-barrier cluster-node-timeout cluster-port cluster-preferred-endpoint-type
+cluster-replica-no-failover cluster-replica-validity-factor cluster-require-full-coverage cluster-slave-no-failover
+cluster-slave-validity-factor crash-log-enabled crash-memcheck-enabled daemonize databases dbfilename dir disable-thp
+dynamic-hz enable-debug-command enable-module-command enable-protected-configs hash-max-listpack-entries
+hash-max-listpack-value hash-max-ziplist-entries hash-max-ziplist-value hll-sparse-max-bytes hz ignore-warnings
+io-threads io-threads-do-reads jemalloc-bg-thread latency-monitor-threshold latency-tracking
+latency-tracking-info-percentiles lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del
+lazyfree-lazy-user-del lazyfree-lazy-user-flush lfu-decay-time lfu-log-factor list-compress-depth
+list-max-listpack-size list-max-ziplist-size logfile loglevel lua-time-limit masterauth masteruser maxclients
+maxmemory maxmemory-clients maxmemory-eviction-tenacity maxmemory-policy maxmemory-samples min-replicas-max-lag
+min-replicas-to-write min-slaves-max-lag min-slaves-to-write no-appendfsync-on-rewrite notify-keyspace-events
+oom-score-adj oom-score-adj-values pidfile port proc-title-template propagation-error-behavior protected-mode
+proto-max-bulk-len rdb-del-sync-files rdb-save-incremental-fsync rdbchecksum rdbcompression repl-backlog-size
+repl-backlog-ttl repl-disable-tcp-nodelay repl-diskless-load repl-diskless-sync repl-diskless-sync-delay
+repl-diskless-sync-max-replicas repl-ping-replica-period repl-ping-slave-period repl-timeout replica-announce-ip
+replica-announce-port replica-announced replica-ignore-disk-write-errors replica-ignore-maxmemory replica-lazy-flush
+replica-priority replica-read-only replica-serve-stale-data replicaof requirepass sanitize-dump-payload save
+server_cpulist set-max-intset-entries set-proc-title shutdown-on-sigint shutdown-on-sigterm shutdown-timeout
+slave-announce-ip slave-announce-port slave-ignore-maxmemory slave-lazy-flush slave-priority slave-read-only
+slave-serve-stale-data slaveof slowlog-log-slower-than slowlog-max-len socket-mark-id stop-writes-on-bgsave-error
+stream-node-max-bytes stream-node-max-entries supervised syslog-enabled syslog-facility syslog-ident tcp-backlog
+tcp-keepalive timeout tls-auth-clients tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-ciphers tls-ciphersuites
+tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-cluster tls-dh-params-file tls-key-file
+tls-key-file-pass tls-port tls-prefer-server-ciphers tls-protocols tls-replication tls-session-cache-size
+tls-session-cache-timeout tls-session-caching tracking-table-max-keys unixsocket unixsocketperm
+zset-max-listpack-entries zset-max-listpack-value zset-max-ziplist-entries zset-max-ziplist-value
+"""
+"""What redis-server 7.0.15 answers to CONFIG GET *."""
 
 
 def flat(pairs: Mapping[str, str]) -> bytes:
@@ -67,6 +108,7 @@ class GetTests(SynchronousTestCase):
                 "maxclients": "10000",
                 "maxmemory": "0",
                 "maxmemory-clients": "0",
+                "maxmemory-eviction-tenacity": "10",
                 "maxmemory-policy": "allkeys-lru",
                 "maxmemory-samples": "5",
                 "save": "",
@@ -126,7 +168,17 @@ class SetTests(SynchronousTestCase):
             ("maxmemory x maxmemory 1", failed("maxmemory", "duplicate parameter")),
             ("timeout x port 1", failed("port", "can't set immutable config")),
             ("timeout 10 appendonly maybe", failed("appendonly", "argument must be 'yes' or 'no'")),
-            ("timeout 10 appendonly yes", failed("appendonly", "only 'no' is supported")),
+            (
+                "timeout 10 appendonly yes",
+                failed("appendonly", "only 'no' is supported: this cache writes nothing to disk"),
+            ),
+            ("timeout 10 server.connection_timeout 11", failed("server.connection_timeout", "duplicate parameter")),
+            ("slave-priority 100 replica-priority 100", failed("replica-priority", "duplicate parameter")),
+            (
+                "security.tls_min_version 1.2 tls-protocols tlsv1.3",
+                failed("tls-protocols", "duplicate parameter"),
+            ),
+            ("timeout 10 dir /tmp", failed("dir", "can't set protected config")),
             ("timeout 10 port 1", failed("port", "can't set immutable config")),
             (
                 "timeout 10 f\noo 1",
@@ -155,8 +207,82 @@ class SetTests(SynchronousTestCase):
             self.assertEqual(self.server.run(f"CONFIG SET {line}"), failed(line.split()[0], reason))
 
     def test_what_is_as_it_must_be(self) -> None:
-        """Setting what has but one value to that value succeeds, since deployment scripts do it."""
-        self.assertEqual(self.server.run("CONFIG SET save  appendonly NO"), b"+OK\r\n")
+        """Setting what has but one value to that value succeeds, in any notation, since deployment scripts do it."""
+        for line in (
+            "save  appendonly NO",
+            "auto-aof-rewrite-min-size 64mb",
+            "slave-read-only yes min-slaves-to-write 0",
+        ):
+            self.assertEqual(self.server.run(f"CONFIG SET {line}"), b"+OK\r\n")
+        self.assertEqual(
+            self.server.run("CONFIG SET min-replicas-to-write 1"),
+            failed("min-replicas-to-write", "only '0' is supported: there is no replication"),
+        )
+
+    def test_every_name(self) -> None:
+        """A setting is read and set by its own name and by Redis's; no name means two things."""
+        for row in SETTINGS:
+            for name in {row.name, row.wire_name}:
+                parameter = KNOWN[name]
+                assert isinstance(parameter, OfSetting)
+                self.assertIs(parameter.row, row)
+        for name in ("maxmemory-clients", "server.max_client_memory"):
+            self.assertEqual(self.server.run(f"CONFIG SET {name} 10mb"), b"+OK\r\n")
+            self.assertEqual(self.server.applied.pop().server.max_client_memory, 10 * MIB)
+            self.assertEqual(self.server.run(f"CONFIG SET {name} 0"), b"+OK\r\n")
+            self.assertEqual(self.server.applied.pop().server.max_client_memory, 0)
+        self.patch(parameters, "FIXED", (("why", "timeout=0", ""),))
+        self.assertRaises(ValueError, parameters.parameters)
+
+    def test_every_parameter_of_redis(self) -> None:
+        """Each of redis-server 7.0's parameters is known, and those that have one value take it."""
+        for name, parameter in KNOWN.items():
+            value = parameter.shown(self.server.state)
+            reply = self.server.ask("CONFIG", "GET", name)
+            self.assertIn(value.encode(), reply)
+            if isinstance(parameter, Fixed):
+                expected = failed(name, parameter.refusal) if parameter.refusal else b"+OK\r\n"
+                self.assertEqual(self.server.ask("CONFIG", "SET", name, value), expected)
+        self.assertEqual(set(REDIS_7_0.split()) - set(KNOWN), set())
+
+    def test_output_limits(self) -> None:
+        """client-output-buffer-limit has Redis's syntax; the hard limit of class normal is server.output_limit."""
+        name = "client-output-buffer-limit"
+        others = "slave 268435456 67108864 60 pubsub 33554432 8388608 60"
+        for value, shown in (
+            ("normal 0 0 0", "normal 0 0 0"),
+            ("Normal 2mb 0 0 pubsub 32mb 8mb 60", "normal 2097152 0 0"),
+            ("replica 256mb 64mb 60 normal 3MB 3mb 1", "normal 3145728 0 0"),
+            ("", "normal 3145728 0 0"),
+        ):
+            self.assertEqual(self.server.ask("CONFIG", "SET", name, value), b"+OK\r\n")
+            self.assertEqual(self.server.run(f"CONFIG GET {name}"), flat({name: f"{shown} {others}"}))
+        self.assertEqual(self.server.state.config.server.output_limit, 3 * MIB)
+        for value, reason in (
+            ("normal 0 0", "Wrong number of arguments in buffer limit configuration."),
+            ("master 0 0 0", "Invalid client class specified in buffer limit configuration."),
+            ("normal -1 0 0", "Error in hard, soft or soft_seconds setting in buffer limit configuration."),
+            (
+                "normal 0 0 " + "9" * 5000,
+                "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+            ),
+            ("normal 2mb 1mb 60", "class 'normal' has a hard limit and no soft one here"),
+            ("pubsub 0 0 0", "there are no clients of class 'pubsub' whose limits could change"),
+            ("normal 1 0 0", f"argument must be between {MIB} and {2**60} inclusive, or 0 (no limit)"),
+        ):
+            self.assertEqual(self.server.ask("CONFIG", "SET", name, value), failed(name, reason))
+
+    def test_tls_protocols(self) -> None:
+        """tls-protocols is security.tls_min_version in Redis's notation."""
+        self.assertEqual(self.server.ask("CONFIG", "SET", "tls-protocols", "tlsv1.3"), b"+OK\r\n")
+        self.assertEqual(self.server.run("CONFIG GET tls-protocols"), flat({"tls-protocols": "TLSv1.3"}))
+        self.assertEqual(self.server.state.config.security.tls_min_version, "1.3")
+        self.assertEqual(self.server.ask("CONFIG", "SET", "tls-protocols", "TLSv1.3 TLSv1.2"), b"+OK\r\n")
+        self.assertEqual(self.server.state.config.security.tls_min_version, "1.2")
+        self.assertEqual(
+            self.server.ask("CONFIG", "SET", "tls-protocols", "TLSv1.2"),
+            failed("tls-protocols", "argument must be 'TLSv1.3' or 'TLSv1.2 TLSv1.3'"),
+        )
 
     def test_slow_commands(self) -> None:
         """The core is told the lower of the two thresholds; the slow log is cut to its new length."""

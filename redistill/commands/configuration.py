@@ -11,11 +11,12 @@ from twisted.python.failure import Failure
 from redistill import resp
 from redistill.commands.arguments import matches, text
 from redistill.commands.interfaces import Client, Command, Refused, Reply
+from redistill.commands.parameters import Parameter, parameters
 from redistill.commands.peers import Question, over_all
-from redistill.commands.state import DATABASES, ServerState
-from redistill.config import ConfigError, machine_memory
-from redistill.settings import SETTINGS, Kind, Setting, Value
-from redistill.values import BadValue, parse, show
+from redistill.commands.state import ServerState
+from redistill.config import ConfigError
+from redistill.settings import Value
+from redistill.values import BadValue
 
 log = Logger()
 
@@ -32,43 +33,7 @@ REWRITE
 HELP
     Prints this help.""".splitlines()
 
-SETTABLE = {row.wire_name: row for row in SETTINGS}
-
-FIXED = {
-    "activedefrag": "no",
-    "appendfsync": "everysec",
-    "appendonly": "no",
-    "cluster-enabled": "no",
-    "daemonize": "no",
-    "databases": str(DATABASES),
-    "io-threads": "1",
-    "latency-tracking-info-percentiles": "50 99 99.9",
-    "lazyfree-lazy-eviction": "no",
-    "lazyfree-lazy-expire": "no",
-    "lazyfree-lazy-server-del": "no",
-    "lazyfree-lazy-user-del": "no",
-    "lazyfree-lazy-user-flush": "no",
-    "lfu-decay-time": "1",
-    "lfu-log-factor": "10",
-    "maxmemory-clients": "0",
-    "notify-keyspace-events": "",
-    "proto-max-bulk-len": "536870912",
-    "replica-read-only": "yes",
-    "replica-serve-stale-data": "yes",
-    "replicaof": "",
-    "save": "",
-    "slave-read-only": "yes",
-    "slave-serve-stale-data": "yes",
-    "slaveof": "",
-    "stop-writes-on-bgsave-error": "yes",
-}
-"""Directives of Redis that clients ask for, or set, and that have but one value here."""
-
-IMMUTABLE = ("cluster-enabled", "daemonize", "databases", "io-threads", "replicaof", "slaveof")
-"""Of `FIXED`, those that Redis does not let change either."""
-
-HIDDEN = "(redacted)"
-"""Shown in a password's place. Whoever may ask knows one, but CONFIG GET * lands in logs and in support tickets."""
+KNOWN = parameters()
 
 
 def commands(server: ServerState) -> Mapping[str, Command]:
@@ -89,14 +54,6 @@ def questions(server: ServerState) -> Mapping[str, Question]:
     return {"reset-statistics": lambda nothing: reset_statistics(server)}
 
 
-def shown(server: ServerState, row: Setting) -> str:
-    """The value of a setting for CONFIG GET. maxmemory is what the store enforces, also when the file says 0."""
-    value = server.config.get(row.name)
-    if row.kind is Kind.PASSWORDS:
-        return HIDDEN if server.config.passwords else ""
-    return show(row, value)
-
-
 def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     """CONFIG GET pattern [pattern ...]: each directive once, in the alphabet's order.
 
@@ -108,7 +65,7 @@ def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
         for name, shown_as in asked(word):
             if name not in names:
                 names.add(name)
-                found[shown_as] = shown(server, SETTABLE[name]) if name in SETTABLE else FIXED[name]
+                found[shown_as] = KNOWN[name].shown(server)
     pairs = [(resp.bulk(name), resp.bulk(found[name])) for name in sorted(found)]
     return resp.mapping(pairs, client.session.state.resp)
 
@@ -116,9 +73,9 @@ def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
 def asked(word: bytes) -> list[tuple[str, bytes]]:
     """The directives that a word of CONFIG GET means, and the names they are answered under."""
     if any(byte in b"*?[" for byte in word):
-        return [(name, name.encode()) for name in {**FIXED, **SETTABLE} if matches(word, name.encode())]
+        return [(name, name.encode()) for name in KNOWN if matches(word, name.encode())]
     name = text(word.lower())
-    return [(name, word)] if name in SETTABLE or name in FIXED else []
+    return [(name, word)] if name in KNOWN else []
 
 
 def failed(name: bytes, reason: str) -> bytes:
@@ -134,20 +91,24 @@ def set_(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     if refusal := misnamed([word for word, raw in pairs]):
         return refusal
     changes: dict[str, Value] = {}
+    words: dict[str, bytes] = {}
+    """Of the settings that change: what the client called them."""
     for word, raw in pairs:
-        name, value = text(word.lower()), text(raw)
-        if name in FIXED:
-            if refusal := unmoved(word, FIXED[name], value.lower()):
-                return refusal
-            continue
-        row = SETTABLE[name]
         try:
-            changes[row.name] = parse(row, value, machine_memory)
+            new = KNOWN[text(word.lower())].changes(text(raw))
         except BadValue as problem:
             return failed(word, problem.redis)
+        if new.keys() & words.keys():
+            return failed(word, "duplicate parameter")
+        changes |= new
+        words |= dict.fromkeys(new, word)
+    if not changes:
+        return resp.OK
 
     def refused(problem: ConfigError | Refused) -> bytes:
-        return failed(problem.directive.encode() if isinstance(problem, Refused) else pairs[0][0], str(problem))
+        if isinstance(problem, Refused):
+            return failed(problem.directive.encode(), str(problem))
+        return failed(words.get(problem.setting, pairs[0][0]), str(problem))
 
     def changed(nothing: None) -> bytes:
         return resp.OK
@@ -182,27 +143,17 @@ def settled(
 def misnamed(words: list[bytes]) -> bytes | None:
     """The refusal of directives that there are not, that cannot be changed, or that come twice. Redis looks at all of
     them before it looks at a value."""
-    seen = set()
+    seen: list[Parameter] = []
     for word in words:
-        name = text(word.lower())
-        if name not in SETTABLE and name not in FIXED:
+        parameter = KNOWN.get(text(word.lower()))
+        if parameter is None:
             return resp.error(f"ERR Unknown option or number of arguments for CONFIG SET - '{resp.shown(word)}'")
-        if name in IMMUTABLE or (name in SETTABLE and not SETTABLE[name].reloadable):
-            return failed(word, "can't set immutable config")
-        if name in seen:
+        if parameter.refusal:
+            return failed(word, parameter.refusal)
+        if any(parameter is other for other in seen):
             return failed(word, "duplicate parameter")
-        seen.add(name)
+        seen.append(parameter)
     return None
-
-
-def unmoved(word: bytes, only: str, value: str) -> bytes | None:
-    """The refusal of a value other than the only one that the directive `word` has here."""
-    if value == only:
-        return None
-    switch = ("yes", "no")
-    if only in switch and value not in switch:
-        return failed(word, "argument must be 'yes' or 'no'")
-    return failed(word, f"only '{only}' is supported")
 
 
 def write(server: ServerState, client: Client) -> Reply:
