@@ -24,6 +24,7 @@ class Store(Protocol):
     def map_size(self) -> int: ...
     def set_client_limit(self, limit: int) -> None: ...
     def client_to_cut(self) -> int: ...
+    def buffers_shrank(self) -> bool: ...
 
 
 class ClientMemory:
@@ -43,9 +44,10 @@ class ClientMemory:
 
     def enforce(self) -> None:
         """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""
-        cut = False
-        while (number := self._store.client_to_cut()) and number in self._clients:
-            self._clients[number].evict()
-            cut = True
-        if cut:  # or the C library may keep as much again
+        while number := self._store.client_to_cut():
+            client = self._clients.get(number)
+            if client is None:
+                break
+            client.evict()
+        if self._store.buffers_shrank():  # or the C library may keep as much again
             trim_memory()

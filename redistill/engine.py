@@ -374,6 +374,10 @@ class Store:
         """`owner` (of `Session.state`) of the session that this process is to drop since they have more; 0: none."""
         return int(lib.rd_client_to_cut(self._c))
 
+    def buffers_shrank(self) -> bool:
+        """Whether the buffers of this process's clients have shrunk by so much that `trim_memory` is worth its time."""
+        return bool(lib.rd_buffers_shrank(self._c))
+
     def clients_with_buffers(self, most: int) -> list[int]:
         """`owner` of up to `most` sessions of this process: those that hold anything, which idle ones do not."""
         owners = ffi.new("uint64_t[]", most)

@@ -74,18 +74,20 @@ class ClientMemoryTests(SynchronousTestCase):
 
     def test_fattest_goes_first(self) -> None:
         """Beyond it the client with the most is closed, then the next, until there is room; what it had is free."""
-        for number, size in ((1, 100), (2, 2 * MIB), (3, MIB), (4, 3 * MIB), (5, 0)):
+        for number, size in ((1, 100), (2, 3 * MIB // 2), (3, MIB // 2), (4, 9 * MIB // 4), (5, 0)):
             self.process.client(number, size)
         self.assertEqual(self.process.enforced(), [4])
         self.assertLessEqual(self.process.buffers(), 4 * MIB)
-        self.process.client(6, MIB * 3 // 2)
+        self.process.client(6, MIB * 5 // 4)
+        self.process.client(7, MIB)
         self.assertEqual(self.process.enforced(), [2])
 
     def test_no_evict(self) -> None:
         """A client with NO-EVICT counts, and others go in its place; alone it may have more than the limit."""
-        kept = self.process.client(1, 3 * MIB)
-        kept.state.no_evict = True
         self.process.client(2, 2 * MIB)
+        kept = self.process.client(1)
+        kept.state.no_evict = True
+        self.process.grow(kept, 3 * MIB)
         self.assertEqual(self.process.enforced(), [2])
         self.process.grow(kept, 4 * MIB)
         self.assertEqual(self.process.enforced(), [])
@@ -162,6 +164,39 @@ class ClientMemoryTests(SynchronousTestCase):
         client.feed(b"MULTI\r\nGET k\r\nGET k\r\n")
         self.assertEqual((client.feed(b"EXEC\r\n"), client.overflowed), (Status.CLOSE, Overflow.CLIENTS))
 
+    def test_larger_client_goes_for_a_reply(self) -> None:
+        """A reply that finds no room is made when larger clients can go for it; they are free while it is made."""
+        client = self.process.client(9)
+        call(client, "SET", "k", bytes(2 * MIB))
+        client.trim()
+        for number in (1, 2):
+            self.process.client(number, (3 - number) * MIB + MIB // 2)
+        client.feed(b"GET k\r\n")
+        self.assertTrue(3 * MIB <= self.process.buffers() <= 4 * MIB, self.process.buffers())
+        self.assertEqual(self.process.enforced(), [1])
+        self.assertEqual(sum(map(len, iter(client.output, b""))), 2 * MIB + len(b"$2097152\r\n\r\n"))
+
+    def test_many_large_replies(self) -> None:
+        """However many clients ask for large replies that nobody reads, their sum stays near the limit at any time."""
+        client = self.process.client(99)
+        call(client, "SET", "k", bytes(MIB))
+        client.trim()
+        for number in range(1, 21):
+            self.process.client(number).feed(b"GET k\r\n")
+            self.assertLessEqual(self.process.buffers(), 4 * MIB + MIB // 2)
+        closed = [one for one in self.process.clients.values() if one.session.feed(b"") is Status.CLOSE]
+        self.assertEqual(len(closed), 16)
+
+    def test_dropped_client_that_ends_by_itself(self) -> None:
+        """A client that was dropped for another one and is closed before its owner was told is forgotten."""
+        client = self.process.client(9)
+        call(client, "SET", "k", bytes(2 * MIB))
+        client.trim()
+        self.process.client(1, 3 * MIB)
+        client.feed(b"GET k\r\n")
+        self.process.clients[1].session.close()
+        self.assertEqual(self.process.enforced(), [])
+
     def test_session_after_its_drop(self) -> None:
         """A session that was dropped in a transaction executes nothing more and gives its watches back."""
         client = self.process.client(1)
@@ -199,6 +234,16 @@ class ProcessesTests(SynchronousTestCase):
         """At an eighth more than the limit a process cuts its own fattest client, whatever the other one has."""
         self.other.client(2, 5 * MIB)
         self.other.enforced()
-        self.one.client(1, 2 * MIB)
         self.one.client(3, 3 * MIB)
+        kept = self.one.client(1)
+        kept.state.no_evict = True
+        self.one.grow(kept, 2 * MIB)
         self.assertEqual(self.one.enforced(), [3])
+
+    def test_no_growth_beyond_an_eighth(self) -> None:
+        """Who would grow beyond an eighth more than the limit, with nobody larger in its process, is closed instead."""
+        self.other.client(2, 6 * MIB)
+        late = self.one.client(1, 5 * MIB)
+        self.assertEqual((late.feed(b""), late.overflowed), (Status.CLOSE, Overflow.CLIENTS))
+        self.assertEqual((self.one.enforced(), self.other.enforced()), ([], []))
+        self.assertTrue(6 * MIB <= self.one.buffers() <= 7 * MIB, self.one.buffers())

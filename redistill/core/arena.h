@@ -77,7 +77,9 @@ typedef struct rd_store {
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
   uint64_t client_buffers;      /* their sum */
   uint64_t client_limit;        /* what the sum over all processes may be; 0: anything */
+  uint64_t peak_buffers;        /* the most that client_buffers was since rd_buffers_shrank last said so */
   bool crowded;                 /* it is more, since rd_client_to_cut was last asked */
+  struct rd_session *cut;       /* sessions that were dropped, and their owner was not told */
   const void *holder;           /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 

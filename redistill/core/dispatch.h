@@ -66,6 +66,8 @@ struct rd_session {
 
   uint64_t footprint; /* as of the last rd_footprint_changed */
   rd_session *next, *before;
+  bool crowded_out; /* a buffer of it was not allowed to grow: footprint.h */
+  bool cut;         /* it was dropped for another one's growth, and the owner was not told yet */
 
   rd_ahead *ahead;
   uint32_t ahead_count, ahead_next;

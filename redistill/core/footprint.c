@@ -4,6 +4,9 @@
 #include "dispatch.h"
 #include "worker.h"
 
+/* Bytes. The C library keeps what is freed in pieces for later, and buffers come and go. */
+enum { SHRANK = 8 << 20 };
+
 static uint64_t measured(const rd_session *s) {
   const rd_multi *m = &s->multi;
   return s->in_cap + s->out.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap + m->cap +
@@ -38,13 +41,14 @@ static void set(rd_session *s, uint64_t bytes) {
     if (to != NULL) link_to(to, s);
   }
   st->client_buffers += bytes - s->footprint;
+  if (st->client_buffers > st->peak_buffers) st->peak_buffers = st->client_buffers;
   s->footprint = bytes;
   rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers);
 }
 
 void rd_footprint_changed(rd_session *s) {
   uint64_t before = s->footprint, now = measured(s);
-  if (RD_LIKELY(now == before)) return;
+  if (RD_LIKELY(now == before) || s->cut) return;
   set(s, now);
   rd_store *st = s->st;
   if (now > before && RD_UNLIKELY(st->client_limit != 0))
@@ -52,6 +56,8 @@ void rd_footprint_changed(rd_session *s) {
 }
 
 void rd_footprint_gone(rd_session *s) {
+  if (s->cut) unlink_from(&s->st->cut, s);
+  s->cut = false;
   if (s->footprint != 0) set(s, 0);
 }
 
@@ -77,10 +83,10 @@ void rd_set_client_limit(rd_store *st, uint64_t bytes) {
 }
 
 /* The largest session that may be cut, NULL: none may. */
-static const rd_session *largest(const rd_store *st) {
+static rd_session *largest(const rd_store *st) {
   for (unsigned i = 64; i-- > 0;) {
-    const rd_session *found = NULL;
-    for (const rd_session *s = st->sized[i]; s != NULL; s = s->next) {
+    rd_session *found = NULL;
+    for (rd_session *s = st->sized[i]; s != NULL; s = s->next) {
       if (s->state.owner == 0 || s->state.no_evict) continue;
       if (found == NULL || s->footprint > found->footprint) found = s;
     }
@@ -89,7 +95,39 @@ static const rd_session *largest(const rd_store *st) {
   return NULL;
 }
 
+bool rd_footprint_admit(rd_session *s, uint64_t more) {
+  rd_store *st = s->st;
+  uint64_t limit = st->client_limit;
+  if (limit == 0 || s->state.owner == 0 || s->state.no_evict) return true;
+  uint64_t after = measured(s) + more;
+  for (;;) {
+    /* Said before the others are looked at: of two processes at the same time at least one sees both. */
+    rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers - s->footprint + after);
+    if (rd_gauge_sum(st, RD_GAUGE_client_buffers) <= limit + limit / 8) return true;
+    rd_session *larger = largest(st);
+    if (larger == NULL || larger == s || larger->footprint <= after) break;
+    rd_session_drop(larger);
+    larger->cut = true;
+    link_to(&st->cut, larger);
+    st->crowded = true;
+  }
+  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers);
+  return !(s->crowded_out = true);
+}
+
+bool rd_buffers_shrank(rd_store *st) {
+  if (st->peak_buffers - st->client_buffers < SHRANK) return false;
+  st->peak_buffers = st->client_buffers;
+  return true;
+}
+
 uint64_t rd_client_to_cut(rd_store *st) {
+  if (st->cut != NULL) {
+    rd_session *s = st->cut;
+    unlink_from(&st->cut, s);
+    s->cut = false;
+    return s->state.owner;
+  }
   st->crowded = false;
   if (st->client_limit == 0) return 0;
   const rd_session *s = largest(st);

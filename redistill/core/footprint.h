@@ -5,7 +5,11 @@
  * look at all, and publishes its sum and its largest in the arena (gauges client_buffers and largest_client). A process
  * cuts only its own clients: when the sum over all processes is beyond the limit, it is the one that has the largest of
  * all. That another one has it is seen there within its next look (rd_client_to_cut); nobody waits for that beyond an
- * eighth more than the limit. A session with NO-EVICT counts, and is never cut. */
+ * eighth more than the limit. A session with NO-EVICT counts, and is never cut.
+ *
+ * Beyond that eighth no buffer grows by much at all (rd_footprint_admit): a larger session of this process is dropped
+ * for it, or else the one that grows is closed. So the limit holds while a command runs, too, however many clients ask
+ * for large replies at once. */
 #ifndef RD_FOOTPRINT_H
 #define RD_FOOTPRINT_H
 
@@ -18,12 +22,19 @@ void rd_set_client_limit(rd_store *st, uint64_t bytes);
  * asks again. To be called between turns: when the store is `crowded`, and every now and then. */
 uint64_t rd_client_to_cut(rd_store *st);
 
+/* Whether the buffers of this process have shrunk by so much that the memory is worth to be given back to the system.
+ */
+bool rd_buffers_shrank(rd_store *st);
+
 /* `owner` of the sessions of this process that hold anything, up to `cap` of them; how many those are. An idle client
  * holds nothing. */
 size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap);
 
 /* ---- for session.c ---- */
 
+/* Whether a buffer of the session may grow by `more` bytes, which are counted from now on. Sessions that are larger are
+ * dropped for that if need be. False: there is no room, the session is to be closed. */
+bool rd_footprint_admit(rd_session *s, uint64_t more);
 /* The session's buffers may have changed. Sets st->crowded when they grew and there is too much. */
 void rd_footprint_changed(rd_session *s);
 /* It is about to be freed. */

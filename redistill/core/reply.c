@@ -27,6 +27,10 @@ static uint8_t *grow(rd_reply *r, size_t n) {
   }
   if (cap < r->len + n) cap = r->len + n;
   if (r->limit != 0 && cap > r->limit) cap = r->limit; /* it is looked at only here */
+  if (cap - r->cap >= RD_LARGE_GROWTH && r->admit != NULL && !r->admit(r, cap - r->cap)) {
+    r->failed = r->over = true;
+    return NULL;
+  }
   uint8_t *data = realloc(r->data, cap);
   if (data == NULL) {
     r->failed = true;
@@ -170,7 +174,10 @@ void rd_reply_bulk(rd_reply *r, const void *data, size_t len) {
 }
 
 void rd_reply_str(rd_reply *r, const char *text) { rd_reply_bulk(r, text, strlen(text)); }
-void rd_reply_bulk_head(rd_reply *r, size_t len) { head(r, '$', len); }
+void rd_reply_bulk_head(rd_reply *r, size_t len) {
+  /* All of it at once: growing for the last two bytes would cost a large reply half its size again. */
+  if (room(r, len + HEAD + 2) != NULL) head(r, '$', len);
+}
 void rd_reply_crlf(rd_reply *r) { LITERAL(r, "\r\n"); }
 
 void rd_reply_bulk_int(rd_reply *r, int64_t n) {

@@ -8,14 +8,18 @@
 #include "base.h"
 #include "stats.h"
 
+#define RD_LARGE_GROWTH (64u << 10)
+
 typedef struct rd_reply {
   uint8_t *data; /* malloc'd */
   size_t len;
   size_t cap;
   size_t limit; /* bytes it may hold; 0: as many as there is memory for */
+  /* Asked before the buffer grows by RD_LARGE_GROWTH bytes or more; NULL: nobody is. */
+  bool (*admit)(const struct rd_reply *r, size_t more);
   uint8_t resp; /* 2 or 3 */
   bool failed;
-  bool over;                /* it failed since it would have been more than its limit */
+  bool over;                /* it failed since it would have been more than its limit, or `admit` refused */
   uint32_t errors;          /* error replies appended since the caller last set it to 0 */
   char code[RD_ERROR_NAME]; /* first word of the last of them, "" when it is too long for a code */
 } rd_reply;

@@ -15,12 +15,17 @@
  * status or -OOM take. */
 enum { SMALL_REPLY = 64, KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
 
+static bool admit_reply(const rd_reply *out, size_t more) {
+  return rd_footprint_admit((rd_session *)(void *)((uint8_t *)(uintptr_t)out - offsetof(rd_session, out)), more);
+}
+
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
   if (s == NULL) return NULL;
   s->st = st;
   s->state.resp = 2;
   rd_reply_init(&s->out);
+  s->out.admit = admit_reply;
   rd_session_set_limits(s, limits);
   rd_parser_init(&s->parser);
   return s;
@@ -57,6 +62,7 @@ static bool grow_input(rd_session *s, size_t more) {
     size_t end = s->parser.pos + (size_t)s->parser.bulk + 2;
     if (end >= need && end < cap) cap = end;
   }
+  if (cap - s->in_cap >= RD_LARGE_GROWTH && !rd_footprint_admit(s, cap - s->in_cap)) return false;
   uintptr_t was; /* the old address as a number: after realloc the old pointer may not even be looked at */
   memcpy(&was, &s->in, sizeof was);
   uint8_t *in = realloc(s->in, cap);
@@ -91,16 +97,19 @@ static size_t first_needed(const rd_session *s, rd_status status) {
   return s->ahead_next < s->ahead_count ? s->ahead[s->ahead_next].start : s->parser.start;
 }
 
+static void note_overflow(rd_session *s) {
+  if (s->crowded_out)
+    s->state.overflowed = RD_OVERFLOW_CLIENTS;
+  else if (s->out.over)
+    s->state.overflowed = s->out.limit == s->limits.output_limit ? RD_OVERFLOW_OUTPUT : RD_OVERFLOW_CLIENTS;
+}
+
 /* Nothing more will be executed. A transaction that waits for an answer gives its shards back. */
 static rd_status end(rd_session *s) {
+  note_overflow(s);
   if (s->state.in_exec) rd_multi_discard(s);
   forget_input(s);
   return s->waiting = RD_CLOSE;
-}
-
-static void note_overflow(rd_session *s) {
-  if (s->out.over)
-    s->state.overflowed = s->out.limit == s->limits.output_limit ? RD_OVERFLOW_OUTPUT : RD_OVERFLOW_CLIENTS;
 }
 
 /* More unexecuted input than a session may hold. The reply is only given where one is due. */
@@ -115,10 +124,7 @@ static rd_status flooded(rd_session *s, bool reply) {
 
 /* The call ends: keep what is left of the input. */
 static rd_status settle(rd_session *s, rd_status status) {
-  if (status == RD_CLOSE) {
-    note_overflow(s);
-    return end(s);
-  }
+  if (status == RD_CLOSE) return end(s);
   size_t from = first_needed(s, status);
   size_t left = s->base_len - from;
   if (left == 0) {
