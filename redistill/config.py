@@ -316,7 +316,7 @@ def _unknown(path: str, name: str, known: list[str]) -> str:
 
 def _quoted(row: Setting, raw: object) -> str:
     """``= 'abc' ``, unless it is a secret or long."""
-    raw = " ".join(raw) if row.kind is Kind.ADDRESSES and isinstance(raw, tuple) else raw
+    raw = " ".join(raw) if row.kind in (Kind.ADDRESSES, Kind.NAMES) and isinstance(raw, tuple) else raw
     text = ascii(raw).lower() if isinstance(raw, bool) else ascii(raw)
     if row.name == "security.password":
         text = ""

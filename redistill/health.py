@@ -5,32 +5,35 @@ Only this module imports Klein, which installs the global reactor when none is t
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
 from klein import Klein
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import Request as HttpRequest
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
 
-from redistill.metrics import exposition
+from redistill.http import BoundedSite, belongs, from_browser, named
+from redistill.metrics import exposition, is_open_metrics
 from redistill.service import SERVING
 from redistill.stats import Configured, Snapshot
 from redistill.status import figures, page
 
 log = Logger()
 
-REQUEST_SECONDS = 10
-"""Time that a client has for its request, and between two."""
-CONNECTIONS = 128
-"""At the same time."""
-TOO_LARGE = b"HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+EXPOSITION_SECONDS = 1.0
+"""For which a body of /metrics is good: it can take 20 ms to make, and is then bytes."""
+FIGURES_SECONDS = 0.5
+"""For which the figures of each command are good that the page shows."""
+MISDIRECTED = b"This server does not answer to that name. server.health_check_hosts says to which it does.\n"
+PROBES = (b"/health", b"/livez", b"/readyz", b"/startupz", b"/metrics")
+"""Resources for programs, which reach the server by names that it cannot know: of a service, a pod, an alias."""
 
 
 def health(now: Snapshot, state: str) -> dict[str, Any]:
@@ -48,19 +51,53 @@ def health(now: Snapshot, state: str) -> dict[str, Any]:
     }
 
 
+Made = TypeVar("Made")
+
+
+class Recent(Generic[Made]):
+    """Something that costs time to make, made at most once in so many seconds."""
+
+    def __init__(self, seconds: Callable[[], float], good_for: float, make: Callable[[], Made]) -> None:
+        """`seconds` is a monotonic clock."""
+        self._seconds = seconds
+        self._good_for = good_for
+        self._make = make
+        self._made: tuple[float, Made] | None = None
+
+    def get(self) -> Made:
+        """The last one, or a new one if that is too old."""
+        now = self._seconds()
+        if self._made is None or now - self._made[0] >= self._good_for:
+            self._made = now, self._make()
+        return self._made[1]
+
+
 class HealthResource:
     """The routes. Each is answered from the arena, and asks no worker."""
 
     app = Klein()
 
     def __init__(
-        self, snapshot: Callable[[bool], Snapshot], state: Callable[[], str], configured: Callable[[], Configured]
+        self,
+        snapshot: Callable[[bool], Snapshot],
+        state: Callable[[], str],
+        configured: Callable[[], Configured],
+        seconds: Callable[[], float],
     ) -> None:
-        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not."""
+        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not;
+        `seconds` is a monotonic clock."""
         self._snapshot = snapshot
         self._configured = configured
         self._state = state
         self._started = False
+
+        def exposed(open_metrics: bool) -> Recent[tuple[bytes, str]]:
+            return Recent(
+                seconds, EXPOSITION_SECONDS, lambda: exposition(lambda: snapshot(True), configured(), open_metrics)
+            )
+
+        self._expositions = {kind: exposed(kind) for kind in (False, True)}
+        self._figures = Recent(seconds, FIGURES_SECONDS, lambda: snapshot(True))
 
     @app.route("/health", methods=["GET"])
     def health(self, request: Request) -> bytes:
@@ -102,13 +139,12 @@ class HealthResource:
     def status(self, request: Request) -> bytes:
         """What the page shows."""
         state = self._state()
-        return self._json(request, figures(self._snapshot(True), state, self._configured()), state)
+        return self._json(request, figures(self._figures.get(), state, self._configured()), state)
 
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: Any) -> bytes:
         """For Prometheus: its text format, or OpenMetrics."""
-        accept = request.getHeader("accept") or ""
-        body, content_type = exposition(lambda: self._snapshot(True), self._configured(), accept)
+        body, content_type = self._expositions[is_open_metrics(request.getHeader("accept") or "")].get()
         request.setHeader("content-type", content_type)
         return body
 
@@ -120,39 +156,20 @@ class HealthResource:
         return json.dumps(body, indent=2).encode() + b"\n"
 
 
-class QuietSite(Site):
-    """Probes come every second: they are not logged, and neither is that it listens, which is said already."""
+def refuse(names: Collection[str], request: HttpRequest) -> tuple[int, bytes] | None:
+    """The refusal of a request for a host that is none of ours; None: it is answered.
 
-    noisy = False
-    displayTracebacks = False
-
-    def log(self, request: HttpRequest) -> None:
-        """Not at all."""
-
-
-class BodilessRequest(Request):
-    """A request without a body: who sends one is told that it is too large, and nothing of it is kept."""
-
-    channel: Any
-
-    def gotLength(self, length: int | None) -> None:
-        if length or (length is None and self.requestHeaders.hasHeader("transfer-encoding")):
-            self.channel.write(TOO_LARGE)
-            self.channel.loseConnection()
-        super().gotLength(0)  # type: ignore[no-untyped-call]
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """It is not kept."""
-
-
-class Bounded(WrappingFactory):
-    """So many connections at the same time; who comes then is closed."""
-
-    noisy = False
-    protocols: Any
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return None if len(self.protocols) >= CONNECTIONS else super().buildProtocol(addr)
+    A web page can have its own name point at this server (DNS rebinding), and its script then reads what its visitor's
+    browser reaches. The page and its figures are for browsers only: they answer to no foreign name. Probes, scrapes
+    and scripts use names that only their network knows. They go on to work, unless a browser sends them: otherwise the
+    script would read from /metrics what /status refuses it.
+    """
+    host = named(request.requestHeaders)
+    if host is None:
+        return 400, b"One proper Host header is needed.\n"
+    if belongs(host, names) or (request.path in PROBES and not from_browser(request.requestHeaders)):
+        return None
+    return 421, MISDIRECTED
 
 
 class HealthService(MultiService):
@@ -165,18 +182,17 @@ class HealthService(MultiService):
         snapshot: Callable[[bool], Snapshot],
         state: Callable[[], str],
         configured: Callable[[], Configured],
+        hosts: Iterable[str],
     ) -> None:
-        """`listener` is bound and listens; for the others see `HealthResource`."""
+        """`listener` is bound and listens; `hosts` are names of this server; for the others see `HealthResource`."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._listener = listener
         self._state = state
         self._port: IListeningPort | None = None
         self._stopping = False
-        resource: Any = HealthResource(snapshot, self.state, configured)
-        root = resource.app.resource()
-        site = QuietSite(root, requestFactory=BodilessRequest, timeout=REQUEST_SECONDS, reactor=reactor)  # type: ignore[no-untyped-call]
-        self._factory = Bounded(site)  # type: ignore[no-untyped-call]
+        resource: Any = HealthResource(snapshot, self.state, configured, reactor.seconds)
+        self._factory = BoundedSite(reactor, resource.app.resource(), functools.partial(refuse, frozenset(hosts)))
 
     def state(self) -> str:
         """SERVING, or why clients are not served."""

@@ -88,11 +88,20 @@ class SnapshotCollector(Collector):
             yield _counter(metric, text, now.counters.get(name, 0))
 
 
-def exposition(snapshot: Callable[[], Snapshot], configured: Configured, accept: str) -> tuple[bytes, str]:
-    """The body for a scrape, and its content type: OpenMetrics for who accepts it, else Prometheus's text format."""
+OPEN_METRICS = "application/openmetrics-text"
+
+
+def is_open_metrics(accept: str) -> bool:
+    """Whether a scrape with this Accept header gets OpenMetrics: it names that type, whatever it prefers. Of each
+    format one version is spoken, so that no header can have more than two bodies made."""
+    return OPEN_METRICS in accept.lower()
+
+
+def exposition(snapshot: Callable[[], Snapshot], configured: Configured, open_metrics: bool) -> tuple[bytes, str]:
+    """The body for a scrape, and its content type: OpenMetrics, or Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SnapshotCollector(snapshot, configured))
-    encode, content_type = choose_encoder(accept)
+    encode, content_type = choose_encoder(f"{OPEN_METRICS}; version=1.0.0" if open_metrics else "")
     return encode(registry), content_type
 
 

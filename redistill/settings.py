@@ -23,6 +23,7 @@ class Kind(enum.Enum):
     PATH = "a path"
     ADDRESS = "an IP address"
     ADDRESSES = "an IP address, or a list of them"
+    NAMES = "a host name, or a list of them"
     INTEGER = "a whole number"
     BOOLEAN = "boolean"
     CHOICE = "one of several words"
@@ -291,6 +292,11 @@ class Server:
         environ="REDIS_HEALTH_CHECK_PORT",
     )
     health_check_bind: str = setting(Kind.ADDRESS, "127.0.0.1", "Address of the HTTP health resource")
+    health_check_hosts: tuple[str, ...] = setting(
+        Kind.NAMES,
+        (),
+        "Host names, beside the machine's own, under which a browser may open the page of the health port",
+    )
     shutdown_grace_period_secs: int = setting(
         Kind.INTEGER,
         30,

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import IService
@@ -177,6 +177,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         store,
         identity,
         health_socket,
+        own_names(config.server),
         lambda: "stopping" if signals.stopping else server.state(),
         lambda: stats.Configured(
             reload.running().server.max_connections, 0.0 if certificate is None else certificate.expires
@@ -190,6 +191,7 @@ def watched(
     store: Store,
     identity: Identity,
     listener: socket.socket,
+    hosts: Iterable[str],
     state: Callable[[], str],
     configured: Callable[[], stats.Configured],
 ) -> IService:
@@ -209,7 +211,7 @@ def watched(
             with_commands=with_commands,
         )
 
-    health = HealthService(reactor, listener, snapshot, state, configured)
+    health = HealthService(reactor, listener, snapshot, state, configured, hosts)
     keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
     return health
 
@@ -425,6 +427,13 @@ def health_listener(server: Server) -> socket.socket | None:
     names = ("server.health_check_bind", "server.health_check_port")
     host, port = server.health_check_bind, server.health_check_port
     return listen_tcp(host, port, nodelay=True, keepalive=0, settings=names)[0]
+
+
+def own_names(server: Server) -> list[str]:
+    """The host names under which browsers may ask the health port: the machine's, with its domain and without, and
+    those of the configuration."""
+    machine = socket.gethostname().lower()
+    return [machine, machine.partition(".")[0], *(name.lower() for name in server.health_check_hosts)]
 
 
 def announce(config: Config, workers: int) -> None:

@@ -26,6 +26,7 @@ _UNITS = {
 }
 _SIZE = re.compile(r"([0-9]{1,20})([a-z]{0,2})", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3})%", re.ASCII)
+_NAME = re.compile(r"[0-9a-z._-]{1,253}", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _ALL = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
 """What Redis writes for all addresses."""
@@ -37,6 +38,9 @@ MAX_PASSWORD = 16384
 
 MAX_ADDRESSES = 16
 """To listen on; as many as Redis takes."""
+
+MAX_NAMES = 64
+"""Host names of the health port."""
 
 Available = Callable[[], int]
 """The memory of the machine in bytes, asked for when a percentage of it is to be known."""
@@ -110,6 +114,8 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         return _passwords(raw)
     if kind is Kind.ADDRESSES:
         return _addresses(raw)
+    if kind is Kind.NAMES:
+        return _names(raw)
     if not isinstance(raw, str):
         raise BadValue('must be a text in "quotes"')
     if kind is Kind.CHOICE:
@@ -127,7 +133,7 @@ def show(setting: Setting, value: Value) -> str:
     """The text of `value` for CONFIG GET, which `parse` turns into `value` again. Of several passwords: the first."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if setting.kind is Kind.ADDRESSES and isinstance(value, tuple):
+    if setting.kind in (Kind.ADDRESSES, Kind.NAMES) and isinstance(value, tuple):
         return " ".join(value)
     if isinstance(value, tuple):
         return value[0] if value else ""
@@ -211,12 +217,25 @@ def _address(raw: str) -> str:
     return raw
 
 
-def _addresses(raw: object) -> tuple[str, ...]:
-    """Addresses to listen on, each with the ``-`` of those that may be missing."""
+def _words(raw: object) -> list[str]:
+    """The words of a text, or of a list of texts."""
     entries = [raw] if isinstance(raw, str) else raw
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise BadValue('must be a text in "quotes", or a list of them')
-    words = [word for entry in entries for word in entry.split()]
+    return [word for entry in entries for word in entry.split()]
+
+
+def _names(raw: object) -> tuple[str, ...]:
+    """Host names."""
+    words = _words(raw)
+    if len(words) > MAX_NAMES or not all(_NAME.fullmatch(word) for word in words):
+        raise BadValue(f"must be at most {MAX_NAMES} host names, e.g. cache.example.com, without ports")
+    return tuple(dict.fromkeys(words))
+
+
+def _addresses(raw: object) -> tuple[str, ...]:
+    """Addresses to listen on, each with the ``-`` of those that may be missing."""
+    words = _words(raw)
     if not 1 <= len(words) <= MAX_ADDRESSES:
         raise BadValue(f"must be 1 to {MAX_ADDRESSES} IP addresses, e.g. 127.0.0.1, or 0.0.0.0 or :: for all")
     found: dict[str, str] = {}

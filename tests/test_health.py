@@ -15,8 +15,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import CommandCount
-from redistill.health import CONNECTIONS, REQUEST_SECONDS, HealthService
-from redistill.stats import Configured
+from redistill.health import EXPOSITION_SECONDS, FIGURES_SECONDS, HealthService
+from redistill.stats import Configured, Snapshot
 from tests.control import Server
 
 NINE = [
@@ -84,18 +84,25 @@ class HealthTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.server = Server()
         self.state = "ok"
+        self.taken: list[bool] = []
         self.reactor = Reactor()
         self.listener = Listener()
         self.service = HealthService(
             self.reactor,
             self.listener,  # type: ignore[arg-type]
-            self.server.plane.snapshot,
+            self.snapshot,
             lambda: self.state,
             lambda: Configured(10, 1.5e9),
+            ["cache1.example"],
         )
         self.daemon = Slow()
         self.daemon.setServiceParent(self.service)  # type: ignore[no-untyped-call]
         self.service.startService()
+
+    def snapshot(self, with_commands: bool) -> Snapshot:
+        """The figures of the played daemon; which were asked for."""
+        self.taken.append(with_commands)
+        return self.server.plane.snapshot(with_commands)
 
     def connect(self) -> tuple[Any, StringTransport]:
         """A client's connection; None and nothing when it is refused."""
@@ -109,6 +116,8 @@ class HealthTests(SynchronousTestCase):
         """Status, headers and body of the answer."""
         protocol, transport = self.connect()
         protocol.dataReceived(request.encode())
+        self.reactor.advance(0)
+        protocol.connectionLost(None)
         head, _, body = transport.value().partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         return int(first.split()[1]), {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}, body
@@ -210,29 +219,59 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(self.get("/nothing")[0], 404)
         self.assertEqual(self.ask("PUT /health HTTP/1.0\r\n\r\n")[0], 405)
 
-    def test_bodies(self) -> None:
-        """A request with a body is refused at its head."""
-        for head in ("Content-Length: 1000000000", "Transfer-Encoding: chunked"):
-            protocol, transport = self.connect()
-            protocol.dataReceived(f"POST /health HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n".encode())
-            self.assertTrue(transport.value().startswith(b"HTTP/1.1 413 "), transport.value())
-            self.assertTrue(transport.disconnecting)
+    def test_expositions(self) -> None:
+        """A body of /metrics is good for a second, in each of two formats, whatever a scrape accepts."""
+        accepts = [
+            "",
+            "text/plain; version=1.0.0",
+            "application/openmetrics-text; version=1.0.0; escaping=values",
+            "*/*",
+        ]
+        for _ in range(3):
+            for accept in accepts:
+                self.assertEqual(self.get("/metrics", f"Accept: {accept}\r\n")[0], 200)
+        self.assertEqual(self.taken, [True, True])
+        self.reactor.advance(EXPOSITION_SECONDS)
+        self.get("/metrics")
+        self.assertEqual(self.taken, [True] * 3)
 
-    def test_silence(self) -> None:
-        """Who begins a request and does not end it is closed."""
-        protocol, transport = self.connect()
-        protocol.dataReceived(b"GET /health HT")
-        self.reactor.advance(REQUEST_SECONDS - 1)
-        self.assertFalse(transport.disconnecting)
-        self.reactor.advance(1)
-        self.assertTrue(transport.disconnecting)
+    def test_recent_figures(self) -> None:
+        """The figures of the page are good for half a second; its status is that of now."""
+        for state in ("ok", "stopping", "no worker serves"):
+            self.state = state
+            self.assertEqual(json.loads(self.get("/status")[2])["status"], state)
+        self.assertEqual(self.taken, [True])
+        self.reactor.advance(FIGURES_SECONDS)
+        self.get("/status")
+        self.assertEqual(self.taken, [True] * 2)
 
-    def test_crowds(self) -> None:
-        """Of many connections those above the bound are closed; one that ends makes room."""
-        protocols = [self.connect()[0] for _ in range(CONNECTIONS)]
-        self.assertIsNone(self.connect()[0])
-        protocols[0].connectionLost(None)
-        self.assertIsNotNone(self.connect()[0])
+    def test_foreign_hosts(self) -> None:
+        """The page and its figures answer to no name that somebody else may have pointed here (DNS rebinding)."""
+        for host in ("evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "x"):
+            for path in ("/", "/status", "/status?", "/nothing"):
+                self.assertEqual(self.get(path, f"Host: {host}\r\n")[0], 421, (host, path))
+        self.assertEqual(self.taken, [])
+
+    def test_own_hosts(self) -> None:
+        """They answer to IP addresses, loopback names, and the names given; also where no host is named."""
+        hosts = ["127.0.0.1", "127.0.0.1:8080", "10.1.2.3", "[::1]:8080", "localhost:8080", "LOCALHOST.", "a.localhost"]
+        for host in [*hosts, "cache1.example", "Cache1.Example:8080"]:
+            for path in ("/", "/status"):
+                self.assertEqual(self.get(path, f"Host: {host}\r\n")[0], 200, (host, path))
+
+    def test_probes_under_any_name(self) -> None:
+        """Probes and scrapes use names that only their network knows; a browser may not."""
+        for path in ("/health", "/livez", "/readyz", "/startupz", "/metrics"):
+            for program in ("", "User-Agent: kube-probe/1.30\r\n", "User-Agent: Prometheus/3.1\r\nAccept: */*\r\n"):
+                self.assertEqual(self.get(path, f"Host: redistill:8080\r\n{program}")[0], 200, (path, program))
+            for sent in ("User-Agent: Mozilla/5.0 (X11)", "Accept-Language: en", "Referer: http://evil.example/"):
+                self.assertEqual(self.get(path, f"Host: evil.example:8080\r\n{sent}\r\n")[0], 421, (path, sent))
+                self.assertEqual(self.get(path, f"Host: localhost:8080\r\n{sent}\r\n")[0], 200, (path, sent))
+
+    def test_bad_hosts(self) -> None:
+        """Several hosts, or none that is one, are refused."""
+        for head in ("Host: localhost\r\nHost: evil.example", "Host: localhost:a", "Host: [::1", "Host: :80"):
+            self.assertEqual(self.get("/", f"{head}\r\n")[0], 400, head)
 
     def test_nothing_but_figures(self) -> None:
         """The listening socket is the reactor's; ours is closed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.settings import BY_NAME, SETTINGS, Kind, Value
-from redistill.values import MAX_PASSWORD, BadValue, check, is_loopback, literal, parse, show
+from redistill.values import MAX_NAMES, MAX_PASSWORD, BadValue, check, is_loopback, literal, parse, show
 
 GIB = 2**30
 
@@ -143,6 +143,18 @@ class OtherKindTests(ValueCase):
         self.assertEqual(self.checked(row.name, "5%"), -5)
         for text in ("0%", "101%", "1", "-101", "five"):
             self.assertRaises(BadValue, self.parsed, row.name, text)
+
+    def test_names(self) -> None:
+        """Host names, one or several, each once; no ports, addresses in brackets or addresses of pages."""
+        hosts = "server.health_check_hosts"
+        self.assertEqual(self.checked(hosts, ["cache1", "Cache.Example.com"]), ("cache1", "Cache.Example.com"))
+        self.assertEqual(self.parsed(hosts, "a b a"), ("a", "b"))
+        self.assertEqual(self.checked(hosts, ""), ())
+        self.assertEqual(self.checked(hosts, ["a"] * MAX_NAMES), ("a",))
+        for bad in ("a:80", "[::1]", "http://a/", "a/b", "b\u00fccher", "a" * 254, " ".join(["a"] * (MAX_NAMES + 1))):
+            self.assertIn("host names", self.refused_raw(hosts, bad))
+        self.assertRaises(BadValue, self.checked, hosts, 7)
+        self.assertEqual(literal(BY_NAME[hosts], ("a", "b")), '["a", "b"]')
 
     def test_several_addresses(self) -> None:
         """Addresses are a list in the file, and a line with spaces for CONFIG and the environment, as Redis has it."""
