@@ -23,8 +23,9 @@ class Worker(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, number: int, relay: Callable[[str], None], gone: Callable[[Worker, Failure], None]) -> None:
-        """`relay` gets the lines that the process writes; `gone` is called when it has ended."""
+    def __init__(self, number: int, relay: Callable[[str], None], gone: Callable[[Worker, str], None]) -> None:
+        """`relay` gets the lines that the process writes; `gone` is called when it has ended, with
+        the reason."""
         self.number = number
         self._relay = relay
         self._gone = gone
@@ -38,7 +39,8 @@ class Worker(ProcessProtocol):
         self.served_since: float | None = None
         self.overdue: IDelayedCall | None = None
         self.covers: set[int] = set()
-        self.ready: Deferred[Worker] = Deferred()
+        self.ready: Deferred[str | None] = Deferred()
+        """Fires when it serves, or with the reason why it never will."""
         self.ended: Deferred[Worker] = Deferred()
         self._lines: dict[int, bytes] = {}
 
@@ -61,7 +63,7 @@ class Worker(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         for rest in filter(None, self._lines.values()):
             self._relay(rest.decode("utf-8", "replace") + "\n")
-        self._gone(self, reason)
+        self._gone(self, ending(reason))
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

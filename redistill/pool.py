@@ -16,7 +16,8 @@ from twisted.python.failure import Failure
 
 from redistill import channel
 from redistill.engine import Store
-from redistill.launch import Worker, ending
+from redistill.launch import Worker
+from redistill.logs import SELDOM
 from redistill.service import SERVING
 
 log = Logger()
@@ -33,13 +34,22 @@ LEAVE_SECONDS = 5.0
 
 
 class Slot:
-    """The place of one worker: who serves there, and what came of those before."""
+    """The place of one worker: who serves there, who is about to, and what came of those before.
+
+    One that is empty has a worker that starts, or a time at which the next one will.
+    """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.current: Worker | None = None
+        """Has come to serve."""
+        self.coming: Worker | None = None
+        """Starts, to be the first there or the successor of the current one."""
         self.next_start: IDelayedCall | None = None
+        self.started = -LONGEST_WAIT
+        """When the last start began."""
         self.wait = 0.0
+        """Seconds from one start to the next."""
 
 
 class Pool:
@@ -73,7 +83,7 @@ class Pool:
     def start(self) -> None:
         """Start a worker in each place."""
         for slot in self.slots:
-            slot.current = self._start(slot.number)
+            self._start(slot)
 
     def stop(self) -> Deferred[Any]:
         """End all workers; none is started any more."""
@@ -106,12 +116,17 @@ class Pool:
 
     # ---- lives of workers ----
 
-    def _start(self, number: int) -> Worker:
-        """Start a process for the place `number`."""
-        worker = Worker(number, self._relay, self._has_ended)
-        self._launch(worker)
+    def _start(self, slot: Slot) -> Worker:
+        """Start a process in a slot to which none is coming. What cannot be started has ended when this returns."""
+        _cancel(slot.next_start)
+        slot.started = self._reactor.seconds()
+        slot.coming = worker = Worker(slot.number, self._relay, self._has_ended)
         self.workers.append(worker)
         worker.overdue = self._reactor.callLater(START_SECONDS, self._is_overdue, worker)
+        try:
+            self._launch(worker)
+        except Exception as problem:  # of the system (processes, descriptors, memory): it may be over soon
+            self._has_ended(worker, str(problem) or repr(problem))
         return worker
 
     def _is_overdue(self, worker: Worker) -> None:
@@ -119,50 +134,75 @@ class Pool:
         worker.kill()
 
     def is_ready(self, worker: Worker) -> None:
-        """A worker serves."""
+        """A worker serves, in the place of the one before it, which retires."""
         _cancel(worker.overdue)
-        worker.serving = not worker.leaving
+        slot = self.slots[worker.number]
+        if worker.leaving or slot.coming is not worker:
+            return
+        old, slot.current, slot.coming = slot.current, worker, None
+        worker.serving = True
         worker.served_since = self._reactor.seconds()
         log.debug("worker {number} serves, pid {pid}", number=worker.number, pid=worker.pid)
         self._cover()
-        worker.ready.callback(worker)
-        if not self.ready.called and all(slot.current and slot.current.serving for slot in self.slots):
+        if old is not None:
+            self._retire(old)
+        worker.ready.callback(None)
+        if not self.ready.called and all(slot.current for slot in self.slots):
             self.ready.callback(None)
 
-    def _has_ended(self, worker: Worker, reason: Failure) -> None:
-        """The process of a worker is gone."""
-        pid, worker.pid = worker.pid, 0  # its transport has none any more
+    def _has_ended(self, worker: Worker, reason: str) -> None:
+        """The process of a worker is gone, or never came to be."""
+        pid, worker.pid = worker.pid, 0
         self.workers.remove(worker)
         _cancel(worker.overdue)
         worker.serving = False
         for one in self._store.workers:
             if one.pid == pid:
                 self._store.workers.reap(one.place)
-        if not worker.leaving:
-            log.error("worker {number} has ended: {reason}", number=worker.number, reason=ending(reason), pid=pid)
-        self._cover()
+        if not pid:
+            log.error(
+                "worker {number} could not be started: {reason}",
+                number=worker.number,
+                reason=reason,
+                log_throttle=SELDOM,
+            )
+        elif not worker.leaving:
+            log.error("worker {number} has ended: {reason}", number=worker.number, reason=reason, pid=pid)
         slot = self.slots[worker.number]
         if slot.current is worker:
             slot.current = None
-            if not self.stopping:
+        elif slot.coming is worker:
+            slot.coming = None
+        self._cover()
+        if not self.stopping:
+            if slot.current is slot.coming is None and not _is_set(slot.next_start):
                 self._start_again(slot, worker)
+            if not any(self.serving()):
+                self._hurry()
         if not worker.ready.called:
-            worker.ready.errback(RuntimeError("the worker ended before it served"))
-        worker.ready.addErrback(lambda failure: None)
+            worker.ready.callback(f"its successor did not come to serve: {reason}")
         worker.ended.callback(worker)
 
     def _start_again(self, slot: Slot, ended: Worker) -> None:
-        """Start another process at the place of one that ended by itself."""
+        """Have another process follow at the place of one that ended by itself."""
         self.restarts += 1
         since, now = ended.served_since, self._reactor.seconds()
         old = since is not None and now - since >= YOUNG
         slot.wait = 0.0 if old else min(max(slot.wait * 2, 0.05), LONGEST_WAIT)
+        slot.next_start = self._reactor.callLater(self._due_in(slot), self._start, slot)
+
+    def _due_in(self, slot: Slot) -> float:
+        """Seconds until an empty slot's next start. What counts is the time since the last one, so that a worker that
+        is killed now and then is followed at once, and one that ends at each start does not keep a processor busy."""
         wait = slot.wait if any(self.serving()) else min(slot.wait, ALONE_WAIT)
+        left: float = slot.started + wait - self._reactor.seconds()
+        return max(0.0, left)
 
-        def start() -> None:
-            slot.current = self._start(slot.number)
-
-        slot.next_start = self._reactor.callLater(wait, start)
+    def _hurry(self) -> None:
+        """Nobody serves any more: those that were to wait for longer start now."""
+        for slot in self.slots:
+            if (start := slot.next_start) is not None and start.active():
+                start.reset(self._due_in(slot))
 
     def serving(self) -> Iterator[Worker]:
         """The workers that accept clients."""
@@ -193,38 +233,48 @@ class Pool:
 
     def replace(self) -> Deferred[None]:
         """Replace the workers, one after another, by processes that run what is installed now. Their clients go with
-        them. Where a successor does not come to serve, the worker stays, and so do those after it."""
+        them. Where a successor does not come to serve, the worker stays, and so do those after it. A slot that is empty
+        is filled."""
 
         @inlineCallbacks
         def act() -> Any:
             for slot in self.slots:
                 if self.stopping:
                     return
+                self._give_up(slot.coming)
                 old = slot.current
-                if old is None or not old.serving:
-                    continue
-                successor = self._start(slot.number)
-                try:
-                    yield successor.ready
-                except RuntimeError as problem:
-                    log.error(
-                        "the reload stops at worker {number}: {problem}", number=slot.number, problem=str(problem)
-                    )
+                problem = yield self._start(slot).ready
+                if problem is not None:
+                    if not self.stopping:
+                        log.error(
+                            "the reload stops at worker {number}, {done} of {count} workers were replaced: {problem}",
+                            number=slot.number,
+                            done=slot.number,
+                            count=len(self.slots),
+                            problem=problem,
+                        )
                     return
-                _cancel(slot.next_start)  # there is one if the old worker has died meanwhile
-                slot.current = successor
-                self._cover()
                 if old in self.workers:
-                    self._retire(old)
                     yield self._awaited_end(old)
             log.info("all workers were replaced")
 
         return self._reloading.run(act)
 
+    def _give_up(self, coming: Worker | None) -> None:
+        """End a worker that does not serve yet: it began before the reload."""
+        if coming is not None:
+            self.slots[coming.number].coming = None
+            coming.leaving = True
+            coming.kill()
+
     def _retire(self, worker: Worker) -> None:
         worker.leaving, worker.serving = True, False
         if worker.link is not None:
             worker.link.callRemote(channel.Retire).addErrback(unless_gone)
+
+
+def _is_set(call: IDelayedCall | None) -> bool:
+    return call is not None and bool(call.active())
 
 
 def _cancel(call: IDelayedCall | None) -> None:

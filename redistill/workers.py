@@ -183,17 +183,16 @@ class WorkersService(Service):
         """Start its process, with all that it inherits."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ours, theirs, open(os.devnull, "rb") as nothing:
-            fds: dict[int, int | str] = {0: nothing.fileno(), 1: "r", 2: "r", channel.CHANNEL: theirs.fileno()}
-            fds[channel.ARENA] = self._arena()
-            boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
-            fds.update({channel.LISTENERS + i: one.fileno() for i, one in enumerate([*self._sockets, *boxes])})
-            self._reactor.spawnProcess(
-                worker, PYTHON[0], [*PYTHON, str(worker.number)], env=environment(os.environ), childFDs=fds
-            )
             ours.setblocking(False)
             factory = Factory.forProtocol(lambda: Link(worker, self))
             factory.noisy = False
             self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
+            fds: dict[int, int | str] = {0: nothing.fileno(), 1: "r", 2: "r", channel.CHANNEL: theirs.fileno()}
+            fds[channel.ARENA] = self._arena()
+            boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
+            fds.update({channel.LISTENERS + i: one.fileno() for i, one in enumerate([*self._sockets, *boxes])})
+            argv = [*PYTHON, str(worker.number)]
+            self._reactor.spawnProcess(worker, PYTHON[0], argv, env=environment(os.environ), childFDs=fds)
 
     def orders(self, worker: Worker) -> dict[str, Any]:
         """What a new worker needs to know."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,6 +22,7 @@ from redistill.commands.interfaces import Refused
 from redistill.commands.state import Identity
 from redistill.config import Config
 from redistill.launch import Worker, environment
+from redistill.logs import SELDOM
 from redistill.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, YOUNG
 from redistill.workers import BETWEEN_KILLS, LOOK, WorkersService
 
@@ -95,8 +98,12 @@ class PlayedReactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.started: list[Worker] = []
+        self.problem: Exception | None = None
+        """Why there are no more processes."""
 
     def spawnProcess(self, protocol: Worker, program: str, argv: list[str], **options: Any) -> None:
+        if self.problem is not None:
+            raise self.problem
         protocol.makeConnection(PlayedTransport(1000 + len(self.started)))
         self.started.append(protocol)
 
@@ -115,23 +122,27 @@ class WorkersTests(SynchronousTestCase):
         self.busy = {1000: 0.0, 1001: 0.0, 1002: 0.0}
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
         self.patch(workers, "busy_seconds", lambda pid: self.busy.get(pid, 0.0))
-        self.pool = WorkersService(
-            self.reactor,
-            self.store,  # type: ignore[arg-type]
-            config=Config(),
-            listeners=[[], [], []],
-            arena=lambda: 0,
-            apply=self.apply,
-            stop=lambda now: None,
-            relay=lambda lines: None,
-            identity=Identity.new(workers=3),
-        )
+        self.pool = self.service(workers=3)
         self.pool.startService()
         self.links: dict[Worker, PlayedLink] = {}
         for worker in self.reactor.started:
             self.serve(worker)
         for link in self.links.values():
             link.said.clear()
+
+    def service(self, workers: int) -> WorkersService:
+        """A supervisor of so many workers."""
+        return WorkersService(
+            self.reactor,
+            self.store,  # type: ignore[arg-type]
+            config=Config(),
+            listeners=[[] for _ in range(workers)],
+            arena=lambda: 0,
+            apply=self.apply,
+            stop=lambda now: None,
+            relay=lambda lines: None,
+            identity=Identity.new(workers=workers),
+        )
 
     def apply(self, config: Config) -> None:
         if config.server.max_connections == 1234:
@@ -147,7 +158,6 @@ class WorkersTests(SynchronousTestCase):
         """The process of a worker ends."""
         if failure is None:
             failure = Failure(ProcessTerminated(signal=signal.SIGKILL))
-        worker.transport.pid = None
         worker.processEnded(failure)
 
     def covers(self, worker: Worker) -> list[tuple[int, bool]]:
@@ -158,17 +168,7 @@ class WorkersTests(SynchronousTestCase):
     def test_ready(self) -> None:
         """The server is ready when all workers serve, and not before."""
         self.successResultOf(self.pool.ready)
-        again = WorkersService(
-            self.reactor,
-            self.store,  # type: ignore[arg-type]
-            config=Config(),
-            listeners=[[], []],
-            arena=lambda: 0,
-            apply=self.apply,
-            stop=lambda now: None,
-            relay=lambda lines: None,
-            identity=Identity.new(workers=2),
-        )
+        again = self.service(workers=2)
         again.startService()
         first, second = self.reactor.started[-2:]
         again.pool.is_ready(first)
@@ -195,20 +195,27 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(self.covers(one), [(1, True), (1, False)])
         self.assertEqual(self.covers(successor), [])
 
+    def waits(self) -> list[float]:
+        """Seconds until the starts that are to come."""
+        now = self.reactor.seconds()
+        starts = [slot.next_start for slot in self.pool.pool.slots if slot.next_start is not None]
+        return [round(start.getTime() - now, 3) for start in starts if start.active()]
+
     def test_backoff(self) -> None:
-        """One that ends soon after its start, again and again, is started later each time, up to a bound; one that had
-        served for a while is replaced at once."""
+        """One that ends soon after its start, again and again, is started later each time, up to a bound, counted from
+        its last start; one that had served for a while is replaced at once."""
         self.reactor.advance(YOUNG)
         self.end(self.reactor.started[1])
         self.reactor.advance(0)
         waits = []
         for _ in range(12):
             self.assertEqual(self.pool.pool.restarts, len(self.reactor.started) - 3)
-            self.end(self.reactor.started[-1])
-            (call,) = [call for call in self.reactor.getDelayedCalls() if getattr(call.func, "__name__", "") == "start"]
-            waits.append(round(call.getTime() - self.reactor.seconds(), 3))
-            self.reactor.advance(LONGEST_WAIT)
             self.serve(self.reactor.started[-1])
+            self.reactor.advance(0.04)
+            self.end(self.reactor.started[-1])
+            (wait,) = self.waits()
+            waits.append(round(wait + 0.04, 3))
+            self.reactor.advance(wait + 0.001)  # floats
         self.assertEqual(waits, [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, *[LONGEST_WAIT] * 5])
 
     def test_nobody_else(self) -> None:
@@ -218,11 +225,68 @@ class WorkersTests(SynchronousTestCase):
                 if worker.serving:
                     self.end(worker)
             self.reactor.advance(ALONE_WAIT)
-            alive = [worker for worker in self.reactor.started if worker.transport.pid is not None]
+            alive = [worker for worker in self.reactor.started if worker.pid]
             self.assertTrue(alive)
             for worker in alive:
                 if not worker.serving:
                     self.serve(worker)
+
+    def test_the_last_one_ends(self) -> None:
+        """When the last worker that serves ends, those that were to wait for longer start at once."""
+        one, two, three = self.reactor.started
+        for worker in (one, two):
+            self.pool.pool.slots[worker.number].wait = LONGEST_WAIT
+            self.end(worker)
+        self.reactor.advance(1)
+        self.assertEqual((self.waits(), len(self.reactor.started)), ([LONGEST_WAIT - 1] * 2, 3))
+        self.end(three)
+        self.assertEqual(self.waits(), [0, 0, 0])
+        self.reactor.advance(0)
+        self.assertEqual({worker.number for worker in self.reactor.started[3:]}, {0, 1, 2})
+
+    def test_workers_that_end_at_each_start(self) -> None:
+        """Workers that never come to serve are started so seldom that it keeps no processor busy."""
+        for worker in list(self.reactor.started):
+            self.end(worker)
+        seconds = 10
+        for _ in range(seconds * 100):
+            self.reactor.advance(0.01)
+            for worker in list(self.pool.pool.workers):
+                self.end(worker)
+        self.assertLessEqual(len(self.reactor.started) - 3, 3 * (seconds / ALONE_WAIT + 3))
+
+    def test_start_that_fails(self) -> None:
+        """A process that the system does not give is asked for again, however often; the log says so once in a while.
+        Then everything is as before."""
+        one, two, three = self.reactor.started
+        self.reactor.problem = OSError(errno.EMFILE, "Too many open files")
+        with capturedLogs() as logged:
+            for worker in (one, two, three):
+                self.end(worker)
+            self.reactor.pump([0.1] * 100)
+        said = [event for event in logged if "could not be started" in event["log_format"]]
+        self.assertGreater(len(said), 3)
+        self.assertEqual({event["log_throttle"] for event in said}, {SELDOM})
+        self.assertIn("Too many open files", formatEvent(said[0]))
+        self.assertEqual((len(self.pool.pool.workers), self.pool.state()), (0, "no worker serves"))
+        self.reactor.problem = None
+        self.reactor.advance(ALONE_WAIT)
+        for worker in self.reactor.started[3:]:
+            self.serve(worker)
+        self.assertEqual([worker.number for worker in self.pool.pool.serving()], [0, 1, 2])
+
+    def test_start_that_fails_at_first(self) -> None:
+        """So it is at the start of the server."""
+        self.reactor.problem = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.reactor.started.clear()
+        again = self.service(workers=2)
+        again.startService()
+        self.assertEqual(self.reactor.started, [])
+        self.reactor.problem = None
+        self.reactor.advance(ALONE_WAIT)
+        for worker in self.reactor.started:
+            again.pool.is_ready(worker)
+        self.successResultOf(again.ready)
 
     def test_worker_that_does_not_begin(self) -> None:
         """A process that does not come to serve in time is killed."""
@@ -235,9 +299,9 @@ class WorkersTests(SynchronousTestCase):
         """All workers but these have moved just now."""
         now = time.monotonic()
         for place, worker in enumerate(self.reactor.started):
-            if worker.transport.pid is not None:
+            if worker.pid:
                 late = 1000 if worker.number in silent else 0
-                self.store.figures[worker.transport.pid] = Figures(place, worker.transport.pid, now - late, 0)
+                self.store.figures[worker.pid] = Figures(place, worker.pid, now - late, 0)
 
     def test_hanging_worker(self) -> None:
         """Who does not move for server.worker_timeout is killed; the one that holds a lock, if it is among several, and
@@ -429,11 +493,66 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(list(self.pool.pool.serving()), self.reactor.started[:3])
         self.assertEqual(len(self.reactor.started), 4)
 
+    def test_reload_fills_empty_slots(self) -> None:
+        """A worker that is to start later starts with the reload; so does one that was about to come, anew. No third
+        one comes beside them."""
+        one, two, three = self.reactor.started
+        self.pool.pool.slots[0].wait = self.pool.pool.slots[1].wait = LONGEST_WAIT
+        self.end(one)
+        self.end(two)
+        self.reactor.advance(LONGEST_WAIT)
+        early = self.reactor.started[4]
+        self.end(self.reactor.started[3])
+        with capturedLogs() as logged:
+            replaced = self.pool.replace()
+            for number, old in ((5, None), (6, early), (7, three)):
+                self.assertEqual([worker.number for worker in self.reactor.started[5:]], list(range(number - 4)))
+                self.serve(self.reactor.started[number])
+                if old is not None:
+                    self.end(old)
+            self.successResultOf(replaced)
+            self.reactor.advance(LONGEST_WAIT)
+        self.assertEqual(self.killed, [early.pid or 1004])
+        self.assertEqual(list(self.pool.pool.serving()), self.reactor.started[5:])
+        self.assertEqual([formatEvent(event) for event in logged][-1], "all workers were replaced")
+
+    def test_reload_without_processes(self) -> None:
+        """A reload for which there are no processes says how far it came; empty slots are tried again."""
+        self.pool.pool.slots[1].wait = LONGEST_WAIT
+        self.end(self.reactor.started[1])
+        replaced = self.pool.replace()
+        self.serve(self.reactor.started[3])
+        self.reactor.problem = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        with capturedLogs() as logged:
+            self.end(self.reactor.started[0], Failure(ProcessDone(0)))
+            self.successResultOf(replaced)
+        self.assertIn(
+            "the reload stops at worker 1, 1 of 3 workers were replaced: its successor did not come to serve:"
+            " [Errno 11] Resource temporarily unavailable",
+            [formatEvent(event) for event in logged],
+        )
+        self.reactor.problem = None
+        self.reactor.advance(LONGEST_WAIT)
+        self.serve(self.reactor.started[4])
+        self.assertEqual([worker.number for worker in self.pool.pool.serving()], [0, 1, 2])
+
+    def test_reload_while_the_server_stops(self) -> None:
+        """A reload in whose middle the server stops starts nothing more, and a reload after that nothing at all."""
+        replaced = self.pool.replace()
+        stopped = self.pool.stopService()
+        again = self.pool.replace()
+        for worker in list(self.pool.pool.workers):
+            self.end(worker)
+        for waiting in (replaced, stopped, again):
+            self.successResultOf(waiting)
+        self.assertEqual((len(self.reactor.started), self.reactor.getDelayedCalls()), (4, []))
+
     def test_worker_that_dies_while_it_is_replaced(self) -> None:
         """Then its successor is all there is to its place."""
         replaced = self.pool.replace()
         successor = self.reactor.started[3]
         self.end(self.reactor.started[0])
+        self.reactor.advance(LONGEST_WAIT)
         self.serve(successor)
         self.reactor.advance(LONGEST_WAIT)
         self.assertEqual(next(self.pool.pool.serving()), successor)
