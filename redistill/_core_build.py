@@ -216,7 +216,7 @@ typedef enum { RD_ALLOWED, RD_DENIED_COMMAND, RD_DENIED_KEY, ... } rd_denial;
 rd_acl *rd_acl_new(void);
 void rd_acl_free(rd_acl *acl);
 bool rd_acl_select(rd_acl *acl, const uint16_t *ids, size_t count, bool all_keys);
-bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *pattern, size_t len, unsigned access);
+bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigned access);
 rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                        uint32_t *position);
 void rd_session_set_acl(rd_session *s, const rd_acl *acl);

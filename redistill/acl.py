@@ -1,25 +1,46 @@
 """Users and what they may do: Redis's access control lists, as values that do not change.
 
 A user is a line of rules, ``user alice on #... ~cached:* -@all +get``, and `User.line` writes what `parsed` reads. The
-words are those of Redis 7.2 (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/). What the
-core needs to enforce them is made of a `Selector`'s `command_ids` and `key_patterns`.
+words are those of Redis 7.2 (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/). Rules and
+names are bytes (see `words`): they are split where Redis splits them. What the core needs to enforce them is made of a
+`Selector`'s `command_ids` and `key_patterns`.
+
+Whatever is taken from a client or a file went through `checked`: its line makes the same user again, since that is how
+users go to the ACL file and to the other processes. A change costs as much as the user that it is about, and a copy of
+the dictionary of all.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from hashlib import sha256
+from types import MappingProxyType
 
+from redistill import words
 from redistill.command_table import CATEGORIES, CommandEntry, CommandTable
 
 DEFAULT = "default"
 """The user that every connection begins as."""
 DEFAULT_LINE = "user default on nopass ~* &* +@all"
 
+MAX_NAME = 1024
+"""Bytes of a user's name."""
+MAX_LINE = 1024 * 1024
+"""Bytes of a user's line: some 50,000 patterns."""
+MAX_USERS = 65536
+MAX_LINES = 64 * 1024 * 1024
+"""Bytes of all lines."""
+
 SHOWN = 8
+
+IGNORED = ("sanitize-payload", "skip-sanitize-payload")
+"""Words without effect: what RESTORE is given is checked for everybody."""
+
+READ, WRITE = 1, 2
+_SIGNS = {READ: "%R~", WRITE: "%W~", READ | WRITE: "~"}
 
 UNKNOWN = "Unknown command or category name in ACL"
 SYNTAX = "Syntax error"
@@ -35,10 +56,15 @@ AFTER_ALL_CHANNELS = (
 )
 BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"  # noqa: S105
+BAD_NAME = "Usernames can't contain spaces or null characters"
+LONG_NAME = f"Usernames can't be longer than {MAX_NAME} bytes"
+LONG_LINE = f"The rules of a user can't take more than {MAX_LINE} bytes"
+TOO_MANY = f"There can't be more than {MAX_USERS} users, or {MAX_LINES} bytes of rules in all"
+UNWRITABLE = "A selector with a pattern that ends in ')' can't be written to an ACL file"
 
-_KEYS = re.compile(r"(?:~|%(?P<access>R|W|RW|WR)~)(?P<pattern>.*)", re.DOTALL | re.IGNORECASE)
+_ACCESS = re.compile(r"%(?P<access>r|w|rw|wr)(?:~|\Z)(?P<pattern>.*)", re.DOTALL | re.IGNORECASE | re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SPACE = re.compile(r"[ \t\r\n\v\f\0]")
+_SEPARATOR = re.compile(f"[{words.SPACES}\0]")
 
 
 class RuleError(ValueError):
@@ -70,39 +96,31 @@ def shown(number: int) -> str:
     return f"{number:016x}"[:SHOWN]
 
 
+# ---- what is allowed ----
+
+
 @dataclass(frozen=True)
 class Selector:
     """Commands, and the keys they may be run on."""
 
     commands: tuple[str, ...] = ("-@all",)
     """The rules in their order: ``+get``, ``-@dangerous``; the first is about ``@all``."""
-    keys: tuple[str, ...] = ()
-    """``~pattern`` or ``%R~pattern``."""
+    patterns: Mapping[str, int] = field(default_factory=dict)
+    """Patterns of keys, and what may be done with keys that match: `READ`, `WRITE`, or both."""
     channels: tuple[str, ...] = ()
     """``&pattern``. No command uses them; they are kept, so that a line of Redis's stays as it is."""
 
-    def changed(self, rule: str) -> Selector:
-        """With one rule more. Raises RuleError."""
-        word = rule.lower()
-        if word in ("allkeys", "~*"):
-            return replace(self, keys=("~*",))
-        if word == "resetkeys":
-            return replace(self, keys=())
-        if word in ("allchannels", "&*"):
-            return replace(self, channels=("&*",))
-        if word == "resetchannels":
-            return replace(self, channels=())
-        if word in ("allcommands", "+@all"):
-            return replace(self, commands=("+@all",))
-        if word in ("nocommands", "-@all"):
-            return replace(self, commands=("-@all",))
-        if word[:1] in ("+", "-"):
-            return replace(self, commands=_with_command(self.commands, word, rule))
-        if word[:1] in ("~", "%"):
-            return replace(self, keys=_with(self.keys, _key_rule(rule), "~*", rule, AFTER_ALL_KEYS))
-        if word[:1] == "&" and not _SPACE.search(rule):
-            return replace(self, channels=_with(self.channels, rule, "&*", rule, AFTER_ALL_CHANNELS))
-        raise RuleError(rule, SYNTAX)
+    def changed(self, *rules: str) -> Selector:
+        """With more rules. Raises RuleError."""
+        draft = _SelectorDraft(self)
+        for rule in rules:
+            draft.add(rule)
+        return draft.made()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """``~pattern`` or ``%R~pattern``."""
+        return tuple([f"{_SIGNS[access]}{pattern}" for pattern, access in self.patterns.items()])
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -112,72 +130,139 @@ class Selector:
 
     @property
     def all_keys(self) -> bool:
-        return "~*" in self.keys
+        return self.patterns.get("*") == READ | WRITE
 
     def command_ids(self) -> frozenset[int]:
         """The commands that it allows, by the number that the core has for each."""
-        allowed: set[int] = set()
+        allowed: frozenset[int] = frozenset()
         for rule in self.commands:
-            ids = {entry.id for entry in _meant(rule[1:])}
-            allowed = allowed | ids if rule[0] == "+" else allowed - ids
-        return frozenset(allowed)
+            allowed = allowed | _ids(rule[1:]) if rule[0] == "+" else allowed - _ids(rule[1:])
+        return allowed
 
-    def key_patterns(self) -> Iterator[tuple[bytes, bool, bool]]:
-        """Each pattern, and whether keys that match it may be read and written."""
-        for rule in self.keys:
-            match = _KEYS.fullmatch(rule)
-            assert match is not None
-            access = (match["access"] or "RW").upper()
-            yield match["pattern"].encode("utf-8", "surrogateescape"), "R" in access, "W" in access
+    def key_patterns(self) -> Iterator[tuple[list[bytes], int]]:
+        """What may be done with keys (`READ`, `WRITE`, or both), and the patterns for which that is so."""
+        for access in _SIGNS:
+            if found := [pattern for pattern, granted in self.patterns.items() if granted == access]:
+                yield [words.data(pattern) for pattern in found], access
 
     @property
     def unrestricted(self) -> bool:
         """Whether it allows everything."""
-        return self.all_keys and len(self.command_ids()) == sum(1 for _ in table().flattened())
+        return self.all_keys and self.command_ids() == _ids("@all")
+
+
+@cache
+def _ids(name: str) -> frozenset[int]:
+    """The numbers of the commands that a rule without its sign is about, which `_SelectorDraft` has found to exist."""
+    return frozenset(entry.id for entry in _meant(name))
 
 
 def _meant(name: str) -> Iterable[CommandEntry]:
-    """The commands that a rule without its sign is about; none: it is about nothing that there is."""
     if name == "@all":
         return table().flattened()
     if name.startswith("@"):
         return (entry for entry in table().flattened() if name[1:] in entry.categories)
-    entry = table().by_name.get(name)
-    return () if entry is None else (entry, *entry.subcommands)
+    entry = table().by_name[name]
+    return (entry, *entry.subcommands)
 
 
-def _with_command(rules: tuple[str, ...], word: str, rule: str) -> tuple[str, ...]:
-    """The rules with one about a command or a category, in the place of those that it makes void."""
-    name = word[1:]
-    if name.startswith("@"):
-        if name[1:] not in CATEGORIES:
-            raise RuleError(rule, UNKNOWN)
-    elif name not in table().by_name:
-        command, *rest = name.split("|")
-        known = table().by_name.get(command)
-        if known is not None and rest and not known.subcommands:
-            raise RuleError(rule, FIRST_ARGUMENT_OF_COMMAND)
-        if known is not None and len(rest) > 1:
-            raise RuleError(rule, FIRST_ARGUMENT)
-        raise RuleError(rule, UNKNOWN)
-    kept = (one for one in rules if one[1:] != name and not one[1:].startswith(f"{name}|"))
-    return (*kept, word)
+class _SelectorDraft:
+    """A selector while rules are added to it, each in constant time."""
+
+    def __init__(self, selector: Selector) -> None:
+        self._commands = {rule[1:]: rule[0] for rule in selector.commands}
+        self._patterns = dict(selector.patterns)
+        self._channels = dict.fromkeys(selector.channels)
+
+    def made(self) -> Selector:
+        """The selector."""
+        commands = tuple([f"{sign}{name}" for name, sign in self._commands.items()])
+        return Selector(commands, MappingProxyType(self._patterns), tuple(self._channels))
+
+    def add(self, rule: str) -> None:
+        """One rule more. Raises RuleError."""
+        sign = rule[:1]
+        if sign in ("~", "%"):
+            self._add_pattern(rule)
+        elif sign == "&":
+            self._add_channel(rule)
+        elif sign in ("+", "-"):
+            self._add_command(sign, words.lower(rule[1:]), rule)
+        elif rule:
+            self._add_word(words.lower(rule), rule)
+
+    def _add_word(self, word: str, rule: str) -> None:
+        if word in ("allkeys", "resetkeys"):
+            self._patterns = {"*": READ | WRITE} if word == "allkeys" else {}
+        elif word in ("allchannels", "resetchannels"):
+            self._channels = {"&*": None} if word == "allchannels" else {}
+        elif word in ("allcommands", "nocommands"):
+            self._commands = {"@all": "+" if word == "allcommands" else "-"}
+        else:
+            raise RuleError(rule, SYNTAX)
+
+    def _add_pattern(self, rule: str) -> None:
+        if rule == "~*":
+            self._patterns = {"*": READ | WRITE}
+            return
+        if self._patterns.get("*") == READ | WRITE:
+            raise RuleError(rule, AFTER_ALL_KEYS)
+        pattern, access = rule[1:], READ | WRITE
+        if rule[0] == "%":
+            match = _ACCESS.fullmatch(rule)
+            if match is None:
+                raise RuleError(rule, SYNTAX)
+            said, pattern = match["access"].lower(), match["pattern"]
+            access = (READ if "r" in said else 0) | (WRITE if "w" in said else 0)
+        if _SEPARATOR.search(pattern):
+            raise RuleError(rule, SYNTAX)
+        access |= self._patterns.get(pattern, 0)
+        if pattern == "*" and access == READ | WRITE:
+            self._patterns = {}  # "~*" stands alone: nothing can be added to it, and a line begins with it
+        self._patterns[pattern] = access
+
+    def _add_channel(self, rule: str) -> None:
+        if rule == "&*":
+            self._channels = {rule: None}
+        elif "&*" in self._channels:
+            raise RuleError(rule, AFTER_ALL_CHANNELS)
+        elif _SEPARATOR.search(rule):
+            raise RuleError(rule, SYNTAX)
+        else:
+            self._channels[rule] = None
+
+    def _add_command(self, sign: str, name: str, rule: str) -> None:
+        """A rule about a command or a category, in the place of those that it makes void."""
+        if name == "@all":
+            self._commands = {name: sign}
+            return
+        if name.startswith("@"):
+            if name[1:] not in CATEGORIES:
+                raise RuleError(rule, UNKNOWN)
+        else:
+            entry = table().by_name.get(name)
+            if entry is None:
+                raise RuleError(rule, _why_unknown(sign, name))
+            for subcommand in entry.subcommands:
+                self._commands.pop(subcommand.name, None)
+        self._commands.pop(name, None)
+        self._commands[name] = sign
 
 
-def _key_rule(rule: str) -> str:
-    match = _KEYS.fullmatch(rule)
-    if match is None or _SPACE.search(rule):
-        raise RuleError(rule, SYNTAX)
-    access = (match["access"] or "RW").upper()
-    return f"~{match['pattern']}" if len(access) == 2 else f"%{access}~{match['pattern']}"
+def _why_unknown(sign: str, name: str) -> str:
+    """What is wrong with a rule about a command that there is not, as Redis judges it: by the last bar."""
+    command, bar, argument = name.rpartition("|")
+    entry = table().by_name.get(command)
+    if sign == "-" or not bar or entry is None:
+        return UNKNOWN
+    if "|" in command:
+        return FIRST_ARGUMENT
+    if not argument:
+        return SYNTAX
+    return UNKNOWN if entry.subcommands else FIRST_ARGUMENT_OF_COMMAND
 
 
-def _with(rules: tuple[str, ...], added: str, everything: str, rule: str, refusal: str) -> tuple[str, ...]:
-    if added == everything:
-        return (everything,)
-    if everything in rules:
-        raise RuleError(rule, refusal)
-    return rules if added in rules else (*rules, added)
+# ---- users ----
 
 
 @dataclass(frozen=True)
@@ -199,7 +284,7 @@ class User:
         """The words of ACL GETUSER."""
         return ("on" if self.enabled else "off", *(("nopass",) if self.nopass else ()))
 
-    @property
+    @cached_property
     def line(self) -> str:
         """The user as a line of the ACL file."""
         others = (f"({' '.join(selector.words)})" for selector in self.selectors)
@@ -207,57 +292,92 @@ class User:
             ("user", self.name, *self.flags, *(f"#{one}" for one in self.hashes), *self.root.words, *others)
         )
 
+    @cached_property
+    def size(self) -> int:
+        """Bytes of its line."""
+        return len(words.data(self.line))
+
     def changed(self, rules: Iterable[str]) -> User:
-        """With the rules of ACL SETUSER, one after another. Raises RuleError."""
-        user = self
-        for rule in list(merged(rules)):
-            user = user._changed(rule)
-        return user
+        """With the rules of ACL SETUSER, one after another. Raises RuleError. The result is not `checked`."""
+        draft = _UserDraft(self)
+        for rule in merged(rules):
+            draft.add(rule)
+        return draft.made()
 
-    def _changed(self, rule: str) -> User:
-        word = rule.lower()
+
+class _UserDraft:
+    """A user while rules are added to it, each in constant time."""
+
+    def __init__(self, user: User) -> None:
+        self._name = user.name
+        self._begin(user)
+
+    def _begin(self, user: User) -> None:
+        self._enabled, self._nopass = user.enabled, user.nopass
+        self._hashes = dict.fromkeys(user.hashes)
+        self._root = _SelectorDraft(user.root)
+        self._selectors = list(user.selectors)
+
+    def made(self) -> User:
+        """The user."""
+        root, selectors = self._root.made(), tuple(self._selectors)
+        return User(self._name, self._enabled, self._nopass, tuple(self._hashes), root, selectors)
+
+    def add(self, rule: str) -> None:
+        """One rule more. Raises RuleError."""
+        sign = rule[:1]
+        if sign in ("~", "%", "&", "+", "-"):
+            self._root.add(rule)
+        elif sign in (">", "#", "<", "!"):
+            self._add_password(rule)
+        elif sign == "(":
+            self._add_selector(rule)
+        else:
+            self._add_word(words.lower(rule), rule)
+
+    def _add_word(self, word: str, rule: str) -> None:
         if word in ("on", "off"):
-            return replace(self, enabled=word == "on")
-        if word == "nopass":
-            return replace(self, nopass=True, hashes=())
-        if word == "resetpass":
-            return replace(self, nopass=False, hashes=())
-        if word == "reset":
-            return User(self.name)
-        if word == "clearselectors":
-            return replace(self, selectors=())
-        if word in ("sanitize-payload", "skip-sanitize-payload"):
-            return self  # what RESTORE is given is checked for everybody
-        if rule[:1] in (">", "#", "<", "!"):
-            return self._with_password(rule)
-        if rule[:1] == "(":
-            selector = Selector()
-            try:
-                for one in rule[1:-1].split():
-                    selector = selector.changed(one)
-            except RuleError as problem:
-                raise RuleError(rule, str(problem)) from None
-            return replace(self, selectors=(*self.selectors, selector))
-        return replace(self, root=self.root.changed(rule))
+            self._enabled = word == "on"
+        elif word in ("nopass", "resetpass"):
+            self._nopass, self._hashes = word == "nopass", {}
+        elif word == "reset":
+            self._begin(User(self._name))
+        elif word == "clearselectors":
+            self._selectors = []
+        elif word not in (
+            "sanitize-payload",
+            "skip-sanitize-payload",
+        ):  # what RESTORE is given is checked for everybody
+            self._root.add(rule)
 
-    def _with_password(self, rule: str) -> User:
+    def _add_selector(self, rule: str) -> None:
+        draft = _SelectorDraft(Selector())
+        try:
+            for one in words.split(rule[1:-1]):
+                draft.add(one)
+        except RuleError as problem:
+            raise RuleError(rule, str(problem)) from None
+        self._selectors.append(draft.made())
+
+    def _add_password(self, rule: str) -> None:
         sign, text = rule[0], rule[1:]
         if sign in "#!" and not _HASH.fullmatch(text):
             raise RuleError(rule, BAD_HASH)
-        digest = text if sign in "#!" else hashed(text.encode("utf-8", "surrogateescape"))
-        others = tuple(one for one in self.hashes if one != digest)
+        digest = text if sign in "#!" else hashed(words.data(text))
         if sign in ">#":
-            return replace(self, nopass=False, hashes=self.hashes if digest in self.hashes else (*others, digest))
-        if others == self.hashes:
+            self._nopass = False
+            self._hashes[digest] = None
+        elif digest in self._hashes:
+            del self._hashes[digest]
+        else:
             raise RuleError(rule, NO_SUCH_PASSWORD)
-        return replace(self, hashes=others)
 
 
 def merged(rules: Iterable[str]) -> Iterator[str]:
     """The rules, those between parentheses as one. Raises RuleError."""
     opened: list[str] = []
     for rule in rules:
-        if not opened and not rule.startswith("("):
+        if not opened and (not rule.startswith("(") or rule.endswith(")")):
             yield rule
             continue
         opened.append(rule)
@@ -270,57 +390,135 @@ def merged(rules: Iterable[str]) -> Iterator[str]:
 
 def parsed(line: str) -> User:
     """The user that a line of the ACL file describes. Raises RuleError."""
-    word, *rest = line.split()
+    word, *rest = words.split(line) or [""]
     if word != "user" or not rest:
-        raise RuleError(word, "a line begins with 'user' and a name")
-    return User(rest[0]).changed(rest[1:])
+        raise RuleError("", "a line begins with 'user' and a name")
+    return User(named(rest[0])).changed(rest[1:])
 
 
-@lru_cache(maxsize=8)
-def defined(lines: tuple[str, ...]) -> Mapping[str, User]:
-    """The users of these lines by name, in the order of their names; the default user is always among them."""
-    users = {user.name: user for user in map(parsed, (DEFAULT_LINE, *lines))}
-    return {name: users[name] for name in sorted(users)}
+def named(name: str) -> str:
+    """`name`, if a user can have it: a line must hold it. Raises RuleError."""
+    if not name or _SEPARATOR.search(name):
+        raise RuleError("", BAD_NAME)
+    if len(words.data(name)) > MAX_NAME:
+        raise RuleError("", LONG_NAME)
+    return name
 
 
-def read(text: str) -> tuple[str, ...]:
-    """The lines of an ACL file, each as `User.line` has it. ValueError names the line and what is wrong with it."""
-    found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+def checked(user: User) -> User:
+    """`user`, if its line is within bounds and makes the same user again. Raises RuleError."""
+    if user.size > MAX_LINE:
+        raise RuleError("", LONG_LINE)
+    try:
+        again = parsed(user.line)
+    except RuleError:
+        again = None
+    if again != user or again.line != user.line:
+        raise RuleError("", UNWRITABLE)
+    return user
+
+
+# ---- all of them ----
+
+
+class UserTable(Mapping[str, User]):
+    """All users by name; the default user is always among them. It does not change."""
+
+    def __init__(self, users: Iterable[User] = ()) -> None:
+        """Raises RuleError when they are too many."""
+        self._users = {DEFAULT: _DEFAULT_USER} | {user.name: user for user in users}
+        self._bytes = sum(user.size for user in self._users.values())
+        self._judge()
+
+    def _judge(self) -> None:
+        if len(self._users) > MAX_USERS or self._bytes > MAX_LINES:
+            raise RuleError("", TOO_MANY)
+
+    def __getitem__(self, name: str) -> User:
+        return self._users[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._users)
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, UserTable) and self._users == other._users)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def ordered(self) -> list[User]:
+        """The users by name, in the order of its bytes."""
+        return [self._users[name] for name in sorted(self._users, key=words.data)]
+
+    def replaced(self, changes: Mapping[str, User | None]) -> UserTable:
+        """With other users of these names; None: there is none any more. Raises RuleError when they are too many."""
+        new = UserTable.__new__(UserTable)
+        new._users, new._bytes = dict(self._users), self._bytes
+        for name, user in changes.items():
+            old = new._users.pop(name, None) if user is None else new._users.get(name)
+            if user is not None:
+                new._users[name] = user
+            new._bytes += (0 if user is None else user.size) - (0 if old is None else old.size)
+        new._judge()
+        return new
+
+    def differences(self, old: UserTable) -> dict[str, User | None]:
+        """What `replaced` makes this of `old`. Users that were not touched cost next to nothing."""
+        before = old._users
+        changes: dict[str, User | None] = dict.fromkeys(before.keys() - self._users.keys())
+        changes.update({name: user for name, user in self._users.items() if before.get(name) is not user})
+        return changes
+
+
+_DEFAULT_USER = parsed(DEFAULT_LINE)
+
+
+def read(text: str, known: UserTable | None = None) -> UserTable:
+    """The users of an ACL file; those of `known` that are the same are not made anew. ValueError names the line and
+    what is wrong with it."""
+    found: dict[str, User] = {}
+    for number, line in enumerate(words.lines(text), 1):
+        if not (line := words.strip(line)) or line.startswith("#"):
             continue
         try:
-            user = parsed(line)
+            user = _known(line, known) or checked(parsed(line))
+            if user.name in found:
+                raise RuleError("", f"user {user.name!r} is there twice")
         except RuleError as problem:
             # A password may stand in what cannot be understood.
-            shown = "" if problem.rule[:1] in ("", ">", "<", "(") else f" {problem.rule!r}:"
+            shown = f" {problem.rule!r}:" if problem.rule[:1] in ("+", "-", "~", "%", "&") else ""
             raise ValueError(f"line {number}:{shown} {problem}") from None
-        if user.name in found:
-            raise ValueError(f"line {number}: user {user.name!r} is there twice")
-        found[user.name] = user.line
-    return tuple(found[name] for name in sorted(found))
+        found[user.name] = user
+    return UserTable(found.values())
 
 
-def edited(lines: tuple[str, ...], edit: Sequence[str], passwords: tuple[str, ...]) -> tuple[str, ...]:
-    """The lines after ``setuser NAME RULE...`` or ``deluser NAME...``. `passwords` are those that the configuration
+def _known(line: str, known: UserTable | None) -> User | None:
+    """The user that has this line."""
+    name = line.split(" ", 2)[1:2]
+    user = known.get(name[0]) if known is not None and name else None
+    return user if user is not None and user.line == line else None
+
+
+def edited(users: UserTable, edit: Sequence[str], passwords: tuple[str, ...]) -> UserTable:
+    """The users after ``setuser NAME RULE...`` or ``deluser NAME...``. `passwords` are those that the configuration
     gives to the default user. Raises RuleError."""
-    users = dict(defined(lines))
     action, *names = edit
     if action == "deluser":
-        for name in names:
-            users.pop(name, None)
-    else:
-        name, *rules = names
-        if name == DEFAULT and passwords:
-            _spare(rules, passwords)
-        users[name] = users.get(name, User(name)).changed(rules)
-    return tuple(user.line for user in sorted(users.values(), key=lambda user: user.name) if user.line != DEFAULT_LINE)
+        return users.replaced({name: None for name in names if name in users and name != DEFAULT})
+    name, *rules = names
+    if name == DEFAULT and passwords:
+        _spare(rules, passwords)
+    old = users.get(name)
+    new = checked((old or User(named(name))).changed(rules))
+    return users if old is not None and new.line == old.line else users.replaced({name: new})
 
 
 def _spare(rules: Iterable[str], passwords: tuple[str, ...]) -> None:
     """Refuse rules that seem to take passwords away which the configuration goes on to give."""
-    given = {hashed(one.encode("utf-8", "surrogateescape")) for one in passwords}
+    given = {hashed(words.data(one)) for one in passwords}
     for rule in rules:
-        removed = rule[1:] if rule[:1] == "!" else hashed(rule[1:].encode("utf-8", "surrogateescape"))
-        if rule.lower() in ("nopass", "resetpass", "reset") or (rule[:1] in ("<", "!") and removed in given):
+        removed = rule[1:] if rule[:1] == "!" else hashed(words.data(rule[1:]))
+        if words.lower(rule) in ("nopass", "resetpass", "reset") or (rule[:1] in ("<", "!") and removed in given):
             raise RuleError(rule, "the configuration gives the default user passwords; change security.password")

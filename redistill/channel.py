@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.protocols.amp import Argument, Boolean, Command, Descriptor, Integer, Unicode
 
-VERSION = 2
+VERSION = 3
 CHANNEL, ARENA, LISTENERS = 3, 4, 5
 """Descriptors that a worker inherits; from the last on, the listening sockets of all workers in turn, then the box that
 it empties and those of all workers (`tickets.Post`)."""
@@ -123,7 +123,7 @@ class Question(Command):
 
 
 class Apply(Command):
-    """Another configuration (see `config.Config.to_json`). `problem` as in `Change`."""
+    """Another configuration, as it differs from the last (see `config.Config.to_json`). `problem` as in `Change`."""
 
     arguments = _fields(config=Json())
     response = _fields(problem=Json())

@@ -6,8 +6,10 @@ that names the place, the setting and the remedy, and nothing is replaced by a d
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import difflib
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +18,7 @@ from typing import Any
 
 import toml
 
-from redistill import acl
+from redistill import acl, words
 from redistill.settings import (
     BY_NAME,
     SECTIONS,
@@ -39,6 +41,10 @@ USERS = "users"
 LOAD = ("load",)
 MAX_FILE = 1024 * 1024
 """Bytes that a configuration file or a password file may have."""
+MAX_ACL_FILE = 2 * acl.MAX_LINES
+"""The same of security.acl_file."""
+MAX_QUOTED = 4096
+"""Characters of a rule that a refusal quotes."""
 
 
 class ConfigError(Exception):
@@ -63,10 +69,9 @@ class Config:
     """The file it came from; empty when there was none."""
     file_passwords: tuple[str, ...] = ()
     """What security.password_file held when it was read."""
-    users: tuple[str, ...] = ()
-    """Users as lines (`acl.User.line`); the default user may be missing."""
-    file_users: tuple[str, ...] = ()
-    """What security.acl_file held when it was read."""
+    users: acl.UserTable = field(default_factory=acl.UserTable)
+    file_users: str = ""
+    """A digest of what security.acl_file held when it was read."""
 
     @property
     def passwords(self) -> tuple[str, ...]:
@@ -87,12 +92,20 @@ class Config:
             row.name: "(hidden)" if row.kind is Kind.PASSWORDS else show(row, self.get(row.name)) for row in changed
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """The same as JSON can hold it; it has all passwords."""
-        return dataclasses.asdict(self)
+    def to_json(self, before: Config | None = None) -> dict[str, Any]:
+        """The same as JSON can hold it; it has all passwords. Of the users it has those that differ from the users of
+        `before`, which whoever reads it has; without it all of them."""
+        users = self.users.differences(acl.UserTable() if before is None else before.users)
+        return {
+            **{section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS},
+            "path": self.path,
+            "file_passwords": self.file_passwords,
+            "users": {name: None if user is None else user.line for name, user in users.items()},
+            "file_users": self.file_users,
+        }
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Config:
+    def from_json(cls, plain: Mapping[str, Any], before: Config | None = None) -> Config:
         """The configuration that `to_json` was called on, of this version or one with other settings: what is not known
         is left out, what is missing has its default."""
         values = {
@@ -100,11 +113,13 @@ class Config:
             for row in SETTINGS
             if (value := plain.get(row.section, {}).get(row.key)) is not None
         }
+        known = acl.UserTable() if before is None else before.users
+        changes = {name: None if line is None else acl.parsed(line) for name, line in plain["users"].items()}
         empty = cls(
             path=plain["path"],
             file_passwords=tuple(plain["file_passwords"]),
-            users=tuple(plain.get("users", ())),
-            file_users=tuple(plain.get("file_users", ())),
+            users=known.replaced(changes) if changes else known,
+            file_users=plain["file_users"],
         )
         return _with(empty, values)
 
@@ -128,7 +143,8 @@ class Config:
         try:
             users = acl.edited(self.users, edit, self.passwords)
         except acl.RuleError as problem:
-            where = f"Error in ACL SETUSER modifier '{problem.rule}': " if problem.rule else ""
+            rule = problem.rule.partition("\0")[0][:MAX_QUOTED]
+            where = f"Error in ACL SETUSER modifier '{rule}': " if problem.rule else ""
             raise ConfigError(f"{where}{problem}") from None
         return dataclasses.replace(self, users=users)
 
@@ -254,7 +270,11 @@ def problems(path: str, environ: Mapping[str, str]) -> tuple[Config | None, list
 def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
     """The settings that the file at `path` names, with what it says, in its order. Raises ConfigError when it cannot be
     read at all."""
-    text = _contents(path, path)
+    data = _contents(path, path)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{path}: {path!r} is not UTF-8 at byte {problem.start}; save it as UTF-8") from None
     try:
         tables: dict[str, Any] = toml.loads(text)
     except Exception as problem:  # the toml package raises what its own slips raise, beside TomlDecodeError
@@ -285,20 +305,18 @@ def _mistake(problem: Exception) -> str:
     return f"not TOML{f' in line {line}' if line else ''}: {what}"
 
 
-def _contents(place: str, path: str, setting: str = "") -> str:
+def _contents(place: str, path: str, setting: str = "", most: int = MAX_FILE) -> bytes:
+    """What a file holds, at most so many bytes, without a byte order mark. Raises ConfigError."""
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-        if len(data) > MAX_FILE:
-            raise ConfigError(f"{place}: {path!r} is larger than {MAX_FILE} bytes; name another file", setting)
-        return data.decode("utf-8-sig")
+            data = file.read(most + 1)
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         text = f"{place}: cannot read {path!r}: {reason}; correct the path or its permissions"
         raise ConfigError(text, setting) from None
-    except UnicodeDecodeError as problem:
-        text = f"{place}: {path!r} is not UTF-8 at byte {problem.start}; save it as UTF-8"
-        raise ConfigError(text, setting) from None
+    if len(data) > most:
+        raise ConfigError(f"{place}: {path!r} is larger than {most} bytes; name another file", setting)
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _unknown(path: str, name: str, known: list[str]) -> str:
@@ -329,11 +347,13 @@ def _read_users(config: Config) -> Config:
     if not path:
         return config
     place = f"{config.path or 'default'}: security.acl_file"
+    data = _contents(place, path, "security.acl_file", MAX_ACL_FILE)
     try:
-        users = acl.read(_contents(place, path, "security.acl_file"))
+        users = acl.read(words.text(data), config.users)
     except ValueError as problem:
         raise ConfigError(f"{place}: {path!r}, {problem}", "security.acl_file") from None
-    return dataclasses.replace(config, users=users, file_users=users)
+    digest = hashlib.sha256(words.data("\n".join(user.line for user in users.ordered())))
+    return dataclasses.replace(config, users=users, file_users=digest.hexdigest())
 
 
 def _with(config: Config, values: Mapping[str, Value]) -> Config:
@@ -403,7 +423,7 @@ def _checked(config: Config, places: Mapping[str, str], bad: Iterable[str] = (),
 def _passwords(place: str, path: str) -> tuple[str, ...]:
     """What the file security.password_file = `path` holds. Raises ConfigError."""
     name = "security.password_file"
-    lines = [line for line in _contents(f"{place}: {name}", path, name).splitlines() if line]
+    lines = [line for line in words.lines(words.text(_contents(f"{place}: {name}", path, name))) if line]
     start = f"{place}: {name} {_quoted(BY_NAME[name], path)}"
     if not lines:
         raise ConfigError(f"{start}holds no password; write one a line", name)

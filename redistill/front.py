@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.application.service import IService
@@ -34,8 +35,9 @@ class Front:
     def answer(self, question: str, argument: Any) -> Any:
         return self.control.answer(question, argument)
 
-    def apply(self, config: Config) -> None:
+    def apply(self, plain: Mapping[str, Any]) -> None:
         state = self.control.state
+        config = Config.from_json(plain, state.config)
         state.apply(config)
         state.config = config
 

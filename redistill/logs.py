@@ -25,6 +25,8 @@ from twisted.logger import (
 from twisted.python.components import Componentized
 from zope.interface import provider
 
+from redistill import words
+
 log = Logger()
 
 SELDOM = 10.0
@@ -145,7 +147,7 @@ class Log:
     def relay(self, lines: str) -> None:
         """Write whole lines that another process of ours has made."""
         if self._out is None:  # somebody else's observer writes the log
-            for line in lines.splitlines():
+            for line in words.lines(lines):
                 log.info("{line}", line=line)
         else:
             self._out.write(lines)
@@ -215,7 +217,7 @@ def with_priority(lines: Callable[[LogEvent], str | None]) -> Lines:
 
     def marked(event: LogEvent) -> str:
         text = lines(event) or ""
-        return "".join(f"<{PRIORITIES[_level(event)]}>{line}\n" for line in text.splitlines())
+        return "".join(f"<{PRIORITIES[_level(event)]}>{line}\n" for line in words.lines(text))
 
     return marked
 

@@ -7,8 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redistill._core import ffi, lib
-from redistill.acl import Selector
+from redistill.acl import READ, WRITE, Selector
 from redistill.command_table import CommandEntry
+
+ACCESS = {
+    READ: lib.RD_ACL_MAY_READ,
+    WRITE: lib.RD_ACL_MAY_WRITE,
+    READ | WRITE: lib.RD_ACL_MAY_READ | lib.RD_ACL_MAY_WRITE,
+}
 
 
 class Denial(enum.IntEnum):
@@ -29,9 +35,9 @@ class Permissions:
         for selector in selectors:
             ids = sorted(selector.command_ids())
             done = done and lib.rd_acl_select(self.core, ids, len(ids), selector.all_keys)
-            for pattern, read, write in selector.key_patterns():
-                access = (lib.RD_ACL_MAY_READ if read else 0) | (lib.RD_ACL_MAY_WRITE if write else 0)
-                done = done and lib.rd_acl_allow_keys(self.core, pattern, len(pattern), access)
+            for patterns, access in selector.key_patterns():
+                text = b"\0".join(patterns)
+                done = done and lib.rd_acl_allow_keys(self.core, text, len(text), ACCESS[access])
         if not done:
             raise MemoryError("no memory for a user's permissions")
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import toml
 
+from redistill import words
 from redistill.config import Config, ConfigError
 from redistill.settings import BY_NAME, SETTINGS, Setting, Value
 from redistill.values import check, literal
 
-_TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]\s*(#.*)?$")
-_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+_TABLE = re.compile(r"[ \t]*\[[ \t]*([A-Za-z0-9_-]+)[ \t]*\][ \t]*(#.*)?$")
+_KEY = re.compile(r"[ \t]*([A-Za-z0-9_-]+)[ \t]*=")
 
 
 def rewrite(running: Config, loaded: Config) -> None:
@@ -32,9 +33,9 @@ def rewrite(running: Config, loaded: Config) -> None:
     if not changes:
         return
     try:
-        with open(running.path, encoding="utf-8") as file:
+        with open(running.path, encoding="utf-8-sig") as file:
             old = file.read()
-        replace_file(running.path, rewritten(old, changes))
+        replace_file(running.path, rewritten(old, changes).encode())
     except (OSError, UnicodeError) as problem:
         raise ConfigError(f"Rewriting config file: {problem}") from None
 
@@ -45,7 +46,7 @@ def rewritten(text: str, changes: Mapping[str, Value]) -> str:
     A setting that stands there keeps its line; others come at the end of their table, which is added if need be. Raises
     ConfigError when the file is written in a way that this does not understand (a list over several lines).
     """
-    lines = text.splitlines()
+    lines = words.lines(text)
     for name, value in changes.items():
         _put(lines, BY_NAME[name], literal(BY_NAME[name], value))
     result = "\n".join(lines) + "\n"
@@ -82,19 +83,19 @@ def places(lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(lines):
         if found := _TABLE.match(line):
             table = found[1]
-        if line.strip():
+        if words.strip(line):
             key = _KEY.match(line)
             yield number, table, key[1] if key else ""
 
 
-def replace_file(path: str, text: str) -> None:
-    """Put `text` in the place of what a file holds, in one step; owner and permissions stay. OSError."""
+def replace_file(path: str, data: bytes) -> None:
+    """Put `data` in the place of what a file holds, in one step; owner and permissions stay. OSError."""
     real = os.path.realpath(path)
     status = os.stat(real)
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(real), prefix=os.path.basename(real) + ".")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             file.flush()
             os.fchmod(file.fileno(), status.st_mode & 0o7777)
             if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):

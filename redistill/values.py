@@ -5,11 +5,15 @@ The configuration file, the environment and CONFIG SET all come through here, so
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 import re
 from collections.abc import Callable
 
+import toml
+
+from redistill import words
 from redistill.settings import Kind, Setting, Value
 
 _UNITS = {
@@ -70,7 +74,7 @@ def parse(setting: Setting, text: str, available: Available) -> Value:
     """
     kind = setting.kind
     if kind is Kind.BOOLEAN:
-        word = text.lower()
+        word = words.lower(text)
         if word not in _YES + _NO:
             raise BadValue("must be 'yes' or 'no'")
         return word in _YES
@@ -82,9 +86,9 @@ def parse(setting: Setting, text: str, available: Available) -> Value:
         return check(setting, [text] if text else [], available)
     if kind is Kind.CHOICE:
         for own, redis in setting.redis_words.items():
-            if text.lower() == redis:
+            if words.lower(text) == redis:
                 return own
-        return check(setting, text.lower(), available)
+        return check(setting, words.lower(text), available)
     return check(setting, text, available)
 
 
@@ -93,7 +97,7 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
 
     Raises BadValue when it is of the wrong type or out of bounds.
     """
-    kind = setting.kind
+    kind, raw = setting.kind, _decoded(raw)
     if kind is Kind.BOOLEAN:
         if not isinstance(raw, bool):
             raise BadValue("must be true or false")
@@ -102,7 +106,7 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         if isinstance(raw, str) and raw in setting.words:
             return setting.words[raw]
         return _bounded(setting, _whole(raw, f"must be a whole number {bounds(setting)}"))
-    if kind is Kind.SHARE and isinstance(raw, str) and (percent := _PERCENT.fullmatch(raw.strip())):
+    if kind is Kind.SHARE and isinstance(raw, str) and (percent := _PERCENT.fullmatch(words.strip(raw))):
         if not 1 <= int(percent[1]) <= 100:
             raise BadValue("must be between 1% and 100%, or a size")
         return -int(percent[1])
@@ -150,13 +154,39 @@ def literal(setting: Setting, value: Value) -> str:
     if isinstance(value, tuple):
         if len(value) < 2:
             return literal(setting, value[0] if value else "")
-        return "[" + ", ".join(literal(setting, entry) for entry in value) + "]"
+        quoted = [_quoted(entry) for entry in value]
+        # The entries of a list are of one kind (TOML 0.5).
+        return f"[{', '.join(quoted if all(quoted) else map(_encoded, value))}]"
     if setting.kind is Kind.SHARE and int(value) < 0:
         return json.dumps(show(setting, value))
     for word, number in setting.words.items():
         if value == number:
             return json.dumps(word)
-    return json.dumps(value, ensure_ascii=False)
+    return (_quoted(value) or _encoded(value)) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """`text` in quotes; empty if TOML, or the package that reads it, would not give it back."""
+    quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    try:
+        return quoted if quoted.isprintable() and toml.loads(f"text = {quoted}") == {"text": text} else ""
+    except Exception:  # the toml package raises what its own slips raise, beside TomlDecodeError
+        return ""
+
+
+def _encoded(text: str) -> str:
+    """Any text, as the bytes that it stands for; `_decoded` reads it."""
+    return f'{{ base64 = "{base64.b64encode(words.data(text)).decode("ascii")}" }}'
+
+
+def _decoded(raw: object) -> object:
+    """The text that ``{ base64 = "..." }`` stands for; anything else as it is."""
+    if not isinstance(raw, dict) or list(raw) != ["base64"]:
+        return raw
+    try:
+        return words.text(base64.b64decode(raw["base64"], validate=True))
+    except (TypeError, ValueError):
+        raise BadValue('must be a text in "quotes", or { base64 = "..." }') from None
 
 
 def size(text: str) -> int | None:
@@ -186,7 +216,7 @@ def _bounded(setting: Setting, number: int) -> int:
 def _size(setting: Setting, raw: object, available: Available) -> int:
     percentages = setting.kind in (Kind.MEMORY, Kind.SHARE)
     if isinstance(raw, str):
-        text = raw.strip().lower()
+        text = words.lower(words.strip(raw))
         if (percent := _PERCENT.fullmatch(text)) and setting.kind is Kind.MEMORY and 1 <= int(percent[1]) <= 100:
             return available() * int(percent[1]) // 100
         if (number := size(text)) is not None:
@@ -199,13 +229,14 @@ def _size(setting: Setting, raw: object, available: Available) -> int:
 def _passwords(raw: object) -> tuple[str, ...]:
     if raw == "":
         return ()
-    entries = [raw] if isinstance(raw, str) else raw
-    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+    entries = [_decoded(one) for one in raw] if isinstance(raw, list) else [raw]
+    texts = [entry for entry in entries if isinstance(entry, str)]
+    if len(texts) < len(entries):
         raise BadValue('must be a text in "quotes", or a list of them')
-    for entry in entries:
-        if not 1 <= len(entry.encode("utf-8", "surrogateescape")) <= MAX_PASSWORD:
+    for entry in texts:
+        if not 1 <= len(words.data(entry)) <= MAX_PASSWORD:
             raise BadValue(f"must be of 1 to {MAX_PASSWORD} bytes each")
-    return tuple(entries)
+    return tuple(texts)
 
 
 def _address(raw: str) -> str:
@@ -222,24 +253,24 @@ def _words(raw: object) -> list[str]:
     entries = [raw] if isinstance(raw, str) else raw
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise BadValue('must be a text in "quotes", or a list of them')
-    return [word for entry in entries for word in entry.split()]
+    return [word for entry in entries for word in words.split(entry)]
 
 
 def _names(raw: object) -> tuple[str, ...]:
     """Host names."""
-    words = _words(raw)
-    if len(words) > MAX_NAMES or not all(_NAME.fullmatch(word) for word in words):
+    names = _words(raw)
+    if len(names) > MAX_NAMES or not all(_NAME.fullmatch(name) for name in names):
         raise BadValue(f"must be at most {MAX_NAMES} host names, e.g. cache.example.com, without ports")
-    return tuple(dict.fromkeys(words))
+    return tuple(dict.fromkeys(names))
 
 
 def _addresses(raw: object) -> tuple[str, ...]:
     """Addresses to listen on, each with the ``-`` of those that may be missing."""
-    words = _words(raw)
-    if not 1 <= len(words) <= MAX_ADDRESSES:
+    hosts = _words(raw)
+    if not 1 <= len(hosts) <= MAX_ADDRESSES:
         raise BadValue(f"must be 1 to {MAX_ADDRESSES} IP addresses, e.g. 127.0.0.1, or 0.0.0.0 or :: for all")
     found: dict[str, str] = {}
-    for word in words:
+    for word in hosts:
         host = word.removeprefix("-")
         host = _address(_ALL.get(host, host))
         same = "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host))

@@ -22,7 +22,7 @@ from redistill import channel
 from redistill.commands.interfaces import Refused
 from redistill.commands.peers import problem_of, raise_problem
 from redistill.commands.state import ServerState
-from redistill.config import Config, ConfigError
+from redistill.config import LOAD, USERS, ConfigError
 from redistill.settings import Value
 
 log = Logger()
@@ -35,8 +35,9 @@ class Serving(Protocol):
         """See `commands.ControlPlane.answer`."""
         ...
 
-    def apply(self, config: Config) -> None:
-        """Put another configuration into effect. Raises ConfigError or Refused and changes nothing."""
+    def apply(self, plain: Mapping[str, Any]) -> None:
+        """Put another configuration into effect, which `Config.to_json` was called on with the one that holds. Raises
+        ConfigError or Refused and changes nothing."""
         ...
 
     def cover(self, number: int, on: bool) -> None:
@@ -109,7 +110,7 @@ class Channel(AMP):
     @channel.Apply.responder
     def apply(self, config: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._serving.apply(Config.from_json(config))
+            self._serving.apply(config)
         except (ConfigError, Refused) as problem:
             return {"problem": problem_of(problem)}
         return {"problem": None}
@@ -164,7 +165,8 @@ class ThroughSupervisor:
         self._link.callRemote(channel.Tell, question=question, argument=argument)
 
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None]:
-        server.config.replace(changes)  # what can be seen to be wrong here need not go further
+        if changes.get(USERS) != LOAD:  # the supervisor reads the file, and sends what is new in it
+            server.config.replace(changes)  # what can be seen to be wrong here need not go further
         changing: Deferred[Any] = self._link.callRemote(channel.Change, changes=dict(changes))
         return changing.addCallback(lambda box: raise_problem(box["problem"]))
 

@@ -308,11 +308,11 @@ class WorkersService(Service):
             except (ConfigError, Refused) as problem:
                 return problem_of(problem)
             self.config = new
-            refusal = yield self._apply_in_workers(new)
+            refusal = yield self._apply_in_workers(new, old)
             if refusal is not None:
                 self.config = old
                 self._apply(old)
-                yield self._apply_in_workers(old)
+                yield self._apply_in_workers(old, new)
                 return refusal
             self.grace = float(new.server.shutdown_grace_period_secs)
             return None
@@ -323,9 +323,9 @@ class WorkersService(Service):
         """`change`, but it fails with the problem (ConfigError, Refused)."""
         return self.change(changes).addCallback(raise_problem)
 
-    def _apply_in_workers(self, config: Config) -> Deferred[tuple[str, str] | None]:
+    def _apply_in_workers(self, config: Config, before: Config) -> Deferred[tuple[str, str] | None]:
         """The first problem that a worker has with it. One that is gone, or gone by now, has none."""
-        plain = config.to_json()
+        plain = config.to_json(before)
         asked = []
         for worker in self._workers:
             if worker.link is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.acl import DEFAULT_LINE
+from redistill.acl import DEFAULT_LINE, MAX_LINE
 from redistill.commands.acl import HELP
 from redistill.commands.denials import Entry, merged
 from redistill.commands.guesses import BURST, INTERVAL
@@ -65,10 +65,40 @@ class UserTests(SynchronousTestCase):
             self.server.run("ACL SETUSER bob (+get"),
             b"-ERR Unmatched parenthesis in acl selector starting at '(+get'.\r\n",
         )
-        for name in (b"a b", b"", b"a\0", b"a\n"):
+        for name in (b"a b", b"", b"a\0", b"a\n", b"a\x0b", b"\r"):
             self.assertEqual(
                 self.server.ask("ACL", "SETUSER", name), b"-ERR Usernames can't contain spaces or null characters\r\n"
             )
+
+    def test_bounded(self) -> None:
+        """Rules and names are bounded, and a refusal quotes a part."""
+        for words in ((b"x" * 1025,), (b"x", b"~" + b"p" * MAX_LINE), (b"x", *[b"+get"] * (MAX_LINE // 4))):
+            said = self.server.ask("ACL", "SETUSER", *words)
+            assert isinstance(said, bytes)
+            self.assertIn(b"can't", said)
+            self.assertLess(len(said), 100)
+        said = self.server.ask("ACL", "SETUSER", "x", b"p" * 100_000)
+        assert isinstance(said, bytes)
+        self.assertLess(len(said), 4300)
+        self.assertTrue(said.endswith(b"': Syntax error\r\n"))
+        self.assertEqual(
+            self.server.ask("ACL", "SETUSER", "x", b"~a\0b"),
+            b"-ERR Error in ACL SETUSER modifier '~a': Syntax error\r\n",
+        )
+        self.assertEqual(self.server.run("ACL USERS"), bulks("default"))
+
+    def test_one_of_many(self) -> None:
+        """A change of one user leaves the accounts and sessions of the others alone."""
+        self.server.run("ACL SETUSER eve on >pw +get ~a")
+        self.server.run("ACL SETUSER bob on >pw +get ~a")
+        eve, bob = self.connect("eve", "pw"), self.connect("bob", "pw")
+        before, bobs = self.server.state.users.get("eve"), bob.session.permissions
+        seen = eve.session.permissions
+        self.server.run("ACL SETUSER bob +set")
+        self.server.run("ACL SETUSER default >pw")
+        self.assertIs(self.server.state.users.get("eve"), before)
+        self.assertIs(eve.session.permissions, seen)
+        self.assertIsNot(bob.session.permissions, bobs)
 
     def test_delete(self) -> None:
         """The number of users that there were; the default user stays."""
@@ -419,6 +449,35 @@ class FileTests(SynchronousTestCase):
         server.run("ACL DELUSER eve bob")
         self.assertEqual(server.run("ACL LOAD"), OK)
         self.assertEqual(server.run("ACL USERS"), bulks("bob", "default", "eve"))
+
+    def test_bytes(self) -> None:
+        """Names, patterns and passwords are bytes, in the file too: nothing that only Unicode calls a space, a line's
+        end or a letter has a meaning."""
+        server = Server(config=self.read())
+        name, pattern = b"b\xc2\xa0nopass\xff\xc2\x85", b"~\xff*\xc2\xa0(~*\xe2\x80\xa8+@all)\x1c"
+        self.assertEqual(
+            server.ask(
+                "ACL", "SETUSER", name, "on", ">p\xa0\udcff".encode("utf-8", "surrogateescape"), pattern, "+get"
+            ),
+            OK,
+        )
+        listed, shown = server.run("ACL LIST"), server.ask("ACL", "GETUSER", name)
+        assert isinstance(shown, bytes)
+        self.assertIn(b"\r\n" + pattern + b"\r\n", shown)
+        self.assertEqual(server.run("ACL SAVE"), OK)
+        self.assertIn(b"user %s on #" % name, self.path.read_bytes())
+        self.assertEqual(server.ask("ACL", "DELUSER", name), b":1\r\n")
+        self.assertEqual(server.run("ACL LOAD"), OK)
+        self.assertEqual((server.run("ACL LIST"), server.ask("ACL", "GETUSER", name)), (listed, shown))
+        again = Server(config=self.read())
+        self.assertEqual(again.run("ACL LIST"), listed)
+        client = again.connect()
+        self.assertEqual(again.ask("AUTH", name, b"x", client=client), WRONGPASS)
+        self.assertEqual(again.ask("AUTH", name, b"p\xc2\xa0\xff", client=client), OK)
+        self.assertEqual(again.ask("ACL", "WHOAMI", client=client), b"$%d\r\n%s\r\n" % (len(name), name))
+        self.assertIn(name, again.ask("CLIENT", "LIST", client=client))
+        self.assertEqual(again.ask("ACL", "DRYRUN", name, "GET", b"\xff1\xc2\xa0(~*\xe2\x80\xa8+@all)\x1c"), OK)
+        self.assertIn(b"no permissions", again.ask("ACL", "DRYRUN", name, "GET", "a"))
 
     def test_load_of_a_bad_file(self) -> None:
         """Nothing changes, and the line is named."""

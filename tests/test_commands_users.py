@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.acl import User, hashed, number_of, shown
+from redistill.acl import User, UserTable, hashed, number_of, parsed, shown
 from redistill.commands.users import Account, Users
 from redistill.config import Config
 
@@ -41,7 +41,9 @@ class AccountTests(SynchronousTestCase):
 
     def test_users(self) -> None:
         """The configuration's passwords are the default user's only."""
-        config = Config(users=("user bob on nopass ~* &* +@all",)).replace({"security.password": ("secret",)})
+        config = Config(users=UserTable([parsed("user bob on nopass ~* &* +@all")])).replace(
+            {"security.password": ("secret",)}
+        )
         users = Users(config)
         self.assertEqual([one.user.name for one in users], ["bob", "default"])
         self.assertFalse(users.default.open)

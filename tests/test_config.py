@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill import words
 from redistill.config import MAX_FILE, Config, ConfigError, load, machine_cpus, machine_memory
 
 GIB = 2**30
@@ -201,6 +202,15 @@ class RefusalTests(ConfigCase):
         self.assertIn("cannot read", self.refused(text))
         pathlib.Path(secrets).write_text("\n")
         self.assertIn("holds no password", self.refused(text))
+
+    def test_password_file_bytes(self) -> None:
+        """A password is the bytes of a line, which ends with LF or CR LF and nothing else."""
+        secrets = self.mktemp()
+        lines = [b"\xff\xfe", b"a\xc2\x85b", b"\xe2\x80\xa8", b"a\x0b\x0c\x1cb", " \u3000".encode()]
+        with open(secrets, "wb") as file:
+            file.write(b"\xef\xbb\xbf" + b"\n".join(lines[:3]) + b"\r\n" + b"\r\n\r\n".join(lines[3:]))
+        config = self.load(f'[security]\npassword_file = "{secrets}"\n')
+        self.assertEqual([words.data(one) for one in config.passwords], lines)
 
     def test_password_file_bounds(self) -> None:
         """A line of the password file that no client could send is refused, and not shown."""

@@ -195,6 +195,14 @@ class JournalTests(SynchronousTestCase):
         self.assertGreater(len(lines), 6)
         self.assertEqual({line[:3] for line in lines[5:]}, {"<2>"})
 
+    def test_line_ends(self) -> None:
+        """What only Unicode takes for a line's end is none: a client could forge a line with it."""
+        out = io.StringIO()
+        publisher = LogPublisher()
+        publisher.addObserver(Log("info", "text", journal=True).observer(out))
+        Logger("redistill.test", observer=publisher).info("{name}", name="a\x85b\u2028c\x1cd")
+        self.assertEqual(out.getvalue().count("<6>"), 1)
+
     def test_json(self) -> None:
         """So does JSON, which is whole without it."""
         lines = self.lines("json")

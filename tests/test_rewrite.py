@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 import pathlib
 import stat
+import tomllib
 
+import toml
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill import words
 from redistill.config import Config, ConfigError, load
 from redistill.rewrite import rewrite, rewritten
+from redistill.settings import BY_NAME
+from redistill.values import BadValue, check
+
+AWKWARD = st.lists(
+    st.sampled_from(
+        [b"\\", b"u", b"x", b'"', b"'", b"#", b"[", b"\n", b"\r", b"\0", b"\x7f", b"\xc2\x85", b"\xe2\x80\xa8", b"\xff"]
+    ),
+    min_size=1,
+    max_size=8,
+).map(b"".join)
 
 
 class TextTests(SynchronousTestCase):
@@ -40,16 +53,34 @@ class TextTests(SynchronousTestCase):
         old = '[security]\npassword = [\n  "a",\n  "b",\n]\n'
         self.assertRaises(ConfigError, rewritten, old, {"security.password": ("c",)})
 
-    @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
-    def test_any_password(self, password: str) -> None:
-        """Whatever a password consists of, the file either says it or is not written."""
-        try:
-            text = rewritten("", {"security.password": (password,)})
-        except ConfigError:
-            return
+    @given(st.lists(st.one_of(st.binary(min_size=1, max_size=8), AWKWARD), min_size=1, max_size=3))
+    def test_any_password(self, secrets: list[bytes]) -> None:
+        """Whatever bytes passwords consist of, the file says them, and a reader of TOML can read it."""
+        passwords = tuple(map(words.text, secrets))
+        written = rewritten("", {"security.password": passwords})
         path = pathlib.Path(self.mktemp())
-        path.write_text(text)
-        self.assertEqual(load(str(path), {}).passwords, (password,))
+        path.write_text(written)
+        self.assertEqual(load(str(path), {}).passwords, passwords)
+        self.assertEqual(list(tomllib.loads(written)), ["security"])
+
+    def test_readable(self) -> None:
+        """A text is written as text where that can be, and else as its bytes."""
+        for password, said in (
+            ("é \x7f", '"é \\u007f"'),
+            ("a\udcff", '{ base64 = "Yf8=" }'),
+            ("\u2028", '{ base64 = "4oCo" }'),
+        ):
+            new = f"[security]\npassword = {said}\n"
+            self.assertEqual(rewritten("", {"security.password": (password,)}), new)
+            self.assertEqual(rewritten(new, {"security.password": (password,)}), new)
+        for bad in ('{ base64 = "?" }', "{ base64 = 1 }", '{ base64 = "YQ==", x = 1 }', '{ hex = "00" }'):
+            self.assertRaises(BadValue, check, BY_NAME["security.password"], toml.loads(f"x = {bad}")["x"], lambda: 0)
+
+    def test_line_ends(self) -> None:
+        """A line ends with LF or CR LF, and with nothing else that Unicode knows."""
+        old = "# \u2028[memory]\x85 \x0c\x1c\n[server] # \u2029\r\nport = 1\r\n"
+        new = "# \u2028[memory]\x85 \x0c\x1c\n[server] # \u2029\nport = 7000\n"
+        self.assertEqual(rewritten(old, {"server.port": 7000}), new)
 
 
 class FileTests(SynchronousTestCase):

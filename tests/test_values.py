@@ -200,3 +200,16 @@ class OtherKindTests(ValueCase):
         self.assertEqual(self.checked("server.unix_socket", "/run/r edis.sock"), "/run/r edis.sock")
         for raw in ("a\0b", "a\nb", 3):
             self.assertRaises(BadValue, self.checked, "server.unix_socket", raw)
+
+    def test_ascii(self) -> None:
+        """Letters, digits and spaces are those of ASCII: nothing that only Unicode takes for them."""
+        for name, raw in (
+            ("memory.eviction_policy", "all\u212aeys-lru"),
+            ("memory.max_memory", "10\u212ab"),
+            ("memory.max_memory", "10mb\xa0"),
+            ("memory.max_memory", "\uff11mb"),
+            ("server.port", "\uff16379"),
+            ("server.bind", "127.0.0.1\xa0127.0.0.2"),
+            ("performance.tcp_nodelay", "ye\u017f"),
+        ):
+            self.assertRaises(BadValue, self.parsed, name, raw)

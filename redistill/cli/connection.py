@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from redistill import words
 from redistill.config import Config, ConfigError, load
 
 PASSWORD = ("REDISTILL_PASSWORD", "REDISCLI_AUTH")
@@ -169,14 +170,14 @@ class Connection:
 
     def info(self, *sections: str) -> dict[str, str]:
         """Its fields."""
-        lines = (line.partition(":") for line in self.info_text(*sections).splitlines() if not line.startswith("#"))
+        lines = (line.partition(":") for line in words.lines(self.info_text(*sections)) if not line.startswith("#"))
         return {name: value for name, colon, value in lines if colon}
 
     def section(self, name: str) -> str:
         """The text of a section of INFO. click.ClickException when the server has none of that name."""
         if text := self.info_text(name):
             return text
-        titles = [line[2:].lower() for line in self.info_text("everything").splitlines() if line.startswith("# ")]
+        titles = [line[2:].lower() for line in words.lines(self.info_text("everything")) if line.startswith("# ")]
         raise click.ClickException(f"the server has no section {name!r} of INFO; it has {', '.join(titles)}")
 
     def histograms(self) -> dict[str, dict[int, int]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from redistill import words
 from redistill.cli.connection import fields
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def read(ask: Connection) -> list[Secret]:
     if not text.startswith("# Secrets"):
         raise click.ClickException("the server has no INFO secrets; it is older than this command")
     found = []
-    for line in text.splitlines():
+    for line in words.lines(text):
         name, colon, value = line.partition(":")
         if colon and name.startswith(PREFIX):
             one = fields(value)

@@ -199,8 +199,9 @@ class ControlPlane:
         self._watch_slow(config)
         self.state.slowlog.trim(config.performance.slowlog_max_len)
         self.state.denials.trim(config.security.acllog_max_len)
-        if (config.users, config.passwords) != self.state.users.source:
-            changed(self.state, Users(config))
+        users = self.state.users
+        if (config.users, config.passwords) != users.source:
+            changed(self.state, Users(config, users))
 
     def _watch_slow(self, config: Config) -> None:
         """Have the core hand up what either the slow log or the latency monitor wants."""

@@ -8,7 +8,7 @@ from dataclasses import astuple
 from typing import Any
 
 from redistill import resp
-from redistill.acl import DEFAULT, Selector, User, table
+from redistill.acl import DEFAULT, LONG_LINE, MAX_LINE, Selector, User, table
 from redistill.command_table import CATEGORIES
 from redistill.commands.arguments import integer, text
 from redistill.commands.clients import describe
@@ -20,6 +20,7 @@ from redistill.commands.state import ServerState
 from redistill.config import LOAD, USERS
 from redistill.permissions import Denial
 from redistill.rewrite import replace_file
+from redistill.words import data
 
 HELP = """\
 ACL <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -144,8 +145,8 @@ def _change(
 
 def set_user(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """ACL SETUSER username [rule ...]: all rules, or none."""
-    if any(byte <= 0x20 for byte in argv[2]) or not argv[2]:
-        return resp.error("ERR Usernames can't contain spaces or null characters")
+    if sum(map(len, argv)) > MAX_LINE:
+        return resp.error(f"ERR {LONG_LINE}")
     return _change(server, client, ("setuser", *map(text, argv[2:])))
 
 
@@ -166,8 +167,8 @@ def save(server: ServerState) -> bytes:
     if not path:
         return NO_FILE
     try:
-        replace_file(path, "".join(f"{account.user.line}\n" for account in server.users))
-    except (OSError, UnicodeError) as problem:
+        replace_file(path, data("".join(f"{account.user.line}\n" for account in server.users)))
+    except OSError as problem:
         return resp.error(f"ERR There was an error trying to save the ACLs: {problem}")
     return resp.OK
 
@@ -249,7 +250,7 @@ def denied(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
         reason, what, words = "key", argv[state.denied_at], "No permissions to access a key"
     else:
         server.counters.denied_commands += 1
-        reason, what, words = "command", name.encode(), _no_command(client.user, name)
+        reason, what, words = "command", data(name), _no_command(client.user, name)
     note(server, client, reason, what, client.user)
     if state.in_exec:
         return resp.error(

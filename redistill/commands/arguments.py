@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from redistill.words import text as text
+
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
 
@@ -13,11 +15,6 @@ def integer(data: bytes) -> int | None:
         return None
     number = int(data)
     return number if -(2**63) <= number < 2**63 else None
-
-
-def text(data: bytes) -> str:
-    """Any bytes as text, from which the same bytes can be made again."""
-    return data.decode("utf-8", "surrogateescape")
 
 
 def printable(data: bytes) -> bool:

@@ -151,13 +151,13 @@ def secrets(server: ServerState, table: Counts) -> Fields:
         names = "|".join(sorted(_plain(library) for library in table.get(shown(number), {})))
         yield (
             f"secret_{shown(number)}",
-            f"user={user},source={source},last_used={int(one.last_used) if one else 0},"
+            f"user={_plain(user)},source={source},last_used={int(one.last_used) if one else 0},"
             f"connections={one.connections if one else 0},authentications={one.uses if one else 0},libraries={names}",
         )
 
 
 def _plain(text: str) -> str:
-    """A library's name without what has a meaning in the line that it stands in."""
+    """A name without what has a meaning in the line that it stands in."""
     return text.translate({ord(sign): "_" for sign in ",|="})
 
 

@@ -7,18 +7,17 @@ in `FIXED` gives.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from redistill import words
 from redistill.commands.state import DATABASES, ServerState
 from redistill.config import machine_memory
 from redistill.settings import BY_NAME, SETTINGS, Kind, Setting, Value
 from redistill.sockets import BACKLOG, UNIX_MODE
 from redistill.values import BadValue, parse, show, size
 
-WORD = re.compile(r"[^ \t\n\v\f\r]+")
 IMMUTABLE = "can't set immutable config"
 PROTECTED = "can't set protected config"
 HIDDEN = "(redacted)"
@@ -81,7 +80,7 @@ class Fixed:
         if same(text) == same(self.value):
             return {}
         switch = ("yes", "no")
-        if self.value in switch and text.lower() not in switch:
+        if self.value in switch and words.lower(text) not in switch:
             raise BadValue("must be 'yes' or 'no'")
         raise BadValue(f"only '{self.value}' is supported: {self.why}", "")
 
@@ -102,8 +101,8 @@ class Found:
 
 def same(text: str) -> str | int:
     """What two notations of one value have in common: numbers and sizes are numbers, words have no case."""
-    number = size(text.lower())
-    return " ".join(WORD.findall(text.lower())) if number is None else number
+    number = size(words.lower(text))
+    return " ".join(words.split(words.lower(text))) if number is None else number
 
 
 FIXED: tuple[tuple[str, str, str], ...] = (
@@ -215,7 +214,7 @@ def parameters() -> dict[str, Parameter]:
         add(OfSetting(row), dict.fromkeys((row.wire_name, row.name)))
     for why, mutable, immutable in FIXED:
         for refusal, pairs in ("", mutable), (IMMUTABLE, immutable):
-            for name, value in (pair.split("=", 1) for pair in pairs.split()):
+            for name, value in (pair.split("=", 1) for pair in words.split(pairs)):
                 add(Fixed(value, why, refusal), [name])
     add(Fixed("50 99 99.9", BUILT), ["latency-tracking-info-percentiles"])
     add(Fixed("536870912", BUILT), ["proto-max-bulk-len"])
@@ -247,13 +246,13 @@ class OutputLimits:
         return " ".join(f"{name} {hard} {soft} {seconds}" for name, (hard, soft, seconds) in limits.items())
 
     def changes(self, text: str) -> Mapping[str, Value]:
-        words = WORD.findall(text.lower())
-        if len(words) % 4:
+        parts = words.split(words.lower(text))
+        if len(parts) % 4:
             raise BadValue("Wrong number of arguments in buffer limit configuration.", "")
         found: dict[str, tuple[int, int, int]] = {}
-        for at in range(0, len(words), 4):
-            name = "slave" if words[at] == "replica" else words[at]
-            hard, soft, seconds = (size(word) for word in words[at + 1 : at + 4])
+        for at in range(0, len(parts), 4):
+            name = "slave" if parts[at] == "replica" else parts[at]
+            hard, soft, seconds = (size(word) for word in parts[at + 1 : at + 4])
             if name not in ("normal", *self.OTHERS):
                 raise BadValue("Invalid client class specified in buffer limit configuration.", "")
             if hard is None or soft is None or seconds is None:
@@ -281,8 +280,8 @@ class TlsProtocols:
         return self.SINCE[server.config.security.tls_min_version]
 
     def changes(self, text: str) -> Mapping[str, Value]:
-        wanted = set(WORD.findall(text.lower())) or {"tlsv1.2", "tlsv1.3"}
+        wanted = set(words.split(words.lower(text))) or {"tlsv1.2", "tlsv1.3"}
         for oldest, protocols in self.SINCE.items():
-            if wanted == set(protocols.lower().split()):
+            if wanted == set(words.split(words.lower(protocols))):
                 return {"security.tls_min_version": oldest}
         raise BadValue("must be 'TLSv1.3' or 'TLSv1.2 TLSv1.3'")

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from redistill.acl import DEFAULT, User, defined, hashed, number_of
+from redistill import words
+from redistill.acl import DEFAULT, User, hashed, number_of
 from redistill.commands.interfaces import Client
 from redistill.config import Config
 from redistill.permissions import Permissions
@@ -26,7 +27,7 @@ class Account:
         """Where each password stands, by its hash: ``acl``, ``config`` or ``file``."""
         for source, passwords in (("config", configured), ("file", from_file)):
             for one in passwords:
-                self.sources.setdefault(hashed(one.encode("utf-8", "surrogateescape")), source)
+                self.sources.setdefault(hashed(words.data(one)), source)
         self.nopass = user.nopass and not self.sources
 
     @property
@@ -59,14 +60,27 @@ class Account:
 class Users:
     """All accounts. One for each configuration."""
 
-    def __init__(self, config: Config) -> None:
-        self._accounts = {user.name: Account(user) for user in defined(config.users).values()}
-        self._accounts[DEFAULT] = Account(self.default.user, config.security.password, config.file_passwords)
+    def __init__(self, config: Config, before: Users | None = None) -> None:
+        """An account of `before` that is the same stays, with its permissions."""
         self.source = (config.users, config.passwords)
         """What they were made from."""
+        self._accounts: dict[str, Account]
+        if before is None:
+            self._accounts = {name: Account(user) for name, user in config.users.items()}
+        else:
+            self._accounts = dict(before._accounts)
+            for name, changed in config.users.differences(before.source[0]).items():
+                if changed is None:
+                    del self._accounts[name]
+                else:
+                    self._accounts[name] = Account(changed)
+        default = config.users[DEFAULT]
+        if before is None or self.default.user is not before.default.user or config.passwords != before.source[1]:
+            self._accounts[DEFAULT] = Account(default, config.security.password, config.file_passwords)
 
     def __iter__(self) -> Iterator[Account]:
-        return iter(self._accounts.values())
+        """In the order of their names."""
+        return (self._accounts[user.name] for user in self.source[0].ordered())
 
     def get(self, name: str) -> Account | None:
         """The account of a name."""
@@ -122,9 +136,11 @@ def leave(server: ServerState, client: Client) -> None:
 def changed(server: ServerState, users: Users) -> None:
     """Have these users instead of those before: connections get the new permissions, those of users that are no more
     are closed. One that is about to end by itself says its last word first."""
-    server.users = users
+    before, server.users = server.users, users
     for client in list(server.clients.values()):
         account = users.get(client.user)
+        if account is before.get(client.user):
+            continue
         if account is not None:
             client.session.permit(account.permissions)
         elif not client.session.state.close_after_reply:

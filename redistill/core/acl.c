@@ -10,6 +10,7 @@ typedef struct rd_acl_pattern {
   uint8_t *text;
   size_t len;
   unsigned access;
+  bool first; /* the block that `text` is in begins here */
 } rd_acl_pattern;
 
 typedef struct rd_acl_selector {
@@ -30,7 +31,9 @@ void rd_acl_free(rd_acl *acl) {
   if (acl == NULL) return;
   for (size_t i = 0; i < acl->count; i++) {
     rd_acl_selector *selector = &acl->selectors[i];
-    for (size_t k = 0; k < selector->count; k++) free(selector->patterns[k].text);
+    for (size_t k = 0; k < selector->count; k++) {
+      if (selector->patterns[k].first) free(selector->patterns[k].text);
+    }
     free(selector->patterns);
   }
   free(acl->selectors);
@@ -49,18 +52,26 @@ bool rd_acl_select(rd_acl *acl, const uint16_t *ids, size_t count, bool all_keys
   return true;
 }
 
-bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *pattern, size_t len, unsigned access) {
+bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigned access) {
   if (acl->count == 0) return false;
   rd_acl_selector *selector = &acl->selectors[acl->count - 1];
+  size_t count = 1;
+  for (size_t i = 0; i < len; i++) count += patterns[i] == 0;
   uint8_t *text = malloc(len + 1);
-  rd_acl_pattern *grown = realloc(selector->patterns, (selector->count + 1) * sizeof *grown);
+  rd_acl_pattern *grown = realloc(selector->patterns, (selector->count + count) * sizeof *grown);
   if (grown != NULL) selector->patterns = grown;
   if (text == NULL || grown == NULL) {
     free(text);
     return false;
   }
-  if (len != 0) memcpy(text, pattern, len);
-  grown[selector->count++] = (rd_acl_pattern){text, len, access};
+  if (len != 0) memcpy(text, patterns, len);
+  text[len] = 0;
+  uint8_t *at = text;
+  for (size_t i = 0; i < count; i++) {
+    uint8_t *end = memchr(at, 0, (size_t)(text + len + 1 - at));
+    grown[selector->count++] = (rd_acl_pattern){at, (size_t)(end - at), access, i == 0};
+    at = end + 1;
+  }
   return true;
 }
 

@@ -18,8 +18,10 @@ void rd_acl_free(rd_acl *acl);
 /* One more selector: the commands whose ids are given, on all keys or on those that rd_acl_allow_keys adds. A command
  * is allowed when one selector allows all of it. False: no memory, nothing was added. */
 bool rd_acl_select(rd_acl *acl, const uint16_t *ids, size_t count, bool all_keys);
-/* Keys of the newest selector: a pattern as rd_glob has them, copied, and what may be done. False: no memory. */
-bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *pattern, size_t len, unsigned access);
+/* Keys of the newest selector: patterns as rd_glob has them, a NUL between two, which none of them holds; they are
+ * copied, at a cost of their bytes. `access` is what may be done with keys that match one. False: no memory, nothing
+ * was added. */
+bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigned access);
 
 typedef enum rd_denial {
   RD_ALLOWED = 0,

@@ -115,6 +115,23 @@ static void reading_and_writing(void) {
   rd_acl_free(acl);
 }
 
+static void several_patterns_at_once(void) {
+  rd_acl *acl = rd_acl_new();
+  CHECK(!rd_acl_allow_keys(acl, (const uint8_t *)"a", 1, RD_ACL_MAY_READ)); /* there is no selector */
+  allow(acl, "get set", "");
+  CHECK(rd_acl_allow_keys(acl, (const uint8_t *)"a*\0\0b", 5, RD_ACL_MAY_READ));
+  CHECK(rd_acl_allow_keys(acl, (const uint8_t *)"", 0, RD_ACL_MAY_WRITE));
+  CHECK(rd_acl_allow_keys(acl, (const uint8_t *)"c\0d", 3, RD_ACL_MAY_READ | RD_ACL_MAY_WRITE));
+  CHECK_STR(judged(acl, "get ax"), "0");
+  CHECK_STR(judged(acl, "get b"), "0");
+  CHECK_STR(judged(acl, "get c"), "0");
+  CHECK_STR(judged(acl, "set d 1"), "0");
+  CHECK_STR(judged(acl, "set b 1"), "2@1");
+  CHECK_STR(judged(acl, "get bc"), "2@1");
+  CHECK_STR(judged(acl, "get e"), "2@1");
+  rd_acl_free(acl);
+}
+
 static void one_selector_must_allow_all_of_it(void) {
   rd_acl *acl = rd_acl_new();
   allow(acl, "get", "rw:a");
@@ -193,6 +210,7 @@ int main(void) {
   RUN(commands_and_subcommands);
   RUN(keys_by_pattern);
   RUN(reading_and_writing);
+  RUN(several_patterns_at_once);
   RUN(one_selector_must_allow_all_of_it);
   RUN(a_session_is_told_and_goes_on);
   RUN(a_transaction_that_is_denied_something_is_discarded);
