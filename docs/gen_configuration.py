@@ -49,7 +49,7 @@ def size(number: int) -> str:
 
 def default(row: Setting) -> str:
     """The default as the file writes it."""
-    if row.unit == "bytes" and row.default:
+    if row.unit == "bytes" and int(str(row.default)) > 0:
         return f'"{size(int(str(row.default)))}"'
     return values.literal(row, row.default)
 

@@ -36,14 +36,15 @@ class Arena:
         self.room = room
         self.path = path
 
-    def open(self, store: Store, memory: Memory, num_shards: int, processes: int = 1) -> None:
+    def open(self, store: Store, memory: Memory, num_shards: int, processes: int = 1, default: int = 0) -> None:
         """Open `store` in it: with the data that is there, or empty. Raises StartError; nothing is changed then.
 
-        So many `processes` will join it at the same time.
+        So many `processes` will join it at the same time. `default` is the memory.max_memory of a configuration without
+        one, as far as there is room; 0: all the room.
 
         To be called before the process becomes a daemon: whatever is wrong is still told on standard error then.
         """
-        size, least = memory.max_memory or self.room, min_memory(num_shards, processes)
+        size, least = memory.max_memory or min(default or self.room, self.room), min_memory(num_shards, processes)
         if size < least:
             raise StartError(
                 f"memory.max_memory: {size} bytes are too little for {num_shards} shards and {processes} processes;"

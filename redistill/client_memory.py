@@ -7,6 +7,7 @@ from typing import Protocol
 
 from redistill.config import Config
 from redistill.engine import trim_memory
+from redistill.sizing import client_memory, machine
 
 
 class Client(Protocol):
@@ -21,7 +22,7 @@ class Store(Protocol):
     """See engine.Store."""
 
     @property
-    def map_size(self) -> int: ...
+    def max_memory(self) -> int: ...
     def set_client_limit(self, limit: int) -> None: ...
     def client_to_cut(self) -> int: ...
     def buffers_shrank(self) -> bool: ...
@@ -37,10 +38,8 @@ class ClientMemory:
 
     def apply(self, config: Config) -> None:
         """Put ``server.max_client_memory`` into effect."""
-        limit = config.server.max_client_memory
-        if limit < 0:
-            limit = (config.memory.max_memory or self._store.map_size) * -limit // 100
-        self._store.set_client_limit(limit)
+        cache = config.memory.max_memory or self._store.max_memory
+        self._store.set_client_limit(client_memory(config, machine(), cache))
 
     def enforce(self) -> None:
         """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""

@@ -206,13 +206,24 @@ def load(
 
 def machine_memory(root: str = "/") -> int:
     """Bytes of memory that this process may use: the machine's, or its cgroup's limit where that is lower."""
+    total, limit = total_memory(root), cgroup_memory(root)
+    return total if limit is None else min(total, limit)
+
+
+def total_memory(root: str = "/") -> int:
+    """Bytes of the machine's memory."""
     with open(os.path.join(root, "proc/meminfo"), encoding="ascii") as lines:
-        limits = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")]
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
+
+
+def cgroup_memory(root: str = "/") -> int | None:
+    """Bytes of memory that the cgroup of this process, and those above it, may have; None: there is no limit."""
+    limits = []
     for directory, version in _cgroups(root, "memory"):
         words = _words(os.path.join(directory, "memory.max" if version == 2 else "memory.limit_in_bytes"))
         if words and words[0].isdigit():
             limits.append(int(words[0]))
-    return min(limits)
+    return min(limits, default=None)
 
 
 def machine_cpus(root: str = "/") -> int:

@@ -112,6 +112,8 @@ def setting(
 
 
 MIB = 1024 * 1024
+AUTO = -101
+"""The value of a `Kind.SHARE` that is chosen by the server (`redistill.sizing`)."""
 EXABYTE = 2**60
 POLICIES = (
     "noeviction",
@@ -273,8 +275,9 @@ class Server:
     )
     max_client_memory: int = setting(
         Kind.SHARE,
-        0,
-        "Buffers of all clients together; the client with the largest is closed when they have more",
+        AUTO,
+        "Buffers of all clients together, auto: for the largest value; beyond it the client with the largest is closed",
+        words={"auto": AUTO},
         unit="bytes",
         minimum=MIB,
         maximum=EXABYTE,

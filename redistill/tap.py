@@ -17,14 +17,14 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
-from redistill import __version__, acl, stats, tls
+from redistill import __version__, acl, sizing, stats, tls
 from redistill.arena import Arena, find_arena
 from redistill.client_memory import ClientMemory
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
 from redistill.commands.peers import Alone, Peers
 from redistill.commands.state import Identity
-from redistill.config import Config, ConfigError, load, machine_cpus
+from redistill.config import Config, ConfigError, load
 from redistill.engine import Session, Store, name_process
 from redistill.front import Front
 from redistill.gate import Gate
@@ -96,8 +96,10 @@ def log_service(output: Log, options: Options) -> LogService:
 
 def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IService:
     """The wiring diagram of the daemon, which serves by itself or looks after workers. Raises StartError."""
-    workers = config.server.workers or machine_cpus()
+    here = sizing.machine()
+    workers = sizing.workers(config, here)
     announce(config, workers)
+    warn_of_sizes(config)
     certificate = tls.Context(config.security) if tls.is_used(config.security) else None
     warn_of_expiry(certificate)
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
@@ -106,7 +108,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     health_socket = health_listener(config.server)
     store = Store()
     # While they are replaced, two workers stand in one place.
-    arena.open(store, config.memory, config.server.num_shards, 1 if workers == 1 else 2 * workers + 1)
+    processes = 1 if workers == 1 else 2 * workers + 1
+    arena.open(store, config.memory, config.server.num_shards, processes, sizing.max_memory(config, here))
     systemd.keep(-1 if arena.path else arena.fd)
     keeper = StoreService(store, arena, 0 if workers == 1 else SUPERVISOR)
     identity = Identity.new(workers=workers, supervised="systemd" if systemd.supervised else "no")
@@ -363,10 +366,17 @@ def supervise(store: Store, output: Log, pool: WorkersService, certificate: tls.
         certificate.read(config.security)
     if config.memory.max_memory != pool.config.memory.max_memory:
         try:
-            store.set_max_memory(config.memory.max_memory or store.map_size)
+            store.set_max_memory(sizing.max_memory(config, sizing.machine(), store.map_size))
         except ValueError as problem:
             raise Refused("maxmemory", str(problem)) from None
+        warn_of_sizes(config)
     output.set_level(config.logging.level)
+
+
+def warn_of_sizes(config: Config) -> None:
+    """Say so when they are more than this machine has."""
+    if problem := sizing.warning(config, sizing.machine()):
+        log.warn("{problem}", problem=problem)
 
 
 def warn_of_expiry(certificate: tls.Context | None) -> None:

@@ -98,19 +98,19 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
     Raises BadValue when it is of the wrong type or out of bounds.
     """
     kind, raw = setting.kind, _decoded(raw)
+    if isinstance(raw, str) and raw in setting.words:
+        return setting.words[raw]
     if kind is Kind.BOOLEAN:
         if not isinstance(raw, bool):
             raise BadValue("must be true or false")
         return raw
     if kind is Kind.INTEGER:
-        if isinstance(raw, str) and raw in setting.words:
-            return setting.words[raw]
         return _bounded(setting, _whole(raw, f"must be a whole number {bounds(setting)}"))
     if kind is Kind.SHARE and isinstance(raw, str) and (percent := _PERCENT.fullmatch(words.strip(raw))):
         if not 1 <= int(percent[1]) <= 100:
             raise BadValue("must be between 1% and 100%, or a size")
         return -int(percent[1])
-    if kind is Kind.SHARE and isinstance(raw, int) and -100 <= raw < 0:
+    if kind is Kind.SHARE and isinstance(raw, int) and (-100 <= raw < 0 or raw in setting.words.values()):
         return raw
     if kind in (Kind.SIZE, Kind.MEMORY, Kind.SHARE):
         return _bounded(setting, _size(setting, raw, available))
@@ -141,11 +141,11 @@ def show(setting: Setting, value: Value) -> str:
         return " ".join(value)
     if isinstance(value, tuple):
         return value[0] if value else ""
-    if setting.kind is Kind.SHARE and int(value) < 0:
-        return f"{-int(value)}%"
     for word, number in setting.words.items():
         if value == number:
             return word
+    if setting.kind is Kind.SHARE and int(value) < 0:
+        return f"{-int(value)}%"
     return setting.redis_words.get(str(value), str(value))
 
 
@@ -157,11 +157,8 @@ def literal(setting: Setting, value: Value) -> str:
         quoted = [_quoted(entry) for entry in value]
         # The entries of a list are of one kind (TOML 0.5).
         return f"[{', '.join(quoted if all(quoted) else map(_encoded, value))}]"
-    if setting.kind is Kind.SHARE and int(value) < 0:
+    if value in setting.words.values() or (setting.kind is Kind.SHARE and int(value) < 0):
         return json.dumps(show(setting, value))
-    for word, number in setting.words.items():
-        if value == number:
-            return json.dumps(word)
     return (_quoted(value) or _encoded(value)) if isinstance(value, str) else json.dumps(value)
 
 

@@ -107,7 +107,7 @@ class GetTests(SynchronousTestCase):
             {
                 "maxclients": "10000",
                 "maxmemory": "0",
-                "maxmemory-clients": "0",
+                "maxmemory-clients": "auto",
                 "maxmemory-eviction-tenacity": "10",
                 "maxmemory-policy": "allkeys-lru",
                 "maxmemory-samples": "5",

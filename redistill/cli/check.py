@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from redistill import tls
+from redistill import sizing, tls
 from redistill.config import Config, ConfigError, problems
 from redistill.rewrite import places
 from redistill.settings import SETTINGS, Kind
@@ -51,6 +51,8 @@ def warnings(config: Config) -> Iterator[str]:
 
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters, and can be guessed"
+    if problem := sizing.warning(config, sizing.machine()):
+        yield problem
     if tls.is_used(config.security):
         days = (tls.Context(config.security).expires - time.time()) / 86400
         if days < 0:

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from redistill import resp, stats
+from redistill import resp, sizing, stats
 from redistill.command_table import CommandTable
 from redistill.commands import (
     acl,
@@ -190,7 +190,7 @@ class ControlPlane:
             self._listener(config)
         if config.memory.max_memory != old.memory.max_memory:
             try:
-                store.set_max_memory(config.memory.max_memory or store.map_size)
+                store.set_max_memory(sizing.max_memory(config, sizing.machine(), store.map_size))
             except ValueError as problem:
                 if self._listener:
                     self._listener(old)

@@ -1,0 +1,29 @@
+"""A server in a memory cgroup is not killed, whatever its clients do."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.integration.cgroups import MIB, trial
+
+
+class CgroupTests(SynchronousTestCase):
+    """Writes, large replies, slow readers and values without an end, in a cgroup of 256 MiB"""
+
+    def check(self, workers: int, config: str, cache: int) -> None:
+        found = trial(256 * MIB, workers, config, seconds=2)
+        self.assertEqual(found["kills"], 0)
+        self.assertGreater(found["maxmemory"], cache)
+        self.assertGreater(found["closed"], 0)
+
+    def test_one_worker(self) -> None:
+        """By default the cache has the most of it, and the largest value that can be written can be read."""
+        self.check(1, "", 140)
+
+    def test_three_quarters(self) -> None:
+        """max_memory may be three quarters of it, as the operator's guide advises."""
+        self.check(1, '[memory]\nmax_memory = "75%"\n', 190)
+
+    def test_workers(self) -> None:
+        """Of two workers none is killed."""
+        self.check(2, "", 60)
