@@ -235,6 +235,10 @@ size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
 uint64_t rd_monitor_dropped(const rd_store *st);
 bool rd_session_set_peer(rd_session *s, const char *text);
 
+/* glob.h */
+#define RD_GLOB_STEPS ...
+bool rd_glob_within(rd_bytes pattern, rd_bytes text, bool nocase, uint64_t *steps);
+
 /* stats.h */
 typedef struct rd_command_stats {
   uint64_t calls, nanoseconds, rejected, failed;
@@ -331,9 +335,9 @@ def builder(core: str) -> FFI:
     ffi.set_source(
         "redistill._core",
         "#include <stdlib.h>\n"
-        '#include "acl.h"\n#include "admission.h"\n#include "footprint.h"\n#include "handover.h"\n#include "host.h"\n'
-        '#include "lock.h"\n#include "loop.h"\n#include "monitor.h"\n#include "secrets.h"\n#include "session.h"\n'
-        '#include "worker.h"\n',
+        '#include "acl.h"\n#include "admission.h"\n#include "footprint.h"\n#include "glob.h"\n#include "handover.h"\n'
+        '#include "host.h"\n#include "lock.h"\n#include "loop.h"\n#include "monitor.h"\n#include "secrets.h"\n'
+        '#include "session.h"\n#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

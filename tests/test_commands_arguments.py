@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.arguments import integer, matches, printable, text
+from redistill.commands.arguments import integer, printable, text
 
 
 class IntegerTests(SynchronousTestCase):
@@ -38,33 +36,3 @@ class TextTests(SynchronousTestCase):
         """Any bytes come back."""
         data = bytes(range(256))
         self.assertEqual(text(data).encode("utf-8", "surrogateescape"), data)
-
-
-class GlobTests(SynchronousTestCase):
-    """`matches`."""
-
-    def test_matches(self) -> None:
-        """Globs match as in Redis, whatever the case."""
-        for pattern, words, others in (
-            (b"*", (b"", b"abc"), ()),
-            (b"a*c", (b"ac", b"abc", b"ABCC"), (b"ab", b"bc")),
-            (b"*b*b", (b"bb", b"abab"), (b"b", b"ba")),
-            (b"h?llo", (b"hello",), (b"hllo", b"heello")),
-            (b"h[ae]llo", (b"hello", b"hallo"), (b"hillo",)),
-            (b"h[^e]llo", (b"hallo",), (b"hello",)),
-            (b"h[b-a]llo", (b"hallo", b"hbllo"), (b"hcllo",)),
-            (b"a\\*", (b"a*",), (b"ab",)),
-            (b"[\\]]", (b"]",), (b"\\",)),
-            (b"[ab", (b"a", b"b"), (b"c",)),
-            (b"", (b"",), (b"a",)),
-        ):
-            for word in words:
-                self.assertTrue(matches(pattern, word), (pattern, word))
-            for word in others:
-                self.assertFalse(matches(pattern, word), (pattern, word))
-
-    def test_cost(self) -> None:
-        """Many stars do not make the cost explode."""
-        started = time.process_time()
-        self.assertFalse(matches(b"a*" * 200 + b"b", b"a" * 400))
-        self.assertLess(time.process_time() - started, 1.0)

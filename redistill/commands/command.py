@@ -10,8 +10,8 @@ from functools import cache
 
 from redistill import resp
 from redistill.command_table import Argument, CommandEntry, CommandTable, KeySpec
-from redistill.commands.arguments import matches
 from redistill.commands.interfaces import Client, Command
+from redistill.glob import Glob
 
 HELP = """\
 COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -86,7 +86,8 @@ def names(table: CommandTable, argv: list[bytes]) -> bytes:
         elif kind == b"aclcat":
             wanted = lambda entry: value in {name.encode() for name in entry.categories}  # noqa: E731
         elif kind == b"pattern":
-            wanted = lambda entry: matches(value, entry.name.encode())  # noqa: E731
+            glob = Glob(value, nocase=True)
+            wanted = lambda entry: glob.matches(entry.name.encode())  # noqa: E731
         else:
             return SYNTAX
     return resp.array([resp.bulk(entry.name) for entry in table.flattened() if wanted(entry)])

@@ -9,12 +9,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from redistill import resp
-from redistill.commands.arguments import matches, text
+from redistill.commands.arguments import text
 from redistill.commands.interfaces import Client, Command, Refused, Reply
 from redistill.commands.parameters import Parameter, parameters
 from redistill.commands.peers import Question, over_all
 from redistill.commands.state import ServerState
 from redistill.config import ConfigError
+from redistill.glob import Glob
 from redistill.settings import Value
 from redistill.values import BadValue
 
@@ -73,7 +74,8 @@ def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
 def asked(word: bytes) -> list[tuple[str, bytes]]:
     """The directives that a word of CONFIG GET means, and the names they are answered under."""
     if any(byte in b"*?[" for byte in word):
-        return [(name, name.encode()) for name in KNOWN if matches(word, name.encode())]
+        glob = Glob(word, nocase=True)
+        return [(name, name.encode()) for name in KNOWN if glob.matches(name.encode())]
     name = text(word.lower())
     return [(name, word)] if name in KNOWN else []
 

@@ -6,6 +6,10 @@
 #include "command_index.h"
 #include "glob.h"
 
+/* Comparing all keys of a command with all patterns of a user is bounded: what is beyond is denied. So many steps more
+ * are for each argument; a key that matches the first pattern or the second takes a few. */
+#define STEPS_A_KEY 32u
+
 typedef struct rd_acl_pattern {
   uint8_t *text;
   size_t len;
@@ -84,24 +88,25 @@ static unsigned access_of(const rd_command *cmd, const rd_bytes *argv, uint32_t 
   return access | (writes ? RD_ACL_MAY_WRITE : 0u);
 }
 
-static bool key_allowed(const rd_acl_selector *selector, rd_bytes key, unsigned access) {
-  for (size_t i = 0; i < selector->count; i++) {
+static bool key_allowed(const rd_acl_selector *selector, rd_bytes key, unsigned access, uint64_t *steps) {
+  for (size_t i = 0; i < selector->count && *steps != 0; i++) {
     const rd_acl_pattern *pattern = &selector->patterns[i];
-    if ((pattern->access & access) == access && rd_glob((rd_bytes){pattern->text, pattern->len}, key, false)) {
+    if ((pattern->access & access) != access)
+      --*steps;
+    else if (rd_glob_within((rd_bytes){pattern->text, pattern->len}, key, false, steps))
       return true;
-    }
   }
   return false;
 }
 
 static rd_denial check(const rd_acl_selector *selector, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
-                       uint32_t *position) {
+                       uint64_t *steps, uint32_t *position) {
   *position = 0;
   if (!(cmd->flags & RD_NO_AUTH) && !(selector->commands[cmd->id / 64] >> (cmd->id % 64) & 1)) return RD_DENIED_COMMAND;
   if (selector->all_keys || cmd->first_key == 0) return RD_ALLOWED;
   int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
   for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
-    if (!key_allowed(selector, argv[i], access_of(cmd, argv, argc, (uint32_t)i))) {
+    if (!key_allowed(selector, argv[i], access_of(cmd, argv, argc, (uint32_t)i), steps)) {
       *position = (uint32_t)i;
       return RD_DENIED_KEY;
     }
@@ -112,10 +117,11 @@ static rd_denial check(const rd_acl_selector *selector, const rd_command *cmd, c
 rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                        uint32_t *position) {
   rd_denial furthest = RD_DENIED_COMMAND;
+  uint64_t steps = RD_GLOB_STEPS + (uint64_t)argc * STEPS_A_KEY;
   *position = 0;
   for (size_t i = 0; i < acl->count; i++) {
     uint32_t at;
-    rd_denial denial = check(&acl->selectors[i], cmd, argv, argc, &at);
+    rd_denial denial = check(&acl->selectors[i], cmd, argv, argc, &steps, &at);
     if (denial == RD_ALLOWED) {
       *position = 0;
       return RD_ALLOWED;

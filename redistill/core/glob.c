@@ -63,21 +63,43 @@ static inline bool match_one(const uint8_t *p, size_t len, uint8_t c, bool nocas
   return fold(p[0], nocase) == fold(c, nocase);
 }
 
-bool rd_glob(rd_bytes pattern, rd_bytes text, bool nocase) {
+/* Take `n` steps of those that are left; false: there are not as many. */
+static inline bool take(uint64_t *steps, size_t n) {
+  if (RD_UNLIKELY(*steps < n)) {
+    *steps = 0;
+    return false;
+  }
+  *steps -= n;
+  return true;
+}
+
+static inline size_t after_stars(rd_bytes pattern, size_t p) {
+  while (p < pattern.len && pattern.data[p] == '*') p++;
+  return p;
+}
+
+bool rd_glob_within(rd_bytes pattern, rd_bytes text, bool nocase, uint64_t *steps) {
   const uint8_t *pat = pattern.data, *str = text.data;
   size_t p = 0, s = 0;
   size_t retry = SIZE_MAX, start = 0; /* pattern position after the last star, and the text position it was tried at */
-  size_t steps = 0;
+  unsigned stars = 0;
 
+  if (!take(steps, 1)) return false;
   if (text.len == 0) return pattern.len == 0;
   while (s < text.len) {
-    size_t span = 0;
+    size_t span = 1;
     if (p < pattern.len && pat[p] == '*') {
-      while (p < pattern.len && pat[p] == '*') p++;
-      if (p == pattern.len) return true;
-      retry = p;
+      retry = after_stars(pattern, p);
+      if (!take(steps, retry - p)) return false;
+      if (retry == pattern.len) return true;
+      if (++stars > RD_GLOB_STARS) return false;
+      p = retry;
       start = s;
-    } else if (p < pattern.len && match_one(pat + p, pattern.len - p, str[s], nocase, &span)) {
+      continue;
+    }
+    bool hit = p < pattern.len && match_one(pat + p, pattern.len - p, str[s], nocase, &span);
+    if (!take(steps, span)) return false;
+    if (hit) {
       p += span;
       s++;
     } else {
@@ -85,9 +107,12 @@ bool rd_glob(rd_bytes pattern, rd_bytes text, bool nocase) {
       p = retry;
       s = ++start;
     }
-    steps += span > 1 ? span : 1;
-    if (steps > RD_GLOB_STEPS) return false;
   }
-  while (p < pattern.len && pat[p] == '*') p++;
-  return p == pattern.len;
+  size_t end = after_stars(pattern, p);
+  return take(steps, end - p) && end == pattern.len;
+}
+
+bool rd_glob(rd_bytes pattern, rd_bytes text, bool nocase) {
+  uint64_t steps = RD_GLOB_STEPS;
+  return rd_glob_within(pattern, text, nocase, &steps);
 }

@@ -145,6 +145,50 @@ static void the_worst_pattern_is_given_up(void) {
   free(pattern);
 }
 
+/* Redis's bound of nesting (CVE-2024-31228), asked of redis-server 7.0. */
+static void a_thousand_stars_are_most(void) {
+  enum { MOST = 1000 };
+  char pattern[2 * MOST + 8], text[3 * MOST + 1];
+  memset(text, 'a', 3 * MOST);
+  text[3 * MOST] = 0;
+  for (int i = 0; i <= MOST; i++) memcpy(pattern + 2 * i, "*a", 3);
+  NO(pattern, text);
+  pattern[2 * MOST] = 0;
+  YES(pattern, text);
+  strcpy(pattern + 2 * MOST, "**");
+  YES(pattern, text);
+}
+
+static void many_texts_share_their_steps(void) {
+  uint64_t steps = 100;
+  rd_bytes pattern = {(const uint8_t *)"*b", 2}, text = {(const uint8_t *)"aab", 3};
+  int matched = 0;
+  while (rd_glob_within(pattern, text, false, &steps)) matched++;
+  CHECK_INT(steps, 0);
+  CHECK(matched > 10 && matched < 34);
+  CHECK(!rd_glob_within(text, text, false, &steps));
+}
+
+/* Whatever of the pattern is looked at is counted: stars, classes, and that there is nothing to look at. */
+static void nothing_is_free(void) {
+  size_t len = 1 << 20;
+  uint8_t *stars = malloc(len), *open = malloc(len);
+  memset(stars, '*', len);
+  memset(open, '[', len);
+  const rd_bytes patterns[] = {{stars, len}, {open, len}, {open, 0}};
+  for (int i = 0; i < 3; i++) {
+    uint64_t steps = 4 * len;
+    unsigned long calls = 0;
+    while (steps != 0) {
+      rd_glob_within(patterns[i], (rd_bytes){(const uint8_t *)"a", 1}, false, &steps);
+      calls++;
+    }
+    CHECK(calls <= (patterns[i].len == 0 ? 4 * len : 8));
+  }
+  free(stars);
+  free(open);
+}
+
 int main(void) {
   RUN(plain_bytes_match_themselves);
   RUN(a_star_takes_any_bytes);
@@ -158,5 +202,8 @@ int main(void) {
   RUN(zero_bytes_are_bytes);
   RUN(many_stars_take_no_time);
   RUN(the_worst_pattern_is_given_up);
+  RUN(a_thousand_stars_are_most);
+  RUN(many_texts_share_their_steps);
+  RUN(nothing_is_free);
   return check_end();
 }
