@@ -40,7 +40,9 @@ replies byte by byte. What may differ, and why, is listed in tests/differential/
   that is not in the table is answered with Redis's `ERR unknown command`, and counted by name and client library in
   `INFO`.
 - There is no persistence and no replication. `INFO` says so in Redis's fields, `CONFIG GET save` is empty and
-  `appendonly` is `no`.
+  `appendonly` is `no`. `ROLE` says master without replicas, `LASTSAVE` when the server started, and `WAIT` for a
+  replica ends with its timeout. `SAVE`, `BGSAVE`, `BGREWRITEAOF`, `SYNC`, `PSYNC`, `REPLCONF`, `MODULE LOAD` and
+  `REPLICAOF` of a host are refused with the reason, `CLUSTER` with Redis's words for an instance without cluster.
 - `maxmemory` bounds all memory that holds data: keys, values, index, expiry and allocator. `used_memory` is exact, and
   the process cannot outgrow it. With `noeviction` a write that finds no room is answered with `-OOM`, and the key is as
   it was.
@@ -87,6 +89,7 @@ GROUPS = {
     "transactions": "Transactions",
     "connection": "Connection",
     "server": "Server",
+    "cluster": "Cluster",
 }
 
 

@@ -127,7 +127,7 @@ int64_t rd_average_ttl(rd_store *st, unsigned db);
 enum {
   RD_WRITE, RD_READONLY, RD_DENYOOM, RD_FAST, RD_ADMIN, RD_NOSCRIPT, RD_LOADING, RD_STALE, RD_NO_AUTH, RD_PUBSUB,
   RD_BLOCKING, RD_SKIP_MONITOR, RD_SKIP_SLOWLOG, RD_MOVABLEKEYS, RD_ALLOW_BUSY, RD_NO_MULTI, RD_NO_ASYNC_LOADING,
-  RD_NO_MANDATORY_KEYS, RD_MAY_REPLICATE, RD_CONTROL_PLANE, ...
+  RD_NO_MANDATORY_KEYS, RD_MAY_REPLICATE, RD_CONTROL_PLANE, RD_SYSCMD, ...
 };
 typedef struct rd_key_spec { const char *flags, *notes; int begin, last, step; } rd_key_spec;
 typedef struct rd_command {

@@ -80,6 +80,8 @@ class CommandEntry:
     flags: tuple[str, ...]
     control_plane: bool
     """Answered outside the core."""
+    internal: bool
+    """Not meant for users."""
     categories: tuple[str, ...]
     first_key: int
     last_key: int
@@ -178,6 +180,7 @@ def _entry(command: Any) -> CommandEntry:
         arity=command.arity,
         flags=tuple(name for name, constant in FLAGS.items() if command.flags & getattr(lib, constant)),
         control_plane=bool(command.flags & lib.RD_CONTROL_PLANE),
+        internal=bool(command.flags & lib.RD_SYSCMD),
         categories=tuple(name for bit, name in enumerate(CATEGORIES) if command.acl >> bit & 1),
         first_key=command.first_key,
         last_key=command.last_key,

@@ -188,6 +188,8 @@ class ServerService(Service):
         workers'. `door` gives the factory for the clients of one, and their gate. `grace` is the time in seconds that
         clients have to take their last replies. `post`: clients come through it, too."""
         self.grace = grace
+        self.on_leaving: Callable[[], None] = lambda: None
+        """Called when no more clients are accepted."""
         self._post = post
         self._reactor = reactor
         self._loop = loop
@@ -234,6 +236,7 @@ class ServerService(Service):
             self.cover(number, False)
         if self._post is not None:
             self._post.stop()
+        self.on_leaving()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]

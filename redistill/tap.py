@@ -353,6 +353,7 @@ def serve(
             reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
     grace = config.server.shutdown_grace_period_secs
     server = ServerService(reactor, loop, sockets, number, door, clients, grace, post)
+    server.on_leaving = control.leaving
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)

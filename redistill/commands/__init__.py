@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from redistill import resp, sizing, stats
 from redistill.command_table import CommandTable
 from redistill.commands import (
+    absent,
     acl,
     auth,
     client,
@@ -34,7 +35,7 @@ from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.commands.users import Users, begin, changed, leave, resume
 from redistill.config import Config
 
-GROUPS = (acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
+GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
 ASKED = (acl, clients, configuration, info, latency, monitor, slowlog)
 """Those whose commands are about all workers."""
 
@@ -104,6 +105,8 @@ class ControlPlane:
         except Exception:
             self.state.counters.internal_errors += 1
             raise
+        if reply in self.state.waits:
+            return reply
         if isinstance(reply, Deferred):
             return reply.addCallback(self._done, client, argv, started)
         return self._done(reply, client, argv, started)
@@ -172,6 +175,10 @@ class ControlPlane:
     def opened(self) -> None:
         """The store is there: what the configuration says about it that its maker does not know."""
         self._watch_slow(self.state.config)
+
+    def leaving(self) -> None:
+        """This process is about to be without clients: none of them is to wait any longer."""
+        self.state.waits.end()
 
     def tick(self) -> None:
         """Once a second: what INFO shows as rates and peaks, and what the others are to know of this process."""

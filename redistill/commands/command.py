@@ -175,6 +175,8 @@ def documented(entry: CommandEntry, version: int) -> tuple[bytes, bytes]:
     ]
     if entry.complexity:
         pairs.append(("complexity", resp.bulk(entry.complexity)))
+    if entry.internal:
+        pairs.append(("doc_flags", statuses(["syscmd"], version)))
     if entry.deprecated_since and entry.replaced_by:
         pairs += [
             ("doc_flags", statuses(["deprecated"], version)),

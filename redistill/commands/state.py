@@ -19,6 +19,7 @@ from redistill.commands.peers import Alone, Peers, Question
 from redistill.commands.slowlog import SlowLog
 from redistill.commands.unknown import UnknownCommands
 from redistill.commands.users import Users
+from redistill.commands.waits import Waits
 from redistill.config import Config
 from redistill.stats import DaemonCounters, Rates, total_memory
 
@@ -87,6 +88,8 @@ class ServerState:
     monitors: Monitors = field(init=False)
     denials: Denials = field(init=False)
     users: Users = field(init=False)
+    waits: Waits = field(init=False)
+    """Clients that wait for replicas."""
     loaded: Config = field(init=False)
     """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
     total_memory: int = field(default_factory=total_memory)
@@ -102,3 +105,4 @@ class ServerState:
         self.monitors = Monitors(self)
         self.denials = Denials(self.store.next_denial_id)
         self.users = Users(self.config)
+        self.waits = Waits(self.reactor)

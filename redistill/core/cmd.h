@@ -22,7 +22,7 @@ rd_command_fn rd_cmd_append, rd_cmd_strlen, rd_cmd_getrange, rd_cmd_substr, rd_c
 rd_command_fn rd_cmd_lcs;
 rd_command_fn rd_cmd_getbit, rd_cmd_setbit, rd_cmd_bitcount, rd_cmd_bitpos, rd_cmd_bitop;
 rd_command_fn rd_cmd_bitfield, rd_cmd_bitfield_ro;
-rd_command_fn rd_cmd_pfadd, rd_cmd_pfcount, rd_cmd_pfmerge;
+rd_command_fn rd_cmd_pfadd, rd_cmd_pfcount, rd_cmd_pfmerge, rd_cmd_pfdebug, rd_cmd_pfselftest;
 
 /* ---- end of strings ---- */
 

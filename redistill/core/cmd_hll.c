@@ -1,4 +1,4 @@
-/* cmd_hll.c - PFADD, PFCOUNT, PFMERGE. */
+/* cmd_hll.c - PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST. */
 #include "cmd.h"
 #include "hll.h"
 #include "value.h"
@@ -182,4 +182,71 @@ void rd_cmd_pfmerge(rd_call *c) {
   }
   rd_hll_forget(h.data);
   if (save(c, &key, it, &h)) rd_reply_ok(c->out);
+}
+
+/* Make the value dense, if it is sparse. false: an error was replied. */
+static bool densify(rd_call *c, const rd_key *key, rd_item *it, rd_hll *h) {
+  if (rd_hll_is_dense(h->data)) return true;
+  if (!rd_hll_make_dense(h)) {
+    reply_corrupt(c);
+    return false;
+  }
+  return save(c, key, it, h);
+}
+
+static void reply_registers(rd_call *c, const rd_hll *h) {
+  uint8_t registers[RD_HLL_REGISTERS] = {0};
+  rd_hll_merge(registers, h);
+  rd_reply_array(c->out, RD_HLL_REGISTERS);
+  for (unsigned i = 0; i < RD_HLL_REGISTERS; i++) rd_reply_int(c->out, registers[i]);
+}
+
+static void reply_runs(rd_call *c, const rd_hll *h) {
+  if (rd_hll_is_dense(h->data)) {
+    rd_reply_error(c->out, "ERR HLL encoding is not sparse");
+    return;
+  }
+  long len = rd_hll_describe(h, NULL, 0);
+  if (len < 0) {
+    reply_corrupt(c);
+    return;
+  }
+  rd_reply_bulk_head(c->out, (size_t)len);
+  uint8_t *text = rd_reply_room(c->out, (size_t)len);
+  if (text == NULL) return;
+  rd_hll_describe(h, (char *)text, (size_t)len);
+  c->out->len += (size_t)len;
+  rd_reply_crlf(c->out);
+}
+
+void rd_cmd_pfdebug(rd_call *c) {
+  rd_key key = rd_call_key(c, 2);
+  bool absent;
+  rd_hll h;
+  rd_item *it = find_hll(c, &key, true, &absent, h.data);
+  if (!it) {
+    if (absent) rd_reply_error(c->out, "ERR The specified key does not exist");
+    return;
+  }
+  if (!load(c, it, &h)) return;
+  bool dense = rd_hll_is_dense(h.data);
+  if (rd_arg_is(c->argv[1], "getreg")) {
+    if (densify(c, &key, it, &h)) reply_registers(c, &h);
+  } else if (rd_arg_is(c->argv[1], "decode")) {
+    reply_runs(c, &h);
+  } else if (rd_arg_is(c->argv[1], "encoding")) {
+    rd_reply_simple(c->out, dense ? "dense" : "sparse");
+  } else if (rd_arg_is(c->argv[1], "todense")) {
+    if (densify(c, &key, it, &h)) rd_reply_int(c->out, !dense);
+  } else {
+    int len = c->argv[1].len > 128 ? 128 : (int)c->argv[1].len; /* and not beyond a zero byte, as in Redis */
+    rd_reply_errorf(c->out, "ERR Unknown PFDEBUG subcommand '%.*s'", len, (const char *)c->argv[1].data);
+  }
+}
+
+void rd_cmd_pfselftest(rd_call *c) {
+  if (rd_hll_selftest())
+    rd_reply_ok(c->out);
+  else
+    rd_reply_error(c->out, "TESTFAILED HyperLogLogs do not count what they should");
 }

@@ -23,7 +23,7 @@ typedef struct rd_call {
 
 typedef void rd_command_fn(rd_call *call);
 
-/* Flags: the names that COMMAND INFO reports, and two of ours. */
+/* Flags: the names that COMMAND INFO reports, and three of ours. */
 enum {
   RD_WRITE = 1 << 0,
   RD_READONLY = 1 << 1,
@@ -47,6 +47,7 @@ enum {
   /* ours */
   RD_CONTROL_PLANE = 1 << 24, /* answered by the control plane, outside the core */
   RD_OWN_LOCKS = 1 << 25,     /* takes the locks it needs itself: FLUSHALL, SCAN, SWAPDB ... */
+  RD_SYSCMD = 1 << 26,        /* COMMAND DOCS says that it is internal */
 };
 
 /* Categories of ACL CAT, in the order in which COMMAND INFO reports them. */

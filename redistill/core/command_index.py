@@ -9,7 +9,7 @@ import re
 import sys
 
 CORE = pathlib.Path(__file__).parent
-GROUPS = ("connection", "string", "bitmap", "hyperloglog", "generic", "transactions", "server")
+GROUPS = ("connection", "string", "bitmap", "hyperloglog", "generic", "transactions", "server", "cluster")
 SLOT_BITS = 10
 MASK = (1 << 64) - 1
 

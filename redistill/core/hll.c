@@ -1,6 +1,7 @@
 #include "hll.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define INDEX_BITS 14u
 #define HASH_BITS (64u - INDEX_BITS) /* of a hash, that the register's value is taken from */
@@ -240,4 +241,61 @@ uint64_t rd_hll_count(const uint8_t *registers) {
   }
   z += m * sigma(histogram[0] / m);
   return (uint64_t)((long double)(alpha * m * m / z) + 0.5L);
+}
+
+/* ---- PFDEBUG and PFSELFTEST ---- */
+
+long rd_hll_describe(const rd_hll *h, char *dst, size_t cap) {
+  const uint8_t *p = h->data + RD_HLL_HEAD, *end = h->data + h->len;
+  size_t len = 0;
+  while (p < end) {
+    run r = run_at(p, end);
+    if (r.bytes == 0) return -1;
+    char text[24], kind = r.bytes == 2 ? 'Z' : 'z';
+    int n = r.value ? snprintf(text, sizeof text, "v:%u,%u ", r.value, r.registers)
+                    : snprintf(text, sizeof text, "%c:%u ", kind, r.registers);
+    if (len < cap) memcpy(dst + len, text, (size_t)n < cap - len ? (size_t)n : cap - len);
+    len += (size_t)n;
+    p += r.bytes;
+  }
+  return len == 0 ? 0 : (long)len - 1;
+}
+
+enum { TEST_ROUNDS = 4, TEST_ELEMENTS = 20000 };
+
+static bool registers_hold(void) {
+  uint8_t dense[RD_HLL_REGISTERS * 6 / 8 + 1] = {0};
+  for (unsigned round = 0; round < TEST_ROUNDS; round++) {
+    for (unsigned i = 0; i < RD_HLL_REGISTERS; i++) rd_hll_put(dense + RD_HLL_AT(i), i, (i * 7 + round * 31) & 63);
+    for (unsigned i = 0; i < RD_HLL_REGISTERS; i++) {
+      if (rd_hll_get(dense + RD_HLL_AT(i), i) != ((i * 7 + round * 31) & 63)) return false;
+    }
+  }
+  return true;
+}
+
+static bool counted(const rd_hll *h, uint64_t *count) {
+  uint8_t registers[RD_HLL_REGISTERS] = {0};
+  if (!rd_hll_merge(registers, h)) return false;
+  *count = rd_hll_count(registers);
+  return true;
+}
+
+bool rd_hll_selftest(void) {
+  if (!registers_hold()) return false;
+  rd_hll sparse, dense;
+  rd_hll_init(&sparse);
+  rd_hll_init(&dense);
+  if (!rd_hll_make_dense(&dense)) return false;
+  for (uint64_t n = 1, look = 1; n <= TEST_ELEMENTS; n++) {
+    unsigned reg, value = rd_hll_place(&n, sizeof n, &reg);
+    if (rd_hll_raise(&sparse, reg, value) != rd_hll_raise(&dense, reg, value)) return false;
+    if (n != look && n != TEST_ELEMENTS) continue;
+    look *= 10;
+    uint64_t a, b;
+    if (!counted(&sparse, &a) || !counted(&dense, &b) || a != b) return false;
+    /* Six times the standard error of 1.04 / sqrt(registers). */
+    if (fabs((double)a - (double)n) > ceil(6 * 1.04 / 128 * (double)n)) return false;
+  }
+  return true;
 }

@@ -44,6 +44,28 @@ static const exchange basics[] = {
     SAID("PFMERGE", "-ERR wrong number of arguments for 'pfmerge' command\r\n"),
 };
 
+/* PFDEBUG and PFSELFTEST. */
+static const exchange debugging[] = {
+    SAID("PFDEBUG ENCODING h", "-ERR The specified key does not exist\r\n"),
+    SAID("PFADD h a b c", ":1\r\n"),
+    SAID("PFDEBUG ENCODING h", "+sparse\r\n"),
+    SAID("pfdebug decode h", "$44\r\nZ:8436 v:1,1 Z:4274 v:2,1 Z:3068 v:1,1 Z:603\r\n"),
+    SAID("PFDEBUG JUNK h", "-ERR Unknown PFDEBUG subcommand 'JUNK'\r\n"),
+    SAID("PFDEBUG TODENSE h", ":1\r\n"),
+    SAID("PFDEBUG TODENSE h", ":0\r\n"),
+    SAID("PFDEBUG ENCODING h", "+dense\r\n"),
+    SAID("PFDEBUG DECODE h", "-ERR HLL encoding is not sparse\r\n"),
+    SAID("PFCOUNT h", ":3\r\n"),
+    SAID("SET x foo", "+OK\r\n"),
+    SAID("PFDEBUG GETREG x", "-WRONGTYPE Key is not a valid HyperLogLog string value.\r\n"),
+    SAID("SET x \"HYLL\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x80\\x7f\"", "+OK\r\n"),
+    SAID("PFDEBUG DECODE x", "-INVALIDOBJ Corrupted HLL object detected\r\n"),
+    SAID("PFDEBUG TODENSE x", "-INVALIDOBJ Corrupted HLL object detected\r\n"),
+    SAID("PFDEBUG GETREG x", "-INVALIDOBJ Corrupted HLL object detected\r\n"),
+    SAID("PFDEBUG ENCODING x", "+sparse\r\n"),
+    SAID("PFSELFTEST", "+OK\r\n"),
+};
+
 /* Values that are no HyperLogLog, or a corrupt one. */
 static const exchange strange[] = {
     SAID("PFADD h a", ":1\r\n"),
@@ -109,6 +131,7 @@ static const exchange runs[] = {
 };
 
 static void values_have_the_bytes_that_redis_gives_them(void) { REPLAY(basics); }
+static void their_inside_is_shown_as_in_redis(void) { REPLAY(debugging); }
 static void what_is_no_hyperloglog_is_refused(void) { REPLAY(strange); }
 static void runs_are_split_and_joined_as_in_redis(void) { REPLAY(runs); }
 
@@ -247,6 +270,7 @@ static void a_value_that_finds_no_room_stays_as_it_was(void) {
 
 int main(void) {
   RUN(values_have_the_bytes_that_redis_gives_them);
+  RUN(their_inside_is_shown_as_in_redis);
   RUN(what_is_no_hyperloglog_is_refused);
   RUN(runs_are_split_and_joined_as_in_redis);
   RUN(many_elements_give_the_figures_of_redis);

@@ -93,6 +93,7 @@ RULES: dict[str, Rule] = {
     "time": same_kind,
     "info": same_kind,
     "lolwut": same_kind,
+    "lastsave": same_kind,
     "hello": same_names,
     "client id": same_kind,
     "client info": same_kind,

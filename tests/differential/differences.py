@@ -41,7 +41,7 @@ def _same_but_controls(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> boo
 def _fewer_commands(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     if not starts(argv, "command list") or theirs.kind != "*" or ours.kind != "*":
         return False
-    newer = {b"client|setinfo", b"client|no-touch"}
+    newer = {b"client|setinfo", b"client|no-touch", b"cluster|myshardid", b"waitaof"}
     return {item.value for item in ours.value} - newer <= {item.value for item in theirs.value}
 
 
@@ -75,7 +75,10 @@ def _sleep_in_exec(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
 
 
 def _corrupted(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
-    return starts(argv, "pfadd", "pfmerge", "pfcount") and ours.value == b"INVALIDOBJ Corrupted HLL object detected"
+    return (
+        starts(argv, "pfadd", "pfmerge", "pfcount", "pfdebug")
+        and ours.value == b"INVALIDOBJ Corrupted HLL object detected"
+    )
 
 
 DIFFERENCES: tuple[Difference, ...] = (

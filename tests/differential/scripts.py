@@ -17,7 +17,10 @@ from .words import Args
 
 Argv = list[bytes]
 # A wrong argument to these could stop a server, hold it up or change it for the next script.
-_TAKEN_AS_THEY_ARE = (b"shutdown", b"debug", b"client", b"config", b"quit")
+_TAKEN_AS_THEY_ARE = (
+    *(b"shutdown", b"debug", b"client", b"config", b"quit"),
+    *(b"wait", b"waitaof", b"replicaof", b"slaveof", b"save", b"bgsave", b"bgrewriteaof"),
+)
 
 
 class Script(NamedTuple):

@@ -94,6 +94,7 @@ HYPERLOGLOGS: tuple[Args, ...] = (
     command("PFADD", w.few_keys, hll_elements),
     command("PFCOUNT", w.keys),
     command("PFMERGE", key, st.lists(key, max_size=3)),
+    command("PFDEBUG", pick("ENCODING", "DECODE", "todense", "JUNK", "a\r\nb", ""), w.few_keys),
 )
 
 # Values that do not fit into one piece of the store: places and lengths around the ends of pieces and far inside.

@@ -11,19 +11,19 @@ from . import words as w
 from .profiles import examples
 from .scripts import Script, scripts
 from .strings import expiries
-from .words import command, key, option, options, pick, value
+from .words import command, option, options, pick
 
 NEWER = st.one_of(
     command(
         "SET",
-        key,
+        w.few_keys,
         pick("1", "2", "v"),
         options(option("IFEQ", pick("1", "2", "v", "")), "GET", "KEEPTTL", "NX", "XX", *expiries),
     ),
-    command("SET", key, pick("1", "2", "v"), option("IFEQ", pick("1", "2", "v", ""))),
-    command("SET", key, value),
-    command("GET", key),
-    command("DEL", key),
+    command("SET", w.few_keys, pick("1", "2", "v"), option("IFEQ", pick("1", "2", "v", ""))),
+    command("SET", w.few_keys, pick("", "value", "\x00\xff", "10", "-1", "1e3")),
+    command("GET", w.few_keys),
+    command("DEL", w.few_keys),
     command(
         "CLIENT",
         w.word("SETINFO"),
@@ -33,6 +33,8 @@ NEWER = st.one_of(
     command("CLIENT", w.word("SETINFO"), pick("lib-name")),
     command("CLIENT", w.word("NO-TOUCH"), pick("on", "off", "junk")),
     command("CLIENT", w.word("NO-TOUCH")),
+    command("WAITAOF", pick("0", "1", "2", "-1", "x"), pick("0", "1", "-1", "x"), pick("1", "2", "-1", "x")),
+    command("WAIT", pick("0", "1", "x"), pick("1", "9223372036854775807", "x")),
 )
 
 
@@ -45,7 +47,7 @@ class NewerTests(SynchronousTestCase):
     @examples(100)
     @given(scripts(NEWER))
     def test_same_replies(self, script: Script) -> None:
-        """SET IFEQ, CLIENT SETINFO and CLIENT NO-TOUCH."""
+        """SET IFEQ, CLIENT SETINFO, CLIENT NO-TOUCH, WAITAOF, and WAIT with a timeout beyond all clocks."""
         script.commands[:] = [argv for argv in script.commands if argv[0].lower() not in (b"multi", b"exec")]
         found = sides.differing(script, self.theirs, self.ours, sides.known())
         self.assertFalse(found, sides.explain(script, found))

@@ -104,7 +104,7 @@ odd_word = pick(
 )
 
 
-def command(name: str, *parts: Word | Args) -> Args:
+def command(name: str | Word, *parts: Word | Args) -> Args:
     """A command of the name and of its parts; a part that is a list is spliced in."""
 
     def flatten(drawn: tuple[bytes | list[bytes], ...]) -> list[bytes]:
@@ -116,7 +116,7 @@ def command(name: str, *parts: Word | Args) -> Args:
                 argv += part
         return argv
 
-    return st.tuples(word(name), *parts).map(flatten)
+    return st.tuples(word(name) if isinstance(name, str) else name, *parts).map(flatten)
 
 
 def words(text: str) -> Args:
