@@ -60,6 +60,7 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
 void rd_detach(rd_store *st);
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
+bool rd_is_over(const rd_store *st);
 uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);
 uint64_t rd_fixed_memory(const rd_store *st);

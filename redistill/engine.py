@@ -221,9 +221,14 @@ class Store:
         if reason != ffi.NULL:
             raise ValueError(ffi.string(reason).decode())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether more is in use than the limit allows, so that nothing may grow."""
+        return bool(lib.rd_is_over(self._c))
+
     def shrink(self, regions: int) -> bool:
-        """Empty up to `regions` regions of what lies over the limit. True when nothing does."""
-        return bool(lib.rd_shrink_step(self._at_now(), regions))
+        """Evict up to `regions` regions of what lies over the limit. True: nothing does, or nothing may go now."""
+        return not bool(lib.rd_shrink_step(self._at_now(), regions))
 
     def sweep(self, budget_ns: int, part: int = 0, parts: int = 1) -> bool:
         """Remove what has expired for about `budget_ns`, from where the last call stopped. True: nothing is left.

@@ -32,6 +32,7 @@ from redistill.handover import Handover
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
 from redistill.loop import Loop
+from redistill.memory_limit import MemoryLimitService
 from redistill.net import adopt
 from redistill.protocol import RespFactory, RespProtocol
 from redistill.reload import Reload
@@ -112,6 +113,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     arena.open(store, config.memory, config.server.num_shards, processes, sizing.max_memory(config, here))
     systemd.keep(-1 if arena.path else arena.fd)
     keeper = StoreService(store, arena, 0 if workers == 1 else SUPERVISOR)
+    MemoryLimitService(reactor, store).setServiceParent(keeper)  # type: ignore[no-untyped-call]
     identity = Identity.new(workers=workers, supervised="systemd" if systemd.supervised else "no")
 
     def stop(now: bool) -> None:

@@ -30,10 +30,6 @@ static uint64_t regions_at(uint32_t num_shards) {
          round_up((uint64_t)RD_MAX_WORKERS * sizeof(rd_worker), RD_PAGE);
 }
 
-static uint32_t workers_used(const rd_store *st) {
-  return (uint32_t)__builtin_popcountll(atomic_load(&st->head->workers_used));
-}
-
 /* What is in use besides the regions: pages that were touched. */
 uint64_t rd_fixed_memory(const rd_store *st) {
   uint64_t bytes = st->head->regions_at - RD_MAX_WORKERS * sizeof(rd_worker);
@@ -54,10 +50,25 @@ static uint32_t regions_for(const rd_store *st, uint64_t max_memory) {
   return n < st->head->num_regions ? (uint32_t)n : st->head->num_regions;
 }
 
-void rd_fit_pool(rd_store *st) { rd_pool_set_limit(st, regions_for(st, st->head->max_memory)); }
+/* Every shard needs a region, and some are on their way from one shard to another. */
+static inline uint32_t least_regions(uint32_t num_shards) { return num_shards + 16; }
+
+void rd_fit_pool(rd_store *st) {
+  uint32_t regions = regions_for(st, st->head->max_memory), least = least_regions(st->num_shards);
+  bool tight = regions < least;
+  if (tight) regions = least;
+  uint32_t reserve = regions / 128, small = regions < 64 ? regions / 16 : 4;
+  if (reserve < small) reserve = small;
+  if (reserve > RD_LARGEST_RESERVE) reserve = RD_LARGEST_RESERVE;
+  rd_pool_set_limit(st, regions - reserve, reserve, tight ? 0 : regions + 1);
+}
+
+bool rd_is_over(const rd_store *st) {
+  return RD_UNLIKELY(rd_may_be_over(st)) && rd_used_memory(st) > st->head->max_memory;
+}
 
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
-  uint64_t regions = num_shards + 16ull;
+  uint64_t regions = least_regions(num_shards);
   return regions_at(num_shards) - (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) +
          regions * (RD_REGION_SIZE + sizeof(rd_region));
 }
@@ -142,7 +153,7 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   set_view(st);
   for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
   h->max_memory = o->max_memory != 0 ? o->max_memory : size;
-  h->pool.limit = regions_for(st, h->max_memory);
+  rd_fit_pool(st);
   atomic_thread_fence(memory_order_release);
   h->ready = 1;
   return 0;
@@ -248,7 +259,6 @@ void rd_detach(rd_store *st) {
 
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {
   if (bytes == 0) bytes = st->size;
-  if (bytes < rd_min_memory(st->num_shards, workers_used(st))) return "too little for the number of shards";
   if (bytes > st->size) return "more than the arena was made for; it can grow so far only with a restart";
   st->head->max_memory = bytes;
   rd_fit_pool(st);

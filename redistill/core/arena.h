@@ -16,7 +16,7 @@
 #include "stats.h"
 
 #define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
-#define RD_LAYOUT 7u                   /* raised by every change of what lies in the arena */
+#define RD_LAYOUT 8u                   /* raised by every change of what lies in the arena */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
 #define RD_MAX_WORKERS 64u
@@ -68,6 +68,8 @@ typedef struct rd_store {
   uint32_t sweep_shard; /* where this process's sweep goes on */
   uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
   rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
+  bool may_borrow;      /* the running command was let in, and must not end in the middle for want of memory */
+  bool borrows;         /* so it has the pool's reserve */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   bool retains;                      /* locks from command to command: lock.h */
   bool retained;                     /* so it holds locks that only the next commands may need */
@@ -107,7 +109,9 @@ typedef struct rd_options {
   uint64_t seed[2];     /* of the key hash: from a random source, so that nobody can aim at one shard */
 } rd_options;
 
-/* The least max_memory that `num_shards` can work in when so many workers join, in bytes. */
+/* The least max_memory that `num_shards` can work in when so many workers join, in bytes. With less, the store is held
+ * to the bytes that it uses (rd_used_memory) and not to whole regions, of which it may take as many as it would with
+ * this. */
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 
 /* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
@@ -119,10 +123,13 @@ int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t
 int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
 void rd_detach(rd_store *st);
 
-/* max_memory at run time; 0 or a reason (a string) why not. Growing is immediate. Shrinking evicts as far as the policy
- * allows, `budget` regions a call; rd_shrink_step goes on and says true when the limit is reached. */
+/* max_memory at run time: any number of bytes, 0 for all of the mapping; NULL or a reason (a string) why not. Growing
+ * is immediate. What lies over the limit goes in steps: rd_shrink_step evicts as far as the policy allows, `budget`
+ * regions a call at most, and returns whether there was anything to do. No command is running. */
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
+/* Does the store use more than max_memory? Then only rd_shrink_step and deletions change that (growth.h). */
+bool rd_is_over(const rd_store *st);
 uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
 uint64_t rd_fixed_memory(const rd_store *st);     /* of that, what an empty store takes */

@@ -43,6 +43,8 @@ rd_command_fn rd_cmd_object_help;
 rd_command_fn rd_cmd_memory_usage;
 
 rd_command_fn rd_cmd_dump, rd_cmd_restore;
+/* Bytes of the value that a payload of RESTORE says it has; 0: it is none. */
+uint64_t rd_dump_len(rd_bytes payload);
 
 /* ---- end of keys ---- */
 

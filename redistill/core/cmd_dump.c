@@ -216,6 +216,15 @@ static get_result get_string(rd_store *st, reader *r, rd_bytes *value, char text
   return GOOD;
 }
 
+uint64_t rd_dump_len(rd_bytes payload) {
+  reader r = {payload.data, payload.data + payload.len};
+  uint64_t n, packed;
+  bool encoded;
+  if (left(&r) == 0 || *r.p++ != RDB_STRING || !get_length(&r, &n, &encoded)) return 0;
+  if (encoded && (n != ENC_LZF || !get_length(&r, &packed, NULL) || !get_length(&r, &n, NULL))) return 0;
+  return n <= RD_MAX_BULK ? n : 0;
+}
+
 static bool footer_is_right(rd_bytes payload) {
   if (payload.len < RDB_FOOTER) return false;
   const uint8_t *footer = payload.data + payload.len - RDB_FOOTER;

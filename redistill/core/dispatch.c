@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "command_table.h"
+#include "growth.h"
 #include "layout.h"
 
 /* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours.
@@ -107,6 +108,7 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
   call.argc = argc;
   call.argv = argv;
   call.first_pos = key_pos;
+  st->may_borrow = locked || (cmd->flags & RD_DENYOOM) == 0;
   if (key_pos == 0) {
     cmd->run(&call);
     if (!locked && cmd->flags & RD_OWN_LOCKS) rd_unlock_all(st);
@@ -129,14 +131,20 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
         rd_unlock_all(st);
     }
   }
+  st->may_borrow = st->borrows = false;
   rd_command_stats *stats = &counters->commands[cmd->id];
+  if (RD_UNLIKELY(s->out.errors != 0)) {
+    bool refused = strcmp(s->out.code, "OOM") == 0; /* without room nothing was changed, as if it had not been let in */
+    rd_count_errors(s);
+    if (refused) {
+      stats->rejected++;
+      return;
+    }
+    stats->failed++;
+  }
   stats->calls++;
   counters->value[RD_STAT_total_commands_processed]++;
   s->state.commands++;
-  if (RD_UNLIKELY(s->out.errors != 0)) {
-    stats->failed++;
-    rd_count_errors(s);
-  }
 }
 
 /* ---- the control plane's commands ---- */
@@ -253,6 +261,25 @@ static bool keys_too_long(const rd_command *cmd, const rd_bytes *argv, uint32_t 
   return false;
 }
 
+/* MULTI queues all but these. */
+static bool runs_at_once(const rd_command *cmd) {
+  return cmd->run == rd_cmd_exec || cmd->run == rd_cmd_discard || cmd->run == rd_cmd_multi ||
+         cmd->run == rd_cmd_watch || cmd->id == RD_ID_reset;
+}
+
+/* As in Redis: above max_memory nothing that may grow runs, and a transaction queues nothing at all. What is queued
+ * must have found its room once, or EXEC could do only a part. */
+static bool memory_refuses(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
+  const rd_command *cmd = a->command;
+  rd_command_fn *run = cmd->run;
+  bool is_exec = run == rd_cmd_exec, queues = s->state.in_multi && !is_exec && run != rd_cmd_discard;
+  if (cmd->id == RD_ID_reset) return false;
+  bool grows = (cmd->flags | (is_exec ? s->multi.flags : 0)) & RD_DENYOOM;
+  if (!grows && !queues) return false;
+  if (!rd_growth_allowed(s->st)) return true;
+  return queues && grows && !runs_at_once(cmd) && !rd_growth_fits_alone(s->st, cmd, argv, a->argc, s->state.db);
+}
+
 static bool held_by_pause(const rd_session *s, const rd_command *cmd) {
   uint32_t mode = atomic_load_explicit(&s->st->head->pause, memory_order_relaxed);
   if (RD_LIKELY(mode == 0)) return false;
@@ -261,12 +288,6 @@ static bool held_by_pause(const rd_session *s, const rd_command *cmd) {
   uint32_t flags = cmd->flags;
   if (cmd->run == rd_cmd_exec) flags |= s->multi.flags;
   return flags & (RD_WRITE | RD_MAY_REPLICATE);
-}
-
-/* MULTI queues all but these. */
-static bool runs_at_once(const rd_command *cmd) {
-  return cmd->run == rd_cmd_exec || cmd->run == rd_cmd_discard || cmd->run == rd_cmd_multi ||
-         cmd->run == rd_cmd_watch || cmd->id == RD_ID_reset;
 }
 
 const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32_t argc) {
@@ -291,6 +312,9 @@ static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
     reject(s, cmd, "ERR Command not allowed inside a transaction");
   } else if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, a->argc))) {
     return false; /* it is not answered: state.denied */
+  } else if (RD_UNLIKELY(s->state.in_multi || (cmd->flags & RD_DENYOOM && rd_may_be_over(s->st))) &&
+             memory_refuses(s, a, argv)) {
+    reject(s, cmd, RD_OOM_ERROR);
   } else if (RD_UNLIKELY(s->state.monitors) && cmd->flags & (RD_READONLY | RD_WRITE | RD_MAY_REPLICATE)) {
     reject(s, cmd, "ERR Replica can't interact with the keyspace"); /* as which Redis sees who monitors */
   } else if (RD_UNLIKELY(cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc))) {
@@ -356,7 +380,7 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
       if (rd_multi_queue(s, cmd, argv, a->argc) == RD_OK)
         rd_reply_simple(&s->out, "QUEUED");
       else
-        reject(s, cmd, "OOM command not allowed when used memory > 'maxmemory'.");
+        reject(s, cmd, RD_OOM_ERROR);
     } else if (cmd->flags & RD_CONTROL_PLANE) {
       return rd_hand_up(s, cmd, argv, a->argc);
     } else {

@@ -41,6 +41,7 @@ typedef struct rd_multi {
   uint32_t next;             /* of the queue, during EXEC */
   uint32_t flags;            /* all flags of the queued commands, or-ed */
   bool aborted;              /* a command was refused: EXEC discards */
+  bool hidden_growth;        /* a command may write more than its arguments have */
   const rd_command *command; /* EXEC */
   uint64_t exec_at;          /* clock when it began */
   rd_watch *watches;         /* state.watching of them */

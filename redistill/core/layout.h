@@ -180,6 +180,8 @@ _Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used and monitors have a
 /* What of it is in use by anyone who has joined. */
 #define RD_WORKER_HEAD offsetof(rd_worker, address)
 
+#define RD_LARGEST_RESERVE 16u
+
 typedef struct rd_pool {
   pthread_mutex_t lock;
   uint32_t dirty;
@@ -187,7 +189,9 @@ typedef struct rd_pool {
   uint32_t fresh; /* regions from here on were never used */
   uint32_t in_use;
   uint32_t limit;
-  uint32_t trim; /* the next region whose pages the system may have back; from `fresh` on: none */
+  uint32_t alarm;   /* below so many regions in use the store is within max_memory: rd_is_over */
+  uint32_t reserve; /* regions beyond the limit, within max_memory, that rd_reserve may lend */
+  uint32_t trim;    /* the next region whose pages the system may have back; from `fresh` on: none */
 } rd_pool;
 
 /* Connections over all workers. The lock also guards who has which worker's block. */
@@ -248,6 +252,8 @@ static inline uint32_t *rd_version_at(const rd_store *st, uint32_t slot, uint64_
   uint64_t mixed = (hash ^ slot) * 0x9e3779b97f4a7c15ull;
   return (uint32_t *)(void *)(st->base + st->head->versions_at) + (mixed >> 32 & st->head->version_mask);
 }
+/* Without a lock: false is sure, true is not. */
+static inline bool rd_may_be_over(const rd_store *st) { return st->head->pool.in_use >= st->head->pool.alarm; }
 static inline void rd_count_stat(rd_store *st, rd_stat stat, uint64_t n) { st->worker->counters.value[stat] += n; }
 
 #endif

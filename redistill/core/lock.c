@@ -187,10 +187,10 @@ void rd_pool_heal(rd_store *st) {
 uint32_t rd_pool_take(rd_store *st, uint32_t shard) {
   rd_pool *pool = &st->head->pool;
   assert(st->dirty == shard + 1);
-  if (pool->in_use >= pool->limit) return UINT32_MAX; /* unlocked look: the usual state of a full cache */
+  if (rd_pool_free(st) == 0) return UINT32_MAX; /* unlocked look: the usual state of a full cache */
   pool_lock(st);
   uint32_t region = UINT32_MAX;
-  if (pool->in_use < pool->limit) {
+  if (rd_pool_free(st) > 0) {
     if (pool->free != 0) {
       region = pool->free - 1;
       pool->free = st->regions[region].next;
@@ -220,12 +220,15 @@ void rd_pool_give(rd_store *st, uint32_t region) {
 
 uint32_t rd_pool_free(const rd_store *st) {
   const rd_pool *pool = &st->head->pool;
-  return pool->limit > pool->in_use ? pool->limit - pool->in_use : 0;
+  uint32_t limit = pool->limit + (st->borrows ? pool->reserve : 0);
+  return limit > pool->in_use ? limit - pool->in_use : 0;
 }
 
-void rd_pool_set_limit(rd_store *st, uint32_t regions) {
+void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t alarm) {
   pool_lock(st);
   st->head->pool.limit = regions;
+  st->head->pool.reserve = reserve;
+  st->head->pool.alarm = alarm;
   pool_unlock(st);
 }
 

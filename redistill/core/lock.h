@@ -76,7 +76,8 @@ void rd_pool_give(rd_store *st, uint32_t region);
 void rd_pool_heal(rd_store *st);
 /* Regions that could be taken now. */
 uint32_t rd_pool_free(const rd_store *st);
-void rd_pool_set_limit(rd_store *st, uint32_t regions);
+/* `reserve` regions beyond the limit are lent (st->borrows). */
+void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t alarm);
 /* Give the pages of free regions back to the system: begin a round over all of them, and go on by some regions. Returns
  * whether the round goes on. */
 void rd_pool_trim_begin(rd_store *st);

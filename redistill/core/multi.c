@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "dispatch.h"
+#include "growth.h"
 #include "layout.h"
 
 /* An emptied queue keeps no more than this. */
@@ -45,6 +46,7 @@ rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *a
     m->len += argv[i].len;
   }
   m->flags |= cmd->flags;
+  m->hidden_growth |= rd_growth_is_hidden(cmd);
   s->state.multi_queued = m->count;
   s->state.multi_bytes += cost;
   return RD_OK;
@@ -69,6 +71,7 @@ static void leave(rd_session *s) {
   s->state.multi_queued = 0;
   s->state.multi_bytes = 0;
   m->aborted = false;
+  m->hidden_growth = false;
   m->flags = 0;
   m->count = m->next = m->argc = 0;
   m->len = 0;
@@ -155,6 +158,21 @@ static bool watched_changed(rd_session *s) {
   return false;
 }
 
+/* Is there room for all that the commands may write? */
+static bool fits(rd_session *s) {
+  const rd_multi *m = &s->multi;
+  rd_store *st = s->st;
+  if ((m->flags & RD_DENYOOM) == 0) return true;
+  if (!m->hidden_growth && rd_growth_is_small(st, m->count, s->state.multi_bytes)) return true;
+  rd_growth g;
+  rd_growth_begin(&g, st);
+  for (uint32_t i = 0; i < m->count; i++) {
+    const rd_queued *q = &m->queue[i];
+    rd_growth_add(&g, st, q->command, m->argv + q->first, q->argc, s->state.db);
+  }
+  return rd_growth_fits(&g, st, true);
+}
+
 /* Only the beginning: the dispatcher goes on with rd_multi_exec when in_exec is set. */
 void rd_cmd_exec(rd_call *c) {
   rd_session *s = c->session;
@@ -171,6 +189,11 @@ void rd_cmd_exec(rd_call *c) {
   if (watched_changed(s)) {
     rd_reply_null_array(c->out);
     rd_unlock_all(s->st);
+    rd_multi_discard(s);
+    return;
+  }
+  if (!fits(s)) {
+    rd_reply_error(c->out, "EXECABORT Transaction discarded because of: " RD_OOM_ERROR);
     rd_multi_discard(s);
     return;
   }

@@ -193,10 +193,8 @@ bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
 #define REGIONS_LOOKED_AT 4096u
 #define REGIONS_TRIED 4
 
-/* Is it worth trying to empty a region? A cache that is full of what must stay says no to every new key, and that has
- * to be cheap: without anything to evict a region can only go where the holes of the others are enough for its blocks,
- * and not where that failed before and next to nothing was released since. */
-static bool may_empty_region(const rd_store *st, uint32_t shard) {
+/* Does the shard have what may be evicted? */
+static bool has_evictable(const rd_store *st, uint32_t shard) {
   const rd_shard *sh = rd_shard_at(st, shard);
   rd_policy policy = rd_get_policy(st);
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
@@ -205,6 +203,22 @@ static bool may_empty_region(const rd_store *st, uint32_t shard) {
     if (ix->with_ttl > 0 && policy >= RD_VOLATILE_LRU) return true;
     if ((policy > RD_NOEVICTION && policy < RD_VOLATILE_LRU) || !rd_slot_is_live(st, slot)) return true;
   }
+  return false;
+}
+
+bool rd_may_evict(const rd_store *st) {
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    if (has_evictable(st, i)) return true;
+  }
+  return false;
+}
+
+/* Is it worth trying to empty a region? A cache that is full of what must stay says no to every new key, and that has
+ * to be cheap: without anything to evict a region can only go where the holes of the others are enough for its blocks,
+ * and not where that failed before and next to nothing was released since. */
+static bool may_empty_region(const rd_store *st, uint32_t shard) {
+  if (has_evictable(st, shard)) return true;
+  const rd_shard *sh = rd_shard_at(st, shard);
   uint64_t bytes = (uint64_t)sh->heap.regions * RD_REGION_GRANULES * RD_GRANULE;
   if (bytes - sh->heap.used < RD_REGION_GRANULES * RD_GRANULE) return false;
   return sh->packed == 0 || sh->heap.used + RD_MAX_BLOCK < sh->packed;
@@ -232,14 +246,18 @@ static bool empty_light_region(rd_store *st, uint32_t shard) {
   return false;
 }
 
-/* Empty a region of the shard that has most of them. `own`, which is locked, is asked too when `with_own`. */
-static bool take_from_richest(rd_store *st, uint32_t own, bool with_own) {
+/* Which shards may be asked for a region, besides those that this process holds only by the way. */
+enum donors { OTHERS, OTHERS_AND_OWN, ALL };
+
+/* Empty a region of the shard that has most of them. `own` is locked. */
+static bool take_from_richest(rd_store *st, uint32_t own, enum donors donors) {
   uint32_t tried[DONORS], n = 0;
   while (n < DONORS) {
     uint32_t donor = UINT32_MAX, most = 0;
     for (uint32_t i = 0; i < st->num_shards; i++) {
       uint32_t regions = rd_shard_at(st, i)->heap.regions;
-      if (regions <= most || (i == own && !with_own) || (i != own && rd_needs_shard(st, i))) continue;
+      if (regions <= most) continue;
+      if (donors != ALL && (i == own ? donors == OTHERS : rd_needs_shard(st, i))) continue;
       if (!may_empty_region(st, i)) continue; /* an unlocked look, made again under the lock */
       bool again = false;
       for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;
@@ -249,11 +267,21 @@ static bool take_from_richest(rd_store *st, uint32_t own, bool with_own) {
     }
     if (donor == UINT32_MAX) return false;
     tried[n++] = donor;
-    if (donor != own && rd_trylock_shard(st, donor) != 1) continue;
+    int locked = donor == own ? 0 : rd_trylock_shard(st, donor);
+    if (locked < 0) continue;
     bool emptied = empty_light_region(st, donor);
-    if (donor != own) rd_unlock_shard(st, donor);
+    if (locked == 1) rd_unlock_shard(st, donor);
     if (emptied) return true;
   }
+  return false;
+}
+
+/* The last resort of a command that must not end in the middle: the pool's reserve, until it ends. */
+static bool borrow(rd_store *st, uint64_t regions) {
+  if (!st->may_borrow || st->borrows) return false;
+  st->borrows = true;
+  if (rd_pool_free(st) >= regions) return true;
+  st->borrows = false;
   return false;
 }
 
@@ -262,7 +290,7 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
   if (fits(st, shard, bytes)) return true;
   const rd_heap *heap = &rd_shard_at(st, shard)->heap;
   uint32_t fair = st->head->pool.in_use / st->num_shards;
-  if (heap->regions * 2 < fair && take_from_richest(st, shard, false)) return true;
+  if (heap->regions * 2 < fair && take_from_richest(st, shard, OTHERS)) return true;
   uint32_t ghost = rd_ghost_wanted(st, shard);
   if (ghost != 0) {
     rd_ref victim = rd_victim(st, shard);
@@ -283,7 +311,7 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
   }
   /* Pack: move the blocks of the emptiest region into the holes of the others. */
   if (empty_light_region(st, shard)) return true;
-  return take_from_richest(st, shard, false) || fits(st, shard, bytes);
+  return take_from_richest(st, shard, OTHERS) || fits(st, shard, bytes) || borrow(st, 1);
 }
 
 bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
@@ -291,16 +319,59 @@ bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
   uint64_t regions = bytes / (RD_REGION_SIZE - RD_MAX_BLOCK / 4) + 2;
   if (regions >= st->head->pool.limit) return false;
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
-    if (i > regions * 2 || !take_from_richest(st, shard, true)) return false;
+    if (i > regions * 2 || !take_from_richest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
   }
   return true;
 }
 
+bool rd_make_room(rd_store *st, uint64_t regions) {
+  for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
+    if (i > regions * 2 + RD_LARGEST_RESERVE || !take_from_richest(st, UINT32_MAX, ALL)) return false;
+  }
+  return true;
+}
+
+/* ---- coming down to max_memory ---- */
+
+/* Bytes of the shard, as rd_used_memory counts them. */
+static uint64_t used_by(const rd_store *st, uint32_t shard) {
+  const rd_heap *heap = &rd_shard_at(st, shard)->heap;
+  return heap->used + (uint64_t)heap->regions * RD_GRANULE;
+}
+
+/* Evict keys, as many bytes as the store is over its limit and a region's at most, from the shard that has most. */
+static bool evict_excess(rd_store *st) {
+  uint64_t used = rd_used_memory(st), limit = st->head->max_memory, most = 0;
+  uint32_t shard = UINT32_MAX;
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    uint64_t bytes = rd_shard_at(st, i)->heap.used;
+    if (bytes <= most || rd_needs_shard(st, i) || !has_evictable(st, i)) continue;
+    shard = i;
+    most = bytes;
+  }
+  if (used <= limit || shard == UINT32_MAX || rd_trylock_shard(st, shard) != 1) return false;
+  uint64_t excess = used - limit < RD_REGION_SIZE ? used - limit : RD_REGION_SIZE, before = used_by(st, shard);
+  while (before - used_by(st, shard) < excess) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim == 0 || !evict_block(st, shard, victim)) break;
+    rd_mark_clean(st);
+  }
+  bool gone = used_by(st, shard) < before;
+  rd_unlock_shard(st, shard);
+  return gone;
+}
+
 bool rd_shrink_step(rd_store *st, uint32_t budget) {
   rd_pool *pool = &st->head->pool;
-  for (; budget > 0 && pool->in_use > pool->limit; budget--) {
-    if (!take_from_richest(st, UINT32_MAX, false)) return false;
+  bool gone = false;
+  while (budget > 0 && pool->in_use > pool->limit && take_from_richest(st, UINT32_MAX, OTHERS)) {
+    budget--;
+    gone = true;
     if (pool->in_use <= pool->limit) rd_pool_trim_begin(st);
   }
-  return pool->in_use <= pool->limit;
+  while (budget > 0 && rd_is_over(st) && evict_excess(st)) {
+    budget--;
+    gone = true;
+  }
+  return gone;
 }

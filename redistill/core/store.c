@@ -247,7 +247,6 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
     st->pin[0] = st->pin[1] = 0;
     if (!room) break;
   }
-  rd_count_stat(st, RD_STAT_oom_errors, 1);
   return RD_OOM;
 }
 
@@ -375,7 +374,6 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
     *item = s.item;
     if (!reserve_for(st, &s, need)) break;
   }
-  rd_count_stat(st, RD_STAT_oom_errors, 1);
   return RD_OOM;
 }
 
@@ -409,7 +407,6 @@ rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t
     }
     if (!reserve_for(st, &s, rd_blk_bytes(s.item->blk) + 8)) break;
   }
-  rd_count_stat(st, RD_STAT_oom_errors, 1);
   return RD_OOM;
 }
 

@@ -437,7 +437,9 @@ static void max_memory_shrinks_and_grows_while_it_is_used(void) {
   for (uint32_t i = 0; i < 3000000; i++) set_number(&st, 0, i, RD_NO_EXPIRY);
   CHECK(rd_committed_memory(&st) > 120 * MIB);
   CHECK(rd_set_max_memory(&st, 32 * MIB) == NULL);
-  for (int i = 0; i < 10000 && !rd_shrink_step(&st, 8); i++) continue;
+  CHECK(rd_is_over(&st));
+  for (int i = 0; i < 10000 && rd_shrink_step(&st, 8); i++) continue;
+  CHECK(!rd_is_over(&st));
   CHECK(rd_committed_memory(&st) <= 32 * MIB);
   CHECK(arena_is_whole(&st));
   for (uint32_t i = 0; i < 100000; i++) set_number(&st, 0, i, RD_NO_EXPIRY);
@@ -446,7 +448,8 @@ static void max_memory_shrinks_and_grows_while_it_is_used(void) {
   for (uint32_t i = 0; i < 3000000; i++) set_number(&st, 0, i, RD_NO_EXPIRY);
   CHECK(rd_committed_memory(&st) > 60 * MIB && rd_committed_memory(&st) <= 64 * MIB);
   CHECK(rd_set_max_memory(&st, 129 * MIB * 2) != NULL);
-  CHECK(rd_set_max_memory(&st, 1024) != NULL);
+  CHECK(rd_set_max_memory(&st, 0) == NULL);
+  CHECK_INT(rd_max_memory(&st), st.size);
   CHECK(arena_is_whole(&st));
   arena_free(&st);
 }

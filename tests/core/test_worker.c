@@ -464,7 +464,8 @@ static void the_table_is_counted_as_memory_when_it_is_used_and_not_before(void) 
     rd_unlock_all(&st);
   }
   CHECK(rd_committed_memory(&st) <= rd_max_memory(&st)); /* full, and no fuller */
-  CHECK(rd_committed_memory(&st) > rd_max_memory(&st) - RD_REGION_SIZE - RD_PAGE);
+  uint64_t reserve = (uint64_t)st.head->pool.reserve * RD_REGION_SIZE;
+  CHECK(rd_committed_memory(&st) > rd_max_memory(&st) - reserve - RD_REGION_SIZE - RD_PAGE);
   arena_free(&st);
 }
 
@@ -479,9 +480,11 @@ static void the_least_memory_is_enough_for_the_workers_it_was_asked_for(void) {
     for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) rd_address_enter(&more[i], address(n), 0);
   }
   for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) rd_address_enter(&st, address(n), 0);
-  CHECK_INT(rd_pool_free(&st), 4 + 16);
-  CHECK(rd_set_max_memory(&st, least - 1) != NULL);
-  CHECK(rd_set_max_memory(&st, least) == NULL);
+  CHECK_INT(rd_pool_free(&st) + st.head->pool.reserve, 4 + 16);
+  CHECK(!rd_may_be_over(&st)); /* whole regions, and not bytes, are what it is held to */
+  CHECK(rd_set_max_memory(&st, least - 1) == NULL);
+  CHECK(rd_may_be_over(&st));
+  CHECK_INT(rd_pool_free(&st) + st.head->pool.reserve, 4 + 16);
   for (uint32_t i = 0; i < WORKERS - 1; i++) rd_detach(&more[i]);
   arena_free(&st);
 }
@@ -636,7 +639,7 @@ static void who_holds_up_the_others_is_told_from_those_who_wait(void) {
 static void hold_pool(rd_store *st) { pthread_mutex_lock(&st->head->pool.lock); }
 
 static void *want_pool(void *arg) {
-  rd_pool_set_limit(arg, 100);
+  rd_pool_set_limit(arg, 100, 0, 101);
   return NULL;
 }
 

@@ -1,0 +1,149 @@
+/* growth.c - see growth.h. */
+#include "growth.h"
+
+#include "cmd.h"
+#include "heap.h"
+#include "hll.h"
+#include "reclaim.h"
+
+/* Head of an item, expiry, its share of the index. */
+#define KEY_COST 64u
+
+bool rd_growth_allowed(rd_store *st) {
+  if (RD_LIKELY(!rd_is_over(st))) return true;
+  rd_shrink_step(st, 1);
+  return !rd_is_over(st) || rd_may_evict(st);
+}
+
+static inline bool is_allkeys(const rd_store *st) {
+  rd_policy policy = rd_get_policy(st);
+  return policy != RD_NOEVICTION && policy < RD_VOLATILE_LRU;
+}
+
+void rd_growth_begin(rd_growth *g, const rd_store *st) {
+  g->all = g->large = 0;
+  g->by_shard = !is_allkeys(st);
+  if (!g->by_shard) return;
+  memset(g->bytes, 0, st->num_shards * sizeof *g->bytes);
+  memset(g->in, 0, sizeof g->in);
+}
+
+/* ---- what a command writes ---- */
+
+static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
+  rd_key key = rd_key_of(st, name, db);
+  if (!rd_holds_shard(st, rd_shard_of(st, key.hash))) return 0;
+  const rd_item *it = rd_find_quiet(st, &key, false);
+  return it == NULL ? 0 : rd_item_len(it);
+}
+
+/* An offset that says how long a value becomes; 0 when it is none, which the command will say. */
+static uint64_t offset_of(rd_bytes arg, unsigned shift) {
+  int64_t n;
+  if (!rd_parse_i64(arg, &n) || n < 0) return 0;
+  return (uint64_t)n >> shift <= RD_MAX_BULK ? (uint64_t)n >> shift : 0;
+}
+
+bool rd_growth_is_hidden(const rd_command *cmd) {
+  rd_command_fn *run = cmd->run;
+  return run == rd_cmd_setrange || run == rd_cmd_setbit || run == rd_cmd_bitfield || run == rd_cmd_copy ||
+         run == rd_cmd_bitop || run == rd_cmd_pfadd || run == rd_cmd_pfmerge || run == rd_cmd_restore;
+}
+
+/* What it writes beyond its arguments. */
+static uint64_t hidden(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
+  rd_command_fn *run = cmd->run;
+  uint64_t most = 0;
+  if (run == rd_cmd_setrange) return offset_of(argv[2], 0);
+  if (run == rd_cmd_setbit) return offset_of(argv[2], 3);
+  if (run == rd_cmd_copy) return value_bytes(st, argv[1], db);
+  if (run == rd_cmd_pfadd || run == rd_cmd_pfmerge) return RD_HLL_DENSE;
+  if (run == rd_cmd_restore) return rd_dump_len(argv[3]);
+  if (run == rd_cmd_bitop) {
+    for (uint32_t i = 3; i < argc; i++) {
+      uint64_t len = value_bytes(st, argv[i], db);
+      if (len > most) most = len;
+    }
+  } else if (run == rd_cmd_bitfield) {
+    for (uint32_t i = 2; i < argc; i++) {
+      uint64_t len = offset_of(argv[i], 3);
+      if (len > most) most = len;
+    }
+  }
+  return most;
+}
+
+static void add(rd_growth *g, const rd_store *st, rd_bytes name, uint64_t bytes) {
+  bytes += name.len + KEY_COST;
+  g->all += bytes;
+  if (bytes > RD_MAX_BLOCK) g->large += bytes;
+  if (!g->by_shard) return;
+  uint32_t shard = rd_shard_of(st, rd_key_of(st, name, 0).hash);
+  g->in[shard >> 6] |= 1ull << (shard & 63);
+  g->bytes[shard] += bytes;
+}
+
+void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                   unsigned db) {
+  if ((cmd->flags & RD_DENYOOM) == 0 || cmd->first_key == 0) return;
+  if (cmd->key_step == 2) { /* MSET: each key with its value */
+    for (uint32_t i = 1; i + 1 < argc; i += 2) add(g, st, argv[i], argv[i + 1].len);
+    return;
+  }
+  uint64_t bytes = hidden(st, cmd, argv, argc, db);
+  for (uint32_t i = 2; i < argc; i++) bytes += argv[i].len;
+  add(g, st, argv[cmd->run == rd_cmd_copy ? 2 : (uint32_t)cmd->first_key], bytes);
+}
+
+/* ---- is there room? ---- */
+
+#define ROOM_OF_REGION (RD_REGION_SIZE - RD_MAX_BLOCK)
+
+/* Regions that the shards would take from the pool. Of a shard whose holes may do, room is made in the shard. */
+static uint64_t regions_short(const rd_growth *g, rd_store *st, bool make) {
+  uint64_t regions = 0;
+  for (uint32_t w = 0; w < (st->num_shards + 63) / 64; w++) {
+    for (uint64_t bits = g->in[w]; bits != 0; bits &= bits - 1) {
+      uint32_t shard = w * 64 + (uint32_t)__builtin_ctzll(bits);
+      uint64_t bytes = g->bytes[shard];
+      if (bytes <= RD_MAX_BLOCK) {
+        if (rd_heap_has(st, shard, (uint32_t)bytes)) continue;
+        if (make && rd_reserve(st, shard, (uint32_t)bytes) && rd_heap_has(st, shard, (uint32_t)bytes)) continue;
+      }
+      regions += bytes / ROOM_OF_REGION + 1;
+    }
+  }
+  return regions;
+}
+
+bool rd_growth_fits(const rd_growth *g, rd_store *st, bool lent) {
+  rd_mark_clean(st);
+  if (!g->by_shard && rd_may_evict(st)) {
+    uint64_t regions = g->large == 0 ? 0 : g->large / ROOM_OF_REGION + 2;
+    return g->all / ROOM_OF_REGION < st->head->pool.limit && rd_make_room(st, regions);
+  }
+  if (!g->by_shard) return g->all / ROOM_OF_REGION < rd_pool_free(st); /* nothing is there to go */
+  if (regions_short(g, st, false) <= rd_pool_free(st)) return true;
+  rd_make_room(st, regions_short(g, st, true));
+  uint64_t reserve = st->head->pool.limit + st->head->pool.reserve - st->head->pool.in_use;
+  return regions_short(g, st, false) <= (lent ? reserve : rd_pool_free(st));
+}
+
+bool rd_growth_fits_alone(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
+  if (cmd->first_key == 0 || is_allkeys(st)) return true;
+  uint64_t bytes = 0, wanted[RD_MAX_SHARDS / 64] = {0};
+  for (uint32_t i = 1; i < argc; i++) bytes += argv[i].len;
+  if (!rd_growth_is_hidden(cmd) && rd_growth_is_small(st, argc, bytes)) return true;
+  int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
+  for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
+    uint32_t shard = rd_shard_of(st, rd_key_of(st, argv[i], db).hash);
+    wanted[shard >> 6] |= 1ull << (shard & 63);
+  }
+  rd_lock_set(st, wanted);
+  rd_growth g;
+  rd_growth_begin(&g, st);
+  rd_growth_add(&g, st, cmd, argv, argc, db);
+  bool fits = rd_growth_fits(&g, st, false);
+  rd_unlock_all(st);
+  return fits;
+}

@@ -1,0 +1,329 @@
+/* Who may make the store grow: above max_memory, at its edge, and in a transaction that must be done as a whole. */
+#define _GNU_SOURCE
+#include <stdarg.h>
+
+#include "command.h"
+#include "heap.h"
+#include "layout.h"
+#include "rig.h"
+
+#define MIB (1024ull * 1024)
+#define QUEUED "+QUEUED\r\n"
+#define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+#define ABORTED "-EXECABORT Transaction discarded because of previous errors.\r\n"
+#define NO_ROOM \
+  "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.\r\n"
+
+static void say(rig_client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(rig_client *c, const char *fmt, ...) {
+  char text[2048];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  strcat(text, "\r\n");
+  rig_say(c, text);
+}
+
+/* SET with a value of so many bytes. */
+static void set(rig_client *c, const char *key, size_t len) {
+  char *text = malloc(len + 200);
+  size_t n = (size_t)sprintf(text, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n", strlen(key), key, len);
+  memset(text + n, 'v', len);
+  memcpy(text + n + len, "\r\n", 2);
+  rig_feed(c, text, n + len + 2, n + len + 2);
+  free(text);
+}
+
+static bool heard(rig_client *c, const char *text) {
+  bool same = c->len == strlen(text) && memcmp(c->out, text, c->len) == 0;
+  c->len = 0;
+  return same;
+}
+
+/* Sets keys until so many in a row were refused; how many there are. */
+static unsigned fill(rig_client *c, const char *prefix, size_t len) {
+  unsigned n = 0;
+  for (unsigned refused = 0, i = 0; refused < 50; i++) {
+    char key[40];
+    sprintf(key, "%s%u", prefix, i);
+    set(c, key, len);
+    bool done = heard(c, "+OK\r\n");
+    n += done;
+    refused = done ? 0 : refused + 1;
+  }
+  return n;
+}
+
+static const rd_command_stats *stats_of(rd_store *st, const char *name) {
+  bool unknown;
+  rd_bytes argv = {(const uint8_t *)name, strlen(name)};
+  return &rd_my_counters(st)->commands[rd_command_find(&argv, 1, &unknown)->id];
+}
+
+/* ---- transactions ---- */
+
+static void a_full_store_refuses_what_is_to_be_queued(void) {
+  const rd_policy policies[] = {RD_NOEVICTION, RD_VOLATILE_LRU, RD_VOLATILE_LFU, RD_VOLATILE_RANDOM, RD_VOLATILE_TTL};
+  for (unsigned p = 0; p < 5; p++) {
+    rd_store st;
+    int fd = rig_open(&st, 8 * MIB, 4, policies[p]);
+    rig_client c = rig_client_new(&st, NULL);
+    fill(&c, "k", 3000);
+    set(&c, "x", 3000);
+    RIG_HEARD(&c, OOM);
+    RIG_ASK(&c, "MULTI\r\n", "+OK\r\n");
+    set(&c, "x", 3000);
+    RIG_HEARD(&c, OOM);
+    RIG_ASK(&c, "GET k1\r\n", QUEUED);
+    RIG_ASK(&c, "EXEC\r\n", ABORTED);
+    RIG_ASK(&c, "EXISTS x\r\n", ":0\r\n");
+    RIG_ASK(&c, "MULTI\r\nDEL k1\r\nRENAME k2 k1\r\nEXPIRE k1 100\r\n", "+OK\r\n" QUEUED QUEUED QUEUED);
+    RIG_ASK(&c, "EXEC\r\n", "*3\r\n:1\r\n+OK\r\n:1\r\n");
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
+static void what_fits_one_by_one_and_not_together_is_discarded_as_a_whole(void) {
+  rd_store st;
+  int fd = rig_open(&st, 8 * MIB, 1, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  unsigned n = fill(&c, "k", 5000);
+  for (unsigned i = 0; i < 20; i++) say(&c, "DEL k%u", n - 1 - i);
+  c.len = 0;
+  RIG_ASK(&c, "MULTI\r\n", "+OK\r\n");
+  for (unsigned i = 0; i < 200; i++) {
+    char key[20];
+    sprintf(key, "new%u", i);
+    set(&c, key, 5000);
+    RIG_HEARD(&c, QUEUED);
+  }
+  RIG_ASK(&c, "EXEC\r\n", NO_ROOM);
+  RIG_ASK(&c, "EXISTS new0 new1 new199\r\n", ":0\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+/* Transactions of random writes at the edge of the memory: each is done, or none of it is. */
+static void a_transaction_at_the_edge_is_done_or_not_at_all(void) {
+  const rd_policy policies[] = {RD_NOEVICTION, RD_VOLATILE_TTL, RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_VOLATILE_LRU};
+  for (unsigned p = 0; p < 5; p++) {
+    rd_store st;
+    int fd = rig_open(&st, 8 * MIB, 1u << p * 2 % 7, policies[p]);
+    rig_client c = rig_client_new(&st, NULL);
+    unsigned done = 0, discarded = 0, partly = 0;
+    uint64_t dice = 7 + p;
+    for (unsigned round = 0; round < 4000; round++) {
+      rig_say(&c, "MULTI\r\n");
+      for (unsigned i = 0; i < 1 + round % 7; i++) {
+        dice = dice * 6364136223846793005ull + 1442695040888963407ull;
+        unsigned r = (unsigned)(dice >> 33), id = r % 3000;
+        char key[20];
+        sprintf(key, "%s%u", r % 5 == 0 ? "t" : "k", id);
+        switch (r >> 12 & 15) {
+          case 0:
+            say(&c, "SETRANGE %s %u x", key, (r >> 16) % 30000);
+            break;
+          case 1:
+            say(&c, "COPY k%u %s REPLACE", (id * 7) % 3000, key);
+            break;
+          case 2:
+            say(&c, "SETBIT %s %u 1", key, (r >> 16) % 90000);
+            break;
+          case 3:
+            say(&c, "PFADD hll%u a b c", id % 200);
+            break;
+          case 4:
+            say(&c, "RENAME %s k%u", key, (id * 7) % 3000);
+            break;
+          case 5:
+            say(&c, "DEL %s", key);
+            break;
+          case 6:
+            say(&c, "EXPIRE %s 100", key);
+            break;
+          case 7:
+            say(&c, "APPEND %s 0123456789012345678901234567890123456789", key);
+            break;
+          default:
+            set(&c, key, (r >> 13 & 1) == 0 ? (r >> 16) % 30000 : (r >> 16) % 300);
+        }
+      }
+      c.len = 0;
+      rig_say(&c, "EXEC\r\n");
+      bool oom = memmem(c.out, c.len, OOM, strlen(OOM)) != NULL;
+      if (c.out[0] == '*')
+        done++, partly += oom;
+      else
+        discarded++;
+      c.len = 0;
+    }
+    CHECK_INT(partly, 0);
+    CHECK(done > 100);
+    CHECK(policies[p] != RD_NOEVICTION || discarded > 100);
+    printf("    %s: %u done, %u discarded\n", rd_policy_name(policies[p]), done, discarded);
+    CHECK(rd_committed_memory(&st) <= rd_max_memory(&st));
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
+static void a_value_of_offset_or_copy_is_counted_before_the_first_command_runs(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16 * MIB, 16, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  set(&c, "big", 6 * MIB);
+  RIG_HEARD(&c, "+OK\r\n");
+  RIG_ASK(&c, "MULTI\r\nSET a 1\r\nCOPY big b\r\nCOPY big c\r\nEXEC\r\n", "+OK\r\n" QUEUED QUEUED QUEUED NO_ROOM);
+  RIG_ASK(&c, "MULTI\r\nSET a 1\r\nBITOP NOT b big\r\nBITOP NOT c big\r\nEXEC\r\n",
+          "+OK\r\n" QUEUED QUEUED QUEUED NO_ROOM);
+  RIG_ASK(&c, "MULTI\r\nSET a 1\r\nSETRANGE b 20000000 x\r\n", "+OK\r\n" QUEUED OOM);
+  RIG_ASK(&c, "SET b 1\r\nEXEC\r\n", QUEUED ABORTED);
+  RIG_ASK(&c, "EXISTS a b c\r\n", ":0\r\n");
+  RIG_ASK(&c, "MULTI\r\nSET a 1\r\nCOPY big b\r\nEXEC\r\n", "+OK\r\n" QUEUED QUEUED "*2\r\n+OK\r\n:1\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+static void a_large_value_goes_into_a_full_cache_although_all_shards_are_locked(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16 * MIB, 64, RD_ALLKEYS_LRU);
+  rig_client c = rig_client_new(&st, NULL);
+  for (unsigned i = 0; i < 40000; i++) say(&c, "SET k%u %0300u", i, i);
+  c.len = 0;
+  rig_say(&c, "MULTI\r\nDBSIZE\r\n");
+  set(&c, "big", 5 * MIB);
+  c.len = 0;
+  rig_say(&c, "EXEC\r\n");
+  CHECK(c.len > 5 && memcmp(c.out + c.len - 5, "+OK\r\n", 5) == 0);
+  c.len = 0;
+  RIG_ASK(&c, "STRLEN big\r\n", ":5242880\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+/* ---- above the limit ---- */
+
+static void above_the_limit_no_shard_grows_until_the_store_is_below_again(void) {
+  rd_store st;
+  int fd = rig_open(&st, 64 * MIB, 64, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  for (unsigned i = 0; i < 20000; i++) say(&c, "SET k%u %01000u", i, i);
+  c.len = 0;
+  CHECK(rd_set_max_memory(&st, 16 * MIB) == NULL);
+  CHECK(rd_is_over(&st));
+  uint64_t rejected = stats_of(&st, "set")->rejected, calls = stats_of(&st, "set")->calls, used = rd_used_memory(&st);
+  unsigned refused = 0;
+  for (unsigned i = 0; i < 500; i++) {
+    say(&c, i % 2 ? "SET n%u 1" : "SET k%u 1", i); /* also where it would make the store smaller, as in Redis */
+    refused += heard(&c, OOM);
+  }
+  CHECK_INT(refused, 500);
+  CHECK_INT(stats_of(&st, "set")->rejected - rejected, 500);
+  CHECK_INT(stats_of(&st, "set")->calls, calls);
+  CHECK_INT(stats_of(&st, "set")->failed, 0);
+  CHECK(rd_used_memory(&st) <= used);
+  RIG_ASK(&c, "MULTI\r\nPING\r\nEXEC\r\n", "+OK\r\n" OOM ABORTED);
+  say(&c, "EXPIRE k1 100");
+  RIG_HEARD(&c, ":1\r\n");
+  for (unsigned i = 0; i < 16000; i++) say(&c, "DEL k%u", i);
+  c.len = 0;
+  CHECK(!rd_is_over(&st));
+  RIG_ASK(&c, "SET k17000 1\r\n", "+OK\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+static void a_limit_that_falls_between_queueing_and_exec_discards_the_transaction(void) {
+  rd_store st;
+  int fd = rig_open(&st, 64 * MIB, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  RIG_ASK(&c, "SET x 1\r\nMULTI\r\nSET x 2\r\nGET x\r\n", "+OK\r\n+OK\r\n" QUEUED QUEUED);
+  CHECK(rd_set_max_memory(&st, 1) == NULL);
+  RIG_ASK(&c, "EXEC\r\nGET x\r\n", NO_ROOM "$1\r\n1\r\n");
+  CHECK_INT(stats_of(&st, "exec")->rejected, 1);
+  CHECK(rd_set_max_memory(&st, 0) == NULL);
+  RIG_ASK(&c, "MULTI\r\nGET x\r\n", "+OK\r\n" QUEUED);
+  CHECK(rd_set_max_memory(&st, 1) == NULL);
+  RIG_ASK(&c, "EXEC\r\n", "*1\r\n$1\r\n1\r\n"); /* it cannot grow anything */
+  RIG_ASK(&c, "MULTI\r\nDISCARD\r\nMULTI\r\nRESET\r\nSETEX x 1 2\r\nDEL x\r\n",
+          "+OK\r\n+OK\r\n+OK\r\n+RESET\r\n" OOM ":1\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+static void with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile(void) {
+  rd_store st;
+  int fd = rig_open(&st, 64 * MIB, 64, RD_ALLKEYS_LRU);
+  rig_client c = rig_client_new(&st, NULL);
+  for (unsigned i = 0; i < 50000; i++) say(&c, "SET k%u %01000u", i, i);
+  c.len = 0;
+  CHECK(rd_set_max_memory(&st, 16 * MIB) == NULL);
+  unsigned writes = 0;
+  while (rd_is_over(&st) && writes < 100000) { /* writers alone bring it down */
+    uint64_t before = rd_counter(&st, RD_STAT_evicted_keys);
+    say(&c, "SET n%u 1", writes++);
+    RIG_HEARD(&c, "+OK\r\n");
+    CHECK(rd_counter(&st, RD_STAT_evicted_keys) - before < 200); /* a region's keys */
+  }
+  CHECK(writes > 100 && writes < 2000);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+/* ---- limits below what the shards need ---- */
+
+static void a_limit_of_some_bytes_above_the_use_is_met_to_the_byte(void) {
+  const rd_policy policies[] = {RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_NOEVICTION, RD_VOLATILE_TTL};
+  for (unsigned p = 0; p < 4; p++) {
+    rd_store st;
+    int fd = rig_open(&st, 64 * MIB, 256, policies[p]);
+    rig_client c = rig_client_new(&st, NULL);
+    uint64_t limit = rd_used_memory(&st) + 100 * 1024;
+    CHECK(rd_set_max_memory(&st, limit) == NULL);
+    unsigned n = 0;
+    for (; rd_used_memory(&st) + 4096 <= limit && n < 100000; n++) say(&c, "SETEX key%u 10000 x", n);
+    CHECK(n > 10 && n < 10000);
+    c.len = 0;
+    unsigned refused = 0;
+    for (unsigned i = 0; i < n; i++) {
+      say(&c, "SET other%u x", i);
+      refused += !heard(&c, "+OK\r\n");
+    }
+    CHECK(rd_used_memory(&st) < limit + 4096);
+    CHECK((refused > 0) == (policies[p] == RD_NOEVICTION));
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
+static void a_limit_of_one_byte_is_a_store_that_is_always_full(void) {
+  rd_store st;
+  int fd = rig_open(&st, 64 * MIB, 16, RD_ALLKEYS_LRU);
+  rig_client c = rig_client_new(&st, NULL);
+  for (unsigned i = 0; i < 3000; i++) say(&c, "SET k%u x", i);
+  c.len = 0;
+  CHECK(rd_set_max_memory(&st, 1) == NULL);
+  while (rd_shrink_step(&st, 4)) continue;
+  CHECK_INT(rd_count(&st, 0), 0);
+  RIG_ASK(&c, "SET k 1\r\nGET k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n", OOM "$-1\r\n+OK\r\n" OOM ABORTED);
+  CHECK(rd_set_max_memory(&st, 0) == NULL);
+  RIG_ASK(&c, "SET k 1\r\n", "+OK\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+int main(void) {
+  RUN(a_full_store_refuses_what_is_to_be_queued);
+  RUN(what_fits_one_by_one_and_not_together_is_discarded_as_a_whole);
+  RUN(a_transaction_at_the_edge_is_done_or_not_at_all);
+  RUN(a_value_of_offset_or_copy_is_counted_before_the_first_command_runs);
+  RUN(a_large_value_goes_into_a_full_cache_although_all_shards_are_locked);
+  RUN(above_the_limit_no_shard_grows_until_the_store_is_below_again);
+  RUN(a_limit_that_falls_between_queueing_and_exec_discards_the_transaction);
+  RUN(with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile);
+  RUN(a_limit_of_some_bytes_above_the_use_is_met_to_the_byte);
+  RUN(a_limit_of_one_byte_is_a_store_that_is_always_full);
+  return check_end();
+}
