@@ -125,6 +125,7 @@ class RespProtocol(Protocol):
     fd = -1
     name = lib_name = lib_ver = b""
     user = "default"
+    changes = False
     secret = 0
     certificate: Certificate | None = None
     """See `commands.interfaces.Client`, as for `secret`."""

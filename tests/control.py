@@ -85,6 +85,7 @@ class FakeClient:
     lib_ver: bytes = b""
     user: str = "default"
     secret: int = 0
+    changes: bool = False
     certificate: Certificate | None = None
     connected_at: float = 0.0
     last_active: float = 0.0

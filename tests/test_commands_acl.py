@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.acl import DEFAULT_LINE, MAX_LINE
@@ -13,6 +17,7 @@ from redistill.commands.acl import HELP
 from redistill.commands.denials import Entry, merged
 from redistill.commands.guesses import BURST, INTERVAL
 from redistill.commands.interfaces import Certificate
+from redistill.commands.users import changed
 from redistill.config import Config, ConfigError, load
 from redistill.permissions import Denial
 from tests.control import FakeClient, Server
@@ -121,6 +126,28 @@ class UserTests(SynchronousTestCase):
         self.assertEqual(self.server.run("ACL DELUSER bob", bob), b":1\r\n")
         self.assertEqual((other.killed, bob.killed, self.server.client.killed), (True, False, False))
         self.assertTrue(bob.session.state.close_after_reply)
+        self.assertFalse(bob.changes)
+
+    def test_change_that_is_refused(self) -> None:
+        """Who would have been cut off by a change that is taken back stays."""
+        self.server.run("ACL SETUSER bob on >pw +@all")
+        bob, done = self.connect("bob", "pw"), Deferred[None]()
+        server = self.server.state
+        users, old = server.users, server.config
+
+        def change(state: object, changes: Mapping[str, Any]) -> Deferred[None]:
+            server.apply(old.replace(changes))
+            return done
+
+        self.patch(server, "peers", SimpleNamespace(change=change))
+        answer = self.server.ask("ACL", "DELUSER", "bob", client=bob)
+        assert isinstance(answer, Deferred)
+        self.assertTrue(bob.session.state.close_after_reply)
+        changed(server, users)
+        self.assertFalse(bob.session.state.close_after_reply)
+        done.errback(Failure(ConfigError("another worker refuses")))
+        self.assertEqual(self.successResultOf(answer), b"-ERR another worker refuses\r\n")
+        self.assertEqual((bob.killed, bob.changes), (False, False))
 
     def test_permissions_at_once(self) -> None:
         """A change of rules holds for those who are there."""
@@ -478,6 +505,17 @@ class FileTests(SynchronousTestCase):
         self.assertIn(name, again.ask("CLIENT", "LIST", client=client))
         self.assertEqual(again.ask("ACL", "DRYRUN", name, "GET", b"\xff1\xc2\xa0(~*\xe2\x80\xa8+@all)\x1c"), OK)
         self.assertIn(b"no permissions", again.ask("ACL", "DRYRUN", name, "GET", "a"))
+
+    def test_load_without_the_caller(self) -> None:
+        """Whom the file no longer has is closed; who asked for it hears the answer first."""
+        server = Server(config=self.read())
+        server.run("ACL SETUSER eve on >pw +@all")
+        clients = [server.connect() for _ in range(2)]
+        for client in clients:
+            self.assertEqual(server.run("AUTH eve pw", client), OK)
+        self.assertEqual(server.run("ACL LOAD", clients[0]), OK)
+        self.assertEqual([client.killed for client in clients], [False, True])
+        self.assertTrue(clients[0].session.state.close_after_reply)
 
     def test_load_of_a_bad_file(self) -> None:
         """Nothing changes, and the line is named."""

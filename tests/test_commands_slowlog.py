@@ -6,8 +6,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import SlowEntry
-from redistill.commands.slowlog import redacted, trimmed
-from tests.control import NOW, Server
+from redistill.commands.redaction import redacted
+from redistill.commands.slowlog import trimmed
+from tests.control import NOW, TABLE, Server
 
 
 class SlowLogTests(SynchronousTestCase):
@@ -94,15 +95,66 @@ class ArgumentTests(SynchronousTestCase):
 
     def test_redacted(self) -> None:
         """Passwords do not get into the log, whichever command carries them."""
+        secret = "(redacted)"
         for line, shown in (
-            ("AUTH secret", "AUTH (redacted)"),
-            ("auth default secret", "auth (redacted) (redacted)"),
-            ("HELLO 3 auth default secret SETNAME a", "HELLO 3 auth (redacted) (redacted) SETNAME a"),
-            ("HELLO 3 AUTH default", "HELLO 3 AUTH (redacted)"),
-            ("ACL SETUSER bob on >secret", "ACL SETUSER bob (redacted) (redacted)"),
-            ("config SET timeout 1 RequirePass secret", "config SET timeout 1 RequirePass (redacted)"),
-            ("CONFIG SET security.password_file f", "CONFIG SET security.password_file (redacted)"),
+            ("AUTH pw", f"AUTH {secret}"),
+            ("auth default pw", f"auth {secret} {secret}"),
+            ("auth a b c", f"auth {secret} {secret} {secret}"),
+            ("HELLO", "HELLO"),
+            ("HELLO 3", "HELLO 3"),
+            ("HELLO 3 auth default pw SETNAME a", f"HELLO 3 auth {secret} {secret} SETNAME a"),
+            ("HELLO 3 SETNAME auth AUTH u pw", f"HELLO 3 SETNAME auth AUTH {secret} {secret}"),
+            ("HELLO 3 AUTH u pw AUTH v pw", f"HELLO 3 AUTH {secret} {secret} AUTH {secret} {secret}"),
+            ("HELLO 3 AUTH auth pw auth u pw", f"HELLO 3 AUTH {secret} {secret} auth {secret} {secret}"),
+            ("HELLO 3 AUTH pw", f"HELLO 3 AUTH {secret}"),
+            ("HELLO 3 AUTH", "HELLO 3 AUTH"),
+            ("HELLO 3 SETNAME", f"HELLO 3 {secret}"),
+            ("HELLO 3 AUTHH u pw AUTH", f"HELLO 3 {secret} {secret} {secret} {secret}"),
+            ("ACL SETUSER bob on >pw", f"ACL SETUSER {secret} {secret} {secret}"),
+            ("acl deluser bob eve", f"acl deluser {secret} {secret}"),
+            ("ACL GETUSER bob", f"ACL GETUSER {secret}"),
+            ("ACL DRYRUN bob AUTH x pw", f"ACL DRYRUN bob AUTH {secret} {secret}"),
+            (
+                "ACL DRYRUN bob acl dryrun x config set requirepass pw",
+                f"ACL DRYRUN bob acl dryrun x config set requirepass {secret}",
+            ),
+            ("ACL DRYRUN bob get k", "ACL DRYRUN bob get k"),
+            ("ACL DRYRUN bob migrate pw", "ACL DRYRUN bob migrate"),
+            ("ACL DRYRUN bob", "ACL DRYRUN bob"),
+            ("COMMAND GETKEYS AUTH pw", f"COMMAND GETKEYS AUTH {secret}"),
+            ("COMMAND GETKEYSANDFLAGS migrate h 1 k 0 1 AUTH pw", "COMMAND GETKEYSANDFLAGS migrate"),
+            ("config SET timeout 1 RequirePass pw", f"config SET timeout 1 RequirePass {secret}"),
+            ("CONFIG SET security.password_file f", f"CONFIG SET security.password_file {secret}"),
+            ("CONFIG SET masterauth pw", f"CONFIG SET masterauth {secret}"),
+            ("CONFIG SET requirepas pw timeout 1", f"CONFIG SET {secret} {secret} timeout 1"),
+            ("CONFIG SET timeout requirepass pw", f"CONFIG SET timeout requirepass {secret}"),
+            ("CONFIG SET pw requirepass timeout", f"CONFIG SET {secret} requirepass timeout"),
             ("CONFIG SET requirepass", "CONFIG SET requirepass"),
             ("CONFIG GET requirepass", "CONFIG GET requirepass"),
+            ("CONFIG SETT requirepass pw", "CONFIG"),
+            ("ACL SETUSERR u >pw", "ACL"),
+            ("AUTHH pw", "AUTHH"),
+            ("MIGRATE h 1 k 0 10 COPY AUTH pw", "MIGRATE"),
+            ("config|set requirepass pw", "config|set"),
+            ("GET k", "GET k"),
         ):
-            self.assertEqual(b" ".join(redacted(line.encode().split(b" "))).decode(), shown)
+            self.assertEqual(b" ".join(redacted(line.encode().split(b" "), TABLE)).decode(), shown)
+
+    def test_kept(self) -> None:
+        """No password is in SLOWLOG GET, whatever the command was, in a transaction too."""
+        server = Server()
+        server.run("CONFIG SET slowlog-log-slower-than 0")
+        for in_exec in (False, True):
+            server.client.session.state.in_exec = in_exec
+            for line in (
+                "AUTHH hunter2",
+                "HELLO 3 SETNAME auth AUTH default hunter2",
+                "ACL SETUSER u >hunter2",
+                "MIGRATE h 1 k 0 10 AUTH hunter2",
+                "CONFIG SET requirepass hunter2",
+                "ACL SETUSERR u >hunter2",
+            ):
+                server.ask(*line.split(" "))
+        kept = server.run("SLOWLOG GET -1")
+        self.assertIn(b"MIGRATE", kept)
+        self.assertNotIn(b"hunter2", kept)

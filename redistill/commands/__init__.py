@@ -30,6 +30,7 @@ from redistill.commands import (
 )
 from redistill.commands.interfaces import Client, Command, Refused, Reply, SlowEntry, Store
 from redistill.commands.peers import Peers
+from redistill.commands.redaction import redacted
 from redistill.commands.state import Identity, ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.commands.users import Users, begin, changed, leave, resume
@@ -63,6 +64,7 @@ class ControlPlane:
         once if its argument is true. `peers` are the other workers, `identity` is what all say of the server;
         `number` is this one's."""
         self._listener = apply
+        self._table = table
         self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
         if counters is not None:
             self.state.counters = counters
@@ -132,7 +134,7 @@ class ControlPlane:
         settings = self.state.config.performance
         limit = settings.slowlog_slower_than
         if (0 <= limit <= taken // 1000) or 0 < settings.latency_monitor_threshold <= taken // 1_000_000:
-            argv = slowlog.trimmed(slowlog.redacted(argv))
+            argv = slowlog.trimmed(redacted(argv, self._table))
             self.slow(client, SlowEntry(taken, int(self.state.wall() * 1000), argv, False))
         return reply
 

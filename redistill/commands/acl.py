@@ -156,8 +156,6 @@ def delete_users(server: ServerState, client: Client, argv: list[bytes]) -> Repl
     if DEFAULT in names:
         return resp.error("ERR The 'default' user cannot be removed")
     count = sum(server.users.get(name) is not None for name in names)
-    if client.user in names:
-        client.session.state.close_after_reply = True
     return _change(server, client, ("deluser", *names), lambda nothing: resp.integer(count))
 
 

@@ -125,21 +125,33 @@ def settled(
     refused: Callable[[ConfigError | Refused], bytes],
 ) -> Reply:
     """The reply to what changes settings, at once or when all workers have done it. A transaction does not wait for
-    that (see `peers.over_all`): what is refused later is said in the log."""
+    that (see `peers.over_all`): that it was refused later is said in the log, without the words, which may be secret.
+
+    Whom the change cuts off hears the reply first (`users.changed`).
+    """
+    client.changes = True
     try:
         acting = act()
     except (ConfigError, Refused) as problem:
+        client.changes = False
         return refused(problem)
+    in_exec = client.session.state.in_exec
+    if acting is None or in_exec:
+        client.changes = False
     if acting is None:
         return done(None)
-    if client.session.state.in_exec:
-        acting.addErrback(lambda failure: log.failure("CONFIG in a transaction was refused", failure))
+    if in_exec:
+        acting.addErrback(lambda failure: log.error("a change in a transaction was refused afterwards"))
         return done(None)
+
+    def over(result: Failure | None) -> Failure | None:
+        client.changes = False
+        return result
 
     def judged(failure: Failure) -> bytes | Failure:
         return refused(failure.value) if isinstance(failure.value, (ConfigError, Refused)) else failure
 
-    return acting.addCallbacks(done, judged)
+    return acting.addBoth(over).addCallbacks(done, judged)
 
 
 def misnamed(words: list[bytes]) -> bytes | None:

@@ -100,6 +100,8 @@ class Client(Protocol):
     user: str
     secret: int
     """The secret that it authenticated with (`acl.number_of`); 0: none."""
+    changes: bool
+    """It waits for the reply to a change of settings or of users."""
     certificate: Certificate | None
     """That of the client, where it has shown one."""
     connected_at: float

@@ -91,23 +91,6 @@ def trimmed(argv: Sequence[bytes]) -> list[bytes]:
     return words
 
 
-def redacted(argv: Sequence[bytes]) -> list[bytes]:
-    """`argv` without its secrets: passwords must not be read back from the log."""
-    words, shown = list(argv), [word.lower() for word in argv]
-    if shown[0] == b"auth":
-        words[1:] = [b"(redacted)"] * (len(words) - 1)
-    elif shown[0] == b"hello" and b"auth" in shown:
-        start = shown.index(b"auth") + 1
-        words[start : start + 2] = [b"(redacted)"] * len(words[start : start + 2])
-    elif shown[:2] == [b"acl", b"setuser"]:
-        words[3:] = [b"(redacted)"] * len(words[3:])
-    elif shown[:2] == [b"config", b"set"]:
-        for i in range(2, len(words) - 1, 2):
-            if b"pass" in shown[i] or b"auth" in shown[i]:
-                words[i + 1] = b"(redacted)"
-    return words
-
-
 def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
 

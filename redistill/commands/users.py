@@ -135,7 +135,8 @@ def leave(server: ServerState, client: Client) -> None:
 
 def changed(server: ServerState, users: Users) -> None:
     """Have these users instead of those before: connections get the new permissions, those of users that are no more
-    are closed. One that is about to end by itself says its last word first."""
+    are closed. One that is about to end by itself says its last word first, and who asked for the change hears the
+    reply; that one stays if the change is taken back."""
     before, server.users = server.users, users
     for client in list(server.clients.values()):
         account = users.get(client.user)
@@ -143,5 +144,7 @@ def changed(server: ServerState, users: Users) -> None:
             continue
         if account is not None:
             client.session.permit(account.permissions)
-        elif not client.session.state.close_after_reply:
+        if client.changes:
+            client.session.state.close_after_reply = account is None
+        elif account is None and not client.session.state.close_after_reply:
             client.kill()

@@ -111,6 +111,7 @@ typedef struct veil {
 
 static veil veil_of(const rd_command *cmd) {
   if (cmd->id == RD_ID_auth) return (veil){1, UINT32_MAX};
+  if (cmd->id == RD_ID_command_getkeys || cmd->id == RD_ID_command_getkeysandflags) return (veil){3, UINT32_MAX};
   return (veil){UINT32_MAX, cmd->id == RD_ID_hello ? 2 : UINT32_MAX};
 }
 

@@ -245,6 +245,7 @@ static void no_password_is_shown_whatever_is_wrong_around_it(void) {
       "HELLO AUTH s3cret s3cret\r\n",
       "MULTI\r\nAUTH s3cret\r\nHELLO 2 AUTH default s3cret\r\nEXEC\r\n",
       "CONFIG SET requirepass s3cret\r\n",
+      "COMMAND GETKEYS AUTH s3cret\r\nCOMMAND GETKEYSANDFLAGS HELLO 3 AUTH s3cret s3cret\r\n",
   };
   rig_client c = open_monitored();
   for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
