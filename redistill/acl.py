@@ -12,11 +12,13 @@ the dictionary of all.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from hashlib import sha256
+from itertools import groupby
 from types import MappingProxyType
 
 from redistill import words
@@ -29,7 +31,11 @@ DEFAULT_LINE = "user default on nopass ~* &* +@all"
 MAX_NAME = 1024
 """Bytes of a user's name."""
 MAX_LINE = 1024 * 1024
-"""Bytes of a user's line: some 50,000 patterns."""
+"""Bytes of a user's line, and of the rules that are added at once."""
+MAX_RULES = 32768
+"""Words of the same."""
+MAX_SELECTORS = 1024
+"""Of a user."""
 MAX_USERS = 65536
 MAX_LINES = 64 * 1024 * 1024
 """Bytes of all lines."""
@@ -58,12 +64,15 @@ BAD_HASH = "The password hash must be exactly 64 characters and contain only low
 NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"  # noqa: S105
 BAD_NAME = "Usernames can't contain spaces or null characters"
 LONG_NAME = f"Usernames can't be longer than {MAX_NAME} bytes"
-LONG_LINE = f"The rules of a user can't take more than {MAX_LINE} bytes"
+LONG_LINE = (
+    f"The rules of a user can't be more than {MAX_RULES} words of {MAX_LINE} bytes, or {MAX_SELECTORS} selectors"
+)
 TOO_MANY = f"There can't be more than {MAX_USERS} users, or {MAX_LINES} bytes of rules in all"
 UNWRITABLE = "A selector with a pattern that ends in ')' can't be written to an ACL file"
 
 _ACCESS = re.compile(r"%(?P<access>r|w|rw|wr)(?:~|\Z)(?P<pattern>.*)", re.DOTALL | re.IGNORECASE | re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}")
+_SIGN = operator.itemgetter(slice(1))
 _SEPARATOR = re.compile(f"[{words.SPACES}\0]")
 
 
@@ -201,6 +210,16 @@ class _SelectorDraft:
         else:
             raise RuleError(rule, SYNTAX)
 
+    def add_patterns(self, rules: Sequence[str]) -> None:
+        """Rules that begin with ``~``, of which there may be thousands: all at once, where nothing is wrong with them.
+        Raises RuleError."""
+        patterns = [rule[1:] for rule in rules]
+        if "*" in patterns or self._patterns.get("*") == READ | WRITE or _SEPARATOR.search("".join(patterns)):
+            for rule in rules:
+                self.add(rule)
+        else:
+            self._patterns.update(dict.fromkeys(patterns, READ | WRITE))
+
     def _add_pattern(self, rule: str) -> None:
         if rule == "~*":
             self._patterns = {"*": READ | WRITE}
@@ -300,8 +319,12 @@ class User:
     def changed(self, rules: Iterable[str]) -> User:
         """With the rules of ACL SETUSER, one after another. Raises RuleError. The result is not `checked`."""
         draft = _UserDraft(self)
-        for rule in merged(rules):
-            draft.add(rule)
+        for sign, run in groupby(merged(rules), key=_SIGN):
+            if sign == "~":
+                draft.add_patterns(list(run))
+            else:
+                for rule in run:
+                    draft.add(rule)
         return draft.made()
 
 
@@ -335,6 +358,10 @@ class _UserDraft:
         else:
             self._add_word(words.lower(rule), rule)
 
+    def add_patterns(self, rules: Sequence[str]) -> None:
+        """See `_SelectorDraft`."""
+        self._root.add_patterns(rules)
+
     def _add_word(self, word: str, rule: str) -> None:
         if word in ("on", "off"):
             self._enabled = word == "on"
@@ -351,6 +378,8 @@ class _UserDraft:
             self._root.add(rule)
 
     def _add_selector(self, rule: str) -> None:
+        if len(self._selectors) >= MAX_SELECTORS:
+            raise RuleError("", LONG_LINE)
         draft = _SelectorDraft(Selector())
         try:
             for one in words.split(rule[1:-1]):
@@ -377,13 +406,15 @@ def merged(rules: Iterable[str]) -> Iterator[str]:
     """The rules, those between parentheses as one. Raises RuleError."""
     opened: list[str] = []
     for rule in rules:
-        if not opened and (not rule.startswith("(") or rule.endswith(")")):
+        if opened:
+            opened.append(rule)
+            if rule[-1:] == ")":
+                yield " ".join(opened)
+                opened = []
+        elif rule[:1] == "(" and rule[-1] != ")":
+            opened = [rule]
+        else:
             yield rule
-            continue
-        opened.append(rule)
-        if rule.endswith(")"):
-            yield " ".join(opened)
-            opened = []
     if opened:
         raise RuleError("", f"Unmatched parenthesis in acl selector starting at '{opened[0]}'.")
 
@@ -405,10 +436,13 @@ def named(name: str) -> str:
     return name
 
 
-def checked(user: User) -> User:
-    """`user`, if its line is within bounds and makes the same user again. Raises RuleError."""
-    if user.size > MAX_LINE:
+def checked(user: User, line: str = "") -> User:
+    """`user`, if its line is within bounds and makes the same user again, as one that was `parsed` from its own `line`
+    does. Raises RuleError."""
+    if user.size > MAX_LINE or user.line.count(" ") > MAX_RULES:
         raise RuleError("", LONG_LINE)
+    if user.line == line:
+        return user
     try:
         again = parsed(user.line)
     except RuleError:
@@ -483,7 +517,7 @@ def read(text: str, known: UserTable | None = None) -> UserTable:
         if not (line := words.strip(line)) or line.startswith("#"):
             continue
         try:
-            user = _known(line, known) or checked(parsed(line))
+            user = _known(line, known) or checked(parsed(line), line)
             if user.name in found:
                 raise RuleError("", f"user {user.name!r} is there twice")
         except RuleError as problem:

@@ -8,7 +8,7 @@ from dataclasses import astuple
 from typing import Any
 
 from redistill import resp
-from redistill.acl import DEFAULT, LONG_LINE, MAX_LINE, Selector, User, table
+from redistill.acl import DEFAULT, LONG_LINE, MAX_LINE, MAX_RULES, Selector, User, table
 from redistill.command_table import CATEGORIES
 from redistill.commands.arguments import integer, text
 from redistill.commands.clients import describe
@@ -145,13 +145,15 @@ def _change(
 
 def set_user(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """ACL SETUSER username [rule ...]: all rules, or none."""
-    if sum(map(len, argv)) > MAX_LINE:
+    if len(argv) > MAX_RULES or sum(map(len, argv)) > MAX_LINE:
         return resp.error(f"ERR {LONG_LINE}")
     return _change(server, client, ("setuser", *map(text, argv[2:])))
 
 
 def delete_users(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """ACL DELUSER username [username ...]: how many there were. Their connections are closed."""
+    if len(argv) > MAX_RULES:
+        return resp.error("ERR too many names")
     names = dict.fromkeys(map(text, argv[2:]))
     if DEFAULT in names:
         return resp.error("ERR The 'default' user cannot be removed")
