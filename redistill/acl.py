@@ -319,7 +319,7 @@ class User:
     def changed(self, rules: Iterable[str]) -> User:
         """With the rules of ACL SETUSER, one after another. Raises RuleError. The result is not `checked`."""
         draft = _UserDraft(self)
-        for sign, run in groupby(merged(rules), key=_SIGN):
+        for sign, run in groupby(list(merged(rules)), key=_SIGN):
             if sign == "~":
                 draft.add_patterns(list(run))
             else:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 OK = b"+OK\r\n"
 
-_CONTROL = dict.fromkeys((*range(0x20), 0x7F), " ")
+_LINE_ENDS = dict.fromkeys(map(ord, "\r\n"), " ")
 
 
 def simple(text: str) -> bytes:
@@ -20,9 +20,9 @@ def simple(text: str) -> bytes:
 
 
 def error(text: str) -> bytes:
-    """An error, whose first word is its code (``ERR ...``). Control characters, which could end the line and forge a
-    second reply, become spaces; a client's bytes come in through `shown` and go out as they were."""
-    return b"-%s\r\n" % text.translate(_CONTROL).encode("utf-8", "surrogateescape")
+    """An error, whose first word is its code (``ERR ...``). Line ends, which could forge a second reply, become
+    spaces, as in Redis; a client's bytes come in through `shown` and go out as they were."""
+    return b"-%s\r\n" % text.translate(_LINE_ENDS).encode("utf-8", "surrogateescape")
 
 
 def shown(data: bytes, limit: int = 4096) -> str:

@@ -413,7 +413,9 @@ class ToolTests(SynchronousTestCase):
     def test_cat(self) -> None:
         """All categories, or the commands of one."""
         self.assertTrue(self.server.run("ACL CAT").startswith(b"*21\r\n$8\r\nkeyspace\r\n"))
-        self.assertEqual(self.server.run("ACL CAT hyperLogLog"), bulks("pfadd", "pfcount", "pfmerge", "pfdebug", "pfselftest"))
+        self.assertEqual(
+            self.server.run("ACL CAT hyperLogLog"), bulks("pfadd", "pfcount", "pfmerge", "pfdebug", "pfselftest")
+        )
         self.assertEqual(self.server.run("ACL CAT foo"), b"-ERR Unknown category 'foo'\r\n")
         self.assertIn(b"acl|setuser", self.server.run("ACL CAT dangerous"))
         self.assertTrue(self.server.run("ACL CAT a b").startswith(b"-ERR unknown subcommand or wrong number"))

@@ -34,10 +34,10 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(self.server.state.counters.unknown_commands, 7)
 
     def test_escaped(self) -> None:
-        """Control characters become spaces, a NUL ends what is shown, other bytes are shown as they are."""
+        """Line ends become spaces, a NUL ends what is shown, other bytes are shown as they are."""
         self.assertEqual(
             self.server.ask(b"f\r\n+OK\x01\xff", b"a\r\nb", b"c\0d"),
-            b"-ERR unknown command 'f  +OK \xff', with args beginning with: 'a  b' 'c' \r\n",
+            b"-ERR unknown command 'f  +OK\x01\xff', with args beginning with: 'a  b' 'c' \r\n",
         )
 
     def test_http(self) -> None:

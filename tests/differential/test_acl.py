@@ -27,12 +27,67 @@ CATEGORIES = ("@all", "@read", "@write", "@string", "@bitmap", "@keyspace", "@fa
 COMMAND_RULES = st.builds("{}{}".format, st.sampled_from("+-"), st.sampled_from(NAMES + CATEGORIES))
 KEY_RULES = st.builds(
     "{}{}".format, st.sampled_from(["~", "%R~", "%W~", "%RW~", "%rw~", "%~", "%X~"]), st.sampled_from(PATTERNS)
-).filter(lambda rule: rule.lower() != "%rw~*")  # which is ~* for us, and for them only until another one comes
+).filter(
+    lambda rule: rule[:1] == "~" or rule[-2:] != "~*"
+)  # all access to * is ~* for us, for them until another comes
 WORDS = st.sampled_from(
     [
         *("on", "off", "nopass", "resetpass", "reset", "allkeys", "resetkeys", "allchannels", "resetchannels"),
         *("allcommands", "nocommands", "clearselectors", ">pw", "<pw", "#" + "0" * 64, "!" + "0" * 64, "#x", "&ch"),
-        *("(+get ~b)", "(+set %W~a*)", "(+nosuch)", "(", "junk", "ALLKEYS", "+GET", "-@ALL"),
+        *(
+            "(+get ~b)",
+            "(+set %W~a*)",
+            "(+nosuch)",
+            "(",
+            "junk",
+            "ALLKEYS",
+            "+GET",
+            "-@ALL",
+            "",
+            " ",
+            "on ",
+            "%R",
+            "%rw",
+            "%",
+        ),
+        *(
+            "~a\xa0b",
+            "~a\tb",
+            "~a\x0bb",
+            "~a\x1cb",
+            "~a\x85\u2028",
+            "~a\0b",
+            "&a\xa0",
+            "&a b",
+            "+\u212aeys",
+            "al\u017fkeys",
+        ),
+        *(
+            "(+get\t~a)",
+            "(+get\n~a)",
+            "( +get  ~b )",
+            "(+get\xa0~a)",
+            "((~a))",
+            "(~a (+get))",
+            "(on)",
+            "(>pw)",
+            "(",
+            ")",
+            "()",
+        ),
+        *(
+            "(~a",
+            "+get)",
+            "(~b)x",
+            "(~b) ",
+            "+get|a|b",
+            "+config|",
+            "-config|get|x",
+            "+@",
+            "+|",
+            "%RR~a",
+            "%Wx~a",
+        ),
     ]
 )
 RULES = st.lists(st.one_of(COMMAND_RULES, COMMAND_RULES, KEY_RULES, WORDS), max_size=6)
