@@ -36,22 +36,34 @@ class Arena:
         self.room = room
         self.path = path
 
-    def open(self, store: Store, memory: Memory, num_shards: int, processes: int = 1, default: int = 0) -> None:
+    def open(
+        self,
+        store: Store,
+        memory: Memory,
+        num_shards: int,
+        processes: int = 1,
+        default: int = 0,
+        *,
+        fewer: bool = False,
+    ) -> None:
         """Open `store` in it: with the data that is there, or empty. Raises StartError; nothing is changed then.
 
         So many `processes` will join it at the same time. `default` is the memory.max_memory of a configuration without
-        one, as far as there is room; 0: all the room.
+        one, as far as there is room; 0: all the room. `fewer`: the arena may have fewer shards than `num_shards`, where
+        the memory is not enough for all of them.
 
         To be called before the process becomes a daemon: whatever is wrong is still told on standard error then.
         """
-        size, least = memory.max_memory or min(default or self.room, self.room), min_memory(num_shards, processes)
-        if size < least:
+        size, wanted = memory.max_memory or min(default or self.room, self.room), num_shards
+        num_shards = fitting_shards(size, num_shards, processes, fewer=fewer)
+        least = min_memory(num_shards, processes)
+        if size < least and (not memory.max_memory or self.room < least):
             raise StartError(
-                f"memory.max_memory: {size} bytes are too little for {num_shards} shards and {processes} processes;"
-                f" set it to {least} or more, or lower server.num_shards or server.workers"
+                f"memory: {min(size, self.room)} bytes are left for the cache, whose least is {least};"
+                " this needs a larger machine, or fewer server.workers"
             )
         if os.fstat(self.fd).st_size:
-            if self._attach(store, memory, size, num_shards):
+            if self._attach(store, memory, size, num_shards, processes if fewer else 0):
                 return
             if not self.path:  # whoever still has the old memory mapped keeps it
                 self.close()
@@ -59,7 +71,7 @@ class Arena:
         try:
             store.create(
                 self.fd,
-                max_memory=size,
+                max_memory=max(size, least),
                 map_size=max(self.room, size),
                 num_shards=num_shards,
                 policy=memory.eviction_policy,
@@ -67,15 +79,32 @@ class Arena:
             )
         except (ArenaError, OSError) as problem:
             raise StartError(f"memory: cannot make the arena: {problem}; lower memory.max_memory") from None
+        store.set_max_memory(size)
+        if size < least:
+            log.warn(
+                "memory.max_memory = {size} is less than the {least} bytes that the smallest cache takes:"
+                " it is always full",
+                size=size,
+                least=least,
+            )
+        if num_shards < wanted:
+            log.info(
+                "{size} bytes of memory are not enough for {wanted} shards: the arena has {shards}",
+                size=size,
+                wanted=wanted,
+                shards=num_shards,
+            )
         log.info(
             "new arena of {size} bytes in {place}, {shards} shards", size=size, place=self.place, shards=num_shards
         )
 
-    def _attach(self, store: Store, memory: Memory, size: int, num_shards: int) -> bool:
-        """Whether the store could be opened with what is there."""
+    def _attach(self, store: Store, memory: Memory, size: int, num_shards: int, processes: int) -> bool:
+        """Whether the store could be opened with what is there. `processes`, when it is not 0: with any number of
+        shards that they can work with in `size` bytes."""
         try:
             store.attach(self.fd)
-            if store.num_shards != num_shards:
+            known = processes and min_memory(store.num_shards, processes) <= size
+            if store.num_shards != num_shards and not known:
                 raise ArenaError(f"it has {store.num_shards} shards, server.num_shards is {num_shards}")
         except ArenaError as problem:
             store.close()
@@ -99,6 +128,26 @@ class Arena:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def joining(workers: int) -> int:
+    """How many processes may have the arena at once: while workers are replaced, two stand in one place."""
+    return 1 if workers == 1 else 2 * workers + 1
+
+
+def fitting_shards(size: int, num_shards: int, processes: int, *, fewer: bool) -> int:
+    """The shards of an arena of `size` bytes: `num_shards`, or, if it may be `fewer`, the most that are not too many, 1
+    at least. Raises StartError when it may not."""
+    least = min_memory(num_shards, processes)
+    while size < least and fewer and num_shards > 1:
+        num_shards //= 2
+        least = min_memory(num_shards, processes)
+    if size < least and not fewer:
+        raise StartError(
+            f"memory.max_memory: {size} bytes are too little for {num_shards} shards and {processes} processes;"
+            f" set it to {least} or more, or lower server.num_shards or server.workers"
+        )
+    return num_shards
 
 
 def find_arena(memory: Memory, kept: int = -1, sleep: Callable[[float], None] = time.sleep) -> Arena:

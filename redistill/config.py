@@ -72,6 +72,8 @@ class Config:
     users: acl.UserTable = field(default_factory=acl.UserTable)
     file_users: str = ""
     """A digest of what security.acl_file held when it was read."""
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    """Names of the settings that the file or the environment set, where `load` made it."""
 
     @property
     def passwords(self) -> tuple[str, ...]:
@@ -196,7 +198,7 @@ def load(
                 )
             else:
                 put(row.environ, row, text, parse)
-    config = _checked(_with(Config(path=path), values), places, bad, refuse)
+    config = _checked(_with(Config(path=path, given=frozenset(values)), values), places, bad, refuse)
     try:
         return _read_users(config)
     except ConfigError as problem:

@@ -219,7 +219,8 @@ class Store:
         """Change the limit; what is over it goes in steps of `shrink`. ValueError, and no change, when it cannot be."""
         reason = lib.rd_set_max_memory(self._at_now(), size)
         if reason != ffi.NULL:
-            raise ValueError(ffi.string(reason).decode())
+            made_for = f"{ffi.string(reason).decode()}, {self.map_size} bytes"
+            raise ValueError(f"{made_for}; set memory.max_memory in the configuration and restart for a larger one")
 
     @property
     def is_over(self) -> bool:

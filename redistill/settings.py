@@ -177,7 +177,7 @@ class Server:
     num_shards: int = setting(
         Kind.INTEGER,
         256,
-        "Parts of the store that are locked on their own, a power of two",
+        "Parts of the store that are locked on their own, a power of two; not set: fewer where max_memory needs it",
         minimum=1,
         maximum=4096,
         environ="REDIS_NUM_SHARDS",
@@ -405,7 +405,7 @@ class Memory:
         0,
         "Memory of the cache, keys, values and all overhead included: bytes, 2gb, or 75% of the machine",
         unit="bytes",
-        minimum=MIB,
+        minimum=1,
         maximum=EXABYTE,
         zero="as much as the machine allows",
         environ="REDIS_MAX_MEMORY",

@@ -18,7 +18,7 @@ from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
 from redistill import __version__, acl, sizing, stats, tls
-from redistill.arena import Arena, find_arena
+from redistill.arena import Arena, find_arena, joining
 from redistill.client_memory import ClientMemory
 from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
@@ -108,9 +108,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     sockets = listeners(config, workers)
     health_socket = health_listener(config.server)
     store = Store()
-    # While they are replaced, two workers stand in one place.
-    processes = 1 if workers == 1 else 2 * workers + 1
-    arena.open(store, config.memory, config.server.num_shards, processes, sizing.max_memory(config, here))
+    fewer, default = "server.num_shards" not in config.given, sizing.max_memory(config, here)
+    arena.open(store, config.memory, config.server.num_shards, joining(workers), default, fewer=fewer)
     systemd.keep(-1 if arena.path else arena.fd)
     keeper = StoreService(store, arena, 0 if workers == 1 else SUPERVISOR)
     MemoryLimitService(reactor, store).setServiceParent(keeper)  # type: ignore[no-untyped-call]
@@ -369,7 +368,7 @@ def supervise(store: Store, output: Log, pool: WorkersService, certificate: tls.
         certificate.read(config.security)
     if config.memory.max_memory != pool.config.memory.max_memory:
         try:
-            store.set_max_memory(sizing.max_memory(config, sizing.machine(), store.map_size))
+            store.set_max_memory(max(sizing.max_memory(config, sizing.machine(), store.map_size), 1))
         except ValueError as problem:
             raise Refused("maxmemory", str(problem)) from None
         warn_of_sizes(config)

@@ -35,13 +35,15 @@ class ArenaCase(SynchronousTestCase):
         """Nothing but a note that so many seconds would have passed."""
         self.slept += seconds
 
-    def opened(self, memory: Memory, num_shards: int = 4, kept: int = -1) -> tuple[Arena, Store]:
+    def opened(
+        self, memory: Memory, num_shards: int = 4, kept: int = -1, *, fewer: bool = False
+    ) -> tuple[Arena, Store]:
         """A store in its arena, both open."""
         store = Store()
         self.addCleanup(store.close)
         found = find_arena(memory, kept, self.sleep)
         self.addCleanup(found.close)
-        found.open(store, memory, num_shards)
+        found.open(store, memory, num_shards, fewer=fewer)
         store.join()
         return found, store
 
@@ -82,10 +84,35 @@ class AnonymousTests(ArenaCase):
         self.assertIn(f"set it to {min_memory(256)} or more", said)
         self.opened(Memory(max_memory=min_memory(256)), 256)
 
+    def test_fewer_shards(self) -> None:
+        """A number of shards that nobody set adapts to a small limit, and the log says so."""
+        sizes = {min_memory(256): 256, min_memory(256) - 1: 128, 10 * MIB: 128, 4 * MIB: 32, min_memory(1): 1}
+        for size, shards in sizes.items():
+            self.logged.clear()
+            _, store = self.opened(Memory(max_memory=size), 256, fewer=True)
+            self.assertEqual((store.num_shards, store.max_memory, store.is_over), (shards, size, False))
+            said = [f"{size} bytes of memory are not enough for 256 shards: the arena has {shards}"]
+            self.assertEqual(self.logged[:-1], said if shards < 256 else [])
+
+    def test_always_full(self) -> None:
+        """Any limit makes a store; what is less than the smallest is always full, which is said."""
+        for size in (1, 100, 1024 * 1024):
+            self.logged.clear()
+            _, store = self.opened(Memory(max_memory=size), 256, fewer=True)
+            self.assertEqual((store.num_shards, store.max_memory, store.is_over), (1, size, size < store.used_memory))
+            self.assertEqual(
+                self.logged[0],
+                f"memory.max_memory = {size} is less than the {min_memory(1)} bytes that the smallest cache takes: it is"
+                " always full",
+            )
+
     def test_machine_too_small(self) -> None:
         """So is max_memory 0 on a machine that has too little."""
         self.patch(arena, "machine_memory", lambda: MIB)
         self.assertIn("are too little for 256 shards", self.refused(Memory(), 256))
+        with self.assertRaises(StartError) as raised:
+            self.opened(Memory(), 256, fewer=True)
+        self.assertIn("bytes are left for the cache", str(raised.exception))
 
     def test_close(self) -> None:
         """The descriptor is closed once."""
@@ -132,6 +159,15 @@ class KeptTests(ArenaCase):
                 f"new arena of {16 * MIB} bytes in anonymous memory, 8 shards",
             ],
         )
+
+    def test_shards_that_nobody_set(self) -> None:
+        """Where no number is asked for the data stays, unless the memory is too little for the shards that it has."""
+        fd = self.kept(64)
+        _, store = self.opened(Memory(max_memory=64 * MIB), 256, kept=fd, fewer=True)
+        self.assertEqual((store.count(0), store.num_shards), (1, 64))
+        store.close()
+        _, store = self.opened(Memory(max_memory=4 * MIB), 256, kept=fd, fewer=True)
+        self.assertEqual((store.count(0), store.num_shards, store.max_memory), (0, 32, 4 * MIB))
 
     def test_path_takes_precedence(self) -> None:
         """With memory.arena_path it is not looked at."""

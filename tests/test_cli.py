@@ -357,6 +357,19 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(words, line)
             self.assertNotIn("geheim", line)
 
+    def test_memory_and_shards(self) -> None:
+        """Shards that the file asks for need memory; without them any memory does, and the least is named."""
+        one = "[server]\nworkers = 1\n"
+        status, [line] = self.checked(f'{one}num_shards = 256\n[memory]\nmax_memory = "10mb"\n')
+        self.assertTrue(
+            line.startswith("FILE:5: memory.max_memory: 10485760 bytes are too little for 256 shards"), line
+        )
+        self.assertEqual(status, 1)
+        self.assertEqual(self.checked(f'{one}[memory]\nmax_memory = "10mb"\n'), (0, ["FILE is valid"]))
+        status, lines = self.checked(f'{one}[memory]\nmax_memory = "100"\n')
+        self.assertTrue(lines[0].endswith("bytes; with less it is always full"), lines)
+        self.assertEqual((status, lines[1:]), (0, ["FILE is valid"]))
+
     def test_what_follows_from_a_mistake_is_none(self) -> None:
         """A password that cannot be is not counted as none, so that each line is one thing to mend."""
         status, lines = self.checked('[server]\nbind = "0.0.0.0"\n[security]\npassword = 7\n')

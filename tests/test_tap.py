@@ -169,6 +169,24 @@ class DaemonTests(TestCase):
         self.assertEqual(reply, b"+OK\r\n*2\r\n$9\r\nmaxmemory\r\n$7\r\n%d\r\n" % (8 * MIB))
 
     @inlineCallbacks
+    def test_any_max_memory(self) -> Any:
+        """Any number is taken: less than the store uses leaves it full, 0 is all that there is."""
+        self.start()
+        client = yield self.connect()
+        yield client.ask(b"CONFIG SET maxmemory-policy noeviction\r\n", 5)
+        for size in (1, 100, 10000001):
+            reply = yield client.ask(b"CONFIG SET maxmemory %d\r\nCONFIG GET maxmemory\r\n" % size, 30 + len(str(size)))
+            self.assertEqual(reply, b"+OK\r\n*2\r\n$9\r\nmaxmemory\r\n$%d\r\n%d\r\n" % (len(str(size)), size))
+            refused = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+            said = b"+OK\r\n" if size > MIB else refused
+            reply = yield client.ask(b"SET k v\r\nDEL k\r\n", len(said) + 4)
+            self.assertEqual(reply, said + b":%d\r\n" % (size > MIB))
+        reply = yield client.ask(b"CONFIG SET maxmemory 0\r\nSET k v\r\n", 10)
+        self.assertEqual(reply, b"+OK\r\n+OK\r\n")
+        reply = yield client.ask(b"CONFIG SET maxmemory 999999gb\r\n", 100)
+        self.assertIn(b"possibly related to argument 'maxmemory') - more than the arena was made for, ", reply)
+
+    @inlineCallbacks
     def test_password(self) -> Any:
         """With a password nothing is answered before it is given."""
         self.start('[security]\npassword = "secret"')

@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping
 import click
 
 from redistill import sizing, tls
+from redistill.arena import fitting_shards, joining
 from redistill.config import Config, ConfigError, problems
+from redistill.engine import min_memory
 from redistill.rewrite import places
 from redistill.settings import SETTINGS, Kind
+from redistill.sockets import StartError
 from redistill.values import literal
 
 HIDDEN = '"(redacted)"'
@@ -21,6 +24,8 @@ def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
     config, found = problems(path, environ)
     if config is not None and tls.is_used(config.security):
         found += tls_problems(path, config, found)
+    if config is not None and not found:
+        found += arena_problems(path, config)
     for problem in found:
         click.echo(located(path, problem), err=True)
     if found or config is None:
@@ -45,12 +50,30 @@ def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[Co
     return []
 
 
+def arena_problems(path: str, config: Config) -> list[ConfigError]:
+    """What no arena can be made of."""
+    size, num_shards = config.memory.max_memory, config.server.num_shards
+    try:
+        if size:
+            fitting_shards(size, num_shards, processes(config), fewer="server.num_shards" not in config.given)
+    except StartError as problem:
+        return [ConfigError(f"{path}: {problem}", "memory.max_memory")]
+    return []
+
+
+def processes(config: Config) -> int:
+    """That may have the arena at the same time."""
+    return joining(sizing.workers(config, sizing.machine()))
+
+
 def warnings(config: Config) -> Iterator[str]:
     """What the daemon takes, and warns of when it starts."""
     from redistill.tap import EXPIRY_DAYS, SHORT_PASSWORD
 
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters, and can be guessed"
+    if 0 < config.memory.max_memory < (least := min_memory(1, processes(config))):
+        yield f"memory.max_memory: the smallest cache takes {least} bytes; with less it is always full"
     if problem := sizing.warning(config, sizing.machine()):
         yield problem
     if tls.is_used(config.security):

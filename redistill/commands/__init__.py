@@ -199,7 +199,7 @@ class ControlPlane:
             self._listener(config)
         if config.memory.max_memory != old.memory.max_memory:
             try:
-                store.set_max_memory(sizing.max_memory(config, sizing.machine(), store.map_size))
+                store.set_max_memory(max(sizing.max_memory(config, sizing.machine(), store.map_size), 1))
             except ValueError as problem:
                 if self._listener:
                     self._listener(old)

@@ -259,7 +259,7 @@ void rd_detach(rd_store *st) {
 
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {
   if (bytes == 0) bytes = st->size;
-  if (bytes > st->size) return "more than the arena was made for; it can grow so far only with a restart";
+  if (bytes > st->size) return "more than the arena was made for";
   st->head->max_memory = bytes;
   rd_fit_pool(st);
   return NULL;
