@@ -147,6 +147,15 @@ const rd_command *rd_command_by_id(uint16_t id);
 int rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *positions, uint32_t cap);
 const char *rd_command_key_flags(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position);
 
+/* base.h */
+#define RD_MAX_CONTROL_ARGS ...
+#define RD_MAX_CONTROL_LIST ...
+#define RD_MAX_CONTROL_BYTES ...
+#define RD_MAX_CONTROL_ARGS_QUEUED ...
+#define RD_MAX_CONTROL_BYTES_QUEUED ...
+#define RD_MAX_QUOTED_ARGS ...
+#define RD_MAX_QUOTED_BYTES ...
+
 /* session.h */
 typedef struct rd_limits {
   uint32_t batch_size;
@@ -180,6 +189,7 @@ void rd_session_free(rd_session *s);
 const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
+bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len);
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 rd_session_state *rd_session_state_of(rd_session *s);
@@ -258,6 +268,8 @@ void rd_host_trim(void);
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);
 int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
+uint32_t rd_host_argc(const rd_session *s);
+size_t rd_host_argv(const rd_session *s, uint32_t *lengths, uint8_t *dst);
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
 const char *rd_host_stat_name(unsigned stat);
 const char *rd_host_gauge_name(unsigned gauge);

@@ -19,6 +19,7 @@ from redistill.shared import GAUGES, STATS, SUPERVISOR, Admission, Secrets, Work
 PIECE = 65536
 """Bytes of output that leave a session at once."""
 
+QUOTED: int = lib.RD_MAX_QUOTED_BYTES
 DATABASES: int = lib.RD_DATABASES
 MAGIC: bytes = lib.RD_MAGIC.to_bytes(8, sys.byteorder)
 """What every arena begins with, whatever its layout."""
@@ -426,7 +427,18 @@ class Session:
     After `close` every call but `close` raises TypeError.
     """
 
-    __slots__ = ("_c", "_out", "_permissions", "_scratch", "_scratch_view", "_store", "_store_c", "line", "on_slow")
+    __slots__ = (
+        "_c",
+        "_out",
+        "_permissions",
+        "_scratch",
+        "_scratch_view",
+        "_store",
+        "_store_c",
+        "line",
+        "on_slow",
+        "parted",
+    )
 
     busy = False
     """As `loop.Line.busy`: a session that is fed goes on only when it is told to."""
@@ -442,6 +454,8 @@ class Session:
         self.on_slow: Callable[[SlowEntry], None] | None = None
         """Called during `feed` and `resume` with each command that took long (`Store.set_slow_threshold`)."""
         self._permissions: Permissions | None = None
+        self.parted = False
+        """Whether an answer is there in part: what is pushed now would stand in its middle."""
         self.line: Any = None
         """The `loop.Line` that serves it, while one does; then nobody else feeds it or takes its output."""
 
@@ -500,10 +514,22 @@ class Session:
         return Overflow(self.state.overflowed)
 
     def argv(self) -> list[bytes]:
-        """The command that CONTROL stopped at, its name included."""
-        core = self._c
-        arguments = (lib.rd_session_arg(core, i) for i in range(lib.rd_session_argc(core)))
-        return [ffi.buffer(one.data, one.len)[:] if one.len else b"" for one in arguments]
+        """The command that CONTROL stopped at, its name included. It is bounded (core/base.h): of one that is unknown,
+        or denied, the beginning."""
+        core, count = self._c, lib.rd_host_argc(self._c)
+        lengths = ffi.new("uint32_t[]", count)
+        data = ffi.new("uint8_t[]", lib.rd_host_argv(core, lengths, ffi.NULL))
+        lib.rd_host_argv(core, lengths, data)
+        text, words, at = ffi.buffer(data)[:], [], 0
+        for length in ffi.unpack(lengths, count):
+            words.append(text[at : at + length])
+            at += length
+        return words
+
+    def argument(self, position: int) -> bytes:
+        """One of its arguments, up to 1 KiB of it: what an error, or the log of denials, quotes."""
+        one = lib.rd_session_arg(self._c, position)
+        return ffi.buffer(one.data, min(one.len, QUOTED))[:] if one.len else b""
 
     @property
     def last_command(self) -> str:
@@ -511,8 +537,15 @@ class Session:
         last = self.state.last
         return "" if last == ffi.NULL else _COMMANDS[last.id]
 
+    def answer_part(self, data: bytes) -> bool:
+        """A part of the reply, which `answer` ends. False: it would be more than the limit, and the session ends; the
+        rest need not be made."""
+        self.parted = True
+        return bool(lib.rd_session_answer_part(self._c, data, len(data)))
+
     def answer(self, data: bytes) -> None:
         """The reply to the command that CONTROL stopped at, in RESP; b"" for none."""
+        self.parted = False
         lib.rd_session_answer(self._c, data, len(data))
 
     def push(self, data: bytes) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from time import thread_time
 from typing import Any
 from typing import Protocol as Interface
 
@@ -46,6 +47,8 @@ TURN = 16  # it has had its share of this turn of the reactor; others are served
 
 SHARE = 16
 """Commands of the control plane that a client is answered in one turn; each may cost as much as hundreds of others."""
+SHARE_SECONDS = 0.005
+"""CPU time that they may take together; the one in progress is finished."""
 INTERNAL_ERROR = b"-ERR internal error\r\n"
 TICK = 1.0
 """Seconds between two looks at all clients."""
@@ -145,6 +148,9 @@ class RespProtocol(Protocol):
     _running = False
     _ended = False
     _pending: Deferred[bytes] | None = None
+    _behind: list[bytes]
+    """Pushed when a part of an answer had been sent, and the rest not."""
+    _behind_bytes = 0
 
     # ---- the connection ----
 
@@ -152,6 +158,7 @@ class RespProtocol(Protocol):
         transport, factory = self.transport, self.factory
         self._seconds = factory.clock.seconds
         self._heard_at = self._seconds()
+        self._behind = []
         self.local = _name(transport.getHost())
         # Over a UNIX socket the peer has no name; Redis says the socket's.
         self.peer = _name(transport.getPeer()) or self.local
@@ -242,10 +249,11 @@ class RespProtocol(Protocol):
         """Execute until the input is used up, or until there is something to wait for."""
         flow = self._flow
         self._running = True
-        share = SHARE
+        share, end = SHARE, 0.0
         try:
             while True:
                 if status is CONTROL:
+                    end = end or thread_time() + SHARE_SECONDS
                     self._ask()
                     if self._stall & ANSWER:
                         self._write_out()
@@ -254,7 +262,7 @@ class RespProtocol(Protocol):
                     if self._stall & OVER:
                         return
                     share -= 1
-                    if share <= 0 and not self.session.state.in_exec:
+                    if (share <= 0 or thread_time() >= end) and not self.session.state.in_exec:
                         self._write_out()
                         self._status = FULL
                         self._stall |= TURN
@@ -343,6 +351,12 @@ class RespProtocol(Protocol):
         """Send what answers no command, behind what waits to be sent. A client that does not keep up is closed."""
         if self._stall & OVER:
             return
+        if self.session.parted:
+            self._behind.append(data)
+            self._behind_bytes += len(data)
+            if 0 < self.factory.output_limit < self._behind_bytes:
+                self.overflowed()
+            return
         try:
             if not self.session.push(data):
                 if not self._outgrown():
@@ -425,13 +439,21 @@ class RespProtocol(Protocol):
         self._pending = None
         if not self._stall & OVER:
             self.session.answer(answer)
+            self._push_behind()
             self._resume(ANSWER)
+
+    def _push_behind(self) -> None:
+        """Push what waited for the end of the answer."""
+        if self._behind:
+            behind, self._behind, self._behind_bytes = self._behind, [], 0
+            self.session.push(b"".join(behind))
 
     def _unanswered(self, failure: Failure) -> None:
         self._pending = None
         if not self._stall & OVER:
             self.factory.counters.internal_errors += 1
             self._failed(failure)
+            self._push_behind()
             self._resume(ANSWER)
         elif not isinstance(failure.value, CancelledError):
             log.failure("after {peer} had gone", failure, peer=self.peer)

@@ -72,13 +72,22 @@ def double(number: float, version: int) -> bytes:
 
 def array(items: Sequence[bytes]) -> bytes:
     """An array of replies that are encoded already."""
-    return b"*%d\r\n%s" % (len(items), b"".join(items))
+    return array_head(len(items)) + b"".join(items)
+
+
+def array_head(count: int) -> bytes:
+    """What stands before the items of an array."""
+    return b"*%d\r\n" % count
 
 
 def mapping(pairs: Sequence[tuple[bytes, bytes]], version: int) -> bytes:
     """A map of encoded keys and values; a flat array in RESP2."""
-    flat = b"".join(key + value for key, value in pairs)
-    return (b"%%%d\r\n" % len(pairs) if version == 3 else b"*%d\r\n" % (2 * len(pairs))) + flat
+    return mapping_head(len(pairs), version) + b"".join(key + value for key, value in pairs)
+
+
+def mapping_head(count: int, version: int) -> bytes:
+    """What stands before the pairs of a map."""
+    return b"%%%d\r\n" % count if version == 3 else array_head(2 * count)
 
 
 def unordered(items: Sequence[bytes], version: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -59,6 +59,20 @@ class FakeSession:
     last_command: str = ""
     resets: int = 0
     permissions: Permissions | None = None
+    argv: Sequence[bytes] = ()
+    parts: bytes = b""
+    """What `answer_part` was given."""
+    room: int = 2**60
+    """Bytes that `parts` may become."""
+
+    def argument(self, position: int) -> bytes:
+        return self.argv[position][:1024]
+
+    def answer_part(self, data: bytes) -> bool:
+        if len(self.parts) + len(data) > self.room:
+            return False
+        self.parts += data
+        return True
 
     def permit(self, permissions: Permissions | None) -> None:
         self.permissions = permissions
@@ -294,7 +308,10 @@ class Server:
     def ask(self, *argv: bytes | str, client: FakeClient | None = None) -> bytes | Deferred[bytes]:
         """What a command is answered with."""
         words = [word.encode() if isinstance(word, str) else word for word in argv]
-        return self.plane.run(client or self.client, words)
+        client = client or self.client
+        client.session.argv, client.session.parts = words, b""
+        answer = self.plane.run(client, words)
+        return client.session.parts + answer if isinstance(answer, bytes) else answer
 
     def run(self, line: str, client: FakeClient | None = None) -> bytes:
         """The reply to a command of words without blanks, which comes at once."""

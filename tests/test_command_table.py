@@ -92,7 +92,7 @@ class TableTests(TestCase):
         """What the core hands up has a function in the control plane, and each of those an entry in the table."""
         server = Server()
         functions = {name for group in GROUPS for name in group.commands(server.state)}
-        functions |= set(command.commands(self.table))
+        functions |= set(command.commands(server.state, self.table))
         entries = {entry.name for entry in self.table.flattened() if entry.control_plane}
         containers = {entry.name for entry in self.table.commands if entry.subcommands}
         self.assertEqual(functions - containers, entries - containers)

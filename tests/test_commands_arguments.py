@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.arguments import integer, printable, text
+from redistill.commands.arguments import MAX_NAME, bad_name, integer, text
 
 
 class IntegerTests(SynchronousTestCase):
@@ -23,14 +23,16 @@ class IntegerTests(SynchronousTestCase):
 
 
 class TextTests(SynchronousTestCase):
-    """`printable` and `text`."""
+    """`bad_name` and `text`."""
 
-    def test_printable(self) -> None:
-        """Visible ASCII is, at both ends of it, and nothing beyond."""
-        self.assertTrue(printable(b"!~"))
-        self.assertTrue(printable(b""))
-        for data in (b" ", b"\x7f", b"\n", b"\0", b"\x80"):
-            self.assertFalse(printable(data))
+    def test_names(self) -> None:
+        """Visible ASCII may be a name, at both ends of it, up to the bound; nothing else may."""
+        for data in (b"!~", b"", b"a" * MAX_NAME):
+            self.assertIsNone(bad_name(data, "Names"))
+        for data in (b" ", b"\x7f", b"\n", b"a\n", b"\0", b"\x80"):
+            refusal = b"-ERR Names cannot contain spaces, newlines or special characters.\r\n"
+            self.assertEqual(bad_name(data, "Names"), refusal)
+        self.assertEqual(bad_name(b"a" * (MAX_NAME + 1), "Names"), b"-ERR Names cannot be longer than 1024 bytes.\r\n")
 
     def test_text(self) -> None:
         """Any bytes come back."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from redistill.command_table import CommandTable
-from redistill.commands import command
+from tests.control import TABLE, Server
 from tests.differential.peers import WirePeer, ask
 from tests.differential.replies import Parser, Reply
 from tests.integration import servers
@@ -25,15 +23,13 @@ class CommandTestCase(TestCase):
     """Our side: the commands, called as the control plane calls them."""
 
     def setUp(self) -> None:
-        self.table = CommandTable()
-        self.commands = command.commands(self.table)
+        self.table = TABLE
+        self.server = Server()
 
     def run_command(self, *words: str | bytes, version: int = 3) -> Reply:
         """The reply to COMMAND `words`."""
-        argv = [b"COMMAND", *(word if isinstance(word, bytes) else word.encode() for word in words)]
-        name = "|".join(["command", *(word.decode().lower() for word in argv[1:2])])
-        client: Any = SimpleNamespace(session=SimpleNamespace(state=SimpleNamespace(resp=version)))
-        answer = self.commands[name](client, argv)
+        self.server.client.session.state.resp = version
+        answer = self.server.ask("COMMAND", *words)
         assert isinstance(answer, bytes)
         parser = Parser()
         parser.feed(answer)
@@ -49,6 +45,20 @@ class CommandTests(CommandTestCase):
     def test_count(self) -> None:
         """COUNT counts the commands without their subcommands."""
         self.assertEqual(self.run_command("COUNT"), Reply(":", len(self.table.commands)))
+
+    def test_many_names(self) -> None:
+        """A name that comes often is answered as often; what there is not is null, or left out."""
+        for version in (2, 3):
+            self.assertEqual(len(self.run_command("INFO", *["get", "nosuch"] * 1000, version=version).value), 2000)
+            pairs = self.run_command("DOCS", *["get", "nosuch"] * 1000, version=version).value
+            self.assertEqual(len(pairs), 2000 if version == 2 else 1000)
+
+    def test_documentation_beyond_the_limit(self) -> None:
+        """A reply stops being made where the session takes no more."""
+        self.server.client.session.room = 1_000_000
+        answer = self.server.ask("COMMAND", "DOCS", *["set"] * 100_000)
+        assert isinstance(answer, bytes)
+        self.assertIn(len(answer), range(900_000, 1_000_000))
 
     def test_list(self) -> None:
         """LIST names the subcommands, too."""

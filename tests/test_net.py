@@ -386,6 +386,28 @@ class BackPressureTests(Case):
         self.later.callback(b":1\r\n")
         self.assertEqual(self.heard(self.peer), b"x" * 1000 * KIB + b":1\r\n+PONG\r\n")
 
+    def test_pushes_in_the_middle_of_an_answer(self) -> None:
+        """When a part of an answer is there, they come behind the whole; so many may wait as output may."""
+        self.later = Deferred()
+        self.peer.send(b"CLIENT ID\r\nPING\r\n")
+        self.reactor.turn(2)
+        (client,) = self.clients.values()
+        self.assertTrue(client.session.answer_part(b"*2\r\n:1\r\n"))
+        for _ in range(3):
+            client.push(b"+x\r\n")
+        self.later.callback(b":2\r\n")
+        self.assertEqual(self.heard(self.peer), b"*2\r\n:1\r\n:2\r\n" + b"+x\r\n" * 3 + b"+PONG\r\n")
+        client.push(b"+y\r\n")
+        self.assertEqual(self.heard(self.peer), b"+y\r\n")
+        self.later = Deferred()
+        self.peer.send(b"CLIENT ID\r\n")
+        self.reactor.turn(2)
+        client.session.answer_part(b"*2\r\n")
+        self.factory.output_limit = 100
+        client.push(b"x" * 101)
+        self.reactor.turn()
+        self.assertEqual((self.clients, self.counters), ({}, DaemonCounters(output_disconnections=1)))
+
     def test_killed(self) -> None:
         """What a client that is killed did not read is lost."""
         self.fill()

@@ -13,6 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill import protocol
 from redistill.commands.interfaces import SlowEntry
 from redistill.engine import Overflow, Status
 from redistill.protocol import LINGER, SHARE, RespFactory, RespProtocol
@@ -41,6 +42,7 @@ class PlayedSession:
         self.shown_peer = ""
         self.overflowed = Overflow.NONE
         self.limit = 10**9
+        self.parted = False
         self.busy = False
         self.last_active = 0.0
 
@@ -232,6 +234,14 @@ class ReplyTests(Case):
         other.dataReceived(b"x ")
         self.clock.advance(0)
         self.assertEqual((transport.value(), self.transport.value()), (b"x ", b"B " * (SHARE + 2) + b"c "))
+
+    def test_long_answers_let_others_in(self) -> None:
+        """A share is a time, too: an answer that took it all is the last one of the turn."""
+        self.patch(protocol, "SHARE_SECONDS", 0.0)
+        self.client.dataReceived(b"ask:b ask:c d ")
+        self.assertEqual(self.transport.value(), b"B ")
+        self.clock.advance(0)
+        self.assertEqual(self.transport.value(), b"B C d ")
 
     def test_client_that_goes_before_its_turn(self) -> None:
         """A client that is lost before its next turn does not get it."""

@@ -78,7 +78,7 @@ class ControlPlane:
         self._subcommands: dict[bytes, dict[bytes, Command]] = {}
         for group in GROUPS:
             self._add(group.commands(self.state))
-        self._add(command.commands(table))
+        self._add(command.commands(self.state, table))
         for group in ASKED:
             self.state.questions.update(group.questions(self.state))
 

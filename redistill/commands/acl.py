@@ -247,7 +247,7 @@ def denied(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     name = entry.name if entry is not None else text(argv[0].lower())
     if state.denied == Denial.KEY:
         server.counters.denied_keys += 1
-        reason, what, words = "key", argv[state.denied_at], "No permissions to access a key"
+        reason, what, words = "key", client.session.argument(state.denied_at), "No permissions to access a key"
     else:
         server.counters.denied_commands += 1
         reason, what, words = "command", data(name), _no_command(client.user, name)

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from redistill import resp
 from redistill.acl import DEFAULT, User
 from redistill.commands.acl import note
-from redistill.commands.arguments import integer, printable, text
+from redistill.commands.arguments import bad_name, integer, text
 from redistill.commands.guesses import address_of
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.state import REDIS_VERSION, ServerState
@@ -31,7 +31,6 @@ NO_PASSWORD_SET = resp.error(
 TOO_MANY = resp.error("ERR too many failed authentications from your address, try again later")
 NOBODY = Account(User("", enabled=True), configured=("",))
 """Who is asked for a user that there is not: it takes as long, and nobody is let in as nobody."""
-BAD_NAME = "ERR {} cannot contain spaces, newlines or special characters."
 
 
 def commands(server: ServerState) -> Mapping[str, Command]:
@@ -100,8 +99,8 @@ def hello(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
                 return refusal
             position += 3
         elif option == b"setname" and left >= 1:
-            if not printable(argv[position + 1]):
-                return resp.error(BAD_NAME.format("Client names"))
+            if refusal := bad_name(argv[position + 1], "Client names"):
+                return refusal
             client.name = argv[position + 1]
             position += 2
         else:

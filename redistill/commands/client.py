@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from redistill import resp
-from redistill.commands.arguments import integer, printable
-from redistill.commands.auth import BAD_NAME
+from redistill.commands.arguments import bad_name, integer
 from redistill.commands.clients import SYNTAX, describe, kill, list_clients
 from redistill.commands.interfaces import Client, Command
 from redistill.commands.state import ServerState
@@ -100,8 +99,8 @@ def get_name(client: Client, argv: list[bytes]) -> bytes:
 
 def set_name(client: Client, argv: list[bytes]) -> bytes:
     """CLIENT SETNAME name"""
-    if not printable(argv[2]):
-        return resp.error(BAD_NAME.format("Client names"))
+    if refusal := bad_name(argv[2], "Client names"):
+        return refusal
     client.name = argv[2]
     return resp.OK
 
@@ -111,8 +110,8 @@ def set_info(client: Client, argv: list[bytes]) -> bytes:
     option = argv[2].lower()
     if option not in (b"lib-name", b"lib-ver"):
         return resp.error(f"ERR Unrecognized option '{resp.shown(argv[2])}'")
-    if not printable(argv[3]):
-        return resp.error(BAD_NAME.format(resp.shown(argv[2])))
+    if refusal := bad_name(argv[3], resp.shown(argv[2])):
+        return refusal
     if option == b"lib-name":
         client.lib_name = argv[3]
     else:

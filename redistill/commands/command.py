@@ -1,16 +1,19 @@
 """COMMAND: what the server knows about its commands, in the shape of Redis 7.0.
 
-Most client libraries ask for it once a connection, redis-cli for all of COMMAND DOCS; those two replies are made once.
+Most client libraries ask for it once a connection, redis-cli for all of COMMAND DOCS. What is said of a command is made
+once for each version of the protocol. Replies about many are made in slices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from redistill import resp
 from redistill.command_table import Argument, CommandEntry, CommandTable, KeySpec
-from redistill.commands.interfaces import Client, Command
+from redistill.commands.interfaces import Client, Command, Reply
+from redistill.commands.slices import sliced
+from redistill.commands.state import ServerState
 from redistill.glob import Glob
 
 HELP = """\
@@ -35,33 +38,46 @@ HELP
 SYNTAX = resp.error("ERR syntax error")
 
 
-def commands(table: CommandTable) -> Mapping[str, Command]:
+def commands(server: ServerState, table: CommandTable) -> Mapping[str, Command]:
     """The commands of this group, by name."""
 
     @cache
-    def all_described(version: int) -> bytes:
-        return resp.array([described(entry, version) for entry in table.commands])
+    def description(name: str, version: int) -> bytes:
+        return described(table.by_name[name], version)
 
     @cache
-    def all_documented(version: int) -> bytes:
-        return resp.mapping([documented(entry, version) for entry in table.commands], version)
+    def documentation(name: str, version: int) -> bytes:
+        return b"".join(documented(table.by_name[name], version))
 
-    def info(client: Client, argv: list[bytes]) -> bytes:
-        version = client.session.state.resp
-        if len(argv) == 2:
-            return all_described(version)
-        entries = [table.named(name) for name in argv[2:]]
-        return resp.array([described(entry, version) if entry else resp.null(version) for entry in entries])
+    def descriptions(wanted: Sequence[bytes], version: int) -> Iterator[bytes]:
+        if not wanted:
+            yield resp.array_head(len(table.commands))
+            yield from (description(entry.name, version) for entry in table.commands)
+            return
+        yield resp.array_head(len(wanted))
+        for name in wanted:
+            entry = table.named(name)
+            yield description(entry.name, version) if entry else resp.null(version)
 
-    def docs(client: Client, argv: list[bytes]) -> bytes:
-        version = client.session.state.resp
-        if len(argv) == 2:
-            return all_documented(version)
-        entries = [entry for name in argv[2:] if (entry := table.named(name))]
-        return resp.mapping([documented(entry, version) for entry in entries], version)
+    def documentations(wanted: Sequence[bytes], version: int) -> Iterator[bytes]:
+        found = [] if wanted else [entry.name for entry in table.commands]
+        for name in wanted:
+            if entry := table.named(name):
+                found.append(entry.name)
+            yield b""
+        yield resp.mapping_head(len(found), version)
+        yield from (documentation(name, version) for name in found)
+
+    def info(client: Client, argv: list[bytes]) -> Reply:
+        """COMMAND INFO [name ...]: what there is not is null."""
+        return sliced(server, client, descriptions(argv[2:], client.session.state.resp))
+
+    def docs(client: Client, argv: list[bytes]) -> Reply:
+        """COMMAND DOCS [name ...]: what there is not is left out."""
+        return sliced(server, client, documentations(argv[2:], client.session.state.resp))
 
     return {
-        "command": lambda client, argv: all_described(client.session.state.resp),
+        "command": info,
         "command|count": lambda client, argv: resp.integer(len(table.commands)),
         "command|list": lambda client, argv: names(table, argv),
         "command|info": info,

@@ -9,7 +9,7 @@ from itertools import islice
 
 LOOKED_AT = 10
 LONGEST_OBJECT = 1024
-"""Characters of a key that was denied; the rest is cut off."""
+"""Characters of a key that was denied, and of the name of a user; the rest is cut off."""
 ALIKE = 60.0
 """Seconds within which denials of the same kind are one entry, counted, if it is among the newest `LOOKED_AT`."""
 
@@ -65,7 +65,7 @@ class Denials:
 
     def add(self, reason: str, context: str, what: str, user: str, client: str, now: float, longest: int) -> None:
         """Something was denied at `now`; at most `longest` entries are kept."""
-        what = what[:LONGEST_OBJECT]
+        what, user = what[:LONGEST_OBJECT], user[:LONGEST_OBJECT]
         for entry in islice(self._entries, LOOKED_AT):
             if entry.kind == (reason, context, what, user) and now - entry.updated <= ALIKE:
                 entry.count += 1

@@ -68,6 +68,14 @@ class Session(Protocol):
         """What its user may do from now on; None: everything."""
         ...
 
+    def argument(self, position: int) -> bytes:
+        """The beginning of one of the command's arguments."""
+        ...
+
+    def answer_part(self, data: bytes) -> bool:
+        """A part of the reply, which the command's answer ends. False: no more is wanted."""
+        ...
+
     def monitor(self) -> None:
         """Enter the mode of MONITOR, until `reset`."""
         ...

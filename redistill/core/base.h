@@ -31,6 +31,17 @@
 #define RD_MAX_ARGS_NOAUTH 10u             /* the same, before authentication */
 #define RD_MAX_BULK_NOAUTH 16384u
 
+/* A command of the control plane is copied out of the core, and each argument costs there what a command costs here. */
+#define RD_MAX_CONTROL_ARGS 4096u                 /* arguments; RD_LISTS: */
+#define RD_MAX_CONTROL_LIST 131072u               /* of a command that takes long lists */
+#define RD_MAX_CONTROL_BYTES (4u * 1024u * 1024u) /* of all arguments together */
+/* In a transaction, which holds up others until it ends: of all such commands together. */
+#define RD_MAX_CONTROL_ARGS_QUEUED 1024u
+#define RD_MAX_CONTROL_BYTES_QUEUED 65536u
+/* Of a command that is unknown, or denied, only so much is handed up, for the error that quotes it. */
+#define RD_MAX_QUOTED_ARGS 64u
+#define RD_MAX_QUOTED_BYTES 1024u /* of each */
+
 #define RD_DATABASES 16u
 
 /* A reference into the arena: a byte offset from its start. 0 refers to nothing. */

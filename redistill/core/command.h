@@ -23,7 +23,7 @@ typedef struct rd_call {
 
 typedef void rd_command_fn(rd_call *call);
 
-/* Flags: the names that COMMAND INFO reports, and three of ours. */
+/* Flags: the names that COMMAND INFO reports, and some of ours. */
 enum {
   RD_WRITE = 1 << 0,
   RD_READONLY = 1 << 1,
@@ -48,6 +48,7 @@ enum {
   RD_CONTROL_PLANE = 1 << 24, /* answered by the control plane, outside the core */
   RD_OWN_LOCKS = 1 << 25,     /* takes the locks it needs itself: FLUSHALL, SCAN, SWAPDB ... */
   RD_SYSCMD = 1 << 26,        /* COMMAND DOCS says that it is internal */
+  RD_LISTS = 1 << 27,         /* of the control plane, and its lists of arguments may be long (RD_MAX_CONTROL_LIST) */
 };
 
 /* Categories of ACL CAT, in the order in which COMMAND INFO reports them. */

@@ -299,6 +299,32 @@ const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32
   return cmd->first_key != 0 && keys_too_long(cmd, argv, argc) ? NULL : cmd;
 }
 
+/* Whether a command of the control plane brings more than may be handed up; then it is refused. */
+static bool too_much_to_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < argc; i++) bytes += argv[i].len;
+  bool queued = s->state.in_multi && !runs_at_once(cmd);
+  uint32_t most = cmd->flags & RD_LISTS ? RD_MAX_CONTROL_LIST : RD_MAX_CONTROL_ARGS;
+  char error[160];
+  if (argc > most)
+    snprintf(error, sizeof error, "ERR too many arguments for '%s', which takes %u", rd_command_full_name(cmd), most);
+  else if (bytes > RD_MAX_CONTROL_BYTES)
+    snprintf(error, sizeof error, "ERR the arguments of '%s' are longer than %u bytes together",
+             rd_command_full_name(cmd), RD_MAX_CONTROL_BYTES);
+  else if (queued && s->multi.control_args + argc > RD_MAX_CONTROL_ARGS_QUEUED)
+    snprintf(error, sizeof error,
+             "ERR commands about the server or the connection have more than %u arguments in this transaction",
+             RD_MAX_CONTROL_ARGS_QUEUED);
+  else if (queued && s->multi.control_bytes + bytes > RD_MAX_CONTROL_BYTES_QUEUED)
+    snprintf(error, sizeof error,
+             "ERR commands about the server or the connection have more than %u bytes in this transaction",
+             RD_MAX_CONTROL_BYTES_QUEUED);
+  else
+    return false;
+  reject(s, cmd, error);
+  return true;
+}
+
 /* Whether the command may run now. False: it was answered, or is denied. */
 static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
@@ -320,7 +346,7 @@ static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   } else if (RD_UNLIKELY(cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc))) {
     reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {
-    return true;
+    return !(RD_UNLIKELY(cmd->flags & RD_CONTROL_PLANE) && too_much_to_hand_up(s, cmd, argv, a->argc));
   }
   return false;
 }

@@ -46,7 +46,9 @@ typedef struct rd_multi {
   uint64_t exec_at;          /* clock when it began */
   rd_watch *watches;         /* state.watching of them */
   uint32_t watch_cap;
-  uint64_t watch_bytes; /* of their keys */
+  uint64_t watch_bytes;   /* of their keys */
+  uint32_t control_args;  /* of the queued commands that are the control plane's */
+  uint64_t control_bytes; /* of these arguments */
 } rd_multi;
 
 struct rd_session {

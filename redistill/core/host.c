@@ -38,6 +38,25 @@ size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {
   return n;
 }
 
+uint32_t rd_host_argc(const rd_session *s) {
+  uint32_t argc = rd_session_argc(s);
+  return rd_session_command(s) == NULL && argc > RD_MAX_QUOTED_ARGS ? RD_MAX_QUOTED_ARGS : argc;
+}
+
+size_t rd_host_argv(const rd_session *s, uint32_t *lengths, uint8_t *dst) {
+  bool quoted = rd_session_command(s) == NULL;
+  uint32_t argc = rd_host_argc(s);
+  size_t bytes = 0;
+  for (uint32_t i = 0; i < argc; i++) {
+    rd_bytes one = rd_session_arg(s, i);
+    size_t len = quoted && one.len > RD_MAX_QUOTED_BYTES ? RD_MAX_QUOTED_BYTES : one.len;
+    lengths[i] = (uint32_t)len;
+    if (dst != NULL && len != 0) memcpy(dst + bytes, one.data, len);
+    bytes += len;
+  }
+  return bytes;
+}
+
 static int64_t moved(const rd_store *st, rd_session *s, rd_status status, uint8_t *dst, size_t cap) {
   int64_t waits = st->slowlog && rd_slowlog_pending(st->slowlog) ? RD_HOST_SLOW : 0;
   if (rd_monitor_pending(st)) waits |= RD_HOST_MONITORED;

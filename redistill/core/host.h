@@ -34,6 +34,11 @@ void rd_host_trim(void);
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);
 int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
+/* The arguments of the command that RD_CONTROL stopped at, one behind the other; of one that the control plane only
+ * quotes (rd_session_command is NULL) the first RD_MAX_QUOTED_ARGS, each cut to RD_MAX_QUOTED_BYTES. `lengths`: room
+ * for rd_host_argc of them. `dst` NULL: only the lengths. Returns the bytes of all. */
+uint32_t rd_host_argc(const rd_session *s);
+size_t rd_host_argv(const rd_session *s, uint32_t *lengths, uint8_t *dst);
 /* Move up to `cap` bytes of output to `dst`; the number moved. */
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
 

@@ -47,6 +47,10 @@ rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *a
   }
   m->flags |= cmd->flags;
   m->hidden_growth |= rd_growth_is_hidden(cmd);
+  if (cmd->flags & RD_CONTROL_PLANE) {
+    m->control_args += argc;
+    m->control_bytes += bytes;
+  }
   s->state.multi_queued = m->count;
   s->state.multi_bytes += cost;
   return RD_OK;
@@ -73,7 +77,8 @@ static void leave(rd_session *s) {
   m->aborted = false;
   m->hidden_growth = false;
   m->flags = 0;
-  m->count = m->next = m->argc = 0;
+  m->count = m->next = m->argc = m->control_args = 0;
+  m->control_bytes = 0;
   m->len = 0;
 }
 

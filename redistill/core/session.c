@@ -354,6 +354,10 @@ bool rd_session_push(rd_session *s, const uint8_t *data, size_t len) {
   return !s->out.failed;
 }
 
+bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len) {
+  return s->state.reply_mode & 1 || rd_session_push(s, data, len);
+}
+
 rd_bytes rd_session_input(const rd_session *s) {
   size_t done = s->waiting == RD_MORE ? s->parser.start : first_needed(s, s->waiting);
   return s->in_len > done ? (rd_bytes){s->in + done, s->in_len - done} : (rd_bytes){NULL, 0};

@@ -59,6 +59,8 @@ rd_store *rd_session_store(const rd_session *s);
 const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
+/* A part of the answer, which rd_session_answer ends. False: as of rd_session_push, and the rest need not be made. */
+bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len);
 /* Append a whole reply, RESP in the session's version. An answer that begins with '-' counts as an error. */
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
 /* Bytes that are no answer to a command (a push). False: beyond output_limit, or no memory; then the next status is

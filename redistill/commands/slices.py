@@ -1,0 +1,76 @@
+"""Replies that are made in slices, so that a long one holds up its own client only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from redistill.commands.interfaces import Client, Reply
+from redistill.commands.state import ServerState
+
+SLICE = 5_000_000
+"""Nanoseconds of work, after which others have their turn."""
+PIECE = 65536
+"""Bytes of a reply that are made before they go to the session, which says whether there is room for more."""
+
+
+def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply:
+    """The reply that `parts` make together, b"" where a part is only a step of the work.
+
+    They are asked for as long as the session takes the reply: beyond its output limit no more is made. In a transaction
+    all of it is made at once, since others may wait for the transaction's locks.
+    """
+    iterator = iter(parts)
+    session, ticks = client.session, server.ticks
+    pushed = False
+
+    def step() -> bytes | None:
+        """Work for a slice. The end of the reply; None: there is more to do."""
+        nonlocal pushed
+        end = ticks() + SLICE
+        made: list[bytes] = []
+        size = 0
+        for part in iterator:
+            made.append(part)
+            size += len(part)
+            late = ticks() >= end and not session.state.in_exec
+            if size < PIECE and not late:
+                continue
+            pushed = True
+            if not session.answer_part(b"".join(made)):
+                return b""
+            if late:
+                return None
+            made.clear()
+            size = 0
+        rest = b"".join(made)
+        if pushed:  # a part of a reply is not to be taken for an error, whatever it begins with
+            session.answer_part(rest)
+            return b""
+        return rest
+
+    last = step()
+    return last if last is not None else _waited_for(server, step)
+
+
+def _waited_for(server: ServerState, step: Callable[[], bytes | None]) -> Deferred[bytes]:
+    """Fires with what `step` gives at last; a call a turn of the reactor."""
+
+    calls: list[IDelayedCall] = []
+
+    def again() -> None:
+        try:
+            last = step()
+        except Exception:
+            done.errback()
+            return
+        if last is None:
+            calls[:] = [server.reactor.callLater(0, again)]
+        else:
+            done.callback(last)
+
+    done: Deferred[bytes] = Deferred(lambda deferred: calls[0].cancel())
+    calls[:] = [server.reactor.callLater(0, again)]
+    return done
