@@ -113,7 +113,11 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     systemd.keep(-1 if arena.path else arena.fd)
     keeper = StoreService(store, arena, 0 if workers == 1 else SUPERVISOR)
     MemoryLimitService(reactor, store).setServiceParent(keeper)  # type: ignore[no-untyped-call]
-    identity = Identity.new(workers=workers, supervised="systemd" if systemd.supervised else "no")
+    identity = Identity.new(
+        workers=workers,
+        supervised="systemd" if systemd.supervised else "no",
+        changes_before=store.counter("changes"),
+    )
 
     def stop(now: bool) -> None:
         signals.stop(now)

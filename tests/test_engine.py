@@ -176,7 +176,8 @@ class CounterTests(SynchronousTestCase):
         )
         self.assertEqual(store.counter("keyspace_hits"), 1)
         store.reset_stats()
-        self.assertEqual(set(store.counters().values()), {0})
+        left = {name for name, value in store.counters().items() if value}
+        self.assertEqual(left, {"changes"})
 
     def test_commands(self) -> None:
         """Each command has its own counts, under its full name."""

@@ -40,11 +40,13 @@ class Identity:
     workers: int = 1
     supervised: str = "no"
     """Who keeps the daemon running: "systemd", or nobody that it knows of."""
+    changes_before: int = 0
+    """Changes of the data set that were counted before the start, in an arena that was there already."""
 
     @classmethod
-    def new(cls, *, workers: int = 1, supervised: str = "no") -> Identity:
+    def new(cls, *, workers: int = 1, supervised: str = "no", changes_before: int = 0) -> Identity:
         """That of a server that begins now."""
-        return cls(os.urandom(20).hex(), os.urandom(20).hex(), time.time(), workers, supervised)
+        return cls(os.urandom(20).hex(), os.urandom(20).hex(), time.time(), workers, supervised, changes_before)
 
 
 class ServerCertificate(Protocol):

@@ -63,6 +63,8 @@ typedef struct rd_store {
   rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
   bool no_touch;        /* CLIENT NO-TOUCH of the running session */
   bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
+  uint32_t touched;     /* keys that the running command has changed, or one key so often (rd_touched) */
+  uint64_t noted;       /* its changes by its own count (rd_note_changes); 0: it is for others to count them */
   uint32_t dirty;       /* shard + 1 that this process has marked dirty */
   bool no_growth;       /* a region is being emptied: its shard must not take another one for what is moved */
   uint32_t sweep_shard; /* where this process's sweep goes on */

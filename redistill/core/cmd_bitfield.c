@@ -131,7 +131,10 @@ static void run_field(rd_call *c, const rd_key *key, rd_item *it, const field *f
   rd_bits_put(window, shift, f->width, (uint64_t)value);
   uint64_t touched = (shift + f->width + 7) / 8;
   assert(touched <= have);
-  if (value != old) rd_write(c->store, key, it, f->offset >> 3, window, touched);
+  if (value != old) {
+    rd_write(c->store, key, it, f->offset >> 3, window, touched);
+    rd_note_changes(c->store, 1);
+  }
   (void)have;
   rd_reply_int(c->out, f->op == FIELD_SET ? old : value);
 }

@@ -54,7 +54,7 @@ static void add_dense(rd_call *c, const rd_key *key, rd_item *it, uint8_t head[R
     rd_reply_oom(c->out);
     return;
   }
-  bool raised = false;
+  uint64_t raised = 0;
   for (uint32_t i = 2; i < c->argc; i++) {
     unsigned reg;
     unsigned value = rd_hll_place(c->argv[i].data, c->argv[i].len, &reg);
@@ -64,13 +64,14 @@ static void add_dense(rd_call *c, const rd_key *key, rd_item *it, uint8_t head[R
     if (rd_hll_get(span, reg) >= value) continue;
     rd_hll_put(span, reg, value);
     rd_write(c->store, key, it, RD_HLL_HEAD + at, span, RD_HLL_SPAN(at));
-    raised = true;
+    raised++;
   }
   if (raised) {
     rd_hll_forget(head);
     rd_write(c->store, key, it, 0, head, RD_HLL_HEAD);
   }
-  rd_reply_int(c->out, raised);
+  rd_note_changes(c->store, raised);
+  rd_reply_int(c->out, raised != 0);
 }
 
 void rd_cmd_pfadd(rd_call *c) {
@@ -89,7 +90,7 @@ void rd_cmd_pfadd(rd_call *c) {
   } else {
     return;
   }
-  bool changed = !it;
+  uint64_t changed = !it;
   for (uint32_t i = 2; i < c->argc; i++) {
     unsigned reg;
     unsigned value = rd_hll_place(c->argv[i].data, c->argv[i].len, &reg);
@@ -98,13 +99,14 @@ void rd_cmd_pfadd(rd_call *c) {
       reply_corrupt(c);
       return;
     }
-    changed |= raised > 0;
+    changed += (uint64_t)raised;
   }
   if (changed) {
     rd_hll_forget(h.data);
     if (!save(c, &key, it, &h)) return;
   }
-  rd_reply_int(c->out, changed);
+  rd_note_changes(c->store, changed);
+  rd_reply_int(c->out, changed != 0);
 }
 
 /* Raise `registers` to those of the HyperLogLog at argv[i]. *dense is set when that is dense. false: error replied. */

@@ -8,6 +8,7 @@ void rd_cmd_del(rd_call *call) {
     rd_key key = rd_call_key(call, i);
     if (rd_delete(call->store, &key)) deleted++;
   }
+  rd_note_changes(call->store, (uint64_t)deleted);
   rd_reply_int(call->out, deleted);
 }
 

@@ -210,12 +210,14 @@ static bool parse_flush(rd_call *call) {
 
 void rd_cmd_flushdb(rd_call *call) {
   if (!parse_flush(call)) return;
+  rd_note_changes(call->store, rd_count(call->store, call->db));
   rd_flush_db(call->store, call->db);
   rd_reply_ok(call->out);
 }
 
 void rd_cmd_flushall(rd_call *call) {
   if (!parse_flush(call)) return;
+  for (unsigned db = 0; db < RD_DATABASES; db++) rd_note_changes(call->store, rd_count(call->store, db));
   rd_flush_all(call->store);
   rd_reply_ok(call->out);
 }
@@ -233,6 +235,7 @@ void rd_cmd_swapdb(rd_call *call) {
     rd_reply_error(call->out, "ERR DB index is out of range");
     return;
   }
+  rd_note_changes(call->store, 1);
   if (db[0] != db[1]) rd_swap_db(call->store, (unsigned)db[0], (unsigned)db[1]);
   rd_reply_ok(call->out);
 }

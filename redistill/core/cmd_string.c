@@ -277,7 +277,9 @@ static bool pairs_are_whole(rd_call *c) {
 }
 
 void rd_cmd_mset(rd_call *c) {
-  if (pairs_are_whole(c) && set_pairs(c)) rd_reply_ok(c->out);
+  if (!pairs_are_whole(c) || !set_pairs(c)) return;
+  rd_note_changes(c->store, c->argc / 2);
+  rd_reply_ok(c->out);
 }
 
 void rd_cmd_msetnx(rd_call *c) {
@@ -289,5 +291,7 @@ void rd_cmd_msetnx(rd_call *c) {
       return;
     }
   }
-  if (set_pairs(c)) rd_reply_int(c->out, 1);
+  if (!set_pairs(c)) return;
+  rd_note_changes(c->store, c->argc / 2);
+  rd_reply_int(c->out, 1);
 }

@@ -109,6 +109,8 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
   call.argv = argv;
   call.first_pos = key_pos;
   st->may_borrow = locked || (cmd->flags & RD_DENYOOM) == 0;
+  st->touched = 0;
+  st->noted = 0;
   if (key_pos == 0) {
     cmd->run(&call);
     if (!locked && cmd->flags & RD_OWN_LOCKS) rd_unlock_all(st);
@@ -144,6 +146,7 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
   }
   stats->calls++;
   counters->value[RD_STAT_total_commands_processed]++;
+  counters->value[RD_STAT_changes] += st->noted != 0 ? st->noted : st->touched != 0;
   s->state.commands++;
 }
 

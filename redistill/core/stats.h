@@ -23,6 +23,7 @@
   X(shards_lost)              \
   X(index_splits)             \
   X(expire_cycle_ns)          \
+  X(changes)                  \
   RD_DAEMON_STATS(X)
 
 /* Connections, how they ended, and what went wrong in the control plane. Most are counted by the daemon. */

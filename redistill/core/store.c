@@ -69,6 +69,7 @@ rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count) {
 /* ---- leaving ---- */
 
 void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
+  st->touched++;
   if (RD_LIKELY(rd_shard_at(st, shard)->watchers == 0)) return;
   ++*rd_version_at(st, slot, hash);
 }
@@ -82,6 +83,7 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
   if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
   if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
   rd_touched(st, shard, slot, hash);
+  if (why != RD_GONE_DELETED) st->touched--; /* that is no doing of the command */
 }
 
 void rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {

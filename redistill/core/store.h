@@ -82,6 +82,10 @@ void rd_item_set_freq(rd_store *st, rd_item *it, unsigned freq);
 
 /* ---- changing. Each call tells watchers of the key (rd_touched). ---- */
 
+/* The running command has made `n` changes more, as Redis counts them for rdb_changes_since_last_save. One that does
+ * not say so and has changed anything counts as one. */
+static inline void rd_note_changes(rd_store *st, uint64_t n) { st->noted += n; }
+
 /* Set the key to a string of `parts` pieces, one after another; insert or replace. ALLOCATES. The pieces must not lie
  * in the arena; one whose data is NULL stands for zeros. */
 rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,

@@ -179,7 +179,11 @@ uint64_t rd_counter(const rd_store *st, rd_stat stat) {
 
 void rd_reset_stats(rd_store *st) {
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-    if (rd_worker_used(st, i)) memset(&rd_worker_at(st, i)->counters, 0, sizeof(rd_counters));
+    if (!rd_worker_used(st, i)) continue;
+    rd_counters *counters = &rd_worker_at(st, i)->counters;
+    uint64_t changes = counters->value[RD_STAT_changes];
+    memset(counters, 0, sizeof *counters);
+    counters->value[RD_STAT_changes] = changes; /* a figure of the data set, not of its use */
   }
   atomic_store(&st->head->peak_memory, rd_used_memory(st));
 }

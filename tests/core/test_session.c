@@ -22,6 +22,22 @@ static void replies_leave_in_request_order(void) {
   close_store();
 }
 
+static void changes_are_those_of_commands(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL);
+  RIG_ASK(&c, "SET a 1 PX 10\r\nSET b 1 PX 10\r\nMSET x 1 y 1\r\n", OK OK OK);
+  CHECK_INT(rd_counter(&st, RD_STAT_changes), 4);
+  st.now_ms += 11; /* what has expired is gone by itself, whoever finds it */
+  RIG_ASK(&c, "GET a\r\nDEL b\r\nGETDEL x\r\n", "$-1\r\n:0\r\n$1\r\n1\r\n");
+  CHECK_INT(rd_counter(&st, RD_STAT_expired_keys), 2);
+  CHECK_INT(rd_counter(&st, RD_STAT_changes), 5);
+  rd_reset_stats(&st);
+  CHECK_INT(rd_counter(&st, RD_STAT_expired_keys), 0);
+  CHECK_INT(rd_counter(&st, RD_STAT_changes), 5);
+  rig_client_free(&c);
+  close_store();
+}
+
 static const char script[] =
     "PING\r\n*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n*0\r\n\r\nSET a b\r\nGET a\r\nGET \"a\"\r\n"
     "SELECT 3\r\nGET a\r\nSET a three\r\nSELECT 0\r\nGET a\r\nMULTI\r\nGET a\r\nSELECT 3\r\nGET a\r\nINFO\r\nPING 'x "
@@ -614,6 +630,7 @@ static void an_idle_session_can_be_trimmed(void) {
 
 int main(void) {
   RUN(replies_leave_in_request_order);
+  RUN(changes_are_those_of_commands);
   RUN(any_split_gives_the_same_replies);
   RUN(transactions_complain_in_redis_words);
   RUN(a_watched_key_that_changed_stops_exec);
