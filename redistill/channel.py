@@ -7,9 +7,32 @@ is JSON and bytes, never pickles, and `VERSION` counts the changes that the two 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from typing import Any
 
-from twisted.protocols.amp import Argument, Boolean, Command, Descriptor, Integer, Unicode
+from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.amp import (
+    AMP,
+    UNKNOWN_ERROR_CODE,
+    Argument,
+    Boolean,
+    Command,
+    Descriptor,
+    Integer,
+    RemoteAmpError,
+    Unicode,
+    UnknownRemoteError,
+)
+from twisted.python.failure import Failure
+
+from redistill.commands.interfaces import reason_of
+
+log = Logger()
 
 VERSION = 3
 CHANNEL, ARENA, LISTENERS = 3, 4, 5
@@ -17,6 +40,98 @@ CHANNEL, ARENA, LISTENERS = 3, 4, 5
 it empties and those of all workers (`tickets.Post`)."""
 PIECE = 0xFFFF
 """Bytes of one value of a box (the AMP protocol)."""
+
+
+class End(AMP):
+    """One end of the channel.
+
+    AMP by itself closes the connection at the first unexpected exception, and a worker ends with its channel. Here what
+    goes wrong in one answer is that answer's: it is logged, whoever asked is told (UnknownRemoteError), and both ends
+    go on. Only a stream that is no AMP any more closes the connection.
+    """
+
+    def locateResponder(self, name: bytes) -> Callable[[Any], Deferred[Any]] | None:
+        responder: Any = super().locateResponder(name)
+        if responder is None:
+            return None
+        return lambda box: maybeDeferred(responder, box).addErrback(self._failed_in, name)
+
+    def _failed_in(self, failure: Failure, name: bytes) -> Failure:
+        if failure.check(RemoteAmpError) is not None:
+            return failure
+        log.failure("in the answer to {name!r}", failure, name=name.decode("ascii", "replace"))
+        error: Any = RemoteAmpError
+        problem: Any = failure.value
+        return Failure(error(UNKNOWN_ERROR_CODE, reason_of(problem).encode("utf-8", "replace"), False))
+
+    def ampBoxReceived(self, box: Any) -> None:
+        try:
+            super().ampBoxReceived(box)
+        except Exception:
+            log.failure("a box of the channel makes no sense")
+
+    def callRemote(self, commandType: Any, *a: Any, **kw: Any) -> Any:
+        """As AMP's; what cannot be sent fails the Deferred, too."""
+        try:
+            return super().callRemote(commandType, *a, **kw)
+        except Exception:
+            return fail()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        descriptors: Any = self._descriptors
+        while descriptors:
+            os.close(descriptors.popitem()[1])
+
+    def unhandledError(self, failure: Failure) -> None:
+        logged = type(failure.value) is RemoteAmpError  # by `_failed_in`
+        if not logged and failure.check(ConnectionDone, ConnectionLost) is None:
+            log.failure("in what was said over the channel", failure)
+
+
+class Silent(Exception):
+    """The other end has not answered in time."""
+
+
+def within(call: Deferred[Any], clock: IReactorTime, seconds: float) -> Deferred[Any]:
+    """What comes of `call`, or Silent after so many seconds; 0: however long it takes. `call` itself goes on."""
+    result: Deferred[Any] = Deferred()
+    late = clock.callLater(seconds, result.errback, Silent("no answer came in time")) if seconds else None
+
+    def answered(value: Any) -> None:
+        if late is not None and late.active():
+            late.cancel()
+        if not result.called:
+            (result.errback if isinstance(value, Failure) else result.callback)(value)
+
+    call.addBoth(answered)
+    return result
+
+
+def was_refused(failure: Failure) -> bool:
+    """Whether the other end answered, and said that it could not do what it was asked for."""
+    return failure.check(UnknownRemoteError) is not None
+
+
+class Handle(Descriptor):
+    """A descriptor that is passed on, known by the number of its file.
+
+    A process that has no descriptor left loses one that comes, and Twisted, which counts them, would take the next one
+    for it: a client would go on as another.
+    """
+
+    def toStringProto(self, inObject: int, proto: Any) -> bytes:
+        number = os.fstat(inObject).st_ino
+        super().toStringProto(inObject, proto)
+        return b"%d" % number
+
+    def fromStringProto(self, inString: bytes, proto: Any) -> int:
+        number = int(inString)
+        for key, descriptor in proto._descriptors.items():
+            if os.fstat(descriptor).st_ino == number:
+                del proto._descriptors[key]
+                return int(descriptor)
+        raise LookupError("the descriptor was lost on its way: no more files can be opened")
 
 
 class Blob(Argument):
@@ -66,10 +181,20 @@ class Ready(Command):
     arguments = _fields()
 
 
-class Ask(Command):
-    """Have all other workers answer a question; `answers` lacks those that are not there, or do not come in time."""
+class Unable(Command):
+    """The worker cannot begin with its orders, for this reason, and ends."""
 
-    arguments = _fields(question=Unicode(), argument=Json())
+    arguments = _fields(reason=Json())
+    requiresAnswer = False
+
+
+class Ask(Command):
+    """Have all other workers answer a question; `answers` lacks those that are not there, or do not come in time.
+
+    `must`: all others have to; one that does not is waited for until it is judged to hang (`supervision`).
+    """
+
+    arguments = _fields(question=Unicode(), argument=Json(), must=Boolean())
     response = _fields(answers=Json())
 
 
@@ -108,7 +233,7 @@ class Give(Command):
     still.
     """
 
-    arguments = _fields(connection=Descriptor(), state=Blob())
+    arguments = _fields(connection=Handle(), state=Blob())
     response = _fields(taken=Boolean())
 
 
@@ -123,9 +248,10 @@ class Question(Command):
 
 
 class Apply(Command):
-    """Another configuration, as it differs from the last (see `config.Config.to_json`). `problem` as in `Change`."""
+    """Another configuration, as it differs from the last (see `config.Config.to_json`), and its number
+    (`engine.Store.caught_up`). `problem` as in `Change`: then the worker keeps the one that it has."""
 
-    arguments = _fields(config=Json())
+    arguments = _fields(config=Json(), generation=Integer())
     response = _fields(problem=Json())
 
 
@@ -138,7 +264,7 @@ class Cover(Command):
 class Take(Command):
     """`Give` of another worker."""
 
-    arguments = _fields(connection=Descriptor(), state=Blob())
+    arguments = _fields(connection=Handle(), state=Blob())
     response = _fields(taken=Boolean())
 
 

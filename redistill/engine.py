@@ -140,6 +140,19 @@ class Store:
         if lib.rd_worker_join(self._c, number) < 0:
             raise ArenaError(f"all {lib.RD_MAX_WORKERS} workers of the arena are taken")
 
+    def announce(self, generation: int) -> None:
+        """From now on no process serves a client that has not applied the configuration of this generation."""
+        lib.rd_announce(self._c, generation)
+
+    @property
+    def announced(self) -> int:
+        """The generation that was announced last."""
+        return int(lib.rd_announced(self._c))
+
+    def caught_up(self, generation: int) -> None:
+        """This process has applied the configuration of this generation, or cannot."""
+        lib.rd_caught_up(self._c, generation)
+
     def close(self) -> None:
         """Close all sessions, leave and unmap the arena. A second call does nothing."""
         if self._c is None:

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 
 from redistill.commands import ControlPlane
 from redistill.config import Config
+from redistill.engine import Store
 from redistill.handover import Handover
 from redistill.service import BackgroundService, ServerService
 
@@ -22,11 +23,13 @@ class Front:
 
     def __init__(
         self,
+        store: Store,
         control: ControlPlane,
         server: ServerService,
         background: BackgroundService,
         handover: Handover,
     ) -> None:
+        self._store = store
         self.control = control
         self.server = server
         self.background = background
@@ -40,6 +43,9 @@ class Front:
         config = Config.from_json(plain, state.config)
         state.apply(config)
         state.config = config
+
+    def caught_up(self, generation: int) -> None:
+        self._store.caught_up(generation)
 
     def cover(self, number: int, on: bool) -> None:
         self.server.cover(number, on)

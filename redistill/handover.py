@@ -20,6 +20,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from redistill.channel import was_refused
 from redistill.engine import Session
 from redistill.loop import Loop
 from redistill.net import adopt
@@ -112,11 +113,16 @@ class Handover:
         try:
             client, saved = unpacked(state, self._reactor.seconds())
             session = self._load(saved)
-        except (ValueError, KeyError, TypeError) as problem:
-            log.error("a connection cannot be taken over: {problem}", problem=str(problem))
+        except Exception as problem:
+            log.error("a connection cannot be taken over: {problem}", problem=repr(problem))
             sock.close()
             return False
-        self._adopt(sock, client, session)
+        try:
+            self._adopt(sock, client, session)
+        except Exception:  # something of it may have been executed: it goes on nowhere
+            log.failure("a connection that was taken over is closed")
+            sock.close()
+            session.close()
         return True
 
     def _adopt(self, sock: socket.socket, client: ClientIdentity, session: Session) -> None:
@@ -195,6 +201,9 @@ class Handover:
                 self._adopt(sock, client, session)
 
         def unknown(failure: Failure) -> None:
+            if was_refused(failure):
+                gone(False)
+                return
             log.warn("a connection was lost on its way to another worker: {reason}", reason=failure.getErrorMessage())
             gone(True)
 

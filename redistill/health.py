@@ -32,6 +32,7 @@ EXPOSITION_SECONDS = 1.0
 FIGURES_SECONDS = 0.5
 """For which the figures of each command are good that the page shows."""
 MISDIRECTED = b"This server does not answer to that name. server.health_check_hosts says to which it does.\n"
+NOBODY = "nobody has been served for longer than server.worker_timeout"
 PROBES = (b"/health", b"/livez", b"/readyz", b"/startupz", b"/metrics")
 """Resources for programs, which reach the server by names that it cannot know: of a service, a pod, an alias."""
 
@@ -83,13 +84,18 @@ class HealthResource:
         state: Callable[[], str],
         configured: Callable[[], Configured],
         seconds: Callable[[], float],
+        alive: Callable[[], bool] = lambda: True,
+        problem: Callable[[], str] = lambda: "",
     ) -> None:
         """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not;
-        `seconds` is a monotonic clock."""
+        `seconds` is a monotonic clock. `alive`: a restart would not help; `problem`: what an operator has to see to
+        although clients may be served, or empty."""
         self._snapshot = snapshot
         self._configured = configured
         self._state = state
         self._started = False
+        self._alive = alive
+        self._problem = problem
 
         def exposed(open_metrics: bool) -> Recent[tuple[bytes, str]]:
             return Recent(
@@ -103,18 +109,19 @@ class HealthResource:
     def health(self, request: Request) -> bytes:
         """The figures that matter, and 200 while clients are served."""
         state = self._state()
-        return self._json(request, health(self._snapshot(False), state), state)
+        return self._json(request, self._with_problem(health(self._snapshot(False), state)), state)
 
     @app.route("/livez", methods=["GET"])
     def alive(self, request: Request) -> bytes:
-        """200 while the process answers: what does not is to be started again."""
-        return self._json(request, {"status": SERVING}, SERVING)
+        """200 while the process answers and somebody is served now and then: otherwise it is to be started again."""
+        state = SERVING if self._alive() else NOBODY
+        return self._json(request, {"status": state}, state)
 
     @app.route("/readyz", methods=["GET"])
     def ready(self, request: Request) -> bytes:
         """200 while new clients are welcome."""
         state = self._state()
-        return self._json(request, {"status": state}, state)
+        return self._json(request, self._with_problem({"status": state}), state)
 
     @app.route("/startupz", methods=["GET"])
     def started(self, request: Request) -> bytes:
@@ -147,6 +154,10 @@ class HealthResource:
         body, content_type = self._expositions[is_open_metrics(request.getHeader("accept") or "")].get()
         request.setHeader("content-type", content_type)
         return body
+
+    def _with_problem(self, body: dict[str, Any]) -> dict[str, Any]:
+        problem = self._problem()
+        return {**body, "problem": problem} if problem else body
 
     @staticmethod
     def _json(request: Any, body: Mapping[str, Any], state: str) -> bytes:
@@ -183,6 +194,8 @@ class HealthService(MultiService):
         state: Callable[[], str],
         configured: Callable[[], Configured],
         hosts: Iterable[str],
+        alive: Callable[[], bool] = lambda: True,
+        problem: Callable[[], str] = lambda: "",
     ) -> None:
         """`listener` is bound and listens; `hosts` are names of this server; for the others see `HealthResource`."""
         super().__init__()  # type: ignore[no-untyped-call]
@@ -191,7 +204,7 @@ class HealthService(MultiService):
         self._state = state
         self._port: IListeningPort | None = None
         self._stopping = False
-        resource: Any = HealthResource(snapshot, self.state, configured, reactor.seconds)
+        resource: Any = HealthResource(snapshot, self.state, configured, reactor.seconds, alive, problem)
         self._factory = BoundedSite(reactor, resource.app.resource(), functools.partial(refuse, frozenset(hosts)))
 
     def state(self) -> str:

@@ -37,6 +37,14 @@ class Worker(ProcessProtocol):
         self.leaving = False
         """It was told to end."""
         self.served_since: float | None = None
+        self.generation = -1
+        """Of the configuration that its orders had."""
+        self.unable = ""
+        """Why it could not begin to serve, if that is known."""
+        self.was_killed = False
+        """It has ended by SIGKILL: from outside, or by us."""
+        self.owes: dict[object, float] = {}
+        """Since when it owes answers that it has to give (`changes.insist`)."""
         self.overdue: IDelayedCall | None = None
         self.covers: set[int] = set()
         self.ready: Deferred[str | None] = Deferred()
@@ -63,6 +71,7 @@ class Worker(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         for rest in filter(None, self._lines.values()):
             self._relay(rest.decode("utf-8", "replace") + "\n")
+        self.was_killed = getattr(reason.value, "signal", None) == signal.SIGKILL
         self._gone(self, ending(reason))
 
 

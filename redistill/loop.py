@@ -224,6 +224,11 @@ class Loop:
         self._last_tag = 0
         self._more = ffi.new("bool *")
 
+    @property
+    def behind(self) -> bool:
+        """Whether a configuration was announced that this process has not applied: until it has, nobody is served."""
+        return bool(lib.rd_loop_behind(self.core))
+
     def set_buffer_size(self, size: int) -> None:
         """Receive so many bytes at once. MemoryError."""
         if not lib.rd_loop_set_buffer(self.core, size):

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineCallbacks
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -63,9 +63,11 @@ class Pool:
         launch: Callable[[Worker], None],
         relay: Callable[[str], None],
         grace: Callable[[], float],
+        patience: IReactorTime,
     ) -> None:
         """`count` places. `launch` starts the process of a worker; `relay` gets what the workers write; `grace` is how
-        many seconds clients have when a worker ends."""
+        many seconds clients have when a worker ends. `patience` is the clock for what a worker has so many seconds for
+        (`supervision`)."""
         self.slots = [Slot(number) for number in range(count)]
         self.workers: list[Worker] = []
         """All processes: those that serve, and those that come or go."""
@@ -78,6 +80,7 @@ class Pool:
         self._launch = launch
         self._relay = relay
         self._grace = grace
+        self._patience = patience
         self._reloading = DeferredLock()
 
     def start(self) -> None:
@@ -102,7 +105,7 @@ class Pool:
         return self._awaited_end(worker)
 
     def _awaited_end(self, worker: Worker) -> Deferred[Worker]:
-        late = self._reactor.callLater(self._grace() + LEAVE_SECONDS, self._is_late, worker)
+        late = self._patience.callLater(self._grace() + LEAVE_SECONDS, self._is_late, worker)
 
         def ended(worker: Worker) -> Worker:
             _cancel(late)
@@ -122,7 +125,7 @@ class Pool:
         slot.started = self._reactor.seconds()
         slot.coming = worker = Worker(slot.number, self._relay, self._has_ended)
         self.workers.append(worker)
-        worker.overdue = self._reactor.callLater(START_SECONDS, self._is_overdue, worker)
+        worker.overdue = self._patience.callLater(START_SECONDS, self._is_overdue, worker)
         try:
             self._launch(worker)
         except Exception as problem:  # of the system (processes, descriptors, memory): it may be over soon
@@ -131,6 +134,7 @@ class Pool:
 
     def _is_overdue(self, worker: Worker) -> None:
         log.error("worker {number} (pid {pid}) does not begin to serve", number=worker.number, pid=worker.pid)
+        worker.unable = "it did not begin to serve in time"
         worker.kill()
 
     def is_ready(self, worker: Worker) -> None:
@@ -143,7 +147,7 @@ class Pool:
         worker.serving = True
         worker.served_since = self._reactor.seconds()
         log.debug("worker {number} serves, pid {pid}", number=worker.number, pid=worker.pid)
-        self._cover()
+        self.cover()
         if old is not None:
             self._retire(old)
         worker.ready.callback(None)
@@ -173,7 +177,7 @@ class Pool:
             slot.current = None
         elif slot.coming is worker:
             slot.coming = None
-        self._cover()
+        self.cover()
         if not self.stopping:
             if slot.current is slot.coming is None and not _is_set(slot.next_start):
                 self._start_again(slot, worker)
@@ -219,15 +223,21 @@ class Pool:
         workers = [worker for worker in self.serving() if worker.pid]
         return workers if len(workers) == len(self.slots) == len(self.workers) else []
 
-    def _cover(self) -> None:
-        """Have those who serve accept the clients of those who do not."""
+    def cover(self) -> None:
+        """Have those who serve accept the clients of those who do not. To be called every now and then, too."""
         serving = list(self.serving())
         missing = {slot.number for slot in self.slots} - {worker.number for worker in serving}
         for worker in serving:
             for number in missing ^ worker.covers:
                 if worker.link is not None:
-                    worker.link.callRemote(channel.Cover, number=number, on=number in missing).addErrback(unless_gone)
+                    covering = worker.link.callRemote(channel.Cover, number=number, on=number in missing)
+                    covering.addErrback(self._not_covered, worker, number)
             worker.covers = set(missing)
+
+    def _not_covered(self, failure: Failure, worker: Worker, number: int) -> None:
+        """It could not do as it was told: it is told again with the next call of `cover`."""
+        worker.covers ^= {number}
+        unless_gone(failure)
 
     # ---- replacing them all ----
 

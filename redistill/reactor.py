@@ -18,6 +18,9 @@ from twisted.internet.interfaces import IProtocolFactory
 from redistill import net
 from redistill.loop import Loop
 
+BEHIND = 0.01
+"""Seconds between two looks at whether a configuration that was announced has come."""
+
 
 class RedistillReactor(EPollReactor):
     """Twisted's epoll reactor, waiting in the loop that serves clients."""
@@ -30,7 +33,8 @@ class RedistillReactor(EPollReactor):
     def doPoll(self, timeout: float | None) -> None:
         """Serve clients until something else is ready, `timeout` seconds at most; None: without end."""
         if self.loop.turn(timeout):
-            super().doPoll(0)
+            # Who is behind waits for the news, and not at full speed: their sender may have been stopped.
+            super().doPoll(BEHIND if self.loop.behind else 0)
 
     doIteration = doPoll
 

@@ -213,6 +213,14 @@ class ServerService(Service):
         """SERVING while clients are accepted, or why they are not."""
         return SERVING if self.running else "starting"
 
+    def alive(self) -> bool:
+        """A process that serves by itself and answers this serves."""
+        return True
+
+    def problem(self) -> str:
+        """What it cannot apply is refused to who asked."""
+        return ""
+
     def cover(self, number: int, on: bool) -> None:
         """Accept the clients of worker `number`, or no longer."""
         (self._covered.add if on else self._covered.discard)(number)
@@ -273,6 +281,14 @@ class Stoppable(Interface):
 
     def state(self) -> str:
         """SERVING while clients are served, or why they are not."""
+        ...
+
+    def alive(self) -> bool:
+        """False when nobody has been served for so long that a restart is the only hope."""
+        ...
+
+    def problem(self) -> str:
+        """What an operator has to see to although clients may be served; empty: nothing."""
         ...
 
 

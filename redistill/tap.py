@@ -190,6 +190,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         lambda: stats.Configured(
             reload.running().server.max_connections, 0.0 if certificate is None else certificate.expires
         ),
+        lambda: signals.stopping or server.alive(),
+        server.problem,
     )
 
 
@@ -202,6 +204,8 @@ def watched(
     hosts: Iterable[str],
     state: Callable[[], str],
     configured: Callable[[], stats.Configured],
+    alive: Callable[[], bool],
+    problem: Callable[[], str],
 ) -> IService:
     """The daemon with its health port around it."""
     from redistill.health import HealthService  # Klein, which most of the start would be spent on
@@ -219,7 +223,7 @@ def watched(
             with_commands=with_commands,
         )
 
-    health = HealthService(reactor, listener, snapshot, state, configured, hosts)
+    health = HealthService(reactor, listener, snapshot, state, configured, hosts, alive, problem)
     keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
     return health
 
@@ -238,6 +242,7 @@ def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], aren
     globalLogBeginner.beginLoggingTo([output.observer(sys.stdout)], redirectStandardIO=False)
     store = Store()
     store.attach(arena_fd)
+    store.caught_up(orders["generation"])
     keeper = StoreService(store, Arena(arena_fd, "the supervisor's memory", 0), number)
     post, count = orders["post"], len(orders["listeners"])
     known = [socket.socket(fileno=first_fd + i) for i in range(post + 1 + count)]
@@ -291,8 +296,9 @@ def serve(
             gate.report()
 
     def apply(config: Config) -> None:
+        # It may be called again with what held before, to undo what it has done: so it compares with what is there.
         possible = possible_clients(config, control.state.config)
-        if context is not None and config.security != control.state.config.security:
+        if context is not None and config.security != context.security:
             context.read(config.security)
             if tickets is not None:
                 tickets.announce()
@@ -362,13 +368,14 @@ def serve(
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
-    return Front(control, server, background, handover)
+    return Front(store, control, server, background, handover)
 
 
 def supervise(store: Store, output: Log, pool: WorkersService, certificate: tls.Context | None, config: Config) -> None:
-    """Put `config` into effect as far as it is the supervisor's. Raises Refused and changes nothing."""
+    """Put `config` into effect as far as it is the supervisor's. A second call, with what was in effect before, undoes
+    what a first one that raised (Refused, ConfigError) has done."""
     possible_clients(config, pool.config)
-    if certificate is not None and config.security != pool.config.security:
+    if certificate is not None and config.security != certificate.security:
         certificate.read(config.security)
     if config.memory.max_memory != pool.config.memory.max_memory:
         try:

@@ -115,6 +115,8 @@ class Context:
     """Whose certificate it is, as `described` has it."""
     fingerprint: str
     """SHA-256 of the certificate, in hexadecimal digits."""
+    security: Security
+    """The settings that it was made from."""
 
     def __init__(self, security: Security) -> None:
         """Raises ConfigError."""
@@ -130,6 +132,7 @@ class Context:
         self.subject = described(certificate.get_subject()).subject
         self.fingerprint = certificate.digest("sha256").decode().replace(":", "").lower()
         self._context = context
+        self.security = security
 
     def key_name(self) -> bytes:
         """Of the tickets that clients get for their sessions (`tickets`)."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.amp import AMP
@@ -36,8 +36,12 @@ class Serving(Protocol):
         ...
 
     def apply(self, plain: Mapping[str, Any]) -> None:
-        """Put another configuration into effect, which `Config.to_json` was called on with the one that holds. Raises
-        ConfigError or Refused and changes nothing."""
+        """Put another configuration into effect, which `Config.to_json` was called on with the one that holds. Whatever
+        it raises, it changes nothing."""
+        ...
+
+    def caught_up(self, generation: int) -> None:
+        """The configuration of this generation was dealt with; see `engine.Store.caught_up`."""
         ...
 
     def cover(self, number: int, on: bool) -> None:
@@ -69,7 +73,7 @@ Begin = Callable[["Channel", Mapping[str, Any]], Serving]
 """Begins to serve as the orders say (`workers.WorkersService.orders`)."""
 
 
-class Channel(AMP):
+class Channel(channel.End):
     """The worker's end of its channel. Without a supervisor there is nothing to do: then the process ends."""
 
     def __init__(self, begin: Begin, end: Callable[[], None]) -> None:
@@ -89,7 +93,9 @@ class Channel(AMP):
         return self.callRemote(channel.Ready)
 
     def _failed(self, failure: Failure) -> None:
+        problem: Any = failure.value
         log.failure("cannot begin to serve", failure)
+        self.callRemote(channel.Unable, reason=problem_of(problem)[1])
         self._end()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -100,7 +106,6 @@ class Channel(AMP):
 
     @channel.Question.responder
     def question(self, question: str, argument: Any) -> dict[str, Any]:
-        # An error would end the channel, and with it the worker: that is too much for a figure that cannot be had.
         try:
             return {"answer": self._serving.answer(question, argument)}
         except Exception:
@@ -108,11 +113,15 @@ class Channel(AMP):
             return {"answer": None}
 
     @channel.Apply.responder
-    def apply(self, config: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, config: dict[str, Any], generation: int) -> dict[str, Any]:
         try:
             self._serving.apply(config)
-        except (ConfigError, Refused) as problem:
+        except Exception as problem:
+            if not isinstance(problem, (ConfigError, Refused)):
+                log.failure("a configuration cannot be applied, the one before stays")
             return {"problem": problem_of(problem)}
+        finally:  # who has refused is told what holds instead
+            self._serving.caught_up(generation)
         return {"problem": None}
 
     @channel.Cover.responder
@@ -134,20 +143,21 @@ class Channel(AMP):
 
     @channel.Retire.responder
     def retire(self) -> Deferred[dict[str, Any]]:
-        return self._ending(self._serving.retire())
+        return self._ending(maybeDeferred(self._serving.retire))
 
     @channel.Stop.responder
     def stop(self, now: bool) -> Deferred[dict[str, Any]]:
-        return self._ending(self._serving.stop(now))
+        return self._ending(maybeDeferred(self._serving.stop, now))
 
-    def _ending(self, ended: Deferred[None]) -> Deferred[dict[str, Any]]:
+    def _ending(self, ended: Deferred[Any]) -> Deferred[dict[str, Any]]:
         """Answer when it is over, and let the supervisor hang up."""
 
-        def over(nothing: None) -> dict[str, Any]:
+        def over(nothing: object) -> dict[str, Any]:
             self._over = True
             self.transport.loseConnection()  # type: ignore[union-attr]
             return {}
 
+        ended.addErrback(lambda failure: log.failure("while it ended", failure))
         return ended.addCallback(over)
 
 
@@ -157,8 +167,8 @@ class ThroughSupervisor:
     def __init__(self, link: AMP) -> None:
         self._link = link
 
-    def ask(self, question: str, argument: Any) -> Deferred[list[Any]]:
-        asking: Deferred[Any] = self._link.callRemote(channel.Ask, question=question, argument=argument)
+    def ask(self, question: str, argument: Any, must: bool = False) -> Deferred[list[Any]]:
+        asking: Deferred[Any] = self._link.callRemote(channel.Ask, question=question, argument=argument, must=must)
         return asking.addCallback(lambda box: box["answers"])
 
     def tell(self, question: str, argument: Any) -> None:

@@ -10,45 +10,43 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Factory
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger
-from twisted.protocols.amp import AMP
 from twisted.python.failure import Failure
 
 from redistill import channel
 from redistill.balance import Balance, busy_seconds
-from redistill.commands.interfaces import Refused
-from redistill.commands.peers import problem_of, raise_problem
+from redistill.changes import ANSWER_SECONDS, Changes, insist
+from redistill.channel import was_refused, within
+from redistill.commands.peers import raise_problem
 from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError
 from redistill.engine import Store
 from redistill.launch import PYTHON, Worker, environment
 from redistill.pool import Pool
-from redistill.pool import unless_gone as _unless_gone
 from redistill.rewrite import rewrite
-from redistill.service import LostShards
+from redistill.service import SERVING, LostShards
 from redistill.settings import Value
+from redistill.shared import SUPERVISOR
 from redistill.sockets import close_listeners, log_addresses
+from redistill.supervision import Supervision
 
 log = Logger()
 
-ANSWER_SECONDS = 3.0
-"""How long a worker has to answer a question."""
-LOOK = 0.5
-"""Seconds between two looks at the workers' heartbeats."""
-BETWEEN_KILLS = 1.0
-"""After a hung worker was killed, those that waited for a lock of its own have so long to go on."""
+UNREADY = 5.0
+"""Seconds without a worker that answers, after which nobody is sent here."""
+TIDY = 0.5
+"""Seconds between two looks at what dead processes have left."""
 
 
-class Link(AMP):
+class Link(channel.End):
     """The supervisor's end of the channel to one worker."""
 
     def __init__(self, worker: Worker, owner: WorkersService) -> None:
@@ -72,12 +70,18 @@ class Link(AMP):
 
     @channel.Ready.responder
     def ready(self) -> dict[str, Any]:
-        self._owner.pool.is_ready(self._worker)
+        self._owner.is_ready(self._worker)
+        return {}
+
+    @channel.Unable.responder
+    def unable(self, reason: str) -> dict[str, Any]:
+        self._worker.unable = reason
         return {}
 
     @channel.Ask.responder
-    def ask(self, question: str, argument: Any) -> Deferred[dict[str, Any]]:
-        return self._owner.ask(self._worker, question, argument).addCallback(lambda answers: {"answers": answers})
+    def ask(self, question: str, argument: Any, must: bool) -> Deferred[dict[str, Any]]:
+        asking = self._owner.ask(self._worker, question, argument, must=must)
+        return asking.addCallback(lambda answers: {"answers": answers})
 
     @channel.Tell.responder
     def tell(self, question: str, argument: Any) -> dict[str, Any]:
@@ -87,7 +91,7 @@ class Link(AMP):
     @channel.Change.responder
     def change(self, changes: dict[str, Any]) -> Deferred[dict[str, Any]]:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-        return self._owner.change(values).addCallback(lambda problem: {"problem": problem})
+        return self._owner.changes.change(values).addCallback(lambda problem: {"problem": problem})
 
     @channel.Rewrite.responder
     def rewrite(self) -> dict[str, Any]:
@@ -124,9 +128,8 @@ class WorkersService(Service):
         the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
         `relay` gets what the workers write, for journald if `journal` says so; `identity` is what they are to say of
         the server as a whole."""
-        self.config = config
         self.loaded = config
-        self.grace = float(config.server.shutdown_grace_period_secs)
+        self._hurry: float | None = None
         self.relay = relay
         self._journal = journal
         self.shutdown = stop
@@ -137,21 +140,35 @@ class WorkersService(Service):
         self._boxes: list[tuple[socket.socket, socket.socket]] = []
         """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
         self._arena = arena
-        self._apply = apply
         self._identity = identity
-        self.pool = Pool(reactor, store, len(listeners), self._launch, relay, lambda: self.grace)
+        self._patience = Clock()
+        self.pool = Pool(reactor, store, len(listeners), self._launch, relay, lambda: self.grace, self._patience)
+        self._workers = self.pool.workers
+        self._supervision = Supervision(
+            reactor,
+            self._patience,
+            store.workers,
+            self._workers,
+            self.pool.serving,
+            lambda: self.config.server.worker_timeout,
+            busy_seconds,
+        )
+        self.changes = Changes(
+            self._patience,
+            config,
+            store.announced,
+            self._workers,
+            lambda: any(self.pool.serving()),
+            apply,
+            store.announce,
+        )
         self.ready = self.pool.ready
         """Fires when all workers serve for the first time."""
         self.ready.addCallback(lambda nothing: log_addresses(listeners))
-        self.state = self.pool.state
         self.replace = self.pool.replace
-        self._workers = self.pool.workers
-        self._changing = DeferredLock()
-        self._watch = LoopingCall(self._look)
-        self._watch.clock = reactor
         self._lost = LostShards(store)
-        self._looked_at = 0.0
-        self._killed_at = 0.0
+        self._tidying = LoopingCall(self._tidy)
+        self._tidying.clock = reactor
         self._balance = Balance(
             reactor, self.pool.settled, busy_seconds, lambda count: store.add("connections_moved", count)
         )
@@ -162,20 +179,65 @@ class WorkersService(Service):
         super().startService()
         self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listeners]
         self.pool.start()
-        self._looked_at = self._reactor.seconds()
-        self._watch.start(LOOK, now=False)
+        self._supervision.start()
+        self._tidying.start(TIDY, now=False)
         self._balance.start()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        self._watch.stop()
+        self._tidying.stop()
         self._balance.stop()
         log.info("stopping; {workers} workers", workers=len(self._workers))
         ends = self.pool.stop()
         close_listeners(self._listeners)
         for one in (end for box in self._boxes for end in box):
             one.close()
-        return ends.addCallback(lambda results: None)
+        return ends.addCallback(lambda results: self._supervision.stop())
+
+    # ---- what others want to know ----
+
+    @property
+    def config(self) -> Config:
+        """That which holds."""
+        return self.changes.config
+
+    @property
+    def grace(self) -> float:
+        """Seconds that clients have when the server stops: as configured, unless it was set."""
+        return float(self.config.server.shutdown_grace_period_secs) if self._hurry is None else self._hurry
+
+    @grace.setter
+    def grace(self, seconds: float) -> None:
+        self._hurry = seconds
+
+    def state(self) -> str:
+        """SERVING while somebody serves clients, or why nobody does."""
+        state = self.pool.state()
+        return "the workers do not answer" if state == SERVING and self._supervision.unserved > UNREADY else state
+
+    def alive(self) -> bool:
+        """False when nobody has been served for longer than server.worker_timeout."""
+        return self._supervision.alive
+
+    def problem(self) -> str:
+        """What is not as it was asked for, in words; empty: nothing."""
+        return self.changes.problem
+
+    def is_ready(self, worker: Worker) -> None:
+        """A worker serves."""
+        self.pool.is_ready(worker)
+        if worker.serving:
+            self.changes.has_begun(worker)
+
+    def _tidy(self) -> None:
+        """Say what was lost with processes that died, and do what could not be done at once: free their blocks, have
+        others accept their clients."""
+        self._lost.look()
+        self.pool.cover()
+        ours = {worker.pid for worker in self._workers}
+        for one in self._store.workers:
+            if one.pid not in ours and one.number != SUPERVISOR:
+                self._store.workers.reap(one.place)
 
     # ---- a worker's process ----
 
@@ -193,50 +255,26 @@ class WorkersService(Service):
             fds.update({channel.LISTENERS + i: one.fileno() for i, one in enumerate([*self._sockets, *boxes])})
             argv = [*PYTHON, str(worker.number)]
             self._reactor.spawnProcess(worker, PYTHON[0], argv, env=environment(os.environ), childFDs=fds)
+        worker.ended.addCallback(self.changes.has_ended)
 
     def orders(self, worker: Worker) -> dict[str, Any]:
         """What a new worker needs to know."""
+        worker.generation = self.changes.generation
         return {
             "identity": dataclasses.asdict(self._identity),
             "number": worker.number,
             "listeners": [[self._sockets.index(listener) for listener in some] for some in self._listeners],
             "post": len(self._sockets),
             "config": self.config.to_json(),
+            "generation": self.changes.generation,
             "journal": self._journal(),
         }
 
-    # ---- those that hang ----
-
-    def _look(self) -> None:
-        """See whether all hearts beat. One that does not may only be waiting for a lock that another holds, so that one
-        is killed at a time, and it is the one who holds what others wait for."""
-        self._lost.look()
-        now = self._reactor.seconds()
-        delayed, self._looked_at = now - self._looked_at > 4 * LOOK, now
-        if (
-            delayed or now - self._killed_at < BETWEEN_KILLS
-        ):  # this process was not running itself: they too need a turn
-            return
-        limit, present = self.config.server.worker_timeout, time.monotonic()
-        silence = {one.pid: present - one.heartbeat for one in self._store.workers}
-        silent = [worker for worker in self._workers if worker.ready.called and silence.get(worker.pid, 0) > limit > 0]
-        if not silent:
-            return
-        owner = self._store.workers.lock_owner()
-        hung = next((worker for worker in silent if worker.pid == owner), silent[0])
-        log.error(
-            "worker {number} (pid {pid}) has not moved for {seconds:.1f} s; it is killed",
-            number=hung.number,
-            pid=hung.pid,
-            seconds=silence[hung.pid],
-        )
-        self._killed_at = now
-        hung.kill()
-
     # ---- between workers ----
 
-    def ask(self, asker: Worker | None, question: str, argument: Any) -> Deferred[list[Any]]:
-        """The answers of all workers but the one that asks; those that give none in time are left out."""
+    def ask(self, asker: Worker | None, question: str, argument: Any, *, must: bool = False) -> Deferred[list[Any]]:
+        """The answers of all workers but the one that asks; those that give none in time are left out. `must`: no
+        worker goes on without having answered."""
 
         def missing(failure: Failure, worker: Worker) -> None:
             if failure.check(ConnectionDone, ConnectionLost) is None:
@@ -247,15 +285,16 @@ class WorkersService(Service):
                     reason=failure.getErrorMessage(),
                 )
 
+        arguments = {"question": question, "argument": argument}
         asked = []
         for worker in self._workers:
-            if worker is asker or worker.link is None or not worker.ready.called:
+            if worker is asker or worker.link is None or worker.served_since is None:
                 continue
-            answer = worker.link.callRemote(channel.Question, question=question, argument=argument)
-            answer.addTimeout(ANSWER_SECONDS, self._reactor).addCallbacks(
-                lambda box: box["answer"], missing, errbackArgs=(worker,)
-            )
-            asked.append(answer)
+            if must:
+                answer = insist(worker, self._patience, self.changes.limit, channel.Question, **arguments)
+            else:
+                answer = within(worker.link.callRemote(channel.Question, **arguments), self._patience, ANSWER_SECONDS)
+            asked.append(answer.addCallbacks(lambda box: box["answer"], missing, errbackArgs=(worker,)))
 
         def answers(results: list[tuple[bool, Any]]) -> list[Any]:
             return [answer for _, answer in results if answer is not None]
@@ -279,6 +318,8 @@ class WorkersService(Service):
             return succeed(False)
 
         def unknown(failure: Failure) -> bool:
+            if was_refused(failure):
+                return False
             log.warn(
                 "a connection was lost on its way to worker {number}: {reason}",
                 number=taker.number,
@@ -286,56 +327,20 @@ class WorkersService(Service):
             )
             return True
 
-        def close(taken: bool) -> bool:
+        def close(result: object) -> object:
             os.close(connection)
-            return taken
+            return result
 
-        taking: Deferred[Any] = taker.link.callRemote(channel.Take, connection=connection, state=state)
-        taking.addTimeout(ANSWER_SECONDS, self._reactor)
-        return taking.addCallbacks(lambda box: box["taken"], unknown).addCallback(close)
+        # It may not be sent yet when the giver is told that it is lost: so it is closed when the taker has answered.
+        taking = taker.link.callRemote(channel.Take, connection=connection, state=state).addBoth(close)
+        answer = within(taking, self._patience, ANSWER_SECONDS)
+        return answer.addCallbacks(lambda box: bool(box["taken"]), unknown)
 
     # ---- configuration ----
 
-    def change(self, changes: Mapping[str, Value]) -> Deferred[tuple[str, str] | None]:
-        """Change settings in all processes, or in none; then the directive and the reason."""
-
-        @inlineCallbacks
-        def act() -> Any:
-            old = self.config
-            try:
-                new = old.replace(changes)
-                self._apply(new)
-            except (ConfigError, Refused) as problem:
-                return problem_of(problem)
-            self.config = new
-            refusal = yield self._apply_in_workers(new, old)
-            if refusal is not None:
-                self.config = old
-                self._apply(old)
-                yield self._apply_in_workers(old, new)
-                return refusal
-            self.grace = float(new.server.shutdown_grace_period_secs)
-            return None
-
-        return self._changing.run(act)
-
     def try_change(self, changes: Mapping[str, Value]) -> Deferred[None]:
-        """`change`, but it fails with the problem (ConfigError, Refused)."""
-        return self.change(changes).addCallback(raise_problem)
-
-    def _apply_in_workers(self, config: Config, before: Config) -> Deferred[tuple[str, str] | None]:
-        """The first problem that a worker has with it. One that is gone, or gone by now, has none."""
-        plain = config.to_json(before)
-        asked = []
-        for worker in self._workers:
-            if worker.link is not None:
-                answer = worker.link.callRemote(channel.Apply, config=plain).addTimeout(ANSWER_SECONDS, self._reactor)
-                asked.append(answer.addCallbacks(lambda box: box["problem"], _unless_gone))
-
-        def first(results: list[tuple[bool, Any]]) -> tuple[str, str] | None:
-            return next((tuple(problem) for good, problem in results if good and problem), None)
-
-        return DeferredList(asked, consumeErrors=True).addCallback(first)
+        """Change settings in all processes, or in none: then it fails with the problem (ConfigError, Refused)."""
+        return self.changes.change(changes).addCallback(raise_problem)
 
     def rewrite(self) -> str | None:
         """Write what was changed into the file; or why that cannot be."""

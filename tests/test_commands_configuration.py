@@ -190,7 +190,7 @@ class SetTests(SynchronousTestCase):
         self.assertIs(self.server.state.config, before)
         self.assertEqual(self.server.store.max_memory, 64 * MIB)
         # The one that the store refused was taken back.
-        self.assertEqual([config.server.connection_timeout for config in self.server.applied], [10, 300])
+        self.assertEqual([config.server.connection_timeout for config in self.server.applied], [10, 300, 300])
 
     def test_words_of_redis(self) -> None:
         """Values are refused in Redis's words."""

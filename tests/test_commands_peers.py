@@ -34,7 +34,7 @@ class PlayedPeers:
         """What the other answers: all of it goes through JSON, as on the way between processes."""
         return json.loads(json.dumps(self.other.plane.answer(question, json.loads(json.dumps(argument)))))
 
-    def ask(self, question: str, argument: Any) -> Deferred[list[Any]]:
+    def ask(self, question: str, argument: Any, must: bool = False) -> Deferred[list[Any]]:
         waiting: Deferred[list[Any]] = Deferred()
         self.asked.append((question, waiting, [self._answer(question, argument)]))
         return waiting

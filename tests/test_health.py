@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill import health
 from redistill.commands.interfaces import CommandCount
 from redistill.health import EXPOSITION_SECONDS, FIGURES_SECONDS, HealthService
 from redistill.stats import Configured, Snapshot
@@ -84,6 +85,7 @@ class HealthTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.server = Server()
         self.state = "ok"
+        self.alive, self.problem = True, ""
         self.taken: list[bool] = []
         self.reactor = Reactor()
         self.listener = Listener()
@@ -94,6 +96,8 @@ class HealthTests(SynchronousTestCase):
             lambda: self.state,
             lambda: Configured(10, 1.5e9),
             ["cache1.example"],
+            lambda: self.alive,
+            lambda: self.problem,
         )
         self.daemon = Slow()
         self.daemon.setServiceParent(self.service)  # type: ignore[no-untyped-call]
@@ -144,6 +148,19 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual([status for status, _, _ in found.values()], [503, 503, 200])
         self.assertEqual([json.loads(body)["status"] for _, _, body in found.values()], [self.state, self.state, "ok"])
         self.assertEqual(list(json.loads(found["/health"][2])), NINE)
+
+    def test_problem(self) -> None:
+        """What is not as it was asked for is told, though clients are served."""
+        self.problem = "a change could not be applied and was taken back: no more files"
+        found = {path: self.get(path) for path in ("/health", "/readyz")}
+        self.assertEqual([status for status, _, _ in found.values()], [200, 200])
+        self.assertEqual([json.loads(body)["problem"] for _, _, body in found.values()], [self.problem] * 2)
+
+    def test_nobody_served(self) -> None:
+        """The probe of life is 503 when nobody has been served for too long."""
+        self.alive = False
+        status, _, body = self.get("/livez")
+        self.assertEqual((status, json.loads(body)), (503, {"status": health.NOBODY}))
 
     def test_startup(self) -> None:
         """/startupz is 503 until the server has served once; a stumble later is none of its business."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import time
@@ -11,20 +12,23 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.error import ConnectionDone, ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
+from twisted.protocols.amp import UnknownRemoteError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import balance, channel, workers
+from redistill.changes import ANSWER_SECONDS
 from redistill.commands.interfaces import Refused
 from redistill.commands.state import Identity
 from redistill.config import Config
 from redistill.launch import Worker, environment
 from redistill.logs import SELDOM
 from redistill.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, YOUNG
-from redistill.workers import BETWEEN_KILLS, LOOK, WorkersService
+from redistill.supervision import LOOK
+from redistill.workers import TIDY, UNREADY, WorkersService
 
 
 class Figures(NamedTuple):
@@ -34,6 +38,7 @@ class Figures(NamedTuple):
     pid: int
     heartbeat: float
     connections: int
+    number: int = 0
 
 
 class PlayedStore:
@@ -45,11 +50,15 @@ class PlayedStore:
         self.reaped: list[int] = []
         self.added: list[tuple[str, int]] = []
         self.lost = 0
+        self.announced = 7
         self.num_shards = 16
         self.workers = self
 
     def __iter__(self) -> Iterator[Figures]:
         return iter(list(self.figures.values()))
+
+    def announce(self, generation: int) -> None:
+        self.announced = generation
 
     def lock_owner(self) -> int:
         return self.owner
@@ -77,6 +86,12 @@ class PlayedLink:
     def told(self, command: type) -> list[dict[str, Any]]:
         """The arguments of all calls of `command`."""
         return [arguments for said, arguments, _ in self.said if said is command]
+
+    def break_off(self) -> None:
+        """The process is gone, and what it was told with it."""
+        for _, _, waiting in self.said:
+            if not waiting.called:
+                waiting.errback(ConnectionDone())
 
     def answer(self, command: type, **box: Any) -> None:
         """Answer the calls of `command` that wait."""
@@ -119,6 +134,7 @@ class WorkersTests(SynchronousTestCase):
         self.store = PlayedStore()
         self.killed: list[int] = []
         self.applied: list[int] = []
+        self.failing = 0
         self.busy = {1000: 0.0, 1001: 0.0, 1002: 0.0}
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
         self.patch(workers, "busy_seconds", lambda pid: self.busy.get(pid, 0.0))
@@ -145,6 +161,8 @@ class WorkersTests(SynchronousTestCase):
         )
 
     def apply(self, config: Config) -> None:
+        if config.server.max_connections == self.failing:
+            raise OSError("no more files")
         if config.server.max_connections == 1234:
             raise Refused("maxclients", "too many")
         self.applied.append(config.server.max_connections)
@@ -152,7 +170,8 @@ class WorkersTests(SynchronousTestCase):
     def serve(self, worker: Worker) -> None:
         """A worker has started and says that it serves."""
         self.links[worker] = worker.link = PlayedLink()  # type: ignore[assignment]
-        self.pool.pool.is_ready(worker)
+        worker.generation = self.pool.changes.generation
+        self.pool.is_ready(worker)
 
     def end(self, worker: Worker, failure: Failure | None = None) -> None:
         """The process of a worker ends."""
@@ -292,47 +311,12 @@ class WorkersTests(SynchronousTestCase):
         """A process that does not come to serve in time is killed."""
         self.end(self.reactor.started[0])
         self.reactor.advance(LONGEST_WAIT)
-        self.reactor.advance(START_SECONDS)
+        self.wait(START_SECONDS)
         self.assertEqual(self.killed, [1003])
 
-    def beat(self, *silent: int) -> None:
-        """All workers but these have moved just now."""
-        now = time.monotonic()
-        for place, worker in enumerate(self.reactor.started):
-            if worker.pid:
-                late = 1000 if worker.number in silent else 0
-                self.store.figures[worker.pid] = Figures(place, worker.pid, now - late, 0)
-
-    def test_hanging_worker(self) -> None:
-        """Who does not move for server.worker_timeout is killed; the one that holds a lock, if it is among several, and
-        the others only when they do not move after that."""
-        self.beat()
-        self.reactor.advance(LOOK)
-        self.assertEqual(self.killed, [])
-        self.beat(0, 2)
-        self.store.owner = 1002
-        self.reactor.advance(LOOK)
-        self.assertEqual(self.killed, [1002])
-        self.end(self.reactor.started[2])
-        self.reactor.advance(LOOK)
-        self.assertEqual(self.killed, [1002])
-        self.reactor.pump([LOOK] * int(BETWEEN_KILLS / LOOK))
-        self.assertEqual(self.killed, [1002, 1000])
-
-    def test_supervisor_that_was_stopped_itself(self) -> None:
-        """After a pause of the whole machine nobody is taken for hung before the workers had a turn."""
-        self.beat(0)
-        self.reactor.advance(60)
-        self.assertEqual(self.killed, [])
-        self.reactor.advance(LOOK)
-        self.assertEqual(self.killed, [1000])
-
-    def test_timeout_off(self) -> None:
-        """With server.worker_timeout = 0 nobody is killed."""
-        self.pool.config = Config().replace({"server.worker_timeout": 0})
-        self.beat(0, 1, 2)
-        self.reactor.advance(LOOK)
-        self.assertEqual(self.killed, [])
+    def wait(self, seconds: float) -> None:
+        """Time passes, in which the supervisor is awake."""
+        self.reactor.pump([LOOK] * math.ceil(seconds / LOOK))
 
     def test_questions(self) -> None:
         """A question goes to all but who asks; who does not answer in time, or has no answer, is left out."""
@@ -341,13 +325,13 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(self.links[one].said, [])
         self.links[two].answer(channel.Question, answer=["x"])
         self.assertNoResult(answers)
-        self.reactor.advance(workers.ANSWER_SECONDS)
+        self.wait(ANSWER_SECONDS)
         self.assertEqual(self.successResultOf(answers), [["x"]])
         self.assertEqual(self.links[three].told(channel.Question), [{"question": "client-list", "argument": {"a": 1}}])
 
     def test_change(self) -> None:
         """A change of settings holds when all workers have it."""
-        change = self.pool.change({"server.max_connections": 50})
+        change = self.pool.changes.change({"server.max_connections": 50})
         self.assertNoResult(change)
         for link in self.links.values():
             link.answer(channel.Apply, problem=None)
@@ -356,7 +340,7 @@ class WorkersTests(SynchronousTestCase):
 
     def test_change_that_a_worker_refuses(self) -> None:
         """What one worker refuses is taken back everywhere."""
-        change = self.pool.change({"server.max_connections": 50})
+        change = self.pool.changes.change({"server.max_connections": 50})
         one, two, three = self.links.values()
         one.answer(channel.Apply, problem=None)
         two.answer(channel.Apply, problem=["maxclients", "no"])
@@ -370,16 +354,192 @@ class WorkersTests(SynchronousTestCase):
     def test_change_that_is_refused_here(self) -> None:
         """What does not fit is refused before a worker hears of it."""
         self.assertEqual(
-            self.successResultOf(self.pool.change({"server.max_connections": 1234})), ("maxclients", "too many")
+            self.successResultOf(self.pool.changes.change({"server.max_connections": 1234})), ("maxclients", "too many")
         )
-        problem = self.successResultOf(self.pool.change({"server.port": 0}))
+        problem = self.successResultOf(self.pool.changes.change({"server.port": 0}))
         self.assertIn("leaves nothing to listen on", problem[1])
         self.assertFalse(any(link.said for link in self.links.values()))
 
+    def test_change_that_fails_in_a_worker(self) -> None:
+        """So is what a worker fails at without a word that was foreseen; the operator can see that it was."""
+        change = self.pool.changes.change({"server.max_connections": 50})
+        one, two, three = self.links.values()
+        for link in (one, two):
+            link.answer(channel.Apply, problem=None)
+        (fails,) = [waiting for said, _, waiting in three.said if said is channel.Apply]
+        fails.errback(UnknownRemoteError("internal error: MemoryError: "))
+        for link in (one, two, three):
+            link.answer(channel.Apply, problem=None)
+        self.assertEqual(self.successResultOf(change), ("", "internal error: MemoryError: "))
+        self.assertEqual((self.pool.config, self.applied), (Config(), [50, 10000]))
+        self.assertIn("could not be applied and was taken back: internal error: MemoryError", self.pool.problem())
+        again = self.pool.changes.change({})
+        for link in (one, two, three):
+            link.answer(channel.Apply, problem=None)
+        self.successResultOf(again)
+        self.assertEqual(self.pool.problem(), "")
+
+    def test_change_that_fails_here(self) -> None:
+        """What the supervisor fails at holds nowhere, and it goes on."""
+        self.failing = 77
+        change = self.pool.changes.change({"server.max_connections": 77})
+        self.assertEqual(self.successResultOf(change), ("", "internal error: OSError: no more files"))
+        self.assertEqual((self.pool.config, self.applied), (Config(), [10000]))
+        self.assertFalse(any(link.said for link in self.links.values()))
+
+    def test_change_waits_for_all(self) -> None:
+        """A change is not said to hold before every worker has it, or is gone; what was announced is its number."""
+        change = self.pool.changes.change({"server.max_connections": 50})
+        one, two, three = self.reactor.started
+        self.assertEqual(self.store.announced, 8)
+        self.assertEqual({arguments["generation"] for arguments in self.links[one].told(channel.Apply)}, {8})
+        for worker in (one, two):
+            self.links[worker].answer(channel.Apply, problem=None)
+        self.wait(100)
+        self.assertNoResult(change)
+        self.end(three)
+        self.links[three].break_off()
+        self.assertIsNone(self.successResultOf(change))
+        self.assertEqual(self.pool.config.server.max_connections, 50)
+
+    def test_change_where_none_is_ended(self) -> None:
+        """With server.worker_timeout = 0, which ends no worker, it is said who has not applied a change."""
+        self.pool.changes.config = Config().replace({"server.worker_timeout": 0})
+        change = self.pool.changes.change({"server.max_connections": 50})
+        for worker in self.reactor.started[1:]:
+            self.links[worker].answer(channel.Apply, problem=None)
+        self.wait(ANSWER_SECONDS)
+        self.assertEqual(
+            self.successResultOf(change),
+            ("", "it holds everywhere but in worker 0 (pid 1000), which does not move"),
+        )
+        self.assertEqual(self.pool.config.server.max_connections, 50)
+
+    def test_orders_in_the_middle_of_a_change(self) -> None:
+        """A worker that begins while a change is under way has it, and has it taken back."""
+        self.end(self.reactor.started[0])
+        self.reactor.advance(LONGEST_WAIT)
+        new = self.reactor.started[3]
+        change = self.pool.changes.change({"server.max_connections": 50})
+        orders = self.pool.orders(new)
+        self.assertEqual((orders["generation"], orders["config"]["server"]["max_connections"]), (8, 50))
+        self.serve(new)
+        one, two = self.reactor.started[1:3]
+        self.links[one].answer(channel.Apply, problem=None)
+        self.links[two].answer(channel.Apply, problem=["maxclients", "no"])
+        (told,) = self.links[new].told(channel.Apply)
+        self.assertEqual((told["generation"], told["config"]["server"]["max_connections"]), (9, 10000))
+        for worker in (one, two, new):
+            self.links[worker].answer(channel.Apply, problem=None)
+        self.assertEqual(self.successResultOf(change), ("maxclients", "no"))
+
+    def begin(self, worker: Worker) -> None:
+        """A worker gets its orders and serves."""
+        self.pool.orders(worker)
+        self.links[worker] = worker.link = PlayedLink()  # type: ignore[assignment]
+        self.pool.is_ready(worker)
+
+    def cannot_begin(self, worker: Worker, reason: str = "") -> None:
+        """A worker gets its orders, cannot begin with them, and says why; or says nothing."""
+        self.pool.orders(worker)
+        worker.unable = reason
+        self.end(worker, Failure(ProcessTerminated(exitCode=1)))
+
+    def test_change_that_ends_the_workers(self) -> None:
+        """A change that no worker has survived holds when another one has begun with it; when none can, it is taken
+        back, and they are started with what held before."""
+        change = self.pool.changes.change({"server.max_connections": 50})
+        for worker in self.reactor.started[:3]:
+            self.links[worker].break_off()
+            self.end(worker)
+        self.assertNoResult(change)
+        self.reactor.advance(ALONE_WAIT)
+        self.cannot_begin(self.reactor.started[3], "OSError: no more files")
+        self.assertEqual(self.successResultOf(change), ("", "worker 0 cannot begin: OSError: no more files"))
+        self.assertEqual(self.pool.config, Config())
+        self.reactor.advance(ALONE_WAIT)
+        self.assertEqual(self.pool.orders(self.reactor.started[-1])["config"]["server"]["max_connections"], 10000)
+        self.begin(self.reactor.started[-1])
+        again = self.pool.changes.change({"server.max_connections": 60})
+        for link in self.links.values():
+            link.answer(channel.Apply, problem=None)
+        self.assertIsNone(self.successResultOf(again))
+
+    def test_configuration_with_which_none_can_begin(self) -> None:
+        """When nobody serves and none can begin with what was changed, the last configuration with which one began is
+        in its place, and it is said that it is."""
+        for worker in self.reactor.started[:3]:
+            self.end(worker)
+        self.reactor.advance(ALONE_WAIT)
+        for worker in self.reactor.started[3:6]:
+            self.begin(worker)
+        change = self.pool.changes.change({"server.max_connections": 50})
+        for worker in self.reactor.started[3:6]:
+            self.links[worker].answer(channel.Apply, problem=None)
+        self.assertIsNone(self.successResultOf(change))
+        self.end(self.reactor.started[3])
+        self.reactor.advance(LONGEST_WAIT)
+        self.cannot_begin(self.reactor.started[6], "ValueError: x")
+        self.assertEqual(self.pool.config.server.max_connections, 50)  # others serve with it
+        self.assertEqual(self.pool.problem(), "worker 0 cannot begin: ValueError: x")
+        for worker in self.reactor.started[4:6]:
+            self.end(worker)
+        self.reactor.advance(ALONE_WAIT)
+        self.cannot_begin(self.reactor.started[7])
+        self.assertEqual(self.pool.config.server.max_connections, 10000)
+        self.assertIn("without what was changed since (server.max_connections)", self.pool.problem())
+        self.reactor.advance(ALONE_WAIT)
+        self.assertEqual(self.pool.orders(self.reactor.started[-1])["config"]["server"]["max_connections"], 10000)
+
+    def test_killed_starts_say_nothing(self) -> None:
+        """Workers that are killed from outside before they serve are no reason to change the configuration."""
+        change = self.pool.changes.change({"server.max_connections": 50})
+        for link in self.links.values():
+            link.answer(channel.Apply, problem=None)
+        self.successResultOf(change)
+        for _ in range(10):
+            for worker in list(self.pool.pool.workers):
+                self.pool.orders(worker)
+                self.end(worker)
+            self.reactor.advance(ALONE_WAIT)
+        self.assertEqual((self.pool.config.server.max_connections, self.pool.problem()), (50, ""))
+
+    def test_question_that_has_to_be_answered(self) -> None:
+        """What changes something in all workers is not said to be done before all have done it, or are gone."""
+        one, two, three = self.reactor.started
+        answers = self.pool.ask(one, "client-kill", {}, must=True)
+        self.links[two].answer(channel.Question, answer=1)
+        self.wait(100)
+        self.assertNoResult(answers)
+        self.links[three].break_off()
+        self.assertEqual(self.successResultOf(answers), [1])
+
+    def test_cover_that_fails(self) -> None:
+        """A worker that could not accept another's clients is told again."""
+        one, two, three = self.reactor.started
+        self.end(two)
+        (failing,) = [waiting for said, _, waiting in self.links[one].said if said is channel.Cover]
+        failing.errback(UnknownRemoteError("internal error: OSError: no more files"))
+        self.assertEqual(len(self.flushLoggedErrors(UnknownRemoteError)), 1)
+        self.reactor.advance(TIDY)
+        self.assertEqual((self.covers(one), self.covers(three)), ([(1, True), (1, True)], [(1, True)]))
+
+    def test_nobody_served(self) -> None:
+        """Not ready once no worker has answered for some seconds; not alive after server.worker_timeout."""
+        self.store.figures = {1000: Figures(0, 1000, time.monotonic() + 1000, 0)}
+        self.wait(LOOK)
+        self.assertEqual((self.pool.state(), self.pool.alive()), ("ok", True))
+        self.store.figures = {1000: Figures(0, 1000, 1.0, 0), 1001: Figures(1, 1001, 1.0, 0)}
+        self.pool._supervision._awake_since = -1000.0
+        self.wait(UNREADY + LOOK)
+        self.assertEqual((self.pool.state(), self.pool.alive()), ("the workers do not answer", True))
+        self.wait(self.pool.config.server.worker_timeout)
+        self.assertFalse(self.pool.alive())
+
     def test_changes_come_one_after_another(self) -> None:
         """Of two changes at the same time the second begins when the first is over."""
-        first = self.pool.change({"server.max_connections": 50})
-        second = self.pool.change({"server.connection_timeout": 9})
+        first = self.pool.changes.change({"server.max_connections": 50})
+        second = self.pool.changes.change({"server.connection_timeout": 9})
         self.assertEqual(self.applied, [50])
         for change in (first, second):
             for link in self.links.values():
@@ -424,7 +584,7 @@ class WorkersTests(SynchronousTestCase):
     def test_taker_that_does_not_answer(self) -> None:
         """Of a taker that gives no answer nobody knows what it executed, so the connection counts as gone."""
         _, giving = self.given(self.reactor.started[0])
-        self.reactor.advance(workers.ANSWER_SECONDS)
+        self.wait(ANSWER_SECONDS)
         self.assertTrue(self.successResultOf(giving))
 
     def look(self) -> None:
@@ -567,7 +727,7 @@ class WorkersTests(SynchronousTestCase):
             self.assertEqual(link.told(channel.Stop), [{"now": False}])
         self.end(one, Failure(ProcessDone(0)))
         self.end(two, Failure(ProcessDone(0)))
-        self.reactor.advance(self.pool.grace + LEAVE_SECONDS)
+        self.wait(self.pool.grace + LEAVE_SECONDS)
         self.assertEqual(self.killed, [1002])
         self.assertNoResult(stopped)
         self.end(three)

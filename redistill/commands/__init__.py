@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from redistill import resp, sizing, stats
 from redistill.command_table import CommandTable
@@ -35,6 +36,8 @@ from redistill.commands.state import Identity, ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.commands.users import Users, begin, changed, leave, resume
 from redistill.config import Config
+
+log = Logger()
 
 GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
 ASKED = (acl, clients, configuration, info, latency, monitor, slowlog)
@@ -65,6 +68,8 @@ class ControlPlane:
         `number` is this one's."""
         self._listener = apply
         self._table = table
+        self._max_memory = config.memory.max_memory
+        """As it was last put into effect."""
         self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
         if counters is not None:
             self.state.counters = counters
@@ -193,24 +198,37 @@ class ControlPlane:
         return info.snapshot(self.state, with_commands)
 
     def _apply(self, config: Config) -> None:
-        """Put another configuration into effect; Refused, with nothing changed, when that cannot be."""
-        store, old = self.state.store, self.state.config
+        """Put another configuration into effect. Whatever it raises (Refused, and what nobody expects), the one before
+        is in effect again."""
+        try:
+            self._put(config)
+        except Exception:
+            try:
+                self._put(self.state.config)
+            except Exception:
+                log.failure("the configuration cannot be taken back")
+            raise
+
+    def _put(self, config: Config) -> None:
+        """May stop in the middle; a second call, with what was in effect before, undoes what the first has done."""
+        store = self.state.store
+        users = self.state.users
+        if (config.users, config.passwords) != users.source:
+            users = Users(config, users)
         if self._listener:
             self._listener(config)
-        if config.memory.max_memory != old.memory.max_memory:
+        if config.memory.max_memory != self._max_memory:
             try:
                 store.set_max_memory(max(sizing.max_memory(config, sizing.machine(), store.map_size), 1))
             except ValueError as problem:
-                if self._listener:
-                    self._listener(old)
                 raise Refused("maxmemory", str(problem)) from None
+            self._max_memory = config.memory.max_memory
         store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
         self._watch_slow(config)
         self.state.slowlog.trim(config.performance.slowlog_max_len)
         self.state.denials.trim(config.security.acllog_max_len)
-        users = self.state.users
-        if (config.users, config.passwords) != users.source:
-            changed(self.state, Users(config, users))
+        if users is not self.state.users:
+            changed(self.state, users)
 
     def _watch_slow(self, config: Config) -> None:
         """Have the core hand up what either the slow log or the latency monitor wants."""

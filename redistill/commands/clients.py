@@ -132,7 +132,7 @@ def kill(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
 
     if len(argv) == 3:
         order["filters"]["addr"] = text(argv[2])
-        return over_all(server, client, "client-kill", order, any_of, changes=True)
+        return over_all(server, client, "client-kill", order, any_of, changes=True, must=True)
     order["skip_me"] = True
     for i in range(2, len(argv), 2):
         if i + 1 == len(argv):  # said only when the options before are right, as in Redis
@@ -144,7 +144,7 @@ def kill(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
         if refusal := bad_filter(server, option, value):
             return refusal
         order["filters"][text(option)] = text(value)  # of the same option twice, the last counts, as in Redis
-    return over_all(server, client, "client-kill", order, number_of, changes=True)
+    return over_all(server, client, "client-kill", order, number_of, changes=True, must=True)
 
 
 def bad_filter(server: ServerState, option: bytes, value: bytes) -> bytes:

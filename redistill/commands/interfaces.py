@@ -26,6 +26,15 @@ class Refused(Exception):
         self.directive = directive
 
 
+MOST_WORDS = 1000
+"""Characters of the reason that is given for a failure."""
+
+
+def reason_of(problem: BaseException) -> str:
+    """An unexpected exception, in words for the operator and for who asked."""
+    return f"internal error: {type(problem).__name__}: {problem}"[:MOST_WORDS]
+
+
 class SessionState(Protocol):
     """The core's ``rd_session_state`` (core/session.h), read and written in place."""
 

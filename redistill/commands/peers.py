@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
-from redistill.commands.interfaces import Client, Refused, Reply
+from redistill.commands.interfaces import Client, Refused, Reply, reason_of
 from redistill.config import ConfigError
 from redistill.rewrite import rewrite
 from redistill.settings import Value
@@ -26,8 +26,9 @@ Question = Callable[[Any], Any]
 class Peers(Protocol):
     """Everything that goes beyond this process. Questions are answered by the others only, not by who asks."""
 
-    def ask(self, question: str, argument: Any) -> list[Any] | Deferred[list[Any]]:
-        """The answers of all others, those that give none in time left out."""
+    def ask(self, question: str, argument: Any, must: bool = False) -> list[Any] | Deferred[list[Any]]:
+        """The answers of all others, those that give none in time left out. `must`: it changes something, so that no
+        other may go on without having answered."""
         ...
 
     def tell(self, question: str, argument: Any) -> None:
@@ -50,7 +51,7 @@ class Peers(Protocol):
 class Alone:
     """A server of one process."""
 
-    def ask(self, question: str, argument: Any) -> list[Any]:
+    def ask(self, question: str, argument: Any, must: bool = False) -> list[Any]:
         return []
 
     def tell(self, question: str, argument: Any) -> None:
@@ -77,27 +78,29 @@ def over_all(
     reply: Callable[[list[Any]], bytes],
     *,
     changes: bool = False,
+    must: bool = False,
 ) -> Reply:
     """The reply that `reply` makes of the answers of all workers, this one's first.
 
     In a transaction it is this worker's answer only, for to wait for others with locks held, which they may need before
-    they can answer, would be to wait for ever. What `changes` something is still done by all.
+    they can answer, would be to wait for ever. What `changes` something is still done by all. `must`: see `Peers.ask`.
     """
     own = server.questions[question](argument)
     if client.session.state.in_exec:
         if changes:
             server.peers.tell(question, argument)
         return reply([own])
-    others = server.peers.ask(question, argument)
+    others = server.peers.ask(question, argument, must)
     if isinstance(others, Deferred):
         return others.addCallback(lambda answers: reply([own, *answers]))
     return reply([own, *others])
 
 
-def problem_of(failure: Exception) -> tuple[str, str]:
-    """A refusal of `Peers.change` as the directive (empty: not known) and the reason."""
-    assert isinstance(failure, (ConfigError, Refused))
-    return (failure.directive if isinstance(failure, Refused) else "", str(failure))
+def problem_of(failure: BaseException) -> tuple[str, str]:
+    """Why `Peers.change` has failed, as the directive (empty: not known) and the reason."""
+    if isinstance(failure, Refused):
+        return failure.directive, str(failure)
+    return "", str(failure) if isinstance(failure, ConfigError) else reason_of(failure)
 
 
 def raise_problem(problem: tuple[str, str] | None) -> None:

@@ -107,10 +107,10 @@ def begin(server: ServerState, client: Client) -> None:
 
 def become(server: ServerState, client: Client, account: Account, secret: int) -> None:
     """`client` has authenticated as this user, with this secret (0: with none)."""
+    client.session.permit(account.permissions)  # first, since it may raise: then `client` is who it was
     leave(server, client)
     client.user, client.secret = account.user.name, secret
     client.session.state.authenticated = True
-    client.session.permit(account.permissions)
     if secret:
         server.store.secrets.enter(secret, server.wall())
 
@@ -136,15 +136,24 @@ def leave(server: ServerState, client: Client) -> None:
 def changed(server: ServerState, users: Users) -> None:
     """Have these users instead of those before: connections get the new permissions, those of users that are no more
     are closed. One that is about to end by itself says its last word first, and who asked for the change hears the
-    reply; that one stays if the change is taken back."""
-    before, server.users = server.users, users
-    for client in list(server.clients.values()):
-        account = users.get(client.user)
-        if account is before.get(client.user):
-            continue
-        if account is not None:
-            client.session.permit(account.permissions)
+    reply; that one stays if the change is taken back. When it raises, nothing has changed."""
+    before = server.users
+    clients = [one for one in server.clients.values() if users.get(one.user) is not before.get(one.user)]
+    try:
+        _permit(clients, users)
+    except Exception:
+        _permit(clients, before)
+        raise
+    server.users = users
+    for client in clients:
+        gone = users.get(client.user) is None
         if client.changes:
-            client.session.state.close_after_reply = account is None
-        elif account is None and not client.session.state.close_after_reply:
+            client.session.state.close_after_reply = gone
+        elif gone and not client.session.state.close_after_reply:
             client.kill()
+
+
+def _permit(clients: Iterable[Client], users: Users) -> None:
+    for client in clients:
+        if (account := users.get(client.user)) is not None:
+            client.session.permit(account.permissions)

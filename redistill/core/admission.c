@@ -15,6 +15,12 @@ void rd_admission_lock(rd_store *st) {
   if (pthread_mutex_lock(lock) == EOWNERDEAD) pthread_mutex_consistent(lock);
 }
 
+bool rd_admission_trylock(rd_store *st) {
+  int error = pthread_mutex_trylock(&st->head->admission.lock);
+  if (error == EOWNERDEAD) pthread_mutex_consistent(&st->head->admission.lock);
+  return error == 0 || error == EOWNERDEAD;
+}
+
 void rd_admission_unlock(rd_store *st) { pthread_mutex_unlock(&st->head->admission.lock); }
 
 /* ---- in all ---- */

@@ -50,6 +50,7 @@ bool rd_address_local(const uint8_t *address);
 /* ---- for worker.c and check.c ---- */
 
 void rd_admission_lock(rd_store *st);
+bool rd_admission_trylock(rd_store *st); /* without waiting: false, somebody has it */
 void rd_admission_unlock(rd_store *st);
 /* Forget what a worker's block counts. */
 void rd_admission_clear(rd_worker *w);

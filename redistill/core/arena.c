@@ -80,6 +80,7 @@ static void set_view(rd_store *st) {
   st->shards = rd_at(st, st->head->shards_at);
   st->regions = rd_at(st, st->head->regions_at);
   st->worker = rd_worker_at(st, 0); /* until rd_worker_join */
+  st->generation = atomic_load(&st->head->generation);
   memcpy(st->seed, st->head->seed, sizeof st->seed);
   st->rng = st->seed[0] ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)st;
   if (st->rng == 0) st->rng = 1;

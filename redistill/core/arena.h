@@ -61,6 +61,7 @@ typedef struct rd_store {
   uint64_t rng;
   rd_clock *clock;      /* nanoseconds, monotonic, for durations; NULL: there are none */
   rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
+  uint32_t generation;  /* of the configuration that this process has applied; see rd_behind in worker.h */
   bool no_touch;        /* CLIENT NO-TOUCH of the running session */
   bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
   uint32_t touched;     /* keys that the running command has changed, or one key so often (rd_touched) */

@@ -30,7 +30,8 @@ int64_t rd_average_ttl(rd_store *st, unsigned db) {
   for (uint32_t round = 0; round < 64; round++) {
     uint32_t shard = random_below(st, st->num_shards), slot = rd_slot_of(st, db);
     if (rd_shard_at(st, shard)->index[slot].with_ttl == 0) continue;
-    bool mine = rd_lock_shard(st, shard);
+    int mine = rd_trylock_shard(st, shard); /* a sample is worth no wait, least of all for a process that hangs */
+    if (mine < 0) continue;
     const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
     if (ix->buckets > 0) {
       const rd_bucket *b = rd_index_bucket(st, ix, random_below(st, ix->buckets));

@@ -222,6 +222,7 @@ struct rd_header {
   _Atomic uint32_t pause; /* CLIENT PAUSE: rd_set_pause */
   _Atomic uint64_t pause_until;
   _Atomic uint32_t active_expire;
+  _Atomic uint32_t generation; /* of the configuration: rd_announce */
   /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
   _Atomic uint32_t map;
   uint8_t slot_of_db[2][RD_DATABASES];

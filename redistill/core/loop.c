@@ -410,6 +410,8 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
   }
 }
 
+bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_session_store(l->conns[0]->s)); }
+
 /* Those who are inside. */
 static void serve(rd_loop *l, int ready, uint32_t queued) {
   rd_store *st = l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL; /* one for all of them */
@@ -438,6 +440,10 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
     int n = epoll_wait(l->epoll, l->ready, READY, queued != 0 || l->crowded ? 0 : wait);
     if (n < 0) return (int)l->event_count; /* a signal: the owner's */
+    if (RD_UNLIKELY(rd_loop_behind(l))) {
+      l->watched = true;
+      return (int)l->event_count;
+    }
     serve(l, n, queued);
     if (RD_UNLIKELY(l->comes)) welcome(l, n);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
@@ -593,9 +599,14 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
     c->tell = true;
     return RD_FULL;
   }
+  c->paused = false;
+  if (RD_UNLIKELY(rd_loop_behind(l)) && !c->said->in_exec) {
+    c->state = BUSY;
+    enqueue(l, c);
+    return RD_MORE;
+  }
   l->frozen_ms = now_ms;
   l->monitored = false;
-  c->paused = false;
   unsigned what = go_on(l, c);
   if (RD_UNLIKELY(l->monitored)) what |= RD_LOOP_MONITORED;
   if (c->state != BLOCKED || c->tell) return what;

@@ -54,7 +54,10 @@ bool rd_loop_set_buffer(rd_loop *l, size_t size); /* false: no memory, and no ch
 void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes); /* of all connections, 0: none */
 /* A descriptor whose readiness ends a turn (rd_loop_watched): that of another loop around this one. False: errno. */
 bool rd_loop_watch(rd_loop *l, int fd);
-bool rd_loop_watched(const rd_loop *l); /* it was ready in the last turn */
+bool rd_loop_watched(const rd_loop *l); /* it was ready in the last turn, or the loop is behind */
+/* Whether this process has not applied a configuration that was announced (rd_behind). Until it has, a turn serves
+ * nobody and ends at once, for the owner to read what it was sent; a transaction that has begun goes on. */
+bool rd_loop_behind(const rd_loop *l);
 /* Serve. Waits up to `timeout_ms` (-1: without end) for something that the owner must see, and serves clients
  * meanwhile; 0: serves once what is ready. Returns the number of events, 0 also after a signal; they are valid until
  * the next call. `now_ms`: the time for the sessions; 0: the clock's, read after the bytes arrived. */

@@ -101,7 +101,7 @@ void rd_worker_leave(rd_store *st) {
 bool rd_worker_reap(rd_store *st, uint32_t i) {
   if (i >= RD_MAX_WORKERS || !rd_worker_used(st, i)) return false;
   rd_worker *w = rd_worker_at(st, i);
-  rd_admission_lock(st);
+  if (!rd_admission_trylock(st)) return false;
   bool dead = atomic_load(&w->pid) != 0 && !alive(w);
   if (dead) vacate(st, w);
   rd_admission_unlock(st);
@@ -127,6 +127,18 @@ void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us) {
 void rd_count_add(rd_store *st, rd_stat stat, uint64_t n) { rd_count_stat(st, stat, n); }
 
 rd_counters *rd_my_counters(rd_store *st) { return &st->worker->counters; }
+
+/* ---- the configuration ---- */
+
+void rd_announce(rd_store *st, uint32_t generation) {
+  atomic_store_explicit(&st->head->generation, generation, memory_order_release);
+}
+
+uint32_t rd_announced(const rd_store *st) { return atomic_load_explicit(&st->head->generation, memory_order_relaxed); }
+
+void rd_caught_up(rd_store *st, uint32_t generation) { st->generation = generation; }
+
+bool rd_behind(const rd_store *st) { return (int32_t)(rd_announced(st) - st->generation) > 0; }
 
 /* ---- what others read ---- */
 

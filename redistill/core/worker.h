@@ -14,7 +14,8 @@
 int rd_worker_join(rd_store *st, uint32_t number);
 void rd_worker_leave(rd_store *st);
 /* Free block `i` if its process has died: its gauges and its connections count no longer. False: it is in use, or was
- * free. Whoever notices a death does this. */
+ * free, or somebody holds the lock: try again later. Waits for nobody, since the caller may be the one who ends a
+ * process that was stopped with the lock. */
 bool rd_worker_reap(rd_store *st, uint32_t i);
 /* Whether a process other than this store's has joined and lives. */
 bool rd_worker_others(const rd_store *st);
@@ -32,6 +33,19 @@ void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us);
 void rd_count_add(rd_store *st, rd_stat stat, uint64_t n);
 /* Its counters, to be added to in place. */
 rd_counters *rd_my_counters(rd_store *st);
+
+/* ---- the configuration, of which each process has a copy ----
+ *
+ * The supervisor counts the configurations. It sends a new one to all workers, then announces its generation: from then
+ * on a worker that has not applied it serves nobody, whatever kept it from reading its channel (loop.h). */
+
+void rd_announce(rd_store *st, uint32_t generation);
+/* The one announced last; a restart goes on with it. A process that opens the arena has it. */
+uint32_t rd_announced(const rd_store *st);
+/* This process has applied the configuration of `generation`, or was found unable to. */
+void rd_caught_up(rd_store *st, uint32_t generation);
+/* Whether a configuration was announced that this process has not applied. One relaxed load. */
+bool rd_behind(const rd_store *st);
 
 /* ---- what others read ---- */
 

@@ -643,6 +643,55 @@ static void an_entrance_can_be_shut(void) {
   CHECK(turn() == 0);
 }
 
+static void who_is_behind_serves_nobody(void) {
+  peer a = join(1), b = join(2);
+  say(&a, "PING\r\n");
+  rd_announce(&st, rd_announced(&st) + 1);
+  CHECK(turn() == 0 && rd_loop_watched(l) && rd_loop_behind(l));
+  hears(&a, "");
+  /* Nor does it when its owner goes on with a client, whose turn then comes by itself. */
+  say(&b, "CLIENT ID\r\n");
+  rd_caught_up(&st, rd_announced(&st));
+  CHECK(turn() == 1 && what(0) == RD_CONTROL && !rd_loop_behind(l));
+  hears(&a, "+PONG\r\n");
+  say(&b, "PING\r\n");
+  rd_session_answer(b.s, (const uint8_t *)":2\r\n", 4);
+  rd_announce(&st, rd_announced(&st) + 2);
+  CHECK(rd_loop_resume(l, b.c, st.now_ms) == RD_MORE && rd_conn_busy(b.c));
+  CHECK(turn() == 0 && rd_loop_watched(l));
+  hears(&b, "");
+  rd_caught_up(&st, rd_announced(&st));
+  CHECK(turn() == 0);
+  CHECK(turn() == 0);
+  hears(&b, ":2\r\n+PONG\r\n");
+  /* What this process knows of before it is announced is no reason to wait. */
+  rd_caught_up(&st, rd_announced(&st) + 1);
+  say(&a, "PING\r\n");
+  CHECK(turn() == 0 && !rd_loop_watched(l));
+  hears(&a, "+PONG\r\n");
+  rd_announce(&st, rd_announced(&st) + 1);
+  leave(&a);
+  leave(&b);
+}
+
+static void who_is_behind_ends_its_transaction(void) {
+  peer a = join(1), b = join(2);
+  say(&a, "MULTI\r\nSET k v\r\nCLIENT ID\r\nGET k\r\nEXEC\r\n");
+  CHECK(turn() == 1 && what(0) == RD_CONTROL);
+  say(&b, "GET k\r\n");
+  rd_announce(&st, rd_announced(&st) + 1);
+  rd_session_answer(a.s, (const uint8_t *)":1\r\n", 4);
+  CHECK(rd_loop_resume(l, a.c, st.now_ms) == RD_MORE && !rd_conn_busy(a.c));
+  hears(&a, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n:1\r\n$1\r\nv\r\n");
+  CHECK(turn() == 0);
+  hears(&b, "");
+  rd_caught_up(&st, rd_announced(&st));
+  CHECK(turn() == 0);
+  hears(&b, "$1\r\nv\r\n");
+  leave(&a);
+  leave(&b);
+}
+
 int main(void) {
   open_all();
   RUN(commands_are_answered_without_the_owner);
@@ -670,6 +719,8 @@ int main(void) {
   RUN(a_turn_ends_in_time);
   RUN(the_silent_are_found);
   RUN(the_busiest_are_found);
+  RUN(who_is_behind_serves_nobody);
+  RUN(who_is_behind_ends_its_transaction);
   RUN(a_thousand_connections);
   RUN(who_comes_is_the_owners);
   RUN(who_has_no_place_is_turned_away);
