@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.x509 import NameOID
 from OpenSSL import SSL
-from OpenSSL.crypto import X509Name
+from OpenSSL.crypto import X509
 from twisted.application.service import Service
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -37,6 +38,8 @@ VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 CLIENT_AUTH = {"optional": SSL.VERIFY_PEER, "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT}
 SESSIONS = b"redistill"
 """What sessions are resumed for; OpenSSL asks for a name before it resumes those with a client's certificate."""
+NAMES = {NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNumber"}
+"""Of a subject's parts, where RFC 4514 has none that is said."""
 LOOK_SECONDS = 10.0
 """Time between two looks at the certificate's files."""
 HANDSHAKE_SECONDS = 10.0
@@ -98,12 +101,22 @@ def reason(error: SSL.Error) -> str:
     return ", ".join(dict.fromkeys(words for *_, words in queue if words)) or "the connection ended"
 
 
-def described(name: X509Name) -> Certificate:
-    """Whom a certificate names. A subject of several common names, or of one that is no word, has no user's name."""
-    parts = [(kind.decode("ascii"), value.decode("utf-8", "replace")) for kind, value in name.get_components()]
+def described(certificate: X509) -> Certificate:
+    """Whom a certificate names. A subject of several common names, or of one that is no word, has no user's name, and
+    neither has one that cannot be read: each name is text of the kind that the certificate says (ASN.1)."""
+    try:
+        subject = certificate.to_cryptography().subject
+        parts = [(NAMES.get(one.oid, one.rfc4514_attribute_name), one.value) for one in subject]
+    except ValueError:
+        return Certificate("unreadable", "")
     names = [value for kind, value in parts if kind == "CN"]
-    user = names[0] if len(names) == 1 and names[0].isprintable() and " " not in names[0] else ""
-    return Certificate(",".join(f"{kind}={value}" for kind, value in parts), user)
+    name = names[0] if len(names) == 1 else ""
+    user = name if isinstance(name, str) and name.isprintable() and " " not in name else ""
+    return Certificate(",".join(f"{kind}={_shown(value)}" for kind, value in parts), user)
+
+
+def _shown(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.hex()
 
 
 class Context:
@@ -129,7 +142,7 @@ class Context:
         assert certificate is not None  # it has a key, so it has a certificate
         until = certificate.get_notAfter() or b""
         self.expires = float(calendar.timegm(time.strptime(until.decode(), "%Y%m%d%H%M%SZ")))
-        self.subject = described(certificate.get_subject()).subject
+        self.subject = described(certificate).subject
         self.fingerprint = certificate.digest("sha256").decode().replace(":", "").lower()
         self._context = context
         self.security = security
@@ -279,7 +292,7 @@ class Handshake(Protocol):
         self._late.cancel()
         certificate = self._connection.get_peer_certificate()
         if certificate is not None:  # OpenSSL has verified it, or there were no connection
-            self._client.certificate = described(certificate.get_subject())
+            self._client.certificate = described(certificate)
         self.transport.protocol = self._client
         self._client.makeConnection(self.transport)
 

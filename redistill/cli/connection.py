@@ -116,7 +116,7 @@ class Target:
         options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         options["retry"] = Retry(NoBackoff(), 0)  # whoever asks will ask again
         if self.password:
-            options |= {"username": self.user, "password": self.password}
+            options |= {"username": self.user, "password": self.password, "encoding_errors": "surrogateescape"}
         if self.socket:
             options["unix_socket_path"] = self.socket
         else:
