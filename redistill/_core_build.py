@@ -39,6 +39,7 @@ typedef struct rd_store {
   uint64_t size;
   uint32_t num_shards;
   uint64_t now_ms;
+  bool began;
   rd_clock *clock, *wall;
   struct rd_slowlog *slowlog;
   ...;
@@ -57,6 +58,7 @@ typedef struct rd_options {
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
 int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
+int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen);
 void rd_detach(rd_store *st);
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 bool rd_shrink_step(rd_store *st, uint32_t budget);
@@ -69,6 +71,7 @@ void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
 const char *rd_policy_name(rd_policy policy);
 void rd_set_active_expire(rd_store *st, bool on);
+bool rd_get_active_expire(const rd_store *st);
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 int rd_check(rd_store *st, char *err, size_t errlen);
 uint32_t rd_lock_owner(const rd_store *st);

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from redistill.config import machine_memory
 from redistill.engine import MAGIC, ArenaError, Store, min_memory
+from redistill.files import UnsafeFile, expect_private, open_file
 from redistill.settings import Memory
 from redistill.sockets import StartError
 
@@ -29,8 +30,11 @@ class Arena:
     Processes that inherit the descriptor share its lock, so a file is in use until the last of them has ended.
     """
 
-    def __init__(self, fd: int, place: str, room: int, *, path: str = "") -> None:
+    def __init__(
+        self, fd: int, place: str, room: int, *, path: str = "", sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """`place` is what the log calls it; `room` the bytes that it may hold at most; `path` is empty for memory."""
+        self._sleep = sleep
         self.fd = fd
         self.place = place
         self.room = room
@@ -102,7 +106,7 @@ class Arena:
         """Whether the store could be opened with what is there. `processes`, when it is not 0: with any number of
         shards that they can work with in `size` bytes."""
         try:
-            store.attach(self.fd)
+            self._begin(store)
             known = processes and min_memory(store.num_shards, processes) <= size
             if store.num_shards != num_shards and not known:
                 raise ArenaError(f"it has {store.num_shards} shards, server.num_shards is {num_shards}")
@@ -122,6 +126,19 @@ class Arena:
                 wanted=memory.max_memory,
             )
         return True
+
+    def _begin(self, store: Store) -> None:
+        """Attach, and begin a run: what belonged to the last one is over. Raises ArenaError."""
+        if self.path:  # it is locked: whoever had it mapped is gone
+            store.attach(self.fd, alone=True)
+            return
+        for _ in range(round(WAIT / PAUSE)):
+            store.attach(self.fd)
+            if store.began:
+                return
+            store.close()
+            self._sleep(PAUSE)
+        raise ArenaError("another process uses it")
 
     def close(self) -> None:
         """Close the descriptor, and with the last one of them give up the file. A second call does nothing."""
@@ -157,7 +174,7 @@ def find_arena(memory: Memory, kept: int = -1, sleep: Callable[[float], None] = 
     if memory.arena_path:
         return _at(memory.arena_path, memory.max_memory, sleep)
     if kept >= 0:
-        return Arena(os.dup(kept), "the service manager's store", _machine_room())
+        return Arena(os.dup(kept), "the service manager's store", _machine_room(), sleep=sleep)
     return Arena(*_memory(), _machine_room())
 
 
@@ -171,16 +188,22 @@ def _machine_room() -> int:
 
 def _at(path: str, max_memory: int, sleep: Callable[[float], None]) -> Arena:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        fd = open_file(path)
+    except UnsafeFile as problem:
+        raise _unsafe(path, problem) from None
     except OSError as problem:
         raise StartError(
             f"memory.arena_path: cannot open {path!r}: {os.strerror(problem.errno or 0)};"
             " set a path on a tmpfs that may be written to"
         ) from None
-    arena = Arena(fd, path, 0, path=path)
+    arena = Arena(fd, path, 0, path=path, sleep=sleep)
     try:
-        _lock(arena, sleep)
         _look(arena)
+        try:
+            expect_private(fd)
+        except UnsafeFile as problem:
+            raise _unsafe(path, problem) from None
+        _lock(arena, sleep)
         # A page that the tmpfs cannot provide would be a SIGBUS in the middle of a command.
         system, own = os.fstatvfs(fd), os.fstat(fd)
         arena.room = min(system.f_bavail * system.f_frsize + own.st_blocks * 512, _machine_room())
@@ -193,6 +216,10 @@ def _at(path: str, max_memory: int, sleep: Callable[[float], None]) -> Arena:
         arena.close()
         raise
     return arena
+
+
+def _unsafe(path: str, problem: UnsafeFile) -> StartError:
+    return StartError(f"memory.arena_path: {path!r} is not used: {problem}, or set another path")
 
 
 def _lock(arena: Arena, sleep: Callable[[float], None]) -> None:

@@ -104,7 +104,6 @@ class Store:
         self._frozen_ms = 0
         self.on_monitored: Callable[[], None] | None = None
         """Called during a session's `feed` and `resume` when lines of MONITOR wait (`monitored`)."""
-        self._active_expire = True
         self.workers = Workers(lambda: self._c)
         self.admission = Admission(lambda: self._c)
         self.secrets = Secrets(lambda: self._c)
@@ -119,9 +118,18 @@ class Store:
         options.seed[0], options.seed[1] = secrets.randbits(64), secrets.randbits(64)
         self._open(lambda store, error: lib.rd_create(store, fd, options, error, _ERROR_TEXT))
 
-    def attach(self, fd: int) -> None:
-        """Map the arena that is in the file `fd`. Raises ArenaError when it is none, torn, or of another version."""
-        self._open(lambda store, error: lib.rd_attach(store, fd, error, _ERROR_TEXT))
+    def attach(self, fd: int, alone: bool = False) -> None:
+        """Map the arena that is in the file `fd`. Raises ArenaError when it is none, torn, or of another version.
+
+        `alone`: the caller knows that no other process has it. Otherwise its words are believed (see `began`).
+        """
+        call = lib.rd_attach_alone if alone else lib.rd_attach
+        self._open(lambda store, error: call(store, fd, error, _ERROR_TEXT))
+
+    @property
+    def began(self) -> bool:
+        """Whether a run began when the store was attached: no other process had the arena."""
+        return bool(self._c.began)
 
     def _open(self, call: Any) -> None:
         if self._c is not None:
@@ -256,12 +264,11 @@ class Store:
     @property
     def active_expire(self) -> bool:
         """Whether `sweep` removes what has expired (DEBUG SET-ACTIVE-EXPIRE)."""
-        return self._active_expire
+        return bool(lib.rd_get_active_expire(self._c))
 
     @active_expire.setter
     def active_expire(self, on: bool) -> None:
         lib.rd_set_active_expire(self._c, on)
-        self._active_expire = on
 
     def check(self) -> tuple[int, str]:
         """Walk the whole arena: the count of violated invariants, and the first of them in words."""

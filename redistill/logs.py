@@ -26,6 +26,7 @@ from twisted.python.components import Componentized
 from zope.interface import provider
 
 from redistill import words
+from redistill.files import UnsafeFile, open_append
 
 log = Logger()
 
@@ -57,7 +58,7 @@ class LogFile:
         self._file = self._open()
 
     def _open(self) -> TextIO:
-        return open(self.path, "a", encoding="utf-8", errors="backslashreplace")
+        return open(self.path, "a", encoding="utf-8", errors="backslashreplace", opener=_opened)
 
     def write(self, text: str) -> None:
         self._file.write(text)
@@ -73,6 +74,17 @@ class LogFile:
     def close(self) -> None:
         """Nothing is written any more."""
         self._file.close()
+
+
+def _opened(path: str, flags: int) -> int:
+    try:
+        return open_append(path)
+    except UnsafeFile as problem:
+        problem.path = path
+        raise
+    except OSError as problem:
+        problem.filename = path  # not the part of it that was being opened
+        raise
 
 
 class Throttle:

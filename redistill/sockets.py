@@ -145,8 +145,12 @@ def listen_unix(path: str) -> socket.socket:
     try:
         listener.setblocking(False)
         _remove_dead(path)
-        listener.bind(path)
-        os.chmod(path, UNIX_MODE)
+        # Not chmod behind it: at the path there could be a link to something else by then.
+        mask = os.umask(0o777 & ~UNIX_MODE)
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(mask)
         listener.listen(BACKLOG)
     except OSError as problem:
         listener.close()
@@ -169,7 +173,7 @@ def close_listeners(listeners: Iterable[Iterable[socket.socket]], *, remove: boo
 def _remove_dead(path: str) -> None:
     """Remove the socket at `path` if nobody listens on it. Anything else stays, and is then in the way."""
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.setblocking(False)

@@ -26,6 +26,7 @@ from redistill.commands.peers import Alone, Peers
 from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError, load
 from redistill.engine import Session, Store, name_process
+from redistill.files import UnsafeFile
 from redistill.front import Front
 from redistill.gate import Gate
 from redistill.handover import Handover
@@ -90,6 +91,8 @@ def log_service(output: Log, options: Options) -> LogService:
     """The daemon's outermost service. Raises StartError when the log cannot be written to."""
     try:
         return LogService(output, options.parent or {})
+    except UnsafeFile as problem:
+        raise StartError(f"logging.file: {problem.path!r} is not used: {problem}, or set another path") from None
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         raise StartError(f"logging.file: cannot write to {problem.filename!r}: {reason}; set another path") from None

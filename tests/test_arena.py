@@ -169,6 +169,36 @@ class KeptTests(ArenaCase):
         _, store = self.opened(Memory(max_memory=4 * MIB), 256, kept=fd, fewer=True)
         self.assertEqual((store.count(0), store.num_shards, store.max_memory), (0, 32, 4 * MIB))
 
+    def test_in_use(self) -> None:
+        """Memory that another process goes on using is left to it; the start waits a while for that one's end."""
+        fd = self.kept()
+        other = Store()
+        other.attach(fd)
+        other.join()
+        self.addCleanup(other.close)
+        found, store = self.opened(Memory(max_memory=16 * MIB), kept=fd)
+        self.assertEqual((store.count(0), os.path.sameopenfile(found.fd, fd)), (0, False))
+        self.assertApproximates(self.slept, WAIT, 0.1)
+        self.assertIn("another process uses it", self.logged[1])
+
+    def test_predecessor_that_is_dying(self) -> None:
+        """When it ends meanwhile, its memory is taken, and what belonged to its run is over."""
+        fd = self.kept()
+        other = Store()
+        other.attach(fd)
+        other.join()
+        other.set_pause(2, 2**63)
+        other.active_expire = False
+
+        def sleep(seconds: float) -> None:
+            self.slept += seconds
+            if self.slept > WAIT / 2:
+                other.close()
+
+        self.sleep = sleep  # type: ignore[method-assign]
+        _, store = self.opened(Memory(max_memory=16 * MIB), kept=fd)
+        self.assertEqual((store.count(0), store.get_pause(), store.active_expire), (1, (0, 0), True))
+
     def test_path_takes_precedence(self) -> None:
         """With memory.arena_path it is not looked at."""
         fd = self.kept()
@@ -219,8 +249,9 @@ class PathTests(ArenaCase):
         found.close()
 
     def write(self, data: bytes) -> None:
-        """A file with `data` and no more."""
+        """A file with `data` and no more, which only we may read."""
         with open(self.path, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
             file.write(data)
 
     def test_keys_outlive_the_process(self) -> None:
@@ -316,6 +347,59 @@ class PathTests(ArenaCase):
         self.assertIn("is no arena of redistill", self.refused(self.memory()))
         self.path = "/dev/null"
         self.assertIn("is no arena of redistill", self.refused(self.memory()))
+
+    def test_run_is_over(self) -> None:
+        """A pause, and a sweep that was switched off, end with the run that they belong to, however that ends."""
+        found, store = self.opened(self.memory())
+        store.set_pause(2, 2**63)
+        store.active_expire = False
+        store.close()
+        found.close()
+        _, again = self.opened(self.memory())
+        self.assertEqual((again.get_pause(), again.active_expire), ((0, 0), True))
+
+    def test_unsafe_file(self) -> None:
+        """A file that others could read, write or exchange stops the start, and stays as it is."""
+
+        def link() -> None:
+            os.rename(self.path, self.path + ".target")
+            os.symlink(self.path + ".target", self.path)
+
+        for change, said in (
+            (
+                lambda: os.chmod(self.path, 0o666),
+                "others may reach it, its mode is 0666; remove it, or chmod it to 0600",
+            ),
+            (lambda: os.chmod(self.path, 0o640), "its mode is 0640"),
+            (lambda: os.link(self.path, self.path + ".2"), "it has 2 names (hard links); remove it, or the others"),
+            (link, "it is a symbolic link, which is not followed; remove it"),
+        ):
+            self.leave()
+            with open(self.path, "rb") as file:
+                before = file.read(MIB)
+            change()
+            refusal = self.refused(self.memory())
+            self.assertIn(f"memory.arena_path: {self.path!r} is not used: ", refusal)
+            self.assertIn(said, refusal)
+            self.assertTrue(refusal.endswith(", or set another path"))
+            with open(self.path, "rb") as file:
+                self.assertTrue(file.read(MIB) == before)
+            for name in (self.path, self.path + ".2", self.path + ".target"):
+                if os.path.lexists(name):
+                    os.unlink(name)
+        self.assertEqual(self.slept, 0)
+
+    def test_file_of_another_user(self) -> None:
+        """So does one that belongs to somebody else, empty or not."""
+        self.leave()
+        self.patch(os, "geteuid", lambda: os.getuid() + 1)
+        self.assertIn(f"it belongs to user {os.getuid()}, and the server runs as user", self.refused(self.memory()))
+
+    def test_link_to_nowhere(self) -> None:
+        """Nothing is made at the end of a symbolic link."""
+        os.symlink(self.path + ".target", self.path)
+        self.assertIn("it is a symbolic link", self.refused(self.memory()))
+        self.assertFalse(os.path.exists(self.path + ".target"))
 
     def test_file_in_use(self) -> None:
         """Two daemons never share one file by accident: the second one waits a while, then gives up."""

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crc64.h"
 #include "internal.h"
 #include "lock.h"
 #include "monitor.h"
@@ -71,6 +72,13 @@ uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
   uint64_t regions = least_regions(num_shards);
   return regions_at(num_shards) - (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) +
          regions * (RD_REGION_SIZE + sizeof(rd_region));
+}
+
+/* What is the same from an arena's making to its end, the seed among it, summed up. */
+static uint64_t header_sum(const rd_header *h) {
+  rd_header always = *h;
+  always.ready = 1; /* it is set last */
+  return rd_crc64(0, &always, offsetof(rd_header, sum));
 }
 
 static void set_view(rd_store *st) {
@@ -153,6 +161,7 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   init_mutex(&h->admission.lock);
   set_view(st);
   for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
+  h->sum = header_sum(h);
   h->max_memory = o->max_memory != 0 ? o->max_memory : size;
   rd_fit_pool(st);
   atomic_thread_fence(memory_order_release);
@@ -172,21 +181,80 @@ static void renew_locks(rd_store *st) {
 
 /* The blocks of workers that are all gone: as in a new arena. */
 static void renew_workers(rd_store *st) {
-  rd_header *h = st->head;
   off_t len = (off_t)(RD_MAX_WORKERS * sizeof(rd_worker));
-  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)h->workers_at, len) != 0) {
+  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)st->head->workers_at, len) != 0) {
     for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
       if (rd_worker_used(st, i)) memset(rd_worker_at(st, i), 0, sizeof(rd_worker));
     }
   }
+}
+
+/* The words of the header that belong to a run, as in a new arena. */
+static void renew_header(rd_store *st) {
+  rd_header *h = st->head;
+  atomic_store(&h->pause, 0);
+  atomic_store(&h->pause_until, 0);
+  atomic_store(&h->active_expire, 1);
+  atomic_store(&h->generation, 0);
+  st->generation = 0;
   atomic_store(&h->workers_used, 1);
+  atomic_store(&h->monitors, 0);
   atomic_store(&h->gone_user_us, 0);
   atomic_store(&h->gone_system_us, 0);
-  atomic_store(&h->monitors, 0);
   h->admission.full_at = 0;
 }
 
-int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
+/* Nobody else has the arena: what belonged to the last run is set anew, what a death left torn is emptied. */
+static void begin_run(rd_store *st) {
+  renew_locks(st);
+  renew_workers(st);
+  renew_header(st);
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    rd_shard *sh = &st->shards[i];
+    sh->sweep_all = UINT32_MAX; /* the due times may have gone round while nobody looked */
+    sh->watchers = 0;
+    if (sh->dirty == 0) continue;
+    rd_lock_shard(st, i);
+    rd_empty_shard(st, i);
+    sh->dirty = 0;
+    rd_unlock_shard(st, i);
+    st->worker->counters.value[RD_STAT_shards_lost]++;
+  }
+  rd_pool_heal(st);
+  atomic_store(&st->head->peak_memory, rd_used_memory(st));
+  rd_fit_pool(st);
+  st->began = true;
+}
+
+/* Whether all databases have a slot, each its own. */
+static bool map_is_sound(const rd_header *h) {
+  uint32_t seen = 0;
+  for (uint32_t db = 0; db < RD_DATABASES; db++) {
+    uint8_t slot = h->slot_of_db[atomic_load(&h->map) & 1][db];
+    if (slot >= RD_KEPT_SLOT || (seen >> slot & 1) != 0) return false;
+    seen |= 1u << slot;
+  }
+  return true;
+}
+
+/* What is wrong with the words that all else is reached by; NULL: nothing. */
+static const char *wrong_header(const rd_header *h, uint64_t size) {
+  bool shards_ok = h->num_shards != 0 && h->num_shards <= RD_MAX_SHARDS && (h->num_shards & (h->num_shards - 1)) == 0;
+  if (h->ready != 1 || !shards_ok || h->size != size || h->regions_at != regions_at(h->num_shards) ||
+      h->body_at != round_up(h->regions_at + (uint64_t)h->num_regions * sizeof(rd_region), RD_REGION_SIZE) ||
+      h->size != h->body_at + (uint64_t)h->num_regions * RD_REGION_SIZE ||
+      h->versions_at != round_up(sizeof(rd_header), RD_PAGE) || h->version_mask != VERSIONS - 1 ||
+      h->shards_at != h->versions_at + VERSIONS * sizeof(uint32_t) ||
+      h->workers_at != h->shards_at + round_up((uint64_t)h->num_shards * sizeof(rd_shard), RD_PAGE)) {
+    return "a torn arena: it was not finished, or its size is not the one it was made with";
+  }
+  if (h->sum != header_sum(h)) return "a damaged arena: its header is not what it was made with";
+  if (h->pool.fresh > h->num_regions) return "a damaged arena: it uses more regions than it has";
+  if (!map_is_sound(h)) return "a damaged arena: its map of databases cannot be so";
+  return NULL;
+}
+
+static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
   memset(st, 0, sizeof *st);
   struct stat info;
   rd_header h;
@@ -202,14 +270,9 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
     snprintf(err, errlen, "an arena of layout %u, this build has %u", h.layout, RD_LAYOUT);
     return -1;
   }
-  bool shards_ok = h.num_shards != 0 && h.num_shards <= RD_MAX_SHARDS && (h.num_shards & (h.num_shards - 1)) == 0;
-  if (h.ready != 1 || !shards_ok || h.size != (uint64_t)info.st_size || h.regions_at != regions_at(h.num_shards) ||
-      h.body_at != round_up(h.regions_at + (uint64_t)h.num_regions * sizeof(rd_region), RD_REGION_SIZE) ||
-      h.size != h.body_at + (uint64_t)h.num_regions * RD_REGION_SIZE ||
-      h.versions_at != round_up(sizeof(rd_header), RD_PAGE) || h.version_mask != VERSIONS - 1 ||
-      h.shards_at != h.versions_at + VERSIONS * sizeof(uint32_t) ||
-      h.workers_at != h.shards_at + round_up((uint64_t)h.num_shards * sizeof(rd_shard), RD_PAGE)) {
-    snprintf(err, errlen, "a torn arena: it was not finished, or its size is not the one it was made with");
+  const char *wrong = wrong_header(&h, (uint64_t)info.st_size);
+  if (wrong != NULL) {
+    snprintf(err, errlen, "%s", wrong);
     return -1;
   }
   void *base = mmap(NULL, h.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -221,34 +284,19 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen) {
   st->size = h.size;
   st->fd = fd;
   set_view(st);
-  if (!rd_worker_others(st)) {
-    renew_locks(st);
-    renew_workers(st);
-    for (uint32_t i = 0; i < st->num_shards; i++) {
-      rd_shard *sh = &st->shards[i];
-      sh->sweep_all = UINT32_MAX; /* the due times may have gone round while nobody looked */
-      sh->watchers = 0;
-      if (sh->dirty == 0) continue;
-      rd_lock_shard(st, i);
-      rd_empty_shard(st, i);
-      sh->dirty = 0;
-      rd_unlock_shard(st, i);
-      st->worker->counters.value[RD_STAT_shards_lost]++;
-    }
-    if (st->head->pool.dirty) { /* made whole by the next shard that is emptied, or here */
-      rd_pool_heal(st);
-    }
-    atomic_store(&st->head->peak_memory, rd_used_memory(st));
-    rd_fit_pool(st);
-  } else {
-    /* Take every lock once: one whose owner died heals now, and is counted. Who has one lives, and is not waited for.
-     */
-    for (uint32_t i = 0; i < st->num_shards; i++) {
-      if (rd_trylock_shard(st, i) == 1) rd_unlock_shard(st, i);
-    }
+  if (alone || !rd_worker_others(st)) {
+    begin_run(st);
+    return 0;
+  }
+  /* Take every lock once: one whose owner died heals now, and is counted. Who has one lives, and is not waited for. */
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    if (rd_trylock_shard(st, i) == 1) rd_unlock_shard(st, i);
   }
   return 0;
 }
+
+int rd_attach(rd_store *st, int fd, char *err, size_t errlen) { return attach(st, fd, false, err, errlen); }
+int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen) { return attach(st, fd, true, err, errlen); }
 
 void rd_detach(rd_store *st) {
   rd_monitor_free(st);
@@ -291,3 +339,4 @@ void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size) {
 rd_policy rd_get_policy(const rd_store *st) { return (rd_policy)atomic_load(&st->head->policy); }
 
 void rd_set_active_expire(rd_store *st, bool on) { atomic_store(&st->head->active_expire, on); }
+bool rd_get_active_expire(const rd_store *st) { return atomic_load(&st->head->active_expire) != 0; }

@@ -52,6 +52,7 @@ typedef struct rd_store {
   rd_header *head;
   rd_worker *worker; /* this process's block; until it joins, the first one */
   bool joined;
+  bool began; /* a run began with this view: nobody else had the arena */
   rd_shard *shards;
   rd_region *regions;
   uint32_t num_shards;
@@ -121,9 +122,11 @@ uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
  * reason in `err`. The descriptor stays the caller's. */
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
 /* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. When
- * no other process uses it, that is a fresh start: all statistics begin at 0, but that the shards which are found torn
- * count as lost. */
+ * no other process uses it, a run begins (st->began): all statistics begin at 0, but that the shards which are found
+ * damaged count as lost, and what belonged to the last run (layout.h lists it) is as in a new arena. */
 int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
+/* The same when the caller knows that no other process has the arena, whatever it says itself: a run begins. */
+int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen);
 void rd_detach(rd_store *st);
 
 /* max_memory at run time: any number of bytes, 0 for all of the mapping; NULL or a reason (a string) why not. Growing
@@ -143,6 +146,7 @@ const char *rd_policy_name(rd_policy policy);
 
 /* DEBUG SET-ACTIVE-EXPIRE: whether the sweep removes expired keys. */
 void rd_set_active_expire(rd_store *st, bool on);
+bool rd_get_active_expire(const rd_store *st);
 
 /* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
  * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on

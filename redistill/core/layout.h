@@ -206,7 +206,28 @@ typedef struct rd_secret {
   _Atomic uint64_t uses;
 } rd_secret;
 
+/* How long a word of the arena is good for:
+ *
+ *   always    from the arena's making to its end. Attaching verifies it, and refuses the arena if it cannot be so.
+ *   contents  what clients stored, and what finds it. It outlives the daemon; rd_attach_alone verifies what is cheap.
+ *   settings  the daemon sets it at each start, from its configuration.
+ *   run       from the first process to the last one that is gone: the next run begins with it set anew (begin_run).
+ *
+ * Of the header each group says which it is. Elsewhere:
+ *
+ *   rd_shard    run: lock, watchers (WATCH), sweep_all. All else is contents; `dirty` is, for it tells of a death, and
+ *               `epoch`, for it only ever counts up.
+ *   versions    contents: counters of WATCH, which are compared within a run and never start again.
+ *   rd_region   contents.
+ *   rd_pool     run: lock, `dirty`, list and counts, made again from the region table; settings: `limit`,
+ *               `alarm`, `reserve`.
+ *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
+ *               statistics, errors, commands, latencies), connections by address and by password.
+ *
+ * Processes keep for themselves, and lose with their end: sessions, SLOWLOG, ACL LOG, LATENCY's events, the gates'
+ * counts of refusals, lines of MONITOR. */
 struct rd_header {
+  /* always */
   uint64_t magic;
   uint32_t layout;
   uint32_t ready; /* set last */
@@ -215,25 +236,31 @@ struct rd_header {
   uint32_t num_regions;
   uint64_t seed[2];
   uint64_t shards_at, workers_at, versions_at, regions_at, body_at; /* offsets */
+  uint32_t version_mask;                                            /* version counters - 1 */
+  uint32_t spare;
+  uint64_t sum; /* of all before it, which is checked when the arena is attached */
+  /* settings */
   uint64_t max_memory;
-  uint32_t version_mask; /* version counters - 1 */
   _Atomic uint32_t policy;
   _Atomic uint32_t sample_size;
+  /* run */
   _Atomic uint32_t pause; /* CLIENT PAUSE: rd_set_pause */
-  _Atomic uint64_t pause_until;
   _Atomic uint32_t active_expire;
   _Atomic uint32_t generation; /* of the configuration: rd_announce */
-  /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
-  _Atomic uint32_t map;
-  uint8_t slot_of_db[2][RD_DATABASES];
-  uint32_t flushes[RD_SLOTS];                    /* counts the times that a slot was emptied in place */
+  _Atomic uint64_t pause_until;
   _Atomic uint64_t workers_used;                 /* bit i: somebody has counted in block i */
   _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
   _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that are gone */
-  _Atomic uint64_t next[RD_SEQ_COUNT];
   _Atomic uint64_t peak_memory;
-  rd_secret secret[RD_SECRETS]; /* changed under admission.lock */
+  /* contents. Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
+  _Atomic uint32_t map;
+  uint8_t slot_of_db[2][RD_DATABASES];
+  uint32_t flushes[RD_SLOTS];          /* counts the times that a slot was emptied in place */
+  _Atomic uint64_t next[RD_SEQ_COUNT]; /* no number is given twice, in no run: they stand in logs */
+  rd_secret secret[RD_SECRETS];        /* when passwords were used, over all runs; changed under admission.lock */
+  /* run */
   rd_admission admission;
+  /* see above */
   rd_pool pool __attribute__((aligned(64)));
 };
 

@@ -577,6 +577,40 @@ static void an_arena_is_attached_again_with_what_it_held(void) {
   close(fd);
 }
 
+/* Attaching says what is wrong with a header, instead of finding out later. */
+static void a_header_that_cannot_be_so_is_refused(void) {
+  rd_store st = arena_new(64 * MIB, 8, RD_ALLKEYS_LRU), again;
+  char err[200];
+  int fd = st.fd;
+  rd_worker_leave(&st);
+  struct {
+    void *word;
+    size_t size;
+    const char *said;
+  } words[] = {
+      {&st.head->seed[1], 8, "damaged"},
+      {&st.head->num_shards, 4, "torn"},
+      {&st.head->body_at, 8, "torn"},
+      {&st.head->spare, 4, "damaged"},
+      {&st.head->pool.fresh, 4, "more regions"},
+      {&st.head->slot_of_db[0][3], 1, "map of databases"},
+  };
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    uint64_t was = 0;
+    memcpy(&was, words[i].word, words[i].size);
+    memset(words[i].word, 0xee, words[i].size);
+    CHECK_INT(rd_attach(&again, fd, err, sizeof err), -1);
+    if (strstr(err, words[i].said) == NULL) CHECK_FAIL("said: %s", err);
+    memcpy(words[i].word, &was, words[i].size);
+  }
+  st.head->slot_of_db[0][3] = 4; /* two databases in one slot */
+  CHECK_INT(rd_attach(&again, fd, err, sizeof err), -1);
+  st.head->slot_of_db[0][3] = 3;
+  CHECK_INT(rd_attach(&again, fd, err, sizeof err), 0);
+  rd_detach(&again);
+  arena_free(&st);
+}
+
 static void impossible_geometries_are_refused_with_the_reason(void) {
   rd_store st;
   char err[200];
@@ -614,6 +648,7 @@ int main(void) {
   RUN(without_eviction_scattered_holes_are_packed_for_larger_values);
   RUN(a_watch_sees_changes_of_its_key_and_of_no_other);
   RUN(an_arena_is_attached_again_with_what_it_held);
+  RUN(a_header_that_cannot_be_so_is_refused);
   RUN(impossible_geometries_are_refused_with_the_reason);
   return check_end();
 }

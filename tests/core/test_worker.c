@@ -12,6 +12,10 @@
 #include "check.h"
 #include "internal.h"
 #include "lock.h"
+#include "monitor.h"
+#include "secrets.h"
+#include "session.h"
+#include "store.h"
 
 #define SECOND 1000000000ull
 
@@ -226,6 +230,96 @@ static void who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost(void) 
   CHECK_INT(rd_next(&again, RD_SEQ_CLIENT), 12); /* but no id is given twice */
   CHECK(arena_is_whole(&again));
   rd_worker_leave(&again);
+  arena_free(&again);
+}
+
+/* What a run can leave in the arena: a pause, a switch, counts, gauges, monitors, watches, connections, locks. */
+static void use_all_that_belongs_to_a_run(rd_store *st) {
+  uint8_t address[16] = {1};
+  be_busy(st);
+  rd_set_pause(st, 2, UINT64_MAX);
+  rd_set_active_expire(st, false);
+  rd_announce(st, 9);
+  rd_worker_beat(st, 12345);
+  rd_worker_cpu(st, 5, 6);
+  rd_monitors_add(st, 3);
+  rd_open_enter(st, false, 0, 0);
+  rd_address_enter(st, address, 0);
+  rd_secret_enter(st, 77, START_MS);
+  rd_rate_take(st, 1, SECOND);
+  rd_note_peak(st);
+  rd_watch w;
+  rd_key key = key_of(st, "watched", 7, 0);
+  rd_watch_begin(st, &key, &w);
+  for (uint32_t i = 0; i < st->num_shards; i++) rd_lock_shard(st, i);
+}
+
+static void use_all_and_the_other_locks(rd_store *st) {
+  use_all_that_belongs_to_a_run(st);
+  pthread_mutex_lock(&st->head->pool.lock);
+  pthread_mutex_lock(&st->head->admission.lock);
+}
+
+static void expect_a_new_run(rd_store *st) {
+  uint64_t until, user, system;
+  rd_secret_figures secret;
+  CHECK(st->began);
+  CHECK_INT(rd_get_pause(st, &until), 0);
+  CHECK_INT(until, 0);
+  CHECK(rd_get_active_expire(st));
+  CHECK_INT(rd_announced(st), 0);
+  CHECK(!rd_behind(st));
+  CHECK_INT(st->head->monitors, 0);
+  CHECK_INT(st->head->workers_used, 1);
+  CHECK_INT(st->head->peak_memory, rd_used_memory(st));
+  CHECK_INT(rd_worker_join(st, 0), 0);
+  for (uint32_t g = 0; g < RD_GAUGE_COUNT; g++) CHECK_INT(rd_gauge_sum(st, (rd_gauge)g), 0);
+  for (uint32_t i = 0; i < RD_STAT_COUNT; i++) CHECK_INT(rd_counter(st, (rd_stat)i), 0);
+  rd_cpu_sum(st, &user, &system);
+  CHECK_INT(user + system, 0);
+  CHECK(rd_open_enter(st, false, 1, 0));
+  CHECK(rd_address_enter(st, (const uint8_t[16]){1}, 1));
+  CHECK(rd_rate_take(st, 1, SECOND));
+  CHECK(rd_secret_info(st, 0, &secret)); /* when it was used stays, who uses it does not */
+  CHECK_INT(secret.last_used_ms, START_MS);
+  CHECK_INT(secret.connections, 0);
+  for (uint32_t i = 0; i < st->num_shards; i++) CHECK_INT(st->shards[i].watchers, 0);
+  rd_lock_all(st);
+  rd_unlock_all(st);
+  CHECK(arena_is_whole(st));
+}
+
+static void what_belonged_to_a_run_ends_with_it(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), again;
+  char err[200];
+  int fd = st.fd;
+  use_all_that_belongs_to_a_run(&st);
+  rd_unlock_all(&st);
+  pid_t one = start(&st, 1, be_busy), two = start(&st, 2, use_all_and_the_other_locks);
+  rd_detach(&st); /* without a word, as by a kill */
+  stop(one);
+  stop(two);
+  CHECK_INT(rd_attach_alone(&again, fd, err, sizeof err), 0);
+  expect_a_new_run(&again);
+  arena_free(&again);
+}
+
+/* Its file is locked, so it has let go of the arena although /proc still has it. */
+static void a_process_that_is_dying_is_not_another_user(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), again;
+  char err[200];
+  int fd = st.fd;
+  uint64_t until;
+  pid_t pid = start(&st, 1, use_all_that_belongs_to_a_run);
+  rd_worker_leave(&st);
+  rd_detach(&st);
+  CHECK_INT(rd_attach(&again, fd, err, sizeof err), 0);
+  CHECK(!again.began);
+  CHECK_INT(rd_get_pause(&again, &until), 2);
+  rd_detach(&again);
+  CHECK_INT(rd_attach_alone(&again, fd, err, sizeof err), 0);
+  expect_a_new_run(&again);
+  stop(pid);
   arena_free(&again);
 }
 
@@ -704,6 +798,8 @@ int main(void) {
   RUN(a_store_that_never_joined_takes_nobodys_block_with_it);
   RUN(all_blocks_can_be_taken_and_no_more);
   RUN(who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost);
+  RUN(what_belonged_to_a_run_ends_with_it);
+  RUN(a_process_that_is_dying_is_not_another_user);
   RUN(who_finds_others_at_work_lets_them_count_on);
   RUN(no_number_is_given_twice);
   RUN(the_peak_stays_until_statistics_are_reset);

@@ -124,6 +124,30 @@ class PathTests(WarmCase):
             self.assertEqual(found, count)
         self.assertLessEqual(int(self.info(again, "shards_lost")), 1)
 
+    def test_pause_ends_with_the_run(self) -> None:
+        """What clients had the last server do, it takes with it: with one worker and with several, all of them killed."""
+        for workers in (1, 3, 1):
+            config = self.config(server=f"workers = {workers}")
+            first = self.server(config)
+            if workers == 1:
+                self.fill(first)
+            with first.connect() as sock:
+                pause = b"DEBUG SET-ACTIVE-EXPIRE 0\r\nCLIENT PAUSE 100000000 ALL\r\n"
+                self.assertEqual(talk(sock, pause, 10), b"+OK\r\n" * 2)
+            first.process.kill()
+            first.process.wait()
+            again = self.server(config)
+            with again.connect() as sock:
+                self.assertEqual(talk(sock, b"PING\r\nSET short v PX 1\r\n", 12), b"+PONG\r\n+OK\r\n")
+            self.assert_kept_without(again, b"short")
+            self.assertEqual(again.stop(), 0)
+
+    def assert_kept_without(self, server: servers.Server, key: bytes) -> None:
+        """A key that has expired is swept, and all others are kept."""
+        with server.connect() as sock:
+            servers.until(lambda: talk(sock, b"DBSIZE\r\n", 7) == b":%d\r\n" % KEYS, 20, f"{key!r} is swept")
+        self.assert_kept(server)
+
     def test_change_of_settings(self) -> None:
         """A clean stop, and another start with other settings, each of which keeps the data."""
         server = self.server(self.config())
