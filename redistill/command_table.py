@@ -23,7 +23,6 @@ FLAGS = {
     "skip_slowlog": "RD_SKIP_SLOWLOG",
     "fast": "RD_FAST",
     "no_auth": "RD_NO_AUTH",
-    "may_replicate": "RD_MAY_REPLICATE",
     "no_mandatory_keys": "RD_NO_MANDATORY_KEYS",
     "no_async_loading": "RD_NO_ASYNC_LOADING",
     "no_multi": "RD_NO_MULTI",

@@ -430,6 +430,7 @@ class RespProtocol(Protocol):
         if isinstance(answer, Deferred):
             self._stall |= ANSWER
             self._pending = answer
+            self.factory.asks(self, True)
             answer.addCallbacks(self._answered, self._unanswered)
             answer.addErrback(self._unanswered)
         else:
@@ -437,6 +438,7 @@ class RespProtocol(Protocol):
 
     def _answered(self, answer: bytes) -> None:
         self._pending = None
+        self.factory.asks(self, False)
         if not self._stall & OVER:
             self.session.answer(answer)
             self._push_behind()
@@ -450,6 +452,7 @@ class RespProtocol(Protocol):
 
     def _unanswered(self, failure: Failure) -> None:
         self._pending = None
+        self.factory.asks(self, False)
         if not self._stall & OVER:
             self.factory.counters.internal_errors += 1
             self._failed(failure)
@@ -587,9 +590,11 @@ class RespFactory:
         idle_timeout: float,
         read_size: int,
         served: Silence | None = None,
+        on_blocked: Callable[[int], None] = lambda count: None,
     ) -> None:
         """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
-        they may be set at any time."""
+        they may be set at any time. `on_blocked` is told how many clients wait for an answer or for the end of a pause,
+        whenever that changes."""
         self.clock = clock
         self.open_session = open_session
         self.control = control
@@ -602,6 +607,9 @@ class RespFactory:
         self._served = served
         self._watched: dict[RespProtocol, None] = {}
         self._held: dict[RespProtocol, None] = {}
+        self._asking: set[RespProtocol] = set()
+        self._blocked = 0
+        self._on_blocked = on_blocked
         self._watch = LoopingCall(self._tick)
         self._watch.clock = clock
         self._retry = LoopingCall(self._release)
@@ -641,14 +649,27 @@ class RespFactory:
         self._watched.pop(client, None)
         self.clients.pop(client.client_id, None)
         self._held.pop(client, None)
+        self.asks(client, False)
         if not self.clients and self._watch.running:
             self._watch.stop()
 
     def hold(self, client: RespProtocol) -> None:
         """Let `client` go on when the pause has ended."""
         self._held[client] = None
+        self._count_blocked()
         if not self._retry.running:
             self._retry.start(0.01, now=False)
+
+    def asks(self, client: RespProtocol, waits: bool) -> None:
+        """`client` waits for an answer of the control plane, or no longer."""
+        (self._asking.add if waits else self._asking.discard)(client)
+        self._count_blocked()
+
+    def _count_blocked(self) -> None:
+        count = len(self._held) + len(self._asking)
+        if count != self._blocked:
+            self._blocked = count
+            self._on_blocked(count)
 
     def _tick(self) -> None:
         now, timeout = self.clock.seconds(), self.idle_timeout
@@ -669,6 +690,7 @@ class RespFactory:
             del self._held[client]
             if not client.release():
                 return
+            self._count_blocked()
         if not self._held:
             self._retry.stop()
 

@@ -347,6 +347,7 @@ def serve(
         idle_timeout=config.server.connection_timeout,
         read_size=config.server.buffer_size,
         served=loop,
+        on_blocked=lambda count: store.workers.set_gauges(blocked_clients=count),
     )
     memory = ClientMemory(store, clients)
     memory.apply(config)

@@ -115,10 +115,11 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual(server.client.session.state.resp, 2)
 
     def test_wrong_password(self) -> None:
-        """A wrong password leaves the version as it was, and ends the command: what follows is not looked at."""
+        """A wrong password leaves version and name as they were; a mistake in what follows is told before it."""
         server = secured()
-        for rest in ("SETNAME a", "JUNK"):
-            self.assertEqual(server.run(f"HELLO 3 AUTH default wrong {rest}"), WRONGPASS)
+        self.assertEqual(server.run("HELLO 3 AUTH default wrong SETNAME a"), WRONGPASS)
+        self.assertIn(b"Syntax error", server.run("HELLO 3 AUTH default wrong JUNK"))
+        self.assertFalse(server.client.session.state.authenticated)
         self.assertEqual((server.client.session.state.resp, server.client.name), (2, b""))
 
     def test_mistakes(self) -> None:

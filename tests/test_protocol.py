@@ -176,6 +176,7 @@ class Case(SynchronousTestCase):
         self.counters = DaemonCounters()
         self.clients: dict[int, RespProtocol] = {}
         self.sessions: list[PlayedSession] = []
+        self.blocked: list[int] = []
         self.factory = RespFactory(
             self.clock,
             self.open_session,  # type: ignore[arg-type]
@@ -186,6 +187,7 @@ class Case(SynchronousTestCase):
             output_limit=1000,
             idle_timeout=60,
             read_size=4096,
+            on_blocked=self.blocked.append,
         )
         self.client, self.transport, self.session = self.connect()
 
@@ -283,6 +285,16 @@ class DeferredTests(Case):
         self.assertEqual(self.transport.value(), b"a ")
         self.later.callback(b"B ")
         self.assertEqual(self.transport.value(), b"a B c d ")
+
+    def test_waiting_is_told_at_once(self) -> None:
+        """How many clients wait is told whenever it changes: when one begins to, is answered, or goes."""
+        self.client.dataReceived(b"ask:b ")
+        self.control.deferred = Deferred(lambda cancelled: None)
+        other, _, _ = self.connect()
+        other.dataReceived(b"ask:b ")
+        self.later.callback(b"B ")
+        self.lose(other)
+        self.assertEqual(self.blocked, [1, 2, 1, 0])
 
     def test_other_clients_do_not_wait(self) -> None:
         """Another client is served meanwhile."""
@@ -530,10 +542,10 @@ class PauseTests(Case):
         self.client.dataReceived(b"a hold b ")
         self.client.dataReceived(b"c ")
         self.clock.pump([0.01] * 50)
-        self.assertEqual(self.transport.value(), b"a ")
+        self.assertEqual((self.transport.value(), self.blocked), (b"a ", [1]))
         self.session.paused = False
         self.clock.advance(0.01)
-        self.assertEqual(self.transport.value(), b"a hold b c ")
+        self.assertEqual((self.transport.value(), self.blocked), (b"a hold b c ", [1, 0]))
 
     def test_all_held_clients_go_on(self) -> None:
         """When the pause has ended every client goes on, and nobody is asked any more."""

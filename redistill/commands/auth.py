@@ -79,7 +79,7 @@ def auth(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
 def hello(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """HELLO [protover [AUTH username password] [SETNAME clientname]]
 
-    The options take effect one by one, as in Redis 7.0; the version last, and only if all went well.
+    As in Redis 7.2 nothing takes effect before all options are understood; of several of one kind the last counts.
     """
     state = client.session.state
     version = state.resp
@@ -90,23 +90,29 @@ def hello(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
         if number not in (2, 3):
             return resp.error("NOPROTO unsupported protocol version")
         version = number
+    credentials: tuple[bytes, bytes] | None = None
+    name: bytes | None = None
     position = 2
     while position < len(argv):
         option, left = argv[position].lower(), len(argv) - position - 1
         if option == b"auth" and left >= 2:
-            refusal = authenticate(server, client, argv[position + 1], argv[position + 2], "HELLO")
-            if refusal is not None:
-                return refusal
+            credentials = argv[position + 1], argv[position + 2]
             position += 3
         elif option == b"setname" and left >= 1:
             if refusal := bad_name(argv[position + 1], "Client names"):
                 return refusal
-            client.name = argv[position + 1]
+            name = argv[position + 1]
             position += 2
         else:
             return resp.error(f"ERR Syntax error in HELLO option '{resp.shown(argv[position])}'")
+    if credentials:
+        refused = authenticate(server, client, *credentials, "HELLO")
+        if refused is not None:
+            return refused
     if not state.authenticated:
         return NOAUTH_HELLO
+    if name is not None:
+        client.name = name
     state.resp = version
     return resp.mapping(
         [

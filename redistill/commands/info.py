@@ -90,7 +90,7 @@ def publish(server: ServerState) -> None:
 def summed(server: ServerState) -> dict[str, int]:
     """What the connections hold, by the names of the gauges (core/stats.h). Those that are idle, and may be thousands,
     are not looked at: they hold nothing, and wait for nothing."""
-    largest_input = largest_output = watching = blocked = 0
+    largest_input = largest_output = watching = 0
     memory = CLIENT_BYTES * len(server.clients)
     for number in server.store.clients_with_buffers(len(server.clients)):
         client = server.clients.get(number)
@@ -101,13 +101,11 @@ def summed(server: ServerState) -> dict[str, int]:
         largest_output = max(largest_output, state.output_bytes)
         memory += buffers_of(client)
         watching += state.watching > 0
-        blocked += client.blocked
     return {
         "largest_input": largest_input,
         "largest_output": largest_output,
         "client_memory": memory,
         "watching_clients": watching,
-        "blocked_clients": blocked,
     }
 
 

@@ -59,7 +59,7 @@ void rd_cmd_object_idletime(rd_call *call) {
     return;
   }
   /* the store counts in steps of 128 ms and drops the rest, which must not make 99 of 100 seconds */
-  rd_reply_int(call->out, (int64_t)((rd_item_idle_ms(call->store, it) + 127) / 1000));
+  rd_reply_int(call->out, (int64_t)((rd_item_idle_ms(call->store, it) + 255) / 1000));
 }
 
 void rd_cmd_object_help(rd_call *call) {

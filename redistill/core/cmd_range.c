@@ -21,7 +21,7 @@ void rd_cmd_append(rd_call *c) {
     rd_reply_oom(c->out);
     return;
   }
-  if (tail.len) rd_write(c->store, &key, it, len, tail.data, tail.len);
+  rd_write(c->store, &key, it, len, tail.data, tail.len); /* of no bytes, too: watchers see it, as in Redis */
   rd_reply_int(c->out, (int64_t)(len + tail.len));
 }
 

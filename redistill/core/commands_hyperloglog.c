@@ -24,7 +24,7 @@ const rd_command rd_commands_hyperloglog[] = {
         .group = "hyperloglog",
         .complexity = "O(1) with a small constant for one key, O(N) with a large one for N keys",
         .arity = -2,
-        .flags = RD_READONLY,
+        .flags = RD_READONLY | RD_MAY_REPLICATE,
         .acl = RD_ACL_READ | RD_ACL_HYPERLOGLOG | RD_ACL_SLOW,
         RD_KEYS(1, -1, 1),
         .key_specs =

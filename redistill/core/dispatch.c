@@ -5,7 +5,7 @@
 
 #include "command_table.h"
 #include "growth.h"
-#include "layout.h"
+#include "internal.h"
 
 /* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours.
  */
@@ -284,9 +284,8 @@ static bool memory_refuses(rd_session *s, const rd_ahead *a, const rd_bytes *arg
 }
 
 static bool held_by_pause(const rd_session *s, const rd_command *cmd) {
-  uint32_t mode = atomic_load_explicit(&s->st->head->pause, memory_order_relaxed);
+  unsigned mode = rd_paused(s->st);
   if (RD_LIKELY(mode == 0)) return false;
-  if (s->st->now_ms >= atomic_load_explicit(&s->st->head->pause_until, memory_order_relaxed)) return false;
   if (mode != 1) return true;
   uint32_t flags = cmd->flags;
   if (cmd->run == rd_cmd_exec) flags |= s->multi.flags;

@@ -4,7 +4,8 @@
  * picked at random, until at least sample_size keys that may go were seen. A bucket holds keys by their hash, so a
  * bucket is a random sample, and its items are fetched at once.
  *
- * LRU: the key idle for longest. 24 bits of time in units of 128 ms; after 24 days of idleness a key looks fresh once.
+ * LRU: the key idle for longest. 23 bits of time in units of 256 ms; after 24 days of idleness a key looks fresh once.
+ * RESTORE may ask for more: with the 24th bit set the others are in units of 2 s, up to the 194 days that Redis knows.
  *
  * LFU: as in Redis. 8 bits of a logarithmic counter that a hit raises with probability 1 / (10 * (c - 5) + 1), and that
  * loses one for each minute without a hit; 16 bits of minutes.
@@ -27,6 +28,10 @@
 
 #define LFU_INIT 5u
 #define LFU_LOG_FACTOR 10u
+#define LRU_MASK 0x7fffffu /* LRU: see above */
+#define LRU_SHIFT 8u
+#define LRU_COARSE 0x800000u
+#define LRU_COARSE_MS 2000ull
 #define STAMP_MASK 0x3fffffu /* S3-FIFO: 22 bits of insertions, 2 bits of hits */
 #define HITS_SHIFT 22u
 #define SMALL_SHARE 10u /* one in ten */
@@ -42,7 +47,13 @@ static inline rd_policy policy_of(const rd_store *st) {
   return (rd_policy)atomic_load_explicit(&st->head->policy, memory_order_relaxed);
 }
 static inline bool is_lfu(rd_policy p) { return p == RD_ALLKEYS_LFU || p == RD_VOLATILE_LFU; }
-static inline uint32_t clock_lru(const rd_store *st) { return (uint32_t)(st->now_ms >> 7) & RD_ACCESS_MASK; }
+static inline uint32_t clock_lru(const rd_store *st) { return (uint32_t)(st->now_ms >> LRU_SHIFT) & LRU_MASK; }
+static inline uint32_t clock_coarse(const rd_store *st) { return (uint32_t)(st->now_ms / LRU_COARSE_MS) & LRU_MASK; }
+
+static inline uint64_t lru_idle_ms(const rd_store *st, uint32_t access) {
+  if (RD_UNLIKELY((access & LRU_COARSE) != 0)) return ((clock_coarse(st) - access) & LRU_MASK) * LRU_COARSE_MS;
+  return (uint64_t)((clock_lru(st) - access) & LRU_MASK) << LRU_SHIFT;
+}
 static inline uint32_t clock_minutes(const rd_store *st) { return (uint32_t)(st->now_ms / 60000) & 0xffffu; }
 
 /* The counter as it is now, after its decay. */
@@ -187,7 +198,7 @@ static uint64_t eagerness(rd_store *st, rd_policy policy, const rd_shard *sh, co
     case RD_VOLATILE_RANDOM:
       return rd_random_u64(st);
     default:
-      return (clock_lru(st) - access_of(it)) & RD_ACCESS_MASK;
+      return lru_idle_ms(st, access_of(it));
   }
 }
 
@@ -297,9 +308,7 @@ rd_ref rd_victim(rd_store *st, uint32_t shard) {
 
 /* ---- what OBJECT and RESTORE see ---- */
 
-uint64_t rd_item_idle_ms(rd_store *st, const rd_item *it) {
-  return (uint64_t)((clock_lru(st) - access_of(it)) & RD_ACCESS_MASK) << 7;
-}
+uint64_t rd_item_idle_ms(rd_store *st, const rd_item *it) { return lru_idle_ms(st, access_of(it)); }
 
 unsigned rd_item_freq(rd_store *st, const rd_item *it) {
   return policy_of(st) == RD_ALLKEYS_S3FIFO ? access_of(it) >> HITS_SHIFT : lfu_counter(st, it);
@@ -308,9 +317,14 @@ unsigned rd_item_freq(rd_store *st, const rd_item *it) {
 void rd_item_set_idle(rd_store *st, rd_item *it, uint64_t idle_ms) {
   rd_policy policy = policy_of(st);
   if (is_lfu(policy) || policy == RD_ALLKEYS_S3FIFO) return;
-  uint64_t ticks = idle_ms >> 7;
-  if (ticks > RD_ACCESS_MASK) ticks = RD_ACCESS_MASK;
-  set_access(it, clock_lru(st) - (uint32_t)ticks);
+  uint64_t ticks = (idle_ms + (1u << LRU_SHIFT) - 1) >> LRU_SHIFT;
+  if (ticks <= LRU_MASK) {
+    set_access(it, (clock_lru(st) - (uint32_t)ticks) & LRU_MASK);
+    return;
+  }
+  ticks = idle_ms / LRU_COARSE_MS;
+  if (ticks > LRU_MASK) ticks = LRU_MASK;
+  set_access(it, LRU_COARSE | ((clock_coarse(st) - (uint32_t)ticks) & LRU_MASK));
 }
 
 void rd_item_set_freq(rd_store *st, rd_item *it, unsigned freq) {

@@ -46,7 +46,7 @@ static void look(rd_store *st, rd_bucket *first, bool everything, bool trust_due
 /* A step in one shard, which is locked. Returns the removals; *done when the shard's round has ended. */
 static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
   rd_shard *sh = rd_shard_at(st, shard);
-  bool expire = atomic_load_explicit(&st->head->active_expire, memory_order_relaxed) != 0;
+  bool expire = atomic_load_explicit(&st->head->active_expire, memory_order_relaxed) != 0 && !rd_paused(st);
   uint32_t removed = 0;
   *done = false;
   for (uint32_t looked = 0; looked < STEP_BUCKETS && removed < STEP_REMOVALS;) {

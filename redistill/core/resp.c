@@ -289,6 +289,7 @@ rd_parsed rd_parse(rd_parser *p, const uint8_t *data, size_t len) {
       q = next;
       p->pos = (size_t)(q - data);
       if (p->len != p->first) return RD_PARSED_COMMAND;
+      p->skipped = true;
       continue;
     }
     uint64_t count;
@@ -307,6 +308,7 @@ rd_parsed rd_parse(rd_parser *p, const uint8_t *data, size_t len) {
     q = next;
     p->pos = (size_t)(q - data);
     p->missing = (uint32_t)count;
+    p->skipped |= count == 0;
   }
   return arguments(p, data, q, end);
 }

@@ -31,6 +31,7 @@ typedef struct rd_parser {
   size_t scratch_cap;
   bool scratch_used; /* the last command's arguments lie in scratch: execute it before the next is parsed */
   bool limited;      /* the bounds before authentication apply */
+  bool skipped;      /* an empty command was skipped since the caller last set it to false */
   char error[64];    /* "ERR Protocol error: ..." */
 } rd_parser;
 

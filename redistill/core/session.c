@@ -167,6 +167,10 @@ static void look_ahead(rd_session *s) {
   rd_parser_forget(p);
   while (a < last) {
     rd_parsed parsed = rd_parse(p, s->base, s->base_len);
+    if (RD_UNLIKELY(p->skipped)) { /* an empty command is the one that CLIENT REPLY SKIP leaves without a reply */
+      p->skipped = false;
+      if (a == s->ahead && s->state.reply_mode == 2) s->state.reply_mode = 0;
+    }
     if (parsed != RD_PARSED_COMMAND) {
       s->broken = parsed != RD_PARSED_MORE;
       if (parsed == RD_PARSED_NO_MEMORY) s->out.failed = true;

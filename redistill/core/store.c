@@ -31,20 +31,23 @@ static inline struct spot spot_of(rd_store *st, const rd_key *key) {
   return s;
 }
 
-/* Find the key; an expired one is deleted on sight. */
-static inline struct spot find(rd_store *st, const rd_key *key) {
+/* Find the key; an expired one is deleted on sight. `reads`: unless CLIENT PAUSE has keys stay as they are; then it is
+ * only not seen, which is not enough before a change. */
+static inline struct spot find_for(rd_store *st, const rd_key *key, bool reads) {
   struct spot s = spot_of(st, key);
   if (!rd_index_find(st, s.index, key, &s.place)) return s;
   s.item = rd_at(st, rd_entry_ref(s.place.bucket, s.place.entry));
   if (RD_UNLIKELY((s.item->access & RD_ITEM_TTL) != 0) && rd_expired(st, rd_item_expiry(s.item))) {
-    rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_EXPIRED);
+    if (!reads || !rd_paused(st)) rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_EXPIRED);
     s.item = NULL;
   }
   return s;
 }
 
+static inline struct spot find(rd_store *st, const rd_key *key) { return find_for(st, key, false); }
+
 rd_item *rd_find_read(rd_store *st, const rd_key *key) {
-  struct spot s = find(st, key);
+  struct spot s = find_for(st, key, true);
   if (s.item == NULL) {
     rd_count_stat(st, RD_STAT_keyspace_misses, 1);
     return NULL;
@@ -61,7 +64,7 @@ rd_item *rd_find_write(rd_store *st, const rd_key *key) {
 }
 
 rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count) {
-  struct spot s = find(st, key);
+  struct spot s = find_for(st, key, true);
   if (count) rd_count_stat(st, s.item != NULL ? RD_STAT_keyspace_hits : RD_STAT_keyspace_misses, 1);
   return s.item;
 }
@@ -369,7 +372,7 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
     if (done) {
       if (len > had) rd_item_store(st, s.item, had, NULL, len - had);
       rd_item_set_type(s.item, rd_item_type(s.item), enc);
-      rd_touched(st, s.shard, s.slot, key->hash);
+      if (len != had) rd_touched(st, s.shard, s.slot, key->hash);
       *item = s.item;
       return RD_OK;
     }

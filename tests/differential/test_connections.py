@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.integration.servers import until
+
 from . import sides
 from .peers import Conversation, Peer, ask, encode
 from .replies import CLOSED, Reply
@@ -19,12 +21,26 @@ class PipelineTests(SynchronousTestCase):
 
     def check(self, text: str) -> None:
         """Both servers answer the script `text` alike."""
+        self.check_requests(lines(text))
+
+    def check_requests(self, requests: list[bytes]) -> None:
+        """Both servers answer the bytes of `requests` alike."""
         said = []
         for peer in (sides.oracle(), sides.ours()):
             client = peer.open()
-            said.append(client.last_words(lines(text)))
+            said.append(client.last_words(requests))
             client.close()
         self.assertEqual(said[0], said[1])
+
+    def test_skip_and_empty_requests(self) -> None:
+        """An empty request is the one that CLIENT REPLY SKIP leaves without a reply; after others it is nothing."""
+        skip, ping = lines("CLIENT REPLY SKIP\nPING")
+        for empty in (b"\r\n", b"\n", b"*0\r\n", b"*-1\r\n", b"   \r\n", b"\r\n*0\r\n"):
+            self.check_requests([skip, empty, ping, ping])
+            self.check_requests([skip + empty + ping + ping])
+            self.check_requests([skip + ping + empty + ping])
+            self.check_requests([skip, ping, empty + ping])
+            self.check_requests([*lines("CLIENT REPLY OFF"), empty, ping, *lines("CLIENT REPLY ON"), empty, ping])
 
     def test_reply(self) -> None:
         """CLIENT REPLY silences what Redis silences, itself and errors included."""
@@ -151,3 +167,49 @@ class TwoTests(SynchronousTestCase):
     def test_pause(self) -> None:
         """CLIENT PAUSE WRITE and UNPAUSE."""
         self.assertEqual(self.paused(sides.oracle()), self.paused(sides.ours()))
+
+    def test_what_a_pause_of_writes_holds(self) -> None:
+        """PFCOUNT, which may change its key, and a transaction with it wait; what only reads does not."""
+        answers = []
+        for peer in (sides.oracle(), sides.ours()):
+            one, other = self.pair(peer)
+            self.addCleanup(ask, one, "DEL", "pause:h")
+            ask(one, "PFADD", "pause:h", "a")
+            ask(one, "CLIENT", "PAUSE", "20000", "WRITE")
+            other.exchange(lines("PFCOUNT pause:h"), 0)
+            until(lambda one=one: blocked(one) == 1, 10, "PFCOUNT waits")
+            replies = [ask(one, "GETRANGE", "pause:h", "0", "3"), ask(one, "CLIENT", "UNPAUSE")]
+            replies += other.exchange([], 1)
+            until(lambda one=one: blocked(one) == 0, 10, "nobody waits")
+            answers.append(replies)
+        self.assertEqual(answers[0], answers[1])
+
+    def test_keys_that_expire_in_a_pause(self) -> None:
+        """They are not seen, and stay until the pause has ended."""
+        for peer in (sides.oracle(), sides.ours()):
+            one, other = self.pair(peer)
+            ask(one, "SELECT", "9")
+            ask(one, "FLUSHDB")
+            ask(one, "SET", "pause:x", "v", "PX", "50")
+            ask(one, "SET", "pause:y", "v", "PX", "50")
+            ask(one, "CLIENT", "PAUSE", "20000", "WRITE")
+            before = counter(other, "expired_keys")
+            until(lambda one=one: ask(one, "GET", "pause:x").value is None, 10, "the key has expired")
+            sweeps = counter(other, "uptime_in_seconds") + 2
+            until(lambda other=other, sweeps=sweeps: counter(other, "uptime_in_seconds") >= sweeps, 10, "some sweeps")
+            self.assertEqual((ask(one, "DBSIZE").value, ask(one, "EXISTS", "pause:y").value), (2, 0), peer)
+            self.assertEqual(counter(other, "expired_keys"), before)
+            ask(one, "CLIENT", "UNPAUSE")
+            until(lambda one=one: ask(one, "DBSIZE").value == 0, 20, "the keys are gone")
+
+
+def counter(client: Conversation, name: str) -> int:
+    """A number that INFO tells."""
+    said = ask(client, "INFO", "everything").value
+    assert isinstance(said, bytes)
+    return int(said.split(name.encode() + b":")[1].split(b"\r\n")[0])
+
+
+def blocked(client: Conversation) -> int:
+    """How many clients wait."""
+    return counter(client, "blocked_clients")

@@ -154,6 +154,30 @@ class WatchTests(SynchronousTestCase):
         """Nothing happened: EXEC runs."""
         self.same(["SET k v", "WATCH k"], ["GET k"])
 
+    def test_what_changes_nothing(self) -> None:
+        """A command that leaves the bytes and the expiry as they are aborts where it does in Redis, and nowhere else."""
+        number, word, hll = "SET k 1", "SET k abc", "PFADD k x"
+        for before, change in (
+            *((number, f"SETBIT k {bit}") for bit in ("0 0", "2 1", "3 1", "100 0")),
+            *((word, f"BITFIELD k {field}") for field in ("SET u8 0 97", "SET u8 0 98", "GET u8 0", "INCRBY u8 0 0")),
+            *((word, f"BITFIELD k {field}") for field in ("OVERFLOW FAIL INCRBY u8 0 255", "SET u8 100 0")),
+            *(
+                (number, change)
+                for change in ("INCRBY k 0", "DECRBY k 0", "INCRBYFLOAT k 0", "INCRBY k x", "GETSET k 1")
+            ),
+            *((number, f"SET k 1 {option}".strip()) for option in ("", "NX", "XX", "GET", "KEEPTTL")),
+            *(
+                (number, change)
+                for change in ("GETEX k", "GETEX k PERSIST", "PERSIST k", "EXPIRE k 100 XX", "SETNX k 2")
+            ),
+            *((number, change) for change in ("RENAME k k", "RENAMENX k k", "COPY k k", "MSETNX k 1 c 2", "TOUCH k")),
+            *((number, change) for change in ("SETRANGE k 0 1", "BITOP AND k k", "MOVE k 0", "SWAPDB 0 0", "DUMP k")),
+            *((hll, change) for change in ("PFADD k x", "PFADD k y", "PFMERGE k", "PFCOUNT k", "PFCOUNT k other")),
+        ):
+            with self.subTest(before=before, change=change):
+                theirs = self.outcome(self.theirs, [before, "WATCH k"], [change])
+                self.assertEqual(theirs, self.outcome(self.ours, [before, "WATCH k"], [change]))
+
     def test_set_to_the_same_value(self) -> None:
         """A SET counts even when the value is the same."""
         self.same(["SET k v", "WATCH k"], ["SET k v"], aborted=True)

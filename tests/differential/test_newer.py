@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from . import sides
 from . import words as w
+from .peers import ask
 from .profiles import examples
 from .scripts import Script, scripts
 from .strings import expiries
@@ -36,6 +37,34 @@ NEWER = st.one_of(
     command("WAITAOF", pick("0", "1", "2", "-1", "x"), pick("0", "1", "-1", "x"), pick("1", "2", "-1", "x")),
     command("WAIT", pick("0", "1", "x"), pick("1", "9223372036854775807", "x")),
 )
+
+
+class HelloTests(SynchronousTestCase):
+    """HELLO, which in 7.2 takes effect as a whole."""
+
+    def test_options(self) -> None:
+        """A mistake anywhere leaves the name as it was, and of several AUTHs and SETNAMEs the last counts."""
+        for words in (
+            ["2", "SETNAME", "six", "SETNAME", "bad name"],
+            ["2", "SETNAME", "a", "SETNAME", "b"],
+            ["2", "SETNAME", "a", "AUTH", "nobody", "x"],
+            ["2", "AUTH", "nobody", "x", "AUTH", "default", "y", "SETNAME", "q"],
+            ["2", "AUTH", "default", "y", "AUTH", "nobody", "x", "SETNAME", "q"],
+            ["2", "AUTH", "nobody", "x", "SETNAME", "bad name"],
+            ["2", "AUTH", "nobody", "x", "FOO"],
+            ["2", "SETNAME", "a", "FOO"],
+            ["2", "SETNAME", ""],
+            ["2", "SETNAME"],
+            ["4", "SETNAME", "a"],
+        ):
+            answers = []
+            for peer in (sides.newer_oracle(), sides.ours()):
+                client = peer.open()
+                ask(client, "CLIENT", "SETNAME", "before")
+                said = ask(client, "HELLO", *words)
+                answers.append((said if said.kind == "-" else said.kind, ask(client, "CLIENT", "GETNAME")))
+                client.close()
+            self.assertEqual(answers[0], answers[1], words)
 
 
 class NewerTests(SynchronousTestCase):
