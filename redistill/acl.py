@@ -23,6 +23,7 @@ from types import MappingProxyType
 
 from redistill import words
 from redistill.command_table import CATEGORIES, CommandEntry, CommandTable
+from redistill.values import MAX_PASSWORD
 
 DEFAULT = "default"
 """The user that every connection begins as."""
@@ -62,6 +63,7 @@ AFTER_ALL_CHANNELS = (
 )
 BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"  # noqa: S105
+LONG_PASSWORD = f"Passwords can't be longer than {MAX_PASSWORD} bytes"
 BAD_NAME = "Usernames can't contain spaces or null characters"
 LONG_NAME = f"Usernames can't be longer than {MAX_NAME} bytes"
 LONG_LINE = (
@@ -392,6 +394,8 @@ class _UserDraft:
         sign, text = rule[0], rule[1:]
         if sign in "#!" and not _HASH.fullmatch(text):
             raise RuleError(rule, BAD_HASH)
+        if sign == ">" and len(words.data(text)) > MAX_PASSWORD:
+            raise RuleError("", LONG_PASSWORD)
         digest = text if sign in "#!" else hashed(words.data(text))
         if sign in ">#":
             self._nopass = False

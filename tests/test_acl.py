@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill import acl, words
 from redistill.acl import DEFAULT_LINE, READ, WRITE, RuleError, Selector, User, UserTable, edited, parsed, read, table
 from redistill.config import Config
+from redistill.values import MAX_PASSWORD
 
 SECRET = sha256(b"secret").hexdigest()
 RULES = (
@@ -256,6 +257,8 @@ class EditTests(SynchronousTestCase):
         users = self.edited(UserTable(), f"setuser u ~{'p' * room}")
         self.assertEqual(users["u"].size, acl.MAX_LINE)
         self.refused(acl.LONG_LINE, users, "setuser u nopass")
+        self.assertIn("p", self.edited(UserTable(), f"setuser p >{'p' * MAX_PASSWORD}"))
+        self.refused(acl.LONG_PASSWORD, UserTable(), f"setuser p >{'p' * MAX_PASSWORD}p")
         many = " ".join(f"~{n}" for n in range(acl.MAX_RULES - 4))
         self.assertIn("v", self.edited(UserTable(), f"setuser v {many}"))
         self.refused(acl.LONG_LINE, UserTable(), f"setuser v ~x {many}")

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.acl import DEFAULT_LINE, MAX_LINE, MAX_RULES
+from redistill.acl import DEFAULT_LINE, MAX_LINE, MAX_NAME, MAX_RULES
 from redistill.commands.acl import HELP
 from redistill.commands.denials import Entry, merged
 from redistill.commands.guesses import BURST, INTERVAL
@@ -354,6 +354,14 @@ class DenialTests(SynchronousTestCase):
         self.assertEqual(self.log("-3"), b"*0\r\n")
         self.assertEqual(self.log("RESET"), OK)
         self.assertEqual(self.log(), b"*0\r\n")
+
+    def test_long_name(self) -> None:
+        """Of a name that nobody can have its beginning is kept, and is not who it names."""
+        name = b"x" * MAX_NAME
+        self.assertEqual(self.server.ask("ACL", "SETUSER", name, "on", "nopass"), OK)
+        self.assertEqual(self.server.ask("AUTH", name + b"y" * 10_000, "pw"), WRONGPASS)
+        self.assertIn(b"username\r\n$1024\r\n" + name + b"\r\n", self.log())
+        self.assertEqual(self.server.ask("AUTH", name, "pw"), OK)
 
     def test_later(self) -> None:
         """What happens again after a minute is another entry."""

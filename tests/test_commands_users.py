@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill.acl import User, UserTable, hashed, number_of, parsed, shown
 from redistill.commands.users import Account, Users
 from redistill.config import Config
+from redistill.values import MAX_PASSWORD
 
 UMLAUT = "n\N{LATIN SMALL LETTER E WITH DIAERESIS}w"
 
@@ -23,6 +24,14 @@ class AccountTests(SynchronousTestCase):
             self.assertEqual(account.admits(good), number_of(sha256(good).hexdigest()))
         for bad in (b"", b"ol", b"oldd", b"OLD", b"old\0", b"new", b"oldn\xc3\xabw"):
             self.assertIsNone(account.admits(bad))
+
+    def test_long(self) -> None:
+        """What is longer than a password can be is none, though its beginning is one."""
+        longest = b"x" * MAX_PASSWORD
+        account = Account(User("x", enabled=True, hashes=(hashed(longest),)))
+        self.assertIsNotNone(account.admits(longest))
+        self.assertIsNone(account.admits(longest + b"x"))
+        self.assertIsNone(Account(User("x", enabled=True, hashes=(hashed(longest + b"x"),))).admits(longest + b"x"))
 
     def test_nopass(self) -> None:
         """Any password will do where none is needed, but for a user that is off."""

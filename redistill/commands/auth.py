@@ -8,7 +8,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from redistill import resp
-from redistill.acl import DEFAULT, User
+from redistill.acl import DEFAULT, MAX_NAME, User
 from redistill.commands.acl import note
 from redistill.commands.arguments import bad_name, integer, text
 from redistill.commands.guesses import address_of
@@ -51,8 +51,8 @@ def authenticate(server: ServerState, client: Client, user: bytes, password: byt
         server.counters.failed_auths += 1
         client.session.state.close_after_reply = True
         return TOO_MANY
-    name = text(user)
-    account = server.users.get(name)
+    name = text(user[:MAX_NAME])
+    account = server.users.get(name) if len(user) <= MAX_NAME else None
     secret = (account or NOBODY).admits(password)
     if account is not None and secret is not None:
         become(server, client, account, secret)

@@ -12,6 +12,7 @@ from redistill.acl import DEFAULT, User, hashed, number_of
 from redistill.commands.interfaces import Client
 from redistill.config import Config
 from redistill.permissions import Permissions
+from redistill.values import MAX_PASSWORD
 
 if TYPE_CHECKING:
     from redistill.commands.state import ServerState
@@ -46,7 +47,7 @@ class Account:
 
         The time it takes tells nothing about the passwords, or about which of them it was.
         """
-        digest = hashed(password)
+        digest = hashed(password[:MAX_PASSWORD])  # whoever is in already may send much more
         found = False
         for one in self.sources:
             found |= hmac.compare_digest(digest, one)
@@ -54,7 +55,7 @@ class Account:
             return None
         if self.nopass:
             return 0
-        return number_of(digest) if found else None
+        return number_of(digest) if found and len(password) <= MAX_PASSWORD else None
 
 
 class Users:
