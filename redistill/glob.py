@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redistill._core import ffi, lib
 
 STEPS: int = lib.RD_GLOB_STEPS
 """What comparing one text may take; all texts of a `Glob` together may take as much."""
+
+
+def shared_steps(times: int) -> Any:
+    """A bound for several patterns together: so many times what one may take."""
+    return ffi.new("uint64_t *", STEPS * times)
 
 
 class Glob:
@@ -15,14 +22,14 @@ class Glob:
     nothing matches.
     """
 
-    def __init__(self, pattern: bytes, *, nocase: bool = False) -> None:
-        """`nocase` folds ASCII letters."""
+    def __init__(self, pattern: bytes, *, nocase: bool = False, steps: Any = None) -> None:
+        """`nocase` folds ASCII letters. Several patterns may share their bound, made by `steps`."""
         if pattern[:2] == b"**":
             pattern = b"*" + pattern.lstrip(b"*")  # the same, and no matter how many
         self._memory = ffi.from_buffer("uint8_t[]", pattern)
         self._pattern = ffi.new("rd_bytes *", [self._memory, len(pattern)])[0]
         self._nocase = nocase
-        self._steps = ffi.new("uint64_t *", STEPS)
+        self._steps = steps or ffi.new("uint64_t *", STEPS)
 
     def matches(self, text: bytes) -> bool:
         """Whether all of `text` is matched."""

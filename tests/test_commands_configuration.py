@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands import parameters
-from redistill.commands.configuration import KNOWN
+from redistill.commands.configuration import KNOWN, MAX_VALUE, PATTERNS
 from redistill.commands.parameters import Fixed, OfSetting
 from redistill.config import load
 from redistill.settings import SETTINGS
@@ -119,6 +119,25 @@ class GetTests(SynchronousTestCase):
         self.server.client.session.state.resp = 3
         self.assertEqual(self.server.run("CONFIG GET nothing no*ing"), b"%0\r\n")
         self.assertEqual(self.server.run("CONFIG GET TimeOut"), b"%1\r\n$7\r\nTimeOut\r\n$3\r\n300\r\n")
+
+    def test_costly_patterns(self) -> None:
+        """All patterns of a command have a bound together; beyond it nothing matches."""
+        costly = [b"*" + b"[" * 200_000 + b"%d" % number for number in range(PATTERNS * 6)]
+        self.assertEqual(self.server.ask("CONFIG", "GET", "maxmem*y", *costly), self.server.run("CONFIG GET maxmem*y"))
+        self.assertEqual(self.server.ask("CONFIG", "GET", *costly, "maxmem*y"), b"*0\r\n")
+        self.assertEqual(self.server.ask("CONFIG", "GET", *costly, "maxmemory"), self.server.run("CONFIG GET maxmemory"))
+
+    def test_many_patterns(self) -> None:
+        """When every directive is found, no more patterns are looked at; the same one is looked at once."""
+        everything = self.server.run("CONFIG GET *")
+        self.assertEqual(self.server.ask("CONFIG", "GET", *["*", "*[" + "[" * 1000] * 2000), everything)
+
+    def test_long_values(self) -> None:
+        """A value has a bound, whatever its directive."""
+        for name in ("loglevel", "latency-tracking-info-percentiles", "save"):
+            refusal = self.server.ask("CONFIG", "SET", name, "5 " * (MAX_VALUE // 2 + 1))
+            assert isinstance(refusal, bytes)
+            self.assertIn(b"argument must not be longer than 65536 bytes", refusal)
 
     def test_all(self) -> None:
         """CONFIG GET * shows every setting, those that Redis does not have under their own name."""

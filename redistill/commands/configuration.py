@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -13,9 +14,10 @@ from redistill.commands.arguments import text
 from redistill.commands.interfaces import Client, Command, Refused, Reply
 from redistill.commands.parameters import Parameter, parameters
 from redistill.commands.peers import Question, over_all
+from redistill.commands.slices import sliced
 from redistill.commands.state import ServerState
 from redistill.config import ConfigError
-from redistill.glob import Glob
+from redistill.glob import Glob, shared_steps
 from redistill.settings import Value
 from redistill.values import BadValue
 
@@ -37,6 +39,12 @@ HELP
 KNOWN = parameters()
 
 
+MAX_VALUE = 65536
+"""Bytes of a value in CONFIG SET."""
+PATTERNS = 4
+"""All patterns of one CONFIG GET may together take as long as so many (`glob.STEPS`)."""
+
+
 def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
     return {
@@ -55,26 +63,34 @@ def questions(server: ServerState) -> Mapping[str, Question]:
     return {"reset-statistics": lambda nothing: reset_statistics(server)}
 
 
-def get(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
+def get(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """CONFIG GET pattern [pattern ...]: each directive once, in the alphabet's order.
 
     A word without glob characters is answered under the name as the client wrote it, as Redis does.
     """
-    found: dict[bytes, str] = {}
-    names: set[str] = set()
-    for word in argv[2:]:
-        for name, shown_as in asked(word):
-            if name not in names:
-                names.add(name)
-                found[shown_as] = KNOWN[name].shown(server)
-    pairs = [(resp.bulk(name), resp.bulk(found[name])) for name in sorted(found)]
-    return resp.mapping(pairs, client.session.state.resp)
+
+    def parts() -> Iterator[bytes]:
+        found: dict[bytes, str] = {}
+        names: set[str] = set()
+        steps = shared_steps(PATTERNS)
+        for word in dict.fromkeys(argv[2:]):
+            if len(names) == len(KNOWN):
+                break
+            for name, shown_as in asked(word, steps):
+                if name not in names:
+                    names.add(name)
+                    found[shown_as] = KNOWN[name].shown(server)
+            yield b""
+        pairs = [(resp.bulk(name), resp.bulk(found[name])) for name in sorted(found)]
+        yield resp.mapping(pairs, client.session.state.resp)
+
+    return sliced(server, client, parts())
 
 
-def asked(word: bytes) -> list[tuple[str, bytes]]:
+def asked(word: bytes, steps: Any) -> list[tuple[str, bytes]]:
     """The directives that a word of CONFIG GET means, and the names they are answered under."""
     if any(byte in b"*?[" for byte in word):
-        glob = Glob(word, nocase=True)
+        glob = Glob(word, nocase=True, steps=steps)
         return [(name, name.encode()) for name in KNOWN if glob.matches(name.encode())]
     name = text(word.lower())
     return [(name, word)] if name in KNOWN else []
@@ -96,6 +112,8 @@ def set_(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     words: dict[str, bytes] = {}
     """Of the settings that change: what the client called them."""
     for word, raw in pairs:
+        if len(raw) > MAX_VALUE:
+            return failed(word, f"argument must not be longer than {MAX_VALUE} bytes")
         try:
             new = KNOWN[text(word.lower())].changes(text(raw))
         except BadValue as problem:
