@@ -125,7 +125,9 @@ class GetTests(SynchronousTestCase):
         costly = [b"*" + b"[" * 200_000 + b"%d" % number for number in range(PATTERNS * 6)]
         self.assertEqual(self.server.ask("CONFIG", "GET", "maxmem*y", *costly), self.server.run("CONFIG GET maxmem*y"))
         self.assertEqual(self.server.ask("CONFIG", "GET", *costly, "maxmem*y"), b"*0\r\n")
-        self.assertEqual(self.server.ask("CONFIG", "GET", *costly, "maxmemory"), self.server.run("CONFIG GET maxmemory"))
+        self.assertEqual(
+            self.server.ask("CONFIG", "GET", *costly, "maxmemory"), self.server.run("CONFIG GET maxmemory")
+        )
 
     def test_many_patterns(self) -> None:
         """When every directive is found, no more patterns are looked at; the same one is looked at once."""
