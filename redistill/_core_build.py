@@ -67,6 +67,7 @@ uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);
 uint64_t rd_fixed_memory(const rd_store *st);
 uint64_t rd_committed_memory(const rd_store *st);
+void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse);
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
 const char *rd_policy_name(rd_policy policy);
@@ -191,6 +192,7 @@ typedef struct rd_session_state {
   const rd_command *last;
   ...;
 } rd_session_state;
+void rd_session_set_limits(rd_session *s, const rd_limits *limits);
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits);
 void rd_session_free(rd_session *s);
 const rd_command *rd_session_command(const rd_session *s);

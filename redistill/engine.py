@@ -356,6 +356,10 @@ class Store:
                     counts[code] = counts.get(code, 0) + errors[i].count
         return counts
 
+    def set_value_limits(self, bulk: int, sparse: int) -> None:
+        """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
+        lib.rd_set_value_limits(self._c, bulk, sparse)
+
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         """Hand up commands that take this long or longer (`Session.on_slow`); None, and so at first: none."""
         lib.rd_slowlog_set_threshold(self._slow, 2**64 - 1 if nanoseconds is None else nanoseconds)
@@ -605,6 +609,13 @@ class Session:
         """The client's address as MONITOR shows it, "127.0.0.1:50000"; without one "?:0". `save` does not save it."""
         if not lib.rd_session_set_peer(self._c, text.encode(errors="replace")):
             raise MemoryError("no memory for a peer's address")
+
+    def bound(
+        self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
+    ) -> None:
+        """Other bounds from now on, as in `Store.session`; `batch_size` is the one that it was made with."""
+        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
+        lib.rd_session_set_limits(self._c, limits)
 
     def reset(self) -> None:
         """Leave MULTI and MONITOR, forget watches, database 0, RESP2, replies on."""

@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     MEMORY = "a size or a percentage"
     SHARE = "a size or a percentage of memory.max_memory"
     PASSWORDS = "a text, or a list of texts"
+    PERCENTAGES = "percentages, in a list or in a text"
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,16 @@ class Server:
         redis="client-query-buffer-limit",
         reloadable=True,
     )
+    max_bulk_size: int = setting(
+        Kind.SIZE,
+        512 * MIB,
+        "Largest argument of a command, and largest value that a command may make of smaller ones",
+        unit="bytes",
+        minimum=MIB,
+        maximum=512 * MIB,
+        redis="proto-max-bulk-len",
+        reloadable=True,
+    )
     max_client_memory: int = setting(
         Kind.SHARE,
         AUTO,
@@ -430,6 +441,15 @@ class Memory:
         redis="maxmemory-samples",
         reloadable=True,
     )
+    hll_sparse_max_bytes: int = setting(
+        Kind.SIZE,
+        3000,
+        "Size at which a HyperLogLog goes from runs of registers, which are small, to single ones, which are fast",
+        unit="bytes",
+        maximum=EXABYTE,
+        redis="hll-sparse-max-bytes",
+        reloadable=True,
+    )
     arena_path: str = setting(
         Kind.PATH,
         "",
@@ -513,6 +533,13 @@ class Performance:
         True,
         "Keep a histogram of each command's duration, for LATENCY HISTOGRAM and INFO latencystats",
         redis="latency-tracking",
+        reloadable=True,
+    )
+    latency_percentiles: tuple[str, ...] = setting(
+        Kind.PERCENTAGES,
+        ("50", "99", "99.9"),
+        "Percentiles of the durations that INFO latencystats shows",
+        redis="latency-tracking-info-percentiles",
         reloadable=True,
     )
 

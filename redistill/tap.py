@@ -308,6 +308,9 @@ def serve(
         for gate in gates:
             gate.report()  # in the terms of the limits that refused them
         total.limit, total.kept = possible, config.server.reserved_connections
+        if (bounds := session_limits(config)) != session_limits(control.state.config):
+            for client in clients.values():
+                client.session.bound(**bounds)
         factory.output_limit = config.server.output_limit
         loop.set_output_limit(config.server.output_limit)
         factory.idle_timeout = config.server.connection_timeout

@@ -31,6 +31,7 @@ _UNITS = {
 _SIZE = re.compile(r"([0-9]{1,20})([a-z]{0,2})", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _NAME = re.compile(r"[0-9a-z._-]{1,253}", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _ALL = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
 """What Redis writes for all addresses."""
@@ -39,6 +40,9 @@ _NO = ("no", "false", "off", "0")
 
 MAX_PASSWORD = 16384
 """Bytes of a password: what a client may send before it is authenticated."""
+
+MAX_PERCENTAGES = 64
+"""In a list of them: each makes the lines of INFO longer."""
 
 MAX_ADDRESSES = 16
 """To listen on; as many as Redis takes."""
@@ -120,6 +124,8 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         return _addresses(raw)
     if kind is Kind.NAMES:
         return _names(raw)
+    if kind is Kind.PERCENTAGES:
+        return _percentages(raw)
     if not isinstance(raw, str):
         raise BadValue('must be a text in "quotes"')
     if kind is Kind.CHOICE:
@@ -137,7 +143,7 @@ def show(setting: Setting, value: Value) -> str:
     """The text of `value` for CONFIG GET, which `parse` turns into `value` again. Of several passwords: the first."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if setting.kind in (Kind.ADDRESSES, Kind.NAMES) and isinstance(value, tuple):
+    if setting.kind in (Kind.ADDRESSES, Kind.NAMES, Kind.PERCENTAGES) and isinstance(value, tuple):
         return " ".join(value)
     if isinstance(value, tuple):
         return value[0] if value else ""
@@ -251,6 +257,18 @@ def _words(raw: object) -> list[str]:
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise BadValue('must be a text in "quotes", or a list of them')
     return [word for entry in entries for word in words.split(entry)]
+
+
+def _percentages(raw: object) -> tuple[str, ...]:
+    """Percentages in their shortest notation: ``50``, ``99.9``."""
+    if isinstance(raw, list | tuple):
+        raw = [str(entry) if isinstance(entry, int | float) and not isinstance(entry, bool) else entry for entry in raw]
+    texts = _words(str(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else raw)
+    if len(texts) > MAX_PERCENTAGES or not all(_NUMBER.fullmatch(text) for text in texts):
+        raise BadValue(f"must be at most {MAX_PERCENTAGES} numbers, e.g. 50 99 99.9")
+    if not all(0 <= float(text) <= 100 for text in texts):
+        raise BadValue("must be between 0.0 and 100.0 each")
+    return tuple(repr(float(text)).removesuffix(".0") for text in texts)
 
 
 def _names(raw: object) -> tuple[str, ...]:

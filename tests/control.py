@@ -195,6 +195,7 @@ class FakeStore:
         self.pause = (0, 0)
         self.peak = 0
         self.slow_threshold: int | None = None
+        self.value_limits = (0, 0)
         self.violations: tuple[int, str] = (0, "")
         self.active_expire = True
         self.monitors = self.monitor_dropped = 0
@@ -250,6 +251,9 @@ class FakeStore:
 
     def get_pause(self) -> tuple[int, int]:
         return self.pause
+
+    def set_value_limits(self, bulk: int, sparse: int) -> None:
+        self.value_limits = bulk, sparse
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         self.slow_threshold = nanoseconds

@@ -293,6 +293,26 @@ class SetTests(SynchronousTestCase):
         ):
             self.assertEqual(self.server.ask("CONFIG", "SET", name, value), failed(name, reason))
 
+    def test_percentiles(self) -> None:
+        """latency-tracking-info-percentiles takes any list, also none, and is shown as Redis shows it."""
+        name = "latency-tracking-info-percentiles"
+        for value, shown in (
+            ("50 99 99.9", "50 99 99.9"),
+            ("0 100.0 1e1", "0 100 10"),
+            ("99.99999", "99.99999"),
+            ("", ""),
+        ):
+            self.assertEqual(self.server.ask("CONFIG", "SET", name, value), b"+OK\r\n")
+            self.assertEqual(self.server.run(f"CONFIG GET {name}"), flat({name: shown}))
+        for value, reason in (
+            ("101", "argument must be between 0.0 and 100.0 each"),
+            ("50 -1", "argument must be between 0.0 and 100.0 each"),
+            ("x", "argument must be at most 64 numbers, e.g. 50 99 99.9"),
+            ("nan", "argument must be at most 64 numbers, e.g. 50 99 99.9"),
+            ("1 " * 65, "argument must be at most 64 numbers, e.g. 50 99 99.9"),
+        ):
+            self.assertEqual(self.server.ask("CONFIG", "SET", name, value), failed(name, reason))
+
     def test_tls_protocols(self) -> None:
         """tls-protocols is security.tls_min_version in Redis's notation."""
         self.assertEqual(self.server.ask("CONFIG", "SET", "tls-protocols", "tlsv1.3"), b"+OK\r\n")

@@ -187,6 +187,15 @@ class DaemonTests(TestCase):
         self.assertIn(b"possibly related to argument 'maxmemory') - more than the arena was made for, ", reply)
 
     @inlineCallbacks
+    def test_drain_delay_at_run_time(self) -> Any:
+        """CONFIG SET server.drain_delay_secs holds for the stop to come."""
+        daemon = self.start()
+        client = yield self.connect()
+        yield client.ask(b"CONFIG SET server.drain_delay_secs 7\r\n", 5)
+        signals = next(one for one in daemon if isinstance(one, service.SignalService))
+        self.assertEqual(signals._delay(), 7)
+
+    @inlineCallbacks
     def test_password(self) -> Any:
         """With a password nothing is answered before it is given."""
         self.start('[security]\npassword = "secret"')

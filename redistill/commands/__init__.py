@@ -181,7 +181,9 @@ class ControlPlane:
 
     def opened(self) -> None:
         """The store is there: what the configuration says about it that its maker does not know."""
-        self._watch_slow(self.state.config)
+        config = self.state.config
+        self._watch_slow(config)
+        self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
 
     def leaving(self) -> None:
         """This process is about to be without clients: none of them is to wait any longer."""
@@ -225,6 +227,7 @@ class ControlPlane:
             self._max_memory = config.memory.max_memory
         store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
         self._watch_slow(config)
+        store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
         self.state.slowlog.trim(config.performance.slowlog_max_len)
         self.state.denials.trim(config.security.acllog_max_len)
         if users is not self.state.users:

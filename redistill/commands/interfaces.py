@@ -276,6 +276,10 @@ class Store(Protocol):
         """What was set last, by any worker; it may be over."""
         ...
 
+    def set_value_limits(self, bulk: int, sparse: int) -> None:
+        """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
+        ...
+
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         """Hand up commands that take this long or longer; None: none."""
         ...

@@ -99,6 +99,11 @@ class Found:
         raise AssertionError(self.refusal)
 
 
+def words_of(text: str) -> list[str]:
+    """Its words in lower case."""
+    return words.split(words.lower(text))
+
+
 def same(text: str) -> str | int:
     """What two notations of one value have in common: numbers and sizes are numbers, words have no case."""
     number = size(words.lower(text))
@@ -216,9 +221,6 @@ def parameters() -> dict[str, Parameter]:
         for refusal, pairs in ("", mutable), (IMMUTABLE, immutable):
             for name, value in (pair.split("=", 1) for pair in words.split(pairs)):
                 add(Fixed(value, why, refusal), [name])
-    add(Fixed("50 99 99.9", BUILT), ["latency-tracking-info-percentiles"])
-    add(Fixed("536870912", BUILT), ["proto-max-bulk-len"])
-    add(Fixed("3000", BUILT), ["hll-sparse-max-bytes"])
     add(Fixed("resetchannels", BUILT), ["acl-pubsub-default"])
     add(Fixed("0 200 800", SYSTEM), ["oom-score-adj-values"])
     add(Fixed("{title} {listen-addr} {server-mode}", BUILT), ["proc-title-template"])

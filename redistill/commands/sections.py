@@ -16,7 +16,6 @@ Section = Callable[[ServerState, stats.Snapshot], Fields]
 
 COMPILER = platform.python_compiler().rpartition(" ")[2]
 """Of the interpreter; extensions are built with the same."""
-PERCENTILES = (("p50", 0.50), ("p99", 0.99), ("p99.9", 0.999))
 
 
 def human(size: int) -> str:
@@ -330,9 +329,11 @@ def _tls(server: ServerState, now: stats.Snapshot) -> Fields:
 
 
 def _latencystats(server: ServerState, now: stats.Snapshot) -> Fields:
-    for one in now.commands if server.config.performance.latency_tracking else ():
+    settings = server.config.performance
+    shares = [(name, float(name) / 100) for name in settings.latency_percentiles]
+    for one in now.commands if settings.latency_tracking else ():
         if sum(one.histogram):
-            values = ",".join(f"{name}={percentile(one, share):.3f}" for name, share in PERCENTILES)
+            values = ",".join(f"p{name}={percentile(one, share):.3f}" for name, share in shares)
             yield f"latency_percentiles_usec_{one.name}", values
 
 

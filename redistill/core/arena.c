@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "crc64.h"
+#include "hll.h"
 #include "internal.h"
 #include "lock.h"
 #include "monitor.h"
@@ -92,6 +93,7 @@ static void set_view(rd_store *st) {
   memcpy(st->seed, st->head->seed, sizeof st->seed);
   st->rng = st->seed[0] ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)st;
   if (st->rng == 0) st->rng = 1;
+  rd_set_value_limits(st, RD_MAX_BULK, RD_HLL_SPARSE_MAX);
 }
 
 static void init_mutex(pthread_mutex_t *m) {
@@ -328,6 +330,11 @@ uint64_t rd_used_memory(const rd_store *st) {
 uint64_t rd_committed_memory(const rd_store *st) {
   return rd_fixed_memory(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region) +
          (uint64_t)st->head->pool.in_use * RD_REGION_SIZE;
+}
+
+void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse) {
+  st->max_bulk = bulk < RD_MAX_BULK ? bulk : RD_MAX_BULK;
+  st->hll_sparse = sparse < RD_HLL_MAX ? (uint32_t)sparse : RD_HLL_MAX;
 }
 
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size) {

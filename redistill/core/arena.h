@@ -63,6 +63,8 @@ typedef struct rd_store {
   rd_clock *clock;      /* nanoseconds, monotonic, for durations; NULL: there are none */
   rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
   uint32_t generation;  /* of the configuration that this process has applied; see rd_behind in worker.h */
+  uint64_t max_bulk;    /* bytes of an argument, and of a value that a command makes (rd_set_value_limits) */
+  uint32_t hll_sparse;  /* bytes of a HyperLogLog that is sparse */
   bool no_touch;        /* CLIENT NO-TOUCH of the running session */
   bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
   uint32_t touched;     /* keys that the running command has changed, or one key so often (rd_touched) */
@@ -140,6 +142,9 @@ uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
 uint64_t rd_fixed_memory(const rd_store *st);     /* of that, what an empty store takes */
 uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
+/* Bound in this process the bytes of an argument, and of a value that a command makes (at first, and at most,
+ * RD_MAX_BULK), and those of a HyperLogLog that is sparse. Values that are larger stay. */
+void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse);
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
 const char *rd_policy_name(rd_policy policy);

@@ -66,13 +66,13 @@ void rd_bits_put(uint8_t window[RD_BITS_WINDOW], unsigned shift, unsigned width,
   window[8] = (uint8_t)all;
 }
 
-bool rd_bits_offset(rd_bytes arg, unsigned width, uint64_t *out) {
+bool rd_bits_offset(rd_bytes arg, unsigned width, uint64_t most, uint64_t *out) {
   bool counted = width && arg.len && arg.data[0] == '#';
   if (counted) arg = (rd_bytes){arg.data + 1, arg.len - 1};
   int64_t n;
   if (!rd_parse_i64(arg, &n) || n < 0) return false;
   if (counted && __builtin_mul_overflow(n, (int64_t)width, &n)) return false;
-  if ((uint64_t)n >> 3 >= RD_MAX_BULK) return false;
+  if ((uint64_t)n >> 3 >= most) return false;
   *out = (uint64_t)n;
   return true;
 }

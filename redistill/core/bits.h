@@ -23,7 +23,7 @@ void rd_bits_not(uint8_t *dst, size_t len);
 uint64_t rd_bits_get(const uint8_t window[RD_BITS_WINDOW], unsigned shift, unsigned width);
 void rd_bits_put(uint8_t window[RD_BITS_WINDOW], unsigned shift, unsigned width, uint64_t value);
 
-/* A bit offset of SETBIT or BITFIELD: below 2^32. With `width` not 0, "#n" means the n-th field of that width. */
-bool rd_bits_offset(rd_bytes arg, unsigned width, uint64_t *out);
+/* A bit offset of SETBIT or BITFIELD, within `most` bytes. With `width` not 0, "#n" is the n-th field of that width. */
+bool rd_bits_offset(rd_bytes arg, unsigned width, uint64_t most, uint64_t *out);
 
 #endif

@@ -61,7 +61,7 @@ static uint32_t parse_field(rd_call *c, uint32_t i, field *f) {
                    "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.");
     return 0;
   }
-  if (!rd_bits_offset(c->argv[i + 2], f->width, &f->offset)) {
+  if (!rd_bits_offset(c->argv[i + 2], f->width, c->store->max_bulk, &f->offset)) {
     rd_reply_error(c->out, "ERR bit offset is not an integer or out of range");
     return 0;
   }
@@ -160,7 +160,7 @@ static void bitfield(rd_call *c, bool readonly) {
   rd_item *it = rd_call_string(c, &key, need > 0, &absent);
   if (!it && !absent) return;
   if (need) {
-    if (!rd_check_length(c->out, need)) return;
+    if (!rd_check_length(c, need)) return;
     if (!rd_reply_room(c->out, (replies + 1) * 24)) return; /* not to be answered, so not to be done */
     if (rd_grow(c, &key, &it, need) != RD_OK) {
       rd_reply_oom(c->out);

@@ -6,7 +6,7 @@
 #include "value.h"
 
 static bool parse_offset(rd_call *c, rd_bytes arg, uint64_t *off) {
-  if (rd_bits_offset(arg, 0, off)) return true;
+  if (rd_bits_offset(arg, 0, c->store->max_bulk, off)) return true;
   rd_reply_error(c->out, "ERR bit offset is not an integer or out of range");
   return false;
 }

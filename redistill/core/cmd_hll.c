@@ -27,6 +27,7 @@ static bool load(rd_call *c, const rd_item *it, rd_hll *h) {
     return false;
   }
   h->len = (size_t)len;
+  h->sparse_max = c->store->hll_sparse;
   rd_item_read(c->store, it, 0, h->data, len);
   return true;
 }
@@ -86,7 +87,7 @@ void rd_cmd_pfadd(rd_call *c) {
   if (it) {
     if (!load(c, it, &h)) return;
   } else if (absent) {
-    rd_hll_init(&h);
+    rd_hll_init(&h, c->store->hll_sparse);
   } else {
     return;
   }
@@ -168,7 +169,7 @@ void rd_cmd_pfmerge(rd_call *c) {
   rd_item *it = rd_find_quiet(c->store, &key, false);
   rd_hll h;
   if (!it)
-    rd_hll_init(&h);
+    rd_hll_init(&h, c->store->hll_sparse);
   else if (!load(c, it, &h))
     return;
   if (dense && !rd_hll_is_dense(h.data) && !rd_hll_make_dense(&h)) {

@@ -16,7 +16,7 @@ void rd_cmd_append(rd_call *c) {
     return;
   }
   uint64_t len = rd_item_len(it);
-  if (!rd_check_length(c->out, len + tail.len)) return;
+  if (!rd_check_length(c, len + tail.len)) return;
   if (rd_resize(c->store, &key, &it, len + tail.len, RD_ENC_RAW) != RD_OK) {
     rd_reply_oom(c->out);
     return;
@@ -79,7 +79,7 @@ void rd_cmd_setrange(rd_call *c) {
   }
   uint64_t end;
   if (__builtin_add_overflow((uint64_t)off, patch.len, &end)) end = UINT64_MAX;
-  if (!rd_check_length(c->out, end)) return;
+  if (!rd_check_length(c, end)) return;
   if (end > len) len = end;
   if (rd_grow(c, &key, &it, len) != RD_OK) {
     rd_reply_oom(c->out);

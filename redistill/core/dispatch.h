@@ -96,7 +96,6 @@ struct rd_session {
 
 /* ---- session.c, for handover.c ---- */
 
-void rd_session_set_limits(rd_session *s, const rd_limits *limits);
 /* What has arrived and was not executed. */
 rd_bytes rd_session_input(const rd_session *s);
 /* Input for a new session, to be executed when it is resumed. False: no memory. */

@@ -102,7 +102,8 @@ static uint8_t *put_run(uint8_t *p, unsigned registers, unsigned value) {
   return p;
 }
 
-void rd_hll_init(rd_hll *h) {
+void rd_hll_init(rd_hll *h, size_t sparse_max) {
+  h->sparse_max = sparse_max;
   memset(h->data, 0, RD_HLL_HEAD);
   memcpy(h->data, "HYLL\1", 5);
   h->len = (size_t)(put_run(h->data + RD_HLL_HEAD, RD_HLL_REGISTERS, 0) - h->data);
@@ -165,7 +166,7 @@ static int sparse_raise(rd_hll *h, unsigned reg, unsigned value) {
   q = put_run(q, 1, value);
   q = put_run(q, first + r.registers - 1 - reg, r.value);
   size_t bytes = (size_t)(q - code);
-  if (bytes > r.bytes && h->len + bytes - r.bytes > RD_HLL_SPARSE_MAX)
+  if (bytes > r.bytes && h->len + bytes - r.bytes > h->sparse_max)
     return rd_hll_make_dense(h) ? dense_raise(h, reg, value) : -1;
   memmove(p + bytes, p + r.bytes, (size_t)(end - p - r.bytes));
   memcpy(p, code, bytes);
@@ -284,8 +285,8 @@ static bool counted(const rd_hll *h, uint64_t *count) {
 bool rd_hll_selftest(void) {
   if (!registers_hold()) return false;
   rd_hll sparse, dense;
-  rd_hll_init(&sparse);
-  rd_hll_init(&dense);
+  rd_hll_init(&sparse, RD_HLL_SPARSE_MAX);
+  rd_hll_init(&dense, RD_HLL_SPARSE_MAX);
   if (!rd_hll_make_dense(&dense)) return false;
   for (uint64_t n = 1, look = 1; n <= TEST_ELEMENTS; n++) {
     unsigned reg, value = rd_hll_place(&n, sizeof n, &reg);

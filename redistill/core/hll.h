@@ -11,7 +11,7 @@
  *   01xxxxxx yyyyyyyy   xy + 1 registers (1 .. 16384) are zero
  *   1vvvvvxx            x + 1 registers (1 .. 4) are v + 1 (1 .. 32)
  *
- * A sparse value becomes dense when a register exceeds 32 or the value 3,000 bytes.
+ * A sparse value becomes dense when a register exceeds 32, or the value the bytes of a setting.
  *
  * Plain functions of their arguments; no store. */
 #ifndef RD_HLL_H
@@ -22,12 +22,13 @@
 #define RD_HLL_HEAD 16u
 #define RD_HLL_REGISTERS 16384u
 #define RD_HLL_DENSE (RD_HLL_HEAD + RD_HLL_REGISTERS * 6 / 8) /* bytes of a dense value */
-#define RD_HLL_SPARSE_MAX 3000u                               /* bytes of a sparse value that grows */
+#define RD_HLL_SPARSE_MAX 3000u                               /* bytes of a sparse value that grows, by default */
 #define RD_HLL_MAX (RD_HLL_HEAD + RD_HLL_REGISTERS * 2)       /* bytes of any value that is not corrupt */
 
 /* A value being worked on. */
 typedef struct rd_hll {
   size_t len;
+  size_t sparse_max; /* bytes beyond which it does not grow while it is sparse: at most RD_HLL_MAX */
   uint8_t data[RD_HLL_MAX + 8];
 } rd_hll;
 
@@ -44,8 +45,8 @@ void rd_hll_forget(uint8_t *head);
 /* Where an element goes: its register, and the value that the register must reach (1 .. 51). */
 unsigned rd_hll_place(const void *data, size_t len, unsigned *reg);
 
-/* An empty sparse value, its cached cardinality 0. */
-void rd_hll_init(rd_hll *h);
+/* An empty sparse value, its cached cardinality 0, that may grow to `sparse_max` bytes. */
+void rd_hll_init(rd_hll *h, size_t sparse_max);
 /* Raise a register to `value`, changing the encoding when that is due: 1 raised, 0 it was as high, -1 corrupt. */
 int rd_hll_raise(rd_hll *h, unsigned reg, unsigned value);
 /* Make a sparse value dense; false: corrupt. */

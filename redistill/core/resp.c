@@ -8,6 +8,7 @@ enum { FIRST_ARGS = 64, KEEP_ARGS = 1024, KEEP_SCRATCH = 4096 };
 void rd_parser_init(rd_parser *p) {
   memset(p, 0, sizeof *p);
   p->bulk = RD_NO_BULK;
+  p->max_bulk = RD_MAX_BULK;
 }
 
 void rd_parser_free(rd_parser *p) {
@@ -241,7 +242,7 @@ static rd_parsed arguments(rd_parser *p, const uint8_t *data, const uint8_t *q, 
         if (result != RD_PARSED_COMMAND) break;
         bulk = n < 0 ? RD_MAX_BULK + 1 : (uint64_t)n;
       }
-      if (RD_UNLIKELY(bulk > RD_MAX_BULK)) {
+      if (RD_UNLIKELY(bulk > p->max_bulk)) {
         result = protocol_error(p, "invalid bulk length");
         break;
       }

@@ -30,6 +30,7 @@ typedef struct rd_parser {
   uint8_t *scratch;
   size_t scratch_cap;
   bool scratch_used; /* the last command's arguments lie in scratch: execute it before the next is parsed */
+  uint64_t max_bulk; /* bytes of one argument, at most RD_MAX_BULK */
   bool limited;      /* the bounds before authentication apply */
   bool skipped;      /* an empty command was skipped since the caller last set it to false */
   char error[64];    /* "ERR Protocol error: ..." */

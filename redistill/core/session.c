@@ -164,6 +164,7 @@ static void look_ahead(rd_session *s) {
   rd_ahead *a = s->ahead;
   rd_ahead *last = a + (s->state.authenticated ? s->limits.batch_size : 1);
   p->limited = !s->state.authenticated;
+  p->max_bulk = st->max_bulk;
   rd_parser_forget(p);
   while (a < last) {
     rd_parsed parsed = rd_parse(p, s->base, s->base_len);

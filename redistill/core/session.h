@@ -32,7 +32,9 @@ typedef struct rd_limits {
 } rd_limits;
 
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits); /* NULL: no memory */
-void rd_session_free(rd_session *s);                               /* ends its watches too */
+/* Other bounds from now on; `batch_size` is the one that it was made with. */
+void rd_session_set_limits(rd_session *s, const rd_limits *limits);
+void rd_session_free(rd_session *s); /* ends its watches too */
 
 /* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the status is
  * said again; do not answer twice.

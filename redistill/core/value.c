@@ -71,8 +71,8 @@ rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len) {
   return rd_resize(c->store, key, it, len, RD_ENC_RAW);
 }
 
-bool rd_check_length(rd_reply *r, uint64_t len) {
-  if (len <= RD_MAX_BULK) return true;
-  rd_reply_error(r, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+bool rd_check_length(rd_call *c, uint64_t len) {
+  if (len <= c->store->max_bulk) return true;
+  rd_reply_error(c->out, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
   return false;
 }

@@ -33,6 +33,6 @@ rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len);
 const char *rd_string_encoding(rd_store *st, const rd_item *it);
 
 /* Length `len` is allowed for a value; else the error has been replied. */
-bool rd_check_length(rd_reply *r, uint64_t len);
+bool rd_check_length(rd_call *c, uint64_t len);
 
 #endif

@@ -193,8 +193,8 @@ static void both_encodings_hold_the_same_registers(void) {
   static rd_hll sparse, dense;
   static uint8_t model[RD_HLL_REGISTERS], seen[RD_HLL_REGISTERS];
   for (int round = 0; round < 50; round++) {
-    rd_hll_init(&sparse);
-    rd_hll_init(&dense);
+    rd_hll_init(&sparse, RD_HLL_SPARSE_MAX);
+    rd_hll_init(&dense, RD_HLL_SPARSE_MAX);
     CHECK(rd_hll_make_dense(&dense));
     memset(model, 0, sizeof model);
     unsigned stretch = round % 2 ? RD_HLL_REGISTERS : 300; /* few registers: many neighbours */
@@ -222,7 +222,7 @@ static void both_encodings_hold_the_same_registers(void) {
 static void corrupt_runs_are_refused_and_nothing_is_overrun(void) {
   for (int round = 0; round < 200000; round++) {
     rd_hll h;
-    rd_hll_init(&h);
+    rd_hll_init(&h, RD_HLL_SPARSE_MAX);
     h.len = RD_HLL_HEAD + next_random() % 40;
     for (size_t i = RD_HLL_HEAD; i < h.len; i++) h.data[i] = (uint8_t)next_random();
     for (int i = 0; i < 3; i++) {
