@@ -271,6 +271,7 @@ uint64_t rd_host_clock(void);
 uint64_t rd_host_now_ms(void);
 uint64_t rd_host_now_us(void);
 bool rd_host_die_with_parent(void);
+bool rd_host_adopt_orphans(void);
 void rd_host_trim(void);
 #define RD_HOST_SLOW ...
 #define RD_HOST_MONITORED ...

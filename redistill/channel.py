@@ -35,9 +35,6 @@ from redistill.commands.interfaces import reason_of
 log = Logger()
 
 VERSION = 3
-CHANNEL, ARENA, LISTENERS = 3, 4, 5
-"""Descriptors that a worker inherits; from the last on, the listening sockets of all workers in turn, then the box that
-it empties and those of all workers (`tickets.Post`)."""
 PIECE = 0xFFFF
 """Bytes of one value of a box (the AMP protocol)."""
 

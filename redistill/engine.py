@@ -6,9 +6,10 @@ Nothing here knows a command or a socket. What the calls mean in detail is said 
 from __future__ import annotations
 
 import enum
+import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from redistill._core import ffi, lib
@@ -72,6 +73,22 @@ def die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies, whatever it is doing then."""
     if not lib.rd_host_die_with_parent():
         raise OSError(ffi.errno, "prctl")
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent has ended: to wait for them is up to this process then."""
+    if not lib.rd_host_adopt_orphans():
+        raise OSError(ffi.errno, "prctl")
+
+
+def name_arguments(argv: Sequence[str]) -> None:
+    """Have ps show another command line than the one that this process was started with, if it is not longer."""
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # 48 and 49 of proc_pid_stat(5)
+    text = b"".join(os.fsencode(argument) + b"\0" for argument in argv)
+    if len(text) <= end - start:
+        ffi.memmove(ffi.cast("char *", start), text.ljust(end - start, b"\0"), end - start)
 
 
 def name_process(name: str) -> None:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from redistill import channel
 from redistill.engine import Store
-from redistill.launch import Worker
+from redistill.launch import Launcher, Worker
 from redistill.logs import SELDOM
 from redistill.service import SERVING
 
@@ -60,13 +60,13 @@ class Pool:
         reactor: Any,
         store: Store,
         count: int,
-        launch: Callable[[Worker], None],
+        launcher: Launcher,
         relay: Callable[[str], None],
         grace: Callable[[], float],
         patience: IReactorTime,
     ) -> None:
-        """`count` places. `launch` starts the process of a worker; `relay` gets what the workers write; `grace` is how
-        many seconds clients have when a worker ends. `patience` is the clock for what a worker has so many seconds for
+        """`count` places. `launcher` starts their processes; `relay` gets what the workers write; `grace` is how many
+        seconds clients have when a worker ends. `patience` is the clock for what a worker has so many seconds for
         (`supervision`)."""
         self.slots = [Slot(number) for number in range(count)]
         self.workers: list[Worker] = []
@@ -77,7 +77,7 @@ class Pool:
         self.stopping = False
         self._reactor = reactor
         self._store = store
-        self._launch = launch
+        self._launcher = launcher
         self._relay = relay
         self._grace = grace
         self._patience = patience
@@ -93,6 +93,7 @@ class Pool:
         self.stopping = True
         for slot in self.slots:
             _cancel(slot.next_start)
+        self._launcher.stop()
         return DeferredList([self._end(worker) for worker in list(self.workers)])
 
     def _end(self, worker: Worker) -> Deferred[Worker]:
@@ -119,22 +120,24 @@ class Pool:
 
     # ---- lives of workers ----
 
-    def _start(self, slot: Slot) -> Worker:
-        """Start a process in a slot to which none is coming. What cannot be started has ended when this returns."""
+    def _start(self, slot: Slot, renewed: bool = False) -> Worker:
+        """Start a process in a slot to which none is coming, `renewed` with the program that is installed now. What
+        cannot be started has ended when this returns."""
         _cancel(slot.next_start)
         slot.started = self._reactor.seconds()
         slot.coming = worker = Worker(slot.number, self._relay, self._has_ended)
         self.workers.append(worker)
         worker.overdue = self._patience.callLater(START_SECONDS, self._is_overdue, worker)
         try:
-            self._launch(worker)
+            self._launcher.launch(worker, renewed)
         except Exception as problem:  # of the system (processes, descriptors, memory): it may be over soon
-            self._has_ended(worker, str(problem) or repr(problem))
+            worker.end(str(problem) or repr(problem))
         return worker
 
     def _is_overdue(self, worker: Worker) -> None:
         log.error("worker {number} (pid {pid}) does not begin to serve", number=worker.number, pid=worker.pid)
         worker.unable = "it did not begin to serve in time"
+        self._launcher.doubt(worker)
         worker.kill()
 
     def is_ready(self, worker: Worker) -> None:
@@ -184,6 +187,8 @@ class Pool:
             if not any(self.serving()):
                 self._hurry()
         if not worker.ready.called:
+            if not worker.leaving and not worker.was_killed:
+                self._launcher.doubt(worker)
             worker.ready.callback(f"its successor did not come to serve: {reason}")
         worker.ended.callback(worker)
 
@@ -248,27 +253,42 @@ class Pool:
 
         @inlineCallbacks
         def act() -> Any:
+            done, problem = 0, self._renew()
             for slot in self.slots:
-                if self.stopping:
-                    return
+                if self.stopping or problem is not None:
+                    break
                 self._give_up(slot.coming)
                 old = slot.current
-                problem = yield self._start(slot).ready
-                if problem is not None:
-                    if not self.stopping:
-                        log.error(
-                            "the reload stops at worker {number}, {done} of {count} workers were replaced: {problem}",
-                            number=slot.number,
-                            done=slot.number,
-                            count=len(self.slots),
-                            problem=problem,
-                        )
-                    return
-                if old in self.workers:
-                    yield self._awaited_end(old)
-            log.info("all workers were replaced")
+                problem = yield self._start(slot, renewed=done == 0).ready
+                if done == 0:
+                    self._launcher.settle(problem is None)
+                if problem is None:
+                    done += 1
+                    if old in self.workers:
+                        yield self._awaited_end(old)
+            if self.stopping:
+                return
+            if problem is None:
+                log.info("all workers were replaced")
+            else:
+                log.error(
+                    "the reload stops at worker {number}, {number} of {count} workers were replaced: {problem}",
+                    number=done,
+                    count=len(self.slots),
+                    problem=problem,
+                )
 
         return self._reloading.run(act)
+
+    def _renew(self) -> str | None:
+        """Have workers come from the program that is installed now; or why that cannot be."""
+        if self.stopping:
+            return "the server stops"
+        try:
+            self._launcher.renew()
+        except OSError as problem:
+            return f"the fork server could not be started: {problem}"
+        return None
 
     def _give_up(self, coming: Worker | None) -> None:
         """End a worker that does not serve yet: it began before the reload."""

@@ -30,6 +30,7 @@ from redistill.files import UnsafeFile
 from redistill.front import Front
 from redistill.gate import Gate
 from redistill.handover import Handover
+from redistill.launch import Launcher
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.logs import Log, LogService
 from redistill.loop import Loop
@@ -159,6 +160,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             arena=lambda: arena.fd,
             apply=lambda new: supervise(store, output, pool, certificate, new),
             stop=stop,
+            launcher=Launcher(reactor, output.relay),
             relay=output.relay,
             journal=lambda: output.journal,
             identity=identity,
@@ -231,7 +233,9 @@ def watched(
     return health
 
 
-def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, first_fd: int) -> Front:
+def work(
+    reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, inherited: Sequence[int]
+) -> Front:
     """The wiring diagram of a worker. Raises ArenaError."""
     config, number = Config.from_json(orders["config"]), orders["number"]
     output = Log(
@@ -247,8 +251,8 @@ def work(reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], aren
     store.attach(arena_fd)
     store.caught_up(orders["generation"])
     keeper = StoreService(store, Arena(arena_fd, "the supervisor's memory", 0), number)
-    post, count = orders["post"], len(orders["listeners"])
-    known = [socket.socket(fileno=first_fd + i) for i in range(post + 1 + count)]
+    post = orders["post"]
+    known = [socket.socket(fileno=fd) for fd in inherited]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
     identity = Identity(**orders["identity"])
     context = tls.Context(config.security) if tls.is_used(config.security) else None

@@ -1,15 +1,14 @@
-"""A worker: a process that serves clients beside others of its kind. The supervisor starts it (`workers`).
+"""A worker: a process that serves clients beside others of its kind. The supervisor has it forked (`forkserver`).
 
-``python -m redistill.worker NUMBER`` is not for people. What it needs it inherits, or is told over its channel.
+What it needs it inherits, or is told over its channel.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -23,6 +22,7 @@ from redistill.commands.interfaces import Refused
 from redistill.commands.peers import problem_of, raise_problem
 from redistill.commands.state import ServerState
 from redistill.config import LOAD, USERS, ConfigError
+from redistill.engine import name_arguments, name_process
 from redistill.settings import Value
 
 log = Logger()
@@ -198,16 +198,14 @@ class ThroughSupervisor:
         self._link.callRemote(channel.Shutdown, now=now)
 
 
-def main(argv: list[str]) -> None:
-    """Run until the supervisor says that it is enough, or is gone."""
-    number = int(argv[1])
-    from redistill.engine import die_with_parent, name_process
+def run(number: int, link: int, arena: int, sockets: Sequence[int]) -> None:
+    """Serve until the supervisor says that it is enough, or is gone.
 
+    The rest are descriptors, which are ours: of the channel, of the arena, of the listening sockets of all workers in
+    turn, of the box that this one empties and of those of all workers (`tickets.Post`).
+    """
     name_process(f"redistill-{number}")
-    die_with_parent()
-    # They may go to all processes of the service or of the terminal; what they mean is the supervisor's to say.
-    for of_supervisor in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(of_supervisor, signal.SIG_IGN)
+    name_arguments([*sys.orig_argv[:-2], "redistill.worker", str(number)])
     from redistill import reactor as ours
 
     ours.install()
@@ -215,8 +213,8 @@ def main(argv: list[str]) -> None:
 
     from redistill.tap import work
 
-    def begin(link: Channel, orders: Mapping[str, Any]) -> Serving:
-        return work(reactor, ThroughSupervisor(link), orders, channel.ARENA, channel.LISTENERS)
+    def begin(channel: Channel, orders: Mapping[str, Any]) -> Serving:
+        return work(reactor, ThroughSupervisor(channel), orders, arena, sockets)
 
     reactor: Any = installed
 
@@ -226,11 +224,13 @@ def main(argv: list[str]) -> None:
 
     factory = Factory.forProtocol(lambda: Channel(begin, end))
     factory.noisy = False
-    os.set_blocking(channel.CHANNEL, False)
-    reactor.adoptStreamConnection(channel.CHANNEL, socket.AF_UNIX, factory)
-    os.close(channel.CHANNEL)
+    os.set_blocking(link, False)
+    reactor.adoptStreamConnection(link, socket.AF_UNIX, factory)
+    os.close(link)
     reactor.run()
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    sys.exit(
+        "a supervisor of an older version starts its workers otherwise: restart the server to bring it to this one"
+    )

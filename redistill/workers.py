@@ -1,6 +1,6 @@
 """The supervisor's side of the worker processes: it starts, watches and replaces them, and stands between them.
 
-A worker is a process that runs `redistill.worker`. It inherits the arena, its end of an AMP channel, and the listening
+A worker is a process that runs `worker.run`. It inherits the arena, its end of an AMP channel, and the listening
 sockets of all workers, of which it serves its own; while another worker is not there it serves that one's too. So a
 client is never refused for a worker's death, and the sockets outlive them all, since they are the supervisor's.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,7 +29,7 @@ from redistill.commands.peers import raise_problem
 from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError
 from redistill.engine import Store
-from redistill.launch import PYTHON, Worker, environment
+from redistill.launch import Launcher, Worker
 from redistill.pool import Pool
 from redistill.rewrite import rewrite
 from redistill.service import SERVING, LostShards
@@ -53,6 +53,11 @@ class Link(channel.End):
         super().__init__()
         self._worker = worker
         self._owner = owner
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        if not self._worker.pid:  # it was killed before it told its process id
+            self._worker.end("its process has ended")
 
     @channel.Hello.responder
     def hello(self, version: int) -> dict[str, Any]:
@@ -120,6 +125,7 @@ class WorkersService(Service):
         arena: Callable[[], int],
         apply: Callable[[Config], None],
         stop: Callable[[bool], None],
+        launcher: Launcher,
         relay: Callable[[str], None],
         journal: Callable[[], bool] = lambda: False,
         identity: Identity,
@@ -141,8 +147,9 @@ class WorkersService(Service):
         """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
         self._arena = arena
         self._identity = identity
+        self._launcher = launcher
         self._patience = Clock()
-        self.pool = Pool(reactor, store, len(listeners), self._launch, relay, lambda: self.grace, self._patience)
+        self.pool = Pool(reactor, store, len(listeners), launcher, relay, lambda: self.grace, self._patience)
         self._workers = self.pool.workers
         self._supervision = Supervision(
             reactor,
@@ -178,6 +185,7 @@ class WorkersService(Service):
     def startService(self) -> None:
         super().startService()
         self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listeners]
+        self._launcher.start(self)
         self.pool.start()
         self._supervision.start()
         self._tidying.start(TIDY, now=False)
@@ -239,27 +247,23 @@ class WorkersService(Service):
             if one.pid not in ours and one.number != SUPERVISOR:
                 self._store.workers.reap(one.place)
 
-    # ---- a worker's process ----
+    # ---- what a worker gets ----
 
-    def _launch(self, worker: Worker) -> None:
-        """Start its process, with all that it inherits."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with ours, theirs, open(os.devnull, "rb") as nothing:
-            ours.setblocking(False)
-            factory = Factory.forProtocol(lambda: Link(worker, self))
-            factory.noisy = False
-            self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
-            fds: dict[int, int | str] = {0: nothing.fileno(), 1: "r", 2: "r", channel.CHANNEL: theirs.fileno()}
-            fds[channel.ARENA] = self._arena()
-            boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
-            fds.update({channel.LISTENERS + i: one.fileno() for i, one in enumerate([*self._sockets, *boxes])})
-            argv = [*PYTHON, str(worker.number)]
-            self._reactor.spawnProcess(worker, PYTHON[0], argv, env=environment(os.environ), childFDs=fds)
-        worker.ended.addCallback(self.changes.has_ended)
+    def inherited(self, worker: Worker) -> list[int]:
+        """The descriptors of its process (`launch.Supplies`)."""
+        boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
+        return [self._arena(), *(one.fileno() for one in (*self._sockets, *boxes))]
+
+    def connect(self, worker: Worker, ours: socket.socket) -> Any:
+        """Talk to its process over the channel (`launch.Supplies`)."""
+        factory = Factory.forProtocol(lambda: Link(worker, self))
+        factory.noisy = False
+        return self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
 
     def orders(self, worker: Worker) -> dict[str, Any]:
         """What a new worker needs to know."""
         worker.generation = self.changes.generation
+        worker.ended.addCallback(self.changes.has_ended)
         return {
             "identity": dataclasses.asdict(self._identity),
             "number": worker.number,

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ProcessDone, ProcessTerminated
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.amp import UnknownRemoteError
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import balance, channel, workers
@@ -100,15 +99,8 @@ class PlayedLink:
                 waiting.callback(box)
 
 
-class PlayedTransport:
-    """A process."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid: int | None = pid
-
-
 class PlayedReactor(Clock):
-    """Starts processes that do nothing."""
+    """Starts processes that do nothing (`PlayedLauncher`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,14 +108,38 @@ class PlayedReactor(Clock):
         self.problem: Exception | None = None
         """Why there are no more processes."""
 
-    def spawnProcess(self, protocol: Worker, program: str, argv: list[str], **options: Any) -> None:
-        if self.problem is not None:
-            raise self.problem
-        protocol.makeConnection(PlayedTransport(1000 + len(self.started)))
-        self.started.append(protocol)
 
-    def adoptStreamConnection(self, fd: int, family: int, factory: Any) -> None:
-        """The channel is played too."""
+class PlayedLauncher:
+    """Starts workers that are only played, and remembers what it was told of fork servers."""
+
+    def __init__(self, reactor: PlayedReactor) -> None:
+        self.reactor = reactor
+        self.renewed: list[Worker] = []
+        """Those of a fork server on trial."""
+        self.said: list[Any] = []
+
+    def start(self, supplies: Any) -> None:
+        self.said.append("start")
+
+    def launch(self, worker: Worker, renewed: bool = False) -> None:
+        if self.reactor.problem is not None:
+            raise self.reactor.problem
+        worker.pid = 1000 + len(self.reactor.started)
+        self.reactor.started.append(worker)
+        if renewed:
+            self.renewed.append(worker)
+
+    def renew(self) -> None:
+        self.said.append("renew")
+
+    def settle(self, good: bool) -> None:
+        self.said.append(good)
+
+    def doubt(self, worker: Worker) -> None:
+        self.said.append(worker)
+
+    def stop(self) -> None:
+        self.said.append("stop")
 
 
 class WorkersTests(SynchronousTestCase):
@@ -131,6 +147,7 @@ class WorkersTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reactor = PlayedReactor()
+        self.launcher = PlayedLauncher(self.reactor)
         self.store = PlayedStore()
         self.killed: list[int] = []
         self.applied: list[int] = []
@@ -156,6 +173,7 @@ class WorkersTests(SynchronousTestCase):
             arena=lambda: 0,
             apply=self.apply,
             stop=lambda now: None,
+            launcher=self.launcher,  # type: ignore[arg-type]
             relay=lambda lines: None,
             identity=Identity.new(workers=workers),
         )
@@ -173,11 +191,9 @@ class WorkersTests(SynchronousTestCase):
         worker.generation = self.pool.changes.generation
         self.pool.is_ready(worker)
 
-    def end(self, worker: Worker, failure: Failure | None = None) -> None:
-        """The process of a worker ends."""
-        if failure is None:
-            failure = Failure(ProcessTerminated(signal=signal.SIGKILL))
-        worker.processEnded(failure)
+    def end(self, worker: Worker, status: int = signal.SIGKILL) -> None:
+        """The process of a worker ends, as waitpid(2) tells."""
+        worker.processEnded(status)
 
     def covers(self, worker: Worker) -> list[tuple[int, bool]]:
         """Whose clients a worker was told to accept as well, or no longer."""
@@ -443,7 +459,7 @@ class WorkersTests(SynchronousTestCase):
         """A worker gets its orders, cannot begin with them, and says why; or says nothing."""
         self.pool.orders(worker)
         worker.unable = reason
-        self.end(worker, Failure(ProcessTerminated(exitCode=1)))
+        self.end(worker, 1 << 8)
 
     def test_change_that_ends_the_workers(self) -> None:
         """A change that no worker has survived holds when another one has begun with it; when none can, it is taken
@@ -634,15 +650,43 @@ class WorkersTests(SynchronousTestCase):
         self.given(one)
         self.assertEqual(len(self.links[successor].told(channel.Take)), 1)
         self.assertEqual(len(self.reactor.started), 4)
-        self.end(one, Failure(ProcessDone(0)))
+        self.end(one, 0)
         self.assertEqual(len(self.reactor.started), 5)
         for old, number in ((two, 4), (three, 5)):
             self.assertNoResult(replaced)
             self.serve(self.reactor.started[number])
-            self.end(old, Failure(ProcessDone(0)))
+            self.end(old, 0)
         self.successResultOf(replaced)
         self.assertEqual([worker.number for worker in self.pool.pool.serving()], [0, 1, 2])
         self.assertEqual(self.pool.pool.restarts, 0)
+
+    def test_fork_server_on_trial(self) -> None:
+        """At a reload the first successor comes from another fork server; when it serves, so do all others."""
+        self.launcher.said.clear()
+        self.pool.replace()
+        self.assertEqual((self.launcher.renewed, self.launcher.said), ([self.reactor.started[3]], ["renew"]))
+        self.serve(self.reactor.started[3])
+        self.end(self.reactor.started[0], 0)
+        self.assertEqual((len(self.launcher.renewed), self.launcher.said), (1, ["renew", True]))
+
+    def test_fork_server_that_fails_its_trial(self) -> None:
+        """When the first successor does not come to serve, workers come from the old fork server as before."""
+        self.launcher.said.clear()
+        self.pool.replace()
+        self.end(self.reactor.started[3], 256)
+        self.assertEqual(self.launcher.said[-1], False)
+
+    def test_fork_server_that_is_doubted(self) -> None:
+        """When a worker does not come to serve, the fork server may be the reason; not when it was killed."""
+        self.launcher.said.clear()
+        self.end(self.reactor.started[0], signal.SIGSEGV)
+        self.reactor.advance(LONGEST_WAIT)
+        successor = self.reactor.started[3]
+        self.end(successor, signal.SIGSEGV)
+        self.assertEqual(self.launcher.said, [successor])
+        self.reactor.advance(LONGEST_WAIT)
+        self.end(self.reactor.started[4], signal.SIGKILL)
+        self.assertEqual(self.launcher.said, [successor])
 
     def test_successor_that_does_not_serve(self) -> None:
         """When a successor ends before it serves, the worker stays, and so do those after it."""
@@ -684,7 +728,7 @@ class WorkersTests(SynchronousTestCase):
         self.serve(self.reactor.started[3])
         self.reactor.problem = OSError(errno.EAGAIN, "Resource temporarily unavailable")
         with capturedLogs() as logged:
-            self.end(self.reactor.started[0], Failure(ProcessDone(0)))
+            self.end(self.reactor.started[0], 0)
             self.successResultOf(replaced)
         self.assertIn(
             "the reload stops at worker 1, 1 of 3 workers were replaced: its successor did not come to serve:"
@@ -725,8 +769,8 @@ class WorkersTests(SynchronousTestCase):
         stopped = self.pool.stopService()
         for link in self.links.values():
             self.assertEqual(link.told(channel.Stop), [{"now": False}])
-        self.end(one, Failure(ProcessDone(0)))
-        self.end(two, Failure(ProcessDone(0)))
+        self.end(one, 0)
+        self.end(two, 0)
         self.wait(self.pool.grace + LEAVE_SECONDS)
         self.assertEqual(self.killed, [1002])
         self.assertNoResult(stopped)

@@ -26,6 +26,8 @@ uint64_t rd_host_now_ms(void) { return rd_host_now_us() / 1000u; }
 
 bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
 
+bool rd_host_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1) == 0; }
+
 void rd_host_trim(void) { malloc_trim(0); }
 
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {

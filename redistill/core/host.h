@@ -17,6 +17,8 @@ uint64_t rd_host_now_us(void);
 
 /* Have the kernel kill this process when its parent dies, whatever it is doing then. */
 bool rd_host_die_with_parent(void);
+/* Become the parent of descendants whose own parent has ended, instead of the system's first process. */
+bool rd_host_adopt_orphans(void);
 /* Give the system back what free() has kept for later. */
 void rd_host_trim(void);
 

@@ -16,7 +16,7 @@ from typing import Any
 import redis
 
 from tests.integration import servers
-from tests.integration.workers import OnWorkers, workers_of
+from tests.integration.workers import OnWorkers, fork_servers, workers_of
 
 CONFIG = """
 [server]
@@ -225,10 +225,10 @@ class SupervisionTests(OnWorkers):
         self.assertEqual(self.get("/readyz"), (200, {"status": "ok"}))
 
     def test_stopped_workers(self) -> None:
-        """When all workers are stopped, the probes know it."""
+        """When all workers are stopped, and what they are forked from, the probes know it."""
         server = self.begin("worker_timeout = 8")
         pids = workers_of(self.on_each(server)[0])
-        for pid in pids.values():
+        for pid in (*pids.values(), *fork_servers(server)):
             self.stop(pid)
         self.eventually(lambda: self.get("/readyz") == (503, {"status": "the workers do not answer"}), "not ready")
         self.eventually(lambda: self.get("/livez")[0] == 503, "not alive")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import redis
 from twisted.trial.unittest import TestCase
 
 from tests.integration import servers
 
+FORK_SERVER = "redistill-fork"
 CONFIG = """
 [server]
 workers = {workers}
@@ -27,6 +31,23 @@ def workers_of(client: redis.Redis) -> dict[int, int]:
     return {
         int(name.removeprefix("worker")): fields["pid"] for name, fields in found.items() if isinstance(fields, dict)
     }
+
+
+def children(pid: int) -> dict[int, tuple[str, str]]:
+    """The name and state of each child of a process, by its id."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            own, name, rest = re.fullmatch(r"(\d+) \((.*)\) (.*)", stat.read_text().strip(), re.S).groups()  # type: ignore[union-attr]
+            state, parent = rest.split()[:2]
+            if int(parent) == pid:
+                found[int(own)] = (name, state)
+    return found
+
+
+def fork_servers(server: servers.Server) -> list[int]:
+    """Process ids."""
+    return [pid for pid, (name, state) in children(server.pid).items() if name == FORK_SERVER and state != "Z"]
 
 
 class OnWorkers(TestCase):
