@@ -1,4 +1,4 @@
-"""A reactor around the loop in C: ``twistd --reactor redistill``.
+"""A reactor around the loop in C: what ``twistd redistill`` runs on, unless another was asked for by name.
 
 It is Twisted's epoll reactor, but what it waits on is the epoll of `loop.Loop`, in which Twisted's own is one
 descriptor among those of the clients. So while only clients have something to say, a turn is one epoll_wait and no

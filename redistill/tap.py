@@ -68,6 +68,14 @@ class Options(usage.Options):
         ["config", "c", None, "Configuration file; without it $REDISTILL_CONFIG, or /etc/redistill/redistill.toml"],
     ]
 
+    def postOptions(self) -> None:
+        """Have the loop in C serve clients, unless a reactor was asked for by name, which twistd installs before this.
+        Its default one it imports later, where there is none."""
+        if "twisted.internet.reactor" not in sys.modules:
+            from redistill import reactor
+
+            reactor.install()
+
 
 def makeService(options: Options) -> IService:
     """The daemon, its sockets bound and its arena made, so that what cannot work stops the start with one line."""

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -46,6 +47,28 @@ class StartTests(SynchronousTestCase):
         server.process.terminate()
         self.assertEqual(server.process.wait(20), 0)
         self.assertFalse(os.path.exists(path))
+
+    def test_reactor(self) -> None:
+        """`twistd redistill` serves with the loop in C; a reactor that is asked for by name is the one that runs, and
+        the help is shown without one."""
+        for asked, reactor in (
+            ((), "redistill.reactor.RedistillReactor"),
+            (("--reactor", "epoll"), "twisted.internet.epollreactor.EPollReactor"),
+            (("--reactor", "redistill"), "redistill.reactor.RedistillReactor"),
+        ):
+            place = servers.directory()
+            python, program = servers.twistd(place)[:2]
+            twistd = [python, program, *asked]
+            path, port = str(place / "s"), servers.free_port()
+            (place / "c.toml").write_text(servers.with_address("[server]\nworkers = 1\n", port, path))
+            config = ["redistill", "--config", str(place / "c.toml")]
+            server = servers.start(
+                [*twistd, "-n", "--pidfile=", f"--rundir={place}", *config], path, place, servers.environment()
+            )
+            self.addCleanup(server.stop, signal.SIGKILL)
+            self.assertIn(f"reactor class: {reactor}", server.logged())
+            told = subprocess.run([*twistd, "redistill", "--help"], env=servers.environment(), capture_output=True)
+            self.assertEqual((told.returncode, b"--config=" in told.stdout), (0, True), told.stderr)
 
     def test_configuration_from_the_environment(self) -> None:
         """Environment variables stand above the file."""
