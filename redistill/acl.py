@@ -70,7 +70,7 @@ LONG_LINE = (
     f"The rules of a user can't be more than {MAX_RULES} words of {MAX_LINE} bytes, or {MAX_SELECTORS} selectors"
 )
 TOO_MANY = f"There can't be more than {MAX_USERS} users, or {MAX_LINES} bytes of rules in all"
-UNWRITABLE = "A selector with a pattern that ends in ')' can't be written to an ACL file"
+UNWRITABLE = "A selector with a pattern that has quotes or ends in ')' can't be written to an ACL file"
 
 _ACCESS = re.compile(r"%(?P<access>r|w|rw|wr)(?:~|\Z)(?P<pattern>.*)", re.DOTALL | re.IGNORECASE | re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -384,11 +384,20 @@ class _UserDraft:
             raise RuleError("", LONG_LINE)
         draft = _SelectorDraft(Selector())
         try:
-            for one in words.split(rule[1:-1]):
+            for one in self._words(rule[1:-1]):
                 draft.add(one)
         except RuleError as problem:
             raise RuleError(rule, str(problem)) from None
         self._selectors.append(draft.made())
+
+    def _words(self, text: str) -> list[str]:
+        """The rules of a selector, which Redis reads like an inline request: a quote has a meaning there."""
+        if '"' not in text and "'" not in text:
+            return words.split(text)
+        found = None if "\0" in text else words.unquoted(text)
+        if found is None:
+            raise RuleError("", SYNTAX)
+        return found
 
     def _add_password(self, rule: str) -> None:
         sign, text = rule[0], rule[1:]

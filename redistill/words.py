@@ -14,6 +14,13 @@ SPACES = " \t\n\v\f\r"
 """What C's isspace calls one."""
 
 _WORD = re.compile(f"[^{SPACES}]+")
+_QUOTED = re.compile(
+    rb"""[ \t\n\v\f\r]*+(?P<plain>[^ \t\n\v\f\r"']*+)"""
+    rb"""(?:"(?P<double>(?>\\.|[^"\\])*+)"|'(?P<single>(?>\\'|[^'])*+)')?(?=[ \t\n\v\f\r]|\Z)""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(rb"\\(?:x(?P<code>[0-9a-fA-F]{2})|(?P<sign>.))", re.DOTALL)
+_SIGNS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
 
 def text(data: bytes) -> str:
@@ -34,6 +41,24 @@ def lower(text: str) -> str:
 def split(text: str) -> list[str]:
     """The words of `text`."""
     return _WORD.findall(text)
+
+
+def unquoted(text: str) -> list[str] | None:
+    """The words of `text`, of which one may end in quotes, as Redis reads an inline request; None if it cannot be."""
+    raw, found, at = data(text), [], 0
+    end = len(raw.rstrip(SPACES.encode()))
+    while at < end:
+        match = _QUOTED.match(raw, at)
+        if match is None:
+            return None
+        at = match.end()
+        double, single = match["double"] or b"", match["single"] or b""
+        found.append(match["plain"] + _ESCAPE.sub(_unescaped, double) + single.replace(rb"\'", b"'"))
+    return [word.decode("utf-8", "surrogateescape") for word in found]
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match["code"].decode()) if match["code"] else _SIGNS.get(match["sign"], match["sign"])
 
 
 def strip(text: str) -> str:

@@ -294,7 +294,28 @@ SEPARATORS = "\t\n\v\f\r \0\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2007\u2028\u202
 PARTS = st.one_of(
     st.sampled_from(list(SEPARATORS)),
     st.sampled_from(
-        ["~", "(", ")", "*", "%R~", "&", ">", "#", "|", "@", "+@all", "nopass", "allkeys", "a", "\u212a", "\u0130"]
+        [
+            "~",
+            "(",
+            ")",
+            "*",
+            "%R~",
+            "&",
+            ">",
+            "#",
+            "|",
+            "@",
+            "+@all",
+            "nopass",
+            "allkeys",
+            "a",
+            '"',
+            "'",
+            "\\",
+            "\\x41",
+            "\u212a",
+            "\u0130",
+        ]
     ),
     st.binary(min_size=1, max_size=3).map(words.text),
 )
