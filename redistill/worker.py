@@ -105,12 +105,12 @@ class Channel(channel.End):
         self._end()
 
     @channel.Question.responder
-    def question(self, question: str, argument: Any) -> dict[str, Any]:
-        try:
-            return {"answer": self._serving.answer(question, argument)}
-        except Exception:
-            log.failure("in the answer to {question!r}", question=question)
-            return {"answer": None}
+    def question(self, question: str, argument: Any) -> Deferred[dict[str, Any]]:
+        def failed(failure: Failure) -> None:
+            log.failure("in the answer to {question!r}", failure, question=question)
+
+        answer = maybeDeferred(self._serving.answer, question, argument)
+        return answer.addErrback(failed).addCallback(lambda answer: {"answer": answer})
 
     @channel.Apply.responder
     def apply(self, config: dict[str, Any], generation: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from redistill.commands import (
     slowlog,
 )
 from redistill.commands.interfaces import Client, Command, Refused, Reply, SlowEntry, Store
-from redistill.commands.peers import Peers
+from redistill.commands.peers import Peers, answered
 from redistill.commands.redaction import redacted
 from redistill.commands.state import Identity, ServerState
 from redistill.commands.unknown import HTTP, MAX_SHOWN, hang_up, refusal
@@ -88,9 +88,9 @@ class ControlPlane:
             self.state.questions.update(group.questions(self.state))
 
     def answer(self, question: str, argument: Any) -> Any:
-        """What another worker asks (`peers.Peers`); None when this build does not know the question."""
-        known = self.state.questions.get(question)
-        return None if known is None else known(argument)
+        """What another worker asks (`peers.Peers`), at once or by a Deferred; None when this build does not know the
+        question."""
+        return answered(self.state, question, argument) if question in self.state.questions else None
 
     def _add(self, commands: Mapping[str, Command]) -> None:
         for name, function in commands.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +16,9 @@ from redistill.commands.state import ServerState
 SYNTAX = resp.error("ERR syntax error")
 CLIENT_BYTES = 2048
 """About what one connection costs besides its buffers."""
+
+BATCH = 32
+"""Clients that are listed, or closed, in one step."""
 
 KINDS = ("normal", "master", "replica", "slave", "pubsub")
 """Types that a client may be asked for; all are normal ones, so far."""
@@ -111,24 +114,31 @@ def list_clients(server: ServerState, client: Client, argv: list[bytes]) -> Repl
     return over_all(server, client, "client-list", wanted, reply)
 
 
-def found(server: ServerState, wanted: Mapping[str, Any]) -> list[tuple[int, str]]:
-    """This worker's part of CLIENT LIST: id and line."""
+def found(server: ServerState, wanted: Mapping[str, Any]) -> Iterator[list[tuple[int, str]]]:
+    """This worker's part of CLIENT LIST: id and line, a few clients a step."""
     if "ids" in wanted:
         chosen = [server.clients[number] for number in wanted["ids"] if number in server.clients]
     else:
         chosen = list(server.clients.values()) if wanted.get("type", "normal") == "normal" else []
-    return list(describe(server, chosen).items())
+    for some in batches(server, chosen):
+        yield list(describe(server, some).items())
+
+
+def batches(server: ServerState, clients: list[Client]) -> Iterator[list[Client]]:
+    """Clients in steps; those that have gone before theirs are left out."""
+    for at in range(0, len(clients), BATCH):
+        yield [one for one in clients[at : at + BATCH] if server.clients.get(one.client_id) is one]
 
 
 def kill(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """CLIENT KILL ip:port | CLIENT KILL [ID n] [TYPE t] [ADDR a] [LADDR a] [USER u] [SKIPME y] [MAXAGE s] ..."""
     order: dict[str, Any] = {"asks": client.client_id, "skip_me": False, "filters": {}}
 
-    def number_of(answers: list[int]) -> bytes:
-        return resp.integer(sum(answers))
+    def number_of(answers: list[list[int]]) -> bytes:
+        return resp.integer(sum(map(len, answers)))
 
-    def any_of(answers: list[int]) -> bytes:
-        return resp.OK if sum(answers) else resp.error("ERR No such client")
+    def any_of(answers: list[list[int]]) -> bytes:
+        return resp.OK if any(answers) else resp.error("ERR No such client")
 
     if len(argv) == 3:
         order["filters"]["addr"] = text(argv[2])
@@ -163,8 +173,9 @@ def bad_filter(server: ServerState, option: bytes, value: bytes) -> bytes:
     return b"" if option in (b"addr", b"laddr") else SYNTAX
 
 
-def killed(server: ServerState, order: Mapping[str, Any]) -> int:
-    """Close this worker's clients that all filters choose, the one that asks only after its answer; how many."""
+def killed(server: ServerState, order: Mapping[str, Any]) -> Iterator[list[int]]:
+    """Close this worker's clients that all filters choose, the one that asks only after its answer; their ids, a few
+    clients a step."""
     now = server.reactor.seconds()
     tests: Mapping[str, Callable[[Client, str], bool]] = {
         "id": lambda one, value: one.client_id == int(value),
@@ -180,9 +191,10 @@ def killed(server: ServerState, order: Mapping[str, Any]) -> int:
         if all(tests[name](one, value) for name, value in order["filters"].items())
         and not (order["skip_me"] and one.client_id == order["asks"])
     ]
-    for one in chosen:
-        if one.client_id == order["asks"]:
-            one.session.state.close_after_reply = True
-        else:
-            one.kill()
-    return len(chosen)
+    for some in batches(server, chosen):
+        for one in some:
+            if one.client_id == order["asks"]:
+                one.session.state.close_after_reply = True
+            else:
+                one.kill()
+        yield [one.client_id for one in some]

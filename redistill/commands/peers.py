@@ -7,11 +7,14 @@ a server of one process there is nobody else to ask.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
+from twisted.python.failure import Failure
 
 from redistill.commands.interfaces import Client, Refused, Reply, reason_of
+from redistill.commands.slices import collected
 from redistill.config import ConfigError
 from redistill.rewrite import rewrite
 from redistill.settings import Value
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from redistill.commands.state import ServerState
 
 Question = Callable[[Any], Any]
-"""This worker's answer to an argument."""
+"""This worker's answer to an argument. A generator gives its answer in steps: lists, which are joined (`answered`)."""
 
 
 class Peers(Protocol):
@@ -85,15 +88,32 @@ def over_all(
     In a transaction it is this worker's answer only, for to wait for others with locks held, which they may need before
     they can answer, would be to wait for ever. What `changes` something is still done by all. `must`: see `Peers.ask`.
     """
-    own = server.questions[question](argument)
-    if client.session.state.in_exec:
+    in_exec = client.session.state.in_exec
+    own = answered(server, question, argument, at_once=in_exec, lasting=changes)
+    if in_exec:
         if changes:
             server.peers.tell(question, argument)
         return reply([own])
     others = server.peers.ask(question, argument, must)
-    if isinstance(others, Deferred):
-        return others.addCallback(lambda answers: reply([own, *answers]))
-    return reply([own, *others])
+    if not isinstance(own, Deferred) and not isinstance(others, Deferred):
+        return reply([own, *others])
+    waited = [one if isinstance(one, Deferred) else succeed(one) for one in (own, others)]
+    return gatherResults(waited, consumeErrors=True).addCallbacks(
+        lambda both: reply([both[0], *both[1]]), first_failure
+    )
+
+
+def answered(
+    server: ServerState, question: str, argument: Any, *, at_once: bool = False, lasting: bool = True
+) -> Any | Deferred[Any]:
+    """This worker's answer, made in slices if it is given in steps; `at_once`, `lasting`: see `slices.collected`."""
+    answer = server.questions[question](argument)
+    return collected(server, answer, at_once=at_once, lasting=lasting) if isinstance(answer, GeneratorType) else answer
+
+
+def first_failure(failure: Failure) -> Failure:
+    """What failed, of several that were waited for."""
+    return failure.value.subFailure if isinstance(failure.value, FirstError) else failure
 
 
 def problem_of(failure: BaseException) -> tuple[str, str]:

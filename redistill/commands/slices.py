@@ -1,14 +1,19 @@
-"""Replies that are made in slices, so that a long one holds up its own client only."""
+"""Replies that are made in slices, and work that is done in them, so that long ones hold up their own client only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from redistill.commands.interfaces import Client, Reply
-from redistill.commands.state import ServerState
+
+if TYPE_CHECKING:
+    from redistill.commands.state import ServerState
+
+Made = TypeVar("Made")
 
 SLICE = 5_000_000
 """Nanoseconds of work, after which others have their turn."""
@@ -55,7 +60,26 @@ def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply
     return last if last is not None else _waited_for(server, step)
 
 
-def _waited_for(server: ServerState, step: Callable[[], bytes | None]) -> Deferred[bytes]:
+def collected(
+    server: ServerState, steps: Iterator[list[Any]], *, at_once: bool, lasting: bool
+) -> list[Any] | Deferred[list[Any]]:
+    """The lists that `steps` gives, joined; made in slices unless `at_once`. `lasting`: what has begun is finished even
+    if nobody waits for it any more."""
+    found: list[Any] = []
+
+    def step() -> list[Any] | None:
+        end = server.ticks() + SLICE
+        for some in steps:
+            found.extend(some)
+            if not at_once and server.ticks() >= end:
+                return None
+        return found
+
+    last = step()
+    return last if last is not None else _waited_for(server, step, lasting)
+
+
+def _waited_for(server: ServerState, step: Callable[[], Made | None], lasting: bool = False) -> Deferred[Made]:
     """Fires with what `step` gives at last; a call a turn of the reactor."""
 
     calls: list[IDelayedCall] = []
@@ -71,6 +95,6 @@ def _waited_for(server: ServerState, step: Callable[[], bytes | None]) -> Deferr
         else:
             done.callback(last)
 
-    done: Deferred[bytes] = Deferred(lambda deferred: calls[0].cancel())
+    done: Deferred[Made] = Deferred(None if lasting else lambda deferred: calls[0].cancel())
     calls[:] = [server.reactor.callLater(0, again)]
     return done
