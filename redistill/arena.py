@@ -204,13 +204,20 @@ def _at(path: str, max_memory: int, sleep: Callable[[float], None]) -> Arena:
         except UnsafeFile as problem:
             raise _unsafe(path, problem) from None
         _lock(arena, sleep)
-        # A page that the tmpfs cannot provide would be a SIGBUS in the middle of a command.
         system, own = os.fstatvfs(fd), os.fstat(fd)
         arena.room = min(system.f_bavail * system.f_frsize + own.st_blocks * 512, _machine_room())
-        if max_memory > arena.room:
+        if max_memory > arena.room and own.st_blocks == 0:
             raise StartError(
                 f"memory.arena_path: {path!r} has room for {arena.room} bytes, memory.max_memory is {max_memory};"
                 " lower it, or enlarge the tmpfs"
+            )
+        if max_memory > arena.room:  # the keys that it has are worth more than a start that is refused
+            log.warn(
+                "{path} has room for {room} bytes, memory.max_memory is {limit}: enlarge the tmpfs, or see who fills"
+                " it",
+                path=path,
+                room=arena.room,
+                limit=max_memory,
             )
     except StartError:
         arena.close()

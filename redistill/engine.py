@@ -162,7 +162,10 @@ class Store:
     def join(self, number: int = SUPERVISOR) -> None:
         """Take a worker's block of the arena for this process, which others know by `number`; sessions, counters and
         admission need it. Raises ArenaError if all are taken."""
-        if lib.rd_worker_join(self._c, number) < 0:
+        place = lib.rd_worker_join(self._c, number)
+        if place == -2:
+            raise ArenaError("no memory for one more process: the file system of the arena, or the machine, is full")
+        if place < 0:
             raise ArenaError(f"all {lib.RD_MAX_WORKERS} workers of the arena are taken")
 
     def announce(self, generation: int) -> None:

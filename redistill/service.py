@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from redistill.arena import Arena
 from redistill.engine import Store
 from redistill.gate import Gate
+from redistill.logs import SELDOM
 from redistill.loop import Loop
 from redistill.net import adopt_port
 from redistill.protocol import RespProtocol
@@ -82,23 +83,33 @@ class StoreService(MultiService):
         return result
 
 
-class LostShards:
-    """Says when shards were emptied because a process died while it changed them."""
+class ArenaWatch:
+    """Says what has happened to the arena: shards were emptied, or the system had no memory for it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lost = 0
+        self._seen = {"shards_lost": 0, "regions_refused": 0}
 
     def look(self) -> None:
         """Say what is new since the last look."""
-        lost = self._store.counter("shards_lost")
-        if lost > self._lost:
+        if lost := self._more("shards_lost"):
             log.warn(
                 "{lost} of {shards} shards emptied: a process died while it changed them",
-                lost=lost - self._lost,
+                lost=lost,
                 shards=self._store.num_shards,
             )
-        self._lost = lost
+        if times := self._more("regions_refused"):
+            log.warn(
+                "the system has no memory for the arena ({times} times): keys are evicted or writes refused below"
+                " memory.max_memory",
+                times=times,
+                log_throttle=SELDOM,
+            )
+
+    def _more(self, name: str) -> int:
+        """How far a counter has gone up."""
+        before, self._seen[name] = self._seen[name], self._store.counter(name)
+        return max(0, self._seen[name] - before)
 
 
 class BackgroundService(MultiService):
@@ -121,7 +132,7 @@ class BackgroundService(MultiService):
         self._control = control
         self._part, self._parts = part, parts
         self._look = look
-        self._lost = LostShards(store)
+        self._lost = ArenaWatch(store)
         self._next: IDelayedCall | None = None
         self._second = LoopingCall(self._tick)
         self._second.clock = reactor

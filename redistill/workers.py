@@ -32,7 +32,7 @@ from redistill.engine import Store
 from redistill.launch import Launcher, Worker
 from redistill.pool import Pool
 from redistill.rewrite import rewrite
-from redistill.service import SERVING, LostShards
+from redistill.service import SERVING, ArenaWatch
 from redistill.settings import Value
 from redistill.shared import SUPERVISOR
 from redistill.sockets import close_listeners, log_addresses
@@ -173,7 +173,7 @@ class WorkersService(Service):
         """Fires when all workers serve for the first time."""
         self.ready.addCallback(lambda nothing: log_addresses(listeners))
         self.replace = self.pool.replace
-        self._lost = LostShards(store)
+        self._lost = ArenaWatch(store)
         self._tidying = LoopingCall(self._tidy)
         self._tidying.clock = reactor
         self._balance = Balance(

@@ -255,6 +255,7 @@ def _stats(server: ServerState, now: stats.Snapshot) -> Fields:
         counted("oom_errors"),
         ("internal_errors", daemon.internal_errors),
         counted("shards_lost"),
+        counted("regions_refused"),
         counted("index_splits"),
         ("unknown_commands", daemon.unknown_commands),
     )

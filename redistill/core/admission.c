@@ -85,15 +85,16 @@ static uint32_t find(const rd_store *st, const rd_worker *w, const uint8_t addre
   return slot;
 }
 
-/* Mark the slot's pages as in use; whether that is new. */
-static bool use_pages(rd_worker *w, uint32_t slot) {
-  bool fresh = false;
+/* Have the slot's pages, and mark them as in use. 0: there is no memory for them; 1: they were; 2: they are new. */
+static int use_pages(const rd_store *st, rd_worker *w, uint32_t slot) {
+  int result = 1;
   for (uint32_t page = first_page(slot); page <= last_page(slot); page++) {
     if (page_in_use(w, page)) continue;
+    if (!rd_back(st, rd_ref_of(st, w->address) + (uint64_t)page * RD_PAGE, RD_PAGE)) return 0;
     atomic_fetch_or(&w->address_pages[page / 64], 1ull << (page % 64));
-    fresh = true;
+    result = 2;
   }
-  return fresh;
+  return result;
 }
 
 static bool address_room(const rd_store *st, const uint8_t address[16], uint32_t limit) {
@@ -113,10 +114,11 @@ bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit) {
   bool admitted = address_room(st, address, limit);
   if (admitted) {
     uint32_t slot = find(st, w, address);
+    int pages = count_at(w, slot) == 0 && w->addresses < RD_ADDRESS_MAX ? use_pages(st, w, slot) : 0;
     if (count_at(w, slot) != 0) {
       w->address[slot].count++;
-    } else if (w->addresses < RD_ADDRESS_MAX) {
-      fresh = use_pages(w, slot);
+    } else if (pages != 0) {
+      fresh = pages == 2;
       memcpy(w->address[slot].bytes, address, 16);
       w->address[slot].count = 1;
       w->addresses++;

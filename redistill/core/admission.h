@@ -20,7 +20,8 @@ bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept);
 void rd_open_leave(rd_store *st, bool local);
 
 /* The same for those of one address: 16 bytes, IPv4 as ::ffff:a.b.c.d. When this worker counts RD_ADDRESS_MAX others
- * already, a new address is refused, or without a limit let in and not counted. */
+ * already, or the system has no memory for one more, a new address is refused, or without a limit let in and not
+ * counted. */
 bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit);
 /* Does nothing for an address that is not counted. */
 void rd_address_leave(rd_store *st, const uint8_t address[16]);

@@ -82,6 +82,20 @@ static uint64_t header_sum(const rd_header *h) {
   return rd_crc64(0, &always, offsetof(rd_header, sum));
 }
 
+bool rd_back(const rd_store *st, uint64_t at, uint64_t bytes) {
+  while (fallocate(st->fd, 0, (off_t)at, (off_t)bytes) != 0) {
+    if (errno != EINTR) return errno == EOPNOTSUPP || errno == ENOSYS;
+  }
+  return true;
+}
+
+/* All that is touched before a worker joins: the header, the tables as far as they are used, the first block. */
+static bool back_tables(const rd_store *st) {
+  const rd_header *h = st->head;
+  uint64_t regions = round_up((h->pool.fresh + 1ull) * sizeof(rd_region), RD_PAGE);
+  return rd_back(st, 0, h->workers_at + RD_WORKER_HEAD) && rd_back(st, h->regions_at, regions);
+}
+
 static void set_view(rd_store *st) {
   st->head = (rd_header *)(void *)st->base;
   st->num_shards = st->head->num_shards;
@@ -103,6 +117,12 @@ static void init_mutex(pthread_mutex_t *m) {
   pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
   pthread_mutex_init(m, &attr);
   pthread_mutexattr_destroy(&attr);
+}
+
+static int no_room(rd_store *st, char *err, size_t errlen) {
+  snprintf(err, errlen, "no memory for its tables: %s", strerror(errno));
+  rd_detach(st);
+  return -1;
 }
 
 int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errlen) {
@@ -142,6 +162,7 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   st->size = size;
   st->fd = fd;
   rd_header *h = base;
+  if (!rd_back(st, 0, RD_PAGE)) return no_room(st, err, errlen);
   h->magic = RD_MAGIC; /* before all else: one that is never finished is known as ours */
   h->layout = RD_LAYOUT;
   h->size = size;
@@ -154,6 +175,8 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   h->workers_at = h->shards_at + round_up((uint64_t)o->num_shards * sizeof(rd_shard), RD_PAGE);
   h->regions_at = table_at;
   h->body_at = body_at;
+  st->head = h;
+  if (!back_tables(st)) return no_room(st, err, errlen);
   atomic_store(&h->policy, (uint32_t)o->policy);
   atomic_store(&h->sample_size, o->sample_size);
   atomic_store(&h->active_expire, 1);
@@ -163,6 +186,7 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   init_mutex(&h->admission.lock);
   set_view(st);
   for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
+  h->pool.ceiling = UINT32_MAX;
   h->sum = header_sum(h);
   h->max_memory = o->max_memory != 0 ? o->max_memory : size;
   rd_fit_pool(st);
@@ -181,10 +205,11 @@ static void renew_locks(rd_store *st) {
   init_mutex(&st->head->admission.lock);
 }
 
-/* The blocks of workers that are all gone: as in a new arena. */
+/* The blocks of workers that are all gone: as in a new arena. The first one is in use already. */
 static void renew_workers(rd_store *st) {
-  off_t len = (off_t)(RD_MAX_WORKERS * sizeof(rd_worker));
-  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)st->head->workers_at, len) != 0) {
+  uint64_t first = st->head->workers_at + RD_WORKER_HEAD, len = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
+  memset(st->base + st->head->workers_at, 0, RD_WORKER_HEAD);
+  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first, (off_t)len) != 0) {
     for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
       if (rd_worker_used(st, i)) memset(rd_worker_at(st, i), 0, sizeof(rd_worker));
     }
@@ -204,6 +229,7 @@ static void renew_header(rd_store *st) {
   atomic_store(&h->gone_user_us, 0);
   atomic_store(&h->gone_system_us, 0);
   h->admission.full_at = 0;
+  h->pool.ceiling = UINT32_MAX;
 }
 
 /* Nobody else has the arena: what belonged to the last run is set anew, what a death left torn is emptied. */
@@ -221,6 +247,9 @@ static void begin_run(rd_store *st) {
     sh->dirty = 0;
     rd_unlock_shard(st, i);
     st->worker->counters.value[RD_STAT_shards_lost]++;
+  }
+  for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
+    if (st->regions[i].owner == 0) st->regions[i].prev = 0; /* a file can have lost pages: they are asked for again */
   }
   rd_pool_heal(st);
   atomic_store(&st->head->peak_memory, rd_used_memory(st));
@@ -287,6 +316,7 @@ static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
   st->fd = fd;
   set_view(st);
   if (alone || !rd_worker_others(st)) {
+    if (!back_tables(st)) return no_room(st, err, errlen);
     begin_run(st);
     return 0;
   }

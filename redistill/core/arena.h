@@ -120,6 +120,12 @@ typedef struct rd_options {
  * this. */
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 
+/* Have the system give the memory of a part of the arena now: a page that it cannot give later, since the file system
+ * is full, would be a SIGBUS in whoever touches it. Whatever is read or written in the arena has been reserved before:
+ * the tables when it is made, a worker's block when it joins, a region when a shard takes it. false: there is none. A
+ * file system that reserves nothing says true. */
+bool rd_back(const rd_store *st, uint64_t at, uint64_t bytes);
+
 /* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
  * reason in `err`. The descriptor stays the caller's. */
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);

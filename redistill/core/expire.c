@@ -100,6 +100,7 @@ bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
   if (last > st->num_shards) last = st->num_shards;
   if (first >= last) return true;
   uint64_t start = st->clock != NULL ? st->clock() : 0;
+  rd_pool_retry(st);
   rd_pool_trim_step(st, TRIM_REGIONS);
   do {
     if (st->sweep_shard < first || st->sweep_shard >= last) st->sweep_shard = first;

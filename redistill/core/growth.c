@@ -123,10 +123,9 @@ bool rd_growth_fits(const rd_growth *g, rd_store *st, bool lent) {
     return g->all / ROOM_OF_REGION < st->head->pool.limit && rd_make_room(st, regions);
   }
   if (!g->by_shard) return g->all / ROOM_OF_REGION < rd_pool_free(st); /* nothing is there to go */
-  if (regions_short(g, st, false) <= rd_pool_free(st)) return true;
+  if (rd_pool_prepare(st, regions_short(g, st, false), false)) return true;
   rd_make_room(st, regions_short(g, st, true));
-  uint64_t reserve = st->head->pool.limit + st->head->pool.reserve - st->head->pool.in_use;
-  return regions_short(g, st, false) <= (lent ? reserve : rd_pool_free(st));
+  return rd_pool_prepare(st, regions_short(g, st, false), lent);
 }
 
 bool rd_growth_fits_alone(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {

@@ -52,9 +52,11 @@ typedef struct rd_heap {
 struct rd_region {
   uint32_t owner; /* shard + 1; 0: in the pool */
   uint32_t next;  /* index + 1: in the owner's list, or in the pool's */
-  uint32_t prev;
-  uint32_t used; /* granules of allocated blocks */
+  uint32_t prev;  /* in the owner's list. In the pool, RD_BACKED: the system has given its memory */
+  uint32_t used;  /* granules of allocated blocks */
 };
+
+#define RD_BACKED 1u
 
 /* ---- index ---- */
 
@@ -191,6 +193,7 @@ typedef struct rd_pool {
   uint32_t limit;
   uint32_t alarm;   /* below so many regions in use the store is within max_memory: rd_is_over */
   uint32_t reserve; /* regions beyond the limit, within max_memory, that rd_reserve may lend */
+  uint32_t ceiling; /* when so many were in use the system had no memory for one more; UINT32_MAX: it had */
   uint32_t trim;    /* the next region whose pages the system may have back; from `fresh` on: none */
 } rd_pool;
 
@@ -219,7 +222,7 @@ typedef struct rd_secret {
  *               `epoch`, for it only ever counts up.
  *   versions    contents: counters of WATCH, which are compared within a run and never start again.
  *   rd_region   contents.
- *   rd_pool     run: lock, `dirty`, list and counts, made again from the region table; settings: `limit`,
+ *   rd_pool     run: lock, `dirty`, `ceiling`, list and counts, made again from the region table; settings: `limit`,
  *               `alarm`, `reserve`.
  *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
  *               statistics, errors, commands, latencies), connections by address and by password.

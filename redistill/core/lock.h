@@ -69,9 +69,15 @@ void rd_flush_shard(rd_store *st, uint32_t shard);
 
 /* ---- the region pool, shared by all shards ---- */
 
-/* Take a region for a shard that is marked dirty. Its index, or UINT32_MAX when the limit is reached. */
+/* Take a region for a shard that is marked dirty. Its index, or UINT32_MAX: the limit is reached, or the system has no
+ * memory for it (a tmpfs that is full of other files). In the second case the pool gives no more than it has, so that
+ * others evict, until rd_pool_retry. */
 uint32_t rd_pool_take(rd_store *st, uint32_t shard);
 void rd_pool_give(rd_store *st, uint32_t region);
+/* Whether so many regions could be taken now, the reserve among them if it is `lent`: the system has given them. */
+bool rd_pool_prepare(rd_store *st, uint64_t regions, bool lent);
+/* Ask the system again: called now and then. */
+void rd_pool_retry(rd_store *st);
 /* Make the pool's list and counts again from the region table. */
 void rd_pool_heal(rd_store *st);
 /* Regions that could be taken now. */

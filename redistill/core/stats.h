@@ -21,6 +21,7 @@
   X(total_writes_processed)   \
   X(oom_errors)               \
   X(shards_lost)              \
+  X(regions_refused)          \
   X(index_splits)             \
   X(expire_cycle_ns)          \
   X(changes)                  \

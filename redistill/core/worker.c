@@ -72,7 +72,8 @@ int rd_worker_join(rd_store *st, uint32_t number) {
   uint32_t i = 0;
   rd_admission_lock(st);
   while (i < RD_MAX_WORKERS && rd_worker_used(st, i) && alive(rd_worker_at(st, i))) i++;
-  if (i < RD_MAX_WORKERS) {
+  bool backed = i < RD_MAX_WORKERS && rd_back(st, st->head->workers_at + i * sizeof(rd_worker), RD_WORKER_HEAD);
+  if (backed) {
     rd_worker *w = rd_worker_at(st, i);
     atomic_fetch_or(&st->head->workers_used, 1ull << i);
     vacate(st, w);
@@ -84,7 +85,7 @@ int rd_worker_join(rd_store *st, uint32_t number) {
     st->joined = true;
   }
   rd_admission_unlock(st);
-  if (i == RD_MAX_WORKERS) return -1;
+  if (!backed) return i == RD_MAX_WORKERS ? -1 : -2;
   rd_fit_pool(st);
   return (int)i;
 }

@@ -10,7 +10,8 @@
 /* ---- coming and going ---- */
 
 /* Take a block, under a number that the caller chooses and others know it by (UINT32_MAX: the supervisor). A free block
- * or one whose process has died, which is then reaped. Its place, or -1 when all are taken. */
+ * or one whose process has died, which is then reaped. Its place; -1: all are taken;
+ * -2: the system has no memory for it. */
 int rd_worker_join(rd_store *st, uint32_t number);
 void rd_worker_leave(rd_store *st);
 /* Free block `i` if its process has died: its gauges and its connections count no longer. False: it is in use, or was
