@@ -21,7 +21,7 @@ from redistill import channel
 from redistill.commands.interfaces import Refused
 from redistill.commands.peers import problem_of, raise_problem
 from redistill.commands.state import ServerState
-from redistill.config import LOAD, USERS, ConfigError
+from redistill.config import USERS, ConfigError
 from redistill.engine import name_arguments, name_process
 from redistill.settings import Value
 
@@ -175,7 +175,9 @@ class ThroughSupervisor:
         self._link.callRemote(channel.Tell, question=question, argument=argument)
 
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None]:
-        if changes.get(USERS) != LOAD:  # the supervisor reads the file, and sends what is new in it
+        if (
+            USERS not in changes
+        ):  # those are the supervisor's to judge: a user may have many rules, and clients wait here
             server.config.replace(changes)  # what can be seen to be wrong here need not go further
         changing: Deferred[Any] = self._link.callRemote(channel.Change, changes=dict(changes))
         return changing.addCallback(lambda box: raise_problem(box["problem"]))

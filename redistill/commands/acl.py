@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from redistill import resp
 from redistill.acl import DEFAULT, LONG_LINE, MAX_LINE, MAX_RULES, Selector, User, table
 from redistill.command_table import CATEGORIES
@@ -135,9 +137,14 @@ def _selector(selector: Selector) -> list[tuple[bytes, bytes]]:
 def _change(
     server: ServerState, client: Client, edit: tuple[str, ...], done: Callable[[None], bytes] = lambda nothing: resp.OK
 ) -> Reply:
+    def act() -> Deferred[None] | None:
+        if client.session.state.in_exec:  # it does not wait for who judges it
+            server.config.replace({USERS: edit})
+        return server.peers.change(server, {USERS: edit})
+
     return settled(
         client,
-        lambda: server.peers.change(server, {USERS: edit}),
+        act,
         done,
         lambda problem: resp.error(f"ERR {problem}"),
     )
