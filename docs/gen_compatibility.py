@@ -76,7 +76,7 @@ What these send when they connect, and in use, is part of the tests:
 |---|---|
 | redis-cli, redis-benchmark | interactive use, `--bigkeys`, every string test of the benchmark |
 | redis-py 8 | defaults (HELLO 3, CLIENT SETINFO), pipelines, transactions |
-| ioredis 5 | its ready check (INFO) |
+| ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, binary values, errors, AUTH, reconnecting |
 | Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
 
 ## Commands

@@ -1,0 +1,140 @@
+"""ioredis and node-redis: the clients themselves under Node, in RESP2 and RESP3, and the handshake of the former."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.differential.peers import WireConversation, encode
+
+from . import servers
+
+SCRIPTS = Path(__file__).with_name("node")
+CONFIG = """
+[server]
+workers = 2
+[security]
+password = "secret"
+[memory]
+max_memory = "64mb"
+"""
+SAID: dict[str, Any] = {
+    "set": ["OK", "v", True],
+    "binary": True,
+    "pipeline": [1, "ERR value is not an integer or out of range", 2],
+    "many": 49_995_000,
+    "watched": None,
+    "mget": ["v", None],
+    "scan": ["a", "k", "n", "sum"],
+    "errors": [
+        "ERR wrong number of arguments for 'get' command",
+        "ERR value is not an integer or out of range",
+        "ERR unknown command 'nosuch', with args beginning with: 'x' ",
+    ],
+    "expired": -2,
+    "role": ["master", 0, []],
+    "wait": [0, 0],
+    "config": {"appendonly": "no"},
+    "named": True,
+    "stranger": "WRONGPASS invalid username-password pair or user is disabled.",
+    "again": [2, "v", 3],
+    "quit": "OK",
+}
+"""What both say, but for how they say it."""
+
+
+@functools.cache
+def version() -> int:
+    """The version of both: the current one, or the last that runs on Node before 20."""
+    node = servers.tool("node", "nodejs")
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    return 6 if int(said.removeprefix("v").split(".")[0]) >= 20 else 5
+
+
+@functools.cache
+def installed() -> Path:
+    """A directory with both in it, out of the npm registry; kept between runs where REDISTILL_NODE_MODULES says."""
+    npm = servers.tool("npm", "npm")
+    place = Path(os.environ.get("REDISTILL_NODE_MODULES") or servers.directory())
+    place.mkdir(parents=True, exist_ok=True)
+    packages, said = ("ioredis", "redis"), b""
+
+    def there() -> bool:
+        files = [place / "node_modules" / name / "package.json" for name in packages]
+        return all(
+            file.is_file() and json.loads(file.read_text())["version"].startswith(f"{version()}.") for file in files
+        )
+
+    for _ in range(3):
+        if there():
+            break
+        wanted = [f"{name}@{version()}" for name in packages]
+        done = subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(place), *wanted],
+            cwd=place, stdin=subprocess.DEVNULL, capture_output=True, timeout=180,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+    if not there():
+        servers.missing(f"npm could not install {packages}: {said.decode(errors='replace')[-500:]}")
+    return place
+
+
+class HandshakeTests(SynchronousTestCase):
+    """What ioredis sends when it connects."""
+
+    def test_ready_check(self) -> None:
+        """INFO is sent with the rest of the handshake in one write; it says loading:0 and the role."""
+        client = WireConversation(servers.shared("ours").connect())
+        self.addCleanup(client.close)
+        handshake = [
+            [b"client", b"SETINFO", b"LIB-NAME", b"ioredis"],
+            [b"client", b"SETINFO", b"LIB-VER", b"5.6.0"],
+            [b"select", b"0"],
+            [b"info"],
+        ]
+        replies = client.exchange([b"".join(map(encode, handshake))], len(handshake))
+        self.assertEqual([(reply.kind, reply.value) for reply in replies[:3]], [("+", b"OK")] * 3)
+        lines = replies[3].value.split(b"\r\n")
+        self.assertEqual(replies[3].kind, "$")
+        self.assertIn(b"loading:0", lines)
+        self.assertIn(b"role:master", lines)
+
+
+class ClientTests(SynchronousTestCase):
+    """The clients themselves."""
+
+    def said(self, script: str, resp: int) -> dict[str, Any]:
+        """What a client says of its time at a server of its own."""
+        node, place = servers.tool("node", "nodejs"), installed()
+        if "REDISTILL_NODE_MODULES" not in os.environ:
+            self.addCleanup(installed.cache_clear)
+            self.addCleanup(shutil.rmtree, place, ignore_errors=True)
+        server = servers.redistill(CONFIG, tcp=True)
+        self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
+        shutil.copy(SCRIPTS / script, place)
+        argv = [node, str(place / script), str(server.port), str(resp)]
+        done = subprocess.run(argv, cwd=place, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def test_ioredis(self) -> None:
+        """It becomes ready; commands, binary values, pipelines, transactions, scans, errors and expiry are as it
+        expects; it is let in by its password only, and goes on when those who served it have died."""
+        for resp in (2, 3) if version() > 5 else (2,):
+            own = {"ready": ["ready", 1], "multi": [[None, "OK"], [None, "1"]], "resp": resp}
+            self.assertEqual(self.said("ioredis.js", resp), {**SAID, **own})
+
+    def test_node_redis(self) -> None:
+        """The same of node-redis."""
+        for resp in (2, 3):
+            own = {"ready": [True, 1], "multi": ["OK", "1"], "resp": resp}
+            self.assertEqual(self.said("redis.js", resp), {**SAID, **own})
