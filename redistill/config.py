@@ -39,6 +39,12 @@ PATH_VARIABLE = "REDISTILL_CONFIG"
 USERS = "users"
 """Stands for the users among what is changed (`Config.replace`), where all other names are those of settings."""
 LOAD = ("load",)
+FILES = "files"
+"""Stands for what is in the files that settings name: `Config.file_passwords` and `Config.pem` (`Config.replace`)."""
+PEM_PATHS = ("security.tls_cert_path", "security.tls_key_path", "security.tls_ca_path")
+READS_PEM = frozenset({*PEM_PATHS, "security.tls_client_auth"})
+READ = READS_PEM | {"security.password_file"}
+"""A change of these reads files."""
 MAX_FILE = 1024 * 1024
 """Bytes that a configuration file or a password file may have."""
 MAX_ACL_FILE = 2 * acl.MAX_LINES
@@ -56,6 +62,15 @@ class ConfigError(Exception):
         self.setting = setting
 
 
+@dataclass(frozen=True, repr=False)
+class Pem:
+    """What the files of the certificate, of its key and of the authority held when they were read."""
+
+    certificate: bytes = b""
+    key: bytes = b""
+    authority: bytes = b""
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings, by section: ``config.server.port``."""
@@ -69,6 +84,9 @@ class Config:
     """The file it came from; empty when there was none."""
     file_passwords: tuple[str, ...] = ()
     """What security.password_file held when it was read."""
+    pem: Pem = field(default_factory=Pem)
+    """What the files of TLS held when they were read (`with_pem`). It is used until others are read and found good, so
+    that neither the start of a process nor the change of another setting depends on files."""
     users: acl.UserTable = field(default_factory=acl.UserTable)
     file_users: str = ""
     """A digest of what security.acl_file held when it was read."""
@@ -96,7 +114,7 @@ class Config:
 
     def to_json(self, before: Config | None = None) -> dict[str, Any]:
         """The same as JSON can hold it; it has all passwords. Of the users it has those that differ from the users of
-        `before`, which whoever reads it has; without it all of them."""
+        `before`, which whoever reads it has; without it all of them. So it is with what the files of TLS held."""
         users = self.users.differences(acl.UserTable() if before is None else before.users)
         return {
             **{section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS},
@@ -104,6 +122,9 @@ class Config:
             "file_passwords": self.file_passwords,
             "users": {name: None if user is None else user.line for name, user in users.items()},
             "file_users": self.file_users,
+            "pem": None
+            if before is not None and before.pem == self.pem
+            else [data.decode("latin-1") for data in (self.pem.certificate, self.pem.key, self.pem.authority)],
         }
 
     @classmethod
@@ -115,31 +136,50 @@ class Config:
             for row in SETTINGS
             if (value := plain.get(row.section, {}).get(row.key)) is not None
         }
-        known = acl.UserTable() if before is None else before.users
+        known, held = (acl.UserTable(), Pem()) if before is None else (before.users, before.pem)
         changes = {name: None if line is None else acl.parsed(line) for name, line in plain["users"].items()}
         empty = cls(
             path=plain["path"],
             file_passwords=tuple(plain["file_passwords"]),
             users=known.replaced(changes) if changes else known,
             file_users=plain["file_users"],
+            pem=Pem(*(text.encode("latin-1") for text in plain["pem"])) if plain["pem"] else held,
         )
         return _with(empty, values)
 
     def replace(self, changes: Mapping[str, Value]) -> Config:
         """A configuration with `changes` (``section.key`` to value), or ConfigError when they do not fit together.
 
-        A new ``security.password_file`` is read. `USERS` among the changes is an edit of the users: ``setuser`` or
-        ``deluser`` as `acl.edited` has them, or ``load``, which reads security.acl_file again.
+        A new ``security.password_file`` is read, and so are new files of TLS, unless `FILES` among the changes is what
+        they hold, or the files that there are: a pair of `file_passwords` and `pem`. `USERS` among the changes is an
+        edit of the users: ``setuser`` or ``deluser`` as `acl.edited` has them, or ``load``, which reads
+        security.acl_file again.
         """
-        settings = {name: value for name, value in changes.items() if name != USERS}
-        config = self
-        if settings:
-            places = {name: f"CONFIG SET {BY_NAME[name].wire_name}" for name in settings}
-            config = _checked(_with(self, settings), places)
+        settings = {name: value for name, value in changes.items() if name not in (USERS, FILES)}
+        places = {name: f"CONFIG SET {BY_NAME[name].wire_name}" for name in settings}
+        held: Any = changes.get(FILES)
+        config = _with(self, settings)
+        if held is not None:
+            config = dataclasses.replace(config, file_passwords=held[0], pem=held[1])
+        elif "security.password_file" in settings:
+            config = _read_passwords(config, places)
+        if settings or held is not None:
+            config = _checked(config, places)
+        if held is None and not READS_PEM.isdisjoint(settings):
+            config = config.with_pem()
         edit = changes.get(USERS)
         if isinstance(edit, tuple):
             config = _read_users(config) if edit == LOAD else config._edited(edit)
         return config
+
+    def with_pem(self) -> Config:
+        """The same with what the files of TLS hold now, where TLS is spoken. Raises ConfigError."""
+        if not (self.security.tls_enabled or self.security.tls_port):
+            return self
+        paths = {name: self.get(name) for name in PEM_PATHS}
+        if self.security.tls_client_auth == "no":
+            paths["security.tls_ca_path"] = ""
+        return dataclasses.replace(self, pem=Pem(*(_pem(name, str(path)) for name, path in paths.items())))
 
     def _edited(self, edit: tuple[str, ...]) -> Config:
         try:
@@ -198,7 +238,13 @@ def load(
                 )
             else:
                 put(row.environ, row, text, parse)
-    config = _checked(_with(Config(path=path, given=frozenset(values)), values), places, bad, refuse)
+    config = _with(Config(path=path, given=frozenset(values)), values)
+    try:
+        config = _read_passwords(config, places)
+    except ConfigError as problem:
+        bad.add("security.password_file")
+        refuse(problem)
+    config = _checked(config, places, bad, refuse)
     try:
         return _read_users(config)
     except ConfigError as problem:
@@ -369,6 +415,27 @@ def _read_users(config: Config) -> Config:
     return dataclasses.replace(config, users=users, file_users=digest.hexdigest())
 
 
+def _read_passwords(config: Config, places: Mapping[str, str]) -> Config:
+    """`config` with the passwords of security.password_file, if it names one."""
+    path = config.security.password_file
+    read = _passwords(places.get("security.password_file") or config.path, path) if path else ()
+    return dataclasses.replace(config, file_passwords=read)
+
+
+def _pem(name: str, path: str) -> bytes:
+    """What the file of TLS holds that the setting `name` names; no setting, no bytes. Raises ConfigError."""
+    if not path:
+        return b""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as problem:
+        raise ConfigError(f"{name}: cannot read {path}: {os.strerror(problem.errno or 0)}") from None
+    if len(data) > MAX_FILE:
+        raise ConfigError(f"{name}: {path} is larger than {MAX_FILE} bytes")
+    return data
+
+
 def _with(config: Config, values: Mapping[str, Value]) -> Config:
     sections: dict[str, Any] = {}
     for section in SECTIONS:
@@ -380,7 +447,7 @@ def _with(config: Config, values: Mapping[str, Value]) -> Config:
 
 
 def _checked(config: Config, places: Mapping[str, str], bad: Iterable[str] = (), refuse: Refuse = _raise) -> Config:
-    """`config` with the password file read, if its settings fit together; `places` says where each one stands.
+    """`config`, if its settings fit together; `places` says where each one stands.
 
     Nothing is said about what depends on a setting that is `bad`, for which the default stands.
     """
@@ -393,14 +460,6 @@ def _checked(config: Config, places: Mapping[str, str], bad: Iterable[str] = (),
             refuse(ConfigError(f"{place}: {name} {_quoted(BY_NAME[name], config.get(name))}{problem}", name))
 
     server, security = config.server, config.security
-    read: tuple[str, ...] = ()
-    if security.password_file:
-        try:
-            read = _passwords(places.get("security.password_file") or config.path, security.password_file)
-        except ConfigError as problem:
-            wrong.add("security.password_file")
-            refuse(problem)
-    config = dataclasses.replace(config, file_passwords=read)
     near = 1 << server.num_shards.bit_length() - 1
     need(
         server.num_shards == near,

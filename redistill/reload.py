@@ -6,13 +6,14 @@ A file that cannot be used changes nothing: the log says what is wrong with it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 
 from redistill.commands.interfaces import Refused
-from redistill.config import LOAD, USERS, Config, ConfigError
-from redistill.settings import SETTINGS, Value
+from redistill.config import FILES, LOAD, USERS, Config, ConfigError
+from redistill.settings import SETTINGS
 
 log = Logger()
 
@@ -24,7 +25,7 @@ class Reload:
         self,
         read: Callable[[], Config],
         running: Callable[[], Config],
-        change: Callable[[Mapping[str, Value]], Deferred[None] | None],
+        change: Callable[[Mapping[str, Any]], Deferred[None] | None],
         replace: Callable[[], Deferred[None] | None],
     ) -> None:
         """`read` gives what the file and the environment say, or raises ConfigError; `running` what holds. `change`
@@ -48,13 +49,24 @@ class Reload:
         self.began()
         self._reload().addErrback(lambda failure: log.failure("in the reload", failure)).addBoth(self._over)
 
-    def renew(self) -> None:
-        """Replace the workers with the configuration that holds, unless a reload is about to do so."""
-        if not self._reloading:
-            self._reloading = True
-            self.began()
-            renewing = maybeDeferred(self._replace)
-            renewing.addErrback(lambda failure: log.failure("in the renewal", failure)).addBoth(self._over)
+    @property
+    def busy(self) -> bool:
+        """Whether a reload or a renewal is under way."""
+        return self._reloading
+
+    def renew(self, changes: Mapping[str, Any]) -> None:
+        """Put changes into effect that are none of the configuration itself, while nothing else is under way. Nobody is
+        replaced."""
+        self._reloading = True
+        self.began()
+        self._renew(changes).addErrback(lambda failure: log.failure("in the renewal", failure)).addBoth(self._over)
+
+    @inlineCallbacks
+    def _renew(self, changes):  # type: ignore[no-untyped-def]
+        try:
+            yield maybeDeferred(self._change, changes)
+        except (ConfigError, Refused) as problem:
+            log.error("the certificate was not renewed, the old one stays in use: {problem}", problem=str(problem))
 
     def _over(self, nothing: object) -> None:
         self._reloading = False
@@ -77,13 +89,15 @@ class Reload:
         yield maybeDeferred(self._replace)
 
 
-def differences(running: Config, read: Config) -> tuple[dict[str, Value], list[str]]:
+def differences(running: Config, read: Config) -> tuple[dict[str, Any], list[str]]:
     """The settings that `read` has otherwise than `running`: those that can change now, and the names of the others.
 
     Users that ACL SETUSER has changed stay as they are, unless their file has changed too.
     """
     other = [row for row in SETTINGS if read.get(row.name) != running.get(row.name)]
-    changes = {row.name: read.get(row.name) for row in other if row.reloadable}
+    changes: dict[str, Any] = {row.name: read.get(row.name) for row in other if row.reloadable}
     if read.file_users != running.file_users:
         changes[USERS] = LOAD
+    if (read.file_passwords, read.pem) != (running.file_passwords, running.pem):
+        changes[FILES] = (read.file_passwords, read.pem)
     return changes, [row.name for row in other if not row.reloadable]

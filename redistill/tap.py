@@ -24,7 +24,7 @@ from redistill.commands import ControlPlane
 from redistill.commands.interfaces import Refused
 from redistill.commands.peers import Alone, Peers
 from redistill.commands.state import Identity
-from redistill.config import Config, ConfigError, load
+from redistill.config import FILES, Config, ConfigError, load
 from redistill.engine import Session, Store, name_process
 from redistill.files import UnsafeFile
 from redistill.front import Front
@@ -113,7 +113,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     workers = sizing.workers(config, here)
     announce(config, workers)
     warn_of_sizes(config)
-    certificate = tls.Context(config.security) if tls.is_used(config.security) else None
+    config = config.with_pem()
+    certificate = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
     warn_of_expiry(certificate)
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
     arena = find_arena(config.memory, systemd.arena)
@@ -134,22 +135,33 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     def stop(now: bool) -> None:
         signals.stop(now)
 
-    def read() -> Config:
-        new = load(config.path or None, os.environ)
+    seen: object = None
+    """The state of the certificate's files before the last reload read them."""
+
+    def with_certificate(new: Config) -> Config:
         if certificate is not None:
-            tls.make_context(new.security)
+            new = new.with_pem()
+            tls.make_context(new.security, new.pem)
         return new
 
-    def read_certificate() -> None:
-        if certificate is not None:
-            certificate.read(reload.running().security)
-            watch.noted()
-            warn_of_expiry(certificate)
+    def read() -> Config:
+        nonlocal seen
+        seen = watch.state()
+        return with_certificate(load(config.path or None, os.environ))
 
-    def renew() -> None:
-        tls.make_context(reload.running().security)
-        log.info("the certificate's files have changed; it is renewed")
-        reload.renew()
+    def reloaded() -> None:
+        watch.noted(seen)
+        warn_of_expiry(certificate)
+
+    def renew() -> bool:
+        if reload.busy:
+            return False
+        running = reload.running()
+        new = with_certificate(running)
+        if new.pem != running.pem:
+            log.info("the certificate's files have changed; it is renewed")
+            reload.renew({FILES: (running.file_passwords, new.pem)})
+        return True
 
     reload: Reload
     server: Stoppable
@@ -158,7 +170,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         front = serve(reactor, config, output, store, sockets, 0, Alone(), identity, stop, certificate)
         front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         state, server, listening = front.control.state, front.server, succeed(None)
-        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), read_certificate)
+        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), reloaded)
     else:
         server = pool = WorkersService(
             reactor,
@@ -177,7 +189,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         listening = pool.ready
 
         def replace() -> Deferred[None]:
-            read_certificate()
+            reloaded()
             return pool.replace()
 
         reload = Reload(read, lambda: pool.config, pool.try_change, replace)
@@ -263,7 +275,7 @@ def work(
     known = [socket.socket(fileno=fd) for fd in inherited]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
     identity = Identity(**orders["identity"])
-    context = tls.Context(config.security) if tls.is_used(config.security) else None
+    context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
     boxes = known[post], known[post + 1 :]
     front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown, context, boxes)
     front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
@@ -313,10 +325,8 @@ def serve(
     def apply(config: Config) -> None:
         # It may be called again with what held before, to undo what it has done: so it compares with what is there.
         possible = possible_clients(config, control.state.config)
-        if context is not None and config.security != context.security:
-            context.read(config.security)
-            if tickets is not None:
-                tickets.announce()
+        if context is not None and context.use(config.security, config.pem) and tickets is not None:
+            tickets.announce()
         for gate in gates:
             gate.report()  # in the terms of the limits that refused them
         total.limit, total.kept = possible, config.server.reserved_connections
@@ -394,8 +404,8 @@ def supervise(store: Store, output: Log, pool: WorkersService, certificate: tls.
     """Put `config` into effect as far as it is the supervisor's. A second call, with what was in effect before, undoes
     what a first one that raised (Refused, ConfigError) has done."""
     possible_clients(config, pool.config)
-    if certificate is not None and config.security != certificate.security:
-        certificate.read(config.security)
+    if certificate is not None:
+        certificate.use(config.security, config.pem)
     if config.memory.max_memory != pool.config.memory.max_memory:
         try:
             store.set_max_memory(max(sizing.max_memory(config, sizing.machine(), store.map_size), 1))

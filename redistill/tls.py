@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill.commands.interfaces import Certificate
-from redistill.config import ConfigError
+from redistill.config import ConfigError, Pem
 from redistill.limits import Refusal
 from redistill.settings import Security
 from redistill.stats import DaemonCounters
@@ -42,6 +42,8 @@ NAMES = {NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNu
 """Of a subject's parts, where RFC 4514 has none that is said."""
 LOOK_SECONDS = 10.0
 """Time between two looks at the certificate's files."""
+AGAIN = 60
+"""Looks until files that could not be used are read again, though they have not changed."""
 HANDSHAKE_SECONDS = 10.0
 """Time that a client has from its connection to the end of the handshake."""
 
@@ -58,8 +60,9 @@ def is_used(security: Security) -> bool:
     return security.tls_enabled or bool(security.tls_port)
 
 
-def make_context(security: Security) -> SSL.Context:
-    """What the server's end of connections is made with. Raises ConfigError, which names the setting to mend."""
+def make_context(security: Security, pem: Pem) -> SSL.Context:
+    """What the server's end of connections is made with: `pem` is what the files hold that `security` names. Raises
+    ConfigError, which names the setting to mend."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(VERSIONS[security.tls_min_version])
     context.set_cipher_list(CIPHERS)
@@ -68,27 +71,30 @@ def make_context(security: Security) -> SSL.Context:
     context.set_session_id(SESSIONS)
     context.set_passwd_cb(lambda *asked: b"")  # else OpenSSL asks on the terminal
     certificate, key = security.tls_cert_path, security.tls_key_path
-    _using("tls_cert_path", certificate, "is no certificate chain in PEM", context.use_certificate_chain_file)
+    chain = context.use_certificate_chain_file
+    _using("tls_cert_path", certificate, pem.certificate, "is no certificate chain in PEM", chain)
     # OpenSSL compares the two as it reads the second.
     _using(
         "tls_key_path",
         key,
+        pem.key,
         f"is no unencrypted private key in PEM, or not that of {certificate}",
         context.use_privatekey_file,
     )
     if security.tls_client_auth != "no":
         authority = security.tls_ca_path
-        _using("tls_ca_path", authority, "holds no certificates in PEM", context.load_verify_locations)
-        context.load_client_ca(os.fsencode(authority))
+        for use in (context.load_verify_locations, lambda path: context.load_client_ca(os.fsencode(path))):
+            _using("tls_ca_path", authority, pem.authority, "holds no certificates in PEM", use)
         context.set_verify(CLIENT_AUTH[security.tls_client_auth], None)
     return context
 
 
-def _using(setting: str, path: str, problem: str, use: Callable[[str], object]) -> None:
+def _using(setting: str, path: str, data: bytes, problem: str, use: Callable[[str], object]) -> None:
+    """Have OpenSSL `use` what the file at `path` held. It reads files only, so it gets one that is in memory."""
     try:
-        with open(path, "rb"):
-            pass
-        use(path)
+        with open(os.memfd_create("pem"), "wb", buffering=0) as file:
+            file.write(data)
+            use(f"/proc/self/fd/{file.fileno()}")
     except OSError as error:
         raise ConfigError(f"security.{setting}: cannot read {path}: {os.strerror(error.errno or 0)}") from None
     except SSL.Error as error:
@@ -128,24 +134,27 @@ class Context:
     """Whose certificate it is, as `described` has it."""
     fingerprint: str
     """SHA-256 of the certificate, in hexadecimal digits."""
-    security: Security
-    """The settings that it was made from."""
 
-    def __init__(self, security: Security) -> None:
-        """Raises ConfigError."""
-        self.read(security)
+    def __init__(self, security: Security, pem: Pem) -> None:
+        """See `make_context`. Raises ConfigError."""
+        self._made_of: object = None
+        self.use(security, pem)
 
-    def read(self, security: Security) -> None:
-        """Read the files anew. Raises ConfigError, and the old context stays."""
-        context = make_context(security)
+    def use(self, security: Security, pem: Pem) -> bool:
+        """Have another context, if it would be made of something else; whether it is another. Raises ConfigError, and
+        the old one stays."""
+        made_of = security.tls_min_version, security.tls_client_auth, pem
+        if made_of == self._made_of:
+            return False
+        context = make_context(security, pem)
         certificate = SSL.Connection(context).get_certificate()
         assert certificate is not None  # it has a key, so it has a certificate
         until = certificate.get_notAfter() or b""
         self.expires = float(calendar.timegm(time.strptime(until.decode(), "%Y%m%d%H%M%SZ")))
         self.subject = described(certificate).subject
         self.fingerprint = certificate.digest("sha256").decode().replace(":", "").lower()
-        self._context = context
-        self.security = security
+        self._context, self._made_of = context, made_of
+        return True
 
     def key_name(self) -> bytes:
         """Of the tickets that clients get for their sessions (`tickets`)."""
@@ -164,38 +173,46 @@ class CertificateWatch(Service):
     It waits until they rest: the certificate and its key are not written at once.
     """
 
-    def __init__(self, clock: IReactorTime, security: Callable[[], Security], changed: Callable[[], None]) -> None:
-        """`security` names the files; `changed` may raise ConfigError, and is called again when they change again."""
+    def __init__(self, clock: IReactorTime, security: Callable[[], Security], changed: Callable[[], bool]) -> None:
+        """`security` names the files. `changed` says whether it has looked at them; if not, it is called again soon. It
+        may raise ConfigError: then it is called when they change again, or later."""
         self._security = security
         self._changed = changed
         self._read: object = None
         self._seen: object = None
+        self._rests = 0
+        """Looks since the files have changed."""
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        self._read = self._seen = self._state()
+        self._read = self._seen = self.state()
         self._looks.start(LOOK_SECONDS, now=False)
 
     def stopService(self) -> None:
         super().stopService()  # type: ignore[no-untyped-call]
         self._looks.stop()
 
-    def noted(self) -> None:
-        """The files have just been read: as they are now they are nothing new."""
-        self._read = self._state()
+    def noted(self, state: object) -> None:
+        """The files have been read, and are used: as they are in this `state` they are nothing new."""
+        self._read = state
 
     def _look(self) -> None:
-        before, self._seen = self._seen, self._state()
-        if self._seen == before and self._seen != self._read:
-            self.noted()
+        before, self._seen = self._seen, self.state()
+        self._rests = self._rests + 1 if self._seen == before else 0
+        # What cannot be used may become usable without a change of the files.
+        if self._seen != self._read and self._rests % AGAIN == 1:
             try:
-                self._changed()
+                if self._changed():
+                    self.noted(self._seen)
+                else:
+                    self._rests = 0
             except ConfigError as problem:
                 log.error("the certificate was not renewed, the old one stays in use: {problem}", problem=str(problem))
 
-    def _state(self) -> object:
+    def state(self) -> object:
+        """Of the files: another one after each change."""
         security = self._security()
         return [_state_of(path) for path in (security.tls_cert_path, security.tls_key_path, security.tls_ca_path)]
 
@@ -205,7 +222,7 @@ def _state_of(path: str) -> object:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns  # the last: its permissions
 
 
 @implementer(IProtocolFactory)

@@ -21,7 +21,7 @@ from redistill import channel
 from redistill.commands.interfaces import Refused
 from redistill.commands.peers import problem_of, raise_problem
 from redistill.commands.state import ServerState
-from redistill.config import USERS, ConfigError
+from redistill.config import READ, USERS, ConfigError
 from redistill.engine import name_arguments, name_process
 from redistill.settings import Value
 
@@ -175,9 +175,8 @@ class ThroughSupervisor:
         self._link.callRemote(channel.Tell, question=question, argument=argument)
 
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None]:
-        if (
-            USERS not in changes
-        ):  # those are the supervisor's to judge: a user may have many rules, and clients wait here
+        # The supervisor judges users, which may have many rules while clients wait here, and reads files.
+        if USERS not in changes and READ.isdisjoint(changes):
             server.config.replace(changes)  # what can be seen to be wrong here need not go further
         changing: Deferred[Any] = self._link.callRemote(channel.Change, changes=dict(changes))
         return changing.addCallback(lambda box: raise_problem(box["problem"]))

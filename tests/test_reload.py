@@ -57,18 +57,22 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual(self.log, ["began", "ended"] * 2)
 
     def test_renewal(self) -> None:
-        """Only the workers are replaced; not when a reload does so already."""
-        self.reload.renew()
-        self.assertEqual(self.log, ["began", "replace"])
-        self.reload.renew()
-        self.replacing.callback(None)
-        self.assertEqual(self.log[2:], ["ended"])
+        """What was read changes, and nobody is replaced; a reload that is asked for meanwhile follows."""
+        changing: Deferred[None] = Deferred()
+        self.patch(self.reload, "_change", lambda changes: self.log.append(changes) or changing)
+        self.reload.renew({"files": "new"})
+        self.assertEqual((self.log, self.reload.busy), (["began", {"files": "new"}], True))
+        self.reload.reload()
+        changing.callback(None)
+        self.assertEqual(self.log[2:], ["ended", "began", {}, "replace"])
 
     def test_failing_renewal(self) -> None:
-        """A mistake in it is logged, and it ends."""
-        self.reload.renew()
-        self.replacing.errback(ZeroDivisionError())
-        self.assertEqual(self.log, ["began", "replace", "ended"])
+        """A mistake in it is logged, and it ends; so is what is refused."""
+        self.refusal = ZeroDivisionError()
+        self.reload.renew({"files": "new"})
+        self.refusal = Refused("tls-cert-file", "no")
+        self.reload.renew({"files": "new"})
+        self.assertEqual((self.log, self.reload.busy), (["began", "ended"] * 2, False))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_again_meanwhile(self) -> None:

@@ -77,7 +77,8 @@ class Worker:
         self.log = io.StringIO()
         output = Log(config.logging.level, "text", clock=self.clock)
         self.observer = output.observer(self.log)
-        context = tls.Context(config.security) if tls.is_used(config.security) else None
+        config = config.with_pem()
+        context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
         identity, stop = Identity.new(), lambda now: None
         self.front = tap.serve(
             self.clock, config, output, self.store, [[self.listener]], 0, Alone(), identity, stop, context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from typing import Any
 
@@ -16,6 +17,7 @@ from redistill.net import PeerGone
 from redistill.settings import Security
 from redistill.tickets import Post, Tickets, converse, hello_size, key_name, key_name_of
 from tests.certificates import Certificates
+from tests.test_tls import pem
 
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
@@ -25,8 +27,8 @@ class HelloTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         certificate, key = Certificates(self).sign("server")
-        self.security = Security(tls_cert_path=certificate, tls_key_path=key)
-        self.server = tls.make_context(self.security)
+        self.security = Security(tls_enabled=True, tls_cert_path=certificate, tls_key_path=key)
+        self.server = tls.make_context(self.security, pem(self.security))
         self.clients = {version: SSL.Context(SSL.TLS_CLIENT_METHOD) for version in VERSIONS}
         for version, context in self.clients.items():
             context.set_max_proto_version(VERSIONS[version])
@@ -66,7 +68,7 @@ class HelloTests(SynchronousTestCase):
     def test_every_context_has_its_own(self) -> None:
         """And keeps it."""
         self.assertEqual(key_name_of(self.server), key_name_of(self.server))
-        self.assertNotEqual(key_name_of(self.server), key_name_of(tls.make_context(self.security)))
+        self.assertNotEqual(key_name_of(self.server), key_name_of(tls.make_context(self.security, pem(self.security))))
 
     def test_whatever_is_asked_for(self) -> None:
         """The name is found with every setting that changes what clients must show or speak."""
@@ -76,9 +78,8 @@ class HelloTests(SynchronousTestCase):
             {"tls_client_auth": "optional", "tls_ca_path": authority},
             {"tls_min_version": "1.3"},
         ):
-            context = tls.make_context(
-                Security(tls_cert_path=self.security.tls_cert_path, tls_key_path=self.security.tls_key_path, **changes)
-            )
+            security = dataclasses.replace(self.security, **changes)  # type: ignore[arg-type]
+            context = tls.make_context(security, pem(security))
             self.assertEqual(len(key_name_of(context)), 16, changes)
 
     def test_sizes(self) -> None:

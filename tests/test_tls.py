@@ -23,11 +23,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import net, tls
 from redistill.commands.interfaces import Certificate
-from redistill.config import ConfigError
+from redistill.config import Config, ConfigError, Pem
 from redistill.limits import Refusal, TotalLimit
 from redistill.settings import Security
 from tests.certificates import LATER, THEN, Certificates, rsa_key
 from tests.test_net import Case
+
+
+def pem(security: Security) -> Pem:
+    """What the files hold that these settings name."""
+    return Config(security=security).with_pem().pem
 
 
 def subject_of(parts: list[tuple[ObjectIdentifier, str]], kind: _ASN1Type | None = None) -> crypto.X509:
@@ -48,7 +53,8 @@ class ContextTests(SynchronousTestCase):
 
     def problem(self, **changes: Any) -> str:
         """Why a context cannot be made."""
-        error = self.assertRaises(ConfigError, tls.make_context, dataclasses.replace(self.security, **changes))
+        security = dataclasses.replace(self.security, **changes)
+        error = self.assertRaises(ConfigError, lambda: tls.make_context(security, pem(security)))
         return str(error)
 
     def test_keys(self) -> None:
@@ -56,7 +62,8 @@ class ContextTests(SynchronousTestCase):
         for key in (None, rsa_key()):
             for form in (serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8):
                 certificate, path = self.certificates.sign("one", key=key, form=form)
-                context = tls.make_context(Security(tls_cert_path=certificate, tls_key_path=path))
+                security = Security(tls_enabled=True, tls_cert_path=certificate, tls_key_path=path)
+                context = tls.make_context(security, pem(security))
                 context.check_privatekey()
 
     def test_described(self) -> None:
@@ -126,18 +133,18 @@ class ContextTests(SynchronousTestCase):
 
     def test_a_bad_pair_changes_nothing(self) -> None:
         """The old one goes on being used."""
-        context = tls.Context(self.security)
+        context = tls.Context(self.security, pem(self.security))
         before = context._context
         Path(self.key).write_text("rubbish")
-        self.assertRaises(ConfigError, context.read, self.security)
+        self.assertRaises(ConfigError, context.use, self.security, pem(self.security))
         self.assertIs(context._context, before)
 
     def test_end_of_the_certificate(self) -> None:
         """Its last second, in UTC; that of the new one once it is read."""
-        context = tls.Context(self.security)
+        context = tls.Context(self.security, pem(self.security))
         self.assertEqual(context.expires, datetime.datetime(2120, 1, 1, tzinfo=datetime.UTC).timestamp())
         self.certificates.sign("server", until=datetime.datetime(2030, 5, 6, 7, 8, 9))
-        context.read(self.security)
+        context.use(self.security, pem(self.security))
         self.assertEqual(context.expires, datetime.datetime(2030, 5, 6, 7, 8, 9, tzinfo=datetime.UTC).timestamp())
 
     def test_who_speaks_it(self) -> None:
@@ -164,14 +171,16 @@ class WatchTests(SynchronousTestCase):
         self.security = Security(tls_cert_path=certificate, tls_key_path=key)
         self.clock = Clock()
         self.renewals = 0
+        self.busy = False
         self.problem: ConfigError | None = None
         self.watch = tls.CertificateWatch(self.clock, lambda: self.security, self.changed)
         self.watch.startService()
 
-    def changed(self) -> None:
+    def changed(self) -> bool:
         self.renewals += 1
         if self.problem:
             raise self.problem
+        return not self.busy
 
     def look(self, times: int = 1) -> int:
         """Time passes; how often the change was told by then."""
@@ -204,7 +213,7 @@ class WatchTests(SynchronousTestCase):
     def test_read_by_a_reload(self) -> None:
         """What a reload has read is nothing new."""
         self.certificates.sign("server")
-        self.watch.noted()
+        self.watch.noted(self.watch.state())
         self.assertEqual(self.look(3), 0)
 
     def test_link(self) -> None:
@@ -219,7 +228,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.look(2), 1)
 
     def test_what_cannot_be_used(self) -> None:
-        """It is logged, and the next change is told again."""
+        """It is logged, and the next change is told again; so it is without one, after a while."""
         self.problem = ConfigError("no pair")
         said: list[str] = []
         observer = lambda event: said.append(formatEvent(event))  # noqa: E731
@@ -230,6 +239,20 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(said, ["the certificate was not renewed, the old one stays in use: no pair"])
         self.certificates.sign("server")
         self.assertEqual(self.look(4), 2)
+        self.assertEqual(self.look(tls.AGAIN), 3)
+
+    def test_not_now(self) -> None:
+        """Who cannot look at the files now is told again soon."""
+        self.certificates.sign("server")
+        self.busy = True
+        self.assertEqual(self.look(4), 3)
+        self.busy = False
+        self.assertEqual(self.look(4), 4)
+
+    def test_permissions(self) -> None:
+        """A file that others may read now is a change."""
+        Path(self.security.tls_key_path).chmod(0o640)
+        self.assertEqual(self.look(2), 1)
 
     def test_stop(self) -> None:
         """After the end nobody looks."""
@@ -259,7 +282,8 @@ class HandshakeTests(Case):
         super().setUp()
         certificates = Certificates(self)
         certificate, key = certificates.sign("server")
-        context = tls.Context(Security(tls_cert_path=certificate, tls_key_path=key))
+        security = Security(tls_enabled=True, tls_cert_path=certificate, tls_key_path=key)
+        context = tls.Context(security, pem(security))
         self.admission = Admission()
         self.limit = TotalLimit(self.factory, 10, 0, self.counters, self.admission)  # type: ignore[arg-type]
         self.secure = tls.TlsFactory(self.reactor, self.limit, context, self.counters)

@@ -44,7 +44,7 @@ def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[Co
     if any(problem.setting.startswith("security.tls_") for problem in found):
         return []
     try:
-        tls.make_context(config.security)
+        tls.make_context(config.security, config.with_pem().pem)
     except ConfigError as problem:
         return [ConfigError(f"{path}: {problem}", str(problem).partition(":")[0])]
     return []
@@ -77,7 +77,7 @@ def warnings(config: Config) -> Iterator[str]:
     if problem := sizing.warning(config, sizing.machine()):
         yield problem
     if tls.is_used(config.security):
-        days = (tls.Context(config.security).expires - time.time()) / 86400
+        days = (tls.Context(config.security, config.with_pem().pem).expires - time.time()) / 86400
         if days < 0:
             yield "security.tls_cert_path: the certificate has ended; renew it"
         elif days < EXPIRY_DAYS:

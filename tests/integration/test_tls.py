@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import Certificates, rsa_key
 from tests.integration import servers
+from tests.integration.workers import children, fork_servers, workers_of
 
 CONFIG = """\
 [server]
@@ -216,7 +217,7 @@ class TlsTests(SynchronousTestCase):
         servers.until(lambda: plain.info("workers").get("worker1", {}).get("pid", victim) != victim, 20, "another one")
         servers.until(all_resumed, 20, "every worker knows the new key")
         self.assertEqual(plain.info("stats")["tls_handshakes_failed"], 0)
-        self.assertEqual(plain.info("clients")["connected_clients"], 1)
+        servers.until(lambda: plain.info("clients")["connected_clients"] == 1, 20, "the others have gone")
 
     def test_who_is_not_trusted(self) -> None:
         """A client that does not know our authority does not come in, and is counted."""
@@ -335,6 +336,52 @@ class TlsTests(SynchronousTestCase):
         before = self.serial()
         self.certificates.sign("server")
         servers.until(lambda: all(self.serial() != before for _ in range(8)), 60, "the new certificate is shown")
+
+    def test_files_that_are_gone(self) -> None:
+        """Workers are started with what was read last, whatever is in the files at the moment: over TLS and in the clear.
+        What is in them again is taken when it can be used."""
+        words = self.certificates.directory / "words"
+        words.write_text("a password from a file\n")
+        users = self.certificates.directory / "users"
+        users.write_text("user other on nopass ~* &* +@all\n")
+        server = self.start(2, f'password_file = "{words}"\nacl_file = "{users}"')
+        with redis.Redis(port=server.port, password="a password from a file") as client:
+            servers.until(lambda: len(workers_of(client)) == 2, 20, "both workers serve")
+        before = self.serial()
+        for torn in (self.certificate, words, users):
+            Path(torn).unlink()
+        key = Path(self.key).read_text()
+        Path(self.key).write_text(key[: len(key) // 2])
+        for _ in range(2):
+            with redis.Redis(port=server.port, password="a password from a file") as client:
+                pids = set(workers_of(client).values())
+            for pid in (*pids, *fork_servers(server)):
+                os.kill(pid, signal.SIGKILL)
+            with redis.Redis(
+                port=server.port, password="a password from a file", retry=Retry(NoBackoff(), 9), socket_timeout=20
+            ) as client:
+                servers.until(lambda: len(set(workers_of(client).values()) - pids) == 2, 20, "other workers serve")  # noqa: B023
+                self.assertTrue(client.config_set("timeout", 77))
+            self.assertEqual([self.serial() for _ in range(4)], [before] * 4)
+            server.process.send_signal(signal.SIGHUP)
+            servers.until(lambda: "everything stays as it is" in server.logged(), 20, "the reload is refused")
+        words.write_text("another password from a file\n")
+        users.write_text("user other on nopass ~* &* +@all\n")
+        self.certificates.sign("server")
+        server.process.send_signal(signal.SIGHUP)
+        servers.until(lambda: all(self.serial() != before for _ in range(8)), 20, "the new certificate is shown")
+        with redis.Redis(port=server.port, password="another password from a file") as client:
+            self.assertTrue(client.ping())
+        self.assertNotIn("Traceback", server.logged())
+
+    def test_key_is_a_secret(self) -> None:
+        """It is in no argument and no environment of any process, nor in the log."""
+        server = self.start(2, 'password = "a password that is long enough"')
+        part = Path(self.key).read_text().splitlines()[1]
+        for pid in (server.pid, *children(server.pid)):
+            for name in ("cmdline", "environ"):
+                self.assertNotIn(part.encode(), Path(f"/proc/{pid}/{name}").read_bytes())
+        self.assertNotIn(part, server.logged())
 
     def test_clients_of_a_reload_are_drained(self) -> None:
         """A client over TLS is closed between two commands, and redis-py connects again: it sees no error."""
