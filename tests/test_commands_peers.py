@@ -105,6 +105,9 @@ class PeersTests(SynchronousTestCase):
         self.assertEqual(self.server.run("CONFIG SET timeout 5"), b"+OK\r\n")
         self.peers.changed[0][1].errback(ConfigError("no"))
         self.assertEqual(len(self.flushLoggedErrors(ConfigError)), 1)
+        self.assertEqual(self.server.run("ACL SETUSER x >pw"), b"+OK\r\n")
+        self.peers.changed[1][1].errback(ConfigError("a rule may hold a password"))
+        self.assertEqual(self.flushLoggedErrors(ConfigError), [])
 
     def test_slowlog(self) -> None:
         """SLOWLOG is one log: the newest entries of all workers in their order, and no more than the limit."""

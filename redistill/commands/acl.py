@@ -147,6 +147,7 @@ def _change(
         act,
         done,
         lambda problem: resp.error(f"ERR {problem}"),
+        secret=True,
     )
 
 

@@ -141,9 +141,10 @@ def settled(
     act: Callable[[], Deferred[None] | None],
     done: Callable[[None], bytes],
     refused: Callable[[ConfigError | Refused], bytes],
+    secret: bool = False,
 ) -> Reply:
     """The reply to what changes settings, at once or when all workers have done it. A transaction does not wait for
-    that (see `peers.over_all`): that it was refused later is said in the log, without the words, which may be secret.
+    that (see `peers.over_all`): what is refused later is said in the log, without the reason if that may be `secret`.
 
     Whom the change cuts off hears the reply first (`users.changed`).
     """
@@ -159,7 +160,7 @@ def settled(
     if acting is None:
         return done(None)
     if in_exec:
-        acting.addErrback(lambda failure: log.error("a change in a transaction was refused afterwards"))
+        acting.addErrback(lambda failure: _late(None if secret else failure))
         return done(None)
 
     def over(result: Failure | None) -> Failure | None:
@@ -170,6 +171,13 @@ def settled(
         return refused(failure.value) if isinstance(failure.value, (ConfigError, Refused)) else failure
 
     return acting.addBoth(over).addCallbacks(done, judged)
+
+
+def _late(failure: Failure | None) -> None:
+    if failure is None:
+        log.error("a change in a transaction was refused afterwards")
+    else:
+        log.failure("a change in a transaction was refused afterwards", failure)
 
 
 def misnamed(words: list[bytes]) -> bytes | None:
