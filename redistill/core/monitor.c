@@ -109,9 +109,14 @@ typedef struct veil {
   uint32_t from, option;
 } veil;
 
-static veil veil_of(const rd_command *cmd) {
+static veil veil_of(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   if (cmd->id == RD_ID_auth) return (veil){1, UINT32_MAX};
-  if (cmd->id == RD_ID_command_getkeys || cmd->id == RD_ID_command_getkeysandflags) return (veil){3, UINT32_MAX};
+  if (cmd->id == RD_ID_command_getkeys || cmd->id == RD_ID_command_getkeysandflags) {
+    static const char *const secretive[] = {"auth", "hello", "migrate", "acl", "config"};
+    for (size_t i = 0; argc > 2 && i < sizeof secretive / sizeof secretive[0]; i++) {
+      if (rd_arg_is(argv[2], secretive[i])) return (veil){3, UINT32_MAX};
+    }
+  }
   return (veil){UINT32_MAX, cmd->id == RD_ID_hello ? 2 : UINT32_MAX};
 }
 
@@ -135,7 +140,7 @@ static void put_line(rd_reply *to, const rd_session *s, const rd_command *cmd, c
   int n = snprintf(head, sizeof head, "+%llu.%06u [%u %s]", (unsigned long long)(us / 1000000u),
                    (unsigned)(us % 1000000u), s->state.db, s->peer != NULL ? s->peer : "?:0");
   rd_reply_raw(to, head, (size_t)n);
-  veil v = veil_of(cmd);
+  veil v = veil_of(cmd, argv, argc);
   for (uint32_t i = 0; i < argc && !to->failed; i++) {
     rd_reply_raw(to, " ", 1);
     if (is_secret(&v, argv, argc, i))

@@ -3,9 +3,9 @@
  * As in Redis 7 a line is written when its command has run: SELECT shows the database that it chose, EXEC comes after
  * its commands. Commands that were refused before they ran (unknown, wrong number of arguments, no authentication),
  * that wait in MULTI, and those with RD_ADMIN or RD_SKIP_MONITOR are not shown; an EXEC that was refused is, for it
- * ends MULTI. No password is: the arguments of AUTH and of the command that COMMAND GETKEYS is asked about, and of
- * HELLO those of AUTH and all from the first that HELLO does not know, are "(redacted)". Redis shows those of COMMAND
- * GETKEYS, and of an AUTH or HELLO that it finds wrong.
+ * ends MULTI. No password is: the arguments of AUTH, of one of the commands with secrets that COMMAND GETKEYS is asked
+ * about, and of HELLO those of AUTH and all from the first that HELLO does not know, are "(redacted)". Redis shows
+ * those of COMMAND GETKEYS, and of an AUTH or HELLO that it finds wrong.
  *
  * Each process collects the lines of the commands that it executes; who monitors elsewhere is the owner's to tell. */
 #ifndef RD_MONITOR_H
