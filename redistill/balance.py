@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorTime
@@ -192,4 +193,6 @@ class Balance:
 def _failed(failure: Failure) -> None:
     """The next look begins anew. A worker that ended is dealt with where its end is noticed."""
     if failure.check(ConnectionDone, ConnectionLost) is None:
-        log.warn("connections were not moved: {reason}", reason=failure.getErrorMessage())
+        late = failure.check(defer.TimeoutError) is not None
+        reason = f"a worker gave no answer for {ANSWER_SECONDS:g} seconds" if late else failure.getErrorMessage()
+        log.warn("connections were not moved: {reason}", reason=reason)

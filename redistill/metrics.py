@@ -22,11 +22,11 @@ COUNTERS = {
     "failed_auths": "AUTH and HELLO with a wrong password.",
     "denied_commands": "Commands that their user may not run (NOPERM).",
     "denied_keys": "Commands on a key that their user may not have (NOPERM).",
-    "tls_handshakes_failed": "Clients of a TLS port that did not get through the handshake.",
-    "unknown_commands": "Calls of commands that there are not.",
+    "tls_handshakes_failed": "Clients of a TLS port whose handshake failed.",
+    "unknown_commands": "Calls of unknown commands.",
     "internal_errors": "Mistakes of the program; each one is in the log.",
     "keyspace_hits": "Reads that found their key.",
-    "keyspace_misses": "Reads that did not.",
+    "keyspace_misses": "Reads that did not find their key.",
     "expired_keys": "Keys removed since their time had come.",
     "evicted_keys": "Keys removed to make room.",
     "evicted_regions": "Regions emptied to make room for another shard or another size.",
@@ -192,11 +192,21 @@ def _workers(now: Snapshot) -> Iterator[Metric]:
 
 def _secrets(now: Snapshot) -> Iterator[Metric]:
     for name, text, values, counter in (
-        ("secret_connections", "Connections that got in with it.", [one.connections for one in now.secrets], False),
-        ("secret_uses", "Times that a connection got in with it.", [one.uses for one in now.secrets], True),
+        (
+            "secret_connections",
+            "Connections that authenticated with the secret.",
+            [one.connections for one in now.secrets],
+            False,
+        ),
+        (
+            "secret_uses",
+            "Times that a connection authenticated with the secret.",
+            [one.uses for one in now.secrets],
+            True,
+        ),
         (
             "secret_last_used_timestamp_seconds",
-            "When one did so last, since the epoch.",
+            "When the secret last let a connection in, since the epoch.",
             [one.last_used for one in now.secrets],
             False,
         ),

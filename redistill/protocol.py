@@ -380,9 +380,8 @@ class RespProtocol(Protocol):
     def overflowed(self) -> None:
         """More waits for the client to read than it may: it is closed."""
         log.warn(
-            "{peer} is closed: {waiting} bytes wait for it to read, the limit is {limit}",
+            "{peer} is closed: the replies that wait for it would take more than {limit} bytes (server.output_limit)",
             peer=self.peer,
-            waiting=self.session.waiting,
             limit=self.factory.output_limit,
             log_throttle=SELDOM,
         )

@@ -152,7 +152,7 @@ class Server:
     unix_socket: str = setting(
         Kind.PATH,
         "",
-        "Path of a UNIX socket to listen on as well; empty: none",
+        "Path of a UNIX socket to listen on, beside the TCP ports; empty: none",
         environ="REDIS_UNIX_SOCKET",
         redis="unixsocket",
     )
@@ -203,7 +203,7 @@ class Server:
     buffer_pool_size: int = setting(
         Kind.INTEGER,
         1024,
-        "Has no effect (the C library keeps freed buffers); it is there for configurations that name it",
+        "Has no effect, since the C library keeps freed buffers; taken for configurations that name it",
         maximum=1_000_000,
         environ="REDIS_BUFFER_POOL_SIZE",
     )
@@ -221,14 +221,14 @@ class Server:
     reserved_connections: int = setting(
         Kind.INTEGER,
         3,
-        "Of these the places kept for clients of this machine (loopback, UNIX socket), so that an operator gets in",
+        "Places of server.max_connections kept for this machine (loopback, UNIX socket), so that an operator gets in",
         maximum=1_000_000,
         reloadable=True,
     )
     max_connections_per_ip: int = setting(
         Kind.INTEGER,
         0,
-        "The same, of one address",
+        "Clients of one address served at the same time; the next one is told so and closed",
         minimum=1,
         maximum=1_000_000,
         zero="no limit",
@@ -343,7 +343,12 @@ class Security:
         redis="requirepass",
         reloadable=True,
     )
-    password_file: str = setting(Kind.PATH, "", "File with more passwords, one a line", reloadable=True)
+    password_file: str = setting(
+        Kind.PATH,
+        "",
+        "File with passwords, one a line, valid beside security.password",
+        reloadable=True,
+    )
     acl_file: str = setting(
         Kind.PATH,
         "",
@@ -361,7 +366,9 @@ class Security:
     )
     tls_enabled: bool = setting(Kind.BOOLEAN, False, "Speak TLS on server.port")
     tls_cert_path: str = setting(Kind.PATH, "", "Certificate chain, PEM", redis="tls-cert-file", reloadable=True)
-    tls_key_path: str = setting(Kind.PATH, "", "Private key, PEM", redis="tls-key-file", reloadable=True)
+    tls_key_path: str = setting(
+        Kind.PATH, "", "Private key of the certificate, PEM", redis="tls-key-file", reloadable=True
+    )
     tls_port: int = setting(
         Kind.INTEGER,
         0,

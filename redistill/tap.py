@@ -505,6 +505,8 @@ def announce(config: Config, workers: int) -> None:
             count=short,
             least=SHORT_PASSWORD,
         )
+    if "server.buffer_pool_size" in config.given:
+        log.info("server.buffer_pool_size has no effect, since the C library keeps freed buffers")
     possible = allow_files(config.server.max_connections)
     if config.server.max_connections > possible:
         log.warn(

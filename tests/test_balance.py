@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -130,7 +130,12 @@ class BalanceTests(SynchronousTestCase):
         self.said: list[tuple[LogLevel, str]] = []
         self.balance = Balance(self.clock, lambda: list(self.present), self.busy_seconds, self.moved.append)
         self.balance.start()
-        observer = lambda event: self.said.append((event["log_level"], event["log_format"]))  # noqa: E731
+        self.events: list[LogEvent] = []
+
+        def observer(event: LogEvent) -> None:
+            self.events.append(event)
+            self.said.append((event["log_level"], event["log_format"]))
+
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.clock.advance(LOOK)
@@ -293,6 +298,7 @@ class BalanceTests(SynchronousTestCase):
         self.assertEqual(len(self.one.link.said), 1)
         self.clock.advance(ANSWER_SECONDS - LOOK)
         self.assertEqual([level for level, _ in self.said], [LogLevel.warn])
+        self.assertEqual(self.events[-1]["reason"], "a worker gave no answer for 3 seconds")
         self.told(self.one)
         self.work(1.0, 0.2, seconds=2 * LOOK - ANSWER_SECONDS)
         self.lightened(1.0, 0.2)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 import runpy
 
 import toml
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill import metrics
 from redistill.settings import BY_NAME, SECTIONS, SETTINGS, Kind
 from redistill.values import check, literal, parse, show
 
@@ -59,6 +61,16 @@ class TableTests(SynchronousTestCase):
         for row in SETTINGS:
             read = toml.loads(f"key = {literal(row, row.default)}")["key"]
             self.assertEqual(check(row, read, no_memory), row.default, row.name)
+
+    def test_help_stands_alone(self) -> None:
+        """No help text leans on another one: rows move, and CONFIG, check-config and the documentation show one alone."""
+        leaning = re.compile(r"^(the same|of these|of them|also)\b|\b(above|below|as well|likewise)\b", re.IGNORECASE)
+        for row in SETTINGS:
+            self.assertIsNone(leaning.search(row.help), f"{row.name}: {row.help}")
+        texts = [*metrics.COUNTERS.values(), *(text for _, text in metrics.RENAMED.values())]
+        for text in texts:
+            self.assertIsNone(leaning.search(text), text)
+        self.assertEqual(len({row.help for row in SETTINGS}), len(SETTINGS))
 
     def test_help_is_one_line(self) -> None:
         """Each help text is one line that begins with a capital and ends without a full stop."""

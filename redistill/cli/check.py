@@ -70,6 +70,8 @@ def warnings(config: Config) -> Iterator[str]:
     """What the daemon takes, and warns of when it starts."""
     from redistill.tap import EXPIRY_DAYS, SHORT_PASSWORD
 
+    if "server.buffer_pool_size" in config.given:
+        yield "server.buffer_pool_size has no effect, since the C library keeps freed buffers"
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters, and can be guessed"
     if 0 < config.memory.max_memory < (least := min_memory(1, processes(config))):

@@ -85,7 +85,7 @@ class ReservedTests(SynchronousTestCase):
         if "not permitted" in allowed.stderr:  # in some containers
             raise SkipTest(allowed.stderr.strip())
         command = [*apart, sys.executable, "-m", __name__, str(workers)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=servers.environment())
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stderr)
 
     def test_one_process(self) -> None:
