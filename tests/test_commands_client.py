@@ -138,7 +138,7 @@ class KillTests(SynchronousTestCase):
             ("CLIENT KILL TYPE normal", [8, 9]),
             ("CLIENT KILL type PUBSUB", []),
             ("CLIENT KILL TYPE replica", []),
-            ("CLIENT KILL USER default", [8]),
+            ("CLIENT KILL USER default", [8, 9]),
             ("CLIENT KILL MAXAGE 100", []),
             ("CLIENT KILL MAXAGE 100 SKIPME NO", [7]),
             ("CLIENT KILL SKIPME yes", [8, 9]),
@@ -156,11 +156,12 @@ class KillTests(SynchronousTestCase):
             self.assertEqual(self.killed(f"CLIENT KILL {address}"), (b"-ERR No such client\r\n", []))
 
     def test_user(self) -> None:
-        """Any user of ACL may be named; a client that has not authenticated is not that user's."""
+        """Any user of ACL may be named; a client that has not authenticated is the default user's, as in Redis."""
         self.server.run("ACL SETUSER app on")
         self.assertEqual(self.killed("CLIENT KILL USER app"), (b":0\r\n", []))
-        self.server.clients[8].user = self.server.clients[9].user = "app"
+        self.server.clients[8].user = "app"
         self.assertFalse(self.server.clients[9].session.state.authenticated)
+        self.assertEqual(self.killed("CLIENT KILL USER default"), (b":1\r\n", [9]))
         self.assertEqual(self.killed("CLIENT KILL USER app"), (b":1\r\n", [8]))
         self.server.run("ACL DELUSER app")
         self.assertEqual(self.server.run("CLIENT KILL USER app"), b"-ERR No such user 'app'\r\n")

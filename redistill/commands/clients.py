@@ -182,7 +182,7 @@ def killed(server: ServerState, order: Mapping[str, Any]) -> Iterator[list[int]]
         "type": lambda one, value: value.lower() == "normal",
         "addr": lambda one, value: one.peer == value,
         "laddr": lambda one, value: one.local == value,
-        "user": lambda one, value: one.session.state.authenticated and one.user == value,
+        "user": lambda one, value: one.user == value,
         "maxage": lambda one, value: now - one.connected_at >= int(value),
     }
     chosen = [
