@@ -51,7 +51,7 @@ replies byte by byte. What may differ, and why, is listed in tests/differential/
   16 KiB.
 - A command about the server or the connection (`ACL`, `CLIENT`, `CONFIG`, `COMMAND` ...) may have 4,096 arguments of
   4 MiB together; `COMMAND INFO`, `COMMAND DOCS` and `ACL SETUSER` may have 131,072. In a transaction all of them
-  together may have 256 arguments of 64 KiB. A client's name, and its library's, may have 1 KiB.
+  together may have 128 arguments of 64 KiB. A client's name, and its library's, may have 1 KiB.
 - A line of inline commands has at most 64 KiB, however it arrives. Control bytes that a client sent become spaces in an
   error text.
 - `OBJECT REFCOUNT` is always 1.

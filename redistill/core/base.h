@@ -36,7 +36,7 @@
 #define RD_MAX_CONTROL_LIST 131072u               /* of a command that takes long lists */
 #define RD_MAX_CONTROL_BYTES (4u * 1024u * 1024u) /* of all arguments together */
 /* In a transaction, which holds up others until it ends: of all such commands together. */
-#define RD_MAX_CONTROL_ARGS_QUEUED 256u
+#define RD_MAX_CONTROL_ARGS_QUEUED 128u
 #define RD_MAX_CONTROL_BYTES_QUEUED 65536u
 /* Of a command that is unknown, or denied, only so much is handed up, for the error that quotes it. */
 #define RD_MAX_QUOTED_ARGS 64u

@@ -76,7 +76,7 @@ static void in_a_transaction_they_are_bounded_together(void) {
   RIG_HEARD(&c, "+QUEUED\r\n");
   rig_say(&c, "TIME\r\n");
   RIG_HEARD(&c,
-            "-ERR commands about the server or the connection have more than 256 arguments in this transaction\r\n");
+            "-ERR commands about the server or the connection have more than 128 arguments in this transaction\r\n");
   RIG_ASK(&c, "RESET\r\n", "+RESET\r\n");
   RIG_ASK(&c, "MULTI\r\n", "+OK\r\n");
   ask(&c, WORDS("config", "get"), 1, RD_MAX_CONTROL_BYTES_QUEUED - 9);
