@@ -12,11 +12,10 @@ import difflib
 import hashlib
 import os
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import toml
 
 from redistill import acl, words
 from redistill.settings import (
@@ -49,6 +48,13 @@ MAX_FILE = 1024 * 1024
 """Bytes that a configuration file or a password file may have."""
 MAX_ACL_FILE = 2 * acl.MAX_LINES
 """The same of security.acl_file."""
+MISTAKES = {
+    "Invalid value": 'a value is no number, and a text stands in "quotes"',
+    "Expected newline or end of document after a statement": 'a value is no number, and a text stands in "quotes"',
+    "Cannot declare": "a table is there twice",
+    "Cannot overwrite a value": "a key is there twice",
+}
+"""What `tomllib` says, and what it most probably is."""
 MAX_QUOTED = 4096
 """Characters of a rule that a refusal quotes."""
 
@@ -335,8 +341,8 @@ def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
     except UnicodeDecodeError as problem:
         raise ConfigError(f"{path}: {path!r} is not UTF-8 at byte {problem.start}; save it as UTF-8") from None
     try:
-        tables: dict[str, Any] = toml.loads(text)
-    except Exception as problem:  # the toml package raises what its own slips raise, beside TomlDecodeError
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:  # it leaves some to int and to the stack
         raise ConfigError(f"{path}: {_mistake(problem)}; correct it") from None
     for section, table in tables.items():
         if section not in SECTIONS or not isinstance(table, dict):
@@ -352,16 +358,13 @@ def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
 
 
 def _mistake(problem: Exception) -> str:
-    """What is wrong with a file that is not TOML, and where. The toml package's own words may quote a password."""
-    said = str(problem)
-    if "invalid literal" in said or "could not convert" in said:
-        what = 'a value is no number, and a text stands in "quotes"'
-    elif "already exists" in said:
-        what = "a table is there twice"
-    else:
-        what = re.split(r"[^A-Za-z0-9 ,.!-]", said)[0].strip(" .!") or type(problem).__name__
-    line = getattr(problem, "lineno", None)
-    return f"not TOML{f' in line {line}' if line else ''}: {what}"
+    """What is wrong with a file that is not TOML, and where. `tomllib` quotes single characters only, no password."""
+    said, _, rest = str(problem).partition(" (at ")
+    place = re.match("line [0-9]+", rest)
+    what = next((ours for theirs, ours in MISTAKES.items() if said.startswith(theirs)), said)
+    if not isinstance(problem, tomllib.TOMLDecodeError):
+        what = "a value is too long, or too deep"
+    return f"not TOML{f' in {place[0]}' if place else ''}: {what}"
 
 
 def _contents(place: str, path: str, setting: str = "", most: int = MAX_FILE) -> bytes:

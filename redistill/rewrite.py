@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-
-import toml
 
 from redistill import words
 from redistill.config import Config, ConfigError
@@ -51,10 +50,10 @@ def rewritten(text: str, changes: Mapping[str, Value]) -> str:
         _put(lines, BY_NAME[name], literal(BY_NAME[name], value))
     result = "\n".join(lines) + "\n"
     try:
-        said = toml.loads(result)
+        said = tomllib.loads(result)
         places = [(BY_NAME[name], value) for name, value in changes.items()]
         understood = all(check(row, said[row.section][row.key], lambda: 0) == value for row, value in places)
-    except Exception:  # the toml package raises what its own slips raise, beside TomlDecodeError
+    except (ValueError, LookupError, TypeError, RecursionError):
         understood = False
     if not understood:
         names = ", ".join(changes)

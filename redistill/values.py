@@ -11,8 +11,6 @@ import json
 import re
 from collections.abc import Callable
 
-import toml
-
 from redistill import words
 from redistill.settings import Kind, Setting, Value
 
@@ -160,25 +158,17 @@ def literal(setting: Setting, value: Value) -> str:
     if isinstance(value, tuple):
         if len(value) < 2:
             return literal(setting, value[0] if value else "")
-        quoted = [_quoted(entry) for entry in value]
-        # The entries of a list are of one kind (TOML 0.5).
-        return f"[{', '.join(quoted if all(quoted) else map(_encoded, value))}]"
+        return f"[{', '.join(map(_quoted, value))}]"
     if value in setting.words.values() or (setting.kind is Kind.SHARE and int(value) < 0):
         return json.dumps(show(setting, value))
-    return (_quoted(value) or _encoded(value)) if isinstance(value, str) else json.dumps(value)
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _quoted(text: str) -> str:
-    """`text` in quotes; empty if TOML, or the package that reads it, would not give it back."""
+    """`text` in quotes; as its bytes (`_decoded`) where TOML has no such text, or nobody could read it."""
     quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-    try:
-        return quoted if quoted.isprintable() and toml.loads(f"text = {quoted}") == {"text": text} else ""
-    except Exception:  # the toml package raises what its own slips raise, beside TomlDecodeError
-        return ""
-
-
-def _encoded(text: str) -> str:
-    """Any text, as the bytes that it stands for; `_decoded` reads it."""
+    if quoted.isprintable():
+        return quoted
     return f'{{ base64 = "{base64.b64encode(words.data(text)).decode("ascii")}" }}'
 
 

@@ -149,14 +149,27 @@ class RefusalTests(ConfigCase):
             "[server]\nport = 6379\nbind = 127.0.0.1\n": f"in line 3: {quotes}",
             "[memory]\nmax_memory = 2gb\n": f"in line 2: {quotes}",
             "[server]\n\n[server]\n": "in line 3: a table is there twice",
-            "[server]\nport = 1\nport = 1\n": "in line 3: Duplicate keys",
-            "[server]\nport: 1\n": "in line 2: Found invalid character in key name",
-            '[server]\nbind = "::1': "in line 2: Unterminated string found. Reached end of file",
+            "[server]\nport = 1\nport = 1\n": "in line 3: a key is there twice",
+            "[server]\nport: 1\n": "in line 2: Expected '=' after a key in a key/value pair",
+            '[server]\nbind = "::1': ": Unterminated string",
+            f"[server]\nport = {'1' * 5000}\n": ": a value is too long, or too deep",
+            f"[server]\nport = {'[' * 50_000}\n": ": a value is too long, or too deep",
         }
         self.assertEqual(
             {text: self.refused(text) for text in lines},
-            {text: f"FILE: not TOML {line}; correct it" for text, line in lines.items()},
+            {text: f"FILE: not TOML {line}; correct it".replace(" :", ":") for text, line in lines.items()},
         )
+
+    def test_quotes(self) -> None:
+        """What a text in quotes says is what it says: quotes and backslashes in a password stay."""
+        for said, password in (
+            (r'"\""', '"'),
+            (r'"\"\"x\\u0041\u0000"', '""x\\u0041\0'),
+            (r"'\x\u'", r"\x\u"),
+            (r'["a#\\", { base64 = "/w==" }]', ("a#\\", "\udcff")),
+        ):
+            passwords = password if isinstance(password, tuple) else (password,)
+            self.assertEqual(self.load(f"[security]\npassword = {said} # ours\n").passwords, passwords)
 
     def test_notations(self) -> None:
         """Editors that add a byte order mark or carriage returns do no harm, nor do dotted keys."""

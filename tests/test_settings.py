@@ -6,8 +6,8 @@ import dataclasses
 import pathlib
 import re
 import runpy
+import tomllib
 
-import toml
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import metrics
@@ -59,7 +59,7 @@ class TableTests(SynchronousTestCase):
     def test_default_survives_the_file(self) -> None:
         """A default that is written into the configuration file is read as the same value."""
         for row in SETTINGS:
-            read = toml.loads(f"key = {literal(row, row.default)}")["key"]
+            read = tomllib.loads(f"key = {literal(row, row.default)}")["key"]
             self.assertEqual(check(row, read, no_memory), row.default, row.name)
 
     def test_help_stands_alone(self) -> None:
@@ -136,7 +136,7 @@ class GeneratedFileTests(SynchronousTestCase):
         text = "\n".join(line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in lines)
         said = {
             f"{section}.{key}": check(BY_NAME[f"{section}.{key}"], raw, no_memory)
-            for section, table in toml.loads(text).items()
+            for section, table in tomllib.loads(text).items()
             for key, raw in table.items()
         }
         self.assertEqual(said, {row.name: row.default for row in SETTINGS})
