@@ -35,6 +35,7 @@ def families() -> list[tuple[str, str, str, str]]:
     )
     snapshot = Snapshot(
         unix_time=0.0,
+        started=0.0,
         uptime=0.0,
         clients=Buffers(),
         counters={},

@@ -319,7 +319,8 @@ class Store:
         )
 
     def set_pause(self, mode: int, until_ms: int) -> None:
-        """Hold commands of the sessions of all workers until then: 0 none, 1 those that write, 2 all."""
+        """Hold commands of the sessions of all workers until then, by the monotonic clock: 0 none, 1 those that write,
+        2 all."""
         lib.rd_set_pause(self._c, mode, until_ms)
 
     def get_pause(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO, cast
@@ -117,7 +118,7 @@ class Throttle:
             self._hold(kind, event)
             same: LogEvent = {name: event[name] for name in ("log_level", "log_namespace") if name in event}
             fields = {"count": count, "seconds": event["log_throttle"], "event": formatEvent(event)}
-            self._write({**same, **fields, "log_time": self._clock.seconds(), "log_format": MORE})
+            self._write({**same, **fields, "log_time": time.time(), "log_format": MORE})
 
 
 class Log:

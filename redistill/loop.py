@@ -127,7 +127,7 @@ class Line:
 
     @property
     def last_active(self) -> float:
-        """When bytes last came or went, in seconds since the epoch."""
+        """When bytes last came or went, as of a reactor's seconds() (`reactor.use_monotonic_time`)."""
         return self._active if self._c is None else lib.rd_conn_active_us(self._c) / 1e6
 
     def remove(self) -> None:
@@ -216,7 +216,7 @@ class Loop:
         self.untold: set[int] = set()
         """Those of which something happened in the turn just now."""
         self.frozen_ms = 0
-        """Milliseconds since the epoch that stand for the time; 0: the clock is read."""
+        """Milliseconds since the epoch that stand for the time, of any clock; 0: the clocks are read."""
         self.on_monitored: Callable[[], None] = lambda: None
         """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
         self.on_crowded: Callable[[], None] = lambda: None
@@ -315,7 +315,7 @@ class Loop:
     def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
         """The clients of which nothing was heard since then; who was quiet since `quiet_since` gives back memory.
 
-        In seconds since the epoch.
+        As of a reactor's seconds().
         """
         found = []
         quiet, silent = (max(0, int(when * 1e6)) for when in (quiet_since, silent_since))

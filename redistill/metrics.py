@@ -125,7 +125,7 @@ def _process(now: Snapshot) -> Iterator[Metric]:
     build = GaugeMetricFamily("redistill_build_info", "Always 1; the version is a label.", labels=["version"])
     build.add_metric([__version__], 1)
     yield build
-    yield _gauge("start_time_seconds", "When the server was started, since the epoch.", now.unix_time - now.uptime)
+    yield _gauge("start_time_seconds", "When the server was started, since the epoch.", now.started)
     cpu = [("user", now.cpu_user), ("system", now.cpu_system)]
     yield _labelled("cpu_seconds", "CPU time of the processes that serve clients.", "mode", cpu, counter=True)
 

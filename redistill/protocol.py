@@ -133,7 +133,7 @@ class RespProtocol(Protocol):
     certificate: Certificate | None = None
     """See `commands.interfaces.Client`, as for `secret`."""
     connected_at = 0.0
-    """In seconds since the epoch, as reactor.seconds()."""
+    """As of reactor.seconds()."""
     closing_at: float | None = None
     """When we began to close the connection."""
     leaving: tuple[Callable[[], None], ...] = ()

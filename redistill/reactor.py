@@ -9,6 +9,7 @@ everything happens as it does in `EPollReactor`. Whatever listens on it gets the
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -24,6 +25,8 @@ BEHIND = 0.01
 
 class RedistillReactor(EPollReactor):
     """Twisted's epoll reactor, waiting in the loop that serves clients."""
+
+    seconds = staticmethod(time.monotonic)
 
     def __init__(self) -> None:
         self.loop = Loop()
@@ -64,6 +67,17 @@ class RedistillReactor(EPollReactor):
         sock = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
         protocol: Any = net.adopt(self, self.loop, sock, factory.buildProtocol)
         return protocol and protocol.transport
+
+
+def use_monotonic_time(reactor: Any) -> None:
+    """Have a reactor's timers, also one of Twisted's, go by a clock that nobody sets: otherwise they stop for as long
+    as the wall clock is set back, and all are due at once when it is set forward. What was scheduled before goes on."""
+    now = reactor.seconds()
+    calls = reactor.getDelayedCalls()
+    reactor.seconds = time.monotonic
+    for call in calls:
+        call.seconds = time.monotonic
+        call.reset(call.getTime() - now)
 
 
 def install() -> None:

@@ -219,7 +219,10 @@ class Snapshot:
     """All figures at one moment. Memory in bytes, times in seconds unless the name says otherwise."""
 
     unix_time: float
+    started: float
+    """Seconds since the epoch, as is `unix_time`."""
     uptime: float
+    """By a clock that nobody sets, so that it is not exactly the difference of the two."""
     clients: Buffers
     counters: Mapping[str, int]
     """Of core/stats.h, by name, summed over all workers."""
@@ -277,6 +280,7 @@ def take(
     *,
     rates: Rates,
     unix_time: float,
+    started: float,
     uptime: float,
     machine_memory: int,
     databases: int = 16,
@@ -291,6 +295,7 @@ def take(
     live = [(index, keys) for index in range(databases) if (keys := engine.count(index))]
     return Snapshot(
         unix_time=unix_time,
+        started=started,
         uptime=uptime,
         clients=Buffers(
             connected=engine.workers.connections(),

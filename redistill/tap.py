@@ -37,6 +37,7 @@ from redistill.loop import Loop
 from redistill.memory_limit import MemoryLimitService
 from redistill.net import adopt
 from redistill.protocol import RespFactory, RespProtocol
+from redistill.reactor import use_monotonic_time
 from redistill.reload import Reload
 from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
 from redistill.settings import Server
@@ -81,6 +82,7 @@ def makeService(options: Options) -> IService:
     """The daemon, its sockets bound and its arena made, so that what cannot work stops the start with one line."""
     from twisted.internet import reactor
 
+    use_monotonic_time(reactor)
     try:
         config = load(options["config"], os.environ)
         settings = config.logging
@@ -238,12 +240,12 @@ def watched(
     machine_memory, no_rates = stats.total_memory(), stats.Rates()
 
     def snapshot(with_commands: bool) -> stats.Snapshot:
-        now = time.time()
         return stats.take(
             store,
             rates=no_rates,
-            unix_time=now,
-            uptime=now - identity.started,
+            unix_time=time.time(),
+            started=identity.started,
+            uptime=time.monotonic() - identity.began,
             machine_memory=machine_memory,
             with_commands=with_commands,
         )

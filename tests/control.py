@@ -290,7 +290,7 @@ class Server:
         )
         self.store.workers.clients = self.clients
         self.state = self.plane.state
-        self.state.identity = dataclasses.replace(self.state.identity, started=NOW)
+        self.state.identity = dataclasses.replace(self.state.identity, started=NOW, began=0.0)
         self.state.wall = lambda: NOW + self.clock.seconds()
         self.state.ticks = lambda: int(self.clock.seconds() * 1_000_000_000)
         self.client = self.connect()

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill import __version__
 from redistill.commands.interfaces import CommandCount
 from redistill.commands.sections import human, percentile
-from tests.control import MIB, Server
+from tests.control import MIB, NOW, Server
 
 DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Workers Cluster Keyspace"
 ALL = (
@@ -35,6 +35,17 @@ class InfoTests(SynchronousTestCase):
                 name, _, value = text.partition(":")
                 fields[name] = value
         return found
+
+    def test_clock_that_is_set(self) -> None:
+        """The uptime, and the time of the start, do not jump with the wall clock."""
+        server = Server()
+        server.clock.advance(100)
+        said = []
+        for shift in (0, -600, 86400):
+            server.state.wall = lambda shift=shift: NOW + 100 + shift  # type: ignore[misc]
+            lines = server.run("INFO").decode().split("\r\n")
+            said.append([line for line in lines if line.startswith(("uptime_in_seconds", "rdb_last_save_time"))])
+        self.assertEqual(said, [["uptime_in_seconds:100", f"rdb_last_save_time:{int(NOW)}"]] * 3)
 
     def test_sections(self) -> None:
         """INFO has Redis's sections in its order; the costly ones only when they, or all, are asked for."""

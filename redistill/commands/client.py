@@ -148,8 +148,8 @@ def pause(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
         return resp.error("ERR timeout is not an integer or out of range")
     if timeout < 0:
         return resp.error("ERR timeout is negative")
-    now = int(server.wall() * 1000)
-    if now + timeout >= 2**63:
+    now = int(server.reactor.seconds() * 1000)
+    if int(server.wall() * 1000) + timeout >= 2**63:
         return resp.error("ERR timeout is out of range")
     held, until = server.store.get_pause()
     if until <= now:

@@ -269,7 +269,7 @@ class Store(Protocol):
     def next_denial_id(self) -> int: ...
 
     def set_pause(self, mode: int, until_ms: int) -> None:
-        """Hold commands of all clients until then: 0 none, 1 writes, 2 all."""
+        """Hold commands of all clients until then, by the monotonic clock: 0 none, 1 writes, 2 all."""
         ...
 
     def get_pause(self) -> tuple[int, int]:

@@ -161,7 +161,7 @@ def _persistence(server: ServerState, now: stats.Snapshot) -> Fields:
         ("current_save_keys_total", 0),
         ("rdb_changes_since_last_save", now.counters.get("changes", 0) - server.identity.changes_before),
         ("rdb_bgsave_in_progress", 0),
-        ("rdb_last_save_time", int(now.unix_time - now.uptime)),
+        ("rdb_last_save_time", int(now.started)),
         ("rdb_last_bgsave_status", "ok"),
         ("rdb_last_bgsave_time_sec", -1),
         ("rdb_current_bgsave_time_sec", -1),

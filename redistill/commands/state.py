@@ -37,6 +37,8 @@ class Identity:
     replication_id: str
     started: float
     """Seconds since the epoch."""
+    began: float
+    """The same moment by the monotonic clock, for what must not jump when the wall clock is set."""
     workers: int = 1
     supervised: str = "no"
     """Who keeps the daemon running: "systemd", or nobody that it knows of."""
@@ -46,7 +48,15 @@ class Identity:
     @classmethod
     def new(cls, *, workers: int = 1, supervised: str = "no", changes_before: int = 0) -> Identity:
         """That of a server that begins now."""
-        return cls(os.urandom(20).hex(), os.urandom(20).hex(), time.time(), workers, supervised, changes_before)
+        return cls(
+            os.urandom(20).hex(),
+            os.urandom(20).hex(),
+            time.time(),
+            time.monotonic(),
+            workers,
+            supervised,
+            changes_before,
+        )
 
 
 class ServerCertificate(Protocol):

@@ -239,7 +239,7 @@ static void begin_run(rd_store *st) {
   renew_header(st);
   for (uint32_t i = 0; i < st->num_shards; i++) {
     rd_shard *sh = &st->shards[i];
-    sh->sweep_all = UINT32_MAX; /* the due times may have gone round while nobody looked */
+    sh->due_lost = 1; /* they may have gone round while nobody looked */
     sh->watchers = 0;
     if (sh->dirty == 0) continue;
     rd_lock_shard(st, i);

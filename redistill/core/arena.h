@@ -73,6 +73,7 @@ typedef struct rd_store {
   bool no_growth;       /* a region is being emptied: its shard must not take another one for what is moved */
   uint32_t sweep_shard; /* where this process's sweep goes on */
   uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
+  uint64_t swept_ms;    /* now_ms of the last sweep; 0: there was none */
   rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
   bool may_borrow;      /* the running command was let in, and must not end in the middle for want of memory */
   bool borrows;         /* so it has the pool's reserve */

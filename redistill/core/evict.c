@@ -4,7 +4,7 @@
  * picked at random, until at least sample_size keys that may go were seen. A bucket holds keys by their hash, so a
  * bucket is a random sample, and its items are fetched at once.
  *
- * LRU: the key idle for longest. 23 bits of time in units of 256 ms; after 24 days of idleness a key looks fresh once.
+ * LRU: the key idle for longest. 23 bits of time in units of 256 ms; after 23 days of idleness a key looks fresh once.
  * RESTORE may ask for more: with the 24th bit set the others are in units of 2 s, up to the 194 days that Redis knows.
  *
  * LFU: as in Redis. 8 bits of a logarithmic counter that a hit raises with probability 1 / (10 * (c - 5) + 1), and that
@@ -47,19 +47,25 @@ static inline rd_policy policy_of(const rd_store *st) {
   return (rd_policy)atomic_load_explicit(&st->head->policy, memory_order_relaxed);
 }
 static inline bool is_lfu(rd_policy p) { return p == RD_ALLKEYS_LFU || p == RD_VOLATILE_LFU; }
+/* Ticks since a stamp of so many bits. One that lies ahead by up to a sixteenth of their circle is of just now: the
+ * wall clock was set back since, by 1.5 days at most (LRU), or 2.8 (LFU). */
+static inline uint32_t elapsed(uint32_t now, uint32_t then, uint32_t mask) {
+  uint32_t ticks = (now - then) & mask;
+  return ticks > mask - (mask >> 4) ? 0 : ticks;
+}
 static inline uint32_t clock_lru(const rd_store *st) { return (uint32_t)(st->now_ms >> LRU_SHIFT) & LRU_MASK; }
 static inline uint32_t clock_coarse(const rd_store *st) { return (uint32_t)(st->now_ms / LRU_COARSE_MS) & LRU_MASK; }
 
 static inline uint64_t lru_idle_ms(const rd_store *st, uint32_t access) {
   if (RD_UNLIKELY((access & LRU_COARSE) != 0)) return ((clock_coarse(st) - access) & LRU_MASK) * LRU_COARSE_MS;
-  return (uint64_t)((clock_lru(st) - access) & LRU_MASK) << LRU_SHIFT;
+  return (uint64_t)elapsed(clock_lru(st), access, LRU_MASK) << LRU_SHIFT;
 }
 static inline uint32_t clock_minutes(const rd_store *st) { return (uint32_t)(st->now_ms / 60000) & 0xffffu; }
 
 /* The counter as it is now, after its decay. */
 static uint32_t lfu_counter(const rd_store *st, const rd_item *it) {
   uint32_t access = access_of(it), counter = access & 0xffu;
-  uint32_t minutes = (clock_minutes(st) - (access >> 8)) & 0xffffu;
+  uint32_t minutes = elapsed(clock_minutes(st), access >> 8, 0xffffu);
   return minutes > counter ? 0 : counter - minutes;
 }
 

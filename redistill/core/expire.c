@@ -22,12 +22,12 @@ struct condemned {
   uint32_t n;
 };
 
-static void look(rd_store *st, rd_bucket *first, bool everything, bool trust_due, struct condemned *c) {
+static void look(rd_store *st, rd_bucket *first, bool everything, struct condemned *c) {
   for (rd_bucket *b = first; b != NULL; b = rd_bucket_next(st, b)) {
     uint32_t entries = rd_bucket_entries(b);
     if (!everything) {
       entries &= b->bits;
-      if (entries == 0 || (trust_due && !rd_due_passed(st->now_ms, b->due))) continue;
+      if (entries == 0 || !rd_due_passed(st->now_ms, b->due)) continue;
     }
     int64_t earliest = RD_NO_EXPIRY;
     for (uint32_t m = entries; m != 0; m &= m - 1) {
@@ -43,12 +43,27 @@ static void look(rd_store *st, rd_bucket *first, bool everything, bool trust_due
   }
 }
 
+/* All keys of a shard that expire are looked at in its next round, wherever they are moved meanwhile. */
+static void set_due(rd_store *st, rd_shard *sh) {
+  for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
+    const rd_index *ix = &sh->index[slot];
+    for (uint32_t n = 0; ix->with_ttl > 0 && n < ix->buckets; n++) {
+      for (rd_bucket *b = rd_index_bucket(st, ix, n); b != NULL; b = rd_bucket_next(st, b)) {
+        b->due = rd_due_of(st->now_ms, 0);
+      }
+    }
+  }
+  sh->due_lost = 0;
+  sh->sweep_slot = sh->sweep_bucket = 0;
+}
+
 /* A step in one shard, which is locked. Returns the removals; *done when the shard's round has ended. */
 static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
   rd_shard *sh = rd_shard_at(st, shard);
   bool expire = atomic_load_explicit(&st->head->active_expire, memory_order_relaxed) != 0 && !rd_paused(st);
   uint32_t removed = 0;
   *done = false;
+  if (RD_UNLIKELY(sh->due_lost)) set_due(st, sh);
   for (uint32_t looked = 0; looked < STEP_BUCKETS && removed < STEP_REMOVALS;) {
     if (sh->sweep_slot >= RD_SLOTS) {
       sh->sweep_slot = 0;
@@ -61,14 +76,13 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     bool live = slot != RD_KEPT_SLOT && rd_slot_is_live(st, slot); /* no command runs: what is kept is forgotten */
     bool wanted = live ? ix->with_ttl > 0 && expire : ix->count > 0;
     if (!wanted || sh->sweep_bucket >= ix->buckets) {
-      if (wanted) sh->sweep_all &= ~(1u << slot);
       sh->sweep_slot++;
       sh->sweep_bucket = 0;
       continue;
     }
     struct condemned c;
     c.n = 0;
-    look(st, rd_index_bucket(st, ix, sh->sweep_bucket), !live, (sh->sweep_all >> slot & 1) == 0, &c);
+    look(st, rd_index_bucket(st, ix, sh->sweep_bucket), !live, &c);
     for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
     removed += c.n;
     looked++;
@@ -83,10 +97,10 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
   while (ix->count > 0) {
     struct condemned c;
     c.n = 0;
-    look(st, rd_index_bucket(st, ix, ix->buckets - 1), true, false, &c);
+    look(st, rd_index_bucket(st, ix, ix->buckets - 1), true, &c);
     for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
     if (c.n == 0) { /* the last bucket is empty: take the key from wherever there is one */
-      for (uint32_t b = 0; b < ix->buckets && c.n == 0; b++) look(st, rd_index_bucket(st, ix, b), true, false, &c);
+      for (uint32_t b = 0; b < ix->buckets && c.n == 0; b++) look(st, rd_index_bucket(st, ix, b), true, &c);
       for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
     }
   }
@@ -96,9 +110,21 @@ void rd_drain_slot(rd_store *st, uint32_t slot) {
   for (uint32_t shard = 0; shard < st->num_shards; shard++) rd_drain_slot_of(st, shard, slot);
 }
 
+/* The wall clock was set, or the machine slept: due times may have gone round, and say nothing any more. */
+static void mind_the_clock(rd_store *st, uint32_t first, uint32_t last) {
+  uint64_t before = st->swept_ms, now = st->swept_ms = st->now_ms;
+  if (before == 0 || (now >= before ? now - before : before - now) < RD_DUE_AHEAD_MS) return;
+  for (uint32_t i = first; i < last; i++) {
+    bool mine = rd_lock_shard(st, i);
+    rd_shard_at(st, i)->due_lost = 1;
+    if (mine) rd_unlock_shard(st, i);
+  }
+}
+
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
   if (last > st->num_shards) last = st->num_shards;
   if (first >= last) return true;
+  mind_the_clock(st, first, last);
   uint64_t start = st->clock != NULL ? st->clock() : 0;
   rd_pool_retry(st);
   rd_pool_trim_step(st, TRIM_REGIONS);

@@ -75,6 +75,7 @@ bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block);
 
 /* Coarse time: 4,096 ms a tick, 16 bits, compared as a circle. A due time is at most a quarter of it (18 hours) ahead
  * when it is set, and may lie as much behind before it is compared with another one. */
+#define RD_DUE_AHEAD_MS (0x3fffull << 12)
 static inline uint16_t rd_due_of(uint64_t now_ms, int64_t expiry) {
   uint64_t now = now_ms >> 12, due = expiry <= 0 ? 0 : (uint64_t)expiry >> 12;
   if (due < now) due = now;

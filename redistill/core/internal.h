@@ -19,11 +19,15 @@ void rd_drain_slot(rd_store *st, uint32_t slot);
 void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot);
 /* Let the pool have what max_memory leaves beside the fixed part, which has grown. */
 void rd_fit_pool(rd_store *st);
+/* rd_pause_now of session.h */
+static inline uint64_t rd_pause_clock(const rd_store *st) {
+  return st->wall != NULL && st->clock != NULL ? st->clock() / 1000000u : st->now_ms;
+}
 /* The mode of the CLIENT PAUSE that is in force, 0: none is. While one is, what has expired is only not seen. */
 static inline unsigned rd_paused(const rd_store *st) {
   uint32_t mode = atomic_load_explicit(&st->head->pause, memory_order_relaxed);
   if (RD_LIKELY(mode == 0)) return 0;
-  return st->now_ms < atomic_load_explicit(&st->head->pause_until, memory_order_relaxed) ? mode : 0;
+  return rd_pause_clock(st) < atomic_load_explicit(&st->head->pause_until, memory_order_relaxed) ? mode : 0;
 }
 /* Has the item expired? */
 static inline bool rd_expired(const rd_store *st, int64_t expiry) {

@@ -146,7 +146,7 @@ struct rd_shard {
   uint32_t clock;                    /* S3-FIFO: insertions */
   uint32_t small;                    /* items without RD_ITEM_MAIN */
   uint32_t sweep_slot, sweep_bucket; /* where the sweep goes on */
-  uint32_t sweep_all;                /* slots to sweep without trusting the due times, one bit each */
+  uint32_t due_lost;                 /* the due times of its buckets say nothing: they are to be set anew */
   uint32_t ghosts;                   /* blocks of ghost[] in use */
   uint64_t packed;                   /* bytes that the heap used when it could not be packed closer; 0: not tried */
   rd_ref ghost[RD_GHOST_BLOCKS];
@@ -218,7 +218,7 @@ typedef struct rd_secret {
  *
  * Of the header each group says which it is. Elsewhere:
  *
- *   rd_shard    run: lock, watchers (WATCH), sweep_all. All else is contents; `dirty` is, for it tells of a death, and
+ *   rd_shard    run: lock, watchers (WATCH), due_lost. All else is contents; `dirty` is, for it tells of a death, and
  *               `epoch`, for it only ever counts up.
  *   versions    contents: counters of WATCH, which are compared within a run and never start again.
  *   rd_region   contents.

@@ -71,6 +71,7 @@ struct rd_loop {
   uint32_t queue_len;
   rd_conn *listening;
   uint64_t frozen_ms;
+  uint64_t turn_us; /* when the turn began, monotonic: what came and went in it did so then */
   uint64_t output_limit;
   uint8_t *buffer;
   size_t buffer_size;
@@ -83,13 +84,13 @@ struct rd_loop {
   struct epoll_event ready[READY];
 };
 
-/* Microseconds since the epoch: the owner compares times of activity with its own, which are finer than milliseconds.
- */
-static uint64_t now_us(uint64_t frozen_ms) {
-  if (frozen_ms != 0) return frozen_ms * 1000u;
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+/* The time for the sessions. */
+static uint64_t now_ms_of(uint64_t frozen_ms) { return frozen_ms != 0 ? frozen_ms : rd_host_now_ms(); }
+
+/* The time of activity, in microseconds: the owner compares it with its own, which is finer than milliseconds, and may
+ * not be set (a client is not idle because the wall clock was). */
+static uint64_t active_us_of(uint64_t frozen_ms) {
+  return frozen_ms != 0 ? frozen_ms * 1000u : rd_host_clock() / 1000u;
 }
 
 /* ---- the queue ---- */
@@ -299,18 +300,18 @@ static unsigned receive(rd_loop *l, rd_conn *c) {
       lose(l, c, errno);
     return 0;
   }
-  uint64_t now = now_us(l->frozen_ms);
-  c->active_us = now;
+  uint64_t now_ms = now_ms_of(l->frozen_ms);
+  c->active_us = l->turn_us;
   c->trimmed = false;
   c->bytes += (uint64_t)n;
-  rd_status status = own != NULL ? rd_session_received(c->s, (size_t)n, now / 1000u)
-                                 : rd_session_feed(c->s, l->buffer, (size_t)n, now / 1000u);
-  return proceed(l, c, status, now / 1000u);
+  rd_status status =
+      own != NULL ? rd_session_received(c->s, (size_t)n, now_ms) : rd_session_feed(c->s, l->buffer, (size_t)n, now_ms);
+  return proceed(l, c, status, now_ms);
 }
 
 /* Go on in the session's input. */
 static unsigned go_on(rd_loop *l, rd_conn *c) {
-  uint64_t now_ms = now_us(l->frozen_ms) / 1000u;
+  uint64_t now_ms = now_ms_of(l->frozen_ms);
   return proceed(l, c, rd_session_resume(c->s, now_ms), now_ms);
 }
 
@@ -318,7 +319,7 @@ static unsigned go_on(rd_loop *l, rd_conn *c) {
 static unsigned drain(rd_loop *l, rd_conn *c) {
   uint64_t before = c->bytes;
   sending sent = flush(l, c);
-  if (c->bytes != before) c->active_us = now_us(l->frozen_ms);
+  if (c->bytes != before) c->active_us = l->turn_us;
   if (sent != SENT) return 0;
   if (c->tell) {
     c->tell = false;
@@ -433,7 +434,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->event_count = 0;
   l->watched = l->stop = l->monitored = false;
   l->frozen_ms = now_ms;
-  uint64_t until = timeout_ms > 0 ? rd_host_clock() / 1000000u + (uint64_t)timeout_ms : 0;
+  uint64_t until = timeout_ms > 0 ? rd_host_clock() / 1000u + (uint64_t)timeout_ms * 1000u : 0;
   int wait = timeout_ms;
   uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
   for (;;) {
@@ -444,6 +445,8 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
       l->watched = true;
       return (int)l->event_count;
     }
+    uint64_t now = rd_host_clock() / 1000u;
+    l->turn_us = now_ms != 0 ? now_ms * 1000u : now;
     serve(l, n, queued);
     if (RD_UNLIKELY(l->comes)) welcome(l, n);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
@@ -451,10 +454,9 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     l->crowded = false;
     if (l->event_count != 0 || l->watched) return (int)l->event_count;
     if (timeout_ms == 0 && (n < READY || rounds-- == 0)) return 0;
-    if (timeout_ms > 0) {
-      uint64_t now = rd_host_clock() / 1000000u;
+    if (timeout_ms > 0) { /* by the time before this turn, which is short: a look at the clock a turn is enough */
       if (now >= until) return 0;
-      wait = (int)(until - now);
+      wait = (int)((until - now + 999u) / 1000u);
     }
   }
 }
@@ -552,7 +554,7 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
   rd_conn *c = calloc(1, sizeof *c);
   if (c == NULL) return NULL;
   *c = (rd_conn){.fd = fd, .s = s, .said = rd_session_state_of(s), .tag = tag, .ssl = ssl, .armed = EPOLLIN};
-  c->active_us = now_us(now_ms);
+  c->active_us = active_us_of(now_ms);
   c->seen_commands = c->said->commands;
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
   if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {

@@ -65,7 +65,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms);
 const rd_event *rd_loop_events(const rd_loop *l);
 /* Look at up to 1,024 connections from where the last call stopped. Who was silent since `quiet_us` gives back memory;
  * events (RD_LOOP_SILENT) name those that were silent since `silent_us` (0: none). The number of events; *more: not all
- * connections were looked at yet. Times in microseconds since the epoch. */
+ * connections were looked at yet. Times as of rd_conn_active_us. */
 int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more);
 
 typedef struct rd_work {
@@ -89,7 +89,8 @@ bool rd_loop_flush(rd_loop *l, rd_conn *c);
 /* Read no more, until the owner resumes; what the session has is still executed and sent. */
 void rd_loop_pause(rd_loop *l, rd_conn *c);
 bool rd_conn_busy(const rd_conn *c);          /* blocked, or in the middle of its input */
-uint64_t rd_conn_active_us(const rd_conn *c); /* microseconds since the epoch when bytes last came or went */
+uint64_t rd_conn_active_us(const rd_conn *c); /* when bytes last came or went: microseconds of rd_host_clock; of
+                                                 `now_ms` where that is not 0 */
 
 /* ---- listening ----
  *

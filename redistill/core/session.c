@@ -8,6 +8,7 @@
 
 #include "dispatch.h"
 #include "footprint.h"
+#include "internal.h"
 #include "layout.h"
 #include "monitor.h"
 
@@ -411,6 +412,8 @@ void rd_session_drop(rd_session *s) {
   rd_reply_free(&s->out);
   rd_session_trim(s);
 }
+
+uint64_t rd_pause_now(const rd_store *st) { return rd_pause_clock(st); }
 
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {
   atomic_store_explicit(&st->head->pause_until, until_ms, memory_order_relaxed);

@@ -105,7 +105,10 @@ void rd_session_drop(rd_session *s);
 /* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
 
-/* Pauses of the sessions of all workers (CLIENT PAUSE). 0: none, 1: writes, 2: all. */
+/* Pauses of the sessions of all workers (CLIENT PAUSE). 0: none, 1: writes, 2: all. Until rd_pause_now reaches
+ * `until_ms`: the store's clock, so that none lasts longer when the wall clock is set back. A store whose time is the
+ * owner's (`wall` is NULL) has now_ms for it. */
+uint64_t rd_pause_now(const rd_store *st);
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
 /* The mode and the end of the pause that was set last; it may be over. */
 unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);

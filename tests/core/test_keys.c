@@ -400,11 +400,12 @@ static void idle_time_and_frequency_depend_on_the_policy(void) {
                 {"16777214", 16777214}, {"16777216", 16777214}, {"9223372036854775807", 16777214}};
   for (size_t i = 0; i < sizeof longer / sizeof *longer; i++) {
     char line[200], reply[32];
-    snprintf(line, sizeof line,
-             "RESTORE k 0 \"\\x00\\xc0\\x0a\\x0a\\x00\\x6e\\x9f\\x57\\x45\\x0e\\xae\\x63\\xbb\" REPLACE IDLETIME %s",
-             longer[i].asked);
+    snprintf(
+        line, sizeof line,
+        "RESTORE k 0 \"\\x00\\xc0\\x0a\\x0a\\x00\\x6e\\x9f\\x57\\x45\\x0e\\xae\\x63\\xbb\" REPLACE IDLETIME %s\r\n",
+        longer[i].asked);
     snprintf(reply, sizeof reply, ":%llu\r\n", longer[i].told);
-    ASK(line, "+OK\r\n");
+    RIG_ASK(&client, line, "+OK\r\n");
     ASK("OBJECT IDLETIME k", reply);
   }
   st.now_ms += 10000;
@@ -417,6 +418,25 @@ static void idle_time_and_frequency_depend_on_the_policy(void) {
   ASK("RESTORE k 0 \"\\x00\\xc0\\x0a\\x0a\\x00\\x6e\\x9f\\x57\\x45\\x0e\\xae\\x63\\xbb\" REPLACE FREQ 77", "+OK\r\n");
   ASK("OBJECT FREQ k", ":77\r\n");
   ASK("OBJECT IDLETIME k", no_idle);
+  close_store();
+}
+
+static void a_clock_that_is_set_back_makes_no_key_idle(void) {
+  static const uint64_t steps[] = {128, 600000, 86400000};
+  open_store(16, RD_ALLKEYS_LRU);
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    ASK("SET k v", "+OK\r\n");
+    st.now_ms -= steps[i];
+    ASK("OBJECT IDLETIME k", ":0\r\n");
+    st.now_ms += steps[i] + 50000;
+    ASK("OBJECT IDLETIME k", ":50\r\n");
+  }
+  rd_set_policy(&st, RD_ALLKEYS_LFU, 5);
+  ASK("RESTORE k 0 \"\\x00\\xc0\\x0a\\x0a\\x00\\x6e\\x9f\\x57\\x45\\x0e\\xae\\x63\\xbb\" REPLACE FREQ 77", "+OK\r\n");
+  st.now_ms -= 86400000;
+  ASK("OBJECT FREQ k", ":77\r\n");
+  st.now_ms += 86400000 + 120000;
+  ASK("OBJECT FREQ k", ":75\r\n");
   close_store();
 }
 
@@ -575,6 +595,7 @@ int main(void) {
   RUN(memory_usage_checks_its_arguments);
   RUN(a_key_goes_with_its_millisecond);
   RUN(idle_time_and_frequency_depend_on_the_policy);
+  RUN(a_clock_that_is_set_back_makes_no_key_idle);
   RUN(memory_usage_is_what_the_arena_holds);
   RUN(long_keys_are_listed_whole);
   RUN(scan_shows_what_is_there_throughout);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "host.h"
 #include "loop.h"
 #include "monitor.h"
 #include "rig.h"
@@ -643,6 +644,17 @@ static void an_entrance_can_be_shut(void) {
   CHECK(turn() == 0);
 }
 
+static void activity_goes_by_a_clock_that_nobody_sets(void) {
+  uint64_t before = rd_host_clock() / 1000u;
+  peer a = join(1);
+  CHECK(rd_conn_active_us(a.c) == st.now_ms * 1000u);
+  say(&a, "PING\r\n");
+  CHECK(rd_loop_turn(l, 0, 0) == 0);
+  hears(&a, "+PONG\r\n");
+  CHECK(rd_conn_active_us(a.c) >= before && rd_conn_active_us(a.c) <= rd_host_clock() / 1000u);
+  leave(&a);
+}
+
 static void who_is_behind_serves_nobody(void) {
   peer a = join(1), b = join(2);
   say(&a, "PING\r\n");
@@ -719,6 +731,7 @@ int main(void) {
   RUN(a_turn_ends_in_time);
   RUN(the_silent_are_found);
   RUN(the_busiest_are_found);
+  RUN(activity_goes_by_a_clock_that_nobody_sets);
   RUN(who_is_behind_serves_nobody);
   RUN(who_is_behind_ends_its_transaction);
   RUN(a_thousand_connections);

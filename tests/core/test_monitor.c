@@ -182,10 +182,10 @@ static void any_split_shows_the_same(void) {
 
 static void a_paused_command_is_shown_when_it_runs(void) {
   rig_client c = open_monitored();
-  rd_set_pause(&st, 2, st.now_ms + 10);
+  rd_set_pause(&st, 2, rd_pause_now(&st) + 1000000);
   rig_say(&c, "SET a 1\r\n");
   SHOWN("");
-  st.now_ms += 10;
+  rd_set_pause(&st, 2, rd_pause_now(&st));
   c.status = rd_session_resume(c.session, st.now_ms);
   SHOWN("0: \"SET\" \"a\" \"1\"\n");
   close_monitored(&c);

@@ -394,6 +394,32 @@ static void the_sweep_gives_the_memory_of_expired_keys_back(void) {
   arena_free(&st);
 }
 
+static void sweep_once_around(rd_store *st) {
+  for (int i = 0; i < 100000 && !rd_sweep(st, 0, 8, 0); i++) continue;
+}
+
+static void a_clock_that_is_set_hides_no_expired_key_from_the_sweep(void) {
+  static const int64_t hour = 3600000;
+  /* From a step to the next; the due times go round in 74 hours, and are up to 18 hours ahead. */
+  static const int64_t steps[] = {36, 56, 60, 74, 100, 10000, -1, -19, -40, -60, -74, -10000};
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    rd_store st = arena_new(32 * MIB, 8, RD_NOEVICTION);
+    for (uint32_t k = 0; k < 1000; k++) set_number(&st, 0, k, (int64_t)st.now_ms + (1 + k % 30) * hour);
+    sweep_once_around(&st);
+    st.now_ms = (uint64_t)((int64_t)st.now_ms + steps[i] * hour);
+    if (steps[i] > -18 && steps[i] < 37) CHECK(arena_is_whole(&st));
+    sweep_once_around(&st);
+    CHECK_INT(rd_count(&st, 0), steps[i] > 0 ? 0 : 1000);
+    if (steps[i] < 0) {
+      st.now_ms = (uint64_t)((int64_t)st.now_ms + (31 - steps[i]) * hour);
+      sweep_once_around(&st);
+      CHECK_INT(rd_count(&st, 0), 0);
+    }
+    CHECK(arena_is_whole(&st));
+    arena_free(&st);
+  }
+}
+
 /* ---- memory ---- */
 
 static rd_result set_large(rd_store *st, const char *name, uint64_t len) {
@@ -641,6 +667,7 @@ int main(void) {
   RUN(a_random_key_is_found_even_when_there_is_one_only);
   RUN(a_key_expires_after_its_millisecond_and_not_in_it);
   RUN(the_sweep_gives_the_memory_of_expired_keys_back);
+  RUN(a_clock_that_is_set_hides_no_expired_key_from_the_sweep);
   RUN(a_large_value_fits_into_a_full_cache_under_every_allkeys_policy);
   RUN(a_value_larger_than_the_memory_is_refused);
   RUN(max_memory_shrinks_and_grows_while_it_is_used);

@@ -1,0 +1,40 @@
+"""The clock of reactors."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from twisted.internet.base import DelayedCall
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.reactor import RedistillReactor, use_monotonic_time
+
+
+class PlayedReactor:
+    """One of Twisted's, with a timer that is set already; its clock is the wall's."""
+
+    def __init__(self) -> None:
+        self.calls = [DelayedCall(time.time() + 7, print, (), {}, lambda call: None, lambda call: None, time.time)]
+
+    def seconds(self) -> float:
+        return time.time()
+
+    def getDelayedCalls(self) -> list[Any]:
+        return self.calls
+
+
+class TimeTests(SynchronousTestCase):
+    """Timers go by a clock that nobody sets."""
+
+    def test_ours(self) -> None:
+        """So do those of our reactor."""
+        self.assertIs(RedistillReactor.seconds, time.monotonic)
+
+    def test_another(self) -> None:
+        """So do those of any other, and those that were set before."""
+        reactor = PlayedReactor()
+        use_monotonic_time(reactor)
+        self.assertIs(reactor.seconds, time.monotonic)
+        (call,) = reactor.calls
+        self.assertLess(abs(call.getTime() - time.monotonic() - 7), 1)
