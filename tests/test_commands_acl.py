@@ -149,6 +149,25 @@ class UserTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(answer), b"-ERR another worker refuses\r\n")
         self.assertEqual((bob.killed, bob.changes), (False, False))
 
+    def test_transaction(self) -> None:
+        """In a transaction, which does not wait for the others, a change holds here at once, unless it is refused."""
+        self.server.run("ACL SETUSER bob on >pw +@all ~*")
+        bob, done = self.connect("bob", "pw"), Deferred[None]()
+        bob.session.state.in_exec = True
+        self.patch(self.server.state, "peers", SimpleNamespace(change=lambda state, changes: done))
+        self.assertIn(b"Unknown command", self.server.run("ACL SETUSER bob +nosuch", bob))
+        self.assertEqual(self.server.run("ACL SETUSER bob -get", bob), OK)
+        self.assertIsNotNone(bob.session.permissions)
+        self.assertEqual(self.server.run("ACL SETUSER eve >new", bob), OK)
+        self.assertEqual(self.server.run("ACL SETUSER eve <new", bob), OK)
+        self.assertEqual(self.server.run("ACL DELUSER eve", bob), b":1\r\n")
+        self.assertIsNotNone(bob.session.permissions)
+        done.errback(Failure(ConfigError("no")))
+        self.assertIsNone(bob.session.permissions)
+        self.assertEqual(
+            self.server.run("ACL LIST"), bulks(*(one.line for one in self.server.state.config.users.ordered()))
+        )
+
     def test_permissions_at_once(self) -> None:
         """A change of rules holds for those who are there."""
         self.server.run("ACL SETUSER bob on >pw +@all allkeys")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from redistill import resp
 from redistill.acl import DEFAULT, LONG_LINE, MAX_LINE, MAX_RULES, Selector, User, table
@@ -19,6 +20,7 @@ from redistill.commands.denials import Entry, merged
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.peers import Question, over_all
 from redistill.commands.state import ServerState
+from redistill.commands.users import Users, changed
 from redistill.config import LOAD, USERS
 from redistill.permissions import Denial
 from redistill.rewrite import replace_file
@@ -138,9 +140,19 @@ def _change(
     server: ServerState, client: Client, edit: tuple[str, ...], done: Callable[[None], bytes] = lambda nothing: resp.OK
 ) -> Reply:
     def act() -> Deferred[None] | None:
-        if client.session.state.in_exec:  # it does not wait for who judges it
-            server.config.replace({USERS: edit})
-        return server.peers.change(server, {USERS: edit})
+        if not client.session.state.in_exec:
+            return server.peers.change(server, {USERS: edit})
+        # A transaction does not wait for who judges it; what came before in it counts.
+        new = replace(server.config, users=server.users.source[0]).replace({USERS: edit})
+        acting = server.peers.change(server, {USERS: edit})
+        if acting is not None:  # what follows in it is judged by the new rules in this process at least
+            changed(server, Users(new, server.users))
+            acting.addErrback(taken_back)
+        return acting
+
+    def taken_back(failure: Failure) -> Failure:
+        changed(server, Users(server.config, server.users))
+        return failure
 
     return settled(
         client,
