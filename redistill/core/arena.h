@@ -75,6 +75,7 @@ typedef struct rd_store {
   uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
   uint64_t swept_ms;    /* now_ms of the last sweep; 0: there was none */
   rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
+  bool keeps_all;       /* a region is being emptied without evicting anything */
   bool may_borrow;      /* the running command was let in, and must not end in the middle for want of memory */
   bool borrows;         /* so it has the pool's reserve */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */

@@ -44,15 +44,10 @@ static bool same_key(const rd_key *a, const rd_key *b) {
   return a->db == b->db && a->len == b->len && a->hash == b->hash && memcmp(a->data, b->data, a->len) == 0;
 }
 
-/* Put the value of `src` under `dst` and remove `src`. The copy comes first, so that no memory leaves both as they
- * were. */
 static bool move_key(rd_call *call, const rd_key *src, const rd_key *dst) {
-  if (rd_copy(call->store, src, dst) != RD_OK) {
-    rd_reply_oom(call->out);
-    return false;
-  }
-  rd_delete(call->store, src);
-  return true;
+  if (rd_move(call->store, src, dst) == RD_OK) return true;
+  rd_reply_oom(call->out);
+  return false;
 }
 
 static void rename_key(rd_call *call, bool keep_existing) {

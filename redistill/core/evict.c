@@ -187,7 +187,7 @@ bool rd_evictable(const rd_store *st, const rd_item *it) {
   if (!rd_slot_is_live(st, rd_item_slot(it)) || rd_expired(st, rd_item_expiry(it))) return true;
   rd_policy policy = policy_of(st);
   if (policy == RD_NOEVICTION) return false;
-  return !volatile_only(policy) || (it->access & RD_ITEM_TTL) != 0;
+  return !volatile_only(policy) || rd_item_expiry(it) != RD_NO_EXPIRY;
 }
 
 /* How gladly the policy lets go of an item; the highest goes. */

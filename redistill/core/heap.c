@@ -60,6 +60,11 @@ static inline uint32_t granules_for(uint32_t bytes) {
   return (bytes + RD_GRANULE - 1) / RD_GRANULE;
 }
 
+/* What eight of the largest blocks leave of a region. The last of them, when it is a chunk, has it too: so the region
+ * holds nothing but the value, and can go to another shard with it (move.c). */
+#define TAIL_GRANULES \
+  (RD_REGION_GRANULES - RD_REGION_GRANULES / (RD_MAX_BLOCK / RD_GRANULE) * (RD_MAX_BLOCK / RD_GRANULE))
+
 /* Cut `granules` off the front of a block of `size`; the rest, when it is large enough to be a block, becomes free.
  * Returns what the front really is. */
 static uint32_t split(rd_store *st, rd_heap *h, rd_ref ref, uint32_t size, uint32_t granules) {
@@ -75,23 +80,16 @@ bool rd_heap_has(const rd_store *st, uint32_t shard, uint32_t bytes) {
   return free_find(st, &rd_shard_at(st, shard)->heap, granules_for(bytes)) != 0;
 }
 
-static bool heap_add_region(rd_store *st, uint32_t shard) {
-  rd_heap *h = &rd_shard_at(st, shard)->heap;
-  uint32_t region = rd_pool_take(st, shard);
-  if (region == UINT32_MAX) return false;
+static void link_region(rd_store *st, rd_heap *h, uint32_t region) {
   rd_region *r = &st->regions[region];
   r->next = h->first_region;
   r->prev = 0;
   if (h->first_region != 0) st->regions[h->first_region - 1].prev = region + 1;
   h->first_region = region + 1;
   h->regions++;
-  rd_ref first = rd_region_first(st, region);
-  *rd_blk_at(st, first) = RD_BLK(RD_REGION_GRANULES, 0, RD_FREE);
-  free_insert(st, h, first, RD_REGION_GRANULES);
-  return true;
 }
 
-static void heap_drop_region(rd_store *st, rd_heap *h, uint32_t region) {
+static void unlink_region(rd_store *st, rd_heap *h, uint32_t region) {
   rd_region *r = &st->regions[region];
   if (r->prev != 0) {
     st->regions[r->prev - 1].next = r->next;
@@ -100,7 +98,39 @@ static void heap_drop_region(rd_store *st, rd_heap *h, uint32_t region) {
   }
   if (r->next != 0) st->regions[r->next - 1].prev = r->prev;
   h->regions--;
+}
+
+static bool heap_add_region(rd_store *st, uint32_t shard) {
+  rd_heap *h = &rd_shard_at(st, shard)->heap;
+  uint32_t region = rd_pool_take(st, shard);
+  if (region == UINT32_MAX) return false;
+  link_region(st, h, region);
+  rd_ref first = rd_region_first(st, region);
+  *rd_blk_at(st, first) = RD_BLK(RD_REGION_GRANULES, 0, RD_FREE);
+  free_insert(st, h, first, RD_REGION_GRANULES);
+  return true;
+}
+
+static void heap_drop_region(rd_store *st, rd_heap *h, uint32_t region) {
+  unlink_region(st, h, region);
   rd_pool_give(st, region);
+}
+
+rd_ref rd_heap_carve(rd_store *st, uint32_t shard, rd_ref ref, uint32_t bytes, rd_kind kind) {
+  rd_heap *h = &rd_shard_at(st, shard)->heap;
+  rd_mark_dirty(st, shard);
+  rd_blk *b = rd_blk_at(st, ref);
+  uint32_t size = rd_blk_granules(*b), granules = granules_for(bytes);
+  free_remove(st, h, ref, size);
+  if (kind == RD_CHUNK && size - granules <= TAIL_GRANULES && rd_blk_next(st, ref) == 0) {
+    granules = size;
+  } else {
+    granules = split(st, h, ref, size, granules);
+  }
+  *b = RD_BLK(granules, rd_blk_prev(*b), kind);
+  h->used += granules * RD_GRANULE;
+  st->regions[rd_region_of(st, ref)].used += granules;
+  return ref;
 }
 
 rd_ref rd_heap_alloc(rd_store *st, uint32_t shard, uint32_t bytes, rd_kind kind) {
@@ -114,15 +144,47 @@ rd_ref rd_heap_alloc(rd_store *st, uint32_t shard, uint32_t bytes, rd_kind kind)
     if (!heap_add_region(st, shard)) return 0;
     ref = free_find(st, h, granules);
   }
+  return rd_heap_carve(st, shard, ref, bytes, kind);
+}
+
+rd_ref rd_heap_new_region(rd_store *st, uint32_t shard) {
+  if (rd_pool_free(st) == 0) return 0;
   rd_mark_dirty(st, shard);
-  rd_blk *b = rd_blk_at(st, ref);
-  uint32_t size = rd_blk_granules(*b);
-  free_remove(st, h, ref, size);
-  granules = split(st, h, ref, size, granules);
-  *b = RD_BLK(granules, rd_blk_prev(*b), kind);
-  h->used += granules * RD_GRANULE;
-  st->regions[rd_region_of(st, ref)].used += granules;
-  return ref;
+  if (!heap_add_region(st, shard)) return 0;
+  return rd_region_first(st, rd_shard_at(st, shard)->heap.first_region - 1);
+}
+
+void rd_heap_return_region(rd_store *st, uint32_t shard, rd_ref first) {
+  rd_heap *h = &rd_shard_at(st, shard)->heap;
+  rd_mark_dirty(st, shard);
+  free_remove(st, h, first, RD_REGION_GRANULES);
+  heap_drop_region(st, h, rd_region_of(st, first));
+}
+
+void rd_heap_detach_region(rd_store *st, uint32_t shard, uint32_t region) {
+  rd_heap *h = &rd_shard_at(st, shard)->heap;
+  rd_mark_dirty(st, shard);
+  for (rd_ref ref = rd_region_first(st, region); ref != 0; ref = rd_blk_next(st, ref)) {
+    rd_blk b = *rd_blk_at(st, ref);
+    if (rd_blk_kind(b) == RD_FREE) free_remove(st, h, ref, rd_blk_granules(b));
+  }
+  h->used -= (uint64_t)st->regions[region].used * RD_GRANULE;
+  unlink_region(st, h, region);
+  st->regions[region].prev = RD_BACKED;
+  atomic_signal_fence(memory_order_seq_cst);
+  st->regions[region].owner = 0; /* the pool's, should this process die now */
+}
+
+void rd_heap_attach_region(rd_store *st, uint32_t shard, uint32_t region) {
+  rd_heap *h = &rd_shard_at(st, shard)->heap;
+  rd_mark_dirty(st, shard);
+  st->regions[region].owner = shard + 1;
+  link_region(st, h, region);
+  h->used += (uint64_t)st->regions[region].used * RD_GRANULE;
+  for (rd_ref ref = rd_region_first(st, region); ref != 0; ref = rd_blk_next(st, ref)) {
+    rd_blk b = *rd_blk_at(st, ref);
+    if (rd_blk_kind(b) == RD_FREE) free_insert(st, h, ref, rd_blk_granules(b));
+  }
 }
 
 void rd_heap_claim(rd_store *st, uint32_t shard, rd_ref ref, rd_kind kind) {

@@ -15,6 +15,16 @@
  * 0: neither has room; nothing is changed. Never evicts (reclaim.h does). */
 rd_ref rd_heap_alloc(rd_store *st, uint32_t shard, uint32_t bytes, rd_kind kind);
 void rd_heap_release(rd_store *st, uint32_t shard, rd_ref block);
+/* Allocate the front of a certain free block, which is large enough. Returns the block. */
+rd_ref rd_heap_carve(rd_store *st, uint32_t shard, rd_ref block, uint32_t bytes, rd_kind kind);
+/* A region of the pool: its one free block, to be carved or returned. 0: the pool has none. */
+rd_ref rd_heap_new_region(rd_store *st, uint32_t shard);
+void rd_heap_return_region(rd_store *st, uint32_t shard, rd_ref first);
+/* Let a region go from one shard to another, with what is in it: out of the one, where no reference to its blocks may
+ * be left, then into the other. Between rd_pool_lock and rd_pool_unlock, so that a death in between leaves it to the
+ * pool. */
+void rd_heap_detach_region(rd_store *st, uint32_t shard, uint32_t region);
+void rd_heap_attach_region(rd_store *st, uint32_t shard, uint32_t region);
 /* Give back what is beyond `bytes` of an allocated block. */
 void rd_heap_shrink(rd_store *st, uint32_t shard, rd_ref block, uint32_t bytes);
 /* Take a certain free block, whole, off the free lists (a region is being emptied). */

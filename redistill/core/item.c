@@ -1,26 +1,9 @@
 #include "item.h"
 
+#include "big.h"
 #include "heap.h"
 #include "lock.h"
 
-/* ---- where things are in a big item ---- */
-
-static inline rd_big *big_of(rd_item *it) { return (rd_big *)(void *)((uint8_t *)it + RD_ITEM_HEAD); }
-static inline const uint8_t *table_refs(const rd_item *it) {
-  return (const uint8_t *)it + RD_BIG_HEAD + rd_item_ttl_bytes(it);
-}
-static inline rd_ref table_ref(const rd_item *it, uint32_t i) { return rd_ld64(table_refs(it) + i * 8); }
-static inline void set_table_ref(rd_item *it, uint32_t i, rd_ref ref) {
-  rd_st64((uint8_t *)(uintptr_t)table_refs(it) + i * 8, ref);
-}
-static inline rd_table *table_at(const rd_store *st, rd_ref ref) { return rd_at(st, ref); }
-static inline rd_chunk *chunk_at(const rd_store *st, rd_ref ref) { return rd_at(st, ref); }
-static inline uint32_t table_capacity(const rd_store *st, rd_ref table) {
-  return (rd_blk_bytes(*rd_blk_at(st, table)) - RD_TABLE_HEAD) / 8;
-}
-static inline uint32_t chunk_capacity(const rd_store *st, rd_ref chunk) {
-  return rd_blk_bytes(*rd_blk_at(st, chunk)) - RD_CHUNK_HEAD;
-}
 /* Bytes of the stream before the value. */
 static inline uint32_t stream_key(uint32_t key_len) { return key_len > RD_INLINE_KEY ? key_len : 0; }
 static inline uint32_t chunks_for(uint64_t stream) { return (uint32_t)((stream + RD_CHUNK_DATA - 1) / RD_CHUNK_DATA); }
@@ -28,9 +11,9 @@ static inline uint32_t tables_for(uint32_t chunks) { return (chunks + RD_TABLE_C
 
 static rd_bytes stream_piece(const rd_store *st, const rd_item *it, uint64_t at) {
   uint32_t c = (uint32_t)(at / RD_CHUNK_DATA), in = (uint32_t)(at % RD_CHUNK_DATA);
-  rd_ref chunk = table_at(st, table_ref(it, c / RD_TABLE_CHUNKS))->chunk[c % RD_TABLE_CHUNKS];
-  uint32_t data = chunk_capacity(st, chunk); /* an odd granule may be left at the end */
-  return (rd_bytes){chunk_at(st, chunk)->data + in, (data < RD_CHUNK_DATA ? data : RD_CHUNK_DATA) - in};
+  rd_ref chunk = rd_table_at(st, rd_table_ref(it, c / RD_TABLE_CHUNKS))->chunk[c % RD_TABLE_CHUNKS];
+  uint32_t data = rd_chunk_capacity(st, chunk); /* an odd granule may be left at the end */
+  return (rd_bytes){rd_chunk_at(st, chunk)->data + in, (data < RD_CHUNK_DATA ? data : RD_CHUNK_DATA) - in};
 }
 
 /* ---- reading ---- */
@@ -52,7 +35,7 @@ void rd_item_put_expiry(rd_item *it, int64_t expiry) {
 const uint8_t *rd_item_inline_key(const rd_item *it) {
   if (!rd_item_is_big(it)) return rd_small_key(it);
   if (rd_item_big(it)->key_len > RD_INLINE_KEY) return NULL;
-  return table_refs(it) + rd_item_big(it)->tables * 8;
+  return rd_table_refs(it) + rd_item_big(it)->tables * 8;
 }
 
 rd_bytes rd_item_piece(rd_store *st, const rd_item *it, uint64_t off) {
@@ -115,12 +98,12 @@ uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it) {
   uint64_t bytes = rd_blk_bytes(it->blk);
   if (!rd_item_is_big(it)) return bytes;
   for (uint32_t i = 0; i < rd_item_big(it)->tables; i++) {
-    rd_ref table = table_ref(it, i);
+    rd_ref table = rd_table_ref(it, i);
     if (table == 0) continue;
-    bytes += rd_blk_bytes(table_at(st, table)->blk);
-    for (uint32_t c = 0; c < table_capacity(st, table); c++) {
-      rd_ref chunk = table_at(st, table)->chunk[c];
-      if (chunk != 0) bytes += rd_blk_bytes(chunk_at(st, chunk)->blk);
+    bytes += rd_blk_bytes(rd_table_at(st, table)->blk);
+    for (uint32_t c = 0; c < rd_table_capacity(st, table); c++) {
+      rd_ref chunk = rd_table_at(st, table)->chunk[c];
+      if (chunk != 0) bytes += rd_blk_bytes(rd_chunk_at(st, chunk)->blk);
     }
   }
   return bytes;
@@ -142,26 +125,26 @@ uint64_t rd_shape_total_bytes(const rd_shape *s) {
   return head + stream + chunks * (RD_CHUNK_HEAD + 8 + 8) + tables_for((uint32_t)chunks) * 32ull;
 }
 
-static rd_ref new_table(rd_store *st, uint32_t shard, rd_ref item, uint32_t number, uint32_t entries) {
+rd_ref rd_table_new(rd_store *st, uint32_t shard, rd_ref item, uint32_t number, uint32_t entries) {
   rd_ref ref = rd_heap_alloc(st, shard, RD_TABLE_HEAD + entries * 8, RD_TABLE);
   if (ref == 0) return 0;
-  rd_table *t = table_at(st, ref);
+  rd_table *t = rd_table_at(st, ref);
   t->number = number;
   t->item = item;
-  memset(t->chunk, 0, table_capacity(st, ref) * 8);
+  memset(t->chunk, 0, rd_table_capacity(st, ref) * 8);
   return ref;
 }
 
 /* Make the item hold chunks number `have` .. `want` - 1, the last one with `tail` bytes; the tables are long enough. */
 static bool add_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t have, uint32_t want, uint32_t tail) {
   for (uint32_t c = have; c < want; c++) {
-    rd_ref table = table_ref(it, c / RD_TABLE_CHUNKS);
+    rd_ref table = rd_table_ref(it, c / RD_TABLE_CHUNKS);
     uint32_t data = c + 1 < want ? RD_CHUNK_DATA : tail;
     rd_ref chunk = rd_heap_alloc(st, shard, RD_CHUNK_HEAD + data, RD_CHUNK);
     if (chunk == 0) return false;
-    chunk_at(st, chunk)->number = c % RD_TABLE_CHUNKS;
-    chunk_at(st, chunk)->table = table;
-    table_at(st, table)->chunk[c % RD_TABLE_CHUNKS] = chunk;
+    rd_chunk_at(st, chunk)->number = c % RD_TABLE_CHUNKS;
+    rd_chunk_at(st, chunk)->table = table;
+    rd_table_at(st, table)->chunk[c % RD_TABLE_CHUNKS] = chunk;
   }
   return true;
 }
@@ -176,33 +159,45 @@ static inline uint32_t entries_of_table(uint32_t chunks, uint32_t table) {
   return left < RD_TABLE_CHUNKS ? left : RD_TABLE_CHUNKS;
 }
 
-rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type, rd_encoding enc) {
-  uint32_t bytes = rd_shape_head_bytes(s);
-  rd_ref ref = rd_heap_alloc(st, shard, bytes, RD_ITEM);
+rd_ref rd_big_new_head(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type,
+                       rd_encoding enc) {
+  rd_ref ref = rd_heap_alloc(st, shard, rd_shape_head_bytes(s), RD_ITEM);
   if (ref == 0) return 0;
   rd_item *it = rd_at(st, ref);
-  it->access = s->slot << RD_ITEM_SLOT_SHIFT | (s->ttl ? RD_ITEM_TTL : 0);
+  uint32_t tables = tables_for(chunks_for(stream_key(s->key_len) + s->len));
+  it->access = s->slot << RD_ITEM_SLOT_SHIFT | (s->ttl ? RD_ITEM_TTL : 0) | RD_ITEM_BIG;
+  it->key_len = 0;
+  it->len = 0;
   rd_item_set_type(it, type, enc);
+  *rd_big_of(it) = (rd_big){s->key_len, tables, s->len};
+  for (uint32_t i = 0; i < tables; i++) rd_set_table_ref(it, i, 0);
+  if (stream_key(s->key_len) == 0) memcpy((uint8_t *)(uintptr_t)rd_item_inline_key(it), key, s->key_len);
+  return ref;
+}
+
+rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type, rd_encoding enc) {
   if (!rd_shape_is_big(s)) {
+    rd_ref ref = rd_heap_alloc(st, shard, rd_shape_head_bytes(s), RD_ITEM);
+    if (ref == 0) return 0;
+    rd_item *it = rd_at(st, ref);
+    it->access = s->slot << RD_ITEM_SLOT_SHIFT | (s->ttl ? RD_ITEM_TTL : 0);
+    rd_item_set_type(it, type, enc);
     it->key_len = (uint8_t)s->key_len;
     it->len = (uint16_t)s->len;
     memcpy((uint8_t *)(uintptr_t)rd_small_key(it), key, s->key_len);
     return ref;
   }
+  rd_ref ref = rd_big_new_head(st, shard, s, key, type, enc);
+  if (ref == 0) return 0;
+  rd_item *it = rd_at(st, ref);
   uint32_t in_stream = stream_key(s->key_len), chunks = chunks_for(in_stream + s->len), tables = tables_for(chunks);
-  it->access |= RD_ITEM_BIG;
-  it->key_len = 0;
-  it->len = 0;
-  *big_of(it) = (rd_big){s->key_len, tables, s->len};
-  for (uint32_t i = 0; i < tables; i++) set_table_ref(it, i, 0);
-  if (in_stream == 0) memcpy((uint8_t *)(uintptr_t)rd_item_inline_key(it), key, s->key_len);
   for (uint32_t i = 0; i < tables; i++) {
-    rd_ref table = new_table(st, shard, ref, i, entries_of_table(chunks, i));
+    rd_ref table = rd_table_new(st, shard, ref, i, entries_of_table(chunks, i));
     if (table == 0) {
       rd_item_release(st, shard, ref);
       return 0;
     }
-    set_table_ref(it, i, table);
+    rd_set_table_ref(it, i, table);
   }
   if (!add_chunks(st, shard, it, 0, chunks, tail_of(in_stream + s->len))) {
     rd_item_release(st, shard, ref);
@@ -220,17 +215,17 @@ rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_
 /* Release chunks from number `keep` on, and the tables that are left empty. */
 static void drop_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t keep) {
   for (uint32_t i = keep / RD_TABLE_CHUNKS; i < rd_item_big(it)->tables; i++) {
-    rd_ref table = table_ref(it, i);
+    rd_ref table = rd_table_ref(it, i);
     if (table == 0) continue;
-    uint32_t first = i == keep / RD_TABLE_CHUNKS ? keep % RD_TABLE_CHUNKS : 0, capacity = table_capacity(st, table);
+    uint32_t first = i == keep / RD_TABLE_CHUNKS ? keep % RD_TABLE_CHUNKS : 0, capacity = rd_table_capacity(st, table);
     for (uint32_t c = first; c < capacity; c++) {
-      rd_ref chunk = table_at(st, table)->chunk[c];
+      rd_ref chunk = rd_table_at(st, table)->chunk[c];
       if (chunk == 0) continue;
-      table_at(st, table)->chunk[c] = 0;
+      rd_table_at(st, table)->chunk[c] = 0;
       rd_heap_release(st, shard, chunk);
     }
     if (first == 0) {
-      set_table_ref(it, i, 0);
+      rd_set_table_ref(it, i, 0);
       rd_heap_release(st, shard, table);
     }
   }
@@ -276,11 +271,11 @@ static rd_ref renew_head(rd_store *st, uint32_t shard, rd_ref ref, uint32_t tabl
   fresh->access = (it->access & ~RD_ITEM_TTL) | (ttl ? RD_ITEM_TTL : 0);
   if (ttl) rd_item_put_expiry(fresh, rd_item_ttl_bytes(it) != 0 ? rd_item_expiry(it) : 0);
   if (is_big) {
-    big_of(fresh)->tables = tables;
+    rd_big_of(fresh)->tables = tables;
     for (uint32_t i = 0; i < tables; i++) {
-      rd_ref table = i < big->tables ? table_ref(it, i) : 0;
-      set_table_ref(fresh, i, table);
-      if (table != 0) table_at(st, table)->item = to;
+      rd_ref table = i < big->tables ? rd_table_ref(it, i) : 0;
+      rd_set_table_ref(fresh, i, table);
+      if (table != 0) rd_table_at(st, table)->item = to;
     }
   }
   const uint8_t *from = (const uint8_t *)it + fixed + rd_item_ttl_bytes(it) + (is_big ? big->tables * 8 : 0);
@@ -311,29 +306,29 @@ void rd_item_drop_expiry(rd_store *st, uint32_t shard, rd_ref item) {
 
 static bool widen_table(rd_store *st, uint32_t shard, rd_ref item, uint32_t number, uint32_t entries) {
   rd_item *it = rd_at(st, item);
-  rd_ref old = table_ref(it, number);
-  if (old != 0 && table_capacity(st, old) >= entries) return true;
-  rd_ref ref = new_table(st, shard, item, number, entries);
+  rd_ref old = rd_table_ref(it, number);
+  if (old != 0 && rd_table_capacity(st, old) >= entries) return true;
+  rd_ref ref = rd_table_new(st, shard, item, number, entries);
   if (ref == 0) return false;
-  set_table_ref(it, number, ref);
+  rd_set_table_ref(it, number, ref);
   if (old == 0) return true;
-  rd_table *t = table_at(st, ref);
-  memcpy(t->chunk, table_at(st, old)->chunk, table_capacity(st, old) * 8);
-  for (uint32_t c = 0; c < table_capacity(st, old); c++) {
-    if (t->chunk[c] != 0) chunk_at(st, t->chunk[c])->table = ref;
+  rd_table *t = rd_table_at(st, ref);
+  memcpy(t->chunk, rd_table_at(st, old)->chunk, rd_table_capacity(st, old) * 8);
+  for (uint32_t c = 0; c < rd_table_capacity(st, old); c++) {
+    if (t->chunk[c] != 0) rd_chunk_at(st, t->chunk[c])->table = ref;
   }
   rd_heap_release(st, shard, old);
   return true;
 }
 
 static bool widen_chunk(rd_store *st, uint32_t shard, rd_item *it, uint32_t c, uint32_t data) {
-  rd_table *t = table_at(st, table_ref(it, c / RD_TABLE_CHUNKS));
+  rd_table *t = rd_table_at(st, rd_table_ref(it, c / RD_TABLE_CHUNKS));
   rd_ref old = t->chunk[c % RD_TABLE_CHUNKS];
-  uint32_t had = chunk_capacity(st, old);
+  uint32_t had = rd_chunk_capacity(st, old);
   if (had >= data) return true;
   rd_ref ref = rd_heap_alloc(st, shard, RD_CHUNK_HEAD + data, RD_CHUNK);
   if (ref == 0) return false;
-  memcpy(&chunk_at(st, ref)->number, &chunk_at(st, old)->number, RD_CHUNK_HEAD - sizeof(rd_blk) + had);
+  memcpy(&rd_chunk_at(st, ref)->number, &rd_chunk_at(st, old)->number, RD_CHUNK_HEAD - sizeof(rd_blk) + had);
   t->chunk[c % RD_TABLE_CHUNKS] = ref;
   rd_heap_release(st, shard, old);
   return true;
@@ -347,9 +342,10 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
   rd_mark_dirty(st, shard);
   if (len <= rd_item_big(it)->len) {
     drop_chunks(st, shard, it, want);
-    big_of(it)->len = len;
+    rd_big_of(it)->len = len;
     if (want > 0) {
-      rd_ref last = table_at(st, table_ref(it, (want - 1) / RD_TABLE_CHUNKS))->chunk[(want - 1) % RD_TABLE_CHUNKS];
+      rd_ref last =
+          rd_table_at(st, rd_table_ref(it, (want - 1) / RD_TABLE_CHUNKS))->chunk[(want - 1) % RD_TABLE_CHUNKS];
       rd_heap_shrink(st, shard, last, RD_CHUNK_HEAD + tail_of(new_stream));
     }
     return true;
@@ -371,44 +367,46 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
     drop_chunks(st, shard, it, have);
     return false;
   }
-  big_of(it)->len = len;
+  rd_big_of(it)->len = len;
   return true;
 }
 
 /* ---- moving blocks ---- */
 
 rd_ref rd_value_owner(const rd_store *st, rd_ref block) {
-  if (rd_blk_kind(*rd_blk_at(st, block)) == RD_CHUNK) block = chunk_at(st, block)->table;
-  return table_at(st, block)->item;
+  if (rd_blk_kind(*rd_blk_at(st, block)) == RD_CHUNK) block = rd_chunk_at(st, block)->table;
+  return rd_table_at(st, block)->item;
 }
 
 rd_ref rd_value_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   rd_blk blk = *rd_blk_at(st, block);
-  rd_ref to = rd_heap_alloc(st, shard, rd_blk_bytes(blk), rd_blk_kind(blk));
+  uint32_t bytes = rd_blk_bytes(blk);
+  if (bytes > RD_MAX_BLOCK && rd_blk_kind(blk) == RD_CHUNK) bytes = RD_MAX_BLOCK; /* it had a region's tail, too */
+  rd_ref to = rd_heap_alloc(st, shard, bytes, rd_blk_kind(blk));
   if (to == 0) return 0;
-  memcpy(st->base + to + sizeof blk, st->base + block + sizeof blk, rd_blk_bytes(blk) - sizeof blk);
-  /* The new block may be a granule longer, and a table's length is its block's. */
-  memset(st->base + to + rd_blk_bytes(blk), 0, rd_blk_bytes(*rd_blk_at(st, to)) - rd_blk_bytes(blk));
+  memcpy(st->base + to + sizeof blk, st->base + block + sizeof blk, bytes - sizeof blk);
+  /* The new block may be longer, and a table's length is its block's. */
+  memset(st->base + to + bytes, 0, rd_blk_bytes(*rd_blk_at(st, to)) - bytes);
   switch (rd_blk_kind(blk)) {
     case RD_ITEM: {
       const rd_item *it = rd_at(st, to);
       if (!rd_item_is_big(it)) break;
       for (uint32_t i = 0; i < rd_item_big(it)->tables; i++) {
-        if (table_ref(it, i) != 0) table_at(st, table_ref(it, i))->item = to;
+        if (rd_table_ref(it, i) != 0) rd_table_at(st, rd_table_ref(it, i))->item = to;
       }
       break;
     }
     case RD_TABLE: {
-      const rd_table *t = table_at(st, to);
-      set_table_ref(rd_at(st, t->item), t->number, to);
-      for (uint32_t c = 0; c < table_capacity(st, block); c++) {
-        if (t->chunk[c] != 0) chunk_at(st, t->chunk[c])->table = to;
+      const rd_table *t = rd_table_at(st, to);
+      rd_set_table_ref(rd_at(st, t->item), t->number, to);
+      for (uint32_t c = 0; c < rd_table_capacity(st, block); c++) {
+        if (t->chunk[c] != 0) rd_chunk_at(st, t->chunk[c])->table = to;
       }
       break;
     }
     default: {
-      const rd_chunk *c = chunk_at(st, to);
-      table_at(st, c->table)->chunk[c->number] = to;
+      const rd_chunk *c = rd_chunk_at(st, to);
+      rd_table_at(st, c->table)->chunk[c->number] = to;
       break;
     }
   }

@@ -99,7 +99,7 @@ struct rd_item {
 #define RD_ITEM_HEAD 12u
 #define RD_ACCESS_MASK 0xffffffu
 #define RD_ITEM_SLOT_SHIFT 24u
-#define RD_ITEM_TTL (1u << 29)
+#define RD_ITEM_TTL (1u << 29) /* it has the place for an expiry; RD_NO_EXPIRY may stand there */
 #define RD_ITEM_BIG (1u << 30)
 #define RD_ITEM_MAIN (1u << 31) /* S3-FIFO: in the main queue */
 

@@ -162,7 +162,7 @@ static void pool_rebuild(rd_store *st) {
   pool->dirty = 0;
 }
 
-static void pool_lock(rd_store *st) {
+void rd_pool_lock(rd_store *st) {
   rd_pool *pool = &st->head->pool;
   if (pthread_mutex_lock(&pool->lock) == EOWNERDEAD) {
     pthread_mutex_consistent(&pool->lock);
@@ -172,16 +172,16 @@ static void pool_lock(rd_store *st) {
   COMPILER_BARRIER();
 }
 
-static void pool_unlock(rd_store *st) {
+void rd_pool_unlock(rd_store *st) {
   COMPILER_BARRIER();
   st->head->pool.dirty = 0;
   pthread_mutex_unlock(&st->head->pool.lock);
 }
 
 void rd_pool_heal(rd_store *st) {
-  pool_lock(st);
+  rd_pool_lock(st);
   pool_rebuild(st);
-  pool_unlock(st);
+  rd_pool_unlock(st);
 }
 
 /* Take the region out of the list, where `link` refers to it, or a fresh one. */
@@ -223,10 +223,10 @@ uint32_t rd_pool_take(rd_store *st, uint32_t shard) {
   rd_pool *pool = &st->head->pool;
   assert(st->dirty == shard + 1);
   if (rd_pool_free(st) == 0) return UINT32_MAX; /* unlocked look: the usual state of a full cache */
-  pool_lock(st);
+  rd_pool_lock(st);
   uint32_t region = UINT32_MAX;
   if (rd_pool_free(st) == 0) {
-    pool_unlock(st);
+    rd_pool_unlock(st);
     return UINT32_MAX;
   }
   if (pool->free != 0) {
@@ -244,7 +244,7 @@ uint32_t rd_pool_take(rd_store *st, uint32_t shard) {
     rd_count_stat(st, RD_STAT_regions_refused, 1);
     pool->ceiling = pool->in_use;
   }
-  pool_unlock(st);
+  rd_pool_unlock(st);
   return region;
 }
 
@@ -258,10 +258,10 @@ static void put_in(rd_store *st, uint32_t region, uint32_t backed) {
 }
 
 void rd_pool_give(rd_store *st, uint32_t region) {
-  pool_lock(st);
+  rd_pool_lock(st);
   put_in(st, region, RD_BACKED);
   st->head->pool.in_use--;
-  pool_unlock(st);
+  rd_pool_unlock(st);
 }
 
 /* Have the first `regions` of the list backed; it grows by fresh ones if it is too short. */
@@ -283,18 +283,18 @@ bool rd_pool_prepare(rd_store *st, uint64_t regions, bool lent) {
   bool borrowed = st->borrows;
   if (regions == 0) return true;
   st->borrows |= lent;
-  pool_lock(st);
+  rd_pool_lock(st);
   bool ready = regions <= rd_pool_free(st) && back_list(st, regions);
-  pool_unlock(st);
+  rd_pool_unlock(st);
   st->borrows = borrowed;
   return ready;
 }
 
 void rd_pool_retry(rd_store *st) {
   if (st->head->pool.ceiling == UINT32_MAX) return;
-  pool_lock(st);
+  rd_pool_lock(st);
   st->head->pool.ceiling = UINT32_MAX;
-  pool_unlock(st);
+  rd_pool_unlock(st);
 }
 
 uint32_t rd_pool_free(const rd_store *st) {
@@ -305,23 +305,23 @@ uint32_t rd_pool_free(const rd_store *st) {
 }
 
 void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t alarm) {
-  pool_lock(st);
+  rd_pool_lock(st);
   st->head->pool.limit = regions;
   st->head->pool.reserve = reserve;
   st->head->pool.alarm = alarm;
-  pool_unlock(st);
+  rd_pool_unlock(st);
 }
 
 void rd_pool_trim_begin(rd_store *st) {
-  pool_lock(st);
+  rd_pool_lock(st);
   st->head->pool.trim = 0;
-  pool_unlock(st);
+  rd_pool_unlock(st);
 }
 
 bool rd_pool_trim_step(rd_store *st, uint32_t regions) {
   rd_pool *pool = &st->head->pool;
   if (pool->trim >= pool->fresh) return false;
-  pool_lock(st);
+  rd_pool_lock(st);
   uint32_t first = pool->trim, end = pool->fresh - first < regions ? pool->fresh : first + regions, start = first;
   for (uint32_t i = first; i <= end; i++) {
     if (i < end && st->regions[i].owner == 0) continue;
@@ -337,7 +337,7 @@ bool rd_pool_trim_step(rd_store *st, uint32_t regions) {
   }
   pool->trim = end;
   bool more = end < pool->fresh;
-  pool_unlock(st);
+  rd_pool_unlock(st);
   return more;
 }
 
@@ -368,7 +368,7 @@ void rd_flush_shard(rd_store *st, uint32_t shard) {
 void rd_empty_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   /* Lost in the middle of anything, so nothing of the shard is believed: the region table says what was its own. */
-  pool_lock(st);
+  rd_pool_lock(st);
   for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
     if (st->regions[i].owner != shard + 1) continue;
     st->regions[i].prev = 0; /* not believed either */
@@ -376,7 +376,7 @@ void rd_empty_shard(rd_store *st, uint32_t shard) {
     st->regions[i].owner = 0;
   }
   pool_rebuild(st);
-  pool_unlock(st);
+  rd_pool_unlock(st);
   forget_contents(sh);
   sh->epoch++;
 }

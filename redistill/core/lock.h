@@ -69,6 +69,9 @@ void rd_flush_shard(rd_store *st, uint32_t shard);
 
 /* ---- the region pool, shared by all shards ---- */
 
+/* The owners of regions change under the pool's lock. Whoever dies with it leaves regions of nobody to the pool. */
+void rd_pool_lock(rd_store *st);
+void rd_pool_unlock(rd_store *st);
 /* Take a region for a shard that is marked dirty. Its index, or UINT32_MAX: the limit is reached, or the system has no
  * memory for it (a tmpfs that is full of other files). In the second case the pool gives no more than it has, so that
  * others evict, until rd_pool_retry. */

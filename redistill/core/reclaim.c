@@ -131,7 +131,7 @@ static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t byte
 /* Room for a block that must move, where its shard is full: evict for it elsewhere. The region that is being emptied
  * has nothing left to evict, so a victim lies in another one. */
 static bool make_way(rd_store *st, uint32_t shard, uint32_t bytes) {
-  for (int i = 0; i < STRETCHES; i++) {
+  for (int i = 0; i < STRETCHES && !st->keeps_all; i++) {
     rd_ref victim = rd_victim(st, shard);
     if (victim == 0) return false;
     if (clear_stretch(st, shard, victim, bytes)) return true;
@@ -175,7 +175,7 @@ static bool move_all(rd_store *st, uint32_t shard, uint32_t region) {
 bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
   rd_mark_dirty(st, shard);
   st->no_growth = true;
-  evict_all(st, shard, region);
+  if (!st->keeps_all) evict_all(st, shard, region);
   if (st->regions[region].owner == shard + 1) move_all(st, shard, region);
   st->no_growth = false;
   for (rd_ref at = rd_region_first(st, region); at != 0;) {
@@ -225,8 +225,7 @@ static bool may_empty_region(const rd_store *st, uint32_t shard) {
 }
 
 /* Empty one of the shard's least used regions. */
-static bool empty_light_region(rd_store *st, uint32_t shard) {
-  if (!may_empty_region(st, shard)) return false;
+static bool empty_lightest(rd_store *st, uint32_t shard) {
   uint32_t above = 0; /* regions up to this use have been tried */
   for (int i = 0; i < REGIONS_TRIED; i++) {
     uint32_t best = UINT32_MAX, left = REGIONS_LOOKED_AT;
@@ -244,6 +243,20 @@ static bool empty_light_region(rd_store *st, uint32_t shard) {
   }
   rd_shard_at(st, shard)->packed = rd_shard_at(st, shard)->heap.used;
   return false;
+}
+
+static bool empty_light_region(rd_store *st, uint32_t shard) {
+  return may_empty_region(st, shard) && empty_lightest(st, shard);
+}
+
+bool rd_pack(rd_store *st, uint32_t shard) {
+  const rd_heap *heap = &rd_shard_at(st, shard)->heap;
+  uint64_t room = (uint64_t)RD_REGION_GRANULES * RD_GRANULE;
+  if (heap->regions * room - heap->used < room) return false;
+  st->keeps_all = true;
+  bool emptied = empty_lightest(st, shard);
+  st->keeps_all = false;
+  return emptied;
 }
 
 /* Which shards may be asked for a region, besides those that this process holds only by the way. */

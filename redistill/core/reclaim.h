@@ -14,6 +14,8 @@
 bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes);
 /* The same for `bytes` in many blocks. */
 bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes);
+/* Empty a region of a locked shard by moving its blocks into the holes of others: nothing is evicted. */
+bool rd_pack(rd_store *st, uint32_t shard);
 /* Have so many regions in the pool, from whatever shard is richest: no item is in use. false: the policy does not allow
  * it, or others hold what could go. */
 bool rd_make_room(rd_store *st, uint64_t regions);

@@ -104,6 +104,10 @@ bool rd_delete(rd_store *st, const rd_key *key);
  * ALLOCATES. */
 rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst);
 
+/* Let `dst` have the value of `src` (with its expiry), replacing what was there; `src` is gone. Both shards must be
+ * locked. A large value is not copied: it keeps its blocks, and nothing is evicted for it. ALLOCATES. */
+rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst);
+
 /* ---- several keys, all of them or none (MSET) ----
  *
  * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but what the key had stays in the arena. In the end,
