@@ -49,9 +49,10 @@ static inline rd_policy policy_of(const rd_store *st) {
 static inline bool is_lfu(rd_policy p) { return p == RD_ALLKEYS_LFU || p == RD_VOLATILE_LFU; }
 /* Ticks since a stamp of so many bits. One that lies ahead by up to a sixteenth of their circle is of just now: the
  * wall clock was set back since, by 1.5 days at most (LRU), or 2.8 (LFU). */
+#define MOST_ELAPSED(mask) ((mask) - ((mask) >> 4))
 static inline uint32_t elapsed(uint32_t now, uint32_t then, uint32_t mask) {
   uint32_t ticks = (now - then) & mask;
-  return ticks > mask - (mask >> 4) ? 0 : ticks;
+  return ticks > MOST_ELAPSED(mask) ? 0 : ticks;
 }
 static inline uint32_t clock_lru(const rd_store *st) { return (uint32_t)(st->now_ms >> LRU_SHIFT) & LRU_MASK; }
 static inline uint32_t clock_coarse(const rd_store *st) { return (uint32_t)(st->now_ms / LRU_COARSE_MS) & LRU_MASK; }
@@ -323,8 +324,8 @@ unsigned rd_item_freq(rd_store *st, const rd_item *it) {
 void rd_item_set_idle(rd_store *st, rd_item *it, uint64_t idle_ms) {
   rd_policy policy = policy_of(st);
   if (is_lfu(policy) || policy == RD_ALLKEYS_S3FIFO) return;
-  uint64_t ticks = (idle_ms + (1u << LRU_SHIFT) - 1) >> LRU_SHIFT;
-  if (ticks <= LRU_MASK) {
+  uint64_t ticks = (idle_ms >> LRU_SHIFT) + ((idle_ms & ((1u << LRU_SHIFT) - 1)) != 0);
+  if (ticks <= MOST_ELAPSED(LRU_MASK)) {
     set_access(it, (clock_lru(st) - (uint32_t)ticks) & LRU_MASK);
     return;
   }
