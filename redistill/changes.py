@@ -51,10 +51,13 @@ class Changes:
         serving: Callable[[], bool],
         apply: Callable[[Config], None],
         announce: Callable[[int], None],
+        equip: Callable[[Worker], int] = lambda worker: 0,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         """`config` is the first one, `generation` its number. `workers` are all processes, now and later; `serving`
         says whether one of them serves. `apply` puts a configuration into effect in this process; what it raises may
-        leave that half done. `announce` tells all processes of a generation."""
+        leave that half done. `announce` tells all processes of a generation. `equip` sends a worker the listening
+        sockets that it lacks, and gives their number; `settle` is called when a change is over, whatever came of it."""
         self.config = config
         self.generation = generation
         self.problem = ""
@@ -64,6 +67,8 @@ class Changes:
         self._serving = serving
         self._apply = apply
         self._announce = announce
+        self._equip = equip
+        self._settle = settle
         self._changing = DeferredLock()
         self._began_with: Config | None = None
         self._lost_starts = 0
@@ -82,7 +87,10 @@ class Changes:
                 new = old.replace(changes)
             except Exception as problem:
                 return problem_of(problem)
-            refusal = yield self._put(new)
+            try:
+                refusal = yield self._put(new)
+            finally:
+                self._settle()
             if refusal is None:
                 self.problem = ""
             return refusal
@@ -127,7 +135,15 @@ class Changes:
         plain = self.config.to_json(before)
         told = [worker for worker in self._workers if worker.link is not None]
         answers = [
-            insist(worker, self._clock, self.limit, channel.Apply, config=plain, generation=self.generation)
+            insist(
+                worker,
+                self._clock,
+                self.limit,
+                channel.Apply,
+                config=plain,
+                generation=self.generation,
+                sockets=self._equip(worker),
+            )
             for worker in told
         ]
         self._announce(self.generation)
@@ -206,6 +222,7 @@ class Changes:
             )
             log.error("the configuration is an earlier one: {problem}", problem=self.problem)
             yield self._in_workers(bad)
+            self._settle()
 
         self._changing.run(act).addErrback(lambda failure: log.failure("in a fallback", failure))
 

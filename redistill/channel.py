@@ -244,11 +244,20 @@ class Question(Command):
     response = _fields(answer=Json())
 
 
+class Listen(Command):
+    """A listening socket, and the numbers of the workers that it is of. All that there are come one after another,
+    before an `Apply`, or the answer to `Hello`, that says how many."""
+
+    arguments = _fields(listener=Handle(), workers=Json())
+    requiresAnswer = False
+
+
 class Apply(Command):
     """Another configuration, as it differs from the last (see `config.Config.to_json`), and its number
-    (`engine.Store.caught_up`). `problem` as in `Change`: then the worker keeps the one that it has."""
+    (`engine.Store.caught_up`). `problem` as in `Change`: then the worker keeps the one that it has. `sockets`: so many
+    have come (`Listen`), and stand in the place of those that it has; 0: those stay."""
 
-    arguments = _fields(config=Json(), generation=Integer())
+    arguments = _fields(config=Json(), generation=Integer(), sockets=Integer())
     response = _fields(problem=Json())
 
 

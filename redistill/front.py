@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import IService
@@ -13,6 +14,7 @@ from redistill.config import Config
 from redistill.engine import Store
 from redistill.handover import Handover
 from redistill.service import BackgroundService, ServerService
+from redistill.sockets import close_listeners
 
 
 class Front:
@@ -46,6 +48,11 @@ class Front:
 
     def caught_up(self, generation: int) -> None:
         self._store.caught_up(generation)
+
+    def listen(self, listeners: Sequence[tuple[socket.socket, Sequence[int]]]) -> None:
+        count = 1 + max(number for _, numbers in listeners for number in numbers)
+        of_worker = [[listener for listener, numbers in listeners if number in numbers] for number in range(count)]
+        close_listeners([self.server.listen(of_worker)], remove=False)
 
     def cover(self, number: int, on: bool) -> None:
         self.server.cover(number, on)

@@ -68,6 +68,8 @@ class Worker:
         self.served_since: float | None = None
         self.generation = -1
         """Of the configuration that its orders had."""
+        self.listeners: Sequence[Sequence[socket.socket]] = ()
+        """The listening sockets that it has: `listening.Listening.listeners` as it was."""
         self.unable = ""
         """Why it could not begin to serve, if that is known."""
         self.was_killed = False

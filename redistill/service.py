@@ -236,10 +236,31 @@ class ServerService(Service):
         """Accept the clients of worker `number`, or no longer."""
         (self._covered.add if on else self._covered.discard)(number)
         wanted = {listener for number in self._covered for listener in self._listeners[number]}
-        for listener in wanted - set(self._ports):
+        self._open(wanted)
+        self._close(set(self._ports) - wanted)
+
+    def listen(self, listeners: Sequence[Sequence[socket.socket]]) -> list[socket.socket]:
+        """Accept clients on other sockets, of as many workers. What was used and is no more, which the caller closes;
+        OSError, and nothing has changed."""
+        wanted = {listener for number in self._covered for listener in listeners[number]}
+        before = set(self._ports)
+        try:
+            self._open(wanted)
+        except OSError:
+            self._close(set(self._ports) - before)
+            raise
+        self._close(before - wanted)
+        old, self._listeners = self._listeners, [list(some) for some in listeners]
+        kept = {listener for some in listeners for listener in some}
+        return list({listener for some in old for listener in some} - kept)
+
+    def _open(self, listeners: set[socket.socket]) -> None:
+        for listener in listeners - set(self._ports):
             fd, family = listener.fileno(), listener.family
             self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, *self._door(listener))
-        for listener in set(self._ports) - wanted:
+
+    def _close(self, listeners: set[socket.socket]) -> None:
+        for listener in listeners:
             closing = maybeDeferred(self._ports.pop(listener).stopListening)
             closing.addErrback(lambda failure: log.failure("while closing a port", failure))
 

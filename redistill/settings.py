@@ -139,6 +139,7 @@ class Server:
         "Addresses to listen on, with - before one that may be missing; all but loopback ones need a password",
         environ="REDIS_BIND",
         redis="bind",
+        reloadable=True,
     )
     port: int = setting(
         Kind.INTEGER,
@@ -148,6 +149,7 @@ class Server:
         zero="no TCP",
         environ="REDIS_PORT",
         redis="port",
+        reloadable=True,
     )
     unix_socket: str = setting(
         Kind.PATH,

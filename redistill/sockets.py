@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import resource
 import socket
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from twisted.logger import Logger
@@ -41,27 +43,54 @@ def listen_on(
     keepalive: int,
     count: int = 1,
     settings: tuple[str, str] = ("server.bind", "server.port"),
+    held: Mapping[tuple[str, bool], list[socket.socket]] = MappingProxyType({}),
 ) -> list[list[socket.socket]]:
     """What `listen_tcp` gives for each of the `addresses`; one with ``-`` before it may be missing here. StartError.
 
-    ``::`` stands for the addresses of IPv4 too, unless one of them is named as well.
+    ``::`` stands for the addresses of IPv4 too, unless one of them is named as well. `held`: what this server has bound
+    to the port, by address and whether it is of IPv6 only: an address that is there is not bound again, and others may
+    overlap with it (127.0.0.1 with 0.0.0.0).
     """
     found: list[list[socket.socket]] = []
+    fresh: list[list[socket.socket]] = []
     only_v6 = any(":" not in address for address in addresses)
     options: dict[str, Any] = {"nodelay": nodelay, "keepalive": keepalive, "count": count, "only_v6": only_v6}
     try:
         for address in addresses:
-            host = address.removeprefix("-")
+            host = numeric(address.removeprefix("-"))
+            if known := held.get((host, ":" in host and (only_v6 or host != "::"))):
+                found.append(known)
+                continue
             try:
-                found.append(listen_tcp(host, port, settings=settings, **options))
+                with overlapping(held.values()):
+                    fresh.append(listen_tcp(host, port, settings=settings, overlaps=bool(held), **options))
+                found.append(fresh[-1])
             except NoSuchAddress as problem:
                 if host == address or (not found and address == addresses[-1]):
                     raise
                 log.warn("not listening on {address}: {problem}", address=host, problem=str(problem))
     except StartError:
-        close_listeners(found)
+        close_listeners(fresh)
         raise
     return found
+
+
+def numeric(host: str) -> str:
+    """An address in its shortest notation."""
+    return "127.0.0.1" if host == "localhost" else ipaddress.ip_address(host).compressed
+
+
+@contextlib.contextmanager
+def overlapping(held: Iterable[Sequence[socket.socket]]) -> Iterator[None]:
+    """Have the kernel let others be bound beside these for a while."""
+    alone = [some[0] for some in held if len(some) == 1]
+    for listener in alone:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield
+    finally:
+        for listener in alone:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
 
 
 def listen_tcp(
@@ -73,25 +102,27 @@ def listen_tcp(
     count: int = 1,
     settings: tuple[str, str] = ("server.bind", "server.port"),
     only_v6: bool = False,
+    overlaps: bool = False,
 ) -> list[socket.socket]:
     """Sockets that listen on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. Raises StartError.
 
     With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT). `settings`: the names of the
-    address's and the port's. `only_v6`: ``::`` does not stand for the addresses of IPv4.
+    address's and the port's. `only_v6`: ``::`` does not stand for the addresses of IPv4. `overlaps`: it may take part
+    of what another socket of this server has (`overlapping`).
     """
-    if host == "localhost":
-        host = "127.0.0.1"
+    host = numeric(host)
     listeners: list[socket.socket] = []
     try:
-        if count > 1:
+        if count > 1 and not overlaps:
             # Sockets that share a port do not notice another program's that do so too. One that does not share it does.
             _bound(host, port, shared=False, only_v6=only_v6).close()
         for _ in range(count):
-            listeners.append(listener := _bound(host, port, shared=count > 1, only_v6=only_v6))
+            listeners.append(listener := _bound(host, port, shared=count > 1 or overlaps, only_v6=only_v6))
             port = listener.getsockname()[1]
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
             set_keepalive(listener, keepalive)
             listener.listen(BACKLOG)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, count > 1)
     except OSError as problem:
         for listener in listeners:
             listener.close()

@@ -32,6 +32,7 @@ from redistill.gate import Gate
 from redistill.handover import Handover
 from redistill.launch import Launcher
 from redistill.limits import AddressLimit, RateLimit, TotalLimit
+from redistill.listening import Listening
 from redistill.logs import Log, LogService
 from redistill.loop import Loop
 from redistill.memory_limit import MemoryLimitService
@@ -42,7 +43,7 @@ from redistill.reload import Reload
 from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
 from redistill.settings import Server
 from redistill.shared import SUPERVISOR
-from redistill.sockets import StartError, allow_files, listen_on, listen_tcp, listen_unix
+from redistill.sockets import StartError, allow_files, listen_tcp
 from redistill.stats import DaemonCounters
 from redistill.systemd import Systemd, SystemdService
 from redistill.tickets import Post, Tickets
@@ -120,7 +121,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     warn_of_expiry(certificate)
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
     arena = find_arena(config.memory, systemd.arena)
-    sockets = listeners(config, workers)
+    sockets = Listening(config, workers)
     health_socket = health_listener(config.server)
     store = Store()
     fewer, default = "server.num_shards" not in config.given, sizing.max_memory(config, here)
@@ -169,7 +170,19 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     server: Stoppable
     listening: Deferred[object]
     if workers == 1:
-        front = serve(reactor, config, output, store, sockets, 0, Alone(), identity, stop, certificate)
+        front = serve(
+            reactor,
+            config,
+            output,
+            store,
+            sockets.listeners,
+            0,
+            Alone(),
+            identity,
+            stop,
+            certificate,
+            listening=sockets,
+        )
         front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         state, server, listening = front.control.state, front.server, succeed(None)
         reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), reloaded)
@@ -178,9 +191,9 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             reactor,
             store,
             config=config,
-            listeners=sockets,
+            listening=sockets,
             arena=lambda: arena.fd,
-            apply=lambda new: supervise(store, output, pool, certificate, new),
+            apply=lambda new: supervise(store, output, pool, certificate, sockets, new),
             stop=stop,
             launcher=Launcher(reactor, output.relay),
             relay=output.relay,
@@ -298,9 +311,11 @@ def serve(
     stop: Callable[[bool], None],
     context: tls.Context | None,
     boxes: tuple[socket.socket, Sequence[socket.socket]] | None = None,
+    listening: Listening | None = None,
 ) -> Front:
     """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `boxes` how
-    connections come from other processes and go to them (`tickets.Post`)."""
+    connections come from other processes and go to them (`tickets.Post`). `listening` is who has the sockets, where
+    that is this process; else they come from the supervisor."""
     clients: dict[int, RespProtocol] = {}
     counters = DaemonCounters(publish=store.add)
     # Ours turns its own; any other reactor turns one for us (`ServerService`).
@@ -324,9 +339,23 @@ def serve(
         for gate in gates:
             gate.report()
 
+    def move(config: Config) -> None:
+        """Listen where `config` says. The old sockets stay for a moment, in which the change may be taken back."""
+        if listening is None:
+            return
+        before = listening.listeners
+        listening.move(config)
+        if listening.listeners is not before:
+            try:
+                server.listen(listening.listeners)
+            except OSError as problem:
+                raise Refused("port", f"Unable to listen on this port: {os.strerror(problem.errno or 0)}") from None
+            reactor.callLater(0, listening.settle)
+
     def apply(config: Config) -> None:
         # It may be called again with what held before, to undo what it has done: so it compares with what is there.
         possible = possible_clients(config, control.state.config)
+        move(config)
         if context is not None and context.use(config.security, config.pem) and tickets is not None:
             tickets.announce()
         for gate in gates:
@@ -402,10 +431,18 @@ def serve(
     return Front(store, control, server, background, handover)
 
 
-def supervise(store: Store, output: Log, pool: WorkersService, certificate: tls.Context | None, config: Config) -> None:
+def supervise(
+    store: Store,
+    output: Log,
+    pool: WorkersService,
+    certificate: tls.Context | None,
+    listening: Listening,
+    config: Config,
+) -> None:
     """Put `config` into effect as far as it is the supervisor's. A second call, with what was in effect before, undoes
     what a first one that raised (Refused, ConfigError) has done."""
     possible_clients(config, pool.config)
+    listening.move(config)
     if certificate is not None:
         certificate.use(config.security, config.pem)
     if config.memory.max_memory != pool.config.memory.max_memory:
@@ -447,31 +484,6 @@ def possible_clients(config: Config, running: Config) -> int:
     if config.server.max_connections not in (possible, running.server.max_connections):
         raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
     return possible
-
-
-def listeners(config: Config, workers: int) -> list[list[socket.socket]]:
-    """The bound sockets of each worker that `config` asks for. Raises StartError."""
-    found: list[list[socket.socket]] = [[] for _ in range(workers)]
-    ports = {"server.port": config.server.port, "security.tls_port": config.security.tls_port}
-    for setting, port in ports.items():
-        if not port:
-            continue
-        tcp = listen_on(
-            config.server.bind,
-            port,
-            settings=("server.bind", setting),
-            nodelay=config.performance.tcp_nodelay,
-            keepalive=config.performance.tcp_keepalive,
-            count=workers,
-        )
-        for of_address in tcp:
-            for some, listener in zip(found, of_address, strict=True):
-                some.append(listener)
-    if config.server.unix_socket:  # the kernel spreads no clients over these: they all accept on one
-        shared = listen_unix(config.server.unix_socket)
-        for some in found:
-            some.append(shared)
-    return found
 
 
 def health_listener(server: Server) -> socket.socket | None:

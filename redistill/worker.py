@@ -44,6 +44,11 @@ class Serving(Protocol):
         """The configuration of this generation was dealt with; see `engine.Store.caught_up`."""
         ...
 
+    def listen(self, listeners: Sequence[tuple[socket.socket, Sequence[int]]]) -> None:
+        """Accept clients on other sockets: each, and the numbers of the workers that it is of. OSError, and nothing has
+        changed."""
+        ...
+
     def cover(self, number: int, on: bool) -> None:
         """Accept the clients of worker `number` as well, or no longer."""
         ...
@@ -83,6 +88,7 @@ class Channel(channel.End):
         self._end = end
         self._serving: Serving
         self._over = False
+        self._arrived: list[tuple[socket.socket, list[int]]] = []
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -90,6 +96,7 @@ class Channel(channel.End):
 
     def _told(self, box: Mapping[str, Any]) -> Any:
         self._serving = self._begin(self, box["orders"])
+        self._listen(box["orders"].get("sockets", 0))
         return self.callRemote(channel.Ready)
 
     def _failed(self, failure: Failure) -> None:
@@ -112,9 +119,29 @@ class Channel(channel.End):
         answer = maybeDeferred(self._serving.answer, question, argument)
         return answer.addErrback(failed).addCallback(lambda answer: {"answer": answer})
 
-    @channel.Apply.responder
-    def apply(self, config: dict[str, Any], generation: int) -> dict[str, Any]:
+    @channel.Listen.responder
+    def listen(self, listener: int, workers: list[int]) -> dict[str, Any]:
+        self._arrived.append((socket.socket(fileno=listener), workers))
+        return {}
+
+    def _listen(self, count: int) -> None:
+        """Have the sockets that have arrived, `count` of them, take the place of those that there are; 0: none did.
+        OSError, and nothing has changed."""
+        arrived, self._arrived = self._arrived, []
         try:
+            if count != len(arrived):
+                raise OSError(f"{len(arrived)} of {count} sockets came: no more files can be opened")
+            if count:
+                self._serving.listen(arrived)
+        except OSError:
+            for listener, _ in arrived:
+                listener.close()
+            raise
+
+    @channel.Apply.responder
+    def apply(self, config: dict[str, Any], generation: int, sockets: int) -> dict[str, Any]:
+        try:
+            self._listen(sockets)
             self._serving.apply(config)
         except Exception as problem:
             if not isinstance(problem, (ConfigError, Refused)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.service import Service
@@ -30,12 +30,13 @@ from redistill.commands.state import Identity
 from redistill.config import Config, ConfigError
 from redistill.engine import Store
 from redistill.launch import Launcher, Worker
+from redistill.listening import Listening, spread
 from redistill.pool import Pool
 from redistill.rewrite import rewrite
 from redistill.service import SERVING, ArenaWatch
 from redistill.settings import Value
 from redistill.shared import SUPERVISOR
-from redistill.sockets import close_listeners, log_addresses
+from redistill.sockets import log_addresses
 from redistill.supervision import Supervision
 
 log = Logger()
@@ -121,7 +122,7 @@ class WorkersService(Service):
         store: Store,
         *,
         config: Config,
-        listeners: Sequence[Sequence[socket.socket]],
+        listening: Listening,
         arena: Callable[[], int],
         apply: Callable[[Config], None],
         stop: Callable[[bool], None],
@@ -130,7 +131,7 @@ class WorkersService(Service):
         journal: Callable[[], bool] = lambda: False,
         identity: Identity,
     ) -> None:
-        """As many workers as `listeners` has entries: the listening sockets of each. `arena` gives the descriptor of
+        """As many workers as `listening` has sockets for. `arena` gives the descriptor of
         the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
         `relay` gets what the workers write, for journald if `journal` says so; `identity` is what they are to say of
         the server as a whole."""
@@ -141,15 +142,14 @@ class WorkersService(Service):
         self.shutdown = stop
         self._reactor = reactor
         self._store = store
-        self._listeners = listeners
-        self._sockets = list(dict.fromkeys(listener for some in listeners for listener in some))
+        self._listening = listening
         self._boxes: list[tuple[socket.socket, socket.socket]] = []
         """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
         self._arena = arena
         self._identity = identity
         self._launcher = launcher
         self._patience = Clock()
-        self.pool = Pool(reactor, store, len(listeners), launcher, relay, lambda: self.grace, self._patience)
+        self.pool = Pool(reactor, store, len(listening.listeners), launcher, relay, lambda: self.grace, self._patience)
         self._workers = self.pool.workers
         self._supervision = Supervision(
             reactor,
@@ -168,10 +168,12 @@ class WorkersService(Service):
             lambda: any(self.pool.serving()),
             apply,
             store.announce,
+            self._equip,
+            listening.settle,
         )
         self.ready = self.pool.ready
         """Fires when all workers serve for the first time."""
-        self.ready.addCallback(lambda nothing: log_addresses(listeners))
+        self.ready.addCallback(lambda nothing: log_addresses(listening.listeners))
         self.replace = self.pool.replace
         self._lost = ArenaWatch(store)
         self._tidying = LoopingCall(self._tidy)
@@ -184,7 +186,7 @@ class WorkersService(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listeners]
+        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listening.listeners]
         self._launcher.start(self)
         self.pool.start()
         self._supervision.start()
@@ -197,7 +199,7 @@ class WorkersService(Service):
         self._balance.stop()
         log.info("stopping; {workers} workers", workers=len(self._workers))
         ends = self.pool.stop()
-        close_listeners(self._listeners)
+        self._listening.close()
         for one in (end for box in self._boxes for end in box):
             one.close()
         return ends.addCallback(lambda results: self._supervision.stop())
@@ -251,8 +253,10 @@ class WorkersService(Service):
 
     def inherited(self, worker: Worker) -> list[int]:
         """The descriptors of its process (`launch.Supplies`)."""
+        worker.listeners = self._listening.listeners
         boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
-        return [self._arena(), *(one.fileno() for one in (*self._sockets, *boxes))]
+        sockets = [listener for listener, _ in spread(self._listening.listeners)]
+        return [self._arena(), *(one.fileno() for one in (*sockets, *boxes))]
 
     def connect(self, worker: Worker, ours: socket.socket) -> Any:
         """Talk to its process over the channel (`launch.Supplies`)."""
@@ -264,15 +268,32 @@ class WorkersService(Service):
         """What a new worker needs to know."""
         worker.generation = self.changes.generation
         worker.ended.addCallback(self.changes.has_ended)
+        inherited = spread(worker.listeners)
         return {
             "identity": dataclasses.asdict(self._identity),
             "number": worker.number,
-            "listeners": [[self._sockets.index(listener) for listener in some] for some in self._listeners],
-            "post": len(self._sockets),
+            "listeners": [
+                [place for place, (_, numbers) in enumerate(inherited) if number in numbers]
+                for number in range(len(worker.listeners))
+            ],
+            "post": len(inherited),
+            "sockets": self._equip(worker),
             "config": self.config.to_json(),
             "generation": self.changes.generation,
             "journal": self._journal(),
         }
+
+    def _equip(self, worker: Worker) -> int:
+        """Send it the listening sockets that the server has by now; how many, 0: it has them."""
+        if worker.listeners is self._listening.listeners:
+            return 0
+        worker.listeners = self._listening.listeners
+        sockets = spread(worker.listeners)
+        for listener, numbers in sockets:
+            sent: Any = worker.link.callRemote(channel.Listen, listener=listener.fileno(), workers=numbers)  # type: ignore[union-attr]
+            if sent is not None:  # it is gone, which is dealt with where its end is noticed
+                sent.addErrback(lambda failure: None)
+        return len(sockets)
 
     # ---- between workers ----
 

@@ -187,7 +187,7 @@ class SetTests(SynchronousTestCase):
             ("timeout 10 TIMEOUT 11", failed("TIMEOUT", "duplicate parameter")),
             ("timeout 10 maxclients 1234 maxmemory 32mb", failed("maxclients", "too many")),
             ("maxmemory x maxmemory 1", failed("maxmemory", "duplicate parameter")),
-            ("timeout x port 1", failed("port", "can't set immutable config")),
+            ("timeout x unixsocket /s", failed("unixsocket", "can't set immutable config")),
             ("timeout 10 appendonly maybe", failed("appendonly", "argument must be 'yes' or 'no'")),
             (
                 "timeout 10 appendonly yes",
@@ -200,7 +200,8 @@ class SetTests(SynchronousTestCase):
                 failed("tls-protocols", "duplicate parameter"),
             ),
             ("timeout 10 dir /tmp", failed("dir", "can't set protected config")),
-            ("timeout 10 port 1", failed("port", "can't set immutable config")),
+            ("timeout 10 unixsocket /s", failed("unixsocket", "can't set immutable config")),
+            ("timeout 10 server.max_connections 1234", failed("server.max_connections", "too many")),
             (
                 "timeout 10 f\noo 1",
                 b"-ERR Unknown option or number of arguments for CONFIG SET - 'f oo'\r\n",
@@ -211,7 +212,7 @@ class SetTests(SynchronousTestCase):
         self.assertIs(self.server.state.config, before)
         self.assertEqual(self.server.store.max_memory, 64 * MIB)
         # The one that the store refused was taken back.
-        self.assertEqual([config.server.connection_timeout for config in self.server.applied], [10, 300, 300])
+        self.assertEqual([config.server.connection_timeout for config in self.server.applied], [10, 300, 300, 300])
 
     def test_words_of_redis(self) -> None:
         """Values are refused in Redis's words."""

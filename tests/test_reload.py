@@ -42,7 +42,7 @@ class ReloadTests(SynchronousTestCase):
 
     def test_reload(self) -> None:
         """What can change changes, then the workers are replaced; the end is told when they are."""
-        self.file = Config().replace({"server.max_connections": 5, "server.port": 7000})
+        self.file = Config().replace({"server.max_connections": 5, "server.num_shards": 8})
         self.reload.reload()
         self.assertEqual(self.log, ["began", {"server.max_connections": 5}, "replace"])
         self.replacing.callback(None)
@@ -94,8 +94,8 @@ class ReloadTests(SynchronousTestCase):
 
     def test_differences(self) -> None:
         """Settings that differ are those that can change at run time, and the names of the others."""
-        read = Config().replace({"server.port": 1, "memory.max_memory": 2**30, "server.num_shards": 8})
+        read = Config().replace({"server.unix_socket": "/s", "memory.max_memory": 2**30, "server.num_shards": 8})
         self.assertEqual(
-            differences(Config(), read), ({"memory.max_memory": 2**30}, ["server.port", "server.num_shards"])
+            differences(Config(), read), ({"memory.max_memory": 2**30}, ["server.unix_socket", "server.num_shards"])
         )
         self.assertEqual(differences(read, read), ({}, []))

@@ -31,8 +31,9 @@ from redistill.settings import SETTINGS, Setting
 from tests.arena import MIB, opened
 from tests.certificates import Certificates
 
-ELSEWHERE = ("server.worker_timeout", "server.drain_delay_secs")
-"""They are the daemon's, which asks for them whenever it needs them: see tests.test_supervision and tests.test_tap."""
+ELSEWHERE = ("server.bind", "server.port", "server.worker_timeout", "server.drain_delay_secs")
+"""They are the daemon's, which asks for them whenever it needs them: see tests.test_listening, tests.test_supervision and
+tests.test_tap."""
 
 
 class Client:

@@ -12,7 +12,8 @@ from typing import Any
 from twisted.application.service import IServiceMaker
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import capturedLogs
 from twisted.plugin import getPlugins
@@ -25,6 +26,7 @@ from redistill.limits import TotalLimit
 from redistill.logs import Log
 from redistill.systemd import Systemd
 from tests.arena import MIB
+from tests.integration import servers
 
 
 class Client(Protocol):
@@ -185,6 +187,54 @@ class DaemonTests(TestCase):
         self.assertEqual(reply, b"+OK\r\n+OK\r\n")
         reply = yield client.ask(b"CONFIG SET maxmemory 999999gb\r\n", 100)
         self.assertIn(b"possibly related to argument 'maxmemory') - more than the arena was made for, ", reply)
+
+    @inlineCallbacks
+    def test_port_and_bind_at_run_time(self) -> Any:
+        """CONFIG SET port and bind, by each of their names, hold for those who come; who is there stays, and so does the
+        UNIX socket. What is refused leaves the old sockets."""
+        self.start("workers = 1")
+        client = yield self.connect()
+
+        def tcp(port: int) -> Deferred[Client]:
+            coming: Deferred[Client] = connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), Client())
+            return coming
+
+        old = 0
+        for name in ("port", "server.port"):
+            port = servers.free_port()
+            reply = yield client.ask(b"CONFIG SET %s %d\r\n" % (name.encode(), port), 5)
+            self.assertEqual(reply, b"+OK\r\n")
+            late = yield tcp(port)
+            reply = yield late.ask(b"PING\r\n", 7)
+            self.assertEqual(reply, b"+PONG\r\n")
+            if old:
+                yield self.assertFailure(tcp(old), ConnectError)
+            old = port
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            reply = yield client.ask(b"CONFIG SET timeout 5 server.port %d\r\n" % taken.getsockname()[1], 100)
+        self.assertIn(b"(possibly related to argument 'server.port') - Unable to listen on this port: ", reply)
+        reply = yield client.ask(b"CONFIG GET timeout port\r\n", 20)
+        self.assertIn(b"\r\n%d\r\n$7\r\ntimeout\r\n$3\r\n300\r\n" % port, reply)
+        for name, addresses in (("bind", b"127.0.0.2"), ("server.bind", b"127.0.0.1")):
+            reply = yield client.ask(b"CONFIG SET %s %s\r\n" % (name.encode(), addresses), 5)
+            self.assertEqual(reply, b"+OK\r\n")
+            if name == "bind":
+                yield self.assertFailure(tcp(port), ConnectError)
+        late = yield tcp(port)
+        # Taken back as a whole: the old socket is still there.
+        reply = yield late.ask(b"CONFIG SET port %d maxmemory 900tb\r\n" % servers.free_port(), 100)
+        self.assertIn(b"'maxmemory'", reply)
+        yield tcp(port)
+        reply = yield client.ask(b"CONFIG SET bind 0.0.0.0\r\n", 100)
+        self.assertIn(b"would let anybody on the network in", reply)
+        reply = yield client.ask(b"CONFIG SET port 0\r\n", 5)
+        self.assertEqual(reply, b"+OK\r\n")
+        yield self.assertFailure(tcp(port), ConnectError)
+        another = yield self.connect()
+        reply = yield another.ask(b"PING\r\n", 7)
+        self.assertEqual(reply, b"+PONG\r\n")
 
     @inlineCallbacks
     def test_drain_delay_at_run_time(self) -> Any:

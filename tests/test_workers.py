@@ -7,6 +7,7 @@ import errno
 import math
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -142,6 +143,21 @@ class PlayedLauncher:
         self.said.append("stop")
 
 
+class PlayedListening:
+    """Listening sockets, of which there are none yet."""
+
+    def __init__(self, workers: int) -> None:
+        self.listeners: list[list[Any]] = [[] for _ in range(workers)]
+        self.settled = 0
+
+    def settle(self) -> None:
+        """The change is over."""
+        self.settled += 1
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 class WorkersTests(SynchronousTestCase):
     """WorkersService"""
 
@@ -165,11 +181,12 @@ class WorkersTests(SynchronousTestCase):
 
     def service(self, workers: int) -> WorkersService:
         """A supervisor of so many workers."""
+        self.listening = PlayedListening(workers)
         return WorkersService(
             self.reactor,
             self.store,  # type: ignore[arg-type]
             config=Config(),
-            listeners=[[] for _ in range(workers)],
+            listening=self.listening,  # type: ignore[arg-type]
             arena=lambda: 0,
             apply=self.apply,
             stop=lambda now: None,
@@ -213,9 +230,49 @@ class WorkersTests(SynchronousTestCase):
 
     def test_orders(self) -> None:
         """A worker is told its number, the configuration as it is now, and which sockets are whose."""
-        orders = self.pool.orders(self.reactor.started[1])
+        worker = self.reactor.started[1]
+        self.pool.inherited(worker)
+        orders = self.pool.orders(worker)
         self.assertEqual((orders["number"], orders["listeners"], orders["post"]), (1, [[], [], []], 0))
-        self.assertEqual(Config.from_json(orders["config"]), Config())
+        self.assertEqual((Config.from_json(orders["config"]), orders["sockets"]), (Config(), 0))
+
+    def listen(self) -> tuple[socket.socket, socket.socket]:
+        """The server listens elsewhere: the workers 0 and 1 on one socket, worker 2 on the other."""
+        one, two = socket.socket(), socket.socket()
+        self.addCleanup(one.close)
+        self.addCleanup(two.close)
+        self.listening.listeners = [[one], [one], [two]]
+        return one, two
+
+    def test_sockets_that_change(self) -> None:
+        """A worker gets the sockets before the configuration that they are of, once; when all have applied it, the
+        old ones are closed."""
+        for worker in self.reactor.started:
+            self.pool.inherited(worker)
+        one, two = self.listen()
+        change = self.pool.changes.change({"server.port": 7000})
+        for link in self.links.values():
+            said = [(command, arguments) for command, arguments, _ in link.said]
+            self.assertEqual([command for command, _ in said], [channel.Listen, channel.Listen, channel.Apply])
+            self.assertEqual(said[0][1], {"listener": one.fileno(), "workers": [0, 1]})
+            self.assertEqual(said[1][1], {"listener": two.fileno(), "workers": [2]})
+            self.assertEqual(said[2][1]["sockets"], 2)
+            self.assertEqual(self.listening.settled, 0)
+            link.answer(channel.Apply, problem=None)
+        self.assertIsNone(self.successResultOf(change))
+        self.assertEqual(self.listening.settled, 1)
+        self.pool.changes.change({"server.max_connections": 5})
+        for link in self.links.values():
+            self.assertEqual((len(link.told(channel.Listen)), link.told(channel.Apply)[-1]["sockets"]), (2, 0))
+
+    def test_sockets_that_change_before_a_worker_begins(self) -> None:
+        """One that was started with those of before gets the new ones with its orders."""
+        worker = self.reactor.started[0]
+        self.pool.inherited(worker)
+        self.listen()
+        orders = self.pool.orders(worker)
+        self.assertEqual((orders["listeners"], orders["sockets"]), ([[], [], []], 2))
+        self.assertEqual(len(self.links[worker].told(channel.Listen)), 2)
 
     def test_others_serve_for_a_dead_worker(self) -> None:
         """Until the next one serves, the others accept its clients; its block in the arena is freed."""

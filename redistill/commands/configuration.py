@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from redistill import resp
 from redistill.commands.arguments import text
 from redistill.commands.interfaces import Client, Command, Refused, Reply
-from redistill.commands.parameters import Parameter, parameters
+from redistill.commands.parameters import OfSetting, Parameter, parameters
 from redistill.commands.peers import Question, over_all
 from redistill.commands.slices import sliced
 from redistill.commands.state import ServerState
@@ -127,7 +127,9 @@ def set_(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
 
     def refused(problem: ConfigError | Refused) -> bytes:
         if isinstance(problem, Refused):
-            return failed(problem.directive.encode(), str(problem))
+            known = KNOWN.get(problem.directive)
+            named = words.get(known.row.name) if isinstance(known, OfSetting) else None
+            return failed(named or problem.directive.encode(), str(problem))
         return failed(words.get(problem.setting, pairs[0][0]), str(problem))
 
     def changed(nothing: None) -> bytes:

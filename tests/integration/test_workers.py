@@ -147,13 +147,54 @@ class WorkersTests(OnWorkers):
             (two.config_get("timeout"), two.config_get("maxmemory")), ({"timeout": "77"}, {"maxmemory": "33554432"})
         )
         with self.assertRaises(redis.ResponseError):
-            two.config_set("maxmemory", "1")
+            two.config_set("maxmemory", "900tb")
         self.assertEqual(one.config_get("maxmemory"), {"maxmemory": "33554432"})
         for pid in workers_of(one).values():
             os.kill(pid, signal.SIGKILL)
         client = redis.Redis(port=server.port, socket_timeout=20, retry_on_error=[redis.ConnectionError])
         self.addCleanup(client.close)
         self.assertEqual(client.config_get("timeout"), {"timeout": "77"})
+
+    def test_port_and_bind(self) -> None:
+        """CONFIG SET port and bind hold in all workers, those that come later and after a reload; clients stay; CONFIG
+        REWRITE writes them, and a reload goes by the file."""
+        server = self.start()
+        one, two = self.on_each(server).values()
+        old, port = server.port, servers.free_port()
+        self.assertTrue(one.config_set("port", port))
+        server.port, server.address = port, ("127.0.0.1", port)
+        late = self.on_each(server)
+        self.assertEqual(set(late), {0, 1})
+        self.assertTrue(two.ping())
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", old))
+        for pid in workers_of(one).values():
+            os.kill(pid, signal.SIGKILL)
+        client = self.client(server)
+        self.eventually(lambda: len(workers_of(client)) == 2, "both workers are there again")
+        self.assertEqual(set(self.on_each(server)), {0, 1})
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            with self.assertRaisesRegex(redis.ResponseError, "Unable to listen on this port: .*Address already in use"):
+                client.config_set("port", taken.getsockname()[1])
+        with self.assertRaisesRegex(redis.ResponseError, "would let anybody on the network in"):
+            client.config_set("bind", "0.0.0.0")
+        self.assertTrue(client.config_set("bind", "127.0.0.1 127.0.0.2"))
+        socket.create_connection(("127.0.0.2", port)).close()
+        self.assertTrue(client.config_rewrite())
+        path = server.directory / "redistill.toml"
+        text = path.read_text()
+        self.assertIn(f"port = {port}\n", text)
+        self.assertIn('bind = ["127.0.0.1", "127.0.0.2"]\n', text)
+        path.write_text(text.replace(f"port = {port}\n", f"port = {old}\n"))
+        os.kill(server.pid, signal.SIGHUP)
+        self.eventually(lambda: "all workers were replaced" in server.logged(), "the reload is over")
+        self.assertEqual(client.config_get("port"), {"port": str(old)})
+        server.port, server.address = old, ("127.0.0.1", old)
+        self.assertEqual(set(self.on_each(server)), {0, 1})
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
 
     def test_limits_hold_over_all(self) -> None:
         """max_connections counts the clients of all workers together, exactly."""
