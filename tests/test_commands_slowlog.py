@@ -140,6 +140,21 @@ class ArgumentTests(SynchronousTestCase):
         ):
             self.assertEqual(b" ".join(redacted(line.encode().split(b" "), TABLE)).decode(), shown)
 
+    def test_many(self) -> None:
+        """A secret among very many arguments is not kept either, and the rest costs nothing."""
+        for head in (
+            [b"HELLO", b"3"],
+            [b"CONFIG", b"SET"],
+            [b"ACL", b"SETUSER", b"u"],
+            [b"ACL", b"DRYRUN", b"u", b"AUTH"],
+        ):
+            for fill in (b"SETNAME", b"timeout", b"AUTH", b"requirepass", b"pw"):
+                for count in (27, 28, 29, 30, 31, 100_000):
+                    argv = trimmed(
+                        redacted([*head, *[fill] * count, b"AUTH", b"u", b"hunter2", b"requirepass", b"hunter2"], TABLE)
+                    )
+                    self.assertNotIn(b"hunter2", argv, (head, fill, count))
+
     def test_kept(self) -> None:
         """No password is in SLOWLOG GET, whatever the command was, in a transaction too."""
         server = Server()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from redistill.command_table import CommandTable
 from redistill.commands.arguments import text
 from redistill.commands.configuration import KNOWN
+from redistill.commands.slowlog import MAX_ARGUMENTS
 
 REDACTED = b"(redacted)"
 SECRET = (b"pass", b"auth")
@@ -18,11 +19,13 @@ SECRET = (b"pass", b"auth")
 
 
 def redacted(argv: Sequence[bytes], table: CommandTable) -> list[bytes]:
-    """`argv` with `REDACTED` in the place of secrets; of what is no command or subcommand, the first word only."""
+    """`argv` with `REDACTED` in the place of secrets; of what is no command or subcommand, the first word only. So many
+    arguments are looked at as a log keeps (`slowlog.trimmed`)."""
     entry = table.find(argv)
     if entry is None:
         return list(argv[:1])
-    return _READERS[entry.name](argv, table) if entry.name in _READERS else list(argv)
+    reader = _READERS.get(entry.name)
+    return list(argv) if reader is None else [*reader(argv[:MAX_ARGUMENTS], table), *argv[MAX_ARGUMENTS:]]
 
 
 def _from(start: int) -> Callable[[Sequence[bytes], CommandTable], list[bytes]]:
