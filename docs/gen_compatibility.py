@@ -58,8 +58,9 @@ replies byte by byte. What may differ, and why, is listed in tests/differential/
 - `CONFIG` knows every parameter of Redis 7.2 and every setting of Redistill, the latter by section and key as well
   (`server.max_connections` is `maxclients`). A parameter of something that a cache does not have (persistence,
   replication, cluster) shows what holds here: `CONFIG SET` accepts that value and refuses any other with the reason.
-- The hard limit of class `normal` in `client-output-buffer-limit` is `server.output_limit`. Its soft limit cannot be
-  set, and there are no clients of the other classes.
+- The hard limit of class `normal` in `client-output-buffer-limit` is `server.output_limit`. There is no soft one: while
+  256 KiB of replies wait for a client none of its commands is executed, so what waits hardly exceeds one reply. There
+  are no clients of the other classes; their limits are Redis's defaults, and are accepted as such.
 - When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
   command on several keys, or a transaction, that was running then may have been done in part.
 - `UNLINK` and `DEL` are the same, `FLUSHALL ASYNC` and `SYNC` as well: giving memory back never blocks others.

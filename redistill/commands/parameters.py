@@ -28,6 +28,7 @@ REPLICATION = "there is no replication"
 CLUSTER = "there is no cluster"
 TYPE = "there are no values of this type"
 SCRIPTS = "there are no scripts"
+PUBSUB = "there is no publish/subscribe"
 BUILT = "it is built in"
 SYSTEM = "it is set outside, where the daemon is started"
 
@@ -148,7 +149,7 @@ FIXED: tuple[tuple[str, str, str], ...] = (
         "",
     ),
     (SCRIPTS, "busy-reply-threshold=5000", "enable-module-command=no"),
-    ("there is no publish/subscribe", "notify-keyspace-events=", ""),
+    (PUBSUB, "notify-keyspace-events=", ""),
     ("there is no client-side caching", "tracking-table-max-keys=1000000", ""),
     ("an address that others reach needs a password, always", "protected-mode=yes", ""),
     ("every payload of RESTORE is checked", "sanitize-dump-payload=yes", ""),
@@ -221,7 +222,7 @@ def parameters() -> dict[str, Parameter]:
         for refusal, pairs in ("", mutable), (IMMUTABLE, immutable):
             for name, value in (pair.split("=", 1) for pair in words.split(pairs)):
                 add(Fixed(value, why, refusal), [name])
-    add(Fixed("resetchannels", BUILT), ["acl-pubsub-default"])
+    add(Fixed("resetchannels", PUBSUB), ["acl-pubsub-default"])
     add(Fixed("0 200 800", SYSTEM), ["oom-score-adj-values"])
     add(Fixed("{title} {listen-addr} {server-mode}", BUILT), ["proc-title-template"])
     add(Found(lambda server: os.getcwd(), PROTECTED), ["dir"])

@@ -64,7 +64,7 @@ bool rd_hll_merge(uint8_t *registers, const rd_hll *h);
  * Of the text `dst` gets what fits into `cap` bytes. */
 long rd_hll_describe(const rd_hll *h, char *dst, size_t cap);
 /* Whether registers keep what they are given, and sparse and dense values agree with each other and with the number of
- * elements. Takes some milliseconds. */
+ * elements. Takes about two milliseconds. */
 bool rd_hll_selftest(void);
 /* Estimated cardinality of plain registers, one a byte. */
 uint64_t rd_hll_count(const uint8_t *registers);
