@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from hashlib import sha256
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,7 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill.acl import User, UserTable, hashed, number_of, parsed, shown
 from redistill.commands.users import Account, Users
 from redistill.config import Config
+from redistill.permissions import Permissions
 from redistill.values import MAX_PASSWORD
+from tests.control import FakeClient, Server
 
 UMLAUT = "n\N{LATIN SMALL LETTER E WITH DIAERESIS}w"
 
@@ -58,3 +61,47 @@ class AccountTests(SynchronousTestCase):
         self.assertFalse(users.default.open)
         self.assertEqual([one.open for one in users], [True, False])
         self.assertIsNone(users.get("nobody"))
+
+
+class ChangeTests(SynchronousTestCase):
+    """A change of users that cannot be put into effect."""
+
+    def setUp(self) -> None:
+        self.server = Server()
+        for rules in ("ann on nopass ~a* +get", "bob on nopass ~b* +get"):
+            self.assertEqual(self.server.run(f"ACL SETUSER {rules}"), b"+OK\r\n")
+        self.ann, self.bob = self.server.connect(), self.server.connect()
+        for client, name in ((self.ann, "ann"), (self.bob, "bob")):
+            self.assertEqual(self.server.run(f"AUTH {name} x", client), b"+OK\r\n")
+        self.before = self.ann.session.permissions, self.bob.session.permissions
+
+    def fail_for(self, client: FakeClient) -> None:
+        """Its session takes no more permissions but those that it has."""
+        session, had = client.session, client.session.permissions
+
+        def permit(permissions: Permissions | None) -> None:
+            if permissions is not had:
+                raise MemoryError("no memory for permissions")
+            session.permissions = permissions
+
+        session.permit = permit  # type: ignore[method-assign]
+
+    def test_nothing_has_changed(self) -> None:
+        """What fails in the middle has changed nobody's permissions, closed nobody, and is not in force."""
+        self.fail_for(self.bob)
+        config = self.server.state.config
+        others = [parsed("user bob on nopass ~* &* +@all"), config.users["default"]]
+        self.assertRaises(MemoryError, self.server.state.apply, dataclasses.replace(config, users=UserTable(others)))
+        self.assertEqual((self.ann.session.permissions, self.bob.session.permissions), self.before)
+        self.assertEqual((self.ann.killed, self.bob.killed), (False, False))
+        self.assertIs(self.server.state.users.source[0], config.users)
+        self.assertEqual(self.server.run("ACL WHOAMI", self.ann), b"$3\r\nann\r\n")
+
+    def test_login_that_fails(self) -> None:
+        """A login whose permissions cannot be made leaves the client who it was."""
+        stranger = self.server.connect()
+        self.server.run("CONFIG SET requirepass secret")
+        stranger.session.state.authenticated = False
+        self.fail_for(stranger)
+        self.assertRaises(MemoryError, self.server.run, "AUTH ann x", stranger)
+        self.assertEqual((stranger.user, stranger.session.state.authenticated), ("default", False))
