@@ -107,7 +107,11 @@ class Changes:
             self._apply_here(old)
             return problem_of(problem)
         self.config = new
-        refusal, late = yield self._in_workers(old)
+        try:
+            refusal, late = yield self._in_workers(old)
+        except Exception as problem:
+            log.failure("a change could not be sent to the workers")
+            refusal, late = problem_of(problem), None
         if refusal is not None:
             self.problem = f"a change could not be applied and was taken back: {refusal[1]}"
             log.error("a change was taken back: {problem}", problem=refusal[1])

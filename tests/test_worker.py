@@ -132,7 +132,7 @@ class ChannelTests(SynchronousTestCase):
             )
         ):
             self.serving.problem = problem
-            self.assertEqual(self.tell(channel.Apply, config={}, generation=number), {"problem": told})
+            self.assertEqual(self.tell(channel.Apply, config={}, generation=number, sockets=0), {"problem": told})
             self.assertEqual(self.serving.generation, number)
         self.assertEqual(len(self.flushLoggedErrors(UnicodeError, OSError, MemoryError)), 3)
         self.assertEqual(self.ends, 0)
