@@ -39,7 +39,9 @@ IMPORT_SECONDS = 30.0
 FORK_SECONDS = 3.0
 """How long it has to fork."""
 NEW_SECONDS = 1.0
-"""A fork server that has not lived for longer is not replaced just because a worker or itself has ended."""
+"""A fork server that has ended before it was so old is not followed by another one at once."""
+DOUBT_SECONDS = 5.0
+"""One that is not so old is not replaced because a worker did not come to serve."""
 LONGEST_WAIT = 60.0
 """Before another one is made when they end again and again and no worker is wanted."""
 SWEEP_SECONDS = 1.0
@@ -357,13 +359,13 @@ class ForkServer(ProcessProtocol):
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
 
-    def processEnded(self, reason: Failure) -> None:
+    def processEnded(self, reason: Any) -> None:
         self.alive = False
         self._output.close()
         self._listen()  # those that were forked may have said so
         self._give_up()
         if self._wanted:
-            log.error("the fork server has ended: {reason}", reason=reason.getErrorMessage())
+            log.error("the fork server has ended: {reason}", reason=ending(reason.value.status))
             self._ended(self)
 
     def connectionLost(self, reason: Failure) -> None:
@@ -420,8 +422,9 @@ class Launcher:
     def doubt(self, worker: Worker) -> None:
         """A worker did not come to serve. That can be the fork server's fault (limits that it was started with, memory
         that it has no more), so the next one comes from another, if it is not new itself."""
-        if worker.made_by is not None and worker.made_by is self._server and not self._is_new(self._server):
-            self._server.end()
+        server = self._server
+        if server is not None and worker.made_by is server and self._age(server) >= DOUBT_SECONDS:
+            server.end()
 
     def stop(self) -> None:
         """End the fork servers; there are no more workers to come."""
@@ -438,14 +441,15 @@ class Launcher:
         self._known.append(server)
         return server
 
-    def _is_new(self, server: ForkServer) -> bool:
-        """To be made again at once would keep a processor busy."""
-        return bool(self._reactor.seconds() - server.made < NEW_SECONDS)
+    def _age(self, server: ForkServer) -> float:
+        """Seconds since it was made. To make one again and again would keep a processor busy."""
+        return float(self._reactor.seconds() - server.made)
 
     def _has_ended(self, server: ForkServer) -> None:
         """A fork server has ended by itself: another one is to stand ready, later each time if it ends soon."""
         if server is self._server:
-            self._wait = min(max(2 * self._wait, NEW_SECONDS), LONGEST_WAIT) if self._is_new(server) else 0.0
+            new = self._age(server) < NEW_SECONDS
+            self._wait = min(max(2 * self._wait, NEW_SECONDS), LONGEST_WAIT) if new else 0.0
             self._again = self._reactor.callLater(self._wait, self._stand_ready, server)
 
     def _stand_ready(self, ended: ForkServer) -> None:

@@ -15,7 +15,17 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import forkserver, launch
-from redistill.launch import FORK_SECONDS, IMPORT_SECONDS, NEW_SECONDS, SWEEP_SECONDS, Launcher, Output, Worker, ending
+from redistill.launch import (
+    DOUBT_SECONDS,
+    FORK_SECONDS,
+    IMPORT_SECONDS,
+    NEW_SECONDS,
+    SWEEP_SECONDS,
+    Launcher,
+    Output,
+    Worker,
+    ending,
+)
 
 
 class PlayedProcess:
@@ -51,7 +61,7 @@ class PlayedProcess:
     def end(self) -> None:
         """It ends, and with it its end of the control socket."""
         self.control.close()
-        self.protocol.processEnded(Failure(ProcessTerminated(signal=9)))
+        self.protocol.processEnded(Failure(ProcessTerminated(signal=9, status=9)))
         self.protocol.doRead()
 
 
@@ -187,7 +197,7 @@ class LauncherTests(SynchronousTestCase):
         with capturedLogs() as logged:
             server.end()
         self.assertEqual((self.gone, two.pid), ([(1, "the fork server has ended")], 12))
-        self.assertIn("the fork server has ended: ", formatEvent(logged[-1]))
+        self.assertIn("the fork server has ended: killed by SIGKILL", formatEvent(logged[-1]))
         self.assertTrue(one.over)
         self.reactor.advance(0)
         waits = []
@@ -276,7 +286,7 @@ class LauncherTests(SynchronousTestCase):
         server.say(id=0, pid=5)
         self.launcher.doubt(worker)
         self.assertFalse(server.killed)
-        self.reactor.advance(NEW_SECONDS)
+        self.reactor.advance(DOUBT_SECONDS)
         self.launcher.doubt(worker)
         self.assertTrue(server.killed)
         self.launched()
