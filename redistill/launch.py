@@ -214,14 +214,17 @@ class ForkServer(ProcessProtocol):
         self._waiting: list[Worker] = []
         self._asked: dict[int, Worker] = {}
         self._late: IDelayedCall | None = None
-        self._wanted = True
+        self._wanted = False
         with contextlib.ExitStack() as stack:
             nothing = stack.enter_context(open(os.devnull, "rb"))
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             stack.enter_context(theirs)
+            self._control.setblocking(False)
             failed = stack.enter_context(contextlib.ExitStack())
-            failed.callback(self._control.close)
             self._output = Output(reactor, relay)
+            reactor.addReader(self)
+            self._expect(IMPORT_SECONDS)
+            failed.callback(self._hang_up)
             failed.callback(self._output.close)
             stack.callback(os.close, self._output.theirs)
             fds = {
@@ -231,10 +234,10 @@ class ForkServer(ProcessProtocol):
                 forkserver.CONTROL: theirs.fileno(),
             }
             reactor.spawnProcess(self, PROGRAM[0], PROGRAM, env=environment(os.environ), childFDs=fds)
+            if not self.alive:
+                raise OSError("it was killed")  # before Twisted could begin to wait for it
+            self._wanted = True
             failed.pop_all()
-        self._control.setblocking(False)
-        reactor.addReader(self)
-        self._expect(IMPORT_SECONDS)
 
     @property
     def idle(self) -> bool:
@@ -448,9 +451,11 @@ class Launcher:
     def _has_ended(self, server: ForkServer) -> None:
         """A fork server has ended by itself: another one is to stand ready, later each time if it ends soon."""
         if server is self._server:
-            new = self._age(server) < NEW_SECONDS
-            self._wait = min(max(2 * self._wait, NEW_SECONDS), LONGEST_WAIT) if new else 0.0
-            self._again = self._reactor.callLater(self._wait, self._stand_ready, server)
+            self._make_later(server, self._age(server) < NEW_SECONDS)
+
+    def _make_later(self, ended: ForkServer, soon: bool) -> None:
+        self._wait = min(max(2 * self._wait, NEW_SECONDS), LONGEST_WAIT) if soon else 0.0
+        self._again = self._reactor.callLater(self._wait, self._stand_ready, ended)
 
     def _stand_ready(self, ended: ForkServer) -> None:
         if self._server is ended:  # else one was made since, for a worker
@@ -458,6 +463,7 @@ class Launcher:
                 self._server = self._make()
             except OSError as problem:
                 log.error("the fork server could not be started: {problem}", problem=str(problem))
+                self._make_later(ended, True)
 
     def _reap_strays(self) -> None:
         """Wait for children that nobody else waits for: whose parent was killed before it could do so, and which became

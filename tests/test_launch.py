@@ -175,6 +175,40 @@ class LauncherTests(SynchronousTestCase):
             self.launched()
         self.assertEqual((os.listdir("/proc/self/fd"), self.reactor.readers), (before, []))
 
+    def test_fork_server_that_is_killed_at_once(self) -> None:
+        """One that has ended before anybody could wait for it is none, and leaves nothing; the next one is another."""
+        spawn = self.reactor.spawnProcess
+
+        def killed(*args: Any, **options: Any) -> None:
+            spawn(*args, **options)
+            server = self.reactor.servers[-1]
+            server.control.close()
+            server.protocol.processEnded(Failure(ProcessTerminated(signal=9, status=9)))
+
+        before = len(os.listdir("/proc/self/fd"))
+        self.patch(self.reactor, "spawnProcess", killed)
+        with self.assertRaises(OSError):
+            self.launched()
+        calls = [one for one in self.reactor.getDelayedCalls() if one.func == self.launcher._stand_ready]
+        self.assertEqual((len(os.listdir("/proc/self/fd")), self.reactor.readers, calls), (before, [], []))
+        self.patch(self.reactor, "spawnProcess", spawn)
+        self.launched()
+        self.assertEqual(len(self.reactor.servers), 2)
+
+    def test_fork_server_that_cannot_stand_ready(self) -> None:
+        """When there can be no other one it is tried again, later each time."""
+        self.launched()
+        self.ready()
+        self.reactor.advance(NEW_SECONDS)
+        self.reactor.problem = OSError(errno.EAGAIN, "no more processes")
+        self.reactor.servers[0].end()
+        self.reactor.pump([0, NEW_SECONDS])
+        self.reactor.problem = None
+        self.reactor.advance(NEW_SECONDS)
+        self.assertEqual(len(self.reactor.servers), 1)
+        self.reactor.advance(NEW_SECONDS)
+        self.assertEqual(len(self.reactor.servers), 2)
+
     def test_no_descriptors(self) -> None:
         """A worker for which there are no descriptors at the moment has ended; nothing is left of it."""
         self.launched()
