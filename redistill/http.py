@@ -81,6 +81,7 @@ class BoundedRequest(Request):
         if length or (length is None and self.requestHeaders.hasHeader("transfer-encoding")):
             self.channel.write(TOO_LARGE)
             self.channel.loseConnection()
+            self.requestHeaders.removeHeader(b"expect")  # or the client would be told to go on
         super().gotLength(0)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:

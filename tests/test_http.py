@@ -167,6 +167,7 @@ class HttpTests(SynchronousTestCase):
             channel, transport = self.connect()
             channel.dataReceived(b"POST / HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n")
             self.assertTrue(transport.value().startswith(b"HTTP/1.1 413 "), transport.value())
+            self.assertNotIn(b"100 Continue", transport.value())
             self.assertTrue(transport.disconnecting)
             channel.dataReceived(b"a" * 100000)
             self.clock.advance(0)
