@@ -151,6 +151,7 @@ class RespProtocol(Protocol):
     _behind: list[bytes]
     """Pushed when a part of an answer had been sent, and the rest not."""
     _behind_bytes = 0
+    _on_read: Callable[[], None] | None = None
 
     # ---- the connection ----
 
@@ -368,6 +369,12 @@ class RespProtocol(Protocol):
         except Exception:
             self._broken()
 
+    def flush(self, on_read: Callable[[], None]) -> bool:
+        """Send the part of an answer that is there. False: the client has to read first; then `on_read` is called."""
+        sent = not self._stall & OVER and self._write_out()
+        self._on_read = None if sent else on_read
+        return sent
+
     def _outgrown(self) -> bool:
         """Close it if there was no room for what it was to be told; whether that is so."""
         bound = self.session.overflowed
@@ -411,8 +418,11 @@ class RespProtocol(Protocol):
         if self._stall & OVER:
             self._stall &= ~UNREAD
             self._close()
-        else:
-            self._resume(UNREAD)
+            return
+        self._resume(UNREAD)
+        if self._on_read is not None:
+            on_read, self._on_read = self._on_read, None
+            on_read()
 
     def stopProducing(self) -> None:
         """The connection is lost; connectionLost follows."""
@@ -554,6 +564,10 @@ class RespProtocol(Protocol):
         self.user, self.secret = client.user, client.secret
         self.name, self.lib_name, self.lib_ver = client.name, client.lib_name, client.lib_ver
 
+    def _waits(self) -> bool:
+        """Whether it is silent because of us; not if it is to read a part of an answer before there is more."""
+        return bool(self._stall & (ANSWER | HOLD)) and not (self._stall & UNREAD and self.session.parted)
+
     def tick(self, now: float, timeout: float) -> None:
         """Look after a client that has been silent for a while.
 
@@ -563,7 +577,7 @@ class RespProtocol(Protocol):
         if self.closing_at is not None:
             if min(now - self.closing_at, silent) >= LINGER:
                 _abort(self.transport)
-        elif timeout and silent >= timeout and not self._stall & (ANSWER | HOLD) and not self.session.state.monitors:
+        elif timeout and silent >= timeout and not self._waits() and not self.session.state.monitors:
             self.factory.counters.idle_disconnections += 1
             self.kill()
         elif QUIET <= silent < QUIET + TICK:

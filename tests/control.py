@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -107,9 +107,15 @@ class FakeClient:
     blocked: bool = False
     killed: bool = False
     pushed: bytes = b""
+    reads: bool = True
+    """Whether it takes what it is sent."""
 
     def push(self, data: bytes) -> None:
         self.pushed += data
+
+    def flush(self, on_read: Callable[[], None]) -> bool:
+        self.on_read = on_read
+        return self.reads
 
     def kill(self) -> None:
         """Remember it."""

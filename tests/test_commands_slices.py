@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import Client, Reply
-from redistill.commands.slices import PIECE, SLICE, sliced
+from redistill.commands.slices import MOST, PIECE, SLICE, sliced
 from tests.control import Server
 
 
@@ -51,6 +51,12 @@ class SliceTests(SynchronousTestCase):
         self.assertEqual(seen, [(4, 4), (8, 8), (10, 10)])
         self.assertEqual(self.successResultOf(reply), b"")
 
+    def test_large(self) -> None:
+        """A slice ends, too, when so much has been made that it is to be sent."""
+        self.server.client.reads = False
+        self.assertIsInstance(self.sliced(self.parts(10**9, 0, 1000)), Deferred)
+        self.assertIn(len(self.session.parts), range(MOST, MOST + 1000))
+
     def test_room(self) -> None:
         """No more is made than the session takes."""
         self.session.room = 10 * PIECE
@@ -71,7 +77,22 @@ class SliceTests(SynchronousTestCase):
         assert isinstance(reply, Deferred)
         reply.cancel()
         self.failureResultOf(reply)
+        self.server.clock.advance(0)
         self.assertEqual((self.server.clock.getDelayedCalls(), self.made), ([], 1))
+
+    def test_client_that_does_not_read(self) -> None:
+        """No more is made until the client has read what there is."""
+        client = self.server.client
+        client.reads = False
+        reply = self.sliced(self.parts(10, SLICE))
+        assert isinstance(reply, Deferred)
+        for made in (1, 2, 3):
+            self.server.clock.advance(1)
+            self.assertEqual((self.made, self.server.clock.getDelayedCalls()), (made, []))
+            client.on_read()
+        client.reads = True
+        self.server.clock.advance(0)
+        self.assertEqual((self.successResultOf(reply), self.session.parts), (b"", b"x" * 10))
 
     def test_mistake(self) -> None:
         """What raises in a later slice fails the reply."""

@@ -9,6 +9,8 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from OpenSSL import SSL
@@ -23,6 +25,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import net
 from redistill.commands.interfaces import SlowEntry
+from redistill.commands.slices import SLICE, sliced
 from redistill.engine import Session, Status, Store
 from redistill.loop import Loop
 from redistill.protocol import LINGER, SHARE, TICK, RespFactory, RespProtocol
@@ -407,6 +410,35 @@ class BackPressureTests(Case):
         client.push(b"x" * 101)
         self.reactor.turn()
         self.assertEqual((self.clients, self.counters), ({}, DaemonCounters(output_disconnections=1)))
+
+    def test_answer_in_slices(self) -> None:
+        """An answer that is made in slices is made as the client reads; one that does not is idle."""
+        made: list[int] = []
+        ticks = itertools.count(0, SLICE)
+        state: Any = SimpleNamespace(ticks=lambda: next(ticks), reactor=self.reactor)
+
+        def parts() -> Iterator[bytes]:
+            yield b"$%d\r\n" % (300 * 100 * KIB)
+            for number in range(300):
+                made.append(number)
+                yield b"x" * 100 * KIB
+            yield b"\r\n"
+
+        self.control.run = lambda client, argv: sliced(state, client, parts())  # type: ignore[assignment, arg-type]
+        self.peer.send(b"CLIENT ID\r\nPING\r\n")
+        self.reactor.turn(5)
+        (client,) = self.clients.values()
+        self.assertLess((len(made), client.session.waiting), (100, 200 * KIB))
+        self.assertTrue(self.heard(self.peer, 1).endswith(b"x\r\n+PONG\r\n"))
+        self.assertEqual(len(made), 300)
+        self.peer.send(b"CLIENT ID\r\n")
+        self.reactor.turn(5)
+        self.reactor.advance(61)
+        self.loop.frozen_ms += 61_000
+        for _ in range(3):
+            self.reactor.advance(1)
+            self.reactor.turn()
+        self.assertEqual((self.clients, self.counters), ({}, DaemonCounters(idle_disconnections=1)))
 
     def test_killed(self) -> None:
         """What a client that is killed did not read is lost."""

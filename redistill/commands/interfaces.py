@@ -139,6 +139,10 @@ class Client(Protocol):
         """Send what answers no command; a client that does not keep up is closed."""
         ...
 
+    def flush(self, on_read: Callable[[], None]) -> bool:
+        """Send what there is of an answer. False: the client has to read first; then `on_read` is called."""
+        ...
+
     def kill(self) -> None:
         """Close the connection at once; replies that wait are lost."""
         ...

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 
 from redistill.commands.interfaces import Client, Reply
 
@@ -19,13 +18,15 @@ SLICE = 5_000_000
 """Nanoseconds of work, after which others have their turn."""
 PIECE = 65536
 """Bytes of a reply that are made before they go to the session, which says whether there is room for more."""
+MOST = 1024 * 1024
+"""Bytes of a reply that are made in a slice, and then sent."""
 
 
 def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply:
     """The reply that `parts` make together, b"" where a part is only a step of the work.
 
-    They are asked for as long as the session takes the reply: beyond its output limit no more is made. In a transaction
-    all of it is made at once, since others may wait for the transaction's locks.
+    They are asked for as long as the session takes the reply, and while the client reads it: nothing piles up. In a
+    transaction all of it is made at once, up to the output limit, since others may wait for the transaction's locks.
     """
     iterator = iter(parts)
     session, ticks = client.session, server.ticks
@@ -36,11 +37,12 @@ def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply
         nonlocal pushed
         end = ticks() + SLICE
         made: list[bytes] = []
-        size = 0
+        size = total = 0
         for part in iterator:
             made.append(part)
             size += len(part)
-            late = ticks() >= end and not session.state.in_exec
+            total += len(part)
+            late = (ticks() >= end or total >= MOST) and not session.state.in_exec
             if size < PIECE and not late:
                 continue
             pushed = True
@@ -57,7 +59,7 @@ def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply
         return rest
 
     last = step()
-    return last if last is not None else _waited_for(server, step)
+    return last if last is not None else _waited_for(server, step, flush=client.flush)
 
 
 def collected(
@@ -76,25 +78,41 @@ def collected(
         return found
 
     last = step()
-    return last if last is not None else _waited_for(server, step, lasting)
+    return last if last is not None else _waited_for(server, step, lasting=lasting)
 
 
-def _waited_for(server: ServerState, step: Callable[[], Made | None], lasting: bool = False) -> Deferred[Made]:
-    """Fires with what `step` gives at last; a call a turn of the reactor."""
-
-    calls: list[IDelayedCall] = []
+def _waited_for(
+    server: ServerState,
+    step: Callable[[], Made | None],
+    *,
+    lasting: bool = False,
+    flush: Callable[[Callable[[], None]], bool] = lambda on_read: True,
+) -> Deferred[Made]:
+    """Fires with what `step` gives at last; a call a turn of the reactor, while `flush` finds that it may go on."""
+    over = False
 
     def again() -> None:
+        if over:
+            return
         try:
             last = step()
+            if last is None:
+                if flush(later):
+                    later()
+                return
         except Exception:
             done.errback()
             return
-        if last is None:
-            calls[:] = [server.reactor.callLater(0, again)]
-        else:
-            done.callback(last)
+        done.callback(last)
 
-    done: Deferred[Made] = Deferred(None if lasting else lambda deferred: calls[0].cancel())
-    calls[:] = [server.reactor.callLater(0, again)]
+    def later() -> None:
+        server.reactor.callLater(0, again)
+
+    def stop(deferred: Deferred[Made]) -> None:
+        nonlocal over
+        over = True
+
+    done: Deferred[Made] = Deferred(None if lasting else stop)
+    if flush(later):
+        later()
     return done
