@@ -48,6 +48,8 @@ IGNORED = ("sanitize-payload", "skip-sanitize-payload")
 
 READ, WRITE = 1, 2
 _SIGNS = {READ: "%R~", WRITE: "%W~", READ | WRITE: "~"}
+_PLAIN = {"%R~": READ, "%W~": WRITE}
+"""How nearly all rules about some access begin; `_ACCESS` knows all of them."""
 
 UNKNOWN = "Unknown command or category name in ACL"
 SYNTAX = "Syntax error"
@@ -228,8 +230,12 @@ class _SelectorDraft:
             return
         if self._patterns.get("*") == READ | WRITE:
             raise RuleError(rule, AFTER_ALL_KEYS)
-        pattern, access = rule[1:], READ | WRITE
-        if rule[0] == "%":
+        access = _PLAIN.get(rule[:3], 0)
+        if access:
+            pattern = rule[3:]
+        elif rule[0] == "~":
+            pattern, access = rule[1:], READ | WRITE
+        else:
             match = _ACCESS.fullmatch(rule)
             if match is None:
                 raise RuleError(rule, SYNTAX)
