@@ -76,6 +76,7 @@ bool rd_get_active_expire(const rd_store *st);
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 int rd_check(rd_store *st, char *err, size_t errlen);
 uint32_t rd_lock_owner(const rd_store *st);
+void rd_doubt(rd_store *st);
 
 /* worker.h */
 int rd_worker_join(rd_store *st, uint32_t number);
@@ -360,8 +361,8 @@ def builder(core: str) -> FFI:
         "redistill._core",
         "#include <stdlib.h>\n"
         '#include "acl.h"\n#include "admission.h"\n#include "footprint.h"\n#include "glob.h"\n#include "handover.h"\n'
-        '#include "host.h"\n#include "lock.h"\n#include "loop.h"\n#include "monitor.h"\n#include "secrets.h"\n'
-        '#include "session.h"\n#include "worker.h"\n',
+        '#include "host.h"\n#include "lock.h"\n#include "loop.h"\n#include "monitor.h"\n#include "recovery.h"\n'
+        '#include "secrets.h"\n#include "session.h"\n#include "worker.h"\n',
         sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
         depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
         include_dirs=[core],

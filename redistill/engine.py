@@ -290,6 +290,10 @@ class Store:
     def active_expire(self, on: bool) -> None:
         lib.rd_set_active_expire(self._c, on)
 
+    def doubt(self) -> None:
+        """Have each shard verified before its next use: a process died of what may be damage in the arena."""
+        lib.rd_doubt(self._c)
+
     def check(self) -> tuple[int, str]:
         """Walk the whole arena: the count of violated invariants, and the first of them in words."""
         error = ffi.new("char[]", _ERROR_TEXT)

@@ -46,6 +46,7 @@ LONGEST_WAIT = 60.0
 """Before another one is made when they end again and again and no worker is wanted."""
 SWEEP_SECONDS = 1.0
 """Time between two looks for children that nobody waits for."""
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 LINE = 65536
 """Bytes that are waited for until a line ends."""
 
@@ -75,6 +76,8 @@ class Worker:
         self.unable = ""
         """Why it could not begin to serve, if that is known."""
         self.was_killed = False
+        self.has_crashed = False
+        """It died of a signal that bad memory is the usual cause of."""
         """It has ended by SIGKILL: from outside, or by us."""
         self.owes: dict[object, float] = {}
         """Since when it owes answers that it has to give (`changes.insist`)."""
@@ -112,7 +115,9 @@ class Worker:
 
     def processEnded(self, status: int) -> None:
         """The process has ended (Twisted calls this if it had before anybody waited for it)."""
-        self.was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        died_of = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        self.was_killed = died_of == signal.SIGKILL
+        self.has_crashed = died_of in CRASHES
         self.end(ending(status))
 
     def end(self, reason: str) -> None:

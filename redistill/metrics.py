@@ -31,7 +31,7 @@ COUNTERS = {
     "evicted_keys": "Keys removed to make room.",
     "evicted_regions": "Regions emptied to make room for another shard or another size.",
     "oom_errors": "Commands refused since there was no memory.",
-    "shards_lost": "Parts of the cache emptied after a process died while it changed them.",
+    "shards_lost": "Parts of the cache emptied because they were damaged, or a process died while it changed them.",
     "regions_refused": "Times that the system had no memory for the arena, although max_memory allowed it.",
     "connections_moved": "Connections handed to a worker that had less to do.",
 }

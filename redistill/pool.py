@@ -163,6 +163,8 @@ class Pool:
         self.workers.remove(worker)
         _cancel(worker.overdue)
         worker.serving = False
+        if worker.has_crashed:
+            self._store.doubt()
         for one in self._store.workers:
             if one.pid == pid:
                 self._store.workers.reap(one.place)

@@ -94,7 +94,7 @@ class ArenaWatch:
         """Say what is new since the last look."""
         if lost := self._more("shards_lost"):
             log.warn(
-                "{lost} of {shards} shards emptied: a process died while it changed them",
+                "{lost} of {shards} shards emptied: they were damaged, or a process died while it changed them",
                 lost=lost,
                 shards=self._store.num_shards,
             )

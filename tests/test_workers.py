@@ -52,6 +52,7 @@ class PlayedStore:
         self.lost = 0
         self.announced = 7
         self.num_shards = 16
+        self.doubts = 0
         self.workers = self
 
     def __iter__(self) -> Iterator[Figures]:
@@ -59,6 +60,9 @@ class PlayedStore:
 
     def announce(self, generation: int) -> None:
         self.announced = generation
+
+    def doubt(self) -> None:
+        self.doubts += 1
 
     def lock_owner(self) -> int:
         return self.owner
@@ -732,6 +736,19 @@ class WorkersTests(SynchronousTestCase):
         self.pool.replace()
         self.end(self.reactor.started[3], 256)
         self.assertEqual(self.launcher.said[-1], False)
+
+    def test_arena_that_is_doubted(self) -> None:
+        """A worker that dies of a signal which bad memory causes has the arena verified; no other end does."""
+        for status, doubts in (
+            (signal.SIGKILL, 0),
+            (256, 0),
+            (signal.SIGTERM, 0),
+            (signal.SIGSEGV, 1),
+            (signal.SIGBUS, 2),
+        ):
+            self.end(self.reactor.started[-1], status | (0x80 if doubts == 2 else 0))  # with a core dump, too
+            self.assertEqual(self.store.doubts, doubts)
+            self.reactor.advance(LONGEST_WAIT)
 
     def test_fork_server_that_is_doubted(self) -> None:
         """When a worker does not come to serve, the fork server may be the reason; not when it was killed."""

@@ -170,7 +170,9 @@ def memory_doctor(server: ServerState) -> str:
     if free > max(now.used_memory, MUCH):
         found.append(f"{human(free)} of the regions in use are free, and are filled with time.")
     if now.counters.get("shards_lost", 0):
-        found.append(f"{now.counters['shards_lost']} shards were emptied, since a process died while it changed them.")
+        found.append(
+            f"{now.counters['shards_lost']} shards were emptied: damaged, or a process died while it changed them."
+        )
     if not found:
         return "No problem found.\n"
     return "".join(f"- {line}\n" for line in found)

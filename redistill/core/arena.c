@@ -13,6 +13,7 @@
 #include "internal.h"
 #include "lock.h"
 #include "monitor.h"
+#include "recovery.h"
 
 #define VERSIONS 65536u
 
@@ -234,24 +235,13 @@ static void renew_header(rd_store *st) {
 
 /* Nobody else has the arena: what belonged to the last run is set anew, what a death left torn is emptied. */
 static void begin_run(rd_store *st) {
-  renew_locks(st);
   renew_workers(st);
   renew_header(st);
+  rd_recover(st, renew_locks);
   for (uint32_t i = 0; i < st->num_shards; i++) {
-    rd_shard *sh = &st->shards[i];
-    sh->due_lost = 1; /* they may have gone round while nobody looked */
-    sh->watchers = 0;
-    if (sh->dirty == 0) continue;
-    rd_lock_shard(st, i);
-    rd_empty_shard(st, i);
-    sh->dirty = 0;
-    rd_unlock_shard(st, i);
-    st->worker->counters.value[RD_STAT_shards_lost]++;
+    st->shards[i].due_lost = 1; /* they may have gone round while nobody looked */
+    st->shards[i].watchers = 0;
   }
-  for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
-    if (st->regions[i].owner == 0) st->regions[i].prev = 0; /* a file can have lost pages: they are asked for again */
-  }
-  rd_pool_heal(st);
   atomic_store(&st->head->peak_memory, rd_used_memory(st));
   rd_fit_pool(st);
   st->began = true;
@@ -320,10 +310,7 @@ static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
     begin_run(st);
     return 0;
   }
-  /* Take every lock once: one whose owner died heals now, and is counted. Who has one lives, and is not waited for. */
-  for (uint32_t i = 0; i < st->num_shards; i++) {
-    if (rd_trylock_shard(st, i) == 1) rd_unlock_shard(st, i);
-  }
+  for (uint32_t i = 0; i < st->num_shards; i++) rd_heal_lock(st, i); /* what was lost is counted now */
   return 0;
 }
 

@@ -6,6 +6,8 @@
 #include "heap.h"
 #include "item.h"
 
+#define RD_PASSED 1 /* the expiry of an item that is not to be found: it is being moved, and may lack chunks */
+
 static inline rd_big *rd_big_of(rd_item *it) { return (rd_big *)(void *)((uint8_t *)it + RD_ITEM_HEAD); }
 static inline const uint8_t *rd_table_refs(const rd_item *it) {
   return (const uint8_t *)it + RD_BIG_HEAD + rd_item_ttl_bytes(it);

@@ -93,21 +93,17 @@ void rd_access_hit(rd_store *st, rd_item *it) {
 
 /* ---- S3-FIFO's ghosts: per shard, sets of four 16-bit fingerprints, the newest first ---- */
 
-#define GHOST_WAYS 4u
-#define GHOST_SETS 1008u /* of a block */
-#define GHOST_BYTES ((uint32_t)sizeof(rd_blk) * 2 + GHOST_SETS * GHOST_WAYS * 2)
-
 static uint16_t *ghost_set(const rd_store *st, const rd_shard *sh, uint64_t hash) {
   if (sh->ghosts == 0) return NULL;
-  uint32_t set = (uint32_t)(hash >> 8) % (sh->ghosts * GHOST_SETS);
-  uint8_t *block = rd_at(st, sh->ghost[set / GHOST_SETS]);
-  return (uint16_t *)(void *)(block + 8 + (size_t)(set % GHOST_SETS) * GHOST_WAYS * 2);
+  uint32_t set = (uint32_t)(hash >> 8) % (sh->ghosts * RD_GHOST_SETS);
+  uint8_t *block = rd_at(st, sh->ghost[set / RD_GHOST_SETS]);
+  return (uint16_t *)(void *)(block + 8 + (size_t)(set % RD_GHOST_SETS) * RD_GHOST_WAYS * 2);
 }
 static inline uint16_t ghost_print(uint64_t hash) { return (uint16_t)(hash >> 24 | 1); }
 
 static bool ghost_take(const rd_store *st, const rd_shard *sh, uint64_t hash) {
   uint16_t *set = ghost_set(st, sh, hash);
-  for (uint32_t i = 0; set != NULL && i < GHOST_WAYS; i++) {
+  for (uint32_t i = 0; set != NULL && i < RD_GHOST_WAYS; i++) {
     if (set[i] == ghost_print(hash)) {
       set[i] = 0;
       return true;
@@ -119,7 +115,7 @@ static bool ghost_take(const rd_store *st, const rd_shard *sh, uint64_t hash) {
 static void ghost_put(const rd_store *st, const rd_shard *sh, uint64_t hash) {
   uint16_t *set = ghost_set(st, sh, hash);
   if (set == NULL) return;
-  memmove(set + 1, set, (GHOST_WAYS - 1) * sizeof *set);
+  memmove(set + 1, set, (RD_GHOST_WAYS - 1) * sizeof *set);
   set[0] = ghost_print(hash);
 }
 
@@ -128,14 +124,14 @@ uint32_t rd_ghost_wanted(const rd_store *st, uint32_t shard) {
   if (policy_of(st) != RD_ALLKEYS_S3FIFO || sh->ghosts == RD_GHOST_BLOCKS) return 0;
   uint32_t keys = 0;
   for (uint32_t i = 0; i < RD_SLOTS; i++) keys += sh->index[i].count;
-  return sh->ghosts * GHOST_SETS * GHOST_WAYS < keys ? GHOST_BYTES : 0;
+  return sh->ghosts * RD_GHOST_SETS * RD_GHOST_WAYS < keys ? RD_GHOST_BYTES : 0;
 }
 
 void rd_ghost_add(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
-  rd_ref block = rd_heap_alloc(st, shard, GHOST_BYTES, RD_GHOST);
+  rd_ref block = rd_heap_alloc(st, shard, RD_GHOST_BYTES, RD_GHOST);
   if (block == 0) return;
-  memset(st->base + block + 8, 0, GHOST_BYTES - 8);
+  memset(st->base + block + 8, 0, RD_GHOST_BYTES - 8);
   rd_st32(st->base + block + 4, sh->ghosts);
   sh->ghost[sh->ghosts++] = block;
 }

@@ -18,6 +18,10 @@ bool rd_evictable(const rd_store *st, const rd_item *it);
  */
 rd_ref rd_victim(rd_store *st, uint32_t shard);
 
+/* A block of S3-FIFO's memory: sets of fingerprints behind its head and its place in rd_shard.ghost. */
+#define RD_GHOST_WAYS 4u
+#define RD_GHOST_SETS 1008u
+#define RD_GHOST_BYTES ((uint32_t)sizeof(rd_blk) * 2 + RD_GHOST_SETS * RD_GHOST_WAYS * 2)
 /* Bytes of the block that S3-FIFO's memory of the shard should grow by, 0: it is large enough. */
 uint32_t rd_ghost_wanted(const rd_store *st, uint32_t shard);
 /* Add a block, if there is memory for it; drop one. */

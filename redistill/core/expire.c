@@ -11,6 +11,7 @@
 #include "internal.h"
 #include "item.h"
 #include "lock.h"
+#include "recovery.h"
 
 #define STEP_BUCKETS 64u /* buckets looked at under one lock */
 #define STEP_REMOVALS 128u
@@ -83,11 +84,14 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     struct condemned c;
     c.n = 0;
     look(st, rd_index_bucket(st, ix, sh->sweep_bucket), !live, &c);
-    for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
-    removed += c.n;
+    uint32_t gone = 0;
+    for (uint32_t i = 0; i < c.n; i++) {
+      gone += rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
+    }
+    removed += gone;
     looked++;
     /* Removals let the index shrink: the bucket may have got the entries of another one. */
-    if (c.n == 0) sh->sweep_bucket++;
+    if (gone == 0) sh->sweep_bucket++;
   }
   return removed;
 }
@@ -96,13 +100,14 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
   const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
   while (ix->count > 0) {
     struct condemned c;
+    uint32_t gone = 0;
     c.n = 0;
-    look(st, rd_index_bucket(st, ix, ix->buckets - 1), true, &c);
-    for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
-    if (c.n == 0) { /* the last bucket is empty: take the key from wherever there is one */
-      for (uint32_t b = 0; b < ix->buckets && c.n == 0; b++) look(st, rd_index_bucket(st, ix, b), true, &c);
-      for (uint32_t i = 0; i < c.n; i++) rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
-    }
+    /* From the end, or, if the last bucket is empty, from wherever there is a key. */
+    for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, rd_index_bucket(st, ix, b), true, &c);
+    for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
+    if (gone > 0) continue;
+    rd_suspect(st, shard); /* it counts keys that it does not have */
+    return;
   }
 }
 

@@ -1,6 +1,7 @@
 #include "heap.h"
 
 #include "lock.h"
+#include "recovery.h"
 
 static void free_insert(rd_store *st, rd_heap *h, rd_ref ref, uint32_t granules) {
   uint32_t row, col;
@@ -214,8 +215,8 @@ void rd_heap_release(rd_store *st, uint32_t shard, rd_ref ref) {
     free_remove(st, h, next, n);
     granules += n;
   }
-  if (prev_granules != 0) {
-    rd_ref prev = ref - (rd_ref)prev_granules * RD_GRANULE;
+  rd_ref prev = ref - (rd_ref)prev_granules * RD_GRANULE;
+  if (prev_granules != 0 && rd_same_region(ref, prev)) {
     rd_blk pb = *rd_blk_at(st, prev);
     if (rd_blk_kind(pb) == RD_FREE) {
       free_remove(st, h, prev, prev_granules);
@@ -226,6 +227,10 @@ void rd_heap_release(rd_store *st, uint32_t shard, rd_ref ref) {
   }
   if (granules == RD_REGION_GRANULES) {
     heap_drop_region(st, h, region);
+    return;
+  }
+  if (RD_UNLIKELY(granules > RD_REGION_GRANULES)) { /* more than there is */
+    rd_suspect(st, shard);
     return;
   }
   *rd_blk_at(st, ref) = RD_BLK(granules, prev_granules, RD_FREE);

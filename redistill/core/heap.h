@@ -39,10 +39,13 @@ static inline rd_ref rd_region_first(const rd_store *st, uint32_t region) {
   return st->head->body_at + ((rd_ref)region << RD_REGION_SHIFT) + RD_GRANULE;
 }
 static inline rd_blk *rd_blk_at(const rd_store *st, rd_ref ref) { return (rd_blk *)(st->base + ref); }
-/* The block behind this one in its region, 0 when it is the last. body_at is a multiple of the region size. */
+/* Are both in the same region? body_at is a multiple of the region size. */
+static inline bool rd_same_region(rd_ref a, rd_ref b) { return (a ^ b) < RD_REGION_SIZE; }
+/* The block behind this one in its region, 0 when it is the last: also after a length that cannot be, so that no walk
+ * leaves its region or goes round. */
 static inline rd_ref rd_blk_next(const rd_store *st, rd_ref ref) {
   rd_ref next = ref + rd_blk_bytes(*rd_blk_at(st, ref));
-  return (next & (RD_REGION_SIZE - 1)) == 0 ? 0 : next;
+  return rd_same_region(ref, next) && next != ref ? next : 0;
 }
 static inline rd_ref rd_blk_before(const rd_store *st, rd_ref ref) {
   uint32_t prev = rd_blk_prev(*rd_blk_at(st, ref));

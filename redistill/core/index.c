@@ -25,9 +25,6 @@
 static inline rd_bucket *segment_buckets(const rd_store *st, rd_ref segment) {
   return (rd_bucket *)(st->base + ((segment + sizeof(rd_index_block) + 63) & ~(rd_ref)63));
 }
-static inline uint32_t segment_bytes(uint32_t buckets) {
-  return buckets * (uint32_t)sizeof(rd_bucket) + (uint32_t)sizeof(rd_index_block) + 56;
-}
 static inline rd_ref *dir_entries(const rd_store *st, rd_ref dir) {
   return (rd_ref *)(st->base + dir + sizeof(rd_index_block));
 }
@@ -246,7 +243,7 @@ static void chain_remove(rd_store *st, uint32_t shard, rd_bucket *first, rd_buck
 /* ---- growth and shrinkage of the bucket array ---- */
 
 static rd_ref new_segment(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, uint32_t buckets) {
-  rd_ref ref = rd_heap_alloc(st, shard, segment_bytes(buckets), RD_SEGMENT);
+  rd_ref ref = rd_heap_alloc(st, shard, rd_segment_bytes(buckets), RD_SEGMENT);
   if (ref == 0) return 0;
   ((rd_index_block *)rd_at(st, ref))->owner = slot << 27 | number;
   memset(segment_buckets(st, ref), 0, buckets * sizeof(rd_bucket));
@@ -263,7 +260,7 @@ static rd_ref new_dir(rd_store *st, uint32_t shard, uint32_t slot, uint32_t numb
 
 /* Buckets that a segment of this size holds wherever it lies. */
 static uint32_t segment_capacity(const rd_store *st, rd_ref segment) {
-  uint32_t n = (rd_blk_bytes(*rd_blk_at(st, segment)) - segment_bytes(0)) / (uint32_t)sizeof(rd_bucket);
+  uint32_t n = (rd_blk_bytes(*rd_blk_at(st, segment)) - rd_segment_bytes(0)) / (uint32_t)sizeof(rd_bucket);
   return n < SEGMENT_BUCKETS ? n : SEGMENT_BUCKETS;
 }
 
@@ -356,7 +353,8 @@ static void release_bucket(rd_store *st, uint32_t shard, rd_index *ix) {
   }
   if (segment == 0 || (n & (SEGMENT_BUCKETS - 1)) != 0) {
     if (segment == 0 && ix->height == 0) {
-      rd_heap_shrink(st, shard, ix->root, segment_bytes(n)); /* keeps its place, so the buckets stay where they are */
+      rd_heap_shrink(st, shard, ix->root,
+                     rd_segment_bytes(n)); /* keeps its place, so the buckets stay where they are */
     }
     return;
   }

@@ -141,6 +141,7 @@ typedef struct rd_table {
 struct rd_shard {
   pthread_mutex_t lock;
   uint32_t dirty;
+  uint32_t checked;                  /* rd_header.doubt when the shard was last known to be whole: recovery.h */
   uint32_t watchers;                 /* watches of keys of this shard */
   uint64_t epoch;                    /* counts the times that the shard was lost */
   uint32_t clock;                    /* S3-FIFO: insertions */
@@ -255,7 +256,9 @@ struct rd_header {
   _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
   _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that are gone */
   _Atomic uint64_t peak_memory;
-  /* contents. Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
+  /* contents */
+  _Atomic uint32_t doubt; /* counts the times that the whole arena came into doubt */
+  /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
   _Atomic uint32_t map;
   uint8_t slot_of_db[2][RD_DATABASES];
   uint32_t flushes[RD_SLOTS];          /* counts the times that a slot was emptied in place */

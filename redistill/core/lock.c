@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "layout.h"
+#include "recovery.h"
 
 /* Stores that a dead process has executed are in memory: what must not happen is that the compiler moves a change
  * across its mark. */
@@ -31,11 +32,14 @@ void rd_mark_clean(rd_store *st) {
 }
 
 /* What the next owner of a dead owner's lock does. The dead process may have been inside of rd_pool_take or _give too;
- * the pool heals by itself, from the region table. */
+ * the pool heals by itself, from the region table. Whether the shard is what it died of is seen when it is verified. */
 static void recover_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   pthread_mutex_consistent(&sh->lock);
-  if (sh->dirty == 0) return;
+  if (sh->dirty == 0) {
+    rd_suspect(st, shard);
+    return;
+  }
   rd_empty_shard(st, shard);
   sh->dirty = 0;
   rd_count_stat(st, RD_STAT_shards_lost, 1);
@@ -62,6 +66,7 @@ bool rd_lock_shard(rd_store *st, uint32_t shard) {
   if (RD_UNLIKELY(error == EBUSY)) error = wait_for(st, &rd_shard_at(st, shard)->lock);
   set_held(st, shard);
   if (RD_UNLIKELY(error == EOWNERDEAD)) recover_shard(st, shard);
+  if (RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard)))) rd_verify_shard(st, shard);
   return true;
 }
 
@@ -71,7 +76,15 @@ int rd_trylock_shard(rd_store *st, uint32_t shard) {
   if (error != 0 && error != EOWNERDEAD) return -1;
   set_held(st, shard);
   if (error == EOWNERDEAD) recover_shard(st, shard);
+  if (RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard)))) rd_verify_shard(st, shard);
   return 1;
+}
+
+void rd_heal_lock(rd_store *st, uint32_t shard) {
+  pthread_mutex_t *lock = &rd_shard_at(st, shard)->lock;
+  int error = pthread_mutex_trylock(lock);
+  if (error == EOWNERDEAD) recover_shard(st, shard);
+  if (error == 0 || error == EOWNERDEAD) pthread_mutex_unlock(lock);
 }
 
 void rd_unlock_shard(rd_store *st, uint32_t shard) {
@@ -379,4 +392,5 @@ void rd_empty_shard(rd_store *st, uint32_t shard) {
   rd_pool_unlock(st);
   forget_contents(sh);
   sh->epoch++;
+  sh->checked = atomic_load(&st->head->doubt);
 }

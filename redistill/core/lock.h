@@ -2,8 +2,8 @@
  *
  * Each shard has one robust, process-shared mutex. A process that changes a shard marks it dirty first and clean when
  * the change is whole, so whoever takes the lock of a dead owner knows: clean, nothing happened; dirty, the shard may
- * be torn and is emptied. At most one shard is dirty in a process at any time: marking another cleans the first, which
- * is right because every change is finished before the next begins. */
+ * be torn and is emptied (recovery.h has more to say of it). At most one shard is dirty in a process at any time:
+ * marking another cleans the first, which is right because every change is finished before the next begins. */
 #ifndef RD_LOCK_H
 #define RD_LOCK_H
 
@@ -19,6 +19,8 @@ bool rd_lock_shard(rd_store *st, uint32_t shard);
 /* The same without waiting: 1 taken (or retained: it is to be released, too), 0 held by this process before, -1
  * somebody else has it. */
 int rd_trylock_shard(rd_store *st, uint32_t shard);
+/* If the lock's owner is dead, have it free again. Whoever lives and holds it is not waited for. */
+void rd_heal_lock(rd_store *st, uint32_t shard);
 /* Mark clean and release. */
 void rd_unlock_shard(rd_store *st, uint32_t shard);
 static inline bool rd_holds_shard(const rd_store *st, uint32_t shard) {

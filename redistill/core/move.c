@@ -24,7 +24,6 @@
 #include "reclaim.h"
 #include "store.h"
 
-#define PASSED 1 /* the expiry of an item that is not to be found */
 #define CHUNKS_OF_REGION (RD_REGION_SIZE / RD_MAX_BLOCK)
 #define ATTEMPTS 6
 #define LARGE (2ull * RD_REGION_SIZE) /* of so many bytes a value has regions of its own */
@@ -182,10 +181,10 @@ static bool prepare(struct move *m, const rd_key *dst) {
   m->needed = rd_shape_head_bytes(&shape) + RD_MAX_BLOCK;
   m->fresh = rd_big_new_head(st, m->to, &shape, dst->data, rd_item_type(it), rd_item_encoding(it));
   if (m->fresh == 0) return false;
-  rd_item_put_expiry(rd_at(st, m->fresh), PASSED);
+  rd_item_put_expiry(rd_at(st, m->fresh), RD_PASSED);
   bool done = true;
   for (uint32_t i = 0; i < rd_item_big(rd_at(st, m->fresh))->tables && done; i++) done = prepare_table(m, i);
-  if (done && enter(st, m->to, shape.slot, dst, m->fresh, PASSED)) {
+  if (done && enter(st, m->to, shape.slot, dst, m->fresh, RD_PASSED)) {
     rd_access_new(st, m->to, rd_at(st, m->fresh), dst->hash);
     return true;
   }
@@ -344,7 +343,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
   bool done = prepare(&m, dst);
   for (int step = 0; !done && make_room(&m, step, large); step++) done = prepare(&m, dst);
   if (done) {
-    set_expiry(st, m.from, m.item, src->hash, PASSED);
+    set_expiry(st, m.from, m.item, src->hash, RD_PASSED);
     copy_chunks(&m);
     hand_over_regions(&m);
     if (rd_get_policy(st) != RD_ALLKEYS_S3FIFO) { /* whose stamps are the shard's */

@@ -21,6 +21,7 @@
 #include "internal.h"
 #include "item.h"
 #include "lock.h"
+#include "recovery.h"
 
 #define POLICY_EVICTIONS 8
 #define STRETCHES 4
@@ -58,8 +59,7 @@ static bool evict_block(rd_store *st, uint32_t shard, rd_ref block) {
   rd_gone why = RD_GONE_EVICTED;
   if (rd_expired(st, rd_item_expiry(it))) why = RD_GONE_EXPIRED;
   if (!rd_slot_is_live(st, rd_item_slot(it))) why = RD_GONE_FLUSHED;
-  rd_remove_item(st, shard, item, why);
-  return true;
+  return rd_remove_item(st, shard, item, why);
 }
 
 /* ---- emptying a region ---- */
@@ -84,7 +84,7 @@ static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
       uint32_t slot = rd_item_slot(it);
       rd_place place;
       bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], rd_item_hash(st, it), block, &place);
-      assert(found);
+      if (!found) rd_suspect(st, shard);
       rd_ref to = found ? rd_value_move_block(st, shard, block) : 0;
       if (to == 0) return false;
       rd_entry_set_ref(place.bucket, place.entry, to);

@@ -8,6 +8,7 @@
 #include "item.h"
 #include "lock.h"
 #include "reclaim.h"
+#include "recovery.h"
 
 rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db) {
   return (rd_key){bytes.data, (uint32_t)bytes.len, db, rd_siphash(st->seed, bytes.data, bytes.len)};
@@ -89,14 +90,17 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
   if (why != RD_GONE_DELETED) st->touched--; /* that is no doing of the command */
 }
 
-void rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {
+bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {
   const rd_item *it = rd_at(st, item);
   uint64_t hash = rd_item_hash(st, it);
   uint32_t slot = rd_item_slot(it);
   rd_place place;
   bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], hash, item, &place);
-  assert(found);
-  if (found) rd_remove_at(st, shard, slot, place, hash, why);
+  if (found)
+    rd_remove_at(st, shard, slot, place, hash, why);
+  else
+    rd_suspect(st, shard); /* its key is not what it was */
+  return found;
 }
 
 bool rd_delete(rd_store *st, const rd_key *key) {

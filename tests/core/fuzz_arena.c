@@ -1,0 +1,39 @@
+/* fuzz_arena.c - the invariant: an arena with any bytes changed is refused, or serves: once it is in doubt, nobody dies
+ * of it, whatever is done to its keys, and in the end its own check passes.
+ *
+ * Input: a byte that picks the policy, then changes of ten bytes each: a place among the bytes that are in use (five
+ * bytes, little-endian), how many bytes there (1 to 4), and what is xor-ed to them. */
+#define _GNU_SOURCE
+#include "damage.h"
+
+static void expect(bool ok, const char *what) {
+  if (ok) return;
+  fprintf(stderr, "%s\n", what);
+  abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static rd_image images[3];
+  static const rd_policy policies[3] = {RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_NOEVICTION};
+  if (size < 1) return 0;
+  rd_image *image = &images[data[0] % 3];
+  if (image->bytes == NULL) *image = damage_image(policies[data[0] % 3]);
+  uint8_t *base = damage_lay(image);
+  for (size_t at = 1; at + 10 <= size; at += 10) {
+    uint64_t place = 0;
+    memcpy(&place, data + at, 5);
+    for (unsigned i = 0; i < 1u + data[at + 5] % 4; i++) base[(place + i) % image->used] ^= data[at + 6 + i];
+  }
+  munmap(base, image->size);
+  rd_store st;
+  char err[300] = "";
+  if (rd_attach_alone(&st, image->fd, err, sizeof err) != 0) return 0;
+  expect(rd_worker_join(&st, 0) == 0, "no worker slot");
+  rd_doubt(&st);
+  damage_use(&st);
+  expect(rd_check(&st, err, sizeof err) == 0, err);
+  rd_worker_leave(&st);
+  rd_detach(&st);
+  return 0;
+}
