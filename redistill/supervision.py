@@ -41,6 +41,13 @@ FRESH = 2.0
 """A heart that has beaten within so many seconds is one of a worker that serves."""
 
 
+def runs(pid: int) -> bool:
+    """Whether a process runs just now or would, if it got a CPU: the kernel counts how long it waited for one only when
+    it has got it. OSError."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0] == "R"
+
+
 class Workers(Protocol):
     """See shared.Workers."""
 
@@ -162,7 +169,8 @@ class Supervision:
             with contextlib.suppress(OSError):  # it has just ended
                 busy = self._busy(worker.pid)
                 before, since = seen.get(worker.pid, (-1.0, now))
-                self._seen[worker.pid] = (busy, since if busy <= before else now)
+                works = busy > before or runs(worker.pid)
+                self._seen[worker.pid] = (busy, now if works else since)
         return {pid: now - since for pid, (_, since) in self._seen.items()}
 
     def _end(self, worker: Worker, quiet: float, holds: bool, works: bool) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill import supervision
 from redistill.launch import Worker
 from redistill.supervision import BETWEEN_KILLS, BUSY, HOLDING, LOOK, OWING, Supervision
 
@@ -45,6 +46,8 @@ class SupervisionTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.killed: list[int] = []
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
+        self.patch(supervision, "runs", lambda pid: pid in self.runnable)
+        self.runnable: set[int] = set()
         self.reactor = Clock()
         self.patience = Clock()
         self.reactor.advance(5000)
@@ -131,6 +134,13 @@ class SupervisionTests(SynchronousTestCase):
             self.about(self.wait(1000), BUSY * TIMEOUT)
             self.assertEqual(self.killed.pop(), 1000)
             self.silent.clear()
+
+    def test_starved(self) -> None:
+        """One that would work and gets no CPU is as one that works."""
+        self.runnable = {1000}
+        self.arena.owner = 1000
+        self.stop(1000)
+        self.about(self.wait(1000), BUSY * TIMEOUT)
 
     def test_ordinary_contention(self) -> None:
         """That others wait for a lock of a worker that lives does not save one that hangs."""
@@ -227,3 +237,12 @@ class SupervisionTests(SynchronousTestCase):
         self.stop(1001)
         self.wait(100)
         self.assertEqual(self.killed, [1001])
+
+
+class RunsTests(SynchronousTestCase):
+    """`runs`"""
+
+    def test_this_process(self) -> None:
+        """This one does; one that is not there raises what callers expect."""
+        self.assertTrue(supervision.runs(os.getpid()))
+        self.assertRaises(OSError, supervision.runs, 2**22 + 1)

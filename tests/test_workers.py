@@ -19,7 +19,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.amp import UnknownRemoteError
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import balance, channel, workers
+from redistill import balance, channel, supervision, workers
 from redistill.changes import ANSWER_SECONDS
 from redistill.commands.interfaces import Refused
 from redistill.commands.state import Identity
@@ -174,6 +174,7 @@ class WorkersTests(SynchronousTestCase):
         self.failing = 0
         self.busy = {1000: 0.0, 1001: 0.0, 1002: 0.0}
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
+        self.patch(supervision, "runs", lambda pid: False)
         self.patch(workers, "busy_seconds", lambda pid: self.busy.get(pid, 0.0))
         self.pool = self.service(workers=3)
         self.pool.startService()
