@@ -1,4 +1,4 @@
-"""The file that a store lies in: where it comes from, and whether what it holds can be gone on with."""
+"""The file that a store lies in: where it comes from, and whether its contents can be reused."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Limit:
     setting: str
     """Where the limit is set."""
     words: bytes
-    """What is said to who is refused."""
+    """The error line sent to a refused client."""
 
     def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
         """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""

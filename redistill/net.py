@@ -33,7 +33,7 @@ _P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
 
 
 class PeerGone(OSError):
-    """The other end of a socket that was to be gone on with has closed it."""
+    """The peer closed the connection during hand-over."""
 
 
 class Server(tcp.Server):

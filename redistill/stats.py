@@ -41,7 +41,7 @@ class DaemonCounters:
     internal_errors: int = 0
     """Commands of the control plane that raised."""
     unknown_commands: int = 0
-    """Calls of commands that there are not."""
+    """Calls to unknown commands."""
     connections_moved: int = 0
     """From a busy worker to another. Counted by the supervisor."""
     publish: Callable[[str, int], None] | None = field(default=None, compare=False, repr=False)

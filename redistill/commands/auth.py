@@ -30,7 +30,7 @@ NO_PASSWORD_SET = resp.error(
 )
 TOO_MANY = resp.error("ERR too many failed authentications from your address, try again later")
 NOBODY = Account(User("", enabled=True), configured=("",))
-"""Who is asked for a user that there is not: it takes as long, and nobody is let in as nobody."""
+"""Placeholder account, so that an unknown user takes as long to refuse."""
 
 
 def commands(server: ServerState) -> Mapping[str, Command]:
