@@ -1,6 +1,7 @@
 /* growth.c - see growth.h. */
 #include "growth.h"
 
+#include "bits.h"
 #include "cmd.h"
 #include "heap.h"
 #include "hll.h"
@@ -37,11 +38,38 @@ static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
   return it == NULL ? 0 : rd_item_len(it);
 }
 
-/* An offset that says how long a value becomes; 0 when it is none, which the command will say. */
-static uint64_t offset_of(rd_bytes arg, unsigned shift) {
+/* ---- how long a command makes a value; 0 when its arguments are none, which it will say ---- */
+
+static uint64_t setrange_bytes(const rd_store *st, const rd_bytes *argv) {
   int64_t n;
-  if (!rd_parse_i64(arg, &n) || n < 0) return 0;
-  return (uint64_t)n >> shift <= RD_MAX_BULK ? (uint64_t)n >> shift : 0;
+  if (!rd_parse_i64(argv[2], &n) || n < 0 || argv[3].len == 0 || argv[3].len > st->max_bulk) return 0;
+  return (uint64_t)n <= st->max_bulk - argv[3].len ? (uint64_t)n : 0; /* and the argument's own length, which counts */
+}
+
+static uint64_t setbit_bytes(const rd_store *st, rd_bytes offset, unsigned width) {
+  uint64_t n;
+  return rd_bits_offset(offset, width, st->max_bulk, &n) ? n >> 3 : 0;
+}
+
+/* GET type offset, SET type offset value, INCRBY type offset increment, OVERFLOW how. */
+static uint64_t bitfield_bytes(const rd_store *st, const rd_bytes *argv, uint32_t argc) {
+  uint64_t most = 0;
+  for (uint32_t i = 2; i + 2 < argc;) {
+    bool get = rd_arg_is(argv[i], "get");
+    int64_t width;
+    rd_bytes type = argv[i + 1];
+    if (rd_arg_is(argv[i], "overflow")) {
+      i += 2;
+      continue;
+    }
+    if (!get && type.len > 1 && rd_parse_i64((rd_bytes){type.data + 1, type.len - 1}, &width) && width > 0 &&
+        width <= 64) {
+      uint64_t len = setbit_bytes(st, argv[i + 2], (unsigned)width);
+      if (len > most) most = len;
+    }
+    i += get ? 3 : 4;
+  }
+  return most;
 }
 
 bool rd_growth_is_hidden(const rd_command *cmd) {
@@ -54,19 +82,15 @@ bool rd_growth_is_hidden(const rd_command *cmd) {
 static uint64_t hidden(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
   rd_command_fn *run = cmd->run;
   uint64_t most = 0;
-  if (run == rd_cmd_setrange) return offset_of(argv[2], 0);
-  if (run == rd_cmd_setbit) return offset_of(argv[2], 3);
+  if (run == rd_cmd_setrange) return setrange_bytes(st, argv);
+  if (run == rd_cmd_setbit) return setbit_bytes(st, argv[2], 0);
+  if (run == rd_cmd_bitfield) return bitfield_bytes(st, argv, argc);
   if (run == rd_cmd_copy) return value_bytes(st, argv[1], db);
   if (run == rd_cmd_pfadd || run == rd_cmd_pfmerge) return RD_HLL_DENSE;
   if (run == rd_cmd_restore) return rd_dump_len(argv[3]);
   if (run == rd_cmd_bitop) {
     for (uint32_t i = 3; i < argc; i++) {
       uint64_t len = value_bytes(st, argv[i], db);
-      if (len > most) most = len;
-    }
-  } else if (run == rd_cmd_bitfield) {
-    for (uint32_t i = 2; i < argc; i++) {
-      uint64_t len = offset_of(argv[i], 3);
       if (len > most) most = len;
     }
   }
