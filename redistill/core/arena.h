@@ -78,6 +78,7 @@ typedef struct rd_store {
   bool keeps_all;       /* a region is being emptied without evicting anything */
   bool may_borrow;      /* the running command was let in, and must not end in the middle for want of memory */
   bool borrows;         /* so it has the pool's reserve */
+  uint32_t let_in;      /* regions in use, the reserve included, that were allowed when the running EXEC was let in */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   bool retains;                      /* locks from command to command: lock.h */
   bool retained;                     /* so it holds locks that only the next commands may need */

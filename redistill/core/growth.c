@@ -7,8 +7,8 @@
 #include "hll.h"
 #include "reclaim.h"
 
-/* Head of an item, expiry, its share of the index. */
-#define KEY_COST 64u
+/* Head of an item, expiry, a bucket of the index. */
+#define KEY_COST 128u
 
 bool rd_growth_allowed(rd_store *st) {
   if (RD_LIKELY(!rd_is_over(st))) return true;
@@ -23,7 +23,7 @@ static inline bool is_allkeys(const rd_store *st) {
 
 void rd_growth_begin(rd_growth *g, const rd_store *st) {
   g->all = g->large = 0;
-  g->by_shard = !is_allkeys(st);
+  g->by_shard = !is_allkeys(st) || rd_growth_is_strained(st);
   if (!g->by_shard) return;
   memset(g->bytes, 0, st->num_shards * sizeof *g->bytes);
   memset(g->in, 0, sizeof g->in);
@@ -107,9 +107,25 @@ static void add(rd_growth *g, const rd_store *st, rd_bytes name, uint64_t bytes)
   g->bytes[shard] += bytes;
 }
 
+/* The item's block is made anew: under another key, or with the place for an expiry. */
+static void add_renewal(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, unsigned db) {
+  rd_command_fn *run = cmd->run;
+  bool renames = run == rd_cmd_rename || run == rd_cmd_renamenx;
+  bool expires = run == rd_cmd_expire || run == rd_cmd_pexpire || run == rd_cmd_expireat || run == rd_cmd_pexpireat ||
+                 run == rd_cmd_getex;
+  if (!renames && !expires && run != rd_cmd_move) return;
+  uint64_t bytes = value_bytes(st, argv[1], db);
+  if (bytes > RD_MAX_BLOCK) bytes = renames ? 2 * RD_MAX_BLOCK : 0;
+  add(g, st, argv[renames ? 2 : 1], bytes + argv[1].len);
+}
+
 void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                    unsigned db) {
-  if ((cmd->flags & RD_DENYOOM) == 0 || cmd->first_key == 0) return;
+  if (cmd->first_key == 0) return;
+  if ((cmd->flags & RD_DENYOOM) == 0) {
+    if (rd_growth_is_strained(st)) add_renewal(g, st, cmd, argv, db);
+    return;
+  }
   if (cmd->key_step == 2) { /* MSET: each key with its value */
     for (uint32_t i = 1; i + 1 < argc; i += 2) add(g, st, argv[i], argv[i + 1].len);
     return;

@@ -9,6 +9,7 @@
 #define RD_GROWTH_H
 
 #include "command.h"
+#include "layout.h"
 #include "lock.h"
 
 #define RD_OOM_ERROR "OOM command not allowed when used memory > 'maxmemory'."
@@ -31,6 +32,12 @@ void rd_growth_begin(rd_growth *g, const rd_store *st);
 void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db);
 /* Is there room for all, or can it be made? No item is in use. `lent`: the reserve counts, too. */
 bool rd_growth_fits(const rd_growth *g, rd_store *st, bool lent);
+
+/* Is not even the reserve left? Then commands that are never refused alone count in a transaction, too. */
+static inline bool rd_growth_is_strained(const rd_store *st) {
+  const rd_pool *pool = &st->head->pool;
+  return pool->in_use >= pool->limit + pool->reserve;
+}
 
 /* May the command write more than its arguments have? */
 bool rd_growth_is_hidden(const rd_command *cmd);

@@ -313,6 +313,7 @@ void rd_pool_retry(rd_store *st) {
 uint32_t rd_pool_free(const rd_store *st) {
   const rd_pool *pool = &st->head->pool;
   uint32_t limit = pool->limit + (st->borrows ? pool->reserve : 0);
+  if (st->borrows && limit < st->let_in) limit = st->let_in; /* the limit has fallen since */
   if (limit > pool->ceiling) limit = pool->ceiling;
   return limit > pool->in_use ? limit - pool->in_use : 0;
 }

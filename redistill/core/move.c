@@ -279,7 +279,7 @@ static bool make_room(struct move *m, int step, bool large) {
   if (large && step == 1 && gather(m)) return true;
   if (step >= ATTEMPTS) return false;
   st->pin[0] = m->item;
-  bool room = rd_reserve_many(st, m->to, m->needed);
+  bool room = rd_make_room(st, m->needed / (RD_REGION_SIZE - RD_MAX_BLOCK) + 1);
   st->pin[0] = 0;
   if (!room && !st->borrows && rd_pool_free(st) + st->head->pool.reserve > 0) room = st->borrows = true;
   return room;

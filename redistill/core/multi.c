@@ -68,7 +68,10 @@ static void end_watches(rd_session *s, uint32_t from) {
 /* The queue's commands are over: what they hold is released. */
 static void leave(rd_session *s) {
   rd_multi *m = &s->multi;
-  if (s->state.in_exec) rd_unlock_all(s->st);
+  if (s->state.in_exec) {
+    rd_unlock_all(s->st);
+    s->st->let_in = 0;
+  }
   if (s->st->holder == s) s->st->holder = NULL;
   end_watches(s, 0);
   s->state.in_multi = s->state.in_exec = false;
@@ -167,7 +170,7 @@ static bool watched_changed(rd_session *s) {
 static bool fits(rd_session *s) {
   const rd_multi *m = &s->multi;
   rd_store *st = s->st;
-  if ((m->flags & RD_DENYOOM) == 0) return true;
+  if ((m->flags & (rd_growth_is_strained(st) ? RD_WRITE : RD_DENYOOM)) == 0) return true;
   if (!m->hidden_growth && rd_growth_is_small(st, m->count, s->state.multi_bytes)) return true;
   rd_growth g;
   rd_growth_begin(&g, st);
@@ -205,6 +208,7 @@ void rd_cmd_exec(rd_call *c) {
   end_watches(s, 0); /* its commands are not to touch keys that are still watched by itself */
   s->multi.command = c->command;
   s->state.in_exec = true;
+  s->st->let_in = s->st->head->pool.limit + s->st->head->pool.reserve;
   rd_reply_array(c->out, s->multi.count);
 }
 

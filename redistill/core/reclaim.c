@@ -330,7 +330,7 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
 bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
   assert(st->dirty == 0);
   uint64_t regions = bytes / (RD_REGION_SIZE - RD_MAX_BLOCK / 4) + 2;
-  if (regions >= st->head->pool.limit) return false;
+  if (regions >= st->head->pool.limit) return borrow(st, regions);
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
     if (i > regions * 2 || !take_from_richest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
   }

@@ -1,6 +1,7 @@
 /* Who may make the store grow: above max_memory, at its edge, and in a transaction that must be done as a whole. */
 #define _GNU_SOURCE
 #include <stdarg.h>
+#include <stdlib.h>
 
 #include "command.h"
 #include "heap.h"
@@ -253,6 +254,28 @@ static void a_limit_that_falls_between_queueing_and_exec_discards_the_transactio
   rig_close(&st, fd);
 }
 
+static void a_limit_that_falls_while_exec_runs_stops_none_of_its_commands(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16 * MIB, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  set(&c, "k", 6 * MIB);
+  rig_say(&c, "MULTI\r\n");
+  set(&c, "a", 100000);
+  rig_say(&c, "CONFIG GET x\r\n");
+  set(&c, "b", 300000);
+  c.len = 0;
+  c.stay = true; /* the control plane takes its time */
+  rig_say(&c, "EXEC\r\n");
+  CHECK_INT(c.status, RD_CONTROL);
+  CHECK(rd_set_max_memory(&st, 4 * MIB) == NULL);
+  c.stay = false;
+  rig_serve(&c);
+  RIG_HEARD(&c, "*3\r\n+OK\r\n+config|get\r\n+OK\r\n");
+  RIG_ASK(&c, "SET c 1\r\n", OOM);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
 static void with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile(void) {
   rd_store st;
   int fd = rig_open(&st, 64 * MIB, 64, RD_ALLKEYS_LRU);
@@ -314,6 +337,166 @@ static void a_limit_of_one_byte_is_a_store_that_is_always_full(void) {
   rig_close(&st, fd);
 }
 
+/* ---- all at once ---- */
+
+static uint64_t dice_state = 5;
+static unsigned dice(unsigned sides) {
+  dice_state = dice_state * 6364136223846793005ull + 1442695040888963407ull;
+  return (unsigned)(dice_state >> 33) % sides;
+}
+
+/* Each byte of a value depends on the value's length and on its place: so a value is whole wherever it was moved to. */
+static uint8_t byte_of(uint64_t len, uint64_t at) { return (uint8_t)(len * 31 + at * 7 + (at >> 13)); }
+
+static size_t put_set(char *to, const char *key, uint64_t len) {
+  size_t n =
+      (size_t)sprintf(to, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%llu\r\n", strlen(key), key, (unsigned long long)len);
+  for (uint64_t i = 0; i < len; i++) to[n + i] = (char)byte_of(len, i);
+  memcpy(to + n + len, "\r\n", 2);
+  return n + len + 2;
+}
+
+static void look(void *arg, rd_store *st, const rd_item *it) {
+  uint64_t len = rd_item_len(it), at = 0;
+  while (at < len) {
+    rd_bytes piece = rd_item_piece(st, it, at);
+    for (uint64_t i = 0; i < piece.len; i++, at++) {
+      if (piece.data[i] != byte_of(len, at)) {
+        *(bool *)arg = false;
+        return;
+      }
+    }
+  }
+}
+
+static bool all_are_whole(rd_store *st) {
+  bool whole = true;
+  for (unsigned db = 0; db < 3; db++) {
+    uint64_t cursor = 0;
+    do {
+      cursor = rd_scan(st, db, cursor, look, &whole);
+    } while (cursor != 0);
+  }
+  return whole;
+}
+
+static uint64_t random_length(void) {
+  switch (dice(12)) {
+    case 0:
+      return dice(40000);
+    case 1:
+      return dice(400000);
+    case 2:
+      return dice(12) == 0 ? dice(6 * MIB) : 8100 + dice(200);
+    default:
+      return dice(300);
+  }
+}
+
+static size_t put_random(char *to) {
+  char key[20], other[20];
+  sprintf(key, "k%u", dice(300));
+  sprintf(other, "k%u", dice(300));
+  switch (dice(12)) {
+    case 0:
+    case 1:
+      return (size_t)sprintf(to, "RENAME %s %s\r\n", key, other);
+    case 2:
+      return (size_t)sprintf(to, "RENAMENX %s %s\r\n", key, other);
+    case 3:
+      return (size_t)sprintf(to, "MOVE %s %u\r\n", key, dice(3));
+    case 4:
+      return (size_t)sprintf(to, "COPY %s %s DB %u REPLACE\r\n", key, other, dice(3));
+    case 5:
+      return (size_t)sprintf(to, "DEL %s %s\r\n", key, other);
+    case 6:
+      return (size_t)sprintf(to, "PEXPIRE %s %u\r\n", key, dice(100000));
+    case 7:
+      return (size_t)sprintf(to, "PERSIST %s\r\n", key);
+    default:
+      return put_set(to, key, random_length());
+  }
+}
+
+static void upheaval(rd_store *st, rig_client *c) {
+  switch (dice(14)) {
+    case 0:
+    case 1:
+    case 2:
+      rd_set_max_memory(st, dice(2) ? dice(16 * MIB) : rd_used_memory(st) + dice(200000));
+      break;
+    case 3:
+      rd_set_max_memory(st, dice(4) ? 0 : 1);
+      break;
+    case 4:
+    case 5:
+      rd_set_policy(st, (rd_policy)dice(RD_POLICIES), 5);
+      break;
+    case 6:
+      rd_sweep(st, 0, st->num_shards, 0);
+      break;
+    case 7:
+      st->now_ms += dice(3000);
+      break;
+    case 8:
+      if (dice(20) == 0) rd_flush_db(st, dice(3));
+      break;
+    case 9:
+      if (dice(10) == 0) rd_swap_db(st, dice(3), dice(3));
+      break;
+    case 10:
+      say(c, "SELECT %u", dice(3));
+      c->len = 0;
+      break;
+    default:
+      rd_shrink_step(st, 1 + dice(8));
+      break;
+  }
+}
+
+static void whatever_the_limit_and_the_policy_every_value_is_whole(void) {
+  const char *steps = getenv("RD_EDGE_STEPS");
+  char *request = malloc(64 * MIB);
+  if (getenv("RD_EDGE_SEED") != NULL) dice_state = (uint64_t)atoi(getenv("RD_EDGE_SEED"));
+  for (unsigned shards = 1; shards <= 64; shards *= 8) {
+    rd_store st;
+    int fd = rig_open(&st, 16 * MIB, shards, RD_ALLKEYS_LRU);
+    rig_client c = rig_client_new(&st, NULL);
+    unsigned borrowed = 0, refused = 0;
+    for (unsigned i = 0; i < (steps ? (unsigned)atoi(steps) : 3000) && check_ok; i++) {
+      if (dice(3) == 0) upheaval(&st, &c);
+      bool lowered = st.head->pool.in_use > st.head->pool.limit + st.head->pool.reserve, multi = dice(4) == 0;
+      uint32_t before = st.head->pool.in_use;
+      size_t n = 0;
+      if (multi) n += (size_t)sprintf(request, "MULTI\r\n");
+      for (unsigned k = multi ? dice(6) : 1; k > 0; k--) n += put_random(request + n);
+      if (multi) n += (size_t)sprintf(request + n, "EXEC\r\n");
+      c.len = 0;
+      rig_feed(&c, request, n, n);
+      bool oom = memmem(c.out, c.len, OOM, strlen(OOM)) != NULL;
+      refused += oom;
+      if (multi && oom && memmem(c.out, c.len, "-EXECABORT", 10) == NULL) {
+        CHECK_FAIL("step %u: done in part, %u of %u and %u regions in use, %s", i, st.head->pool.in_use,
+                   st.head->pool.limit, st.head->pool.reserve, rd_policy_name(rd_get_policy(&st)));
+        check_print("asked", request, n);
+        check_print("heard", c.out, c.len);
+      }
+      borrowed += st.head->pool.in_use > st.head->pool.limit;
+      uint32_t most = st.head->pool.limit + st.head->pool.reserve;
+      CHECK(st.head->pool.in_use <= (lowered ? before : most));
+      CHECK(st.dirty == 0);
+      char err[200] = "";
+      if (rd_check(&st, err, sizeof err) != 0) CHECK_FAIL("step %u: %s", i, err);
+      if (i % 50 == 0) CHECK(all_are_whole(&st));
+    }
+    CHECK(all_are_whole(&st));
+    printf("    %u shards: %u requests refused, the reserve in use after %u\n", shards, refused, borrowed);
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+  free(request);
+}
+
 int main(void) {
   RUN(a_full_store_refuses_what_is_to_be_queued);
   RUN(what_fits_one_by_one_and_not_together_is_discarded_as_a_whole);
@@ -322,8 +505,10 @@ int main(void) {
   RUN(a_large_value_goes_into_a_full_cache_although_all_shards_are_locked);
   RUN(above_the_limit_no_shard_grows_until_the_store_is_below_again);
   RUN(a_limit_that_falls_between_queueing_and_exec_discards_the_transaction);
+  RUN(a_limit_that_falls_while_exec_runs_stops_none_of_its_commands);
   RUN(with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile);
   RUN(a_limit_of_some_bytes_above_the_use_is_met_to_the_byte);
   RUN(a_limit_of_one_byte_is_a_store_that_is_always_full);
+  RUN(whatever_the_limit_and_the_policy_every_value_is_whole);
   return check_end();
 }
