@@ -5,6 +5,7 @@ What it needs it inherits, or is told over its channel.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -232,8 +233,9 @@ def run(number: int, link: int, arena: int, sockets: Sequence[int]) -> None:
     The rest are descriptors, which are ours: of the channel, of the arena, of the listening sockets of all workers in
     turn, of the box that this one empties and of those of all workers (`tickets.Post`).
     """
-    name_process(f"redistill-{number}")
-    name_arguments([*sys.orig_argv[:-2], "redistill.worker", str(number)])
+    with contextlib.suppress(OSError):  # that it goes by another name is no reason not to serve
+        name_process(f"redistill-{number}")
+        name_arguments([*sys.orig_argv[:-2], "redistill.worker", str(number)])
     from redistill import reactor as ours
 
     ours.install()

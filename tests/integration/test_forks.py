@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import redis
 from twisted.trial.unittest import TestCase
 
-from redistill import channel
+from redistill import channel, forkserver
 from tests.integration import servers
 from tests.integration.workers import CONFIG, FORK_SERVER, OnWorkers, children, fork_servers, workers_of
 
@@ -224,6 +226,43 @@ class ForkServerTests(TestCase):
         )
         done = subprocess.run([sys.executable, "-c", code], env=servers.environment(), timeout=60)
         self.assertEqual(done.returncode, 0)
+
+    def test_requests(self) -> None:
+        """What it cannot do it says, and goes on. A worker that its supervisor has not adopted ends."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(60)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "redistill.forkserver", str(channel.VERSION)],
+            env=servers.environment(),
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: os.dup2(theirs.fileno(), forkserver.CONTROL),
+            close_fds=False,
+        )
+        theirs.close()
+        self.addCleanup(process.wait)
+        self.addCleanup(ours.close)
+        self.addCleanup(process.kill)
+
+        def ask(number: int, descriptors: int, sent: int) -> None:
+            asked = {"id": number, "number": 0, "descriptors": descriptors}
+            socket.send_fds(ours, [json.dumps(asked).encode()], [2] * sent)
+
+        def said() -> object:
+            return json.loads(ours.recv(forkserver.MESSAGE))
+
+        self.assertEqual(said(), {"ready": True})
+        limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (16, limits[1]))
+        ask(1, 20, 20)
+        self.assertEqual(said(), {"id": 1, "problem": "the fork server has too few descriptors"})
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+        ask(2, 6, 3)  # the rest never comes
+        ask(3, 3, 3)
+        assert process.stderr is not None
+        with process.stderr as errors:
+            self.assertEqual(errors.readline(), b"the supervisor is not the parent of its worker\n")
+        ours.close()
+        self.assertEqual(process.wait(20), 0)
 
     def test_another_version(self) -> None:
         """One of another version than its supervisor says what to do, and ends."""

@@ -209,7 +209,7 @@ class WorkersTests(OnWorkers):
         answers = [sock.recv(100) for sock in held]
         self.assertEqual(answers.count(b"+PONG\r\n"), 20 - present)
         self.assertEqual(answers.count(b"-ERR max number of clients reached\r\n"), 20 + present)
-        self.assertEqual(client.info("stats")["rejected_connections"], 20 + present)
+        self.eventually(lambda: client.info("stats")["rejected_connections"] == 20 + present, "they are counted")
 
     def test_dead_worker_is_replaced(self) -> None:
         """When a worker is killed the others serve, another takes its place, and the data and the counters are kept."""
