@@ -50,9 +50,20 @@ def opened(self):
     begin(self)
 
 redistill.commands.ControlPlane.opened = opened
+run = redistill.commands.ControlPlane.run
+
+def spin(self, client, argv):
+    if argv[0] == b"SPIN":
+        import time
+        end = time.monotonic() + float(argv[1])
+        while time.monotonic() < end:
+            pass
+    return run(self, client, argv)
+
+redistill.commands.ControlPlane.run = spin
 """
 """Found by Python at its start: worker 1 cannot apply a user of the name "poison", or any dies of it; and none can
-begin while there is a certain file."""
+begin while there is a certain file. SPIN keeps a worker busy for so many seconds, and is unknown then."""
 
 
 class Answer(threading.Thread):
@@ -263,6 +274,22 @@ class SupervisionTests(OnWorkers):
         self.assertEqual(waiting.reply, 50_000_000)
         self.assertLess(waiting.seconds, 6.0)
         self.assertIn("and holds a lock for which others wait; it is killed", server.logged())
+
+    def test_busy(self) -> None:
+        """A worker in a long command is not ended after server.worker_timeout, but after three times that."""
+        server = self.faulty("worker_timeout = 3")
+        clients = self.on_each(server)
+        pids = workers_of(clients[0])
+        with self.assertRaisesRegex(redis.ResponseError, "unknown command"):
+            clients[1].execute_command("SPIN", "6")
+        self.assertEqual(workers_of(clients[0]), pids)
+        connection = clients[1].connection
+        assert connection is not None
+        connection.send_command("SPIN", "1000")
+        with self.assertRaises(redis.ConnectionError):
+            connection.read_response()
+        self.eventually(lambda: workers_of(clients[0]).get(1, pids[1]) != pids[1], "it is replaced", 30)
+        self.assertRegex(server.logged(), r"has not moved for (9|1\d)\.\d s, though it is busy; it is killed")
 
     def test_stopped_supervisor(self) -> None:
         """A supervisor that was stopped for longer than server.worker_timeout ends nobody when it goes on."""
