@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from redistill.channel import was_refused
 from redistill.engine import Session
+from redistill.logs import SELDOM
 from redistill.loop import Loop
 from redistill.net import adopt
 from redistill.protocol import ClientIdentity, RespProtocol
@@ -114,7 +115,7 @@ class Handover:
             client, saved = unpacked(state, self._reactor.seconds())
             session = self._load(saved)
         except Exception as problem:
-            log.error("a connection cannot be taken over: {problem}", problem=repr(problem))
+            log.error("a connection cannot be taken over: {problem}", problem=repr(problem), log_throttle=SELDOM)
             sock.close()
             return False
         try:
