@@ -76,9 +76,9 @@ class Worker:
         self.unable = ""
         """Why it could not begin to serve, if that is known."""
         self.was_killed = False
+        """It has ended by SIGKILL: from outside, or by us."""
         self.has_crashed = False
         """It died of a signal that bad memory is the usual cause of."""
-        """It has ended by SIGKILL: from outside, or by us."""
         self.owes: dict[object, float] = {}
         """Since when it owes answers that it has to give (`changes.insist`)."""
         self.overdue: IDelayedCall | None = None
@@ -226,6 +226,7 @@ class ForkServer(ProcessProtocol):
             stack.enter_context(theirs)
             self._control.setblocking(False)
             failed = stack.enter_context(contextlib.ExitStack())
+            failed.callback(self._control.close)
             self._output = Output(reactor, relay)
             reactor.addReader(self)
             self._expect(IMPORT_SECONDS)
@@ -327,8 +328,8 @@ class ForkServer(ProcessProtocol):
                 if not worker.over:
                     try:
                         self._ask(worker)
-                    except OSError as problem:
-                        worker.end(str(problem))
+                    except Exception as problem:  # as when a start fails at once (`pool.Pool`)
+                        worker.end(str(problem) or repr(problem))
         elif said["id"] in self._asked:
             worker = self._asked.pop(said["id"])
             if "problem" in said:
