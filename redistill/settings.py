@@ -520,7 +520,7 @@ class Performance:
     slowlog_max_len: int = setting(
         Kind.INTEGER,
         128,
-        "Entries that the SLOWLOG keeps",
+        "Entries that the SLOWLOG keeps, at most 2 MiB of them in each worker",
         unit="entries",
         maximum=1_000_000,
         redis="slowlog-max-len",

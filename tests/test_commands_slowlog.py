@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import SlowEntry
 from redistill.commands.redaction import redacted
-from redistill.commands.slowlog import trimmed
+from redistill.commands.slices import SLICE
+from redistill.commands.slowlog import MOST, Entry, trimmed
 from tests.control import NOW, TABLE, Server
 
 
@@ -56,6 +57,30 @@ class SlowLogTests(SynchronousTestCase):
         self.assertEqual(self.server.run("SLOWLOG GET"), b"*0\r\n")
         self.slow(1000, b"get")
         self.assertIn(b"*6\r\n:12\r\n", self.server.run("SLOWLOG GET"))
+
+    def test_bytes(self) -> None:
+        """Nor more than some bytes of them, however many may be kept."""
+        self.server.run("CONFIG SET slowlog-max-len 1000000")
+        words = [b"x" * 128] * 32
+        fit = MOST // Entry(0, 0, 0, tuple(words), self.client.peer, b"").size
+        for _ in range(fit + 1):
+            self.slow(1000, *words)
+        self.assertEqual(self.server.run("SLOWLOG LEN"), b":%d\r\n" % fit)
+        self.assertEqual(self.server.run("SLOWLOG RESET"), b"+OK\r\n")
+        self.slow(1000, *words)
+        self.assertEqual(self.server.run("SLOWLOG LEN"), b":1\r\n")
+
+    def test_slices(self) -> None:
+        """A long log is collected and shown in slices."""
+        for number in range(100):
+            self.slow(1000 + number, b"get")
+        now = iter(range(0, 10**15, SLICE))
+        whole = self.server.ask("SLOWLOG", "GET", "-1")
+        self.server.state.ticks = lambda: next(now)
+        shown = self.server.ask("SLOWLOG", "GET", "-1")
+        assert isinstance(shown, Deferred)
+        self.server.clock.advance(0)
+        self.assertEqual((self.successResultOf(shown), self.client.session.parts), (b"", whole))
 
     def test_bound(self) -> None:
         """No more than slowlog-max-len entries are kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, replace
+from itertools import chain
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,6 +20,7 @@ from redistill.commands.configuration import settled
 from redistill.commands.denials import Entry, merged
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.peers import Question, over_all
+from redistill.commands.slices import sliced
 from redistill.commands.state import ServerState
 from redistill.commands.users import Users, changed
 from redistill.config import LOAD, USERS
@@ -72,8 +74,8 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
     return {
         "acl|whoami": lambda client, argv: resp.bulk(client.user),
-        "acl|list": lambda client, argv: resp.array([resp.bulk(one.user.line) for one in server.users]),
-        "acl|users": lambda client, argv: resp.array([resp.bulk(one.user.name) for one in server.users]),
+        "acl|list": lambda client, argv: over_users(server, client, lambda user: user.line),
+        "acl|users": lambda client, argv: over_users(server, client, lambda user: user.name),
         "acl|getuser": lambda client, argv: get_user(server, client, argv),
         "acl|setuser": lambda client, argv: set_user(server, client, argv),
         "acl|deluser": lambda client, argv: delete_users(server, client, argv),
@@ -101,6 +103,12 @@ def surplus(argv: list[bytes]) -> bytes:
 
 
 # ---- users ----
+
+
+def over_users(server: ServerState, client: Client, text_of: Callable[[User], str]) -> Reply:
+    """ACL LIST and ACL USERS"""
+    users = [account.user for account in server.users]
+    return sliced(server, client, chain([resp.array_head(len(users))], (resp.bulk(text_of(one)) for one in users)))
 
 
 def get_user(server: ServerState, client: Client, argv: list[bytes]) -> bytes:

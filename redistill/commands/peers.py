@@ -78,7 +78,7 @@ def over_all(
     client: Client,
     question: str,
     argument: Any,
-    reply: Callable[[list[Any]], bytes],
+    reply: Callable[[list[Any]], Reply],
     *,
     changes: bool = False,
     must: bool = False,

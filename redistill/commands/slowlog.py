@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from heapq import merge
+from itertools import chain, count, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from redistill import resp
 from redistill.commands.arguments import integer, text
 from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.peers import Question, over_all
+from redistill.commands.slices import sliced
 
 if TYPE_CHECKING:
     from redistill.commands.state import ServerState
 
 MAX_ARGUMENTS = 32
 MAX_BYTES = 128
+MOST = 2 * 1024 * 1024
+"""Bytes of all entries of a worker: some thousands of the longest, which go from worker to worker in one piece."""
+ENTRY_BYTES, ARGUMENT_BYTES = 200, 40
+"""What an entry, and each of its arguments, takes beside its bytes."""
 
 HELP = """\
 SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -45,27 +52,35 @@ class Entry:
     peer: str
     name: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return ENTRY_BYTES + len(self.name) + sum(ARGUMENT_BYTES + len(word) for word in self.argv)
+
 
 class SlowLog:
-    """The last slow commands of this worker, newest first. Its bound is given with each call, since CONFIG SET may
-    change it."""
+    """The last slow commands of this worker, newest first: `MOST` bytes of them, and no more than the number that comes
+    with each call, since CONFIG SET may change it."""
 
     def __init__(self, next_number: Callable[[], int] | None = None) -> None:
         """`next_number` gives each entry its number; all workers count as one."""
         self._entries: deque[Entry] = deque()
+        self._bytes = 0
         self._next_number = next_number or count().__next__
 
     def add(
         self, unix_time: int, microseconds: int, argv: Sequence[bytes], peer: str, name: bytes, max_len: int
     ) -> None:
         """Keep one more, and no more than `max_len` of all. `argv` is cut already (see `trimmed`)."""
-        self._entries.appendleft(Entry(self._next_number(), unix_time, microseconds, tuple(argv), peer, name))
+        entry = Entry(self._next_number(), unix_time, microseconds, tuple(argv), peer, name)
+        self._entries.appendleft(entry)
+        self._bytes += entry.size
         self.trim(max_len)
 
     def trim(self, max_len: int) -> None:
         """Drop the oldest beyond `max_len`."""
-        while len(self._entries) > max_len:
-            self._entries.pop()
+        while len(self._entries) > max_len or self._bytes > MOST:
+            self._bytes -= self._entries.pop().size
 
     def first(self, count: int) -> list[Entry]:
         """The newest `count`; all for -1."""
@@ -74,6 +89,7 @@ class SlowLog:
     def clear(self) -> None:
         """Forget all; numbers go on."""
         self._entries.clear()
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -103,9 +119,11 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         if count is None or count < -1:
             return resp.error("ERR count should be greater than or equal to -1")
 
-        def reply(answers: list[list[Any]]) -> bytes:
-            newest = sorted((entry for answer in answers for entry in answer), reverse=True)
-            return resp.array([encoded(*entry) for entry in (newest if count < 0 else newest[:count])])
+        def reply(answers: list[list[Any]]) -> Reply:
+            there = sum(map(len, answers))
+            wanted = there if count < 0 else min(count, there)
+            newest = islice(merge(*answers, key=itemgetter(0), reverse=True), wanted)
+            return sliced(server, client, chain([resp.array_head(wanted)], (encoded(*entry) for entry in newest)))
 
         return over_all(server, client, "slowlog-get", count, reply)
 
@@ -127,7 +145,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 def questions(server: ServerState) -> Mapping[str, Question]:
     """What each worker answers about its log."""
     return {
-        "slowlog-get": lambda count: [plain(entry) for entry in server.slowlog.first(count)],
+        "slowlog-get": lambda count: ([plain(entry)] for entry in server.slowlog.first(count)),
         "slowlog-len": lambda nothing: len(server.slowlog),
         "slowlog-reset": lambda nothing: server.slowlog.clear(),
     }
