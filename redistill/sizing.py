@@ -13,20 +13,20 @@ from redistill.settings import AUTO, EXABYTE, MIB
 
 LARGEST_VALUE = 513 * MIB
 """A value of the largest size and the words around it: buffers that hold one can read and write any value."""
-SUPERVISION = 60 * MIB
-"""Of a server of several workers: the supervisor, the process that workers are forked from, and a worker more while
-they are replaced."""
-PROCESS = 40 * MIB
+SUPERVISION = 112 * MIB
+"""What a server of several workers needs beside them: the supervisor, the process that workers are forked from, and
+while they are replaced another one of those and a worker more."""
+PROCESS = 44 * MIB
 """A process that serves by itself."""
-WORKER = 14 * MIB
+WORKER = 12 * MIB
 """What each worker has to itself, beyond what it shares with the process that it was forked from."""
 PAGE_TABLES = 512
 """One byte in so many of the cache is in each process's page tables: 8 for each page of 4096."""
-SLACK = 8
+SLACK = 4
 """Buffers may be beyond their limit by one part in so many (core/footprint.h)."""
 LEAST_BUFFERS = 8 * MIB
-MEMORY_OF_WORKER = 64 * MIB
-"""Of workers that nobody counted there is no more than one for so much memory."""
+PROCESSES = 4
+"""The processes of as many workers as there are CPUs may have one part in so many of the memory."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,12 @@ def machine() -> Machine:
 
 
 def workers(config: Config, here: Machine) -> int:
-    """The number of workers: as configured, or one per CPU where there is memory for them."""
-    return config.server.workers or max(1, min(here.cpus, here.memory // MEMORY_OF_WORKER))
+    """The number of workers: as configured, or one per CPU as far as their processes leave room for the cache."""
+    if config.server.workers:
+        return config.server.workers
+    cache = config.memory.max_memory
+    room = min(here.memory // PROCESSES, here.memory - cache - _with_slack(LEAST_BUFFERS))
+    return next((count for count in range(here.cpus, 1, -1) if processes(count, cache) <= room), 1)
 
 
 def processes(count: int, cache: int) -> int:

@@ -5,7 +5,7 @@
 #include "worker.h"
 
 /* Bytes. The C library keeps what is freed in pieces for later, and buffers come and go. */
-enum { SHRANK = 8 << 20 };
+enum { SHRANK = 8 << 20, SHRANK_LITTLE = 256 << 10 };
 
 static uint64_t measured(const rd_session *s) {
   const rd_multi *m = &s->multi;
@@ -100,10 +100,12 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
   uint64_t limit = st->client_limit;
   if (limit == 0 || s->state.owner == 0 || s->state.no_evict) return true;
   uint64_t after = measured(s) + more;
+  /* Who needs little is not to go for what others have, which may be those of another process. */
+  uint64_t bound = limit + limit / (after <= limit / 16 ? 4 : 8);
   for (;;) {
     /* Said before the others are looked at: of two processes at the same time at least one sees both. */
     rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers - s->footprint + after);
-    if (rd_gauge_sum(st, RD_GAUGE_client_buffers) <= limit + limit / 8) return true;
+    if (rd_gauge_sum(st, RD_GAUGE_client_buffers) <= bound) return true;
     rd_session *larger = largest(st);
     if (larger == NULL || larger == s || larger->footprint <= after) break;
     rd_session_drop(larger);
@@ -116,7 +118,10 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
 }
 
 bool rd_buffers_shrank(rd_store *st) {
-  if (st->peak_buffers - st->client_buffers < SHRANK) return false;
+  uint64_t worth = SHRANK; /* each process may keep so much */
+  if (st->client_limit != 0 && st->client_limit / 16 < worth) worth = st->client_limit / 16;
+  if (worth < SHRANK_LITTLE) worth = SHRANK_LITTLE;
+  if (st->peak_buffers - st->client_buffers < worth) return false;
   st->peak_buffers = st->client_buffers;
   return true;
 }

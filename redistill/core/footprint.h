@@ -8,8 +8,8 @@
  * eighth more than the limit. A session with NO-EVICT counts, and is never cut.
  *
  * Beyond that eighth no buffer grows by much at all (rd_footprint_admit): a larger session of this process is dropped
- * for it, or else the one that grows is closed. So the limit holds while a command runs, too, however many clients ask
- * for large replies at once. */
+ * for it, or else the one that grows is closed; sessions of up to a sixteenth of the limit may use another eighth. So
+ * the limit holds while a command runs, too, however many clients ask for large replies at once. */
 #ifndef RD_FOOTPRINT_H
 #define RD_FOOTPRINT_H
 
