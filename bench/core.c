@@ -78,6 +78,7 @@ static char *command(char *p, bool set, uint64_t i, unsigned len, unsigned ttl_s
 
 static uint64_t feed(rd_session *s, const char *data, size_t len) {
   rd_status status = rd_session_feed(s, (const uint8_t *)data, len, wall_ms());
+  while (status == RD_BUSY) status = rd_session_resume(s, wall_ms());
   if (status != RD_MORE) {
     fprintf(stderr, "the session says %d\n", (int)status);
     exit(1);

@@ -127,7 +127,9 @@ static uint64_t talk(const char *request, size_t len, unsigned count, uint64_t n
   static char input[BUFFER];
   size_t have = 0;
   if (session != NULL) {
-    if (rd_session_feed(session, (const uint8_t *)request, len, now_ms) != RD_MORE) die("session");
+    rd_status status = rd_session_feed(session, (const uint8_t *)request, len, now_ms);
+    while (status == RD_BUSY) status = rd_session_resume(session, now_ms);
+    if (status != RD_MORE) die("session");
     rd_bytes out = rd_session_output(session);
     have = out.len;
     memcpy(input, out.data, have);

@@ -30,7 +30,7 @@ typedef struct { const uint8_t *data; size_t len; } rd_bytes;
 #define RD_LATENCY_BUCKETS ...
 #define RD_ERROR_CODES ...
 #define RD_POLICIES ...
-typedef enum { RD_MORE, RD_CONTROL, RD_CLOSE, RD_FULL, RD_PAUSED, ... } rd_status;
+typedef enum { RD_MORE, RD_CONTROL, RD_CLOSE, RD_FULL, RD_PAUSED, RD_BUSY, ... } rd_status;
 typedef int... rd_policy;
 typedef uint64_t rd_clock(void);
 typedef struct rd_session rd_session;
@@ -196,6 +196,7 @@ typedef struct rd_session_state {
 void rd_session_set_limits(rd_session *s, const rd_limits *limits);
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits);
 void rd_session_free(rd_session *s);
+bool rd_session_suspended(const rd_session *s);
 const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);

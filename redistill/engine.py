@@ -35,6 +35,7 @@ class Status(enum.IntEnum):
     CLOSE = lib.RD_CLOSE
     FULL = lib.RD_FULL
     PAUSED = lib.RD_PAUSED
+    BUSY = lib.RD_BUSY
 
 
 class Overflow(enum.IntEnum):
@@ -520,7 +521,7 @@ class Session:
         )
 
     def resume(self) -> Status:
-        """Go on after CONTROL (once answered), FULL (once `output` is written) or PAUSED."""
+        """Go on after CONTROL (once answered), FULL (once `output` is written), PAUSED, or BUSY (in a later turn)."""
         return self._turned(_resume(self._store_c, self._c, self._store._frozen_ms, self._scratch, PIECE))
 
     def _turned(self, code: int) -> Status:
@@ -551,6 +552,11 @@ class Session:
     def state(self) -> Any:
         """The core's rd_session_state as of now, read and written in place; not to be kept, for `close` frees it."""
         return lib.rd_session_state_of(self._c)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it is in the middle of a command or a transaction, after BUSY: it is to be resumed in any case."""
+        return self._c is not None and bool(lib.rd_session_suspended(self._c))
 
     @property
     def waiting(self) -> int:

@@ -24,8 +24,8 @@ class Glob:
 
     def __init__(self, pattern: bytes, *, nocase: bool = False, steps: Any = None) -> None:
         """`nocase` folds ASCII letters. Several patterns may share their bound, made by `steps`."""
-        if pattern[:2] == b"**":
-            pattern = b"*" + pattern.lstrip(b"*")  # the same, and no matter how many
+        if pattern[:3] == b"***":
+            pattern = b"**" + pattern.lstrip(b"*")  # the same, and no matter how many
         self._memory = ffi.from_buffer("uint8_t[]", pattern)
         self._pattern = ffi.new("rd_bytes *", [self._memory, len(pattern)])[0]
         self._nocase = nocase

@@ -36,7 +36,10 @@ from redistill.stats import DaemonCounters
 
 log = Logger()
 
-MORE, CONTROL, CLOSE, FULL, PAUSED = Status.MORE, Status.CONTROL, Status.CLOSE, Status.FULL, Status.PAUSED
+MORE, CONTROL, CLOSE, FULL, PAUSED, BUSY = (
+    *(Status.MORE, Status.CONTROL, Status.CLOSE),
+    *(Status.FULL, Status.PAUSED, Status.BUSY),
+)
 
 # Why a client is not served just now; a set of bits, since several may hold at once.
 UNREAD = 1  # the transport holds enough that the client has not read yet
@@ -274,6 +277,12 @@ class RespProtocol(Protocol):
                     if not self._outgrown():
                         self._close()
                     return
+                elif status is BUSY:
+                    self._write_out()
+                    self._status = FULL
+                    self._stall |= TURN
+                    self.factory.clock.callLater(0, self._next_turn)
+                    return
                 elif not self._write_out():
                     self._status = status
                     return
@@ -305,6 +314,24 @@ class RespProtocol(Protocol):
             return
         try:
             self._go_on(self._status)
+        except Exception:
+            self._broken()
+
+    def _next_turn(self) -> None:
+        """Go on after BUSY. What is in the middle of a command goes on in any case: others may wait for its locks."""
+        if not self.session.suspended:
+            self._resume(TURN)
+            return
+        self._stall &= ~TURN
+        try:
+            status = self._flow.resume()
+            if status is BUSY:
+                self._stall |= TURN
+                self.factory.clock.callLater(0, self._next_turn)
+            elif not self._stall:
+                self._go_on(status)
+            else:
+                self._status = FULL  # it says again what it is
         except Exception:
             self._broken()
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.commands.interfaces import SlowEntry
-from redistill.protocol import RespFactory, RespProtocol
+from redistill.protocol import TURN, RespFactory, RespProtocol
 from redistill.stats import DaemonCounters
 from tests import arena
 
@@ -123,8 +123,9 @@ class WireTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.store = arena.opened(self)
         self.control = PlayedControl()
+        self.clock = Clock()
         self.factory = RespFactory(
-            Clock(),
+            self.clock,
             lambda: arena.session(self.store),
             self.control,
             {},
@@ -142,6 +143,8 @@ class WireTests(SynchronousTestCase):
         client.makeConnection(transport)
         for read in reads:
             client.dataReceived(read)
+            while client._stall & TURN:  # what takes long goes on in later turns
+                self.clock.advance(0)
         client.connectionLost(Failure(ConnectionDone()))
         return transport.value(), transport.disconnecting
 

@@ -12,6 +12,7 @@
 #include "hll.h"
 #include "internal.h"
 #include "lock.h"
+#include "longrun.h"
 #include "monitor.h"
 #include "recovery.h"
 
@@ -319,6 +320,7 @@ int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen) { return att
 
 void rd_detach(rd_store *st) {
   rd_monitor_free(st);
+  rd_longrun_forget_spare(st);
   if (st->base != NULL) munmap(st->base, st->size);
   memset(st, 0, sizeof *st);
 }

@@ -60,7 +60,7 @@ typedef struct rd_store {
   uint64_t seed[2];
   uint64_t now_ms; /* milliseconds since the epoch, as of the batch */
   uint64_t rng;
-  rd_clock *clock;      /* nanoseconds, monotonic, for durations; NULL: there are none */
+  rd_clock *clock;      /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: there are none */
   rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
   uint32_t generation;  /* of the configuration that this process has applied; see rd_behind in worker.h */
   uint64_t max_bulk;    /* bytes of an argument, and of a value that a command makes (rd_set_value_limits) */
@@ -91,7 +91,13 @@ typedef struct rd_store {
   uint64_t peak_buffers;        /* the most that client_buffers was since rd_buffers_shrank last said so */
   bool crowded;                 /* it is more, since rd_client_to_cut was last asked */
   struct rd_session *cut;       /* sessions that were dropped, and their owner was not told */
-  const void *holder;           /* the session in mid-EXEC that holds shards while the control plane answers */
+  struct rd_longrun *running;   /* the work that takes long and runs now, see longrun.h; NULL: none */
+  struct rd_session *lender;    /* whose locks are lent while its work pauses; NULL: nobody's */
+  struct rd_longrun *lending;   /* that work, if it pauses in the middle of a command */
+  struct rd_session *first;     /* who has waited longest for locks that are lent: lenders let it go first */
+  uint64_t lent[RD_MAX_SHARDS / 64];
+  struct rd_longrun *spare; /* memory of one that has ended */
+  const void *holder;       /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }

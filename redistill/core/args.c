@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "worker.h"
 
 bool rd_parse_i64(rd_bytes s, int64_t *out) {
   const uint8_t *p = s.data;
@@ -144,6 +145,12 @@ rd_key rd_call_key(rd_call *call, uint32_t i) {
   const rd_key *first = &call->first_key;
   if (RD_LIKELY(i == call->first_pos && i != 0)) return (rd_key){first->data, first->len, first->db, first->hash};
   return rd_key_of(call->store, call->argv[i], call->db);
+}
+
+bool rd_may_read(rd_call *call, uint64_t bytes) {
+  if (RD_LIKELY(bytes <= RD_LONG_BYTES) || rd_may_take_long(call)) return true;
+  rd_my_counters(call->store)->value[RD_STAT_keyspace_hits]--; /* it will be counted again */
+  return false;
 }
 
 rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent) {

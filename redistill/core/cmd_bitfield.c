@@ -4,6 +4,7 @@
  * execute. So a wrong argument changes nothing, and no memory is needed between the walks. */
 #include "bits.h"
 #include "cmd.h"
+#include "longrun.h"
 #include "value.h"
 
 typedef enum field_op { FIELD_GET, FIELD_SET, FIELD_INCRBY, FIELD_OVERFLOW } field_op;
@@ -145,6 +146,7 @@ static void bitfield(rd_call *c, bool readonly) {
   field f = {0};
   for (uint32_t i = 2, n; i < c->argc; i += n) {
     if ((n = parse_field(c, i, &f)) == 0) return;
+    if ((i & 1023) < n) rd_breathe(c->store);
     if (f.op == FIELD_OVERFLOW) continue;
     replies++;
     if (f.op == FIELD_GET) continue;
@@ -160,6 +162,7 @@ static void bitfield(rd_call *c, bool readonly) {
   rd_item *it = rd_call_string(c, &key, need > 0, &absent);
   if (!it && !absent) return;
   if (need) {
+    if (need > RD_LONG_BYTES + (it ? rd_item_len(it) : 0) && !rd_may_take_long(c)) return;
     if (!rd_check_length(c, need)) return;
     if (!rd_reply_room(c->out, (replies + 1) * 24)) return; /* not to be answered, so not to be done */
     if (rd_grow(c, &key, &it, need) != RD_OK) {
@@ -171,6 +174,7 @@ static void bitfield(rd_call *c, bool readonly) {
   rd_reply_array(c->out, replies);
   for (uint32_t i = 2, n; i < c->argc; i += n) {
     n = parse_field(c, i, &f);
+    if ((i & 255) < n) rd_breathe(c->store);
     if (f.op == FIELD_OVERFLOW)
       how = f.overflow;
     else

@@ -3,6 +3,7 @@
 
 #include "bits.h"
 #include "cmd.h"
+#include "longrun.h"
 #include "value.h"
 
 static bool parse_offset(rd_call *c, rd_bytes arg, uint64_t *off) {
@@ -40,6 +41,7 @@ void rd_cmd_setbit(rd_call *c) {
   bool absent;
   rd_item *it = rd_call_string(c, &key, true, &absent);
   if (!it && !absent) return;
+  if (off >> 3 > RD_LONG_BYTES + (it ? rd_item_len(it) : 0) && !rd_may_take_long(c)) return;
   if (rd_grow(c, &key, &it, (off >> 3) + 1) != RD_OK) {
     rd_reply_oom(c->out);
     return;
@@ -89,6 +91,7 @@ static uint64_t count_bits(rd_store *st, const rd_item *it, bit_range r) {
     size_t len = piece.len < end - off ? piece.len : (size_t)(end - off);
     n += rd_bits_count(piece.data, len);
     off += len;
+    if (!rd_breathe(st)) break;
   }
   /* Take away what the first and the last byte have outside the range. */
   unsigned before = 0xff00u >> (r.first & 7) & 0xff;
@@ -127,6 +130,7 @@ void rd_cmd_bitcount(rd_call *c) {
   }
   bit_range r;
   bool some = clamp(start, end, bits, rd_item_len(it), &r);
+  if (some && !rd_may_read(c, (r.last - r.first) / 8)) return;
   rd_reply_int(c->out, some ? (int64_t)count_bits(c->store, it, r) : 0);
 }
 
@@ -151,6 +155,7 @@ static int64_t find_bit(rd_store *st, const rd_item *it, bit_range r, unsigned b
     int64_t at = rd_bits_find(piece.data, piece.len, bit);
     if (at >= 0) return (int64_t)(off * 8) + at;
     off += piece.len;
+    if (!rd_breathe(st)) break;
   }
   return -1;
 }
@@ -193,6 +198,7 @@ void rd_cmd_bitpos(rd_call *c) {
   bit_range r;
   int64_t at = -1;
   if (clamp(start, end, bits, rd_item_len(it), &r)) {
+    if (!rd_may_read(c, (r.last - r.first) / 8)) return;
     at = find_bit(c->store, it, r, (unsigned)bit);
     /* A string is thought to go on with zeros unless the caller named its end. */
     if (at < 0 && bit == 0 && !end_given) at = (int64_t)(rd_item_len(it) * 8);
@@ -203,6 +209,8 @@ void rd_cmd_bitpos(rd_call *c) {
 /* ---- BITOP ---- */
 
 typedef enum bitop { BITOP_AND, BITOP_OR, BITOP_XOR, BITOP_NOT } bitop;
+
+#define CLEARED 262144u
 
 /* Combine a source into `dst`; a source shorter than `len` goes on with zeros. */
 static void combine(rd_store *st, const rd_item *it, bitop op, bool first, uint8_t *dst, uint64_t len) {
@@ -217,10 +225,14 @@ static void combine(rd_store *st, const rd_item *it, bitop op, bool first, uint8
       rd_bits_or(dst + off, piece.data, piece.len);
     else
       rd_bits_xor(dst + off, piece.data, piece.len);
+    if (op == BITOP_NOT) rd_bits_not(dst + off, piece.len);
     off += piece.len;
+    rd_breathe(st);
   }
-  if (first || op == BITOP_AND) memset(dst + have, 0, (size_t)(len - have));
-  if (op == BITOP_NOT) rd_bits_not(dst, (size_t)len);
+  for (uint64_t off = have; off < len && (first || op == BITOP_AND); off += CLEARED) {
+    memset(dst + off, 0, (size_t)(len - off < CLEARED ? len - off : CLEARED));
+    rd_breathe(st);
+  }
 }
 
 void rd_cmd_bitop(rd_call *c) {
@@ -241,13 +253,21 @@ void rd_cmd_bitop(rd_call *c) {
     rd_reply_error(c->out, "ERR BITOP NOT must be called with a single source key.");
     return;
   }
-  uint64_t len = 0;
+  uint64_t len = 0, all = 0;
+  for (uint32_t i = 3; i < c->argc; i++) {
+    rd_key key = rd_call_key(c, i);
+    const rd_item *it = rd_find_quiet(c->store, &key, false);
+    if (it) all += rd_item_len(it);
+    if ((i & 63) == 63) rd_breathe(c->store);
+  }
+  if (all > RD_LONG_BYTES && !rd_may_take_long(c)) return;
   for (uint32_t i = 3; i < c->argc; i++) {
     rd_key key = rd_call_key(c, i);
     bool absent;
     rd_item *it = rd_call_string(c, &key, false, &absent);
     if (!it && !absent) return;
     if (it && rd_item_len(it) > len) len = rd_item_len(it);
+    if ((i & 63) == 63) rd_breathe(c->store);
   }
   rd_key dest = rd_call_key(c, 2);
   if (len == 0) {

@@ -11,6 +11,7 @@
 
 #include "cmd.h"
 #include "crc64.h"
+#include "longrun.h"
 #include "lzf.h"
 
 #define RDB_STRING 0
@@ -25,6 +26,20 @@ enum { ENC_INT8 = 0xc0, ENC_INT16 = 0xc1, ENC_INT32 = 0xc2, ENC_LZF = 0xc3 };
 
 #define COMPRESS_MIN 21  /* bytes: what is shorter is stored as it is */
 #define LONGEST_INT32 11 /* bytes: -2147483648 */
+
+/* Bytes after which a long command may pause. */
+#define PIECE 262144u
+
+static uint64_t checksum(rd_store *st, const uint8_t *data, size_t len) {
+  uint64_t crc = 0;
+  for (size_t done = 0; done < len;) {
+    size_t n = len - done < PIECE ? len - done : PIECE;
+    crc = rd_crc64(crc, data + done, n);
+    done += n;
+    rd_breathe(st);
+  }
+  return crc;
+}
 
 /* ---- DUMP ---- */
 
@@ -66,6 +81,7 @@ static size_t compress(rd_store *st, const rd_item *it, uint64_t len, uint8_t *d
     rd_item_read(st, it, off, piece, n);
     size_t done = rd_lzf_compress(piece, n, dst + total, cap - total);
     if (done == 0) return 0;
+    rd_breathe(st);
     total += done;
     off += n;
   }
@@ -113,19 +129,25 @@ void rd_cmd_dump(rd_call *call) {
 
   /* The payload is made where the reply will be, and moved down when the length of its bulk is known. */
   uint64_t len = rd_item_len(it);
+  if (!rd_may_read(call, len)) return;
   uint8_t *room = rd_reply_room(out, BULK_HEAD + RDB_HEAD_MAX + (size_t)len + RDB_FOOTER);
   if (room == NULL) return;
   size_t at, n = put_string(call->store, it, len, room + BULK_HEAD, &at);
   uint8_t *payload = room + BULK_HEAD + at;
   payload[n++] = RDB_VERSION;
   payload[n++] = 0;
-  uint64_t crc = rd_crc64(0, payload, n);
+  uint64_t crc = checksum(call->store, payload, n);
   for (size_t i = 0; i < 8; i++) payload[n++] = (uint8_t)(crc >> 8 * i);
 
   size_t from = (size_t)(payload - out->data);
   rd_reply_bulk_head(out, n);
   assert(out->len <= from);
-  memmove(out->data + out->len, out->data + from, n);
+  for (size_t done = 0; done < n;) {
+    size_t piece = n - done < PIECE ? n - done : PIECE;
+    memmove(out->data + out->len + done, out->data + from + done, piece);
+    done += piece;
+    rd_breathe(call->store);
+  }
   out->len += n;
   rd_reply_crlf(out);
 }
@@ -190,11 +212,11 @@ static get_result get_lzf(rd_store *st, reader *r, rd_bytes *value, uint8_t **ow
   if (!get_length(r, &packed, NULL) || !get_length(r, &len, NULL)) return BAD;
   if (packed > left(r) || len > RD_MAX_BULK) return BAD;
   /* a check first: no memory for what only claims to be large */
-  if (!rd_lzf_decompress(r->p, (size_t)packed, NULL, (size_t)len)) return BAD;
+  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, NULL, (size_t)len, st)) return BAD;
   if (len > rd_max_memory(st)) return FULL;
   *owned = malloc(len > 0 ? (size_t)len : 1);
   if (*owned == NULL) return FULL;
-  if (!rd_lzf_decompress(r->p, (size_t)packed, *owned, (size_t)len)) return BAD;
+  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, *owned, (size_t)len, st)) return BAD;
   *value = (rd_bytes){*owned, (size_t)len};
   return GOOD;
 }
@@ -225,12 +247,12 @@ uint64_t rd_dump_len(rd_bytes payload) {
   return n <= RD_MAX_BULK ? n : 0;
 }
 
-static bool footer_is_right(rd_bytes payload) {
+static bool footer_is_right(rd_store *st, rd_bytes payload) {
   if (payload.len < RDB_FOOTER) return false;
   const uint8_t *footer = payload.data + payload.len - RDB_FOOTER;
   uint64_t crc = 0;
   for (size_t i = 0; i < 8; i++) crc |= (uint64_t)footer[2 + i] << 8 * i;
-  return (footer[0] | footer[1] << 8) <= RDB_NEWEST && rd_crc64(0, payload.data, payload.len - 8) == crc;
+  return (footer[0] | footer[1] << 8) <= RDB_NEWEST && checksum(st, payload.data, payload.len - 8) == crc;
 }
 
 typedef struct restore_options {
@@ -292,6 +314,7 @@ static bool store_value(rd_call *call, const rd_key *key, rd_bytes value, int64_
 void rd_cmd_restore(rd_call *call) {
   restore_options options = {.idle = -1, .freq = -1};
   rd_bytes payload = call->argv[3], value;
+  if (rd_dump_len(payload) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
   int64_t ttl, expiry = RD_NO_EXPIRY;
   if (!parse_restore_options(call, &options)) return;
 
@@ -308,7 +331,7 @@ void rd_cmd_restore(rd_call *call) {
     rd_reply_error(call->out, "ERR Invalid TTL value, must be >= 0");
     return;
   }
-  if (!footer_is_right(payload)) {
+  if (!footer_is_right(call->store, payload)) {
     rd_reply_error(call->out, "ERR DUMP payload version or checksum are wrong");
     return;
   }

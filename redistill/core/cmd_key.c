@@ -1,11 +1,13 @@
 /* cmd_key.c - commands on whole keys, whatever they hold: DEL UNLINK EXISTS TOUCH TYPE RENAME RENAMENX COPY MOVE. */
 #include "cmd.h"
+#include "longrun.h"
 
 /* DEL and UNLINK are one: giving memory back costs about as much as making a note to do it later. */
 void rd_cmd_del(rd_call *call) {
   int64_t deleted = 0;
   for (uint32_t i = 1; i < call->argc; i++) {
     rd_key key = rd_call_key(call, i);
+    if ((i & 63) == 0) rd_breathe(call->store);
     if (rd_delete(call->store, &key)) deleted++;
   }
   rd_note_changes(call->store, (uint64_t)deleted);
@@ -19,6 +21,7 @@ void rd_cmd_exists(rd_call *call) {
   int64_t found = 0;
   for (uint32_t i = 1; i < call->argc; i++) {
     rd_key key = rd_call_key(call, i);
+    if ((i & 63) == 0) rd_breathe(call->store);
     if (rd_find_quiet(call->store, &key, true) != NULL) found++;
   }
   rd_reply_int(call->out, found);
@@ -28,6 +31,7 @@ void rd_cmd_touch(rd_call *call) {
   int64_t found = 0;
   for (uint32_t i = 1; i < call->argc; i++) {
     rd_key key = rd_call_key(call, i);
+    if ((i & 63) == 0) rd_breathe(call->store);
     if (rd_find_read(call->store, &key) != NULL) found++;
   }
   rd_reply_int(call->out, found);
@@ -52,7 +56,9 @@ static bool move_key(rd_call *call, const rd_key *src, const rd_key *dst) {
 
 static void rename_key(rd_call *call, bool keep_existing) {
   rd_key src = rd_call_key(call, 1), dst = rd_call_key(call, 2);
-  if (rd_find_write(call->store, &src) == NULL) {
+  const rd_item *it = rd_find_write(call->store, &src);
+  if (it != NULL && rd_item_len(it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
+  if (it == NULL) {
     rd_reply_error(call->out, "ERR no such key");
     return;
   }
@@ -112,7 +118,9 @@ void rd_cmd_copy(rd_call *call) {
     rd_reply_error(call->out, "ERR source and destination objects are the same");
     return;
   }
-  if (rd_find_read(call->store, &src) == NULL || (rd_find_write(call->store, &dst) != NULL && !replace)) {
+  const rd_item *it = rd_find_read(call->store, &src);
+  if (it != NULL && !rd_may_read(call, rd_item_len(it))) return;
+  if (it == NULL || (rd_find_write(call->store, &dst) != NULL && !replace)) {
     rd_reply_int(call->out, 0);
     return;
   }
@@ -131,7 +139,9 @@ void rd_cmd_move(rd_call *call) {
     return;
   }
   rd_key src = rd_call_key(call, 1), dst = rd_key_of(call->store, call->argv[1], db);
-  if (rd_find_write(call->store, &src) == NULL || rd_find_write(call->store, &dst) != NULL) {
+  const rd_item *it = rd_find_write(call->store, &src);
+  if (it != NULL && rd_item_len(it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
+  if (it == NULL || rd_find_write(call->store, &dst) != NULL) {
     rd_reply_int(call->out, 0);
     return;
   }

@@ -16,7 +16,9 @@
 #include <stdlib.h>
 
 #include "cmd.h"
+#include "longrun.h"
 #include "value.h"
+#include "worker.h"
 
 typedef struct lcs_options {
   bool len, idx, with_match_len;
@@ -38,7 +40,7 @@ static bool step_back_in_a(const lcs_table *t, size_t i, size_t j) {
 }
 
 /* Fill *t for two strings that are not empty. false: no memory. */
-static bool lcs_compute(rd_bytes a, rd_bytes b, bool length_only, lcs_table *t) {
+static bool lcs_compute(rd_store *st, rd_bytes a, rd_bytes b, bool length_only, lcs_table *t) {
   t->rows_are_a = a.len > b.len;
   rd_bytes shorter = t->rows_are_a ? b : a;
   rd_bytes longer = t->rows_are_a ? a : b;
@@ -56,6 +58,7 @@ static bool lcs_compute(rd_bytes a, rd_bytes b, bool length_only, lcs_table *t) 
   memset(v, 0xff, words * sizeof *v);
   for (size_t row = 0; row < longer.len; row++) {
     const uint64_t *m = match + longer.data[row] * words;
+    if ((row & 255) == 255) rd_breathe(st);
     uint8_t *back = t->back ? t->back + row * t->row_bytes : NULL;
     uint64_t carry = 0;
     for (size_t w = 0; w < words; w++) {
@@ -166,9 +169,12 @@ static bool parse_options(rd_call *c, lcs_options *o) {
   return true;
 }
 
+/* Cells of the table that take some milliseconds. */
+#define LONG_CELLS (16u << 20)
+
 static void reply_lcs(rd_call *c, rd_bytes a, rd_bytes b, const lcs_options *o) {
   lcs_table t = {0};
-  if (a.len && b.len && !lcs_compute(a, b, o->len, &t)) {
+  if (a.len && b.len && !lcs_compute(c->store, a, b, o->len, &t)) {
     rd_reply_error(c->out, "ERR Insufficient memory, failed allocating transient memory for LCS");
     return;
   }
@@ -194,6 +200,10 @@ void rd_cmd_lcs(rd_call *c) {
   uint64_t alen = a ? rd_item_len(a) : 0, blen = b ? rd_item_len(b) : 0;
   if ((alen + 1) * (blen + 1) * 4 > RD_MAX_BULK) {
     rd_reply_error(c->out, "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    return;
+  }
+  if ((alen + blen > RD_LONG_BYTES || alen * blen > LONG_CELLS) && !rd_may_take_long(c)) {
+    rd_my_counters(c->store)->value[RD_STAT_keyspace_hits] -= (a != NULL) + (b != NULL);
     return;
   }
   rd_scratch va = {(const uint8_t *)"", 0, NULL}, vb = va;

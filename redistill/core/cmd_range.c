@@ -51,7 +51,7 @@ void rd_cmd_getrange(rd_call *c) {
   if (end >= len) end = len - 1;
   if (backwards || len == 0 || start > end)
     rd_reply_bulk(c->out, "", 0);
-  else
+  else if (rd_may_read(c, (uint64_t)(end - start + 1)))
     rd_reply_value(c->out, c->store, it, (uint64_t)start, (uint64_t)(end - start + 1));
 }
 
@@ -80,7 +80,9 @@ void rd_cmd_setrange(rd_call *c) {
   uint64_t end;
   if (__builtin_add_overflow((uint64_t)off, patch.len, &end)) end = UINT64_MAX;
   if (!rd_check_length(c, end)) return;
-  if (end > len) len = end;
+  uint64_t more = end > len ? end - len : 0;
+  if (more > RD_LONG_BYTES && !rd_may_take_long(c)) return;
+  len += more;
   if (rd_grow(c, &key, &it, len) != RD_OK) {
     rd_reply_oom(c->out);
     return;

@@ -6,10 +6,12 @@
 #include "cmd.h"
 #include "glob.h"
 #include "lock.h"
+#include "longrun.h"
 
 /* ---- KEYS and SCAN ---- */
 
-/* Keys on their way into the reply. */
+/* Keys on their way into the reply. What a visit finds is copied while the shard is locked, and compared and answered
+ * when it is not: a pattern may take some milliseconds for a single key. */
 typedef struct harvest {
   rd_reply *out;
   rd_bytes pattern;
@@ -17,20 +19,20 @@ typedef struct harvest {
   bool all;             /* the pattern is a lone star, or there is none */
   uint64_t seen;        /* keys looked at */
   size_t taken;
-  uint8_t *long_key; /* malloc'd; for keys that `key` does not hold */
-  size_t long_cap;
-  uint8_t key[512];
+  uint64_t work; /* so far */
+  uint8_t *keys; /* malloc'd: copies, each behind its length in 4 bytes */
+  size_t len, cap;
 } harvest;
 
+enum { FIRST_HARVEST = 4096 };
+
 static void harvest_init(harvest *h, rd_reply *out, rd_bytes pattern) {
-  h->out = out;
-  h->pattern = pattern;
-  h->type = NULL;
-  h->all = pattern.len == 1 && pattern.data[0] == '*';
-  h->seen = 0;
-  h->taken = 0;
-  h->long_key = NULL;
-  h->long_cap = 0;
+  *h = (harvest){.out = out, .pattern = pattern};
+  while (h->pattern.len > 2 && memcmp(h->pattern.data, "***", 3) == 0) {
+    h->pattern.data++; /* the same, and no matter how many; but a lone one takes the empty key as well */
+    h->pattern.len--;
+  }
+  h->all = h->pattern.len == 1 && h->pattern.data[0] == '*';
 }
 
 static bool type_is(const rd_item *it, rd_bytes name) {
@@ -41,41 +43,66 @@ static bool type_is(const rd_item *it, rd_bytes name) {
 static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
   harvest *h = arg;
   h->seen++;
-  if (h->type != NULL && !type_is(it, *h->type)) return;
-
-  size_t len = rd_item_key_len(it);
-  uint8_t *key = h->key;
-  if (len > sizeof h->key) {
-    if (len > h->long_cap) {
-      uint8_t *grown = realloc(h->long_key, len);
-      if (grown == NULL) {
-        h->out->failed = true;
-        return;
-      }
-      h->long_key = grown;
-      h->long_cap = len;
+  if (h->out->failed || (h->type != NULL && !type_is(it, *h->type))) return;
+  uint32_t len = rd_item_key_len(it);
+  size_t need = h->len + sizeof len + len;
+  if (need > h->cap) {
+    size_t cap = need + need / 2 + FIRST_HARVEST;
+    uint8_t *grown = realloc(h->keys, cap);
+    if (grown == NULL) {
+      h->out->failed = true;
+      return;
     }
-    key = h->long_key;
+    h->keys = grown;
+    h->cap = cap;
   }
-  rd_item_key(st, it, key);
-  if (!h->all && !rd_glob(h->pattern, (rd_bytes){key, len}, false)) return;
-  rd_reply_bulk(h->out, key, len);
-  h->taken++;
+  rd_st32(h->keys + h->len, len);
+  rd_item_key(st, it, h->keys + h->len + sizeof len);
+  h->len = need;
 }
 
-/* The keys of a database that other processes may work on meanwhile. Each that is there throughout is in the reply, and
- * once, unless its shard's index shrank at this moment. */
+/* What takes about a millisecond: bytes of keys, or of the pattern against bytes of keys. */
+#define MOST_AT_ONCE (1u << 20)
+
+/* Answer those of the keys that match. No shard is locked, but by a transaction. False: it would take long, so that the
+ * command is to be given up here. */
+static bool harvest_bring_in(harvest *h, rd_call *call) {
+  rd_store *st = call->store;
+  h->work += (uint64_t)h->len * (h->all ? 1 : h->pattern.len);
+  if (h->work > MOST_AT_ONCE && !rd_may_take_long(call)) return false;
+  for (size_t at = 0; at < h->len && !h->out->failed;) {
+    rd_bytes key = {h->keys + at + 4, rd_ld32(h->keys + at)};
+    at += 4 + key.len;
+    if (h->all || rd_glob(h->pattern, key, false)) {
+      rd_reply_bulk(h->out, key.data, key.len);
+      h->taken++;
+    }
+    if (!rd_breathe(st)) h->out->failed = true;
+  }
+  h->len = 0;
+  return true;
+}
+
+/* The keys of a database that others may work on meanwhile: each shard as it is at one moment. So every key that is
+ * there throughout is in the reply, once, and of one that comes or goes meanwhile it may be. */
 void rd_cmd_keys(rd_call *call) {
-  rd_lock_all(call->store); /* one look at one state, each key once; the dispatcher unlocks */
+  rd_store *st = call->store;
+  if (rd_count(st, call->db) > RD_LONG_KEYS && !rd_may_take_long(call)) return;
   harvest h;
   harvest_init(&h, call->out, call->argv[1]);
   size_t mark = rd_reply_begin_array(call->out);
-  uint64_t cursor = 0;
-  do {
-    cursor = rd_scan(call->store, call->db, cursor, harvest_key, &h);
-  } while (cursor != 0 && !call->out->failed);
-  rd_reply_end_array(call->out, mark, h.taken);
-  free(h.long_key);
+  bool goes_on = true;
+  for (uint32_t shard = 0; shard < st->num_shards && !call->out->failed && goes_on; shard++) {
+    bool mine = rd_lock_shard(st, shard);
+    rd_scan_shard(st, call->db, shard, harvest_key, &h);
+    if (mine) rd_unlock_shard(st, shard);
+    goes_on = harvest_bring_in(&h, call);
+  }
+  if (goes_on)
+    rd_reply_end_array(call->out, mark, h.taken);
+  else
+    call->out->len = mark;
+  free(h.keys);
 }
 
 /* As strtoul reads it: an optional sign (minus counts down from 2^64), digits, the end; a NUL byte is an end, and
@@ -173,19 +200,26 @@ void rd_cmd_scan(rd_call *call) {
   }
   if (!parse_scan_options(call, &options)) return;
   if (options.count > SCAN_MOST) options.count = SCAN_MOST;
+  if (options.count > RD_LONG_KEYS && !rd_may_take_long(call)) return;
 
   harvest h;
   harvest_init(&h, call->out, options.match);
   h.type = options.type;
   size_t start = call->out->len, mark = rd_reply_begin_array(call->out);
   unsigned idle = 0;
+  bool goes_on;
   do {
     uint64_t seen = h.seen;
     cursor = rd_scan(call->store, call->db, cursor, harvest_key, &h);
+    goes_on = harvest_bring_in(&h, call);
     if (h.seen == seen) idle++;
-  } while (cursor != 0 && h.seen < options.count && idle < IDLE_STEPS && !call->out->failed);
+  } while (goes_on && cursor != 0 && h.seen < options.count && idle < IDLE_STEPS && !call->out->failed);
+  free(h.keys);
+  if (!goes_on) {
+    call->out->len = start;
+    return;
+  }
   rd_reply_end_array(call->out, mark, h.taken);
-  free(h.long_key);
   insert_cursor(call->out, start, cursor);
 }
 
@@ -194,11 +228,17 @@ void rd_cmd_scan(rd_call *call) {
 void rd_cmd_randomkey(rd_call *call) {
   harvest h;
   harvest_init(&h, call->out, (rd_bytes){(const uint8_t *)"*", 1});
-  if (!rd_random(call->store, call->db, harvest_key, &h)) rd_reply_null(call->out);
-  free(h.long_key);
+  if (rd_random(call->store, call->db, harvest_key, &h))
+    harvest_bring_in(&h, call);
+  else
+    rd_reply_null(call->out);
+  free(h.keys);
 }
 
 void rd_cmd_dbsize(rd_call *call) { rd_reply_int(call->out, (int64_t)rd_count(call->store, call->db)); }
+
+/* So many regions that giving them all back takes long, even if only by their numbers. */
+static bool is_large(const rd_store *st) { return rd_used_memory(st) - rd_fixed_memory(st) > (16u << 20); }
 
 /* [ASYNC|SYNC]: the store empties large databases in the background either way. False after an error reply. */
 static bool parse_flush(rd_call *call) {
@@ -209,14 +249,14 @@ static bool parse_flush(rd_call *call) {
 }
 
 void rd_cmd_flushdb(rd_call *call) {
-  if (!parse_flush(call)) return;
+  if (!parse_flush(call) || (is_large(call->store) && !rd_may_take_long(call))) return;
   rd_note_changes(call->store, rd_count(call->store, call->db));
   rd_flush_db(call->store, call->db);
   rd_reply_ok(call->out);
 }
 
 void rd_cmd_flushall(rd_call *call) {
-  if (!parse_flush(call)) return;
+  if (!parse_flush(call) || (is_large(call->store) && !rd_may_take_long(call))) return;
   for (unsigned db = 0; db < RD_DATABASES; db++) rd_note_changes(call->store, rd_count(call->store, db));
   rd_flush_all(call->store);
   rd_reply_ok(call->out);

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 
 #include "cmd.h"
+#include "longrun.h"
 #include "value.h"
+#include "worker.h"
 
 /* ---- expiry arguments ---- */
 
@@ -105,6 +107,7 @@ static void set_with_options(rd_call *c, const rd_key *key, rd_bytes value, cons
   if (o->get) {
     bool absent;
     old = rd_call_string(c, key, false, &absent);
+    if (old && !rd_may_read(c, rd_item_len(old))) return;
     if (old) {
       rd_reply_value(c->out, c->store, old, 0, rd_item_len(old));
     } else if (absent) {
@@ -176,7 +179,7 @@ void rd_cmd_get(rd_call *c) {
     rd_reply_null(c->out);
   else if (RD_UNLIKELY(rd_item_type(it) != RD_STRING))
     rd_reply_wrong_type(c->out);
-  else
+  else if (RD_LIKELY(rd_may_read(c, rd_item_len(it))))
     rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
 }
 
@@ -184,6 +187,7 @@ void rd_cmd_getdel(rd_call *c) {
   rd_key key = rd_call_key(c, 1);
   bool absent;
   rd_item *it = rd_call_string(c, &key, false, &absent);
+  if (it && !rd_may_read(c, rd_item_len(it))) return;
   if (it) {
     rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
     if (!c->out->failed) rd_delete(c->store, &key); /* a value that cannot be handed out is not taken away */
@@ -219,6 +223,7 @@ void rd_cmd_getex(rd_call *c) {
   int64_t expiry = RD_NO_EXPIRY;
   if (time && !parse_expiry(c, *time, unit, &expiry)) return;
   size_t mark = c->out->len;
+  if (!rd_may_read(c, rd_item_len(it))) return;
   rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
   if (c->out->failed || (!time && (!persist || rd_item_expiry(it) == RD_NO_EXPIRY))) return;
   if (time && expiry <= (int64_t)c->store->now_ms)
@@ -228,10 +233,22 @@ void rd_cmd_getex(rd_call *c) {
 }
 
 void rd_cmd_mget(rd_call *c) {
+  size_t mark = c->out->len;
+  uint64_t found = 0, bytes = 0;
   rd_reply_array(c->out, c->argc - 1);
-  for (uint32_t i = 1; i < c->argc; i++) {
+  for (uint32_t i = 1; i < c->argc && !c->out->failed; i++) {
     rd_key key = rd_call_key(c, i);
     rd_item *it = rd_find_read(c->store, &key);
+    found += it != NULL;
+    if (it) bytes += rd_item_len(it);
+    if (RD_UNLIKELY(bytes > RD_LONG_BYTES) && !rd_may_take_long(c)) {
+      /* it will be counted again */
+      rd_my_counters(c->store)->value[RD_STAT_keyspace_hits] -= found;
+      rd_my_counters(c->store)->value[RD_STAT_keyspace_misses] -= i - found;
+      c->out->len = mark;
+      return;
+    }
+    if ((i & 63) == 0) rd_breathe(c->store);
     if (it && rd_item_type(it) == RD_STRING)
       rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
     else
@@ -253,11 +270,13 @@ static bool set_pairs(rd_call *c) {
   for (; done < pairs; done++) {
     rd_key key = rd_call_key(c, 1 + 2 * done);
     rd_bytes value = c->argv[2 + 2 * done];
+    if ((done & 63) == 63) rd_breathe(c->store);
     if (rd_set_keeping(c->store, &key, value.data, value.len, &kept[done]) != RD_OK) break;
   }
   bool all = done == pairs;
   /* Backwards, so that of a key that was given twice the oldest value is the last to be given back. */
   for (uint32_t i = done; i-- > 0;) {
+    if ((i & 63) == 0) rd_breathe(c->store);
     if (all && kept[i] != RD_KEPT_VALUE) continue;
     rd_key key = rd_call_key(c, 1 + 2 * i);
     if (all)
@@ -286,6 +305,7 @@ void rd_cmd_msetnx(rd_call *c) {
   if (!pairs_are_whole(c)) return;
   for (uint32_t i = 1; i < c->argc; i += 2) {
     rd_key key = rd_call_key(c, i);
+    if ((i & 63) == 1) rd_breathe(c->store);
     if (rd_find_write(c->store, &key)) {
       rd_reply_int(c->out, 0);
       return;

@@ -19,7 +19,31 @@ typedef struct rd_call {
   const rd_bytes *argv; /* argv[0] is the command's name; for a subcommand argv[1] is its name */
   uint32_t first_pos;   /* rd_call_key(first_pos) is first_key, hashed ahead; 0: nothing is */
   rd_key first_key;
+  bool whole;      /* it cannot be interrupted, so it is to run at once, however long it takes */
+  uint8_t verdict; /* rd_verdict */
 } rd_call;
+
+/* What comes of a call. */
+typedef enum rd_verdict {
+  RD_DONE = 0,  /* it was executed and answered */
+  RD_LONG = 1,  /* nothing was done: it will take long, and is to be called again where it can pause (longrun.h) */
+  RD_LATER = 2, /* nothing was done: somebody has a lock that it needs */
+} rd_verdict;
+
+/* A command that has found out that it will take more than a millisecond asks this before it changes, counts or answers
+ * anything. True: it goes on, and calls rd_breathe(store) at least once a millisecond. False: it returns at once. */
+static inline bool rd_may_take_long(rd_call *call) {
+  if (call->store->running != NULL || call->whole) return true;
+  call->verdict = RD_LONG;
+  return false;
+}
+/* The same after the one lookup of a key that is read (rd_find_read) has found it: so many bytes are to be gone
+ * through.
+ */
+bool rd_may_read(rd_call *call, uint64_t bytes);
+/* Bytes, keys that take about a millisecond: more of them take long. */
+#define RD_LONG_BYTES (4u << 20)
+#define RD_LONG_KEYS 2048u
 
 typedef void rd_command_fn(rd_call *call);
 

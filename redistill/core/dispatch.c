@@ -6,6 +6,8 @@
 #include "command_table.h"
 #include "growth.h"
 #include "internal.h"
+#include "layout.h"
+#include "longrun.h"
 
 /* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours.
  */
@@ -47,6 +49,7 @@ void rd_stop_timing(rd_session *s) {
   s->timed_count = 0;
   if (s->st->clock == NULL) return;
   s->timed_until = s->st->clock();
+  rd_begin_slice(s, s->timed_since);
   uint64_t each = (s->timed_until - s->timed_since) / left;
   uint32_t bucket = rd_latency_bucket(each);
   rd_command_stats *commands = rd_my_counters(s->st)->commands;
@@ -64,9 +67,23 @@ void rd_stop_timing(rd_session *s) {
 
 /* ---- running ---- */
 
+/* Work that takes long can wait for its locks; any other command comes again. */
+static bool lock_wanted(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
+  if (st->running == NULL) return rd_lock_set_soon(st, wanted);
+  rd_lock_set(st, wanted);
+  return true;
+}
+
+static inline bool lock_one(rd_store *st, uint32_t shard) {
+  if (RD_LIKELY(st->running == NULL)) return rd_lock_shard_soon(st, shard);
+  rd_lock_shard(st, shard);
+  return true;
+}
+
 /* Lock the shards of all keys of a command. Meanwhile the memory of the keys is on its way, buckets and then items. */
-static void __attribute__((noinline))
+static bool __attribute__((noinline))
 lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
   const struct rd_bucket *buckets[RD_FETCHED];
   rd_key keys[8];
   uint32_t positions[8];
@@ -76,14 +93,17 @@ lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t ar
       keys[i] = rd_key_of(st, argv[positions[i]], db);
       buckets[i] = rd_prefetch_bucket(st, &keys[i]);
     }
-    if (n > 0) rd_lock_keys(st, keys, (size_t)n);
+    if (n <= 0) return true;
+    rd_shards_of(st, keys, (size_t)n, wanted);
+    if (!lock_wanted(st, wanted)) return false;
     for (int i = 0; i < n; i++) rd_prefetch_item(st, keys[i].hash, buckets[i]);
-    return;
+    return true;
   }
   /* many keys: what counts is which shards */
-  uint64_t wanted[RD_MAX_SHARDS / 64] = {0}, hashes[RD_FETCHED];
+  uint64_t hashes[RD_FETCHED];
   uint32_t first = (uint32_t)cmd->first_key, step = (uint32_t)cmd->key_step;
   for (int i = 0; i < n; i++) {
+    if ((i & 1023) == 1023) rd_breathe(st);
     rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
     uint32_t shard = rd_shard_of(st, key.hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
@@ -91,41 +111,31 @@ lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t ar
     hashes[i] = key.hash;
     buckets[i] = rd_prefetch_bucket(st, &key);
   }
-  rd_lock_set(st, wanted);
+  if (!lock_wanted(st, wanted)) return false;
   for (int i = 0; i < n && i < RD_FETCHED; i++) rd_prefetch_item(st, hashes[i], buckets[i]);
+  return true;
 }
 
-void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
-            uint32_t key_pos, bool locked) {
-  rd_store *st = s->st;
-  rd_counters *counters = rd_my_counters(st);
-  rd_call call;
-  call.store = st;
-  call.session = s;
-  call.out = &s->out;
-  call.command = cmd;
-  call.db = s->state.db;
-  call.argc = argc;
-  call.argv = argv;
-  call.first_pos = key_pos;
+static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) {
+  rd_store *st = call->store;
+  const rd_command *cmd = call->command;
   st->may_borrow = locked || (cmd->flags & RD_DENYOOM) == 0;
   st->touched = 0;
   st->noted = 0;
-  if (key_pos == 0) {
-    cmd->run(&call);
+  call->verdict = RD_DONE;
+  if (call->first_pos == 0) {
+    cmd->run(call);
     if (!locked && cmd->flags & RD_OWN_LOCKS) rd_unlock_all(st);
   } else {
     /* The input may have moved since the key was hashed, and a SELECT may have come between. */
-    call.first_key = (rd_key){argv[key_pos].data, key->len, call.db, key->hash};
+    call->first_key = (rd_key){call->argv[call->first_pos].data, key->len, call->db, key->hash};
     bool one = cmd->last_key == cmd->first_key;
     uint32_t shard = rd_shard_of(st, key->hash);
     if (!locked && !(cmd->flags & RD_OWN_LOCKS)) {
-      if (RD_LIKELY(one))
-        rd_lock_shard(st, shard);
-      else
-        lock_keys(st, cmd, argv, argc, call.db);
+      if (RD_UNLIKELY(!(RD_LIKELY(one) ? lock_one(st, shard) : lock_keys(st, cmd, call->argv, call->argc, call->db))))
+        return RD_LATER;
     }
-    cmd->run(&call);
+    cmd->run(call);
     if (!locked) {
       if (RD_LIKELY(one) && !(cmd->flags & RD_OWN_LOCKS))
         rd_leave_shard(st, shard);
@@ -133,6 +143,14 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
         rd_unlock_all(st);
     }
   }
+  return (rd_verdict)call->verdict;
+}
+
+rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked) { return execute(call, key, locked); }
+
+static inline void account(rd_session *s, const rd_command *cmd) {
+  rd_store *st = s->st;
+  rd_counters *counters = rd_my_counters(st);
   st->may_borrow = st->borrows = false;
   rd_command_stats *stats = &counters->commands[cmd->id];
   if (RD_UNLIKELY(s->out.errors != 0)) {
@@ -148,6 +166,25 @@ void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t
   counters->value[RD_STAT_total_commands_processed]++;
   counters->value[RD_STAT_changes] += st->noted != 0 ? st->noted : st->touched != 0;
   s->state.commands++;
+}
+
+void rd_account(rd_session *s, const rd_command *cmd) { account(s, cmd); }
+
+rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
+                  uint32_t key_pos, bool locked) {
+  rd_call call;
+  call.store = s->st;
+  call.session = s;
+  call.out = &s->out;
+  call.command = cmd;
+  call.db = s->state.db;
+  call.argc = argc;
+  call.argv = argv;
+  call.first_pos = key_pos;
+  call.whole = s->hurried || s->st->clock == NULL;
+  rd_verdict verdict = execute(&call, key, locked);
+  if (RD_LIKELY(verdict == RD_DONE)) account(s, cmd);
+  return verdict;
 }
 
 /* ---- the control plane's commands ---- */
@@ -359,8 +396,29 @@ static inline bool is_brief(const rd_command *cmd, const rd_bytes *argv) {
   return cmd->flags & RD_FAST || (cmd->run == rd_cmd_set && argv[2].len <= BRIEF_VALUE);
 }
 
-static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
+/* The command at `a` was not begun: it is dispatched again when others had their turn. */
+static rd_status __attribute__((noinline, cold)) come_again(rd_session *s, rd_ahead *a, rd_verdict verdict) {
+  if (a->timed) {
+    a->timed = false;
+    s->timed_count--;
+  }
+  a->lengthy |= verdict == RD_LONG;
+  s->ahead_next--;
+  return RD_BUSY;
+}
+
+/* The input must be the session's own: the command keeps pointers to it. */
+static rd_status __attribute__((noinline, cold)) run_long(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
+  uint64_t nanoseconds;
+  if (s->base != s->in) return come_again(s, a, RD_LONG);
+  rd_status status = rd_long_begin(s, a->command, argv, a->argc, &a->key, a->key_pos, false, &nanoseconds);
+  if (status == RD_MORE) rd_count_call(s, a->command, argv, a->argc, nanoseconds);
+  return status;
+}
+
+static rd_status run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
+  rd_verdict verdict;
   if (RD_LIKELY(is_brief(cmd, argv))) {
     if (s->timed_count == 0) {
       s->timed_from = (uint32_t)(a - s->ahead);
@@ -369,20 +427,24 @@ static void run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
     }
     a->timed = true;
     s->timed_count++;
-    rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
+    verdict = rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
+    if (RD_UNLIKELY(verdict != RD_DONE)) return come_again(s, a, verdict);
     if (RD_UNLIKELY(s->out.len - s->timed_out > TIMED_OUTPUT)) rd_stop_timing(s);
-    return;
+    return RD_MORE;
   }
   rd_stop_timing(s);
   uint64_t began = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
-  rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
+  rd_begin_slice(s, began);
+  verdict = rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
+  if (RD_UNLIKELY(verdict != RD_DONE)) return come_again(s, a, verdict);
   if (s->state.in_exec) {
     s->multi.exec_at = began; /* counted at its end */
     s->timed_until = 0;
-    return;
+    return RD_MORE;
   }
   s->timed_until = rd_clock_now(s);
   rd_count_call(s, cmd, argv, a->argc, s->timed_until - began);
+  return RD_MORE;
 }
 
 /* Out of line, so that it costs nothing in between. */
@@ -399,6 +461,9 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
     s->multi.aborted = s->state.in_multi;
     return rd_hand_up(s, NULL, argv, a->argc);
   }
+  if (RD_UNLIKELY(s->st->lender != NULL || s->st->first != NULL) && rd_must_come_again(s, a, argv)) {
+    return come_again(s, a, RD_LATER);
+  }
   /* QUIT comes before all checks, whatever its arguments */
   if (RD_UNLIKELY(cmd->run == rd_cmd_quit) || RD_LIKELY(admit(s, a, argv))) {
     bool queued = RD_UNLIKELY(s->state.in_multi) && !runs_at_once(cmd) && cmd->run != rd_cmd_quit;
@@ -412,7 +477,8 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
     } else if (cmd->flags & RD_CONTROL_PLANE) {
       return rd_hand_up(s, cmd, argv, a->argc);
     } else {
-      run_timed(s, a, argv);
+      rd_status ran = RD_UNLIKELY(a->lengthy) ? run_long(s, a, argv) : run_timed(s, a, argv);
+      if (RD_UNLIKELY(ran != RD_MORE)) return ran;
       if (RD_UNLIKELY(s->state.in_exec)) { /* it is shown at its end */
         rd_mute(s, mark);
         rd_status status = rd_multi_exec(s);
@@ -429,18 +495,65 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
   return finish(s);
 }
 
+/* ---- what pauses ---- */
+
+rd_status rd_go_on(rd_session *s) {
+  rd_status status = RD_MORE;
+  if (s->longcall != NULL) {
+    size_t mark;
+    uint64_t nanoseconds;
+    if (rd_long_go(s, &mark, &nanoseconds) != RD_MORE) return RD_BUSY;
+    if (s->state.in_exec) {
+      rd_multi_ran(s, &s->multi.queue[s->multi.next - 1], mark, nanoseconds);
+    } else {
+      const rd_ahead *a = &s->ahead[s->ahead_next - 1];
+      rd_count_call(s, a->command, s->parser.argv + a->first, a->argc, nanoseconds);
+      if (RD_UNLIKELY(s->st->monitoring)) show(s, a);
+      rd_mute(s, mark);
+    }
+  } else {
+    rd_take_back(s->st);
+  }
+  if (s->state.in_exec) status = rd_multi_exec(s);
+  if (status == RD_MORE) status = finish(s);
+  return status == RD_MORE ? RD_BUSY : status; /* whoever waited for its locks goes first */
+}
+
+void rd_finish_begun(rd_session *s) {
+  s->hurried = true;
+  if (s->longcall != NULL) rd_long_finish(s, s->state.in_exec);
+  while (s->longcall != NULL || (s->state.in_exec && s->waiting == RD_BUSY)) {
+    if (rd_go_on(s) != RD_BUSY) break;
+  }
+}
+
 /* ---- the connection's commands ---- */
+
+/* A client's own words. */
+static void reply_argument(rd_call *c, rd_bytes text) {
+  if (RD_LIKELY(text.len <= RD_LONG_BYTES)) {
+    rd_reply_bulk(c->out, text.data, text.len);
+    return;
+  }
+  rd_reply_bulk_head(c->out, text.len);
+  for (size_t done = 0, n; done < text.len; done += n) {
+    n = text.len - done < RD_LONG_BYTES / 8 ? text.len - done : RD_LONG_BYTES / 8;
+    rd_reply_raw(c->out, text.data + done, n);
+    rd_breathe(c->store);
+  }
+  rd_reply_crlf(c->out);
+}
 
 void rd_cmd_ping(rd_call *c) {
   if (c->argc > 2)
     rd_reply_error(c->out, "ERR wrong number of arguments for 'ping' command");
   else if (c->argc == 2)
-    rd_reply_bulk(c->out, c->argv[1].data, c->argv[1].len);
+    reply_argument(c, c->argv[1]);
   else
     rd_reply_raw(c->out, "+PONG\r\n", 7);
 }
 
-void rd_cmd_echo(rd_call *c) { rd_reply_bulk(c->out, c->argv[1].data, c->argv[1].len); }
+void rd_cmd_echo(rd_call *c) { reply_argument(c, c->argv[1]); }
 
 void rd_cmd_select(rd_call *c) {
   int64_t db;

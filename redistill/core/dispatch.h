@@ -6,6 +6,7 @@
 #include "acl.h"
 #include "cmd.h"
 #include "lock.h"
+#include "longrun.h"
 #include "resp.h"
 #include "session.h"
 
@@ -18,7 +19,8 @@ typedef struct rd_ahead {
   uint32_t first, argc;      /* its arguments in parser.argv */
   uint32_t key_pos;          /* the argument that `key` is of; 0: none */
   bool unknown_sub;
-  bool timed; /* ran as part of the running measurement */
+  bool timed;   /* ran as part of the running measurement */
+  bool lengthy; /* takes long: it has many arguments or large ones, or has said so */
   rd_key key;
   const struct rd_bucket *bucket; /* a hint */
 } rd_ahead;
@@ -44,6 +46,7 @@ typedef struct rd_multi {
   bool hidden_growth;        /* a command may write more than its arguments have */
   const rd_command *command; /* EXEC */
   uint64_t exec_at;          /* clock when it began */
+  bool pointed;              /* EXEC has begun: argv are pointers */
   rd_watch *watches;         /* state.watching of them */
   uint32_t watch_cap;
   uint64_t watch_bytes;   /* of their keys */
@@ -81,6 +84,9 @@ struct rd_session {
   uint64_t timed_since;
   size_t timed_out;
   uint64_t timed_until; /* the clock when the command before ended, which is when the next begins; 0: not known */
+  uint64_t slice_end;   /* the clock when others get their turn; UINT64_MAX: it was not read yet */
+  bool hurried;         /* the session ends: what is begun is finished without pauses */
+  struct rd_longcall *longcall; /* the command that pauses */
 
   /* the command that the control plane answers */
   const rd_command *control;
@@ -109,11 +115,19 @@ const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32
 /* Execute ahead[ahead_next - 1]. RD_MORE: go on. */
 rd_status rd_dispatch(rd_session *s, rd_ahead *a);
 /* Run a command that passed all checks. `locked`: the transaction holds what it needs. */
-void rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
-            uint32_t key_pos, bool locked);
+rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
+                  uint32_t key_pos, bool locked);
 /* Keys of one command, or transaction, whose memory is sent for at once; more would push each other out of the cache.
  */
 #define RD_FETCHED 256
+/* Lock, run, release; rd_call is filled in but for first_key. */
+rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked);
+/* Count a command that was executed. */
+void rd_account(rd_session *s, const rd_command *cmd);
+/* Go on after RD_BUSY in the middle of a command or a transaction. RD_MORE: it is over, go on. */
+rd_status rd_go_on(rd_session *s);
+/* Finish what is begun, without pauses; the session ends. */
+void rd_finish_begun(rd_session *s);
 /* Stop at a command of the control plane. */
 rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
 /* Whether the session's user may run the command. False: state.denied says why. */
@@ -136,6 +150,10 @@ void rd_count_errors(rd_session *s);
 static inline void rd_mute(rd_session *s, size_t mark) {
   if (RD_UNLIKELY(s->state.reply_mode & 1)) s->out.len = mark; /* off, or the one after SKIP */
 }
+/* Others get their turn so long after the first look at the clock. */
+static inline void rd_begin_slice(rd_session *s, uint64_t now) {
+  if (s->slice_end == UINT64_MAX && now != 0) s->slice_end = now + RD_SLICE_NS;
+}
 static inline uint64_t rd_clock_now(const rd_session *s) { return s->st->clock != NULL ? s->st->clock() : 0; }
 
 /* ---- multi.c ---- */
@@ -149,6 +167,24 @@ rd_status rd_multi_exec(rd_session *s);
 /* Leave MULTI and forget the watches; locks that EXEC holds are released. */
 void rd_multi_discard(rd_session *s);
 void rd_multi_free(rd_session *s);
+
+/* Count and show a command of the transaction, which has been executed in so much time; its reply begins at `mark`. */
+void rd_multi_ran(rd_session *s, const rd_queued *q, size_t mark, uint64_t nanoseconds);
+
+/* ---- longcall.c: a session's command that pauses ---- */
+
+typedef struct rd_longcall rd_longcall;
+/* Begin a command that said RD_LONG. RD_MORE: it has ended, and `nanoseconds` are what it took. RD_BUSY: it pauses. */
+rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
+                        uint32_t key_pos, bool locked, uint64_t *nanoseconds);
+/* Go on with it, in the same way; *mark is where its reply begins. */
+rd_status rd_long_go(rd_session *s, size_t *mark, uint64_t *nanoseconds);
+/* Run it to its end; `wanted` false: nobody reads the reply. rd_long_go then says the rest. */
+void rd_long_finish(rd_session *s, bool wanted);
+/* Where the reply of the command that pauses begins. */
+size_t rd_long_mark(const rd_session *s);
+/* Whether a command must let others go first: it needs a lock that is lent, or may not lend since somebody waits. */
+bool rd_must_come_again(rd_session *s, const rd_ahead *a, const rd_bytes *argv);
 
 /* ---- slowlog.c ---- */
 

@@ -11,6 +11,7 @@
 #include "internal.h"
 #include "item.h"
 #include "lock.h"
+#include "longrun.h"
 #include "recovery.h"
 
 #define STEP_BUCKETS 64u /* buckets looked at under one lock */
@@ -105,6 +106,7 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
     /* From the end, or, if the last bucket is empty, from wherever there is a key. */
     for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, rd_index_bucket(st, ix, b), true, &c);
     for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
+    rd_breathe(st);
     if (gone > 0) continue;
     rd_suspect(st, shard); /* it counts keys that it does not have */
     return;
@@ -137,9 +139,13 @@ bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
     if (st->sweep_shard < first || st->sweep_shard >= last) st->sweep_shard = first;
     uint32_t shard = st->sweep_shard;
     bool done;
-    bool mine = rd_lock_shard(st, shard);
-    uint32_t removed = step(st, shard, &done);
-    if (mine) rd_unlock_shard(st, shard);
+    int mine = rd_trylock_shard(st, shard);
+    uint32_t removed = 0;
+    if (mine < 0) /* somebody has it, perhaps for long: next time */
+      done = true;
+    else
+      removed = step(st, shard, &done);
+    if (mine > 0) rd_unlock_shard(st, shard);
     if (done) st->sweep_shard++;
     st->sweep_idle = removed > 0 ? 0 : st->sweep_idle + done;
     if (st->sweep_idle >= last - first) break;

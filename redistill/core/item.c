@@ -5,6 +5,7 @@
 #include "big.h"
 #include "heap.h"
 #include "lock.h"
+#include "longrun.h"
 
 /* Bytes of the stream before the value. */
 static inline uint32_t stream_key(uint32_t key_len) { return key_len > RD_INLINE_KEY ? key_len : 0; }
@@ -22,6 +23,10 @@ static rd_bytes stream_piece(const rd_store *st, const rd_item *it, uint64_t at)
 }
 
 /* ---- reading ---- */
+
+/* Bytes, chunks that are gone through before a long command may pause. */
+#define BREATH 65536u
+#define CHUNKS 64u
 
 rd_type rd_item_type(const rd_item *it) { return (rd_type)(it->type & 15u); }
 rd_encoding rd_item_encoding(const rd_item *it) { return (rd_encoding)(it->type >> 4); }
@@ -73,7 +78,12 @@ void rd_item_read(rd_store *st, const rd_item *it, uint64_t off, void *dst, uint
     memcpy(dst, rd_small_key(it) + it->key_len + off, len);
     return;
   }
-  read_stream(st, it, stream_key(rd_item_big(it)->key_len) + off, dst, len);
+  uint64_t at = stream_key(rd_item_big(it)->key_len) + off;
+  for (uint64_t done = 0, n; done < len; done += n) {
+    n = len - done < BREATH ? len - done : BREATH;
+    read_stream(st, it, at + done, (uint8_t *)dst + done, n);
+    rd_breathe(st);
+  }
 }
 
 void rd_item_key(rd_store *st, const rd_item *it, void *dst) {
@@ -150,6 +160,7 @@ static bool add_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t have,
     rd_chunk_at(st, chunk)->number = c % RD_TABLE_CHUNKS;
     rd_chunk_at(st, chunk)->table = table;
     rd_table_at(st, table)->chunk[c % RD_TABLE_CHUNKS] = chunk;
+    if (c % CHUNKS == 0) rd_breathe(st);
   }
   return true;
 }
@@ -228,6 +239,7 @@ static void drop_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t keep
       if (chunk == 0) continue;
       rd_table_at(st, table)->chunk[c] = 0;
       rd_heap_release(st, shard, chunk);
+      if (c % CHUNKS == 0) rd_breathe(st);
     }
     if (first == 0) {
       rd_set_table_ref(it, i, 0);
@@ -257,6 +269,7 @@ void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uin
     }
     off += n;
     len -= n;
+    rd_breathe(st);
   }
 }
 

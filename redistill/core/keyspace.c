@@ -5,6 +5,7 @@
 #include "internal.h"
 #include "item.h"
 #include "lock.h"
+#include "longrun.h"
 #include "store.h"
 
 /* ---- counting: sums of counters that others change meanwhile, each read whole ---- */
@@ -71,7 +72,10 @@ static bool slot_is_empty(const rd_store *st, uint32_t slot) {
 }
 
 static void flush_shards(rd_store *st) {
-  for (uint32_t i = 0; i < st->num_shards; i++) rd_flush_shard(st, i);
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    rd_flush_shard(st, i);
+    rd_breathe(st);
+  }
   rd_pool_trim_begin(st);
 }
 
@@ -166,10 +170,8 @@ static uint32_t bucket_mask(uint32_t number, uint32_t buckets) {
 
 static uint64_t next_point(uint64_t point, uint32_t mask) { return reverse(reverse(point | ~(uint64_t)mask) + 1); }
 
-/* Visit the bucket that `point` lies in; the next point, 0 at the end of the shard. Adds to *visited. */
-static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd_visit *visit, void *arg,
-                            uint32_t *visited) {
-  uint32_t number = rd_bucket_of(point, ix->buckets);
+static void visit_bucket(rd_store *st, const rd_index *ix, uint32_t number, rd_visit *visit, void *arg,
+                         uint32_t *visited) {
   for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_bucket_next(st, b)) {
     for (uint32_t m = rd_bucket_entries(b); m != 0; m &= m - 1) {
       const rd_item *it = rd_at(st, rd_entry_ref(b, (uint32_t)__builtin_ctz(m)));
@@ -178,6 +180,13 @@ static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd
       ++*visited;
     }
   }
+}
+
+/* Visit the bucket that `point` lies in; the next point, 0 at the end of the shard. Adds to *visited. */
+static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd_visit *visit, void *arg,
+                            uint32_t *visited) {
+  uint32_t number = rd_bucket_of(point, ix->buckets);
+  visit_bucket(st, ix, number, visit, arg, visited);
   return next_point(point, bucket_mask(number, ix->buckets));
 }
 
@@ -201,6 +210,15 @@ uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, vo
     if (point == 0 && ++shard == st->num_shards) return 0;
   }
   return point << shard_bits | shard;
+}
+
+void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg) {
+  const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
+  uint32_t visited = 0;
+  for (uint32_t number = 0; number < ix->buckets; number++) {
+    visit_bucket(st, ix, number, visit, arg, &visited);
+    if (st->lender == NULL && (number & 255) == 255) rd_breathe(st); /* with the lock: one may, at any time */
+  }
 }
 
 struct random_pick {

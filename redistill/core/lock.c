@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "layout.h"
+#include "longrun.h"
 #include "recovery.h"
 
 /* Stores that a dead process has executed are in memory: what must not happen is that the compiler moves a change
@@ -49,25 +51,60 @@ static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6]
 
 /* For a lock that somebody else has, without those that are only retained. The processor waits a moment before the
  * process does: a shard is mostly held for less time than it takes to go to sleep, and the one that wakes somebody up
- * pays as well. */
-static int wait_for(rd_store *st, pthread_mutex_t *lock) {
+ * pays as well. `patience`: nanoseconds to wait, then ETIMEDOUT; 0: as long as it takes. */
+static int wait_for(rd_store *st, pthread_mutex_t *lock, long patience) {
   if (st->retained) rd_unlock_all(st);
   int error = EBUSY;
   for (unsigned spins = 0; RD_UNLIKELY(error == EBUSY) && spins < SPINS; spins++) {
     RD_RELAX();
     if (__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED) == 0) error = pthread_mutex_trylock(lock);
   }
-  return error == EBUSY ? pthread_mutex_lock(lock) : error;
+  if (error != EBUSY) return error;
+  if (patience == 0 || st->clock == NULL) return pthread_mutex_lock(lock);
+  uint64_t until = st->clock() + (uint64_t)patience;
+  struct timespec t = {.tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u)};
+  return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &t);
+}
+
+/* The lock of a shard that is neither held nor free. ETIMEDOUT: not in time. EALREADY: it is lent by a transaction that
+ * pauses between two commands, so that what it protects is whole. */
+static int __attribute__((noinline)) wait_for_shard(rd_store *st, uint32_t shard, long patience) {
+  pthread_mutex_t *lock = &rd_shard_at(st, shard)->lock;
+  if (!rd_is_lent(st, shard)) return wait_for(st, lock, patience);
+  if (patience != 0) return ETIMEDOUT;
+  if (!rd_reclaim_lent(st, shard)) return EALREADY;
+  int error = pthread_mutex_trylock(lock);
+  return error == EBUSY ? wait_for(st, lock, 0) : error;
+}
+
+static inline int lock_within(rd_store *st, uint32_t shard, long patience) {
+  int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
+  if (RD_UNLIKELY(error == EBUSY)) error = wait_for_shard(st, shard, patience);
+  if (RD_UNLIKELY(error == ETIMEDOUT || error == EALREADY)) return error;
+  set_held(st, shard);
+  if (RD_UNLIKELY(error == EOWNERDEAD)) recover_shard(st, shard);
+  if (RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard)))) rd_verify_shard(st, shard);
+  return 0;
+}
+
+static bool holds_any(const rd_store *st) {
+  for (size_t w = 0; w < RD_MAX_SHARDS / 64; w++) {
+    if (st->held[w] != 0) return true;
+  }
+  return false;
 }
 
 bool rd_lock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return false;
-  int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
-  if (RD_UNLIKELY(error == EBUSY)) error = wait_for(st, &rd_shard_at(st, shard)->lock);
-  set_held(st, shard);
-  if (RD_UNLIKELY(error == EOWNERDEAD)) recover_shard(st, shard);
-  if (RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard)))) rd_verify_shard(st, shard);
-  return true;
+  if (RD_UNLIKELY(st->running != NULL) && !holds_any(st)) {
+    while (lock_within(st, shard, RD_PATIENCE_NS) != 0) rd_longrun_pause(st->running);
+    return true;
+  }
+  return lock_within(st, shard, 0) == 0;
+}
+
+bool rd_lock_shard_soon(rd_store *st, uint32_t shard) {
+  return rd_holds_shard(st, shard) || lock_within(st, shard, RD_PATIENCE_NS) == 0;
 }
 
 int rd_trylock_shard(rd_store *st, uint32_t shard) {
@@ -95,22 +132,32 @@ void rd_unlock_shard(rd_store *st, uint32_t shard) {
 
 static inline size_t words_of(const rd_store *st) { return (st->num_shards + 63) / 64; }
 
-void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n) {
-  if (n == 1) {
-    rd_lock_shard(st, rd_shard_of(st, keys[0].hash));
-    return;
-  }
-  uint64_t wanted[RD_MAX_SHARDS / 64];
+void rd_shards_of(const rd_store *st, const rd_key *keys, size_t n, uint64_t wanted[RD_MAX_SHARDS / 64]) {
   memset(wanted, 0, words_of(st) * sizeof *wanted);
   for (size_t i = 0; i < n; i++) {
     uint32_t shard = rd_shard_of(st, keys[i].hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
   }
-  rd_lock_set(st, wanted);
+}
+
+bool rd_lock_set_soon(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
+  if (st->retained) rd_unlock_all(st);
+  for (size_t w = 0; w < words_of(st); w++) {
+    for (uint64_t bits = wanted[w]; bits != 0; bits &= bits - 1) {
+      if (RD_LIKELY(rd_lock_shard_soon(st, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits)))) continue;
+      rd_unlock_all(st);
+      return false;
+    }
+  }
+  return true;
 }
 
 void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
   if (st->retained) rd_unlock_all(st);
+  if (RD_UNLIKELY(st->running != NULL) && !holds_any(st)) {
+    while (!rd_lock_set_soon(st, wanted)) rd_longrun_pause(st->running);
+    return;
+  }
   for (size_t w = 0; w < words_of(st); w++) {
     for (uint64_t bits = wanted[w]; bits != 0; bits &= bits - 1) {
       rd_lock_shard(st, (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits));
@@ -118,9 +165,16 @@ void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
   }
 }
 
+void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n) {
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
+  rd_shards_of(st, keys, n, wanted);
+  rd_lock_set(st, wanted);
+}
+
 void rd_lock_all(rd_store *st) {
-  if (st->retained) rd_unlock_all(st);
-  for (uint32_t i = 0; i < st->num_shards; i++) rd_lock_shard(st, i);
+  uint64_t all[RD_MAX_SHARDS / 64] = {0};
+  for (uint32_t i = 0; i < st->num_shards; i++) all[i >> 6] |= 1ull << (i & 63);
+  rd_lock_set(st, all);
 }
 
 void rd_unlock_all(rd_store *st) {

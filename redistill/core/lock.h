@@ -14,8 +14,13 @@ void rd_mark_dirty(rd_store *st, uint32_t shard);
 /* Whatever was marked is whole again. */
 void rd_mark_clean(rd_store *st);
 
-/* Take a shard's lock; nothing happens when this process holds it. Returns whether it was taken by this call. */
+/* Take a shard's lock; nothing happens when this process holds it. Returns whether it was taken by this call. Work that
+ * takes long (longrun.h), and holds no lock, pauses until it is free. */
 bool rd_lock_shard(rd_store *st, uint32_t shard);
+/* The same for a client's command, which can come again later: waits for RD_PATIENCE_NS at most. False: somebody else
+ * has it. */
+bool rd_lock_shard_soon(rd_store *st, uint32_t shard);
+#define RD_PATIENCE_NS 2000000
 /* The same without waiting: 1 taken (or retained: it is to be released, too), 0 held by this process before, -1
  * somebody else has it. */
 int rd_trylock_shard(rd_store *st, uint32_t shard);
@@ -27,10 +32,15 @@ static inline bool rd_holds_shard(const rd_store *st, uint32_t shard) {
   return (st->held[shard >> 6] >> (shard & 63)) & 1;
 }
 
-/* Take the locks of all keys' shards, of a set of shards (a bit each), of all, in ascending order. */
-void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n);
+/* Take the locks of a set of shards (a bit each), of all, in ascending order. Work that takes long pauses until it gets
+ * them together. */
 void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
 void rd_lock_all(rd_store *st);
+/* The same for a client's command: with a wait of RD_PATIENCE_NS for each at most. False: all is released again. */
+bool rd_lock_set_soon(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
+void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n);
+/* The set of some keys' shards. */
+void rd_shards_of(const rd_store *st, const rd_key *keys, size_t n, uint64_t wanted[RD_MAX_SHARDS / 64]);
 /* Release all that this process holds. */
 void rd_unlock_all(rd_store *st);
 

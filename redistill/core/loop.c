@@ -6,9 +6,11 @@
  * process of clients, which costs more than to send, and the others find it awake (7 % at 64 commands a read). After a
  * turn of pure traffic the next one follows without the owner.
  *
- * Fairness. A connection receives once a turn, at most the shared buffer (or the rest of one large value), and sends at
- * most ROUNDS times its session's output_high; what is left of its input then goes on in the next turn, after all
- * others that are ready. So a turn is bounded, and an endless pipeline costs the others one share of it. */
+ * Fairness. A connection receives once a turn, at most the shared buffer (or the rest of one large value), sends at
+ * most ROUNDS times its session's output_high, and executes for a few milliseconds (RD_BUSY); what is left of its input
+ * then goes on in a later turn, after all others that are ready. Those that needed their whole share, or a millisecond,
+ * are heavy: they are served from the queue, one after another, for TURN_NS a turn. So a turn is bounded however many
+ * of them there are, and those who are not heavy wait for no more than that. */
 #define _GNU_SOURCE /* accept4 */
 #include "loop.h"
 
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +30,7 @@
 #include "worker.h"
 
 enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
+enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
 enum { OWED = 32, OWED_BYTES = 131072 }; /* answers that may wait for each other, and what they are together */
 enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
 
@@ -43,6 +47,7 @@ struct rd_conn {
   bool paused;    /* not to be read when it is done */
   bool trimmed;   /* and silent since */
   bool queued;    /* is in the queue */
+  bool heavy;     /* took long in its last turn: others go first */
   bool owed;      /* is to be answered in this turn */
   uint32_t index; /* in the table */
   uint64_t tag;
@@ -58,6 +63,7 @@ struct rd_conn {
 
 struct rd_loop {
   int epoll;
+  int again; /* eventfd: has another loop around this one come back, since somebody has something left to do */
   bool watched;
   bool stop;      /* the owner must act before another session runs */
   bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
@@ -263,6 +269,16 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
       c->state = HELD;
       return slow | RD_CONTROL;
     }
+    if (RD_UNLIKELY(status == RD_BUSY)) {
+      c->heavy = true;
+      if (!rd_session_suspended(c->s)) {
+        sending sent = flush(l, c);
+        if (RD_UNLIKELY(sent != SENT)) return slow | (sent == WAITS ? block(l, c, status) : 0);
+      }
+      c->state = BUSY;
+      enqueue(l, c);
+      return slow;
+    }
     if (RD_LIKELY(status == RD_MORE)) {
       if (RD_UNLIKELY(!l->serving || slow != 0)) return slow | answer(l, c);
       owe(l, c);
@@ -380,17 +396,29 @@ static void receive_client(rd_loop *l, rd_conn *c) {
   l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_COMES, fd};
 }
 
+/* `again` makes the loop's descriptor readable, or not any more. */
+static void come_again(const rd_loop *l) {
+  uint64_t one = 1;
+  while (write(l->again, &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+static void not_again(const rd_loop *l) {
+  uint64_t count;
+  while (read(l->again, &count, sizeof count) < 0 && errno == EINTR) continue;
+}
+
 /* Those who are inside have had their turn. */
 static void welcome(rd_loop *l, int ready) {
   l->comes = false;
   for (int i = 0; i < ready && !l->stop; i++) {
     rd_conn *c = l->ready[i].data.ptr;
-    if (c != NULL && c->state == LISTENS) receive_client(l, c);
+    if (c != NULL && (void *)c != (void *)l && c->state == LISTENS) receive_client(l, c);
   }
 }
 
 static void serve_ready(rd_loop *l, rd_conn *c) {
-  if (RD_LIKELY(c->state == OPEN))
+  if (RD_UNLIKELY(c->heavy) && c->state == OPEN)
+    enqueue(l, c);
+  else if (RD_LIKELY(c->state == OPEN))
     report(l, c, receive(l, c));
   else if (c->state == LISTENS)
     l->comes = true;
@@ -401,7 +429,9 @@ static void serve_ready(rd_loop *l, rd_conn *c) {
 }
 
 static void serve_queued(rd_loop *l, rd_conn *c) {
+  uint64_t began = c->heavy ? rd_host_clock() : 0;
   dequeue(l, c);
+  c->heavy = false;
   if (c->state == OPEN) {
     report(l, c, receive(l, c));
   } else if (c->state == BUSY) {
@@ -409,6 +439,7 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
   } else if (c->state == LOST) {
     report(l, c, RD_LOOP_LOST);
   }
+  if (began != 0 && rd_host_clock() - began >= HEAVY_NS) c->heavy = true;
 }
 
 bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_session_store(l->conns[0]->s)); }
@@ -419,12 +450,18 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
   if (st != NULL) rd_retain_begin(st, rd_worker_alone(st));
   l->serving = true;
   for (int i = 0; i < ready && !l->stop; i++) {
-    if (RD_LIKELY(l->ready[i].data.ptr != NULL))
+    if (RD_UNLIKELY(l->ready[i].data.ptr == l))
+      not_again(l);
+    else if (RD_LIKELY(l->ready[i].data.ptr != NULL))
       serve_ready(l, l->ready[i].data.ptr);
     else
       l->watched = true;
   }
-  for (; queued != 0 && l->first != NULL && !l->stop; queued--) serve_queued(l, l->first);
+  uint64_t until = queued != 0 ? rd_host_clock() + TURN_NS : 0;
+  for (; queued != 0 && l->first != NULL && !l->stop; queued--) {
+    serve_queued(l, l->first);
+    if (rd_host_clock() >= until) break;
+  }
   l->serving = false;
   if (st != NULL) rd_retain_end(st);
   answer_all(l);
@@ -453,7 +490,10 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     if (RD_UNLIKELY(l->crowded)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CROWDED, 0};
     l->crowded = false;
     if (l->event_count != 0 || l->watched) return (int)l->event_count;
-    if (timeout_ms == 0 && (n < READY || rounds-- == 0)) return 0;
+    if (timeout_ms == 0 && (n < READY || rounds-- == 0)) {
+      if (l->queue_len != 0) come_again(l);
+      return 0;
+    }
     if (timeout_ms > 0) { /* by the time before this turn, which is short: a look at the clock a turn is enough */
       if (now >= until) return 0;
       wait = (int)((until - now + 999u) / 1000u);
@@ -467,7 +507,10 @@ rd_loop *rd_loop_new(size_t buffer_size) {
   rd_loop *l = calloc(1, sizeof *l);
   if (l == NULL) return NULL;
   l->epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (l->epoll < 0 || !rd_loop_set_buffer(l, buffer_size)) {
+  l->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
+  if (l->epoll < 0 || l->again < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->again, &event) != 0 ||
+      !rd_loop_set_buffer(l, buffer_size)) {
     rd_loop_free(l);
     return NULL;
   }
@@ -478,6 +521,7 @@ void rd_loop_free(rd_loop *l) {
   if (l == NULL) return;
   while (l->listening != NULL) rd_loop_remove(l, l->listening);
   if (l->epoll >= 0) close(l->epoll);
+  if (l->again >= 0) close(l->again);
   for (uint32_t i = 0; i < l->count; i++) free(l->conns[i]);
   free(l->conns);
   free(l->buffer);

@@ -9,7 +9,7 @@
  *
  *   open      read when it is readable
  *   blocked   the client does not read: neither read nor executed until all is sent; then it goes on by itself
- *   busy      had its share of a turn; goes on in the next
+ *   busy      had its share of a turn, or waits for a lock; goes on in the next
  *   held      the owner's move: an event was reported, and nothing happens until rd_loop_resume or rd_loop_remove
  *   lost      the socket failed; reported, to be removed
  *

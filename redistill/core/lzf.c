@@ -1,6 +1,8 @@
 /* lzf.c - see lzf.h. */
 #include "lzf.h"
 
+#include "longrun.h"
+
 #define WINDOW 8192u /* how far back a copy may reach */
 #define MAX_LITERALS 32u
 #define MIN_COPY 3u
@@ -82,10 +84,16 @@ size_t rd_lzf_compress(const uint8_t *src, size_t len, uint8_t *dst, size_t cap)
 }
 
 bool rd_lzf_decompress(const uint8_t *src, size_t len, uint8_t *dst, size_t want) {
+  return rd_lzf_decompress_in_slices(src, len, dst, want, NULL);
+}
+
+bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, rd_store *st) {
   const uint8_t *end = src + len;
   size_t done = 0; /* bytes put out; never more than `want` */
+  unsigned steps = 0;
 
   while (src < end) {
+    if ((++steps & 4095) == 0 && st != NULL) rd_breathe(st);
     unsigned control = *src++;
     if (control < MAX_LITERALS) {
       size_t run = control + 1;

@@ -77,7 +77,7 @@ static void leave(rd_session *s) {
   s->state.in_multi = s->state.in_exec = false;
   s->state.multi_queued = 0;
   s->state.multi_bytes = 0;
-  m->aborted = false;
+  m->aborted = m->pointed = false;
   m->hidden_growth = false;
   m->flags = 0;
   m->count = m->next = m->argc = m->control_args = 0;
@@ -125,12 +125,14 @@ void rd_multi_free(rd_session *s) {
 /* ---- EXEC ---- */
 
 /* Turn the offsets of the queue into pointers, hash its keys, and lock every shard that it or a watch needs. The memory
- * of the first keys is sent for meanwhile; a SELECT in between makes that useless, not wrong. */
-static void prepare(rd_session *s) {
+ * of the first keys is sent for meanwhile; a SELECT in between makes that useless, not wrong. False: somebody has one
+ * of the locks, so it is done again later. */
+static bool prepare(rd_session *s) {
   rd_store *st = s->st;
   rd_multi *m = &s->multi;
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
-  for (uint32_t i = 0; i < m->argc; i++) m->argv[i].data = m->bytes + (uintptr_t)m->argv[i].data;
+  for (uint32_t i = 0; i < m->argc && !m->pointed; i++) m->argv[i].data = m->bytes + (uintptr_t)m->argv[i].data;
+  m->pointed = true;
   for (uint32_t i = 0; i < m->count; i++) {
     rd_queued *q = &m->queue[i];
     const rd_command *cmd = q->command;
@@ -149,14 +151,18 @@ static void prepare(rd_session *s) {
     uint32_t shard = rd_shard_of(st, m->watches[i].hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
   }
-  if (m->flags & RD_OWN_LOCKS)
-    rd_lock_all(st);
-  else
+  if (m->flags & RD_OWN_LOCKS) {
+    for (uint32_t i = 0; i < st->num_shards; i++) wanted[i >> 6] |= 1ull << (i & 63);
+  }
+  if (s->hurried)
     rd_lock_set(st, wanted);
+  else if (!rd_lock_set_soon(st, wanted))
+    return false;
   for (uint32_t i = 0; i < m->count && i < RD_FETCHED; i++) {
     const rd_queued *q = &m->queue[i];
     if (q->command->first_key != 0) rd_prefetch_item(st, q->hash, q->bucket);
   }
+  return true;
 }
 
 static bool watched_changed(rd_session *s) {
@@ -193,7 +199,10 @@ void rd_cmd_exec(rd_call *c) {
     rd_multi_discard(s);
     return;
   }
-  prepare(s);
+  if (!prepare(s)) {
+    c->verdict = RD_LATER;
+    return;
+  }
   if (watched_changed(s)) {
     rd_reply_null_array(c->out);
     rd_unlock_all(s->st);
@@ -212,25 +221,47 @@ void rd_cmd_exec(rd_call *c) {
   rd_reply_array(c->out, s->multi.count);
 }
 
+void rd_multi_ran(rd_session *s, const rd_queued *q, size_t mark, uint64_t nanoseconds) {
+  const rd_bytes *argv = s->multi.argv + q->first;
+  if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, q->command, argv, q->argc);
+  rd_count_call(s, q->command, argv, q->argc, nanoseconds);
+  rd_mute(s, mark);
+}
+
+static inline bool is_lengthy(const rd_bytes *argv, uint32_t argc) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < argc && i < RD_LONG_KEYS; i++) bytes += argv[i].len;
+  return argc > RD_LONG_KEYS || bytes > RD_LONG_BYTES;
+}
+
 rd_status rd_multi_exec(rd_session *s) {
   rd_multi *m = &s->multi;
+  uint64_t began = rd_clock_now(s);
+  rd_begin_slice(s, began);
   while (m->next < m->count) {
+    if (RD_UNLIKELY(began >= s->slice_end) && !s->hurried) {
+      rd_lend_all(s->st, s);
+      return RD_BUSY;
+    }
     rd_queued *q = &m->queue[m->next++];
     const rd_command *cmd = q->command;
     const rd_bytes *argv = m->argv + q->first;
     if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, q->argc))) return rd_deny(s, cmd, argv, q->argc);
     if (cmd->flags & RD_CONTROL_PLANE) return rd_hand_up(s, cmd, argv, q->argc);
     size_t mark = s->out.len;
-    uint64_t began = rd_clock_now(s);
     uint32_t key_pos = (uint32_t)cmd->first_key;
     rd_key key = {0};
     if (key_pos != 0) {
       key = (rd_key){.len = (uint32_t)argv[key_pos].len, .hash = q->hash}; /* rd_run fills in the rest */
     }
-    rd_run(s, cmd, argv, q->argc, &key, key_pos, true);
-    if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, cmd, argv, q->argc);
-    rd_count_call(s, cmd, argv, q->argc, rd_clock_now(s) - began);
-    rd_mute(s, mark);
+    uint64_t paused = 0, ended;
+    if (RD_UNLIKELY(is_lengthy(argv, q->argc) || rd_run(s, cmd, argv, q->argc, &key, key_pos, true) == RD_LONG) &&
+        rd_long_begin(s, cmd, argv, q->argc, &key, key_pos, true, &paused) != RD_MORE) {
+      return RD_BUSY;
+    }
+    ended = rd_clock_now(s);
+    rd_multi_ran(s, q, mark, ended - began);
+    began = ended;
   }
   rd_multi_discard(s);
   rd_count_call(s, m->command, NULL, 0, rd_clock_now(s) - m->exec_at);
@@ -305,6 +336,7 @@ void rd_cmd_watch(rd_call *c) {
   }
   uint32_t before = s->state.watching;
   for (uint32_t i = 1; i < c->argc; i++) {
+    if ((i & 63) == 0) rd_breathe(c->store);
     rd_key key = rd_call_key(c, i);
     if (watches(s, &key)) continue;
     uint8_t *own = watch_room(s, key.data, key.len);

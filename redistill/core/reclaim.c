@@ -21,6 +21,7 @@
 #include "internal.h"
 #include "item.h"
 #include "lock.h"
+#include "longrun.h"
 #include "recovery.h"
 
 #define POLICY_EVICTIONS 8
@@ -333,6 +334,7 @@ bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
   if (regions >= st->head->pool.limit) return borrow(st, regions);
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
     if (i > regions * 2 || !take_from_richest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
+    rd_breathe(st);
   }
   return true;
 }
@@ -340,6 +342,7 @@ bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
 bool rd_make_room(rd_store *st, uint64_t regions) {
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
     if (i > regions * 2 + RD_LARGEST_RESERVE || !take_from_richest(st, UINT32_MAX, ALL)) return false;
+    rd_breathe(st);
   }
   return true;
 }

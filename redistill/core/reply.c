@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum { FIRST_CAP = 1024, ERROR_TEXT = 1024, HEAD = 24 /* a type byte, 20 digits, CRLF */ };
 
@@ -15,7 +16,19 @@ void rd_reply_init(rd_reply *r) {
 void rd_reply_free(rd_reply *r) {
   free(r->data);
   r->data = NULL;
-  r->len = r->cap = 0;
+  r->len = r->cap = r->released = 0;
+}
+
+/* Bytes that are given back at once. */
+#define RELEASED ((size_t)8 << 20)
+#define PAGE ((size_t)65536) /* a multiple of every page size */
+
+void rd_reply_release(rd_reply *r, size_t done) {
+  if (RD_LIKELY(r->cap < 4 * RELEASED) || done - r->released < RELEASED) return;
+  uintptr_t from = ((uintptr_t)r->data + r->released + PAGE - 1) & ~(PAGE - 1);
+  uintptr_t end = ((uintptr_t)r->data + done) & ~(PAGE - 1);
+  if (end > from) madvise((void *)from, end - from, MADV_DONTNEED);
+  r->released = done;
 }
 
 static uint8_t *grow(rd_reply *r, size_t n) {

@@ -14,7 +14,8 @@ typedef struct rd_reply {
   uint8_t *data; /* malloc'd */
   size_t len;
   size_t cap;
-  size_t limit; /* bytes it may hold; 0: as many as there is memory for */
+  size_t released; /* rd_reply_release: so far */
+  size_t limit;    /* bytes it may hold; 0: as many as there is memory for */
   /* Asked before the buffer grows by RD_LARGE_GROWTH bytes or more; NULL: nobody is. */
   bool (*admit)(const struct rd_reply *r, size_t more);
   uint8_t resp; /* 2 or 3 */
@@ -26,6 +27,9 @@ typedef struct rd_reply {
 
 void rd_reply_init(rd_reply *r);
 void rd_reply_free(rd_reply *r);
+/* The first `done` bytes are not needed any more: give the system their pages, some MiB a call, so that no call has to
+ * give back gigabytes. */
+void rd_reply_release(rd_reply *r, size_t done);
 /* Room for `n` more bytes, to be filled by the caller who then adds to len. NULL: no memory, `failed` is set. */
 uint8_t *rd_reply_room(rd_reply *r, size_t n);
 void rd_reply_raw(rd_reply *r, const void *data, size_t len); /* bytes that are RESP already */

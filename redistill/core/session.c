@@ -42,6 +42,8 @@ void rd_session_set_limits(rd_session *s, const rd_limits *limits) {
 void rd_session_free(rd_session *s) {
   if (s == NULL) return;
   rd_footprint_gone(s);
+  rd_finish_begun(s);
+  if (s->st->first == s) s->st->first = NULL;
   rd_session_monitor(s, false);
   rd_multi_free(s);
   rd_reply_free(&s->out);
@@ -92,9 +94,12 @@ static void forget_input(rd_session *s) {
   }
 }
 
+/* Is it in the middle of a command, or of a transaction? */
+static inline bool begun(const rd_session *s) { return s->longcall != NULL || s->state.in_exec; }
+
 /* Offset of the first byte that is still needed. */
 static size_t first_needed(const rd_session *s, rd_status status) {
-  if (status == RD_CONTROL) return s->ahead[s->ahead_next - 1].start;
+  if (status == RD_CONTROL || (status == RD_BUSY && begun(s))) return s->ahead[s->ahead_next - 1].start;
   return s->ahead_next < s->ahead_count ? s->ahead[s->ahead_next].start : s->parser.start;
 }
 
@@ -126,6 +131,7 @@ static rd_status flooded(rd_session *s, bool reply) {
 /* The call ends: keep what is left of the input. */
 static rd_status settle(rd_session *s, rd_status status) {
   if (status == RD_CLOSE) return end(s);
+  if (RD_UNLIKELY(s->longcall != NULL) && s->base == s->in) return s->waiting = status; /* it has pointers into it */
   size_t from = first_needed(s, status);
   size_t left = s->base_len - from;
   if (left == 0) {
@@ -182,6 +188,7 @@ static void look_ahead(rd_session *s) {
     a->first = p->first;
     a->argc = p->len - p->first;
     a->timed = false;
+    a->lengthy = RD_UNLIKELY(p->pos - p->start > RD_LONG_BYTES || a->argc > RD_LONG_KEYS);
     a->key_pos = 0;
     const rd_bytes *argv = p->argv + a->first;
     const rd_command *cmd = a->command = rd_command_find(argv, a->argc, &a->unknown_sub);
@@ -233,7 +240,10 @@ static rd_status run(rd_session *s) {
       rd_status status = RD_UNLIKELY(full(s))          ? RD_FULL
                          : RD_UNLIKELY(!can_answer(s)) ? RD_CLOSE
                                                        : rd_dispatch(s, &s->ahead[s->ahead_next++]);
-      if (RD_LIKELY(status == RD_MORE)) continue;
+      if (RD_LIKELY(status == RD_MORE)) {
+        if (RD_LIKELY(s->timed_until < s->slice_end || s->ahead_next == s->ahead_count)) continue;
+        status = RD_BUSY;
+      }
       rd_stop_timing(s);
       if (status == RD_PAUSED) s->ahead_next--;
       return status;
@@ -242,6 +252,8 @@ static rd_status run(rd_session *s) {
     if (RD_UNLIKELY(s->out.failed)) return RD_CLOSE;
     if (RD_UNLIKELY(s->broken)) return protocol_error(s);
     if (RD_UNLIKELY(full(s))) return RD_FULL;
+    if (RD_UNLIKELY(s->timed_until == 0)) rd_begin_slice(s, s->timed_until = rd_clock_now(s));
+    if (RD_UNLIKELY(s->timed_until >= s->slice_end) && s->parser.pos < s->base_len) return RD_BUSY;
     look_ahead(s);
     if (s->ahead_count == 0 && !s->broken) return RD_MORE;
   }
@@ -254,10 +266,10 @@ static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->
 
 /* Move what is to be written to the buffer's front, when that is no more than what was written before it. */
 static inline void compact(rd_session *s) {
-  if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent)) return;
+  if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent) || s->longcall != NULL) return;
   memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
   s->out.len -= s->sent;
-  s->sent = 0;
+  s->sent = s->out.released = 0;
 }
 
 static bool begin(rd_session *s, uint64_t now_ms) {
@@ -267,6 +279,7 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
   compact(s);
+  s->slice_end = UINT64_MAX;
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
   return s->ahead != NULL;
 }
@@ -277,7 +290,8 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   counters->value[RD_STAT_total_net_input_bytes] += len;
   counters->value[RD_STAT_total_reads_processed]++;
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
-  bool wait = s->waiting == RD_CONTROL || must_wait(s);
+  if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true);
+  bool wait = s->waiting == RD_CONTROL || must_wait(s) || rd_session_suspended(s);
   if (own)
     s->in_len += len;
   else if ((own = wait || s->in_len != 0) && !keep(s, data, len))
@@ -285,7 +299,8 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   if (!begin(s, now_ms)) return end(s);
   if (wait) {
     if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return flooded(s, false);
-    return s->waiting == RD_CONTROL ? RD_CONTROL : (s->waiting = RD_PAUSED);
+    if (s->waiting == RD_CONTROL || rd_session_suspended(s)) return s->waiting;
+    return s->waiting = RD_PAUSED;
   }
   s->base = own ? s->in : data;
   s->base_len = own ? s->in_len : len;
@@ -320,16 +335,22 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   rd_status status = RD_MORE;
   s->base = s->in != NULL ? s->in : (const uint8_t *)"";
   s->base_len = s->in_len;
-  if (s->waiting == RD_CONTROL) status = rd_answered(s);
+  if (s->waiting == RD_CONTROL)
+    status = rd_answered(s);
+  else if (rd_session_suspended(s))
+    status = rd_go_on(s);
   if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
   status = settle(s, status);
   rd_footprint_changed(s);
   return status;
 }
 
+bool rd_session_suspended(const rd_session *s) { return s->waiting == RD_BUSY && begun(s); }
+
 rd_bytes rd_session_output(const rd_session *s) {
-  if (s->out.len == s->sent) return (rd_bytes){NULL, 0};
-  return (rd_bytes){s->out.data + s->sent, s->out.len - s->sent};
+  size_t end = RD_UNLIKELY(s->longcall != NULL) ? rd_long_mark(s) : s->out.len;
+  if (end == s->sent) return (rd_bytes){NULL, 0};
+  return (rd_bytes){s->out.data + s->sent, end - s->sent};
 }
 
 void rd_session_consumed(rd_session *s, size_t n) {
@@ -338,7 +359,8 @@ void rd_session_consumed(rd_session *s, size_t n) {
   counters->value[RD_STAT_total_net_output_bytes] += n;
   counters->value[RD_STAT_total_writes_processed]++;
   s->sent += n;
-  if (s->sent != s->out.len) return;
+  rd_reply_release(&s->out, s->sent);
+  if (s->sent != s->out.len || RD_UNLIKELY(s->longcall != NULL)) return;
   s->sent = s->out.len = 0;
   if (s->out.cap <= KEEP_OUTPUT) return;
   rd_reply_free(&s->out);
@@ -353,6 +375,7 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
 }
 
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len) {
+  if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true); /* not into its reply */
   compact(s); /* who reads, but slowly, may never be done with all of it */
   rd_reply_raw(&s->out, data, len);
   rd_footprint_changed(s);
@@ -391,6 +414,7 @@ void rd_session_reset(rd_session *s) {
 void rd_session_set_acl(rd_session *s, const rd_acl *acl) { s->acl = acl; }
 
 void rd_session_trim(rd_session *s) {
+  if (rd_session_suspended(s)) return;
   if (s->in_len == 0) {
     forget_input(s);
     free(s->in);
@@ -406,6 +430,7 @@ void rd_session_trim(rd_session *s) {
 }
 
 void rd_session_drop(rd_session *s) {
+  rd_finish_begun(s);
   end(s);
   rd_multi_free(s);
   s->sent = 0;

@@ -21,6 +21,7 @@ typedef enum rd_status {
   RD_CLOSE = 2,   /* after QUIT or a protocol error: write the output, then close; what follows is ignored */
   RD_FULL = 3,    /* the output holds output_high bytes or more: write it, then resume */
   RD_PAUSED = 4,  /* CLIENT PAUSE holds this session's next command: resume when the pause has ended */
+  RD_BUSY = 5,    /* it had its share, or somebody has a lock that it needs: resume when others had their turn */
 } rd_status;
 
 typedef struct rd_limits {
@@ -37,7 +38,7 @@ void rd_session_set_limits(rd_session *s, const rd_limits *limits);
 void rd_session_free(rd_session *s); /* ends its watches too */
 
 /* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the status is
- * said again; do not answer twice.
+ * said again; do not answer twice. Do not feed one that is suspended (rd_session_suspended): it finishes first.
  *
  * A command of the control plane inside EXEC is handed up with the transaction's shards locked (state.in_exec): answer
  * it and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
@@ -48,8 +49,11 @@ rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64
  * already. NULL: feed. Valid until the next call on the session. */
 uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room);
 rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms);
-/* Go on after RD_CONTROL, RD_FULL or RD_PAUSED. */
+/* Go on after RD_CONTROL, RD_FULL, RD_PAUSED or RD_BUSY. */
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
+/* After RD_BUSY: it stopped in the middle of a command or a transaction, and may hold locks: resume it in any case,
+ * whether its client reads or not. What executes has no part in the output yet. */
+bool rd_session_suspended(const rd_session *s);
 
 /* What is to be written. Valid until the next call on the session. */
 rd_bytes rd_session_output(const rd_session *s);

@@ -140,6 +140,8 @@ typedef void rd_visit(void *arg, rd_store *st, const rd_item *it);
  * Start with 0. A key that is there from the first call to the last is visited at least once, however the index grows
  * or shrinks meanwhile. Any cursor value is safe. */
 uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, void *arg);
+/* Visit all keys of a shard that is locked, once. */
+void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg);
 /* Visit one key at random. false: the database is empty. */
 bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg);
 

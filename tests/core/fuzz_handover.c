@@ -58,7 +58,7 @@ static rd_status serve(rd_session *s, rd_status status, bool write) {
     if (write && said != 0) rd_session_consumed(s, said);
     if (status == RD_CONTROL)
       answer(s);
-    else if (status != RD_FULL || !write)
+    else if (status != RD_BUSY && (status != RD_FULL || !write))
       break;
     status = rd_session_resume(s, NOW);
   }

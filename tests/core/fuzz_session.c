@@ -110,7 +110,7 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
       hear(&t, s);
       if (t.status == RD_CONTROL)
         answer(s, &limited);
-      else if (t.status != RD_FULL)
+      else if (t.status != RD_FULL && t.status != RD_BUSY)
         break;
       t.status = rd_session_resume(s, NOW);
     }

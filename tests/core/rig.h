@@ -133,7 +133,7 @@ static inline void rig_serve(rig_client *c) {
     rig_write(c);
     if (c->status == RD_CONTROL && !c->stay)
       rig_answer(c);
-    else if (c->status != RD_FULL)
+    else if (c->status != RD_FULL && c->status != RD_BUSY)
       return;
     c->status = rd_session_resume(c->session, c->st->now_ms);
   }

@@ -291,7 +291,7 @@ static bool by_command(rd_store *st) {
     status = rd_session_feed(session, request, request_len, st->now_ms);
     for (;;) {
       rd_session_consumed(session, rd_session_output(session).len);
-      if (status != RD_FULL) break;
+      if (status != RD_FULL && status != RD_BUSY) break;
       status = rd_session_resume(session, st->now_ms);
     }
   }

@@ -22,9 +22,13 @@ typedef struct stage {
 static void stage_say(stage *g, const text *request) {
   g->said.len = 0;
   g->status = rd_session_feed(g->session, request->data, request->len, START_MS);
-  rd_bytes out = rd_session_output(g->session);
-  text_add(&g->said, out.data, out.len);
-  rd_session_consumed(g->session, out.len);
+  for (;;) {
+    rd_bytes out = rd_session_output(g->session);
+    text_add(&g->said, out.data, out.len);
+    rd_session_consumed(g->session, out.len);
+    if (g->status != RD_BUSY) return;
+    g->status = rd_session_resume(g->session, START_MS);
+  }
 }
 
 static void stage_open(stage *g, uint64_t memory, uint32_t shards, const text *before) {

@@ -1,0 +1,292 @@
+/* What takes long pauses: replies keep their order, values stay whole, others get their turn, locks are not lost. */
+#include "longrun.h"
+#include "rig.h"
+
+static rd_store st;
+static int fd;
+
+/* Every look at the clock takes a tenth of a slice. */
+static uint64_t ticks;
+static uint64_t ticking(void) { return ticks += RD_SLICE_NS / 10; }
+
+static void open_store(void) {
+  fd = rig_open(&st, 256 << 20, 4, RD_NOEVICTION);
+  st.clock = ticking;
+}
+
+static void close_store(void) {
+  CHECK(st.lender == NULL && st.first == NULL);
+  rig_close(&st, fd);
+}
+
+/* Feed without going on. */
+static rd_status give(rig_client *c, const char *text) {
+  c->status = rd_session_feed(c->session, (const uint8_t *)text, strlen(text), st.now_ms);
+  rig_write(c);
+  return c->status;
+}
+
+static rd_status again(rig_client *c) {
+  c->status = rd_session_resume(c->session, st.now_ms);
+  rig_write(c);
+  return c->status;
+}
+
+/* A value of so many MiB, of one letter. */
+static void set_large(rig_client *c, const char *key, char letter, size_t mib) {
+  char head[100];
+  size_t len = mib << 20;
+  char *value = malloc(len + 2);
+  memset(value, letter, len);
+  memcpy(value + len, "\r\n", 2);
+  snprintf(head, sizeof head, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n", strlen(key), key, len);
+  rig_say(c, head);
+  rig_feed(c, value, len + 2, len + 2);
+  RIG_HEARD(c, "+OK\r\n");
+  free(value);
+}
+
+/* The name of a key that lies in the same shard as `key`, or in another one. */
+static const char *neighbour(const char *key, bool same) {
+  static char name[16];
+  uint32_t shard = rd_shard_of(&st, rd_key_of(&st, (rd_bytes){(const uint8_t *)key, strlen(key)}, 0).hash);
+  for (int i = 0;; i++) {
+    snprintf(name, sizeof name, "n%d", i);
+    uint32_t other = rd_shard_of(&st, rd_key_of(&st, (rd_bytes){(const uint8_t *)name, strlen(name)}, 0).hash);
+    if ((other == shard) == same) return name;
+  }
+}
+
+static void a_pipeline_gives_way_and_keeps_its_order(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL);
+  set_large(&c, "a", 'a', 1);
+  CHECK_INT(give(&c,
+                 "BITCOUNT a\r\nBITCOUNT a 0 0\r\nPING 1\r\nBITCOUNT a\r\nBITCOUNT a\r\nBITCOUNT a\r\nBITCOUNT a\r\n"
+                 "BITCOUNT a\r\nBITCOUNT a\r\nBITCOUNT a\r\nBITCOUNT a\r\nBITCOUNT a\r\nPING 2\r\n"),
+            RD_BUSY);
+  CHECK(!rd_session_suspended(c.session));
+  CHECK(c.len > 10 && c.len < 100);
+  while (c.status == RD_BUSY) again(&c);
+  CHECK_INT(c.status, RD_MORE);
+  RIG_HEARD(&c,
+            ":3145728\r\n:3\r\n$1\r\n1\r\n:3145728\r\n:3145728\r\n:3145728\r\n:3145728\r\n:3145728\r\n"
+            ":3145728\r\n:3145728\r\n:3145728\r\n:3145728\r\n$1\r\n2\r\n");
+  CHECK_INT(rd_counter(&st, RD_STAT_keyspace_hits), 11);
+  rig_client_free(&c);
+  close_store();
+}
+
+static void a_long_command_pauses_and_others_go_on(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  char line[100];
+  set_large(&c, "a", 'a', 32);
+  CHECK_INT(give(&c, "PING\r\nBITCOUNT a\r\nPING\r\n"), RD_BUSY);
+  RIG_HEARD(&c, "+PONG\r\n");
+  CHECK_INT(again(&c), RD_BUSY);
+  CHECK(rd_session_suspended(c.session));
+  CHECK_INT(c.len, 0);
+  RIG_ASK(&d, "PING\r\n", "+PONG\r\n");
+  snprintf(line, sizeof line, "SET %s v\r\n", neighbour("a", false));
+  RIG_ASK(&d, line, "+OK\r\n");
+  /* what it holds is held */
+  snprintf(line, sizeof line, "SET %s w\r\n", neighbour("a", true));
+  CHECK_INT(give(&d, line), RD_BUSY);
+  CHECK(!rd_session_suspended(d.session));
+  CHECK_INT(again(&d), RD_BUSY);
+  CHECK_INT(d.len, 0);
+  unsigned slices = 0;
+  while (rd_session_suspended(c.session)) {
+    again(&c);
+    slices++;
+  }
+  CHECK(slices > 10);
+  CHECK_INT(c.status, RD_BUSY); /* whoever waited goes first */
+  RIG_HEARD(&c, ":100663296\r\n");
+  CHECK_INT(again(&d), RD_MORE);
+  RIG_HEARD(&d, "+OK\r\n");
+  CHECK_INT(again(&c), RD_MORE);
+  RIG_HEARD(&c, "+PONG\r\n");
+  CHECK_INT(rd_counter(&st, RD_STAT_keyspace_hits), 1);
+  rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
+/* Of two that want to take long one waits, and is not overtaken for ever. */
+static void long_commands_take_turns(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  set_large(&c, "a", 'a', 8);
+  give(&c, "BITCOUNT a\r\nBITCOUNT a\r\nBITCOUNT a\r\n");
+  again(&c);
+  CHECK(rd_session_suspended(c.session));
+  give(&d, "BITCOUNT a\r\n");
+  size_t before = 0;
+  for (int i = 0; i < 1000 && d.status == RD_BUSY; i++) {
+    before = c.len;
+    again(&c);
+    again(&d);
+  }
+  RIG_HEARD(&d, ":25165824\r\n");
+  CHECK_INT(before, 11);
+  rig_client_free(&d);
+  while (c.status == RD_BUSY) again(&c);
+  RIG_HEARD(&c, ":25165824\r\n:25165824\r\n:25165824\r\n");
+  rig_client_free(&c);
+  close_store();
+}
+
+static void a_transaction_pauses_with_its_locks(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  set_large(&c, "a", 'a', 6);
+  CHECK_INT(give(&c, "MULTI\r\nSET b 1\r\nBITCOUNT a\r\nINCR b\r\nBITCOUNT a\r\nINCR b\r\nEXEC\r\nPING\r\n"), RD_BUSY);
+  CHECK(rd_session_suspended(c.session));
+  CHECK_INT(give(&d, "GET b\r\n"), RD_BUSY);
+  while (rd_session_suspended(c.session)) {
+    again(&c);
+    if (rd_session_suspended(c.session)) CHECK_INT(again(&d), RD_BUSY);
+  }
+  again(&d);
+  RIG_HEARD(&d, "$1\r\n3\r\n");
+  while (c.status == RD_BUSY) again(&c);
+  RIG_HEARD(&c,
+            "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+            "*5\r\n+OK\r\n:18874368\r\n:2\r\n:18874368\r\n:3\r\n+PONG\r\n");
+  /* its client goes in the middle: it is done to the end */
+  give(&c, "MULTI\r\nINCR b\r\nBITCOUNT a\r\nINCR b\r\nEXEC\r\n");
+  CHECK(rd_session_suspended(c.session));
+  rig_client_free(&c);
+  RIG_ASK(&d, "GET b\r\n", "$1\r\n5\r\n");
+  rig_client_free(&d);
+  close_store();
+}
+
+/* What goes in the middle of a change leaves it whole. */
+static void a_client_may_go_in_the_middle(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  set_large(&d, "a", 'a', 8);
+  give(&c, "COPY a b\r\n");
+  again(&c);
+  CHECK(rd_session_suspended(c.session));
+  rig_client_free(&c);
+  rig_say(&d, "BITCOUNT b\r\n");
+  RIG_HEARD(&d, ":25165824\r\n");
+  rig_client_free(&d);
+  close_store();
+}
+
+/* Whoever cannot wait for a lent lock, has the command finished. */
+static void whoever_must_not_wait_does_not(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL);
+  set_large(&c, "a", 'a', 8);
+  give(&c, "COPY a b\r\n");
+  again(&c);
+  CHECK(rd_session_suspended(c.session));
+  for (uint32_t shard = 0; shard < 4; shard++) {
+    CHECK(rd_lock_shard(&st, shard));
+    rd_unlock_shard(&st, shard);
+  }
+  CHECK_INT(c.len, 0);
+  again(&c);
+  RIG_HEARD(&c, ":1\r\n");
+  rd_sweep(&st, 0, 4, 1);
+  rig_client_free(&c);
+  close_store();
+}
+
+static void keys_holds_no_lock_and_misses_none(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  char line[100];
+  for (int i = 0; i < 5000; i++) {
+    snprintf(line, sizeof line, "SET key:%d v\r\n", i);
+    rig_say(&d, line);
+  }
+  d.len = 0;
+  give(&c, "KEYS key:*\r\n");
+  unsigned pauses = 0;
+  for (int i = 0; c.status == RD_BUSY; i++, pauses++) {
+    snprintf(line, sizeof line, "SET other:%d v\r\n", i);
+    RIG_ASK(&d, line, "+OK\r\n");
+    snprintf(line, sizeof line, "DEL other:%d\r\n", i - 5);
+    rig_say(&d, line);
+    d.len = 0;
+    again(&c);
+  }
+  CHECK(pauses > 5);
+  CHECK(memcmp(c.out, "*5000\r\n", 7) == 0);
+  bool seen[5000] = {false};
+  size_t count = 0;
+  char *text = strndup((const char *)c.out, c.len), *rest = NULL;
+  for (char *word = strtok_r(text, "\r\n", &rest); word != NULL; word = strtok_r(NULL, "\r\n", &rest)) {
+    int number;
+    if (sscanf(word, "key:%d", &number) != 1 || seen[number]) continue;
+    seen[number] = true;
+    count++;
+  }
+  CHECK_INT(count, 5000);
+  free(text);
+  rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
+/* The same replies, with pauses and without. */
+static void pauses_change_no_reply(void) {
+  static const char *const lines[] = {"SETRANGE z 5000000 x\r\n",
+                                      "GETRANGE z 4999990 -1\r\n",
+                                      "BITOP NOT n a\r\n",
+                                      "BITCOUNT n\r\n",
+                                      "BITOP XOR x a n z\r\n",
+                                      "BITPOS x 0\r\n",
+                                      "BITPOS x 1\r\n",
+                                      "RENAME x y\r\n",
+                                      "STRLEN y\r\n",
+                                      "MGET a z\r\n",
+                                      "GETDEL y\r\n",
+                                      "DUMP a\r\n",
+                                      "GETSET z 1\r\n",
+                                      "KEYS *\r\n",
+                                      "SETBIT q 40000000 1\r\n",
+                                      "APPEND q x\r\n",
+                                      "BITFIELD r SET u8 40000000 7\r\n",
+                                      "COPY q s\r\n",
+                                      "GET s\r\n",
+                                      "FLUSHALL\r\n",
+                                      "DBSIZE\r\n"};
+  char *said[2];
+  size_t len[2];
+  for (int pausing = 0; pausing < 2; pausing++) {
+    open_store();
+    if (!pausing) st.clock = NULL;
+    rig_client c = rig_client_new(&st, NULL);
+    set_large(&c, "a", 'a', 5);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) rig_say(&c, lines[i]);
+    CHECK_INT(c.status, RD_MORE);
+    said[pausing] = malloc(c.len);
+    memcpy(said[pausing], c.out, len[pausing] = c.len);
+    rig_client_free(&c);
+    close_store();
+  }
+  CHECK_INT(len[0], len[1]);
+  CHECK(memcmp(said[0], said[1], len[0]) == 0);
+  free(said[0]);
+  free(said[1]);
+}
+
+int main(void) {
+  RUN(a_pipeline_gives_way_and_keeps_its_order);
+  RUN(a_long_command_pauses_and_others_go_on);
+  RUN(long_commands_take_turns);
+  RUN(a_transaction_pauses_with_its_locks);
+  RUN(a_client_may_go_in_the_middle);
+  RUN(whoever_must_not_wait_does_not);
+  RUN(keys_holds_no_lock_and_misses_none);
+  RUN(pauses_change_no_reply);
+  return check_end();
+}
