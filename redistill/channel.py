@@ -227,11 +227,11 @@ class Shutdown(Command):
 class Give(Command):
     """Hand a connection over to the successor of the worker that gives it, or to one that has less to do.
 
-    `connection` is its descriptor, `state` what `protocol.RespProtocol.leave` made. Not `taken`: it is the giver's
-    still.
+    `connection` is its descriptor, `state` what `handover.packed` made; of a large session the bytes are in the file
+    `memory`, so that nobody in between copies them. Not `taken`: it is the giver's still.
     """
 
-    arguments = _fields(connection=Handle(), state=Blob())
+    arguments = _fields(connection=Handle(), state=Blob(), memory=Handle(optional=True))
     response = _fields(taken=Boolean())
 
 
@@ -271,7 +271,7 @@ class Cover(Command):
 class Take(Command):
     """`Give` of another worker."""
 
-    arguments = _fields(connection=Handle(), state=Blob())
+    arguments = _fields(connection=Handle(), state=Blob(), memory=Handle(optional=True))
     response = _fields(taken=Boolean())
 
 

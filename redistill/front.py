@@ -57,8 +57,8 @@ class Front:
     def cover(self, number: int, on: bool) -> None:
         self.server.cover(number, on)
 
-    def take(self, connection: int, state: bytes) -> bool:
-        return self._handover.take(connection, state)
+    def take(self, connection: int, state: bytes, memory: int | None) -> bool:
+        return self._handover.take(connection, state, memory)
 
     def weigh(self) -> int:
         return self._handover.weigh()

@@ -8,13 +8,15 @@ time, and what is refused goes on where it was.
 from __future__ import annotations
 
 import json
+import mmap
+import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
 
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -35,6 +37,15 @@ AGAIN = 0.005
 """Seconds until clients that were in the middle of something, or that were refused, are looked at again."""
 LOOKED_AT = 256
 """Connections among which those to give away are chosen."""
+LARGE = 65536
+"""Bytes of a session that travel in a file of their own: what is written into the channel is copied some times over."""
+SHARE = 4 << 20
+"""Bytes of sessions that are given away before others are served."""
+HUGE = 8 << 20
+"""Bytes of a session that are copied while nobody else is served. More of them wait for a while, to become less: what
+is unread may be read, and what is half sent be sent."""
+HUGE_SECONDS = 5.0
+"""How long they wait."""
 HEAVIER = 1.25
 """So much more than what is wanted a connection may weigh, for load not to jump to and fro."""
 
@@ -75,6 +86,28 @@ def unpacked(state: bytes, now: float) -> tuple[Handed, bytes]:
     return Handed(head["id"], now - head["age"], head["user"], head.get("secret", 0), *names), state[end:]
 
 
+def stored(session: bytes) -> int:
+    """A file in memory that holds a session; the descriptor is the caller's. Raises OSError."""
+    memory = os.memfd_create("session")
+    try:
+        rest = memoryview(session)
+        while rest:
+            rest = rest[os.write(memory, rest) :]
+    except OSError:
+        os.close(memory)
+        raise
+    return memory
+
+
+def read_out(memory: int) -> bytes:
+    """What such a file holds; the descriptor is closed. Raises OSError or ValueError."""
+    try:
+        with mmap.mmap(memory, 0, prot=mmap.PROT_READ) as held:
+            return bytes(held)
+    finally:
+        os.close(memory)
+
+
 class Door(Interface):
     """The limits, and behind them the clients' factory."""
 
@@ -93,10 +126,10 @@ class Handover:
         door: Door,
         clients: Mapping[int, RespProtocol],
         load: Callable[[bytes], Session],
-        give: Callable[[int, bytes], Deferred[bool]],
+        give: Callable[[int, bytes, int | None], Deferred[bool]],
     ) -> None:
-        """`load` makes a session of what one was saved as (ValueError); `give` hands a descriptor and a state over, and
-        says whether they are gone."""
+        """`load` makes a session of what one was saved as (ValueError); `give` hands a descriptor and a state over, of
+        a large one the rest in a file, and says whether they are gone."""
         self._reactor = reactor
         self._loop = loop
         self._door = door
@@ -107,13 +140,14 @@ class Handover:
         self._work: list[tuple[int, float]] = []
         """The heaviest clients' ids and weights, as of the last `weigh`."""
 
-    def take(self, connection: int, state: bytes) -> bool:
-        """Go on with a connection of another process; False: it cannot be, and stays the other's. The descriptor is
+    def take(self, connection: int, state: bytes, memory: int | None = None) -> bool:
+        """Go on with a connection of another process; False: it cannot be, and stays the other's. The descriptors are
         ours."""
         sock = socket.socket(fileno=connection)
         try:
+            large = None if memory is None else read_out(memory)
             client, saved = unpacked(state, self._reactor.seconds())
-            session = self._load(saved)
+            session = self._load(saved if large is None else large)
         except Exception as problem:
             log.error("a connection cannot be taken over: {problem}", problem=repr(problem), log_throttle=SELDOM)
             sock.close()
@@ -145,19 +179,28 @@ class Handover:
     def give_all(self, seconds: float) -> Deferred[None]:
         """Give everybody away who can be. Fires when there is nobody left of them, or after so many seconds."""
         done: Deferred[None] = Deferred()
-        self._go_on(done, self._reactor.seconds() + seconds)
+        now = self._reactor.seconds()
+        self._go_on(done, now + seconds, now + min(seconds / 2, HUGE_SECONDS))
         return done
 
-    def _go_on(self, done: Deferred[None], until: float) -> None:
+    def _go_on(self, done: Deferred[None], until: float, huge: float) -> None:
+        now, given = self._reactor.seconds(), 0
         for client in list(self._clients.values()):
-            if self._flying >= WINDOW:
+            if self._flying >= WINDOW or given >= SHARE:
                 break
-            self.give(client)
-        late = self._reactor.seconds() >= until
+            size = self._size(client)
+            if (size < HUGE or now >= huge) and self.give(client):
+                given += size
+        late = now >= until
         if not self._flying and (late or not any(client.movable for client in self._clients.values())):
             done.callback(None)
         else:
-            self._reactor.callLater(AGAIN, self._go_on, done, until)
+            self._reactor.callLater(AGAIN, self._go_on, done, until, huge)
+
+    @staticmethod
+    def _size(client: RespProtocol) -> int:
+        state = client.session.state
+        return int(state.query_bytes + state.output_bytes + state.multi_bytes)
 
     def weigh(self) -> int:
         """Look at the work that each connection has made since the last call, for `give_some`. Returns how many made
@@ -177,7 +220,9 @@ class Handover:
             while self._flying >= WINDOW:
                 yield deferLater(self._reactor, AGAIN)
             client = self._clients.get(client_id)
-            if client is not None and weight <= wanted * HEAVIER and self.give(client):
+            if client is None or self._size(client) >= HUGE:
+                continue
+            if weight <= wanted * HEAVIER and self.give(client):
                 wanted -= weight
                 given += 1
         return given
@@ -211,7 +256,23 @@ class Handover:
         def landed(nothing: None) -> None:
             self._flying -= 1
 
-        giving: Deferred[Any] = self._give(sock.fileno(), packed(client, saved, self._reactor.seconds()))
+        giving = self._hand(sock.fileno(), client, saved)
         giving.addCallbacks(gone, unknown).addErrback(lambda failure: log.failure("in a handover", failure))
         giving.addCallback(landed)
         return True
+
+    def _hand(self, connection: int, client: RespProtocol, session: bytes) -> Deferred[Any]:
+        now = self._reactor.seconds()
+        if len(session) <= LARGE:
+            return self._give(connection, packed(client, session, now), None)
+        try:
+            memory = stored(session)
+        except OSError as problem:  # no descriptor is left, or no memory
+            log.warn("a connection stays here: {problem}", problem=problem)
+            return succeed(False)
+
+        def sent(result: object) -> object:
+            os.close(memory)
+            return result
+
+        return self._give(connection, packed(client, b"", now), memory).addBoth(sent)

@@ -54,8 +54,8 @@ class Serving(Protocol):
         """Accept the clients of worker `number` as well, or no longer."""
         ...
 
-    def take(self, connection: int, state: bytes) -> bool:
-        """Go on with a connection of another worker, or refuse it. The descriptor is ours in either case."""
+    def take(self, connection: int, state: bytes, memory: int | None) -> bool:
+        """Go on with a connection of another worker, or refuse it. The descriptors are ours in either case."""
         ...
 
     def weigh(self) -> int:
@@ -158,8 +158,8 @@ class Channel(channel.End):
         return {}
 
     @channel.Take.responder
-    def take(self, connection: int, state: bytes) -> dict[str, Any]:
-        return {"taken": self._serving.take(connection, state)}
+    def take(self, connection: int, state: bytes, memory: int | None = None) -> dict[str, Any]:
+        return {"taken": self._serving.take(connection, state, memory)}
 
     @channel.Weigh.responder
     def weigh(self) -> dict[str, Any]:
@@ -217,9 +217,9 @@ class ThroughSupervisor:
         writing: Deferred[Any] = self._link.callRemote(channel.Rewrite)
         return writing.addCallback(done)
 
-    def give(self, connection: int, state: bytes) -> Deferred[bool]:
-        """Hand a connection to another worker; whether it is gone. The descriptor stays ours."""
-        giving: Deferred[Any] = self._link.callRemote(channel.Give, connection=connection, state=state)
+    def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
+        """Hand a connection to another worker; whether it is gone. The descriptors stay ours."""
+        giving: Deferred[Any] = self._link.callRemote(channel.Give, connection=connection, state=state, memory=memory)
         return giving.addCallback(lambda box: box["taken"])
 
     def shutdown(self, now: bool) -> None:

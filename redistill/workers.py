@@ -109,8 +109,9 @@ class Link(channel.End):
         return {}
 
     @channel.Give.responder
-    def give(self, connection: int, state: bytes) -> Deferred[dict[str, Any]]:
-        return self._owner.give(self._worker, connection, state).addCallback(lambda taken: {"taken": taken})
+    def give(self, connection: int, state: bytes, memory: int | None = None) -> Deferred[dict[str, Any]]:
+        giving = self._owner.give(self._worker, connection, state, memory)
+        return giving.addCallback(lambda taken: {"taken": taken})
 
 
 class WorkersService(Service):
@@ -326,20 +327,27 @@ class WorkersService(Service):
 
         return DeferredList(asked).addCallback(answers)
 
-    def give(self, giver: Worker, connection: int, state: bytes) -> Deferred[bool]:
+    def give(self, giver: Worker, connection: int, state: bytes, memory: int | None = None) -> Deferred[bool]:
         """Hand a connection on: to the giver's successor, or else to whom load is moved to, or else to who has the
         fewest clients. Whether it is gone.
 
         Only a refusal leaves it with the giver. Of a taker that died or did not answer nobody knows whether it has
         executed something, so the connection is closed, for nothing may be executed twice.
         """
+
+        def close(result: object) -> object:
+            os.close(connection)
+            if memory is not None:
+                os.close(memory)
+            return result
+
         others = [worker for worker in self.pool.serving() if worker is not giver]
         clients = {one.pid: one.connections for one in self._store.workers}
         fewest = min(others, key=lambda one: clients.get(one.pid, 0), default=None)
         meant = (self.pool.slots[giver.number].current, self._balance.taker(giver))
         taker = next((one for one in others if one in meant), fewest)
         if taker is None or taker.link is None:
-            os.close(connection)
+            close(None)
             return succeed(False)
 
         def unknown(failure: Failure) -> bool:
@@ -352,12 +360,8 @@ class WorkersService(Service):
             )
             return True
 
-        def close(result: object) -> object:
-            os.close(connection)
-            return result
-
         # It may not be sent yet when the giver is told that it is lost: so it is closed when the taker has answered.
-        taking = taker.link.callRemote(channel.Take, connection=connection, state=state).addBoth(close)
+        taking = taker.link.callRemote(channel.Take, connection=connection, state=state, memory=memory).addBoth(close)
         answer = within(taking, self._patience, ANSWER_SECONDS)
         return answer.addCallbacks(lambda box: bool(box["taken"]), unknown)
 

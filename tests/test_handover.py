@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
@@ -11,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill import handover
 from redistill.handover import AGAIN, Handed, Handover, packed, unpacked
 from tests.test_net import Case
+
+SESSION = {"batch_size": 16, "output_high": 65536, "query_limit": 0, "multi_limit": 0, "output_limit": 0}
 
 
 class FormTests(SynchronousTestCase):
@@ -37,20 +40,83 @@ class GivingTests(Case):
     def setUp(self) -> None:
         super().setUp()
         self.on_their_way: list[Deferred[bool]] = []
+        self.given: list[tuple[int, bytes, int | None]] = []
         self.peers: list[socket.socket] = []
         self.handover = Handover(
             self.reactor,
             self.loop,
             self.factory,
             self.clients,
-            self.store.load_session,
+            lambda data: self.store.load_session(data, **SESSION),
             self.give,
         )
 
-    def give(self, connection: int, state: bytes) -> Deferred[bool]:
-        os.fstat(connection)
+    def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
+        self.given.append((os.dup(connection), state, None if memory is None else os.dup(memory)))
+        self.addCleanup(self.forget, *self.given[-1])
         self.on_their_way.append(Deferred())
         return self.on_their_way[-1]
+
+    def forget(self, connection: int, state: bytes, memory: int | None) -> None:
+        for descriptor in (connection, memory):
+            with contextlib.suppress(OSError, TypeError):
+                os.close(descriptor)  # type: ignore[arg-type]
+
+    def half(self, size: int) -> socket.socket:
+        """A client that has sent so much of an ECHO, but for the end."""
+        peer = self.connect()[1]
+        data = b"*2\r\n$4\r\nECHO\r\n$%d\r\n" % (size + 1) + b"x" * size
+        while data:
+            data = data[peer.send(data[:65536]) :]
+            self.reactor.turn()
+        return peer
+
+    def test_large_session(self) -> None:
+        """The bytes of a large session travel in a file, not in the channel, and the taker goes on with them."""
+        peer, small = self.half(300_000), self.half(3)
+        for client in list(self.clients.values()):
+            self.assertTrue(self.handover.give(client))
+        (connection, state, memory), (_, tiny, none) = self.given
+        self.assertLess(len(state), 1000)
+        self.assertEqual((len(tiny) < 1000, none), (True, None))
+        self.assertTrue(self.handover.take(connection, state, memory))
+        self.assertRaises(OSError, os.fstat, memory)
+        self.land()
+        peer.send(b"y\r\n")
+        received = b""
+        while len(received) < 300_012:
+            self.reactor.turn()
+            with contextlib.suppress(BlockingIOError):
+                received += peer.recv(65536)
+        self.assertEqual(received[-4:], b"xy\r\n")
+        small.close()
+
+    def test_file_that_holds_no_session(self) -> None:
+        """What is none, or empty, is refused, and its descriptor closed."""
+        self.half(300_000)
+        self.handover.give(next(iter(self.clients.values())))
+        connection, state, memory = self.given[0]
+        os.ftruncate(memory, 0)  # type: ignore[arg-type]
+        self.assertFalse(self.handover.take(connection, state, memory))
+        self.assertRaises(OSError, os.fstat, memory)
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
+
+    def test_huge_sessions_wait(self) -> None:
+        """What takes long to copy goes when it has become less, or after a while; a share at a time goes at once."""
+        self.patch(handover, "HUGE", 200_000)
+        self.patch(handover, "SHARE", 100_000)
+        for size in (300_000, 90_000, 90_000, 90_000):
+            self.half(size)
+        self.handover.give_all(30)
+        self.assertEqual(len(self.given), 2)
+        self.reactor.advance(AGAIN)
+        self.assertEqual(len(self.given), 3)
+        self.reactor.advance(1)
+        self.assertEqual(len(self.given), 3)
+        self.reactor.advance(handover.HUGE_SECONDS)
+        self.assertEqual(len(self.given), 4)
+        self.land()
+        self.reactor.advance(AGAIN)
 
     def land(self) -> None:
         """The other worker has taken what is on its way."""

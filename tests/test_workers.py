@@ -642,7 +642,7 @@ class WorkersTests(SynchronousTestCase):
         one, two, three = self.reactor.started
         self.store.figures = {pid: Figures(0, pid, 0, n) for pid, n in ((1000, 0), (1001, 9), (1002, 8))}
         fd, giving = self.given(one)
-        self.assertEqual(self.links[three].told(channel.Take), [{"connection": fd, "state": b"state"}])
+        self.assertEqual(self.links[three].told(channel.Take), [{"connection": fd, "state": b"state", "memory": None}])
         self.assertTrue(self.is_open(fd))
         self.links[three].answer(channel.Take, taken=True)
         self.assertEqual((self.successResultOf(giving), self.is_open(fd)), (True, False))

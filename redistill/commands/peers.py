@@ -38,7 +38,7 @@ class Peers(Protocol):
         """Have all others answer, and do not wait for it."""
         ...
 
-    def give(self, connection: int, state: bytes) -> Deferred[bool]:
+    def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
         """Hand a connection over (`handover.Handover`); whether it is gone. The descriptor stays the caller's."""
         ...
 
@@ -60,7 +60,7 @@ class Alone:
     def tell(self, question: str, argument: Any) -> None:
         """There is nobody."""
 
-    def give(self, connection: int, state: bytes) -> Deferred[bool]:
+    def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
         return succeed(False)
 
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> None:
