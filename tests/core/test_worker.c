@@ -692,6 +692,26 @@ static void the_lock_of_a_worker_that_died_at_the_door_is_free(void) {
 
 static void hold_5(rd_store *st) { rd_lock_shard(st, 5); }
 
+static void hold_everything(rd_store *st) {
+  rd_lock_all(st);
+  rd_admission_lock(st);
+}
+
+static void who_looks_after_the_workers_waits_for_none(void) {
+  rd_store st = arena_new(16 * MIB, 8, RD_NOEVICTION);
+  for (uint32_t i = 0; i < 8; i++) st.shards[i].index[0].with_ttl = 1;
+  pid_t pid = start(&st, 1, hold_everything);
+  uint32_t place = place_of(&st, 1);
+  alarm(10);
+  CHECK_INT(rd_average_ttl(&st, 0), 0);
+  CHECK(!rd_worker_reap(&st, place));
+  alarm(0);
+  stop(pid);
+  CHECK(rd_worker_reap(&st, place));
+  for (uint32_t i = 0; i < 8; i++) st.shards[i].index[0].with_ttl = 0;
+  arena_free(&st);
+}
+
 static void *want(void *arg) {
   rd_store *st = arg;
   rd_lock_shard(st, 5);
@@ -817,6 +837,7 @@ int main(void) {
   RUN(the_gate_knows_whom_the_limits_will_refuse);
   RUN(the_gate_knows_the_other_workers);
   RUN(the_lock_of_a_worker_that_died_at_the_door_is_free);
+  RUN(who_looks_after_the_workers_waits_for_none);
   RUN(who_holds_up_the_others_is_told_from_those_who_wait);
   RUN(the_holders_of_the_other_locks_are_told_too);
   RUN(what_is_wrong_in_a_block_is_found);
