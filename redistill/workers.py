@@ -314,7 +314,8 @@ class WorkersService(Service):
         arguments = {"question": question, "argument": argument}
         asked = []
         for worker in self._workers:
-            if worker is asker or worker.link is None or worker.served_since is None:
+            # One that begins may have clients already; it answers when it has begun.
+            if worker is asker or worker.link is None or (worker.served_since is None and not must):
                 continue
             if must:
                 answer = insist(worker, self._patience, self.changes.limit, channel.Question, **arguments)

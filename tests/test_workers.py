@@ -592,6 +592,21 @@ class WorkersTests(SynchronousTestCase):
         self.links[three].break_off()
         self.assertEqual(self.successResultOf(answers), [1])
 
+    def test_question_to_one_that_begins(self) -> None:
+        """It is asked what has to be answered, since it may have clients already, and nothing else."""
+        one, two, three = self.reactor.started
+        self.end(two)
+        self.reactor.advance(LONGEST_WAIT)
+        new = self.reactor.started[3]
+        self.links[new] = new.link = PlayedLink()  # type: ignore[assignment]
+        self.pool.ask(one, "client-list", {})
+        answers = self.pool.ask(one, "client-kill", {}, must=True)
+        self.assertEqual([told["question"] for told in self.links[new].told(channel.Question)], ["client-kill"])
+        self.links[new].answer(channel.Question, answer=1)
+        self.assertNoResult(answers)
+        self.links[three].answer(channel.Question, answer=1)
+        self.assertEqual(self.successResultOf(answers), [1, 1])
+
     def test_cover_that_fails(self) -> None:
         """A worker that could not accept another's clients is told again."""
         one, two, three = self.reactor.started

@@ -159,7 +159,7 @@ class SupervisionTests(OnWorkers):
             telling = Answer(admin, *command.split())
             telling.join(15)
             self.assertIn(telling.reply, (b"OK", 1, 0), server.logged())
-            self.assertTrue(2.0 < telling.seconds < 10.0, telling.seconds)
+            self.assertTrue(2.0 < telling.seconds < 10.0, f"{command}: {telling.seconds} s")
             self.eventually(lambda old=pids[1]: workers_of(admin).get(1, old) != old, "another one is there")  # type: ignore[misc]
             pids = workers_of(admin)
 
