@@ -28,7 +28,9 @@ YOUNG = 5.0
 """A worker that ends within so many seconds of serving may do so again: the next one is started later each time."""
 LONGEST_WAIT = 5.0
 ALONE_WAIT = 0.2
-"""Longest wait before the next start, and the same as long as no other worker serves."""
+"""Longest time from one start to the next, and the same as long as no other worker serves."""
+UNABLE_WAIT = 1.0
+"""The same for a slot whose last worker ended by itself before it served, or could not be started."""
 LEAVE_SECONDS = 5.0
 """Beyond the grace period, until a worker that was told to end is killed."""
 
@@ -50,6 +52,8 @@ class Slot:
         """When the last start began."""
         self.wait = 0.0
         """Seconds from one start to the next."""
+        self.unable = False
+        """The last worker ended by itself before it served, or could not be started."""
 
 
 class Pool:
@@ -198,6 +202,7 @@ class Pool:
         """Have another process follow at the place of one that ended by itself."""
         self.restarts += 1
         since, now = ended.served_since, self._reactor.seconds()
+        slot.unable = since is None and not ended.was_killed
         old = since is not None and now - since >= YOUNG
         slot.wait = 0.0 if old else min(max(slot.wait * 2, 0.05), LONGEST_WAIT)
         slot.next_start = self._reactor.callLater(self._due_in(slot), self._start, slot)
@@ -205,8 +210,8 @@ class Pool:
     def _due_in(self, slot: Slot) -> float:
         """Seconds until an empty slot's next start. What counts is the time since the last one, so that a worker that
         is killed now and then is followed at once, and one that ends at each start does not keep a processor busy."""
-        wait = slot.wait if any(self.serving()) else min(slot.wait, ALONE_WAIT)
-        left: float = slot.started + wait - self._reactor.seconds()
+        longest = LONGEST_WAIT if any(self.serving()) else UNABLE_WAIT if slot.unable else ALONE_WAIT
+        left: float = slot.started + min(slot.wait, longest) - self._reactor.seconds()
         return max(0.0, left)
 
     def _hurry(self) -> None:

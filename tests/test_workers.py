@@ -26,7 +26,7 @@ from redistill.commands.state import Identity
 from redistill.config import Config
 from redistill.launch import Worker, environment
 from redistill.logs import SELDOM
-from redistill.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, YOUNG
+from redistill.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, UNABLE_WAIT, YOUNG
 from redistill.supervision import LOOK
 from redistill.workers import TIDY, UNREADY, WorkersService
 
@@ -346,11 +346,13 @@ class WorkersTests(SynchronousTestCase):
         for worker in list(self.reactor.started):
             self.end(worker)
         seconds = 10
-        for _ in range(seconds * 100):
-            self.reactor.advance(0.01)
-            for worker in list(self.pool.pool.workers):
-                self.end(worker)
-        self.assertLessEqual(len(self.reactor.started) - 3, 3 * (seconds / ALONE_WAIT + 3))
+        for status, wait in ((signal.SIGKILL, ALONE_WAIT), (1 << 8, UNABLE_WAIT)):
+            before = len(self.reactor.started)
+            for _ in range(seconds * 100):
+                self.reactor.advance(0.01)
+                for worker in list(self.pool.pool.workers):
+                    self.end(worker, status)
+            self.assertLessEqual(len(self.reactor.started) - before, 3 * (seconds / wait + 5))
 
     def test_start_that_fails(self) -> None:
         """A process that the system does not give is asked for again, however often; the log says so once in a while.
@@ -362,12 +364,12 @@ class WorkersTests(SynchronousTestCase):
                 self.end(worker)
             self.reactor.pump([0.1] * 100)
         said = [event for event in logged if "could not be started" in event["log_format"]]
-        self.assertGreater(len(said), 3)
+        self.assertGreater(len(said), 9)
         self.assertEqual({event["log_throttle"] for event in said}, {SELDOM})
         self.assertIn("Too many open files", formatEvent(said[0]))
         self.assertEqual((len(self.pool.pool.workers), self.pool.state()), (0, "no worker serves"))
         self.reactor.problem = None
-        self.reactor.advance(ALONE_WAIT)
+        self.reactor.advance(UNABLE_WAIT)
         for worker in self.reactor.started[3:]:
             self.serve(worker)
         self.assertEqual([worker.number for worker in self.pool.pool.serving()], [0, 1, 2])
