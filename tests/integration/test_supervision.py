@@ -161,7 +161,7 @@ class SupervisionTests(OnWorkers):
             self.assertIn(telling.reply, (b"OK", 1, 0), server.logged())
             self.assertTrue(2.0 < telling.seconds < 10.0, f"{command}: {telling.seconds} s")
             self.eventually(lambda old=pids[1]: workers_of(admin).get(1, old) != old, "another one is there")  # type: ignore[misc]
-            pids = workers_of(admin)
+            pids = workers_of(self.on_each(server)[0])  # it serves, too
 
     def test_setting_while_nobody_is_ended(self) -> None:
         """With server.worker_timeout = 0 it is said who has not applied a change; it does so before it serves."""
