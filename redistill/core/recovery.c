@@ -97,10 +97,11 @@ static bool was_held(const pthread_mutex_t *lock) { return lock->__data.__lock !
 /* Each step can be repeated: a process that dies in here leaves the next one as much to do. */
 void rd_recover(rd_store *st, void (*renew)(rd_store *st)) {
   uint32_t owned[RD_MAX_SHARDS] = {0};
-  bool damaged = false;
+  bool in_doubt = false; /* nobody is there to say what the last process died of */
   for (uint32_t i = 0; i < st->num_shards; i++) {
-    if (was_held(&st->shards[i].lock)) rd_suspect(st, i);
+    in_doubt |= was_held(&st->shards[i].lock) || st->shards[i].dirty != 0 || st->shards[i].checked == RD_SUSPECT;
   }
+  if (in_doubt) rd_doubt(st);
   renew(st);
   for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
     rd_region *r = &st->regions[i];
@@ -112,11 +113,11 @@ void rd_recover(rd_store *st, void (*renew)(rd_store *st)) {
   for (uint32_t i = 0; i < st->num_shards; i++) {
     rd_shard *sh = rd_shard_at(st, i);
     bool sound = shard_is_sound(st, i, owned[i]);
-    damaged |= sh->dirty == 0 && !sound;
+    if (!sound && !in_doubt) rd_doubt(st);
+    in_doubt |= !sound;
     if (sh->dirty == 0 && sound) continue;
     empty_damaged(st, i);
     COMPILER_BARRIER();
     sh->dirty = 0;
   }
-  if (damaged) rd_doubt(st);
 }

@@ -98,12 +98,18 @@ static rd_image damage_image(rd_policy policy) {
   return image;
 }
 
-/* The image as it was, in the file, mapped to be damaged. */
+/* The image as it was, in the file, mapped to be damaged. The workers' blocks are set anew when a run begins. */
 static uint8_t *damage_lay(const rd_image *image) {
   uint8_t *base = mmap(NULL, image->size, PROT_READ | PROT_WRITE, MAP_SHARED, image->fd, 0);
   if (base == MAP_FAILED) exit(2);
-  memcpy(base, image->bytes, image->used);
+  memcpy(base, image->bytes, image->head.workers_at);
+  memcpy(base + image->head.regions_at, image->bytes + image->head.regions_at, image->used - image->head.regions_at);
   return base;
+}
+
+static void damage_free(rd_image *image) {
+  close(image->fd);
+  free(image->bytes);
 }
 
 /* Do what clients and the sweep do to every key; ends in a store that is used up. */

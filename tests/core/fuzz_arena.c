@@ -12,6 +12,13 @@ static void expect(bool ok, const char *what) {
   abort();
 }
 
+/* Among the bytes that hold anything: all but the workers' blocks. */
+static uint64_t place_of(const rd_image *image, uint64_t n) {
+  uint64_t tables = image->head.workers_at, body = image->used - image->head.regions_at;
+  n %= tables + body;
+  return n < tables ? n : image->head.regions_at + (n - tables);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static rd_image images[3];
@@ -23,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (size_t at = 1; at + 10 <= size; at += 10) {
     uint64_t place = 0;
     memcpy(&place, data + at, 5);
-    for (unsigned i = 0; i < 1u + data[at + 5] % 4; i++) base[(place + i) % image->used] ^= data[at + 6 + i];
+    for (unsigned i = 0; i < 1u + data[at + 5] % 4; i++) base[place_of(image, place + i)] ^= data[at + 6 + i];
   }
   munmap(base, image->size);
   rd_store st;

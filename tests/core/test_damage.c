@@ -14,7 +14,7 @@
 #include "damage.h"
 
 #define SECONDS 60u /* a trial that takes longer hangs */
-#define ALLOWED 2u  /* deaths: one, and one of what the first one left behind in another shard */
+#define ALLOWED 1u  /* deaths */
 
 static uint64_t dice_state;
 static uint64_t dice(uint64_t sides) {
@@ -153,6 +153,7 @@ static void an_arena_in_doubt_kills_nobody(void) {
     refused += use_in_doubt(image, what);
     alarm(0);
   }
+  for (int i = 0; i < 3; i++) damage_free(&images[i]);
   printf("    %u arenas, %u refused\n", all, refused);
   CHECK(refused < all / 5 + 1);
 }
@@ -204,6 +205,7 @@ static void a_damaged_arena_kills_one_process_and_not_the_next(void) {
     if (deaths > most) most = deaths;
     if (deaths > ALLOWED) CHECK_FAIL("round %u: damage to %s killed %u in a row", i, what, deaths);
   }
+  for (int i = 0; i < 3; i++) damage_free(&images[i]);
   printf("    %u arenas: %u killed a process, %u two; %u hung\n", all, died, twice, hung);
 }
 
@@ -226,6 +228,7 @@ static void a_wild_root_is_emptied_when_the_arena_is_attached(void) {
   CHECK_INT(rd_check(&st, err, sizeof err), 0);
   munmap(base, image.size);
   rd_detach(&st);
+  damage_free(&image);
 }
 
 /* Who died with a shard in its hands leaves it suspect; a shard that is whole is kept. */
@@ -258,11 +261,10 @@ static void a_shard_that_somebody_died_with_is_verified(void) {
       rd_unlock_all(next);
       CHECK_INT(next->shards[1].index[0].count, damaged ? 0 : keys);
       CHECK_INT(rd_counter(next, RD_STAT_shards_lost), damaged);
-      CHECK_INT(next->head->doubt, damaged);
+      CHECK_INT(next->head->doubt, damaged || !others); /* of what it died, only somebody who was there can know */
       CHECK_INT(rd_check(next, err, sizeof err), 0);
       rd_detach(next);
-      close(image.fd);
-      free(image.bytes);
+      damage_free(&image);
     }
   }
 }
@@ -297,6 +299,7 @@ static void a_shard_that_cannot_be_looked_at_is_emptied(void) {
   rd_unlock_all(&st);
   CHECK_INT(rd_check(&st, err, sizeof err), 0);
   rd_detach(&st);
+  damage_free(&image);
 }
 
 /* The sweep verifies what no client asks for. */
@@ -318,6 +321,7 @@ static void doubt_ends_in_the_background(void) {
   CHECK_INT(rd_counter(&st, RD_STAT_shards_lost), 1);
   CHECK_INT(rd_check(&st, err, sizeof err), 0);
   rd_detach(&st);
+  damage_free(&image);
 }
 
 int main(void) {
