@@ -25,6 +25,7 @@ from redistill.http import (
     Turns,
     counted_as,
 )
+from redistill.sockets import RESERVED_FILES
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -213,6 +214,10 @@ class HttpTests(SynchronousTestCase):
         for _ in range(CONNECTIONS - NOT_LOCAL):
             self.connect("127.0.0.1")[0].dataReceived(GET)
         self.assertIsNone(self.connect("127.0.0.1")[0])
+
+    def test_descriptors(self) -> None:
+        """Clients of the cache leave so many descriptors: a full house does not keep probes out."""
+        self.assertGreaterEqual(RESERVED_FILES - CONNECTIONS, 64)
 
     def test_room(self) -> None:
         """A connection that ends makes room."""
