@@ -86,8 +86,8 @@ class Arena:
         store.set_max_memory(size)
         if size < least:
             log.warn(
-                "memory.max_memory = {size} is less than the {least} bytes that the smallest cache takes:"
-                " it is always full",
+                "memory.max_memory = {size} is less than the smallest arena, {least} bytes: keys are held to it, the"
+                " system's memory is not",
                 size=size,
                 least=least,
             )

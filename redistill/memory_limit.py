@@ -37,17 +37,18 @@ class MemoryLimitService(Service):
         store, limit = self._store, self._store.max_memory
         first, changed = self._limit is None, limit != self._limit
         self._limit = limit
-        figures = {"limit": limit, "used": store.used_memory}
+        used = store.used_memory
         if changed and store.is_over:
             self._above = True
+            effect = self._effect(limit)
             log.warn(
-                "maxmemory is {limit} bytes and {used} are in use: {effect}", effect=self._effect(limit), **figures
+                "maxmemory is {limit} bytes and {used} are in use: {effect}", limit=limit, used=used, effect=effect
             )
         elif self._above and not store.is_over:
             self._above = False
-            log.info("memory has come down to {used} bytes; maxmemory is {limit}", **figures)
+            log.info("memory has come down to {used} bytes; maxmemory is {limit}", used=used, limit=limit)
         elif changed and not first:
-            log.info("maxmemory is now {limit} bytes; {used} are in use", **figures)
+            log.info("maxmemory is now {limit} bytes; {used} are in use", limit=limit, used=used)
 
     def _effect(self, limit: int) -> str:
         store = self._store

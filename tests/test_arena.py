@@ -94,16 +94,16 @@ class AnonymousTests(ArenaCase):
             said = [f"{size} bytes of memory are not enough for 256 shards: the arena has {shards}"]
             self.assertEqual(self.logged[:-1], said if shards < 256 else [])
 
-    def test_always_full(self) -> None:
-        """Any limit makes a store; what is less than the smallest is always full, which is said."""
+    def test_less_than_the_least(self) -> None:
+        """Any limit makes a store, which is held to the bytes that it uses; that its arena may be larger is said."""
         for size in (1, 100, 1024 * 1024):
             self.logged.clear()
             _, store = self.opened(Memory(max_memory=size), 256, fewer=True)
             self.assertEqual((store.num_shards, store.max_memory, store.is_over), (1, size, size < store.used_memory))
             self.assertEqual(
                 self.logged[0],
-                f"memory.max_memory = {size} is less than the {min_memory(1)} bytes that the smallest cache takes: it is"
-                " always full",
+                f"memory.max_memory = {size} is less than the smallest arena, {min_memory(1)} bytes: keys are held to it,"
+                " the system's memory is not",
             )
 
     def test_machine_too_small(self) -> None:

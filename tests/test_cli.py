@@ -367,7 +367,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(status, 1)
         self.assertEqual(self.checked(f'{one}[memory]\nmax_memory = "10mb"\n'), (0, ["FILE is valid"]))
         status, lines = self.checked(f'{one}[memory]\nmax_memory = "100"\n')
-        self.assertTrue(lines[0].endswith("bytes; with less it is always full"), lines)
+        self.assertTrue(lines[0].endswith("bytes; less holds the keys, not the system's memory"), lines)
         self.assertEqual((status, lines[1:]), (0, ["FILE is valid"]))
 
     def test_what_follows_from_a_mistake_is_none(self) -> None:

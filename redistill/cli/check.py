@@ -75,7 +75,7 @@ def warnings(config: Config) -> Iterator[str]:
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters, and can be guessed"
     if 0 < config.memory.max_memory < (least := min_memory(1, processes(config))):
-        yield f"memory.max_memory: the smallest cache takes {least} bytes; with less it is always full"
+        yield f"memory.max_memory: the smallest arena takes {least} bytes; less holds the keys, not the system's memory"
     if problem := sizing.warning(config, sizing.machine()):
         yield problem
     if tls.is_used(config.security):
