@@ -147,21 +147,20 @@ class SupervisionTests(OnWorkers):
         """It is ended within seconds, not after server.worker_timeout; then the right is gone."""
         server = self.begin()
         admin = self.on_each(server)[0]
-        pids = workers_of(admin)
         self.as_user(server, admin)
         for command in (
             "ACL SETUSER u -get",
             "ACL DELUSER u",
-            "CONFIG SET requirepass sesame",
             "CLIENT KILL LADDR 1.2.3.4:5",
+            "CONFIG SET requirepass sesame",
         ):
+            pids = workers_of(self.on_each(server)[0])  # all of them serve
             self.stop(pids[1])
             telling = Answer(admin, *command.split())
             telling.join(15)
             self.assertIn(telling.reply, (b"OK", 1, 0), server.logged())
             self.assertTrue(2.0 < telling.seconds < 10.0, f"{command}: {telling.seconds} s")
             self.eventually(lambda old=pids[1]: workers_of(admin).get(1, old) != old, "another one is there")  # type: ignore[misc]
-            pids = workers_of(self.on_each(server)[0])  # it serves, too
 
     def test_setting_while_nobody_is_ended(self) -> None:
         """With server.worker_timeout = 0 it is said who has not applied a change; it does so before it serves."""
