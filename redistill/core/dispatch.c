@@ -520,7 +520,9 @@ rd_status rd_go_on(rd_session *s) {
 }
 
 void rd_finish_begun(rd_session *s) {
+  if (s->longcall == NULL && !s->state.in_exec) return;
   s->hurried = true;
+  s->slice_end = rd_clock_now(s) + RD_HURRY_NS;
   if (s->longcall != NULL) rd_long_finish(s, s->state.in_exec);
   while (s->longcall != NULL || (s->state.in_exec && s->waiting == RD_BUSY)) {
     if (rd_go_on(s) != RD_BUSY) break;

@@ -126,7 +126,8 @@ rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked);
 void rd_account(rd_session *s, const rd_command *cmd);
 /* Go on after RD_BUSY in the middle of a command or a transaction. RD_MORE: it is over, go on. */
 rd_status rd_go_on(rd_session *s);
-/* Finish what is begun, without pauses; the session ends. */
+/* Finish what is begun, without pauses; the session ends. Of a transaction, what can be done in RD_HURRY_NS. */
+#define RD_HURRY_NS (50u * RD_SLICE_NS)
 void rd_finish_begun(rd_session *s);
 /* Stop at a command of the control plane. */
 rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);

@@ -326,3 +326,15 @@ void rd_watch_end(rd_store *st, const rd_watch *w) {
   if (sh->watchers > 0) sh->watchers--;
   if (mine) rd_unlock_shard(st, shard);
 }
+
+void rd_watches_end(rd_store *st, const rd_watch *w, size_t n) {
+  uint32_t ended[RD_MAX_SHARDS] = {0};
+  for (size_t i = 0; i < n; i++) ended[rd_shard_of(st, w[i].hash)]++;
+  for (uint32_t shard = 0; shard < st->num_shards; shard++) {
+    if (ended[shard] == 0) continue;
+    bool mine = rd_lock_shard(st, shard);
+    rd_shard *sh = rd_shard_at(st, shard);
+    sh->watchers -= sh->watchers < ended[shard] ? sh->watchers : ended[shard];
+    if (mine) rd_unlock_shard(st, shard);
+  }
+}

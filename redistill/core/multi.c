@@ -7,7 +7,14 @@
 #include "layout.h"
 
 /* An emptied queue keeps no more than this. */
-enum { KEEP_BYTES = 4096, KEEP_ARGS = 128, KEEP_QUEUE = 64, KEEP_WATCHES = 16, WATCHES_COMPARED = 32 };
+enum {
+  KEEP_BYTES = 4096,
+  KEEP_ARGS = 128,
+  KEEP_QUEUE = 64,
+  KEEP_WATCHES = 16,
+  WATCHES_COMPARED = 32,
+  MANY_WATCHES = 256
+};
 
 /* Make room for `more` elements behind `count`. */
 static bool reserve(void **array, size_t *cap, size_t count, size_t more, size_t size) {
@@ -57,9 +64,11 @@ rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *a
 }
 
 static void end_watches(rd_session *s, uint32_t from) {
+  bool many = s->state.watching > from + MANY_WATCHES;
+  if (many) rd_watches_end(s->st, s->multi.watches + from, s->state.watching - from);
   while (s->state.watching > from) {
-    rd_watch *w = &s->multi.watches[--s->state.watching];
-    rd_watch_end(s->st, w);
+    const rd_watch *w = &s->multi.watches[--s->state.watching];
+    if (!many) rd_watch_end(s->st, w);
     s->multi.watch_bytes -= w->key.len;
     free((void *)(uintptr_t)w->key.data);
   }
@@ -239,7 +248,8 @@ rd_status rd_multi_exec(rd_session *s) {
   uint64_t began = rd_clock_now(s);
   rd_begin_slice(s, began);
   while (m->next < m->count) {
-    if (RD_UNLIKELY(began >= s->slice_end) && !s->hurried) {
+    if (RD_UNLIKELY(began >= s->slice_end)) {
+      if (s->hurried) break; /* its client is gone, and others have waited long enough */
       rd_lend_all(s->st, s);
       return RD_BUSY;
     }

@@ -169,5 +169,6 @@ void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
 void rd_watch_join(rd_store *st, const rd_watch *w);
 bool rd_watch_changed(rd_store *st, const rd_watch *w);
 void rd_watch_end(rd_store *st, const rd_watch *w);
+void rd_watches_end(rd_store *st, const rd_watch *w, size_t n); /* each shard is locked once */
 
 #endif

@@ -1,4 +1,5 @@
 /* What takes long pauses: replies keep their order, values stay whole, others get their turn, locks are not lost. */
+#include "layout.h"
 #include "longrun.h"
 #include "rig.h"
 
@@ -164,6 +165,41 @@ static void a_transaction_pauses_with_its_locks(void) {
   close_store();
 }
 
+/* One that would take too long without its client is given up between two commands. */
+static void an_endless_transaction_ends_with_its_client(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  set_large(&d, "a", 'a', 1);
+  rig_say(&c, "MULTI\r\nINCR b\r\n");
+  for (int i = 0; i < 2000; i++) rig_say(&c, "BITCOUNT a\r\n");
+  rig_say(&c, "INCR b\r\n");
+  give(&c, "EXEC\r\n");
+  CHECK(rd_session_suspended(c.session));
+  uint64_t before = ticks;
+  rig_client_free(&c);
+  CHECK(ticks - before < 200ull * RD_SLICE_NS);
+  RIG_ASK(&d, "GET b\r\n", "$1\r\n1\r\n");
+  rig_client_free(&d);
+  close_store();
+}
+
+static void many_watches_end_together(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  char line[64];
+  for (int i = 0; i < 1000; i++) {
+    snprintf(line, sizeof line, "WATCH w:%d\r\n", i);
+    rig_say(&c, line);
+  }
+  c.len = 0;
+  RIG_ASK(&d, "SET w:7 1\r\n", "+OK\r\n");
+  RIG_ASK(&c, "MULTI\r\nPING\r\nEXEC\r\n", "+OK\r\n+QUEUED\r\n*-1\r\n");
+  for (uint32_t shard = 0; shard < 4; shard++) CHECK_INT(rd_shard_at(&st, shard)->watchers, 0);
+  rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
 /* What goes in the middle of a change leaves it whole. */
 static void a_client_may_go_in_the_middle(void) {
   open_store();
@@ -284,6 +320,8 @@ int main(void) {
   RUN(a_long_command_pauses_and_others_go_on);
   RUN(long_commands_take_turns);
   RUN(a_transaction_pauses_with_its_locks);
+  RUN(an_endless_transaction_ends_with_its_client);
+  RUN(many_watches_end_together);
   RUN(a_client_may_go_in_the_middle);
   RUN(whoever_must_not_wait_does_not);
   RUN(keys_holds_no_lock_and_misses_none);
