@@ -1,4 +1,5 @@
 /* What takes long pauses: replies keep their order, values stay whole, others get their turn, locks are not lost. */
+#define _GNU_SOURCE
 #include "layout.h"
 #include "longrun.h"
 #include "rig.h"
