@@ -457,7 +457,7 @@ def supervise(
 def warn_of_sizes(config: Config) -> None:
     """Say so when they are more than this machine has."""
     if problem := sizing.warning(config, sizing.machine()):
-        log.warn("{problem}", problem=problem)
+        log.warn("there is less memory than was configured: {problem}", problem=problem)
 
 
 def warn_of_expiry(certificate: tls.Context | None) -> None:

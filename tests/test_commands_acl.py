@@ -285,7 +285,8 @@ class SecretTests(SynchronousTestCase):
         self.assertNotIn(name, self.lines())
 
     def test_adopted(self) -> None:
-        """Who is handed over counts as a connection, and not as a use; a user that is no more is not believed."""
+        """Who is handed over counts as a connection, and not as a use; of a user that is no more nothing is executed, and its
+        next command is its last."""
         self.server.run("ACL SETUSER bob on >pw +get")
         number = int(sha256(b"pw").hexdigest()[:16], 16)
         bob, ghost = self.server.connect(), self.server.connect()
@@ -297,6 +298,8 @@ class SecretTests(SynchronousTestCase):
         self.assertEqual((secrets.connections, secrets.used), ({number: 1}, {}))
         self.assertIsNotNone(bob.session.permissions)
         self.assertEqual((ghost.user, ghost.secret), ("default", 0))
+        state = ghost.session.state
+        self.assertEqual((state.authenticated, state.close_after_reply), (False, True))
 
 
 class DenialTests(SynchronousTestCase):

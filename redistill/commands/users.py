@@ -122,6 +122,9 @@ def resume(server: ServerState, client: Client) -> None:
     if account is None:
         client.secret = 0
         begin(server, client)
+        # Nor is it anybody else: a user that is deleted where it is connected is closed.
+        client.session.state.authenticated = False
+        client.session.state.close_after_reply = True
         return
     client.session.permit(account.permissions)
     if client.secret:

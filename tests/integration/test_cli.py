@@ -242,7 +242,7 @@ class SurveyTests(SynchronousTestCase):
             Path(server.directory, "one.lua").write_text("return 1")
             self.assertIn("unknown command 'EVAL'", self.said(server, "--eval", "one.lua", "k"))
             for argv in (("--replica",), ("--rdb", "dump.rdb")):
-                self.assertIn("SYNC with master failed: -ERR unknown command 'SYNC'", self.said(server, *argv), argv)
+                self.assertIn("SYNC with master failed: -ERR ", self.said(server, *argv), argv)
 
 
 class BenchmarkTests(Case):
