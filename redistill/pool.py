@@ -279,7 +279,7 @@ class Pool:
                 log.info("all workers were replaced")
             else:
                 log.error(
-                    "the reload stops at worker {number} of {count}: {problem}",
+                    "the reload stops at worker {number}, {number} of {count} workers were replaced: {problem}",
                     number=done,
                     count=len(self.slots),
                     problem=problem,
