@@ -275,6 +275,7 @@ uint64_t rd_host_now_us(void);
 bool rd_host_die_with_parent(void);
 bool rd_host_adopt_orphans(void);
 void rd_host_trim(void);
+void rd_host_bound_heap(void);
 #define RD_HOST_SLOW ...
 #define RD_HOST_MONITORED ...
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,

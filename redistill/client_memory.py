@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from redistill.config import Config
-from redistill.engine import trim_memory
+from redistill.engine import bound_heap, trim_memory
 from redistill.sizing import client_memory, machine
 
 
@@ -33,6 +33,7 @@ class ClientMemory:
 
     def __init__(self, store: Store, clients: Mapping[int, Client]) -> None:
         """`clients` by id."""
+        bound_heap()
         self._store = store
         self._clients = clients
 

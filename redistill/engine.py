@@ -65,6 +65,11 @@ def min_memory(num_shards: int, workers: int = 1) -> int:
     return int(lib.rd_min_memory(num_shards, workers))
 
 
+def bound_heap() -> None:
+    """Have what is freed in large blocks go back to the system at once, from now on."""
+    lib.rd_host_bound_heap()
+
+
 def trim_memory() -> None:
     """Give the system back what was freed, and would be kept for later."""
     lib.rd_host_trim()

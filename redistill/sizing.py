@@ -16,7 +16,7 @@ LARGEST_VALUE = 513 * MIB
 SUPERVISION = 112 * MIB
 """What a server of several workers needs beside them: the supervisor, the process that workers are forked from, and
 while they are replaced another one of those and a worker more."""
-PROCESS = 44 * MIB
+PROCESS = 48 * MIB
 """A process that serves by itself."""
 WORKER = 12 * MIB
 """What each worker has to itself, beyond what it shares with the process that it was forked from."""

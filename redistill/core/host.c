@@ -30,6 +30,11 @@ bool rd_host_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
 
 void rd_host_trim(void) { malloc_trim(0); }
 
+void rd_host_bound_heap(void) {
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
+
 size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap) {
   rd_bytes out = rd_session_output(s);
   size_t n = out.len < cap ? out.len : cap;

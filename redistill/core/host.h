@@ -21,6 +21,9 @@ bool rd_host_die_with_parent(void);
 bool rd_host_adopt_orphans(void);
 /* Give the system back what free() has kept for later. */
 void rd_host_trim(void);
+/* Have large blocks mapped by themselves, so that free() gives them back. The C library would learn from the first
+ * large one to keep them, and what it keeps of buffers is not seen by the limit on them (footprint.h). */
+void rd_host_bound_heap(void);
 
 /* ---- one turn of a session ----
  *

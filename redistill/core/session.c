@@ -130,6 +130,8 @@ static rd_status flooded(rd_session *s, bool reply) {
 
 /* The call ends: keep what is left of the input. */
 static rd_status settle(rd_session *s, rd_status status) {
+  /* A reply that could not be made whole ends the conversation, but not in the middle of a command. */
+  if (RD_UNLIKELY(s->out.failed) && !(status == RD_BUSY && begun(s))) status = RD_CLOSE;
   if (status == RD_CLOSE) return end(s);
   if (RD_UNLIKELY(s->longcall != NULL) && s->base == s->in) return s->waiting = status; /* it has pointers into it */
   size_t from = first_needed(s, status);

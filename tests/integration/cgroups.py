@@ -191,6 +191,8 @@ def trial(limit: int, workers: int, config: str = "", seconds: float = 5.0) -> d
             found |= {"maxmemory": int(facts["maxmemory"]) // MIB, "peak": group.peak // MIB, "kills": group.kills}
             assert "SIGKILL" not in server.logged(), f"{group.kills} killed: {server.logged()}"
             return found
+        except OSError as problem:
+            raise AssertionError(f"{problem}; {group.kills} killed, peak {group.peak}: {server.logged()}") from problem
         finally:
             server.stop(signal.SIGKILL)
 
