@@ -9,11 +9,11 @@ from __future__ import annotations
 from bench.wait_inputs import Input, Sizes, request
 
 ARGS = 4096
-"""Of most commands."""
+"""The most arguments that most commands take."""
 LIST = 131_072
-"""Of those that take long lists."""
+"""The same for commands that take long lists."""
 BYTES = 4 << 20
-"""Of all arguments together."""
+"""The most bytes that all arguments of a command may have."""
 QUEUED = 128
 """In a transaction."""
 

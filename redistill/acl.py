@@ -36,7 +36,7 @@ MAX_LINE = 1024 * 1024
 MAX_RULES = 32768
 """Words of the same."""
 MAX_SELECTORS = 1024
-"""Of a user."""
+"""The most selectors that a user may have."""
 MAX_USERS = 65536
 MAX_LINES = 64 * 1024 * 1024
 """Bytes of all lines."""
@@ -153,7 +153,7 @@ class Selector:
         return allowed
 
     def key_patterns(self) -> Iterator[tuple[list[bytes], int]]:
-        """What may be done with keys (`READ`, `WRITE`, or both), and the patterns for which that is so."""
+        """Pairs: patterns of keys, and the access to them that is granted (`READ`, `WRITE` or both)."""
         for access in _SIGNS:
             if found := [pattern for pattern, granted in self.patterns.items() if granted == access]:
                 yield [words.data(pattern) for pattern in found], access
@@ -277,7 +277,7 @@ class _SelectorDraft:
 
 
 def _why_unknown(sign: str, name: str) -> str:
-    """What is wrong with a rule about a command that there is not, as Redis judges it: by the last bar."""
+    """The error for a rule that names an unknown command; as in Redis the last bar decides which."""
     command, bar, argument = name.rpartition("|")
     entry = table().by_name.get(command)
     if sign == "-" or not bar or entry is None:
@@ -518,7 +518,7 @@ class UserTable(Mapping[str, User]):
         return new
 
     def differences(self, old: UserTable) -> dict[str, User | None]:
-        """What `replaced` makes this of `old`. Users that were not touched cost next to nothing."""
+        """The difference from `old`, for `replaced`. Unchanged users cost next to nothing."""
         before = old._users
         changes: dict[str, User | None] = dict.fromkeys(before.keys() - self._users.keys())
         changes.update({name: user for name, user in self._users.items() if before.get(name) is not user})

@@ -232,7 +232,7 @@ class Changes:
 
 
 def _reason(problem: Any) -> str:
-    """What a worker has said, or why that could not be asked."""
+    """The reason why a worker did not do what it was told, in its own words where it gave any."""
     return str(problem.description) if isinstance(problem, UnknownRemoteError) else reason_of(problem)
 
 
