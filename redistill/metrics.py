@@ -13,7 +13,6 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from redistill import __version__
-from redistill.acl import shown
 from redistill.shared import SUPERVISOR
 from redistill.stats import CommandCount, Configured, Snapshot
 
@@ -191,6 +190,7 @@ def _workers(now: Snapshot) -> Iterator[Metric]:
 
 
 def _secrets(now: Snapshot) -> Iterator[Metric]:
+    """By place: who scrapes says no password, and learns nothing about one."""
     for name, text, values, counter in (
         (
             "secret_connections",
@@ -211,5 +211,5 @@ def _secrets(now: Snapshot) -> Iterator[Metric]:
             False,
         ),
     ):
-        rows = [(shown(one.number), value) for one, value in zip(now.secrets, values, strict=True)]
+        rows = [(str(one.place), value) for one, value in zip(now.secrets, values, strict=True)]
         yield _labelled(name, text, "secret", rows, counter=counter)

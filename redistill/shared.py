@@ -116,6 +116,8 @@ class Secret(NamedTuple):
     uses: int
     connections: int
     """That got in with it, of all workers."""
+    place: int = 0
+    """Its place among those that are remembered, from 1: says nothing about the password."""
 
 
 class Secrets:
@@ -139,7 +141,7 @@ class Secrets:
         found = ffi.new("rd_secret_figures *")
         for place in range(lib.RD_SECRETS):
             if lib.rd_secret_info(self._core(), place, found):
-                yield Secret(found.id, found.last_used_ms / 1000, found.uses, found.connections)
+                yield Secret(found.id, found.last_used_ms / 1000, found.uses, found.connections, place + 1)
 
 
 class Admission:

@@ -178,9 +178,9 @@ class FakeSecrets:
         self.connections[number] -= 1
 
     def __iter__(self) -> Iterator[Secret]:
-        for number, count in self.connections.items():
+        for place, (number, count) in enumerate(self.connections.items(), 1):
             times = self.used.get(number, [])
-            yield Secret(number, max(times, default=0.0), len(times), count)
+            yield Secret(number, max(times, default=0.0), len(times), count, place)
 
 
 class FakeStore:

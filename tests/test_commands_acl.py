@@ -247,7 +247,7 @@ class SecretTests(SynchronousTestCase):
     def test_use(self) -> None:
         """Last use, connections and their libraries, until they are gone."""
         names = [sha256(word).hexdigest()[:8] for word in (b"old", b"new")]
-        never = "user=default,source=config,last_used=0,connections=0,authentications=0,libraries="
+        never = "user=default,source=config,last_used=0,connections=0,authentications=0,place=0,libraries="
         self.assertEqual(self.lines(), dict.fromkeys(names, never))
         clients = [self.server.connect(lib_name=name, lib_ver=b"1,2") for name in (b"jedis", b"redis-py", b"")]
         for client in clients:
@@ -258,9 +258,9 @@ class SecretTests(SynchronousTestCase):
             self.lines(),
             {
                 names[0]: "user=default,source=config,last_used=1700000000,connections=2,authentications=4,"
-                "libraries=jedis 1_2|redis-py 1_2",
+                "place=1,libraries=jedis 1_2|redis-py 1_2",
                 names[1]: "user=default,source=config,last_used=1700000000,connections=1,authentications=1,"
-                "libraries=1_2",
+                "place=2,libraries=1_2",
             },
         )
         for client in clients:
@@ -274,6 +274,24 @@ class SecretTests(SynchronousTestCase):
         self.assertIn(f" secret={sha256(b'new').hexdigest()[:8]}\n", line)
         self.server.run("RESET")
         self.assertIn(" secret=\n", self.server.run("CLIENT INFO").decode())
+
+    def test_who_may_see_hashes(self) -> None:
+        """Digits of hashes are for those who may ask for whole ones: others find none in INFO, CLIENT LIST, ACL LOG."""
+        for name in ("old", "new"):
+            self.server.run(f"AUTH {name}", self.server.connect())
+        digits = {sha256(word).hexdigest()[:8].encode() for word in (b"old", b"new", b"pw")}
+        asked = ("INFO secrets", "INFO everything", "CLIENT LIST", "ACL LOG")
+        for rights, sees in (
+            ("+@all", True),
+            ("+@all -acl|getuser", False),
+            ("-@all +info +client|list +acl|log", False),
+        ):
+            self.server.run(f"ACL SETUSER eve reset on >pw {rights}")
+            eve = self.server.connect()
+            self.server.run("AUTH eve pw", eve)
+            self.server.run("AUTH eve wrong", eve)  # for ACL LOG, whose lines describe the client
+            shown = {line: any(one in self.server.run(line, eve) for one in digits) for line in asked}
+            self.assertEqual(shown, dict.fromkeys(asked, sees) | {"ACL LOG": False}, rights)
 
     def test_gone(self) -> None:
         """A password that was taken out is shown as long as connections are there that used it."""

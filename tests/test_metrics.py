@@ -85,6 +85,17 @@ class ExpositionTests(SynchronousTestCase):
         self.server.store.workers.others += others
         self.assertEqual(self.values("redistill_worker_clients"), {("0",): 1, ("1",): 4})
 
+    def test_secrets(self) -> None:
+        """A secret is named by its place: whoever scrapes has said no password, and is told no digit of a hash."""
+        numbers = (0x1FD96FC811112222, 0xF003D10933334444)
+        for number in numbers:
+            self.server.store.secrets.enter(number, 7.0)
+        for name, value in (("connections", 1), ("uses", 1), ("last_used_timestamp_seconds", 7)):
+            self.assertEqual(self.values(f"redistill_secret_{name}"), {("1",): value, ("2",): value})
+        body, _ = exposition(lambda: self.server.plane.snapshot(True), Configured(100, 1e9), "")
+        for number in numbers:
+            self.assertNotIn(f"{number:016x}"[:4].encode(), body)
+
     def test_alerts(self) -> None:
         """The alerts that ship ask for nothing that there is not."""
         rules = (ROOT / "deploy/prometheus/redistill.rules.yml").read_text()

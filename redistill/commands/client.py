@@ -89,7 +89,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 def info(server: ServerState, client: Client) -> bytes:
     """CLIENT INFO"""
-    return resp.verbatim(describe(server, [client])[client.client_id], client.session.state.resp)
+    return resp.verbatim(describe(server, [client], hashes=True)[client.client_id], client.session.state.resp)
 
 
 def get_name(client: Client, argv: list[bytes]) -> bytes:

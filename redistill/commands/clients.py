@@ -12,6 +12,7 @@ from redistill.commands.arguments import integer, text
 from redistill.commands.interfaces import Client, Reply
 from redistill.commands.peers import Question, over_all
 from redistill.commands.state import ServerState
+from redistill.commands.users import may_see_hashes
 
 SYNTAX = resp.error("ERR syntax error")
 CLIENT_BYTES = 2048
@@ -62,9 +63,10 @@ def questions(server: ServerState) -> Mapping[str, Question]:
     }
 
 
-def describe(server: ServerState, clients: Iterable[Client]) -> dict[int, str]:
+def describe(server: ServerState, clients: Iterable[Client], hashes: bool = False) -> dict[int, str]:
     """By id a line a client, with the fields of Redis 7.2 in their order, and behind them the secret that it
-    authenticated with and the subject of its certificate; there may be ten thousand, so it is one format."""
+    authenticated with, if the reader may see `hashes`, and the subject of its certificate; there may be ten thousand,
+    so it is one format."""
     now = server.reactor.seconds()
     lines = {}
     for client in clients:
@@ -80,7 +82,7 @@ def describe(server: ServerState, clients: Iterable[Client]) -> dict[int, str]:
             f" tot-mem={CLIENT_BYTES + query_cap + output_cap + queued} events=r"
             f" cmd={client.session.last_command or 'NULL'} user={client.user} redir=-1 resp={state.resp}"
             f" lib-name={client.lib_name.decode()} lib-ver={client.lib_ver.decode()}"
-            f" secret={shown(client.secret) if client.secret else ''}"
+            f" secret={shown(client.secret) if hashes and client.secret else ''}"
             f"{f' tls-subject={word(client.certificate.subject)}' if client.certificate else ''}\n"
         )
     return lines
@@ -93,7 +95,7 @@ def unknown_type(word: bytes) -> bytes:
 
 def list_clients(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """CLIENT LIST [TYPE type | ID id [id ...]]"""
-    wanted: dict[str, Any] = {}
+    wanted: dict[str, Any] = {"hashes": may_see_hashes(server, client)}
     option = argv[2].lower() if len(argv) > 2 else b""
     if option == b"type" and len(argv) == 4:
         wanted["type"] = text(argv[3].lower())
@@ -121,7 +123,7 @@ def found(server: ServerState, wanted: Mapping[str, Any]) -> Iterator[list[tuple
     else:
         chosen = list(server.clients.values()) if wanted.get("type", "normal") == "normal" else []
     for some in batches(server, chosen):
-        yield list(describe(server, some).items())
+        yield list(describe(server, some, wanted.get("hashes", False)).items())
 
 
 def batches(server: ServerState, clients: list[Client]) -> Iterator[list[Client]]:

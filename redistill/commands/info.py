@@ -13,6 +13,7 @@ from redistill.commands.interfaces import Client, Command, Reply
 from redistill.commands.peers import Question, over_all
 from redistill.commands.sections import SECTIONS, Fields
 from redistill.commands.state import DATABASES, ServerState
+from redistill.commands.users import may_see_hashes
 
 RECENT = 1.0
 """Seconds for which a look at all connections is good."""
@@ -46,7 +47,7 @@ def info(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
         if wanted:
             now = snapshot(server, with_commands=bool(DETAIL & set(wanted)))
             parts = {
-                name: SHARED[name][1](server, merged(answer[name] for answer in answers if name in answer))
+                name: SHARED[name][1](server, client, merged(answer[name] for answer in answers if name in answer))
                 for name in shared
             }
             body = "\r\n".join(
@@ -136,8 +137,11 @@ def libraries(clients: Iterable[Client]) -> dict[str, dict[str, int]]:
     return {secret: dict(counts) for secret, counts in table.items()}
 
 
-def secrets(server: ServerState, table: Counts) -> Fields:
-    """One line a secret: those that are valid, and others while connections are there that got in with them."""
+def secrets(server: ServerState, client: Client, table: Counts) -> Fields:
+    """One line a secret: those that are valid, and others while connections are there that got in with them. Nothing
+    for a client that may not see hashes."""
+    if not may_see_hashes(server, client):
+        return
     used = {one.number: one for one in server.store.secrets}
     valid = {
         number_of(digest): (account.user.name, source)
@@ -151,7 +155,8 @@ def secrets(server: ServerState, table: Counts) -> Fields:
         yield (
             f"secret_{shown(number)}",
             f"user={_plain(user)},source={source},last_used={int(one.last_used) if one else 0},"
-            f"connections={one.connections if one else 0},authentications={one.uses if one else 0},libraries={names}",
+            f"connections={one.connections if one else 0},authentications={one.uses if one else 0},"
+            f"place={one.place if one else 0},libraries={names}",
         )
 
 
@@ -160,8 +165,11 @@ def _plain(text: str) -> str:
     return text.translate({ord(sign): "_" for sign in ",|="})
 
 
-SHARED: Mapping[str, tuple[Callable[[ServerState], Counts], Callable[[ServerState, Counts], Fields]]] = {
-    "unknowncommands": (lambda server: server.unknown.snapshot(), lambda server, table: unknown_commands(table)),
+SHARED: Mapping[str, tuple[Callable[[ServerState], Counts], Callable[[ServerState, Client, Counts], Fields]]] = {
+    "unknowncommands": (
+        lambda server: server.unknown.snapshot(),
+        lambda server, client, table: unknown_commands(table),
+    ),
     "secrets": (lambda server: libraries(server.clients.values()), secrets),
 }
 """Sections that all workers are asked for: a worker's part, and how the parts, added up, become the section."""

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from redistill import words
-from redistill.acl import DEFAULT, User, hashed, number_of
+from redistill.acl import DEFAULT, User, hashed, number_of, table
 from redistill.commands.interfaces import Client
 from redistill.config import Config
-from redistill.permissions import Permissions
+from redistill.permissions import Denial, Permissions
 from redistill.values import MAX_PASSWORD
 
 if TYPE_CHECKING:
@@ -91,6 +91,17 @@ class Users:
     def default(self) -> Account:
         """That of a connection that has not authenticated."""
         return self._accounts[DEFAULT]
+
+
+def may_see_hashes(server: ServerState, client: Client) -> bool:
+    """Whether `client` may see digits of password hashes: its user may run ACL GETUSER, which shows them whole."""
+    account = server.users.get(client.user)
+    if account is None:
+        return False
+    argv = (b"acl", b"getuser", b"default")
+    entry = table().find(argv)
+    assert entry is not None
+    return account.permissions is None or account.permissions.judge(entry, argv)[0] is Denial.NONE
 
 
 def begin(server: ServerState, client: Client) -> None:
