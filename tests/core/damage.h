@@ -107,7 +107,7 @@ static uint8_t *damage_lay(const rd_image *image) {
   return base;
 }
 
-static void damage_free(rd_image *image) {
+static inline void damage_free(rd_image *image) {
   close(image->fd);
   free(image->bytes);
 }

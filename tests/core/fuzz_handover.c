@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "../../redistill/core/handover.h"
-#include "../../redistill/core/layout.h"
-#include "../../redistill/core/lock.h"
+#include "handover.h"
+#include "layout.h"
+#include "lock.h"
 
 #define NOW 1700000000000ull
 

@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "../../redistill/core/crc64.h"
-#include "../../redistill/core/lzf.h"
-#include "../../redistill/core/session.h"
-#include "../../redistill/core/worker.h"
+#include "crc64.h"
+#include "lzf.h"
+#include "session.h"
+#include "worker.h"
 
 static rd_store store;
 static rd_session *session;

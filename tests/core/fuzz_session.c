@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "../../redistill/core/acl.h"
-#include "../../redistill/core/lock.h"
-#include "../../redistill/core/session.h"
-#include "../../redistill/core/worker.h"
+#include "acl.h"
+#include "lock.h"
+#include "session.h"
+#include "worker.h"
 
 #define CLIENTS 3
 #define NOW 1700000000000ull
