@@ -213,8 +213,9 @@ struct search {
   rd_ref victim;
 };
 
-static void look_at_bucket(rd_store *st, const rd_shard *sh, const rd_bucket *first, struct search *s) {
-  for (const rd_bucket *b = first; b != NULL; b = rd_bucket_next(st, b)) {
+static void look_at_bucket(rd_store *st, const rd_shard *sh, const rd_index *ix, uint32_t number, struct search *s) {
+  uint32_t left = rd_chain_limit(ix);
+  for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     uint32_t entries = rd_bucket_entries(b);
     if (volatile_only(s->policy)) entries &= b->bits;
     for (uint32_t m = entries; m != 0; m &= m - 1) RD_PREFETCH(rd_at(st, rd_entry_ref(b, (uint32_t)__builtin_ctz(m))));
@@ -238,13 +239,13 @@ static void sample(rd_store *st, const rd_shard *sh, const rd_index *ix, uint32_
   s->victim = 0;
   for (uint32_t i = 0; i < SAMPLE_BUCKETS && s->seen < want; i++) {
     uint32_t number = (uint32_t)((rd_random_u64(st) >> 32) * ix->buckets >> 32);
-    look_at_bucket(st, sh, rd_index_bucket(st, ix, number), s);
+    look_at_bucket(st, sh, ix, number, s);
   }
   if (s->victim != 0) return;
   /* Few candidates among many keys: buckets in a row are cheap to look through, their bits tell without the items. */
   uint32_t number = (uint32_t)((rd_random_u64(st) >> 32) * ix->buckets >> 32);
   for (uint32_t i = 0; i < WALK_BUCKETS && i < ix->buckets && s->victim == 0; i++) {
-    look_at_bucket(st, sh, rd_index_bucket(st, ix, number), s);
+    look_at_bucket(st, sh, ix, number, s);
     if (++number == ix->buckets) number = 0;
   }
 }

@@ -24,8 +24,9 @@ struct condemned {
   uint32_t n;
 };
 
-static void look(rd_store *st, rd_bucket *first, bool everything, struct condemned *c) {
-  for (rd_bucket *b = first; b != NULL; b = rd_bucket_next(st, b)) {
+static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everything, struct condemned *c) {
+  uint32_t left = rd_chain_limit(ix);
+  for (rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     uint32_t entries = rd_bucket_entries(b);
     if (!everything) {
       entries &= b->bits;
@@ -43,6 +44,7 @@ static void look(rd_store *st, rd_bucket *first, bool everything, struct condemn
     }
     if (!everything) b->due = rd_due_of(st->now_ms, earliest);
   }
+  if (RD_UNLIKELY(left == 0)) c->n = 0; /* the same items again and again */
 }
 
 /* All keys of a shard that expire are looked at in its next round, wherever they are moved meanwhile. */
@@ -50,7 +52,8 @@ static void set_due(rd_store *st, rd_shard *sh) {
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
     const rd_index *ix = &sh->index[slot];
     for (uint32_t n = 0; ix->with_ttl > 0 && n < ix->buckets; n++) {
-      for (rd_bucket *b = rd_index_bucket(st, ix, n); b != NULL; b = rd_bucket_next(st, b)) {
+      uint32_t left = rd_chain_limit(ix);
+      for (rd_bucket *b = rd_index_bucket(st, ix, n); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
         b->due = rd_due_of(st->now_ms, 0);
       }
     }
@@ -84,7 +87,7 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     }
     struct condemned c;
     c.n = 0;
-    look(st, rd_index_bucket(st, ix, sh->sweep_bucket), !live, &c);
+    look(st, ix, sh->sweep_bucket, !live, &c);
     uint32_t gone = 0;
     for (uint32_t i = 0; i < c.n; i++) {
       gone += rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
@@ -104,7 +107,7 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
     uint32_t gone = 0;
     c.n = 0;
     /* From the end, or, if the last bucket is empty, from wherever there is a key. */
-    for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, rd_index_bucket(st, ix, b), true, &c);
+    for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, ix, b, true, &c);
     for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
     rd_breathe(st);
     if (gone > 0) continue;

@@ -4,6 +4,7 @@
 #include "heap.h"
 #include "item.h"
 #include "lock.h"
+#include "recovery.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -48,6 +49,14 @@ static inline rd_bucket *overflow_bucket(const rd_store *st, rd_ref block) {
 rd_bucket *rd_bucket_next(const rd_store *st, const rd_bucket *b) {
   if ((b->bits & RD_BUCKET_OVERFLOW) == 0) return NULL;
   return overflow_bucket(st, rd_entry_ref(b, RD_BUCKET_SLOTS - 1));
+}
+
+rd_bucket *rd_chain_next(const rd_store *st, const rd_index *ix, const rd_bucket *b, uint32_t *left) {
+  if ((b->bits & RD_BUCKET_OVERFLOW) == 0) return NULL;
+  if (RD_LIKELY(--*left > 0)) return rd_bucket_next(st, b);
+  size_t shard = (size_t)((const uint8_t *)ix - (const uint8_t *)st->shards) / sizeof(rd_shard);
+  rd_suspect((rd_store *)(uintptr_t)st, (uint32_t)shard);
+  return NULL;
 }
 
 /* Entries whose tag is `tag`, one bit each. */
@@ -118,6 +127,7 @@ bool rd_index_find(const rd_store *st, const rd_index *ix, const rd_key *key, rd
   uint8_t tag = rd_tag_of(key->hash);
   uint32_t number = rd_bucket_of(key->hash, ix->buckets);
   rd_bucket *b = rd_index_bucket(st, ix, number);
+  uint32_t left = rd_chain_limit(ix);
   for (uint32_t mask = match_tag(b, tag);;) {
     for (; mask != 0; mask &= mask - 1) {
       uint32_t i = (uint32_t)__builtin_ctz(mask);
@@ -126,7 +136,7 @@ bool rd_index_find(const rd_store *st, const rd_index *ix, const rd_key *key, rd
         return true;
       }
     }
-    b = rd_bucket_next(st, b);
+    b = rd_chain_next(st, ix, b, &left);
     if (RD_LIKELY(b == NULL)) return false;
     mask = match_tag_unaligned(b, tag);
   }
@@ -134,8 +144,8 @@ bool rd_index_find(const rd_store *st, const rd_index *ix, const rd_key *key, rd
 
 bool rd_index_find_ref(const rd_store *st, const rd_index *ix, uint64_t hash, rd_ref item, rd_place *place) {
   if (ix->buckets == 0) return false;
-  uint32_t number = rd_bucket_of(hash, ix->buckets);
-  for (rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_bucket_next(st, b)) {
+  uint32_t number = rd_bucket_of(hash, ix->buckets), left = rd_chain_limit(ix);
+  for (rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     for (uint32_t mask = match_tag_unaligned(b, rd_tag_of(hash)); mask != 0; mask &= mask - 1) {
       uint32_t i = (uint32_t)__builtin_ctz(mask);
       if (rd_entry_ref(b, i) == item) {
@@ -189,10 +199,13 @@ static inline void put_entry(rd_bucket *b, uint32_t i, const struct entry *e) {
 }
 
 /* Append to the chain that begins with `b`. `spare`, when it is not 0, is used as the overflow bucket if one is needed.
- * Returns 0: no memory; 1: done; 2: done, and the spare is used. */
+ * Returns 0: no memory, or a circle; 1: done; 2: done, and the spare is used. */
 static int chain_append(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_bucket *b,
                         const struct entry *e, rd_ref spare) {
-  for (rd_bucket *next; (next = rd_bucket_next(st, b)) != NULL;) b = next;
+  const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
+  uint32_t left = rd_chain_limit(ix);
+  for (rd_bucket *next; (next = rd_chain_next(st, ix, b, &left)) != NULL;) b = next;
+  if (RD_UNLIKELY(left == 0)) return 0;
   uint32_t entries = rd_bucket_entries(b);
   int result = 1;
   if (entries == 0x3ff) {
@@ -216,11 +229,16 @@ static int chain_append(rd_store *st, uint32_t shard, uint32_t slot, uint32_t nu
 }
 
 /* Fill the hole with the chain's last entry, so that only the last bucket is ever not full. */
-static void chain_remove(rd_store *st, uint32_t shard, rd_bucket *first, rd_bucket *b, uint32_t i) {
+static void chain_remove(rd_store *st, uint32_t shard, const rd_index *ix, rd_bucket *first, rd_bucket *b, uint32_t i) {
   rd_bucket *last = first, *before = NULL;
-  for (rd_bucket *next; (next = rd_bucket_next(st, last)) != NULL;) {
+  uint32_t left = rd_chain_limit(ix);
+  for (rd_bucket *next; (next = rd_chain_next(st, ix, last, &left)) != NULL;) {
     before = last;
     last = next;
+  }
+  if (RD_UNLIKELY(left == 0)) { /* a circle: nothing refers to the item any more, that is all */
+    b->tag[i] = 0;
+    return;
   }
   uint32_t j = 31u - (uint32_t)__builtin_clz(rd_bucket_entries(last));
   if (last != b || j != i) {
@@ -411,6 +429,13 @@ static bool loosen(const rd_store *st, rd_bucket *first, struct loose *l) {
   return true;
 }
 
+/* Whether the chain, which is long, is a circle. */
+static bool is_circle(const rd_store *st, const rd_index *ix, const rd_bucket *b) {
+  uint32_t left = rd_chain_limit(ix);
+  while ((b = rd_chain_next(st, ix, b, &left)) != NULL) continue;
+  return left == 0;
+}
+
 static uint32_t overflows_for(uint32_t entries) {
   return entries <= RD_BUCKET_SLOTS ? 0 : (entries - RD_BUCKET_SLOTS + RD_BUCKET_SLOTS - 2) / (RD_BUCKET_SLOTS - 1);
 }
@@ -462,6 +487,7 @@ static bool grow(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   struct loose l;
   l.entries = l.spares = 0;
   bool is_long = n > 0 && !loosen(st, rd_index_bucket(st, ix, source), &l);
+  if (RD_UNLIKELY(is_long) && is_circle(st, ix, rd_index_bucket(st, ix, source))) return false;
   for (uint32_t i = 0; i < l.entries; i++) RD_PREFETCH(rd_at(st, l.entry[i].ref));
   rd_mark_dirty(st, shard);
   if (!reserve_bucket(st, shard, slot, ix)) return false;
@@ -531,7 +557,7 @@ void rd_index_remove(rd_store *st, uint32_t shard, uint32_t slot, rd_place place
   rd_mark_dirty(st, shard);
   ix->count--;
   ix->with_ttl -= place.bucket->bits >> place.entry & 1u;
-  chain_remove(st, shard, rd_index_bucket(st, ix, place.number), place.bucket, place.entry);
+  chain_remove(st, shard, ix, rd_index_bucket(st, ix, place.number), place.bucket, place.entry);
   rd_index_balance(st, shard, slot);
 }
 
@@ -571,8 +597,12 @@ bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block) {
     } else {
       rd_bucket *b = rd_index_bucket(st, ix, number);
       uint32_t link = RD_BUCKET_SLOTS - 1;
-      while (rd_entry_ref(b, link) != block) b = rd_bucket_next(st, b);
-      rd_entry_set_ref(b, link, to);
+      uint32_t left = rd_chain_limit(ix);
+      while (b != NULL && rd_entry_ref(b, link) != block) b = rd_chain_next(st, ix, b, &left);
+      if (RD_LIKELY(b != NULL))
+        rd_entry_set_ref(b, link, to);
+      else
+        rd_suspect(st, shard); /* it is in no chain of its bucket's */
     }
   }
   rd_heap_release(st, shard, block);

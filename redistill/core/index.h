@@ -52,6 +52,12 @@ static inline uint32_t rd_segment_bytes(uint32_t buckets) {
 rd_bucket *rd_index_bucket(const rd_store *st, const rd_index *ix, uint32_t number);
 /* The next bucket of a chain, or NULL. */
 rd_bucket *rd_bucket_next(const rd_store *st, const rd_bucket *b);
+/* So many buckets a chain of the index has at most, for all but its last are full. */
+static inline uint32_t rd_chain_limit(const rd_index *ix) { return ix->count / (RD_BUCKET_SLOTS - 1) + 1; }
+/* The same of a chain whose index is at hand; `left`, which begins as rd_chain_limit, counts down to 1. In an arena
+ * that was damaged a chain can be a circle: then it ends where it is too long, with 0 in `left`, and its shard is
+ * suspect (recovery.h). */
+rd_bucket *rd_chain_next(const rd_store *st, const rd_index *ix, const rd_bucket *b, uint32_t *left);
 /* Entries of this bucket that hold an item, one bit each. */
 uint32_t rd_bucket_entries(const rd_bucket *b);
 

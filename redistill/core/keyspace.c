@@ -172,7 +172,8 @@ static uint64_t next_point(uint64_t point, uint32_t mask) { return reverse(rever
 
 static void visit_bucket(rd_store *st, const rd_index *ix, uint32_t number, rd_visit *visit, void *arg,
                          uint32_t *visited) {
-  for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_bucket_next(st, b)) {
+  uint32_t left = rd_chain_limit(ix);
+  for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     for (uint32_t m = rd_bucket_entries(b); m != 0; m &= m - 1) {
       const rd_item *it = rd_at(st, rd_entry_ref(b, (uint32_t)__builtin_ctz(m)));
       if (rd_expired(st, rd_item_expiry(it))) continue;

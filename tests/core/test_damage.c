@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "damage.h"
+#include "index.h"
 
 #define SECONDS 60u /* a trial that takes longer hangs */
 #define ALLOWED 1u  /* deaths */
@@ -231,6 +232,63 @@ static void a_wild_root_is_emptied_when_the_arena_is_attached(void) {
   damage_free(&image);
 }
 
+/* Every overflow bucket is made to go on with itself, or with the bucket that goes on with it. */
+static unsigned close_circles(rd_store *st, bool itself) {
+  unsigned circles = 0;
+  for (uint32_t shard = 0; shard < DAMAGE_SHARDS; shard++) {
+    for (uint32_t slot = 0; slot < 2; slot++) {
+      const rd_index *ix = &st->shards[shard].index[slot];
+      for (uint32_t n = 0; n < ix->buckets; n++) {
+        rd_bucket *first = rd_index_bucket(st, ix, n), *over = rd_bucket_next(st, first);
+        if (over == NULL) continue;
+        over->bits |= RD_BUCKET_OVERFLOW;
+        over->tag[RD_BUCKET_SLOTS - 1] = 0;
+        rd_ref at = rd_ref_of(st, itself ? over : first) - sizeof(rd_index_block);
+        rd_entry_set_ref(over, RD_BUCKET_SLOTS - 1, at);
+        circles++;
+      }
+    }
+  }
+  return circles;
+}
+
+/* Nobody who is alone would be there to end a process that goes round, and no shard is verified without a reason. */
+static void who_goes_round_in_a_circle_stops_and_has_the_shard_verified(void) {
+  static const char *const says[] = {"SET absent:%u x\r\n", "GET absent:%u\r\n", "SCAN 0 COUNT 100%u\r\n",
+                                     "KEYS *%u\r\n", "FLUSHDB\r\nPING %u\r\n"};
+  static const rd_policy policies[] = {RD_ALLKEYS_LRU, RD_NOEVICTION, RD_ALLKEYS_S3FIFO};
+  for (unsigned i = 0; i < sizeof says / sizeof *says * 6 && check_ok; i++) {
+    rd_image image = damage_image(policies[i % 3]);
+    munmap(damage_lay(&image), image.size);
+    rd_store st;
+    char err[300] = "";
+    CHECK_INT(rd_attach_alone(&st, image.fd, err, sizeof err), 0);
+    CHECK_INT(rd_worker_join(&st, 0), 0);
+    unsigned circles = close_circles(&st, i / 3 % 2 == 0);
+    CHECK(circles > 10);
+    st.now_ms = DAMAGE_MS + 2000000; /* what has an expiry is gone */
+    alarm(SECONDS);
+    rd_session *s = damage_session(&st);
+    if (i % 2 == 0) rd_retain_begin(&st, true);
+    for (unsigned n = 0; n < 3000; n++) {
+      int len = snprintf(damage_request, sizeof damage_request, says[i / 6], n);
+      damage_say(s, st.now_ms, damage_request, (size_t)len);
+      if (n % 50 == 0) rd_retain_end(&st); /* then it locks, and verifies, what it needs */
+    }
+    rd_retain_end(&st);
+    rd_session_free(s);
+    for (unsigned n = 0; n < 2000; n++) rd_sweep(&st, 0, DAMAGE_SHARDS, 0);
+    rd_check(&st, err, sizeof err); /* what nobody has met */
+    rd_doubt(&st);
+    CHECK_INT(rd_check(&st, err, sizeof err), 0);
+    if (!check_ok) printf("    round %u: %s\n", i, err);
+    CHECK_INT(rd_counter(&st, RD_STAT_shards_lost), DAMAGE_SHARDS);
+    alarm(0);
+    rd_detach(&st);
+    damage_free(&image);
+  }
+}
+
 /* Who died with a shard in its hands leaves it suspect; a shard that is whole is kept. */
 static void a_shard_that_somebody_died_with_is_verified(void) {
   for (int damaged = 0; damaged < 2; damaged++) {
@@ -326,6 +384,7 @@ static void doubt_ends_in_the_background(void) {
 
 int main(void) {
   RUN(a_wild_root_is_emptied_when_the_arena_is_attached);
+  RUN(who_goes_round_in_a_circle_stops_and_has_the_shard_verified);
   RUN(a_shard_that_somebody_died_with_is_verified);
   RUN(a_shard_that_cannot_be_looked_at_is_emptied);
   RUN(doubt_ends_in_the_background);
