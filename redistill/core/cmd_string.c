@@ -129,17 +129,18 @@ static void set_with_options(rd_call *c, const rd_key *key, rd_bytes value, cons
   }
 }
 
-void rd_cmd_set(rd_call *c) {
-  rd_key key = rd_call_key(c, 1);
-  if (RD_LIKELY(c->argc == 3)) {
-    if (rd_set(c->store, &key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
-      rd_reply_ok(c->out);
-    else
-      rd_reply_oom(c->out);
-    return;
-  }
+static void __attribute__((noinline)) set_as_told(rd_call *c) {
   set_options o = {.unit = NO_UNIT};
-  if (parse_set(c, &o)) set_with_options(c, &key, c->argv[2], &o);
+  if (parse_set(c, &o)) set_with_options(c, &c->first_key, c->argv[2], &o);
+}
+
+void rd_cmd_set(rd_call *c) {
+  if (RD_UNLIKELY(c->argc != 3))
+    set_as_told(c);
+  else if (rd_set(c->store, &c->first_key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
+    rd_reply_ok(c->out);
+  else
+    rd_reply_oom(c->out);
 }
 
 void rd_cmd_setnx(rd_call *c) {
@@ -173,8 +174,7 @@ void rd_cmd_getset(rd_call *c) {
 /* ---- GET ---- */
 
 void rd_cmd_get(rd_call *c) {
-  rd_key key = rd_call_key(c, 1);
-  rd_item *it = rd_find_read(c->store, &key);
+  rd_item *it = rd_find_read(c->store, &c->first_key);
   if (!it)
     rd_reply_null(c->out);
   else if (RD_UNLIKELY(rd_item_type(it) != RD_STRING))

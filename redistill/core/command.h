@@ -17,9 +17,9 @@ typedef struct rd_call {
   unsigned db;
   uint32_t argc;
   const rd_bytes *argv; /* argv[0] is the command's name; for a subcommand argv[1] is its name */
-  uint32_t first_pos;   /* rd_call_key(first_pos) is first_key, hashed ahead; 0: nothing is */
+  uint32_t first_pos;   /* rd_call_key(first_pos) is first_key, hashed ahead; 0: the command has no key */
   rd_key first_key;
-  bool whole;      /* it cannot be interrupted, so it is to run at once, however long it takes */
+  bool whole;      /* it is to run at once, however long it takes; so is any command of a store without a clock */
   uint8_t verdict; /* rd_verdict */
 } rd_call;
 
@@ -33,7 +33,7 @@ typedef enum rd_verdict {
 /* A command that has found out that it will take more than a millisecond asks this before it changes, counts or answers
  * anything. True: it goes on, and calls rd_breathe(store) at least once a millisecond. False: it returns at once. */
 static inline bool rd_may_take_long(rd_call *call) {
-  if (call->store->running != NULL || call->whole) return true;
+  if (call->store->running != NULL || call->whole || call->store->clock == NULL) return true;
   call->verdict = RD_LONG;
   return false;
 }

@@ -164,7 +164,7 @@ static inline void account(rd_session *s, const rd_command *cmd) {
   }
   stats->calls++;
   counters->value[RD_STAT_total_commands_processed]++;
-  counters->value[RD_STAT_changes] += st->noted != 0 ? st->noted : st->touched != 0;
+  if ((st->touched | st->noted) != 0) counters->value[RD_STAT_changes] += st->noted != 0 ? st->noted : 1;
   s->state.commands++;
 }
 
@@ -181,10 +181,94 @@ rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, ui
   call.argc = argc;
   call.argv = argv;
   call.first_pos = key_pos;
-  call.whole = s->hurried || s->st->clock == NULL;
+  call.whole = s->hurried;
   rd_verdict verdict = execute(&call, key, locked);
   if (RD_LIKELY(verdict == RD_DONE)) account(s, cmd);
   return verdict;
+}
+
+/* ---- nearly all commands ---- */
+
+/* What takes hardly longer than a look at the clock shares one with its neighbours: RD_FAST, and SET of a short value,
+ * which Redis does not flag since values may be long. */
+static inline bool is_brief(const rd_command *cmd, const rd_bytes *argv) {
+  return cmd->flags & RD_FAST || (cmd->run == rd_cmd_set && argv[2].len <= BRIEF_VALUE);
+}
+
+/* The flags of a session as one word, and what they are where none of them asks for anything. */
+#define FLAG(name) (0xffull << (8 * (offsetof(rd_session_state, name) - offsetof(rd_session_state, authenticated))))
+#define FLAGS \
+  (FLAG(authenticated) | FLAG(monitors) | FLAG(close_after_reply) | FLAG(reply_mode) | FLAG(in_multi) | FLAG(in_exec))
+#define NO_FLAGS (FLAG(authenticated) & 0x0101010101010101ull)
+_Static_assert(offsetof(rd_session_state, in_exec) - offsetof(rd_session_state, authenticated) < 8, "one word");
+
+/* Whether no check can refuse the command, nobody is to be shown it, and it reads or writes one key in no time. */
+static inline bool is_plain(const rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
+  const rd_store *st = s->st;
+  const rd_command *cmd = a->command;
+  if (a->key_pos == 0 || a->large) return false; /* with a key the command is known */
+  if ((rd_ld64(&s->state.authenticated) & FLAGS) != NO_FLAGS || s->acl != NULL) return false;
+  if (((uintptr_t)st->lender | (uintptr_t)st->first) != 0 || st->monitoring) return false;
+  if (atomic_load_explicit(&st->head->pause, memory_order_relaxed) != 0) return false;
+  if (!rd_command_arity_ok(cmd, a->argc) || cmd->last_key != cmd->first_key) return false;
+  if (cmd->flags & (RD_CONTROL_PLANE | RD_OWN_LOCKS) || !is_brief(cmd, argv)) return false;
+  return (cmd->flags & RD_DENYOOM) == 0 || !rd_may_be_over(st);
+}
+
+static inline void begin_brief(rd_session *s, rd_ahead *a) {
+  if (s->timed_count == 0) {
+    s->timed_from = (uint32_t)(a - s->ahead);
+    s->timed_out = s->out.len;
+    s->timed_since = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
+  }
+  a->timed = true;
+  s->timed_count++;
+}
+
+static inline void end_brief(rd_session *s) {
+  if (RD_UNLIKELY(s->out.len - s->timed_out > TIMED_OUTPUT)) rd_stop_timing(s);
+}
+
+/* The command at `a` was not begun: it is dispatched again when others had their turn. */
+static rd_status __attribute__((noinline, cold)) come_again(rd_session *s, rd_ahead *a, rd_verdict verdict) {
+  if (a->timed) {
+    a->timed = false;
+    s->timed_count--;
+  }
+  if (verdict == RD_LONG) a->large = a->lengthy = true;
+  s->ahead_next--;
+  return RD_BUSY;
+}
+
+/* Run a command that is plain: what dispatch() would do with it, without the questions whose answers are known. */
+static inline rd_status run_plain(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
+  rd_store *st = s->st;
+  const rd_command *cmd = a->command;
+  uint32_t shard = rd_shard_of(st, a->key.hash);
+  s->state.last = cmd;
+  begin_brief(s, a);
+  if (RD_UNLIKELY(!rd_lock_shard_soon(st, shard))) return come_again(s, a, RD_LATER);
+  st->may_borrow = (cmd->flags & RD_DENYOOM) == 0;
+  st->touched = 0;
+  st->noted = 0;
+  rd_call call;
+  call.store = st;
+  call.session = s;
+  call.out = &s->out;
+  call.command = cmd;
+  call.db = s->state.db;
+  call.argc = a->argc;
+  call.argv = argv;
+  call.first_pos = a->key_pos;
+  call.first_key = (rd_key){argv[a->key_pos].data, a->key.len, s->state.db, a->key.hash};
+  call.whole = false;
+  call.verdict = RD_DONE;
+  cmd->run(&call);
+  rd_leave_shard(st, shard);
+  if (RD_UNLIKELY(call.verdict != RD_DONE)) return come_again(s, a, (rd_verdict)call.verdict);
+  account(s, cmd);
+  end_brief(s);
+  return RD_MORE;
 }
 
 /* ---- the control plane's commands ---- */
@@ -382,29 +466,12 @@ static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
     reject(s, cmd, RD_OOM_ERROR);
   } else if (RD_UNLIKELY(s->state.monitors) && cmd->flags & (RD_READONLY | RD_WRITE | RD_MAY_REPLICATE)) {
     reject(s, cmd, "ERR Replica can't interact with the keyspace"); /* as which Redis sees who monitors */
-  } else if (RD_UNLIKELY(cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc))) {
+  } else if (RD_UNLIKELY(a->large) && cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc)) {
     reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {
     return !(RD_UNLIKELY(cmd->flags & RD_CONTROL_PLANE) && too_much_to_hand_up(s, cmd, argv, a->argc));
   }
   return false;
-}
-
-/* What takes hardly longer than a look at the clock shares one with its neighbours: RD_FAST, and SET of a short value,
- * which Redis does not flag since values may be long. */
-static inline bool is_brief(const rd_command *cmd, const rd_bytes *argv) {
-  return cmd->flags & RD_FAST || (cmd->run == rd_cmd_set && argv[2].len <= BRIEF_VALUE);
-}
-
-/* The command at `a` was not begun: it is dispatched again when others had their turn. */
-static rd_status __attribute__((noinline, cold)) come_again(rd_session *s, rd_ahead *a, rd_verdict verdict) {
-  if (a->timed) {
-    a->timed = false;
-    s->timed_count--;
-  }
-  a->lengthy |= verdict == RD_LONG;
-  s->ahead_next--;
-  return RD_BUSY;
 }
 
 /* The input must be the session's own: the command keeps pointers to it. */
@@ -420,16 +487,10 @@ static rd_status run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
   rd_verdict verdict;
   if (RD_LIKELY(is_brief(cmd, argv))) {
-    if (s->timed_count == 0) {
-      s->timed_from = (uint32_t)(a - s->ahead);
-      s->timed_out = s->out.len;
-      s->timed_since = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
-    }
-    a->timed = true;
-    s->timed_count++;
+    begin_brief(s, a);
     verdict = rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
     if (RD_UNLIKELY(verdict != RD_DONE)) return come_again(s, a, verdict);
-    if (RD_UNLIKELY(s->out.len - s->timed_out > TIMED_OUTPUT)) rd_stop_timing(s);
+    end_brief(s);
     return RD_MORE;
   }
   rd_stop_timing(s);
@@ -452,9 +513,8 @@ static void __attribute__((noinline, cold)) show(const rd_session *s, const rd_a
   rd_monitor_show(s, a->command, s->parser.argv + a->first, a->argc);
 }
 
-rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
+static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
-  const rd_bytes *argv = s->parser.argv + a->first;
   size_t mark = s->out.len;
   if (RD_UNLIKELY(s->state.reply_mode == 2)) s->state.reply_mode = 3;
   if (RD_UNLIKELY(cmd == NULL)) {
@@ -493,6 +553,11 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
   }
   rd_mute(s, mark);
   return finish(s);
+}
+
+rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
+  const rd_bytes *argv = s->parser.argv + a->first;
+  return RD_LIKELY(is_plain(s, a, argv)) ? run_plain(s, a, argv) : dispatch(s, a, argv);
 }
 
 /* ---- what pauses ---- */

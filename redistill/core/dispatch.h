@@ -20,7 +20,8 @@ typedef struct rd_ahead {
   uint32_t key_pos;          /* the argument that `key` is of; 0: none */
   bool unknown_sub;
   bool timed;   /* ran as part of the running measurement */
-  bool lengthy; /* takes long: it has many arguments or large ones, or has said so */
+  bool large;   /* it has many bytes or arguments; without this no key is too long */
+  bool lengthy; /* takes long: it has many arguments or large ones, or has said so; then it is large, too */
   rd_key key;
   const struct rd_bucket *bucket; /* a hint */
 } rd_ahead;

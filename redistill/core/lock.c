@@ -77,13 +77,20 @@ static int __attribute__((noinline)) wait_for_shard(rd_store *st, uint32_t shard
   return error == EBUSY ? wait_for(st, lock, 0) : error;
 }
 
+static int __attribute__((noinline, cold)) lock_unusual(rd_store *st, uint32_t shard, int error, long patience) {
+  if (error == EBUSY) error = wait_for_shard(st, shard, patience);
+  if (error == ETIMEDOUT || error == EALREADY) return error;
+  set_held(st, shard);
+  if (error == EOWNERDEAD) recover_shard(st, shard);
+  if (rd_in_doubt(st, rd_shard_at(st, shard))) rd_verify_shard(st, shard);
+  return 0;
+}
+
 static inline int lock_within(rd_store *st, uint32_t shard, long patience) {
   int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
-  if (RD_UNLIKELY(error == EBUSY)) error = wait_for_shard(st, shard, patience);
-  if (RD_UNLIKELY(error == ETIMEDOUT || error == EALREADY)) return error;
+  if (RD_UNLIKELY(error != 0) || RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard))))
+    return lock_unusual(st, shard, error, patience);
   set_held(st, shard);
-  if (RD_UNLIKELY(error == EOWNERDEAD)) recover_shard(st, shard);
-  if (RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard)))) rd_verify_shard(st, shard);
   return 0;
 }
 

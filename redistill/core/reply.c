@@ -68,6 +68,17 @@ void rd_reply_raw(rd_reply *r, const void *data, size_t len) {
   r->len += len;
 }
 
+static uint8_t *__attribute__((noinline)) put_long(uint8_t *p, uint64_t n) {
+  uint8_t digits[20];
+  size_t i = sizeof digits;
+  do {
+    digits[--i] = (uint8_t)('0' + n % 10);
+    n /= 10;
+  } while (n != 0);
+  memcpy(p, digits + i, sizeof digits - i);
+  return p + (sizeof digits - i);
+}
+
 /* Decimal digits of n at p; returns their end. */
 static inline uint8_t *put_u64(uint8_t *p, uint64_t n) {
   if (n < 10) {
@@ -79,14 +90,7 @@ static inline uint8_t *put_u64(uint8_t *p, uint64_t n) {
     p[1] = (uint8_t)('0' + n % 10);
     return p + 2;
   }
-  uint8_t digits[20];
-  size_t i = sizeof digits;
-  do {
-    digits[--i] = (uint8_t)('0' + n % 10);
-    n /= 10;
-  } while (n != 0);
-  memcpy(p, digits + i, sizeof digits - i);
-  return p + (sizeof digits - i);
+  return put_long(p, n);
 }
 
 static inline uint8_t *put_i64(uint8_t *p, int64_t n) {

@@ -16,6 +16,12 @@
  * status or -OOM take. */
 enum { SMALL_REPLY = 64, KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
 
+/* Bytes of a command up to which it has neither a key that is too long nor RD_LONG_KEYS arguments: each takes two bytes
+ * at least. */
+#define LARGE_COMMAND (2 * RD_LONG_KEYS)
+_Static_assert(LARGE_COMMAND <= RD_MAX_KEY && LARGE_COMMAND <= RD_LONG_BYTES,
+               "a command that is not large has no key too long");
+
 static bool admit_reply(const rd_reply *out, size_t more) {
   return rd_footprint_admit((rd_session *)(void *)((uint8_t *)(uintptr_t)out - offsetof(rd_session, out)), more);
 }
@@ -190,7 +196,10 @@ static void look_ahead(rd_session *s) {
     a->first = p->first;
     a->argc = p->len - p->first;
     a->timed = false;
-    a->lengthy = RD_UNLIKELY(p->pos - p->start > RD_LONG_BYTES || a->argc > RD_LONG_KEYS);
+    size_t bytes = p->pos - p->start;
+    a->large = bytes > LARGE_COMMAND;
+    a->lengthy = false;
+    if (RD_UNLIKELY(a->large)) a->lengthy = bytes > RD_LONG_BYTES || a->argc > RD_LONG_KEYS;
     a->key_pos = 0;
     const rd_bytes *argv = p->argv + a->first;
     const rd_command *cmd = a->command = rd_command_find(argv, a->argc, &a->unknown_sub);
@@ -237,7 +246,7 @@ static inline bool can_answer(rd_session *s) {
 
 static rd_status run(rd_session *s) {
   s->timed_until = 0;
-  for (;;) {
+  for (bool first = true;; first = false) {
     while (s->ahead_next < s->ahead_count) {
       rd_status status = RD_UNLIKELY(full(s))          ? RD_FULL
                          : RD_UNLIKELY(!can_answer(s)) ? RD_CLOSE
@@ -254,7 +263,8 @@ static rd_status run(rd_session *s) {
     if (RD_UNLIKELY(s->out.failed)) return RD_CLOSE;
     if (RD_UNLIKELY(s->broken)) return protocol_error(s);
     if (RD_UNLIKELY(full(s))) return RD_FULL;
-    if (RD_UNLIKELY(s->timed_until == 0)) rd_begin_slice(s, s->timed_until = rd_clock_now(s));
+    /* The slice begins with the first command that looks at the clock, or else behind the first batch. */
+    if (RD_UNLIKELY(s->timed_until == 0) && !first) rd_begin_slice(s, s->timed_until = rd_clock_now(s));
     if (RD_UNLIKELY(s->timed_until >= s->slice_end) && s->parser.pos < s->base_len) return RD_BUSY;
     look_ahead(s);
     if (s->ahead_count == 0 && !s->broken) return RD_MORE;

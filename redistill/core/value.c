@@ -40,18 +40,22 @@ bool rd_value_is(rd_store *st, const rd_item *it, rd_bytes bytes) {
   return true;
 }
 
-void rd_reply_value(rd_reply *r, rd_store *st, const rd_item *it, uint64_t off, uint64_t len) {
-  const uint8_t *flat = rd_item_flat(it);
-  if (RD_LIKELY(flat != NULL)) {
-    rd_reply_bulk(r, flat + off, (size_t)len);
-    return;
-  }
+static void __attribute__((noinline))
+reply_pieces(rd_reply *r, rd_store *st, const rd_item *it, uint64_t off, uint64_t len) {
   rd_reply_bulk_head(r, (size_t)len);
   uint8_t *room = rd_reply_room(r, (size_t)len);
   if (!room) return;
   rd_item_read(st, it, off, room, len);
   r->len += (size_t)len;
   rd_reply_crlf(r);
+}
+
+void rd_reply_value(rd_reply *r, rd_store *st, const rd_item *it, uint64_t off, uint64_t len) {
+  const uint8_t *flat = rd_item_flat(it);
+  if (RD_LIKELY(flat != NULL))
+    rd_reply_bulk(r, flat + off, (size_t)len);
+  else
+    reply_pieces(r, st, it, off, len);
 }
 
 void rd_reply_oom_instead(rd_reply *r, size_t mark) {
