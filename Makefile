@@ -3,10 +3,10 @@ PYTHON = python3
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
-C_SOURCES := $(wildcard redistill/core/*.c bench/*.c)
-C_FILES := $(wildcard redistill/core/*.[ch] tests/core/*.[ch] bench/*.[ch])
-GENERATED = etc/*.toml man/*.[15] docs/*.md redistill/core/command_index.[ch]
-WARNINGS = -std=gnu11 -O2 -Wall -Wextra -Werror
+C_SOURCES := $(shell find redistill/core -name '*.c') $(wildcard bench/*.c)
+C_FILES := $(shell find redistill/core -name '*.[ch]') $(wildcard tests/core/*.[ch] bench/*.[ch])
+GENERATED = etc/*.toml man/*.[15] docs/*.md redistill/core/command/index.[ch]
+WARNINGS = -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror
 # Install the dependencies that pyproject.toml lists, those of an extra among them.
 install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"], sep="\n")' | $(BIN)/pip install -q -r /dev/stdin
@@ -31,7 +31,7 @@ bench: .venv/run .venv/test
 	@$(BIN)/python bench/run
 
 gen: .venv/lint
-	@$(BIN)/python redistill/core/command_index.py && $(MAKE) -s build/asserts
+	@$(BIN)/python redistill/core/command/index.py && $(MAKE) -s build/asserts
 	@for maker in docs/gen_*.py; do $(BIN)/python $$maker || exit 1; done
 
 clean:

@@ -4,7 +4,7 @@ from setuptools import setup
 
 setup(
     packages=["redistill", "redistill.cli", "redistill.commands"],
-    package_data={"redistill": ["core/*.h", "status.html"]},
+    package_data={"redistill": ["core/**/*.h", "status.html"]},
     include_package_data=False,
     cffi_modules=["redistill/_core_build.py:ffibuilder"],
     # A module of the namespace package twisted.plugins: no __init__.py of ours comes near Twisted's.

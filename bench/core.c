@@ -2,7 +2,6 @@
  * measured.
  *
  * Output: lines of `name value unit`. Times are of the thread's CPU clock, but for stalls, which are wall time. */
-#define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arena/lock.h"
+#include "arena/worker.h"
 #include "host.h"
-#include "lock.h"
-#include "session.h"
-#include "worker.h"
+#include "session/session.h"
 
 #define MIB (1024ull * 1024)
 #define PIPELINE 64u

@@ -50,7 +50,7 @@ def running(way: str) -> Iterator[Server]:
 
 def floor(quick: bool) -> dict[str, Any]:
     """GET of 32 bytes with P=1: CPU microseconds per command, by way and connections; the median of the rounds."""
-    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(PROGRAM)]
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(PROGRAM)]
     ways = ("epoll", "uring") if has_uring() else ("epoll",)
     libraries = ["-luring"] if has_uring() else []
     subprocess.run([load.CC, *flags, str(HERE / "floor.c"), *libraries], check=True)

@@ -9,7 +9,6 @@
  * counted.
  *
  * Output: `hits RATIO`, `seconds SECONDS` it took, `keys KEYS` in the cache at the end. */
-#define _GNU_SOURCE
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arena/worker.h"
 #include "host.h"
-#include "session.h"
-#include "worker.h"
+#include "session/session.h"
 
 #define MIB (1024ull * 1024)
 #define CACHE (64 * MIB)

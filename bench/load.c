@@ -15,7 +15,6 @@
  * read that brought them. `server_cpu_us` is the CPU time of the processes given, from the time that all connections
  * stand to the last reply, for one command. Exit status 1 when a reply was an error or had a wrong shape, when a
  * connection broke, or when replies did not come. */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <math.h>
 #include <pthread.h>

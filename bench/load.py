@@ -32,7 +32,7 @@ def transports() -> list[str]:
 def build(program: Path = PROGRAM) -> None:
     """Compile it."""
     program.parent.mkdir(parents=True, exist_ok=True)
-    argv = [CC, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program)]
+    argv = [CC, "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(program)]
     argv += [*sorted(str(path) for path in HERE.glob("load*.c")), "-lpthread", "-lm"]
     subprocess.run([*argv, *(["-DLOAD_TLS", "-lssl", "-lcrypto"] if has_tls() else [])], check=True)
 

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "load_reply.h"
 
 #include <stdio.h>

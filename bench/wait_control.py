@@ -1,7 +1,7 @@
 """The largest legal inputs of the control plane's commands, and some beyond what is legal, for bench/waits.
 
-The bounds are those of redistill/core/base.h (RD_MAX_CONTROL_...): what is beyond them is refused, and that must cost
-nothing either.
+The bounds are those of redistill/core/base/base.h (RD_MAX_CONTROL_...): what is beyond them is refused, and that must
+cost nothing either.
 """
 
 from __future__ import annotations

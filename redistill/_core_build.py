@@ -336,9 +336,26 @@ void rd_loop_set_tls(rd_loop *l, const rd_tls *tls);
 """
 
 
+HEADERS = (
+    "host.h",
+    "arena/admission.h",
+    "arena/lock.h",
+    "arena/secrets.h",
+    "arena/worker.h",
+    "base/glob.h",
+    "net/loop.h",
+    "session/acl.h",
+    "session/footprint.h",
+    "session/handover.h",
+    "session/monitor.h",
+    "session/session.h",
+    "store/recovery.h",
+)
+
+
 def compiler_flags(asserts: bool, sanitize: bool) -> tuple[list[str], list[str]]:
     """Flags for compiling and for linking."""
-    flags = ["-std=gnu11", "-fvisibility=hidden", "-fstack-protector-strong"]
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-fvisibility=hidden", "-fstack-protector-strong"]
     link = ["-Wl,-z,relro", "-Wl,-z,now"]
     if sanitize:
         sanitizers = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
@@ -357,16 +374,17 @@ def builder(core: str) -> FFI:
     compile_flags, link_flags = compiler_flags(
         bool(os.environ.get("REDISTILL_ASSERTS")), bool(os.environ.get("REDISTILL_SANITIZE"))
     )
+
+    def files(pattern: str) -> list[str]:
+        return sorted(f"{core}/{path.relative_to(HERE / 'core')}" for path in (HERE / "core").rglob(pattern))
+
     ffi = FFI()
     ffi.cdef(DECLARATIONS)
     ffi.set_source(
         "redistill._core",
-        "#include <stdlib.h>\n"
-        '#include "acl.h"\n#include "admission.h"\n#include "footprint.h"\n#include "glob.h"\n#include "handover.h"\n'
-        '#include "host.h"\n#include "lock.h"\n#include "loop.h"\n#include "monitor.h"\n#include "recovery.h"\n'
-        '#include "secrets.h"\n#include "session.h"\n#include "worker.h"\n',
-        sources=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.c")),
-        depends=sorted(f"{core}/{path.name}" for path in (HERE / "core").glob("*.h")),
+        "#include <stdlib.h>\n" + "".join(f'#include "{header}"\n' for header in HEADERS),
+        sources=files("*.c"),
+        depends=files("*.h"),
         include_dirs=[core],
         libraries=["pthread", "m"],
         extra_compile_args=compile_flags,

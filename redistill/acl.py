@@ -100,7 +100,7 @@ def hashed(password: bytes) -> str:
 
 
 def number_of(digest: str) -> int:
-    """A secret, given as `hashed` has it, as the arena knows it (core/secrets.h)."""
+    """A secret, given as `hashed` has it, as the arena knows it (core/arena/secrets.h)."""
     return int(digest[:16], 16)
 
 

@@ -1,4 +1,4 @@
-"""The cap on the memory of all clients' buffers together; what counts and who is cut says core/footprint.h."""
+"""The cap on the memory of all clients' buffers together; what counts and who is cut says core/session/footprint.h."""
 
 from __future__ import annotations
 

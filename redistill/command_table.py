@@ -40,7 +40,7 @@ CATEGORIES: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """Where keys stand and what the command does with them (core/command.h)."""
+    """Where keys stand and what the command does with them (core/command/command.h)."""
 
     flags: tuple[str, ...]
     notes: str | None
@@ -88,7 +88,7 @@ class CommandEntry:
     key_specs: tuple[KeySpec, ...]
     tips: tuple[str, ...]
     syntax: str
-    """Its arguments in the notation of core/command.h."""
+    """Its arguments in the notation of core/command/command.h."""
     deprecated_since: str | None
     replaced_by: str | None
     subcommands: tuple[CommandEntry, ...]
@@ -209,7 +209,7 @@ _BETWEEN = {"(": re.compile(r" *(\)?)"), "{": re.compile(r" *(?:\||(\}))"), "": 
 
 
 def parse_arguments(syntax: str) -> tuple[Argument, ...]:
-    """The tree of arguments that `syntax` (core/command.h) describes. ValueError when it does not parse."""
+    """The tree of arguments that `syntax` (core/command/command.h) describes. ValueError when it does not parse."""
     return _group(syntax, 0, "")[0] if syntax else ()
 
 

@@ -1,6 +1,7 @@
 """The typed face of the core: the arena as `Store`, one client's conversation as `Session`.
 
-Nothing here knows a command or a socket. What the calls mean in detail is said in core/arena.h and core/session.h.
+Nothing here knows a command or a socket. What the calls mean in detail is said in core/arena/arena.h and
+core/session/session.h.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _ERROR_TEXT = 256
 
 
 class Status(enum.IntEnum):
-    """What a session wants after it was fed (core/session.h)."""
+    """What a session wants after it was fed (core/session/session.h)."""
 
     MORE = lib.RD_MORE
     CONTROL = lib.RD_CONTROL
@@ -355,7 +356,7 @@ class Store:
     # ---- counters, summed over all workers ----
 
     def counters(self) -> dict[str, int]:
-        """The counters of core/stats.h by name."""
+        """The counters of core/arena/stats.h by name."""
         return {name: int(lib.rd_counter(self._c, stat)) for name, stat in STATS.items()}
 
     def counter(self, name: str) -> int:
@@ -408,7 +409,8 @@ class Store:
 
     @property
     def monitors(self) -> int:
-        """Sessions of all workers that monitor. While there are any, every store collects lines (core/monitor.h)."""
+        """Sessions of all workers that monitor. While there are any, every store collects lines
+        (core/session/monitor.h)."""
         return int(lib.rd_gauge_sum(self._c, GAUGES["monitors"]))
 
     def monitored(self) -> bytes:
@@ -429,7 +431,8 @@ class Store:
         lib.rd_reset_stats(self._c)
 
     def set_client_limit(self, limit: int) -> None:
-        """Bytes that the buffers of all clients may have, over all processes; 0: any number (core/footprint.h)."""
+        """Bytes that the buffers of all clients may have, over all processes; 0: any number
+        (core/session/footprint.h)."""
         lib.rd_set_client_limit(self._c, limit)
 
     def client_to_cut(self) -> int:
@@ -478,8 +481,8 @@ class Store:
 class Session:
     """One client's conversation: bytes in, replies out, in request order. `Store.session` makes them.
 
-    `feed` what was read, write what `output` gives, and do what the status says; see core/session.h for the loop.
-    After `close` every call but `close` raises TypeError.
+    `feed` what was read, write what `output` gives, and do what the status says; see core/session/session.h for the
+    loop. After `close` every call but `close` raises TypeError.
     """
 
     __slots__ = (
@@ -574,8 +577,8 @@ class Session:
         return Overflow(self.state.overflowed)
 
     def argv(self) -> list[bytes]:
-        """The command that CONTROL stopped at, its name included. It is bounded (core/base.h): of one that is unknown,
-        or denied, the beginning."""
+        """The command that CONTROL stopped at, its name included. It is bounded (core/base/base.h): of one that is
+        unknown, or denied, the beginning."""
         core, count = self._c, lib.rd_host_argc(self._c)
         lengths = ffi.new("uint32_t[]", count)
         data = ffi.new("uint8_t[]", lib.rd_host_argv(core, lengths, ffi.NULL))

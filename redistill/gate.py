@@ -2,8 +2,8 @@
 
 Who is refused by the factories of `limits.py` has cost an accept in Python, an address, a protocol and a transport,
 while those inside waited, and comes again as often as wanted. So the loop that accepts asks first, in
-core/admission.c, what the factories would say, and turns away whom they would refuse. Whom it lets through they decide
-on: they count.
+core/arena/admission.c, what the factories would say, and turns away whom they would refuse. Whom it lets through they
+decide on: they count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The core's patterns, those of KEYS, for the commands of the control plane (core/glob.h)."""
+"""The core's patterns, those of KEYS, for the commands of the control plane (core/base/glob.h)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Connections that change hands: a worker gives them to another one at a command's end, and no client notices.
 
 What goes over is the socket itself and, as bytes, what is known of its client: a head in JSON, and the session as the
-core saves it (core/handover.h). The giver keeps both until the taker has them, so a watched key is watched all the
-time, and what is refused goes on where it was.
+core saves it (core/session/handover.h). The giver keeps both until the taker has them, so a watched key is watched all
+the time, and what is refused goes on where it was.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a user may do, in the core's terms (core/acl.h)."""
+"""What a user may do, in the core's terms (core/session/acl.h)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACCESS = {
 
 
 class Denial(enum.IntEnum):
-    """Why a user may not run a command (core/acl.h)."""
+    """Why a user may not run a command (core/session/acl.h)."""
 
     NONE = lib.RD_ALLOWED
     COMMAND = lib.RD_DENIED_COMMAND
@@ -26,7 +26,7 @@ class Denial(enum.IntEnum):
 
 
 class Permissions:
-    """What a user may do, as the core checks it (core/acl.h). It does not change."""
+    """What a user may do, as the core checks it (core/session/acl.h). It does not change."""
 
     def __init__(self, selectors: Iterable[Selector]) -> None:
         """A command is allowed when one of `selectors` allows it with all its keys. MemoryError."""

@@ -1,7 +1,7 @@
 """What the processes over one arena tell each other in it: who lives, what each has, and the connections.
 
-`engine.Store` provides `Workers` and `Admission` as attributes. What the calls mean in detail is said in core/worker.h
-and core/admission.h.
+`engine.Store` provides `Workers` and `Admission` as attributes. core/arena/worker.h and
+core/arena/admission.h say in detail what the calls mean.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SUPERVISOR = 2**32 - 1
 """The number of the process that looks after the workers."""
 
 STATS: Mapping[str, int] = {ffi.string(lib.rd_host_stat_name(i)).decode(): i for i in range(lib.RD_STAT_COUNT)}
-"""Place of each counter of core/stats.h."""
+"""Place of each counter of core/arena/stats.h."""
 GAUGES: Mapping[str, int] = {ffi.string(lib.rd_host_gauge_name(i)).decode(): i for i in range(lib.RD_GAUGE_COUNT)}
 
 
@@ -121,7 +121,7 @@ class Secret(NamedTuple):
 
 
 class Secrets:
-    """The use that is made of passwords (core/secrets.h). Each `enter` is paired with a `leave`."""
+    """The use that is made of passwords (core/arena/secrets.h). Each `enter` is paired with a `leave`."""
 
     def __init__(self, core: Callable[[], Any]) -> None:
         """`core` gives the open rd_store, None when it is closed."""

@@ -23,7 +23,7 @@ WORKER = 12 * MIB
 PAGE_TABLES = 512
 """One byte in so many of the cache is in each process's page tables: 8 for each page of 4096."""
 SLACK = 4
-"""Buffers may be beyond their limit by one part in so many (core/footprint.h)."""
+"""Buffers may be beyond their limit by one part in so many (core/session/footprint.h)."""
 LEAST_BUFFERS = 8 * MIB
 PROCESSES = 4
 """The processes of as many workers as there are CPUs may have one part in so many of the memory."""

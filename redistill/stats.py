@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 @dataclass
 class DaemonCounters:
     """What this process counts besides the core. It only ever adds; `publish` is told what, by name, so that the arena
-    has the sums over all workers (core/stats.h)."""
+    has the sums over all workers (core/arena/stats.h)."""
 
     connections_received: int = 0
     """Accepted by the kernel for us, the refused ones included."""
@@ -227,7 +227,7 @@ class Snapshot:
     """By a clock that nobody sets, so that it is not exactly the difference of the two."""
     clients: Buffers
     counters: Mapping[str, int]
-    """Of core/stats.h, by name, summed over all workers."""
+    """Of core/arena/stats.h, by name, summed over all workers."""
     daemon: DaemonCounters
     """Those of them that the daemon counts."""
     errors: Mapping[str, int]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class ArgumentNotationTests(TestCase):
-    """core/command.h's one-line notation of arguments."""
+    """core/command/command.h's one-line notation of arguments."""
 
     def test_tree(self) -> None:
         """Every sign of the notation has its meaning."""
@@ -113,8 +113,8 @@ class GeneratedFileTests(TestCase):
     """What is made from the table is current."""
 
     def test_index(self) -> None:
-        """core/command_index.[ch] is what command_index.py makes of the table."""
-        maker = ROOT / "redistill" / "core" / "command_index.py"
+        """core/command/index.[ch] is what index.py makes of the table."""
+        maker = ROOT / "redistill" / "core" / "command" / "index.py"
         check = subprocess.run([sys.executable, str(maker), "--check"], capture_output=True, text=True, check=False)
         self.assertEqual((check.returncode, check.stderr), (0, ""))
 

@@ -90,8 +90,8 @@ def publish(server: ServerState) -> None:
 
 
 def summed(server: ServerState) -> dict[str, int]:
-    """What the connections hold, by the names of the gauges (core/stats.h). Those that are idle, and may be thousands,
-    are not looked at: they hold nothing, and wait for nothing."""
+    """What the connections hold, by the names of the gauges (core/arena/stats.h). Those that are idle, and may be
+    thousands, are not looked at: they hold nothing, and wait for nothing."""
     largest_input = largest_output = watching = 0
     memory = CLIENT_BYTES * len(server.clients)
     for number in server.store.clients_with_buffers(len(server.clients)):

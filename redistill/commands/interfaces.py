@@ -36,7 +36,7 @@ def reason_of(problem: BaseException) -> str:
 
 
 class SessionState(Protocol):
-    """The core's ``rd_session_state`` (core/session.h), read and written in place."""
+    """The core's ``rd_session_state`` (core/session/session.h), read and written in place."""
 
     db: int
     resp: int
@@ -210,7 +210,7 @@ class Store(Protocol):
     """The keyspace and its counters."""
 
     def counters(self) -> Mapping[str, int]:
-        """The counters of core/stats.h by name, summed over all workers."""
+        """The counters of core/arena/stats.h by name, summed over all workers."""
         ...
 
     def command_counts(self) -> Iterable[CommandCount]:

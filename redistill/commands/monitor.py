@@ -1,8 +1,8 @@
 """MONITOR: every command of all clients, as it is executed.
 
-The core writes a line for each (core/monitor.h) in the process that executes it. From there the lines go to the clients
-of this process that monitor, and as one question at a time, which takes what has come meanwhile, to the other workers.
-So the lines of one worker are in their order, and those of several are mixed as they come; each has its time.
+The core writes a line for each (core/session/monitor.h) in the process that executes it. From there the lines go to the
+clients of this process that monitor, and as one question at a time, which takes what has come meanwhile, to the other
+workers. So the lines of one worker are in their order, and those of several are mixed as they come; each has its time.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include "layout.h"
-#include "lock.h"
-#include "monitor.h"
-#include "value.h"
+#include "arena/layout.h"
+#include "arena/lock.h"
+#include "commands/value.h"
+#include "session/monitor.h"
 
 uint64_t rd_host_clock(void) {
   struct timespec t;

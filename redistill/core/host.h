@@ -5,8 +5,8 @@
 #ifndef RD_HOST_H
 #define RD_HOST_H
 
-#include "arena.h"
-#include "session.h"
+#include "arena/arena.h"
+#include "session/session.h"
 
 /* Monotonic, nanoseconds: the rd_clock of the daemon's store. */
 uint64_t rd_host_clock(void);

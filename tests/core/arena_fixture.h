@@ -2,15 +2,14 @@
 #ifndef RD_ARENA_FIXTURE_H
 #define RD_ARENA_FIXTURE_H
 
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lock.h"
-#include "store.h"
-#include "worker.h"
+#include "arena/lock.h"
+#include "arena/worker.h"
+#include "store/store.h"
 
 #define MIB (1024ull * 1024)
 #define START_MS 1700000000000ull

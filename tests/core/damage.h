@@ -10,14 +10,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "admission.h"
-#include "heap.h"
-#include "layout.h"
-#include "lock.h"
-#include "recovery.h"
-#include "session.h"
-#include "store.h"
-#include "worker.h"
+#include "arena/admission.h"
+#include "arena/heap.h"
+#include "arena/layout.h"
+#include "arena/lock.h"
+#include "arena/worker.h"
+#include "session/session.h"
+#include "store/recovery.h"
+#include "store/store.h"
 
 #define DAMAGE_SHARDS 4u
 #define DAMAGE_KEYS 4000u

@@ -3,14 +3,10 @@
 #ifndef RD_FAULTS_H
 #define RD_FAULTS_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include <stdlib.h>
 
-#include "heap.h"
-#include "index.h"
+#include "arena/heap.h"
+#include "store/index.h"
 
 typedef struct fault {
   bool armed;

@@ -3,7 +3,6 @@
  *
  * Input: a byte that picks the policy, then changes of ten bytes each: a place among the bytes that are in use (five
  * bytes, little-endian), how many bytes there (1 to 4), and what is xor-ed to them. */
-#define _GNU_SOURCE
 #include "damage.h"
 
 static void expect(bool ok, const char *what) {

@@ -4,7 +4,7 @@
  * Input: one byte of flags and a length, that many bytes of pattern, the rest is the text. */
 #include <stdlib.h>
 
-#include "glob.h"
+#include "base/glob.h"
 
 #define MAX_PATTERN 63
 #define MAX_TEXT 128

@@ -9,14 +9,13 @@
  * Input: a zero byte, then what is loaded; or another byte, then what a client sends, up to "\n~", and the rest changes
  * what the session saves: three bytes each, a place (relative to the end of the last change) and what is xor-ed there.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "handover.h"
-#include "layout.h"
-#include "lock.h"
+#include "arena/layout.h"
+#include "arena/lock.h"
+#include "session/handover.h"
 
 #define NOW 1700000000000ull
 

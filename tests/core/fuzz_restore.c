@@ -9,15 +9,14 @@
  *
  * Input: one byte that says what the rest is: a whole payload, a payload without its footer (a right one is put behind
  * it, for no fuzzer guesses a CRC), a value, or an LZF text. */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "crc64.h"
-#include "lzf.h"
-#include "session.h"
-#include "worker.h"
+#include "arena/worker.h"
+#include "base/crc64.h"
+#include "base/lzf.h"
+#include "session/session.h"
 
 static rd_store store;
 static rd_session *session;

@@ -8,15 +8,14 @@
  * Input: one byte that says how (1: not authenticated, 2: RESP3, 4: stop at little output, 8: as a user who may do
  * little), the rest is what a client sends. Commands of the control plane are answered with their name; AUTH takes
  * permissions away or gives them back. */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "acl.h"
-#include "lock.h"
-#include "session.h"
-#include "worker.h"
+#include "arena/lock.h"
+#include "arena/worker.h"
+#include "session/acl.h"
+#include "session/session.h"
 
 #define CLIENTS 3
 #define NOW 1700000000000ull

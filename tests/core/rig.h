@@ -4,18 +4,15 @@
 #ifndef RD_RIG_H
 #define RD_RIG_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "acl.h"
+#include "arena/lock.h"
+#include "arena/worker.h"
 #include "check.h"
-#include "lock.h"
-#include "session.h"
-#include "worker.h"
+#include "session/acl.h"
+#include "session/session.h"
 
 static uint64_t rig_ticks; /* nanoseconds; every look at the clock takes 1,000 */
 static inline uint64_t rig_clock(void) { return rig_ticks += 1000; }

@@ -13,9 +13,9 @@
 #define RD_SCRIPT_H
 
 #include "arena_fixture.h"
+#include "base/hash.h"
 #include "check.h"
-#include "hash.h"
-#include "session.h"
+#include "session/session.h"
 
 typedef struct text {
   uint8_t *data;

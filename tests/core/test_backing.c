@@ -1,13 +1,12 @@
 /* The system's memory: what the arena does when there is none for it (a tmpfs that is full of other files). Here
  * fallocate() fails on demand, and counts what it was asked for. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 
-#include "admission.h"
+#include "arena/admission.h"
+#include "arena/heap.h"
 #include "arena_fixture.h"
 #include "check.h"
-#include "heap.h"
 
 static unsigned asked, interrupted;
 static bool refuses;

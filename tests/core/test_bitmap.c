@@ -1,6 +1,5 @@
 /* Bits: what redis-server says, and a model of single bits. */
-#define _GNU_SOURCE /* before the first header */
-#include "bits.h"
+#include "base/bits.h"
 #include "oracle.h"
 
 /* SETBIT and GETBIT. */

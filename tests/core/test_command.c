@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "command_table.h"
+#include "command/command_table.h"
 
 #define MAX_WORDS 16
 

@@ -1,5 +1,4 @@
 /* Commands of the control plane: what may be handed up, and how their answers come back. */
-#define _GNU_SOURCE
 #include "host.h"
 #include "rig.h"
 

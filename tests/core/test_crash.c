@@ -9,7 +9,6 @@
  * surviving process reads and writes, too, so the locks are fought for.
  *
  * RD_CRASH_KILLS sets the number of kills, RD_CRASH_SEED repeats the choices (but for the times of death). */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,12 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arena/lock.h"
+#include "arena/worker.h"
 #include "check.h"
-#include "lock.h"
-#include "session.h"
-#include "store.h"
-#include "value.h"
-#include "worker.h"
+#include "commands/value.h"
+#include "session/session.h"
+#include "store/store.h"
 
 #define SHARDS 8u
 #define KEYS 3000u /* ids; two with the same id / 2 may hold each other's values */

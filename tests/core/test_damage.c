@@ -5,7 +5,6 @@
  * verified before its first use.
  *
  * RD_DAMAGE_ROUNDS sets the number of arenas, RD_DAMAGE_SEED repeats the choices. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>

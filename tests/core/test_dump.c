@@ -1,8 +1,8 @@
 /* DUMP and RESTORE, and what they are made of: CRC-64 and LZF. */
 #include "oracle.h"
 /* the parts */
-#include "crc64.h"
-#include "lzf.h"
+#include "base/crc64.h"
+#include "base/lzf.h"
 
 static const exchange values_are_dumped_in_the_format_of_redis_said[] = {
     SAID("DUMP nokey", "$-1\r\n"),

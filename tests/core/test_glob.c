@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/glob.h"
 #include "check.h"
-#include "glob.h"
 
 static bool glob(const char *pattern, const char *text, bool nocase) {
   return rd_glob((rd_bytes){(const uint8_t *)pattern, strlen(pattern)}, (rd_bytes){(const uint8_t *)text, strlen(text)},

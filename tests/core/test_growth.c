@@ -1,11 +1,10 @@
 /* Who may make the store grow: above max_memory, at its edge, and in a transaction that must be done as a whole. */
-#define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "command.h"
-#include "heap.h"
-#include "layout.h"
+#include "arena/heap.h"
+#include "arena/layout.h"
+#include "command/command.h"
 #include "rig.h"
 
 #define MIB (1024ull * 1024)

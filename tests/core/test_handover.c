@@ -1,13 +1,12 @@
 /* Sessions that move to another process: what was begun here goes on there, and no client can tell. The other process
  * is another store over the same arena; one test has a real one. */
-#define _GNU_SOURCE
 #include <sys/wait.h>
 
+#include "arena/layout.h"
 #include "faults.h"
-#include "handover.h"
-#include "layout.h"
-#include "monitor.h"
 #include "rig.h"
+#include "session/handover.h"
+#include "session/monitor.h"
 
 #define MEMORY (16u << 20)
 

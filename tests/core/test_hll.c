@@ -1,7 +1,6 @@
 /* HyperLogLog: what redis-server says, byte for byte, and what its figures are. */
-#define _GNU_SOURCE /* before the first header */
-#include "hll.h"
 #include "oracle.h"
+#include "types/hll.h"
 
 /* PFADD, PFCOUNT, PFMERGE, and the bytes of the values. */
 static const exchange basics[] = {

@@ -1,13 +1,12 @@
 /* Locks that a worker retains while it is alone: lock.h. What they do in a turn is in test_loop.c; that no kill harms
  * what they guard, in test_crash.c. */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "arena_fixture.h"
 #include "check.h"
-#include "internal.h"
 #include "rig.h"
+#include "store/internal.h"
 
 enum { SHARDS = 4 };
 

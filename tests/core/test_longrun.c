@@ -1,7 +1,6 @@
 /* What takes long pauses: replies keep their order, values stay whole, others get their turn, locks are not lost. */
-#define _GNU_SOURCE
-#include "layout.h"
-#include "longrun.h"
+#include "arena/layout.h"
+#include "arena/longrun.h"
 #include "rig.h"
 
 static rd_store st;

@@ -1,6 +1,5 @@
 /* test_loop.c - connections over socket pairs: what the owner hears, what goes on without it, what a turn is bounded
  * by. */
-#define _GNU_SOURCE /* memfd_create */
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -8,9 +7,9 @@
 #include <sys/socket.h>
 
 #include "host.h"
-#include "loop.h"
-#include "monitor.h"
+#include "net/loop.h"
 #include "rig.h"
+#include "session/monitor.h"
 
 enum { MIB = 1 << 20 };
 

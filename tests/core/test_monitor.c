@@ -1,13 +1,12 @@
 /* What MONITOR shows: which commands, in which words and order, with what bounds, and who turns it on and off. */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "arena/layout.h"
 #include "faults.h"
 #include "host.h"
-#include "layout.h"
-#include "monitor.h"
 #include "rig.h"
+#include "session/monitor.h"
 
 static rd_store st;
 static int fd;

@@ -1,14 +1,13 @@
 /* RENAME and MOVE of values of every size: what they need, what they leave, and what a death in the middle costs. */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "arena/heap.h"
+#include "arena/layout.h"
 #include "arena_fixture.h"
 #include "check.h"
-#include "heap.h"
-#include "layout.h"
-#include "reclaim.h"
+#include "store/reclaim.h"
 
 static uint64_t mix(uint64_t x) {
   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "reply.h"
+#include "wire/reply.h"
 
 static rd_reply r;
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "resp.h"
+#include "wire/resp.h"
 
 /* All commands of `data`, fed `step` bytes at a time in one buffer, as text: words in brackets, then the error if any.
  */

@@ -1,8 +1,8 @@
 /* The store against a model: the same random calls on both, every value compared, rd_check after each step. */
+#include "arena/layout.h"
 #include "arena_fixture.h"
 #include "check.h"
-#include "layout.h"
-#include "reclaim.h"
+#include "store/reclaim.h"
 
 #define KEYS 400u
 #define DBS 3u

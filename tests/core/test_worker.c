@@ -1,21 +1,20 @@
 /* Several processes on one arena: their blocks, what they tell each other, and the connections they count together. A
  * process that dies here dies by SIGKILL. */
-#define _GNU_SOURCE
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "admission.h"
+#include "arena/admission.h"
+#include "arena/lock.h"
+#include "arena/secrets.h"
 #include "arena_fixture.h"
 #include "check.h"
-#include "internal.h"
-#include "lock.h"
-#include "monitor.h"
-#include "secrets.h"
-#include "session.h"
-#include "store.h"
+#include "session/monitor.h"
+#include "session/session.h"
+#include "store/internal.h"
+#include "store/store.h"
 
 #define SECOND 1000000000ull
 

@@ -1,0 +1,218 @@
+/* admission.c - connections over all workers. Each worker has a table of addresses of its own, so that what a dead one
+ * counted can be told from the rest: open addressing with linear probing, without tombstones. */
+#include "arena/admission.h"
+
+#include <errno.h>
+
+#include "base/hash.h"
+#include "store/internal.h"
+
+#define SECOND 1000000000u
+
+void rd_admission_lock(rd_store *st) {
+  pthread_mutex_t *lock = &st->head->admission.lock;
+  /* Whatever a dead owner has left half done is in its own block, which goes when that is reaped. */
+  if (pthread_mutex_lock(lock) == EOWNERDEAD) pthread_mutex_consistent(lock);
+}
+
+bool rd_admission_trylock(rd_store *st) {
+  int error = pthread_mutex_trylock(&st->head->admission.lock);
+  if (error == EOWNERDEAD) pthread_mutex_consistent(&st->head->admission.lock);
+  return error == 0 || error == EOWNERDEAD;
+}
+
+void rd_admission_unlock(rd_store *st) { pthread_mutex_unlock(&st->head->admission.lock); }
+
+/* ---- in all ---- */
+
+static bool open_room(const rd_store *st, bool local, uint32_t limit, uint32_t kept) {
+  if (limit == 0) return true;
+  uint64_t open = 0, remote = 0;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (!rd_worker_used(st, i)) continue;
+    open += rd_worker_at(st, i)->open;
+    remote += rd_worker_at(st, i)->open - rd_worker_at(st, i)->local;
+  }
+  uint32_t others = kept < limit ? limit - kept : 1; /* places of those who are not local */
+  return open < limit && (local || remote < others);
+}
+
+bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept) {
+  rd_admission_lock(st);
+  bool room = open_room(st, local, limit, kept);
+  st->worker->local += room && local;
+  st->worker->open += room;
+  rd_admission_unlock(st);
+  return room;
+}
+
+void rd_open_leave(rd_store *st, bool local) {
+  rd_worker *w = st->worker;
+  rd_admission_lock(st);
+  if ((local ? w->local : w->open - w->local) > 0) {
+    w->open--;
+    w->local -= local;
+  }
+  rd_admission_unlock(st);
+}
+
+/* ---- by address ---- */
+
+static uint32_t home(const rd_store *st, const uint8_t address[16]) {
+  return (uint32_t)rd_siphash(st->seed, address, 16) % RD_ADDRESS_SLOTS;
+}
+
+/* A slot may lie across the border of two pages. */
+static uint32_t first_page(uint32_t slot) { return slot * (uint32_t)sizeof(rd_address) / RD_PAGE; }
+static uint32_t last_page(uint32_t slot) { return ((slot + 1) * (uint32_t)sizeof(rd_address) - 1) / RD_PAGE; }
+
+static bool page_in_use(const rd_worker *w, uint32_t page) {
+  return atomic_load_explicit(&w->address_pages[page / 64], memory_order_relaxed) >> (page % 64) & 1;
+}
+
+/* Connections counted in a slot. A page that nobody has written is not looked at, for a look would make it real. */
+static uint32_t count_at(const rd_worker *w, uint32_t slot) {
+  return page_in_use(w, first_page(slot)) && page_in_use(w, last_page(slot)) ? w->address[slot].count : 0;
+}
+
+/* The slot of an address, or the free one where it would go. The bound is for tables that a dead process left torn. */
+static uint32_t find(const rd_store *st, const rd_worker *w, const uint8_t address[16]) {
+  uint32_t slot = home(st, address);
+  for (uint32_t n = 0; n < RD_ADDRESS_SLOTS && count_at(w, slot) != 0; n++) {
+    if (memcmp(w->address[slot].bytes, address, 16) == 0) break;
+    slot = (slot + 1) % RD_ADDRESS_SLOTS;
+  }
+  return slot;
+}
+
+/* Have the slot's pages, and mark them as in use. 0: there is no memory for them; 1: they were; 2: they are new. */
+static int use_pages(const rd_store *st, rd_worker *w, uint32_t slot) {
+  int result = 1;
+  for (uint32_t page = first_page(slot); page <= last_page(slot); page++) {
+    if (page_in_use(w, page)) continue;
+    if (!rd_back(st, rd_ref_of(st, w->address) + (uint64_t)page * RD_PAGE, RD_PAGE)) return 0;
+    atomic_fetch_or(&w->address_pages[page / 64], 1ull << (page % 64));
+    result = 2;
+  }
+  return result;
+}
+
+static bool address_room(const rd_store *st, const uint8_t address[16], uint32_t limit) {
+  if (limit == 0) return true;
+  uint64_t open = 0;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS && open < limit; i++) {
+    const rd_worker *other = rd_worker_at(st, i);
+    if (rd_worker_used(st, i)) open += count_at(other, find(st, other, address));
+  }
+  return open < limit;
+}
+
+bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit) {
+  rd_worker *w = st->worker;
+  bool fresh = false;
+  rd_admission_lock(st);
+  bool admitted = address_room(st, address, limit);
+  if (admitted) {
+    uint32_t slot = find(st, w, address);
+    int pages = count_at(w, slot) == 0 && w->addresses < RD_ADDRESS_MAX ? use_pages(st, w, slot) : 0;
+    if (count_at(w, slot) != 0) {
+      w->address[slot].count++;
+    } else if (pages != 0) {
+      fresh = pages == 2;
+      memcpy(w->address[slot].bytes, address, 16);
+      w->address[slot].count = 1;
+      w->addresses++;
+    } else {
+      admitted = limit == 0;
+    }
+  }
+  rd_admission_unlock(st);
+  if (fresh) rd_fit_pool(st);
+  return admitted;
+}
+
+/* Close the gap at `slot`: every entry behind it, up to the next gap, that a search would no longer find moves up. */
+static void close_gap(const rd_store *st, rd_worker *w, uint32_t gap) {
+  for (uint32_t next = (gap + 1) % RD_ADDRESS_SLOTS; count_at(w, next) != 0; next = (next + 1) % RD_ADDRESS_SLOTS) {
+    uint32_t from = home(st, w->address[next].bytes);
+    if ((next - from) % RD_ADDRESS_SLOTS < (next - gap) % RD_ADDRESS_SLOTS) continue;
+    w->address[gap] = w->address[next];
+    gap = next;
+  }
+  w->address[gap].count = 0;
+}
+
+void rd_address_leave(rd_store *st, const uint8_t address[16]) {
+  rd_worker *w = st->worker;
+  rd_admission_lock(st);
+  uint32_t slot = find(st, w, address);
+  if (count_at(w, slot) > 1) {
+    w->address[slot].count--;
+  } else if (count_at(w, slot) == 1) {
+    close_gap(st, w, slot);
+    w->addresses--;
+  }
+  rd_admission_unlock(st);
+}
+
+void rd_admission_clear(rd_worker *w) {
+  w->open = w->local = w->addresses = 0;
+  for (uint32_t i = 0; i < RD_SECRETS; i++) w->secret[i] = 0;
+  for (uint32_t page = 0; page < RD_ADDRESS_PAGES; page++) {
+    if (page_in_use(w, page)) memset((uint8_t *)w->address + page * RD_PAGE, 0, RD_PAGE);
+  }
+}
+
+/* ---- in a second ---- */
+
+/* The generic cell rate algorithm (ITU-T I.371): one number, the time at which the bucket will be full again. */
+static bool rate_room(const rd_store *st, uint32_t per_second, uint64_t now_ns, uint64_t *full_at) {
+  *full_at = st->head->admission.full_at;
+  if (*full_at < now_ns) *full_at = now_ns;
+  if (*full_at > now_ns + SECOND) *full_at = now_ns + SECOND; /* a clock that went back must not shut the door */
+  return *full_at + SECOND / per_second <= now_ns + SECOND;
+}
+
+bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns) {
+  if (per_second == 0) return true;
+  uint64_t full_at;
+  rd_admission_lock(st);
+  bool room = rate_room(st, per_second, now_ns, &full_at);
+  st->head->admission.full_at = room ? full_at + SECOND / per_second : full_at;
+  rd_admission_unlock(st);
+  return room;
+}
+
+/* ---- at the gate ---- */
+
+bool rd_address_local(const uint8_t *address) {
+  static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, loopback[16] = {[15] = 1};
+  if (address == NULL || memcmp(address, loopback, 16) == 0) return true;
+  return memcmp(address, mapped, 12) == 0 && address[12] == 127;
+}
+
+rd_limit rd_gate_limit(const rd_gate *g, const uint8_t *address, uint64_t now_ns) {
+  uint64_t full_at;
+  rd_limit found = RD_LIMIT_NONE;
+  rd_admission_lock(g->st);
+  if (g->per_second != 0 && !rate_room(g->st, g->per_second, now_ns, &full_at))
+    found = RD_LIMIT_RATE;
+  else if (!open_room(g->st, rd_address_local(address), g->open, g->kept))
+    found = RD_LIMIT_OPEN;
+  else if (address != NULL && !address_room(g->st, address, g->address))
+    found = RD_LIMIT_ADDRESS;
+  rd_admission_unlock(g->st);
+  return found;
+}
+
+/* ---- rd_check ---- */
+
+const char *rd_admission_check(const rd_store *st, const rd_worker *w) {
+  uint32_t found = 0;
+  for (uint32_t slot = 0; slot < RD_ADDRESS_SLOTS; slot++) {
+    if (count_at(w, slot) == 0) continue;
+    found++;
+    if (find(st, w, w->address[slot].bytes) != slot) return "an address that a search does not find";
+  }
+  return found == w->addresses ? NULL : "a wrong number of addresses";
+}

@@ -1,0 +1,179 @@
+/* arena.h - the shared mapping, and one process's view of it (rd_store).
+ *
+ * Layout of the mapping, all of it reached by offsets (rd_ref), since every process maps it elsewhere:
+ *
+ *   header | worker blocks | shards | region table | regions ...
+ *
+ * The mapping is as large as max_memory may ever become; pages that were never touched cost nothing. max_memory is
+ * enforced as a number of regions in use. */
+#ifndef RD_ARENA_H
+#define RD_ARENA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "arena/stats.h"
+#include "base/base.h"
+
+#define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
+#define RD_LAYOUT 8u                   /* raised by every change of what lies in the arena */
+#define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
+#define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
+#define RD_MAX_WORKERS 64u
+#define RD_MAX_SHARDS 4096u
+#define RD_SLOTS 32u /* index slots of a shard: one a live database, the others being emptied or free */
+
+typedef enum rd_policy {
+  RD_NOEVICTION,
+  RD_ALLKEYS_LRU,
+  RD_ALLKEYS_LFU,
+  RD_ALLKEYS_RANDOM,
+  RD_ALLKEYS_S3FIFO,
+  RD_VOLATILE_LRU,
+  RD_VOLATILE_LFU,
+  RD_VOLATILE_RANDOM,
+  RD_VOLATILE_TTL,
+  RD_POLICIES
+} rd_policy;
+
+typedef struct rd_header rd_header;
+typedef struct rd_shard rd_shard;
+typedef struct rd_region rd_region;
+typedef struct rd_worker rd_worker;
+
+/* A clock that the owner gives; the core reads no other. */
+typedef uint64_t rd_clock(void);
+
+/* One process's view of an arena. Not thread-safe: one a thread. */
+typedef struct rd_store {
+  uint8_t *base;
+  uint64_t size;
+  int fd; /* borrowed */
+  rd_header *head;
+  rd_worker *worker; /* this process's block; until it joins, the first one */
+  bool joined;
+  bool began; /* a run began with this view: nobody else had the arena */
+  rd_shard *shards;
+  rd_region *regions;
+  uint32_t num_shards;
+  uint32_t shard_shift; /* shard = hash >> shard_shift; 64 with one shard */
+  uint64_t seed[2];
+  uint64_t now_ms; /* milliseconds since the epoch, as of the batch */
+  uint64_t rng;
+  rd_clock *clock;      /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: there are none */
+  rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
+  uint32_t generation;  /* of the configuration that this process has applied; see rd_behind in worker.h */
+  uint64_t max_bulk;    /* bytes of an argument, and of a value that a command makes (rd_set_value_limits) */
+  uint32_t hll_sparse;  /* bytes of a HyperLogLog that is sparse */
+  bool no_touch;        /* CLIENT NO-TOUCH of the running session */
+  bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
+  uint32_t touched;     /* keys that the running command has changed, or one key so often (rd_touched) */
+  uint64_t noted;       /* its changes by its own count (rd_note_changes); 0: it is for others to count them */
+  uint32_t dirty;       /* shard + 1 that this process has marked dirty */
+  bool no_growth;       /* a region is being emptied: its shard must not take another one for what is moved */
+  uint32_t sweep_shard; /* where this process's sweep goes on */
+  uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
+  uint64_t swept_ms;    /* now_ms of the last sweep; 0: there was none */
+  rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
+  bool keeps_all;       /* a region is being emptied without evicting anything */
+  bool may_borrow;      /* the running command was let in, and must not end in the middle for want of memory */
+  bool borrows;         /* so it has the pool's reserve */
+  uint32_t let_in;      /* regions in use, the reserve included, that were allowed when the running EXEC was let in */
+  uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
+  bool retains;                      /* locks from command to command: lock.h */
+  bool retained;                     /* so it holds locks that only the next commands may need */
+  struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
+  struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */
+  uint64_t monitor_dropped;
+  struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
+  uint64_t client_buffers;      /* their sum */
+  uint64_t client_limit;        /* what the sum over all processes may be; 0: anything */
+  uint64_t peak_buffers;        /* the most that client_buffers was since rd_buffers_shrank last said so */
+  bool crowded;                 /* it is more, since rd_client_to_cut was last asked */
+  struct rd_session *cut;       /* sessions that were dropped, and their owner was not told */
+  struct rd_longrun *running;   /* the work that takes long and runs now, see longrun.h; NULL: none */
+  struct rd_session *lender;    /* whose locks are lent while its work pauses; NULL: nobody's */
+  struct rd_longrun *lending;   /* that work, if it pauses in the middle of a command */
+  struct rd_session *first;     /* who has waited longest for locks that are lent: lenders let it go first */
+  uint64_t lent[RD_MAX_SHARDS / 64];
+  struct rd_longrun *spare; /* memory of one that has ended */
+  const void *holder;       /* the session in mid-EXEC that holds shards while the control plane answers */
+} rd_store;
+
+static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }
+static inline rd_ref rd_ref_of(const rd_store *st, const void *p) { return (rd_ref)((const uint8_t *)p - st->base); }
+static inline uint32_t rd_shard_of(const rd_store *st, uint64_t hash) {
+  return st->shard_shift == 64 ? 0 : (uint32_t)(hash >> st->shard_shift);
+}
+
+/* Next number of a xorshift generator: eviction samples, LFU's dice. */
+static inline uint64_t rd_random_u64(rd_store *st) {
+  uint64_t x = st->rng;
+  x ^= x << 13;
+  x ^= x >> 7;
+  x ^= x << 17;
+  return st->rng = x;
+}
+
+typedef struct rd_options {
+  uint64_t max_memory; /* bytes; 0: all of map_size */
+  uint64_t map_size;   /* bytes of address space, and the most that max_memory may grow to; 0: max_memory */
+  uint32_t num_shards; /* power of two, 1 .. RD_MAX_SHARDS */
+  rd_policy policy;
+  uint32_t sample_size; /* keys looked at for one eviction, 1 .. 64 */
+  uint64_t seed[2];     /* of the key hash: from a random source, so that nobody can aim at one shard */
+} rd_options;
+
+/* The least max_memory that `num_shards` can work in when so many workers join, in bytes. With less, the store is held
+ * to the bytes that it uses (rd_used_memory) and not to whole regions, of which it may take as many as it would with
+ * this. */
+uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
+
+/* Have the system give the memory of a part of the arena now: a page that it cannot give later, since the file system
+ * is full, would be a SIGBUS in whoever touches it. Whatever is read or written in the arena has been reserved before:
+ * the tables when it is made, a worker's block when it joins, a region when a shard takes it. false: there is none. A
+ * file system that reserves nothing says true. */
+bool rd_back(const rd_store *st, uint64_t at, uint64_t bytes);
+
+/* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
+ * reason in `err`. The descriptor stays the caller's. */
+int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
+/* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. When
+ * no other process uses it, a run begins (st->began): all statistics begin at 0, but that the shards which are found
+ * damaged count as lost, and what belonged to the last run (layout.h lists it) is as in a new arena. */
+int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
+/* The same when the caller knows that no other process has the arena, whatever it says itself: a run begins. */
+int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen);
+void rd_detach(rd_store *st);
+
+/* max_memory at run time: any number of bytes, 0 for all of the mapping; NULL or a reason (a string) why not. Growing
+ * is immediate. What lies over the limit goes in steps: rd_shrink_step evicts as far as the policy allows, `budget`
+ * regions a call at most, and returns whether there was anything to do. No command is running. */
+const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
+bool rd_shrink_step(rd_store *st, uint32_t budget);
+/* Does the store use more than max_memory? Then only rd_shrink_step and deletions change that (growth.h). */
+bool rd_is_over(const rd_store *st);
+uint64_t rd_max_memory(const rd_store *st);
+uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
+uint64_t rd_fixed_memory(const rd_store *st);     /* of that, what an empty store takes */
+uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
+/* Bound in this process the bytes of an argument, and of a value that a command makes (at first, and at most,
+ * RD_MAX_BULK), and those of a HyperLogLog that is sparse. Values that are larger stay. */
+void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse);
+void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
+rd_policy rd_get_policy(const rd_store *st);
+const char *rd_policy_name(rd_policy policy);
+
+/* DEBUG SET-ACTIVE-EXPIRE: whether the sweep removes expired keys. */
+void rd_set_active_expire(rd_store *st, bool on);
+bool rd_get_active_expire(const rd_store *st);
+
+/* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
+ * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on
+ * there at the next call. Returns true when a full round found nothing left to do. */
+bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
+
+/* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */
+int rd_check(rd_store *st, char *err, size_t errlen);
+
+#endif

@@ -1,0 +1,293 @@
+/* layout.h - what lies in the arena. A change here raises RD_LAYOUT. */
+#ifndef RD_LAYOUT_H
+#define RD_LAYOUT_H
+
+#include <pthread.h>
+
+#include "arena/admission.h"
+#include "arena/arena.h"
+#include "arena/secrets.h"
+#include "arena/worker.h"
+#include "store/store.h"
+
+/* ---- heap ---- */
+
+#define RD_GRANULE 8u
+#define RD_REGION_GRANULES (RD_REGION_SIZE / RD_GRANULE - 1) /* the first granule is the region's own */
+#define RD_MIN_BLOCK 16u
+#define RD_MAX_BLOCK 8184u /* bytes of the largest block: eight fit into a region */
+#define RD_FREE_ROWS 11u   /* size classes: rows are powers of two, eight columns each */
+#define RD_FREE_COLS 8u
+
+/* What a block holds. Its owner can be found from the block alone, so that a region can be emptied. */
+typedef enum rd_kind {
+  RD_FREE = 0,
+  RD_ITEM = 1,
+  RD_CHUNK = 2,    /* a piece of a large value; owned by a table */
+  RD_TABLE = 3,    /* references to chunks; owned by an item */
+  RD_SEGMENT = 4,  /* buckets of an index */
+  RD_DIR = 5,      /* references to segments or to other directories */
+  RD_OVERFLOW = 6, /* a bucket that continues another */
+  RD_GHOST = 7,    /* S3-FIFO's memory of keys that were evicted */
+} rd_kind;
+
+/* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:3.
+ */
+typedef uint32_t rd_blk;
+#define RD_BLK(granules, prev, kind) ((rd_blk)(granules) | (rd_blk)(prev) << 13 | (rd_blk)(kind) << 26)
+static inline uint32_t rd_blk_granules(rd_blk b) { return b & 8191u; }
+static inline uint32_t rd_blk_prev(rd_blk b) { return b >> 13 & 8191u; }
+static inline rd_kind rd_blk_kind(rd_blk b) { return (rd_kind)(b >> 26 & 7u); }
+static inline uint32_t rd_blk_bytes(rd_blk b) { return rd_blk_granules(b) * RD_GRANULE; }
+
+typedef struct rd_heap {
+  uint32_t rows;              /* bit r: row r has a free block */
+  uint8_t cols[RD_FREE_ROWS]; /* bit c: list (r, c) is not empty */
+  uint32_t regions;           /* regions owned */
+  uint32_t first_region;      /* index + 1 of the newest, 0: none */
+  uint64_t used;              /* bytes of allocated blocks */
+  rd_ref free[RD_FREE_ROWS][RD_FREE_COLS];
+} rd_heap;
+
+struct rd_region {
+  uint32_t owner; /* shard + 1; 0: in the pool */
+  uint32_t next;  /* index + 1: in the owner's list, or in the pool's */
+  uint32_t prev;  /* in the owner's list. In the pool, RD_BACKED: the system has given its memory */
+  uint32_t used;  /* granules of allocated blocks */
+};
+
+#define RD_BACKED 1u
+
+/* ---- index ---- */
+
+#define RD_BUCKET_SLOTS 10u
+#define RD_BUCKET_OVERFLOW 0x8000u
+
+/* One cache line. An entry is a 40-bit reference in granules and a one-byte tag of the hash (0: empty). */
+typedef struct rd_bucket {
+  uint32_t lo[RD_BUCKET_SLOTS];
+  uint8_t hi[RD_BUCKET_SLOTS];
+  uint8_t tag[RD_BUCKET_SLOTS];
+  uint16_t bits; /* bit i: entry i has an expiry. RD_BUCKET_OVERFLOW: entry 9 refers to the next bucket of the chain */
+  uint16_t due;  /* coarse time before which no entry of this bucket expires (expire.c); meaningless without bits */
+} rd_bucket;
+
+typedef struct rd_index {
+  rd_ref root; /* 0: no bucket */
+  uint32_t buckets;
+  uint32_t count;    /* keys */
+  uint32_t with_ttl; /* of them with an expiry */
+  uint8_t height;    /* 0: root is a segment, 1: a directory, 2: a directory of directories */
+  uint8_t spare[3];
+} rd_index;
+
+/* Heads of the index's blocks. The buckets of a segment begin at the next multiple of 64 after its head. */
+typedef struct rd_index_block {
+  rd_blk blk;
+  uint32_t owner; /* slot << 27 | number: of the segment, of the directory page + 1 (0: the root), of the bucket */
+} rd_index_block;
+
+/* ---- items ---- */
+
+struct rd_item {
+  rd_blk blk;
+  uint32_t access; /* 24 bits for the eviction policy, slot:5, flags:3 */
+  uint8_t key_len; /* of a small item */
+  uint8_t type;    /* type:4, encoding:4 */
+  uint16_t len;    /* bytes of a small item's value */
+};
+#define RD_ITEM_HEAD 12u
+#define RD_ACCESS_MASK 0xffffffu
+#define RD_ITEM_SLOT_SHIFT 24u
+#define RD_ITEM_TTL (1u << 29) /* it has the place for an expiry; RD_NO_EXPIRY may stand there */
+#define RD_ITEM_BIG (1u << 30)
+#define RD_ITEM_MAIN (1u << 31) /* S3-FIFO: in the main queue */
+
+/* A big item goes on with this; then the expiry if any, the references to its tables, and the key when it is inline.
+ * Its stream, cut into chunks, is the key when that is not inline, and then the value. */
+typedef struct rd_big {
+  uint32_t key_len;
+  uint32_t tables;
+  uint64_t len;
+} __attribute__((packed, aligned(4))) rd_big; /* 12 bytes into its block */
+#define RD_BIG_HEAD (RD_ITEM_HEAD + (uint32_t)sizeof(rd_big))
+#define RD_INLINE_KEY 4096u
+
+typedef struct rd_chunk {
+  rd_blk blk;
+  uint32_t number; /* place in its table */
+  rd_ref table;
+  uint8_t data[];
+} rd_chunk;
+#define RD_CHUNK_HEAD 16u
+#define RD_CHUNK_DATA (RD_MAX_BLOCK - RD_CHUNK_HEAD)
+
+typedef struct rd_table {
+  rd_blk blk;
+  uint32_t number; /* place in its item */
+  rd_ref item;
+  rd_ref chunk[];
+} rd_table;
+#define RD_TABLE_HEAD 16u
+#define RD_TABLE_CHUNKS ((RD_MAX_BLOCK - RD_TABLE_HEAD) / 8u)
+
+/* ---- shards, workers, header ---- */
+
+#define RD_GHOST_BLOCKS 16u
+/* The slot that no database ever has: what rd_set_keeping keeps. Outside of a command it is empty, but for what a
+ * process left that died in one; the sweep removes that. */
+#define RD_KEPT_SLOT (RD_SLOTS - 1)
+
+struct rd_shard {
+  pthread_mutex_t lock;
+  uint32_t dirty;
+  uint32_t checked;                  /* rd_header.doubt when the shard was last known to be whole: recovery.h */
+  uint32_t watchers;                 /* watches of keys of this shard */
+  uint64_t epoch;                    /* counts the times that the shard was lost */
+  uint32_t clock;                    /* S3-FIFO: insertions */
+  uint32_t small;                    /* items without RD_ITEM_MAIN */
+  uint32_t sweep_slot, sweep_bucket; /* where the sweep goes on */
+  uint32_t due_lost;                 /* the due times of its buckets say nothing: they are to be set anew */
+  uint32_t ghosts;                   /* blocks of ghost[] in use */
+  uint64_t packed;                   /* bytes that the heap used when it could not be packed closer; 0: not tried */
+  rd_ref ghost[RD_GHOST_BLOCKS];
+  rd_index index[RD_SLOTS];
+  rd_heap heap;
+} __attribute__((aligned(64)));
+
+#define RD_PAGE 4096u
+
+/* Connections of one address; none: the slot is free. */
+typedef struct rd_address {
+  uint8_t bytes[16];
+  uint32_t count;
+} rd_address;
+#define RD_ADDRESS_PAGES (RD_ADDRESS_SLOTS * (uint32_t)sizeof(rd_address) / RD_PAGE)
+
+struct rd_worker {
+  _Atomic uint32_t pid; /* 0: free */
+  uint32_t number;
+  uint64_t born; /* of the process: see worker.c */
+  _Atomic uint64_t heartbeat;
+  _Atomic uint64_t user_us, system_us;
+  _Atomic uint64_t gauge[RD_GAUGE_COUNT];
+  _Atomic uint32_t secret[RD_SECRETS]; /* connections that got in with it */
+  uint32_t open;                       /* connections; as all that follows, under admission.lock */
+  uint32_t local;                      /* of these, from the same machine */
+  uint32_t addresses;                  /* slots in use */
+  _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the table was written to */
+  rd_counters counters;
+  rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
+};
+_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used and monitors have a bit for each");
+/* What of it is in use by anyone who has joined. */
+#define RD_WORKER_HEAD offsetof(rd_worker, address)
+
+#define RD_LARGEST_RESERVE 16u
+
+typedef struct rd_pool {
+  pthread_mutex_t lock;
+  uint32_t dirty;
+  uint32_t free;  /* index + 1 of the first free region */
+  uint32_t fresh; /* regions from here on were never used */
+  uint32_t in_use;
+  uint32_t limit;
+  uint32_t alarm;   /* below so many regions in use the store is within max_memory: rd_is_over */
+  uint32_t reserve; /* regions beyond the limit, within max_memory, that rd_reserve may lend */
+  uint32_t ceiling; /* when so many were in use the system had no memory for one more; UINT32_MAX: it had */
+  uint32_t trim;    /* the next region whose pages the system may have back; from `fresh` on: none */
+} rd_pool;
+
+/* Connections over all workers. The lock also guards who has which worker's block. */
+typedef struct rd_admission {
+  pthread_mutex_t lock;
+  uint64_t full_at; /* rd_rate_take */
+} rd_admission;
+
+typedef struct rd_secret {
+  _Atomic uint64_t id; /* 0: the place is free */
+  _Atomic uint64_t last_used_ms;
+  _Atomic uint64_t uses;
+} rd_secret;
+
+/* How long a word of the arena is good for:
+ *
+ *   always    from the arena's making to its end. Attaching verifies it, and refuses the arena if it cannot be so.
+ *   contents  what clients stored, and what finds it. It outlives the daemon; rd_attach_alone verifies what is cheap.
+ *   settings  the daemon sets it at each start, from its configuration.
+ *   run       from the first process to the last one that is gone: the next run begins with it set anew (begin_run).
+ *
+ * Of the header each group says which it is. Elsewhere:
+ *
+ *   rd_shard    run: lock, watchers (WATCH), due_lost. All else is contents; `dirty` is, for it tells of a death, and
+ *               `epoch`, for it only ever counts up.
+ *   versions    contents: counters of WATCH, which are compared within a run and never start again.
+ *   rd_region   contents.
+ *   rd_pool     run: lock, `dirty`, `ceiling`, list and counts, made again from the region table; settings: `limit`,
+ *               `alarm`, `reserve`.
+ *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
+ *               statistics, errors, commands, latencies), connections by address and by password.
+ *
+ * Processes keep for themselves, and lose with their end: sessions, SLOWLOG, ACL LOG, LATENCY's events, the gates'
+ * counts of refusals, lines of MONITOR. */
+struct rd_header {
+  /* always */
+  uint64_t magic;
+  uint32_t layout;
+  uint32_t ready; /* set last */
+  uint64_t size;
+  uint32_t num_shards;
+  uint32_t num_regions;
+  uint64_t seed[2];
+  uint64_t shards_at, workers_at, versions_at, regions_at, body_at; /* offsets */
+  uint32_t version_mask;                                            /* version counters - 1 */
+  uint32_t spare;
+  uint64_t sum; /* of all before it, which is checked when the arena is attached */
+  /* settings */
+  uint64_t max_memory;
+  _Atomic uint32_t policy;
+  _Atomic uint32_t sample_size;
+  /* run */
+  _Atomic uint32_t pause; /* CLIENT PAUSE: rd_set_pause */
+  _Atomic uint32_t active_expire;
+  _Atomic uint32_t generation; /* of the configuration: rd_announce */
+  _Atomic uint64_t pause_until;
+  _Atomic uint64_t workers_used;                 /* bit i: somebody has counted in block i */
+  _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
+  _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that are gone */
+  _Atomic uint64_t peak_memory;
+  /* contents */
+  _Atomic uint32_t doubt; /* counts the times that the whole arena came into doubt */
+  /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
+  _Atomic uint32_t map;
+  uint8_t slot_of_db[2][RD_DATABASES];
+  uint32_t flushes[RD_SLOTS];          /* counts the times that a slot was emptied in place */
+  _Atomic uint64_t next[RD_SEQ_COUNT]; /* no number is given twice, in no run: they stand in logs */
+  rd_secret secret[RD_SECRETS];        /* when passwords were used, over all runs; changed under admission.lock */
+  /* run */
+  rd_admission admission;
+  /* see above */
+  rd_pool pool __attribute__((aligned(64)));
+};
+
+static inline rd_shard *rd_shard_at(const rd_store *st, uint32_t shard) { return &st->shards[shard]; }
+static inline rd_worker *rd_worker_at(const rd_store *st, uint32_t i) {
+  return (rd_worker *)rd_at(st, st->head->workers_at) + i;
+}
+/* A look at a block that nobody has used would make its memory real. */
+static inline bool rd_worker_used(const rd_store *st, uint32_t i) {
+  return atomic_load_explicit(&st->head->workers_used, memory_order_relaxed) >> i & 1;
+}
+static inline uint32_t rd_slot_of(const rd_store *st, unsigned db) {
+  return st->head->slot_of_db[atomic_load_explicit(&st->head->map, memory_order_relaxed) & 1][db];
+}
+/* The version counter of a key (WATCH). */
+static inline uint32_t *rd_version_at(const rd_store *st, uint32_t slot, uint64_t hash) {
+  uint64_t mixed = (hash ^ slot) * 0x9e3779b97f4a7c15ull;
+  return (uint32_t *)(void *)(st->base + st->head->versions_at) + (mixed >> 32 & st->head->version_mask);
+}
+/* Without a lock: false is sure, true is not. */
+static inline bool rd_may_be_over(const rd_store *st) { return st->head->pool.in_use >= st->head->pool.alarm; }
+static inline void rd_count_stat(rd_store *st, rd_stat stat, uint64_t n) { st->worker->counters.value[stat] += n; }
+
+#endif

@@ -1,0 +1,212 @@
+/* worker.c - the workers' blocks. Who has which one is decided under the admission lock. */
+#include "arena/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "arena/admission.h"
+#include "store/internal.h"
+
+/* ---- is it alive? ---- */
+
+/* When the process began, in ticks since the machine was started: with its pid, what no other process ever has. 0: it
+ * is dead, or there is no /proc. */
+static uint64_t born_at(uint32_t pid) {
+  char path[32], text[1024];
+  snprintf(path, sizeof path, "/proc/%u/stat", pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  text[n > 0 ? n : 0] = 0;
+  const char *at = strrchr(text, ')'); /* behind the name, which may hold anything */
+  if (at == NULL || strlen(at) < 3 || at[2] == 'Z' || at[2] == 'X') return 0;
+  for (int field = 2; field < 22 && at != NULL; field++) at = strchr(at + 1, ' ');
+  return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
+/* Without a birth to compare, our own pid is that of a predecessor: in a container every incarnation of the daemon has
+ * the same one. */
+static bool alive(const rd_worker *w) {
+  uint32_t pid = atomic_load(&w->pid);
+  if (pid == 0) return false;
+  if (w->born != 0) return born_at(pid) == w->born;
+  return pid != (uint32_t)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
+}
+
+bool rd_worker_others(const rd_store *st) {
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    const rd_worker *w = rd_worker_at(st, i);
+    if (rd_worker_used(st, i) && !(st->joined && w == st->worker) && alive(w)) return true;
+  }
+  return false;
+}
+
+bool rd_worker_alone(const rd_store *st) {
+  if (!st->joined) return false;
+  uint64_t used = atomic_load_explicit(&st->head->workers_used, memory_order_relaxed);
+  for (; used != 0; used &= used - 1) {
+    const rd_worker *w = rd_worker_at(st, (uint32_t)__builtin_ctzll(used));
+    if (w != st->worker && atomic_load_explicit(&w->pid, memory_order_relaxed) != 0) return false;
+  }
+  return true;
+}
+
+/* ---- coming and going ---- */
+
+/* What the worker had is gone; what it counted stays. */
+static void vacate(rd_store *st, rd_worker *w) {
+  atomic_store(&w->pid, 0);
+  atomic_fetch_add(&st->head->gone_user_us, atomic_exchange(&w->user_us, 0));
+  atomic_fetch_add(&st->head->gone_system_us, atomic_exchange(&w->system_us, 0));
+  for (uint32_t g = 0; g < RD_GAUGE_COUNT; g++) atomic_store(&w->gauge[g], 0);
+  atomic_fetch_and(&st->head->monitors, ~(1ull << (w - rd_worker_at(st, 0))));
+  rd_admission_clear(w);
+}
+
+int rd_worker_join(rd_store *st, uint32_t number) {
+  uint32_t i = 0;
+  rd_admission_lock(st);
+  while (i < RD_MAX_WORKERS && rd_worker_used(st, i) && alive(rd_worker_at(st, i))) i++;
+  bool backed = i < RD_MAX_WORKERS && rd_back(st, st->head->workers_at + i * sizeof(rd_worker), RD_WORKER_HEAD);
+  if (backed) {
+    rd_worker *w = rd_worker_at(st, i);
+    atomic_fetch_or(&st->head->workers_used, 1ull << i);
+    vacate(st, w);
+    w->number = number;
+    w->born = born_at((uint32_t)getpid());
+    atomic_store(&w->heartbeat, 0);
+    atomic_store(&w->pid, (uint32_t)getpid());
+    st->worker = w;
+    st->joined = true;
+  }
+  rd_admission_unlock(st);
+  if (!backed) return i == RD_MAX_WORKERS ? -1 : -2;
+  rd_fit_pool(st);
+  return (int)i;
+}
+
+void rd_worker_leave(rd_store *st) {
+  if (!st->joined) return;
+  rd_admission_lock(st);
+  if (atomic_load(&st->worker->pid) == (uint32_t)getpid()) vacate(st, st->worker);
+  rd_admission_unlock(st);
+  st->worker = rd_worker_at(st, 0);
+  st->joined = false;
+}
+
+bool rd_worker_reap(rd_store *st, uint32_t i) {
+  if (i >= RD_MAX_WORKERS || !rd_worker_used(st, i)) return false;
+  rd_worker *w = rd_worker_at(st, i);
+  if (!rd_admission_trylock(st)) return false;
+  bool dead = atomic_load(&w->pid) != 0 && !alive(w);
+  if (dead) vacate(st, w);
+  rd_admission_unlock(st);
+  return dead;
+}
+
+/* ---- what a worker says of itself ---- */
+
+void rd_worker_beat(rd_store *st, uint64_t now_ms) {
+  atomic_store_explicit(&st->worker->heartbeat, now_ms, memory_order_relaxed);
+}
+
+void rd_gauge_set(rd_store *st, rd_gauge gauge, uint64_t value) {
+  assert(gauge != RD_GAUGE_monitors);
+  atomic_store_explicit(&st->worker->gauge[gauge], value, memory_order_relaxed);
+}
+
+void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us) {
+  atomic_store_explicit(&st->worker->user_us, user_us, memory_order_relaxed);
+  atomic_store_explicit(&st->worker->system_us, system_us, memory_order_relaxed);
+}
+
+void rd_count_add(rd_store *st, rd_stat stat, uint64_t n) { rd_count_stat(st, stat, n); }
+
+rd_counters *rd_my_counters(rd_store *st) { return &st->worker->counters; }
+
+/* ---- the configuration ---- */
+
+void rd_announce(rd_store *st, uint32_t generation) {
+  atomic_store_explicit(&st->head->generation, generation, memory_order_release);
+}
+
+uint32_t rd_announced(const rd_store *st) { return atomic_load_explicit(&st->head->generation, memory_order_relaxed); }
+
+void rd_caught_up(rd_store *st, uint32_t generation) { st->generation = generation; }
+
+bool rd_behind(const rd_store *st) { return (int32_t)(rd_announced(st) - st->generation) > 0; }
+
+/* ---- what others read ---- */
+
+bool rd_worker_info(const rd_store *st, uint32_t i, rd_worker_figures *figures) {
+  if (i >= RD_MAX_WORKERS || !rd_worker_used(st, i)) return false;
+  rd_worker *w = rd_worker_at(st, i);
+  figures->pid = atomic_load(&w->pid);
+  figures->number = w->number;
+  figures->heartbeat = atomic_load(&w->heartbeat);
+  for (uint32_t g = 0; g < RD_GAUGE_COUNT; g++) figures->gauge[g] = atomic_load(&w->gauge[g]);
+  figures->commands = w->counters.value[RD_STAT_total_commands_processed];
+  figures->user_us = atomic_load(&w->user_us);
+  figures->system_us = atomic_load(&w->system_us);
+  figures->connections = w->open;
+  return figures->pid != 0;
+}
+
+uint64_t rd_gauge_sum(const rd_store *st, rd_gauge gauge) {
+  uint64_t sum = 0, largest = 0;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (!rd_worker_used(st, i)) continue;
+    uint64_t value = atomic_load_explicit(&rd_worker_at(st, i)->gauge[gauge], memory_order_relaxed);
+    sum += value;
+    if (value > largest) largest = value;
+  }
+  return gauge >= RD_GAUGE_largest_input ? largest : sum;
+}
+
+void rd_cpu_sum(const rd_store *st, uint64_t *user_us, uint64_t *system_us) {
+  *user_us = atomic_load(&st->head->gone_user_us);
+  *system_us = atomic_load(&st->head->gone_system_us);
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (!rd_worker_used(st, i)) continue;
+    *user_us += atomic_load_explicit(&rd_worker_at(st, i)->user_us, memory_order_relaxed);
+    *system_us += atomic_load_explicit(&rd_worker_at(st, i)->system_us, memory_order_relaxed);
+  }
+}
+
+const rd_counters *rd_worker_counters(const rd_store *st, uint32_t i) {
+  return i < RD_MAX_WORKERS && rd_worker_used(st, i) ? &rd_worker_at(st, i)->counters : NULL;
+}
+
+uint64_t rd_counter(const rd_store *st, rd_stat stat) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (rd_worker_used(st, i)) sum += rd_worker_at(st, i)->counters.value[stat];
+  }
+  return sum;
+}
+
+void rd_reset_stats(rd_store *st) {
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (!rd_worker_used(st, i)) continue;
+    rd_counters *counters = &rd_worker_at(st, i)->counters;
+    uint64_t changes = counters->value[RD_STAT_changes];
+    memset(counters, 0, sizeof *counters);
+    counters->value[RD_STAT_changes] = changes; /* a figure of the data set, not of its use */
+  }
+  atomic_store(&st->head->peak_memory, rd_used_memory(st));
+}
+
+/* ---- shared numbers ---- */
+
+uint64_t rd_next(rd_store *st, rd_seq seq) { return atomic_fetch_add(&st->head->next[seq], 1) + 1; }
+
+uint64_t rd_note_peak(rd_store *st) {
+  uint64_t used = rd_used_memory(st), peak = atomic_load(&st->head->peak_memory);
+  while (used > peak && !atomic_compare_exchange_weak(&st->head->peak_memory, &peak, used)) continue;
+  return used > peak ? used : peak;
+}

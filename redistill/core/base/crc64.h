@@ -1,0 +1,11 @@
+/* crc64.h - the checksum at the end of a DUMP payload. */
+#ifndef RD_CRC64_H
+#define RD_CRC64_H
+
+#include "base/base.h"
+
+/* Go on from `crc` (0 to begin with) over `len` more bytes. Jones's polynomial, bits reversed, no final inversion:
+ * "123456789" gives 0xe9c6d914c4b8d9ca. About a byte a cycle. */
+uint64_t rd_crc64(uint64_t crc, const void *data, size_t len);
+
+#endif

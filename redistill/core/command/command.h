@@ -1,0 +1,193 @@
+/* command.h - the one table of commands, and what a command gets when it is called. */
+#ifndef RD_COMMAND_H
+#define RD_COMMAND_H
+
+#include "base/base.h"
+#include "store/store.h"
+#include "wire/reply.h"
+
+typedef struct rd_session rd_session;
+
+/* One call of one command. */
+typedef struct rd_call {
+  rd_store *store;
+  struct rd_session *session;
+  rd_reply *out;
+  const struct rd_command *command;
+  unsigned db;
+  uint32_t argc;
+  const rd_bytes *argv; /* argv[0] is the command's name; for a subcommand argv[1] is its name */
+  uint32_t first_pos;   /* rd_call_key(first_pos) is first_key, hashed ahead; 0: the command has no key */
+  rd_key first_key;
+  bool whole;      /* it is to run at once, however long it takes; so is any command of a store without a clock */
+  uint8_t verdict; /* rd_verdict */
+} rd_call;
+
+/* What comes of a call. */
+typedef enum rd_verdict {
+  RD_DONE = 0,  /* it was executed and answered */
+  RD_LONG = 1,  /* nothing was done: it will take long, and is to be called again where it can pause (longrun.h) */
+  RD_LATER = 2, /* nothing was done: somebody has a lock that it needs */
+} rd_verdict;
+
+/* A command that has found out that it will take more than a millisecond asks this before it changes, counts or answers
+ * anything. True: it goes on, and calls rd_breathe(store) at least once a millisecond. False: it returns at once. */
+static inline bool rd_may_take_long(rd_call *call) {
+  if (call->store->running != NULL || call->whole || call->store->clock == NULL) return true;
+  call->verdict = RD_LONG;
+  return false;
+}
+/* The same after the one lookup of a key that is read (rd_find_read) has found it: so many bytes are to be gone
+ * through.
+ */
+bool rd_may_read(rd_call *call, uint64_t bytes);
+/* Bytes, keys that take about a millisecond: more of them take long. */
+#define RD_LONG_BYTES (4u << 20)
+#define RD_LONG_KEYS 2048u
+
+typedef void rd_command_fn(rd_call *call);
+
+/* Flags: the names that COMMAND INFO reports, and some of ours. */
+enum {
+  RD_WRITE = 1 << 0,
+  RD_READONLY = 1 << 1,
+  RD_DENYOOM = 1 << 2,
+  RD_FAST = 1 << 3,
+  RD_ADMIN = 1 << 4,
+  RD_NOSCRIPT = 1 << 5,
+  RD_LOADING = 1 << 6,
+  RD_STALE = 1 << 7,
+  RD_NO_AUTH = 1 << 8,
+  RD_PUBSUB = 1 << 9,
+  RD_BLOCKING = 1 << 10,
+  RD_SKIP_MONITOR = 1 << 11,
+  RD_SKIP_SLOWLOG = 1 << 12,
+  RD_MOVABLEKEYS = 1 << 13,
+  RD_ALLOW_BUSY = 1 << 14,
+  RD_NO_MULTI = 1 << 15,
+  RD_NO_ASYNC_LOADING = 1 << 16,
+  RD_NO_MANDATORY_KEYS = 1 << 17,
+  RD_MAY_REPLICATE = 1 << 18,
+  /* ours */
+  RD_CONTROL_PLANE = 1 << 24, /* answered by the control plane, outside the core */
+  RD_OWN_LOCKS = 1 << 25,     /* takes the locks it needs itself: FLUSHALL, SCAN, SWAPDB ... */
+  RD_SYSCMD = 1 << 26,        /* COMMAND DOCS says that it is internal */
+  RD_LISTS = 1 << 27,         /* of the control plane, and its lists of arguments may be long (RD_MAX_CONTROL_LIST) */
+};
+
+/* Categories of ACL CAT, in the order in which COMMAND INFO reports them. */
+enum {
+  RD_ACL_KEYSPACE = 1 << 0,
+  RD_ACL_READ = 1 << 1,
+  RD_ACL_WRITE = 1 << 2,
+  RD_ACL_SET = 1 << 3,
+  RD_ACL_SORTEDSET = 1 << 4,
+  RD_ACL_LIST = 1 << 5,
+  RD_ACL_HASH = 1 << 6,
+  RD_ACL_STRING = 1 << 7,
+  RD_ACL_BITMAP = 1 << 8,
+  RD_ACL_HYPERLOGLOG = 1 << 9,
+  RD_ACL_GEO = 1 << 10,
+  RD_ACL_STREAM = 1 << 11,
+  RD_ACL_PUBSUB = 1 << 12,
+  RD_ACL_ADMIN = 1 << 13,
+  RD_ACL_FAST = 1 << 14,
+  RD_ACL_SLOW = 1 << 15,
+  RD_ACL_BLOCKING = 1 << 16,
+  RD_ACL_DANGEROUS = 1 << 17,
+  RD_ACL_CONNECTION = 1 << 18,
+  RD_ACL_TRANSACTION = 1 << 19,
+  RD_ACL_SCRIPTING = 1 << 20,
+};
+
+/* Where keys stand in argv and what the command does with them: COMMAND INFO's key specs, always begin_search "index"
+ * and find_keys "range". */
+typedef struct rd_key_spec {
+  const char *flags; /* in COMMAND INFO's words and order, e.g. "RW access update"; NULL ends the list */
+  const char *notes; /* or NULL */
+  int begin;         /* argv position of the first key */
+  int last;          /* of the last key: relative to begin; negative counts from the end of argv */
+  int step;
+} rd_key_spec;
+
+#define RD_MAX_KEY_SPECS 2u
+
+/* A command or a subcommand. All strings are ASCII without quotes or control bytes.
+ *
+ * `arguments` says in one line what COMMAND DOCS says as a tree. Arguments are separated by spaces:
+ *
+ *     name          a string                       name:type  of another type: integer, double, pattern, unix-time ...
+ *     name#0        a key, of key spec 0           NX         a word of its own ("pure-token" nx)
+ *     EX=name:type  the word EX, then the value    name{ a | b }  one of them       name( a b )  a block
+ *
+ * with a `?` before what is optional, and behind it, in this order, `*` for what may be repeated (`*+` when its word is
+ * repeated, too), `@6.2.0` for the version that brought it, `!2.8.12` for the one that deprecated it. */
+typedef struct rd_command {
+  const char *name;       /* lower case; of a subcommand its own word only */
+  const char *full_name;  /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
+  const char *summary;    /* one sentence without a full stop */
+  const char *since;      /* version of Redis that brought it */
+  const char *group;      /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
+  const char *complexity; /* NULL when Redis names none */
+  int arity;              /* as in Redis: negative means at least; counts the name, and a subcommand's container */
+  uint32_t flags;
+  uint32_t acl;                      /* RD_ACL_ bits, the implied ones included */
+  int first_key, last_key, key_step; /* as in Redis: 1, 1, 1 for GET; 1, -1, 2 for MSET; 0, 0, 0 for none */
+  rd_key_spec key_specs[RD_MAX_KEY_SPECS];
+  const char *tips;             /* space-separated; NULL for none */
+  const char *arguments;        /* NULL for none */
+  const char *deprecated_since; /* NULL unless it is; then replaced_by says what by */
+  const char *replaced_by;
+  rd_command_fn *run; /* NULL for the control plane's, and for a container without a meaning of its own */
+  const struct rd_command *subcommands; /* ends with a NULL name; NULL when there are none */
+  uint16_t id;                          /* RD_ID_...: place in the counters, below rd_command_count() */
+} rd_command;
+
+/* Find by name, any case; NULL when unknown. `argc`/`argv` decide the subcommand where there are any: when the
+ * container is known but the subcommand is not, the container is returned and *unknown_sub is set (false in all other
+ * cases). A container named alone is returned as such. A few nanoseconds, whatever the name. */
+const rd_command *rd_command_find(const rd_bytes *argv, uint32_t argc, bool *unknown_sub);
+/* The same by full name: "get", "CLIENT|LIST". */
+const rd_command *rd_command_find_full(rd_bytes name);
+/* Commands and subcommands, by id: 0 .. rd_command_count() - 1, a container's subcommands right behind it. */
+uint16_t rd_command_count(void);
+const rd_command *rd_command_by_id(uint16_t id);
+/* "get", "client|list": what INFO commandstats and error texts call it. */
+static inline const char *rd_command_full_name(const rd_command *cmd) {
+  return cmd->full_name ? cmd->full_name : cmd->name;
+}
+/* Whether `argc` fits the arity. */
+static inline bool rd_command_arity_ok(const rd_command *cmd, uint32_t argc) {
+  return cmd->arity >= 0 ? argc == (uint32_t)cmd->arity : argc >= (uint32_t)-cmd->arity;
+}
+
+/* Positions in argv of the keys of this call, at most `cap` of them stored; the count, or -1 when the arguments make no
+ * sense (as COMMAND GETKEYS: "Invalid arguments specified for command"). */
+int rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *positions, uint32_t cap);
+/* Flags of the key at `position` in this call, as COMMAND GETKEYSANDFLAGS reports them: those of its key spec, but for
+ * SET and BITFIELD, whose arguments decide. NULL when there is no key. */
+const char *rd_command_key_flags(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position);
+
+/* ---- arguments (args.c) ---- */
+
+/* A canonical decimal signed 64-bit number (no sign "+", no leading zeros or spaces), as Redis's string2ll. */
+bool rd_parse_i64(rd_bytes s, int64_t *out);
+/* As Redis's long double for INCRBYFLOAT: no spaces, no NaN; false when it does not parse. */
+bool rd_parse_long_double(rd_bytes s, long double *out);
+bool rd_parse_double(rd_bytes s, double *out);
+/* Case-insensitive comparison with a lower-case ASCII word. */
+bool rd_arg_is(rd_bytes s, const char *word);
+/* Decimal text of n; returns its length. */
+#define RD_I64_TEXT 21
+size_t rd_format_i64(char dst[RD_I64_TEXT], int64_t n);
+/* Redis's human form of a long double, as INCRBYFLOAT stores it (%.17Lf without trailing zeros); its length, or 0 when
+ * it does not fit. */
+#define RD_LONG_DOUBLE_TEXT 5200
+size_t rd_format_long_double(char *dst, size_t cap, long double v);
+
+/* argv[i] as a key in the call's database. */
+rd_key rd_call_key(rd_call *call, uint32_t i);
+/* A read lookup that must be a string: the item, or NULL with *absent set, or NULL after a WRONGTYPE reply. */
+rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent);
+
+#endif

@@ -1,0 +1,281 @@
+/* scan.c - commands on the keyspace as a whole: KEYS SCAN RANDOMKEY DBSIZE FLUSHDB FLUSHALL SWAPDB.
+ *
+ * They have no keys that could be locked beforehand; the store locks shard by shard as it goes. */
+#include <stdlib.h>
+
+#include "arena/lock.h"
+#include "arena/longrun.h"
+#include "base/glob.h"
+#include "commands/cmd.h"
+
+/* ---- KEYS and SCAN ---- */
+
+/* Keys on their way into the reply. What a visit finds is copied while the shard is locked, and compared and answered
+ * when it is not: a pattern may take some milliseconds for a single key. */
+typedef struct harvest {
+  rd_reply *out;
+  rd_bytes pattern;
+  const rd_bytes *type; /* NULL: any */
+  bool all;             /* the pattern is a lone star, or there is none */
+  uint64_t seen;        /* keys looked at */
+  size_t taken;
+  uint64_t work; /* so far */
+  uint8_t *keys; /* malloc'd: copies, each behind its length in 4 bytes */
+  size_t len, cap;
+} harvest;
+
+enum { FIRST_HARVEST = 4096 };
+
+static void harvest_init(harvest *h, rd_reply *out, rd_bytes pattern) {
+  *h = (harvest){.out = out, .pattern = pattern};
+  while (h->pattern.len > 2 && memcmp(h->pattern.data, "***", 3) == 0) {
+    h->pattern.data++; /* the same, and no matter how many; but a lone one takes the empty key as well */
+    h->pattern.len--;
+  }
+  h->all = h->pattern.len == 1 && h->pattern.data[0] == '*';
+}
+
+static bool type_is(const rd_item *it, rd_bytes name) {
+  static const char *const names[] = {"string", "list", "set", "zset", "hash"}; /* in the order of rd_type */
+  return rd_arg_is(name, names[rd_item_type(it)]);
+}
+
+static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
+  harvest *h = arg;
+  h->seen++;
+  if (h->out->failed || (h->type != NULL && !type_is(it, *h->type))) return;
+  uint32_t len = rd_item_key_len(it);
+  size_t need = h->len + sizeof len + len;
+  if (need > h->cap) {
+    size_t cap = need + need / 2 + FIRST_HARVEST;
+    uint8_t *grown = realloc(h->keys, cap);
+    if (grown == NULL) {
+      h->out->failed = true;
+      return;
+    }
+    h->keys = grown;
+    h->cap = cap;
+  }
+  rd_st32(h->keys + h->len, len);
+  rd_item_key(st, it, h->keys + h->len + sizeof len);
+  h->len = need;
+}
+
+/* What takes about a millisecond: bytes of keys, or of the pattern against bytes of keys. */
+#define MOST_AT_ONCE (1u << 20)
+
+/* Answer those of the keys that match. No shard is locked, but by a transaction. False: it would take long, so that the
+ * command is to be given up here. */
+static bool harvest_bring_in(harvest *h, rd_call *call) {
+  rd_store *st = call->store;
+  h->work += (uint64_t)h->len * (h->all ? 1 : h->pattern.len);
+  if (h->work > MOST_AT_ONCE && !rd_may_take_long(call)) return false;
+  for (size_t at = 0; at < h->len && !h->out->failed;) {
+    rd_bytes key = {h->keys + at + 4, rd_ld32(h->keys + at)};
+    at += 4 + key.len;
+    if (h->all || rd_glob(h->pattern, key, false)) {
+      rd_reply_bulk(h->out, key.data, key.len);
+      h->taken++;
+    }
+    if (!rd_breathe(st)) h->out->failed = true;
+  }
+  h->len = 0;
+  return true;
+}
+
+/* The keys of a database that others may work on meanwhile: each shard as it is at one moment. So every key that is
+ * there throughout is in the reply, once, and of one that comes or goes meanwhile it may be. */
+void rd_cmd_keys(rd_call *call) {
+  rd_store *st = call->store;
+  if (rd_count(st, call->db) > RD_LONG_KEYS && !rd_may_take_long(call)) return;
+  harvest h;
+  harvest_init(&h, call->out, call->argv[1]);
+  size_t mark = rd_reply_begin_array(call->out);
+  bool goes_on = true;
+  for (uint32_t shard = 0; shard < st->num_shards && !call->out->failed && goes_on; shard++) {
+    bool mine = rd_lock_shard(st, shard);
+    rd_scan_shard(st, call->db, shard, harvest_key, &h);
+    if (mine) rd_unlock_shard(st, shard);
+    goes_on = harvest_bring_in(&h, call);
+  }
+  if (goes_on)
+    rd_reply_end_array(call->out, mark, h.taken);
+  else
+    call->out->len = mark;
+  free(h.keys);
+}
+
+/* As strtoul reads it: an optional sign (minus counts down from 2^64), digits, the end; a NUL byte is an end, and
+ * nothing at all is 0. */
+static bool parse_cursor(rd_bytes text, uint64_t *cursor) {
+  const uint8_t *p = text.data, *end = p + text.len;
+  uint64_t n = 0;
+  bool minus = false;
+  if (p < end && (*p == '+' || *p == '-')) {
+    minus = *p++ == '-';
+    if (p == end || *p < '0' || *p > '9') return false;
+  }
+  for (; p < end && *p >= '0' && *p <= '9'; p++) {
+    if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n)) return false;
+  }
+  *cursor = minus ? 0 - n : n;
+  return p == end || *p == 0;
+}
+
+typedef struct scan_options {
+  uint64_t count;
+  rd_bytes match;
+  const rd_bytes *type;
+} scan_options;
+
+/* False after an error reply. */
+static bool parse_scan_options(rd_call *call, scan_options *options) {
+  for (uint32_t i = 2; i < call->argc; i += 2) {
+    rd_bytes word = call->argv[i];
+    int64_t count;
+    if (i + 1 == call->argc) {
+      rd_reply_syntax(call->out);
+      return false;
+    } else if (rd_arg_is(word, "count")) {
+      if (!rd_parse_i64(call->argv[i + 1], &count)) {
+        rd_reply_not_integer(call->out);
+        return false;
+      }
+      if (count < 1) {
+        rd_reply_syntax(call->out);
+        return false;
+      }
+      options->count = (uint64_t)count;
+    } else if (rd_arg_is(word, "match")) {
+      options->match = call->argv[i + 1];
+    } else if (rd_arg_is(word, "type")) {
+      options->type = &call->argv[i + 1];
+    } else {
+      rd_reply_syntax(call->out);
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Put the head of SCAN's reply before the array of keys that begins at `at`: the cursor is known only afterwards. */
+static void insert_cursor(rd_reply *out, size_t at, uint64_t cursor) {
+  char digits[20], head[40];
+  size_t n = sizeof digits, len = 0;
+  do {
+    digits[--n] = (char)('0' + cursor % 10);
+    cursor /= 10;
+  } while (cursor != 0);
+  size_t width = sizeof digits - n;
+
+  memcpy(head, "*2\r\n$", 5);
+  len = 5;
+  if (width >= 10) head[len++] = (char)('0' + width / 10);
+  head[len++] = (char)('0' + width % 10);
+  memcpy(head + len, "\r\n", 2);
+  len += 2;
+  memcpy(head + len, digits + n, width);
+  len += width;
+  memcpy(head + len, "\r\n", 2);
+  len += 2;
+
+  if (rd_reply_room(out, len) == NULL) return;
+  memmove(out->data + at + len, out->data + at, out->len - at);
+  memcpy(out->data + at, head, len);
+  out->len += len;
+}
+
+/* COUNT is how many keys to look at, about; a step of the store shows at least one, or passes many empty buckets. A
+ * call ends after IDLE_STEPS of the latter, which bounds it in a large index that is nearly empty, and lets it see all
+ * shards of a small database at once. And whatever COUNT says, after SCAN_MOST keys others get their turn. */
+#define SCAN_MOST 100000u
+#define IDLE_STEPS 256
+
+void rd_cmd_scan(rd_call *call) {
+  scan_options options = {.count = 10, .match = {(const uint8_t *)"*", 1}};
+  uint64_t cursor;
+  if (!parse_cursor(call->argv[1], &cursor)) {
+    rd_reply_error(call->out, "ERR invalid cursor");
+    return;
+  }
+  if (!parse_scan_options(call, &options)) return;
+  if (options.count > SCAN_MOST) options.count = SCAN_MOST;
+  if (options.count > RD_LONG_KEYS && !rd_may_take_long(call)) return;
+
+  harvest h;
+  harvest_init(&h, call->out, options.match);
+  h.type = options.type;
+  size_t start = call->out->len, mark = rd_reply_begin_array(call->out);
+  unsigned idle = 0;
+  bool goes_on;
+  do {
+    uint64_t seen = h.seen;
+    cursor = rd_scan(call->store, call->db, cursor, harvest_key, &h);
+    goes_on = harvest_bring_in(&h, call);
+    if (h.seen == seen) idle++;
+  } while (goes_on && cursor != 0 && h.seen < options.count && idle < IDLE_STEPS && !call->out->failed);
+  free(h.keys);
+  if (!goes_on) {
+    call->out->len = start;
+    return;
+  }
+  rd_reply_end_array(call->out, mark, h.taken);
+  insert_cursor(call->out, start, cursor);
+}
+
+/* ---- the rest ---- */
+
+void rd_cmd_randomkey(rd_call *call) {
+  harvest h;
+  harvest_init(&h, call->out, (rd_bytes){(const uint8_t *)"*", 1});
+  if (rd_random(call->store, call->db, harvest_key, &h))
+    harvest_bring_in(&h, call);
+  else
+    rd_reply_null(call->out);
+  free(h.keys);
+}
+
+void rd_cmd_dbsize(rd_call *call) { rd_reply_int(call->out, (int64_t)rd_count(call->store, call->db)); }
+
+/* So many regions that giving them all back takes long, even if only by their numbers. */
+static bool is_large(const rd_store *st) { return rd_used_memory(st) - rd_fixed_memory(st) > (16u << 20); }
+
+/* [ASYNC|SYNC]: the store empties large databases in the background either way. False after an error reply. */
+static bool parse_flush(rd_call *call) {
+  if (call->argc == 1) return true;
+  if (call->argc == 2 && (rd_arg_is(call->argv[1], "sync") || rd_arg_is(call->argv[1], "async"))) return true;
+  rd_reply_syntax(call->out);
+  return false;
+}
+
+void rd_cmd_flushdb(rd_call *call) {
+  if (!parse_flush(call) || (is_large(call->store) && !rd_may_take_long(call))) return;
+  rd_note_changes(call->store, rd_count(call->store, call->db));
+  rd_flush_db(call->store, call->db);
+  rd_reply_ok(call->out);
+}
+
+void rd_cmd_flushall(rd_call *call) {
+  if (!parse_flush(call) || (is_large(call->store) && !rd_may_take_long(call))) return;
+  for (unsigned db = 0; db < RD_DATABASES; db++) rd_note_changes(call->store, rd_count(call->store, db));
+  rd_flush_all(call->store);
+  rd_reply_ok(call->out);
+}
+
+void rd_cmd_swapdb(rd_call *call) {
+  static const char *const errors[] = {"ERR invalid first DB index", "ERR invalid second DB index"};
+  int64_t db[2];
+  for (uint32_t i = 0; i < 2; i++) {
+    if (!rd_parse_i64(call->argv[i + 1], &db[i]) || db[i] < INT32_MIN || db[i] > INT32_MAX) {
+      rd_reply_error(call->out, errors[i]);
+      return;
+    }
+  }
+  if (db[0] < 0 || db[0] >= (int64_t)RD_DATABASES || db[1] < 0 || db[1] >= (int64_t)RD_DATABASES) {
+    rd_reply_error(call->out, "ERR DB index is out of range");
+    return;
+  }
+  rd_note_changes(call->store, 1);
+  if (db[0] != db[1]) rd_swap_db(call->store, (unsigned)db[0], (unsigned)db[1]);
+  rd_reply_ok(call->out);
+}

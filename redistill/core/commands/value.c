@@ -1,0 +1,82 @@
+#include "commands/value.h"
+
+#include <stdlib.h>
+
+bool rd_scratch_value(rd_store *st, const rd_item *it, rd_scratch *out) {
+  out->len = rd_item_len(it);
+  out->data = rd_item_flat(it);
+  out->owned = NULL;
+  if (out->data) return true;
+  out->owned = malloc(out->len ? out->len : 1);
+  if (!out->owned) return false;
+  rd_item_read(st, it, 0, out->owned, out->len);
+  out->data = out->owned;
+  return true;
+}
+
+void rd_scratch_free(rd_scratch *s) {
+  free(s->owned);
+  s->owned = NULL;
+}
+
+rd_bytes rd_value_short(rd_store *st, const rd_item *it, void *buf, size_t cap) {
+  uint64_t len = rd_item_len(it);
+  if (len > cap) return (rd_bytes){NULL, 0};
+  const uint8_t *flat = rd_item_flat(it);
+  if (!flat) {
+    rd_item_read(st, it, 0, buf, len);
+    flat = buf;
+  }
+  return (rd_bytes){flat, (size_t)len};
+}
+
+bool rd_value_is(rd_store *st, const rd_item *it, rd_bytes bytes) {
+  if (rd_item_len(it) != bytes.len) return false;
+  for (uint64_t off = 0; off < bytes.len;) {
+    rd_bytes piece = rd_item_piece(st, it, off);
+    if (memcmp(piece.data, bytes.data + off, piece.len) != 0) return false;
+    off += piece.len;
+  }
+  return true;
+}
+
+static void __attribute__((noinline))
+reply_pieces(rd_reply *r, rd_store *st, const rd_item *it, uint64_t off, uint64_t len) {
+  rd_reply_bulk_head(r, (size_t)len);
+  uint8_t *room = rd_reply_room(r, (size_t)len);
+  if (!room) return;
+  rd_item_read(st, it, off, room, len);
+  r->len += (size_t)len;
+  rd_reply_crlf(r);
+}
+
+void rd_reply_value(rd_reply *r, rd_store *st, const rd_item *it, uint64_t off, uint64_t len) {
+  const uint8_t *flat = rd_item_flat(it);
+  if (RD_LIKELY(flat != NULL))
+    rd_reply_bulk(r, flat + off, (size_t)len);
+  else
+    reply_pieces(r, st, it, off, len);
+}
+
+void rd_reply_oom_instead(rd_reply *r, size_t mark) {
+  if (r->len > mark) r->len = mark;
+  rd_reply_oom(r);
+}
+
+rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len) {
+  if (*it == NULL) {
+    /* At its full length at once: an empty value made first could stay behind if this process died. */
+    if (rd_set(c->store, key, NULL, len, RD_NO_EXPIRY, RD_ENC_RAW) != RD_OK) return RD_OOM;
+    *it = rd_find_quiet(c->store, key, false);
+    return *it != NULL ? RD_OK : RD_OOM; /* it has just been set, so it is there */
+  }
+  if (len < rd_item_len(*it)) len = rd_item_len(*it);
+  if (len == rd_item_len(*it) && rd_item_encoding(*it) == RD_ENC_RAW) return RD_OK;
+  return rd_resize(c->store, key, it, len, RD_ENC_RAW);
+}
+
+bool rd_check_length(rd_call *c, uint64_t len) {
+  if (len <= c->store->max_bulk) return true;
+  rd_reply_error(c->out, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+  return false;
+}

@@ -1,0 +1,680 @@
+/* loop.c - see loop.h.
+ *
+ * Costs. A socket is registered once, for reading, level-triggered: a command is one recv and one send, and an
+ * epoll_wait is shared by all that were ready. epoll_ctl is called only for a client that does not read, or that sends
+ * while it waits for an answer. Answers leave together, after all that is ready was executed: the first one may wake a
+ * process of clients, which costs more than to send, and the others find it awake (7 % at 64 commands a read). After a
+ * turn of pure traffic the next one follows without the owner.
+ *
+ * Fairness. A connection receives once a turn, at most the shared buffer (or the rest of one large value), sends at
+ * most ROUNDS times its session's output_high, and executes for a few milliseconds (RD_BUSY); what is left of its input
+ * then goes on in a later turn, after all others that are ready. Those that needed their whole share, or a millisecond,
+ * are heavy: they are served from the queue, one after another, for TURN_NS a turn. So a turn is bounded however many
+ * of them there are, and those who are not heavy wait for no more than that. */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena/lock.h"
+#include "arena/worker.h"
+#include "host.h"
+#include "session/monitor.h"
+
+enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
+enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
+enum { OWED = 32, OWED_BYTES = 131072 }; /* answers that may wait for each other, and what they are together */
+enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
+
+typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST, LISTENS } conn_state;
+typedef enum { SENT, WAITS, FAILED } sending;
+
+struct rd_conn {
+  int fd;
+  int error;      /* LOST: errno */
+  uint32_t armed; /* what epoll tells us of; 0: it is not registered */
+  uint8_t state;  /* conn_state */
+  uint8_t status; /* BLOCKED: what the session said */
+  bool tell;      /* BLOCKED: the owner asked to be told of its end */
+  bool paused;    /* not to be read when it is done */
+  bool trimmed;   /* and silent since */
+  bool queued;    /* is in the queue */
+  bool heavy;     /* took long in its last turn: others go first */
+  bool owed;      /* is to be answered in this turn */
+  uint32_t index; /* in the table */
+  uint64_t tag;
+  uint64_t active_us;
+  uint64_t bytes;                     /* received and sent */
+  uint64_t seen_bytes, seen_commands; /* as of the last rd_loop_busiest */
+  rd_session *s;
+  const rd_session_state *said; /* the session's */
+  void *ssl;
+  rd_conn *next, *before; /* of the queue; of all that listen */
+  rd_gate *gate;          /* LISTENS: it has no session, and is not in the table */
+};
+
+struct rd_loop {
+  int epoll;
+  int again; /* eventfd: has another loop around this one come back, since somebody has something left to do */
+  bool watched;
+  bool stop;      /* the owner must act before another session runs */
+  bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
+  bool crowded;   /* the clients' buffers are too large, and the owner was not told */
+  bool comes;     /* somebody does, in this turn */
+  bool serving;   /* answers may wait for the turn's end */
+  uint32_t count, cap;
+  rd_conn **conns;
+  uint32_t scan_at;
+  rd_conn *first, *last; /* the queue: who has something to do without being ready */
+  uint32_t queue_len;
+  rd_conn *listening;
+  uint64_t frozen_ms;
+  uint64_t turn_us; /* when the turn began, monotonic: what came and went in it did so then */
+  uint64_t output_limit;
+  uint8_t *buffer;
+  size_t buffer_size;
+  rd_tls tls;
+  uint32_t owed_count;
+  size_t owed_bytes;   /* of them together, or more */
+  rd_conn *owed[OWED]; /* who was executed in this turn, and has to be answered before it ends */
+  uint32_t event_count;
+  rd_event events[EVENTS];
+  struct epoll_event ready[READY];
+};
+
+/* The time for the sessions. */
+static uint64_t now_ms_of(uint64_t frozen_ms) { return frozen_ms != 0 ? frozen_ms : rd_host_now_ms(); }
+
+/* The time of activity, in microseconds: the owner compares it with its own, which is finer than milliseconds, and may
+ * not be set (a client is not idle because the wall clock was). */
+static uint64_t active_us_of(uint64_t frozen_ms) {
+  return frozen_ms != 0 ? frozen_ms * 1000u : rd_host_clock() / 1000u;
+}
+
+/* ---- the queue ---- */
+
+static void enqueue(rd_loop *l, rd_conn *c) {
+  if (c->queued) return;
+  c->queued = true;
+  c->next = NULL;
+  c->before = l->last;
+  *(l->last ? &l->last->next : &l->first) = c;
+  l->last = c;
+  l->queue_len++;
+}
+
+static void dequeue(rd_loop *l, rd_conn *c) {
+  if (!c->queued) return;
+  c->queued = false;
+  *(c->before ? &c->before->next : &l->first) = c->next;
+  *(c->next ? &c->next->before : &l->last) = c->before;
+  l->queue_len--;
+}
+
+/* ---- sockets ---- */
+
+/* The socket is of no more use. The owner hears of it in the next turn, whatever was going on. */
+static void lose(rd_loop *l, rd_conn *c, int error) {
+  if (c->state == LOST) return;
+  c->state = LOST;
+  c->error = error;
+  enqueue(l, c);
+}
+
+static void arm(rd_loop *l, rd_conn *c, uint32_t mask) {
+  if (c->armed == mask) return;
+  struct epoll_event event = {.events = mask, .data.ptr = c};
+  int op = mask == 0 ? EPOLL_CTL_DEL : c->armed == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  c->armed = mask;
+  if (epoll_ctl(l->epoll, op, c->fd, &event) != 0 && op != EPOLL_CTL_DEL) {
+    c->armed = 0;
+    lose(l, c, errno);
+  }
+}
+
+/* A result of SSL_read or SSL_write as recv and send would have said it. *wants: what to wait for. */
+static ssize_t tls_result(const rd_loop *l, const rd_conn *c, int n, uint32_t *wants) {
+  if (n > 0) return n;
+  int system = errno;
+  switch (l->tls.get_error(c->ssl, n)) {
+    case SSL_WANT_READ:
+      *wants = EPOLLIN;
+      errno = EAGAIN;
+      return -1;
+    case SSL_WANT_WRITE:
+      *wants = EPOLLOUT;
+      errno = EAGAIN;
+      return -1;
+    case SSL_CLOSED:
+      return 0;
+    case SSL_SYSCALL:
+      errno = system ? system : ECONNRESET;
+      return -1;
+    default:
+      errno = EPROTO;
+      return -1;
+  }
+}
+
+static ssize_t receive_some(const rd_loop *l, const rd_conn *c, uint8_t *data, size_t len, uint32_t *wants) {
+  if (RD_LIKELY(c->ssl == NULL)) return recv(c->fd, data, len, 0);
+  l->tls.clear_error();
+  errno = 0;
+  return tls_result(l, c, l->tls.read(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len), wants);
+}
+
+static ssize_t send_some(const rd_loop *l, const rd_conn *c, const uint8_t *data, size_t len, uint32_t *wants) {
+  if (RD_LIKELY(c->ssl == NULL)) return send(c->fd, data, len, MSG_NOSIGNAL);
+  l->tls.clear_error();
+  errno = 0;
+  ssize_t n = tls_result(l, c, l->tls.write(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len), wants);
+  if (n != 0) return n;
+  errno = EPIPE; /* the peer has closed */
+  return -1;
+}
+
+/* Send all that the session has to say, as far as it goes. WAITS: epoll tells when it may go on. */
+static sending flush(rd_loop *l, rd_conn *c) {
+  for (;;) {
+    rd_bytes out = rd_session_output(c->s);
+    if (out.len == 0) return SENT;
+    uint32_t wants = EPOLLOUT;
+    ssize_t n = send_some(l, c, out.data, out.len, &wants);
+    if (n > 0) {
+      rd_session_consumed(c->s, (size_t)n);
+      c->bytes += (uint64_t)n;
+      if ((size_t)n == out.len) return SENT;
+      if (c->ssl != NULL) continue; /* that was one record */
+    } else if (errno == EINTR) {
+      continue;
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+      lose(l, c, errno);
+      return FAILED;
+    }
+    arm(l, c, wants);
+    return c->state == LOST ? FAILED : WAITS;
+  }
+}
+
+/* ---- a connection's turn ---- */
+
+/* The session is done for now, and all is sent. */
+static unsigned rest(rd_loop *l, rd_conn *c) {
+  c->state = c->paused ? HELD : OPEN;
+  if (c->state == OPEN) {
+    arm(l, c, EPOLLIN);
+    if (c->ssl != NULL && l->tls.pending(c->ssl) > 0) enqueue(l, c); /* bytes of which epoll does not know */
+  }
+  return 0;
+}
+
+/* Not all could be sent of what the session has said, which has stopped with `status`. */
+static unsigned block(rd_loop *l, rd_conn *c, rd_status status) {
+  bool over = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
+  c->state = BLOCKED;
+  c->status = (uint8_t)status;
+  c->tell = over || status == RD_CLOSE;
+  return over ? RD_LOOP_OVER : status == RD_CLOSE ? RD_CLOSE : 0;
+}
+
+/* Send what the session has said, which has nothing more to execute; what the owner must see of it. */
+static unsigned answer(rd_loop *l, rd_conn *c) {
+  sending sent = flush(l, c);
+  if (RD_LIKELY(sent == SENT)) return rest(l, c);
+  return sent == WAITS ? block(l, c, RD_MORE) : 0;
+}
+
+static void report(rd_loop *l, rd_conn *c, unsigned what) {
+  if (RD_LIKELY(what == 0)) return;
+  l->events[l->event_count++] = (rd_event){c->tag, what, c->error};
+  /* The slow ones are this session's until the next runs; a transaction holds up all others. */
+  if (what & RD_LOOP_SLOW || ((what & RD_LOOP_STATUS) == RD_CONTROL && c->said->in_exec)) l->stop = true;
+}
+
+/* To whom answers are owed: see Costs. */
+static void answer_all(rd_loop *l) {
+  for (uint32_t i = 0; i < l->owed_count; i++) {
+    rd_conn *c = l->owed[i];
+    c->owed = false;
+    if (c->state != LOST) report(l, c, answer(l, c));
+  }
+  l->owed_count = 0;
+  l->owed_bytes = 0;
+}
+
+static void owe(rd_loop *l, rd_conn *c) {
+  if (!c->owed) l->owed[l->owed_count++] = c;
+  c->owed = true;
+  l->owed_bytes += rd_session_output(c->s).len;
+  if (l->owed_count == OWED || l->owed_bytes >= OWED_BYTES) answer_all(l);
+}
+
+/* Send what the session has said, and execute on, as far as it goes by itself; what the owner must see of it. */
+static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_ms) {
+  const rd_store *st = rd_session_store(c->s);
+  unsigned slow = 0;
+  for (unsigned round = 1;; round++) {
+    if (RD_UNLIKELY(st->slowlog != NULL && rd_slowlog_pending(st->slowlog) != 0)) slow = RD_LOOP_SLOW;
+    if (RD_UNLIKELY(st->monitoring) && rd_monitor_pending(st) != 0) l->monitored = true;
+    if (RD_UNLIKELY(st->crowded)) l->crowded = l->stop = true; /* nobody gets more before somebody is cut */
+    if (status == RD_CONTROL) {                                /* the answer is to join what is there */
+      c->state = HELD;
+      return slow | RD_CONTROL;
+    }
+    if (RD_UNLIKELY(status == RD_BUSY)) {
+      c->heavy = true;
+      if (!rd_session_suspended(c->s)) {
+        sending sent = flush(l, c);
+        if (RD_UNLIKELY(sent != SENT)) return slow | (sent == WAITS ? block(l, c, status) : 0);
+      }
+      c->state = BUSY;
+      enqueue(l, c);
+      return slow;
+    }
+    if (RD_LIKELY(status == RD_MORE)) {
+      if (RD_UNLIKELY(!l->serving || slow != 0)) return slow | answer(l, c);
+      owe(l, c);
+      return 0;
+    }
+    sending sent = flush(l, c);
+    if (RD_UNLIKELY(sent == FAILED)) return slow;
+    if (RD_UNLIKELY(sent == WAITS)) return slow | block(l, c, status);
+    if (status != RD_FULL) {
+      c->state = HELD;
+      return slow | status;
+    }
+    if (round == ROUNDS) {
+      c->state = BUSY;
+      enqueue(l, c);
+      return slow;
+    }
+    status = rd_session_resume(c->s, now_ms);
+  }
+}
+
+static unsigned receive(rd_loop *l, rd_conn *c) {
+  size_t room = l->buffer_size;
+  uint8_t *own = rd_session_room(c->s, room, &room);
+  uint32_t wants = EPOLLIN;
+  ssize_t n = receive_some(l, c, own != NULL ? own : l->buffer, room, &wants);
+  if (RD_UNLIKELY(n <= 0)) {
+    if (n == 0) {
+      c->state = HELD;
+      return RD_LOOP_END;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+      arm(l, c, EPOLLIN | wants);
+    else if (errno != EINTR)
+      lose(l, c, errno);
+    return 0;
+  }
+  uint64_t now_ms = now_ms_of(l->frozen_ms);
+  c->active_us = l->turn_us;
+  c->trimmed = false;
+  c->bytes += (uint64_t)n;
+  rd_status status =
+      own != NULL ? rd_session_received(c->s, (size_t)n, now_ms) : rd_session_feed(c->s, l->buffer, (size_t)n, now_ms);
+  return proceed(l, c, status, now_ms);
+}
+
+/* Go on in the session's input. */
+static unsigned go_on(rd_loop *l, rd_conn *c) {
+  uint64_t now_ms = now_ms_of(l->frozen_ms);
+  return proceed(l, c, rd_session_resume(c->s, now_ms), now_ms);
+}
+
+/* The client reads again, or has gone. */
+static unsigned drain(rd_loop *l, rd_conn *c) {
+  uint64_t before = c->bytes;
+  sending sent = flush(l, c);
+  if (c->bytes != before) c->active_us = l->turn_us;
+  if (sent != SENT) return 0;
+  if (c->tell) {
+    c->tell = false;
+    c->state = HELD;
+    return RD_LOOP_DRAINED;
+  }
+  if (c->status == RD_MORE) return rest(l, c);
+  return go_on(l, c);
+}
+
+/* ---- who comes ---- */
+
+/* The address of a peer as admission.h has it; false: there is none. */
+static bool address_of(const struct sockaddr_storage *peer, uint8_t address[16]) {
+  if (peer->ss_family == AF_INET6) {
+    memcpy(address, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
+  } else {
+    memset(address, 0, 16);
+    if (peer->ss_family != AF_INET) return false;
+    address[10] = address[11] = 0xff;
+    memcpy(address + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+  }
+  return true;
+}
+
+/* With MSG_MORE the words go out together with the end, in one segment: half of what the kernel has to do. A peer that
+ * has sent something already gets them, too, which a mere close would replace by a reset. */
+static void turn_away(rd_gate *g, int fd, rd_limit limit, const uint8_t address[16]) {
+  static const rd_stat counted_as[RD_LIMIT_COUNT] = {[RD_LIMIT_RATE] = RD_STAT_rejected_rate,
+                                                     [RD_LIMIT_OPEN] = RD_STAT_rejected_maximum,
+                                                     [RD_LIMIT_ADDRESS] = RD_STAT_rejected_address};
+  const char *words = g->words[limit];
+  if (words != NULL && send(fd, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE) > 0)
+    shutdown(fd, SHUT_WR);
+  close(fd);
+  g->refused[limit]++;
+  memcpy(g->last[limit], address, 16);
+  rd_count_add(g->st, RD_STAT_connections_received, 1);
+  rd_count_add(g->st, RD_STAT_rejected_connections, 1);
+  rd_count_add(g->st, counted_as[limit], 1);
+}
+
+static void receive_client(rd_loop *l, rd_conn *c) {
+  struct sockaddr_storage peer = {0};
+  socklen_t len = sizeof peer;
+  int fd = accept4(c->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED) return;
+  } else {
+    uint8_t address[16];
+    bool has_address = address_of(&peer, address);
+    rd_limit limit = rd_gate_limit(c->gate, has_address ? address : NULL, rd_host_clock());
+    if (limit != RD_LIMIT_NONE) {
+      turn_away(c->gate, fd, limit, address);
+      return;
+    }
+  }
+  l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_COMES, fd};
+}
+
+/* `again` makes the loop's descriptor readable, or not any more. */
+static void come_again(const rd_loop *l) {
+  uint64_t one = 1;
+  while (write(l->again, &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+static void not_again(const rd_loop *l) {
+  uint64_t count;
+  while (read(l->again, &count, sizeof count) < 0 && errno == EINTR) continue;
+}
+
+/* Those who are inside have had their turn. */
+static void welcome(rd_loop *l, int ready) {
+  l->comes = false;
+  for (int i = 0; i < ready && !l->stop; i++) {
+    rd_conn *c = l->ready[i].data.ptr;
+    if (c != NULL && (void *)c != (void *)l && c->state == LISTENS) receive_client(l, c);
+  }
+}
+
+static void serve_ready(rd_loop *l, rd_conn *c) {
+  if (RD_UNLIKELY(c->heavy) && c->state == OPEN)
+    enqueue(l, c);
+  else if (RD_LIKELY(c->state == OPEN))
+    report(l, c, receive(l, c));
+  else if (c->state == LISTENS)
+    l->comes = true;
+  else if (c->state == BLOCKED)
+    report(l, c, drain(l, c));
+  else if (c->state != BUSY)
+    arm(l, c, 0); /* it sends while it has to wait, or is lost */
+}
+
+static void serve_queued(rd_loop *l, rd_conn *c) {
+  uint64_t began = c->heavy ? rd_host_clock() : 0;
+  dequeue(l, c);
+  c->heavy = false;
+  if (c->state == OPEN) {
+    report(l, c, receive(l, c));
+  } else if (c->state == BUSY) {
+    report(l, c, go_on(l, c));
+  } else if (c->state == LOST) {
+    report(l, c, RD_LOOP_LOST);
+  }
+  if (began != 0 && rd_host_clock() - began >= HEAVY_NS) c->heavy = true;
+}
+
+bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_session_store(l->conns[0]->s)); }
+
+/* Those who are inside. */
+static void serve(rd_loop *l, int ready, uint32_t queued) {
+  rd_store *st = l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL; /* one for all of them */
+  if (st != NULL) rd_retain_begin(st, rd_worker_alone(st));
+  l->serving = true;
+  for (int i = 0; i < ready && !l->stop; i++) {
+    if (RD_UNLIKELY(l->ready[i].data.ptr == l))
+      not_again(l);
+    else if (RD_LIKELY(l->ready[i].data.ptr != NULL))
+      serve_ready(l, l->ready[i].data.ptr);
+    else
+      l->watched = true;
+  }
+  uint64_t until = queued != 0 ? rd_host_clock() + TURN_NS : 0;
+  for (; queued != 0 && l->first != NULL && !l->stop; queued--) {
+    serve_queued(l, l->first);
+    if (rd_host_clock() >= until) break;
+  }
+  l->serving = false;
+  if (st != NULL) rd_retain_end(st);
+  answer_all(l);
+}
+
+int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
+  l->event_count = 0;
+  l->watched = l->stop = l->monitored = false;
+  l->frozen_ms = now_ms;
+  uint64_t until = timeout_ms > 0 ? rd_host_clock() / 1000u + (uint64_t)timeout_ms * 1000u : 0;
+  int wait = timeout_ms;
+  uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
+  for (;;) {
+    uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
+    int n = epoll_wait(l->epoll, l->ready, READY, queued != 0 || l->crowded ? 0 : wait);
+    if (n < 0) return (int)l->event_count; /* a signal: the owner's */
+    if (RD_UNLIKELY(rd_loop_behind(l))) {
+      l->watched = true;
+      return (int)l->event_count;
+    }
+    uint64_t now = rd_host_clock() / 1000u;
+    l->turn_us = now_ms != 0 ? now_ms * 1000u : now;
+    serve(l, n, queued);
+    if (RD_UNLIKELY(l->comes)) welcome(l, n);
+    if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
+    if (RD_UNLIKELY(l->crowded)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CROWDED, 0};
+    l->crowded = false;
+    if (l->event_count != 0 || l->watched) return (int)l->event_count;
+    if (timeout_ms == 0 && (n < READY || rounds-- == 0)) {
+      if (l->queue_len != 0) come_again(l);
+      return 0;
+    }
+    if (timeout_ms > 0) { /* by the time before this turn, which is short: a look at the clock a turn is enough */
+      if (now >= until) return 0;
+      wait = (int)((until - now + 999u) / 1000u);
+    }
+  }
+}
+
+/* ---- the loop ---- */
+
+rd_loop *rd_loop_new(size_t buffer_size) {
+  rd_loop *l = calloc(1, sizeof *l);
+  if (l == NULL) return NULL;
+  l->epoll = epoll_create1(EPOLL_CLOEXEC);
+  l->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
+  if (l->epoll < 0 || l->again < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->again, &event) != 0 ||
+      !rd_loop_set_buffer(l, buffer_size)) {
+    rd_loop_free(l);
+    return NULL;
+  }
+  return l;
+}
+
+void rd_loop_free(rd_loop *l) {
+  if (l == NULL) return;
+  while (l->listening != NULL) rd_loop_remove(l, l->listening);
+  if (l->epoll >= 0) close(l->epoll);
+  if (l->again >= 0) close(l->again);
+  for (uint32_t i = 0; i < l->count; i++) free(l->conns[i]);
+  free(l->conns);
+  free(l->buffer);
+  free(l);
+}
+
+int rd_loop_fd(const rd_loop *l) { return l->epoll; }
+
+bool rd_loop_set_buffer(rd_loop *l, size_t size) {
+  uint8_t *buffer = realloc(l->buffer, size);
+  if (buffer == NULL) return false;
+  l->buffer = buffer;
+  l->buffer_size = size;
+  return true;
+}
+
+void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes) { l->output_limit = bytes; }
+void rd_loop_set_tls(rd_loop *l, const rd_tls *tls) { l->tls = *tls; }
+
+bool rd_loop_watch(rd_loop *l, int fd) {
+  struct epoll_event event = {.events = EPOLLIN};
+  return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool rd_loop_watched(const rd_loop *l) { return l->watched; }
+const rd_event *rd_loop_events(const rd_loop *l) { return l->events; }
+
+int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more) {
+  l->event_count = 0;
+  if (l->scan_at >= l->count) l->scan_at = 0;
+  uint32_t end = l->count - l->scan_at > SCAN ? l->scan_at + SCAN : l->count;
+  for (; l->scan_at < end; l->scan_at++) {
+    rd_conn *c = l->conns[l->scan_at];
+    if (c->active_us > quiet_us) continue;
+    if (!c->trimmed && c->state == OPEN) {
+      rd_session_trim(c->s);
+      c->trimmed = true;
+    }
+    if (c->active_us <= silent_us) l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_SILENT, 0};
+  }
+  *more = end < l->count;
+  return (int)l->event_count;
+}
+
+size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap) {
+  size_t found = 0;
+  for (uint32_t i = 0; i < l->count; i++) {
+    rd_conn *c = l->conns[i];
+    rd_work work = {c->tag, c->said->commands - c->seen_commands, c->bytes - c->seen_bytes};
+    c->seen_commands += work.commands;
+    c->seen_bytes += work.bytes;
+    if (work.bytes == 0) continue;
+    size_t at = found < cap ? found++ : cap;
+    for (; at > 0 && (out[at - 1].commands < work.commands ||
+                      (out[at - 1].commands == work.commands && out[at - 1].bytes < work.bytes));
+         at--) {
+      if (at < cap) out[at] = out[at - 1];
+    }
+    if (at < cap) out[at] = work;
+  }
+  return found;
+}
+
+/* ---- connections ---- */
+
+rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms) {
+  if (l->count == l->cap) {
+    uint32_t cap = l->cap == 0 ? FIRST_CONNS : 2 * l->cap;
+    rd_conn **conns = realloc(l->conns, cap * sizeof *conns);
+    if (conns == NULL) return NULL;
+    l->conns = conns;
+    l->cap = cap;
+  }
+  rd_conn *c = calloc(1, sizeof *c);
+  if (c == NULL) return NULL;
+  *c = (rd_conn){.fd = fd, .s = s, .said = rd_session_state_of(s), .tag = tag, .ssl = ssl, .armed = EPOLLIN};
+  c->active_us = active_us_of(now_ms);
+  c->seen_commands = c->said->commands;
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    free(c);
+    return NULL;
+  }
+  if (ssl != NULL) enqueue(l, c); /* the handshake may have read more than its own */
+  c->index = l->count;
+  l->conns[l->count++] = c;
+  return c;
+}
+
+rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate) {
+  rd_conn *c = calloc(1, sizeof *c);
+  if (c == NULL) return NULL;
+  *c = (rd_conn){.fd = fd, .tag = tag, .state = LISTENS, .armed = EPOLLIN, .gate = gate, .next = l->listening};
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    free(c);
+    return NULL;
+  }
+  if (c->next != NULL) c->next->before = c;
+  l->listening = c;
+  return c;
+}
+
+void rd_loop_remove(rd_loop *l, rd_conn *c) {
+  arm(l, c, 0);
+  if (c->state == LISTENS) {
+    *(c->before ? &c->before->next : &l->listening) = c->next;
+    if (c->next != NULL) c->next->before = c->before;
+    free(c);
+    return;
+  }
+  dequeue(l, c);
+  l->conns[c->index] = l->conns[--l->count];
+  l->conns[c->index]->index = c->index;
+  free(c);
+}
+
+unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
+  if (c->state == LOST || c->state == BUSY) return RD_MORE;
+  if (c->state == BLOCKED) {
+    c->tell = true;
+    return RD_FULL;
+  }
+  c->paused = false;
+  if (RD_UNLIKELY(rd_loop_behind(l)) && !c->said->in_exec) {
+    c->state = BUSY;
+    enqueue(l, c);
+    return RD_MORE;
+  }
+  l->frozen_ms = now_ms;
+  l->monitored = false;
+  unsigned what = go_on(l, c);
+  if (RD_UNLIKELY(l->monitored)) what |= RD_LOOP_MONITORED;
+  if (c->state != BLOCKED || c->tell) return what;
+  c->tell = true;
+  return what | RD_FULL;
+}
+
+bool rd_loop_flush(rd_loop *l, rd_conn *c) {
+  if (c->state == LOST) return true;
+  if (c->state != BLOCKED) {
+    if (flush(l, c) != WAITS) return true;
+    c->status = RD_FULL; /* whatever it was, the session says it again */
+    c->state = BLOCKED;
+  }
+  c->tell = true;
+  return false;
+}
+
+void rd_loop_pause(rd_loop *l, rd_conn *c) {
+  (void)l;
+  c->paused = true;
+  if (c->state == OPEN) c->state = HELD;
+}
+
+bool rd_conn_busy(const rd_conn *c) { return c->state == BLOCKED || c->state == BUSY; }
+uint64_t rd_conn_active_us(const rd_conn *c) { return c->active_us; }

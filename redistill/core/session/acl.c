@@ -1,0 +1,135 @@
+/* acl.c - what a user may do. */
+#include "session/acl.h"
+
+#include <stdlib.h>
+
+#include "base/glob.h"
+#include "command/index.h"
+
+/* Comparing all keys of a command with all patterns of a user is bounded: what is beyond is denied. So many steps more
+ * are for each argument; a key that matches the first pattern or the second takes a few. */
+#define STEPS_A_KEY 32u
+
+typedef struct rd_acl_pattern {
+  uint8_t *text;
+  size_t len;
+  unsigned access;
+  bool first; /* the block that `text` is in begins here */
+} rd_acl_pattern;
+
+typedef struct rd_acl_selector {
+  uint64_t commands[(RD_COMMANDS + 63) / 64]; /* bit: a command's id */
+  bool all_keys;
+  size_t count;
+  rd_acl_pattern *patterns;
+} rd_acl_selector;
+
+struct rd_acl {
+  size_t count;
+  rd_acl_selector *selectors;
+};
+
+rd_acl *rd_acl_new(void) { return calloc(1, sizeof(rd_acl)); }
+
+void rd_acl_free(rd_acl *acl) {
+  if (acl == NULL) return;
+  for (size_t i = 0; i < acl->count; i++) {
+    rd_acl_selector *selector = &acl->selectors[i];
+    for (size_t k = 0; k < selector->count; k++) {
+      if (selector->patterns[k].first) free(selector->patterns[k].text);
+    }
+    free(selector->patterns);
+  }
+  free(acl->selectors);
+  free(acl);
+}
+
+bool rd_acl_select(rd_acl *acl, const uint16_t *ids, size_t count, bool all_keys) {
+  rd_acl_selector *grown = realloc(acl->selectors, (acl->count + 1) * sizeof *grown);
+  if (grown == NULL) return false;
+  acl->selectors = grown;
+  rd_acl_selector *selector = &grown[acl->count++];
+  *selector = (rd_acl_selector){.all_keys = all_keys};
+  for (size_t i = 0; i < count; i++) {
+    if (ids[i] < RD_COMMANDS) selector->commands[ids[i] / 64] |= 1ull << (ids[i] % 64);
+  }
+  return true;
+}
+
+bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigned access) {
+  if (acl->count == 0) return false;
+  rd_acl_selector *selector = &acl->selectors[acl->count - 1];
+  size_t count = 1;
+  for (size_t i = 0; i < len; i++) count += patterns[i] == 0;
+  uint8_t *text = malloc(len + 1);
+  rd_acl_pattern *grown = realloc(selector->patterns, (selector->count + count) * sizeof *grown);
+  if (grown != NULL) selector->patterns = grown;
+  if (text == NULL || grown == NULL) {
+    free(text);
+    return false;
+  }
+  if (len != 0) memcpy(text, patterns, len);
+  text[len] = 0;
+  uint8_t *at = text;
+  for (size_t i = 0; i < count; i++) {
+    uint8_t *end = memchr(at, 0, (size_t)(text + len + 1 - at));
+    grown[selector->count++] = (rd_acl_pattern){at, (size_t)(end - at), access, i == 0};
+    at = end + 1;
+  }
+  return true;
+}
+
+/* What the command does with the key at `position`, from the words of its key spec. */
+static unsigned access_of(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position) {
+  const char *flags = rd_command_key_flags(cmd, argv, argc, position);
+  if (flags == NULL) return RD_ACL_MAY_READ | RD_ACL_MAY_WRITE;
+  unsigned access = strstr(flags, "access") != NULL ? RD_ACL_MAY_READ : 0u;
+  bool writes = strstr(flags, "insert") != NULL || strstr(flags, "delete") != NULL || strstr(flags, "update") != NULL;
+  return access | (writes ? RD_ACL_MAY_WRITE : 0u);
+}
+
+static bool key_allowed(const rd_acl_selector *selector, rd_bytes key, unsigned access, uint64_t *steps) {
+  for (size_t i = 0; i < selector->count && *steps != 0; i++) {
+    const rd_acl_pattern *pattern = &selector->patterns[i];
+    if ((pattern->access & access) != access)
+      --*steps;
+    else if (rd_glob_within((rd_bytes){pattern->text, pattern->len}, key, false, steps))
+      return true;
+  }
+  return false;
+}
+
+static rd_denial check(const rd_acl_selector *selector, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                       uint64_t *steps, uint32_t *position) {
+  *position = 0;
+  if (!(cmd->flags & RD_NO_AUTH) && !(selector->commands[cmd->id / 64] >> (cmd->id % 64) & 1)) return RD_DENIED_COMMAND;
+  if (selector->all_keys || cmd->first_key == 0) return RD_ALLOWED;
+  int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
+  for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
+    if (!key_allowed(selector, argv[i], access_of(cmd, argv, argc, (uint32_t)i), steps)) {
+      *position = (uint32_t)i;
+      return RD_DENIED_KEY;
+    }
+  }
+  return RD_ALLOWED;
+}
+
+rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                       uint32_t *position) {
+  rd_denial furthest = RD_DENIED_COMMAND;
+  uint64_t steps = RD_GLOB_STEPS + (uint64_t)argc * STEPS_A_KEY;
+  *position = 0;
+  for (size_t i = 0; i < acl->count; i++) {
+    uint32_t at;
+    rd_denial denial = check(&acl->selectors[i], cmd, argv, argc, &steps, &at);
+    if (denial == RD_ALLOWED) {
+      *position = 0;
+      return RD_ALLOWED;
+    }
+    if (denial > furthest || (denial == furthest && at > *position)) {
+      furthest = denial;
+      *position = at;
+    }
+  }
+  return cmd->flags & RD_NO_AUTH && acl->count == 0 ? RD_ALLOWED : furthest;
+}

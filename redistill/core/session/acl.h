@@ -1,0 +1,44 @@
+/* acl.h - what a user may do: commands, and keys by pattern (Redis's access control lists).
+ *
+ * An rd_acl is a process's own memory and does not change once sessions have it: another one takes its place. A session
+ * without one may do everything, which costs a branch. What the words of a rule mean is known outside of the core. */
+#ifndef RD_ACL_H
+#define RD_ACL_H
+
+#include "command/command.h"
+
+typedef struct rd_acl rd_acl;
+
+/* What a pattern lets a command do with a key. */
+enum { RD_ACL_MAY_READ = 1, RD_ACL_MAY_WRITE = 2 };
+
+/* Allows nothing. NULL: no memory. */
+rd_acl *rd_acl_new(void);
+void rd_acl_free(rd_acl *acl);
+/* One more selector: the commands whose ids are given, on all keys or on those that rd_acl_allow_keys adds. A command
+ * is allowed when one selector allows all of it. False: no memory, nothing was added. */
+bool rd_acl_select(rd_acl *acl, const uint16_t *ids, size_t count, bool all_keys);
+/* Keys of the newest selector: patterns as rd_glob has them, a NUL between two, which none of them holds; they are
+ * copied, at a cost of their bytes. `access` is what may be done with keys that match one. False: no memory, nothing
+ * was added. */
+bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigned access);
+
+typedef enum rd_denial {
+  RD_ALLOWED = 0,
+  RD_DENIED_COMMAND = 1,
+  RD_DENIED_KEY = 2,
+} rd_denial;
+
+/* Whether a command, whose arity is right, may run. Of several selectors that deny it the one counts that came
+ * furthest: then *position is the place of the key in argv, or 0. A command that works without authentication is always
+ * allowed. */
+rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                       uint32_t *position);
+
+/* ---- a session's (session.c, dispatch.c) ---- */
+
+/* Its user's permissions from now on, those of what it has queued included; NULL: everything. They stay the caller's,
+ * until the session has others or is freed. */
+void rd_session_set_acl(rd_session *s, const rd_acl *acl);
+
+#endif

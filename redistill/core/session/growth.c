@@ -1,0 +1,188 @@
+/* growth.c - see growth.h. */
+#include "session/growth.h"
+
+#include "arena/heap.h"
+#include "base/bits.h"
+#include "commands/cmd.h"
+#include "store/reclaim.h"
+#include "types/hll.h"
+
+/* Head of an item, expiry, a bucket of the index. */
+#define KEY_COST 128u
+
+bool rd_growth_allowed(rd_store *st) {
+  if (RD_LIKELY(!rd_is_over(st))) return true;
+  rd_shrink_step(st, 1);
+  return !rd_is_over(st) || rd_may_evict(st);
+}
+
+static inline bool is_allkeys(const rd_store *st) {
+  rd_policy policy = rd_get_policy(st);
+  return policy != RD_NOEVICTION && policy < RD_VOLATILE_LRU;
+}
+
+void rd_growth_begin(rd_growth *g, const rd_store *st) {
+  g->all = g->large = 0;
+  g->by_shard = !is_allkeys(st) || rd_growth_is_strained(st);
+  if (!g->by_shard) return;
+  memset(g->bytes, 0, st->num_shards * sizeof *g->bytes);
+  memset(g->in, 0, sizeof g->in);
+}
+
+/* ---- what a command writes ---- */
+
+static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
+  rd_key key = rd_key_of(st, name, db);
+  if (!rd_holds_shard(st, rd_shard_of(st, key.hash))) return 0;
+  const rd_item *it = rd_find_quiet(st, &key, false);
+  return it == NULL ? 0 : rd_item_len(it);
+}
+
+/* ---- how long a command makes a value; 0 when its arguments are none, which it will say ---- */
+
+static uint64_t setrange_bytes(const rd_store *st, const rd_bytes *argv) {
+  int64_t n;
+  if (!rd_parse_i64(argv[2], &n) || n < 0 || argv[3].len == 0 || argv[3].len > st->max_bulk) return 0;
+  return (uint64_t)n <= st->max_bulk - argv[3].len ? (uint64_t)n : 0; /* and the argument's own length, which counts */
+}
+
+static uint64_t setbit_bytes(const rd_store *st, rd_bytes offset, unsigned width) {
+  uint64_t n;
+  return rd_bits_offset(offset, width, st->max_bulk, &n) ? n >> 3 : 0;
+}
+
+/* GET type offset, SET type offset value, INCRBY type offset increment, OVERFLOW how. */
+static uint64_t bitfield_bytes(const rd_store *st, const rd_bytes *argv, uint32_t argc) {
+  uint64_t most = 0;
+  for (uint32_t i = 2; i + 2 < argc;) {
+    bool get = rd_arg_is(argv[i], "get");
+    int64_t width;
+    rd_bytes type = argv[i + 1];
+    if (rd_arg_is(argv[i], "overflow")) {
+      i += 2;
+      continue;
+    }
+    if (!get && type.len > 1 && rd_parse_i64((rd_bytes){type.data + 1, type.len - 1}, &width) && width > 0 &&
+        width <= 64) {
+      uint64_t len = setbit_bytes(st, argv[i + 2], (unsigned)width);
+      if (len > most) most = len;
+    }
+    i += get ? 3 : 4;
+  }
+  return most;
+}
+
+bool rd_growth_is_hidden(const rd_command *cmd) {
+  rd_command_fn *run = cmd->run;
+  return run == rd_cmd_setrange || run == rd_cmd_setbit || run == rd_cmd_bitfield || run == rd_cmd_copy ||
+         run == rd_cmd_bitop || run == rd_cmd_pfadd || run == rd_cmd_pfmerge || run == rd_cmd_restore;
+}
+
+/* What it writes beyond its arguments. */
+static uint64_t hidden(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
+  rd_command_fn *run = cmd->run;
+  uint64_t most = 0;
+  if (run == rd_cmd_setrange) return setrange_bytes(st, argv);
+  if (run == rd_cmd_setbit) return setbit_bytes(st, argv[2], 0);
+  if (run == rd_cmd_bitfield) return bitfield_bytes(st, argv, argc);
+  if (run == rd_cmd_copy) return value_bytes(st, argv[1], db);
+  if (run == rd_cmd_pfadd || run == rd_cmd_pfmerge) return RD_HLL_DENSE;
+  if (run == rd_cmd_restore) return rd_dump_len(argv[3]);
+  if (run == rd_cmd_bitop) {
+    for (uint32_t i = 3; i < argc; i++) {
+      uint64_t len = value_bytes(st, argv[i], db);
+      if (len > most) most = len;
+    }
+  }
+  return most;
+}
+
+static void add(rd_growth *g, const rd_store *st, rd_bytes name, uint64_t bytes) {
+  bytes += name.len + KEY_COST;
+  g->all += bytes;
+  if (bytes > RD_MAX_BLOCK) g->large += bytes;
+  if (!g->by_shard) return;
+  uint32_t shard = rd_shard_of(st, rd_key_of(st, name, 0).hash);
+  g->in[shard >> 6] |= 1ull << (shard & 63);
+  g->bytes[shard] += bytes;
+}
+
+/* The item's block is made anew: under another key, or with the place for an expiry. */
+static void add_renewal(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, unsigned db) {
+  rd_command_fn *run = cmd->run;
+  bool renames = run == rd_cmd_rename || run == rd_cmd_renamenx;
+  bool expires = run == rd_cmd_expire || run == rd_cmd_pexpire || run == rd_cmd_expireat || run == rd_cmd_pexpireat ||
+                 run == rd_cmd_getex;
+  if (!renames && !expires && run != rd_cmd_move) return;
+  uint64_t bytes = value_bytes(st, argv[1], db);
+  if (bytes > RD_MAX_BLOCK) bytes = renames ? 2 * RD_MAX_BLOCK : 0;
+  add(g, st, argv[renames ? 2 : 1], bytes + argv[1].len);
+}
+
+void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                   unsigned db) {
+  if (cmd->first_key == 0) return;
+  if ((cmd->flags & RD_DENYOOM) == 0) {
+    if (rd_growth_is_strained(st)) add_renewal(g, st, cmd, argv, db);
+    return;
+  }
+  if (cmd->key_step == 2) { /* MSET: each key with its value */
+    for (uint32_t i = 1; i + 1 < argc; i += 2) add(g, st, argv[i], argv[i + 1].len);
+    return;
+  }
+  uint64_t bytes = hidden(st, cmd, argv, argc, db);
+  for (uint32_t i = 2; i < argc; i++) bytes += argv[i].len;
+  add(g, st, argv[cmd->run == rd_cmd_copy ? 2 : (uint32_t)cmd->first_key], bytes);
+}
+
+/* ---- is there room? ---- */
+
+#define ROOM_OF_REGION (RD_REGION_SIZE - RD_MAX_BLOCK)
+
+/* Regions that the shards would take from the pool. Of a shard whose holes may do, room is made in the shard. */
+static uint64_t regions_short(const rd_growth *g, rd_store *st, bool make) {
+  uint64_t regions = 0;
+  for (uint32_t w = 0; w < (st->num_shards + 63) / 64; w++) {
+    for (uint64_t bits = g->in[w]; bits != 0; bits &= bits - 1) {
+      uint32_t shard = w * 64 + (uint32_t)__builtin_ctzll(bits);
+      uint64_t bytes = g->bytes[shard];
+      if (bytes <= RD_MAX_BLOCK) {
+        if (rd_heap_has(st, shard, (uint32_t)bytes)) continue;
+        if (make && rd_reserve(st, shard, (uint32_t)bytes) && rd_heap_has(st, shard, (uint32_t)bytes)) continue;
+      }
+      regions += bytes / ROOM_OF_REGION + 1;
+    }
+  }
+  return regions;
+}
+
+bool rd_growth_fits(const rd_growth *g, rd_store *st, bool lent) {
+  rd_mark_clean(st);
+  if (!g->by_shard && rd_may_evict(st)) {
+    uint64_t regions = g->large == 0 ? 0 : g->large / ROOM_OF_REGION + 2;
+    return g->all / ROOM_OF_REGION < st->head->pool.limit && rd_make_room(st, regions);
+  }
+  if (!g->by_shard) return g->all / ROOM_OF_REGION < rd_pool_free(st); /* nothing is there to go */
+  if (rd_pool_prepare(st, regions_short(g, st, false), false)) return true;
+  rd_make_room(st, regions_short(g, st, true));
+  return rd_pool_prepare(st, regions_short(g, st, false), lent);
+}
+
+bool rd_growth_fits_alone(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
+  if (cmd->first_key == 0 || is_allkeys(st)) return true;
+  uint64_t bytes = 0, wanted[RD_MAX_SHARDS / 64] = {0};
+  for (uint32_t i = 1; i < argc; i++) bytes += argv[i].len;
+  if (!rd_growth_is_hidden(cmd) && rd_growth_is_small(st, argc, bytes)) return true;
+  int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
+  for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
+    uint32_t shard = rd_shard_of(st, rd_key_of(st, argv[i], db).hash);
+    wanted[shard >> 6] |= 1ull << (shard & 63);
+  }
+  rd_lock_set(st, wanted);
+  rd_growth g;
+  rd_growth_begin(&g, st);
+  rd_growth_add(&g, st, cmd, argv, argc, db);
+  bool fits = rd_growth_fits(&g, st, false);
+  rd_unlock_all(st);
+  return fits;
+}

@@ -1,0 +1,239 @@
+/* handover.c - a session as bytes: numbers in the machine's order, every stretch of bytes behind its length.
+ *
+ *   magic, version, flags, db, resp, reply_mode, commands, name of the last command,
+ *   queued commands (each: arguments), watches (each: a record, its key), input, output */
+#include "session/handover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arena/layout.h"
+#include "session/dispatch.h"
+#include "session/monitor.h"
+
+#define MAGIC 0x4e535345534c4452ull /* "RDLSESSN" */
+#define VERSION 1u
+
+enum {
+  AUTHENTICATED = 1 << 0,
+  NO_TOUCH = 1 << 1,
+  NO_EVICT = 1 << 2,
+  CLOSE_AFTER_REPLY = 1 << 3,
+  IN_MULTI = 1 << 4,
+  ABORTED = 1 << 5,
+  CLOSED = 1 << 6, /* RD_CLOSE was said: only the output counts */
+  MONITORS = 1 << 7,
+  ALL_FLAGS = (1 << 8) - 1,
+};
+
+/* ---- writing ---- */
+
+static void put32(rd_reply *to, uint32_t n) { rd_reply_raw(to, &n, sizeof n); }
+static void put64(rd_reply *to, uint64_t n) { rd_reply_raw(to, &n, sizeof n); }
+static void put_bytes(rd_reply *to, rd_bytes b) {
+  put64(to, b.len);
+  rd_reply_raw(to, b.data, b.len);
+}
+
+static uint32_t flags_of(const rd_session *s) {
+  const rd_session_state *state = &s->state;
+  return (state->authenticated ? AUTHENTICATED : 0u) | (state->no_touch ? NO_TOUCH : 0u) |
+         (state->no_evict ? NO_EVICT : 0u) | (state->close_after_reply ? CLOSE_AFTER_REPLY : 0u) |
+         (state->in_multi ? IN_MULTI : 0u) | (s->multi.aborted ? ABORTED : 0u) |
+         (s->waiting == RD_CLOSE ? CLOSED : 0u) | (state->monitors ? MONITORS : 0u);
+}
+
+static void put_queue(rd_reply *to, const rd_multi *m) {
+  put32(to, m->count);
+  for (uint32_t i = 0; i < m->count; i++) {
+    const rd_queued *q = &m->queue[i];
+    put32(to, q->argc);
+    for (uint32_t k = 0; k < q->argc; k++) {
+      rd_bytes arg = m->argv[q->first + k];
+      put_bytes(to, (rd_bytes){m->bytes + (uintptr_t)arg.data, arg.len});
+    }
+  }
+}
+
+static void put_watches(rd_reply *to, const rd_session *s) {
+  put32(to, s->state.watching);
+  for (uint32_t i = 0; i < s->state.watching; i++) {
+    const rd_watch *w = &s->multi.watches[i];
+    put64(to, w->hash);
+    put32(to, w->db);
+    put32(to, w->slot);
+    put32(to, w->version);
+    put32(to, w->flushes);
+    put64(to, w->epoch);
+    put64(to, (uint64_t)w->expiry);
+    put32(to, w->existed);
+    put_bytes(to, w->key);
+  }
+}
+
+rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len) {
+  if (s->waiting == RD_CONTROL || s->state.in_exec || s->longcall != NULL) return RD_SAVE_LATER;
+  rd_bytes input = rd_session_input(s), output = rd_session_output(s);
+  rd_bytes last = {(const uint8_t *)"", 0};
+  if (s->state.last != NULL) {
+    const char *name = rd_command_full_name(s->state.last);
+    last = (rd_bytes){(const uint8_t *)name, strlen(name)};
+  }
+  rd_reply to;
+  rd_reply_init(&to);
+  rd_reply_room(&to, input.len + taken.len + output.len + s->multi.len + 512); /* not to grow by doubling */
+  put64(&to, MAGIC);
+  put32(&to, VERSION);
+  put32(&to, flags_of(s));
+  put32(&to, s->state.db);
+  put32(&to, s->state.resp);
+  put32(&to, s->state.reply_mode);
+  put64(&to, s->state.commands);
+  put_bytes(&to, last);
+  put_queue(&to, &s->multi);
+  put_watches(&to, s);
+  put_bytes(&to, input);
+  put64(&to, taken.len + output.len);
+  rd_reply_raw(&to, taken.data, taken.len);
+  rd_reply_raw(&to, output.data, output.len);
+  if (to.failed) {
+    rd_reply_free(&to);
+    return RD_SAVE_NO_MEMORY;
+  }
+  *bytes = to.data;
+  *len = to.len;
+  return RD_SAVED;
+}
+
+/* ---- reading ---- */
+
+/* What is wrong is said once; from then on all numbers are 0 and all bytes none. */
+struct reader {
+  const uint8_t *at;
+  size_t left;
+  const char *wrong;
+};
+
+static const uint8_t *take(struct reader *r, uint64_t n) {
+  if (r->wrong == NULL && n > r->left) r->wrong = "it is cut short";
+  if (r->wrong != NULL) return NULL;
+  const uint8_t *at = r->at;
+  r->at += n;
+  r->left -= n;
+  return at;
+}
+
+static uint32_t get32(struct reader *r) {
+  const uint8_t *at = take(r, 4);
+  return at != NULL ? rd_ld32(at) : 0;
+}
+
+static uint64_t get64(struct reader *r) {
+  const uint8_t *at = take(r, 8);
+  return at != NULL ? rd_ld64(at) : 0;
+}
+
+static rd_bytes get_bytes(struct reader *r) {
+  uint64_t len = get64(r);
+  const uint8_t *at = take(r, len);
+  return (rd_bytes){at, at != NULL ? len : 0};
+}
+
+static void require(struct reader *r, bool ok, const char *otherwise) {
+  if (!ok && r->wrong == NULL) r->wrong = otherwise;
+}
+
+static void get_state(struct reader *r, rd_session *s) {
+  rd_session_state *state = &s->state;
+  require(r, get64(r) == MAGIC, "it is no session");
+  require(r, get32(r) == VERSION, "it is of another version");
+  uint32_t flags = get32(r), db = get32(r), resp = get32(r), reply_mode = get32(r);
+  state->commands = get64(r);
+  rd_bytes last = get_bytes(r);
+  require(r, (flags & ~(uint32_t)ALL_FLAGS) == 0, "it has flags that there are not");
+  require(r, !(flags & ABORTED) || flags & IN_MULTI, "its state cannot be");
+  require(r, db < RD_DATABASES && (resp == 2 || resp == 3) && reply_mode <= 3, "its state cannot be");
+  if (r->wrong != NULL) return;
+  state->db = db;
+  state->resp = s->out.resp = (uint8_t)resp;
+  state->reply_mode = (uint8_t)reply_mode;
+  state->authenticated = (flags & AUTHENTICATED) != 0;
+  state->no_touch = (flags & NO_TOUCH) != 0;
+  state->no_evict = (flags & NO_EVICT) != 0;
+  state->close_after_reply = (flags & CLOSE_AFTER_REPLY) != 0;
+  state->in_multi = (flags & IN_MULTI) != 0;
+  s->multi.aborted = (flags & ABORTED) != 0;
+  s->waiting = flags & CLOSED ? RD_CLOSE : RD_MORE;
+  rd_session_monitor(s, (flags & MONITORS) != 0);
+  state->last = rd_command_find_full(last);
+}
+
+/* One queued command. What cannot be executed here, and may have been where it was queued, makes EXEC abort. */
+static void get_queued(struct reader *r, rd_session *s) {
+  uint32_t argc = get32(r);
+  require(r, argc >= 1 && argc <= RD_MAX_ARGS && argc <= r->left / 8, "it has a command without arguments");
+  if (r->wrong != NULL) return;
+  rd_bytes *argv = malloc(argc * sizeof *argv);
+  require(r, argv != NULL, "there is no memory");
+  for (uint32_t i = 0; i < argc && r->wrong == NULL; i++) argv[i] = get_bytes(r);
+  if (r->wrong == NULL) {
+    const rd_command *cmd = rd_queueable(s, argv, argc);
+    if (cmd == NULL)
+      s->multi.aborted = true;
+    else
+      require(r, rd_multi_queue(s, cmd, argv, argc) == RD_OK, "there is no memory");
+  }
+  free(argv);
+}
+
+static void get_watch(struct reader *r, rd_session *s) {
+  rd_watch w = {0};
+  w.hash = get64(r);
+  w.db = get32(r);
+  w.slot = get32(r);
+  w.version = get32(r);
+  w.flushes = get32(r);
+  w.epoch = get64(r);
+  w.expiry = (int64_t)get64(r);
+  uint32_t existed = get32(r);
+  w.existed = existed != 0;
+  w.key = get_bytes(r);
+  require(r, existed <= 1 && w.db < RD_DATABASES && w.slot < RD_SLOTS && w.key.len <= RD_MAX_KEY, "a watch cannot be");
+  if (r->wrong != NULL) return;
+  require(r, rd_key_of(s->st, w.key, w.db).hash == w.hash, "it is of another arena");
+  if (r->wrong == NULL) require(r, rd_multi_adopt(s, &w) == RD_OK, "there is no memory");
+}
+
+static void get_pending(struct reader *r, rd_session *s) {
+  rd_bytes input = get_bytes(r), output = get_bytes(r);
+  require(r, r->left == 0, "it is too long");
+  if (r->wrong != NULL) return;
+  require(r, s->waiting != RD_CLOSE || input.len == 0, "it is closed and has input");
+  require(r, rd_session_give(s, input), "there is no memory");
+  rd_reply_raw(&s->out, output.data, output.len);
+  require(r, !s->out.failed, "there is no memory");
+}
+
+rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t *data, size_t len, char *err,
+                            size_t errlen) {
+  struct reader r = {data, len, NULL};
+  rd_session *s = rd_session_new(st, &(rd_limits){.batch_size = limits->batch_size});
+  if (s == NULL) {
+    snprintf(err, errlen, "there is no memory");
+    return NULL;
+  }
+  get_state(&r, s);
+  uint32_t queued = get32(&r);
+  require(&r, queued == 0 || s->state.in_multi, "it has queued commands without MULTI");
+  for (uint32_t i = 0; i < queued && r.wrong == NULL; i++) get_queued(&r, s);
+  uint32_t watches = get32(&r);
+  for (uint32_t i = 0; i < watches && r.wrong == NULL; i++) get_watch(&r, s);
+  get_pending(&r, s);
+  if (r.wrong != NULL) {
+    snprintf(err, errlen, "not a session that can be taken over: %s", r.wrong);
+    rd_session_free(s);
+    return NULL;
+  }
+  rd_session_set_limits(s, limits);
+  return s;
+}

@@ -1,0 +1,100 @@
+/* longcall.c - a session's command that takes long: begun, continued and ended (longrun.h). */
+#include <stdlib.h>
+
+#include "session/dispatch.h"
+
+struct rd_longcall {
+  rd_longrun *run;
+  rd_call call;
+  rd_key key;
+  bool locked;
+  size_t mark;
+  uint64_t nanoseconds; /* so far, pauses not counted */
+};
+
+static void work(void *arg) {
+  rd_longcall *l = arg;
+  rd_execute(&l->call, &l->key, l->locked);
+}
+
+/* Nothing can pause for want of memory: it is run at once. */
+static void run_whole(rd_session *s, rd_call *call, const rd_key *key, bool locked) {
+  call->whole = true;
+  while (rd_execute(call, key, locked) == RD_LATER) continue;
+  rd_account(s, call->command);
+}
+
+rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
+                        uint32_t key_pos, bool locked, uint64_t *nanoseconds) {
+  rd_store *st = s->st;
+  rd_call call = {.store = st,
+                  .session = s,
+                  .out = &s->out,
+                  .command = cmd,
+                  .db = s->state.db,
+                  .argc = argc,
+                  .argv = argv,
+                  .first_pos = key_pos};
+  rd_longcall *l = s->hurried || st->clock == NULL ? NULL : malloc(sizeof *l);
+  if (l != NULL) {
+    *l = (rd_longcall){.call = call, .key = *key, .locked = locked, .mark = s->out.len};
+    l->run = rd_longrun_new(st, work, l);
+  }
+  if (l == NULL || l->run == NULL) {
+    free(l);
+    uint64_t began = rd_clock_now(s);
+    run_whole(s, &call, key, locked);
+    *nanoseconds = rd_clock_now(s) - began;
+    return RD_MORE;
+  }
+  s->longcall = l;
+  size_t mark;
+  return rd_long_go(s, &mark, nanoseconds);
+}
+
+rd_status rd_long_go(rd_session *s, size_t *mark, uint64_t *nanoseconds) {
+  rd_longcall *l = s->longcall;
+  uint64_t began = rd_clock_now(s);
+  bool ended = rd_longrun_go(l->run, s);
+  l->nanoseconds += rd_clock_now(s) - began;
+  if (!ended) return RD_BUSY;
+  rd_account(s, l->call.command);
+  *mark = l->mark;
+  *nanoseconds = l->nanoseconds;
+  rd_longrun_free(l->run);
+  free(l);
+  s->longcall = NULL;
+  return RD_MORE;
+}
+
+void rd_long_finish(rd_session *s, bool wanted) { rd_longrun_finish(s->longcall->run, wanted); }
+
+size_t rd_long_mark(const rd_session *s) { return s->longcall->mark; }
+
+static bool needs_lent(const rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
+  const rd_store *st = s->st;
+  const rd_command *cmd = a->command;
+  if (cmd->run == rd_cmd_exec) return s->state.in_multi;
+  if (s->state.in_multi && cmd->run != rd_cmd_discard) return false; /* it is queued, or waits at its EXEC */
+  if (cmd->flags & RD_OWN_LOCKS) return true;
+  if (cmd->run == rd_cmd_discard || cmd->run == rd_cmd_unwatch) return s->state.watching != 0;
+  if (a->key_pos == 0) return false;
+  if (rd_is_lent(st, rd_shard_of(st, a->key.hash))) return true;
+  int64_t last = cmd->last_key < 0 ? (int64_t)a->argc + cmd->last_key : cmd->last_key;
+  for (int64_t i = (int64_t)a->key_pos + cmd->key_step; i <= last && i < a->argc; i += cmd->key_step) {
+    if (rd_is_lent(st, rd_shard_of(st, rd_key_of(st, argv[i], s->state.db).hash))) return true;
+  }
+  return false;
+}
+
+bool rd_must_come_again(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
+  rd_store *st = s->st;
+  /* One lends at a time, and whoever has waited longest for it goes before the next one. */
+  bool lends = a->lengthy || a->command->run == rd_cmd_exec;
+  if (st->lender != NULL && (lends || needs_lent(s, a, argv))) {
+    if (st->first == NULL) st->first = s;
+    return true;
+  }
+  if (st->first == s) st->first = NULL;
+  return lends && st->first != NULL;
+}

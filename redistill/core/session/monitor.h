@@ -1,0 +1,41 @@
+/* monitor.h - what MONITOR shows: a line in Redis's words for each command, while a client of any worker monitors.
+ *
+ * As in Redis 7 a line is written when its command has run: SELECT shows the database that it chose, EXEC comes after
+ * its commands. Commands that were refused before they ran (unknown, wrong number of arguments, no authentication),
+ * that wait in MULTI, and those with RD_ADMIN or RD_SKIP_MONITOR are not shown; an EXEC that was refused is, for it
+ * ends MULTI. No password is: the arguments of AUTH, of one of the commands with secrets that COMMAND GETKEYS is asked
+ * about, and of HELLO those of AUTH and all from the first that HELLO does not know, are "(redacted)". Redis shows
+ * those of COMMAND GETKEYS, and of an AUTH or HELLO that it finds wrong.
+ *
+ * Each process collects the lines of the commands that it executes; who monitors elsewhere is the owner's to tell. */
+#ifndef RD_MONITOR_H
+#define RD_MONITOR_H
+
+#include "session/session.h"
+
+#define RD_MONITOR_BYTES (1u << 20) /* that may wait to be taken */
+#define RD_MAX_PEER 128u            /* bytes of a peer's text */
+
+/* One client of this worker more monitors, or one less (-1). Sessions of all workers see it at their next call. Ends
+ * with the worker: when it leaves or is reaped, its clients count no longer. Before it has joined nothing happens. */
+void rd_monitors_add(rd_store *st, int delta);
+
+/* MONITOR: count the session with rd_monitors_add until it is freed, or this undoes it. As in Redis what it executes
+ * may not touch the keyspace meanwhile. A session that is loaded monitors if the saved one did. */
+void rd_session_monitor(rd_session *s, bool on);
+
+/* Bytes of lines that wait. */
+size_t rd_monitor_pending(const rd_store *st);
+/* Move up to `cap` bytes of them to `dst`; the number moved. Who takes all that wait gets whole lines. */
+size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
+/* Lines that were lost since the store was opened: RD_MONITOR_BYTES waited, or there was no memory. */
+uint64_t rd_monitor_dropped(const rd_store *st);
+/* Called by rd_detach. */
+void rd_monitor_free(rd_store *st);
+
+/* The client's address as lines show it, "127.0.0.1:50000" or "unix:/path"; of a longer text the first RD_MAX_PEER
+ * bytes, of control bytes '?'. Without one they say "?:0". It is not saved with the session. False: no memory, and the
+ * text is the one it was. */
+bool rd_session_set_peer(rd_session *s, const char *text);
+
+#endif

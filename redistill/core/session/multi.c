@@ -1,0 +1,369 @@
+/* multi.c - transactions: MULTI copies commands into a queue, EXEC takes the locks of all shards that they and the
+ * watched keys need, in ascending order, before it looks at the watches, and gives them back after the last command. */
+#include <stdlib.h>
+
+#include "arena/layout.h"
+#include "session/dispatch.h"
+#include "session/growth.h"
+
+/* An emptied queue keeps no more than this. */
+enum {
+  KEEP_BYTES = 4096,
+  KEEP_ARGS = 128,
+  KEEP_QUEUE = 64,
+  KEEP_WATCHES = 16,
+  WATCHES_COMPARED = 32,
+  MANY_WATCHES = 256
+};
+
+/* Make room for `more` elements behind `count`. */
+static bool reserve(void **array, size_t *cap, size_t count, size_t more, size_t size) {
+  if (*cap - count >= more) return true;
+  size_t grown = *cap + *cap / 2 + 16;
+  if (grown < count + more) grown = count + more;
+  void *moved = realloc(*array, grown * size);
+  if (moved == NULL) return false;
+  *array = moved;
+  *cap = grown;
+  return true;
+}
+
+static bool reserve32(void **array, uint32_t *cap, uint32_t count, uint32_t more, size_t size) {
+  size_t wide = *cap;
+  if ((uint64_t)count + more > UINT32_MAX / 2 || !reserve(array, &wide, count, more, size)) return false;
+  *cap = (uint32_t)wide;
+  return true;
+}
+
+rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  rd_multi *m = &s->multi;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < argc; i++) bytes += argv[i].len;
+  uint64_t cost = bytes + argc * sizeof *argv + sizeof *m->queue;
+  if (s->limits.multi_limit != 0 && s->state.multi_bytes + cost > s->limits.multi_limit) return RD_OOM;
+  if (!reserve((void **)&m->bytes, &m->cap, m->len, bytes, 1) ||
+      !reserve32((void **)&m->argv, &m->argv_cap, m->argc, argc, sizeof *m->argv) ||
+      !reserve32((void **)&m->queue, &m->queue_cap, m->count, 1, sizeof *m->queue)) {
+    return RD_OOM;
+  }
+  m->queue[m->count++] = (rd_queued){.command = cmd, .first = m->argc, .argc = argc};
+  for (uint32_t i = 0; i < argc; i++) {
+    m->argv[m->argc++] = (rd_bytes){(const uint8_t *)(uintptr_t)m->len, argv[i].len};
+    if (argv[i].len != 0) memcpy(m->bytes + m->len, argv[i].data, argv[i].len);
+    m->len += argv[i].len;
+  }
+  m->flags |= cmd->flags;
+  m->hidden_growth |= rd_growth_is_hidden(cmd);
+  if (cmd->flags & RD_CONTROL_PLANE) {
+    m->control_args += argc;
+    m->control_bytes += bytes;
+  }
+  s->state.multi_queued = m->count;
+  s->state.multi_bytes += cost;
+  return RD_OK;
+}
+
+static void end_watches(rd_session *s, uint32_t from) {
+  bool many = s->state.watching > from + MANY_WATCHES;
+  if (many) rd_watches_end(s->st, s->multi.watches + from, s->state.watching - from);
+  while (s->state.watching > from) {
+    const rd_watch *w = &s->multi.watches[--s->state.watching];
+    if (!many) rd_watch_end(s->st, w);
+    s->multi.watch_bytes -= w->key.len;
+    free((void *)(uintptr_t)w->key.data);
+  }
+}
+
+/* The queue's commands are over: what they hold is released. */
+static void leave(rd_session *s) {
+  rd_multi *m = &s->multi;
+  if (s->state.in_exec) {
+    rd_unlock_all(s->st);
+    s->st->let_in = 0;
+  }
+  if (s->st->holder == s) s->st->holder = NULL;
+  end_watches(s, 0);
+  s->state.in_multi = s->state.in_exec = false;
+  s->state.multi_queued = 0;
+  s->state.multi_bytes = 0;
+  m->aborted = m->pointed = false;
+  m->hidden_growth = false;
+  m->flags = 0;
+  m->count = m->next = m->argc = m->control_args = 0;
+  m->control_bytes = 0;
+  m->len = 0;
+}
+
+static void give_back(rd_multi *m) {
+  if (m->cap > KEEP_BYTES) {
+    free(m->bytes);
+    m->bytes = NULL;
+    m->cap = 0;
+  }
+  if (m->argv_cap > KEEP_ARGS) {
+    free(m->argv);
+    m->argv = NULL;
+    m->argv_cap = 0;
+  }
+  if (m->queue_cap > KEEP_QUEUE) {
+    free(m->queue);
+    m->queue = NULL;
+    m->queue_cap = 0;
+  }
+  if (m->watch_cap > KEEP_WATCHES) {
+    free(m->watches);
+    m->watches = NULL;
+    m->watch_cap = 0;
+  }
+}
+
+void rd_multi_discard(rd_session *s) {
+  leave(s);
+  give_back(&s->multi);
+}
+
+void rd_multi_free(rd_session *s) {
+  leave(s);
+  free(s->multi.bytes);
+  free(s->multi.argv);
+  free(s->multi.queue);
+  free(s->multi.watches);
+  memset(&s->multi, 0, sizeof s->multi);
+}
+
+/* ---- EXEC ---- */
+
+/* Turn the offsets of the queue into pointers, hash its keys, and lock every shard that it or a watch needs. The memory
+ * of the first keys is sent for meanwhile; a SELECT in between makes that useless, not wrong. False: somebody has one
+ * of the locks, so it is done again later. */
+static bool prepare(rd_session *s) {
+  rd_store *st = s->st;
+  rd_multi *m = &s->multi;
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
+  for (uint32_t i = 0; i < m->argc && !m->pointed; i++) m->argv[i].data = m->bytes + (uintptr_t)m->argv[i].data;
+  m->pointed = true;
+  for (uint32_t i = 0; i < m->count; i++) {
+    rd_queued *q = &m->queue[i];
+    const rd_command *cmd = q->command;
+    if (cmd->first_key == 0) continue;
+    int64_t last = cmd->last_key < 0 ? (int64_t)q->argc + cmd->last_key : cmd->last_key;
+    for (int64_t k = cmd->first_key; k <= last && k < q->argc; k += cmd->key_step) {
+      rd_key key = rd_key_of(st, m->argv[q->first + k], s->state.db);
+      uint32_t shard = rd_shard_of(st, key.hash);
+      wanted[shard >> 6] |= 1ull << (shard & 63);
+      if (k != cmd->first_key) continue;
+      q->hash = key.hash;
+      q->bucket = i < RD_FETCHED ? rd_prefetch_bucket(st, &key) : NULL;
+    }
+  }
+  for (uint32_t i = 0; i < s->state.watching; i++) {
+    uint32_t shard = rd_shard_of(st, m->watches[i].hash);
+    wanted[shard >> 6] |= 1ull << (shard & 63);
+  }
+  if (m->flags & RD_OWN_LOCKS) {
+    for (uint32_t i = 0; i < st->num_shards; i++) wanted[i >> 6] |= 1ull << (i & 63);
+  }
+  if (s->hurried)
+    rd_lock_set(st, wanted);
+  else if (!rd_lock_set_soon(st, wanted))
+    return false;
+  for (uint32_t i = 0; i < m->count && i < RD_FETCHED; i++) {
+    const rd_queued *q = &m->queue[i];
+    if (q->command->first_key != 0) rd_prefetch_item(st, q->hash, q->bucket);
+  }
+  return true;
+}
+
+static bool watched_changed(rd_session *s) {
+  for (uint32_t i = 0; i < s->state.watching; i++) {
+    if (rd_watch_changed(s->st, &s->multi.watches[i])) return true;
+  }
+  return false;
+}
+
+/* Is there room for all that the commands may write? */
+static bool fits(rd_session *s) {
+  const rd_multi *m = &s->multi;
+  rd_store *st = s->st;
+  if ((m->flags & (rd_growth_is_strained(st) ? RD_WRITE : RD_DENYOOM)) == 0) return true;
+  if (!m->hidden_growth && rd_growth_is_small(st, m->count, s->state.multi_bytes)) return true;
+  rd_growth g;
+  rd_growth_begin(&g, st);
+  for (uint32_t i = 0; i < m->count; i++) {
+    const rd_queued *q = &m->queue[i];
+    rd_growth_add(&g, st, q->command, m->argv + q->first, q->argc, s->state.db);
+  }
+  return rd_growth_fits(&g, st, true);
+}
+
+/* Only the beginning: the dispatcher goes on with rd_multi_exec when in_exec is set. */
+void rd_cmd_exec(rd_call *c) {
+  rd_session *s = c->session;
+  if (!s->state.in_multi) {
+    rd_reply_error(c->out, "ERR EXEC without MULTI");
+    return;
+  }
+  if (s->multi.aborted) {
+    rd_reply_error(c->out, "EXECABORT Transaction discarded because of previous errors.");
+    rd_multi_discard(s);
+    return;
+  }
+  if (!prepare(s)) {
+    c->verdict = RD_LATER;
+    return;
+  }
+  if (watched_changed(s)) {
+    rd_reply_null_array(c->out);
+    rd_unlock_all(s->st);
+    rd_multi_discard(s);
+    return;
+  }
+  if (!fits(s)) {
+    rd_reply_error(c->out, "EXECABORT Transaction discarded because of: " RD_OOM_ERROR);
+    rd_multi_discard(s);
+    return;
+  }
+  end_watches(s, 0); /* its commands are not to touch keys that are still watched by itself */
+  s->multi.command = c->command;
+  s->state.in_exec = true;
+  s->st->let_in = s->st->head->pool.limit + s->st->head->pool.reserve;
+  rd_reply_array(c->out, s->multi.count);
+}
+
+void rd_multi_ran(rd_session *s, const rd_queued *q, size_t mark, uint64_t nanoseconds) {
+  const rd_bytes *argv = s->multi.argv + q->first;
+  if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, q->command, argv, q->argc);
+  rd_count_call(s, q->command, argv, q->argc, nanoseconds);
+  rd_mute(s, mark);
+}
+
+static inline bool is_lengthy(const rd_bytes *argv, uint32_t argc) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < argc && i < RD_LONG_KEYS; i++) bytes += argv[i].len;
+  return argc > RD_LONG_KEYS || bytes > RD_LONG_BYTES;
+}
+
+rd_status rd_multi_exec(rd_session *s) {
+  rd_multi *m = &s->multi;
+  uint64_t began = rd_clock_now(s);
+  rd_begin_slice(s, began);
+  while (m->next < m->count) {
+    if (RD_UNLIKELY(began >= s->slice_end)) {
+      if (s->hurried) break; /* its client is gone, and others have waited long enough */
+      rd_lend_all(s->st, s);
+      return RD_BUSY;
+    }
+    rd_queued *q = &m->queue[m->next++];
+    const rd_command *cmd = q->command;
+    const rd_bytes *argv = m->argv + q->first;
+    if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, q->argc))) return rd_deny(s, cmd, argv, q->argc);
+    if (cmd->flags & RD_CONTROL_PLANE) return rd_hand_up(s, cmd, argv, q->argc);
+    size_t mark = s->out.len;
+    uint32_t key_pos = (uint32_t)cmd->first_key;
+    rd_key key = {0};
+    if (key_pos != 0) {
+      key = (rd_key){.len = (uint32_t)argv[key_pos].len, .hash = q->hash}; /* rd_run fills in the rest */
+    }
+    uint64_t paused = 0, ended;
+    if (RD_UNLIKELY(is_lengthy(argv, q->argc) || rd_run(s, cmd, argv, q->argc, &key, key_pos, true) == RD_LONG) &&
+        rd_long_begin(s, cmd, argv, q->argc, &key, key_pos, true, &paused) != RD_MORE) {
+      return RD_BUSY;
+    }
+    ended = rd_clock_now(s);
+    rd_multi_ran(s, q, mark, ended - began);
+    began = ended;
+  }
+  rd_multi_discard(s);
+  rd_count_call(s, m->command, NULL, 0, rd_clock_now(s) - m->exec_at);
+  if (RD_UNLIKELY(s->st->monitoring)) {
+    const rd_ahead *exec = &s->ahead[s->ahead_next - 1];
+    rd_monitor_show(s, m->command, s->parser.argv + exec->first, exec->argc);
+  }
+  return RD_MORE;
+}
+
+/* ---- the other commands ---- */
+
+void rd_cmd_multi(rd_call *c) {
+  if (c->session->state.in_multi) {
+    rd_reply_error(c->out, "ERR MULTI calls can not be nested");
+    return;
+  }
+  c->session->state.in_multi = true;
+  rd_reply_ok(c->out);
+}
+
+void rd_cmd_discard(rd_call *c) {
+  if (!c->session->state.in_multi) {
+    rd_reply_error(c->out, "ERR DISCARD without MULTI");
+    return;
+  }
+  rd_multi_discard(c->session);
+  rd_reply_ok(c->out);
+}
+
+/* Only the last few watches are compared: a key watched twice costs a record and is no error. */
+static bool watches(const rd_session *s, const rd_key *key) {
+  uint32_t n = s->state.watching;
+  for (uint32_t i = n > WATCHES_COMPARED ? n - WATCHES_COMPARED : 0; i < n; i++) {
+    const rd_watch *w = &s->multi.watches[i];
+    if (w->hash == key->hash && w->db == key->db) return true;
+  }
+  return false;
+}
+
+/* Room for one more watch, and a copy of its key, which it needs for as long as it lives. NULL: no memory, or as much
+ * as a transaction may have. */
+static uint8_t *watch_room(rd_session *s, const uint8_t *key, size_t len) {
+  rd_multi *m = &s->multi;
+  uint64_t all = m->watch_bytes + len + (s->state.watching + 1) * sizeof *m->watches;
+  if (s->limits.multi_limit != 0 && all > s->limits.multi_limit) return NULL;
+  uint8_t *own = malloc(len + 1);
+  if (own == NULL || !reserve32((void **)&m->watches, &m->watch_cap, s->state.watching, 1, sizeof *m->watches)) {
+    free(own);
+    return NULL;
+  }
+  if (len != 0) memcpy(own, key, len);
+  return own;
+}
+
+rd_result rd_multi_adopt(rd_session *s, const rd_watch *watch) {
+  uint8_t *own = watch_room(s, watch->key.data, watch->key.len);
+  if (own == NULL) return RD_OOM;
+  rd_watch *w = &s->multi.watches[s->state.watching++];
+  *w = *watch;
+  w->key.data = own;
+  s->multi.watch_bytes += w->key.len;
+  rd_watch_join(s->st, w);
+  return RD_OK;
+}
+
+void rd_cmd_watch(rd_call *c) {
+  rd_session *s = c->session;
+  if (s->state.in_multi) {
+    rd_reply_error(c->out, "ERR WATCH inside MULTI is not allowed");
+    return;
+  }
+  uint32_t before = s->state.watching;
+  for (uint32_t i = 1; i < c->argc; i++) {
+    if ((i & 63) == 0) rd_breathe(c->store);
+    rd_key key = rd_call_key(c, i);
+    if (watches(s, &key)) continue;
+    uint8_t *own = watch_room(s, key.data, key.len);
+    if (own == NULL) {
+      end_watches(s, before);
+      rd_reply_oom(c->out);
+      return;
+    }
+    key.data = own;
+    rd_watch_begin(c->store, &key, &s->multi.watches[s->state.watching]);
+    s->multi.watch_bytes += key.len;
+    s->state.watching++;
+  }
+  rd_reply_ok(c->out);
+}
+
+void rd_cmd_unwatch(rd_call *c) {
+  end_watches(c->session, 0);
+  rd_reply_ok(c->out);
+}

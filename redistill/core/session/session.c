@@ -1,0 +1,463 @@
+/* session.c - the bytes of a conversation: what arrives is parsed a batch ahead in the caller's memory, what cannot be
+ * executed yet is kept in memory of the session's own, replies pile up until the owner has written them.
+ *
+ * Costs. Kept input grows by what arrived (doubling, but not beyond the end of a bulk whose length is known), and is
+ * moved to its buffer's front only when at least as many bytes before it are done, so every byte is moved a constant
+ * number of times, however it was split. */
+#include <stdlib.h>
+
+#include "arena/layout.h"
+#include "session/dispatch.h"
+#include "session/footprint.h"
+#include "session/monitor.h"
+#include "store/internal.h"
+
+/* Buffers that are empty keep no more than this; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a
+ * status or -OOM take. */
+enum { SMALL_REPLY = 64, KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
+
+/* Bytes of a command up to which it has neither a key that is too long nor RD_LONG_KEYS arguments: each takes two bytes
+ * at least. */
+#define LARGE_COMMAND (2 * RD_LONG_KEYS)
+_Static_assert(LARGE_COMMAND <= RD_MAX_KEY && LARGE_COMMAND <= RD_LONG_BYTES,
+               "a command that is not large has no key too long");
+
+static bool admit_reply(const rd_reply *out, size_t more) {
+  return rd_footprint_admit((rd_session *)(void *)((uint8_t *)(uintptr_t)out - offsetof(rd_session, out)), more);
+}
+
+rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
+  rd_session *s = calloc(1, sizeof *s);
+  if (s == NULL) return NULL;
+  s->st = st;
+  s->state.resp = 2;
+  rd_reply_init(&s->out);
+  s->out.admit = admit_reply;
+  rd_session_set_limits(s, limits);
+  rd_parser_init(&s->parser);
+  return s;
+}
+
+void rd_session_set_limits(rd_session *s, const rd_limits *limits) {
+  s->limits = *limits;
+  if (s->limits.batch_size < 1) s->limits.batch_size = 1;
+  if (s->limits.batch_size > RD_MAX_BATCH) s->limits.batch_size = RD_MAX_BATCH;
+  s->out.limit = limits->output_limit;
+}
+
+void rd_session_free(rd_session *s) {
+  if (s == NULL) return;
+  rd_footprint_gone(s);
+  rd_finish_begun(s);
+  if (s->st->first == s) s->st->first = NULL;
+  rd_session_monitor(s, false);
+  rd_multi_free(s);
+  rd_reply_free(&s->out);
+  rd_parser_free(&s->parser);
+  free(s->in);
+  free(s->ahead);
+  free(s->peer);
+  free(s);
+}
+
+/* ---- kept input ---- */
+
+/* Make room for `more` bytes behind the kept ones. */
+static bool grow_input(rd_session *s, size_t more) {
+  if (s->in_cap - s->in_len >= more) return true;
+  size_t need = s->in_len + more;
+  size_t cap = need < FIRST_INPUT ? FIRST_INPUT : need + need / 2;
+  if (s->parser.bulk != RD_NO_BULK) {
+    size_t end = s->parser.pos + (size_t)s->parser.bulk + 2;
+    if (end >= need && end < cap) cap = end;
+  }
+  if (cap - s->in_cap >= RD_LARGE_GROWTH && !rd_footprint_admit(s, cap - s->in_cap)) return false;
+  uintptr_t was; /* the old address as a number: after realloc the old pointer may not even be looked at */
+  memcpy(&was, &s->in, sizeof was);
+  uint8_t *in = realloc(s->in, cap);
+  if (in == NULL) return false;
+  if (s->in_len != 0 && (uintptr_t)in != was) rd_parser_moved(&s->parser, was, s->in_len, in, 0);
+  s->in = in;
+  s->in_cap = cap;
+  return true;
+}
+
+static bool keep(rd_session *s, const uint8_t *data, size_t len) {
+  if (len == 0) return true;
+  if (!grow_input(s, len)) return false;
+  memcpy(s->in + s->in_len, data, len);
+  s->in_len += len;
+  return true;
+}
+
+static void forget_input(rd_session *s) {
+  s->in_len = 0;
+  s->parser.pos = s->parser.start = 0;
+  if (s->in_cap > KEEP_INPUT) {
+    free(s->in);
+    s->in = NULL;
+    s->in_cap = 0;
+  }
+}
+
+/* Is it in the middle of a command, or of a transaction? */
+static inline bool begun(const rd_session *s) { return s->longcall != NULL || s->state.in_exec; }
+
+/* Offset of the first byte that is still needed. */
+static size_t first_needed(const rd_session *s, rd_status status) {
+  if (status == RD_CONTROL || (status == RD_BUSY && begun(s))) return s->ahead[s->ahead_next - 1].start;
+  return s->ahead_next < s->ahead_count ? s->ahead[s->ahead_next].start : s->parser.start;
+}
+
+static void note_overflow(rd_session *s) {
+  if (s->crowded_out)
+    s->state.overflowed = RD_OVERFLOW_CLIENTS;
+  else if (s->out.over)
+    s->state.overflowed = s->out.limit == s->limits.output_limit ? RD_OVERFLOW_OUTPUT : RD_OVERFLOW_CLIENTS;
+}
+
+/* Nothing more will be executed. A transaction that waits for an answer gives its shards back. */
+static rd_status end(rd_session *s) {
+  note_overflow(s);
+  if (s->state.in_exec) rd_multi_discard(s);
+  forget_input(s);
+  return s->waiting = RD_CLOSE;
+}
+
+/* More unexecuted input than a session may hold. The reply is only given where one is due. */
+static rd_status flooded(rd_session *s, bool reply) {
+  rd_count_add(s->st, RD_STAT_query_disconnections, 1);
+  if (reply && s->state.reply_mode == 0) {
+    rd_reply_error(&s->out, "ERR Protocol error: query buffer limit exceeded");
+    rd_count_errors(s);
+  }
+  return end(s);
+}
+
+/* The call ends: keep what is left of the input. */
+static rd_status settle(rd_session *s, rd_status status) {
+  /* A reply that could not be made whole ends the conversation, but not in the middle of a command. */
+  if (RD_UNLIKELY(s->out.failed) && !(status == RD_BUSY && begun(s))) status = RD_CLOSE;
+  if (status == RD_CLOSE) return end(s);
+  if (RD_UNLIKELY(s->longcall != NULL) && s->base == s->in) return s->waiting = status; /* it has pointers into it */
+  size_t from = first_needed(s, status);
+  size_t left = s->base_len - from;
+  if (left == 0) {
+    forget_input(s);
+    rd_parser_trim(&s->parser);
+  } else if (s->base != s->in) {
+    uintptr_t was = (uintptr_t)s->base;
+    const uint8_t *tail = s->base + from;
+    s->in_len = 0;
+    size_t pos = s->parser.pos;
+    s->parser.pos -= from; /* for the guess of grow_input */
+    bool kept = grow_input(s, left);
+    s->parser.pos = pos;
+    if (!kept) return end(s);
+    memcpy(s->in, tail, left);
+    s->in_len = left;
+    rd_parser_moved(&s->parser, was, s->base_len, s->in, from);
+    for (uint32_t i = 0; i < s->ahead_count; i++) s->ahead[i].start -= from;
+  } else if (from >= left) {
+    memmove(s->in, s->in + from, left);
+    s->in_len = left;
+    rd_parser_moved(&s->parser, (uintptr_t)s->in, s->base_len, s->in, from);
+    for (uint32_t i = 0; i < s->ahead_count; i++) s->ahead[i].start -= from;
+  }
+  if (s->limits.query_limit != 0 && left > s->limits.query_limit) return flooded(s, status == RD_MORE);
+  return s->waiting = status;
+}
+
+/* ---- parsing ahead ---- */
+
+/* Parse up to a batch of commands, and send for the memory of their first keys: all buckets, then all items. Before
+ * authentication it is one at a time, for its bounds hold until AUTH was executed. */
+static void look_ahead(rd_session *s) {
+  s->timed_until = 0;
+  rd_parser *p = &s->parser;
+  rd_store *st = s->st;
+  rd_ahead *a = s->ahead;
+  rd_ahead *last = a + (s->state.authenticated ? s->limits.batch_size : 1);
+  p->limited = !s->state.authenticated;
+  p->max_bulk = st->max_bulk;
+  rd_parser_forget(p);
+  while (a < last) {
+    rd_parsed parsed = rd_parse(p, s->base, s->base_len);
+    if (RD_UNLIKELY(p->skipped)) { /* an empty command is the one that CLIENT REPLY SKIP leaves without a reply */
+      p->skipped = false;
+      if (a == s->ahead && s->state.reply_mode == 2) s->state.reply_mode = 0;
+    }
+    if (parsed != RD_PARSED_COMMAND) {
+      s->broken = parsed != RD_PARSED_MORE;
+      if (parsed == RD_PARSED_NO_MEMORY) s->out.failed = true;
+      break;
+    }
+    a->start = p->start;
+    a->first = p->first;
+    a->argc = p->len - p->first;
+    a->timed = false;
+    size_t bytes = p->pos - p->start;
+    a->large = bytes > LARGE_COMMAND;
+    a->lengthy = false;
+    if (RD_UNLIKELY(a->large)) a->lengthy = bytes > RD_LONG_BYTES || a->argc > RD_LONG_KEYS;
+    a->key_pos = 0;
+    const rd_bytes *argv = p->argv + a->first;
+    const rd_command *cmd = a->command = rd_command_find(argv, a->argc, &a->unknown_sub);
+    if (RD_LIKELY(cmd != NULL && !a->unknown_sub && cmd->first_key != 0 && (uint32_t)cmd->first_key < a->argc)) {
+      a->key_pos = (uint32_t)cmd->first_key;
+      a->key = rd_key_of(st, argv[a->key_pos], s->state.db);
+    }
+    a++;
+    /* what the control plane does may change how the rest is to be read */
+    if (RD_UNLIKELY(cmd == NULL || cmd->flags & RD_CONTROL_PLANE || p->scratch_used || p->len > MANY_ARGS)) break;
+  }
+  s->ahead_next = 0;
+  s->ahead_count = (uint32_t)(a - s->ahead);
+  if (s->ahead_count < 2) return;
+  /* In loops of their own: each may wait for the translation of its address, and short ones wait together. */
+  for (rd_ahead *b = s->ahead; b < a; b++) {
+    if (b->key_pos != 0) b->bucket = rd_prefetch_bucket(st, &b->key);
+  }
+  for (const rd_ahead *b = s->ahead; b < a; b++) {
+    if (b->key_pos != 0) rd_prefetch_item(st, b->key.hash, b->bucket);
+  }
+}
+
+static rd_status protocol_error(rd_session *s) {
+  rd_counters *counters = rd_my_counters(s->st);
+  counters->value[RD_STAT_protocol_errors]++;
+  if (s->state.reply_mode == 0) {
+    rd_reply_error(&s->out, s->parser.error);
+    rd_count_errors(s);
+  }
+  return RD_CLOSE;
+}
+
+static inline bool full(const rd_session *s) {
+  return s->limits.output_high != 0 && s->out.len - s->sent >= s->limits.output_high;
+}
+
+/* Most commands that change something have a small reply. There is room for it before they run, so that what cannot be
+ * answered is not done. */
+static inline bool can_answer(rd_session *s) {
+  if (RD_LIKELY(s->out.cap - s->out.len >= SMALL_REPLY && !s->out.failed)) return true;
+  return rd_reply_room(&s->out, SMALL_REPLY) != NULL;
+}
+
+static rd_status run(rd_session *s) {
+  s->timed_until = 0;
+  for (bool first = true;; first = false) {
+    while (s->ahead_next < s->ahead_count) {
+      rd_status status = RD_UNLIKELY(full(s))          ? RD_FULL
+                         : RD_UNLIKELY(!can_answer(s)) ? RD_CLOSE
+                                                       : rd_dispatch(s, &s->ahead[s->ahead_next++]);
+      if (RD_LIKELY(status == RD_MORE)) {
+        if (RD_LIKELY(s->timed_until < s->slice_end || s->ahead_next == s->ahead_count)) continue;
+        status = RD_BUSY;
+      }
+      rd_stop_timing(s);
+      if (status == RD_PAUSED) s->ahead_next--;
+      return status;
+    }
+    rd_stop_timing(s);
+    if (RD_UNLIKELY(s->out.failed)) return RD_CLOSE;
+    if (RD_UNLIKELY(s->broken)) return protocol_error(s);
+    if (RD_UNLIKELY(full(s))) return RD_FULL;
+    /* The slice begins with the first command that looks at the clock, or else behind the first batch. */
+    if (RD_UNLIKELY(s->timed_until == 0) && !first) rd_begin_slice(s, s->timed_until = rd_clock_now(s));
+    if (RD_UNLIKELY(s->timed_until >= s->slice_end) && s->parser.pos < s->base_len) return RD_BUSY;
+    look_ahead(s);
+    if (s->ahead_count == 0 && !s->broken) return RD_MORE;
+  }
+}
+
+/* ---- the owner's calls ---- */
+
+/* A transaction of another session holds shards while it waits for the control plane. */
+static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->st->holder != s; }
+
+/* Move what is to be written to the buffer's front, when that is no more than what was written before it. */
+static inline void compact(rd_session *s) {
+  if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent) || s->longcall != NULL) return;
+  memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
+  s->out.len -= s->sent;
+  s->sent = s->out.released = 0;
+}
+
+static bool begin(rd_session *s, uint64_t now_ms) {
+  s->st->now_ms = now_ms;
+  s->st->no_touch = s->state.no_touch;
+  s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
+  s->out.resp = s->state.resp;
+  s->out.limit = rd_reply_limit(s);
+  compact(s);
+  s->slice_end = UINT64_MAX;
+  if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
+  return s->ahead != NULL;
+}
+
+/* Execute what has arrived: `data` after the kept input, or what rd_session_received put behind it. */
+static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
+  rd_counters *counters = rd_my_counters(s->st);
+  counters->value[RD_STAT_total_net_input_bytes] += len;
+  counters->value[RD_STAT_total_reads_processed]++;
+  if (s->waiting == RD_CLOSE) return RD_CLOSE;
+  if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true);
+  bool wait = s->waiting == RD_CONTROL || must_wait(s) || rd_session_suspended(s);
+  if (own)
+    s->in_len += len;
+  else if ((own = wait || s->in_len != 0) && !keep(s, data, len))
+    return end(s);
+  if (!begin(s, now_ms)) return end(s);
+  if (wait) {
+    if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return flooded(s, false);
+    if (s->waiting == RD_CONTROL || rd_session_suspended(s)) return s->waiting;
+    return s->waiting = RD_PAUSED;
+  }
+  s->base = own ? s->in : data;
+  s->base_len = own ? s->in_len : len;
+  return settle(s, run(s));
+}
+
+static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
+  rd_status status = received(s, data, len, own, now_ms);
+  rd_footprint_changed(s);
+  return status;
+}
+
+rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms) {
+  return arrived(s, data, len, false, now_ms);
+}
+
+uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room) {
+  if (RD_LIKELY(s->in_len == 0 || s->parser.bulk == RD_NO_BULK) || s->waiting != RD_MORE) return NULL;
+  size_t missing = s->parser.pos + (size_t)s->parser.bulk + 2 - s->in_len;
+  size_t more = s->in_len * 3 > least ? s->in_len * 3 : least;
+  if (missing < least || !grow_input(s, missing < more ? missing : more)) return NULL;
+  rd_footprint_changed(s);
+  *room = s->in_cap - s->in_len;
+  return s->in + s->in_len;
+}
+
+rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms) { return arrived(s, NULL, n, true, now_ms); }
+
+rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
+  if (s->waiting == RD_CLOSE) return RD_CLOSE;
+  if (!begin(s, now_ms)) return end(s);
+  rd_status status = RD_MORE;
+  s->base = s->in != NULL ? s->in : (const uint8_t *)"";
+  s->base_len = s->in_len;
+  if (s->waiting == RD_CONTROL)
+    status = rd_answered(s);
+  else if (rd_session_suspended(s))
+    status = rd_go_on(s);
+  if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
+  status = settle(s, status);
+  rd_footprint_changed(s);
+  return status;
+}
+
+bool rd_session_suspended(const rd_session *s) { return s->waiting == RD_BUSY && begun(s); }
+
+rd_bytes rd_session_output(const rd_session *s) {
+  size_t end = RD_UNLIKELY(s->longcall != NULL) ? rd_long_mark(s) : s->out.len;
+  if (end == s->sent) return (rd_bytes){NULL, 0};
+  return (rd_bytes){s->out.data + s->sent, end - s->sent};
+}
+
+void rd_session_consumed(rd_session *s, size_t n) {
+  assert(n <= s->out.len - s->sent);
+  rd_counters *counters = rd_my_counters(s->st);
+  counters->value[RD_STAT_total_net_output_bytes] += n;
+  counters->value[RD_STAT_total_writes_processed]++;
+  s->sent += n;
+  rd_reply_release(&s->out, s->sent);
+  if (s->sent != s->out.len || RD_UNLIKELY(s->longcall != NULL)) return;
+  s->sent = s->out.len = 0;
+  if (s->out.cap <= KEEP_OUTPUT) return;
+  rd_reply_free(&s->out);
+  rd_footprint_changed(s);
+}
+
+rd_store *rd_session_store(const rd_session *s) { return s->st; }
+const rd_command *rd_session_command(const rd_session *s) { return s->control; }
+uint32_t rd_session_argc(const rd_session *s) { return s->control_argc; }
+rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
+  return i < s->control_argc ? s->control_argv[i] : (rd_bytes){NULL, 0};
+}
+
+bool rd_session_push(rd_session *s, const uint8_t *data, size_t len) {
+  if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true); /* not into its reply */
+  compact(s); /* who reads, but slowly, may never be done with all of it */
+  rd_reply_raw(&s->out, data, len);
+  rd_footprint_changed(s);
+  note_overflow(s);
+  return !s->out.failed;
+}
+
+bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len) {
+  return s->state.reply_mode & 1 || rd_session_push(s, data, len);
+}
+
+rd_bytes rd_session_input(const rd_session *s) {
+  size_t done = s->waiting == RD_MORE ? s->parser.start : first_needed(s, s->waiting);
+  return s->in_len > done ? (rd_bytes){s->in + done, s->in_len - done} : (rd_bytes){NULL, 0};
+}
+
+bool rd_session_give(rd_session *s, rd_bytes input) { return keep(s, input.data, input.len); }
+
+rd_session_state *rd_session_state_of(rd_session *s) {
+  s->state.query_bytes = rd_session_input(s).len;
+  s->state.query_cap = s->in_cap;
+  s->state.output_bytes = s->out.len - s->sent;
+  s->state.output_cap = s->out.cap;
+  return &s->state;
+}
+
+void rd_session_reset(rd_session *s) {
+  rd_multi_discard(s);
+  rd_session_monitor(s, false);
+  s->state.db = 0;
+  s->state.resp = s->out.resp = 2;
+  s->state.reply_mode = 0;
+  s->state.no_touch = s->state.no_evict = false;
+}
+
+void rd_session_set_acl(rd_session *s, const rd_acl *acl) { s->acl = acl; }
+
+void rd_session_trim(rd_session *s) {
+  if (rd_session_suspended(s)) return;
+  if (s->in_len == 0) {
+    forget_input(s);
+    free(s->in);
+    s->in = NULL;
+    s->in_cap = 0;
+    rd_parser_free(&s->parser);
+    free(s->ahead);
+    s->ahead = NULL;
+    s->ahead_count = s->ahead_next = 0;
+  }
+  if (s->out.len == 0) rd_reply_free(&s->out);
+  rd_footprint_changed(s);
+}
+
+void rd_session_drop(rd_session *s) {
+  rd_finish_begun(s);
+  end(s);
+  rd_multi_free(s);
+  s->sent = 0;
+  rd_reply_free(&s->out);
+  rd_session_trim(s);
+}
+
+uint64_t rd_pause_now(const rd_store *st) { return rd_pause_clock(st); }
+
+void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {
+  atomic_store_explicit(&st->head->pause_until, until_ms, memory_order_relaxed);
+  atomic_store_explicit(&st->head->pause, mode, memory_order_relaxed);
+}
+
+unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms) {
+  *until_ms = atomic_load_explicit(&st->head->pause_until, memory_order_relaxed);
+  return atomic_load_explicit(&st->head->pause, memory_order_relaxed);
+}

@@ -1,0 +1,144 @@
+/* session.h - one client's conversation: bytes in, replies out, in request order.
+ *
+ * The owner (the daemon's protocol) calls feed with what it read, writes out what is in the output, and does what the
+ * status says. A session never blocks and never calls back.
+ *
+ *     status = rd_session_feed(s, data, len, now);
+ *     for (;;) {
+ *       write rd_session_output(s), rd_session_consumed(s, written);
+ *       if (status == RD_CONTROL) answer the command; status = rd_session_resume(s, now);
+ *       else break;
+ *     }
+ */
+#ifndef RD_SESSION_H
+#define RD_SESSION_H
+
+#include "command/command.h"
+
+typedef enum rd_status {
+  RD_MORE = 0,    /* all that was whole has been executed; feed more */
+  RD_CONTROL = 1, /* a command of the control plane: read it with rd_session_argc/arg, answer, then resume */
+  RD_CLOSE = 2,   /* after QUIT or a protocol error: write the output, then close; what follows is ignored */
+  RD_FULL = 3,    /* the output holds output_high bytes or more: write it, then resume */
+  RD_PAUSED = 4,  /* CLIENT PAUSE holds this session's next command: resume when the pause has ended */
+  RD_BUSY = 5,    /* it had its share, or somebody has a lock that it needs: resume when others had their turn */
+} rd_status;
+
+typedef struct rd_limits {
+  uint32_t batch_size;   /* commands parsed ahead so that their memory is on its way, 1 .. 64 */
+  uint64_t output_high;  /* bytes of output at which the session stops executing */
+  uint64_t query_limit;  /* bytes of unexecuted input a session may hold (Redis: client-query-buffer-limit) */
+  uint64_t multi_limit;  /* bytes of queued commands in MULTI */
+  uint64_t output_limit; /* bytes of output, one reply included, at which the session is closed; 0: none */
+} rd_limits;
+
+rd_session *rd_session_new(rd_store *st, const rd_limits *limits); /* NULL: no memory */
+/* Other bounds from now on; `batch_size` is the one that it was made with. */
+void rd_session_set_limits(rd_session *s, const rd_limits *limits);
+void rd_session_free(rd_session *s); /* ends its watches too */
+
+/* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the status is
+ * said again; do not answer twice. Do not feed one that is suspended (rd_session_suspended): it finishes first.
+ *
+ * A command of the control plane inside EXEC is handed up with the transaction's shards locked (state.in_exec): answer
+ * it and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
+ * bytes and says RD_PAUSED. */
+rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
+/* The same without a copy, for an owner who receives: when `least` bytes or more of a bulk are missing, memory of the
+ * session's own, *room bytes long, for what comes next; then say how many bytes came. It grows by what has arrived
+ * already. NULL: feed. Valid until the next call on the session. */
+uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room);
+rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms);
+/* Go on after RD_CONTROL, RD_FULL, RD_PAUSED or RD_BUSY. */
+rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
+/* After RD_BUSY: it stopped in the middle of a command or a transaction, and may hold locks: resume it in any case,
+ * whether its client reads or not. What executes has no part in the output yet. */
+bool rd_session_suspended(const rd_session *s);
+
+/* What is to be written. Valid until the next call on the session. */
+rd_bytes rd_session_output(const rd_session *s);
+void rd_session_consumed(rd_session *s, size_t n);
+
+rd_store *rd_session_store(const rd_session *s);
+/* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers), or denied
+ * (state.denied: the control plane says so). */
+const rd_command *rd_session_command(const rd_session *s);
+uint32_t rd_session_argc(const rd_session *s);
+rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
+/* A part of the answer, which rd_session_answer ends. False: as of rd_session_push, and the rest need not be made. */
+bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len);
+/* Append a whole reply, RESP in the session's version. An answer that begins with '-' counts as an error. */
+void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
+/* Bytes that are no answer to a command (a push). False: beyond output_limit, or no memory; then the next status is
+ * RD_CLOSE. */
+bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
+
+/* Which bound a reply would have passed: output_limit, or what all clients may have (rd_set_client_limit). */
+typedef enum rd_overflow { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS } rd_overflow;
+
+/* State that the control plane reads and sets. */
+typedef struct rd_session_state {
+  uint32_t db;
+  uint8_t resp; /* 2 or 3 */
+  bool authenticated;
+  bool no_touch, no_evict;
+  bool monitors;          /* rd_session_monitor sets it */
+  bool close_after_reply; /* QUIT, CLIENT KILL of oneself: RD_CLOSE follows the answer */
+  uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while it runs) */
+  bool in_multi;
+  bool in_exec;          /* a transaction is half executed: it stopped at a command of the control plane */
+  uint32_t multi_queued; /* commands queued */
+  uint64_t multi_bytes;
+  uint32_t watching;    /* keys */
+  uint64_t query_bytes; /* unexecuted input held */
+  uint64_t query_cap;   /* bytes allocated for it */
+  uint64_t output_bytes, output_cap;
+  uint64_t commands;      /* executed */
+  uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: none */
+  uint32_t denied_at;     /* the place in argv of the key that it is denied for; 0: for the command itself */
+  uint64_t owner;         /* what the owner knows it by, for rd_client_to_cut; 0: it is never cut */
+  uint8_t overflowed;     /* rd_overflow: whether RD_CLOSE is for the want of room for a reply */
+  const rd_command *last; /* the last command, NULL before the first */
+} rd_session_state;
+
+rd_session_state *rd_session_state_of(rd_session *s);
+/* Give back memory that an idle session does not need; the owner's timer calls it. */
+void rd_session_trim(rd_session *s);
+/* The owner closes the connection, and nothing more is to be executed or sent: all buffers are given back at once. */
+void rd_session_drop(rd_session *s);
+/* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
+void rd_session_reset(rd_session *s);
+
+/* Pauses of the sessions of all workers (CLIENT PAUSE). 0: none, 1: writes, 2: all. Until rd_pause_now reaches
+ * `until_ms`: the store's clock, so that none lasts longer when the wall clock is set back. A store whose time is the
+ * owner's (`wall` is NULL) has now_ms for it. */
+uint64_t rd_pause_now(const rd_store *st);
+void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
+/* The mode and the end of the pause that was set last; it may be over. */
+unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
+
+/* ---- slow commands: a ring of the last ones, of the process's own memory. The owner drains it after feed when
+ * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog
+ * and belongs to who made it. Commands of the control plane are not in it. ---- */
+
+typedef struct rd_slow_entry {
+  uint64_t id; /* counts up */
+  uint64_t nanoseconds;
+  const rd_command *command;
+  uint64_t now_ms;
+  const rd_session *session;
+  uint32_t argc; /* of the command; the text below holds up to 32 arguments of up to 128 bytes, as Redis */
+  uint32_t text_len;
+  uint8_t text[5376]; /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
+} rd_slow_entry;
+
+typedef struct rd_slowlog rd_slowlog;
+/* A ring of `capacity` entries (1 .. 1024) for commands that took `threshold_ns` or longer. NULL: no memory. */
+rd_slowlog *rd_slowlog_new(uint32_t capacity, uint64_t threshold_ns);
+void rd_slowlog_free(rd_slowlog *log);
+void rd_slowlog_set_threshold(rd_slowlog *log, uint64_t threshold_ns); /* UINT64_MAX: keep none */
+uint32_t rd_slowlog_pending(const rd_slowlog *log);
+/* Take the oldest entry; NULL when there is none. Valid until the next command runs. */
+const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
+
+#endif

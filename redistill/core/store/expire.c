@@ -1,0 +1,160 @@
+/* The sweep: memory of expired keys, of flushed databases and of indexes that are too large is given back without a
+ * client's help.
+ *
+ * It goes over the buckets of each shard's indexes, a few at a time under the shard's lock. A bucket knows which of its
+ * entries have an expiry and a coarse time before which none of them is due, so keys that will live on cost no look at
+ * them: a pass over ten million is a pass over their 100 MB of buckets. That time is a lower bound (an entry may have
+ * left or live longer); the pass that finds it reached sets it anew. */
+#include "arena/heap.h"
+#include "arena/lock.h"
+#include "arena/longrun.h"
+#include "store/evict.h"
+#include "store/index.h"
+#include "store/internal.h"
+#include "store/item.h"
+#include "store/recovery.h"
+
+#define STEP_BUCKETS 64u /* buckets looked at under one lock */
+#define STEP_REMOVALS 128u
+#define TRIM_REGIONS 16u
+
+/* What is to go from one chain. */
+struct condemned {
+  rd_ref item[STEP_REMOVALS];
+  uint32_t n;
+};
+
+static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everything, struct condemned *c) {
+  uint32_t left = rd_chain_limit(ix);
+  for (rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
+    uint32_t entries = rd_bucket_entries(b);
+    if (!everything) {
+      entries &= b->bits;
+      if (entries == 0 || !rd_due_passed(st->now_ms, b->due)) continue;
+    }
+    int64_t earliest = RD_NO_EXPIRY;
+    for (uint32_t m = entries; m != 0; m &= m - 1) {
+      rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+      int64_t expiry = rd_item_expiry(rd_at(st, ref));
+      if ((everything || rd_expired(st, expiry)) && c->n < STEP_REMOVALS) {
+        c->item[c->n++] = ref;
+      } else if (expiry < earliest) {
+        earliest = expiry;
+      }
+    }
+    if (!everything) b->due = rd_due_of(st->now_ms, earliest);
+  }
+  if (RD_UNLIKELY(left == 0)) c->n = 0; /* the same items again and again */
+}
+
+/* All keys of a shard that expire are looked at in its next round, wherever they are moved meanwhile. */
+static void set_due(rd_store *st, rd_shard *sh) {
+  for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
+    const rd_index *ix = &sh->index[slot];
+    for (uint32_t n = 0; ix->with_ttl > 0 && n < ix->buckets; n++) {
+      uint32_t left = rd_chain_limit(ix);
+      for (rd_bucket *b = rd_index_bucket(st, ix, n); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
+        b->due = rd_due_of(st->now_ms, 0);
+      }
+    }
+  }
+  sh->due_lost = 0;
+  sh->sweep_slot = sh->sweep_bucket = 0;
+}
+
+/* A step in one shard, which is locked. Returns the removals; *done when the shard's round has ended. */
+static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
+  rd_shard *sh = rd_shard_at(st, shard);
+  bool expire = atomic_load_explicit(&st->head->active_expire, memory_order_relaxed) != 0 && !rd_paused(st);
+  uint32_t removed = 0;
+  *done = false;
+  if (RD_UNLIKELY(sh->due_lost)) set_due(st, sh);
+  for (uint32_t looked = 0; looked < STEP_BUCKETS && removed < STEP_REMOVALS;) {
+    if (sh->sweep_slot >= RD_SLOTS) {
+      sh->sweep_slot = 0;
+      sh->sweep_bucket = 0;
+      *done = true;
+      return removed;
+    }
+    uint32_t slot = sh->sweep_slot;
+    const rd_index *ix = &sh->index[slot];
+    bool live = slot != RD_KEPT_SLOT && rd_slot_is_live(st, slot); /* no command runs: what is kept is forgotten */
+    bool wanted = live ? ix->with_ttl > 0 && expire : ix->count > 0;
+    if (!wanted || sh->sweep_bucket >= ix->buckets) {
+      sh->sweep_slot++;
+      sh->sweep_bucket = 0;
+      continue;
+    }
+    struct condemned c;
+    c.n = 0;
+    look(st, ix, sh->sweep_bucket, !live, &c);
+    uint32_t gone = 0;
+    for (uint32_t i = 0; i < c.n; i++) {
+      gone += rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
+    }
+    removed += gone;
+    looked++;
+    /* Removals let the index shrink: the bucket may have got the entries of another one. */
+    if (gone == 0) sh->sweep_bucket++;
+  }
+  return removed;
+}
+
+void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
+  const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
+  while (ix->count > 0) {
+    struct condemned c;
+    uint32_t gone = 0;
+    c.n = 0;
+    /* From the end, or, if the last bucket is empty, from wherever there is a key. */
+    for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, ix, b, true, &c);
+    for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
+    rd_breathe(st);
+    if (gone > 0) continue;
+    rd_suspect(st, shard); /* it counts keys that it does not have */
+    return;
+  }
+}
+
+void rd_drain_slot(rd_store *st, uint32_t slot) {
+  for (uint32_t shard = 0; shard < st->num_shards; shard++) rd_drain_slot_of(st, shard, slot);
+}
+
+/* The wall clock was set, or the machine slept: due times may have gone round, and say nothing any more. */
+static void mind_the_clock(rd_store *st, uint32_t first, uint32_t last) {
+  uint64_t before = st->swept_ms, now = st->swept_ms = st->now_ms;
+  if (before == 0 || (now >= before ? now - before : before - now) < RD_DUE_AHEAD_MS) return;
+  for (uint32_t i = first; i < last; i++) {
+    bool mine = rd_lock_shard(st, i);
+    rd_shard_at(st, i)->due_lost = 1;
+    if (mine) rd_unlock_shard(st, i);
+  }
+}
+
+bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
+  if (last > st->num_shards) last = st->num_shards;
+  if (first >= last) return true;
+  mind_the_clock(st, first, last);
+  uint64_t start = st->clock != NULL ? st->clock() : 0;
+  rd_pool_retry(st);
+  rd_pool_trim_step(st, TRIM_REGIONS);
+  do {
+    if (st->sweep_shard < first || st->sweep_shard >= last) st->sweep_shard = first;
+    uint32_t shard = st->sweep_shard;
+    bool done;
+    int mine = rd_trylock_shard(st, shard);
+    uint32_t removed = 0;
+    if (mine < 0) /* somebody has it, perhaps for long: next time */
+      done = true;
+    else
+      removed = step(st, shard, &done);
+    if (mine > 0) rd_unlock_shard(st, shard);
+    if (done) st->sweep_shard++;
+    st->sweep_idle = removed > 0 ? 0 : st->sweep_idle + done;
+    if (st->sweep_idle >= last - first) break;
+  } while (st->clock != NULL && st->clock() - start < budget_ns);
+  if (st->clock != NULL) rd_count_stat(st, RD_STAT_expire_cycle_ns, st->clock() - start);
+  if (st->sweep_idle < last - first) return false;
+  st->sweep_idle = 0;
+  return st->head->pool.trim >= st->head->pool.fresh;
+}

@@ -1,0 +1,101 @@
+/* index.h - a shard's hash table for one database: linear hashing (Litwin 1980) over cache-line buckets.
+ *
+ * The table grows and shrinks by one bucket at a time, in step with the keys, so no call ever moves more than the keys
+ * of one bucket: there is no resize to stall on. Buckets lie in segments of 64, found through a small radix tree.
+ *
+ * With n buckets a hash h lives in bucket h mod p, p the power of two with n <= p < 2n, or in h mod p/2 when that
+ * bucket is not there yet. Bucket n is made by splitting bucket n mod p/2. A bucket holds ten entries; what does not
+ * fit goes to overflow buckets chained to it. At 7.5 keys a bucket the whole costs about 10.5 bytes a key.
+ *
+ * The shard is locked; calls that change it mark it dirty. */
+#ifndef RD_INDEX_H
+#define RD_INDEX_H
+
+#include "arena/layout.h"
+
+/* Where an entry is: good until the index changes. */
+typedef struct rd_place {
+  rd_bucket *bucket;
+  uint32_t entry;
+  uint32_t number; /* of the chain's first bucket */
+} rd_place;
+
+#define RD_NO_BUCKET UINT32_MAX
+
+static inline uint8_t rd_tag_of(uint64_t hash) {
+  uint8_t tag = (uint8_t)(hash >> 40);
+  return tag == 0 ? 1 : tag;
+}
+static inline uint32_t rd_bucket_mask(uint32_t buckets) {
+  return buckets <= 1 ? 0 : UINT32_MAX >> __builtin_clz(buckets - 1);
+}
+static inline uint32_t rd_bucket_of(uint64_t hash, uint32_t buckets) {
+  uint32_t mask = rd_bucket_mask(buckets);
+  uint32_t b = (uint32_t)hash & mask;
+  return b < buckets ? b : b & (mask >> 1);
+}
+
+static inline rd_ref rd_entry_ref(const rd_bucket *b, uint32_t i) {
+  return (b->lo[i] | (rd_ref)b->hi[i] << 32) * RD_GRANULE;
+}
+static inline void rd_entry_set_ref(rd_bucket *b, uint32_t i, rd_ref ref) {
+  b->lo[i] = (uint32_t)(ref / RD_GRANULE);
+  b->hi[i] = (uint8_t)(ref / RD_GRANULE >> 32);
+}
+
+/* The directories above the segments of so many buckets. */
+static inline uint8_t rd_index_height(uint32_t buckets) { return buckets <= 64 ? 0 : buckets <= 64u * 512 ? 1 : 2; }
+/* Bytes of a segment of so many buckets, wherever it lies. */
+static inline uint32_t rd_segment_bytes(uint32_t buckets) {
+  return buckets * (uint32_t)sizeof(rd_bucket) + (uint32_t)sizeof(rd_index_block) + 56;
+}
+rd_bucket *rd_index_bucket(const rd_store *st, const rd_index *ix, uint32_t number);
+/* The next bucket of a chain, or NULL. */
+rd_bucket *rd_bucket_next(const rd_store *st, const rd_bucket *b);
+/* So many buckets a chain of the index has at most, for all but its last are full. */
+static inline uint32_t rd_chain_limit(const rd_index *ix) { return ix->count / (RD_BUCKET_SLOTS - 1) + 1; }
+/* The same of a chain whose index is at hand; `left`, which begins as rd_chain_limit, counts down to 1. In an arena
+ * that was damaged a chain can be a circle: then it ends where it is too long, with 0 in `left`, and its shard is
+ * suspect (recovery.h). */
+rd_bucket *rd_chain_next(const rd_store *st, const rd_index *ix, const rd_bucket *b, uint32_t *left);
+/* Entries of this bucket that hold an item, one bit each. */
+uint32_t rd_bucket_entries(const rd_bucket *b);
+
+/* Find a key's entry. */
+bool rd_index_find(const rd_store *st, const rd_index *ix, const rd_key *key, rd_place *place);
+/* Find the entry that refers to `item`, whose key has this hash; the item itself is not read. */
+bool rd_index_find_ref(const rd_store *st, const rd_index *ix, uint64_t hash, rd_ref item, rd_place *place);
+
+/* Add an entry for a key that is not there. false: no memory for an overflow bucket (or the first one); nothing is
+ * changed. */
+bool rd_index_insert(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, rd_ref item, int64_t expiry);
+/* Remove the entry; then the index may shrink by a bucket. */
+void rd_index_remove(rd_store *st, uint32_t shard, uint32_t slot, rd_place place);
+/* Tell the entry's bucket about the item's expiry (RD_NO_EXPIRY: none). */
+void rd_index_note_expiry(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, int64_t expiry);
+
+/* Grow by one bucket when there are more than 7.5 keys a bucket; shrink by one below 2.5. Returns false when it should
+ * have grown but had no memory: a later call does it. */
+bool rd_index_balance(rd_store *st, uint32_t shard, uint32_t slot);
+
+/* The hash of an item's key. */
+uint64_t rd_item_hash(const rd_store *st, const rd_item *it);
+
+/* Blocks of the index that a region may be asked to give up: move the block elsewhere in the shard. false: no memory.
+ */
+bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block);
+
+/* Coarse time: 4,096 ms a tick, 16 bits, compared as a circle. A due time is at most a quarter of it (18 hours) ahead
+ * when it is set, and may lie as much behind before it is compared with another one. */
+#define RD_DUE_AHEAD_MS (0x3fffull << 12)
+static inline uint16_t rd_due_of(uint64_t now_ms, int64_t expiry) {
+  uint64_t now = now_ms >> 12, due = expiry <= 0 ? 0 : (uint64_t)expiry >> 12;
+  if (due < now) due = now;
+  if (due > now + 0x3fff) due = now + 0x3fff;
+  return (uint16_t)due;
+}
+static inline bool rd_due_passed(uint64_t now_ms, uint16_t due) {
+  return (int16_t)((uint16_t)(now_ms >> 12) - due) >= 0;
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* item.h - a key with its value, as it lies in the arena.
+ *
+ * A small item is one block: head, expiry if any, key, value. A big one (a value above one block, or a key above 255
+ * bytes) keeps its value in chunks, reached through tables: see rd_big in layout.h. */
+#ifndef RD_ITEM_H
+#define RD_ITEM_H
+
+#include "arena/layout.h"
+
+static inline uint32_t rd_item_slot(const rd_item *it) { return it->access >> RD_ITEM_SLOT_SHIFT & (RD_SLOTS - 1); }
+static inline bool rd_item_is_big(const rd_item *it) { return (it->access & RD_ITEM_BIG) != 0; }
+static inline const rd_big *rd_item_big(const rd_item *it) {
+  return (const rd_big *)(const void *)((const uint8_t *)it + RD_ITEM_HEAD);
+}
+static inline uint32_t rd_item_ttl_bytes(const rd_item *it) { return (it->access & RD_ITEM_TTL) != 0 ? 8 : 0; }
+static inline const uint8_t *rd_small_key(const rd_item *it) {
+  return (const uint8_t *)it + RD_ITEM_HEAD + rd_item_ttl_bytes(it);
+}
+/* The key, when it lies in the item itself; else NULL. */
+const uint8_t *rd_item_inline_key(const rd_item *it);
+bool rd_item_has_big_key(const rd_store *st, const rd_item *it, const rd_key *key);
+
+static inline bool rd_item_has_key(const rd_store *st, const rd_item *it, const rd_key *key) {
+  if (RD_UNLIKELY(rd_item_is_big(it))) return rd_item_has_big_key(st, it, key);
+  return it->key_len == key->len && rd_same(rd_small_key(it), key->data, key->len);
+}
+
+/* What an item is to be made of. */
+typedef struct rd_shape {
+  uint32_t slot;
+  uint32_t key_len;
+  uint64_t len;
+  bool ttl;
+} rd_shape;
+
+static inline bool rd_shape_is_big(const rd_shape *s) {
+  return s->key_len > 255 || s->len > RD_MAX_BLOCK || RD_ITEM_HEAD + 8 + s->key_len + s->len > RD_MAX_BLOCK;
+}
+/* Bytes of the item's own block, and of all its blocks together. */
+uint32_t rd_shape_head_bytes(const rd_shape *s);
+uint64_t rd_shape_total_bytes(const rd_shape *s);
+
+/* Bytes of all blocks of an item. */
+uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it);
+
+/* Allocate an item's blocks, with the key filled in, the value and the expiry not. 0: no memory, nothing is changed. */
+rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type, rd_encoding enc);
+/* Release all blocks of an item that no index refers to. */
+void rd_item_release(rd_store *st, uint32_t shard, rd_ref item);
+void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uint64_t len);
+void rd_item_put_expiry(rd_item *it, int64_t expiry); /* the item has RD_ITEM_TTL */
+static inline void rd_item_set_type(rd_item *it, rd_type type, rd_encoding enc) {
+  it->type = (uint8_t)((unsigned)type | (unsigned)enc << 4);
+}
+
+/* Make a big item's value `len` bytes long; what is new is not filled. *item is where it is afterwards, whether or not
+ * there was memory; without, the value is as it was. The index's reference is the caller's to mend. */
+bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len);
+
+/* Make place for an expiry in an item without one; *item moves. false: no memory, nothing is changed. */
+bool rd_item_add_expiry(rd_store *st, uint32_t shard, rd_ref *item);
+void rd_item_drop_expiry(rd_store *st, uint32_t shard, rd_ref item);
+
+/* Move a block of a value elsewhere in the shard, so that its region may be emptied. The references to it are mended,
+ * but for the index's when it is an item: that is the caller's. The new place, or 0 without memory. */
+rd_ref rd_value_move_block(rd_store *st, uint32_t shard, rd_ref block);
+/* The item that a chunk or a table belongs to. */
+rd_ref rd_value_owner(const rd_store *st, rd_ref block);
+
+#endif

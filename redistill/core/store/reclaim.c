@@ -1,0 +1,393 @@
+/* Making room.
+ *
+ * A full shard that needs a block first evicts a few keys by its policy and looks after each whether the block fits:
+ * with values of about one size the first eviction does it. When larger blocks are wanted than the ones that leave, the
+ * holes do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place
+ * outwards, until it is as long as the block. Work and losses are in proportion to the block.
+ *
+ * What cannot be evicted can be moved, for every block's owner is known. So a region can be emptied: with noeviction
+ * that packs a shard whose free memory is in pieces, and with the volatile policies it makes room among keys that must
+ * stay.
+ *
+ * Shards fill evenly, since the hash spreads the keys. One that is poorer than the others (a large value took the
+ * memory elsewhere) or that needs more than it has takes a region from the richest shard, which is emptied in the same
+ * way. Only a shard whose lock is free at that moment is taken from, so two that want to take from each other do not
+ * wait. */
+#include "store/reclaim.h"
+
+#include "arena/heap.h"
+#include "arena/lock.h"
+#include "arena/longrun.h"
+#include "store/evict.h"
+#include "store/index.h"
+#include "store/internal.h"
+#include "store/item.h"
+#include "store/recovery.h"
+
+#define POLICY_EVICTIONS 8
+#define STRETCHES 4
+#define DONORS 6
+
+static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
+  return rd_pool_free(st) > 0 || rd_heap_has(st, shard, bytes);
+}
+
+/* The item that a block is part of, 0 when it is no part of one. */
+static rd_ref item_of(const rd_store *st, rd_ref block) {
+  switch (rd_blk_kind(*rd_blk_at(st, block))) {
+    case RD_ITEM:
+      return block;
+    case RD_CHUNK:
+    case RD_TABLE:
+      return rd_value_owner(st, block);
+    default:
+      return 0;
+  }
+}
+
+/* The block of a region that `at` lies in; 0 when the shard does not own the region any more. */
+static rd_ref block_around(const rd_store *st, uint32_t shard, uint32_t region, rd_ref at) {
+  if (st->regions[region].owner != shard + 1) return 0;
+  rd_ref block = rd_region_first(st, region);
+  for (rd_ref next; (next = rd_blk_next(st, block)) != 0 && next <= at;) block = next;
+  return block;
+}
+
+static bool evict_block(rd_store *st, uint32_t shard, rd_ref block) {
+  rd_ref item = item_of(st, block);
+  if (item == 0 || !rd_evictable(st, rd_at(st, item))) return false;
+  const rd_item *it = rd_at(st, item);
+  rd_gone why = RD_GONE_EVICTED;
+  if (rd_expired(st, rd_item_expiry(it))) why = RD_GONE_EXPIRED;
+  if (!rd_slot_is_live(st, rd_item_slot(it))) why = RD_GONE_FLUSHED;
+  return rd_remove_item(st, shard, item, why);
+}
+
+/* ---- emptying a region ---- */
+
+#define CLAIMED UINT32_MAX /* in the second word of a block that was claimed only to keep it from use */
+
+static void claim(rd_store *st, uint32_t shard, rd_ref block) {
+  rd_heap_claim(st, shard, block, RD_GHOST);
+  rd_st32(st->base + block + 4, CLAIMED);
+}
+
+static bool is_claimed(const rd_store *st, rd_ref block) {
+  return rd_blk_kind(*rd_blk_at(st, block)) == RD_GHOST && rd_ld32(st->base + block + 4) == CLAIMED;
+}
+
+/* Move a block that may not be evicted. */
+static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
+  switch (rd_blk_kind(*rd_blk_at(st, block))) {
+    case RD_ITEM: {
+      if (block == st->pin[0] || block == st->pin[1]) return false;
+      const rd_item *it = rd_at(st, block);
+      uint32_t slot = rd_item_slot(it);
+      rd_place place;
+      bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], rd_item_hash(st, it), block, &place);
+      if (!found) rd_suspect(st, shard);
+      rd_ref to = found ? rd_value_move_block(st, shard, block) : 0;
+      if (to == 0) return false;
+      rd_entry_set_ref(place.bucket, place.entry, to);
+      return true;
+    }
+    case RD_CHUNK:
+    case RD_TABLE:
+      return rd_value_move_block(st, shard, block) != 0;
+    case RD_GHOST:
+      rd_ghost_drop(st, shard, block);
+      return true;
+    default:
+      return rd_index_move_block(st, shard, block);
+  }
+}
+
+/* Move a block that stands at the edge of a free stretch, but not into the stretch. */
+static bool move_aside(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref block) {
+  claim(st, shard, stretch);
+  bool moved = move_block(st, shard, block);
+  rd_heap_release(st, shard, stretch);
+  return moved;
+}
+
+/* Evict around `at` until a free block of `bytes` is there; what must not be evicted is moved. false: neither is
+ * possible on either side. */
+static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
+  uint32_t region = rd_region_of(st, at);
+  for (;;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) return true; /* the whole region has gone to the pool */
+    rd_blk b = *rd_blk_at(st, block);
+    if (rd_blk_kind(b) != RD_FREE) {
+      if (!evict_block(st, shard, block)) return false;
+      continue;
+    }
+    if (rd_blk_bytes(b) >= bytes) return true;
+    rd_ref next = rd_blk_next(st, block), before = rd_blk_before(st, block);
+    if (next != 0 && (evict_block(st, shard, next) || move_aside(st, shard, block, next))) continue;
+    if (before == 0 || !(evict_block(st, shard, before) || move_aside(st, shard, block, before))) return false;
+  }
+}
+
+/* Room for a block that must move, where its shard is full: evict for it elsewhere. The region that is being emptied
+ * has nothing left to evict, so a victim lies in another one. */
+static bool make_way(rd_store *st, uint32_t shard, uint32_t bytes) {
+  for (int i = 0; i < STRETCHES && !st->keeps_all; i++) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim == 0) return false;
+    if (clear_stretch(st, shard, victim, bytes)) return true;
+  }
+  return false;
+}
+
+static void evict_all(rd_store *st, uint32_t shard, uint32_t region) {
+  for (rd_ref at = rd_region_first(st, region); at != 0;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) return;
+    if (rd_blk_kind(*rd_blk_at(st, block)) != RD_FREE && evict_block(st, shard, block)) continue;
+    at = rd_blk_next(st, block);
+  }
+}
+
+/* Claim what is free and move what must stay, so that nothing is moved to where it came from. */
+static bool move_all(rd_store *st, uint32_t shard, uint32_t region) {
+  for (rd_ref at = rd_region_first(st, region); at != 0;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) return true;
+    rd_blk b = *rd_blk_at(st, block);
+    if (rd_blk_kind(b) == RD_FREE) {
+      claim(st, shard, block);
+    } else if (!is_claimed(st, block)) {
+      if (move_block(st, shard, block)) continue; /* what was here is free now: claim it */
+      if (!make_way(st, shard, rd_blk_bytes(b))) return false;
+      /* An eviction may have changed anything: look again at what is here now. */
+      block = block_around(st, shard, region, at);
+      if (block == 0) return true;
+      b = *rd_blk_at(st, block);
+      if (rd_blk_kind(b) == RD_FREE || is_claimed(st, block)) continue;
+      if (!move_block(st, shard, block)) return false;
+      continue;
+    }
+    at = rd_blk_next(st, block);
+  }
+  return true;
+}
+
+bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
+  rd_mark_dirty(st, shard);
+  st->no_growth = true;
+  if (!st->keeps_all) evict_all(st, shard, region);
+  if (st->regions[region].owner == shard + 1) move_all(st, shard, region);
+  st->no_growth = false;
+  for (rd_ref at = rd_region_first(st, region); at != 0;) {
+    rd_ref block = block_around(st, shard, region, at);
+    if (block == 0) break;
+    at = rd_blk_next(st, block);
+    if (is_claimed(st, block)) rd_heap_release(st, shard, block);
+  }
+  rd_mark_clean(st);
+  if (st->regions[region].owner == shard + 1) return false;
+  rd_count_stat(st, RD_STAT_evicted_regions, 1);
+  return true;
+}
+
+#define REGIONS_LOOKED_AT 4096u
+#define REGIONS_TRIED 4
+
+/* Does the shard have what may be evicted? */
+static bool has_evictable(const rd_store *st, uint32_t shard) {
+  const rd_shard *sh = rd_shard_at(st, shard);
+  rd_policy policy = rd_get_policy(st);
+  for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
+    const rd_index *ix = &sh->index[slot];
+    if (ix->count == 0) continue;
+    if (ix->with_ttl > 0 && policy >= RD_VOLATILE_LRU) return true;
+    if ((policy > RD_NOEVICTION && policy < RD_VOLATILE_LRU) || !rd_slot_is_live(st, slot)) return true;
+  }
+  return false;
+}
+
+bool rd_may_evict(const rd_store *st) {
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    if (has_evictable(st, i)) return true;
+  }
+  return false;
+}
+
+/* Is it worth trying to empty a region? A cache that is full of what must stay says no to every new key, and that has
+ * to be cheap: without anything to evict a region can only go where the holes of the others are enough for its blocks,
+ * and not where that failed before and next to nothing was released since. */
+static bool may_empty_region(const rd_store *st, uint32_t shard) {
+  if (has_evictable(st, shard)) return true;
+  const rd_shard *sh = rd_shard_at(st, shard);
+  uint64_t bytes = (uint64_t)sh->heap.regions * RD_REGION_GRANULES * RD_GRANULE;
+  if (bytes - sh->heap.used < RD_REGION_GRANULES * RD_GRANULE) return false;
+  return sh->packed == 0 || sh->heap.used + RD_MAX_BLOCK < sh->packed;
+}
+
+/* Empty one of the shard's least used regions. */
+static bool empty_lightest(rd_store *st, uint32_t shard) {
+  uint32_t above = 0; /* regions up to this use have been tried */
+  for (int i = 0; i < REGIONS_TRIED; i++) {
+    uint32_t best = UINT32_MAX, left = REGIONS_LOOKED_AT;
+    for (uint32_t r = rd_shard_at(st, shard)->heap.first_region; r != 0 && left > 0;
+         r = st->regions[r - 1].next, left--) {
+      uint32_t used = st->regions[r - 1].used;
+      if (used > above && (best == UINT32_MAX || used < st->regions[best].used)) best = r - 1;
+    }
+    if (best == UINT32_MAX) break;
+    above = st->regions[best].used;
+    if (rd_empty_region(st, shard, best)) {
+      rd_shard_at(st, shard)->packed = 0;
+      return true;
+    }
+  }
+  rd_shard_at(st, shard)->packed = rd_shard_at(st, shard)->heap.used;
+  return false;
+}
+
+static bool empty_light_region(rd_store *st, uint32_t shard) {
+  return may_empty_region(st, shard) && empty_lightest(st, shard);
+}
+
+bool rd_pack(rd_store *st, uint32_t shard) {
+  const rd_heap *heap = &rd_shard_at(st, shard)->heap;
+  uint64_t room = (uint64_t)RD_REGION_GRANULES * RD_GRANULE;
+  if (heap->regions * room - heap->used < room) return false;
+  st->keeps_all = true;
+  bool emptied = empty_lightest(st, shard);
+  st->keeps_all = false;
+  return emptied;
+}
+
+/* Which shards may be asked for a region, besides those that this process holds only by the way. */
+enum donors { OTHERS, OTHERS_AND_OWN, ALL };
+
+/* Empty a region of the shard that has most of them. `own` is locked. */
+static bool take_from_richest(rd_store *st, uint32_t own, enum donors donors) {
+  uint32_t tried[DONORS], n = 0;
+  while (n < DONORS) {
+    uint32_t donor = UINT32_MAX, most = 0;
+    for (uint32_t i = 0; i < st->num_shards; i++) {
+      uint32_t regions = rd_shard_at(st, i)->heap.regions;
+      if (regions <= most) continue;
+      if (donors != ALL && (i == own ? donors == OTHERS : rd_needs_shard(st, i))) continue;
+      if (!may_empty_region(st, i)) continue; /* an unlocked look, made again under the lock */
+      bool again = false;
+      for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;
+      if (again) continue;
+      donor = i;
+      most = regions;
+    }
+    if (donor == UINT32_MAX) return false;
+    tried[n++] = donor;
+    int locked = donor == own ? 0 : rd_trylock_shard(st, donor);
+    if (locked < 0) continue;
+    bool emptied = empty_light_region(st, donor);
+    if (locked == 1) rd_unlock_shard(st, donor);
+    if (emptied) return true;
+  }
+  return false;
+}
+
+/* The last resort of a command that must not end in the middle: the pool's reserve, until it ends. */
+static bool borrow(rd_store *st, uint64_t regions) {
+  if (!st->may_borrow || st->borrows) return false;
+  st->borrows = true;
+  if (rd_pool_free(st) >= regions) return true;
+  st->borrows = false;
+  return false;
+}
+
+bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
+  assert(st->dirty == 0);
+  if (fits(st, shard, bytes)) return true;
+  const rd_heap *heap = &rd_shard_at(st, shard)->heap;
+  uint32_t fair = st->head->pool.in_use / st->num_shards;
+  if (heap->regions * 2 < fair && take_from_richest(st, shard, OTHERS)) return true;
+  uint32_t ghost = rd_ghost_wanted(st, shard);
+  if (ghost != 0) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim != 0 && clear_stretch(st, shard, victim, ghost)) rd_ghost_add(st, shard);
+    rd_mark_clean(st);
+    if (fits(st, shard, bytes)) return true;
+  }
+  for (int i = 0; i < POLICY_EVICTIONS + STRETCHES; i++) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim == 0) break;
+    if (i < POLICY_EVICTIONS) {
+      evict_block(st, shard, victim);
+    } else {
+      clear_stretch(st, shard, victim, bytes);
+    }
+    rd_mark_clean(st);
+    if (fits(st, shard, bytes)) return true;
+  }
+  /* Pack: move the blocks of the emptiest region into the holes of the others. */
+  if (empty_light_region(st, shard)) return true;
+  return take_from_richest(st, shard, OTHERS) || fits(st, shard, bytes) || borrow(st, 1);
+}
+
+bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
+  assert(st->dirty == 0);
+  uint64_t regions = bytes / (RD_REGION_SIZE - RD_MAX_BLOCK / 4) + 2;
+  if (regions >= st->head->pool.limit) return borrow(st, regions);
+  for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
+    if (i > regions * 2 || !take_from_richest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
+    rd_breathe(st);
+  }
+  return true;
+}
+
+bool rd_make_room(rd_store *st, uint64_t regions) {
+  for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
+    if (i > regions * 2 + RD_LARGEST_RESERVE || !take_from_richest(st, UINT32_MAX, ALL)) return false;
+    rd_breathe(st);
+  }
+  return true;
+}
+
+/* ---- coming down to max_memory ---- */
+
+/* Bytes of the shard, as rd_used_memory counts them. */
+static uint64_t used_by(const rd_store *st, uint32_t shard) {
+  const rd_heap *heap = &rd_shard_at(st, shard)->heap;
+  return heap->used + (uint64_t)heap->regions * RD_GRANULE;
+}
+
+/* Evict keys, as many bytes as the store is over its limit and a region's at most, from the shard that has most. */
+static bool evict_excess(rd_store *st) {
+  uint64_t used = rd_used_memory(st), limit = st->head->max_memory, most = 0;
+  uint32_t shard = UINT32_MAX;
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    uint64_t bytes = rd_shard_at(st, i)->heap.used;
+    if (bytes <= most || rd_needs_shard(st, i) || !has_evictable(st, i)) continue;
+    shard = i;
+    most = bytes;
+  }
+  if (used <= limit || shard == UINT32_MAX || rd_trylock_shard(st, shard) != 1) return false;
+  uint64_t excess = used - limit < RD_REGION_SIZE ? used - limit : RD_REGION_SIZE, before = used_by(st, shard);
+  while (before - used_by(st, shard) < excess) {
+    rd_ref victim = rd_victim(st, shard);
+    if (victim == 0 || !evict_block(st, shard, victim)) break;
+    rd_mark_clean(st);
+  }
+  bool gone = used_by(st, shard) < before;
+  rd_unlock_shard(st, shard);
+  return gone;
+}
+
+bool rd_shrink_step(rd_store *st, uint32_t budget) {
+  rd_pool *pool = &st->head->pool;
+  bool gone = false;
+  while (budget > 0 && pool->in_use > pool->limit && take_from_richest(st, UINT32_MAX, OTHERS)) {
+    budget--;
+    gone = true;
+    if (pool->in_use <= pool->limit) rd_pool_trim_begin(st);
+  }
+  while (budget > 0 && rd_is_over(st) && evict_excess(st)) {
+    budget--;
+    gone = true;
+  }
+  return gone;
+}

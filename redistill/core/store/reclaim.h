@@ -1,0 +1,28 @@
+/* reclaim.h - making room: evicting by policy, emptying a stretch of a region or a whole one, taking from another
+ * shard.
+ *
+ * Called between changes, when the shard is whole (clean): so a death in here loses at most the shard that is being
+ * emptied. The items in st->pin stay where they are. */
+#ifndef RD_RECLAIM_H
+#define RD_RECLAIM_H
+
+#include "arena/layout.h"
+
+/* Make it likely that rd_heap_alloc(bytes) succeeds in this shard. false: the policy allows nothing more, and nothing
+ * is lent (st->may_borrow). The work is bounded: the blocks of some regions at most. Anything in the shard but the
+ * pinned items may have moved or gone. */
+bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes);
+/* The same for `bytes` in many blocks. */
+bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes);
+/* Empty a region of a locked shard by moving its blocks into the holes of others: nothing is evicted. */
+bool rd_pack(rd_store *st, uint32_t shard);
+/* Have so many regions in the pool, from whatever shard is richest: no item is in use. false: the policy does not allow
+ * it, or others hold what could go. */
+bool rd_make_room(rd_store *st, uint64_t regions);
+/* Is there anything that may be evicted? An unlocked look. */
+bool rd_may_evict(const rd_store *st);
+
+/* Empty one region of a locked shard: evict what may be evicted, move the rest. true: it is in the pool. */
+bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region);
+
+#endif

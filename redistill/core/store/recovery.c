@@ -1,0 +1,123 @@
+#include "store/recovery.h"
+
+#include "arena/heap.h"
+#include "arena/lock.h"
+#include "store/index.h"
+
+#define COMPILER_BARRIER() atomic_signal_fence(memory_order_seq_cst)
+
+void rd_suspect(rd_store *st, uint32_t shard) { rd_shard_at(st, shard)->checked = RD_SUSPECT; }
+
+void rd_doubt(rd_store *st) {
+  if (atomic_fetch_add(&st->head->doubt, 1) + 1 == RD_SUSPECT) atomic_store(&st->head->doubt, 0);
+}
+
+static void empty_damaged(rd_store *st, uint32_t shard) {
+  rd_empty_shard(st, shard);
+  rd_count_stat(st, RD_STAT_shards_lost, 1);
+}
+
+/* The shard is marked dirty meanwhile: whoever dies of the look, or is killed since it takes for ever, leaves it to be
+ * emptied. */
+void rd_verify_shard(rd_store *st, uint32_t shard) {
+  rd_shard *sh = rd_shard_at(st, shard);
+  uint32_t doubt = atomic_load(&st->head->doubt);
+  bool suspect = sh->checked == RD_SUSPECT;
+  sh->dirty = 1;
+  COMPILER_BARRIER();
+  if (!rd_shard_is_whole(st, shard, NULL, 0)) {
+    empty_damaged(st, shard);
+    if (suspect) rd_doubt(st);
+  }
+  sh->checked = doubt;
+  COMPILER_BARRIER();
+  sh->dirty = 0;
+}
+
+/* ---- when a run begins ---- */
+
+static bool is_owned(const rd_store *st, uint32_t shard, rd_ref ref) {
+  return ref >= st->head->body_at && ref < st->size && ref % RD_GRANULE == 0 && (ref & (RD_REGION_SIZE - 1)) != 0 &&
+         st->regions[rd_region_of(st, ref)].owner == shard + 1;
+}
+
+/* The list is that of the table: `owned` regions, each once. */
+static bool regions_are_sound(const rd_store *st, uint32_t shard, uint32_t owned) {
+  const rd_heap *h = &rd_shard_at(st, shard)->heap;
+  uint32_t seen = 0, before = 0;
+  for (uint32_t i = h->first_region; i != 0; i = st->regions[i - 1].next) {
+    if (i > st->head->pool.fresh || seen == owned) return false;
+    const rd_region *r = &st->regions[i - 1];
+    if (r->owner != shard + 1 || r->prev != before) return false;
+    before = i;
+    seen++;
+  }
+  return seen == owned && h->regions == owned;
+}
+
+static bool free_lists_are_sound(const rd_store *st, uint32_t shard) {
+  const rd_heap *h = &rd_shard_at(st, shard)->heap;
+  if (h->rows >> RD_FREE_ROWS != 0) return false;
+  for (uint32_t row = 0; row < RD_FREE_ROWS; row++) {
+    if ((h->cols[row] != 0) != (h->rows >> row & 1)) return false;
+    for (uint32_t col = 0; col < RD_FREE_COLS; col++) {
+      rd_ref ref = h->free[row][col];
+      if ((ref != 0) != (h->cols[row] >> col & 1)) return false;
+      if (ref != 0 && !is_owned(st, shard, ref)) return false;
+    }
+  }
+  return true;
+}
+
+static bool index_is_sound(const rd_store *st, uint32_t shard, uint32_t slot) {
+  const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
+  if (ix->with_ttl > ix->count || (uint64_t)ix->count * RD_MIN_BLOCK > rd_shard_at(st, shard)->heap.used) return false;
+  if (ix->root == 0 || ix->buckets == 0) return ix->root == 0 && ix->buckets == 0 && ix->count == 0;
+  if (ix->height != rd_index_height(ix->buckets) || !is_owned(st, shard, ix->root)) return false;
+  return rd_blk_kind(*rd_blk_at(st, ix->root)) == (ix->height == 0 ? RD_SEGMENT : RD_DIR);
+}
+
+/* A look at the words of the shard, and at one block of each index. */
+static bool shard_is_sound(const rd_store *st, uint32_t shard, uint32_t owned) {
+  const rd_shard *sh = rd_shard_at(st, shard);
+  if (!regions_are_sound(st, shard, owned) || !free_lists_are_sound(st, shard)) return false;
+  if (sh->heap.used > (uint64_t)owned * RD_REGION_SIZE || sh->ghosts > RD_GHOST_BLOCKS) return false;
+  for (uint32_t i = 0; i < sh->ghosts; i++) {
+    if (!is_owned(st, shard, sh->ghost[i])) return false;
+  }
+  for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
+    if (!index_is_sound(st, shard, slot)) return false;
+  }
+  return true;
+}
+
+/* A death leaves the lock's word as the kernel knows it: not 0. */
+static bool was_held(const pthread_mutex_t *lock) { return lock->__data.__lock != 0; }
+
+/* Each step can be repeated: a process that dies in here leaves the next one as much to do. */
+void rd_recover(rd_store *st, void (*renew)(rd_store *st)) {
+  uint32_t owned[RD_MAX_SHARDS] = {0};
+  bool in_doubt = false; /* nobody is there to say what the last process died of */
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    in_doubt |= was_held(&st->shards[i].lock) || st->shards[i].dirty != 0 || st->shards[i].checked == RD_SUSPECT;
+  }
+  if (in_doubt) rd_doubt(st);
+  renew(st);
+  for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
+    rd_region *r = &st->regions[i];
+    if (r->owner > st->num_shards) r->owner = 0;
+    if (r->owner != 0) owned[r->owner - 1]++;
+    if (r->owner == 0) r->prev = 0; /* a file can have lost pages: they are asked for again */
+  }
+  rd_pool_heal(st);
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    rd_shard *sh = rd_shard_at(st, i);
+    bool sound = shard_is_sound(st, i, owned[i]);
+    if (!sound && !in_doubt) rd_doubt(st);
+    in_doubt |= !sound;
+    if (sh->dirty == 0 && sound) continue;
+    empty_damaged(st, i);
+    COMPILER_BARRIER();
+    sh->dirty = 0;
+  }
+}

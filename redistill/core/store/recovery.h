@@ -1,0 +1,40 @@
+/* recovery.h - shards whose words may not be believed: after a death, and in an arena that comes from elsewhere.
+ *
+ * A reference that is wrong kills whoever follows it, and the next one too, if nothing is done. So:
+ *
+ * - What can be seen without a look at the keys is verified when a run begins: the region table, and of each shard its
+ *   lists of regions and free blocks, the roots of its indexes and its counts. What cannot be so is emptied.
+ * - A process that dies while it holds a shard leaves it suspect, for the death may be the shard's doing: a wild
+ *   reference, or a circle from which it had to be killed. Whoever locks the shard next verifies all of it first.
+ * - When a suspect shard was damaged, or a process died of a signal that tells of bad memory, the whole arena is in
+ *   doubt: each shard is verified at its next lock, by a client's command or by the sweep. So it is when a run begins
+ *   and somebody of the last one died with a shard in his hands, since nobody knows of what.
+ *
+ * To verify is to walk the shard (rd_shard_is_whole), which follows no reference before it knows where it leads: a
+ * shard that passes can be used without any danger. One that does not is emptied, and counts as lost. So a damaged
+ * shard costs one process at most, and a damaged arena mostly one. */
+#ifndef RD_RECOVERY_H
+#define RD_RECOVERY_H
+
+#include "arena/layout.h"
+
+#define RD_SUSPECT UINT32_MAX /* rd_shard.checked: verify this shard, whatever the others */
+
+static inline bool rd_in_doubt(const rd_store *st, const rd_shard *sh) {
+  return sh->checked != atomic_load_explicit(&st->head->doubt, memory_order_relaxed);
+}
+/* Verify a shard that was just locked, and empty it if it is damaged. */
+void rd_verify_shard(rd_store *st, uint32_t shard);
+/* Have the shard, which is locked, verified when it is locked again: something in it cannot be so. */
+void rd_suspect(rd_store *st, uint32_t shard);
+/* Have all of them verified. Who notices that a process died of bad memory does this. */
+void rd_doubt(rd_store *st);
+
+/* Nobody else has the arena: empty the shards that were changing or cannot be so, and put the others in doubt if
+ * there is a reason. The locks are as the last process left them, and are renewed by `renew`. */
+void rd_recover(rd_store *st, void (*renew)(rd_store *st));
+
+/* Whether all invariants of a locked shard hold; `err` gets the first that does not. */
+bool rd_shard_is_whole(rd_store *st, uint32_t shard, char *err, size_t errlen);
+
+#endif

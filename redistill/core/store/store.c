@@ -1,0 +1,428 @@
+#include "store/store.h"
+
+#include "arena/heap.h"
+#include "arena/lock.h"
+#include "base/hash.h"
+#include "store/evict.h"
+#include "store/index.h"
+#include "store/internal.h"
+#include "store/item.h"
+#include "store/reclaim.h"
+#include "store/recovery.h"
+
+rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db) {
+  return (rd_key){bytes.data, (uint32_t)bytes.len, db, rd_siphash(st->seed, bytes.data, bytes.len)};
+}
+
+/* ---- a key's place ---- */
+
+struct spot {
+  uint32_t shard, slot;
+  rd_index *index;
+  rd_place place;
+  rd_item *item; /* NULL: the key is absent */
+};
+
+static inline struct spot spot_of(rd_store *st, const rd_key *key) {
+  struct spot s;
+  s.shard = rd_shard_of(st, key->hash);
+  s.slot = rd_slot_of(st, key->db);
+  s.index = &rd_shard_at(st, s.shard)->index[s.slot];
+  s.item = NULL;
+  return s;
+}
+
+/* Find the key; an expired one is deleted on sight. `reads`: unless CLIENT PAUSE has keys stay as they are; then it is
+ * only not seen, which is not enough before a change. */
+static inline struct spot find_for(rd_store *st, const rd_key *key, bool reads) {
+  struct spot s = spot_of(st, key);
+  if (!rd_index_find(st, s.index, key, &s.place)) return s;
+  s.item = rd_at(st, rd_entry_ref(s.place.bucket, s.place.entry));
+  if (RD_UNLIKELY((s.item->access & RD_ITEM_TTL) != 0) && rd_expired(st, rd_item_expiry(s.item))) {
+    if (!reads || !rd_paused(st)) rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_EXPIRED);
+    s.item = NULL;
+  }
+  return s;
+}
+
+static inline struct spot find(rd_store *st, const rd_key *key) { return find_for(st, key, false); }
+
+rd_item *rd_find_read(rd_store *st, const rd_key *key) {
+  struct spot s = find_for(st, key, true);
+  if (s.item == NULL) {
+    rd_count_stat(st, RD_STAT_keyspace_misses, 1);
+    return NULL;
+  }
+  rd_count_stat(st, RD_STAT_keyspace_hits, 1);
+  if (RD_LIKELY(!st->no_touch)) rd_access_hit(st, s.item);
+  return s.item;
+}
+
+rd_item *rd_find_write(rd_store *st, const rd_key *key) {
+  struct spot s = find(st, key);
+  if (s.item != NULL && RD_LIKELY(!st->no_touch)) rd_access_hit(st, s.item);
+  return s.item;
+}
+
+rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count) {
+  struct spot s = find_for(st, key, true);
+  if (count) rd_count_stat(st, s.item != NULL ? RD_STAT_keyspace_hits : RD_STAT_keyspace_misses, 1);
+  return s.item;
+}
+
+/* ---- leaving ---- */
+
+void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
+  st->touched++;
+  if (RD_LIKELY(rd_shard_at(st, shard)->watchers == 0)) return;
+  ++*rd_version_at(st, slot, hash);
+}
+
+void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, uint64_t hash, rd_gone why) {
+  rd_ref ref = rd_entry_ref(place.bucket, place.entry);
+  rd_mark_dirty(st, shard);
+  rd_access_gone(st, shard, rd_at(st, ref), hash, why == RD_GONE_EVICTED);
+  rd_index_remove(st, shard, slot, place);
+  rd_item_release(st, shard, ref);
+  if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
+  if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
+  rd_touched(st, shard, slot, hash);
+  if (why != RD_GONE_DELETED) st->touched--; /* that is no doing of the command */
+}
+
+bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {
+  const rd_item *it = rd_at(st, item);
+  uint64_t hash = rd_item_hash(st, it);
+  uint32_t slot = rd_item_slot(it);
+  rd_place place;
+  bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], hash, item, &place);
+  if (found)
+    rd_remove_at(st, shard, slot, place, hash, why);
+  else
+    rd_suspect(st, shard); /* its key is not what it was */
+  return found;
+}
+
+bool rd_delete(rd_store *st, const rd_key *key) {
+  struct spot s = find(st, key);
+  if (s.item == NULL) return false;
+  rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_DELETED);
+  return true;
+}
+
+/* ---- coming and changing ---- */
+
+/* Where a new value comes from: pieces outside of the arena, or another item. */
+struct source {
+  const rd_bytes *parts;
+  unsigned nparts;
+  rd_ref item; /* 0: the parts */
+  uint64_t len;
+};
+
+static void fill(rd_store *st, rd_item *it, const struct source *from) {
+  uint64_t off = 0;
+  if (from->item == 0) {
+    for (unsigned i = 0; i < from->nparts; i++) {
+      rd_item_store(st, it, off, from->parts[i].data, from->parts[i].len);
+      off += from->parts[i].len;
+    }
+    return;
+  }
+  const rd_item *other = rd_at(st, from->item);
+  while (off < from->len) {
+    rd_bytes piece = rd_item_piece(st, other, off);
+    rd_item_store(st, it, off, piece.data, piece.len);
+    off += piece.len;
+  }
+}
+
+/* Overwrite a small item within its own block. */
+static void overwrite_small(rd_store *st, const rd_key *key, struct spot *s, const rd_shape *shape,
+                            const struct source *from, int64_t expiry, rd_encoding enc) {
+  rd_item *it = s->item;
+  rd_mark_dirty(st, s->shard);
+  it->access = (it->access & ~RD_ITEM_TTL) | (shape->ttl ? RD_ITEM_TTL : 0);
+  it->len = (uint16_t)shape->len;
+  rd_item_set_type(it, RD_STRING, enc);
+  memcpy((uint8_t *)(uintptr_t)rd_small_key(it), key->data, key->len);
+  if (shape->ttl) rd_item_put_expiry(it, expiry);
+  fill(st, it, from);
+  rd_access_hit(st, it);
+  rd_index_note_expiry(st, s->shard, s->slot, s->place, expiry);
+  rd_heap_shrink(st, s->shard, rd_ref_of(st, it), rd_shape_head_bytes(shape));
+}
+
+/* Let the entry refer to the new item, which takes over the old one's history, and release the old one unless it is
+ * `kept`. */
+static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry, bool kept) {
+  rd_item *it = rd_at(st, fresh);
+  rd_ref old = rd_ref_of(st, s->item);
+  uint32_t history = RD_ACCESS_MASK | RD_ITEM_MAIN;
+  it->access = (it->access & ~history) | (s->item->access & history);
+  rd_access_hit(st, it);
+  rd_entry_set_ref(s->place.bucket, s->place.entry, fresh);
+  rd_index_note_expiry(st, s->shard, s->slot, s->place, expiry);
+  if (old != fresh && !kept) rd_item_release(st, s->shard, old);
+}
+
+/* Keys a bucket, times two, from which on a segment for the index is worth an eviction. */
+#define INDEX_CROWDED 22u
+
+static inline bool is_crowded(const rd_index *ix) {
+  return (uint64_t)ix->count * 2 > (uint64_t)ix->buckets * INDEX_CROWDED;
+}
+
+/* Let the index grow although the memory is full. This comes before a change and not behind it: making room declares
+ * the shard whole, and a command that is going to write more must not be cut in two by that. */
+static void make_index_grow(rd_store *st, const struct spot *s, rd_ref pinned) {
+  rd_mark_clean(st);
+  st->pin[1] = pinned;
+  if (rd_reserve(st, s->shard, RD_MAX_BLOCK / 2 + 256)) rd_index_balance(st, s->shard, s->slot);
+  st->pin[1] = 0;
+}
+
+static inline void set_slot(rd_item *it, uint32_t slot) {
+  it->access = (it->access & ~((RD_SLOTS - 1) << RD_ITEM_SLOT_SHIFT)) | slot << RD_ITEM_SLOT_SHIFT;
+}
+
+/* Enter an item, which is about to lose its own entry, among what is kept. false: no memory, nothing is changed. */
+static bool keep(rd_store *st, const struct spot *s, const rd_key *key) {
+  rd_ref ref = rd_ref_of(st, s->item);
+  if (!rd_index_insert(st, s->shard, RD_KEPT_SLOT, key->hash, ref, rd_item_expiry(s->item))) return false;
+  set_slot(s->item, RD_KEPT_SLOT);
+  if ((s->item->access & RD_ITEM_MAIN) == 0) rd_shard_at(st, s->shard)->small++;
+  rd_index_balance(st, s->shard, RD_KEPT_SLOT); /* without memory a later one makes up for it */
+  return true;
+}
+
+static bool find_kept(rd_store *st, uint32_t shard, const rd_key *key, rd_place *place) {
+  return rd_index_find(st, &rd_shard_at(st, shard)->index[RD_KEPT_SLOT], key, place);
+}
+
+#define ATTEMPTS 6
+
+/* `kept`, when it is not NULL, says that the old value is to be kept, and is told how. */
+static rd_result put(rd_store *st, const rd_key *key, const struct source *from, int64_t expiry, rd_encoding enc,
+                     rd_kept *kept) {
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    struct spot s = find(st, key);
+    if (RD_UNLIKELY(s.item == NULL && attempt == 0 && is_crowded(s.index))) {
+      make_index_grow(st, &s, from->item);
+      s = find(st, key);
+    }
+    int64_t when = expiry;
+    if (when == RD_KEEP_EXPIRY) when = s.item != NULL ? rd_item_expiry(s.item) : RD_NO_EXPIRY;
+    rd_shape shape = {s.slot, key->len, from->len, when != RD_NO_EXPIRY};
+    bool big = rd_shape_is_big(&shape);
+    uint32_t head = rd_shape_head_bytes(&shape);
+    bool keeping = false;
+    if (RD_UNLIKELY(kept != NULL)) {
+      rd_place place;
+      keeping = s.item != NULL && !find_kept(st, s.shard, key, &place);
+      *kept = keeping ? RD_KEPT_VALUE : s.item != NULL ? RD_KEPT_BEFORE : RD_KEPT_ABSENCE;
+    }
+    if (s.item != NULL && !keeping && !big && !rd_item_is_big(s.item) && head <= rd_blk_bytes(s.item->blk)) {
+      overwrite_small(st, key, &s, &shape, from, when, enc);
+      rd_touched(st, s.shard, s.slot, key->hash);
+      return RD_OK;
+    }
+    rd_ref fresh = rd_item_new(st, s.shard, &shape, key->data, RD_STRING, enc);
+    if (fresh != 0) {
+      rd_item *it = rd_at(st, fresh);
+      fill(st, it, from);
+      if (shape.ttl) rd_item_put_expiry(it, when);
+      if (s.item != NULL) {
+        if (!keeping || keep(st, &s, key)) {
+          replace(st, &s, fresh, when, keeping);
+          rd_touched(st, s.shard, s.slot, key->hash);
+          return RD_OK;
+        }
+      } else if (rd_index_insert(st, s.shard, s.slot, key->hash, fresh, when)) {
+        rd_access_new(st, s.shard, it, key->hash);
+        rd_touched(st, s.shard, s.slot, key->hash);
+        rd_index_balance(st, s.shard, s.slot); /* without memory a later one makes up for it */
+        return RD_OK;
+      }
+      rd_item_release(st, s.shard, fresh);
+      /* One block for the item and for an overflow bucket of the index. */
+      head = (big ? 0 : head) + RD_MIN_BLOCK + (uint32_t)(sizeof(rd_index_block) + sizeof(rd_bucket));
+      big = false;
+    }
+    rd_mark_clean(st);
+    st->pin[0] = s.item != NULL ? rd_ref_of(st, s.item) : 0;
+    st->pin[1] = from->item;
+    bool room = big ? rd_reserve_many(st, s.shard, rd_shape_total_bytes(&shape)) : rd_reserve(st, s.shard, head);
+    st->pin[0] = st->pin[1] = 0;
+    if (!room) break;
+  }
+  return RD_OOM;
+}
+
+rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
+                       rd_encoding enc) {
+  struct source from = {parts, nparts, 0, 0};
+  for (unsigned i = 0; i < nparts; i++) from.len += parts[i].len;
+  return put(st, key, &from, expiry, enc, NULL);
+}
+
+rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc) {
+  rd_bytes part = {data, len};
+  return rd_set_parts(st, key, &part, 1, expiry, enc);
+}
+
+rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst) {
+  struct spot s = find(st, src);
+  if (s.item == NULL) return RD_OK;
+  struct source from = {NULL, 0, rd_ref_of(st, s.item), rd_item_len(s.item)};
+  return put(st, dst, &from, rd_item_expiry(s.item), rd_item_encoding(s.item), NULL);
+}
+
+/* ---- several keys, all of them or none ----
+ *
+ * A replaced item moves, as it is, to an index slot that no database has. There it is safe from eviction where its
+ * policy says so, it can be moved to make room like any other, and should this process die, the arena is whole. To give
+ * it back is to let the key's entry refer to it again. */
+
+void rd_keep_begin(rd_store *st) {
+  for (uint32_t w = 0; w < RD_MAX_SHARDS / 64; w++) {
+    for (uint64_t bits = st->held[w]; bits != 0; bits &= bits - 1) {
+      rd_drain_slot_of(st, w * 64 + (uint32_t)__builtin_ctzll(bits), RD_KEPT_SLOT);
+    }
+  }
+}
+
+rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept) {
+  rd_bytes part = {data, len};
+  struct source from = {&part, 1, 0, len};
+  return put(st, key, &from, RD_NO_EXPIRY, RD_ENC_AUTO, kept);
+}
+
+void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept) {
+  uint32_t shard = rd_shard_of(st, key->hash);
+  rd_place place;
+  if (kept != RD_KEPT_VALUE || !find_kept(st, shard, key, &place)) return;
+  rd_remove_at(st, shard, RD_KEPT_SLOT, place, key->hash, RD_GONE_DELETED);
+}
+
+void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept) {
+  struct spot s = find(st, key);
+  rd_place place;
+  if (kept == RD_KEPT_BEFORE) return;
+  if (s.item == NULL) { /* evicted: so the old value would have been */
+    rd_let_go(st, key, kept);
+    return;
+  }
+  if (kept != RD_KEPT_VALUE || !find_kept(st, s.shard, key, &place)) {
+    rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_DELETED);
+    return;
+  }
+  rd_ref old = rd_entry_ref(place.bucket, place.entry), fresh = rd_ref_of(st, s.item);
+  rd_index_remove(st, s.shard, RD_KEPT_SLOT, place);
+  set_slot(rd_at(st, old), s.slot);
+  rd_entry_set_ref(s.place.bucket, s.place.entry, old);
+  rd_index_note_expiry(st, s.shard, s.slot, s.place, rd_item_expiry(rd_at(st, old)));
+  rd_access_gone(st, s.shard, s.item, key->hash, false);
+  rd_item_release(st, s.shard, fresh);
+  rd_touched(st, s.shard, s.slot, key->hash);
+}
+
+/* The item has moved to `now`: mend the index. */
+static void moved(rd_store *st, struct spot *s, rd_ref now) {
+  rd_mark_dirty(st, s->shard);
+  rd_entry_set_ref(s->place.bucket, s->place.entry, now);
+  s->item = rd_at(st, now);
+}
+
+static bool reserve_for(rd_store *st, const struct spot *s, uint64_t bytes) {
+  rd_mark_clean(st);
+  st->pin[0] = rd_ref_of(st, s->item);
+  bool room = bytes > RD_MAX_BLOCK ? rd_reserve_many(st, s->shard, bytes) : rd_reserve(st, s->shard, (uint32_t)bytes);
+  st->pin[0] = 0;
+  return room;
+}
+
+rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t len, rd_encoding enc) {
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    struct spot s = find(st, key);
+    assert(s.item != NULL);
+    uint64_t had = rd_item_len(s.item), need;
+    rd_shape shape = {s.slot, key->len, len, rd_item_ttl_bytes(s.item) != 0};
+    uint32_t head = rd_shape_head_bytes(&shape);
+    bool done = false;
+    rd_mark_dirty(st, s.shard);
+    if (rd_item_is_big(s.item)) {
+      rd_ref ref = rd_ref_of(st, s.item), before = ref;
+      done = rd_big_resize(st, s.shard, &ref, len);
+      if (ref != before) moved(st, &s, ref);
+      need = len > had ? len - had + 4 * RD_MAX_BLOCK : 0;
+    } else if (!rd_shape_is_big(&shape) && head <= rd_blk_bytes(s.item->blk)) {
+      s.item->len = (uint16_t)len;
+      rd_heap_shrink(st, s.shard, rd_ref_of(st, s.item), head);
+      done = true;
+      need = 0;
+    } else {
+      rd_ref fresh = rd_item_new(st, s.shard, &shape, key->data, rd_item_type(s.item), enc);
+      need = rd_shape_total_bytes(&shape);
+      if (fresh != 0) {
+        rd_item *it = rd_at(st, fresh);
+        rd_item_store(st, it, 0, rd_item_flat(s.item), had);
+        if (shape.ttl) rd_item_put_expiry(it, rd_item_expiry(s.item));
+        replace(st, &s, fresh, rd_item_expiry(s.item), false);
+        s.item = it;
+        done = true;
+      }
+    }
+    if (done) {
+      if (len > had) rd_item_store(st, s.item, had, NULL, len - had);
+      rd_item_set_type(s.item, rd_item_type(s.item), enc);
+      if (len != had) rd_touched(st, s.shard, s.slot, key->hash);
+      *item = s.item;
+      return RD_OK;
+    }
+    *item = s.item;
+    if (!reserve_for(st, &s, need)) break;
+  }
+  return RD_OOM;
+}
+
+void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len) {
+  uint32_t shard = rd_shard_of(st, key->hash);
+  rd_mark_dirty(st, shard);
+  rd_item_store(st, it, off, src, len);
+  rd_touched(st, shard, rd_item_slot(it), key->hash);
+}
+
+rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry) {
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    struct spot s = find(st, key);
+    assert(s.item != NULL);
+    bool has = rd_item_ttl_bytes(s.item) != 0, wanted = expiry != RD_NO_EXPIRY;
+    bool done = true;
+    rd_mark_dirty(st, s.shard);
+    if (has && !wanted) {
+      rd_item_drop_expiry(st, s.shard, rd_ref_of(st, s.item));
+    } else if (!has && wanted) {
+      rd_ref ref = rd_ref_of(st, s.item);
+      done = rd_item_add_expiry(st, s.shard, &ref);
+      if (done) moved(st, &s, ref);
+    }
+    *item = s.item;
+    if (done) {
+      if (wanted) rd_item_put_expiry(s.item, expiry);
+      rd_index_note_expiry(st, s.shard, s.slot, s.place, expiry);
+      rd_touched(st, s.shard, s.slot, key->hash);
+      return RD_OK;
+    }
+    if (!reserve_for(st, &s, rd_blk_bytes(s.item->blk) + 8)) break;
+  }
+  return RD_OOM;
+}
+
+/* ---- what an item costs ---- */
+
+uint64_t rd_item_memory(rd_store *st, const rd_item *it) {
+  uint64_t bytes = rd_item_blocks_bytes(st, it);
+  const rd_index *ix = &rd_shard_at(st, rd_shard_of(st, rd_item_hash(st, it)))->index[rd_item_slot(it)];
+  return bytes + (ix->count == 0 ? 0 : (uint64_t)ix->buckets * sizeof(rd_bucket) / ix->count);
+}

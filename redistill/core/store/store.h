@@ -1,0 +1,174 @@
+/* store.h - the keyspace as commands see it.
+ *
+ * A command runs with the shards of all its keys locked (the dispatcher does that from the command table); it looks
+ * keys up, reads values in place, and changes them through the calls below. Commands without declared keys (SCAN,
+ * KEYS, FLUSHALL ...) use the calls at the end, which lock for themselves.
+ *
+ * An rd_item pointer stays valid until the next call that may allocate (marked ALLOCATES) on a key of the same shard,
+ * or until the command ends. Calls that allocate fail with RD_OOM and then leave every value as it was.
+ *
+ * Crash safety: the first change of a shard in a command marks the shard dirty, the command's end (or the first
+ * change of another shard) marks it clean. A process that dies in between loses that one shard. */
+#ifndef RD_STORE_H
+#define RD_STORE_H
+
+#include "arena/arena.h"
+#include "base/base.h"
+
+typedef struct rd_item rd_item; /* one key with its value, in the arena */
+
+typedef enum rd_result { RD_OK = 0, RD_OOM = 1 } rd_result;
+
+typedef enum rd_type { RD_STRING = 0, RD_LIST = 1, RD_SET = 2, RD_ZSET = 3, RD_HASH = 4 } rd_type;
+
+/* How a string came to be; only OBJECT ENCODING tells them apart (see rd_item_encoding). */
+typedef enum rd_encoding {
+  RD_ENC_AUTO = 0, /* int, embstr or raw, by the bytes */
+  RD_ENC_RAW = 1,  /* grown in place: raw */
+  RD_ENC_TEXT = 2, /* embstr or raw by the length, never int: what INCRBYFLOAT leaves */
+} rd_encoding;
+
+#define RD_NO_EXPIRY INT64_MAX   /* an expiry in milliseconds since the epoch, or this */
+#define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
+
+/* A key of a command: its bytes, its hash and its logical database. The hash does not depend on the database, so a key
+ * lies in the same shard in all of them. */
+typedef struct rd_key {
+  const uint8_t *data;
+  uint32_t len;
+  uint32_t db;
+  uint64_t hash;
+} rd_key;
+
+/* Prepare the key `bytes` of logical database `db`. Never fails; the length was checked by the parser. */
+rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db);
+/* Bring the key's bucket, then its item, on the way to the cache. Safe without any lock: what they read may be stale,
+ * and only a hint comes of it. Call the second some time after the first, with what that returned: the bucket, or
+ * NULL. */
+const struct rd_bucket *rd_prefetch_bucket(const rd_store *st, const rd_key *key);
+void rd_prefetch_item(const rd_store *st, uint64_t hash, const struct rd_bucket *bucket);
+
+/* ---- lookup. An expired key is deleted on sight and is absent. ---- */
+
+/* For reading: counts a hit or a miss, updates the access state that eviction uses. NULL: absent. */
+rd_item *rd_find_read(rd_store *st, const rd_key *key);
+/* For writing: updates the access state, counts nothing. */
+rd_item *rd_find_write(rd_store *st, const rd_key *key);
+/* Leaves no trace (OBJECT, TTL, TYPE ... as Redis's NOTOUCH; counts a hit or a miss if `count`). */
+rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count);
+
+/* ---- reading an item ---- */
+
+rd_type rd_item_type(const rd_item *it);
+rd_encoding rd_item_encoding(const rd_item *it);
+int64_t rd_item_expiry(const rd_item *it); /* ms since the epoch, or RD_NO_EXPIRY */
+uint64_t rd_item_len(const rd_item *it);   /* bytes of the value */
+/* The whole value when it lies in one piece (always so up to RD_FLAT_MAX bytes, unless the key is longer than
+ * 4,096 bytes), else NULL. */
+const uint8_t *rd_item_flat(const rd_item *it);
+#define RD_FLAT_MAX 7900u
+/* The longest piece of the value that starts at `off` (off < len). */
+rd_bytes rd_item_piece(rd_store *st, const rd_item *it, uint64_t off);
+/* Copy [off, off + len) of the value, which must exist, to `dst`. */
+void rd_item_read(rd_store *st, const rd_item *it, uint64_t off, void *dst, uint64_t len);
+uint32_t rd_item_key_len(const rd_item *it);
+void rd_item_key(rd_store *st, const rd_item *it, void *dst);
+uint64_t rd_item_memory(rd_store *st, const rd_item *it); /* arena bytes it holds, its share of the index included */
+uint64_t rd_item_idle_ms(rd_store *st, const rd_item *it);
+unsigned rd_item_freq(rd_store *st, const rd_item *it); /* 0..255, LFU with decay (0..3 for S3-FIFO) */
+/* RESTORE's IDLETIME and FREQ; the one that the policy does not use is ignored. */
+void rd_item_set_idle(rd_store *st, rd_item *it, uint64_t idle_ms);
+void rd_item_set_freq(rd_store *st, rd_item *it, unsigned freq);
+
+/* ---- changing. Each call tells watchers of the key (rd_touched). ---- */
+
+/* The running command has made `n` changes more, as Redis counts them for rdb_changes_since_last_save. One that does
+ * not say so and has changed anything counts as one. */
+static inline void rd_note_changes(rd_store *st, uint64_t n) { st->noted += n; }
+
+/* Set the key to a string of `parts` pieces, one after another; insert or replace. ALLOCATES. The pieces must not lie
+ * in the arena; one whose data is NULL stands for zeros. */
+rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
+                       rd_encoding enc);
+rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc);
+/* Make the value of an existing string `len` bytes long: longer ones are filled with zeros, shorter ones cut. TTL
+ * stays. *item is set to the item, which may have moved. ALLOCATES when it grows. */
+rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t len, rd_encoding enc);
+/* Overwrite [off, off + len) of the value, which must exist. Never fails. */
+void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len);
+/* Set or remove (RD_NO_EXPIRY) the expiry. *item may move. ALLOCATES when the key had none. */
+rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry);
+/* Delete the key; false when there was none. */
+bool rd_delete(rd_store *st, const rd_key *key);
+/* Make `dst` a copy of `src` (value, type, encoding, expiry), replacing what was there. Both shards must be locked.
+ * ALLOCATES. */
+rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst);
+
+/* Let `dst` have the value of `src` (with its expiry), replacing what was there; `src` is gone. Both shards must be
+ * locked. A large value is not copied: it keeps its blocks, and nothing is evicted for it. ALLOCATES. */
+rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst);
+
+/* ---- several keys, all of them or none (MSET) ----
+ *
+ * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but what the key had stays in the arena. In the end,
+ * for each key that was set, either rd_let_go, or rd_give_back in the opposite order. Neither can fail: nothing is
+ * allocated. All within one command; what a process keeps that dies goes with the sweep. */
+typedef enum rd_kept {
+  RD_KEPT_VALUE,   /* the key had a value, which is kept */
+  RD_KEPT_ABSENCE, /* it had none */
+  RD_KEPT_BEFORE,  /* an earlier call for the same key keeps what it had */
+} rd_kept;
+void rd_keep_begin(rd_store *st);
+/* ALLOCATES; *kept is set when it succeeds. */
+rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept);
+/* The key is again as it was, but where the policy lets it have been evicted meanwhile, it may be absent. */
+void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept);
+void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept);
+
+/* ---- the whole keyspace; each call locks for itself, shard by shard ---- */
+
+uint64_t rd_count(rd_store *st, unsigned db); /* keys, the expired but not yet swept included, as in Redis */
+uint64_t rd_count_volatile(rd_store *st, unsigned db);
+int64_t rd_average_ttl(rd_store *st, unsigned db); /* ms, estimated; 0 when none */
+void rd_flush_db(rd_store *st, unsigned db);       /* memory is given back in the background when the db is large */
+void rd_flush_all(rd_store *st);
+void rd_swap_db(rd_store *st, unsigned a, unsigned b);
+
+/* Called with the shard locked, for an item that is not expired; it must not change the store. */
+typedef void rd_visit(void *arg, rd_store *st, const rd_item *it);
+/* One step of SCAN: visit the keys of at least one bucket from `cursor` on, and return the next cursor, 0 at the end.
+ * Start with 0. A key that is there from the first call to the last is visited at least once, however the index grows
+ * or shrinks meanwhile. Any cursor value is safe. */
+uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, void *arg);
+/* Visit all keys of a shard that is locked, once. */
+void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg);
+/* Visit one key at random. false: the database is empty. */
+bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg);
+
+/* ---- WATCH: has a key been changed, deleted, expired, evicted or flushed since? ----
+ *
+ * As in software transactional memory (TL2; Dice, Shalev and Shavit 2006) a watch is the value of a version counter
+ * that the key's hash picks from a table in the arena; changes count it up while anybody watches in that shard. Two
+ * keys that share a counter can make a transaction fail once too often (odds below 1 in 65,536 a write), never once too
+ * seldom. Nothing is allocated, and nothing is left behind by a watcher that dies but a shard that counts needlessly.
+ */
+typedef struct rd_watch {
+  uint64_t hash;
+  uint32_t db;
+  uint32_t slot;
+  uint32_t version;
+  uint32_t flushes;
+  uint64_t epoch;
+  int64_t expiry; /* its passing counts as a change */
+  bool existed;
+  rd_bytes key; /* the caller's; must live as long as the watch */
+} rd_watch;
+/* Each locks the key's shard unless it is held (then the lock stays held). key->data must outlive the watch. */
+void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
+/* One more watcher with a copy of a watch that has not ended yet. */
+void rd_watch_join(rd_store *st, const rd_watch *w);
+bool rd_watch_changed(rd_store *st, const rd_watch *w);
+void rd_watch_end(rd_store *st, const rd_watch *w);
+void rd_watches_end(rd_store *st, const rd_watch *w, size_t n); /* each shard is locked once */
+
+#endif
