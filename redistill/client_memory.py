@@ -7,7 +7,7 @@ from typing import Protocol
 
 from redistill.config import Config
 from redistill.engine import bound_heap, trim_memory
-from redistill.sizing import client_memory, machine
+from redistill.sizing import machine, sizes
 
 
 class Client(Protocol):
@@ -22,7 +22,7 @@ class Store(Protocol):
     """See engine.Store."""
 
     @property
-    def max_memory(self) -> int: ...
+    def map_size(self) -> int: ...
     def set_client_limit(self, limit: int) -> None: ...
     def client_to_cut(self) -> int: ...
     def buffers_shrank(self) -> bool: ...
@@ -31,16 +31,16 @@ class Store(Protocol):
 class ClientMemory:
     """Closes clients of this process, the fattest first, while all processes' clients have more than they may."""
 
-    def __init__(self, store: Store, clients: Mapping[int, Client]) -> None:
-        """`clients` by id."""
+    def __init__(self, store: Store, clients: Mapping[int, Client], workers: int = 1) -> None:
+        """`clients` by id. `workers` is the number of processes that serve clients."""
         bound_heap()
         self._store = store
         self._clients = clients
+        self._workers = workers
 
     def apply(self, config: Config) -> None:
         """Put ``server.max_client_memory`` into effect."""
-        cache = config.memory.max_memory or self._store.max_memory
-        self._store.set_client_limit(client_memory(config, machine(), cache))
+        self._store.set_client_limit(sizes(config, machine(), self._workers, self._store.map_size).client_memory)
 
     def enforce(self) -> None:
         """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""

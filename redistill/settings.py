@@ -423,7 +423,7 @@ class Memory:
     max_memory: int = setting(
         Kind.MEMORY,
         0,
-        "Memory of the cache, keys, values and all overhead included: bytes, 2gb, or 75% of the machine",
+        "Most memory of the cache, all overhead included: bytes, 2gb, or 75% of the machine; lowered to what fits",
         unit="bytes",
         minimum=1,
         maximum=EXABYTE,

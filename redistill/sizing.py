@@ -1,7 +1,8 @@
 """How the memory of the machine, or of the cgroup, is divided: the cache, the buffers of clients, the processes.
 
-The kernel kills what outgrows its limit, so what the configuration leaves open is chosen such that the three together
-stay below it: `max_memory` and `client_memory`. What it does not leave open, and what is too much, `warning` says.
+The kernel kills what outgrows its limit. So `memory.max_memory` and `server.max_client_memory` are bounds: what the
+configuration leaves open is chosen such that the three together stay below the limit, and what it sets is lowered to
+what fits.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ SLACK = 4
 LEAST_BUFFERS = 8 * MIB
 PROCESSES = 4
 """The processes of as many workers as there are CPUs may have one part in so many of the memory."""
+LEAST_CACHE = 8
+"""A configured cache is not lowered below one part in so many of the memory."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,18 @@ class Machine:
     memory: int
     """Bytes that the cache, the buffers and the processes may have together."""
     cpus: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How the memory is divided."""
+
+    max_memory: int
+    """Bytes of the cache; 0 or less where a configuration that leaves it open has no room for one."""
+    client_memory: int
+    """Bytes of the buffers of all clients; 0: no limit."""
+    problem: str
+    """What was lowered, by how much and why, or that the system may kill the server, in one line; empty: all fits."""
 
 
 def machine() -> Machine:
@@ -63,51 +78,61 @@ def processes(count: int, cache: int) -> int:
     return SUPERVISION + count * WORKER + (count + 2) * tables
 
 
-def max_memory(config: Config, here: Machine, room: int = EXABYTE) -> int:
-    """Bytes of the cache: as configured, or what the processes and buffers leave, up to `room`. It is 0 or less where
-    they leave nothing."""
-    if config.memory.max_memory:
-        return config.memory.max_memory
-    count = workers(config, here)
-    left = here.memory - processes(count, 0)
-    fixed = config.server.max_client_memory
-    if fixed == AUTO:
-        left -= min(left // 4, _with_slack(LARGEST_VALUE))
-    elif fixed > 0:
-        left -= _with_slack(fixed)
-    else:  # a share of what is left for both
-        left = left * 100 * SLACK // (100 * SLACK - fixed * (SLACK + 1))
-    tables = count + 2 if count > 1 else 1
-    return min(left - left * tables // (PAGE_TABLES + tables), room)
+def settings(config: Config) -> tuple[int, int]:
+    """What `sizes` depends on and may change at run time."""
+    return config.memory.max_memory, config.server.max_client_memory
 
 
-def client_memory(config: Config, here: Machine, cache: int) -> int:
-    """Bytes that the buffers of all clients may have beside a cache of `cache` bytes: as configured; 0: no limit.
+def sizes(config: Config, here: Machine, count: int, room: int = EXABYTE) -> Sizes:
+    """How a server of `count` workers divides the memory. A cache whose size is left open has at most `room` bytes.
 
-    Where that is left open, any value that the cache can hold may be written and read, as far as the machine has room
-    for it beside the rest.
+    The cache yields first, until `LEAST_BUFFERS` are left for the buffers, and then the buffers.
     """
-    limit = config.server.max_client_memory
-    if limit == AUTO:
-        left = here.memory - cache - processes(workers(config, here), cache)
-        return max(min(LARGEST_VALUE, cache, left * SLACK // (SLACK + 1)), LEAST_BUFFERS)
-    return limit if limit >= 0 else cache * -limit // 100
-
-
-def warning(config: Config, here: Machine) -> str:
-    """What is wrong with the sizes that are configured, in one line; empty: they fit."""
-    count, cache = workers(config, here), max_memory(config, here)
+    wanted, fixed = config.memory.max_memory, config.server.max_client_memory
+    left = here.memory - processes(count, 0)
+    if wanted:
+        most = _beside(count, left - _with_slack(LEAST_BUFFERS if fixed < 0 else min(fixed, LEAST_BUFFERS)))
+        cache = min(wanted, max(most, here.memory // LEAST_CACHE))
+    else:
+        cache = min(_default(fixed, count, left), room)
     needed = processes(count, cache)
-    buffers = _with_slack(client_memory(config, here, cache))
-    if cache + needed + buffers <= here.memory:
-        return ""
-    room = max((here.memory - processes(count, here.memory) - _with_slack(LEAST_BUFFERS)) // MIB, 0)
-    return (
-        f"memory.max_memory: a cache of {cache // MIB} MiB, {buffers // MIB} MiB for the buffers of clients and"
-        f" {needed // MIB} MiB for the processes are more than the {here.memory // MIB} MiB that may be used here,"
-        f" and the system may kill the server; set memory.max_memory to {room}mb or less, or lower"
-        " server.max_client_memory or server.workers"
+    left = (here.memory - cache - needed) * SLACK // (SLACK + 1)
+    if fixed == AUTO:
+        asked = buffers = max(min(LARGEST_VALUE, cache, left), LEAST_BUFFERS)
+    else:
+        asked = fixed if fixed >= 0 else cache * -fixed // 100
+        buffers = min(asked, max(left, LEAST_BUFFERS))
+    parts = [
+        f"{name} is lowered from {before // MIB} to {after // MIB} MiB"
+        for name, before, after in (
+            ("memory.max_memory", wanted or cache, cache),
+            ("server.max_client_memory", asked, buffers),
+        )
+        if after < before
+    ]
+    buffers_most = _with_slack(buffers)
+    if cache + needed + buffers_most > here.memory:
+        parts.append(f"the system may kill the server, whose cache has {cache // MIB} MiB")
+    problem = (
+        f"{' and '.join(parts)}: of the {here.memory // MIB} MiB that may be used here the processes of {count}"
+        f" worker{'s' * (count > 1)} need {needed // MIB} MiB, and the buffers of clients {buffers_most // MIB} MiB"
     )
+    return Sizes(cache, buffers, problem if parts else "")
+
+
+def _default(fixed: int, count: int, left: int) -> int:
+    """Bytes of a cache whose size is left open, out of `left` for the cache and the buffers."""
+    if fixed == AUTO:
+        return _beside(count, left - min(left // 4, _with_slack(LARGEST_VALUE)))
+    if fixed >= 0:
+        return _beside(count, left - _with_slack(fixed))
+    return _beside(count, left * 100 * SLACK // (100 * SLACK - fixed * (SLACK + 1)))  # a share of what is left for both
+
+
+def _beside(count: int, left: int) -> int:
+    """Of so many bytes, the cache's, when the page tables for it have the rest."""
+    tables = count + 2 if count > 1 else 1
+    return left - left * tables // (PAGE_TABLES + tables)
 
 
 def _with_slack(buffers: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import os
@@ -115,17 +116,21 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     here = sizing.machine()
     workers = sizing.workers(config, here)
     announce(config, workers)
-    warn_of_sizes(config)
+    sizes = sizing.sizes(config, here, workers)
+    warn_of_sizes(sizes)
     config = config.with_pem()
     certificate = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
     warn_of_expiry(certificate)
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
-    arena = find_arena(config.memory, systemd.arena)
+    fitting = config.memory
+    if fitting.max_memory:
+        fitting = dataclasses.replace(fitting, max_memory=sizes.max_memory)
+    arena = find_arena(fitting, systemd.arena)
     sockets = Listening(config, workers)
     health_socket = health_listener(config.server)
     store = Store()
-    fewer, default = "server.num_shards" not in config.given, sizing.max_memory(config, here)
-    arena.open(store, config.memory, config.server.num_shards, joining(workers), default, fewer=fewer)
+    fewer = "server.num_shards" not in config.given
+    arena.open(store, fitting, config.server.num_shards, joining(workers), sizes.max_memory, fewer=fewer)
     systemd.keep(-1 if arena.path else arena.fd)
     keeper = StoreService(store, arena, 0 if workers == 1 else SUPERVISOR)
     MemoryLimitService(reactor, store).setServiceParent(keeper)  # type: ignore[no-untyped-call]
@@ -193,7 +198,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             config=config,
             listening=sockets,
             arena=lambda: arena.fd,
-            apply=lambda new: supervise(store, output, pool, certificate, sockets, new),
+            apply=lambda new: supervise(store, output, pool, certificate, sockets, new, workers),
             stop=stop,
             launcher=Launcher(reactor, output.relay),
             relay=output.relay,
@@ -355,6 +360,8 @@ def serve(
     def apply(config: Config) -> None:
         # It may be called again with what held before, to undo what it has done: so it compares with what is there.
         possible = possible_clients(config, control.state.config)
+        if listening is not None and sizing.settings(config) != sizing.settings(control.state.config):
+            warn_of_sizes(sizing.sizes(config, sizing.machine(), identity.workers, store.map_size))
         move(config)
         if context is not None and context.use(config.security, config.pem) and tickets is not None:
             tickets.announce()
@@ -405,7 +412,7 @@ def serve(
         served=loop,
         on_blocked=lambda count: store.workers.set_gauges(blocked_clients=count),
     )
-    memory = ClientMemory(store, clients)
+    memory = ClientMemory(store, clients, identity.workers)
     memory.apply(config)
     loop.on_crowded = memory.enforce
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
@@ -438,6 +445,7 @@ def supervise(
     certificate: tls.Context | None,
     listening: Listening,
     config: Config,
+    workers: int,
 ) -> None:
     """Put `config` into effect as far as it is the supervisor's. A second call, with what was in effect before, undoes
     what a first one that raised (Refused, ConfigError) has done."""
@@ -445,19 +453,20 @@ def supervise(
     listening.move(config)
     if certificate is not None:
         certificate.use(config.security, config.pem)
-    if config.memory.max_memory != pool.config.memory.max_memory:
+    if sizing.settings(config) != sizing.settings(pool.config):
+        sizes = sizing.sizes(config, sizing.machine(), workers, store.map_size)
         try:
-            store.set_max_memory(max(sizing.max_memory(config, sizing.machine(), store.map_size), 1))
+            store.set_max_memory(max(sizes.max_memory, 1))
         except ValueError as problem:
             raise Refused("maxmemory", str(problem)) from None
-        warn_of_sizes(config)
+        warn_of_sizes(sizes)
     output.set_level(config.logging.level)
 
 
-def warn_of_sizes(config: Config) -> None:
-    """Say so when they are more than this machine has."""
-    if problem := sizing.warning(config, sizing.machine()):
-        log.warn("there is less memory than was configured: {problem}", problem=problem)
+def warn_of_sizes(sizes: sizing.Sizes) -> None:
+    """Say so when more was configured than fits."""
+    if sizes.problem:
+        log.warn("there is less memory than was configured: {problem}", problem=sizes.problem)
 
 
 def warn_of_expiry(certificate: tls.Context | None) -> None:

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import __version__
+from redistill import __version__, sizing
 from redistill.cli import main
 from redistill.cli.connection import Target, fields, local
 from redistill.cli.secrets import Secret, as_text, read
@@ -369,6 +369,19 @@ class CommandTests(SynchronousTestCase):
         status, lines = self.checked(f'{one}[memory]\nmax_memory = "100"\n')
         self.assertTrue(lines[0].endswith("bytes; less holds the keys, not the system's memory"), lines)
         self.assertEqual((status, lines[1:]), (0, ["FILE is valid"]))
+
+    def test_memory_that_does_not_fit(self) -> None:
+        """A cache that is larger than what the processes leave is valid, and one line says to what it is lowered."""
+        self.patch(sizing, "machine", lambda: sizing.Machine(252 << 20, 2))
+        status, lines = self.checked('[server]\nworkers = 2\n[memory]\nmax_memory = "192mb"\n')
+        self.assertTrue(
+            lines[0].startswith("FILE: warning: memory.max_memory is lowered from 192 to 105 MiB: of the 252 MiB "),
+            lines,
+        )
+        self.assertEqual((status, lines[1:]), (0, ["FILE is valid"]))
+        self.assertEqual(
+            self.checked('[server]\nworkers = 1\n[memory]\nmax_memory = "192mb"\n'), (0, ["FILE is valid"])
+        )
 
     def test_what_follows_from_a_mistake_is_none(self) -> None:
         """A password that cannot be is not counted as none, so that each line is one thing to mend."""

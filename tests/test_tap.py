@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -20,7 +21,7 @@ from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from redistill import service, tap
+from redistill import service, sizing, tap
 from redistill.config import load
 from redistill.limits import TotalLimit
 from redistill.logs import Log
@@ -172,7 +173,8 @@ class DaemonTests(TestCase):
 
     @inlineCallbacks
     def test_any_max_memory(self) -> Any:
-        """Any number is taken: less than the store uses leaves it full, 0 is all that there is."""
+        """Any number is taken: less than the store uses leaves it full, 0 is all that there is, and more is lowered to
+        that."""
         self.start()
         client = yield self.connect()
         yield client.ask(b"CONFIG SET maxmemory-policy noeviction\r\n", 5)
@@ -185,8 +187,43 @@ class DaemonTests(TestCase):
             self.assertEqual(reply, said + b":%d\r\n" % (size > MIB))
         reply = yield client.ask(b"CONFIG SET maxmemory 0\r\nSET k v\r\n", 10)
         self.assertEqual(reply, b"+OK\r\n+OK\r\n")
-        reply = yield client.ask(b"CONFIG SET maxmemory 999999gb\r\n", 100)
-        self.assertIn(b"possibly related to argument 'maxmemory') - more than the arena was made for, ", reply)
+        with capturedLogs() as events:
+            reply = yield client.ask(b"CONFIG SET maxmemory 999999gb\r\nCONFIG GET maxmemory\r\n", 47)
+        self.assertEqual(reply, b"+OK\r\n*2\r\n$9\r\nmaxmemory\r\n$16\r\n%d\r\n" % (999999 << 30))
+        [said] = [event["problem"] for event in events if "problem" in event]
+        self.assertTrue(said.startswith("memory.max_memory is lowered from 1023998976 to "), said)
+
+    @inlineCallbacks
+    def test_max_memory_is_lowered(self) -> Any:
+        """At the start and at run time it is lowered to what fits; CONFIG GET says what was set, INFO what holds. So it
+        is when the buffers of clients are to have more."""
+        self.patch(sizing, "machine", lambda: sizing.Machine(70 * MIB, 2))
+        with capturedLogs() as events:
+            self.start("workers = 1")
+        said = [event["problem"] for event in events if "problem" in event]
+        self.assertEqual([line[:50] for line in said], ["memory.max_memory is lowered from 16 to 11 MiB: of"])
+        client = yield self.connect()
+
+        @inlineCallbacks
+        def maxmemory() -> Any:
+            reply = yield client.ask(b"CONFIG GET maxmemory\r\nINFO memory\r\nPING\r\n", 1000)
+            while not reply.endswith(b"+PONG\r\n"):
+                reply += yield client.more(1)
+            found = re.search(rb"maxmemory\r\n\$\d+\r\n(\d+)\r\n.*\nmaxmemory:(\d+)\r\n", reply, re.DOTALL)
+            return [round(int(number) / MIB, 1) for number in found.groups()]  # type: ignore[union-attr]
+
+        found = yield maxmemory()
+        self.assertEqual(found, [16, 12.0])
+        for words, wanted in (
+            (b"maxmemory 64mb", [64, 12.0]),
+            (b"maxmemory-clients 2mb", [64, 19.5]),
+            (b"maxmemory 18mb", [18, 18]),
+            (b"maxmemory-clients 5mb", [18, 15.7]),
+        ):
+            reply = yield client.ask(b"CONFIG SET " + words + b"\r\n", 5)
+            self.assertEqual(reply, b"+OK\r\n")
+            found = yield maxmemory()
+            self.assertEqual(found, wanted)
 
     @inlineCallbacks
     def test_port_and_bind_at_run_time(self) -> Any:
@@ -223,7 +260,8 @@ class DaemonTests(TestCase):
             if name == "bind":
                 yield self.assertFailure(tcp(port), ConnectError)
         late = yield tcp(port)
-        # Taken back as a whole: the old socket is still there.
+        # Taken back as a whole: the old socket is still there. The machine has become larger than the arena can.
+        self.patch(sizing, "machine", lambda: sizing.Machine(2**50, 2))
         reply = yield late.ask(b"CONFIG SET port %d maxmemory 900tb\r\n" % servers.free_port(), 100)
         self.assertIn(b"'maxmemory'", reply)
         yield tcp(port)

@@ -52,13 +52,20 @@ def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[Co
 
 def arena_problems(path: str, config: Config) -> list[ConfigError]:
     """What no arena can be made of."""
-    size, num_shards = config.memory.max_memory, config.server.num_shards
+    num_shards = config.server.num_shards
     try:
-        if size:
+        if config.memory.max_memory:
+            size = sizes(config).max_memory
             fitting_shards(size, num_shards, processes(config), fewer="server.num_shards" not in config.given)
     except StartError as problem:
         return [ConfigError(f"{path}: {problem}", "memory.max_memory")]
     return []
+
+
+def sizes(config: Config) -> sizing.Sizes:
+    """How a server with this configuration divides the memory."""
+    here = sizing.machine()
+    return sizing.sizes(config, here, sizing.workers(config, here))
 
 
 def processes(config: Config) -> int:
@@ -76,7 +83,7 @@ def warnings(config: Config) -> Iterator[str]:
         yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters, and can be guessed"
     if 0 < config.memory.max_memory < (least := min_memory(1, processes(config))):
         yield f"memory.max_memory: the smallest arena takes {least} bytes; less holds the keys, not the system's memory"
-    if problem := sizing.warning(config, sizing.machine()):
+    if problem := sizes(config).problem:
         yield problem
     if tls.is_used(config.security):
         days = (tls.Context(config.security, config.with_pem().pem).expires - time.time()) / 86400

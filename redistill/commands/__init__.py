@@ -68,8 +68,8 @@ class ControlPlane:
         `number` is this one's."""
         self._listener = apply
         self._table = table
-        self._max_memory = config.memory.max_memory
-        """As it was last put into effect."""
+        self._sizes = sizing.settings(config)
+        """As they were last put into effect."""
         self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
         if counters is not None:
             self.state.counters = counters
@@ -219,12 +219,13 @@ class ControlPlane:
             users = Users(config, users)
         if self._listener:
             self._listener(config)
-        if config.memory.max_memory != self._max_memory:
+        if sizing.settings(config) != self._sizes:
+            sizes = sizing.sizes(config, sizing.machine(), self.state.identity.workers, store.map_size)
             try:
-                store.set_max_memory(max(sizing.max_memory(config, sizing.machine(), store.map_size), 1))
+                store.set_max_memory(max(sizes.max_memory, 1))
             except ValueError as problem:
                 raise Refused("maxmemory", str(problem)) from None
-            self._max_memory = config.memory.max_memory
+            self._sizes = sizing.settings(config)
         store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
         self._watch_slow(config)
         store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)

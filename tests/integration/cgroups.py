@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,9 +168,9 @@ def crowd(server: servers.Server, large: int, seconds: float) -> int:
     return len(closed)
 
 
-def trial(limit: int, workers: int, config: str = "", seconds: float = 5.0) -> dict[str, int]:
-    """What became of a server of so many workers (0: auto) in a cgroup of `limit` bytes, with a reload near the end.
-    AssertionError when a process was killed."""
+def trial(limit: int, workers: int, config: str = "", seconds: float = 5.0, later: str = "") -> dict[str, int]:
+    """What became of a server of so many workers (0: auto) in a cgroup of `limit` bytes, which is reloaded under load.
+    `later`: what maxmemory is set to when it is full. AssertionError when a process was killed."""
     count = workers or '"auto"'
     text = f"[server]\nworkers = {count}\nmax_connections = 200\n{config}"
     with cgroup(limit) as group:
@@ -178,16 +179,24 @@ def trial(limit: int, workers: int, config: str = "", seconds: float = 5.0) -> d
             fill(server, limit * 3 // 2)
             found = {"filled": group.peak // MIB}
             found["largest value"] = large = largest_value(server, limit) // MIB
+            if later:
+                with server.connect() as sock:
+                    sock.sendall(command(b"CONFIG", b"SET", b"maxmemory", later.encode()))
+                    assert (said := sock.recv(1000)) == b"+OK\r\n", said
             found["closed"] = crowd(server, max(large, 1) * MIB, seconds)
+            writer = threading.Thread(target=fill, args=(server, limit // 2))
+            writer.start()
             server.process.send_signal(signal.SIGHUP)
+            crowd(server, max(large, 1) * MIB, seconds / 2)
+            writer.join()
             fill(server, limit // 4, size=100)
             servers.until(lambda: "configuration reloaded" in server.logged(), 30, "the reload begins")
             if len(group.pids()) > 1:
                 servers.until(lambda: "workers were replaced" in server.logged(), 30, "the reload ends")
             with server.connect() as sock:
                 sock.sendall(b"INFO memory\r\n")
-                said = sock.recv(65536).decode()
-            facts = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
+                said = sock.recv(65536)
+            facts = dict(line.split(":", 1) for line in said.decode().splitlines() if ":" in line)
             found |= {"maxmemory": int(facts["maxmemory"]) // MIB, "peak": group.peak // MIB, "kills": group.kills}
             assert "SIGKILL" not in server.logged(), f"{group.kills} killed: {server.logged()}"
             return found
@@ -197,14 +206,18 @@ def trial(limit: int, workers: int, config: str = "", seconds: float = 5.0) -> d
             server.stop(signal.SIGKILL)
 
 
+LATER = "75 % later"
+CONFIGURATIONS = {"default": "", "75 %": '[memory]\nmax_memory = "75%"\n', LATER: ""}
+
+
 def main(sizes: list[int]) -> None:
     """Print a line for each cgroup."""
     for size in sizes or [256, 512, 1024, 4096]:
         for workers in (0, 1, 2, 8):
-            for name, config in (("default", ""), ("75 %", f"[memory]\nmax_memory = {size * MIB * 3 // 4}\n")):
+            for name, config in CONFIGURATIONS.items():
                 title = f"{size} MiB, {workers or 'auto'} workers, {name}:"
                 try:
-                    print(title, trial(size * MIB, workers, config), flush=True)
+                    print(title, trial(size * MIB, workers, config, later="75%" * (name == LATER)), flush=True)
                 except Exception as problem:
                     print(title, f"FAILED {str(problem)[:2000]}", flush=True)
 
