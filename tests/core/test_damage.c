@@ -11,7 +11,7 @@
 
 #include "check.h"
 #include "damage.h"
-#include "index.h"
+#include "store/index.h"
 
 #define SECONDS 60u /* a trial that takes longer hangs */
 #define ALLOWED 1u  /* deaths */
