@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gc
 import os
+import pwd
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import IService
@@ -90,7 +92,8 @@ def makeService(options: Options) -> IService:
         settings = config.logging
         output = Log(settings.level, settings.format, file=settings.file, clock=reactor, quiet=SUPERVISOR_QUIET)
         daemon = log_service(output, options)
-        wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
+        with as_group(group_of(options.parent or {})):
+            wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
         name_process("redistill")
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
@@ -98,6 +101,26 @@ def makeService(options: Options) -> IService:
     # Some dozens of objects in it are garbage, and stay too: a look for them is a tenth of the whole start.
     gc.freeze()
     return daemon
+
+
+def group_of(twistd: Mapping[str, Any]) -> int | None:
+    """The group that twistd, with these options, will run the daemon as; None: the one of now."""
+    uid, gid = twistd.get("uid"), twistd.get("gid")
+    if gid is None and uid is not None:
+        gid = pwd.getpwuid(uid).pw_gid  # as twistd does
+    return gid
+
+
+@contextlib.contextmanager
+def as_group(gid: int | None) -> Iterator[None]:
+    """Make files as that group: the UNIX socket is for it, although it is made before twistd drops its privileges."""
+    before = os.getegid()
+    try:
+        if gid is not None and os.geteuid() == 0:
+            os.setegid(gid)
+        yield
+    finally:
+        os.setegid(before)
 
 
 def log_service(output: Log, options: Options) -> LogService:
@@ -147,9 +170,15 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     """The state of the certificate's files before the last reload read them."""
 
     def with_certificate(new: Config) -> Config:
-        if certificate is not None:
+        running = reload.running()
+        if certificate is None:
+            return new
+        if watch.knows(new.security) and new.security.tls_client_auth == running.security.tls_client_auth:
+            # Nothing new; and after `twistd --uid` this process may not be able to read the key any more.
+            new = dataclasses.replace(new, pem=running.pem)
+        else:
             new = new.with_pem()
-            tls.make_context(new.security, new.pem)
+        tls.make_context(new.security, new.pem)
         return new
 
     def read() -> Config:

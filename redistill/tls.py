@@ -125,6 +125,10 @@ def _shown(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.hex()
 
 
+FORBIDDEN = "forbidden"
+"""The state of a file that may not be looked at."""
+
+
 class Context:
     """The context for new connections. It can be replaced at any time; those that there are keep theirs."""
 
@@ -198,6 +202,19 @@ class CertificateWatch(Service):
         """The files have been read, and are used: as they are in this `state` they are nothing new."""
         self._read = state
 
+    def knows(self, security: Security) -> bool:
+        """Whether the files that `security` names are those that were read last, as they were then. Those that this
+        process may not look at, since it has become another user, are taken for such: it could not read them."""
+        paths, states = _paths_of(security), _files_of(security)
+        if paths != _paths_of(self._security()) or states != self._read:
+            return False
+        if any(path and state is None for path, state in zip(paths, states, strict=True)):
+            return False
+        for path, state in zip(paths, states, strict=True):
+            if state is FORBIDDEN:
+                log.warn("{path} is out of this user's reach: what was read of it before stays in use", path=path)
+        return True
+
     def _look(self) -> None:
         before, self._seen = self._seen, self.state()
         self._rests = self._rests + 1 if self._seen == before else 0
@@ -213,13 +230,22 @@ class CertificateWatch(Service):
 
     def state(self) -> object:
         """Of the files: another one after each change."""
-        security = self._security()
-        return [_state_of(path) for path in (security.tls_cert_path, security.tls_key_path, security.tls_ca_path)]
+        return _files_of(self._security())
+
+
+def _paths_of(security: Security) -> list[str]:
+    return [security.tls_cert_path, security.tls_key_path, security.tls_ca_path]
+
+
+def _files_of(security: Security) -> list[object]:
+    return [_state_of(path) for path in _paths_of(security)]
 
 
 def _state_of(path: str) -> object:
     try:
         found = os.stat(path)
+    except PermissionError:
+        return FORBIDDEN
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns  # the last: its permissions

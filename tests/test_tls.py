@@ -9,7 +9,8 @@ import select
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -209,6 +210,32 @@ class WatchTests(SynchronousTestCase):
         written.write_text(written.read_text() + "\n")
         self.assertEqual(self.look(), 0)
         self.assertEqual(self.look(), 1)
+
+    def test_what_a_reload_need_not_read(self) -> None:
+        """Files as they were when they were read last, at the same paths; none that has changed, or is not there."""
+        self.assertTrue(self.watch.knows(self.security))
+        other, key = self.certificates.sign("other")
+        self.assertFalse(self.watch.knows(Security(tls_cert_path=other, tls_key_path=key)))
+        written = Path(self.security.tls_key_path)
+        written.write_text(written.read_text() + "\n")
+        self.assertFalse(self.watch.knows(self.security))
+        self.watch.noted(self.watch.state())
+        self.assertTrue(self.watch.knows(self.security))
+        written.unlink()
+        self.assertFalse(self.watch.knows(self.security))
+        self.watch.noted(self.watch.state())
+        self.assertFalse(self.watch.knows(self.security))
+
+    def test_out_of_reach(self) -> None:
+        """Files that the daemon's user may not look at are those that were read before it became that user."""
+
+        def stat(path: str) -> NoReturn:
+            raise PermissionError
+
+        self.patch(tls, "os", SimpleNamespace(stat=stat))
+        self.watch.noted(self.watch.state())
+        self.assertTrue(self.watch.knows(self.security))
+        self.assertFalse(self.watch.knows(Security(tls_cert_path="/another", tls_key_path="/key")))
 
     def test_read_by_a_reload(self) -> None:
         """What a reload has read is nothing new."""
