@@ -337,6 +337,25 @@ static void values_of_many_pieces_have_bits_like_short_ones(void) {
   rig_close(&st, fd);
 }
 
+static void bits_are_counted_at_any_length_and_alignment(void) {
+  uint8_t bytes[400];
+  uint32_t dice = 1;
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)((dice = dice * 1664525u + 1013904223u) >> 24);
+  for (size_t from = 0; from < 40; from++) {
+    uint64_t expected = 0;
+    for (size_t len = 0; from + len <= sizeof bytes; len++) {
+      if (rd_bits_count(bytes + from, len) != expected || rd_bits_count_anywhere(bytes + from, len) != expected) {
+        CHECK_FAIL("%zu bytes from %zu have not %llu bits", len, from, (unsigned long long)expected);
+        return;
+      }
+      if (from + len == sizeof bytes) break;
+      for (unsigned bit = 0; bit < 8; bit++) expected += bytes[from + len] >> bit & 1;
+    }
+  }
+  memset(bytes, 0xff, sizeof bytes);
+  CHECK_INT(rd_bits_count(bytes, sizeof bytes), 8 * sizeof bytes);
+}
+
 int main(void) {
   RUN(single_bits_are_set_and_read);
   RUN(bits_are_counted_in_ranges);
@@ -346,5 +365,6 @@ int main(void) {
   RUN(counting_and_searching_agree_with_single_bits);
   RUN(a_field_changes_its_own_bits_only);
   RUN(values_of_many_pieces_have_bits_like_short_ones);
+  RUN(bits_are_counted_at_any_length_and_alignment);
   return check_end();
 }

@@ -8,6 +8,8 @@
 
 /* Set bits of the bytes. */
 uint64_t rd_bits_count(const uint8_t *p, size_t len);
+/* The same without an instruction that the processor may lack, for the tests. */
+uint64_t rd_bits_count_anywhere(const uint8_t *p, size_t len);
 
 /* Position of the first bit that equals `bit`, or -1. */
 int64_t rd_bits_find(const uint8_t *p, size_t len, unsigned bit);
