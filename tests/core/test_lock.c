@@ -1,10 +1,12 @@
 /* Locks that a worker retains while it is alone: lock.h. What they do in a turn is in test_loop.c; that no kill harms
  * what they guard, in test_crash.c. */
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "arena_fixture.h"
 #include "check.h"
+#include "host.h"
 #include "rig.h"
 #include "store/internal.h"
 
@@ -211,6 +213,105 @@ static void a_worker_knows_when_it_is_alone(void) {
   close(ready[1]);
 }
 
+/* A process that holds shard 2 until it is told to release it, or for some seconds. */
+static pid_t hold_shard_2(int release[2]) {
+  int ready[2];
+  char word;
+  CHECK(pipe(ready) == 0 && pipe(release) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    alarm(20);
+    attach_other();
+    rd_lock_shard(&other, 2);
+    struct pollfd end = {.fd = release[0], .events = POLLIN};
+    if (write(ready[1], "x", 1) != 1) _exit(3);
+    poll(&end, 1, 3000);
+    rd_unlock_all(&other);
+    _exit(0);
+  }
+  CHECK(read(ready[0], &word, 1) == 1);
+  close(ready[0]);
+  close(ready[1]);
+  return pid;
+}
+
+static void let_go(pid_t pid, int release[2]) {
+  int status = 1;
+  CHECK(write(release[1], "x", 1) == 1);
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  close(release[0]);
+  close(release[1]);
+}
+
+static void who_can_come_again_waits_for_a_moment(void) {
+  const uint64_t set[RD_MAX_SHARDS / 64] = {1u << 1 | 1u << 2 | 1u << 3};
+  int release[2];
+  pid_t pid = hold_shard_2(release);
+  rd_clock *clock = st.clock;
+  st.clock = rd_host_clock;
+  uint64_t began = rd_host_clock();
+  CHECK(!rd_lock_shard_soon(&st, 2));
+  CHECK(rd_host_clock() - began >= RD_PATIENCE_NS);
+  CHECK_INT(held(), 0);
+  CHECK(rd_lock_shard_soon(&st, 1));
+  CHECK(rd_lock_shard_soon(&st, 1)); /* it is held already */
+  rd_unlock_all(&st);
+  CHECK(!rd_lock_set_soon(&st, set));
+  CHECK_INT(held(), 0); /* what it had got is released */
+  let_go(pid, release);
+  CHECK(rd_lock_shard_soon(&st, 2));
+  CHECK(rd_lock_set_soon(&st, set));
+  CHECK_INT(held(), 3);
+  rd_unlock_all(&st);
+  st.clock = clock;
+}
+
+/* The name of a key in shard 2, or in another one. */
+static const char *key_in_2(bool in) {
+  static char name[16];
+  for (int i = 0;; i++) {
+    int n = snprintf(name, sizeof name, "k%d", i);
+    if ((rd_shard_of(&st, rd_key_of(&st, (rd_bytes){(const uint8_t *)name, (size_t)n}, 0).hash) == 2) == in)
+      return name;
+  }
+}
+
+static void whose_lock_another_process_has_comes_again(void) {
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  char line[100], after[100];
+  int release[2];
+  pid_t pid = hold_shard_2(release);
+  rd_clock *clock = st.clock;
+  st.clock = rd_host_clock;
+  snprintf(line, sizeof line, "PING\r\nINCR %s\r\nPING\r\n", key_in_2(true));
+  c.status = rd_session_feed(c.session, (const uint8_t *)line, strlen(line), st.now_ms);
+  rig_write(&c);
+  CHECK_INT(c.status, RD_BUSY);
+  CHECK(!rd_session_suspended(c.session)); /* it was not begun */
+  RIG_HEARD(&c, "+PONG\r\n");
+  snprintf(after, sizeof after, "INCR %s\r\n", key_in_2(false));
+  RIG_ASK(&d, after, ":1\r\n");
+  c.status = rd_session_resume(c.session, st.now_ms);
+  rig_write(&c);
+  CHECK_INT(c.status, RD_BUSY);
+  CHECK_INT(c.len, 0);
+  snprintf(line, sizeof line, "MSET %s 1 x 1\r\n", key_in_2(true)); /* the locks of several keys */
+  d.status = rd_session_feed(d.session, (const uint8_t *)line, strlen(line), st.now_ms);
+  CHECK_INT(d.status, RD_BUSY);
+  CHECK_INT(held(), 0);
+  let_go(pid, release);
+  c.status = rd_session_resume(c.session, st.now_ms);
+  rig_write(&c);
+  CHECK_INT(c.status, RD_MORE);
+  RIG_HEARD(&c, ":1\r\n+PONG\r\n"); /* once */
+  d.status = rd_session_resume(d.session, st.now_ms);
+  rig_write(&d);
+  RIG_HEARD(&d, "+OK\r\n");
+  st.clock = clock;
+  rig_client_free(&c);
+  rig_client_free(&d);
+}
+
 int main(void) {
   int arena = rig_open(&st, 64 * MIB, SHARDS, RD_ALLKEYS_LRU);
   RUN(a_shard_is_retained_clean_until_the_end);
@@ -221,6 +322,8 @@ int main(void) {
   RUN(who_comes_waits_for_no_lock);
   RUN(who_dies_with_retained_locks_takes_nothing_along);
   RUN(a_worker_knows_when_it_is_alone);
+  RUN(who_can_come_again_waits_for_a_moment);
+  RUN(whose_lock_another_process_has_comes_again);
   rig_close(&st, arena);
   return check_end();
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "arena/longrun.h"
 #include "host.h"
 #include "net/loop.h"
 #include "rig.h"
@@ -703,6 +704,72 @@ static void who_is_behind_ends_its_transaction(void) {
   leave(&b);
 }
 
+/* ---- those who take long ---- */
+
+static uint64_t looks;
+/* Ten looks at this clock are a slice, and each takes longer than what makes a client heavy. */
+static uint64_t dawdling(void) {
+  for (uint64_t began = rd_host_clock(); rd_host_clock() - began < 1200000;) continue;
+  return looks += RD_SLICE_NS / 10;
+}
+
+static const char *counting(unsigned times) {
+  static char text[2000];
+  text[0] = 0;
+  while (times-- > 0) strcat(text, "BITCOUNT k\r\n");
+  return text;
+}
+
+static uint64_t served(const peer *p) { return rd_session_state_of(p->s)->commands; }
+
+static void the_heavy_share_a_part_of_each_turn(void) {
+  peer heavy[3] = {join(1), join(2), join(3)}, light = join(9);
+  rd_clock *clock = st.clock;
+  for (int i = 0; i < 3; i++) say(&heavy[i], counting(60));
+  st.clock = dawdling;
+  CHECK(turn() == 0);
+  for (int i = 0; i < 3; i++) CHECK(served(&heavy[i]) > 0 && served(&heavy[i]) < 30);
+  for (int round = 0; round < 6; round++) {
+    uint64_t before[3];
+    for (int i = 0; i < 3; i++) before[i] = served(&heavy[i]);
+    say(&light, "PING\r\n");
+    uint64_t began = looks;
+    CHECK(turn() == 0);
+    hears(&light, "+PONG\r\n");
+    CHECK(looks - began < 2 * RD_SLICE_NS); /* one of them, and who is light */
+    for (int i = 0; i < 3; i++) CHECK_INT(served(&heavy[i]) > before[i], i == round % 3);
+  }
+  st.clock = clock;
+  for (int i = 0; i < 100; i++) turn();
+  for (int i = 0; i < 3; i++) {
+    CHECK_INT(served(&heavy[i]), 60);
+    leave(&heavy[i]);
+  }
+  leave(&light);
+}
+
+static void who_took_long_is_served_after_the_others(void) {
+  peer heavy = join(1), light = join(2);
+  rd_clock *clock = st.clock;
+  say(&heavy, counting(20));
+  st.clock = dawdling;
+  for (int i = 0; i < 100 && served(&heavy) < 20; i++) CHECK(turn() == 0);
+  st.clock = clock;
+  swallow(&heavy);
+  say(&heavy, "INCR order\r\n");
+  say(&light, "INCR order\r\n");
+  CHECK(turn() == 0);
+  hears(&light, ":1\r\n");
+  hears(&heavy, "");
+  CHECK(turn() == 0);
+  hears(&heavy, ":2\r\n");
+  say(&heavy, "INCR order\r\n"); /* which took no time: it is as the others again */
+  CHECK(turn() == 0);
+  hears(&heavy, ":3\r\n");
+  leave(&heavy);
+  leave(&light);
+}
+
 int main(void) {
   open_all();
   RUN(commands_are_answered_without_the_owner);
@@ -739,6 +806,8 @@ int main(void) {
   RUN(those_inside_come_first);
   RUN(who_cannot_be_accepted_is_the_owners_matter);
   RUN(an_entrance_can_be_shut);
+  RUN(the_heavy_share_a_part_of_each_turn);
+  RUN(who_took_long_is_served_after_the_others);
   close_all();
   return check_end();
 }

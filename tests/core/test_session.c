@@ -628,6 +628,27 @@ static void an_idle_session_can_be_trimmed(void) {
   close_store();
 }
 
+static void mget_ends_at_the_first_value_without_room(void) {
+  rd_limits limits = {.batch_size = 16, .output_high = 1u << 20, .output_limit = 4000};
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, &limits);
+  char line[2000], value[1001];
+  memset(value, 'v', 1000);
+  value[1000] = 0;
+  snprintf(line, sizeof line, "SET k %s\r\n", value);
+  RIG_ASK(&c, line, "+OK\r\n");
+  strcpy(line, "MGET");
+  for (int i = 0; i < 100; i++) strcat(line, " k");
+  strcat(line, "\r\n");
+  d.status = rd_session_feed(d.session, (const uint8_t *)line, strlen(line), st.now_ms);
+  CHECK_INT(d.status, RD_CLOSE);
+  CHECK_INT(rd_session_state_of(d.session)->overflowed, RD_OVERFLOW_OUTPUT);
+  CHECK_INT(rd_counter(&st, RD_STAT_keyspace_hits), 4); /* the others were not even looked for */
+  rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
 int main(void) {
   RUN(replies_leave_in_request_order);
   RUN(changes_are_those_of_commands);
@@ -656,5 +677,6 @@ int main(void) {
   RUN(long_values_are_timed_alone);
   RUN(slow_commands_are_kept);
   RUN(an_idle_session_can_be_trimmed);
+  RUN(mget_ends_at_the_first_value_without_room);
   return check_end();
 }
