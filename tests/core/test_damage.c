@@ -231,6 +231,36 @@ static void a_wild_root_is_emptied_when_the_arena_is_attached(void) {
   damage_free(&image);
 }
 
+/* A kind has six bits, of which RD_KINDS values mean anything. */
+static void a_block_of_an_unknown_kind_has_its_shard_emptied(void) {
+  for (unsigned kind = RD_KINDS; kind < 64 && check_ok; kind += 9) {
+    rd_image image = damage_image(RD_ALLKEYS_LRU);
+    uint8_t *base = damage_lay(&image);
+    rd_blk b, unknown;
+    rd_ref at = a_block(&image, base, RD_ITEM);
+    memcpy(&b, base + at, sizeof b);
+    unknown = RD_BLK(rd_blk_granules(b), rd_blk_prev(b), kind);
+    CHECK_INT(rd_blk_granules(unknown), rd_blk_granules(b));
+    CHECK_INT(rd_blk_prev(unknown), rd_blk_prev(b));
+    CHECK_INT(rd_blk_kind(unknown), kind);
+    memcpy(base + at, &unknown, sizeof unknown);
+    munmap(base, image.size);
+    rd_store st;
+    char err[300] = "";
+    CHECK_INT(rd_attach_alone(&st, image.fd, err, sizeof err), 0);
+    CHECK_INT(rd_worker_join(&st, 0), 0);
+    CHECK(rd_check(&st, err, sizeof err) > 0);
+    CHECK(strstr(err, "unknown kind") != NULL);
+    rd_doubt(&st);
+    for (uint32_t i = 0; i < DAMAGE_SHARDS; i++) rd_lock_shard(&st, i);
+    rd_unlock_all(&st);
+    CHECK_INT(rd_counter(&st, RD_STAT_shards_lost), 1);
+    CHECK_INT(rd_check(&st, err, sizeof err), 0);
+    rd_detach(&st);
+    damage_free(&image);
+  }
+}
+
 /* Every overflow bucket is made to go on with itself, or with the bucket that goes on with it. */
 static unsigned close_circles(rd_store *st, bool itself) {
   unsigned circles = 0;
@@ -383,6 +413,7 @@ static void doubt_ends_in_the_background(void) {
 
 int main(void) {
   RUN(a_wild_root_is_emptied_when_the_arena_is_attached);
+  RUN(a_block_of_an_unknown_kind_has_its_shard_emptied);
   RUN(who_goes_round_in_a_circle_stops_and_has_the_shard_verified);
   RUN(a_shard_that_somebody_died_with_is_verified);
   RUN(a_shard_that_cannot_be_looked_at_is_emptied);

@@ -16,7 +16,7 @@
 #include "base/base.h"
 
 #define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
-#define RD_LAYOUT 8u                   /* raised by every change of what lies in the arena */
+#define RD_LAYOUT 9u                   /* raised by every change of what lies in the arena */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
 #define RD_MAX_WORKERS 64u

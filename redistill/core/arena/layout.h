@@ -29,15 +29,17 @@ typedef enum rd_kind {
   RD_DIR = 5,      /* references to segments or to other directories */
   RD_OVERFLOW = 6, /* a bucket that continues another */
   RD_GHOST = 7,    /* S3-FIFO's memory of keys that were evicted */
+  RD_KINDS         /* up to 64: from here on a kind is unknown, and its shard damaged */
 } rd_kind;
+_Static_assert(RD_KINDS <= 64, "a kind has six bits of a block's first word");
 
-/* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:3.
+/* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:6.
  */
 typedef uint32_t rd_blk;
 #define RD_BLK(granules, prev, kind) ((rd_blk)(granules) | (rd_blk)(prev) << 13 | (rd_blk)(kind) << 26)
 static inline uint32_t rd_blk_granules(rd_blk b) { return b & 8191u; }
 static inline uint32_t rd_blk_prev(rd_blk b) { return b >> 13 & 8191u; }
-static inline rd_kind rd_blk_kind(rd_blk b) { return (rd_kind)(b >> 26 & 7u); }
+static inline rd_kind rd_blk_kind(rd_blk b) { return (rd_kind)(b >> 26); }
 static inline uint32_t rd_blk_bytes(rd_blk b) { return rd_blk_granules(b) * RD_GRANULE; }
 
 typedef struct rd_heap {

@@ -45,8 +45,8 @@ RD_PRINTF(2, 3) static void violated(struct report *r, const char *fmt, ...) {
   } while (0)
 
 struct tally {
-  uint64_t blocks[8]; /* by kind */
-  uint64_t bytes;     /* of allocated blocks */
+  uint64_t blocks[RD_KINDS];
+  uint64_t bytes; /* of allocated blocks */
   uint64_t small;
 };
 
@@ -83,6 +83,8 @@ static void check_region(const rd_store *st, struct report *r, uint32_t region, 
            (unsigned long long)ref);
     total += granules;
     rd_kind kind = rd_blk_kind(b);
+    EXPECT(kind < RD_KINDS, "region %u: a block of the unknown kind %u at %llu", region, kind, (unsigned long long)ref);
+    if (r->violations > 0) return;
     t->blocks[kind]++;
     note_block(st, r, ref);
     if (kind == RD_FREE) {
@@ -342,7 +344,7 @@ static void check_contents(rd_store *st, struct report *r) {
   }
   EXPECT(reached.small == sh->small, "%u items in the small queue counted, %llu found", sh->small,
          (unsigned long long)reached.small);
-  for (int kind = RD_ITEM; kind <= RD_GHOST; kind++) {
+  for (int kind = RD_ITEM; kind < RD_KINDS; kind++) {
     EXPECT(found.blocks[kind] == reached.blocks[kind], "%llu blocks of kind %d, %llu of them reachable",
            (unsigned long long)found.blocks[kind], kind, (unsigned long long)reached.blocks[kind]);
   }

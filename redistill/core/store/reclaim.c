@@ -97,8 +97,13 @@ static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
     case RD_GHOST:
       rd_ghost_drop(st, shard, block);
       return true;
-    default:
+    case RD_SEGMENT:
+    case RD_DIR:
+    case RD_OVERFLOW:
       return rd_index_move_block(st, shard, block);
+    default:
+      rd_suspect(st, shard);
+      return false;
   }
 }
 
