@@ -161,6 +161,18 @@ DATA = (
         lambda s: [request(b"MULTI") + request(b"BITCOUNT", b"a") * 10 + request(b"EXEC")],
         big(b"a"),
     ),
+    Input(
+        "MULTI, SET of 512 MiB, EXEC",
+        lambda s: [request(b"MULTI"), request(b"SET", b"a", b"x" * s.value), request(b"EXEC")],
+    ),
+    Input(
+        "MULTI, a million SET, EXEC",
+        lambda s: [
+            request(b"MULTI"),
+            b"".join(request(b"SET", b"k%d" % i, b"v") for i in range(s.keys)),
+            request(b"EXEC"),
+        ],
+    ),
     Input("PING of a million arguments", lambda s: [request(b"PING", *[b""] * (s.keys - 1))]),
     Input("an inline line of 64 KiB, 100 times", lambda s: [(b"x " * 32_000 + b"\r\n") * 100]),
     Input(

@@ -2,6 +2,7 @@
 #include "arena/layout.h"
 #include "arena/longrun.h"
 #include "rig.h"
+#include "session/handover.h"
 
 static rd_store st;
 static int fd;
@@ -315,6 +316,77 @@ static void pauses_change_no_reply(void) {
   free(said[1]);
 }
 
+static void much_is_queued_in_slices(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  size_t len = 16 << 20;
+  char head[100], *text = malloc(len + 100);
+  int n = snprintf(head, sizeof head, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%zu\r\n", len);
+  memcpy(text, head, (size_t)n);
+  memset(text + n, 'q', len);
+  memcpy(text + n + len, "\r\n", 2);
+  for (unsigned round = 0; round < 2; round++) {
+    RIG_ASK(&c, "MULTI\r\n", "+OK\r\n");
+    c.status = rd_session_feed(c.session, (const uint8_t *)text, (size_t)n + len + 2, st.now_ms);
+    unsigned slices = 0;
+    for (; c.status == RD_BUSY; slices++) {
+      CHECK_INT(rd_session_state_of(c.session)->multi_queued, !rd_session_suspended(c.session) && slices > 1);
+      RIG_ASK(&d, "PING\r\n", "+PONG\r\n");
+      if (round == 1 && slices == 2) break;
+      again(&c);
+    }
+    CHECK(slices >= 2);
+    if (round == 1) break;
+    RIG_HEARD(&c, "+QUEUED\r\n");
+    CHECK_INT(rd_session_state_of(c.session)->multi_queued, 1);
+    give(&c, "EXEC\r\n");
+    while (c.status == RD_BUSY) again(&c);
+    RIG_HEARD(&c, "*1\r\n+OK\r\n");
+    RIG_ASK(&c, "STRLEN k\r\n", ":16777216\r\n");
+  }
+  rig_client_free(&c); /* in the middle */
+  free(text);
+  rig_client_free(&d);
+  close_store();
+}
+
+static void a_long_queue_is_looked_at_in_slices(void) {
+  open_store();
+  enum { MANY = 40000 };
+  static const rd_limits usual = {.batch_size = 16, .output_high = 1u << 20, .query_limit = 1ull << 30};
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  char line[40], err[100];
+  RIG_ASK(&c, "MULTI\r\n", "+OK\r\n");
+  for (int i = 0; i < MANY; i++) {
+    snprintf(line, sizeof line, "INCR k%d\r\n", i % 7);
+    rig_say(&c, line);
+  }
+  c.len = 0;
+  CHECK_INT(give(&c, "EXEC\r\n"), RD_BUSY);
+  CHECK(!rd_session_suspended(c.session));
+  RIG_ASK(&d, "INCR k0\r\n", ":1\r\n"); /* it has not begun */
+  /* and can be given away as it is */
+  uint8_t *saved;
+  size_t len;
+  CHECK_INT(rd_session_save(c.session, (rd_bytes){NULL, 0}, &saved, &len), RD_SAVED);
+  rig_client e = rig_client_new(&st, NULL);
+  rd_session_free(e.session);
+  e.session = rd_session_load(&st, &usual, saved, len, err, sizeof err);
+  CHECK(e.session != NULL);
+  free(saved);
+  unsigned slices = 0;
+  for (again(&e); e.status == RD_BUSY; slices++) again(&e);
+  CHECK(slices > 2);
+  RIG_ASK(&d, "MGET k0 k6\r\n", "*2\r\n$4\r\n5716\r\n$4\r\n5714\r\n");
+  CHECK(e.len > MANY * 4 && memcmp(e.out, "*40000\r\n:2\r\n:1\r\n", 16) == 0);
+  rig_client_free(&e);
+  while (c.status == RD_BUSY) again(&c);
+  RIG_ASK(&d, "GET k6\r\n", "$5\r\n11428\r\n");
+  rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
 int main(void) {
   RUN(a_pipeline_gives_way_and_keeps_its_order);
   RUN(a_long_command_pauses_and_others_go_on);
@@ -326,5 +398,7 @@ int main(void) {
   RUN(whoever_must_not_wait_does_not);
   RUN(keys_holds_no_lock_and_misses_none);
   RUN(pauses_change_no_reply);
+  RUN(much_is_queued_in_slices);
+  RUN(a_long_queue_is_looked_at_in_slices);
   return check_end();
 }

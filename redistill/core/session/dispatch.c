@@ -65,6 +65,8 @@ void rd_stop_timing(rd_session *s) {
   }
 }
 
+static void queue_call(rd_call *c);
+
 /* ---- running ---- */
 
 /* Work that takes long can wait for its locks; any other command comes again. */
@@ -168,7 +170,13 @@ static inline void account(rd_session *s, const rd_command *cmd) {
   s->state.commands++;
 }
 
-void rd_account(rd_session *s, const rd_command *cmd) { account(s, cmd); }
+/* Of a queued command nothing is counted before EXEC. */
+void rd_account(rd_session *s, const rd_command *cmd) {
+  if (cmd->run != queue_call)
+    account(s, cmd);
+  else
+    s->st->may_borrow = false;
+}
 
 rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
                   uint32_t key_pos, bool locked) {
@@ -508,6 +516,29 @@ static rd_status run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   return RD_MORE;
 }
 
+/* ---- queueing ---- */
+
+static inline bool is_queued(const rd_session *s, const rd_command *cmd) {
+  return RD_UNLIKELY(s->state.in_multi) && !runs_at_once(cmd) && cmd->run != rd_cmd_quit;
+}
+
+static void queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  if (rd_multi_queue(s, cmd, argv, argc) == RD_OK)
+    rd_reply_simple(&s->out, "QUEUED");
+  else if (!s->hurried) /* else nobody wants it any more */
+    reject(s, cmd, RD_OOM_ERROR);
+}
+
+static void queue_call(rd_call *c) { queue(c->session, c->session->state.last, c->argv, c->argc); }
+
+/* Much is copied as a command of its own, which pauses. */
+static rd_status __attribute__((noinline, cold)) queue_long(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
+  static const rd_command QUEUE = {.name = "queue", .run = queue_call};
+  uint64_t nanoseconds;
+  if (s->base != s->in) return come_again(s, a, RD_LONG);
+  return rd_long_begin(s, &QUEUE, argv, a->argc, &a->key, 0, false, &nanoseconds);
+}
+
 /* Out of line, so that it costs nothing in between. */
 static void __attribute__((noinline, cold)) show(const rd_session *s, const rd_ahead *a) {
   rd_monitor_show(s, a->command, s->parser.argv + a->first, a->argc);
@@ -526,14 +557,14 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
   }
   /* QUIT comes before all checks, whatever its arguments */
   if (RD_UNLIKELY(cmd->run == rd_cmd_quit) || RD_LIKELY(admit(s, a, argv))) {
-    bool queued = RD_UNLIKELY(s->state.in_multi) && !runs_at_once(cmd) && cmd->run != rd_cmd_quit;
+    bool queued = is_queued(s, cmd);
     if (RD_UNLIKELY(held_by_pause(s, cmd)) && cmd->run != rd_cmd_quit) return RD_PAUSED;
     s->state.last = cmd;
-    if (queued) {
-      if (rd_multi_queue(s, cmd, argv, a->argc) == RD_OK)
-        rd_reply_simple(&s->out, "QUEUED");
-      else
-        reject(s, cmd, RD_OOM_ERROR);
+    if (queued && RD_UNLIKELY(a->lengthy)) {
+      rd_status status = queue_long(s, a, argv);
+      if (status != RD_MORE) return status;
+    } else if (queued) {
+      queue(s, cmd, argv, a->argc);
     } else if (cmd->flags & RD_CONTROL_PLANE) {
       return rd_hand_up(s, cmd, argv, a->argc);
     } else {
@@ -572,8 +603,10 @@ rd_status rd_go_on(rd_session *s) {
       rd_multi_ran(s, &s->multi.queue[s->multi.next - 1], mark, nanoseconds);
     } else {
       const rd_ahead *a = &s->ahead[s->ahead_next - 1];
-      rd_count_call(s, a->command, s->parser.argv + a->first, a->argc, nanoseconds);
-      if (RD_UNLIKELY(s->st->monitoring)) show(s, a);
+      if (!is_queued(s, a->command)) {
+        rd_count_call(s, a->command, s->parser.argv + a->first, a->argc, nanoseconds);
+        if (RD_UNLIKELY(s->st->monitoring)) show(s, a);
+      }
       rd_mute(s, mark);
     }
   } else {

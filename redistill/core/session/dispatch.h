@@ -33,6 +33,8 @@ typedef struct rd_queued {
   const struct rd_bucket *bucket; /* a hint */
 } rd_queued;
 
+typedef struct rd_plan rd_plan;
+
 /* What a transaction has queued, copied from the input. */
 typedef struct rd_multi {
   uint8_t *bytes;
@@ -47,7 +49,8 @@ typedef struct rd_multi {
   bool hidden_growth;        /* a command may write more than its arguments have */
   const rd_command *command; /* EXEC */
   uint64_t exec_at;          /* clock when it began */
-  bool pointed;              /* EXEC has begun: argv are pointers */
+  uint32_t pointed;          /* so many of argv are pointers: EXEC has begun */
+  rd_plan *plan;             /* of a long queue, while EXEC makes it */
   rd_watch *watches;         /* state.watching of them */
   uint32_t watch_cap;
   uint64_t watch_bytes;   /* of their keys */

@@ -50,7 +50,8 @@ static void put_queue(rd_reply *to, const rd_multi *m) {
     put32(to, q->argc);
     for (uint32_t k = 0; k < q->argc; k++) {
       rd_bytes arg = m->argv[q->first + k];
-      put_bytes(to, (rd_bytes){m->bytes + (uintptr_t)arg.data, arg.len});
+      if (q->first + k >= m->pointed) arg.data = m->bytes + (uintptr_t)arg.data;
+      put_bytes(to, arg);
     }
   }
 }

@@ -13,7 +13,9 @@ enum {
   KEEP_QUEUE = 64,
   KEEP_WATCHES = 16,
   WATCHES_COMPARED = 32,
-  MANY_WATCHES = 256
+  MANY_WATCHES = 256,
+  COPIED = 512 << 10, /* bytes between two breaths */
+  PREPARED = 16384    /* queued commands that EXEC looks at before others get their turn */
 };
 
 /* Make room for `more` elements behind `count`. */
@@ -35,6 +37,16 @@ static bool reserve32(void **array, uint32_t *cap, uint32_t count, uint32_t more
   return true;
 }
 
+/* False: nobody wants it any more. */
+static bool copy(rd_store *st, uint8_t *to, rd_bytes from) {
+  for (size_t done = 0, n; done < from.len; done += n) {
+    n = from.len - done < COPIED ? from.len - done : COPIED;
+    memcpy(to + done, from.data + done, n);
+    if (n == COPIED && !rd_breathe(st)) return false;
+  }
+  return true;
+}
+
 rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   rd_multi *m = &s->multi;
   uint64_t bytes = 0;
@@ -46,12 +58,16 @@ rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *a
       !reserve32((void **)&m->queue, &m->queue_cap, m->count, 1, sizeof *m->queue)) {
     return RD_OOM;
   }
-  m->queue[m->count++] = (rd_queued){.command = cmd, .first = m->argc, .argc = argc};
+  size_t end = m->len;
   for (uint32_t i = 0; i < argc; i++) {
-    m->argv[m->argc++] = (rd_bytes){(const uint8_t *)(uintptr_t)m->len, argv[i].len};
-    if (argv[i].len != 0) memcpy(m->bytes + m->len, argv[i].data, argv[i].len);
-    m->len += argv[i].len;
+    m->argv[m->argc + i] = (rd_bytes){(const uint8_t *)(uintptr_t)end, argv[i].len};
+    if (!copy(s->st, m->bytes + end, argv[i])) return RD_OOM;
+    if ((i & 1023) == 1023 && !rd_breathe(s->st)) return RD_OOM;
+    end += argv[i].len;
   }
+  m->queue[m->count++] = (rd_queued){.command = cmd, .first = m->argc, .argc = argc};
+  m->argc += argc;
+  m->len = end;
   m->flags |= cmd->flags;
   m->hidden_growth |= rd_growth_is_hidden(cmd);
   if (cmd->flags & RD_CONTROL_PLANE) {
@@ -86,7 +102,10 @@ static void leave(rd_session *s) {
   s->state.in_multi = s->state.in_exec = false;
   s->state.multi_queued = 0;
   s->state.multi_bytes = 0;
-  m->aborted = m->pointed = false;
+  free(m->plan);
+  m->plan = NULL;
+  m->aborted = false;
+  m->pointed = 0;
   m->hidden_growth = false;
   m->flags = 0;
   m->count = m->next = m->argc = m->control_args = 0;
@@ -133,29 +152,53 @@ void rd_multi_free(rd_session *s) {
 
 /* ---- EXEC ---- */
 
-/* Turn the offsets of the queue into pointers, hash its keys, and lock every shard that it or a watch needs. The memory
- * of the first keys is sent for meanwhile; a SELECT in between makes that useless, not wrong. False: somebody has one
- * of the locks, so it is done again later. */
-static bool prepare(rd_session *s) {
+/* What EXEC must know of all commands before it runs the first. */
+struct rd_plan {
+  uint32_t next; /* of the queue: those before it are in here */
+  uint64_t wanted[RD_MAX_SHARDS / 64];
+  bool sums; /* growth is of them, too: it needs no look at values, for which their shards must be locked */
+  rd_growth growth;
+};
+
+static void begin_plan(rd_plan *p, const rd_session *s) {
+  const rd_multi *m = &s->multi;
+  p->next = 0;
+  memset(p->wanted, 0, sizeof p->wanted);
+  p->sums = m->count > PREPARED && (m->flags & RD_DENYOOM) != 0 && !m->hidden_growth && !rd_growth_is_strained(s->st);
+  if (p->sums) rd_growth_begin(&p->growth, s->st);
+}
+
+/* Turn the offsets of the queue into pointers, hash its keys, and note their shards. The memory of the first keys is
+ * sent for meanwhile; a SELECT in between makes that useless, not wrong. */
+static void plan(rd_plan *p, rd_session *s, uint32_t end) {
   rd_store *st = s->st;
   rd_multi *m = &s->multi;
-  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
-  for (uint32_t i = 0; i < m->argc && !m->pointed; i++) m->argv[i].data = m->bytes + (uintptr_t)m->argv[i].data;
-  m->pointed = true;
-  for (uint32_t i = 0; i < m->count; i++) {
+  for (; p->next < end; p->next++) {
+    uint32_t i = p->next;
     rd_queued *q = &m->queue[i];
     const rd_command *cmd = q->command;
+    for (; m->pointed < q->first + q->argc; m->pointed++)
+      m->argv[m->pointed].data = m->bytes + (uintptr_t)m->argv[m->pointed].data;
+    if (p->sums) rd_growth_add(&p->growth, st, cmd, m->argv + q->first, q->argc, s->state.db);
     if (cmd->first_key == 0) continue;
     int64_t last = cmd->last_key < 0 ? (int64_t)q->argc + cmd->last_key : cmd->last_key;
     for (int64_t k = cmd->first_key; k <= last && k < q->argc; k += cmd->key_step) {
       rd_key key = rd_key_of(st, m->argv[q->first + k], s->state.db);
       uint32_t shard = rd_shard_of(st, key.hash);
-      wanted[shard >> 6] |= 1ull << (shard & 63);
+      p->wanted[shard >> 6] |= 1ull << (shard & 63);
       if (k != cmd->first_key) continue;
       q->hash = key.hash;
       q->bucket = i < RD_FETCHED ? rd_prefetch_bucket(st, &key) : NULL;
     }
   }
+}
+
+/* Lock every shard that the plan or a watch needs. False: somebody has one of them. */
+static bool lock_planned(const rd_plan *p, rd_session *s) {
+  rd_store *st = s->st;
+  rd_multi *m = &s->multi;
+  uint64_t wanted[RD_MAX_SHARDS / 64];
+  memcpy(wanted, p->wanted, sizeof wanted);
   for (uint32_t i = 0; i < s->state.watching; i++) {
     uint32_t shard = rd_shard_of(st, m->watches[i].hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
@@ -182,11 +225,12 @@ static bool watched_changed(rd_session *s) {
 }
 
 /* Is there room for all that the commands may write? */
-static bool fits(rd_session *s) {
+static bool fits(rd_session *s, const rd_plan *p) {
   const rd_multi *m = &s->multi;
   rd_store *st = s->st;
   if ((m->flags & (rd_growth_is_strained(st) ? RD_WRITE : RD_DENYOOM)) == 0) return true;
   if (!m->hidden_growth && rd_growth_is_small(st, m->count, s->state.multi_bytes)) return true;
+  if (p->sums && !rd_growth_is_strained(st)) return rd_growth_fits(&p->growth, st, true);
   rd_growth g;
   rd_growth_begin(&g, st);
   for (uint32_t i = 0; i < m->count; i++) {
@@ -194,6 +238,14 @@ static bool fits(rd_session *s) {
     rd_growth_add(&g, st, q->command, m->argv + q->first, q->argc, s->state.db);
   }
   return rd_growth_fits(&g, st, true);
+}
+
+/* A plan that is made in several turns, since the queue is long. NULL: it is not, or there is no memory. */
+static rd_plan *long_plan(rd_session *s) {
+  rd_multi *m = &s->multi;
+  if (RD_LIKELY(m->count <= PREPARED)) return NULL;
+  if (m->plan == NULL && (m->plan = malloc(sizeof *m->plan)) != NULL) begin_plan(m->plan, s);
+  return m->plan;
 }
 
 /* Only the beginning: the dispatcher goes on with rd_multi_exec when in_exec is set. */
@@ -208,7 +260,12 @@ void rd_cmd_exec(rd_call *c) {
     rd_multi_discard(s);
     return;
   }
-  if (!prepare(s)) {
+  rd_plan here, *p = long_plan(s);
+  if (p == NULL) begin_plan(p = &here, s);
+  uint32_t left = s->multi.count - p->next;
+  bool whole = p == &here || left <= PREPARED || c->whole;
+  plan(p, s, whole ? s->multi.count : p->next + PREPARED);
+  if (!whole || !lock_planned(p, s)) {
     c->verdict = RD_LATER;
     return;
   }
@@ -218,7 +275,7 @@ void rd_cmd_exec(rd_call *c) {
     rd_multi_discard(s);
     return;
   }
-  if (!fits(s)) {
+  if (!fits(s, p)) {
     rd_reply_error(c->out, "EXECABORT Transaction discarded because of: " RD_OOM_ERROR);
     rd_multi_discard(s);
     return;
