@@ -44,7 +44,7 @@ static rd_store new_store(uint64_t max_memory, rd_policy policy) {
     fprintf(stderr, "no arena: %s\n", err);
     exit(1);
   }
-  st.clock = rd_host_clock;
+  st.clock = rd_monotonic_ns;
   st.now_ms = wall_ms();
   return st;
 }
@@ -296,7 +296,7 @@ static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
     fprintf(stderr, "no second process: %s\n", err);
     exit(1);
   }
-  st.clock = rd_host_clock;
+  st.clock = rd_monotonic_ns;
   rd_session *s = new_session(&st);
   if (fd < 0) fill(s, CORES_KEYS, 32, 0);
   char *all = malloc(CORES_PIPES * CORES_PIPELINE * 100u), *p = all;

@@ -269,9 +269,9 @@ typedef struct rd_command_stats {
 typedef struct rd_error_stats { char code[...]; uint64_t count; } rd_error_stats;
 
 /* host.h */
-uint64_t rd_host_clock(void);
-uint64_t rd_host_now_ms(void);
-uint64_t rd_host_now_us(void);
+uint64_t rd_monotonic_ns(void);
+uint64_t rd_wall_ms(void);
+uint64_t rd_wall_us(void);
 bool rd_host_die_with_parent(void);
 bool rd_host_adopt_orphans(void);
 void rd_host_trim(void);

@@ -161,7 +161,7 @@ class Store:
         store, error = ffi.new("rd_store *"), ffi.new("char[]", _ERROR_TEXT)
         if call(store, error):
             raise ArenaError(ffi.string(error).decode(errors="replace"))
-        store.clock = ffi.addressof(lib, "rd_host_clock")
+        store.clock = ffi.addressof(lib, "rd_monotonic_ns")
         store.slowlog = self._slow
         self._c = store
         self.frozen_ms = self._frozen_ms
@@ -207,12 +207,12 @@ class Store:
     def frozen_ms(self, now_ms: int) -> None:
         self._frozen_ms = now_ms
         if self._c is not None:
-            self._c.wall = ffi.NULL if now_ms else ffi.addressof(lib, "rd_host_now_us")
+            self._c.wall = ffi.NULL if now_ms else ffi.addressof(lib, "rd_wall_us")
 
     @property
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
-        return self._frozen_ms or int(lib.rd_host_now_ms())
+        return self._frozen_ms or int(lib.rd_wall_ms())
 
     def _at_now(self) -> Any:
         """The store, its time set: for calls outside of a session."""

@@ -78,7 +78,7 @@ class Workers:
 
     def beat(self) -> None:
         """This process is alive."""
-        lib.rd_worker_beat(self._core(), lib.rd_host_clock() // 1_000_000)
+        lib.rd_worker_beat(self._core(), lib.rd_monotonic_ns() // 1_000_000)
 
     def set_gauges(self, **values: int) -> None:
         """What this process has at the moment, by the names of `GAUGES`."""

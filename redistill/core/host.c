@@ -3,26 +3,12 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "arena/layout.h"
 #include "arena/lock.h"
+#include "base/clock.h"
 #include "commands/value.h"
 #include "session/monitor.h"
-
-uint64_t rd_host_clock(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-uint64_t rd_host_now_us(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
-
-uint64_t rd_host_now_ms(void) { return rd_host_now_us() / 1000u; }
 
 bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
 
@@ -75,11 +61,11 @@ static int64_t moved(const rd_store *st, rd_session *s, rd_status status, uint8_
 
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap) {
-  return moved(st, s, rd_session_feed(s, data, len, now_ms ? now_ms : rd_host_now_ms()), dst, cap);
+  return moved(st, s, rd_session_feed(s, data, len, now_ms ? now_ms : rd_wall_ms()), dst, cap);
 }
 
 int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap) {
-  return moved(st, s, rd_session_resume(s, now_ms ? now_ms : rd_host_now_ms()), dst, cap);
+  return moved(st, s, rd_session_resume(s, now_ms ? now_ms : rd_wall_ms()), dst, cap);
 }
 
 const char *rd_host_stat_name(unsigned stat) {

@@ -1,19 +1,12 @@
-/* host.h - what the daemon needs beside the core: clocks, and calls that do in one crossing what takes several.
+/* host.h - what the daemon needs beside the core: the process, and calls that do in one crossing what takes several.
  *
- * Not part of the core proper: this file reads clocks. Like the core it includes no Python.h, logs nothing and has no
+ * Not part of the core proper: it reads the clock. Like the core it includes no Python.h, logs nothing and has no
  * globals. */
 #ifndef RD_HOST_H
 #define RD_HOST_H
 
 #include "arena/arena.h"
 #include "session/session.h"
-
-/* Monotonic, nanoseconds: the rd_clock of the daemon's store. */
-uint64_t rd_host_clock(void);
-/* Milliseconds since the epoch. */
-uint64_t rd_host_now_ms(void);
-/* Microseconds: the `wall` of the daemon's store. */
-uint64_t rd_host_now_us(void);
 
 /* Have the kernel kill this process when its parent dies, whatever it is doing then. */
 bool rd_host_die_with_parent(void);

@@ -14,6 +14,7 @@
 
 #include "arena/stats.h"
 #include "base/base.h"
+#include "base/clock.h"
 
 #define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
 #define RD_LAYOUT 9u                   /* raised by every change of what lies in the arena */
@@ -40,9 +41,6 @@ typedef struct rd_header rd_header;
 typedef struct rd_shard rd_shard;
 typedef struct rd_region rd_region;
 typedef struct rd_worker rd_worker;
-
-/* A clock that the owner gives; the core reads no other. */
-typedef uint64_t rd_clock(void);
 
 /* One process's view of an arena. Not thread-safe: one a thread. */
 typedef struct rd_store {

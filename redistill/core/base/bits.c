@@ -1,6 +1,6 @@
 #include "base/bits.h"
 
-#include "command/command.h"
+#include "base/numbers.h"
 
 static inline uint64_t __attribute__((always_inline)) count(const uint8_t *p, size_t len) {
   uint64_t n = 0;

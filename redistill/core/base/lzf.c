@@ -1,8 +1,6 @@
 /* lzf.c - see lzf.h. */
 #include "base/lzf.h"
 
-#include "arena/longrun.h"
-
 #define WINDOW 8192u /* how far back a copy may reach */
 #define MAX_LITERALS 32u
 #define MIN_COPY 3u
@@ -84,16 +82,17 @@ size_t rd_lzf_compress(const uint8_t *src, size_t len, uint8_t *dst, size_t cap)
 }
 
 bool rd_lzf_decompress(const uint8_t *src, size_t len, uint8_t *dst, size_t want) {
-  return rd_lzf_decompress_in_slices(src, len, dst, want, NULL);
+  return rd_lzf_decompress_in_slices(src, len, dst, want, NULL, NULL);
 }
 
-bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, rd_store *st) {
+bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*breathe)(void *arg),
+                                 void *arg) {
   const uint8_t *end = src + len;
   size_t done = 0; /* bytes put out; never more than `want` */
   unsigned steps = 0;
 
   while (src < end) {
-    if ((++steps & 4095) == 0 && st != NULL) rd_breathe(st);
+    if ((++steps & 4095) == 0 && breathe != NULL) breathe(arg);
     unsigned control = *src++;
     if (control < MAX_LITERALS) {
       size_t run = control + 1;

@@ -2,7 +2,7 @@
 #ifndef RD_COMMAND_H
 #define RD_COMMAND_H
 
-#include "base/base.h"
+#include "base/numbers.h"
 #include "store/store.h"
 #include "wire/reply.h"
 
@@ -170,21 +170,8 @@ const char *rd_command_key_flags(const rd_command *cmd, const rd_bytes *argv, ui
 
 /* ---- arguments (args.c) ---- */
 
-/* A canonical decimal signed 64-bit number (no sign "+", no leading zeros or spaces), as Redis's string2ll. */
-bool rd_parse_i64(rd_bytes s, int64_t *out);
-/* As Redis's long double for INCRBYFLOAT: no spaces, no NaN; false when it does not parse. */
-bool rd_parse_long_double(rd_bytes s, long double *out);
-bool rd_parse_double(rd_bytes s, double *out);
 /* Case-insensitive comparison with a lower-case ASCII word. */
 bool rd_arg_is(rd_bytes s, const char *word);
-/* Decimal text of n; returns its length. */
-#define RD_I64_TEXT 21
-size_t rd_format_i64(char dst[RD_I64_TEXT], int64_t n);
-/* Redis's human form of a long double, as INCRBYFLOAT stores it (%.17Lf without trailing zeros); its length, or 0 when
- * it does not fit. */
-#define RD_LONG_DOUBLE_TEXT 5200
-size_t rd_format_long_double(char *dst, size_t cap, long double v);
-
 /* argv[i] as a key in the call's database. */
 rd_key rd_call_key(rd_call *call, uint32_t i);
 /* A read lookup that must be a string: the item, or NULL with *absent set, or NULL after a WRONGTYPE reply. */

@@ -207,16 +207,18 @@ static bool get_length(reader *r, uint64_t *n, bool *encoding) {
  * whatever happens). BAD: none of ours. FULL: it is larger than the store, or than the memory. */
 typedef enum get_result { GOOD, BAD, FULL } get_result;
 
+static void breathe(void *store) { rd_breathe(store); }
+
 static get_result get_lzf(rd_store *st, reader *r, rd_bytes *value, uint8_t **owned) {
   uint64_t packed, len;
   if (!get_length(r, &packed, NULL) || !get_length(r, &len, NULL)) return BAD;
   if (packed > left(r) || len > RD_MAX_BULK) return BAD;
   /* a check first: no memory for what only claims to be large */
-  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, NULL, (size_t)len, st)) return BAD;
+  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, NULL, (size_t)len, breathe, st)) return BAD;
   if (len > rd_max_memory(st)) return FULL;
   *owned = malloc(len > 0 ? (size_t)len : 1);
   if (*owned == NULL) return FULL;
-  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, *owned, (size_t)len, st)) return BAD;
+  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, *owned, (size_t)len, breathe, st)) return BAD;
   *value = (rd_bytes){*owned, (size_t)len};
   return GOOD;
 }

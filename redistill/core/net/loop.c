@@ -25,7 +25,7 @@
 
 #include "arena/lock.h"
 #include "arena/worker.h"
-#include "host.h"
+#include "base/clock.h"
 #include "session/monitor.h"
 
 enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
@@ -90,12 +90,12 @@ struct rd_loop {
 };
 
 /* The time for the sessions. */
-static uint64_t now_ms_of(uint64_t frozen_ms) { return frozen_ms != 0 ? frozen_ms : rd_host_now_ms(); }
+static uint64_t now_ms_of(uint64_t frozen_ms) { return frozen_ms != 0 ? frozen_ms : rd_wall_ms(); }
 
 /* The time of activity, in microseconds: the owner compares it with its own, which is finer than milliseconds, and may
  * not be set (a client is not idle because the wall clock was). */
 static uint64_t active_us_of(uint64_t frozen_ms) {
-  return frozen_ms != 0 ? frozen_ms * 1000u : rd_host_clock() / 1000u;
+  return frozen_ms != 0 ? frozen_ms * 1000u : rd_monotonic_ns() / 1000u;
 }
 
 /* ---- the queue ---- */
@@ -386,7 +386,7 @@ static void receive_client(rd_loop *l, rd_conn *c) {
   } else {
     uint8_t address[16];
     bool has_address = address_of(&peer, address);
-    rd_limit limit = rd_gate_limit(c->gate, has_address ? address : NULL, rd_host_clock());
+    rd_limit limit = rd_gate_limit(c->gate, has_address ? address : NULL, rd_monotonic_ns());
     if (limit != RD_LIMIT_NONE) {
       turn_away(c->gate, fd, limit, address);
       return;
@@ -428,7 +428,7 @@ static void serve_ready(rd_loop *l, rd_conn *c) {
 }
 
 static void serve_queued(rd_loop *l, rd_conn *c) {
-  uint64_t began = c->heavy ? rd_host_clock() : 0;
+  uint64_t began = c->heavy ? rd_monotonic_ns() : 0;
   dequeue(l, c);
   c->heavy = false;
   if (c->state == OPEN) {
@@ -438,7 +438,7 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
   } else if (c->state == LOST) {
     report(l, c, RD_LOOP_LOST);
   }
-  if (began != 0 && rd_host_clock() - began >= HEAVY_NS) c->heavy = true;
+  if (began != 0 && rd_monotonic_ns() - began >= HEAVY_NS) c->heavy = true;
 }
 
 bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_session_store(l->conns[0]->s)); }
@@ -456,10 +456,10 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
     else
       l->watched = true;
   }
-  uint64_t until = queued != 0 ? rd_host_clock() + TURN_NS : 0;
+  uint64_t until = queued != 0 ? rd_monotonic_ns() + TURN_NS : 0;
   for (; queued != 0 && l->first != NULL && !l->stop; queued--) {
     serve_queued(l, l->first);
-    if (rd_host_clock() >= until) break;
+    if (rd_monotonic_ns() >= until) break;
   }
   l->serving = false;
   if (st != NULL) rd_retain_end(st);
@@ -470,7 +470,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->event_count = 0;
   l->watched = l->stop = l->monitored = false;
   l->frozen_ms = now_ms;
-  uint64_t until = timeout_ms > 0 ? rd_host_clock() / 1000u + (uint64_t)timeout_ms * 1000u : 0;
+  uint64_t until = timeout_ms > 0 ? rd_monotonic_ns() / 1000u + (uint64_t)timeout_ms * 1000u : 0;
   int wait = timeout_ms;
   uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
   for (;;) {
@@ -481,7 +481,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
       l->watched = true;
       return (int)l->event_count;
     }
-    uint64_t now = rd_host_clock() / 1000u;
+    uint64_t now = rd_monotonic_ns() / 1000u;
     l->turn_us = now_ms != 0 ? now_ms * 1000u : now;
     serve(l, n, queued);
     if (RD_UNLIKELY(l->comes)) welcome(l, n);

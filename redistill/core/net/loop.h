@@ -1,6 +1,6 @@
 /* loop.h - clients' sockets: one epoll instance in which bytes are received, executed and answered without the owner.
  *
- * Host side, as host.h: it makes system calls and reads clocks; it includes no Python.h, logs nothing, has no globals.
+ * Host side: it makes system calls and reads clocks; it includes no Python.h, logs nothing, has no globals.
  *
  * A connection is a connected, non-blocking stream socket and the session that speaks on it. Both stay the owner's: the
  * loop closes no descriptor but those of clients that it turns away, and frees no session. A turn waits for sockets,
@@ -89,7 +89,7 @@ bool rd_loop_flush(rd_loop *l, rd_conn *c);
 /* Read no more, until the owner resumes; what the session has is still executed and sent. */
 void rd_loop_pause(rd_loop *l, rd_conn *c);
 bool rd_conn_busy(const rd_conn *c);          /* blocked, or in the middle of its input */
-uint64_t rd_conn_active_us(const rd_conn *c); /* when bytes last came or went: microseconds of rd_host_clock; of
+uint64_t rd_conn_active_us(const rd_conn *c); /* when bytes last came or went: microseconds of rd_monotonic_ns; of
                                                  `now_ms` where that is not 0 */
 
 /* ---- listening ----

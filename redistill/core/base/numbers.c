@@ -1,0 +1,129 @@
+/* numbers.c - see numbers.h. */
+#include "base/numbers.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bool rd_parse_i64(rd_bytes s, int64_t *out) {
+  const uint8_t *p = s.data;
+  size_t len = s.len;
+  if (len == 0 || len > 20) return false;
+  bool negative = *p == '-';
+  if (negative) {
+    p++;
+    len--;
+    if (len == 0) return false;
+  }
+  if (*p == '0') { /* "0" only: no leading zeros, and no "-0" */
+    *out = 0;
+    return len == 1 && !negative;
+  }
+  /* Up to 19 digits cannot pass 2^64; a twentieth is too many for 63 bits. */
+  if (len > 19) return false;
+  uint64_t n = 0;
+  for (size_t i = 0; i < len; i++) {
+    unsigned digit = (unsigned)p[i] - '0';
+    if (digit > 9) return false;
+    n = n * 10 + digit;
+  }
+  if (n > (uint64_t)INT64_MAX + negative) return false;
+  *out = negative ? (int64_t)(0 - n) : (int64_t)n;
+  return true;
+}
+
+/* A copy of the argument that ends with a zero, for strtod and strtold. Redis's bound on such a text. */
+#define RD_FLOAT_TEXT (5 * 1024)
+
+static bool float_text(rd_bytes s, char dst[RD_FLOAT_TEXT]) {
+  if (s.len == 0 || s.len >= RD_FLOAT_TEXT) return false;
+  /* The C functions would skip white space at the start. */
+  if (s.data[0] == ' ' || (s.data[0] >= '\t' && s.data[0] <= '\r')) return false;
+  memcpy(dst, s.data, s.len);
+  dst[s.len] = 0;
+  return true;
+}
+
+bool rd_parse_long_double(rd_bytes s, long double *out) {
+  char text[RD_FLOAT_TEXT];
+  if (!float_text(s, text)) return false;
+  char *end;
+  errno = 0;
+  long double v = strtold(text, &end);
+  if ((size_t)(end - text) != s.len || isnan(v)) return false;
+  if (errno == ERANGE && (isinf(v) || fpclassify(v) == FP_ZERO)) return false;
+  *out = v;
+  return true;
+}
+
+bool rd_parse_double(rd_bytes s, double *out) {
+  char text[RD_FLOAT_TEXT];
+  if (!float_text(s, text)) return false;
+  char *end;
+  errno = 0;
+  double v = strtod(text, &end);
+  if ((size_t)(end - text) != s.len || isnan(v)) return false;
+  if (errno == ERANGE && (isinf(v) || fpclassify(v) == FP_ZERO)) return false;
+  *out = v;
+  return true;
+}
+
+static const char TWO_DIGITS[] =
+    "000102030405060708091011121314151617181920212223242526272829303132333435363738394041424344454647484950515253545556"
+    "57"
+    "585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/* Decimal digits of n. */
+static size_t count_digits(uint64_t n) {
+  size_t digits = 1;
+  for (;;) {
+    if (n < 10) return digits;
+    if (n < 100) return digits + 1;
+    if (n < 1000) return digits + 2;
+    if (n < 10000) return digits + 3;
+    n /= 10000;
+    digits += 4;
+  }
+}
+
+size_t rd_format_i64(char dst[RD_I64_TEXT], int64_t v) {
+  uint64_t n = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+  size_t sign = v < 0;
+  size_t len = sign + count_digits(n);
+  dst[0] = '-';
+  char *p = dst + len;
+  *p = 0;
+  while (n >= 100) {
+    p -= 2;
+    memcpy(p, TWO_DIGITS + n % 100 * 2, 2);
+    n /= 100;
+  }
+  if (n >= 10) {
+    memcpy(p - 2, TWO_DIGITS + n * 2, 2);
+  } else {
+    p[-1] = (char)('0' + n);
+  }
+  return len;
+}
+
+size_t rd_format_long_double(char *dst, size_t cap, long double v) {
+  if (isinf(v)) {
+    const char *text = v > 0 ? "inf" : "-inf";
+    size_t len = strlen(text);
+    if (len + 1 > cap) return 0;
+    memcpy(dst, text, len + 1);
+    return len;
+  }
+  int printed = snprintf(dst, cap, "%.17Lf", v);
+  if (printed < 0 || (size_t)printed + 1 > cap) return 0;
+  size_t len = (size_t)printed;
+  while (dst[len - 1] == '0') len--; /* there is a point, so this ends at it */
+  if (dst[len - 1] == '.') len--;
+  if (len == 2 && dst[0] == '-' && dst[1] == '0') { /* minus zero is zero */
+    dst[0] = '0';
+    len = 1;
+  }
+  dst[len] = 0;
+  return len;
+}
