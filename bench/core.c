@@ -14,6 +14,7 @@
 #include "arena/worker.h"
 #include "host.h"
 #include "session/session.h"
+#include "store/run.h"
 
 #define MIB (1024ull * 1024)
 #define PIPELINE 64u

@@ -340,6 +340,7 @@ HEADERS = (
     "host.h",
     "arena/admission.h",
     "arena/lock.h",
+    "arena/memory.h",
     "arena/secrets.h",
     "arena/worker.h",
     "base/glob.h",
@@ -349,7 +350,7 @@ HEADERS = (
     "session/handover.h",
     "session/monitor.h",
     "session/session.h",
-    "store/recovery.h",
+    "store/run.h",
 )
 
 

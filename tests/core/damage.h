@@ -17,6 +17,7 @@
 #include "arena/worker.h"
 #include "session/session.h"
 #include "store/recovery.h"
+#include "store/run.h"
 #include "store/store.h"
 
 #define DAMAGE_SHARDS 4u

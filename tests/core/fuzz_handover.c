@@ -16,6 +16,7 @@
 #include "arena/layout.h"
 #include "arena/lock.h"
 #include "session/handover.h"
+#include "store/run.h"
 
 #define NOW 1700000000000ull
 

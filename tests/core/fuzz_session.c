@@ -16,6 +16,7 @@
 #include "arena/worker.h"
 #include "session/acl.h"
 #include "session/session.h"
+#include "store/run.h"
 
 #define CLIENTS 3
 #define NOW 1700000000000ull

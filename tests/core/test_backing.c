@@ -5,8 +5,10 @@
 
 #include "arena/admission.h"
 #include "arena/heap.h"
+#include "arena/pool.h"
 #include "arena_fixture.h"
 #include "check.h"
+#include "store/run.h"
 
 static unsigned asked, interrupted;
 static bool refuses;

@@ -22,6 +22,7 @@
 #include "check.h"
 #include "commands/value.h"
 #include "session/session.h"
+#include "store/run.h"
 #include "store/store.h"
 
 #define SHARDS 8u

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "damage.h"
 #include "store/index.h"
+#include "store/run.h"
 
 #define SECONDS 60u /* a trial that takes longer hangs */
 #define ALLOWED 1u  /* deaths */

@@ -7,6 +7,7 @@
 #include "rig.h"
 #include "session/handover.h"
 #include "session/monitor.h"
+#include "store/run.h"
 
 #define MEMORY (16u << 20)
 

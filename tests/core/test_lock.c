@@ -9,6 +9,7 @@
 #include "host.h"
 #include "rig.h"
 #include "store/internal.h"
+#include "store/run.h"
 
 enum { SHARDS = 4 };
 

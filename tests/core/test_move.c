@@ -5,9 +5,11 @@
 
 #include "arena/heap.h"
 #include "arena/layout.h"
+#include "arena/pool.h"
 #include "arena_fixture.h"
 #include "check.h"
 #include "store/reclaim.h"
+#include "store/run.h"
 
 static uint64_t mix(uint64_t x) {
   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;

@@ -3,6 +3,7 @@
 #include "arena_fixture.h"
 #include "check.h"
 #include "store/reclaim.h"
+#include "store/run.h"
 
 #define KEYS 400u
 #define DBS 3u

@@ -8,12 +8,14 @@
 
 #include "arena/admission.h"
 #include "arena/lock.h"
+#include "arena/pool.h"
 #include "arena/secrets.h"
 #include "arena_fixture.h"
 #include "check.h"
 #include "session/monitor.h"
 #include "session/session.h"
 #include "store/internal.h"
+#include "store/run.h"
 #include "store/store.h"
 
 #define SECOND 1000000000ull

@@ -4,8 +4,9 @@
 
 #include <errno.h>
 
+#include "arena/layout.h"
+#include "arena/memory.h"
 #include "base/hash.h"
-#include "store/internal.h"
 
 #define SECOND 1000000000u
 

@@ -1,3 +1,4 @@
+/* arena.c - the mapping made, found, checked. */
 #include "arena/arena.h"
 
 #include <errno.h>
@@ -7,15 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena/layout.h"
 #include "arena/lock.h"
-#include "arena/longrun.h"
+#include "arena/memory.h"
 #include "base/crc64.h"
-#include "session/monitor.h"
-#include "store/internal.h"
-#include "store/recovery.h"
-#include "types/hll.h"
-
-#define VERSIONS 65536u
 
 static const char *const policy_names[RD_POLICIES] = {
     "noeviction",   "allkeys-lru",  "allkeys-lfu",     "allkeys-random", "allkeys-s3fifo",
@@ -23,58 +19,6 @@ static const char *const policy_names[RD_POLICIES] = {
 };
 
 const char *rd_policy_name(rd_policy policy) { return policy < RD_POLICIES ? policy_names[policy] : NULL; }
-
-static uint64_t round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
-
-/* Bytes before the region table. */
-static uint64_t regions_at(uint32_t num_shards) {
-  return round_up(sizeof(rd_header), RD_PAGE) + VERSIONS * sizeof(uint32_t) +
-         round_up((uint64_t)num_shards * sizeof(rd_shard), RD_PAGE) +
-         round_up((uint64_t)RD_MAX_WORKERS * sizeof(rd_worker), RD_PAGE);
-}
-
-/* What is in use besides the regions: pages that were touched. */
-uint64_t rd_fixed_memory(const rd_store *st) {
-  uint64_t bytes = st->head->regions_at - RD_MAX_WORKERS * sizeof(rd_worker);
-  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-    if (!rd_worker_used(st, i)) continue;
-    const rd_worker *w = rd_worker_at(st, i);
-    bytes += RD_WORKER_HEAD;
-    for (size_t k = 0; k < sizeof w->address_pages / sizeof w->address_pages[0]; k++) {
-      bytes += RD_PAGE * (uint64_t)__builtin_popcountll(atomic_load(&w->address_pages[k]));
-    }
-  }
-  return bytes;
-}
-
-static uint32_t regions_for(const rd_store *st, uint64_t max_memory) {
-  uint64_t fixed = rd_fixed_memory(st);
-  uint64_t n = max_memory <= fixed ? 0 : (max_memory - fixed) / (RD_REGION_SIZE + sizeof(rd_region));
-  return n < st->head->num_regions ? (uint32_t)n : st->head->num_regions;
-}
-
-/* Every shard needs a region, and some are on their way from one shard to another. */
-static inline uint32_t least_regions(uint32_t num_shards) { return num_shards + 16; }
-
-void rd_fit_pool(rd_store *st) {
-  uint32_t regions = regions_for(st, st->head->max_memory), least = least_regions(st->num_shards);
-  bool tight = regions < least;
-  if (tight) regions = least;
-  uint32_t reserve = regions / 128, small = regions < 64 ? regions / 16 : 4;
-  if (reserve < small) reserve = small;
-  if (reserve > RD_LARGEST_RESERVE) reserve = RD_LARGEST_RESERVE;
-  rd_pool_set_limit(st, regions - reserve, reserve, tight ? 0 : regions + 1);
-}
-
-bool rd_is_over(const rd_store *st) {
-  return RD_UNLIKELY(rd_may_be_over(st)) && rd_used_memory(st) > st->head->max_memory;
-}
-
-uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
-  uint64_t regions = least_regions(num_shards);
-  return regions_at(num_shards) - (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) +
-         regions * (RD_REGION_SIZE + sizeof(rd_region));
-}
 
 /* What is the same from an arena's making to its end, the seed among it, summed up. */
 static uint64_t header_sum(const rd_header *h) {
@@ -91,9 +35,9 @@ bool rd_back(const rd_store *st, uint64_t at, uint64_t bytes) {
 }
 
 /* All that is touched before a worker joins: the header, the tables as far as they are used, the first block. */
-static bool back_tables(const rd_store *st) {
+bool rd_back_tables(const rd_store *st) {
   const rd_header *h = st->head;
-  uint64_t regions = round_up((h->pool.fresh + 1ull) * sizeof(rd_region), RD_PAGE);
+  uint64_t regions = rd_round_up((h->pool.fresh + 1ull) * sizeof(rd_region), RD_PAGE);
   return rd_back(st, 0, h->workers_at + RD_WORKER_HEAD) && rd_back(st, h->regions_at, regions);
 }
 
@@ -111,22 +55,13 @@ static void set_view(rd_store *st) {
   rd_set_value_limits(st, RD_MAX_BULK, RD_HLL_SPARSE_MAX);
 }
 
-static void init_mutex(pthread_mutex_t *m) {
-  pthread_mutexattr_t attr;
-  pthread_mutexattr_init(&attr);
-  pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-  pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-  pthread_mutex_init(m, &attr);
-  pthread_mutexattr_destroy(&attr);
-}
-
 static int no_room(rd_store *st, char *err, size_t errlen) {
   snprintf(err, errlen, "no memory for its tables: %s", strerror(errno));
-  rd_detach(st);
+  rd_arena_unmap(st);
   return -1;
 }
 
-int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errlen) {
+int rd_arena_make(rd_store *st, int fd, const rd_options *o, char *err, size_t errlen) {
   memset(st, 0, sizeof *st);
   if (o->num_shards == 0 || (o->num_shards & (o->num_shards - 1)) != 0 || o->num_shards > RD_MAX_SHARDS) {
     snprintf(err, errlen, "num_shards is %u: it must be a power of two from 1 to %u", o->num_shards, RD_MAX_SHARDS);
@@ -143,12 +78,12 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
              (unsigned long long)least, o->num_shards);
     return -1;
   }
-  uint64_t table_at = regions_at(o->num_shards);
+  uint64_t table_at = rd_regions_at(o->num_shards);
   /* Blocks of workers that never join are not counted as memory, so they take no region away either. */
   uint64_t untouched = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
   uint64_t num_regions = (size + untouched - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
   if (num_regions > UINT32_MAX - 1) num_regions = UINT32_MAX - 1;
-  uint64_t body_at = round_up(table_at + num_regions * sizeof(rd_region), RD_REGION_SIZE);
+  uint64_t body_at = rd_round_up(table_at + num_regions * sizeof(rd_region), RD_REGION_SIZE);
   size = body_at + num_regions * RD_REGION_SIZE;
   if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)size) != 0) {
     snprintf(err, errlen, "cannot make the arena %llu bytes long: %s", (unsigned long long)size, strerror(errno));
@@ -170,23 +105,21 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   h->num_shards = o->num_shards;
   h->num_regions = (uint32_t)num_regions;
   memcpy(h->seed, o->seed, sizeof h->seed);
-  h->versions_at = round_up(sizeof(rd_header), RD_PAGE);
-  h->version_mask = VERSIONS - 1;
-  h->shards_at = h->versions_at + VERSIONS * sizeof(uint32_t);
-  h->workers_at = h->shards_at + round_up((uint64_t)o->num_shards * sizeof(rd_shard), RD_PAGE);
+  h->versions_at = rd_round_up(sizeof(rd_header), RD_PAGE);
+  h->version_mask = RD_VERSIONS - 1;
+  h->shards_at = h->versions_at + RD_VERSIONS * sizeof(uint32_t);
+  h->workers_at = h->shards_at + rd_round_up((uint64_t)o->num_shards * sizeof(rd_shard), RD_PAGE);
   h->regions_at = table_at;
   h->body_at = body_at;
   st->head = h;
-  if (!back_tables(st)) return no_room(st, err, errlen);
+  if (!rd_back_tables(st)) return no_room(st, err, errlen);
   atomic_store(&h->policy, (uint32_t)o->policy);
   atomic_store(&h->sample_size, o->sample_size);
   atomic_store(&h->active_expire, 1);
   for (uint8_t i = 0; i < RD_DATABASES; i++) h->slot_of_db[0][i] = i;
   atomic_store(&h->workers_used, 1);
-  init_mutex(&h->pool.lock);
-  init_mutex(&h->admission.lock);
   set_view(st);
-  for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
+  rd_renew_locks(st);
   h->pool.ceiling = UINT32_MAX;
   h->sum = header_sum(h);
   h->max_memory = o->max_memory != 0 ? o->max_memory : size;
@@ -194,57 +127,6 @@ int rd_create(rd_store *st, int fd, const rd_options *o, char *err, size_t errle
   atomic_thread_fence(memory_order_release);
   h->ready = 1;
   return 0;
-}
-
-/* When no process that used the arena lives, nobody holds a lock, whatever the lock says: it may come from a time when
- * the machine was cut off. Dirty marks count all the same. */
-static void renew_locks(rd_store *st) {
-  for (uint32_t i = 0; i < st->num_shards; i++) {
-    init_mutex(&st->shards[i].lock);
-  }
-  init_mutex(&st->head->pool.lock);
-  init_mutex(&st->head->admission.lock);
-}
-
-/* The blocks of workers that are all gone: as in a new arena. The first one is in use already. */
-static void renew_workers(rd_store *st) {
-  uint64_t first = st->head->workers_at + RD_WORKER_HEAD, len = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
-  memset(st->base + st->head->workers_at, 0, RD_WORKER_HEAD);
-  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first, (off_t)len) != 0) {
-    for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-      if (rd_worker_used(st, i)) memset(rd_worker_at(st, i), 0, sizeof(rd_worker));
-    }
-  }
-}
-
-/* The words of the header that belong to a run, as in a new arena. */
-static void renew_header(rd_store *st) {
-  rd_header *h = st->head;
-  atomic_store(&h->pause, 0);
-  atomic_store(&h->pause_until, 0);
-  atomic_store(&h->active_expire, 1);
-  atomic_store(&h->generation, 0);
-  st->generation = 0;
-  atomic_store(&h->workers_used, 1);
-  atomic_store(&h->monitors, 0);
-  atomic_store(&h->gone_user_us, 0);
-  atomic_store(&h->gone_system_us, 0);
-  h->admission.full_at = 0;
-  h->pool.ceiling = UINT32_MAX;
-}
-
-/* Nobody else has the arena: what belonged to the last run is set anew, what a death left torn is emptied. */
-static void begin_run(rd_store *st) {
-  renew_workers(st);
-  renew_header(st);
-  rd_recover(st, renew_locks);
-  for (uint32_t i = 0; i < st->num_shards; i++) {
-    st->shards[i].due_lost = 1; /* they may have gone round while nobody looked */
-    st->shards[i].watchers = 0;
-  }
-  atomic_store(&st->head->peak_memory, rd_used_memory(st));
-  rd_fit_pool(st);
-  st->began = true;
 }
 
 /* Whether all databases have a slot, each its own. */
@@ -261,12 +143,12 @@ static bool map_is_sound(const rd_header *h) {
 /* What is wrong with the words that all else is reached by; NULL: nothing. */
 static const char *wrong_header(const rd_header *h, uint64_t size) {
   bool shards_ok = h->num_shards != 0 && h->num_shards <= RD_MAX_SHARDS && (h->num_shards & (h->num_shards - 1)) == 0;
-  if (h->ready != 1 || !shards_ok || h->size != size || h->regions_at != regions_at(h->num_shards) ||
-      h->body_at != round_up(h->regions_at + (uint64_t)h->num_regions * sizeof(rd_region), RD_REGION_SIZE) ||
+  if (h->ready != 1 || !shards_ok || h->size != size || h->regions_at != rd_regions_at(h->num_shards) ||
+      h->body_at != rd_round_up(h->regions_at + (uint64_t)h->num_regions * sizeof(rd_region), RD_REGION_SIZE) ||
       h->size != h->body_at + (uint64_t)h->num_regions * RD_REGION_SIZE ||
-      h->versions_at != round_up(sizeof(rd_header), RD_PAGE) || h->version_mask != VERSIONS - 1 ||
-      h->shards_at != h->versions_at + VERSIONS * sizeof(uint32_t) ||
-      h->workers_at != h->shards_at + round_up((uint64_t)h->num_shards * sizeof(rd_shard), RD_PAGE)) {
+      h->versions_at != rd_round_up(sizeof(rd_header), RD_PAGE) || h->version_mask != RD_VERSIONS - 1 ||
+      h->shards_at != h->versions_at + RD_VERSIONS * sizeof(uint32_t) ||
+      h->workers_at != h->shards_at + rd_round_up((uint64_t)h->num_shards * sizeof(rd_shard), RD_PAGE)) {
     return "a torn arena: it was not finished, or its size is not the one it was made with";
   }
   if (h->sum != header_sum(h)) return "a damaged arena: its header is not what it was made with";
@@ -275,7 +157,7 @@ static const char *wrong_header(const rd_header *h, uint64_t size) {
   return NULL;
 }
 
-static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
+int rd_arena_map(rd_store *st, int fd, char *err, size_t errlen) {
   memset(st, 0, sizeof *st);
   struct stat info;
   rd_header h;
@@ -305,54 +187,19 @@ static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
   st->size = h.size;
   st->fd = fd;
   set_view(st);
-  if (alone || !rd_worker_others(st)) {
-    if (!back_tables(st)) return no_room(st, err, errlen);
-    begin_run(st);
-    return 0;
-  }
-  for (uint32_t i = 0; i < st->num_shards; i++) rd_heal_lock(st, i); /* what was lost is counted now */
   return 0;
 }
 
-int rd_attach(rd_store *st, int fd, char *err, size_t errlen) { return attach(st, fd, false, err, errlen); }
-int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen) { return attach(st, fd, true, err, errlen); }
-
-void rd_detach(rd_store *st) {
-  rd_monitor_free(st);
-  rd_longrun_forget_spare(st);
+void rd_arena_unmap(rd_store *st) {
   if (st->base != NULL) munmap(st->base, st->size);
   memset(st, 0, sizeof *st);
 }
 
-/* ---- limits ---- */
-
-const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {
-  if (bytes == 0) bytes = st->size;
-  if (bytes > st->size) return "more than the arena was made for";
-  st->head->max_memory = bytes;
-  rd_fit_pool(st);
-  return NULL;
-}
-
-uint64_t rd_max_memory(const rd_store *st) { return st->head->max_memory; }
-
-uint64_t rd_used_memory(const rd_store *st) {
-  uint64_t used = rd_fixed_memory(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region);
-  for (uint32_t i = 0; i < st->num_shards; i++) {
-    const rd_heap *h = &st->shards[i].heap;
-    used += h->used + (uint64_t)h->regions * 8;
-  }
-  return used;
-}
-
-uint64_t rd_committed_memory(const rd_store *st) {
-  return rd_fixed_memory(st) + (uint64_t)st->head->pool.fresh * sizeof(rd_region) +
-         (uint64_t)st->head->pool.in_use * RD_REGION_SIZE;
-}
+/* ---- settings ---- */
 
 void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse) {
   st->max_bulk = bulk < RD_MAX_BULK ? bulk : RD_MAX_BULK;
-  st->hll_sparse = sparse < RD_HLL_MAX ? (uint32_t)sparse : RD_HLL_MAX;
+  st->hll_sparse = sparse < RD_MAX_BULK ? (uint32_t)sparse : (uint32_t)RD_MAX_BULK;
 }
 
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size) {

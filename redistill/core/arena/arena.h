@@ -41,6 +41,7 @@ typedef struct rd_header rd_header;
 typedef struct rd_shard rd_shard;
 typedef struct rd_region rd_region;
 typedef struct rd_worker rd_worker;
+typedef struct rd_item rd_item; /* one key with its value */
 
 /* One process's view of an arena. Not thread-safe: one a thread. */
 typedef struct rd_store {
@@ -58,11 +59,13 @@ typedef struct rd_store {
   uint64_t seed[2];
   uint64_t now_ms; /* milliseconds since the epoch, as of the batch */
   uint64_t rng;
+  /* Called for a shard in doubt that was just locked, by whoever locks it; store/run.c sets it (recovery.h). */
+  void (*verify_shard)(struct rd_store *st, uint32_t shard);
   rd_clock *clock;      /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: there are none */
   rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
   uint32_t generation;  /* of the configuration that this process has applied; see rd_behind in worker.h */
   uint64_t max_bulk;    /* bytes of an argument, and of a value that a command makes (rd_set_value_limits) */
-  uint32_t hll_sparse;  /* bytes of a HyperLogLog that is sparse */
+  uint32_t hll_sparse;  /* bytes of a HyperLogLog that grows and is sparse */
   bool no_touch;        /* CLIENT NO-TOUCH of the running session */
   bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
   uint32_t touched;     /* keys that the running command has changed, or one key so often (rd_touched) */
@@ -100,9 +103,6 @@ typedef struct rd_store {
 
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }
 static inline rd_ref rd_ref_of(const rd_store *st, const void *p) { return (rd_ref)((const uint8_t *)p - st->base); }
-static inline uint32_t rd_shard_of(const rd_store *st, uint64_t hash) {
-  return st->shard_shift == 64 ? 0 : (uint32_t)(hash >> st->shard_shift);
-}
 
 /* Next number of a xorshift generator: eviction samples, LFU's dice. */
 static inline uint64_t rd_random_u64(rd_store *st) {
@@ -122,39 +122,6 @@ typedef struct rd_options {
   uint64_t seed[2];     /* of the key hash: from a random source, so that nobody can aim at one shard */
 } rd_options;
 
-/* The least max_memory that `num_shards` can work in when so many workers join, in bytes. With less, the store is held
- * to the bytes that it uses (rd_used_memory) and not to whole regions, of which it may take as many as it would with
- * this. */
-uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
-
-/* Have the system give the memory of a part of the arena now: a page that it cannot give later, since the file system
- * is full, would be a SIGBUS in whoever touches it. Whatever is read or written in the arena has been reserved before:
- * the tables when it is made, a worker's block when it joins, a region when a shard takes it. false: there is none. A
- * file system that reserves nothing says true. */
-bool rd_back(const rd_store *st, uint64_t at, uint64_t bytes);
-
-/* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
- * reason in `err`. The descriptor stays the caller's. */
-int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
-/* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. When
- * no other process uses it, a run begins (st->began): all statistics begin at 0, but that the shards which are found
- * damaged count as lost, and what belonged to the last run (layout.h lists it) is as in a new arena. */
-int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
-/* The same when the caller knows that no other process has the arena, whatever it says itself: a run begins. */
-int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen);
-void rd_detach(rd_store *st);
-
-/* max_memory at run time: any number of bytes, 0 for all of the mapping; NULL or a reason (a string) why not. Growing
- * is immediate. What lies over the limit goes in steps: rd_shrink_step evicts as far as the policy allows, `budget`
- * regions a call at most, and returns whether there was anything to do. No command is running. */
-const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
-bool rd_shrink_step(rd_store *st, uint32_t budget);
-/* Does the store use more than max_memory? Then only rd_shrink_step and deletions change that (growth.h). */
-bool rd_is_over(const rd_store *st);
-uint64_t rd_max_memory(const rd_store *st);
-uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
-uint64_t rd_fixed_memory(const rd_store *st);     /* of that, what an empty store takes */
-uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
 /* Bound in this process the bytes of an argument, and of a value that a command makes (at first, and at most,
  * RD_MAX_BULK), and those of a HyperLogLog that is sparse. Values that are larger stay. */
 void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse);
@@ -166,12 +133,21 @@ const char *rd_policy_name(rd_policy policy);
 void rd_set_active_expire(rd_store *st, bool on);
 bool rd_get_active_expire(const rd_store *st);
 
-/* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
- * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on
- * there at the next call. Returns true when a full round found nothing left to do. */
-bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
+/* ---- the mapping; store/run.h opens a store ---- */
 
-/* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */
-int rd_check(rd_store *st, char *err, size_t errlen);
+/* Make an arena in the file `fd`, whatever it held, and map it. 0, or -1 with the reason in `err`. */
+int rd_arena_make(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
+/* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. */
+int rd_arena_map(rd_store *st, int fd, char *err, size_t errlen);
+void rd_arena_unmap(rd_store *st);
+
+/* Have the system give the memory of a part of the arena now: a page that it cannot give later, since the file system
+ * is full, would be a SIGBUS in whoever touches it. Whatever is read or written in the arena has been reserved before:
+ * the tables when it is made, a worker's block when it joins, a region when a shard takes it. false: there is none. A
+ * file system that reserves nothing says true. */
+bool rd_back(const rd_store *st, uint64_t at, uint64_t bytes);
+/* The same for all that is touched before a worker joins: the header, the tables as far as they are used, the first
+ * worker's block. */
+bool rd_back_tables(const rd_store *st);
 
 #endif

@@ -1,7 +1,8 @@
+/* heap.c - see heap.h. */
 #include "arena/heap.h"
 
 #include "arena/lock.h"
-#include "store/recovery.h"
+#include "arena/pool.h"
 
 static void free_insert(rd_store *st, rd_heap *h, rd_ref ref, uint32_t granules) {
   uint32_t row, col;

@@ -8,7 +8,6 @@
 #include "arena/arena.h"
 #include "arena/secrets.h"
 #include "arena/worker.h"
-#include "store/store.h"
 
 /* ---- heap ---- */
 
@@ -158,6 +157,7 @@ struct rd_shard {
 } __attribute__((aligned(64)));
 
 #define RD_PAGE 4096u
+#define RD_VERSIONS 65536u /* counters of WATCH */
 
 /* Connections of one address; none: the slot is free. */
 typedef struct rd_address {

@@ -2,12 +2,17 @@
  *
  * Each shard has one robust, process-shared mutex. A process that changes a shard marks it dirty first and clean when
  * the change is whole, so whoever takes the lock of a dead owner knows: clean, nothing happened; dirty, the shard may
- * be torn and is emptied (recovery.h has more to say of it). At most one shard is dirty in a process at any time:
+ * be torn and is emptied (store/recovery.h has more to say of it). At most one shard is dirty in a process at any time:
  * marking another cleans the first, which is right because every change is finished before the next begins. */
 #ifndef RD_LOCK_H
 #define RD_LOCK_H
 
-#include "store/store.h"
+#include "arena/key.h"
+#include "arena/layout.h"
+
+/* Stores that a dead process has executed are in memory: what must not happen is that the compiler moves a change
+ * across its mark. */
+#define RD_COMPILER_BARRIER() atomic_signal_fence(memory_order_seq_cst)
 
 /* The shard is about to change; its lock is held. */
 void rd_mark_dirty(rd_store *st, uint32_t shard);
@@ -26,6 +31,9 @@ bool rd_lock_shard_soon(rd_store *st, uint32_t shard);
 int rd_trylock_shard(rd_store *st, uint32_t shard);
 /* If the lock's owner is dead, have it free again. Whoever lives and holds it is not waited for. */
 void rd_heal_lock(rd_store *st, uint32_t shard);
+/* Make all locks of the arena anew: no process that used it lives, so nobody holds one, whatever it says. It may come
+ * from a time when the machine was cut off. Dirty marks count all the same. */
+void rd_renew_locks(rd_store *st);
 /* Mark clean and release. */
 void rd_unlock_shard(rd_store *st, uint32_t shard);
 static inline bool rd_holds_shard(const rd_store *st, uint32_t shard) {
@@ -74,34 +82,16 @@ static inline bool rd_needs_shard(const rd_store *st, uint32_t shard) {
  * somebody waits, and itself waits for none; 0: nobody does, just now. */
 uint32_t rd_lock_owner(const rd_store *st);
 
-/* Empty a shard that is locked: its regions go back to the pool, its index is new. */
-void rd_empty_shard(rd_store *st, uint32_t shard);
-/* The same for one that is whole, in time proportional to its regions. */
-void rd_flush_shard(rd_store *st, uint32_t shard);
+/* ---- doubt: what a lock's owner has to verify first (st->verify_shard; store/recovery.h says why) ---- */
 
-/* ---- the region pool, shared by all shards ---- */
+#define RD_SUSPECT UINT32_MAX /* rd_shard.checked: verify this shard, whatever the others */
 
-/* The owners of regions change under the pool's lock. Whoever dies with it leaves regions of nobody to the pool. */
-void rd_pool_lock(rd_store *st);
-void rd_pool_unlock(rd_store *st);
-/* Take a region for a shard that is marked dirty. Its index, or UINT32_MAX: the limit is reached, or the system has no
- * memory for it (a tmpfs that is full of other files). In the second case the pool gives no more than it has, so that
- * others evict, until rd_pool_retry. */
-uint32_t rd_pool_take(rd_store *st, uint32_t shard);
-void rd_pool_give(rd_store *st, uint32_t region);
-/* Whether so many regions could be taken now, the reserve among them if it is `lent`: the system has given them. */
-bool rd_pool_prepare(rd_store *st, uint64_t regions, bool lent);
-/* Ask the system again: called now and then. */
-void rd_pool_retry(rd_store *st);
-/* Make the pool's list and counts again from the region table. */
-void rd_pool_heal(rd_store *st);
-/* Regions that could be taken now. */
-uint32_t rd_pool_free(const rd_store *st);
-/* `reserve` regions beyond the limit are lent (st->borrows). */
-void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t alarm);
-/* Give the pages of free regions back to the system: begin a round over all of them, and go on by some regions. Returns
- * whether the round goes on. */
-void rd_pool_trim_begin(rd_store *st);
-bool rd_pool_trim_step(rd_store *st, uint32_t regions);
+static inline bool rd_in_doubt(const rd_store *st, const rd_shard *sh) {
+  return sh->checked != atomic_load_explicit(&st->head->doubt, memory_order_relaxed);
+}
+/* Have the shard, which is locked, verified when it is locked again: something in it cannot be so. */
+void rd_suspect(rd_store *st, uint32_t shard);
+/* Have all of them verified. Who notices that a process died of bad memory does this. */
+void rd_doubt(rd_store *st);
 
 #endif

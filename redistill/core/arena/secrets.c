@@ -2,7 +2,7 @@
  * connections there are is each worker's own, so that those of a dead one go with it. */
 #include "arena/secrets.h"
 
-#include "store/internal.h"
+#include "arena/layout.h"
 
 #define NONE RD_SECRETS
 

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "arena/admission.h"
-#include "store/internal.h"
+#include "arena/layout.h"
+#include "arena/memory.h"
 
 /* ---- is it alive? ---- */
 

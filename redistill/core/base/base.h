@@ -42,6 +42,8 @@
 #define RD_MAX_QUOTED_ARGS 64u
 #define RD_MAX_QUOTED_BYTES 1024u /* of each */
 
+#define RD_HLL_SPARSE_MAX 3000u /* bytes of a HyperLogLog that grows and is sparse, by default */
+
 #define RD_DATABASES 16u
 
 /* A reference into the arena: a byte offset from its start. 0 refers to nothing. */
@@ -81,6 +83,8 @@ static inline bool rd_same(const uint8_t *a, const uint8_t *b, size_t n) {
   }
   return true;
 }
+/* The next multiple of `unit`. */
+static inline uint64_t rd_round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 static inline void rd_st32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 static inline void rd_st64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 

@@ -21,6 +21,10 @@ static rd_item *find_hll(rd_call *c, const rd_key *key, bool for_write, bool *ab
   return NULL;
 }
 
+static size_t sparse_max(const rd_call *c) {
+  return c->store->hll_sparse < RD_HLL_MAX ? c->store->hll_sparse : RD_HLL_MAX;
+}
+
 /* Copy the value. false: it is too long to be whole, and the error was replied. */
 static bool load(rd_call *c, const rd_item *it, rd_hll *h) {
   uint64_t len = rd_item_len(it);
@@ -29,7 +33,7 @@ static bool load(rd_call *c, const rd_item *it, rd_hll *h) {
     return false;
   }
   h->len = (size_t)len;
-  h->sparse_max = c->store->hll_sparse;
+  h->sparse_max = sparse_max(c);
   rd_item_read(c->store, it, 0, h->data, len);
   return true;
 }
@@ -90,7 +94,7 @@ void rd_cmd_pfadd(rd_call *c) {
   if (it) {
     if (!load(c, it, &h)) return;
   } else if (absent) {
-    rd_hll_init(&h, c->store->hll_sparse);
+    rd_hll_init(&h, sparse_max(c));
   } else {
     return;
   }
@@ -174,7 +178,7 @@ void rd_cmd_pfmerge(rd_call *c) {
   rd_item *it = rd_find_quiet(c->store, &key, false);
   rd_hll h;
   if (!it)
-    rd_hll_init(&h, c->store->hll_sparse);
+    rd_hll_init(&h, sparse_max(c));
   else if (!load(c, it, &h))
     return;
   if (dense && !rd_hll_is_dense(h.data) && !rd_hll_make_dense(&h)) {

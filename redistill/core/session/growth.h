@@ -10,6 +10,7 @@
 
 #include "arena/layout.h"
 #include "arena/lock.h"
+#include "arena/pool.h"
 #include "command/command.h"
 
 #define RD_OOM_ERROR "OOM command not allowed when used memory > 'maxmemory'."

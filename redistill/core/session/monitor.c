@@ -60,12 +60,6 @@ size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap) {
   return n;
 }
 
-void rd_monitor_free(rd_store *st) {
-  if (st->monitored != NULL) rd_reply_free(st->monitored);
-  free(st->monitored);
-  st->monitored = NULL;
-}
-
 static rd_reply *lines_of(rd_store *st) {
   if (st->monitored != NULL) return st->monitored;
   rd_reply *lines = malloc(sizeof *lines);

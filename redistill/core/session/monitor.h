@@ -30,8 +30,6 @@ size_t rd_monitor_pending(const rd_store *st);
 size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
 /* Lines that were lost since the store was opened: RD_MONITOR_BYTES waited, or there was no memory. */
 uint64_t rd_monitor_dropped(const rd_store *st);
-/* Called by rd_detach. */
-void rd_monitor_free(rd_store *st);
 
 /* The client's address as lines show it, "127.0.0.1:50000" or "unix:/path"; of a longer text the first RD_MAX_PEER
  * bytes, of control bytes '?'. Without one they say "?:0". It is not saved with the session. False: no memory, and the

@@ -12,6 +12,7 @@
 #define RD_INDEX_H
 
 #include "arena/layout.h"
+#include "store/store.h"
 
 /* Where an entry is: good until the index changes. */
 typedef struct rd_place {

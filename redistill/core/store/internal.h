@@ -4,6 +4,7 @@
 
 #include "arena/layout.h"
 #include "store/index.h"
+#include "store/store.h"
 
 typedef enum rd_gone { RD_GONE_DELETED, RD_GONE_EXPIRED, RD_GONE_EVICTED, RD_GONE_FLUSHED } rd_gone;
 
@@ -17,8 +18,6 @@ void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash);
 void rd_drain_slot(rd_store *st, uint32_t slot);
 /* The same in one shard, which is locked. */
 void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot);
-/* Let the pool have what max_memory leaves beside the fixed part, which has grown. */
-void rd_fit_pool(rd_store *st);
 /* rd_pause_now of session.h */
 static inline uint64_t rd_pause_clock(const rd_store *st) {
   return st->wall != NULL && st->clock != NULL ? st->clock() / 1000000u : st->now_ms;

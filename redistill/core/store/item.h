@@ -6,6 +6,7 @@
 #define RD_ITEM_H
 
 #include "arena/layout.h"
+#include "store/store.h"
 
 static inline uint32_t rd_item_slot(const rd_item *it) { return it->access >> RD_ITEM_SLOT_SHIFT & (RD_SLOTS - 1); }
 static inline bool rd_item_is_big(const rd_item *it) { return (it->access & RD_ITEM_BIG) != 0; }

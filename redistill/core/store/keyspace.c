@@ -2,6 +2,7 @@
 #include "arena/heap.h"
 #include "arena/lock.h"
 #include "arena/longrun.h"
+#include "arena/pool.h"
 #include "store/evict.h"
 #include "store/index.h"
 #include "store/internal.h"

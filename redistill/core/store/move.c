@@ -17,6 +17,7 @@
  * The time is that of looking at each chunk's head: 512 MiB take some milliseconds. */
 #include "arena/heap.h"
 #include "arena/lock.h"
+#include "arena/pool.h"
 #include "store/big.h"
 #include "store/evict.h"
 #include "store/index.h"

@@ -1,16 +1,10 @@
+/* recovery.c - see recovery.h. */
 #include "store/recovery.h"
 
 #include "arena/heap.h"
 #include "arena/lock.h"
+#include "arena/pool.h"
 #include "store/index.h"
-
-#define COMPILER_BARRIER() atomic_signal_fence(memory_order_seq_cst)
-
-void rd_suspect(rd_store *st, uint32_t shard) { rd_shard_at(st, shard)->checked = RD_SUSPECT; }
-
-void rd_doubt(rd_store *st) {
-  if (atomic_fetch_add(&st->head->doubt, 1) + 1 == RD_SUSPECT) atomic_store(&st->head->doubt, 0);
-}
 
 static void empty_damaged(rd_store *st, uint32_t shard) {
   rd_empty_shard(st, shard);
@@ -24,13 +18,13 @@ void rd_verify_shard(rd_store *st, uint32_t shard) {
   uint32_t doubt = atomic_load(&st->head->doubt);
   bool suspect = sh->checked == RD_SUSPECT;
   sh->dirty = 1;
-  COMPILER_BARRIER();
+  RD_COMPILER_BARRIER();
   if (!rd_shard_is_whole(st, shard, NULL, 0)) {
     empty_damaged(st, shard);
     if (suspect) rd_doubt(st);
   }
   sh->checked = doubt;
-  COMPILER_BARRIER();
+  RD_COMPILER_BARRIER();
   sh->dirty = 0;
 }
 
@@ -95,14 +89,14 @@ static bool shard_is_sound(const rd_store *st, uint32_t shard, uint32_t owned) {
 static bool was_held(const pthread_mutex_t *lock) { return lock->__data.__lock != 0; }
 
 /* Each step can be repeated: a process that dies in here leaves the next one as much to do. */
-void rd_recover(rd_store *st, void (*renew)(rd_store *st)) {
+void rd_recover(rd_store *st) {
   uint32_t owned[RD_MAX_SHARDS] = {0};
   bool in_doubt = false; /* nobody is there to say what the last process died of */
   for (uint32_t i = 0; i < st->num_shards; i++) {
     in_doubt |= was_held(&st->shards[i].lock) || st->shards[i].dirty != 0 || st->shards[i].checked == RD_SUSPECT;
   }
   if (in_doubt) rd_doubt(st);
-  renew(st);
+  rd_renew_locks(st);
   for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
     rd_region *r = &st->regions[i];
     if (r->owner > st->num_shards) r->owner = 0;
@@ -117,7 +111,7 @@ void rd_recover(rd_store *st, void (*renew)(rd_store *st)) {
     in_doubt |= !sound;
     if (sh->dirty == 0 && sound) continue;
     empty_damaged(st, i);
-    COMPILER_BARRIER();
+    RD_COMPILER_BARRIER();
     sh->dirty = 0;
   }
 }

@@ -18,21 +18,11 @@
 
 #include "arena/layout.h"
 
-#define RD_SUSPECT UINT32_MAX /* rd_shard.checked: verify this shard, whatever the others */
-
-static inline bool rd_in_doubt(const rd_store *st, const rd_shard *sh) {
-  return sh->checked != atomic_load_explicit(&st->head->doubt, memory_order_relaxed);
-}
-/* Verify a shard that was just locked, and empty it if it is damaged. */
+/* rd_store.verify_shard: verify a shard that was just locked, and empty it if it is damaged. */
 void rd_verify_shard(rd_store *st, uint32_t shard);
-/* Have the shard, which is locked, verified when it is locked again: something in it cannot be so. */
-void rd_suspect(rd_store *st, uint32_t shard);
-/* Have all of them verified. Who notices that a process died of bad memory does this. */
-void rd_doubt(rd_store *st);
-
 /* Nobody else has the arena: empty the shards that were changing or cannot be so, and put the others in doubt if
- * there is a reason. The locks are as the last process left them, and are renewed by `renew`. */
-void rd_recover(rd_store *st, void (*renew)(rd_store *st));
+ * there is a reason. The locks are as the last process left them, and are renewed. */
+void rd_recover(rd_store *st);
 
 /* Whether all invariants of a locked shard hold; `err` gets the first that does not. */
 bool rd_shard_is_whole(rd_store *st, uint32_t shard, char *err, size_t errlen);

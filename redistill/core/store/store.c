@@ -1,18 +1,14 @@
+/* store.c - a key looked up, set, changed, deleted. */
 #include "store/store.h"
 
 #include "arena/heap.h"
 #include "arena/lock.h"
-#include "base/hash.h"
 #include "store/evict.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
 #include "store/reclaim.h"
 #include "store/recovery.h"
-
-rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db) {
-  return (rd_key){bytes.data, (uint32_t)bytes.len, db, rd_siphash(st->seed, bytes.data, bytes.len)};
-}
 
 /* ---- a key's place ---- */
 

@@ -13,9 +13,8 @@
 #define RD_STORE_H
 
 #include "arena/arena.h"
-#include "base/base.h"
-
-typedef struct rd_item rd_item; /* one key with its value, in the arena */
+#include "arena/key.h"
+#include "arena/memory.h"
 
 typedef enum rd_result { RD_OK = 0, RD_OOM = 1 } rd_result;
 
@@ -31,17 +30,6 @@ typedef enum rd_encoding {
 #define RD_NO_EXPIRY INT64_MAX   /* an expiry in milliseconds since the epoch, or this */
 #define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
 
-/* A key of a command: its bytes, its hash and its logical database. The hash does not depend on the database, so a key
- * lies in the same shard in all of them. */
-typedef struct rd_key {
-  const uint8_t *data;
-  uint32_t len;
-  uint32_t db;
-  uint64_t hash;
-} rd_key;
-
-/* Prepare the key `bytes` of logical database `db`. Never fails; the length was checked by the parser. */
-rd_key rd_key_of(const rd_store *st, rd_bytes bytes, unsigned db);
 /* Bring the key's bucket, then its item, on the way to the cache. Safe without any lock: what they read may be stale,
  * and only a hint comes of it. Call the second some time after the first, with what that returned: the bucket, or
  * NULL. */
@@ -144,6 +132,20 @@ uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, vo
 void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg);
 /* Visit one key at random. false: the database is empty. */
 bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg);
+
+/* ---- in the background ---- */
+
+/* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
+ * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on
+ * there at the next call. Returns true when a full round found nothing left to do. */
+bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
+
+/* What lies over max_memory goes in steps: evicts as far as the policy allows, `budget` regions a call at most, and
+ * returns whether there was anything to do. No command is running. */
+bool rd_shrink_step(rd_store *st, uint32_t budget);
+
+/* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */
+int rd_check(rd_store *st, char *err, size_t errlen);
 
 /* ---- WATCH: has a key been changed, deleted, expired, evicted or flushed since? ----
  *

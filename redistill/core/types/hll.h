@@ -22,7 +22,6 @@
 #define RD_HLL_HEAD 16u
 #define RD_HLL_REGISTERS 16384u
 #define RD_HLL_DENSE (RD_HLL_HEAD + RD_HLL_REGISTERS * 6 / 8) /* bytes of a dense value */
-#define RD_HLL_SPARSE_MAX 3000u                               /* bytes of a sparse value that grows, by default */
 #define RD_HLL_MAX (RD_HLL_HEAD + RD_HLL_REGISTERS * 2)       /* bytes of any value that is not corrupt */
 
 /* A value being worked on. */

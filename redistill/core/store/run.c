@@ -1,0 +1,87 @@
+/* run.c - see run.h. */
+#include "store/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arena/layout.h"
+#include "arena/lock.h"
+#include "arena/longrun.h"
+#include "arena/memory.h"
+#include "store/recovery.h"
+#include "wire/reply.h"
+
+/* The blocks of workers that are all gone: as in a new arena. The first one is in use already. */
+static void renew_workers(rd_store *st) {
+  uint64_t first = st->head->workers_at + RD_WORKER_HEAD, len = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
+  memset(st->base + st->head->workers_at, 0, RD_WORKER_HEAD);
+  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first, (off_t)len) != 0) {
+    for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+      if (rd_worker_used(st, i)) memset(rd_worker_at(st, i), 0, sizeof(rd_worker));
+    }
+  }
+}
+
+/* The words of the header that belong to a run, as in a new arena. */
+static void renew_header(rd_store *st) {
+  rd_header *h = st->head;
+  atomic_store(&h->pause, 0);
+  atomic_store(&h->pause_until, 0);
+  atomic_store(&h->active_expire, 1);
+  atomic_store(&h->generation, 0);
+  st->generation = 0;
+  atomic_store(&h->workers_used, 1);
+  atomic_store(&h->monitors, 0);
+  atomic_store(&h->gone_user_us, 0);
+  atomic_store(&h->gone_system_us, 0);
+  h->admission.full_at = 0;
+  h->pool.ceiling = UINT32_MAX;
+}
+
+/* Nobody else has the arena: what belonged to the last run is set anew, what a death left torn is emptied. */
+static void begin_run(rd_store *st) {
+  renew_workers(st);
+  renew_header(st);
+  rd_recover(st);
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    st->shards[i].due_lost = 1; /* they may have gone round while nobody looked */
+    st->shards[i].watchers = 0;
+  }
+  atomic_store(&st->head->peak_memory, rd_used_memory(st));
+  rd_fit_pool(st);
+  st->began = true;
+}
+
+int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen) {
+  if (rd_arena_make(st, fd, options, err, errlen) != 0) return -1;
+  st->verify_shard = rd_verify_shard;
+  return 0;
+}
+
+static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
+  if (rd_arena_map(st, fd, err, errlen) != 0) return -1;
+  st->verify_shard = rd_verify_shard;
+  if (alone || !rd_worker_others(st)) {
+    if (!rd_back_tables(st)) {
+      snprintf(err, errlen, "no memory for its tables: %s", strerror(errno));
+      rd_detach(st);
+      return -1;
+    }
+    begin_run(st);
+    return 0;
+  }
+  for (uint32_t i = 0; i < st->num_shards; i++) rd_heal_lock(st, i); /* what was lost is counted now */
+  return 0;
+}
+
+int rd_attach(rd_store *st, int fd, char *err, size_t errlen) { return attach(st, fd, false, err, errlen); }
+int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen) { return attach(st, fd, true, err, errlen); }
+
+void rd_detach(rd_store *st) {
+  if (st->monitored != NULL) rd_reply_free(st->monitored);
+  free(st->monitored);
+  rd_longrun_forget_spare(st);
+  rd_arena_unmap(st);
+}
