@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from redistill.command_table import Argument, CommandEntry, CommandTable  # noqa: E402
+from redistill.engine.command_table import Argument, CommandEntry, CommandTable  # noqa: E402
 
 HEAD = """\
 # Compatibility with Redis

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from redistill import settings, values  # noqa: E402
-from redistill.settings import Kind, Setting  # noqa: E402
+from redistill.config import settings, values  # noqa: E402
+from redistill.config.settings import Kind, Setting  # noqa: E402
 
 
 def takes(row: Setting) -> str:

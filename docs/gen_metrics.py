@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/metrics.md from redistill/metrics.py, as `make gen` has it."""
+"""Writes docs/metrics.md from redistill/observe/metrics.py, as `make gen` has it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from redistill import metrics  # noqa: E402
-from redistill.shared import Secret, Worker  # noqa: E402
-from redistill.stats import Buffers, Configured, DaemonCounters, Rate, Snapshot  # noqa: E402
+from redistill.engine.shared import Secret, Worker  # noqa: E402
+from redistill.engine.stats import Buffers, Configured, DaemonCounters, Rate, Snapshot  # noqa: E402
+from redistill.observe import metrics  # noqa: E402
 
 HEAD = """\
 # Metrics

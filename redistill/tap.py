@@ -20,38 +20,40 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python import usage
 
-from redistill import __version__, acl, sizing, stats, tls
-from redistill.arena import Arena, find_arena, joining
-from redistill.client_memory import ClientMemory
-from redistill.commands import ControlPlane
-from redistill.commands.interfaces import Refused
-from redistill.commands.peers import Alone, Peers
-from redistill.commands.state import Identity
-from redistill.config import FILES, Config, ConfigError, load
-from redistill.engine import Session, Store, name_process
-from redistill.files import UnsafeFile
-from redistill.front import Front
-from redistill.gate import Gate
-from redistill.handover import Handover
-from redistill.launch import Launcher
-from redistill.limits import AddressLimit, RateLimit, TotalLimit
-from redistill.listening import Listening
-from redistill.logs import Log, LogService
-from redistill.loop import Loop
-from redistill.memory_limit import MemoryLimitService
-from redistill.net import adopt
-from redistill.protocol import RespFactory, RespProtocol
-from redistill.reactor import use_monotonic_time
-from redistill.reload import Reload
-from redistill.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
-from redistill.settings import Server
-from redistill.shared import SUPERVISOR
-from redistill.sockets import StartError, allow_files, listen_tcp
-from redistill.stats import DaemonCounters
-from redistill.systemd import Systemd, SystemdService
-from redistill.tickets import Post, Tickets
-from redistill.worker import ThroughSupervisor
-from redistill.workers import WorkersService
+from redistill import __version__
+from redistill.base.failures import Refused
+from redistill.base.files import UnsafeFile
+from redistill.base.logs import Log, LogService
+from redistill.config import acl, sizing
+from redistill.config.load import FILES, Config, ConfigError, load
+from redistill.config.settings import Server
+from redistill.control import ControlPlane
+from redistill.control.peers import Alone, Peers
+from redistill.control.state import Identity
+from redistill.engine import Session, Store, name_process, stats
+from redistill.engine.shared import SUPERVISOR
+from redistill.engine.stats import DaemonCounters
+from redistill.lifetime.arena import Arena, find_arena, joining
+from redistill.lifetime.memory_limit import MemoryLimitService
+from redistill.lifetime.reload import Reload
+from redistill.lifetime.service import BackgroundService, ServerService, SignalService, Stoppable, StoreService
+from redistill.lifetime.systemd import Systemd, SystemdService
+from redistill.net import tls
+from redistill.net.client_memory import ClientMemory
+from redistill.net.gate import Gate
+from redistill.net.limits import AddressLimit, RateLimit, TotalLimit
+from redistill.net.listening import Listening
+from redistill.net.loop import Loop
+from redistill.net.protocol import RespFactory, RespProtocol
+from redistill.net.reactor import use_monotonic_time
+from redistill.net.sockets import StartError, allow_files, listen_tcp
+from redistill.net.tickets import Post, Tickets
+from redistill.net.transport import adopt
+from redistill.wiring.front import Front
+from redistill.workers.handover import Handover
+from redistill.workers.launch import Launcher
+from redistill.workers.supervisor import WorkersService
+from redistill.workers.worker import ThroughSupervisor
 
 log = Logger()
 
@@ -77,7 +79,7 @@ class Options(usage.Options):
         """Have the loop in C serve clients, unless a reactor was asked for by name, which twistd installs before this.
         Its default one it imports later, where there is none."""
         if "twisted.internet.reactor" not in sys.modules:
-            from redistill import reactor
+            from redistill.net import reactor
 
             reactor.install()
 
@@ -282,7 +284,7 @@ def watched(
     problem: Callable[[], str],
 ) -> IService:
     """The daemon with its health port around it."""
-    from redistill.health import HealthService  # Klein, which most of the start would be spent on
+    from redistill.observe.health import HealthService  # Klein, which most of the start would be spent on
 
     machine_memory, no_rates = stats.total_memory(), stats.Rates()
 

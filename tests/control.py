@@ -10,13 +10,15 @@ from typing import Any, NamedTuple, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from redistill.command_table import CommandTable
-from redistill.commands import ControlPlane
-from redistill.commands.interfaces import Certificate, CommandCount, KeyDetails, Refused
-from redistill.config import Config
-from redistill.permissions import Permissions
-from redistill.shared import Secret
-from redistill.stats import DaemonCounters
+from redistill.base.failures import Refused
+from redistill.config.load import Config
+from redistill.control import ControlPlane
+from redistill.engine.command_table import CommandTable
+from redistill.engine.interfaces import CommandCount, KeyDetails
+from redistill.engine.permissions import Permissions
+from redistill.engine.shared import Secret
+from redistill.engine.stats import DaemonCounters
+from redistill.net.interfaces import Certificate
 
 NOW = 1_700_000_000.25
 """What the wall clock says when a test begins."""

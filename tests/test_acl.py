@@ -11,10 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import acl, words
-from redistill.acl import DEFAULT_LINE, READ, WRITE, RuleError, Selector, User, UserTable, edited, parsed, read, table
-from redistill.config import Config
-from redistill.values import MAX_PASSWORD
+from redistill.base import words
+from redistill.config import acl
+from redistill.config.acl import (
+    DEFAULT_LINE,
+    READ,
+    WRITE,
+    RuleError,
+    Selector,
+    User,
+    UserTable,
+    edited,
+    parsed,
+    read,
+    table,
+)
+from redistill.config.load import Config
+from redistill.config.values import MAX_PASSWORD
 
 SECRET = sha256(b"secret").hexdigest()
 RULES = (

@@ -10,11 +10,11 @@ from typing import Any
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import arena
-from redistill.arena import WAIT, Arena, find_arena
+from redistill.config.settings import Memory
 from redistill.engine import MAGIC, Store, min_memory
-from redistill.settings import Memory
-from redistill.sockets import StartError
+from redistill.lifetime import arena
+from redistill.lifetime.arena import WAIT, Arena, find_arena
+from redistill.net.sockets import StartError
 from tests.arena import MIB, arena_file, call, session
 
 
@@ -28,7 +28,7 @@ class ArenaCase(SynchronousTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
 
     def observe(self, event: Any) -> None:
-        if event["log_namespace"] == "redistill.arena":
+        if event["log_namespace"] == "redistill.lifetime.arena":
             self.logged.append(event["log_format"].format(**event))
 
     def sleep(self, seconds: float) -> None:

@@ -13,8 +13,8 @@ from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import channel
-from redistill.balance import (
+from redistill.workers import channel
+from redistill.workers.balance import (
     ANSWER_SECONDS,
     BUSY,
     FEW,
@@ -29,7 +29,7 @@ from redistill.balance import (
     busy_seconds,
     plan,
 )
-from redistill.handover import HEAVIER
+from redistill.workers.handover import HEAVIER
 
 
 class PlanTests(SynchronousTestCase):

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from redistill.channel import PIECE, Blob, End, Handle, Json, Silent, was_refused, within
+from redistill.workers.channel import PIECE, Blob, End, Handle, Json, Silent, was_refused, within
 
 
 class Say(Command):

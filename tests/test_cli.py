@@ -20,11 +20,12 @@ from click.testing import CliRunner
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import __version__, sizing
+from redistill import __version__
 from redistill.cli import main
 from redistill.cli.connection import Target, fields, local
 from redistill.cli.secrets import Secret, as_text, read
 from redistill.cli.top import Look, percentiles, rate, short, size, view
+from redistill.config import sizing
 from tests.certificates import Certificates
 
 draining = importlib.import_module("redistill.cli.drain")  # the package has a command of this name

@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.client_memory import ClientMemory
-from redistill.config import Config
+from redistill.config.load import Config
 from redistill.engine import Overflow, Session, Status, Store
+from redistill.net.client_memory import ClientMemory
 from tests.arena import MIB, arena_file, call, opened, session
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from redistill.command_table import Argument, CommandTable, parse_arguments
-from redistill.commands import GROUPS, command
+from redistill.control import GROUPS, command
+from redistill.engine.command_table import Argument, CommandTable, parse_arguments
 from tests.control import Server
 
 ROOT = Path(__file__).resolve().parents[1]

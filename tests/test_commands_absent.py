@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.command_table import CommandTable
-from redistill.commands import absent
+from redistill.control import absent
+from redistill.engine.command_table import CommandTable
 from tests.control import NOW, Server
 
 DISK = b"-ERR not supported: this cache writes nothing to disk\r\n"

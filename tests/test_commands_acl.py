@@ -12,14 +12,14 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.acl import DEFAULT_LINE, MAX_LINE, MAX_NAME, MAX_RULES
-from redistill.commands.acl import HELP
-from redistill.commands.denials import Entry, merged
-from redistill.commands.guesses import BURST, INTERVAL
-from redistill.commands.interfaces import Certificate
-from redistill.commands.users import changed
-from redistill.config import Config, ConfigError, load
-from redistill.permissions import Denial
+from redistill.config.acl import DEFAULT_LINE, MAX_LINE, MAX_NAME, MAX_RULES
+from redistill.config.load import Config, ConfigError, load
+from redistill.control.acl import HELP
+from redistill.control.denials import Entry, merged
+from redistill.control.guesses import BURST, INTERVAL
+from redistill.control.users import changed
+from redistill.engine.permissions import Denial
+from redistill.net.interfaces import Certificate
 from tests.control import FakeClient, Server
 
 OK = b"+OK\r\n"

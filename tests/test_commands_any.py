@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import CommandCount
+from redistill.engine.interfaces import CommandCount
 from tests.control import TABLE, Server
 from tests.differential.replies import Parser
 

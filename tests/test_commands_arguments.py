@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.arguments import MAX_NAME, bad_name, integer, text
+from redistill.control.arguments import MAX_NAME, bad_name, integer, text
 
 
 class IntegerTests(SynchronousTestCase):

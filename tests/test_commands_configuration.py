@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands import parameters
-from redistill.commands.configuration import KNOWN, MAX_VALUE, PATTERNS
-from redistill.commands.parameters import Fixed, OfSetting
-from redistill.config import load
-from redistill.settings import SETTINGS
+from redistill.config.load import load
+from redistill.config.settings import SETTINGS
+from redistill.control import parameters
+from redistill.control.configuration import KNOWN, MAX_VALUE, PATTERNS
+from redistill.control.parameters import Fixed, OfSetting
 from tests.control import MIB, Server
 
 REDIS_7_0 = """

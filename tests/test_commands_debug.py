@@ -6,8 +6,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.debug import allowed
-from redistill.commands.interfaces import KeyDetails
+from redistill.control.debug import allowed
+from redistill.engine.interfaces import KeyDetails
 from tests.control import NOW, Server
 
 NOT_ALLOWED = (

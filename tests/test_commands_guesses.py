@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands import guesses
-from redistill.commands.guesses import BURST, INTERVAL, LONGEST, Guesses, address_of
+from redistill.control import guesses
+from redistill.control.guesses import BURST, INTERVAL, LONGEST, Guesses, address_of
 from tests.control import FakeClient
 
 

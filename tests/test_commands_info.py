@@ -7,8 +7,8 @@ import pathlib
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import __version__
-from redistill.commands.interfaces import CommandCount
-from redistill.commands.sections import human, percentile
+from redistill.control.sections import human, percentile
+from redistill.engine.interfaces import CommandCount
 from tests.control import MIB, NOW, Server
 
 DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Workers Cluster Keyspace"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import CommandCount, SlowEntry
-from redistill.commands.latency import SAMPLES, LatencyMonitor, Sample, graph
+from redistill.control.latency import SAMPLES, LatencyMonitor, Sample, graph
+from redistill.engine.interfaces import CommandCount, SlowEntry
 from tests.control import NOW, Server
 
 SECOND = int(NOW)

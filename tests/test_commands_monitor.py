@@ -6,7 +6,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.monitor import BACKLOG
+from redistill.control.monitor import BACKLOG
 from tests.control import FakeClient, Server
 from tests.test_commands_peers import PlayedPeers
 

@@ -9,11 +9,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import Refused
-from redistill.commands.slowlog import SlowLog
-from redistill.commands.state import ServerState
-from redistill.config import Config, ConfigError
-from redistill.settings import Value
+from redistill.base.failures import Refused
+from redistill.config.load import Config, ConfigError
+from redistill.config.settings import Value
+from redistill.control.slowlog import SlowLog
+from redistill.control.state import ServerState
 from tests.control import NOW, FakeClient, Server
 
 OTHER = 100

@@ -8,8 +8,8 @@ from typing import cast
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import Client, Reply
-from redistill.commands.slices import MOST, PIECE, SLICE, sliced
+from redistill.control.slices import MOST, PIECE, SLICE, sliced
+from redistill.net.interfaces import Client, Reply
 from tests.control import Server
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import SlowEntry
-from redistill.commands.redaction import redacted
-from redistill.commands.slices import SLICE
-from redistill.commands.slowlog import MOST, Entry, trimmed
+from redistill.control.redaction import redacted
+from redistill.control.slices import SLICE
+from redistill.control.slowlog import MOST, Entry, trimmed
+from redistill.engine.interfaces import SlowEntry
 from tests.control import NOW, TABLE, Server
 
 

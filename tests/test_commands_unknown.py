@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.unknown import MAX_LIBRARIES, MAX_NAMES, OTHER, UnknownCommands
-from redistill.logs import SELDOM
+from redistill.base.logs import SELDOM
+from redistill.control.unknown import MAX_LIBRARIES, MAX_NAMES, OTHER, UnknownCommands
 from tests.control import Server
 
 

@@ -7,11 +7,11 @@ from hashlib import sha256
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.acl import User, UserTable, hashed, number_of, parsed, shown
-from redistill.commands.users import Account, Users
-from redistill.config import Config
-from redistill.permissions import Permissions
-from redistill.values import MAX_PASSWORD
+from redistill.config.acl import User, UserTable, hashed, number_of, parsed, shown
+from redistill.config.load import Config
+from redistill.config.values import MAX_PASSWORD
+from redistill.control.users import Account, Users
+from redistill.engine.permissions import Permissions
 from tests.control import FakeClient, Server
 
 UMLAUT = "n\N{LATIN SMALL LETTER E WITH DIAERESIS}w"

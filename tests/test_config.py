@@ -11,9 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import words
-from redistill.config import FILES, MAX_FILE, PEM_PATHS, Config, ConfigError, Pem, load, machine_cpus, machine_memory
-from redistill.settings import Security
+from redistill.base import words
+from redistill.config.load import (
+    FILES,
+    MAX_FILE,
+    PEM_PATHS,
+    Config,
+    ConfigError,
+    Pem,
+    load,
+    machine_cpus,
+    machine_memory,
+)
+from redistill.config.settings import Security
 
 GIB = 2**30
 

@@ -7,9 +7,9 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import KeyDetails, SlowEntry
+from redistill.config.settings import POLICIES as CONFIGURED
 from redistill.engine import PIECE, POLICIES, ArenaError, Session, Status, Store, min_memory
-from redistill.settings import POLICIES as CONFIGURED
+from redistill.engine.interfaces import KeyDetails, SlowEntry
 from tests.arena import MIB, NOW_MS, arena_file, call, opened, session
 
 

@@ -7,8 +7,8 @@ import stat
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import files
-from redistill.files import UnsafeFile, open_append, open_file
+from redistill.base import files
+from redistill.base.files import UnsafeFile, open_append, open_file
 
 
 class FilesCase(SynchronousTestCase):

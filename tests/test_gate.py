@@ -17,11 +17,11 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import net
-from redistill.gate import Gate, host_of
-from redistill.limits import AddressLimit, RateLimit, TotalLimit, packed
-from redistill.loop import Loop
-from redistill.stats import DaemonCounters
+from redistill.engine.stats import DaemonCounters
+from redistill.net import transport
+from redistill.net.gate import Gate, host_of
+from redistill.net.limits import AddressLimit, RateLimit, TotalLimit, packed
+from redistill.net.loop import Loop
 from tests import arena
 from tests.test_net import Sockets
 
@@ -76,7 +76,7 @@ class GateTests(SynchronousTestCase):
         listener.bind(host)
         listener.listen(16)
         listener.setblocking(False)
-        self.port: Any = net.adopt_port(
+        self.port: Any = transport.adopt_port(
             self.reactor, self.loop, listener.fileno(), family, self.rate, gate or self.gate
         )
         self.addCleanup(lambda port: port.connected and port.connectionLost(Failure(ConnectionError())), self.port)

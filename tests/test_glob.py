@@ -6,7 +6,7 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.glob import STEPS, Glob, glob_match
+from redistill.engine.glob import STEPS, Glob, glob_match
 
 
 class GlobTests(SynchronousTestCase):

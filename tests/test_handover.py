@@ -9,8 +9,8 @@ import socket
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import handover
-from redistill.handover import AGAIN, Handed, Handover, packed, unpacked
+from redistill.workers import handover
+from redistill.workers.handover import AGAIN, Handed, Handover, packed, unpacked
 from tests.test_net import Case
 
 SESSION = {"batch_size": 16, "output_high": 65536, "query_limit": 0, "multi_limit": 0, "output_limit": 0}

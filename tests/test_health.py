@@ -14,10 +14,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import health
-from redistill.commands.interfaces import CommandCount
-from redistill.health import EXPOSITION_SECONDS, FIGURES_SECONDS, HealthService
-from redistill.stats import Configured, Snapshot
+from redistill.engine.interfaces import CommandCount
+from redistill.engine.stats import Configured, Snapshot
+from redistill.observe import health
+from redistill.observe.health import EXPOSITION_SECONDS, FIGURES_SECONDS, HealthService
 from tests.control import Server
 
 NINE = [

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import Resource
 
-from redistill.http import (
+from redistill.net.sockets import RESERVED_FILES
+from redistill.observe.http import (
     CONNECTIONS,
     LINGER,
     LOCAL,
@@ -25,7 +26,6 @@ from redistill.http import (
     Turns,
     counted_as,
 )
-from redistill.sockets import RESERVED_FILES
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -14,8 +14,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import forkserver, launch
-from redistill.launch import (
+from redistill.workers import forkserver, launch
+from redistill.workers.launch import (
     DOUBT_SECONDS,
     FORK_SECONDS,
     IMPORT_SECONDS,

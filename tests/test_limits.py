@@ -16,14 +16,14 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from redistill.limits import (
+from redistill.engine.stats import DaemonCounters
+from redistill.net.limits import (
     AddressLimit,
     RateLimit,
     TotalLimit,
     is_local,
     packed,
 )
-from redistill.stats import DaemonCounters
 from tests.arena import opened
 
 HERE = IPv4Address("TCP", "127.0.0.1", 50000)

@@ -10,10 +10,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import Refused
-from redistill.config import Config
-from redistill.listening import Listening, spread
-from redistill.sockets import StartError
+from redistill.base.failures import Refused
+from redistill.config.load import Config
+from redistill.net.listening import Listening, spread
+from redistill.net.sockets import StartError
 from tests.certificates import Certificates
 from tests.integration.servers import free_port
 

@@ -18,7 +18,7 @@ from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.logs import MORE, SELDOM, Log, LogService, is_journal
+from redistill.base.logs import MORE, SELDOM, Log, LogService, is_journal
 
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial import unittest
 
-from redistill.memory_limit import MemoryLimitService
+from redistill.lifetime.memory_limit import MemoryLimitService
 
 
 class FakeStore:
@@ -35,7 +35,7 @@ class MemoryLimitTests(unittest.TestCase):
         self.addCleanup(limit.stopService)
 
     def observe(self, event: Any) -> None:
-        if event["log_namespace"] == "redistill.memory_limit":
+        if event["log_namespace"] == "redistill.lifetime.memory_limit":
             self.logged.append(event["log_level"].name + " " + event["log_format"].format(**event))
 
     def said(self) -> list[str]:

@@ -11,10 +11,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import CommandCount
-from redistill.metrics import BUCKETS, exposition
-from redistill.shared import SUPERVISOR
-from redistill.stats import Configured
+from redistill.engine.interfaces import CommandCount
+from redistill.engine.shared import SUPERVISOR
+from redistill.engine.stats import Configured
+from redistill.observe.metrics import BUCKETS, exposition
 from tests.control import FakeWorker, Server
 
 ROOT = Path(__file__).resolve().parent.parent

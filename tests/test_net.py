@@ -23,13 +23,13 @@ from twisted.internet.unix import Server as TwistedServer
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import net
-from redistill.commands.interfaces import SlowEntry
-from redistill.commands.slices import SLICE, sliced
+from redistill.control.slices import SLICE, sliced
 from redistill.engine import Session, Status, Store
-from redistill.loop import Loop
-from redistill.protocol import LINGER, SHARE, TICK, RespFactory, RespProtocol
-from redistill.stats import DaemonCounters
+from redistill.engine.interfaces import SlowEntry
+from redistill.engine.stats import DaemonCounters
+from redistill.net import transport
+from redistill.net.loop import Loop
+from redistill.net.protocol import LINGER, SHARE, TICK, RespFactory, RespProtocol
 from tests import arena
 from tests.certificates import Certificates
 from tests.test_protocol import PlayedControl
@@ -66,7 +66,7 @@ class Sockets(Clock):
             for writer in list(self.writers):
                 why = writer.doWrite()
                 if why is not None:
-                    writer.connectionLost(net.Failure(why))
+                    writer.connectionLost(transport.Failure(why))
         self.advance(0)
 
 
@@ -123,10 +123,10 @@ class Case(SynchronousTestCase):
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         self.addCleanup(theirs.close)
-        client: Any = net.adopt(self.reactor, self.loop, ours, (factory or self.factory).buildProtocol)
+        client: Any = transport.adopt(self.reactor, self.loop, ours, (factory or self.factory).buildProtocol)
         before = client.connectionLost
         client.connectionLost = lambda reason: (self.lost.append(reason), before(reason))
-        self.addCleanup(lambda: client.transport.connected and client.transport.connectionLost(net._done()))
+        self.addCleanup(lambda: client.transport.connected and client.transport.connectionLost(transport._done()))
         return client, theirs
 
     def pass_time(self, seconds: float) -> None:
@@ -480,7 +480,7 @@ class EndTests(Case):
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
         peer = socket.create_connection(listener.getsockname())
-        client: Any = net.adopt(self.reactor, self.loop, listener.accept()[0], self.factory.buildProtocol)
+        client: Any = transport.adopt(self.reactor, self.loop, listener.accept()[0], self.factory.buildProtocol)
         client.connectionLost = self.lost.append
         self.assertEqual(client.peer, f"127.0.0.1:{peer.getsockname()[1]}")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -625,8 +625,8 @@ class MoveTests(Case):
             protocol.go_on_as(client, session)
             return protocol
 
-        successor: Any = net.adopt(self.reactor, self.loop, sock, build)
-        self.addCleanup(lambda: successor.transport.connected and successor.transport.connectionLost(net._done()))
+        successor: Any = transport.adopt(self.reactor, self.loop, sock, build)
+        self.addCleanup(lambda: successor.transport.connected and successor.transport.connectionLost(transport._done()))
         return successor
 
     def test_nothing_is_left_behind(self) -> None:
@@ -736,7 +736,7 @@ class MoveTests(Case):
     def test_peer_that_has_gone(self) -> None:
         """Of a socket that is not connected any more nothing is left; the session is the caller's."""
         lonely = socket.socket()
-        self.assertRaises(net.PeerGone, net.adopt, self.reactor, self.loop, lonely, self.factory.readmit)
+        self.assertRaises(transport.PeerGone, transport.adopt, self.reactor, self.loop, lonely, self.factory.readmit)
         self.assertEqual((lonely.fileno(), self.clients), (-1, {}))
 
     def test_busiest(self) -> None:

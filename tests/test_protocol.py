@@ -13,11 +13,11 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import protocol
-from redistill.commands.interfaces import SlowEntry
 from redistill.engine import Overflow, Status
-from redistill.protocol import LINGER, SHARE, RespFactory, RespProtocol
-from redistill.stats import DaemonCounters
+from redistill.engine.interfaces import SlowEntry
+from redistill.engine.stats import DaemonCounters
+from redistill.net import protocol
+from redistill.net.protocol import LINGER, SHARE, RespFactory, RespProtocol
 from tests import arena
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.base import DelayedCall
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.reactor import RedistillReactor, use_monotonic_time
+from redistill.net.reactor import RedistillReactor, use_monotonic_time
 
 
 class PlayedReactor:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import Refused
-from redistill.config import Config, ConfigError
-from redistill.reload import Reload, differences
-from redistill.settings import Value
+from redistill.base.failures import Refused
+from redistill.config.load import Config, ConfigError
+from redistill.config.settings import Value
+from redistill.lifetime.reload import Reload, differences
 
 
 class ReloadTests(SynchronousTestCase):

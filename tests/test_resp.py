@@ -6,7 +6,7 @@ import math
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import resp
+from redistill.base import resp
 
 
 class ScalarTests(SynchronousTestCase):

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import words
-from redistill.config import Config, ConfigError, load
-from redistill.rewrite import rewrite, rewritten
-from redistill.settings import BY_NAME
-from redistill.values import BadValue, check
+from redistill.base import words
+from redistill.config.load import Config, ConfigError, load
+from redistill.config.rewrite import rewrite, rewritten
+from redistill.config.settings import BY_NAME
+from redistill.config.values import BadValue, check
 
 AWKWARD = st.lists(
     st.sampled_from(

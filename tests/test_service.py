@@ -9,11 +9,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.arena import find_arena
+from redistill.config.settings import Memory
 from redistill.engine import Store
-from redistill.loop import Loop
-from redistill.service import CHATTER, DRAIN, RESTED, BackgroundService, ServerService, SignalService, StoreService
-from redistill.settings import Memory
+from redistill.lifetime.arena import find_arena
+from redistill.lifetime.service import (
+    CHATTER,
+    DRAIN,
+    RESTED,
+    BackgroundService,
+    ServerService,
+    SignalService,
+    StoreService,
+)
+from redistill.net.loop import Loop
 from tests.arena import MIB, NOW_MS, call, session
 
 

@@ -10,9 +10,9 @@ import tomllib
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import metrics
-from redistill.settings import BY_NAME, SECTIONS, SETTINGS, Kind
-from redistill.values import check, literal, parse, show
+from redistill.config.settings import BY_NAME, SECTIONS, SETTINGS, Kind
+from redistill.config.values import check, literal, parse, show
+from redistill.observe import metrics
 
 ROOT = pathlib.Path(__file__).parent.parent
 

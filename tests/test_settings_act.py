@@ -20,14 +20,15 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import tap, tls
-from redistill.commands.configuration import KNOWN
-from redistill.commands.parameters import OfSetting
-from redistill.commands.peers import Alone
-from redistill.commands.state import Identity
-from redistill.config import Config
-from redistill.logs import Log
-from redistill.settings import SETTINGS, Setting
+from redistill import tap
+from redistill.base.logs import Log
+from redistill.config.load import Config
+from redistill.config.settings import SETTINGS, Setting
+from redistill.control.configuration import KNOWN
+from redistill.control.parameters import OfSetting
+from redistill.control.peers import Alone
+from redistill.control.state import Identity
+from redistill.net import tls
 from tests.arena import MIB, opened
 from tests.certificates import Certificates
 

@@ -7,8 +7,8 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.engine import Store
-from redistill.shared import SUPERVISOR
-from redistill.stats import DAEMON_COUNTERS, DaemonCounters
+from redistill.engine.shared import SUPERVISOR
+from redistill.engine.stats import DAEMON_COUNTERS, DaemonCounters
 from tests.arena import MIB, arena_file
 
 ADDRESS = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import sizing
-from redistill.config import Config
-from redistill.settings import AUTO, MIB, Value
-from redistill.sizing import Machine, Sizes
+from redistill.config import sizing
+from redistill.config.load import Config
+from redistill.config.settings import AUTO, MIB, Value
+from redistill.config.sizing import Machine, Sizes
 
 GIB = 1024 * MIB
 SIZES = (128 * MIB, 256 * MIB, 512 * MIB, GIB, 4 * GIB, 64 * GIB)
@@ -19,7 +19,7 @@ def configured(**changes: Value) -> Config:
 
 
 class SizingTests(SynchronousTestCase):
-    """`redistill.sizing`"""
+    """`redistill.config.sizing`"""
 
     def check(self, config: Config, here: Machine, count: int) -> sizing.Sizes:
         """The sizes of a server of `count` workers, which fit."""

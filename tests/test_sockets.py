@@ -12,7 +12,7 @@ import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.sockets import (
+from redistill.net.sockets import (
     RESERVED_FILES,
     StartError,
     allow_files,

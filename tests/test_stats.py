@@ -6,7 +6,7 @@ import dataclasses
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.stats import DAEMON_COUNTERS, DaemonCounters, Rate, Rates, Snapshot, private_memory, total_memory
+from redistill.engine.stats import DAEMON_COUNTERS, DaemonCounters, Rate, Rates, Snapshot, private_memory, total_memory
 from tests.control import NOW, FakeStore, Server
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import supervision
-from redistill.launch import Worker
-from redistill.supervision import BETWEEN_KILLS, BUSY, HOLDING, LOOK, OWING, Supervision
+from redistill.workers import supervision
+from redistill.workers.launch import Worker
+from redistill.workers.supervision import BETWEEN_KILLS, BUSY, HOLDING, LOOK, OWING, Supervision
 
 TIMEOUT = 20.0
 

@@ -12,8 +12,8 @@ from twisted.logger import globalLogPublisher
 from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import systemd
-from redistill.systemd import Systemd, SystemdService
+from redistill.lifetime import systemd
+from redistill.lifetime.systemd import Systemd, SystemdService
 from tests.arena import arena_file
 from tests.manager import PlayedManager
 
@@ -27,7 +27,7 @@ class SystemdTests(SynchronousTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, self.observe)
 
     def observe(self, event: Any) -> None:
-        if event["log_namespace"] == "redistill.systemd":
+        if event["log_namespace"] == "redistill.lifetime.systemd":
             self.logged.append(event["log_format"].format(**event))
 
     def inherit(self, manager: PlayedManager, *names: str) -> tuple[Systemd, list[int]]:

@@ -21,11 +21,13 @@ from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from redistill import service, sizing, tap
-from redistill.config import load
-from redistill.limits import TotalLimit
-from redistill.logs import Log
-from redistill.systemd import Systemd
+from redistill import tap
+from redistill.base.logs import Log
+from redistill.config import sizing
+from redistill.config.load import load
+from redistill.lifetime import service
+from redistill.lifetime.systemd import Systemd
+from redistill.net.limits import TotalLimit
 from tests.arena import MIB
 from tests.integration import servers
 

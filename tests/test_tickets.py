@@ -12,10 +12,10 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import tls
-from redistill.net import PeerGone
-from redistill.settings import Security
-from redistill.tickets import Post, Tickets, converse, hello_size, key_name, key_name_of
+from redistill.config.settings import Security
+from redistill.net import tls
+from redistill.net.tickets import Post, Tickets, converse, hello_size, key_name, key_name_of
+from redistill.net.transport import PeerGone
 from tests.certificates import Certificates
 from tests.test_tls import pem
 

@@ -22,11 +22,11 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import net, tls
-from redistill.commands.interfaces import Certificate
-from redistill.config import Config, ConfigError, Pem
-from redistill.limits import Refusal, TotalLimit
-from redistill.settings import Security
+from redistill.config.load import Config, ConfigError, Pem
+from redistill.config.settings import Security
+from redistill.net import tls, transport
+from redistill.net.interfaces import Certificate
+from redistill.net.limits import Refusal, TotalLimit
 from tests.certificates import LATER, THEN, Certificates, rsa_key
 from tests.test_net import Case
 
@@ -321,7 +321,7 @@ class HandshakeTests(Case):
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         self.addCleanup(theirs.close)
-        protocol: Any = net.adopt(self.reactor, self.loop, ours, self.secure.buildProtocol)
+        protocol: Any = transport.adopt(self.reactor, self.loop, ours, self.secure.buildProtocol)
         return protocol, theirs
 
     def wrap(self, theirs: socket.socket, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
@@ -337,7 +337,7 @@ class HandshakeTests(Case):
         for reader in list(self.reactor.readers):
             why = reader.doRead()
             if why is not None:
-                reader.connectionLost(net.Failure(why))
+                reader.connectionLost(transport.Failure(why))
         self.reactor.turn()
 
     def shake(self, peer: ssl.SSLSocket) -> None:
@@ -424,7 +424,7 @@ class HandshakeTests(Case):
     def test_refused(self) -> None:
         """Who is over a limit is closed without a handshake."""
         self.limit.limit = self.admission.inside = 1
-        self.assertIsInstance(self.limit.buildProtocol(net.UNIXAddress(None)), Refusal)
+        self.assertIsInstance(self.limit.buildProtocol(transport.UNIXAddress(None)), Refusal)
         protocol, theirs = self.arrive()
         self.assertIsNone(protocol)
         self.assertEqual((theirs.recv(10), self.counters.rejected_connections), (b"", 2))
@@ -506,7 +506,7 @@ class HomeTests(HandshakeTests):
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         self.addCleanup(theirs.close)
-        net.adopt(self.reactor, self.loop, ours, self.secure.readmit)
+        transport.adopt(self.reactor, self.loop, ours, self.secure.readmit)
         peer = self.wrap(theirs)
         self.shake(peer)
         self.assertEqual(self.ask(peer, b"PING\r\n"), b"+PONG\r\n")
@@ -519,7 +519,7 @@ class HomeTests(HandshakeTests):
             ours, _ = listener.accept()
         self.addCleanup(theirs.close)
         theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        net.adopt(self.reactor, self.loop, ours, self.secure.buildProtocol)
+        transport.adopt(self.reactor, self.loop, ours, self.secure.buildProtocol)
         hello, looks = self.hello(), 0
         for byte in hello:
             theirs.send(bytes([byte]))

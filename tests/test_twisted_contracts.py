@@ -51,7 +51,7 @@ BUILDERS: list[Any] = [
 
 for builder in BUILDERS:
     changes: dict[str, Any] = {
-        "_reactors": ["redistill.reactor.RedistillReactor"],
+        "_reactors": ["redistill.net.reactor.RedistillReactor"],
         "__module__": __name__,
         "timeout": 20,
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.settings import BY_NAME, SETTINGS, Kind, Value
-from redistill.values import MAX_NAMES, MAX_PASSWORD, BadValue, check, is_loopback, literal, parse, show
+from redistill.config.settings import BY_NAME, SETTINGS, Kind, Value
+from redistill.config.values import MAX_NAMES, MAX_PASSWORD, BadValue, check, is_loopback, literal, parse, show
 
 GIB = 2**30
 

@@ -12,9 +12,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.commands.interfaces import SlowEntry
-from redistill.protocol import TURN, RespFactory, RespProtocol
-from redistill.stats import DaemonCounters
+from redistill.engine.interfaces import SlowEntry
+from redistill.engine.stats import DaemonCounters
+from redistill.net.protocol import TURN, RespFactory, RespProtocol
 from tests import arena
 
 OK, PONG = b"+OK\r\n", b"+PONG\r\n"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import words
+from redistill.base import words
 
 
 class WordsTests(SynchronousTestCase):

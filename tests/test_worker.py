@@ -9,9 +9,9 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.amp import UnknownRemoteError
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import channel
-from redistill.commands.interfaces import Refused
-from redistill.worker import Channel
+from redistill.base.failures import Refused
+from redistill.workers import channel
+from redistill.workers.worker import Channel
 
 
 class Supervisor(channel.End):

@@ -19,16 +19,16 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.amp import UnknownRemoteError
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import balance, channel, supervision, workers
-from redistill.changes import ANSWER_SECONDS
-from redistill.commands.interfaces import Refused
-from redistill.commands.state import Identity
-from redistill.config import Config
-from redistill.launch import Worker, environment
-from redistill.logs import SELDOM
-from redistill.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, UNABLE_WAIT, YOUNG
-from redistill.supervision import LOOK
-from redistill.workers import TIDY, UNREADY, WorkersService
+from redistill.base.failures import Refused
+from redistill.base.logs import SELDOM
+from redistill.config.load import Config
+from redistill.control.state import Identity
+from redistill.workers import balance, channel, supervision, supervisor
+from redistill.workers.changes import ANSWER_SECONDS
+from redistill.workers.launch import Worker, environment
+from redistill.workers.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, UNABLE_WAIT, YOUNG
+from redistill.workers.supervision import LOOK
+from redistill.workers.supervisor import TIDY, UNREADY, WorkersService
 
 
 class Figures(NamedTuple):
@@ -175,7 +175,7 @@ class WorkersTests(SynchronousTestCase):
         self.busy = {1000: 0.0, 1001: 0.0, 1002: 0.0}
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
         self.patch(supervision, "runs", lambda pid: False)
-        self.patch(workers, "busy_seconds", lambda pid: self.busy.get(pid, 0.0))
+        self.patch(supervisor, "busy_seconds", lambda pid: self.busy.get(pid, 0.0))
         self.pool = self.service(workers=3)
         self.pool.startService()
         self.links: dict[Worker, PlayedLink] = {}
@@ -887,6 +887,6 @@ class EnvironmentTests(SynchronousTestCase):
                 "HOME": "/h",
             }
         )
-        home = os.path.dirname(os.path.dirname(os.path.abspath(workers.__file__)))
+        home = os.path.dirname(os.path.dirname(os.path.abspath(supervisor.__file__)))
         self.assertEqual(kept, {"HOME": "/h", "PYTHONPATH": home})
         self.assertEqual(environment({"PYTHONPATH": "/p"})["PYTHONPATH"], f"{home}{os.pathsep}/p")

@@ -33,7 +33,7 @@ COUNTS = {
     "total_connections": "redistill.connections.total",
     "rejected_connections": "redistill.connections.rejected",
     "evicted_keys": "redistill.keys.evicted",
-    "total_commands": "redistill.commands",
+    "total_commands": "redistill.control",
 }
 """What only grows: sent is what came since the last look."""
 

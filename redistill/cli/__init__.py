@@ -106,7 +106,7 @@ def health(target: Any, ready: bool, url: str | None, timeout: float) -> None:
 
 def sections(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Those of INFO, for a shell that completes."""
-    from redistill.commands.sections import SECTIONS
+    from redistill.control.sections import SECTIONS
 
     return [name for name in SECTIONS if name.startswith(incomplete)]
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from redistill import sizing, tls
-from redistill.arena import fitting_shards, joining
-from redistill.config import Config, ConfigError, problems
+from redistill.config import sizing
+from redistill.config.load import Config, ConfigError, problems
+from redistill.config.rewrite import places
+from redistill.config.settings import SETTINGS, Kind
+from redistill.config.values import literal
 from redistill.engine import min_memory
-from redistill.rewrite import places
-from redistill.settings import SETTINGS, Kind
-from redistill.sockets import StartError
-from redistill.values import literal
+from redistill.lifetime.arena import fitting_shards, joining
+from redistill.net import tls
+from redistill.net.sockets import StartError
 
 HIDDEN = '"(redacted)"'
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from redistill import words
-from redistill.config import Config, ConfigError, load
+from redistill.base import words
+from redistill.config.load import Config, ConfigError, load
 
 PASSWORD = ("REDISTILL_PASSWORD", "REDISCLI_AUTH")
 """Where a password is looked for, before the server's own configuration."""

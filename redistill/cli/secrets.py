@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from redistill import words
+from redistill.base import words
 from redistill.cli.connection import fields
 
 if TYPE_CHECKING:

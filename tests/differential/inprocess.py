@@ -10,12 +10,12 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from redistill.command_table import CommandTable
-from redistill.commands import ControlPlane
-from redistill.config import load
+from redistill.config.load import load
+from redistill.control import ControlPlane
 from redistill.engine import Session, Store
-from redistill.protocol import RespFactory, RespProtocol
-from redistill.stats import DaemonCounters
+from redistill.engine.command_table import CommandTable
+from redistill.engine.stats import DaemonCounters
+from redistill.net.protocol import RespFactory, RespProtocol
 
 from .replies import CLOSED, Parser, Reply
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import redis
 from twisted.trial.unittest import TestCase
 
-from redistill import channel, forkserver
+from redistill.workers import channel, forkserver
 from tests.integration import servers
 from tests.integration.workers import CONFIG, FORK_SERVER, OnWorkers, children, fork_servers, workers_of
 
 SABOTAGE = """
 import os, sys
-if "redistill.forkserver" in sys.orig_argv and os.path.exists(__file__ + ".broken"):
+if "redistill.workers.forkserver" in sys.orig_argv and os.path.exists(__file__ + ".broken"):
     os._exit(3)
 """
 """A module that Python imports at each start."""
@@ -69,7 +69,7 @@ class ForkTests(OnWorkers):
         )
         for number, pid in pids.items():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            self.assertEqual(words[-2:], [b"redistill.worker", b"%d" % number])
+            self.assertEqual(words[-2:], [b"redistill.workers.worker", b"%d" % number])
         listening = sockets_of(pids[0]) & sockets_of(pids[1])
         self.assertEqual(len(listening), 3, listening)  # a port each, the UNIX socket
         self.assertFalse((listening | sockets_of(pids[0])) & sockets_of(fork_server))
@@ -216,12 +216,12 @@ class ForkTests(OnWorkers):
 
 
 class ForkServerTests(TestCase):
-    """`python -m redistill.forkserver`"""
+    """`python -m redistill.workers.forkserver`"""
 
     def test_no_reactor(self) -> None:
         """It installs no reactor, which belongs to one process, and imports all that a worker needs."""
         code = (
-            "import sys; from redistill import forkserver; forkserver.preload();"
+            "import sys; from redistill.workers.supervisor import forkserver; forkserver.preload();"
             " sys.exit('twisted.internet.reactor' in sys.modules or 'redistill.tap' not in sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", code], env=servers.environment(), timeout=60)
@@ -232,7 +232,7 @@ class ForkServerTests(TestCase):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(60)
         process = subprocess.Popen(
-            [sys.executable, "-m", "redistill.forkserver", str(channel.VERSION)],
+            [sys.executable, "-m", "redistill.workers.forkserver", str(channel.VERSION)],
             env=servers.environment(),
             stderr=subprocess.PIPE,
             preexec_fn=lambda: os.dup2(theirs.fileno(), forkserver.CONTROL),
@@ -266,7 +266,7 @@ class ForkServerTests(TestCase):
 
     def test_another_version(self) -> None:
         """One of another version than its supervisor says what to do, and ends."""
-        argv = [sys.executable, "-m", "redistill.forkserver", str(channel.VERSION - 1)]
+        argv = [sys.executable, "-m", "redistill.workers.forkserver", str(channel.VERSION - 1)]
         done = subprocess.run(argv, env=servers.environment(), capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertIn("restart the server to bring the supervisor to it", done.stderr)

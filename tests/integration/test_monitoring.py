@@ -63,7 +63,7 @@ class MonitoringTests(SynchronousTestCase):
         self.assertEqual(found["redistill.connections.active"], "1|g|#env:test")
         self.assertEqual(found["redistill.memory.max"], f"{64 << 20}|g|#env:test")
         self.assertGreater(int(found["redistill.memory.used"].split("|")[0]), 0)
-        self.assertNotIn("redistill.commands", found)
+        self.assertNotIn("redistill.control", found)
         self.server.stop()
         done = subprocess.run([*DATADOG, *words], capture_output=True, text=True, timeout=60)
         self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
@@ -82,7 +82,7 @@ class MonitoringTests(SynchronousTestCase):
             self.client.get("k")
         counted = 0
         while counted < 5:
-            value, kind = self.received(sink)["redistill.commands"].split("|")
+            value, kind = self.received(sink)["redistill.control"].split("|")
             self.assertEqual(kind, "c")
             counted += int(value)
         self.assertEqual(counted, 5)

@@ -52,9 +52,9 @@ class StartTests(SynchronousTestCase):
         """`twistd redistill` serves with the loop in C; a reactor that is asked for by name is the one that runs, and
         the help is shown without one."""
         for asked, reactor in (
-            ((), "redistill.reactor.RedistillReactor"),
+            ((), "redistill.net.reactor.RedistillReactor"),
             (("--reactor", "epoll"), "twisted.internet.epollreactor.EPollReactor"),
-            (("--reactor", "redistill"), "redistill.reactor.RedistillReactor"),
+            (("--reactor", "redistill"), "redistill.net.reactor.RedistillReactor"),
         ):
             place = servers.directory()
             python, program = servers.twistd(place)[:2]

@@ -29,8 +29,8 @@ enable_debug_command = "yes"
 """
 FAULT = """
 import os
-import redistill.commands, redistill.commands.users as users
-real = redistill.commands.changed
+import redistill.control, redistill.control.users as users
+real = redistill.control.changed
 
 def changed(server, new):
     if new.get("poison") is not None and os.path.exists({path!r} + ".crash"):
@@ -39,8 +39,8 @@ def changed(server, new):
         raise OSError(24, "Too many open files")
     real(server, new)
 
-redistill.commands.changed = changed
-begin = redistill.commands.ControlPlane.opened
+redistill.control.changed = changed
+begin = redistill.control.ControlPlane.opened
 
 def opened(self):
     if os.path.exists({path!r}):
@@ -49,8 +49,8 @@ def opened(self):
         os.kill(os.getpid(), 11)
     begin(self)
 
-redistill.commands.ControlPlane.opened = opened
-run = redistill.commands.ControlPlane.run
+redistill.control.ControlPlane.opened = opened
+run = redistill.control.ControlPlane.run
 
 def spin(self, client, argv):
     if argv[0] == b"SPIN":
@@ -60,7 +60,7 @@ def spin(self, client, argv):
             pass
     return run(self, client, argv)
 
-redistill.commands.ControlPlane.run = spin
+redistill.control.ControlPlane.run = spin
 """
 """Found by Python at its start: worker 1 cannot apply a user of the name "poison", or any dies of it; and none can
 begin while there is a certain file. SPIN keeps a worker busy for so many seconds, and is unknown then."""

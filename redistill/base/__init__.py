@@ -1,0 +1,1 @@
+"""Text, files, logs and RESP: what every package may use."""

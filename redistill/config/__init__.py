@@ -1,0 +1,1 @@
+"""The configuration: settings, their values, users, and how it is read and written."""

@@ -1,0 +1,259 @@
+"""The control plane: every command that is about the connection or the server rather than about keys.
+
+The core hands such a command up with its whole argv; `ControlPlane.run` answers it in RESP. One module a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from redistill.base import resp
+from redistill.base.failures import Refused
+from redistill.config import sizing
+from redistill.config.load import Config
+from redistill.control import (
+    absent,
+    acl,
+    auth,
+    client,
+    clients,
+    command,
+    configuration,
+    debug,
+    info,
+    latency,
+    monitor,
+    server,
+    slowlog,
+)
+from redistill.control.peers import Peers, answered
+from redistill.control.redaction import redacted
+from redistill.control.state import Identity, ServerState
+from redistill.control.unknown import HTTP, MAX_SHOWN, hang_up, refusal
+from redistill.control.users import Users, begin, changed, leave, resume
+from redistill.engine import stats
+from redistill.engine.command_table import CommandTable
+from redistill.engine.interfaces import SlowEntry, Store
+from redistill.net.interfaces import Client, Command, Reply
+
+log = Logger()
+
+GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
+ASKED = (acl, clients, configuration, info, latency, monitor, slowlog)
+"""Those whose commands are about all workers."""
+
+
+class ControlPlane:
+    """Answers the commands that the core does not. One a process; it lives as long as the daemon."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        reactor: IReactorTime,
+        clients: Mapping[int, Client],
+        table: CommandTable,
+        *,
+        counters: stats.DaemonCounters | None = None,
+        apply: Callable[[Config], None] | None = None,
+        shutdown: Callable[[bool], None] | None = None,
+        peers: Peers | None = None,
+        identity: Identity | None = None,
+        number: int = 0,
+    ) -> None:
+        """`clients` is the registry that the factory fills, `table` the core's commands. `apply` puts what CONFIG SET
+        changes into effect outside the store, or raises Refused and changes nothing. `shutdown` stops the daemon, at
+        once if its argument is true. `peers` are the other workers, `identity` is what all say of the server;
+        `number` is this one's."""
+        self._listener = apply
+        self._table = table
+        self._sizes = sizing.settings(config)
+        """As they were last put into effect."""
+        self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
+        if counters is not None:
+            self.state.counters = counters
+        if shutdown is not None:
+            self.state.shutdown = shutdown
+        if peers is not None:
+            self.state.peers = peers
+        if identity is not None:
+            self.state.identity = identity
+        self._commands: dict[bytes, Command] = {}
+        self._subcommands: dict[bytes, dict[bytes, Command]] = {}
+        for group in GROUPS:
+            self._add(group.commands(self.state))
+        self._add(command.commands(self.state, table))
+        for group in ASKED:
+            self.state.questions.update(group.questions(self.state))
+
+    def answer(self, question: str, argument: Any) -> Any:
+        """What another worker asks (`peers.Peers`), at once or by a Deferred; None when this build does not know the
+        question."""
+        return answered(self.state, question, argument) if question in self.state.questions else None
+
+    def _add(self, commands: Mapping[str, Command]) -> None:
+        for name, function in commands.items():
+            word, _, subcommand = name.encode().partition(b"|")
+            if subcommand:
+                self._subcommands.setdefault(word, {})[subcommand] = function
+            else:
+                self._commands[word] = function
+
+    def run(self, client: Client, argv: list[bytes]) -> Reply:
+        """Answer one command: RESP in the version of the client's session, b"" where there is no answer.
+
+        A Deferred fires with the same, or is cancelled when the client has gone. What a command raises is a mistake of
+        ours; it is counted and passed on.
+        """
+        started = self.state.ticks()
+        try:
+            reply = self._find(client, argv)(client, argv)
+        except Exception:
+            self.state.counters.internal_errors += 1
+            raise
+        if reply in self.state.waits:
+            return reply
+        if isinstance(reply, Deferred):
+            return reply.addCallback(self._done, client, argv, started)
+        return self._done(reply, client, argv, started)
+
+    def _find(self, client: Client, argv: list[bytes]) -> Command:
+        if client.session.state.denied:
+            return lambda client, argv: acl.denied(self.state, client, argv)
+        name = argv[0].lower()
+        if len(argv) > 1 and name in self._subcommands:
+            return self._subcommands[name].get(argv[1].lower(), _unknown_subcommand)
+        if name in self._commands:
+            return self._commands[name]
+        if name in HTTP:
+            return lambda client, argv: hang_up(self.state, client)
+        self.state.counters.unknown_commands += 1
+        if client.session.state.authenticated:  # strangers do not get to fill the list of names
+            self.state.unknown.add(argv[0], client.lib_name)
+        return _unknown_command
+
+    def _done(self, reply: bytes, client: Client, argv: list[bytes], started: int) -> bytes:
+        """The command is over: see whether it took long."""
+        taken = self.state.ticks() - started
+        settings = self.state.config.performance
+        limit = settings.slowlog_slower_than
+        if (0 <= limit <= taken // 1000) or 0 < settings.latency_monitor_threshold <= taken // 1_000_000:
+            argv = slowlog.trimmed(redacted(argv, self._table))
+            self.slow(client, SlowEntry(taken, int(self.state.wall() * 1000), argv, False))
+        return reply
+
+    def slow(self, client: Client, entry: SlowEntry) -> None:
+        """A command of `client` took long enough for the slow log, or the latency monitor, or both."""
+        settings = self.state.config.performance
+        microseconds, unix_time = entry.nanoseconds // 1000, entry.now_ms // 1000
+        if 0 <= settings.slowlog_slower_than <= microseconds:
+            self.state.slowlog.add(
+                unix_time, microseconds, entry.argv, client.peer, client.name, settings.slowlog_max_len
+            )
+        self.event("fast-command" if entry.fast else "command", entry.nanoseconds, unix_time)
+
+    def event(self, name: str, nanoseconds: int, unix_time: int | None = None) -> None:
+        """Something that holds up clients took so long: LATENCY keeps it if it is over the threshold."""
+        milliseconds = nanoseconds // 1_000_000
+        threshold = self.state.config.performance.latency_monitor_threshold
+        if 0 < threshold <= milliseconds:
+            self.state.latency.add(name, int(self.state.wall()) if unix_time is None else unix_time, milliseconds)
+
+    def connected(self, client: Client) -> None:
+        """A client has come: as the default user, which is let in at once if it has no password."""
+        self.state.counters.connections_received += 1
+        begin(self.state, client)
+
+    def adopted(self, client: Client) -> None:
+        """A client goes on here that was another process's, or was to be."""
+        resume(self.state, client)
+        if client.session.state.monitors:
+            self.state.monitors.add(client)
+
+    def left(self, client: Client) -> None:
+        """A client is gone, or goes on elsewhere."""
+        leave(self.state, client)
+
+    def monitored(self) -> None:
+        """Lines of MONITOR wait in the store."""
+        self.state.monitors.wake()
+
+    def opened(self) -> None:
+        """The store is there: what the configuration says about it that its maker does not know."""
+        config = self.state.config
+        self._watch_slow(config)
+        self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
+
+    def leaving(self) -> None:
+        """This process is about to be without clients: none of them is to wait any longer."""
+        self.state.waits.end()
+
+    def tick(self) -> None:
+        """Once a second: what INFO shows as rates and peaks, and what the others are to know of this process."""
+        info.publish(self.state)
+        self.state.rates.sample(self.state.store, self.state.reactor.seconds())
+        self.state.monitors.report()
+
+    def snapshot(self, with_commands: bool = False) -> stats.Snapshot:
+        """All figures of now."""
+        return info.snapshot(self.state, with_commands)
+
+    def _apply(self, config: Config) -> None:
+        """Put another configuration into effect. Whatever it raises (Refused, and what nobody expects), the one before
+        is in effect again."""
+        try:
+            self._put(config)
+        except Exception:
+            try:
+                self._put(self.state.config)
+            except Exception:
+                log.failure("the configuration cannot be taken back")
+            raise
+
+    def _put(self, config: Config) -> None:
+        """May stop in the middle; a second call, with what was in effect before, undoes what the first has done."""
+        store = self.state.store
+        users = self.state.users
+        if (config.users, config.passwords) != users.source:
+            users = Users(config, users)
+        if self._listener:
+            self._listener(config)
+        if sizing.settings(config) != self._sizes:
+            sizes = sizing.sizes(config, sizing.machine(), self.state.identity.workers, store.map_size)
+            try:
+                store.set_max_memory(max(sizes.max_memory, 1))
+            except ValueError as problem:
+                raise Refused("maxmemory", str(problem)) from None
+            self._sizes = sizing.settings(config)
+        store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
+        self._watch_slow(config)
+        store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
+        self.state.slowlog.trim(config.performance.slowlog_max_len)
+        self.state.denials.trim(config.security.acllog_max_len)
+        if users is not self.state.users:
+            changed(self.state, users)
+
+    def _watch_slow(self, config: Config) -> None:
+        """Have the core hand up what either the slow log or the latency monitor wants."""
+        settings = config.performance
+        limits = []
+        if settings.slowlog_slower_than >= 0:
+            limits.append(settings.slowlog_slower_than * 1000)
+        if settings.latency_monitor_threshold > 0:
+            limits.append(settings.latency_monitor_threshold * 1_000_000)
+        self.state.store.set_slow_threshold(min(limits, default=None))
+
+
+def _unknown_command(client: Client, argv: list[bytes]) -> bytes:
+    return refusal(argv)
+
+
+def _unknown_subcommand(client: Client, argv: list[bytes]) -> bytes:
+    return resp.error(
+        f"ERR unknown subcommand '{resp.shown(argv[1], MAX_SHOWN)}'. Try {resp.shown(argv[0]).upper()} HELP."
+    )

@@ -1,0 +1,118 @@
+"""Replies that are made in slices, and work that is done in them, so that long ones hold up their own client only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from redistill.net.interfaces import Client, Reply
+
+if TYPE_CHECKING:
+    from redistill.control.state import ServerState
+
+Made = TypeVar("Made")
+
+SLICE = 5_000_000
+"""Nanoseconds of work, after which others have their turn."""
+PIECE = 65536
+"""Bytes of a reply that are made before they go to the session, which says whether there is room for more."""
+MOST = 1024 * 1024
+"""Bytes of a reply that are made in a slice, and then sent."""
+
+
+def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply:
+    """The reply that `parts` make together, b"" where a part is only a step of the work.
+
+    They are asked for as long as the session takes the reply, and while the client reads it: nothing piles up. In a
+    transaction all of it is made at once, up to the output limit, since others may wait for the transaction's locks.
+    """
+    iterator = iter(parts)
+    session, ticks = client.session, server.ticks
+    pushed = False
+
+    def step() -> bytes | None:
+        """Work for a slice. The end of the reply; None: there is more to do."""
+        nonlocal pushed
+        end = ticks() + SLICE
+        made: list[bytes] = []
+        size = total = 0
+        for part in iterator:
+            made.append(part)
+            size += len(part)
+            total += len(part)
+            late = (ticks() >= end or total >= MOST) and not session.state.in_exec
+            if size < PIECE and not late:
+                continue
+            pushed = True
+            if not session.answer_part(b"".join(made)):
+                return b""
+            if late:
+                return None
+            made.clear()
+            size = 0
+        rest = b"".join(made)
+        if pushed:  # a part of a reply is not to be taken for an error, whatever it begins with
+            session.answer_part(rest)
+            return b""
+        return rest
+
+    last = step()
+    return last if last is not None else _waited_for(server, step, flush=client.flush)
+
+
+def collected(
+    server: ServerState, steps: Iterator[list[Any]], *, at_once: bool, lasting: bool
+) -> list[Any] | Deferred[list[Any]]:
+    """The lists that `steps` gives, joined; made in slices unless `at_once`. `lasting`: what has begun is finished even
+    if nobody waits for it any more."""
+    found: list[Any] = []
+
+    def step() -> list[Any] | None:
+        end = server.ticks() + SLICE
+        for some in steps:
+            found.extend(some)
+            if not at_once and server.ticks() >= end:
+                return None
+        return found
+
+    last = step()
+    return last if last is not None else _waited_for(server, step, lasting=lasting)
+
+
+def _waited_for(
+    server: ServerState,
+    step: Callable[[], Made | None],
+    *,
+    lasting: bool = False,
+    flush: Callable[[Callable[[], None]], bool] = lambda on_read: True,
+) -> Deferred[Made]:
+    """Fires with what `step` gives at last; a call a turn of the reactor, while `flush` finds that it may go on."""
+    over = False
+
+    def again() -> None:
+        if over:
+            return
+        try:
+            last = step()
+            if last is None:
+                if flush(later):
+                    later()
+                return
+        except Exception:
+            done.errback()
+            return
+        done.callback(last)
+
+    def later() -> None:
+        server.reactor.callLater(0, again)
+
+    def stop(deferred: Deferred[Made]) -> None:
+        nonlocal over
+        over = True
+
+    done: Deferred[Made] = Deferred(None if lasting else stop)
+    if flush(later):
+        later()
+    return done

@@ -1,0 +1,121 @@
+"""The running server as the control-plane commands see it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+
+from redistill.config.load import Config
+from redistill.control.denials import Denials
+from redistill.control.guesses import Guesses
+from redistill.control.latency import LatencyMonitor
+from redistill.control.monitor import Monitors
+from redistill.control.peers import Alone, Peers, Question
+from redistill.control.slowlog import SlowLog
+from redistill.control.unknown import UnknownCommands
+from redistill.control.users import Users
+from redistill.control.waits import Waits
+from redistill.engine.interfaces import Store
+from redistill.engine.stats import DaemonCounters, Rates, total_memory
+from redistill.net.interfaces import Client
+
+REDIS_VERSION = "7.2.4"
+"""What clients and their test suites branch on."""
+
+DATABASES = 16
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What all processes of one server say of it."""
+
+    run_id: str
+    replication_id: str
+    started: float
+    """Seconds since the epoch."""
+    began: float
+    """The same moment by the monotonic clock, for what must not jump when the wall clock is set."""
+    workers: int = 1
+    supervised: str = "no"
+    """Who keeps the daemon running: "systemd", or nobody that it knows of."""
+    changes_before: int = 0
+    """Changes of the data set that were counted before the start, in an arena that was there already."""
+
+    @classmethod
+    def new(cls, *, workers: int = 1, supervised: str = "no", changes_before: int = 0) -> Identity:
+        """That of a server that begins now."""
+        return cls(
+            os.urandom(20).hex(),
+            os.urandom(20).hex(),
+            time.time(),
+            time.monotonic(),
+            workers,
+            supervised,
+            changes_before,
+        )
+
+
+class ServerCertificate(Protocol):
+    """See tls.Context."""
+
+    expires: float
+    subject: str
+    fingerprint: str
+
+
+@dataclass
+class ServerState:
+    """Collaborators and run-time state that the command groups share. One a process."""
+
+    config: Config
+    """As it is now: CONFIG SET puts another one here."""
+    store: Store
+    reactor: IReactorTime
+    clients: Mapping[int, Client]
+    """By id, in the order in which they came."""
+    counters: DaemonCounters = field(default_factory=DaemonCounters)
+    apply: Callable[[Config], None] = lambda config: None
+    """Puts a new configuration into effect, or raises Refused with nothing changed."""
+    shutdown: Callable[[bool], None] = lambda now: None
+    """Stop the daemon; True: without the grace period."""
+    peers: Peers = field(default_factory=Alone)
+    """The other workers."""
+    questions: dict[str, Question] = field(default_factory=dict)
+    """What the others may ask this worker, by name."""
+    number: int = 0
+    """Of this process among the workers."""
+    identity: Identity = field(default_factory=lambda: Identity.new())
+    wall: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    ticks: Callable[[], int] = time.perf_counter_ns
+    """Nanoseconds, for durations."""
+    slowlog: SlowLog = field(default_factory=SlowLog)
+    latency: LatencyMonitor = field(default_factory=LatencyMonitor)
+    unknown: UnknownCommands = field(default_factory=UnknownCommands)
+    rates: Rates = field(default_factory=Rates)
+    monitors: Monitors = field(init=False)
+    denials: Denials = field(init=False)
+    users: Users = field(init=False)
+    waits: Waits = field(init=False)
+    """Clients that wait for replicas."""
+    loaded: Config = field(init=False)
+    """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
+    total_memory: int = field(default_factory=total_memory)
+    """Of the machine, bytes."""
+    guesses: Guesses = field(default_factory=Guesses)
+    certificate: ServerCertificate | None = None
+    """That which clients are shown; None: nobody speaks TLS."""
+    published_at: float = -1e9
+    """When this process last said in the arena what its connections hold; as of the reactor's clock."""
+
+    def __post_init__(self) -> None:
+        self.loaded = self.config
+        self.monitors = Monitors(self)
+        self.denials = Denials(self.store.next_denial_id)
+        self.users = Users(self.config)
+        self.waits = Waits(self.reactor)

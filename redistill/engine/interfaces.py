@@ -1,0 +1,240 @@
+"""The core as the control plane sees it: values that the engine returns, and the least that others need of its objects.
+
+`store.Store` and `session.Session` provide these; the tests provide small fakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from redistill.engine import stats
+from redistill.engine.shared import Secret
+
+if TYPE_CHECKING:
+    from redistill.engine.permissions import Permissions
+
+
+class SessionState(Protocol):
+    """The core's ``rd_session_state`` (core/session/session.h), read and written in place."""
+
+    db: int
+    resp: int
+    authenticated: bool
+    no_touch: bool
+    no_evict: bool
+    monitors: bool
+    close_after_reply: bool
+    reply_mode: int
+    in_multi: bool
+    in_exec: bool
+    multi_queued: int
+    multi_bytes: int
+    watching: int
+    query_bytes: int
+    query_cap: int
+    output_bytes: int
+    output_cap: int
+    commands: int
+    denied: int
+    """`permissions.Denial`: why its user may not run the command that the core has handed up; 0: it may."""
+    denied_at: int
+    """The place in argv of the key that it is denied for."""
+
+
+class Session(Protocol):
+    """One client's conversation with the core."""
+
+    @property
+    def state(self) -> SessionState: ...
+
+    @property
+    def last_command(self) -> str:
+        """Full name of the command executed last, ``client|list``; empty before the first."""
+        ...
+
+    def permit(self, permissions: Permissions | None) -> None:
+        """What its user may do from now on; None: everything."""
+        ...
+
+    def argument(self, position: int) -> bytes:
+        """The beginning of one of the command's arguments."""
+        ...
+
+    def answer_part(self, data: bytes) -> bool:
+        """A part of the reply, which the command's answer ends. False: no more is wanted."""
+        ...
+
+    def monitor(self) -> None:
+        """Enter the mode of MONITOR, until `reset`."""
+        ...
+
+    def reset(self) -> None:
+        """Leave MULTI and MONITOR, forget watches, database 0, RESP2, replies on."""
+        ...
+
+
+class CommandCount(NamedTuple):
+    """What the core counted of one command, over all workers."""
+
+    name: str
+    """Full and in lower case: ``client|list``."""
+    calls: int
+    nanoseconds: int
+    rejected: int
+    """Refused before it ran."""
+    failed: int
+    """Ran and answered an error."""
+    histogram: Sequence[int]
+    """Durations: [0] below 1 us, [i] from 2**(i-1) to below 2**i us, the last: all that is longer."""
+
+
+class SlowEntry(NamedTuple):
+    """A command of the data plane that took long."""
+
+    nanoseconds: int
+    now_ms: int
+    """When it ran, milliseconds since the epoch."""
+    argv: Sequence[bytes]
+    """At most 32 arguments of at most 128 bytes, cut in Redis's words."""
+    fast: bool
+    """Whether the command is one that should never take long (its flag FAST)."""
+
+
+class KeyDetails(NamedTuple):
+    """What DEBUG OBJECT shows of a key."""
+
+    place: int
+    """Offset in the arena."""
+    encoding: str
+    length: int
+    """Bytes of the value."""
+    idle_seconds: int
+    shard: int
+    """Number of the part of the store that the key is in."""
+
+
+class Workers(stats.Workers, Protocol):
+    """What all processes have, and where this one says what it has."""
+
+    def set_gauges(self, **values: int) -> None: ...
+
+    def set_cpu(self, user: float, system: float) -> None: ...
+
+
+class Secrets(Protocol):
+    """See shared.Secrets."""
+
+    def enter(self, number: int, unix_time: float) -> None: ...
+
+    def leave(self, number: int) -> None: ...
+
+    def __iter__(self) -> Iterator[Secret]: ...
+
+
+class Store(Protocol):
+    """The keyspace and its counters."""
+
+    def counters(self) -> Mapping[str, int]:
+        """The counters of core/arena/stats.h by name, summed over all workers."""
+        ...
+
+    def command_counts(self) -> Iterable[CommandCount]:
+        """Of the commands that were called or rejected."""
+        ...
+
+    def error_counts(self) -> Mapping[str, int]:
+        """Error replies by their code."""
+        ...
+
+    def reset_stats(self) -> None: ...
+
+    @property
+    def workers(self) -> Workers: ...
+
+    def clients_with_buffers(self, most: int) -> list[int]:
+        """Ids of up to `most` clients of this process that hold anything."""
+        ...
+
+    @property
+    def used_memory(self) -> int: ...
+
+    def note_peak(self) -> int:
+        """The highest use of memory that was ever seen, now included."""
+        ...
+
+    @property
+    def fixed_memory(self) -> int: ...
+
+    @property
+    def committed_memory(self) -> int: ...
+
+    @property
+    def max_memory(self) -> int: ...
+
+    @property
+    def map_size(self) -> int: ...
+
+    @property
+    def num_shards(self) -> int: ...
+
+    @property
+    def policy(self) -> str: ...
+
+    def count(self, db: int) -> int: ...
+
+    def count_volatile(self, db: int) -> int: ...
+
+    def average_ttl(self, db: int) -> int: ...
+
+    def set_max_memory(self, size: int) -> None:
+        """Raises ValueError, and changes nothing, when the arena cannot be of that size."""
+        ...
+
+    def set_policy(self, policy: str, sample_size: int) -> None: ...
+
+    @property
+    def secrets(self) -> Secrets: ...
+
+    def next_denial_id(self) -> int: ...
+
+    def set_pause(self, mode: int, until_ms: int) -> None:
+        """Hold commands of all clients until then, by the monotonic clock: 0 none, 1 writes, 2 all."""
+        ...
+
+    def get_pause(self) -> tuple[int, int]:
+        """What was set last, by any worker; it may be over."""
+        ...
+
+    def set_value_limits(self, bulk: int, sparse: int) -> None:
+        """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
+        ...
+
+    def set_slow_threshold(self, nanoseconds: int | None) -> None:
+        """Hand up commands that take this long or longer; None: none."""
+        ...
+
+    def check(self) -> tuple[int, str]:
+        """Walk the whole arena: the number of violated invariants, and the first of them in words."""
+        ...
+
+    def details(self, db: int, key: bytes) -> KeyDetails | None:
+        """Of a key, which is not touched by it; None: there is none."""
+        ...
+
+    @property
+    def monitors(self) -> int:
+        """Clients of all workers that monitor."""
+        ...
+
+    def monitored(self) -> bytes:
+        """Take the lines of MONITOR that this process's clients gave rise to; b"" when none wait."""
+        ...
+
+    @property
+    def monitor_dropped(self) -> int:
+        """Such lines lost since the start, since too many waited."""
+        ...
+
+    active_expire: bool
+    """Whether the background sweep runs (DEBUG SET-ACTIVE-EXPIRE)."""

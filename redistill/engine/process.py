@@ -1,0 +1,46 @@
+"""This process, as the system and the C library know it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from redistill._core import ffi, lib
+
+
+def bound_heap() -> None:
+    """Have what is freed in large blocks go back to the system at once, from now on."""
+    lib.rd_host_bound_heap()
+
+
+def trim_memory() -> None:
+    """Give the system back what was freed, and would be kept for later."""
+    lib.rd_host_trim()
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies, whatever it is doing then."""
+    if not lib.rd_host_die_with_parent():
+        raise OSError(ffi.errno, "prctl")
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent has ended: to wait for them is up to this process then."""
+    if not lib.rd_host_adopt_orphans():
+        raise OSError(ffi.errno, "prctl")
+
+
+def name_arguments(argv: Sequence[str]) -> None:
+    """Have ps show another command line than the one that this process was started with, if it is not longer."""
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # 48 and 49 of proc_pid_stat(5)
+    text = b"".join(os.fsencode(argument) + b"\0" for argument in argv)
+    if len(text) <= end - start:
+        ffi.memmove(ffi.cast("char *", start), text.ljust(end - start, b"\0"), end - start)
+
+
+def name_process(name: str) -> None:
+    """What ps, top and pgrep call this process, up to 15 characters (proc_pid_comm(5))."""
+    with open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(name)

@@ -1,0 +1,1 @@
+"""The daemon's life: services, signals, systemd, the arena's file, reload."""

@@ -1,0 +1,1 @@
+"""Clients and their connections: the protocol, its transport, listening sockets, limits and TLS."""

@@ -1,0 +1,53 @@
+"""The cap on the memory of all clients' buffers together; what counts and who is cut says core/session/footprint.h."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from redistill.config.load import Config
+from redistill.config.sizing import machine, sizes
+from redistill.engine import bound_heap, trim_memory
+
+
+class Client(Protocol):
+    """See protocol.RespProtocol."""
+
+    def evict(self) -> None:
+        """Close it, its buffers are free at once."""
+        ...
+
+
+class Store(Protocol):
+    """See engine.Store."""
+
+    @property
+    def map_size(self) -> int: ...
+    def set_client_limit(self, limit: int) -> None: ...
+    def client_to_cut(self) -> int: ...
+    def buffers_shrank(self) -> bool: ...
+
+
+class ClientMemory:
+    """Closes clients of this process, the fattest first, while all processes' clients have more than they may."""
+
+    def __init__(self, store: Store, clients: Mapping[int, Client], workers: int = 1) -> None:
+        """`clients` by id. `workers` is the number of processes that serve clients."""
+        bound_heap()
+        self._store = store
+        self._clients = clients
+        self._workers = workers
+
+    def apply(self, config: Config) -> None:
+        """Put ``server.max_client_memory`` into effect."""
+        self._store.set_client_limit(sizes(config, machine(), self._workers, self._store.map_size).client_memory)
+
+    def enforce(self) -> None:
+        """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""
+        while number := self._store.client_to_cut():
+            client = self._clients.get(number)
+            if client is None:
+                break
+            client.evict()
+        if self._store.buffers_shrank():  # or the C library may keep as much again
+            trim_memory()

@@ -1,0 +1,72 @@
+"""A client's connection as the control plane sees it, and the shape of a command.
+
+`protocol.RespProtocol` provides `Client`; the tests provide small fakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred
+
+from redistill.engine.interfaces import Session
+
+
+class Certificate(NamedTuple):
+    """What a client has shown of itself in the TLS handshake."""
+
+    subject: str
+    """``CN=app,O=Example``"""
+    user: str
+    """Its common name, where it can be a user's; else empty."""
+
+
+class Client(Protocol):
+    """One connection."""
+
+    client_id: int
+    peer: str
+    """``ip:port``, or ``path:0`` over a UNIX socket."""
+    local: str
+    fd: int
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+    user: str
+    secret: int
+    """The secret that it authenticated with (`acl.number_of`); 0: none."""
+    changes: bool
+    """It waits for the reply to a change of settings or of users."""
+    certificate: Certificate | None
+    """That of the client, where it has shown one."""
+    connected_at: float
+    """As of reactor.seconds(), as is `last_active`."""
+
+    @property
+    def last_active(self) -> float: ...
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it waits for the answer of a command, or for the end of a pause."""
+        ...
+
+    def push(self, data: bytes) -> None:
+        """Send what answers no command; a client that does not keep up is closed."""
+        ...
+
+    def flush(self, on_read: Callable[[], None]) -> bool:
+        """Send what there is of an answer. False: the client has to read first; then `on_read` is called."""
+        ...
+
+    def kill(self) -> None:
+        """Close the connection at once; replies that wait are lost."""
+        ...
+
+
+Reply = bytes | Deferred[bytes]
+Command = Callable[[Client, list[bytes]], Reply]
+"""One command: the whole argv, the name included, to one RESP reply; b"" for none. The core has checked the arity."""

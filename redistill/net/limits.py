@@ -1,0 +1,202 @@
+"""Limits on connections, as factories around a factory.
+
+They count in `buildProtocol`, over all workers, and hand the protocol through as it is; each adds its release to the
+protocol's `leaving`, which the protocol calls when its connection is lost. So they stack in any order, and cost nothing
+while a client is served. A client that is refused is told why before its connection is closed.
+
+Most who are refused do not come so far: `gate.Gate` applies the same limits where they are accepted, which costs less.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from redistill.base.logs import SELDOM
+from redistill.engine.stats import DaemonCounters
+
+log = Logger()
+
+
+class Refusal(Protocol):
+    """Says one line and closes."""
+
+    transport: Any
+    leaving: tuple[Callable[[], None], ...] = ()
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+
+    def connectionMade(self) -> None:
+        self.transport.write(self.line)
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        for release in self.leaving:
+            release()
+
+
+class Admission(Interface):
+    """The counts; see shared.Admission."""
+
+    def enter(self, local: bool, limit: int, kept: int) -> bool: ...
+    def leave(self, local: bool) -> None: ...
+    def enter_address(self, address: bytes, limit: int) -> bool: ...
+    def leave_address(self, address: bytes) -> None: ...
+    def take(self, per_second: int, seconds: float) -> bool: ...
+
+
+Release = Callable[[], None]
+
+
+@implementer(IProtocolFactory)
+class Limit:
+    """A factory that lets some connections through to another one. Subclasses say which in `admit`."""
+
+    noisy = False
+    counted_as: str
+    """The counter of those that this limit refuses."""
+    setting: str
+    """Where the limit is set."""
+    words: bytes
+    """The error line sent to a refused client."""
+
+    def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
+        """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""
+        self.factory = factory
+        self.limit = limit
+        self.counters = counters
+        self.admission = admission
+
+    def doStart(self) -> None:
+        self.factory.doStart()
+
+    def doStop(self) -> None:
+        self.factory.doStop()
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        admitted = self.admit(addr, self.limit)
+        if admitted is None:
+            self.counters.connections_received += 1
+            self.counters.rejected_connections += 1
+            setattr(self.counters, self.counted_as, getattr(self.counters, self.counted_as) + 1)
+            self.tell(getattr(addr, "host", None))
+            return Refusal(self.words)
+        return self._counted(admitted, self.factory.buildProtocol, addr)
+
+    def tell(self, host: str | None, count: int = 1) -> None:
+        """Log that one was refused, or several of whom this is the last. None: over a UNIX socket."""
+        log.warn(
+            "{peer} is refused: {setting} = {limit}",
+            peer=host or "a local client",
+            setting=self.setting,
+            limit=self.limit,
+            log_throttle=SELDOM,
+            log_count=count,
+        )
+
+    def readmit(self, addr: IAddress) -> IProtocol | None:
+        """As buildProtocol, for a connection that another worker let in and handed over: counted, never refused."""
+        factory: Any = self.factory
+        return self._counted(self.admit(addr, 0), factory.readmit, addr)
+
+    def _counted(self, admitted: Any, build: Callable[[IAddress], Any], addr: IAddress) -> IProtocol | None:
+        protocol: Any = None
+        try:
+            protocol = build(addr)
+        finally:
+            if protocol is None:
+                for release in admitted:
+                    release()
+        if protocol is not None:
+            protocol.leaving += admitted
+        return protocol  # type: ignore[no-any-return]
+
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
+        """Count a connection from `addr`, and give what to call when it is lost; None: `limit` refuses it."""
+        raise NotImplementedError
+
+
+class TotalLimit(Limit):
+    """At most `limit` connections at the same time, of which `kept` are for clients of this machine."""
+
+    counted_as = "rejected_maximum"
+    setting = "server.max_connections"
+    words = b"-ERR max number of clients reached\r\n"
+
+    def __init__(
+        self, factory: IProtocolFactory, limit: int, kept: int, counters: DaemonCounters, admission: Admission
+    ) -> None:
+        """`kept` may be set at any time, as `limit`."""
+        super().__init__(factory, limit, counters, admission)
+        self.kept = kept
+
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
+        local = is_local(addr)
+        if not self.admission.enter(local, limit, self.kept):
+            return None
+        return (lambda: self.admission.leave(local),)
+
+
+class AddressLimit(Limit):
+    """At most `limit` connections of one IP address at the same time; those over a UNIX socket are not counted."""
+
+    counted_as = "rejected_address"
+    setting = "server.max_connections_per_ip"
+    words = b"-ERR max number of clients reached for your address\r\n"
+
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
+        address = packed(addr)
+        if not address:
+            return ()
+        if not self.admission.enter_address(address, limit):
+            return None
+        return (lambda: self.admission.leave_address(address),)
+
+
+class RateLimit(Limit):
+    """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily."""
+
+    counted_as = "rejected_rate"
+    setting = "server.connection_rate_limit"
+    words = b"-ERR max number of new clients per second reached\r\n"
+
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        limit: int,
+        counters: DaemonCounters,
+        admission: Admission,
+        seconds: Callable[[], float],
+    ) -> None:
+        """`seconds` is a monotonic clock, the same in all workers."""
+        super().__init__(factory, limit, counters, admission)
+        self._seconds = seconds
+
+    def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
+        return () if self.admission.take(limit, self._seconds()) else None
+
+
+def is_local(addr: IAddress) -> bool:
+    """Whether a client at `addr` is on this machine: it came over loopback, or over a UNIX socket."""
+    if not isinstance(addr, (IPv4Address, IPv6Address)):
+        return True
+    address = ipaddress.ip_address(addr.host)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def packed(addr: IAddress) -> bytes:
+    """The IP address in 16 bytes, IPv4 in IPv6; b"" when there is none."""
+    if not isinstance(addr, (IPv4Address, IPv6Address)):
+        return b""
+    address = ipaddress.ip_address(addr.host)
+    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed

@@ -1,0 +1,129 @@
+"""The listening sockets of a server, and how they become others while it runs.
+
+`CONFIG SET bind` and `port` come here: what is new is bound first, whoever serves is given the new sockets, and only
+then the old ones are closed. What stays (the UNIX socket, an address that is named as before) stays the same socket,
+with those who wait in its queue. A bind that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from redistill.base.failures import Refused
+from redistill.config.load import Config
+from redistill.net.sockets import StartError, close_listeners, listen_on, listen_unix, log_addresses
+
+Listeners = Sequence[Sequence[socket.socket]]
+"""The bound sockets of each worker; one may be several workers'."""
+
+
+class Place(NamedTuple):
+    """What a TCP socket is bound to."""
+
+    host: str
+    port: int
+    only_v6: bool
+
+    @classmethod
+    def of(cls, listener: socket.socket) -> Place:
+        """The place of a bound socket."""
+        host, port = listener.getsockname()[:2]
+        v6 = listener.family == socket.AF_INET6
+        return cls(
+            ipaddress.ip_address(host).compressed,
+            port,
+            v6 and bool(listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)),
+        )
+
+
+class Listening:
+    """The sockets of all workers. One change after another; each is to be followed by `settle`."""
+
+    def __init__(self, config: Config, workers: int) -> None:
+        """Bind what `config` asks for. Raises StartError."""
+        self._workers = workers
+        self._unix: socket.socket | None = None
+        self._retired: list[list[socket.socket]] = []
+        self._tcp = self._bound(config, [])
+        try:
+            # The kernel spreads no clients over these: all workers accept on one.
+            self._unix = listen_unix(config.server.unix_socket) if config.server.unix_socket else None
+        except StartError:
+            close_listeners(self._tcp)
+            raise
+        self._wanted = self._key(config)
+        self.listeners = self._all()
+        """Another object with each change."""
+
+    def move(self, config: Config) -> None:
+        """Listen where `config` says. The sockets of before stay open until `settle`. Raises Refused, and nothing has
+        changed."""
+        if self._key(config) == self._wanted:
+            return
+        try:
+            tcp = self._bound(config, [*self._tcp, *self._retired])
+        except StartError as problem:
+            moved = config.server.bind != self._wanted[0]
+            words = "Failed to bind to specified addresses" if moved else "Unable to listen on this port"
+            raise Refused("bind" if moved else "port", f"{words}: {problem}") from None
+        retired = [*self._tcp, *self._retired]
+        self._retired = [some for some in retired if all(some is not one for one in tcp)]
+        self._tcp, self._wanted = tcp, self._key(config)
+        self.listeners = self._all()
+
+    def settle(self) -> None:
+        """Close what `move` left behind: everybody accepts on the new sockets."""
+        if self._retired:
+            close_listeners(self._retired)
+            self._retired = []
+            log_addresses(self.listeners)
+
+    def close(self) -> None:
+        """Close them all."""
+        close_listeners([*self.listeners, *self._retired])
+        self._tcp, self._retired, self.listeners = [], [], [[] for _ in range(self._workers)]
+
+    def _key(self, config: Config) -> tuple[tuple[str, ...], int]:
+        return config.server.bind, config.server.port
+
+    def _all(self) -> list[list[socket.socket]]:
+        found = [[some[number] for some in self._tcp] for number in range(self._workers)]
+        if self._unix is not None:
+            for some in found:
+                some.append(self._unix)
+        return found
+
+    def _bound(self, config: Config, held: Iterable[list[socket.socket]]) -> list[list[socket.socket]]:
+        """The sockets of each address and port, a worker's each; those that are `held` already among them."""
+        if config.server.port and config.server.port == config.security.tls_port:
+            raise StartError("server.port: security.tls_port is the same port; set another one")
+        known = {Place.of(some[0]): some for some in held}
+        found: list[list[socket.socket]] = []
+        try:
+            for setting, port in (("server.port", config.server.port), ("security.tls_port", config.security.tls_port)):
+                if port:
+                    found += listen_on(
+                        config.server.bind,
+                        port,
+                        settings=("server.bind", setting),
+                        nodelay=config.performance.tcp_nodelay,
+                        keepalive=config.performance.tcp_keepalive,
+                        count=self._workers,
+                        held={place[0::2]: some for place, some in known.items() if place.port == port},
+                    )
+        except StartError:
+            close_listeners(some for some in found if all(some is not one for one in known.values()))
+            raise
+        return found
+
+
+def spread(listeners: Listeners) -> list[tuple[socket.socket, list[int]]]:
+    """Each socket, once, and the numbers of the workers that it is of."""
+    found: dict[socket.socket, list[int]] = {}
+    for number, some in enumerate(listeners):
+        for listener in some:
+            found.setdefault(listener, []).append(number)
+    return list(found.items())

@@ -1,0 +1,379 @@
+"""The typed face of core/loop: sockets that are received from, executed and sent to in C, and the little that comes up.
+
+    kernel ── epoll ── rd_loop (recv → session → send) ── Loop.turn ── Line ── the client's protocol, or its transport
+                          └ one descriptor of its own, and in it that of Twisted's reactor, or the other way round
+
+A `Line` is one connection in the loop. Its client sees it as it sees a session: `resume` goes on, `output` gives
+nothing, since all is sent already. `net.py` gives connections to a loop; `reactor.py` turns it, or any reactor for
+which it is one descriptor to read from.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from redistill._core import ffi, lib
+from redistill.engine import STATUSES, Session, Status
+from redistill.net.gate import Gate
+
+log = Logger()
+
+BUFFER_SIZE = 16384
+_STATUS: int = lib.RD_LOOP_STATUS
+_SLOW: int = lib.RD_LOOP_SLOW
+_DRAINED: int = lib.RD_LOOP_DRAINED
+_OVER: int = lib.RD_LOOP_OVER
+_END: int = lib.RD_LOOP_END
+_MONITORED: int = lib.RD_LOOP_MONITORED
+_CROWDED: int = lib.RD_LOOP_CROWDED
+_COMES: int = lib.RD_LOOP_COMES
+_turn = lib.rd_loop_turn
+
+
+class Client(Interface):
+    """Whom a line's session belongs to; a `RespProtocol`."""
+
+    def stopped(self, status: Status) -> None:
+        """The session has to wait: for an answer (CONTROL), for a pause (PAUSED), or for its end (CLOSE)."""
+        ...
+
+    def overflowed(self) -> None:
+        """More waits for the peer to read than it may."""
+        ...
+
+    def pauseProducing(self) -> None:
+        """`Line.output` or `Line.resume` could not send all; `resumeProducing` follows when it could."""
+        ...
+
+    def resumeProducing(self) -> None: ...
+
+
+class Transport(Interface):
+    """Whose socket it is; a transport of `net.py`."""
+
+    def fileno(self) -> int: ...
+
+    def stopReading(self) -> None: ...
+
+    def lineEnded(self) -> None:
+        """The peer sends no more; the line is not read any more."""
+        ...
+
+    def lineLost(self, reason: Failure) -> None:
+        """The line is broken, or a mistake of ours was met on it and is logged."""
+        ...
+
+
+class Line:
+    """A connection in a loop, made by `Loop.add`. After `remove` it does nothing."""
+
+    def __init__(self, loop: Loop, tag: int, core: Any, session: Session, transport: Transport, client: Client) -> None:
+        self.session = session
+        self.client = client
+        self.transport = transport
+        self._loop = loop
+        self._tag = tag
+        self._c = core
+        self._active = 0.0
+        session.line = self
+
+    def resume(self) -> Status:
+        """Go on after the client was stopped, as `Session.resume`; FULL: the peer does not read."""
+        if self._c is None:
+            return Status.CLOSE
+        code: int = lib.rd_loop_resume(self._loop.core, self._c, self._loop.frozen_ms)
+        if code & _SLOW:
+            self.session.hand_slow()
+        if code & _MONITORED:
+            self._loop.on_monitored()
+        return self._unless_over(code)
+
+    def _unless_over(self, code: int) -> Status:
+        if code & _OVER:
+            self.client.overflowed()
+            return Status.CLOSE
+        return STATUSES[code & _STATUS]
+
+    def output(self) -> bytes:
+        """Send what is there; nothing is left for the caller to write."""
+        if self._c is not None and not lib.rd_loop_flush(self._loop.core, self._c):
+            self.client.pauseProducing()
+        return b""
+
+    def pause(self) -> None:
+        """Read no more until `resume`."""
+        if self._c is not None:
+            lib.rd_loop_pause(self._loop.core, self._c)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is left to be executed or sent, without anything that its client could do."""
+        return self._c is not None and bool(lib.rd_conn_busy(self._c))
+
+    @property
+    def untold(self) -> bool:
+        """Whether the client or the transport is about to be told something."""
+        return self._tag in self._loop.untold
+
+    @property
+    def last_active(self) -> float:
+        """When bytes last came or went, as of a reactor's seconds() (`reactor.use_monotonic_time`)."""
+        return self._active if self._c is None else lib.rd_conn_active_us(self._c) / 1e6
+
+    def remove(self) -> None:
+        """Leave the loop; what was not sent is in the session still."""
+        if self._c is None:
+            return
+        self._active = self.last_active
+        lib.rd_loop_remove(self._loop.core, self._c)
+        self._c = None
+        self.session.line = None
+        del self._loop.lines[self._tag]
+
+    def tell(self, what: int, error: int) -> None:
+        """Pass on an event. What raises is logged, and this connection closed."""
+        try:
+            if what & _SLOW:
+                self.session.hand_slow()
+            if what & _STATUS:
+                self.client.stopped(STATUSES[what & _STATUS])
+            elif what & _DRAINED:
+                self.client.resumeProducing()
+            elif what & _OVER:
+                self.client.overflowed()
+            elif what & _END:
+                self.transport.lineEnded()
+            elif error:
+                self.transport.lineLost(Failure(ConnectionLost(os.strerror(error))))
+        except BaseException:
+            log.failure("while serving a client")
+            self.lose(Failure())
+
+    def lose(self, reason: Failure) -> None:
+        """End the connection. What raises is logged."""
+        try:
+            self.transport.lineLost(reason)
+        except BaseException:
+            log.failure("while closing a client")
+
+
+class Port(Interface):
+    """Whose listening socket it is; a port of `net.py`."""
+
+    def clientComes(self, fd: int) -> None:
+        """A connection was accepted, whose descriptor is the port's now; -1: accept failed, and would again."""
+        ...
+
+    def connectionLost(self, reason: Failure) -> None: ...
+
+
+class Entrance:
+    """A listening socket in a loop, made by `Loop.listen`."""
+
+    def __init__(self, loop: Loop, tag: int, core: Any, gate: Gate, port: Port) -> None:
+        self.port = port
+        self._loop = loop
+        self._tag = tag
+        self._c = core
+        self._gate = gate  # kept, for the core uses it
+
+    def close(self) -> None:
+        """Accept no more; the socket stays as it is."""
+        lib.rd_loop_remove(self._loop.core, self._c)
+        del self._loop.entrances[self._tag]
+
+    def tell(self, fd: int) -> None:
+        """Pass on a client. What raises is logged."""
+        try:
+            self.port.clientComes(fd)
+        except Exception:
+            log.failure("while accepting a client")
+
+
+@implementer(IReadDescriptor)
+class Loop:
+    """The connections of a process that are served in C."""
+
+    def __init__(self, buffer_size: int = BUFFER_SIZE) -> None:
+        """`buffer_size`: bytes that are received at once. Raises OSError."""
+        core = lib.rd_loop_new(buffer_size)
+        if core == ffi.NULL:
+            raise OSError(ffi.errno, f"no event loop: {os.strerror(ffi.errno)}")
+        self.core = ffi.gc(core, lib.rd_loop_free)
+        self.lines: dict[int, Line] = {}
+        """By a number that is given once."""
+        self.entrances: dict[int, Entrance] = {}
+        self.untold: set[int] = set()
+        """Those of which something happened in the turn just now."""
+        self.frozen_ms = 0
+        """Milliseconds since the epoch that stand for the time, of any clock; 0: the clocks are read."""
+        self.on_monitored: Callable[[], None] = lambda: None
+        """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
+        self.on_crowded: Callable[[], None] = lambda: None
+        """Called when the buffers of all clients have become too large (`engine.Store.client_to_cut`)."""
+        self._last_tag = 0
+        self._more = ffi.new("bool *")
+
+    @property
+    def behind(self) -> bool:
+        """Whether a configuration was announced that this process has not applied: until it has, nobody is served."""
+        return bool(lib.rd_loop_behind(self.core))
+
+    def set_buffer_size(self, size: int) -> None:
+        """Receive so many bytes at once. MemoryError."""
+        if not lib.rd_loop_set_buffer(self.core, size):
+            raise MemoryError("no memory for a buffer to receive into")
+
+    def set_output_limit(self, limit: int) -> None:
+        """Bytes that may wait for a client to read, 0: any number."""
+        lib.rd_loop_set_output_limit(self.core, limit)
+
+    def watch(self, fd: int) -> None:
+        """Have `turn` end, and return True, when the descriptor is readable. Raises OSError."""
+        if not lib.rd_loop_watch(self.core, fd):
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
+
+    def add(self, session: Session, transport: Transport, client: Client, tls: Any = None) -> Line:
+        """Serve `session` on the socket of `transport` from now on. Raises OSError.
+
+        `tls`: the pyOpenSSL Connection that has shaken hands on that socket; the line's user keeps it.
+        """
+        tag = self._last_tag = self._last_tag + 1
+        ssl = ffi.NULL if tls is None else self._ssl(tls)
+        core = lib.rd_loop_add(self.core, transport.fileno(), session.core, tag, ssl, self.frozen_ms)
+        if core == ffi.NULL:
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
+        line = self.lines[tag] = Line(self, tag, core, session, transport, client)
+        return line
+
+    def listen(self, fd: int, gate: Gate, port: Port) -> Entrance:
+        """Accept on a non-blocking socket from now on; `port` gets the clients that `gate` lets through. OSError."""
+        tag = self._last_tag = self._last_tag + 1
+        core = lib.rd_loop_listen(self.core, fd, tag, gate.core)
+        if core == ffi.NULL:
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
+        entrance = self.entrances[tag] = Entrance(self, tag, core, gate, port)
+        return entrance
+
+    def _ssl(self, tls: Any) -> Any:
+        """The SSL * of a pyOpenSSL Connection; the loop learns to use it, through the very OpenSSL that made it."""
+        from cryptography.hazmat.bindings._rust import _openssl
+
+        theirs = _openssl.ffi
+        names = ("SSL_read", "SSL_write", "SSL_get_error", "SSL_pending", "ERR_clear_error")
+        functions = [int(theirs.cast("uintptr_t", theirs.addressof(_openssl.lib, name))) for name in names]
+        fields = ("read", "write", "get_error", "pending", "clear_error")
+        calls = ffi.new("rd_tls *")
+        for field, address in zip(fields, functions, strict=True):
+            setattr(calls, field, ffi.cast(ffi.typeof(getattr(calls, field)), address))
+        lib.rd_loop_set_tls(self.core, calls)
+        return ffi.cast("void *", int(theirs.cast("uintptr_t", tls._ssl)))
+
+    def turn(self, timeout: float | None) -> bool:
+        """Serve clients until one of them needs Python, for `timeout` seconds at most; None: without end, 0: once.
+
+        True: the descriptor of `watch` can be read.
+        """
+        core = self.core
+        wait = -1 if timeout is None else min(math.ceil(timeout * 1000), 2**31 - 1)
+        count = _turn(core, wait, self.frozen_ms)
+        watched = bool(lib.rd_loop_watched(core))
+        if count:
+            self._tell(count)
+        return watched
+
+    def _tell(self, count: int) -> None:
+        # Copied: what is told may come back for another turn.
+        events = ffi.unpack(lib.rd_loop_events(self.core), count)
+        told = [(event.tag, event.what, event.error) for event in events]
+        self.untold.update(tag for tag, _, _ in told)
+        for tag, what, error in told:
+            self.untold.discard(tag)
+            line = self.lines.get(tag)
+            if line is not None:  # it may have gone through what another was told
+                line.tell(what, error)
+            elif what & _COMES:
+                if tag in self.entrances:
+                    self.entrances[tag].tell(error)
+                elif error >= 0:
+                    os.close(error)
+            elif what & _MONITORED:
+                self.on_monitored()
+            elif what & _CROWDED:
+                self.on_crowded()
+
+    def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
+        """The clients of which nothing was heard since then; who was quiet since `quiet_since` gives back memory.
+
+        As of a reactor's seconds().
+        """
+        found = []
+        quiet, silent = (max(0, int(when * 1e6)) for when in (quiet_since, silent_since))
+        self._more[0] = True
+        while self._more[0]:
+            count = lib.rd_loop_scan(self.core, quiet, silent, self._more)
+            events = lib.rd_loop_events(self.core)
+            found += [self.lines[events[i].tag].client for i in range(count)]
+        return found
+
+    def busiest(self, count: int) -> list[tuple[Any, int, int]]:
+        """Up to `count` clients, their commands and their bytes since the last call; those with the most first."""
+        work = ffi.new("rd_work[]", count)
+        found = lib.rd_loop_busiest(self.core, work, count)
+        return [(self.lines[one.tag].client, one.commands, one.bytes) for one in work[0:found]]
+
+    def transports(self) -> list[Transport]:
+        """Of all connections."""
+        return [line.transport for line in self.lines.values()]
+
+    def ports(self) -> list[Any]:
+        """Of all entrances."""
+        return [entrance.port for entrance in self.entrances.values()]
+
+    def close(self) -> None:
+        """Serve nobody any more. A second call does nothing."""
+        for line in list(self.lines.values()):
+            line.remove()
+        for entrance in list(self.entrances.values()):
+            entrance.close()
+        if self.core is not None:
+            ffi.release(self.core)
+            self.core = None
+
+    # ---- as one descriptor of a reactor that is not ours ----
+
+    def join(self, reactor: IReactorFDSet) -> None:
+        """Have `reactor` turn it, unless it does so by itself."""
+        if getattr(reactor, "loop", None) is not self:
+            reactor.addReader(self)
+
+    def leave(self, reactor: IReactorFDSet) -> None:
+        """Undo `join`."""
+        if getattr(reactor, "loop", None) is not self:
+            reactor.removeReader(self)
+
+    def fileno(self) -> int:
+        return int(lib.rd_loop_fd(self.core))
+
+    def doRead(self) -> None:
+        self.turn(0)
+
+    def logPrefix(self) -> str:
+        return "clients"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor stops: so do all connections."""
+        for line in list(self.lines.values()):
+            line.lose(reason)
+        for entrance in list(self.entrances.values()):
+            entrance.port.connectionLost(reason)

@@ -1,0 +1,755 @@
+"""Clients: their bytes go to a session of the core, its replies come back, in order.
+
+The transport either serves the session itself (`net.py`: `serve`, then `stopped` when there is something to decide) or
+gives us the bytes (`dataReceived`); what is decided is the same. Nothing here knows a command. What is decided is who
+may go on when: a client that does not read its replies is not served until it does, a command of the control plane
+that takes time holds up its own client only, and nothing that a client sends raises past `dataReceived`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from time import thread_time
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProtocolFactory,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from redistill.base.logs import SELDOM
+from redistill.engine import Overflow, Session, Status
+from redistill.engine.interfaces import SlowEntry
+from redistill.engine.stats import DaemonCounters
+from redistill.net.interfaces import Certificate, Reply
+
+log = Logger()
+
+MORE, CONTROL, CLOSE, FULL, PAUSED, BUSY = (
+    *(Status.MORE, Status.CONTROL, Status.CLOSE),
+    *(Status.FULL, Status.PAUSED, Status.BUSY),
+)
+
+# Why a client is not served just now; a set of bits, since several may hold at once.
+UNREAD = 1  # the transport holds enough that the client has not read yet
+ANSWER = 2  # a command of the control plane is not answered yet
+HOLD = 4  # CLIENT PAUSE, or another client's transaction
+OVER = 8  # nothing more is executed: closing, or closed
+TURN = 16  # it has had its share of this turn of the reactor; others are served first
+
+SHARE = 16
+"""Commands of the control plane that a client is answered in one turn; each may cost as much as hundreds of others."""
+SHARE_SECONDS = 0.005
+"""CPU time that they may take together; the one in progress is finished."""
+INTERNAL_ERROR = b"-ERR internal error\r\n"
+TICK = 1.0
+"""Seconds between two looks at all clients."""
+QUIET = 2.0
+"""Seconds of silence after which a client's buffers are given back."""
+LINGER = 10.0
+"""Seconds that a client whose connection is being closed has to read what is left for it."""
+
+
+class Control(Interface):
+    """The commands that are about the connection or the server."""
+
+    def run(self, client: RespProtocol, argv: list[bytes]) -> Reply:
+        """The reply to one command."""
+        ...
+
+    def connected(self, client: RespProtocol) -> None:
+        """A client has come; its session is new."""
+        ...
+
+    def adopted(self, client: RespProtocol) -> None:
+        """A client goes on that another protocol, or another process, has served before."""
+        ...
+
+    def left(self, client: RespProtocol) -> None:
+        """A client is gone, or goes on elsewhere."""
+        ...
+
+    def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
+        """A command of this client took long."""
+        ...
+
+
+class ClientIdentity(Interface):
+    """What is known of a client beside its session: a `RespProtocol`, or what was kept of one."""
+
+    client_id: int
+    connected_at: float
+    user: str
+    secret: int
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+
+
+class Flow(Interface):
+    """What a client goes on with: its session, or the line on which its transport serves that (`loop.Line`)."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def last_active(self) -> float: ...
+
+    def resume(self) -> Status: ...
+
+    def output(self) -> bytes: ...
+
+
+class Silence(Interface):
+    """Who knows of clients that are served without us."""
+
+    def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
+        """Those that were silent since then; memory of those that were quiet is given back."""
+        ...
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class RespProtocol(Protocol):
+    """One client. Made by `RespFactory`."""
+
+    transport: Any
+    factory: RespFactory
+    session: Session
+    client_id = 0
+    peer = local = ""
+    fd = -1
+    name = lib_name = lib_ver = b""
+    user = "default"
+    changes = False
+    secret = 0
+    certificate: Certificate | None = None
+    """See `commands.interfaces.Client`, as for `secret`."""
+    connected_at = 0.0
+    """As of reactor.seconds()."""
+    closing_at: float | None = None
+    """When we began to close the connection."""
+    leaving: tuple[Callable[[], None], ...] = ()
+    """Called when the connection is lost, or detached: how the limits learn that there is room again."""
+
+    _flow: Flow
+    _heard_at = 0.0
+    _stall = OVER
+    _status = MORE
+    _held: bytes = b""
+    _reading_stopped = False
+    _running = False
+    _ended = False
+    _pending: Deferred[bytes] | None = None
+    _behind: list[bytes]
+    """Pushed when a part of an answer had been sent, and the rest not."""
+    _behind_bytes = 0
+    _on_read: Callable[[], None] | None = None
+
+    # ---- the connection ----
+
+    def connectionMade(self) -> None:
+        transport, factory = self.transport, self.factory
+        self._seconds = factory.clock.seconds
+        self._heard_at = self._seconds()
+        self._behind = []
+        self.local = _name(transport.getHost())
+        # Over a UNIX socket the peer has no name; Redis says the socket's.
+        self.peer = _name(transport.getPeer()) or self.local
+        # The type's own: a wrapper hands on what it does not have, and beneath it there is another stream.
+        serves = hasattr(type(transport), "serve")
+        adopted = hasattr(self, "session")
+        try:
+            if not adopted:
+                self.session = factory.open_session()
+                self.client_id = factory.next_id()
+                self.connected_at = self._heard_at
+            self.session.state.owner = self.client_id
+            self._flow = self.session
+            self._stall = 0
+            factory.add(self)
+            if adopted:
+                factory.control.adopted(self)
+            else:
+                factory.control.connected(self)
+            if self.peer:  # MONITOR has "unix:/path" where CLIENT LIST has "/path:0"
+                self.session.set_peer(f"unix:{self.peer[:-2]}" if self.peer.startswith("/") else self.peer)
+            self.session.on_slow = self._slow
+            transport.registerProducer(self, True)
+            if serves:
+                self._flow = transport.serve(self.session, self)
+            else:
+                factory.watch(self)
+            if adopted:
+                self.stopped(FULL)
+        except Exception:
+            log.failure("cannot serve {peer}", peer=self.peer)
+            self._stall = OVER
+            _abort(transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stall = OVER
+        self._held = b""
+        if hasattr(self, "session"):
+            self.session.close()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.factory.control.left(self)
+        self.factory.remove(self)
+        for release in self.leaving:
+            release()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._heard_at = self._seconds()
+        if self._stall:
+            self._hold(data)
+            return
+        try:
+            status = self.session.feed(data)
+            if status:
+                self._go_on(status)
+            else:
+                output = self.session.output()
+                if output:
+                    self.transport.write(output)
+        except Exception:
+            self._broken()
+
+    def stopped(self, status: Status) -> None:
+        """The session, which the transport serves, has executed as far as `status` says."""
+        if self._stall:
+            return
+        try:
+            self._go_on(status)
+        except Exception:
+            self._broken()
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more. What it has sent is finished, and its replies are written."""
+        self._ended = True
+        if not self._stall:
+            self._close()
+
+    def writeConnectionLost(self) -> None:
+        """Only we end this direction, and then the connection is closed."""
+
+    # ---- carrying on ----
+
+    def _go_on(self, status: Status) -> None:
+        """Execute until the input is used up, or until there is something to wait for."""
+        flow = self._flow
+        self._running = True
+        share, end = SHARE, 0.0
+        try:
+            while True:
+                if status is CONTROL:
+                    end = end or thread_time() + SHARE_SECONDS
+                    self._ask()
+                    if self._stall & ANSWER:
+                        self._write_out()
+                        self._status = FULL
+                        return
+                    if self._stall & OVER:
+                        return
+                    share -= 1
+                    if (share <= 0 or thread_time() >= end) and not self.session.state.in_exec:
+                        self._write_out()
+                        self._status = FULL
+                        self._stall |= TURN
+                        self.factory.clock.callLater(0, self._resume, TURN)
+                        return
+                    status = flow.resume()
+                elif status is CLOSE:
+                    if not self._outgrown():
+                        self._close()
+                    return
+                elif status is BUSY:
+                    self._write_out()
+                    self._status = FULL
+                    self._stall |= TURN
+                    self.factory.clock.callLater(0, self._next_turn)
+                    return
+                elif not self._write_out():
+                    self._status = status
+                    return
+                elif status is FULL:
+                    status = flow.resume()
+                elif status is PAUSED:
+                    self._status = FULL
+                    self._stall |= HOLD
+                    self.factory.hold(self)
+                    return
+                elif self._held:
+                    held, self._held = self._held, b""
+                    status = self.session.feed(held)
+                else:
+                    self._status = MORE
+                    break
+        finally:
+            self._running = False
+        if self._ended:
+            self._close()
+        elif self._reading_stopped:
+            self._reading_stopped = False
+            self.transport.resumeProducing()
+
+    def _resume(self, reason: int) -> None:
+        """`reason` to wait is gone; when it was the last, go on."""
+        self._stall &= ~reason
+        if self._stall or self._running:
+            return
+        try:
+            self._go_on(self._status)
+        except Exception:
+            self._broken()
+
+    def _next_turn(self) -> None:
+        """Go on after BUSY. What is in the middle of a command goes on in any case: others may wait for its locks."""
+        if not self.session.suspended:
+            self._resume(TURN)
+            return
+        self._stall &= ~TURN
+        try:
+            status = self._flow.resume()
+            if status is BUSY:
+                self._stall |= TURN
+                self.factory.clock.callLater(0, self._next_turn)
+            elif not self._stall:
+                self._go_on(status)
+            else:
+                self._status = FULL  # it says again what it is
+        except Exception:
+            self._broken()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what came while the client is not served. Reading stops, so this is one read at most."""
+        if self._stall & OVER:
+            return
+        self._held += data
+        if not self._reading_stopped:
+            self._reading_stopped = True
+            self.transport.pauseProducing()
+
+    def release(self) -> bool:
+        """Try to go on after HOLD; whether it could."""
+        self._resume(HOLD)
+        return not self._stall & HOLD
+
+    @property
+    def last_active(self) -> float:
+        """When it was last heard of, as of reactor.seconds()."""
+        return max(self._heard_at, self._flow.last_active)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it waits for the answer of a command, or for the end of a pause."""
+        return bool(self._stall & (ANSWER | HOLD))
+
+    # ---- output ----
+
+    def _write_out(self) -> bool:
+        """Write what is there until the client has enough unread; False: it has, and is to be waited for."""
+        flow, transport = self._flow, self.transport
+        while not self._stall & UNREAD:
+            output = flow.output()
+            if output:
+                transport.write(output)
+            elif not self._stall & UNREAD:
+                return True
+        limit = self.factory.output_limit
+        if limit and self.session.waiting > limit:
+            self.overflowed()
+        return False
+
+    def push(self, data: bytes) -> None:
+        """Send what answers no command, behind what waits to be sent. A client that does not keep up is closed."""
+        if self._stall & OVER:
+            return
+        if self.session.parted:
+            self._behind.append(data)
+            self._behind_bytes += len(data)
+            if 0 < self.factory.output_limit < self._behind_bytes:
+                self.overflowed()
+            return
+        try:
+            if not self.session.push(data):
+                if not self._outgrown():
+                    self.kill()
+            elif self._write_out():
+                self._heard_at = self._seconds()
+            else:
+                self._status = FULL
+        except Exception:
+            self._broken()
+
+    def flush(self, on_read: Callable[[], None]) -> bool:
+        """Send the part of an answer that is there. False: the client has to read first; then `on_read` is called."""
+        sent = not self._stall & OVER and self._write_out()
+        self._on_read = None if sent else on_read
+        return sent
+
+    def _outgrown(self) -> bool:
+        """Close it if there was no room for what it was to be told; whether that is so."""
+        bound = self.session.overflowed
+        if bound is Overflow.CLIENTS:
+            self.evict()
+        elif bound is Overflow.OUTPUT:
+            self.overflowed()
+        return bound is not Overflow.NONE
+
+    def overflowed(self) -> None:
+        """More waits for the client to read than it may: it is closed."""
+        log.warn(
+            "{peer} is closed: the replies that wait for it would take more than {limit} bytes (server.output_limit)",
+            peer=self.peer,
+            limit=self.factory.output_limit,
+            log_throttle=SELDOM,
+        )
+        self.factory.counters.output_disconnections += 1
+        self.kill()
+
+    def evict(self) -> None:
+        """The buffers of all clients together are too large, and its own the largest: it is closed, they are free."""
+        log.warn(
+            "{peer} is closed: the buffers of all clients are beyond server.max_client_memory",
+            peer=self.peer,
+            log_throttle=SELDOM,
+        )
+        self.factory.counters.evicted_clients += 1
+        self._begin_end()
+        self.transport.unregisterProducer()
+        _abort(self.transport)
+        self.session.drop()
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full, or the socket's."""
+        self._stall |= UNREAD
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty again."""
+        self._heard_at = self._seconds()
+        if self._stall & OVER:
+            self._stall &= ~UNREAD
+            self._close()
+            return
+        self._resume(UNREAD)
+        if self._on_read is not None:
+            on_read, self._on_read = self._on_read, None
+            on_read()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; connectionLost follows."""
+
+    # ---- commands of the control plane ----
+
+    def _ask(self) -> None:
+        """Have the control plane answer the command that the session stopped at."""
+        try:
+            answer = self.factory.control.run(self, self.session.argv())
+        except Exception:
+            self._failed()
+            return
+        if isinstance(answer, Deferred):
+            self._stall |= ANSWER
+            self._pending = answer
+            self.factory.asks(self, True)
+            answer.addCallbacks(self._answered, self._unanswered)
+            answer.addErrback(self._unanswered)
+        else:
+            self.session.answer(answer)
+
+    def _answered(self, answer: bytes) -> None:
+        self._pending = None
+        self.factory.asks(self, False)
+        if not self._stall & OVER:
+            self.session.answer(answer)
+            self._push_behind()
+            self._resume(ANSWER)
+
+    def _push_behind(self) -> None:
+        """Push what waited for the end of the answer."""
+        if self._behind:
+            behind, self._behind, self._behind_bytes = self._behind, [], 0
+            self.session.push(b"".join(behind))
+
+    def _unanswered(self, failure: Failure) -> None:
+        self._pending = None
+        self.factory.asks(self, False)
+        if not self._stall & OVER:
+            self.factory.counters.internal_errors += 1
+            self._failed(failure)
+            self._push_behind()
+            self._resume(ANSWER)
+        elif not isinstance(failure.value, CancelledError):
+            log.failure("after {peer} had gone", failure, peer=self.peer)
+
+    def _failed(self, failure: Failure | None = None) -> None:
+        """A command raised: it is logged, and the client closed after it is told.
+
+        The session goes on to that end by itself, for it may be in a transaction, and give its locks back.
+        """
+        log.failure("in a command of {peer}", failure, peer=self.peer)
+        self.session.answer(INTERNAL_ERROR)
+        self.session.state.close_after_reply = True
+
+    def _slow(self, entry: SlowEntry) -> None:
+        self.factory.control.slow(self, entry)
+
+    def _broken(self) -> None:
+        """A mistake of ours: it is logged, the client is told and closed, and nobody else notices."""
+        log.failure("while serving {peer}", peer=self.peer)
+        if self._stall & OVER:
+            return
+        try:
+            self.session.push(INTERNAL_ERROR)
+            self._close()
+        except Exception:
+            log.failure("while closing {peer}", peer=self.peer)
+            self.kill()
+
+    # ---- the end ----
+
+    def _close(self) -> None:
+        """Execute no more; close when all that is there to write has been written."""
+        transport = self.transport
+        self._begin_end()
+        if self._write_out() and not transport.disconnecting:
+            transport.unregisterProducer()
+            transport.loseConnection()
+
+    def finish(self) -> None:
+        """The server stops: close once what has been received is executed and answered."""
+        self._ended = True
+        if not self._stall and not self._flow.busy:
+            self._close()
+
+    def _begin_end(self) -> None:
+        self._stall |= OVER
+        if self.closing_at is None:
+            self.closing_at = self._seconds()
+            self.factory.watch(self)
+
+    def kill(self) -> None:
+        """Close at once; what was not written is lost."""
+        self._begin_end()
+        transport = self.transport
+        transport.unregisterProducer()
+        if self._stall & UNREAD or self._flow.busy:
+            _abort(transport)
+        else:
+            transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once, and wait for nobody."""
+        self.kill()
+        _abort(self.transport)
+
+    # ---- from one process to another ----
+
+    @property
+    def movable(self) -> bool:
+        """Whether its transport is one that `detach` can let go of."""
+        return hasattr(type(self.transport), "detach") and self.transport.movable
+
+    def detach(self) -> tuple[socket.socket, Session] | None:
+        """Let go of the connection at the end of a command: its socket and its session, both the caller's from now on.
+
+        For another protocol, or another process, to go on with (`go_on_as`, `net.adopt`). What was not executed, or
+        not sent, is in the session. The factory and the limits forget this client at once; what is known of it stays
+        here. None, and nothing has changed: an answer is pending, or the end, or its transport cannot.
+        """
+        if self._stall & ~(UNREAD | HOLD) or self._running or self._ended or not self.movable:
+            return None
+        sock = self.transport.detach()
+        if sock is None:
+            return None
+        self._stall = OVER
+        self._leave()
+        return sock, self.session
+
+    def go_on_as(self, client: ClientIdentity, session: Session) -> None:
+        """To be called before the connection is made: it goes on with `session` as what `client` was.
+
+        So it is no new client, and the control plane is told so (`Control.adopted`).
+        """
+        self.session = session
+        self.client_id, self.connected_at = client.client_id, client.connected_at
+        self.user, self.secret = client.user, client.secret
+        self.name, self.lib_name, self.lib_ver = client.name, client.lib_name, client.lib_ver
+
+    def _waits(self) -> bool:
+        """Whether it is silent because of us; not if it is to read a part of an answer before there is more."""
+        return bool(self._stall & (ANSWER | HOLD)) and not (self._stall & UNREAD and self.session.parted)
+
+    def tick(self, now: float, timeout: float) -> None:
+        """Look after a client that has been silent for a while.
+
+        It is closed after `timeout` (0: never), unless it monitors, or when the end of its connection takes too long.
+        """
+        silent = now - self.last_active
+        if self.closing_at is not None:
+            if min(now - self.closing_at, silent) >= LINGER:
+                _abort(self.transport)
+        elif timeout and silent >= timeout and not self._waits() and not self.session.state.monitors:
+            self.factory.counters.idle_disconnections += 1
+            self.kill()
+        elif QUIET <= silent < QUIET + TICK:
+            self.session.trim()
+
+
+@implementer(IProtocolFactory)
+class RespFactory:
+    """All clients of this process, by id in the order in which they came."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        open_session: Callable[[], Session],
+        control: Control,
+        clients: dict[int, RespProtocol],
+        *,
+        counters: DaemonCounters,
+        next_id: Callable[[], int],
+        output_limit: int,
+        idle_timeout: float,
+        read_size: int,
+        served: Silence | None = None,
+        on_blocked: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
+        they may be set at any time. `on_blocked` is told how many clients wait for an answer or for the end of a pause,
+        whenever that changes."""
+        self.clock = clock
+        self.open_session = open_session
+        self.control = control
+        self.clients = clients
+        self.counters = counters
+        self.output_limit = output_limit
+        self.idle_timeout = idle_timeout
+        self.read_size = read_size
+        self.next_id = next_id
+        self._served = served
+        self._watched: dict[RespProtocol, None] = {}
+        self._held: dict[RespProtocol, None] = {}
+        self._asking: set[RespProtocol] = set()
+        self._blocked = 0
+        self._on_blocked = on_blocked
+        self._watch = LoopingCall(self._tick)
+        self._watch.clock = clock
+        self._retry = LoopingCall(self._release)
+        self._retry.clock = clock
+
+    def doStart(self) -> None:
+        """Nothing to do: it starts with the first client."""
+
+    def doStop(self) -> None:
+        """Nothing to do: it stops with the last client."""
+
+    def buildProtocol(self, addr: IAddress) -> RespProtocol:
+        protocol = RespProtocol()
+        protocol.factory = self
+        return protocol
+
+    readmit = buildProtocol
+    """For a connection that another process let in; see `limits.Limit`."""
+
+    def add(self, client: RespProtocol) -> None:
+        """`client` is connected: the reads of its transport get their size."""
+        self.clients[client.client_id] = client
+        transport = client.transport
+        if hasattr(transport, "bufferSize"):
+            transport.bufferSize = self.read_size
+        if hasattr(transport, "fileno"):
+            client.fd = transport.fileno()
+        if not self._watch.running:
+            self._watch.start(TICK, now=False)
+
+    def watch(self, client: RespProtocol) -> None:
+        """Look after `client` each second: nobody else does, or it has begun to go."""
+        self._watched[client] = None
+
+    def remove(self, client: RespProtocol) -> None:
+        """`client` is gone."""
+        self._watched.pop(client, None)
+        self.clients.pop(client.client_id, None)
+        self._held.pop(client, None)
+        self.asks(client, False)
+        if not self.clients and self._watch.running:
+            self._watch.stop()
+
+    def hold(self, client: RespProtocol) -> None:
+        """Let `client` go on when the pause has ended."""
+        self._held[client] = None
+        self._count_blocked()
+        if not self._retry.running:
+            self._retry.start(0.01, now=False)
+
+    def asks(self, client: RespProtocol, waits: bool) -> None:
+        """`client` waits for an answer of the control plane, or no longer."""
+        (self._asking.add if waits else self._asking.discard)(client)
+        self._count_blocked()
+
+    def _count_blocked(self) -> None:
+        count = len(self._held) + len(self._asking)
+        if count != self._blocked:
+            self._blocked = count
+            self._on_blocked(count)
+
+    def _tick(self) -> None:
+        now, timeout = self.clock.seconds(), self.idle_timeout
+        late, quiet, before = now - timeout if timeout else 0.0, now - QUIET, now - QUIET - TICK
+        due = [
+            one
+            for one in self._watched
+            if one.last_active <= late or before < one.last_active <= quiet or one.closing_at is not None
+        ]
+        if self._served is not None:
+            due += self._served.silent(quiet, late)
+        for client in due:
+            client.tick(now, timeout)
+
+    def _release(self) -> None:
+        """A pause is one for all: while the client that waits longest cannot go on, nobody needs to be asked."""
+        for client in list(self._held):
+            del self._held[client]
+            if not client.release():
+                return
+            self._count_blocked()
+        if not self._held:
+            self._retry.stop()
+
+
+def _name(address: IAddress) -> str:
+    """An address as Redis shows it."""
+    if isinstance(address, IPv4Address):
+        return f"{address.host}:{address.port}"
+    if isinstance(address, IPv6Address):
+        if address.host.startswith("::ffff:") and "." in address.host:  # IPv4, on a socket for both
+            return f"{address.host[7:]}:{address.port}"
+        return f"[{address.host}]:{address.port}"
+    if isinstance(address, UNIXAddress) and address.name:
+        return f"{address.name.decode(errors='replace')}:0"
+    return ""
+
+
+def _abort(transport: object) -> None:
+    """Close without writing what is left."""
+    abort = getattr(transport, "abortConnection", None) or transport.loseConnection  # type: ignore[attr-defined]
+    abort()

@@ -1,0 +1,87 @@
+"""A reactor around the loop in C: what ``twistd redistill`` runs on, unless another was asked for by name.
+
+It is Twisted's epoll reactor, but what it waits on is the epoll of `loop.Loop`, in which Twisted's own is one
+descriptor among those of the clients. So while only clients have something to say, a turn is one epoll_wait and no
+Python. As soon as anything else has (a timer is due, a signal came, a thread calls, another descriptor is ready),
+everything happens as it does in `EPollReactor`. Whatever listens on it gets the transports of `transport.py`.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import UnsupportedAddressFamily
+from twisted.internet.interfaces import IProtocolFactory
+
+from redistill.net import transport
+from redistill.net.loop import Loop
+
+BEHIND = 0.01
+"""Seconds between two looks at whether a configuration that was announced has come."""
+
+
+class RedistillReactor(EPollReactor):
+    """Twisted's epoll reactor, waiting in the loop that serves clients."""
+
+    seconds = staticmethod(time.monotonic)
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        super().__init__()
+        self.loop.watch(self._poller.fileno())
+
+    def doPoll(self, timeout: float | None) -> None:
+        """Serve clients until something else is ready, `timeout` seconds at most; None: without end."""
+        if self.loop.turn(timeout):
+            # Who is behind waits for the news, and not at full speed: their sender may have been stopped.
+            super().doPoll(BEHIND if self.loop.behind else 0)
+
+    doIteration = doPoll
+
+    def removeAll(self) -> list[Any]:
+        """Stop reading and writing; the descriptors with which that was done, those of the loop's clients too."""
+        served = [*self.loop.transports(), *self.loop.ports()]
+        for reader in served:
+            reader.stopReading()
+        return [*super().removeAll(), *served]
+
+    def listenTCP(self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "") -> transport.Port:
+        return transport.listen(transport.Port(port, factory, backlog, interface, self), self.loop)
+
+    def listenUNIX(
+        self, address: Any, factory: IProtocolFactory, backlog: int = 50, mode: int = 0o666, wantPID: int = 0
+    ) -> transport.UNIXPort:
+        return transport.listen(transport.UNIXPort(address, factory, backlog, mode, self, wantPID), self.loop)
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
+        if addressFamily not in self._supportedAddressFamilies:
+            raise UnsupportedAddressFamily(addressFamily)
+        return transport.adopt_port(self, self.loop, fileDescriptor, addressFamily, factory)
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
+        if addressFamily not in self._supportedAddressFamilies:
+            raise UnsupportedAddressFamily(addressFamily)
+        sock = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
+        protocol: Any = transport.adopt(self, self.loop, sock, factory.buildProtocol)
+        return protocol and protocol.transport
+
+
+def use_monotonic_time(reactor: Any) -> None:
+    """Have a reactor's timers, also one of Twisted's, go by a clock that nobody sets: otherwise they stop for as long
+    as the wall clock is set back, and all are due at once when it is set forward. What was scheduled before goes on."""
+    now = reactor.seconds()
+    calls = reactor.getDelayedCalls()
+    reactor.seconds = time.monotonic
+    for call in calls:
+        call.seconds = time.monotonic
+        call.reset(call.getTime() - now)
+
+
+def install() -> None:
+    """Make it the process's reactor."""
+    from twisted.internet.main import installReactor
+
+    installReactor(RedistillReactor())

@@ -1,0 +1,1 @@
+"""Figures for people and programs: health, metrics, the status page."""

@@ -1,0 +1,232 @@
+"""Health and metrics over HTTP, for load balancers, orchestrators and Prometheus.
+
+Only this module imports Klein, which installs the global reactor when none is there: it is imported when a port is set.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import socket
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from klein import Klein
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.web.http import Request as HttpRequest
+from twisted.web.server import Request
+
+from redistill.engine.stats import Configured, Snapshot
+from redistill.lifetime.service import SERVING
+from redistill.observe.http import BoundedSite, belongs, from_browser, named
+from redistill.observe.metrics import exposition, is_open_metrics
+from redistill.observe.status import figures, page
+
+log = Logger()
+
+EXPOSITION_SECONDS = 1.0
+"""For which a body of /metrics is good: it can take 20 ms to make, and is then bytes."""
+FIGURES_SECONDS = 0.5
+"""For which the figures of each command are good that the page shows."""
+MISDIRECTED = b"This server does not answer to that name. server.health_check_hosts says to which it does.\n"
+NOBODY = "nobody has been served for longer than server.worker_timeout"
+PROBES = (b"/health", b"/livez", b"/readyz", b"/startupz", b"/metrics")
+"""Resources for programs, which reach the server by names that it cannot know: of a service, a pod, an alias."""
+
+
+def health(now: Snapshot, state: str) -> dict[str, Any]:
+    """The body of /health. Its names stay: whoever watches them need not look for others."""
+    return {
+        "status": state,
+        "uptime_seconds": int(now.uptime),
+        "active_connections": now.clients.connected,
+        "total_connections": now.daemon.connections_received,
+        "rejected_connections": now.daemon.rejected_connections,
+        "memory_used": now.used_memory,
+        "max_memory": now.max_memory,
+        "evicted_keys": now.counters.get("evicted_keys", 0),
+        "total_commands": now.counters.get("total_commands_processed", 0),
+    }
+
+
+Made = TypeVar("Made")
+
+
+class Recent(Generic[Made]):
+    """Something that costs time to make, made at most once in so many seconds."""
+
+    def __init__(self, seconds: Callable[[], float], good_for: float, make: Callable[[], Made]) -> None:
+        """`seconds` is a monotonic clock."""
+        self._seconds = seconds
+        self._good_for = good_for
+        self._make = make
+        self._made: tuple[float, Made] | None = None
+
+    def get(self) -> Made:
+        """The last one, or a new one if that is too old."""
+        now = self._seconds()
+        if self._made is None or now - self._made[0] >= self._good_for:
+            self._made = now, self._make()
+        return self._made[1]
+
+
+class HealthResource:
+    """The routes. Each is answered from the arena, and asks no worker."""
+
+    app = Klein()
+
+    def __init__(
+        self,
+        snapshot: Callable[[bool], Snapshot],
+        state: Callable[[], str],
+        configured: Callable[[], Configured],
+        seconds: Callable[[], float],
+        alive: Callable[[], bool] = lambda: True,
+        problem: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not;
+        `seconds` is a monotonic clock. `alive`: a restart would not help; `problem`: what an operator has to see to
+        although clients may be served, or empty."""
+        self._snapshot = snapshot
+        self._configured = configured
+        self._state = state
+        self._started = False
+        self._alive = alive
+        self._problem = problem
+
+        def exposed(open_metrics: bool) -> Recent[tuple[bytes, str]]:
+            return Recent(
+                seconds, EXPOSITION_SECONDS, lambda: exposition(lambda: snapshot(True), configured(), open_metrics)
+            )
+
+        self._expositions = {kind: exposed(kind) for kind in (False, True)}
+        self._figures = Recent(seconds, FIGURES_SECONDS, lambda: snapshot(True))
+
+    @app.route("/health", methods=["GET"])
+    def health(self, request: Request) -> bytes:
+        """The figures that matter, and 200 while clients are served."""
+        state = self._state()
+        return self._json(request, self._with_problem(health(self._snapshot(False), state)), state)
+
+    @app.route("/livez", methods=["GET"])
+    def alive(self, request: Request) -> bytes:
+        """200 while the process answers and somebody is served now and then: otherwise it is to be started again."""
+        state = SERVING if self._alive() else NOBODY
+        return self._json(request, {"status": state}, state)
+
+    @app.route("/readyz", methods=["GET"])
+    def ready(self, request: Request) -> bytes:
+        """200 while new clients are welcome."""
+        state = self._state()
+        return self._json(request, self._with_problem({"status": state}), state)
+
+    @app.route("/startupz", methods=["GET"])
+    def started(self, request: Request) -> bytes:
+        """200 once clients could connect, whatever came after."""
+        state = self._state()
+        self._started = self._started or state == SERVING
+        state = SERVING if self._started else state
+        return self._json(request, {"status": state}, state)
+
+    @app.route("/", methods=["GET"])
+    def page(self, request: Any) -> bytes:
+        """For people."""
+        body, policy = page()
+        request.setHeader("content-type", "text/html; charset=utf-8")
+        request.setHeader("content-security-policy", policy)
+        request.setHeader("x-content-type-options", "nosniff")
+        request.setHeader("referrer-policy", "no-referrer")
+        request.setHeader("cache-control", "no-cache")
+        return body
+
+    @app.route("/status", methods=["GET"])
+    def status(self, request: Request) -> bytes:
+        """What the page shows."""
+        state = self._state()
+        return self._json(request, figures(self._figures.get(), state, self._configured()), state)
+
+    @app.route("/metrics", methods=["GET"])
+    def metrics(self, request: Any) -> bytes:
+        """For Prometheus: its text format, or OpenMetrics."""
+        body, content_type = self._expositions[is_open_metrics(request.getHeader("accept") or "")].get()
+        request.setHeader("content-type", content_type)
+        return body
+
+    def _with_problem(self, body: dict[str, Any]) -> dict[str, Any]:
+        problem = self._problem()
+        return {**body, "problem": problem} if problem else body
+
+    @staticmethod
+    def _json(request: Any, body: Mapping[str, Any], state: str) -> bytes:
+        request.setResponseCode(200 if state == SERVING else 503)
+        request.setHeader("content-type", "application/json")
+        request.setHeader("cache-control", "no-store")
+        return json.dumps(body, indent=2).encode() + b"\n"
+
+
+def refuse(names: Collection[str], request: HttpRequest) -> tuple[int, bytes] | None:
+    """The refusal of a request for a host that is none of ours; None: it is answered.
+
+    A web page can have its own name point at this server (DNS rebinding), and its script then reads what its visitor's
+    browser reaches. The page and its figures are for browsers only: they answer to no foreign name. Probes, scrapes
+    and scripts use names that only their network knows. They go on to work, unless a browser sends them: otherwise the
+    script would read from /metrics what /status refuses it.
+    """
+    host = named(request.requestHeaders)
+    if host is None:
+        return 400, b"One proper Host header is needed.\n"
+    if belongs(host, names) or (request.path in PROBES and not from_browser(request.requestHeaders)):
+        return None
+    return 421, MISDIRECTED
+
+
+class HealthService(MultiService):
+    """Listens for HTTP around the services that it tells of, so that it still answers while those stop."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        listener: socket.socket,
+        snapshot: Callable[[bool], Snapshot],
+        state: Callable[[], str],
+        configured: Callable[[], Configured],
+        hosts: Iterable[str],
+        alive: Callable[[], bool] = lambda: True,
+        problem: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`listener` is bound and listens; `hosts` are names of this server; for the others see `HealthResource`."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._reactor = reactor
+        self._listener = listener
+        self._state = state
+        self._port: IListeningPort | None = None
+        self._stopping = False
+        resource: Any = HealthResource(snapshot, self.state, configured, reactor.seconds, alive, problem)
+        self._factory = BoundedSite(reactor, resource.app.resource(), functools.partial(refuse, frozenset(hosts)))
+
+    def state(self) -> str:
+        """SERVING, or why clients are not served."""
+        return "stopping" if self._stopping else self._state()
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        listener = self._listener
+        self._port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._factory)
+        host, port = listener.getsockname()[:2]
+        log.info("health and metrics on http://{host}:{port}", host=host, port=port)
+        listener.close()
+
+    def stopService(self) -> Deferred[None]:
+        self._stopping = True
+        stopped: Deferred[Any] = maybeDeferred(super().stopService)
+        return stopped.addBoth(self._close)
+
+    def _close(self, result: object) -> object:
+        port, self._port = self._port, None
+        if port is None:
+            self._listener.close()
+            return result
+        return maybeDeferred(port.stopListening).addCallback(lambda _: result)

@@ -1,0 +1,1 @@
+"""Several processes over one arena: starting, watching, configuring and replacing them."""

@@ -1,0 +1,305 @@
+"""What the supervisor and its workers say to each other: AMP over an inherited socket pair.
+
+Both ends are of one machine, but a worker may be newer than its supervisor (a reload after an upgrade), so what is sent
+is JSON and bytes, never pickles, and `VERSION` counts the changes that the two must agree on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.amp import (
+    AMP,
+    UNKNOWN_ERROR_CODE,
+    Argument,
+    Boolean,
+    Command,
+    Descriptor,
+    Integer,
+    RemoteAmpError,
+    Unicode,
+    UnknownRemoteError,
+)
+from twisted.python.failure import Failure
+
+from redistill.base.failures import reason_of
+from redistill.base.logs import SELDOM
+
+log = Logger()
+
+VERSION = 3
+PIECE = 0xFFFF
+"""Bytes of one value of a box (the AMP protocol)."""
+
+
+class End(AMP):
+    """One end of the channel.
+
+    AMP by itself closes the connection at the first unexpected exception, and a worker ends with its channel. Here what
+    goes wrong in one answer is that answer's: it is logged, whoever asked is told (UnknownRemoteError), and both ends
+    go on. Only a stream that is no AMP any more closes the connection.
+    """
+
+    def locateResponder(self, name: bytes) -> Callable[[Any], Deferred[Any]] | None:
+        responder: Any = super().locateResponder(name)
+        if responder is None:
+            return None
+        return lambda box: maybeDeferred(responder, box).addErrback(self._failed_in, name)
+
+    def _failed_in(self, failure: Failure, name: bytes) -> Failure:
+        if failure.check(RemoteAmpError) is not None:
+            return failure
+        log.failure("in the answer to {name!r}", failure, name=name.decode("ascii", "replace"), log_throttle=SELDOM)
+        error: Any = RemoteAmpError
+        problem: Any = failure.value
+        return Failure(error(UNKNOWN_ERROR_CODE, reason_of(problem).encode("utf-8", "replace"), False))
+
+    def ampBoxReceived(self, box: Any) -> None:
+        try:
+            super().ampBoxReceived(box)
+        except Exception:
+            log.failure("a box of the channel makes no sense", log_throttle=SELDOM)
+
+    def callRemote(self, commandType: Any, *a: Any, **kw: Any) -> Any:
+        """As AMP's; what cannot be sent fails the Deferred, too."""
+        try:
+            return super().callRemote(commandType, *a, **kw)
+        except Exception:
+            return fail()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        descriptors: Any = self._descriptors
+        while descriptors:
+            os.close(descriptors.popitem()[1])
+
+    def unhandledError(self, failure: Failure) -> None:
+        logged = type(failure.value) is RemoteAmpError  # by `_failed_in`
+        if not logged and failure.check(ConnectionDone, ConnectionLost) is None:
+            log.failure("in what was said over the channel", failure, log_throttle=SELDOM)
+
+
+class Silent(Exception):
+    """The other end has not answered in time."""
+
+
+def within(call: Deferred[Any], clock: IReactorTime, seconds: float) -> Deferred[Any]:
+    """What comes of `call`, or Silent after so many seconds; 0: however long it takes. `call` itself goes on."""
+    result: Deferred[Any] = Deferred()
+    late = clock.callLater(seconds, result.errback, Silent("no answer came in time")) if seconds else None
+
+    def answered(value: Any) -> None:
+        if late is not None and late.active():
+            late.cancel()
+        if not result.called:
+            (result.errback if isinstance(value, Failure) else result.callback)(value)
+
+    call.addBoth(answered)
+    return result
+
+
+def was_refused(failure: Failure) -> bool:
+    """Whether the other end answered, and said that it could not do what it was asked for."""
+    return failure.check(UnknownRemoteError) is not None
+
+
+class Handle(Descriptor):
+    """A descriptor that is passed on, known by the number of its file.
+
+    A process that has no descriptor left loses one that comes, and Twisted, which counts them, would take the next one
+    for it: a client would go on as another.
+    """
+
+    def toStringProto(self, inObject: int, proto: Any) -> bytes:
+        number = os.fstat(inObject).st_ino
+        super().toStringProto(inObject, proto)
+        return b"%d" % number
+
+    def fromStringProto(self, inString: bytes, proto: Any) -> int:
+        number = int(inString)
+        for key, descriptor in proto._descriptors.items():
+            if os.fstat(descriptor).st_ino == number:
+                del proto._descriptors[key]
+                return int(descriptor)
+        raise LookupError("the descriptor was lost on its way: no more files can be opened")
+
+
+class Blob(Argument):
+    """Bytes of any length: in a box they are as many values as it takes."""
+
+    def toBox(self, name: bytes, strings: Any, objects: Any, proto: Any) -> None:
+        data = objects.pop(name.decode())
+        for number, start in enumerate(range(0, len(data) or 1, PIECE)):
+            strings[b"%s.%d" % (name, number)] = data[start : start + PIECE]
+
+    def fromBox(self, name: bytes, strings: Any, objects: Any, proto: Any) -> None:
+        pieces: list[bytes] = []
+        while (piece := strings.pop(b"%s.%d" % (name, len(pieces)), None)) is not None:
+            pieces.append(piece)
+        objects[name.decode()] = b"".join(pieces)
+
+
+class Json(Blob):
+    """What JSON can hold, of any length. Text may hold bytes that are not UTF-8 as lone surrogates."""
+
+    def toBox(self, name: bytes, strings: Any, objects: Any, proto: Any) -> None:
+        key = name.decode()
+        super().toBox(name, strings, {key: json.dumps(objects[key]).encode("ascii")}, proto)
+
+    def fromBox(self, name: bytes, strings: Any, objects: Any, proto: Any) -> None:
+        super().fromBox(name, strings, objects, proto)
+        objects[name.decode()] = json.loads(objects[name.decode()])
+
+
+def _fields(**kinds: Argument) -> Any:
+    return [(name.encode(), kind) for name, kind in kinds.items()]
+
+
+# ---- a worker to the supervisor ----
+
+
+class Hello(Command):
+    """The first thing that a worker says. The answer is all that it needs to begin (see `workers.Orders`)."""
+
+    arguments = _fields(version=Integer())
+    response = _fields(orders=Json())
+
+
+class Ready(Command):
+    """The worker serves."""
+
+    arguments = _fields()
+
+
+class Unable(Command):
+    """The worker cannot begin with its orders, for this reason, and ends."""
+
+    arguments = _fields(reason=Json())
+    requiresAnswer = False
+
+
+class Ask(Command):
+    """Have all other workers answer a question; `answers` lacks those that are not there, or do not come in time.
+
+    `must`: all others have to; one that does not is waited for until it is judged to hang (`supervision`).
+    """
+
+    arguments = _fields(question=Unicode(), argument=Json(), must=Boolean())
+    response = _fields(answers=Json())
+
+
+class Tell(Command):
+    """The same for what needs no answer."""
+
+    arguments = _fields(question=Unicode(), argument=Json())
+    requiresAnswer = False
+
+
+class Change(Command):
+    """CONFIG SET: change these settings, everywhere or nowhere. `problem`: null, or the directive and the reason."""
+
+    arguments = _fields(changes=Json())
+    response = _fields(problem=Json())
+
+
+class Rewrite(Command):
+    """CONFIG REWRITE. `problem`: null or the reason."""
+
+    arguments = _fields()
+    response = _fields(problem=Json())
+
+
+class Shutdown(Command):
+    """Stop all of it; `now`: without the grace period."""
+
+    arguments = _fields(now=Boolean())
+    requiresAnswer = False
+
+
+class Give(Command):
+    """Hand a connection over to the successor of the worker that gives it, or to one that has less to do.
+
+    `connection` is its descriptor, `state` what `handover.packed` made; of a large session the bytes are in the file
+    `memory`, so that nobody in between copies them. Not `taken`: it is the giver's still.
+    """
+
+    arguments = _fields(connection=Handle(), state=Blob(), memory=Handle(optional=True))
+    response = _fields(taken=Boolean())
+
+
+# ---- the supervisor to a worker ----
+
+
+class Question(Command):
+    """`Ask` and `Tell` of another worker."""
+
+    arguments = _fields(question=Unicode(), argument=Json())
+    response = _fields(answer=Json())
+
+
+class Listen(Command):
+    """A listening socket, and the numbers of the workers that it is of. All that there are come one after another,
+    before an `Apply`, or the answer to `Hello`, that says how many."""
+
+    arguments = _fields(listener=Handle(), workers=Json())
+    requiresAnswer = False
+
+
+class Apply(Command):
+    """Another configuration, as it differs from the last (see `config.Config.to_json`), and its number
+    (`engine.Store.caught_up`). `problem` as in `Change`: then the worker keeps the one that it has. `sockets`: so many
+    have come (`Listen`), and stand in the place of those that it has; 0: those stay."""
+
+    arguments = _fields(config=Json(), generation=Integer(), sockets=Integer())
+    response = _fields(problem=Json())
+
+
+class Cover(Command):
+    """Serve the listening sockets of worker `number` as well, or no longer."""
+
+    arguments = _fields(number=Integer(), on=Boolean())
+
+
+class Take(Command):
+    """`Give` of another worker."""
+
+    arguments = _fields(connection=Handle(), state=Blob(), memory=Handle(optional=True))
+    response = _fields(taken=Boolean())
+
+
+class Weigh(Command):
+    """Look at the work that each connection has made since the last `Weigh`; `heavy` of them made the most of it."""
+
+    arguments = _fields()
+    response = _fields(heavy=Integer())
+
+
+class Lighten(Command):
+    """Give away connections that made about `percent` of the work that was weighed last. Answered when they are on
+    their way."""
+
+    arguments = _fields(percent=Integer())
+    response = _fields(given=Integer())
+
+
+class Retire(Command):
+    """Accept nobody any more, hand all connections over, wait for those that cannot be, and end.
+
+    Answered when the last connection is gone.
+    """
+
+    arguments = _fields()
+
+
+class Stop(Command):
+    """End: let the clients finish, for the grace period at most, or not at all with `now`."""
+
+    arguments = _fields(now=Boolean())

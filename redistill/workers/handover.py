@@ -1,0 +1,278 @@
+"""Connections that change hands: a worker gives them to another one at a command's end, and no client notices.
+
+What goes over is the socket itself and, as bytes, what is known of its client: a head in JSON, and the session as the
+core saves it (core/session/handover.h). The giver keeps both until the taker has them, so a watched key is watched all
+the time, and what is refused goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from redistill.base.logs import SELDOM
+from redistill.engine import Session
+from redistill.net.loop import Loop
+from redistill.net.protocol import ClientIdentity, RespProtocol
+from redistill.net.transport import adopt
+from redistill.workers.channel import was_refused
+
+log = Logger()
+
+WINDOW = 32
+"""Connections that are on their way at the same time."""
+AGAIN = 0.005
+"""Seconds until clients that were in the middle of something, or that were refused, are looked at again."""
+LOOKED_AT = 256
+"""Connections among which those to give away are chosen."""
+LARGE = 65536
+"""Bytes of a session that travel in a file of their own: what is written into the channel is copied some times over."""
+SHARE = 4 << 20
+"""Bytes of sessions that are given away before others are served."""
+HUGE = 8 << 20
+"""Bytes of a session that are copied while nobody else is served. More of them wait for a while, to become less: what
+is unread may be read, and what is half sent be sent."""
+HUGE_SECONDS = 5.0
+"""How long they wait."""
+HEAVIER = 1.25
+"""So much more than what is wanted a connection may weigh, for load not to jump to and fro."""
+
+
+@dataclass
+class Handed:
+    """What is known of a client beside its session (`protocol.ClientIdentity`)."""
+
+    client_id: int
+    connected_at: float
+    user: str
+    secret: int
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+
+
+def packed(client: ClientIdentity, session: bytes, now: float) -> bytes:
+    """What another process needs to go on with `client`; `now` as of this reactor's clock."""
+    head = {
+        "id": client.client_id,
+        "age": now - client.connected_at,
+        "user": client.user,
+        "secret": client.secret,
+        "name": client.name.decode("ascii"),
+        "lib_name": client.lib_name.decode("ascii"),
+        "lib_ver": client.lib_ver.decode("ascii"),
+    }
+    data = json.dumps(head).encode("ascii")
+    return len(data).to_bytes(4, "little") + data + session
+
+
+def unpacked(state: bytes, now: float) -> tuple[Handed, bytes]:
+    """The client and its session. Raises ValueError, KeyError or TypeError when the bytes are none."""
+    end = 4 + int.from_bytes(state[:4], "little")
+    head = json.loads(state[4:end])
+    names = (head[field].encode("ascii") for field in ("name", "lib_name", "lib_ver"))
+    return Handed(head["id"], now - head["age"], head["user"], head.get("secret", 0), *names), state[end:]
+
+
+def stored(session: bytes) -> int:
+    """A file in memory that holds a session; the descriptor is the caller's. Raises OSError."""
+    memory = os.memfd_create("session")
+    try:
+        rest = memoryview(session)
+        while rest:
+            rest = rest[os.write(memory, rest) :]
+    except OSError:
+        os.close(memory)
+        raise
+    return memory
+
+
+def read_out(memory: int) -> bytes:
+    """What such a file holds; the descriptor is closed. Raises OSError or ValueError."""
+    try:
+        with mmap.mmap(memory, 0, prot=mmap.PROT_READ) as held:
+            return bytes(held)
+    finally:
+        os.close(memory)
+
+
+class Door(Interface):
+    """The limits, and behind them the clients' factory."""
+
+    def readmit(self, addr: IAddress) -> IProtocol | None:
+        """A protocol for a connection that is counted and not refused."""
+        ...
+
+
+class Handover:
+    """Gives this process's connections to others, and takes theirs."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        loop: Loop,
+        door: Door,
+        clients: Mapping[int, RespProtocol],
+        load: Callable[[bytes], Session],
+        give: Callable[[int, bytes, int | None], Deferred[bool]],
+    ) -> None:
+        """`load` makes a session of what one was saved as (ValueError); `give` hands a descriptor and a state over, of
+        a large one the rest in a file, and says whether they are gone."""
+        self._reactor = reactor
+        self._loop = loop
+        self._door = door
+        self._clients = clients
+        self._load = load
+        self._give = give
+        self._flying = 0
+        self._work: list[tuple[int, float]] = []
+        """The heaviest clients' ids and weights, as of the last `weigh`."""
+
+    def take(self, connection: int, state: bytes, memory: int | None = None) -> bool:
+        """Go on with a connection of another process; False: it cannot be, and stays the other's. The descriptors are
+        ours."""
+        sock = socket.socket(fileno=connection)
+        try:
+            large = None if memory is None else read_out(memory)
+            client, saved = unpacked(state, self._reactor.seconds())
+            session = self._load(saved if large is None else large)
+        except Exception as problem:
+            log.error("a connection cannot be taken over: {problem}", problem=repr(problem), log_throttle=SELDOM)
+            sock.close()
+            return False
+        try:
+            self._adopt(sock, client, session)
+        except Exception:  # something of it may have been executed: it goes on nowhere
+            log.failure("a connection that was taken over is closed")
+            sock.close()
+            session.close()
+        return True
+
+    def _adopt(self, sock: socket.socket, client: ClientIdentity, session: Session) -> None:
+        def build(addr: IAddress) -> IProtocol | None:
+            protocol: Any = self._door.readmit(addr)
+            if protocol is not None:
+                protocol.go_on_as(client, session)
+            return protocol  # type: ignore[no-any-return]
+
+        try:
+            adopted = adopt(self._reactor, self._loop, sock, build)
+        except OSError:  # the client has gone meanwhile
+            adopted = None
+        if adopted is None:
+            session.close()
+
+    # ---- giving ----
+
+    def give_all(self, seconds: float) -> Deferred[None]:
+        """Give everybody away who can be. Fires when there is nobody left of them, or after so many seconds."""
+        done: Deferred[None] = Deferred()
+        now = self._reactor.seconds()
+        self._go_on(done, now + seconds, now + min(seconds / 2, HUGE_SECONDS))
+        return done
+
+    def _go_on(self, done: Deferred[None], until: float, huge: float) -> None:
+        now, given = self._reactor.seconds(), 0
+        for client in list(self._clients.values()):
+            if self._flying >= WINDOW or given >= SHARE:
+                break
+            size = self._size(client)
+            if (size < HUGE or now >= huge) and self.give(client):
+                given += size
+        late = now >= until
+        if not self._flying and (late or not any(client.movable for client in self._clients.values())):
+            done.callback(None)
+        else:
+            self._reactor.callLater(AGAIN, self._go_on, done, until, huge)
+
+    @staticmethod
+    def _size(client: RespProtocol) -> int:
+        state = client.session.state
+        return int(state.query_bytes + state.output_bytes + state.multi_bytes)
+
+    def weigh(self) -> int:
+        """Look at the work that each connection has made since the last call, for `give_some`. Returns how many made
+        at least half as much as the heaviest."""
+        busiest = self._loop.busiest(LOOKED_AT)
+        self._work = [(client.client_id, commands + size / 256) for client, commands, size in busiest]
+        most = max((weight for _, weight in self._work), default=0.0)
+        return sum(weight >= most / 2 for _, weight in self._work)
+
+    @inlineCallbacks
+    def give_some(self, percent: int) -> Any:
+        """Give connections away that made about so much of the work that was weighed last. Fires with how many when
+        they are on their way. One that weighs more than that stays: elsewhere it would be as heavy."""
+        work, self._work = self._work, []
+        wanted, given = sum(weight for _, weight in work) * percent / 100, 0
+        for client_id, weight in work:
+            while self._flying >= WINDOW:
+                yield deferLater(self._reactor, AGAIN)
+            client = self._clients.get(client_id)
+            if client is None or self._size(client) >= HUGE:
+                continue
+            if weight <= wanted * HEAVIER and self.give(client):
+                wanted -= weight
+                given += 1
+        return given
+
+    def give(self, client: RespProtocol) -> bool:
+        """Give one client away, if it is at the end of a command; whether it is on its way."""
+        found = client.detach()
+        if found is None:
+            return False
+        sock, session = found
+        saved = session.save()
+        if saved is None:
+            self._adopt(sock, client, session)
+            return False
+        self._flying += 1
+
+        def gone(taken: bool) -> None:
+            if taken:
+                session.close()
+                sock.close()
+            else:
+                self._adopt(sock, client, session)
+
+        def unknown(failure: Failure) -> None:
+            if was_refused(failure):
+                gone(False)
+                return
+            log.warn("a connection was lost on its way to another worker: {reason}", reason=failure.getErrorMessage())
+            gone(True)
+
+        def landed(nothing: None) -> None:
+            self._flying -= 1
+
+        giving = self._hand(sock.fileno(), client, saved)
+        giving.addCallbacks(gone, unknown).addErrback(lambda failure: log.failure("in a handover", failure))
+        giving.addCallback(landed)
+        return True
+
+    def _hand(self, connection: int, client: RespProtocol, session: bytes) -> Deferred[Any]:
+        now = self._reactor.seconds()
+        if len(session) <= LARGE:
+            return self._give(connection, packed(client, session, now), None)
+        try:
+            memory = stored(session)
+        except OSError as problem:  # no descriptor is left, or no memory
+            log.warn("a connection stays here: {problem}", problem=problem)
+            return succeed(False)
+
+        def sent(result: object) -> object:
+            os.close(memory)
+            return result
+
+        return self._give(connection, packed(client, b"", now), memory).addBoth(sent)

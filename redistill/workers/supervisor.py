@@ -1,0 +1,382 @@
+"""The supervisor's side of the worker processes: it starts, watches and replaces them, and stands between them.
+
+A worker is a process that runs `worker.run`. It inherits the arena, its end of an AMP channel, and the listening
+sockets of all workers, of which it serves its own; while another worker is not there it serves that one's too. So a
+client is never refused for a worker's death, and the sockets outlive them all, since they are the supervisor's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.task import Clock, LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from redistill.config.load import Config, ConfigError
+from redistill.config.rewrite import rewrite
+from redistill.config.settings import Value
+from redistill.control.peers import raise_problem
+from redistill.control.state import Identity
+from redistill.engine import Store
+from redistill.engine.shared import SUPERVISOR
+from redistill.lifetime.service import SERVING, ArenaWatch
+from redistill.net.listening import Listening, spread
+from redistill.net.sockets import log_addresses
+from redistill.workers import channel
+from redistill.workers.balance import Balance, busy_seconds
+from redistill.workers.changes import ANSWER_SECONDS, Changes, insist
+from redistill.workers.channel import was_refused, within
+from redistill.workers.launch import Launcher, Worker
+from redistill.workers.pool import Pool
+from redistill.workers.supervision import Supervision
+
+log = Logger()
+
+UNREADY = 5.0
+"""Seconds without a worker that answers, after which nobody is sent here."""
+TIDY = 0.5
+"""Seconds between two looks at what dead processes have left."""
+
+
+class Link(channel.End):
+    """The supervisor's end of the channel to one worker."""
+
+    def __init__(self, worker: Worker, owner: WorkersService) -> None:
+        super().__init__()
+        self._worker = worker
+        self._owner = owner
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        if not self._worker.pid:  # it was killed before it told its process id
+            self._worker.end("its process has ended")
+
+    @channel.Hello.responder
+    def hello(self, version: int) -> dict[str, Any]:
+        if version != channel.VERSION:
+            log.warn(
+                "worker {number} is of another build, whose channel has version {theirs}, not {ours}: restart the"
+                " server to bring the supervisor to it",
+                number=self._worker.number,
+                theirs=version,
+                ours=channel.VERSION,
+            )
+            raise RuntimeError("another version of the channel")
+        self._worker.link = self
+        return {"orders": self._owner.orders(self._worker)}
+
+    @channel.Ready.responder
+    def ready(self) -> dict[str, Any]:
+        self._owner.is_ready(self._worker)
+        return {}
+
+    @channel.Unable.responder
+    def unable(self, reason: str) -> dict[str, Any]:
+        self._worker.unable = reason
+        return {}
+
+    @channel.Ask.responder
+    def ask(self, question: str, argument: Any, must: bool) -> Deferred[dict[str, Any]]:
+        asking = self._owner.ask(self._worker, question, argument, must=must)
+        return asking.addCallback(lambda answers: {"answers": answers})
+
+    @channel.Tell.responder
+    def tell(self, question: str, argument: Any) -> dict[str, Any]:
+        self._owner.ask(self._worker, question, argument)
+        return {}
+
+    @channel.Change.responder
+    def change(self, changes: dict[str, Any]) -> Deferred[dict[str, Any]]:
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+        return self._owner.changes.change(values).addCallback(lambda problem: {"problem": problem})
+
+    @channel.Rewrite.responder
+    def rewrite(self) -> dict[str, Any]:
+        return {"problem": self._owner.rewrite()}
+
+    @channel.Shutdown.responder
+    def shutdown(self, now: bool) -> dict[str, Any]:
+        self._owner.shutdown(now)
+        return {}
+
+    @channel.Give.responder
+    def give(self, connection: int, state: bytes, memory: int | None = None) -> Deferred[dict[str, Any]]:
+        giving = self._owner.give(self._worker, connection, state, memory)
+        return giving.addCallback(lambda taken: {"taken": taken})
+
+
+class WorkersService(Service):
+    """The worker processes, from the start to the end of the server."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: Store,
+        *,
+        config: Config,
+        listening: Listening,
+        arena: Callable[[], int],
+        apply: Callable[[Config], None],
+        stop: Callable[[bool], None],
+        launcher: Launcher,
+        relay: Callable[[str], None],
+        journal: Callable[[], bool] = lambda: False,
+        identity: Identity,
+    ) -> None:
+        """As many workers as `listening` has sockets for. `arena` gives the descriptor of
+        the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
+        `relay` gets what the workers write, for journald if `journal` says so; `identity` is what they are to say of
+        the server as a whole."""
+        self.loaded = config
+        self._hurry: float | None = None
+        self.relay = relay
+        self._journal = journal
+        self.shutdown = stop
+        self._reactor = reactor
+        self._store = store
+        self._listening = listening
+        self._boxes: list[tuple[socket.socket, socket.socket]] = []
+        """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
+        self._arena = arena
+        self._identity = identity
+        self._launcher = launcher
+        self._patience = Clock()
+        self.pool = Pool(reactor, store, len(listening.listeners), launcher, relay, lambda: self.grace, self._patience)
+        self._workers = self.pool.workers
+        self._supervision = Supervision(
+            reactor,
+            self._patience,
+            store.workers,
+            self._workers,
+            self.pool.serving,
+            lambda: self.config.server.worker_timeout,
+            busy_seconds,
+        )
+        self.changes = Changes(
+            self._patience,
+            config,
+            store.announced,
+            self._workers,
+            lambda: any(self.pool.serving()),
+            apply,
+            store.announce,
+            self._equip,
+            listening.settle,
+        )
+        self.ready = self.pool.ready
+        """Fires when all workers serve for the first time."""
+        self.ready.addCallback(lambda nothing: log_addresses(listening.listeners))
+        self.replace = self.pool.replace
+        self._lost = ArenaWatch(store)
+        self._tidying = LoopingCall(self._tidy)
+        self._tidying.clock = reactor
+        self._balance = Balance(
+            reactor, self.pool.settled, busy_seconds, lambda count: store.add("connections_moved", count)
+        )
+
+    # ---- the service ----
+
+    def startService(self) -> None:
+        super().startService()
+        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listening.listeners]
+        self._launcher.start(self)
+        self.pool.start()
+        self._supervision.start()
+        self._tidying.start(TIDY, now=False)
+        self._balance.start()
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        self._tidying.stop()
+        self._balance.stop()
+        log.info("stopping; {workers} workers", workers=len(self._workers))
+        ends = self.pool.stop()
+        self._listening.close()
+        for one in (end for box in self._boxes for end in box):
+            one.close()
+        return ends.addCallback(lambda results: self._supervision.stop())
+
+    # ---- what others want to know ----
+
+    @property
+    def config(self) -> Config:
+        """That which holds."""
+        return self.changes.config
+
+    @property
+    def grace(self) -> float:
+        """Seconds that clients have when the server stops: as configured, unless it was set."""
+        return float(self.config.server.shutdown_grace_period_secs) if self._hurry is None else self._hurry
+
+    @grace.setter
+    def grace(self, seconds: float) -> None:
+        self._hurry = seconds
+
+    def state(self) -> str:
+        """SERVING while somebody serves clients, or why nobody does."""
+        state = self.pool.state()
+        return "the workers do not answer" if state == SERVING and self._supervision.unserved > UNREADY else state
+
+    def alive(self) -> bool:
+        """False when nobody has been served for longer than server.worker_timeout."""
+        return self._supervision.alive
+
+    def problem(self) -> str:
+        """What is not as it was asked for, in words; empty: nothing."""
+        return self.changes.problem
+
+    def is_ready(self, worker: Worker) -> None:
+        """A worker serves."""
+        self.pool.is_ready(worker)
+        if worker.serving:
+            self.changes.has_begun(worker)
+
+    def _tidy(self) -> None:
+        """Say what was lost with processes that died, and do what could not be done at once: free their blocks, have
+        others accept their clients."""
+        self._lost.look()
+        self.pool.cover()
+        ours = {worker.pid for worker in self._workers}
+        for one in self._store.workers:
+            if one.pid not in ours and one.number != SUPERVISOR:
+                self._store.workers.reap(one.place)
+
+    # ---- what a worker gets ----
+
+    def inherited(self, worker: Worker) -> list[int]:
+        """The descriptors of its process (`launch.Supplies`)."""
+        worker.listeners = self._listening.listeners
+        boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
+        sockets = [listener for listener, _ in spread(self._listening.listeners)]
+        return [self._arena(), *(one.fileno() for one in (*sockets, *boxes))]
+
+    def connect(self, worker: Worker, ours: socket.socket) -> Any:
+        """Talk to its process over the channel (`launch.Supplies`)."""
+        factory = Factory.forProtocol(lambda: Link(worker, self))
+        factory.noisy = False
+        return self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
+
+    def orders(self, worker: Worker) -> dict[str, Any]:
+        """What a new worker needs to know."""
+        worker.generation = self.changes.generation
+        worker.ended.addCallback(self.changes.has_ended)
+        inherited = spread(worker.listeners)
+        return {
+            "identity": dataclasses.asdict(self._identity),
+            "number": worker.number,
+            "listeners": [
+                [place for place, (_, numbers) in enumerate(inherited) if number in numbers]
+                for number in range(len(worker.listeners))
+            ],
+            "post": len(inherited),
+            "sockets": self._equip(worker),
+            "config": self.config.to_json(),
+            "generation": self.changes.generation,
+            "journal": self._journal(),
+        }
+
+    def _equip(self, worker: Worker) -> int:
+        """Send it the listening sockets that the server has by now; how many, 0: it has them."""
+        if worker.listeners is self._listening.listeners:
+            return 0
+        worker.listeners = self._listening.listeners
+        sockets = spread(worker.listeners)
+        for listener, numbers in sockets:
+            sent: Any = worker.link.callRemote(channel.Listen, listener=listener.fileno(), workers=numbers)  # type: ignore[union-attr]
+            if sent is not None:  # it is gone, which is dealt with where its end is noticed
+                sent.addErrback(lambda failure: None)
+        return len(sockets)
+
+    # ---- between workers ----
+
+    def ask(self, asker: Worker | None, question: str, argument: Any, *, must: bool = False) -> Deferred[list[Any]]:
+        """The answers of all workers but the one that asks; those that give none in time are left out. `must`: no
+        worker goes on without having answered."""
+
+        def missing(failure: Failure, worker: Worker) -> None:
+            if failure.check(ConnectionDone, ConnectionLost) is None:
+                log.warn(
+                    "worker {number} did not answer {question!r}: {reason}",
+                    number=worker.number,
+                    question=question,
+                    reason=failure.getErrorMessage(),
+                )
+
+        arguments = {"question": question, "argument": argument}
+        asked = []
+        for worker in self._workers:
+            # One that begins may have clients already; it answers when it has begun.
+            if worker is asker or worker.link is None or (worker.served_since is None and not must):
+                continue
+            if must:
+                answer = insist(worker, self._patience, self.changes.limit, channel.Question, **arguments)
+            else:
+                answer = within(worker.link.callRemote(channel.Question, **arguments), self._patience, ANSWER_SECONDS)
+            asked.append(answer.addCallbacks(lambda box: box["answer"], missing, errbackArgs=(worker,)))
+
+        def answers(results: list[tuple[bool, Any]]) -> list[Any]:
+            return [answer for _, answer in results if answer is not None]
+
+        return DeferredList(asked).addCallback(answers)
+
+    def give(self, giver: Worker, connection: int, state: bytes, memory: int | None = None) -> Deferred[bool]:
+        """Hand a connection on: to the giver's successor, or else to whom load is moved to, or else to who has the
+        fewest clients. Whether it is gone.
+
+        Only a refusal leaves it with the giver. Of a taker that died or did not answer nobody knows whether it has
+        executed something, so the connection is closed, for nothing may be executed twice.
+        """
+
+        def close(result: object) -> object:
+            os.close(connection)
+            if memory is not None:
+                os.close(memory)
+            return result
+
+        others = [worker for worker in self.pool.serving() if worker is not giver]
+        clients = {one.pid: one.connections for one in self._store.workers}
+        fewest = min(others, key=lambda one: clients.get(one.pid, 0), default=None)
+        meant = (self.pool.slots[giver.number].current, self._balance.taker(giver))
+        taker = next((one for one in others if one in meant), fewest)
+        if taker is None or taker.link is None:
+            close(None)
+            return succeed(False)
+
+        def unknown(failure: Failure) -> bool:
+            if was_refused(failure):
+                return False
+            log.warn(
+                "a connection was lost on its way to worker {number}: {reason}",
+                number=taker.number,
+                reason=str(failure.value),
+            )
+            return True
+
+        # It may not be sent yet when the giver is told that it is lost: so it is closed when the taker has answered.
+        taking = taker.link.callRemote(channel.Take, connection=connection, state=state, memory=memory).addBoth(close)
+        answer = within(taking, self._patience, ANSWER_SECONDS)
+        return answer.addCallbacks(lambda box: bool(box["taken"]), unknown)
+
+    # ---- configuration ----
+
+    def try_change(self, changes: Mapping[str, Value]) -> Deferred[None]:
+        """Change settings in all processes, or in none: then it fails with the problem (ConfigError, Refused)."""
+        return self.changes.change(changes).addCallback(raise_problem)
+
+    def rewrite(self) -> str | None:
+        """Write what was changed into the file; or why that cannot be."""
+        try:
+            rewrite(self.config, self.loaded)
+        except ConfigError as problem:
+            return str(problem)
+        self.loaded = self.config
+        return None
