@@ -462,7 +462,7 @@ class CommandTests(SynchronousTestCase):
             "import sys\nfrom redistill.cli import main\n"
             "main(['health', '--url', 'http://127.0.0.1:1'], standalone_mode=False)\n"
         )
-        heavy = ("twisted", "rich", "redis", "OpenSSL", "klein", "redistill.engine")
+        heavy = ("twisted", "rich", "redis", "OpenSSL", "klein", "redistill.control", "redistill.net")
         done = subprocess.run(
             [sys.executable, "-c", f"import atexit, sys\natexit.register(lambda: print([m for m in {heavy} if m in sys.modules]))\n{code}"],
             capture_output=True,
