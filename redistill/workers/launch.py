@@ -27,6 +27,7 @@ from twisted.protocols.amp import AMP
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+import redistill
 from redistill.engine import adopt_orphans
 from redistill.workers import channel, forkserver
 
@@ -487,7 +488,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Of a worker: without the settings, which it is told (and which may be secrets), and with our own package."""
     left_out = ("REDIS_", "REDISTILL_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
     kept = {name: value for name, value in environ.items() if not name.startswith(left_out)}
-    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    home = os.path.dirname(os.path.dirname(os.path.abspath(redistill.__file__)))
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [home, kept.get("PYTHONPATH", "")]))
     return kept
 

@@ -21,8 +21,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import Certificates
 from tests.integration import servers
+from tests.support.certificates import Certificates
 
 COMMAND = [sys.executable, "-P", "-m", "redistill.cli"]
 PASSWORD = "a-password-of-16+"

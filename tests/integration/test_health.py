@@ -12,7 +12,7 @@ import redis
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration import servers
-from tests.test_health import NINE
+from tests.observe.test_health import NINE
 
 CONFIG = """\
 [server]

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import Certificates
 from tests.integration import servers
 from tests.integration.test_start import PING, PONG, talk
+from tests.support.certificates import Certificates
 
 MIB = 1024 * 1024
 

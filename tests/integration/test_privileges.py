@@ -17,8 +17,8 @@ from pathlib import Path
 import redis
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.certificates import Certificates
 from tests.integration import servers
+from tests.support.certificates import Certificates
 
 USER = "nobody"
 CONFIG = """

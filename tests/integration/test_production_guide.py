@@ -13,9 +13,9 @@ import urllib.request
 import redis
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import Certificates
 from tests.integration import servers
-from tests.test_health import NINE
+from tests.observe.test_health import NINE
+from tests.support.certificates import Certificates
 
 PASSWORD = "Zr8kV2p9QmXw4LtY"
 MIB = 1 << 20

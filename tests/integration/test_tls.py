@@ -19,9 +19,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import Certificates, rsa_key
 from tests.integration import servers
 from tests.integration.workers import children, fork_servers, workers_of
+from tests.support.certificates import Certificates, rsa_key
 
 CONFIG = """\
 [server]

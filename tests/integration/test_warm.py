@@ -14,7 +14,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.manager import PlayedManager
+from tests.support.manager import PlayedManager
 
 from . import servers
 from .test_start import talk

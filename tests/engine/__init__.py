@@ -1,0 +1,1 @@
+"""Tests of redistill.engine, and of the core through it."""

@@ -1,0 +1,210 @@
+"""The service manager, played by a datagram socket."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.python.systemd import ListenFDs
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.lifetime import systemd
+from redistill.lifetime.systemd import Systemd, SystemdService
+from tests.support.arena import arena_file
+from tests.support.manager import PlayedManager
+
+
+class SystemdTests(SynchronousTestCase):
+    """Systemd"""
+
+    def setUp(self) -> None:
+        self.logged: list[str] = []
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def observe(self, event: Any) -> None:
+        if event["log_namespace"] == "redistill.lifetime.systemd":
+            self.logged.append(event["log_format"].format(**event))
+
+    def inherit(self, manager: PlayedManager, *names: str) -> tuple[Systemd, list[int]]:
+        """What a process finds that has inherited descriptors of these names, and the descriptors."""
+        fds = [os.dup(arena_file(self)) for _ in names]
+        for fd in fds:
+            os.set_inheritable(fd, True)
+        played = ListenFDs(fds, names)
+        self.patch(systemd.ListenFDs, "fromEnvironment", lambda environ: played)
+        return Systemd(manager.environ), fds
+
+    def test_nobody(self) -> None:
+        """Without a manager nothing is said to anybody."""
+        alone = Systemd({})
+        alone.notify("READY=1")
+        alone.keep(arena_file(self))
+        self.assertEqual((alone.supervised, alone.watchdog, alone.arena, self.logged), (False, 0.0, -1, []))
+
+    def test_addresses(self) -> None:
+        """The manager's socket is a path, or an abstract name that begins with an @."""
+        for address in ("", f"@redistill-test-{os.getpid()}"):
+            manager = PlayedManager(self, address)
+            Systemd(manager.environ).notify("STATUS=x")
+            self.assertEqual(manager.heard(), ["STATUS=x"])
+
+    def test_other_addresses(self) -> None:
+        """Of any other kind of address it is not known what to do."""
+        self.assertFalse(Systemd({"NOTIFY_SOCKET": "vsock:2:1"}).supervised)
+
+    def test_manager_that_has_gone(self) -> None:
+        """A socket that is not there is logged, and the daemon goes on."""
+        Systemd({"NOTIFY_SOCKET": "/none/such"}).notify("READY=1")
+        self.assertEqual(self.logged, ["cannot tell the service manager READY=1: [Errno 2] No such file or directory"])
+
+    def test_new_arena_is_handed_over(self) -> None:
+        """The manager gets the very file, under its name."""
+        manager = PlayedManager(self)
+        fd = arena_file(self)
+        Systemd(manager.environ).keep(fd)
+        self.assertEqual(manager.heard(), ["FDSTORE=1\nFDNAME=redistill-arena"])
+        self.assertTrue(os.path.sameopenfile(manager.fds[0], fd))
+
+    def test_kept_arena_is_found(self) -> None:
+        """What the manager kept is there by its name, no child inherits it, and the environment does not tell again."""
+        manager = PlayedManager(self)
+        environ = {**manager.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+        environ["LISTEN_FDNAMES"] = "redistill-arena"
+        fd = os.dup(arena_file(self))
+        os.set_inheritable(fd, True)
+        self.patch(ListenFDs, "_START", fd)
+        found = Systemd(environ)
+        self.assertEqual((found.arena, os.get_inheritable(fd), "LISTEN_FDS" in environ), (fd, False, False))
+        found.keep(-1)
+
+    def test_descriptors_of_another_process(self) -> None:
+        """What was meant for another process is not taken."""
+        found = Systemd({"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "redistill-arena"})
+        self.assertEqual(found.arena, -1)
+
+    def test_same_arena_is_not_sent_again(self) -> None:
+        """An arena that is gone on with stays where it is; our own copy of it is closed."""
+        manager = PlayedManager(self)
+        found, (fd,) = self.inherit(manager, "redistill-arena")
+        ours = os.dup(fd)
+        self.addCleanup(os.close, ours)
+        found.keep(ours)
+        self.assertEqual((manager.heard(), found.arena), ([], -1))
+        self.assertRaises(OSError, os.fstat, fd)
+
+    def test_refused_arena_is_replaced(self) -> None:
+        """The manager forgets one that cannot be used, before it gets the new one: it has room for one."""
+        manager = PlayedManager(self)
+        found, (fd,) = self.inherit(manager, "redistill-arena")
+        found.keep(arena_file(self))
+        self.assertRaises(OSError, os.fstat, fd)
+        self.assertEqual(
+            manager.heard(),
+            ["FDSTOREREMOVE=1\nFDNAME=redistill-arena", "FDSTORE=1\nFDNAME=redistill-arena"],
+        )
+
+    def test_unused_arena_is_given_up(self) -> None:
+        """With memory.arena_path the manager has nothing to keep: what it kept would only hold memory."""
+        manager = PlayedManager(self)
+        found, _ = self.inherit(manager, "redistill-arena")
+        found.keep(-1)
+        self.assertEqual(manager.heard(), ["FDSTOREREMOVE=1\nFDNAME=redistill-arena"])
+
+    def test_other_descriptors(self) -> None:
+        """Descriptors of other names are left open, and named in the log."""
+        manager = PlayedManager(self)
+        found, fds = self.inherit(manager, "redis.socket", "redistill-arena")
+        self.addCleanup(os.close, fds[0])
+        found.keep(-1)
+        self.assertEqual(self.logged, [f"inherited descriptor {fds[0]}, redis.socket, is not used"])
+        self.assertTrue(os.get_inheritable(fds[0]))
+
+    def test_watchdog(self) -> None:
+        """The time is that of WATCHDOG_USEC, if it is about this process and there is a manager at all."""
+        manager = PlayedManager(self)
+        mine, other = str(os.getpid()), str(os.getppid())
+        for more, seconds in (
+            ({"WATCHDOG_USEC": "30000000"}, 30.0),
+            ({"WATCHDOG_USEC": "500000", "WATCHDOG_PID": mine}, 0.5),
+            ({"WATCHDOG_USEC": "500000", "WATCHDOG_PID": other}, 0.0),
+            ({"WATCHDOG_USEC": "soon"}, 0.0),
+            ({"WATCHDOG_USEC": "500000", "NOTIFY_SOCKET": ""}, 0.0),
+        ):
+            self.assertEqual(Systemd({**manager.environ, **more}).watchdog, seconds)
+
+
+class SystemdServiceTests(SynchronousTestCase):
+    """SystemdService"""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.manager = PlayedManager(self)
+
+    def service(self, listening: Deferred[object] | None = None) -> SystemdService:
+        """A service that was not started."""
+        found = Systemd({**self.manager.environ, "WATCHDOG_USEC": "10000000"})
+        return SystemdService(self.clock, found, succeed(None) if listening is None else listening)
+
+    def test_ready_when_listening(self) -> None:
+        """READY=1 is said when clients can connect, and not before."""
+        listening: Deferred[object] = Deferred()
+        self.service(listening).startService()
+        self.assertEqual(self.manager.heard(), ["WATCHDOG=1"])
+        listening.callback(None)
+        self.assertEqual(self.manager.heard(), ["READY=1\nSTATUS=Serving clients"])
+
+    def test_not_ready_after_the_stop(self) -> None:
+        """A daemon that stops before it listens is never ready."""
+        listening: Deferred[object] = Deferred()
+        service = self.service(listening)
+        service.startService()
+        service.stopService()
+        listening.callback(None)
+        self.assertNotIn("READY", "".join(self.manager.heard()))
+
+    def test_watchdog(self) -> None:
+        """A sign of life comes at half of the time that the manager waits for one, while the daemon drains too."""
+        service = self.service()
+        service.startService()
+        self.manager.heard()
+        self.clock.advance(4.99)
+        self.assertEqual(self.manager.heard(), [])
+        self.clock.advance(0.01)
+        self.assertEqual(self.manager.heard(), ["WATCHDOG=1"])
+        service.stopService()
+        self.clock.advance(5)
+        self.assertEqual(self.manager.heard()[-1], "WATCHDOG=1")
+
+    def test_reload(self) -> None:
+        """A reload is said to begin, with the time, and to end."""
+        service = self.service()
+        service.startService()
+        self.manager.heard()
+        self.patch(systemd.time, "monotonic_ns", lambda: 5_000_001_999)
+        service.reloading()
+        service.ready()
+        self.assertEqual(
+            self.manager.heard(),
+            ["RELOADING=1\nMONOTONIC_USEC=5000001\nSTATUS=Reloading", "READY=1\nSTATUS=Serving clients"],
+        )
+
+    def test_stopping_comes_first(self) -> None:
+        """As the last of its parent's services it says STOPPING=1 before the others stop."""
+        parent, manager = MultiService(), self.manager  # type: ignore[no-untyped-call]
+        heard: list[str] = []
+
+        class Draining(Service):
+            def stopService(self) -> None:
+                heard.extend(manager.heard())
+
+        for service in (Draining(), self.service()):
+            service.setServiceParent(parent)  # type: ignore[no-untyped-call]
+        parent.startService()
+        manager.heard()
+        self.successResultOf(parent.stopService())
+        self.assertEqual(heard, ["STOPPING=1\nSTATUS=Clients take their last replies"])
