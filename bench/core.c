@@ -11,9 +11,12 @@
 #include <unistd.h>
 
 #include "arena/lock.h"
+#include "arena/memory.h"
 #include "arena/worker.h"
 #include "host.h"
 #include "session/session.h"
+#include "store/databases.h"
+#include "store/expire.h"
 #include "store/run.h"
 
 #define MIB (1024ull * 1024)

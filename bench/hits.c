@@ -21,6 +21,7 @@
 #include "arena/worker.h"
 #include "host.h"
 #include "session/session.h"
+#include "store/databases.h"
 #include "store/run.h"
 
 #define MIB (1024ull * 1024)

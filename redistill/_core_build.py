@@ -350,6 +350,12 @@ HEADERS = (
     "session/handover.h",
     "session/monitor.h",
     "session/session.h",
+    "session/slowlog.h",
+    "store/check.h",
+    "store/databases.h",
+    "store/expire.h",
+    "store/pause.h",
+    "store/reclaim.h",
     "store/run.h",
 )
 

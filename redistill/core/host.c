@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "commands/value.h"
 #include "session/monitor.h"
+#include "session/slowlog.h"
 
 bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
 

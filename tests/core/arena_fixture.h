@@ -9,6 +9,7 @@
 
 #include "arena/lock.h"
 #include "arena/worker.h"
+#include "store/check.h"
 #include "store/run.h"
 #include "store/store.h"
 

@@ -4,6 +4,7 @@
  * Input: a byte that picks the policy, then changes of ten bytes each: a place among the bytes that are in use (five
  * bytes, little-endian), how many bytes there (1 to 4), and what is xor-ed to them. */
 #include "damage.h"
+#include "store/check.h"
 #include "store/run.h"
 
 static void expect(bool ok, const char *what) {

@@ -15,7 +15,12 @@
 
 #include "arena/layout.h"
 #include "arena/lock.h"
+#include "arena/memory.h"
 #include "session/handover.h"
+#include "store/check.h"
+#include "store/databases.h"
+#include "store/expire.h"
+#include "store/pause.h"
 #include "store/run.h"
 
 #define NOW 1700000000000ull

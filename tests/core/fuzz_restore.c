@@ -17,6 +17,7 @@
 #include "base/crc64.h"
 #include "base/lzf.h"
 #include "session/session.h"
+#include "store/check.h"
 #include "store/run.h"
 
 static rd_store store;

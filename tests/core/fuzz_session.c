@@ -13,9 +13,14 @@
 #include <sys/mman.h>
 
 #include "arena/lock.h"
+#include "arena/memory.h"
 #include "arena/worker.h"
 #include "session/acl.h"
 #include "session/session.h"
+#include "store/check.h"
+#include "store/databases.h"
+#include "store/expire.h"
+#include "store/pause.h"
 #include "store/run.h"
 
 #define CLIENTS 3

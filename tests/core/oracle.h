@@ -7,6 +7,7 @@
 #define RD_ORACLE_H
 
 #include "rig.h"
+#include "store/databases.h"
 
 typedef struct exchange {
   const char *ask; /* an inline command */

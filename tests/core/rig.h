@@ -13,6 +13,7 @@
 #include "check.h"
 #include "session/acl.h"
 #include "session/session.h"
+#include "store/check.h"
 #include "store/run.h"
 
 static uint64_t rig_ticks; /* nanoseconds; every look at the clock takes 1,000 */

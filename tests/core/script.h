@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "check.h"
 #include "session/session.h"
+#include "store/databases.h"
 
 typedef struct text {
   uint8_t *data;

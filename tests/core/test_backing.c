@@ -8,6 +8,8 @@
 #include "arena/pool.h"
 #include "arena_fixture.h"
 #include "check.h"
+#include "store/databases.h"
+#include "store/expire.h"
 #include "store/run.h"
 
 static unsigned asked, interrupted;

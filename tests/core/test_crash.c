@@ -18,10 +18,15 @@
 #include <unistd.h>
 
 #include "arena/lock.h"
+#include "arena/memory.h"
 #include "arena/worker.h"
 #include "check.h"
 #include "commands/value.h"
 #include "session/session.h"
+#include "store/check.h"
+#include "store/databases.h"
+#include "store/expire.h"
+#include "store/reclaim.h"
 #include "store/run.h"
 #include "store/store.h"
 

@@ -11,6 +11,8 @@
 
 #include "check.h"
 #include "damage.h"
+#include "store/check.h"
+#include "store/expire.h"
 #include "store/index.h"
 #include "store/run.h"
 

@@ -4,8 +4,13 @@
 
 #include "arena/heap.h"
 #include "arena/layout.h"
+#include "arena/memory.h"
 #include "command/command.h"
 #include "rig.h"
+#include "store/check.h"
+#include "store/databases.h"
+#include "store/expire.h"
+#include "store/reclaim.h"
 
 #define MIB (1024ull * 1024)
 #define QUEUED "+QUEUED\r\n"

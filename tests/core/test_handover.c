@@ -7,6 +7,8 @@
 #include "rig.h"
 #include "session/handover.h"
 #include "session/monitor.h"
+#include "store/databases.h"
+#include "store/pause.h"
 #include "store/run.h"
 
 #define MEMORY (16u << 20)

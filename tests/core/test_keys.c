@@ -1,5 +1,6 @@
 /* Keys, their expiry, and the keyspace: what redis-server says, and what it cannot be asked. */
 #include "oracle.h"
+#include "store/expire.h"
 
 static const exchange deleted_keys_are_counted_and_twice_named_keys_exist_twice_said[] = {
     SAID("SET a 1", "+OK\r\n"),

@@ -3,6 +3,7 @@
 #include "arena/longrun.h"
 #include "rig.h"
 #include "session/handover.h"
+#include "store/expire.h"
 
 static rd_store st;
 static int fd;

@@ -11,6 +11,8 @@
 #include "net/loop.h"
 #include "rig.h"
 #include "session/monitor.h"
+#include "session/slowlog.h"
+#include "store/pause.h"
 
 enum { MIB = 1 << 20 };
 
@@ -709,7 +711,7 @@ static void who_is_behind_ends_its_transaction(void) {
 static uint64_t looks;
 /* Ten looks at this clock are a slice, and each takes longer than what makes a client heavy. */
 static uint64_t dawdling(void) {
-  for (uint64_t began = rd_host_clock(); rd_host_clock() - began < 1200000;) continue;
+  for (uint64_t began = rd_monotonic_ns(); rd_monotonic_ns() - began < 1200000;) continue;
   return looks += RD_SLICE_NS / 10;
 }
 

@@ -7,6 +7,8 @@
 #include "host.h"
 #include "rig.h"
 #include "session/monitor.h"
+#include "store/check.h"
+#include "store/pause.h"
 #include "store/run.h"
 
 static rd_store st;

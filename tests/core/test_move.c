@@ -5,9 +5,11 @@
 
 #include "arena/heap.h"
 #include "arena/layout.h"
+#include "arena/memory.h"
 #include "arena/pool.h"
 #include "arena_fixture.h"
 #include "check.h"
+#include "store/databases.h"
 #include "store/reclaim.h"
 #include "store/run.h"
 

@@ -3,6 +3,8 @@
  * failure did not matter and the command did all that it says. Then the same command, with memory, succeeds. */
 #include "faults.h"
 #include "script.h"
+#include "store/databases.h"
+#include "store/expire.h"
 
 #define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 

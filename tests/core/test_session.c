@@ -1,5 +1,7 @@
 /* Sessions over a real store: order, splits, transactions, limits, and what is counted. */
 #include "rig.h"
+#include "session/slowlog.h"
+#include "store/pause.h"
 
 static rd_store st;
 static int fd;

@@ -1,9 +1,13 @@
 /* The store against a model: the same random calls on both, every value compared, rd_check after each step. */
 #include "arena/layout.h"
+#include "arena/memory.h"
 #include "arena_fixture.h"
 #include "check.h"
+#include "store/databases.h"
+#include "store/expire.h"
 #include "store/reclaim.h"
 #include "store/run.h"
+#include "store/watch.h"
 
 #define KEYS 400u
 #define DBS 3u

@@ -8,15 +8,20 @@
 
 #include "arena/admission.h"
 #include "arena/lock.h"
+#include "arena/memory.h"
 #include "arena/pool.h"
 #include "arena/secrets.h"
 #include "arena_fixture.h"
 #include "check.h"
 #include "session/monitor.h"
 #include "session/session.h"
+#include "store/check.h"
+#include "store/databases.h"
 #include "store/internal.h"
+#include "store/pause.h"
 #include "store/run.h"
 #include "store/store.h"
+#include "store/watch.h"
 
 #define SECOND 1000000000ull
 

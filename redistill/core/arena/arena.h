@@ -113,6 +113,11 @@ static inline uint64_t rd_random_u64(rd_store *st) {
   return st->rng = x;
 }
 
+/* One below n, at random. */
+static inline uint32_t rd_random_below(rd_store *st, uint32_t n) {
+  return (uint32_t)((rd_random_u64(st) >> 32) * n >> 32);
+}
+
 typedef struct rd_options {
   uint64_t max_memory; /* bytes; 0: all of map_size */
   uint64_t map_size;   /* bytes of address space, and the most that max_memory may grow to; 0: max_memory */

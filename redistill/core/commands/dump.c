@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "arena/longrun.h"
+#include "arena/memory.h"
 #include "base/crc64.h"
 #include "base/lzf.h"
 #include "commands/cmd.h"

@@ -5,8 +5,10 @@
 
 #include "arena/lock.h"
 #include "arena/longrun.h"
+#include "arena/memory.h"
 #include "base/glob.h"
 #include "commands/cmd.h"
+#include "store/databases.h"
 
 /* ---- KEYS and SCAN ---- */
 

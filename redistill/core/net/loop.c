@@ -27,6 +27,7 @@
 #include "arena/worker.h"
 #include "base/clock.h"
 #include "session/monitor.h"
+#include "session/slowlog.h"
 
 enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };

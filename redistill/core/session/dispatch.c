@@ -7,7 +7,9 @@
 #include "arena/longrun.h"
 #include "command/command_table.h"
 #include "session/growth.h"
+#include "session/slowlog.h"
 #include "store/internal.h"
+#include "store/pause.h"
 
 /* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours.
  */

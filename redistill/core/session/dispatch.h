@@ -8,6 +8,8 @@
 #include "commands/cmd.h"
 #include "session/acl.h"
 #include "session/session.h"
+#include "session/slowlog.h"
+#include "store/watch.h"
 #include "wire/resp.h"
 
 #define RD_MAX_BATCH 64u

@@ -2,6 +2,7 @@
 #include "session/growth.h"
 
 #include "arena/heap.h"
+#include "arena/memory.h"
 #include "base/bits.h"
 #include "commands/cmd.h"
 #include "store/reclaim.h"

@@ -10,6 +10,7 @@
 #include "arena/layout.h"
 #include "session/dispatch.h"
 #include "session/monitor.h"
+#include "store/watch.h"
 
 #define MAGIC 0x4e535345534c4452ull /* "RDLSESSN" */
 #define VERSION 1u

@@ -5,6 +5,7 @@
 #include "arena/layout.h"
 #include "session/dispatch.h"
 #include "session/growth.h"
+#include "store/watch.h"
 
 /* An emptied queue keeps no more than this. */
 enum {

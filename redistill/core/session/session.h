@@ -109,36 +109,4 @@ void rd_session_drop(rd_session *s);
 /* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
 
-/* Pauses of the sessions of all workers (CLIENT PAUSE). 0: none, 1: writes, 2: all. Until rd_pause_now reaches
- * `until_ms`: the store's clock, so that none lasts longer when the wall clock is set back. A store whose time is the
- * owner's (`wall` is NULL) has now_ms for it. */
-uint64_t rd_pause_now(const rd_store *st);
-void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
-/* The mode and the end of the pause that was set last; it may be over. */
-unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
-
-/* ---- slow commands: a ring of the last ones, of the process's own memory. The owner drains it after feed when
- * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog
- * and belongs to who made it. Commands of the control plane are not in it. ---- */
-
-typedef struct rd_slow_entry {
-  uint64_t id; /* counts up */
-  uint64_t nanoseconds;
-  const rd_command *command;
-  uint64_t now_ms;
-  const rd_session *session;
-  uint32_t argc; /* of the command; the text below holds up to 32 arguments of up to 128 bytes, as Redis */
-  uint32_t text_len;
-  uint8_t text[5376]; /* each: u32 length, then the bytes, trimmed with Redis's words "... (N more bytes)" */
-} rd_slow_entry;
-
-typedef struct rd_slowlog rd_slowlog;
-/* A ring of `capacity` entries (1 .. 1024) for commands that took `threshold_ns` or longer. NULL: no memory. */
-rd_slowlog *rd_slowlog_new(uint32_t capacity, uint64_t threshold_ns);
-void rd_slowlog_free(rd_slowlog *log);
-void rd_slowlog_set_threshold(rd_slowlog *log, uint64_t threshold_ns); /* UINT64_MAX: keep none */
-uint32_t rd_slowlog_pending(const rd_slowlog *log);
-/* Take the oldest entry; NULL when there is none. Valid until the next command runs. */
-const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
-
 #endif

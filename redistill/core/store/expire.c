@@ -13,6 +13,7 @@
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
+#include "store/pause.h"
 #include "store/recovery.h"
 
 #define STEP_BUCKETS 64u /* buckets looked at under one lock */

@@ -1,3 +1,4 @@
+/* index.c - see index.h. */
 #include "store/index.h"
 
 #include "arena/heap.h"
@@ -10,37 +11,11 @@
 #include <emmintrin.h>
 #endif
 
-#define SEGMENT_BITS 6u
-#define SEGMENT_BUCKETS (1u << SEGMENT_BITS)
-#define DIR_BITS 9u
-#define DIR_ENTRIES (1u << DIR_BITS)
-#define MAX_BUCKETS (1u << (SEGMENT_BITS + 2 * DIR_BITS))
-#define NUMBER_MASK ((1u << 27) - 1)
-
 /* Keys a bucket, times two, above which the index grows and below which it shrinks. */
 #define GROW_AT 15u
 #define SHRINK_AT 5u
 
-/* ---- buckets ---- */
-
-static inline rd_bucket *segment_buckets(const rd_store *st, rd_ref segment) {
-  return (rd_bucket *)(st->base + ((segment + sizeof(rd_index_block) + 63) & ~(rd_ref)63));
-}
-static inline rd_ref *dir_entries(const rd_store *st, rd_ref dir) {
-  return (rd_ref *)(st->base + dir + sizeof(rd_index_block));
-}
-static inline uint32_t dir_capacity(const rd_store *st, rd_ref dir) {
-  return (rd_blk_bytes(*rd_blk_at(st, dir)) - (uint32_t)sizeof(rd_index_block)) / 8;
-}
-
-rd_bucket *rd_index_bucket(const rd_store *st, const rd_index *ix, uint32_t number) {
-  rd_ref ref = ix->root;
-  if (ix->height != 0) {
-    if (ix->height == 2) ref = dir_entries(st, ref)[number >> (SEGMENT_BITS + DIR_BITS)];
-    ref = dir_entries(st, ref)[number >> SEGMENT_BITS & (DIR_ENTRIES - 1)];
-  }
-  return segment_buckets(st, ref) + (number & (SEGMENT_BUCKETS - 1));
-}
+/* ---- buckets of a chain ---- */
 
 static inline rd_bucket *overflow_bucket(const rd_store *st, rd_ref block) {
   return (rd_bucket *)(st->base + block + sizeof(rd_index_block));
@@ -93,12 +68,12 @@ static inline const rd_bucket *peek(const rd_store *st, const rd_key *key) {
   rd_ref ref = ix->root;
   if (buckets == 0) return NULL;
   uint32_t number = rd_bucket_of(key->hash, buckets);
-  for (uint32_t shift = SEGMENT_BITS + (height == 2 ? DIR_BITS : 0); height > 0; height--, shift -= DIR_BITS) {
-    rd_ref at = ref + sizeof(rd_index_block) + (rd_ref)(number >> shift & (DIR_ENTRIES - 1)) * 8;
+  for (uint32_t shift = RD_SEGMENT_BITS + (height == 2 ? RD_DIR_BITS : 0); height > 0; height--, shift -= RD_DIR_BITS) {
+    rd_ref at = ref + sizeof(rd_index_block) + (rd_ref)(number >> shift & (RD_DIR_ENTRIES - 1)) * 8;
     if (at < st->head->body_at || at > st->size - 8) return NULL;
     ref = rd_ld64(st->base + at);
   }
-  ref = ((ref + sizeof(rd_index_block) + 63) & ~(rd_ref)63) + (number & (SEGMENT_BUCKETS - 1)) * sizeof(rd_bucket);
+  ref = ((ref + sizeof(rd_index_block) + 63) & ~(rd_ref)63) + (number & (RD_SEGMENT_BUCKETS - 1)) * sizeof(rd_bucket);
   return ref < st->head->body_at || ref > st->size - sizeof(rd_bucket) ? NULL : (const rd_bucket *)(st->base + ref);
 }
 
@@ -258,147 +233,6 @@ static void chain_remove(rd_store *st, uint32_t shard, const rd_index *ix, rd_bu
   rd_heap_release(st, shard, block);
 }
 
-/* ---- growth and shrinkage of the bucket array ---- */
-
-static rd_ref new_segment(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, uint32_t buckets) {
-  rd_ref ref = rd_heap_alloc(st, shard, rd_segment_bytes(buckets), RD_SEGMENT);
-  if (ref == 0) return 0;
-  ((rd_index_block *)rd_at(st, ref))->owner = slot << 27 | number;
-  memset(segment_buckets(st, ref), 0, buckets * sizeof(rd_bucket));
-  return ref;
-}
-
-static rd_ref new_dir(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, uint32_t entries) {
-  rd_ref ref = rd_heap_alloc(st, shard, (uint32_t)sizeof(rd_index_block) + entries * 8, RD_DIR);
-  if (ref == 0) return 0;
-  ((rd_index_block *)rd_at(st, ref))->owner = slot << 27 | number;
-  memset(dir_entries(st, ref), 0, dir_capacity(st, ref) * 8);
-  return ref;
-}
-
-/* Buckets that a segment of this size holds wherever it lies. */
-static uint32_t segment_capacity(const rd_store *st, rd_ref segment) {
-  uint32_t n = (rd_blk_bytes(*rd_blk_at(st, segment)) - rd_segment_bytes(0)) / (uint32_t)sizeof(rd_bucket);
-  return n < SEGMENT_BUCKETS ? n : SEGMENT_BUCKETS;
-}
-
-/* Make *ref, a directory with `n` entries used, hold one more. */
-static bool dir_reserve(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_ref *ref, uint32_t n) {
-  uint32_t capacity = dir_capacity(st, *ref);
-  if (n < capacity) return true;
-  rd_ref bigger = new_dir(st, shard, slot, number, capacity * 2 < DIR_ENTRIES ? capacity * 2 : DIR_ENTRIES);
-  if (bigger == 0) return false;
-  memcpy(dir_entries(st, bigger), dir_entries(st, *ref), n * 8);
-  rd_heap_release(st, shard, *ref);
-  *ref = bigger;
-  return true;
-}
-
-/* Put a directory above the root. */
-static bool raise_root(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
-  rd_ref dir = new_dir(st, shard, slot, 0, 4);
-  if (dir == 0) return false;
-  dir_entries(st, dir)[0] = ix->root;
-  if (ix->height == 1) ((rd_index_block *)rd_at(st, ix->root))->owner = slot << 27 | 1;
-  ix->root = dir;
-  ix->height++;
-  return true;
-}
-
-/* Enter a new segment into the directories. Whatever fails, the tree keeps the height that its buckets need: a
- * directory that is there too early would not be found when the index shrinks. */
-static bool enter_segment(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix, uint32_t segment, rd_ref ref) {
-  bool raise = ix->height == 0 || (ix->height == 1 && segment == DIR_ENTRIES);
-  uint32_t in_page = segment & (DIR_ENTRIES - 1), p = segment >> DIR_BITS;
-  if (ix->height + raise == 1) {
-    if (raise && !raise_root(st, shard, slot, ix)) return false;
-    if (!dir_reserve(st, shard, slot, 0, &ix->root, in_page)) return false;
-    dir_entries(st, ix->root)[in_page] = ref;
-    return true;
-  }
-  if (in_page != 0) { /* its page has all its entries from the start */
-    dir_entries(st, dir_entries(st, ix->root)[p])[in_page] = ref;
-    return true;
-  }
-  rd_ref page = new_dir(st, shard, slot, p + 1, DIR_ENTRIES);
-  if (page == 0) return false;
-  if (raise ? !raise_root(st, shard, slot, ix) : !dir_reserve(st, shard, slot, 0, &ix->root, p)) {
-    rd_heap_release(st, shard, page);
-    return false;
-  }
-  dir_entries(st, ix->root)[p] = page;
-  dir_entries(st, page)[0] = ref;
-  return true;
-}
-
-/* Make room for bucket number ix->buckets; it is zeroed. */
-static bool reserve_bucket(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
-  uint32_t n = ix->buckets, segment = n >> SEGMENT_BITS;
-  if (n == MAX_BUCKETS) return false;
-  if (n == 0) {
-    ix->root = new_segment(st, shard, slot, 0, 1);
-    ix->height = 0;
-    return ix->root != 0;
-  }
-  if (segment == 0) { /* the only segment grows by doubling */
-    uint32_t capacity = segment_capacity(st, ix->root);
-    if (n >= capacity) {
-      rd_ref bigger = new_segment(st, shard, slot, 0, n * 2 < SEGMENT_BUCKETS ? n * 2 : SEGMENT_BUCKETS);
-      if (bigger == 0) return false;
-      memcpy(segment_buckets(st, bigger), segment_buckets(st, ix->root), n * sizeof(rd_bucket));
-      rd_heap_release(st, shard, ix->root);
-      ix->root = bigger;
-    }
-  } else if ((n & (SEGMENT_BUCKETS - 1)) == 0) { /* a new segment */
-    rd_ref ref = new_segment(st, shard, slot, segment, SEGMENT_BUCKETS);
-    if (ref == 0) return false;
-    if (!enter_segment(st, shard, slot, ix, segment, ref)) {
-      rd_heap_release(st, shard, ref);
-      return false;
-    }
-  }
-  memset(rd_index_bucket(st, ix, n), 0, sizeof(rd_bucket));
-  return true;
-}
-
-/* The last bucket, number ix->buckets, has just gone: give back what only it needed. */
-static void release_bucket(rd_store *st, uint32_t shard, rd_index *ix) {
-  uint32_t n = ix->buckets, segment = n >> SEGMENT_BITS;
-  if (n == 0) {
-    rd_heap_release(st, shard, ix->root);
-    ix->root = 0;
-    return;
-  }
-  if (segment == 0 || (n & (SEGMENT_BUCKETS - 1)) != 0) {
-    if (segment == 0 && ix->height == 0) {
-      rd_heap_shrink(st, shard, ix->root,
-                     rd_segment_bytes(n)); /* keeps its place, so the buckets stay where they are */
-    }
-    return;
-  }
-  rd_ref *page = &ix->root;
-  uint32_t in_page = segment & (DIR_ENTRIES - 1);
-  if (ix->height == 2) page = &dir_entries(st, ix->root)[segment >> DIR_BITS];
-  rd_heap_release(st, shard, dir_entries(st, *page)[in_page]);
-  dir_entries(st, *page)[in_page] = 0;
-  if (in_page == 0 && ix->height == 2) {
-    rd_heap_release(st, shard, *page);
-    *page = 0;
-  }
-  /* Lower the tree when a directory has one child left. */
-  bool one_left = ix->height == 2 ? segment == DIR_ENTRIES : segment == 1;
-  if (one_left) {
-    rd_ref old = ix->root;
-    ix->root = dir_entries(st, old)[0];
-    ix->height--;
-    if (ix->height == 1) {
-      rd_index_block *dir = rd_at(st, ix->root);
-      dir->owner &= ~NUMBER_MASK;
-    }
-    rd_heap_release(st, shard, old);
-  }
-}
-
 /* ---- splitting and joining buckets ---- */
 
 #define CHAIN_MAX 192u /* entries of a chain that is taken apart at once; with a keyed hash few come near */
@@ -490,7 +324,7 @@ static bool grow(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   if (RD_UNLIKELY(is_long) && is_circle(st, ix, rd_index_bucket(st, ix, source))) return false;
   for (uint32_t i = 0; i < l.entries; i++) RD_PREFETCH(rd_at(st, l.entry[i].ref));
   rd_mark_dirty(st, shard);
-  if (!reserve_bucket(st, shard, slot, ix)) return false;
+  if (!rd_buckets_add(st, shard, slot, ix)) return false;
   ix->buckets = n + 1;
   if (n == 0) return true;
   rd_bucket *from = rd_index_bucket(st, ix, source), *to = rd_index_bucket(st, ix, n);
@@ -529,13 +363,13 @@ static void shrink(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   }
   rd_mark_dirty(st, shard);
   ix->buckets = n;
-  release_bucket(st, shard, ix);
+  rd_buckets_drop(st, shard, ix);
 }
 
 bool rd_index_balance(rd_store *st, uint32_t shard, uint32_t slot) {
   rd_index *ix = &rd_shard_at(st, shard)->index[slot];
   uint64_t twice = (uint64_t)ix->count * 2, n = ix->buckets;
-  if (twice > n * GROW_AT) return n == MAX_BUCKETS || grow(st, shard, slot, ix);
+  if (twice > n * GROW_AT) return n == RD_MAX_BUCKETS || grow(st, shard, slot, ix);
   if (n > 0 && (n == 1 ? twice == 0 : twice < n * SHRINK_AT)) shrink(st, shard, slot, ix);
   return true;
 }
@@ -573,17 +407,18 @@ void rd_index_note_expiry(rd_store *st, uint32_t shard, uint32_t slot, rd_place 
 
 bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   rd_blk blk = *rd_blk_at(st, block);
-  uint32_t owner = ((rd_index_block *)rd_at(st, block))->owner, slot = owner >> 27, number = owner & NUMBER_MASK;
+  uint32_t owner = ((rd_index_block *)rd_at(st, block))->owner, slot = owner >> 27, number = owner & RD_NUMBER_MASK;
   rd_index *ix = &rd_shard_at(st, shard)->index[slot];
   rd_ref to = rd_heap_alloc(st, shard, rd_blk_bytes(blk), rd_blk_kind(blk));
   if (to == 0) return false;
   rd_index_block *head = rd_at(st, to);
   head->owner = owner;
   if (rd_blk_kind(blk) == RD_SEGMENT) {
-    memcpy(segment_buckets(st, to), segment_buckets(st, block), segment_capacity(st, block) * sizeof(rd_bucket));
+    memcpy(rd_segment_buckets(st, to), rd_segment_buckets(st, block),
+           rd_segment_capacity(st, block) * sizeof(rd_bucket));
     rd_ref *at = &ix->root;
-    if (ix->height == 2) at = &dir_entries(st, *at)[number >> DIR_BITS];
-    if (ix->height != 0) at = &dir_entries(st, *at)[number & (DIR_ENTRIES - 1)];
+    if (ix->height == 2) at = &rd_dir_entries(st, *at)[number >> RD_DIR_BITS];
+    if (ix->height != 0) at = &rd_dir_entries(st, *at)[number & (RD_DIR_ENTRIES - 1)];
     assert(*at == block);
     *at = to;
   } else {
@@ -591,7 +426,7 @@ bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block) {
     /* The new block may be a granule longer, and a directory's length is its block's. */
     memset(st->base + to + rd_blk_bytes(blk), 0, rd_blk_bytes(*rd_blk_at(st, to)) - rd_blk_bytes(blk));
     if (rd_blk_kind(blk) == RD_DIR) {
-      rd_ref *at = number == 0 ? &ix->root : &dir_entries(st, ix->root)[number - 1];
+      rd_ref *at = number == 0 ? &ix->root : &rd_dir_entries(st, ix->root)[number - 1];
       assert(*at == block);
       *at = to;
     } else {

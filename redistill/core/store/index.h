@@ -12,6 +12,7 @@
 #define RD_INDEX_H
 
 #include "arena/layout.h"
+#include "store/buckets.h"
 #include "store/store.h"
 
 /* Where an entry is: good until the index changes. */
@@ -44,13 +45,6 @@ static inline void rd_entry_set_ref(rd_bucket *b, uint32_t i, rd_ref ref) {
   b->hi[i] = (uint8_t)(ref / RD_GRANULE >> 32);
 }
 
-/* The directories above the segments of so many buckets. */
-static inline uint8_t rd_index_height(uint32_t buckets) { return buckets <= 64 ? 0 : buckets <= 64u * 512 ? 1 : 2; }
-/* Bytes of a segment of so many buckets, wherever it lies. */
-static inline uint32_t rd_segment_bytes(uint32_t buckets) {
-  return buckets * (uint32_t)sizeof(rd_bucket) + (uint32_t)sizeof(rd_index_block) + 56;
-}
-rd_bucket *rd_index_bucket(const rd_store *st, const rd_index *ix, uint32_t number);
 /* The next bucket of a chain, or NULL. */
 rd_bucket *rd_bucket_next(const rd_store *st, const rd_bucket *b);
 /* So many buckets a chain of the index has at most, for all but its last are full. */

@@ -14,20 +14,6 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
 bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why);
 /* A key of the shard was changed: the seam for WATCH, key events, blocked clients and tracking. */
 void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash);
-/* Remove all keys of a slot that no database uses. All shards are locked. */
-void rd_drain_slot(rd_store *st, uint32_t slot);
-/* The same in one shard, which is locked. */
-void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot);
-/* rd_pause_now of session.h */
-static inline uint64_t rd_pause_clock(const rd_store *st) {
-  return st->wall != NULL && st->clock != NULL ? st->clock() / 1000000u : st->now_ms;
-}
-/* The mode of the CLIENT PAUSE that is in force, 0: none is. While one is, what has expired is only not seen. */
-static inline unsigned rd_paused(const rd_store *st) {
-  uint32_t mode = atomic_load_explicit(&st->head->pause, memory_order_relaxed);
-  if (RD_LIKELY(mode == 0)) return 0;
-  return rd_pause_clock(st) < atomic_load_explicit(&st->head->pause_until, memory_order_relaxed) ? mode : 0;
-}
 /* Has the item expired? */
 static inline bool rd_expired(const rd_store *st, int64_t expiry) {
   return expiry != RD_NO_EXPIRY && (int64_t)st->now_ms > expiry;

@@ -18,6 +18,7 @@
 #include "arena/heap.h"
 #include "arena/lock.h"
 #include "arena/longrun.h"
+#include "arena/memory.h"
 #include "arena/pool.h"
 #include "store/evict.h"
 #include "store/index.h"

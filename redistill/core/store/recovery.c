@@ -4,6 +4,7 @@
 #include "arena/heap.h"
 #include "arena/lock.h"
 #include "arena/pool.h"
+#include "store/check.h"
 #include "store/index.h"
 
 static void empty_damaged(rd_store *st, uint32_t shard) {

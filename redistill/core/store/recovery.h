@@ -24,7 +24,4 @@ void rd_verify_shard(rd_store *st, uint32_t shard);
  * there is a reason. The locks are as the last process left them, and are renewed. */
 void rd_recover(rd_store *st);
 
-/* Whether all invariants of a locked shard hold; `err` gets the first that does not. */
-bool rd_shard_is_whole(rd_store *st, uint32_t shard, char *err, size_t errlen);
-
 #endif

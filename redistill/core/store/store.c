@@ -4,9 +4,11 @@
 #include "arena/heap.h"
 #include "arena/lock.h"
 #include "store/evict.h"
+#include "store/expire.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
+#include "store/pause.h"
 #include "store/reclaim.h"
 #include "store/recovery.h"
 

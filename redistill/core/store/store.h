@@ -2,7 +2,7 @@
  *
  * A command runs with the shards of all its keys locked (the dispatcher does that from the command table); it looks
  * keys up, reads values in place, and changes them through the calls below. Commands without declared keys (SCAN,
- * KEYS, FLUSHALL ...) use the calls at the end, which lock for themselves.
+ * KEYS, FLUSHALL ...) use databases.h.
  *
  * An rd_item pointer stays valid until the next call that may allocate (marked ALLOCATES) on a key of the same shard,
  * or until the command ends. Calls that allocate fail with RD_OOM and then leave every value as it was.
@@ -112,65 +112,5 @@ rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint
 /* The key is again as it was, but where the policy lets it have been evicted meanwhile, it may be absent. */
 void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept);
 void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept);
-
-/* ---- the whole keyspace; each call locks for itself, shard by shard ---- */
-
-uint64_t rd_count(rd_store *st, unsigned db); /* keys, the expired but not yet swept included, as in Redis */
-uint64_t rd_count_volatile(rd_store *st, unsigned db);
-int64_t rd_average_ttl(rd_store *st, unsigned db); /* ms, estimated; 0 when none */
-void rd_flush_db(rd_store *st, unsigned db);       /* memory is given back in the background when the db is large */
-void rd_flush_all(rd_store *st);
-void rd_swap_db(rd_store *st, unsigned a, unsigned b);
-
-/* Called with the shard locked, for an item that is not expired; it must not change the store. */
-typedef void rd_visit(void *arg, rd_store *st, const rd_item *it);
-/* One step of SCAN: visit the keys of at least one bucket from `cursor` on, and return the next cursor, 0 at the end.
- * Start with 0. A key that is there from the first call to the last is visited at least once, however the index grows
- * or shrinks meanwhile. Any cursor value is safe. */
-uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, void *arg);
-/* Visit all keys of a shard that is locked, once. */
-void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg);
-/* Visit one key at random. false: the database is empty. */
-bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg);
-
-/* ---- in the background ---- */
-
-/* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
- * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on
- * there at the next call. Returns true when a full round found nothing left to do. */
-bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
-
-/* What lies over max_memory goes in steps: evicts as far as the policy allows, `budget` regions a call at most, and
- * returns whether there was anything to do. No command is running. */
-bool rd_shrink_step(rd_store *st, uint32_t budget);
-
-/* Walk the whole arena and verify every invariant. 0, or the count of violations with the first in `err`. */
-int rd_check(rd_store *st, char *err, size_t errlen);
-
-/* ---- WATCH: has a key been changed, deleted, expired, evicted or flushed since? ----
- *
- * As in software transactional memory (TL2; Dice, Shalev and Shavit 2006) a watch is the value of a version counter
- * that the key's hash picks from a table in the arena; changes count it up while anybody watches in that shard. Two
- * keys that share a counter can make a transaction fail once too often (odds below 1 in 65,536 a write), never once too
- * seldom. Nothing is allocated, and nothing is left behind by a watcher that dies but a shard that counts needlessly.
- */
-typedef struct rd_watch {
-  uint64_t hash;
-  uint32_t db;
-  uint32_t slot;
-  uint32_t version;
-  uint32_t flushes;
-  uint64_t epoch;
-  int64_t expiry; /* its passing counts as a change */
-  bool existed;
-  rd_bytes key; /* the caller's; must live as long as the watch */
-} rd_watch;
-/* Each locks the key's shard unless it is held (then the lock stays held). key->data must outlive the watch. */
-void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
-/* One more watcher with a copy of a watch that has not ended yet. */
-void rd_watch_join(rd_store *st, const rd_watch *w);
-bool rd_watch_changed(rd_store *st, const rd_watch *w);
-void rd_watch_end(rd_store *st, const rd_watch *w);
-void rd_watches_end(rd_store *st, const rd_watch *w, size_t n); /* each shard is locked once */
 
 #endif

@@ -1,0 +1,145 @@
+/* scan.c - walking the keys of a database: SCAN, KEYS, RANDOMKEY.
+ *
+ * The guarantee: a key that is there from the first call to the last is visited at least once, although the index grows
+ * and shrinks between the calls and the server keeps nothing about the iteration but the cursor that the client holds.
+ *
+ * How: order all hashes by their low bits read backwards. Whatever its size, a bucket of the index holds the hashes
+ * that end in certain bits, and these are one unbroken stretch of that order. So "everything before this point of the
+ * order has been visited" means the same in an index of any size, and the cursor is such a point: the bits of the next
+ * bucket's number. A step visits the bucket that the point lies in, and goes on to the end of that bucket's stretch, by
+ * adding one to the number's bits from the top down.
+ *
+ * Has the index grown since? Then the stretch that was left is now several buckets, each still to come or done as a
+ * whole. Has it shrunk? Then the point may lie inside of a bucket: it is visited whole, and some of its keys come
+ * twice. Half of the index split, half not (linear hashing)? Each bucket knows by its number how many bits it stands
+ * for.
+ *
+ * Limits: keys may come twice. Keys that come or go meanwhile may or may not be seen.
+ *
+ * The shards are visited one after another; the low bits of the cursor are the shard's number. */
+#include "arena/lock.h"
+#include "arena/longrun.h"
+#include "store/databases.h"
+#include "store/index.h"
+#include "store/internal.h"
+
+static uint64_t reverse(uint64_t v) {
+  v = (v >> 1 & 0x5555555555555555ull) | (v & 0x5555555555555555ull) << 1;
+  v = (v >> 2 & 0x3333333333333333ull) | (v & 0x3333333333333333ull) << 2;
+  v = (v >> 4 & 0x0f0f0f0f0f0f0f0full) | (v & 0x0f0f0f0f0f0f0f0full) << 4;
+  return __builtin_bswap64(v);
+}
+
+/* The bits that bucket `number` stands for. */
+static uint32_t bucket_mask(uint32_t number, uint32_t buckets) {
+  uint32_t mask = rd_bucket_mask(buckets), half = mask >> 1;
+  return number > half || number + half + 1 < buckets ? mask : half;
+}
+
+static uint64_t next_point(uint64_t point, uint32_t mask) { return reverse(reverse(point | ~(uint64_t)mask) + 1); }
+
+static void visit_bucket(rd_store *st, const rd_index *ix, uint32_t number, rd_visit *visit, void *arg,
+                         uint32_t *visited) {
+  uint32_t left = rd_chain_limit(ix);
+  for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
+    for (uint32_t m = rd_bucket_entries(b); m != 0; m &= m - 1) {
+      const rd_item *it = rd_at(st, rd_entry_ref(b, (uint32_t)__builtin_ctz(m)));
+      if (rd_expired(st, rd_item_expiry(it))) continue;
+      visit(arg, st, it);
+      ++*visited;
+    }
+  }
+}
+
+/* Visit the bucket that `point` lies in; the next point, 0 at the end of the shard. Adds to *visited. */
+static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd_visit *visit, void *arg,
+                            uint32_t *visited) {
+  uint32_t number = rd_bucket_of(point, ix->buckets);
+  visit_bucket(st, ix, number, visit, arg, visited);
+  return next_point(point, bucket_mask(number, ix->buckets));
+}
+
+#define SCAN_BUCKETS 64u /* empty buckets passed in one step */
+
+uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, void *arg) {
+  unsigned shard_bits = (unsigned)__builtin_ctz(st->num_shards);
+  uint32_t shard = (uint32_t)cursor & (st->num_shards - 1), visited = 0;
+  uint64_t point = cursor >> shard_bits & 0xffffffu;
+  for (uint32_t passed = 0; passed < SCAN_BUCKETS && visited == 0;) {
+    bool mine = rd_lock_shard(st, shard);
+    const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
+    if (ix->buckets == 0) point = 0;
+    if (ix->buckets != 0) {
+      do {
+        point = scan_bucket(st, ix, point, visit, arg, &visited);
+        passed++;
+      } while (point != 0 && visited == 0 && passed < SCAN_BUCKETS);
+    }
+    if (mine) rd_unlock_shard(st, shard);
+    if (point == 0 && ++shard == st->num_shards) return 0;
+  }
+  return point << shard_bits | shard;
+}
+
+void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg) {
+  const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
+  uint32_t visited = 0;
+  for (uint32_t number = 0; number < ix->buckets; number++) {
+    visit_bucket(st, ix, number, visit, arg, &visited);
+    if (st->lender == NULL && (number & 255) == 255) rd_breathe(st); /* with the lock: one may, at any time */
+  }
+}
+
+struct random_pick {
+  rd_visit *visit;
+  void *arg;
+  bool done;
+};
+
+static void pick_first(void *arg, rd_store *st, const rd_item *it) {
+  struct random_pick *p = arg;
+  if (!p->done) p->visit(p->arg, st, it);
+  p->done = true;
+}
+
+bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
+  uint64_t total = rd_count(st, db);
+  for (int round = 0; round < 64 && total > 0; round++) {
+    uint64_t pick = rd_random_u64(st) % total;
+    uint32_t shard = 0;
+    for (; shard < st->num_shards; shard++) {
+      uint32_t n = rd_shard_at(st, shard)->index[rd_slot_of(st, db)].count;
+      if (pick < n) break;
+      pick -= n;
+    }
+    if (shard == st->num_shards) continue; /* keys have gone meanwhile */
+    bool mine = rd_lock_shard(st, shard), found = false;
+    const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
+    if (ix->buckets > 0) {
+      const rd_bucket *b = rd_index_bucket(st, ix, rd_random_below(st, ix->buckets));
+      /* A random entry of the chain: an empty or shorter one is tried again elsewhere, so that all keys have equal
+       * odds. */
+      uint32_t entry = rd_random_below(st, 2 * RD_BUCKET_SLOTS);
+      for (; b != NULL && entry >= RD_BUCKET_SLOTS; entry -= RD_BUCKET_SLOTS) b = rd_bucket_next(st, b);
+      if (b != NULL && (rd_bucket_entries(b) >> entry & 1) != 0) {
+        const rd_item *it = rd_at(st, rd_entry_ref(b, entry));
+        if (!rd_expired(st, rd_item_expiry(it))) {
+          visit(arg, st, it);
+          found = true;
+        }
+      }
+    }
+    if (mine) rd_unlock_shard(st, shard);
+    if (found) return true;
+  }
+  /* Nearly all keys have expired or the buckets are nearly empty: the first key in the order of SCAN from a random
+   * point. */
+  struct random_pick pick = {visit, arg, false};
+  uint64_t cursor = rd_random_below(st, st->num_shards);
+  for (int round = 0; round < 2 && !pick.done; round++) {
+    do {
+      cursor = rd_scan(st, db, cursor, pick_first, &pick);
+    } while (cursor != 0 && !pick.done);
+  }
+  return pick.done;
+}

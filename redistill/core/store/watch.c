@@ -1,0 +1,68 @@
+/* watch.c - see watch.h. */
+#include "store/watch.h"
+
+#include "arena/lock.h"
+#include "store/internal.h"
+#include "store/store.h"
+
+void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w) {
+  uint32_t shard = rd_shard_of(st, key->hash);
+  bool mine = rd_lock_shard(st, shard);
+  rd_shard *sh = rd_shard_at(st, shard);
+  const rd_item *it = rd_find_quiet(st, key, false);
+  w->hash = key->hash;
+  w->db = key->db;
+  w->slot = rd_slot_of(st, key->db);
+  w->existed = it != NULL;
+  w->expiry = it != NULL ? rd_item_expiry(it) : RD_NO_EXPIRY;
+  w->version = *rd_version_at(st, w->slot, w->hash);
+  w->flushes = st->head->flushes[w->slot];
+  w->epoch = sh->epoch;
+  w->key = (rd_bytes){key->data, key->len};
+  sh->watchers++;
+  if (mine) rd_unlock_shard(st, shard);
+}
+
+void rd_watch_join(rd_store *st, const rd_watch *w) {
+  uint32_t shard = rd_shard_of(st, w->hash);
+  bool mine = rd_lock_shard(st, shard);
+  rd_shard_at(st, shard)->watchers++;
+  if (mine) rd_unlock_shard(st, shard);
+}
+
+bool rd_watch_changed(rd_store *st, const rd_watch *w) {
+  uint32_t shard = rd_shard_of(st, w->hash), slot = rd_slot_of(st, w->db);
+  bool mine = rd_lock_shard(st, shard), changed;
+  if (slot !=
+      w->slot) { /* flushed, or swapped: a change for who had the key before or at that time, and for who gets it */
+    rd_key key = {w->key.data, (uint32_t)w->key.len, w->db, w->hash};
+    changed =
+        w->existed || rd_find_quiet(st, &key, false) != NULL || *rd_version_at(st, w->slot, w->hash) != w->version;
+  } else {
+    changed = *rd_version_at(st, slot, w->hash) != w->version ||
+              (w->existed && st->head->flushes[slot] != w->flushes) || rd_shard_at(st, shard)->epoch != w->epoch ||
+              rd_expired(st, w->expiry);
+  }
+  if (mine) rd_unlock_shard(st, shard);
+  return changed;
+}
+
+void rd_watch_end(rd_store *st, const rd_watch *w) {
+  uint32_t shard = rd_shard_of(st, w->hash);
+  bool mine = rd_lock_shard(st, shard);
+  rd_shard *sh = rd_shard_at(st, shard);
+  if (sh->watchers > 0) sh->watchers--;
+  if (mine) rd_unlock_shard(st, shard);
+}
+
+void rd_watches_end(rd_store *st, const rd_watch *w, size_t n) {
+  uint32_t ended[RD_MAX_SHARDS] = {0};
+  for (size_t i = 0; i < n; i++) ended[rd_shard_of(st, w[i].hash)]++;
+  for (uint32_t shard = 0; shard < st->num_shards; shard++) {
+    if (ended[shard] == 0) continue;
+    bool mine = rd_lock_shard(st, shard);
+    rd_shard *sh = rd_shard_at(st, shard);
+    sh->watchers -= sh->watchers < ended[shard] ? sh->watchers : ended[shard];
+    if (mine) rd_unlock_shard(st, shard);
+  }
+}
