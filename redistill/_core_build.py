@@ -209,7 +209,7 @@ void rd_session_trim(rd_session *s);
 void rd_session_drop(rd_session *s);
 
 /* footprint.h */
-void rd_set_client_limit(rd_store *st, uint64_t bytes);
+void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable);
 uint64_t rd_client_to_cut(rd_store *st);
 bool rd_buffers_shrank(rd_store *st);
 size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap);

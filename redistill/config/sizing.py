@@ -26,6 +26,8 @@ PAGE_TABLES = 512
 SLACK = 4
 """Buffers may be beyond their limit by one part in so many (core/session/footprint.h)."""
 LEAST_BUFFERS = 8 * MIB
+AROUND_A_VALUE = 1024
+"""Bytes of a reply beside the value in it."""
 PROCESSES = 4
 """The processes of as many workers as there are CPUs may have one part in so many of the memory."""
 LEAST_CACHE = 8
@@ -51,6 +53,13 @@ class Sizes:
     """Bytes of the buffers of all clients; 0: no limit."""
     problem: str
     """What was lowered, by how much and why, or that the system may kill the server, in one line; empty: all fits."""
+
+    @property
+    def largest_value(self) -> int:
+        """Bytes of the largest value that the buffers can hold, with the words around it, so that it can be read. Where
+        they can hold all that the cache can, it is the cache that decides."""
+        limit = self.client_memory
+        return EXABYTE if limit == 0 or limit >= self.max_memory else max(limit - AROUND_A_VALUE, 0)
 
 
 def machine() -> Machine:

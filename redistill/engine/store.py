@@ -348,10 +348,10 @@ class Store:
         """Set all counters to 0, and the peak of memory to what is in use."""
         lib.rd_reset_stats(self._c)
 
-    def set_client_limit(self, limit: int) -> None:
-        """Bytes that the buffers of all clients may have, over all processes; 0: any number
-        (core/session/footprint.h)."""
-        lib.rd_set_client_limit(self._c, limit)
+    def set_client_limit(self, limit: int, readable: int) -> None:
+        """Bytes that the buffers of all clients may have, over all processes; 0: any number. No command makes a value
+        of more than `readable` bytes (core/session/footprint.h)."""
+        lib.rd_set_client_limit(self._c, limit, readable)
 
     def client_to_cut(self) -> int:
         """`owner` (of `Session.state`) of the session that this process is to drop since they have more; 0: none."""

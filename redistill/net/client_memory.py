@@ -23,7 +23,7 @@ class Store(Protocol):
 
     @property
     def map_size(self) -> int: ...
-    def set_client_limit(self, limit: int) -> None: ...
+    def set_client_limit(self, limit: int, readable: int) -> None: ...
     def client_to_cut(self) -> int: ...
     def buffers_shrank(self) -> bool: ...
 
@@ -40,7 +40,8 @@ class ClientMemory:
 
     def apply(self, config: Config) -> None:
         """Put ``server.max_client_memory`` into effect."""
-        self._store.set_client_limit(sizes(config, machine(), self._workers, self._store.map_size).client_memory)
+        found = sizes(config, machine(), self._workers, self._store.map_size)
+        self._store.set_client_limit(found.client_memory, found.largest_value)
 
     def enforce(self) -> None:
         """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""

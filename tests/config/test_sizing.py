@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.config import sizing
 from redistill.config.load import Config
-from redistill.config.settings import AUTO, MIB, Value
+from redistill.config.settings import AUTO, EXABYTE, MIB, Value
 from redistill.config.sizing import Machine, Sizes
 
 GIB = 1024 * MIB
@@ -113,6 +113,11 @@ class SizingTests(SynchronousTestCase):
         here = Machine(64 * GIB, 2)
         for cache, buffers in ((64 * MIB, 64 * MIB), (8 * GIB, 513 * MIB)):
             self.assertEqual(sizing.sizes(configured(memory__max_memory=cache), here, 2).client_memory, buffers)
+
+    def test_largest_value(self) -> None:
+        """It is what the buffers hold with some words around it, where the cache could hold more."""
+        for cache, buffers, largest in ((GIB, 64 * MIB, 64 * MIB - 1024), (MIB, MIB, EXABYTE), (MIB, 0, EXABYTE)):
+            self.assertEqual(Sizes(cache, buffers, "").largest_value, largest)
 
     def test_three_quarters(self) -> None:
         """A cache of three quarters of the machine leaves room for the rest, with as many workers as fit beside it."""

@@ -113,9 +113,15 @@ def fill(server: servers.Server, total: int, size: int = 10_000) -> None:
         sock.close()
 
 
+def overwrite(server: servers.Server, total: int) -> None:
+    """Write small values, `total` bytes in all, or until the server closes a connection for want of memory."""
+    with contextlib.suppress(OSError):
+        fill(server, total, size=1000)
+
+
 def largest_value(server: servers.Server, most: int) -> int:
     """Bytes of the largest value, to a sixteenth, that can be written and read."""
-    size = most
+    size = min(most // 2, 512 * MIB)
     while size > MIB:
         with contextlib.suppress(OSError), server.connect() as sock:
             sock.sendall(command(b"SET", b"large", bytes(size)))
@@ -131,22 +137,25 @@ def largest_value(server: servers.Server, most: int) -> int:
 
 
 def crowd(server: servers.Server, large: int, seconds: float) -> int:
-    """Clients that ask for large replies and do not read, that read slowly, and that send values without an end, all at
-    once; how many of them were closed."""
+    """Clients that ask for large replies and do not read, that read slowly, that send values without an end, and whose
+    commands need as much memory as the largest value, all at once; how many of them were closed."""
     with server.connect() as sock:
         sock.sendall(command(b"SET", b"middle", bytes(200_000)) + command(b"SETRANGE", b"large", b"%d" % large, b"x"))
         sock.recv(100)
     opened: list[tuple[socket.socket, bytes]] = []
-    for number in range(60):
+    for number in range(80):
         sock = server.connect()
-        if number % 3 == 0:
+        if number % 4 == 0:
             sock.sendall(command(b"GET", b"large"))
             more = b""
-        elif number % 3 == 1:
+        elif number % 4 == 1:
             more = command(b"GET", b"middle") * 100
-        else:
+        elif number % 4 == 2:
             sock.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$%d\r\n" % large)
             more = bytes(100_000)
+        else:
+            sock.sendall(command(b"BITOP", b"NOT", b"copy%d" % number, b"large") * 3)
+            more = b""
         sock.setblocking(False)
         opened.append((sock, more))
     closed, end = set(), time.monotonic() + seconds
@@ -183,11 +192,11 @@ def trial(limit: int, workers: int, config: str = "", seconds: float = 5.0, late
                 with server.connect() as sock:
                     sock.sendall(command(b"CONFIG", b"SET", b"maxmemory", later.encode()))
                     assert (said := sock.recv(1000)) == b"+OK\r\n", said
-            found["closed"] = crowd(server, max(large, 1) * MIB, seconds)
-            writer = threading.Thread(target=fill, args=(server, limit // 2))
+            found["closed"] = crowd(server, max(large, 1) * MIB - 2000, seconds)
+            writer = threading.Thread(target=overwrite, args=(server, limit // 2))
             writer.start()
             server.process.send_signal(signal.SIGHUP)
-            crowd(server, max(large, 1) * MIB, seconds / 2)
+            crowd(server, max(large, 1) * MIB - 2000, seconds / 2)
             writer.join()
             fill(server, limit // 4, size=100)
             servers.until(lambda: "configuration reloaded" in server.logged(), 30, "the reload begins")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,6 +25,15 @@ class FakeClient:
     def evict(self) -> None:
         self._gone.append(self._number)
         self.session.drop()
+
+
+def finished(client: Session, *words: bytes | str) -> bytes:
+    """The reply to one command that may take several turns."""
+    argv = [word if isinstance(word, bytes) else word.encode() for word in words]
+    status = client.feed(b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in argv))
+    while status is Status.BUSY:
+        status = client.resume()
+    return b"".join(iter(client.output, b""))
 
 
 class Process:
@@ -163,6 +173,82 @@ class ClientMemoryTests(SynchronousTestCase):
         call(client, "SET", "k", bytes(600_000))
         client.feed(b"MULTI\r\nGET k\r\nGET k\r\n")
         self.assertEqual((client.feed(b"EXEC\r\n"), client.overflowed), (Status.CLOSE, Overflow.CLIENTS))
+
+    def test_values_can_be_read(self) -> None:
+        """Nothing makes a value that no reply could hold; a value of that size is made, read and dumped."""
+        client, most = self.process.client(1), 4 * MIB - 1024
+        error = b"-ERR string exceeds maximum allowed size (maxmemory-clients)\r\n"
+        self.assertEqual(finished(client, "SET", "k", bytes(most)), b"+OK\r\n")
+        client.trim()
+        for words in (("GET", "k"), ("DUMP", "k"), ("GETRANGE", "k", "0", "-1")):
+            self.assertGreater(len(finished(client, *words)), 4000 if words[0] == "DUMP" else most)
+            client.trim()
+        finished(client, "SET", "noise", os.urandom(MIB))
+        for words in (
+            ("APPEND", "k", "x"),
+            ("SETRANGE", "k", str(most), "x"),
+            ("SETRANGE", "new", str(most), "x"),
+            ("SETBIT", "new", str(8 * most), "1"),
+            ("BITFIELD", "new", "SET", "u8", str(8 * most), "1"),
+        ):
+            self.assertEqual((words, finished(client, *words)), (words, error))
+        for words in (
+            ("SET", "new", "VALUE"),
+            ("SET", "new", "VALUE", "EX", "10"),
+            ("SETNX", "new", "VALUE"),
+            ("SETEX", "new", "10", "VALUE"),
+            ("PSETEX", "new", "10", "VALUE"),
+            ("GETSET", "new", "VALUE"),
+            ("MSET", "other", "v", "new", "VALUE"),
+            ("MSETNX", "other", "v", "new", "VALUE"),
+            ("APPEND", "new", "VALUE"),
+        ):
+            long = [bytes(most + 1) if word == "VALUE" else word for word in words]
+            self.assertEqual((words, finished(client, *long)), (words, error))
+            client.trim()
+        self.assertEqual(finished(client, "EXISTS", "new", "other"), b":0\r\n")
+
+    def test_values_that_were_there(self) -> None:
+        """Values that are larger already, from before the limit, can be changed in place, and do not grow."""
+        client = self.process.client(1)
+        self.process.memory.apply(Config().replace({"server.max_client_memory": 0}))
+        for key in ("a", "b"):
+            finished(client, "SETRANGE", key, str(6 * MIB - 1), "x")
+        dumped = finished(client, "DUMP", "a")
+        payload = dumped[dumped.index(b"\n") + 1 : -2]
+        client.trim()
+        self.process.memory.apply(Config().replace({"server.max_client_memory": 4 * MIB}))
+        error = b"-ERR string exceeds maximum allowed size (maxmemory-clients)\r\n"
+        self.assertEqual(finished(client, "SETRANGE", "a", str(6 * MIB - 1), "y"), b":6291456\r\n")
+        self.assertEqual(finished(client, "SETBIT", "a", str(48 * MIB - 1), "0"), b":1\r\n")
+        self.assertEqual(finished(client, "BITFIELD", "a", "SET", "u8", str(48 * MIB - 8), "1"), b"*1\r\n:120\r\n")
+        self.assertEqual(finished(client, "GETBIT", "a", str(48 * MIB - 1)), b":1\r\n")
+        self.assertEqual(finished(client, "APPEND", "a", "x"), error)
+        self.assertEqual(finished(client, "BITOP", "OR", "c", "a", "b"), error)
+        self.assertEqual(finished(client, "RESTORE", "c", "0", payload), error)
+        self.assertEqual(finished(client, "RENAME", "a", "c"), b"+OK\r\n")
+
+    def test_memory_of_commands_counts(self) -> None:
+        """What a command needs for its own time counts: where it has no room it is refused, and its client stays."""
+        client, other = self.process.client(1), self.process.client(2)
+        finished(client, "SETRANGE", "a", str(2 * MIB), "x")
+        dumped = finished(client, "DUMP", "a")
+        payload = dumped[dumped.index(b"\n") + 1 : -2]
+        client.trim()
+        other.state.no_evict = True
+        self.process.grow(other, 3 * MIB)
+        before = self.process.buffers()
+        self.assertGreater(before, 5 * MIB // 2)
+        self.assertTrue(finished(client, "BITOP", "NOT", "b", "a").startswith(b"-OOM "))
+        self.assertTrue(finished(client, "RESTORE", "b", "0", payload).startswith(b"-OOM "))
+        finished(client, "SET", "c", "x")
+        self.assertIn(b"Insufficient memory", finished(client, "LCS", "a", "c", "LEN"))
+        self.assertEqual(finished(client, "EXISTS", "b"), b":0\r\n")
+        other.close()
+        self.assertEqual(finished(client, "BITOP", "NOT", "b", "a"), b":2097153\r\n")
+        self.assertEqual(finished(client, "LCS", "a", "c", "LEN"), b":1\r\n")
+        client.trim()
+        self.assertEqual(self.process.buffers(), 0)
 
     def test_larger_client_goes_for_a_reply(self) -> None:
         """A reply that finds no room is made when larger clients can go for it; they are free while it is made."""

@@ -52,6 +52,7 @@ static void set_view(rd_store *st) {
   memcpy(st->seed, st->head->seed, sizeof st->seed);
   st->rng = st->seed[0] ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)st;
   if (st->rng == 0) st->rng = 1;
+  st->readable = UINT64_MAX;
   rd_set_value_limits(st, RD_MAX_BULK, RD_HLL_SPARSE_MAX);
 }
 
@@ -199,6 +200,7 @@ void rd_arena_unmap(rd_store *st) {
 
 void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse) {
   st->max_bulk = bulk < RD_MAX_BULK ? bulk : RD_MAX_BULK;
+  st->max_value = st->readable < st->max_bulk ? st->readable : st->max_bulk;
   st->hll_sparse = sparse < RD_MAX_BULK ? (uint32_t)sparse : (uint32_t)RD_MAX_BULK;
 }
 

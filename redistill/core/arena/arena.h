@@ -64,7 +64,9 @@ typedef struct rd_store {
   rd_clock *clock;      /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: there are none */
   rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
   uint32_t generation;  /* of the configuration that this process has applied; see rd_behind in worker.h */
-  uint64_t max_bulk;    /* bytes of an argument, and of a value that a command makes (rd_set_value_limits) */
+  uint64_t max_bulk;    /* bytes of an argument (rd_set_value_limits) */
+  uint64_t readable;    /* bytes of a value that clients' buffers can hold (rd_set_client_limit) */
+  uint64_t max_value;   /* bytes of a value that a command makes: the smaller of the two */
   uint32_t hll_sparse;  /* bytes of a HyperLogLog that grows and is sparse */
   bool no_touch;        /* CLIENT NO-TOUCH of the running session */
   bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
@@ -88,6 +90,7 @@ typedef struct rd_store {
   uint64_t monitor_dropped;
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
   uint64_t client_buffers;      /* their sum */
+  uint64_t scratch;             /* memory that running commands have, which counts like theirs (value.h) */
   uint64_t client_limit;        /* what the sum over all processes may be; 0: anything */
   uint64_t peak_buffers;        /* the most that client_buffers was since rd_buffers_shrank last said so */
   bool crowded;                 /* it is more, since rd_client_to_cut was last asked */

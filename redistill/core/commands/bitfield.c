@@ -163,7 +163,7 @@ static void bitfield(rd_call *c, bool readonly) {
   if (!it && !absent) return;
   if (need) {
     if (need > RD_LONG_BYTES + (it ? rd_item_len(it) : 0) && !rd_may_take_long(c)) return;
-    if (!rd_check_length(c, need)) return;
+    if (!rd_check_growth(c, it ? rd_item_len(it) : 0, need)) return;
     if (!rd_reply_room(c->out, (replies + 1) * 24)) return; /* not to be answered, so not to be done */
     if (rd_grow(c, &key, &it, need) != RD_OK) {
       rd_reply_oom(c->out);

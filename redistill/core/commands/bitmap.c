@@ -1,6 +1,4 @@
 /* bitmap.c - strings as arrays of bits: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP. */
-#include <stdlib.h>
-
 #include "arena/longrun.h"
 #include "base/bits.h"
 #include "commands/cmd.h"
@@ -41,6 +39,7 @@ void rd_cmd_setbit(rd_call *c) {
   bool absent;
   rd_item *it = rd_call_string(c, &key, true, &absent);
   if (!it && !absent) return;
+  if (!rd_check_growth(c, it ? rd_item_len(it) : 0, (off >> 3) + 1)) return;
   if (off >> 3 > RD_LONG_BYTES + (it ? rd_item_len(it) : 0) && !rd_may_take_long(c)) return;
   if (rd_grow(c, &key, &it, (off >> 3) + 1) != RD_OK) {
     rd_reply_oom(c->out);
@@ -269,13 +268,14 @@ void rd_cmd_bitop(rd_call *c) {
     if (it && rd_item_len(it) > len) len = rd_item_len(it);
     if ((i & 63) == 63) rd_breathe(c->store);
   }
+  if (!rd_check_length(c, len)) return;
   rd_key dest = rd_call_key(c, 2);
   if (len == 0) {
     rd_delete(c->store, &dest);
     rd_reply_int(c->out, 0);
     return;
   }
-  uint8_t *result = malloc(len);
+  uint8_t *result = rd_scratch_take(c, len);
   if (!result) {
     rd_reply_oom(c->out);
     return;
@@ -288,5 +288,5 @@ void rd_cmd_bitop(rd_call *c) {
     rd_reply_int(c->out, (int64_t)len);
   else
     rd_reply_oom(c->out);
-  free(result);
+  rd_scratch_give(c->store, result, len);
 }

@@ -7,13 +7,12 @@
  * first 0xc0 int8 | 0xc1 int16 | 0xc2 int32     a number that has this decimal text, low byte first 0xc3, compressed
  * length, length, bytes  LZF
  */
-#include <stdlib.h>
-
 #include "arena/longrun.h"
 #include "arena/memory.h"
 #include "base/crc64.h"
 #include "base/lzf.h"
 #include "commands/cmd.h"
+#include "commands/value.h"
 
 #define RDB_STRING 0
 #define RDB_VERSION 10 /* what Redis 7.0 writes, and every later one reads */
@@ -204,27 +203,29 @@ static bool get_length(reader *r, uint64_t *n, bool *encoding) {
   return true;
 }
 
-/* A string of a payload: its bytes in `value`, which lie in the payload, in `text` or in *owned (malloc'd, to be freed
+/* A string of a payload: its bytes in `value`, which lie in the payload, in `text` or in *unpacked (to be freed
  * whatever happens). BAD: none of ours. FULL: it is larger than the store, or than the memory. */
 typedef enum get_result { GOOD, BAD, FULL } get_result;
 
 static void breathe(void *store) { rd_breathe(store); }
 
-static get_result get_lzf(rd_store *st, reader *r, rd_bytes *value, uint8_t **owned) {
+static get_result get_lzf(rd_call *call, reader *r, rd_bytes *value, rd_scratch *unpacked) {
+  rd_store *st = call->store;
   uint64_t packed, len;
   if (!get_length(r, &packed, NULL) || !get_length(r, &len, NULL)) return BAD;
   if (packed > left(r) || len > RD_MAX_BULK) return BAD;
   /* a check first: no memory for what only claims to be large */
   if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, NULL, (size_t)len, breathe, st)) return BAD;
   if (len > rd_max_memory(st)) return FULL;
-  *owned = malloc(len > 0 ? (size_t)len : 1);
-  if (*owned == NULL) return FULL;
-  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, *owned, (size_t)len, breathe, st)) return BAD;
-  *value = (rd_bytes){*owned, (size_t)len};
+  unpacked->len = len;
+  unpacked->owned = rd_scratch_take(call, len);
+  if (unpacked->owned == NULL) return FULL;
+  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, unpacked->owned, (size_t)len, breathe, st)) return BAD;
+  *value = (rd_bytes){unpacked->owned, (size_t)len};
   return GOOD;
 }
 
-static get_result get_string(rd_store *st, reader *r, rd_bytes *value, char text[RD_I64_TEXT], uint8_t **owned) {
+static get_result get_string(rd_call *call, reader *r, rd_bytes *value, char text[RD_I64_TEXT], rd_scratch *unpacked) {
   uint64_t n;
   bool encoded;
   if (!get_length(r, &n, &encoded)) return BAD;
@@ -233,7 +234,7 @@ static get_result get_string(rd_store *st, reader *r, rd_bytes *value, char text
     *value = (rd_bytes){r->p, (size_t)n};
     return GOOD;
   }
-  if (n == ENC_LZF) return get_lzf(st, r, value, owned);
+  if (n == ENC_LZF) return get_lzf(call, r, value, unpacked);
   if (n != ENC_INT8 && n != ENC_INT16 && n != ENC_INT32) return BAD;
   int64_t number;
   if (!get_integer(r, n == ENC_INT8 ? 1 : n == ENC_INT16 ? 2 : 4, &number)) return BAD;
@@ -338,6 +339,7 @@ void rd_cmd_restore(rd_call *call) {
     rd_reply_error(call->out, "ERR DUMP payload version or checksum are wrong");
     return;
   }
+  if (!rd_check_length(call, rd_dump_len(payload))) return;
   if (ttl > 0) {
     /* what is past the end of time is the end of time, and its last millisecond means "never" to the store */
     if (__builtin_add_overflow(ttl, options.absolute ? 0 : (int64_t)call->store->now_ms, &expiry)) expiry = INT64_MAX;
@@ -346,8 +348,8 @@ void rd_cmd_restore(rd_call *call) {
 
   reader r = {payload.data, payload.data + payload.len - RDB_FOOTER};
   char text[RD_I64_TEXT];
-  uint8_t *owned = NULL;
-  get_result got = left(&r) == 0 || *r.p++ != RDB_STRING ? BAD : get_string(call->store, &r, &value, text, &owned);
+  rd_scratch unpacked = {NULL, 0, NULL};
+  get_result got = left(&r) == 0 || *r.p++ != RDB_STRING ? BAD : get_string(call, &r, &value, text, &unpacked);
   if (got == BAD) {
     rd_reply_error(call->out, "ERR Bad data format");
   } else if (got == FULL || !store_value(call, &key, value, expiry, &options)) {
@@ -355,5 +357,5 @@ void rd_cmd_restore(rd_call *call) {
   } else {
     rd_reply_ok(call->out);
   }
-  free(owned);
+  rd_scratch_free(call->store, &unpacked);
 }

@@ -40,7 +40,7 @@ static bool step_back_in_a(const lcs_table *t, size_t i, size_t j) {
 }
 
 /* Fill *t for two strings that are not empty. false: no memory. */
-static bool lcs_compute(rd_store *st, rd_bytes a, rd_bytes b, bool length_only, lcs_table *t) {
+static bool lcs_compute(rd_call *c, rd_bytes a, rd_bytes b, bool length_only, lcs_table *t) {
   t->rows_are_a = a.len > b.len;
   rd_bytes shorter = t->rows_are_a ? b : a;
   rd_bytes longer = t->rows_are_a ? a : b;
@@ -49,7 +49,7 @@ static bool lcs_compute(rd_store *st, rd_bytes a, rd_bytes b, bool length_only, 
   t->back = NULL;
   uint64_t *match = calloc(257 * words, sizeof *match); /* M of each byte value, then V */
   if (!match) return false;
-  if (!length_only && !(t->back = malloc(longer.len * t->row_bytes))) {
+  if (!length_only && !(t->back = rd_scratch_take(c, longer.len * t->row_bytes))) {
     free(match);
     return false;
   }
@@ -58,7 +58,7 @@ static bool lcs_compute(rd_store *st, rd_bytes a, rd_bytes b, bool length_only, 
   memset(v, 0xff, words * sizeof *v);
   for (size_t row = 0; row < longer.len; row++) {
     const uint64_t *m = match + longer.data[row] * words;
-    if ((row & 255) == 255) rd_breathe(st);
+    if ((row & 255) == 255) rd_breathe(c->store);
     uint8_t *back = t->back ? t->back + row * t->row_bytes : NULL;
     uint64_t carry = 0;
     for (size_t w = 0; w < words; w++) {
@@ -174,7 +174,7 @@ static bool parse_options(rd_call *c, lcs_options *o) {
 
 static void reply_lcs(rd_call *c, rd_bytes a, rd_bytes b, const lcs_options *o) {
   lcs_table t = {0};
-  if (a.len && b.len && !lcs_compute(c->store, a, b, o->len, &t)) {
+  if (a.len && b.len && !lcs_compute(c, a, b, o->len, &t)) {
     rd_reply_error(c->out, "ERR Insufficient memory, failed allocating transient memory for LCS");
     return;
   }
@@ -184,7 +184,7 @@ static void reply_lcs(rd_call *c, rd_bytes a, rd_bytes b, const lcs_options *o) 
     reply_idx(c, a, b, &t, o);
   else
     reply_text(c, a, b, &t);
-  free(t.back);
+  rd_scratch_give(c->store, t.back, (a.len > b.len ? a.len : b.len) * t.row_bytes);
 }
 
 void rd_cmd_lcs(rd_call *c) {
@@ -207,10 +207,10 @@ void rd_cmd_lcs(rd_call *c) {
     return;
   }
   rd_scratch va = {(const uint8_t *)"", 0, NULL}, vb = va;
-  if ((a && !rd_scratch_value(c->store, a, &va)) || (b && !rd_scratch_value(c->store, b, &vb)))
+  if ((a && !rd_scratch_value(c, a, &va)) || (b && !rd_scratch_value(c, b, &vb)))
     rd_reply_error(c->out, "ERR Insufficient memory, failed allocating transient memory for LCS");
   else
     reply_lcs(c, (rd_bytes){va.data, (size_t)va.len}, (rd_bytes){vb.data, (size_t)vb.len}, &o);
-  rd_scratch_free(&va);
-  rd_scratch_free(&vb);
+  rd_scratch_free(c->store, &va);
+  rd_scratch_free(c->store, &vb);
 }

@@ -8,7 +8,7 @@ void rd_cmd_append(rd_call *c) {
   bool absent;
   rd_item *it = rd_call_string(c, &key, true, &absent);
   if (!it) {
-    if (!absent) return;
+    if (!absent || !rd_check_length(c, tail.len)) return;
     if (rd_set(c->store, &key, tail.data, tail.len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
       rd_reply_int(c->out, (int64_t)tail.len);
     else
@@ -16,7 +16,7 @@ void rd_cmd_append(rd_call *c) {
     return;
   }
   uint64_t len = rd_item_len(it);
-  if (!rd_check_length(c, len + tail.len)) return;
+  if (!rd_check_growth(c, len, len + tail.len)) return;
   if (rd_resize(c->store, &key, &it, len + tail.len, RD_ENC_RAW) != RD_OK) {
     rd_reply_oom(c->out);
     return;
@@ -79,7 +79,7 @@ void rd_cmd_setrange(rd_call *c) {
   }
   uint64_t end;
   if (__builtin_add_overflow((uint64_t)off, patch.len, &end)) end = UINT64_MAX;
-  if (!rd_check_length(c, end)) return;
+  if (!rd_check_growth(c, len, end)) return;
   uint64_t more = end > len ? end - len : 0;
   if (more > RD_LONG_BYTES && !rd_may_take_long(c)) return;
   len += more;

@@ -131,11 +131,11 @@ static void set_with_options(rd_call *c, const rd_key *key, rd_bytes value, cons
 
 static void __attribute__((noinline)) set_as_told(rd_call *c) {
   set_options o = {.unit = NO_UNIT};
-  if (parse_set(c, &o)) set_with_options(c, &c->first_key, c->argv[2], &o);
+  if (parse_set(c, &o) && rd_check_length(c, c->argv[2].len)) set_with_options(c, &c->first_key, c->argv[2], &o);
 }
 
 void rd_cmd_set(rd_call *c) {
-  if (RD_UNLIKELY(c->argc != 3))
+  if (RD_UNLIKELY(c->argc != 3 || c->argv[2].len > c->store->max_value))
     set_as_told(c);
   else if (rd_set(c->store, &c->first_key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
     rd_reply_ok(c->out);
@@ -145,6 +145,7 @@ void rd_cmd_set(rd_call *c) {
 
 void rd_cmd_setnx(rd_call *c) {
   rd_key key = rd_call_key(c, 1);
+  if (!rd_check_length(c, c->argv[2].len)) return;
   if (rd_find_write(c->store, &key))
     rd_reply_int(c->out, 0);
   else if (rd_set(c->store, &key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
@@ -156,19 +157,19 @@ void rd_cmd_setnx(rd_call *c) {
 void rd_cmd_setex(rd_call *c) {
   rd_key key = rd_call_key(c, 1);
   set_options o = {.unit = IN_SECONDS, .time = &c->argv[2]};
-  set_with_options(c, &key, c->argv[3], &o);
+  if (rd_check_length(c, c->argv[3].len)) set_with_options(c, &key, c->argv[3], &o);
 }
 
 void rd_cmd_psetex(rd_call *c) {
   rd_key key = rd_call_key(c, 1);
   set_options o = {.unit = IN_MILLISECONDS, .time = &c->argv[2]};
-  set_with_options(c, &key, c->argv[3], &o);
+  if (rd_check_length(c, c->argv[3].len)) set_with_options(c, &key, c->argv[3], &o);
 }
 
 void rd_cmd_getset(rd_call *c) {
   rd_key key = rd_call_key(c, 1);
   set_options o = {.unit = NO_UNIT, .get = true};
-  set_with_options(c, &key, c->argv[2], &o);
+  if (rd_check_length(c, c->argv[2].len)) set_with_options(c, &key, c->argv[2], &o);
 }
 
 /* ---- GET ---- */
@@ -289,20 +290,25 @@ static bool set_pairs(rd_call *c) {
   return all;
 }
 
-static bool pairs_are_whole(rd_call *c) {
-  if (c->argc % 2 == 1) return true;
-  rd_reply_errorf(c->out, "ERR wrong number of arguments for '%s' command", c->command->name);
-  return false;
+static bool check_pairs(rd_call *c) {
+  if (c->argc % 2 == 0) {
+    rd_reply_errorf(c->out, "ERR wrong number of arguments for '%s' command", c->command->name);
+    return false;
+  }
+  for (uint32_t i = 2; i < c->argc; i += 2) {
+    if (!rd_check_length(c, c->argv[i].len)) return false;
+  }
+  return true;
 }
 
 void rd_cmd_mset(rd_call *c) {
-  if (!pairs_are_whole(c) || !set_pairs(c)) return;
+  if (!check_pairs(c) || !set_pairs(c)) return;
   rd_note_changes(c->store, c->argc / 2);
   rd_reply_ok(c->out);
 }
 
 void rd_cmd_msetnx(rd_call *c) {
-  if (!pairs_are_whole(c)) return;
+  if (!check_pairs(c)) return;
   for (uint32_t i = 1; i < c->argc; i += 2) {
     rd_key key = rd_call_key(c, i);
     if ((i & 63) == 1) rd_breathe(c->store);

@@ -2,20 +2,42 @@
 
 #include <stdlib.h>
 
-bool rd_scratch_value(rd_store *st, const rd_item *it, rd_scratch *out) {
+#include "arena/worker.h"
+
+/* Less is not worth to be counted. */
+static bool counts(uint64_t n) { return n >= RD_LARGE_GROWTH; }
+
+static void count(rd_store *st, uint64_t n) {
+  st->scratch += n;
+  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
+}
+
+void *rd_scratch_take(rd_call *c, uint64_t n) {
+  if (counts(n) && c->out->admit != NULL && !c->out->admit(c->out, (size_t)n)) return NULL;
+  void *memory = malloc(n != 0 ? (size_t)n : 1);
+  if (memory != NULL && counts(n)) count(c->store, n);
+  return memory;
+}
+
+void rd_scratch_give(rd_store *st, void *memory, uint64_t n) {
+  free(memory);
+  if (memory != NULL && counts(n)) count(st, -n);
+}
+
+bool rd_scratch_value(rd_call *c, const rd_item *it, rd_scratch *out) {
   out->len = rd_item_len(it);
   out->data = rd_item_flat(it);
   out->owned = NULL;
   if (out->data) return true;
-  out->owned = malloc(out->len ? out->len : 1);
+  out->owned = rd_scratch_take(c, out->len);
   if (!out->owned) return false;
-  rd_item_read(st, it, 0, out->owned, out->len);
+  rd_item_read(c->store, it, 0, out->owned, out->len);
   out->data = out->owned;
   return true;
 }
 
-void rd_scratch_free(rd_scratch *s) {
-  free(s->owned);
+void rd_scratch_free(rd_store *st, rd_scratch *s) {
+  rd_scratch_give(st, s->owned, s->len);
   s->owned = NULL;
 }
 
@@ -75,8 +97,10 @@ rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len) {
   return rd_resize(c->store, key, it, len, RD_ENC_RAW);
 }
 
-bool rd_check_length(rd_call *c, uint64_t len) {
-  if (len <= c->store->max_bulk) return true;
-  rd_reply_error(c->out, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+bool rd_check_growth(rd_call *c, uint64_t had, uint64_t len) {
+  const rd_store *st = c->store;
+  if (len <= st->max_value || (len <= had && len <= st->max_bulk)) return true;
+  const char *limit = len <= st->max_bulk ? "maxmemory-clients" : "proto-max-bulk-len";
+  rd_reply_errorf(c->out, "ERR string exceeds maximum allowed size (%s)", limit);
   return false;
 }

@@ -4,16 +4,21 @@
 
 #include "command/command.h"
 
-/* Bytes that a command holds for its own time: a value in place, or a copy of it on the C heap. */
+/* Memory of `n` bytes for the time of the command, to be given back with the same `n`. It counts like a buffer of the
+ * client, so that all commands together take no more than the clients may. NULL: there is none. */
+void *rd_scratch_take(rd_call *c, uint64_t n);
+void rd_scratch_give(rd_store *st, void *memory, uint64_t n);
+
+/* A value in place, or a copy of it for the time of the command. */
 typedef struct rd_scratch {
   const uint8_t *data;
   uint64_t len;
-  uint8_t *owned; /* to be freed; NULL when the value is read in place */
+  uint8_t *owned; /* NULL when the value is read in place */
 } rd_scratch;
 
 /* The whole value in one piece: in place when it is flat, else copied. false: no memory (nothing to free). */
-bool rd_scratch_value(rd_store *st, const rd_item *it, rd_scratch *out);
-void rd_scratch_free(rd_scratch *s);
+bool rd_scratch_value(rd_call *c, const rd_item *it, rd_scratch *out);
+void rd_scratch_free(rd_store *st, rd_scratch *s);
 
 /* The whole value in one piece, in place or in `buf`; data is NULL when it is longer than `cap`. */
 rd_bytes rd_value_short(rd_store *st, const rd_item *it, void *buf, size_t cap);
@@ -32,7 +37,11 @@ rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len);
 /* What OBJECT ENCODING calls the string: "int", "embstr" or "raw" (object.c). */
 const char *rd_string_encoding(rd_store *st, const rd_item *it);
 
-/* Length `len` is allowed for a value; else the error has been replied. */
-bool rd_check_length(rd_call *c, uint64_t len);
+/* May a value of `had` bytes (0: there is none) become one of `len`? Else the error has been replied. */
+bool rd_check_growth(rd_call *c, uint64_t had, uint64_t len);
+/* May a command make a value of `len` bytes? Else the error has been replied. */
+static inline bool rd_check_length(rd_call *c, uint64_t len) {
+  return RD_LIKELY(len <= c->store->max_value) || rd_check_growth(c, 0, len);
+}
 
 #endif

@@ -43,7 +43,7 @@ static void set(rd_session *s, uint64_t bytes) {
   st->client_buffers += bytes - s->footprint;
   if (st->client_buffers > st->peak_buffers) st->peak_buffers = st->client_buffers;
   s->footprint = bytes;
-  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers);
+  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
 }
 
 void rd_footprint_changed(rd_session *s) {
@@ -77,8 +77,10 @@ uint64_t rd_reply_limit(const rd_session *s) {
   return own == 0 || all < own ? all : own;
 }
 
-void rd_set_client_limit(rd_store *st, uint64_t bytes) {
+void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable) {
   st->client_limit = bytes;
+  st->readable = readable;
+  st->max_value = readable < st->max_bulk ? readable : st->max_bulk;
   st->crowded = false;
 }
 
@@ -104,7 +106,7 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
   uint64_t bound = limit + limit / (after <= limit / 16 ? 4 : 8);
   for (;;) {
     /* Said before the others are looked at: of two processes at the same time at least one sees both. */
-    rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers - s->footprint + after);
+    rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch - s->footprint + after);
     if (rd_gauge_sum(st, RD_GAUGE_client_buffers) <= bound) return true;
     rd_session *larger = largest(st);
     if (larger == NULL || larger == s || larger->footprint <= after) break;
@@ -113,7 +115,7 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
     link_to(&st->cut, larger);
     st->crowded = true;
   }
-  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers);
+  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
   return !(s->crowded_out = true);
 }
 

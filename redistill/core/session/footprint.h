@@ -9,15 +9,16 @@
  *
  * Beyond that eighth no buffer grows by much at all (rd_footprint_admit): a larger session of this process is dropped
  * for it, or else the one that grows is closed; sessions of up to a sixteenth of the limit may use another eighth. So
- * the limit holds while a command runs, too, however many clients ask for large replies at once. */
+ * the limit holds while a command runs, too, however many clients ask for large replies at once. The memory that
+ * commands take for their own time (rd_scratch_take) counts until it is given back, and is refused in the same way. */
 #ifndef RD_FOOTPRINT_H
 #define RD_FOOTPRINT_H
 
 #include "session/session.h"
 
 /* Bytes for all sessions of all processes; 0: no limit. Of this process: each is told. No reply of one session may be
- * larger either. */
-void rd_set_client_limit(rd_store *st, uint64_t bytes);
+ * larger either. So no command may make a value of more than `readable` bytes: nobody could read it. */
+void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable);
 /* `owner` (rd_session_state) of the session that is to be closed now, 0: none is. The caller calls rd_session_drop, and
  * asks again. To be called between turns: when the store is `crowded`, and every now and then. */
 uint64_t rd_client_to_cut(rd_store *st);

@@ -43,13 +43,13 @@ static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
 
 static uint64_t setrange_bytes(const rd_store *st, const rd_bytes *argv) {
   int64_t n;
-  if (!rd_parse_i64(argv[2], &n) || n < 0 || argv[3].len == 0 || argv[3].len > st->max_bulk) return 0;
-  return (uint64_t)n <= st->max_bulk - argv[3].len ? (uint64_t)n : 0; /* and the argument's own length, which counts */
+  if (!rd_parse_i64(argv[2], &n) || n < 0 || argv[3].len == 0 || argv[3].len > st->max_value) return 0;
+  return (uint64_t)n <= st->max_value - argv[3].len ? (uint64_t)n : 0; /* and the argument's own length, which counts */
 }
 
 static uint64_t setbit_bytes(const rd_store *st, rd_bytes offset, unsigned width) {
   uint64_t n;
-  return rd_bits_offset(offset, width, st->max_bulk, &n) ? n >> 3 : 0;
+  return rd_bits_offset(offset, width, st->max_value, &n) ? n >> 3 : 0;
 }
 
 /* GET type offset, SET type offset value, INCRBY type offset increment, OVERFLOW how. */

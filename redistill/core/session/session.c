@@ -290,6 +290,7 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
+  s->crowded_out = false; /* a command of an earlier turn was refused memory for its own time */
   compact(s);
   s->slice_end = UINT64_MAX;
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
