@@ -52,6 +52,10 @@ replies byte by byte. What may differ, and why, is listed in tests/differential/
 - A command about the server or the connection (`ACL`, `CLIENT`, `CONFIG`, `COMMAND` ...) may have 4,096 arguments of
   4 MiB together; `COMMAND INFO`, `COMMAND DOCS` and `ACL SETUSER` may have 131,072. In a transaction all of them
   together may have 128 arguments of 64 KiB. A client's name, and its library's, may have 1 KiB.
+- In a transaction, what a command tells about the server or the connection (`CLIENT LIST`, `CONFIG GET`, `SLOWLOG GET`
+  ...) is as it is when the transaction's data commands are over, unless the command stands before one that changes such
+  things. `EXEC` is answered when all workers have applied what it changed. In a server of several workers `CONFIG SET`
+  is in force behind the transaction's data commands, `ACL` and `AUTH` at their place.
 - A line of inline commands has at most 64 KiB, however it arrives. Control bytes that a client sent become spaces in an
   error text.
 - `OBJECT REFCOUNT` is always 1.

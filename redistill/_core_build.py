@@ -180,7 +180,7 @@ typedef struct rd_session_state {
   uint8_t resp;
   bool authenticated, no_touch, no_evict, monitors, close_after_reply;
   uint8_t reply_mode;
-  bool in_multi, in_exec;
+  bool in_multi, in_exec, locked, owed;
   uint32_t multi_queued;
   uint64_t multi_bytes;
   uint32_t watching;
@@ -202,6 +202,8 @@ uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
 bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len);
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
+void rd_session_owe(rd_session *s);
+bool rd_session_abandon(rd_session *s);
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 rd_session_state *rd_session_state_of(rd_session *s);
 void rd_session_reset(rd_session *s);

@@ -6,6 +6,7 @@ The core hands such a command up with its whole argv; `ControlPlane.run` answers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -39,7 +40,7 @@ from redistill.control.users import Users, begin, changed, leave, resume
 from redistill.engine import stats
 from redistill.engine.command_table import CommandTable
 from redistill.engine.interfaces import SlowEntry, Store
-from redistill.net.interfaces import Client, Command, Reply
+from redistill.net.interfaces import Client, Command, Later, Reply
 
 log = Logger()
 
@@ -107,8 +108,9 @@ class ControlPlane:
     def run(self, client: Client, argv: list[bytes]) -> Reply:
         """Answer one command: RESP in the version of the client's session, b"" where there is no answer.
 
-        A Deferred fires with the same, or is cancelled when the client has gone. What a command raises is a mistake of
-        ours; it is counted and passed on.
+        A Deferred fires with the same, or is cancelled when the client has gone. With the locks of a transaction held
+        (`state.locked`) everything that the command changes is under way when this returns. What a command raises is a
+        mistake of ours; it is counted and passed on.
         """
         started = self.state.ticks()
         try:
@@ -116,8 +118,15 @@ class ControlPlane:
         except Exception:
             self.state.counters.internal_errors += 1
             raise
-        if reply in self.state.waits:
-            return reply
+        if isinstance(reply, bytes):
+            return self._done(reply, client, argv, started)
+        if isinstance(reply, Deferred):
+            return reply if reply in self.state.waits else reply.addCallback(self._done, client, argv, started)
+        return partial(self._later, reply, client, argv)
+
+    def _later(self, make: Later, client: Client, argv: list[bytes]) -> bytes | Deferred[bytes]:
+        started = self.state.ticks()
+        reply = make()
         if isinstance(reply, Deferred):
             return reply.addCallback(self._done, client, argv, started)
         return self._done(reply, client, argv, started)

@@ -148,9 +148,9 @@ def _change(
     server: ServerState, client: Client, edit: tuple[str, ...], done: Callable[[None], bytes] = lambda nothing: resp.OK
 ) -> Reply:
     def act() -> Deferred[None] | None:
-        if not client.session.state.in_exec:
+        if not client.session.state.locked:
             return server.peers.change(server, {USERS: edit})
-        # A transaction does not wait for who judges it; what came before in it counts.
+        # Others wait for the transaction's locks, so who judges the change is not waited for; what came before counts.
         new = replace(server.config, users=server.users.source[0]).replace({USERS: edit})
         acting = server.peers.change(server, {USERS: edit})
         if acting is not None:  # what follows in it is judged by the new rules in this process at least
@@ -167,7 +167,6 @@ def _change(
         act,
         done,
         lambda problem: resp.error(f"ERR {problem}"),
-        secret=True,
     )
 
 

@@ -61,7 +61,7 @@ def authenticate(server: ServerState, client: Client, user: bytes, password: byt
     log.warn("{peer} was not authenticated: wrong user or password", peer=client.peer, log_throttle=SELDOM)
     note(server, client, "auth", said.encode(), name)
     wait = server.guesses.failed(address, now)
-    if not wait or client.session.state.in_exec:  # others may wait for the locks of a transaction
+    if not wait:
         return WRONGPASS
     return deferLater(server.reactor, wait, lambda: WRONGPASS)
 

@@ -123,7 +123,8 @@ def set_reply_mode(client: Client, argv: list[bytes]) -> bytes:
     """CLIENT REPLY ON | OFF | SKIP; only ON is answered"""
     state, mode = client.session.state, argv[2].lower()
     if mode == b"on":
-        state.reply_mode = 0
+        if not (state.in_exec and state.reply_mode == 2):  # there SKIP is for what follows EXEC, as in Redis
+            state.reply_mode = 0
         return resp.OK
     if mode == b"off":
         state.reply_mode = 1

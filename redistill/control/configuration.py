@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from redistill.base import resp
@@ -21,8 +20,6 @@ from redistill.control.slices import sliced
 from redistill.control.state import ServerState
 from redistill.engine.glob import Glob, shared_steps
 from redistill.net.interfaces import Client, Command, Reply
-
-log = Logger()
 
 HELP = """\
 CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -144,10 +141,8 @@ def settled(
     act: Callable[[], Deferred[None] | None],
     done: Callable[[None], bytes],
     refused: Callable[[ConfigError | Refused], bytes],
-    secret: bool = False,
 ) -> Reply:
-    """The reply to what changes settings, at once or when all workers have done it. A transaction does not wait for
-    that (see `peers.over_all`): what is refused later is said in the log, without the reason if that may be `secret`.
+    """The reply to what changes settings, at once or when all workers have done it.
 
     Whom the change cuts off hears the reply first (`users.changed`).
     """
@@ -157,13 +152,8 @@ def settled(
     except (ConfigError, Refused) as problem:
         client.changes = False
         return refused(problem)
-    in_exec = client.session.state.in_exec
-    if acting is None or in_exec:
-        client.changes = False
     if acting is None:
-        return done(None)
-    if in_exec:
-        acting.addErrback(lambda failure: _late(None if secret else failure))
+        client.changes = False
         return done(None)
 
     def over(result: Failure | None) -> Failure | None:
@@ -174,13 +164,6 @@ def settled(
         return refused(failure.value) if isinstance(failure.value, (ConfigError, Refused)) else failure
 
     return acting.addBoth(over).addCallbacks(done, judged)
-
-
-def _late(failure: Failure | None) -> None:
-    if failure is None:
-        log.error("a change in a transaction was refused afterwards")
-    else:
-        log.failure("a change in a transaction was refused afterwards", failure)
 
 
 def misnamed(words: list[bytes]) -> bytes | None:

@@ -88,8 +88,6 @@ def number(data: bytes) -> float:
 
 def sleep(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
     """DEBUG SLEEP seconds. Only this client waits: the reactor belongs to the others too."""
-    if client.session.state.in_exec:
-        return resp.error("ERR DEBUG SLEEP is not allowed in a transaction")
     seconds = min(number(argv[2]), MAX_SLEEP)
     if seconds <= 0:
         return resp.OK

@@ -7,6 +7,7 @@ a server of one process there is nobody else to ask.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,10 +36,6 @@ class Peers(Protocol):
         other may go on without having answered."""
         ...
 
-    def tell(self, question: str, argument: Any) -> None:
-        """Have all others answer, and do not wait for it."""
-        ...
-
     def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
         """Hand a connection over (`handover.Handover`); whether it is gone. The descriptor stays the caller's."""
         ...
@@ -58,9 +55,6 @@ class Alone:
     def ask(self, question: str, argument: Any, must: bool = False) -> list[Any]:
         return []
 
-    def tell(self, question: str, argument: Any) -> None:
-        """There is nobody."""
-
     def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
         return succeed(False)
 
@@ -79,22 +73,31 @@ def over_all(
     client: Client,
     question: str,
     argument: Any,
-    reply: Callable[[list[Any]], Reply],
+    reply: Callable[[list[Any]], bytes | Deferred[bytes]],
     *,
     changes: bool = False,
     must: bool = False,
 ) -> Reply:
     """The reply that `reply` makes of the answers of all workers, this one's first.
 
-    In a transaction it is this worker's answer only, for to wait for others with locks held, which they may need before
-    they can answer, would be to wait for ever. What `changes` something is still done by all. `must`: see `Peers.ask`.
+    What `changes` something goes on if nobody waits for it any more. What only asks does not begin before the locks of
+    a transaction are released. `must`: see `Peers.ask`.
     """
-    in_exec = client.session.state.in_exec
-    own = answered(server, question, argument, at_once=in_exec, lasting=changes)
-    if in_exec:
-        if changes:
-            server.peers.tell(question, argument)
-        return reply([own])
+    if client.session.state.locked and not changes:
+        return partial(_over_all, server, question, argument, reply)
+    return _over_all(server, question, argument, reply, changes=changes, must=must)
+
+
+def _over_all(
+    server: ServerState,
+    question: str,
+    argument: Any,
+    reply: Callable[[list[Any]], bytes | Deferred[bytes]],
+    *,
+    changes: bool = False,
+    must: bool = False,
+) -> bytes | Deferred[bytes]:
+    own = answered(server, question, argument, lasting=changes)
     others = server.peers.ask(question, argument, must)
     if not isinstance(own, Deferred) and not isinstance(others, Deferred):
         return reply([own, *others])
@@ -104,12 +107,10 @@ def over_all(
     )
 
 
-def answered(
-    server: ServerState, question: str, argument: Any, *, at_once: bool = False, lasting: bool = True
-) -> Any | Deferred[Any]:
-    """This worker's answer, made in slices if it is given in steps; `at_once`, `lasting`: see `slices.collected`."""
+def answered(server: ServerState, question: str, argument: Any, *, lasting: bool = True) -> Any | Deferred[Any]:
+    """This worker's answer, made in slices if it is given in steps; `lasting`: see `slices.collected`."""
     answer = server.questions[question](argument)
-    return collected(server, answer, at_once=at_once, lasting=lasting) if isinstance(answer, GeneratorType) else answer
+    return collected(server, answer, lasting=lasting) if isinstance(answer, GeneratorType) else answer
 
 
 def first_failure(failure: Failure) -> Failure:

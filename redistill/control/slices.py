@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -25,9 +27,26 @@ MOST = 1024 * 1024
 def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply:
     """The reply that `parts` make together, b"" where a part is only a step of the work.
 
-    They are asked for as long as the session takes the reply, and while the client reads it: nothing piles up. In a
-    transaction all of it is made at once, up to the output limit, since others may wait for the transaction's locks.
+    They are asked for as long as the session takes the reply, and while the client reads it: nothing piles up. With the
+    locks of a transaction held, what takes longer than a slice goes on when they are released.
     """
+    return _begun(server, client, iter(parts)) if client.session.state.locked else streamed(server, client, parts)
+
+
+def _begun(server: ServerState, client: Client, parts: Iterator[bytes]) -> Reply:
+    end = server.ticks() + SLICE
+    made: list[bytes] = []
+    size = 0
+    for part in parts:
+        made.append(part)
+        size += len(part)
+        if server.ticks() >= end or size >= MOST:
+            return partial(streamed, server, client, chain(made, parts))
+    return b"".join(made)
+
+
+def streamed(server: ServerState, client: Client, parts: Iterable[bytes]) -> bytes | Deferred[bytes]:
+    """The same, begun now; no locks are held."""
     iterator = iter(parts)
     session, ticks = client.session, server.ticks
     pushed = False
@@ -42,7 +61,7 @@ def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply
             made.append(part)
             size += len(part)
             total += len(part)
-            late = (ticks() >= end or total >= MOST) and not session.state.in_exec
+            late = ticks() >= end or total >= MOST
             if size < PIECE and not late:
                 continue
             pushed = True
@@ -62,18 +81,16 @@ def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply
     return last if last is not None else _waited_for(server, step, flush=client.flush)
 
 
-def collected(
-    server: ServerState, steps: Iterator[list[Any]], *, at_once: bool, lasting: bool
-) -> list[Any] | Deferred[list[Any]]:
-    """The lists that `steps` gives, joined; made in slices unless `at_once`. `lasting`: what has begun is finished even
-    if nobody waits for it any more."""
+def collected(server: ServerState, steps: Iterator[list[Any]], *, lasting: bool) -> list[Any] | Deferred[list[Any]]:
+    """The lists that `steps` gives, joined; made in slices. `lasting`: what has begun is finished even if nobody waits
+    for it any more."""
     found: list[Any] = []
 
     def step() -> list[Any] | None:
         end = server.ticks() + SLICE
         for some in steps:
             found.extend(some)
-            if not at_once and server.ticks() >= end:
+            if server.ticks() >= end:
                 return None
         return found
 

@@ -10,10 +10,12 @@ from itertools import chain, count, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
+
 from redistill.base import resp
 from redistill.control.arguments import integer, text
 from redistill.control.peers import Question, over_all
-from redistill.control.slices import sliced
+from redistill.control.slices import streamed
 from redistill.net.interfaces import Client, Command, Reply
 
 if TYPE_CHECKING:
@@ -119,11 +121,11 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         if count is None or count < -1:
             return resp.error("ERR count should be greater than or equal to -1")
 
-        def reply(answers: list[list[Any]]) -> Reply:
+        def reply(answers: list[list[Any]]) -> bytes | Deferred[bytes]:
             there = sum(map(len, answers))
             wanted = there if count < 0 else min(count, there)
             newest = islice(merge(*answers, key=itemgetter(0), reverse=True), wanted)
-            return sliced(server, client, chain([resp.array_head(wanted)], (encoded(*entry) for entry in newest)))
+            return streamed(server, client, chain([resp.array_head(wanted)], (encoded(*entry) for entry in newest)))
 
         return over_all(server, client, "slowlog-get", count, reply)
 

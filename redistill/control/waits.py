@@ -5,8 +5,6 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from redistill.net.interfaces import Reply
-
 LONGEST_WAIT = 10.0 * 365 * 86400
 """Seconds."""
 
@@ -20,7 +18,7 @@ class Waits:
         self._waiting: dict[Deferred[bytes], tuple[bytes, IDelayedCall | None]] = {}
         self._over = False
 
-    def begin(self, reply: bytes, seconds: float) -> Reply:
+    def begin(self, reply: bytes, seconds: float) -> bytes | Deferred[bytes]:
         """`reply` after so many seconds, 0: at the end."""
         if self._over:
             return reply
@@ -29,7 +27,7 @@ class Waits:
         self._waiting[waiting] = reply, timer
         return waiting
 
-    def __contains__(self, reply: Reply) -> bool:
+    def __contains__(self, reply: Deferred[bytes]) -> bool:
         """Whether a client waits for it: that is no time that the command took."""
         return reply in self._waiting
 

@@ -28,6 +28,9 @@ class SessionState(Protocol):
     reply_mode: int
     in_multi: bool
     in_exec: bool
+    locked: bool
+    """In a transaction, with its shards locked: what a command does it does at once, an answer that takes time is given
+    by a Deferred or a `Later`."""
     multi_queued: int
     multi_bytes: int
     watching: int

@@ -179,6 +179,16 @@ class Session:
         self.parted = False
         lib.rd_session_answer(self._c, data, len(data))
 
+    def owe(self) -> None:
+        """The command that CONTROL stopped at, with its transaction's shards locked (`state.locked`), has acted, and
+        its answer takes time. CONTROL stops at it once more (`state.owed`) when the locks are released."""
+        lib.rd_session_owe(self._c)
+
+    def abandon(self) -> bool:
+        """The client is gone. True: it is in the middle of a transaction, without locks: `resume` it until CLOSE, so
+        that what is left of it and changes something is done. CONTROL stops at each such command."""
+        return self._c is not None and bool(lib.rd_session_abandon(self._c))
+
     def push(self, data: bytes) -> bool:
         """Add bytes to the output that answer nothing. False: it would be more than the limit, and the session ends."""
         return bool(lib.rd_session_push(self._c, data, len(data)))

@@ -67,6 +67,8 @@ class Client(Protocol):
         ...
 
 
-Reply = bytes | Deferred[bytes]
+Later = Callable[[], bytes | Deferred[bytes]]
+"""Makes the answer to a command that was begun with its transaction's shards locked, when they are released."""
+Reply = bytes | Deferred[bytes] | Later
 Command = Callable[[Client, list[bytes]], Reply]
 """One command: the whole argv, the name included, to one RESP reply; b"" for none. The core has checked the arity."""

@@ -9,6 +9,7 @@ that takes time holds up its own client only, and nothing that a client sends ra
 from __future__ import annotations
 
 import socket
+from collections import deque
 from collections.abc import Callable
 from time import thread_time
 from typing import Any
@@ -33,7 +34,7 @@ from redistill.base.logs import SELDOM
 from redistill.engine import Overflow, Session, Status
 from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
-from redistill.net.interfaces import Certificate, Reply
+from redistill.net.interfaces import Certificate, Later, Reply
 
 log = Logger()
 
@@ -58,6 +59,8 @@ TICK = 1.0
 """Seconds between two looks at all clients."""
 QUIET = 2.0
 """Seconds of silence after which a client's buffers are given back."""
+BEHIND = 0.01
+"""Seconds between two looks whether what was pushed may follow."""
 LINGER = 10.0
 """Seconds that a client whose connection is being closed has to read what is left for it."""
 
@@ -152,8 +155,11 @@ class RespProtocol(Protocol):
     _running = False
     _ended = False
     _pending: Deferred[bytes] | None = None
+    _owed: deque[Deferred[bytes] | Later]
+    """Answers to commands of the running transaction that have acted, in order: they are given when its locks are
+    released (`Session.owe`)."""
     _behind: list[bytes]
-    """Pushed when a part of an answer had been sent, and the rest not."""
+    """Pushed when a part of an answer, or of a transaction's, had been sent, and the rest not."""
     _behind_bytes = 0
     _on_read: Callable[[], None] | None = None
 
@@ -164,6 +170,7 @@ class RespProtocol(Protocol):
         self._seconds = factory.clock.seconds
         self._heard_at = self._seconds()
         self._behind = []
+        self._owed = deque()
         self.local = _name(transport.getHost())
         # Over a UNIX socket the peer has no name; Redis says the socket's.
         self.peer = _name(transport.getPeer()) or self.local
@@ -202,10 +209,13 @@ class RespProtocol(Protocol):
         self._stall = OVER
         self._held = b""
         if hasattr(self, "session"):
+            self._complete()
             self.session.close()
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.cancel()
+        while self._owed:
+            self._forget(self._owed.popleft())
         self._leave()
 
     def _leave(self) -> None:
@@ -267,7 +277,7 @@ class RespProtocol(Protocol):
                     if self._stall & OVER:
                         return
                     share -= 1
-                    if (share <= 0 or thread_time() >= end) and not self.session.state.in_exec:
+                    if (share <= 0 or thread_time() >= end) and not self.session.state.locked:
                         self._write_out()
                         self._status = FULL
                         self._stall |= TURN
@@ -380,11 +390,13 @@ class RespProtocol(Protocol):
         """Send what answers no command, behind what waits to be sent. A client that does not keep up is closed."""
         if self._stall & OVER:
             return
-        if self.session.parted:
+        if self._in_answer:
             self._behind.append(data)
             self._behind_bytes += len(data)
             if 0 < self.factory.output_limit < self._behind_bytes:
                 self.overflowed()
+            elif len(self._behind) == 1:
+                self.factory.clock.callLater(BEHIND, self._push_behind)
             return
         try:
             if not self.session.push(data):
@@ -396,6 +408,27 @@ class RespProtocol(Protocol):
                 self._status = FULL
         except Exception:
             self._broken()
+
+    @property
+    def _in_answer(self) -> bool:
+        """Whether what is pushed now would stand in the middle of an answer."""
+        return self.session.parted or bool(self.session.state.in_exec)
+
+    def _join_behind(self) -> None:
+        """What waited for the end of the answer joins the output, if that is it."""
+        if self._behind and not self._in_answer:
+            behind, self._behind, self._behind_bytes = self._behind, [], 0
+            self.session.push(b"".join(behind))
+
+    def _push_behind(self) -> None:
+        """Push what waited for the end of the answer, which is not told to us when it is a transaction's."""
+        if self._stall & OVER or not self._behind:
+            return
+        if self._in_answer:
+            self.factory.clock.callLater(BEHIND, self._push_behind)
+            return
+        behind, self._behind, self._behind_bytes = self._behind, [], 0
+        self.push(b"".join(behind))
 
     def flush(self, on_read: Callable[[], None]) -> bool:
         """Send the part of an answer that is there. False: the client has to read first; then `on_read` is called."""
@@ -459,8 +492,18 @@ class RespProtocol(Protocol):
 
     def _ask(self) -> None:
         """Have the control plane answer the command that the session stopped at."""
+        session = self.session
         try:
-            answer = self.factory.control.run(self, self.session.argv())
+            if session.state.owed:
+                answer: Reply = self._owed.popleft()
+            else:
+                answer = self.factory.control.run(self, session.argv())
+            if session.state.locked and not isinstance(answer, bytes):
+                session.owe()
+                self._owed.append(answer)
+                return
+            if callable(answer):
+                answer = answer()
         except Exception:
             self._failed()
             return
@@ -471,21 +514,15 @@ class RespProtocol(Protocol):
             answer.addCallbacks(self._answered, self._unanswered)
             answer.addErrback(self._unanswered)
         else:
-            self.session.answer(answer)
+            session.answer(answer)
 
     def _answered(self, answer: bytes) -> None:
         self._pending = None
         self.factory.asks(self, False)
         if not self._stall & OVER:
             self.session.answer(answer)
-            self._push_behind()
+            self._join_behind()
             self._resume(ANSWER)
-
-    def _push_behind(self) -> None:
-        """Push what waited for the end of the answer."""
-        if self._behind:
-            behind, self._behind, self._behind_bytes = self._behind, [], 0
-            self.session.push(b"".join(behind))
 
     def _unanswered(self, failure: Failure) -> None:
         self._pending = None
@@ -493,10 +530,10 @@ class RespProtocol(Protocol):
         if not self._stall & OVER:
             self.factory.counters.internal_errors += 1
             self._failed(failure)
-            self._push_behind()
+            self._join_behind()
             self._resume(ANSWER)
-        elif not isinstance(failure.value, CancelledError):
-            log.failure("after {peer} had gone", failure, peer=self.peer)
+        else:
+            self._unanswered_gone(failure)
 
     def _failed(self, failure: Failure | None = None) -> None:
         """A command raised: it is logged, and the client closed after it is told.
@@ -506,6 +543,28 @@ class RespProtocol(Protocol):
         log.failure("in a command of {peer}", failure, peer=self.peer)
         self.session.answer(INTERNAL_ERROR)
         self.session.state.close_after_reply = True
+
+    def _complete(self) -> None:
+        """The client is gone in the middle of a transaction: what is left of it and changes something is still begun,
+        as all of it was to be done. Nobody waits for it."""
+        if self._running or not self.session.abandon():
+            return
+        try:
+            while self.session.resume() is CONTROL:
+                self._forget(self.factory.control.run(self, self.session.argv()))
+                self.session.answer(b"")
+        except Exception:
+            log.failure("after {peer} had gone", peer=self.peer)
+
+    def _forget(self, answer: Reply) -> None:
+        """Nobody waits for this answer; what has begun goes on."""
+        if isinstance(answer, Deferred):
+            answer.addErrback(self._unanswered_gone)
+            answer.cancel()
+
+    def _unanswered_gone(self, failure: Failure) -> None:
+        if not isinstance(failure.value, CancelledError):
+            log.failure("after {peer} had gone", failure, peer=self.peer)
 
     def _slow(self, entry: SlowEntry) -> None:
         self.factory.control.slow(self, entry)
@@ -571,9 +630,11 @@ class RespProtocol(Protocol):
 
         For another protocol, or another process, to go on with (`go_on_as`, `net.adopt`). What was not executed, or
         not sent, is in the session. The factory and the limits forget this client at once; what is known of it stays
-        here. None, and nothing has changed: an answer is pending, or the end, or its transport cannot.
+        here. None, and nothing has changed: an answer is pending, or the end of a transaction or of the connection, or
+        its transport cannot.
         """
-        if self._stall & ~(UNREAD | HOLD) or self._running or self._ended or not self.movable:
+        busy = self._running or self._ended or self._behind or self.session.state.in_exec
+        if self._stall & ~(UNREAD | HOLD) or busy or not self.movable:
             return None
         sock = self.transport.detach()
         if sock is None:

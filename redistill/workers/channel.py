@@ -196,13 +196,6 @@ class Ask(Command):
     response = _fields(answers=Json())
 
 
-class Tell(Command):
-    """The same for what needs no answer."""
-
-    arguments = _fields(question=Unicode(), argument=Json())
-    requiresAnswer = False
-
-
 class Change(Command):
     """CONFIG SET: change these settings, everywhere or nowhere. `problem`: null, or the directive and the reason."""
 
@@ -239,7 +232,7 @@ class Give(Command):
 
 
 class Question(Command):
-    """`Ask` and `Tell` of another worker."""
+    """`Ask` of another worker."""
 
     arguments = _fields(question=Unicode(), argument=Json())
     response = _fields(answer=Json())

@@ -89,11 +89,6 @@ class Link(channel.End):
         asking = self._owner.ask(self._worker, question, argument, must=must)
         return asking.addCallback(lambda answers: {"answers": answers})
 
-    @channel.Tell.responder
-    def tell(self, question: str, argument: Any) -> dict[str, Any]:
-        self._owner.ask(self._worker, question, argument)
-        return {}
-
     @channel.Change.responder
     def change(self, changes: dict[str, Any]) -> Deferred[dict[str, Any]]:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}

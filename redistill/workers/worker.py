@@ -199,9 +199,6 @@ class ThroughSupervisor:
         asking: Deferred[Any] = self._link.callRemote(channel.Ask, question=question, argument=argument, must=must)
         return asking.addCallback(lambda box: box["answers"])
 
-    def tell(self, question: str, argument: Any) -> None:
-        self._link.callRemote(channel.Tell, question=question, argument=argument)
-
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None]:
         # The supervisor judges users, which may have many rules while clients wait here, and reads files.
         if USERS not in changes and READ.isdisjoint(changes):

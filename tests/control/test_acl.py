@@ -150,19 +150,28 @@ class UserTests(SynchronousTestCase):
         self.assertEqual((bob.killed, bob.changes), (False, False))
 
     def test_transaction(self) -> None:
-        """In a transaction, which does not wait for the others, a change holds here at once, unless it is refused."""
+        """With the locks of a transaction held a change holds here at once, and is taken back if it is refused; the
+        answer comes when all have judged it."""
         self.server.run("ACL SETUSER bob on >pw +@all ~*")
-        bob, done = self.connect("bob", "pw"), Deferred[None]()
-        bob.session.state.in_exec = True
-        self.patch(self.server.state, "peers", SimpleNamespace(change=lambda state, changes: done))
+        bob, changes = self.connect("bob", "pw"), list[Deferred[None]]()
+
+        def change(state: object, edit: object) -> Deferred[None]:
+            changes.append(Deferred())
+            return changes[-1]
+
+        bob.session.state.locked = True
+        self.patch(self.server.state, "peers", SimpleNamespace(change=change))
         self.assertIn(b"Unknown command", self.server.run("ACL SETUSER bob +nosuch", bob))
-        self.assertEqual(self.server.run("ACL SETUSER bob -get", bob), OK)
-        self.assertIsNotNone(bob.session.permissions)
-        self.assertEqual(self.server.run("ACL SETUSER eve >new", bob), OK)
-        self.assertEqual(self.server.run("ACL SETUSER eve <new", bob), OK)
-        self.assertEqual(self.server.run("ACL DELUSER eve", bob), b":1\r\n")
-        self.assertIsNotNone(bob.session.permissions)
-        done.errback(Failure(ConfigError("no")))
+        answers = []
+        for line in ("SETUSER bob -get", "SETUSER eve >new", "SETUSER eve <new", "DELUSER eve"):
+            answer = self.server.ask("ACL", *line.split(), client=bob)
+            assert isinstance(answer, Deferred)
+            self.assertNoResult(answer)
+            answers.append(answer)
+            self.assertIsNotNone(bob.session.permissions)
+        for one in changes:
+            one.errback(Failure(ConfigError("no")))
+        self.assertEqual([self.successResultOf(answer) for answer in answers], [b"-ERR no\r\n"] * 4)
         self.assertIsNone(bob.session.permissions)
         self.assertEqual(
             self.server.run("ACL LIST"), bulks(*(one.line for one in self.server.state.config.users.ordered()))

@@ -239,6 +239,12 @@ class ModeTests(SynchronousTestCase):
         ):
             self.assertEqual((self.server.run(line), state.reply_mode), (reply, mode))
 
+    def test_reply_in_a_transaction(self) -> None:
+        """There SKIP is for the command behind EXEC, whatever follows in the transaction."""
+        state = self.server.client.session.state
+        state.in_exec, state.reply_mode = True, 2
+        self.assertEqual((self.server.run("CLIENT REPLY ON"), state.reply_mode), (b"+OK\r\n", 2))
+
     def test_pause(self) -> None:
         """A pause holds all commands, or writes only, until its end, which no setting of the wall clock moves; UNPAUSE
         ends it."""

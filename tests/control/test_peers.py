@@ -26,7 +26,6 @@ class PlayedPeers:
     def __init__(self, other: Server) -> None:
         self.other = other
         self.asked: list[tuple[str, Deferred[list[Any]], list[Any]]] = []
-        self.told: list[str] = []
         self.changed: list[tuple[Mapping[str, Value], Deferred[None]]] = []
         self.rewrites: list[Deferred[None]] = []
 
@@ -38,10 +37,6 @@ class PlayedPeers:
         waiting: Deferred[list[Any]] = Deferred()
         self.asked.append((question, waiting, [self._answer(question, argument)]))
         return waiting
-
-    def tell(self, question: str, argument: Any) -> None:
-        self.told.append(question)
-        self._answer(question, argument)
 
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None]:
         self.changed.append((changes, Deferred()))
@@ -94,20 +89,38 @@ class PeersTests(SynchronousTestCase):
         self.assertEqual(self.over_both("CLIENT KILL 10.0.0.1:1000"), b"+OK\r\n")
         self.assertEqual(self.over_both("CLIENT KILL 10.0.0.1:1001"), b"-ERR No such client\r\n")
 
-    def test_transaction_does_not_wait(self) -> None:
-        """In a transaction, which holds locks that the others may need, this worker answers alone; what is to be done
-        is done by all."""
-        self.server.client.session.state.in_exec = True
-        self.assertEqual(self.server.run("CLIENT KILL ADDR 10.0.0.1:1000"), b":0\r\n")
+    def test_transaction(self) -> None:
+        """With the locks of a transaction held, what is to be done is under way at once, and its answer comes when all
+        have done it; what only asks begins when the locks are released."""
+        state = self.server.client.session.state
+        state.locked = True
+        killing = self.server.ask("CLIENT", "KILL", "ADDR", "10.0.0.1:1000")
+        assert isinstance(killing, Deferred)
         self.assertTrue(self.theirs.killed)
-        self.assertEqual(self.server.run("CLIENT LIST").count(b"id="), 1)
-        self.assertEqual(self.peers.told, ["client-kill"])
-        self.assertEqual(self.server.run("CONFIG SET timeout 5"), b"+OK\r\n")
-        self.peers.changed[0][1].errback(ConfigError("no"))
-        self.assertEqual(len(self.flushLoggedErrors(ConfigError)), 1)
-        self.assertEqual(self.server.run("ACL SETUSER x >pw"), b"+OK\r\n")
-        self.peers.changed[1][1].errback(ConfigError("a rule may hold a password"))
-        self.assertEqual(self.flushLoggedErrors(ConfigError), [])
+        self.assertNoResult(killing)
+        self.peers.arrive()
+        self.assertEqual(self.successResultOf(killing), b":1\r\n")
+        listing = self.server.ask("CLIENT", "LIST")
+        assert callable(listing)
+        self.assertEqual(self.peers.asked, [])
+        state.locked = False
+        listed = listing()
+        assert isinstance(listed, Deferred)
+        self.peers.arrive()
+        self.assertIn(b"id=", self.successResultOf(listed))
+
+    def test_transaction_that_changes(self) -> None:
+        """A change in a transaction is answered when all workers have it, or have refused it."""
+        self.server.client.session.state.locked = True
+        for words in (["CONFIG", "SET", "timeout", "5"], ["ACL", "SETUSER", "x", ">pw"]):
+            good, bad = (self.server.ask(*words) for _ in range(2))
+            assert isinstance(good, Deferred) and isinstance(bad, Deferred)
+            self.assertNoResult(good)
+            self.peers.changed[0][1].callback(None)
+            self.peers.changed[1][1].errback(ConfigError("no"))
+            self.assertEqual(self.successResultOf(good), b"+OK\r\n")
+            self.assertTrue(self.successResultOf(bad).startswith(b"-ERR "))
+            self.peers.changed.clear()
 
     def test_slowlog(self) -> None:
         """SLOWLOG is one log: the newest entries of all workers in their order, and no more than the limit."""

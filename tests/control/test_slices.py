@@ -64,12 +64,18 @@ class SliceTests(SynchronousTestCase):
         self.assertLess(self.made, 11 * PIECE // 1000)
 
     def test_transaction(self) -> None:
-        """In a transaction all is made at once, up to the same limit."""
-        self.session.state.in_exec = True
-        reply = self.sliced(self.parts(1000, SLICE))
-        self.assertEqual(reply, b"x" * 1000)
-        self.session.room = 10 * PIECE
-        self.assertEqual(self.sliced(self.parts(10**9, SLICE, 1000)), b"")
+        """With the locks of a transaction held only a slice is made; the rest when they are released."""
+        state = self.session.state
+        state.locked = True
+        self.assertEqual(self.sliced(self.parts(100, 1)), b"x" * 100)
+        later = self.sliced(self.parts(10, SLICE // 2))
+        assert callable(later)
+        self.assertEqual((self.made, self.session.parts), (102, b""))
+        state.locked = False
+        reply = later()
+        assert isinstance(reply, Deferred)
+        self.server.clock.pump([0] * 10)
+        self.assertEqual(self.session.parts + self.successResultOf(reply), b"x" * 10)
 
     def test_gone(self) -> None:
         """For a client that has gone nothing more is made."""

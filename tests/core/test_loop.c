@@ -360,7 +360,7 @@ static void a_pause_is_reported(void) {
 
 static void a_transaction_that_waits_holds_up_the_others(void) {
   peer a = join(1), b = join(2);
-  say(&a, "SET j 1\r\nMULTI\r\nSET k 1\r\nCLIENT ID\r\nEXEC\r\n");
+  say(&a, "SET j 1\r\nMULTI\r\nSET k 1\r\nCLIENT NO-TOUCH ON\r\nGET k\r\nEXEC\r\n");
   CHECK(turn() == 1);
   CHECK(what(0) == RD_CONTROL && rd_session_state_of(a.s)->in_exec);
   CHECK_INT(held_shards(), 1); /* its own, and nothing that the turn has retained */
@@ -690,7 +690,7 @@ static void who_is_behind_serves_nobody(void) {
 
 static void who_is_behind_ends_its_transaction(void) {
   peer a = join(1), b = join(2);
-  say(&a, "MULTI\r\nSET k v\r\nCLIENT ID\r\nGET k\r\nEXEC\r\n");
+  say(&a, "MULTI\r\nSET k v\r\nCLIENT NO-TOUCH ON\r\nGET k\r\nEXEC\r\n");
   CHECK(turn() == 1 && what(0) == RD_CONTROL);
   say(&b, "GET k\r\n");
   rd_announce(&st, rd_announced(&st) + 1);

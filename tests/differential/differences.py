@@ -70,10 +70,6 @@ def _replication(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return starts(argv, "debug change-repl-id") and ours.kind == "-"
 
 
-def _sleep_in_exec(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
-    return starts(argv, "debug sleep") and ours == Reply("-", b"ERR DEBUG SLEEP is not allowed in a transaction")
-
-
 def _corrupted(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return (
         starts(argv, "pfadd", "pfmerge", "pfcount", "pfdebug")
@@ -89,7 +85,6 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("a cursor that no SCAN returned is safe, and may be at another place", _made_up_cursor),
     Difference("small numbers are not shared objects, so their count is 1", _refcount),
     Difference("there is no replication whose identity could change", _replication),
-    Difference("a transaction holds locks, and must not wait with them", _sleep_in_exec),
     Difference(
         "a damaged HyperLogLog is refused as a whole, not only when the damage is met", _corrupted, diverges=True
     ),

@@ -313,18 +313,18 @@ class PauseTests(Case):
         self.assertEqual((self.heard(peer), client.blocked), (b"$-1\r\n", False))
 
     def test_transaction_that_waits(self) -> None:
-        """Who comes during a transaction that waits for the control plane is served after it."""
+        """A transaction that waits for the control plane holds up nobody else, whose commands come after its data."""
         _, one = self.connect()
         _, two = self.connect()
         self.later = Deferred()
-        one.send(b"MULTI\r\nSET k 1\r\nCLIENT ID\r\nEXEC\r\n")
-        self.assertEqual(self.heard(one), b"+OK\r\n" + b"+QUEUED\r\n" * 2 + b"*2\r\n+OK\r\n")
-        two.send(b"GET k\r\n")
-        self.assertEqual(self.heard(two), b"")
+        one.send(b"MULTI\r\nSET k 1\r\nCLIENT ID\r\nGET k\r\nEXEC\r\nPING\r\n")
+        begun = b"+OK\r\n" + b"+QUEUED\r\n" * 3 + b"*3\r\n+OK\r\n"
+        self.assertEqual(self.heard(one), begun)
+        two.send(b"GETSET k 2\r\n")
+        self.assertEqual(self.heard(two), b"$1\r\n1\r\n")
         self.later.callback(b":9\r\n")
         self.reactor.advance(0.011)
-        self.assertEqual(self.heard(one), b":9\r\n")
-        self.assertEqual(self.heard(two), b"$1\r\n1\r\n")
+        self.assertEqual(self.heard(one), b":9\r\n$1\r\n1\r\n+PONG\r\n")
 
 
 class BackPressureTests(Case):

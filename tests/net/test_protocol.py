@@ -38,7 +38,7 @@ class PlayedSession:
         self.piece = 65536
         self.on_slow: Any = None
         self.state = self
-        self.close_after_reply = self.in_exec = self.monitors = False
+        self.close_after_reply = self.in_exec = self.locked = self.owed = self.monitors = False
         self.shown_peer = ""
         self.overflowed = Overflow.NONE
         self.limit = 10**9
@@ -88,6 +88,9 @@ class PlayedSession:
 
     def answer(self, data: bytes) -> None:
         self.out += data
+
+    def abandon(self) -> bool:
+        return False
 
     def push(self, data: bytes) -> bool:
         if len(self.out) + len(data) > self.limit:

@@ -41,6 +41,7 @@ class State:
     reply_mode: int = 0
     in_multi: bool = False
     in_exec: bool = False
+    locked: bool = False
     multi_queued: int = 0
     multi_bytes: int = 0
     watching: int = 0

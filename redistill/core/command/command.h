@@ -73,6 +73,8 @@ enum {
   RD_OWN_LOCKS = 1 << 25,     /* takes the locks it needs itself: FLUSHALL, SCAN, SWAPDB ... */
   RD_SYSCMD = 1 << 26,        /* COMMAND DOCS says that it is internal */
   RD_LISTS = 1 << 27,         /* of the control plane, and its lists of arguments may be long (RD_MAX_CONTROL_LIST) */
+  RD_PLACED = 1 << 28, /* of the control plane, and changes something or looks at keys: in a transaction it acts at its
+                          place. Any other may be answered when the transaction's locks are released. */
 };
 
 /* Categories of ACL CAT, in the order in which COMMAND INFO reports them. */

@@ -646,7 +646,7 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
     return RD_FULL;
   }
   c->paused = false;
-  if (RD_UNLIKELY(rd_loop_behind(l)) && !c->said->in_exec) {
+  if (RD_UNLIKELY(rd_loop_behind(l)) && !c->said->locked) {
     c->state = BUSY;
     enqueue(l, c);
     return RD_MORE;

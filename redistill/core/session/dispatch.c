@@ -289,7 +289,7 @@ rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv,
   s->control_argv = argv;
   s->control_argc = argc;
   s->control_at = rd_clock_now(s);
-  if (s->state.in_exec) s->st->holder = s;
+  if (s->state.locked) s->st->holder = s;
   return RD_CONTROL;
 }
 
@@ -340,13 +340,13 @@ rd_status rd_answered(rd_session *s) {
       stats->nanoseconds += nanoseconds;
       stats->histogram[rd_latency_bucket(nanoseconds)]++;
     }
-    if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, cmd, s->control_argv, s->control_argc);
+    if (RD_UNLIKELY(s->st->monitoring) && !s->multi.filling) rd_monitor_show(s, cmd, s->control_argv, s->control_argc);
   }
   s->control = NULL;
   s->control_argv = NULL;
   s->control_argc = 0;
   if (s->state.in_exec) {
-    s->st->holder = NULL;
+    rd_multi_answered(s);
     rd_status status = rd_multi_exec(s);
     if (status != RD_MORE) return status;
   }
@@ -611,7 +611,7 @@ rd_status rd_go_on(rd_session *s) {
       }
       rd_mute(s, mark);
     }
-  } else {
+  } else if (s->state.locked) {
     rd_take_back(s->st);
   }
   if (s->state.in_exec) status = rd_multi_exec(s);

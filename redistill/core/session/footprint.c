@@ -9,8 +9,8 @@ enum { SHRANK = 8 << 20, SHRANK_LITTLE = 256 << 10 };
 
 static uint64_t measured(const rd_session *s) {
   const rd_multi *m = &s->multi;
-  return s->in_cap + s->out.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap + m->cap +
-         m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue + m->watch_cap * sizeof *m->watches +
+  return s->in_cap + s->out.cap + m->kept.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap +
+         m->cap + m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue + m->watch_cap * sizeof *m->watches +
          m->watch_bytes;
 }
 

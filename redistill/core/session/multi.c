@@ -1,5 +1,19 @@
 /* multi.c - transactions: MULTI copies commands into a queue, EXEC takes the locks of all shards that they and the
- * watched keys need, in ascending order, before it looks at the watches, and gives them back after the last command. */
+ * watched keys need, in ascending order, before it looks at the watches, and gives them back after the last command
+ * that is about data.
+ *
+ * Commands of the control plane take time: they run outside the core, ask other processes, make long lists. None of it
+ * is to happen while others wait for the locks. Those behind the last data command come when the locks are released.
+ * One that stands before a data command leaves a gap among the replies, which is filled then, in the order of the
+ * queue; so it sees what the data commands have done, and no other control command that stands behind it. That is right
+ * for one that only tells something. One that changes something or looks at keys (RD_PLACED) acts at its place, with
+ * the locks held, since what follows may depend on it: AUTH, CLIENT REPLY, ACL SETUSER, DEBUG OBJECT. So do those that
+ * stand before one of these, for it may change what they tell. If the answer takes time (other workers have to apply a
+ * change) its place is a gap, too.
+ *
+ *     queue     GET  CLIENT ID  SET  ACL SETUSER  GET | TIME      locks are held up to the |
+ *     output    *6 1 ^          2    ^ (begun)    3     then ":7", "2", "+OK" when it is so, "3", the time
+ */
 #include <stdlib.h>
 
 #include "arena/layout.h"
@@ -14,6 +28,7 @@ enum {
   KEEP_QUEUE = 64,
   KEEP_WATCHES = 16,
   WATCHES_COMPARED = 32,
+  PIECE = 65536,
   MANY_WATCHES = 256,
   COPIED = 512 << 10, /* bytes between two breaths */
   PREPARED = 16384    /* queued commands that EXEC looks at before others get their turn */
@@ -91,14 +106,23 @@ static void end_watches(rd_session *s, uint32_t from) {
   }
 }
 
+/* Give the locks back. */
+static void release(rd_session *s) {
+  if (s->st->holder == s) s->st->holder = NULL;
+  if (!s->state.locked) return;
+  rd_unlock_all(s->st);
+  s->st->let_in = 0;
+  s->state.locked = false;
+}
+
 /* The queue's commands are over: what they hold is released. */
 static void leave(rd_session *s) {
   rd_multi *m = &s->multi;
-  if (s->state.in_exec) {
-    rd_unlock_all(s->st);
-    s->st->let_in = 0;
-  }
-  if (s->st->holder == s) s->st->holder = NULL;
+  release(s);
+  rd_reply_free(&m->kept);
+  m->kept.len = m->kept_at = 0;
+  m->gaps = 0;
+  m->filling = s->state.owed = false;
   end_watches(s, 0);
   s->state.in_multi = s->state.in_exec = false;
   s->state.multi_queued = 0;
@@ -249,6 +273,16 @@ static rd_plan *long_plan(rd_session *s) {
   return m->plan;
 }
 
+/* How far the locks are needed, and how far nothing may be answered later than its place. */
+static void find_places(rd_multi *m) {
+  uint32_t n = m->count;
+  while (n > 0 && m->queue[n - 1].command->flags & RD_CONTROL_PLANE) n--;
+  m->need_locks = n;
+  if ((m->flags & RD_PLACED) == 0) n = 0;
+  while (n > 0 && !(m->queue[n - 1].command->flags & RD_PLACED)) n--;
+  m->placed = n;
+}
+
 /* Only the beginning: the dispatcher goes on with rd_multi_exec when in_exec is set. */
 void rd_cmd_exec(rd_call *c) {
   rd_session *s = c->session;
@@ -278,12 +312,14 @@ void rd_cmd_exec(rd_call *c) {
   }
   if (!fits(s, p)) {
     rd_reply_error(c->out, "EXECABORT Transaction discarded because of: " RD_OOM_ERROR);
+    rd_unlock_all(s->st);
     rd_multi_discard(s);
     return;
   }
   end_watches(s, 0); /* its commands are not to touch keys that are still watched by itself */
   s->multi.command = c->command;
-  s->state.in_exec = true;
+  s->state.in_exec = s->state.locked = true;
+  find_places(&s->multi);
   s->st->let_in = s->st->head->pool.limit + s->st->head->pool.reserve;
   rd_reply_array(c->out, s->multi.count);
 }
@@ -301,21 +337,113 @@ static inline bool is_lengthy(const rd_bytes *argv, uint32_t argc) {
   return argc > RD_LONG_KEYS || bytes > RD_LONG_BYTES;
 }
 
+/* Leave the reply's place open: the command is shown as one that has been executed, and its reply comes later. */
+static void leave_gap(rd_session *s, rd_queued *q, rd_gap gap) {
+  rd_multi *m = &s->multi;
+  if (m->gaps++ == 0) m->first_gap = m->next - 1;
+  q->gap = (uint8_t)gap;
+  q->from = s->out.len;
+  q->resp = s->state.resp;
+  q->reply_mode = s->state.reply_mode;
+  if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, q->command, m->argv + q->first, q->argc);
+}
+
+size_t rd_multi_sendable(const rd_session *s) {
+  const rd_multi *m = &s->multi;
+  return m->gaps != 0 ? m->queue[m->first_gap].from : s->out.len;
+}
+
+void rd_session_owe(rd_session *s) {
+  assert(s->state.locked && s->waiting == RD_CONTROL);
+  leave_gap(s, &s->multi.queue[s->multi.next - 1], RD_GAP_OWED);
+  s->control = NULL; /* it is counted when it is answered */
+}
+
+void rd_multi_answered(rd_session *s) {
+  rd_multi *m = &s->multi;
+  if (s->st->holder == s) s->st->holder = NULL;
+  if (!m->filling) return;
+  m->filling = s->state.owed = false;
+  s->state.resp = s->out.resp = m->resp;
+  s->state.reply_mode = m->reply_mode;
+}
+
+/* All data commands have been executed: the locks are released, and the replies that stand behind a gap are set aside.
+ */
+static void end_locks(rd_session *s, uint64_t now) {
+  rd_multi *m = &s->multi;
+  release(s);
+  rd_count_call(s, m->command, NULL, 0, now - m->exec_at);
+  if (m->gaps == 0) return;
+  m->kept = s->out;
+  m->kept_at = s->sent;
+  s->out.data = NULL;
+  s->out.len = s->out.cap = s->out.released = s->sent = 0;
+  m->next = m->first_gap;
+}
+
+/* Give the replies on that were made before the offset `end`. False: the client has to read first. */
+static bool give_kept(rd_session *s, size_t end) {
+  rd_multi *m = &s->multi;
+  while (m->kept_at < end && !s->out.failed) {
+    if (rd_is_full(s)) return false;
+    size_t n = end - m->kept_at < PIECE ? end - m->kept_at : PIECE;
+    rd_reply_raw(&s->out, m->kept.data + m->kept_at, n);
+    m->kept_at += n;
+    rd_reply_release(&m->kept, m->kept_at);
+  }
+  return true;
+}
+
+/* Fill the gaps, and execute what is behind them. Without a client that reads, only what changes something is done. */
+static rd_status fill(rd_session *s) {
+  rd_multi *m = &s->multi;
+  while (m->next < m->count) {
+    const rd_queued *q = &m->queue[m->next];
+    const rd_command *cmd = q->command;
+    const rd_bytes *argv = m->argv + q->first;
+    bool behind = m->next >= m->need_locks;
+    if (!behind && q->gap == RD_NO_GAP) {
+      m->next++;
+      continue;
+    }
+    if (!give_kept(s, behind ? m->kept.len : q->from)) return RD_FULL;
+    m->next++;
+    if (RD_UNLIKELY(s->out.failed) && (!behind || !(cmd->flags & RD_PLACED))) continue;
+    if (behind && RD_UNLIKELY(!rd_permitted(s, cmd, argv, q->argc))) return rd_deny(s, cmd, argv, q->argc);
+    if (!behind) {
+      m->filling = true;
+      m->resp = s->state.resp;
+      m->reply_mode = s->state.reply_mode;
+      s->state.resp = q->resp;
+      s->state.reply_mode = q->reply_mode;
+      s->state.owed = q->gap == RD_GAP_OWED;
+    }
+    return rd_hand_up(s, cmd, argv, q->argc);
+  }
+  return give_kept(s, m->kept.len) ? RD_MORE : RD_FULL;
+}
+
 rd_status rd_multi_exec(rd_session *s) {
   rd_multi *m = &s->multi;
   uint64_t began = rd_clock_now(s);
   rd_begin_slice(s, began);
-  while (m->next < m->count) {
+  while (s->state.locked && m->next < m->need_locks) {
     if (RD_UNLIKELY(began >= s->slice_end)) {
       if (s->hurried) break; /* its client is gone, and others have waited long enough */
       rd_lend_all(s->st, s);
       return RD_BUSY;
     }
-    rd_queued *q = &m->queue[m->next++];
+    uint32_t at = m->next++;
+    rd_queued *q = &m->queue[at];
     const rd_command *cmd = q->command;
     const rd_bytes *argv = m->argv + q->first;
     if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, q->argc))) return rd_deny(s, cmd, argv, q->argc);
-    if (cmd->flags & RD_CONTROL_PLANE) return rd_hand_up(s, cmd, argv, q->argc);
+    if (cmd->flags & RD_CONTROL_PLANE) {
+      if (at < m->placed) return rd_hand_up(s, cmd, argv, q->argc);
+      leave_gap(s, q, RD_GAP_LATER);
+      continue;
+    }
     size_t mark = s->out.len;
     uint32_t key_pos = (uint32_t)cmd->first_key;
     rd_key key = {0};
@@ -331,8 +459,10 @@ rd_status rd_multi_exec(rd_session *s) {
     rd_multi_ran(s, q, mark, ended - began);
     began = ended;
   }
+  if (s->state.locked) end_locks(s, began);
+  rd_status status = fill(s);
+  if (status != RD_MORE) return status;
   rd_multi_discard(s);
-  rd_count_call(s, m->command, NULL, 0, rd_clock_now(s) - m->exec_at);
   if (RD_UNLIKELY(s->st->monitoring)) {
     const rd_ahead *exec = &s->ahead[s->ahead_next - 1];
     rd_monitor_show(s, m->command, s->parser.argv + exec->first, exec->argc);

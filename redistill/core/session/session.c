@@ -105,7 +105,8 @@ static inline bool begun(const rd_session *s) { return s->longcall != NULL || s-
 
 /* Offset of the first byte that is still needed. */
 static size_t first_needed(const rd_session *s, rd_status status) {
-  if (status == RD_CONTROL || (status == RD_BUSY && begun(s))) return s->ahead[s->ahead_next - 1].start;
+  if (status == RD_CONTROL || s->state.in_exec || (status == RD_BUSY && begun(s)))
+    return s->ahead[s->ahead_next - 1].start;
   return s->ahead_next < s->ahead_count ? s->ahead[s->ahead_next].start : s->parser.start;
 }
 
@@ -137,7 +138,8 @@ static rd_status flooded(rd_session *s, bool reply) {
 /* The call ends: keep what is left of the input. */
 static rd_status settle(rd_session *s, rd_status status) {
   /* A reply that could not be made whole ends the conversation, but not in the middle of a command. */
-  if (RD_UNLIKELY(s->out.failed) && !(status == RD_BUSY && begun(s))) status = RD_CLOSE;
+  bool within = (status == RD_BUSY && begun(s)) || (status == RD_CONTROL && s->state.in_exec);
+  if (RD_UNLIKELY(s->out.failed) && !within) status = RD_CLOSE;
   if (status == RD_CLOSE) return end(s);
   if (RD_UNLIKELY(s->longcall != NULL) && s->base == s->in) return s->waiting = status; /* it has pointers into it */
   size_t from = first_needed(s, status);
@@ -233,10 +235,6 @@ static rd_status protocol_error(rd_session *s) {
   return RD_CLOSE;
 }
 
-static inline bool full(const rd_session *s) {
-  return s->limits.output_high != 0 && s->out.len - s->sent >= s->limits.output_high;
-}
-
 /* Most commands that change something have a small reply. There is room for it before they run, so that what cannot be
  * answered is not done. */
 static inline bool can_answer(rd_session *s) {
@@ -248,7 +246,7 @@ static rd_status run(rd_session *s) {
   s->timed_until = 0;
   for (bool first = true;; first = false) {
     while (s->ahead_next < s->ahead_count) {
-      rd_status status = RD_UNLIKELY(full(s))          ? RD_FULL
+      rd_status status = RD_UNLIKELY(rd_is_full(s))    ? RD_FULL
                          : RD_UNLIKELY(!can_answer(s)) ? RD_CLOSE
                                                        : rd_dispatch(s, &s->ahead[s->ahead_next++]);
       if (RD_LIKELY(status == RD_MORE)) {
@@ -262,7 +260,7 @@ static rd_status run(rd_session *s) {
     rd_stop_timing(s);
     if (RD_UNLIKELY(s->out.failed)) return RD_CLOSE;
     if (RD_UNLIKELY(s->broken)) return protocol_error(s);
-    if (RD_UNLIKELY(full(s))) return RD_FULL;
+    if (RD_UNLIKELY(rd_is_full(s))) return RD_FULL;
     /* The slice begins with the first command that looks at the clock, or else behind the first batch. */
     if (RD_UNLIKELY(s->timed_until == 0) && !first) rd_begin_slice(s, s->timed_until = rd_clock_now(s));
     if (RD_UNLIKELY(s->timed_until >= s->slice_end) && s->parser.pos < s->base_len) return RD_BUSY;
@@ -278,7 +276,7 @@ static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->
 
 /* Move what is to be written to the buffer's front, when that is no more than what was written before it. */
 static inline void compact(rd_session *s) {
-  if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent) || s->longcall != NULL) return;
+  if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent) || rd_output_pinned(s)) return;
   memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
   s->out.len -= s->sent;
   s->sent = s->out.released = 0;
@@ -304,7 +302,8 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   counters->value[RD_STAT_total_reads_processed]++;
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true);
-  bool wait = s->waiting == RD_CONTROL || must_wait(s) || rd_session_suspended(s);
+  bool stopped = s->waiting == RD_CONTROL || s->state.in_exec || rd_session_suspended(s);
+  bool wait = stopped || must_wait(s);
   if (own)
     s->in_len += len;
   else if ((own = wait || s->in_len != 0) && !keep(s, data, len))
@@ -312,8 +311,7 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   if (!begin(s, now_ms)) return end(s);
   if (wait) {
     if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return flooded(s, false);
-    if (s->waiting == RD_CONTROL || rd_session_suspended(s)) return s->waiting;
-    return s->waiting = RD_PAUSED;
+    return stopped ? s->waiting : (s->waiting = RD_PAUSED);
   }
   s->base = own ? s->in : data;
   s->base_len = own ? s->in_len : len;
@@ -344,13 +342,15 @@ rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms) { return
 
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
+  uint64_t slice_end = s->slice_end;
   if (!begin(s, now_ms)) return end(s);
+  if (s->state.locked && s->waiting == RD_CONTROL) s->slice_end = slice_end; /* others wait all the time */
   rd_status status = RD_MORE;
   s->base = s->in != NULL ? s->in : (const uint8_t *)"";
   s->base_len = s->in_len;
   if (s->waiting == RD_CONTROL)
     status = rd_answered(s);
-  else if (rd_session_suspended(s))
+  else if (rd_session_suspended(s) || s->state.in_exec)
     status = rd_go_on(s);
   if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
   status = settle(s, status);
@@ -358,10 +358,23 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   return status;
 }
 
+bool rd_session_abandon(rd_session *s) {
+  if (!s->state.in_exec || s->state.locked) return false;
+  s->out.failed = true; /* no reply is made any more */
+  s->state.close_after_reply = true;
+  return true;
+}
+
 bool rd_session_suspended(const rd_session *s) { return s->waiting == RD_BUSY && begun(s); }
 
+/* How much of the output stays as it is, and may be sent. */
+static size_t pinned_from(const rd_session *s) {
+  size_t end = s->longcall != NULL ? rd_long_mark(s) : s->out.len, most = rd_multi_sendable(s);
+  return end < most ? end : most;
+}
+
 rd_bytes rd_session_output(const rd_session *s) {
-  size_t end = RD_UNLIKELY(s->longcall != NULL) ? rd_long_mark(s) : s->out.len;
+  size_t end = RD_UNLIKELY(rd_output_pinned(s)) ? pinned_from(s) : s->out.len;
   if (end == s->sent) return (rd_bytes){NULL, 0};
   return (rd_bytes){s->out.data + s->sent, end - s->sent};
 }
@@ -373,7 +386,7 @@ void rd_session_consumed(rd_session *s, size_t n) {
   counters->value[RD_STAT_total_writes_processed]++;
   s->sent += n;
   rd_reply_release(&s->out, s->sent);
-  if (s->sent != s->out.len || RD_UNLIKELY(s->longcall != NULL)) return;
+  if (s->sent != s->out.len || RD_UNLIKELY(rd_output_pinned(s))) return;
   s->sent = s->out.len = 0;
   if (s->out.cap <= KEEP_OUTPUT) return;
   rd_reply_free(&s->out);
@@ -410,8 +423,8 @@ bool rd_session_give(rd_session *s, rd_bytes input) { return keep(s, input.data,
 rd_session_state *rd_session_state_of(rd_session *s) {
   s->state.query_bytes = rd_session_input(s).len;
   s->state.query_cap = s->in_cap;
-  s->state.output_bytes = s->out.len - s->sent;
-  s->state.output_cap = s->out.cap;
+  s->state.output_bytes = s->out.len - s->sent + s->multi.kept.len - s->multi.kept_at;
+  s->state.output_cap = s->out.cap + s->multi.kept.cap;
   return &s->state;
 }
 

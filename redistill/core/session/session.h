@@ -40,9 +40,10 @@ void rd_session_free(rd_session *s); /* ends its watches too */
 /* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the status is
  * said again; do not answer twice. Do not feed one that is suspended (rd_session_suspended): it finishes first.
  *
- * A command of the control plane inside EXEC is handed up with the transaction's shards locked (state.in_exec): answer
- * it and resume before anything else is done with this store. Should another session be fed meanwhile, it keeps the
- * bytes and says RD_PAUSED. */
+ * A command of the control plane inside EXEC is handed up when the transaction's shards are released, where that is
+ * right (multi.c). One that is handed up with the shards locked (state.locked) must act at once, before anything else
+ * is done with this store: answer it, or say that its answer is owed (rd_session_owe), and resume. Should another
+ * session be fed meanwhile, it keeps the bytes and says RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
 /* The same without a copy, for an owner who receives: when `least` bytes or more of a bulk are missing, memory of the
  * session's own, *room bytes long, for what comes next; then say how many bytes came. It grows by what has arrived
@@ -69,6 +70,12 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
 bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len);
 /* Append a whole reply, RESP in the session's version. An answer that begins with '-' counts as an error. */
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
+/* The command was handed up with state.locked and has acted, but its answer takes time. Its place among the replies is
+ * kept: when the locks are released RD_CONTROL stops at it once more, with state.owed. */
+void rd_session_owe(rd_session *s);
+/* The client is gone. True: a transaction waits, its locks released, for the control plane or for the client to read.
+ * Resume it until RD_CLOSE: it stops once more (RD_CONTROL) at each command that is left and changes something. */
+bool rd_session_abandon(rd_session *s);
 /* Bytes that are no answer to a command (a push). False: beyond output_limit, or no memory; then the next status is
  * RD_CLOSE. */
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
@@ -86,7 +93,9 @@ typedef struct rd_session_state {
   bool close_after_reply; /* QUIT, CLIENT KILL of oneself: RD_CLOSE follows the answer */
   uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while it runs) */
   bool in_multi;
-  bool in_exec;          /* a transaction is half executed: it stopped at a command of the control plane */
+  bool in_exec;          /* a transaction is half executed */
+  bool locked;           /* and has its shards locked */
+  bool owed;             /* RD_CONTROL stopped at a command that has acted, for the answer that it owes */
   uint32_t multi_queued; /* commands queued */
   uint64_t multi_bytes;
   uint32_t watching;    /* keys */
