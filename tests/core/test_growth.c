@@ -479,6 +479,7 @@ static void whatever_the_limit_and_the_policy_every_value_is_whole(void) {
       rig_feed(&c, request, n, n);
       bool oom = memmem(c.out, c.len, OOM, strlen(OOM)) != NULL;
       refused += oom;
+      for (uint32_t shard = 0; shard < st.num_shards; shard++) CHECK(!rd_holds_shard(&st, shard));
       if (multi && oom && memmem(c.out, c.len, "-EXECABORT", 10) == NULL) {
         CHECK_FAIL("step %u: done in part, %u of %u and %u regions in use, %s", i, st.head->pool.in_use,
                    st.head->pool.limit, st.head->pool.reserve, rd_policy_name(rd_get_policy(&st)));

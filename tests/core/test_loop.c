@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "arena/longrun.h"
+#include "base/clock.h"
 #include "host.h"
 #include "net/loop.h"
 #include "rig.h"
