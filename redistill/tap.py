@@ -30,7 +30,7 @@ from redistill.config.settings import Server
 from redistill.control import ControlPlane
 from redistill.control.peers import Alone, Peers
 from redistill.control.state import Identity
-from redistill.engine import Session, Store, name_process, stats
+from redistill.engine import Saved, Session, Store, name_process, stats
 from redistill.engine.shared import SUPERVISOR
 from redistill.engine.stats import DaemonCounters
 from redistill.lifetime.arena import Arena, find_arena, joining
@@ -362,7 +362,7 @@ def serve(
     def open_session() -> Session:
         return store.session(**session_limits(control.state.config))
 
-    def load_session(saved: bytes) -> Session:
+    def load_session(saved: Saved) -> Session:
         return store.load_session(saved, **session_limits(control.state.config))
 
     def door(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:

@@ -13,7 +13,7 @@ from redistill.engine.process import (
     name_process,
     trim_memory,
 )
-from redistill.engine.session import PIECE, STATUSES, Overflow, Session, Status
+from redistill.engine.session import PIECE, STATUSES, Overflow, Saved, Session, Status
 from redistill.engine.store import MAGIC, POLICIES, ArenaError, Store, min_memory
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "STATUSES",
     "ArenaError",
     "Overflow",
+    "Saved",
     "Session",
     "Status",
     "Store",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 from redistill._core import ffi, lib
@@ -44,6 +45,9 @@ STATUSES = tuple(Status(code) for code in range(len(Status)))
 _feed = lib.rd_host_feed
 _resume = lib.rd_host_resume
 _take = lib.rd_host_take
+
+Saved = bytes | memoryview | mmap
+"""A session as it is saved."""
 
 
 class Session:
@@ -202,7 +206,7 @@ class Session:
         """MONITOR: count as one that monitors (`Store.monitors`) until `reset` or `close`; `save` keeps it."""
         lib.rd_session_monitor(self._c, True)
 
-    def save(self, unwritten: bytes = b"") -> bytes | None:
+    def save(self, unwritten: bytes = b"") -> memoryview | None:
         """All that a successor in another process over this arena needs to go on (`Store.load_session`); None when it
         is in the middle of a command. `unwritten` is output that was taken and not written.
 
@@ -217,10 +221,7 @@ class Session:
             return None
         if saved == lib.RD_SAVE_NO_MEMORY:
             raise MemoryError("no memory for a saved session")
-        try:
-            return bytes(ffi.buffer(data[0], length[0]))
-        finally:
-            lib.free(data[0])
+        return memoryview(ffi.buffer(ffi.gc(data[0], lib.free, length[0]), length[0]))
 
     def set_peer(self, text: str) -> None:
         """The client's address as MONITOR shows it, "127.0.0.1:50000"; without one "?:0". `save` does not save it."""

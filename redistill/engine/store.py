@@ -10,7 +10,7 @@ from typing import Any
 from redistill._core import ffi, lib
 from redistill.engine.command_table import FULL_NAMES
 from redistill.engine.interfaces import CommandCount, KeyDetails, SlowEntry
-from redistill.engine.session import PIECE, Session
+from redistill.engine.session import PIECE, Saved, Session
 from redistill.engine.shared import GAUGES, STATS, SUPERVISOR, Admission, Secrets, Workers
 
 DATABASES: int = lib.RD_DATABASES
@@ -377,7 +377,14 @@ class Store:
         return self._added(core)
 
     def load_session(
-        self, data: bytes, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
+        self,
+        data: Saved,
+        *,
+        batch_size: int,
+        output_high: int,
+        query_limit: int,
+        multi_limit: int,
+        output_limit: int,
     ) -> Session:
         """The conversation that another process over this arena saved: write its output, then `resume` it.
 
@@ -385,7 +392,7 @@ class Store:
         """
         limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
         error = ffi.new("char[]", _ERROR_TEXT)
-        core = lib.rd_session_load(self._c, limits, data, len(data), error, _ERROR_TEXT)
+        core = lib.rd_session_load(self._c, limits, ffi.from_buffer("uint8_t[]", data), len(data), error, _ERROR_TEXT)
         if core == ffi.NULL:
             raise ValueError(ffi.string(error).decode())
         return self._added(core)

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
 
-from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from redistill.base.logs import SELDOM
-from redistill.engine import Session
+from redistill.engine import Saved, Session
 from redistill.net.loop import Loop
 from redistill.net.protocol import ClientIdentity, RespProtocol
 from redistill.net.transport import adopt
@@ -41,6 +41,8 @@ LARGE = 65536
 """Bytes of a session that travel in a file of their own: what is written into the channel is copied some times over."""
 SHARE = 4 << 20
 """Bytes of sessions that are given away before others are served."""
+PIECE = 4 << 20
+"""Bytes of one that are written before others are served."""
 HUGE = 8 << 20
 """Bytes of a session that are copied while nobody else is served. More of them wait for a while, to become less: what
 is unread may be read, and what is half sent be sent."""
@@ -86,24 +88,10 @@ def unpacked(state: bytes, now: float) -> tuple[Handed, bytes]:
     return Handed(head["id"], now - head["age"], head["user"], head.get("secret", 0), *names), state[end:]
 
 
-def stored(session: bytes) -> int:
-    """A file in memory that holds a session; the descriptor is the caller's. Raises OSError."""
-    memory = os.memfd_create("session")
+def mapped(memory: int) -> mmap.mmap:
+    """The contents of a file in memory; the descriptor is closed. Raises OSError or ValueError."""
     try:
-        rest = memoryview(session)
-        while rest:
-            rest = rest[os.write(memory, rest) :]
-    except OSError:
-        os.close(memory)
-        raise
-    return memory
-
-
-def read_out(memory: int) -> bytes:
-    """What such a file holds; the descriptor is closed. Raises OSError or ValueError."""
-    try:
-        with mmap.mmap(memory, 0, prot=mmap.PROT_READ) as held:
-            return bytes(held)
+        return mmap.mmap(memory, 0, prot=mmap.PROT_READ)
     finally:
         os.close(memory)
 
@@ -125,7 +113,7 @@ class Handover:
         loop: Loop,
         door: Door,
         clients: Mapping[int, RespProtocol],
-        load: Callable[[bytes], Session],
+        load: Callable[[Saved], Session],
         give: Callable[[int, bytes, int | None], Deferred[bool]],
     ) -> None:
         """`load` makes a session of what one was saved as (ValueError); `give` hands a descriptor and a state over, of
@@ -145,7 +133,7 @@ class Handover:
         ours."""
         sock = socket.socket(fileno=connection)
         try:
-            large = None if memory is None else read_out(memory)
+            large = None if memory is None else mapped(memory)
             client, saved = unpacked(state, self._reactor.seconds())
             session = self._load(saved if large is None else large)
         except Exception as problem:
@@ -261,18 +249,36 @@ class Handover:
         giving.addCallback(landed)
         return True
 
-    def _hand(self, connection: int, client: RespProtocol, session: bytes) -> Deferred[Any]:
-        now = self._reactor.seconds()
+    def _hand(self, connection: int, client: RespProtocol, session: memoryview) -> Deferred[Any]:
         if len(session) <= LARGE:
-            return self._give(connection, packed(client, session, now), None)
+            return self._give(connection, packed(client, bytes(session), self._reactor.seconds()), None)
+
+        def hand(memory: int) -> Deferred[Any]:
+            def sent(result: object) -> object:
+                os.close(memory)
+                return result
+
+            return self._give(connection, packed(client, b"", self._reactor.seconds()), memory).addBoth(sent)
+
+        def stays(failure: Failure) -> bool:  # no descriptor is left, or no memory
+            failure.trap(OSError)
+            log.warn("a connection stays here: {problem}", problem=failure.value)
+            return False
+
+        return self._stored(session).addCallbacks(hand, stays)
+
+    @inlineCallbacks
+    def _stored(self, session: memoryview) -> Any:
+        """Fires with a file in memory that holds a session, or OSError. The descriptor is the caller's. Others are
+        served after each piece."""
+        memory = os.memfd_create("session")
         try:
-            memory = stored(session)
-        except OSError as problem:  # no descriptor is left, or no memory
-            log.warn("a connection stays here: {problem}", problem=problem)
-            return succeed(False)
-
-        def sent(result: object) -> object:
+            rest = session
+            while rest:
+                rest = rest[os.write(memory, rest[:PIECE]) :]
+                if rest:
+                    yield deferLater(self._reactor, 0)
+        except OSError:
             os.close(memory)
-            return result
-
-        return self._give(connection, packed(client, b"", now), memory).addBoth(sent)
+            raise
+        return memory

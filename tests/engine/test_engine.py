@@ -389,8 +389,7 @@ class MoveTests(SynchronousTestCase):
     def test_bytes_that_are_no_session(self) -> None:
         """They are refused with the reason, and no watch is left behind."""
         call(self.client, "watch", "k")
-        data = self.client.save()
-        assert data is not None
+        data = bytes(self.client.save() or b"")
         for wrong in (b"", data[:-1], data + b"x", b"x" + data[1:]):
             with self.assertRaises(ValueError) as raised:
                 self.there.load_session(wrong, **self.LIMITS)

@@ -91,6 +91,33 @@ class GivingTests(Case):
         self.assertEqual(received[-4:], b"xy\r\n")
         small.close()
 
+    def test_pieces(self) -> None:
+        """A large session is written a piece at a time, with turns for others in between; an error keeps it here."""
+        self.patch(handover, "PIECE", 100_000)
+        self.half(350_000)
+        self.handover.give(next(iter(self.clients.values())))
+        self.assertEqual(self.given, [])
+        self.reactor.advance(0)
+        saved = handover.mapped(os.dup(self.given[0][2] or 0))
+        moved = self.store.load_session(saved, **SESSION)
+        self.assertGreater(moved.state.query_bytes, 350_000)
+        moved.close()
+        self.land()
+
+    def test_no_memory_for_a_file(self) -> None:
+        """A session that cannot be written stays where it was."""
+        self.patch(handover, "PIECE", 100_000)
+        peer = self.half(350_000)
+        self.handover.give(next(iter(self.clients.values())))
+        self.patch(os, "write", self.full)
+        self.reactor.advance(0)
+        self.assertEqual((self.given, len(self.clients)), ([], 1))
+        peer.close()
+
+    @staticmethod
+    def full(descriptor: int, data: object) -> int:
+        raise OSError(28, "No space left on device")
+
     def test_file_that_holds_no_session(self) -> None:
         """What is none, or empty, is refused, and its descriptor closed."""
         self.half(300_000)
