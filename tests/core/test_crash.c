@@ -148,7 +148,7 @@ static void set(rd_store *st, const rd_key *key, uint32_t id) {
   rd_bytes parts[2] = {{bytes, cut}, {bytes + cut, len - cut}};
   uint64_t kind = dice(4);
   int64_t expiry = kind == 0 ? RD_KEEP_EXPIRY : kind == 1 ? random_expiry(st, id) : RD_NO_EXPIRY;
-  rd_set_parts(st, key, parts, 2, expiry, RD_ENC_AUTO);
+  rd_set_parts(st, key, parts, 2, expiry, RD_ENC_AUTO, RD_EVENT_SET);
 }
 
 /* As APPEND: the bytes that follow, in the version that is there. */
@@ -161,7 +161,7 @@ static void append(rd_store *st, const rd_key *key, uint32_t id) {
   uint64_t len = right_length(id, version, had + random_length() / 4);
   if (len > LONGEST || rd_grow(&call, key, &it, len) != RD_OK) return;
   value_bytes(bytes, id, version, had, len - had);
-  rd_write(st, key, it, had, bytes, len - had);
+  rd_write(st, key, it, had, bytes, len - had, RD_EVENT_NONE);
 }
 
 /* As SETRANGE over all of the value, longer or shorter than it was. */
@@ -173,8 +173,8 @@ static void overwrite(rd_store *st, const rd_key *key, uint32_t id) {
   if (len > LONGEST || rd_resize(st, key, &it, len, RD_ENC_RAW) != RD_OK) return;
   value_bytes(bytes, id, version, 0, len);
   uint64_t cut = dice(len);
-  rd_write(st, key, it, cut, bytes + cut, len - cut);
-  rd_write(st, key, it, 0, bytes, cut);
+  rd_write(st, key, it, cut, bytes + cut, len - cut, RD_EVENT_NONE);
+  rd_write(st, key, it, 0, bytes, cut, RD_EVENT_NONE);
 }
 
 static void cut_off(rd_store *st, const rd_key *key, uint32_t id) {
@@ -188,7 +188,7 @@ static void cut_off(rd_store *st, const rd_key *key, uint32_t id) {
 
 static void expire(rd_store *st, const rd_key *key, uint32_t id) {
   rd_item *it = rd_find_write(st, key);
-  if (it != NULL) rd_set_expiry(st, key, &it, dice(4) == 0 ? RD_NO_EXPIRY : random_expiry(st, id));
+  if (it != NULL) rd_set_expiry(st, key, &it, dice(4) == 0 ? RD_NO_EXPIRY : random_expiry(st, id), RD_EVENT_EXPIRE);
 }
 
 static void copy(rd_store *st, const rd_key *key, uint32_t id) {
@@ -198,7 +198,7 @@ static void copy(rd_store *st, const rd_key *key, uint32_t id) {
   rd_unlock_all(st);
   rd_key both[2] = {*key, to};
   rd_lock_keys(st, both, 2);
-  rd_copy(st, key, &to);
+  rd_copy(st, key, &to, RD_EVENT_COPY_TO);
 }
 
 /* ---- the same through a session: pipelines, commands on several keys, transactions ---- */

@@ -31,7 +31,7 @@ static uint8_t *pattern(uint64_t seed, uint64_t len) {
 static rd_result set(rd_store *st, rd_key key, uint64_t len, int64_t expiry) {
   uint8_t *data = pattern(len, len);
   rd_lock_keys(st, &key, 1);
-  rd_result r = rd_set(st, &key, data, len, expiry, RD_ENC_AUTO);
+  rd_result r = rd_set(st, &key, data, len, expiry, RD_ENC_AUTO, RD_EVENT_SET);
   rd_unlock_all(st);
   free(data);
   return r;
@@ -64,7 +64,7 @@ static rd_result move(rd_store *st, rd_key src, rd_key dst) {
   rd_key both[2] = {src, dst};
   rd_lock_keys(st, both, 2);
   st->may_borrow = true; /* as RENAME */
-  rd_result r = rd_move(st, &src, &dst);
+  rd_result r = rd_move(st, &src, &dst, RD_EVENT_RENAME_FROM, RD_EVENT_RENAME_TO);
   st->may_borrow = st->borrows = false;
   rd_unlock_all(st);
   return r;
@@ -189,7 +189,7 @@ static void a_value_in_regions_of_others_is_gathered_first(void) {
     rd_lock_keys(&st, &src, 1);
     it = rd_find_write(&st, &src);
     CHECK_INT(rd_resize(&st, &src, &it, more, RD_ENC_RAW), RD_OK);
-    rd_write(&st, &src, it, 0, data, more);
+    rd_write(&st, &src, it, 0, data, more, RD_EVENT_NONE);
     rd_unlock_all(&st);
     had = more;
     for (unsigned k = 0; k < 2; k++) {
@@ -225,7 +225,7 @@ static void the_largest_value_takes_a_small_part_of_the_time_of_a_copy(void) {
   rd_key both[2] = {src, dst};
   uint64_t began = cpu_us();
   rd_lock_keys(&st, both, 2);
-  CHECK_INT(rd_copy(&st, &src, &dst), RD_OK);
+  CHECK_INT(rd_copy(&st, &src, &dst, RD_EVENT_COPY_TO), RD_OK);
   rd_delete(&st, &src);
   rd_unlock_all(&st);
   uint64_t copied = cpu_us() - began;

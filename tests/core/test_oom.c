@@ -237,7 +237,7 @@ static void large_values_are_refused_whole(void) {
 static rd_result put_number(rd_store *st, uint32_t i) {
   rd_key key = key_of(st, &i, sizeof i, 0);
   rd_lock_keys(st, &key, 1);
-  rd_result r = rd_set(st, &key, &i, sizeof i, RD_NO_EXPIRY, RD_ENC_AUTO);
+  rd_result r = rd_set(st, &key, &i, sizeof i, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET);
   rd_unlock_all(st);
   return r;
 }

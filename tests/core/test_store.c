@@ -113,7 +113,7 @@ static void random_step(rd_store *st) {
     if (roll(8) == 0) expiry = RD_KEEP_EXPIRY;
     uint64_t cut = roll(len + 1);
     rd_bytes parts[2] = {{data, cut}, {data + cut, len - cut}};
-    if (rd_set_parts(st, &key, parts, 2, expiry, RD_ENC_AUTO) == RD_OK) {
+    if (rd_set_parts(st, &key, parts, 2, expiry, RD_ENC_AUTO, RD_EVENT_SET) == RD_OK) {
       if (expiry == RD_KEEP_EXPIRY) expiry = it != NULL ? e->expiry : RD_NO_EXPIRY;
       forget(e);
       *e = (struct expected){data, len, expiry};
@@ -131,13 +131,13 @@ static void random_step(rd_store *st) {
       e->len = len;
       uint64_t off = roll(len + 1), n = roll(len - off + 1);
       uint8_t *data = random_bytes(n);
-      rd_write(st, &key, it, off, data, n);
+      rd_write(st, &key, it, off, data, n, RD_EVENT_NONE);
       memcpy(e->data + off, data, n);
       free(data);
     }
   } else if (what < 90 && it != NULL) {
     int64_t expiry = roll(3) == 0 ? RD_NO_EXPIRY : (int64_t)(st->now_ms + 1 + roll(50000));
-    if (rd_set_expiry(st, &key, &it, expiry) == RD_OK) e->expiry = expiry;
+    if (rd_set_expiry(st, &key, &it, expiry, RD_EVENT_EXPIRE) == RD_OK) e->expiry = expiry;
   } else if (what < 98 && it != NULL) {
     unsigned db2 = (unsigned)roll(DBS), k2 = (unsigned)roll(KEYS);
     uint8_t text2[10000];
@@ -146,7 +146,7 @@ static void random_step(rd_store *st) {
       rd_unlock_all(st);
       rd_key both[2] = {key, other};
       rd_lock_keys(st, both, 2);
-      if (rd_copy(st, &key, &other) == RD_OK && rd_find_quiet(st, &other, false) != NULL) {
+      if (rd_copy(st, &key, &other, RD_EVENT_COPY_TO) == RD_OK && rd_find_quiet(st, &other, false) != NULL) {
         struct expected *f = &model[db2][k2];
         forget(f);
         *f = (struct expected){malloc(e->len + 1), e->len, e->expiry};
@@ -221,7 +221,7 @@ static void set_number(rd_store *st, unsigned db, uint32_t i, int64_t expiry) {
   int len = snprintf(text, sizeof text, "key:%u", i);
   rd_key key = key_of(st, text, (size_t)len, db);
   rd_lock_keys(st, &key, 1);
-  CHECK(rd_set(st, &key, &i, sizeof i, expiry, RD_ENC_AUTO) == RD_OK);
+  CHECK(rd_set(st, &key, &i, sizeof i, expiry, RD_ENC_AUTO, RD_EVENT_SET) == RD_OK);
   rd_unlock_all(st);
 }
 
@@ -432,7 +432,7 @@ static rd_result set_large(rd_store *st, const char *name, uint64_t len) {
   memset(data, 'v', len);
   rd_key key = key_of(st, name, strlen(name), 0);
   rd_lock_keys(st, &key, 1);
-  rd_result result = rd_set(st, &key, data, len, RD_NO_EXPIRY, RD_ENC_AUTO);
+  rd_result result = rd_set(st, &key, data, len, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET);
   rd_unlock_all(st);
   free(data);
   return result;
@@ -496,7 +496,7 @@ static void a_change_of_size_classes_keeps_the_memory_usable(void) {
       int len = snprintf(text, sizeof text, "key:%010u", next);
       rd_key key = key_of(&st, text, (size_t)len, 0);
       rd_lock_keys(&st, &key, 1);
-      CHECK(rd_set(&st, &key, data, phase == 1 ? 1000 : 100, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK);
+      CHECK(rd_set(&st, &key, data, phase == 1 ? 1000 : 100, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET) == RD_OK);
       rd_unlock_all(&st);
       st.now_ms += 10; /* LRU works by the clock */
     }
@@ -516,7 +516,7 @@ static void without_eviction_scattered_holes_are_packed_for_larger_values(void) 
   for (;; n++) {
     rd_key key = key_of(&st, &n, sizeof n, 0);
     rd_lock_keys(&st, &key, 1);
-    rd_result r = rd_set(&st, &key, data, 50, RD_NO_EXPIRY, RD_ENC_AUTO);
+    rd_result r = rd_set(&st, &key, data, 50, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET);
     rd_unlock_all(&st);
     if (r == RD_OOM) break;
   }
@@ -531,7 +531,7 @@ static void without_eviction_scattered_holes_are_packed_for_larger_values(void) 
     uint32_t name = 1000000000u + i;
     rd_key key = key_of(&st, &name, sizeof name, 0);
     rd_lock_keys(&st, &key, 1);
-    fitted += rd_set(&st, &key, data, 5000, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK;
+    fitted += rd_set(&st, &key, data, 5000, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET) == RD_OK;
     rd_unlock_all(&st);
   }
   CHECK_INT(fitted, 1000);

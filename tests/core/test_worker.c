@@ -364,7 +364,7 @@ static void the_peak_stays_until_statistics_are_reset(void) {
   uint64_t before = rd_note_peak(&st);
   rd_key key = key_of(&st, "k", 1, 0);
   rd_lock_shard(&st, rd_shard_of(&st, key.hash));
-  CHECK_INT(rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO), RD_OK);
+  CHECK_INT(rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET), RD_OK);
   CHECK(rd_note_peak(&st) >= before + MIB);
   rd_delete(&st, &key);
   rd_unlock_all(&st);
@@ -560,7 +560,7 @@ static void the_table_is_counted_as_memory_when_it_is_used_and_not_before(void) 
     rd_key key = key_of(&st, &i, sizeof i, 0);
     static uint8_t value[10000];
     rd_lock_shard(&st, rd_shard_of(&st, key.hash));
-    rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO);
+    rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET);
     rd_unlock_all(&st);
   }
   CHECK(rd_committed_memory(&st) <= rd_max_memory(&st)); /* full, and no fuller */

@@ -42,6 +42,7 @@ typedef struct rd_shard rd_shard;
 typedef struct rd_region rd_region;
 typedef struct rd_worker rd_worker;
 typedef struct rd_item rd_item; /* one key with its value */
+struct rd_change;               /* store/event.h */
 
 /* One process's view of an arena. Not thread-safe: one a thread. */
 typedef struct rd_store {
@@ -61,6 +62,8 @@ typedef struct rd_store {
   uint64_t rng;
   /* Called for a shard in doubt that was just locked, by whoever locks it; store/run.c sets it (recovery.h). */
   void (*verify_shard)(struct rd_store *st, uint32_t shard);
+  void (*listener)(void *arg, struct rd_store *st, const struct rd_change *change);
+  void *listener_arg;
   rd_clock *clock;      /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: there are none */
   rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms it is */
   uint32_t generation;  /* of the configuration that this process has applied; see rd_behind in worker.h */
@@ -70,6 +73,7 @@ typedef struct rd_store {
   uint32_t hll_sparse;  /* bytes of a HyperLogLog that grows and is sparse */
   bool no_touch;        /* CLIENT NO-TOUCH of the running session */
   bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
+  uint32_t listening;   /* classes of events that `listener` is told of: event.h; 0: nobody listens */
   uint32_t touched;     /* keys that the running command has changed, or one key so often (rd_touched) */
   uint64_t noted;       /* its changes by its own count (rd_note_changes); 0: it is for others to count them */
   uint32_t dirty;       /* shard + 1 that this process has marked dirty */

@@ -41,6 +41,11 @@ static inline bool rd_may_take_long(rd_call *call) {
  * through.
  */
 bool rd_may_read(rd_call *call, uint64_t bytes);
+/* Before a lookup of several keys that are read, of which the others may turn out to be large: with a listener for
+ * misses it begins on the long command's stack at once, so that no miss is told twice. */
+static inline bool rd_may_miss(rd_call *call) {
+  return RD_LIKELY(call->store->listening == 0) || !rd_hears(call->store, RD_EVENT_KEYMISS) || rd_may_take_long(call);
+}
 /* Bytes, keys that take about a millisecond: more of them take long. */
 #define RD_LONG_BYTES (4u << 20)
 #define RD_LONG_KEYS 2048u

@@ -110,14 +110,15 @@ static bool fit(const field *f, overflow how, __int128 sum, int64_t *out) {
   return true;
 }
 
-static void run_field(rd_call *c, const rd_key *key, rd_item *it, const field *f, overflow how) {
+/* Says whether the field was written: it has changed, or its byte is new (`grown`). */
+static bool run_field(rd_call *c, const rd_key *key, rd_item *it, const field *f, overflow how, bool grown) {
   uint8_t window[RD_BITS_WINDOW];
   uint64_t have = load_window(c->store, it, f, window);
   unsigned shift = (unsigned)(f->offset & 7);
   int64_t old = number_of(f, rd_bits_get(window, shift, f->width));
   if (f->op == FIELD_GET) {
     rd_reply_int(c->out, old);
-    return;
+    return false;
   }
   __int128 sum;
   if (f->op == FIELD_INCRBY)
@@ -127,17 +128,18 @@ static void run_field(rd_call *c, const rd_key *key, rd_item *it, const field *f
   int64_t value;
   if (!fit(f, how, sum, &value)) {
     rd_reply_null(c->out);
-    return;
+    return false;
   }
   rd_bits_put(window, shift, f->width, (uint64_t)value);
   uint64_t touched = (shift + f->width + 7) / 8;
   assert(touched <= have);
   if (value != old) {
-    rd_write(c->store, key, it, f->offset >> 3, window, touched);
+    rd_write(c->store, key, it, f->offset >> 3, window, touched, RD_EVENT_NONE);
     rd_note_changes(c->store, 1);
   }
   (void)have;
   rd_reply_int(c->out, f->op == FIELD_SET ? old : value);
+  return grown || value != old;
 }
 
 static void bitfield(rd_call *c, bool readonly) {
@@ -161,9 +163,10 @@ static void bitfield(rd_call *c, bool readonly) {
   bool absent;
   rd_item *it = rd_call_string(c, &key, need > 0, &absent);
   if (!it && !absent) return;
+  uint64_t had = it ? rd_item_len(it) : 0;
   if (need) {
-    if (need > RD_LONG_BYTES + (it ? rd_item_len(it) : 0) && !rd_may_take_long(c)) return;
-    if (!rd_check_growth(c, it ? rd_item_len(it) : 0, need)) return;
+    if (need > RD_LONG_BYTES + had && !rd_may_take_long(c)) return;
+    if (!rd_check_growth(c, had, need)) return;
     if (!rd_reply_room(c->out, (replies + 1) * 24)) return; /* not to be answered, so not to be done */
     if (rd_grow(c, &key, &it, need) != RD_OK) {
       rd_reply_oom(c->out);
@@ -171,6 +174,7 @@ static void bitfield(rd_call *c, bool readonly) {
     }
   }
   overflow how = OVERFLOW_WRAP;
+  bool written = false;
   rd_reply_array(c->out, replies);
   for (uint32_t i = 2, n; i < c->argc; i += n) {
     n = parse_field(c, i, &f);
@@ -178,8 +182,9 @@ static void bitfield(rd_call *c, bool readonly) {
     if (f.op == FIELD_OVERFLOW)
       how = f.overflow;
     else
-      run_field(c, &key, it, &f, how);
+      written |= run_field(c, &key, it, &f, how, need > had);
   }
+  if (written) rd_notify(c->store, &key, RD_EVENT_SETBIT);
 }
 
 void rd_cmd_bitfield(rd_call *c) { bitfield(c, false); }

@@ -41,6 +41,7 @@ void rd_cmd_setbit(rd_call *c) {
   if (!it && !absent) return;
   if (!rd_check_growth(c, it ? rd_item_len(it) : 0, (off >> 3) + 1)) return;
   if (off >> 3 > RD_LONG_BYTES + (it ? rd_item_len(it) : 0) && !rd_may_take_long(c)) return;
+  bool grown = !it || off >> 3 >= rd_item_len(it);
   if (rd_grow(c, &key, &it, (off >> 3) + 1) != RD_OK) {
     rd_reply_oom(c->out);
     return;
@@ -50,7 +51,9 @@ void rd_cmd_setbit(rd_call *c) {
   unsigned old = byte >> shift & 1;
   if (old != (unsigned)bit) {
     byte ^= (uint8_t)(1u << shift);
-    rd_write(c->store, &key, it, off >> 3, &byte, 1);
+    rd_write(c->store, &key, it, off >> 3, &byte, 1, RD_EVENT_SETBIT);
+  } else if (grown) {
+    rd_notify(c->store, &key, RD_EVENT_SETBIT);
   }
   rd_reply_int(c->out, old);
 }
@@ -284,7 +287,7 @@ void rd_cmd_bitop(rd_call *c) {
     rd_key key = rd_call_key(c, i);
     combine(c->store, rd_find_quiet(c->store, &key, false), op, i == 3, result, len);
   }
-  if (rd_set(c->store, &dest, result, len, RD_NO_EXPIRY, RD_ENC_RAW) == RD_OK)
+  if (rd_set(c->store, &dest, result, len, RD_NO_EXPIRY, RD_ENC_RAW, RD_EVENT_SET) == RD_OK)
     rd_reply_int(c->out, (int64_t)len);
   else
     rd_reply_oom(c->out);

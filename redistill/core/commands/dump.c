@@ -305,7 +305,10 @@ static bool store_value(rd_call *call, const rd_key *key, rd_bytes value, int64_
     rd_delete(st, key);
     return true;
   }
-  if (rd_set(st, key, value.data, value.len, expiry, RD_ENC_AUTO) != RD_OK) return false;
+  bool replaces = o->replace && rd_find_quiet(st, key, false) != NULL;
+  if (rd_set(st, key, value.data, value.len, expiry, RD_ENC_AUTO, RD_EVENT_NONE) != RD_OK) return false;
+  if (replaces) rd_notify(st, key, RD_EVENT_NEW);
+  rd_notify(st, key, RD_EVENT_RESTORE);
   rd_item *it = rd_find_quiet(st, key, false);
   if (it != NULL && o->idle >= 0) {
     uint64_t seconds = (uint64_t)o->idle;

@@ -79,7 +79,7 @@ static void expire(rd_call *call, time_unit unit, bool relative) {
   }
   if (when <= now) {
     rd_delete(call->store, &key);
-  } else if (rd_set_expiry(call->store, &key, &it, when) != RD_OK) {
+  } else if (rd_set_expiry(call->store, &key, &it, when, RD_EVENT_EXPIRE) != RD_OK) {
     rd_reply_oom(call->out);
     return;
   }
@@ -121,7 +121,7 @@ void rd_cmd_persist(rd_call *call) {
     rd_reply_int(call->out, 0);
     return;
   }
-  if (rd_set_expiry(call->store, &key, &it, RD_NO_EXPIRY) != RD_OK) {
+  if (rd_set_expiry(call->store, &key, &it, RD_NO_EXPIRY, RD_EVENT_PERSIST) != RD_OK) {
     rd_reply_oom(call->out);
     return;
   }

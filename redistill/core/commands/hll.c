@@ -39,10 +39,10 @@ static bool load(rd_call *c, const rd_item *it, rd_hll *h) {
 }
 
 /* Store the value under its key, whose item is `it` (NULL: absent). false after an -OOM reply. */
-static bool save(rd_call *c, const rd_key *key, rd_item *it, const rd_hll *h) {
+static bool save(rd_call *c, const rd_key *key, rd_item *it, const rd_hll *h, rd_key_event event) {
   rd_result r;
   if (!it)
-    r = rd_set(c->store, key, h->data, h->len, RD_NO_EXPIRY, RD_ENC_RAW);
+    r = rd_set(c->store, key, h->data, h->len, RD_NO_EXPIRY, RD_ENC_RAW, event);
   else if (rd_item_len(it) == h->len && rd_item_encoding(it) == RD_ENC_RAW)
     r = RD_OK;
   else
@@ -51,7 +51,7 @@ static bool save(rd_call *c, const rd_key *key, rd_item *it, const rd_hll *h) {
     rd_reply_oom(c->out);
     return false;
   }
-  if (it) rd_write(c->store, key, it, 0, h->data, h->len);
+  if (it) rd_write(c->store, key, it, 0, h->data, h->len, event);
   return true;
 }
 
@@ -71,12 +71,12 @@ static void add_dense(rd_call *c, const rd_key *key, rd_item *it, uint8_t head[R
     rd_item_read(c->store, it, RD_HLL_HEAD + at, span, RD_HLL_SPAN(at));
     if (rd_hll_get(span, reg) >= value) continue;
     rd_hll_put(span, reg, value);
-    rd_write(c->store, key, it, RD_HLL_HEAD + at, span, RD_HLL_SPAN(at));
+    rd_write(c->store, key, it, RD_HLL_HEAD + at, span, RD_HLL_SPAN(at), RD_EVENT_NONE);
     raised++;
   }
   if (raised) {
     rd_hll_forget(head);
-    rd_write(c->store, key, it, 0, head, RD_HLL_HEAD);
+    rd_write(c->store, key, it, 0, head, RD_HLL_HEAD, RD_EVENT_PFADD);
   }
   rd_note_changes(c->store, raised);
   rd_reply_int(c->out, raised != 0);
@@ -112,19 +112,19 @@ void rd_cmd_pfadd(rd_call *c) {
   }
   if (changed) {
     rd_hll_forget(h.data);
-    if (!save(c, &key, it, &h)) return;
+    if (!save(c, &key, it, &h, RD_EVENT_PFADD)) return;
   }
   rd_note_changes(c->store, changed);
   rd_reply_int(c->out, changed != 0);
 }
 
 /* Raise `registers` to those of the HyperLogLog at argv[i]. *dense is set when that is dense. false: error replied. */
-static bool merge_key(rd_call *c, uint32_t i, bool for_write, uint8_t *registers, bool *dense) {
+static bool merge_key(rd_call *c, uint32_t i, uint8_t *registers, bool *dense) {
   rd_key key = rd_call_key(c, i);
   bool absent;
   rd_hll h;
   rd_breathe(c->store);
-  rd_item *it = find_hll(c, &key, for_write, &absent, h.data);
+  rd_item *it = find_hll(c, &key, false, &absent, h.data);
   if (!it) return absent;
   if (rd_hll_is_dense(h.data)) *dense = true;
   if (!load(c, it, &h)) return false;
@@ -152,7 +152,7 @@ static void count_one(rd_call *c) {
     }
     count = rd_hll_count(registers);
     rd_hll_cache(h.data, count);
-    rd_write(c->store, &key, it, 0, h.data, RD_HLL_HEAD);
+    rd_write(c->store, &key, it, 0, h.data, RD_HLL_HEAD, RD_EVENT_NONE);
   }
   rd_reply_int(c->out, (int64_t)count);
 }
@@ -165,7 +165,7 @@ void rd_cmd_pfcount(rd_call *c) {
   uint8_t registers[RD_HLL_REGISTERS] = {0};
   bool dense = false;
   for (uint32_t i = 1; i < c->argc; i++)
-    if (!merge_key(c, i, false, registers, &dense)) return;
+    if (!merge_key(c, i, registers, &dense)) return;
   rd_reply_int(c->out, (int64_t)rd_hll_count(registers));
 }
 
@@ -173,7 +173,7 @@ void rd_cmd_pfmerge(rd_call *c) {
   uint8_t registers[RD_HLL_REGISTERS] = {0};
   bool dense = false;
   for (uint32_t i = 1; i < c->argc; i++)
-    if (!merge_key(c, i, true, registers, &dense)) return;
+    if (!merge_key(c, i, registers, &dense)) return;
   rd_key key = rd_call_key(c, 1);
   rd_item *it = rd_find_quiet(c->store, &key, false);
   rd_hll h;
@@ -193,7 +193,7 @@ void rd_cmd_pfmerge(rd_call *c) {
     }
   }
   rd_hll_forget(h.data);
-  if (save(c, &key, it, &h)) rd_reply_ok(c->out);
+  if (save(c, &key, it, &h, RD_EVENT_PFADD)) rd_reply_ok(c->out);
 }
 
 /* Make the value dense, if it is sparse. false: an error was replied. */
@@ -203,7 +203,7 @@ static bool densify(rd_call *c, const rd_key *key, rd_item *it, rd_hll *h) {
     reply_corrupt(c);
     return false;
   }
-  return save(c, key, it, h);
+  return save(c, key, it, h, RD_EVENT_NONE);
 }
 
 static void reply_registers(rd_call *c, const rd_hll *h) {

@@ -48,8 +48,8 @@ static bool same_key(const rd_key *a, const rd_key *b) {
   return a->db == b->db && a->len == b->len && a->hash == b->hash && memcmp(a->data, b->data, a->len) == 0;
 }
 
-static bool move_key(rd_call *call, const rd_key *src, const rd_key *dst) {
-  if (rd_move(call->store, src, dst) == RD_OK) return true;
+static bool move_key(rd_call *call, const rd_key *src, const rd_key *dst, rd_key_event from, rd_key_event to) {
+  if (rd_move(call->store, src, dst, from, to) == RD_OK) return true;
   rd_reply_oom(call->out);
   return false;
 }
@@ -67,7 +67,7 @@ static void rename_key(rd_call *call, bool keep_existing) {
     rd_reply_int(call->out, 0);
     return;
   }
-  if (!same && !move_key(call, &src, &dst)) return;
+  if (!same && !move_key(call, &src, &dst, RD_EVENT_RENAME_FROM, RD_EVENT_RENAME_TO)) return;
   if (keep_existing) {
     rd_reply_int(call->out, 1);
   } else {
@@ -124,7 +124,7 @@ void rd_cmd_copy(rd_call *call) {
     rd_reply_int(call->out, 0);
     return;
   }
-  if (rd_copy(call->store, &src, &dst) != RD_OK) {
+  if (rd_copy(call->store, &src, &dst, RD_EVENT_COPY_TO) != RD_OK) {
     rd_reply_oom(call->out);
     return;
   }
@@ -145,5 +145,5 @@ void rd_cmd_move(rd_call *call) {
     rd_reply_int(call->out, 0);
     return;
   }
-  if (move_key(call, &src, &dst)) rd_reply_int(call->out, 1);
+  if (move_key(call, &src, &dst, RD_EVENT_MOVE_FROM, RD_EVENT_MOVE_TO)) rd_reply_int(call->out, 1);
 }

@@ -188,6 +188,7 @@ static void reply_lcs(rd_call *c, rd_bytes a, rd_bytes b, const lcs_options *o) 
 }
 
 void rd_cmd_lcs(rd_call *c) {
+  if (!rd_may_miss(c)) return;
   rd_key ka = rd_call_key(c, 1), kb = rd_call_key(c, 2);
   rd_item *a = rd_find_read(c->store, &ka);
   rd_item *b = rd_find_read(c->store, &kb);
@@ -204,6 +205,7 @@ void rd_cmd_lcs(rd_call *c) {
   }
   if ((alen + blen > RD_LONG_BYTES || alen * blen > LONG_CELLS) && !rd_may_take_long(c)) {
     rd_my_counters(c->store)->value[RD_STAT_keyspace_hits] -= (a != NULL) + (b != NULL);
+    rd_my_counters(c->store)->value[RD_STAT_keyspace_misses] -= (a == NULL) + (b == NULL);
     return;
   }
   rd_scratch va = {(const uint8_t *)"", 0, NULL}, vb = va;

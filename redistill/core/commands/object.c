@@ -6,7 +6,8 @@
 /* The key in argv[2], or NULL after a null reply. Asking leaves no trace in what is asked about. */
 static rd_item *find(rd_call *call) {
   rd_key key = rd_call_key(call, 2);
-  rd_item *it = rd_find_quiet(call->store, &key, true);
+  rd_item *it = rd_find_quiet(call->store, &key, false);
+  rd_count_lookup(call->store, it != NULL); /* and no event for a miss */
   if (it == NULL) rd_reply_null(call->out);
   return it;
 }

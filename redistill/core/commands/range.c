@@ -9,7 +9,7 @@ void rd_cmd_append(rd_call *c) {
   rd_item *it = rd_call_string(c, &key, true, &absent);
   if (!it) {
     if (!absent || !rd_check_length(c, tail.len)) return;
-    if (rd_set(c->store, &key, tail.data, tail.len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
+    if (rd_set(c->store, &key, tail.data, tail.len, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_APPEND) == RD_OK)
       rd_reply_int(c->out, (int64_t)tail.len);
     else
       rd_reply_oom(c->out);
@@ -21,7 +21,8 @@ void rd_cmd_append(rd_call *c) {
     rd_reply_oom(c->out);
     return;
   }
-  rd_write(c->store, &key, it, len, tail.data, tail.len); /* of no bytes, too: watchers see it, as in Redis */
+  /* of no bytes, too: watchers see it, as in Redis */
+  rd_write(c->store, &key, it, len, tail.data, tail.len, RD_EVENT_APPEND);
   rd_reply_int(c->out, (int64_t)(len + tail.len));
 }
 
@@ -87,6 +88,6 @@ void rd_cmd_setrange(rd_call *c) {
     rd_reply_oom(c->out);
     return;
   }
-  rd_write(c->store, &key, it, (uint64_t)off, patch.data, patch.len);
+  rd_write(c->store, &key, it, (uint64_t)off, patch.data, patch.len, RD_EVENT_SETRANGE);
   rd_reply_int(c->out, (int64_t)len);
 }

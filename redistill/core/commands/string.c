@@ -122,11 +122,12 @@ static void set_with_options(rd_call *c, const rd_key *key, rd_bytes value, cons
     if (!failed && !o->get) rd_reply_null(c->out);
     return;
   }
-  if (rd_set(c->store, key, value.data, value.len, expiry, RD_ENC_AUTO) != RD_OK) {
+  if (rd_set(c->store, key, value.data, value.len, expiry, RD_ENC_AUTO, RD_EVENT_SET) != RD_OK) {
     rd_reply_oom_instead(c->out, mark);
-  } else if (!o->get) {
-    rd_reply_ok(c->out);
+    return;
   }
+  if (o->time) rd_notify(c->store, key, RD_EVENT_EXPIRE);
+  if (!o->get) rd_reply_ok(c->out);
 }
 
 static void __attribute__((noinline)) set_as_told(rd_call *c) {
@@ -137,7 +138,8 @@ static void __attribute__((noinline)) set_as_told(rd_call *c) {
 void rd_cmd_set(rd_call *c) {
   if (RD_UNLIKELY(c->argc != 3 || c->argv[2].len > c->store->max_value))
     set_as_told(c);
-  else if (rd_set(c->store, &c->first_key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
+  else if (rd_set(c->store, &c->first_key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET) ==
+           RD_OK)
     rd_reply_ok(c->out);
   else
     rd_reply_oom(c->out);
@@ -148,7 +150,7 @@ void rd_cmd_setnx(rd_call *c) {
   if (!rd_check_length(c, c->argv[2].len)) return;
   if (rd_find_write(c->store, &key))
     rd_reply_int(c->out, 0);
-  else if (rd_set(c->store, &key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO) == RD_OK)
+  else if (rd_set(c->store, &key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET) == RD_OK)
     rd_reply_int(c->out, 1);
   else
     rd_reply_oom(c->out);
@@ -229,11 +231,12 @@ void rd_cmd_getex(rd_call *c) {
   if (c->out->failed || (!time && (!persist || rd_item_expiry(it) == RD_NO_EXPIRY))) return;
   if (time && expiry <= (int64_t)c->store->now_ms)
     rd_delete(c->store, &key);
-  else if (rd_set_expiry(c->store, &key, &it, expiry) != RD_OK)
+  else if (rd_set_expiry(c->store, &key, &it, expiry, time ? RD_EVENT_EXPIRE : RD_EVENT_PERSIST) != RD_OK)
     rd_reply_oom_instead(c->out, mark);
 }
 
 void rd_cmd_mget(rd_call *c) {
+  if (!rd_may_miss(c)) return;
   size_t mark = c->out->len;
   uint64_t found = 0, bytes = 0;
   rd_reply_array(c->out, c->argc - 1);
@@ -275,6 +278,12 @@ static bool set_pairs(rd_call *c) {
     if (rd_set_keeping(c->store, &key, value.data, value.len, &kept[done]) != RD_OK) break;
   }
   bool all = done == pairs;
+  for (uint32_t i = 0; all && c->store->listening != 0 && i < pairs; i++) {
+    rd_key key = rd_call_key(c, 1 + 2 * i);
+    if (kept[i] == RD_KEPT_ABSENCE) rd_notify(c->store, &key, RD_EVENT_NEW);
+    rd_notify(c->store, &key, RD_EVENT_SET);
+    if ((i & 63) == 63) rd_breathe(c->store);
+  }
   /* Backwards, so that of a key that was given twice the oldest value is the last to be given back. */
   for (uint32_t i = done; i-- > 0;) {
     if ((i & 63) == 0) rd_breathe(c->store);

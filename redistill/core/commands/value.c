@@ -88,7 +88,7 @@ void rd_reply_oom_instead(rd_reply *r, size_t mark) {
 rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len) {
   if (*it == NULL) {
     /* At its full length at once: an empty value made first could stay behind if this process died. */
-    if (rd_set(c->store, key, NULL, len, RD_NO_EXPIRY, RD_ENC_RAW) != RD_OK) return RD_OOM;
+    if (rd_set(c->store, key, NULL, len, RD_NO_EXPIRY, RD_ENC_RAW, RD_EVENT_NONE) != RD_OK) return RD_OOM;
     *it = rd_find_quiet(c->store, key, false);
     return *it != NULL ? RD_OK : RD_OOM; /* it has just been set, so it is there */
   }

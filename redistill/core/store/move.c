@@ -115,8 +115,9 @@ static rd_result move_within(rd_store *st, uint32_t shard, rd_ref item, const rd
         }
         rd_heap_release(st, shard, item);
       }
-      rd_touched(st, shard, from, src->hash);
-      rd_touched(st, shard, to, dst->hash);
+      rd_count_touch(st, shard, from, src->hash);
+      rd_count_touch(st, shard, to, dst->hash);
+      rd_notify(st, dst, RD_EVENT_NEW);
       return RD_OK;
     }
     if (head != 0 && head != item) rd_heap_release(st, shard, head);
@@ -354,8 +355,9 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
       fresh->access = (fresh->access & ~RD_ACCESS_MASK) | (it->access & RD_ACCESS_MASK);
     }
     set_expiry(st, m.to, m.fresh, dst->hash, expiry);
-    rd_touched(st, m.to, rd_slot_of(st, dst->db), dst->hash);
-    rd_remove_item(st, m.from, m.item, RD_GONE_DELETED);
+    rd_count_touch(st, m.to, rd_slot_of(st, dst->db), dst->hash);
+    rd_notify(st, dst, RD_EVENT_NEW);
+    rd_remove_item(st, m.from, m.item, RD_GONE_MOVED);
     rd_mark_clean(st);
     /* What the gaps of the old shard are worth goes back to the pool. */
     for (uint32_t i = 0; i < RD_LARGEST_RESERVE && st->head->pool.in_use > st->head->pool.limit; i++) {
@@ -368,9 +370,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
   return done ? RD_OK : RD_OOM;
 }
 
-rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst) {
-  rd_item *it = rd_find_quiet(st, src, false);
-  if (it == NULL) return RD_OK;
+static rd_result move_item(rd_store *st, rd_item *it, const rd_key *src, const rd_key *dst) {
   uint32_t from = rd_shard_of(st, src->hash), to = rd_shard_of(st, dst->hash);
   rd_shape shape = {0, dst->len, rd_item_len(it), true};
   bool same_key = src->len == dst->len && memcmp(src->data, dst->data, src->len) == 0;
@@ -380,7 +380,17 @@ rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst) {
   if (keeps_blocks && dst->len <= RD_INLINE_KEY) return move_across(st, rd_ref_of(st, it), src, dst);
   /* One block, or a key that lies among the chunks: the copy comes first, so that no memory leaves both as they were.
    */
-  if (rd_copy(st, src, dst) != RD_OK) return RD_OOM;
-  rd_delete(st, src);
+  if (rd_copy(st, src, dst, RD_EVENT_NONE) != RD_OK) return RD_OOM;
+  it = rd_find_quiet(st, src, false);
+  if (it != NULL) rd_remove_item(st, from, rd_ref_of(st, it), RD_GONE_MOVED);
+  return RD_OK;
+}
+
+rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event from, rd_key_event to) {
+  rd_item *it = rd_find_quiet(st, src, false);
+  if (it == NULL) return RD_OK;
+  if (move_item(st, it, src, dst) != RD_OK) return RD_OOM;
+  rd_notify(st, src, from);
+  rd_notify(st, dst, to);
   return RD_OK;
 }

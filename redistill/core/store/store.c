@@ -49,6 +49,7 @@ rd_item *rd_find_read(rd_store *st, const rd_key *key) {
   struct spot s = find_for(st, key, true);
   if (s.item == NULL) {
     rd_count_stat(st, RD_STAT_keyspace_misses, 1);
+    rd_notify(st, key, RD_EVENT_KEYMISS);
     return NULL;
   }
   rd_count_stat(st, RD_STAT_keyspace_hits, 1);
@@ -64,28 +65,34 @@ rd_item *rd_find_write(rd_store *st, const rd_key *key) {
 
 rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count) {
   struct spot s = find_for(st, key, true);
-  if (count) rd_count_stat(st, s.item != NULL ? RD_STAT_keyspace_hits : RD_STAT_keyspace_misses, 1);
+  if (count) rd_count_lookup(st, s.item != NULL);
+  if (count && s.item == NULL) rd_notify(st, key, RD_EVENT_KEYMISS);
   return s.item;
+}
+
+void rd_count_lookup(rd_store *st, bool hit) {
+  rd_count_stat(st, hit ? RD_STAT_keyspace_hits : RD_STAT_keyspace_misses, 1);
 }
 
 /* ---- leaving ---- */
 
-void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
-  st->touched++;
-  if (RD_LIKELY(rd_shard_at(st, shard)->watchers == 0)) return;
-  ++*rd_version_at(st, slot, hash);
-}
+static const rd_key_event events_of[] = {[RD_GONE_DELETED] = RD_EVENT_DEL,
+                                         [RD_GONE_EXPIRED] = RD_EVENT_EXPIRED,
+                                         [RD_GONE_EVICTED] = RD_EVENT_EVICTED,
+                                         [RD_GONE_FLUSHED] = RD_EVENT_NONE,
+                                         [RD_GONE_MOVED] = RD_EVENT_NONE};
 
 void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, uint64_t hash, rd_gone why) {
   rd_ref ref = rd_entry_ref(place.bucket, place.entry);
   rd_mark_dirty(st, shard);
   rd_access_gone(st, shard, rd_at(st, ref), hash, why == RD_GONE_EVICTED);
   rd_index_remove(st, shard, slot, place);
+  if (RD_UNLIKELY(st->listening != 0)) rd_tell(st, slot, events_of[why], NULL, rd_at(st, ref)); /* while it has a key */
   rd_item_release(st, shard, ref);
   if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
   if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
-  rd_touched(st, shard, slot, hash);
-  if (why != RD_GONE_DELETED) st->touched--; /* that is no doing of the command */
+  rd_count_touch(st, shard, slot, hash);
+  if (why != RD_GONE_DELETED && why != RD_GONE_MOVED) st->touched--; /* that is no doing of the command */
 }
 
 bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {
@@ -114,12 +121,17 @@ bool rd_delete(rd_store *st, const rd_key *key) {
 struct source {
   const rd_bytes *parts;
   unsigned nparts;
+  rd_key_event event;
   rd_ref item; /* 0: the parts */
   uint64_t len;
 };
 
 static void fill(rd_store *st, rd_item *it, const struct source *from) {
   uint64_t off = 0;
+  if (RD_LIKELY(from->item == 0 && from->nparts == 1 && from->parts->data != NULL && !rd_item_is_big(it))) {
+    memcpy((uint8_t *)(uintptr_t)rd_item_flat(it), from->parts->data, from->len);
+    return;
+  }
   if (from->item == 0) {
     for (unsigned i = 0; i < from->nparts; i++) {
       rd_item_store(st, it, off, from->parts[i].data, from->parts[i].len);
@@ -198,6 +210,17 @@ static bool find_kept(rd_store *st, uint32_t shard, const rd_key *key, rd_place 
   return rd_index_find(st, &rd_shard_at(st, shard)->index[RD_KEPT_SLOT], key, place);
 }
 
+static void __attribute__((noinline))
+tell_of_put(rd_store *st, const struct spot *s, const rd_key *key, const struct source *from, bool new) {
+  if (new || from->item != 0) rd_tell(st, s->slot, RD_EVENT_NEW, key, NULL);
+  rd_tell(st, s->slot, from->event, key, NULL);
+}
+
+static inline void was_put(rd_store *st, const struct spot *s, const rd_key *key, const struct source *from, bool new) {
+  rd_count_touch(st, s->shard, s->slot, key->hash);
+  if (RD_UNLIKELY(st->listening != 0)) tell_of_put(st, s, key, from, new);
+}
+
 #define ATTEMPTS 6
 
 /* `kept`, when it is not NULL, says that the old value is to be kept, and is told how. */
@@ -222,7 +245,7 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
     }
     if (s.item != NULL && !keeping && !big && !rd_item_is_big(s.item) && head <= rd_blk_bytes(s.item->blk)) {
       overwrite_small(st, key, &s, &shape, from, when, enc);
-      rd_touched(st, s.shard, s.slot, key->hash);
+      was_put(st, &s, key, from, false);
       return RD_OK;
     }
     rd_ref fresh = rd_item_new(st, s.shard, &shape, key->data, RD_STRING, enc);
@@ -233,12 +256,12 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
       if (s.item != NULL) {
         if (!keeping || keep(st, &s, key)) {
           replace(st, &s, fresh, when, keeping);
-          rd_touched(st, s.shard, s.slot, key->hash);
+          was_put(st, &s, key, from, false);
           return RD_OK;
         }
       } else if (rd_index_insert(st, s.shard, s.slot, key->hash, fresh, when)) {
         rd_access_new(st, s.shard, it, key->hash);
-        rd_touched(st, s.shard, s.slot, key->hash);
+        was_put(st, &s, key, from, kept == NULL);
         rd_index_balance(st, s.shard, s.slot); /* without memory a later one makes up for it */
         return RD_OK;
       }
@@ -258,21 +281,23 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
 }
 
 rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
-                       rd_encoding enc) {
-  struct source from = {parts, nparts, 0, 0};
+                       rd_encoding enc, rd_key_event event) {
+  struct source from = {parts, nparts, event, 0, 0};
   for (unsigned i = 0; i < nparts; i++) from.len += parts[i].len;
   return put(st, key, &from, expiry, enc, NULL);
 }
 
-rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc) {
+rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc,
+                 rd_key_event event) {
   rd_bytes part = {data, len};
-  return rd_set_parts(st, key, &part, 1, expiry, enc);
+  struct source from = {&part, 1, event, 0, len};
+  return put(st, key, &from, expiry, enc, NULL);
 }
 
-rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst) {
+rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event) {
   struct spot s = find(st, src);
   if (s.item == NULL) return RD_OK;
-  struct source from = {NULL, 0, rd_ref_of(st, s.item), rd_item_len(s.item)};
+  struct source from = {NULL, 0, event, rd_ref_of(st, s.item), rd_item_len(s.item)};
   return put(st, dst, &from, rd_item_expiry(s.item), rd_item_encoding(s.item), NULL);
 }
 
@@ -292,7 +317,7 @@ void rd_keep_begin(rd_store *st) {
 
 rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept) {
   rd_bytes part = {data, len};
-  struct source from = {&part, 1, 0, len};
+  struct source from = {&part, 1, RD_EVENT_NONE, 0, len};
   return put(st, key, &from, RD_NO_EXPIRY, RD_ENC_AUTO, kept);
 }
 
@@ -312,7 +337,7 @@ void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept) {
     return;
   }
   if (kept != RD_KEPT_VALUE || !find_kept(st, s.shard, key, &place)) {
-    rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_DELETED);
+    rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_MOVED);
     return;
   }
   rd_ref old = rd_entry_ref(place.bucket, place.entry), fresh = rd_ref_of(st, s.item);
@@ -322,7 +347,7 @@ void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept) {
   rd_index_note_expiry(st, s.shard, s.slot, s.place, rd_item_expiry(rd_at(st, old)));
   rd_access_gone(st, s.shard, s.item, key->hash, false);
   rd_item_release(st, s.shard, fresh);
-  rd_touched(st, s.shard, s.slot, key->hash);
+  rd_touched(st, s.shard, s.slot, key, RD_EVENT_NONE);
 }
 
 /* The item has moved to `now`: mend the index. */
@@ -374,7 +399,7 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
     if (done) {
       if (len > had) rd_item_store(st, s.item, had, NULL, len - had);
       rd_item_set_type(s.item, rd_item_type(s.item), enc);
-      if (len != had) rd_touched(st, s.shard, s.slot, key->hash);
+      if (len != had) rd_touched(st, s.shard, s.slot, key, RD_EVENT_NONE);
       *item = s.item;
       return RD_OK;
     }
@@ -384,14 +409,15 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
   return RD_OOM;
 }
 
-void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len) {
+void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len,
+              rd_key_event event) {
   uint32_t shard = rd_shard_of(st, key->hash);
   rd_mark_dirty(st, shard);
   rd_item_store(st, it, off, src, len);
-  rd_touched(st, shard, rd_item_slot(it), key->hash);
+  rd_touched(st, shard, rd_item_slot(it), key, event);
 }
 
-rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry) {
+rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry, rd_key_event event) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     struct spot s = find(st, key);
     assert(s.item != NULL);
@@ -409,7 +435,7 @@ rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t
     if (done) {
       if (wanted) rd_item_put_expiry(s.item, expiry);
       rd_index_note_expiry(st, s.shard, s.slot, s.place, expiry);
-      rd_touched(st, s.shard, s.slot, key->hash);
+      rd_touched(st, s.shard, s.slot, key, event);
       return RD_OK;
     }
     if (!reserve_for(st, &s, rd_blk_bytes(s.item->blk) + 8)) break;

@@ -27,6 +27,36 @@ typedef enum rd_encoding {
   RD_ENC_TEXT = 2, /* embstr or raw by the length, never int: what INCRBYFLOAT leaves */
 } rd_encoding;
 
+/* What a change is called in Redis's keyspace events, and the class of the event (event.h). A row: id, name, class. */
+#define RD_EVENTS(X)                     \
+  X(NONE, "", UNNAMED)                   \
+  X(NEW, "new", NEW)                     \
+  X(KEYMISS, "keymiss", MISS)            \
+  X(EXPIRED, "expired", EXPIRED)         \
+  X(EVICTED, "evicted", EVICTED)         \
+  X(DEL, "del", GENERIC)                 \
+  X(EXPIRE, "expire", GENERIC)           \
+  X(PERSIST, "persist", GENERIC)         \
+  X(RENAME_FROM, "rename_from", GENERIC) \
+  X(RENAME_TO, "rename_to", GENERIC)     \
+  X(MOVE_FROM, "move_from", GENERIC)     \
+  X(MOVE_TO, "move_to", GENERIC)         \
+  X(COPY_TO, "copy_to", GENERIC)         \
+  X(RESTORE, "restore", GENERIC)         \
+  X(SET, "set", STRING)                  \
+  X(APPEND, "append", STRING)            \
+  X(INCRBY, "incrby", STRING)            \
+  X(INCRBYFLOAT, "incrbyfloat", STRING)  \
+  X(SETRANGE, "setrange", STRING)        \
+  X(SETBIT, "setbit", STRING)            \
+  X(PFADD, "pfadd", STRING)
+
+typedef enum rd_key_event {
+#define RD_EVENT_ID(id, name, class) RD_EVENT_##id,
+  RD_EVENTS(RD_EVENT_ID)
+#undef RD_EVENT_ID
+} rd_key_event;
+
 #define RD_NO_EXPIRY INT64_MAX   /* an expiry in milliseconds since the epoch, or this */
 #define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
 
@@ -38,12 +68,14 @@ void rd_prefetch_item(const rd_store *st, uint64_t hash, const struct rd_bucket 
 
 /* ---- lookup. An expired key is deleted on sight and is absent. ---- */
 
-/* For reading: counts a hit or a miss, updates the access state that eviction uses. NULL: absent. */
+/* For reading: counts a hit or a miss (RD_EVENT_KEYMISS), updates the access state that eviction uses. NULL: absent. */
 rd_item *rd_find_read(rd_store *st, const rd_key *key);
 /* For writing: updates the access state, counts nothing. */
 rd_item *rd_find_write(rd_store *st, const rd_key *key);
-/* Leaves no trace (OBJECT, TTL, TYPE ... as Redis's NOTOUCH; counts a hit or a miss if `count`). */
+/* Leaves no trace (TTL, TYPE ... as Redis's NOTOUCH); counts a hit or a miss, and tells of it, if `count`. */
 rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count);
+/* Count a hit or a miss as the lookups do. */
+void rd_count_lookup(rd_store *st, bool hit);
 
 /* ---- reading an item ---- */
 
@@ -68,7 +100,18 @@ unsigned rd_item_freq(rd_store *st, const rd_item *it); /* 0..255, LFU with deca
 void rd_item_set_idle(rd_store *st, rd_item *it, uint64_t idle_ms);
 void rd_item_set_freq(rd_store *st, rd_item *it, unsigned freq);
 
-/* ---- changing. Each call tells watchers of the key (rd_touched). ---- */
+/* ---- changing. Each call tells watchers of the key, and the listener what `event` says (event.h). ----
+ *
+ * A key that was absent, or is a copy of another, is RD_EVENT_NEW first. Of several calls that make one change for
+ * Redis all but the last have RD_EVENT_NONE. */
+
+/* Tell the listener, if any, of an event that no call below does. */
+void rd_notify_listener(rd_store *st, const rd_key *key, rd_key_event event);
+static inline void rd_notify(rd_store *st, const rd_key *key, rd_key_event event) {
+  if (RD_UNLIKELY(st->listening != 0)) rd_notify_listener(st, key, event);
+}
+/* Does the listener want events of this kind? */
+bool rd_hears(const rd_store *st, rd_key_event event);
 
 /* The running command has made `n` changes more, as Redis counts them for rdb_changes_since_last_save. One that does
  * not say so and has changed anything counts as one. */
@@ -77,30 +120,34 @@ static inline void rd_note_changes(rd_store *st, uint64_t n) { st->noted += n; }
 /* Set the key to a string of `parts` pieces, one after another; insert or replace. ALLOCATES. The pieces must not lie
  * in the arena; one whose data is NULL stands for zeros. */
 rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
-                       rd_encoding enc);
-rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc);
+                       rd_encoding enc, rd_key_event event);
+rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc,
+                 rd_key_event event);
 /* Make the value of an existing string `len` bytes long: longer ones are filled with zeros, shorter ones cut. TTL
- * stays. *item is set to the item, which may have moved. ALLOCATES when it grows. */
+ * stays. *item is set to the item, which may have moved. ALLOCATES when it grows. Tells of RD_EVENT_NONE. */
 rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t len, rd_encoding enc);
 /* Overwrite [off, off + len) of the value, which must exist. Never fails. */
-void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len);
+void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len,
+              rd_key_event event);
 /* Set or remove (RD_NO_EXPIRY) the expiry. *item may move. ALLOCATES when the key had none. */
-rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry);
-/* Delete the key; false when there was none. */
+rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry, rd_key_event event);
+/* Delete the key (RD_EVENT_DEL); false when there was none. */
 bool rd_delete(rd_store *st, const rd_key *key);
 /* Make `dst` a copy of `src` (value, type, encoding, expiry), replacing what was there. Both shards must be locked.
  * ALLOCATES. */
-rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst);
+rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event);
 
 /* Let `dst` have the value of `src` (with its expiry), replacing what was there; `src` is gone. Both shards must be
- * locked. A large value is not copied: it keeps its blocks, and nothing is evicted for it. ALLOCATES. */
-rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst);
+ * locked. A large value is not copied: it keeps its blocks, and nothing is evicted for it. The events of both
+ * are told when it is done. ALLOCATES. */
+rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event from, rd_key_event to);
 
 /* ---- several keys, all of them or none (MSET) ----
  *
  * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but what the key had stays in the arena. In the end,
  * for each key that was set, either rd_let_go, or rd_give_back in the opposite order. Neither can fail: nothing is
- * allocated. All within one command; what a process keeps that dies goes with the sweep. */
+ * allocated. All within one command; what a process keeps that dies goes with the sweep. The listener is told of
+ * nothing but RD_EVENT_NONE: what was set is the caller's to notify when it is known to stay. */
 typedef enum rd_kept {
   RD_KEPT_VALUE,   /* the key had a value, which is kept */
   RD_KEPT_ABSENCE, /* it had none */

@@ -1,0 +1,51 @@
+/* event.h - what happens to keys, in the words of Redis's keyspace events, and whom the store tells.
+ *
+ * Every change of a key goes through rd_touched (internal.h), and what is no change but an event all the same through
+ * rd_notify. Both tell the one listener of this process, if any: messages, invalidations and wake-ups of blocked
+ * clients begin there. While nobody listens that costs a test of one word; nothing is composed. */
+#ifndef RD_EVENT_H
+#define RD_EVENT_H
+
+#include "store/store.h"
+
+/* The classes, with the letters that `notify-keyspace-events` has for them; `A` there is all but m and n. */
+enum {
+  RD_CLASS_GENERIC = 1 << 0,  /* g */
+  RD_CLASS_STRING = 1 << 1,   /* $ */
+  RD_CLASS_LIST = 1 << 2,     /* l */
+  RD_CLASS_SET = 1 << 3,      /* s */
+  RD_CLASS_HASH = 1 << 4,     /* h */
+  RD_CLASS_ZSET = 1 << 5,     /* z */
+  RD_CLASS_EXPIRED = 1 << 6,  /* x */
+  RD_CLASS_EVICTED = 1 << 7,  /* e */
+  RD_CLASS_STREAM = 1 << 8,   /* t */
+  RD_CLASS_MODULE = 1 << 9,   /* d */
+  RD_CLASS_MISS = 1 << 10,    /* m */
+  RD_CLASS_NEW = 1 << 11,     /* n */
+  RD_CLASS_UNNAMED = 1 << 12, /* no letter: changes that Redis publishes no event for */
+};
+#define RD_CLASS_LETTERS "g$lshzxetdmn" /* of bit 0, 1, ... */
+
+const char *rd_event_name(rd_key_event event); /* "set", "rename_from"; "" for RD_EVENT_NONE */
+uint32_t rd_event_class(rd_key_event event);   /* one bit */
+
+/* What a listener is told. A key of more than 4,096 bytes lies in pieces: then `key` is NULL, unless the command that
+ * runs has it as an argument. */
+typedef struct rd_change {
+  rd_key_event event;
+  unsigned db;
+  uint32_t key_len;
+  const uint8_t *key;
+  const rd_item *item; /* when `key` is NULL */
+} rd_change;
+/* Copy the key to `dst`. */
+void rd_change_key(rd_store *st, const rd_change *change, void *dst);
+
+/* Called in the middle of commands and of the sweep, with the key's shard locked: it must be quick, and must not call
+ * the store but for rd_change_key. The change is gone when it returns. */
+typedef void rd_listener(void *arg, rd_store *st, const rd_change *change);
+/* Have one listener told of what happens in these classes, by this process; 0: nobody. It takes the place of the last
+ * one. */
+void rd_listen(rd_store *st, uint32_t classes, rd_listener *listener, void *arg);
+
+#endif

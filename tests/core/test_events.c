@@ -1,0 +1,477 @@
+/* Keyspace events: what a listener hears of each command, in the words and the order of redis-server 7.0. */
+#include "base/base.h"
+#include "oracle.h"
+#include "store/event.h"
+#include "store/expire.h"
+
+/* The recorded events stand side by side, each with its class, database, name and key: "$0:set:a". */
+typedef struct happening {
+  const char *ask; /* an inline command; ">50": so many milliseconds pass; "+50": and the sweep has come by */
+  const char *events;
+} happening;
+#define TOLD(ask, events) \
+  { ask, events }
+
+static const happening told[] = {
+    TOLD("GET none", "m0:keymiss:none"),
+    TOLD("SET a 1", "n0:new:a $0:set:a"),
+    TOLD("SET a 2", "$0:set:a"),
+    TOLD("SET a 2 EX 100", "$0:set:a g0:expire:a"),
+    TOLD("SET a 2 KEEPTTL", "$0:set:a"),
+    TOLD("SET a 3 GET", "$0:set:a"),
+    TOLD("SET none 3 XX", ""),
+    TOLD("SET none 3 GET XX", "m0:keymiss:none"),
+    TOLD("SET a 3 NX", ""),
+    TOLD("SET fresh 3 GET PX 100000", "m0:keymiss:fresh n0:new:fresh $0:set:fresh g0:expire:fresh"),
+    TOLD("SETNX a 1", ""),
+    TOLD("SETNX b 1", "n0:new:b $0:set:b"),
+    TOLD("SETEX a 100 1", "$0:set:a g0:expire:a"),
+    TOLD("PSETEX a 100000 1", "$0:set:a g0:expire:a"),
+    TOLD("PSETEX a 0 1", ""),
+    TOLD("SET a 1 PXAT 1", "$0:set:a g0:expire:a"),
+    TOLD("GET a", "x0:expired:a m0:keymiss:a"),
+    TOLD("GETSET a 2", "m0:keymiss:a n0:new:a $0:set:a"),
+    TOLD("GETSET a 3", "$0:set:a"),
+    TOLD("GETDEL a", "g0:del:a"),
+    TOLD("GETDEL a", "m0:keymiss:a"),
+    TOLD("SET a 1", "n0:new:a $0:set:a"),
+    TOLD("GETEX a", ""),
+    TOLD("GETEX a EX 100", "g0:expire:a"),
+    TOLD("GETEX a PERSIST", "g0:persist:a"),
+    TOLD("GETEX a PERSIST", ""),
+    TOLD("GETEX a PXAT 1", "g0:del:a"),
+    TOLD("GETEX a EX 10", "m0:keymiss:a"),
+    TOLD("MSET a 1 b 2 a 3", "n0:new:a $0:set:a $0:set:b $0:set:a"),
+    TOLD("MSET e 1 e 2", "n0:new:e $0:set:e $0:set:e"),
+    TOLD("MSETNX c 1 d 2", "n0:new:c $0:set:c n0:new:d $0:set:d"),
+    TOLD("MSETNX c 1 x 2", ""),
+    TOLD("MGET c none d nothing", "m0:keymiss:none m0:keymiss:nothing"),
+    TOLD("INCR n", "n0:new:n $0:incrby:n"),
+    TOLD("INCRBY n 5", "$0:incrby:n"),
+    TOLD("DECR n", "$0:incrby:n"),
+    TOLD("DECRBY n 200", "$0:incrby:n"),
+    TOLD("INCRBYFLOAT n 1.5", "$0:incrbyfloat:n"),
+    TOLD("INCRBYFLOAT float 1.5", "n0:new:float $0:incrbyfloat:float"),
+    TOLD("INCR n", ""),
+    TOLD("APPEND a xyz", "$0:append:a"),
+    TOLD("APPEND appended xyz", "n0:new:appended $0:append:appended"),
+    TOLD("APPEND a \"\"", "$0:append:a"),
+    TOLD("APPEND empty \"\"", "n0:new:empty $0:append:empty"),
+    TOLD("STRLEN none", "m0:keymiss:none"),
+    TOLD("GETRANGE none 0 -1", "m0:keymiss:none"),
+    TOLD("SUBSTR none 0 -1", "m0:keymiss:none"),
+    TOLD("SETRANGE a 2 zz", "$0:setrange:a"),
+    TOLD("SETRANGE a 2 \"\"", ""),
+    TOLD("SETRANGE range 2 zz", "n0:new:range $0:setrange:range"),
+    TOLD("SETRANGE none 2 \"\"", ""),
+    TOLD("LCS a none", "m0:keymiss:none"),
+    TOLD("LCS none nothing LEN", "m0:keymiss:none m0:keymiss:nothing"),
+    TOLD("GETBIT none 1", "m0:keymiss:none"),
+    TOLD("SETBIT a 1 0", ""),
+    TOLD("SETBIT a 1 1", "$0:setbit:a"),
+    TOLD("SETBIT a 1 1", ""),
+    TOLD("SETBIT a 900 0", "$0:setbit:a"),
+    TOLD("SETBIT bits 7 0", "n0:new:bits $0:setbit:bits"),
+    TOLD("SETBIT bits 7 1", "$0:setbit:bits"),
+    TOLD("BITCOUNT none", "m0:keymiss:none"),
+    TOLD("BITPOS none 1", "m0:keymiss:none"),
+    TOLD("BITOP AND dst a b", "n0:new:dst $0:set:dst"),
+    TOLD("BITOP OR dst a b", "$0:set:dst"),
+    TOLD("BITOP AND dst none nothing", "m0:keymiss:none m0:keymiss:nothing g0:del:dst"),
+    TOLD("BITOP AND dst none nothing", "m0:keymiss:none m0:keymiss:nothing"),
+    TOLD("BITFIELD a GET u8 0", ""),
+    TOLD("BITFIELD none GET u8 0", "m0:keymiss:none"),
+    TOLD("BITFIELD_RO none GET u8 0", "m0:keymiss:none"),
+    TOLD("BITFIELD a SET u8 0 1", "$0:setbit:a"),
+    TOLD("BITFIELD a SET u8 0 1", ""),
+    TOLD("BITFIELD a INCRBY u8 0 0", ""),
+    TOLD("BITFIELD a SET u8 0 3 SET u8 8 2", "$0:setbit:a"),
+    TOLD("BITFIELD a OVERFLOW FAIL INCRBY u2 0 100", ""),
+    TOLD("BITFIELD failed OVERFLOW FAIL INCRBY u2 0 100", "n0:new:failed"),
+    TOLD("BITFIELD fields SET u8 0 0", "n0:new:fields $0:setbit:fields"),
+    TOLD("BITFIELD fields SET u8 100 0 INCRBY u8 0 0", "$0:setbit:fields"),
+    TOLD("PFADD hll a b c", "n0:new:hll $0:pfadd:hll"),
+    TOLD("PFADD hll a", ""),
+    TOLD("PFADD hll2", "n0:new:hll2 $0:pfadd:hll2"),
+    TOLD("PFADD hll2", ""),
+    TOLD("PFCOUNT hll", ""),
+    TOLD("PFCOUNT hll", ""),
+    TOLD("PFCOUNT none", "m0:keymiss:none"),
+    TOLD("PFCOUNT hll none", "m0:keymiss:none"),
+    TOLD("PFMERGE merged hll hll2", "m0:keymiss:merged n0:new:merged $0:pfadd:merged"),
+    TOLD("PFMERGE merged none", "m0:keymiss:none $0:pfadd:merged"),
+    TOLD("PFMERGE another none", "m0:keymiss:another m0:keymiss:none n0:new:another $0:pfadd:another"),
+    TOLD("PFDEBUG TODENSE merged", ""),
+    TOLD("PFADD merged d e f", "$0:pfadd:merged"),
+    TOLD("PFADD merged d e f", ""),
+    TOLD("PFCOUNT merged", ""),
+    TOLD("PFDEBUG GETREG hll", ""),
+    TOLD("PFDEBUG GETREG none", ""),
+    TOLD("PFADD a x", ""),
+    TOLD("DEL a none b", "g0:del:a g0:del:b"),
+    TOLD("DEL a", ""),
+    TOLD("UNLINK c none d d", "g0:del:c g0:del:d"),
+    TOLD("EXISTS none n none", "m0:keymiss:none m0:keymiss:none"),
+    TOLD("TOUCH none n", "m0:keymiss:none"),
+    TOLD("TYPE none", "m0:keymiss:none"),
+    TOLD("SET a 1", "n0:new:a $0:set:a"),
+    TOLD("SET b 2", "n0:new:b $0:set:b"),
+    TOLD("RENAME a b", "n0:new:b g0:rename_from:a g0:rename_to:b"),
+    TOLD("RENAME b b", ""),
+    TOLD("RENAME none b", ""),
+    TOLD("SET c 3", "n0:new:c $0:set:c"),
+    TOLD("RENAMENX b c", ""),
+    TOLD("RENAMENX b d", "n0:new:d g0:rename_from:b g0:rename_to:d"),
+    TOLD("RENAMENX none d", ""),
+    TOLD("COPY d copy", "n0:new:copy g0:copy_to:copy"),
+    TOLD("COPY d copy", ""),
+    TOLD("COPY d copy REPLACE", "n0:new:copy g0:copy_to:copy"),
+    TOLD("COPY d d2 DB 3", "n3:new:d2 g3:copy_to:d2"),
+    TOLD("COPY none d2", "m0:keymiss:none"),
+    TOLD("MOVE copy 3", "n3:new:copy g0:move_from:copy g3:move_to:copy"),
+    TOLD("MOVE none 3", ""),
+    TOLD("SET d2 1", "n0:new:d2 $0:set:d2"),
+    TOLD("MOVE d2 3", ""),
+    TOLD("MOVE d 3", "n3:new:d g0:move_from:d g3:move_to:d"),
+    TOLD("SELECT 3", ""),
+    TOLD("RENAME d d2", "n3:new:d2 g3:rename_from:d g3:rename_to:d2"),
+    TOLD("SELECT 0", ""),
+    TOLD("SET d 1", "n0:new:d $0:set:d"),
+    TOLD("EXPIRE d 100", "g0:expire:d"),
+    TOLD("EXPIRE d 100 NX", ""),
+    TOLD("EXPIRE d 200 XX", "g0:expire:d"),
+    TOLD("EXPIRE none 100", ""),
+    TOLD("PEXPIRE d 100000", "g0:expire:d"),
+    TOLD("EXPIREAT d 4000000000", "g0:expire:d"),
+    TOLD("PEXPIREAT d 4000000000000", "g0:expire:d"),
+    TOLD("PERSIST d", "g0:persist:d"),
+    TOLD("PERSIST d", ""),
+    TOLD("PERSIST none", ""),
+    TOLD("EXPIRE d -1", "g0:del:d"),
+    TOLD("EXPIRE d -1", ""),
+    TOLD("SET d 1", "n0:new:d $0:set:d"),
+    TOLD("PEXPIREAT d 1", "g0:del:d"),
+    TOLD("TTL none", "m0:keymiss:none"),
+    TOLD("PTTL none", "m0:keymiss:none"),
+    TOLD("EXPIRETIME none", "m0:keymiss:none"),
+    TOLD("PEXPIRETIME none", "m0:keymiss:none"),
+    TOLD("SET d 1", "n0:new:d $0:set:d"),
+    TOLD("DUMP none", "m0:keymiss:none"),
+    TOLD("OBJECT ENCODING none", ""),
+    TOLD("OBJECT REFCOUNT none", ""),
+    TOLD("MEMORY USAGE none", ""),
+    TOLD("WATCH none", ""),
+    TOLD("UNWATCH", ""),
+    TOLD("RESTORE r 0 \"\\x00\\x05\\x68\\x65\\x6c\\x6c\\x6f\\x0a\\x00\\x63\\x72\\xdf\\x76\\x65\\x34\\x20\\x0a\"",
+         "n0:new:r g0:restore:r"),
+    TOLD("RESTORE r 0 \"\\x00\\x05\\x68\\x65\\x6c\\x6c\\x6f\\x0a\\x00\\x63\\x72\\xdf\\x76\\x65\\x34\\x20\\x0a\"", ""),
+    TOLD("RESTORE r 1000 \"\\x00\\x05\\x68\\x65\\x6c\\x6c\\x6f\\x0a\\x00\\x63\\x72\\xdf\\x76\\x65\\x34\\x20\\x0a\" "
+         "REPLACE",
+         "n0:new:r g0:restore:r"),
+    TOLD("RESTORE r 1 \"\\x00\\x05\\x68\\x65\\x6c\\x6c\\x6f\\x0a\\x00\\x63\\x72\\xdf\\x76\\x65\\x34\\x20\\x0a\" "
+         "REPLACE ABSTTL",
+         "g0:del:r"),
+    TOLD("RESTORE r 1 \"\\x00\\x05\\x68\\x65\\x6c\\x6c\\x6f\\x0a\\x00\\x63\\x72\\xdf\\x76\\x65\\x34\\x20\\x0a\" "
+         "REPLACE ABSTTL",
+         ""),
+    TOLD("RESTORE r 1 \"\\x00\\x05\\x68\\x65\\x6c\\x6c\\x6f\\x0a\\x00\\x63\\x72\\xdf\\x76\\x65\\x34\\x20\\x0a\" ABSTTL",
+         ""),
+    TOLD("SET x 1 PX 20", "n0:new:x $0:set:x g0:expire:x"),
+    TOLD("+30", "x0:expired:x"),
+    TOLD("GET x", "m0:keymiss:x"),
+    TOLD("SET y 1 PX 20", "n0:new:y $0:set:y g0:expire:y"),
+    TOLD(">30", ""),
+    TOLD("SET y 2", "x0:expired:y n0:new:y $0:set:y"),
+    TOLD("SET y 2 PX 20", "$0:set:y g0:expire:y"),
+    TOLD("SET z 2 PX 20", "n0:new:z $0:set:z g0:expire:z"),
+    TOLD(">30", ""),
+    TOLD("APPEND y more", "x0:expired:y n0:new:y $0:append:y"),
+    TOLD("DEL z", "x0:expired:z"),
+    TOLD("SET y 2 PX 20", "$0:set:y g0:expire:y"),
+    TOLD(">30", ""),
+    TOLD("RENAME y z", "x0:expired:y"),
+    TOLD("EXISTS y", "m0:keymiss:y"),
+    TOLD("SET y 2 PX 20", "n0:new:y $0:set:y g0:expire:y"),
+    TOLD("SET z 2 PX 20", "n0:new:z $0:set:z g0:expire:z"),
+    TOLD(">30", ""),
+    TOLD("COPY y z", "x0:expired:y m0:keymiss:y"),
+    TOLD("SET y 2", "n0:new:y $0:set:y"),
+    TOLD("COPY y z", "x0:expired:z n0:new:z g0:copy_to:z"),
+    TOLD("SET z 2 PX 20", "$0:set:z g0:expire:z"),
+    TOLD(">30", ""),
+    TOLD("COPY y z", "x0:expired:z n0:new:z g0:copy_to:z"),
+    TOLD("MSETNX y 1 z 2", ""),
+    TOLD("MULTI", ""),
+    TOLD("SET m 1", ""),
+    TOLD("INCR m", ""),
+    TOLD("GET none", ""),
+    TOLD("DEL m", ""),
+    TOLD("EXEC", "n0:new:m $0:set:m $0:incrby:m m0:keymiss:none g0:del:m"),
+    TOLD("SWAPDB 0 3", ""),
+    TOLD("SET a 1", "n0:new:a $0:set:a"),
+    TOLD("SELECT 3", ""),
+    TOLD("SET a 1", "n3:new:a $3:set:a"),
+    TOLD("RENAME a b", "n3:new:b g3:rename_from:a g3:rename_to:b"),
+    TOLD("SELECT 0", ""),
+    TOLD("FLUSHDB", ""),
+    TOLD("FLUSHALL", ""),
+    TOLD("GET a", "m0:keymiss:a"),
+};
+
+typedef struct ear {
+  char text[4096];
+  size_t len;
+  unsigned unnamed; /* changes without an event */
+} ear;
+
+static void hear(void *arg, rd_store *st, const rd_change *c) {
+  ear *e = arg;
+  char key[2048];
+  if (c->event == RD_EVENT_NONE) {
+    e->unnamed++;
+    return;
+  }
+  CHECK(c->key_len < sizeof key);
+  rd_change_key(st, c, key);
+  char letter = RD_CLASS_LETTERS[__builtin_ctz(rd_event_class(c->event))];
+  int n = snprintf(e->text + e->len, sizeof e->text - e->len, "%s%c%u:%s:%.*s", e->len > 0 ? " " : "", letter, c->db,
+                   rd_event_name(c->event), (int)c->key_len, key);
+  e->len += (size_t)n;
+}
+
+static void each_command_is_told_as_redis_tells_it(void) {
+  for (size_t step = 1; step < 4096; step += 4094) {
+    rd_store st;
+    int fd = rig_open(&st, 64u << 20, 16, RD_NOEVICTION);
+    rig_client c = rig_client_new(&st, NULL);
+    static ear e;
+    rd_listen(&st, UINT32_MAX, hear, &e);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+      const char *ask = told[i].ask;
+      bool was_ok = check_ok;
+      e.len = 0;
+      e.text[0] = 0;
+      check_ok = true;
+      if (ask[0] == '>' || ask[0] == '+') {
+        st.now_ms += strtoul(ask + 1, NULL, 10);
+        for (int n = 0; ask[0] == '+' && n < 100; n++) rd_sweep(&st, 0, st.num_shards, 0);
+      } else {
+        rig_feed(&c, ask, strlen(ask), step);
+        rig_feed(&c, "\r\n", 2, step);
+      }
+      CHECK_TEXT(e.text, e.len, told[i].events);
+      if (!check_ok) printf("      after %s\n", ask);
+      check_ok = check_ok && was_ok;
+    }
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
+/* ---- keys of every length, and changes that no command asks for ---- */
+
+#define KEYS 400u
+#define LONGEST 70000u
+
+typedef struct counts {
+  unsigned told[KEYS][RD_EVENT_PFADD + 1];
+  unsigned other; /* keys that there are not */
+} counts;
+
+/* Key `n`: short, too long for a small item, in pieces, in pieces of several chunks. */
+static size_t name_of(uint32_t n, char *name) {
+  static const size_t lengths[] = {0, 300, 4096, 4097, 20000, LONGEST};
+  int len = snprintf(name, LONGEST, "key:%u:", n);
+  size_t want = n % 8 < 6 ? lengths[n % 8] : 0;
+  for (size_t i = (size_t)len; i < want; i++) name[i] = (char)('a' + (i * 7 + n) % 26);
+  return want > (size_t)len ? want : (size_t)len;
+}
+
+static void count(void *arg, rd_store *st, const rd_change *c) {
+  static char name[LONGEST], key[LONGEST];
+  counts *sums = arg;
+  CHECK(c->key_len <= LONGEST);
+  rd_change_key(st, c, key);
+  uint32_t n = (uint32_t)strtoul(key + 4, NULL, 10);
+  if (n < KEYS && name_of(n, name) == c->key_len && memcmp(name, key, c->key_len) == 0)
+    sums->told[n][c->event]++;
+  else
+    sums->other++;
+}
+
+static void set_keys(rd_store *st, uint32_t from, uint32_t to, size_t len, int64_t expiry) {
+  static char name[LONGEST], value[10000];
+  for (uint32_t n = from; n < to; n++) {
+    rd_key key = rd_key_of(st, (rd_bytes){(const uint8_t *)name, name_of(n, name)}, 0);
+    rd_lock_shard(st, rd_shard_of(st, key.hash));
+    rd_set(st, &key, value, len, expiry, RD_ENC_AUTO, RD_EVENT_SET);
+    rd_unlock_all(st);
+  }
+}
+
+static bool is_there(rd_store *st, uint32_t n) {
+  static char name[LONGEST];
+  rd_key key = rd_key_of(st, (rd_bytes){(const uint8_t *)name, name_of(n, name)}, 0);
+  rd_lock_shard(st, rd_shard_of(st, key.hash));
+  bool there = rd_find_quiet(st, &key, false) != NULL;
+  rd_unlock_all(st);
+  return there;
+}
+
+static void each_eviction_is_told_once(void) {
+  static counts sums;
+  rd_store st;
+  int fd = rig_open(&st, 4u << 20, 4, RD_ALLKEYS_LRU);
+  memset(&sums, 0, sizeof sums);
+  rd_listen(&st, UINT32_MAX, count, &sums);
+  set_keys(&st, 0, KEYS, 3000, RD_NO_EXPIRY);
+  unsigned evicted = 0;
+  for (uint32_t n = 0; n < KEYS; n++) {
+    evicted += sums.told[n][RD_EVENT_EVICTED];
+    CHECK_INT(sums.told[n][RD_EVENT_NEW], 1);
+    CHECK_INT(sums.told[n][RD_EVENT_SET], 1);
+    CHECK_INT(sums.told[n][RD_EVENT_EVICTED], !is_there(&st, n));
+  }
+  CHECK(evicted > KEYS / 4);
+  CHECK_INT(evicted, rd_counter(&st, RD_STAT_evicted_keys));
+  CHECK_INT(sums.other, 0);
+  rig_close(&st, fd);
+}
+
+static void each_expiry_is_told_once(void) {
+  static counts sums;
+  rd_store st;
+  int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+  memset(&sums, 0, sizeof sums);
+  rd_listen(&st, RD_CLASS_EXPIRED, count, &sums);
+  set_keys(&st, 0, KEYS, 100, 1700000000100);
+  st.now_ms += 99;
+  for (int i = 0; i < 100; i++) rd_sweep(&st, 0, 4, 0);
+  CHECK_INT(rd_counter(&st, RD_STAT_expired_keys), 0);
+  st.now_ms += 5000;
+  for (uint32_t n = 0; n < KEYS; n += 3) CHECK(!is_there(&st, n)); /* on sight */
+  for (int i = 0; i < 1000; i++) rd_sweep(&st, 0, 4, 0);
+  for (uint32_t n = 0; n < KEYS; n++) {
+    CHECK_INT(sums.told[n][RD_EVENT_EXPIRED], 1);
+    CHECK_INT(sums.told[n][RD_EVENT_SET], 0); /* nobody listens to that */
+  }
+  CHECK_INT(sums.other, 0);
+  CHECK_INT(rd_counter(&st, RD_STAT_expired_keys), KEYS);
+  rig_close(&st, fd);
+}
+
+static void what_is_flushed_is_told_nowhere(void) {
+  static counts sums;
+  rd_store st;
+  int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+  memset(&sums, 0, sizeof sums);
+  set_keys(&st, 0, KEYS, 100, 1700000000100);
+  rig_client c = rig_client_new(&st, NULL);
+  rd_listen(&st, UINT32_MAX, count, &sums);
+  rig_say(&c, "SELECT 1\r\nSET key:6: x\r\nSELECT 0\r\nFLUSHDB\r\n");
+  st.now_ms += 5000;
+  for (int i = 0; i < 2000; i++) rd_sweep(&st, 0, 4, 0);
+  CHECK_INT(sums.told[6][RD_EVENT_SET], 1);
+  for (uint32_t n = 0; n < KEYS; n++) {
+    CHECK_INT(sums.told[n][RD_EVENT_EXPIRED] + sums.told[n][RD_EVENT_DEL] + sums.told[n][RD_EVENT_NONE], 0);
+  }
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+/* Values of 300 KiB, from any shard to any other and within one, and back under the first key. */
+static void a_large_value_that_moves_is_told_like_a_small_one(void) {
+  static ear e;
+  rd_store st;
+  int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  for (int n = 0; n < 16; n++) {
+    char ask[200], expected[200];
+    snprintf(ask, sizeof ask, "SETRANGE large 300000 x\r\nSET to:%d x\r\n", n);
+    rig_say(&c, ask);
+    rd_listen(&st, UINT32_MAX, hear, &e);
+    e.len = 0;
+    snprintf(ask, sizeof ask, "RENAME large to:%d\r\nMOVE to:%d 1\r\nCOPY none x\r\n", n, n);
+    rig_say(&c, ask);
+    snprintf(expected, sizeof expected,
+             "n0:new:to:%d g0:rename_from:large g0:rename_to:to:%d "
+             "n1:new:to:%d g0:move_from:to:%d g1:move_to:to:%d m0:keymiss:none",
+             n, n, n, n, n);
+    CHECK_TEXT(e.text, e.len, expected);
+    rd_listen(&st, 0, NULL, NULL);
+    e.len = 0;
+    rig_say(&c, "GET none\r\nSET a b\r\n");
+    CHECK_INT(e.len, 0);
+  }
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+/* A command that turns out to be long begins again, and its misses are told once; so they are counted. */
+static void a_long_command_tells_each_miss_once(void) {
+  static ear e;
+  rd_store st;
+  int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  rig_say(&c, "SETRANGE large 6000000 x\r\nSETRANGE larger 6000000 x\r\n");
+  rd_listen(&st, UINT32_MAX, hear, &e);
+  e.len = 0;
+  for (int listening = 1; listening >= 0; listening--) {
+    uint64_t misses = rd_counter(&st, RD_STAT_keyspace_misses), hits = rd_counter(&st, RD_STAT_keyspace_hits);
+    rig_say(&c, "MGET none large other larger\r\nLCS large nothing LEN\r\nBITOP AND dst none large\r\nDEL dst\r\n");
+    CHECK_INT(rd_counter(&st, RD_STAT_keyspace_misses) - misses, 4);
+    CHECK_INT(rd_counter(&st, RD_STAT_keyspace_hits) - hits, 4);
+    rd_listen(&st, 0, NULL, NULL);
+  }
+  CHECK_TEXT(e.text, e.len,
+             "m0:keymiss:none m0:keymiss:other m0:keymiss:nothing m0:keymiss:none n0:new:dst $0:set:dst g0:del:dst");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+/* What MSET has set and gives back was never there. */
+static void an_mset_without_memory_tells_nothing(void) {
+  static ear e;
+  static char ask[600000];
+  rd_store st;
+  int fd = rig_open(&st, 4u << 20, 1, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  rig_say(&c, "SET key0 x\r\nSET key1 y\r\n");
+  int at = snprintf(ask, sizeof ask, "*121\r\n$4\r\nMSET\r\n");
+  for (int i = 0; i < 60; i++) {
+    at += snprintf(ask + at, sizeof ask - (size_t)at, "$%d\r\nkey%d\r\n$8000\r\n%08000d\r\n", i < 10 ? 4 : 5, i, i);
+  }
+  rd_listen(&st, UINT32_MAX, hear, &e);
+  unsigned failed = 0;
+  for (int i = 0; i < 40 && failed == 0; i++) {
+    char fill[60];
+    snprintf(fill, sizeof fill, "SETRANGE fill%d 100000 x\r\n", i);
+    rig_say(&c, fill);
+    rig_say(&c, "DEL key0 key1\r\nSET key0 x\r\n");
+    c.len = e.len = 0;
+    e.text[0] = 0;
+    rig_feed(&c, ask, (size_t)at, (size_t)at);
+    if (c.len > 0 && c.out[0] == '-') {
+      failed++;
+      CHECK_TEXT(e.text, e.len, "");
+      CHECK(e.unnamed > 0);
+    } else {
+      CHECK(e.len > 100);
+    }
+    rig_say(&c, "DEL key0 key1\r\n");
+  }
+  CHECK_INT(failed, 1);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+int main(void) {
+  RUN(each_command_is_told_as_redis_tells_it);
+  RUN(each_eviction_is_told_once);
+  RUN(each_expiry_is_told_once);
+  RUN(what_is_flushed_is_told_nowhere);
+  RUN(a_large_value_that_moves_is_told_like_a_small_one);
+  RUN(a_long_command_tells_each_miss_once);
+  RUN(an_mset_without_memory_tells_nothing);
+  return check_end();
+}
