@@ -48,7 +48,7 @@ class LimitTests(Case):
         self.assertEqual(talk(self.client(server), b"", 100), b"-ERR max number of clients reached\r\n")
         self.assertEqual(talk(second, PING, 7), PONG)
         first.close()
-        servers.until(lambda: self.served(server), 5, "there is room for a client")
+        servers.until(lambda: self.served(server), 30, "there is room for a client")
 
     def served(self, server: servers.Server) -> bool:
         """Whether a new client is served."""
@@ -82,7 +82,7 @@ class LimitTests(Case):
                 return False
 
         started = time.monotonic()
-        servers.until(closed, 10, "the idle client is closed")
+        servers.until(closed, 30, "the idle client is closed")
         self.assertGreater(time.monotonic() - started, 0.9)
         self.assertEqual(talk(busy, PING, 7), PONG)
 
@@ -118,7 +118,7 @@ class LimitTests(Case):
         talk(other, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8388608\r\n" + b"x" * 8 * MIB + b"\r\n", 5)
         slow.sendall(b"GET k\r\n")
         got, total = b"x", 0
-        servers.until(lambda: talk(other, PING, 7) == PONG, 5, "others are served")
+        servers.until(lambda: talk(other, PING, 7) == PONG, 30, "others are served")
         try:
             while got:
                 got = slow.recv(MIB)

@@ -233,7 +233,7 @@ class WorkersTests(OnWorkers):
             pid = workers_of(client)[1]
             os.kill(pid, signal.SIGKILL)
             for _ in range(20):
-                with server.connect(5) as sock:
+                with server.connect() as sock:
                     sock.sendall(b"PING\r\n")
                     self.assertEqual(sock.recv(10), b"+PONG\r\n")
             self.eventually(lambda pid=pid: workers_of(client).get(1, pid) != pid, "another worker is there")  # type: ignore[misc]

@@ -56,6 +56,7 @@ class Client:
         """What such bytes are answered with at once."""
         self.transport.clear()
         self.protocol.dataReceived(data)
+        self._worker.turn()
         return self.transport.value()
 
     @property
@@ -88,6 +89,15 @@ class Worker:
         self.front.control.opened()
         self.certificate: Any = context
         self.factory, self.gate = self.front.server._door(self.listener)
+
+    def turn(self) -> None:
+        """What is to be done at once is done: a client that has had its share of the processor, which a busy machine makes
+        smaller, goes on in the next turn."""
+        for _ in range(1000):
+            if not any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
+                return
+            self.clock.advance(0)
+        raise AssertionError("there is always more to do")
 
 
 class ActTests(SynchronousTestCase):
@@ -382,11 +392,12 @@ class ActTests(SynchronousTestCase):
 
     def see_performance_latency_monitor_threshold(self, name: str) -> None:
         control = self.worker.front.control
-        for threshold, events in ((0, b"*0\r\n"), (5, b"*1\r\n")):
+        for threshold, kept in ((0, []), (5, [b"slow"])):
             self.set(name, threshold)
-            control.event("command", 4_999_999)
-            control.event("expire-cycle", 5_000_000)
-            self.assertTrue(self.client.ask("LATENCY", "LATEST").startswith(events), events)
+            control.event("fast", 4_999_999)
+            control.event("slow", 5_000_000)
+            said = self.client.ask("LATENCY", "LATEST")  # CONFIG SET itself may be in it, on a busy machine
+            self.assertEqual([event for event in (b"fast", b"slow") if b"$4\r\n%s\r\n" % event in said], kept, said)
 
     def see_performance_latency_tracking(self, name: str) -> None:
         self.client.ask("SET", "k", "v")
