@@ -1,10 +1,14 @@
 /* Who may make the store grow: above max_memory, at its edge, and in a transaction that must be done as a whole. */
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "arena/heap.h"
 #include "arena/layout.h"
 #include "arena/memory.h"
+#include "arena/pool.h"
+#include "base/clock.h"
 #include "command/command.h"
 #include "rig.h"
 #include "store/check.h"
@@ -105,6 +109,7 @@ static void what_fits_one_by_one_and_not_together_is_discarded_as_a_whole(void) 
     RIG_HEARD(&c, QUEUED);
   }
   RIG_ASK(&c, "EXEC\r\n", NO_ROOM);
+  CHECK(!rd_holds_shard(&st, 0));
   RIG_ASK(&c, "EXISTS new0 new1 new199\r\n", ":0\r\n");
   rig_client_free(&c);
   rig_close(&st, fd);
@@ -170,6 +175,134 @@ static void a_transaction_at_the_edge_is_done_or_not_at_all(void) {
     printf("    %s: %u done, %u discarded\n", rd_policy_name(policies[p]), done, discarded);
     CHECK(rd_committed_memory(&st) <= rd_max_memory(&st));
     rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
+/* Transactions of large values, and single ones, of a process beside others, in a store of which less is free than all
+ * of them want: how many were done in part. */
+static unsigned race(rd_store *st, unsigned process, unsigned *done) {
+  rig_client c = rig_client_new(st, NULL);
+  unsigned partly = 0;
+  for (unsigned round = 0; round < 1500; round++) {
+    char key[40];
+    rig_say(&c, "MULTI\r\n");
+    for (unsigned i = 0; i < 6; i++) {
+      sprintf(key, "%u:%u", process, i);
+      set(&c, key, 60000 + (round % 3) * 8000);
+    }
+    c.len = 0;
+    rig_say(&c, "EXEC\r\n");
+    *done += c.out[0] == '*';
+    partly += c.out[0] == '*' && memmem(c.out, c.len, OOM, strlen(OOM)) != NULL;
+    sprintf(key, "alone:%u", process);
+    set(&c, key, 300000);
+    for (unsigned i = 0; i < 6; i++) say(&c, "DEL %u:%u", process, i);
+    say(&c, "DEL alone:%u", process);
+    c.len = 0;
+  }
+  rig_client_free(&c);
+  return partly;
+}
+
+static void transactions_of_several_processes_are_done_or_not_at_all(void) {
+  enum { OTHERS = 3 };
+  rd_store st;
+  int fd = rig_open(&st, 8 * MIB, 16, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  for (unsigned i = 0; rd_pool_free(&st) > 14; i++) {
+    char key[20];
+    sprintf(key, "k%u", i);
+    set(&c, key, 5000);
+  }
+  rig_client_free(&c);
+  pid_t pids[OTHERS];
+  for (unsigned i = 0; i < OTHERS; i++) {
+    pids[i] = fork();
+    if (pids[i] != 0) continue;
+    rd_store own;
+    char err[200];
+    unsigned done = 0;
+    if (rd_attach(&own, fd, err, sizeof err) != 0 || rd_worker_join(&own, (int)i + 1) < 0) _exit(200);
+    own.now_ms = st.now_ms;
+    own.clock = st.clock;
+    unsigned partly = race(&own, i + 1, &done);
+    rd_worker_leave(&own);
+    _exit(partly != 0 ? 1 : done == 0 ? 2 : 0);
+  }
+  unsigned done = 0;
+  CHECK_INT(race(&st, 0, &done), 0);
+  for (unsigned i = 0; i < OTHERS; i++) {
+    int status;
+    waitpid(pids[i], &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 0);
+  }
+  rig_close(&st, fd);
+}
+
+enum { RIVALS = 30 };
+static rig_client *in_exec, rivals[RIVALS]; /* of two processes */
+static unsigned rivals_turns;
+
+/* Whenever a transaction looks at the clock, another process wants memory. */
+static uint64_t contested_clock(void) {
+  static char text[70000];
+  bool runs = rd_session_state_of(in_exec->session)->in_exec;
+  for (unsigned some = 0; runs && some < 10 && rivals_turns < RIVALS; some++) {
+    rig_client *c = &rivals[rivals_turns];
+    size_t n = (size_t)sprintf(text, "MULTI\r\n*3\r\n$3\r\nSET\r\n$3\r\nr%02u\r\n$60000\r\n", rivals_turns++);
+    memset(text + n, 'v', 60000);
+    n += 60000 + (size_t)sprintf(text + n + 60000, "\r\nEXEC\r\n");
+    c->status = rd_session_feed(c->session, (uint8_t *)text, n, c->st->now_ms); /* or it waits for a lock */
+  }
+  return rig_clock();
+}
+
+static void what_was_let_in_finds_its_room_whatever_others_want(void) {
+  static const rd_policy policies[] = {RD_NOEVICTION, RD_VOLATILE_LRU};
+  for (unsigned p = 0; p < 2; p++) {
+    rd_store st, own;
+    char err[200];
+    int fd = rig_open(&st, 8 * MIB, 16, policies[p]);
+    CHECK_INT(rd_attach(&own, fd, err, sizeof err), 0);
+    CHECK(rd_worker_join(&own, 1) >= 0);
+    own.now_ms = st.now_ms;
+    own.clock = rd_monotonic_ns;
+    rig_client a = rig_client_new(&st, NULL);
+    for (unsigned i = 0; i < RIVALS; i++) rivals[i] = rig_client_new(&own, NULL);
+    in_exec = &a, rivals_turns = 0;
+    for (unsigned i = 0; rd_pool_free(&st) > 9; i++) {
+      char key[20];
+      sprintf(key, "k%u", i);
+      set(&a, key, 5000);
+    }
+    a.len = 0;
+    rig_say(&a, "MULTI\r\n");
+    for (unsigned i = 0; i < 6; i++) {
+      char key[20];
+      sprintf(key, "a%u", i);
+      set(&a, key, 60000);
+    }
+    a.len = 0;
+    st.clock = contested_clock;
+    RIG_ASK(&a, "EXEC\r\n", "*6\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    st.clock = rig_clock;
+    CHECK(rivals_turns > 0);
+    unsigned turns = 0;
+    for (unsigned i = 0, quiet = 0; quiet < RIVALS && turns < 3000;
+         i = (i + 1) % RIVALS, turns++) { /* in turn: some go before others */
+      rig_client *c = &rivals[i];
+      quiet = c->status == RD_BUSY ? 0 : quiet + 1;
+      if (c->status == RD_BUSY) c->status = rd_session_resume(c->session, own.now_ms);
+      rig_write(c);
+    }
+    CHECK(turns < 3000);
+    RIG_ASK(&a, "EXISTS a0 a1 a2 a3 a4 a5\r\n", ":6\r\n");
+    rig_client_free(&a);
+    for (unsigned i = 0; i < RIVALS; i++) rig_client_free(&rivals[i]);
+    rd_worker_leave(&own);
+    rd_detach(&own);
     rig_close(&st, fd);
   }
 }
@@ -506,6 +639,8 @@ int main(void) {
   RUN(a_full_store_refuses_what_is_to_be_queued);
   RUN(what_fits_one_by_one_and_not_together_is_discarded_as_a_whole);
   RUN(a_transaction_at_the_edge_is_done_or_not_at_all);
+  RUN(what_was_let_in_finds_its_room_whatever_others_want);
+  RUN(transactions_of_several_processes_are_done_or_not_at_all);
   RUN(a_value_of_offset_or_copy_is_counted_before_the_first_command_runs);
   RUN(a_large_value_goes_into_a_full_cache_although_all_shards_are_locked);
   RUN(above_the_limit_no_shard_grows_until_the_store_is_below_again);

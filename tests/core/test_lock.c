@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "arena_fixture.h"
+#include "base/clock.h"
 #include "check.h"
 #include "host.h"
 #include "rig.h"

@@ -62,6 +62,7 @@ typedef struct rd_multi {
   const rd_command *command; /* EXEC */
   uint64_t exec_at;          /* clock when it began */
   uint32_t pointed;          /* so many of argv are pointers: EXEC has begun */
+  bool alone;                /* EXEC takes the locks of all shards, so that nobody else grows */
   rd_plan *plan;             /* of a long queue, while EXEC makes it */
   uint32_t need_locks;       /* EXEC: so many of the queue are executed with the locks held; no data command follows */
   uint32_t placed;           /* EXEC: so many of these, up to the last RD_PLACED one */

@@ -169,6 +169,12 @@ bool rd_growth_fits(const rd_growth *g, rd_store *st, bool lent) {
   return rd_pool_prepare(st, regions_short(g, st, false), lent);
 }
 
+bool rd_growth_is_contended(const rd_growth *g, rd_store *st) {
+  if (!g->by_shard && rd_may_evict(st)) return false;
+  uint64_t regions = g->by_shard ? regions_short(g, st, false) : g->all / ROOM_OF_REGION + 1;
+  return regions != 0 && regions * RD_MAX_WORKERS >= rd_pool_free(st);
+}
+
 bool rd_growth_fits_alone(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
   if (cmd->first_key == 0 || is_allkeys(st)) return true;
   uint64_t bytes = 0, wanted[RD_MAX_SHARDS / 64] = {0};

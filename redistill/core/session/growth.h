@@ -34,6 +34,10 @@ void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_b
 /* Is there room for all, or can it be made? No item is in use. `lent`: the reserve counts, too. */
 bool rd_growth_fits(const rd_growth *g, rd_store *st, bool lent);
 
+/* May others take, before it is written, what fits? It lies in the pool then, and not far more is free than all workers
+ * together could want. Whoever holds all shards is safe: nothing grows without one. */
+bool rd_growth_is_contended(const rd_growth *g, rd_store *st);
+
 /* Is not even the reserve left? Then commands that are never refused alone count in a transaction, too. */
 static inline bool rd_growth_is_strained(const rd_store *st) {
   const rd_pool *pool = &st->head->pool;
@@ -42,9 +46,13 @@ static inline bool rd_growth_is_strained(const rd_store *st) {
 
 /* May the command write more than its arguments have? */
 bool rd_growth_is_hidden(const rd_command *cmd);
+/* Regions that arguments of so many commands and bytes need at most. */
+static inline uint64_t rd_growth_most(uint64_t commands, uint64_t bytes) {
+  return commands + bytes / (RD_REGION_SIZE / 2);
+}
 /* Is there so much free memory that arguments of so many commands and bytes fit without a further look? */
 static inline bool rd_growth_is_small(const rd_store *st, uint64_t commands, uint64_t bytes) {
-  return commands + bytes / (RD_REGION_SIZE / 2) < rd_pool_free(st);
+  return rd_growth_most(commands, bytes) < rd_pool_free(st);
 }
 /* Is there room for this command alone? Locks its keys' shards, and releases all locks. Where anything may be evicted
  * for it the answer is yes. */

@@ -129,7 +129,7 @@ static void leave(rd_session *s) {
   s->state.multi_bytes = 0;
   free(m->plan);
   m->plan = NULL;
-  m->aborted = false;
+  m->aborted = m->alone = false;
   m->pointed = 0;
   m->hidden_growth = false;
   m->flags = 0;
@@ -228,7 +228,7 @@ static bool lock_planned(const rd_plan *p, rd_session *s) {
     uint32_t shard = rd_shard_of(st, m->watches[i].hash);
     wanted[shard >> 6] |= 1ull << (shard & 63);
   }
-  if (m->flags & RD_OWN_LOCKS) {
+  if ((m->flags & RD_OWN_LOCKS) || m->alone) {
     for (uint32_t i = 0; i < st->num_shards; i++) wanted[i >> 6] |= 1ull << (i & 63);
   }
   if (s->hurried)
@@ -249,20 +249,28 @@ static bool watched_changed(rd_session *s) {
   return false;
 }
 
-/* Is there room for all that the commands may write? */
-static bool fits(rd_session *s, const rd_plan *p) {
+static bool fits_together(const rd_growth *g, rd_store *st, bool *contended) {
+  if (!rd_growth_fits(g, st, true)) return false;
+  *contended = rd_growth_is_contended(g, st);
+  return true;
+}
+
+/* Is there room for all that the commands may write? `contended`: others may take it before it is written. */
+static bool fits(rd_session *s, const rd_plan *p, bool *contended) {
   const rd_multi *m = &s->multi;
   rd_store *st = s->st;
+  *contended = false;
   if ((m->flags & (rd_growth_is_strained(st) ? RD_WRITE : RD_DENYOOM)) == 0) return true;
-  if (!m->hidden_growth && rd_growth_is_small(st, m->count, s->state.multi_bytes)) return true;
-  if (p->sums && !rd_growth_is_strained(st)) return rd_growth_fits(&p->growth, st, true);
+  uint64_t most = rd_growth_most(m->count, s->state.multi_bytes);
+  if (!m->hidden_growth && most * RD_MAX_WORKERS < rd_pool_free(st)) return true;
+  if (p->sums && !rd_growth_is_strained(st)) return fits_together(&p->growth, st, contended);
   rd_growth g;
   rd_growth_begin(&g, st);
   for (uint32_t i = 0; i < m->count; i++) {
     const rd_queued *q = &m->queue[i];
     rd_growth_add(&g, st, q->command, m->argv + q->first, q->argc, s->state.db);
   }
-  return rd_growth_fits(&g, st, true);
+  return fits_together(&g, st, contended);
 }
 
 /* A plan that is made in several turns, since the queue is long. NULL: it is not, or there is no memory. */
@@ -300,21 +308,26 @@ void rd_cmd_exec(rd_call *c) {
   uint32_t left = s->multi.count - p->next;
   bool whole = p == &here || left <= PREPARED || c->whole;
   plan(p, s, whole ? s->multi.count : p->next + PREPARED);
-  if (!whole || !lock_planned(p, s)) {
-    c->verdict = RD_LATER;
-    return;
-  }
-  if (watched_changed(s)) {
-    rd_reply_null_array(c->out);
-    rd_unlock_all(s->st);
-    rd_multi_discard(s);
-    return;
-  }
-  if (!fits(s, p)) {
-    rd_reply_error(c->out, "EXECABORT Transaction discarded because of: " RD_OOM_ERROR);
-    rd_unlock_all(s->st);
-    rd_multi_discard(s);
-    return;
+  for (bool contended = true; contended;) {
+    if (!whole || !lock_planned(p, s)) {
+      c->verdict = RD_LATER;
+      return;
+    }
+    if (watched_changed(s)) {
+      rd_reply_null_array(c->out);
+      rd_unlock_all(s->st);
+      rd_multi_discard(s);
+      return;
+    }
+    if (!fits(s, p, &contended)) {
+      rd_reply_error(c->out, "EXECABORT Transaction discarded because of: " RD_OOM_ERROR);
+      rd_unlock_all(s->st);
+      rd_multi_discard(s);
+      return;
+    }
+    if (s->multi.alone) break;
+    s->multi.alone = contended;
+    if (contended) rd_unlock_all(s->st);
   }
   end_watches(s, 0); /* its commands are not to touch keys that are still watched by itself */
   s->multi.command = c->command;
