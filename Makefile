@@ -21,6 +21,7 @@ lint: .venv/lint
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/clang-format --dry-run --Werror $(C_FILES) && $(BIN)/python tests/rooms.py
 	@printf '%s\n' $(C_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Iredistill/core -c {} -o /dev/null
+	@printf '%s\n' tests/core/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core {}
 	@before=$$(cat $(GENERATED) | cksum); $(MAKE) -s gen || exit 1; test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 	  { echo 'Generated files were not current; they are now.' >&2; exit 1; }
 
