@@ -25,7 +25,7 @@ class PlayedSession:
     """Executes words that end in a space, as the core executes commands.
 
     ``ask:x`` is one of the control plane, ``quit`` closes, ``hold`` waits while `paused`, ``big:n`` gives n bytes and stops
-    there, ``bug`` raises. Any other word is its own reply.
+    there, ``busy`` has had its share, ``busy:x`` in the middle of a command, ``bug`` raises. Any other word is its own reply.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class PlayedSession:
         self.shown_peer = ""
         self.overflowed = Overflow.NONE
         self.limit = 10**9
-        self.parted = False
+        self.parted = self.suspended = False
         self.busy = False
         self.last_active = 0.0
 
@@ -53,6 +53,7 @@ class PlayedSession:
 
     def resume(self) -> Status:
         assert not self.closed, "resumed after its end"
+        self.suspended = False
         while b" " in self.input:
             if self.close_after_reply:
                 return Status.CLOSE
@@ -64,6 +65,9 @@ class PlayedSession:
             if name == b"ask":
                 self.asked = [name, value]
                 return Status.CONTROL
+            if name == b"busy":
+                self.suspended = bool(value)
+                return Status.BUSY
             if name == b"quit":
                 self.out += b"bye "
                 return Status.CLOSE
@@ -109,7 +113,7 @@ class PlayedSession:
         self.out = self.input = b""
 
     def close(self) -> None:
-        self.closed = True
+        self.closed, self.suspended = True, False
 
 
 class Transport(StringTransport):
@@ -271,6 +275,56 @@ class ReplyTests(Case):
         entry = SlowEntry(1, 2, [b"get"], True)
         self.session.on_slow(entry)
         self.assertEqual(self.control.slow_ones, [(1, entry)])
+
+
+class BusyTests(Case):
+    """Sessions that have had their share of a turn"""
+
+    def test_others_go_first(self) -> None:
+        """It goes on in the next turn; what comes meanwhile is kept, and nothing more is read."""
+        self.client.dataReceived(b"a busy b ")
+        self.assertEqual((self.transport.value(), self.transport.producerState), (b"a ", "producing"))
+        self.client.dataReceived(b"c ")
+        self.assertEqual((self.transport.value(), self.transport.producerState), (b"a ", "paused"))
+        self.clock.advance(0)
+        self.assertEqual((self.transport.value(), self.transport.producerState), (b"a b c ", "producing"))
+
+    def test_within_a_command(self) -> None:
+        """One that is in the middle of a command goes on, too, as often as it takes."""
+        self.client.dataReceived(b"a busy:x busy:x b ")
+        self.assertEqual(self.transport.value(), b"a ")
+        self.clock.advance(0)
+        self.assertEqual(self.transport.value(), b"a b ")
+
+    def test_client_that_does_not_read(self) -> None:
+        """It does not go on before it has read, unless it is in the middle of a command: others may wait for it."""
+        for word, left in ((b"busy", b"busy-not-begun "), (b"busy:x", b"")):
+            self.client, self.transport, session = self.connect()
+            self.transport.room = 1
+            self.client.dataReceived(b"aa " + word + b" busy-not-begun ")
+            self.clock.advance(0)
+            self.assertEqual((self.transport.value(), session.input), (b"aa ", left))
+            self.transport.room = 10**9
+            self.assertEqual(self.transport.read(), b"aa ")
+            self.assertEqual(self.transport.value(), b"busy-not-begun ")
+
+    def test_client_that_goes(self) -> None:
+        """Nothing is executed for one that has gone."""
+        for word in (b"busy", b"busy:x"):
+            self.client, self.transport, _ = self.connect()
+            self.client.dataReceived(word + b" b ")
+            self.client.connectionLost()
+            self.clock.advance(0)
+            self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_mistake(self) -> None:
+        """What raises in a later turn closes the connection."""
+        for word in (b"busy", b"busy:x"):
+            self.client, self.transport, _ = self.connect()
+            self.client.dataReceived(word + b" bug ")
+            self.clock.advance(0)
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            self.assertTrue(self.transport.disconnecting)
 
 
 class DeferredTests(Case):
