@@ -89,6 +89,11 @@ typedef struct rd_store {
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   bool retains;                      /* locks from command to command: lock.h */
   bool retained;                     /* so it holds locks that only the next commands may need */
+  const int *wakers;                 /* eventfds of the workers' blocks, see ring.h; NULL: there are none */
+  struct rd_outbox *outboxes;        /* what waits for room in others' rings, by their blocks; NULL: nothing ever did */
+  uint64_t rings_behind;             /* bit i: something waits for block i */
+  uint64_t rings_stuck;              /* bit i: block i's ring was in use for too long when it was last tried */
+  uint64_t rings_reset;              /* times that this process's ring was emptied since it was damaged */
   struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
   struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */
   uint64_t monitor_dropped;

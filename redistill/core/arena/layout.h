@@ -6,6 +6,7 @@
 
 #include "arena/admission.h"
 #include "arena/arena.h"
+#include "arena/ring.h"
 #include "arena/secrets.h"
 #include "arena/worker.h"
 
@@ -166,6 +167,16 @@ typedef struct rd_address {
 } rd_address;
 #define RD_ADDRESS_PAGES (RD_ADDRESS_SLOTS * (uint32_t)sizeof(rd_address) / RD_PAGE)
 
+/* What others write for one process: ring.h. */
+typedef struct rd_ring {
+  pthread_mutex_t lock;                               /* of those who write */
+  _Atomic uint32_t backed;                            /* 1: the system has given its bytes; changed under the lock */
+  _Atomic uint32_t joins;                             /* counts owners: what is sent to one is not for the next */
+  _Atomic uint64_t tail __attribute__((aligned(64))); /* bytes written; moved when a record is whole */
+  _Atomic uint64_t head __attribute__((aligned(64))); /* bytes read; the owner's */
+  _Atomic uint32_t awake; /* the owner looks before it sleeps, or its eventfd has been written */
+} rd_ring;
+
 struct rd_worker {
   _Atomic uint32_t pid; /* 0: free */
   uint32_t number;
@@ -178,8 +189,10 @@ struct rd_worker {
   uint32_t local;                      /* of these, from the same machine */
   uint32_t addresses;                  /* slots in use */
   _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the table was written to */
+  rd_ring ring;
   rd_counters counters;
   rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
+  uint8_t ring_bytes[RD_RING_BYTES] __attribute__((aligned(RD_PAGE)));
 };
 _Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used and monitors have a bit for each");
 /* What of it is in use by anyone who has joined. */
@@ -228,7 +241,8 @@ typedef struct rd_secret {
  *   rd_pool     run: lock, `dirty`, `ceiling`, list and counts, made again from the region table; settings: `limit`,
  *               `alarm`, `reserve`.
  *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
- *               statistics, errors, commands, latencies), connections by address and by password.
+ *               statistics, errors, commands, latencies), connections by address and by password, and its ring
+ *               (messages from other processes), which no later owner of the block reads.
  *
  * Processes keep for themselves, and lose with their end: sessions, SLOWLOG, ACL LOG, LATENCY's events, the gates'
  * counts of refusals, lines of MONITOR. */

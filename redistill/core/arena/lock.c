@@ -8,6 +8,7 @@
 #include "arena/layout.h"
 #include "arena/longrun.h"
 #include "arena/pool.h"
+#include "arena/ring.h"
 
 #define SPINS 100u /* some microseconds */
 
@@ -124,7 +125,7 @@ int rd_trylock_shard(rd_store *st, uint32_t shard) {
   return 1;
 }
 
-static void init_mutex(pthread_mutex_t *m) {
+void rd_mutex_init(pthread_mutex_t *m) {
   pthread_mutexattr_t attr;
   pthread_mutexattr_init(&attr);
   pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
@@ -134,9 +135,10 @@ static void init_mutex(pthread_mutex_t *m) {
 }
 
 void rd_renew_locks(rd_store *st) {
-  for (uint32_t i = 0; i < st->num_shards; i++) init_mutex(&st->shards[i].lock);
-  init_mutex(&st->head->pool.lock);
-  init_mutex(&st->head->admission.lock);
+  for (uint32_t i = 0; i < st->num_shards; i++) rd_mutex_init(&st->shards[i].lock);
+  rd_mutex_init(&st->head->pool.lock);
+  rd_mutex_init(&st->head->admission.lock);
+  rd_ring_init(rd_worker_at(st, 0)); /* of the others, when they are first used */
 }
 
 void rd_heal_lock(rd_store *st, uint32_t shard) {
@@ -218,16 +220,18 @@ void rd_retain_end(rd_store *st) {
 
 /* The owner of a lock that others wait for. A robust mutex of glibc begins with the futex word that the kernel knows,
  * too: the owner's thread id, and a bit that says whether anybody waits. */
-static uint32_t contended_by(const pthread_mutex_t *lock) {
+uint32_t rd_mutex_contended_by(const pthread_mutex_t *lock) {
   uint32_t word = (uint32_t)__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED);
   return (word & FUTEX_WAITERS) != 0 && (word & FUTEX_OWNER_DIED) == 0 ? word & FUTEX_TID_MASK : 0;
 }
 
-/* Locks are taken in one order, the shards' ascending, then the pool's, and admission's alone or last. So who holds the
- * last one in this order that somebody waits for cannot be waiting itself: it would be for a later one. */
+/* Locks are taken in one order, the shards' ascending, then the pool's, and admission's and a ring's alone or last. So
+ * who holds the last one in this order that somebody waits for cannot be waiting itself: it would be for a later one.
+ */
 uint32_t rd_lock_owner(const rd_store *st) {
-  uint32_t owner = contended_by(&st->head->admission.lock);
-  if (owner == 0) owner = contended_by(&st->head->pool.lock);
-  for (uint32_t i = st->num_shards; owner == 0 && i-- > 0;) owner = contended_by(&st->shards[i].lock);
+  uint32_t owner = rd_ring_owner(st);
+  if (owner == 0) owner = rd_mutex_contended_by(&st->head->admission.lock);
+  if (owner == 0) owner = rd_mutex_contended_by(&st->head->pool.lock);
+  for (uint32_t i = st->num_shards; owner == 0 && i-- > 0;) owner = rd_mutex_contended_by(&st->shards[i].lock);
   return owner;
 }

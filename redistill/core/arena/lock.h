@@ -82,6 +82,11 @@ static inline bool rd_needs_shard(const rd_store *st, uint32_t shard) {
  * somebody waits, and itself waits for none; 0: nobody does, just now. */
 uint32_t rd_lock_owner(const rd_store *st);
 
+/* A lock of the arena: robust, for all processes. Whoever makes it knows that nobody holds it. */
+void rd_mutex_init(pthread_mutex_t *m);
+/* The thread that holds it while somebody waits for it; 0: there is none. */
+uint32_t rd_mutex_contended_by(const pthread_mutex_t *m);
+
 /* ---- doubt: what a lock's owner has to verify first (st->verify_shard; store/recovery.h says why) ---- */
 
 #define RD_SUSPECT UINT32_MAX /* rd_shard.checked: verify this shard, whatever the others */

@@ -20,6 +20,7 @@ uint64_t rd_fixed_memory(const rd_store *st) {
     for (size_t k = 0; k < sizeof w->address_pages / sizeof w->address_pages[0]; k++) {
       bytes += RD_PAGE * (uint64_t)__builtin_popcountll(atomic_load(&w->address_pages[k]));
     }
+    if (atomic_load(&w->ring.backed) != 0) bytes += RD_RING_BYTES;
   }
   return bytes;
 }
@@ -49,8 +50,8 @@ bool rd_is_over(const rd_store *st) {
 
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
   uint64_t regions = least_regions(num_shards);
-  return rd_regions_at(num_shards) - (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) +
-         regions * (RD_REGION_SIZE + sizeof(rd_region));
+  uint64_t unused = (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) + (uint64_t)workers * RD_RING_BYTES;
+  return rd_regions_at(num_shards) - unused + regions * (RD_REGION_SIZE + sizeof(rd_region));
 }
 
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {

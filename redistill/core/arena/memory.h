@@ -8,7 +8,7 @@
 uint64_t rd_regions_at(uint32_t num_shards);
 /* The least max_memory that `num_shards` can work in when so many workers join, in bytes. With less, the store is held
  * to the bytes that it uses (rd_used_memory) and not to whole regions, of which it may take as many as it would with
- * this. */
+ * this. Rings (ring.h) are no part of it. */
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 
 /* max_memory at run time: any number of bytes, 0 for all of the mapping; NULL or a reason (a string) why not. Growing

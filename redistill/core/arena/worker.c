@@ -11,6 +11,7 @@
 #include "arena/admission.h"
 #include "arena/layout.h"
 #include "arena/memory.h"
+#include "arena/ring.h"
 
 /* ---- is it alive? ---- */
 
@@ -67,6 +68,7 @@ static void vacate(rd_store *st, rd_worker *w) {
   for (uint32_t g = 0; g < RD_GAUGE_COUNT; g++) atomic_store(&w->gauge[g], 0);
   atomic_fetch_and(&st->head->monitors, ~(1ull << (w - rd_worker_at(st, 0))));
   rd_admission_clear(w);
+  rd_ring_end(st, w);
 }
 
 int rd_worker_join(rd_store *st, uint32_t number) {
@@ -76,8 +78,10 @@ int rd_worker_join(rd_store *st, uint32_t number) {
   bool backed = i < RD_MAX_WORKERS && rd_back(st, st->head->workers_at + i * sizeof(rd_worker), RD_WORKER_HEAD);
   if (backed) {
     rd_worker *w = rd_worker_at(st, i);
+    if (!rd_worker_used(st, i)) rd_ring_init(w);
     atomic_fetch_or(&st->head->workers_used, 1ull << i);
     vacate(st, w);
+    rd_ring_begin(w);
     w->number = number;
     w->born = born_at((uint32_t)getpid());
     atomic_store(&w->heartbeat, 0);

@@ -10,6 +10,7 @@
 #include "arena/lock.h"
 #include "arena/longrun.h"
 #include "arena/memory.h"
+#include "arena/ring.h"
 #include "store/recovery.h"
 #include "wire/reply.h"
 
@@ -19,7 +20,7 @@ static void renew_workers(rd_store *st) {
   memset(st->base + st->head->workers_at, 0, RD_WORKER_HEAD);
   if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first, (off_t)len) != 0) {
     for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
-      if (rd_worker_used(st, i)) memset(rd_worker_at(st, i), 0, sizeof(rd_worker));
+      if (rd_worker_used(st, i)) memset(rd_worker_at(st, i), 0, offsetof(rd_worker, ring_bytes));
     }
   }
 }
@@ -83,5 +84,6 @@ void rd_detach(rd_store *st) {
   if (st->monitored != NULL) rd_reply_free(st->monitored);
   free(st->monitored);
   rd_longrun_forget_spare(st);
+  rd_ring_forget(st);
   rd_arena_unmap(st);
 }
