@@ -121,6 +121,9 @@ typedef struct rd_gate {
   ...;
 } rd_gate;
 
+/* ring.h */
+void rd_ring_set_wakers(rd_store *st, const int *wakers);
+
 /* secrets.h */
 #define RD_SECRETS ...
 void rd_secret_enter(rd_store *st, uint64_t id, uint64_t now_ms);
@@ -254,6 +257,7 @@ void free(void *memory);
 
 /* monitor.h */
 void rd_session_monitor(rd_session *s, bool on);
+void rd_monitor_share(rd_store *st);
 size_t rd_monitor_pending(const rd_store *st);
 size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
 uint64_t rd_monitor_dropped(const rd_store *st);
@@ -319,6 +323,7 @@ void rd_loop_free(rd_loop *l);
 int rd_loop_fd(const rd_loop *l);
 bool rd_loop_set_buffer(rd_loop *l, size_t size);
 void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes);
+bool rd_loop_hear(rd_loop *l, rd_store *st, int fd);
 bool rd_loop_watch(rd_loop *l, int fd);
 bool rd_loop_watched(const rd_loop *l);
 bool rd_loop_behind(const rd_loop *l);
@@ -343,6 +348,7 @@ HEADERS = (
     "arena/admission.h",
     "arena/lock.h",
     "arena/memory.h",
+    "arena/ring.h",
     "arena/secrets.h",
     "arena/worker.h",
     "base/glob.h",

@@ -322,6 +322,7 @@ def work(
     store.attach(arena_fd)
     store.caught_up(orders["generation"])
     keeper = StoreService(store, Arena(arena_fd, "the supervisor's memory", 0), number)
+    wakers, inherited = inherited[: orders["wakers"]], inherited[orders["wakers"] :]
     post = orders["post"]
     known = [socket.socket(fileno=fd) for fd in inherited]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
@@ -332,6 +333,8 @@ def work(
     front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     front.life = keeper
     keeper.startService()
+    store.set_wakers(wakers)
+    reactor.loop.hear(store, wakers[store.place])
     return front
 
 

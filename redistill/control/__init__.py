@@ -45,7 +45,7 @@ from redistill.net.interfaces import Client, Command, Later, Reply
 log = Logger()
 
 GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
-ASKED = (acl, clients, configuration, info, latency, monitor, slowlog)
+ASKED = (acl, clients, configuration, info, latency, slowlog)
 """Those whose commands are about all workers."""
 
 

@@ -14,11 +14,12 @@ from redistill.engine.process import (
     trim_memory,
 )
 from redistill.engine.session import PIECE, STATUSES, Overflow, Saved, Session, Status
-from redistill.engine.store import MAGIC, POLICIES, ArenaError, Store, min_memory
+from redistill.engine.store import MAGIC, PLACES, POLICIES, ArenaError, Store, min_memory
 
 __all__ = [
     "MAGIC",
     "PIECE",
+    "PLACES",
     "POLICIES",
     "STATUSES",
     "ArenaError",

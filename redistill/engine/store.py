@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from redistill._core import ffi, lib
@@ -14,6 +14,8 @@ from redistill.engine.session import PIECE, Saved, Session
 from redistill.engine.shared import GAUGES, STATS, SUPERVISOR, Admission, Secrets, Workers
 
 DATABASES: int = lib.RD_DATABASES
+PLACES: int = lib.RD_MAX_WORKERS
+"""Processes that can join an arena."""
 MAGIC: bytes = lib.RD_MAGIC.to_bytes(8, sys.byteorder)
 """What every arena begins with, whatever its layout."""
 _ERROR_TEXT = 256
@@ -44,6 +46,9 @@ class Store:
         # Drained after each turn of a session, so it need not be long.
         self._slow = ffi.gc(lib.rd_slowlog_new(64, 2**64 - 1), lib.rd_slowlog_free)
         self._frozen_ms = 0
+        self._wakers: Any = None
+        self.place = 0
+        """Of this process's block in the arena, once it has joined."""
         self.on_monitored: Callable[[], None] | None = None
         """Called during a session's `feed` and `resume` when lines of MONITOR wait (`monitored`)."""
         self.workers = Workers(lambda: self._c)
@@ -91,7 +96,19 @@ class Store:
         if place == -2:
             raise ArenaError("no memory for one more process: the file system of the arena, or the machine, is full")
         if place < 0:
-            raise ArenaError(f"all {lib.RD_MAX_WORKERS} workers of the arena are taken")
+            raise ArenaError(f"all {PLACES} workers of the arena are taken")
+        self.place = place
+
+    @property
+    def core(self) -> Any:
+        """The open rd_store."""
+        return self._c
+
+    def set_wakers(self, fds: Sequence[int]) -> None:
+        """The eventfds that wake the processes of the arena by their places, `PLACES` of them: used until it is closed,
+        and the caller's."""
+        self._wakers = ffi.new("int[]", list(fds))
+        lib.rd_ring_set_wakers(self._c, self._wakers)
 
     def announce(self, generation: int) -> None:
         """From now on no process serves a client that has not applied the configuration of this generation."""
@@ -332,8 +349,12 @@ class Store:
         return int(lib.rd_gauge_sum(self._c, GAUGES["monitors"]))
 
     def monitored(self) -> bytes:
-        """Take the lines of what this process's sessions executed, whole ones; b"" when none wait, or it is closed."""
-        length: int = lib.rd_monitor_pending(self._c) if self._c is not None else 0
+        """Take the lines that are to be shown here, whole ones; b"" when none wait, or it is closed. Those of this
+        process's sessions are sent to the other workers as well, if somebody monitors there."""
+        if self._c is None:
+            return b""
+        lib.rd_monitor_share(self._c)
+        length: int = lib.rd_monitor_pending(self._c)
         if not length:
             return b""
         lines = ffi.new("uint8_t[]", length)
@@ -341,7 +362,7 @@ class Store:
 
     @property
     def monitor_dropped(self) -> int:
-        """Lines lost since the store was opened: a MiB of them waited."""
+        """Lines lost here since the store was opened: a MiB of them waited, here or for another worker."""
         return int(lib.rd_monitor_dropped(self._c))
 
     def reset_stats(self) -> None:

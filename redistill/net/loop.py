@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill._core import ffi, lib
-from redistill.engine import STATUSES, Session, Status
+from redistill.engine import STATUSES, Session, Status, Store
 from redistill.net.gate import Gate
 
 log = Logger()
@@ -221,6 +221,7 @@ class Loop:
         """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
         self.on_crowded: Callable[[], None] = lambda: None
         """Called when the buffers of all clients have become too large (`engine.Store.client_to_cut`)."""
+        self._heard: Any = None
         self._last_tag = 0
         self._more = ffi.new("bool *")
 
@@ -237,6 +238,13 @@ class Loop:
     def set_output_limit(self, limit: int) -> None:
         """Bytes that may wait for a client to read, 0: any number."""
         lib.rd_loop_set_output_limit(self.core, limit)
+
+    def hear(self, store: Store, fd: int) -> None:
+        """Read what other processes send to this one, which waits in this loop, from now on. `store` has joined; `fd`
+        is the eventfd of its place (`Store.set_wakers`). Raises OSError."""
+        self._heard = store.core  # kept, for the core uses it
+        if not lib.rd_loop_hear(self.core, self._heard, fd):
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
 
     def watch(self, fd: int) -> None:
         """Have `turn` end, and return True, when the descriptor is readable. Raises OSError."""

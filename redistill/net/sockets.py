@@ -23,7 +23,7 @@ log = Logger()
 BACKLOG = 511
 UNIX_MODE = 0o660
 """Of the UNIX socket: its owner and its group may connect."""
-RESERVED_FILES = 192
+RESERVED_FILES = 256
 """Descriptors that are not for clients: 128 connections of the health port (`http.CONNECTIONS`), log, arena,
 reactor, listening sockets, the libraries' own."""
 

@@ -35,7 +35,7 @@ from redistill.base.logs import SELDOM
 
 log = Logger()
 
-VERSION = 3
+VERSION = 4
 PIECE = 0xFFFF
 """Bytes of one value of a box (the AMP protocol)."""
 

@@ -125,14 +125,14 @@ def begin(
     die_with_parent()
     if os.getppid() != supervisor:  # it has ended just now, or the kernel has no such thing
         raise SystemExit("the supervisor is not the parent of its worker")
-    output, link, arena, *sockets = inherited
+    output, link, arena, *rest = inherited
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     with control:
         tell(control, id=asked["id"], pid=os.getpid())
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    worker.run(asked["number"], link, arena, sockets)
+    worker.run(asked["number"], link, arena, rest)
 
 
 def tell(control: socket.socket, **what: Any) -> None:

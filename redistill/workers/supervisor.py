@@ -26,7 +26,7 @@ from redistill.config.rewrite import rewrite
 from redistill.config.settings import Value
 from redistill.control.peers import raise_problem
 from redistill.control.state import Identity
-from redistill.engine import Store
+from redistill.engine import PLACES, Store
 from redistill.engine.shared import SUPERVISOR
 from redistill.lifetime.service import SERVING, ArenaWatch
 from redistill.net.listening import Listening, spread
@@ -141,6 +141,8 @@ class WorkersService(Service):
         self._listening = listening
         self._boxes: list[tuple[socket.socket, socket.socket]] = []
         """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
+        self._wakers: list[int] = []
+        """Eventfds by which the processes of the arena wake each other, by their places."""
         self._arena = arena
         self._identity = identity
         self._launcher = launcher
@@ -183,6 +185,7 @@ class WorkersService(Service):
     def startService(self) -> None:
         super().startService()
         self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listening.listeners]
+        self._wakers = [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(PLACES)]
         self._launcher.start(self)
         self.pool.start()
         self._supervision.start()
@@ -198,6 +201,8 @@ class WorkersService(Service):
         self._listening.close()
         for one in (end for box in self._boxes for end in box):
             one.close()
+        for waker in self._wakers:
+            os.close(waker)
         return ends.addCallback(lambda results: self._supervision.stop())
 
     # ---- what others want to know ----
@@ -252,7 +257,7 @@ class WorkersService(Service):
         worker.listeners = self._listening.listeners
         boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
         sockets = [listener for listener, _ in spread(self._listening.listeners)]
-        return [self._arena(), *(one.fileno() for one in (*sockets, *boxes))]
+        return [self._arena(), *self._wakers, *(one.fileno() for one in (*sockets, *boxes))]
 
     def connect(self, worker: Worker, ours: socket.socket) -> Any:
         """Talk to its process over the channel (`launch.Supplies`)."""
@@ -268,6 +273,7 @@ class WorkersService(Service):
         return {
             "identity": dataclasses.asdict(self._identity),
             "number": worker.number,
+            "wakers": len(self._wakers),
             "listeners": [
                 [place for place, (_, numbers) in enumerate(inherited) if number in numbers]
                 for number in range(len(worker.listeners))

@@ -224,11 +224,12 @@ class ThroughSupervisor:
         self._link.callRemote(channel.Shutdown, now=now)
 
 
-def run(number: int, link: int, arena: int, sockets: Sequence[int]) -> None:
+def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
     """Serve until the supervisor says that it is enough, or is gone.
 
-    The rest are descriptors, which are ours: of the channel, of the arena, of the listening sockets of all workers in
-    turn, of the box that this one empties and of those of all workers (`tickets.Post`).
+    The rest are descriptors, which are ours: of the channel, of the arena, of the eventfds that wake the processes of
+    the arena by their places, of the listening sockets of all workers in turn, of the box that this one empties and of
+    those of all workers (`tickets.Post`).
     """
     with contextlib.suppress(OSError):  # that it goes by another name is no reason not to serve
         name_process(f"redistill-{number}")
@@ -241,7 +242,7 @@ def run(number: int, link: int, arena: int, sockets: Sequence[int]) -> None:
     from redistill.tap import work
 
     def begin(channel: Channel, orders: Mapping[str, Any]) -> Serving:
-        return work(reactor, ThroughSupervisor(channel), orders, arena, sockets)
+        return work(reactor, ThroughSupervisor(channel), orders, arena, inherited)
 
     reactor: Any = installed
 

@@ -1,17 +1,14 @@
-"""MONITOR: who sees the lines that the core writes, within one worker and over two."""
+"""MONITOR: who sees the lines that the core hands up."""
 
 from __future__ import annotations
 
-from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.control.monitor import BACKLOG
-from tests.control.test_peers import PlayedPeers
-from tests.support.control import FakeClient, Server
+from tests.support.control import Server
 
 LINE = b'+1700000000.000000 [0 127.0.0.1:51000] "GET" "%s"\r\n'
-A, B, C, D = (LINE % word for word in (b"a", b"\xff", b"c", b"d"))
+A, B = LINE % b"a", LINE % b"\xff"
 
 
 class MonitorTests(SynchronousTestCase):
@@ -21,12 +18,11 @@ class MonitorTests(SynchronousTestCase):
         self.server = Server()
         self.client = self.server.client
 
-    def executed(self, lines: bytes, server: Server | None = None) -> None:
+    def executed(self, lines: bytes) -> None:
         """The core has written these, and the turn is over."""
-        server = server or self.server
-        server.store.lines += lines
-        server.plane.monitored()
-        server.clock.advance(0)
+        self.server.store.lines += lines
+        self.server.plane.monitored()
+        self.server.clock.advance(0)
 
     def test_lines(self) -> None:
         """Who has sent MONITOR sees what is executed from then on, and nobody else does."""
@@ -114,78 +110,3 @@ class MonitorTests(SynchronousTestCase):
             self.server.plane.tick()
             self.server.plane.tick()
         self.assertEqual([event["lines"] for event in events if "lines" in event], [3])
-
-
-class WorkersTests(SynchronousTestCase):
-    """Lines on their way to another worker."""
-
-    def setUp(self) -> None:
-        self.server, self.other = Server(), Server()
-        self.peers = self.server.state.peers = PlayedPeers(self.other)
-
-    def monitor(self, server: Server) -> FakeClient:
-        """One more client of `server` that monitors."""
-        client = server.connect()
-        server.run("MONITOR", client)
-        for one in (self.server, self.other):
-            one.store.monitors += 1
-        return client
-
-    def executed(self, lines: bytes) -> None:
-        """The first worker's core has written these, and the turn is over."""
-        self.server.store.lines += lines
-        self.server.plane.monitored()
-        self.server.clock.advance(0)
-
-    def test_both(self) -> None:
-        """The monitors of both workers see what one executes; the other does not send it back."""
-        here, there = self.monitor(self.server), self.monitor(self.other)
-        self.executed(A + B)
-        self.assertEqual((here.pushed, there.pushed), (A + B, A + B))
-        self.peers.arrive()
-        self.assertEqual((here.pushed, self.peers.asked), (A + B, []))
-
-    def test_nobody_there(self) -> None:
-        """While nobody monitors elsewhere, nothing is sent there."""
-        self.monitor(self.server)
-        self.executed(A)
-        self.assertEqual(self.peers.asked, [])
-
-    def test_one_at_a_time(self) -> None:
-        """What comes while the other has not heard the last lines waits, and goes together."""
-        there = self.monitor(self.other)
-        for line in (A, B, C):
-            self.executed(line)
-        self.assertEqual((len(self.peers.asked), there.pushed), (1, A))
-        self.peers.arrive()
-        self.assertEqual((len(self.peers.asked), there.pushed), (1, A + B + C))
-        self.peers.arrive()
-        self.assertEqual(self.peers.asked, [])
-        self.executed(D)
-        self.assertEqual(there.pushed, A + B + C + D)
-
-    def test_bound(self) -> None:
-        """As much as BACKLOG waits for another worker, and what is more is lost, counted and logged."""
-        there = self.monitor(self.other)
-        much = b"x" * (BACKLOG - len(B) - 2) + b"\r\n"
-        for lines in (A, much, B):
-            self.executed(lines)
-        self.executed(C + D)
-        with capturedLogs() as events:
-            self.server.plane.tick()
-        self.assertEqual([event["lines"] for event in events if "lines" in event], [2])
-        self.peers.arrive()
-        self.assertEqual(there.pushed, A + much + B)
-        self.peers.arrive()
-        self.executed(C)
-        self.assertEqual(there.pushed, A + much + B + C)
-
-    def test_failure(self) -> None:
-        """When lines do not reach the others, those after them are sent all the same."""
-        there = self.monitor(self.other)
-        self.executed(A)
-        self.executed(B)
-        with capturedLogs() as events:
-            self.peers.asked.pop()[1].errback(ConnectionDone())
-        self.assertEqual([event["reason"] for event in events], [str(ConnectionDone())])
-        self.assertEqual(there.pushed, A + B)

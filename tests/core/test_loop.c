@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -393,6 +394,89 @@ static void slow_commands_are_their_sessions(void) {
   leave(&b);
   rd_slowlog_free(st.slowlog);
   st.slowlog = NULL;
+}
+
+static uint64_t signals(int fd) {
+  uint64_t count = 0;
+  return read(fd, &count, sizeof count) == (ssize_t)sizeof count ? count : 0;
+}
+
+/* Another process has executed something, and this one waits in its loop. */
+static void lines_of_another_process_end_a_turn(void) {
+  peer a = join(1);
+  static uint8_t lines[4096];
+  char err[200];
+  rd_store other;
+  int wakers[RD_MAX_WORKERS] = {eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK)};
+  CHECK(rd_attach(&other, arena, err, sizeof err) == 0 && rd_worker_join(&other, 1) == 1);
+  rd_ring_set_wakers(&other, wakers);
+  CHECK(rd_loop_hear(l, &st, wakers[0]));
+  rd_session_monitor(a.s, true);
+  CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+1 \"A\"\r\n", 8) == RD_SENT);
+  CHECK(rd_ring_put(&other, 0, (rd_record_kind)77, "?", 1) == RD_SENT); /* of a kind that nobody knows */
+  CHECK(rd_loop_turn(l, 60000, st.now_ms) == 1);
+  CHECK(rd_loop_events(l)[0].tag == 0 && what(0) == RD_LOOP_MONITORED);
+  CHECK_TEXT(lines, rd_monitor_take(&st, lines, sizeof lines), "+1 \"A\"\r\n");
+  CHECK(!rd_ring_waits(&st));
+  CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+2 \"B\"\r\n", 8) == RD_SENT);
+  CHECK(signals(wakers[0]) == 0); /* it is awake, and looks */
+  CHECK(rd_loop_turn(l, 60000, st.now_ms) == 1);
+  CHECK_TEXT(lines, rd_monitor_take(&st, lines, sizeof lines), "+2 \"B\"\r\n");
+  CHECK(rd_loop_turn(l, 1, st.now_ms) == 0); /* it has slept */
+  CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+3 \"C\"\r\n", 8) == RD_SENT);
+  CHECK(signals(wakers[0]) == 1);
+  CHECK(turn() == 1); /* it looks, though the signal is gone */
+  CHECK_TEXT(lines, rd_monitor_take(&st, lines, sizeof lines), "+3 \"C\"\r\n");
+  rd_session_monitor(a.s, false);
+  CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+4 \"D\"\r\n", 8) == RD_SENT);
+  CHECK(rd_loop_turn(l, 1, st.now_ms) == 0); /* nobody here is to be told */
+  CHECK(!rd_ring_waits(&st));
+  rd_worker_leave(&other);
+  rd_detach(&other);
+  leave(&a);
+  rd_worker_leave(&st); /* its ring is somebody else's */
+  CHECK(rd_loop_turn(l, 1, st.now_ms) == 0);
+  CHECK(rd_worker_join(&st, 0) == 0);
+  for (unsigned i = 0; i < 2; i++) close(wakers[i]);
+}
+
+/* A worker without monitors tells its owner nothing, and the next one what was executed; what finds no room follows. */
+static void a_turn_sends_lines_to_other_processes(void) {
+  peer a = join(1);
+  char err[200];
+  rd_store other;
+  rd_record r;
+  static uint8_t large[RD_RING_LARGEST];
+  int waker = eventfd(0, EFD_NONBLOCK);
+  CHECK(rd_attach(&other, arena, err, sizeof err) == 0 && rd_worker_join(&other, 1) == 1);
+  CHECK(rd_loop_hear(l, &st, waker));
+  rd_monitors_add(&other, 1);
+  say(&a, "PING\r\n");
+  CHECK(turn() == 0);
+  CHECK(rd_ring_read(&other, &r) && r.kind == RD_RECORD_MONITOR && r.from == 0);
+  rd_ring_done(&other, &r);
+  say(&a, "CLIENT ID\r\n");
+  CHECK(turn() == 1 && what(0) == RD_CONTROL);
+  rd_session_answer(a.s, (const uint8_t *)":9\r\n", 4);
+  CHECK(rd_loop_resume(l, a.c, st.now_ms) == RD_MORE);
+  CHECK(rd_ring_read(&other, &r));
+  rd_ring_done(&other, &r);
+  CHECK(rd_ring_put(&st, 1, RD_RECORD_MONITOR, large, sizeof large) == RD_SENT);
+  say(&a, "PING\r\n");
+  CHECK(turn() == 0);
+  CHECK(st.rings_behind == 1u << 1);
+  CHECK(rd_ring_read(&other, &r));
+  rd_ring_done(&other, &r);
+  CHECK(!rd_ring_waits(&other));
+  uint64_t began = rd_monotonic_ns();
+  CHECK(rd_loop_turn(l, 50, st.now_ms) == 0); /* it comes back for what is kept */
+  CHECK(st.rings_behind == 0 && rd_ring_waits(&other));
+  CHECK(rd_monotonic_ns() - began >= 40000000);
+  rd_monitors_add(&other, -1);
+  rd_worker_leave(&other);
+  rd_detach(&other);
+  leave(&a);
+  close(waker);
 }
 
 static void lines_of_monitor_end_a_turn(void) {
@@ -794,6 +878,8 @@ int main(void) {
   RUN(a_pause_is_reported);
   RUN(a_transaction_that_waits_holds_up_the_others);
   RUN(slow_commands_are_their_sessions);
+  RUN(lines_of_another_process_end_a_turn);
+  RUN(a_turn_sends_lines_to_other_processes);
   RUN(lines_of_monitor_end_a_turn);
   RUN(reading_can_be_paused);
   RUN(another_descriptor_ends_a_turn);

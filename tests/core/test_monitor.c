@@ -411,6 +411,117 @@ static void a_client_of_one_worker_sees_the_commands_of_another(void) {
   close_monitored(&c);
 }
 
+/* What the ring of a store's block holds is heard. */
+static void hear_all(rd_store *store) {
+  rd_record r;
+  while (rd_ring_read(store, &r)) {
+    CHECK_INT(r.kind, RD_RECORD_MONITOR);
+    rd_monitor_hear(store, &r);
+    rd_ring_done(store, &r);
+  }
+}
+
+static rd_store attach_other(uint32_t number) {
+  rd_store other;
+  char err[200];
+  CHECK(rd_attach(&other, fd, err, sizeof err) == 0 && rd_worker_join(&other, number) == (int)number);
+  return other;
+}
+
+static void detach_other(rd_store *other) {
+  rd_worker_leave(other);
+  rd_detach(other);
+}
+
+static void lines_go_where_somebody_monitors_and_nowhere_else(void) {
+  rig_client c = open_monitored();
+  rd_store here = attach_other(1), nowhere = attach_other(2);
+  rd_monitors_add(&here, 1);
+  rig_say(&c, "PING\r\nECHO 1\r\n");
+  rd_monitor_share(&st);
+  rig_say(&c, "ECHO 2\r\n");
+  rd_monitor_share(&st);
+  rd_monitor_share(&st); /* nothing is sent twice */
+  CHECK(!rd_ring_waits(&nowhere) && !rd_ring_waits(&st));
+  hear_all(&here);
+  const char *lines = shown_in(&here);
+  CHECK_TEXT(lines, strlen(lines), "0: \"PING\"\n0: \"ECHO\" \"1\"\n0: \"ECHO\" \"2\"\n");
+  SHOWN("0: \"PING\"\n0: \"ECHO\" \"1\"\n0: \"ECHO\" \"2\"\n");
+  rd_monitor_share(&here); /* what has come is not sent back */
+  CHECK(!rd_ring_waits(&st));
+  rd_monitors_add(&st, -1);
+  rig_say(&c, "PING\r\n");
+  rd_monitor_share(&st);
+  CHECK_INT(rd_monitor_pending(&st), 0); /* nobody takes them here */
+  rd_monitors_add(&here, -1);
+  hear_all(&here);
+  CHECK_INT(rd_monitor_pending(&here), 0); /* nor there any more */
+  CHECK_INT(rd_monitor_dropped(&st) + rd_monitor_dropped(&here), 0);
+  detach_other(&here);
+  detach_other(&nowhere);
+  close_monitored(&c);
+}
+
+/* Two send to one, which has lines of its own: each line is whole, and behind those of the same process. */
+static void what_comes_stands_behind_what_is_there(void) {
+  rig_client c = open_monitored();
+  rd_store there = attach_other(1);
+  there.wall = wall;
+  there.now_ms = st.now_ms;
+  rig_client d = rig_client_new(&there, NULL);
+  CHECK(rd_session_set_peer(d.session, "10.0.0.1:5"));
+  rig_say(&c, "ECHO 1\r\n");
+  rig_say(&d, "ECHO a\r\n");
+  rd_monitor_share(&there);
+  hear_all(&st);
+  rig_say(&c, "ECHO 2\r\n");
+  rig_say(&d, "ECHO b\r\n");
+  rd_monitor_share(&there);
+  hear_all(&st);
+  SHOWN("0: \"ECHO\" \"1\"\n0: \"ECHO\" \"a\"\n0: \"ECHO\" \"2\"\n0: \"ECHO\" \"b\"\n");
+  rig_client_free(&d);
+  detach_other(&there);
+  close_monitored(&c);
+}
+
+static void echo(rig_client *c, size_t len);
+
+/* Lines to another process: whole ones in each record, and those that find no room are lost and counted. */
+static void what_waits_for_another_worker_is_bounded_too(void) {
+  enum { LEN = 200000 };
+  rig_client c = open_monitored();
+  rd_store there = attach_other(1);
+  rd_monitors_add(&there, 1);
+  rd_monitors_add(&st, -1);
+  unsigned sent = 0;
+  for (; rd_monitor_dropped(&st) == 0 && sent < 100; sent++) {
+    echo(&c, LEN);
+    rd_monitor_share(&st);
+    CHECK_INT(rd_monitor_pending(&st), 0);
+  }
+  CHECK_INT(sent, 2 * (RD_RING_BYTES / LEN) + 1); /* in the ring, and on the way to it */
+  rig_say(&c, "PING\r\n");
+  rd_monitor_share(&st); /* a short one fits still */
+  static uint8_t taken[RD_MONITOR_BYTES];
+  size_t lines = 0;
+  while (rd_ring_waits(&there) || rd_monitor_pending(&there) != 0) {
+    hear_all(&there);
+    for (size_t n = rd_monitor_take(&there, taken, sizeof taken), i = 0; i < n; i++) lines += taken[i] == '\n';
+    rd_ring_flush(&st);
+  }
+  CHECK_INT(lines, sent);
+  CHECK_INT(rd_monitor_dropped(&st), 1);
+  CHECK_INT(rd_monitor_dropped(&there), 0);
+  for (unsigned i = 0; i < 6; i++) { /* nobody takes them there */
+    echo(&c, LEN);
+    rd_monitor_share(&st);
+    hear_all(&there);
+  }
+  CHECK_INT(rd_monitor_dropped(&there), 1);
+  detach_other(&there);
+  close_monitored(&c);
+}
+
 static void the_monitors_of_a_killed_worker_go_when_it_is_reaped(void) {
   rig_client c = open_monitored();
   rd_monitors_add(&st, -1);
@@ -505,6 +616,9 @@ int main(void) {
   RUN(without_memory_lines_are_lost_and_nothing_else);
   RUN(nothing_is_collected_while_nobody_monitors);
   RUN(a_client_of_one_worker_sees_the_commands_of_another);
+  RUN(lines_go_where_somebody_monitors_and_nowhere_else);
+  RUN(what_comes_stands_behind_what_is_there);
+  RUN(what_waits_for_another_worker_is_bounded_too);
   RUN(the_monitors_of_a_killed_worker_go_when_it_is_reaped);
   RUN(who_takes_up_the_arena_alone_finds_no_monitors);
   RUN(a_bit_that_is_not_the_gauges_is_a_violation);

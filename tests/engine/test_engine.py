@@ -8,8 +8,9 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.config.settings import POLICIES as CONFIGURED
-from redistill.engine import PIECE, POLICIES, ArenaError, Session, Status, Store, min_memory
+from redistill.engine import PIECE, PLACES, POLICIES, ArenaError, Session, Status, Store, min_memory
 from redistill.engine.interfaces import KeyDetails, SlowEntry
+from redistill.net.loop import Loop
 from tests.support.arena import MIB, NOW_MS, arena_file, call, opened, session
 
 
@@ -459,11 +460,50 @@ class MonitorTests(SynchronousTestCase):
         left.reset()
         gone.close()
         call(self.client, "ping")
-        self.assertEqual((self.store.monitors, self.store.monitored().count(b"\r\n"), other.monitored()), (2, 1, b""))
+        self.assertEqual((self.store.monitors, self.store.monitored()), (2, b""))  # nobody monitors here
         other.close()
         self.assertEqual(other.monitored(), b"")
         call(self.client, "ping")
         self.assertEqual((self.store.monitors, self.store.monitored()), (0, b""))
+
+    def test_lines_of_another_worker(self) -> None:
+        """What one process executes is shown where somebody monitors, in its order; who sleeps there is woken."""
+        other, loop = Store(), Loop()
+        other.frozen_ms = NOW_MS
+        other.attach(self.fd)
+        other.join(1)
+        wakers = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(PLACES)]
+        for waker in wakers:
+            self.addCleanup(os.close, waker)
+        self.addCleanup(other.close)
+        self.addCleanup(loop.close)
+        self.store.set_wakers(wakers)
+        heard: list[bytes] = []
+        loop.on_monitored = lambda: heard.append(other.monitored())
+        loop.hear(other, wakers[other.place])
+        monitor = session(other)
+        monitor.monitor()
+        self.store.on_monitored = lambda: self.assertEqual(self.store.monitored(), b"")
+        for word in ("a", "b"):
+            call(self.client, "echo", word)
+        loop.turn(60)
+        lines = [b'+1700000000.000000 [0 ?:0] "echo" "%s"\r\n' % word for word in (b"a", b"b")]
+        self.assertEqual(heard, [b"".join(lines)])
+        session(self.store).monitor()
+        self.store.on_monitored = None
+        call(self.client, "echo", "a")
+        self.assertEqual(self.store.monitored(), lines[0])  # now it is shown here, too
+        loop.turn(60)
+        self.assertEqual(heard[1:], [lines[0]])
+        call(session(other), "echo", "b")
+        self.assertEqual(
+            (other.monitored(), self.store.monitored()), (lines[1], b"")
+        )  # to a process that does not look
+        other.close()
+        call(self.client, "echo", "a")
+        self.assertEqual(self.store.monitored(), lines[0])
+        loop.turn(0)
+        self.assertEqual(len(heard), 2)
 
     def test_told_in_the_same_turn(self) -> None:
         """The owner hears of lines during the turn that wrote them, and of none when nobody monitors."""

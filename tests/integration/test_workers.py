@@ -137,6 +137,28 @@ class WorkersTests(OnWorkers):
         self.on_each(server)[1].echo("hello")
         self.eventually(lambda: left.next_command()["command"] == "ECHO hello", "the line comes")
 
+    def test_monitored_worker_is_killed(self) -> None:
+        """A worker that is killed while its commands are shown elsewhere leaves no torn line, and none is missing
+        before the last; what its successor executes is shown, too."""
+        server = self.start()
+        clients = self.on_each(server)
+        monitor = self.monitor(clients[0])
+        client = self.on_each(server)[0]
+        for _ in range(5):
+            load = self.on_each(server)[1].connection
+            assert load is not None
+            load.send_packed_command([b"ECHO %d:%s\r\n" % (n, b"x" * 100) for n in range(2000)])  # type: ignore[no-untyped-call]
+            pid = workers_of(client)[1]
+            os.kill(pid, signal.SIGKILL)
+            self.eventually(lambda pid=pid: workers_of(client).get(1, pid) != pid, "another worker is there")
+            self.on_each(server)[1].echo("the end")
+            seen = []
+            while (command := monitor.next_command()["command"]) != "ECHO the end":
+                seen += [command] if command.startswith("ECHO") else []
+            self.assertEqual(seen, [f"ECHO {n}:{'x' * 100}" for n in range(len(seen))])
+        self.assertNotIn("Traceback", server.logged())
+        self.assertEqual(client.execute_command("DEBUG", "CHECK"), b"OK")
+
     def test_settings_reach_all(self) -> None:
         """CONFIG SET holds in all workers, and in those that come later; what is refused holds nowhere."""
         server = self.start()

@@ -24,6 +24,7 @@ from redistill.base.failures import Refused
 from redistill.base.logs import SELDOM
 from redistill.config.load import Config
 from redistill.control.state import Identity
+from redistill.engine import PLACES
 from redistill.workers import balance, channel, supervision, supervisor
 from redistill.workers.changes import ANSWER_SECONDS
 from redistill.workers.launch import Worker, environment
@@ -235,11 +236,14 @@ class WorkersTests(SynchronousTestCase):
         self.successResultOf(again.ready)
 
     def test_orders(self) -> None:
-        """A worker is told its number, the configuration as it is now, and which sockets are whose."""
-        worker = self.reactor.started[1]
-        self.pool.inherited(worker)
+        """A worker is told its number, the configuration as it is now, and which sockets are whose. All have the same
+        eventfds to wake each other by."""
+        other, worker = self.reactor.started[:2]
+        inherited = self.pool.inherited(worker)
         orders = self.pool.orders(worker)
         self.assertEqual((orders["number"], orders["listeners"], orders["post"]), (1, [[], [], []], 0))
+        wakers = inherited[1 : 1 + orders["wakers"]]
+        self.assertEqual((len(set(wakers)), self.pool.inherited(other)[1 : 1 + PLACES]), (PLACES, wakers))
         self.assertEqual((Config.from_json(orders["config"]), orders["sockets"]), (Config(), 0))
 
     def listen(self) -> tuple[socket.socket, socket.socket]:

@@ -96,6 +96,7 @@ typedef struct rd_store {
   uint64_t rings_reset;              /* times that this process's ring was emptied since it was damaged */
   struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
   struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */
+  size_t monitor_shared;             /* bytes of them that the other workers have been sent, or have sent */
   uint64_t monitor_dropped;
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
   uint64_t client_buffers;      /* their sum */

@@ -282,6 +282,7 @@ void rd_ring_end(rd_store *st, rd_worker *w) {
   int error = pthread_mutex_trylock(&ring->lock);
   if (error == EOWNERDEAD) error = pthread_mutex_consistent(&ring->lock);
   if (error != 0) return; /* the memory is counted, and the next owner's */
+  atomic_store(&ring->head, atomic_load(&ring->tail));
   off_t at = (off_t)rd_ref_of(st, w->ring_bytes);
   if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, RD_RING_BYTES) == 0)
     atomic_store(&ring->backed, 0);

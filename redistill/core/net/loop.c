@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "arena/lock.h"
+#include "arena/ring.h"
 #include "arena/worker.h"
 #include "base/clock.h"
 #include "session/monitor.h"
@@ -31,6 +32,7 @@
 
 enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
+enum { BEHIND_MS = 10 };                 /* a turn waits no longer while something is kept for a ring that was full */
 enum { OWED = 32, OWED_BYTES = 131072 }; /* answers that may wait for each other, and what they are together */
 enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
 
@@ -64,6 +66,8 @@ struct rd_conn {
 struct rd_loop {
   int epoll;
   int again; /* eventfd: has another loop around this one come back, since somebody has something left to do */
+  int heard; /* eventfd: there is a record in the ring; -1: it is not read */
+  rd_store *ring;
   bool watched;
   bool stop;      /* the owner must act before another session runs */
   bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
@@ -401,9 +405,39 @@ static void come_again(const rd_loop *l) {
   uint64_t one = 1;
   while (write(l->again, &one, sizeof one) < 0 && errno == EINTR) continue;
 }
-static void not_again(const rd_loop *l) {
+static void read_eventfd(int fd) {
   uint64_t count;
-  while (read(l->again, &count, sizeof count) < 0 && errno == EINTR) continue;
+  while (read(fd, &count, sizeof count) < 0 && errno == EINTR) continue;
+}
+
+/* ---- messages of other processes ---- */
+
+/* Read what is in the ring now. */
+static void hear(rd_loop *l) {
+  rd_record r;
+  for (size_t left = RD_RING_BYTES; left >= RD_RING_HEAD && rd_ring_read(l->ring, &r);) {
+    size_t len = RD_RING_HEAD + r.part[0].len + r.part[1].len;
+    left -= len < left ? len : left;
+    if (r.kind == RD_RECORD_MONITOR) rd_monitor_hear(l->ring, &r);
+    rd_ring_done(l->ring, &r);
+  }
+  if (rd_monitor_pending(l->ring) != 0) l->monitored = true;
+}
+
+/* How long a turn may wait, so that no message does for long. */
+static int until_heard(rd_loop *l, int wait) {
+  rd_store *st = l->ring;
+  if (st == NULL || !st->joined) return wait;
+  if (RD_UNLIKELY(st->rings_behind != 0) && !rd_ring_flush(st) && (wait < 0 || wait > BEHIND_MS)) wait = BEHIND_MS;
+  return wait == 0 || RD_LIKELY(rd_ring_may_sleep(st)) ? wait : 0;
+}
+
+/* Lines of MONITOR have come: whether they are for somebody here. */
+static bool lines_wait(const rd_loop *l) {
+  rd_store *st = l->ring != NULL && l->ring->joined ? l->ring : l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL;
+  if (st == NULL) return false;
+  rd_monitor_share(st);
+  return rd_monitor_pending(st) != 0;
 }
 
 /* Those who are inside have had their turn. */
@@ -450,9 +484,10 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
   if (st != NULL) rd_retain_begin(st, rd_worker_alone(st));
   l->serving = true;
   for (int i = 0; i < ready && !l->stop; i++) {
-    if (RD_UNLIKELY(l->ready[i].data.ptr == l))
-      not_again(l);
-    else if (RD_LIKELY(l->ready[i].data.ptr != NULL))
+    if (RD_UNLIKELY(l->ready[i].data.ptr == l)) {
+      read_eventfd(l->again);
+      if (l->heard >= 0) read_eventfd(l->heard);
+    } else if (RD_LIKELY(l->ready[i].data.ptr != NULL))
       serve_ready(l, l->ready[i].data.ptr);
     else
       l->watched = true;
@@ -476,7 +511,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
   for (;;) {
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
-    int n = epoll_wait(l->epoll, l->ready, READY, queued != 0 || l->crowded ? 0 : wait);
+    int n = epoll_wait(l->epoll, l->ready, READY, until_heard(l, queued != 0 || l->crowded ? 0 : wait));
     if (n < 0) return (int)l->event_count; /* a signal: the owner's */
     if (RD_UNLIKELY(rd_loop_behind(l))) {
       l->watched = true;
@@ -486,6 +521,8 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     l->turn_us = now_ms != 0 ? now_ms * 1000u : now;
     serve(l, n, queued);
     if (RD_UNLIKELY(l->comes)) welcome(l, n);
+    if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) hear(l);
+    if (RD_UNLIKELY(l->monitored)) l->monitored = lines_wait(l);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
     if (RD_UNLIKELY(l->crowded)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CROWDED, 0};
     l->crowded = false;
@@ -508,6 +545,7 @@ rd_loop *rd_loop_new(size_t buffer_size) {
   if (l == NULL) return NULL;
   l->epoll = epoll_create1(EPOLL_CLOEXEC);
   l->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  l->heard = -1;
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
   if (l->epoll < 0 || l->again < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->again, &event) != 0 ||
       !rd_loop_set_buffer(l, buffer_size)) {
@@ -544,6 +582,14 @@ void rd_loop_set_tls(rd_loop *l, const rd_tls *tls) { l->tls = *tls; }
 bool rd_loop_watch(rd_loop *l, int fd) {
   struct epoll_event event = {.events = EPOLLIN};
   return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool rd_loop_hear(rd_loop *l, rd_store *st, int fd) {
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) return false;
+  l->heard = fd;
+  l->ring = st;
+  return true;
 }
 
 bool rd_loop_watched(const rd_loop *l) { return l->watched; }
@@ -654,7 +700,7 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
   l->frozen_ms = now_ms;
   l->monitored = false;
   unsigned what = go_on(l, c);
-  if (RD_UNLIKELY(l->monitored)) what |= RD_LOOP_MONITORED;
+  if (RD_UNLIKELY(l->monitored) && lines_wait(l)) what |= RD_LOOP_MONITORED;
   if (c->state != BLOCKED || c->tell) return what;
   c->tell = true;
   return what | RD_FULL;

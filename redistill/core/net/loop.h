@@ -52,6 +52,10 @@ void rd_loop_free(rd_loop *l);                    /* its connections too */
 int rd_loop_fd(const rd_loop *l);                 /* readable when a turn would find something; the loop's own */
 bool rd_loop_set_buffer(rd_loop *l, size_t size); /* false: no memory, and no change */
 void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes); /* of all connections, 0: none */
+/* Read the ring of the store's block (ring.h), whose eventfd is `fd`, from now on, in turns that are about to wait or
+ * have waited, while the store has joined; and send what is kept for other rings. The loop must be the one that the
+ * process waits in, and not a descriptor of another one. Both stay the owner's. False: errno. */
+bool rd_loop_hear(rd_loop *l, rd_store *st, int fd);
 /* A descriptor whose readiness ends a turn (rd_loop_watched): that of another loop around this one. False: errno. */
 bool rd_loop_watch(rd_loop *l, int fd);
 bool rd_loop_watched(const rd_loop *l); /* it was ready in the last turn, or the loop is behind */

@@ -8,8 +8,9 @@
 #include "command/command_table.h"
 #include "session/dispatch.h"
 
-/* KEEP: an emptied buffer is no larger. PIECE: bytes escaped at once. */
-enum { KEEP = 32768, PIECE = 64 };
+/* KEEP: an emptied buffer is no larger. PIECE: bytes escaped at once. RECORD: of lines sent at once, if they are short:
+ * others that write to the same ring wait for no longer than it takes to copy them. */
+enum { KEEP = 32768, PIECE = 64, RECORD = 32768 };
 
 /* ---- who monitors ---- */
 
@@ -49,14 +50,20 @@ bool rd_session_set_peer(rd_session *s, const char *text) {
 size_t rd_monitor_pending(const rd_store *st) { return st->monitored != NULL ? st->monitored->len : 0; }
 uint64_t rd_monitor_dropped(const rd_store *st) { return st->monitor_dropped; }
 
-size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap) {
+/* Forget the first `n` bytes. */
+static void advance(rd_store *st, size_t n) {
   rd_reply *lines = st->monitored;
-  size_t n = rd_monitor_pending(st) < cap ? rd_monitor_pending(st) : cap;
-  if (n == 0) return 0;
-  memcpy(dst, lines->data, n);
   lines->len -= n;
   memmove(lines->data, lines->data + n, lines->len);
+  st->monitor_shared -= st->monitor_shared < n ? st->monitor_shared : n;
   if (lines->len == 0 && lines->cap > KEEP) rd_reply_free(lines);
+}
+
+size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap) {
+  size_t n = rd_monitor_pending(st) < cap ? rd_monitor_pending(st) : cap;
+  if (n == 0) return 0;
+  memcpy(dst, st->monitored->data, n);
+  advance(st, n);
   return n;
 }
 
@@ -67,6 +74,58 @@ static rd_reply *lines_of(rd_store *st) {
   rd_reply_init(lines);
   lines->limit = RD_MONITOR_BYTES;
   return st->monitored = lines;
+}
+
+/* ---- between workers ---- */
+
+static uint64_t count_lines(rd_bytes text) {
+  uint64_t n = 0;
+  const uint8_t *at = text.data, *end = text.data + text.len;
+  while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) n++, at++;
+  return n;
+}
+
+/* The first lines of some, which are whole: RECORD bytes, or else one. */
+static rd_bytes first_lines(const uint8_t *from, size_t len) {
+  if (len <= RECORD) return (rd_bytes){from, len};
+  const uint8_t *end = memrchr(from, '\n', RECORD);
+  if (end == NULL) end = memchr(from + RECORD, '\n', len - RECORD);
+  return (rd_bytes){from, end != NULL ? (size_t)(end - from) + 1 : len};
+}
+
+/* The bit of this process in rd_header.monitors. */
+static uint64_t own_bit(const rd_store *st) { return 1ull << (st->worker - rd_worker_at(st, 0)); }
+
+void rd_monitor_share(rd_store *st) {
+  if (rd_monitor_pending(st) == 0) return;
+  uint64_t where = atomic_load_explicit(&st->head->monitors, memory_order_relaxed);
+  rd_reply *lines = st->monitored;
+  while (st->monitor_shared < lines->len) {
+    rd_bytes some = first_lines(lines->data + st->monitor_shared, lines->len - st->monitor_shared);
+    bool lost = false;
+    for (uint64_t others = where & ~own_bit(st); others != 0; others &= others - 1) {
+      uint32_t place = (uint32_t)__builtin_ctzll(others);
+      lost |= rd_ring_send(st, place, RD_RECORD_MONITOR, some.data, some.len, RD_MONITOR_BYTES) == RD_SENT_LOST;
+    }
+    if (lost) st->monitor_dropped += count_lines(some);
+    st->monitor_shared += some.len;
+  }
+  if ((where & own_bit(st)) == 0) advance(st, lines->len);
+}
+
+void rd_monitor_hear(rd_store *st, const rd_record *r) {
+  if ((atomic_load_explicit(&st->head->monitors, memory_order_relaxed) & own_bit(st)) == 0) return;
+  rd_monitor_share(st); /* what is shared is in front */
+  rd_reply *lines = lines_of(st);
+  size_t len = r->part[0].len + r->part[1].len;
+  if (lines == NULL || len > RD_MONITOR_BYTES - lines->len || rd_reply_room(lines, len) == NULL) {
+    if (lines != NULL) lines->failed = false;
+    st->monitor_dropped += count_lines(r->part[0]) + count_lines(r->part[1]);
+    return;
+  }
+  rd_reply_raw(lines, r->part[0].data, r->part[0].len);
+  rd_reply_raw(lines, r->part[1].data, r->part[1].len);
+  st->monitor_shared = lines->len;
 }
 
 /* ---- a line ---- */

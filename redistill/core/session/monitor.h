@@ -7,13 +7,16 @@
  * about, and of HELLO those of AUTH and all from the first that HELLO does not know, are "(redacted)". Redis shows
  * those of COMMAND GETKEYS, and of an AUTH or HELLO that it finds wrong.
  *
- * Each process collects the lines of the commands that it executes; who monitors elsewhere is the owner's to tell. */
+ * Each process collects the lines of the commands that it executes, and at the end of a turn writes them to the rings
+ * (ring.h) of the workers where a client monitors: so those of one worker come in their order, those of several mixed
+ * as they come. What waits is bounded, here, in a ring and on the way to it; what is more is lost, and counted. */
 #ifndef RD_MONITOR_H
 #define RD_MONITOR_H
 
+#include "arena/ring.h"
 #include "session/session.h"
 
-#define RD_MONITOR_BYTES (1u << 20) /* that may wait to be taken */
+#define RD_MONITOR_BYTES (1u << 20) /* that may wait to be taken, and for room in each ring */
 #define RD_MAX_PEER 128u            /* bytes of a peer's text */
 
 /* One client of this worker more monitors, or one less (-1). Sessions of all workers see it at their next call. Ends
@@ -24,11 +27,16 @@ void rd_monitors_add(rd_store *st, int delta);
  * may not touch the keyspace meanwhile. A session that is loaded monitors if the saved one did. */
 void rd_session_monitor(rd_session *s, bool on);
 
-/* Bytes of lines that wait. */
+/* Send the lines of this process to the other workers where somebody monitors. They stay here to be taken if somebody
+ * monitors here. */
+void rd_monitor_share(rd_store *st);
+/* Lines of another worker have come: they are to be taken here, if somebody monitors here. */
+void rd_monitor_hear(rd_store *st, const rd_record *lines);
+/* Bytes of lines that wait, to be shared or to be taken. */
 size_t rd_monitor_pending(const rd_store *st);
 /* Move up to `cap` bytes of them to `dst`; the number moved. Who takes all that wait gets whole lines. */
 size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
-/* Lines that were lost since the store was opened: RD_MONITOR_BYTES waited, or there was no memory. */
+/* Lines that were lost here since the store was opened: more waited than may, or there was no memory. */
 uint64_t rd_monitor_dropped(const rd_store *st);
 
 /* The client's address as lines show it, "127.0.0.1:50000" or "unix:/path"; of a longer text the first RD_MAX_PEER
