@@ -11,6 +11,7 @@ import dataclasses
 import os
 import socket
 from collections.abc import Callable, Mapping
+from io import FileIO
 from typing import Any
 
 from twisted.application.service import Service
@@ -141,7 +142,7 @@ class WorkersService(Service):
         self._listening = listening
         self._boxes: list[tuple[socket.socket, socket.socket]] = []
         """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
-        self._wakers: list[int] = []
+        self._wakers: list[FileIO] = []
         """Eventfds by which the processes of the arena wake each other, by their places."""
         self._arena = arena
         self._identity = identity
@@ -185,7 +186,7 @@ class WorkersService(Service):
     def startService(self) -> None:
         super().startService()
         self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listening.listeners]
-        self._wakers = [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(PLACES)]
+        self._wakers = [FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)) for _ in range(PLACES)]
         self._launcher.start(self)
         self.pool.start()
         self._supervision.start()
@@ -202,7 +203,7 @@ class WorkersService(Service):
         for one in (end for box in self._boxes for end in box):
             one.close()
         for waker in self._wakers:
-            os.close(waker)
+            waker.close()
         return ends.addCallback(lambda results: self._supervision.stop())
 
     # ---- what others want to know ----
@@ -257,7 +258,8 @@ class WorkersService(Service):
         worker.listeners = self._listening.listeners
         boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
         sockets = [listener for listener, _ in spread(self._listening.listeners)]
-        return [self._arena(), *self._wakers, *(one.fileno() for one in (*sockets, *boxes))]
+        wakers = [waker.fileno() for waker in self._wakers]
+        return [self._arena(), *wakers, *(one.fileno() for one in (*sockets, *boxes))]
 
     def connect(self, worker: Worker, ours: socket.socket) -> Any:
         """Talk to its process over the channel (`launch.Supplies`)."""
