@@ -142,7 +142,13 @@ enum {
   RD_BLOCKING, RD_SKIP_MONITOR, RD_SKIP_SLOWLOG, RD_MOVABLEKEYS, RD_ALLOW_BUSY, RD_NO_MULTI, RD_NO_ASYNC_LOADING,
   RD_NO_MANDATORY_KEYS, RD_MAY_REPLICATE, RD_CONTROL_PLANE, RD_SYSCMD, ...
 };
-typedef struct rd_key_spec { const char *flags, *notes; int begin, last, step; } rd_key_spec;
+typedef struct rd_key_spec {
+  uint32_t flags;
+  uint8_t begin_search, find_keys;
+  int begin, last, step, limit, first;
+  const char *keyword, *notes;
+  ...;
+} rd_key_spec;
 typedef struct rd_command {
   const char *name, *full_name, *summary, *since, *group, *complexity;
   int arity;
@@ -156,8 +162,9 @@ typedef struct rd_command {
 } rd_command;
 uint16_t rd_command_count(void);
 const rd_command *rd_command_by_id(uint16_t id);
-int rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *positions, uint32_t cap);
-const char *rd_command_key_flags(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position);
+typedef struct rd_key_run { uint32_t first, count, step, flags; } rd_key_run;
+typedef struct rd_keys { uint32_t count, runs; bool understood; rd_key_run run[...]; } rd_keys;
+void rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, rd_keys *keys);
 
 /* base.h */
 #define RD_MAX_CONTROL_ARGS ...

@@ -12,7 +12,7 @@ from functools import cache
 from redistill.base import resp
 from redistill.control.slices import sliced
 from redistill.control.state import ServerState
-from redistill.engine.command_table import Argument, CommandEntry, CommandTable, KeySpec
+from redistill.engine.command_table import Argument, CommandEntry, CommandTable, KeySpec, Search
 from redistill.engine.glob import Glob
 from redistill.net.interfaces import Client, Command, Reply
 
@@ -133,7 +133,9 @@ def find_keys(table: CommandTable, words: list[bytes]) -> list[tuple[bytes, tupl
     if not entry.takes(len(words)):
         return resp.error("ERR Invalid number of arguments specified for command")
     found = table.keys(entry, words)
-    return resp.error("ERR Invalid arguments specified for command") if found is None else found
+    if not found and "no_mandatory_keys" in entry.flags:
+        return []
+    return found or resp.error("ERR Invalid arguments specified for command")
 
 
 def described(entry: CommandEntry, version: int) -> bytes:
@@ -163,23 +165,26 @@ def statuses(words: Iterable[str], version: int) -> bytes:
 def key_spec(spec: KeySpec, version: int) -> bytes:
     """One of the key specs of COMMAND INFO."""
     notes = [(resp.bulk("notes"), resp.bulk(spec.notes))] if spec.notes else []
-    begin = {"index": spec.begin}
-    find = {"lastkey": spec.last, "keystep": spec.step, "limit": 0}
     return resp.mapping(
         [
             *notes,
             (resp.bulk("flags"), statuses(spec.flags, version)),
-            (resp.bulk("begin_search"), search("index", begin, version)),
-            (resp.bulk("find_keys"), search("range", find, version)),
+            (resp.bulk("begin_search"), search(spec.begin_search, version)),
+            (resp.bulk("find_keys"), search(spec.find_keys, version)),
         ],
         version,
     )
 
 
-def search(kind: str, numbers: Mapping[str, int], version: int) -> bytes:
+def search(step: Search, version: int) -> bytes:
     """One of the two steps of a key spec."""
-    spec = resp.mapping([(resp.bulk(name), resp.integer(number)) for name, number in numbers.items()], version)
-    return resp.mapping([(resp.bulk("type"), resp.bulk(kind)), (resp.bulk("spec"), spec)], version)
+    spec = [
+        (resp.bulk(name), resp.integer(value) if isinstance(value, int) else resp.bulk(value))
+        for name, value in step.spec.items()
+    ]
+    return resp.mapping(
+        [(resp.bulk("type"), resp.bulk(step.kind)), (resp.bulk("spec"), resp.mapping(spec, version))], version
+    )
 
 
 def documented(entry: CommandEntry, version: int) -> tuple[bytes, bytes]:

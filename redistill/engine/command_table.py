@@ -38,15 +38,31 @@ CATEGORIES: tuple[str, ...] = (
 """Category of bit n of the core's ``acl``, n = 0, 1 ..."""
 
 
+KEY_FLAGS: tuple[str, ...] = (
+    *("RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"),
+)
+"""Flag of bit n of a key, n = 0, 1 ..."""
+
+BEGIN_SEARCH = ("unknown", "index", "keyword")
+FIND_KEYS = ("unknown", "range", "keynum")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One of the two steps of a key spec: its kind, and what it goes by, as COMMAND INFO names it."""
+
+    kind: str
+    spec: Mapping[str, int | str]
+
+
 @dataclass(frozen=True, slots=True)
 class KeySpec:
     """Where keys stand and what the command does with them (core/command/command.h)."""
 
     flags: tuple[str, ...]
     notes: str | None
-    begin: int
-    last: int
-    step: int
+    begin_search: Search
+    find_keys: Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +149,17 @@ class CommandTable:
 
     def keys(self, entry: CommandEntry, argv: Sequence[bytes]) -> list[tuple[bytes, tuple[str, ...]]] | None:
         """The keys among `argv`, each with what the command does with it; None when the arguments make no sense."""
-        if any(spec.begin >= len(argv) for spec in entry.key_specs):
-            return None
         buffers = [ffi.from_buffer(word) for word in argv]
         words = ffi.new("rd_bytes[]", [(ffi.cast("uint8_t *", buffer), len(buffer)) for buffer in buffers])
         command = lib.rd_command_by_id(entry.id)
-        positions = ffi.new("uint32_t[]", len(argv))
-        count = lib.rd_command_keys(command, words, len(argv), positions, len(argv))
-        if count < 0:
+        keys = ffi.new("rd_keys *")
+        lib.rd_command_keys(command, words, len(argv), keys)
+        if not keys.understood:
             return None
         return [
-            (argv[position], _words(lib.rd_command_key_flags(command, words, len(argv), position)))
-            for position in positions[0:count]
+            (argv[run.first + place * run.step], _key_flags(run.flags))
+            for run in keys.run[0 : keys.runs]
+            for place in range(run.count)
         ]
 
 
@@ -162,6 +177,28 @@ def _text(chars: Any) -> str | None:
 
 def _words(chars: Any) -> tuple[str, ...]:
     return tuple((_text(chars) or "").split())
+
+
+def _key_flags(bits: int) -> tuple[str, ...]:
+    return tuple(name for bit, name in enumerate(KEY_FLAGS) if bits >> bit & 1)
+
+
+def _begin_search(spec: Any) -> Search:
+    kind = BEGIN_SEARCH[spec.begin_search]
+    if kind == "index":
+        return Search(kind, {"index": spec.begin})
+    if kind == "keyword":
+        return Search(kind, {"keyword": (_text(spec.keyword) or "").upper(), "startfrom": spec.begin})
+    return Search(kind, {})
+
+
+def _find_keys(spec: Any) -> Search:
+    kind = FIND_KEYS[spec.find_keys]
+    if kind == "range":
+        return Search(kind, {"lastkey": spec.last, "keystep": spec.step, "limit": spec.limit})
+    if kind == "keynum":
+        return Search(kind, {"keynumidx": 0, "firstkey": spec.first, "keystep": spec.step})
+    return Search(kind, {})
 
 
 def _entry(command: Any) -> CommandEntry:
@@ -185,9 +222,9 @@ def _entry(command: Any) -> CommandEntry:
         last_key=command.last_key,
         key_step=command.key_step,
         key_specs=tuple(
-            KeySpec(_words(spec.flags), _text(spec.notes), spec.begin, spec.last, spec.step)
+            KeySpec(_key_flags(spec.flags), _text(spec.notes), _begin_search(spec), _find_keys(spec))
             for spec in command.key_specs
-            if spec.flags != ffi.NULL
+            if spec.flags
         ),
         tips=_words(command.tips),
         syntax=_text(command.arguments) or "",

@@ -113,7 +113,7 @@ class GeneratedFileTests(TestCase):
     """What is made from the table is current."""
 
     def test_index(self) -> None:
-        """core/command/index.[ch] is what index.py makes of the table."""
+        """The files that core/command/index.py makes of the table are current."""
         maker = ROOT / "redistill" / "core" / "command" / "index.py"
         check = subprocess.run([sys.executable, str(maker), "--check"], capture_output=True, text=True, check=False)
         self.assertEqual((check.returncode, check.stderr), (0, ""))

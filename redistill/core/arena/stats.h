@@ -73,7 +73,7 @@ typedef enum rd_gauge {
       RD_GAUGE_COUNT
 } rd_gauge;
 
-#define RD_COMMAND_IDS 320u    /* commands and subcommands of the table, flattened */
+#define RD_COMMAND_IDS 640u    /* commands and subcommands of the table, flattened */
 #define RD_LATENCY_BUCKETS 36u /* of durations, see rd_latency_bucket */
 #define RD_ERROR_CODES 48u
 #define RD_ERROR_NAME 24u

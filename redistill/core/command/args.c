@@ -11,13 +11,31 @@ bool rd_arg_is(rd_bytes s, const char *word) {
   return word[s.len] == 0;
 }
 
+#ifndef NDEBUG
+/* Whether argv[i] was locked and checked as a key. */
+static bool is_key(const rd_call *call, uint32_t i) {
+  rd_keys keys;
+  rd_command_keys(call->command, call->argv, call->argc, &keys);
+  for (const rd_key_run *run = keys.run; run < keys.run + keys.runs; run++) {
+    uint32_t behind = i - run->first; /* wraps before it */
+    if (behind % run->step == 0 && behind / run->step < run->count) return true;
+  }
+  return false;
+}
+#endif
+
 rd_key rd_call_key(rd_call *call, uint32_t i) {
-  assert(i < call->argc);
+  assert(is_key(call, i));
   /* Field by field, as rd_run has just written it: a copy in wider words would have to wait until those stores are in
    * the cache. */
   const rd_key *first = &call->first_key;
   if (RD_LIKELY(i == call->first_pos && i != 0)) return (rd_key){first->data, first->len, first->db, first->hash};
   return rd_key_of(call->store, call->argv[i], call->db);
+}
+
+rd_key rd_call_key_in(rd_call *call, uint32_t i, unsigned db) {
+  assert(is_key(call, i));
+  return rd_key_of(call->store, call->argv[i], db);
 }
 
 bool rd_may_read(rd_call *call, uint64_t bytes) {

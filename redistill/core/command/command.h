@@ -107,17 +107,64 @@ enum {
   RD_ACL_SCRIPTING = 1 << 20,
 };
 
-/* Where keys stand in argv and what the command does with them: COMMAND INFO's key specs, always begin_search "index"
- * and find_keys "range". */
+/* What a command does with a key: the words of COMMAND INFO, in its order. */
+enum {
+  RD_KEY_RO = 1 << 0, /* reads it; RW: reads and writes it; OW: overwrites it; RM: deletes it */
+  RD_KEY_RW = 1 << 1,
+  RD_KEY_OW = 1 << 2,
+  RD_KEY_RM = 1 << 3,
+  RD_KEY_ACCESS = 1 << 4, /* the user sees of the value */
+  RD_KEY_UPDATE = 1 << 5,
+  RD_KEY_INSERT = 1 << 6,
+  RD_KEY_DELETE = 1 << 7,
+  RD_KEY_NOT_KEY = 1 << 8,
+  RD_KEY_INCOMPLETE = 1 << 9,
+  RD_KEY_VARIABLE_FLAGS = 1 << 10, /* the arguments decide (rd_command_keys) */
+  /* ours */
+  RD_KEY_INSTEAD = 1 << 16, /* where it has keys, those of the specs before it are none */
+};
+
+enum { RD_BEGIN_UNKNOWN, RD_BEGIN_INDEX, RD_BEGIN_KEYWORD };
+enum { RD_FIND_UNKNOWN, RD_FIND_RANGE, RD_FIND_KEYNUM };
+
+/* Where keys stand in argv and what the command does with them: COMMAND INFO's key specs. The search for the first
+ * position:
+ *
+ *     index     `begin`
+ *     keyword   behind the first argument that is `keyword`, from `begin` on; backwards from argc + begin when negative
+ *     unknown   no keys are found
+ *
+ * and from there:
+ *
+ *     range     every `step`th up to `last` behind it; `last` negative: to argc + last, or with `limit`, which makes
+ *               sense with -1, to the end of the first 1/limit of what is left
+ *     keynum    as many keys as the argument `last` behind it says, every `step`th from `first` behind it on */
 typedef struct rd_key_spec {
-  const char *flags; /* in COMMAND INFO's words and order, e.g. "RW access update"; NULL ends the list */
-  const char *notes; /* or NULL */
-  int begin;         /* argv position of the first key */
-  int last;          /* of the last key: relative to begin; negative counts from the end of argv */
-  int step;
+  uint32_t flags; /* 0 ends the list */
+  uint8_t begin_search, find_keys;
+  bool by_option; /* the first position is that of an option's value (rd_option), whatever the search would find */
+  int begin, last, step, limit, first;
+  const char *keyword; /* lower case */
+  const char *notes;   /* or NULL */
 } rd_key_spec;
 
-#define RD_MAX_KEY_SPECS 2u
+#define RD_MAX_KEY_SPECS 3u
+
+/* An option of a command: a word, and the values behind it. */
+typedef struct rd_option {
+  const char *word; /* lower case; NULL ends the list */
+  int values;       /* RD_ALL_THE_REST: all arguments that follow */
+  int spec;         /* the values are keys of key_specs[spec - 1], if this is the last of such options; 0: no keys */
+} rd_option;
+
+#define RD_ALL_THE_REST (-1)
+
+/* Whether a command has keys, and what it takes to know them. */
+enum {
+  RD_NO_KEYS,
+  RD_ONE_KEY, /* one, which is argv[first_key] */
+  RD_KEYS,    /* rd_command_keys says */
+};
 
 /* A command or a subcommand. All strings are ASCII without quotes or control bytes.
  *
@@ -130,24 +177,27 @@ typedef struct rd_key_spec {
  * with a `?` before what is optional, and behind it, in this order, `*` for what may be repeated (`*+` when its word is
  * repeated, too), `@6.2.0` for the version that brought it, `!2.8.12` for the one that deprecated it. */
 typedef struct rd_command {
-  const char *name;       /* lower case; of a subcommand its own word only */
-  const char *full_name;  /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
-  const char *summary;    /* one sentence without a full stop */
-  const char *since;      /* version of Redis that brought it */
+  rd_command_fn *run; /* NULL for the control plane's, and for a container without a meaning of its own */
+  uint32_t flags;
+  int arity;    /* as in Redis: negative means at least; counts the name, and a subcommand's container */
+  uint16_t id;  /* RD_ID_...: place in the counters, below rd_command_count() */
+  uint8_t keys; /* RD_NO_KEYS ... */
+  int first_key, last_key, key_step;    /* as in Redis: 1, 1, 1 for GET; 1, -1, 2 for MSET; 0, 0, 0 for none */
+  const struct rd_command *subcommands; /* ends with a NULL name; NULL when there are none */
+  const char *name;                     /* lower case; of a subcommand its own word only */
+  const char *full_name;                /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
+  const char *summary;                  /* one sentence without a full stop */
+  const char *since;                    /* version of Redis that brought it */
   const char *group;      /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
   const char *complexity; /* NULL when Redis names none */
-  int arity;              /* as in Redis: negative means at least; counts the name, and a subcommand's container */
-  uint32_t flags;
-  uint32_t acl;                      /* RD_ACL_ bits, the implied ones included */
-  int first_key, last_key, key_step; /* as in Redis: 1, 1, 1 for GET; 1, -1, 2 for MSET; 0, 0, 0 for none */
+  uint32_t acl;           /* RD_ACL_ bits, the implied ones included */
+  int options_from;       /* options begin at argv[options_from] */
+  const rd_option *options; /* NULL unless keys stand behind options */
   rd_key_spec key_specs[RD_MAX_KEY_SPECS];
   const char *tips;             /* space-separated; NULL for none */
   const char *arguments;        /* NULL for none */
   const char *deprecated_since; /* NULL unless it is; then replaced_by says what by */
   const char *replaced_by;
-  rd_command_fn *run; /* NULL for the control plane's, and for a container without a meaning of its own */
-  const struct rd_command *subcommands; /* ends with a NULL name; NULL when there are none */
-  uint16_t id;                          /* RD_ID_...: place in the counters, below rd_command_count() */
 } rd_command;
 
 /* Find by name, any case; NULL when unknown. `argc`/`argv` decide the subcommand where there are any: when the
@@ -168,19 +218,57 @@ static inline bool rd_command_arity_ok(const rd_command *cmd, uint32_t argc) {
   return cmd->arity >= 0 ? argc == (uint32_t)cmd->arity : argc >= (uint32_t)-cmd->arity;
 }
 
-/* Positions in argv of the keys of this call, at most `cap` of them stored; the count, or -1 when the arguments make no
- * sense (as COMMAND GETKEYS: "Invalid arguments specified for command"). */
-int rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *positions, uint32_t cap);
-/* Flags of the key at `position` in this call, as COMMAND GETKEYSANDFLAGS reports them: those of its key spec, but for
- * SET and BITFIELD, whose arguments decide. NULL when there is no key. */
-const char *rd_command_key_flags(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position);
+/* ---- keys (keys.c) ---- */
+
+/* Arguments that are keys: `count` of them, every `step`th from `first` on, all with the same flags. */
+typedef struct rd_key_run {
+  uint32_t first, count, step, flags;
+} rd_key_run;
+
+/* All keys of a call. */
+typedef struct rd_keys {
+  uint32_t count, runs;
+  bool understood; /* the arguments make sense, as far as keys go; the command refuses them when this is false */
+  rd_key_run run[RD_MAX_KEY_SPECS];
+} rd_keys;
+
+/* Find the keys of a call whose arity is right. This alone says which arguments are keys: what is locked, checked for
+ * the user, shown to COMMAND GETKEYS and used by the command is what stands here. Takes as long as the options are
+ * many; a key of RD_ONE_KEY costs nothing to find. */
+void rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, rd_keys *keys);
+/* Position in argv of key `n`, which is below keys->count. */
+static inline uint32_t rd_key_position(const rd_keys *keys, uint32_t n) {
+  const rd_key_run *run = keys->run;
+  while (n >= run->count) n -= run++->count;
+  return run->first + n * run->step;
+}
+
+/* Add the shards of all keys of a call to `wanted`. */
+void rd_shards_of_call(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                       uint64_t wanted[RD_MAX_SHARDS / 64]);
+
+/* Step over the option at argv[*at], to the argument behind its values: the option's place in cmd->options, with
+ * *values the position of the first value. A command that has `options` parses its arguments with this, since
+ * rd_command_keys does. RD_NO_OPTION: there is no such word, or too few values follow; *at is behind the word. */
+#define RD_NO_OPTION (-1)
+int rd_next_option(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *at, uint32_t *values);
+
+/* What an argument that counts keys says: how many follow from argv[first] on, every `step`th. */
+typedef enum rd_numkeys {
+  RD_NUMKEYS_OK,
+  RD_NUMKEYS_NO_NUMBER,
+  RD_NUMKEYS_NOT_POSITIVE,
+  RD_NUMKEYS_TOO_MANY
+} rd_numkeys;
+rd_numkeys rd_parse_numkeys(rd_bytes number, uint32_t argc, uint32_t first, uint32_t step, uint32_t *count);
 
 /* ---- arguments (args.c) ---- */
 
 /* Case-insensitive comparison with a lower-case ASCII word. */
 bool rd_arg_is(rd_bytes s, const char *word);
-/* argv[i] as a key in the call's database. */
+/* argv[i] as a key in the call's database, or another. It must be one that rd_command_keys finds: asserted. */
 rd_key rd_call_key(rd_call *call, uint32_t i);
+rd_key rd_call_key_in(rd_call *call, uint32_t i, unsigned db);
 /* A read lookup that must be a string: the item, or NULL with *absent set, or NULL after a WRONGTYPE reply. */
 rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent);
 

@@ -1,26 +1,8 @@
-/* index.h - made by index.py from commands/table/; do not edit. */
+/* index.h - ids and sizes of the table of commands. */
+/* Made by command/index.py of the rows in commands/table/: do not edit. */
 /* clang-format off */
 #ifndef RD_COMMAND_INDEX_H
 #define RD_COMMAND_INDEX_H
-
-extern const struct rd_command rd_subcommands_client[];
-extern const struct rd_command rd_commands_connection[];
-extern const struct rd_command rd_commands_string[];
-extern const struct rd_command rd_commands_bitmap[];
-extern const struct rd_command rd_commands_hyperloglog[];
-extern const struct rd_command rd_subcommands_object[];
-extern const struct rd_command rd_commands_generic[];
-extern const struct rd_command rd_commands_transactions[];
-extern const struct rd_command rd_subcommands_command[];
-extern const struct rd_command rd_subcommands_config[];
-extern const struct rd_command rd_subcommands_latency[];
-extern const struct rd_command rd_subcommands_memory[];
-extern const struct rd_command rd_subcommands_slowlog[];
-extern const struct rd_command rd_commands_server[];
-extern const struct rd_command rd_subcommands_acl[];
-extern const struct rd_command rd_subcommands_module[];
-extern const struct rd_command rd_subcommands_cluster[];
-extern const struct rd_command rd_commands_cluster[];
 
 enum {
   RD_ID_auth = 0,
@@ -228,7 +210,7 @@ enum {
 #define RD_COMMAND_NAMES 105u
 #define RD_COMMAND_SLOTS 1024u
 #define RD_COMMAND_SHIFT 54u
-#define RD_COMMAND_MULTIPLIER 0x33c370acd0652279ull
+#define RD_COMMAND_MULTIPLIER 0xcc11f93e34f1fbf5ull
 
 #endif
 /* clang-format on */

@@ -7,6 +7,8 @@
  * first 0xc0 int8 | 0xc1 int16 | 0xc2 int32     a number that has this decimal text, low byte first 0xc3, compressed
  * length, length, bytes  LZF
  */
+#include "commands/dump.h"
+
 #include "arena/longrun.h"
 #include "arena/memory.h"
 #include "base/crc64.h"

@@ -113,7 +113,7 @@ void rd_cmd_copy(rd_call *call) {
   }
 
   /* The hash knows no database, so the shard that the dispatcher locked for argv[2] is this key's too. */
-  rd_key src = rd_call_key(call, 1), dst = rd_key_of(call->store, call->argv[2], db);
+  rd_key src = rd_call_key(call, 1), dst = rd_call_key_in(call, 2, db);
   if (same_key(&src, &dst)) {
     rd_reply_error(call->out, "ERR source and destination objects are the same");
     return;
@@ -138,7 +138,7 @@ void rd_cmd_move(rd_call *call) {
     rd_reply_error(call->out, "ERR source and destination objects are the same");
     return;
   }
-  rd_key src = rd_call_key(call, 1), dst = rd_key_of(call->store, call->argv[1], db);
+  rd_key src = rd_call_key(call, 1), dst = rd_call_key_in(call, 1, db);
   const rd_item *it = rd_find_write(call->store, &src);
   if (it != NULL && rd_item_len(it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
   if (it == NULL || rd_find_write(call->store, &dst) != NULL) {

@@ -79,13 +79,10 @@ bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigne
   return true;
 }
 
-/* What the command does with the key at `position`, from the words of its key spec. */
-static unsigned access_of(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t position) {
-  const char *flags = rd_command_key_flags(cmd, argv, argc, position);
-  if (flags == NULL) return RD_ACL_MAY_READ | RD_ACL_MAY_WRITE;
-  unsigned access = strstr(flags, "access") != NULL ? RD_ACL_MAY_READ : 0u;
-  bool writes = strstr(flags, "insert") != NULL || strstr(flags, "delete") != NULL || strstr(flags, "update") != NULL;
-  return access | (writes ? RD_ACL_MAY_WRITE : 0u);
+/* What a user must be allowed to do with a key. */
+static unsigned access_of(uint32_t flags) {
+  unsigned access = flags & RD_KEY_ACCESS ? RD_ACL_MAY_READ : 0u;
+  return access | (flags & (RD_KEY_INSERT | RD_KEY_DELETE | RD_KEY_UPDATE) ? RD_ACL_MAY_WRITE : 0u);
 }
 
 static bool key_allowed(const rd_acl_selector *selector, rd_bytes key, unsigned access, uint64_t *steps) {
@@ -103,11 +100,15 @@ static rd_denial check(const rd_acl_selector *selector, const rd_command *cmd, c
                        uint64_t *steps, uint32_t *position) {
   *position = 0;
   if (!(cmd->flags & RD_NO_AUTH) && !(selector->commands[cmd->id / 64] >> (cmd->id % 64) & 1)) return RD_DENIED_COMMAND;
-  if (selector->all_keys || cmd->first_key == 0) return RD_ALLOWED;
-  int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
-  for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
-    if (!key_allowed(selector, argv[i], access_of(cmd, argv, argc, (uint32_t)i), steps)) {
-      *position = (uint32_t)i;
+  if (selector->all_keys || cmd->keys == RD_NO_KEYS) return RD_ALLOWED;
+  rd_keys keys;
+  rd_command_keys(cmd, argv, argc, &keys);
+  for (const rd_key_run *run = keys.run; run < keys.run + keys.runs; run++) {
+    unsigned access = access_of(run->flags);
+    for (uint32_t i = 0; i < run->count; i++) {
+      uint32_t at = run->first + i * run->step;
+      if (key_allowed(selector, argv[at], access, steps)) continue;
+      *position = at;
       return RD_DENIED_KEY;
     }
   }

@@ -89,34 +89,26 @@ static bool __attribute__((noinline))
 lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
   const struct rd_bucket *buckets[RD_FETCHED];
-  rd_key keys[8];
-  uint32_t positions[8];
-  int n = rd_command_keys(cmd, argv, argc, positions, 8);
-  if (n <= 8) {
-    for (int i = 0; i < n; i++) {
-      keys[i] = rd_key_of(st, argv[positions[i]], db);
-      buckets[i] = rd_prefetch_bucket(st, &keys[i]);
-    }
-    if (n <= 0) return true;
-    rd_shards_of(st, keys, (size_t)n, wanted);
-    if (!lock_wanted(st, wanted)) return false;
-    for (int i = 0; i < n; i++) rd_prefetch_item(st, keys[i].hash, buckets[i]);
-    return true;
-  }
-  /* many keys: what counts is which shards */
   uint64_t hashes[RD_FETCHED];
-  uint32_t first = (uint32_t)cmd->first_key, step = (uint32_t)cmd->key_step;
-  for (int i = 0; i < n; i++) {
-    if ((i & 1023) == 1023) rd_breathe(st);
-    rd_key key = rd_key_of(st, argv[first + (uint32_t)i * step], db);
-    uint32_t shard = rd_shard_of(st, key.hash);
-    wanted[shard >> 6] |= 1ull << (shard & 63);
-    if (i >= RD_FETCHED) continue;
-    hashes[i] = key.hash;
-    buckets[i] = rd_prefetch_bucket(st, &key);
+  rd_keys keys;
+  rd_command_keys(cmd, argv, argc, &keys);
+  if (keys.count == 0) return true;
+  uint32_t n = 0;
+  for (const rd_key_run *run = keys.run; run < keys.run + keys.runs; run++) {
+    const rd_bytes *name = argv + run->first;
+    for (uint32_t i = 0; i < run->count; i++, name += run->step, n++) {
+      if ((n & 1023) == 1023) rd_breathe(st);
+      rd_key key = rd_key_of(st, *name, db);
+      uint32_t shard = rd_shard_of(st, key.hash);
+      wanted[shard >> 6] |= 1ull << (shard & 63);
+      if (n >= RD_FETCHED) continue;
+      hashes[n] = key.hash;
+      buckets[n] = rd_prefetch_bucket(st, &key);
+    }
   }
   if (!lock_wanted(st, wanted)) return false;
-  for (int i = 0; i < n && i < RD_FETCHED; i++) rd_prefetch_item(st, hashes[i], buckets[i]);
+  if (n > RD_FETCHED) n = RD_FETCHED;
+  for (uint32_t i = 0; i < n; i++) rd_prefetch_item(st, hashes[i], buckets[i]);
   return true;
 }
 
@@ -127,25 +119,24 @@ static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) 
   st->touched = 0;
   st->noted = 0;
   call->verdict = RD_DONE;
-  if (call->first_pos == 0) {
+  /* The input may have moved since the key was hashed, and a SELECT may have come between. */
+  if (call->first_pos != 0) call->first_key = (rd_key){call->argv[call->first_pos].data, key->len, call->db, key->hash};
+  if (locked) {
     cmd->run(call);
-    if (!locked && cmd->flags & RD_OWN_LOCKS) rd_unlock_all(st);
-  } else {
-    /* The input may have moved since the key was hashed, and a SELECT may have come between. */
-    call->first_key = (rd_key){call->argv[call->first_pos].data, key->len, call->db, key->hash};
-    bool one = cmd->last_key == cmd->first_key;
+  } else if (cmd->flags & RD_OWN_LOCKS) {
+    cmd->run(call);
+    rd_unlock_all(st);
+  } else if (RD_LIKELY(cmd->keys == RD_ONE_KEY)) {
     uint32_t shard = rd_shard_of(st, key->hash);
-    if (!locked && !(cmd->flags & RD_OWN_LOCKS)) {
-      if (RD_UNLIKELY(!(RD_LIKELY(one) ? lock_one(st, shard) : lock_keys(st, cmd, call->argv, call->argc, call->db))))
-        return RD_LATER;
-    }
+    if (RD_UNLIKELY(!lock_one(st, shard))) return RD_LATER;
     cmd->run(call);
-    if (!locked) {
-      if (RD_LIKELY(one) && !(cmd->flags & RD_OWN_LOCKS))
-        rd_leave_shard(st, shard);
-      else
-        rd_unlock_all(st);
-    }
+    rd_leave_shard(st, shard);
+  } else if (cmd->keys == RD_KEYS) {
+    if (RD_UNLIKELY(!lock_keys(st, cmd, call->argv, call->argc, call->db))) return RD_LATER;
+    cmd->run(call);
+    rd_unlock_all(st);
+  } else {
+    cmd->run(call);
   }
   return (rd_verdict)call->verdict;
 }
@@ -220,7 +211,7 @@ static inline bool is_plain(const rd_session *s, const rd_ahead *a, const rd_byt
   if ((rd_ld64(&s->state.authenticated) & FLAGS) != NO_FLAGS || s->acl != NULL) return false;
   if (((uintptr_t)st->lender | (uintptr_t)st->first) != 0 || st->monitoring) return false;
   if (atomic_load_explicit(&st->head->pause, memory_order_relaxed) != 0) return false;
-  if (!rd_command_arity_ok(cmd, a->argc) || cmd->last_key != cmd->first_key) return false;
+  if (!rd_command_arity_ok(cmd, a->argc) || cmd->keys != RD_ONE_KEY) return false;
   if (cmd->flags & (RD_CONTROL_PLANE | RD_OWN_LOCKS) || !is_brief(cmd, argv)) return false;
   return (cmd->flags & RD_DENYOOM) == 0 || !rd_may_be_over(st);
 }
@@ -388,9 +379,10 @@ static void reject_arity(rd_session *s, const rd_command *cmd) {
 }
 
 static bool keys_too_long(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
-  int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
-  for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
-    if (argv[i].len > RD_MAX_KEY) return true;
+  rd_keys keys;
+  rd_command_keys(cmd, argv, argc, &keys);
+  for (uint32_t i = 0; i < keys.count; i++) {
+    if (argv[rd_key_position(&keys, i)].len > RD_MAX_KEY) return true;
   }
   return false;
 }
@@ -429,7 +421,7 @@ const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32
   if (cmd == NULL || unknown_sub || !rd_command_arity_ok(cmd, argc)) return NULL;
   if ((!s->state.authenticated && !(cmd->flags & RD_NO_AUTH)) || cmd->flags & RD_NO_MULTI) return NULL;
   if (runs_at_once(cmd) || cmd->run == rd_cmd_quit) return NULL;
-  return cmd->first_key != 0 && keys_too_long(cmd, argv, argc) ? NULL : cmd;
+  return keys_too_long(cmd, argv, argc) ? NULL : cmd;
 }
 
 /* Whether a command of the control plane brings more than may be handed up; then it is refused. */
@@ -476,7 +468,7 @@ static bool admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
     reject(s, cmd, RD_OOM_ERROR);
   } else if (RD_UNLIKELY(s->state.monitors) && cmd->flags & (RD_READONLY | RD_WRITE | RD_MAY_REPLICATE)) {
     reject(s, cmd, "ERR Replica can't interact with the keyspace"); /* as which Redis sees who monitors */
-  } else if (RD_UNLIKELY(a->large) && cmd->first_key != 0 && keys_too_long(cmd, argv, a->argc)) {
+  } else if (RD_UNLIKELY(a->large) && keys_too_long(cmd, argv, a->argc)) {
     reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {
     return !(RD_UNLIKELY(cmd->flags & RD_CONTROL_PLANE) && too_much_to_hand_up(s, cmd, argv, a->argc));

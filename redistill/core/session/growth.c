@@ -5,6 +5,7 @@
 #include "arena/memory.h"
 #include "base/bits.h"
 #include "commands/cmd.h"
+#include "commands/dump.h"
 #include "store/reclaim.h"
 #include "types/hll.h"
 
@@ -122,7 +123,7 @@ static void add_renewal(rd_growth *g, rd_store *st, const rd_command *cmd, const
 
 void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                    unsigned db) {
-  if (cmd->first_key == 0) return;
+  if (cmd->keys == RD_NO_KEYS) return;
   if ((cmd->flags & RD_DENYOOM) == 0) {
     if (rd_growth_is_strained(st)) add_renewal(g, st, cmd, argv, db);
     return;
@@ -131,9 +132,16 @@ void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_b
     for (uint32_t i = 1; i + 1 < argc; i += 2) add(g, st, argv[i], argv[i + 1].len);
     return;
   }
+  uint32_t to = cmd->run == rd_cmd_copy ? 2 : (uint32_t)cmd->first_key;
+  if (to == 0) { /* its keys are behind a number or a word */
+    rd_keys keys;
+    rd_command_keys(cmd, argv, argc, &keys);
+    if (keys.count == 0) return;
+    to = rd_key_position(&keys, 0);
+  }
   uint64_t bytes = hidden(st, cmd, argv, argc, db);
   for (uint32_t i = 2; i < argc; i++) bytes += argv[i].len;
-  add(g, st, argv[cmd->run == rd_cmd_copy ? 2 : (uint32_t)cmd->first_key], bytes);
+  add(g, st, argv[to], bytes);
 }
 
 /* ---- is there room? ---- */
@@ -176,15 +184,11 @@ bool rd_growth_is_contended(const rd_growth *g, rd_store *st) {
 }
 
 bool rd_growth_fits_alone(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
-  if (cmd->first_key == 0 || is_allkeys(st)) return true;
+  if (cmd->keys == RD_NO_KEYS || is_allkeys(st)) return true;
   uint64_t bytes = 0, wanted[RD_MAX_SHARDS / 64] = {0};
   for (uint32_t i = 1; i < argc; i++) bytes += argv[i].len;
   if (!rd_growth_is_hidden(cmd) && rd_growth_is_small(st, argc, bytes)) return true;
-  int64_t last = cmd->last_key < 0 ? (int64_t)argc + cmd->last_key : cmd->last_key;
-  for (int64_t i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
-    uint32_t shard = rd_shard_of(st, rd_key_of(st, argv[i], db).hash);
-    wanted[shard >> 6] |= 1ull << (shard & 63);
-  }
+  rd_shards_of_call(st, cmd, argv, argc, wanted);
   rd_lock_set(st, wanted);
   rd_growth g;
   rd_growth_begin(&g, st);

@@ -78,11 +78,13 @@ static bool needs_lent(const rd_session *s, const rd_ahead *a, const rd_bytes *a
   if (s->state.in_multi && cmd->run != rd_cmd_discard) return false; /* it is queued, or waits at its EXEC */
   if (cmd->flags & RD_OWN_LOCKS) return true;
   if (cmd->run == rd_cmd_discard || cmd->run == rd_cmd_unwatch) return s->state.watching != 0;
-  if (a->key_pos == 0) return false;
-  if (rd_is_lent(st, rd_shard_of(st, a->key.hash))) return true;
-  int64_t last = cmd->last_key < 0 ? (int64_t)a->argc + cmd->last_key : cmd->last_key;
-  for (int64_t i = (int64_t)a->key_pos + cmd->key_step; i <= last && i < a->argc; i += cmd->key_step) {
-    if (rd_is_lent(st, rd_shard_of(st, rd_key_of(st, argv[i], s->state.db).hash))) return true;
+  if (a->key_pos != 0 && rd_is_lent(st, rd_shard_of(st, a->key.hash))) return true;
+  if (cmd->keys != RD_KEYS || a->unknown_sub || !rd_command_arity_ok(cmd, a->argc)) return false;
+  rd_keys keys;
+  rd_command_keys(cmd, argv, a->argc, &keys);
+  for (uint32_t i = 0; i < keys.count; i++) {
+    rd_bytes name = argv[rd_key_position(&keys, i)];
+    if (rd_is_lent(st, rd_shard_of(st, rd_key_of(st, name, s->state.db).hash))) return true;
   }
   return false;
 }

@@ -204,17 +204,16 @@ static void plan(rd_plan *p, rd_session *s, uint32_t end) {
     const rd_command *cmd = q->command;
     for (; m->pointed < q->first + q->argc; m->pointed++)
       m->argv[m->pointed].data = m->bytes + (uintptr_t)m->argv[m->pointed].data;
-    if (p->sums) rd_growth_add(&p->growth, st, cmd, m->argv + q->first, q->argc, s->state.db);
-    if (cmd->first_key == 0) continue;
-    int64_t last = cmd->last_key < 0 ? (int64_t)q->argc + cmd->last_key : cmd->last_key;
-    for (int64_t k = cmd->first_key; k <= last && k < q->argc; k += cmd->key_step) {
-      rd_key key = rd_key_of(st, m->argv[q->first + k], s->state.db);
+    const rd_bytes *argv = m->argv + q->first;
+    if (p->sums) rd_growth_add(&p->growth, st, cmd, argv, q->argc, s->state.db);
+    if (cmd->first_key != 0) {
+      rd_key key = rd_key_of(st, argv[cmd->first_key], s->state.db);
       uint32_t shard = rd_shard_of(st, key.hash);
       p->wanted[shard >> 6] |= 1ull << (shard & 63);
-      if (k != cmd->first_key) continue;
       q->hash = key.hash;
       q->bucket = i < RD_FETCHED ? rd_prefetch_bucket(st, &key) : NULL;
     }
+    if (cmd->keys == RD_KEYS) rd_shards_of_call(st, cmd, argv, q->argc, p->wanted);
   }
 }
 
