@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 
 #include "arena/layout.h"
@@ -16,6 +17,8 @@ bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 
 bool rd_host_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1) == 0; }
 
 void rd_host_trim(void) { malloc_trim(0); }
+
+void rd_host_free(void *memory) { free(memory); }
 
 void rd_host_bound_heap(void) {
   mallopt(M_MMAP_THRESHOLD, 4 << 20);

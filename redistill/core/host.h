@@ -8,6 +8,8 @@
 #include "arena/arena.h"
 #include "session/session.h"
 
+/* python: begin */
+
 /* Have the kernel kill this process when its parent dies, whatever it is doing then. */
 bool rd_host_die_with_parent(void);
 /* Become the parent of descendants whose own parent has ended, instead of the system's first process. */
@@ -17,6 +19,9 @@ void rd_host_trim(void);
 /* Have large blocks mapped by themselves, so that free() gives them back. The C library would learn from the first
  * large one to keep them, and what it keeps of buffers is not seen by the limit on them (footprint.h). */
 void rd_host_bound_heap(void);
+
+/* free(), for what rd_session_save has returned. */
+void rd_host_free(void *memory);
 
 /* ---- one turn of a session ----
  *
@@ -62,5 +67,7 @@ typedef struct rd_details {
 } rd_details;
 /* Look at a key of the database `db`, which leaves no trace; false: there is none. */
 bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, rd_details *out);
+
+/* python: end */
 
 #endif

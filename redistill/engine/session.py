@@ -221,7 +221,7 @@ class Session:
             return None
         if saved == lib.RD_SAVE_NO_MEMORY:
             raise MemoryError("no memory for a saved session")
-        return memoryview(ffi.buffer(ffi.gc(data[0], lib.free, length[0]), length[0]))
+        return memoryview(ffi.buffer(ffi.gc(data[0], lib.rd_host_free, length[0]), length[0]))
 
     def set_peer(self, text: str) -> None:
         """The client's address as MONITOR shows it, "127.0.0.1:50000"; without one "?:0". `save` does not save it."""

@@ -9,6 +9,8 @@
 
 #include "arena/arena.h"
 
+/* python: begin */
+
 /* Addresses that one worker can count: RD_ADDRESS_SLOTS is the room, of which a quarter stays free for the search's
  * sake. */
 #define RD_ADDRESS_SLOTS 16384u
@@ -57,5 +59,7 @@ void rd_admission_unlock(rd_store *st);
 void rd_admission_clear(rd_worker *w);
 /* What is wrong with a worker's table; NULL: nothing. */
 const char *rd_admission_check(const rd_store *st, const rd_worker *w);
+
+/* python: end */
 
 #endif

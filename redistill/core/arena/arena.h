@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "base/clock.h"
 
+/* python: begin */
 #define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", in every layout: a file without it is somebody else's */
 #define RD_LAYOUT 9u                   /* raised by every change of what lies in the arena */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
@@ -113,6 +114,7 @@ typedef struct rd_store {
   struct rd_longrun *spare; /* memory of one that has ended */
   const void *holder;       /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
+/* python: end */
 
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }
 static inline rd_ref rd_ref_of(const rd_store *st, const void *p) { return (rd_ref)((const uint8_t *)p - st->base); }
@@ -131,6 +133,7 @@ static inline uint32_t rd_random_below(rd_store *st, uint32_t n) {
   return (uint32_t)((rd_random_u64(st) >> 32) * n >> 32);
 }
 
+/* python: begin */
 typedef struct rd_options {
   uint64_t max_memory; /* bytes; 0: all of map_size */
   uint64_t map_size;   /* bytes of address space, and the most that max_memory may grow to; 0: max_memory */
@@ -150,6 +153,7 @@ const char *rd_policy_name(rd_policy policy);
 /* DEBUG SET-ACTIVE-EXPIRE: whether the sweep removes expired keys. */
 void rd_set_active_expire(rd_store *st, bool on);
 bool rd_get_active_expire(const rd_store *st);
+/* python: end */
 
 /* ---- the mapping; store/run.h opens a store ---- */
 

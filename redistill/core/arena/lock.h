@@ -78,9 +78,11 @@ static inline bool rd_needs_shard(const rd_store *st, uint32_t shard) {
   return !st->retained && rd_holds_shard(st, shard);
 }
 
+/* python: begin */
 /* Who holds up the others: the thread (in a process's main thread, its pid) that holds a lock of the arena for which
  * somebody waits, and itself waits for none; 0: nobody does, just now. */
 uint32_t rd_lock_owner(const rd_store *st);
+/* python: end */
 
 /* A lock of the arena: robust, for all processes. Whoever makes it knows that nobody holds it. */
 void rd_mutex_init(pthread_mutex_t *m);
@@ -96,7 +98,9 @@ static inline bool rd_in_doubt(const rd_store *st, const rd_shard *sh) {
 }
 /* Have the shard, which is locked, verified when it is locked again: something in it cannot be so. */
 void rd_suspect(rd_store *st, uint32_t shard);
+/* python: begin */
 /* Have all of them verified. Who notices that a process died of bad memory does this. */
 void rd_doubt(rd_store *st);
+/* python: end */
 
 #endif

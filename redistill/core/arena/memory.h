@@ -4,6 +4,8 @@
 
 #include "arena/arena.h"
 
+/* python: begin */
+
 /* Where the region table begins: bytes of all that lies before it. */
 uint64_t rd_regions_at(uint32_t num_shards);
 /* The least max_memory that `num_shards` can work in when so many workers join, in bytes. With less, the store is held
@@ -22,5 +24,7 @@ uint64_t rd_fixed_memory(const rd_store *st);     /* of that, what an empty stor
 uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
 /* Let the pool have what max_memory leaves beside the fixed part, which has grown. */
 void rd_fit_pool(rd_store *st);
+
+/* python: end */
 
 #endif

@@ -34,6 +34,8 @@
 
 #include "arena/arena.h"
 
+/* python: begin */
+
 #define RD_RING_BYTES (1u << 20)
 #define RD_RING_HEAD 8u                                /* bytes of a record besides its payload */
 #define RD_RING_LARGEST (RD_RING_BYTES - RD_RING_HEAD) /* bytes of a payload */
@@ -92,5 +94,7 @@ void rd_ring_forget(rd_store *st);            /* what is kept */
 /* The thread that others wait for to have written; 0: there is none. */
 uint32_t rd_ring_owner(const rd_store *st);
 const char *rd_ring_check(rd_worker *w); /* what is wrong; NULL: nothing */
+
+/* python: end */
 
 #endif

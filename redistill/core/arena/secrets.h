@@ -8,6 +8,8 @@
 
 #include "arena/arena.h"
 
+/* python: begin */
+
 /* Secrets that are remembered. The one that was not used for the longest time, and is not in use, makes room. */
 #define RD_SECRETS 64u
 
@@ -25,5 +27,7 @@ typedef struct rd_secret_figures {
 } rd_secret_figures;
 /* Of place i, below RD_SECRETS; false: there is none. */
 bool rd_secret_info(const rd_store *st, uint32_t i, rd_secret_figures *figures);
+
+/* python: end */
 
 #endif

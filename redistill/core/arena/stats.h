@@ -59,31 +59,17 @@
   X(largest_output)    \
   X(largest_client)
 
-typedef enum rd_stat {
 #define RD_STAT_ENUM(name) RD_STAT_##name,
-  RD_STATS(RD_STAT_ENUM)
-#undef RD_STAT_ENUM
-      RD_STAT_COUNT
-} rd_stat;
-
-typedef enum rd_gauge {
 #define RD_GAUGE_ENUM(name) RD_GAUGE_##name,
-  RD_GAUGES(RD_GAUGE_ENUM)
-#undef RD_GAUGE_ENUM
-      RD_GAUGE_COUNT
-} rd_gauge;
+
+/* python: begin */
+typedef enum rd_stat { RD_STATS(RD_STAT_ENUM) RD_STAT_COUNT } rd_stat;
+typedef enum rd_gauge { RD_GAUGES(RD_GAUGE_ENUM) RD_GAUGE_COUNT } rd_gauge;
 
 #define RD_COMMAND_IDS 640u    /* commands and subcommands of the table, flattened */
 #define RD_LATENCY_BUCKETS 36u /* of durations, see rd_latency_bucket */
 #define RD_ERROR_CODES 48u
 #define RD_ERROR_NAME 24u
-
-/* 0: below 1 us; i: from 2^(i-1) to below 2^i us; the last holds all that is longer. */
-static inline uint32_t rd_latency_bucket(uint64_t nanoseconds) {
-  uint64_t us = nanoseconds / 1000;
-  uint32_t bits = us == 0 ? 0 : 64u - (uint32_t)__builtin_clzll(us);
-  return bits < RD_LATENCY_BUCKETS ? bits : RD_LATENCY_BUCKETS - 1;
-}
 
 typedef struct rd_command_stats {
   uint64_t calls;
@@ -103,5 +89,13 @@ typedef struct rd_counters {
   rd_error_stats errors[RD_ERROR_CODES];
   rd_command_stats commands[RD_COMMAND_IDS];
 } rd_counters;
+/* python: end */
+
+/* 0: below 1 us; i: from 2^(i-1) to below 2^i us; the last holds all that is longer. */
+static inline uint32_t rd_latency_bucket(uint64_t nanoseconds) {
+  uint64_t us = nanoseconds / 1000;
+  uint32_t bits = us == 0 ? 0 : 64u - (uint32_t)__builtin_clzll(us);
+  return bits < RD_LATENCY_BUCKETS ? bits : RD_LATENCY_BUCKETS - 1;
+}
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "arena/arena.h"
 
+/* python: begin */
+
 /* ---- coming and going ---- */
 
 /* Take a block, under a number that the caller chooses and others know it by (UINT32_MAX: the supervisor). A free block
@@ -81,5 +83,7 @@ uint64_t rd_next(rd_store *st, rd_seq seq);
 
 /* Look at the use of memory now; the highest that any worker ever saw. */
 uint64_t rd_note_peak(rd_store *st);
+
+/* python: end */
 
 #endif

@@ -23,6 +23,7 @@
 #endif
 #define RD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/* python: begin */
 /* Bounds on what a client may send. Each has a test at N and at N + 1. */
 #define RD_MAX_INLINE 65536u               /* bytes of an inline command's line, and of any header line */
 #define RD_MAX_ARGS 1048576u               /* arguments of one command */
@@ -54,6 +55,7 @@ typedef struct rd_bytes {
   const uint8_t *data;
   size_t len;
 } rd_bytes;
+/* python: end */
 
 /* Unaligned little-endian-host loads and stores; the arena is not meant to travel between machines. */
 static inline uint16_t rd_ld16(const void *p) {

@@ -5,6 +5,8 @@
 
 #include "base/base.h"
 
+/* python: begin */
+
 /* A clock that the owner of a store gives it. */
 typedef uint64_t rd_clock(void);
 
@@ -13,5 +15,7 @@ uint64_t rd_monotonic_ns(void);
 /* Since the epoch, in microseconds and in milliseconds. */
 uint64_t rd_wall_us(void);
 uint64_t rd_wall_ms(void);
+
+/* python: end */
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/base.h"
 
+/* python: begin */
+
 /* Does the whole of `text` match `pattern`, byte by byte?
  *
  *   *      any bytes, none included (but an empty text matches the empty pattern only: Redis's KEYS ** skips the
@@ -23,5 +25,7 @@ bool rd_glob_within(rd_bytes pattern, rd_bytes text, bool nocase, uint64_t *step
 
 #define RD_GLOB_STARS 1000u
 #define RD_GLOB_STEPS (1u << 22) /* some milliseconds; ordinary patterns need a few hundred */
+
+/* python: end */
 
 #endif

@@ -6,10 +6,14 @@
 #include "store/store.h"
 #include "wire/reply.h"
 
+/* python: begin */
 typedef struct rd_session rd_session;
+typedef struct rd_call rd_call;
+typedef void rd_command_fn(rd_call *call);
+/* python: end */
 
 /* One call of one command. */
-typedef struct rd_call {
+struct rd_call {
   rd_store *store;
   struct rd_session *session;
   rd_reply *out;
@@ -21,7 +25,7 @@ typedef struct rd_call {
   rd_key first_key;
   bool whole;      /* it is to run at once, however long it takes; so is any command of a store without a clock */
   uint8_t verdict; /* rd_verdict */
-} rd_call;
+};
 
 /* What comes of a call. */
 typedef enum rd_verdict {
@@ -50,7 +54,7 @@ static inline bool rd_may_miss(rd_call *call) {
 #define RD_LONG_BYTES (4u << 20)
 #define RD_LONG_KEYS 2048u
 
-typedef void rd_command_fn(rd_call *call);
+/* python: begin */
 
 /* Flags: the names that COMMAND INFO reports, and some of ours. */
 enum {
@@ -209,6 +213,8 @@ const rd_command *rd_command_find_full(rd_bytes name);
 /* Commands and subcommands, by id: 0 .. rd_command_count() - 1, a container's subcommands right behind it. */
 uint16_t rd_command_count(void);
 const rd_command *rd_command_by_id(uint16_t id);
+/* python: end */
+
 /* "get", "client|list": what INFO commandstats and error texts call it. */
 static inline const char *rd_command_full_name(const rd_command *cmd) {
   return cmd->full_name ? cmd->full_name : cmd->name;
@@ -220,6 +226,7 @@ static inline bool rd_command_arity_ok(const rd_command *cmd, uint32_t argc) {
 
 /* ---- keys (keys.c) ---- */
 
+/* python: begin */
 /* Arguments that are keys: `count` of them, every `step`th from `first` on, all with the same flags. */
 typedef struct rd_key_run {
   uint32_t first, count, step, flags;
@@ -236,6 +243,7 @@ typedef struct rd_keys {
  * the user, shown to COMMAND GETKEYS and used by the command is what stands here. Takes as long as the options are
  * many; a key of RD_ONE_KEY costs nothing to find. */
 void rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, rd_keys *keys);
+/* python: end */
 /* Position in argv of key `n`, which is below keys->count. */
 static inline uint32_t rd_key_position(const rd_keys *keys, uint32_t n) {
   const rd_key_run *run = keys->run;

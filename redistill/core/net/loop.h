@@ -23,6 +23,8 @@
 #include "arena/admission.h"
 #include "session/session.h"
 
+/* python: begin */
+
 typedef struct rd_loop rd_loop;
 typedef struct rd_conn rd_conn;
 
@@ -117,5 +119,7 @@ typedef struct rd_tls {
   void (*clear_error)(void);
 } rd_tls;
 void rd_loop_set_tls(rd_loop *l, const rd_tls *tls);
+
+/* python: end */
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "command/command.h"
 
+/* python: begin */
+
 typedef struct rd_acl rd_acl;
 
 /* What a pattern lets a command do with a key. */
@@ -40,5 +42,7 @@ rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes 
 /* Its user's permissions from now on, those of what it has queued included; NULL: everything. They stay the caller's,
  * until the session has others or is freed. */
 void rd_session_set_acl(rd_session *s, const rd_acl *acl);
+
+/* python: end */
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "session/session.h"
 
+/* python: begin */
 /* Bytes for all sessions of all processes; 0: no limit. Of this process: each is told. No reply of one session may be
  * larger either. So no command may make a value of more than `readable` bytes: nobody could read it. */
 void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable);
@@ -30,6 +31,7 @@ bool rd_buffers_shrank(rd_store *st);
 /* `owner` of the sessions of this process that hold anything, up to `cap` of them; how many those are. An idle client
  * holds nothing. */
 size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap);
+/* python: end */
 
 /* ---- for session.c ---- */
 

@@ -7,6 +7,8 @@
 
 #include "session/session.h"
 
+/* python: begin */
+
 typedef enum rd_saved {
   RD_SAVED = 0,
   RD_SAVE_LATER = 1, /* it waits for an answer, or is in the middle of EXEC: not at the end of a command */
@@ -24,5 +26,7 @@ rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, s
  * NULL, with the reason in `err` and nothing left behind: no memory, or bytes that are no session of this arena. */
 rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t *data, size_t len, char *err,
                             size_t errlen);
+
+/* python: end */
 
 #endif

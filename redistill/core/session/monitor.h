@@ -16,6 +16,8 @@
 #include "arena/ring.h"
 #include "session/session.h"
 
+/* python: begin */
+
 #define RD_MONITOR_BYTES (1u << 20) /* that may wait to be taken, and for room in each ring */
 #define RD_MAX_PEER 128u            /* bytes of a peer's text */
 
@@ -43,5 +45,7 @@ uint64_t rd_monitor_dropped(const rd_store *st);
  * bytes, of control bytes '?'. Without one they say "?:0". It is not saved with the session. False: no memory, and the
  * text is the one it was. */
 bool rd_session_set_peer(rd_session *s, const char *text);
+
+/* python: end */
 
 #endif

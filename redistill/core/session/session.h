@@ -15,6 +15,8 @@
 
 #include "command/command.h"
 
+/* python: begin */
+
 typedef enum rd_status {
   RD_MORE = 0,    /* all that was whole has been executed; feed more */
   RD_CONTROL = 1, /* a command of the control plane: read it with rd_session_argc/arg, answer, then resume */
@@ -117,5 +119,7 @@ void rd_session_trim(rd_session *s);
 void rd_session_drop(rd_session *s);
 /* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);
+
+/* python: end */
 
 #endif

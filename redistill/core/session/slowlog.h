@@ -6,6 +6,8 @@
 
 #include "session/session.h"
 
+/* python: begin */
+
 typedef struct rd_slow_entry {
   uint64_t id; /* counts up */
   uint64_t nanoseconds;
@@ -25,5 +27,7 @@ void rd_slowlog_set_threshold(rd_slowlog *log, uint64_t threshold_ns); /* UINT64
 uint32_t rd_slowlog_pending(const rd_slowlog *log);
 /* Take the oldest entry; NULL when there is none. Valid until the next command runs. */
 const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
+
+/* python: end */
 
 #endif

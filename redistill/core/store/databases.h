@@ -6,10 +6,12 @@
 
 /* ---- databases.c ---- */
 
+/* python: begin */
 uint64_t rd_count(rd_store *st, unsigned db); /* keys, the expired but not yet swept included, as in Redis */
 uint64_t rd_count_volatile(rd_store *st, unsigned db);
 int64_t rd_average_ttl(rd_store *st, unsigned db); /* ms, estimated; 0 when none */
-void rd_flush_db(rd_store *st, unsigned db);       /* memory is given back in the background when the db is large */
+/* python: end */
+void rd_flush_db(rd_store *st, unsigned db); /* memory is given back in the background when the db is large */
 void rd_flush_all(rd_store *st);
 void rd_swap_db(rd_store *st, unsigned a, unsigned b);
 

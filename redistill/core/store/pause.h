@@ -17,8 +17,10 @@ static inline unsigned rd_paused(const rd_store *st) {
   return rd_pause_now(st) < atomic_load_explicit(&st->head->pause_until, memory_order_relaxed) ? mode : 0;
 }
 
+/* python: begin */
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms);
 /* The mode and the end of the pause that was set last; it may be over. */
 unsigned rd_get_pause(const rd_store *st, uint64_t *until_ms);
+/* python: end */
 
 #endif

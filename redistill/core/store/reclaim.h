@@ -25,8 +25,10 @@ bool rd_may_evict(const rd_store *st);
 /* Empty one region of a locked shard: evict what may be evicted, move the rest. true: it is in the pool. */
 bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region);
 
+/* python: begin */
 /* What lies over max_memory goes in steps: evicts as far as the policy allows, `budget` regions a call at most, and
  * returns whether there was anything to do. No command is running. */
 bool rd_shrink_step(rd_store *st, uint32_t budget);
+/* python: end */
 
 #endif

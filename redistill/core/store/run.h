@@ -4,6 +4,8 @@
 
 #include "arena/arena.h"
 
+/* python: begin */
+
 /* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
  * reason in `err`. The descriptor stays the caller's. */
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
@@ -14,5 +16,7 @@ int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
 /* The same when the caller knows that no other process has the arena, whatever it says itself: a run begins. */
 int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen);
 void rd_detach(rd_store *st);
+
+/* python: end */
 
 #endif
