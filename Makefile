@@ -3,7 +3,7 @@ PYTHON = python3
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
-C_SOURCES := $(shell find redistill/core -name '*.c') $(wildcard bench/*.c)
+CORE_SOURCES := $(shell find redistill/core -name '*.c')
 C_FILES := $(shell find redistill/core -name '*.[ch]') $(wildcard tests/core/*.[ch] bench/*.[ch])
 GENERATED = etc/*.toml man/*.[15] docs/*.md redistill/core/command/index.h redistill/core/commands/cmd.h redistill/core/commands/table/table.c
 WARNINGS = -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror
@@ -20,8 +20,8 @@ test: .venv/test build/asserts
 lint: .venv/lint
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/clang-format --dry-run --Werror $(C_FILES) && $(BIN)/python tests/rooms.py
-	@printf '%s\n' $(C_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Iredistill/core -c {} -o /dev/null
-	@printf '%s\n' tests/core/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core {}
+	@printf '%s\n' $(CORE_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Wshadow -Wconversion -Iredistill/core -c {} -o /dev/null
+	@printf '%s\n' bench/*.c tests/core/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core {}
 	@before=$$(cat $(GENERATED) | cksum); $(MAKE) -s gen || exit 1; test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 	  { echo 'Generated files were not current; they are now.' >&2; exit 1; }
 

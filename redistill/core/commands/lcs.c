@@ -204,8 +204,9 @@ void rd_cmd_lcs(rd_call *c) {
     return;
   }
   if ((alen + blen > RD_LONG_BYTES || alen * blen > LONG_CELLS) && !rd_may_take_long(c)) {
-    rd_my_counters(c->store)->value[RD_STAT_keyspace_hits] -= (a != NULL) + (b != NULL);
-    rd_my_counters(c->store)->value[RD_STAT_keyspace_misses] -= (a == NULL) + (b == NULL);
+    uint64_t *value = rd_my_counters(c->store)->value;
+    value[RD_STAT_keyspace_hits] -= (a != NULL ? 1u : 0u) + (b != NULL ? 1u : 0u);
+    value[RD_STAT_keyspace_misses] -= (a == NULL ? 1u : 0u) + (b == NULL ? 1u : 0u);
     return;
   }
   rd_scratch va = {(const uint8_t *)"", 0, NULL}, vb = va;
