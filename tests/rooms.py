@@ -1,4 +1,5 @@
-"""Checks the folders of the core, its rooms: each uses only itself and what stands below it.
+"""Checks the folders of the core, its rooms: each uses only itself and what stands below it, and core/README.md is
+their map.
 
     python tests/rooms.py [CORE]
 
@@ -7,6 +8,7 @@ prints a line `FILE:LINE: RULE` for each thing that is wrong, and then ends with
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,10 @@ INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 DECLARED = re.compile(r"^\w[^;{}()=]*?\b(rd_\w+)\([^;{}]*\)[^;{}()]*;", re.MULTILINE)
 DEFINED = re.compile(r"^\w[^;{}()=#]*?\b(rd_\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
+MAP = "README.md"
+MAPPED = (".c", ".h", ".py", ".def")
+HEADING = re.compile(r"## (?:the top|(\w+/)(?::.*)?)$")
+ENTRY = re.compile(r"    (\S+)\s+\S")
 
 
 def room(path: str) -> str:
@@ -77,9 +83,43 @@ def wrong_homes(files: dict[str, str]) -> Iterator[tuple[str, int, str]]:
                 yield name, line, f"declares {found[1]}, which {home} defines: a function is declared in its own room"
 
 
+def wrong_beginnings(files: dict[str, str]) -> Iterator[tuple[str, int, str]]:
+    """C files that do not begin with a sentence about themselves."""
+    for name, text in files.items():
+        begin = f"/* {name.rpartition('/')[2]} - "
+        if name.endswith(".c") and (not text.startswith(begin) or text.startswith(begin + "see ")):
+            yield name, 1, f'a C file begins with "{begin}" and a sentence about it'
+
+
+def wrong_map(names: list[str], text: str) -> Iterator[tuple[str, int, str]]:
+    """Files that the map has no line for, lines that no file is for, rooms out of order."""
+    files, seen = set(names), set()
+    folder, rooms = "", []
+    for number, line in enumerate(text.splitlines(), 1):
+        if heading := HEADING.match(line):
+            folder = heading[1] or ""
+            rooms.append(folder.rstrip("/"))
+        elif rooms and (entry := ENTRY.match(line)):
+            found = fnmatch.filter(files, folder + entry[1])
+            if not found or not seen.isdisjoint(found):
+                yield (
+                    MAP,
+                    number,
+                    f"{folder}{entry[1]}: {'another line has it, too' if found else 'there is no such file'}",
+                )
+            seen.update(found)
+    for name in sorted(files - seen):
+        yield MAP, 1, f"{name} has no line in the map"
+    if rooms != [name for name in ORDER if name in rooms]:
+        yield MAP, 1, f"the rooms of the map are not in order: {', '.join(rooms)}"
+
+
 def main(core: Path) -> int:
     files = sources(core)
-    wrong = sorted([*wrong_includes(files), *wrong_homes(files)])
+    names = [str(path.relative_to(core)) for path in core.rglob("*") if path.suffix in MAPPED and path.is_file()]
+    map_text = (core / MAP).read_text() if (core / MAP).exists() else ""
+    wrong = [*wrong_includes(files), *wrong_homes(files), *wrong_beginnings(files), *wrong_map(names, map_text)]
+    wrong.sort()
     for name, line, rule in wrong:
         print(f"{core / name}:{line}: {rule}")
     return 1 if wrong else 0

@@ -18,7 +18,10 @@ class OrderTests(unittest.TestCase):
     def test_the_core_keeps_the_order(self) -> None:
         files = rooms.sources(rooms.CORE)
         self.assertGreater(len(files), 80)
-        self.assertEqual([*rooms.wrong_includes(files), *rooms.wrong_homes(files)], [])
+        self.assertEqual([*rooms.wrong_includes(files), *rooms.wrong_homes(files), *rooms.wrong_beginnings(files)], [])
+
+    def test_the_core_is_as_its_map_says(self) -> None:
+        self.assertEqual(rooms.main(rooms.CORE), 0)
 
     def test_a_file_uses_its_own_room_and_those_below(self) -> None:
         text = '#include <stdio.h>\n#include "base/a.h"\n#include "store/b.h"\n'
@@ -72,11 +75,66 @@ class HomeTests(unittest.TestCase):
         self.assertEqual(self.homes("void rd_cmd_get(int a);\n", "void rd_cmd_get(int a) {\n}\n"), [])
 
 
+class MapTests(unittest.TestCase):
+    TEXT = """# The core
+
+    text that is no entry, since it stands under no room
+
+## base/: below all
+
+    a.[ch]    first
+    b.c       second
+
+## store/: above
+
+    t/*.def   rows
+
+## the top
+
+    host.h    last
+"""
+    FILES = ("base/a.c", "base/a.h", "base/b.c", "store/t/x.def", "store/t/y.def", "host.h")
+
+    def wrong(self, *files: str, text: str = TEXT) -> list[str]:
+        return [rule for _, _, rule in rooms.wrong_map(list(files), text)]
+
+    def test_a_map_that_is_true(self) -> None:
+        self.assertEqual(self.wrong(*self.FILES), [])
+
+    def test_a_file_without_a_line(self) -> None:
+        self.assertEqual(self.wrong(*self.FILES, "store/new.c"), ["store/new.c has no line in the map"])
+
+    def test_a_line_without_a_file(self) -> None:
+        [(name, line, rule)] = rooms.wrong_map([*self.FILES[:2], *self.FILES[3:]], self.TEXT)
+        self.assertEqual((name, line, rule), ("README.md", 8, "base/b.c: there is no such file"))
+
+    def test_a_file_with_two_lines(self) -> None:
+        text = self.TEXT.replace("    b.c", "    a.c       again\n    b.c")
+        self.assertEqual(self.wrong(*self.FILES, text=text), ["base/a.c: another line has it, too"])
+
+    def test_rooms_out_of_order(self) -> None:
+        text = "## store/\n\n    a.c  x\n\n## base/\n\n    a.c  y\n"
+        self.assertEqual(
+            self.wrong("base/a.c", "store/a.c", text=text), ["the rooms of the map are not in order: store, base"]
+        )
+
+    def test_a_file_says_what_it_is(self) -> None:
+        good, bad = "/* a.c - the alphabet. */\n", "/* a.c - see a.h. */\n"
+        found = rooms.wrong_beginnings({"base/a.c": good, "wire/a.c": bad, "net/a.c": "int a;\n", "net/a.h": ""})
+        self.assertEqual([name for name, _, _ in found], ["wire/a.c", "net/a.c"])
+
+
 class MainTests(unittest.TestCase):
     def test_it_fails_when_anything_is_wrong(self) -> None:
         core = Path(self.mktemp())
         (core / "base").mkdir(parents=True)
-        (core / "base" / "a.c").write_text('#include "net/b.h"\n')
-        self.assertEqual(rooms.main(core), 1)
-        (core / "base" / "a.c").write_text("")
+        good = "/* a.c - the alphabet. */\n"
+        (core / "base" / "a.c").write_text(good)
+        (core / "README.md").write_text("## base/\n\n    a.c  the alphabet\n")
         self.assertEqual(rooms.main(core), 0)
+        for text in (good + '#include "net/b.h"\n', "/* nothing */\n"):
+            (core / "base" / "a.c").write_text(text)
+            self.assertEqual(rooms.main(core), 1)
+        (core / "base" / "a.c").write_text(good)
+        (core / "README.md").unlink()
+        self.assertEqual(rooms.main(core), 1)

@@ -1,3 +1,4 @@
+/* host.c - the process, turns of a session, sums of counters. */
 #include "host.h"
 
 #include <malloc.h>

@@ -1,4 +1,4 @@
-/* heap.c - see heap.h. */
+/* heap.c - blocks found, cut and joined in the regions of a shard. */
 #include "arena/heap.h"
 
 #include "arena/lock.h"

@@ -1,4 +1,4 @@
-/* longrun.c - see longrun.h. */
+/* longrun.c - a stack for the work, and the switch to it and back. */
 #include "arena/longrun.h"
 
 #include <stdlib.h>

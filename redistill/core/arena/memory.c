@@ -1,4 +1,4 @@
-/* memory.c - see memory.h. */
+/* memory.c - what max_memory leaves for regions, and what is used of it. */
 #include "arena/memory.h"
 
 #include "arena/layout.h"

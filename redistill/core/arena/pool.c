@@ -1,4 +1,4 @@
-/* pool.c - see pool.h. */
+/* pool.c - regions taken from the pool and given back; the pool made again from the region table. */
 #include "arena/pool.h"
 
 #include <errno.h>

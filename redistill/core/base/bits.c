@@ -1,3 +1,4 @@
+/* bits.c - plain loops over words; the compiler makes vector code of them. */
 #include "base/bits.h"
 
 #include "base/numbers.h"

@@ -1,4 +1,4 @@
-/* crc64.c - see crc64.h.
+/* crc64.c - eight bytes a step, by tables that the compiler makes.
  *
  * A CRC is linear: the table entry of a byte is the exclusive or of the entries of its bits. So the 64 numbers below,
  * eight for each of the eight slices, are all there is to write down, and the compiler makes the 16 KiB of tables.

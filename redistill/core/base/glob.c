@@ -1,4 +1,4 @@
-/* glob.c - see glob.h.
+/* glob.c - patterns compared with one position to go back to.
  *
  * Every element of a pattern but the star takes exactly one byte. So when an attempt fails, only the position of the
  * last star needs to move on: had an earlier star taken more, the later one would see a shorter text and could not do

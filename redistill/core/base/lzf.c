@@ -1,4 +1,4 @@
-/* lzf.c - see lzf.h. */
+/* lzf.c - the compressor looks for three bytes seen before, the decompressor trusts no length. */
 #include "base/lzf.h"
 
 #define WINDOW 8192u /* how far back a copy may reach */

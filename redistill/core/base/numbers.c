@@ -1,4 +1,4 @@
-/* numbers.c - see numbers.h. */
+/* numbers.c - decimal integers, doubles and long doubles. */
 #include "base/numbers.h"
 
 #include <errno.h>

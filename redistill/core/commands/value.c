@@ -1,3 +1,4 @@
+/* value.c - values in pieces, and replies that are taken back. */
 #include "commands/value.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* loop.c - see loop.h.
+/* loop.c - one epoll instance for all connections, and a queue of those with something left to do.
  *
  * Costs. A socket is registered once, for reading, level-triggered: a command is one recv and one send, and an
  * epoll_wait is shared by all that were ready. epoll_ctl is called only for a client that does not read, or that sends

@@ -1,4 +1,4 @@
-/* footprint.c - see footprint.h. */
+/* footprint.c - sessions in lists by the power of two of their footprints; the largest is cut. */
 #include "session/footprint.h"
 
 #include "arena/worker.h"

@@ -1,4 +1,4 @@
-/* growth.c - see growth.h. */
+/* growth.c - what commands will write, added up by shard, and whether there is room. */
 #include "session/growth.h"
 
 #include "arena/heap.h"

@@ -1,3 +1,4 @@
+/* monitor.c - lines of what is executed, written while somebody monitors. */
 #include "session/monitor.h"
 
 #include <stdio.h>

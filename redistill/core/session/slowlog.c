@@ -1,3 +1,4 @@
+/* slowlog.c - the ring of slow commands. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* buckets.c - the array of buckets grows and shrinks: see buckets.h. */
+/* buckets.c - the array of buckets grows and shrinks by one bucket. */
 #include "store/buckets.h"
 
 static rd_ref new_segment(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, uint32_t buckets) {

@@ -1,4 +1,4 @@
-/* rd_check: every invariant of the arena, verified by walking it twice: over the regions, block by block, and over the
+/* check.c - every invariant of the arena, verified by walking it twice: over the regions, block by block, and over the
  * indexes, entry by entry. What the second walk reaches must be exactly what the first one found.
  *
  * The arena may hold anything (recovery.h). So no word is used before it is known what it can be, and a reference is

@@ -1,4 +1,4 @@
-/* The eviction policies.
+/* evict.c - the eviction policies.
  *
  * A full cache evicts from the shard that needs room, by looking at a sample of its keys: whole buckets of the index,
  * picked at random, until at least sample_size keys that may go were seen. A bucket holds keys by their hash, so a

@@ -1,5 +1,5 @@
-/* The sweep: memory of expired keys, of flushed databases and of indexes that are too large is given back without a
- * client's help.
+/* expire.c - the sweep: memory of expired keys, of flushed databases and of indexes that are too large is given back
+ * without a client's help.
  *
  * It goes over the buckets of each shard's indexes, a few at a time under the shard's lock. A bucket knows which of its
  * entries have an expiry and a coarse time before which none of them is due, so keys that will live on cost no look at

@@ -1,4 +1,4 @@
-/* index.c - see index.h. */
+/* index.c - entries found, added and removed; buckets split and joined. */
 #include "store/index.h"
 
 #include "arena/heap.h"

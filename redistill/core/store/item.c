@@ -1,3 +1,4 @@
+/* item.c - items made, read, written and released, large ones block by block. */
 #include "store/item.h"
 
 #include <stdlib.h>

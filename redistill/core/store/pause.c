@@ -1,4 +1,4 @@
-/* pause.c - see pause.h. */
+/* pause.c - the words of the arena that hold sessions. */
 #include "store/pause.h"
 
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {

@@ -1,4 +1,4 @@
-/* Making room.
+/* reclaim.c - making room.
  *
  * A full shard that needs a block first evicts a few keys by its policy and looks after each whether the block fits:
  * with values of about one size the first eviction does it. When larger blocks are wanted than the ones that leave, the

@@ -1,4 +1,4 @@
-/* recovery.c - see recovery.h. */
+/* recovery.c - a shard verified when it is locked, all of them when a run begins. */
 #include "store/recovery.h"
 
 #include "arena/heap.h"

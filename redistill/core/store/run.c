@@ -1,4 +1,4 @@
-/* run.c - see run.h. */
+/* run.c - a store opened, and what the last run left set anew. */
 #include "store/run.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* watch.c - see watch.h. */
+/* watch.c - a watch is a look at version counters. */
 #include "store/watch.h"
 
 #include "arena/lock.h"

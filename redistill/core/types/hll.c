@@ -1,3 +1,4 @@
+/* hll.c - registers, dense and sparse. */
 #include "types/hll.h"
 
 #include <math.h>

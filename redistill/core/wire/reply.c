@@ -1,3 +1,4 @@
+/* reply.c - replies appended in RESP2 or RESP3. */
 #include "wire/reply.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* resp.c - requests parsed in place. */
 #include "wire/resp.h"
 
 #include <stdio.h>
