@@ -1,5 +1,5 @@
-/* ring.c - see ring.h. The tail is the writers', under the lock; the head is the reader's; a signal is owed by whoever
- * sets `awake` from 0 to 1. */
+/* ring.c - records written and read. The tail is the writers', under the lock; the head is the reader's; a signal is
+ * owed by whoever sets `awake` from 0 to 1. */
 #include "arena/ring.h"
 
 #include <errno.h>
