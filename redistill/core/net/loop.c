@@ -14,85 +14,27 @@
 #include "net/loop.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "arena/lock.h"
 #include "arena/ring.h"
 #include "arena/worker.h"
 #include "base/clock.h"
+#include "net/conn.h"
 #include "session/monitor.h"
 #include "session/slowlog.h"
 
-enum { READY = 256, QUEUED = 256, EVENTS = 1024, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
+enum { QUEUED = 256, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
-enum { BEHIND_MS = 10 };                 /* a turn waits no longer while something is kept for a ring that was full */
-enum { OWED = 32, OWED_BYTES = 131072 }; /* answers that may wait for each other, and what they are together */
-enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
+enum { BEHIND_MS = 10 };      /* a turn waits no longer while something is kept for a ring that was full */
+enum { OWED_BYTES = 131072 }; /* answers that may wait for each other, at most OWED, are together */
 
-typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST, LISTENS } conn_state;
 typedef enum { SENT, WAITS, FAILED } sending;
-
-struct rd_conn {
-  int fd;
-  int error;      /* LOST: errno */
-  uint32_t armed; /* what epoll tells us of; 0: it is not registered */
-  uint8_t state;  /* conn_state */
-  uint8_t status; /* BLOCKED: what the session said */
-  bool tell;      /* BLOCKED: the owner asked to be told of its end */
-  bool paused;    /* not to be read when it is done */
-  bool trimmed;   /* and silent since */
-  bool queued;    /* is in the queue */
-  bool heavy;     /* took long in its last turn: others go first */
-  bool owed;      /* is to be answered in this turn */
-  uint32_t index; /* in the table */
-  uint64_t tag;
-  uint64_t active_us;
-  uint64_t bytes;                     /* received and sent */
-  uint64_t seen_bytes, seen_commands; /* as of the last rd_loop_busiest */
-  rd_session *s;
-  const rd_session_state *said; /* the session's */
-  void *ssl;
-  rd_conn *next, *before; /* of the queue; of all that listen */
-  rd_gate *gate;          /* LISTENS: it has no session, and is not in the table */
-};
-
-struct rd_loop {
-  int epoll;
-  int again; /* eventfd: has another loop around this one come back, since somebody has something left to do */
-  int heard; /* eventfd: there is a record in the ring; -1: it is not read */
-  rd_store *ring;
-  bool watched;
-  bool stop;      /* the owner must act before another session runs */
-  bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
-  bool crowded;   /* the clients' buffers are too large, and the owner was not told */
-  bool comes;     /* somebody does, in this turn */
-  bool serving;   /* answers may wait for the turn's end */
-  uint32_t count, cap;
-  rd_conn **conns;
-  uint32_t scan_at;
-  rd_conn *first, *last; /* the queue: who has something to do without being ready */
-  uint32_t queue_len;
-  rd_conn *listening;
-  uint64_t frozen_ms;
-  uint64_t turn_us; /* when the turn began, monotonic: what came and went in it did so then */
-  uint64_t output_limit;
-  uint8_t *buffer;
-  size_t buffer_size;
-  rd_tls tls;
-  uint32_t owed_count;
-  size_t owed_bytes;   /* of them together, or more */
-  rd_conn *owed[OWED]; /* who was executed in this turn, and has to be answered before it ends */
-  uint32_t event_count;
-  rd_event events[EVENTS];
-  struct epoll_event ready[READY];
-};
 
 /* The time for the sessions. */
 static uint64_t now_ms_of(uint64_t frozen_ms) { return frozen_ms != 0 ? frozen_ms : rd_wall_ms(); }
@@ -144,45 +86,14 @@ static void arm(rd_loop *l, rd_conn *c, uint32_t mask) {
   }
 }
 
-/* A result of SSL_read or SSL_write as recv and send would have said it. *wants: what to wait for. */
-static ssize_t tls_result(const rd_loop *l, const rd_conn *c, int n, uint32_t *wants) {
-  if (n > 0) return n;
-  int system = errno;
-  switch (l->tls.get_error(c->ssl, n)) {
-    case SSL_WANT_READ:
-      *wants = EPOLLIN;
-      errno = EAGAIN;
-      return -1;
-    case SSL_WANT_WRITE:
-      *wants = EPOLLOUT;
-      errno = EAGAIN;
-      return -1;
-    case SSL_CLOSED:
-      return 0;
-    case SSL_SYSCALL:
-      errno = system ? system : ECONNRESET;
-      return -1;
-    default:
-      errno = EPROTO;
-      return -1;
-  }
-}
-
-static ssize_t receive_some(const rd_loop *l, const rd_conn *c, uint8_t *data, size_t len, uint32_t *wants) {
+static inline ssize_t receive_some(const rd_loop *l, const rd_conn *c, uint8_t *data, size_t len, uint32_t *wants) {
   if (RD_LIKELY(c->ssl == NULL)) return recv(c->fd, data, len, 0);
-  l->tls.clear_error();
-  errno = 0;
-  return tls_result(l, c, l->tls.read(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len), wants);
+  return rd_tls_receive(l, c, data, len, wants);
 }
 
-static ssize_t send_some(const rd_loop *l, const rd_conn *c, const uint8_t *data, size_t len, uint32_t *wants) {
+static inline ssize_t send_some(const rd_loop *l, const rd_conn *c, const uint8_t *data, size_t len, uint32_t *wants) {
   if (RD_LIKELY(c->ssl == NULL)) return send(c->fd, data, len, MSG_NOSIGNAL);
-  l->tls.clear_error();
-  errno = 0;
-  ssize_t n = tls_result(l, c, l->tls.write(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len), wants);
-  if (n != 0) return n;
-  errno = EPIPE; /* the peer has closed */
-  return -1;
+  return rd_tls_send(l, c, data, len, wants);
 }
 
 /* Send all that the session has to say, as far as it goes. WAITS: epoll tells when it may go on. */
@@ -350,55 +261,7 @@ static unsigned drain(rd_loop *l, rd_conn *c) {
   return go_on(l, c);
 }
 
-/* ---- who comes ---- */
-
-/* The address of a peer as admission.h has it; false: there is none. */
-static bool address_of(const struct sockaddr_storage *peer, uint8_t address[16]) {
-  if (peer->ss_family == AF_INET6) {
-    memcpy(address, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
-  } else {
-    memset(address, 0, 16);
-    if (peer->ss_family != AF_INET) return false;
-    address[10] = address[11] = 0xff;
-    memcpy(address + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-  }
-  return true;
-}
-
-/* With MSG_MORE the words go out together with the end, in one segment: half of what the kernel has to do. A peer that
- * has sent something already gets them, too, which a mere close would replace by a reset. */
-static void turn_away(rd_gate *g, int fd, rd_limit limit, const uint8_t address[16]) {
-  static const rd_stat counted_as[RD_LIMIT_COUNT] = {[RD_LIMIT_RATE] = RD_STAT_rejected_rate,
-                                                     [RD_LIMIT_OPEN] = RD_STAT_rejected_maximum,
-                                                     [RD_LIMIT_ADDRESS] = RD_STAT_rejected_address};
-  const char *words = g->words[limit];
-  if (words != NULL && send(fd, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE) > 0)
-    shutdown(fd, SHUT_WR);
-  close(fd);
-  g->refused[limit]++;
-  memcpy(g->last[limit], address, 16);
-  rd_count_add(g->st, RD_STAT_connections_received, 1);
-  rd_count_add(g->st, RD_STAT_rejected_connections, 1);
-  rd_count_add(g->st, counted_as[limit], 1);
-}
-
-static void receive_client(rd_loop *l, rd_conn *c) {
-  struct sockaddr_storage peer = {0};
-  socklen_t len = sizeof peer;
-  int fd = accept4(c->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED) return;
-  } else {
-    uint8_t address[16];
-    bool has_address = address_of(&peer, address);
-    rd_limit limit = rd_gate_limit(c->gate, has_address ? address : NULL, rd_monotonic_ns());
-    if (limit != RD_LIMIT_NONE) {
-      turn_away(c->gate, fd, limit, address);
-      return;
-    }
-  }
-  l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_COMES, fd};
-}
+/* ---- a turn ---- */
 
 /* `again` makes the loop's descriptor readable, or not any more. */
 static void come_again(const rd_loop *l) {
@@ -445,7 +308,7 @@ static void welcome(rd_loop *l, int ready) {
   l->comes = false;
   for (int i = 0; i < ready && !l->stop; i++) {
     rd_conn *c = l->ready[i].data.ptr;
-    if (c != NULL && (void *)c != (void *)l && c->state == LISTENS) receive_client(l, c);
+    if (c != NULL && (void *)c != (void *)l && c->state == LISTENS) rd_loop_accept(l, c);
   }
 }
 
@@ -654,20 +517,6 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
   if (ssl != NULL) enqueue(l, c); /* the handshake may have read more than its own */
   c->index = l->count;
   l->conns[l->count++] = c;
-  return c;
-}
-
-rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate) {
-  rd_conn *c = calloc(1, sizeof *c);
-  if (c == NULL) return NULL;
-  *c = (rd_conn){.fd = fd, .tag = tag, .state = LISTENS, .armed = EPOLLIN, .gate = gate, .next = l->listening};
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-    free(c);
-    return NULL;
-  }
-  if (c->next != NULL) c->next->before = c;
-  l->listening = c;
   return c;
 }
 
