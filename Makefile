@@ -18,7 +18,7 @@ test: .venv/test build/asserts
 	@$(BIN)/python tests/run trial core
 
 lint: .venv/lint
-	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/python tests/imports.py
 	@$(BIN)/clang-format --dry-run --Werror $(C_FILES) && $(BIN)/python tests/rooms.py
 	@printf '%s\n' $(CORE_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Wshadow -Wconversion -Iredistill/core -c {} -o /dev/null
 	@printf '%s\n' bench/*.c tests/core/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core {}

@@ -76,7 +76,7 @@ def processes(config: Config) -> int:
 
 def warnings(config: Config) -> Iterator[str]:
     """What the daemon takes, and warns of when it starts."""
-    from redistill.tap import EXPIRY_DAYS, SHORT_PASSWORD
+    from redistill.wiring.announcements import EXPIRY_DAYS, SHORT_PASSWORD
 
     if "server.buffer_pool_size" in config.given:
         yield "server.buffer_pool_size has no effect, since the C library keeps freed buffers"

@@ -1,6 +1,6 @@
 """The process that workers are forked from: it has imported all that they need, and runs no reactor.
 
-``python -m redistill.workers.forkserver VERSION`` is not for people. The supervisor asks for a worker over a pair of
+`wiring.forkserver` is the program. The supervisor asks for a worker over a pair of
 sockets that keep the borders of messages (`launch.ForkServer`), and sends what the worker is to inherit along. So a
 start costs some milliseconds, and workers share the memory of the program.
 
@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 CONTROL = 3
@@ -30,15 +30,15 @@ MOST = 253
 """Descriptors that one message can carry (SCM_MAX_FD, unix(7))."""
 MESSAGE = 4096
 """Bytes of a message, at most."""
-PRELOADED = ("encodings.idna", "redistill.net.reactor", "redistill.tap")
-"""Modules that import, with what they import themselves, all that a worker uses."""
+Run = Callable[[int, int, int, Sequence[int]], None]
+"""The main function of a worker: its number, and the descriptors of its channel, of the arena, and the rest."""
 ORPHANED = 0.0002
 """Seconds between two looks whether the supervisor has become a worker's parent."""
 
 
-def preload() -> None:
+def preload(modules: Iterable[str]) -> None:
     """Import what a worker uses, but nothing that installs a reactor: it belongs to one process."""
-    for name in PRELOADED:
+    for name in modules:
         importlib.import_module(name)
     from redistill.config import acl
 
@@ -49,7 +49,7 @@ def preload() -> None:
     gc.freeze()
 
 
-def serve(control: socket.socket, supervisor: int) -> None:
+def serve(control: socket.socket, supervisor: int, run: Run) -> None:
     """Fork workers until the supervisor, whose process id it is, wants no more."""
     tell(control, ready=True)
     current, inherited = None, list[int]()
@@ -65,7 +65,7 @@ def serve(control: socket.socket, supervisor: int) -> None:
         if flags & socket.MSG_CTRUNC:
             tell(control, id=current, problem="the fork server has too few descriptors")
         elif len(inherited) == asked["descriptors"]:
-            fork(control, supervisor, asked, inherited)
+            fork(control, supervisor, run, asked, inherited)
         else:
             continue  # the rest comes with the next message
         close(inherited)
@@ -77,7 +77,7 @@ def close(descriptors: list[int]) -> None:
         os.close(descriptors.pop())
 
 
-def fork(control: socket.socket, supervisor: int, asked: Mapping[str, Any], inherited: Sequence[int]) -> None:
+def fork(control: socket.socket, supervisor: int, run: Run, asked: Mapping[str, Any], inherited: Sequence[int]) -> None:
     """Make a worker, which tells the supervisor of itself, or tell it why there is none."""
     try:
         child = os.fork()
@@ -85,11 +85,13 @@ def fork(control: socket.socket, supervisor: int, asked: Mapping[str, Any], inhe
         tell(control, id=asked["id"], problem=f"fork: {problem.strerror}")
         return
     if child == 0:
-        fork_again(control, supervisor, asked, inherited)
+        fork_again(control, supervisor, run, asked, inherited)
     os.waitpid(child, 0)
 
 
-def fork_again(control: socket.socket, supervisor: int, asked: Mapping[str, Any], inherited: Sequence[int]) -> NoReturn:
+def fork_again(
+    control: socket.socket, supervisor: int, run: Run, asked: Mapping[str, Any], inherited: Sequence[int]
+) -> NoReturn:
     """The child: make the worker, and leave it to the supervisor."""
     status = 1
     try:
@@ -101,7 +103,7 @@ def fork_again(control: socket.socket, supervisor: int, asked: Mapping[str, Any]
             os._exit(1)
         if child:
             os._exit(0)
-        begin(control, parent, supervisor, asked, inherited)
+        begin(control, parent, supervisor, run, asked, inherited)
         status = 0
     except SystemExit as end:
         print(end.code, file=sys.stderr)
@@ -114,13 +116,12 @@ def fork_again(control: socket.socket, supervisor: int, asked: Mapping[str, Any]
 
 
 def begin(
-    control: socket.socket, parent: int, supervisor: int, asked: Mapping[str, Any], inherited: Sequence[int]
+    control: socket.socket, parent: int, supervisor: int, run: Run, asked: Mapping[str, Any], inherited: Sequence[int]
 ) -> None:
     """The worker, from its first instruction to its end."""
     while os.getppid() == parent:
         time.sleep(ORPHANED)
     from redistill.engine import die_with_parent
-    from redistill.workers import worker
 
     die_with_parent()
     if os.getppid() != supervisor:  # it has ended just now, or the kernel has no such thing
@@ -132,7 +133,7 @@ def begin(
     with control:
         tell(control, id=asked["id"], pid=os.getpid())
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    worker.run(asked["number"], link, arena, rest)
+    run(asked["number"], link, arena, rest)
 
 
 def tell(control: socket.socket, **what: Any) -> None:
@@ -140,8 +141,9 @@ def tell(control: socket.socket, **what: Any) -> None:
     control.send(json.dumps(what).encode("ascii"))
 
 
-def main(argv: Sequence[str]) -> None:
-    """Run until the supervisor hangs up."""
+def main(argv: Sequence[str], modules: Iterable[str], worker: str) -> None:
+    """Run until the supervisor hangs up. What is to be forked is `run` of the module `worker`; `modules` are imported
+    before."""
     # They may go to all processes of the service or of the terminal; what they mean is the supervisor's to say.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -156,10 +158,7 @@ def main(argv: Sequence[str]) -> None:
             " restart the server to bring the supervisor to it"
         )
     name_process(NAME)
-    preload()
+    preload(modules)
+    run: Run = importlib.import_module(worker).run
     with socket.socket(fileno=CONTROL) as control:
-        serve(control, supervisor)
-
-
-if __name__ == "__main__":
-    main(sys.argv)
+        serve(control, supervisor, run)

@@ -33,7 +33,7 @@ from redistill.workers import channel, forkserver
 
 log = Logger()
 
-PROGRAM = [sys.executable, "-P", "-m", "redistill.workers.forkserver", str(channel.VERSION)]
+PROGRAM = [sys.executable, "-P", "-m", "redistill.wiring.forkserver", str(channel.VERSION)]
 
 IMPORT_SECONDS = 30.0
 """How long a fork server has until it can fork."""

@@ -5,15 +5,12 @@ What it needs it inherits, or is told over its channel.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.amp import AMP
 from twisted.python.failure import Failure
@@ -23,7 +20,6 @@ from redistill.config.load import READ, USERS, ConfigError
 from redistill.config.settings import Value
 from redistill.control.peers import problem_of, raise_problem
 from redistill.control.state import ServerState
-from redistill.engine import name_arguments, name_process
 from redistill.workers import channel
 
 log = Logger()
@@ -222,43 +218,3 @@ class ThroughSupervisor:
     def shutdown(self, now: bool) -> None:
         """Stop the server."""
         self._link.callRemote(channel.Shutdown, now=now)
-
-
-def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
-    """Serve until the supervisor says that it is enough, or is gone.
-
-    The rest are descriptors, which are ours: of the channel, of the arena, of the eventfds that wake the processes of
-    the arena by their places, of the listening sockets of all workers in turn, of the box that this one empties and of
-    those of all workers (`tickets.Post`).
-    """
-    with contextlib.suppress(OSError):  # that it goes by another name is no reason not to serve
-        name_process(f"redistill-{number}")
-        name_arguments([*sys.orig_argv[:-2], "redistill.workers.worker", str(number)])
-    from redistill.net import reactor as ours
-
-    ours.install()
-    from twisted.internet import reactor as installed
-
-    from redistill.tap import work
-
-    def begin(channel: Channel, orders: Mapping[str, Any]) -> Serving:
-        return work(reactor, ThroughSupervisor(channel), orders, arena, inherited)
-
-    reactor: Any = installed
-
-    def end() -> None:
-        if reactor.running:
-            reactor.stop()
-
-    factory = Factory.forProtocol(lambda: Channel(begin, end))
-    factory.noisy = False
-    os.set_blocking(link, False)
-    reactor.adoptStreamConnection(link, socket.AF_UNIX, factory)
-    os.close(link)
-    reactor.run()
-
-
-if __name__ == "__main__":
-    sys.exit(
-        "a supervisor of an older version starts its workers otherwise: restart the server to bring it to this one"
-    )

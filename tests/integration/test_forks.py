@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -19,9 +20,10 @@ from redistill.workers import channel, forkserver
 from tests.integration import servers
 from tests.integration.workers import CONFIG, FORK_SERVER, OnWorkers, children, fork_servers, workers_of
 
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 SABOTAGE = """
 import os, sys
-if "redistill.workers.forkserver" in sys.orig_argv and os.path.exists(__file__ + ".broken"):
+if "redistill.wiring.forkserver" in sys.orig_argv and os.path.exists(__file__ + ".broken"):
     os._exit(3)
 """
 """A module that Python imports at each start."""
@@ -69,7 +71,7 @@ class ForkTests(OnWorkers):
         )
         for number, pid in pids.items():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            self.assertEqual(words[-2:], [b"redistill.workers.worker", b"%d" % number])
+            self.assertEqual(words[-2:], [b"redistill.wiring.worker", b"%d" % number])
         listening = sockets_of(pids[0]) & sockets_of(pids[1])
         self.assertEqual(len(listening), 3, listening)  # a port each, the UNIX socket
         self.assertFalse((listening | sockets_of(pids[0])) & sockets_of(fork_server))
@@ -216,23 +218,25 @@ class ForkTests(OnWorkers):
 
 
 class ForkServerTests(TestCase):
-    """`python -m redistill.workers.forkserver`"""
+    """`python -m redistill.wiring.forkserver`"""
 
     def test_no_reactor(self) -> None:
         """It installs no reactor, which belongs to one process, and imports all that a worker needs."""
         code = (
-            "import sys; from redistill.workers.supervisor import forkserver; forkserver.preload();"
-            " sys.exit('twisted.internet.reactor' in sys.modules or 'redistill.tap' not in sys.modules)"
+            "import sys; from redistill.wiring import forkserver as program; from redistill.workers import forkserver; forkserver.preload(program.PRELOADED);"
+            " sys.exit('twisted.internet.reactor' in sys.modules or 'redistill.wiring.worker' not in sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", code], env=servers.environment(), timeout=60)
         self.assertEqual(done.returncode, 0)
 
     def test_requests(self) -> None:
         """What it cannot do it says, and goes on. A worker that its supervisor has not adopted ends."""
+        # A test before this one may have made this process the parent of orphans.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(60)
         process = subprocess.Popen(
-            [sys.executable, "-m", "redistill.workers.forkserver", str(channel.VERSION)],
+            [sys.executable, "-m", "redistill.wiring.forkserver", str(channel.VERSION)],
             env=servers.environment(),
             stderr=subprocess.PIPE,
             preexec_fn=lambda: os.dup2(theirs.fileno(), forkserver.CONTROL),
@@ -266,7 +270,7 @@ class ForkServerTests(TestCase):
 
     def test_another_version(self) -> None:
         """One of another version than its supervisor says what to do, and ends."""
-        argv = [sys.executable, "-m", "redistill.workers.forkserver", str(channel.VERSION - 1)]
+        argv = [sys.executable, "-m", "redistill.wiring.forkserver", str(channel.VERSION - 1)]
         done = subprocess.run(argv, env=servers.environment(), capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertIn("restart the server to bring the supervisor to it", done.stderr)

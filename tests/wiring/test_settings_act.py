@@ -1,6 +1,6 @@
 """Every setting that can change at run time acts when it is set, by each of its names.
 
-A worker as `tap.serve` wires it, over a real store; its clients are strings and its time is a clock.
+A worker as `wiring.clients.serve` wires it, over a real store; its clients are strings and its time is a clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill import tap
 from redistill.base.logs import Log
 from redistill.config.load import Config
 from redistill.config.settings import SETTINGS, Setting
@@ -29,6 +28,7 @@ from redistill.control.parameters import OfSetting
 from redistill.control.peers import Alone
 from redistill.control.state import Identity
 from redistill.net import tls
+from redistill.wiring.clients import serve
 from tests.support.arena import MIB, opened
 from tests.support.certificates import Certificates
 
@@ -83,7 +83,7 @@ class Worker:
         config = config.with_pem()
         context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
         identity, stop = Identity.new(), lambda now: None
-        self.front = tap.serve(
+        self.front = serve(
             self.clock, config, output, self.store, [[self.listener]], 0, Alone(), identity, stop, context
         )
         self.front.control.opened()

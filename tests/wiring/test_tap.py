@@ -28,6 +28,7 @@ from redistill.config.load import load
 from redistill.lifetime import service
 from redistill.lifetime.systemd import Systemd
 from redistill.net.limits import TotalLimit
+from redistill.wiring import clients, daemon
 from tests.integration import servers
 from tests.support.arena import MIB
 
@@ -86,11 +87,11 @@ class DaemonTests(TestCase):
             config.write(
                 f'[server]\nport = 0\nnum_shards = 16\nunix_socket = "{self.path}"\n{text}\n[memory]\nmax_memory = "16mb"\n'
             )
-        daemon = tap.wire(reactor, load(file, {}), Log(), Systemd({}))
-        daemon.privilegedStartService()  # type: ignore[no-untyped-call]
-        daemon.startService()
-        self.addCleanup(lambda: daemon.running and daemon.stopService())
-        return daemon
+        service = daemon.wire(reactor, load(file, {}), Log(), Systemd({}))
+        service.privilegedStartService()  # type: ignore[no-untyped-call]
+        service.startService()
+        self.addCleanup(lambda: service.running and service.stopService())
+        return service
 
     def connect(self) -> Deferred[Client]:
         """A client of the daemon."""
@@ -158,7 +159,7 @@ class DaemonTests(TestCase):
     def test_limit_that_the_system_does_not_allow(self) -> Any:
         """More clients than the process may have files cannot be asked for."""
         self.start()
-        self.patch(tap, "allow_files", lambda connections: min(connections, 50))
+        self.patch(clients, "allow_files", lambda connections: min(connections, 50))
         client = yield self.connect()
         reply = yield client.ask(b"CONFIG SET maxclients 51\r\n", 40)
         self.assertTrue(reply.startswith(b"-ERR CONFIG SET failed"), reply)

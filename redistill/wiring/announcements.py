@@ -1,0 +1,62 @@
+"""What the daemon says of itself and of its configuration when it starts."""
+
+from __future__ import annotations
+
+import time
+
+from twisted.logger import Logger
+
+from redistill import __version__
+from redistill.config import sizing
+from redistill.config.load import Config
+from redistill.net import tls
+from redistill.net.sockets import allow_files
+
+log = Logger()
+
+EXPIRY_DAYS = 14
+"""A certificate that ends sooner is warned of: whoever renews it by itself does so long before."""
+SHORT_PASSWORD = 16
+"""Characters; a shorter one is warned of."""
+
+
+def announce(config: Config, workers: int) -> None:
+    """Say what is about to run, and where it is less than what was asked for."""
+    log.info(
+        "redistill {version}, configuration {path}, workers: {workers}",
+        version=__version__,
+        path=config.path or "built in",
+        workers=workers,
+    )
+    settings = ", ".join(f"{name} = {value}" for name, value in config.changed().items())
+    log.info("settings: {settings}", settings=settings or "all as by default")
+    if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
+        log.warn(
+            "{count} of the passwords have fewer than {least} characters, and can be guessed; make longer ones"
+            " (openssl rand -base64 32)",
+            count=short,
+            least=SHORT_PASSWORD,
+        )
+    if "server.buffer_pool_size" in config.given:
+        log.info("server.buffer_pool_size has no effect, since the C library keeps freed buffers")
+    possible = allow_files(config.server.max_connections)
+    if config.server.max_connections > possible:
+        log.warn(
+            "server.max_connections = {wanted}, but the limit of open files allows {possible};"
+            " raise it (ulimit -n, LimitNOFILE=)",
+            wanted=config.server.max_connections,
+            possible=possible,
+        )
+
+
+def warn_of_sizes(sizes: sizing.Sizes) -> None:
+    """Say so when more was configured than fits."""
+    if sizes.problem:
+        log.warn("there is less memory than was configured: {problem}", problem=sizes.problem)
+
+
+def warn_of_expiry(certificate: tls.Context | None) -> None:
+    """Say so when it ends soon."""
+    days = 0.0 if certificate is None else (certificate.expires - time.time()) / 86400
+    if certificate is not None and days < EXPIRY_DAYS:
+        log.warn("the TLS certificate ends in {days} days; renew it, then reload", days=int(days))

@@ -1,0 +1,252 @@
+"""Where the objects are joined that serve clients, in a worker as in a daemon that is alone."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IProtocolFactory
+
+from redistill.base.failures import Refused
+from redistill.base.logs import Log
+from redistill.config import acl, sizing
+from redistill.config.load import Config
+from redistill.control import ControlPlane
+from redistill.control.peers import Peers
+from redistill.control.state import Identity
+from redistill.engine import Saved, Session, Store
+from redistill.engine.stats import DaemonCounters
+from redistill.lifetime.service import BackgroundService, ServerService
+from redistill.net import tls
+from redistill.net.client_memory import ClientMemory
+from redistill.net.gate import Gate
+from redistill.net.limits import AddressLimit, RateLimit, TotalLimit
+from redistill.net.listening import Listening
+from redistill.net.loop import Loop
+from redistill.net.protocol import RespFactory, RespProtocol
+from redistill.net.sockets import allow_files, close_listeners
+from redistill.net.tickets import Post, Tickets
+from redistill.net.transport import adopt
+from redistill.wiring.announcements import warn_of_sizes
+from redistill.workers.handover import Handover
+
+OUTPUT_HIGH = 256 * 1024
+"""Bytes of replies at which a session stops executing until they are written."""
+
+
+class Front:
+    """A worker's commands, its sockets and its clients; see `worker.Serving`."""
+
+    life: IService
+    """What is to be stopped when the worker is to end."""
+
+    def __init__(
+        self,
+        store: Store,
+        control: ControlPlane,
+        server: ServerService,
+        background: BackgroundService,
+        handover: Handover,
+    ) -> None:
+        self._store = store
+        self.control = control
+        self.server = server
+        self.background = background
+        self._handover = handover
+
+    def answer(self, question: str, argument: Any) -> Any:
+        return self.control.answer(question, argument)
+
+    def apply(self, plain: Mapping[str, Any]) -> None:
+        state = self.control.state
+        config = Config.from_json(plain, state.config)
+        state.apply(config)
+        state.config = config
+
+    def caught_up(self, generation: int) -> None:
+        self._store.caught_up(generation)
+
+    def listen(self, listeners: Sequence[tuple[socket.socket, Sequence[int]]]) -> None:
+        count = 1 + max(number for _, numbers in listeners for number in numbers)
+        of_worker = [[listener for listener, numbers in listeners if number in numbers] for number in range(count)]
+        close_listeners([self.server.listen(of_worker)], remove=False)
+
+    def cover(self, number: int, on: bool) -> None:
+        self.server.cover(number, on)
+
+    def take(self, connection: int, state: bytes, memory: int | None) -> bool:
+        return self._handover.take(connection, state, memory)
+
+    def weigh(self) -> int:
+        return self._handover.weigh()
+
+    def lighten(self, percent: int) -> Deferred[int]:
+        return self._handover.give_some(percent)
+
+    def retire(self) -> Deferred[None]:
+        self.server.stop_accepting()
+        return self._handover.give_all(self.server.grace).addCallback(lambda nothing: self.stop(False))
+
+    def stop(self, now: bool) -> Deferred[None]:
+        if now:
+            self.server.grace = 0
+        return maybeDeferred(self.life.stopService)
+
+
+def serve(
+    reactor: Any,
+    config: Config,
+    output: Log,
+    store: Store,
+    sockets: Sequence[Sequence[socket.socket]],
+    number: int,
+    peers: Peers,
+    identity: Identity,
+    stop: Callable[[bool], None],
+    context: tls.Context | None,
+    boxes: tuple[socket.socket, Sequence[socket.socket]] | None = None,
+    listening: Listening | None = None,
+) -> Front:
+    """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `boxes` how
+    connections come from other processes and go to them (`tickets.Post`). `listening` is who has the sockets, where
+    that is this process; else they come from the supervisor."""
+    clients: dict[int, RespProtocol] = {}
+    counters = DaemonCounters(publish=store.add)
+    # Ours turns its own; any other reactor turns one for us (`ServerService`).
+    loop: Loop = getattr(reactor, "loop", None) or Loop()
+    loop.set_buffer_size(config.server.buffer_size)
+    loop.set_output_limit(config.server.output_limit)
+
+    def open_session() -> Session:
+        return store.session(**session_limits(control.state.config))
+
+    def load_session(saved: Saved) -> Session:
+        return store.load_session(saved, **session_limits(control.state.config))
+
+    def door(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
+        if encrypted is None or not tls.spoken(listener, config.security):
+            return rate, gates[0]
+        return encrypted, gates[1]
+
+    def look() -> None:
+        memory.enforce()
+        for gate in gates:
+            gate.report()
+
+    def move(config: Config) -> None:
+        """Listen where `config` says. The old sockets stay for a moment, in which the change may be taken back."""
+        if listening is None:
+            return
+        before = listening.listeners
+        listening.move(config)
+        if listening.listeners is not before:
+            try:
+                server.listen(listening.listeners)
+            except OSError as problem:
+                raise Refused("port", f"Unable to listen on this port: {os.strerror(problem.errno or 0)}") from None
+            reactor.callLater(0, listening.settle)
+
+    def apply(config: Config) -> None:
+        # It may be called again with what held before, to undo what it has done: so it compares with what is there.
+        possible = possible_clients(config, control.state.config)
+        if listening is not None and sizing.settings(config) != sizing.settings(control.state.config):
+            warn_of_sizes(sizing.sizes(config, sizing.machine(), identity.workers, store.map_size))
+        move(config)
+        if context is not None and context.use(config.security, config.pem) and tickets is not None:
+            tickets.announce()
+        for gate in gates:
+            gate.report()  # in the terms of the limits that refused them
+        total.limit, total.kept = possible, config.server.reserved_connections
+        if (bounds := session_limits(config)) != session_limits(control.state.config):
+            for client in clients.values():
+                client.session.bound(**bounds)
+        factory.output_limit = config.server.output_limit
+        loop.set_output_limit(config.server.output_limit)
+        factory.idle_timeout = config.server.connection_timeout
+        addresses.limit = config.server.max_connections_per_ip
+        rate.limit = config.server.connection_rate_limit
+        for gate in gates:
+            gate.apply()
+        server.grace = config.server.shutdown_grace_period_secs
+        server.set_keepalive(config.performance.tcp_keepalive)
+        memory.apply(config)
+        output.set_level(config.logging.level)
+
+    # The commands, and who sends them: every client's connection comes through the three limits.
+    control = ControlPlane(
+        config,
+        store,
+        reactor,
+        clients,
+        acl.table(),
+        counters=counters,
+        apply=apply,
+        shutdown=stop,
+        peers=peers,
+        identity=identity,
+        number=number,
+    )
+    control.state.certificate = context
+    store.on_monitored = loop.on_monitored = control.monitored
+    factory = RespFactory(
+        reactor,
+        open_session,
+        control,
+        clients,
+        counters=counters,
+        next_id=store.next_client_id,
+        output_limit=config.server.output_limit,
+        idle_timeout=config.server.connection_timeout,
+        read_size=config.server.buffer_size,
+        served=loop,
+        on_blocked=lambda count: store.workers.set_gauges(blocked_clients=count),
+    )
+    memory = ClientMemory(store, clients, identity.workers)
+    memory.apply(config)
+    loop.on_crowded = memory.enforce
+    addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
+    possible = allow_files(config.server.max_connections)
+    total = TotalLimit(addresses, possible, config.server.reserved_connections, counters, store.admission)
+    rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
+    # A refused client is to cost little: the loop applies the limits where it accepts. A TLS client is told nothing.
+    gates = [Gate(store.admission, rate, total, addresses, silent=silent) for silent in (False, True)]
+    encrypted = post = tickets = None
+    if context is not None:
+        encrypted = tls.TlsFactory(reactor, rate, context, counters)
+        if boxes is not None:
+            post = Post(reactor, *boxes, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
+            tickets = encrypted.tickets = Tickets(number, context, post, store.workers.has, peers.ask)
+            control.state.questions["tickets"] = tickets.note
+            reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
+    grace = config.server.shutdown_grace_period_secs
+    server = ServerService(reactor, loop, sockets, number, door, clients, grace, post)
+    server.on_leaving = control.leaving
+    background = BackgroundService(reactor, store, control, number, len(sockets), look)
+    server.setServiceParent(background)  # type: ignore[no-untyped-call]
+    handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
+    return Front(store, control, server, background, handover)
+
+
+def session_limits(config: Config) -> dict[str, int]:
+    """The bounds of a client's session."""
+    return {
+        "batch_size": config.server.batch_size,
+        "output_high": OUTPUT_HIGH,
+        "query_limit": config.server.query_buffer_limit,
+        "multi_limit": config.server.query_buffer_limit,
+        "output_limit": config.server.output_limit,
+    }
+
+
+def possible_clients(config: Config, running: Config) -> int:
+    """How many clients the system lets this process have. Refused when that is less than is now asked for."""
+    possible = allow_files(config.server.max_connections)
+    if config.server.max_connections not in (possible, running.server.max_connections):
+        raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
+    return possible

@@ -1,0 +1,247 @@
+"""Where the objects of the daemon are joined: of one that serves by itself, or of the supervisor of workers."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from redistill.base.failures import Refused
+from redistill.base.logs import Log
+from redistill.config import sizing
+from redistill.config.load import FILES, Config, load
+from redistill.config.settings import Server
+from redistill.control.peers import Alone
+from redistill.control.state import Identity
+from redistill.engine import Store, stats
+from redistill.engine.shared import SUPERVISOR
+from redistill.lifetime.arena import find_arena, joining
+from redistill.lifetime.memory_limit import MemoryLimitService
+from redistill.lifetime.reload import Reload
+from redistill.lifetime.service import SignalService, Stoppable, StoreService
+from redistill.lifetime.systemd import Systemd, SystemdService
+from redistill.net import tls
+from redistill.net.listening import Listening
+from redistill.net.sockets import listen_tcp
+from redistill.wiring.announcements import announce, warn_of_expiry, warn_of_sizes
+from redistill.wiring.clients import possible_clients, serve
+from redistill.workers.launch import Launcher
+from redistill.workers.supervisor import WorkersService
+
+log = Logger()
+
+
+def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IService:
+    """The wiring diagram of the daemon, which serves by itself or looks after workers. Raises StartError."""
+    here = sizing.machine()
+    workers = sizing.workers(config, here)
+    announce(config, workers)
+    sizes = sizing.sizes(config, here, workers)
+    warn_of_sizes(sizes)
+    config = config.with_pem()
+    certificate = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
+    warn_of_expiry(certificate)
+    # A predecessor that is just dying is waited for first: it may have the sockets, too.
+    fitting = config.memory
+    if fitting.max_memory:
+        fitting = dataclasses.replace(fitting, max_memory=sizes.max_memory)
+    arena = find_arena(fitting, systemd.arena)
+    sockets = Listening(config, workers)
+    health_socket = health_listener(config.server)
+    store = Store()
+    fewer = "server.num_shards" not in config.given
+    arena.open(store, fitting, config.server.num_shards, joining(workers), sizes.max_memory, fewer=fewer)
+    systemd.keep(-1 if arena.path else arena.fd)
+    keeper = StoreService(store, arena, 0 if workers == 1 else SUPERVISOR)
+    MemoryLimitService(reactor, store).setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    identity = Identity.new(
+        workers=workers,
+        supervised="systemd" if systemd.supervised else "no",
+        changes_before=store.counter("changes"),
+    )
+
+    def stop(now: bool) -> None:
+        signals.stop(now)
+
+    seen: object = None
+    """The state of the certificate's files before the last reload read them."""
+
+    def with_certificate(new: Config) -> Config:
+        running = reload.running()
+        if certificate is None:
+            return new
+        if watch.knows(new.security) and new.security.tls_client_auth == running.security.tls_client_auth:
+            # Nothing new; and after `twistd --uid` this process may not be able to read the key any more.
+            new = dataclasses.replace(new, pem=running.pem)
+        else:
+            new = new.with_pem()
+        tls.make_context(new.security, new.pem)
+        return new
+
+    def read() -> Config:
+        nonlocal seen
+        seen = watch.state()
+        return with_certificate(load(config.path or None, os.environ))
+
+    def reloaded() -> None:
+        watch.noted(seen)
+        warn_of_expiry(certificate)
+
+    def renew() -> bool:
+        if reload.busy:
+            return False
+        running = reload.running()
+        new = with_certificate(running)
+        if new.pem != running.pem:
+            log.info("the certificate's files have changed; it is renewed")
+            reload.renew({FILES: (running.file_passwords, new.pem)})
+        return True
+
+    reload: Reload
+    server: Stoppable
+    listening: Deferred[object]
+    if workers == 1:
+        front = serve(
+            reactor,
+            config,
+            output,
+            store,
+            sockets.listeners,
+            0,
+            Alone(),
+            identity,
+            stop,
+            certificate,
+            listening=sockets,
+        )
+        front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+        state, server, listening = front.control.state, front.server, succeed(None)
+        reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), reloaded)
+    else:
+        server = pool = WorkersService(
+            reactor,
+            store,
+            config=config,
+            listening=sockets,
+            arena=lambda: arena.fd,
+            apply=lambda new: supervise(store, output, pool, certificate, sockets, new, workers),
+            stop=stop,
+            launcher=Launcher(reactor, output.relay),
+            relay=output.relay,
+            journal=lambda: output.journal,
+            identity=identity,
+        )
+        pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+        listening = pool.ready
+
+        def replace() -> Deferred[None]:
+            reloaded()
+            return pool.replace()
+
+        reload = Reload(read, lambda: pool.config, pool.try_change, replace)
+    delay = lambda: reload.running().server.drain_delay_secs  # noqa: E731
+    signals = SignalService(reactor, server, reload.reload, output.reopen, delay)
+    signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    watch = tls.CertificateWatch(reactor, lambda: reload.running().security, renew)
+    if certificate is not None:
+        watch.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    manager = SystemdService(reactor, systemd, listening)
+    manager.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    reload.began, reload.ended = manager.reloading, manager.ready
+    if health_socket is None:
+        return keeper
+    return watched(
+        reactor,
+        keeper,
+        store,
+        identity,
+        health_socket,
+        own_names(config.server),
+        lambda: "stopping" if signals.stopping else server.state(),
+        lambda: stats.Configured(
+            reload.running().server.max_connections, 0.0 if certificate is None else certificate.expires
+        ),
+        lambda: signals.stopping or server.alive(),
+        server.problem,
+    )
+
+
+def watched(
+    reactor: Any,
+    keeper: StoreService,
+    store: Store,
+    identity: Identity,
+    listener: socket.socket,
+    hosts: Iterable[str],
+    state: Callable[[], str],
+    configured: Callable[[], stats.Configured],
+    alive: Callable[[], bool],
+    problem: Callable[[], str],
+) -> IService:
+    """The daemon with its health port around it."""
+    from redistill.observe.health import HealthService  # Klein, which most of the start would be spent on
+
+    machine_memory, no_rates = stats.total_memory(), stats.Rates()
+
+    def snapshot(with_commands: bool) -> stats.Snapshot:
+        return stats.take(
+            store,
+            rates=no_rates,
+            unix_time=time.time(),
+            started=identity.started,
+            uptime=time.monotonic() - identity.began,
+            machine_memory=machine_memory,
+            with_commands=with_commands,
+        )
+
+    health = HealthService(reactor, listener, snapshot, state, configured, hosts, alive, problem)
+    keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
+    return health
+
+
+def supervise(
+    store: Store,
+    output: Log,
+    pool: WorkersService,
+    certificate: tls.Context | None,
+    listening: Listening,
+    config: Config,
+    workers: int,
+) -> None:
+    """Put `config` into effect as far as it is the supervisor's. A second call, with what was in effect before, undoes
+    what a first one that raised (Refused, ConfigError) has done."""
+    possible_clients(config, pool.config)
+    listening.move(config)
+    if certificate is not None:
+        certificate.use(config.security, config.pem)
+    if sizing.settings(config) != sizing.settings(pool.config):
+        sizes = sizing.sizes(config, sizing.machine(), workers, store.map_size)
+        try:
+            store.set_max_memory(max(sizes.max_memory, 1))
+        except ValueError as problem:
+            raise Refused("maxmemory", str(problem)) from None
+        warn_of_sizes(sizes)
+    output.set_level(config.logging.level)
+
+
+def health_listener(server: Server) -> socket.socket | None:
+    """The bound socket for HTTP, if there is to be one. Raises StartError."""
+    if not server.health_check_port:
+        return None
+    names = ("server.health_check_bind", "server.health_check_port")
+    host, port = server.health_check_bind, server.health_check_port
+    return listen_tcp(host, port, nodelay=True, keepalive=0, settings=names)[0]
+
+
+def own_names(server: Server) -> list[str]:
+    """The host names under which browsers may ask the health port: the machine's, with its domain and without, and
+    those of the configuration."""
+    machine = socket.gethostname().lower()
+    return [machine, machine.partition(".")[0], *(name.lower() for name in server.health_check_hosts)]

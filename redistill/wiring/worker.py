@@ -1,0 +1,92 @@
+"""Where the objects of a worker are joined, and its main function."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.protocol import Factory
+from twisted.logger import globalLogBeginner
+
+from redistill.base.logs import Log
+from redistill.config.load import Config
+from redistill.control.state import Identity
+from redistill.engine import Store, name_arguments, name_process
+from redistill.lifetime.arena import Arena
+from redistill.lifetime.service import StoreService
+from redistill.net import tls
+from redistill.wiring.clients import Front, serve
+from redistill.workers.worker import Channel, Serving, ThroughSupervisor
+
+WORKER_QUIET = ("twisted.protocols.amp", "twisted.internet.base", "log_legacy")
+"""Loggers that tell of every channel and port, of which there are many. The last is that of Twisted's older parts."""
+
+
+def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
+    """Serve until the supervisor says that it is enough, or is gone.
+
+    The rest are descriptors, which are ours: of the channel, of the arena, of the eventfds that wake the processes of
+    the arena by their places, of the listening sockets of all workers in turn, of the box that this one empties and of
+    those of all workers (`tickets.Post`).
+    """
+    with contextlib.suppress(OSError):  # that it goes by another name is no reason not to serve
+        name_process(f"redistill-{number}")
+        name_arguments([*sys.orig_argv[:-2], "redistill.wiring.worker", str(number)])
+    from redistill.net import reactor as ours
+
+    ours.install()
+    from twisted.internet import reactor as installed
+
+    def begin(channel: Channel, orders: Mapping[str, Any]) -> Serving:
+        return work(reactor, ThroughSupervisor(channel), orders, arena, inherited)
+
+    reactor: Any = installed
+
+    def end() -> None:
+        if reactor.running:
+            reactor.stop()
+
+    factory = Factory.forProtocol(lambda: Channel(begin, end))
+    factory.noisy = False
+    os.set_blocking(link, False)
+    reactor.adoptStreamConnection(link, socket.AF_UNIX, factory)
+    os.close(link)
+    reactor.run()
+
+
+def work(
+    reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, inherited: Sequence[int]
+) -> Front:
+    """The wiring diagram of a worker. Raises ArenaError."""
+    config, number = Config.from_json(orders["config"]), orders["number"]
+    output = Log(
+        config.logging.level,
+        config.logging.format,
+        clock=reactor,
+        quiet=WORKER_QUIET,
+        worker=orders["number"],
+        journal=orders.get("journal", False),
+    )
+    globalLogBeginner.beginLoggingTo([output.observer(sys.stdout)], redirectStandardIO=False)
+    store = Store()
+    store.attach(arena_fd)
+    store.caught_up(orders["generation"])
+    keeper = StoreService(store, Arena(arena_fd, "the supervisor's memory", 0), number)
+    wakers, inherited = inherited[: orders["wakers"]], inherited[orders["wakers"] :]
+    post = orders["post"]
+    known = [socket.socket(fileno=fd) for fd in inherited]
+    sockets = [[known[i] for i in some] for some in orders["listeners"]]
+    identity = Identity(**orders["identity"])
+    context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
+    boxes = known[post], known[post + 1 :]
+    front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown, context, boxes)
+    front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    front.life = keeper
+    keeper.startService()
+    store.set_wakers(wakers)
+    reactor.loop.hear(store, wakers[store.place])
+    return front
