@@ -58,4 +58,4 @@ def upward(root: pathlib.Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(upward(ROOT)))
+    sys.exit("\n".join(upward(ROOT)) or 0)
