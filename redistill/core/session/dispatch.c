@@ -7,6 +7,7 @@
 #include "arena/longrun.h"
 #include "command/command_table.h"
 #include "session/growth.h"
+#include "session/monitor.h"
 #include "session/slowlog.h"
 #include "store/internal.h"
 #include "store/pause.h"

@@ -48,4 +48,7 @@ bool rd_session_set_peer(rd_session *s, const char *text);
 
 /* python: end */
 
+/* A command has run while st->monitoring: write its line, if it is one to be shown. */
+void rd_monitor_show(const rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
+
 #endif

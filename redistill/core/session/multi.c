@@ -19,6 +19,7 @@
 #include "arena/layout.h"
 #include "session/dispatch.h"
 #include "session/growth.h"
+#include "session/monitor.h"
 #include "store/watch.h"
 
 /* An emptied queue keeps no more than this. */

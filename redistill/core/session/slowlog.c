@@ -1,4 +1,6 @@
 /* slowlog.c - the ring of slow commands. */
+#include "session/slowlog.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -30,4 +30,9 @@ const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
 
 /* python: end */
 
+/* A command took so long: keep it, if that is slow. */
+void rd_slowlog_offer(rd_store *st, const rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
+                      uint64_t nanoseconds);
+uint64_t rd_slowlog_threshold(const rd_slowlog *log);
+
 #endif
