@@ -18,9 +18,9 @@ CORE = Path(__file__).resolve().parent.parent / "redistill" / "core"
 ORDER = ("base", "arena", "wire", "store", "types", "command", "commands", "script", "session", "net", "")
 """The rooms, bottom to top; the last is the files beside the folders."""
 
-INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
+INCLUDE = re.compile(r'\s*#\s*include\s*(["<])([^">]+)[">]')
 COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
-DECLARED = re.compile(r"^\w[^;{}()=]*?\b(rd_\w+)\([^;{}]*\)[^;{}()]*;", re.MULTILINE)
+DECLARED = re.compile(r"^\w[^;:{}()=]*?\b(rd_\w+)\([^;{}]*\)[^;{}()]*;", re.MULTILINE)
 DEFINED = re.compile(r"^\w[^;{}()=#]*?\b(rd_\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
 MAP = "README.md"
 MAPPED = (".c", ".h", ".py", ".def")
@@ -54,8 +54,10 @@ def wrong_includes(files: dict[str, str]) -> Iterator[tuple[str, int, str]]:
             found = INCLUDE.match(line)
             if not found:
                 continue
-            included = found[1]
+            quote, included = found.groups()
             if included not in files:
+                if quote == "<":
+                    continue  # the system's
                 yield name, number, f"{included} is no file of the core; an include names the folder, from the core on"
             elif rank(included) > rank(name):
                 above = room(included) or "the top"
@@ -74,8 +76,6 @@ def wrong_homes(files: dict[str, str]) -> Iterator[tuple[str, int, str]]:
         if name.endswith(".c"):
             homes.update((found[1], name) for found in DEFINED.finditer(bare(text)))
     for name, text in files.items():
-        if not name.endswith(".h"):
-            continue
         for found in DECLARED.finditer(bare(text)):
             home = homes.get(found[1], name)
             if room(home) != room(name) and not found[1].startswith("rd_cmd_"):

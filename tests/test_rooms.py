@@ -44,6 +44,10 @@ class OrderTests(unittest.TestCase):
         )
         self.assertEqual([name for name, _, _ in found], ["commands/table/b.c", "command/d.c"])
 
+    def test_angle_brackets_do_not_hide_it(self) -> None:
+        [(_, line, rule)] = self.includes(base__a_c="#include <stdio.h>\n#include<net/b.h>\n", net__b_h="")
+        self.assertEqual((line, rule), (2, "includes net/b.h: base is below net, and uses nothing above it"))
+
     def test_an_include_names_the_folder(self) -> None:
         [(name, line, rule)] = self.includes(base__a_c='#include "b.h"\n', base__b_h="")
         self.assertEqual((name, line), ("base/a.c", 1))
@@ -63,6 +67,10 @@ class HomeTests(unittest.TestCase):
         [(name, line, rule)] = self.homes("\nvoid\nrd_one(int a,\n  int b);\n", "void rd_one(int a, int b) {\n}\n")
         self.assertEqual((name, line), ("base/a.h", 2))
         self.assertIn("declares rd_one, which store/b.c defines", rule)
+
+    def test_nor_does_a_c_file_declare_it(self) -> None:
+        found = rooms.wrong_homes({"base/a.c": "void rd_one(void);\n", "store/b.c": "void rd_one(void) {\n}\n"})
+        self.assertEqual([name for name, _, _ in found], ["base/a.c"])
 
     def test_a_function_that_only_a_comment_or_a_text_names_is_none(self) -> None:
         self.assertEqual(self.homes("/* void rd_one(void); */\n", "void rd_one(void) {\n}\n"), [])

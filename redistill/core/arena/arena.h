@@ -95,7 +95,7 @@ typedef struct rd_store {
   uint64_t rings_behind;             /* bit i: something waits for block i */
   uint64_t rings_stuck;              /* bit i: block i's ring was in use for too long when it was last tried */
   uint64_t rings_reset;              /* times that this process's ring was emptied since it was damaged */
-  struct rd_slowlog *slowlog;        /* of this process, see session.h; NULL: slow commands are not kept */
+  struct rd_slowlog *slowlog;        /* of this process, see slowlog.h; NULL: slow commands are not kept */
   struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */
   size_t monitor_shared;             /* bytes of them that the other workers have been sent, or have sent */
   uint64_t monitor_dropped;

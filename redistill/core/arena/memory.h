@@ -14,7 +14,7 @@ uint64_t rd_regions_at(uint32_t num_shards);
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 
 /* max_memory at run time: any number of bytes, 0 for all of the mapping; NULL or a reason (a string) why not. Growing
- * is immediate; rd_shrink_step (store.h) evicts what lies over the limit. */
+ * is immediate; rd_shrink_step (reclaim.h) evicts what lies over the limit. */
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
 /* Does the store use more than max_memory? Then only rd_shrink_step and deletions change that (growth.h). */
 bool rd_is_over(const rd_store *st);
