@@ -207,7 +207,7 @@ static void moving_and_copying_leave_both_keys(void) {
 }
 
 static void mset_sets_all_or_nothing(void) {
-  PLAY(2000000, 4, {"", "MSET @8a #10a @8b #300b @8c #9000c"}, {"SET @8a #10x EX 9", "MSET @8a #300a @8b #10a"},
+  PLAY(2100000, 4, {"", "MSET @8a #10a @8b #300b @8c #9000c"}, {"SET @8a #10x EX 9", "MSET @8a #300a @8b #10a"},
        {"SET @8a #300x EX 9 ; SET @8b #9000x", "MSET @8a #10a @8b #9001a @300c #10a"},
        {"SET @8a #10x ; SET @8b #10x ; SET @8c #10x", "MSET @8a #9000a @8b #9000b @8c #9000c"},
        {"SET @8a #9000x EX 5 ; SET @8b #9000x ; SET @8c #9000x", "MSET @8a #10a @8b #10b @8c #10c"},
@@ -476,7 +476,7 @@ static void a_client_without_memory_is_told_or_closed_and_changes_nothing(void) 
       {"", "SET @8a #10a ; GET @8a"},
   };
   for (size_t i = 0; i < sizeof scenes / sizeof scenes[0]; i++) {
-    for (size_t pieces = 1; pieces <= 3; pieces += 2) play_process(&scenes[i], 2000000, pieces);
+    for (size_t pieces = 1; pieces <= 3; pieces += 2) play_process(&scenes[i], 2100000, pieces);
   }
 }
 
