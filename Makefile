@@ -21,7 +21,8 @@ lint: .venv/lint
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/python tests/imports.py
 	@$(BIN)/clang-format --dry-run --Werror $(C_FILES) && $(BIN)/python tests/rooms.py
 	@printf '%s\n' $(CORE_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Wshadow -Wconversion -Iredistill/core -c {} -o /dev/null
-	@printf '%s\n' bench/*.c tests/core/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core {}
+	@$(MAKE) -s -C tests/core ../../build/ctest/keyspecs.h
+	@printf '%s\n' bench/*.c tests/core/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core -Ibuild/ctest {}
 	@before=$$(cat $(GENERATED) | cksum); $(MAKE) -s gen || exit 1; test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 	  { echo 'Generated files were not current; they are now.' >&2; exit 1; }
 

@@ -136,7 +136,7 @@ enum { RD_FIND_UNKNOWN, RD_FIND_RANGE, RD_FIND_KEYNUM };
  *
  *     index     `begin`
  *     keyword   behind the first argument that is `keyword`, from `begin` on; backwards from argc + begin when negative
- *     unknown   no keys are found
+ *     unknown   no keys are found, but for the one behind an option
  *
  * and from there:
  *

@@ -8,7 +8,7 @@ implied ACL categories, first key, last key and step are derived here. An exampl
         since 1.0.0, O(N+M*log(M)) where N is the number of elements
         deprecated 9.0.0, `SORTED`
         key RO access: 1
-        key OW update incomplete: unknown -- the key behind STORE
+        key OW update: unknown -- the key behind STORE
         options 2 BY=1 LIMIT=2 GET=1 ASC DESC ALPHA STORE#1
         args key#0 ?BY=pattern ?destination{STORE=key#1}
         tips nondeterministic_output_order
@@ -267,7 +267,7 @@ def key_spec(text: str) -> KeySpec:
         raise Wrong("no such flag of a key, or in another order")
     step, limit, notes = int(match["step"] or 1), int(match["limit"] or 0), match["notes"]
     if match["unknown"]:
-        return KeySpec(flags, "UNKNOWN", "UNKNOWN", None, 0, 0, 0, 0, notes)
+        return KeySpec(flags, "UNKNOWN", "UNKNOWN", None, 0, 0, step, 0, notes)
     if match["numkeys"]:
         return KeySpec(flags, "INDEX", "KEYNUM", None, int(match["numkeys"]), 0, step, 0, notes)
     last = int(match["last"] or 0)
@@ -379,9 +379,10 @@ def spec_entry(spec: KeySpec) -> str:
     text = f"     {{.flags = {' | '.join(f'RD_KEY_{flag.upper()}' for flag in spec.flags)}"
     if spec.begin_search != "UNKNOWN":
         text += f", .begin_search = RD_BEGIN_{spec.begin_search}, .find_keys = RD_FIND_{spec.find_keys}"
-        text += f", .begin = {spec.begin}, .last = {spec.last}, .step = {spec.step}"
+        text += f", .begin = {spec.begin}, .last = {spec.last}"
         if spec.find_keys == "KEYNUM":
             text += ", .first = 1"
+    text += f", .step = {spec.step}"
     if spec.limit:
         text += f", .limit = {spec.limit}"
     if spec.keyword:
