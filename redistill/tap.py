@@ -15,7 +15,8 @@ from twisted.python import usage
 
 from redistill.base.files import UnsafeFile
 from redistill.base.logs import Log, LogService
-from redistill.config.load import ConfigError, load
+from redistill.config.errors import ConfigError
+from redistill.config.load import load
 from redistill.engine import name_process
 from redistill.lifetime.systemd import Systemd
 from redistill.net.reactor import use_monotonic_time

@@ -30,7 +30,7 @@ class OrderTests(SynchronousTestCase):
         root = self.tree(
             {
                 "net/a.py": "from redistill import control\n\ndef f():\n    import redistill.cli.top\n",
-                "engine/b.py": "from redistill.engine import c\nfrom redistill.config.load import Config\n",
+                "engine/b.py": "from redistill.engine import c\nfrom redistill.config.config import Config\n",
                 "tap.py": "from redistill.wiring import daemon\nfrom redistill import __version__\n",
             }
         )

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 import click
 
 from redistill.config import sizing
-from redistill.config.load import Config, ConfigError, problems
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
+from redistill.config.load import problems
 from redistill.config.rewrite import places
 from redistill.config.settings import SETTINGS, Kind
 from redistill.config.values import literal

@@ -15,7 +15,9 @@ from typing import Any
 import click
 
 from redistill.base import words
-from redistill.config.load import Config, ConfigError, load
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
+from redistill.config.load import load
 
 PASSWORD = ("REDISTILL_PASSWORD", "REDISCLI_AUTH")
 """Where a password is looked for, before the server's own configuration."""

@@ -12,7 +12,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 
 from redistill.base import words
-from redistill.config.load import Config, ConfigError
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
 from redistill.config.settings import BY_NAME, SETTINGS, Setting, Value
 from redistill.config.values import check, literal
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redistill.config.load import Config, cgroup_memory, machine_cpus, total_memory
+from redistill.config.config import Config
+from redistill.config.machine import cgroup_memory, machine_cpus, total_memory
 from redistill.config.settings import AUTO, EXABYTE, MIB
 
 LARGEST_VALUE = 513 * MIB

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from redistill.base import resp
 from redistill.base.failures import Refused
 from redistill.config import sizing
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.control import (
     absent,
     acl,

@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 
 from redistill.base import resp
 from redistill.base.words import data
-from redistill.config.acl import DEFAULT, LONG_LINE, MAX_LINE, MAX_RULES, Selector, User, table
-from redistill.config.load import LOAD, USERS
+from redistill.config.acl import DEFAULT, LONG_LINE, MAX_LINE, MAX_RULES, User
+from redistill.config.config import LOAD, USERS
 from redistill.config.rewrite import replace_file
+from redistill.config.selector import Selector, table
 from redistill.control.arguments import integer, text
 from redistill.control.clients import describe
 from redistill.control.configuration import settled

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from redistill.base import resp
 from redistill.base.failures import Refused
-from redistill.config.load import ConfigError
+from redistill.config.errors import ConfigError
 from redistill.config.settings import Value
 from redistill.config.values import BadValue
 from redistill.control.arguments import text

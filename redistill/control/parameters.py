@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from redistill.base import words
-from redistill.config.load import machine_memory
+from redistill.config.machine import machine_memory
 from redistill.config.settings import BY_NAME, SETTINGS, Kind, Setting, Value
 from redistill.config.values import BadValue, parse, show, size
 from redistill.control.state import DATABASES, ServerState

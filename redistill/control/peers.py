@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
 from twisted.python.failure import Failure
 
 from redistill.base.failures import Refused, reason_of
-from redistill.config.load import ConfigError
+from redistill.config.errors import ConfigError
 from redistill.config.rewrite import rewrite
 from redistill.config.settings import Value
 from redistill.control.slices import collected

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.control.denials import Denials
 from redistill.control.guesses import Guesses
 from redistill.control.latency import LatencyMonitor

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from redistill.base import words
-from redistill.config.acl import DEFAULT, User, hashed, number_of, table
-from redistill.config.load import Config
+from redistill.config.acl import DEFAULT, User, hashed, number_of
+from redistill.config.config import Config
+from redistill.config.selector import table
 from redistill.config.values import MAX_PASSWORD
 from redistill.engine.permissions import Denial, Permissions
 from redistill.net.interfaces import Client

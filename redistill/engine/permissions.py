@@ -14,7 +14,7 @@ WRITE: int = lib.RD_ACL_MAY_WRITE
 
 
 class Selector(Protocol):
-    """A set of commands and of key patterns: `config.acl.Selector`."""
+    """A set of commands and of key patterns: `config.selector.Selector`."""
 
     @property
     def all_keys(self) -> bool: ...

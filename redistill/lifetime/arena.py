@@ -11,7 +11,7 @@ from collections.abc import Callable
 from twisted.logger import Logger
 
 from redistill.base.files import UnsafeFile, expect_private, open_file
-from redistill.config.load import machine_memory
+from redistill.config.machine import machine_memory
 from redistill.config.settings import Memory
 from redistill.engine import MAGIC, ArenaError, Store, min_memory
 from redistill.net.sockets import StartError

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 
 from redistill.base.failures import Refused
-from redistill.config.load import FILES, LOAD, USERS, Config, ConfigError
+from redistill.config.config import FILES, LOAD, USERS, Config
+from redistill.config.errors import ConfigError
 from redistill.config.settings import SETTINGS
 
 log = Logger()

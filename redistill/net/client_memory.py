@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.config.sizing import machine, sizes
 from redistill.engine import bound_heap, trim_memory
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from redistill.base.failures import Refused
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.net.sockets import StartError, close_listeners, listen_on, listen_unix, log_addresses
 
 Listeners = Sequence[Sequence[socket.socket]]

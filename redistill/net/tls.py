@@ -23,7 +23,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from redistill.config.load import ConfigError, Pem
+from redistill.config.errors import ConfigError
+from redistill.config.files import Pem
 from redistill.config.settings import Security
 from redistill.engine.stats import DaemonCounters
 from redistill.net.interfaces import Certificate

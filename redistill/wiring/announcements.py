@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from redistill import __version__
 from redistill.config import sizing
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.net import tls
 from redistill.net.sockets import allow_files
 

@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IProtocolFactory
 
 from redistill.base.failures import Refused
 from redistill.base.logs import Log
-from redistill.config import acl, sizing
-from redistill.config.load import Config
+from redistill.config import selector, sizing
+from redistill.config.config import Config
 from redistill.control import ControlPlane
 from redistill.control.peers import Peers
 from redistill.control.state import Identity
@@ -184,7 +184,7 @@ def serve(
         store,
         reactor,
         clients,
-        acl.table(),
+        selector.table(),
         counters=counters,
         apply=apply,
         shutdown=stop,

@@ -16,7 +16,8 @@ from twisted.logger import Logger
 from redistill.base.failures import Refused
 from redistill.base.logs import Log
 from redistill.config import sizing
-from redistill.config.load import FILES, Config, load
+from redistill.config.config import FILES, Config
+from redistill.config.load import load
 from redistill.config.settings import Server
 from redistill.control.peers import Alone
 from redistill.control.state import Identity

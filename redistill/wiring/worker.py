@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import globalLogBeginner
 
 from redistill.base.logs import Log
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.control.state import Identity
 from redistill.engine import Store, name_arguments, name_process
 from redistill.lifetime.arena import Arena

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.protocols.amp import UnknownRemoteError
 
 from redistill.base.failures import reason_of
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.config.settings import SETTINGS, Value
 from redistill.control.peers import problem_of
 from redistill.workers import channel

@@ -40,9 +40,9 @@ def preload(modules: Iterable[str]) -> None:
     """Import what a worker uses, but nothing that installs a reactor: it belongs to one process."""
     for name in modules:
         importlib.import_module(name)
-    from redistill.config import acl
+    from redistill.config import selector
 
-    acl.table()
+    selector.table()
     # Everything that is there stays: the collector need not look at it, and so does not write into memory that is
     # shared with the workers.
     gc.collect()

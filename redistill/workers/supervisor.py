@@ -22,7 +22,8 @@ from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from redistill.config.load import Config, ConfigError
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
 from redistill.config.rewrite import rewrite
 from redistill.config.settings import Value
 from redistill.control.peers import raise_problem

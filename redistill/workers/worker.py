@@ -16,7 +16,8 @@ from twisted.protocols.amp import AMP
 from twisted.python.failure import Failure
 
 from redistill.base.failures import Refused
-from redistill.config.load import READ, USERS, ConfigError
+from redistill.config.config import READ, USERS
+from redistill.config.errors import ConfigError
 from redistill.config.settings import Value
 from redistill.control.peers import problem_of, raise_problem
 from redistill.control.state import ServerState

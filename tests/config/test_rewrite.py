@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base import words
-from redistill.config.load import Config, ConfigError, load
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
+from redistill.config.load import load
 from redistill.config.rewrite import rewrite, rewritten
 from redistill.config.settings import BY_NAME
 from redistill.config.values import BadValue, check

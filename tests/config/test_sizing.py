@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.config import sizing
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.config.settings import AUTO, EXABYTE, MIB, Value
 from redistill.config.sizing import Machine, Sizes
 

@@ -13,7 +13,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.config.acl import DEFAULT_LINE, MAX_LINE, MAX_NAME, MAX_RULES
-from redistill.config.load import Config, ConfigError, load
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
+from redistill.config.load import load
 from redistill.control.acl import HELP
 from redistill.control.denials import Entry, merged
 from redistill.control.guesses import BURST, INTERVAL

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base.failures import Refused
-from redistill.config.load import Config, ConfigError
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
 from redistill.config.settings import Value
 from redistill.control.slowlog import SlowLog
 from redistill.control.state import ServerState

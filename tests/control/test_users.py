@@ -7,8 +7,9 @@ from hashlib import sha256
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.config.acl import User, UserTable, hashed, number_of, parsed, shown
-from redistill.config.load import Config
+from redistill.config.acl import User, hashed, number_of, parsed, shown
+from redistill.config.config import Config
+from redistill.config.user_table import UserTable
 from redistill.config.values import MAX_PASSWORD
 from redistill.control.users import Account, Users
 from redistill.engine.permissions import Permissions

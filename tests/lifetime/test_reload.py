@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base.failures import Refused
-from redistill.config.load import Config, ConfigError
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
 from redistill.config.settings import Value
 from redistill.lifetime.reload import Reload, differences
 

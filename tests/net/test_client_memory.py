@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.engine import Overflow, Session, Status, Store
 from redistill.net.client_memory import ClientMemory
 from tests.support.arena import MIB, arena_file, call, opened, session

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base.failures import Refused
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.net.listening import Listening, spread
 from redistill.net.sockets import StartError
 from tests.integration.servers import free_port

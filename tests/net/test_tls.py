@@ -22,7 +22,9 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.config.load import Config, ConfigError, Pem
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
+from redistill.config.files import Pem
 from redistill.config.settings import Security
 from redistill.net import tls, transport
 from redistill.net.interfaces import Certificate

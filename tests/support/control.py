@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from redistill.base.failures import Refused
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.control import ControlPlane
 from redistill.engine.command_table import CommandTable
 from redistill.engine.interfaces import CommandCount, KeyDetails

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base.logs import Log
-from redistill.config.load import Config
+from redistill.config.config import Config
 from redistill.config.settings import SETTINGS, Setting
 from redistill.control.configuration import KNOWN
 from redistill.control.parameters import OfSetting

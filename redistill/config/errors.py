@@ -1,0 +1,34 @@
+"""How a configuration is refused: the error, and the part of its text that quotes a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from redistill.config.settings import Kind, Setting
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text is one line for the operator: place, setting, remedy."""
+
+    def __init__(self, text: str, setting: str = "") -> None:
+        """`setting`: the name of the one that is to be mended, as the file has it; empty: it is none, or several."""
+        super().__init__(text)
+        self.setting = setting
+
+
+Refuse = Callable[[ConfigError], None]
+"""What is done with a mistake: it is raised, or noted."""
+
+
+def raise_error(problem: ConfigError) -> None:
+    """The `Refuse` of whoever can use nothing but a good configuration."""
+    raise problem from None
+
+
+def quoted(row: Setting, raw: object) -> str:
+    """``= 'abc' ``, unless it is a secret or long."""
+    raw = " ".join(raw) if row.kind in (Kind.ADDRESSES, Kind.NAMES) and isinstance(raw, tuple) else raw
+    text = ascii(raw).lower() if isinstance(raw, bool) else ascii(raw)
+    if row.name == "security.password":
+        text = ""
+    return f"= {text} " if 0 < len(text) <= 80 else ""

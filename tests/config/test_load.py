@@ -1,0 +1,254 @@
+"""The configuration as files and the environment give it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.base import words
+from redistill.config.config import Config
+from redistill.config.errors import ConfigError
+from redistill.config.files import MAX_FILE
+from redistill.config.load import load
+
+GIB = 2**30
+
+
+class ConfigCase(SynchronousTestCase):
+    """Each test has a file of its own."""
+
+    def setUp(self) -> None:
+        """Choose the file's place."""
+        self.path = self.mktemp()
+
+    def load(self, text: str, environ: Mapping[str, str] | None = None) -> Config:
+        """Load a file that says `text`."""
+        pathlib.Path(self.path).write_text(text)
+        return load(self.path, environ or {}, lambda: 8 * GIB)
+
+    def refused(self, text: str, environ: Mapping[str, str] | None = None) -> str:
+        """The line that refuses a file which says `text`, with FILE in place of its path."""
+        line = str(self.assertRaises(ConfigError, self.load, text, environ))
+        self.assertNotIn("\n", line)
+        return line.replace(self.path, "FILE")
+
+
+class LoadTests(ConfigCase):
+    """What `load` makes of files and environments that are in order."""
+
+    def test_empty_file(self) -> None:
+        """An empty file leaves all defaults."""
+        self.assertEqual(self.load(""), Config(path=self.path))
+
+    def test_file(self) -> None:
+        """Settings of a file are where their names say."""
+        config = self.load(
+            '[server]\nbind = "::1"\nport = 7000 # not 6379\nworkers = 1\nbuffer_size = "32kb"\n'
+            '[security]\npassword = ["new", "old"]\n[memory]\nmax_memory = "75%"\n'
+            '[performance]\ntcp_nodelay = false\n[logging]\nlevel = "debug"\n'
+        )
+        self.assertEqual((config.server.bind, config.server.port, config.server.workers), (("::1",), 7000, 1))
+        self.assertEqual((config.server.buffer_size, config.memory.max_memory), (32768, 6 * GIB))
+        self.assertEqual((config.passwords, config.performance.tcp_nodelay), (("new", "old"), False))
+        self.assertEqual((config.logging.level, config.get("logging.level")), ("debug", "debug"))
+
+    def test_frozen(self) -> None:
+        """A configuration does not change."""
+        config = self.load("")
+        self.assertRaises(dataclasses.FrozenInstanceError, setattr, config.server, "port", 1)
+        self.assertRaises(dataclasses.FrozenInstanceError, setattr, config, "path", "")
+
+    def test_environment_over_file(self) -> None:
+        """The environment takes precedence over the file."""
+        environ = {"REDIS_PORT": "7001", "REDIS_MAX_MEMORY": "2gb", "REDIS_TCP_NODELAY": "no", "REDIS_PASSWORD": "p w"}
+        config = self.load("[server]\nport = 7000\nbatch_size = 8\n", environ)
+        self.assertEqual((config.server.port, config.server.batch_size), (7001, 8))
+        self.assertEqual((config.memory.max_memory, config.performance.tcp_nodelay), (2 * GIB, False))
+        self.assertEqual(config.passwords, ("p w",))
+
+    def test_empty_variable(self) -> None:
+        """An empty variable counts as not set: it takes away neither a password nor a port."""
+        config = self.load('[security]\npassword = "secret"\n', {"REDIS_PASSWORD": "", "REDIS_PORT": ""})
+        self.assertEqual((config.passwords, config.server.port), (("secret",), 6379))
+
+    def test_other_variables(self) -> None:
+        """Variables that are no settings' are left alone."""
+        self.assertEqual(self.load("", {"PATH": "/bin", "REDISTILL_PORT": "tcp://10.0.0.1:80"}), self.load(""))
+
+    def test_path_from_environment(self) -> None:
+        """Without a path, the file is the one that REDISTILL_CONFIG names."""
+        self.load("[server]\nport = 7000\n")
+        self.assertEqual(load(None, {"REDISTILL_CONFIG": self.path}).server.port, 7000)
+
+    def test_password_file(self) -> None:
+        """The lines of the password file are valid beside security.password."""
+        secrets = self.mktemp()
+        pathlib.Path(secrets).write_text("one\r\n\ntwo words\n")
+        config = self.load(f'[security]\npassword = "zero"\npassword_file = "{secrets}"\n')
+        self.assertEqual(config.passwords, ("zero", "one", "two words"))
+
+    def test_password_opens_the_network(self) -> None:
+        """With a password, from wherever, any address may be bound."""
+        secrets = self.mktemp()
+        pathlib.Path(secrets).write_text("one\n")
+        for text in ('password = "secret"', f'password_file = "{secrets}"'):
+            config = self.load(f'[server]\nbind = "0.0.0.0"\n[security]\n{text}\n')
+            self.assertEqual(config.server.bind, ("0.0.0.0",))
+
+
+class RefusalTests(ConfigCase):
+    """What `load` says when it refuses: place, setting, remedy."""
+
+    def test_unknown_keys(self) -> None:
+        """An unknown key is refused, with the one that was probably meant."""
+        lines = {
+            "[server]\nprot = 1": "FILE: 'server.prot' is no setting; did you mean server.port?",
+            "[memory]\npolicy = 1": "FILE: 'memory.policy' is no setting; did you mean memory.eviction_policy?",
+            "[server]\nmax_memory = 1": "FILE: 'server.max_memory' is no setting; did you mean memory.max_memory?",
+            "port = 1": "FILE: 'port' is no setting; did you mean server.port?",
+            "[memroy]\nport = 1": "FILE: 'memroy' is no setting; did you mean [memory]?",
+            "[[server]]\nport = 1": "FILE: 'server' is no setting; did you mean [server]?",
+            "server = 1": "FILE: 'server' is no setting; did you mean [server]?",
+            "[persistence]\nx = 1": "FILE: 'persistence' is no setting; remove it",
+        }
+        self.assertEqual({text: self.refused(text) for text in lines}, lines)
+
+    def test_bad_values(self) -> None:
+        """A bad value is refused with its place, its name and what it should be."""
+        lines = {
+            '[server]\nport = "x"': "FILE: server.port = 'x' must be a whole number between 0 and 65535 inclusive",
+            "[server]\nport = 65536": "FILE: server.port = 65536 must be between 0 and 65535 inclusive",
+            "[server]\nnum_shards = 100": "FILE: server.num_shards = 100 must be a power of two, e.g. 64 or 128",
+            '[logging]\nformat = "xml"': "FILE: logging.format = 'xml' must be one of the following: text, json",
+            "[memory]\nmax_memory = 1979-05-27": "FILE: memory.max_memory = datetime.date(1979, 5, 27) must be a memory"
+            " value: bytes, or a text such as 512mb, 2gb or 75%",
+        }
+        self.assertEqual({text: self.refused(text) for text in lines}, lines)
+
+    def test_bad_variables(self) -> None:
+        """A bad value in the environment is refused with the variable's name."""
+        self.assertEqual(
+            self.refused("", {"REDIS_PORT": "x"}), "REDIS_PORT: server.port = 'x' couldn't be parsed into an integer"
+        )
+        self.assertIn("enableServiceLinks", self.refused("", {"REDIS_PORT": "tcp://10.0.0.1:6379"}))
+
+    def test_secrets_are_not_told(self) -> None:
+        """A password never reaches the line that refuses it."""
+        doubled = 'password = "hunter2"\n[security]'
+        for text in ('password = ["hunter2", ""]', "password = {hunter2 = 1}", "password = hunter2", doubled):
+            self.assertNotIn("hunter2", self.refused(f"[security]\n{text}\n"))
+
+    def test_not_toml(self) -> None:
+        """A file that is not TOML is refused with the place of the mistake."""
+        quotes = 'a value is no number, and a text stands in "quotes"'
+        lines = {
+            "[server]\nport = 6379\nbind = 127.0.0.1\n": f"in line 3: {quotes}",
+            "[memory]\nmax_memory = 2gb\n": f"in line 2: {quotes}",
+            "[server]\n\n[server]\n": "in line 3: a table is there twice",
+            "[server]\nport = 1\nport = 1\n": "in line 3: a key is there twice",
+            "[server]\nport: 1\n": "in line 2: Expected '=' after a key in a key/value pair",
+            '[server]\nbind = "::1': ": Unterminated string",
+            f"[server]\nport = {'1' * 5000}\n": ": a value is too long, or too deep",
+            f"[server]\nport = {'[' * 50_000}\n": ": a value is too long, or too deep",
+        }
+        self.assertEqual(
+            {text: self.refused(text) for text in lines},
+            {text: f"FILE: not TOML {line}; correct it".replace(" :", ":") for text, line in lines.items()},
+        )
+
+    def test_quotes(self) -> None:
+        """What a text in quotes says is what it says: quotes and backslashes in a password stay."""
+        for said, password in (
+            (r'"\""', '"'),
+            (r'"\"\"x\\u0041\u0000"', '""x\\u0041\0'),
+            (r"'\x\u'", r"\x\u"),
+            (r'["a#\\", { base64 = "/w==" }]', ("a#\\", "\udcff")),
+        ):
+            passwords = password if isinstance(password, tuple) else (password,)
+            self.assertEqual(self.load(f"[security]\npassword = {said} # ours\n").passwords, passwords)
+
+    def test_notations(self) -> None:
+        """Editors that add a byte order mark or carriage returns do no harm, nor do dotted keys."""
+        self.assertEqual(self.load("\ufeff[server]\r\nport = 1\r\n").server.port, 1)
+        self.assertEqual(self.load("server.port = 1\n").server.port, 1)
+
+    def test_unreadable_files(self) -> None:
+        """A file that is not there, is a directory, is not UTF-8 or is far too long is refused."""
+        os.mkdir(self.path)
+        line = str(self.assertRaises(ConfigError, load, self.path, {}))
+        self.assertIn("Is a directory", line)
+        line = str(self.assertRaises(ConfigError, load, self.path + "/none", {}))
+        self.assertIn("No such file or directory", line)
+        self.assertIn(self.path + "/none", line)
+        self.path += "/file"
+        pathlib.Path(self.path).write_bytes(b"# \xff")
+        self.assertIn("not UTF-8", str(self.assertRaises(ConfigError, load, self.path, {})))
+
+    def test_file_size(self) -> None:
+        """A file of the greatest length is read, and one byte more is refused."""
+        self.assertEqual(self.load("#" + " " * (MAX_FILE - 1)).server.port, 6379)
+        self.assertIn("larger than", self.refused("#" + " " * MAX_FILE))
+
+    def test_open_network(self) -> None:
+        """Without a password, only a loopback address may be bound, and the line says why."""
+        self.assertEqual(
+            self.refused('[server]\nbind = "0.0.0.0"'),
+            "FILE: server.bind = '0.0.0.0' would let anybody on the network in; set security.password"
+            " (or REDIS_PASSWORD), or bind 127.0.0.1",
+        )
+        self.assertTrue(self.refused("", {"REDIS_BIND": "::"}).startswith("REDIS_BIND: server.bind"))
+        self.assertTrue(self.refused("", {"REDIS_BIND": "::1 -::"}).startswith("REDIS_BIND: server.bind = '::1 -::' "))
+
+    def test_nothing_to_listen_on(self) -> None:
+        """Port 0 means no TCP, as in Redis, and then there has to be a UNIX socket."""
+        self.assertIn("nothing to listen on", self.refused("[server]\nport = 0"))
+        config = self.load('[server]\nport = 0\nbind = "0.0.0.0"\nunix_socket = "/run/redistill.sock"')
+        self.assertEqual(config.server.port, 0)
+
+    def test_password_files(self) -> None:
+        """A password file that is not there or holds no password stops the start."""
+        secrets = self.mktemp()
+        text = f'[security]\npassword_file = "{secrets}"\n'
+        self.assertIn("cannot read", self.refused(text))
+        pathlib.Path(secrets).write_text("\n")
+        self.assertIn("holds no password", self.refused(text))
+
+    def test_password_file_bytes(self) -> None:
+        """A password is the bytes of a line, which ends with LF or CR LF and nothing else."""
+        secrets = self.mktemp()
+        lines = [b"\xff\xfe", b"a\xc2\x85b", b"\xe2\x80\xa8", b"a\x0b\x0c\x1cb", " \u3000".encode()]
+        with open(secrets, "wb") as file:
+            file.write(b"\xef\xbb\xbf" + b"\n".join(lines[:3]) + b"\r\n" + b"\r\n\r\n".join(lines[3:]))
+        config = self.load(f'[security]\npassword_file = "{secrets}"\n')
+        self.assertEqual([words.data(one) for one in config.passwords], lines)
+
+    def test_password_file_bounds(self) -> None:
+        """A line of the password file that no client could send is refused, and not shown."""
+        secrets = self.mktemp()
+        text = f'[security]\npassword_file = "{secrets}"\n'
+        pathlib.Path(secrets).write_text("x" * 16384)
+        self.assertEqual(len(self.load(text).passwords[0]), 16384)
+        pathlib.Path(secrets).write_text("x" * 16385)
+        self.assertIn("must be of 1 to 16384 bytes each", self.refused(text))
+
+    def test_tls_needs_its_files(self) -> None:
+        """TLS without certificate or key is refused for that."""
+        self.assertIn("needs security.tls_cert_path", self.refused("[security]\ntls_enabled = true"))
+        text = '[security]\ntls_port = 6380\ntls_cert_path = "c.pem"'
+        self.assertIn("needs security.tls_key_path", self.refused(text))
+        text += '\ntls_key_path = "k.pem"\ntls_client_auth = "required"'
+        self.assertIn("needs security.tls_ca_path", self.refused(text))
+
+    @given(st.text("[]server.port=\"'\n 12#\\{},abc-:u", max_size=60))
+    def test_any_text(self, text: str) -> None:
+        """Whatever stands in the file, it is read or refused with a ConfigError of one line."""
+        try:
+            self.load(text)
+        except ConfigError as problem:
+            self.assertNotIn("\n", str(problem))
