@@ -1,4 +1,5 @@
-/* layout.h - what lies in the arena. A change here raises RD_LAYOUT. */
+/* layout.h - what lies in the arena: the header, shards, workers; in regions, the blocks of blocks.h. A change in
+ * either raises RD_LAYOUT. */
 #ifndef RD_LAYOUT_H
 #define RD_LAYOUT_H
 
@@ -6,134 +7,10 @@
 
 #include "arena/admission.h"
 #include "arena/arena.h"
+#include "arena/blocks.h"
 #include "arena/ring.h"
 #include "arena/secrets.h"
 #include "arena/worker.h"
-
-/* ---- heap ---- */
-
-#define RD_GRANULE 8u
-#define RD_REGION_GRANULES (RD_REGION_SIZE / RD_GRANULE - 1) /* the first granule is the region's own */
-#define RD_MIN_BLOCK 16u
-#define RD_MAX_BLOCK 8184u /* bytes of the largest block: eight fit into a region */
-#define RD_FREE_ROWS 11u   /* size classes: rows are powers of two, eight columns each */
-#define RD_FREE_COLS 8u
-
-/* What a block holds. Its owner can be found from the block alone, so that a region can be emptied. */
-typedef enum rd_kind {
-  RD_FREE = 0,
-  RD_ITEM = 1,
-  RD_CHUNK = 2,    /* a piece of a large value; owned by a table */
-  RD_TABLE = 3,    /* references to chunks; owned by an item */
-  RD_SEGMENT = 4,  /* buckets of an index */
-  RD_DIR = 5,      /* references to segments or to other directories */
-  RD_OVERFLOW = 6, /* a bucket that continues another */
-  RD_GHOST = 7,    /* S3-FIFO's memory of keys that were evicted */
-  RD_KINDS         /* up to 64: from here on a kind is unknown, and its shard damaged */
-} rd_kind;
-_Static_assert(RD_KINDS <= 64, "a kind has six bits of a block's first word");
-
-/* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:6.
- */
-typedef uint32_t rd_blk;
-#define RD_BLK(granules, prev, kind) ((rd_blk)(granules) | (rd_blk)(prev) << 13 | (rd_blk)(kind) << 26)
-static inline uint32_t rd_blk_granules(rd_blk b) { return b & 8191u; }
-static inline uint32_t rd_blk_prev(rd_blk b) { return b >> 13 & 8191u; }
-static inline rd_kind rd_blk_kind(rd_blk b) { return (rd_kind)(b >> 26); }
-static inline uint32_t rd_blk_bytes(rd_blk b) { return rd_blk_granules(b) * RD_GRANULE; }
-
-typedef struct rd_heap {
-  uint32_t rows;              /* bit r: row r has a free block */
-  uint8_t cols[RD_FREE_ROWS]; /* bit c: list (r, c) is not empty */
-  uint32_t regions;           /* regions owned */
-  uint32_t first_region;      /* index + 1 of the newest, 0: none */
-  uint64_t used;              /* bytes of allocated blocks */
-  rd_ref free[RD_FREE_ROWS][RD_FREE_COLS];
-} rd_heap;
-
-struct rd_region {
-  uint32_t owner; /* shard + 1; 0: in the pool */
-  uint32_t next;  /* index + 1: in the owner's list, or in the pool's */
-  uint32_t prev;  /* in the owner's list. In the pool, RD_BACKED: the system has given its memory */
-  uint32_t used;  /* granules of allocated blocks */
-};
-
-#define RD_BACKED 1u
-
-/* ---- index ---- */
-
-#define RD_BUCKET_SLOTS 10u
-#define RD_BUCKET_OVERFLOW 0x8000u
-
-/* One cache line. An entry is a 40-bit reference in granules and a one-byte tag of the hash (0: empty). */
-typedef struct rd_bucket {
-  uint32_t lo[RD_BUCKET_SLOTS];
-  uint8_t hi[RD_BUCKET_SLOTS];
-  uint8_t tag[RD_BUCKET_SLOTS];
-  uint16_t bits; /* bit i: entry i has an expiry. RD_BUCKET_OVERFLOW: entry 9 refers to the next bucket of the chain */
-  uint16_t due;  /* coarse time before which no entry of this bucket expires (expire.c); meaningless without bits */
-} rd_bucket;
-
-typedef struct rd_index {
-  rd_ref root; /* 0: no bucket */
-  uint32_t buckets;
-  uint32_t count;    /* keys */
-  uint32_t with_ttl; /* of them with an expiry */
-  uint8_t height;    /* 0: root is a segment, 1: a directory, 2: a directory of directories */
-  uint8_t spare[3];
-} rd_index;
-
-/* Heads of the index's blocks. The buckets of a segment begin at the next multiple of 64 after its head. */
-typedef struct rd_index_block {
-  rd_blk blk;
-  uint32_t owner; /* slot << 27 | number: of the segment, of the directory page + 1 (0: the root), of the bucket */
-} rd_index_block;
-
-/* ---- items ---- */
-
-struct rd_item {
-  rd_blk blk;
-  uint32_t access; /* 24 bits for the eviction policy, slot:5, flags:3 */
-  uint8_t key_len; /* of a small item */
-  uint8_t type;    /* type:4, encoding:4 */
-  uint16_t len;    /* bytes of a small item's value */
-};
-#define RD_ITEM_HEAD 12u
-#define RD_ACCESS_MASK 0xffffffu
-#define RD_ITEM_SLOT_SHIFT 24u
-#define RD_ITEM_TTL (1u << 29) /* it has the place for an expiry; RD_NO_EXPIRY may stand there */
-#define RD_ITEM_BIG (1u << 30)
-#define RD_ITEM_MAIN (1u << 31) /* S3-FIFO: in the main queue */
-
-/* A big item goes on with this; then the expiry if any, the references to its tables, and the key when it is inline.
- * Its stream, cut into chunks, is the key when that is not inline, and then the value. */
-typedef struct rd_big {
-  uint32_t key_len;
-  uint32_t tables;
-  uint64_t len;
-} __attribute__((packed, aligned(4))) rd_big; /* 12 bytes into its block */
-#define RD_BIG_HEAD (RD_ITEM_HEAD + (uint32_t)sizeof(rd_big))
-#define RD_INLINE_KEY 4096u
-
-typedef struct rd_chunk {
-  rd_blk blk;
-  uint32_t number; /* place in its table */
-  rd_ref table;
-  uint8_t data[];
-} rd_chunk;
-#define RD_CHUNK_HEAD 16u
-#define RD_CHUNK_DATA (RD_MAX_BLOCK - RD_CHUNK_HEAD)
-
-typedef struct rd_table {
-  rd_blk blk;
-  uint32_t number; /* place in its item */
-  rd_ref item;
-  rd_ref chunk[];
-} rd_table;
-#define RD_TABLE_HEAD 16u
-#define RD_TABLE_CHUNKS ((RD_MAX_BLOCK - RD_TABLE_HEAD) / 8u)
-
-/* ---- shards, workers, header ---- */
 
 #define RD_GHOST_BLOCKS 16u
 /* The slot that no database ever has: what rd_set_keeping keeps. Outside of a command it is empty, but for what a

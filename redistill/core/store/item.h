@@ -1,7 +1,7 @@
 /* item.h - a key with its value, as it lies in the arena.
  *
  * A small item is one block: head, expiry if any, key, value. A big one (a value above one block, or a key above 255
- * bytes) keeps its value in chunks, reached through tables: see rd_big in layout.h. */
+ * bytes) keeps its value in chunks, reached through tables: see rd_big in blocks.h. */
 #ifndef RD_ITEM_H
 #define RD_ITEM_H
 
