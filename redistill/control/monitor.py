@@ -30,7 +30,7 @@ class Monitors:
         self._server = server
         self._numbers: set[int] = set()
         self._awake = False
-        self._reported = 0
+        self._reported = self._damaged = 0
 
     def add(self, client: Client) -> None:
         """Show `client` what comes, for as long as its session monitors."""
@@ -59,11 +59,14 @@ class Monitors:
                 client.push(lines)
 
     def report(self) -> None:
-        """Once a second: say in the log how many lines were lost."""
-        lost = self._server.store.monitor_dropped
+        """Once a second: say in the log how many lines were lost, and that messages were damaged."""
+        lost, damaged = self._server.store.monitor_dropped, self._server.store.rings_reset
         if lost > self._reported:
             log.warn("{lines} lines of MONITOR were lost: more waited than may", lines=lost - self._reported)
             self._reported = lost
+        if damaged > self._damaged:
+            log.error("messages to this worker were damaged {times} times, and are lost", times=damaged - self._damaged)
+            self._damaged = damaged
 
 
 def commands(server: ServerState) -> Mapping[str, Command]:

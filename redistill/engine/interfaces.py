@@ -231,12 +231,18 @@ class Store(Protocol):
         ...
 
     def monitored(self) -> bytes:
-        """Take the lines of MONITOR that this process's clients gave rise to; b"" when none wait."""
+        """Take the lines of MONITOR that are to be shown here, and send the other workers those that came of this
+        process's clients; b"" when none wait."""
         ...
 
     @property
     def monitor_dropped(self) -> int:
         """Such lines lost since the start, since too many waited."""
+        ...
+
+    @property
+    def rings_reset(self) -> int:
+        """Times since the start that what others sent to this process was damaged, and dropped."""
         ...
 
     active_expire: bool

@@ -365,6 +365,11 @@ class Store:
         """Lines lost here since the store was opened: a MiB of them waited, here or for another worker."""
         return int(lib.rd_monitor_dropped(self._c))
 
+    @property
+    def rings_reset(self) -> int:
+        """How often messages to this process were found damaged, so that all that waited were dropped."""
+        return int(self._c.rings_reset)
+
     def reset_stats(self) -> None:
         """Set all counters to 0, and the peak of memory to what is in use."""
         lib.rd_reset_stats(self._c)

@@ -110,3 +110,11 @@ class MonitorTests(SynchronousTestCase):
             self.server.plane.tick()
             self.server.plane.tick()
         self.assertEqual([event["lines"] for event in events if "lines" in event], [3])
+
+    def test_damaged(self) -> None:
+        """The log says once that what others sent was damaged."""
+        self.server.store.rings_reset = 2
+        with capturedLogs() as events:
+            self.server.plane.tick()
+            self.server.plane.tick()
+        self.assertEqual([event["times"] for event in events if "times" in event], [2])

@@ -207,7 +207,7 @@ class FakeStore:
         self.value_limits = (0, 0)
         self.violations: tuple[int, str] = (0, "")
         self.active_expire = True
-        self.monitors = self.monitor_dropped = 0
+        self.monitors = self.monitor_dropped = self.rings_reset = 0
         self.lines = b""
 
     def counters(self) -> Mapping[str, int]:
