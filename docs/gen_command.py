@@ -20,7 +20,7 @@ SHARED = {one.name: one for one in main.commands["info"].params if isinstance(on
 
 
 def roff(text: str) -> str:
-    """`text` with what troff would read as its own made plain."""
+    """`text` with the characters escaped that mean something to troff."""
     text = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
     return "\\&" + text if text[:1] in (".", "'") else text
 
@@ -63,15 +63,15 @@ def man() -> str:
         ".I command",
         ".RI [ options ]",
         ".SH DESCRIPTION",
-        "What operators and container probes run beside the daemon, which is described in",
+        "This command is for operators and container probes. The daemon is described in",
         ".BR redistill (8).",
-        "The commands that speak to a server find it by the configuration that the server reads:",
-        "its address, and its first password. Options take precedence.",
-        "That password is not sent to a server elsewhere that",
+        "The subcommands that connect to a server read its address and its first password from its configuration.",
+        "Options take precedence.",
+        "They do not send that password to another server that",
         ".B \\-\\-host",
         "names, unless",
         ".B \\-\\-config",
-        "is there as well.",
+        "is given as well.",
         ".SH COMMANDS",
     ]
     for name, command in main.commands.items():
@@ -83,12 +83,12 @@ def man() -> str:
         ".SH ENVIRONMENT",
         ".TP",
         ".B REDISTILL_PASSWORD, REDISCLI_AUTH",
-        "The password, where it is not that of the configuration.",
+        "The password, if it is not the configuration's.",
         ".TP",
         ".B REDISTILL_CONFIG",
-        "The configuration file, where no option names one.",
+        "The configuration file, if no option names one.",
         ".SH EXIT STATUS",
-        "0 when all is well, 1 when it is not, 2 when the options are wrong.",
+        "0 for success, 1 for failure, 2 for wrong options.",
         ".SH SEE ALSO",
         ".BR redistill (8),",
         ".BR redistill.toml (5)",

@@ -18,67 +18,70 @@ HEAD = """\
 # Compatibility with Redis
 
 Redistill speaks RESP2 and RESP3 (`HELLO 2`, `HELLO 3`) and serves the commands of the table below with the options, the
-replies and the error texts of Redis 7. Its `INFO` reports `redis_version:7.2.4`, which is what client libraries look
-at, and `redistill_version` beside it.
+replies and the error texts of Redis 7. Its `INFO` reports `redis_version:7.2.4`, which client libraries read, and
+`redistill_version` beside it.
 
-`redis-server` 7.0 and, for what is newer, Valkey 9 are the references: the tests send generated scripts of all these
-commands to them and to Redistill, in both protocols, in pipelines that are cut at random places, and compare the
-replies byte by byte. What may differ, and why, is listed in tests/differential/differences.py.
+`redis-server` 7.0 and, for newer commands and options, Valkey 9 are the references: the tests send generated scripts of
+all these commands to them and to Redistill, in both protocols, in pipelines that are cut at random places, and compare
+the replies byte by byte. tests/differential/differences.py lists the permitted differences and their reasons.
 
 ## Drop-in
 
 - Strings, bitmaps, bit fields and HyperLogLogs with every option of Redis 7, and `SET ... IFEQ` of Valkey.
 - Expiry in milliseconds, with the conditions of `EXPIRE key s NX|XX|GT|LT`; an expired key is never seen.
-- `SCAN` returns every key that is there from its beginning to its end.
+- `SCAN` returns every key that exists during the whole scan.
 - `MULTI`, `EXEC` and `WATCH`, atomic over all their keys.
 - `DUMP` and `RESTORE` in Redis's own format, so that values can be moved from and to Redis.
 - `maxmemory` and the eviction policies, by Redis's names in `CONFIG GET` and `CONFIG SET`.
 
 ## Differences
 
-- Values are strings: there are no lists, sets, hashes, sorted sets, streams, no pub/sub and no scripts yet. A command
-  that is not in the table is answered with Redis's `ERR unknown command`, and counted by name and client library in
-  `INFO`.
+- Values are strings: there are no lists, sets, hashes, sorted sets, streams, no pub/sub and no scripts yet. The server
+  answers a command that is not in the table with Redis's `ERR unknown command`, and `INFO` counts it by name and client
+  library.
 - There is no persistence and no replication. `INFO` says so in Redis's fields, `CONFIG GET save` is empty and
-  `appendonly` is `no`. `ROLE` says master without replicas, `LASTSAVE` when the server started, and `WAIT` for a
+  `appendonly` is `no`. `ROLE` answers master without replicas, `LASTSAVE` the start of the server, and `WAIT` for a
   replica ends with its timeout. `SAVE`, `BGSAVE`, `BGREWRITEAOF`, `SYNC`, `PSYNC`, `REPLCONF`, `MODULE LOAD` and
-  `REPLICAOF` of a host are refused with the reason, `CLUSTER` with Redis's words for an instance without cluster.
+  `REPLICAOF` of a host are refused with the reason, `CLUSTER` with the error of a Redis without cluster support.
 - `maxmemory` bounds all memory that holds data: keys, values, index, expiry and allocator. `used_memory` is exact, and
-  the process cannot outgrow it. With `noeviction` a write that finds no room is answered with `-OOM`, and the key is as
-  it was.
-- Besides the policies of Redis there is `allkeys-s3fifo`.
+  the process cannot outgrow it. With `noeviction` the server answers a write that finds no memory with `-OOM`, and the
+  key is unchanged.
+- Besides the eviction policies of Redis there is `allkeys-s3fifo`.
 - A key may have 1 MiB, a command 1,048,576 arguments, a value 512 MiB. Before `AUTH` a client may send 10 arguments of
   16 KiB.
 - A command about the server or the connection (`ACL`, `CLIENT`, `CONFIG`, `COMMAND` ...) may have 4,096 arguments of
   4 MiB together; `COMMAND INFO`, `COMMAND DOCS` and `ACL SETUSER` may have 131,072. In a transaction all of them
   together may have 128 arguments of 64 KiB. A client's name, and its library's, may have 1 KiB.
-- In a transaction, what a command tells about the server or the connection (`CLIENT LIST`, `CONFIG GET`, `SLOWLOG GET`
-  ...) is as it is when the transaction's data commands are over, unless the command stands before one that changes such
-  things. `EXEC` is answered when all workers have applied what it changed. In a server of several workers `CONFIG SET`
-  is in force behind the transaction's data commands, `ACL` and `AUTH` at their place.
-- A line of inline commands has at most 64 KiB, however it arrives. Control bytes that a client sent become spaces in an
-  error text.
+- In a transaction, a command that reports on the server or the connection (`CLIENT LIST`, `CONFIG GET`, `SLOWLOG GET`
+  ...) shows the state after the transaction's data commands, unless it stands before a command that changes such state.
+  `EXEC` is answered when all workers have applied the changes. In a server of several workers `CONFIG SET` takes effect
+  after the transaction's data commands, `ACL` and `AUTH` at their place.
+- An inline command has at most 64 KiB, however its bytes arrive. In an error text, control bytes that a client sent
+  become spaces.
 - `OBJECT REFCOUNT` is always 1.
 - `CONFIG` knows every parameter of Redis 7.2 and every setting of Redistill, the latter by section and key as well
-  (`server.max_connections` is `maxclients`). A parameter of something that a cache does not have (persistence,
-  replication, cluster) shows what holds here: `CONFIG SET` accepts that value and refuses any other with the reason.
-- The hard limit of class `normal` in `client-output-buffer-limit` is `server.output_limit`. There is no soft one: while
-  256 KiB of replies wait for a client none of its commands is executed, so what waits hardly exceeds one reply. There
-  are no clients of the other classes; their limits are Redis's defaults, and are accepted as such.
+  (`server.max_connections` is `maxclients`). A parameter of a feature that a cache does not have (persistence,
+  replication, cluster) has a fixed value: `CONFIG SET` accepts that value and refuses any other with the reason.
+- The hard limit of class `normal` in `client-output-buffer-limit` is `server.output_limit`. There is no soft limit:
+  while 256 KiB of replies wait for a client, the server executes none of its commands, so its waiting replies hardly
+  exceed one reply. There are no clients of the other classes; their limits are Redis's defaults, and `CONFIG SET`
+  accepts only these.
 - When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
-  command on several keys, or a transaction, that was running then may have been done in part.
-- `KEYS` holds no lock while it compares: it returns every key that is there from its beginning to its end, once; of a
-  key that comes or goes meanwhile it may. A pattern matches no key whose comparison takes more than 4.2 million steps
-  (2,000 letters behind a star against a key of 4 KB take as many), nor, as in Redis, any with more than 1,000 stars.
-- `UNLINK` and `DEL` are the same, `FLUSHALL ASYNC` and `SYNC` as well: giving memory back never blocks others.
-- `MONITOR`: to a client that monitors, the lines of its own pipeline or transaction come behind all replies to it;
-  Redis writes them in between, in `EXEC` even into the array.
-- `ACL` knows the commands that there are; `+select|0`, a first argument of a command without subcommands, is refused.
-- `LATENCY` and `SLOWLOG` are fed by the core; `DEBUG` is off unless `security.enable_debug_command` says otherwise.
+  command on several keys, or a transaction, that was running then may be executed in part.
+- `KEYS` holds no lock while it compares: it returns every key that exists during the whole command, once, and may
+  return a key that is created or deleted meanwhile. A pattern matches no key whose comparison takes more than 4.2
+  million steps (2,000 letters behind a star against a key of 4 KB take as many), and, as in Redis, a pattern with more
+  than 1,000 stars matches nothing.
+- `UNLINK` and `DEL` are the same, and so are `FLUSHALL ASYNC` and `SYNC`: freeing memory never blocks other clients.
+- `MONITOR`: a client that monitors gets the lines of its own pipeline or transaction after all replies to it; Redis
+  writes them in between, in `EXEC` even into the array.
+- `ACL` accepts only commands that Redistill has; `+select|0`, a first argument of a command without subcommands, is
+  refused.
+- The C core records `LATENCY` and `SLOWLOG`; `DEBUG` is off unless `security.enable_debug_command` turns it on.
 
 ## Clients and frameworks
 
-What these send when they connect, and in use, is part of the tests:
+The tests run these clients, or send the commands that they send:
 
 | client | checked |
 |---|---|
@@ -89,7 +92,7 @@ What these send when they connect, and in use, is part of the tests:
 
 ## Commands
 
-The version is the one of Redis (or Valkey, from 8 on) that brought the command.
+The version is the first version of Redis (or Valkey, from 8 on) with the command.
 """
 
 GROUPS = {

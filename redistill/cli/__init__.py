@@ -1,4 +1,4 @@
-"""The ``redistill`` command: what operators and container probes run beside the daemon.
+"""The ``redistill`` command, for operators and container probes.
 
 Each subcommand imports what it needs when it runs, since a probe that runs each second must be cheap.
 """
@@ -18,17 +18,17 @@ CONFIG = click.Path(dir_okay=False)
 
 
 CONNECTION = (
-    click.option(
-        "--config", "-c", type=CONFIG, help="The server's configuration file, for its address and its password."
-    ),
-    click.option("--host", "-h", help="Address of the server, where it is not the configuration's."),
-    click.option("--port", "-p", type=click.IntRange(1, 65535), help="Its port."),
-    click.option("--socket", "-s", type=CONFIG, help="Its UNIX socket, instead of host and port."),
+    click.option("--config", "-c", type=CONFIG, help="The server's configuration file, for its address and password."),
+    click.option("--host", "-h", help="Address of the server, instead of the configuration's."),
+    click.option("--port", "-p", type=click.IntRange(1, 65535), help="Port of the server."),
+    click.option("--socket", "-s", type=CONFIG, help="UNIX socket of the server, instead of host and port."),
     click.option("--user", help="User to authenticate as; the password is $REDISTILL_PASSWORD."),
-    click.option("--tls/--no-tls", default=None, help="Speak TLS, or do not."),
-    click.option("--cacert", type=CONFIG, help="Certificates that the server's must be signed by, PEM."),
-    click.option("--cert", type=CONFIG, help="Our own certificate, where the server wants one, PEM."),
-    click.option("--key", type=CONFIG, help="Its key, PEM."),
+    click.option("--tls/--no-tls", default=None, help="Use TLS, or do not."),
+    click.option(
+        "--cacert", type=CONFIG, help="Certificates of the authorities that may sign the server's certificate, PEM."
+    ),
+    click.option("--cert", type=CONFIG, help="Client certificate, if the server requires one, PEM."),
+    click.option("--key", type=CONFIG, help="Private key of the client certificate, PEM."),
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
 )
 """The options of `connection.Target.of`."""
@@ -62,7 +62,7 @@ def main() -> None:
 def serve(config: str | None) -> None:
     """Run the server in the foreground.
 
-    As `twistd --reactor redistill --nodaemon redistill` does.
+    This command runs `twistd --reactor redistill --nodaemon redistill`.
     """
     from twisted.scripts.twistd import run
 
@@ -75,10 +75,10 @@ def serve(config: str | None) -> None:
 @click.argument("file", type=CONFIG)
 @click.option("--verbose", "-v", is_flag=True, help="Show the settings that differ from their defaults.")
 def check_config(file: str, verbose: bool) -> None:
-    """Say what is wrong with a configuration file.
+    """List the errors of a configuration file.
 
-    The exit status is 1 if anything is. The environment counts, as it does for the server. Passwords, users and
-    certificates that the file names are read.
+    The exit status is 1 if there are any. Environment variables count, as they do for the server. The command also
+    reads the passwords, users and certificates that the file names.
     """
     from redistill.cli.check import check
 
@@ -87,15 +87,17 @@ def check_config(file: str, verbose: bool) -> None:
 
 @main.command()
 @connecting
-@click.option("--ready", is_flag=True, help="Whether new clients are welcome: not once a drain has begun.")
-@click.option("--url", help="Where the server answers probes, where it is not the configuration's.")
+@click.option(
+    "--ready", is_flag=True, help="Fail also if the server no longer accepts new clients, once a drain has begun."
+)
+@click.option("--url", help="URL of the server's health port, instead of the configuration's.")
 @click.option("--timeout", type=click.FloatRange(0.01), default=2.0, show_default=True, help="Seconds to wait, in all.")
 def health(target: Any, ready: bool, url: str | None, timeout: float) -> None:
-    """Say whether the server is well.
+    """Report whether the server is well.
 
-    The exit status is 0 if it is, for the probes of containers. Asked is the health port (/health, or /readyz) of the
-    configuration, or, where that has none or another server is named, the server itself, by PING, which does not tell
-    whether it is ready.
+    The exit status is 0 if it is, for the probes of containers. The command asks the health port of the configuration
+    (/health, or /readyz). If there is none, or an option names another server, it sends PING to the server itself,
+    which does not tell whether the server is ready.
     """
     from redistill.cli.health import probe
 
@@ -105,7 +107,7 @@ def health(target: Any, ready: bool, url: str | None, timeout: float) -> None:
 
 
 def sections(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Those of INFO, for a shell that completes."""
+    """The sections of INFO that begin with `incomplete`, for completion in a shell."""
     from redistill.control.sections import SECTIONS
 
     return [name for name in SECTIONS if name.startswith(incomplete)]
@@ -117,7 +119,7 @@ def sections(context: click.Context, parameter: click.Parameter, incomplete: str
 def info(target: Any, section: str | None) -> None:
     """Show the figures of INFO.
 
-    All of them, or those of a section.
+    Without a section it shows all of them.
     """
     with target.connect() as ask:
         click.echo(ask.section(section or "everything"), nl=False)
@@ -125,12 +127,12 @@ def info(target: Any, section: str | None) -> None:
 
 @main.command()
 @connecting
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def secrets(target: Any, as_json: bool) -> None:
-    """Show which passwords are used.
+    """Show the use of each password.
 
-    When last, by how many connections, and by which client libraries. A secret is named by the first digits of its
-    SHA-256.
+    The list shows when a password was used last, by how many connections, and by which client libraries. It names a
+    password by the first digits of its SHA-256.
     """
     from redistill.cli.secrets import as_text, read
 
@@ -144,15 +146,15 @@ def secrets(target: Any, as_json: bool) -> None:
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
-    help="Seconds to wait for that. Default: 10 more than the configuration gives a server to stop.",
+    help="Seconds to wait for the end. Default: 10 more than the configuration gives a server to stop.",
 )
 def drain(target: Any, wait: bool, timeout: float | None) -> None:
-    """Stop the server, and let the clients finish that are there.
+    """Stop the server after its present clients have finished.
 
-    It says that it is not ready, and then accepts no more clients, as with SIGTERM. It is told by SHUTDOWN, which works
-    for a server elsewhere or in a container as well, and takes the right to run that. Told a second time, it does not
-    wait for its clients any more. The exit status is 1 when it has not ended in time. Of a server elsewhere it is known
-    only that it does not answer any more.
+    The server reports that it is not ready, and then accepts no more clients, as for SIGTERM. The command sends
+    SHUTDOWN, which also works for a server on another machine or in a container; the user must be allowed to run it. A
+    second drain ends the server without waiting for its clients. The exit status is 1 if the server has not ended in
+    time. A server on another machine counts as ended when it no longer answers.
     """
     from redistill.cli.drain import drain as begin
 
@@ -163,13 +165,15 @@ def drain(target: Any, wait: bool, timeout: float | None) -> None:
 
 @main.command()
 @connecting
-@click.option("--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between two updates."
+)
 @click.option("--once", is_flag=True, help="Show the first interval, and end.")
 def top(target: Any, interval: float, once: bool) -> None:
     """Watch the server at work.
 
-    Commands, hits, memory, clients, workers, and the time that commands take, all of the last interval, until Ctrl-C.
-    Where the output is no terminal, it is one interval.
+    It shows commands, hits, memory, clients, workers and the duration of commands of the last interval, until Ctrl-C.
+    If the output is not a terminal, it shows one interval.
     """
     from redistill.cli.top import watch
 
@@ -180,7 +184,7 @@ def top(target: Any, interval: float, once: bool) -> None:
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete this command.
+    """Print the completion script of this command for a shell.
 
     For example: source <(redistill completion bash)
     """

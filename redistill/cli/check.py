@@ -23,7 +23,7 @@ HIDDEN = '"(redacted)"'
 
 
 def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
-    """Print what there is to say; the exit status."""
+    """Print the errors and warnings of the file at `path`; return the exit status."""
     config, found = problems(path, environ)
     if config is not None and tls.is_used(config.security):
         found += tls_problems(path, config, found)
@@ -43,7 +43,7 @@ def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
 
 
 def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[ConfigError]:
-    """What is wrong with the certificate, its key, or the authority, unless it is said already which are not named."""
+    """Errors of the certificate, its key, or the authority, unless the errors found so far concern these settings."""
     if any(problem.setting.startswith("security.tls_") for problem in found):
         return []
     try:
@@ -54,7 +54,7 @@ def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[Co
 
 
 def arena_problems(path: str, config: Config) -> list[ConfigError]:
-    """What no arena can be made of."""
+    """Errors because of which no arena can be made."""
     num_shards = config.server.num_shards
     try:
         if config.memory.max_memory:
@@ -72,35 +72,35 @@ def sizes(config: Config) -> sizing.Sizes:
 
 
 def processes(config: Config) -> int:
-    """That may have the arena at the same time."""
+    """The number of processes that may use the arena at the same time."""
     return joining(sizing.workers(config, sizing.machine()))
 
 
 def warnings(config: Config) -> Iterator[str]:
-    """What the daemon takes, and warns of when it starts."""
+    """Settings that the daemon accepts, but warns of when it starts."""
     from redistill.wiring.announcements import EXPIRY_DAYS, SHORT_PASSWORD
 
     if "server.buffer_pool_size" in config.given:
-        yield "server.buffer_pool_size has no effect, since the C library keeps freed buffers"
+        yield "server.buffer_pool_size has no effect, because the C library keeps freed buffers"
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
-        yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters, and can be guessed"
+        yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters and can be guessed"
     if 0 < config.memory.max_memory < (least := min_memory(1, processes(config))):
-        yield f"memory.max_memory: the smallest arena takes {least} bytes; less holds the keys, not the system's memory"
+        yield f"memory.max_memory: the smallest arena takes {least} bytes; less limits keys, not the system's memory"
     if problem := sizes(config).problem:
         yield problem
     if tls.is_used(config.security):
         days = (tls.Context(config.security, config.with_pem().pem).expires - time.time()) / 86400
         if days < 0:
-            yield "security.tls_cert_path: the certificate has ended; renew it"
+            yield "security.tls_cert_path: the certificate has expired; renew it"
         elif days < EXPIRY_DAYS:
-            yield f"security.tls_cert_path: the certificate ends in {int(days)} days; renew it"
+            yield f"security.tls_cert_path: the certificate expires in {int(days)} days; renew it"
 
 
 def located(path: str, problem: ConfigError) -> str:
-    """Its text, with the line of the file that is to be mended where one sets what is wrong."""
+    """The error's text, with the number of the line in the file that sets the wrong value, if there is one."""
     text = str(problem)
     rest = text.removeprefix(f"{path}: ")
-    if rest == text or not problem.setting:  # it is elsewhere, in the environment for example, or the file is no TOML
+    if rest == text or not problem.setting:  # the error is in the environment, for example, or the file is no TOML
         return text
     section, _, wanted = problem.setting.partition(".")
     with open(path, encoding="utf-8-sig") as file:
@@ -111,7 +111,7 @@ def located(path: str, problem: ConfigError) -> str:
 
 
 def differing(config: Config) -> list[str]:
-    """The settings that do not have their defaults, as the file has them."""
+    """The settings that differ from their defaults, in the notation of the file."""
     return [
         f"{row.name} = {HIDDEN if row.kind is Kind.PASSWORDS else literal(row, config.get(row.name))}"
         for row in SETTINGS

@@ -1,6 +1,6 @@
-"""The server that a subcommand speaks to, as a client of its own port.
+"""The connection of a subcommand to the server.
 
-The client is redis-py, which is kept up with what a connection may need: TLS, UNIX sockets, users, timeouts.
+It uses redis-py, which supports what a connection may need: TLS, UNIX sockets, users, timeouts.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from redistill.config.errors import ConfigError
 from redistill.config.load import load
 
 PASSWORD = ("REDISTILL_PASSWORD", "REDISCLI_AUTH")
-"""Where a password is looked for, before the server's own configuration."""
+"""Environment variables for the password; they override the server's configuration."""
 TIMEOUT = 5.0
-"""Seconds for a connection, and for an answer."""
+"""Seconds to connect, and to wait for an answer."""
 
 
 class NotAuthenticated(click.ClickException):
-    """The server is there, and wants a password that we do not have."""
+    """The server answers, and asks for a password that we do not have."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a server listens, and who we are to it."""
+    """A server's address, and the credentials to use there."""
 
     config: Config
     host: str
@@ -45,9 +45,9 @@ class Target:
     key: str
     insecure: bool
     named: bool
-    """Whether the server was named, so that it may be another than that of the configuration."""
+    """Whether an option names the server, so that it may be another than the configuration's."""
     is_local: bool
-    """Whether its processes are processes of this machine, as far as addresses tell."""
+    """Whether the server runs on this machine, as far as its address shows."""
 
     @classmethod
     def of(
@@ -65,8 +65,8 @@ class Target:
         key: str | None = None,
         insecure: bool = False,
     ) -> Target:
-        """What the options say, and for the rest the server's configuration. click.ClickException when that cannot be
-        read, or leaves open where to connect to."""
+        """The target that the options name, and for the rest the server's configuration. click.ClickException if the
+        configuration cannot be read, or names no address to connect to."""
         try:
             read = load(config, environ)
         except ConfigError as problem:
@@ -105,18 +105,18 @@ class Target:
 
     @property
     def address(self) -> str:
-        """For people."""
+        """The address as messages show it."""
         return self.socket or address(self.host, self.port)
 
     @contextmanager
     def connect(self, timeout: float = TIMEOUT) -> Iterator[Connection]:
-        """A connection, closed at the end. What goes wrong with it ends the command with a line."""
+        """A connection, closed at the end. An error of it ends the command with one line."""
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
         options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-        options["retry"] = Retry(NoBackoff(), 0)  # whoever asks will ask again
+        options["retry"] = Retry(NoBackoff(), 0)  # the caller repeats the command if need be
         if self.password:
             options |= {"username": self.user, "password": self.password, "encoding_errors": "surrogateescape"}
         if self.socket:
@@ -129,11 +129,15 @@ class Target:
         try:
             yield Connection(client)
         except redis.RedisError as problem:
-            # What redis-py 4 has no class for, its text tells.
+            # redis-py 4 has no class for some errors; their text tells them apart.
             if isinstance(problem, redis.AuthenticationError) or str(problem).startswith(("WRONGPASS", "NOAUTH")):
-                remedy = f"set {PASSWORD[0]}, and --user where it is not the default user"
+                remedy = f"set {PASSWORD[0]}, and --user unless it is the default user"
                 raise NotAuthenticated(f"{self.address}: {problem} ({remedy})") from None
-            remedy = "; --cacert names who signed it" if "CERTIFICATE_VERIFY_FAILED" in str(problem) else ""
+            remedy = (
+                "; name the certificate of its authority with --cacert"
+                if "CERTIFICATE_VERIFY_FAILED" in str(problem)
+                else ""
+            )
             raise click.ClickException(f"{self.address}: {problem}{remedy}") from None
         finally:
             client.close()
@@ -152,38 +156,39 @@ class Target:
                 readable(path)
                 options[name] = path
         if "ssl_include_verify_flags" in inspect.signature(SSLConnection.__init__).parameters:
-            # The server's own certificate vouches for it, whoever signed it. An older redis-py wants its authority.
+            # The server's own certificate is trusted, whoever signed it. An older redis-py needs its authority's.
             options["ssl_include_verify_flags"] = [VerifyFlags.VERIFY_X509_PARTIAL_CHAIN]
         return options
 
 
 class Connection:
-    """What the subcommands ask for."""
+    """The questions of the subcommands to a server."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         client.set_response_callback("INFO", lambda reply, **options: reply)
 
     def info_text(self, *sections: str) -> str:
-        """INFO as it came."""
+        """The text of INFO."""
         reply = self._client.execute_command("INFO", *sections)
         text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
         return text.replace("\r\n", "\n")
 
     def info(self, *sections: str) -> dict[str, str]:
-        """Its fields."""
+        """The fields of INFO."""
         lines = (line.partition(":") for line in words.lines(self.info_text(*sections)) if not line.startswith("#"))
         return {name: value for name, colon, value in lines if colon}
 
     def section(self, name: str) -> str:
-        """The text of a section of INFO. click.ClickException when the server has none of that name."""
+        """The text of a section of INFO. click.ClickException if the server has no section of that name."""
         if text := self.info_text(name):
             return text
         titles = [line[2:].lower() for line in words.lines(self.info_text("everything")) if line.startswith("# ")]
         raise click.ClickException(f"the server has no section {name!r} of INFO; it has {', '.join(titles)}")
 
     def histograms(self) -> dict[str, dict[int, int]]:
-        """Of each command how many calls took at most so many microseconds; nothing where the server does not tell."""
+        """For each command: microseconds, and the number of calls that took at most so many. Empty if the server does
+        not support LATENCY HISTOGRAM."""
         from redis import ResponseError
 
         try:
@@ -196,21 +201,21 @@ class Connection:
         }
 
     def ping(self) -> None:
-        """An answer, or an error."""
+        """Send PING. redis.RedisError if the server does not answer it."""
         self._client.ping()
 
     def shutdown(self) -> None:
-        """SHUTDOWN: the server hangs up. redis.RedisError when it does not want to."""
+        """Send SHUTDOWN, for which the server closes the connection. redis.RedisError if it refuses."""
         self._client.shutdown(nosave=True)
 
 
 def pairs(reply: Any) -> Iterator[tuple[Any, Any]]:
-    """Of a map: RESP2 has a list in its place."""
+    """The pairs of a map, which RESP2 sends as a list."""
     return iter(reply.items()) if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
 
 
 def fields(value: str) -> dict[str, str]:
-    """``a=1,b=2`` of a line of INFO."""
+    """The fields of a line of INFO, ``a=1,b=2``."""
     return dict(part.split("=", 1) for part in value.split(",") if "=" in part)
 
 
@@ -221,12 +226,12 @@ def local(bind: str) -> str:
 
 
 def address(host: str, port: int) -> str:
-    """As it is written."""
+    """The notation of an address and its port."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_loopback_name(host: str) -> bool:
-    """Whether `host`, an address or a name, is this machine by itself."""
+    """Whether `host`, an address or a name, is a loopback address of this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -234,7 +239,7 @@ def is_loopback_name(host: str) -> bool:
 
 
 def readable(path: str) -> None:
-    """click.ClickException when a file is not."""
+    """click.ClickException if the file at `path` cannot be read."""
     try:
         with open(path, "rb"):
             pass

@@ -14,28 +14,30 @@ if TYPE_CHECKING:
     from redistill.cli.connection import Target
 
 PAUSE = 0.1
-"""Seconds between two looks whether a server elsewhere has ended."""
+"""Seconds between two checks whether a server on another machine has ended."""
 BEFORE_SERVING = 30.0
-"""Seconds that a server's process may be older than what INFO says of its age: it may wait for its memory first."""
+"""Seconds by which a server's process may be older than its uptime in INFO, because it may wait for its memory
+first."""
 MARGIN = 10.0
-"""Seconds that a server has beyond those of its configuration."""
+"""Seconds that a server gets in addition to those of its configuration."""
 
 
 def drain(target: Target, wait: bool, timeout: float | None) -> tuple[bool, str]:
-    """Begin, and wait for the end, for so many seconds. Whether it went well, and what to say."""
+    """Send SHUTDOWN, and with `wait` wait up to `timeout` seconds for the end. Whether it succeeded, and the line to
+    print."""
     server = target.config.server
     if timeout is None:
         timeout = server.drain_delay_secs + server.shutdown_grace_period_secs + MARGIN
     with target.connect() as ask:
         info = ask.info("server")
-        # Held before it is told, so that no other process can take its number.
+        # Opened before SHUTDOWN, so that no other process can get its number.
         process = held(info) if wait and target.is_local else None
         try:
             ask.shutdown()
             if not wait:
                 return True, f"{target.address}: drains (process {info['process_id']})"
             if process is None:
-                ended, said = port_ended(target, info, timeout), "does not answer any more"
+                ended, said = port_ended(target, info, timeout), "no longer answers"
             else:
                 ended, said = process_ended(process, timeout), "has ended"
         finally:
@@ -47,10 +49,9 @@ def drain(target: Target, wait: bool, timeout: float | None) -> tuple[bool, str]
 
 
 def held(info: Mapping[str, str], proc: str = "/proc") -> int | None:
-    """A descriptor of the server's process; None when the one of that number here is another's.
+    """A descriptor of the server's process; None if the process with that number on this machine is another program.
 
-    So it is when the server runs in a container, or at the other end of a tunnel: its number means nothing here. The
-    age tells.
+    The number means nothing here when the server runs in a container, or behind a tunnel. The process's age shows it.
     """
     number = int(info["process_id"])
     try:
@@ -59,7 +60,7 @@ def held(info: Mapping[str, str], proc: str = "/proc") -> int | None:
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - began
         if -1 <= age - int(info["uptime_in_seconds"]) <= BEFORE_SERVING:
             return os.pidfd_open(number)
-    except OSError:  # there is none of that number
+    except OSError:  # there is no process with that number
         pass
     return None
 
@@ -72,7 +73,7 @@ def process_ended(process: int, seconds: float) -> bool:
 
 
 def port_ended(target: Target, info: Mapping[str, str], seconds: float) -> bool:
-    """Wait until nobody answers, or another one does, or the time is over."""
+    """Wait until no server answers, or another server does, or the time is over."""
     end = time.monotonic() + seconds
     while True:
         try:

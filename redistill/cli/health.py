@@ -1,4 +1,4 @@
-"""``redistill health``: is the server well, in one line."""
+"""``redistill health``: one line that says whether the server is well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def probe(target: Target, url: str | None, ready: bool, timeout: float) -> tuple[bool, str]:
-    """Whether it is well, and what to say; never later than after so many seconds."""
+    """Whether the server is well, and the line to print, after `timeout` seconds at the latest."""
     server = target.config.server
     path = "/readyz" if ready else "/health"
     if url is None and server.health_check_port and not target.named:
@@ -31,7 +31,7 @@ def probe(target: Target, url: str | None, ready: bool, timeout: float) -> tuple
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Whatever waits longer fails with TimeoutError, also when each step of it is quick."""
+    """The body fails with TimeoutError when it takes longer than `seconds` in all."""
 
     def late(number: int, frame: object) -> None:
         raise TimeoutError(f"nothing in {seconds:g} s")
@@ -46,14 +46,14 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def over_http(url: str, timeout: float) -> tuple[bool, str]:
-    """By the health port."""
+    """Ask the health port."""
     import urllib.error
     import urllib.request
     from http.client import HTTPException
 
     if not url.startswith(("http://", "https://")):
         return False, f"{url}: not a URL; it begins with http://"
-    # A proxy of the environment is not asked about a server of ours.
+    # A proxy that the environment names is not for our own server.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=timeout) as answer:
@@ -67,15 +67,15 @@ def over_http(url: str, timeout: float) -> tuple[bool, str]:
 
 
 def status(body: bytes) -> str:
-    """What it says of itself."""
+    """The status in the body of an answer."""
     try:
         return str(json.loads(body)["status"])
     except (ValueError, KeyError, TypeError):
-        return "an answer that is not Redistill's"
+        return "the answer is not Redistill's"
 
 
 def by_ping(target: Target, timeout: float) -> tuple[bool, str]:
-    """By the port of the clients. A server that wants a password that we do not have is well."""
+    """Send PING to the clients' port. A server that asks for a password that we do not have is well."""
     from redistill.cli.connection import NotAuthenticated
 
     try:

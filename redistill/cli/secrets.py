@@ -1,4 +1,4 @@
-"""``redistill secrets``: which passwords are used."""
+"""``redistill secrets``: the use of each password."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Secret(NamedTuple):
 
 
 def read(ask: Connection) -> list[Secret]:
-    """What the server says."""
+    """The secrets that INFO of the server lists. click.ClickException if the server has no such section."""
     text = ask.info_text("secrets")
     if not text.startswith("# Secrets"):
         raise click.ClickException("the server has no INFO secrets; it is older than this command")
@@ -59,7 +59,7 @@ def as_text(secrets: list[Secret], as_json: bool) -> str:
     if as_json:
         return json.dumps([one._asdict() for one in secrets], indent=2)
     if not secrets:
-        return "no passwords: everybody is let in"
+        return "no passwords: every client is let in"
     rows = [("SECRET", "USER", "FROM", "LAST USED", "CONNECTIONS", "LOGINS", "LIBRARIES")]
     for one in secrets:
         last = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.last_used)) if one.last_used else "never"

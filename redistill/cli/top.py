@@ -1,6 +1,6 @@
-"""``redistill top``: a server at work, in a terminal.
+"""``redistill top``: a live view of a server, in a terminal.
 
-Rich draws it: a live view needs terminals' ways to be known, which is what that library is kept for.
+Rich draws it, because that library knows the terminals.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SECTIONS = ("server", "clients", "memory", "stats", "workers", "commandstats", "keyspace")
 COMMANDS = 12
-"""As many are shown, those first that take the most time."""
+"""Number of commands shown; those that take the most time come first."""
 BAR = 30
 
 
@@ -55,12 +55,12 @@ class Look:
 
 
 def per_second(old: Look, new: Look, name: str) -> float:
-    """How fast a counter counted. One that was reset counts from 0."""
+    """The increase of a counter a second. A counter that was reset counts from 0."""
     return rate(old.number(name), new.number(name), new.at - old.at)
 
 
 def rate(before: float, after: float, seconds: float) -> float:
-    """What was counted in so many seconds, a second."""
+    """The increase a second, of a counter that went from `before` to `after` in so many seconds."""
     return max(after - before if after >= before else after, 0.0) / seconds if seconds > 0 else 0.0
 
 
@@ -197,7 +197,7 @@ def look(ask: Connection) -> Look:
 
 
 def watch(ask: Connection, interval: float, once: bool) -> None:
-    """Until Ctrl-C, or, where that is wanted or nobody sits at a terminal, for one interval."""
+    """Show the view until Ctrl-C; with `once`, or if the output is not a terminal, for one interval."""
     console = Console()
     old = look(ask)
     try:

@@ -154,7 +154,7 @@ class SecretsTests(SynchronousTestCase):
         self.assertIn("jedis 5, redis-py 8", lines[1])
         self.assertEqual(lines[2].split(), ["0a", "-", "no", "longer", "valid", "never", "1", "1"])
         self.assertEqual(len({line.index(word) for line, word in zip(lines, ("CONN", "2   ", "1   "), strict=True)}), 1)
-        self.assertEqual(as_text([], False), "no passwords: everybody is let in")
+        self.assertEqual(as_text([], False), "no passwords: every client is let in")
 
     def test_older_server(self) -> None:
         """A server that does not know is told from one without passwords."""
@@ -368,7 +368,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(status, 1)
         self.assertEqual(self.checked(f'{one}[memory]\nmax_memory = "10mb"\n'), (0, ["FILE is valid"]))
         status, lines = self.checked(f'{one}[memory]\nmax_memory = "100"\n')
-        self.assertTrue(lines[0].endswith("bytes; less holds the keys, not the system's memory"), lines)
+        self.assertTrue(lines[0].endswith("bytes; less limits keys, not the system's memory"), lines)
         self.assertEqual((status, lines[1:]), (0, ["FILE is valid"]))
 
     def test_memory_that_does_not_fit(self) -> None:
@@ -424,7 +424,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((status, len(lines)), (1, 1))
         self.assertTrue(lines[0].startswith(f"FILE:4: security.tls_key_path: {other} is no "), lines)
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        for days, said in ((-1, "has ended"), (3.5, "ends in 3 days")):
+        for days, said in ((-1, "has expired"), (3.5, "expires in 3 days")):
             _, key = made.sign("one", until=now + datetime.timedelta(days=days))
             status, lines = self.checked(text.format(key))
             self.assertEqual((status, len(lines)), (0, 2))

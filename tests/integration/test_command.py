@@ -163,7 +163,7 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(self.run_it("info", *own, *trusted, "cluster")[:2], (0, "# Cluster\ncluster_enabled:0\n"))
         status, _, said = self.run_it("info", *own, "--cacert", other)
         self.assertEqual(status, 1)
-        self.assertIn("; --cacert names who signed it", said)
+        self.assertIn("; name the certificate of its authority with --cacert", said)
         self.assertEqual(self.run_it("info")[0], 1)  # a client without a certificate
         named = ("--port", str(self.port), *own)
         self.assertEqual(self.run_it("health", *named)[:2], (0, f"http://127.0.0.1:{self.health}/health: ok\n"))
