@@ -164,7 +164,7 @@ static void who_dies_with_retained_locks_takes_nothing_along(void) {
   rig_client c = rig_client_new(&st, NULL);
   rig_say(&c, "FLUSHALL\r\n");
   for (int i = 0; i < 100; i++) {
-    char set[32];
+    char set[40];
     snprintf(set, sizeof set, "SET key:%d %d\r\n", i, i);
     rig_say(&c, set);
   }
