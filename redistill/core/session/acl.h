@@ -37,7 +37,7 @@ typedef enum rd_denial {
 rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                        uint32_t *position);
 
-/* ---- a session's (session.c, dispatch.c) ---- */
+/* ---- a session's (session.c, admit.c) ---- */
 
 /* Its user's permissions from now on, those of what it has queued included; NULL: everything. They stay the caller's,
  * until the session has others or is freed. */

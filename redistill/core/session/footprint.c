@@ -2,7 +2,7 @@
 #include "session/footprint.h"
 
 #include "arena/worker.h"
-#include "session/dispatch.h"
+#include "session/internal.h"
 
 /* Bytes. The C library keeps what is freed in pieces for later, and buffers come and go. */
 enum { SHRANK = 8 << 20, SHRANK_LITTLE = 256 << 10 };

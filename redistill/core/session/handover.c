@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
-#include "session/dispatch.h"
+#include "session/admit.h"
 #include "session/monitor.h"
 #include "store/watch.h"
 

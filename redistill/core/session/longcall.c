@@ -1,7 +1,11 @@
 /* longcall.c - a session's command that takes long: begun, continued and ended (longrun.h). */
+#include "session/longcall.h"
+
 #include <stdlib.h>
 
 #include "session/dispatch.h"
+#include "session/execute.h"
+#include "session/timing.h"
 
 struct rd_longcall {
   rd_longrun *run;
@@ -17,11 +21,18 @@ static void work(void *arg) {
   rd_execute(&l->call, &l->key, l->locked);
 }
 
+static void count(rd_session *s, const rd_command *cmd) {
+  if (cmd != &rd_queueing)
+    rd_account(s, cmd);
+  else
+    s->st->may_borrow = false;
+}
+
 /* Nothing can pause for want of memory: it is run at once. */
 static void run_whole(rd_session *s, rd_call *call, const rd_key *key, bool locked) {
   call->whole = true;
   while (rd_execute(call, key, locked) == RD_LATER) continue;
-  rd_account(s, call->command);
+  count(s, call->command);
 }
 
 rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
@@ -58,7 +69,7 @@ rd_status rd_long_go(rd_session *s, size_t *mark, uint64_t *nanoseconds) {
   bool ended = rd_longrun_go(l->run, s);
   l->nanoseconds += rd_clock_now(s) - began;
   if (!ended) return RD_BUSY;
-  rd_account(s, l->call.command);
+  count(s, l->call.command);
   *mark = l->mark;
   *nanoseconds = l->nanoseconds;
   rd_longrun_free(l->run);

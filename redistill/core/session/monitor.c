@@ -7,7 +7,7 @@
 #include "arena/admission.h"
 #include "arena/layout.h"
 #include "command/command_table.h"
-#include "session/dispatch.h"
+#include "session/internal.h"
 
 /* KEEP: an emptied buffer is no larger. PIECE: bytes escaped at once. RECORD: of lines sent at once, if they are short:
  * others that write to the same ring wait for no longer than it takes to copy them. */

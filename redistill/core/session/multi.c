@@ -17,9 +17,13 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
-#include "session/dispatch.h"
+#include "session/admit.h"
+#include "session/control.h"
+#include "session/execute.h"
 #include "session/growth.h"
+#include "session/longcall.h"
 #include "session/monitor.h"
+#include "session/timing.h"
 #include "store/watch.h"
 
 /* An emptied queue keeps no more than this. */

@@ -7,9 +7,12 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
+#include "session/control.h"
 #include "session/dispatch.h"
 #include "session/footprint.h"
+#include "session/longcall.h"
 #include "session/monitor.h"
+#include "session/timing.h"
 #include "store/internal.h"
 
 /* Buffers that are empty keep no more than this; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "session/dispatch.h"
+#include "session/internal.h"
 
 /* MAX_MORE: bytes for the words that tell what was cut, their zero included. */
 enum { MAX_ARGS = 32, MAX_TEXT = 128, MAX_MORE = 36, MAX_RING = 1024 };

@@ -1,0 +1,94 @@
+/* execute.c - a command that passed its checks: the locks of its keys, its function, what it changed. */
+#include "session/execute.h"
+
+#include "arena/layout.h"
+#include "store/internal.h"
+
+/* Work that takes long can wait for its locks; any other command comes again. */
+static bool lock_wanted(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
+  if (st->running == NULL) return rd_lock_set_soon(st, wanted);
+  rd_lock_set(st, wanted);
+  return true;
+}
+
+static inline bool lock_one(rd_store *st, uint32_t shard) {
+  if (RD_LIKELY(st->running == NULL)) return rd_lock_shard_soon(st, shard);
+  rd_lock_shard(st, shard);
+  return true;
+}
+
+/* Lock the shards of all keys of a command. Meanwhile the memory of the keys is on its way, buckets and then items. */
+static bool __attribute__((noinline))
+lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
+  const struct rd_bucket *buckets[RD_FETCHED];
+  uint64_t hashes[RD_FETCHED];
+  rd_keys keys;
+  rd_command_keys(cmd, argv, argc, &keys);
+  if (keys.count == 0) return true;
+  uint32_t n = 0;
+  for (const rd_key_run *run = keys.run; run < keys.run + keys.runs; run++) {
+    const rd_bytes *name = argv + run->first;
+    for (uint32_t i = 0; i < run->count; i++, name += run->step, n++) {
+      if ((n & 1023) == 1023) rd_breathe(st);
+      rd_key key = rd_key_of(st, *name, db);
+      uint32_t shard = rd_shard_of(st, key.hash);
+      wanted[shard >> 6] |= 1ull << (shard & 63);
+      if (n >= RD_FETCHED) continue;
+      hashes[n] = key.hash;
+      buckets[n] = rd_prefetch_bucket(st, &key);
+    }
+  }
+  if (!lock_wanted(st, wanted)) return false;
+  if (n > RD_FETCHED) n = RD_FETCHED;
+  for (uint32_t i = 0; i < n; i++) rd_prefetch_item(st, hashes[i], buckets[i]);
+  return true;
+}
+
+static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) {
+  rd_store *st = call->store;
+  const rd_command *cmd = call->command;
+  st->may_borrow = locked || (cmd->flags & RD_DENYOOM) == 0;
+  st->touched = 0;
+  st->noted = 0;
+  call->verdict = RD_DONE;
+  /* The input may have moved since the key was hashed, and a SELECT may have come between. */
+  if (call->first_pos != 0) call->first_key = (rd_key){call->argv[call->first_pos].data, key->len, call->db, key->hash};
+  if (locked) {
+    cmd->run(call);
+  } else if (cmd->flags & RD_OWN_LOCKS) {
+    cmd->run(call);
+    rd_unlock_all(st);
+  } else if (RD_LIKELY(cmd->keys == RD_ONE_KEY)) {
+    uint32_t shard = rd_shard_of(st, key->hash);
+    if (RD_UNLIKELY(!lock_one(st, shard))) return RD_LATER;
+    cmd->run(call);
+    rd_leave_shard(st, shard);
+  } else if (cmd->keys == RD_KEYS) {
+    if (RD_UNLIKELY(!lock_keys(st, cmd, call->argv, call->argc, call->db))) return RD_LATER;
+    cmd->run(call);
+    rd_unlock_all(st);
+  } else {
+    cmd->run(call);
+  }
+  return (rd_verdict)call->verdict;
+}
+
+rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked) { return execute(call, key, locked); }
+
+rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
+                  uint32_t key_pos, bool locked) {
+  rd_call call;
+  call.store = s->st;
+  call.session = s;
+  call.out = &s->out;
+  call.command = cmd;
+  call.db = s->state.db;
+  call.argc = argc;
+  call.argv = argv;
+  call.first_pos = key_pos;
+  call.whole = s->hurried;
+  rd_verdict verdict = execute(&call, key, locked);
+  if (RD_LIKELY(verdict == RD_DONE)) rd_account(s, cmd);
+  return verdict;
+}
