@@ -1,4 +1,4 @@
-"""Write what is made from the table of settings: etc/redistill.toml, man/redistill.toml.5, docs/configuration.md.
+"""Writes etc/redistill.toml, man/redistill.toml.5 and docs/configuration.md from the table of settings.
 
 `make gen` runs it; `make lint` checks that the files are what it would write.
 """
@@ -18,7 +18,7 @@ from redistill.config.settings import Kind, Setting  # noqa: E402
 
 
 def takes(row: Setting) -> str:
-    """What values the setting takes."""
+    """The values that a setting takes, in words."""
     if row.choices:
         return ", ".join(f'"{choice}"' for choice in row.choices)
     if row.kind in (Kind.INTEGER, Kind.SIZE, Kind.MEMORY, Kind.SHARE):
@@ -60,7 +60,7 @@ def rows(section: str) -> list[Setting]:
 
 
 def remarks(row: Setting) -> Iterator[str]:
-    """What is to be known about a setting beside its meaning and values, as whole sentences."""
+    """Whole sentences about a setting, beside its meaning and values."""
     if row.environ:
         yield f"Environment: {row.environ}."
     if row.reloadable:
@@ -83,7 +83,7 @@ def etc() -> str:
 
 
 def roff(text: str) -> str:
-    """`text` with what troff would read as its own made plain."""
+    """`text` with the characters escaped that mean something to troff."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
     return "\\&" + text if text[:1] in (".", "'") else text
 
@@ -96,20 +96,20 @@ def man() -> str:
         ".SH NAME",
         "redistill.toml \\- configuration of the Redistill cache",
         ".SH DESCRIPTION",
-        "The file is TOML: settings stand as",
+        "The file is TOML: it has settings as",
         ".I key = value",
-        "in the tables below. It is the file that",
+        "in the tables below. The daemon reads the file that",
         ".B \\-\\-config",
         "names, else the one that",
         ".B REDISTILL_CONFIG",
         "names, else",
         ".IR /etc/redistill/redistill.toml ,",
-        "if that is there.",
+        "if it exists.",
         ".PP",
-        "An environment variable, where a setting has one, takes precedence over the file;",
-        "an empty one counts as not set.",
+        "If a setting has an environment variable, the variable overrides the file;",
+        "an empty variable counts as not set.",
         "An unknown key, a value of the wrong type or out of its bounds, and an unreadable file",
-        "stop the start with one line that says what to do.",
+        "stop the start with one line that says how to fix it.",
         ".PP",
         "Sizes are bytes, or texts with a unit: b, k, m, g, t are powers of 1000, kb, mb, gb, tb powers of 1024.",
     ]
@@ -129,13 +129,13 @@ def markdown() -> str:
         "# Configuration",
         "",
         "The daemon reads a TOML file: the one that `--config FILE` names, else the one that `REDISTILL_CONFIG` names,",
-        "else `/etc/redistill/redistill.toml` if it is there. An environment variable, where a setting has one, takes",
-        "precedence over the file; an empty variable counts as not set. An unknown key, a wrong type, a value out of",
-        "bounds or an unreadable file stops the start with one line that names the place, the setting and the remedy.",
+        "else `/etc/redistill/redistill.toml` if it exists. A setting's environment variable overrides the file; an",
+        "empty variable counts as not set. An unknown key, a wrong type, a value out of bounds or an unreadable file",
+        "stops the start with one line that names the place, the setting and the remedy.",
         "",
         "Sizes are bytes, or texts with a unit: `b`, `k`, `m`, `g`, `t` are powers of 1000, `kb`, `mb`, `gb`, `tb`",
-        "powers of 1024. *Run time* gives the name for `CONFIG SET` where a setting can be changed without a restart;",
-        "`CONFIG GET` knows all of them, by that name or by section and key.",
+        "powers of 1024. The column *run time* has the name for `CONFIG SET` if a restart is not needed; `CONFIG GET`",
+        "shows all settings, by that name or by section and key.",
     ]
     for section, fields in settings.SECTIONS.items():
         text += ["", f"## [{section}]", "", str(fields.__doc__), ""]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/metrics.md from redistill/observe/metrics.py, as `make gen` has it."""
+"""Writes docs/metrics.md from redistill/observe/metrics.py; `make gen` runs it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from redistill.observe import metrics  # noqa: E402
 HEAD = """\
 # Metrics
 
-`http://HEALTH_CHECK_BIND:HEALTH_CHECK_PORT/metrics` has these, in the text format of Prometheus or of OpenMetrics.
-They are sums over all workers where there is no label `worker`, and cost no command. What only grows begins at 0
-with an empty cache, and at `CONFIG RESETSTAT`.
+`http://HEALTH_CHECK_BIND:HEALTH_CHECK_PORT/metrics` has these metrics, in the text format of Prometheus or of
+OpenMetrics. Metrics without the label `worker` are sums over all workers. A scrape sends no command to the workers.
+Counters begin at 0 with an empty cache, and after `CONFIG RESETSTAT`.
 
-`deploy/prometheus/` has an example of a scrape, and alerts with their tests.
+`deploy/prometheus/` has an example of a scrape configuration, and alerts with their tests.
 
 | name | type | labels | meaning |
 |---|---|---|---|
@@ -28,7 +28,7 @@ with an empty cache, and at `CONFIG RESETSTAT`.
 
 
 def families() -> list[tuple[str, str, str, str]]:
-    """Name, type, labels and meaning of each."""
+    """Name, type, labels and meaning of each metric."""
     nothing = Worker(0, 1, 0, 0.0, {}, 0, 0.0, 0.0, 0)
     numbers = dict.fromkeys(
         ("used_memory", "peak_memory", "committed_memory", "max_memory", "map_size", "num_shards", "fixed_memory"), 0

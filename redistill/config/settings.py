@@ -1,7 +1,7 @@
-"""The one table of settings.
+"""The table of settings.
 
-Each field below is written once, here: its name, type, default, bounds and help feed the configuration file's parser,
-the environment, ``CONFIG GET/SET``, ``etc/redistill.toml``, the man pages and ``docs/configuration.md``.
+Each field below is the only place for its name, type, default, bounds and help. The configuration file's parser, the
+environment, ``CONFIG GET/SET``, ``etc/redistill.toml``, the man pages and ``docs/configuration.md`` come from it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 Value = str | int | bool | tuple[str, ...]
-"""What a setting holds. Numbers are whole; sizes are bytes; a set of passwords or addresses is a tuple.
+"""The value of a setting. Numbers are whole; sizes are bytes; a set of passwords or addresses is a tuple.
 A `Kind.SHARE` below 0 is a percentage, as it is in Redis."""
 
 
 class Kind(enum.Enum):
-    """What values a setting takes, and in which notations (see `redistill.config.values`)."""
+    """The kinds of values, and their notations (see `redistill.config.values`)."""
 
     PATH = "a path"
     ADDRESS = "an IP address"
@@ -48,7 +48,7 @@ class Setting:
     minimum: int
     maximum: int
     zero: str
-    """What 0 means where it is allowed although it lies below `minimum`; empty where it has no special meaning."""
+    """The meaning of 0 if it is allowed below `minimum`; empty if it has no special meaning."""
     choices: tuple[str, ...]
     words: Mapping[str, int]
     """Words that stand for a number, e.g. ``auto``."""
@@ -63,17 +63,17 @@ class Setting:
 
     @property
     def section(self) -> str:
-        """The table of the file that it stands in."""
+        """The table of the file that has the setting."""
         return self.name.partition(".")[0]
 
     @property
     def key(self) -> str:
-        """Its name within the section."""
+        """The name of the setting within its section."""
         return self.name.partition(".")[2]
 
     @property
     def wire_name(self) -> str:
-        """Its name in CONFIG GET and CONFIG SET: Redis's where there is one, else its own."""
+        """The name for CONFIG GET and CONFIG SET: Redis's if there is one, else the name of the setting."""
         return self.redis_name or self.name
 
 
@@ -93,7 +93,7 @@ def setting(
     redis_words: Mapping[str, str] | None = None,
     reloadable: bool = False,
 ) -> Any:
-    """A field of a section, whose metadata is its row of the table."""
+    """A field of a section. Its metadata is a row of the table."""
     row = {
         "kind": kind,
         "default": default,
@@ -114,7 +114,7 @@ def setting(
 
 MIB = 1024 * 1024
 AUTO = -101
-"""The value of a `Kind.SHARE` that is chosen by the server (`redistill.config.sizing`)."""
+"""The value of a `Kind.SHARE` that the server chooses (`redistill.config.sizing`)."""
 EXABYTE = 2**60
 POLICIES = (
     "noeviction",
@@ -131,12 +131,12 @@ POLICIES = (
 
 @dataclass(frozen=True)
 class Server:
-    """Where clients are met, and how many of them."""
+    """Addresses, workers, and limits of clients."""
 
     bind: tuple[str, ...] = setting(
         Kind.ADDRESSES,
         ("127.0.0.1",),
-        "Addresses to listen on, with - before one that may be missing; all but loopback ones need a password",
+        "Addresses to listen on, with - before an optional one; an address other than loopback needs a password",
         environ="REDIS_BIND",
         redis="bind",
         reloadable=True,
@@ -154,14 +154,14 @@ class Server:
     unix_socket: str = setting(
         Kind.PATH,
         "",
-        "Path of a UNIX socket to listen on, beside the TCP ports; empty: none",
+        "Path of a UNIX socket to listen on, in addition to the TCP ports; empty: none",
         environ="REDIS_UNIX_SOCKET",
         redis="unixsocket",
     )
     workers: int = setting(
         Kind.INTEGER,
         0,
-        "Processes that serve clients; auto: one per CPU",
+        "Number of processes that serve clients; auto: one per CPU",
         minimum=1,
         maximum=30,
         words={"auto": 0},
@@ -170,7 +170,7 @@ class Server:
     worker_timeout: int = setting(
         Kind.INTEGER,
         20,
-        "Time after which a worker that does nothing any more is killed and replaced",
+        "Time after which a worker process that makes no progress is killed and replaced",
         unit="seconds",
         minimum=1,
         maximum=86400,
@@ -180,7 +180,7 @@ class Server:
     num_shards: int = setting(
         Kind.INTEGER,
         256,
-        "Parts of the store that are locked on their own, a power of two; not set: fewer where max_memory needs it",
+        "Parts of the store with a lock each, a power of two; not set: fewer if memory.max_memory is too small",
         minimum=1,
         maximum=4096,
         environ="REDIS_NUM_SHARDS",
@@ -188,7 +188,7 @@ class Server:
     batch_size: int = setting(
         Kind.INTEGER,
         16,
-        "Commands of a pipeline that are parsed ahead, so that their memory is on its way when they run",
+        "Commands of a pipeline that are parsed ahead, so that the CPU can prefetch their memory",
         minimum=1,
         maximum=64,
         environ="REDIS_BATCH_SIZE",
@@ -196,7 +196,7 @@ class Server:
     buffer_size: int = setting(
         Kind.SIZE,
         16384,
-        "Bytes to read from a client at once",
+        "Bytes read from a client at once",
         unit="bytes",
         minimum=1024,
         maximum=16 * MIB,
@@ -205,14 +205,14 @@ class Server:
     buffer_pool_size: int = setting(
         Kind.INTEGER,
         1024,
-        "Has no effect, since the C library keeps freed buffers; taken for configurations that name it",
+        "No effect, because the C library keeps freed buffers; accepted for configurations that name it",
         maximum=1_000_000,
         environ="REDIS_BUFFER_POOL_SIZE",
     )
     max_connections: int = setting(
         Kind.INTEGER,
         10000,
-        "Clients served at the same time; the next one is told so and closed",
+        "Clients at the same time; a further one gets an error and is closed",
         minimum=1,
         maximum=1_000_000,
         zero="no limit",
@@ -223,14 +223,14 @@ class Server:
     reserved_connections: int = setting(
         Kind.INTEGER,
         3,
-        "Places of server.max_connections kept for this machine (loopback, UNIX socket), so that an operator gets in",
+        "Connections of server.max_connections reserved for this machine (loopback, UNIX socket), for operators",
         maximum=1_000_000,
         reloadable=True,
     )
     max_connections_per_ip: int = setting(
         Kind.INTEGER,
         0,
-        "Clients of one address served at the same time; the next one is told so and closed",
+        "Clients of one address at the same time; a further one gets an error and is closed",
         minimum=1,
         maximum=1_000_000,
         zero="no limit",
@@ -239,7 +239,7 @@ class Server:
     connection_rate_limit: int = setting(
         Kind.INTEGER,
         0,
-        "New connections that are accepted in a second",
+        "New connections accepted in a second",
         unit="per second",
         minimum=1,
         maximum=1_000_000,
@@ -249,7 +249,7 @@ class Server:
     connection_timeout: int = setting(
         Kind.INTEGER,
         300,
-        "Time after which a client that sends nothing is closed",
+        "Time after which an idle client is closed",
         unit="seconds",
         minimum=1,
         zero="never",
@@ -259,7 +259,7 @@ class Server:
     output_limit: int = setting(
         Kind.SIZE,
         1024 * MIB,
-        "Replies that may wait for a client that does not read them, before it is closed",
+        "Replies that may wait for a client that does not read; beyond it the client is closed",
         unit="bytes",
         minimum=MIB,
         maximum=EXABYTE,
@@ -269,7 +269,7 @@ class Server:
     query_buffer_limit: int = setting(
         Kind.SIZE,
         1024 * MIB,
-        "Input of one client that may wait to be executed",
+        "Input of one client that may wait for execution",
         unit="bytes",
         minimum=MIB,
         maximum=EXABYTE,
@@ -279,7 +279,7 @@ class Server:
     max_bulk_size: int = setting(
         Kind.SIZE,
         512 * MIB,
-        "Largest argument of a command, and largest value that a command may make of smaller ones",
+        "Largest argument of a command, and largest value that a command may build",
         unit="bytes",
         minimum=MIB,
         maximum=512 * MIB,
@@ -289,7 +289,7 @@ class Server:
     max_client_memory: int = setting(
         Kind.SHARE,
         AUTO,
-        "Buffers of all clients together, auto: for the largest value; beyond it the client with the largest is closed",
+        "Buffers of all clients together, auto: for the largest value; beyond it the largest client is closed",
         words={"auto": AUTO},
         unit="bytes",
         minimum=MIB,
@@ -301,22 +301,22 @@ class Server:
     health_check_port: int = setting(
         Kind.INTEGER,
         0,
-        "Port of the HTTP health resource",
+        "Port for HTTP health probes, metrics and the status page",
         minimum=1,
         maximum=65535,
         zero="off",
         environ="REDIS_HEALTH_CHECK_PORT",
     )
-    health_check_bind: str = setting(Kind.ADDRESS, "127.0.0.1", "Address of the HTTP health resource")
+    health_check_bind: str = setting(Kind.ADDRESS, "127.0.0.1", "Address to listen on for server.health_check_port")
     health_check_hosts: tuple[str, ...] = setting(
         Kind.NAMES,
         (),
-        "Host names, beside the machine's own, under which a browser may open the page of the health port",
+        "Host names, in addition to the machine's own, under which a browser may open the status page",
     )
     shutdown_grace_period_secs: int = setting(
         Kind.INTEGER,
         30,
-        "Time that clients have to take their replies when the server stops",
+        "Time for clients to read their replies when the server stops",
         unit="seconds",
         maximum=86400,
         environ="REDIS_SHUTDOWN_GRACE_SECS",
@@ -326,7 +326,7 @@ class Server:
     drain_delay_secs: int = setting(
         Kind.INTEGER,
         0,
-        "Time for which a server that is to stop still takes clients, while /readyz says that it is not ready",
+        "Time for which a stopping server still accepts clients, while /readyz reports that it is not ready",
         unit="seconds",
         maximum=3600,
         reloadable=True,
@@ -335,12 +335,12 @@ class Server:
 
 @dataclass(frozen=True)
 class Security:
-    """Who may use the cache."""
+    """Passwords, users and TLS."""
 
     password: tuple[str, ...] = setting(
         Kind.PASSWORDS,
         (),
-        "Password of the clients, or a list of them: all are valid at once, so that they can be changed in turn",
+        "Password of the clients, or a list: all are valid at once, so passwords can change without an outage",
         environ="REDIS_PASSWORD",
         redis="requirepass",
         reloadable=True,
@@ -348,33 +348,39 @@ class Security:
     password_file: str = setting(
         Kind.PATH,
         "",
-        "File with passwords, one a line, valid beside security.password",
+        "File with further passwords, one a line, valid in addition to security.password",
         reloadable=True,
     )
     acl_file: str = setting(
         Kind.PATH,
         "",
-        "File with users and what they may do, a line each as ACL LIST has them; ACL SAVE writes it",
+        "File with users and their rules, one user a line as ACL LIST shows them; ACL SAVE writes it",
         redis="aclfile",
     )
     acllog_max_len: int = setting(
         Kind.INTEGER,
         128,
-        "Entries that ACL LOG keeps",
+        "Entries that ACL LOG keeps in each worker process",
         unit="entries",
         maximum=1_000_000,
         redis="acllog-max-len",
         reloadable=True,
     )
-    tls_enabled: bool = setting(Kind.BOOLEAN, False, "Speak TLS on server.port")
-    tls_cert_path: str = setting(Kind.PATH, "", "Certificate chain, PEM", redis="tls-cert-file", reloadable=True)
+    tls_enabled: bool = setting(Kind.BOOLEAN, False, "Use TLS on server.port")
+    tls_cert_path: str = setting(
+        Kind.PATH, "", "File with the server's certificate and its chain, PEM", redis="tls-cert-file", reloadable=True
+    )
     tls_key_path: str = setting(
-        Kind.PATH, "", "Private key of the certificate, PEM", redis="tls-key-file", reloadable=True
+        Kind.PATH,
+        "",
+        "File with the private key of the server's certificate, PEM",
+        redis="tls-key-file",
+        reloadable=True,
     )
     tls_port: int = setting(
         Kind.INTEGER,
         0,
-        "Port for TLS beside the plain server.port",
+        "Port for TLS, in addition to server.port without TLS",
         minimum=1,
         maximum=65535,
         zero="off",
@@ -383,14 +389,14 @@ class Security:
     tls_ca_path: str = setting(
         Kind.PATH,
         "",
-        "Certificates that client certificates must be signed by, PEM",
+        "File with the certificates of the authorities that may sign client certificates, PEM",
         redis="tls-ca-cert-file",
         reloadable=True,
     )
     tls_client_auth: str = setting(
         Kind.CHOICE,
         "no",
-        "Whether a client must, may or need not show a certificate",
+        "Whether a client must (required), may (optional) or need not (no) present a certificate",
         choices=("no", "optional", "required"),
         redis="tls-auth-clients",
         redis_words={"required": "yes"},
@@ -399,18 +405,18 @@ class Security:
     tls_auth_user: str = setting(
         Kind.CHOICE,
         "off",
-        "Whether a client is the user that its certificate names, by the common name",
+        "Whether a client is authenticated as the user that its certificate's common name (cn) names",
         choices=("off", "cn"),
         redis="tls-auth-clients-user",
         reloadable=True,
     )
     tls_min_version: str = setting(
-        Kind.CHOICE, "1.2", "Oldest version of TLS that is spoken", choices=("1.2", "1.3"), reloadable=True
+        Kind.CHOICE, "1.2", "Oldest accepted version of TLS", choices=("1.2", "1.3"), reloadable=True
     )
     enable_debug_command: str = setting(
         Kind.CHOICE,
         "no",
-        "Whether DEBUG is there for all clients, for local ones, or for none",
+        "Whether all clients (yes), local clients (local) or no clients (no) may use DEBUG",
         choices=("no", "local", "yes"),
         redis="enable-debug-command",
     )
@@ -418,12 +424,12 @@ class Security:
 
 @dataclass(frozen=True)
 class Memory:
-    """How much is kept, and what goes first."""
+    """Memory limit, eviction and the arena."""
 
     max_memory: int = setting(
         Kind.MEMORY,
         0,
-        "Most memory of the cache, all overhead included: bytes, 2gb, or 75% of the machine; lowered to what fits",
+        "Memory limit of the cache, all overhead included: bytes, 2gb, or 75% of the machine; lowered to what fits",
         unit="bytes",
         minimum=1,
         maximum=EXABYTE,
@@ -435,7 +441,7 @@ class Memory:
     eviction_policy: str = setting(
         Kind.CHOICE,
         "allkeys-lru",
-        "Which keys go when the memory is full",
+        "Which keys are evicted when the memory is full",
         choices=POLICIES,
         environ="REDIS_EVICTION_POLICY",
         redis="maxmemory-policy",
@@ -444,7 +450,7 @@ class Memory:
     eviction_sample_size: int = setting(
         Kind.INTEGER,
         5,
-        "Keys that are looked at to find one to evict",
+        "Keys sampled to find one to evict",
         minimum=1,
         maximum=64,
         redis="maxmemory-samples",
@@ -453,7 +459,7 @@ class Memory:
     hll_sparse_max_bytes: int = setting(
         Kind.SIZE,
         3000,
-        "Size at which a HyperLogLog goes from runs of registers, which are small, to single ones, which are fast",
+        "Largest HyperLogLog in the sparse encoding, which is small; a larger one is dense, which is fast",
         unit="bytes",
         maximum=EXABYTE,
         redis="hll-sparse-max-bytes",
@@ -462,18 +468,18 @@ class Memory:
     arena_path: str = setting(
         Kind.PATH,
         "",
-        "File on a tmpfs that holds the cache, so that it outlives a restart; empty: anonymous memory",
+        "File on a tmpfs that holds the cache, so that it survives a restart; empty: anonymous memory",
     )
 
 
 @dataclass(frozen=True)
 class Logging:
-    """What the log says, and how."""
+    """Level, file and format of the log."""
 
     level: str = setting(
         Kind.CHOICE,
         "info",
-        "Least important events that are logged",
+        "Lowest level of the events that are logged",
         choices=("debug", "info", "warn", "error", "critical"),
         redis="loglevel",
         redis_words={"info": "notice", "warn": "warning", "error": "warning", "critical": "nothing"},
@@ -482,15 +488,15 @@ class Logging:
     file: str = setting(
         Kind.PATH,
         "",
-        "File to append to; SIGUSR1 opens it again; empty: standard output, or what twistd's own options say",
+        "Log file; SIGUSR1 opens it again; empty: standard output, or the log of twistd's own options",
         redis="logfile",
     )
-    format: str = setting(Kind.CHOICE, "text", "Lines of text, or of JSON", choices=("text", "json"))
+    format: str = setting(Kind.CHOICE, "text", "Format of the log: lines of text, or of JSON", choices=("text", "json"))
 
 
 @dataclass(frozen=True)
 class Performance:
-    """The socket options of clients, and the watch on slow commands."""
+    """Socket options of clients, and the records of slow commands."""
 
     tcp_nodelay: bool = setting(
         Kind.BOOLEAN, True, "Send small replies at once (TCP_NODELAY)", environ="REDIS_TCP_NODELAY"
@@ -498,7 +504,7 @@ class Performance:
     tcp_keepalive: int = setting(
         Kind.INTEGER,
         60,
-        "Silence after which the kernel asks whether the client is still there",
+        "Idle time after which the kernel checks whether the client is still there",
         unit="seconds",
         minimum=1,
         maximum=32767,
@@ -510,7 +516,7 @@ class Performance:
     slowlog_slower_than: int = setting(
         Kind.INTEGER,
         10000,
-        "Commands that take longer go to the SLOWLOG; 0: all, -1: none",
+        "Execution time from which SLOWLOG records a command; 0: all, -1: none",
         unit="microseconds",
         minimum=-1,
         maximum=2**53,
@@ -520,7 +526,7 @@ class Performance:
     slowlog_max_len: int = setting(
         Kind.INTEGER,
         128,
-        "Entries that the SLOWLOG keeps, at most 2 MiB of them in each worker",
+        "Entries that SLOWLOG keeps, at most 2 MiB of them in each worker process",
         unit="entries",
         maximum=1_000_000,
         redis="slowlog-max-len",
@@ -529,7 +535,7 @@ class Performance:
     latency_monitor_threshold: int = setting(
         Kind.INTEGER,
         0,
-        "Events that take longer go to LATENCY",
+        "Duration from which LATENCY records an event",
         unit="milliseconds",
         minimum=1,
         maximum=2**53,
@@ -547,7 +553,7 @@ class Performance:
     latency_percentiles: tuple[str, ...] = setting(
         Kind.PERCENTAGES,
         ("50", "99", "99.9"),
-        "Percentiles of the durations that INFO latencystats shows",
+        "Percentiles of command durations that INFO latencystats shows",
         redis="latency-tracking-info-percentiles",
         reloadable=True,
     )

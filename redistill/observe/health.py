@@ -1,6 +1,7 @@
 """Health and metrics over HTTP, for load balancers, orchestrators and Prometheus.
 
-Only this module imports Klein, which installs the global reactor when none is there: it is imported when a port is set.
+Only this module imports Klein, which installs the global reactor if there is none yet. Therefore the daemon imports
+this module only if a health port is set.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from redistill.observe.status import figures, page
 log = Logger()
 
 EXPOSITION_SECONDS = 1.0
-"""For which a body of /metrics is good: it can take 20 ms to make, and is then bytes."""
+"""Seconds for which a body of /metrics is served again: it can take 20 ms to make."""
 FIGURES_SECONDS = 0.5
-"""For which the figures of each command are good that the page shows."""
-MISDIRECTED = b"This server does not answer to that name. server.health_check_hosts says to which it does.\n"
-NOBODY = "nobody has been served for longer than server.worker_timeout"
+"""Seconds for which the figures of each command are served again to the status page."""
+MISDIRECTED = b"This server does not answer to that host name. Add it to server.health_check_hosts.\n"
+NOBODY = "no client has been served for longer than server.worker_timeout"
 PROBES = (b"/health", b"/livez", b"/readyz", b"/startupz", b"/metrics")
-"""Resources for programs, which reach the server by names that it cannot know: of a service, a pod, an alias."""
+"""Resources for programs, which reach the server by names that it cannot know: a service's, a pod's, an alias."""
 
 
 def health(now: Snapshot, state: str) -> dict[str, Any]:
-    """The body of /health. Its names stay: whoever watches them need not look for others."""
+    """The body of /health. Its field names are stable, because monitoring depends on them."""
     return {
         "status": state,
         "uptime_seconds": int(now.uptime),
@@ -56,7 +57,7 @@ Made = TypeVar("Made")
 
 
 class Recent(Generic[Made]):
-    """Something that costs time to make, made at most once in so many seconds."""
+    """A value that takes time to make, and is made at most once in so many seconds."""
 
     def __init__(self, seconds: Callable[[], float], good_for: float, make: Callable[[], Made]) -> None:
         """`seconds` is a monotonic clock."""
@@ -66,7 +67,7 @@ class Recent(Generic[Made]):
         self._made: tuple[float, Made] | None = None
 
     def get(self) -> Made:
-        """The last one, or a new one if that is too old."""
+        """The last value, or a new one if that is too old."""
         now = self._seconds()
         if self._made is None or now - self._made[0] >= self._good_for:
             self._made = now, self._make()
@@ -74,7 +75,7 @@ class Recent(Generic[Made]):
 
 
 class HealthResource:
-    """The routes. Each is answered from the arena, and asks no worker."""
+    """The routes. Each answers from the arena, and asks no worker."""
 
     app = Klein()
 
@@ -87,9 +88,9 @@ class HealthResource:
         alive: Callable[[], bool] = lambda: True,
         problem: Callable[[], str] = lambda: "",
     ) -> None:
-        """`snapshot` gives the figures, with those of each command or without; `state` is SERVING or says why not;
-        `seconds` is a monotonic clock. `alive`: a restart would not help; `problem`: what an operator has to see to
-        although clients may be served, or empty."""
+        """`snapshot` takes a snapshot, with the figures of each command if its argument is true; `state` is SERVING, or
+        the reason why no client is served; `seconds` is a monotonic clock. `alive` is whether a restart would not help;
+        `problem` is a problem that an operator must solve although clients may be served, or empty."""
         self._snapshot = snapshot
         self._configured = configured
         self._state = state
@@ -107,25 +108,25 @@ class HealthResource:
 
     @app.route("/health", methods=["GET"])
     def health(self, request: Request) -> bytes:
-        """The figures that matter, and 200 while clients are served."""
+        """The main figures; 200 while clients are served."""
         state = self._state()
         return self._json(request, self._with_problem(health(self._snapshot(False), state)), state)
 
     @app.route("/livez", methods=["GET"])
     def alive(self, request: Request) -> bytes:
-        """200 while the process answers and somebody is served now and then: otherwise it is to be started again."""
+        """200 unless no client has been served for `server.worker_timeout`, and the daemon needs a restart."""
         state = SERVING if self._alive() else NOBODY
         return self._json(request, {"status": state}, state)
 
     @app.route("/readyz", methods=["GET"])
     def ready(self, request: Request) -> bytes:
-        """200 while new clients are welcome."""
+        """200 while new clients are accepted."""
         state = self._state()
         return self._json(request, self._with_problem({"status": state}), state)
 
     @app.route("/startupz", methods=["GET"])
     def started(self, request: Request) -> bytes:
-        """200 once clients could connect, whatever came after."""
+        """200 once clients could connect, whatever happens later."""
         state = self._state()
         self._started = self._started or state == SERVING
         state = SERVING if self._started else state
@@ -133,7 +134,7 @@ class HealthResource:
 
     @app.route("/", methods=["GET"])
     def page(self, request: Any) -> bytes:
-        """For people."""
+        """The status page, for a browser."""
         body, policy = page()
         request.setHeader("content-type", "text/html; charset=utf-8")
         request.setHeader("content-security-policy", policy)
@@ -144,13 +145,13 @@ class HealthResource:
 
     @app.route("/status", methods=["GET"])
     def status(self, request: Request) -> bytes:
-        """What the page shows."""
+        """The figures of the status page."""
         state = self._state()
         return self._json(request, figures(self._figures.get(), state, self._configured()), state)
 
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: Any) -> bytes:
-        """For Prometheus: its text format, or OpenMetrics."""
+        """The metrics, in Prometheus's text format or OpenMetrics."""
         body, content_type = self._expositions[is_open_metrics(request.getHeader("accept") or "")].get()
         request.setHeader("content-type", content_type)
         return body
@@ -168,12 +169,12 @@ class HealthResource:
 
 
 def refuse(names: Collection[str], request: HttpRequest) -> tuple[int, bytes] | None:
-    """The refusal of a request for a host that is none of ours; None: it is answered.
+    """The refusal of a request for a foreign host name; None if the request is answered.
 
-    A web page can have its own name point at this server (DNS rebinding), and its script then reads what its visitor's
-    browser reaches. The page and its figures are for browsers only: they answer to no foreign name. Probes, scrapes
-    and scripts use names that only their network knows. They go on to work, unless a browser sends them: otherwise the
-    script would read from /metrics what /status refuses it.
+    The owner of a web page can point its name at this server (DNS rebinding), and the page's script then reads servers
+    that the visitor's browser reaches. The status page and its figures are for browsers only, so they answer to no
+    foreign name. Probes, scrapes and scripts use names that only their network knows. They are answered, unless a
+    browser sends them: otherwise the script would read from /metrics the figures that /status refuses.
     """
     host = named(request.requestHeaders)
     if host is None:
@@ -184,7 +185,7 @@ def refuse(names: Collection[str], request: HttpRequest) -> tuple[int, bytes] | 
 
 
 class HealthService(MultiService):
-    """Listens for HTTP around the services that it tells of, so that it still answers while those stop."""
+    """Listens for HTTP. It contains the services on which it reports, so it still answers while these stop."""
 
     def __init__(
         self,
@@ -197,7 +198,7 @@ class HealthService(MultiService):
         alive: Callable[[], bool] = lambda: True,
         problem: Callable[[], str] = lambda: "",
     ) -> None:
-        """`listener` is bound and listens; `hosts` are names of this server; for the others see `HealthResource`."""
+        """`listener` is bound and listens; `hosts` are names of this server; `HealthResource` describes the others."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._listener = listener
@@ -208,7 +209,7 @@ class HealthService(MultiService):
         self._factory = BoundedSite(reactor, resource.app.resource(), functools.partial(refuse, frozenset(hosts)))
 
     def state(self) -> str:
-        """SERVING, or why clients are not served."""
+        """SERVING, or the reason why no client is served."""
         return "stopping" if self._stopping else self._state()
 
     def startService(self) -> None:

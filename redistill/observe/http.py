@@ -1,11 +1,11 @@
-"""HTTP for the health port, with every cost bounded: what a client may send, hold and have done.
+"""HTTP for the health port, with a bound on the input, the connections and the work of clients.
 
-The process that answers here also looks after workers, or serves clients of the cache. So its turns stay short, whoever
-asks however often: requests are answered for `TURN` seconds a turn of the reactor, a request and the reading of its
-reply have `REQUEST_SECONDS` each, and nothing is answered twice on one read (no pipelining).
+The process that answers here also supervises workers, or serves clients of the cache. Its turns stay short, however
+many requests arrive: it answers requests for `TURN` seconds a turn of the reactor, a request and the reading of its
+reply have `REQUEST_SECONDS` each, and one read gets one answer (no pipelining).
 
-When all places are taken, a new connection gets that of one which has not sent a whole request, or does not read its
-reply. A crowd of slow connections therefore keeps nobody out.
+At the limit of connections a new one replaces one that has not sent a whole request, or does not read its reply. Slow
+connections, however many, therefore keep no client out.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 REQUEST_SECONDS = 10
-"""Time for a whole request, counted from the connection or from the reply before; and again for reading the reply."""
+"""Seconds for a whole request, from the connection or from the reply before; and again for reading the reply."""
 LINGER = 2
-"""Seconds from the end of that time until the connection is cut, whatever waits to be sent."""
+"""Seconds from the end of `REQUEST_SECONDS` until the connection is aborted, even if output waits."""
 CONNECTIONS = 128
-"""Open at the same time."""
+"""Connections that may be open at the same time."""
 PER_ADDRESS = 112
-"""Of these, connections of one address."""
+"""Connections of one address that may be open at the same time."""
 NOT_LOCAL = 120
-"""Of these, connections from other machines: a probe on this one always finds a place."""
+"""Connections from other machines that may be open at the same time; the rest is for probes on this machine."""
 TURN = 0.002
-"""Seconds of answering in one turn of the reactor; the request in progress is finished."""
+"""Seconds of answering in one turn of the reactor; the last request is finished."""
 TOO_LARGE = b"HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 Refuse = Callable[[HttpRequest], "tuple[int, bytes] | None"]
-"""Why a request is not answered: status and text; None: it is."""
+"""The status and text of a refusal; None if the request is answered."""
 
 
 class Turns:
-    """Answers requests in the order in which they came, for `TURN` seconds a turn of the reactor."""
+    """Answers requests in the order of arrival, for `TURN` seconds a turn of the reactor."""
 
     def __init__(self, reactor: Any, ticks: Callable[[], float] = time.perf_counter) -> None:
         self._reactor = reactor
@@ -72,7 +72,7 @@ class Turns:
 
 
 class BoundedRequest(Request):
-    """A request without a body, answered when its turn comes. A body is refused at its head; nothing of it is kept."""
+    """A request without a body, answered in its turn. A body is refused at its head, and none of it is stored."""
 
     channel: Any
     _gone = False
@@ -81,11 +81,11 @@ class BoundedRequest(Request):
         if length or (length is None and self.requestHeaders.hasHeader("transfer-encoding")):
             self.channel.write(TOO_LARGE)
             self.channel.loseConnection()
-            self.requestHeaders.removeHeader(b"expect")  # or the client would be told to go on
+            self.requestHeaders.removeHeader(b"expect")  # otherwise the client would get 100 Continue
         super().gotLength(0)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
-        """It is not kept."""
+        """Drop the chunk."""
 
     def process(self) -> None:
         self.channel.answering = True
@@ -111,20 +111,20 @@ class BoundedRequest(Request):
 
 
 class BoundedChannel(HTTPChannel):
-    """One connection. Its time-out is a deadline, which no byte that arrives moves."""
+    """One connection. Its time-out is a deadline; bytes that arrive do not extend it."""
 
     transport: Any
     callLater: Any
     site: BoundedSite
     address = ""
-    """What its connections are counted under; see `counted_as`."""
+    """The address under which the connection counts; see `counted_as`."""
     answering = False
-    """A whole request waits for its turn."""
+    """Whether a whole request waits for its turn."""
     _cut: Any = None
     _closing = False
 
     def resetTimeout(self) -> None:
-        """Nothing: bytes that arrive give no more time."""
+        """Do nothing: bytes that arrive do not extend the time."""
 
     def connectionMade(self) -> None:
         super().connectionMade()  # type: ignore[no-untyped-call]
@@ -140,7 +140,7 @@ class BoundedChannel(HTTPChannel):
             super().loseConnection()  # type: ignore[no-untyped-call]
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Bytes behind a request that is not answered yet are dropped, and its reply ends the connection."""
+        """Drop bytes after a request that is not answered yet, and close the connection after its reply."""
         if not self.answering:
             super().rawDataReceived(data)
         elif data.strip():
@@ -158,7 +158,7 @@ class BoundedChannel(HTTPChannel):
         self._cut = self.callLater(LINGER, self.cut)
 
     def cut(self) -> None:
-        """Close at once; what was not sent is lost."""
+        """Close at once; output that was not sent is lost."""
         self._forget_cut()
         self.transport.abortConnection()
 
@@ -174,7 +174,7 @@ class BoundedChannel(HTTPChannel):
 
 
 class BoundedSite(Site):
-    """The connections, so many and not more. Probes come every second: they are not logged."""
+    """The connections, and their limit. Requests are not logged, because probes come every second."""
 
     noisy = False
     displayTracebacks = False
@@ -187,7 +187,7 @@ class BoundedSite(Site):
         self._open: dict[BoundedChannel, None] = {}  # the oldest first
 
     def log(self, request: HttpRequest) -> None:
-        """Not at all."""
+        """Log nothing."""
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         address = counted_as(addr)
@@ -206,7 +206,7 @@ class BoundedSite(Site):
         self._open.pop(channel, None)
 
     def _make_room(self, address: str) -> bool:
-        """Whether one more connection of `address` may come in, for which another one is cut if it must be."""
+        """Whether a further connection of `address` may open; at the limit another connection is aborted for it."""
         counts = Counter(one.address for one in self._open)
         if counts[address] >= PER_ADDRESS:
             return self._cut_one(one for one in self._open if one.address == address)
@@ -215,7 +215,7 @@ class BoundedSite(Site):
         return self._cut_one(sorted(self._open, key=lambda one: -counts[one.address]))
 
     def _cut_one(self, channels: Iterable[BoundedChannel]) -> bool:
-        """Close the first of `channels` that does not wait for its answer; False: they all do."""
+        """Abort the first of `channels` that does not wait for its answer; False if all of them wait."""
         for channel in channels:
             if not channel.answering:
                 self.closed(channel)
@@ -228,8 +228,8 @@ LOCAL = "this machine"
 
 
 def counted_as(address: Any) -> str:
-    """One word for all connections of a client: of IPv6 the network of 64 bits that one customer has; `LOCAL` for
-    loopback addresses."""
+    """The key under which a client's connections count: its address, for IPv6 the network of 64 bits that one customer
+    has, or `LOCAL` for loopback addresses."""
     if not isinstance(address, (IPv4Address, IPv6Address)):
         return LOCAL
     ip = ipaddress.ip_address(str(address.host).partition("%")[0])
@@ -241,15 +241,15 @@ def counted_as(address: Any) -> str:
     return str(mapped or ip)
 
 
-# ---- whose name a request may use ----
+# ---- host names of requests ----
 
 BROWSERS = ("accept-language", "cookie", "origin", "referer", "sec-fetch-mode", "sec-fetch-site")
-"""Headers that browsers send by themselves, and programs that watch servers do not."""
+"""Headers that browsers send by themselves, and monitoring programs do not."""
 
 
 def named(headers: Headers) -> str | None:
-    """The host that a request is for, in lower case and without its port; "" when it says none, None when it says
-    several, or no proper one."""
+    """The host that a request names, in lower case and without its port; "" if it names none, None if it names several,
+    or an invalid one."""
     hosts = headers.getRawHeaders(b"host") or [b""]
     if len(hosts) != 1:
         return None
@@ -269,8 +269,8 @@ def named(headers: Headers) -> str | None:
 
 
 def belongs(host: str, names: Iterable[str]) -> bool:
-    """Whether `host` cannot be a name that somebody else has pointed at this server: it is an IP address, a loopback
-    name, one of `names`, or not given at all (which no browser does)."""
+    """Whether `host` cannot be a foreign name that points at this server: it is an IP address, a loopback name, one of
+    `names`, or empty (which no browser sends)."""
     if not host or host == "localhost" or host.endswith(".localhost") or host in names:
         return True
     try:
@@ -281,6 +281,6 @@ def belongs(host: str, names: Iterable[str]) -> bool:
 
 
 def from_browser(headers: Headers) -> bool:
-    """Whether a browser sent these, as far as they tell."""
+    """Whether a browser sent these headers, as far as they show."""
     agent = (headers.getRawHeaders(b"user-agent") or [b""])[0]
     return b"mozilla" in agent.lower() or any(headers.hasHeader(name) for name in BROWSERS)

@@ -1,6 +1,7 @@
-"""The figures of a snapshot as Prometheus has them: `redistill_`, the unit, and `_total` for what only grows.
+"""The figures of a snapshot as metrics for Prometheus.
 
-https://prometheus.io/docs/practices/naming/ . docs/metrics.md has a line for each; a test compares.
+Names follow https://prometheus.io/docs/practices/naming/ : `redistill_`, the unit, and `_total` for counters.
+docs/metrics.md has a line for each; a test compares.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from redistill.engine.shared import SUPERVISOR
 from redistill.engine.stats import CommandCount, Configured, Snapshot
 
 COUNTERS = {
-    "connections_received": "Connections that the kernel gave to us, the refused ones among them.",
-    "failed_auths": "AUTH and HELLO with a wrong password.",
-    "denied_commands": "Commands that their user may not run (NOPERM).",
-    "denied_keys": "Commands on a key that their user may not have (NOPERM).",
-    "tls_handshakes_failed": "Clients of a TLS port whose handshake failed.",
-    "unknown_commands": "Calls of unknown commands.",
-    "internal_errors": "Mistakes of the program; each one is in the log.",
+    "connections_received": "Connections accepted from the kernel, including those refused after that.",
+    "failed_auths": "AUTH and HELLO commands with a wrong user or password.",
+    "denied_commands": "Commands refused because the user may not run them (NOPERM).",
+    "denied_keys": "Commands refused because the user may not access a key (NOPERM).",
+    "tls_handshakes_failed": "TLS handshakes that failed.",
+    "unknown_commands": "Calls to unknown commands.",
+    "internal_errors": "Errors in the program; the log has each one.",
     "keyspace_hits": "Reads that found their key.",
     "keyspace_misses": "Reads that did not find their key.",
-    "expired_keys": "Keys removed since their time had come.",
-    "evicted_keys": "Keys removed to make room.",
+    "expired_keys": "Keys removed because they expired.",
+    "evicted_keys": "Keys evicted to free memory.",
     "evicted_regions": "Regions emptied to make room for another shard or another size.",
-    "oom_errors": "Commands refused since there was no memory.",
-    "shards_lost": "Parts of the cache emptied because they were damaged, or a process died while it changed them.",
-    "regions_refused": "Times that the system had no memory for the arena, although max_memory allowed it.",
-    "connections_moved": "Connections handed to a worker that had less to do.",
+    "oom_errors": "Commands refused for lack of memory.",
+    "shards_lost": "Shards emptied because they were damaged, or because a process died while it changed them.",
+    "regions_refused": "Times that the system had no memory for the arena although max_memory was not reached.",
+    "connections_moved": "Connections that a busy worker handed over to another.",
 }
 RENAMED = {
-    "total_commands_processed": ("commands_processed", "Commands, of all kinds."),
+    "total_commands_processed": ("commands_processed", "Commands executed, of all kinds."),
     "total_net_input_bytes": ("network_receive_bytes", "Bytes received from clients."),
     "total_net_output_bytes": ("network_transmit_bytes", "Bytes sent to clients."),
 }
@@ -44,7 +45,7 @@ REJECTED = {
     "rejected_address": "max_connections_per_ip",
     "rejected_rate": "connection_rate_limit",
 }
-"""Counter -> the setting whose limit refused."""
+"""Counter -> the setting whose limit was exceeded."""
 CLOSED = {
     "idle_disconnections": "idle",
     "output_disconnections": "output",
@@ -52,16 +53,16 @@ CLOSED = {
     "query_disconnections": "query",
     "protocol_errors": "protocol",
 }
-"""Counter -> why the connection was closed."""
+"""Counter -> reason for which the connection was closed."""
 BUCKETS = 24
-"""Of a command's histogram: from 1 microsecond to 4 seconds, each twice as long as the one before, and the rest."""
+"""Buckets of a command's histogram: from 1 microsecond to 4 seconds, each twice the one before, and the rest."""
 
 
 class SnapshotCollector(Collector):
-    """Gives what a snapshot holds, taken at each scrape."""
+    """Yields the metrics of a snapshot that is taken at each scrape."""
 
     def __init__(self, snapshot: Callable[[], Snapshot], configured: Configured) -> None:
-        """`snapshot` gives one with its commands."""
+        """`snapshot` takes a snapshot that includes the commands."""
         self._snapshot = snapshot
         self._configured = configured
 
@@ -78,9 +79,11 @@ class SnapshotCollector(Collector):
         yield from _commands(now.commands)
         yield from _workers(now)
         yield from _secrets(now)
-        yield _gauge("max_clients", "What connected_clients cannot exceed.", self._configured.max_clients)
+        yield _gauge(
+            "max_clients", "Limit of connected_clients (server.max_connections).", self._configured.max_clients
+        )
         if self._configured.certificate_ends:
-            text = "When the TLS certificate ends, since the epoch; only where TLS is spoken."
+            text = "End of the TLS certificate, seconds since the epoch; only if TLS is on."
             yield _gauge("tls_certificate_expiry_timestamp_seconds", text, self._configured.certificate_ends)
         for name, text in COUNTERS.items():
             yield _counter(name, text, now.counters.get(name, 0))
@@ -92,8 +95,8 @@ OPEN_METRICS = "application/openmetrics-text"
 
 
 def is_open_metrics(accept: str) -> bool:
-    """Whether a scrape with this Accept header gets OpenMetrics: it names that type, whatever it prefers. Of each
-    format one version is spoken, so that no header can have more than two bodies made."""
+    """Whether a scrape with this Accept header gets OpenMetrics: whether the header names that type, in any order of
+    preference. Each format has one version, so no header can cause more than two bodies."""
     return OPEN_METRICS in accept.lower()
 
 
@@ -124,19 +127,23 @@ def _process(now: Snapshot) -> Iterator[Metric]:
     build = GaugeMetricFamily("redistill_build_info", "Always 1; the version is a label.", labels=["version"])
     build.add_metric([__version__], 1)
     yield build
-    yield _gauge("start_time_seconds", "When the server was started, since the epoch.", now.started)
+    yield _gauge("start_time_seconds", "Start of the server, seconds since the epoch.", now.started)
     cpu = [("user", now.cpu_user), ("system", now.cpu_system)]
     yield _labelled("cpu_seconds", "CPU time of the processes that serve clients.", "mode", cpu, counter=True)
 
 
 def _clients(now: Snapshot) -> Iterator[Metric]:
-    yield _gauge("connected_clients", "Connections of clients.", now.clients.connected)
-    yield _gauge("blocked_clients", "Clients that wait for an answer or for the end of a pause.", now.clients.blocked)
-    yield _gauge("client_memory_bytes", "Buffers of all connections, about.", now.clients.memory)
+    yield _gauge("connected_clients", "Open connections of clients.", now.clients.connected)
+    yield _gauge("blocked_clients", "Clients that wait for a reply or for the end of a pause.", now.clients.blocked)
+    yield _gauge("client_memory_bytes", "Approximate size of the buffers of all connections.", now.clients.memory)
     rejected = [(why, now.counters.get(name, 0)) for name, why in REJECTED.items()]
-    yield _labelled("connections_rejected", "Connections refused, by limit.", "limit", rejected, counter=True)
+    yield _labelled(
+        "connections_rejected", "Connections refused, by the limit exceeded.", "limit", rejected, counter=True
+    )
     closed = [(why, now.counters.get(name, 0)) for name, why in CLOSED.items()]
-    yield _labelled("connections_closed", "Connections that we closed, by reason.", "reason", closed, counter=True)
+    yield _labelled(
+        "connections_closed", "Connections that the server closed, by reason.", "reason", closed, counter=True
+    )
 
 
 def _keyspace(now: Snapshot) -> Iterator[Metric]:
@@ -145,29 +152,39 @@ def _keyspace(now: Snapshot) -> Iterator[Metric]:
     yield _labelled("keys", "Keys, by database.", "db", keys, counter=False)
     yield _labelled("keys_expiring", "Keys with a time to live, by database.", "db", expiring, counter=False)
     yield _gauge(
-        "hit_ratio", "Part of the reads that found their key, since the start or CONFIG RESETSTAT.", now.hit_ratio
+        "hit_ratio", "Share of reads that found their key, since the start or CONFIG RESETSTAT.", now.hit_ratio
     )
     errors = sorted(now.errors.items())
     yield _labelled("error_replies", "Error replies, by their first word.", "code", errors, counter=True)
 
 
 def _memory(now: Snapshot) -> Iterator[Metric]:
-    yield _gauge("memory_used_bytes", "Keys, values, index and allocator.", now.used_memory)
-    yield _gauge("memory_max_bytes", "What memory_used_bytes cannot exceed.", now.max_memory)
-    yield _gauge("memory_peak_bytes", "The most that memory_used_bytes was.", now.peak_memory)
-    yield _gauge("memory_committed_bytes", "Whole regions in use, and the fixed parts.", now.committed_memory)
-    yield _gauge("memory_resident_bytes", "Of all processes, what is in RAM.", now.resident_memory)
+    yield _gauge("memory_used_bytes", "Memory of keys, values, index and allocator.", now.used_memory)
+    yield _gauge("memory_max_bytes", "Limit of memory_used_bytes (memory.max_memory).", now.max_memory)
+    yield _gauge("memory_peak_bytes", "Highest value of memory_used_bytes.", now.peak_memory)
+    yield _gauge(
+        "memory_committed_bytes",
+        "Memory of whole regions in use, and of the arena's fixed parts.",
+        now.committed_memory,
+    )
+    yield _gauge("memory_resident_bytes", "Resident memory of all processes.", now.resident_memory)
 
 
 def _commands(commands: Sequence[CommandCount]) -> Iterator[Metric]:
     called = [one for one in commands if one.calls or one.rejected]
     for name, text, values in (
-        ("commands", "Calls, by command.", [(one.name, one.calls) for one in called]),
-        ("commands_failed", "Calls that were answered with an error.", [(one.name, one.failed) for one in called]),
-        ("commands_rejected", "Calls that were not executed.", [(one.name, one.rejected) for one in called]),
+        ("commands", "Calls of the command.", [(one.name, one.calls) for one in called]),
+        ("commands_failed", "Calls of the command that returned an error.", [(one.name, one.failed) for one in called]),
+        (
+            "commands_rejected",
+            "Calls of the command that were refused before execution.",
+            [(one.name, one.rejected) for one in called],
+        ),
     ):
         yield _labelled(name, text, "command", values, counter=True)
-    family = HistogramMetricFamily("redistill_command_duration_seconds", "Time of execution.", labels=["command"])
+    family = HistogramMetricFamily(
+        "redistill_command_duration_seconds", "Execution time of the command.", labels=["command"]
+    )
     for one in called:
         buckets, below = [], 0
         for bucket, calls in enumerate(one.histogram[: BUCKETS - 1]):
@@ -181,16 +198,16 @@ def _commands(commands: Sequence[CommandCount]) -> Iterator[Metric]:
 def _workers(now: Snapshot) -> Iterator[Metric]:
     workers = sorted((one for one in now.workers if one.number != SUPERVISOR), key=lambda one: one.number)
     for name, text, values, counter in (
-        ("worker_clients", "Connections, by worker.", [one.connections for one in workers], False),
-        ("worker_commands", "Commands, by worker.", [one.commands for one in workers], True),
-        ("worker_cpu_seconds", "CPU time, by worker.", [one.cpu_user + one.cpu_system for one in workers], True),
+        ("worker_clients", "Open connections of the worker.", [one.connections for one in workers], False),
+        ("worker_commands", "Commands that the worker executed.", [one.commands for one in workers], True),
+        ("worker_cpu_seconds", "CPU time of the worker.", [one.cpu_user + one.cpu_system for one in workers], True),
     ):
         rows = [(str(one.number), value) for one, value in zip(workers, values, strict=True)]
         yield _labelled(name, text, "worker", rows, counter=counter)
 
 
 def _secrets(now: Snapshot) -> Iterator[Metric]:
-    """By place: who scrapes says no password, and learns nothing about one."""
+    """The secrets by their place: a scrape needs no password, and shows no digit of a hash."""
     for name, text, values, counter in (
         (
             "secret_connections",
@@ -206,7 +223,7 @@ def _secrets(now: Snapshot) -> Iterator[Metric]:
         ),
         (
             "secret_last_used_timestamp_seconds",
-            "When the secret last let a connection in, since the epoch.",
+            "Last authentication with the secret, seconds since the epoch.",
             [one.last_used for one in now.secrets],
             False,
         ),

@@ -1,7 +1,7 @@
-"""The status page of the health port: one static page, and the figures that it asks for each second.
+"""The status page of the health port: one static page, and the figures that it requests each second.
 
-The page may load nothing from anywhere: the browser is told the hashes of its script and its style, and that it may
-speak to this server only (https://www.w3.org/TR/CSP3/).
+The page loads nothing from other servers: a header tells the browser the hashes of its script and its style, and allows
+requests to this server only (https://www.w3.org/TR/CSP3/).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 class Page(NamedTuple):
-    """What a browser gets."""
+    """The page and its policy."""
 
     body: bytes
     policy: str
@@ -30,7 +30,7 @@ class Page(NamedTuple):
 
 @cache
 def page() -> Page:
-    """The page."""
+    """The page, read once from the package."""
     body = Path(__file__).with_name("status.html").read_bytes()
     allowed = {
         kind.decode(): base64.b64encode(hashlib.sha256(text).digest()).decode() for kind, text in _INLINE.findall(body)
@@ -43,9 +43,9 @@ def page() -> Page:
 
 
 def figures(now: Snapshot, state: str, configured: Configured) -> dict[str, Any]:
-    """What the page draws. Counters count from the start; the page makes rates of them. Times are in seconds, memory in
-    bytes; `latency` counts the calls of all commands by their duration: [0] below 1 us, [i] from 2**(i-1) to below
-    2**i us."""
+    """The figures of the page. Counters count from the start; the page computes their rates. Times are in seconds,
+    memory in bytes; `latency` counts the calls of all commands by their duration: [0] below 1 us, [i] from 2**(i-1) to
+    below 2**i us."""
     histograms = [one.histogram for one in now.commands]
     return {
         "status": state,
