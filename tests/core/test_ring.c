@@ -164,6 +164,34 @@ static void memory_is_used_from_the_first_record_to_the_end_of_the_owner(void) {
   end();
 }
 
+static void memory_that_nobody_uses_is_given_back(void) {
+  begin();
+  uint64_t fixed = rd_fixed_memory(&st), limit = st.head->pool.limit, now = 5;
+  for (unsigned n = 0; n < 3; n++) {
+    CHECK_INT(PUT(3, 1), RD_SENT);
+    rd_worker_beat(&other, now += 100); /* it sees that there was something */
+    rd_worker_beat(&other, now += RD_RING_REST_MS);
+    CHECK_INT(rd_fixed_memory(&st) - fixed, RD_RING_BYTES); /* and is there still */
+    expect_record(&other, 1, pattern + 1, 3);
+    rd_worker_beat(&other, now += RD_RING_REST_MS - 1);
+    CHECK_INT(PUT(5, 2), RD_SENT);
+    rd_worker_beat(&other, now += 1);
+    expect_record(&other, 2, pattern + 2, 5);
+    rd_worker_beat(&other, now += RD_RING_REST_MS - 1);
+    CHECK_INT(rd_fixed_memory(&st) - fixed, RD_RING_BYTES);
+    rd_worker_beat(&other, now += 1);
+    CHECK_INT(rd_fixed_memory(&st), fixed);
+    CHECK_INT(st.head->pool.limit, limit);
+    CHECK(is_whole(&st));
+  }
+  pthread_mutex_lock(&ring_of(THERE)->lock); /* somebody writes */
+  atomic_store(&ring_of(THERE)->backed, 1);
+  rd_worker_beat(&other, now += 2 * RD_RING_REST_MS);
+  CHECK_INT(atomic_load(&ring_of(THERE)->backed), 1);
+  pthread_mutex_unlock(&ring_of(THERE)->lock);
+  end();
+}
+
 /* ---- waking ---- */
 
 static uint64_t signals(int fd) {
@@ -525,6 +553,7 @@ int main(void) {
   RUN(a_full_ring_takes_as_much_as_was_read);
   RUN(nothing_goes_where_nobody_is);
   RUN(memory_is_used_from_the_first_record_to_the_end_of_the_owner);
+  RUN(memory_that_nobody_uses_is_given_back);
   RUN(only_one_who_sleeps_is_woken_and_once);
   RUN(what_finds_no_room_is_kept_in_order_up_to_the_bound);
   RUN(what_is_kept_is_not_for_a_successor);

@@ -94,6 +94,7 @@ typedef struct rd_store {
   struct rd_outbox *outboxes;        /* what waits for room in others' rings, by their blocks; NULL: nothing ever did */
   uint64_t rings_behind;             /* bit i: something waits for block i */
   uint64_t rings_stuck;              /* bit i: block i's ring was in use for too long when it was last tried */
+  uint64_t ring_seen, ring_since;    /* what this process's ring had got when it was last written to, and then */
   uint64_t rings_reset;              /* times that this process's ring was emptied since it was damaged */
   struct rd_slowlog *slowlog;        /* of this process, see slowlog.h; NULL: slow commands are not kept */
   struct rd_reply *monitored;        /* lines that wait, see monitor.h; NULL: there was none yet */

@@ -276,17 +276,35 @@ void rd_ring_begin(rd_worker *w) {
   atomic_store(&w->ring.head, atomic_load(&w->ring.tail));
 }
 
-void rd_ring_end(rd_store *st, rd_worker *w) {
+/* Give the memory of a ring back, unless somebody writes. What is in the ring goes with it, or else (`empty`) keeps it.
+ */
+static void release(const rd_store *st, rd_worker *w, bool empty) {
   rd_ring *ring = &w->ring;
   if (atomic_load(&ring->backed) == 0) return;
   int error = pthread_mutex_trylock(&ring->lock);
   if (error == EOWNERDEAD) error = pthread_mutex_consistent(&ring->lock);
-  if (error != 0) return; /* the memory is counted, and the next owner's */
-  atomic_store(&ring->head, atomic_load(&ring->tail));
+  if (error != 0) return;
+  uint64_t tail = atomic_load(&ring->tail);
+  if (!empty) atomic_store(&ring->head, tail);
   off_t at = (off_t)rd_ref_of(st, w->ring_bytes);
-  if (fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, RD_RING_BYTES) == 0)
+  if (atomic_load(&ring->head) == tail &&
+      fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, RD_RING_BYTES) == 0)
     atomic_store(&ring->backed, 0);
   pthread_mutex_unlock(&ring->lock);
+}
+
+void rd_ring_end(rd_store *st, rd_worker *w) { release(st, w, false); }
+
+void rd_ring_rest(rd_store *st, uint64_t now_ms) {
+  if (!st->joined || RD_LIKELY(atomic_load_explicit(&st->worker->ring.backed, memory_order_relaxed) == 0)) return;
+  uint64_t tail = atomic_load_explicit(&st->worker->ring.tail, memory_order_relaxed);
+  if (tail != st->ring_seen || rd_ring_waits(st)) {
+    st->ring_seen = tail;
+    st->ring_since = now_ms;
+  } else if (now_ms - st->ring_since >= RD_RING_REST_MS) {
+    release(st, st->worker, true);
+    rd_fit_pool(st);
+  }
 }
 
 uint32_t rd_ring_owner(const rd_store *st) {

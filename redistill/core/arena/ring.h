@@ -6,8 +6,9 @@
  *     ....|record|record|rec.|....      both count bytes since the arena was made; a byte's place is its number
  *          ^ the owner's      ^ the writers'                                    modulo RD_RING_BYTES, so records wrap
  *
- * A record is a head of eight bytes and its payload. Its memory is taken from the system, and counted as fixed memory,
- * when somebody first writes to it, and given back when the owner has gone: with one worker there is none.
+ * A record is a head of eight bytes and its payload. The ring's memory is taken from the system, and counted as fixed
+ * memory, when somebody writes to it, and given back when nobody has for RD_RING_REST_MS, or the owner has gone: with
+ * one worker there is none.
  *
  * Crashes. A writer holds the ring's lock, which is robust, for the time of a copy, and moves the tail last. So what
  * the reader sees is whole records whatever a writer died of, and the next writer writes over what the dead one has not
@@ -39,6 +40,8 @@
 #define RD_RING_BYTES (1u << 20)
 #define RD_RING_HEAD 8u                                /* bytes of a record besides its payload */
 #define RD_RING_LARGEST (RD_RING_BYTES - RD_RING_HEAD) /* bytes of a payload */
+
+#define RD_RING_REST_MS 10000u
 
 /* What a record is about. A reader ignores kinds that it does not know. */
 typedef enum rd_record_kind {
@@ -87,10 +90,11 @@ bool rd_ring_may_sleep(rd_store *st);
 
 /* ---- for arena.c, worker.c and check.c ---- */
 
-void rd_ring_init(rd_worker *w);              /* a block that is new in this run */
-void rd_ring_begin(rd_worker *w);             /* its owner joins: whatever is in its ring is not for it */
-void rd_ring_end(rd_store *st, rd_worker *w); /* its owner has gone; waits for nobody */
-void rd_ring_forget(rd_store *st);            /* what is kept */
+void rd_ring_init(rd_worker *w);                  /* a block that is new in this run */
+void rd_ring_begin(rd_worker *w);                 /* its owner joins: whatever is in its ring is not for it */
+void rd_ring_end(rd_store *st, rd_worker *w);     /* its owner has gone; waits for nobody */
+void rd_ring_forget(rd_store *st);                /* what is kept */
+void rd_ring_rest(rd_store *st, uint64_t now_ms); /* called now and then: gives memory back that nobody uses */
 /* The thread that others wait for to have written; 0: there is none. */
 uint32_t rd_ring_owner(const rd_store *st);
 const char *rd_ring_check(rd_worker *w); /* what is wrong; NULL: nothing */

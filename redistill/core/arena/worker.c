@@ -118,6 +118,7 @@ bool rd_worker_reap(rd_store *st, uint32_t i) {
 
 void rd_worker_beat(rd_store *st, uint64_t now_ms) {
   atomic_store_explicit(&st->worker->heartbeat, now_ms, memory_order_relaxed);
+  rd_ring_rest(st, now_ms);
 }
 
 void rd_gauge_set(rd_store *st, rd_gauge gauge, uint64_t value) {
