@@ -24,9 +24,8 @@ typedef enum rd_kind {
   RD_DIR = 5,      /* references to segments or to other directories */
   RD_OVERFLOW = 6, /* a bucket that continues another */
   RD_GHOST = 7,    /* S3-FIFO's memory of keys that were evicted */
-  RD_KINDS         /* up to 64: from here on a kind is unknown, and its shard damaged */
+  RD_KINDS = 64    /* six bits; one without a row in rd_kinds (store/type.h) is damage */
 } rd_kind;
-_Static_assert(RD_KINDS <= 64, "a kind has six bits of a block's first word");
 
 /* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:6.
  */

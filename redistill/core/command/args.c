@@ -44,12 +44,22 @@ bool rd_may_read(rd_call *call, uint64_t bytes) {
   return false;
 }
 
-rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent) {
+bool rd_call_is(rd_call *call, const rd_item *it, const rd_type_row *row) {
+  if (RD_UNLIKELY(rd_item_type(it) != row->type)) {
+    rd_reply_wrong_type(call->out);
+    return false;
+  }
+  if (RD_LIKELY(row->is == NULL) || row->is(call->store, it)) return true;
+  rd_reply_error(call->out, row->is_not);
+  return false;
+}
+
+rd_item *rd_call_value(rd_call *call, const rd_key *key, const rd_type_row *row, bool for_write, bool *absent) {
   rd_item *it = for_write ? rd_find_write(call->store, key) : rd_find_read(call->store, key);
   *absent = it == NULL;
-  if (RD_UNLIKELY(it && rd_item_type(it) != RD_STRING)) {
-    rd_reply_wrong_type(call->out);
-    return NULL;
-  }
-  return it;
+  return it != NULL && rd_call_is(call, it, row) ? it : NULL;
+}
+
+rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent) {
+  return rd_call_value(call, key, &rd_types[RD_STRING], for_write, absent);
 }

@@ -4,6 +4,7 @@
 
 #include "base/numbers.h"
 #include "store/store.h"
+#include "store/type.h"
 #include "wire/reply.h"
 
 /* python: begin */
@@ -277,7 +278,11 @@ bool rd_arg_is(rd_bytes s, const char *word);
 /* argv[i] as a key in the call's database, or another. It must be one that rd_command_keys finds: asserted. */
 rd_key rd_call_key(rd_call *call, uint32_t i);
 rd_key rd_call_key_in(rd_call *call, uint32_t i, unsigned db);
-/* A read lookup that must be a string: the item, or NULL with *absent set, or NULL after a WRONGTYPE reply. */
+/* Is the value of the type? false after a WRONGTYPE reply: it is made here and nowhere else. */
+bool rd_call_is(rd_call *call, const rd_item *it, const rd_type_row *row);
+/* A lookup of a value that must be of the type: the item, or NULL with *absent set, or NULL after a WRONGTYPE reply. */
+rd_item *rd_call_value(rd_call *call, const rd_key *key, const rd_type_row *row, bool for_write, bool *absent);
+/* The same of a string. */
 rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent);
 
 #endif

@@ -32,6 +32,9 @@ enum { ENC_INT8 = 0xc0, ENC_INT16 = 0xc1, ENC_INT32 = 0xc2, ENC_LZF = 0xc3 };
 /* Bytes after which a long command may pause. */
 #define PIECE 262144u
 
+/* BAD: none of ours. FULL: it is larger than the store, or than the memory. */
+typedef enum get_result { GOOD, BAD, FULL } get_result;
+
 static uint64_t checksum(rd_store *st, const uint8_t *data, size_t len) {
   uint64_t crc = 0;
   for (size_t done = 0; done < len;) {
@@ -41,6 +44,30 @@ static uint64_t checksum(rd_store *st, const uint8_t *data, size_t len) {
     rd_breathe(st);
   }
   return crc;
+}
+
+/* How values of a type are written and read: the half of a type's row (store/type.h) that needs a client's memory. */
+typedef struct rdb_row {
+  uint32_t types; /* bit n: it loads RDB type n */
+  /* Bytes that `dump` may write. */
+  uint64_t (*room)(const rd_item *it);
+  /* Write RDB type and value into `dst`, from *at on. Returns the length. */
+  size_t (*dump)(rd_store *st, const rd_item *it, uint8_t *dst, size_t *at);
+  /* Bytes of the value that a payload, from behind its RDB type on, says it has; 0: it is none. A hint. */
+  uint64_t (*len)(rd_bytes payload);
+  /* Set the key to the value of a payload; without a key only verify it. */
+  get_result (*load)(rd_call *call, const rd_key *key, unsigned rdb, rd_bytes payload, int64_t expiry);
+} rdb_row;
+
+static const rdb_row rows[RD_TYPES];
+
+/* The row that loads a payload; NULL: none does. */
+static const rdb_row *row_of(rd_bytes payload) {
+  if (payload.len == 0 || payload.data[0] >= 32) return NULL;
+  for (const rdb_row *row = rows; row < rows + RD_TYPES; row++) {
+    if (row->types >> payload.data[0] & 1) return row;
+  }
+  return NULL;
 }
 
 /* ---- DUMP ---- */
@@ -92,7 +119,8 @@ static size_t compress(rd_store *st, const rd_item *it, uint64_t len, uint8_t *d
 
 /* Write type and value into `dst`, which has room for RDB_HEAD_MAX + len bytes. The lengths are known last and are put
  * right before the value, so the whole begins at dst + *at. Returns its length. */
-static size_t put_string(rd_store *st, const rd_item *it, uint64_t len, uint8_t *dst, size_t *at) {
+static size_t put_string(rd_store *st, const rd_item *it, uint8_t *dst, size_t *at) {
+  uint64_t len = rd_item_len(it);
   uint8_t head[RDB_HEAD_MAX], *body = dst + RDB_HEAD_MAX;
   size_t head_len = 1, body_len = 0;
   head[0] = RDB_STRING;
@@ -119,6 +147,8 @@ static size_t put_string(rd_store *st, const rd_item *it, uint64_t len, uint8_t 
   return head_len + body_len;
 }
 
+static uint64_t string_room(const rd_item *it) { return RDB_HEAD_MAX + rd_item_len(it); }
+
 void rd_cmd_dump(rd_call *call) {
   enum { BULK_HEAD = 32 }; /* more than "$", the decimal text of any length and CRLF take */
   rd_reply *out = call->out;
@@ -130,11 +160,11 @@ void rd_cmd_dump(rd_call *call) {
   }
 
   /* The payload is made where the reply will be, and moved down when the length of its bulk is known. */
-  uint64_t len = rd_item_len(it);
-  if (!rd_may_read(call, len)) return;
-  uint8_t *room = rd_reply_room(out, BULK_HEAD + RDB_HEAD_MAX + (size_t)len + RDB_FOOTER);
+  const rdb_row *row = &rows[rd_item_type(it)];
+  if (!rd_may_read(call, rd_item_value_bytes(call->store, it))) return;
+  uint8_t *room = rd_reply_room(out, BULK_HEAD + (size_t)row->room(it) + RDB_FOOTER);
   if (room == NULL) return;
-  size_t at, n = put_string(call->store, it, len, room + BULK_HEAD, &at);
+  size_t at, n = row->dump(call->store, it, room + BULK_HEAD, &at);
   uint8_t *payload = room + BULK_HEAD + at;
   payload[n++] = RDB_VERSION;
   payload[n++] = 0;
@@ -206,9 +236,7 @@ static bool get_length(reader *r, uint64_t *n, bool *encoding) {
 }
 
 /* A string of a payload: its bytes in `value`, which lie in the payload, in `text` or in *unpacked (to be freed
- * whatever happens). BAD: none of ours. FULL: it is larger than the store, or than the memory. */
-typedef enum get_result { GOOD, BAD, FULL } get_result;
-
+ * whatever happens). */
 static void breathe(void *store) { rd_breathe(store); }
 
 static get_result get_lzf(rd_call *call, reader *r, rd_bytes *value, rd_scratch *unpacked) {
@@ -244,13 +272,36 @@ static get_result get_string(rd_call *call, reader *r, rd_bytes *value, char tex
   return GOOD;
 }
 
-uint64_t rd_dump_len(rd_bytes payload) {
+static uint64_t string_len(rd_bytes payload) {
   reader r = {payload.data, payload.data + payload.len};
   uint64_t n, packed;
   bool encoded;
-  if (left(&r) == 0 || *r.p++ != RDB_STRING || !get_length(&r, &n, &encoded)) return 0;
+  if (!get_length(&r, &n, &encoded)) return 0;
   if (encoded && (n != ENC_LZF || !get_length(&r, &packed, NULL) || !get_length(&r, &n, NULL))) return 0;
   return n <= RD_MAX_BULK ? n : 0;
+}
+
+static get_result load_string(rd_call *call, const rd_key *key, unsigned rdb, rd_bytes payload, int64_t expiry) {
+  reader r = {payload.data, payload.data + payload.len};
+  rd_bytes value = {NULL, 0};
+  char text[RD_I64_TEXT];
+  rd_scratch unpacked = {NULL, 0, NULL};
+  (void)rdb; /* there is one */
+  get_result got = get_string(call, &r, &value, text, &unpacked);
+  if (got == GOOD && key != NULL &&
+      rd_set(call->store, key, value.data, value.len, expiry, RD_ENC_AUTO, RD_EVENT_NONE) != RD_OK)
+    got = FULL;
+  rd_scratch_free(call->store, &unpacked);
+  return got;
+}
+
+static const rdb_row rows[RD_TYPES] = {
+    [RD_STRING] = {1u << RDB_STRING, string_room, put_string, string_len, load_string},
+};
+
+uint64_t rd_dump_len(rd_bytes payload) {
+  const rdb_row *row = row_of(payload);
+  return row == NULL ? 0 : row->len((rd_bytes){payload.data + 1, payload.len - 1});
 }
 
 static bool footer_is_right(rd_store *st, rd_bytes payload) {
@@ -300,15 +351,18 @@ static bool parse_restore_options(rd_call *call, restore_options *o) {
   return true;
 }
 
-/* Put the value in place; false when the store is full, and then the key is as it was. */
-static bool store_value(rd_call *call, const rd_key *key, rd_bytes value, int64_t expiry, const restore_options *o) {
+/* Put the value in place, if the payload is one; otherwise the key is as it was. */
+static get_result restore(rd_call *call, const rd_key *key, rd_bytes payload, int64_t expiry,
+                          const restore_options *o) {
   rd_store *st = call->store;
-  if (expiry != RD_NO_EXPIRY && expiry <= (int64_t)st->now_ms) {
-    rd_delete(st, key);
-    return true;
-  }
-  bool replaces = o->replace && rd_find_quiet(st, key, false) != NULL;
-  if (rd_set(st, key, value.data, value.len, expiry, RD_ENC_AUTO, RD_EVENT_NONE) != RD_OK) return false;
+  const rdb_row *row = row_of(payload);
+  if (row == NULL) return BAD;
+  bool passed = expiry != RD_NO_EXPIRY && expiry <= (int64_t)st->now_ms;
+  bool replaces = !passed && o->replace && rd_find_quiet(st, key, false) != NULL;
+  rd_bytes value = {payload.data + 1, payload.len - 1};
+  get_result got = row->load(call, passed ? NULL : key, payload.data[0], value, expiry);
+  if (got == GOOD && passed) rd_delete(st, key);
+  if (got != GOOD || passed) return got;
   if (replaces) rd_notify(st, key, RD_EVENT_NEW);
   rd_notify(st, key, RD_EVENT_RESTORE);
   rd_item *it = rd_find_quiet(st, key, false);
@@ -317,12 +371,12 @@ static bool store_value(rd_call *call, const rd_key *key, rd_bytes value, int64_
     rd_item_set_idle(st, it, seconds > UINT64_MAX / 1000 ? UINT64_MAX : seconds * 1000);
   }
   if (it != NULL && o->freq >= 0) rd_item_set_freq(st, it, (unsigned)o->freq);
-  return true;
+  return GOOD;
 }
 
 void rd_cmd_restore(rd_call *call) {
   restore_options options = {.idle = -1, .freq = -1};
-  rd_bytes payload = call->argv[3], value;
+  rd_bytes payload = call->argv[3];
   if (rd_dump_len(payload) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
   int64_t ttl, expiry = RD_NO_EXPIRY;
   if (!parse_restore_options(call, &options)) return;
@@ -351,16 +405,11 @@ void rd_cmd_restore(rd_call *call) {
     if (expiry == RD_NO_EXPIRY) expiry--;
   }
 
-  reader r = {payload.data, payload.data + payload.len - RDB_FOOTER};
-  char text[RD_I64_TEXT];
-  rd_scratch unpacked = {NULL, 0, NULL};
-  get_result got = left(&r) == 0 || *r.p++ != RDB_STRING ? BAD : get_string(call, &r, &value, text, &unpacked);
-  if (got == BAD) {
+  get_result got = restore(call, &key, (rd_bytes){payload.data, payload.len - RDB_FOOTER}, expiry, &options);
+  if (got == BAD)
     rd_reply_error(call->out, "ERR Bad data format");
-  } else if (got == FULL || !store_value(call, &key, value, expiry, &options)) {
+  else if (got == FULL)
     rd_reply_oom(call->out);
-  } else {
+  else
     rd_reply_ok(call->out);
-  }
-  rd_scratch_free(call->store, &unpacked);
 }

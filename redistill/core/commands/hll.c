@@ -4,21 +4,16 @@
 #include "arena/longrun.h"
 #include "commands/cmd.h"
 #include "commands/value.h"
+#include "types/string.h"
 
 static void reply_corrupt(rd_call *c) { rd_reply_error(c->out, "INVALIDOBJ Corrupted HLL object detected"); }
 
 /* Look up argv[i], which must be a HyperLogLog, and read its header. NULL: it is absent (*absent), or an error was
  * replied. */
 static rd_item *find_hll(rd_call *c, const rd_key *key, bool for_write, bool *absent, uint8_t head[RD_HLL_HEAD]) {
-  rd_item *it = rd_call_string(c, key, for_write, absent);
-  if (!it) return NULL;
-  uint64_t len = rd_item_len(it);
-  if (len >= RD_HLL_HEAD) {
-    rd_item_read(c->store, it, 0, head, RD_HLL_HEAD);
-    if (rd_hll_claims(head, len)) return it;
-  }
-  rd_reply_error(c->out, "WRONGTYPE Key is not a valid HyperLogLog string value.");
-  return NULL;
+  rd_item *it = rd_call_value(c, key, &rd_hll_row, for_write, absent);
+  if (it) rd_item_read(c->store, it, 0, head, RD_HLL_HEAD);
+  return it;
 }
 
 static size_t sparse_max(const rd_call *c) {

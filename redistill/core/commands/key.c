@@ -1,6 +1,7 @@
 /* key.c - commands on whole keys, whatever they hold: DEL UNLINK EXISTS TOUCH TYPE RENAME RENAMENX COPY MOVE. */
 #include "arena/longrun.h"
 #include "commands/cmd.h"
+#include "store/type.h"
 
 /* DEL and UNLINK are one: giving memory back costs about as much as making a note to do it later. */
 void rd_cmd_del(rd_call *call) {
@@ -38,10 +39,9 @@ void rd_cmd_touch(rd_call *call) {
 }
 
 void rd_cmd_type(rd_call *call) {
-  static const char *const names[] = {"string", "list", "set", "zset", "hash"}; /* in the order of rd_type */
   rd_key key = rd_call_key(call, 1);
   const rd_item *it = rd_find_quiet(call->store, &key, true);
-  rd_reply_simple(call->out, it == NULL ? "none" : names[rd_item_type(it)]);
+  rd_reply_simple(call->out, it == NULL ? "none" : rd_type_of(it)->name);
 }
 
 static bool same_key(const rd_key *a, const rd_key *b) {
@@ -57,7 +57,7 @@ static bool move_key(rd_call *call, const rd_key *src, const rd_key *dst, rd_key
 static void rename_key(rd_call *call, bool keep_existing) {
   rd_key src = rd_call_key(call, 1), dst = rd_call_key(call, 2);
   const rd_item *it = rd_find_write(call->store, &src);
-  if (it != NULL && rd_item_len(it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
+  if (it != NULL && rd_item_value_bytes(call->store, it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
   if (it == NULL) {
     rd_reply_error(call->out, "ERR no such key");
     return;
@@ -119,7 +119,7 @@ void rd_cmd_copy(rd_call *call) {
     return;
   }
   const rd_item *it = rd_find_read(call->store, &src);
-  if (it != NULL && !rd_may_read(call, rd_item_len(it))) return;
+  if (it != NULL && !rd_may_read(call, rd_item_value_bytes(call->store, it))) return;
   if (it == NULL || (rd_find_write(call->store, &dst) != NULL && !replace)) {
     rd_reply_int(call->out, 0);
     return;
@@ -140,7 +140,7 @@ void rd_cmd_move(rd_call *call) {
   }
   rd_key src = rd_call_key(call, 1), dst = rd_call_key_in(call, 1, db);
   const rd_item *it = rd_find_write(call->store, &src);
-  if (it != NULL && rd_item_len(it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
+  if (it != NULL && rd_item_value_bytes(call->store, it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
   if (it == NULL || rd_find_write(call->store, &dst) != NULL) {
     rd_reply_int(call->out, 0);
     return;

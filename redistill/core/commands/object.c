@@ -1,7 +1,6 @@
 /* object.c - what the store knows about a value besides the value: OBJECT, MEMORY USAGE. */
 #include "commands/cmd.h"
-
-#define EMBSTR_MAX 44 /* bytes: up to here Redis keeps a string and its header in one piece, and says "embstr" */
+#include "store/type.h"
 
 /* The key in argv[2], or NULL after a null reply. Asking leaves no trace in what is asked about. */
 static rd_item *find(rd_call *call) {
@@ -12,21 +11,9 @@ static rd_item *find(rd_call *call) {
   return it;
 }
 
-const char *rd_string_encoding(rd_store *st, const rd_item *it) {
-  uint64_t len = rd_item_len(it);
-  if (rd_item_encoding(it) == RD_ENC_RAW) return "raw";
-  if (rd_item_encoding(it) == RD_ENC_AUTO && len < RD_I64_TEXT) {
-    uint8_t text[RD_I64_TEXT];
-    int64_t n;
-    rd_item_read(st, it, 0, text, len);
-    if (rd_parse_i64((rd_bytes){text, (size_t)len}, &n)) return "int";
-  }
-  return len <= EMBSTR_MAX ? "embstr" : "raw";
-}
-
 void rd_cmd_object_encoding(rd_call *call) {
   const rd_item *it = find(call);
-  if (it != NULL) rd_reply_str(call->out, rd_string_encoding(call->store, it));
+  if (it != NULL) rd_reply_str(call->out, rd_type_of(it)->encoding(call->store, it));
 }
 
 /* Values are never shared. */

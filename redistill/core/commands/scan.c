@@ -9,6 +9,7 @@
 #include "base/glob.h"
 #include "commands/cmd.h"
 #include "store/databases.h"
+#include "store/type.h"
 
 /* ---- KEYS and SCAN ---- */
 
@@ -37,15 +38,10 @@ static void harvest_init(harvest *h, rd_reply *out, rd_bytes pattern) {
   h->all = h->pattern.len == 1 && h->pattern.data[0] == '*';
 }
 
-static bool type_is(const rd_item *it, rd_bytes name) {
-  static const char *const names[] = {"string", "list", "set", "zset", "hash"}; /* in the order of rd_type */
-  return rd_arg_is(name, names[rd_item_type(it)]);
-}
-
 static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
   harvest *h = arg;
   h->seen++;
-  if (h->out->failed || (h->type != NULL && !type_is(it, *h->type))) return;
+  if (h->out->failed || (h->type != NULL && !rd_arg_is(*h->type, rd_type_of(it)->name))) return;
   uint32_t len = rd_item_key_len(it);
   size_t need = h->len + sizeof len + len;
   if (need > h->cap) {

@@ -181,7 +181,7 @@ void rd_cmd_get(rd_call *c) {
   if (!it)
     rd_reply_null(c->out);
   else if (RD_UNLIKELY(rd_item_type(it) != RD_STRING))
-    rd_reply_wrong_type(c->out);
+    rd_call_is(c, it, &rd_types[RD_STRING]);
   else if (RD_LIKELY(rd_may_read(c, rd_item_len(it))))
     rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
 }

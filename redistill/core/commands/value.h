@@ -34,9 +34,6 @@ void rd_reply_oom_instead(rd_reply *r, size_t mark);
  * ENCODING; as rd_resize. *it is the item afterwards. RD_OOM: nothing has changed. */
 rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len);
 
-/* What OBJECT ENCODING calls the string: "int", "embstr" or "raw" (object.c). */
-const char *rd_string_encoding(rd_store *st, const rd_item *it);
-
 /* May a value of `had` bytes (0: there is none) become one of `len`? Else the error has been replied. */
 bool rd_check_growth(rd_call *c, uint64_t had, uint64_t len);
 /* May a command make a value of `len` bytes? Else the error has been replied. */

@@ -37,7 +37,7 @@ static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
   rd_key key = rd_key_of(st, name, db);
   if (!rd_holds_shard(st, rd_shard_of(st, key.hash))) return 0;
   const rd_item *it = rd_find_quiet(st, &key, false);
-  return it == NULL ? 0 : rd_item_len(it);
+  return it == NULL ? 0 : rd_item_value_bytes(st, it);
 }
 
 /* ---- how long a command makes a value; 0 when its arguments are none, which it will say ---- */

@@ -4,6 +4,8 @@
  * The arena may hold anything (recovery.h). So no word is used before it is known what it can be, and a reference is
  * followed only to where the first walk found a block that nothing has referred to yet: its length then is known to
  * stay in its region, and no circle can be walked in twice. */
+#include "store/check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +19,17 @@
 #include "store/internal.h"
 #include "store/item.h"
 #include "store/recovery.h"
+#include "store/type.h"
 
 #define REGION_WORDS (RD_REGION_SIZE / RD_GRANULE / 64)
 
-struct report {
+struct tally {
+  uint64_t blocks[RD_KINDS];
+  uint64_t bytes; /* of allocated blocks */
+  uint64_t small;
+};
+
+struct rd_walk {
   int violations;
   char *err;
   size_t errlen;
@@ -28,9 +37,11 @@ struct report {
   bool timed;          /* due times are compared with the clock, too */
   uint32_t *place;     /* of each region among the shard's, from 1 on; 0: it is not one of them */
   uint64_t *unvisited; /* of the shard's regions, a bit for each granule: a block begins that nothing has reached */
+  const rd_store *st;  /* while the walk is over the indexes */
+  struct tally *reached;
 };
 
-RD_PRINTF(2, 3) static void violated(struct report *r, const char *fmt, ...) {
+RD_PRINTF(2, 3) static void violated(struct rd_walk *r, const char *fmt, ...) {
   if (r->violations++ > 0 || r->errlen == 0) return;
   int n = snprintf(r->err, r->errlen, "shard %u: ", r->shard);
   va_list args;
@@ -44,21 +55,15 @@ RD_PRINTF(2, 3) static void violated(struct report *r, const char *fmt, ...) {
     if (!(cond)) violated(r, __VA_ARGS__); \
   } while (0)
 
-struct tally {
-  uint64_t blocks[RD_KINDS];
-  uint64_t bytes; /* of allocated blocks */
-  uint64_t small;
-};
-
 /* ---- blocks ---- */
 
-static void note_block(const rd_store *st, struct report *r, rd_ref ref) {
+static void note_block(const rd_store *st, struct rd_walk *r, rd_ref ref) {
   uint32_t granule = (uint32_t)(ref & (RD_REGION_SIZE - 1)) / RD_GRANULE;
   r->unvisited[(size_t)(r->place[rd_region_of(st, ref)] - 1) * REGION_WORDS + granule / 64] |= 1ull << (granule % 64);
 }
 
 /* Whether a block of the shard begins there that was not visited yet; it is now. */
-static bool visit_block(const rd_store *st, struct report *r, rd_ref ref) {
+static bool visit_block(const rd_store *st, struct rd_walk *r, rd_ref ref) {
   if (ref < st->head->body_at || ref >= st->size || ref % RD_GRANULE != 0) return false;
   uint32_t place = r->place[rd_region_of(st, ref)], granule = (uint32_t)(ref & (RD_REGION_SIZE - 1)) / RD_GRANULE;
   if (place == 0) return false;
@@ -70,7 +75,7 @@ static bool visit_block(const rd_store *st, struct report *r, rd_ref ref) {
 
 /* ---- the walk over the regions ---- */
 
-static void check_region(const rd_store *st, struct report *r, uint32_t region, struct tally *t) {
+static void check_region(const rd_store *st, struct rd_walk *r, uint32_t region, struct tally *t) {
   uint32_t used = 0, total = 0, before = 0;
   rd_kind kind_before = RD_ITEM;
   for (rd_ref ref = rd_region_first(st, region); total < RD_REGION_GRANULES; ref += (rd_ref)before * RD_GRANULE) {
@@ -83,7 +88,8 @@ static void check_region(const rd_store *st, struct report *r, uint32_t region, 
            (unsigned long long)ref);
     total += granules;
     rd_kind kind = rd_blk_kind(b);
-    EXPECT(kind < RD_KINDS, "region %u: a block of the unknown kind %u at %llu", region, kind, (unsigned long long)ref);
+    EXPECT(kind == RD_FREE || rd_kinds[kind].move != NULL, "region %u: a block of the unknown kind %u at %llu", region,
+           kind, (unsigned long long)ref);
     if (r->violations > 0) return;
     t->blocks[kind]++;
     note_block(st, r, ref);
@@ -101,7 +107,7 @@ static void check_region(const rd_store *st, struct report *r, uint32_t region, 
   EXPECT(used > 0, "region %u: empty, but not in the pool", region);
 }
 
-static void check_free_list(const rd_store *st, struct report *r, uint32_t row, uint32_t col, uint64_t *listed) {
+static void check_free_list(const rd_store *st, struct rd_walk *r, uint32_t row, uint32_t col, uint64_t *listed) {
   rd_ref prev = 0;
   for (rd_ref ref = rd_shard_at(st, r->shard)->heap.free[row][col]; ref != 0; ref = rd_free_next(st, ref)) {
     uint32_t row_of = RD_FREE_ROWS, col_of = 0;
@@ -115,7 +121,7 @@ static void check_free_list(const rd_store *st, struct report *r, uint32_t row, 
   }
 }
 
-static void check_heap(const rd_store *st, struct report *r, struct tally *t) {
+static void check_heap(const rd_store *st, struct rd_walk *r, struct tally *t) {
   const rd_heap *h = &st->shards[r->shard].heap;
   uint32_t regions = 0, prev = 0, owned = 0;
   for (uint32_t i = 0; i < st->head->pool.fresh; i++) owned += st->regions[i].owner == r->shard + 1;
@@ -154,7 +160,7 @@ static void check_heap(const rd_store *st, struct report *r, struct tally *t) {
 
 /* A reference to a block of this kind in this shard, of at least so many bytes, that nothing else refers to: counts it,
  * and says whether it may be followed. */
-static bool reach(const rd_store *st, struct report *r, rd_ref ref, rd_kind kind, uint64_t bytes, struct tally *t) {
+static bool reach(const rd_store *st, struct rd_walk *r, rd_ref ref, rd_kind kind, uint64_t bytes, struct tally *t) {
   bool ok = visit_block(st, r, ref) && rd_blk_kind(*rd_blk_at(st, ref)) == kind;
   EXPECT(ok, "a reference of kind %d to %llu, which is no such block", kind, (unsigned long long)ref);
   if (!ok) return false;
@@ -165,9 +171,20 @@ static bool reach(const rd_store *st, struct report *r, rd_ref ref, rd_kind kind
   return ok;
 }
 
+bool rd_walk_reach(struct rd_walk *walk, rd_ref ref, rd_kind kind, uint64_t bytes) {
+  return reach(walk->st, walk, ref, kind, bytes, walk->reached);
+}
+
+bool rd_walk_expect(struct rd_walk *walk, bool so, const char *what) {
+  if (!so) violated(walk, "%s", what);
+  return walk->violations == 0;
+}
+
+const rd_store *rd_walk_store(const struct rd_walk *walk) { return walk->st; }
+
 /* A table of a big item: its `needed` first chunks are there, the last of the value with `tail` bytes, and no others.
  * When a process died while it moved the value (`passed`) there may be fewer: nobody reads it any more. */
-static void check_table(const rd_store *st, struct report *r, rd_ref ref, uint64_t needed, uint64_t tail, bool passed,
+static void check_table(const rd_store *st, struct rd_walk *r, rd_ref ref, uint64_t needed, uint64_t tail, bool passed,
                         struct tally *t) {
   const rd_table *table = rd_at(st, ref);
   uint32_t capacity = (rd_blk_bytes(table->blk) - RD_TABLE_HEAD) / 8;
@@ -186,7 +203,7 @@ static void check_table(const rd_store *st, struct report *r, rd_ref ref, uint64
 }
 
 /* Its head is as long as it says. */
-static bool big_head_is_sound(struct report *r, const rd_item *it) {
+static bool big_head_is_sound(struct rd_walk *r, const rd_item *it) {
   uint64_t bytes = rd_blk_bytes(it->blk), head = RD_BIG_HEAD + rd_item_ttl_bytes(it);
   bool ok = head <= bytes;
   if (ok) {
@@ -198,7 +215,7 @@ static bool big_head_is_sound(struct report *r, const rd_item *it) {
   return ok;
 }
 
-static void check_big(const rd_store *st, struct report *r, const rd_item *it, struct tally *t) {
+static void check_big(const rd_store *st, struct rd_walk *r, const rd_item *it, struct tally *t) {
   const rd_big *big = rd_item_big(it);
   const uint8_t *refs = (const uint8_t *)it + RD_BIG_HEAD + rd_item_ttl_bytes(it);
   uint64_t stream = (big->key_len > RD_INLINE_KEY ? big->key_len : 0) + big->len;
@@ -222,18 +239,21 @@ static void check_big(const rd_store *st, struct report *r, const rd_item *it, s
   EXPECT(chunks == 0 || passed, "a value without tables for its last %llu chunks", (unsigned long long)chunks);
 }
 
-static void check_item(rd_store *st, struct report *r, uint32_t slot, const rd_index *ix, uint32_t number,
+static void check_item(rd_store *st, struct rd_walk *r, uint32_t slot, const rd_index *ix, uint32_t number,
                        const rd_bucket *b, uint32_t i, struct tally *t) {
   rd_ref ref = rd_entry_ref(b, i);
   if (!reach(st, r, ref, RD_ITEM, RD_ITEM_HEAD, t)) return;
   const rd_item *it = rd_at(st, ref);
-  EXPECT(rd_item_type(it) == RD_STRING && rd_item_encoding(it) <= RD_ENC_TEXT, "an item of an unknown type");
+  const rd_type_row *row = rd_type_of(it);
+  bool known = row->name != NULL && rd_item_encoding(it) < row->encodings;
+  EXPECT(known, "an item of an unknown type");
   if (rd_item_is_big(it)) {
     if (big_head_is_sound(r, it)) check_big(st, r, it, t);
   } else {
     uint32_t bytes = RD_ITEM_HEAD + rd_item_ttl_bytes(it) + it->key_len + it->len;
     EXPECT(bytes <= rd_blk_bytes(it->blk), "an item of %u bytes in a block of %u", bytes, rd_blk_bytes(it->blk));
   }
+  if (r->violations == 0 && known && rd_item_is_nested(it)) row->check(r, it);
   if (r->violations > 0) return;
   uint64_t hash = rd_item_hash(st, it);
   bool ttl = rd_item_expiry(it) != RD_NO_EXPIRY;
@@ -250,7 +270,7 @@ static void check_item(rd_store *st, struct report *r, uint32_t slot, const rd_i
   if ((it->access & RD_ITEM_MAIN) == 0) t->small++;
 }
 
-static void check_chain(rd_store *st, struct report *r, uint32_t slot, const rd_index *ix, uint32_t number,
+static void check_chain(rd_store *st, struct rd_walk *r, uint32_t slot, const rd_index *ix, uint32_t number,
                         struct tally *t, uint64_t *count, uint64_t *with_ttl) {
   uint32_t length = 0;
   for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; length++) {
@@ -279,14 +299,14 @@ static void check_chain(rd_store *st, struct report *r, uint32_t slot, const rd_
 }
 
 /* A block of the index, and whether it knows its place. */
-static bool reach_index(const rd_store *st, struct report *r, rd_ref ref, rd_kind kind, uint64_t bytes, uint32_t owner,
+static bool reach_index(const rd_store *st, struct rd_walk *r, rd_ref ref, rd_kind kind, uint64_t bytes, uint32_t owner,
                         struct tally *t) {
   if (!reach(st, r, ref, kind, bytes, t)) return false;
   EXPECT(((rd_index_block *)rd_at(st, ref))->owner == owner, "a block of an index with a wrong owner");
   return r->violations == 0;
 }
 
-static void check_index_blocks(const rd_store *st, struct report *r, uint32_t slot, const rd_index *ix,
+static void check_index_blocks(const rd_store *st, struct rd_walk *r, uint32_t slot, const rd_index *ix,
                                struct tally *t) {
   uint32_t segments = (ix->buckets + 63) / 64, pages = (segments + 511) / 512, home = slot << 27;
   if (ix->root == 0) {
@@ -317,13 +337,15 @@ static void check_index_blocks(const rd_store *st, struct report *r, uint32_t sl
   }
 }
 
-static void check_contents(rd_store *st, struct report *r) {
+static void check_contents(rd_store *st, struct rd_walk *r) {
   rd_shard *sh = rd_shard_at(st, r->shard);
   struct tally found, reached;
   memset(&found, 0, sizeof found);
   memset(&reached, 0, sizeof reached);
   check_heap(st, r, &found);
   if (r->violations > 0) return; /* what follows would follow broken links */
+  r->st = st;
+  r->reached = &reached;
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
     const rd_index *ix = &sh->index[slot];
     uint64_t count = 0, with_ttl = 0;
@@ -352,7 +374,7 @@ static void check_contents(rd_store *st, struct report *r) {
          (unsigned long long)reached.bytes);
 }
 
-static void check_shard(rd_store *st, struct report *r) {
+static void check_shard(rd_store *st, struct rd_walk *r) {
   r->place = calloc(st->head->num_regions, sizeof *r->place);
   r->unvisited = NULL;
   EXPECT(r->place != NULL, "no memory to verify it");
@@ -362,12 +384,12 @@ static void check_shard(rd_store *st, struct report *r) {
 }
 
 bool rd_shard_is_whole(rd_store *st, uint32_t shard, char *err, size_t errlen) {
-  struct report r = {.err = err, .errlen = errlen, .shard = shard};
+  struct rd_walk r = {.err = err, .errlen = errlen, .shard = shard};
   check_shard(st, &r);
   return r.violations == 0;
 }
 
-static void check_pool(rd_store *st, struct report *r) {
+static void check_pool(rd_store *st, struct rd_walk *r) {
   const rd_pool *pool = &st->head->pool;
   uint64_t owned = 0, in_shards = 0, listed = 0;
   for (uint32_t i = 0; i < pool->fresh; i++) owned += st->regions[i].owner != 0;
@@ -383,7 +405,7 @@ static void check_pool(rd_store *st, struct report *r) {
          (unsigned long long)owned, pool->fresh);
 }
 
-static void check_workers(rd_store *st, struct report *r) {
+static void check_workers(rd_store *st, struct rd_walk *r) {
   rd_admission_lock(st);
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
     const char *wrong = rd_worker_used(st, i) ? rd_admission_check(st, rd_worker_at(st, i)) : NULL;
@@ -396,7 +418,7 @@ static void check_workers(rd_store *st, struct report *r) {
 }
 
 int rd_check(rd_store *st, char *err, size_t errlen) {
-  struct report r = {.err = err, .errlen = errlen, .timed = true};
+  struct rd_walk r = {.err = err, .errlen = errlen, .timed = true};
   uint64_t before[RD_MAX_SHARDS / 64];
   memcpy(before, st->held, sizeof before);
   rd_lock_all(st);

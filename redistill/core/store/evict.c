@@ -136,13 +136,14 @@ void rd_ghost_add(rd_store *st, uint32_t shard) {
   sh->ghost[sh->ghosts++] = block;
 }
 
-void rd_ghost_drop(rd_store *st, uint32_t shard, rd_ref block) {
+bool rd_ghost_drop(rd_store *st, uint32_t shard, rd_ref block) {
   rd_shard *sh = rd_shard_at(st, shard);
   uint32_t i = rd_ld32(st->base + block + 4), last = --sh->ghosts;
   sh->ghost[i] = sh->ghost[last];
   rd_st32(st->base + sh->ghost[i] + 4, i);
   sh->ghost[last] = 0;
   rd_heap_release(st, shard, block);
+  return true;
 }
 
 void rd_access_new(rd_store *st, uint32_t shard, rd_item *it, uint64_t hash) {

@@ -26,7 +26,7 @@ rd_ref rd_victim(rd_store *st, uint32_t shard);
 uint32_t rd_ghost_wanted(const rd_store *st, uint32_t shard);
 /* Add a block, if there is memory for it; drop one. */
 void rd_ghost_add(rd_store *st, uint32_t shard);
-void rd_ghost_drop(rd_store *st, uint32_t shard, rd_ref block);
+bool rd_ghost_drop(rd_store *st, uint32_t shard, rd_ref block); /* a row of rd_kinds: it makes way; true */
 
 /* Does a database use the slot, or rd_set_keeping? What is in others was flushed, and is free for the taking. */
 bool rd_slot_is_live(const rd_store *st, uint32_t slot);

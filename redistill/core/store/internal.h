@@ -21,6 +21,9 @@ static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, u
   st->touched++;
   if (RD_UNLIKELY(rd_shard_at(st, shard)->watchers != 0)) ++*rd_version_at(st, slot, hash);
 }
+/* As rd_copy, within a shard, of a nested value (type.h): its blocks are those of `dst` afterwards, and what `src` has
+ * is to be removed. Tells of RD_EVENT_NONE. */
+rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst);
 /* A key of the shard was changed: the seam for WATCH, key events, blocked clients and tracking. */
 static inline void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_key_event event) {
   rd_count_touch(st, shard, slot, key->hash);

@@ -7,6 +7,7 @@
 #include "arena/lock.h"
 #include "arena/longrun.h"
 #include "store/big.h"
+#include "store/type.h"
 
 /* Bytes of the stream before the value. */
 static inline uint32_t stream_key(uint32_t key_len) { return key_len > RD_INLINE_KEY ? key_len : 0; }
@@ -112,6 +113,7 @@ bool rd_item_has_big_key(const rd_store *st, const rd_item *it, const rd_key *ke
 
 uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it) {
   uint64_t bytes = rd_blk_bytes(it->blk);
+  if (rd_item_is_nested(it)) bytes += rd_type_of(it)->bytes(st, it);
   if (!rd_item_is_big(it)) return bytes;
   for (uint32_t i = 0; i < rd_item_big(it)->tables; i++) {
     rd_ref table = rd_table_ref(it, i);
@@ -249,7 +251,17 @@ static void drop_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t keep
   }
 }
 
+static void release_nested(rd_store *st, uint32_t shard, rd_item *it) {
+  while (rd_type_of(it)->release(st, shard, it, CHUNKS) == CHUNKS) rd_breathe(st);
+}
+
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref ref) {
+  rd_item *it = rd_at(st, ref);
+  if (rd_item_is_nested(it)) release_nested(st, shard, it);
+  rd_item_release_shell(st, shard, ref);
+}
+
+void rd_item_release_shell(rd_store *st, uint32_t shard, rd_ref ref) {
   rd_item *it = rd_at(st, ref);
   if (rd_item_is_big(it)) drop_chunks(st, shard, it, 0);
   rd_heap_release(st, shard, ref);
@@ -299,6 +311,7 @@ static rd_ref renew_head(rd_store *st, uint32_t shard, rd_ref ref, uint32_t tabl
   }
   const uint8_t *from = (const uint8_t *)it + fixed + rd_item_ttl_bytes(it) + (is_big ? big->tables * 8 : 0);
   memcpy((uint8_t *)fresh + fixed + (ttl ? 8 : 0) + tables * 8, from, payload);
+  if (rd_item_is_nested(fresh)) rd_type_of(fresh)->moved(st, fresh);
   rd_heap_release(st, shard, ref);
   return to;
 }
@@ -392,12 +405,7 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
 
 /* ---- moving blocks ---- */
 
-rd_ref rd_value_owner(const rd_store *st, rd_ref block) {
-  if (rd_blk_kind(*rd_blk_at(st, block)) == RD_CHUNK) block = rd_chunk_at(st, block)->table;
-  return rd_table_at(st, block)->item;
-}
-
-rd_ref rd_value_move_block(rd_store *st, uint32_t shard, rd_ref block) {
+rd_ref rd_block_copy(rd_store *st, uint32_t shard, rd_ref block) {
   rd_blk blk = *rd_blk_at(st, block);
   uint32_t bytes = rd_blk_bytes(blk);
   if (bytes > RD_MAX_BLOCK && rd_blk_kind(blk) == RD_CHUNK) bytes = RD_MAX_BLOCK; /* it had a region's tail, too */
@@ -406,29 +414,47 @@ rd_ref rd_value_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   memcpy(st->base + to + sizeof blk, st->base + block + sizeof blk, bytes - sizeof blk);
   /* The new block may be longer, and a table's length is its block's. */
   memset(st->base + to + bytes, 0, rd_blk_bytes(*rd_blk_at(st, to)) - bytes);
-  switch (rd_blk_kind(blk)) {
-    case RD_ITEM: {
-      const rd_item *it = rd_at(st, to);
-      if (!rd_item_is_big(it)) break;
-      for (uint32_t i = 0; i < rd_item_big(it)->tables; i++) {
-        if (rd_table_ref(it, i) != 0) rd_table_at(st, rd_table_ref(it, i))->item = to;
-      }
-      break;
-    }
-    case RD_TABLE: {
-      const rd_table *t = rd_table_at(st, to);
-      rd_set_table_ref(rd_at(st, t->item), t->number, to);
-      for (uint32_t c = 0; c < rd_table_capacity(st, block); c++) {
-        if (t->chunk[c] != 0) rd_chunk_at(st, t->chunk[c])->table = to;
-      }
-      break;
-    }
-    default: {
-      const rd_chunk *c = rd_chunk_at(st, to);
-      rd_table_at(st, c->table)->chunk[c->number] = to;
-      break;
-    }
+  return to;
+}
+
+rd_ref rd_item_itself(const rd_store *st, rd_ref block) {
+  (void)st;
+  return block;
+}
+
+rd_ref rd_table_item(const rd_store *st, rd_ref block) { return rd_table_at(st, block)->item; }
+
+rd_ref rd_chunk_item(const rd_store *st, rd_ref block) { return rd_table_item(st, rd_chunk_at(st, block)->table); }
+
+rd_ref rd_item_move_block(rd_store *st, uint32_t shard, rd_ref block) {
+  rd_ref to = rd_block_copy(st, shard, block);
+  if (to == 0) return 0;
+  const rd_item *it = rd_at(st, to);
+  for (uint32_t i = 0; rd_item_is_big(it) && i < rd_item_big(it)->tables; i++) {
+    if (rd_table_ref(it, i) != 0) rd_table_at(st, rd_table_ref(it, i))->item = to;
   }
+  if (rd_item_is_nested(it)) rd_type_of(it)->moved(st, rd_at(st, to));
   rd_heap_release(st, shard, block);
   return to;
+}
+
+bool rd_table_move_block(rd_store *st, uint32_t shard, rd_ref block) {
+  rd_ref to = rd_block_copy(st, shard, block);
+  if (to == 0) return false;
+  const rd_table *t = rd_table_at(st, to);
+  rd_set_table_ref(rd_at(st, t->item), t->number, to);
+  for (uint32_t c = 0; c < rd_table_capacity(st, block); c++) {
+    if (t->chunk[c] != 0) rd_chunk_at(st, t->chunk[c])->table = to;
+  }
+  rd_heap_release(st, shard, block);
+  return true;
+}
+
+bool rd_chunk_move_block(rd_store *st, uint32_t shard, rd_ref block) {
+  rd_ref to = rd_block_copy(st, shard, block);
+  if (to == 0) return false;
+  const rd_chunk *c = rd_chunk_at(st, to);
+  rd_table_at(st, c->table)->chunk[c->number] = to;
+  rd_heap_release(st, shard, block);
+  return true;
 }

@@ -48,6 +48,8 @@ uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it);
 rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type, rd_encoding enc);
 /* Release all blocks of an item that no index refers to. */
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref item);
+/* The same but for the blocks of a nested value (type.h), which are another item's now, or not there yet. */
+void rd_item_release_shell(rd_store *st, uint32_t shard, rd_ref item);
 void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uint64_t len);
 void rd_item_put_expiry(rd_item *it, int64_t expiry); /* the item has RD_ITEM_TTL */
 static inline void rd_item_set_type(rd_item *it, rd_type type, rd_encoding enc) {
@@ -62,10 +64,13 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len);
 bool rd_item_add_expiry(rd_store *st, uint32_t shard, rd_ref *item);
 void rd_item_drop_expiry(rd_store *st, uint32_t shard, rd_ref item);
 
-/* Move a block of a value elsewhere in the shard, so that its region may be emptied. The references to it are mended,
- * but for the index's when it is an item: that is the caller's. The new place, or 0 without memory. */
-rd_ref rd_value_move_block(rd_store *st, uint32_t shard, rd_ref block);
-/* The item that a chunk or a table belongs to. */
-rd_ref rd_value_owner(const rd_store *st, rd_ref block);
+/* Rows of rd_kinds (type.h): the item that a block is part of, and moving a block. Of an item the index's reference is
+ * the caller's to mend: the new place, or 0 without memory. */
+rd_ref rd_item_itself(const rd_store *st, rd_ref block);
+rd_ref rd_table_item(const rd_store *st, rd_ref block);
+rd_ref rd_chunk_item(const rd_store *st, rd_ref block);
+rd_ref rd_item_move_block(rd_store *st, uint32_t shard, rd_ref block);
+bool rd_table_move_block(rd_store *st, uint32_t shard, rd_ref block);
+bool rd_chunk_move_block(rd_store *st, uint32_t shard, rd_ref block);
 
 #endif

@@ -24,6 +24,7 @@
 #include "store/internal.h"
 #include "store/reclaim.h"
 #include "store/store.h"
+#include "store/type.h"
 
 #define CHUNKS_OF_REGION (RD_REGION_SIZE / RD_MAX_BLOCK)
 #define ATTEMPTS 6
@@ -113,6 +114,7 @@ static rd_result move_within(rd_store *st, uint32_t shard, rd_ref item, const rd
           rd_set_table_ref(fresh, i, table);
           rd_table_at(st, table)->item = head;
         }
+        if (rd_item_is_nested(fresh)) rd_type_of(fresh)->moved(st, fresh);
         rd_heap_release(st, shard, item);
       }
       rd_count_touch(st, shard, from, src->hash);
@@ -137,7 +139,7 @@ static bool is_alone(struct move *m, rd_ref chunk) {
   m->alone = true;
   for (rd_ref ref = rd_region_first(st, region); ref != 0 && m->alone; ref = rd_blk_next(st, ref)) {
     rd_kind kind = rd_blk_kind(*rd_blk_at(st, ref));
-    m->alone = kind == RD_FREE || (kind == RD_CHUNK && rd_value_owner(st, ref) == m->item);
+    m->alone = kind == RD_FREE || (kind == RD_CHUNK && rd_chunk_item(st, ref) == m->item);
   }
   return m->alone;
 }
@@ -377,10 +379,12 @@ static rd_result move_item(rd_store *st, rd_item *it, const rd_key *src, const r
   bool keeps_blocks = rd_item_is_big(it) && rd_shape_is_big(&shape) && src->len <= RD_INLINE_KEY;
   if (from == to && (same_key || (keeps_blocks && dst->len <= RD_INLINE_KEY)))
     return move_within(st, from, rd_ref_of(st, it), src, dst);
-  if (keeps_blocks && dst->len <= RD_INLINE_KEY) return move_across(st, rd_ref_of(st, it), src, dst);
+  if (keeps_blocks && dst->len <= RD_INLINE_KEY && !rd_item_is_nested(it))
+    return move_across(st, rd_ref_of(st, it), src, dst);
   /* One block, or a key that lies among the chunks: the copy comes first, so that no memory leaves both as they were.
    */
-  if (rd_copy(st, src, dst, RD_EVENT_NONE) != RD_OK) return RD_OOM;
+  bool takes = from == to && rd_item_is_nested(it);
+  if ((takes ? rd_take_over(st, src, dst) : rd_copy(st, src, dst, RD_EVENT_NONE)) != RD_OK) return RD_OOM;
   it = rd_find_quiet(st, src, false);
   if (it != NULL) rd_remove_item(st, from, rd_ref_of(st, it), RD_GONE_MOVED);
   return RD_OK;

@@ -25,6 +25,7 @@
 #include "store/internal.h"
 #include "store/item.h"
 #include "store/recovery.h"
+#include "store/type.h"
 
 #define POLICY_EVICTIONS 8
 #define STRETCHES 4
@@ -36,15 +37,8 @@ static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
 
 /* The item that a block is part of, 0 when it is no part of one. */
 static rd_ref item_of(const rd_store *st, rd_ref block) {
-  switch (rd_blk_kind(*rd_blk_at(st, block))) {
-    case RD_ITEM:
-      return block;
-    case RD_CHUNK:
-    case RD_TABLE:
-      return rd_value_owner(st, block);
-    default:
-      return 0;
-  }
+  const rd_kind_row *row = &rd_kinds[rd_blk_kind(*rd_blk_at(st, block))];
+  return row->item != NULL ? row->item(st, block) : 0;
 }
 
 /* The block of a region that `at` lies in; 0 when the shard does not own the region any more. */
@@ -80,33 +74,23 @@ static bool is_claimed(const rd_store *st, rd_ref block) {
 
 /* Move a block that may not be evicted. */
 static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
-  switch (rd_blk_kind(*rd_blk_at(st, block))) {
-    case RD_ITEM: {
-      if (block == st->pin[0] || block == st->pin[1]) return false;
-      const rd_item *it = rd_at(st, block);
-      uint32_t slot = rd_item_slot(it);
-      rd_place place;
-      bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], rd_item_hash(st, it), block, &place);
-      if (!found) rd_suspect(st, shard);
-      rd_ref to = found ? rd_value_move_block(st, shard, block) : 0;
-      if (to == 0) return false;
-      rd_entry_set_ref(place.bucket, place.entry, to);
-      return true;
-    }
-    case RD_CHUNK:
-    case RD_TABLE:
-      return rd_value_move_block(st, shard, block) != 0;
-    case RD_GHOST:
-      rd_ghost_drop(st, shard, block);
-      return true;
-    case RD_SEGMENT:
-    case RD_DIR:
-    case RD_OVERFLOW:
-      return rd_index_move_block(st, shard, block);
-    default:
-      rd_suspect(st, shard);
-      return false;
-  }
+  const rd_kind_row *row = &rd_kinds[rd_blk_kind(*rd_blk_at(st, block))];
+  if (RD_LIKELY(row->move != NULL)) return row->move(st, shard, block);
+  rd_suspect(st, shard);
+  return false;
+}
+
+bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block) {
+  if (block == st->pin[0] || block == st->pin[1]) return false;
+  const rd_item *it = rd_at(st, block);
+  uint32_t slot = rd_item_slot(it);
+  rd_place place;
+  bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], rd_item_hash(st, it), block, &place);
+  if (!found) rd_suspect(st, shard);
+  rd_ref to = found ? rd_item_move_block(st, shard, block) : 0;
+  if (to == 0) return false;
+  rd_entry_set_ref(place.bucket, place.entry, to);
+  return true;
 }
 
 /* Move a block that stands at the edge of a free stretch, but not into the stretch. */

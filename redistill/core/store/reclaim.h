@@ -22,6 +22,9 @@ bool rd_make_room(rd_store *st, uint64_t regions);
 /* Is there anything that may be evicted? An unlocked look. */
 bool rd_may_evict(const rd_store *st);
 
+/* A row of rd_kinds (type.h): move an item's own block. */
+bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block);
+
 /* Empty one region of a locked shard: evict what may be evicted, move the rest. true: it is in the pool. */
 bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region);
 

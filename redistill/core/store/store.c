@@ -11,6 +11,7 @@
 #include "store/pause.h"
 #include "store/reclaim.h"
 #include "store/recovery.h"
+#include "store/type.h"
 
 /* ---- a key's place ---- */
 
@@ -117,14 +118,23 @@ bool rd_delete(rd_store *st, const rd_key *key) {
 
 /* ---- coming and changing ---- */
 
+/* What becomes of the blocks that the value of a source has of its own (type.h). */
+enum blocks { NO_BLOCKS, COPIED, TAKEN };
+
 /* Where a new value comes from: pieces outside of the arena, or another item. */
 struct source {
   const rd_bytes *parts;
   unsigned nparts;
   rd_key_event event;
-  rd_ref item; /* 0: the parts */
+  uint8_t type;   /* rd_type */
+  uint8_t blocks; /* enum blocks */
+  rd_ref item;    /* 0: the parts */
   uint64_t len;
 };
+
+static inline struct source source_of(const rd_bytes *parts, unsigned nparts, uint64_t len, rd_key_event event) {
+  return (struct source){.parts = parts, .nparts = nparts, .len = len, .event = event, .type = RD_STRING};
+}
 
 static void fill(rd_store *st, rd_item *it, const struct source *from) {
   uint64_t off = 0;
@@ -154,7 +164,7 @@ static void overwrite_small(rd_store *st, const rd_key *key, struct spot *s, con
   rd_mark_dirty(st, s->shard);
   it->access = (it->access & ~RD_ITEM_TTL) | (shape->ttl ? RD_ITEM_TTL : 0);
   it->len = (uint16_t)shape->len;
-  rd_item_set_type(it, RD_STRING, enc);
+  rd_item_set_type(it, from->type, enc);
   memcpy((uint8_t *)(uintptr_t)rd_small_key(it), key->data, key->len);
   if (shape->ttl) rd_item_put_expiry(it, expiry);
   fill(st, it, from);
@@ -210,6 +220,30 @@ static bool find_kept(rd_store *st, uint32_t shard, const rd_key *key, rd_place 
   return rd_index_find(st, &rd_shard_at(st, shard)->index[RD_KEPT_SLOT], key, place);
 }
 
+/* A new item with the key and the value. 0: no memory, nothing is changed. */
+static inline rd_ref make(rd_store *st, uint32_t shard, const rd_shape *shape, const rd_key *key,
+                          const struct source *from, rd_encoding enc) {
+  rd_ref ref = rd_item_new(st, shard, shape, key->data, from->type, enc);
+  if (ref == 0) return 0;
+  fill(st, rd_at(st, ref), from);
+  if (RD_LIKELY(from->blocks != COPIED) || rd_types[from->type].copy(st, shard, rd_at(st, ref), rd_at(st, from->item)))
+    return ref;
+  rd_item_release_shell(st, shard, ref);
+  return 0;
+}
+
+/* The blocks of the value that `from` has are those of `it`. */
+static void take_blocks(rd_store *st, rd_item *it, const struct source *from) {
+  rd_types[from->type].moved(st, it);
+  rd_item_set_type(rd_at(st, from->item), RD_STRING, RD_ENC_RAW); /* it has none any more */
+}
+
+static inline uint64_t nested_bytes(const rd_store *st, const struct source *from) {
+  return from->blocks == COPIED ? rd_types[from->type].bytes(st, rd_at(st, from->item)) : 0;
+}
+
+static inline bool is_one_block(const rd_item *it) { return !rd_item_is_big(it) && !rd_item_is_nested(it); }
+
 static void __attribute__((noinline))
 tell_of_put(rd_store *st, const struct spot *s, const rd_key *key, const struct source *from, bool new) {
   if (new || from->item != 0) rd_tell(st, s->slot, RD_EVENT_NEW, key, NULL);
@@ -243,29 +277,34 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
       keeping = s.item != NULL && !find_kept(st, s.shard, key, &place);
       *kept = keeping ? RD_KEPT_VALUE : s.item != NULL ? RD_KEPT_BEFORE : RD_KEPT_ABSENCE;
     }
-    if (s.item != NULL && !keeping && !big && !rd_item_is_big(s.item) && head <= rd_blk_bytes(s.item->blk)) {
+    if (s.item != NULL && !keeping && !big && from->blocks == NO_BLOCKS && is_one_block(s.item) &&
+        head <= rd_blk_bytes(s.item->blk)) {
       overwrite_small(st, key, &s, &shape, from, when, enc);
       was_put(st, &s, key, from, false);
       return RD_OK;
     }
-    rd_ref fresh = rd_item_new(st, s.shard, &shape, key->data, RD_STRING, enc);
+    rd_ref fresh = make(st, s.shard, &shape, key, from, enc);
     if (fresh != 0) {
       rd_item *it = rd_at(st, fresh);
-      fill(st, it, from);
       if (shape.ttl) rd_item_put_expiry(it, when);
       if (s.item != NULL) {
         if (!keeping || keep(st, &s, key)) {
           replace(st, &s, fresh, when, keeping);
+          if (RD_UNLIKELY(from->blocks == TAKEN)) take_blocks(st, it, from);
           was_put(st, &s, key, from, false);
           return RD_OK;
         }
       } else if (rd_index_insert(st, s.shard, s.slot, key->hash, fresh, when)) {
         rd_access_new(st, s.shard, it, key->hash);
+        if (RD_UNLIKELY(from->blocks == TAKEN)) take_blocks(st, it, from);
         was_put(st, &s, key, from, kept == NULL);
         rd_index_balance(st, s.shard, s.slot); /* without memory a later one makes up for it */
         return RD_OK;
       }
-      rd_item_release(st, s.shard, fresh);
+      if (from->blocks == TAKEN)
+        rd_item_release_shell(st, s.shard, fresh);
+      else
+        rd_item_release(st, s.shard, fresh);
       /* One block for the item and for an overflow bucket of the index. */
       head = (big ? 0 : head) + RD_MIN_BLOCK + (uint32_t)(sizeof(rd_index_block) + sizeof(rd_bucket));
       big = false;
@@ -273,7 +312,9 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
     rd_mark_clean(st);
     st->pin[0] = s.item != NULL ? rd_ref_of(st, s.item) : 0;
     st->pin[1] = from->item;
-    bool room = big ? rd_reserve_many(st, s.shard, rd_shape_total_bytes(&shape)) : rd_reserve(st, s.shard, head);
+    bool room = big || from->blocks == COPIED
+                    ? rd_reserve_many(st, s.shard, rd_shape_total_bytes(&shape) + nested_bytes(st, from))
+                    : rd_reserve(st, s.shard, head);
     st->pin[0] = st->pin[1] = 0;
     if (!room) break;
   }
@@ -282,7 +323,7 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
 
 rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
                        rd_encoding enc, rd_key_event event) {
-  struct source from = {parts, nparts, event, 0, 0};
+  struct source from = source_of(parts, nparts, 0, event);
   for (unsigned i = 0; i < nparts; i++) from.len += parts[i].len;
   return put(st, key, &from, expiry, enc, NULL);
 }
@@ -290,15 +331,29 @@ rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, u
 rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc,
                  rd_key_event event) {
   rd_bytes part = {data, len};
-  struct source from = {&part, 1, event, 0, len};
+  struct source from = source_of(&part, 1, len, event);
   return put(st, key, &from, expiry, enc, NULL);
 }
 
-rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event) {
+static rd_result copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event, bool takes) {
   struct spot s = find(st, src);
   if (s.item == NULL) return RD_OK;
-  struct source from = {NULL, 0, event, rd_ref_of(st, s.item), rd_item_len(s.item)};
+  struct source from = {.event = event,
+                        .item = rd_ref_of(st, s.item),
+                        .len = rd_item_len(s.item),
+                        .type = (uint8_t)rd_item_type(s.item),
+                        .blocks = takes                       ? TAKEN
+                                  : rd_item_is_nested(s.item) ? COPIED
+                                                              : NO_BLOCKS};
   return put(st, dst, &from, rd_item_expiry(s.item), rd_item_encoding(s.item), NULL);
+}
+
+rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event) {
+  return copy(st, src, dst, event, false);
+}
+
+rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst) {
+  return copy(st, src, dst, RD_EVENT_NONE, true);
 }
 
 /* ---- several keys, all of them or none ----
@@ -317,7 +372,7 @@ void rd_keep_begin(rd_store *st) {
 
 rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept) {
   rd_bytes part = {data, len};
-  struct source from = {&part, 1, RD_EVENT_NONE, 0, len};
+  struct source from = source_of(&part, 1, len, RD_EVENT_NONE);
   return put(st, key, &from, RD_NO_EXPIRY, RD_ENC_AUTO, kept);
 }
 

@@ -18,7 +18,8 @@
 
 typedef enum rd_result { RD_OK = 0, RD_OOM = 1 } rd_result;
 
-typedef enum rd_type { RD_STRING = 0, RD_LIST = 1, RD_SET = 2, RD_ZSET = 3, RD_HASH = 4 } rd_type;
+/* The numbers are Redis's; what there is of them is in types/types.c. */
+typedef enum rd_type { RD_STRING = 0, RD_LIST = 1, RD_SET = 2, RD_ZSET = 3, RD_HASH = 4, RD_STREAM = 6 } rd_type;
 
 /* How a string came to be; only OBJECT ENCODING tells them apart (see rd_item_encoding). */
 typedef enum rd_encoding {

@@ -1,0 +1,28 @@
+/* types.c - the types of values, and the kinds of block in the arena: see store/type.h. */
+#include "store/evict.h"
+#include "store/index.h"
+#include "store/reclaim.h"
+#include "store/type.h"
+#include "types/string.h"
+
+const rd_type_row rd_types[RD_TYPES] = {
+    [RD_STRING] = {.type = RD_STRING, .name = "string", .encodings = RD_ENC_TEXT + 1, .encoding = rd_string_encoding},
+};
+
+/* An item says "string" of it, and so does all else; only its own commands look closer. */
+const rd_type_row rd_hll_row = {.type = RD_STRING,
+                                .name = "string",
+                                .encodings = RD_ENC_TEXT + 1,
+                                .is = rd_string_is_hll,
+                                .is_not = "WRONGTYPE Key is not a valid HyperLogLog string value.",
+                                .encoding = rd_string_encoding};
+
+const rd_kind_row rd_kinds[RD_KINDS] = {
+    [RD_ITEM] = {rd_item_itself, rd_item_move},
+    [RD_CHUNK] = {rd_chunk_item, rd_chunk_move_block},
+    [RD_TABLE] = {rd_table_item, rd_table_move_block},
+    [RD_SEGMENT] = {NULL, rd_index_move_block},
+    [RD_DIR] = {NULL, rd_index_move_block},
+    [RD_OVERFLOW] = {NULL, rd_index_move_block},
+    [RD_GHOST] = {NULL, rd_ghost_drop},
+};
