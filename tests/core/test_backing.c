@@ -6,6 +6,7 @@
 #include "arena/admission.h"
 #include "arena/heap.h"
 #include "arena/pool.h"
+#include "arena/ring.h"
 #include "arena_fixture.h"
 #include "check.h"
 #include "store/databases.h"
@@ -189,6 +190,32 @@ static void an_address_that_there_is_no_memory_for_is_not_counted(void) {
   arena_free(&st);
 }
 
+static void what_finds_no_memory_in_a_ring_is_kept_until_there_is(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), other;
+  char err[200];
+  rd_record r;
+  CHECK(rd_attach(&other, st.fd, err, sizeof err) == 0 && rd_worker_join(&other, 1) == 1);
+  uint64_t fixed = rd_fixed_memory(&st);
+  refuses = true;
+  CHECK_INT(rd_ring_put(&st, 1, RD_RECORD_MONITOR, "a", 1), RD_SENT_FULL);
+  CHECK_INT(rd_ring_send(&st, 1, RD_RECORD_MONITOR, "b", 1, 20), RD_SENT_KEPT);
+  CHECK_INT(rd_ring_send(&st, 1, RD_RECORD_MONITOR, "c", 1, 20), RD_SENT_KEPT);
+  CHECK_INT(rd_ring_send(&st, 1, RD_RECORD_MONITOR, "d", 1, 20), RD_SENT_LOST);
+  CHECK(!rd_ring_flush(&st) && !rd_ring_waits(&other));
+  CHECK_INT(rd_fixed_memory(&st), fixed);
+  refuses = false;
+  CHECK(rd_ring_flush(&st));
+  for (const char *text = "bc"; *text != 0; text++) {
+    CHECK(rd_ring_read(&other, &r) && r.part[0].len == 1 && r.part[0].data[0] == (uint8_t)*text);
+    rd_ring_done(&other, &r);
+  }
+  CHECK_INT(rd_fixed_memory(&st), fixed + RD_RING_BYTES);
+  CHECK(arena_is_whole(&st));
+  rd_worker_leave(&other);
+  rd_detach(&other);
+  arena_free(&st);
+}
+
 int main(void) {
   RUN(without_memory_no_arena_is_made_and_no_worker_joins);
   RUN(what_no_region_is_there_for_is_refused_until_there_is);
@@ -196,6 +223,7 @@ int main(void) {
   RUN(a_region_that_was_given_back_is_taken_again_without_asking);
   RUN(what_the_system_gave_before_is_used_up);
   RUN(a_promise_of_regions_is_kept);
+  RUN(what_finds_no_memory_in_a_ring_is_kept_until_there_is);
   RUN(an_address_that_there_is_no_memory_for_is_not_counted);
   return check_end();
 }

@@ -144,6 +144,29 @@ class FullTmpfsTests(SynchronousTestCase):
         self.assertGreater(client.info("stats")["evicted_keys"], 0)
         self.assert_alive(client, pids)
 
+    def test_monitor(self) -> None:
+        """What the other worker executes has no room to be brought to a client that monitors, until the other file is
+        gone: then it is shown. Nobody waits for it."""
+        client = self.server(2)
+        pids = self.pids(client, 2)
+        other = self.take_all()
+        self.write(client, 0, 2000)
+        with client.monitor() as monitor:
+            clients: dict[int, redis.Redis] = {}
+            while len(clients) < 2:
+                one = self.client()
+                clients.setdefault(one.info("server")["worker_number"], one)
+            for word in ("first", "second"):
+                for one in clients.values():
+                    one.echo(word)
+                if word == "first":
+                    other.unlink()
+            seen: list[str] = []
+            while seen.count("ECHO second") < 2:
+                seen.append(monitor.next_command()["command"])
+            self.assertEqual(seen.count("ECHO first"), 2)
+        self.assert_alive(client, pids)
+
     def test_memory_that_was_given_back(self) -> None:
         """What a flush gave back and somebody else took is not counted on."""
         client = self.server(1)
