@@ -26,6 +26,7 @@
 #include "store/reclaim.h"
 #include "store/run.h"
 #include "command/command.h"
+#include "command/keys.h"
 #include "session/session.h"
 #include "session/acl.h"
 #include "session/footprint.h"

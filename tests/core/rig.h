@@ -11,6 +11,7 @@
 #include "arena/lock.h"
 #include "arena/worker.h"
 #include "check.h"
+#include "command/call.h"
 #include "session/acl.h"
 #include "session/session.h"
 #include "store/check.h"

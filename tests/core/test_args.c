@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "command/call.h"
 #include "command/command.h"
 
 static rd_bytes text(const char *s) { return (rd_bytes){(const uint8_t *)s, strlen(s)}; }

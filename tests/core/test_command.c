@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "command/command_table.h"
+#include "command/keys.h"
 
 #define MAX_WORDS 16
 

@@ -21,6 +21,7 @@
 #include "arena/memory.h"
 #include "arena/worker.h"
 #include "check.h"
+#include "command/call.h"
 #include "commands/value.h"
 #include "session/session.h"
 #include "store/check.h"

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "command/call.h"
 #include "command/command.h"
+#include "command/keys.h"
 #include "keyspecs.h"
 
 #define MAX_WORDS 24

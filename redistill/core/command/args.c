@@ -1,6 +1,8 @@
 /* args.c - arguments of commands: words, keys, strings. */
 #include "arena/worker.h"
+#include "command/call.h"
 #include "command/command.h"
+#include "command/keys.h"
 
 bool rd_arg_is(rd_bytes s, const char *word) {
   for (size_t i = 0; i < s.len; i++) {

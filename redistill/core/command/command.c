@@ -1,4 +1,6 @@
 /* command.c - finding commands in the table. */
+#include "arena/stats.h"
+#include "command/call.h"
 #include "command/command_table.h"
 
 _Static_assert(RD_COMMANDS <= RD_COMMAND_IDS, "the counters have no room for all commands");

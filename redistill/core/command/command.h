@@ -1,59 +1,14 @@
-/* command.h - the one table of commands, and what a command gets when it is called. */
+/* command.h - the one table of commands: what a row says, and how a command is found. */
 #ifndef RD_COMMAND_H
 #define RD_COMMAND_H
 
-#include "base/numbers.h"
-#include "store/store.h"
-#include "store/type.h"
-#include "wire/reply.h"
+#include "base/base.h"
 
 /* python: begin */
 typedef struct rd_session rd_session;
 typedef struct rd_call rd_call;
 typedef void rd_command_fn(rd_call *call);
 /* python: end */
-
-/* One call of one command. */
-struct rd_call {
-  rd_store *store;
-  struct rd_session *session;
-  rd_reply *out;
-  const struct rd_command *command;
-  unsigned db;
-  uint32_t argc;
-  const rd_bytes *argv; /* argv[0] is the command's name; for a subcommand argv[1] is its name */
-  uint32_t first_pos;   /* rd_call_key(first_pos) is first_key, hashed ahead; 0: the command has no key */
-  rd_key first_key;
-  bool whole;      /* it is to run at once, however long it takes; so is any command of a store without a clock */
-  uint8_t verdict; /* rd_verdict */
-};
-
-/* What comes of a call. */
-typedef enum rd_verdict {
-  RD_DONE = 0,  /* it was executed and answered */
-  RD_LONG = 1,  /* nothing was done: it will take long, and is to be called again where it can pause (longrun.h) */
-  RD_LATER = 2, /* nothing was done: somebody has a lock that it needs */
-} rd_verdict;
-
-/* A command that has found out that it will take more than a millisecond asks this before it changes, counts or answers
- * anything. True: it goes on, and calls rd_breathe(store) at least once a millisecond. False: it returns at once. */
-static inline bool rd_may_take_long(rd_call *call) {
-  if (call->store->running != NULL || call->whole || call->store->clock == NULL) return true;
-  call->verdict = RD_LONG;
-  return false;
-}
-/* The same after the one lookup of a key that is read (rd_find_read) has found it: so many bytes are to be gone
- * through.
- */
-bool rd_may_read(rd_call *call, uint64_t bytes);
-/* Before a lookup of several keys that are read, of which the others may turn out to be large: with a listener for
- * misses it begins on the long command's stack at once, so that no miss is told twice. */
-static inline bool rd_may_miss(rd_call *call) {
-  return RD_LIKELY(call->store->listening == 0) || !rd_hears(call->store, RD_EVENT_KEYMISS) || rd_may_take_long(call);
-}
-/* Bytes, keys that take about a millisecond: more of them take long. */
-#define RD_LONG_BYTES (4u << 20)
-#define RD_LONG_KEYS 2048u
 
 /* python: begin */
 
@@ -224,65 +179,5 @@ static inline const char *rd_command_full_name(const rd_command *cmd) {
 static inline bool rd_command_arity_ok(const rd_command *cmd, uint32_t argc) {
   return cmd->arity >= 0 ? argc == (uint32_t)cmd->arity : argc >= (uint32_t)-cmd->arity;
 }
-
-/* ---- keys (keys.c) ---- */
-
-/* python: begin */
-/* Arguments that are keys: `count` of them, every `step`th from `first` on, all with the same flags. */
-typedef struct rd_key_run {
-  uint32_t first, count, step, flags;
-} rd_key_run;
-
-/* All keys of a call. */
-typedef struct rd_keys {
-  uint32_t count, runs;
-  bool understood; /* the arguments make sense, as far as keys go; the command refuses them when this is false */
-  rd_key_run run[RD_MAX_KEY_SPECS];
-} rd_keys;
-
-/* Find the keys of a call whose arity is right. This alone says which arguments are keys: what is locked, checked for
- * the user, shown to COMMAND GETKEYS and used by the command is what stands here. Takes as long as the options are
- * many; a key of RD_ONE_KEY costs nothing to find. */
-void rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, rd_keys *keys);
-/* python: end */
-/* Position in argv of key `n`, which is below keys->count. */
-static inline uint32_t rd_key_position(const rd_keys *keys, uint32_t n) {
-  const rd_key_run *run = keys->run;
-  while (n >= run->count) n -= run++->count;
-  return run->first + n * run->step;
-}
-
-/* Add the shards of all keys of a call to `wanted`. */
-void rd_shards_of_call(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
-                       uint64_t wanted[RD_MAX_SHARDS / 64]);
-
-/* Step over the option at argv[*at], to the argument behind its values: the option's place in cmd->options, with
- * *values the position of the first value. A command that has `options` parses its arguments with this, since
- * rd_command_keys does. RD_NO_OPTION: there is no such word, or too few values follow; *at is behind the word. */
-#define RD_NO_OPTION (-1)
-int rd_next_option(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *at, uint32_t *values);
-
-/* What an argument that counts keys says: how many follow from argv[first] on, every `step`th. */
-typedef enum rd_numkeys {
-  RD_NUMKEYS_OK,
-  RD_NUMKEYS_NO_NUMBER,
-  RD_NUMKEYS_NOT_POSITIVE,
-  RD_NUMKEYS_TOO_MANY
-} rd_numkeys;
-rd_numkeys rd_parse_numkeys(rd_bytes number, uint32_t argc, uint32_t first, uint32_t step, uint32_t *count);
-
-/* ---- arguments (args.c) ---- */
-
-/* Case-insensitive comparison with a lower-case ASCII word. */
-bool rd_arg_is(rd_bytes s, const char *word);
-/* argv[i] as a key in the call's database, or another. It must be one that rd_command_keys finds: asserted. */
-rd_key rd_call_key(rd_call *call, uint32_t i);
-rd_key rd_call_key_in(rd_call *call, uint32_t i, unsigned db);
-/* Is the value of the type? false after a WRONGTYPE reply: it is made here and nowhere else. */
-bool rd_call_is(rd_call *call, const rd_item *it, const rd_type_row *row);
-/* A lookup of a value that must be of the type: the item, or NULL with *absent set, or NULL after a WRONGTYPE reply. */
-rd_item *rd_call_value(rd_call *call, const rd_key *key, const rd_type_row *row, bool for_write, bool *absent);
-/* The same of a string. */
-rd_item *rd_call_string(rd_call *call, const rd_key *key, bool for_write, bool *absent);
 
 #endif

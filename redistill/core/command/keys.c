@@ -4,7 +4,10 @@
  * command itself. A key that one parser finds and another does not would be one that a command uses unlocked, or
  * without permission. So a command whose keys stand behind options steps over these with rd_next_option, as this file
  * does, and one whose keys are counted by an argument reads it with rd_parse_numkeys. */
+#include "command/keys.h"
+
 #include "arena/key.h"
+#include "command/call.h"
 #include "command/command.h"
 #include "command/index.h"
 

@@ -1,6 +1,7 @@
 /* expire.c - setting, reading and removing the time at which a key goes.
  *
  * Times are milliseconds since the epoch, signed. A key whose time is now or has passed is deleted at once. */
+#include "command/call.h"
 #include "commands/cmd.h"
 
 typedef enum time_unit { SECONDS, MILLISECONDS } time_unit;

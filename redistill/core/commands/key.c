@@ -1,5 +1,6 @@
 /* key.c - commands on whole keys, whatever they hold: DEL UNLINK EXISTS TOUCH TYPE RENAME RENAMENX COPY MOVE. */
 #include "arena/longrun.h"
+#include "command/call.h"
 #include "commands/cmd.h"
 #include "store/type.h"
 

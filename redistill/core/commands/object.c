@@ -1,4 +1,5 @@
 /* object.c - what the store knows about a value besides the value: OBJECT, MEMORY USAGE. */
+#include "command/call.h"
 #include "commands/cmd.h"
 #include "store/type.h"
 

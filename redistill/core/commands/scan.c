@@ -7,6 +7,7 @@
 #include "arena/longrun.h"
 #include "arena/memory.h"
 #include "base/glob.h"
+#include "command/call.h"
 #include "commands/cmd.h"
 #include "store/databases.h"
 #include "store/type.h"

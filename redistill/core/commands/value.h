@@ -2,6 +2,7 @@
 #ifndef RD_VALUE_H
 #define RD_VALUE_H
 
+#include "command/call.h"
 #include "command/command.h"
 
 /* Memory of `n` bytes for the time of the command, to be given back with the same `n`. It counts like a buffer of the

@@ -5,6 +5,7 @@
 
 #include "base/glob.h"
 #include "command/index.h"
+#include "command/keys.h"
 
 /* Comparing all keys of a command with all patterns of a user is bounded: what is beyond is denied. So many steps more
  * are for each argument; a key that matches the first pattern or the second takes a few. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "command/command_table.h"
+#include "command/keys.h"
 #include "session/growth.h"
 #include "session/timing.h"
 #include "store/internal.h"

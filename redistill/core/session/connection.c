@@ -1,5 +1,6 @@
 /* connection.c - the commands about the connection that the core answers itself. */
 #include "base/numbers.h"
+#include "command/call.h"
 #include "session/internal.h"
 
 /* A client's own words. */

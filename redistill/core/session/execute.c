@@ -2,6 +2,7 @@
 #include "session/execute.h"
 
 #include "arena/layout.h"
+#include "command/keys.h"
 #include "store/internal.h"
 
 /* Work that takes long can wait for its locks; any other command comes again. */

@@ -3,6 +3,7 @@
 #define RD_EXECUTE_H
 
 #include "arena/worker.h"
+#include "command/call.h"
 #include "session/internal.h"
 #include "session/timing.h"
 

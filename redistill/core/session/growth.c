@@ -4,6 +4,8 @@
 #include "arena/heap.h"
 #include "arena/memory.h"
 #include "base/bits.h"
+#include "command/call.h"
+#include "command/keys.h"
 #include "commands/cmd.h"
 #include "commands/dump.h"
 #include "store/reclaim.h"

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "command/keys.h"
 #include "session/dispatch.h"
 #include "session/execute.h"
 #include "session/timing.h"

@@ -6,6 +6,7 @@
 
 #include "arena/admission.h"
 #include "arena/layout.h"
+#include "command/call.h"
 #include "command/command_table.h"
 #include "session/internal.h"
 

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
+#include "command/call.h"
+#include "command/keys.h"
 #include "session/admit.h"
 #include "session/control.h"
 #include "session/execute.h"

@@ -3,6 +3,7 @@
 #define RD_MULTI_H
 
 #include "session/session.h"
+#include "store/store.h"
 #include "store/watch.h"
 #include "wire/reply.h"
 

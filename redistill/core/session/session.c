@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
+#include "command/call.h"
 #include "session/control.h"
 #include "session/dispatch.h"
 #include "session/footprint.h"

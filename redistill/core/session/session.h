@@ -13,6 +13,7 @@
 #ifndef RD_SESSION_H
 #define RD_SESSION_H
 
+#include "arena/arena.h"
 #include "command/command.h"
 
 /* python: begin */
