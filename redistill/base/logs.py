@@ -172,7 +172,7 @@ class Log:
             try:
                 self._out.reopen()
             except OSError as problem:
-                log.error("the log file was not opened again: {problem}", problem=str(problem))
+                log.error("the log file could not be opened again: {problem}", problem=str(problem))
             else:
                 log.info("the log file {path} was opened again", path=self._out.path)
 

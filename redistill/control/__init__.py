@@ -221,7 +221,7 @@ class ControlPlane:
             try:
                 self._put(self.state.config)
             except Exception:
-                log.failure("the configuration cannot be taken back")
+                log.failure("cannot undo a change of the configuration")
             raise
 
     def _put(self, config: Config) -> None:

@@ -62,7 +62,7 @@ class Monitors:
         """Once a second: say in the log how many lines were lost, and that messages were damaged."""
         lost, damaged = self._server.store.monitor_dropped, self._server.store.rings_reset
         if lost > self._reported:
-            log.warn("{lines} lines of MONITOR were lost: more waited than may", lines=lost - self._reported)
+            log.warn("{lines} lines of MONITOR were lost: too many waited", lines=lost - self._reported)
             self._reported = lost
         if damaged > self._damaged:
             log.error("messages to this worker were damaged {times} times, and are lost", times=damaged - self._damaged)

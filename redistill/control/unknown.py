@@ -81,7 +81,9 @@ def hang_up(server: ServerState, client: Client) -> bytes:
     """No reply to HTTP, but the close, as in Redis: a web page can make its reader's browser send a POST to a server
     that only this browser reaches, and the lines of its body would be commands."""
     log.warn(
-        "{peer} speaks HTTP, as a browser under a page's control would: closed", peer=client.peer, log_throttle=SELDOM
+        "{peer} was closed: it sent HTTP, as a browser would for a malicious web page",
+        peer=client.peer,
+        log_throttle=SELDOM,
     )
     client.session.state.close_after_reply = True
     return b""

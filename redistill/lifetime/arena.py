@@ -86,8 +86,8 @@ class Arena:
         store.set_max_memory(size)
         if size < least:
             log.warn(
-                "memory.max_memory = {size} is less than the smallest arena, {least} bytes: keys are held to it, the"
-                " system's memory is not",
+                "memory.max_memory = {size} is less than the smallest arena, {least} bytes: it limits"
+                " keys, not the system's memory",
                 size=size,
                 least=least,
             )
@@ -112,7 +112,7 @@ class Arena:
                 raise ArenaError(f"it has {store.num_shards} shards, server.num_shards is {num_shards}")
         except ArenaError as problem:
             store.close()
-            log.warn("cannot go on with the arena in {place}: {problem}", place=self.place, problem=str(problem))
+            log.warn("cannot reuse the arena in {place}: {problem}", place=self.place, problem=str(problem))
             return False
         store.set_max_memory(min(size, store.map_size))
         store.set_policy(memory.eviction_policy, memory.eviction_sample_size)
@@ -213,8 +213,8 @@ def _at(path: str, max_memory: int, sleep: Callable[[float], None]) -> Arena:
             )
         if max_memory > arena.room:  # the keys that it has are worth more than a start that is refused
             log.warn(
-                "{path} has room for {room} bytes, memory.max_memory is {limit}: enlarge the tmpfs, or see who fills"
-                " it",
+                "{path} has room for {room} bytes, memory.max_memory is {limit}: enlarge the tmpfs, or"
+                " remove other files",
                 path=path,
                 room=arena.room,
                 limit=max_memory,

@@ -48,7 +48,9 @@ class Reload:
             return
         self._reloading, self._again = True, False
         self.began()
-        self._reload().addErrback(lambda failure: log.failure("in the reload", failure)).addBoth(self._over)
+        self._reload().addErrback(lambda failure: log.failure("internal error in the reload", failure)).addBoth(
+            self._over
+        )
 
     @property
     def busy(self) -> bool:
@@ -60,7 +62,9 @@ class Reload:
         replaced."""
         self._reloading = True
         self.began()
-        self._renew(changes).addErrback(lambda failure: log.failure("in the renewal", failure)).addBoth(self._over)
+        self._renew(changes).addErrback(
+            lambda failure: log.failure("internal error while renewing the TLS certificate", failure)
+        ).addBoth(self._over)
 
     @inlineCallbacks
     def _renew(self, changes):  # type: ignore[no-untyped-def]
@@ -82,11 +86,11 @@ class Reload:
             changes, fixed = differences(self.running(), read)
             yield maybeDeferred(self._change, changes)
         except (ConfigError, Refused) as problem:
-            log.error("the configuration was not reloaded, everything stays as it is: {problem}", problem=str(problem))
+            log.error("the configuration was not reloaded and stays unchanged: {problem}", problem=str(problem))
             return
         log.info("configuration reloaded; changed: {changed}", changed=", ".join(changes) or "nothing")
         if fixed:
-            log.warn("{settings} will change with a restart only", settings=", ".join(fixed))
+            log.warn("a restart is needed to change {settings}", settings=", ".join(fixed))
         yield maybeDeferred(self._replace)
 
 

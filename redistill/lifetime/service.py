@@ -166,7 +166,7 @@ class BackgroundService(MultiService):
             self._look()
             delay = self._step()
         except Exception:
-            log.failure("in the background work")
+            log.failure("internal error in the background work")
         self._next = self._reactor.callLater(delay, self._sweep)
 
     def _step(self) -> float:
@@ -262,7 +262,7 @@ class ServerService(Service):
     def _close(self, listeners: set[socket.socket]) -> None:
         for listener in listeners:
             closing = maybeDeferred(self._ports.pop(listener).stopListening)
-            closing.addErrback(lambda failure: log.failure("while closing a port", failure))
+            closing.addErrback(lambda failure: log.failure("internal error while closing a port", failure))
 
     def set_keepalive(self, seconds: int) -> None:
         """For the connections to come."""
@@ -370,7 +370,7 @@ class SignalService(Service):
         if not self.stopping:
             self.stopping = True
             if delay:
-                log.info("going to stop in {seconds} seconds", seconds=delay)
+                log.info("stopping in {seconds} seconds", seconds=delay)
                 self._end = self._reactor.callLater(delay, self._reactor.stop)
             else:
                 self._reactor.stop()

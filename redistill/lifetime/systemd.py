@@ -74,7 +74,7 @@ class Systemd:
                 sock.connect("\0" + address[1:] if address[0] == "@" else address)
                 socket.send_fds(sock, [state.encode()], list(fds))
         except OSError as problem:
-            log.error("cannot tell the service manager {state}: {problem}", state=state, problem=str(problem))
+            log.error("cannot send {state} to the service manager: {problem}", state=state, problem=str(problem))
 
 
 def _watchdog(environ: MutableMapping[str, str]) -> float:

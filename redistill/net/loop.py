@@ -156,7 +156,7 @@ class Line:
             elif error:
                 self.transport.lineLost(Failure(ConnectionLost(os.strerror(error))))
         except BaseException:
-            log.failure("while serving a client")
+            log.failure("internal error while serving a client")
             self.lose(Failure())
 
     def lose(self, reason: Failure) -> None:
@@ -164,7 +164,7 @@ class Line:
         try:
             self.transport.lineLost(reason)
         except BaseException:
-            log.failure("while closing a client")
+            log.failure("internal error while closing a client")
 
 
 class Port(Interface):
@@ -197,7 +197,7 @@ class Entrance:
         try:
             self.port.clientComes(fd)
         except Exception:
-            log.failure("while accepting a client")
+            log.failure("internal error while accepting a client")
 
 
 @implementer(IReadDescriptor)

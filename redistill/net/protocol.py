@@ -448,7 +448,7 @@ class RespProtocol(Protocol):
     def overflowed(self) -> None:
         """More waits for the client to read than it may: it is closed."""
         log.warn(
-            "{peer} is closed: the replies that wait for it would take more than {limit} bytes (server.output_limit)",
+            "{peer} was closed: its waiting replies would exceed {limit} bytes (server.output_limit)",
             peer=self.peer,
             limit=self.factory.output_limit,
             log_throttle=SELDOM,
@@ -459,7 +459,7 @@ class RespProtocol(Protocol):
     def evict(self) -> None:
         """The buffers of all clients together are too large, and its own the largest: it is closed, they are free."""
         log.warn(
-            "{peer} is closed: the buffers of all clients are beyond server.max_client_memory",
+            "{peer} was closed: the buffers of all clients exceed server.max_client_memory",
             peer=self.peer,
             log_throttle=SELDOM,
         )
@@ -540,7 +540,7 @@ class RespProtocol(Protocol):
 
         The session goes on to that end by itself, for it may be in a transaction, and give its locks back.
         """
-        log.failure("in a command of {peer}", failure, peer=self.peer)
+        log.failure("internal error in a command of {peer}", failure, peer=self.peer)
         self.session.answer(INTERNAL_ERROR)
         self.session.state.close_after_reply = True
 
@@ -554,7 +554,7 @@ class RespProtocol(Protocol):
                 self._forget(self.factory.control.run(self, self.session.argv()))
                 self.session.answer(b"")
         except Exception:
-            log.failure("after {peer} had gone", peer=self.peer)
+            log.failure("internal error in a command of {peer}, which has disconnected", peer=self.peer)
 
     def _forget(self, answer: Reply) -> None:
         """Nobody waits for this answer; what has begun goes on."""
@@ -564,21 +564,21 @@ class RespProtocol(Protocol):
 
     def _unanswered_gone(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
-            log.failure("after {peer} had gone", failure, peer=self.peer)
+            log.failure("internal error in a command of {peer}, which has disconnected", failure, peer=self.peer)
 
     def _slow(self, entry: SlowEntry) -> None:
         self.factory.control.slow(self, entry)
 
     def _broken(self) -> None:
         """A mistake of ours: it is logged, the client is told and closed, and nobody else notices."""
-        log.failure("while serving {peer}", peer=self.peer)
+        log.failure("internal error while serving {peer}", peer=self.peer)
         if self._stall & OVER:
             return
         try:
             self.session.push(INTERNAL_ERROR)
             self._close()
         except Exception:
-            log.failure("while closing {peer}", peer=self.peer)
+            log.failure("internal error while closing {peer}", peer=self.peer)
             self.kill()
 
     # ---- the end ----

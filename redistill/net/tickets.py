@@ -173,10 +173,10 @@ class Post:
                 except PeerGone:
                     pass
                 except Exception:
-                    log.failure("while taking a connection from another worker")
+                    log.failure("internal error while taking a connection from another worker")
 
     def connectionLost(self, reason: Failure) -> None:
-        log.error("no connections come from other workers any more: {reason}", reason=reason.getErrorMessage())
+        log.error("cannot receive connections from other workers: {reason}", reason=reason.getErrorMessage())
 
 
 class Context(Protocol):
@@ -214,7 +214,11 @@ class Tickets:
         self._own = self._context.key_name()
         asking: Deferred[list[Any]] = self._ask("tickets", [self._number, self._own.hex()])
         asking.addCallback(lambda answers: [self.note(answer) for answer in answers])
-        asking.addErrback(lambda failure: log.failure("while asking for the names of tickets' keys", failure))
+        asking.addErrback(
+            lambda failure: log.failure(
+                "internal error while asking workers for the names of their ticket keys", failure
+            )
+        )
 
     def note(self, theirs: Sequence[Any]) -> list[Any]:
         """Another worker's number and its key's name. Returns ours."""

@@ -213,7 +213,7 @@ class CertificateWatch(Service):
             return False
         for path, state in zip(paths, states, strict=True):
             if state is FORBIDDEN:
-                log.warn("{path} is out of this user's reach: what was read of it before stays in use", path=path)
+                log.warn("the server's user cannot reach {path}: its former contents stay in use", path=path)
         return True
 
     def _look(self) -> None:
@@ -345,7 +345,9 @@ class Handshake(Protocol):
         if self._late.active():
             self._late.cancel()
         self._leave()
-        log.debug("{peer} did not establish TLS: {problem}", peer=self.transport.getPeer(), problem=_problem(reason))
+        log.debug(
+            "the TLS handshake of {peer} failed: {problem}", peer=self.transport.getPeer(), problem=_problem(reason)
+        )
 
 
 def _problem(failure: Failure) -> str:

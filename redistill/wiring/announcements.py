@@ -32,13 +32,13 @@ def announce(config: Config, workers: int) -> None:
     log.info("settings: {settings}", settings=settings or "all as by default")
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         log.warn(
-            "{count} of the passwords have fewer than {least} characters, and can be guessed; make longer ones"
-            " (openssl rand -base64 32)",
+            "{count} of the passwords have fewer than {least} characters and can be guessed; use"
+            " longer ones (openssl rand -base64 32)",
             count=short,
             least=SHORT_PASSWORD,
         )
     if "server.buffer_pool_size" in config.given:
-        log.info("server.buffer_pool_size has no effect, since the C library keeps freed buffers")
+        log.info("server.buffer_pool_size has no effect, because the C library keeps freed buffers")
     possible = allow_files(config.server.max_connections)
     if config.server.max_connections > possible:
         log.warn(
@@ -52,11 +52,11 @@ def announce(config: Config, workers: int) -> None:
 def warn_of_sizes(sizes: sizing.Sizes) -> None:
     """Say so when more was configured than fits."""
     if sizes.problem:
-        log.warn("there is less memory than was configured: {problem}", problem=sizes.problem)
+        log.warn("less memory is available than configured: {problem}", problem=sizes.problem)
 
 
 def warn_of_expiry(certificate: tls.Context | None) -> None:
     """Say so when it ends soon."""
     days = 0.0 if certificate is None else (certificate.expires - time.time()) / 86400
     if certificate is not None and days < EXPIRY_DAYS:
-        log.warn("the TLS certificate ends in {days} days; renew it, then reload", days=int(days))
+        log.warn("the TLS certificate expires in {days} days; renew it, then reload", days=int(days))

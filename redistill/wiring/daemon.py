@@ -101,7 +101,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         running = reload.running()
         new = with_certificate(running)
         if new.pem != running.pem:
-            log.info("the certificate's files have changed; it is renewed")
+            log.info("renewing the TLS certificate: its files have changed")
             reload.renew({FILES: (running.file_passwords, new.pem)})
         return True
 

@@ -110,16 +110,16 @@ class Changes:
         try:
             refusal, late = yield self._in_workers(old)
         except Exception as problem:
-            log.failure("a change could not be sent to the workers")
+            log.failure("cannot send a change to the workers")
             refusal, late = problem_of(problem), None
         if refusal is not None:
-            self.problem = f"a change could not be applied and was taken back: {refusal[1]}"
-            log.error("a change was taken back: {problem}", problem=refusal[1])
+            self.problem = f"a change could not be applied and was undone: {refusal[1]}"
+            log.error("a change was undone: {problem}", problem=refusal[1])
             self._apply_here(old)
             self.config = old
             again, _ = yield self._in_workers(new)
             if again is not None:
-                log.error("what was changed cannot be taken back everywhere: {reason}", reason=again[1])
+                log.error("a change cannot be undone in every worker: {reason}", reason=again[1])
             return refusal
         return late
 
@@ -221,14 +221,16 @@ class Changes:
             self._apply_here(old)
             self.config = old
             self.problem = (
-                f"{reason}; the configuration is again the last one with which a worker served, without what was"
-                f" changed since ({changed or 'users'})"
+                f"{reason}; the last configuration with which a worker served is in use again, without the later"
+                f" changes ({changed or 'users'})"
             )
-            log.error("the configuration is an earlier one: {problem}", problem=self.problem)
+            log.error("an earlier configuration is in use: {problem}", problem=self.problem)
             yield self._in_workers(bad)
             self._settle()
 
-        self._changing.run(act).addErrback(lambda failure: log.failure("in a fallback", failure))
+        self._changing.run(act).addErrback(
+            lambda failure: log.failure("internal error while restoring an earlier configuration", failure)
+        )
 
 
 def _reason(problem: Any) -> str:

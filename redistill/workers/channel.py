@@ -57,7 +57,12 @@ class End(AMP):
     def _failed_in(self, failure: Failure, name: bytes) -> Failure:
         if failure.check(RemoteAmpError) is not None:
             return failure
-        log.failure("in the answer to {name!r}", failure, name=name.decode("ascii", "replace"), log_throttle=SELDOM)
+        log.failure(
+            "internal error in the answer to {name!r}",
+            failure,
+            name=name.decode("ascii", "replace"),
+            log_throttle=SELDOM,
+        )
         error: Any = RemoteAmpError
         problem: Any = failure.value
         return Failure(error(UNKNOWN_ERROR_CODE, reason_of(problem).encode("utf-8", "replace"), False))
@@ -66,7 +71,7 @@ class End(AMP):
         try:
             super().ampBoxReceived(box)
         except Exception:
-            log.failure("a box of the channel makes no sense", log_throttle=SELDOM)
+            log.failure("invalid message on the channel between supervisor and worker", log_throttle=SELDOM)
 
     def callRemote(self, commandType: Any, *a: Any, **kw: Any) -> Any:
         """As AMP's; what cannot be sent fails the Deferred, too."""
@@ -84,7 +89,7 @@ class End(AMP):
     def unhandledError(self, failure: Failure) -> None:
         logged = type(failure.value) is RemoteAmpError  # by `_failed_in`
         if not logged and failure.check(ConnectionDone, ConnectionLost) is None:
-            log.failure("in what was said over the channel", failure, log_throttle=SELDOM)
+            log.failure("internal error on the channel between supervisor and worker", failure, log_throttle=SELDOM)
 
 
 class Silent(Exception):

@@ -143,7 +143,7 @@ class Handover:
         try:
             self._adopt(sock, client, session)
         except Exception:  # something of it may have been executed: it goes on nowhere
-            log.failure("a connection that was taken over is closed")
+            log.failure("internal error in a connection that was taken over; it is closed")
             sock.close()
             session.close()
         return True
@@ -238,14 +238,19 @@ class Handover:
             if was_refused(failure):
                 gone(False)
                 return
-            log.warn("a connection was lost on its way to another worker: {reason}", reason=failure.getErrorMessage())
+            log.warn(
+                "a connection was lost during its hand-over to another worker: {reason}",
+                reason=failure.getErrorMessage(),
+            )
             gone(True)
 
         def landed(nothing: None) -> None:
             self._flying -= 1
 
         giving = self._hand(sock.fileno(), client, saved)
-        giving.addCallbacks(gone, unknown).addErrback(lambda failure: log.failure("in a handover", failure))
+        giving.addCallbacks(gone, unknown).addErrback(
+            lambda failure: log.failure("internal error in a hand-over", failure)
+        )
         giving.addCallback(landed)
         return True
 
@@ -262,7 +267,7 @@ class Handover:
 
         def stays(failure: Failure) -> bool:  # no descriptor is left, or no memory
             failure.trap(OSError)
-            log.warn("a connection stays here: {problem}", problem=failure.value)
+            log.warn("a connection was not handed over: {problem}", problem=failure.value)
             return False
 
         return self._stored(session).addCallbacks(hand, stays)

@@ -296,7 +296,7 @@ class ForkServer(ProcessProtocol):
         if self._ready and all(worker.over for worker in self._asked.values()):
             self._asked.clear()  # they were killed before they could say anything
         else:
-            log.error("the fork server does not fork; it is killed")
+            log.error("the fork server does not answer; it is killed")
             self.end()
 
     # ---- what it says ----

@@ -119,7 +119,9 @@ class Pool:
         return worker.ended.addCallback(ended)
 
     def _is_late(self, worker: Worker) -> None:
-        log.error("worker {number} (pid {pid}) does not end; it is killed", number=worker.number, pid=worker.pid)
+        log.error(
+            "worker {number} (pid {pid}) has not ended in time; it is killed", number=worker.number, pid=worker.pid
+        )
         worker.kill()
 
     # ---- lives of workers ----
@@ -139,7 +141,11 @@ class Pool:
         return worker
 
     def _is_overdue(self, worker: Worker) -> None:
-        log.error("worker {number} (pid {pid}) does not begin to serve", number=worker.number, pid=worker.pid)
+        log.error(
+            "worker {number} (pid {pid}) has not begun to serve in time; it is killed",
+            number=worker.number,
+            pid=worker.pid,
+        )
         worker.unable = "it did not begin to serve in time"
         self._launcher.doubt(worker)
         worker.kill()
@@ -279,7 +285,7 @@ class Pool:
                 log.info("all workers were replaced")
             else:
                 log.error(
-                    "the reload stops at worker {number}, {number} of {count} workers were replaced: {problem}",
+                    "the reload stopped at worker {number}, {number} of {count} workers were replaced: {problem}",
                     number=done,
                     count=len(self.slots),
                     problem=problem,
@@ -322,4 +328,4 @@ def _cancel(call: IDelayedCall | None) -> None:
 def unless_gone(failure: Failure) -> None:
     """A worker that ended before it answered is dealt with where its end is noticed."""
     if failure.check(ConnectionDone, ConnectionLost) is None:
-        log.failure("in what a worker was told", failure)
+        log.failure("internal error in a message to a worker", failure)

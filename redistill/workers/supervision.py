@@ -124,11 +124,11 @@ class Supervision:
         try:
             self._clock.advance(elapsed)
         except Exception:
-            log.failure("in what was overdue")
+            log.failure("internal error in a timeout of the supervisor")
         try:
             self._judge()
         except Exception:
-            log.failure("while looking after the workers")
+            log.failure("internal error in the supervision of workers")
 
     def _judge(self) -> None:
         present = self._monotonic()
@@ -175,7 +175,7 @@ class Supervision:
 
     def _end(self, worker: Worker, quiet: float, holds: bool, works: bool) -> None:
         log.error(
-            "worker {number} (pid {pid}) has not moved for {seconds:.1f} s{works}{holds}; it is killed",
+            "worker {number} (pid {pid}) has made no progress for {seconds:.1f} s{works}{holds}; it is killed",
             number=worker.number,
             pid=worker.pid,
             seconds=quiet,

@@ -66,8 +66,8 @@ class Link(channel.End):
     def hello(self, version: int) -> dict[str, Any]:
         if version != channel.VERSION:
             log.warn(
-                "worker {number} is of another build, whose channel has version {theirs}, not {ours}: restart the"
-                " server to bring the supervisor to it",
+                "worker {number} is of another build, whose channel has version {theirs}, not {ours}:"
+                " restart the server to upgrade the supervisor",
                 number=self._worker.number,
                 theirs=version,
                 ours=channel.VERSION,
@@ -359,7 +359,7 @@ class WorkersService(Service):
             if was_refused(failure):
                 return False
             log.warn(
-                "a connection was lost on its way to worker {number}: {reason}",
+                "a connection was lost during its hand-over to worker {number}: {reason}",
                 number=taker.number,
                 reason=str(failure.value),
             )

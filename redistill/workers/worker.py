@@ -106,13 +106,13 @@ class Channel(channel.End):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         if not self._over:
-            log.warn("the supervisor is gone")
+            log.warn("the supervisor has ended")
         self._end()
 
     @channel.Question.responder
     def question(self, question: str, argument: Any) -> Deferred[dict[str, Any]]:
         def failed(failure: Failure) -> None:
-            log.failure("in the answer to {question!r}", failure, question=question)
+            log.failure("internal error in the answer to {question!r}", failure, question=question)
 
         answer = maybeDeferred(self._serving.answer, question, argument)
         return answer.addErrback(failed).addCallback(lambda answer: {"answer": answer})
@@ -143,7 +143,7 @@ class Channel(channel.End):
             self._serving.apply(config)
         except Exception as problem:
             if not isinstance(problem, (ConfigError, Refused)):
-                log.failure("a configuration cannot be applied, the one before stays")
+                log.failure("cannot apply a configuration; the previous one stays in use")
             return {"problem": problem_of(problem)}
         finally:  # who has refused is told what holds instead
             self._serving.caught_up(generation)
@@ -182,7 +182,7 @@ class Channel(channel.End):
             self.transport.loseConnection()  # type: ignore[union-attr]
             return {}
 
-        ended.addErrback(lambda failure: log.failure("while it ended", failure))
+        ended.addErrback(lambda failure: log.failure("internal error while the worker ended", failure))
         return ended.addCallback(over)
 
 

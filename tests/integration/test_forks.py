@@ -141,7 +141,7 @@ class ForkTests(OnWorkers):
             os.kill(pid, signal.SIGKILL)
         self.serving(server, but=tuple(pids.values()))
         self.only_fork_server(server, but=fork_server)
-        self.assertIn("the fork server does not fork; it is killed", server.logged())
+        self.assertIn("the fork server does not answer; it is killed", server.logged())
 
     def test_reload(self) -> None:
         """A reload brings another fork server, and workers from it."""
@@ -166,7 +166,7 @@ class ForkTests(OnWorkers):
         Path(f"{sabotage}.broken").touch()
         server.process.send_signal(signal.SIGHUP)
         self.eventually(
-            lambda: "the reload stops at worker 0, 0 of 2 workers were replaced: " in server.logged(), "it stops"
+            lambda: "the reload stopped at worker 0, 0 of 2 workers were replaced: " in server.logged(), "it stops"
         )
         self.assertEqual((self.serving(server), fork_servers(server)), (pids, [fork_server]))
         os.kill(pids[0], signal.SIGKILL)
@@ -273,4 +273,4 @@ class ForkServerTests(TestCase):
         argv = [sys.executable, "-m", "redistill.wiring.forkserver", str(channel.VERSION - 1)]
         done = subprocess.run(argv, env=servers.environment(), capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("restart the server to bring the supervisor to it", done.stderr)
+        self.assertIn("restart the server to upgrade the supervisor", done.stderr)

@@ -190,7 +190,7 @@ class FullTmpfsTests(SynchronousTestCase):
         self.assertEqual(again.dbsize(), 100)
         self.assertLess(self.write(again, 1000, 500), 400)
         self.assert_alive(again, self.pids(again, 2))
-        self.assertIn("see who fills it", self.process.logged())
+        self.assertIn("remove other files", self.process.logged())
         servers.until(lambda: "the system has no memory for the arena" in self.process.logged(), 20, "the log says so")
         self.assertEqual(self.process.stop(), 0)
         (self.place / "arena").unlink()

@@ -136,7 +136,7 @@ class ClientMemoryTests(SynchronousTestCase):
             said = sock.recv(65536)
         (count,) = re.findall(rb"evicted_clients:(\d+)", said)
         self.assertGreaterEqual(int(count), closed)
-        self.assertIn("is closed: the buffers of all clients are beyond server.max_client_memory", server.logged())
+        self.assertIn("was closed: the buffers of all clients exceed server.max_client_memory", server.logged())
 
     def test_one_process(self) -> None:
         """A server that serves by itself stays near the limit."""

@@ -193,7 +193,7 @@ class SupervisionTests(OnWorkers):
         for client in (one, two):
             self.assertIsNone(client.acl_getuser("poison"))
         self.assertEqual(workers_of(one), pids)
-        self.assertIn("a change was taken back: internal error: OSError", server.logged())
+        self.assertIn("a change was undone: internal error: OSError", server.logged())
         for path in ("/health", "/readyz"):
             status, said = self.get(path)
             self.assertEqual(status, 200)
@@ -214,7 +214,7 @@ class SupervisionTests(OnWorkers):
         client = redis.Redis(port=server.port, socket_timeout=20, retry_on_error=[redis.ConnectionError])
         self.addCleanup(client.close)
         self.eventually(lambda: len(workers_of(client)) == 2, "all workers are there")
-        self.assertIn("a change was taken back: worker", server.logged())
+        self.assertIn("a change was undone: worker", server.logged())
         self.assertLessEqual(server.logged().count("killed by SIGSEGV"), 10)
         self.assertIsNone(client.acl_getuser("poison"))
         self.assertEqual(self.get("/readyz")[0], 200)
@@ -288,7 +288,7 @@ class SupervisionTests(OnWorkers):
         with self.assertRaises(redis.ConnectionError):
             connection.read_response()
         self.eventually(lambda: workers_of(clients[0]).get(1, pids[1]) != pids[1], "it is replaced", 30)
-        self.assertRegex(server.logged(), r"has not moved for (9|1\d)\.\d s, though it is busy; it is killed")
+        self.assertRegex(server.logged(), r"has made no progress for (9|1\d)\.\d s, though it is busy; it is killed")
 
     def test_stopped_supervisor(self) -> None:
         """A supervisor that was stopped for longer than server.worker_timeout ends nobody when it goes on."""

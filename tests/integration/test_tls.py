@@ -318,7 +318,7 @@ class TlsTests(SynchronousTestCase):
         servers.until(lambda: all(self.serial() != before for _ in range(8)), 20, "the new certificate is shown")
         Path(self.key).write_text("rubbish")
         server.process.send_signal(signal.SIGHUP)
-        servers.until(lambda: "everything stays as it is" in server.logged(), 20, "the reload is refused")
+        servers.until(lambda: "stays unchanged" in server.logged(), 20, "the reload is refused")
         self.assertIn(f"security.tls_key_path: {self.key} is no", server.logged())
         self.assertTrue(self.client().ping())
 
@@ -364,7 +364,7 @@ class TlsTests(SynchronousTestCase):
                 self.assertTrue(client.config_set("timeout", 77))
             self.assertEqual([self.serial() for _ in range(4)], [before] * 4)
             server.process.send_signal(signal.SIGHUP)
-            servers.until(lambda: "everything stays as it is" in server.logged(), 20, "the reload is refused")
+            servers.until(lambda: "stays unchanged" in server.logged(), 20, "the reload is refused")
         words.write_text("another password from a file\n")
         users.write_text("user other on nopass ~* &* +@all\n")
         self.certificates.sign("server")

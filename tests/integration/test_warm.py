@@ -68,7 +68,7 @@ class WarmCase(SynchronousTestCase):
         """It said why, and serves."""
         with server.connect() as sock:
             self.assertEqual(talk(sock, b"DBSIZE\r\nSET k v\r\n", 9), b":0\r\n+OK\r\n")
-        lines = [line for line in server.logged().splitlines() if "cannot go on with the arena" in line]
+        lines = [line for line in server.logged().splitlines() if "cannot reuse the arena" in line]
         self.assertEqual(len(lines), 1, server.logged())
         self.assertIn(reason, lines[0])
 

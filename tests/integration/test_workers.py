@@ -267,7 +267,7 @@ class WorkersTests(OnWorkers):
         before = workers_of(clients[0])
         os.kill(before[1], signal.SIGSTOP)
         self.eventually(lambda: workers_of(clients[0]).get(1, before[1]) != before[1], "the worker is replaced")
-        self.assertIn(f"worker 1 (pid {before[1]}) has not moved for", server.logged())
+        self.assertIn(f"worker 1 (pid {before[1]}) has made no progress for", server.logged())
         self.assertEqual(workers_of(clients[0])[0], before[0])
 
     def test_no_orphans(self) -> None:
@@ -409,7 +409,7 @@ class WorkersTests(OnWorkers):
         self.eventually(lambda: client.config_get("timeout") == {"timeout": "77"}, "the setting is taken")
         path.write_text(text + "\n[nonsense]\n")
         server.process.send_signal(signal.SIGHUP)
-        self.eventually(lambda: "everything stays as it is" in server.logged(), "the file is refused")
+        self.eventually(lambda: "stays unchanged" in server.logged(), "the file is refused")
         self.assertEqual(client.config_get("timeout"), {"timeout": "77"})
 
     def test_stop(self) -> None:

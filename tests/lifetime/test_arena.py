@@ -102,8 +102,8 @@ class AnonymousTests(ArenaCase):
             self.assertEqual((store.num_shards, store.max_memory, store.is_over), (1, size, size < store.used_memory))
             self.assertEqual(
                 self.logged[0],
-                f"memory.max_memory = {size} is less than the smallest arena, {min_memory(1)} bytes: keys are held to it,"
-                " the system's memory is not",
+                f"memory.max_memory = {size} is less than the smallest arena, {min_memory(1)} bytes: it limits keys,"
+                " not the system's memory",
             )
 
     def test_machine_too_small(self) -> None:
@@ -155,7 +155,7 @@ class KeptTests(ArenaCase):
         self.assertEqual(
             self.logged[1:],
             [
-                "cannot go on with the arena in the service manager's store: it has 4 shards, server.num_shards is 8",
+                "cannot reuse the arena in the service manager's store: it has 4 shards, server.num_shards is 8",
                 f"new arena of {16 * MIB} bytes in anonymous memory, 8 shards",
             ],
         )
@@ -292,7 +292,7 @@ class PathTests(ArenaCase):
         self.assertEqual(
             self.logged[1:],
             [
-                f"cannot go on with the arena in {self.path}: it has 4 shards, server.num_shards is 8",
+                f"cannot reuse the arena in {self.path}: it has 4 shards, server.num_shards is 8",
                 f"new arena of {16 * MIB} bytes in {self.path}, 8 shards",
             ],
         )

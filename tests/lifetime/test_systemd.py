@@ -60,7 +60,9 @@ class SystemdTests(SynchronousTestCase):
     def test_manager_that_has_gone(self) -> None:
         """A socket that is not there is logged, and the daemon goes on."""
         Systemd({"NOTIFY_SOCKET": "/none/such"}).notify("READY=1")
-        self.assertEqual(self.logged, ["cannot tell the service manager READY=1: [Errno 2] No such file or directory"])
+        self.assertEqual(
+            self.logged, ["cannot send READY=1 to the service manager: [Errno 2] No such file or directory"]
+        )
 
     def test_new_arena_is_handed_over(self) -> None:
         """The manager gets the very file, under its name."""

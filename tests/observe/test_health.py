@@ -151,7 +151,7 @@ class HealthTests(SynchronousTestCase):
 
     def test_problem(self) -> None:
         """What is not as it was asked for is told, though clients are served."""
-        self.problem = "a change could not be applied and was taken back: no more files"
+        self.problem = "a change could not be applied and was undone: no more files"
         found = {path: self.get(path) for path in ("/health", "/readyz")}
         self.assertEqual([status for status, _, _ in found.values()], [200, 200])
         self.assertEqual([json.loads(body)["problem"] for _, _, body in found.values()], [self.problem] * 2)

@@ -457,7 +457,7 @@ class WorkersTests(SynchronousTestCase):
             link.answer(channel.Apply, problem=None)
         self.assertEqual(self.successResultOf(change), ("", "internal error: MemoryError: "))
         self.assertEqual((self.pool.config, self.applied), (Config(), [50, 10000]))
-        self.assertIn("could not be applied and was taken back: internal error: MemoryError", self.pool.problem())
+        self.assertIn("could not be applied and was undone: internal error: MemoryError", self.pool.problem())
         again = self.pool.changes.change({})
         for link in (one, two, three):
             link.answer(channel.Apply, problem=None)
@@ -572,7 +572,7 @@ class WorkersTests(SynchronousTestCase):
         self.reactor.advance(ALONE_WAIT)
         self.cannot_begin(self.reactor.started[7])
         self.assertEqual(self.pool.config.server.max_connections, 10000)
-        self.assertIn("without what was changed since (server.max_connections)", self.pool.problem())
+        self.assertIn("without the later changes (server.max_connections)", self.pool.problem())
         self.reactor.advance(ALONE_WAIT)
         self.assertEqual(self.pool.orders(self.reactor.started[-1])["config"]["server"]["max_connections"], 10000)
 
@@ -828,7 +828,7 @@ class WorkersTests(SynchronousTestCase):
             self.end(self.reactor.started[0], 0)
             self.successResultOf(replaced)
         self.assertIn(
-            "the reload stops at worker 1, 1 of 3 workers were replaced: its successor did not come to serve:"
+            "the reload stopped at worker 1, 1 of 3 workers were replaced: its successor did not come to serve:"
             " [Errno 11] Resource temporarily unavailable",
             [formatEvent(event) for event in logged],
         )
