@@ -275,8 +275,10 @@ static void a_key_that_leaves_takes_it_along(void) {
     snprintf(name, sizeof name, "to:%d", n);
     CHECK(put_list(&st, "toys", 200, 5));
     uint64_t used = used_after(&st);
-    snprintf(ask, sizeof ask, "EXPIRE toys 100\r\nRENAME toys %s\r\nPERSIST %s\r\nCOPY %s copy\r\n", name, name, name);
-    RIG_ASK(&c, ask, ":1\r\n+OK\r\n:1\r\n:1\r\n");
+    snprintf(ask, sizeof ask, "RENAME toys %s\r\nPERSIST %s\r\nCOPY %s copy\r\n", name, name, name);
+    RIG_ASK(&c, "EXPIRE toys 100\r\n", ":1\r\n");
+    expect_whole(&st);
+    RIG_ASK(&c, ask, "+OK\r\n:1\r\n:1\r\n");
     CHECK_INT(list_length(&st, "toys", 0, 5), -1);
     CHECK_INT(list_length(&st, name, 0, 5), 200);
     CHECK_INT(list_length(&st, "copy", 0, 5), 200);

@@ -5,7 +5,24 @@
 
 #include "arena/arena.h"
 
-/* ---- heap ---- */
+/* ---- heap ----
+ *
+ * A region is 64 KiB of one shard, cut into blocks without a gap:
+ *
+ *   0        8                                                                   65536
+ *   +--------+--------+----------------+-----------+-------------------+---------+
+ *   | unused | ITEM   | CHUNK          | free      | SEGMENT           | ITEM    |
+ *   +--------+--------+----------------+-----------+-------------------+---------+
+ *            rd_region_first           |           |
+ *                                      |           +-----------------------------------+
+ *   a free block:                      0                     4         9         14    |
+ *                                      +---------------------+---------+---------+-----+
+ *   in the list of its size,           | rd_blk: granules:13 | next:40 | prev:40 |     |
+ *   rd_heap.free[row][col]             |   prev:13 kind:6    |         |         |     |
+ *                                      +---------------------+---------+---------+-----+
+ *
+ * The first word of a block has its own length and that of the block before it. So its neighbours are found in both
+ * directions, and free ones are joined at once. Behind that word an allocated block holds what its kind says. */
 
 #define RD_GRANULE 8u
 #define RD_REGION_GRANULES (RD_REGION_SIZE / RD_GRANULE - 1) /* the first granule is the region's own */
@@ -54,7 +71,20 @@ struct rd_region {
 
 #define RD_BACKED 1u
 
-/* ---- index ---- */
+/* ---- index ----
+ *
+ * A bucket is one cache line. A lookup compares its ten tags at once, and follows the reference where one matches:
+ *
+ *   0                                       40                  50                  60     62    64
+ *   +---+---+---+---+---+---+---+---+---+---+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+------+-----+
+ *   |lo0|lo1|   |   |   |   |   |   |   |lo9|h|h| | | | | | | |h|t|t| | | | | | | |t| bits | due |
+ *   +---+---+---+---+---+---+---+---+---+---+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+------+-----+
+ *
+ *   entry 0: lo0 and the first h, 40 bits, times 8: the offset of an item's block; the first t is its tag
+ *   entry 9: the same, or, when `bits` says RD_BUCKET_OVERFLOW, the offset of the OVERFLOW block with the next bucket
+ *
+ * Up to 64 buckets lie in a SEGMENT, which rd_index.root refers to; above that a DIR lists up to 512 segments, and
+ * above 32,768 buckets another DIR lists those. */
 
 #define RD_BUCKET_SLOTS 10u
 #define RD_BUCKET_OVERFLOW 0x8000u
@@ -83,7 +113,36 @@ typedef struct rd_index_block {
   uint32_t owner; /* slot << 27 | number: of the segment, of the directory page + 1 (0: the root), of the bucket */
 } rd_index_block;
 
-/* ---- items ---- */
+/* ---- items ----
+ *
+ * A small item is one block; its type says what the bytes of its value mean (store/type.h):
+ *
+ *   0     4        8         9      10    12         20                   20 + key_len
+ *   +-----+--------+---------+------+-----+----------+--------------------+--------------------+
+ *   | blk | access | key_len | type | len | expiry   | key                | value, `len` bytes |   ITEM
+ *   +-----+--------+---------+------+-----+----------+--------------------+--------------------+
+ *                                           only with RD_ITEM_TTL; without it the key begins at 12
+ *
+ * A big item has its value in chunks. Each block names its owner, so that any of them can be moved, or evicted with all
+ * the others:
+ *
+ *   0              12        16       20    28       36                   36 + 8 * tables
+ *   +--------------+---------+--------+-----+--------+----------+--- - - -+---------------------+
+ *   | as above     | key_len | tables | len | expiry | table[0] |         | key, if it is short |  ITEM, RD_ITEM_BIG
+ *   +--------------+---------+--------+-----+--------+----|-----+--- - - -+---------------------+
+ *   ^                                                     v
+ *   |              0     4        8      16         24                                   8184
+ *   |              +-----+--------+------+----------+----------+--- - - -+---------------+
+ *   |              | blk | number | item | chunk[0] | chunk[1] |         | chunk[1020]   |        TABLE
+ *   |              +-----+--------+---|--+----|-----+----------+--- - - -+---------------+
+ *   +---------------------------------+       v
+ *                  ^           0     4        8       16                                 8184
+ *                  |           +-----+--------+-------+----------------------------------+
+ *                  |           | blk | number | table | 8,168 bytes of the stream        |        CHUNK
+ *                  |           +-----+--------+---|---+----------------------------------+
+ *                  +------------------------------+
+ *
+ * The stream is the key, when it is longer than RD_INLINE_KEY, and then the value. Eight chunks fill a region. */
 
 struct rd_item {
   rd_blk blk;
