@@ -32,7 +32,7 @@ def rows() -> list[Any]:
 
 
 def main() -> None:
-    print("static const rd_command rows[] = {")
+    print('#include "command/command.h"\n\nstatic const rd_command rows[] = {')
     for row in rows():
         print("\n".join(index["entry"](row, 0)))
     print("};\n\nstatic const struct {\n  const char *words[24], *keys;\n} vectors[] = {")

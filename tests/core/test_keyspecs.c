@@ -1,12 +1,15 @@
 /* Which arguments are keys, of commands whose keys move with their arguments: the rows of keyspecs.def, the calls of
  * keyspecs.txt. */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "check.h"
 #include "command/call.h"
-#include "command/command.h"
 #include "command/keys.h"
 #include "keyspecs.h"
+#include "rig.h"
+#include "session/execute.h"
 
 #define MAX_WORDS 24
 
@@ -42,22 +45,134 @@ static const char *answer(const rd_command *cmd, const rd_bytes *argv, uint32_t 
   return cmd->flags & RD_NO_MANDATORY_KEYS ? "" : "-";
 }
 
+/* The arguments of a vector, each in memory of exactly its length: the address sanitizer watches its ends. */
+static uint32_t open_vector(size_t v, rd_bytes argv[MAX_WORDS]) {
+  uint32_t argc = 0;
+  for (; vectors[v].words[argc] != NULL; argc++) {
+    size_t len = strlen(vectors[v].words[argc]);
+    uint8_t *exact = malloc(len + (len == 0));
+    memcpy(exact, vectors[v].words[argc], len);
+    argv[argc] = (rd_bytes){exact, len};
+  }
+  return argc;
+}
+
+static void close_vector(rd_bytes *argv, uint32_t argc) {
+  for (uint32_t i = 0; i < argc; i++) free((void *)(uintptr_t)argv[i].data);
+}
+
+#define EACH_VECTOR(v) for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++)
+
 static void keys_are_found_as_redis_finds_them(void) {
-  for (size_t v = 0; v < sizeof vectors / sizeof *vectors; v++) {
+  EACH_VECTOR(v) {
     rd_bytes argv[MAX_WORDS];
-    uint32_t argc = 0;
-    for (; vectors[v].words[argc] != NULL; argc++) {
-      size_t len = strlen(vectors[v].words[argc]);
-      uint8_t *exact = malloc(len + (len == 0)); /* the address sanitizer watches its ends */
-      memcpy(exact, vectors[v].words[argc], len);
-      argv[argc] = (rd_bytes){exact, len};
+    uint32_t argc = open_vector(v, argv);
+    const char *found = answer(row(vectors[v].words[0]), argv, argc);
+    if (strcmp(found, vectors[v].keys) != 0) CHECK_FAIL("%zu: %s and not %s", v, found, vectors[v].keys);
+    close_vector(argv, argc);
+  }
+}
+
+static unsigned looked;
+
+/* A command that looks whether it has the locks of its keys, and no others. */
+static void look(rd_call *call) {
+  uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
+  rd_keys keys;
+  rd_command_keys(call->command, call->argv, call->argc, &keys);
+  for (uint32_t i = 0; i < keys.count; i++) {
+    uint32_t at = rd_key_position(&keys, i);
+    rd_key key = rd_call_key(call, at);
+    CHECK(key.len == call->argv[at].len && memcmp(key.data, call->argv[at].data, key.len) == 0);
+    CHECK_INT(key.hash, rd_key_of(call->store, call->argv[at], 0).hash);
+    uint32_t shard = rd_shard_of(call->store, key.hash);
+    wanted[shard / 64] |= 1ull << shard % 64;
+  }
+  for (uint32_t shard = 0; shard < call->store->num_shards; shard++) {
+    CHECK_INT(rd_holds_shard(call->store, shard), wanted[shard / 64] >> shard % 64 & 1);
+  }
+  looked++;
+}
+
+static void a_command_has_the_locks_of_its_keys_and_no_others(void) {
+  rd_store st;
+  int fd = rig_open(&st, 32u << 20, 64, RD_NOEVICTION);
+  EACH_VECTOR(v) {
+    rd_bytes argv[MAX_WORDS];
+    uint32_t argc = open_vector(v, argv);
+    rd_command cmd = *row(vectors[v].words[0]);
+    cmd.run = look;
+    cmd.flags &= ~(uint32_t)RD_CONTROL_PLANE;
+    rd_call call = {.store = &st, .command = &cmd, .argc = argc, .argv = argv};
+    rd_key first = {0};
+    if (cmd.first_key != 0 && (uint32_t)cmd.first_key < argc) {
+      call.first_pos = (uint32_t)cmd.first_key;
+      first = rd_key_of(&st, argv[call.first_pos], 0);
     }
+    unsigned before = looked;
+    CHECK_INT(rd_execute(&call, &first, false), RD_DONE);
+    CHECK_INT(looked, before + 1);
+    for (uint32_t shard = 0; shard < st.num_shards; shard++) CHECK(!rd_holds_shard(&st, shard));
+    close_vector(argv, argc);
+  }
+  rd_detach(&st);
+  close(fd);
+}
+
+/* A user who may use all of these keys but those that are called `but`. */
+static rd_acl *user(const rd_bytes *argv, const rd_keys *keys, rd_bytes but) {
+  rd_acl *acl = rd_acl_new();
+  uint16_t id = 0; /* all rows have it */
+  CHECK(rd_acl_select(acl, &id, 1, false));
+  for (uint32_t i = 0; i < keys->count; i++) {
+    rd_bytes key = argv[rd_key_position(keys, i)];
+    if (key.len == but.len && memcmp(key.data, but.data, key.len) == 0) continue;
+    CHECK(rd_acl_allow_keys(acl, key.data, key.len, RD_ACL_MAY_READ | RD_ACL_MAY_WRITE));
+  }
+  return acl;
+}
+
+static void a_user_must_be_allowed_each_key_and_no_other(void) {
+  EACH_VECTOR(v) {
+    rd_bytes argv[MAX_WORDS];
+    uint32_t argc = open_vector(v, argv), at;
     const rd_command *cmd = row(vectors[v].words[0]);
-    const char *found = answer(cmd, argv, argc);
-    if (strcmp(found, vectors[v].keys) != 0) {
-      CHECK_FAIL("%zu: %s and not %s", v, found, vectors[v].keys);
+    rd_keys keys;
+    rd_command_keys(cmd, argv, argc, &keys);
+    rd_acl *acl = user(argv, &keys, (rd_bytes){(const uint8_t *)"\n", 1});
+    CHECK_INT(rd_acl_check(acl, cmd, argv, argc, &at), RD_ALLOWED);
+    rd_acl_free(acl);
+    for (uint32_t i = 0; i < keys.count; i++) {
+      rd_bytes but = argv[rd_key_position(&keys, i)];
+      acl = user(argv, &keys, but);
+      CHECK_INT(rd_acl_check(acl, cmd, argv, argc, &at), RD_DENIED_KEY);
+      CHECK(argv[at].len == but.len && memcmp(argv[at].data, but.data, but.len) == 0);
+      rd_acl_free(acl);
     }
-    for (uint32_t i = 0; i < argc; i++) free((void *)(uintptr_t)argv[i].data);
+    close_vector(argv, argc);
+  }
+}
+
+/* In a build with asserts, which all tests have, a command cannot use a key that was neither locked nor checked. */
+static void a_command_that_takes_another_argument_for_a_key_aborts(void) {
+  rd_bytes argv[] = {{(const uint8_t *)"sort", 4}, {(const uint8_t *)"a", 1},     {(const uint8_t *)"store", 5},
+                     {(const uint8_t *)"b", 1},    {(const uint8_t *)"store", 5}, {(const uint8_t *)"c", 1}};
+  for (uint32_t i = 0; i < 7; i++) {
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+      rd_store st = {.shard_shift = 58};
+      rd_call call = {.store = &st, .command = row("sort"), .argc = 6, .argv = argv};
+      if (freopen("/dev/null", "w", stderr) == NULL) _exit(2);
+      (void)rd_call_key_in(&call, i, 0);
+      _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    if (i == 1 || i == 5)
+      CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    else
+      CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
   }
 }
 
@@ -193,6 +308,9 @@ static void a_keyword_alone_is_looked_for_from_either_end(void) {
 
 int main(void) {
   RUN(keys_are_found_as_redis_finds_them);
+  RUN(a_command_has_the_locks_of_its_keys_and_no_others);
+  RUN(a_user_must_be_allowed_each_key_and_no_other);
+  RUN(a_command_that_takes_another_argument_for_a_key_aborts);
   RUN(a_million_keys_are_found);
   RUN(a_command_parses_its_options_as_they_are_searched_for_keys);
   RUN(a_number_of_keys_is_what_the_command_takes_for_one);
