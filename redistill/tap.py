@@ -48,13 +48,15 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
+    # Before Twisted's endpoints are imported, which take descriptors out of the environment too.
+    systemd = Systemd(os.environ)
     try:
         config = load(options["config"], os.environ)
         settings = config.logging
         output = Log(settings.level, settings.format, file=settings.file, clock=reactor, quiet=SUPERVISOR_QUIET)
         daemon = log_service(output, options)
         with as_group(group_of(options.parent or {})):
-            wire(reactor, config, output, Systemd(os.environ)).setServiceParent(daemon)  # type: ignore[no-untyped-call]
+            wire(reactor, config, output, systemd).setServiceParent(daemon)  # type: ignore[no-untyped-call]
         name_process("redistill")
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from redistill.config import acl, user_table
+from redistill.config import acl, endpoints, user_table
 from redistill.config.errors import ConfigError, Refuse, quoted, raise_error
 from redistill.config.files import Pem, read_passwords, read_pem, read_users
 from redistill.config.selector import RuleError
@@ -208,16 +208,24 @@ def checked(config: Config, places: Mapping[str, str], bad: Iterable[str] = (), 
         f"must be a power of two, e.g. {near} or {min(near * 2, 4096)}",
     )
     need(
-        server.port or server.unix_socket or security.tls_port,
+        server.port or server.unix_socket or security.tls_port or server.endpoints,
         "server.port",
         "leaves nothing to listen on; set it, or set server.unix_socket",
         "server.unix_socket",
+        "server.endpoints",
         "security.tls_port",
     )
     need(
         config.passwords or not (server.port or security.tls_port) or all(map(is_loopback, server.bind)),
         "server.bind",
         "would let anybody on the network in; set security.password (or REDIS_PASSWORD), or bind 127.0.0.1",
+        "security.password",
+        "security.password_file",
+    )
+    need(
+        config.passwords or all(map(endpoints.is_local, server.endpoints)),
+        "server.endpoints",
+        "would let anybody on the network in; set security.password (or REDIS_PASSWORD), or add interface=127.0.0.1",
         "security.password",
         "security.password_file",
     )

@@ -27,7 +27,7 @@ def raise_error(problem: ConfigError) -> None:
 
 def quoted(row: Setting, raw: object) -> str:
     """``= 'abc' ``, unless it is a secret or long."""
-    raw = " ".join(raw) if row.kind in (Kind.ADDRESSES, Kind.NAMES) and isinstance(raw, tuple) else raw
+    raw = " ".join(raw) if row.kind in (Kind.ADDRESSES, Kind.NAMES, Kind.ENDPOINTS) and isinstance(raw, tuple) else raw
     text = ascii(raw).lower() if isinstance(raw, bool) else ascii(raw)
     if row.name == "security.password":
         text = ""

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from redistill.config import endpoints
 from redistill.config.config import Config, checked, with_values
 from redistill.config.errors import ConfigError, Refuse, quoted, raise_error
 from redistill.config.files import contents
@@ -77,6 +78,7 @@ def load(
         bad.add("security.password_file")
         refuse(problem)
     config = checked(config, places, bad, refuse)
+    _check_endpoints(config, places, refuse)
     try:
         return config.with_users()
     except ConfigError as problem:
@@ -119,6 +121,20 @@ def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
                 refuse(ConfigError(_unknown(path, name, list(BY_NAME)), name))
             else:
                 yield row, raw
+
+
+def _check_endpoints(config: Config, places: Mapping[str, str], refuse: Refuse) -> None:
+    """Refuse descriptions of endpoints that mean nothing here, or whose files cannot be read.
+
+    Only when the configuration is read: a change of another setting does not depend on files.
+    """
+    name = "server.endpoints"
+    for description in config.server.endpoints:
+        try:
+            endpoints.check(description)
+        except endpoints.BadEndpoint as problem:
+            place = places.get(name) or config.path or "default"
+            refuse(ConfigError(f"{place}: {name}: {description!r} cannot be used: {problem}; correct it", name))
 
 
 def _mistake(problem: Exception) -> str:

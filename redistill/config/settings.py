@@ -24,6 +24,7 @@ class Kind(enum.Enum):
     ADDRESS = "an IP address"
     ADDRESSES = "an IP address, or a list of them"
     NAMES = "a host name, or a list of them"
+    ENDPOINTS = "a description of an endpoint, or a list of them"
     INTEGER = "a whole number"
     BOOLEAN = "boolean"
     CHOICE = "one of several words"
@@ -157,6 +158,12 @@ class Server:
         "Path of a UNIX socket to listen on, in addition to the TCP ports; empty: none",
         environ="REDIS_UNIX_SOCKET",
         redis="unixsocket",
+    )
+    endpoints: tuple[str, ...] = setting(
+        Kind.ENDPOINTS,
+        (),
+        "Twisted endpoints to listen on beside the ports, e.g. tcp:6380:interface=127.0.0.1 or unix:/run/s:mode=660",
+        environ="REDISTILL_ENDPOINTS",
     )
     workers: int = setting(
         Kind.INTEGER,

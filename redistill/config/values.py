@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from redistill.base import words
+from redistill.config.endpoints import MAX_DESCRIPTION, MAX_ENDPOINTS
 from redistill.config.settings import Kind, Setting, Value
 
 _UNITS = {
@@ -44,6 +45,10 @@ MAX_PERCENTAGES = 64
 
 MAX_ADDRESSES = 16
 """To listen on; as many as Redis takes."""
+
+_BARE_SPACE = re.compile(r"(\\.)|(\s)", re.DOTALL)
+"""A character behind a backslash, or white space without one."""
+_DESCRIPTION = re.compile(r"(?:[^\s\\]|\\.)+", re.DOTALL)
 
 MAX_NAMES = 64
 """Host names of the health port."""
@@ -124,6 +129,8 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         return _names(raw)
     if kind is Kind.PERCENTAGES:
         return _percentages(raw)
+    if kind is Kind.ENDPOINTS:
+        return _endpoints(raw)
     if not isinstance(raw, str):
         raise BadValue('must be a text in "quotes"')
     if kind is Kind.CHOICE:
@@ -141,7 +148,7 @@ def show(setting: Setting, value: Value) -> str:
     """The text of `value` for CONFIG GET, which `parse` turns into `value` again. Of several passwords: the first."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if setting.kind in (Kind.ADDRESSES, Kind.NAMES, Kind.PERCENTAGES) and isinstance(value, tuple):
+    if setting.kind in (Kind.ADDRESSES, Kind.NAMES, Kind.PERCENTAGES, Kind.ENDPOINTS) and isinstance(value, tuple):
         return " ".join(value)
     if isinstance(value, tuple):
         return value[0] if value else ""
@@ -267,6 +274,24 @@ def _names(raw: object) -> tuple[str, ...]:
     if len(names) > MAX_NAMES or not all(_NAME.fullmatch(name) for name in names):
         raise BadValue(f"must be at most {MAX_NAMES} host names, e.g. cache.example.com, without ports")
     return tuple(dict.fromkeys(names))
+
+
+def _endpoints(raw: object) -> tuple[str, ...]:
+    """Descriptions of endpoints, of which one text may hold several. White space within one has a backslash before it,
+    as Twisted has it; in a list it need not."""
+    if isinstance(raw, str):
+        found = _DESCRIPTION.findall(raw)
+        if "".join(found) != "".join(_BARE_SPACE.sub(lambda part: part[1] or "", raw)):
+            raise BadValue("must not end with a backslash")
+    elif isinstance(raw, list) and all(isinstance(entry, str) for entry in raw):
+        found = [_BARE_SPACE.sub(lambda part: part[1] or f"\\{part[2]}", entry.strip()) for entry in raw]
+    else:
+        raise BadValue('must be a text in "quotes", or a list of them')
+    if len(found) > MAX_ENDPOINTS or not all(0 < len(entry) <= MAX_DESCRIPTION for entry in found):
+        raise BadValue(f"must be at most {MAX_ENDPOINTS} descriptions of endpoints, e.g. tcp:6380:interface=127.0.0.1")
+    if any(char in entry for entry in found for char in "\0\r\n"):
+        raise BadValue("must be one line")
+    return tuple(dict.fromkeys(found))
 
 
 def _addresses(raw: object) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from redistill.base.logs import SELDOM
 from redistill.engine import Store
 from redistill.lifetime.arena import Arena
+from redistill.net.endpoints import EndpointListener
 from redistill.net.gate import Gate
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespProtocol
@@ -194,14 +195,17 @@ class ServerService(Service):
         clients: Mapping[int, RespProtocol],
         grace: float,
         post: Post | None = None,
+        endpoints: Sequence[EndpointListener] = (),
     ) -> None:
         """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
         workers'. `door` gives the factory for the clients of one, and their gate. `grace` is the time in seconds that
-        clients have to take their last replies. `post`: clients come through it, too."""
+        clients have to take their last replies. `post`: clients come through it, too. `endpoints` belong to worker 0:
+        the process that accepts its clients listens on them."""
         self.grace = grace
         self.on_leaving: Callable[[], None] = lambda: None
         """Called when no more clients are accepted."""
         self._post = post
+        self._endpoints = endpoints
         self._reactor = reactor
         self._loop = loop
         self._listeners = [list(some) for some in listeners]
@@ -210,6 +214,18 @@ class ServerService(Service):
         self._clients = clients
         self._covered: set[int] = set()
         self._ports: dict[socket.socket, IListeningPort] = {}
+
+    def privilegedStartService(self) -> None:
+        """Of a process that serves by itself: listen on its endpoints, before twistd drops its privileges. One that
+        cannot be listened on stops the start with one line, as any other listening socket does."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        for endpoint in self._endpoints:
+            endpoint.start()
+            if endpoint.problem:
+                raise SystemExit(
+                    f"redistill: server.endpoints: cannot listen on {endpoint.description!r}: {endpoint.problem};"
+                    " stop the program that has it, or change the setting"
+                )
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -238,6 +254,11 @@ class ServerService(Service):
         wanted = {listener for number in self._covered for listener in self._listeners[number]}
         self._open(wanted)
         self._close(set(self._ports) - wanted)
+        for endpoint in self._endpoints:
+            if 0 in self._covered:
+                endpoint.start()
+            else:
+                endpoint.stop()
 
     def listen(self, listeners: Sequence[Sequence[socket.socket]]) -> list[socket.socket]:
         """Accept clients on other sockets, of as many workers. What was used and is no more, which the caller closes;
@@ -269,6 +290,8 @@ class ServerService(Service):
         for listener in {one for some in self._listeners for one in some}:
             if listener.family != socket.AF_UNIX:
                 set_keepalive(listener, seconds)
+        for endpoint in self._endpoints:
+            endpoint.set_keepalive(seconds)
 
     def stop_accepting(self) -> None:
         """Leave new clients to others."""

@@ -39,11 +39,18 @@ class Systemd:
         """Whether there is one."""
         self.watchdog = _watchdog(environ) if self.supervised else 0.0
         """Seconds of silence after which it takes the daemon for stuck; 0: it does not look."""
-        inherited = ListenFDs.fromEnvironment(environ).inheritedNamedDescriptors()
-        self._arena = inherited.pop(ARENA, -1)
+        passed = ListenFDs.fromEnvironment(environ)
+        self._arena = passed.inheritedNamedDescriptors().get(ARENA, -1)
+        names = {fd: name for name, fd in passed.inheritedNamedDescriptors().items()}
+        sockets = [fd for fd in passed.inheritedDescriptors() if fd != self._arena]
+        self.sockets = ListenFDs(sockets, [names.get(fd, "") for fd in sockets])
+        """Those for ``systemd:`` endpoints; they stay this object's. Of several with one name the last one has it."""
         if self._arena >= 0:
             os.set_inheritable(self._arena, False)
-        for name, fd in inherited.items():
+
+    def warn_of_unused(self) -> None:
+        """Say so when sockets were passed that no endpoint is for."""
+        for name, fd in self.sockets.inheritedNamedDescriptors().items():
             log.warn("inherited descriptor {fd}, {name}, is not used", fd=fd, name=name)
 
     @property

@@ -608,7 +608,8 @@ class RespProtocol(Protocol):
         self._begin_end()
         transport = self.transport
         transport.unregisterProducer()
-        if self._stall & UNREAD or self._flow.busy:
+        # Twisted's TLS would wait for the peer to agree to the end.
+        if self._stall & UNREAD or self._flow.busy or hasattr(transport, "getPeerCertificate"):
             _abort(transport)
         else:
             transport.loseConnection()

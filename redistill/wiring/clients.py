@@ -11,11 +11,12 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.python.systemd import ListenFDs
 
 from redistill.base.failures import Refused
 from redistill.base.logs import Log
-from redistill.config import selector, sizing
+from redistill.config import endpoints, selector, sizing
 from redistill.config.config import Config
 from redistill.control import ControlPlane
 from redistill.control.peers import Peers
@@ -25,6 +26,7 @@ from redistill.engine.stats import DaemonCounters
 from redistill.lifetime.service import BackgroundService, ServerService
 from redistill.net import tls
 from redistill.net.client_memory import ClientMemory
+from redistill.net.endpoints import EndpointListener
 from redistill.net.gate import Gate
 from redistill.net.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.net.listening import Listening
@@ -112,10 +114,11 @@ def serve(
     context: tls.Context | None,
     boxes: tuple[socket.socket, Sequence[socket.socket]] | None = None,
     listening: Listening | None = None,
+    inherited: ListenFDs = endpoints.NO_DESCRIPTORS,
 ) -> Front:
     """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `boxes` how
     connections come from other processes and go to them (`tickets.Post`). `listening` is who has the sockets, where
-    that is this process; else they come from the supervisor."""
+    that is this process; else they come from the supervisor. `inherited` are the sockets that systemd has passed."""
     clients: dict[int, RespProtocol] = {}
     counters = DaemonCounters(publish=store.add)
     # Ours turns its own; any other reactor turns one for us (`ServerService`).
@@ -225,12 +228,30 @@ def serve(
             control.state.questions["tickets"] = tickets.note
             reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
     grace = config.server.shutdown_grace_period_secs
-    server = ServerService(reactor, loop, sockets, number, door, clients, grace, post)
+    listeners = [
+        EndpointListener(
+            reactor,
+            description,
+            functools.partial(listen_on_endpoint, reactor, description, inherited, rate),
+            nodelay=config.performance.tcp_nodelay,
+            keepalive=config.performance.tcp_keepalive,
+        )
+        for description in config.server.endpoints
+    ]
+    server = ServerService(reactor, loop, sockets, number, door, clients, grace, post, listeners)
     server.on_leaving = control.leaving
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
     return Front(store, control, server, background, handover)
+
+
+def listen_on_endpoint(
+    reactor: Any, description: str, inherited: ListenFDs, factory: IProtocolFactory
+) -> Deferred[IListeningPort]:
+    """Listen where `description` says. The files that it names are read anew."""
+    listening: Deferred[IListeningPort] = endpoints.server_endpoint(reactor, description, inherited).listen(factory)
+    return listening
 
 
 def session_limits(config: Config) -> dict[str, int]:

@@ -12,10 +12,11 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.systemd import ListenFDs
 
 from redistill.base.failures import Refused
 from redistill.base.logs import Log
-from redistill.config import sizing
+from redistill.config import endpoints, sizing
 from redistill.config.config import FILES, Config
 from redistill.config.load import load
 from redistill.config.settings import Server
@@ -30,7 +31,7 @@ from redistill.lifetime.service import SignalService, Stoppable, StoreService
 from redistill.lifetime.systemd import Systemd, SystemdService
 from redistill.net import tls
 from redistill.net.listening import Listening
-from redistill.net.sockets import listen_tcp
+from redistill.net.sockets import StartError, listen_tcp
 from redistill.wiring.announcements import announce, warn_of_expiry, warn_of_sizes
 from redistill.wiring.clients import possible_clients, serve
 from redistill.workers.launch import Launcher
@@ -49,6 +50,10 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     config = config.with_pem()
     certificate = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
     warn_of_expiry(certificate)
+    if any(endpoints.kind(one) == "systemd" for one in config.server.endpoints):
+        look_for_sockets(config.server, systemd.sockets)
+    else:
+        systemd.warn_of_unused()
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
     fitting = config.memory
     if fitting.max_memory:
@@ -121,6 +126,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             stop,
             certificate,
             listening=sockets,
+            inherited=systemd.sockets,
         )
         front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         state, server, listening = front.control.state, front.server, succeed(None)
@@ -138,6 +144,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             relay=output.relay,
             journal=lambda: output.journal,
             identity=identity,
+            passed=systemd.sockets,
         )
         pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         listening = pool.ready
@@ -230,6 +237,18 @@ def supervise(
             raise Refused("maxmemory", str(problem)) from None
         warn_of_sizes(sizes)
     output.set_level(config.logging.level)
+
+
+def look_for_sockets(server: Server, inherited: ListenFDs) -> None:
+    """Raise StartError when systemd has not passed a socket that an endpoint is for."""
+    for description in server.endpoints:
+        if endpoints.kind(description) == "systemd":
+            try:
+                os.close(endpoints.passed(description, inherited))
+            except endpoints.BadEndpoint as problem:
+                raise StartError(
+                    f"server.endpoints: cannot listen on {description!r}: {problem}; correct the .socket unit"
+                ) from None
 
 
 def health_listener(server: Server) -> socket.socket | None:

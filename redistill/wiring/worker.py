@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.protocol import Factory
 from twisted.logger import globalLogBeginner
+from twisted.python.systemd import ListenFDs
 
 from redistill.base.logs import Log
 from redistill.config.config import Config
@@ -30,8 +31,8 @@ def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
     """Serve until the supervisor says that it is enough, or is gone.
 
     The rest are descriptors, which are ours: of the channel, of the arena, of the eventfds that wake the processes of
-    the arena by their places, of the listening sockets of all workers in turn, of the box that this one empties and of
-    those of all workers (`tickets.Post`).
+    the arena by their places, of the sockets that systemd has passed, of the listening sockets of all workers in turn,
+    of the box that this one empties and of those of all workers (`tickets.Post`).
     """
     with contextlib.suppress(OSError):  # that it goes by another name is no reason not to serve
         name_process(f"redistill-{number}")
@@ -77,13 +78,28 @@ def work(
     store.caught_up(orders["generation"])
     keeper = StoreService(store, Arena(arena_fd, "the supervisor's memory", 0), number)
     wakers, inherited = inherited[: orders["wakers"]], inherited[orders["wakers"] :]
+    names = orders.get("passed", [])  # not of a supervisor of an older version
+    passed, inherited = ListenFDs(list(inherited[: len(names)]), names), inherited[len(names) :]
     post = orders["post"]
     known = [socket.socket(fileno=fd) for fd in inherited]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
     identity = Identity(**orders["identity"])
     context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
     boxes = known[post], known[post + 1 :]
-    front = serve(reactor, config, output, store, sockets, number, peers, identity, peers.shutdown, context, boxes)
+    front = serve(
+        reactor,
+        config,
+        output,
+        store,
+        sockets,
+        number,
+        peers,
+        identity,
+        peers.shutdown,
+        context,
+        boxes,
+        inherited=passed,
+    )
     front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     front.life = keeper
     keeper.startService()

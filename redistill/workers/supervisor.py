@@ -21,8 +21,10 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.systemd import ListenFDs
 
 from redistill.config.config import Config
+from redistill.config.endpoints import NO_DESCRIPTORS
 from redistill.config.errors import ConfigError
 from redistill.config.rewrite import rewrite
 from redistill.config.settings import Value
@@ -128,11 +130,12 @@ class WorkersService(Service):
         relay: Callable[[str], None],
         journal: Callable[[], bool] = lambda: False,
         identity: Identity,
+        passed: ListenFDs = NO_DESCRIPTORS,
     ) -> None:
         """As many workers as `listening` has sockets for. `arena` gives the descriptor of
         the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
         `relay` gets what the workers write, for journald if `journal` says so; `identity` is what they are to say of
-        the server as a whole."""
+        the server as a whole; `passed` are the sockets that systemd has passed."""
         self.loaded = config
         self._hurry: float | None = None
         self.relay = relay
@@ -147,6 +150,7 @@ class WorkersService(Service):
         """Eventfds by which the processes of the arena wake each other, by their places."""
         self._arena = arena
         self._identity = identity
+        self._passed = passed
         self._launcher = launcher
         self._patience = Clock()
         self.pool = Pool(reactor, store, len(listening.listeners), launcher, relay, lambda: self.grace, self._patience)
@@ -260,7 +264,8 @@ class WorkersService(Service):
         boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
         sockets = [listener for listener, _ in spread(self._listening.listeners)]
         wakers = [waker.fileno() for waker in self._wakers]
-        return [self._arena(), *wakers, *(one.fileno() for one in (*sockets, *boxes))]
+        passed = self._passed.inheritedDescriptors()
+        return [self._arena(), *wakers, *passed, *(one.fileno() for one in (*sockets, *boxes))]
 
     def connect(self, worker: Worker, ours: socket.socket) -> Any:
         """Talk to its process over the channel (`launch.Supplies`)."""
@@ -277,6 +282,7 @@ class WorkersService(Service):
             "identity": dataclasses.asdict(self._identity),
             "number": worker.number,
             "wakers": len(self._wakers),
+            "passed": self._passed_names(),
             "listeners": [
                 [place for place, (_, numbers) in enumerate(inherited) if number in numbers]
                 for number in range(len(worker.listeners))
@@ -287,6 +293,10 @@ class WorkersService(Service):
             "generation": self.changes.generation,
             "journal": self._journal(),
         }
+
+    def _passed_names(self) -> list[str]:
+        names = {fd: name for name, fd in self._passed.inheritedNamedDescriptors().items()}
+        return [names.get(fd, "") for fd in self._passed.inheritedDescriptors()]
 
     def _equip(self, worker: Worker) -> int:
         """Send it the listening sockets that the server has by now; how many, 0: it has them."""

@@ -211,6 +211,44 @@ class RefusalTests(ConfigCase):
         config = self.load('[server]\nport = 0\nbind = "0.0.0.0"\nunix_socket = "/run/redistill.sock"')
         self.assertEqual(config.server.port, 0)
 
+    def test_endpoints(self) -> None:
+        """A description that cannot be used stops the start: the line has the setting, the description and why."""
+        for description, why in (
+            ("nonsense:1", "Unknown endpoint type: 'nonsense'"),
+            ("6380", "Unknown endpoint type: '6380'"),
+            ("tcp:many", "invalid literal for int() with base 10: 'many'"),
+            ("tcp:70000", "a port is between 0 and 65535"),
+            ("tcp:1:colour=red", "got an unexpected keyword argument 'colour'"),
+            ("ssl:1:privateKey=/nowhere.pem", "/nowhere.pem: No such file or directory"),
+            ("systemd:domain=INET", "it is systemd:domain=INET (or INET6, UNIX):index=0 (or name=...)"),
+            ("systemd:domain=INET:index=x", "an index is a whole number"),
+        ):
+            self.assertEqual(
+                self.refused(f'[server]\nendpoints = "{description}"', {"REDIS_PASSWORD": "pw"}),
+                f"FILE: server.endpoints: '{description}' cannot be used: {why}; correct it",
+            )
+
+    def test_open_endpoints(self) -> None:
+        """Without a password an endpoint is one that only this machine can reach for sure."""
+        for local in (
+            "tcp:1:interface=127.0.0.1",
+            "tcp:1:interface=\\\\:\\\\:1",
+            "tcp:1:127.0.0.1",
+            "unix:/s",
+            "tcp:1:interface=localhost",
+        ):
+            self.load(f'[server]\nport = 0\nendpoints = "{local}"')
+        for open_one in (
+            "tcp:1",
+            "tcp:1:interface=0.0.0.0",
+            "tcp:1:interface=host",
+            "systemd:domain=INET:index=0",
+            "haproxy:tcp:1",
+        ):
+            self.assertIn("would let anybody on the network in", self.refused(f'[server]\nendpoints = "{open_one}"'))
+            config = self.load(f'[server]\nendpoints = "{open_one}"', {"REDIS_PASSWORD": "pw"})
+            self.assertRaises(ConfigError, config.replace, {"security.password": ()})
+
     def test_password_files(self) -> None:
         """A password file that is not there or holds no password stops the start."""
         secrets = self.mktemp()

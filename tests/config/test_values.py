@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.config.endpoints import MAX_DESCRIPTION, MAX_ENDPOINTS
 from redistill.config.settings import BY_NAME, SETTINGS, Kind, Value
 from redistill.config.values import MAX_NAMES, MAX_PASSWORD, BadValue, check, is_loopback, literal, parse, show
 
@@ -155,6 +158,22 @@ class OtherKindTests(ValueCase):
             self.assertIn("host names", self.refused_raw(hosts, bad))
         self.assertRaises(BadValue, self.checked, hosts, 7)
         self.assertEqual(literal(BY_NAME[hosts], ("a", "b")), '["a", "b"]')
+
+    def test_endpoints(self) -> None:
+        """Descriptions, one or several, each once; a space within one has a backslash before it, but for a list's."""
+        name = "server.endpoints"
+        row = BY_NAME[name]
+        self.assertEqual(self.checked(name, "tcp:1 unix:/a tcp:1"), ("tcp:1", "unix:/a"))
+        self.assertEqual(self.parsed(name, r" unix:/a\ b\:c  tcp:1 "), (r"unix:/a\ b\:c", "tcp:1"))
+        self.assertEqual(self.checked(name, ["unix:/a b", r"unix:/c\ d"]), (r"unix:/a\ b", r"unix:/c\ d"))
+        self.assertEqual((self.checked(name, ""), self.parsed(name, ""), self.checked(name, [])), ((), (), ()))
+        for value in ((), (r"unix:/a\ b",), ("tcp:1", r"unix:/a\ b")):
+            self.assertEqual(self.parsed(name, show(row, value)), value)
+            self.assertEqual(self.checked(name, tomllib.loads(f"key = {literal(row, value)}")["key"]), value)
+        most = [f"tcp:{number}" for number in range(MAX_ENDPOINTS)]
+        self.assertEqual(self.checked(name, most), tuple(most))
+        for bad in ([*most, "tcp:99"], ["x" * (MAX_DESCRIPTION + 1)], [""], ["a\\\nb"], "tcp:1\\", [1], 1, None, True):
+            self.assertRaises(BadValue, self.checked, name, bad)
 
     def test_several_addresses(self) -> None:
         """Addresses are a list in the file, and a line with spaces for CONFIG and the environment, as Redis has it."""

@@ -118,11 +118,13 @@ class SystemdTests(SynchronousTestCase):
         self.assertEqual(manager.heard(), ["FDSTOREREMOVE=1\nFDNAME=redistill-arena"])
 
     def test_other_descriptors(self) -> None:
-        """Descriptors of other names are left open, and named in the log."""
+        """Descriptors of other names are left open, for endpoints, and named in the log when there are none."""
         manager = PlayedManager(self)
         found, fds = self.inherit(manager, "redis.socket", "redistill-arena")
         self.addCleanup(os.close, fds[0])
         found.keep(-1)
+        self.assertEqual((found.sockets.inheritedNamedDescriptors(), self.logged), ({"redis.socket": fds[0]}, []))
+        found.warn_of_unused()
         self.assertEqual(self.logged, [f"inherited descriptor {fds[0]}, redis.socket, is not used"])
         self.assertTrue(os.get_inheritable(fds[0]))
 
