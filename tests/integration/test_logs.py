@@ -108,5 +108,5 @@ class JournalTests(SynchronousTestCase):
         lines = server.logged().splitlines()
         self.assertEqual([line for line in lines if line[:3] not in ("<6>", "<4>")], [])
         (of_worker,) = [line for line in lines if "not authenticated" in line]
-        self.assertRegex(of_worker, r"^<4>\[worker [01] redistill\.commands\.auth#warn\] ")
+        self.assertRegex(of_worker, r"^<4>\[worker [01] redistill\.control\.auth#warn\] ")
         self.assertEqual(len([line for line in lines if line.startswith("<4>") and "fewer than 16" in line]), 1)
