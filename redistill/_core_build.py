@@ -25,9 +25,9 @@ LISTED = re.compile(r"\w+\(\w+\)\s*(\w+)\s*\}")
 
 
 def declarations(core: Path) -> str:
-    """What redistill.h shows of the core, as cffi takes it.
+    """The declarations of redistill.h, in the form that cffi reads.
 
-    That is what stands between "python: begin" and "python: end" in the headers that it includes, in this order. There
+    They stand between "python: begin" and "python: end" in the headers that it includes, in this order. There
     every ``#define`` is a number, and no function has a body. The compiler knows better than cffi what a constant is,
     how long an array whose length has a name, and which enumerators a list (``RD_STATS``) stands for: all these become
     "...", and cffi asks.
@@ -84,7 +84,7 @@ def builder(core: str) -> FFI:
 
 
 ffibuilder = builder("redistill/core")
-"""For setup.py, which works in the directory it stands in."""
+"""The builder for setup.py, which runs in its own directory."""
 
 if __name__ == "__main__":
     # Beside the sources, for tests. Not in the project's own directory: setuptools would read its pyproject.toml there.

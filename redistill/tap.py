@@ -28,7 +28,7 @@ SUPERVISOR_QUIET = ("twisted.protocols.amp",)
 
 
 class Options(usage.Options):
-    """What ``twistd redistill`` takes."""
+    """The options of ``twistd redistill``."""
 
     optParameters = [  # noqa: RUF012
         ["config", "c", None, "Configuration file; without it $REDISTILL_CONFIG, or /etc/redistill/redistill.toml"],

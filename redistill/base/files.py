@@ -21,7 +21,7 @@ class UnsafeFile(OSError):
     """A file that is not to be used; the text says why and how to mend it."""
 
     path = ""
-    """Where it is, if whoever opened it has said so."""
+    """The file's path, if the caller has set it."""
 
 
 def open_file(path: str) -> int:

@@ -34,13 +34,13 @@ log = Logger()
 SELDOM = 10.0
 """Seconds, for `log_throttle` of events that clients can cause as often as they like."""
 MORE = "{count} more in the last {seconds:.0f} s like: {event}"
-"""What is said of events that were held back."""
+"""The summary of events that were held back."""
 PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 """Levels as syslog numbers them (sd-daemon(3))."""
 
 
 class Output(Protocol):
-    """Where lines go; a TextIO, or a `LogFile`."""
+    """An output for lines; a TextIO, or a `LogFile`."""
 
     def write(self, text: str, /) -> object: ...
     def flush(self) -> object: ...
@@ -73,7 +73,7 @@ class LogFile:
         old.close()
 
     def close(self) -> None:
-        """Nothing is written any more."""
+        """Close the file; nothing is written after that."""
         self._file.close()
 
 
@@ -122,7 +122,7 @@ class Throttle:
 
 
 class Log:
-    """Where events go, from some level on, as lines of text or of JSON."""
+    """The log: writes events from a level on as lines of text or of JSON."""
 
     def __init__(
         self,
@@ -283,7 +283,7 @@ def entry(event: LogEvent) -> Mapping[str, object]:
     if failure is not None:
         fields["traceback"] = failure.getTraceback()
     for name, value in event.items():
-        # What begins with log_ is Twisted's; what the old logging module adds says nothing new.
+        # Fields that begin with log_ are Twisted's; those that the old logging module adds contain nothing new.
         if name not in fields and not name.startswith("log_") and name not in ("format", "isError", "system", "why"):
             fields[name] = value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
     return fields

@@ -76,7 +76,7 @@ def array(items: Sequence[bytes]) -> bytes:
 
 
 def array_head(count: int) -> bytes:
-    """What stands before the items of an array."""
+    """The bytes before the items of an array."""
     return b"*%d\r\n" % count
 
 
@@ -86,7 +86,7 @@ def mapping(pairs: Sequence[tuple[bytes, bytes]], version: int) -> bytes:
 
 
 def mapping_head(count: int, version: int) -> bytes:
-    """What stands before the pairs of a map."""
+    """The bytes before the pairs of a map."""
     return b"%%%d\r\n" % count if version == 3 else array_head(2 * count)
 
 

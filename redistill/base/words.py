@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 SPACES = " \t\n\v\f\r"
-"""What C's isspace calls one."""
+"""The characters that C's isspace accepts."""
 
 _WORD = re.compile(f"[^{SPACES}]+")
 _QUOTED = re.compile(

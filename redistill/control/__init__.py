@@ -46,7 +46,7 @@ log = Logger()
 
 GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
 ASKED = (acl, clients, configuration, info, latency, slowlog)
-"""Those whose commands are about all workers."""
+"""The modules whose commands ask all workers."""
 
 
 class ControlPlane:
@@ -74,7 +74,7 @@ class ControlPlane:
         self._listener = apply
         self._table = table
         self._sizes = sizing.settings(config)
-        """As they were last put into effect."""
+        """The sizes that were last applied."""
         self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
         if counters is not None:
             self.state.counters = counters
@@ -93,8 +93,8 @@ class ControlPlane:
             self.state.questions.update(group.questions(self.state))
 
     def answer(self, question: str, argument: Any) -> Any:
-        """What another worker asks (`peers.Peers`), at once or by a Deferred; None when this build does not know the
-        question."""
+        """The answer to a question of another worker (`peers.Peers`), or a Deferred of it; None if this build does not
+        know the question."""
         return answered(self.state, question, argument) if question in self.state.questions else None
 
     def _add(self, commands: Mapping[str, Command]) -> None:

@@ -91,7 +91,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:
-    """What each worker answers about what it denied."""
+    """The questions to each worker about the commands that it denied."""
     return {
         "acl-log": lambda count: [plain(entry) for entry in server.denials.first(count)],
         "acl-log-reset": lambda nothing: server.denials.clear(),

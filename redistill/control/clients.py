@@ -50,13 +50,13 @@ def memory_of(client: Client) -> int:
 
 
 def buffers_of(client: Client) -> int:
-    """Those of its buffers; an idle connection has none."""
+    """The buffers of a client, in bytes; an idle connection has none."""
     state = client.session.state
     return state.query_cap + state.output_cap + state.multi_bytes
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:
-    """What each worker answers about its clients."""
+    """The questions to each worker about its clients."""
     return {
         "client-list": lambda wanted: found(server, wanted),
         "client-kill": lambda order: killed(server, order),
@@ -64,9 +64,9 @@ def questions(server: ServerState) -> Mapping[str, Question]:
 
 
 def describe(server: ServerState, clients: Iterable[Client], hashes: bool = False) -> dict[int, str]:
-    """By id a line a client, with the fields of Redis 7.2 in their order, and behind them the secret that it
-    authenticated with, if the reader may see `hashes`, and the subject of its certificate; there may be ten thousand,
-    so it is one format."""
+    """Client id -> line of CLIENT LIST, with the fields of Redis 7.2 in their order. After them come the secret with
+    which the client authenticated, if the reader may see `hashes`, and the subject of its certificate. A line is one
+    format operation, because there may be ten thousand clients."""
     now = server.reactor.seconds()
     lines = {}
     for client in clients:
@@ -160,7 +160,7 @@ def kill(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
 
 
 def bad_filter(server: ServerState, option: bytes, value: bytes) -> bytes:
-    """What is wrong with a filter of CLIENT KILL; b"": nothing."""
+    """The error of a filter of CLIENT KILL; b"" if there is none."""
     number = integer(value)
     if option == b"id":
         return b"" if number is not None and number >= 1 else resp.error("ERR client-id should be greater than 0")

@@ -57,7 +57,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:
-    """What each worker does for CONFIG RESETSTAT."""
+    """The questions to each worker, for CONFIG RESETSTAT."""
     return {"reset-statistics": lambda nothing: reset_statistics(server)}
 
 
@@ -108,7 +108,7 @@ def set_(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
         return refusal
     changes: dict[str, Value] = {}
     words: dict[str, bytes] = {}
-    """Of the settings that change: what the client called them."""
+    """Setting that changes -> the name that the client used."""
     for word, raw in pairs:
         if len(raw) > MAX_VALUE:
             return failed(word, f"argument must not be longer than {MAX_VALUE} bytes")

@@ -1,4 +1,4 @@
-"""What was denied lately, for ACL LOG: commands, keys, and failed authentications."""
+"""The latest denials, for ACL LOG: commands, keys, and failed authentications."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Entry:
     """The command, the key, or the command that authenticates."""
     user: str
     client: str
-    """As CLIENT LIST has it."""
+    """The client's line of CLIENT LIST."""
     created: float
     """Seconds since the epoch, as is `updated`."""
     updated: float
@@ -40,7 +40,8 @@ class Entry:
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
-    """Those of several workers as one would have them, the newest first: alike ones in one, with the first's number."""
+    """The entries of several workers as one worker would have them, newest first: equal ones become one, with the
+    number of the first."""
     found: list[Entry] = []
     newest: dict[tuple[str, str, str, str], Entry] = {}
     for entry in sorted(entries, key=lambda one: one.created):

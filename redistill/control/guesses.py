@@ -17,7 +17,7 @@ INTERVAL = 0.1
 LONGEST = 5.0
 """Seconds that an answer is held back at most; beyond that nothing of this address is looked at."""
 ADDRESSES = 10_000
-"""That are remembered."""
+"""Number of addresses that are remembered."""
 
 
 class Guesses:
@@ -25,7 +25,7 @@ class Guesses:
 
     def __init__(self) -> None:
         self._empty_at: dict[str, float] = {}
-        """When all of an address's failures will have been worked off."""
+        """Address -> time at which all its failures will be worked off."""
 
     def refuses(self, address: str, now: float) -> bool:
         """Whether so many answers wait that another attempt is not to be looked at."""
@@ -42,7 +42,8 @@ class Guesses:
         return max(empty_at - now - BURST * INTERVAL, 0.0)
 
     def _forget(self, now: float) -> None:
-        """Those that have nothing left to work off; if all have, the one that failed the longest ago."""
+        """Remove the addresses with no failures left to work off; if there are none, the one that failed the longest
+        ago."""
         self._empty_at = {address: at for address, at in self._empty_at.items() if at > now}
         if len(self._empty_at) >= ADDRESSES:
             del self._empty_at[next(iter(self._empty_at))]

@@ -30,7 +30,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:
-    """What each worker answers that is not in the arena: its part of the sections named."""
+    """The questions to each worker for figures that are not in the arena: its part of the sections named."""
     return {"info": lambda names: {name: SHARED[name][0](server) for name in names if name in SHARED}}
 
 
@@ -91,8 +91,8 @@ def publish(server: ServerState) -> None:
 
 
 def summed(server: ServerState) -> dict[str, int]:
-    """What the connections hold, by the names of the gauges (core/arena/stats.h). Those that are idle, and may be
-    thousands, are not looked at: they hold nothing, and wait for nothing."""
+    """The buffers and states of the connections, by the names of the gauges (core/arena/stats.h). Idle connections, of
+    which there may be thousands, are skipped: they hold no memory, and wait for nothing."""
     largest_input = largest_output = watching = 0
     memory = CLIENT_BYTES * len(server.clients)
     for number in server.store.clients_with_buffers(len(server.clients)):

@@ -74,7 +74,7 @@ class LatencyMonitor:
         return sorted(self._events)
 
     def samples(self, event: str) -> tuple[Sample, ...]:
-        """Those of `event`, oldest first."""
+        """The samples of `event`, oldest first."""
         return tuple(self._events.get(event, ()))
 
     def worst(self, event: str) -> int:
@@ -94,7 +94,7 @@ class LatencyMonitor:
 
     @classmethod
     def merged(cls, parts: Iterable[Mapping[str, Any]]) -> LatencyMonitor:
-        """What several workers saw (`plain`), as if one had seen it all."""
+        """The samples of several workers (`plain`) as one monitor."""
         whole = cls()
         samples = [
             (second, event, milliseconds)
@@ -177,7 +177,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:
-    """What each worker answers about what it saw."""
+    """The questions to each worker about its events."""
     return {
         "latency-events": lambda nothing: server.latency.plain(),
         "latency-reset": lambda events: server.latency.reset(events),
@@ -230,7 +230,7 @@ def _ago(seconds: int) -> str:
 
 
 def doctor(monitor: LatencyMonitor, threshold: int, now: int) -> str:
-    """What the samples say, in words. `now` is in seconds since the epoch, as the samples are."""
+    """The report of LATENCY DOCTOR about the samples. `now` is in seconds since the epoch, as the samples are."""
     if not threshold:
         return (
             "Latency monitoring is off. CONFIG SET latency-monitor-threshold <milliseconds> turns it on: events that"

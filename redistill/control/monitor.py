@@ -37,7 +37,7 @@ class Monitors:
         self._numbers = {client.client_id, *(one.client_id for one in self._present())}
 
     def _present(self) -> Iterator[Client]:
-        """Those that are still there, and monitor."""
+        """The monitoring clients that are still connected."""
         for number in self._numbers:
             client = self._server.clients.get(number)
             if client is not None and client.session.state.monitors:

@@ -1,7 +1,7 @@
-"""What CONFIG knows, by name: the settings, each under its own name and Redis's, and Redis's other parameters.
+"""The parameters of CONFIG, by name: the settings, each under its own name and Redis's, and Redis's other parameters.
 
-Of the latter some are another notation of a setting; the rest have but one value here, for the reason that their group
-in `FIXED` gives.
+Some of Redis's other parameters are another notation of a setting; the rest have one fixed value here, for the reason
+that their group in `FIXED` gives.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SYSTEM = "it is set outside, where the daemon is started"
 
 
 class Parameter(Protocol):
-    """What one or several names of CONFIG stand for."""
+    """The value behind one or several names of CONFIG."""
 
     @property
     def refusal(self) -> str:
@@ -101,12 +101,12 @@ class Found:
 
 
 def words_of(text: str) -> list[str]:
-    """Its words in lower case."""
+    """The words of `text` in lower case."""
     return words.split(words.lower(text))
 
 
 def same(text: str) -> str | int:
-    """What two notations of one value have in common: numbers and sizes are numbers, words have no case."""
+    """A key that is equal for two notations of one value: numbers and sizes become numbers, words lower case."""
     number = size(words.lower(text))
     return " ".join(words.split(words.lower(text))) if number is None else number
 

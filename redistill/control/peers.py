@@ -114,7 +114,7 @@ def answered(server: ServerState, question: str, argument: Any, *, lasting: bool
 
 
 def first_failure(failure: Failure) -> Failure:
-    """What failed, of several that were waited for."""
+    """The failure of the first of several Deferreds that failed."""
     return failure.value.subFailure if isinstance(failure.value, FirstError) else failure
 
 

@@ -16,7 +16,7 @@ Fields = Iterable[tuple[str, object]]
 Section = Callable[[ServerState, stats.Snapshot], Fields]
 
 COMPILER = platform.python_compiler().rpartition(" ")[2]
-"""Of the interpreter; extensions are built with the same."""
+"""The compiler of the interpreter; extensions are built with the same one."""
 
 
 def human(size: int) -> str:

@@ -152,7 +152,7 @@ def _database(version: int) -> bytes:
 
 
 def memory_doctor(server: ServerState) -> str:
-    """What the figures say, in words."""
+    """The report of MEMORY DOCTOR about the figures."""
     now = snapshot(server)
     free = now.committed_memory - now.used_memory
     full = 0 < 0.9 * now.max_memory < now.used_memory

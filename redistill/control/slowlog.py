@@ -26,7 +26,7 @@ MAX_BYTES = 128
 MOST = 2 * 1024 * 1024
 """Bytes of all entries of a worker: some thousands of the longest, which go from worker to worker in one piece."""
 ENTRY_BYTES, ARGUMENT_BYTES = 200, 40
-"""What an entry, and each of its arguments, takes beside its bytes."""
+"""Bytes of overhead of an entry, and of each of its arguments."""
 
 HELP = """\
 SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -145,7 +145,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 
 def questions(server: ServerState) -> Mapping[str, Question]:
-    """What each worker answers about its log."""
+    """The questions to each worker about its log."""
     return {
         "slowlog-get": lambda count: ([plain(entry)] for entry in server.slowlog.first(count)),
         "slowlog-len": lambda nothing: len(server.slowlog),

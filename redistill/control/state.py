@@ -25,14 +25,14 @@ from redistill.engine.stats import DaemonCounters, Rates, total_memory
 from redistill.net.interfaces import Client
 
 REDIS_VERSION = "7.2.4"
-"""What clients and their test suites branch on."""
+"""The version that clients and their test suites check."""
 
 DATABASES = 16
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What all processes of one server say of it."""
+    """The facts about a server that all its processes report."""
 
     run_id: str
     replication_id: str
@@ -42,13 +42,13 @@ class Identity:
     """The same moment by the monotonic clock, for what must not jump when the wall clock is set."""
     workers: int = 1
     supervised: str = "no"
-    """Who keeps the daemon running: "systemd", or nobody that it knows of."""
+    """The supervisor of the daemon: "systemd", or "no"."""
     changes_before: int = 0
     """Changes of the data set that were counted before the start, in an arena that was there already."""
 
     @classmethod
     def new(cls, *, workers: int = 1, supervised: str = "no", changes_before: int = 0) -> Identity:
-        """That of a server that begins now."""
+        """The identity of a server that starts now."""
         return cls(
             os.urandom(20).hex(),
             os.urandom(20).hex(),
@@ -73,11 +73,11 @@ class ServerState:
     """Collaborators and run-time state that the command groups share. One a process."""
 
     config: Config
-    """As it is now: CONFIG SET puts another one here."""
+    """The configuration in force; CONFIG SET replaces it."""
     store: Store
     reactor: IReactorTime
     clients: Mapping[int, Client]
-    """By id, in the order in which they came."""
+    """Client id -> client, in the order of connection."""
     counters: DaemonCounters = field(default_factory=DaemonCounters)
     apply: Callable[[Config], None] = lambda config: None
     """Puts a new configuration into effect, or raises Refused with nothing changed."""
@@ -86,9 +86,9 @@ class ServerState:
     peers: Peers = field(default_factory=Alone)
     """The other workers."""
     questions: dict[str, Question] = field(default_factory=dict)
-    """What the others may ask this worker, by name."""
+    """The questions that other workers may ask this one, by name."""
     number: int = 0
-    """Of this process among the workers."""
+    """Number of this process among the workers."""
     identity: Identity = field(default_factory=lambda: Identity.new())
     wall: Callable[[], float] = time.time
     """Seconds since the epoch."""
@@ -104,14 +104,14 @@ class ServerState:
     waits: Waits = field(init=False)
     """Clients that wait for replicas."""
     loaded: Config = field(init=False)
-    """As it was at the start, and after each CONFIG REWRITE: what the file and the environment say."""
+    """The configuration of the file and the environment, at the start and after each CONFIG REWRITE."""
     total_memory: int = field(default_factory=total_memory)
-    """Of the machine, bytes."""
+    """Memory of the machine, in bytes."""
     guesses: Guesses = field(default_factory=Guesses)
     certificate: ServerCertificate | None = None
-    """That which clients are shown; None: nobody speaks TLS."""
+    """The certificate that clients get; None if TLS is off."""
     published_at: float = -1e9
-    """When this process last said in the arena what its connections hold; as of the reactor's clock."""
+    """Time of the reactor's clock at which this process last wrote the figures of its connections into the arena."""
 
     def __post_init__(self) -> None:
         self.loaded = self.config

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = Logger()
 
 HTTP = (b"post", b"host:")
-"""What begins a line of HTTP, and no command."""
+"""The first words of lines of HTTP that are no commands."""
 MAX_NAMES = 128
 """Different names that are counted; all further ones count as `OTHER`."""
 MAX_LIBRARIES = 32

@@ -26,7 +26,7 @@ class Account:
         """`configured` are the passwords of security.password, `from_file` those of security.password_file."""
         self.user = user
         self.sources: dict[str, str] = dict.fromkeys(user.hashes, "acl")
-        """Where each password stands, by its hash: ``acl``, ``config`` or ``file``."""
+        """Hash of a password -> its source: ``acl``, ``config`` or ``file``."""
         for source, passwords in (("config", configured), ("file", from_file)):
             for one in passwords:
                 self.sources.setdefault(hashed(words.data(one)), source)
@@ -65,7 +65,7 @@ class Users:
     def __init__(self, config: Config, before: Users | None = None) -> None:
         """An account of `before` that is the same stays, with its permissions."""
         self.source = (config.users, config.passwords)
-        """What they were made from."""
+        """The users and passwords from which the accounts were made."""
         self._accounts: dict[str, Account]
         if before is None:
             self._accounts = {name: Account(user) for name, user in config.users.items()}
@@ -90,7 +90,7 @@ class Users:
 
     @property
     def default(self) -> Account:
-        """That of a connection that has not authenticated."""
+        """The account of a connection that has not authenticated."""
         return self._accounts[DEFAULT]
 
 

@@ -57,7 +57,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """Where keys stand and what the command does with them (core/command/command.h)."""
+    """The positions of keys, and the use that the command makes of them (core/command/command.h)."""
 
     flags: tuple[str, ...]
     notes: str | None
@@ -76,7 +76,7 @@ class Argument:
     since: str | None = None
     deprecated_since: str | None = None
     flags: tuple[str, ...] = ()
-    """Of "optional", "multiple", "multiple_token"."""
+    """Any of "optional", "multiple", "multiple_token"."""
     arguments: tuple[Argument, ...] = ()
 
 
@@ -104,14 +104,14 @@ class CommandEntry:
     key_specs: tuple[KeySpec, ...]
     tips: tuple[str, ...]
     syntax: str
-    """Its arguments in the notation of core/command/command.h."""
+    """The command's arguments in the notation of core/command/command.h."""
     deprecated_since: str | None
     replaced_by: str | None
     subcommands: tuple[CommandEntry, ...]
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
-        """Its arguments as a tree."""
+        """The command's arguments as a tree."""
         return parse_arguments(self.syntax)
 
     def takes(self, count: int) -> bool:
@@ -141,7 +141,8 @@ class CommandTable:
         return self.by_name.get(name.lower().decode("latin-1"))
 
     def find(self, argv: Sequence[bytes]) -> CommandEntry | None:
-        """What `argv` would run. A container whose subcommand is unknown is None, one that stands alone is itself."""
+        """The command that `argv` would run. A container with an unknown subcommand gives None, one without arguments
+        itself."""
         entry = self.named(argv[0])
         if entry and entry.subcommands and len(argv) > 1:
             return self.named(argv[0] + b"|" + argv[1]) if b"|" not in argv[1] else None

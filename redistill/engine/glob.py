@@ -7,7 +7,7 @@ from typing import Any
 from redistill._core import ffi, lib
 
 STEPS: int = lib.RD_GLOB_STEPS
-"""What comparing one text may take; all texts of a `Glob` together may take as much."""
+"""Steps that the comparison of one text may take; all texts of a `Glob` together may take as many."""
 
 
 def shared_steps(times: int) -> Any:

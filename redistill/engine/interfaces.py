@@ -57,7 +57,7 @@ class Session(Protocol):
         ...
 
     def permit(self, permissions: Permissions | None) -> None:
-        """What its user may do from now on; None: everything."""
+        """Set the permissions of the session's user; None: everything is allowed."""
         ...
 
     def argument(self, position: int) -> bytes:
@@ -78,7 +78,7 @@ class Session(Protocol):
 
 
 class CommandCount(NamedTuple):
-    """What the core counted of one command, over all workers."""
+    """The core's counts of one command, over all workers."""
 
     name: str
     """Full and in lower case: ``client|list``."""
@@ -97,7 +97,7 @@ class SlowEntry(NamedTuple):
 
     nanoseconds: int
     now_ms: int
-    """When it ran, milliseconds since the epoch."""
+    """Time of execution, milliseconds since the epoch."""
     argv: Sequence[bytes]
     """At most 32 arguments of at most 128 bytes, cut in Redis's words."""
     fast: bool
@@ -105,7 +105,7 @@ class SlowEntry(NamedTuple):
 
 
 class KeyDetails(NamedTuple):
-    """What DEBUG OBJECT shows of a key."""
+    """The details of a key that DEBUG OBJECT shows."""
 
     place: int
     """Offset in the arena."""
@@ -118,7 +118,7 @@ class KeyDetails(NamedTuple):
 
 
 class Workers(stats.Workers, Protocol):
-    """What all processes have, and where this one says what it has."""
+    """The figures of all processes; this process writes its own here."""
 
     def set_gauges(self, **values: int) -> None: ...
 
@@ -143,7 +143,7 @@ class Store(Protocol):
         ...
 
     def command_counts(self) -> Iterable[CommandCount]:
-        """Of the commands that were called or rejected."""
+        """The counts of the commands that were called or rejected."""
         ...
 
     def error_counts(self) -> Mapping[str, int]:
@@ -206,7 +206,7 @@ class Store(Protocol):
         ...
 
     def get_pause(self) -> tuple[int, int]:
-        """What was set last, by any worker; it may be over."""
+        """The last pause that any worker set; it may be over."""
         ...
 
     def set_value_limits(self, bulk: int, sparse: int) -> None:
@@ -222,7 +222,7 @@ class Store(Protocol):
         ...
 
     def details(self, db: int, key: bytes) -> KeyDetails | None:
-        """Of a key, which is not touched by it; None: there is none."""
+        """The details of a key, whose access time does not change; None if there is no such key."""
         ...
 
     @property
@@ -237,7 +237,7 @@ class Store(Protocol):
 
     @property
     def monitor_dropped(self) -> int:
-        """Such lines lost since the start, since too many waited."""
+        """Number of lines of MONITOR lost since the start, because too many waited."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""What a user may do, in the core's terms (core/session/acl.h)."""
+"""The permissions of a user, in the core's terms (core/session/acl.h)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Denial(enum.IntEnum):
 
 
 class Permissions:
-    """What a user may do, as the core checks it (core/session/acl.h). It does not change."""
+    """The permissions of a user, as the core checks them (core/session/acl.h). They are immutable."""
 
     def __init__(self, selectors: Iterable[Selector]) -> None:
         """A command is allowed when one of `selectors` allows it with all its keys. MemoryError."""

@@ -41,6 +41,6 @@ def name_arguments(argv: Sequence[str]) -> None:
 
 
 def name_process(name: str) -> None:
-    """What ps, top and pgrep call this process, up to 15 characters (proc_pid_comm(5))."""
+    """Set the name of this process for ps, top and pgrep, up to 15 characters (proc_pid_comm(5))."""
     with open("/proc/self/comm", "w", encoding="ascii") as file:
         file.write(name)

@@ -21,7 +21,7 @@ QUOTED: int = lib.RD_MAX_QUOTED_BYTES
 
 
 class Status(enum.IntEnum):
-    """What a session wants after it was fed (core/session/session.h)."""
+    """The state of a session after it was fed (core/session/session.h)."""
 
     MORE = lib.RD_MORE
     CONTROL = lib.RD_CONTROL
@@ -32,7 +32,7 @@ class Status(enum.IntEnum):
 
 
 class Overflow(enum.IntEnum):
-    """Which bound a reply would have passed."""
+    """The bound that a reply would have exceeded."""
 
     NONE = lib.RD_OVERFLOW_NONE
     OUTPUT = lib.RD_OVERFLOW_OUTPUT
@@ -198,7 +198,8 @@ class Session:
         return bool(lib.rd_session_push(self._c, data, len(data)))
 
     def permit(self, permissions: Permissions | None) -> None:
-        """What its user may do from now on, what it has queued included; None: everything. `save` does not save it."""
+        """Set the permissions of the session's user, also for queued commands; None: everything is allowed. `save` does
+        not save them."""
         self._permissions = permissions
         lib.rd_session_set_acl(self._c, ffi.NULL if permissions is None else permissions.core)
 

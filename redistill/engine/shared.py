@@ -1,7 +1,7 @@
-"""What the processes over one arena tell each other in it: who lives, what each has, and the connections.
+"""The figures that the processes of one arena share in it: live processes, the gauges of each, and the connections.
 
-`engine.Store` provides `Workers` and `Admission` as attributes. core/arena/worker.h and
-core/arena/admission.h say in detail what the calls mean.
+`engine.store.Store` has `Workers` and `Admission` as attributes. core/arena/worker.h and core/arena/admission.h
+describe the calls in detail.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ GAUGES: Mapping[str, int] = {ffi.string(lib.rd_host_gauge_name(i)).decode(): i f
 
 
 class Worker(NamedTuple):
-    """What one process has said of itself."""
+    """The figures that one process has written."""
 
     place: int
-    """Of its block in the arena: see `Workers.reap`."""
+    """Place of the process's block in the arena: see `Workers.reap`."""
     pid: int
     number: int
-    """As it was given to `Store.join`."""
+    """The number that was given to `Store.join`."""
     heartbeat: float
-    """When it last called `beat`, seconds of the monotonic clock; 0: never."""
+    """Time of the last call of `beat`, seconds of the monotonic clock; 0: never."""
     gauges: Mapping[str, int]
     commands: int
     """Processed, by its predecessors in the same block, too."""
@@ -81,7 +81,7 @@ class Workers:
         lib.rd_worker_beat(self._core(), lib.rd_monotonic_ns() // 1_000_000)
 
     def set_gauges(self, **values: int) -> None:
-        """What this process has at the moment, by the names of `GAUGES`."""
+        """Write the gauges of this process, by the names of `GAUGES`."""
         for name, value in values.items():
             lib.rd_gauge_set(self._core(), GAUGES[name], value)
 
@@ -92,7 +92,7 @@ class Workers:
     # ---- all of them together ----
 
     def connections(self) -> int:
-        """Of all workers: exact, and known at once."""
+        """Number of connections of all workers, exact and current."""
         return sum(one.connections for one in self)
 
     def gauges(self) -> dict[str, int]:
@@ -110,14 +110,14 @@ class Secret(NamedTuple):
     """The use that is made of one password."""
 
     number: int
-    """What it is known by: see `commands.users.number_of`."""
+    """The secret's number: see `redistill.config.acl.number_of`."""
     last_used: float
     """Seconds since the epoch; 0: never."""
     uses: int
     connections: int
-    """That got in with it, of all workers."""
+    """Open connections that authenticated with it, over all workers."""
     place: int = 0
-    """Its place among those that are remembered, from 1: says nothing about the password."""
+    """The secret's place among those that are remembered, from 1. It reveals nothing about the password."""
 
 
 class Secrets:

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, Protocol
 
 @dataclass
 class DaemonCounters:
-    """What this process counts besides the core. It only ever adds; `publish` is told what, by name, so that the arena
-    has the sums over all workers (core/arena/stats.h)."""
+    """The counters of this process that the core does not count. They only grow; `publish` gets the name and the
+    increase, so that the arena has the sums over all workers (core/arena/stats.h)."""
 
     connections_received: int = 0
     """Accepted by the kernel for us, the refused ones included."""
     rejected_connections: int = 0
-    """Told that there are too many, and closed. The next three say which limit it was."""
+    """Connections refused by a limit. The next three fields count them by limit."""
     rejected_maximum: int = 0
     rejected_address: int = 0
     rejected_rate: int = 0
@@ -56,7 +56,7 @@ DAEMON_COUNTERS = tuple(one.name for one in fields(DaemonCounters) if one.name !
 
 
 class CommandCount(Protocol):
-    """See commands.interfaces.CommandCount."""
+    """See `redistill.engine.interfaces.CommandCount`."""
 
     @property
     def name(self) -> str: ...
@@ -116,7 +116,7 @@ class Workers(Protocol):
 
 
 class Engine(Protocol):
-    """What is asked of the store; see commands.interfaces.Store."""
+    """The part of the store that snapshots read; see `redistill.engine.interfaces.Store`."""
 
     def counters(self) -> Mapping[str, int]: ...
     def command_counts(self) -> Iterable[CommandCount]: ...
@@ -151,7 +151,7 @@ class Database(NamedTuple):
     number: int
     keys: int
     expires: int
-    """Of them, those with a TTL."""
+    """Number of keys with a TTL."""
     average_ttl: int
     """Milliseconds."""
 
@@ -196,7 +196,7 @@ class Rates:
 
 
 class Buffers(NamedTuple):
-    """What the connections hold."""
+    """The buffers of the connections."""
 
     connected: int = 0
     blocked: int = 0
@@ -209,7 +209,7 @@ class Buffers(NamedTuple):
 
 
 class Configured(NamedTuple):
-    """What is shown beside a snapshot, and is no figure of the store."""
+    """Figures shown with a snapshot that are not the store's."""
 
     max_clients: int
     certificate_ends: float
@@ -224,12 +224,12 @@ class Snapshot:
     started: float
     """Seconds since the epoch, as is `unix_time`."""
     uptime: float
-    """By a clock that nobody sets, so that it is not exactly the difference of the two."""
+    """Seconds of the monotonic clock, so not exactly the difference of `unix_time` and `started`."""
     clients: Buffers
     counters: Mapping[str, int]
-    """Of core/arena/stats.h, by name, summed over all workers."""
+    """The counters of core/arena/stats.h, by name, summed over all workers."""
     daemon: DaemonCounters
-    """Those of them that the daemon counts."""
+    """The counters that the daemon counts."""
     errors: Mapping[str, int]
     databases: tuple[Database, ...]
     used_memory: int
@@ -240,14 +240,14 @@ class Snapshot:
     num_shards: int
     policy: str
     fixed_memory: int
-    """Of used_memory, what an empty store takes."""
+    """The part of `used_memory` that an empty store takes."""
     resident_memory: int
-    """Of all processes: what each has for itself, and the arena's regions in use."""
+    """Memory of all processes: the private memory of each, and the arena's regions in use."""
     total_memory: int
-    """Of the machine."""
+    """Memory of the machine."""
     cpu_user: float
     cpu_system: float
-    """Of all processes."""
+    """CPU time of all processes."""
     rate: Rate
     workers: tuple[Worker, ...]
     secrets: tuple[Secret, ...] = field(default=())

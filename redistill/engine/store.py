@@ -17,7 +17,7 @@ DATABASES: int = lib.RD_DATABASES
 PLACES: int = lib.RD_MAX_WORKERS
 """Processes that can join an arena."""
 MAGIC: bytes = lib.RD_MAGIC.to_bytes(8, sys.byteorder)
-"""What every arena begins with, whatever its layout."""
+"""The first bytes of every arena, whatever its layout."""
 _ERROR_TEXT = 256
 
 POLICIES: tuple[str, ...] = tuple(ffi.string(lib.rd_policy_name(i)).decode() for i in range(lib.RD_POLICIES))
@@ -48,7 +48,7 @@ class Store:
         self._frozen_ms = 0
         self._wakers: Any = None
         self.place = 0
-        """Of this process's block in the arena, once it has joined."""
+        """Place of this process's block in the arena, once it has joined."""
         self.on_monitored: Callable[[], None] | None = None
         """Called during a session's `feed` and `resume` when lines of MONITOR wait (`monitored`)."""
         self.workers = Workers(lambda: self._c)
@@ -167,7 +167,7 @@ class Store:
 
     @property
     def fixed_memory(self) -> int:
-        """Of them, those that an empty store takes."""
+        """Bytes in use that an empty store takes."""
         return int(lib.rd_fixed_memory(self._c))
 
     @property
@@ -256,7 +256,7 @@ class Store:
         return int(lib.rd_average_ttl(self._at_now(), db))
 
     def details(self, db: int, key: bytes) -> KeyDetails | None:
-        """Of a key, which is not touched by it; None: there is none."""
+        """The details of a key, whose access time does not change; None if there is no such key."""
         found = ffi.new("rd_details *")
         if not lib.rd_host_details(self._at_now(), db, key, len(key), found):
             return None
@@ -270,22 +270,22 @@ class Store:
         lib.rd_set_pause(self._c, mode, until_ms)
 
     def get_pause(self) -> tuple[int, int]:
-        """What was set last, by any worker; it may be over."""
+        """The last pause that any worker set; it may be over."""
         until = ffi.new("uint64_t *")
         return int(lib.rd_get_pause(self._c, until)), int(until[0])
 
     # ---- numbers that no two workers get both, from 1 on ----
 
     def next_client_id(self) -> int:
-        """For CLIENT ID."""
+        """A new number for CLIENT ID."""
         return int(lib.rd_next(self._c, lib.RD_SEQ_CLIENT))
 
     def next_slowlog_id(self) -> int:
-        """For an entry of SLOWLOG."""
+        """A new number for an entry of SLOWLOG."""
         return int(lib.rd_next(self._c, lib.RD_SEQ_SLOWLOG))
 
     def next_denial_id(self) -> int:
-        """For an entry of ACL LOG."""
+        """A new number for an entry of ACL LOG."""
         return int(lib.rd_next(self._c, lib.RD_SEQ_DENIAL))
 
     # ---- counters, summed over all workers ----
@@ -303,7 +303,7 @@ class Store:
         lib.rd_count_add(self._c, STATS[name], n)
 
     def command_counts(self) -> Iterator[CommandCount]:
-        """Of the commands that were called or rejected."""
+        """The counts of the commands that were called or rejected."""
         stats = ffi.new("rd_command_stats *")
         for number, name in enumerate(FULL_NAMES):
             lib.rd_host_command_stats(self._c, number, stats)

@@ -1,4 +1,4 @@
-"""What the log says of the limit of the store's memory while it runs."""
+"""Log events about the limit of the store's memory."""
 
 from __future__ import annotations
 

@@ -114,8 +114,8 @@ class ArenaWatch:
 
 
 class BackgroundService(MultiService):
-    """What a process that serves clients does besides, as long as its children run: it gives expired memory back, says
-    that it is alive, and has the control plane note its figures."""
+    """The background work of a process that serves clients, as long as its children run: it frees the memory of expired
+    keys, sends a sign of life, and has the control plane note its figures."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class BackgroundService(MultiService):
         parts: int = 1,
         look: Callable[[], None] = lambda: None,
     ) -> None:
-        """Of all shards this process sweeps its `part`, 0 to `parts` - 1. `look` is called before each step."""
+        """This process sweeps `part` of `parts` parts of the shards, from 0. `look` is called before each step."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._store = store
@@ -245,7 +245,7 @@ class ServerService(Service):
         return True
 
     def problem(self) -> str:
-        """What it cannot apply is refused to who asked."""
+        """Empty: a change that cannot be applied is refused at once."""
         return ""
 
     def cover(self, number: int, on: bool) -> None:
@@ -286,7 +286,7 @@ class ServerService(Service):
             closing.addErrback(lambda failure: log.failure("internal error while closing a port", failure))
 
     def set_keepalive(self, seconds: int) -> None:
-        """For the connections to come."""
+        """Set the keepalive of later connections."""
         for listener in {one for some in self._listeners for one in some}:
             if listener.family != socket.AF_UNIX:
                 set_keepalive(listener, seconds)
@@ -329,7 +329,7 @@ class ServerService(Service):
 
 
 class Stoppable(Interface):
-    """What takes its time to stop: a server, or several of them."""
+    """A server, or several, whose stop takes time."""
 
     grace: float
     """Seconds that clients have."""
@@ -339,17 +339,17 @@ class Stoppable(Interface):
         ...
 
     def alive(self) -> bool:
-        """False when nobody has been served for so long that a restart is the only hope."""
+        """False if no client has been served for so long that only a restart can help."""
         ...
 
     def problem(self) -> str:
-        """What an operator has to see to although clients may be served; empty: nothing."""
+        """A problem that an operator must solve although clients may be served; empty if there is none."""
         ...
 
 
 class SignalService(Service):
-    """What the operator's signals do: TERM and INT stop the daemon in peace, once; HUP reloads it, USR1 opens the log
-    file again."""
+    """The actions of the operator's signals: TERM and INT stop the daemon gracefully, once; HUP reloads it, USR1 opens
+    the log file again."""
 
     def __init__(
         self,

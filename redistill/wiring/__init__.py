@@ -1,1 +1,1 @@
-"""Where the objects of each process are joined."""
+"""The wiring of each process: only these modules construct its objects."""

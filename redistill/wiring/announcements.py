@@ -1,4 +1,4 @@
-"""What the daemon says of itself and of its configuration when it starts."""
+"""Log events of the start, about the daemon and its configuration."""
 
 from __future__ import annotations
 

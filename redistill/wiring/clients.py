@@ -1,4 +1,4 @@
-"""Where the objects are joined that serve clients, in a worker as in a daemon that is alone."""
+"""The wiring of the objects that serve clients, in a worker and in a daemon without workers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Front:
     """A worker's commands, its sockets and its clients; see `worker.Serving`."""
 
     life: IService
-    """What is to be stopped when the worker is to end."""
+    """The service to stop when the worker ends."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Where the objects of the daemon are joined: of one that serves by itself, or of the supervisor of workers."""
+"""The wiring of the daemon: one that serves clients itself, or the supervisor of workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the objects of a worker are joined, and its main function."""
+"""The wiring of a worker, and its main function."""
 
 from __future__ import annotations
 

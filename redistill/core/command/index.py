@@ -75,7 +75,7 @@ KEY_FLAGS = (
     *("RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"),
     "instead",
 )
-"""Those of COMMAND INFO, and ours: the keys of this spec replace those of the specs before it."""
+"""Flags of COMMAND INFO, and one of our own: the keys of this spec replace those of the specs before it."""
 
 HEAD = re.compile(r"(?P<name>[a-z0-9_-]+(?:\|[a-z0-9_-]+)?) (?P<arity>-?[1-9]\d*)(?P<rest>( @?[a-z_]+)*)")
 KEY = re.compile(
@@ -131,12 +131,12 @@ class Row:
 
     @property
     def ident(self) -> str:
-        """Its name as part of a name in C."""
+        """The command's name as part of a name in C."""
         return re.sub(r"[|-]", "_", self.name)
 
     @property
     def acl(self) -> list[str]:
-        """Its categories, the implied ones included."""
+        """The ACL categories of the command, including the implied ones."""
         found = {*self.categories, "fast" if "fast" in self.flags else "slow"}
         for flag in self.flags:
             found.update(IMPLIED.get(flag, ()))
@@ -144,7 +144,7 @@ class Row:
 
     @property
     def run(self) -> str | None:
-        """Its function."""
+        """The name of the command's function in C."""
         return None if self.subcommands or "control" in self.flags else f"rd_cmd_{self.ident}"
 
     def triple(self) -> tuple[int, int, int, bool]:
@@ -258,7 +258,7 @@ def add(row: Row, line: str) -> None:
 
 
 def key_spec(text: str) -> KeySpec:
-    """What a line `key` says."""
+    """The key spec of a line `key`."""
     match = KEY.fullmatch(text)
     if match is None:
         raise Wrong("a key spec is wanted")
@@ -280,7 +280,7 @@ def key_spec(text: str) -> KeySpec:
 
 
 def add_options(row: Row, text: str) -> None:
-    """What a line `options` says."""
+    """Add the options of a line `options` to `row`."""
     first, *words = text.split()
     row.options_from = int(first)
     for word in words:
