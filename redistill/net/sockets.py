@@ -23,9 +23,9 @@ log = Logger()
 BACKLOG = 511
 UNIX_MODE = 0o660
 """Of the UNIX socket: its owner and its group may connect."""
-RESERVED_FILES = 256
-"""Descriptors that are not for clients: 128 connections of the health port (`http.CONNECTIONS`), log, arena,
-reactor, listening sockets, the libraries' own."""
+RESERVED_FILES = 192
+"""Descriptors that are not for clients: 128 connections of the health port (`http.CONNECTIONS`), or in a worker, which
+has none, 64 eventfds (`Store.set_wakers`); log, arena, reactor, listening sockets, the libraries' own."""
 
 
 class StartError(Exception):

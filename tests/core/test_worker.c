@@ -239,7 +239,11 @@ static void who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost(void) 
   arena_free(&again);
 }
 
-/* What a run can leave in the arena: a pause, a switch, counts, gauges, monitors, watches, connections, locks. */
+static uint32_t own_place(const rd_store *st) { return (uint32_t)(st->worker - rd_worker_at(st, 0)); }
+
+/* What a run can leave in the arena: a pause, a switch, counts, gauges, monitors, messages, watches, connections,
+ * locks.
+ */
 static void use_all_that_belongs_to_a_run(rd_store *st) {
   uint8_t address[16] = {1};
   be_busy(st);
@@ -249,6 +253,7 @@ static void use_all_that_belongs_to_a_run(rd_store *st) {
   rd_worker_beat(st, 12345);
   rd_worker_cpu(st, 5, 6);
   rd_monitors_add(st, 3);
+  CHECK_INT(rd_ring_put(st, own_place(st), RD_RECORD_MONITOR, "x", 1), RD_SENT);
   rd_open_enter(st, false, 0, 0);
   rd_address_enter(st, address, 0);
   rd_secret_enter(st, 77, START_MS);
@@ -264,6 +269,7 @@ static void use_all_and_the_other_locks(rd_store *st) {
   use_all_that_belongs_to_a_run(st);
   pthread_mutex_lock(&st->head->pool.lock);
   pthread_mutex_lock(&st->head->admission.lock);
+  for (uint32_t i = 0; i < 3; i++) pthread_mutex_lock(&rd_worker_at(st, i)->ring.lock);
 }
 
 static void expect_a_new_run(rd_store *st) {
@@ -278,7 +284,13 @@ static void expect_a_new_run(rd_store *st) {
   CHECK_INT(st->head->monitors, 0);
   CHECK_INT(st->head->workers_used, 1);
   CHECK_INT(st->head->peak_memory, rd_used_memory(st));
+  uint64_t fixed = rd_fixed_memory(st);
   CHECK_INT(rd_worker_join(st, 0), 0);
+  CHECK_INT(rd_fixed_memory(st), fixed);
+  CHECK(!rd_ring_waits(st));
+  CHECK_INT(rd_ring_put(st, 0, RD_RECORD_MONITOR, "x", 1), RD_SENT);
+  CHECK(rd_ring_waits(st));
+  CHECK_INT(rd_fixed_memory(st), fixed + RD_RING_BYTES);
   for (uint32_t g = 0; g < RD_GAUGE_COUNT; g++) CHECK_INT(rd_gauge_sum(st, (rd_gauge)g), 0);
   for (uint32_t i = 0; i < RD_STAT_COUNT; i++) CHECK_INT(rd_counter(st, (rd_stat)i), 0);
   rd_cpu_sum(st, &user, &system);
