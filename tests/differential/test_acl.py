@@ -174,7 +174,7 @@ class LiveTests(SynchronousTestCase):
         """What it hears."""
         admin, client = peer.open(), peer.open()
         try:
-            ask(admin, "DEL", "a")
+            ask(admin, "FLUSHALL")
             ask(
                 admin,
                 "ACL",
