@@ -121,6 +121,20 @@ class Throttle:
             self._write({**same, **fields, "log_time": time.time(), "log_format": MORE})
 
 
+class Level(Protocol):
+    """See settings.Logging."""
+
+    @property
+    def level(self) -> str: ...
+
+
+class Configured(Protocol):
+    """See config.Config."""
+
+    @property
+    def logging(self) -> Level: ...
+
+
 class Log:
     """The log: writes events from a level on as lines of text or of JSON."""
 
@@ -149,6 +163,10 @@ class Log:
         self._out: Output | None = None
         self._form = form
         self.set_level(level)
+
+    def apply(self, config: Configured) -> None:
+        """Write what ``logging.level`` of the configuration asks for."""
+        self.set_level(config.logging.level)
 
     def set_level(self, level: str) -> None:
         """Write events of this level and above from now on."""

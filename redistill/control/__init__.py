@@ -14,8 +14,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from redistill.base import resp
-from redistill.base.failures import Refused
-from redistill.config import sizing
 from redistill.config.config import Config
 from redistill.control import (
     absent,
@@ -61,21 +59,17 @@ class ControlPlane:
         table: CommandTable,
         *,
         counters: stats.DaemonCounters | None = None,
-        apply: Callable[[Config], None] | None = None,
         shutdown: Callable[[bool], None] | None = None,
         peers: Peers | None = None,
         identity: Identity | None = None,
         number: int = 0,
     ) -> None:
-        """`clients` is the registry that the factory fills, `table` the core's commands. `apply` puts what CONFIG SET
-        changes into effect outside the store, or raises Refused and changes nothing. `shutdown` stops the daemon, at
-        once if its argument is true. `peers` are the other workers, `identity` is what all say of the server;
-        `number` is this one's."""
-        self._listener = apply
+        """`clients` is the registry that the factory fills, `table` the core's commands. `shutdown` stops the daemon,
+        at once if its argument is true. `peers` are the other workers, `identity` is what all say of the server;
+        `number` is this one's. CONFIG SET reaches the control plane alone, until `state.apply` is set to what reaches
+        more."""
         self._table = table
-        self._sizes = sizing.settings(config)
-        """The sizes that were last applied."""
-        self.state = ServerState(config, store, reactor, clients, number=number, apply=self._apply)
+        self.state = ServerState(config, store, reactor, clients, number=number, apply=self.apply)
         if counters is not None:
             self.state.counters = counters
         if shutdown is not None:
@@ -212,33 +206,13 @@ class ControlPlane:
         """All figures of now."""
         return info.snapshot(self.state, with_commands)
 
-    def _apply(self, config: Config) -> None:
-        """Put another configuration into effect. Whatever it raises (Refused, and what nobody expects), the one before
-        is in effect again."""
-        try:
-            self._put(config)
-        except Exception:
-            try:
-                self._put(self.state.config)
-            except Exception:
-                log.failure("cannot undo a change of the configuration")
-            raise
-
-    def _put(self, config: Config) -> None:
-        """May stop in the middle; a second call, with what was in effect before, undoes what the first has done."""
+    def apply(self, config: Config) -> None:
+        """Answer commands as `config` says (`config.effect.HasSettings`). Connections of users that are no more are
+        closed when nothing can refuse it any more, so this comes last among all objects."""
         store = self.state.store
         users = self.state.users
         if (config.users, config.passwords) != users.source:
             users = Users(config, users)
-        if self._listener:
-            self._listener(config)
-        if sizing.settings(config) != self._sizes:
-            sizes = sizing.sizes(config, sizing.machine(), self.state.identity.workers, store.map_size)
-            try:
-                store.set_max_memory(max(sizes.max_memory, 1))
-            except ValueError as problem:
-                raise Refused("maxmemory", str(problem)) from None
-            self._sizes = sizing.settings(config)
         store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
         self._watch_slow(config)
         store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)

@@ -80,7 +80,7 @@ class ServerState:
     """Client id -> client, in the order of connection."""
     counters: DaemonCounters = field(default_factory=DaemonCounters)
     apply: Callable[[Config], None] = lambda config: None
-    """Puts a new configuration into effect, or raises Refused with nothing changed."""
+    """Puts a new configuration into effect, or raises Refused with nothing changed (`config.effect`)."""
     shutdown: Callable[[bool], None] = lambda now: None
     """Stop the daemon; True: without the grace period."""
     peers: Peers = field(default_factory=Alone)

@@ -1,17 +1,60 @@
-"""Log events about the limit of the store's memory."""
+"""The limit of the store's memory while it runs: how it changes, and what the log says of it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from redistill.base.failures import Refused
+from redistill.config import sizing
+from redistill.config.config import Config
 from redistill.engine import Store
 
 log = Logger()
+
+
+class MemoryLimit:
+    """The limit of the store's memory, as far as the machine has room for it."""
+
+    def __init__(
+        self,
+        store: ResizableStore,
+        config: Config,
+        workers: int,
+        warn: Callable[[sizing.Sizes], None] = lambda sizes: None,
+    ) -> None:
+        """`config` is in effect. `workers` is the number of processes that serve clients; `warn` is told how the memory
+        is divided when that changes."""
+        self._store = store
+        self._workers = workers
+        self._warn = warn
+        self._settings = sizing.settings(config)
+
+    def apply(self, config: Config) -> None:
+        """Limit the store as `config` says. Raises Refused, and nothing has changed."""
+        settings = sizing.settings(config)
+        if settings == self._settings:
+            return
+        sizes = sizing.sizes(config, sizing.machine(), self._workers, self._store.map_size)
+        try:
+            self._store.set_max_memory(max(sizes.max_memory, 1))
+        except ValueError as problem:
+            raise Refused("maxmemory", str(problem)) from None
+        self._settings = settings
+        self._warn(sizes)
+
+
+class ResizableStore(Protocol):
+    """See engine.Store."""
+
+    @property
+    def map_size(self) -> int: ...
+    def set_max_memory(self, size: int) -> None: ...
 
 
 class MemoryLimitService(Service):

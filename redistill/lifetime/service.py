@@ -16,6 +16,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from redistill.base.logs import SELDOM
+from redistill.config.config import Config
 from redistill.engine import Store
 from redistill.lifetime.arena import Arena
 from redistill.net.endpoints import EndpointListener
@@ -284,6 +285,11 @@ class ServerService(Service):
         for listener in listeners:
             closing = maybeDeferred(self._ports.pop(listener).stopListening)
             closing.addErrback(lambda failure: log.failure("internal error while closing a port", failure))
+
+    def apply(self, config: Config) -> None:
+        """Go by the grace period and the keepalive of `config`."""
+        self.grace = config.server.shutdown_grace_period_secs
+        self.set_keepalive(config.performance.tcp_keepalive)
 
     def set_keepalive(self, seconds: int) -> None:
         """Set the keepalive of later connections."""

@@ -12,8 +12,32 @@ import ipaddress
 from typing import Any
 
 from redistill._core import ffi, lib
+from redistill.config.config import Config
 from redistill.engine.shared import Admission
 from redistill.net.limits import AddressLimit, RateLimit, TotalLimit
+
+
+class Gates:
+    """The gates of all listening sockets, and the limits that they share with the factories."""
+
+    def __init__(self, admission: Admission, rate: RateLimit, total: TotalLimit, addresses: AddressLimit) -> None:
+        """The store must be open."""
+        self._limits = (total, addresses, rate)
+        self.plain, self.tls = (Gate(admission, rate, total, addresses, silent=silent) for silent in (False, True))
+        """For clients in the clear, and for those who speak TLS, who are told nothing."""
+
+    def report(self) -> None:
+        """Log who was turned away since the last call."""
+        self.plain.report()
+        self.tls.report()
+
+    def apply(self, config: Config) -> None:
+        """Limit connections as `config` says."""
+        self.report()  # in the terms of the limits that refused them
+        for limit in self._limits:
+            limit.apply(config)
+        self.plain.apply()
+        self.tls.apply()
 
 
 class Gate:

@@ -22,7 +22,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill.base.logs import SELDOM
+from redistill.config.config import Config
 from redistill.engine.stats import DaemonCounters
+from redistill.net import sockets
 
 log = Logger()
 
@@ -121,6 +123,11 @@ class Limit:
             protocol.leaving += admitted
         return protocol  # type: ignore[no-any-return]
 
+    def apply(self, config: Config) -> None:
+        """Limit connections as `config` says."""
+        limit: Any = config.get(self.setting)
+        self.limit = limit
+
     def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
         """Count a connection from `addr`, and give what to call when it is lost; None: `limit` refuses it."""
         raise NotImplementedError
@@ -139,6 +146,10 @@ class TotalLimit(Limit):
         """`kept` may be set at any time, as `limit`."""
         super().__init__(factory, limit, counters, admission)
         self.kept = kept
+
+    def apply(self, config: Config) -> None:
+        """As far as the limit of open files allows it."""
+        self.limit, self.kept = sockets.allow_files(config.server.max_connections), config.server.reserved_connections
 
     def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
         local = is_local(addr)

@@ -8,9 +8,12 @@ with those who wait in its queue. A bind that fails changes nothing.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from twisted.internet.interfaces import IReactorTime
 
 from redistill.base.failures import Refused
 from redistill.config.config import Config
@@ -58,7 +61,7 @@ class Listening:
         self.listeners = self._all()
         """Another object with each change."""
 
-    def move(self, config: Config) -> None:
+    def apply(self, config: Config) -> None:
         """Listen where `config` says. The sockets of before stay open until `settle`. Raises Refused, and nothing has
         changed."""
         if self._key(config) == self._wanted:
@@ -75,7 +78,7 @@ class Listening:
         self.listeners = self._all()
 
     def settle(self) -> None:
-        """Close what `move` left behind: everybody accepts on the new sockets."""
+        """Close what `apply` left behind: everybody accepts on the new sockets."""
         if self._retired:
             close_listeners(self._retired)
             self._retired = []
@@ -118,6 +121,36 @@ class Listening:
             close_listeners(some for some in found if all(some is not one for one in known.values()))
             raise
         return found
+
+
+class Server(Protocol):
+    """See service.ServerService."""
+
+    def listen(self, listeners: Listeners) -> list[socket.socket]:
+        """Accept clients on these sockets instead. OSError, and nothing has changed."""
+        ...
+
+
+class OwnListening:
+    """The sockets of a process that accepts clients by itself."""
+
+    def __init__(self, clock: IReactorTime, listening: Listening, server: Server) -> None:
+        self._clock = clock
+        self._listening = listening
+        self._server = server
+
+    def apply(self, config: Config) -> None:
+        """Accept clients where `config` says. The old sockets stay open for a moment, in which the change may be taken
+        back. Raises Refused."""
+        before = self._listening.listeners
+        self._listening.apply(config)
+        if self._listening.listeners is before:
+            return
+        try:
+            self._server.listen(self._listening.listeners)
+        except OSError as problem:
+            raise Refused("port", f"Unable to listen on this port: {os.strerror(problem.errno or 0)}") from None
+        self._clock.callLater(0, self._listening.settle)
 
 
 def spread(listeners: Listeners) -> list[tuple[socket.socket, list[int]]]:

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill._core import ffi, lib
+from redistill.config.config import Config
 from redistill.engine import STATUSES, Session, Status, Store
 from redistill.net.gate import Gate
 
@@ -234,6 +235,10 @@ class Loop:
         """Receive so many bytes at once. MemoryError."""
         if not lib.rd_loop_set_buffer(self.core, size):
             raise MemoryError("no memory for a buffer to receive into")
+
+    def apply(self, config: Config) -> None:
+        """Bound the replies that wait for a client as ``server.output_limit`` says."""
+        self.set_output_limit(config.server.output_limit)
 
     def set_output_limit(self, limit: int) -> None:
         """Bytes that may wait for a client to read, 0: any number."""

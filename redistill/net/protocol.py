@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill.base.logs import SELDOM
+from redistill.config.config import Config
 from redistill.engine import Overflow, Session, Status
 from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
@@ -723,6 +724,11 @@ class RespFactory:
 
     def doStop(self) -> None:
         """Nothing to do: it stops with the last client."""
+
+    def apply(self, config: Config) -> None:
+        """Treat clients, those that there are among them, as `config` says."""
+        self.output_limit = config.server.output_limit
+        self.idle_timeout = config.server.connection_timeout
 
     def buildProtocol(self, addr: IAddress) -> RespProtocol:
         protocol = RespProtocol()

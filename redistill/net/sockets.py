@@ -12,11 +12,14 @@ import os
 import resource
 import socket
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from twisted.logger import Logger
+
+from redistill.base.failures import Refused
+from redistill.config.config import Config
 
 log = Logger()
 
@@ -230,6 +233,21 @@ def shown(address: Any) -> str:
         return address
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class OpenFiles:
+    """The limit of open files, which ``server.max_connections`` needs."""
+
+    def __init__(self, running: Callable[[], Config]) -> None:
+        """`running` gives the configuration that holds."""
+        self._running = running
+
+    def apply(self, config: Config) -> None:
+        """Raise it as far as the system lets us. Refused when that is less than is now asked for."""
+        wanted = config.server.max_connections
+        possible = allow_files(wanted)
+        if wanted not in (possible, self._running().server.max_connections):
+            raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
 
 
 def allow_files(connections: int) -> int:

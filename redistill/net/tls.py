@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from redistill.config.config import Config
 from redistill.config.errors import ConfigError
 from redistill.config.files import Pem
 from redistill.config.settings import Security
@@ -143,7 +144,14 @@ class Context:
     def __init__(self, security: Security, pem: Pem) -> None:
         """See `make_context`. Raises ConfigError."""
         self._made_of: object = None
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when `apply` has made another one."""
         self.use(security, pem)
+
+    def apply(self, config: Config) -> None:
+        """Use what `config` says. Raises ConfigError, and the old one stays."""
+        if self.use(config.security, config.pem):
+            self.on_change()
 
     def use(self, security: Security, pem: Pem) -> bool:
         """Have another context, if it would be made of something else; whether it is another. Raises ConfigError, and

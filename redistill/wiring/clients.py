@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,32 +13,31 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.python.systemd import ListenFDs
 
-from redistill.base.failures import Refused
 from redistill.base.logs import Log
-from redistill.config import endpoints, selector, sizing
+from redistill.config import endpoints, selector
 from redistill.config.config import Config
+from redistill.config.effect import HasSettings, apply_to_all
 from redistill.control import ControlPlane
 from redistill.control.peers import Peers
 from redistill.control.state import Identity
-from redistill.engine import Saved, Session, Store
+from redistill.engine import Store
 from redistill.engine.stats import DaemonCounters
+from redistill.lifetime.memory_limit import MemoryLimit
 from redistill.lifetime.service import BackgroundService, ServerService
 from redistill.net import tls
 from redistill.net.client_memory import ClientMemory
 from redistill.net.endpoints import EndpointListener
-from redistill.net.gate import Gate
+from redistill.net.gate import Gate, Gates
 from redistill.net.limits import AddressLimit, RateLimit, TotalLimit
-from redistill.net.listening import Listening
+from redistill.net.listening import Listening, OwnListening
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespFactory, RespProtocol
-from redistill.net.sockets import allow_files, close_listeners
+from redistill.net.sessions import Sessions
+from redistill.net.sockets import OpenFiles, allow_files, close_listeners
 from redistill.net.tickets import Post, Tickets
 from redistill.net.transport import adopt
 from redistill.wiring.announcements import warn_of_sizes
 from redistill.workers.handover import Handover
-
-OUTPUT_HIGH = 256 * 1024
-"""Bytes of replies at which a session stops executing until they are written."""
 
 
 class Front:
@@ -47,6 +45,8 @@ class Front:
 
     life: IService
     """The service to stop when the worker ends."""
+    objects: Sequence[HasSettings]
+    """All that go by settings, in the order in which a change is applied."""
 
     def __init__(
         self,
@@ -126,60 +126,14 @@ def serve(
     loop.set_buffer_size(config.server.buffer_size)
     loop.set_output_limit(config.server.output_limit)
 
-    def open_session() -> Session:
-        return store.session(**session_limits(control.state.config))
-
-    def load_session(saved: Saved) -> Session:
-        return store.load_session(saved, **session_limits(control.state.config))
-
     def door(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
         if encrypted is None or not tls.spoken(listener, config.security):
-            return rate, gates[0]
-        return encrypted, gates[1]
+            return rate, gates.plain
+        return encrypted, gates.tls
 
     def look() -> None:
         memory.enforce()
-        for gate in gates:
-            gate.report()
-
-    def move(config: Config) -> None:
-        """Listen where `config` says. The old sockets stay for a moment, in which the change may be taken back."""
-        if listening is None:
-            return
-        before = listening.listeners
-        listening.move(config)
-        if listening.listeners is not before:
-            try:
-                server.listen(listening.listeners)
-            except OSError as problem:
-                raise Refused("port", f"Unable to listen on this port: {os.strerror(problem.errno or 0)}") from None
-            reactor.callLater(0, listening.settle)
-
-    def apply(config: Config) -> None:
-        # It may be called again with what held before, to undo what it has done: so it compares with what is there.
-        possible = possible_clients(config, control.state.config)
-        if listening is not None and sizing.settings(config) != sizing.settings(control.state.config):
-            warn_of_sizes(sizing.sizes(config, sizing.machine(), identity.workers, store.map_size))
-        move(config)
-        if context is not None and context.use(config.security, config.pem) and tickets is not None:
-            tickets.announce()
-        for gate in gates:
-            gate.report()  # in the terms of the limits that refused them
-        total.limit, total.kept = possible, config.server.reserved_connections
-        if (bounds := session_limits(config)) != session_limits(control.state.config):
-            for client in clients.values():
-                client.session.bound(**bounds)
-        factory.output_limit = config.server.output_limit
-        loop.set_output_limit(config.server.output_limit)
-        factory.idle_timeout = config.server.connection_timeout
-        addresses.limit = config.server.max_connections_per_ip
-        rate.limit = config.server.connection_rate_limit
-        for gate in gates:
-            gate.apply()
-        server.grace = config.server.shutdown_grace_period_secs
-        server.set_keepalive(config.performance.tcp_keepalive)
-        memory.apply(config)
-        output.set_level(config.logging.level)
+        gates.report()
 
     # The commands, and who sends them: every client's connection comes through the three limits.
     control = ControlPlane(
@@ -189,7 +143,6 @@ def serve(
         clients,
         selector.table(),
         counters=counters,
-        apply=apply,
         shutdown=stop,
         peers=peers,
         identity=identity,
@@ -197,9 +150,10 @@ def serve(
     )
     control.state.certificate = context
     store.on_monitored = loop.on_monitored = control.monitored
+    sessions = Sessions(store, clients, config)
     factory = RespFactory(
         reactor,
-        open_session,
+        sessions.open,
         control,
         clients,
         counters=counters,
@@ -217,14 +171,15 @@ def serve(
     possible = allow_files(config.server.max_connections)
     total = TotalLimit(addresses, possible, config.server.reserved_connections, counters, store.admission)
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
-    # A refused client is to cost little: the loop applies the limits where it accepts. A TLS client is told nothing.
-    gates = [Gate(store.admission, rate, total, addresses, silent=silent) for silent in (False, True)]
-    encrypted = post = tickets = None
+    # A refused client is to cost little: the loop applies the limits where it accepts.
+    gates = Gates(store.admission, rate, total, addresses)
+    encrypted = post = None
     if context is not None:
         encrypted = tls.TlsFactory(reactor, rate, context, counters)
         if boxes is not None:
             post = Post(reactor, *boxes, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
             tickets = encrypted.tickets = Tickets(number, context, post, store.workers.has, peers.ask)
+            context.on_change = tickets.announce
             control.state.questions["tickets"] = tickets.note
             reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
     grace = config.server.shutdown_grace_period_secs
@@ -242,8 +197,27 @@ def serve(
     server.on_leaving = control.leaving
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
-    handover = Handover(reactor, loop, rate, clients, load_session, peers.give)
-    return Front(store, control, server, background, handover)
+    handover = Handover(reactor, loop, rate, clients, sessions.load, peers.give)
+    front = Front(store, control, server, background, handover)
+    # The supervisor warns for its workers.
+    warn = warn_of_sizes if listening is not None else lambda sizes: None
+    # Those that may refuse a change come first.
+    front.objects = (
+        OpenFiles(lambda: control.state.config),
+        *(() if listening is None else (OwnListening(reactor, listening, server),)),
+        *(() if context is None else (context,)),
+        MemoryLimit(store, config, identity.workers, warn),
+        gates,
+        sessions,
+        factory,
+        loop,
+        server,
+        memory,
+        output,
+        control,
+    )
+    control.state.apply = lambda new: apply_to_all(front.objects, new, control.state.config)
+    return front
 
 
 def listen_on_endpoint(
@@ -252,22 +226,3 @@ def listen_on_endpoint(
     """Listen where `description` says. The files that it names are read anew."""
     listening: Deferred[IListeningPort] = endpoints.server_endpoint(reactor, description, inherited).listen(factory)
     return listening
-
-
-def session_limits(config: Config) -> dict[str, int]:
-    """The bounds of a client's session."""
-    return {
-        "batch_size": config.server.batch_size,
-        "output_high": OUTPUT_HIGH,
-        "query_limit": config.server.query_buffer_limit,
-        "multi_limit": config.server.query_buffer_limit,
-        "output_limit": config.server.output_limit,
-    }
-
-
-def possible_clients(config: Config, running: Config) -> int:
-    """How many clients the system lets this process have. Refused when that is less than is now asked for."""
-    possible = allow_files(config.server.max_connections)
-    if config.server.max_connections not in (possible, running.server.max_connections):
-        raise Refused("maxclients", f"The operating system allows {possible} clients and no more")
-    return possible

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.application.service import IService
@@ -14,10 +14,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.systemd import ListenFDs
 
-from redistill.base.failures import Refused
 from redistill.base.logs import Log
 from redistill.config import endpoints, sizing
 from redistill.config.config import FILES, Config
+from redistill.config.effect import HasSettings, apply_to_all
 from redistill.config.load import load
 from redistill.config.settings import Server
 from redistill.control.peers import Alone
@@ -25,15 +25,15 @@ from redistill.control.state import Identity
 from redistill.engine import Store, stats
 from redistill.engine.shared import SUPERVISOR
 from redistill.lifetime.arena import find_arena, joining
-from redistill.lifetime.memory_limit import MemoryLimitService
+from redistill.lifetime.memory_limit import MemoryLimit, MemoryLimitService
 from redistill.lifetime.reload import Reload
 from redistill.lifetime.service import SignalService, Stoppable, StoreService
 from redistill.lifetime.systemd import Systemd, SystemdService
 from redistill.net import tls
 from redistill.net.listening import Listening
-from redistill.net.sockets import StartError, listen_tcp
+from redistill.net.sockets import OpenFiles, StartError, listen_tcp
 from redistill.wiring.announcements import announce, warn_of_expiry, warn_of_sizes
-from redistill.wiring.clients import possible_clients, serve
+from redistill.wiring.clients import serve
 from redistill.workers.launch import Launcher
 from redistill.workers.supervisor import WorkersService
 
@@ -138,13 +138,20 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             config=config,
             listening=sockets,
             arena=lambda: arena.fd,
-            apply=lambda new: supervise(store, output, pool, certificate, sockets, new, workers),
+            apply=lambda new: apply_to_all(objects, new, pool.config),
             stop=stop,
             launcher=Launcher(reactor, output.relay),
             relay=output.relay,
             journal=lambda: output.journal,
             identity=identity,
             passed=systemd.sockets,
+        )
+        objects: Sequence[HasSettings] = (
+            OpenFiles(lambda: pool.config),
+            sockets,
+            *(() if certificate is None else (certificate,)),
+            MemoryLimit(store, config, workers, warn_of_sizes),
+            output,
         )
         pool.setServiceParent(keeper)  # type: ignore[no-untyped-call]
         listening = pool.ready
@@ -212,31 +219,6 @@ def watched(
     health = HealthService(reactor, listener, snapshot, state, configured, hosts, alive, problem)
     keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
     return health
-
-
-def supervise(
-    store: Store,
-    output: Log,
-    pool: WorkersService,
-    certificate: tls.Context | None,
-    listening: Listening,
-    config: Config,
-    workers: int,
-) -> None:
-    """Put `config` into effect as far as it is the supervisor's. A second call, with what was in effect before, undoes
-    what a first one that raised (Refused, ConfigError) has done."""
-    possible_clients(config, pool.config)
-    listening.move(config)
-    if certificate is not None:
-        certificate.use(config.security, config.pem)
-    if sizing.settings(config) != sizing.settings(pool.config):
-        sizes = sizing.sizes(config, sizing.machine(), workers, store.map_size)
-        try:
-            store.set_max_memory(max(sizes.max_memory, 1))
-        except ValueError as problem:
-            raise Refused("maxmemory", str(problem)) from None
-        warn_of_sizes(sizes)
-    output.set_level(config.logging.level)
 
 
 def look_for_sockets(server: Server, inherited: ListenFDs) -> None:

@@ -55,9 +55,10 @@ class Changes:
         settle: Callable[[], None] = lambda: None,
     ) -> None:
         """`config` is the first one, `generation` its number. `workers` are all processes, now and later; `serving`
-        says whether one of them serves. `apply` puts a configuration into effect in this process; what it raises may
-        leave that half done. `announce` tells all processes of a generation. `equip` sends a worker the listening
-        sockets that it lacks, and gives their number; `settle` is called when a change is over, whatever came of it."""
+        says whether one of them serves. `apply` puts a configuration into effect in this process; whatever it
+        raises, nothing has changed. `announce` tells all processes of a generation. `equip` sends a worker the
+        listening sockets that it lacks, and gives their number; `settle` is called when a change is over, whatever came
+        of it."""
         self.config = config
         self.generation = generation
         self.problem = ""
@@ -104,7 +105,6 @@ class Changes:
         try:
             self._apply(new)
         except Exception as problem:
-            self._apply_here(old)
             return problem_of(problem)
         self.config = new
         try:

@@ -51,7 +51,7 @@ class ListeningTests(SynchronousTestCase):
         for workers in (1, 3):
             listening = self.listen(workers)
             before, port = listening.listeners, free_port()
-            listening.move(self.config(port=port))
+            listening.apply(self.config(port=port))
             self.assertEqual((self.answers(self.port), self.answers(port)), (True, True))
             listening.settle()
             self.assertEqual((self.answers(self.port), self.answers(port)), (False, True))
@@ -64,7 +64,7 @@ class ListeningTests(SynchronousTestCase):
         """A change of other settings is none."""
         listening = self.listen()
         before = listening.listeners
-        listening.move(self.config(max_connections=5))
+        listening.apply(self.config(max_connections=5))
         self.assertIs(listening.listeners, before)
 
     def test_taken_port(self) -> None:
@@ -76,9 +76,9 @@ class ListeningTests(SynchronousTestCase):
             taken.listen()
             port = taken.getsockname()[1]
             changed = self.config(port=port, bind=("127.0.0.3", "127.0.0.2"))
-            refusal = self.assertRaises(Refused, listening.move, changed)
+            refusal = self.assertRaises(Refused, listening.apply, changed)
             self.assertEqual(refusal.directive, "bind")
-            refusal = self.assertRaises(Refused, self.listen(port=0, unix_socket=self.path + "2").move, changed)
+            refusal = self.assertRaises(Refused, self.listen(port=0, unix_socket=self.path + "2").apply, changed)
         self.assertIn("cannot listen on 127.0.0.2 port", str(refusal))
         self.assertIs(listening.listeners, before)
         self.assertEqual((self.answers(self.port), self.answers(port, "127.0.0.3")), (True, False))
@@ -88,11 +88,11 @@ class ListeningTests(SynchronousTestCase):
         for workers in (1, 3):
             listening = self.listen(workers)
             for addresses in (("0.0.0.0",), ("127.0.0.1", "127.0.0.2"), ("127.0.0.2",), ("127.0.0.1", "127.0.0.2")):
-                listening.move(self.config(bind=addresses))
+                listening.apply(self.config(bind=addresses))
                 listening.settle()
                 self.assertTrue(self.answers(self.port, "127.0.0.2"))
             kept = listening.listeners[0][1]
-            listening.move(self.config(bind=("127.0.0.2",)))
+            listening.apply(self.config(bind=("127.0.0.2",)))
             self.assertIs(listening.listeners[0][0], kept)
             listening.close()
 
@@ -100,7 +100,7 @@ class ListeningTests(SynchronousTestCase):
         """A client in the queue of an address that stays is accepted after the change."""
         listening = self.listen()
         with socket.create_connection(("127.0.0.1", self.port)) as client:
-            listening.move(self.config(bind=("127.0.0.1", "127.0.0.2")))
+            listening.apply(self.config(bind=("127.0.0.1", "127.0.0.2")))
             listening.settle()
             accepted, _ = listening.listeners[0][0].accept()
             with accepted:
@@ -111,8 +111,8 @@ class ListeningTests(SynchronousTestCase):
         listening = self.listen()
         before = listening.listeners[0]
         port = free_port()
-        listening.move(self.config(port=port))
-        listening.move(self.config())
+        listening.apply(self.config(port=port))
+        listening.apply(self.config())
         listening.settle()
         self.assertEqual(listening.listeners[0], before)
         self.assertEqual((self.answers(self.port), self.answers(port)), (True, False))
@@ -120,7 +120,7 @@ class ListeningTests(SynchronousTestCase):
     def test_no_port(self) -> None:
         """Port 0 leaves the UNIX socket."""
         listening = self.listen(2)
-        listening.move(self.config(port=0))
+        listening.apply(self.config(port=0))
         listening.settle()
         self.assertEqual([len(some) for some in listening.listeners], [1, 1])
         self.assertFalse(self.answers(self.port))
@@ -133,12 +133,12 @@ class ListeningTests(SynchronousTestCase):
         listening = Listening(self.config().replace(more), 1)
         self.addCleanup(listening.close)
         kept = listening.listeners[0][1]
-        listening.move(self.config(port=free_port()).replace(more))
+        listening.apply(self.config(port=free_port()).replace(more))
         self.assertIs(listening.listeners[0][1], kept)
-        listening.move(self.config(bind=("127.0.0.2",)).replace(more))
+        listening.apply(self.config(bind=("127.0.0.2",)).replace(more))
         listening.settle()
         self.assertEqual((self.answers(tls), self.answers(tls, "127.0.0.2")), (False, True))
-        self.assertRaises(Refused, listening.move, self.config(port=tls, bind=("127.0.0.2",)).replace(more))
+        self.assertRaises(Refused, listening.apply, self.config(port=tls, bind=("127.0.0.2",)).replace(more))
 
     def test_start(self) -> None:
         """A start that fails leaves no socket behind."""

@@ -12,12 +12,14 @@ from twisted.internet.task import Clock
 
 from redistill.base.failures import Refused
 from redistill.config.config import Config
+from redistill.config.effect import apply_to_all
 from redistill.control import ControlPlane
 from redistill.engine.command_table import CommandTable
 from redistill.engine.interfaces import CommandCount, KeyDetails
 from redistill.engine.permissions import Permissions
 from redistill.engine.shared import Secret
 from redistill.engine.stats import DaemonCounters
+from redistill.lifetime.memory_limit import MemoryLimit
 from redistill.net.interfaces import Certificate
 
 NOW = 1_700_000_000.25
@@ -294,11 +296,12 @@ class Server:
             self.clients,
             TABLE,
             counters=DaemonCounters(publish=self.store.add),
-            apply=self.apply,
             shutdown=self.shutdowns.append,
         )
         self.store.workers.clients = self.clients
         self.state = self.plane.state
+        objects = (self, MemoryLimit(self.store, self.state.config, 1), self.plane)
+        self.state.apply = lambda new: apply_to_all(objects, new, self.state.config)
         self.state.identity = dataclasses.replace(self.state.identity, started=NOW, began=0.0)
         self.state.wall = lambda: NOW + self.clock.seconds()
         self.state.ticks = lambda: int(self.clock.seconds() * 1_000_000_000)

@@ -10,7 +10,7 @@ import io
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from OpenSSL import SSL
@@ -20,6 +20,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.base.failures import Refused
 from redistill.base.logs import Log
 from redistill.config.config import Config
 from redistill.config.settings import SETTINGS, Setting
@@ -412,6 +413,75 @@ class ActTests(SynchronousTestCase):
         self.assertIsNotNone(line)
         self.set(name, "")
         self.assertIn(b"percentiles_usec_set:\r", self.client.ask("INFO", "latencystats"))
+
+
+class RefusalTests(SynchronousTestCase):
+    """A change that one object of a worker refuses."""
+
+    CHANGES: Mapping[str, Any] = {
+        "server.max_connections": 51,
+        "server.max_connections_per_ip": 7,
+        "server.reserved_connections": 3,
+        "server.connection_rate_limit": 9,
+        "server.output_limit": 300000,
+        "server.connection_timeout": 77,
+        "server.query_buffer_limit": 70000,
+        "server.shutdown_grace_period_secs": 5,
+        "memory.max_memory": 64 * MIB,
+        "memory.eviction_policy": "noeviction",
+        "security.password": ("new",),
+        "logging.level": "error",
+        "performance.slowlog_slower_than": 5,
+    }
+
+    def state(self, worker: Worker) -> dict[str, Any]:
+        """What the objects of a worker go by."""
+        front, state = worker.front, worker.front.control.state
+        named = {type(one).__name__: one for one in front.objects}
+        gates, factory, log = named["Gates"], named["RespFactory"], named["Log"]
+        return {
+            "config": state.config,
+            "limits": [(limit.limit, getattr(limit, "kept", 0)) for limit in gates._limits],
+            "gates": [
+                (one.core.open, one.core.kept, one.core.address, one.core.per_second)
+                for one in (gates.plain, gates.tls)
+            ],
+            "factory": (factory.output_limit, factory.idle_timeout),
+            "sessions": named["Sessions"]._bounds,
+            "grace": front.server.grace,
+            "store": (worker.store.max_memory, worker.store.policy),
+            "users": {account.user.name: (account.nopass, dict(account.sources)) for account in state.users},
+            "log": log._levels.logLevelForNamespace(""),
+        }
+
+    def test_refusals(self) -> None:
+        """Whichever object refuses, all others are as they were, and the configuration too."""
+        worker = Worker(self, Config())
+        client = Client(worker)
+        state = worker.front.control.state
+        Alone().change(state, {"memory.max_memory": 32 * MIB})
+        before = self.state(worker)
+        for one in worker.front.objects:
+            with contextlib.ExitStack() as stack:
+                self.refuse(stack, one, state.config)
+                self.assertRaises(Refused, Alone().change, state, self.CHANGES)
+            self.assertEqual(self.state(worker), before, type(one).__name__)
+            self.assertEqual(client.ask("PING"), b"+PONG\r\n")
+        Alone().change(state, self.CHANGES)
+        after = self.state(worker)
+        self.assertEqual([name for name in before if before[name] == after[name]], [])
+
+    def refuse(self, stack: contextlib.ExitStack, one: Any, holds: Config) -> None:
+        """Have an object refuse whatever is not in effect, after it has applied it."""
+        apply = one.apply
+
+        def refusing(config: Config) -> None:
+            apply(config)
+            if config is not holds:
+                raise Refused("maxclients", "no")
+
+        one.apply = refusing
+        stack.callback(delattr, one, "apply")
 
 
 def seen(row: Setting) -> Callable[[ActTests], None]:

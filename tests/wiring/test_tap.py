@@ -27,8 +27,9 @@ from redistill.config import sizing
 from redistill.config.load import load
 from redistill.lifetime import service
 from redistill.lifetime.systemd import Systemd
+from redistill.net import sockets
 from redistill.net.limits import TotalLimit
-from redistill.wiring import clients, daemon
+from redistill.wiring import daemon
 from tests.integration import servers
 from tests.support.arena import MIB
 
@@ -159,7 +160,7 @@ class DaemonTests(TestCase):
     def test_limit_that_the_system_does_not_allow(self) -> Any:
         """More clients than the process may have files cannot be asked for."""
         self.start()
-        self.patch(clients, "allow_files", lambda connections: min(connections, 50))
+        self.patch(sockets, "allow_files", lambda connections: min(connections, 50))
         client = yield self.connect()
         reply = yield client.ask(b"CONFIG SET maxclients 51\r\n", 40)
         self.assertTrue(reply.startswith(b"-ERR CONFIG SET failed"), reply)
