@@ -154,8 +154,8 @@ def main(argv: Sequence[str], modules: Iterable[str], worker: str) -> None:
     die_with_parent()
     if argv[1] != str(VERSION):
         raise SystemExit(
-            f"the installed program is of version {VERSION} of the channel, the supervisor of {argv[1]}:"
-            " restart the server to bring the supervisor to it"
+            f"the installed program has version {VERSION} of the channel, the supervisor version {argv[1]}:"
+            " restart the server to upgrade the supervisor"
         )
     name_process(NAME)
     preload(modules)
