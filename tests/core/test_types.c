@@ -367,6 +367,32 @@ static void full_stores_keep_lists_whole(void) {
   }
 }
 
+/* A hole of one block is not worth a value of a thousand: what is large and lies at its edge is moved. */
+static void no_large_value_goes_for_a_small_hole(void) {
+  unsigned lost = 0;
+  for (unsigned round = 0; round < 8; round++) {
+    rd_store st;
+    int fd = rig_open(&st, 4u << 20, 1, RD_ALLKEYS_LRU);
+    rig_client c = rig_client_new(&st, NULL);
+    static char ask[9000];
+    for (unsigned n = 0; n < 9000; n++) {
+      if (n == 500) put_list(&st, "toys", 300 + round, 1);
+      if (n == 700) rig_say(&c, "SETRANGE large 400000 x\r\n");
+      snprintf(ask, sizeof ask, "SET s:%u %0*u\r\n", n, n < 6000 ? 100 : (int)(n * 97 % 7000) + 1, n);
+      rig_say(&c, ask);
+      st.now_ms += 200;
+      if (n % 4 == 0) rig_say(&c, "TOUCH toys large\r\n");
+    }
+    c.len = 0;
+    rig_say(&c, "EXISTS toys large\r\n");
+    lost += c.out[1] != '2';
+    expect_whole(&st);
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+  CHECK_INT(lost, 0);
+}
+
 /* A copy for which there is no memory leaves nothing behind. */
 static void a_copy_without_memory_leaves_nothing(void) {
   rd_store st;
@@ -434,6 +460,7 @@ int main(void) {
   RUN(a_key_that_leaves_takes_it_along);
   RUN(a_value_that_is_given_back_has_its_blocks);
   RUN(full_stores_keep_lists_whole);
+  RUN(no_large_value_goes_for_a_small_hole);
   RUN(a_copy_without_memory_leaves_nothing);
   RUN(a_release_may_go_in_steps);
   RUN(damage_is_seen);

@@ -101,6 +101,17 @@ static bool move_aside(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref bloc
   return moved;
 }
 
+/* Values of more bytes are worth more than a hole beside one of their blocks. */
+#define WORTH_MOVING RD_REGION_SIZE
+
+/* Let the block at the edge of a free stretch go: its item is evicted, or, when it is large or must stay, moved. false:
+ * neither can be done; a large value is not evicted for this. */
+static bool clear_edge(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref block) {
+  rd_ref item = item_of(st, block);
+  bool large = item != 0 && rd_item_value_bytes(st, rd_at(st, item)) > WORTH_MOVING;
+  return (!large && evict_block(st, shard, block)) || move_aside(st, shard, stretch, block);
+}
+
 /* Evict around `at` until a free block of `bytes` is there; what must not be evicted is moved. false: neither is
  * possible on either side. */
 static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
@@ -115,8 +126,8 @@ static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t byte
     }
     if (rd_blk_bytes(b) >= bytes) return true;
     rd_ref next = rd_blk_next(st, block), before = rd_blk_before(st, block);
-    if (next != 0 && (evict_block(st, shard, next) || move_aside(st, shard, block, next))) continue;
-    if (before == 0 || !(evict_block(st, shard, before) || move_aside(st, shard, block, before))) return false;
+    if (next != 0 && clear_edge(st, shard, block, next)) continue;
+    if (before == 0 || !clear_edge(st, shard, block, before)) return false;
   }
 }
 

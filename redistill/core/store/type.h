@@ -30,7 +30,7 @@ typedef struct rd_type_row {
 
   /* ---- of nested values; the shard is locked ---- */
 
-  /* Bytes of the value's own blocks. */
+  /* Bytes of the value's own blocks, exactly. It is asked often, so it must be cheap: a sum that the value keeps. */
   uint64_t (*bytes)(const rd_store *st, const rd_item *it);
   /* Release up to `most` of the value's blocks; how many they were. Fewer than `most`: none is left. In between the
    * value can be used for nothing else. */
