@@ -17,6 +17,9 @@ run: .venv/run
 test: .venv/test build/asserts
 	@$(BIN)/python tests/run trial core
 
+quick: .venv/test build/asserts
+	@$(BIN)/python tests/run quick
+
 lint: .venv/lint
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/python tests/imports.py
 	@$(BIN)/clang-format --dry-run --Werror $(C_FILES) && $(BIN)/python tests/rooms.py
@@ -58,4 +61,4 @@ build/asan/made: .venv/test $(SOURCES)
 	@rm -rf build/asan && mkdir -p build/asan && cp -r redistill build/asan && rm -f build/asan/redistill/_core*.so
 	@REDISTILL_SANITIZE=1 $(BIN)/python build/asan/redistill/_core_build.py >/dev/null && touch $@
 
-.PHONY: run test lint asan bench gen clean
+.PHONY: run test quick lint asan bench gen clean
