@@ -1,11 +1,11 @@
-"""Failures that are told to whoever asked, in words."""
+"""Failures whose text the client gets as an error."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """A new configuration cannot be put into effect, and nothing was changed. `directive` is Redis's name of the
-    setting; the text says why."""
+    """A new configuration cannot be applied, and nothing has changed. `directive` is Redis's name of the setting; the
+    text has the reason."""
 
     def __init__(self, directive: str, reason: str) -> None:
         super().__init__(reason)

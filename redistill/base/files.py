@@ -1,4 +1,4 @@
-"""Files at paths that others may have a hand in: opened so that nobody can have us write into a file of their choice.
+"""Files at paths that other users may change: opened so that no user can make us write to a file of their choice.
 
 The rules are those of the kernel's fs.protected_symlinks, _hardlinks and _regular (proc_sys_fs(5)), for machines where
 they are off, and stricter for what holds secrets.

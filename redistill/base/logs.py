@@ -1,4 +1,4 @@
-"""The daemon's log: how much of it, in which form, and where to."""
+"""The daemon's log: its level, format and output."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class Server:
     endpoints: tuple[str, ...] = setting(
         Kind.ENDPOINTS,
         (),
-        "Twisted endpoints to listen on beside the ports, e.g. tcp:6380:interface=127.0.0.1 or unix:/run/s:mode=660",
+        "Twisted endpoints to listen on, too, e.g. tcp:6380:interface=127.0.0.1 or unix:/run/s:mode=660",
         environ="REDISTILL_ENDPOINTS",
     )
     workers: int = setting(

@@ -1,7 +1,7 @@
-"""Commands about what a cache does not have: replication, persistence, a cluster, modules.
+"""Commands about features that a cache does not have: replication, persistence, a cluster, modules.
 
-Clients send some of them when they connect, and tools to find out what they talk to. What only asks is answered as by
-a Redis without any of it; what would do something is refused, and the error says why.
+Clients send some of these commands when they connect, and tools send them to recognise the server. Commands that only
+ask get the answer of a Redis without the feature; commands that would act are refused, and the error has the reason.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def waitaof(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
 
 
 def waited(server: ServerState, client: Client, wanted: int, timeout: bytes, reply: bytes) -> Reply:
-    """`reply` after `timeout` milliseconds, 0: never, unless there is nobody to wait for. A transaction does not
-    wait, as in Redis."""
+    """`reply` after `timeout` milliseconds, 0: never, or at once if there is no replica to wait for. A transaction does
+    not wait, as in Redis."""
     milliseconds = integer(timeout)
     if milliseconds is None:
         return resp.error("ERR timeout is not an integer or out of range")

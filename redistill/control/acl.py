@@ -1,4 +1,4 @@
-"""ACL: the users, what they may do, and what was denied to them."""
+"""ACL: the users, their permissions, and their denied commands."""
 
 from __future__ import annotations
 

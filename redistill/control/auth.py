@@ -1,4 +1,4 @@
-"""AUTH, HELLO and RESET: who a client is, and which protocol it speaks."""
+"""AUTH, HELLO and RESET: the user of a connection, and its version of the protocol."""
 
 from __future__ import annotations
 

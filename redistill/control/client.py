@@ -1,4 +1,4 @@
-"""CLIENT: a connection's name and modes, and what it may do to the others."""
+"""CLIENT: the name and modes of a connection, and its commands about other connections."""
 
 from __future__ import annotations
 

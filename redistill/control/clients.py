@@ -1,4 +1,4 @@
-"""CLIENT LIST, INFO and KILL: all connections, what is known of them, and how to choose among them."""
+"""CLIENT LIST, INFO and KILL: all connections, their fields, and the filters for them."""
 
 from __future__ import annotations
 

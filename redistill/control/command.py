@@ -1,7 +1,7 @@
-"""COMMAND: what the server knows about its commands, in the shape of Redis 7.0.
+"""COMMAND: the descriptions of the commands, in the format of Redis 7.0.
 
-Most client libraries ask for it once a connection, redis-cli for all of COMMAND DOCS. What is said of a command is made
-once for each version of the protocol. Replies about many are made in slices.
+Most client libraries ask for them once a connection, redis-cli for all of COMMAND DOCS. The description of a command is
+made once for each version of the protocol. Replies about many commands are made in slices.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CONFIG: the settings of the running server, under Redis's names where Redis has one."""
+"""CONFIG: the settings of the running server, under Redis's name if Redis has one."""
 
 from __future__ import annotations
 

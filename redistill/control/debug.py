@@ -1,4 +1,4 @@
-"""DEBUG: what tests and people looking for a fault need. Off unless security.enable_debug_command says otherwise."""
+"""DEBUG: commands for tests and for debugging. Off unless security.enable_debug_command turns them on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Failed authentications by address: whoever fails often is answered late, and then not at all for a while.
+"""Failed authentications by address: an address that fails often gets its answers late, and then none for a while.
 
-What is refused is answered slower, never what is right: the clients of an address that others guess from come in as
-they always did, unless so many guesses wait that no more are looked at. A process counts what it sees itself.
+Only refusals are slowed. The right password is accepted at once, also from an address from which others guess, unless
+so many guesses wait that the server checks no more. Each process counts for itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Guesses:
         return self._empty_at.get(address, now) - now > BURST * INTERVAL + LONGEST
 
     def failed(self, address: str, now: float) -> float:
-        """One more failure of `address` (empty: nobody is slowed). The seconds until it is to be told."""
+        """Count one more failure of `address` (empty: no client is slowed). The seconds until the client gets the
+        answer."""
         if not address:
             return 0.0
         empty_at = max(self._empty_at.pop(address, now), now) + INTERVAL

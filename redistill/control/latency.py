@@ -1,4 +1,4 @@
-"""LATENCY: a history of what took long, by event, and the distribution of each command's duration."""
+"""LATENCY: a history of slow events, and the distribution of each command's duration."""
 
 from __future__ import annotations
 

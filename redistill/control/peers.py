@@ -1,7 +1,7 @@
-"""The other workers, as the commands see them: what is asked of all of them, and where settings are changed.
+"""The other workers, as the commands see them: questions to all of them, and changes of settings.
 
-A question is a name and an argument that JSON can hold; each group of commands says which it answers (`questions`). In
-a server of one process there is nobody else to ask.
+A question is a name and an argument that JSON can hold; each group of commands lists the questions that it answers
+(`questions`). A server of one process has no other workers to ask.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Question = Callable[[Any], Any]
 
 
 class Peers(Protocol):
-    """Everything that goes beyond this process. Questions are answered by the others only, not by who asks."""
+    """The other processes. Only the others answer a question, not the worker that asks."""
 
     def ask(self, question: str, argument: Any, must: bool = False) -> list[Any] | Deferred[list[Any]]:
         """The answers of all others, those that give none in time left out. `must`: it changes something, so that no
@@ -80,8 +80,8 @@ def over_all(
 ) -> Reply:
     """The reply that `reply` makes of the answers of all workers, this one's first.
 
-    What `changes` something goes on if nobody waits for it any more. What only asks does not begin before the locks of
-    a transaction are released. `must`: see `Peers.ask`.
+    With `changes` the question goes on even if its client has gone. Without, it does not begin before the locks of a
+    transaction are released. `must`: see `Peers.ask`.
     """
     if client.session.state.locked and not changes:
         return partial(_over_all, server, question, argument, reply)

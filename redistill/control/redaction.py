@@ -1,7 +1,7 @@
-"""Arguments without their secrets, as they may be kept: passwords must not be read back from a log.
+"""Arguments without their secrets, as logs may keep them.
 
-Where a secret stands follows from how the command reads its arguments. What no command would read is not kept: a
-misspelt command has the same password behind it.
+The position of a secret follows from the way in which the command reads its arguments. Arguments that no command would
+read are not kept, because a misspelt command may be followed by a password, too.
 """
 
 from __future__ import annotations

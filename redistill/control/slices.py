@@ -82,8 +82,8 @@ def streamed(server: ServerState, client: Client, parts: Iterable[bytes]) -> byt
 
 
 def collected(server: ServerState, steps: Iterator[list[Any]], *, lasting: bool) -> list[Any] | Deferred[list[Any]]:
-    """The lists that `steps` gives, joined; made in slices. `lasting`: what has begun is finished even if nobody waits
-    for it any more."""
+    """The lists that `steps` gives, joined; made in slices. `lasting`: the steps are finished even if the client has
+    gone."""
     found: list[Any] = []
 
     def step() -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""SLOWLOG: the commands that took long."""
+"""SLOWLOG: the slow commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts of commands that the server does not know: who sends what, so that an operator sees what is missing."""
+"""Counts of unknown commands by name and client library, so that an operator sees which commands are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The users of the running server: who gets in with which password, and what a connection may do as whom."""
+"""The users of the running server: their passwords and their permissions."""
 
 from __future__ import annotations
 

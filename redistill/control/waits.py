@@ -1,4 +1,4 @@
-"""Clients that wait for a time, and for nothing else."""
+"""Clients that only wait for a time to pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The typed face of the core: the arena as `Store`, one client's conversation as `Session`.
+"""The typed interface of the core: the arena as `Store`, one client's conversation as `Session`.
 
 Nothing here knows a command or a socket, and nothing of the control plane is imported.
 """

@@ -1,4 +1,4 @@
-"""The core as the control plane sees it: values that the engine returns, and the least that others need of its objects.
+"""The core as the control plane sees it: values that the engine returns, and protocols of its objects.
 
 `store.Store` and `session.Session` provide these; the tests provide small fakes.
 """

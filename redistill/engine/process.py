@@ -1,4 +1,4 @@
-"""This process, as the system and the C library know it."""
+"""Calls to the system and the C library about this process."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Workers:
         self._core = core
 
     def __iter__(self) -> Iterator[Worker]:
-        """All that have joined and not left, the dead that nobody has reaped among them."""
+        """The processes that have joined and not left, including dead ones that are not reaped yet."""
         core, found = self._core(), ffi.new("rd_worker_figures *")
         for place in range(lib.RD_MAX_WORKERS):
             if lib.rd_worker_info(core, place, found):

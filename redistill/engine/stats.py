@@ -1,6 +1,6 @@
-"""One immutable snapshot of everything that the core and the daemon count.
+"""One immutable snapshot of all counts of the core and the daemon.
 
-INFO is made from it, and so is whatever else shows figures: all of them agree, since none counts for itself.
+INFO and everything else that shows figures is made from it, so that all of them agree.
 """
 
 from __future__ import annotations
@@ -339,7 +339,7 @@ def cpu_time() -> tuple[float, float]:
 
 
 def private_memory(path: str = "/proc/self/statm") -> int:
-    """Bytes of this process in memory that it shares with nobody; 0 where there is no /proc."""
+    """Bytes of private memory of this process; 0 if there is no /proc."""
     try:
         with open(path, encoding="ascii") as file:
             _, resident, shared, *_ = (int(word) for word in file.read().split())

@@ -1,4 +1,4 @@
-"""One process's view of the arena. core/arena/arena.h and core/store/store.h say in detail what the calls mean."""
+"""One process's view of the arena. core/arena/arena.h and core/store/store.h describe the calls in detail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file that a store lies in: where it comes from, and whether its contents can be reused."""
+"""The file or memory of a store: its origin, and whether its contents can be reused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit of the store's memory while it runs: how it changes, and what the log says of it."""
+"""Changes of the limit of the store's memory at run time, and their log events."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class MemoryLimit:
         workers: int,
         warn: Callable[[sizing.Sizes], None] = lambda sizes: None,
     ) -> None:
-        """`config` is in effect. `workers` is the number of processes that serve clients; `warn` is told how the memory
-        is divided when that changes."""
+        """`config` is in effect. `workers` is the number of processes that serve clients; `warn` is called with the
+        division of the memory when that changes."""
         self._store = store
         self._workers = workers
         self._warn = warn

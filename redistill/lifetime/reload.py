@@ -1,6 +1,6 @@
-"""A reload (SIGHUP): the configuration is read again, what can change at run time changes, the workers are replaced.
+"""A reload (SIGHUP): reads the configuration again, applies the settings that can change, and replaces the workers.
 
-A file that cannot be used changes nothing: the log says what is wrong with it, and the server goes on as it was.
+A file with an error changes nothing: the log has the error, and the server continues unchanged.
 """
 
 from __future__ import annotations

@@ -320,7 +320,7 @@ class ServerService(Service):
         return stopped
 
     def _drain(self, stopped: Deferred[None], began: float, looked: float) -> None:
-        """Close who has sent nothing since the last look; after the grace period, everybody."""
+        """Close clients that have sent nothing since the last call; after the grace period, all clients."""
         now = self._reactor.seconds()
         for client in list(self._clients.values()):
             if now - began >= self.grace:

@@ -1,4 +1,4 @@
-"""The service manager: it is told what the daemon does (sd_notify), and keeps the arena while there is no daemon.
+"""The service manager: it gets the daemon's state (sd_notify), and keeps the arena while no daemon runs.
 
 The protocol is that of sd_notify(3) and sd_listen_fds(3).
 """
@@ -26,25 +26,25 @@ PATIENCE = 1.0
 
 
 class Systemd:
-    """The manager that started this process, or none, in which case nothing is told to anybody."""
+    """The manager that started this process; without one, its methods do nothing."""
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:
-        """`environ` loses what it says of inherited descriptors.
+        """Removes the variables about inherited descriptors from `environ`.
 
         Twisted takes it from os.environ too, when twisted.internet.endpoints is imported, and keeps it: that must not
         come first.
         """
         self._address = environ.get("NOTIFY_SOCKET", "")
         self.supervised = self._address[:1] in ("/", "@")
-        """Whether there is one."""
+        """Whether a manager started this process."""
         self.watchdog = _watchdog(environ) if self.supervised else 0.0
-        """Seconds of silence after which it takes the daemon for stuck; 0: it does not look."""
+        """Seconds without a sign of life after which the manager kills the daemon; 0: never."""
         passed = ListenFDs.fromEnvironment(environ)
         self._arena = passed.inheritedNamedDescriptors().get(ARENA, -1)
         names = {fd: name for name, fd in passed.inheritedNamedDescriptors().items()}
         sockets = [fd for fd in passed.inheritedDescriptors() if fd != self._arena]
         self.sockets = ListenFDs(sockets, [names.get(fd, "") for fd in sockets])
-        """Those for ``systemd:`` endpoints; they stay this object's. Of several with one name the last one has it."""
+        """Sockets for ``systemd:`` endpoints; this object owns them. If several have one name, the last one has it."""
         if self._arena >= 0:
             os.set_inheritable(self._arena, False)
 

@@ -139,7 +139,7 @@ class RespProtocol(Protocol):
     changes = False
     secret = 0
     certificate: Certificate | None = None
-    """See `commands.interfaces.Client`, as for `secret`."""
+    """See `net.interfaces.Client`, as for `secret`."""
     connected_at = 0.0
     """As of reactor.seconds()."""
     closing_at: float | None = None

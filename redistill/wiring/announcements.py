@@ -15,9 +15,9 @@ from redistill.net.sockets import allow_files
 log = Logger()
 
 EXPIRY_DAYS = 14
-"""A certificate that ends sooner is warned of: whoever renews it by itself does so long before."""
+"""Days; the log warns of a certificate that expires sooner. Programs that renew certificates do so long before."""
 SHORT_PASSWORD = 16
-"""Characters; a shorter one is warned of."""
+"""Characters; the log warns of a shorter password."""
 
 
 def announce(config: Config, workers: int) -> None:

@@ -187,7 +187,7 @@ class Channel(channel.End):
 
 
 class ThroughSupervisor:
-    """The other workers (`commands.peers.Peers`), reached through the supervisor."""
+    """The other workers (`control.peers.Peers`), reached through the supervisor."""
 
     def __init__(self, link: AMP) -> None:
         self._link = link
