@@ -65,14 +65,10 @@ class Session:
         "_scratch_view",
         "_store",
         "_store_c",
-        "line",
+        "connection",
         "on_slow",
         "parted",
     )
-
-    busy = False
-    """As `loop.Line.busy`: a session that is fed goes on only when it is told to."""
-    last_active = 0.0
 
     def __init__(self, store: Store, core: Any) -> None:
         self._store = store
@@ -86,8 +82,8 @@ class Session:
         self._permissions: Permissions | None = None
         self.parted = False
         """Whether an answer is there in part: what is pushed now would stand in its middle."""
-        self.line: Any = None
-        """The `loop.Line` that serves it, while one does; then nobody else feeds it or takes its output."""
+        self.connection: Any = None
+        """The `loop.LoopConnection` that serves it, while one does; then nobody else feeds it or takes its output."""
 
     @property
     def core(self) -> Any:
@@ -251,8 +247,8 @@ class Session:
 
     def close(self) -> None:
         """Give everything back, its watches too. A second call does nothing."""
-        if self.line is not None:
-            self.line.remove()
+        if self.connection is not None:
+            self.connection.remove()
         if self._c is not None:
             lib.rd_session_free(self._c)
             self._c = None

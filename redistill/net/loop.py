@@ -1,11 +1,10 @@
 """The typed face of core/loop: sockets that are received from, executed and sent to in C, and the little that comes up.
 
-    kernel ── epoll ── rd_loop (recv → session → send) ── Loop.turn ── Line ── the client's protocol, or its transport
+    kernel ── epoll ── rd_loop (recv → session → send) ── Loop.turn ── LoopConnection ── client's protocol, or transport
                           └ one descriptor of its own, and in it that of Twisted's reactor, or the other way round
 
-A `Line` is one connection in the loop. Its client sees it as it sees a session: `resume` goes on, `output` gives
-nothing, since all is sent already. `net.py` gives connections to a loop; `reactor.py` turns it, or any reactor for
-which it is one descriptor to read from.
+A `LoopConnection` is one connection in the loop (see `connection.Connection`). `transport.py` gives connections to a
+loop; `reactor.py` turns it, or any reactor for which it is one descriptor to read from.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _turn = lib.rd_loop_turn
 
 
 class Client(Interface):
-    """Whom a line's session belongs to; a `RespProtocol`."""
+    """Whom a connection's session belongs to; a `RespProtocol`."""
 
     def stopped(self, status: Status) -> None:
         """The session has to wait: for an answer (CONTROL), for a pause (PAUSED), or for its end (CLOSE)."""
@@ -53,7 +52,7 @@ class Client(Interface):
         ...
 
     def pauseProducing(self) -> None:
-        """`Line.output` or `Line.resume` could not send all; `resumeProducing` follows when it could."""
+        """`flush` or `resume` could not send all; `resumeProducing` follows when it could."""
         ...
 
     def resumeProducing(self) -> None: ...
@@ -66,16 +65,16 @@ class Transport(Interface):
 
     def stopReading(self) -> None: ...
 
-    def lineEnded(self) -> None:
-        """The peer sends no more; the line is not read any more."""
+    def readEnded(self) -> None:
+        """The peer sends no more; the connection is not read any more."""
         ...
 
-    def lineLost(self, reason: Failure) -> None:
-        """The line is broken, or a mistake of ours was met on it and is logged."""
+    def loopLost(self, reason: Failure) -> None:
+        """The connection is broken, or a mistake of ours was met on it and is logged."""
         ...
 
 
-class Line:
+class LoopConnection:
     """A connection in a loop, made by `Loop.add`. After `remove` it does nothing."""
 
     def __init__(self, loop: Loop, tag: int, core: Any, session: Session, transport: Transport, client: Client) -> None:
@@ -86,7 +85,7 @@ class Line:
         self._tag = tag
         self._c = core
         self._active = 0.0
-        session.line = self
+        session.connection = self
 
     def resume(self) -> Status:
         """Go on after the client was stopped, as `Session.resume`; FULL: the peer does not read."""
@@ -105,11 +104,13 @@ class Line:
             return Status.CLOSE
         return STATUSES[code & _STATUS]
 
-    def output(self) -> bytes:
-        """Send what is there; nothing is left for the caller to write."""
+    def flush(self) -> None:
+        """Send what is there; `pauseProducing` follows if it could not be."""
         if self._c is not None and not lib.rd_loop_flush(self._loop.core, self._c):
             self.client.pauseProducing()
-        return b""
+
+    def read_on(self) -> None:
+        """Nothing to do: the loop reads on when it has executed everything."""
 
     def pause(self) -> None:
         """Read no more until `resume`."""
@@ -138,8 +139,8 @@ class Line:
         self._active = self.last_active
         lib.rd_loop_remove(self._loop.core, self._c)
         self._c = None
-        self.session.line = None
-        del self._loop.lines[self._tag]
+        self.session.connection = None
+        del self._loop.connections[self._tag]
 
     def tell(self, what: int, error: int) -> None:
         """Pass on an event. What raises is logged, and this connection closed."""
@@ -153,9 +154,9 @@ class Line:
             elif what & _OVER:
                 self.client.overflowed()
             elif what & _END:
-                self.transport.lineEnded()
+                self.transport.readEnded()
             elif error:
-                self.transport.lineLost(Failure(ConnectionLost(os.strerror(error))))
+                self.transport.loopLost(Failure(ConnectionLost(os.strerror(error))))
         except BaseException:
             log.failure("internal error while serving a client")
             self.lose(Failure())
@@ -163,7 +164,7 @@ class Line:
     def lose(self, reason: Failure) -> None:
         """End the connection. What raises is logged."""
         try:
-            self.transport.lineLost(reason)
+            self.transport.loopLost(reason)
         except BaseException:
             log.failure("internal error while closing a client")
 
@@ -171,14 +172,14 @@ class Line:
 class Port(Interface):
     """Whose listening socket it is; a port of `net.py`."""
 
-    def clientComes(self, fd: int) -> None:
+    def clientAccepted(self, fd: int) -> None:
         """A connection was accepted, whose descriptor is the port's now; -1: accept failed, and would again."""
         ...
 
     def connectionLost(self, reason: Failure) -> None: ...
 
 
-class Entrance:
+class LoopListener:
     """A listening socket in a loop, made by `Loop.listen`."""
 
     def __init__(self, loop: Loop, tag: int, core: Any, gate: Gate, port: Port) -> None:
@@ -191,12 +192,12 @@ class Entrance:
     def close(self) -> None:
         """Accept no more; the socket stays as it is."""
         lib.rd_loop_remove(self._loop.core, self._c)
-        del self._loop.entrances[self._tag]
+        del self._loop.listeners[self._tag]
 
     def tell(self, fd: int) -> None:
         """Pass on a client. What raises is logged."""
         try:
-            self.port.clientComes(fd)
+            self.port.clientAccepted(fd)
         except Exception:
             log.failure("internal error while accepting a client")
 
@@ -211,9 +212,9 @@ class Loop:
         if core == ffi.NULL:
             raise OSError(ffi.errno, f"no event loop: {os.strerror(ffi.errno)}")
         self.core = ffi.gc(core, lib.rd_loop_free)
-        self.lines: dict[int, Line] = {}
+        self.connections: dict[int, LoopConnection] = {}
         """By a number that is given once."""
-        self.entrances: dict[int, Entrance] = {}
+        self.listeners: dict[int, LoopListener] = {}
         self.untold: set[int] = set()
         """Those of which something happened in the turn just now."""
         self.frozen_ms = 0
@@ -256,27 +257,27 @@ class Loop:
         if not lib.rd_loop_watch(self.core, fd):
             raise OSError(ffi.errno, os.strerror(ffi.errno))
 
-    def add(self, session: Session, transport: Transport, client: Client, tls: Any = None) -> Line:
+    def add(self, session: Session, transport: Transport, client: Client, tls: Any = None) -> LoopConnection:
         """Serve `session` on the socket of `transport` from now on. Raises OSError.
 
-        `tls`: the pyOpenSSL Connection that has shaken hands on that socket; the line's user keeps it.
+        `tls`: the pyOpenSSL Connection that has shaken hands on that socket; the connection's user keeps it.
         """
         tag = self._last_tag = self._last_tag + 1
         ssl = ffi.NULL if tls is None else self._ssl(tls)
         core = lib.rd_loop_add(self.core, transport.fileno(), session.core, tag, ssl, self.frozen_ms)
         if core == ffi.NULL:
             raise OSError(ffi.errno, os.strerror(ffi.errno))
-        line = self.lines[tag] = Line(self, tag, core, session, transport, client)
-        return line
+        connection = self.connections[tag] = LoopConnection(self, tag, core, session, transport, client)
+        return connection
 
-    def listen(self, fd: int, gate: Gate, port: Port) -> Entrance:
+    def listen(self, fd: int, gate: Gate, port: Port) -> LoopListener:
         """Accept on a non-blocking socket from now on; `port` gets the clients that `gate` lets through. OSError."""
         tag = self._last_tag = self._last_tag + 1
         core = lib.rd_loop_listen(self.core, fd, tag, gate.core)
         if core == ffi.NULL:
             raise OSError(ffi.errno, os.strerror(ffi.errno))
-        entrance = self.entrances[tag] = Entrance(self, tag, core, gate, port)
-        return entrance
+        listener = self.listeners[tag] = LoopListener(self, tag, core, gate, port)
+        return listener
 
     def _ssl(self, tls: Any) -> Any:
         """The SSL * of a pyOpenSSL Connection; the loop learns to use it, through the very OpenSSL that made it."""
@@ -312,12 +313,12 @@ class Loop:
         self.untold.update(tag for tag, _, _ in told)
         for tag, what, error in told:
             self.untold.discard(tag)
-            line = self.lines.get(tag)
-            if line is not None:  # it may have gone through what another was told
-                line.tell(what, error)
+            connection = self.connections.get(tag)
+            if connection is not None:  # it may have gone through what another was told
+                connection.tell(what, error)
             elif what & _COMES:
-                if tag in self.entrances:
-                    self.entrances[tag].tell(error)
+                if tag in self.listeners:
+                    self.listeners[tag].tell(error)
                 elif error >= 0:
                     os.close(error)
             elif what & _MONITORED:
@@ -336,29 +337,29 @@ class Loop:
         while self._more[0]:
             count = lib.rd_loop_scan(self.core, quiet, silent, self._more)
             events = lib.rd_loop_events(self.core)
-            found += [self.lines[events[i].tag].client for i in range(count)]
+            found += [self.connections[events[i].tag].client for i in range(count)]
         return found
 
     def busiest(self, count: int) -> list[tuple[Any, int, int]]:
         """Up to `count` clients, their commands and their bytes since the last call; those with the most first."""
         work = ffi.new("rd_work[]", count)
         found = lib.rd_loop_busiest(self.core, work, count)
-        return [(self.lines[one.tag].client, one.commands, one.bytes) for one in work[0:found]]
+        return [(self.connections[one.tag].client, one.commands, one.bytes) for one in work[0:found]]
 
     def transports(self) -> list[Transport]:
         """Of all connections."""
-        return [line.transport for line in self.lines.values()]
+        return [connection.transport for connection in self.connections.values()]
 
     def ports(self) -> list[Any]:
-        """Of all entrances."""
-        return [entrance.port for entrance in self.entrances.values()]
+        """Of all listeners."""
+        return [listener.port for listener in self.listeners.values()]
 
     def close(self) -> None:
         """Serve nobody any more. A second call does nothing."""
-        for line in list(self.lines.values()):
-            line.remove()
-        for entrance in list(self.entrances.values()):
-            entrance.close()
+        for connection in list(self.connections.values()):
+            connection.remove()
+        for listener in list(self.listeners.values()):
+            listener.close()
         if self.core is not None:
             ffi.release(self.core)
             self.core = None
@@ -386,7 +387,7 @@ class Loop:
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor stops: so do all connections."""
-        for line in list(self.lines.values()):
-            line.lose(reason)
-        for entrance in list(self.entrances.values()):
-            entrance.port.connectionLost(reason)
+        for connection in list(self.connections.values()):
+            connection.lose(reason)
+        for listener in list(self.listeners.values()):
+            listener.port.connectionLost(reason)

@@ -1,9 +1,9 @@
 """Clients: their bytes go to a session of the core, its replies come back, in order.
 
-The transport either serves the session itself (`net.py`: `serve`, then `stopped` when there is something to decide) or
-gives us the bytes (`dataReceived`); what is decided is the same. Nothing here knows a command. What is decided is who
-may go on when: a client that does not read its replies is not served until it does, a command of the control plane
-that takes time holds up its own client only, and nothing that a client sends raises past `dataReceived`.
+A `connection.Connection` carries the bytes: the loop in C on our own transport, `dataReceived` on any other. Nothing
+here knows a command. The protocol decides who may go on when: a client that does not read its replies is not served
+until it does, a command of the control plane that takes time holds up its own client only, and nothing that a client
+sends raises past `dataReceived`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from redistill.config.config import Config
 from redistill.engine import Overflow, Session, Status
 from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
+from redistill.net.connection import Connection, FedConnection
 from redistill.net.interfaces import Certificate, Later, Reply
 
 log = Logger()
@@ -102,22 +103,13 @@ class ClientIdentity(Interface):
     lib_ver: bytes
 
 
-class Flow(Interface):
-    """What a client goes on with: its session, or the line on which its transport serves that (`loop.Line`)."""
+class Served(Interface):
+    """The loop, which serves clients without us."""
 
     @property
-    def busy(self) -> bool: ...
-
-    @property
-    def last_active(self) -> float: ...
-
-    def resume(self) -> Status: ...
-
-    def output(self) -> bytes: ...
-
-
-class Silence(Interface):
-    """Who knows of clients that are served without us."""
+    def behind(self) -> bool:
+        """Whether a configuration was announced that this process has not applied: until it has, nobody is served."""
+        ...
 
     def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
         """Those that were silent since then; memory of those that were quiet is given back."""
@@ -147,12 +139,12 @@ class RespProtocol(Protocol):
     leaving: tuple[Callable[[], None], ...] = ()
     """Called when the connection is lost, or detached: how the limits learn that there is room again."""
 
-    _flow: Flow
+    _connection: Connection
+    _fed: FedConnection | None = None
+    """The same, where `dataReceived` feeds it."""
     _heard_at = 0.0
     _stall = OVER
     _status = MORE
-    _held: bytes = b""
-    _reading_stopped = False
     _running = False
     _ended = False
     _pending: Deferred[bytes] | None = None
@@ -184,7 +176,7 @@ class RespProtocol(Protocol):
                 self.client_id = factory.next_id()
                 self.connected_at = self._heard_at
             self.session.state.owner = self.client_id
-            self._flow = self.session
+            self._connection = self._fed = FedConnection(self.session, transport, self, self._seconds)
             self._stall = 0
             factory.add(self)
             if adopted:
@@ -196,7 +188,7 @@ class RespProtocol(Protocol):
             self.session.on_slow = self._slow
             transport.registerProducer(self, True)
             if serves:
-                self._flow = transport.serve(self.session, self)
+                self._connection, self._fed = transport.serve(self.session, self), None
             else:
                 factory.watch(self)
             if adopted:
@@ -208,7 +200,8 @@ class RespProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stall = OVER
-        self._held = b""
+        if self._fed is not None:
+            self._fed.drop()
         if hasattr(self, "session"):
             self._complete()
             self.session.close()
@@ -226,18 +219,18 @@ class RespProtocol(Protocol):
             release()
 
     def dataReceived(self, data: bytes) -> None:
-        self._heard_at = self._seconds()
-        if self._stall:
-            self._hold(data)
+        fed = self._fed
+        if fed is None or self._stall & OVER:
             return
         try:
-            status = self.session.feed(data)
-            if status:
-                self._go_on(status)
+            if not self._stall and self.factory.behind:
+                self._stall |= HOLD
+                self.factory.hold(self)
+            if self._stall:
+                fed.hold(data)
+                self._status = FULL
             else:
-                output = self.session.output()
-                if output:
-                    self.transport.write(output)
+                self._go_on(fed.receive(data))
         except Exception:
             self._broken()
 
@@ -263,7 +256,7 @@ class RespProtocol(Protocol):
 
     def _go_on(self, status: Status) -> None:
         """Execute until the input is used up, or until there is something to wait for."""
-        flow = self._flow
+        connection = self._connection
         self._running = True
         share, end = SHARE, 0.0
         try:
@@ -284,7 +277,7 @@ class RespProtocol(Protocol):
                         self._stall |= TURN
                         self.factory.clock.callLater(0, self._resume, TURN)
                         return
-                    status = flow.resume()
+                    status = connection.resume()
                 elif status is CLOSE:
                     if not self._outgrown():
                         self._close()
@@ -299,15 +292,12 @@ class RespProtocol(Protocol):
                     self._status = status
                     return
                 elif status is FULL:
-                    status = flow.resume()
+                    status = connection.resume()
                 elif status is PAUSED:
                     self._status = FULL
                     self._stall |= HOLD
                     self.factory.hold(self)
                     return
-                elif self._held:
-                    held, self._held = self._held, b""
-                    status = self.session.feed(held)
                 else:
                     self._status = MORE
                     break
@@ -315,9 +305,8 @@ class RespProtocol(Protocol):
             self._running = False
         if self._ended:
             self._close()
-        elif self._reading_stopped:
-            self._reading_stopped = False
-            self.transport.resumeProducing()
+        else:
+            connection.read_on()
 
     def _resume(self, reason: int) -> None:
         """`reason` to wait is gone; when it was the last, go on."""
@@ -336,7 +325,7 @@ class RespProtocol(Protocol):
             return
         self._stall &= ~TURN
         try:
-            status = self._flow.resume()
+            status = self._connection.resume()
             if status is BUSY:
                 self._stall |= TURN
                 self.factory.clock.callLater(0, self._next_turn)
@@ -347,15 +336,6 @@ class RespProtocol(Protocol):
         except Exception:
             self._broken()
 
-    def _hold(self, data: bytes) -> None:
-        """Keep what came while the client is not served. Reading stops, so this is one read at most."""
-        if self._stall & OVER:
-            return
-        self._held += data
-        if not self._reading_stopped:
-            self._reading_stopped = True
-            self.transport.pauseProducing()
-
     def release(self) -> bool:
         """Try to go on after HOLD; whether it could."""
         self._resume(HOLD)
@@ -364,7 +344,12 @@ class RespProtocol(Protocol):
     @property
     def last_active(self) -> float:
         """When it was last heard of, as of reactor.seconds()."""
-        return max(self._heard_at, self._flow.last_active)
+        return max(self._heard_at, self._connection.last_active)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the transport has enough that the client has not read yet."""
+        return bool(self._stall & UNREAD)
 
     @property
     def blocked(self) -> bool:
@@ -375,12 +360,9 @@ class RespProtocol(Protocol):
 
     def _write_out(self) -> bool:
         """Write what is there until the client has enough unread; False: it has, and is to be waited for."""
-        flow, transport = self._flow, self.transport
-        while not self._stall & UNREAD:
-            output = flow.output()
-            if output:
-                transport.write(output)
-            elif not self._stall & UNREAD:
+        if not self.unread:
+            self._connection.flush()
+            if not self.unread:
                 return True
         limit = self.factory.output_limit
         if limit and self.session.waiting > limit:
@@ -595,7 +577,7 @@ class RespProtocol(Protocol):
     def finish(self) -> None:
         """The server stops: close once what has been received is executed and answered."""
         self._ended = True
-        if not self._stall and not self._flow.busy:
+        if not self._stall and not self._connection.busy:
             self._close()
 
     def _begin_end(self) -> None:
@@ -610,7 +592,7 @@ class RespProtocol(Protocol):
         transport = self.transport
         transport.unregisterProducer()
         # Twisted's TLS would wait for the peer to agree to the end.
-        if self._stall & UNREAD or self._flow.busy or hasattr(transport, "getPeerCertificate"):
+        if self._stall & UNREAD or self._connection.busy or hasattr(transport, "getPeerCertificate"):
             _abort(transport)
         else:
             transport.loseConnection()
@@ -693,7 +675,7 @@ class RespFactory:
         output_limit: int,
         idle_timeout: float,
         read_size: int,
-        served: Silence | None = None,
+        served: Served | None = None,
         on_blocked: Callable[[int], None] = lambda count: None,
     ) -> None:
         """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
@@ -793,8 +775,15 @@ class RespFactory:
         for client in due:
             client.tick(now, timeout)
 
+    @property
+    def behind(self) -> bool:
+        """See `Served`."""
+        return self._served is not None and self._served.behind
+
     def _release(self) -> None:
         """A pause is one for all: while the client that waits longest cannot go on, nobody needs to be asked."""
+        if self.behind:
+            return
         for client in list(self._held):
             del self._held[client]
             if not client.release():

@@ -24,7 +24,7 @@ from twisted.python.log import msg
 
 from redistill.engine import Session
 from redistill.net.gate import Gate
-from redistill.net.loop import Client, Entrance, Line, Loop
+from redistill.net.loop import Client, Loop, LoopConnection, LoopListener
 
 PEEKED = 5 + 16384
 """Bytes that `Server.peek` looks at, at most: a record of TLS (RFC 8446, 5.1)."""
@@ -45,7 +45,7 @@ class Server(tcp.Server):
     disconnecting: Any
     producer: Any
     reactor: Any
-    _line: Line | None = None
+    _connection: LoopConnection | None = None
     _tls: Any = None
     _step: Callable[[], Exception | None] | None = None
     """What is done when the socket is ready, as long as the protocol has nothing to read."""
@@ -114,11 +114,11 @@ class Server(tcp.Server):
             self._established()
         return None
 
-    def serve(self, session: Session, client: Client) -> Line:
+    def serve(self, session: Session, client: Client) -> LoopConnection:
         """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError."""
         self.stopReading()
-        self._line = self.loop.add(session, self, client, self._tls)
-        return self._line
+        self._connection = self.loop.add(session, self, client, self._tls)
+        return self._connection
 
     @property
     def movable(self) -> bool:
@@ -130,8 +130,8 @@ class Server(tcp.Server):
 
         The protocol is told nothing. None: it is not `movable`, is closed or closing, or is about to be told something.
         """
-        line = self._line
-        if line is None or line.untold or not self.movable or not self.connected or self.disconnecting:
+        connection = self._connection
+        if connection is None or connection.untold or not self.movable or not self.connected or self.disconnecting:
             return None
         self._take_back()
         return self.let_go()
@@ -147,16 +147,16 @@ class Server(tcp.Server):
         return found
 
     def _take_back(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            line.remove()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.remove()
 
     # ---- the loop's ----
 
-    def lineEnded(self) -> None:
+    def readEnded(self) -> None:
         self.readConnectionLost(_done())
 
-    def lineLost(self, reason: Failure) -> None:
+    def loopLost(self, reason: Failure) -> None:
         self.connectionLost(reason)
 
     # ---- Twisted's ----
@@ -168,9 +168,9 @@ class Server(tcp.Server):
         return super().doWrite() if self._step is None else self._step()
 
     def write(self, data: bytes) -> None:
-        if self._line is not None:
-            self._line.session.push(data)
-            self._line.output()
+        if self._connection is not None:
+            self._connection.session.push(data)
+            self._connection.flush()
             return
         if self._tls is not None:
             return
@@ -197,30 +197,30 @@ class Server(tcp.Server):
 
     def writeSequence(self, iovec: Any) -> None:
         data = list(iovec)
-        if self._line is None and not all(isinstance(one, bytes) for one in data):
+        if self._connection is None and not all(isinstance(one, bytes) for one in data):
             super().writeSequence(data)  # raises what a caller expects
         else:
             self.write(b"".join(data))
 
     def startReading(self) -> None:
-        if self._line is None:
+        if self._connection is None:
             super().startReading()
         else:
-            self._line.resume()
+            self._connection.resume()
 
     def stopReading(self) -> None:
-        if self._line is None:
+        if self._connection is None:
             super().stopReading()
         else:
-            self._line.pause()
+            self._connection.pause()
 
     def loseConnection(self, *args: Any) -> None:
-        line = self._line
+        connection = self._connection
         self._take_back()
-        if line is not None:
+        if connection is not None:
             if self._tls is not None:
                 self._say_goodbye()
-            while self._tls is None and (rest := line.session.output()):
+            while self._tls is None and (rest := connection.session.output()):
                 self.write(rest)
             if not self.disconnecting and self._idle():
                 # Before any other client's next command: who was killed is not in the list of clients any more.
@@ -271,22 +271,22 @@ class Port(tcp.Port):
     factory: Any
     reactor: Any
     sessionno: int
-    _entrance: Entrance | None = None
+    _listener: LoopListener | None = None
 
     def startReading(self) -> None:
         if self.gate is None:
             super().startReading()
-        elif self._entrance is None:
-            self._entrance = self.loop.listen(self.fileno(), self.gate, self)
+        elif self._listener is None:
+            self._listener = self.loop.listen(self.fileno(), self.gate, self)
 
     def stopReading(self) -> None:
-        if self._entrance is None:
+        if self._listener is None:
             super().stopReading()
         else:
-            self._entrance.close()
-            self._entrance = None
+            self._listener.close()
+            self._listener = None
 
-    def clientComes(self, fd: int) -> None:
+    def clientAccepted(self, fd: int) -> None:
         """The loop has accepted a connection; -1: it could not, and Twisted knows what to do about it."""
         if fd < 0:
             self.doRead()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
+import socket
 from collections.abc import Iterable, Iterator
 
 from twisted.internet.error import ConnectionDone
@@ -14,7 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
+from redistill.net.loop import Loop
 from redistill.net.protocol import TURN, RespFactory, RespProtocol
+from redistill.net.transport import adopt
+from tests.net.test_net import Sockets
 from tests.support import arena
 
 OK, PONG = b"+OK\r\n", b"+PONG\r\n"
@@ -118,12 +123,12 @@ class PlayedControl:
 
 
 class WireTests(SynchronousTestCase):
-    """RespProtocol with the core"""
+    """RespProtocol with the core, on a transport that calls `dataReceived`"""
 
     def setUp(self) -> None:
         self.store = arena.opened(self)
         self.control = PlayedControl()
-        self.clock = Clock()
+        self.clock = self.made_clock()
         self.factory = RespFactory(
             self.clock,
             lambda: arena.session(self.store),
@@ -135,6 +140,10 @@ class WireTests(SynchronousTestCase):
             idle_timeout=0,
             read_size=65536,
         )
+
+    def made_clock(self) -> Clock:
+        """The reactor's part."""
+        return Clock()
 
     def talk(self, reads: Iterable[bytes]) -> tuple[bytes, bool]:
         """What a new client is sent for its reads, and whether its connection is closed."""
@@ -198,3 +207,49 @@ class WireTests(SynchronousTestCase):
         client.dataReceived(b"*2\r\n$4\r\nECHO\r\n$536870912\r\nabc")
         self.assertLess(client.session.state.query_cap, 4096)
         client.connectionLost(Failure(ConnectionDone()))
+
+
+class LoopWireTests(WireTests):
+    """The same bytes on our own transport, where the loop carries them"""
+
+    def made_clock(self) -> Clock:
+        self.loop = Loop()
+        self.addCleanup(self.loop.close)
+        self.sockets = Sockets(self.loop)
+        return self.sockets
+
+    def talk(self, reads: Iterable[bytes]) -> tuple[bytes, bool]:
+        self.store.frozen_ms += 1
+        self.loop.frozen_ms = self.store.frozen_ms
+        ours, peer = socket.socketpair()
+        peer.setblocking(False)
+        client = adopt(self.sockets, self.loop, ours, self.factory.buildProtocol)
+        assert isinstance(client, RespProtocol)
+        heard: list[bytes] = []
+
+        def turn() -> bool:
+            """Serve; whether the connection is open."""
+            self.sockets.turn()
+            with contextlib.suppress(BlockingIOError):
+                while data := peer.recv(65536):
+                    heard.append(data)
+                return False
+            return True
+
+        is_open = True
+        for read in reads:
+            rest = read
+            while rest and is_open:
+                with contextlib.suppress(BlockingIOError):
+                    try:
+                        rest = rest[peer.send(rest) :]
+                    except ConnectionError:
+                        break
+                is_open = turn()
+        last = 30  # turns, for what the kernel has of it still
+        while is_open and last:
+            last = 30 if client._connection.busy or client._stall & TURN else last - 1
+            is_open = turn()
+        peer.close()
+        self.sockets.turn(2)
+        return b"".join(heard), not is_open

@@ -240,7 +240,7 @@ class GateTests(SynchronousTestCase):
         place = self.listen()
         self.port.stopReading()
         self.come(place)
-        self.assertEqual((self.inner.made, self.loop.entrances), ([], {}))
+        self.assertEqual((self.inner.made, self.loop.listeners), ([], {}))
         self.port.startReading()
         self.reactor.turn()
         self.assertEqual(len(self.inner.made), 1)

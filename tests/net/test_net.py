@@ -486,7 +486,7 @@ class EndTests(Case):
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         peer.close()
         self.reactor.turn(2)
-        self.assertEqual((self.lost[0].type, self.loop.lines), (ConnectionLost, {}))
+        self.assertEqual((self.lost[0].type, self.loop.connections), (ConnectionLost, {}))
         self.assertIn(os.strerror(errno.ECONNRESET), str(self.lost[0].value))
 
     def test_kill_by_another(self) -> None:
@@ -574,7 +574,7 @@ class EndTests(Case):
         self.store.close()
         peer.send(b"PING\r\n")
         self.reactor.turn(2)
-        self.assertEqual(self.loop.lines, {})
+        self.assertEqual(self.loop.connections, {})
         client.transport.abortConnection()
         self.reactor.turn()
         self.assertEqual(self.clients, {})
@@ -638,7 +638,7 @@ class MoveTests(Case):
         sock, session = client.detach()
         self.addCleanup(sock.close)
         self.addCleanup(session.close)
-        self.assertEqual((self.clients, self.loop.lines, self.counted, self.lost), ({}, {}, ["left"], []))
+        self.assertEqual((self.clients, self.loop.connections, self.counted, self.lost), ({}, {}, ["left"], []))
         peer.send(b"PING\r\n")
         self.reactor.turn(2)
         self.assertEqual(sock.recv(100), b"PING\r\n")
@@ -791,7 +791,7 @@ class WriteTests(Case):
         client, peer = self.connect(factory)
         peer.send(b"ECHO A\r\n")
         client.transport.doRead()
-        self.assertEqual((self.loop.lines, peer.recv(100)), ({}, b"$1\r\na\r\n"))
+        self.assertEqual((self.loop.connections, peer.recv(100)), ({}, b"$1\r\na\r\n"))
         self.assertIsNone(self.clients[1].detach())
 
     def test_with_any_reactor(self) -> None:
@@ -863,10 +863,10 @@ class TLSTests(Case):
             self.session.answer(b":1\r\n")
             self.line.resume()
 
-    def lineEnded(self) -> None:
+    def readEnded(self) -> None:
         self.heard_of.append("END")
 
-    def lineLost(self, reason: Any) -> None:
+    def loopLost(self, reason: Any) -> None:
         self.heard_of.append("LOST")
 
     def ask(self, data: bytes, expected: int) -> bytes:

@@ -365,7 +365,7 @@ class HandshakeTests(Case):
         peer = self.wrap(theirs)
         self.shake(peer)
         self.assertEqual(self.ask(peer, b"PING\r\nCLIENT ID\r\n"), b"+PONG\r\n:1\r\n")
-        self.assertEqual((len(self.loop.lines), self.reactor.readers, self.reactor.writers), (1, set(), set()))
+        self.assertEqual((len(self.loop.connections), self.reactor.readers, self.reactor.writers), (1, set(), set()))
         self.assertFalse(self.clients[1].movable)
         self.assertIsNone(self.clients[1].detach())
         self.assertEqual(self.reactor.getDelayedCalls(), [self.factory._watch.call])
