@@ -119,7 +119,7 @@ class WorkersTests(OnWorkers):
             return not any("O" in row["flags"] for row in client.client_list())
 
         self.eventually(is_closed, "the client is closed")
-        self.assertIn("would take more than 1048576 bytes (server.output_limit)", server.logged())
+        self.assertIn("would exceed 1048576 bytes (server.output_limit)", server.logged())
         self.assertEqual(client.info("stats")["client_output_buffer_limit_disconnections"], 1)
 
     def test_monitor_of_a_dead_worker(self) -> None:
