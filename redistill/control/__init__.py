@@ -20,7 +20,7 @@ from redistill.control import (
     acl,
     auth,
     client,
-    clients,
+    client_list,
     command,
     configuration,
     debug,
@@ -43,7 +43,7 @@ from redistill.net.interfaces import Client, Command, Later, Reply
 log = Logger()
 
 GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
-ASKED = (acl, clients, configuration, info, latency, slowlog)
+ASKED = (acl, client_list, configuration, info, latency, slowlog)
 """The modules whose commands ask all workers."""
 
 

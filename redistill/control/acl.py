@@ -18,7 +18,7 @@ from redistill.config.config import LOAD, USERS
 from redistill.config.rewrite import replace_file
 from redistill.config.selector import Selector, table
 from redistill.control.arguments import integer, text
-from redistill.control.clients import describe
+from redistill.control.client_list import describe
 from redistill.control.configuration import settled
 from redistill.control.denials import Entry, merged
 from redistill.control.peers import Question, over_all

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from redistill.base import resp
 from redistill.control.arguments import bad_name, integer
-from redistill.control.clients import SYNTAX, describe, kill, list_clients
+from redistill.control.client_list import SYNTAX, describe, kill, list_clients
 from redistill.control.state import ServerState
 from redistill.net.interfaces import Client, Command
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from redistill.base import resp
 from redistill.config.acl import number_of, shown
 from redistill.control.arguments import text
-from redistill.control.clients import CLIENT_BYTES, buffers_of
+from redistill.control.client_list import CLIENT_BYTES, buffers_of
 from redistill.control.peers import Question, over_all
 from redistill.control.sections import SECTIONS, Fields
 from redistill.control.state import DATABASES, ServerState

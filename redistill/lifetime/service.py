@@ -1,186 +1,33 @@
-"""The lifetimes of the daemon: the store's, and within it the clients'."""
+"""The lifetime of the server: it accepts clients, and lets them finish before it stops."""
 
 from __future__ import annotations
 
-import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from typing import Protocol as Interface
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
-from redistill.base.logs import SELDOM
 from redistill.config.config import Config
-from redistill.engine import Store
-from redistill.lifetime.arena import Arena
 from redistill.net.endpoints import EndpointListener
 from redistill.net.gate import Gate
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespProtocol
+from redistill.net.relay import SocketRelay
 from redistill.net.sockets import close_listeners, log_addresses, set_keepalive
-from redistill.net.tickets import Post
 from redistill.net.transport import adopt_port
 
 log = Logger()
 
 SERVING = "ok"
 """The state of a server that serves; any other says why it does not."""
-SWEEP_NS = 1_000_000
-"""Longest time that background work keeps clients waiting."""
-SHRINK_REGIONS = 4
-RESTED, STEADY, PRESSED = 0.1, 0.02, 0.003
-"""Seconds to the next sweep: when nothing is left to do, in the middle of a round, when much is expiring."""
-MUCH = 100
-"""Keys removed in one sweep that make the next one follow at once."""
 DRAIN = 0.01
 """Seconds between two looks at the clients that are still there while the server stops."""
 CHATTER = 1.0
 """Seconds for which a client that goes on sending is still served then."""
-
-
-class Control(Interface):
-    """The control plane, as far as it follows the store's life."""
-
-    def opened(self) -> None:
-        """The store can be used."""
-        ...
-
-    def tick(self) -> None:
-        """A second has passed."""
-        ...
-
-    def event(self, name: str, nanoseconds: int) -> None:
-        """Something that keeps clients waiting took so long."""
-        ...
-
-
-class StoreService(MultiService):
-    """Keeps the store: joins its arena, and closes both after its children have stopped."""
-
-    def __init__(self, store: Store, arena: Arena, number: int) -> None:
-        """`store` is open in `arena` when the service starts; `number` is this process's among the workers."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._store = store
-        self._arena = arena
-        self._number = number
-
-    def startService(self) -> None:
-        self._store.join(self._number)
-        self._store.workers.beat()
-        super().startService()  # type: ignore[no-untyped-call]
-
-    def stopService(self) -> Deferred[None]:
-        stopped: Deferred[Any] = maybeDeferred(super().stopService)
-        return stopped.addBoth(self._close)
-
-    def _close(self, result: object) -> object:
-        self._store.close()
-        self._arena.close()
-        return result
-
-
-class ArenaWatch:
-    """Says what has happened to the arena: shards were emptied, or the system had no memory for it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._seen = {"shards_lost": 0, "regions_refused": 0}
-
-    def look(self) -> None:
-        """Say what is new since the last look."""
-        if lost := self._more("shards_lost"):
-            log.warn(
-                "{lost} of {shards} shards emptied: they were damaged, or a process died while it changed them",
-                lost=lost,
-                shards=self._store.num_shards,
-            )
-        if times := self._more("regions_refused"):
-            log.warn(
-                "the system has no memory for the arena ({times} times): keys are evicted or writes refused below"
-                " memory.max_memory",
-                times=times,
-                log_throttle=SELDOM,
-            )
-
-    def _more(self, name: str) -> int:
-        """How far a counter has gone up."""
-        before, self._seen[name] = self._seen[name], self._store.counter(name)
-        return max(0, self._seen[name] - before)
-
-
-class BackgroundService(MultiService):
-    """The background work of a process that serves clients, as long as its children run: it frees the memory of expired
-    keys, sends a sign of life, and has the control plane note its figures."""
-
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        store: Store,
-        control: Control,
-        part: int = 0,
-        parts: int = 1,
-        look: Callable[[], None] = lambda: None,
-    ) -> None:
-        """This process sweeps `part` of `parts` parts of the shards, from 0. `look` is called before each step."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._reactor = reactor
-        self._store = store
-        self._control = control
-        self._part, self._parts = part, parts
-        self._look = look
-        self._lost = ArenaWatch(store)
-        self._next: IDelayedCall | None = None
-        self._second = LoopingCall(self._tick)
-        self._second.clock = reactor
-
-    def startService(self) -> None:
-        self._control.opened()
-        self._second.start(1.0)
-        self._next = self._reactor.callLater(RESTED, self._sweep)
-        super().startService()  # type: ignore[no-untyped-call]
-
-    def stopService(self) -> Deferred[None]:
-        stopped: Deferred[Any] = maybeDeferred(super().stopService)
-        return stopped.addBoth(self._rest)
-
-    def _rest(self, result: object) -> object:
-        if self._next is not None and self._next.active():
-            self._next.cancel()
-        self._second.stop()
-        return result
-
-    def _tick(self) -> None:
-        self._control.tick()
-        if self._parts == 1:  # of several workers, the supervisor looks
-            self._lost.look()
-
-    def _sweep(self) -> None:
-        """One step of the background work; then its next time is set."""
-        delay = RESTED
-        try:
-            self._store.workers.beat()
-            self._look()
-            delay = self._step()
-        except Exception:
-            log.failure("internal error in the background work")
-        self._next = self._reactor.callLater(delay, self._sweep)
-
-    def _step(self) -> float:
-        store = self._store
-        before = store.counter("expired_keys")
-        began = time.perf_counter_ns()
-        done = store.sweep(SWEEP_NS, self._part, self._parts)
-        small = store.shrink(SHRINK_REGIONS)
-        self._control.event("expire-cycle", time.perf_counter_ns() - began)
-        if not small or store.counter("expired_keys") - before >= MUCH:
-            return PRESSED
-        return RESTED if done else STEADY
 
 
 class ServerService(Service):
@@ -195,17 +42,17 @@ class ServerService(Service):
         door: Callable[[socket.socket], tuple[IProtocolFactory, Gate]],
         clients: Mapping[int, RespProtocol],
         grace: float,
-        post: Post | None = None,
+        relay: SocketRelay | None = None,
         endpoints: Sequence[EndpointListener] = (),
     ) -> None:
         """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
         workers'. `door` gives the factory for the clients of one, and their gate. `grace` is the time in seconds that
-        clients have to take their last replies. `post`: clients come through it, too. `endpoints` belong to worker 0:
+        clients have to take their last replies. `relay`: clients come through it, too. `endpoints` belong to worker 0:
         the process that accepts its clients listens on them."""
         self.grace = grace
         self.on_leaving: Callable[[], None] = lambda: None
         """Called when no more clients are accepted."""
-        self._post = post
+        self._relay = relay
         self._endpoints = endpoints
         self._reactor = reactor
         self._loop = loop
@@ -232,8 +79,8 @@ class ServerService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._loop.join(self._reactor)
         self.cover(self._number, True)
-        if self._post is not None:
-            self._post.start()
+        if self._relay is not None:
+            self._relay.start()
         if len(self._listeners) == 1:
             log_addresses(self._listeners)
 
@@ -303,8 +150,8 @@ class ServerService(Service):
         """Leave new clients to others."""
         for number in list(self._covered):
             self.cover(number, False)
-        if self._post is not None:
-            self._post.stop()
+        if self._relay is not None:
+            self._relay.stop()
         self.on_leaving()
 
     def stopService(self) -> Deferred[None]:
@@ -332,76 +179,3 @@ class ServerService(Service):
             stopped.callback(None)
         else:
             self._reactor.callLater(DRAIN, self._drain, stopped, began, now)
-
-
-class Stoppable(Interface):
-    """A server, or several, whose stop takes time."""
-
-    grace: float
-    """Seconds that clients have."""
-
-    def state(self) -> str:
-        """SERVING while clients are served, or why they are not."""
-        ...
-
-    def alive(self) -> bool:
-        """False if no client has been served for so long that only a restart can help."""
-        ...
-
-    def problem(self) -> str:
-        """A problem that an operator must solve although clients may be served; empty if there is none."""
-        ...
-
-
-class SignalService(Service):
-    """The actions of the operator's signals: TERM and INT stop the daemon gracefully, once; HUP reloads it, USR1 opens
-    the log file again."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        server: Stoppable,
-        reload: Callable[[], object],
-        reopen: Callable[[], object],
-        delay: Callable[[], float],
-    ) -> None:
-        """`delay` gives the seconds between the word to stop and the stop, for load balancers to look elsewhere."""
-        self._reactor = reactor
-        self._server = server
-        self._acts = (
-            (signal.SIGTERM, self.stop),
-            (signal.SIGINT, self.stop),
-            (signal.SIGHUP, reload),
-            (signal.SIGUSR1, reopen),
-        )
-        self._delay = delay
-        self._end: IDelayedCall | None = None
-        self.stopping = False
-
-    def startService(self) -> None:
-        super().startService()  # type: ignore[no-untyped-call]
-        # After the reactor has installed its own, which would end the process with the signal's exit status.
-        self._reactor.callWhenRunning(self._install)
-
-    def _install(self) -> None:
-        for number, act in self._acts:
-            signal.signal(number, self._caller(act))
-
-    def _caller(self, act: Callable[[], object]) -> Callable[[int, object], None]:
-        return lambda number, frame: self._reactor.callFromThread(act)
-
-    def stop(self, now: bool = False) -> None:
-        """Stop the daemon. A second time, or with `now`: without waiting for anybody."""
-        at_once = now or self.stopping
-        if at_once:
-            self._server.grace = 0
-        delay = 0.0 if at_once else self._delay()
-        if not self.stopping:
-            self.stopping = True
-            if delay:
-                log.info("stopping in {seconds} seconds", seconds=delay)
-                self._end = self._reactor.callLater(delay, self._reactor.stop)
-            else:
-                self._reactor.stop()
-        elif self._end is not None and self._end.active():
-            self._end.reset(0)

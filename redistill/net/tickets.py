@@ -10,19 +10,15 @@ shakes hands in full where it is.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from redistill.net.transport import PeerGone
+from redistill.net.relay import SocketRelay
 
 log = Logger()
 
@@ -33,8 +29,6 @@ HEADER = 5
 HANDSHAKE, CLIENT_HELLO = b"\x16", b"\x01"
 SESSION_TICKET, PRE_SHARED_KEY = 35, 41
 """Extensions that show a ticket: of TLS 1.2 (RFC 5077, 3.2), of TLS 1.3 (RFC 8446, 4.2.11)."""
-AT_ONCE = 16
-"""Connections that are taken from the post before others have their turn."""
 
 # ---- a client's first message ----
 
@@ -120,63 +114,7 @@ def converse(client: SSL.Connection, server: SSL.Connection) -> None:
                 other.bio_write(one.bio_read(1 << 16))
 
 
-# ---- the way home ----
-
-
-@implementer(IReadDescriptor)
-class Post:
-    """Passes connected sockets to other workers, and takes those that come from them."""
-
-    def __init__(
-        self, reactor: Any, box: socket.socket, boxes: Sequence[socket.socket], came: Callable[[socket.socket], object]
-    ) -> None:
-        """`box` is the end of this worker's box that it empties, `boxes` are the other ends of all workers', by their
-        numbers; `came` gets what was in it, and may raise net.PeerGone."""
-        self._reactor = reactor
-        self._box = box
-        self._boxes = boxes
-        self._came = came
-        for one in (box, *boxes):  # send_fds and recv_fds take flags, and do not use them
-            one.setblocking(False)
-
-    def start(self) -> None:
-        self._reactor.addReader(self)
-
-    def stop(self) -> None:
-        """Take nothing more: what is there is the successor's."""
-        self._reactor.removeReader(self)
-
-    def send(self, number: int, sock: socket.socket) -> bool:
-        """Pass a socket to worker `number`; False: it has no room for it. This process's descriptor stays open."""
-        try:
-            socket.send_fds(self._boxes[number], [b"\n"], [sock.fileno()])
-        except OSError:
-            return False
-        return True
-
-    def logPrefix(self) -> str:
-        return "post"
-
-    def fileno(self) -> int:
-        return self._box.fileno()
-
-    def doRead(self) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                _, fds, _, _ = socket.recv_fds(self._box, 1, 1)
-            except BlockingIOError:
-                return
-            for fd in fds:
-                os.set_inheritable(fd, False)
-                try:
-                    self._came(socket.socket(fileno=fd))
-                except PeerGone:
-                    pass
-                except Exception:
-                    log.failure("internal error while taking a connection from another worker")
-
-    def connectionLost(self, reason: Failure) -> None:
-        log.error("cannot receive connections from other workers: {reason}", reason=reason.getErrorMessage())
+# ---- whose ticket it is ----
 
 
 class Context(Protocol):
@@ -194,7 +132,7 @@ class Tickets:
         self,
         number: int,
         context: Context,
-        post: Post,
+        relay: SocketRelay,
         lives: Callable[[int], bool],
         ask: Callable[[str, Any], Any],
     ) -> None:
@@ -202,7 +140,7 @@ class Tickets:
         the question "tickets", which is `note`'s to answer."""
         self._number = number
         self._context = context
-        self._post = post
+        self._relay = relay
         self._lives = lives
         self._ask = ask
         self._own = b""
@@ -231,4 +169,4 @@ class Tickets:
         """Pass a client that has said `hello` to the worker that it knows; whether it is gone. The descriptor stays the
         caller's."""
         home = self._homes.get(key_name(hello), self._number)
-        return home != self._number and self._lives(home) and self._post.send(home, sock)
+        return home != self._number and self._lives(home) and self._relay.send(home, sock)

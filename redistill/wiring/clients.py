@@ -22,8 +22,9 @@ from redistill.control.peers import Peers
 from redistill.control.state import Identity
 from redistill.engine import Store
 from redistill.engine.stats import DaemonCounters
+from redistill.lifetime.background import BackgroundService
 from redistill.lifetime.memory_limit import MemoryLimit
-from redistill.lifetime.service import BackgroundService, ServerService
+from redistill.lifetime.service import ServerService
 from redistill.net import tls
 from redistill.net.client_memory import ClientMemory
 from redistill.net.endpoints import EndpointListener
@@ -32,9 +33,10 @@ from redistill.net.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.net.listening import Listening, OwnListening
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespFactory, RespProtocol
+from redistill.net.relay import SocketRelay
 from redistill.net.sessions import Sessions
 from redistill.net.sockets import OpenFiles, allow_files, close_listeners
-from redistill.net.tickets import Post, Tickets
+from redistill.net.tickets import Tickets
 from redistill.net.transport import adopt
 from redistill.wiring.announcements import warn_of_sizes
 from redistill.workers.handover import Handover
@@ -85,10 +87,10 @@ class Front:
     def take(self, connection: int, state: bytes, memory: int | None) -> bool:
         return self._handover.take(connection, state, memory)
 
-    def weigh(self) -> int:
-        return self._handover.weigh()
+    def measure_work(self) -> int:
+        return self._handover.measure_work()
 
-    def lighten(self, percent: int) -> Deferred[int]:
+    def move_work(self, percent: int) -> Deferred[int]:
         return self._handover.give_some(percent)
 
     def retire(self) -> Deferred[None]:
@@ -112,13 +114,14 @@ def serve(
     identity: Identity,
     stop: Callable[[bool], None],
     context: tls.Context | None,
-    boxes: tuple[socket.socket, Sequence[socket.socket]] | None = None,
+    relay_ends: tuple[socket.socket, Sequence[socket.socket]] | None = None,
     listening: Listening | None = None,
     inherited: ListenFDs = endpoints.NO_DESCRIPTORS,
 ) -> Front:
-    """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `boxes` how
-    connections come from other processes and go to them (`tickets.Post`). `listening` is who has the sockets, where
-    that is this process; else they come from the supervisor. `inherited` are the sockets that systemd has passed."""
+    """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `relay_ends`
+    how connections come from other processes and go to them (`relay.SocketRelay`). `listening` is who has the sockets,
+    where that is this process; else they come from the supervisor. `inherited` are the sockets that systemd has
+    passed."""
     clients: dict[int, RespProtocol] = {}
     counters = DaemonCounters(publish=store.add)
     # Ours turns its own; any other reactor turns one for us (`ServerService`).
@@ -173,12 +176,12 @@ def serve(
     rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
     # A refused client is to cost little: the loop applies the limits where it accepts.
     gates = Gates(store.admission, rate, total, addresses)
-    encrypted = post = None
+    encrypted = relay = None
     if context is not None:
         encrypted = tls.TlsFactory(reactor, rate, context, counters)
-        if boxes is not None:
-            post = Post(reactor, *boxes, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
-            tickets = encrypted.tickets = Tickets(number, context, post, store.workers.has, peers.ask)
+        if relay_ends is not None:
+            relay = SocketRelay(reactor, *relay_ends, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
+            tickets = encrypted.tickets = Tickets(number, context, relay, store.workers.has, peers.ask)
             context.on_change = tickets.announce
             control.state.questions["tickets"] = tickets.note
             reactor.callLater(0, tickets.announce)  # when the supervisor knows that this process serves
@@ -193,7 +196,7 @@ def serve(
         )
         for description in config.server.endpoints
     ]
-    server = ServerService(reactor, loop, sockets, number, door, clients, grace, post, listeners)
+    server = ServerService(reactor, loop, sockets, number, door, clients, grace, relay, listeners)
     server.on_leaving = control.leaving
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]

@@ -27,7 +27,8 @@ from redistill.engine.shared import SUPERVISOR
 from redistill.lifetime.arena import find_arena, joining
 from redistill.lifetime.memory_limit import MemoryLimit, MemoryLimitService
 from redistill.lifetime.reload import Reload
-from redistill.lifetime.service import SignalService, Stoppable, StoreService
+from redistill.lifetime.signals import SignalService, Stoppable
+from redistill.lifetime.store import StoreService
 from redistill.lifetime.systemd import Systemd, SystemdService
 from redistill.net import tls
 from redistill.net.listening import Listening

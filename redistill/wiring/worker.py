@@ -18,10 +18,10 @@ from redistill.config.config import Config
 from redistill.control.state import Identity
 from redistill.engine import Store, name_arguments, name_process
 from redistill.lifetime.arena import Arena
-from redistill.lifetime.service import StoreService
+from redistill.lifetime.store import StoreService
 from redistill.net import tls
 from redistill.wiring.clients import Front, serve
-from redistill.workers.worker import Channel, Serving, ThroughSupervisor
+from redistill.workers.serving import Channel, Serving, ThroughSupervisor
 
 WORKER_QUIET = ("twisted.protocols.amp", "twisted.internet.base", "log_legacy")
 """Loggers that tell of every channel and port, of which there are many. The last is that of Twisted's older parts."""
@@ -32,7 +32,7 @@ def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
 
     The rest are descriptors, which are ours: of the channel, of the arena, of the eventfds that wake the processes of
     the arena by their places, of the sockets that systemd has passed, of the listening sockets of all workers in turn,
-    of the box that this one empties and of those of all workers (`tickets.Post`).
+    of the socket that this one takes connections from and of the other ends of all workers' (`relay.SocketRelay`).
     """
     with contextlib.suppress(OSError):  # that it goes by another name is no reason not to serve
         name_process(f"redistill-{number}")
@@ -80,12 +80,12 @@ def work(
     wakers, inherited = inherited[: orders["wakers"]], inherited[orders["wakers"] :]
     names = orders.get("passed", [])  # not of a supervisor of an older version
     passed, inherited = ListenFDs(list(inherited[: len(names)]), names), inherited[len(names) :]
-    post = orders["post"]
+    first = orders["relay"]
     known = [socket.socket(fileno=fd) for fd in inherited]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
     identity = Identity(**orders["identity"])
     context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
-    boxes = known[post], known[post + 1 :]
+    relay_ends = known[first], known[first + 1 :]
     front = serve(
         reactor,
         config,
@@ -97,7 +97,7 @@ def work(
         identity,
         peers.shutdown,
         context,
-        boxes,
+        relay_ends,
         inherited=passed,
     )
     front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]

@@ -2,8 +2,8 @@
 
 The supervisor looks every few seconds at how busy its workers were. One that was while another had time to spare gives
 connections away that make up half of the difference. What a connection does is known only from one look to the
-next, so it takes two: at the first uneven one the workers begin to weigh their connections, at the second they say how
-those share the work, and one of them is told to give.
+next, so it takes two: at the first uneven one the workers begin to measure their connections, at the second they say
+how those share the work, and one of them is told to give.
 
 A worker that has no time left would do more than that tells: three connections that could each keep a worker busy look
 like one. There, when they are few, the connections are counted as well. Of many the kernel's spread is even enough.
@@ -58,7 +58,7 @@ class Load(NamedTuple):
     busy: float
     """Of the time."""
     heavy: int
-    """Connections that make the most of it (`Handover.weigh`)."""
+    """Connections that make the most of it (`Handover.measure_work`)."""
 
 
 class Move(NamedTuple):
@@ -114,7 +114,7 @@ class Balance:
         self._busy = busy
         self._seen: dict[Worker, float] = {}
         self._looked_at = 0.0
-        self._weighed = False
+        self._measured = False
         """The workers have begun to weigh at the last look."""
         self._asking = False
         self._rest, self._rests_until = REST, 0.0
@@ -140,7 +140,7 @@ class Balance:
             self._seen = {worker: self._busy(worker.pid) for worker in self._workers()}
         except OSError:  # it has just ended
             self._seen = {}
-        weighed, self._weighed = self._weighed, False
+        measured, self._measured = self._measured, False
         # Neither after a pause of this process, or a step of the clock, nor while workers come and go.
         if len(self._seen) < 2 or self._seen.keys() != before.keys() or not LOOK / 2 < elapsed < 2 * LOOK:
             return
@@ -149,19 +149,19 @@ class Balance:
         if self._asking or now < self._rests_until or not (most > FULL or _uneven(most, least)):
             return
         self._asking = True
-        self._even_out(busy, weighed).addErrback(_failed).addCallback(self._answered)
+        self._even_out(busy, measured).addErrback(_failed).addCallback(self._answered)
 
     def _answered(self, nothing: None) -> None:
         self._asking = False
 
     @inlineCallbacks
-    def _even_out(self, busy: dict[Worker, float], weighed: bool) -> Any:
+    def _even_out(self, busy: dict[Worker, float], measured: bool) -> Any:
         workers, loads = list(busy), []
         for worker in workers:
-            answer = yield self._told(worker, channel.Weigh)
+            answer = yield self._told(worker, channel.MeasureWork)
             loads.append(Load(busy[worker], answer["heavy"]))
-        self._weighed = True
-        move = plan(loads) if weighed else None
+        self._measured = True
+        move = plan(loads) if measured else None
         if move is None or list(self._workers()) != workers:
             return
         giver, taker = workers[move.giver], workers[move.taker]
@@ -169,7 +169,7 @@ class Balance:
         self._rests_until = self._clock.seconds() + self._rest
         self._pair = giver, taker
         try:
-            answer = yield self._told(giver, channel.Lighten, percent=move.percent)
+            answer = yield self._told(giver, channel.MoveWork, percent=move.percent)
         finally:
             self._pair = None
         if answer["given"]:

@@ -26,8 +26,8 @@ from redistill.config.config import Config
 from redistill.config.settings import SETTINGS, Value
 from redistill.control.peers import problem_of
 from redistill.workers import channel
-from redistill.workers.channel import Silent, within
-from redistill.workers.launch import Worker
+from redistill.workers.channel import NoAnswer, within
+from redistill.workers.process import Worker
 
 log = Logger()
 
@@ -160,7 +160,7 @@ class Changes:
                 applied += 1
             elif good:
                 refusal = refusal or tuple(result["problem"])
-            elif result.check(Silent) is not None:
+            elif result.check(NoAnswer) is not None:
                 late = "", f"it holds everywhere but in worker {worker.number} (pid {worker.pid}), which does not move"
             elif result.check(ConnectionDone, ConnectionLost) is None:
                 refusal = refusal or ("", _reason(result.value))
@@ -242,7 +242,7 @@ def insist(worker: Worker, clock: IReactorTime, seconds: float, command: Any, **
     """Tell a worker what it has to answer: until it has, it owes that, and is ended when it hangs (`supervision`).
 
     The answer, or UnknownRemoteError, or ConnectionLost when it is gone. `seconds`, if not 0, is how long it has: then
-    Silent.
+    NoAnswer.
     """
     debt = object()
     worker.owes[debt] = clock.seconds()

@@ -92,14 +92,14 @@ class End(AMP):
             log.failure("internal error on the channel between supervisor and worker", failure, log_throttle=SELDOM)
 
 
-class Silent(Exception):
+class NoAnswer(Exception):
     """The other end has not answered in time."""
 
 
 def within(call: Deferred[Any], clock: IReactorTime, seconds: float) -> Deferred[Any]:
-    """What comes of `call`, or Silent after so many seconds; 0: however long it takes. `call` itself goes on."""
+    """What comes of `call`, or NoAnswer after so many seconds; 0: however long it takes. `call` itself goes on."""
     result: Deferred[Any] = Deferred()
-    late = clock.callLater(seconds, result.errback, Silent("no answer came in time")) if seconds else None
+    late = clock.callLater(seconds, result.errback, NoAnswer("no answer came in time")) if seconds else None
 
     def answered(value: Any) -> None:
         if late is not None and late.active():
@@ -273,15 +273,15 @@ class Take(Command):
     response = _fields(taken=Boolean())
 
 
-class Weigh(Command):
-    """Look at the work that each connection has made since the last `Weigh`; `heavy` of them made the most of it."""
+class MeasureWork(Command):
+    """Look at the work of each connection since the last `MeasureWork`; `heavy` of them made the most of it."""
 
     arguments = _fields()
     response = _fields(heavy=Integer())
 
 
-class Lighten(Command):
-    """Give away connections that made about `percent` of the work that was weighed last. Answered when they are on
+class MoveWork(Command):
+    """Give away connections that made about `percent` of the work that was measured last. Answered when they are on
     their way."""
 
     arguments = _fields(percent=Integer())

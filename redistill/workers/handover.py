@@ -96,7 +96,7 @@ def mapped(memory: int) -> mmap.mmap:
         os.close(memory)
 
 
-class Door(Interface):
+class Readmission(Interface):
     """The limits, and behind them the clients' factory."""
 
     def readmit(self, addr: IAddress) -> IProtocol | None:
@@ -111,7 +111,7 @@ class Handover:
         self,
         reactor: Any,
         loop: Loop,
-        door: Door,
+        readmission: Readmission,
         clients: Mapping[int, RespProtocol],
         load: Callable[[Saved], Session],
         give: Callable[[int, bytes, int | None], Deferred[bool]],
@@ -120,13 +120,13 @@ class Handover:
         a large one the rest in a file, and says whether they are gone."""
         self._reactor = reactor
         self._loop = loop
-        self._door = door
+        self._readmission = readmission
         self._clients = clients
         self._load = load
         self._give = give
         self._flying = 0
         self._work: list[tuple[int, float]] = []
-        """The heaviest clients' ids and weights, as of the last `weigh`."""
+        """The heaviest clients' ids and weights, as of the last `measure_work`."""
 
     def take(self, connection: int, state: bytes, memory: int | None = None) -> bool:
         """Go on with a connection of another process; False: it cannot be, and stays the other's. The descriptors are
@@ -150,7 +150,7 @@ class Handover:
 
     def _adopt(self, sock: socket.socket, client: ClientIdentity, session: Session) -> None:
         def build(addr: IAddress) -> IProtocol | None:
-            protocol: Any = self._door.readmit(addr)
+            protocol: Any = self._readmission.readmit(addr)
             if protocol is not None:
                 protocol.go_on_as(client, session)
             return protocol  # type: ignore[no-any-return]
@@ -190,7 +190,7 @@ class Handover:
         state = client.session.state
         return int(state.query_bytes + state.output_bytes + state.multi_bytes)
 
-    def weigh(self) -> int:
+    def measure_work(self) -> int:
         """Look at the work that each connection has made since the last call, for `give_some`. Returns how many made
         at least half as much as the heaviest."""
         busiest = self._loop.busiest(LOOKED_AT)
@@ -200,7 +200,7 @@ class Handover:
 
     @inlineCallbacks
     def give_some(self, percent: int) -> Any:
-        """Give connections away that made about so much of the work that was weighed last. Fires with how many when
+        """Give connections away that made about so much of the work that was measured last. Fires with how many when
         they are on their way. One that weighs more than that stays: elsewhere it would be as heavy."""
         work, self._work = self._work, []
         wanted, given = sum(weight for _, weight in work) * percent / 100, 0

@@ -18,7 +18,8 @@ from redistill.base.logs import SELDOM
 from redistill.engine import Store
 from redistill.lifetime.service import SERVING
 from redistill.workers import channel
-from redistill.workers.launch import Launcher, Worker
+from redistill.workers.launch import Launcher
+from redistill.workers.process import Worker
 
 log = Logger()
 

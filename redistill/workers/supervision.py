@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger
 
-from redistill.workers.launch import Worker
+from redistill.workers.process import Worker
 
 log = Logger()
 

@@ -32,15 +32,17 @@ from redistill.control.peers import raise_problem
 from redistill.control.state import Identity
 from redistill.engine import PLACES, Store
 from redistill.engine.shared import SUPERVISOR
-from redistill.lifetime.service import SERVING, ArenaWatch
+from redistill.lifetime.service import SERVING
+from redistill.lifetime.store import ArenaWatch
 from redistill.net.listening import Listening, spread
 from redistill.net.sockets import log_addresses
 from redistill.workers import channel
 from redistill.workers.balance import Balance, busy_seconds
 from redistill.workers.changes import ANSWER_SECONDS, Changes, insist
 from redistill.workers.channel import was_refused, within
-from redistill.workers.launch import Launcher, Worker
+from redistill.workers.launch import Launcher
 from redistill.workers.pool import Pool
+from redistill.workers.process import Worker
 from redistill.workers.supervision import Supervision
 
 log = Logger()
@@ -144,8 +146,8 @@ class WorkersService(Service):
         self._reactor = reactor
         self._store = store
         self._listening = listening
-        self._boxes: list[tuple[socket.socket, socket.socket]] = []
-        """Of each worker, the end that it empties and the one that the others fill (`tickets.Post`)."""
+        self._relay_ends: list[tuple[socket.socket, socket.socket]] = []
+        """For each worker, the end that it takes connections from, and the one that others fill (`SocketRelay`)."""
         self._wakers: list[FileIO] = []
         """Eventfds by which the processes of the arena wake each other, by their places."""
         self._arena = arena
@@ -190,7 +192,7 @@ class WorkersService(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listening.listeners]
+        self._relay_ends = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in self._listening.listeners]
         self._wakers = [FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)) for _ in range(PLACES)]
         self._launcher.start(self)
         self.pool.start()
@@ -205,7 +207,7 @@ class WorkersService(Service):
         log.info("stopping; {workers} workers", workers=len(self._workers))
         ends = self.pool.stop()
         self._listening.close()
-        for one in (end for box in self._boxes for end in box):
+        for one in (end for ends in self._relay_ends for end in ends):
             one.close()
         for waker in self._wakers:
             waker.close()
@@ -261,11 +263,11 @@ class WorkersService(Service):
     def inherited(self, worker: Worker) -> list[int]:
         """The descriptors of its process (`launch.Supplies`)."""
         worker.listeners = self._listening.listeners
-        boxes = [self._boxes[worker.number][0], *(filled for _, filled in self._boxes)]
+        relay_ends = [self._relay_ends[worker.number][0], *(outlet for _, outlet in self._relay_ends)]
         sockets = [listener for listener, _ in spread(self._listening.listeners)]
         wakers = [waker.fileno() for waker in self._wakers]
         passed = self._passed.inheritedDescriptors()
-        return [self._arena(), *wakers, *passed, *(one.fileno() for one in (*sockets, *boxes))]
+        return [self._arena(), *wakers, *passed, *(one.fileno() for one in (*sockets, *relay_ends))]
 
     def connect(self, worker: Worker, ours: socket.socket) -> Any:
         """Talk to its process over the channel (`launch.Supplies`)."""
@@ -287,7 +289,7 @@ class WorkersService(Service):
                 [place for place, (_, numbers) in enumerate(inherited) if number in numbers]
                 for number in range(len(worker.listeners))
             ],
-            "post": len(inherited),
+            "relay": len(inherited),
             "sockets": self._equip(worker),
             "config": self.config.to_json(),
             "generation": self.changes.generation,

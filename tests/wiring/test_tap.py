@@ -25,7 +25,7 @@ from redistill import tap
 from redistill.base.logs import Log
 from redistill.config import sizing
 from redistill.config.load import load
-from redistill.lifetime import service
+from redistill.lifetime import signals
 from redistill.lifetime.systemd import Systemd
 from redistill.net import sockets
 from redistill.net.limits import TotalLimit
@@ -79,7 +79,7 @@ class DaemonTests(TestCase):
         self.directory = tempfile.mkdtemp(prefix="rd-")
         self.addCleanup(shutil.rmtree, self.directory)
         self.path = os.path.join(self.directory, "s")
-        self.patch(service.SignalService, "_install", lambda self: None)
+        self.patch(signals.SignalService, "_install", lambda self: None)
 
     def start(self, text: str = "", unix: bool = True) -> Any:
         """A daemon with the configuration `text`, which stops with the test."""
@@ -284,8 +284,8 @@ class DaemonTests(TestCase):
         daemon = self.start()
         client = yield self.connect()
         yield client.ask(b"CONFIG SET server.drain_delay_secs 7\r\n", 5)
-        signals = next(one for one in daemon if isinstance(one, service.SignalService))
-        self.assertEqual(signals._delay(), 7)
+        found = next(one for one in daemon if isinstance(one, signals.SignalService))
+        self.assertEqual(found._delay(), 7)
 
     @inlineCallbacks
     def test_password(self) -> Any:

@@ -163,7 +163,7 @@ class BalanceTests(SynchronousTestCase):
     def weigh(self, *heavy: int) -> None:
         """Both workers answer what they are asked, one after the other."""
         for worker, count in zip(self.workers, heavy, strict=True):
-            self.assertEqual([command for command, _, _ in worker.link.said], [channel.Weigh])
+            self.assertEqual([command for command, _, _ in worker.link.said], [channel.MeasureWork])
             self.answer(worker, heavy=count)
             worker.link.said.pop(0)
 
@@ -180,7 +180,7 @@ class BalanceTests(SynchronousTestCase):
         self.assertEqual(self.told(self.one), [])
         self.work(1.0, 0.2)
         self.weigh(4, 1)
-        self.assertEqual(self.told(self.one), [(channel.Lighten, {"percent": 40})])
+        self.assertEqual(self.told(self.one), [(channel.MoveWork, {"percent": 40})])
         self.assertEqual((self.balance.taker(self.one), self.balance.taker(self.two)), (self.two, None))
         self.answer(self.one, given=2)
         self.assertEqual((self.balance.taker(self.one), self.moved), (None, [2]))
@@ -200,7 +200,7 @@ class BalanceTests(SynchronousTestCase):
         self.assertEqual([worker.link.said for worker in self.workers], [[], []])
 
     def test_load_that_is_even_again(self) -> None:
-        """What was weighed before an even look is forgotten: a move needs two uneven looks in a row."""
+        """What was measured before an even look is forgotten: a move needs two uneven looks in a row."""
         self.work(1.0, 0.2)
         self.weigh(4, 1)
         self.work(0.5, 0.5)
@@ -217,7 +217,7 @@ class BalanceTests(SynchronousTestCase):
             self.work(1.0, 0.2)
         self.assertEqual(self.told(self.one), [])
         self.lightened(1.0, 0.2)
-        self.assertEqual(self.told(self.one), [(channel.Lighten, {"percent": 40})])
+        self.assertEqual(self.told(self.one), [(channel.MoveWork, {"percent": 40})])
 
     def test_load_that_goes_back(self) -> None:
         """Load that goes to and fro does so ever more slowly, up to a bound."""
@@ -267,7 +267,7 @@ class BalanceTests(SynchronousTestCase):
         self.work(1.0, 0.2, seconds=LOOK * 2)
         self.assertEqual(self.told(self.one), [])
         self.work(1.0, 0.2)
-        self.assertEqual(self.told(self.one), [(channel.Weigh, {})])
+        self.assertEqual(self.told(self.one), [(channel.MeasureWork, {})])
 
     def test_process_that_has_ended(self) -> None:
         """A process that is gone is no error: the next look begins anew."""
@@ -279,7 +279,7 @@ class BalanceTests(SynchronousTestCase):
         self.work(1.0, 0.2)
         self.assertEqual(self.told(self.one), [])
         self.lightened(1.0, 0.2)
-        self.assertEqual(self.told(self.one), [(channel.Lighten, {"percent": 40})])
+        self.assertEqual(self.told(self.one), [(channel.MoveWork, {"percent": 40})])
 
     def test_worker_that_dies(self) -> None:
         """One that dies before it has answered is dealt with elsewhere; balancing goes on."""
@@ -302,7 +302,7 @@ class BalanceTests(SynchronousTestCase):
         self.told(self.one)
         self.work(1.0, 0.2, seconds=2 * LOOK - ANSWER_SECONDS)
         self.lightened(1.0, 0.2)
-        self.assertEqual(self.told(self.one), [(channel.Lighten, {"percent": 40})])
+        self.assertEqual(self.told(self.one), [(channel.MoveWork, {"percent": 40})])
 
     def test_stop(self) -> None:
         """After the end nobody looks."""

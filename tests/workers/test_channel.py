@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from redistill.workers.channel import PIECE, Blob, End, Handle, Json, Silent, was_refused, within
+from redistill.workers.channel import PIECE, Blob, End, Handle, Json, NoAnswer, was_refused, within
 
 
 class Say(Command):
@@ -235,11 +235,11 @@ class WithinTests(SynchronousTestCase):
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_too_late(self) -> None:
-        """What does not is Silent; the call itself goes on."""
+        """What does not is NoAnswer; the call itself goes on."""
         clock = Clock()
         call: Deferred[Any] = Deferred()
         result = within(call, clock, 3)
         clock.advance(3)
-        self.failureResultOf(result, Silent)
+        self.failureResultOf(result, NoAnswer)
         call.callback(7)
         self.assertNoResult(within(Deferred(), clock, 0))

@@ -160,18 +160,18 @@ class GivingTests(Case):
 
     def test_weight(self) -> None:
         """Heavy is who did at least half as much as the heaviest, since the last time that this was asked."""
-        self.assertEqual(self.handover.weigh(), 0)
+        self.assertEqual(self.handover.measure_work(), 0)
         self.work(20, 10, 9)
-        self.assertEqual(self.handover.weigh(), 2)
+        self.assertEqual(self.handover.measure_work(), 2)
         self.work(0, 3, 0)
-        self.assertEqual(self.handover.weigh(), 1)
-        self.assertEqual(self.handover.weigh(), 0)
+        self.assertEqual(self.handover.measure_work(), 1)
+        self.assertEqual(self.handover.measure_work(), 0)
 
     def test_share(self) -> None:
-        """Of equal connections about the share goes that is asked for; of what was never weighed, none."""
+        """Of equal connections about the share goes that is asked for; of what was never measured, none."""
         self.work(8, 8, 8, 8)
         self.assertEqual(self.successResultOf(self.handover.give_some(50)), 0)
-        self.handover.weigh()
+        self.handover.measure_work()
         self.assertEqual(self.successResultOf(self.handover.give_some(47)), 2)
         self.assertEqual((len(self.on_their_way), len(self.clients)), (2, 2))
         self.land()
@@ -180,17 +180,17 @@ class GivingTests(Case):
     def test_heavy_connection_stays(self) -> None:
         """One that weighs more than what is to go stays, and lighter ones go in its place."""
         self.work(100)
-        self.handover.weigh()
+        self.handover.measure_work()
         self.assertEqual(self.successResultOf(self.handover.give_some(50)), 0)
         self.work(90, 10)
-        self.handover.weigh()
+        self.handover.measure_work()
         self.assertEqual(self.successResultOf(self.handover.give_some(40)), 1)
         self.assertEqual(list(self.clients), [1])
 
     def test_client_that_has_gone(self) -> None:
-        """Of those that were weighed, who has gone meanwhile is passed over."""
+        """Of those that were measured, who has gone meanwhile is passed over."""
         self.work(10, 10, 10)
-        self.handover.weigh()
+        self.handover.measure_work()
         self.peers[0].close()
         self.reactor.turn()
         self.assertEqual(self.successResultOf(self.handover.give_some(70)), 2)
@@ -199,7 +199,7 @@ class GivingTests(Case):
         """No more are on their way at the same time than may be; the next ones go when those have arrived."""
         self.patch(handover, "WINDOW", 2)
         self.work(*[5] * 6)
-        self.handover.weigh()
+        self.handover.measure_work()
         giving = self.handover.give_some(50)
         self.reactor.advance(AGAIN)
         self.assertNoResult(giving)

@@ -14,7 +14,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.workers import forkserver, launch
+from redistill.workers import forkserver, launch, process
 from redistill.workers.launch import (
     DOUBT_SECONDS,
     FORK_SECONDS,
@@ -22,10 +22,8 @@ from redistill.workers.launch import (
     NEW_SECONDS,
     SWEEP_SECONDS,
     Launcher,
-    Output,
-    Worker,
-    ending,
 )
+from redistill.workers.process import Output, Worker, ending
 
 
 class PlayedProcess:
@@ -109,7 +107,7 @@ class LauncherTests(SynchronousTestCase):
         self.registered: list[tuple[int, Worker]] = []
         self.extra = 2
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
-        self.patch(launch, "registerReapProcessHandler", lambda pid, worker: self.registered.append((pid, worker)))
+        self.patch(process, "registerReapProcessHandler", lambda pid, worker: self.registered.append((pid, worker)))
         self.patch(launch, "adopt_orphans", lambda: None)
         self.launcher = Launcher(self.reactor, self.lines.append)
         self.launcher.start(self)

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.workers import supervision
-from redistill.workers.launch import Worker
+from redistill.workers.process import Worker
 from redistill.workers.supervision import BETWEEN_KILLS, BUSY, HOLDING, LOOK, OWING, Supervision
 
 TIMEOUT = 20.0

@@ -27,8 +27,9 @@ from redistill.control.state import Identity
 from redistill.engine import PLACES
 from redistill.workers import balance, channel, supervision, supervisor
 from redistill.workers.changes import ANSWER_SECONDS
-from redistill.workers.launch import Worker, environment
+from redistill.workers.launch import environment
 from redistill.workers.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, UNABLE_WAIT, YOUNG
+from redistill.workers.process import Worker
 from redistill.workers.supervision import LOOK
 from redistill.workers.supervisor import TIDY, UNREADY, WorkersService
 
@@ -241,7 +242,7 @@ class WorkersTests(SynchronousTestCase):
         other, worker = self.reactor.started[:2]
         inherited = self.pool.inherited(worker)
         orders = self.pool.orders(worker)
-        self.assertEqual((orders["number"], orders["listeners"], orders["post"]), (1, [[], [], []], 0))
+        self.assertEqual((orders["number"], orders["listeners"], orders["relay"]), (1, [[], [], []], 0))
         wakers = inherited[1 : 1 + orders["wakers"]]
         self.assertEqual((len(set(wakers)), self.pool.inherited(other)[1 : 1 + PLACES]), (PLACES, wakers))
         self.assertEqual((Config.from_json(orders["config"]), orders["sockets"]), (Config(), 0))
@@ -693,7 +694,7 @@ class WorkersTests(SynchronousTestCase):
         self.busy[1001] += balance.LOOK / 10
         self.reactor.pump([LOOK] * int(balance.LOOK / LOOK))
         for link in self.links.values():
-            link.answer(channel.Weigh, heavy=2)
+            link.answer(channel.MeasureWork, heavy=2)
 
     def test_busy_worker(self) -> None:
         """A busy worker is told to give connections away, which go to the least busy, whoever has fewest clients; they
@@ -702,9 +703,9 @@ class WorkersTests(SynchronousTestCase):
         self.store.figures = {pid: Figures(0, pid, 0, n) for pid, n in ((1000, 9), (1001, 1), (1002, 8))}
         for _ in range(3):
             self.look()
-        self.assertEqual(self.links[one].told(channel.Lighten), [{"percent": 50}])
+        self.assertEqual(self.links[one].told(channel.MoveWork), [{"percent": 50}])
         self.given(one)
-        self.links[one].answer(channel.Lighten, given=1)
+        self.links[one].answer(channel.MoveWork, given=1)
         self.assertEqual(self.store.added, [("connections_moved", 1)])
         self.given(one)
         self.assertEqual([len(self.links[taker].told(channel.Take)) for taker in (three, two)], [1, 1])
@@ -721,7 +722,7 @@ class WorkersTests(SynchronousTestCase):
         self.pool.stopService()
         for _ in range(3):
             self.look()
-        self.assertEqual([link.told(channel.Weigh) for link in self.links.values()], [[], [], []])
+        self.assertEqual([link.told(channel.MeasureWork) for link in self.links.values()], [[], [], []])
 
     def test_replacing(self) -> None:
         """A worker retires when its successor serves; then the next one's turn comes; clients go to the successor."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base.failures import Refused
 from redistill.workers import channel
-from redistill.workers.worker import Channel
+from redistill.workers.serving import Channel
 
 
 class Supervisor(channel.End):
@@ -57,10 +57,10 @@ class Failing:
     def cover(self, number: int, on: bool) -> None:
         raise OSError(24, "Too many open files")
 
-    def weigh(self) -> int:
+    def measure_work(self) -> int:
         raise MemoryError
 
-    def lighten(self, percent: int) -> Deferred[int]:
+    def move_work(self, percent: int) -> Deferred[int]:
         return fail(ValueError("nothing to give"))
 
     def retire(self) -> Deferred[None]:
@@ -142,8 +142,8 @@ class ChannelTests(SynchronousTestCase):
         self.assertEqual(self.tell(channel.Question, question="x", argument=None), {"answer": None})
         for command, arguments in (
             (channel.Cover, {"number": 1, "on": True}),
-            (channel.Weigh, {}),
-            (channel.Lighten, {"percent": 5}),
+            (channel.MeasureWork, {}),
+            (channel.MoveWork, {"percent": 5}),
         ):
             self.assertTrue(self.tell(command, **arguments).check(UnknownRemoteError))
         self.assertEqual(len(self.flushLoggedErrors()), 4)

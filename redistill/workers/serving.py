@@ -55,12 +55,12 @@ class Serving(Protocol):
         """Go on with a connection of another worker, or refuse it. The descriptors are ours in either case."""
         ...
 
-    def weigh(self) -> int:
-        """See `Handover.weigh`."""
+    def measure_work(self) -> int:
+        """See `Handover.measure_work`."""
         ...
 
-    def lighten(self, percent: int) -> Deferred[int]:
-        """Give connections away that made so much of the work that was weighed. Fires with how many."""
+    def move_work(self, percent: int) -> Deferred[int]:
+        """Give connections away that made so much of the work that was measured. Fires with how many."""
         ...
 
     def retire(self) -> Deferred[None]:
@@ -158,13 +158,13 @@ class Channel(channel.End):
     def take(self, connection: int, state: bytes, memory: int | None = None) -> dict[str, Any]:
         return {"taken": self._serving.take(connection, state, memory)}
 
-    @channel.Weigh.responder
-    def weigh(self) -> dict[str, Any]:
-        return {"heavy": self._serving.weigh()}
+    @channel.MeasureWork.responder
+    def measure_work(self) -> dict[str, Any]:
+        return {"heavy": self._serving.measure_work()}
 
-    @channel.Lighten.responder
-    def lighten(self, percent: int) -> Deferred[dict[str, Any]]:
-        return self._serving.lighten(percent).addCallback(lambda given: {"given": given})
+    @channel.MoveWork.responder
+    def move_work(self, percent: int) -> Deferred[dict[str, Any]]:
+        return self._serving.move_work(percent).addCallback(lambda given: {"given": given})
 
     @channel.Retire.responder
     def retire(self) -> Deferred[dict[str, Any]]:
