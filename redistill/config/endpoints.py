@@ -10,14 +10,11 @@ import ipaddress
 import os
 import re
 import socket
-from typing import Any
-
-from twisted.python.systemd import ListenFDs
+from typing import Any, Protocol
 
 MAX_ENDPOINTS = 16
 MAX_DESCRIPTION = 4096
 """Characters of one."""
-NO_DESCRIPTORS = ListenFDs([], ())
 FAMILIES = {"INET": socket.AF_INET, "INET6": socket.AF_INET6, "UNIX": socket.AF_UNIX}
 """The domains of ``systemd:``."""
 
@@ -27,11 +24,31 @@ _CALLED = re.compile(r"^[\w.]+\(\) ")
 """The beginning of what Python says of wrong arguments; the rest names the argument."""
 
 
+class Inherited(Protocol):
+    """See twisted.python.systemd.ListenFDs, which commands that never listen do not import."""
+
+    def inheritedDescriptors(self) -> list[int]: ...
+    def inheritedNamedDescriptors(self) -> dict[str, int]: ...
+
+
+class NoDescriptors:
+    """systemd has passed nothing."""
+
+    def inheritedDescriptors(self) -> list[int]:
+        return []
+
+    def inheritedNamedDescriptors(self) -> dict[str, int]:
+        return {}
+
+
+NO_DESCRIPTORS = NoDescriptors()
+
+
 class BadEndpoint(ValueError):
     """A description that cannot be used. The text says why, in one line."""
 
 
-def server_endpoint(reactor: Any, description: str, inherited: ListenFDs = NO_DESCRIPTORS) -> Any:
+def server_endpoint(reactor: Any, description: str, inherited: Inherited = NO_DESCRIPTORS) -> Any:
     """The IStreamServerEndpoint that `description` stands for. Raises BadEndpoint.
 
     `inherited` are the descriptors of ``systemd:``, which stay the caller's: each endpoint has a copy.
@@ -61,14 +78,14 @@ def systemd_family(description: str) -> socket.AddressFamily:
     return FAMILIES[named["domain"]]
 
 
-def _inherited_endpoint(reactor: Any, description: str, inherited: ListenFDs) -> Any:
+def _inherited_endpoint(reactor: Any, description: str, inherited: Inherited) -> Any:
     from twisted.internet.endpoints import AdoptedStreamServerEndpoint
 
     fd, family = passed(description, inherited), systemd_family(description)
     return AdoptedStreamServerEndpoint(reactor, fd, family)  # type: ignore[no-untyped-call]
 
 
-def passed(description: str, inherited: ListenFDs) -> int:
+def passed(description: str, inherited: Inherited) -> int:
     """A copy of the descriptor that a ``systemd:`` description names. Raises BadEndpoint."""
     systemd_family(description)
     _, named = _arguments(description)

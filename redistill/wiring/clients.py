@@ -11,7 +11,6 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.python.systemd import ListenFDs
 
 from redistill.base.logs import Log
 from redistill.config import endpoints, selector
@@ -116,7 +115,7 @@ def serve(
     context: tls.Context | None,
     relay_ends: tuple[socket.socket, Sequence[socket.socket]] | None = None,
     listening: Listening | None = None,
-    inherited: ListenFDs = endpoints.NO_DESCRIPTORS,
+    inherited: endpoints.Inherited = endpoints.NO_DESCRIPTORS,
 ) -> Front:
     """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `relay_ends`
     how connections come from other processes and go to them (`relay.SocketRelay`). `listening` is who has the sockets,
@@ -224,7 +223,7 @@ def serve(
 
 
 def listen_on_endpoint(
-    reactor: Any, description: str, inherited: ListenFDs, factory: IProtocolFactory
+    reactor: Any, description: str, inherited: endpoints.Inherited, factory: IProtocolFactory
 ) -> Deferred[IListeningPort]:
     """Listen where `description` says. The files that it names are read anew."""
     listening: Deferred[IListeningPort] = endpoints.server_endpoint(reactor, description, inherited).listen(factory)

@@ -21,10 +21,9 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.systemd import ListenFDs
 
 from redistill.config.config import Config
-from redistill.config.endpoints import NO_DESCRIPTORS
+from redistill.config.endpoints import NO_DESCRIPTORS, Inherited
 from redistill.config.errors import ConfigError
 from redistill.config.rewrite import rewrite
 from redistill.config.settings import Value
@@ -132,7 +131,7 @@ class WorkersService(Service):
         relay: Callable[[str], None],
         journal: Callable[[], bool] = lambda: False,
         identity: Identity,
-        passed: ListenFDs = NO_DESCRIPTORS,
+        passed: Inherited = NO_DESCRIPTORS,
     ) -> None:
         """As many workers as `listening` has sockets for. `arena` gives the descriptor of
         the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
