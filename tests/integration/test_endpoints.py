@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.integration import servers
 from tests.integration.test_start import PING, PONG, talk
+from tests.integration.test_warm import EXEC
 from tests.integration.workers import workers_of
 from tests.support.certificates import Certificates
 
@@ -199,6 +202,54 @@ class EndpointTests(EndpointCase):
         server.process.send_signal(signal.SIGHUP)
         servers.until(lambda: "configuration reloaded" in server.logged(), 20, "the reload is over")
         self.assertEqual([client.ping() for client in over.values()], [True] * 3)
+
+    def test_no_handshake(self) -> None:
+        """A connection to an ssl: endpoint that never speaks TLS has the idle time-out of others."""
+        server = self.start(more="connection_timeout = 1\n")
+        with socket.create_connection(("127.0.0.1", self.ssl_port), 20) as sock:
+            sock.settimeout(8)
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(sock.recv(1), b"")
+        self.assertEqual(self.client(server).info("clients")["connected_clients"], 1)
+
+
+class SystemdTests(TestCase):
+    """Sockets that systemd has passed."""
+
+    def check(self, workers: int) -> None:
+        """They are served, before and after a reload, by the process that has the endpoints."""
+        place, port = servers.directory(), servers.free_port()
+        with socket.create_server(("127.0.0.1", 0)) as passed:
+            argv = servers.command_line(
+                place,
+                f'[server]\nport = {port}\nworkers = {workers}\nendpoints = "systemd:domain=INET:name=cache.socket"\n'
+                '[security]\npassword = "secret"\n',
+            )
+            argv = [sys.executable, "-c", EXEC, str(passed.fileno()), *argv]
+            environ = servers.environment({"LISTEN_FDS": "1", "LISTEN_FDNAMES": "cache.socket"})
+            server = servers.start(argv, ("127.0.0.1", port), place, environ, [passed.fileno()])
+            self.addCleanup(server.stop, signal.SIGKILL)
+            options = {"password": "secret", "socket_timeout": 20}
+            client = redis.Redis(port=passed.getsockname()[1], **options)  # type: ignore[arg-type]
+            main = redis.Redis(port=port, **options)  # type: ignore[arg-type]
+        self.addCleanup(client.close)
+        self.addCleanup(main.close)
+        self.assertIs(client.ping(), True)
+        if workers > 1:
+            servers.until(lambda: len(workers_of(main)) == workers, 20, "all workers are there")
+            before = set(workers_of(main).values())
+            server.process.send_signal(signal.SIGHUP)
+            servers.until(lambda: before.isdisjoint(workers_of(main).values()), 30, "workers are new")
+            self.assertIs(client.ping(), True)
+        self.assertNotIn("is not used", server.logged())
+
+    def test_one_process(self) -> None:
+        """Of a server that serves by itself."""
+        self.check(1)
+
+    def test_workers(self) -> None:
+        """Of a server with two workers: nobody is refused during the reload."""
+        self.check(2)
 
 
 class WorkerTests(EndpointCase):
