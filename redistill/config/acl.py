@@ -72,10 +72,10 @@ class User:
     nopass: bool = False
     """Any password is right."""
     hashes: tuple[str, ...] = ()
-    """Of the passwords, see `hashed`."""
+    """Hashes of the passwords, see `hashed`."""
     root: Selector = Selector()  # noqa: RUF009 - it does not change
     selectors: tuple[Selector, ...] = ()
-    """What is allowed beside `root`, each for itself."""
+    """Further sets of rules; a command is allowed if `root` or one of them allows it."""
 
     @property
     def flags(self) -> tuple[str, ...]:

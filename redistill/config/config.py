@@ -54,10 +54,10 @@ class Config:
     path: str = ""
     """The file it came from; empty when there was none."""
     file_passwords: tuple[str, ...] = ()
-    """What security.password_file held when it was read."""
+    """The passwords of security.password_file when it was read."""
     pem: Pem = field(default_factory=Pem)
-    """What the files of TLS held when they were read (`with_pem`). It is used until others are read and found good, so
-    that neither the start of a process nor the change of another setting depends on files."""
+    """The contents of the TLS files when they were read (`with_pem`). They stay in use until others are read and found
+    good, so neither the start of a process nor the change of another setting depends on files."""
     users: UserTable = field(default_factory=UserTable)
     file_users: str = ""
     """A digest of what security.acl_file held when it was read."""
@@ -76,7 +76,7 @@ class Config:
         return value
 
     def changed(self) -> dict[str, str]:
-        """What is set otherwise than by default, as CONFIG GET shows it, without secrets."""
+        """The settings that differ from their defaults, as CONFIG GET shows them, without secrets."""
         default = Config()
         changed = [row for row in SETTINGS if self.get(row.name) != default.get(row.name)]
         return {

@@ -149,7 +149,7 @@ def _arguments(description: str) -> tuple[list[str], dict[str, str]]:
 
 
 def reason_of(problem: BaseException | None) -> str:
-    """What an exception says, in one line."""
+    """The text of an exception, in one line."""
     if isinstance(problem, OSError) and problem.strerror:
         where = f"{problem.filename}: " if problem.filename else ""
         return f"{where}{problem.strerror}"

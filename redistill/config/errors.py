@@ -17,7 +17,7 @@ class ConfigError(Exception):
 
 
 Refuse = Callable[[ConfigError], None]
-"""What is done with a mistake: it is raised, or noted."""
+"""The action for an error of the configuration: raise it, or note it."""
 
 
 def raise_error(problem: ConfigError) -> None:

@@ -23,7 +23,7 @@ MAX_ACL_FILE = 2 * user_table.MAX_LINES
 
 @dataclass(frozen=True, repr=False)
 class Pem:
-    """What the files of the certificate, of its key and of the authority held when they were read."""
+    """The contents of the files of the certificate, its key and the authority when they were read."""
 
     certificate: bytes = b""
     key: bytes = b""
@@ -31,7 +31,7 @@ class Pem:
 
 
 def contents(place: str, path: str, setting: str = "", most: int = MAX_FILE) -> bytes:
-    """What a file holds, at most so many bytes, without a byte order mark. Raises ConfigError."""
+    """The contents of a file, at most so many bytes, without a byte order mark. Raises ConfigError."""
     try:
         with open(path, "rb") as file:
             data = file.read(most + 1)
@@ -45,7 +45,7 @@ def contents(place: str, path: str, setting: str = "", most: int = MAX_FILE) -> 
 
 
 def read_passwords(place: str, path: str) -> tuple[str, ...]:
-    """What the file security.password_file = `path` holds. Raises ConfigError."""
+    """The passwords in the file security.password_file = `path`. Raises ConfigError."""
     name = "security.password_file"
     lines = [line for line in words.lines(words.text(contents(f"{place}: {name}", path, name))) if line]
     start = f"{place}: {name} {quoted(BY_NAME[name], path)}"
@@ -72,7 +72,7 @@ def read_users(place: str, path: str, known: UserTable) -> tuple[UserTable, str]
 
 
 def read_pem(name: str, path: str) -> bytes:
-    """What the file of TLS holds that the setting `name` names; no setting, no bytes. Raises ConfigError."""
+    """The contents of the TLS file that the setting `name` names; empty if it is not set. Raises ConfigError."""
     if not path:
         return b""
     try:

@@ -29,7 +29,7 @@ MISTAKES = {
     "Cannot declare": "a table is there twice",
     "Cannot overwrite a value": "a key is there twice",
 }
-"""What `tomllib` says, and what it most probably is."""
+"""Message of `tomllib` -> the probable error."""
 
 
 def load(
@@ -138,7 +138,7 @@ def _check_endpoints(config: Config, places: Mapping[str, str], refuse: Refuse) 
 
 
 def _mistake(problem: Exception) -> str:
-    """What is wrong with a file that is not TOML, and where. `tomllib` quotes single characters only, no password."""
+    """The error of a file that is not TOML, with its place. `tomllib` quotes single characters only, no password."""
     said, _, rest = str(problem).partition(" (at ")
     place = re.match("line [0-9]+", rest)
     what = next((ours for theirs, ours in MISTAKES.items() if said.startswith(theirs)), said)

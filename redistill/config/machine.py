@@ -44,7 +44,7 @@ def machine_cpus(root: str = "/") -> int:
 
 
 def _words(path: str) -> list[str]:
-    """What a small file says; nothing when there is none."""
+    """The contents of a small file; empty if there is none."""
     try:
         with open(path, encoding="ascii") as file:
             return file.read().split()

@@ -77,7 +77,7 @@ def _put(lines: list[str], row: Setting, value: str) -> None:
 
 
 def places(lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
-    """Of each line of a configuration file that is not blank: its number, counted from 0, the table that it is in, and
+    """For each line of a configuration file that is not blank: its number, counted from 0, the table that it is in, and
     the key that it sets, or an empty text."""
     table = ""
     for number, line in enumerate(lines):

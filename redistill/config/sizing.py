@@ -16,12 +16,12 @@ from redistill.config.settings import AUTO, EXABYTE, MIB
 LARGEST_VALUE = 513 * MIB
 """A value of the largest size and the words around it: buffers that hold one can read and write any value."""
 SUPERVISION = 112 * MIB
-"""What a server of several workers needs beside them: the supervisor, the process that workers are forked from, and
-while they are replaced another one of those and a worker more."""
+"""Memory of a server of several workers beside them: the supervisor, the process from which workers are forked, and
+during a reload another one of these and one more worker."""
 PROCESS = 48 * MIB
 """A process that serves by itself."""
 WORKER = 12 * MIB
-"""What each worker has to itself, beyond what it shares with the process that it was forked from."""
+"""Private memory of each worker, beyond the memory that it shares with the process from which it was forked."""
 PAGE_TABLES = 512
 """One byte in so many of the cache is in each process's page tables: 8 for each page of 4096."""
 SLACK = 4
@@ -37,7 +37,7 @@ LEAST_CACHE = 8
 
 @dataclass(frozen=True)
 class Machine:
-    """What this process may use."""
+    """The memory and CPUs that this process may use."""
 
     memory: int
     """Bytes that the cache, the buffers and the processes may have together."""
@@ -53,7 +53,8 @@ class Sizes:
     client_memory: int
     """Bytes of the buffers of all clients; 0: no limit."""
     problem: str
-    """What was lowered, by how much and why, or that the system may kill the server, in one line; empty: all fits."""
+    """One line that says which size was lowered, by how much and why, or that the system may kill the server; empty if
+    all fits."""
 
     @property
     def largest_value(self) -> int:
@@ -89,7 +90,7 @@ def processes(count: int, cache: int) -> int:
 
 
 def settings(config: Config) -> tuple[int, int]:
-    """What `sizes` depends on and may change at run time."""
+    """The settings on which `sizes` depends and that may change at run time."""
     return config.memory.max_memory, config.server.max_client_memory
 
 
@@ -140,7 +141,7 @@ def _default(fixed: int, count: int, left: int) -> int:
 
 
 def _beside(count: int, left: int) -> int:
-    """Of so many bytes, the cache's, when the page tables for it have the rest."""
+    """The cache's part of so many bytes, if its page tables get the rest."""
     tables = count + 2 if count > 1 else 1
     return left - left * tables // (PAGE_TABLES + tables)
 

@@ -33,7 +33,7 @@ _NAME = re.compile(r"[0-9a-z._-]{1,253}", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _ALL = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
-"""What Redis writes for all addresses."""
+"""Redis's notation of all addresses."""
 _YES = ("yes", "true", "on", "1")
 _NO = ("no", "false", "off", "0")
 

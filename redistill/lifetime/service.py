@@ -64,8 +64,8 @@ class ServerService(Service):
         self._ports: dict[socket.socket, IListeningPort] = {}
 
     def privilegedStartService(self) -> None:
-        """Of a process that serves by itself: listen on its endpoints, before twistd drops its privileges. One that
-        cannot be listened on stops the start with one line, as any other listening socket does."""
+        """Listen on the endpoints of a process that serves by itself, before twistd drops its privileges. An endpoint
+        on which it cannot listen stops the start with one line, as any other listening socket does."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         for endpoint in self._endpoints:
             endpoint.start()
