@@ -36,7 +36,7 @@ _OVER: int = lib.RD_LOOP_OVER
 _END: int = lib.RD_LOOP_END
 _MONITORED: int = lib.RD_LOOP_MONITORED
 _CROWDED: int = lib.RD_LOOP_CROWDED
-_COMES: int = lib.RD_LOOP_COMES
+_COMES: int = lib.RD_LOOP_ACCEPTED
 _turn = lib.rd_loop_turn
 
 

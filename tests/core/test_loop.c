@@ -648,12 +648,12 @@ static void who_comes_is_the_owners(void) {
   entrance e;
   enter_by(&e, 7);
   int client = come(&e, "PING\r\n"), other = come(&e, "");
-  CHECK(turn() == 1 && what(0) == RD_LOOP_COMES && rd_loop_events(l)[0].tag == 7);
+  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED && rd_loop_events(l)[0].tag == 7);
   int ours = rd_loop_events(l)[0].error;
   char text[10];
   CHECK(recv(ours, text, sizeof text, 0) == 6);
   CHECK(recv(ours, text, sizeof text, 0) == -1 && errno == EAGAIN); /* it does not block */
-  CHECK(turn() == 1 && what(0) == RD_LOOP_COMES);                   /* one a turn */
+  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED);                /* one a turn */
   close(rd_loop_events(l)[0].error);
   CHECK(turn() == 0);
   close(ours);
@@ -681,7 +681,7 @@ static void who_has_no_place_is_turned_away(void) {
   told(client, "");
   rd_open_leave(&st, true);
   client = come(&e, "");
-  CHECK(turn() == 1 && what(0) == RD_LOOP_COMES);
+  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED);
   close(rd_loop_events(l)[0].error);
   close(client);
   shut(&e);
@@ -710,7 +710,7 @@ static void who_cannot_be_accepted_is_the_owners_matter(void) {
   CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
   int events = turn();
   CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
-  CHECK(events == 1 && what(0) == RD_LOOP_COMES && rd_loop_events(l)[0].error == -1);
+  CHECK(events == 1 && what(0) == RD_LOOP_ACCEPTED && rd_loop_events(l)[0].error == -1);
   close(client);
   shut(&e);
 }

@@ -54,7 +54,7 @@ void rd_loop_accept(rd_loop *l, rd_conn *c) {
       return;
     }
   }
-  l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_COMES, fd};
+  l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_ACCEPTED, fd};
 }
 
 rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate) {

@@ -38,7 +38,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_SILENT 256    /* from rd_loop_scan only */
 #define RD_LOOP_CROWDED 1024  /* ask rd_client_to_cut; an event of no connection, its tag is 0 */
 #define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; an event that says so is of no connection, its tag is 0 */
-#define RD_LOOP_COMES 2048    /* a client at a listening socket: `error` is its descriptor, the owner's; or -1 */
+#define RD_LOOP_ACCEPTED 2048 /* a client at a listening socket: `error` is its descriptor, the owner's; or -1 */
 
 typedef struct rd_event {
   uint64_t tag;
