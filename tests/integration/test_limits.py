@@ -204,7 +204,7 @@ class StalledClientTests(SynchronousTestCase):
         self.assertLess(private_bytes(self.server.pid) - before, self.LIMIT + 2 * MIB)
         self.watch.sendall(b"INFO stats\r\n")
         self.assertIn(b"client_output_buffer_limit_disconnections:1\r\n", self.watch.recv(65536))
-        self.assertIn(f"more than {self.LIMIT} bytes (server.output_limit)", self.server.logged())
+        self.assertIn(f"would exceed {self.LIMIT} bytes (server.output_limit)", self.server.logged())
 
 
 class SocketOptionTests(SynchronousTestCase):
