@@ -1,5 +1,5 @@
-/* blocks.h - what lies in the regions of the arena: a shard's heap and its blocks, which hold indexes and items. A
- * change here raises RD_LAYOUT. */
+/* blocks.h - the layout of regions: a shard's heap and its blocks, which hold indexes and items. A change here raises
+ * RD_LAYOUT. */
 #ifndef RD_BLOCKS_H
 #define RD_BLOCKS_H
 
@@ -31,7 +31,7 @@
 #define RD_FREE_ROWS 11u   /* size classes: rows are powers of two, eight columns each */
 #define RD_FREE_COLS 8u
 
-/* What a block holds. Its owner can be found from the block alone, so that a region can be emptied. */
+/* The contents of a block. Its owner can be found from the block alone, so that a region can be emptied. */
 typedef enum rd_kind {
   RD_FREE = 0,
   RD_ITEM = 1,
@@ -154,7 +154,7 @@ struct rd_item {
 #define RD_ITEM_HEAD 12u
 #define RD_ACCESS_MASK 0xffffffu
 #define RD_ITEM_SLOT_SHIFT 24u
-#define RD_ITEM_TTL (1u << 29) /* it has the place for an expiry; RD_NO_EXPIRY may stand there */
+#define RD_ITEM_TTL (1u << 29) /* it has the field `expiry`, which may be RD_NO_EXPIRY */
 #define RD_ITEM_BIG (1u << 30)
 #define RD_ITEM_MAIN (1u << 31) /* S3-FIFO: in the main queue */
 

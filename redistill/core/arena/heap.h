@@ -11,25 +11,26 @@
 
 #include "arena/layout.h"
 
-/* A block of at least `bytes` (head included, at most RD_MAX_BLOCK), from the heap or else with a region of the pool.
- * 0: neither has room; nothing is changed. Never evicts (reclaim.h does). */
+/* Allocate a block of at least `bytes` (head included, at most RD_MAX_BLOCK), from the heap or else from a new region
+ * of the pool. 0: neither has room; nothing is changed. Never evicts (reclaim.h does). */
 rd_ref rd_heap_alloc(rd_store *st, uint32_t shard, uint32_t bytes, rd_kind kind);
 void rd_heap_release(rd_store *st, uint32_t shard, rd_ref block);
-/* Allocate the front of a certain free block, which is large enough. Returns the block. */
+/* Allocate the front of the given free block, which is large enough. Returns the block. */
 rd_ref rd_heap_carve(rd_store *st, uint32_t shard, rd_ref block, uint32_t bytes, rd_kind kind);
-/* A region of the pool: its one free block, to be carved or returned. 0: the pool has none. */
+/* Take a region from the pool. Returns its one free block, which the caller carves or returns. 0: the pool has no
+ * region. */
 rd_ref rd_heap_new_region(rd_store *st, uint32_t shard);
 void rd_heap_return_region(rd_store *st, uint32_t shard, rd_ref first);
-/* Let a region go from one shard to another, with what is in it: out of the one, where no reference to its blocks may
- * be left, then into the other. Between rd_pool_lock and rd_pool_unlock, so that a death in between leaves it to the
- * pool. */
+/* Move a region and its contents from one shard to another: detach it from the first, which must have no reference to
+ * its blocks left, then attach it to the second. Call both between rd_pool_lock and rd_pool_unlock, so that the pool
+ * gets the region if the process dies in between. */
 void rd_heap_detach_region(rd_store *st, uint32_t shard, uint32_t region);
 void rd_heap_attach_region(rd_store *st, uint32_t shard, uint32_t region);
-/* Give back what is beyond `bytes` of an allocated block. */
+/* Release the part of an allocated block after its first `bytes`. */
 void rd_heap_shrink(rd_store *st, uint32_t shard, rd_ref block, uint32_t bytes);
-/* Take a certain free block, whole, off the free lists (a region is being emptied). */
+/* Take the given free block, whole, off the free lists (a region is being emptied). */
 void rd_heap_claim(rd_store *st, uint32_t shard, rd_ref block, rd_kind kind);
-/* Would rd_heap_alloc find room without the pool? */
+/* Whether rd_heap_alloc would find room without the pool. */
 bool rd_heap_has(const rd_store *st, uint32_t shard, uint32_t bytes);
 
 static inline uint32_t rd_region_of(const rd_store *st, rd_ref ref) {
@@ -39,10 +40,10 @@ static inline rd_ref rd_region_first(const rd_store *st, uint32_t region) {
   return st->head->body_at + ((rd_ref)region << RD_REGION_SHIFT) + RD_GRANULE;
 }
 static inline rd_blk *rd_blk_at(const rd_store *st, rd_ref ref) { return (rd_blk *)(st->base + ref); }
-/* Are both in the same region? body_at is a multiple of the region size. */
+/* Whether both are in the same region. body_at is a multiple of the region size. */
 static inline bool rd_same_region(rd_ref a, rd_ref b) { return (a ^ b) < RD_REGION_SIZE; }
-/* The block behind this one in its region, 0 when it is the last: also after a length that cannot be, so that no walk
- * leaves its region or goes round. */
+/* The next block in the region; 0 after the last. Also 0 after an invalid length, so that no walk leaves its region or
+ * loops. */
 static inline rd_ref rd_blk_next(const rd_store *st, rd_ref ref) {
   rd_ref next = ref + rd_blk_bytes(*rd_blk_at(st, ref));
   return rd_same_region(ref, next) && next != ref ? next : 0;

@@ -1,4 +1,4 @@
-/* key.h - a key as commands name it, and the shard that it lies in. */
+/* key.h - a key as commands name it, and the shard that it belongs to. */
 #ifndef RD_KEY_H
 #define RD_KEY_H
 

@@ -1,5 +1,5 @@
-/* layout.h - what lies in the arena: the header, shards, workers; in regions, the blocks of blocks.h. A change in
- * either raises RD_LAYOUT. */
+/* layout.h - the layout of the arena: header, shards, workers. blocks.h has the layout of regions. A change in either
+ * raises RD_LAYOUT. */
 #ifndef RD_LAYOUT_H
 #define RD_LAYOUT_H
 
@@ -13,22 +13,22 @@
 #include "arena/worker.h"
 
 #define RD_GHOST_BLOCKS 16u
-/* The slot that no database ever has: what rd_set_keeping keeps. Outside of a command it is empty, but for what a
- * process left that died in one; the sweep removes that. */
+/* The slot that no database ever has: rd_set_keeping keeps items there. Outside of a command it is empty, except for
+ * items that a process left when it died within a command; the sweep removes those. */
 #define RD_KEPT_SLOT (RD_SLOTS - 1)
 
 struct rd_shard {
   pthread_mutex_t lock;
   uint32_t dirty;
-  uint32_t checked;                  /* rd_header.doubt when the shard was last known to be whole: recovery.h */
-  uint32_t watchers;                 /* watches of keys of this shard */
-  uint64_t epoch;                    /* counts the times that the shard was lost */
-  uint32_t clock;                    /* S3-FIFO: insertions */
-  uint32_t small;                    /* items without RD_ITEM_MAIN */
-  uint32_t sweep_slot, sweep_bucket; /* where the sweep goes on */
-  uint32_t due_lost;                 /* the due times of its buckets say nothing: they are to be set anew */
+  uint32_t checked;  /* the value of rd_header.doubt when the shard was last known to be whole: recovery.h */
+  uint32_t watchers; /* the number of watches on keys of this shard */
+  uint64_t epoch;    /* counts the times that the shard was lost */
+  uint32_t clock;    /* S3-FIFO: insertions */
+  uint32_t small;    /* items without RD_ITEM_MAIN */
+  uint32_t sweep_slot, sweep_bucket; /* where the sweep continues */
+  uint32_t due_lost;                 /* the due times of its buckets are invalid and must be set again */
   uint32_t ghosts;                   /* blocks of ghost[] in use */
-  uint64_t packed;                   /* bytes that the heap used when it could not be packed closer; 0: not tried */
+  uint64_t packed;                   /* bytes in use when the heap could not be packed closer; 0: not tried */
   rd_ref ghost[RD_GHOST_BLOCKS];
   rd_index index[RD_SLOTS];
   rd_heap heap;
@@ -37,42 +37,42 @@ struct rd_shard {
 #define RD_PAGE 4096u
 #define RD_VERSIONS 65536u /* counters of WATCH */
 
-/* Connections of one address; none: the slot is free. */
+/* The count of one address's connections; 0: the slot is free. */
 typedef struct rd_address {
   uint8_t bytes[16];
   uint32_t count;
 } rd_address;
 #define RD_ADDRESS_PAGES (RD_ADDRESS_SLOTS * (uint32_t)sizeof(rd_address) / RD_PAGE)
 
-/* What others write for one process: ring.h. */
+/* The messages from other processes to one process: ring.h. */
 typedef struct rd_ring {
-  pthread_mutex_t lock;                               /* of those who write */
+  pthread_mutex_t lock;                               /* held by writers */
   _Atomic uint32_t backed;                            /* 1: the system has given its bytes; changed under the lock */
-  _Atomic uint32_t joins;                             /* counts owners: what is sent to one is not for the next */
+  _Atomic uint32_t joins;                             /* counts owners: a record for one owner is not for the next */
   _Atomic uint64_t tail __attribute__((aligned(64))); /* bytes written; moved when a record is whole */
   _Atomic uint64_t head __attribute__((aligned(64))); /* bytes read; the owner's */
-  _Atomic uint32_t awake; /* the owner looks before it sleeps, or its eventfd has been written */
+  _Atomic uint32_t awake; /* the owner checks the ring before it sleeps, or its eventfd has been written */
 } rd_ring;
 
 struct rd_worker {
   _Atomic uint32_t pid; /* 0: free */
   uint32_t number;
-  uint64_t born; /* of the process: see worker.c */
+  uint64_t born; /* the start time of the process: worker.c */
   _Atomic uint64_t heartbeat;
   _Atomic uint64_t user_us, system_us;
   _Atomic uint64_t gauge[RD_GAUGE_COUNT];
-  _Atomic uint32_t secret[RD_SECRETS]; /* connections that got in with it */
-  uint32_t open;                       /* connections; as all that follows, under admission.lock */
+  _Atomic uint32_t secret[RD_SECRETS]; /* connections that authenticated with it */
+  uint32_t open;                       /* connections; like all fields below, under admission.lock */
   uint32_t local;                      /* of these, from the same machine */
   uint32_t addresses;                  /* slots in use */
-  _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the table was written to */
+  _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the address table was written to */
   rd_ring ring;
   rd_counters counters;
   rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
   uint8_t ring_bytes[RD_RING_BYTES] __attribute__((aligned(RD_PAGE)));
 };
 _Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used and monitors have a bit for each");
-/* What of it is in use by anyone who has joined. */
+/* The part of the block that every process that has joined uses. */
 #define RD_WORKER_HEAD offsetof(rd_worker, address)
 
 #define RD_LARGEST_RESERVE 16u
@@ -84,13 +84,13 @@ typedef struct rd_pool {
   uint32_t fresh; /* regions from here on were never used */
   uint32_t in_use;
   uint32_t limit;
-  uint32_t alarm;   /* below so many regions in use the store is within max_memory: rd_is_over */
+  uint32_t alarm;   /* with fewer regions in use the store is within max_memory: rd_is_over */
   uint32_t reserve; /* regions beyond the limit, within max_memory, that rd_reserve may lend */
-  uint32_t ceiling; /* when so many were in use the system had no memory for one more; UINT32_MAX: it had */
-  uint32_t trim;    /* the next region whose pages the system may have back; from `fresh` on: none */
+  uint32_t ceiling; /* regions in use when the system had no memory for one more; UINT32_MAX: it had */
+  uint32_t trim;    /* the next region whose pages may be given back; from `fresh` on: none */
 } rd_pool;
 
-/* Connections over all workers. The lock also guards who has which worker's block. */
+/* The limits on connections over all workers. The lock also guards the ownership of workers' blocks. */
 typedef struct rd_admission {
   pthread_mutex_t lock;
   uint64_t full_at; /* rd_rate_take */
@@ -102,14 +102,14 @@ typedef struct rd_secret {
   _Atomic uint64_t uses;
 } rd_secret;
 
-/* How long a word of the arena is good for:
+/* The lifetime of each word of the arena:
  *
- *   always    from the arena's making to its end. Attaching verifies it, and refuses the arena if it cannot be so.
+ *   always    from the arena's making to its end. Attaching verifies it, and refuses the arena if it is invalid.
  *   contents  what clients stored, and what finds it. It outlives the daemon; rd_attach_alone verifies what is cheap.
  *   settings  the daemon sets it at each start, from its configuration.
  *   run       from the first process to the last one that is gone: the next run begins with it set anew (begin_run).
  *
- * Of the header each group says which it is. Elsewhere:
+ * In the header a comment marks each group. Elsewhere:
  *
  *   rd_shard    run: lock, watchers (WATCH), due_lost. All else is contents; `dirty` is, for it tells of a death, and
  *               `epoch`, for it only ever counts up.
@@ -121,8 +121,8 @@ typedef struct rd_secret {
  *               statistics, errors, commands, latencies), connections by address and by password, and its ring
  *               (messages from other processes), which no later owner of the block reads.
  *
- * Processes keep for themselves, and lose with their end: sessions, SLOWLOG, ACL LOG, LATENCY's events, the gates'
- * counts of refusals, lines of MONITOR. */
+ * Private memory of a process, lost when it ends: sessions, SLOWLOG, ACL LOG, LATENCY's events, the gates' counts of
+ * refusals, lines of MONITOR. */
 struct rd_header {
   /* always */
   uint64_t magic;
@@ -135,7 +135,7 @@ struct rd_header {
   uint64_t shards_at, workers_at, versions_at, regions_at, body_at; /* offsets */
   uint32_t version_mask;                                            /* version counters - 1 */
   uint32_t spare;
-  uint64_t sum; /* of all before it, which is checked when the arena is attached */
+  uint64_t sum; /* checksum of all fields before it, checked when the arena is attached */
   /* settings */
   uint64_t max_memory;
   _Atomic uint32_t policy;
@@ -145,17 +145,17 @@ struct rd_header {
   _Atomic uint32_t active_expire;
   _Atomic uint32_t generation; /* of the configuration: rd_announce */
   _Atomic uint64_t pause_until;
-  _Atomic uint64_t workers_used;                 /* bit i: somebody has counted in block i */
+  _Atomic uint64_t workers_used;                 /* bit i: a process has counted in block i */
   _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
-  _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that are gone */
+  _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that have ended */
   _Atomic uint64_t peak_memory;
   /* contents */
-  _Atomic uint32_t doubt; /* counts the times that the whole arena came into doubt */
+  _Atomic uint32_t doubt; /* counts how often the whole arena came into doubt */
   /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
   _Atomic uint32_t map;
   uint8_t slot_of_db[2][RD_DATABASES];
   uint32_t flushes[RD_SLOTS];          /* counts the times that a slot was emptied in place */
-  _Atomic uint64_t next[RD_SEQ_COUNT]; /* no number is given twice, in no run: they stand in logs */
+  _Atomic uint64_t next[RD_SEQ_COUNT]; /* no number is given twice, even over several runs: logs contain them */
   rd_secret secret[RD_SECRETS];        /* when passwords were used, over all runs; changed under admission.lock */
   /* run */
   rd_admission admission;
@@ -167,7 +167,7 @@ static inline rd_shard *rd_shard_at(const rd_store *st, uint32_t shard) { return
 static inline rd_worker *rd_worker_at(const rd_store *st, uint32_t i) {
   return (rd_worker *)rd_at(st, st->head->workers_at) + i;
 }
-/* A look at a block that nobody has used would make its memory real. */
+/* Whether block `i` was ever used. Reading an unused block would allocate its memory. */
 static inline bool rd_worker_used(const rd_store *st, uint32_t i) {
   return atomic_load_explicit(&st->head->workers_used, memory_order_relaxed) >> i & 1;
 }
@@ -179,7 +179,7 @@ static inline uint32_t *rd_version_at(const rd_store *st, uint32_t slot, uint64_
   uint64_t mixed = (hash ^ slot) * 0x9e3779b97f4a7c15ull;
   return (uint32_t *)(void *)(st->base + st->head->versions_at) + (mixed >> 32 & st->head->version_mask);
 }
-/* Without a lock: false is sure, true is not. */
+/* Without a lock: false is certain, true is not. */
 static inline bool rd_may_be_over(const rd_store *st) { return st->head->pool.in_use >= st->head->pool.alarm; }
 static inline void rd_count_stat(rd_store *st, rd_stat stat, uint64_t n) { st->worker->counters.value[stat] += n; }
 

@@ -1,33 +1,33 @@
 /* ring.h - messages from any process of the arena to one of them.
  *
- * The block of each process has a ring of RD_RING_BYTES, which many write and its owner alone reads:
+ * The block of each process has a ring of RD_RING_BYTES. Many processes write to it; only its owner reads it:
  *
  *        head               tail
  *     ....|record|record|rec.|....      both count bytes since the arena was made; a byte's place is its number
  *          ^ the owner's      ^ the writers'                                    modulo RD_RING_BYTES, so records wrap
  *
- * A record is a head of eight bytes and its payload. The ring's memory is taken from the system, and counted as fixed
- * memory, when somebody writes to it, and given back when nobody has for RD_RING_REST_MS, or the owner has gone: with
- * one worker there is none.
+ * A record is a head of eight bytes and its payload. The first write takes the ring's memory from the system, and it
+ * then counts as fixed memory. The memory is given back when no process has written for RD_RING_REST_MS, or the owner
+ * has ended. With one worker no ring has memory.
  *
- * Crashes. A writer holds the ring's lock, which is robust, for the time of a copy, and moves the tail last. So what
- * the reader sees is whole records whatever a writer died of, and the next writer writes over what the dead one has not
- * finished: nothing needs to be mended. A writer that was stopped with the lock makes another one wait once, for
+ * Crashes. A writer holds the ring's lock, which is robust, for the time of a copy, and moves the tail last. So the
+ * reader sees only whole records, whatever a writer died of. The next writer overwrites the dead one's unfinished
+ * record, so no repair is needed. A writer that was stopped while it held the lock makes another one wait once, for
  * RD_PATIENCE_NS; from then on that one only tries. rd_lock_owner names the stopped one, and the supervisor ends it. A
- * new owner begins with an empty ring. The reader believes no word: a record that cannot be so empties the ring
- * (`rd_store.rings_reset` counts that), and lengths are read once.
+ * new owner begins with an empty ring. The reader trusts no word: an invalid record empties the ring
+ * (`rd_store.rings_reset` counts that), and each length is read once.
  *
- * Waking. The owner says that it is awake as long as it looks at the ring before it sleeps, so a busy one costs writers
- * no system call. The first writer after it said that it sleeps writes its eventfd (rd_store.wakers). A writer that
- * dies between its record and the eventfd leaves the owner asleep, until its next turn for whatever reason: a worker
- * has one every tenth of a second.
+ * Waking. The owner is marked awake as long as it looks at the ring before it sleeps, so writers to a busy owner make
+ * no system call. After the owner is marked asleep, the first writer writes its eventfd (rd_store.wakers). A writer
+ * that dies between its record and the eventfd leaves the owner asleep until the owner's next turn: a worker has one
+ * every tenth of a second.
  *
- * What must not be lost. rd_ring_send keeps what finds no room in private memory, up to a bound that the caller names,
- * in order, and rd_ring_flush, once a turn of the loop, tries again; while something is kept, the loop sleeps for some
- * milliseconds only. So a sender waits for nobody, and what one sends arrives in the order of its sending. It is told
- * when the bound is reached: MONITOR drops lines then; who may not lose anything has to give up what it sends about
- * (close the slow subscriber, have the receiver forget all that it has cached). Whatever the bound, what was sent to a
- * process that ends is gone with it.
+ * Loss. When the ring is full, rd_ring_send keeps records in private memory, in order, up to a bound that the caller
+ * names. rd_ring_flush, once a turn of the loop, tries again; while records are kept, the loop sleeps for some
+ * milliseconds only. So a sender never waits, and the records of one sender arrive in the order of sending. The sender
+ * is told when the bound is reached: MONITOR then drops lines; a sender that must not lose records has to give up their
+ * subject (close the slow subscriber, have the receiver drop all that it has cached). Whatever the bound, records that
+ * were sent to a process are lost when it ends.
  *
  * A ring's lock is taken last: no other lock of the arena is taken under it. */
 #ifndef RD_RING_H
@@ -43,31 +43,31 @@
 
 #define RD_RING_REST_MS 10000u
 
-/* What a record is about. A reader ignores kinds that it does not know. */
+/* The kind of a record. A reader ignores unknown kinds. */
 typedef enum rd_record_kind {
-  RD_RECORD_MONITOR = 1, /* lines of MONITOR, whole ones */
+  RD_RECORD_MONITOR = 1, /* whole lines of MONITOR */
 } rd_record_kind;
 
 /* ---- writing: any process that has joined ---- */
 
 typedef enum rd_sent {
-  RD_SENT,      /* it is in the ring */
-  RD_SENT_KEPT, /* rd_ring_send only: it waits here, and goes by itself */
-  RD_SENT_FULL, /* there is no room now, or no memory, or somebody else was writing for too long */
-  RD_SENT_LOST, /* it is larger than RD_RING_LARGEST, or more than the bound would wait: it is not sent */
-  RD_SENT_GONE, /* there is no process in that block */
+  RD_SENT,      /* the record is in the ring */
+  RD_SENT_KEPT, /* rd_ring_send only: it is kept here; rd_ring_flush sends it */
+  RD_SENT_FULL, /* no room now, no memory, or another process was writing for too long */
+  RD_SENT_LOST, /* not sent: larger than RD_RING_LARGEST, or the bound on kept bytes is reached */
+  RD_SENT_GONE, /* no process has that block */
 } rd_sent;
 
-/* Write a record to the ring of block `place`, or nothing: RD_SENT, _FULL, _LOST or _GONE. */
+/* Write a whole record to the ring of block `place`, or write nothing: RD_SENT, _FULL, _LOST or _GONE. */
 rd_sent rd_ring_put(rd_store *st, uint32_t place, rd_record_kind kind, const void *data, size_t len);
-/* The same, behind what is kept for that block; what finds no room is kept. Of what waits for it `bound` bytes may be
- * kept. RD_SENT, _KEPT, _LOST or _GONE. */
+/* The same, but after the records kept for that block. A record that finds no room is kept; at most `bound` bytes may
+ * be kept for the block. RD_SENT, _KEPT, _LOST or _GONE. */
 rd_sent rd_ring_send(rd_store *st, uint32_t place, rd_record_kind kind, const void *data, size_t len, size_t bound);
-/* Write what is kept, as far as there is room; what was for a process that has gone is forgotten. True: nothing is
+/* Write the kept records, as far as there is room. Records for a process that has ended are dropped. True: no record is
  * kept any more. */
 bool rd_ring_flush(rd_store *st);
-/* Eventfds of the blocks by which their owners are woken, RD_MAX_WORKERS of them, -1 where there is none. They and the
- * array stay the caller's, and are used until the store is detached. Without them nobody is woken. */
+/* Set the eventfds that wake the blocks' owners: RD_MAX_WORKERS of them, -1 for a block without one. The caller keeps
+ * ownership of them and of the array, and keeps both until the store is detached. Without them no owner is woken. */
 void rd_ring_set_wakers(rd_store *st, const int *wakers);
 
 /* ---- reading: the owner, after rd_worker_join ---- */
@@ -79,25 +79,26 @@ typedef struct rd_record {
   uint64_t end;
 } rd_record;
 
-/* Whether there is a record. One load or two. */
+/* Whether the ring has a record. Costs one load or two. */
 bool rd_ring_waits(const rd_store *st);
-/* The oldest record, which stays as it is until rd_ring_done. False: there is none. From now on the owner is awake. */
+/* Read the oldest record, which stays in the ring until rd_ring_done. False: the ring is empty. Marks the owner
+ * awake. */
 bool rd_ring_read(rd_store *st, rd_record *r);
-/* The record has been read. */
+/* Remove the record that was read. */
 void rd_ring_done(rd_store *st, const rd_record *r);
-/* The owner is about to sleep until its eventfd says something. False: it must not, since a record is there. */
+/* Mark the owner asleep, before it waits for its eventfd. False: it must not sleep, since a record has come. */
 bool rd_ring_may_sleep(rd_store *st);
 
 /* ---- for arena.c, worker.c and check.c ---- */
 
 void rd_ring_init(rd_worker *w);                  /* a block that is new in this run */
-void rd_ring_begin(rd_worker *w);                 /* its owner joins: whatever is in its ring is not for it */
-void rd_ring_end(rd_store *st, rd_worker *w);     /* its owner has gone; waits for nobody */
-void rd_ring_forget(rd_store *st);                /* what is kept */
-void rd_ring_rest(rd_store *st, uint64_t now_ms); /* called now and then: gives memory back that nobody uses */
-/* The thread that others wait for to have written; 0: there is none. */
+void rd_ring_begin(rd_worker *w);                 /* its owner joins: empties the ring */
+void rd_ring_end(rd_store *st, rd_worker *w);     /* its owner has ended; never waits */
+void rd_ring_forget(rd_store *st);                /* drops the kept records */
+void rd_ring_rest(rd_store *st, uint64_t now_ms); /* called now and then: gives unused memory back */
+/* The thread whose write others wait for; 0: none. */
 uint32_t rd_ring_owner(const rd_store *st);
-const char *rd_ring_check(rd_worker *w); /* what is wrong; NULL: nothing */
+const char *rd_ring_check(rd_worker *w); /* a text that describes the damage; NULL: whole */
 
 /* python: end */
 

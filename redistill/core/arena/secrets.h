@@ -1,8 +1,8 @@
-/* secrets.h - what use is made of each password: when last, how often, and by how many connections now.
+/* secrets.h - the use of each password: its last use, the number of uses, and its open connections.
  *
- * So that who changes passwords in turn can see when the old one is used no more, over all workers and restarts. A
- * secret is known by a number that its owner makes (of a hash of it); the arena never holds the secret. Call these
- * after rd_worker_join only. */
+ * An operator who rotates passwords sees here when the old one is no longer used, over all workers and restarts. A
+ * number that the owner derives from a hash identifies each secret; the arena never holds the secret itself. Call these
+ * functions only after rd_worker_join. */
 #ifndef RD_SECRETS_H
 #define RD_SECRETS_H
 
@@ -10,22 +10,23 @@
 
 /* python: begin */
 
-/* Secrets that are remembered. The one that was not used for the longest time, and is not in use, makes room. */
+/* The number of secrets that are remembered. A new secret replaces the least recently used one that has no
+ * connection. */
 #define RD_SECRETS 64u
 
-/* A connection that got in with a secret; `now_ms` 0: it did so earlier, in another process. When all that are
- * remembered are in use, it is not counted. */
+/* Count a connection that authenticated with a secret. `now_ms` 0: it authenticated earlier, in another process. When
+ * all remembered secrets have connections, a new secret is not counted. */
 void rd_secret_enter(rd_store *st, uint64_t id, uint64_t now_ms);
-/* The same connection is gone, or has another one. */
+/* Stop counting that connection: it has closed, or has authenticated with another secret. */
 void rd_secret_leave(rd_store *st, uint64_t id);
 
 typedef struct rd_secret_figures {
   uint64_t id;
   uint64_t last_used_ms; /* since the epoch */
   uint64_t uses;
-  uint64_t connections; /* of all workers */
+  uint64_t connections; /* open now, of all workers */
 } rd_secret_figures;
-/* Of place i, below RD_SECRETS; false: there is none. */
+/* The figures in slot i (below RD_SECRETS). False: the slot is empty. */
 bool rd_secret_info(const rd_store *st, uint32_t i, rd_secret_figures *figures);
 
 /* python: end */

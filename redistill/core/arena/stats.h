@@ -1,4 +1,4 @@
-/* stats.h - what the core counts. Each worker counts in a block of its own; readers sum over the blocks. */
+/* stats.h - the core's counters and gauges. Each worker counts in its own block; readers sum over the blocks. */
 #ifndef RD_STATS_H
 #define RD_STATS_H
 
@@ -46,7 +46,8 @@
   X(unknown_commands)      \
   X(connections_moved)
 
-/* X(name): what a worker has at the moment. From largest_input on it is the largest that counts, before it the sum. */
+/* X(name): a current figure of a worker. Over all workers the gauges are summed; from largest_input on the largest
+ * counts. */
 #define RD_GAUGES(X)   \
   X(connected_clients) \
   X(blocked_clients)   \
@@ -91,7 +92,7 @@ typedef struct rd_counters {
 } rd_counters;
 /* python: end */
 
-/* 0: below 1 us; i: from 2^(i-1) to below 2^i us; the last holds all that is longer. */
+/* Bucket 0: below 1 us; i: from 2^(i-1) to below 2^i us; the last one holds all longer durations. */
 static inline uint32_t rd_latency_bucket(uint64_t nanoseconds) {
   uint64_t us = nanoseconds / 1000;
   uint32_t bits = us == 0 ? 0 : 64u - (uint32_t)__builtin_clzll(us);

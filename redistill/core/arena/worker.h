@@ -1,7 +1,7 @@
-/* worker.h - the processes that share an arena: who they are, whether they live, and what they count.
+/* worker.h - the processes that share an arena: their blocks, whether each process is alive, and its counters.
  *
- * Each has a block of its own, which it alone writes; readers sum over the blocks. What a worker counted stays in its
- * block when it is gone, and its successor counts on; what it had (gauges, connections) goes with it. */
+ * Each process has its own block, which it alone writes; readers sum over the blocks. A worker's counters stay in its
+ * block after it ends, and its successor continues them. Its gauges and connections are removed with it. */
 #ifndef RD_WORKER_H
 #define RD_WORKER_H
 
@@ -11,77 +11,79 @@
 
 /* ---- coming and going ---- */
 
-/* Take a block, under a number that the caller chooses and others know it by (UINT32_MAX: the supervisor). A free block
- * or one whose process has died, which is then reaped. Its place; -1: all are taken;
- * -2: the system has no memory for it. */
+/* Take a block for this process: a free block, or the block of a dead process, which is then reaped. The caller chooses
+ * `number`, by which other processes know it (UINT32_MAX: the supervisor). Returns the index of the block; -1: all
+ * blocks are taken; -2: the system has no memory for it. */
 int rd_worker_join(rd_store *st, uint32_t number);
 void rd_worker_leave(rd_store *st);
-/* Free block `i` if its process has died: its gauges and its connections count no longer. False: it is in use, or was
- * free, or somebody holds the lock: try again later. Waits for nobody, since the caller may be the one who ends a
- * process that was stopped with the lock. */
+/* Free block `i` if its process has died; its gauges and connections then no longer count. False: the block is in use
+ * or was free already, or another process holds the lock (try again later). Never waits: the caller may be the process
+ * that ends a process which was stopped while it held the lock. */
 bool rd_worker_reap(rd_store *st, uint32_t i);
-/* Whether a process other than this store's has joined and lives. */
+/* Whether another process has joined and is alive. */
 bool rd_worker_others(const rd_store *st);
-/* Whether this one has joined and no other has; one that died and was not reaped counts. Costs next to nothing. */
+/* Whether this process has joined and no other has. A dead process that was not reaped counts as joined. Very cheap. */
 bool rd_worker_alone(const rd_store *st);
 
-/* ---- what a worker says of itself, after it has joined ---- */
+/* ---- figures that a worker publishes about itself, after it has joined ---- */
 
-/* "I am alive": milliseconds of a monotonic clock, the same in all processes. */
+/* Publish the heartbeat: milliseconds of a monotonic clock, the same in all processes. */
 void rd_worker_beat(rd_store *st, uint64_t now_ms);
-/* All but `monitors`, which rd_monitors_add counts. */
+/* Set any gauge except `monitors`, which rd_monitors_add counts. */
 void rd_gauge_set(rd_store *st, rd_gauge gauge, uint64_t value);
-/* CPU time of this process so far, in microseconds. */
+/* Publish the CPU time of this process so far, in microseconds. */
 void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us);
 void rd_count_add(rd_store *st, rd_stat stat, uint64_t n);
-/* Its counters, to be added to in place. */
+/* This process's counters. The caller adds to them in place. */
 rd_counters *rd_my_counters(rd_store *st);
 
 /* ---- the configuration, of which each process has a copy ----
  *
- * The supervisor counts the configurations. It sends a new one to all workers, then announces its generation: from then
- * on a worker that has not applied it serves nobody, whatever kept it from reading its channel (loop.h). */
+ * The supervisor numbers the configurations. It sends a new one to all workers, then announces its generation. From
+ * then on a worker that has not applied it serves no client, whatever kept it from reading its channel (loop.h). */
 
 void rd_announce(rd_store *st, uint32_t generation);
-/* The one announced last; a restart goes on with it. A process that opens the arena has it. */
+/* The generation announced last. It survives a restart. A process that opens the arena starts with this generation
+ * applied. */
 uint32_t rd_announced(const rd_store *st);
-/* This process has applied the configuration of `generation`, or was found unable to. */
+/* Record that this process has applied the configuration of `generation`, or was found unable to. */
 void rd_caught_up(rd_store *st, uint32_t generation);
-/* Whether a configuration was announced that this process has not applied. One relaxed load. */
+/* Whether an announced configuration is not yet applied in this process. Costs one relaxed load. */
 bool rd_behind(const rd_store *st);
 
-/* ---- what others read ---- */
+/* ---- figures of other processes ---- */
 
 typedef struct rd_worker_figures {
   uint32_t pid, number;
   uint64_t heartbeat;
   uint64_t gauge[RD_GAUGE_COUNT];
-  uint64_t commands; /* processed, by its predecessors in this block, too */
+  uint64_t commands; /* processed, including those of its predecessors in this block */
   uint64_t user_us, system_us;
   uint32_t connections;
 } rd_worker_figures;
-/* Of the worker in block i; false: nobody has joined there. */
+/* The figures of the worker in block i. False: no process has joined there. */
 bool rd_worker_info(const rd_store *st, uint32_t i, rd_worker_figures *figures);
 
-/* Over all workers: the sum, or of a largest_... the largest. */
+/* A gauge over all workers: the sum, or the largest value for a largest_... gauge. */
 uint64_t rd_gauge_sum(const rd_store *st, rd_gauge gauge);
-/* CPU time of all, those that are gone included; statistics that are reset leave it as it is. */
+/* CPU time of all workers, including those that have ended. rd_reset_stats does not change it. */
 void rd_cpu_sum(const rd_store *st, uint64_t *user_us, uint64_t *system_us);
-/* Sum of a counter, over those that are gone, too. */
+/* A counter summed over all workers, including those that have ended. */
 uint64_t rd_counter(const rd_store *st, rd_stat stat);
-/* The counters in block i, NULL when it was never used. */
+/* The counters in block i; NULL when the block was never used. */
 const rd_counters *rd_worker_counters(const rd_store *st, uint32_t i);
-/* All counters to 0, the peak to what is in use. What a worker adds at the same moment may be lost, or stay. */
+/* Set all counters to 0, and the peak to the memory in use now. An amount that a worker adds at the same moment may be
+ * lost or kept. */
 void rd_reset_stats(rd_store *st);
 
-/* ---- numbers that no two workers get both, from 1 on; a restart goes on with them ---- */
+/* ---- numbers unique over all workers, from 1 on; a restart continues them ---- */
 
 typedef enum rd_seq { RD_SEQ_CLIENT, RD_SEQ_SLOWLOG, RD_SEQ_DENIAL, RD_SEQ_COUNT } rd_seq;
 uint64_t rd_next(rd_store *st, rd_seq seq);
 
 /* ---- the highest use of memory ---- */
 
-/* Look at the use of memory now; the highest that any worker ever saw. */
+/* Measure the memory in use now. Returns the highest use that any worker has seen. */
 uint64_t rd_note_peak(rd_store *st);
 
 /* python: end */
