@@ -1,4 +1,4 @@
-"""The cap on the memory of all clients' buffers together; what counts and who is cut says core/session/footprint.h."""
+"""The cap on the memory of all clients' buffers; core/session/footprint.h says what counts and which client is cut."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Client(Protocol):
     """See protocol.RespProtocol."""
 
     def evict(self) -> None:
-        """Close it, its buffers are free at once."""
+        """Close the client; its buffers are free at once."""
         ...
 
 
@@ -29,7 +29,7 @@ class Store(Protocol):
 
 
 class ClientMemory:
-    """Closes clients of this process, the fattest first, while all processes' clients have more than they may."""
+    """Closes clients of this process, the largest first, while the clients of all processes exceed the limit."""
 
     def __init__(self, store: Store, clients: Mapping[int, Client], workers: int = 1) -> None:
         """`clients` by id. `workers` is the number of processes that serve clients."""
@@ -44,7 +44,7 @@ class ClientMemory:
         self._store.set_client_limit(found.client_memory, found.largest_value)
 
     def enforce(self) -> None:
-        """Close as many as need be. To be called when the buffers have grown too large, and every now and then."""
+        """Close as many clients as need be. To be called when the buffers exceed the limit, and from time to time."""
         while number := self._store.client_to_cut():
             client = self._clients.get(number)
             if client is None:

@@ -1,7 +1,7 @@
-"""How bytes go between a client's session and its transport.
+"""Connections carry bytes between a client's session and its transport.
 
 On our own transport the loop in C carries them (`loop.LoopConnection`), on any other `dataReceived` does
-(`FedConnection`). The protocol decides who may go on, and sees no difference.
+(`FedConnection`). The protocol decides when its client is served, and sees no difference.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from redistill.engine import Session, Status
 
 
 class Connection(Protocol):
-    """What a protocol executes and sends through."""
+    """The interface that a protocol executes and sends through."""
 
     @property
     def busy(self) -> bool:
-        """Whether something is left to be executed or sent, without anything that its client could do."""
+        """Whether commands are left to be executed, or replies to be sent, that do not wait for the client."""
         ...
 
     @property
@@ -30,16 +30,16 @@ class Connection(Protocol):
         ...
 
     def flush(self) -> None:
-        """Send what there is, until the client does not read; then it hears `pauseProducing`."""
+        """Send the replies that wait. If the client does not read all, `pauseProducing` of the protocol is called."""
         ...
 
     def read_on(self) -> None:
-        """All that was received is executed: receive more."""
+        """Receive more: the input so far is executed."""
         ...
 
 
 class Client(Protocol):
-    """Whose connection is fed; a `RespProtocol`."""
+    """The protocol whose connection is fed; see protocol.RespProtocol."""
 
     @property
     def unread(self) -> bool:
@@ -48,10 +48,10 @@ class Client(Protocol):
 
 
 class FedConnection:
-    """A session on any transport of Twisted's, fed with what `dataReceived` gets.
+    """A session on any transport of Twisted's, fed with the bytes that `dataReceived` gets.
 
-    A reply is taken out of the session in pieces of 64 KiB, and not while the transport has one unsent. So what a
-    client does not read waits in the session, where the limits count it.
+    A reply is taken out of the session in pieces of 64 KiB, and not while the transport has one unsent. So replies that
+    a client does not read wait in the session, where the limits count them.
     """
 
     busy = False
@@ -66,12 +66,12 @@ class FedConnection:
         self.last_active = seconds()
 
     def receive(self, data: bytes) -> Status:
-        """Execute what has come."""
+        """Execute the commands in `data`, as far as they go."""
         self.last_active = self._seconds()
         return self._session.feed(data)
 
     def hold(self, data: bytes) -> None:
-        """Keep what came while the client is not served, for `resume`. Reading stops, so it is about one read."""
+        """Keep bytes that come while the client is not served, for `resume`. Reading stops, so it is about one read."""
         self.last_active = self._seconds()
         self._held += data
         if not self._paused:
@@ -95,5 +95,5 @@ class FedConnection:
             self._transport.resumeProducing()
 
     def drop(self) -> None:
-        """Forget what was held: nothing more is executed."""
+        """Forget the bytes that `hold` kept: nothing more is executed."""
         self._held = b""

@@ -1,7 +1,7 @@
 """Listening on Twisted's endpoints (server.endpoints). Their connections are served through `dataReceived`.
 
-Most endpoints cannot be bound twice, and some not while a process that is about to end has them. So one that cannot be
-had is tried again until it can, or is not wanted any more.
+Most endpoints cannot be bound twice, and some not while a process that is about to end has them. So an endpoint on
+which listening fails is tried again until it succeeds, or is not wanted any more.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class EndpointListener:
         nodelay: bool,
         keepalive: int,
     ) -> None:
-        """`listen` listens on it, which `description` describes. `nodelay` and `keepalive` (seconds, 0: off) are for
-        TCP connections."""
+        """`listen` listens on the endpoint, which `description` describes. `nodelay` and `keepalive` (seconds, 0: off)
+        are for TCP connections."""
         self.description = description
         self.problem = ""
-        """Why the last try has failed; empty: it has not."""
+        """Why the last try to listen failed; empty: it did not."""
         self._clock = clock
         self._listen = listen
         self._nodelay, self._keepalive = nodelay, keepalive
@@ -53,12 +53,12 @@ class EndpointListener:
         self._retry: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Listen, now or as soon as it can be."""
+        """Listen, now or as soon as the endpoint can be bound."""
         self._wanted = True
         self._go_on()
 
     def stop(self) -> None:
-        """Accept no more; who is connected stays."""
+        """Accept no more; connections stay open."""
         self._wanted = False
         if self._retry is not None:
             self._retry.cancel()
@@ -67,12 +67,12 @@ class EndpointListener:
         self._go_on()
 
     def set_keepalive(self, seconds: int) -> None:
-        """For the connections to come."""
+        """Set the keepalive of connections to come; 0: off."""
         self._keepalive = seconds
         self._set_options()
 
     def _go_on(self) -> None:
-        """Bring about what is wanted, unless something is under way, which then comes here again."""
+        """Listen or stop, as is wanted. While one of the two is under way nothing happens: its end calls this again."""
         if self._busy or self._retry is not None or self._wanted == (self._port is not None):
             return
         self._busy = True
@@ -124,7 +124,7 @@ class EndpointListener:
 
 
 def _shown(port: IListeningPort) -> str:
-    """Where clients connect to."""
+    """The address that clients connect to, as text."""
     host: Any = port.getHost()
     if hasattr(host, "port"):
         name = getattr(host, "host", None) or getattr(host, "uri", b"").decode("ascii", "replace")

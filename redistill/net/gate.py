@@ -1,9 +1,9 @@
 """The limits on connections where they are accepted, in C.
 
-Who is refused by the factories of `limits.py` has cost an accept in Python, an address, a protocol and a transport,
-while those inside waited, and comes again as often as wanted. So the loop that accepts asks first, in
-core/arena/admission.c, what the factories would say, and turns away whom they would refuse. Whom it lets through they
-decide on: they count.
+A connection that the factories of `limits.py` refuse has cost an accept in Python, an address, a protocol and a
+transport, while connected clients waited, and its client may connect again as often as it likes. So the loop that
+accepts first asks core/arena/admission.c what the factories would say, and refuses connections that exceed a limit. The
+factories decide on the others, and count them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Gates:
         """The store must be open."""
         self._limits = (total, addresses, rate)
         self.plain, self.tls = (Gate(admission, rate, total, addresses, silent=silent) for silent in (False, True))
-        """For clients in the clear, and for those who speak TLS, who are told nothing."""
+        """The gates for clients in the clear, and for clients of TLS, which get no error line."""
 
     def report(self) -> None:
         """Log who was turned away since the last call."""
@@ -32,7 +32,7 @@ class Gates:
         self.tls.report()
 
     def apply(self, config: Config) -> None:
-        """Limit connections as `config` says."""
+        """Put the limits of `config` into effect, in the factories and in the gates."""
         self.report()  # in the terms of the limits that refused them
         for limit in self._limits:
             limit.apply(config)
@@ -46,9 +46,9 @@ class Gate:
     def __init__(
         self, admission: Admission, rate: RateLimit, total: TotalLimit, addresses: AddressLimit, *, silent: bool = False
     ) -> None:
-        """`silent`: nobody is told why, for there is no TLS yet to say it in. The store must be open."""
+        """`silent`: refused clients get no error line: there is no TLS yet to send it in. The store must be open."""
         self.core: Any = admission.gate()
-        """The rd_gate; who uses it keeps the gate."""
+        """The rd_gate. Its user keeps a reference to this object."""
         self._rate, self._total, self._addresses = rate, total, addresses
         self._limits = {lib.RD_LIMIT_RATE: rate, lib.RD_LIMIT_OPEN: total, lib.RD_LIMIT_ADDRESS: addresses}
         self._told = dict.fromkeys(self._limits, 0)
@@ -58,7 +58,7 @@ class Gate:
         self.apply()
 
     def apply(self) -> None:
-        """Go by what the limits are now."""
+        """Copy the present limits to the core."""
         core = self.core
         core.open, core.kept = self._total.limit, self._total.kept
         core.address, core.per_second = self._addresses.limit, self._rate.limit

@@ -14,16 +14,16 @@ from redistill.engine.interfaces import Session
 
 
 class Certificate(NamedTuple):
-    """What a client has shown of itself in the TLS handshake."""
+    """The certificate that a client has shown in the TLS handshake."""
 
     subject: str
     """``CN=app,O=Example``"""
     user: str
-    """Its common name, where it can be a user's; else empty."""
+    """The subject's common name, where it can be a user's name; else empty."""
 
 
 class Client(Protocol):
-    """One connection."""
+    """One client, as the commands see it."""
 
     client_id: int
     peer: str
@@ -35,13 +35,13 @@ class Client(Protocol):
     lib_ver: bytes
     user: str
     secret: int
-    """The secret that it authenticated with (`acl.number_of`); 0: none."""
+    """The number of the secret that the client authenticated with (`acl.number_of`); 0: none."""
     changes: bool
-    """It waits for the reply to a change of settings or of users."""
+    """Whether the client waits for the reply to a change of settings or of users."""
     certificate: Certificate | None
-    """That of the client, where it has shown one."""
+    """The client's certificate; None: it has shown none."""
     connected_at: float
-    """As of reactor.seconds(), as is `last_active`."""
+    """Time of the connection as of reactor.seconds(), as is `last_active`."""
 
     @property
     def last_active(self) -> float: ...
@@ -51,15 +51,15 @@ class Client(Protocol):
 
     @property
     def blocked(self) -> bool:
-        """Whether it waits for the answer of a command, or for the end of a pause."""
+        """Whether the client waits for the answer of a command, or for the end of a pause."""
         ...
 
     def push(self, data: bytes) -> None:
-        """Send what answers no command; a client that does not keep up is closed."""
+        """Send a message that answers no command; a client that does not keep up is closed."""
         ...
 
     def flush(self, on_read: Callable[[], None]) -> bool:
-        """Send what there is of an answer. False: the client has to read first; then `on_read` is called."""
+        """Send the part of an answer that is there. False: the client has to read first; then `on_read` is called."""
         ...
 
     def kill(self) -> None:

@@ -1,10 +1,16 @@
-"""Limits on connections, as factories around a factory.
+"""Limits on connections, as factories around a factory: `RateLimit` on new ones, `TotalLimit`, `AddressLimit`.
 
-They count in `buildProtocol`, over all workers, and hand the protocol through as it is; each adds its release to the
-protocol's `leaving`, which the protocol calls when its connection is lost. So they stack in any order, and cost nothing
-while a client is served. A client that is refused is told why before its connection is closed.
+Each limit counts in `buildProtocol`, over all workers (`engine.shared.Admission`), and returns the protocol of the
+factory that it wraps unchanged. It adds its releases to the protocol's `leaving`, which the protocol calls when its
+connection is lost. So limits stack in any order, and cost nothing while a client is served. `wiring/clients.py` stacks
+them around `protocol.RespFactory`. A refused client gets one error line (`Refusal`) before its connection is closed.
 
-Most who are refused do not come so far: `gate.Gate` applies the same limits where they are accepted, which costs less.
+A new limit is a subclass of `Limit` that names its counter, its setting and its error line, and decides in `admit`.
+The protocol of the innermost factory needs a tuple `leaving`, and that factory a `readmit` beside `buildProtocol`, for
+connections that another worker has let in: they are counted and never refused.
+
+Most refused connections do not reach these factories: `gate.Gate` has the loop in C refuse them as it accepts, by the
+same limits and the same counts, which costs less. A new limit goes there, too, and into core/arena/admission.c.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ log = Logger()
 
 
 class Refusal(Protocol):
-    """Says one line and closes."""
+    """The protocol of a refused client: writes one error line and closes."""
 
     transport: Any
     leaving: tuple[Callable[[], None], ...] = ()
@@ -48,7 +54,7 @@ class Refusal(Protocol):
 
 
 class Admission(Interface):
-    """The counts; see shared.Admission."""
+    """The counts that all workers share; see engine.shared.Admission."""
 
     def enter(self, local: bool, limit: int, kept: int) -> bool: ...
     def leave(self, local: bool) -> None: ...
@@ -66,14 +72,14 @@ class Limit:
 
     noisy = False
     counted_as: str
-    """The counter of those that this limit refuses."""
+    """The field of `DaemonCounters` that counts the connections that this limit refuses."""
     setting: str
-    """Where the limit is set."""
+    """The name of the limit's setting."""
     words: bytes
     """The error line sent to a refused client."""
 
     def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
-        """`limit` 0: none. It may be set at any time; nobody who is connected is closed for it."""
+        """`limit` 0: none. It may be set at any time; a lower one closes no connection."""
         self.factory = factory
         self.limit = limit
         self.counters = counters
@@ -96,7 +102,7 @@ class Limit:
         return self._counted(admitted, self.factory.buildProtocol, addr)
 
     def tell(self, host: str | None, count: int = 1) -> None:
-        """Log that one was refused, or several of whom this is the last. None: over a UNIX socket."""
+        """Log `count` refused connections, the last of them from `host`; None: over a UNIX socket."""
         log.warn(
             "{peer} is refused: {setting} = {limit}",
             peer=host or "a local client",
@@ -148,7 +154,7 @@ class TotalLimit(Limit):
         self.kept = kept
 
     def apply(self, config: Config) -> None:
-        """As far as the limit of open files allows it."""
+        """Limit connections as `config` says, as far as the limit of open files allows it."""
         self.limit, self.kept = sockets.allow_files(config.server.max_connections), config.server.reserved_connections
 
     def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:

@@ -1,8 +1,8 @@
-"""The listening sockets of a server, and how they become others while it runs.
+"""The listening sockets of a server, and how they are replaced while it runs.
 
-`CONFIG SET bind` and `port` come here: what is new is bound first, whoever serves is given the new sockets, and only
-then the old ones are closed. What stays (the UNIX socket, an address that is named as before) stays the same socket,
-with those who wait in its queue. A bind that fails changes nothing.
+`CONFIG SET bind` and `CONFIG SET port` come here: new addresses are bound first, the processes that serve get the new
+sockets, and only then are the old ones closed. The UNIX socket, and an address that is named as before, keep their
+socket and the connections in its queue. A bind that fails changes nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from redistill.config.config import Config
 from redistill.net.sockets import StartError, close_listeners, listen_on, listen_unix, log_addresses
 
 Listeners = Sequence[Sequence[socket.socket]]
-"""The bound sockets of each worker; one may be several workers'."""
+"""The bound sockets of each worker; several workers may have the same one."""
 
 
 class Place(NamedTuple):
-    """What a TCP socket is bound to."""
+    """The address that a TCP socket is bound to."""
 
     host: str
     port: int
@@ -43,10 +43,10 @@ class Place(NamedTuple):
 
 
 class Listening:
-    """The sockets of all workers. One change after another; each is to be followed by `settle`."""
+    """The listening sockets of all workers. Changes come one after another; each is to be followed by `settle`."""
 
     def __init__(self, config: Config, workers: int) -> None:
-        """Bind what `config` asks for. Raises StartError."""
+        """Bind the addresses, ports and UNIX socket of `config`. Raises StartError."""
         self._workers = workers
         self._unix: socket.socket | None = None
         self._retired: list[list[socket.socket]] = []
@@ -59,10 +59,10 @@ class Listening:
             raise
         self._wanted = self._key(config)
         self.listeners = self._all()
-        """Another object with each change."""
+        """The sockets of each worker; another object with each change."""
 
     def apply(self, config: Config) -> None:
-        """Listen where `config` says. The sockets of before stay open until `settle`. Raises Refused, and nothing has
+        """Listen where `config` says. The previous sockets stay open until `settle`. Raises Refused, and nothing has
         changed."""
         if self._key(config) == self._wanted:
             return
@@ -78,14 +78,14 @@ class Listening:
         self.listeners = self._all()
 
     def settle(self) -> None:
-        """Close what `apply` left behind: everybody accepts on the new sockets."""
+        """Close the sockets that `apply` has replaced: all workers accept on the new ones."""
         if self._retired:
             close_listeners(self._retired)
             self._retired = []
             log_addresses(self.listeners)
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all sockets."""
         close_listeners([*self.listeners, *self._retired])
         self._tcp, self._retired, self.listeners = [], [], [[] for _ in range(self._workers)]
 
@@ -100,7 +100,7 @@ class Listening:
         return found
 
     def _bound(self, config: Config, held: Iterable[list[socket.socket]]) -> list[list[socket.socket]]:
-        """The sockets of each address and port, a worker's each; those that are `held` already among them."""
+        """The sockets of each address and port, one a worker, including those already `held`."""
         if config.server.port and config.server.port == config.security.tls_port:
             raise StartError("server.port: security.tls_port is the same port; set another one")
         known = {Place.of(some[0]): some for some in held}
@@ -124,7 +124,7 @@ class Listening:
 
 
 class Server(Protocol):
-    """See service.ServerService."""
+    """See lifetime.service.ServerService."""
 
     def listen(self, listeners: Listeners) -> list[socket.socket]:
         """Accept clients on these sockets instead. OSError, and nothing has changed."""
@@ -140,8 +140,8 @@ class OwnListening:
         self._server = server
 
     def apply(self, config: Config) -> None:
-        """Accept clients where `config` says. The old sockets stay open for a moment, in which the change may be taken
-        back. Raises Refused."""
+        """Accept clients where `config` says. The old sockets stay open for a moment, in which the change may be
+        undone. Raises Refused."""
         before = self._listening.listeners
         self._listening.apply(config)
         if self._listening.listeners is before:
@@ -154,7 +154,7 @@ class OwnListening:
 
 
 def spread(listeners: Listeners) -> list[tuple[socket.socket, list[int]]]:
-    """Each socket, once, and the numbers of the workers that it is of."""
+    """Each socket, once, and the numbers of the workers that have it."""
     found: dict[socket.socket, list[int]] = {}
     for number, some in enumerate(listeners):
         for listener in some:

@@ -1,10 +1,10 @@
-"""The typed face of core/loop: sockets that are received from, executed and sent to in C, and the little that comes up.
+"""The typed face of core/net/loop.h: the loop in C receives, executes and sends, and few events come up to Python.
 
     kernel ── epoll ── rd_loop (recv → session → send) ── Loop.turn ── LoopConnection ── client's protocol, or transport
                           └ one descriptor of its own, and in it that of Twisted's reactor, or the other way round
 
 A `LoopConnection` is one connection in the loop (see `connection.Connection`). `transport.py` gives connections to a
-loop; `reactor.py` turns it, or any reactor for which it is one descriptor to read from.
+loop. `reactor.RedistillReactor` turns it; any other reactor reads from it as from one descriptor (`Loop.join`).
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _turn = lib.rd_loop_turn
 
 
 class Client(Interface):
-    """Whom a connection's session belongs to; a `RespProtocol`."""
+    """The protocol that has a connection's session; see protocol.RespProtocol."""
 
     def stopped(self, status: Status) -> None:
-        """The session has to wait: for an answer (CONTROL), for a pause (PAUSED), or for its end (CLOSE)."""
+        """The session waits: for an answer (CONTROL), for a pause (PAUSED), or for its end (CLOSE)."""
         ...
 
     def overflowed(self) -> None:
-        """More waits for the peer to read than it may."""
+        """The replies that the peer has not read exceed the output limit."""
         ...
 
     def pauseProducing(self) -> None:
@@ -59,18 +59,18 @@ class Client(Interface):
 
 
 class Transport(Interface):
-    """Whose socket it is; a transport of `net.py`."""
+    """The transport that has the socket; see transport.Server."""
 
     def fileno(self) -> int: ...
 
     def stopReading(self) -> None: ...
 
     def readEnded(self) -> None:
-        """The peer sends no more; the connection is not read any more."""
+        """The peer sends no more, and the loop reads no more."""
         ...
 
     def loopLost(self, reason: Failure) -> None:
-        """The connection is broken, or a mistake of ours was met on it and is logged."""
+        """The connection is broken, or an exception of ours occurred on it and is logged."""
         ...
 
 
@@ -88,7 +88,7 @@ class LoopConnection:
         session.connection = self
 
     def resume(self) -> Status:
-        """Go on after the client was stopped, as `Session.resume`; FULL: the peer does not read."""
+        """Go on executing after `Client.stopped`, as `Session.resume`; FULL: the peer does not read."""
         if self._c is None:
             return Status.CLOSE
         code: int = lib.rd_loop_resume(self._loop.core, self._c, self._loop.frozen_ms)
@@ -105,7 +105,7 @@ class LoopConnection:
         return STATUSES[code & _STATUS]
 
     def flush(self) -> None:
-        """Send what is there; `pauseProducing` follows if it could not be."""
+        """Send the replies that wait; `pauseProducing` follows if not all could be sent."""
         if self._c is not None and not lib.rd_loop_flush(self._loop.core, self._c):
             self.client.pauseProducing()
 
@@ -119,7 +119,7 @@ class LoopConnection:
 
     @property
     def busy(self) -> bool:
-        """Whether something is left to be executed or sent, without anything that its client could do."""
+        """Whether commands are left to be executed, or replies to be sent, that do not wait for the client."""
         return self._c is not None and bool(lib.rd_conn_busy(self._c))
 
     @property
@@ -133,7 +133,7 @@ class LoopConnection:
         return self._active if self._c is None else lib.rd_conn_active_us(self._c) / 1e6
 
     def remove(self) -> None:
-        """Leave the loop; what was not sent is in the session still."""
+        """Leave the loop; replies that were not sent stay in the session."""
         if self._c is None:
             return
         self._active = self.last_active
@@ -143,7 +143,7 @@ class LoopConnection:
         del self._loop.connections[self._tag]
 
     def tell(self, what: int, error: int) -> None:
-        """Pass on an event. What raises is logged, and this connection closed."""
+        """Pass on an event. An exception is logged, and closes this connection."""
         try:
             if what & _SLOW:
                 self.session.hand_slow()
@@ -162,7 +162,7 @@ class LoopConnection:
             self.lose(Failure())
 
     def lose(self, reason: Failure) -> None:
-        """End the connection. What raises is logged."""
+        """End the connection. An exception is logged."""
         try:
             self.transport.loopLost(reason)
         except BaseException:
@@ -170,10 +170,10 @@ class LoopConnection:
 
 
 class Port(Interface):
-    """Whose listening socket it is; a port of `net.py`."""
+    """The port that has the listening socket; see transport.Port."""
 
     def clientAccepted(self, fd: int) -> None:
-        """A connection was accepted, whose descriptor is the port's now; -1: accept failed, and would again."""
+        """A connection was accepted; its descriptor is the port's now. -1: accept failed, and would fail again."""
         ...
 
     def connectionLost(self, reason: Failure) -> None: ...
@@ -195,7 +195,7 @@ class LoopListener:
         del self._loop.listeners[self._tag]
 
     def tell(self, fd: int) -> None:
-        """Pass on a client. What raises is logged."""
+        """Pass on an accepted connection. An exception is logged."""
         try:
             self.port.clientAccepted(fd)
         except Exception:
@@ -213,10 +213,10 @@ class Loop:
             raise OSError(ffi.errno, f"no event loop: {os.strerror(ffi.errno)}")
         self.core = ffi.gc(core, lib.rd_loop_free)
         self.connections: dict[int, LoopConnection] = {}
-        """By a number that is given once."""
+        """The connections by tag, a number that is never used again."""
         self.listeners: dict[int, LoopListener] = {}
         self.untold: set[int] = set()
-        """Those of which something happened in the turn just now."""
+        """Tags of the connections that have an event of this turn which was not passed on yet."""
         self.frozen_ms = 0
         """Milliseconds since the epoch that stand for the time, of any clock; 0: the clocks are read."""
         self.on_monitored: Callable[[], None] = lambda: None
@@ -246,8 +246,8 @@ class Loop:
         lib.rd_loop_set_output_limit(self.core, limit)
 
     def hear(self, store: Store, fd: int) -> None:
-        """Read what other processes send to this one, which waits in this loop, from now on. `store` has joined; `fd`
-        is the eventfd of its place (`Store.set_wakers`). Raises OSError."""
+        """Read the messages of other processes to this one in this loop from now on. `store` has joined; `fd` is the
+        eventfd of its place (`Store.set_wakers`). Raises OSError."""
         self._heard = store.core  # kept, for the core uses it
         if not lib.rd_loop_hear(self.core, self._heard, fd):
             raise OSError(ffi.errno, os.strerror(ffi.errno))
@@ -260,7 +260,7 @@ class Loop:
     def add(self, session: Session, transport: Transport, client: Client, tls: Any = None) -> LoopConnection:
         """Serve `session` on the socket of `transport` from now on. Raises OSError.
 
-        `tls`: the pyOpenSSL Connection that has shaken hands on that socket; the connection's user keeps it.
+        `tls`: the pyOpenSSL Connection that has shaken hands on that socket; the caller keeps a reference to it.
         """
         tag = self._last_tag = self._last_tag + 1
         ssl = ffi.NULL if tls is None else self._ssl(tls)
@@ -307,14 +307,14 @@ class Loop:
         return watched
 
     def _tell(self, count: int) -> None:
-        # Copied: what is told may come back for another turn.
+        # Copied: an event's receiver may run another turn.
         events = ffi.unpack(lib.rd_loop_events(self.core), count)
         told = [(event.tag, event.what, event.error) for event in events]
         self.untold.update(tag for tag, _, _ in told)
         for tag, what, error in told:
             self.untold.discard(tag)
             connection = self.connections.get(tag)
-            if connection is not None:  # it may have gone through what another was told
+            if connection is not None:  # an earlier event of this turn may have removed it
                 connection.tell(what, error)
             elif what & _COMES:
                 if tag in self.listeners:
@@ -327,9 +327,9 @@ class Loop:
                 self.on_crowded()
 
     def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
-        """The clients of which nothing was heard since then; who was quiet since `quiet_since` gives back memory.
+        """The clients silent since `silent_since`. Those quiet since `quiet_since` give memory back.
 
-        As of a reactor's seconds().
+        Both times are as of a reactor's seconds().
         """
         found = []
         quiet, silent = (max(0, int(when * 1e6)) for when in (quiet_since, silent_since))
@@ -347,15 +347,15 @@ class Loop:
         return [(self.connections[one.tag].client, one.commands, one.bytes) for one in work[0:found]]
 
     def transports(self) -> list[Transport]:
-        """Of all connections."""
+        """The transports of all connections."""
         return [connection.transport for connection in self.connections.values()]
 
     def ports(self) -> list[Any]:
-        """Of all listeners."""
+        """The ports of all listeners."""
         return [listener.port for listener in self.listeners.values()]
 
     def close(self) -> None:
-        """Serve nobody any more. A second call does nothing."""
+        """Remove all connections and listeners, and free the loop. A second call does nothing."""
         for connection in list(self.connections.values()):
             connection.remove()
         for listener in list(self.listeners.values()):
@@ -367,7 +367,7 @@ class Loop:
     # ---- as one descriptor of a reactor that is not ours ----
 
     def join(self, reactor: IReactorFDSet) -> None:
-        """Have `reactor` turn it, unless it does so by itself."""
+        """Have `reactor` turn this loop, unless it is the loop's own reactor."""
         if getattr(reactor, "loop", None) is not self:
             reactor.addReader(self)
 
@@ -386,7 +386,7 @@ class Loop:
         return "clients"
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops: so do all connections."""
+        """The reactor stops: end all connections and ports."""
         for connection in list(self.connections.values()):
             connection.lose(reason)
         for listener in list(self.listeners.values()):

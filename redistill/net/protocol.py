@@ -1,9 +1,25 @@
-"""Clients: their bytes go to a session of the core, its replies come back, in order.
+"""The Protocol and the Factory that serve clients: `RespProtocol` is one client, `RespFactory` makes and keeps them.
 
-A `connection.Connection` carries the bytes: the loop in C on our own transport, `dataReceived` on any other. Nothing
-here knows a command. The protocol decides who may go on when: a client that does not read its replies is not served
-until it does, a command of the control plane that takes time holds up its own client only, and nothing that a client
-sends raises past `dataReceived`.
+A client's bytes go to its session in the core (`engine.Session`), and the session's replies go back in order. A
+`connection.Connection` carries both: the loop in C on our own transport (`loop.LoopConnection`), `dataReceived` on any
+other of Twisted's (`FedConnection`). Parsing and executing is the core's: this module knows no command.
+
+The protocol decides when its client is served. A session stops with a `Status`, and `_go_on` acts on it:
+
+- MORE: the input is used up; receive more.
+- CONTROL: a command is the control plane's. `_ask` has `Control.run` answer it, at once or with a Deferred, which holds
+  up this client only.
+- FULL: replies wait to be written, and execution goes on when they are. A client that does not read its replies is not
+  served until it does.
+- PAUSED: CLIENT PAUSE, or another client's transaction; the factory tries again (`hold`, `release`).
+- BUSY: a long command lets other clients in, and goes on in the next turn of the reactor.
+- CLOSE: the connection is closed once the replies are written.
+
+The reasons why a client is not served now are bits of `_stall` (UNREAD, ANSWER, HOLD, OVER, TURN). `_resume` clears
+one of them, and goes on when it was the last. OVER is never cleared.
+
+Nothing that a client sends raises past `dataReceived` or `stopped`: an exception is a mistake of ours, is logged, and
+closes that client only (`_broken`).
 """
 
 from __future__ import annotations
@@ -92,7 +108,7 @@ class Control(Interface):
 
 
 class ClientIdentity(Interface):
-    """What is known of a client beside its session: a `RespProtocol`, or what was kept of one."""
+    """A client's identity without its session: a `RespProtocol`, or the record that was kept of one."""
 
     client_id: int
     connected_at: float
@@ -112,7 +128,7 @@ class Served(Interface):
         ...
 
     def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
-        """Those that were silent since then; memory of those that were quiet is given back."""
+        """The clients that were silent since `silent_since`. Those quiet since `quiet_since` give memory back."""
         ...
 
 
@@ -137,11 +153,11 @@ class RespProtocol(Protocol):
     closing_at: float | None = None
     """When we began to close the connection."""
     leaving: tuple[Callable[[], None], ...] = ()
-    """Called when the connection is lost, or detached: how the limits learn that there is room again."""
+    """Releases of the limits (`limits.Limit`), called when the connection is lost or detached."""
 
     _connection: Connection
     _fed: FedConnection | None = None
-    """The same, where `dataReceived` feeds it."""
+    """The connection, where `dataReceived` feeds it; else None."""
     _heard_at = 0.0
     _stall = OVER
     _status = MORE
@@ -152,7 +168,7 @@ class RespProtocol(Protocol):
     """Answers to commands of the running transaction that have acted, in order: they are given when its locks are
     released (`Session.owe`)."""
     _behind: list[bytes]
-    """Pushed when a part of an answer, or of a transaction's, had been sent, and the rest not."""
+    """Pushes that wait until an answer, or a transaction's answers, of which a part has been sent, are complete."""
     _behind_bytes = 0
     _on_read: Callable[[], None] | None = None
 
@@ -244,7 +260,7 @@ class RespProtocol(Protocol):
             self._broken()
 
     def readConnectionLost(self) -> None:
-        """The client sends no more. What it has sent is finished, and its replies are written."""
+        """The client sends no more. The commands that it has sent are finished, and their replies are written."""
         self._ended = True
         if not self._stall:
             self._close()
@@ -309,7 +325,7 @@ class RespProtocol(Protocol):
             connection.read_on()
 
     def _resume(self, reason: int) -> None:
-        """`reason` to wait is gone; when it was the last, go on."""
+        """Clear `reason`, a bit of `_stall`; go on if it was the last."""
         self._stall &= ~reason
         if self._stall or self._running:
             return
@@ -319,7 +335,7 @@ class RespProtocol(Protocol):
             self._broken()
 
     def _next_turn(self) -> None:
-        """Go on after BUSY. What is in the middle of a command goes on in any case: others may wait for its locks."""
+        """Go on after BUSY. A command in its middle goes on whatever else stalls: others may wait for its locks."""
         if not self.session.suspended:
             self._resume(TURN)
             return
@@ -343,7 +359,7 @@ class RespProtocol(Protocol):
 
     @property
     def last_active(self) -> float:
-        """When it was last heard of, as of reactor.seconds()."""
+        """When the client last sent or received anything, as of reactor.seconds()."""
         return max(self._heard_at, self._connection.last_active)
 
     @property
@@ -353,13 +369,13 @@ class RespProtocol(Protocol):
 
     @property
     def blocked(self) -> bool:
-        """Whether it waits for the answer of a command, or for the end of a pause."""
+        """Whether the client waits for the answer of a command, or for the end of a pause."""
         return bool(self._stall & (ANSWER | HOLD))
 
     # ---- output ----
 
     def _write_out(self) -> bool:
-        """Write what is there until the client has enough unread; False: it has, and is to be waited for."""
+        """Write replies until the client has enough unread. False: it has, and execution waits until it reads."""
         if not self.unread:
             self._connection.flush()
             if not self.unread:
@@ -370,7 +386,7 @@ class RespProtocol(Protocol):
         return False
 
     def push(self, data: bytes) -> None:
-        """Send what answers no command, behind what waits to be sent. A client that does not keep up is closed."""
+        """Send a message that answers no command, behind waiting replies. A client that does not keep up is closed."""
         if self._stall & OVER:
             return
         if self._in_answer:
@@ -394,17 +410,17 @@ class RespProtocol(Protocol):
 
     @property
     def _in_answer(self) -> bool:
-        """Whether what is pushed now would stand in the middle of an answer."""
+        """Whether a push sent now would stand in the middle of an answer."""
         return self.session.parted or bool(self.session.state.in_exec)
 
     def _join_behind(self) -> None:
-        """What waited for the end of the answer joins the output, if that is it."""
+        """Append the pushes that waited for the end of the answer to the output, if the answer has ended."""
         if self._behind and not self._in_answer:
             behind, self._behind, self._behind_bytes = self._behind, [], 0
             self.session.push(b"".join(behind))
 
     def _push_behind(self) -> None:
-        """Push what waited for the end of the answer, which is not told to us when it is a transaction's."""
+        """Send the pushes that waited for the end of the answer. Polled: nobody tells us when a transaction's ends."""
         if self._stall & OVER or not self._behind:
             return
         if self._in_answer:
@@ -420,7 +436,7 @@ class RespProtocol(Protocol):
         return sent
 
     def _outgrown(self) -> bool:
-        """Close it if there was no room for what it was to be told; whether that is so."""
+        """Close the client if its reply or push found no room; whether that is so."""
         bound = self.session.overflowed
         if bound is Overflow.CLIENTS:
             self.evict()
@@ -429,7 +445,7 @@ class RespProtocol(Protocol):
         return bound is not Overflow.NONE
 
     def overflowed(self) -> None:
-        """More waits for the client to read than it may: it is closed."""
+        """Close the client: its unread replies exceed ``server.output_limit``."""
         log.warn(
             "{peer} was closed: its waiting replies would exceed {limit} bytes (server.output_limit)",
             peer=self.peer,
@@ -440,7 +456,7 @@ class RespProtocol(Protocol):
         self.kill()
 
     def evict(self) -> None:
-        """The buffers of all clients together are too large, and its own the largest: it is closed, they are free."""
+        """Close the client and free its buffers at once: all clients' exceed the limit, and its own are the largest."""
         log.warn(
             "{peer} was closed: the buffers of all clients exceed server.max_client_memory",
             peer=self.peer,
@@ -528,8 +544,8 @@ class RespProtocol(Protocol):
         self.session.state.close_after_reply = True
 
     def _complete(self) -> None:
-        """The client is gone in the middle of a transaction: what is left of it and changes something is still begun,
-        as all of it was to be done. Nobody waits for it."""
+        """Finish the transaction of a client that has disconnected in its middle. All of it was to be done, so those of
+        the remaining commands that change something are still begun. Nobody waits for their answers."""
         if self._running or not self.session.abandon():
             return
         try:
@@ -540,7 +556,7 @@ class RespProtocol(Protocol):
             log.failure("internal error in a command of {peer}, which has disconnected", peer=self.peer)
 
     def _forget(self, answer: Reply) -> None:
-        """Nobody waits for this answer; what has begun goes on."""
+        """Drop an answer that nobody waits for; the work that has begun goes on."""
         if isinstance(answer, Deferred):
             answer.addErrback(self._unanswered_gone)
             answer.cancel()
@@ -553,7 +569,7 @@ class RespProtocol(Protocol):
         self.factory.control.slow(self, entry)
 
     def _broken(self) -> None:
-        """A mistake of ours: it is logged, the client is told and closed, and nobody else notices."""
+        """Log an exception of ours, tell the client and close it. No other client is affected."""
         log.failure("internal error while serving {peer}", peer=self.peer)
         if self._stall & OVER:
             return
@@ -567,7 +583,7 @@ class RespProtocol(Protocol):
     # ---- the end ----
 
     def _close(self) -> None:
-        """Execute no more; close when all that is there to write has been written."""
+        """Execute no more; close once the replies have been written."""
         transport = self.transport
         self._begin_end()
         if self._write_out() and not transport.disconnecting:
@@ -612,10 +628,10 @@ class RespProtocol(Protocol):
     def detach(self) -> tuple[socket.socket, Session] | None:
         """Let go of the connection at the end of a command: its socket and its session, both the caller's from now on.
 
-        For another protocol, or another process, to go on with (`go_on_as`, `net.adopt`). What was not executed, or
-        not sent, is in the session. The factory and the limits forget this client at once; what is known of it stays
-        here. None, and nothing has changed: an answer is pending, or the end of a transaction or of the connection, or
-        its transport cannot.
+        Another protocol, or another process, can go on with both (`go_on_as`, `transport.adopt`). Input that was not
+        executed, and replies that were not sent, are in the session. The factory and the limits forget this client at
+        once; its identity (`ClientIdentity`) stays here. None, and nothing has changed: an answer, the end of a
+        transaction or the end of the connection is pending, or the transport cannot.
         """
         busy = self._running or self._ended or self._behind or self.session.state.in_exec
         if self._stall & ~(UNREAD | HOLD) or busy or not self.movable:
@@ -628,9 +644,9 @@ class RespProtocol(Protocol):
         return sock, self.session
 
     def go_on_as(self, client: ClientIdentity, session: Session) -> None:
-        """To be called before the connection is made: it goes on with `session` as what `client` was.
+        """Take over `session` and the identity of `client`. To be called before the connection is made.
 
-        So it is no new client, and the control plane is told so (`Control.adopted`).
+        The control plane is then told of an adopted client, not of a new one (`Control.adopted`).
         """
         self.session = session
         self.client_id, self.connected_at = client.client_id, client.connected_at
@@ -638,13 +654,14 @@ class RespProtocol(Protocol):
         self.name, self.lib_name, self.lib_ver = client.name, client.lib_name, client.lib_ver
 
     def _waits(self) -> bool:
-        """Whether it is silent because of us; not if it is to read a part of an answer before there is more."""
+        """Whether the client is silent because of us; not while it has to read a part of an answer to get the rest."""
         return bool(self._stall & (ANSWER | HOLD)) and not (self._stall & UNREAD and self.session.parted)
 
     def tick(self, now: float, timeout: float) -> None:
         """Look after a client that has been silent for a while.
 
-        It is closed after `timeout` (0: never), unless it monitors, or when the end of its connection takes too long.
+        A client is closed after `timeout` seconds (0: never), unless it runs MONITOR, and aborted when its closing
+        takes too long.
         """
         silent = now - self.last_active
         if self.closing_at is not None:
@@ -702,13 +719,13 @@ class RespFactory:
         self._retry.clock = clock
 
     def doStart(self) -> None:
-        """Nothing to do: it starts with the first client."""
+        """Nothing to do: the watch starts with the first client."""
 
     def doStop(self) -> None:
-        """Nothing to do: it stops with the last client."""
+        """Nothing to do: the watch stops with the last client."""
 
     def apply(self, config: Config) -> None:
-        """Treat clients, those that there are among them, as `config` says."""
+        """Put the output limit and the idle timeout of `config` into effect, for connected clients too."""
         self.output_limit = config.server.output_limit
         self.idle_timeout = config.server.connection_timeout
 
@@ -732,7 +749,7 @@ class RespFactory:
             self._watch.start(TICK, now=False)
 
     def watch(self, client: RespProtocol) -> None:
-        """Look after `client` each second: nobody else does, or it has begun to go."""
+        """Look after `client` each second: the loop does not serve it, or it is being closed."""
         self._watched[client] = None
 
     def remove(self, client: RespProtocol) -> None:
@@ -781,7 +798,7 @@ class RespFactory:
         return self._served is not None and self._served.behind
 
     def _release(self) -> None:
-        """A pause is one for all: while the client that waits longest cannot go on, nobody needs to be asked."""
+        """Release held clients, the longest waiting first. A pause is one for all: the first still held ends this."""
         if self.behind:
             return
         for client in list(self._held):

@@ -1,9 +1,9 @@
-"""A reactor around the loop in C: what ``twistd redistill`` runs on, unless another was asked for by name.
+"""The reactor around the loop in C. ``twistd redistill`` runs on it, unless another was asked for by name.
 
-It is Twisted's epoll reactor, but what it waits on is the epoll of `loop.Loop`, in which Twisted's own is one
-descriptor among those of the clients. So while only clients have something to say, a turn is one epoll_wait and no
-Python. As soon as anything else has (a timer is due, a signal came, a thread calls, another descriptor is ready),
-everything happens as it does in `EPollReactor`. Whatever listens on it gets the transports of `transport.py`.
+It is Twisted's epoll reactor, but waits on the epoll of `loop.Loop`, in which Twisted's own is one descriptor among
+those of the clients. So while only clients' descriptors are ready, a turn is one epoll_wait and no Python. When a timer
+is due, a signal came, a thread calls, or another descriptor is ready, everything happens as in `EPollReactor`. Ports
+that listen on this reactor get the transports of `transport.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from redistill.net import transport
 from redistill.net.loop import Loop
 
 BEHIND = 0.01
-"""Seconds between two looks at whether a configuration that was announced has come."""
+"""Seconds between two checks whether a configuration that was announced has arrived."""
 
 
 class RedistillReactor(EPollReactor):
@@ -36,13 +36,13 @@ class RedistillReactor(EPollReactor):
     def doPoll(self, timeout: float | None) -> None:
         """Serve clients until something else is ready, `timeout` seconds at most; None: without end."""
         if self.loop.turn(timeout):
-            # Who is behind waits for the news, and not at full speed: their sender may have been stopped.
+            # A process that is behind polls slowly for the configuration: its sender may have been stopped.
             super().doPoll(BEHIND if self.loop.behind else 0)
 
     doIteration = doPoll
 
     def removeAll(self) -> list[Any]:
-        """Stop reading and writing; the descriptors with which that was done, those of the loop's clients too."""
+        """Stop reading and writing. Returns the descriptors concerned, the loop's clients and ports included."""
         served = [*self.loop.transports(), *self.loop.ports()]
         for reader in served:
             reader.stopReading()
@@ -70,8 +70,8 @@ class RedistillReactor(EPollReactor):
 
 
 def use_monotonic_time(reactor: Any) -> None:
-    """Have a reactor's timers, also one of Twisted's, go by a clock that nobody sets: otherwise they stop for as long
-    as the wall clock is set back, and all are due at once when it is set forward. What was scheduled before goes on."""
+    """Run the timers of any reactor by the monotonic clock: otherwise they stop for as long as the wall clock is set
+    back, and all are due at once when it is set forward. Calls that are scheduled already keep their delay."""
     now = reactor.seconds()
     calls = reactor.getDelayedCalls()
     reactor.seconds = time.monotonic
@@ -81,7 +81,7 @@ def use_monotonic_time(reactor: Any) -> None:
 
 
 def install() -> None:
-    """Make it the process's reactor."""
+    """Make `RedistillReactor` the process's reactor."""
     from twisted.internet.main import installReactor
 
     installReactor(RedistillReactor())

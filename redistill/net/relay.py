@@ -17,7 +17,7 @@ from redistill.net.transport import PeerGone
 log = Logger()
 
 AT_ONCE = 16
-"""Connections that are taken before others have their turn."""
+"""Connections that are taken before other descriptors have their turn."""
 
 
 @implementer(IReadDescriptor)
@@ -44,11 +44,11 @@ class SocketRelay:
         self._reactor.addReader(self)
 
     def stop(self) -> None:
-        """Take nothing more: what is there is the successor's."""
+        """Take nothing more: the sockets in the queue are the successor's."""
         self._reactor.removeReader(self)
 
     def send(self, number: int, sock: socket.socket) -> bool:
-        """Pass a socket to worker `number`; False: it has no room for it. This process's descriptor stays open."""
+        """Pass a socket to worker `number`. False: there is no room for it. This process's descriptor stays open."""
         try:
             socket.send_fds(self._outlets[number], [b"\n"], [sock.fileno()])
         except OSError:

@@ -20,7 +20,7 @@ class Client(Protocol):
 
 
 class Sessions:
-    """Makes them, and changes the bounds of those that there are."""
+    """Makes sessions, and changes the bounds of those that are open."""
 
     def __init__(self, store: Store, clients: Mapping[int, Client], config: Config) -> None:
         """`clients` by id."""
@@ -29,15 +29,15 @@ class Sessions:
         self._bounds = bounds(config)
 
     def open(self) -> Session:
-        """A new one."""
+        """Make a new session."""
         return self._store.session(**self._bounds)
 
     def load(self, saved: Saved) -> Session:
-        """One that another process has saved. Raises ValueError."""
+        """Make a session from `saved`, which another process made. Raises ValueError."""
         return self._store.load_session(saved, **self._bounds)
 
     def apply(self, config: Config) -> None:
-        """Bound them as `config` says."""
+        """Put the bounds of `config` into effect, for open sessions too."""
         if (new := bounds(config)) != self._bounds:
             self._bounds = new
             for client in self._clients.values():

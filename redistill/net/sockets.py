@@ -1,6 +1,6 @@
 """Listening sockets, bound before the daemon starts, so that a taken port stops the start.
 
-An accepted socket inherits the options of the one that listens (Linux), so those of all clients are set here, once.
+An accepted socket inherits the options of the listening one (Linux), so all clients' options are set here, once.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ log = Logger()
 
 BACKLOG = 511
 UNIX_MODE = 0o660
-"""Of the UNIX socket: its owner and its group may connect."""
+"""Permissions of the UNIX socket: its owner and its group may connect."""
 RESERVED_FILES = 192
 """Descriptors that are not for clients: 128 connections of the health port (`http.CONNECTIONS`), or in a worker, which
-has none, 64 eventfds (`Store.set_wakers`); log, arena, reactor, listening sockets, the libraries' own."""
+has no such port, 64 eventfds (`Store.set_wakers`); log, arena, reactor, listening sockets, the libraries' own."""
 
 
 class StartError(Exception):
@@ -49,11 +49,11 @@ def listen_on(
     settings: tuple[str, str] = ("server.bind", "server.port"),
     held: Mapping[tuple[str, bool], list[socket.socket]] = MappingProxyType({}),
 ) -> list[list[socket.socket]]:
-    """What `listen_tcp` gives for each of the `addresses`; one with ``-`` before it may be missing here. StartError.
+    """Sockets of `listen_tcp` for each of the `addresses`; one after ``-`` may be missing on this machine. StartError.
 
-    ``::`` stands for the addresses of IPv4 too, unless one of them is named as well. `held`: what this server has bound
-    to the port, by address and whether it is of IPv6 only: an address that is there is not bound again, and others may
-    overlap with it (127.0.0.1 with 0.0.0.0).
+    ``::`` stands for the addresses of IPv4 too, unless one of them is named as well. `held`: the sockets that this
+    server has bound to the port, by address and whether they are of IPv6 only: such an address is not bound again, and
+    others may overlap with it (127.0.0.1 with 0.0.0.0).
     """
     found: list[list[socket.socket]] = []
     fresh: list[list[socket.socket]] = []
@@ -86,7 +86,7 @@ def numeric(host: str) -> str:
 
 @contextlib.contextmanager
 def overlapping(held: Iterable[Sequence[socket.socket]]) -> Iterator[None]:
-    """Have the kernel let others be bound beside these for a while."""
+    """A context in which the kernel lets other sockets be bound beside the `held` ones."""
     alone = [some[0] for some in held if len(some) == 1]
     for listener in alone:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -111,14 +111,14 @@ def listen_tcp(
     """Sockets that listen on `host`, an IP address or localhost. `keepalive` in seconds, 0: off. Raises StartError.
 
     With a `count` above 1 the kernel spreads the clients over them (SO_REUSEPORT). `settings`: the names of the
-    address's and the port's. `only_v6`: ``::`` does not stand for the addresses of IPv4. `overlaps`: it may take part
-    of what another socket of this server has (`overlapping`).
+    address's and the port's. `only_v6`: ``::`` does not stand for the addresses of IPv4. `overlaps`: it may share
+    addresses with another socket of this server (`overlapping`).
     """
     host = numeric(host)
     listeners: list[socket.socket] = []
     try:
         if count > 1 and not overlaps:
-            # Sockets that share a port do not notice another program's that do so too. One that does not share it does.
+            # Sharing sockets can be bound beside another program's that share too; one that does not share cannot.
             _bound(host, port, shared=False, only_v6=only_v6).close()
         for _ in range(count):
             listeners.append(listener := _bound(host, port, shared=count > 1 or overlaps, only_v6=only_v6))
@@ -165,7 +165,7 @@ def _bound(host: str, port: int, *, shared: bool, only_v6: bool) -> socket.socke
 
 
 def set_keepalive(listener: socket.socket, seconds: int) -> None:
-    """Have the kernel ask clients that were silent for so long, three times within as long again; 0: never."""
+    """Have the kernel probe clients silent for so many seconds, three times within as long again; 0: never."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(seconds))
     if seconds:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
@@ -180,7 +180,7 @@ def listen_unix(path: str) -> socket.socket:
     try:
         listener.setblocking(False)
         _remove_dead(path)
-        # Not chmod behind it: at the path there could be a link to something else by then.
+        # Not chmod afterwards: by then a link to something else could be at the path.
         mask = os.umask(0o777 & ~UNIX_MODE)
         try:
             listener.bind(path)
@@ -197,7 +197,7 @@ def listen_unix(path: str) -> socket.socket:
 
 
 def close_listeners(listeners: Iterable[Iterable[socket.socket]], *, remove: bool = True) -> None:
-    """Close them all, and `remove` the files of those at a path, unless another process listens on."""
+    """Close all `listeners`; `remove` the files of UNIX sockets, unless another process goes on listening."""
     for listener in {listener for some in listeners for listener in some}:
         if remove and listener.family == socket.AF_UNIX:
             with contextlib.suppress(OSError):
@@ -206,7 +206,7 @@ def close_listeners(listeners: Iterable[Iterable[socket.socket]], *, remove: boo
 
 
 def _remove_dead(path: str) -> None:
-    """Remove the socket at `path` if nobody listens on it. Anything else stays, and is then in the way."""
+    """Remove the socket at `path` if no process listens on it. Any other file stays, and bind fails."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
@@ -217,18 +217,18 @@ def _remove_dead(path: str) -> None:
         pass
     except ConnectionRefusedError:
         os.unlink(path)
-    except BlockingIOError:  # somebody listens, and is busy
+    except BlockingIOError:  # a process listens, and is busy
         pass
 
 
 def log_addresses(listeners: Iterable[Iterable[socket.socket]]) -> None:
-    """Say where clients are met."""
+    """Log the addresses that clients connect to."""
     for address in dict.fromkeys(listener.getsockname() for some in listeners for listener in some):
         log.info("listening on {address}", address=shown(address))
 
 
 def shown(address: Any) -> str:
-    """What getsockname gave, as people write it; ``[::1]:6379`` for IPv6."""
+    """An address of getsockname as people write it; ``[::1]:6379`` for IPv6."""
     if isinstance(address, str):
         return address
     host, port = address[:2]
@@ -239,11 +239,11 @@ class OpenFiles:
     """The limit of open files, which ``server.max_connections`` needs."""
 
     def __init__(self, running: Callable[[], Config]) -> None:
-        """`running` gives the configuration that holds."""
+        """`running` gives the configuration in effect."""
         self._running = running
 
     def apply(self, config: Config) -> None:
-        """Raise it as far as the system lets us. Refused when that is less than is now asked for."""
+        """Raise the limit as far as the system allows. Refused: fewer connections fit than `config` newly asks for."""
         wanted = config.server.max_connections
         possible = allow_files(wanted)
         if wanted not in (possible, self._running().server.max_connections):

@@ -1,10 +1,10 @@
 """Sessions of TLS over several workers: a client that comes back is brought to the worker that knows its session.
 
 OpenSSL keeps nothing of a session: the client has it as a ticket, encrypted with keys that each worker's context makes
-for itself and that nobody can give it from Python. But a ticket begins with the name of its key (RFC 5077, section 4),
-and a client shows it in its first message, in the clear. So each worker tells the others its key's name, looks at the
-first message of who comes, and passes the socket on, unread, to the worker whose key it was. Who cannot be brought home
-shakes hands in full where it is.
+for itself and that cannot be set from Python. But a ticket begins with the name of its key (RFC 5077, section 4), and a
+client shows it in its first message, in the clear. So each worker tells the others its key's name, looks at the first
+message of each client, and passes the socket on, unread, to the worker whose key it was. A client that cannot be passed
+on shakes hands in full where it is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SESSION_TICKET, PRE_SHARED_KEY = 35, 41
 
 
 def hello_size(start: bytes) -> int:
-    """How many bytes the record has that begins so, as far as can be told; 0: it is no message of a handshake."""
+    """Bytes of the record that begins with `start`, as far as can be told; 0: it is no message of a handshake."""
     if start[:1] not in (b"", HANDSHAKE):
         return 0
     return HEADER if len(start) < HEADER else HEADER + int.from_bytes(start[3:HEADER], "big")
@@ -73,7 +73,7 @@ def _extensions(hello: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _vector(data: bytes, at: int, width: int) -> tuple[bytes, int]:
-    """What is at `at` behind its length of `width` bytes, and where it ends. ValueError: not all of it is there."""
+    """The vector at `at`, after its length of `width` bytes, and the offset of its end. ValueError: it is cut off."""
     start = at + width
     end = start + int.from_bytes(data[at:start], "big")
     if end > len(data):
@@ -104,7 +104,7 @@ def key_name_of(context: SSL.Context) -> bytes:
 
 
 def converse(client: SSL.Connection, server: SSL.Connection) -> None:
-    """Have two ends in memory shake hands, and the client get its tickets."""
+    """Shake hands between two ends in memory, until the client has its tickets."""
     for _ in range(4):  # flights; the last one brings the tickets of TLS 1.3
         for one, other in ((client, server), (server, client)):
             with contextlib.suppress(SSL.WantReadError):
@@ -114,19 +114,19 @@ def converse(client: SSL.Connection, server: SSL.Connection) -> None:
                 other.bio_write(one.bio_read(1 << 16))
 
 
-# ---- whose ticket it is ----
+# ---- which worker a ticket is from ----
 
 
 class Context(Protocol):
     """See tls.Context."""
 
     def key_name(self) -> bytes:
-        """Of its tickets' key."""
+        """The name of the key of this context's tickets."""
         ...
 
 
 class Tickets:
-    """Knows whose tickets are whose, and brings their holders home."""
+    """Knows the workers' ticket keys, and passes clients to the worker that made their ticket."""
 
     def __init__(
         self,
@@ -136,8 +136,8 @@ class Tickets:
         lives: Callable[[int], bool],
         ask: Callable[[str, Any], Any],
     ) -> None:
-        """Of worker `number`. `lives` says of another one whether it is there, `ask` asks all others (`peers.Peers`)
-        the question "tickets", which is `note`'s to answer."""
+        """`number` is this worker's. `lives` tells whether another worker is there. `ask` asks all others
+        (`peers.Peers`) the question "tickets", which `note` answers there."""
         self._number = number
         self._context = context
         self._relay = relay
@@ -148,7 +148,7 @@ class Tickets:
         self._homes: dict[bytes, int] = {}
 
     def announce(self) -> None:
-        """Tell all others the name of our key, and hear theirs: at the beginning, and when the context is a new one."""
+        """Tell all other workers our key's name, and get theirs. To be called at the start, and after a new context."""
         self._own = self._context.key_name()
         asking: Deferred[list[Any]] = self._ask("tickets", [self._number, self._own.hex()])
         asking.addCallback(lambda answers: [self.note(answer) for answer in answers])
@@ -159,14 +159,14 @@ class Tickets:
         )
 
     def note(self, theirs: Sequence[Any]) -> list[Any]:
-        """Another worker's number and its key's name. Returns ours."""
+        """Note `theirs`, another worker's number and its key's name. Returns ours."""
         number, name = theirs
         self._names[number] = bytes.fromhex(name)
         self._homes = {name: number for number, name in self._names.items() if name}
         return [self._number, self._own.hex()]
 
     def bring_home(self, sock: socket.socket, hello: bytes) -> bool:
-        """Pass a client that has said `hello` to the worker that it knows; whether it is gone. The descriptor stays the
-        caller's."""
+        """Pass the client on `sock`, whose first message is `hello`, to the worker that made its ticket; whether it was
+        passed on. The descriptor stays the caller's."""
         home = self._homes.get(key_name(hello), self._number)
         return home != self._number and self._lives(home) and self._relay.send(home, sock)

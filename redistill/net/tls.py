@@ -1,6 +1,6 @@
-"""TLS: the context that connections are made with, and the handshake that stands before a client's first byte.
+"""TLS: the context that connections are made with, and the handshake before a client's first byte.
 
-Nothing here comes near a client's bytes: the loop reads and writes through OpenSSL itself (`net.Server.establish`).
+A client's bytes do not pass here: the loop reads and writes through OpenSSL itself (`transport.Server.establish`).
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from redistill.net.tickets import Tickets, hello_size, key_name_of
 log = Logger()
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Of TLS 1.2; all of TLS 1.3's are good. Both give forward secrecy and authenticated encryption (RFC 9325, 4.2)."""
+"""TLS 1.2's; TLS 1.3's are all good. Both have forward secrecy and authenticated encryption (RFC 9325, 4.2)."""
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 CLIENT_AUTH = {"optional": SSL.VERIFY_PEER, "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT}
 SESSIONS = b"redistill"
-"""What sessions are resumed for; OpenSSL asks for a name before it resumes those with a client's certificate."""
+"""The session id context: without one OpenSSL does not resume sessions that have a client's certificate."""
 NAMES = {NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNumber"}
-"""Of a subject's parts, where RFC 4514 has none that is said."""
+"""Usual names of a subject's parts for which RFC 4514 has none."""
 LOOK_SECONDS = 10.0
-"""Time between two looks at the certificate's files."""
+"""Seconds between two looks at the certificate's files."""
 AGAIN = 60
-"""Looks until files that could not be used are read again, though they have not changed."""
+"""Number of looks after which unusable files are read again, though they have not changed."""
 HANDSHAKE_SECONDS = 10.0
-"""Time that a client has from its connection to the end of the handshake."""
+"""Seconds that a client has from its connection to the end of the handshake."""
 
 
 def spoken(listener: socket.socket, security: Security) -> bool:
@@ -58,13 +58,13 @@ def spoken(listener: socket.socket, security: Security) -> bool:
 
 
 def is_used(security: Security) -> bool:
-    """Whether anybody speaks TLS."""
+    """Whether any port speaks TLS."""
     return security.tls_enabled or bool(security.tls_port)
 
 
 def make_context(security: Security, pem: Pem) -> SSL.Context:
-    """What the server's end of connections is made with: `pem` is what the files hold that `security` names. Raises
-    ConfigError, which names the setting to mend."""
+    """The context for the server's end of connections. `pem` has the contents of the files that `security` names.
+    Raises ConfigError, which names the setting to mend."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(VERSIONS[security.tls_min_version])
     context.set_cipher_list(CIPHERS)
@@ -92,7 +92,7 @@ def make_context(security: Security, pem: Pem) -> SSL.Context:
 
 
 def _using(setting: str, path: str, data: bytes, problem: str, use: Callable[[str], object]) -> None:
-    """Have OpenSSL `use` what the file at `path` held. It reads files only, so it gets one that is in memory."""
+    """Have OpenSSL `use` `data`, read from `path` before. OpenSSL reads files only, so it gets one in memory."""
     try:
         with open(os.memfd_create("pem"), "wb", buffering=0) as file:
             file.write(data)
@@ -104,14 +104,14 @@ def _using(setting: str, path: str, data: bytes, problem: str, use: Callable[[st
 
 
 def reason(error: SSL.Error) -> str:
-    """What OpenSSL says of it, in few words."""
+    """OpenSSL's own words for `error`, in short."""
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
     return ", ".join(dict.fromkeys(words for *_, words in queue if words)) or "the connection ended"
 
 
 def described(certificate: X509) -> Certificate:
-    """Whom a certificate names. A subject of several common names, or of one that is no word, has no user's name, and
-    neither has one that cannot be read: each name is text of the kind that the certificate says (ASN.1)."""
+    """A certificate's subject and user name. The user name is empty if the subject has several common names, one that
+    is no word, or cannot be read: each name is text of the kind that the certificate says (ASN.1)."""
     try:
         subject = certificate.to_cryptography().subject
         parts = [(NAMES.get(one.oid, one.rfc4514_attribute_name), one.value) for one in subject]
@@ -128,16 +128,16 @@ def _shown(value: str | bytes) -> str:
 
 
 FORBIDDEN = "forbidden"
-"""The state of a file that may not be looked at."""
+"""The state of a file that this process has no permission to look at."""
 
 
 class Context:
-    """The context for new connections. It can be replaced at any time; those that there are keep theirs."""
+    """The context for new connections. It can be replaced at any time; open connections keep theirs."""
 
     expires: float
     """When the certificate ends, in seconds since the epoch."""
     subject: str
-    """Whose certificate it is, as `described` has it."""
+    """The subject of the server's certificate, as `described` writes it."""
     fingerprint: str
     """SHA-256 of the certificate, in hexadecimal digits."""
 
@@ -145,17 +145,17 @@ class Context:
         """See `make_context`. Raises ConfigError."""
         self._made_of: object = None
         self.on_change: Callable[[], None] = lambda: None
-        """Called when `apply` has made another one."""
+        """Called when `apply` has made another context."""
         self.use(security, pem)
 
     def apply(self, config: Config) -> None:
-        """Use what `config` says. Raises ConfigError, and the old one stays."""
+        """Make the context that `config` asks for. Raises ConfigError, and the old context stays."""
         if self.use(config.security, config.pem):
             self.on_change()
 
     def use(self, security: Security, pem: Pem) -> bool:
-        """Have another context, if it would be made of something else; whether it is another. Raises ConfigError, and
-        the old one stays."""
+        """Make another context, if files or settings differ from those of the present one; whether it did. Raises
+        ConfigError, and the old context stays."""
         made_of = security.tls_min_version, security.tls_client_auth, pem
         if made_of == self._made_of:
             return False
@@ -170,7 +170,7 @@ class Context:
         return True
 
     def key_name(self) -> bytes:
-        """Of the tickets that clients get for their sessions (`tickets`)."""
+        """The name of the key of the tickets that clients get for their sessions (`tickets`)."""
         return key_name_of(self._context)
 
     def connection(self, sock: socket.socket) -> SSL.Connection:
@@ -181,20 +181,20 @@ class Context:
 
 
 class CertificateWatch(Service):
-    """Notices that the files were changed, as a program that renews certificates does it.
+    """Notices changes of the certificate's files, as a program that renews certificates makes them.
 
-    It waits until they rest: the certificate and its key are not written at once.
+    It waits until the files rest: the certificate and its key are not written at once.
     """
 
     def __init__(self, clock: IReactorTime, security: Callable[[], Security], changed: Callable[[], bool]) -> None:
         """`security` names the files. `changed` says whether it has looked at them; if not, it is called again soon. It
-        may raise ConfigError: then it is called when they change again, or later."""
+        may raise ConfigError: then it is called when the files change again, or later."""
         self._security = security
         self._changed = changed
         self._read: object = None
         self._seen: object = None
         self._rests = 0
-        """Looks since the files have changed."""
+        """Number of looks since the last change of the files."""
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
 
@@ -208,12 +208,12 @@ class CertificateWatch(Service):
         self._looks.stop()
 
     def noted(self, state: object) -> None:
-        """The files have been read, and are used: as they are in this `state` they are nothing new."""
+        """Note that the files have been read and are in use: in this `state` they count as unchanged."""
         self._read = state
 
     def knows(self, security: Security) -> bool:
-        """Whether the files that `security` names are those that were read last, as they were then. Those that this
-        process may not look at, since it has become another user, are taken for such: it could not read them."""
+        """Whether the files that `security` names are those that were read last, and unchanged. Files that this process
+        may not look at, since it has become another user, count as unchanged: it could not read them."""
         paths, states = _paths_of(security), _files_of(security)
         if paths != _paths_of(self._security()) or states != self._read:
             return False
@@ -227,7 +227,7 @@ class CertificateWatch(Service):
     def _look(self) -> None:
         before, self._seen = self._seen, self.state()
         self._rests = self._rests + 1 if self._seen == before else 0
-        # What cannot be used may become usable without a change of the files.
+        # Unusable files may become usable without a change of the files.
         if self._seen != self._read and self._rests % AGAIN == 1:
             try:
                 if self._changed():
@@ -238,7 +238,7 @@ class CertificateWatch(Service):
                 log.error("the certificate was not renewed, the old one stays in use: {problem}", problem=str(problem))
 
     def state(self) -> object:
-        """Of the files: another one after each change."""
+        """The state of the files: another value after each change."""
         return _files_of(self._security())
 
 
@@ -264,8 +264,8 @@ def _state_of(path: str) -> object:
 class TlsFactory:
     """Makes the protocols of another factory, for connections that speak TLS.
 
-    The other one is asked first: what it refuses costs no handshake, and is closed without a word, for there is no TLS
-    to say it in. What it lets in is counted from then on, so a client in its handshake takes a place.
+    The other factory is asked first: a connection that it refuses costs no handshake, and is closed without an error
+    line, for there is no TLS to send it in. One that it lets in counts from then on, also during its handshake.
     """
 
     noisy = False
@@ -278,7 +278,7 @@ class TlsFactory:
         self.context = context
         self.counters = counters
         self.tickets: Tickets | None = None
-        """Of several workers: brings clients to the one that knows their session."""
+        """Passes clients to the worker that knows their session; None: there is one worker only."""
 
     def doStart(self) -> None:
         self.factory.doStart()
@@ -297,20 +297,20 @@ class TlsFactory:
         return Handshake(self, client, self.tickets)
 
     def readmit(self, addr: IAddress) -> IProtocol | None:
-        """As buildProtocol, for who was brought here by another worker: counted, never refused, and here to stay."""
+        """As buildProtocol, for a client that another worker passed here: counted, never refused or passed on."""
         factory: Any = self.factory
         client = factory.readmit(addr)
         return None if client is None else Handshake(self, client, None)
 
 
 class Handshake(Protocol):
-    """In a client's place until it has shaken hands."""
+    """The protocol of a connection until its handshake is done; then `client` takes its place."""
 
     transport: Any
 
     def __init__(self, factory: TlsFactory, client: Any, tickets: Tickets | None) -> None:
-        """`client`: the protocol whose connection it will be; it has the `leaving` of the limits. `tickets`: it may be
-        at home elsewhere."""
+        """`client`: the protocol that gets the connection; it has the `leaving` of the limits. `tickets`: another
+        worker may know the client's session; None: it stays here."""
         self._made_by = factory
         self._client = client
         self._tickets = tickets
@@ -343,7 +343,7 @@ class Handshake(Protocol):
     def _established(self) -> None:
         self._late.cancel()
         certificate = self._connection.get_peer_certificate()
-        if certificate is not None:  # OpenSSL has verified it, or there were no connection
+        if certificate is not None:  # OpenSSL has verified it, or the handshake would have failed
             self._client.certificate = described(certificate)
         self.transport.protocol = self._client
         self._client.makeConnection(self.transport)

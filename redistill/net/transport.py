@@ -1,10 +1,10 @@
 """Ports and transports, for TCP and UNIX sockets, that write at once and can give their socket to the loop in C.
 
 They are Twisted's own in everything else. A protocol that has a session calls `serve`: from then on `loop.Loop`
-receives, executes and sends on the socket, and this transport only waits for its end. What ends it (loseConnection,
-abortConnection, an error) takes the socket back first, with what the peer has not read yet, and goes Twisted's way.
-A transport whose socket is not served reads through its reactor, as any other. One that is to speak TLS (`establish`)
-does the handshake there, and all else in the loop; what its peer says first can be looked at before (`peek`).
+receives, executes and sends on the socket, and this transport only waits for its end. loseConnection, abortConnection
+or an error takes the socket back first, with the replies that the peer has not read yet, and goes on as in Twisted. A
+transport whose socket is not served reads through its reactor, as any other. A transport that is to speak TLS
+(`establish`) does the handshake there, and all else in the loop; `peek` looks at the peer's first message before that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from redistill.net.gate import Gate
 from redistill.net.loop import Client, Loop, LoopConnection, LoopListener
 
 PEEKED = 5 + 16384
-"""Bytes that `Server.peek` looks at, at most: a record of TLS (RFC 8446, 5.1)."""
+"""Most bytes that `Server.peek` looks at: a record of TLS (RFC 8446, 5.1)."""
 
 _P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
 
@@ -48,7 +48,7 @@ class Server(tcp.Server):
     _connection: LoopConnection | None = None
     _tls: Any = None
     _step: Callable[[], Exception | None] | None = None
-    """What is done when the socket is ready, as long as the protocol has nothing to read."""
+    """Called when the socket is ready, until the protocol may read: `_look`, then `_shake_hands`."""
     _low_water = 1
     _await: tuple[Callable[[bytes], int], Callable[[bytes], None]]
     _established: Callable[[], None]
@@ -59,8 +59,8 @@ class Server(tcp.Server):
         super().__init__(sock, protocol, client, server, sessionno, reactor)
 
     def peek(self, size: Callable[[bytes], int], heard: Callable[[bytes], None]) -> None:
-        """Look at what the peer says first, and leave it to be read: `heard` gets it when there are as many bytes as
-        `size` says of those that came so far, or when no more will come. Of more than `PEEKED` it gets the first."""
+        """Look at the peer's first bytes, and leave them to be read. `size` says, from the bytes so far, how many are
+        wanted; `heard` gets the bytes when so many are there, or no more will come, and `PEEKED` of them at most."""
         self._await = size, heard
         self._step = self._look
 
@@ -70,7 +70,7 @@ class Server(tcp.Server):
             data = self.socket.recv(PEEKED, socket.MSG_PEEK)
         except BlockingIOError:
             return None
-        except OSError:  # is met again by who reads
+        except OSError:  # met again by the next read
             data = b""
         wanted = size(data)
         if self._low_water < wanted and len(data) < wanted:
@@ -87,10 +87,10 @@ class Server(tcp.Server):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
     def establish(self, tls: SSL.Connection, established: Callable[[], None]) -> None:
-        """Shake hands, as `tls` on this socket does it, and then call `established`; until then nothing can be written.
+        """Shake hands with `tls`, made for this socket, and then call `established`; until then nothing can be written.
 
-        After that the protocol has the connection served: TLS is spoken in the loop only. What is not sent when the
-        connection ends is lost, for it may not go out in the clear.
+        After that the protocol has the connection served: TLS is spoken in the loop only. Replies that are not sent
+        when the connection ends are lost, for they may not go out in the clear.
         """
         self._tls = tls
         self._established = established
@@ -122,13 +122,14 @@ class Server(tcp.Server):
 
     @property
     def movable(self) -> bool:
-        """Whether `detach` can let go of it, now or later: of TLS the socket is only a part."""
+        """Whether `detach` is possible, now or later: not with TLS, whose state is not in the socket."""
         return self._tls is None
 
     def detach(self) -> socket.socket | None:
-        """Let go of a connection that is served, without closing it: its socket, the caller's, out of loop and reactor.
+        """Let go of a connection that is served. Returns its open socket, the caller's, which loop and reactor forget.
 
-        The protocol is told nothing. None: it is not `movable`, is closed or closing, or is about to be told something.
+        The protocol is told nothing. None: the connection is not `movable`, is closed or closing, or has an event that
+        is not passed on yet.
         """
         connection = self._connection
         if connection is None or connection.untold or not self.movable or not self.connected or self.disconnecting:
@@ -137,7 +138,7 @@ class Server(tcp.Server):
         return self.let_go()
 
     def let_go(self) -> socket.socket:
-        """Let go of the socket, which the loop does not have, without closing it; the caller's from now on."""
+        """Let go of a socket that the loop does not have. Returns it open; it is the caller's from now on."""
         self.stopReading()
         self.stopWriting()
         self.connected, self.disconnected = 0, 1
@@ -177,7 +178,7 @@ class Server(tcp.Server):
         if self._idle() and isinstance(data, bytes):
             try:
                 sent = self.socket.send(data)
-            except OSError:  # is met again where Twisted looks for it
+            except OSError:  # met again where Twisted looks for it
                 sent = 0
             if sent == len(data):
                 return
@@ -185,7 +186,7 @@ class Server(tcp.Server):
         super().write(data)
 
     def _idle(self) -> bool:
-        """Whether what is written may be sent at once: nothing is before it, and no producer waits to be asked."""
+        """Whether data may be sent at once: no data waits before it, and no producer waits to be asked."""
         return bool(
             self.connected
             and not self._tempDataBuffer
@@ -223,14 +224,14 @@ class Server(tcp.Server):
             while self._tls is None and (rest := connection.session.output()):
                 self.write(rest)
             if not self.disconnecting and self._idle():
-                # Before any other client's next command: who was killed is not in the list of clients any more.
+                # Before any other client's next command: a killed client is not in CLIENT LIST any more.
                 self.disconnecting = True
                 self.reactor.callLater(0, self.connectionLost, _done())
                 return
         super().loseConnection(*args)
 
     def _say_goodbye(self) -> None:
-        """So that the peer knows that nothing was cut off (RFC 8446, 6.1); if it does not read, it is not told."""
+        """Send close_notify, so that the peer knows that nothing was cut off (RFC 8446, 6.1), if it reads."""
         with contextlib.suppress(SSL.Error):
             self._tls.shutdown()
 
@@ -255,7 +256,7 @@ class UNIXServer(Server, unix.Server):
 
 
 def _peer(sock: socket.socket) -> Any:
-    """The address of the other end, None when that has gone again; over a UNIX socket mostly ""."""
+    """The peer's address; None: the peer has gone again. Over a UNIX socket it is mostly ""."""
     try:
         return sock.getpeername() if sock.family == socket.AF_UNIX else tcp._getpeername(sock)
     except OSError:
@@ -287,7 +288,7 @@ class Port(tcp.Port):
             self._listener = None
 
     def clientAccepted(self, fd: int) -> None:
-        """The loop has accepted a connection; -1: it could not, and Twisted knows what to do about it."""
+        """The loop has accepted a connection; -1: accept failed, and Twisted's doRead deals with that."""
         if fd < 0:
             self.doRead()
             return
@@ -312,12 +313,12 @@ class UNIXPort(Port, unix.Port):
 
 
 class SharedUNIXPort(UNIXPort):
-    """Accepts on a socket that listens already, and whose file is another's to make and to remove."""
+    """Accepts on a socket that listens already. Another object makes and removes its file."""
 
     factory: Any
     fileno: Any
     socket: Any
-    _shouldShutdown = False  # that would be the end of it for the others, too
+    _shouldShutdown = False  # a shutdown would end it for the other processes, too
 
     def startListening(self) -> None:
         tcp._reservedFD.reserve()
@@ -360,9 +361,9 @@ def adopt(
 ) -> IProtocol | None:
     """Go on with a connected stream socket, which becomes the transport's, as if a port had accepted it.
 
-    `build` makes the protocol for an address: a factory's buildProtocol; or its `readmit`, and then what is to go on
-    (`RespProtocol.go_on_as`). None: it gave none. Raises PeerGone, and what `build` does. In all these cases the socket
-    is closed, and a session stays the caller's.
+    `build` makes the protocol for an address: a factory's buildProtocol, or its `readmit` followed by
+    `RespProtocol.go_on_as`. None: `build` gave none. Raises PeerGone, and what `build` raises. In all these cases the
+    socket is closed, and a session stays the caller's.
     """
     sock.setblocking(False)
     protocol: Any = None
