@@ -51,7 +51,7 @@ size_t rd_host_take(rd_session *s, uint8_t *dst, size_t cap);
 const char *rd_host_stat_name(unsigned stat);
 /* Name of a gauge; NULL from RD_GAUGE_COUNT on. */
 const char *rd_host_gauge_name(unsigned gauge);
-/* Add up what all workers counted of the command `id`. */
+/* Sum the counters of the command `id` over all workers. */
 void rd_host_command_stats(const rd_store *st, unsigned id, rd_command_stats *sum);
 /* The error counts of one worker, RD_ERROR_CODES of them, or NULL when that one has never counted. */
 const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);

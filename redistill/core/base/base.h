@@ -39,7 +39,7 @@
 /* In a transaction, which holds up others until it ends: of all such commands together. */
 #define RD_MAX_CONTROL_ARGS_QUEUED 128u
 #define RD_MAX_CONTROL_BYTES_QUEUED 65536u
-/* Of a command that is unknown, or denied, only so much is handed up, for the error that quotes it. */
+/* The part of an unknown or denied command that is handed up, for the error that quotes it. */
 #define RD_MAX_QUOTED_ARGS 64u
 #define RD_MAX_QUOTED_BYTES 1024u /* of each */
 
@@ -50,7 +50,7 @@
 /* A reference into the arena: a byte offset from its start. 0 refers to nothing. */
 typedef uint64_t rd_ref;
 
-/* A stretch of bytes that somebody else owns. */
+/* A stretch of bytes, owned elsewhere. */
 typedef struct rd_bytes {
   const uint8_t *data;
   size_t len;

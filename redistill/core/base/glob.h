@@ -19,8 +19,8 @@
  * (Redis's bound since CVE-2024-31228; stars in a row are one). Time is at most |pattern| * |text|, and stops at
  * RD_GLOB_STEPS bytes of the pattern looked at: what takes more does not match. No memory is taken. */
 bool rd_glob(rd_bytes pattern, rd_bytes text, bool nocase);
-/* The same for who compares many texts: *steps is what all of them may take together, and what is left of it. 0: what
- * is compared from now on does not match. */
+/* The same for many texts: *steps is the number of steps that all of them may take together; each call subtracts its
+ * own. 0: later texts do not match. */
 bool rd_glob_within(rd_bytes pattern, rd_bytes text, bool nocase, uint64_t *steps);
 
 #define RD_GLOB_STARS 1000u

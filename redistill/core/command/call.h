@@ -23,11 +23,11 @@ struct rd_call {
   uint8_t verdict; /* rd_verdict */
 };
 
-/* What comes of a call. */
+/* The result of a call. */
 typedef enum rd_verdict {
   RD_DONE = 0,  /* it was executed and answered */
   RD_LONG = 1,  /* nothing was done: it will take long, and is to be called again where it can pause (longrun.h) */
-  RD_LATER = 2, /* nothing was done: somebody has a lock that it needs */
+  RD_LATER = 2, /* nothing was done: another process or session has a lock that it needs */
 } rd_verdict;
 
 /* A command that has found out that it will take more than a millisecond asks this before it changes, counts or answers

@@ -67,7 +67,7 @@ enum {
   RD_ACL_SCRIPTING = 1 << 20,
 };
 
-/* What a command does with a key: the words of COMMAND INFO, in its order. */
+/* The use that a command makes of a key: the flags of COMMAND INFO, in its order. */
 enum {
   RD_KEY_RO = 1 << 0, /* reads it; RW: reads and writes it; OW: overwrites it; RM: deletes it */
   RD_KEY_RW = 1 << 1,

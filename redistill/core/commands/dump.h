@@ -1,4 +1,4 @@
-/* dump.h - what a payload of RESTORE says of itself. */
+/* dump.h - the size that a payload of RESTORE declares. */
 #ifndef RD_DUMP_H
 #define RD_DUMP_H
 

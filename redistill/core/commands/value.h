@@ -6,7 +6,7 @@
 #include "command/command.h"
 
 /* Memory of `n` bytes for the time of the command, to be given back with the same `n`. It counts like a buffer of the
- * client, so that all commands together take no more than the clients may. NULL: there is none. */
+ * client, so that all commands together take no more than the clients may. NULL: no memory. */
 void *rd_scratch_take(rd_call *c, uint64_t n);
 void rd_scratch_give(rd_store *st, void *memory, uint64_t n);
 

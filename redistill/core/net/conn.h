@@ -14,7 +14,7 @@ typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST, LISTENS } conn_state;
 struct rd_conn {
   int fd;
   int error;      /* LOST: errno */
-  uint32_t armed; /* what epoll tells us of; 0: it is not registered */
+  uint32_t armed; /* the events registered with epoll; 0: not registered */
   uint8_t state;  /* conn_state */
   uint8_t status; /* BLOCKED: what the session said */
   bool tell;      /* BLOCKED: the owner asked to be told of its end */
@@ -37,19 +37,19 @@ struct rd_conn {
 
 struct rd_loop {
   int epoll;
-  int again; /* eventfd: has another loop around this one come back, since somebody has something left to do */
+  int again; /* eventfd: makes a loop around this one return, since a connection has work left */
   int heard; /* eventfd: there is a record in the ring; -1: it is not read */
   rd_store *ring;
   bool watched;
   bool stop;      /* the owner must act before another session runs */
   bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
   bool crowded;   /* the clients' buffers are too large, and the owner was not told */
-  bool comes;     /* somebody does, in this turn */
+  bool comes;     /* a client comes in this turn */
   bool serving;   /* answers may wait for the turn's end */
   uint32_t count, cap;
   rd_conn **conns;
   uint32_t scan_at;
-  rd_conn *first, *last; /* the queue: who has something to do without being ready */
+  rd_conn *first, *last; /* the queue: connections with work left whose sockets are not ready */
   uint32_t queue_len;
   rd_conn *listening;
   uint64_t frozen_ms;
@@ -60,7 +60,7 @@ struct rd_loop {
   rd_tls tls;
   uint32_t owed_count;
   size_t owed_bytes;   /* of them together, or more */
-  rd_conn *owed[OWED]; /* who was executed in this turn, and has to be answered before it ends */
+  rd_conn *owed[OWED]; /* connections executed in this turn, to be answered before it ends */
   uint32_t event_count;
   rd_event events[EVENTS];
   struct epoll_event ready[READY];

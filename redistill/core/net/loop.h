@@ -61,17 +61,17 @@ bool rd_loop_hear(rd_loop *l, rd_store *st, int fd);
 /* A descriptor whose readiness ends a turn (rd_loop_watched): that of another loop around this one. False: errno. */
 bool rd_loop_watch(rd_loop *l, int fd);
 bool rd_loop_watched(const rd_loop *l); /* it was ready in the last turn, or the loop is behind */
-/* Whether this process has not applied a configuration that was announced (rd_behind). Until it has, a turn serves
- * nobody and ends at once, for the owner to read what it was sent; a transaction that has begun goes on. */
+/* Whether this process has not applied a configuration that was announced (rd_behind). Until it has, a turn serves no
+ * client and ends at once, so that the owner reads its messages; a transaction that has begun continues. */
 bool rd_loop_behind(const rd_loop *l);
-/* Serve. Waits up to `timeout_ms` (-1: without end) for something that the owner must see, and serves clients
- * meanwhile; 0: serves once what is ready. Returns the number of events, 0 also after a signal; they are valid until
- * the next call. `now_ms`: the time for the sessions; 0: the clock's, read after the bytes arrived. */
+/* Serve clients, for up to `timeout_ms` (-1: without end), until the owner must see an event; 0: serves once what is
+ * ready. Returns the number of events, 0 also after a signal; they are valid until the next call. `now_ms`: the time
+ * for the sessions; 0: the clock's, read after the bytes arrived. */
 int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms);
 const rd_event *rd_loop_events(const rd_loop *l);
-/* Look at up to 1,024 connections from where the last call stopped. Who was silent since `quiet_us` gives back memory;
- * events (RD_LOOP_SILENT) name those that were silent since `silent_us` (0: none). The number of events; *more: not all
- * connections were looked at yet. Times as of rd_conn_active_us. */
+/* Look at up to 1,024 connections from where the last call stopped. Connections silent since `quiet_us` give back
+ * memory; events (RD_LOOP_SILENT) name those that were silent since `silent_us` (0: none). The number of events; *more:
+ * not all connections were looked at yet. Times as of rd_conn_active_us. */
 int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more);
 
 typedef struct rd_work {
@@ -82,7 +82,8 @@ size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap);
 
 /* ---- connections ---- */
 
-/* NULL: errno says why. `tag` is the owner's; `ssl` NULL, or the SSL * of an established connection on `fd`. */
+/* Add a connection. NULL: errno says why. `tag` is the owner's; `ssl` NULL, or the SSL * of an established connection
+ * on `fd`. */
 rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms);
 /* Forget a connection, in any state; output that was not sent is still in the session. */
 void rd_loop_remove(rd_loop *l, rd_conn *c);
@@ -100,8 +101,9 @@ uint64_t rd_conn_active_us(const rd_conn *c); /* when bytes last came or went: m
 
 /* ---- listening ----
  *
- * One client is accepted a turn, after those that are inside have had theirs: nobody waits for a crowd at the gate. Who
- * is sure to be refused is told so and closed; who is not comes up, non-blocking, for the owner to decide. */
+ * The loop accepts one client a turn, after it has served the open connections, so a burst of new clients delays none
+ * of them. A client that a limit is sure to refuse gets the error line and is closed. The owner decides about every
+ * other one, whose descriptor an event brings, non-blocking. */
 
 /* `fd` listens, and is non-blocking; `gate` stays the owner's. NULL: errno says why. rd_loop_remove ends it. When
  * accept fails and the owner must see why, an event says -1. */
@@ -109,8 +111,9 @@ rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate);
 
 /* ---- TLS ----
  *
- * OpenSSL's functions of these names, given at run time by who made the SSL objects: the core links no OpenSSL. The SSL
- * must allow partial writes from a buffer that moves (SSL_MODE_ENABLE_PARTIAL_WRITE, ACCEPT_MOVING_WRITE_BUFFER). */
+ * OpenSSL's functions of these names, which the creator of the SSL objects gives at run time: the core links no
+ * OpenSSL. The SSL must allow partial writes from a buffer that moves (SSL_MODE_ENABLE_PARTIAL_WRITE,
+ * ACCEPT_MOVING_WRITE_BUFFER). */
 typedef struct rd_tls {
   int (*read)(void *ssl, void *data, int len);
   int (*write)(void *ssl, const void *data, int len);

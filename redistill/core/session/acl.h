@@ -1,7 +1,7 @@
 /* acl.h - what a user may do: commands, and keys by pattern (Redis's access control lists).
  *
  * An rd_acl is a process's own memory and does not change once sessions have it: another one takes its place. A session
- * without one may do everything, which costs a branch. What the words of a rule mean is known outside of the core. */
+ * without one may do everything, which costs a branch. The rules' words are parsed outside of the core. */
 #ifndef RD_ACL_H
 #define RD_ACL_H
 
@@ -11,7 +11,7 @@
 
 typedef struct rd_acl rd_acl;
 
-/* What a pattern lets a command do with a key. */
+/* The access to a key that a pattern permits. */
 enum { RD_ACL_MAY_READ = 1, RD_ACL_MAY_WRITE = 2 };
 
 /* Allows nothing. NULL: no memory. */
@@ -39,8 +39,8 @@ rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes 
 
 /* ---- a session's (session.c, admit.c) ---- */
 
-/* Its user's permissions from now on, those of what it has queued included; NULL: everything. They stay the caller's,
- * until the session has others or is freed. */
+/* Set the permissions of the session's user, for queued commands as well; NULL: everything is allowed. The caller owns
+ * `acl`, and keeps it until the session has another one or is freed. */
 void rd_session_set_acl(rd_session *s, const rd_acl *acl);
 
 /* python: end */

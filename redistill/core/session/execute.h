@@ -1,4 +1,4 @@
-/* execute.h - a command that passed its checks is run under the locks of its keys; for the files of this folder. */
+/* execute.h - runs a command that passed its checks, under the locks of its keys; for the files of this folder. */
 #ifndef RD_EXECUTE_H
 #define RD_EXECUTE_H
 

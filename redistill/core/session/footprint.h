@@ -1,4 +1,4 @@
-/* footprint.h - the memory of all clients' buffers together, and whose is the most (Redis: maxmemory-clients).
+/* footprint.h - the memory of all clients' buffers together, and the client with the most (Redis: maxmemory-clients).
  *
  * A session's footprint is what it has allocated for input, replies, arguments, queued commands and watched keys. Each
  * process keeps its sessions in lists by the power of two of their footprints, so that the largest is found without a
@@ -17,8 +17,9 @@
 #include "session/session.h"
 
 /* python: begin */
-/* Bytes for all sessions of all processes; 0: no limit. Of this process: each is told. No reply of one session may be
- * larger either. So no command may make a value of more than `readable` bytes: nobody could read it. */
+/* Set the limit, in bytes, on the buffers of all sessions of all processes; 0: no limit. Each process sets it for
+ * itself. No reply of one session may be larger either. So no command may make a value of more than `readable` bytes:
+ * no client could read it. */
 void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable);
 /* `owner` (rd_session_state) of the session that is to be closed now, 0: none is. The caller calls rd_session_drop, and
  * asks again. To be called between turns: when the store is `crowded`, and every now and then. */
@@ -40,7 +41,7 @@ size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap)
 bool rd_footprint_admit(rd_session *s, uint64_t more);
 /* The session's buffers may have changed. Sets st->crowded when they grew and there is too much. */
 void rd_footprint_changed(rd_session *s);
-/* It is about to be freed. */
+/* The session is about to be freed: remove its footprint. */
 void rd_footprint_gone(rd_session *s);
 /* The bound of its replies: output_limit, or what all clients together may have if that is less. */
 uint64_t rd_reply_limit(const rd_session *s);

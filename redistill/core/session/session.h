@@ -48,18 +48,19 @@ void rd_session_free(rd_session *s); /* ends its watches too */
  * is done with this store: answer it, or say that its answer is owed (rd_session_owe), and resume. Should another
  * session be fed meanwhile, it keeps the bytes and says RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
-/* The same without a copy, for an owner who receives: when `least` bytes or more of a bulk are missing, memory of the
- * session's own, *room bytes long, for what comes next; then say how many bytes came. It grows by what has arrived
- * already. NULL: feed. Valid until the next call on the session. */
+/* The same without a copy: when `least` bytes or more of a bulk are missing, rd_session_room returns memory of the
+ * session, *room bytes long, into which the owner receives the next bytes. rd_session_received then says how many came.
+ * The memory grows by the bytes that have arrived already. NULL: use rd_session_feed. Valid until the next call on the
+ * session. */
 uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room);
 rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms);
 /* Go on after RD_CONTROL, RD_FULL, RD_PAUSED or RD_BUSY. */
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
-/* After RD_BUSY: it stopped in the middle of a command or a transaction, and may hold locks: resume it in any case,
- * whether its client reads or not. What executes has no part in the output yet. */
+/* Whether the session stopped, with RD_BUSY, within a command or a transaction. It may hold locks: resume it in any
+ * case, whether its client reads or not. The running command's reply is not in the output yet. */
 bool rd_session_suspended(const rd_session *s);
 
-/* What is to be written. Valid until the next call on the session. */
+/* The output to be written. Valid until the next call on the session. */
 rd_bytes rd_session_output(const rd_session *s);
 void rd_session_consumed(rd_session *s, size_t n);
 
@@ -79,11 +80,11 @@ void rd_session_owe(rd_session *s);
 /* The client is gone. True: a transaction waits, its locks released, for the control plane or for the client to read.
  * Resume it until RD_CLOSE: it stops once more (RD_CONTROL) at each command that is left and changes something. */
 bool rd_session_abandon(rd_session *s);
-/* Bytes that are no answer to a command (a push). False: beyond output_limit, or no memory; then the next status is
+/* Append bytes that do not answer a command (a push). False: beyond output_limit, or no memory; then the next status is
  * RD_CLOSE. */
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 
-/* Which bound a reply would have passed: output_limit, or what all clients may have (rd_set_client_limit). */
+/* The limit that a reply would have exceeded: output_limit, or that of all clients' buffers (rd_set_client_limit). */
 typedef enum rd_overflow { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS } rd_overflow;
 
 /* State that the control plane reads and sets. */
@@ -108,15 +109,15 @@ typedef struct rd_session_state {
   uint64_t commands;      /* executed */
   uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: none */
   uint32_t denied_at;     /* the place in argv of the key that it is denied for; 0: for the command itself */
-  uint64_t owner;         /* what the owner knows it by, for rd_client_to_cut; 0: it is never cut */
-  uint8_t overflowed;     /* rd_overflow: whether RD_CLOSE is for the want of room for a reply */
+  uint64_t owner;         /* the owner's id for it, for rd_client_to_cut; 0: never cut */
+  uint8_t overflowed;     /* rd_overflow: whether RD_CLOSE came because a reply had no room */
   const rd_command *last; /* the last command, NULL before the first */
 } rd_session_state;
 
 rd_session_state *rd_session_state_of(rd_session *s);
 /* Give back memory that an idle session does not need; the owner's timer calls it. */
 void rd_session_trim(rd_session *s);
-/* The owner closes the connection, and nothing more is to be executed or sent: all buffers are given back at once. */
+/* Free all buffers at once: the owner closes the connection, and nothing more is executed or sent. */
 void rd_session_drop(rd_session *s);
 /* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
 void rd_session_reset(rd_session *s);

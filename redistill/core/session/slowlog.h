@@ -1,6 +1,6 @@
 /* slowlog.h - slow commands: a ring of the last ones, of the process's own memory. The owner drains it after feed when
- * something is pending; what it does not take in time is overwritten by newer entries. The ring is set as st->slowlog
- * and belongs to who made it. Commands of the control plane are not in it. */
+ * entries are pending; newer entries overwrite those that it does not take in time. The ring is set as st->slowlog and
+ * belongs to the caller of rd_slowlog_new. It holds no commands of the control plane. */
 #ifndef RD_SLOWLOG_H
 #define RD_SLOWLOG_H
 
@@ -30,7 +30,7 @@ const rd_slow_entry *rd_slowlog_take(rd_slowlog *log);
 
 /* python: end */
 
-/* A command took so long: keep it, if that is slow. */
+/* Add a command to the ring if its duration reaches the threshold. */
 void rd_slowlog_offer(rd_store *st, const rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                       uint64_t nanoseconds);
 uint64_t rd_slowlog_threshold(const rd_slowlog *log);

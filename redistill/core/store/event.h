@@ -1,8 +1,8 @@
-/* event.h - what happens to keys, in the words of Redis's keyspace events, and whom the store tells.
+/* event.h - changes of keys, named as Redis's keyspace events, and the listener that the store tells.
  *
- * Every change of a key goes through rd_touched (internal.h), and what is no change but an event all the same through
- * rd_notify. Both tell the one listener of this process, if any: messages, invalidations and wake-ups of blocked
- * clients begin there. While nobody listens that costs a test of one word; nothing is composed. */
+ * Every change of a key goes through rd_touched (internal.h); an event without a change goes through rd_notify. Both
+ * tell the one listener of this process, if any: messages, invalidations and wake-ups of blocked clients begin there.
+ * Without a listener that costs a test of one word, and no event is composed. */
 #ifndef RD_EVENT_H
 #define RD_EVENT_H
 
@@ -29,8 +29,8 @@ enum {
 const char *rd_event_name(rd_key_event event); /* "set", "rename_from"; "" for RD_EVENT_NONE */
 uint32_t rd_event_class(rd_key_event event);   /* one bit */
 
-/* What a listener is told. A key of more than 4,096 bytes lies in pieces: then `key` is NULL, unless the command that
- * runs has it as an argument. */
+/* The event that a listener gets. A key of more than 4,096 bytes lies in pieces: then `key` is NULL, unless the command
+ * that runs has it as an argument. */
 typedef struct rd_change {
   rd_key_event event;
   unsigned db;
@@ -44,8 +44,7 @@ void rd_change_key(rd_store *st, const rd_change *change, void *dst);
 /* Called in the middle of commands and of the sweep, with the key's shard locked: it must be quick, and must not call
  * the store but for rd_change_key. The change is gone when it returns. */
 typedef void rd_listener(void *arg, rd_store *st, const rd_change *change);
-/* Have one listener told of what happens in these classes, by this process; 0: nobody. It takes the place of the last
- * one. */
+/* Set the one listener for events of these classes in this process; 0: no listener. It replaces the last one. */
 void rd_listen(rd_store *st, uint32_t classes, rd_listener *listener, void *arg);
 
 #endif

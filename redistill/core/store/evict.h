@@ -1,4 +1,4 @@
-/* evict.h - the eviction policies: what an access leaves in an item, and which key goes first. */
+/* evict.h - the eviction policies: how an access is recorded in an item, and which key is evicted first. */
 #ifndef RD_EVICT_H
 #define RD_EVICT_H
 
@@ -28,7 +28,7 @@ uint32_t rd_ghost_wanted(const rd_store *st, uint32_t shard);
 void rd_ghost_add(rd_store *st, uint32_t shard);
 bool rd_ghost_drop(rd_store *st, uint32_t shard, rd_ref block); /* a row of rd_kinds: it makes way; true */
 
-/* Does a database use the slot, or rd_set_keeping? What is in others was flushed, and is free for the taking. */
+/* Whether a database, or rd_set_keeping, uses the slot. Items in other slots were flushed, and may be removed. */
 bool rd_slot_is_live(const rd_store *st, uint32_t slot);
 
 #endif

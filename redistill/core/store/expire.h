@@ -1,4 +1,4 @@
-/* expire.h - the sweep, and what it shares with who flushes a database. */
+/* expire.h - the sweep, and the functions that it shares with flushing a database. */
 #ifndef RD_EXPIRE_H
 #define RD_EXPIRE_H
 

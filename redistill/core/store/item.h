@@ -26,7 +26,7 @@ static inline bool rd_item_has_key(const rd_store *st, const rd_item *it, const 
   return it->key_len == key->len && rd_same(rd_small_key(it), key->data, key->len);
 }
 
-/* What an item is to be made of. */
+/* The parts of a new item. */
 typedef struct rd_shape {
   uint32_t slot;
   uint32_t key_len;

@@ -19,7 +19,7 @@ bool rd_pack(rd_store *st, uint32_t shard);
 /* Have so many regions in the pool, from whatever shard is richest: no item is in use. false: the policy does not allow
  * it, or others hold what could go. */
 bool rd_make_room(rd_store *st, uint64_t regions);
-/* Is there anything that may be evicted? An unlocked look. */
+/* Whether any key may be evicted. Looks without a lock. */
 bool rd_may_evict(const rd_store *st);
 
 /* A row of rd_kinds (type.h): move an item's own block. */
@@ -29,8 +29,8 @@ bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block);
 bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region);
 
 /* python: begin */
-/* What lies over max_memory goes in steps: evicts as far as the policy allows, `budget` regions a call at most, and
- * returns whether there was anything to do. No command is running. */
+/* Shrink the store to max_memory in steps: evict as far as the policy allows, `budget` regions a call at most. Returns
+ * whether there was anything to do. No command is running. */
 bool rd_shrink_step(rd_store *st, uint32_t budget);
 /* python: end */
 

@@ -7,8 +7,8 @@
  * - A process that dies while it holds a shard leaves it suspect, for the death may be the shard's doing: a wild
  *   reference, or a circle from which it had to be killed. Whoever locks the shard next verifies all of it first.
  * - When a suspect shard was damaged, or a process died of a signal that tells of bad memory, the whole arena is in
- *   doubt: each shard is verified at its next lock, by a client's command or by the sweep. So it is when a run begins
- *   and somebody of the last one died with a shard in his hands, since nobody knows of what.
+ * doubt: each shard is verified at its next lock, by a client's command or by the sweep. The same holds when a run
+ * begins and a process of the last run died while it held a shard, since the cause is unknown.
  *
  * To verify is to walk the shard (rd_shard_is_whole), which follows no reference before it knows where it leads: a
  * shard that passes can be used without any danger. One that does not is emptied, and counts as lost. So a damaged
@@ -20,8 +20,8 @@
 
 /* rd_store.verify_shard: verify a shard that was just locked, and empty it if it is damaged. */
 void rd_verify_shard(rd_store *st, uint32_t shard);
-/* Nobody else has the arena: empty the shards that were changing or cannot be so, and put the others in doubt if
- * there is a reason. The locks are as the last process left them, and are renewed. */
+/* Called when no other process has the arena: empty the shards that were changing or are damaged, and put the others in
+ * doubt if there is a reason. The locks are as the last process left them, and are renewed. */
 void rd_recover(rd_store *st);
 
 #endif

@@ -9,11 +9,11 @@
 /* Make an arena in the file `fd` (a memfd, or a file on a tmpfs), whatever it held, and map it. 0, or -1 with the
  * reason in `err`. The descriptor stays the caller's. */
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen);
-/* Map an arena that is there. -1 when it is none of ours, of another layout, torn or too short; `err` says which. When
- * no other process uses it, a run begins (st->began): all statistics begin at 0, but that the shards which are found
- * damaged count as lost, and what belonged to the last run (layout.h lists it) is as in a new arena. */
+/* Map an existing arena. -1: the file is not an arena, has another layout, or is torn or too short; `err` says which.
+ * When no other process uses it, a run begins (st->began): all statistics begin at 0, but that the shards which are
+ * found damaged count as lost, and what belonged to the last run (layout.h lists it) is as in a new arena. */
 int rd_attach(rd_store *st, int fd, char *err, size_t errlen);
-/* The same when the caller knows that no other process has the arena, whatever it says itself: a run begins. */
+/* The same when the caller knows that no other process has the arena, whatever the arena records: a run begins. */
 int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen);
 void rd_detach(rd_store *st);
 

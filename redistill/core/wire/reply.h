@@ -16,7 +16,7 @@ typedef struct rd_reply {
   size_t cap;
   size_t released; /* rd_reply_release: so far */
   size_t limit;    /* bytes it may hold; 0: as many as there is memory for */
-  /* Asked before the buffer grows by RD_LARGE_GROWTH bytes or more; NULL: nobody is. */
+  /* Called before the buffer grows by RD_LARGE_GROWTH bytes or more; NULL: not called. */
   bool (*admit)(const struct rd_reply *r, size_t more);
   uint8_t resp; /* 2 or 3 */
   bool failed;
