@@ -71,7 +71,7 @@ static bool page_in_use(const rd_worker *w, uint32_t page) {
   return atomic_load_explicit(&w->address_pages[page / 64], memory_order_relaxed) >> (page % 64) & 1;
 }
 
-/* Connections counted in a slot. A page that nobody has written is not looked at, for a look would make it real. */
+/* Connections counted in a slot. An unwritten page is not read, since that would allocate its memory. */
 static uint32_t count_at(const rd_worker *w, uint32_t slot) {
   return page_in_use(w, first_page(slot)) && page_in_use(w, last_page(slot)) ? w->address[slot].count : 0;
 }

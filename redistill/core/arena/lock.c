@@ -216,7 +216,7 @@ void rd_retain_end(rd_store *st) {
   if (st->retained) rd_unlock_all(st);
 }
 
-/* ---- who holds up the others ---- */
+/* ---- the thread that blocks other processes ---- */
 
 /* The owner of a lock that others wait for. A robust mutex of glibc begins with the futex word that the kernel knows,
  * too: the owner's thread id, and a bit that says whether anybody waits. */

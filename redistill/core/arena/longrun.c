@@ -20,7 +20,7 @@
 #define STACK (256u * 1024u) /* no command of ours takes a tenth of it */
 #define GUARD 65536u         /* a multiple of every page size */
 
-/* What a store knows of the command that it runs. */
+/* The store's fields that belong to the running command. */
 typedef struct context {
   uint64_t held[RD_MAX_SHARDS / 64];
   uint32_t dirty;

@@ -1,4 +1,4 @@
-/* memory.c - what max_memory leaves for regions, and what is used of it. */
+/* memory.c - the memory that max_memory leaves for regions, and the memory in use. */
 #include "arena/memory.h"
 
 #include "arena/layout.h"
@@ -10,7 +10,7 @@ uint64_t rd_regions_at(uint32_t num_shards) {
          rd_round_up((uint64_t)RD_MAX_WORKERS * sizeof(rd_worker), RD_PAGE);
 }
 
-/* What is in use besides the regions: pages that were touched. */
+/* The memory in use besides the regions: pages that were touched. */
 uint64_t rd_fixed_memory(const rd_store *st) {
   uint64_t bytes = st->head->regions_at - RD_MAX_WORKERS * sizeof(rd_worker);
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {

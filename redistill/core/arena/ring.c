@@ -27,7 +27,7 @@ _Static_assert(sizeof(record_head) == RD_RING_HEAD, "RD_RING_HEAD");
 typedef struct rd_outbox {
   uint8_t *data;
   size_t at, len, cap; /* sent; in use; room */
-  uint32_t joins;      /* whom it is for: see rd_ring */
+  uint32_t joins;      /* the owner that it is for: see rd_ring */
 } rd_outbox;
 
 /* ---- bytes ---- */

@@ -1,4 +1,4 @@
-/* worker.c - the workers' blocks. Who has which one is decided under the admission lock. */
+/* worker.c - the workers' blocks. They change owners only under the admission lock. */
 #include "arena/worker.h"
 
 #include <errno.h>
@@ -60,7 +60,7 @@ bool rd_worker_alone(const rd_store *st) {
 
 /* ---- coming and going ---- */
 
-/* What the worker had is gone; what it counted stays. */
+/* Remove the worker's gauges and connections; its counters stay. */
 static void vacate(rd_store *st, rd_worker *w) {
   atomic_store(&w->pid, 0);
   atomic_fetch_add(&st->head->gone_user_us, atomic_exchange(&w->user_us, 0));
@@ -114,7 +114,7 @@ bool rd_worker_reap(rd_store *st, uint32_t i) {
   return dead;
 }
 
-/* ---- what a worker says of itself ---- */
+/* ---- figures that a worker publishes about itself ---- */
 
 void rd_worker_beat(rd_store *st, uint64_t now_ms) {
   atomic_store_explicit(&st->worker->heartbeat, now_ms, memory_order_relaxed);

@@ -154,7 +154,7 @@ static void report(rd_loop *l, rd_conn *c, unsigned what) {
   if (what & RD_LOOP_SLOW || ((what & RD_LOOP_STATUS) == RD_CONTROL && c->said->in_exec)) l->stop = true;
 }
 
-/* To whom answers are owed: see Costs. */
+/* Answer the connections that are owed answers: see Costs. */
 static void answer_all(rd_loop *l) {
   for (uint32_t i = 0; i < l->owed_count; i++) {
     rd_conn *c = l->owed[i];
@@ -179,7 +179,7 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
   for (unsigned round = 1;; round++) {
     if (RD_UNLIKELY(st->slowlog != NULL && rd_slowlog_pending(st->slowlog) != 0)) slow = RD_LOOP_SLOW;
     if (RD_UNLIKELY(st->monitoring) && rd_monitor_pending(st) != 0) l->monitored = true;
-    if (RD_UNLIKELY(st->crowded)) l->crowded = l->stop = true; /* nobody gets more before somebody is cut */
+    if (RD_UNLIKELY(st->crowded)) l->crowded = l->stop = true; /* no client gets more before one is cut */
     if (status == RD_CONTROL) {                                /* the answer is to join what is there */
       c->state = HELD;
       return slow | RD_CONTROL;
@@ -295,7 +295,7 @@ static int until_heard(rd_loop *l, int wait) {
   return wait == 0 || RD_LIKELY(rd_ring_may_sleep(st)) ? wait : 0;
 }
 
-/* Lines of MONITOR have come: whether they are for somebody here. */
+/* Whether lines of MONITOR wait for a client of this worker. */
 static bool lines_wait(const rd_loop *l) {
   rd_store *st = l->ring != NULL && l->ring->joined ? l->ring : l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL;
   if (st == NULL) return false;

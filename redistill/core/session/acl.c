@@ -80,7 +80,7 @@ bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigne
   return true;
 }
 
-/* What a user must be allowed to do with a key. */
+/* The access to a key that a user must have. */
 static unsigned access_of(uint32_t flags) {
   unsigned access = flags & RD_KEY_ACCESS ? RD_ACL_MAY_READ : 0u;
   return access | (flags & (RD_KEY_INSERT | RD_KEY_DELETE | RD_KEY_UPDATE) ? RD_ACL_MAY_WRITE : 0u);

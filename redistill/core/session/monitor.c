@@ -1,4 +1,4 @@
-/* monitor.c - lines of what is executed, written while somebody monitors. */
+/* monitor.c - the lines of executed commands, written while a client monitors. */
 #include "session/monitor.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
  * others that write to the same ring wait for no longer than it takes to copy them. */
 enum { KEEP = 32768, PIECE = 64, RECORD = 32768 };
 
-/* ---- who monitors ---- */
+/* ---- clients that monitor ---- */
 
 void rd_monitors_add(rd_store *st, int delta) {
   if (!st->joined) return;

@@ -60,7 +60,7 @@ static bool reserve32(void **array, uint32_t *cap, uint32_t count, uint32_t more
   return true;
 }
 
-/* False: nobody wants it any more. */
+/* Copy the bytes. False: no client wants the copy any more. */
 static bool copy(rd_store *st, uint8_t *to, rd_bytes from) {
   for (size_t done = 0, n; done < from.len; done += n) {
     n = from.len - done < COPIED ? from.len - done : COPIED;
@@ -224,7 +224,7 @@ static void plan(rd_plan *p, rd_session *s, uint32_t end) {
   }
 }
 
-/* Lock every shard that the plan or a watch needs. False: somebody has one of them. */
+/* Lock every shard that the plan or a watch needs. False: another owner has one of them. */
 static bool lock_planned(const rd_plan *p, rd_session *s) {
   rd_store *st = s->st;
   rd_multi *m = &s->multi;

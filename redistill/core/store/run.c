@@ -41,7 +41,7 @@ static void renew_header(rd_store *st) {
   h->pool.ceiling = UINT32_MAX;
 }
 
-/* Nobody else has the arena: what belonged to the last run is set anew, what a death left torn is emptied. */
+/* No other process has the arena: reset the fields of the last run, and empty what a death left torn. */
 static void begin_run(rd_store *st) {
   renew_workers(st);
   renew_header(st);
