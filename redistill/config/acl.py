@@ -59,13 +59,13 @@ def number_of(digest: str) -> int:
 
 
 def shown(number: int) -> str:
-    """The same as operators see it: the first digits of its hash."""
+    """A secret's number as operators see it: the first digits of its hash."""
     return f"{number:016x}"[:SHOWN]
 
 
 @dataclass(frozen=True)
 class User:
-    """A name, the passwords it goes with, and what who has one may do."""
+    """A user: its name, its passwords, and its permissions."""
 
     name: str
     enabled: bool = False
@@ -126,7 +126,7 @@ class _UserDraft:
         return User(self._name, self._enabled, self._nopass, tuple(self._hashes), root, selectors)
 
     def add(self, rule: str) -> None:
-        """One rule more. Raises RuleError."""
+        """Add one rule. Raises RuleError."""
         sign = rule[:1]
         if sign in ("~", "%", "&", "+", "-"):
             self._root.add(rule)

@@ -131,7 +131,7 @@ class SelectorDraft:
         return Selector(commands, MappingProxyType(self._patterns), tuple(self._channels))
 
     def add(self, rule: str) -> None:
-        """One rule more. Raises RuleError."""
+        """Add one rule. Raises RuleError."""
         sign = rule[:1]
         if sign in ("~", "%"):
             self._add_pattern(rule)

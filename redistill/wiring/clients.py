@@ -117,9 +117,9 @@ def serve(
     listening: Listening | None = None,
     inherited: endpoints.Inherited = endpoints.NO_DESCRIPTORS,
 ) -> Front:
-    """The wiring diagram of what clients meet. `number` says which of the `sockets` are this process's, `relay_ends`
-    how connections come from other processes and go to them (`relay.SocketRelay`). `listening` is who has the sockets,
-    where that is this process; else they come from the supervisor. `inherited` are the sockets that systemd has
+    """Join the objects that serve clients. `number` says which of the `sockets` are this process's, `relay_ends`
+    how connections come from other processes and go to them (`relay.SocketRelay`). `listening` has the sockets,
+    where this process has bound them; else they come from the supervisor. `inherited` are the sockets that systemd has
     passed."""
     clients: dict[int, RespProtocol] = {}
     counters = DaemonCounters(publish=store.add)

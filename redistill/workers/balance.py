@@ -30,15 +30,15 @@ log = Logger()
 LOOK = 2.0
 """Seconds between two looks."""
 BUSY, GAP = 0.6, 0.3
-"""Of the time: a worker that was busy for more than the one, and for so much more than another, gives."""
+"""Shares of the time: a worker busy for more than BUSY, and for GAP more than another, gives connections away."""
 FULL = 0.9
-"""Of the time: who was busy for more has none left."""
+"""Share of the time: a worker that was busy for more has none left."""
 FEW = 32
 """Up to so many connections are counted."""
 REST, LONGEST_REST = 2 * LOOK, 320.0
 """Seconds without a move after one; longer each time while load only goes back to where it came from."""
 ANSWER_SECONDS = 3.0
-"""How long a worker has to answer."""
+"""Seconds that a worker has to answer."""
 
 
 class Worker(Protocol):
@@ -53,21 +53,21 @@ class Worker(Protocol):
 
 
 class Load(NamedTuple):
-    """What a worker has done from one look to the next."""
+    """A worker's load from one look to the next."""
 
     busy: float
-    """Of the time."""
+    """Share of the time that the worker was busy."""
     heavy: int
     """Connections that make the most of it (`Handover.measure_work`)."""
 
 
 class Move(NamedTuple):
-    """What would make two workers even; both by their place among the loads."""
+    """The move that would make two workers even; both by their place among the loads."""
 
     giver: int
     taker: int
     percent: int
-    """Of the giver's work."""
+    """Share of the giver's work that is to move."""
 
 
 def plan(loads: Sequence[Load]) -> Move | None:
@@ -130,7 +130,7 @@ class Balance:
         self._looks.stop()
 
     def taker(self, giver: Worker) -> Worker | None:
-        """For whom a worker is giving its connections away just now."""
+        """The worker to which `giver` is giving connections now; None: to none."""
         return self._pair[1] if self._pair is not None and self._pair[0] is giver else None
 
     def _look(self) -> None:

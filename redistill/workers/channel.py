@@ -1,4 +1,4 @@
-"""What the supervisor and its workers say to each other: AMP over an inherited socket pair.
+"""The channel between the supervisor and a worker: AMP over an inherited socket pair.
 
 Both ends are of one machine, but a worker may be newer than its supervisor (a reload after an upgrade), so what is sent
 is JSON and bytes, never pickles, and `VERSION` counts the changes that the two must agree on.
@@ -97,7 +97,7 @@ class NoAnswer(Exception):
 
 
 def within(call: Deferred[Any], clock: IReactorTime, seconds: float) -> Deferred[Any]:
-    """What comes of `call`, or NoAnswer after so many seconds; 0: however long it takes. `call` itself goes on."""
+    """The result of `call`, or NoAnswer after so many seconds; 0: no limit. `call` itself goes on."""
     result: Deferred[Any] = Deferred()
     late = clock.callLater(seconds, result.errback, NoAnswer("no answer came in time")) if seconds else None
 
@@ -153,7 +153,7 @@ class Blob(Argument):
 
 
 class Json(Blob):
-    """What JSON can hold, of any length. Text may hold bytes that are not UTF-8 as lone surrogates."""
+    """A value as JSON, of any length. Text may hold bytes that are not UTF-8 as lone surrogates."""
 
     def toBox(self, name: bytes, strings: Any, objects: Any, proto: Any) -> None:
         key = name.decode()

@@ -42,19 +42,19 @@ LARGE = 65536
 SHARE = 4 << 20
 """Bytes of sessions that are given away before others are served."""
 PIECE = 4 << 20
-"""Bytes of one that are written before others are served."""
+"""Bytes of one session that are written before others are served."""
 HUGE = 8 << 20
 """Bytes of a session that are copied while nobody else is served. More of them wait for a while, to become less: what
 is unread may be read, and what is half sent be sent."""
 HUGE_SECONDS = 5.0
-"""How long they wait."""
+"""Seconds that huge sessions wait."""
 HEAVIER = 1.25
 """So much more than what is wanted a connection may weigh, for load not to jump to and fro."""
 
 
 @dataclass
 class Handed:
-    """What is known of a client beside its session (`protocol.ClientIdentity`)."""
+    """A client's identity without its session (`protocol.ClientIdentity`)."""
 
     client_id: int
     connected_at: float
@@ -66,7 +66,7 @@ class Handed:
 
 
 def packed(client: ClientIdentity, session: bytes, now: float) -> bytes:
-    """What another process needs to go on with `client`; `now` as of this reactor's clock."""
+    """`client` as bytes from which another process goes on with it; `now` as of this reactor's clock."""
     head = {
         "id": client.client_id,
         "age": now - client.connected_at,
@@ -165,7 +165,7 @@ class Handover:
     # ---- giving ----
 
     def give_all(self, seconds: float) -> Deferred[None]:
-        """Give everybody away who can be. Fires when there is nobody left of them, or after so many seconds."""
+        """Give away all connections that can be. Fires when none of them is left, or after so many seconds."""
         done: Deferred[None] = Deferred()
         now = self._reactor.seconds()
         self._go_on(done, now + seconds, now + min(seconds / 2, HUGE_SECONDS))

@@ -35,21 +35,21 @@ log = Logger()
 PROGRAM = [sys.executable, "-P", "-m", "redistill.wiring.forkserver", str(channel.VERSION)]
 
 IMPORT_SECONDS = 30.0
-"""How long a fork server has until it can fork."""
+"""Seconds that a fork server has until it can fork."""
 FORK_SECONDS = 3.0
-"""How long it has to fork."""
+"""Seconds that a fork server has to fork."""
 NEW_SECONDS = 1.0
 """A fork server that has ended before it was so old is not followed by another one at once."""
 DOUBT_SECONDS = 5.0
-"""One that is not so old is not replaced because a worker did not come to serve."""
+"""A fork server younger than this is not replaced because a worker did not come to serve."""
 LONGEST_WAIT = 60.0
-"""Before another one is made when they end again and again and no worker is wanted."""
+"""Longest time until the next fork server when they end again and again and no worker is wanted."""
 SWEEP_SECONDS = 1.0
 """Time between two looks for children that nobody waits for."""
 
 
 class Supplies(Protocol):
-    """What a worker gets from the supervisor."""
+    """The descriptors and the channel that a worker gets from the supervisor."""
 
     def inherited(self, worker: Worker) -> Sequence[int]:
         """The descriptors of `worker.run`, from that of the arena on."""
@@ -71,7 +71,7 @@ class ForkServer(ProcessProtocol):
     ) -> None:
         """Start it. `ended` is called when it has ended and nobody told it to. Raises OSError."""
         self.alive = True
-        """It may be asked for workers."""
+        """Whether the fork server may be asked for workers."""
         self.made = reactor.seconds()
         self._ended = ended
         self._reactor = reactor
@@ -142,7 +142,7 @@ class ForkServer(ProcessProtocol):
         self._expect(FORK_SECONDS)
 
     def _expect(self, seconds: float) -> None:
-        """It is to say something within so many seconds."""
+        """Expect a message of the fork server within so many seconds."""
         self._expect_nothing()
         self._late = self._reactor.callLater(seconds, self._is_late)
 
@@ -169,7 +169,7 @@ class ForkServer(ProcessProtocol):
         return "fork server"
 
     def doRead(self) -> None:
-        """It tells what came of a request."""
+        """Read the fork server's answers to requests."""
         try:
             data = self._control.recv(forkserver.MESSAGE)
         except (BlockingIOError, ConnectionResetError):
@@ -210,7 +210,7 @@ class ForkServer(ProcessProtocol):
                 self.doRead()
 
     def _hang_up(self) -> None:
-        """There is nobody left who could say something: itself, or a worker that has just been forked."""
+        """Close the control socket: neither the fork server nor a worker that it has just forked has the other end."""
         if self._control.fileno() >= 0:
             self._reactor.removeReader(self)
             self._control.close()
@@ -218,14 +218,14 @@ class ForkServer(ProcessProtocol):
         self._asked.clear()
 
     def _give_up(self) -> None:
-        """Who has not begun is not waited for."""
+        """Wait no longer for workers that have not begun."""
         self._expect_nothing()
         given_up, self._waiting = [*self._waiting, *self._asked.values()], []
         for worker in given_up:
             worker.end("the fork server has ended")
 
     def end(self) -> None:
-        """End it; who has not begun by now does not."""
+        """End the fork server; workers that have not begun by now do not."""
         self._wanted = self.alive = False
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
@@ -346,7 +346,7 @@ class Launcher:
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Of a worker: without the settings, which it is told (and which may be secrets), and with our own package."""
+    """A worker's environment: without settings, which it is told (they may be secrets), and with our own package."""
     left_out = ("REDIS_", "REDISTILL_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
     kept = {name: value for name, value in environ.items() if not name.startswith(left_out)}
     home = os.path.dirname(os.path.dirname(os.path.abspath(redistill.__file__)))

@@ -33,21 +33,21 @@ ALONE_WAIT = 0.2
 UNABLE_WAIT = 1.0
 """The same for a slot whose last worker ended by itself before it served, or could not be started."""
 LEAVE_SECONDS = 5.0
-"""Beyond the grace period, until a worker that was told to end is killed."""
+"""Seconds beyond the grace period until a worker that was told to end is killed."""
 
 
 class Slot:
-    """The place of one worker: who serves there, who is about to, and what came of those before.
+    """The place of one worker: the serving process, the starting one, and how earlier ones ended.
 
-    One that is empty has a worker that starts, or a time at which the next one will.
+    An empty slot has a worker that starts, or a time at which the next one will.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.current: Worker | None = None
-        """Has come to serve."""
+        """The worker that has come to serve."""
         self.coming: Worker | None = None
-        """Starts, to be the first there or the successor of the current one."""
+        """The worker that starts, as the first or as the current one's successor."""
         self.next_start: IDelayedCall | None = None
         self.started = -LONGEST_WAIT
         """When the last start began."""
@@ -222,7 +222,7 @@ class Pool:
         return max(0.0, left)
 
     def _hurry(self) -> None:
-        """Nobody serves any more: those that were to wait for longer start now."""
+        """Shorten the waits of empty slots: no worker serves any more."""
         for slot in self.slots:
             if (start := slot.next_start) is not None and start.active():
                 start.reset(self._due_in(slot))
@@ -232,7 +232,7 @@ class Pool:
         return (slot.current for slot in self.slots if slot.current is not None and slot.current.serving)
 
     def state(self) -> str:
-        """SERVING while somebody accepts clients, or why nobody does."""
+        """SERVING while a worker accepts clients, or why none does."""
         if any(self.serving()):
             return SERVING
         return "no worker serves" if self.ready.called else "starting"
@@ -243,7 +243,7 @@ class Pool:
         return workers if len(workers) == len(self.slots) == len(self.workers) else []
 
     def cover(self) -> None:
-        """Have those who serve accept the clients of those who do not. To be called every now and then, too."""
+        """Have serving workers accept the clients of those that do not serve. To be called from time to time, too."""
         serving = list(self.serving())
         missing = {slot.number for slot in self.slots} - {worker.number for worker in serving}
         for worker in serving:
@@ -254,7 +254,7 @@ class Pool:
             worker.covers = set(missing)
 
     def _not_covered(self, failure: Failure, worker: Worker, number: int) -> None:
-        """It could not do as it was told: it is told again with the next call of `cover`."""
+        """Note that `worker` did not do as told: the next call of `cover` tells it again."""
         worker.covers ^= {number}
         unless_gone(failure)
 

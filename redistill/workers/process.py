@@ -33,25 +33,25 @@ class Worker:
         self.relay = relay
         self._gone = gone
         self.pid = 0
-        """Of the process; 0 before it has started and when it has ended."""
+        """The process id; 0 before the process has started and when it has ended."""
         self.link: AMP | None = None
         self.serving = False
         """From its `Ready` until it was told to retire or has ended."""
         self.leaving = False
-        """It was told to end."""
+        """Whether the worker was told to end."""
         self.over = False
-        """It has ended, or was given up before it began."""
+        """Whether the process has ended, or was given up before it began."""
         self.served_since: float | None = None
         self.generation = -1
-        """Of the configuration that its orders had."""
+        """The generation of the configuration that the worker's orders had."""
         self.listeners: Sequence[Sequence[socket.socket]] = ()
         """The listening sockets that it has: `listening.Listening.listeners` as it was."""
         self.unable = ""
         """Why it could not begin to serve, if that is known."""
         self.was_killed = False
-        """It has ended by SIGKILL: from outside, or by us."""
+        """Whether the process ended by SIGKILL: from outside, or by us."""
         self.has_crashed = False
-        """It died of a signal that bad memory is the usual cause of."""
+        """Whether the process died of a signal whose usual cause is bad memory."""
         self.owes: dict[object, float] = {}
         """Since when it owes answers that it has to give (`changes.insist`)."""
         self.overdue: IDelayedCall | None = None
@@ -94,7 +94,7 @@ class Worker:
         self.end(ending(status))
 
     def end(self, reason: str) -> None:
-        """It has ended, or will never begin."""
+        """Note that the process has ended, or will never begin."""
         if self.over:
             return
         self.over = True
@@ -107,7 +107,7 @@ class Worker:
 
 @implementer(IReadDescriptor)
 class Output:
-    """What a process writes to stdout and stderr, which are one pipe."""
+    """The pipe that a process writes stdout and stderr to."""
 
     def __init__(self, reactor: Any, relay: Callable[[str], None]) -> None:
         """`relay` gets whole lines. Raises OSError."""

@@ -27,10 +27,10 @@ log = Logger()
 
 
 class Serving(Protocol):
-    """A worker that serves: what the supervisor can have it do."""
+    """A worker that serves, as the supervisor commands it."""
 
     def answer(self, question: str, argument: Any) -> Any:
-        """See `commands.ControlPlane.answer`."""
+        """See `control.ControlPlane.answer`."""
         ...
 
     def apply(self, plain: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class Serving(Protocol):
         ...
 
     def caught_up(self, generation: int) -> None:
-        """The configuration of this generation was dealt with; see `engine.Store.caught_up`."""
+        """Note that the configuration of this generation was dealt with; see `engine.Store.caught_up`."""
         ...
 
     def listen(self, listeners: Sequence[tuple[socket.socket, Sequence[int]]]) -> None:

@@ -155,7 +155,7 @@ class WorkersService(Service):
 
     @property
     def config(self) -> Config:
-        """That which holds."""
+        """The configuration in effect."""
         return self.changes.config
 
     @property
@@ -168,7 +168,7 @@ class WorkersService(Service):
         self._hurry = seconds
 
     def state(self) -> str:
-        """SERVING while somebody serves clients, or why nobody does."""
+        """SERVING while a worker serves clients, or why none does."""
         state = self.pool.state()
         return "the workers do not answer" if state == SERVING and self._supervision.unserved > UNREADY else state
 
@@ -177,11 +177,11 @@ class WorkersService(Service):
         return self._supervision.alive
 
     def problem(self) -> str:
-        """What is not as it was asked for, in words; empty: nothing."""
+        """The difference between the configuration asked for and the one in effect, in words; empty: none."""
         return self.changes.problem
 
     def is_ready(self, worker: Worker) -> None:
-        """A worker serves."""
+        """Note that a worker serves."""
         self.pool.is_ready(worker)
         if worker.serving:
             self.changes.has_begun(worker)
@@ -214,7 +214,7 @@ class WorkersService(Service):
         return self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
 
     def orders(self, worker: Worker) -> dict[str, Any]:
-        """What a new worker needs to know."""
+        """The orders of a new worker: its identity, descriptors and configuration."""
         worker.generation = self.changes.generation
         worker.ended.addCallback(self.changes.has_ended)
         inherited = spread(worker.listeners)
