@@ -15,8 +15,8 @@ The protocol decides when its client is served. A session stops with a `Status`,
 - BUSY: a long command lets other clients in, and goes on in the next turn of the reactor.
 - CLOSE: the connection is closed once the replies are written.
 
-The reasons why a client is not served now are bits of `_stall` (UNREAD, ANSWER, HOLD, OVER, TURN). `_resume` clears
-one of them, and goes on when it was the last. OVER is never cleared.
+The reasons why a client is not served now are bits of `_stall` (UNREAD, ANSWER, HOLD, OVER, TURN). Usually
+`_resume` clears one of them, and goes on when it was the last. OVER is never cleared.
 
 Nothing that a client sends raises past `dataReceived` or `stopped`: an exception is a mistake of ours, is logged, and
 closes that client only (`_broken`).

@@ -278,7 +278,7 @@ class TlsFactory:
         self.context = context
         self.counters = counters
         self.tickets: Tickets | None = None
-        """Passes clients to the worker that knows their session; None: there is one worker only."""
+        """Passes clients to the worker that knows their session; None: this process has no relay to other workers."""
 
     def doStart(self) -> None:
         self.factory.doStart()

@@ -460,6 +460,13 @@ class BackPressureTests(Case):
     def test_last_replies_have_their_time(self) -> None:
         """After QUIT a client that does not read is cut, when it has had LINGER seconds."""
         self.peer.send(b"GET big\r\n" * 8 + b"QUIT\r\n")
+        self.reactor.turn(2)
+        (client,) = self.clients.values()
+        for _ in range(1000):  # a slow build pauses between the commands
+            if client.session.state.commands == 9:
+                break
+            self.reactor.turn()
+        self.assertEqual(client.session.state.commands, 9)
         self.reactor.turn(5)
         self.pass_time(LINGER - 1)
         self.assertEqual(len(self.clients), 1)
