@@ -39,16 +39,16 @@ class ServerService(Service):
         loop: Loop,
         listeners: Sequence[Sequence[socket.socket]],
         number: int,
-        door: Callable[[socket.socket], tuple[IProtocolFactory, Gate]],
+        factory_for: Callable[[socket.socket], tuple[IProtocolFactory, Gate]],
         clients: Mapping[int, RespProtocol],
         grace: float,
         relay: SocketRelay | None = None,
         endpoints: Sequence[EndpointListener] = (),
     ) -> None:
         """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
-        workers'. `door` gives the factory for the clients of one, and their gate. `grace` is the time in seconds that
-        clients have to take their last replies. `relay`: clients come through it, too. `endpoints` belong to worker 0:
-        the process that accepts its clients listens on them."""
+        workers'. `factory_for` gives the factory for the clients of one, and their gate. `grace` is the time in seconds
+        that clients have to take their last replies. `relay`: clients come through it, too. `endpoints` belong to
+        worker 0: the process that accepts its clients listens on them."""
         self.grace = grace
         self.on_leaving: Callable[[], None] = lambda: None
         """Called when no more clients are accepted."""
@@ -58,7 +58,7 @@ class ServerService(Service):
         self._loop = loop
         self._listeners = [list(some) for some in listeners]
         self._number = number
-        self._door = door
+        self._factory_for = factory_for
         self._clients = clients
         self._covered: set[int] = set()
         self._ports: dict[socket.socket, IListeningPort] = {}
@@ -126,7 +126,7 @@ class ServerService(Service):
     def _open(self, listeners: set[socket.socket]) -> None:
         for listener in listeners - set(self._ports):
             fd, family = listener.fileno(), listener.family
-            self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, *self._door(listener))
+            self._ports[listener] = adopt_port(self._reactor, self._loop, fd, family, *self._factory_for(listener))
 
     def _close(self, listeners: set[socket.socket]) -> None:
         for listener in listeners:

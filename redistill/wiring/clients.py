@@ -128,7 +128,7 @@ def serve(
     loop.set_buffer_size(config.server.buffer_size)
     loop.set_output_limit(config.server.output_limit)
 
-    def door(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
+    def factory_for(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
         if encrypted is None or not tls.spoken(listener, config.security):
             return rate, gates.plain
         return encrypted, gates.tls
@@ -195,7 +195,7 @@ def serve(
         )
         for description in config.server.endpoints
     ]
-    server = ServerService(reactor, loop, sockets, number, door, clients, grace, relay, listeners)
+    server = ServerService(reactor, loop, sockets, number, factory_for, clients, grace, relay, listeners)
     server.on_leaving = control.leaving
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]

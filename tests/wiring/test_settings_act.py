@@ -89,7 +89,7 @@ class Worker:
         )
         self.front.control.opened()
         self.certificate: Any = context
-        self.factory, self.gate = self.front.server._door(self.listener)
+        self.factory, self.gate = self.front.server._factory_for(self.listener)
 
     def turn(self) -> None:
         """What is to be done at once is done: a client that has had its share of the processor, which a busy machine makes
