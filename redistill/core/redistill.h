@@ -1,6 +1,6 @@
 /* redistill.h - all of the core that Python sees.
  *
- * Of each header below, in this order, the build hands cffi what stands between "python: begin" and "python: end"
+ * The build hands cffi the text between "python: begin" and "python: end" of each header below, in this order
  * (redistill/_core_build.py says how it reads that). So a declaration is written once, where it belongs, and the
  * compiler holds cffi's idea of it against it. */
 #ifndef RD_REDISTILL_H

@@ -20,7 +20,7 @@ static const char *const policy_names[RD_POLICIES] = {
 
 const char *rd_policy_name(rd_policy policy) { return policy < RD_POLICIES ? policy_names[policy] : NULL; }
 
-/* What is the same from an arena's making to its end, the seed among it, summed up. */
+/* A checksum of the header's words that never change after the arena was made, the seed among them. */
 static uint64_t header_sum(const rd_header *h) {
   rd_header always = *h;
   always.ready = 1; /* it is set last */
@@ -141,7 +141,7 @@ static bool map_is_sound(const rd_header *h) {
   return true;
 }
 
-/* What is wrong with the words that all else is reached by; NULL: nothing. */
+/* The fault in the header's words by which everything else is found; NULL: they are sound. */
 static const char *wrong_header(const rd_header *h, uint64_t size) {
   bool shards_ok = h->num_shards != 0 && h->num_shards <= RD_MAX_SHARDS && (h->num_shards & (h->num_shards - 1)) == 0;
   if (h->ready != 1 || !shards_ok || h->size != size || h->regions_at != rd_regions_at(h->num_shards) ||

@@ -62,8 +62,8 @@ static inline uint32_t granules_for(uint32_t bytes) {
   return (bytes + RD_GRANULE - 1) / RD_GRANULE;
 }
 
-/* What eight of the largest blocks leave of a region. The last of them, when it is a chunk, has it too: so the region
- * holds nothing but the value, and can go to another shard with it (move.c). */
+/* Granules of a region that eight of the largest blocks leave over. The last of the eight, when it is a chunk, takes
+ * them too: so the region holds nothing but the value, and can go to another shard with it (move.c). */
 #define TAIL_GRANULES \
   (RD_REGION_GRANULES - RD_REGION_GRANULES / (RD_MAX_BLOCK / RD_GRANULE) * (RD_MAX_BLOCK / RD_GRANULE))
 

@@ -28,8 +28,8 @@ void rd_mark_clean(rd_store *st) {
   st->dirty = 0;
 }
 
-/* What the next owner of a dead owner's lock does. The dead process may have been inside of rd_pool_take or _give too;
- * the pool heals by itself, from the region table. Whether the shard is what it died of is seen when it is verified. */
+/* The next owner of a dead owner's lock calls this. The dead process may have been inside of rd_pool_take or _give too;
+ * the pool is rebuilt from the region table. Verifying the shard shows whether the process died of it. */
 static void recover_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   pthread_mutex_consistent(&sh->lock);

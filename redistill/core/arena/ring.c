@@ -23,7 +23,7 @@ typedef struct record_head {
 } record_head;
 _Static_assert(sizeof(record_head) == RD_RING_HEAD, "RD_RING_HEAD");
 
-/* What waits here for one block: records as the ring has them. */
+/* Records that wait in this process for room in one block's ring, in the ring's format. */
 typedef struct rd_outbox {
   uint8_t *data;
   size_t at, len, cap; /* sent; in use; room */

@@ -74,7 +74,7 @@ static bool find_run(const rd_key_spec *spec, const rd_bytes *argv, uint32_t arg
 }
 
 /* The spec whose keys are the values of the last option that has such, plus 1, and their position; 0: none is given.
- * What is no option is passed over: the command refuses it. */
+ * A word that is no option is passed over: the command refuses it. */
 static int find_option(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *first) {
   int spec = 0;
   for (uint32_t at = (uint32_t)cmd->options_from; at < argc;) {

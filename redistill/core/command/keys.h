@@ -40,7 +40,7 @@ void rd_shards_of_call(rd_store *st, const rd_command *cmd, const rd_bytes *argv
 #define RD_NO_OPTION (-1)
 int rd_next_option(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *at, uint32_t *values);
 
-/* What an argument that counts keys says: how many follow from argv[first] on, every `step`th. */
+/* The verdict on an argument that counts keys, which follow from argv[first] on, every `step`th. */
 typedef enum rd_numkeys {
   RD_NUMKEYS_OK,
   RD_NUMKEYS_NO_NUMBER,

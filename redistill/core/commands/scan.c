@@ -60,7 +60,7 @@ static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
   h->len = need;
 }
 
-/* What takes about a millisecond: bytes of keys, or of the pattern against bytes of keys. */
+/* Work of about a millisecond, in bytes of keys, or in bytes of the pattern times bytes of keys. */
 #define MOST_AT_ONCE (1u << 20)
 
 /* Answer those of the keys that match. No shard is locked, but by a transaction. False: it would take long, so that the

@@ -28,7 +28,7 @@
 typedef struct rd_loop rd_loop;
 typedef struct rd_conn rd_conn;
 
-/* What an event, or rd_loop_resume, says: an rd_status in the low three bits, and of these bits. */
+/* The value of an event, and of rd_loop_resume: an rd_status in the low three bits, and some of these bits. */
 #define RD_LOOP_STATUS 7
 #define RD_LOOP_SLOW 8        /* slow commands wait in the store's ring; they are this session's */
 #define RD_LOOP_END 16        /* the peer sends no more; all that it sent is executed and answered */

@@ -15,8 +15,8 @@
 
 /* ---- nearly all commands ---- */
 
-/* What takes hardly longer than a look at the clock shares one with its neighbours: RD_FAST, and SET of a short value,
- * which Redis does not flag since values may be long. */
+/* A command that takes hardly longer than a look at the clock shares one with its neighbours: an RD_FAST one, and SET
+ * of a short value, which Redis does not flag since values may be long. */
 static inline bool is_brief(const rd_command *cmd, const rd_bytes *argv) {
   return cmd->flags & RD_FAST || (cmd->run == rd_cmd_set && argv[2].len <= BRIEF_VALUE);
 }

@@ -102,7 +102,7 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
   uint64_t limit = st->client_limit;
   if (limit == 0 || s->state.owner == 0 || s->state.no_evict) return true;
   uint64_t after = measured(s) + more;
-  /* Who needs little is not to go for what others have, which may be those of another process. */
+  /* A session that needs little is not closed for the buffers of others, which may be in another process. */
   uint64_t bound = limit + limit / (after <= limit / 16 ? 4 : 8);
   for (;;) {
     /* Said before the others are looked at: of two processes at the same time at least one sees both. */

@@ -82,7 +82,7 @@ bool rd_growth_is_hidden(const rd_command *cmd) {
          run == rd_cmd_bitop || run == rd_cmd_pfadd || run == rd_cmd_pfmerge || run == rd_cmd_restore;
 }
 
-/* What it writes beyond its arguments. */
+/* Bytes that the command writes beyond its arguments. */
 static uint64_t hidden(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
   rd_command_fn *run = cmd->run;
   uint64_t most = 0;

@@ -19,7 +19,7 @@
  * command is running. */
 bool rd_growth_allowed(rd_store *st);
 
-/* What some commands together may add to the store: a bound, by their arguments and by the values that they copy. */
+/* A bound on the bytes that some commands together may add to the store: their arguments, and the values they copy. */
 typedef struct rd_growth {
   uint64_t all;                    /* bytes */
   uint64_t large;                  /* of them, of commands that need more than a block */

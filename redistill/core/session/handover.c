@@ -109,7 +109,7 @@ rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, s
 
 /* ---- reading ---- */
 
-/* What is wrong is said once; from then on all numbers are 0 and all bytes none. */
+/* `wrong` keeps the first fault; from then on all numbers read as 0 and all bytes as none. */
 struct reader {
   const uint8_t *at;
   size_t left;

@@ -72,7 +72,7 @@ struct rd_session {
   char *peer;        /* for MONITOR; NULL: not told */
 };
 
-/* What has arrived and was not executed. */
+/* Input that has arrived and was not executed. */
 rd_bytes rd_session_input(const rd_session *s);
 /* Input for a new session, to be executed when it is resumed. False: no memory. */
 bool rd_session_give(rd_session *s, rd_bytes input);

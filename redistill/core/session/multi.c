@@ -184,7 +184,7 @@ void rd_multi_free(rd_session *s) {
 
 /* ---- EXEC ---- */
 
-/* What EXEC must know of all commands before it runs the first. */
+/* Facts about all queued commands that EXEC must have before it runs the first. */
 struct rd_plan {
   uint32_t next; /* of the queue: those before it are in here */
   uint64_t wanted[RD_MAX_SHARDS / 64];

@@ -26,7 +26,7 @@ typedef enum rd_gap {
   RD_GAP_OWED,  /* it has acted, and its answer comes */
 } rd_gap;
 
-/* What a transaction has queued, copied from the input. */
+/* The commands that a transaction has queued, copied from the input. */
 typedef struct rd_multi {
   uint8_t *bytes;
   size_t len, cap;

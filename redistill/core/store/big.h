@@ -1,5 +1,5 @@
 /* big.h - the blocks of a big item: its head refers to tables, a table to chunks, and each block back to its owner.
- * What goes through a value block by block (item.c, move.c) is written with these. */
+ * Code that walks a value block by block (item.c, move.c) is written with these. */
 #ifndef RD_BIG_H
 #define RD_BIG_H
 

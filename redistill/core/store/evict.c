@@ -279,7 +279,7 @@ rd_ref rd_victim(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   rd_policy policy = policy_of(st);
   uint32_t want = atomic_load_explicit(&st->head->sample_size, memory_order_relaxed);
-  /* What was flushed goes first. Then a database in proportion to its keys. */
+  /* Flushed keys go first. Then a database is picked in proportion to its keys. */
   uint64_t keys = 0, candidates = 0;
   for (uint32_t i = 0; i < RD_SLOTS; i++) {
     const rd_index *ix = &sh->index[i];

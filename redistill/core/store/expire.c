@@ -20,7 +20,7 @@
 #define STEP_REMOVALS 128u
 #define TRIM_REGIONS 16u
 
-/* What is to go from one chain. */
+/* Items of one chain that are to be removed. */
 struct condemned {
   rd_ref item[STEP_REMOVALS];
   uint32_t n;

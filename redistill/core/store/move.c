@@ -9,10 +9,10 @@
  * them the pool's reserve is enough nearly always; when it is not, the mixed chunks are first gathered in regions of
  * their own, within their shard. Nothing is evicted as long as that works.
  *
- * What can fail comes first, and leaves the item as it was. From then on both items are marked as expired until the new
- * one is whole: should this process die in between, neither is found, and what is left of them goes as what has expired
- * goes. One shard at a time is dirty, as everywhere. A region on its way belongs to nobody, and goes to the pool with
- * the pool's lock if its mover dies.
+ * Steps that can fail come first, and leave the item as it was. From then on both items are marked as expired until the
+ * new one is whole: should this process die in between, neither is found, and what is left of them goes as what has
+ * expired goes. One shard at a time is dirty, as everywhere. A region on its way belongs to nobody, and goes to the
+ * pool with the pool's lock if its mover dies.
  *
  * The time is that of looking at each chunk's head: 512 MiB take some milliseconds. */
 #include "arena/heap.h"
@@ -361,7 +361,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
     rd_notify(st, dst, RD_EVENT_NEW);
     rd_remove_item(st, m.from, m.item, RD_GONE_MOVED);
     rd_mark_clean(st);
-    /* What the gaps of the old shard are worth goes back to the pool. */
+    /* Regions that the old shard's gaps can make up for go back to the pool. */
     for (uint32_t i = 0; i < RD_LARGEST_RESERVE && st->head->pool.in_use > st->head->pool.limit; i++) {
       if (!rd_pack(st, m.from)) break;
     }

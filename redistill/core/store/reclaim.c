@@ -5,9 +5,9 @@
  * holes do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place
  * outwards, until it is as long as the block. Work and losses are in proportion to the block.
  *
- * What cannot be evicted can be moved, for every block's owner is known. So a region can be emptied: with noeviction
- * that packs a shard whose free memory is in pieces, and with the volatile policies it makes room among keys that must
- * stay.
+ * A value that cannot be evicted can be moved, for every block's owner is known. So a region can be emptied: with
+ * noeviction that packs a shard whose free memory is in pieces, and with the volatile policies it makes room among keys
+ * that must stay.
  *
  * Shards fill evenly, since the hash spreads the keys. One that is poorer than the others (a large value took the
  * memory elsewhere) or that needs more than it has takes a region from the richest shard, which is emptied in the same

@@ -118,7 +118,7 @@ bool rd_delete(rd_store *st, const rd_key *key) {
 
 /* ---- coming and changing ---- */
 
-/* What becomes of the blocks that the value of a source has of its own (type.h). */
+/* The fate of the blocks that a source's value has of its own (type.h). */
 enum blocks { NO_BLOCKS, COPIED, TAKEN };
 
 /* Where a new value comes from: pieces outside of the arena, or another item. */

@@ -28,7 +28,7 @@ typedef enum rd_encoding {
   RD_ENC_TEXT = 2, /* embstr or raw by the length, never int: what INCRBYFLOAT leaves */
 } rd_encoding;
 
-/* What a change is called in Redis's keyspace events, and the class of the event (event.h). A row: id, name, class. */
+/* The names of changes in Redis's keyspace events, and the classes of the events (event.h). A row: id, name, class. */
 #define RD_EVENTS(X)                     \
   X(NONE, "", UNNAMED)                   \
   X(NEW, "new", NEW)                     \

@@ -25,7 +25,7 @@ typedef struct rd_type_row {
    * HyperLogLog is. */
   bool (*is)(rd_store *st, const rd_item *it);
   const char *is_not;
-  /* What OBJECT ENCODING says. */
+  /* The name that OBJECT ENCODING answers. */
   const char *(*encoding)(rd_store *st, const rd_item *it);
 
   /* ---- of nested values; the shard is locked ---- */

@@ -60,7 +60,7 @@ void rd_hll_put(uint8_t span[2], unsigned reg, unsigned value);
 /* Raise each of RD_HLL_REGISTERS bytes to the value's register. false: corrupt, and `registers` is of no use. */
 bool rd_hll_merge(uint8_t *registers, const rd_hll *h);
 /* A sparse value's runs in words, e.g. "Z:8436 v:1,1 z:3", as PFDEBUG DECODE has them: the text's length; -1: corrupt.
- * Of the text `dst` gets what fits into `cap` bytes. */
+ * `dst` gets as much of the text as fits into `cap` bytes. */
 long rd_hll_describe(const rd_hll *h, char *dst, size_t cap);
 /* Whether registers keep what they are given, and sparse and dense values agree with each other and with the number of
  * elements. Takes about two milliseconds. */

@@ -123,7 +123,7 @@ static int hex_digit(uint8_t c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What follows a backslash within double quotes, at q: one byte into *out; returns how many it took. */
+/* Decode the escape behind a backslash within double quotes, at q: one byte into *out; returns the bytes it took. */
 static size_t unescape(const uint8_t *q, const uint8_t *end, uint8_t *out) {
   if (*q == 'x' && end - q > 2 && hex_digit(q[1]) >= 0 && hex_digit(q[2]) >= 0) {
     *out = (uint8_t)(hex_digit(q[1]) << 4 | hex_digit(q[2]));
