@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from redistill.engine import stats
@@ -77,21 +77,6 @@ class Session(Protocol):
         ...
 
 
-class CommandCount(NamedTuple):
-    """The core's counts of one command, over all workers."""
-
-    name: str
-    """Full and in lower case: ``client|list``."""
-    calls: int
-    nanoseconds: int
-    rejected: int
-    """Refused before it ran."""
-    failed: int
-    """Ran and answered an error."""
-    histogram: Sequence[int]
-    """Durations: [0] below 1 us, [i] from 2**(i-1) to below 2**i us, the last: all that is longer."""
-
-
 class SlowEntry(NamedTuple):
     """A command of the data plane that took long."""
 
@@ -135,20 +120,8 @@ class Secrets(Protocol):
     def __iter__(self) -> Iterator[Secret]: ...
 
 
-class Store(Protocol):
-    """The keyspace and its counters."""
-
-    def counters(self) -> Mapping[str, int]:
-        """The counters of core/arena/stats.h by name, summed over all workers."""
-        ...
-
-    def command_counts(self) -> Iterable[CommandCount]:
-        """The counts of the commands that were called or rejected."""
-        ...
-
-    def error_counts(self) -> Mapping[str, int]:
-        """Error replies by their code."""
-        ...
+class Store(stats.Engine, Protocol):
+    """The keyspace, its counters, and what the control plane does with them."""
 
     def reset_stats(self) -> None: ...
 
@@ -158,37 +131,6 @@ class Store(Protocol):
     def clients_with_buffers(self, most: int) -> list[int]:
         """Ids of up to `most` clients of this process that hold anything."""
         ...
-
-    @property
-    def used_memory(self) -> int: ...
-
-    def note_peak(self) -> int:
-        """The highest use of memory that was ever seen, now included."""
-        ...
-
-    @property
-    def fixed_memory(self) -> int: ...
-
-    @property
-    def committed_memory(self) -> int: ...
-
-    @property
-    def max_memory(self) -> int: ...
-
-    @property
-    def map_size(self) -> int: ...
-
-    @property
-    def num_shards(self) -> int: ...
-
-    @property
-    def policy(self) -> str: ...
-
-    def count(self, db: int) -> int: ...
-
-    def count_volatile(self, db: int) -> int: ...
-
-    def average_ttl(self, db: int) -> int: ...
 
     def set_max_memory(self, size: int) -> None:
         """Raises ValueError, and changes nothing, when the arena cannot be of that size."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Protocol
 
+from redistill.engine.shared import Secret, Worker
+
 
 @dataclass
 class DaemonCounters:
@@ -55,55 +57,19 @@ class DaemonCounters:
 DAEMON_COUNTERS = tuple(one.name for one in fields(DaemonCounters) if one.name != "publish")
 
 
-class CommandCount(Protocol):
-    """See `redistill.engine.interfaces.CommandCount`."""
+class CommandCount(NamedTuple):
+    """The core's counts of one command, over all workers."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def calls(self) -> int: ...
-    @property
-    def nanoseconds(self) -> int: ...
-    @property
-    def rejected(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def histogram(self) -> Sequence[int]: ...
-
-
-class Worker(Protocol):
-    """See shared.Worker."""
-
-    @property
-    def pid(self) -> int: ...
-    @property
-    def number(self) -> int: ...
-    @property
-    def commands(self) -> int: ...
-    @property
-    def cpu_user(self) -> float: ...
-    @property
-    def cpu_system(self) -> float: ...
-    @property
-    def connections(self) -> int: ...
-    @property
-    def gauges(self) -> Mapping[str, int]: ...
-
-
-class Secret(Protocol):
-    """See shared.Secret."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def last_used(self) -> float: ...
-    @property
-    def uses(self) -> int: ...
-    @property
-    def connections(self) -> int: ...
-    @property
-    def place(self) -> int: ...
+    name: str
+    """Full and in lower case: ``client|list``."""
+    calls: int
+    nanoseconds: int
+    rejected: int
+    """Refused before it ran."""
+    failed: int
+    """Ran and answered an error."""
+    histogram: Sequence[int]
+    """Durations: [0] below 1 us, [i] from 2**(i-1) to below 2**i us, the last: all that is longer."""
 
 
 class Workers(Protocol):
@@ -116,11 +82,24 @@ class Workers(Protocol):
 
 
 class Engine(Protocol):
-    """The part of the store that snapshots read; see `redistill.engine.interfaces.Store`."""
+    """The figures of the store, of which snapshots are made."""
 
-    def counters(self) -> Mapping[str, int]: ...
-    def command_counts(self) -> Iterable[CommandCount]: ...
-    def error_counts(self) -> Mapping[str, int]: ...
+    def counters(self) -> Mapping[str, int]:
+        """The counters of core/arena/stats.h by name, summed over all workers."""
+        ...
+
+    def command_counts(self) -> Iterable[CommandCount]:
+        """The counts of the commands that were called or rejected."""
+        ...
+
+    def error_counts(self) -> Mapping[str, int]:
+        """Error replies by their code."""
+        ...
+
+    def note_peak(self) -> int:
+        """The highest use of memory that was ever seen, now included."""
+        ...
+
     def count(self, db: int) -> int: ...
     def count_volatile(self, db: int) -> int: ...
     def average_ttl(self, db: int) -> int: ...
@@ -132,7 +111,6 @@ class Engine(Protocol):
     def used_memory(self) -> int: ...
     @property
     def fixed_memory(self) -> int: ...
-    def note_peak(self) -> int: ...
     @property
     def committed_memory(self) -> int: ...
     @property

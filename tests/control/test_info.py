@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import __version__
 from redistill.control.sections import human, percentile
-from redistill.engine.interfaces import CommandCount
+from redistill.engine.stats import CommandCount
 from tests.support.control import MIB, NOW, Server
 
 DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Workers Cluster Keyspace"
