@@ -100,6 +100,11 @@ class Store:
             raise ArenaError(f"all {PLACES} workers of the arena are taken")
         self.place = place
 
+    def reserve(self, processes: int) -> None:
+        """Have the system give the memory that so many processes need to join, before keys can take it. If it has not
+        so much, a process that joins asks again."""
+        lib.rd_workers_back(self._c, processes)
+
     @property
     def core(self) -> Any:
         """The open rd_store."""

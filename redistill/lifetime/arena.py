@@ -68,6 +68,7 @@ class Arena:
             )
         if os.fstat(self.fd).st_size:
             if self._attach(store, memory, size, num_shards, processes if fewer else 0):
+                store.reserve(processes)
                 return
             if not self.path:  # whoever still has the old memory mapped keeps it
                 self.close()
@@ -83,6 +84,7 @@ class Arena:
             )
         except (ArenaError, OSError) as problem:
             raise StartError(f"memory: cannot make the arena: {problem}; lower memory.max_memory") from None
+        store.reserve(processes)
         store.set_max_memory(size)
         if size < least:
             log.warn(

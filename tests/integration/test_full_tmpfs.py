@@ -12,7 +12,11 @@ from pathlib import Path
 import redis
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.config.settings import Memory
+from redistill.engine import Store
+from redistill.lifetime.arena import find_arena
 from tests.integration import servers
+from tests.support.arena import call, session
 
 MIB = 1 << 20
 SIZE = 48 * MIB
@@ -178,6 +182,29 @@ class FullTmpfsTests(SynchronousTestCase):
         self.take_all()
         self.assertLess(self.write(client, 0, 1000), 500)
         self.assert_alive(client, pids)
+
+    def test_places_of_workers(self) -> None:
+        """Keys do not take the memory that the workers of a new run need to join, however soon they come."""
+        memory = Memory(max_memory=40 * MIB, arena_path=str(self.place / "arena"), eviction_policy="noeviction")
+        for restarted in (False, True):
+            arena, first = find_arena(memory), Store()
+            arena.open(first, memory, 16, processes=3)
+            self.addCleanup(arena.close)
+            self.addCleanup(first.close)
+            first.join()
+            if restarted:
+                self.take_all()
+                client = session(first)
+                replies = [call(client, "SET", f"key:{number}", "v" * 20_000)[:4] for number in range(3000)]
+                self.assertEqual(replies[-1], b"-OOM")
+            others = [Store(), Store()]
+            for other in others:
+                self.addCleanup(other.close)
+                other.attach(arena.fd)
+                other.join()
+            for store in (*others, first):
+                store.close()
+            arena.close()
 
     def test_start(self) -> None:
         """A server that has data on a tmpfs which is full now goes on with it; a new arena is refused with a line."""

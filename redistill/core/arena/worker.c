@@ -71,11 +71,22 @@ static void vacate(rd_store *st, rd_worker *w) {
   rd_ring_end(st, w);
 }
 
+static bool back(const rd_store *st, uint32_t i) {
+  return rd_back(st, st->head->workers_at + i * sizeof(rd_worker), RD_WORKER_HEAD);
+}
+
+bool rd_workers_back(const rd_store *st, uint32_t count) {
+  for (uint32_t i = 0; i < count && i < RD_MAX_WORKERS; i++) {
+    if (!back(st, i)) return false;
+  }
+  return true;
+}
+
 int rd_worker_join(rd_store *st, uint32_t number) {
   uint32_t i = 0;
   rd_admission_lock(st);
   while (i < RD_MAX_WORKERS && rd_worker_used(st, i) && alive(rd_worker_at(st, i))) i++;
-  bool backed = i < RD_MAX_WORKERS && rd_back(st, st->head->workers_at + i * sizeof(rd_worker), RD_WORKER_HEAD);
+  bool backed = i < RD_MAX_WORKERS && back(st, i);
   if (backed) {
     rd_worker *w = rd_worker_at(st, i);
     if (!rd_worker_used(st, i)) rd_ring_init(w);

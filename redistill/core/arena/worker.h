@@ -15,6 +15,9 @@
  * `number`, by which other processes know it (UINT32_MAX: the supervisor). Returns the index of the block; -1: all
  * blocks are taken; -2: the system has no memory for it. */
 int rd_worker_join(rd_store *st, uint32_t number);
+/* Reserve the memory of `count` blocks, those that are joined first, before keys can take it. False: the system has not
+ * so much; a process that joins tries again. */
+bool rd_workers_back(const rd_store *st, uint32_t count);
 void rd_worker_leave(rd_store *st);
 /* Free block `i` if its process has died; its gauges and connections then no longer count. False: the block is in use
  * or was free already, or another process holds the lock (try again later). Never waits: the caller may be the process
