@@ -25,7 +25,8 @@ from twisted.python.failure import Failure
 from redistill.base.logs import SELDOM
 from redistill.engine import Saved, Session
 from redistill.net.loop import Loop
-from redistill.net.protocol import ClientIdentity, RespProtocol
+from redistill.net.protocol import RespProtocol
+from redistill.net.protocol.interfaces import ClientIdentity
 from redistill.net.transport import adopt
 from redistill.workers.channel import was_refused
 

@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
 from redistill.net.loop import Loop
-from redistill.net.protocol import TURN, RespFactory, RespProtocol
+from redistill.net.protocol import RespFactory, RespProtocol
+from redistill.net.protocol.client import TURN
 from redistill.net.transport import adopt
 from tests.net.test_net import Sockets
 from tests.support import arena

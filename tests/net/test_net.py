@@ -29,7 +29,9 @@ from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
 from redistill.net import transport
 from redistill.net.loop import Loop
-from redistill.net.protocol import LINGER, SHARE, TICK, RespFactory, RespProtocol
+from redistill.net.protocol import RespFactory, RespProtocol
+from redistill.net.protocol.client import SHARE
+from redistill.net.protocol.idle import LINGER, TICK
 from tests.net.test_protocol import PlayedControl
 from tests.support import arena
 from tests.support.certificates import Certificates
@@ -701,7 +703,7 @@ class MoveTests(Case):
         self.assertEqual(self.heard(peer), b"")
         moved = self.move(client, 1)
         self.assertTrue(moved.blocked)
-        self.assertFalse(client.factory._held)
+        self.assertFalse(client.factory.blocked.holds(client))
         self.loop.frozen_ms += 2000
         self.reactor.advance(0.02)
         self.assertEqual(self.heard(peer), b"$-1\r\n")

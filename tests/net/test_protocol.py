@@ -17,7 +17,9 @@ from redistill.engine import Overflow, Status
 from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
 from redistill.net import protocol
-from redistill.net.protocol import LINGER, SHARE, RespFactory, RespProtocol
+from redistill.net.protocol import RespFactory, RespProtocol
+from redistill.net.protocol.client import SHARE
+from redistill.net.protocol.idle import LINGER
 from tests.support import arena
 
 
@@ -246,7 +248,7 @@ class ReplyTests(Case):
 
     def test_long_answers_let_others_in(self) -> None:
         """A share is a time, too: an answer that took it all is the last one of the turn."""
-        self.patch(protocol, "SHARE_SECONDS", 0.0)
+        self.patch(protocol.client, "SHARE_SECONDS", 0.0)
         self.client.dataReceived(b"ask:b ask:c d ")
         self.assertEqual(self.transport.value(), b"B ")
         self.clock.advance(0)
@@ -615,7 +617,7 @@ class PauseTests(Case):
             session.paused = False
         self.clock.advance(0.01)
         self.assertEqual([transport.value() for _, transport, _ in others], [b"hold "] * 3)
-        self.assertFalse(self.factory._retry.running)
+        self.assertFalse(self.factory.blocked._retry.running)
 
     def test_held_client_that_goes(self) -> None:
         """A client that is lost while it is held is not asked again."""

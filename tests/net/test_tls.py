@@ -368,7 +368,7 @@ class HandshakeTests(Case):
         self.assertEqual((len(self.loop.connections), self.reactor.readers, self.reactor.writers), (1, set(), set()))
         self.assertFalse(self.clients[1].movable)
         self.assertIsNone(self.clients[1].detach())
-        self.assertEqual(self.reactor.getDelayedCalls(), [self.factory._watch.call])
+        self.assertEqual(self.reactor.getDelayedCalls(), [self.factory.idle._looks.call])
 
     def test_goodbye(self) -> None:
         """The end is said in TLS, after the last reply, so that the peer knows that nothing is missing."""

@@ -1,17 +1,12 @@
-"""The Protocol and the Factory that serve clients: `RespProtocol` is one client, `RespFactory` makes and keeps them.
+"""`RespProtocol` is one client: it decides when its commands are executed and its replies sent.
 
-A client's bytes go to its session in the core (`engine.Session`), and the session's replies go back in order. A
-`connection.Connection` carries both: the loop in C on our own transport (`loop.LoopConnection`), `dataReceived` on any
-other of Twisted's (`FedConnection`). Parsing and executing is the core's: this module knows no command.
-
-The protocol decides when its client is served. A session stops with a `Status`, and `_go_on` acts on it:
+A session stops with a `Status`, and `_go_on` acts on it:
 
 - MORE: the input is used up; receive more.
-- CONTROL: a command is the control plane's. `_ask` has `Control.run` answer it, at once or with a Deferred, which holds
-  up this client only.
+- CONTROL: a command is the control plane's. `Answers.ask` has it answered, at once or later.
 - FULL: replies wait to be written, and execution goes on when they are. A client that does not read its replies is not
   served until it does.
-- PAUSED: CLIENT PAUSE, or another client's transaction; the factory tries again (`hold`, `release`).
+- PAUSED: CLIENT PAUSE, or another client's transaction; the factory tries again (`BlockedClients`).
 - BUSY: a long command lets other clients in, and goes on in the next turn of the reactor.
 - CLOSE: the connection is closed once the replies are written.
 
@@ -25,34 +20,28 @@ closes that client only (`_broken`).
 from __future__ import annotations
 
 import socket
-from collections import deque
 from collections.abc import Callable
 from time import thread_time
-from typing import Any
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IHalfCloseableProtocol,
-    IProtocolFactory,
-    IPushProducer,
-    IReactorTime,
-)
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill.base.logs import SELDOM
-from redistill.config.config import Config
 from redistill.engine import Overflow, Session, Status
 from redistill.engine.interfaces import SlowEntry
-from redistill.engine.stats import DaemonCounters
 from redistill.net.connection import Connection, FedConnection
-from redistill.net.interfaces import Certificate, Later, Reply
+from redistill.net.interfaces import Certificate
+from redistill.net.protocol.addresses import monitored, shown
+from redistill.net.protocol.answers import INTERNAL_ERROR, Answers
+from redistill.net.protocol.interfaces import ClientIdentity
+from redistill.net.protocol.pushes import WaitingPushes
+
+if TYPE_CHECKING:
+    from redistill.net.protocol.factory import RespFactory
 
 log = Logger()
 
@@ -72,64 +61,6 @@ SHARE = 16
 """Commands of the control plane that a client is answered in one turn; each may cost as much as hundreds of others."""
 SHARE_SECONDS = 0.005
 """CPU time that they may take together; the one in progress is finished."""
-INTERNAL_ERROR = b"-ERR internal error\r\n"
-TICK = 1.0
-"""Seconds between two looks at all clients."""
-QUIET = 2.0
-"""Seconds of silence after which a client's buffers are given back."""
-BEHIND = 0.01
-"""Seconds between two looks whether what was pushed may follow."""
-LINGER = 10.0
-"""Seconds that a client whose connection is being closed has to read what is left for it."""
-
-
-class Control(Interface):
-    """The commands that are about the connection or the server."""
-
-    def run(self, client: RespProtocol, argv: list[bytes]) -> Reply:
-        """The reply to one command."""
-        ...
-
-    def connected(self, client: RespProtocol) -> None:
-        """A client has come; its session is new."""
-        ...
-
-    def adopted(self, client: RespProtocol) -> None:
-        """A client goes on that another protocol, or another process, has served before."""
-        ...
-
-    def left(self, client: RespProtocol) -> None:
-        """A client is gone, or goes on elsewhere."""
-        ...
-
-    def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
-        """A command of this client took long."""
-        ...
-
-
-class ClientIdentity(Interface):
-    """A client's identity without its session: a `RespProtocol`, or the record that was kept of one."""
-
-    client_id: int
-    connected_at: float
-    user: str
-    secret: int
-    name: bytes
-    lib_name: bytes
-    lib_ver: bytes
-
-
-class Served(Interface):
-    """The loop, which serves clients without us."""
-
-    @property
-    def behind(self) -> bool:
-        """Whether a configuration was announced that this process has not applied: until it has, nobody is served."""
-        ...
-
-    def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
-        """The clients that were silent since `silent_since`. Those quiet since `quiet_since` give memory back."""
-        ...
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -163,13 +94,8 @@ class RespProtocol(Protocol):
     _status = MORE
     _running = False
     _ended = False
-    _pending: Deferred[bytes] | None = None
-    _owed: deque[Deferred[bytes] | Later]
-    """Answers to commands of the running transaction that have acted, in order: they are given when its locks are
-    released (`Session.owe`)."""
-    _behind: list[bytes]
-    """Pushes that wait until an answer, or a transaction's answers, of which a part has been sent, are complete."""
-    _behind_bytes = 0
+    _answers: Answers
+    _pushes: WaitingPushes
     _on_read: Callable[[], None] | None = None
 
     # ---- the connection ----
@@ -178,11 +104,9 @@ class RespProtocol(Protocol):
         transport, factory = self.transport, self.factory
         self._seconds = factory.clock.seconds
         self._heard_at = self._seconds()
-        self._behind = []
-        self._owed = deque()
-        self.local = _name(transport.getHost())
+        self.local = shown(transport.getHost())
         # Over a UNIX socket the peer has no name; Redis says the socket's.
-        self.peer = _name(transport.getPeer()) or self.local
+        self.peer = shown(transport.getPeer()) or self.local
         # The type's own: a wrapper hands on what it does not have, and beneath it there is another stream.
         serves = hasattr(type(transport), "serve")
         adopted = hasattr(self, "session")
@@ -191,6 +115,8 @@ class RespProtocol(Protocol):
                 self.session = factory.open_session()
                 self.client_id = factory.next_id()
                 self.connected_at = self._heard_at
+            self._answers = Answers(self, self.session, factory.control, factory.counters)
+            self._pushes = WaitingPushes(factory.clock, self.session, self.push)
             self.session.state.owner = self.client_id
             self._connection = self._fed = FedConnection(self.session, transport, self, self._seconds)
             self._stall = 0
@@ -199,33 +125,31 @@ class RespProtocol(Protocol):
                 factory.control.adopted(self)
             else:
                 factory.control.connected(self)
-            if self.peer:  # MONITOR has "unix:/path" where CLIENT LIST has "/path:0"
-                self.session.set_peer(f"unix:{self.peer[:-2]}" if self.peer.startswith("/") else self.peer)
+            if self.peer:
+                self.session.set_peer(monitored(self.peer))
             self.session.on_slow = self._slow
             transport.registerProducer(self, True)
             if serves:
                 self._connection, self._fed = transport.serve(self.session, self), None
             else:
-                factory.watch(self)
+                factory.idle.watch(self)
             if adopted:
                 self.stopped(FULL)
         except Exception:
             log.failure("cannot serve {peer}", peer=self.peer)
             self._stall = OVER
-            _abort(transport)
+            self.abort_transport()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stall = OVER
         if self._fed is not None:
             self._fed.drop()
         if hasattr(self, "session"):
-            self._complete()
+            if not self._running:
+                self._answers.complete()
             self.session.close()
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.cancel()
-        while self._owed:
-            self._forget(self._owed.popleft())
+            self._answers.cancel()
+            self._pushes.drop()
         self._leave()
 
     def _leave(self) -> None:
@@ -241,7 +165,7 @@ class RespProtocol(Protocol):
         try:
             if not self._stall and self.factory.behind:
                 self._stall |= HOLD
-                self.factory.hold(self)
+                self.factory.blocked.hold(self)
             if self._stall:
                 fed.hold(data)
                 self._status = FULL
@@ -279,7 +203,7 @@ class RespProtocol(Protocol):
             while True:
                 if status is CONTROL:
                     end = end or thread_time() + SHARE_SECONDS
-                    self._ask()
+                    self._answers.ask()
                     if self._stall & ANSWER:
                         self._write_out()
                         self._status = FULL
@@ -312,7 +236,7 @@ class RespProtocol(Protocol):
                 elif status is PAUSED:
                     self._status = FULL
                     self._stall |= HOLD
-                    self.factory.hold(self)
+                    self.factory.blocked.hold(self)
                     return
                 else:
                     self._status = MORE
@@ -372,6 +296,11 @@ class RespProtocol(Protocol):
         """Whether the client waits for the answer of a command, or for the end of a pause."""
         return bool(self._stall & (ANSWER | HOLD))
 
+    @property
+    def kept_silent(self) -> bool:
+        """Whether the client is silent because of us; not while it has to read a part of an answer to get the rest."""
+        return self.blocked and not (self._stall & UNREAD and self.session.parted)
+
     # ---- output ----
 
     def _write_out(self) -> bool:
@@ -389,13 +318,10 @@ class RespProtocol(Protocol):
         """Send a message that answers no command, behind waiting replies. A client that does not keep up is closed."""
         if self._stall & OVER:
             return
-        if self._in_answer:
-            self._behind.append(data)
-            self._behind_bytes += len(data)
-            if 0 < self.factory.output_limit < self._behind_bytes:
+        if self._pushes.must_wait:
+            self._pushes.add(data)
+            if 0 < self.factory.output_limit < self._pushes.size:
                 self.overflowed()
-            elif len(self._behind) == 1:
-                self.factory.clock.callLater(BEHIND, self._push_behind)
             return
         try:
             if not self.session.push(data):
@@ -407,27 +333,6 @@ class RespProtocol(Protocol):
                 self._status = FULL
         except Exception:
             self._broken()
-
-    @property
-    def _in_answer(self) -> bool:
-        """Whether a push sent now would stand in the middle of an answer."""
-        return self.session.parted or bool(self.session.state.in_exec)
-
-    def _join_behind(self) -> None:
-        """Append the pushes that waited for the end of the answer to the output, if the answer has ended."""
-        if self._behind and not self._in_answer:
-            behind, self._behind, self._behind_bytes = self._behind, [], 0
-            self.session.push(b"".join(behind))
-
-    def _push_behind(self) -> None:
-        """Send the pushes that waited for the end of the answer. Polled: nobody tells us when a transaction's ends."""
-        if self._stall & OVER or not self._behind:
-            return
-        if self._in_answer:
-            self.factory.clock.callLater(BEHIND, self._push_behind)
-            return
-        behind, self._behind, self._behind_bytes = self._behind, [], 0
-        self.push(b"".join(behind))
 
     def flush(self, on_read: Callable[[], None]) -> bool:
         """Send the part of an answer that is there. False: the client has to read first; then `on_read` is called."""
@@ -465,7 +370,7 @@ class RespProtocol(Protocol):
         self.factory.counters.evicted_clients += 1
         self._begin_end()
         self.transport.unregisterProducer()
-        _abort(self.transport)
+        self.abort_transport()
         self.session.drop()
 
     def pauseProducing(self) -> None:
@@ -489,81 +394,18 @@ class RespProtocol(Protocol):
 
     # ---- commands of the control plane ----
 
-    def _ask(self) -> None:
-        """Have the control plane answer the command that the session stopped at."""
-        session = self.session
-        try:
-            if session.state.owed:
-                answer: Reply = self._owed.popleft()
-            else:
-                answer = self.factory.control.run(self, session.argv())
-            if session.state.locked and not isinstance(answer, bytes):
-                session.owe()
-                self._owed.append(answer)
-                return
-            if callable(answer):
-                answer = answer()
-        except Exception:
-            self._failed()
-            return
-        if isinstance(answer, Deferred):
-            self._stall |= ANSWER
-            self._pending = answer
-            self.factory.asks(self, True)
-            answer.addCallbacks(self._answered, self._unanswered)
-            answer.addErrback(self._unanswered)
-        else:
-            session.answer(answer)
+    def wait_for_answer(self) -> None:
+        """See answers.Asking, as for the two below."""
+        self._stall |= ANSWER
+        self.factory.blocked.asks(self, True)
 
-    def _answered(self, answer: bytes) -> None:
-        self._pending = None
-        self.factory.asks(self, False)
-        if not self._stall & OVER:
-            self.session.answer(answer)
-            self._join_behind()
-            self._resume(ANSWER)
+    def end_wait(self) -> bool:
+        self.factory.blocked.asks(self, False)
+        return not self._stall & OVER
 
-    def _unanswered(self, failure: Failure) -> None:
-        self._pending = None
-        self.factory.asks(self, False)
-        if not self._stall & OVER:
-            self.factory.counters.internal_errors += 1
-            self._failed(failure)
-            self._join_behind()
-            self._resume(ANSWER)
-        else:
-            self._unanswered_gone(failure)
-
-    def _failed(self, failure: Failure | None = None) -> None:
-        """A command raised: it is logged, and the client closed after it is told.
-
-        The session goes on to that end by itself, for it may be in a transaction, and give its locks back.
-        """
-        log.failure("internal error in a command of {peer}", failure, peer=self.peer)
-        self.session.answer(INTERNAL_ERROR)
-        self.session.state.close_after_reply = True
-
-    def _complete(self) -> None:
-        """Finish the transaction of a client that has disconnected in its middle. All of it was to be done, so those of
-        the remaining commands that change something are still begun. Nobody waits for their answers."""
-        if self._running or not self.session.abandon():
-            return
-        try:
-            while self.session.resume() is CONTROL:
-                self._forget(self.factory.control.run(self, self.session.argv()))
-                self.session.answer(b"")
-        except Exception:
-            log.failure("internal error in a command of {peer}, which has disconnected", peer=self.peer)
-
-    def _forget(self, answer: Reply) -> None:
-        """Drop an answer that nobody waits for; the work that has begun goes on."""
-        if isinstance(answer, Deferred):
-            answer.addErrback(self._unanswered_gone)
-            answer.cancel()
-
-    def _unanswered_gone(self, failure: Failure) -> None:
-        if not isinstance(failure.value, CancelledError):
-            log.failure("internal error in a command of {peer}, which has disconnected", failure, peer=self.peer)
+    def go_on_after_answer(self) -> None:
+        self._pushes.join()
+        self._resume(ANSWER)
 
     def _slow(self, entry: SlowEntry) -> None:
         self.factory.control.slow(self, entry)
@@ -598,9 +440,10 @@ class RespProtocol(Protocol):
 
     def _begin_end(self) -> None:
         self._stall |= OVER
+        self._pushes.drop()
         if self.closing_at is None:
             self.closing_at = self._seconds()
-            self.factory.watch(self)
+            self.factory.idle.watch(self)
 
     def kill(self) -> None:
         """Close at once; what was not written is lost."""
@@ -609,14 +452,19 @@ class RespProtocol(Protocol):
         transport.unregisterProducer()
         # Twisted's TLS would wait for the peer to agree to the end.
         if self._stall & UNREAD or self._connection.busy or hasattr(transport, "getPeerCertificate"):
-            _abort(transport)
+            self.abort_transport()
         else:
             transport.loseConnection()
 
     def abort(self) -> None:
         """Close at once, and wait for nobody."""
         self.kill()
-        _abort(self.transport)
+        self.abort_transport()
+
+    def abort_transport(self) -> None:
+        """Close the transport without writing what is left."""
+        transport = self.transport
+        (getattr(transport, "abortConnection", None) or transport.loseConnection)()
 
     # ---- from one process to another ----
 
@@ -633,7 +481,7 @@ class RespProtocol(Protocol):
         once; its identity (`ClientIdentity`) stays here. None, and nothing has changed: an answer, the end of a
         transaction or the end of the connection is pending, or the transport cannot.
         """
-        busy = self._running or self._ended or self._behind or self.session.state.in_exec
+        busy = self._running or self._ended or self._pushes or self.session.state.in_exec
         if self._stall & ~(UNREAD | HOLD) or busy or not self.movable:
             return None
         sock = self.transport.detach()
@@ -652,178 +500,3 @@ class RespProtocol(Protocol):
         self.client_id, self.connected_at = client.client_id, client.connected_at
         self.user, self.secret = client.user, client.secret
         self.name, self.lib_name, self.lib_ver = client.name, client.lib_name, client.lib_ver
-
-    def _waits(self) -> bool:
-        """Whether the client is silent because of us; not while it has to read a part of an answer to get the rest."""
-        return bool(self._stall & (ANSWER | HOLD)) and not (self._stall & UNREAD and self.session.parted)
-
-    def tick(self, now: float, timeout: float) -> None:
-        """Look after a client that has been silent for a while.
-
-        A client is closed after `timeout` seconds (0: never), unless it runs MONITOR, and aborted when its closing
-        takes too long.
-        """
-        silent = now - self.last_active
-        if self.closing_at is not None:
-            if min(now - self.closing_at, silent) >= LINGER:
-                _abort(self.transport)
-        elif timeout and silent >= timeout and not self._waits() and not self.session.state.monitors:
-            self.factory.counters.idle_disconnections += 1
-            self.kill()
-        elif QUIET <= silent < QUIET + TICK:
-            self.session.trim()
-
-
-@implementer(IProtocolFactory)
-class RespFactory:
-    """All clients of this process, by id in the order in which they came."""
-
-    noisy = False
-
-    def __init__(
-        self,
-        clock: IReactorTime,
-        open_session: Callable[[], Session],
-        control: Control,
-        clients: dict[int, RespProtocol],
-        *,
-        counters: DaemonCounters,
-        next_id: Callable[[], int],
-        output_limit: int,
-        idle_timeout: float,
-        read_size: int,
-        served: Served | None = None,
-        on_blocked: Callable[[int], None] = lambda count: None,
-    ) -> None:
-        """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
-        they may be set at any time. `on_blocked` is told how many clients wait for an answer or for the end of a pause,
-        whenever that changes."""
-        self.clock = clock
-        self.open_session = open_session
-        self.control = control
-        self.clients = clients
-        self.counters = counters
-        self.output_limit = output_limit
-        self.idle_timeout = idle_timeout
-        self.read_size = read_size
-        self.next_id = next_id
-        self._served = served
-        self._watched: dict[RespProtocol, None] = {}
-        self._held: dict[RespProtocol, None] = {}
-        self._asking: set[RespProtocol] = set()
-        self._blocked = 0
-        self._on_blocked = on_blocked
-        self._watch = LoopingCall(self._tick)
-        self._watch.clock = clock
-        self._retry = LoopingCall(self._release)
-        self._retry.clock = clock
-
-    def doStart(self) -> None:
-        """Nothing to do: the watch starts with the first client."""
-
-    def doStop(self) -> None:
-        """Nothing to do: the watch stops with the last client."""
-
-    def apply(self, config: Config) -> None:
-        """Put the output limit and the idle timeout of `config` into effect, for connected clients too."""
-        self.output_limit = config.server.output_limit
-        self.idle_timeout = config.server.connection_timeout
-
-    def buildProtocol(self, addr: IAddress) -> RespProtocol:
-        protocol = RespProtocol()
-        protocol.factory = self
-        return protocol
-
-    readmit = buildProtocol
-    """For a connection that another process let in; see `limits.Limit`."""
-
-    def add(self, client: RespProtocol) -> None:
-        """`client` is connected: the reads of its transport get their size."""
-        self.clients[client.client_id] = client
-        transport = client.transport
-        if hasattr(transport, "bufferSize"):
-            transport.bufferSize = self.read_size
-        if hasattr(transport, "fileno"):
-            client.fd = transport.fileno()
-        if not self._watch.running:
-            self._watch.start(TICK, now=False)
-
-    def watch(self, client: RespProtocol) -> None:
-        """Look after `client` each second: the loop does not serve it, or it is being closed."""
-        self._watched[client] = None
-
-    def remove(self, client: RespProtocol) -> None:
-        """`client` is gone."""
-        self._watched.pop(client, None)
-        self.clients.pop(client.client_id, None)
-        self._held.pop(client, None)
-        self.asks(client, False)
-        if not self.clients and self._watch.running:
-            self._watch.stop()
-
-    def hold(self, client: RespProtocol) -> None:
-        """Let `client` go on when the pause has ended."""
-        self._held[client] = None
-        self._count_blocked()
-        if not self._retry.running:
-            self._retry.start(0.01, now=False)
-
-    def asks(self, client: RespProtocol, waits: bool) -> None:
-        """`client` waits for an answer of the control plane, or no longer."""
-        (self._asking.add if waits else self._asking.discard)(client)
-        self._count_blocked()
-
-    def _count_blocked(self) -> None:
-        count = len(self._held) + len(self._asking)
-        if count != self._blocked:
-            self._blocked = count
-            self._on_blocked(count)
-
-    def _tick(self) -> None:
-        now, timeout = self.clock.seconds(), self.idle_timeout
-        late, quiet, before = now - timeout if timeout else 0.0, now - QUIET, now - QUIET - TICK
-        due = [
-            one
-            for one in self._watched
-            if one.last_active <= late or before < one.last_active <= quiet or one.closing_at is not None
-        ]
-        if self._served is not None:
-            due += self._served.silent(quiet, late)
-        for client in due:
-            client.tick(now, timeout)
-
-    @property
-    def behind(self) -> bool:
-        """See `Served`."""
-        return self._served is not None and self._served.behind
-
-    def _release(self) -> None:
-        """Release held clients, the longest waiting first. A pause is one for all: the first still held ends this."""
-        if self.behind:
-            return
-        for client in list(self._held):
-            del self._held[client]
-            if not client.release():
-                return
-            self._count_blocked()
-        if not self._held:
-            self._retry.stop()
-
-
-def _name(address: IAddress) -> str:
-    """An address as Redis shows it."""
-    if isinstance(address, IPv4Address):
-        return f"{address.host}:{address.port}"
-    if isinstance(address, IPv6Address):
-        if address.host.startswith("::ffff:") and "." in address.host:  # IPv4, on a socket for both
-            return f"{address.host[7:]}:{address.port}"
-        return f"[{address.host}]:{address.port}"
-    if isinstance(address, UNIXAddress) and address.name:
-        return f"{address.name.decode(errors='replace')}:0"
-    return ""
-
-
-def _abort(transport: object) -> None:
-    """Close without writing what is left."""
-    abort = getattr(transport, "abortConnection", None) or transport.loseConnection  # type: ignore[attr-defined]
-    abort()
