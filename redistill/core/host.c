@@ -1,4 +1,4 @@
-/* host.c - the process, turns of a session, sums of counters. */
+/* host.c - calls about the process, turns of a session, and sums of counters. */
 #include "host.h"
 
 #include <malloc.h>

@@ -1,12 +1,12 @@
-/* redistill.h - all of the core that Python sees.
+/* redistill.h - the headers of the core that Python uses.
  *
- * The build hands cffi the text between "python: begin" and "python: end" of each header below, in this order
- * (redistill/_core_build.py says how it reads that). So a declaration is written once, where it belongs, and the
- * compiler holds cffi's idea of it against it. */
+ * The build gives cffi the text between "python: begin" and "python: end" of each header below, in this order
+ * (redistill/_core_build.py describes how it reads it). So each declaration is written once, in its own header, and
+ * the compiler verifies cffi's reading of it. */
 #ifndef RD_REDISTILL_H
 #define RD_REDISTILL_H
 
-/* In the order of the rooms, and what others use first. */
+/* The order of the folders; within a folder, a header that others use comes before them. */
 /* clang-format off */
 #include "base/base.h"
 #include "base/clock.h"

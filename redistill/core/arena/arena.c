@@ -1,4 +1,4 @@
-/* arena.c - the mapping made, found, checked. */
+/* arena.c - makes an arena in a file, and maps and verifies an existing one. */
 #include "arena/arena.h"
 
 #include <errno.h>
@@ -20,10 +20,10 @@ static const char *const policy_names[RD_POLICIES] = {
 
 const char *rd_policy_name(rd_policy policy) { return policy < RD_POLICIES ? policy_names[policy] : NULL; }
 
-/* A checksum of the header's words that never change after the arena was made, the seed among them. */
+/* The checksum of the header's words that never change after the arena was made, including the seed. */
 static uint64_t header_sum(const rd_header *h) {
   rd_header always = *h;
-  always.ready = 1; /* it is set last */
+  always.ready = 1; /* `ready` is set last, after the checksum */
   return rd_crc64(0, &always, offsetof(rd_header, sum));
 }
 
@@ -34,7 +34,8 @@ bool rd_back(const rd_store *st, uint64_t at, uint64_t bytes) {
   return true;
 }
 
-/* All that is touched before a worker joins: the header, the tables as far as they are used, the first block. */
+/* Reserve the parts that are touched before a worker joins: the header, the used parts of the tables, the first
+ * block. */
 bool rd_back_tables(const rd_store *st) {
   const rd_header *h = st->head;
   uint64_t regions = rd_round_up((h->pool.fresh + 1ull) * sizeof(rd_region), RD_PAGE);
@@ -100,7 +101,9 @@ int rd_arena_make(rd_store *st, int fd, const rd_options *o, char *err, size_t e
   st->fd = fd;
   rd_header *h = base;
   if (!rd_back(st, 0, RD_PAGE)) return no_room(st, err, errlen);
-  h->magic = RD_MAGIC; /* before all else: one that is never finished is known as ours */
+  h->magic =
+      /* the magic number comes first: an arena whose making is interrupted is still recognized as one */
+      RD_MAGIC;
   h->layout = RD_LAYOUT;
   h->size = size;
   h->num_shards = o->num_shards;
@@ -130,7 +133,7 @@ int rd_arena_make(rd_store *st, int fd, const rd_options *o, char *err, size_t e
   return 0;
 }
 
-/* Whether all databases have a slot, each its own. */
+/* True if every database has an index slot that no other database has. */
 static bool map_is_sound(const rd_header *h) {
   uint32_t seen = 0;
   for (uint32_t db = 0; db < RD_DATABASES; db++) {
@@ -141,7 +144,7 @@ static bool map_is_sound(const rd_header *h) {
   return true;
 }
 
-/* The fault in the header's words by which everything else is found; NULL: they are sound. */
+/* The fault in the header's words by which everything else is found; NULL: the words are valid. */
 static const char *wrong_header(const rd_header *h, uint64_t size) {
   bool shards_ok = h->num_shards != 0 && h->num_shards <= RD_MAX_SHARDS && (h->num_shards & (h->num_shards - 1)) == 0;
   if (h->ready != 1 || !shards_ok || h->size != size || h->regions_at != rd_regions_at(h->num_shards) ||

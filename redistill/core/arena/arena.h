@@ -51,9 +51,9 @@ typedef struct rd_store {
   uint64_t size;
   int fd; /* borrowed */
   rd_header *head;
-  rd_worker *worker; /* this process's block; until it joins, the first one */
+  rd_worker *worker; /* this process's block; until the process joins, the first block */
   bool joined;
-  bool began; /* a run began with this view: no other process had the arena */
+  bool began; /* this view began a run: no other process had the arena */
   rd_shard *shards;
   rd_region *regions;
   uint32_t num_shards;
@@ -65,43 +65,43 @@ typedef struct rd_store {
   void (*verify_shard)(struct rd_store *st, uint32_t shard);
   void (*listener)(void *arg, struct rd_store *st, const struct rd_change *change);
   void *listener_arg;
-  rd_clock *clock;      /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: no durations, no slices */
-  rd_clock *wall;       /* microseconds since the epoch, for MONITOR; NULL: now_ms is used */
-  uint32_t generation;  /* of the configuration that this process has applied: rd_behind in worker.h */
-  uint64_t max_bulk;    /* bytes of an argument (rd_set_value_limits) */
-  uint64_t readable;    /* bytes of a value that clients' buffers can hold (rd_set_client_limit) */
-  uint64_t max_value;   /* bytes of a value that a command makes: the smaller of the two */
-  uint32_t hll_sparse;  /* bytes of a HyperLogLog that grows and is sparse */
-  bool no_touch;        /* CLIENT NO-TOUCH of the running session */
-  bool monitoring;      /* a client of some worker monitors, as of the last call on a session */
-  uint32_t listening;   /* classes of events that `listener` receives: event.h; 0: none */
-  uint32_t touched;     /* keys that the running command has changed, or one key so often (rd_touched) */
-  uint64_t noted;       /* changes that the command itself counted (rd_note_changes); 0: it counted none */
-  uint32_t dirty;       /* shard + 1 that this process has marked dirty */
-  bool no_growth;       /* a region is being emptied: its shard must not take another one for the moved blocks */
-  uint32_t sweep_shard; /* where this process's sweep goes on */
+  rd_clock *clock;     /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: no durations, no slices */
+  rd_clock *wall;      /* microseconds since the epoch, for MONITOR; NULL: now_ms is used */
+  uint32_t generation; /* the generation of the configuration that this process has applied: rd_behind in worker.h */
+  uint64_t max_bulk;   /* most bytes of an argument (rd_set_value_limits) */
+  uint64_t readable;   /* most bytes of a value that clients' buffers can hold (rd_set_client_limit) */
+  uint64_t max_value;  /* most bytes of a value that a command makes: the smaller of the two */
+  uint32_t hll_sparse; /* most bytes of a HyperLogLog that grows and is sparse */
+  bool no_touch;       /* CLIENT NO-TOUCH of the running session */
+  bool monitoring;     /* a client of some worker monitors, as of the last call on a session */
+  uint32_t listening;  /* classes of events that `listener` receives: event.h; 0: none */
+  uint32_t touched; /* keys that the running command has changed; it counts one key each time it changes (rd_touched) */
+  uint64_t noted;   /* changes that the command itself counted (rd_note_changes); 0: the command counted none */
+  uint32_t dirty;   /* 1 + the shard that this process has marked dirty; 0: none */
+  bool no_growth;   /* a region is being emptied: its shard must not take another one for the moved blocks */
+  uint32_t sweep_shard; /* the shard where this process's sweep continues */
   uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
-  uint64_t swept_ms;    /* now_ms of the last sweep; 0: there was none */
+  uint64_t swept_ms;    /* now_ms of the last sweep; 0: there was none yet */
   rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
   bool keeps_all;       /* a region is being emptied without evicting anything */
   bool may_borrow;      /* the running command was admitted, and must not fail midway for lack of memory */
-  bool borrows;         /* so it may use the pool's reserve */
+  bool borrows;         /* the running command may use the pool's reserve */
   uint32_t let_in;      /* regions in use, including the reserve, allowed when the running EXEC was admitted */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
-  bool retains;                      /* locks from command to command: lock.h */
-  bool retained;                     /* so it holds locks that only the next commands may need */
+  bool retains;                      /* locks stay taken from command to command: lock.h */
+  bool retained;                     /* this process holds locks that only the next commands may need */
   const int *wakers;                 /* eventfds of the workers' blocks, see ring.h; NULL: no owner is woken */
   struct rd_outbox *outboxes;        /* records kept for others' rings, one outbox a block; NULL: none was ever kept */
   uint64_t rings_behind;             /* bit i: records are kept for block i */
   uint64_t rings_stuck;              /* bit i: block i's ring was in use for too long when it was last tried */
   uint64_t ring_seen, ring_since;    /* this process's ring: bytes written at the last change seen, and its time */
   uint64_t rings_reset;              /* times that this process's ring was emptied because it was damaged */
-  struct rd_slowlog *slowlog;        /* of this process, see slowlog.h; NULL: slow commands are not logged */
-  struct rd_reply *monitored;        /* waiting lines, see monitor.h; NULL: no line yet */
-  size_t monitor_shared;             /* bytes of them that were sent to, or came from, other workers */
+  struct rd_slowlog *slowlog;        /* this process's slow log, see slowlog.h; NULL: slow commands are not logged */
+  struct rd_reply *monitored;        /* this process's queue of MONITOR lines, see monitor.h; NULL: no line yet */
+  size_t monitor_shared;             /* bytes of these lines that were sent to, or came from, other workers */
   uint64_t monitor_dropped;
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
-  uint64_t client_buffers;      /* their sum */
+  uint64_t client_buffers;      /* the sum of the footprints */
   uint64_t scratch;             /* temporary memory of running commands, counted with the buffers (value.h) */
   uint64_t client_limit;        /* limit on the sum over all processes; 0: no limit */
   uint64_t peak_buffers;        /* the highest client_buffers since rd_buffers_shrank last returned true */
@@ -109,7 +109,7 @@ typedef struct rd_store {
   struct rd_session *cut;       /* dropped sessions whose owner was not told yet */
   struct rd_longrun *running;   /* the long-running command that runs now, see longrun.h; NULL: none */
   struct rd_session *lender;    /* the session whose locks are lent while its work pauses; NULL: none */
-  struct rd_longrun *lending;   /* its work, if it pauses within a command */
+  struct rd_longrun *lending;   /* the lender's work, if it pauses within a command */
   struct rd_session *first;     /* the session that has waited longest for lent locks: it runs before lenders */
   uint64_t lent[RD_MAX_SHARDS / 64];
   struct rd_longrun *spare; /* memory of a long-running command that has ended */
@@ -120,7 +120,7 @@ typedef struct rd_store {
 static inline void *rd_at(const rd_store *st, rd_ref ref) { return st->base + ref; }
 static inline rd_ref rd_ref_of(const rd_store *st, const void *p) { return (rd_ref)((const uint8_t *)p - st->base); }
 
-/* Next number of a xorshift generator: eviction samples, LFU's dice. */
+/* The next number of a xorshift generator, for eviction samples and LFU's probabilities. */
 static inline uint64_t rd_random_u64(rd_store *st) {
   uint64_t x = st->rng;
   x ^= x << 13;
@@ -129,7 +129,7 @@ static inline uint64_t rd_random_u64(rd_store *st) {
   return st->rng = x;
 }
 
-/* One below n, at random. */
+/* A random number below n. */
 static inline uint32_t rd_random_below(rd_store *st, uint32_t n) {
   return (uint32_t)((rd_random_u64(st) >> 32) * n >> 32);
 }
@@ -141,7 +141,7 @@ typedef struct rd_options {
   uint32_t num_shards; /* power of two, 1 .. RD_MAX_SHARDS */
   rd_policy policy;
   uint32_t sample_size; /* keys looked at for one eviction, 1 .. 64 */
-  uint64_t seed[2];     /* of the key hash: random, so that no client can aim its keys at one shard */
+  uint64_t seed[2];     /* seed of the key hash: random, so that no client can aim its keys at one shard */
 } rd_options;
 
 /* Set the limits of this process, in bytes: `bulk` for an argument and for a value that a command makes (initially, and
@@ -151,7 +151,7 @@ void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
 const char *rd_policy_name(rd_policy policy);
 
-/* DEBUG SET-ACTIVE-EXPIRE: whether the sweep removes expired keys. */
+/* DEBUG SET-ACTIVE-EXPIRE: sets whether the sweep removes expired keys. */
 void rd_set_active_expire(rd_store *st, bool on);
 bool rd_get_active_expire(const rd_store *st);
 /* python: end */

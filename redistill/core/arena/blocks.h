@@ -25,7 +25,7 @@
  * directions, and free ones are joined at once. Behind that word an allocated block holds what its kind says. */
 
 #define RD_GRANULE 8u
-#define RD_REGION_GRANULES (RD_REGION_SIZE / RD_GRANULE - 1) /* the first granule is the region's own */
+#define RD_REGION_GRANULES (RD_REGION_SIZE / RD_GRANULE - 1) /* the region's first granule holds no block */
 #define RD_MIN_BLOCK 16u
 #define RD_MAX_BLOCK 8184u /* bytes of the largest block: eight fit into a region */
 #define RD_FREE_ROWS 11u   /* size classes: rows are powers of two, eight columns each */
@@ -44,8 +44,8 @@ typedef enum rd_kind {
   RD_KINDS = 64    /* six bits; one without a row in rd_kinds (store/type.h) is damage */
 } rd_kind;
 
-/* The first word of every block: granules:13, granules of the block before it (0: it is the region's first):13, kind:6.
- */
+/* The first word of every block: granules:13, granules of the block before it (0 in the region's first block):13,
+ * kind:6. */
 typedef uint32_t rd_blk;
 #define RD_BLK(granules, prev, kind) ((rd_blk)(granules) | (rd_blk)(prev) << 13 | (rd_blk)(kind) << 26)
 static inline uint32_t rd_blk_granules(rd_blk b) { return b & 8191u; }
@@ -57,15 +57,15 @@ typedef struct rd_heap {
   uint32_t rows;              /* bit r: row r has a free block */
   uint8_t cols[RD_FREE_ROWS]; /* bit c: list (r, c) is not empty */
   uint32_t regions;           /* regions owned */
-  uint32_t first_region;      /* index + 1 of the newest, 0: none */
+  uint32_t first_region;      /* index + 1 of the newest region; 0: none */
   uint64_t used;              /* bytes of allocated blocks */
   rd_ref free[RD_FREE_ROWS][RD_FREE_COLS];
 } rd_heap;
 
 struct rd_region {
   uint32_t owner; /* shard + 1; 0: in the pool */
-  uint32_t next;  /* index + 1: in the owner's list, or in the pool's */
-  uint32_t prev;  /* in the owner's list. In the pool, RD_BACKED: the system has given its memory */
+  uint32_t next;  /* index + 1 of the next region in the owner's list, or in the pool's */
+  uint32_t prev;  /* index + 1 of the previous region in the owner's list; in the pool RD_BACKED, if it has memory */
   uint32_t used;  /* granules of allocated blocks */
 };
 
@@ -99,10 +99,10 @@ typedef struct rd_bucket {
 } rd_bucket;
 
 typedef struct rd_index {
-  rd_ref root; /* 0: no bucket */
+  rd_ref root; /* the segment or directory; 0: the index has no bucket */
   uint32_t buckets;
   uint32_t count;    /* keys */
-  uint32_t with_ttl; /* of them with an expiry */
+  uint32_t with_ttl; /* keys with an expiry */
   uint8_t height;    /* 0: root is a segment, 1: a directory, 2: a directory of directories */
   uint8_t spare[3];
 } rd_index;
@@ -147,14 +147,14 @@ typedef struct rd_index_block {
 struct rd_item {
   rd_blk blk;
   uint32_t access; /* 24 bits for the eviction policy, slot:5, flags:3 */
-  uint8_t key_len; /* of a small item */
+  uint8_t key_len; /* bytes of a small item's key */
   uint8_t type;    /* type:4, encoding:4 */
   uint16_t len;    /* bytes of a small item's value */
 };
 #define RD_ITEM_HEAD 12u
 #define RD_ACCESS_MASK 0xffffffu
 #define RD_ITEM_SLOT_SHIFT 24u
-#define RD_ITEM_TTL (1u << 29) /* it has the field `expiry`, which may be RD_NO_EXPIRY */
+#define RD_ITEM_TTL (1u << 29) /* the item has the field `expiry`, which may be RD_NO_EXPIRY */
 #define RD_ITEM_BIG (1u << 30)
 #define RD_ITEM_MAIN (1u << 31) /* S3-FIFO: in the main queue */
 

@@ -1,4 +1,4 @@
-/* heap.c - blocks found, cut and joined in the regions of a shard. */
+/* heap.c - finds, cuts and joins blocks in the regions of a shard. */
 #include "arena/heap.h"
 
 #include "arena/lock.h"
@@ -68,7 +68,7 @@ static inline uint32_t granules_for(uint32_t bytes) {
   (RD_REGION_GRANULES - RD_REGION_GRANULES / (RD_MAX_BLOCK / RD_GRANULE) * (RD_MAX_BLOCK / RD_GRANULE))
 
 /* Cut `granules` off the front of a block of `size`; the rest, when it is large enough to be a block, becomes free.
- * Returns what the front really is. */
+ * Returns the granules that the front has in fact. */
 static uint32_t split(rd_store *st, rd_heap *h, rd_ref ref, uint32_t size, uint32_t granules) {
   if (size - granules < RD_MIN_BLOCK / RD_GRANULE) return size;
   rd_ref rest = ref + (rd_ref)granules * RD_GRANULE;
@@ -174,7 +174,7 @@ void rd_heap_detach_region(rd_store *st, uint32_t shard, uint32_t region) {
   unlink_region(st, h, region);
   st->regions[region].prev = RD_BACKED;
   atomic_signal_fence(memory_order_seq_cst);
-  st->regions[region].owner = 0; /* the pool's, should this process die now */
+  st->regions[region].owner = 0; /* the region goes to the pool if this process dies now */
 }
 
 void rd_heap_attach_region(rd_store *st, uint32_t shard, uint32_t region) {
@@ -230,7 +230,7 @@ void rd_heap_release(rd_store *st, uint32_t shard, rd_ref ref) {
     heap_drop_region(st, h, region);
     return;
   }
-  if (RD_UNLIKELY(granules > RD_REGION_GRANULES)) { /* more than there is */
+  if (RD_UNLIKELY(granules > RD_REGION_GRANULES)) { /* more granules than the region has */
     rd_suspect(st, shard);
     return;
   }
@@ -244,7 +244,7 @@ void rd_heap_shrink(rd_store *st, uint32_t shard, rd_ref ref, uint32_t bytes) {
   uint32_t granules = granules_for(bytes), size = rd_blk_granules(b);
   if (size - granules < RD_MIN_BLOCK / RD_GRANULE) return;
   rd_mark_dirty(st, shard);
-  /* The rest becomes a block of its own, and is released: that joins it with what follows. */
+  /* The rest becomes a block of its own. Releasing it joins it with the free block behind it. */
   rd_ref rest = ref + (rd_ref)granules * RD_GRANULE;
   *rd_blk_at(st, ref) = RD_BLK(granules, rd_blk_prev(b), rd_blk_kind(b));
   *rd_blk_at(st, rest) = RD_BLK(size - granules, granules, RD_GHOST);

@@ -30,7 +30,7 @@ void rd_heap_attach_region(rd_store *st, uint32_t shard, uint32_t region);
 void rd_heap_shrink(rd_store *st, uint32_t shard, rd_ref block, uint32_t bytes);
 /* Take the given free block, whole, off the free lists (a region is being emptied). */
 void rd_heap_claim(rd_store *st, uint32_t shard, rd_ref block, rd_kind kind);
-/* Whether rd_heap_alloc would find room without the pool. */
+/* True if rd_heap_alloc would find room without the pool. */
 bool rd_heap_has(const rd_store *st, uint32_t shard, uint32_t bytes);
 
 static inline uint32_t rd_region_of(const rd_store *st, rd_ref ref) {
@@ -40,10 +40,10 @@ static inline rd_ref rd_region_first(const rd_store *st, uint32_t region) {
   return st->head->body_at + ((rd_ref)region << RD_REGION_SHIFT) + RD_GRANULE;
 }
 static inline rd_blk *rd_blk_at(const rd_store *st, rd_ref ref) { return (rd_blk *)(st->base + ref); }
-/* Whether both are in the same region. body_at is a multiple of the region size. */
+/* True if both references are in the same region. body_at is a multiple of the region size. */
 static inline bool rd_same_region(rd_ref a, rd_ref b) { return (a ^ b) < RD_REGION_SIZE; }
-/* The next block in the region; 0 after the last. Also 0 after an invalid length, so that no walk leaves its region or
- * loops. */
+/* The next block in the region; 0 after the last block. Also 0 after an invalid length, so that no walk leaves its
+ * region or loops. */
 static inline rd_ref rd_blk_next(const rd_store *st, rd_ref ref) {
   rd_ref next = ref + rd_blk_bytes(*rd_blk_at(st, ref));
   return rd_same_region(ref, next) && next != ref ? next : 0;
@@ -53,7 +53,7 @@ static inline rd_ref rd_blk_before(const rd_store *st, rd_ref ref) {
   return prev == 0 ? 0 : ref - (rd_ref)prev * RD_GRANULE;
 }
 
-/* 40-bit references in granules. */
+/* Load and store 40-bit references, in granules. */
 static inline void rd_st40(uint8_t *p, rd_ref ref) {
   uint64_t g = ref / RD_GRANULE;
   rd_st32(p, (uint32_t)g);
@@ -63,7 +63,7 @@ static inline rd_ref rd_ld40(const uint8_t *p) { return (rd_ld32(p) | (rd_ref)p[
 static inline rd_ref rd_free_next(const rd_store *st, rd_ref ref) { return rd_ld40(st->base + ref + 4); }
 static inline rd_ref rd_free_prev(const rd_store *st, rd_ref ref) { return rd_ld40(st->base + ref + 9); }
 
-/* The list that a free block of this size is in. */
+/* The free list for blocks of this size. */
 static inline void rd_free_class(uint32_t granules, uint32_t *row, uint32_t *col) {
   if (granules < RD_FREE_COLS) {
     *row = 0;

@@ -1,4 +1,4 @@
-/* key.c - keys are hashed with the seed of the arena. */
+/* key.c - hashes keys with the seed of the arena. */
 #include "arena/key.h"
 
 #include "base/hash.h"

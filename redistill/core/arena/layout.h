@@ -23,10 +23,10 @@ struct rd_shard {
   uint32_t checked;  /* the value of rd_header.doubt when the shard was last known to be whole: recovery.h */
   uint32_t watchers; /* the number of watches on keys of this shard */
   uint64_t epoch;    /* counts the times that the shard was lost */
-  uint32_t clock;    /* S3-FIFO: insertions */
-  uint32_t small;    /* items without RD_ITEM_MAIN */
-  uint32_t sweep_slot, sweep_bucket; /* where the sweep continues */
-  uint32_t due_lost;                 /* the due times of its buckets are invalid and must be set again */
+  uint32_t clock;    /* S3-FIFO: counts insertions */
+  uint32_t small;    /* S3-FIFO: items without RD_ITEM_MAIN */
+  uint32_t sweep_slot, sweep_bucket; /* the place at which the sweep continues */
+  uint32_t due_lost;                 /* the due times of the shard's buckets are invalid and must be set again */
   uint32_t ghosts;                   /* blocks of ghost[] in use */
   uint64_t packed;                   /* bytes in use when the heap could not be packed closer; 0: not tried */
   rd_ref ghost[RD_GHOST_BLOCKS];
@@ -35,7 +35,7 @@ struct rd_shard {
 } __attribute__((aligned(64)));
 
 #define RD_PAGE 4096u
-#define RD_VERSIONS 65536u /* counters of WATCH */
+#define RD_VERSIONS 65536u /* The number of version counters for WATCH. */
 
 /* The count of one address's connections; 0: the slot is free. */
 typedef struct rd_address {
@@ -55,16 +55,16 @@ typedef struct rd_ring {
 } rd_ring;
 
 struct rd_worker {
-  _Atomic uint32_t pid; /* 0: free */
+  _Atomic uint32_t pid; /* the process that owns the block; 0: the block is free */
   uint32_t number;
   uint64_t born; /* the start time of the process: worker.c */
   _Atomic uint64_t heartbeat;
   _Atomic uint64_t user_us, system_us;
   _Atomic uint64_t gauge[RD_GAUGE_COUNT];
-  _Atomic uint32_t secret[RD_SECRETS]; /* connections that authenticated with it */
-  uint32_t open;                       /* connections; like all fields below, under admission.lock */
-  uint32_t local;                      /* of these, from the same machine */
-  uint32_t addresses;                  /* slots in use */
+  _Atomic uint32_t secret[RD_SECRETS]; /* open connections that authenticated with each secret */
+  uint32_t open;                       /* open connections; this field and all below it change under admission.lock */
+  uint32_t local;                      /* open connections from the same machine */
+  uint32_t addresses;                  /* slots of the address table in use */
   _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the address table was written to */
   rd_ring ring;
   rd_counters counters;
@@ -80,24 +80,24 @@ _Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used and monitors have a
 typedef struct rd_pool {
   pthread_mutex_t lock;
   uint32_t dirty;
-  uint32_t free;  /* index + 1 of the first free region */
+  uint32_t free;  /* index + 1 of the first free region; 0: none */
   uint32_t fresh; /* regions from here on were never used */
   uint32_t in_use;
   uint32_t limit;
-  uint32_t alarm;   /* with fewer regions in use the store is within max_memory: rd_is_over */
+  uint32_t alarm;   /* while fewer regions are in use, the store is within max_memory: rd_is_over */
   uint32_t reserve; /* regions beyond the limit, within max_memory, that rd_reserve may lend */
-  uint32_t ceiling; /* regions in use when the system had no memory for one more; UINT32_MAX: it had */
-  uint32_t trim;    /* the next region whose pages may be given back; from `fresh` on: none */
+  uint32_t ceiling; /* regions in use when the system had no memory for one more; UINT32_MAX: it had memory so far */
+  uint32_t trim;    /* the next region whose pages may be given back; `fresh` or higher: none */
 } rd_pool;
 
 /* The limits on connections over all workers. The lock also guards the ownership of workers' blocks. */
 typedef struct rd_admission {
   pthread_mutex_t lock;
-  uint64_t full_at; /* rd_rate_take */
+  uint64_t full_at; /* when the bucket of new connections is full again, in nanoseconds: rd_rate_take */
 } rd_admission;
 
 typedef struct rd_secret {
-  _Atomic uint64_t id; /* 0: the place is free */
+  _Atomic uint64_t id; /* identifies the secret; 0: the place is free */
   _Atomic uint64_t last_used_ms;
   _Atomic uint64_t uses;
 } rd_secret;
@@ -105,37 +105,37 @@ typedef struct rd_secret {
 /* The lifetime of each word of the arena:
  *
  *   always    from the arena's making to its end. Attaching verifies it, and refuses the arena if it is invalid.
- *   contents  what clients stored, and what finds it. It outlives the daemon; rd_attach_alone verifies what is cheap.
- *   settings  the daemon sets it at each start, from its configuration.
- *   run       from the first process to the last one that is gone: the next run begins with it set anew (begin_run).
+ *   contents  what clients stored, and the indexes to it. It outlives the daemon; rd_attach_alone verifies what is
+ * cheap. settings  the daemon sets it at each start, from its configuration. run       from the first process of a run
+ * until the last has ended: the next run resets it (begin_run).
  *
  * In the header a comment marks each group. Elsewhere:
  *
- *   rd_shard    run: lock, watchers (WATCH), due_lost. All else is contents; `dirty` is, for it tells of a death, and
- *               `epoch`, for it only ever counts up.
- *   versions    contents: counters of WATCH, which are compared within a run and never start again.
+ *   rd_shard    run: lock, watchers (WATCH), due_lost. All other fields are contents; also `dirty`, which records a
+ *               death, and `epoch`, which only counts up.
+ *   versions    contents: counters of WATCH, which are compared within a run and never reset.
  *   rd_region   contents.
- *   rd_pool     run: lock, `dirty`, `ceiling`, list and counts, made again from the region table; settings: `limit`,
+ *   rd_pool     run: lock, `dirty`, `ceiling`, list and counts, rebuilt from the region table; settings: `limit`,
  *               `alarm`, `reserve`.
  *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
  *               statistics, errors, commands, latencies), connections by address and by password, and its ring
  *               (messages from other processes), which no later owner of the block reads.
  *
- * Private memory of a process, lost when it ends: sessions, SLOWLOG, ACL LOG, LATENCY's events, the gates' counts of
- * refusals, lines of MONITOR. */
+ * Private memory of a process, lost when it ends: sessions, SLOWLOG, ACL LOG, LATENCY's events, the number of
+ * refused connections that were not logged yet, lines of MONITOR. */
 struct rd_header {
   /* always */
   uint64_t magic;
   uint32_t layout;
-  uint32_t ready; /* set last */
+  uint32_t ready; /* `ready` is set last */
   uint64_t size;
   uint32_t num_shards;
   uint32_t num_regions;
   uint64_t seed[2];
-  uint64_t shards_at, workers_at, versions_at, regions_at, body_at; /* offsets */
+  uint64_t shards_at, workers_at, versions_at, regions_at, body_at; /* offsets of the parts */
   uint32_t version_mask;                                            /* version counters - 1 */
   uint32_t spare;
-  uint64_t sum; /* checksum of all fields before it, checked when the arena is attached */
+  uint64_t sum; /* checksum of all fields before this one, verified when the arena is attached */
   /* settings */
   uint64_t max_memory;
   _Atomic uint32_t policy;
@@ -143,7 +143,7 @@ struct rd_header {
   /* run */
   _Atomic uint32_t pause; /* CLIENT PAUSE: rd_set_pause */
   _Atomic uint32_t active_expire;
-  _Atomic uint32_t generation; /* of the configuration: rd_announce */
+  _Atomic uint32_t generation; /* the generation of the configuration that was announced last: rd_announce */
   _Atomic uint64_t pause_until;
   _Atomic uint64_t workers_used;                 /* bit i: a process has counted in block i */
   _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
@@ -155,11 +155,11 @@ struct rd_header {
   _Atomic uint32_t map;
   uint8_t slot_of_db[2][RD_DATABASES];
   uint32_t flushes[RD_SLOTS];          /* counts the times that a slot was emptied in place */
-  _Atomic uint64_t next[RD_SEQ_COUNT]; /* no number is given twice, even over several runs: logs contain them */
-  rd_secret secret[RD_SECRETS];        /* when passwords were used, over all runs; changed under admission.lock */
+  _Atomic uint64_t next[RD_SEQ_COUNT]; /* the next number of each sequence, over all runs: logs contain them */
+  rd_secret secret[RD_SECRETS];        /* when each password was used, over all runs; changed under admission.lock */
   /* run */
   rd_admission admission;
-  /* see above */
+  /* run and contents: see above */
   rd_pool pool __attribute__((aligned(64)));
 };
 
@@ -167,7 +167,7 @@ static inline rd_shard *rd_shard_at(const rd_store *st, uint32_t shard) { return
 static inline rd_worker *rd_worker_at(const rd_store *st, uint32_t i) {
   return (rd_worker *)rd_at(st, st->head->workers_at) + i;
 }
-/* Whether block `i` was ever used. Reading an unused block would allocate its memory. */
+/* True if block `i` was ever used. Reading an unused block would allocate its memory. */
 static inline bool rd_worker_used(const rd_store *st, uint32_t i) {
   return atomic_load_explicit(&st->head->workers_used, memory_order_relaxed) >> i & 1;
 }
@@ -179,7 +179,7 @@ static inline uint32_t *rd_version_at(const rd_store *st, uint32_t slot, uint64_
   uint64_t mixed = (hash ^ slot) * 0x9e3779b97f4a7c15ull;
   return (uint32_t *)(void *)(st->base + st->head->versions_at) + (mixed >> 32 & st->head->version_mask);
 }
-/* Without a lock: false is certain, true is not. */
+/* Reads without a lock: false is certain, true is not. */
 static inline bool rd_may_be_over(const rd_store *st) { return st->head->pool.in_use >= st->head->pool.alarm; }
 static inline void rd_count_stat(rd_store *st, rd_stat stat, uint64_t n) { st->worker->counters.value[stat] += n; }
 

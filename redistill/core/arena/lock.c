@@ -1,4 +1,4 @@
-/* lock.c - the locks of the shards: taken, retained, lost with their owner. */
+/* lock.c - takes and retains the shards' locks, and recovers the lock of a dead owner. */
 #include "arena/lock.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "arena/pool.h"
 #include "arena/ring.h"
 
-#define SPINS 100u /* some microseconds */
+#define SPINS 100u /* spinning takes some microseconds */
 
 void rd_mark_dirty(rd_store *st, uint32_t shard) {
   if (st->dirty == shard + 1) return;
@@ -28,8 +28,9 @@ void rd_mark_clean(rd_store *st) {
   st->dirty = 0;
 }
 
-/* The next owner of a dead owner's lock calls this. The dead process may have been inside of rd_pool_take or _give too;
- * the pool is rebuilt from the region table. Verifying the shard shows whether the process died of it. */
+/* Recover a shard whose lock a dead process held; the next owner calls this. The dead process may have been inside
+ * rd_pool_take or rd_pool_give too, so the pool is rebuilt from the region table. Verifying the shard shows whether
+ * the process died of its damage. */
 static void recover_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   pthread_mutex_consistent(&sh->lock);
@@ -50,9 +51,9 @@ void rd_doubt(rd_store *st) {
 
 static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6] |= 1ull << (shard & 63); }
 
-/* For a lock that somebody else has, without those that are only retained. The processor waits a moment before the
- * process does: a shard is mostly held for less time than it takes to go to sleep, and the one that wakes somebody up
- * pays as well. `patience`: nanoseconds to wait, then ETIMEDOUT; 0: as long as it takes. */
+/* Wait for a lock that another process holds, after releasing the retained locks. The process spins a moment before
+ * it sleeps: a shard is mostly held for less time than going to sleep takes, and waking a sleeper costs the other
+ * process time as well. `patience`: nanoseconds to wait, then ETIMEDOUT; 0: no bound. */
 static int wait_for(rd_store *st, pthread_mutex_t *lock, long patience) {
   if (st->retained) rd_unlock_all(st);
   int error = EBUSY;
@@ -67,8 +68,8 @@ static int wait_for(rd_store *st, pthread_mutex_t *lock, long patience) {
   return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &t);
 }
 
-/* The lock of a shard that is neither held nor free. ETIMEDOUT: not in time. EALREADY: it is lent by a transaction that
- * pauses between two commands, so that what it protects is whole. */
+/* Take the lock of a shard that is neither held by this process nor free. ETIMEDOUT: not in time. EALREADY: a
+ * transaction that pauses between two commands lends the lock, so the shard that it protects is whole. */
 static int __attribute__((noinline)) wait_for_shard(rd_store *st, uint32_t shard, long patience) {
   pthread_mutex_t *lock = &rd_shard_at(st, shard)->lock;
   if (!rd_is_lent(st, shard)) return wait_for(st, lock, patience);
@@ -138,7 +139,7 @@ void rd_renew_locks(rd_store *st) {
   for (uint32_t i = 0; i < st->num_shards; i++) rd_mutex_init(&st->shards[i].lock);
   rd_mutex_init(&st->head->pool.lock);
   rd_mutex_init(&st->head->admission.lock);
-  rd_ring_init(rd_worker_at(st, 0)); /* of the others, when they are first used */
+  rd_ring_init(rd_worker_at(st, 0)); /* rd_worker_join initializes the other blocks' rings when they are first used */
 }
 
 void rd_heal_lock(rd_store *st, uint32_t shard) {
@@ -218,16 +219,16 @@ void rd_retain_end(rd_store *st) {
 
 /* ---- the thread that blocks other processes ---- */
 
-/* The owner of a lock that others wait for. A robust mutex of glibc begins with the futex word that the kernel knows,
- * too: the owner's thread id, and a bit that says whether anybody waits. */
+/* The owner of a lock that another thread waits for. A robust mutex of glibc begins with the futex word that the
+ * kernel knows, too: the owner's thread id, and a bit that says whether any thread waits. */
 uint32_t rd_mutex_contended_by(const pthread_mutex_t *lock) {
   uint32_t word = (uint32_t)__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED);
   return (word & FUTEX_WAITERS) != 0 && (word & FUTEX_OWNER_DIED) == 0 ? word & FUTEX_TID_MASK : 0;
 }
 
-/* Locks are taken in one order, the shards' ascending, then the pool's, and admission's and a ring's alone or last. So
- * who holds the last one in this order that somebody waits for cannot be waiting itself: it would be for a later one.
- */
+/* Locks are taken in one order: the shards' in ascending order, then the pool's, while admission's and a ring's are
+ * taken alone or last. So the holder of the contended lock that is last in this order cannot itself be waiting,
+ * because it would wait for a later one. */
 uint32_t rd_lock_owner(const rd_store *st) {
   uint32_t owner = rd_ring_owner(st);
   if (owner == 0) owner = rd_mutex_contended_by(&st->head->admission.lock);

@@ -74,7 +74,7 @@ static inline void rd_leave_shard(rd_store *st, uint32_t shard) {
   rd_mark_clean(st);
   st->retained = true;
 }
-/* Whether the running command, which has locked another shard, holds this one as well. */
+/* True if the running command, which has locked another shard, holds this one as well. */
 static inline bool rd_needs_shard(const rd_store *st, uint32_t shard) {
   return !st->retained && rd_holds_shard(st, shard);
 }
@@ -100,7 +100,7 @@ static inline bool rd_in_doubt(const rd_store *st, const rd_shard *sh) {
 /* Mark the locked shard as damaged: it is verified when it is locked again. */
 void rd_suspect(rd_store *st, uint32_t shard);
 /* python: begin */
-/* Have all shards verified. Called by the process that notices that another one died of bad memory. */
+/* Have all shards verified. A process calls this when it notices that another one died of bad memory. */
 void rd_doubt(rd_store *st);
 /* python: end */
 

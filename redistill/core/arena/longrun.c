@@ -1,4 +1,4 @@
-/* longrun.c - a stack for the work, and the switch to it and back. */
+/* longrun.c - gives a long-running command its own stack, and switches to that stack and back. */
 #include "arena/longrun.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #define ARRIVE(save, stack, size) ((void)0)
 #endif
 
-#define STACK (256u * 1024u) /* no command of ours takes a tenth of it */
+#define STACK (256u * 1024u) /* no command of the core takes a tenth of this */
 #define GUARD 65536u         /* a multiple of every page size */
 
 /* The store's fields that belong to the running command. */
@@ -35,11 +35,11 @@ struct rd_longrun {
   rd_store *st;
   void (*work)(void *arg);
   void *arg;
-  uint8_t *memory; /* the guard, then the stack */
+  uint8_t *memory; /* the guard pages, then the stack */
   bool ended, unwanted, hurried;
-  uint64_t until; /* the end of its slice */
+  uint64_t until; /* when its slice ends */
   ucontext_t own, caller;
-  context state; /* while it pauses */
+  context state; /* the command's fields of the store, while it pauses */
   const void *caller_stack;
   size_t caller_size;
   void *fake;
@@ -123,7 +123,7 @@ rd_longrun *rd_longrun_new(rd_store *st, void (*work)(void *arg), void *arg) {
   return l;
 }
 
-/* Into the work, and back when it pauses or has ended. */
+/* Switch to the work's stack. Returns when the work pauses or has ended. */
 static void enter(rd_longrun *l) {
   rd_store *st = l->st;
   context outer;
@@ -175,7 +175,7 @@ bool rd_longrun_go(rd_longrun *l, struct rd_session *s) {
 void rd_longrun_finish(rd_longrun *l, bool wanted) {
   l->hurried = true;
   l->unwanted = !wanted;
-  while (!l->ended) enter(l); /* it pauses only where it waits for a lock that another process has */
+  while (!l->ended) enter(l); /* it pauses only where it waits for a lock that another process holds */
 }
 
 void rd_longrun_free(rd_longrun *l) {

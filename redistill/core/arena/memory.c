@@ -1,4 +1,4 @@
-/* memory.c - the memory that max_memory leaves for regions, and the memory in use. */
+/* memory.c - computes the memory that max_memory leaves for regions, and the memory in use. */
 #include "arena/memory.h"
 
 #include "arena/layout.h"
@@ -10,7 +10,7 @@ uint64_t rd_regions_at(uint32_t num_shards) {
          rd_round_up((uint64_t)RD_MAX_WORKERS * sizeof(rd_worker), RD_PAGE);
 }
 
-/* The memory in use besides the regions: pages that were touched. */
+/* The memory in use besides the regions: the pages that were touched. */
 uint64_t rd_fixed_memory(const rd_store *st) {
   uint64_t bytes = st->head->regions_at - RD_MAX_WORKERS * sizeof(rd_worker);
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
@@ -31,7 +31,7 @@ static uint32_t regions_for(const rd_store *st, uint64_t max_memory) {
   return n < st->head->num_regions ? (uint32_t)n : st->head->num_regions;
 }
 
-/* Every shard needs a region, and some are on their way from one shard to another. */
+/* Every shard needs a region, and some regions are in transit from one shard to another. */
 static inline uint32_t least_regions(uint32_t num_shards) { return num_shards + 16; }
 
 void rd_fit_pool(rd_store *st) {

@@ -17,12 +17,12 @@ uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
  * reason for a refusal. A higher limit holds at once. After a lower one rd_shrink_step (reclaim.h) evicts what lies
  * over it. */
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
-/* Whether the store uses more than max_memory. Only rd_shrink_step and deletions bring it back under the limit
+/* True if the store uses more than max_memory. Only rd_shrink_step and deletions bring it back under the limit
  * (growth.h). */
 bool rd_is_over(const rd_store *st);
 uint64_t rd_max_memory(const rd_store *st);
 uint64_t rd_used_memory(const rd_store *st);      /* exact: header, tables, index, items, allocator headers */
-uint64_t rd_fixed_memory(const rd_store *st);     /* the part of it that an empty store takes */
+uint64_t rd_fixed_memory(const rd_store *st);     /* the part of the memory in use that an empty store takes */
 uint64_t rd_committed_memory(const rd_store *st); /* whole regions in use, and the fixed part */
 /* Set the pool's limit again after the fixed part has grown: the pool gets the rest of max_memory. */
 void rd_fit_pool(rd_store *st);

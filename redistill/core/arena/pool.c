@@ -1,4 +1,4 @@
-/* pool.c - regions taken from the pool and given back; the pool made again from the region table. */
+/* pool.c - takes regions from the pool, returns them, and rebuilds the pool from the region table. */
 #include "arena/pool.h"
 
 #include <errno.h>
@@ -7,8 +7,8 @@
 #include "arena/layout.h"
 #include "arena/lock.h"
 
-/* The region table alone says who owns what, in one aligned store each; the list and the counts are made again from it.
- */
+/* Rebuild the list and the counts from the region table. The table alone records each region's owner, and each entry
+ * changes by one aligned store. */
 static void pool_rebuild(rd_store *st) {
   rd_pool *pool = &st->head->pool;
   pool->free = 0;
@@ -46,7 +46,7 @@ void rd_pool_heal(rd_store *st) {
   rd_pool_unlock(st);
 }
 
-/* Take the region out of the list, where `link` refers to it, or a fresh one. */
+/* Take a region out of the list, where `link` refers to it, or a region that was never used. */
 static void take_out(rd_store *st, uint32_t shard, uint32_t region, uint32_t *link) {
   rd_pool *pool = &st->head->pool;
   if (link != NULL)
@@ -59,16 +59,17 @@ static void take_out(rd_store *st, uint32_t shard, uint32_t region, uint32_t *li
   pool->in_use++;
 }
 
-/* The system's memory for a region, and for its line in the table. */
+/* Reserve the system's memory for a region, and for its cache line in the table. */
 static bool back_region(const rd_store *st, uint32_t region, bool fresh) {
   uint64_t line = st->head->regions_at + (uint64_t)region * sizeof(rd_region);
   if (fresh && line % RD_PAGE == 0 && !rd_back(st, line, RD_PAGE)) return false;
   return rd_back(st, st->head->body_at + (uint64_t)region * RD_REGION_SIZE, RD_REGION_SIZE);
 }
 
-#define LOOKED_AT 1024u /* free regions, for one that is backed */
+#define LOOKED_AT 1024u /* free regions that are looked at to find one with memory */
 
-/* The system has given all it has. Regions that it gave before may be in the pool, mostly near its list's head. */
+/* Take a region that already has memory. The system has no more to give, but regions that got memory earlier may be
+ * in the pool, mostly near the head of its list. */
 static uint32_t take_backed(rd_store *st, uint32_t shard) {
   uint32_t *link = &st->head->pool.free;
   for (uint32_t i = 0; i < LOOKED_AT && *link != 0; i++, link = &st->regions[*link - 1].next) {
@@ -80,11 +81,12 @@ static uint32_t take_backed(rd_store *st, uint32_t shard) {
   return UINT32_MAX;
 }
 
-/* The system is asked while the pool is locked: what another process takes meanwhile it would have to ask for, too. */
+/* The pool stays locked while the system is asked for memory: any region that another process took meanwhile would
+ * need memory, too. */
 uint32_t rd_pool_take(rd_store *st, uint32_t shard) {
   rd_pool *pool = &st->head->pool;
   assert(st->dirty == shard + 1);
-  if (rd_pool_free(st) == 0) return UINT32_MAX; /* unlocked look: the usual state of a full cache */
+  if (rd_pool_free(st) == 0) return UINT32_MAX; /* read without the lock: a full cache is mostly in this state */
   rd_pool_lock(st);
   uint32_t region = UINT32_MAX;
   if (rd_pool_free(st) == 0) {
@@ -126,7 +128,8 @@ void rd_pool_give(rd_store *st, uint32_t region) {
   rd_pool_unlock(st);
 }
 
-/* Have the first `regions` of the list backed; it grows by fresh ones if it is too short. */
+/* Reserve memory for the first `regions` regions of the list; regions that were never used extend a list that is too
+ * short. */
 static bool back_list(rd_store *st, uint64_t regions) {
   rd_pool *pool = &st->head->pool;
   for (uint32_t i = pool->free; i != 0 && regions > 0; i = st->regions[i - 1].next, regions--) {
@@ -162,7 +165,7 @@ void rd_pool_retry(rd_store *st) {
 uint32_t rd_pool_free(const rd_store *st) {
   const rd_pool *pool = &st->head->pool;
   uint32_t limit = pool->limit + (st->borrows ? pool->reserve : 0);
-  if (st->borrows && limit < st->let_in) limit = st->let_in; /* the limit has fallen since */
+  if (st->borrows && limit < st->let_in) limit = st->let_in; /* the limit has fallen since then */
   if (limit > pool->ceiling) limit = pool->ceiling;
   return limit > pool->in_use ? limit - pool->in_use : 0;
 }
@@ -193,7 +196,7 @@ bool rd_pool_trim_step(rd_store *st, uint32_t regions) {
       off_t len = (off_t)((uint64_t)(i - start) * RD_REGION_SIZE);
       for (uint32_t k = start; k < i; k++) st->regions[k].prev = 0;
       RD_COMPILER_BARRIER();
-      /* A file system that cannot punch holes keeps the pages: nothing is wrong but that they stay resident. */
+      /* A file system that cannot punch holes keeps the pages. They only stay resident. */
       (void)fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, len);
     }
     start = i + 1;
@@ -230,11 +233,12 @@ void rd_flush_shard(rd_store *st, uint32_t shard) {
 
 void rd_empty_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
-  /* Lost in the middle of anything, so nothing of the shard is believed: the region table says what was its own. */
+  /* The owner died at an unknown point, so nothing in the shard is trusted: the region table says which regions it
+   * owned. */
   rd_pool_lock(st);
   for (uint32_t i = 0; i < st->head->pool.fresh; i++) {
     if (st->regions[i].owner != shard + 1) continue;
-    st->regions[i].prev = 0; /* not believed either */
+    st->regions[i].prev = 0; /* not trusted either */
     RD_COMPILER_BARRIER();
     st->regions[i].owner = 0;
   }

@@ -15,12 +15,12 @@ void rd_pool_unlock(rd_store *st);
  * it has until rd_pool_retry, so that shards evict instead. */
 uint32_t rd_pool_take(rd_store *st, uint32_t shard);
 void rd_pool_give(rd_store *st, uint32_t region);
-/* Whether `regions` regions could be taken now, including the reserve if it is `lent`. True: the system has given their
- * memory. */
+/* True if `regions` regions could be taken now, including the reserve if it is `lent`. The system has then given
+ * their memory. */
 bool rd_pool_prepare(rd_store *st, uint64_t regions, bool lent);
 /* Called now and then: let the pool ask the system for memory again. */
 void rd_pool_retry(rd_store *st);
-/* Make the pool's list and counts again from the region table. */
+/* Rebuild the pool's list and counts from the region table. */
 void rd_pool_heal(rd_store *st);
 /* Regions that could be taken now. */
 uint32_t rd_pool_free(const rd_store *st);

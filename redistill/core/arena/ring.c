@@ -1,5 +1,5 @@
-/* ring.c - records written and read. The tail is the writers', under the lock; the head is the reader's; a signal is
- * owed by whoever sets `awake` from 0 to 1. */
+/* ring.c - writes and reads the records of rings. Writers move the tail, under the lock; the reader moves the head.
+ * A writer that changes `awake` from 0 to 1 must then signal the owner. */
 #include "arena/ring.h"
 
 #include <errno.h>
@@ -12,11 +12,11 @@
 #include "arena/lock.h"
 #include "arena/memory.h"
 
-enum { SPINS = 100, KEEP = 65536 }; /* KEEP: an emptied outbox is no larger */
+enum { SPINS = 100, KEEP = 65536 }; /* KEEP: an outbox that is empty keeps at most this buffer */
 
 _Static_assert((RD_RING_BYTES & (RD_RING_BYTES - 1)) == 0, "a byte's place is its number modulo the ring");
 
-/* The first eight bytes of a record; in memory it may lie anywhere. */
+/* The first eight bytes of a record. It may be unaligned in memory. */
 typedef struct record_head {
   uint32_t len;
   uint16_t kind, from;
@@ -26,8 +26,8 @@ _Static_assert(sizeof(record_head) == RD_RING_HEAD, "RD_RING_HEAD");
 /* Records that wait in this process for room in one block's ring, in the ring's format. */
 typedef struct rd_outbox {
   uint8_t *data;
-  size_t at, len, cap; /* sent; in use; room */
-  uint32_t joins;      /* the owner that it is for: see rd_ring */
+  size_t at, len, cap; /* bytes sent; bytes in use; bytes allocated */
+  uint32_t joins;      /* the number of the owner that the records are for: see rd_ring */
 } rd_outbox;
 
 /* ---- bytes ---- */
@@ -46,7 +46,7 @@ static void copy_out(const rd_worker *w, uint64_t at, void *data, size_t len) {
 
 /* ---- writing ---- */
 
-/* The lock of a ring, for a copy. Who once waited for it in vain only tries until it was free again. */
+/* Lock a ring, for a copy. After a wait that was in vain, the lock is only tried until it was free once. */
 static bool lock_ring(rd_store *st, uint32_t place) {
   pthread_mutex_t *lock = &rd_worker_at(st, place)->ring.lock;
   int error = pthread_mutex_trylock(lock);
@@ -72,7 +72,8 @@ static void wake(const rd_store *st, rd_ring *ring, uint32_t place) {
   while (write(st->wakers[place], &one, sizeof one) < 0 && errno == EINTR) continue;
 }
 
-/* The number of owners that the block has had, which names the one that it has; false: it has none. */
+/* Set *joins to the number of owners that the block has had, which identifies its present owner. False: it has no
+ * owner. */
 static bool owner_of(const rd_store *st, uint32_t place, uint32_t *joins) {
   if (place >= RD_MAX_WORKERS || !rd_worker_used(st, place)) return false;
   rd_worker *w = rd_worker_at(st, place);
@@ -91,7 +92,7 @@ static bool has_room(const rd_ring *ring, size_t len) {
   return used <= RD_RING_BYTES && len <= RD_RING_BYTES - used;
 }
 
-/* Under the lock: have the ring's memory. */
+/* Reserve the ring's memory. The caller holds the lock. */
 static bool back_ring(const rd_store *st, rd_worker *w) {
   if (atomic_load_explicit(&w->ring.backed, memory_order_relaxed) != 0) return true;
   if (!rd_back(st, rd_ref_of(st, w->ring_bytes), RD_RING_BYTES)) return false;
@@ -138,7 +139,7 @@ rd_sent rd_ring_put(rd_store *st, uint32_t place, rd_record_kind kind, const voi
 
 void rd_ring_set_wakers(rd_store *st, const int *wakers) { st->wakers = wakers; }
 
-/* ---- what is kept ---- */
+/* ---- kept records ---- */
 
 static void forget_outbox(rd_store *st, uint32_t place) {
   free(st->outboxes[place].data);
@@ -174,7 +175,7 @@ static bool keep(rd_store *st, uint32_t place, const record_head *head, const vo
   return true;
 }
 
-/* Whether nothing is kept for this block any more. */
+/* Send the records kept for this block. True: none is kept any more. */
 static bool flush_outbox(rd_store *st, uint32_t place) {
   rd_outbox *box = &st->outboxes[place];
   while (box->at < box->len) {
@@ -237,7 +238,7 @@ bool rd_ring_read(rd_store *st, rd_record *r) {
     copy_out(w, head, &record, RD_RING_HEAD);
     sound = record.len <= used - RD_RING_HEAD;
   }
-  if (!sound) { /* nothing of it can be believed, nor where the next one begins */
+  if (!sound) { /* the record cannot be trusted, and the start of the next one is unknown */
     atomic_store_explicit(&ring->head, tail, memory_order_release);
     st->rings_reset++;
     return false;
@@ -266,7 +267,7 @@ bool rd_ring_may_sleep(rd_store *st) {
   return !rd_ring_waits(st);
 }
 
-/* ---- owners come and go ---- */
+/* ---- owners join and leave ---- */
 
 void rd_ring_init(rd_worker *w) { rd_mutex_init(&w->ring.lock); }
 
@@ -276,8 +277,8 @@ void rd_ring_begin(rd_worker *w) {
   atomic_store(&w->ring.head, atomic_load(&w->ring.tail));
 }
 
-/* Give the memory of a ring back, unless somebody writes. What is in the ring goes with it, or else (`empty`) keeps it.
- */
+/* Give the memory of a ring back, unless a process writes to it now. The ring's records are lost; with `empty`
+ * false, a ring that has records keeps its memory. */
 static void release(const rd_store *st, rd_worker *w, bool empty) {
   rd_ring *ring = &w->ring;
   if (atomic_load(&ring->backed) == 0) return;
@@ -319,7 +320,7 @@ const char *rd_ring_check(rd_worker *w) {
   rd_ring *ring = &w->ring;
   int error = pthread_mutex_trylock(&ring->lock);
   if (error == EOWNERDEAD) error = pthread_mutex_consistent(&ring->lock);
-  if (error == EBUSY) return NULL; /* it is in use */
+  if (error == EBUSY) return NULL; /* a writer has it */
   if (error != 0) return "the lock of its ring is none";
   uint64_t tail = atomic_load(&ring->tail), used = tail - atomic_load(&ring->head);
   bool backed = atomic_load(&ring->backed) != 0;

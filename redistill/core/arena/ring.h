@@ -79,7 +79,7 @@ typedef struct rd_record {
   uint64_t end;
 } rd_record;
 
-/* Whether the ring has a record. Costs one load or two. */
+/* True if the ring has a record. Costs one load or two. */
 bool rd_ring_waits(const rd_store *st);
 /* Read the oldest record, which stays in the ring until rd_ring_done. False: the ring is empty. Marks the owner
  * awake. */
@@ -91,9 +91,9 @@ bool rd_ring_may_sleep(rd_store *st);
 
 /* ---- for arena.c, worker.c and check.c ---- */
 
-void rd_ring_init(rd_worker *w);                  /* a block that is new in this run */
-void rd_ring_begin(rd_worker *w);                 /* its owner joins: empties the ring */
-void rd_ring_end(rd_store *st, rd_worker *w);     /* its owner has ended; never waits */
+void rd_ring_init(rd_worker *w);                  /* initializes the ring of a block that is new in this run */
+void rd_ring_begin(rd_worker *w);                 /* empties the ring; called when its owner joins */
+void rd_ring_end(rd_store *st, rd_worker *w);     /* called when its owner has ended; never waits */
 void rd_ring_forget(rd_store *st);                /* drops the kept records */
 void rd_ring_rest(rd_store *st, uint64_t now_ms); /* called now and then: gives unused memory back */
 /* The thread whose write others wait for; 0: none. */

@@ -1,5 +1,5 @@
-/* secrets.c - what use is made of each password. The places are the header's, under the lock of admission; how many
- * connections there are is each worker's own, so that those of a dead one go with it. */
+/* secrets.c - counts the use of each password. The table of passwords is in the header, under the lock of admission;
+ * the count of open connections is in each worker's block, so that a dead worker's connections no longer count. */
 #include "arena/secrets.h"
 
 #include "arena/layout.h"
@@ -20,7 +20,8 @@ static uint32_t find(const rd_store *st, uint64_t id) {
   return i;
 }
 
-/* A place for a new secret: a free one, or that of the secret which is not in use and was not for the longest time. */
+/* Make room for a new secret: a free place, or that of the secret which has no connection and was used least
+ * recently. */
 static uint32_t make_room(rd_store *st) {
   uint32_t found = NONE;
   for (uint32_t i = 0; i < RD_SECRETS; i++) {

@@ -22,9 +22,9 @@ void rd_secret_leave(rd_store *st, uint64_t id);
 
 typedef struct rd_secret_figures {
   uint64_t id;
-  uint64_t last_used_ms; /* since the epoch */
+  uint64_t last_used_ms; /* milliseconds since the epoch */
   uint64_t uses;
-  uint64_t connections; /* open now, of all workers */
+  uint64_t connections; /* open connections now, over all workers */
 } rd_secret_figures;
 /* The figures in slot i (below RD_SECRETS). False: the slot is empty. */
 bool rd_secret_info(const rd_store *st, uint32_t i, rd_secret_figures *figures);

@@ -68,20 +68,20 @@ typedef enum rd_stat { RD_STATS(RD_STAT_ENUM) RD_STAT_COUNT } rd_stat;
 typedef enum rd_gauge { RD_GAUGES(RD_GAUGE_ENUM) RD_GAUGE_COUNT } rd_gauge;
 
 #define RD_COMMAND_IDS 640u    /* commands and subcommands of the table, flattened */
-#define RD_LATENCY_BUCKETS 36u /* of durations, see rd_latency_bucket */
+#define RD_LATENCY_BUCKETS 36u /* buckets of durations, see rd_latency_bucket */
 #define RD_ERROR_CODES 48u
 #define RD_ERROR_NAME 24u
 
 typedef struct rd_command_stats {
   uint64_t calls;
   uint64_t nanoseconds;
-  uint64_t rejected; /* refused before it ran: arity, NOAUTH, OOM by the dispatcher ... */
-  uint64_t failed;   /* ran, and answered an error */
+  uint64_t rejected; /* refused before they ran: arity, NOAUTH, OOM by the dispatcher ... */
+  uint64_t failed;   /* ran, and replied with an error */
   uint32_t histogram[RD_LATENCY_BUCKETS];
 } rd_command_stats;
 
 typedef struct rd_error_stats {
-  char code[RD_ERROR_NAME]; /* first word of the error, e.g. "WRONGTYPE"; "" ends the list */
+  char code[RD_ERROR_NAME]; /* the error's first word, e.g. "WRONGTYPE"; "" ends the list */
   uint64_t count;
 } rd_error_stats;
 

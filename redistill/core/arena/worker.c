@@ -1,4 +1,5 @@
-/* worker.c - the workers' blocks. They change owners only under the admission lock. */
+/* worker.c - gives workers their blocks, and takes back those of dead workers. A block changes its owner only under
+ * the admission lock. */
 #include "arena/worker.h"
 
 #include <errno.h>
@@ -13,10 +14,10 @@
 #include "arena/memory.h"
 #include "arena/ring.h"
 
-/* ---- is it alive? ---- */
+/* ---- whether a worker is alive ---- */
 
-/* When the process began, in ticks since the machine was started: with its pid, what no other process ever has. 0: it
- * is dead, or there is no /proc. */
+/* The time at which the process began, in ticks since the machine was started. Together with the pid it identifies
+ * the process for ever. 0: the process is dead, or there is no /proc. */
 static uint64_t born_at(uint32_t pid) {
   char path[32], text[1024];
   snprintf(path, sizeof path, "/proc/%u/stat", pid);
@@ -25,14 +26,14 @@ static uint64_t born_at(uint32_t pid) {
   ssize_t n = read(fd, text, sizeof text - 1);
   close(fd);
   text[n > 0 ? n : 0] = 0;
-  const char *at = strrchr(text, ')'); /* behind the name, which may hold anything */
+  const char *at = strrchr(text, ')'); /* behind the name, which may contain any characters */
   if (at == NULL || strlen(at) < 3 || at[2] == 'Z' || at[2] == 'X') return 0;
   for (int field = 2; field < 22 && at != NULL; field++) at = strchr(at + 1, ' ');
   return at != NULL ? strtoull(at, NULL, 10) : 0;
 }
 
-/* Without a birth to compare, our own pid is that of a predecessor: in a container every incarnation of the daemon has
- * the same one. */
+/* True if the worker's process is alive. Without a start time to compare, this process's own pid is that of a
+ * predecessor: in a container the daemon has the same pid after every start. */
 static bool alive(const rd_worker *w) {
   uint32_t pid = atomic_load(&w->pid);
   if (pid == 0) return false;
@@ -58,7 +59,7 @@ bool rd_worker_alone(const rd_store *st) {
   return true;
 }
 
-/* ---- coming and going ---- */
+/* ---- joining and leaving ---- */
 
 /* Remove the worker's gauges and connections; its counters stay. */
 static void vacate(rd_store *st, rd_worker *w) {
@@ -158,7 +159,7 @@ void rd_caught_up(rd_store *st, uint32_t generation) { st->generation = generati
 
 bool rd_behind(const rd_store *st) { return (int32_t)(rd_announced(st) - st->generation) > 0; }
 
-/* ---- what others read ---- */
+/* ---- figures of other processes ---- */
 
 bool rd_worker_info(const rd_store *st, uint32_t i, rd_worker_figures *figures) {
   if (i >= RD_MAX_WORKERS || !rd_worker_used(st, i)) return false;
@@ -218,7 +219,7 @@ void rd_reset_stats(rd_store *st) {
   atomic_store(&st->head->peak_memory, rd_used_memory(st));
 }
 
-/* ---- shared numbers ---- */
+/* ---- shared sequences of numbers ---- */
 
 uint64_t rd_next(rd_store *st, rd_seq seq) { return atomic_fetch_add(&st->head->next[seq], 1) + 1; }
 

@@ -9,7 +9,7 @@
 
 /* python: begin */
 
-/* ---- coming and going ---- */
+/* ---- joining and leaving ---- */
 
 /* Take a block for this process: a free block, or the block of a dead process, which is then reaped. The caller chooses
  * `number`, by which other processes know it (UINT32_MAX: the supervisor). Returns the index of the block; -1: all
@@ -23,9 +23,9 @@ void rd_worker_leave(rd_store *st);
  * or was free already, or another process holds the lock (try again later). Never waits: the caller may be the process
  * that ends a process which was stopped while it held the lock. */
 bool rd_worker_reap(rd_store *st, uint32_t i);
-/* Whether another process has joined and is alive. */
+/* True if another process has joined and is alive. */
 bool rd_worker_others(const rd_store *st);
-/* Whether this process has joined and no other has. A dead process that was not reaped counts as joined. Very cheap. */
+/* True if this process has joined and no other has. A dead process that was not reaped counts as joined. Very cheap. */
 bool rd_worker_alone(const rd_store *st);
 
 /* ---- figures that a worker publishes about itself, after it has joined ---- */
@@ -51,7 +51,7 @@ void rd_announce(rd_store *st, uint32_t generation);
 uint32_t rd_announced(const rd_store *st);
 /* Record that this process has applied the configuration of `generation`, or was found unable to. */
 void rd_caught_up(rd_store *st, uint32_t generation);
-/* Whether an announced configuration is not yet applied in this process. Costs one relaxed load. */
+/* True if an announced configuration is not yet applied in this process. Costs one relaxed load. */
 bool rd_behind(const rd_store *st);
 
 /* ---- figures of other processes ---- */
@@ -60,7 +60,7 @@ typedef struct rd_worker_figures {
   uint32_t pid, number;
   uint64_t heartbeat;
   uint64_t gauge[RD_GAUGE_COUNT];
-  uint64_t commands; /* processed, including those of its predecessors in this block */
+  uint64_t commands; /* commands processed, including those of its predecessors in this block */
   uint64_t user_us, system_us;
   uint32_t connections;
 } rd_worker_figures;

@@ -1,4 +1,4 @@
-/* base.h - the few things every file of the core uses.
+/* base.h - basic definitions that every file of the core uses.
  *
  * The core includes no Python.h, reads no clock, logs nothing and has no mutable globals. */
 #ifndef RD_BASE_H
@@ -32,16 +32,18 @@
 #define RD_MAX_ARGS_NOAUTH 10u             /* the same, before authentication */
 #define RD_MAX_BULK_NOAUTH 16384u
 
-/* A command of the control plane is copied out of the core, and each argument costs there what a command costs here. */
-#define RD_MAX_CONTROL_ARGS 4096u                 /* arguments; RD_LISTS: */
-#define RD_MAX_CONTROL_LIST 131072u               /* of a command that takes long lists */
-#define RD_MAX_CONTROL_BYTES (4u * 1024u * 1024u) /* of all arguments together */
-/* In a transaction, which holds up others until it ends: of all such commands together. */
+/* A command of the control plane is copied out of the core, and each of its arguments costs as much there as a whole
+ * command costs in the core. */
+#define RD_MAX_CONTROL_ARGS 4096u                 /* arguments of a command */
+#define RD_MAX_CONTROL_LIST 131072u               /* arguments of a command that takes long lists (flag RD_LISTS) */
+#define RD_MAX_CONTROL_BYTES (4u * 1024u * 1024u) /* bytes of all arguments together */
+/* The bound on all such commands of a transaction together, since a transaction holds up other clients until it
+ * ends. */
 #define RD_MAX_CONTROL_ARGS_QUEUED 128u
 #define RD_MAX_CONTROL_BYTES_QUEUED 65536u
-/* The part of an unknown or denied command that is handed up, for the error that quotes it. */
+/* The part of an unknown or denied command that is passed to the control plane, for the error that quotes it. */
 #define RD_MAX_QUOTED_ARGS 64u
-#define RD_MAX_QUOTED_BYTES 1024u /* of each */
+#define RD_MAX_QUOTED_BYTES 1024u /* bytes of each argument */
 
 #define RD_HLL_SPARSE_MAX 3000u /* bytes of a HyperLogLog that grows and is sparse, by default */
 
@@ -57,7 +59,7 @@ typedef struct rd_bytes {
 } rd_bytes;
 /* python: end */
 
-/* Unaligned little-endian-host loads and stores; the arena is not meant to travel between machines. */
+/* Unaligned loads and stores in the byte order of the host; an arena is not moved between machines. */
 static inline uint16_t rd_ld16(const void *p) {
   uint16_t v;
   memcpy(&v, p, sizeof v);
@@ -73,7 +75,8 @@ static inline uint64_t rd_ld64(const void *p) {
   memcpy(&v, p, sizeof v);
   return v;
 }
-/* memcmp(a, b, n) == 0 for short runs of bytes, without a call: of 8 to 16 it is two words that may overlap. */
+/* True if memcmp(a, b, n) == 0, for short runs of bytes, without a call: 8 to 16 bytes are two words that may
+ * overlap. */
 static inline bool rd_same(const uint8_t *a, const uint8_t *b, size_t n) {
   for (; n > 16; n -= 8, a += 8, b += 8) {
     if (rd_ld64(a) != rd_ld64(b)) return false;
@@ -85,7 +88,7 @@ static inline bool rd_same(const uint8_t *a, const uint8_t *b, size_t n) {
   }
   return true;
 }
-/* The next multiple of `unit`. */
+/* `n` rounded up to a multiple of `unit`. */
 static inline uint64_t rd_round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
 static inline void rd_st32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 static inline void rd_st64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }

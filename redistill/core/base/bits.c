@@ -1,4 +1,4 @@
-/* bits.c - plain loops over words; the compiler makes vector code of them. */
+/* bits.c - counts, finds and combines bits, by loops over words that the compiler turns into vector code. */
 #include "base/bits.h"
 
 #include "base/numbers.h"
@@ -25,8 +25,9 @@ static inline uint64_t __attribute__((always_inline)) count(const uint8_t *p, si
 uint64_t rd_bits_count_anywhere(const uint8_t *p, size_t len) { return count(p, len); }
 
 #if defined(__x86_64__) && !defined(__POPCNT__)
-/* The least that a compiler may count on for this architecture lacks the instruction, and all processors since 2008
- * have it: it is as fast as memory (0.17 ns a byte of a large value, and 0.50 without). */
+/* Count with the instruction POPCNT. The baseline that the compiler assumes for this architecture lacks it, but
+ * every processor since 2008 has it. It counts as fast as memory delivers: 0.17 ns a byte of a large value, and 0.50
+ * without it. */
 static uint64_t __attribute__((target("popcnt"))) count_in_hardware(const uint8_t *p, size_t len) {
   return count(p, len);
 }

@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 
-/* Set bits of the bytes. */
+/* The number of bits that are set. */
 uint64_t rd_bits_count(const uint8_t *p, size_t len);
 /* The same without an instruction that the processor may lack, for the tests. */
 uint64_t rd_bits_count_anywhere(const uint8_t *p, size_t len);
@@ -25,7 +25,8 @@ void rd_bits_not(uint8_t *dst, size_t len);
 uint64_t rd_bits_get(const uint8_t window[RD_BITS_WINDOW], unsigned shift, unsigned width);
 void rd_bits_put(uint8_t window[RD_BITS_WINDOW], unsigned shift, unsigned width, uint64_t value);
 
-/* A bit offset of SETBIT or BITFIELD, within `most` bytes. With `width` not 0, "#n" is the n-th field of that width. */
+/* Parse a bit offset of SETBIT or BITFIELD, at most `most` bytes into the value. With `width` not 0, "#n" is the
+ * n-th field of that width. */
 bool rd_bits_offset(rd_bytes arg, unsigned width, uint64_t most, uint64_t *out);
 
 #endif

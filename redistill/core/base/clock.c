@@ -1,4 +1,4 @@
-/* clock.c - clock_gettime, in the units that the core uses. */
+/* clock.c - reads the system's clocks, in the units that the core uses. */
 #include "base/clock.h"
 
 #include <time.h>

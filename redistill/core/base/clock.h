@@ -7,12 +7,12 @@
 
 /* python: begin */
 
-/* A clock that the owner of a store gives it. */
+/* A clock that the owner of a store provides. */
 typedef uint64_t rd_clock(void);
 
 /* CLOCK_MONOTONIC, in nanoseconds. */
 uint64_t rd_monotonic_ns(void);
-/* Since the epoch, in microseconds and in milliseconds. */
+/* The time since the epoch, in microseconds and in milliseconds. */
 uint64_t rd_wall_us(void);
 uint64_t rd_wall_ms(void);
 

@@ -4,8 +4,8 @@
 
 #include "base/base.h"
 
-/* Go on from `crc` (0 to begin with) over `len` more bytes. Jones's polynomial, bits reversed, no final inversion:
- * "123456789" gives 0xe9c6d914c4b8d9ca. About a byte a cycle. */
+/* The checksum `crc` (0 at the start) continued over `len` more bytes. Jones's polynomial, bits reversed, no final
+ * inversion: "123456789" gives 0xe9c6d914c4b8d9ca. Takes about a cycle for a byte. */
 uint64_t rd_crc64(uint64_t crc, const void *data, size_t len);
 
 #endif

@@ -8,7 +8,8 @@
 
 static inline uint8_t fold(uint8_t c, bool nocase) { return nocase && c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c; }
 
-/* As in Redis, the ends are signed chars ([a-\xff] is -1 .. 97), and are put in order before their case is folded. */
+/* True if `c` is in the range. As in Redis, the ends are signed chars ([a-\xff] is -1 .. 97), and are put in order
+ * before their case is folded. */
 static inline bool in_range(uint8_t first, uint8_t last, uint8_t c, bool nocase) {
   if ((int8_t)first > (int8_t)last) {
     uint8_t swap = first;
@@ -19,7 +20,8 @@ static inline bool in_range(uint8_t first, uint8_t last, uint8_t c, bool nocase)
   return (int8_t)fold(first, nocase) <= v && v <= (int8_t)fold(last, nocase);
 }
 
-/* The class that begins at p ('['): does it hold `c`? *span is set to the bytes it takes of the pattern. */
+/* True if the class that begins at p ('[') contains `c`. *span is set to the number of bytes that the class takes of
+ * the pattern. */
 static bool match_class(const uint8_t *p, size_t len, uint8_t c, bool nocase, size_t *span) {
   size_t i = 1;
   bool negated = i < len && p[i] == '^', hit = false;
@@ -43,7 +45,7 @@ static bool match_class(const uint8_t *p, size_t len, uint8_t c, bool nocase, si
   return hit != negated;
 }
 
-/* The element at p (len >= 1, no star): does it take the byte `c`? */
+/* True if the element at p (len >= 1, no star) matches the byte `c`. */
 static inline bool match_one(const uint8_t *p, size_t len, uint8_t c, bool nocase, size_t *span) {
   *span = 1;
   switch (p[0]) {
@@ -63,7 +65,7 @@ static inline bool match_one(const uint8_t *p, size_t len, uint8_t c, bool nocas
   return fold(p[0], nocase) == fold(c, nocase);
 }
 
-/* Take `n` steps of those that are left; false: there are not as many. */
+/* Take `n` of the steps that are left; false: fewer are left. */
 static inline bool take(uint64_t *steps, size_t n) {
   if (RD_UNLIKELY(*steps < n)) {
     *steps = 0;
@@ -81,7 +83,9 @@ static inline size_t after_stars(rd_bytes pattern, size_t p) {
 bool rd_glob_within(rd_bytes pattern, rd_bytes text, bool nocase, uint64_t *steps) {
   const uint8_t *pat = pattern.data, *str = text.data;
   size_t p = 0, s = 0;
-  size_t retry = SIZE_MAX, start = 0; /* pattern position after the last star, and the text position it was tried at */
+  size_t retry = SIZE_MAX,
+         /* positions after the last star in the pattern, and in the text where it was tried */
+      start = 0;
   unsigned stars = 0;
 
   if (!take(steps, 1)) return false;

@@ -6,7 +6,7 @@
 
 /* python: begin */
 
-/* Does the whole of `text` match `pattern`, byte by byte?
+/* True if the whole of `text` matches `pattern`, byte by byte:
  *
  *   *      any bytes, none included (but an empty text matches the empty pattern only: Redis's KEYS ** skips the
  *          empty key too, and KEYS * does not ask)
@@ -24,7 +24,7 @@ bool rd_glob(rd_bytes pattern, rd_bytes text, bool nocase);
 bool rd_glob_within(rd_bytes pattern, rd_bytes text, bool nocase, uint64_t *steps);
 
 #define RD_GLOB_STARS 1000u
-#define RD_GLOB_STEPS (1u << 22) /* some milliseconds; ordinary patterns need a few hundred */
+#define RD_GLOB_STEPS (1u << 22) /* some milliseconds; ordinary patterns need a few hundred steps */
 
 /* python: end */
 

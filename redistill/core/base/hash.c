@@ -1,4 +1,4 @@
-/* hash.c - SipHash-1-3. */
+/* hash.c - computes SipHash-1-3. */
 #include "base/hash.h"
 
 static inline uint64_t rotl(uint64_t x, unsigned n) { return x << n | x >> (64 - n); }

@@ -1,5 +1,5 @@
-/* hash.h - the keyed hash of keys: SipHash-1-3 (Aumasson and Bernstein 2012; the reduced rounds that Rust, Python and
- * Redis's peers use for tables). The seed is the arena's. */
+/* hash.h - the keyed hash of keys: SipHash-1-3 (Aumasson and Bernstein 2012; the reduced rounds that Rust and Python
+ * use for their tables). The seed is the arena's. */
 #ifndef RD_HASH_H
 #define RD_HASH_H
 

@@ -1,13 +1,14 @@
-/* lzf.c - the compressor looks for three bytes seen before, the decompressor trusts no length. */
+/* lzf.c - compresses and decompresses LZF. The compressor looks for three bytes that occurred before; the
+ * decompressor trusts no length. */
 #include "base/lzf.h"
 
-#define WINDOW 8192u /* how far back a copy may reach */
+#define WINDOW 8192u /* bytes that a copy may reach back */
 #define MAX_LITERALS 32u
 #define MIN_COPY 3u
 #define MAX_COPY 264u /* 2 + 7 + 255 */
 #define HASH_BITS 13
 
-/* Where to write next; NULL once something did not fit. */
+/* The place for the next byte of output; NULL once the output did not fit. */
 typedef struct sink {
   uint8_t *p;
   uint8_t *end;
@@ -44,14 +45,14 @@ static void put_copy(sink *out, size_t back, size_t n) {
   *out->p++ = (uint8_t)off;
 }
 
-/* Three bytes to a slot of the table. */
+/* The table's slot for three bytes. */
 static inline uint32_t slot_of(const uint8_t *p, unsigned bits) {
   uint32_t v = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
   return v * 2654435761u >> (32 - bits);
 }
 
 size_t rd_lzf_compress(const uint8_t *src, size_t len, uint8_t *dst, size_t cap) {
-  uint32_t seen[1u << HASH_BITS];                              /* the last position with these three bytes, plus one */
+  uint32_t seen[1u << HASH_BITS];                              /* 1 + the last position of these three bytes */
   unsigned bits = len < 512 ? 8 : len < 4096 ? 11 : HASH_BITS; /* a small text clears a small table */
   sink out = {dst, dst + cap};
   size_t pos = 0, literals = 0; /* the literals not yet written begin at `literals` */
@@ -70,7 +71,7 @@ size_t rd_lzf_compress(const uint8_t *src, size_t len, uint8_t *dst, size_t cap)
     while (n < most && src[ref + n] == src[pos + n]) n++;
     put_literals(&out, src + literals, pos - literals);
     put_copy(&out, pos - ref, n);
-    /* remember the last places inside the copy as well: texts go on where they left off */
+    /* remember the last positions inside the copy as well: texts often continue where an earlier copy ended */
     size_t end = pos + n;
     for (size_t i = n > 4 ? end - 3 : pos + 1; i < end && i + MIN_COPY <= len; i++) {
       seen[slot_of(src + i, bits)] = (uint32_t)i + 1;
@@ -88,7 +89,7 @@ bool rd_lzf_decompress(const uint8_t *src, size_t len, uint8_t *dst, size_t want
 bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*breathe)(void *arg),
                                  void *arg) {
   const uint8_t *end = src + len;
-  size_t done = 0; /* bytes put out; never more than `want` */
+  size_t done = 0; /* bytes written; never more than `want` */
   unsigned steps = 0;
 
   while (src < end) {
@@ -118,7 +119,8 @@ bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, s
       if (back >= n) {
         memcpy(to, from, n);
       } else {
-        for (size_t i = 0; i < n; i++) to[i] = from[i]; /* they overlap: a run of a short pattern */
+        for (size_t i = 0; i < n; i++) /* source and destination overlap: a short pattern is repeated */
+          to[i] = from[i];
       }
     }
     done += n;

@@ -9,12 +9,13 @@
 
 #include "base/base.h"
 
-/* Compress `len` bytes (below 4 GiB) into at most `cap`. The bytes written, or 0 when they do not fit (then `dst` holds
- * rubbish). Texts that were compressed apart may be put one after another. Takes 32 KiB of stack. */
+/* Compress `len` bytes (below 4 GiB) into at most `cap`. Returns the number of bytes written, or 0 when they do not
+ * fit (then `dst` has undefined contents). Compressed texts may be concatenated. Takes 32 KiB of stack. */
 size_t rd_lzf_compress(const uint8_t *src, size_t len, uint8_t *dst, size_t cap);
 
-/* Decompress to exactly `want` bytes. False when the text is broken or decodes to any other length; then `dst` holds
- * rubbish. With a NULL `dst` it only checks, so that nothing has to be allocated on the word of a length field. */
+/* Decompress to exactly `want` bytes. False when the text is invalid or decodes to any other length; then `dst` has
+ * undefined contents. A NULL `dst` only validates the text, so that the caller need not allocate memory because a
+ * length field says so. */
 bool rd_lzf_decompress(const uint8_t *src, size_t len, uint8_t *dst, size_t want);
 /* The same, with a call of breathe(arg) every few thousand steps. */
 bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*breathe)(void *arg),

@@ -1,4 +1,4 @@
-/* numbers.c - decimal integers, doubles and long doubles. */
+/* numbers.c - parses and formats decimal integers, doubles and long doubles. */
 #include "base/numbers.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ bool rd_parse_i64(rd_bytes s, int64_t *out) {
   return true;
 }
 
-/* A copy of the argument that ends with a zero, for strtod and strtold. Redis's bound on such a text. */
+/* The argument with a terminating zero, for strtod and strtold. The bound on such a text is Redis's. */
 #define RD_FLOAT_TEXT (5 * 1024)
 
 static bool float_text(rd_bytes s, char dst[RD_FLOAT_TEXT]) {
@@ -74,7 +74,7 @@ static const char TWO_DIGITS[] =
     "57"
     "585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
-/* Decimal digits of n. */
+/* The number of decimal digits of n. */
 static size_t count_digits(uint64_t n) {
   size_t digits = 1;
   for (;;) {
@@ -118,7 +118,7 @@ size_t rd_format_long_double(char *dst, size_t cap, long double v) {
   int printed = snprintf(dst, cap, "%.17Lf", v);
   if (printed < 0 || (size_t)printed + 1 > cap) return 0;
   size_t len = (size_t)printed;
-  while (dst[len - 1] == '0') len--; /* there is a point, so this ends at it */
+  while (dst[len - 1] == '0') len--; /* there is a point, so the loop ends at it */
   if (dst[len - 1] == '.') len--;
   if (len == 2 && dst[0] == '-' && dst[1] == '0') { /* minus zero is zero */
     dst[0] = '0';

@@ -1,4 +1,4 @@
-/* args.c - arguments of commands: words, keys, strings. */
+/* args.c - reads a command's arguments as words, keys and strings. */
 #include "arena/worker.h"
 #include "command/call.h"
 #include "command/command.h"
@@ -14,12 +14,12 @@ bool rd_arg_is(rd_bytes s, const char *word) {
 }
 
 #ifndef NDEBUG
-/* Whether argv[i] was locked and checked as a key. */
+/* True if argv[i] was locked and checked as a key. */
 static bool is_key(const rd_call *call, uint32_t i) {
   rd_keys keys;
   rd_command_keys(call->command, call->argv, call->argc, &keys);
   for (const rd_key_run *run = keys.run; run < keys.run + keys.runs; run++) {
-    uint32_t behind = i - run->first; /* wraps before it */
+    uint32_t behind = i - run->first; /* wraps if i is before the first */
     if (behind % run->step == 0 && behind / run->step < run->count) return true;
   }
   return false;
@@ -28,8 +28,8 @@ static bool is_key(const rd_call *call, uint32_t i) {
 
 rd_key rd_call_key(rd_call *call, uint32_t i) {
   assert(is_key(call, i));
-  /* Field by field, as rd_run has just written it: a copy in wider words would have to wait until those stores are in
-   * the cache. */
+  /* Copy field by field, as rd_run has just written it: wider loads would have to wait until those stores are in the
+   * cache. */
   const rd_key *first = &call->first_key;
   if (RD_LIKELY(i == call->first_pos && i != 0)) return (rd_key){first->data, first->len, first->db, first->hash};
   return rd_key_of(call->store, call->argv[i], call->db);
@@ -42,7 +42,7 @@ rd_key rd_call_key_in(rd_call *call, uint32_t i, unsigned db) {
 
 bool rd_may_read(rd_call *call, uint64_t bytes) {
   if (RD_LIKELY(bytes <= RD_LONG_BYTES) || rd_may_take_long(call)) return true;
-  rd_my_counters(call->store)->value[RD_STAT_keyspace_hits]--; /* it will be counted again */
+  rd_my_counters(call->store)->value[RD_STAT_keyspace_hits]--; /* the call that follows counts it again */
   return false;
 }
 

@@ -1,4 +1,4 @@
-/* command.c - finding commands in the table. */
+/* command.c - finds commands in the table by their names. */
 #include "arena/stats.h"
 #include "command/call.h"
 #include "command/command_table.h"
@@ -8,8 +8,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "names are compared as
 
 #define RD_BYTES(b) (0x0101010101010101ull * (uint64_t)(b))
 
-/* Eight bytes at once: A-Z to a-z, all others as they are. The sums set the top bit of each byte whose low seven bits
- * are >= 'A' and > 'Z'; no carry crosses a byte. */
+/* Convert eight bytes at once to lower case. The sums set the top bit of each byte whose low seven bits are >= 'A'
+ * and > 'Z'; no carry crosses a byte. */
 static inline uint64_t lower8(uint64_t w) {
   uint64_t low = w & RD_BYTES(0x7f);
   uint64_t from_a = low + RD_BYTES(0x80 - 'A');
@@ -17,7 +17,7 @@ static inline uint64_t lower8(uint64_t w) {
   return w | (((from_a ^ past_z) & ~w & RD_BYTES(0x80)) >> 2);
 }
 
-/* The first `len` bytes, 1 .. 8, as a word padded with zeros; reads no others. */
+/* The first `len` bytes, 1 .. 8, as a word padded with zeros. Reads no other bytes. */
 static inline uint64_t load_short(const uint8_t *p, size_t len) {
   if (len == 8) return rd_ld64(p);
   if (len >= 4) return rd_ld32(p) | (uint64_t)rd_ld32(p + len - 4) << (8 * (len - 4));
@@ -25,15 +25,15 @@ static inline uint64_t load_short(const uint8_t *p, size_t len) {
   return len == 2 ? rd_ld16(p) : p[0];
 }
 
-/* A command by its name of one word. */
+/* Find a command by its name of one word. */
 static inline const rd_command *find_name(rd_bytes name) {
-  if (RD_UNLIKELY(name.len - 1 >= RD_COMMAND_NAME_MAX)) return NULL; /* 0 wraps */
+  if (RD_UNLIKELY(name.len - 1 >= RD_COMMAND_NAME_MAX)) return NULL; /* a length of 0 wraps */
   if (RD_LIKELY(name.len <= 8)) {
     uint64_t head = lower8(load_short(name.data, name.len));
     uint16_t slot = rd_command_slots[rd_command_slot(head, 0)];
     if (RD_UNLIKELY(slot == 0)) return NULL;
     const rd_command_name *found = &rd_command_names[slot - 1];
-    /* "get\0" has the word of "get": no name ends with a zero. */
+    /* The word of "get\0" equals that of "get", but no name ends with a zero. */
     if (RD_UNLIKELY(((found->head ^ head) | found->tail) != 0 || name.data[name.len - 1] == 0)) return NULL;
     return found->command;
   }

@@ -1,4 +1,4 @@
-/* command_table.h - the table of commands and the index of its names, which index.py makes of commands/table/. */
+/* command_table.h - the table of commands and the index of its names, which index.py generates from commands/table/. */
 #ifndef RD_COMMAND_TABLE_H
 #define RD_COMMAND_TABLE_H
 
@@ -13,7 +13,7 @@ typedef struct rd_command_name {
   const rd_command *command;
 } rd_command_name;
 
-/* All commands by id, and the names of those that are no subcommands. */
+/* All commands by id, and the names of those that are not subcommands. */
 extern const rd_command *const rd_commands_by_id[RD_COMMANDS];
 extern const rd_command_name rd_command_names[RD_COMMAND_NAMES];
 /* Slot of the perfect hash -> index in rd_command_names, plus 1; 0: no command. */

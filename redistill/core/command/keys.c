@@ -1,9 +1,9 @@
-/* keys.c - which arguments of a call are keys.
+/* keys.c - finds the arguments of a call that are keys.
  *
- * One function finds them for all who need to know: those who lock, those who check what a user may touch, and the
- * command itself. A key that one parser finds and another does not would be one that a command uses unlocked, or
- * without permission. So a command whose keys stand behind options steps over these with rd_next_option, as this file
- * does, and one whose keys are counted by an argument reads it with rd_parse_numkeys. */
+ * The dispatcher's locks, the checks of a user's permissions and the command itself all use this one function. If one
+ * parser found a key and another did not, a command would use it without its lock, or without permission. So a command
+ * whose keys stand behind options steps over these with rd_next_option, as this file does, and a command whose keys are
+ * counted by an argument reads it with rd_parse_numkeys. */
 #include "command/keys.h"
 
 #include "arena/key.h"
@@ -39,7 +39,8 @@ rd_numkeys rd_parse_numkeys(rd_bytes number, uint32_t argc, uint32_t first, uint
   return RD_NUMKEYS_OK;
 }
 
-/* Position behind the keyword of a spec; 0: it is not there, or nothing is behind it. The bounds are Redis's. */
+/* The position behind the keyword of a spec; 0: the keyword is missing, or nothing follows it. The bounds are
+ * Redis's. */
 static uint32_t find_keyword(const rd_key_spec *spec, const rd_bytes *argv, uint32_t argc) {
   if (spec->begin > 0) {
     for (uint32_t i = (uint32_t)spec->begin; i + 1 < argc; i++) {
@@ -53,7 +54,7 @@ static uint32_t find_keyword(const rd_key_spec *spec, const rd_bytes *argv, uint
   return 0;
 }
 
-/* The keys of a spec from `first` on. False: there is none, which the command will refuse if it needs one. */
+/* Find the keys of a spec from `first` on. False: there is no key; the command reports an error if it needs one. */
 static bool find_run(const rd_key_spec *spec, const rd_bytes *argv, uint32_t argc, uint32_t first, rd_key_run *run) {
   run->step = (uint32_t)spec->step;
   run->flags = spec->flags & ~(uint32_t)(RD_KEY_INCOMPLETE | RD_KEY_VARIABLE_FLAGS | RD_KEY_INSTEAD);
@@ -73,8 +74,8 @@ static bool find_run(const rd_key_spec *spec, const rd_bytes *argv, uint32_t arg
   return true;
 }
 
-/* The spec whose keys are the values of the last option that has such, plus 1, and their position; 0: none is given.
- * A word that is no option is passed over: the command refuses it. */
+/* Find the last option that has keys as values: returns 1 + the index of their spec, and sets their position; 0: no
+ * such option is given. Words that are not options are passed over: the command reports them. */
 static int find_option(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *first) {
   int spec = 0;
   for (uint32_t at = (uint32_t)cmd->options_from; at < argc;) {
@@ -87,7 +88,7 @@ static int find_option(const rd_command *cmd, const rd_bytes *argv, uint32_t arg
   return spec;
 }
 
-/* SET reads the key only when it is told to return what was there. */
+/* SET reads the key only when it has to return the old value. */
 static uint32_t set_flags(const rd_bytes *argv, uint32_t argc) {
   for (uint32_t i = 3; i < argc; i++) {
     if (rd_arg_is(argv[i], "get")) return RD_KEY_RW | RD_KEY_ACCESS | RD_KEY_UPDATE;
@@ -95,7 +96,7 @@ static uint32_t set_flags(const rd_bytes *argv, uint32_t argc) {
   return RD_KEY_OW | RD_KEY_UPDATE;
 }
 
-/* BITFIELD with nothing but GETs only reads; what cannot be understood may write. */
+/* BITFIELD with only GETs just reads; arguments that cannot be parsed may write. */
 static uint32_t bitfield_flags(const rd_bytes *argv, uint32_t argc) {
   for (uint32_t i = 2; i < argc;) {
     uint32_t left = argc - i - 1;

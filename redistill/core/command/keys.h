@@ -1,4 +1,4 @@
-/* keys.h - which arguments of a call are keys. */
+/* keys.h - finds the arguments of a call that are keys. */
 #ifndef RD_KEYS_H
 #define RD_KEYS_H
 
@@ -14,16 +14,16 @@ typedef struct rd_key_run {
 /* All keys of a call. */
 typedef struct rd_keys {
   uint32_t count, runs;
-  bool understood; /* the arguments make sense, as far as keys go; the command refuses them when this is false */
+  bool understood; /* false: the command will refuse its arguments */
   rd_key_run run[RD_MAX_KEY_SPECS];
 } rd_keys;
 
-/* Find the keys of a call whose arity is right. This alone says which arguments are keys: what is locked, checked for
- * the user, shown to COMMAND GETKEYS and used by the command is what stands here. Takes as long as the options are
- * many; a key of RD_ONE_KEY costs nothing to find. */
+/* Find the keys of a call whose arity is right. No other code decides which arguments are keys: the dispatcher locks
+ * these, the user's permissions are checked for these, COMMAND GETKEYS reports these, and the command uses these.
+ * The time grows with the number of options; the key of RD_ONE_KEY costs nothing to find. */
 void rd_command_keys(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, rd_keys *keys);
 /* python: end */
-/* Position in argv of key `n`, which is below keys->count. */
+/* The position in argv of key `n`, which is below keys->count. */
 static inline uint32_t rd_key_position(const rd_keys *keys, uint32_t n) {
   const rd_key_run *run = keys->run;
   while (n >= run->count) n -= run++->count;
@@ -34,13 +34,13 @@ static inline uint32_t rd_key_position(const rd_keys *keys, uint32_t n) {
 void rd_shards_of_call(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                        uint64_t wanted[RD_MAX_SHARDS / 64]);
 
-/* Step over the option at argv[*at], to the argument behind its values: the option's place in cmd->options, with
- * *values the position of the first value. A command that has `options` parses its arguments with this, since
- * rd_command_keys does. RD_NO_OPTION: there is no such word, or too few values follow; *at is behind the word. */
+/* Step over the option at argv[*at], to the argument behind its values. Returns the option's index in cmd->options,
+ * with *values the position of the first value. A command that has `options` parses its arguments with this, since
+ * rd_command_keys does. RD_NO_OPTION: the word is no option, or too few values follow; *at is behind the word. */
 #define RD_NO_OPTION (-1)
 int rd_next_option(const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t *at, uint32_t *values);
 
-/* The verdict on an argument that counts keys, which follow from argv[first] on, every `step`th. */
+/* The verdict on an argument that counts keys, which are at argv[first] and every `step`th argument after it. */
 typedef enum rd_numkeys {
   RD_NUMKEYS_OK,
   RD_NUMKEYS_NO_NUMBER,

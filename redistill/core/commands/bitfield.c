@@ -12,7 +12,7 @@ typedef enum overflow { OVERFLOW_WRAP, OVERFLOW_SAT, OVERFLOW_FAIL } overflow;
 
 typedef struct field {
   field_op op;
-  overflow overflow; /* of FIELD_OVERFLOW */
+  overflow overflow; /* the mode of FIELD_OVERFLOW */
   bool is_signed;
   unsigned width;
   uint64_t offset;
@@ -29,7 +29,7 @@ static bool parse_type(rd_bytes arg, field *f) {
   return true;
 }
 
-/* The subcommand at argv[i]: the count of its arguments, itself included; 0 after an error reply. */
+/* Parse the subcommand at argv[i]. Returns the number of its arguments, including itself; 0 after an error reply. */
 static uint32_t parse_field(rd_call *c, uint32_t i, field *f) {
   rd_bytes word = c->argv[i];
   uint32_t after = c->argc - i - 1;
@@ -74,7 +74,7 @@ static uint32_t parse_field(rd_call *c, uint32_t i, field *f) {
   return 4;
 }
 
-/* Bytes of the value that the field touches, zeros where the value has ended. Returns how many exist. */
+/* Load the bytes of the value that contain the field, with zeros after the value's end. Returns how many exist. */
 static uint64_t load_window(rd_store *st, const rd_item *it, const field *f, uint8_t window[RD_BITS_WINDOW]) {
   memset(window, 0, RD_BITS_WINDOW);
   uint64_t off = f->offset >> 3;
@@ -91,7 +91,7 @@ static int64_t number_of(const field *f, uint64_t bits) {
   return (int64_t)bits;
 }
 
-/* Bring the sum into the field's type. false: it does not fit, and OVERFLOW FAIL is in force. */
+/* Fit the sum into the field's type. false: it does not fit, and OVERFLOW FAIL is in force. */
 static bool fit(const field *f, overflow how, __int128 sum, int64_t *out) {
   __int128 max = ((__int128)1 << (f->is_signed ? f->width - 1 : f->width)) - 1;
   __int128 min = f->is_signed ? -max - 1 : 0;
@@ -110,7 +110,7 @@ static bool fit(const field *f, overflow how, __int128 sum, int64_t *out) {
   return true;
 }
 
-/* Says whether the field was written: it has changed, or its byte is new (`grown`). */
+/* Run a subcommand. Returns whether the field was written: it has changed, or its byte is new (`grown`). */
 static bool run_field(rd_call *c, const rd_key *key, rd_item *it, const field *f, overflow how, bool grown) {
   uint8_t window[RD_BITS_WINDOW];
   uint64_t have = load_window(c->store, it, f, window);
@@ -167,7 +167,7 @@ static void bitfield(rd_call *c, bool readonly) {
   if (need) {
     if (need > RD_LONG_BYTES + had && !rd_may_take_long(c)) return;
     if (!rd_check_growth(c, had, need)) return;
-    if (!rd_reply_room(c->out, (replies + 1) * 24)) return; /* not to be answered, so not to be done */
+    if (!rd_reply_room(c->out, (replies + 1) * 24)) return; /* without room for the reply nothing is changed */
     if (rd_grow(c, &key, &it, need) != RD_OK) {
       rd_reply_oom(c->out);
       return;

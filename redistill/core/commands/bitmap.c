@@ -71,7 +71,8 @@ static bool parse_unit(rd_bytes arg, bool *bits) {
   return *bits || rd_arg_is(arg, "byte");
 }
 
-/* Bring start and end, counted from the end where negative, into a string of `len` bytes. false: nothing is in it. */
+/* Convert start and end, counted from the end where negative, to a range of a string of `len` bytes. false: the
+ * range is empty. */
 static bool clamp(int64_t start, int64_t end, bool bits, uint64_t len, bit_range *out) {
   int64_t total = (int64_t)(bits ? len * 8 : len);
   if (start < 0) start += total;
@@ -95,7 +96,7 @@ static uint64_t count_bits(rd_store *st, const rd_item *it, bit_range r) {
     off += len;
     if (!rd_breathe(st)) break;
   }
-  /* Take away what the first and the last byte have outside the range. */
+  /* Subtract the bits of the first and the last byte that are outside the range. */
   unsigned before = 0xff00u >> (r.first & 7) & 0xff;
   unsigned after = 0x7fu >> (r.last & 7);
   n -= (uint64_t)__builtin_popcount(byte_at(st, it, r.first >> 3) & before);
@@ -118,7 +119,7 @@ void rd_cmd_bitcount(rd_call *c) {
       rd_reply_not_integer(c->out);
       return;
     }
-    if (start < 0 && end < 0 && start > end) { /* Redis looks at the unit only after this */
+    if (start < 0 && end < 0 && start > end) { /* as in Redis, before the unit is looked at */
       rd_reply_int(c->out, 0);
       return;
     }
@@ -136,7 +137,7 @@ void rd_cmd_bitcount(rd_call *c) {
   rd_reply_int(c->out, some ? (int64_t)count_bits(c->store, it, r) : 0);
 }
 
-/* First bit in the range that equals `bit`, or -1. */
+/* The first bit in the range that equals `bit`, or -1. */
 static int64_t find_bit(rd_store *st, const rd_item *it, bit_range r, unsigned bit) {
   uint64_t end = (r.last >> 3) + 1;
   for (uint64_t off = r.first >> 3; off < end;) {
@@ -202,7 +203,7 @@ void rd_cmd_bitpos(rd_call *c) {
   if (clamp(start, end, bits, rd_item_len(it), &r)) {
     if (!rd_may_read(c, (r.last - r.first) / 8)) return;
     at = find_bit(c->store, it, r, (unsigned)bit);
-    /* A string is thought to go on with zeros unless the caller named its end. */
+    /* A string counts as continued by zeros unless the caller gave the end. */
     if (at < 0 && bit == 0 && !end_given) at = (int64_t)(rd_item_len(it) * 8);
   }
   rd_reply_int(c->out, at);
@@ -214,7 +215,7 @@ typedef enum bitop { BITOP_AND, BITOP_OR, BITOP_XOR, BITOP_NOT } bitop;
 
 #define CLEARED 262144u
 
-/* Combine a source into `dst`; a source shorter than `len` goes on with zeros. */
+/* Combine a source into `dst`; a source shorter than `len` counts as continued by zeros. */
 static void combine(rd_store *st, const rd_item *it, bitop op, bool first, uint8_t *dst, uint64_t len) {
   uint64_t have = it ? rd_item_len(it) : 0;
   for (uint64_t off = 0; off < have;) {

@@ -1,4 +1,4 @@
-/* counter.c - strings as numbers: INCR and its relatives. */
+/* counter.c - commands on strings as numbers: INCR and its relatives. */
 #include <math.h>
 
 #include "commands/cmd.h"
@@ -25,7 +25,7 @@ static void add(rd_call *c, int64_t delta) {
   }
   size_t len = rd_format_i64(text, n);
   if (it && len == old.len && rd_item_encoding(it) == RD_ENC_AUTO) {
-    rd_write(c->store, &key, it, 0, text, len, RD_EVENT_INCRBY); /* the common case: no digit more */
+    rd_write(c->store, &key, it, 0, text, len, RD_EVENT_INCRBY); /* the common case: the number of digits is the same */
   } else if (rd_set(c->store, &key, text, len, it ? RD_KEEP_EXPIRY : RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_INCRBY) !=
              RD_OK) {
     rd_reply_oom(c->out);
@@ -74,7 +74,7 @@ void rd_cmd_incrbyfloat(rd_call *c) {
   if (len == 0)
     rd_reply_error(c->out, "ERR increment would produce NaN or Infinity");
   else if (!rd_reply_room(c->out, len + 32))
-    return; /* not to be answered, so not to be done */
+    return; /* without room for the reply nothing is changed */
   else if (rd_set(c->store, &key, text, len, it ? RD_KEEP_EXPIRY : RD_NO_EXPIRY, RD_ENC_TEXT, RD_EVENT_INCRBYFLOAT) !=
            RD_OK)
     rd_reply_oom(c->out);

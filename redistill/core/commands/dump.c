@@ -17,22 +17,22 @@
 #include "commands/value.h"
 
 #define RDB_STRING 0
-#define RDB_VERSION 10 /* what Redis 7.0 writes, and every later one reads */
-/* The newest that is read: Valkey 9 writes it. Strings have been the same since RDB 1, and the other types are refused
- * by their type byte, so a newer number is nothing to fear; Redis 7.0 itself stops at its own 10. */
+#define RDB_VERSION 10 /* the version that Redis 7.0 writes, and that all later ones read */
+/* The newest version that is accepted: Valkey 9 writes it. Strings have been the same since RDB 1, and other types
+ * are refused by their type byte, so a newer number is harmless; Redis 7.0 itself stops at its own 10. */
 #define RDB_NEWEST 80
 #define RDB_FOOTER 10
 #define RDB_HEAD_MAX 20 /* type, encoding and two lengths */
 
 enum { ENC_INT8 = 0xc0, ENC_INT16 = 0xc1, ENC_INT32 = 0xc2, ENC_LZF = 0xc3 };
 
-#define COMPRESS_MIN 21  /* bytes: what is shorter is stored as it is */
+#define COMPRESS_MIN 21  /* bytes: shorter strings are not compressed */
 #define LONGEST_INT32 11 /* bytes: -2147483648 */
 
 /* Bytes after which a long command may pause. */
 #define PIECE 262144u
 
-/* BAD: none of ours. FULL: it is larger than the store, or than the memory. */
+/* BAD: the payload is invalid. FULL: the value is larger than the store, or than the memory. */
 typedef enum get_result { GOOD, BAD, FULL } get_result;
 
 static uint64_t checksum(rd_store *st, const uint8_t *data, size_t len) {
@@ -46,22 +46,23 @@ static uint64_t checksum(rd_store *st, const uint8_t *data, size_t len) {
   return crc;
 }
 
-/* How values of a type are written and read: the half of a type's row (store/type.h) that needs a client's memory. */
+/* The functions that write and read values of a type: the half of a type's row (store/type.h) that needs a client's
+ * memory. */
 typedef struct rdb_row {
-  uint32_t types; /* bit n: it loads RDB type n */
-  /* Bytes that `dump` may write. */
+  uint32_t types; /* bit n: the row loads RDB type n */
+  /* The most bytes that `dump` may write. */
   uint64_t (*room)(const rd_item *it);
   /* Write RDB type and value into `dst`, from *at on. Returns the length. */
   size_t (*dump)(rd_store *st, const rd_item *it, uint8_t *dst, size_t *at);
-  /* Bytes of the value that a payload, from behind its RDB type on, says it has; 0: it is none. A hint. */
+  /* The size of the value that a payload, from behind its RDB type on, declares; 0: the payload is invalid. A hint. */
   uint64_t (*len)(rd_bytes payload);
-  /* Set the key to the value of a payload; without a key only verify it. */
+  /* Set the key to the value of a payload; without a key only verify the payload. */
   get_result (*load)(rd_call *call, const rd_key *key, unsigned rdb, rd_bytes payload, int64_t expiry);
 } rdb_row;
 
 static const rdb_row rows[RD_TYPES];
 
-/* The row that loads a payload; NULL: none does. */
+/* The row that loads a payload; NULL: there is none. */
 static const rdb_row *row_of(rd_bytes payload) {
   if (payload.len == 0 || payload.data[0] >= 32) return NULL;
   for (const rdb_row *row = rows; row < rows + RD_TYPES; row++) {
@@ -88,7 +89,7 @@ static size_t put_length(uint8_t *dst, uint64_t n) {
   return 1 + width;
 }
 
-/* The short form of the text of a 32-bit number; 0 when it is none. */
+/* The short form of the text of a 32-bit number; 0: the text is no such number. */
 static size_t put_integer(uint8_t *dst, rd_bytes text) {
   int64_t n;
   if (text.len > LONGEST_INT32 || !rd_parse_i64(text, &n) || n < INT32_MIN || n > INT32_MAX) return 0;
@@ -98,8 +99,8 @@ static size_t put_integer(uint8_t *dst, rd_bytes text) {
   return 1 + width;
 }
 
-/* Compress the value into at most `cap` bytes; 0 when they do not do. A large value is compressed piece by piece, each
- * for itself, so that nothing as large as the value has to be allocated. */
+/* Compress the value into at most `cap` bytes; 0: they do not suffice. A large value is compressed in independent
+ * pieces, so that nothing as large as the value has to be allocated. */
 static size_t compress(rd_store *st, const rd_item *it, uint64_t len, uint8_t *dst, size_t cap) {
   uint8_t piece[16384];
   size_t total = 0;
@@ -117,8 +118,8 @@ static size_t compress(rd_store *st, const rd_item *it, uint64_t len, uint8_t *d
   return total;
 }
 
-/* Write type and value into `dst`, which has room for RDB_HEAD_MAX + len bytes. The lengths are known last and are put
- * right before the value, so the whole begins at dst + *at. Returns its length. */
+/* Write type and value into `dst`, which has room for RDB_HEAD_MAX + len bytes. The lengths are known last and are
+ * written directly before the value, so the result begins at dst + *at. Returns its length. */
 static size_t put_string(rd_store *st, const rd_item *it, uint8_t *dst, size_t *at) {
   uint64_t len = rd_item_len(it);
   uint8_t head[RDB_HEAD_MAX], *body = dst + RDB_HEAD_MAX;
@@ -150,7 +151,7 @@ static size_t put_string(rd_store *st, const rd_item *it, uint8_t *dst, size_t *
 static uint64_t string_room(const rd_item *it) { return RDB_HEAD_MAX + rd_item_len(it); }
 
 void rd_cmd_dump(rd_call *call) {
-  enum { BULK_HEAD = 32 }; /* more than "$", the decimal text of any length and CRLF take */
+  enum { BULK_HEAD = 32 }; /* more than "$", any length in decimal and CRLF take */
   rd_reply *out = call->out;
   rd_key key = rd_call_key(call, 1);
   const rd_item *it = rd_find_read(call->store, &key);
@@ -159,7 +160,7 @@ void rd_cmd_dump(rd_call *call) {
     return;
   }
 
-  /* The payload is made where the reply will be, and moved down when the length of its bulk is known. */
+  /* The payload is made in the reply buffer, and moved down when the length of its bulk is known. */
   const rdb_row *row = &rows[rd_item_type(it)];
   if (!rd_may_read(call, rd_item_value_bytes(call->store, it))) return;
   uint8_t *room = rd_reply_room(out, BULK_HEAD + (size_t)row->room(it) + RDB_FOOTER);
@@ -193,7 +194,7 @@ typedef struct reader {
 
 static size_t left(const reader *r) { return (size_t)(r->end - r->p); }
 
-/* A little-endian signed number of `width` bytes. */
+/* Read a little-endian signed number of `width` bytes. */
 static bool get_integer(reader *r, size_t width, int64_t *n) {
   if (left(r) < width) return false;
   uint64_t v = 0;
@@ -204,8 +205,8 @@ static bool get_integer(reader *r, size_t width, int64_t *n) {
   return true;
 }
 
-/* A length; or, when `encoding` is given, the first byte 0xc0 .. 0xff of something else, with *encoding set. Without
- * it the low six bits of such a byte are the length, as Redis reads them. */
+/* Read a length; or, when `encoding` is given, the first byte 0xc0 .. 0xff of an encoded string, with *encoding set.
+ * Without it the low six bits of such a byte are the length, as in Redis. */
 static bool get_length(reader *r, uint64_t *n, bool *encoding) {
   if (encoding != NULL) *encoding = false;
   if (left(r) < 1) return false;
@@ -244,7 +245,7 @@ static get_result get_lzf(rd_call *call, reader *r, rd_bytes *value, rd_scratch 
   uint64_t packed, len;
   if (!get_length(r, &packed, NULL) || !get_length(r, &len, NULL)) return BAD;
   if (packed > left(r) || len > RD_MAX_BULK) return BAD;
-  /* a check first: no memory for what only claims to be large */
+  /* validate first, so that no memory is allocated for a payload that only claims to be large */
   if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, NULL, (size_t)len, breathe, st)) return BAD;
   if (len > rd_max_memory(st)) return FULL;
   unpacked->len = len;
@@ -286,7 +287,7 @@ static get_result load_string(rd_call *call, const rd_key *key, unsigned rdb, rd
   rd_bytes value = {NULL, 0};
   char text[RD_I64_TEXT];
   rd_scratch unpacked = {NULL, 0, NULL};
-  (void)rdb; /* there is one */
+  (void)rdb; /* there is only one RDB type of strings */
   get_result got = get_string(call, &r, &value, text, &unpacked);
   if (got == GOOD && key != NULL &&
       rd_set(call->store, key, value.data, value.len, expiry, RD_ENC_AUTO, RD_EVENT_NONE) != RD_OK)
@@ -351,7 +352,7 @@ static bool parse_restore_options(rd_call *call, restore_options *o) {
   return true;
 }
 
-/* Put the value in place, if the payload is one; otherwise the key is as it was. */
+/* Set the key to the value of the payload. If the payload is invalid, the key is unchanged. */
 static get_result restore(rd_call *call, const rd_key *key, rd_bytes payload, int64_t expiry,
                           const restore_options *o) {
   rd_store *st = call->store;
@@ -400,7 +401,7 @@ void rd_cmd_restore(rd_call *call) {
   }
   if (!rd_check_length(call, rd_dump_len(payload))) return;
   if (ttl > 0) {
-    /* what is past the end of time is the end of time, and its last millisecond means "never" to the store */
+    /* a time past the largest number becomes the largest one, and the last millisecond means "never" to the store */
     if (__builtin_add_overflow(ttl, options.absolute ? 0 : (int64_t)call->store->now_ms, &expiry)) expiry = INT64_MAX;
     if (expiry == RD_NO_EXPIRY) expiry--;
   }

@@ -4,7 +4,7 @@
 
 #include "base/base.h"
 
-/* Bytes of the value that a payload of RESTORE says it has; 0: it is none. */
+/* The size of the value that a payload of RESTORE declares; 0: the payload is invalid. */
 uint64_t rd_dump_len(rd_bytes payload);
 
 #endif

@@ -1,4 +1,4 @@
-/* expire.c - setting, reading and removing the time at which a key goes.
+/* expire.c - sets, reads and removes the time at which a key expires.
  *
  * Times are milliseconds since the epoch, signed. A key whose time is now or has passed is deleted at once. */
 #include "command/call.h"
@@ -8,7 +8,7 @@ typedef enum time_unit { SECONDS, MILLISECONDS } time_unit;
 
 enum { NX = 1, XX = 2, GT = 4, LT = 8 };
 
-/* The conditions from argv[3] on; false after an error reply. */
+/* Parse the conditions from argv[3] on; false after an error reply. */
 static bool parse_conditions(rd_call *call, unsigned *conditions) {
   static const struct {
     const char *word;
@@ -41,7 +41,7 @@ static bool parse_conditions(rd_call *call, unsigned *conditions) {
   return true;
 }
 
-/* The time in argv[2], counted from `base`; false after an error reply. */
+/* Parse the time in argv[2], counted from `base`; false after an error reply. */
 static bool parse_time(rd_call *call, time_unit unit, int64_t base, int64_t *when) {
   int64_t n;
   if (!rd_parse_i64(call->argv[2], &n)) {
@@ -52,12 +52,13 @@ static bool parse_time(rd_call *call, time_unit unit, int64_t base, int64_t *whe
     rd_reply_errorf(call->out, "ERR invalid expire time in '%s' command", call->command->name);
     return false;
   }
-  /* the last millisecond there is means "never" to the store */
+  /* the last possible millisecond means "never" to the store */
   *when = n == RD_NO_EXPIRY ? n - 1 : n;
   return true;
 }
 
-/* Do the conditions let `when` replace `current`? A key without a time is one that goes at the end of time. */
+/* True if the conditions allow `when` to replace `current`. A key without an expiry counts as expiring at the end of
+ * time. */
 static bool allowed(unsigned conditions, int64_t current, int64_t when) {
   bool has_time = current != RD_NO_EXPIRY;
   if ((conditions & NX) && has_time) return false;
@@ -92,7 +93,7 @@ void rd_cmd_pexpire(rd_call *call) { expire(call, MILLISECONDS, true); }
 void rd_cmd_expireat(rd_call *call) { expire(call, SECONDS, false); }
 void rd_cmd_pexpireat(rd_call *call) { expire(call, MILLISECONDS, false); }
 
-/* -2: no such key; -1: it has no time. Seconds are rounded to the nearest, as in Redis. */
+/* Reply with the time: -2: no such key; -1: it has no expiry. Seconds are rounded to the nearest, as in Redis. */
 static void report_time(rd_call *call, time_unit unit, bool relative) {
   rd_key key = rd_call_key(call, 1);
   const rd_item *it = rd_find_quiet(call->store, &key, true);

@@ -1,4 +1,4 @@
-/* hll.c - PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST. */
+/* hll.c - the commands on HyperLogLogs: PFADD, PFCOUNT, PFMERGE, PFDEBUG, PFSELFTEST. */
 #include "types/hll.h"
 
 #include "arena/longrun.h"
@@ -20,7 +20,7 @@ static size_t sparse_max(const rd_call *c) {
   return c->store->hll_sparse < RD_HLL_MAX ? c->store->hll_sparse : RD_HLL_MAX;
 }
 
-/* Copy the value. false: it is too long to be whole, and the error was replied. */
+/* Copy the value. false: it is too long to be valid, and the error was replied. */
 static bool load(rd_call *c, const rd_item *it, rd_hll *h) {
   uint64_t len = rd_item_len(it);
   if (len > RD_HLL_MAX) {
@@ -50,7 +50,7 @@ static bool save(rd_call *c, const rd_key *key, rd_item *it, const rd_hll *h, rd
   return true;
 }
 
-/* PFADD to a dense value changes single registers where they lie. */
+/* PFADD to a dense value changes single registers in place. */
 static void add_dense(rd_call *c, const rd_key *key, rd_item *it, uint8_t head[RD_HLL_HEAD]) {
   if (rd_grow(c, key, &it, RD_HLL_DENSE) != RD_OK) { /* only for the encoding that OBJECT reports */
     rd_reply_oom(c->out);
@@ -113,7 +113,8 @@ void rd_cmd_pfadd(rd_call *c) {
   rd_reply_int(c->out, changed != 0);
 }
 
-/* Raise `registers` to those of the HyperLogLog at argv[i]. *dense is set when that is dense. false: error replied. */
+/* Raise `registers` to those of the HyperLogLog at argv[i]. *dense is set when that is dense. false: an error was
+ * replied. */
 static bool merge_key(rd_call *c, uint32_t i, uint8_t *registers, bool *dense) {
   rd_key key = rd_call_key(c, i);
   bool absent;
@@ -246,7 +247,7 @@ void rd_cmd_pfdebug(rd_call *c) {
   } else if (rd_arg_is(c->argv[1], "todense")) {
     if (densify(c, &key, it, &h)) rd_reply_int(c->out, !dense);
   } else {
-    int len = c->argv[1].len > 128 ? 128 : (int)c->argv[1].len; /* and not beyond a zero byte, as in Redis */
+    int len = c->argv[1].len > 128 ? 128 : (int)c->argv[1].len; /* like Redis, stop at a zero byte */
     rd_reply_errorf(c->out, "ERR Unknown PFDEBUG subcommand '%.*s'", len, (const char *)c->argv[1].data);
   }
 }

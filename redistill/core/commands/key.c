@@ -1,10 +1,10 @@
-/* key.c - commands on whole keys, whatever they hold: DEL UNLINK EXISTS TOUCH TYPE RENAME RENAMENX COPY MOVE. */
+/* key.c - commands on whole keys of any type: DEL UNLINK EXISTS TOUCH TYPE RENAME RENAMENX COPY MOVE. */
 #include "arena/longrun.h"
 #include "command/call.h"
 #include "commands/cmd.h"
 #include "store/type.h"
 
-/* DEL and UNLINK are one: giving memory back costs about as much as making a note to do it later. */
+/* DEL and UNLINK are the same: releasing memory costs about as much as recording that it must be released later. */
 void rd_cmd_del(rd_call *call) {
   int64_t deleted = 0;
   for (uint32_t i = 1; i < call->argc; i++) {
@@ -18,7 +18,7 @@ void rd_cmd_del(rd_call *call) {
 
 void rd_cmd_unlink(rd_call *call) { rd_cmd_del(call); }
 
-/* A key that is named twice counts twice. */
+/* A key that is given twice counts twice. */
 void rd_cmd_exists(rd_call *call) {
   int64_t found = 0;
   for (uint32_t i = 1; i < call->argc; i++) {
@@ -80,7 +80,7 @@ void rd_cmd_rename(rd_call *call) { rename_key(call, false); }
 
 void rd_cmd_renamenx(rd_call *call) { rename_key(call, true); }
 
-/* The number of a database; false after an error reply. */
+/* Parse the number of a database; false after an error reply. */
 static bool parse_db(rd_call *call, rd_bytes arg, unsigned *db) {
   int64_t n;
   if (!rd_parse_i64(arg, &n)) {
@@ -113,7 +113,7 @@ void rd_cmd_copy(rd_call *call) {
     }
   }
 
-  /* The hash knows no database, so the shard that the dispatcher locked for argv[2] is this key's too. */
+  /* The hash does not depend on the database, so the dispatcher's lock for argv[2] protects this key, too. */
   rd_key src = rd_call_key(call, 1), dst = rd_call_key_in(call, 2, db);
   if (same_key(&src, &dst)) {
     rd_reply_error(call->out, "ERR source and destination objects are the same");

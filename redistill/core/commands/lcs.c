@@ -1,15 +1,16 @@
 /* lcs.c - LCS: the longest common subsequence of two strings.
  *
  * L(i, j), the length for the first i bytes of one string and the first j of the other, is the textbook table of
- * (m + 1) * (n + 1) numbers; Redis refuses when that table would exceed 512 MiB, and so do we, but we need neither its
- * memory nor its time. Neighbours in the table differ by 0 or 1, so a column is a vector of bits, and a whole column
- * follows from the one before in m / 64 word operations (Hyyrö, "Bit-parallel LCS-length computation revisited", 2004):
+ * (m + 1) * (n + 1) numbers; Redis refuses when that table would exceed 512 MiB, and so does this
+ * function, but it needs neither that memory nor that time. Neighbours in the table differ by 0 or 1, so a column is a
+ * vector of bits, and a whole column follows from the one before in m / 64 word operations (Hyyrö, "Bit-parallel
+ * LCS-length computation revisited", 2004):
  *
  *   V' = (V + (V & M)) | (V & ~M)
  *
  * where bit i of V is 0 when L grows from row i - 1 to row i, and M marks the bytes equal to the column's byte. The
- * carry out of bit i of that addition says whether L grows from the last column to this one in row i. Together they say
- * which way the walk back goes, which is all that is kept: one bit a cell, 16 MiB for the largest table, a
+ * carry out of bit i of that addition says whether L grows from the last column to this one in row i. Together they
+ * give the direction of the walk back, and only that is kept: one bit a cell, 16 MiB for the largest table, a
  * thirty-second of Redis's. There may be many longest subsequences; the walk's rule at a tie decides which one is
  * found, and it is Redis's: at bytes that differ, one step back in the first string if that keeps L and the other does
  * not, else one step back in the second. */
@@ -25,9 +26,9 @@ typedef struct lcs_options {
   int64_t min_match_len;
 } lcs_options;
 
-/* The walk's directions. Rows of bits, one row a byte of the longer string, one bit a byte of the shorter. */
+/* The directions of the walk: one row for each byte of the longer string, one bit for each byte of the shorter. */
 typedef struct lcs_table {
-  uint64_t length; /* of the longest common subsequence */
+  uint64_t length; /* length of the longest common subsequence */
   uint8_t *back;   /* bit set: step back in the first string. NULL when only the length is wanted */
   size_t row_bytes;
   bool rows_are_a; /* the first string is the longer one */
@@ -47,7 +48,7 @@ static bool lcs_compute(rd_call *c, rd_bytes a, rd_bytes b, bool length_only, lc
   size_t words = (shorter.len + 63) / 64;
   t->row_bytes = (shorter.len + 7) / 8;
   t->back = NULL;
-  uint64_t *match = calloc(257 * words, sizeof *match); /* M of each byte value, then V */
+  uint64_t *match = calloc(257 * words, sizeof *match); /* M for each byte value, then V */
   if (!match) return false;
   if (!length_only && !(t->back = rd_scratch_take(c, longer.len * t->row_bytes))) {
     free(match);
@@ -67,7 +68,7 @@ static bool lcs_compute(rd_call *c, rd_bytes a, rd_bytes b, bool length_only, lc
       out |= __builtin_add_overflow(half, carry, &sum);
       if (back) {
         uint64_t grew_along = (v[w] ^ u ^ sum) >> 1 | out << 63; /* L is larger than one row before */
-        uint64_t same_across = sum | (v[w] & ~m[w]);             /* L is as one byte of `shorter` before */
+        uint64_t same_across = sum | (v[w] & ~m[w]);             /* L is the same as one byte of `shorter` before */
         uint64_t bits = t->rows_are_a ? ~same_across & ~grew_along : same_across & grew_along;
         size_t n = t->row_bytes - w * 8 < 8 ? t->row_bytes - w * 8 : 8;
         memcpy(back + w * 8, &bits, n);
@@ -116,7 +117,7 @@ static size_t reply_match(rd_call *c, const lcs_options *o, size_t i, size_t j, 
   return 1;
 }
 
-/* Reply with the stretches that the two have in common, the last first. */
+/* Reply with the matching ranges, the last first. */
 static void reply_idx(rd_call *c, rd_bytes a, rd_bytes b, const lcs_table *t, const lcs_options *o) {
   rd_reply_map(c->out, 2);
   rd_reply_str(c->out, "matches");
@@ -169,7 +170,7 @@ static bool parse_options(rd_call *c, lcs_options *o) {
   return true;
 }
 
-/* Cells of the table that take some milliseconds. */
+/* The cells of the table that take some milliseconds. */
 #define LONG_CELLS (16u << 20)
 
 static void reply_lcs(rd_call *c, rd_bytes a, rd_bytes b, const lcs_options *o) {

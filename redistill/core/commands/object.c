@@ -1,13 +1,13 @@
-/* object.c - what the store knows about a value besides the value: OBJECT, MEMORY USAGE. */
+/* object.c - figures about a value: OBJECT, MEMORY USAGE. */
 #include "command/call.h"
 #include "commands/cmd.h"
 #include "store/type.h"
 
-/* The key in argv[2], or NULL after a null reply. Asking leaves no trace in what is asked about. */
+/* Find the key in argv[2]; NULL after a null reply. The access data of the value are not changed. */
 static rd_item *find(rd_call *call) {
   rd_key key = rd_call_key(call, 2);
   rd_item *it = rd_find_quiet(call->store, &key, false);
-  rd_count_lookup(call->store, it != NULL); /* and no event for a miss */
+  rd_count_lookup(call->store, it != NULL); /* no event is reported for a miss */
   if (it == NULL) rd_reply_null(call->out);
   return it;
 }
@@ -47,7 +47,7 @@ void rd_cmd_object_idletime(rd_call *call) {
                    "between policies at runtime LRU and LFU data will take some time to adjust.");
     return;
   }
-  /* the store counts in steps of 128 ms and drops the rest, which must not make 99 of 100 seconds */
+  /* the store counts in steps of 128 ms and drops the rest, so 100 seconds must not become 99 */
   rd_reply_int(call->out, (int64_t)((rd_item_idle_ms(call->store, it) + 255) / 1000));
 }
 
@@ -74,7 +74,7 @@ void rd_cmd_object_help(rd_call *call) {
   for (size_t i = 0; i < n; i++) rd_reply_simple(call->out, lines[i]);
 }
 
-/* Bytes of the arena that the key holds. They are known exactly, so SAMPLES is checked and changes nothing. */
+/* The bytes of the arena that the key takes. They are known exactly, so SAMPLES is validated and changes nothing. */
 void rd_cmd_memory_usage(rd_call *call) {
   for (uint32_t i = 3; i < call->argc; i += 2) {
     int64_t samples;

@@ -1,4 +1,4 @@
-/* range.c - parts of a string: APPEND, STRLEN, GETRANGE, SETRANGE. */
+/* range.c - commands on parts of a string: APPEND, STRLEN, GETRANGE, SETRANGE. */
 #include "commands/cmd.h"
 #include "commands/value.h"
 
@@ -21,7 +21,7 @@ void rd_cmd_append(rd_call *c) {
     rd_reply_oom(c->out);
     return;
   }
-  /* of no bytes, too: watchers see it, as in Redis */
+  /* also for 0 bytes: watchers see a change, as in Redis */
   rd_write(c->store, &key, it, len, tail.data, tail.len, RD_EVENT_APPEND);
   rd_reply_int(c->out, (int64_t)(len + tail.len));
 }

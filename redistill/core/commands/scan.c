@@ -1,6 +1,6 @@
-/* scan.c - commands on the keyspace as a whole: KEYS SCAN RANDOMKEY DBSIZE FLUSHDB FLUSHALL SWAPDB.
+/* scan.c - commands on whole databases: KEYS SCAN RANDOMKEY DBSIZE FLUSHDB FLUSHALL SWAPDB.
  *
- * They have no keys that could be locked beforehand; the store locks shard by shard as it goes. */
+ * They have no keys that could be locked beforehand; the store locks shard by shard. */
 #include <stdlib.h>
 
 #include "arena/lock.h"
@@ -14,16 +14,16 @@
 
 /* ---- KEYS and SCAN ---- */
 
-/* Keys on their way into the reply. What a visit finds is copied while the shard is locked, and compared and answered
- * when it is not: a pattern may take some milliseconds for a single key. */
+/* Collected keys for the reply. A visit copies keys while the shard is locked; they are matched and appended when it
+ * is not, since a pattern may take some milliseconds for a single key. */
 typedef struct harvest {
   rd_reply *out;
   rd_bytes pattern;
-  const rd_bytes *type; /* NULL: any */
+  const rd_bytes *type; /* NULL: any type */
   bool all;             /* the pattern is a lone star, or there is none */
   uint64_t seen;        /* keys looked at */
   size_t taken;
-  uint64_t work; /* so far */
+  uint64_t work; /* the work so far */
   uint8_t *keys; /* malloc'd: copies, each behind its length in 4 bytes */
   size_t len, cap;
 } harvest;
@@ -33,7 +33,7 @@ enum { FIRST_HARVEST = 4096 };
 static void harvest_init(harvest *h, rd_reply *out, rd_bytes pattern) {
   *h = (harvest){.out = out, .pattern = pattern};
   while (h->pattern.len > 2 && memcmp(h->pattern.data, "***", 3) == 0) {
-    h->pattern.data++; /* the same, and no matter how many; but a lone one takes the empty key as well */
+    h->pattern.data++; /* a run of stars means the same as one; but one star also matches the empty key */
     h->pattern.len--;
   }
   h->all = h->pattern.len == 1 && h->pattern.data[0] == '*';
@@ -63,8 +63,8 @@ static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
 /* Work of about a millisecond, in bytes of keys, or in bytes of the pattern times bytes of keys. */
 #define MOST_AT_ONCE (1u << 20)
 
-/* Answer those of the keys that match. No shard is locked, but by a transaction. False: it would take long, so that the
- * command is to be given up here. */
+/* Append the collected keys that match to the reply. No shard is locked, except by a transaction. False: it would
+ * take long, so the command must give up here. */
 static bool harvest_bring_in(harvest *h, rd_call *call) {
   rd_store *st = call->store;
   h->work += (uint64_t)h->len * (h->all ? 1 : h->pattern.len);
@@ -82,8 +82,8 @@ static bool harvest_bring_in(harvest *h, rd_call *call) {
   return true;
 }
 
-/* The keys of a database that others may work on meanwhile: each shard as it is at one moment. So every key that is
- * there throughout is in the reply, once, and of one that comes or goes meanwhile it may be. */
+/* The keys of a database that others may change meanwhile: each shard as it is at one moment. So every key that
+ * exists throughout is in the reply, once, and a key that is added or removed meanwhile may be. */
 void rd_cmd_keys(rd_call *call) {
   rd_store *st = call->store;
   if (rd_count(st, call->db) > RD_LONG_KEYS && !rd_may_take_long(call)) return;
@@ -104,8 +104,8 @@ void rd_cmd_keys(rd_call *call) {
   free(h.keys);
 }
 
-/* As strtoul reads it: an optional sign (minus counts down from 2^64), digits, the end; a NUL byte is an end, and
- * nothing at all is 0. */
+/* Parse like strtoul: an optional sign (minus counts down from 2^64), digits, the end; a NUL byte is an end, and an
+ * empty text is 0. */
 static bool parse_cursor(rd_bytes text, uint64_t *cursor) {
   const uint8_t *p = text.data, *end = p + text.len;
   uint64_t n = 0;
@@ -127,7 +127,7 @@ typedef struct scan_options {
   const rd_bytes *type;
 } scan_options;
 
-/* False after an error reply. */
+/* Parse the options. False after an error reply. */
 static bool parse_scan_options(rd_call *call, scan_options *options) {
   for (uint32_t i = 2; i < call->argc; i += 2) {
     rd_bytes word = call->argv[i];
@@ -184,9 +184,10 @@ static void insert_cursor(rd_reply *out, size_t at, uint64_t cursor) {
   out->len += len;
 }
 
-/* COUNT is how many keys to look at, about; a step of the store shows at least one, or passes many empty buckets. A
- * call ends after IDLE_STEPS of the latter, which bounds it in a large index that is nearly empty, and lets it see all
- * shards of a small database at once. And whatever COUNT says, after SCAN_MOST keys others get their turn. */
+/* The most keys that one call looks at before other clients get their turn, whatever COUNT says. COUNT is the
+ * approximate number of keys to look at; a step of the store shows at least one, or passes many empty buckets. A
+ * call ends after IDLE_STEPS of the latter, which bounds it in a large index that is nearly empty, and lets it see
+ * all shards of a small database at once. */
 #define SCAN_MOST 100000u
 #define IDLE_STEPS 256
 
@@ -222,7 +223,7 @@ void rd_cmd_scan(rd_call *call) {
   insert_cursor(call->out, start, cursor);
 }
 
-/* ---- the rest ---- */
+/* ---- whole databases ---- */
 
 void rd_cmd_randomkey(rd_call *call) {
   harvest h;
@@ -236,7 +237,7 @@ void rd_cmd_randomkey(rd_call *call) {
 
 void rd_cmd_dbsize(rd_call *call) { rd_reply_int(call->out, (int64_t)rd_count(call->store, call->db)); }
 
-/* So many regions that giving them all back takes long, even if only by their numbers. */
+/* True if the store has so many regions that releasing all of them takes long. */
 static bool is_large(const rd_store *st) { return rd_used_memory(st) - rd_fixed_memory(st) > (16u << 20); }
 
 /* [ASYNC|SYNC]: the store empties large databases in the background either way. False after an error reply. */

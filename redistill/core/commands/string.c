@@ -1,4 +1,4 @@
-/* string.c - SET, GET and their relatives: whole values. */
+/* string.c - commands on whole strings: SET, GET and their relatives. */
 #include <stdlib.h>
 
 #include "arena/longrun.h"
@@ -21,8 +21,8 @@ static expiry_unit unit_of(rd_bytes arg) {
   return NO_UNIT;
 }
 
-/* Milliseconds since the epoch, or an error reply and false. A time that has passed already is allowed: the key is
- * then set and gone. */
+/* Parse an expiry into milliseconds since the epoch; false after an error reply. A time that has passed is allowed:
+ * the key then expires at once. */
 static bool parse_expiry(rd_call *c, rd_bytes arg, expiry_unit unit, int64_t *out) {
   int64_t n;
   if (!rd_parse_i64(arg, &n)) {
@@ -50,7 +50,7 @@ invalid:
 typedef struct set_options {
   bool nx, xx, get, keep;
   expiry_unit unit;
-  const rd_bytes *time; /* the argument of unit */
+  const rd_bytes *time; /* the argument in units of `unit` */
   const rd_bytes *ifeq;
 } set_options;
 
@@ -80,7 +80,7 @@ static bool parse_set(rd_call *c, set_options *o) {
   return true;
 }
 
-/* Does SET's condition (NX, XX, IFEQ) hold? `old` is what GET has found. *failed: an error was replied. */
+/* True if SET's condition (NX, XX, IFEQ) holds. `old` is the value that GET found. *failed: an error was replied. */
 static bool condition_holds(rd_call *c, const set_options *o, const rd_key *key, rd_item *old, bool *failed) {
   *failed = false;
   if (o->ifeq) {
@@ -193,7 +193,7 @@ void rd_cmd_getdel(rd_call *c) {
   if (it && !rd_may_read(c, rd_item_len(it))) return;
   if (it) {
     rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
-    if (!c->out->failed) rd_delete(c->store, &key); /* a value that cannot be handed out is not taken away */
+    if (!c->out->failed) rd_delete(c->store, &key); /* a value that cannot be sent is not deleted */
   } else if (absent) {
     rd_reply_null(c->out);
   }
@@ -246,7 +246,7 @@ void rd_cmd_mget(rd_call *c) {
     found += it != NULL;
     if (it) bytes += rd_item_len(it);
     if (RD_UNLIKELY(bytes > RD_LONG_BYTES) && !rd_may_take_long(c)) {
-      /* it will be counted again */
+      /* the second pass counts it again */
       rd_my_counters(c->store)->value[RD_STAT_keyspace_hits] -= found;
       rd_my_counters(c->store)->value[RD_STAT_keyspace_misses] -= i - found;
       c->out->len = mark;
@@ -284,7 +284,7 @@ static bool set_pairs(rd_call *c) {
     rd_notify(c->store, &key, RD_EVENT_SET);
     if ((i & 63) == 63) rd_breathe(c->store);
   }
-  /* Backwards, so that of a key that was given twice the oldest value is the last to be given back. */
+  /* Backwards, so that for a key that was given twice the oldest value is restored last. */
   for (uint32_t i = done; i-- > 0;) {
     if ((i & 63) == 0) rd_breathe(c->store);
     if (all && kept[i] != RD_KEPT_VALUE) continue;

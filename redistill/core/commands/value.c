@@ -1,11 +1,11 @@
-/* value.c - values in pieces, and replies that are taken back. */
+/* value.c - reads values in pieces, makes values grow, and replaces replies by errors. */
 #include "commands/value.h"
 
 #include <stdlib.h>
 
 #include "arena/worker.h"
 
-/* Less is not worth to be counted. */
+/* Smaller amounts are not counted. */
 static bool counts(uint64_t n) { return n >= RD_LARGE_GROWTH; }
 
 static void count(rd_store *st, uint64_t n) {
@@ -88,10 +88,10 @@ void rd_reply_oom_instead(rd_reply *r, size_t mark) {
 
 rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len) {
   if (*it == NULL) {
-    /* At its full length at once: an empty value made first could stay behind if this process died. */
+    /* Set it at its full length at once: an empty value made first could stay behind if this process died. */
     if (rd_set(c->store, key, NULL, len, RD_NO_EXPIRY, RD_ENC_RAW, RD_EVENT_NONE) != RD_OK) return RD_OOM;
     *it = rd_find_quiet(c->store, key, false);
-    return *it != NULL ? RD_OK : RD_OOM; /* it has just been set, so it is there */
+    return *it != NULL ? RD_OK : RD_OOM; /* it has just been set, so it exists */
   }
   if (len < rd_item_len(*it)) len = rd_item_len(*it);
   if (len == rd_item_len(*it) && rd_item_encoding(*it) == RD_ENC_RAW) return RD_OK;

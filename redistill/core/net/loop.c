@@ -1,16 +1,16 @@
-/* loop.c - one epoll instance for all connections, and a queue of those with something left to do.
+/* loop.c - waits for all connections with one epoll instance, and keeps a queue of connections with work left.
  *
- * Costs. A socket is registered once, for reading, level-triggered: a command is one recv and one send, and an
- * epoll_wait is shared by all that were ready. epoll_ctl is called only for a client that does not read, or that sends
- * while it waits for an answer. Answers leave together, after all that is ready was executed: the first one may wake a
- * process of clients, which costs more than to send, and the others find it awake (7 % at 64 commands a read). After a
- * turn of pure traffic the next one follows without the owner.
+ * Costs. A socket is registered once, for reading, level-triggered: a command takes one recv and one send, and all
+ * ready sockets share an epoll_wait. epoll_ctl is called only for a client that does not read, or that sends while it
+ * waits for an answer. Replies are sent together, after every ready connection has been executed: the first reply may
+ * wake a client process, which costs more than sending, and finds it awake for the others (7 % at 64 commands a read).
+ * After a turn with only traffic the next turn follows without the owner.
  *
- * Fairness. A connection receives once a turn, at most the shared buffer (or the rest of one large value), sends at
- * most ROUNDS times its session's output_high, and executes for a few milliseconds (RD_BUSY); what is left of its input
- * then goes on in a later turn, after all others that are ready. Those that needed their whole share, or a millisecond,
- * are heavy: they are served from the queue, one after another, for TURN_NS a turn. So a turn is bounded however many
- * of them there are, and those who are not heavy wait for no more than that. */
+ * Fairness. In a turn a connection receives once, at most the shared buffer (or the rest of one large value), sends at
+ * most ROUNDS times its session's output_high, and executes for a few milliseconds (RD_BUSY); the rest of its input is
+ * executed in a later turn, after all other ready connections. A connection that needed its whole share, or a
+ * millisecond, is heavy: heavy connections are served from the queue, one after another, for TURN_NS a turn. So a turn
+ * is bounded however many heavy connections there are, and the others wait for no more than that. */
 #include "net/loop.h"
 
 #include <errno.h>
@@ -31,16 +31,16 @@
 
 enum { QUEUED = 256, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
-enum { BEHIND_MS = 10 };      /* a turn waits no longer while something is kept for a ring that was full */
-enum { OWED_BYTES = 131072 }; /* answers that may wait for each other, at most OWED, are together */
+enum { BEHIND_MS = 10 };      /* the longest wait of a turn while a record is kept for a ring that was full */
+enum { OWED_BYTES = 131072 }; /* the most bytes of replies that wait for each other, with at most OWED connections */
 
 typedef enum { SENT, WAITS, FAILED } sending;
 
 /* The time for the sessions. */
 static uint64_t now_ms_of(uint64_t frozen_ms) { return frozen_ms != 0 ? frozen_ms : rd_wall_ms(); }
 
-/* The time of activity, in microseconds: the owner compares it with its own, which is finer than milliseconds, and may
- * not be set (a client is not idle because the wall clock was). */
+/* The time of activity, in microseconds of the monotonic clock: finer than milliseconds, and unchanged when the wall
+ * clock is set, which makes no client idle. The owner compares it with its own time. */
 static uint64_t active_us_of(uint64_t frozen_ms) {
   return frozen_ms != 0 ? frozen_ms * 1000u : rd_monotonic_ns() / 1000u;
 }
@@ -67,7 +67,7 @@ static void dequeue(rd_loop *l, rd_conn *c) {
 
 /* ---- sockets ---- */
 
-/* The socket is of no more use. The owner hears of it in the next turn, whatever was going on. */
+/* The socket failed. The owner gets an event in the next turn, whatever the connection was doing. */
 static void lose(rd_loop *l, rd_conn *c, int error) {
   if (c->state == LOST) return;
   c->state = LOST;
@@ -96,7 +96,7 @@ static inline ssize_t send_some(const rd_loop *l, const rd_conn *c, const uint8_
   return rd_tls_send(l, c, data, len, wants);
 }
 
-/* Send all that the session has to say, as far as it goes. WAITS: epoll tells when it may go on. */
+/* Send the session's output, as far as the socket takes it. WAITS: epoll reports when more can be sent. */
 static sending flush(rd_loop *l, rd_conn *c) {
   for (;;) {
     rd_bytes out = rd_session_output(c->s);
@@ -107,7 +107,7 @@ static sending flush(rd_loop *l, rd_conn *c) {
       rd_session_consumed(c->s, (size_t)n);
       c->bytes += (uint64_t)n;
       if ((size_t)n == out.len) return SENT;
-      if (c->ssl != NULL) continue; /* that was one record */
+      if (c->ssl != NULL) continue; /* one call has sent one record */
     } else if (errno == EINTR) {
       continue;
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
@@ -121,17 +121,17 @@ static sending flush(rd_loop *l, rd_conn *c) {
 
 /* ---- a connection's turn ---- */
 
-/* The session is done for now, and all is sent. */
+/* The session has nothing left to do, and all output is sent. */
 static unsigned rest(rd_loop *l, rd_conn *c) {
   c->state = c->paused ? HELD : OPEN;
   if (c->state == OPEN) {
     arm(l, c, EPOLLIN);
-    if (c->ssl != NULL && l->tls.pending(c->ssl) > 0) enqueue(l, c); /* bytes of which epoll does not know */
+    if (c->ssl != NULL && l->tls.pending(c->ssl) > 0) enqueue(l, c); /* OpenSSL holds bytes that epoll does not see */
   }
   return 0;
 }
 
-/* Not all could be sent of what the session has said, which has stopped with `status`. */
+/* Not all output of the session, which has stopped with `status`, could be sent. */
 static unsigned block(rd_loop *l, rd_conn *c, rd_status status) {
   bool over = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
   c->state = BLOCKED;
@@ -140,7 +140,7 @@ static unsigned block(rd_loop *l, rd_conn *c, rd_status status) {
   return over ? RD_LOOP_OVER : status == RD_CLOSE ? RD_CLOSE : 0;
 }
 
-/* Send what the session has said, which has nothing more to execute; what the owner must see of it. */
+/* Send the output of a session that has nothing more to execute. Returns the events that the owner must see. */
 static unsigned answer(rd_loop *l, rd_conn *c) {
   sending sent = flush(l, c);
   if (RD_LIKELY(sent == SENT)) return rest(l, c);
@@ -150,11 +150,11 @@ static unsigned answer(rd_loop *l, rd_conn *c) {
 static void report(rd_loop *l, rd_conn *c, unsigned what) {
   if (RD_LIKELY(what == 0)) return;
   l->events[l->event_count++] = (rd_event){c->tag, what, c->error};
-  /* The slow ones are this session's until the next runs; a transaction holds up all others. */
+  /* The slow commands belong to this session until the next one runs; a transaction holds up all others. */
   if (what & RD_LOOP_SLOW || ((what & RD_LOOP_STATUS) == RD_CONTROL && c->said->in_exec)) l->stop = true;
 }
 
-/* Answer the connections that are owed answers: see Costs. */
+/* Send the replies that are owed: see Costs. */
 static void answer_all(rd_loop *l) {
   for (uint32_t i = 0; i < l->owed_count; i++) {
     rd_conn *c = l->owed[i];
@@ -172,15 +172,17 @@ static void owe(rd_loop *l, rd_conn *c) {
   if (l->owed_count == OWED || l->owed_bytes >= OWED_BYTES) answer_all(l);
 }
 
-/* Send what the session has said, and execute on, as far as it goes by itself; what the owner must see of it. */
+/* Send the session's output, and execute its input as far as it can go by itself. Returns the events that the owner
+ * must see. */
 static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_ms) {
   const rd_store *st = rd_session_store(c->s);
   unsigned slow = 0;
   for (unsigned round = 1;; round++) {
     if (RD_UNLIKELY(st->slowlog != NULL && rd_slowlog_pending(st->slowlog) != 0)) slow = RD_LOOP_SLOW;
     if (RD_UNLIKELY(st->monitoring) && rd_monitor_pending(st) != 0) l->monitored = true;
-    if (RD_UNLIKELY(st->crowded)) l->crowded = l->stop = true; /* no client gets more before one is cut */
-    if (status == RD_CONTROL) {                                /* the answer is to join what is there */
+    if (RD_UNLIKELY(st->crowded)) /* no client gets more output before one is disconnected */
+      l->crowded = l->stop = true;
+    if (status == RD_CONTROL) { /* the owner's answer is sent together with the output so far */
       c->state = HELD;
       return slow | RD_CONTROL;
     }
@@ -240,13 +242,13 @@ static unsigned receive(rd_loop *l, rd_conn *c) {
   return proceed(l, c, status, now_ms);
 }
 
-/* Go on in the session's input. */
+/* Continue with the session's input. */
 static unsigned go_on(rd_loop *l, rd_conn *c) {
   uint64_t now_ms = now_ms_of(l->frozen_ms);
   return proceed(l, c, rd_session_resume(c->s, now_ms), now_ms);
 }
 
-/* The client reads again, or has gone. */
+/* The client has read some output, or has closed. */
 static unsigned drain(rd_loop *l, rd_conn *c) {
   uint64_t before = c->bytes;
   sending sent = flush(l, c);
@@ -263,7 +265,7 @@ static unsigned drain(rd_loop *l, rd_conn *c) {
 
 /* ---- a turn ---- */
 
-/* `again` makes the loop's descriptor readable, or not any more. */
+/* Make the loop's descriptor readable, or not any more. */
 static void come_again(const rd_loop *l) {
   uint64_t one = 1;
   while (write(l->again, &one, sizeof one) < 0 && errno == EINTR) continue;
@@ -275,7 +277,7 @@ static void read_eventfd(int fd) {
 
 /* ---- messages of other processes ---- */
 
-/* Read what is in the ring now. */
+/* Read the records that are in the ring now. */
 static void hear(rd_loop *l) {
   rd_record r;
   for (size_t left = RD_RING_BYTES; left >= RD_RING_HEAD && rd_ring_read(l->ring, &r);) {
@@ -287,7 +289,7 @@ static void hear(rd_loop *l) {
   if (rd_monitor_pending(l->ring) != 0) l->monitored = true;
 }
 
-/* How long a turn may wait, so that no message does for long. */
+/* The longest wait of a turn that delays no message for long. */
 static int until_heard(rd_loop *l, int wait) {
   rd_store *st = l->ring;
   if (st == NULL || !st->joined) return wait;
@@ -295,7 +297,7 @@ static int until_heard(rd_loop *l, int wait) {
   return wait == 0 || RD_LIKELY(rd_ring_may_sleep(st)) ? wait : 0;
 }
 
-/* Whether lines of MONITOR wait for a client of this worker. */
+/* True if lines of MONITOR wait for a client of this worker. */
 static bool lines_wait(const rd_loop *l) {
   rd_store *st = l->ring != NULL && l->ring->joined ? l->ring : l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL;
   if (st == NULL) return false;
@@ -303,7 +305,7 @@ static bool lines_wait(const rd_loop *l) {
   return rd_monitor_pending(st) != 0;
 }
 
-/* Those who are inside have had their turn. */
+/* Accept new connections, after the open ones have had their turn. */
 static void welcome(rd_loop *l, int ready) {
   l->comes = false;
   for (int i = 0; i < ready && !l->stop; i++) {
@@ -322,7 +324,7 @@ static void serve_ready(rd_loop *l, rd_conn *c) {
   else if (c->state == BLOCKED)
     report(l, c, drain(l, c));
   else if (c->state != BUSY)
-    arm(l, c, 0); /* it sends while it has to wait, or is lost */
+    arm(l, c, 0); /* it sends while it must wait, or the connection failed */
 }
 
 static void serve_queued(rd_loop *l, rd_conn *c) {
@@ -341,9 +343,9 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
 
 bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_session_store(l->conns[0]->s)); }
 
-/* Those who are inside. */
+/* Serve the open connections. */
 static void serve(rd_loop *l, int ready, uint32_t queued) {
-  rd_store *st = l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL; /* one for all of them */
+  rd_store *st = l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL; /* all sessions have the same store */
   if (st != NULL) rd_retain_begin(st, rd_worker_alone(st));
   l->serving = true;
   for (int i = 0; i < ready && !l->stop; i++) {
@@ -371,11 +373,11 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->frozen_ms = now_ms;
   uint64_t until = timeout_ms > 0 ? rd_monotonic_ns() / 1000u + (uint64_t)timeout_ms * 1000u : 0;
   int wait = timeout_ms;
-  uint32_t rounds = l->count / READY; /* of `timeout_ms` 0 */
+  uint32_t rounds = l->count / READY; /* rounds in a turn with `timeout_ms` 0 */
   for (;;) {
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
     int n = epoll_wait(l->epoll, l->ready, READY, until_heard(l, queued != 0 || l->crowded ? 0 : wait));
-    if (n < 0) return (int)l->event_count; /* a signal: the owner's */
+    if (n < 0) return (int)l->event_count; /* a signal, which the owner handles */
     if (RD_UNLIKELY(rd_loop_behind(l))) {
       l->watched = true;
       return (int)l->event_count;
@@ -394,7 +396,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
       if (l->queue_len != 0) come_again(l);
       return 0;
     }
-    if (timeout_ms > 0) { /* by the time before this turn, which is short: a look at the clock a turn is enough */
+    if (timeout_ms > 0) { /* measured from before this turn, which is short: the clock is read once a turn */
       if (now >= until) return 0;
       wait = (int)((until - now + 999u) / 1000u);
     }
@@ -514,7 +516,7 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
     free(c);
     return NULL;
   }
-  if (ssl != NULL) enqueue(l, c); /* the handshake may have read more than its own */
+  if (ssl != NULL) enqueue(l, c); /* the handshake may have read bytes that follow it */
   c->index = l->count;
   l->conns[l->count++] = c;
   return c;
@@ -559,7 +561,7 @@ bool rd_loop_flush(rd_loop *l, rd_conn *c) {
   if (c->state == LOST) return true;
   if (c->state != BLOCKED) {
     if (flush(l, c) != WAITS) return true;
-    c->status = RD_FULL; /* whatever it was, the session says it again */
+    c->status = RD_FULL; /* the session reports the actual status again */
     c->state = BLOCKED;
   }
   c->tell = true;

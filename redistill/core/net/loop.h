@@ -1,22 +1,23 @@
-/* loop.h - clients' sockets: one epoll instance in which bytes are received, executed and answered without the owner.
+/* loop.h - clients' sockets: one epoll instance that receives, executes and replies without the owner.
  *
- * Host side: it makes system calls and reads clocks; it includes no Python.h, logs nothing, has no globals.
+ * Not part of the core proper: it makes system calls and reads clocks. It includes no Python.h, logs nothing and has no
+ * globals.
  *
- * A connection is a connected, non-blocking stream socket and the session that speaks on it. Both stay the owner's: the
- * loop closes no descriptor but those of clients that it turns away, and frees no session. A turn waits for sockets,
- * for each that is readable receives once and feeds the session, and then sends what they say from their own memory.
- * The owner hears only of what it must decide.
+ * A connection is a connected, non-blocking stream socket and its session. The owner keeps both: the loop closes only
+ * the descriptors of connections that it refuses, and frees no session. A turn waits for sockets, receives once from
+ * each readable one, feeds its session, and then sends the session's output from the session's memory. The owner gets
+ * events only when it must decide.
  *
- *   open      read when it is readable
- *   blocked   the client does not read: neither read nor executed until all is sent; then it goes on by itself
- *   busy      had its share of a turn, or waits for a lock; goes on in the next
- *   held      the owner's move: an event was reported, and nothing happens until rd_loop_resume or rd_loop_remove
- *   lost      the socket failed; reported, to be removed
+ *   open      the loop reads when the socket is readable
+ *   blocked   the client does not read: the loop neither reads nor executes until all output is sent, then continues
+ *   busy      it had its share of a turn, or waits for a lock; it continues in the next turn
+ *   held      an event was reported; the loop does nothing until the owner calls rd_loop_resume or rd_loop_remove
+ *   lost      the socket failed; this was reported, and the owner must remove the connection
  *
- * The socket of one that is held is taken out of epoll only when it has something to read, so that a short wait costs
- * no system call.
+ * The socket of a held connection is taken out of epoll only when it becomes readable, so that a short wait costs no
+ * system call.
  *
- * The owner's calls come between turns. A loop belongs to one thread. */
+ * The owner calls these functions between turns. A loop belongs to one thread. */
 #ifndef RD_LOOP_H
 #define RD_LOOP_H
 
@@ -32,17 +33,17 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_STATUS 7
 #define RD_LOOP_SLOW 8        /* slow commands wait in the store's ring; they are this session's */
 #define RD_LOOP_END 16        /* the peer sends no more; all that it sent is executed and answered */
-#define RD_LOOP_LOST 32       /* `error` is the errno */
+#define RD_LOOP_LOST 32       /* the connection failed; `error` is the errno */
 #define RD_LOOP_OVER 64       /* more than output_limit bytes wait for the client to read; it stays blocked */
-#define RD_LOOP_DRAINED 128   /* all is sent, after rd_loop_flush or rd_loop_resume said that it was not */
+#define RD_LOOP_DRAINED 128   /* all output is sent, after rd_loop_flush or rd_loop_resume left some */
 #define RD_LOOP_SILENT 256    /* from rd_loop_scan only */
-#define RD_LOOP_CROWDED 1024  /* ask rd_client_to_cut; an event of no connection, its tag is 0 */
-#define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; an event that says so is of no connection, its tag is 0 */
-#define RD_LOOP_ACCEPTED 2048 /* a client at a listening socket: `error` is its descriptor, the owner's; or -1 */
+#define RD_LOOP_CROWDED 1024  /* call rd_client_to_cut; an event without a connection, its tag is 0 */
+#define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; reported without a connection, with tag 0 */
+#define RD_LOOP_ACCEPTED 2048 /* a listening socket has a client: `error` is the descriptor, now the owner's; or -1 */
 
 typedef struct rd_event {
   uint64_t tag;
-  uint32_t what; /* RD_CLOSE: as soon as nothing more is executed; flush, then close. RD_FULL: never */
+  uint32_t what; /* RD_CLOSE is reported once nothing more is executed: flush, then close. RD_FULL is never reported */
   int32_t error;
 } rd_event;
 
@@ -50,19 +51,21 @@ typedef struct rd_event {
 
 /* `buffer_size`: bytes that are received at once. NULL: errno says why. */
 rd_loop *rd_loop_new(size_t buffer_size);
-void rd_loop_free(rd_loop *l);                    /* its connections too */
-int rd_loop_fd(const rd_loop *l);                 /* readable when a turn would find something; the loop's own */
-bool rd_loop_set_buffer(rd_loop *l, size_t size); /* false: no memory, and no change */
-void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes); /* of all connections, 0: none */
-/* Read the ring of the store's block (ring.h), whose eventfd is `fd`, from now on, in turns that are about to wait or
- * have waited, while the store has joined; and send what is kept for other rings. The loop must be the one that the
- * process waits in, and not a descriptor of another one. Both stay the owner's. False: errno. */
+void rd_loop_free(rd_loop *l);                             /* frees its connections too */
+int rd_loop_fd(const rd_loop *l);                          /* readable when a turn would find work; owned by the loop */
+bool rd_loop_set_buffer(rd_loop *l, size_t size);          /* false: no memory, and nothing is changed */
+void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes); /* applies to all connections; 0: no limit */
+/* From now on read the ring of the store's block (ring.h), whose eventfd is `fd`, and send the records kept for
+ * other rings. This happens in turns that are about to wait or have waited, while the store has joined. The loop
+ * must be the one that the process waits in, and not a descriptor of another one. The caller keeps ownership of
+ * both. False: errno. */
 bool rd_loop_hear(rd_loop *l, rd_store *st, int fd);
-/* A descriptor whose readiness ends a turn (rd_loop_watched): that of another loop around this one. False: errno. */
+/* Set a descriptor whose readiness ends a turn (rd_loop_watched): that of another loop around this one. False:
+ * errno. */
 bool rd_loop_watch(rd_loop *l, int fd);
-bool rd_loop_watched(const rd_loop *l); /* it was ready in the last turn, or the loop is behind */
-/* Whether this process has not applied a configuration that was announced (rd_behind). Until it has, a turn serves no
- * client and ends at once, so that the owner reads its messages; a transaction that has begun continues. */
+bool rd_loop_watched(const rd_loop *l); /* the descriptor was ready in the last turn, or the loop is behind */
+/* True if this process has not applied a configuration that was announced (rd_behind). Until it has, a turn serves
+ * no client and ends at once, so that the owner reads its messages; a transaction that has begun continues. */
 bool rd_loop_behind(const rd_loop *l);
 /* Serve clients, for up to `timeout_ms` (-1: without end), until the owner must see an event; 0: serves once what is
  * ready. Returns the number of events, 0 also after a signal; they are valid until the next call. `now_ms`: the time
@@ -77,7 +80,8 @@ int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more);
 typedef struct rd_work {
   uint64_t tag, commands, bytes;
 } rd_work;
-/* The connections with the most work since the last call, up to `cap` of them, the heaviest first. Looks at all. */
+/* Find the connections with the most work since the last call, up to `cap` of them, the heaviest first. Looks at all
+ * connections. */
 size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap);
 
 /* ---- connections ---- */
@@ -87,17 +91,17 @@ size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap);
 rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl, uint64_t now_ms);
 /* Forget a connection, in any state; output that was not sent is still in the session. */
 void rd_loop_remove(rd_loop *l, rd_conn *c);
-/* Go on after an event: resumes the session and sends. Returns what an event would say, or RD_MORE: the loop goes on by
- * itself; or RD_FULL: the client does not read. RD_LOOP_DRAINED follows, then resume again. */
+/* Continue after an event: resumes the session and sends. Returns the value that an event would have, or RD_MORE:
+ * the loop continues by itself; or RD_FULL: the client does not read. RD_LOOP_DRAINED follows, then resume again. */
 unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms);
-/* Send what is in the session (pushed, or left before an answer). False: not all could be sent; RD_LOOP_DRAINED
- * follows, and until the owner resumes it the connection is held. */
+/* Send the session's output (pushed, or left before an answer). False: some is left; RD_LOOP_DRAINED follows, and
+ * the connection is held until the owner resumes it. */
 bool rd_loop_flush(rd_loop *l, rd_conn *c);
-/* Read no more, until the owner resumes; what the session has is still executed and sent. */
+/* Stop reading until the owner resumes; input that has arrived is still executed and answered. */
 void rd_loop_pause(rd_loop *l, rd_conn *c);
-bool rd_conn_busy(const rd_conn *c);          /* blocked, or in the middle of its input */
-uint64_t rd_conn_active_us(const rd_conn *c); /* when bytes last came or went: microseconds of rd_monotonic_ns; of
-                                                 `now_ms` where that is not 0 */
+bool rd_conn_busy(const rd_conn *c);          /* blocked, or with input left to execute */
+uint64_t rd_conn_active_us(const rd_conn *c); /* the time of the last bytes, in either direction: microseconds of
+                                                 rd_monotonic_ns; of `now_ms` where that is not 0 */
 
 /* ---- listening ----
  *

@@ -1,4 +1,4 @@
-/* tls.c - bytes that come and go through OpenSSL, whose functions the loop was given. */
+/* tls.c - receives and sends through OpenSSL, with the functions that the loop was given. */
 #include <errno.h>
 #include <sys/epoll.h>
 
@@ -6,7 +6,7 @@
 
 enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_SYSCALL = 5, SSL_CLOSED = 6 }; /* SSL_get_error(3) */
 
-/* A result of SSL_read or SSL_write as recv and send would have said it. *wants: what to wait for. */
+/* The result of SSL_read or SSL_write in the terms of recv and send. *wants: the event to wait for. */
 static ssize_t tls_result(const rd_loop *l, const rd_conn *c, int n, uint32_t *wants) {
   if (n > 0) return n;
   int system = errno;
@@ -41,6 +41,6 @@ ssize_t rd_tls_send(const rd_loop *l, const rd_conn *c, const uint8_t *data, siz
   errno = 0;
   ssize_t n = tls_result(l, c, l->tls.write(c->ssl, data, len > INT32_MAX ? INT32_MAX : (int)len), wants);
   if (n != 0) return n;
-  errno = EPIPE; /* the peer has closed */
+  errno = EPIPE; /* the peer has closed the connection */
   return -1;
 }

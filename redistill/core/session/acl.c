@@ -1,4 +1,4 @@
-/* acl.c - what a user may do. */
+/* acl.c - verifies a user's permissions for commands and keys. */
 #include "session/acl.h"
 
 #include <stdlib.h>
@@ -7,19 +7,19 @@
 #include "command/index.h"
 #include "command/keys.h"
 
-/* Comparing all keys of a command with all patterns of a user is bounded: what is beyond is denied. So many steps more
- * are for each argument; a key that matches the first pattern or the second takes a few. */
+/* The number of comparisons for each argument of a command. Comparing all keys of a command with all patterns of a
+ * user is bounded, and denied beyond the bound; a key that matches the first or second pattern takes a few. */
 #define STEPS_A_KEY 32u
 
 typedef struct rd_acl_pattern {
   uint8_t *text;
   size_t len;
   unsigned access;
-  bool first; /* the block that `text` is in begins here */
+  bool first; /* the block that contains `text` begins here */
 } rd_acl_pattern;
 
 typedef struct rd_acl_selector {
-  uint64_t commands[(RD_COMMANDS + 63) / 64]; /* bit: a command's id */
+  uint64_t commands[(RD_COMMANDS + 63) / 64]; /* one bit for each command's id */
   bool all_keys;
   size_t count;
   rd_acl_pattern *patterns;
@@ -80,7 +80,7 @@ bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigne
   return true;
 }
 
-/* The access to a key that a user must have. */
+/* The access to a key that a command's use of it requires. */
 static unsigned access_of(uint32_t flags) {
   unsigned access = flags & RD_KEY_ACCESS ? RD_ACL_MAY_READ : 0u;
   return access | (flags & (RD_KEY_INSERT | RD_KEY_DELETE | RD_KEY_UPDATE) ? RD_ACL_MAY_WRITE : 0u);

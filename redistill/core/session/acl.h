@@ -1,7 +1,7 @@
-/* acl.h - what a user may do: commands, and keys by pattern (Redis's access control lists).
+/* acl.h - the permissions of a user: commands, and keys by pattern (Redis's access control lists).
  *
- * An rd_acl is a process's own memory and does not change once sessions have it: another one takes its place. A session
- * without one may do everything, which costs a branch. The rules' words are parsed outside of the core. */
+ * An rd_acl is in a process's own memory and does not change once sessions have it: a new one replaces it. A session
+ * without one may do everything, which costs a branch. The words of rules are parsed outside of the core. */
 #ifndef RD_ACL_H
 #define RD_ACL_H
 
@@ -14,15 +14,14 @@ typedef struct rd_acl rd_acl;
 /* The access to a key that a pattern permits. */
 enum { RD_ACL_MAY_READ = 1, RD_ACL_MAY_WRITE = 2 };
 
-/* Allows nothing. NULL: no memory. */
+/* Permissions that allow nothing. NULL: no memory. */
 rd_acl *rd_acl_new(void);
 void rd_acl_free(rd_acl *acl);
-/* One more selector: the commands whose ids are given, on all keys or on those that rd_acl_allow_keys adds. A command
- * is allowed when one selector allows all of it. False: no memory, nothing was added. */
+/* Add a selector: the commands with the given ids, on all keys or on those that rd_acl_allow_keys adds. A command is
+ * allowed when one selector allows all of it. False: no memory, nothing was added. */
 bool rd_acl_select(rd_acl *acl, const uint16_t *ids, size_t count, bool all_keys);
-/* Keys of the newest selector: patterns as rd_glob has them, a NUL between two, which none of them holds; they are
- * copied, at a cost of their bytes. `access` is what may be done with keys that match one. False: no memory, nothing
- * was added. */
+/* Add keys to the newest selector: patterns as rd_glob has them, separated by NUL bytes, which no pattern contains;
+ * they are copied. `access` is the access to keys that match one. False: no memory, nothing was added. */
 bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigned access);
 
 typedef enum rd_denial {
@@ -31,13 +30,13 @@ typedef enum rd_denial {
   RD_DENIED_KEY = 2,
 } rd_denial;
 
-/* Whether a command, whose arity is right, may run. Of several selectors that deny it the one counts that came
- * furthest: then *position is the place of the key in argv, or 0. A command that works without authentication is always
- * allowed. */
+/* Decide whether a command, whose arity is right, may run. If several selectors deny it, the one that came furthest
+ * counts: then *position is the place of the key in argv, or 0. A command that works without authentication is
+ * always allowed. */
 rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                        uint32_t *position);
 
-/* ---- a session's (session.c, admit.c) ---- */
+/* ---- the permissions of a session (session.c, admit.c) ---- */
 
 /* Set the permissions of the session's user, for queued commands as well; NULL: everything is allowed. The caller owns
  * `acl`, and keeps it until the session has another one or is freed. */

@@ -1,4 +1,4 @@
-/* admit.c - whether a command may run: the checks before it, in Redis's order, and the errors of those that fail. */
+/* admit.c - the checks before a command runs, in Redis's order, and the errors of those that fail. */
 #include "session/admit.h"
 
 #include <stdio.h>
@@ -31,7 +31,7 @@ static void reject_unknown_sub(rd_session *s, const rd_command *cmd, rd_bytes su
     upper[n] = (char)(cmd->name[n] >= 'a' && cmd->name[n] <= 'z' ? cmd->name[n] - 32 : cmd->name[n]);
   }
   upper[n] = 0;
-  int len = sub.len > 128 ? 128 : (int)sub.len; /* and not beyond a zero byte, as in Redis */
+  int len = sub.len > 128 ? 128 : (int)sub.len; /* like Redis, stop at a zero byte */
   snprintf(error, sizeof error, "ERR unknown subcommand '%.*s'. Try %s HELP.", len, (const char *)sub.data, upper);
   rd_reject(s, cmd, error);
 }
@@ -51,14 +51,14 @@ static bool keys_too_long(const rd_command *cmd, const rd_bytes *argv, uint32_t 
   return false;
 }
 
-/* MULTI queues all but these. */
+/* True if MULTI does not queue the command. */
 bool rd_runs_at_once(const rd_command *cmd) {
   return cmd->run == rd_cmd_exec || cmd->run == rd_cmd_discard || cmd->run == rd_cmd_multi ||
          cmd->run == rd_cmd_watch || cmd->id == RD_ID_reset;
 }
 
-/* As in Redis: above max_memory nothing that may grow runs, and a transaction queues nothing at all. What is queued
- * must have found its room once, or EXEC could do only a part. */
+/* As in Redis: above max_memory no command that may grow runs, and a transaction queues nothing at all. A queued
+ * command must have found room once, or EXEC could execute only a part. */
 static bool memory_refuses(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
   rd_command_fn *run = cmd->run;
@@ -88,7 +88,7 @@ const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32
   return keys_too_long(cmd, argv, argc) ? NULL : cmd;
 }
 
-/* Whether a command of the control plane brings more than may be handed up; then it is refused. */
+/* Refuse a command of the control plane whose arguments exceed the bounds. Returns whether it was refused. */
 static bool too_much_to_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < argc; i++) bytes += argv[i].len;
@@ -114,7 +114,7 @@ static bool too_much_to_hand_up(rd_session *s, const rd_command *cmd, const rd_b
   return true;
 }
 
-/* Whether the command may run now. False: it was answered, or is denied. */
+/* Decide whether the command may run now. False: it was answered, or is denied. */
 bool rd_admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
   if (RD_UNLIKELY(a->unknown_sub)) {
@@ -126,12 +126,14 @@ bool rd_admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   } else if (RD_UNLIKELY(s->state.in_multi && cmd->flags & RD_NO_MULTI)) {
     rd_reject(s, cmd, "ERR Command not allowed inside a transaction");
   } else if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, a->argc))) {
-    return false; /* it is not answered: state.denied */
+    return false; /* not answered here: see state.denied */
   } else if (RD_UNLIKELY(s->state.in_multi || (cmd->flags & RD_DENYOOM && rd_may_be_over(s->st))) &&
              memory_refuses(s, a, argv)) {
     rd_reject(s, cmd, RD_OOM_ERROR);
   } else if (RD_UNLIKELY(s->state.monitors) && cmd->flags & (RD_READONLY | RD_WRITE | RD_MAY_REPLICATE)) {
-    rd_reject(s, cmd, "ERR Replica can't interact with the keyspace"); /* as which Redis sees who monitors */
+    rd_reject(s, cmd,
+              /* Redis treats a monitoring client as a replica */
+              "ERR Replica can't interact with the keyspace");
   } else if (RD_UNLIKELY(a->large) && keys_too_long(cmd, argv, a->argc)) {
     rd_reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {

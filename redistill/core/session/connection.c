@@ -1,9 +1,9 @@
-/* connection.c - the commands about the connection that the core answers itself. */
+/* connection.c - the commands about the connection that the core executes itself. */
 #include "base/numbers.h"
 #include "command/call.h"
 #include "session/internal.h"
 
-/* A client's own words. */
+/* Reply with text that the client sent. */
 static void reply_argument(rd_call *c, rd_bytes text) {
   if (RD_LIKELY(text.len <= RD_LONG_BYTES)) {
     rd_reply_bulk(c->out, text.data, text.len);

@@ -1,4 +1,5 @@
-/* control.c - a command that the control plane answers: handed up, answered at once or later, counted. */
+/* control.c - commands that the control plane answers: passes them to it, accepts their answers now or later, and
+ * counts them. */
 #include "session/control.h"
 
 #include "session/monitor.h"
@@ -42,7 +43,7 @@ rd_status rd_answered(rd_session *s) {
   const rd_command *cmd = s->control;
   if (RD_UNLIKELY(s->state.denied)) {
     s->state.denied = 0;
-    /* EXEC itself ends its transaction, as when it is refused for another reason */
+    /* EXEC ends its transaction itself, as when it is refused for another reason */
     if (!s->state.in_exec && s->state.in_multi && s->state.last->run == rd_cmd_exec) rd_multi_discard(s);
   }
   if (cmd != NULL) {

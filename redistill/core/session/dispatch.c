@@ -1,4 +1,4 @@
-/* dispatch.c - the way of one command: run at once, queued, handed up, refused, or begun again later. */
+/* dispatch.c - runs a command, queues it, passes it to the control plane, refuses it, or postpones it. */
 #include "session/dispatch.h"
 
 #include "arena/layout.h"
@@ -13,22 +13,22 @@
 
 #define BRIEF_VALUE 1024u
 
-/* ---- nearly all commands ---- */
+/* ---- plain commands: nearly all ---- */
 
-/* A command that takes hardly longer than a look at the clock shares one with its neighbours: an RD_FAST one, and SET
- * of a short value, which Redis does not flag since values may be long. */
+/* True if the command takes hardly longer than reading the clock, so that it shares one reading with its neighbours:
+ * an RD_FAST one, and SET of a short value, which Redis does not flag since values may be long. */
 static inline bool is_brief(const rd_command *cmd, const rd_bytes *argv) {
   return cmd->flags & RD_FAST || (cmd->run == rd_cmd_set && argv[2].len <= BRIEF_VALUE);
 }
 
-/* The flags of a session as one word, and what they are where none of them asks for anything. */
+/* The flags of a session as one word, and its value when no flag requires anything. */
 #define FLAG(name) (0xffull << (8 * (offsetof(rd_session_state, name) - offsetof(rd_session_state, authenticated))))
 #define FLAGS \
   (FLAG(authenticated) | FLAG(monitors) | FLAG(close_after_reply) | FLAG(reply_mode) | FLAG(in_multi) | FLAG(in_exec))
 #define NO_FLAGS (FLAG(authenticated) & 0x0101010101010101ull)
 _Static_assert(offsetof(rd_session_state, in_exec) - offsetof(rd_session_state, authenticated) < 8, "one word");
 
-/* Whether no check can refuse the command, nobody is to be shown it, and it reads or writes one key in no time. */
+/* True if no check can refuse the command, no client monitors, and it reads or writes one key in very short time. */
 static inline bool is_plain(const rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_store *st = s->st;
   const rd_command *cmd = a->command;
@@ -41,7 +41,7 @@ static inline bool is_plain(const rd_session *s, const rd_ahead *a, const rd_byt
   return (cmd->flags & RD_DENYOOM) == 0 || !rd_may_be_over(st);
 }
 
-/* The command at `a` was not begun: it is dispatched again when others had their turn. */
+/* The command at `a` was not begun: it is dispatched again after other sessions have had their turn. */
 static rd_status __attribute__((noinline, cold)) come_again(rd_session *s, rd_ahead *a, rd_verdict verdict) {
   if (a->timed) {
     a->timed = false;
@@ -52,7 +52,7 @@ static rd_status __attribute__((noinline, cold)) come_again(rd_session *s, rd_ah
   return RD_BUSY;
 }
 
-/* Run a command that is plain: what dispatch() would do with it, without the questions whose answers are known. */
+/* Run a plain command: the same as dispatch(), without the checks whose results are known. */
 static inline rd_status run_plain(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   rd_store *st = s->st;
   const rd_command *cmd = a->command;
@@ -83,7 +83,7 @@ static inline rd_status run_plain(rd_session *s, rd_ahead *a, const rd_bytes *ar
   return RD_MORE;
 }
 
-/* The input must be the session's own: the command keeps pointers to it. */
+/* Run a long command. The input must be in the session's own memory: the command keeps pointers to it. */
 static rd_status __attribute__((noinline, cold)) run_long(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   uint64_t nanoseconds;
   if (s->base != s->in) return come_again(s, a, RD_LONG);
@@ -108,7 +108,7 @@ static rd_status run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   verdict = rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
   if (RD_UNLIKELY(verdict != RD_DONE)) return come_again(s, a, verdict);
   if (s->state.in_exec) {
-    s->multi.exec_at = began; /* counted at its end */
+    s->multi.exec_at = began; /* counted when EXEC ends */
     s->timed_until = 0;
     return RD_MORE;
   }
@@ -126,7 +126,7 @@ static inline bool is_queued(const rd_session *s, const rd_command *cmd) {
 static void queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   if (rd_multi_queue(s, cmd, argv, argc) == RD_OK)
     rd_reply_simple(&s->out, "QUEUED");
-  else if (!s->hurried) /* else nobody wants it any more */
+  else if (!s->hurried) /* otherwise the session ends, and nothing needs the copy */
     rd_reject(s, cmd, RD_OOM_ERROR);
 }
 
@@ -134,14 +134,14 @@ static void queue_call(rd_call *c) { queue(c->session, c->session->state.last, c
 
 const rd_command rd_queueing = {.name = "queue", .run = queue_call};
 
-/* Much is copied as a command of its own, which pauses. */
+/* Copy long arguments as a command of its own, which pauses. */
 static rd_status __attribute__((noinline, cold)) queue_long(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   uint64_t nanoseconds;
   if (s->base != s->in) return come_again(s, a, RD_LONG);
   return rd_long_begin(s, &rd_queueing, argv, a->argc, &a->key, 0, false, &nanoseconds);
 }
 
-/* Out of line, so that it costs nothing in between. */
+/* Show the command to MONITOR. Out of line, so that it costs nothing when no client monitors. */
 static void __attribute__((noinline, cold)) show(const rd_session *s, const rd_ahead *a) {
   rd_monitor_show(s, a->command, s->parser.argv + a->first, a->argc);
 }
@@ -157,7 +157,7 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
   if (RD_UNLIKELY(s->st->lender != NULL || s->st->first != NULL) && rd_must_come_again(s, a, argv)) {
     return come_again(s, a, RD_LATER);
   }
-  /* QUIT comes before all checks, whatever its arguments */
+  /* QUIT is executed before all checks, whatever its arguments */
   if (RD_UNLIKELY(cmd->run == rd_cmd_quit) || RD_LIKELY(rd_admit(s, a, argv))) {
     bool queued = is_queued(s, cmd);
     if (RD_UNLIKELY(rd_held_by_pause(s, cmd)) && cmd->run != rd_cmd_quit) return RD_PAUSED;
@@ -172,7 +172,7 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
     } else {
       rd_status ran = RD_UNLIKELY(a->lengthy) ? run_long(s, a, argv) : run_timed(s, a, argv);
       if (RD_UNLIKELY(ran != RD_MORE)) return ran;
-      if (RD_UNLIKELY(s->state.in_exec)) { /* it is shown at its end */
+      if (RD_UNLIKELY(s->state.in_exec)) { /* shown when EXEC ends */
         rd_mute(s, mark);
         rd_status status = rd_multi_exec(s);
         return status == RD_MORE ? rd_end_command(s) : status;
@@ -193,7 +193,7 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
   return RD_LIKELY(is_plain(s, a, argv)) ? run_plain(s, a, argv) : dispatch(s, a, argv);
 }
 
-/* ---- what pauses ---- */
+/* ---- continuing after a pause ---- */
 
 rd_status rd_go_on(rd_session *s) {
   rd_status status = RD_MORE;
@@ -216,7 +216,7 @@ rd_status rd_go_on(rd_session *s) {
   }
   if (s->state.in_exec) status = rd_multi_exec(s);
   if (status == RD_MORE) status = rd_end_command(s);
-  return status == RD_MORE ? RD_BUSY : status; /* whoever waited for its locks goes first */
+  return status == RD_MORE ? RD_BUSY : status; /* a session that waits for its locks goes first */
 }
 
 void rd_finish_begun(rd_session *s) {

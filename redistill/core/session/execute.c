@@ -1,11 +1,12 @@
-/* execute.c - a command that passed its checks: the locks of its keys, its function, what it changed. */
+/* execute.c - runs a command that passed its checks: locks the shards of its keys, calls its function, and counts
+ * its changes. */
 #include "session/execute.h"
 
 #include "arena/layout.h"
 #include "command/keys.h"
 #include "store/internal.h"
 
-/* Work that takes long can wait for its locks; any other command comes again. */
+/* A long command can wait for its locks; any other command is tried again later. */
 static bool lock_wanted(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
   if (st->running == NULL) return rd_lock_set_soon(st, wanted);
   rd_lock_set(st, wanted);
@@ -18,7 +19,8 @@ static inline bool lock_one(rd_store *st, uint32_t shard) {
   return true;
 }
 
-/* Lock the shards of all keys of a command. Meanwhile the memory of the keys is on its way, buckets and then items. */
+/* Lock the shards of all keys of a command, while the memory of the keys is prefetched, buckets first and then
+ * items. */
 static bool __attribute__((noinline))
 lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint32_t db) {
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
@@ -53,7 +55,7 @@ static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) 
   st->touched = 0;
   st->noted = 0;
   call->verdict = RD_DONE;
-  /* The input may have moved since the key was hashed, and a SELECT may have come between. */
+  /* The input may have moved since the key was hashed, and a SELECT may have come in between. */
   if (call->first_pos != 0) call->first_key = (rd_key){call->argv[call->first_pos].data, key->len, call->db, key->hash};
   if (locked) {
     cmd->run(call);

@@ -7,13 +7,13 @@
 #include "session/internal.h"
 #include "session/timing.h"
 
-/* Run a command. `locked`: the transaction holds what it needs. */
+/* Run a command. `locked`: the transaction holds the locks that the command needs. */
 rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
                   uint32_t key_pos, bool locked);
-/* Keys of one command, or transaction, whose memory is sent for at once; more would push each other out of the cache.
- */
+/* Keys of one command, or transaction, whose memory is prefetched at once; more would push each other out of the
+ * cache. */
 #define RD_FETCHED 256
-/* Lock, run, release; rd_call is filled in but for first_key. */
+/* Lock, run, release; rd_call is filled in except for first_key. */
 rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked);
 /* Count a command that was executed. Inline: all commands are. */
 static inline void rd_account(rd_session *s, const rd_command *cmd) {
@@ -22,7 +22,8 @@ static inline void rd_account(rd_session *s, const rd_command *cmd) {
   st->may_borrow = st->borrows = false;
   rd_command_stats *stats = &counters->commands[cmd->id];
   if (RD_UNLIKELY(s->out.errors != 0)) {
-    bool refused = strcmp(s->out.code, "OOM") == 0; /* without room nothing was changed, as if it had not been let in */
+    /* An error for lack of room leaves everything unchanged, as if the command had been refused. */
+    bool refused = strcmp(s->out.code, "OOM") == 0;
     rd_count_errors(s);
     if (refused) {
       stats->rejected++;

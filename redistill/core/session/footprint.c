@@ -1,10 +1,12 @@
-/* footprint.c - sessions in lists by the power of two of their footprints; the largest is cut. */
+/* footprint.c - keeps sessions in lists by the power of two of their footprints, and selects the largest to be
+ * closed. */
 #include "session/footprint.h"
 
 #include "arena/worker.h"
 #include "session/internal.h"
 
-/* Bytes. The C library keeps what is freed in pieces for later, and buffers come and go. */
+/* The bytes by which buffers must have shrunk before memory is returned to the system: the C library keeps small
+ * freed blocks for later, and buffers come and go. */
 enum { SHRANK = 8 << 20, SHRANK_LITTLE = 256 << 10 };
 
 static uint64_t measured(const rd_session *s) {
@@ -31,7 +33,7 @@ static void link_to(rd_session **list, rd_session *s) {
   *list = s;
 }
 
-/* A session of no bytes is in no list. */
+/* Set a session's footprint. A session of 0 bytes is in no list. */
 static void set(rd_session *s, uint64_t bytes) {
   rd_store *st = s->st;
   rd_session **from = s->footprint != 0 ? list_of(st, s->footprint) : NULL;
@@ -84,7 +86,7 @@ void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable) {
   st->crowded = false;
 }
 
-/* The largest session that may be cut, NULL: none may. */
+/* The largest session that may be closed; NULL: there is none. */
 static rd_session *largest(const rd_store *st) {
   for (unsigned i = 64; i-- > 0;) {
     rd_session *found = NULL;
@@ -105,7 +107,8 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
   /* A session that needs little is not closed for the buffers of others, which may be in another process. */
   uint64_t bound = limit + limit / (after <= limit / 16 ? 4 : 8);
   for (;;) {
-    /* Said before the others are looked at: of two processes at the same time at least one sees both. */
+    /* Publish the sum before the other processes' are read: of two processes at the same time at least one sees
+     * both. */
     rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch - s->footprint + after);
     if (rd_gauge_sum(st, RD_GAUGE_client_buffers) <= bound) return true;
     rd_session *larger = largest(st);

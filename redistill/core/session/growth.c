@@ -1,4 +1,4 @@
-/* growth.c - what commands will write, added up by shard, and whether there is room. */
+/* growth.c - adds up the bytes that commands will write, by shard, and decides whether there is room. */
 #include "session/growth.h"
 
 #include "arena/heap.h"
@@ -33,7 +33,7 @@ void rd_growth_begin(rd_growth *g, const rd_store *st) {
   memset(g->in, 0, sizeof g->in);
 }
 
-/* ---- what a command writes ---- */
+/* ---- the bytes that a command writes ---- */
 
 static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
   rd_key key = rd_key_of(st, name, db);
@@ -42,12 +42,14 @@ static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
   return it == NULL ? 0 : rd_item_value_bytes(st, it);
 }
 
-/* ---- how long a command makes a value; 0 when its arguments are none, which it will say ---- */
+/* ---- the length of the value that a command makes; 0 for invalid arguments, which the command reports ---- */
 
 static uint64_t setrange_bytes(const rd_store *st, const rd_bytes *argv) {
   int64_t n;
   if (!rd_parse_i64(argv[2], &n) || n < 0 || argv[3].len == 0 || argv[3].len > st->max_value) return 0;
-  return (uint64_t)n <= st->max_value - argv[3].len ? (uint64_t)n : 0; /* and the argument's own length, which counts */
+  return (uint64_t)n <= st->max_value - argv[3].len ? (uint64_t)n
+                                                    /* the argument's own length is counted separately */
+                                                    : 0;
 }
 
 static uint64_t setbit_bytes(const rd_store *st, rd_bytes offset, unsigned width) {
@@ -82,7 +84,7 @@ bool rd_growth_is_hidden(const rd_command *cmd) {
          run == rd_cmd_bitop || run == rd_cmd_pfadd || run == rd_cmd_pfmerge || run == rd_cmd_restore;
 }
 
-/* Bytes that the command writes beyond its arguments. */
+/* The bytes that the command writes beyond its arguments. */
 static uint64_t hidden(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
   rd_command_fn *run = cmd->run;
   uint64_t most = 0;
@@ -111,7 +113,7 @@ static void add(rd_growth *g, const rd_store *st, rd_bytes name, uint64_t bytes)
   g->bytes[shard] += bytes;
 }
 
-/* The item's block is made anew: under another key, or with the place for an expiry. */
+/* Add an item's block that is allocated again: under another key, or with the field for an expiry. */
 static void add_renewal(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, unsigned db) {
   rd_command_fn *run = cmd->run;
   bool renames = run == rd_cmd_rename || run == rd_cmd_renamenx;
@@ -135,7 +137,7 @@ void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_b
     return;
   }
   uint32_t to = cmd->run == rd_cmd_copy ? 2 : (uint32_t)cmd->first_key;
-  if (to == 0) { /* its keys are behind a number or a word */
+  if (to == 0) { /* the keys follow a number or a word */
     rd_keys keys;
     rd_command_keys(cmd, argv, argc, &keys);
     if (keys.count == 0) return;
@@ -146,11 +148,11 @@ void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_b
   add(g, st, argv[to], bytes);
 }
 
-/* ---- is there room? ---- */
+/* ---- the decision whether there is room ---- */
 
 #define ROOM_OF_REGION (RD_REGION_SIZE - RD_MAX_BLOCK)
 
-/* Regions that the shards would take from the pool. Of a shard whose holes may do, room is made in the shard. */
+/* The regions that the shards would take from the pool. If a shard's holes may suffice, room is made in the shard. */
 static uint64_t regions_short(const rd_growth *g, rd_store *st, bool make) {
   uint64_t regions = 0;
   for (uint32_t w = 0; w < (st->num_shards + 63) / 64; w++) {
@@ -173,7 +175,7 @@ bool rd_growth_fits(const rd_growth *g, rd_store *st, bool lent) {
     uint64_t regions = g->large == 0 ? 0 : g->large / ROOM_OF_REGION + 2;
     return g->all / ROOM_OF_REGION < st->head->pool.limit && rd_make_room(st, regions);
   }
-  if (!g->by_shard) return g->all / ROOM_OF_REGION < rd_pool_free(st); /* nothing is there to go */
+  if (!g->by_shard) return g->all / ROOM_OF_REGION < rd_pool_free(st); /* there is nothing to evict */
   if (rd_pool_prepare(st, regions_short(g, st, false), false)) return true;
   rd_make_room(st, regions_short(g, st, true));
   return rd_pool_prepare(st, regions_short(g, st, false), lent);

@@ -1,4 +1,4 @@
-/* handover.c - a session as bytes: numbers in the machine's order, every stretch of bytes behind its length.
+/* handover.c - saves and loads a session as bytes: numbers in the machine's byte order, each string after its length.
  *
  *   magic, version, flags, db, resp, reply_mode, commands, name of the last command,
  *   queued commands (each: arguments), watches (each: a record, its key), input, output */
@@ -22,7 +22,7 @@ enum {
   CLOSE_AFTER_REPLY = 1 << 3,
   IN_MULTI = 1 << 4,
   ABORTED = 1 << 5,
-  CLOSED = 1 << 6, /* RD_CLOSE was said: only the output counts */
+  CLOSED = 1 << 6, /* RD_CLOSE was returned: only the output counts */
   MONITORS = 1 << 7,
   ALL_FLAGS = (1 << 8) - 1,
 };
@@ -83,7 +83,9 @@ rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, s
   }
   rd_reply to;
   rd_reply_init(&to);
-  rd_reply_room(&to, input.len + taken.len + output.len + s->multi.len + 512); /* not to grow by doubling */
+  rd_reply_room(&to,
+                /* at once, instead of growing by doubling */
+                input.len + taken.len + output.len + s->multi.len + 512);
   put64(&to, MAGIC);
   put32(&to, VERSION);
   put32(&to, flags_of(s));
@@ -109,7 +111,7 @@ rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, s
 
 /* ---- reading ---- */
 
-/* `wrong` keeps the first fault; from then on all numbers read as 0 and all bytes as none. */
+/* `wrong` keeps the first fault; after it all numbers read as 0 and all strings as empty. */
 struct reader {
   const uint8_t *at;
   size_t left;
@@ -170,7 +172,7 @@ static void get_state(struct reader *r, rd_session *s) {
   state->last = rd_command_find_full(last);
 }
 
-/* One queued command. What cannot be executed here, and may have been where it was queued, makes EXEC abort. */
+/* Read one queued command. If it cannot be executed here, though it may have been where it was queued, EXEC aborts. */
 static void get_queued(struct reader *r, rd_session *s) {
   uint32_t argc = get32(r);
   require(r, argc >= 1 && argc <= RD_MAX_ARGS && argc <= r->left / 8, "it has a command without arguments");

@@ -11,18 +11,18 @@
 
 typedef enum rd_saved {
   RD_SAVED = 0,
-  RD_SAVE_LATER = 1, /* it waits for an answer, or is in the middle of EXEC: not at the end of a command */
+  RD_SAVE_LATER = 1, /* the session waits for an answer, or is in the middle of EXEC */
   RD_SAVE_NO_MEMORY = 2,
 } rd_saved;
 
-/* Save the state that a successor needs: database, protocol, switches, the queue of MULTI, watches, unexecuted input,
- * unwritten output. `taken` is output that the owner has consumed but not written: it comes first. The caller frees the
- * bytes (malloc'ed). The session is not changed. When it could not be saved, *bytes is not changed either. */
+/* Save the state that a successor needs: database, protocol, switches, the queue of MULTI, watches, unexecuted
+ * input, unwritten output. `taken` is output that the owner has consumed but not written: it comes first. The caller
+ * frees the bytes (malloc'ed). The session is not changed. If saving fails, *bytes is not changed either. */
 rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len);
 
 /* Load a saved session, with the limits of its new owner, who writes its output and then resumes it. Input accepted
  * under other limits stays accepted; a queued command that this build does not know makes EXEC abort. NULL, with the
- * reason in `err` and nothing left behind: no memory, or bytes that are no session of this arena. */
+ * reason in `err` and nothing left behind: no memory, or the bytes are not a session of this arena. */
 rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t *data, size_t len, char *err,
                             size_t errlen);
 

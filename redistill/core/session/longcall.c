@@ -1,4 +1,4 @@
-/* longcall.c - a session's command that takes long: begun, continued and ended (longrun.h). */
+/* longcall.c - begins, continues and ends a session's long-running command (longrun.h). */
 #include "session/longcall.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct rd_longcall {
   rd_key key;
   bool locked;
   size_t mark;
-  uint64_t nanoseconds; /* so far, pauses not counted */
+  uint64_t nanoseconds; /* the time so far, without pauses */
 };
 
 static void work(void *arg) {
@@ -29,7 +29,7 @@ static void count(rd_session *s, const rd_command *cmd) {
     s->st->may_borrow = false;
 }
 
-/* Nothing can pause for want of memory: it is run at once. */
+/* Without memory for a stack the command cannot pause: run it at once. */
 static void run_whole(rd_session *s, rd_call *call, const rd_key *key, bool locked) {
   call->whole = true;
   while (rd_execute(call, key, locked) == RD_LATER) continue;
@@ -103,7 +103,7 @@ static bool needs_lent(const rd_session *s, const rd_ahead *a, const rd_bytes *a
 
 bool rd_must_come_again(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   rd_store *st = s->st;
-  /* One lends at a time, and whoever has waited longest for it goes before the next one. */
+  /* Only one session lends at a time, and the session that has waited longest to lend goes first. */
   bool lends = a->lengthy || a->command->run == rd_cmd_exec;
   if (st->lender != NULL && (lends || needs_lent(s, a, argv))) {
     if (st->first == NULL) st->first = s;

@@ -1,4 +1,4 @@
-/* monitor.c - the lines of executed commands, written while a client monitors. */
+/* monitor.c - writes the lines of executed commands while a client monitors. */
 #include "session/monitor.h"
 
 #include <stdio.h>
@@ -10,15 +10,15 @@
 #include "command/command_table.h"
 #include "session/internal.h"
 
-/* KEEP: an emptied buffer is no larger. PIECE: bytes escaped at once. RECORD: of lines sent at once, if they are short:
- * others that write to the same ring wait for no longer than it takes to copy them. */
+/* KEEP: the most that an empty buffer keeps. PIECE: bytes escaped at once. RECORD: bytes of lines sent at once, if
+ * the lines are short: other writers to the same ring wait only for as long as copying them takes. */
 enum { KEEP = 32768, PIECE = 64, RECORD = 32768 };
 
 /* ---- clients that monitor ---- */
 
 void rd_monitors_add(rd_store *st, int delta) {
   if (!st->joined) return;
-  rd_admission_lock(st); /* rd_check compares the two */
+  rd_admission_lock(st); /* under the lock, since rd_check compares the two */
   uint64_t now = atomic_load(&st->worker->gauge[RD_GAUGE_monitors]) + (uint64_t)(int64_t)delta;
   assert(now <= UINT32_MAX);
   uint64_t bit = 1ull << (st->worker - rd_worker_at(st, 0));
@@ -47,7 +47,7 @@ bool rd_session_set_peer(rd_session *s, const char *text) {
   return true;
 }
 
-/* ---- what waits ---- */
+/* ---- waiting lines ---- */
 
 size_t rd_monitor_pending(const rd_store *st) { return st->monitored != NULL ? st->monitored->len : 0; }
 uint64_t rd_monitor_dropped(const rd_store *st) { return st->monitor_dropped; }
@@ -87,7 +87,7 @@ static uint64_t count_lines(rd_bytes text) {
   return n;
 }
 
-/* The first lines of some, which are whole: RECORD bytes, or else one. */
+/* The first complete lines: RECORD bytes of them, or else one line. */
 static rd_bytes first_lines(const uint8_t *from, size_t len) {
   if (len <= RECORD) return (rd_bytes){from, len};
   const uint8_t *end = memrchr(from, '\n', RECORD);
@@ -117,7 +117,7 @@ void rd_monitor_share(rd_store *st) {
 
 void rd_monitor_hear(rd_store *st, const rd_record *r) {
   if ((atomic_load_explicit(&st->head->monitors, memory_order_relaxed) & own_bit(st)) == 0) return;
-  rd_monitor_share(st); /* what is shared is in front */
+  rd_monitor_share(st); /* the lines to be shared come first */
   rd_reply *lines = lines_of(st);
   size_t len = r->part[0].len + r->part[1].len;
   if (lines == NULL || len > RD_MONITOR_BYTES - lines->len || rd_reply_room(lines, len) == NULL) {
@@ -130,9 +130,9 @@ void rd_monitor_hear(rd_store *st, const rd_record *r) {
   st->monitor_shared = lines->len;
 }
 
-/* ---- a line ---- */
+/* ---- one line ---- */
 
-/* In quotes, as Redis escapes. */
+/* Append the bytes in quotes, with Redis's escapes. */
 static void put_quoted(rd_reply *to, rd_bytes b) {
   static const char digits[] = "0123456789abcdef";
   static const char names[] = {['\a'] = 'a', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\r'] = 'r'};
@@ -159,7 +159,7 @@ static void put_quoted(rd_reply *to, rd_bytes b) {
   rd_reply_raw(to, "\"", 1);
 }
 
-/* Which arguments are secret, asked in ascending order: those from `from` on, up to where HELLO's next option is. */
+/* The arguments that are secret, tested in ascending order: those from `from` on, up to HELLO's next option. */
 typedef struct veil {
   uint32_t from, option;
 } veil;
@@ -206,7 +206,8 @@ static void put_line(rd_reply *to, const rd_session *s, const rd_command *cmd, c
   rd_reply_crlf(to);
 }
 
-/* Whether a line could fit: no argument becomes shorter. So what is much too long costs nothing. */
+/* True if the line could fit: no argument becomes shorter when it is escaped. So a line that is much too long costs
+ * nothing. */
 static bool may_fit(const rd_reply *lines, const rd_bytes *argv, uint32_t argc) {
   uint64_t left = lines->len < RD_MONITOR_BYTES ? RD_MONITOR_BYTES - lines->len : 0;
   for (uint32_t i = 0; i < argc; i++) {

@@ -1,16 +1,16 @@
 /* monitor.h - the lines of MONITOR: one in Redis's format for each command, while a client of any worker monitors.
  *
- * As in Redis 7 a line is written when its command has run: SELECT shows the database that it chose, EXEC comes after
- * its commands. Commands that were refused before they ran (unknown, wrong number of arguments, no authentication),
- * that wait in MULTI, and those with RD_ADMIN or RD_SKIP_MONITOR are not shown; an EXEC that was refused is, for it
- * ends MULTI. No password is: the arguments of AUTH, of one of the commands with secrets that COMMAND GETKEYS is asked
- * about, and of HELLO those of AUTH and all from the first that HELLO does not know, are "(redacted)". Redis shows
- * those of COMMAND GETKEYS, and of an AUTH or HELLO that it finds wrong.
+ * As in Redis 7 a line is written after its command has run: SELECT shows the database that it chose, EXEC comes after
+ * its commands. Not shown are commands that were refused before they ran (unknown, wrong number of arguments, no
+ * authentication), commands that wait in MULTI, and commands with RD_ADMIN or RD_SKIP_MONITOR; a refused EXEC is shown,
+ * since it ends MULTI. Passwords are never shown: "(redacted)" replaces the arguments of AUTH, those of a command with
+ * secrets inside COMMAND GETKEYS, and in HELLO those of AUTH and all from the first that HELLO does not know. Redis
+ * shows the arguments inside COMMAND GETKEYS, and those of an AUTH or HELLO that it finds wrong.
  *
  * Each process collects the lines of the commands that it executes, and at the end of a turn writes them to the rings
- * (ring.h) of the workers where a client monitors: so those of one worker come in their order, those of several mixed
- * as they come. The lines that wait are bounded: here, in a ring and on the way to it. Lines beyond the bound are lost,
- * and counted. */
+ * (ring.h) of the workers where a client monitors: so the lines of one worker arrive in order, and those of several
+ * workers are interleaved. The bytes of waiting lines are bounded: in this process, in a ring and on the way to it.
+ * Lines beyond the bound are lost, and counted. */
 #ifndef RD_MONITOR_H
 #define RD_MONITOR_H
 
@@ -19,11 +19,12 @@
 
 /* python: begin */
 
-#define RD_MONITOR_BYTES (1u << 20) /* that may wait to be taken, and for room in each ring */
-#define RD_MAX_PEER 128u            /* bytes of a peer's text */
+#define RD_MONITOR_BYTES (1u << 20) /* most bytes of lines that wait to be taken, or for room in one ring */
+#define RD_MAX_PEER 128u            /* most bytes of a client's address */
 
-/* One client of this worker more monitors, or one less (-1). Sessions of all workers see the change at their next call.
- * When the worker leaves or is reaped, its clients no longer count. Does nothing before the worker has joined. */
+/* Add 1 to or subtract 1 (`delta`) from this worker's number of monitoring clients. Sessions of all workers see the
+ * change at their next call. When the worker leaves or is reaped, its clients no longer count. Does nothing before
+ * the worker has joined. */
 void rd_monitors_add(rd_store *st, int delta);
 
 /* MONITOR: count the session with rd_monitors_add until it is freed, or this undoes it. As in Redis, its commands may
@@ -35,17 +36,17 @@ void rd_session_monitor(rd_session *s, bool on);
 void rd_monitor_share(rd_store *st);
 /* Add lines that came from another worker to those that wait here, if this worker has a monitoring client. */
 void rd_monitor_hear(rd_store *st, const rd_record *lines);
-/* Bytes of lines that wait, to be shared or to be taken. */
+/* The bytes of lines that wait to be shared or to be taken. */
 size_t rd_monitor_pending(const rd_store *st);
 /* Move up to `cap` bytes of waiting lines to `dst`. Returns the number of bytes moved. Taking all waiting bytes gives
  * whole lines. */
 size_t rd_monitor_take(rd_store *st, uint8_t *dst, size_t cap);
-/* The lines lost here since the store was opened: the bound was reached, or there was no memory. */
+/* The number of lines lost here since the store was opened: the bound was reached, or there was no memory. */
 uint64_t rd_monitor_dropped(const rd_store *st);
 
-/* The client's address as lines show it, "127.0.0.1:50000" or "unix:/path"; of a longer text the first RD_MAX_PEER
- * bytes, of control bytes '?'. Without one they say "?:0". It is not saved with the session. False: no memory, and the
- * text is the one it was. */
+/* Set the client's address for the lines, "127.0.0.1:50000" or "unix:/path". A longer text is cut to RD_MAX_PEER
+ * bytes, and control bytes become '?'. Without an address the lines show "?:0". The address is not saved with the
+ * session. False: no memory, and the address is unchanged. */
 bool rd_session_set_peer(rd_session *s, const char *text);
 
 /* python: end */

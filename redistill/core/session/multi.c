@@ -1,15 +1,15 @@
-/* multi.c - transactions: MULTI copies commands into a queue, EXEC takes the locks of all shards that they and the
- * watched keys need, in ascending order, before it looks at the watches, and gives them back after the last command
- * that is about data.
+/* multi.c - transactions: MULTI copies commands into a queue. EXEC takes the locks of all shards that these commands
+ * and the watched keys need, in ascending order, before it looks at the watches, and releases them after the last
+ * command that uses data.
  *
- * Commands of the control plane take time: they run outside the core, ask other processes, make long lists. None of it
- * is to happen while others wait for the locks. Those behind the last data command come when the locks are released.
- * One that stands before a data command leaves a gap among the replies, which is filled then, in the order of the
- * queue; so it sees what the data commands have done, and no other control command that stands behind it. That is right
- * for one that only tells something. One that changes something or looks at keys (RD_PLACED) acts at its place, with
- * the locks held, since what follows may depend on it: AUTH, CLIENT REPLY, ACL SETUSER, DEBUG OBJECT. So do those that
- * stand before one of these, for it may change what they tell. If the answer takes time (other workers have to apply a
- * change) its place is a gap, too.
+ * Commands of the control plane take time: they run outside the core, ask other processes, make long lists. None of
+ * that should happen while other sessions wait for the locks. Control commands behind the last data command are
+ * executed after the locks are released. A control command before a data command leaves a gap among the replies, which
+ * is filled after the release, in the order of the queue. So it sees the effects of all data commands, and of no
+ * control command behind it. That is right for a command that only reports. A command that changes something or looks
+ * at keys (RD_PLACED) acts at its place, with the locks held, since later commands may depend on it: AUTH, CLIENT
+ * REPLY, ACL SETUSER, DEBUG OBJECT. So do the control commands before it, since it may change what they report. If
+ * the answer takes time (other workers have to apply a change) its place is a gap, too.
  *
  *     queue     GET  CLIENT ID  SET  ACL SETUSER  GET | TIME      locks are held up to the |
  *     output    *6 1 ^          2    ^ (begun)    3     then ":7", "2", "+OK" when it is so, "3", the time
@@ -37,8 +37,8 @@ enum {
   WATCHES_COMPARED = 32,
   PIECE = 65536,
   MANY_WATCHES = 256,
-  COPIED = 512 << 10, /* bytes between two breaths */
-  PREPARED = 16384    /* queued commands that EXEC looks at before others get their turn */
+  COPIED = 512 << 10, /* bytes copied before a long command may pause */
+  PREPARED = 16384    /* queued commands that EXEC prepares before other sessions get their turn */
 };
 
 /* Make room for `more` elements behind `count`. */
@@ -60,7 +60,7 @@ static bool reserve32(void **array, uint32_t *cap, uint32_t count, uint32_t more
   return true;
 }
 
-/* Copy the bytes. False: no client wants the copy any more. */
+/* Copy the bytes. False: the session ends, and no client needs the copy any more. */
 static bool copy(rd_store *st, uint8_t *to, rd_bytes from) {
   for (size_t done = 0, n; done < from.len; done += n) {
     n = from.len - done < COPIED ? from.len - done : COPIED;
@@ -113,7 +113,7 @@ static void end_watches(rd_session *s, uint32_t from) {
   }
 }
 
-/* Give the locks back. */
+/* Release the transaction's locks. */
 static void release(rd_session *s) {
   if (s->st->holder == s) s->st->holder = NULL;
   if (!s->state.locked) return;
@@ -122,7 +122,7 @@ static void release(rd_session *s) {
   s->state.locked = false;
 }
 
-/* The queue's commands are over: what they hold is released. */
+/* The transaction has ended: free its queue. */
 static void leave(rd_session *s) {
   rd_multi *m = &s->multi;
   release(s);
@@ -186,9 +186,9 @@ void rd_multi_free(rd_session *s) {
 
 /* Facts about all queued commands that EXEC must have before it runs the first. */
 struct rd_plan {
-  uint32_t next; /* of the queue: those before it are in here */
+  uint32_t next; /* the next command of the queue: those before it are in this plan */
   uint64_t wanted[RD_MAX_SHARDS / 64];
-  bool sums; /* growth is of them, too: it needs no look at values, for which their shards must be locked */
+  bool sums; /* `growth` includes the commands; computing it needs no locks, since it reads no values */
   rd_growth growth;
 };
 
@@ -201,7 +201,7 @@ static void begin_plan(rd_plan *p, const rd_session *s) {
 }
 
 /* Turn the offsets of the queue into pointers, hash its keys, and note their shards. The memory of the first keys is
- * sent for meanwhile; a SELECT in between makes that useless, not wrong. */
+ * prefetched; a SELECT in between makes that useless, but not wrong. */
 static void plan(rd_plan *p, rd_session *s, uint32_t end) {
   rd_store *st = s->st;
   rd_multi *m = &s->multi;
@@ -224,7 +224,7 @@ static void plan(rd_plan *p, rd_session *s, uint32_t end) {
   }
 }
 
-/* Lock every shard that the plan or a watch needs. False: another owner has one of them. */
+/* Lock every shard that the plan or a watch needs. False: another owner holds one of them. */
 static bool lock_planned(const rd_plan *p, rd_session *s) {
   rd_store *st = s->st;
   rd_multi *m = &s->multi;
@@ -261,7 +261,8 @@ static bool fits_together(const rd_growth *g, rd_store *st, bool *contended) {
   return true;
 }
 
-/* Is there room for all that the commands may write? `contended`: others may take it before it is written. */
+/* True if there is room for all that the commands may write. `contended`: others may take the room before it is
+ * used. */
 static bool fits(rd_session *s, const rd_plan *p, bool *contended) {
   const rd_multi *m = &s->multi;
   rd_store *st = s->st;
@@ -279,7 +280,7 @@ static bool fits(rd_session *s, const rd_plan *p, bool *contended) {
   return fits_together(&g, st, contended);
 }
 
-/* A plan that is made in several turns, since the queue is long. NULL: it is not, or there is no memory. */
+/* A plan that is made in several turns, since the queue is long. NULL: the queue is short, or there is no memory. */
 static rd_plan *long_plan(rd_session *s) {
   rd_multi *m = &s->multi;
   if (RD_LIKELY(m->count <= PREPARED)) return NULL;
@@ -287,7 +288,7 @@ static rd_plan *long_plan(rd_session *s) {
   return m->plan;
 }
 
-/* How far the locks are needed, and how far nothing may be answered later than its place. */
+/* Find the last command that needs the locks, and the last one that must be answered at its place. */
 static void find_places(rd_multi *m) {
   uint32_t n = m->count;
   while (n > 0 && m->queue[n - 1].command->flags & RD_CONTROL_PLANE) n--;
@@ -297,7 +298,7 @@ static void find_places(rd_multi *m) {
   m->placed = n;
 }
 
-/* Only the beginning: the dispatcher goes on with rd_multi_exec when in_exec is set. */
+/* Begin EXEC: when in_exec is set, the dispatcher continues with rd_multi_exec. */
 void rd_cmd_exec(rd_call *c) {
   rd_session *s = c->session;
   if (!s->state.in_multi) {
@@ -335,7 +336,7 @@ void rd_cmd_exec(rd_call *c) {
     s->multi.alone = contended;
     if (contended) rd_unlock_all(s->st);
   }
-  end_watches(s, 0); /* its commands are not to touch keys that are still watched by itself */
+  end_watches(s, 0); /* the transaction's own watches must not slow its commands down */
   s->multi.command = c->command;
   s->state.in_exec = s->state.locked = true;
   find_places(&s->multi);
@@ -356,7 +357,7 @@ static inline bool is_lengthy(const rd_bytes *argv, uint32_t argc) {
   return argc > RD_LONG_KEYS || bytes > RD_LONG_BYTES;
 }
 
-/* Leave the reply's place open: the command is shown as one that has been executed, and its reply comes later. */
+/* Leave a gap in the replies: the command is shown as executed, and its reply follows later. */
 static void leave_gap(rd_session *s, rd_queued *q, rd_gap gap) {
   rd_multi *m = &s->multi;
   if (m->gaps++ == 0) m->first_gap = m->next - 1;
@@ -375,7 +376,7 @@ size_t rd_multi_sendable(const rd_session *s) {
 void rd_session_owe(rd_session *s) {
   assert(s->state.locked && s->waiting == RD_CONTROL);
   leave_gap(s, &s->multi.queue[s->multi.next - 1], RD_GAP_OWED);
-  s->control = NULL; /* it is counted when it is answered */
+  s->control = NULL; /* counted when it is answered */
 }
 
 void rd_multi_answered(rd_session *s) {
@@ -387,8 +388,7 @@ void rd_multi_answered(rd_session *s) {
   s->state.reply_mode = m->reply_mode;
 }
 
-/* All data commands have been executed: the locks are released, and the replies that stand behind a gap are set aside.
- */
+/* All data commands have been executed: release the locks, and set aside the replies behind the first gap. */
 static void end_locks(rd_session *s, uint64_t now) {
   rd_multi *m = &s->multi;
   release(s);
@@ -401,7 +401,7 @@ static void end_locks(rd_session *s, uint64_t now) {
   m->next = m->first_gap;
 }
 
-/* Give the replies on that were made before the offset `end`. False: the client has to read first. */
+/* Send the kept replies that were made before the offset `end`. False: the client has to read first. */
 static bool give_kept(rd_session *s, size_t end) {
   rd_multi *m = &s->multi;
   while (m->kept_at < end && !s->out.failed) {
@@ -414,7 +414,8 @@ static bool give_kept(rd_session *s, size_t end) {
   return true;
 }
 
-/* Fill the gaps, and execute what is behind them. Without a client that reads, only what changes something is done. */
+/* Fill the gaps, and execute the commands behind them. If the client has gone, only commands that change something
+ * are executed. */
 static rd_status fill(rd_session *s) {
   rd_multi *m = &s->multi;
   while (m->next < m->count) {
@@ -449,7 +450,7 @@ rd_status rd_multi_exec(rd_session *s) {
   rd_begin_slice(s, began);
   while (s->state.locked && m->next < m->need_locks) {
     if (RD_UNLIKELY(began >= s->slice_end)) {
-      if (s->hurried) break; /* its client is gone, and others have waited long enough */
+      if (s->hurried) break; /* the client has gone, and others have waited long enough */
       rd_lend_all(s->st, s);
       return RD_BUSY;
     }
@@ -509,7 +510,8 @@ void rd_cmd_discard(rd_call *c) {
   rd_reply_ok(c->out);
 }
 
-/* Only the last few watches are compared: a key watched twice costs a record and is no error. */
+/* True if the key is among the last few watches. Older ones are not compared: watching a key twice costs a record
+ * and is no error. */
 static bool watches(const rd_session *s, const rd_key *key) {
   uint32_t n = s->state.watching;
   for (uint32_t i = n > WATCHES_COMPARED ? n - WATCHES_COMPARED : 0; i < n; i++) {
@@ -519,8 +521,8 @@ static bool watches(const rd_session *s, const rd_key *key) {
   return false;
 }
 
-/* Room for one more watch, and a copy of its key, which it needs for as long as it lives. NULL: no memory, or as much
- * as a transaction may have. */
+/* Make room for one more watch, and copy its key, which the watch needs as long as it lives. NULL: no memory, or the
+ * bound of a transaction is reached. */
 static uint8_t *watch_room(rd_session *s, const uint8_t *key, size_t len) {
   rd_multi *m = &s->multi;
   uint64_t all = m->watch_bytes + len + (s->state.watching + 1) * sizeof *m->watches;

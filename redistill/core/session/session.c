@@ -1,5 +1,5 @@
-/* session.c - the bytes of a conversation: what arrives is parsed a batch ahead in the caller's memory, what cannot be
- * executed yet is kept in memory of the session's own, replies pile up until the owner has written them.
+/* session.c - the input and output of a client: parses input a batch ahead in the caller's memory, keeps input that
+ * cannot be executed yet in the session's memory, and collects replies until the owner has written them.
  *
  * Costs. Kept input grows by what arrived (doubling, but not beyond the end of a bulk whose length is known), and is
  * moved to its buffer's front only when at least as many bytes before it are done, so every byte is moved a constant
@@ -16,12 +16,12 @@
 #include "session/timing.h"
 #include "store/internal.h"
 
-/* Buffers that are empty keep no more than this; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a
- * status or -OOM take. */
+/* The most that empty buffers keep; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a status or
+ * -OOM take. */
 enum { SMALL_REPLY = 64, KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
 
-/* Bytes of a command up to which it has neither a key that is too long nor RD_LONG_KEYS arguments: each takes two bytes
- * at least. */
+/* The length up to which a command has neither a key that is too long nor RD_LONG_KEYS arguments: each argument
+ * takes two bytes at least. */
 #define LARGE_COMMAND (2 * RD_LONG_KEYS)
 _Static_assert(LARGE_COMMAND <= RD_MAX_KEY && LARGE_COMMAND <= RD_LONG_BYTES,
                "a command that is not large has no key too long");
@@ -76,7 +76,7 @@ static bool grow_input(rd_session *s, size_t more) {
     if (end >= need && end < cap) cap = end;
   }
   if (cap - s->in_cap >= RD_LARGE_GROWTH && !rd_footprint_admit(s, cap - s->in_cap)) return false;
-  uintptr_t was; /* the old address as a number: after realloc the old pointer may not even be looked at */
+  uintptr_t was; /* the old address as a number: after realloc the old pointer must not even be read */
   memcpy(&was, &s->in, sizeof was);
   uint8_t *in = realloc(s->in, cap);
   if (in == NULL) return false;
@@ -104,10 +104,10 @@ static void forget_input(rd_session *s) {
   }
 }
 
-/* Is it in the middle of a command, or of a transaction? */
+/* True if the session is in the middle of a command or a transaction. */
 static inline bool begun(const rd_session *s) { return s->longcall != NULL || s->state.in_exec; }
 
-/* Offset of the first byte that is still needed. */
+/* The offset of the first byte that is still needed. */
 static size_t first_needed(const rd_session *s, rd_status status) {
   if (status == RD_CONTROL || s->state.in_exec || (status == RD_BUSY && begun(s)))
     return s->ahead[s->ahead_next - 1].start;
@@ -121,7 +121,7 @@ static void note_overflow(rd_session *s) {
     s->state.overflowed = s->out.limit == s->limits.output_limit ? RD_OVERFLOW_OUTPUT : RD_OVERFLOW_CLIENTS;
 }
 
-/* Nothing more will be executed. A transaction that waits for an answer gives its shards back. */
+/* Nothing more will be executed. A transaction that waits for an answer releases its shards. */
 static rd_status end(rd_session *s) {
   note_overflow(s);
   if (s->state.in_exec) rd_multi_discard(s);
@@ -129,7 +129,7 @@ static rd_status end(rd_session *s) {
   return s->waiting = RD_CLOSE;
 }
 
-/* More unexecuted input than a session may hold. The reply is only given where one is due. */
+/* The session has more unexecuted input than it may hold. `reply`: reply with the error. */
 static rd_status flooded(rd_session *s, bool reply) {
   rd_count_add(s->st, RD_STAT_query_disconnections, 1);
   if (reply && s->state.reply_mode == 0) {
@@ -139,13 +139,14 @@ static rd_status flooded(rd_session *s, bool reply) {
   return end(s);
 }
 
-/* The call ends: keep what is left of the input. */
+/* At the end of a call, keep the remaining input. */
 static rd_status settle(rd_session *s, rd_status status) {
-  /* A reply that could not be made whole ends the conversation, but not in the middle of a command. */
+  /* A reply that could not be completed ends the session, but not in the middle of a command. */
   bool within = (status == RD_BUSY && begun(s)) || (status == RD_CONTROL && s->state.in_exec);
   if (RD_UNLIKELY(s->out.failed) && !within) status = RD_CLOSE;
   if (status == RD_CLOSE) return end(s);
-  if (RD_UNLIKELY(s->longcall != NULL) && s->base == s->in) return s->waiting = status; /* it has pointers into it */
+  if (RD_UNLIKELY(s->longcall != NULL) && s->base == s->in) /* the running command has pointers into the input */
+    return s->waiting = status;
   size_t from = first_needed(s, status);
   size_t left = s->base_len - from;
   if (left == 0) {
@@ -156,7 +157,7 @@ static rd_status settle(rd_session *s, rd_status status) {
     const uint8_t *tail = s->base + from;
     s->in_len = 0;
     size_t pos = s->parser.pos;
-    s->parser.pos -= from; /* for the guess of grow_input */
+    s->parser.pos -= from; /* for the estimate of grow_input */
     bool kept = grow_input(s, left);
     s->parser.pos = pos;
     if (!kept) return end(s);
@@ -176,8 +177,8 @@ static rd_status settle(rd_session *s, rd_status status) {
 
 /* ---- parsing ahead ---- */
 
-/* Parse up to a batch of commands, and send for the memory of their first keys: all buckets, then all items. Before
- * authentication it is one at a time, for its bounds hold until AUTH was executed. */
+/* Parse up to a batch of commands, and prefetch the memory of their first keys: all buckets, then all items. Before
+ * authentication parse only one, since its bounds hold until AUTH was executed. */
 static void look_ahead(rd_session *s) {
   s->timed_until = 0;
   rd_parser *p = &s->parser;
@@ -189,7 +190,9 @@ static void look_ahead(rd_session *s) {
   rd_parser_forget(p);
   while (a < last) {
     rd_parsed parsed = rd_parse(p, s->base, s->base_len);
-    if (RD_UNLIKELY(p->skipped)) { /* an empty command is the one that CLIENT REPLY SKIP leaves without a reply */
+    if (RD_UNLIKELY(
+            /* an empty command counts as the one that CLIENT REPLY SKIP leaves without a reply */
+            p->skipped)) {
       p->skipped = false;
       if (a == s->ahead && s->state.reply_mode == 2) s->state.reply_mode = 0;
     }
@@ -214,13 +217,14 @@ static void look_ahead(rd_session *s) {
       a->key = rd_key_of(st, argv[a->key_pos], s->state.db);
     }
     a++;
-    /* what the control plane does may change how the rest is to be read */
+    /* a command of the control plane may change how the rest must be read */
     if (RD_UNLIKELY(cmd == NULL || cmd->flags & RD_CONTROL_PLANE || p->scratch_used || p->len > MANY_ARGS)) break;
   }
   s->ahead_next = 0;
   s->ahead_count = (uint32_t)(a - s->ahead);
   if (s->ahead_count < 2) return;
-  /* In loops of their own: each may wait for the translation of its address, and short ones wait together. */
+  /* In separate loops: each step may wait for the translation of its address, and in short loops these waits
+   * overlap. */
   for (rd_ahead *b = s->ahead; b < a; b++) {
     if (b->key_pos != 0) b->bucket = rd_prefetch_bucket(st, &b->key);
   }
@@ -239,8 +243,8 @@ static rd_status protocol_error(rd_session *s) {
   return RD_CLOSE;
 }
 
-/* Most commands that change something have a small reply. There is room for it before they run, so that what cannot be
- * answered is not done. */
+/* True if there is room for a small reply, as most commands that change something have. It is reserved before they
+ * run, so that no command is executed whose reply cannot be made. */
 static inline bool can_answer(rd_session *s) {
   if (RD_LIKELY(s->out.cap - s->out.len >= SMALL_REPLY && !s->out.failed)) return true;
   return rd_reply_room(&s->out, SMALL_REPLY) != NULL;
@@ -265,7 +269,7 @@ static rd_status run(rd_session *s) {
     if (RD_UNLIKELY(s->out.failed)) return RD_CLOSE;
     if (RD_UNLIKELY(s->broken)) return protocol_error(s);
     if (RD_UNLIKELY(rd_is_full(s))) return RD_FULL;
-    /* The slice begins with the first command that looks at the clock, or else behind the first batch. */
+    /* The slice begins with the first command that reads the clock, or else after the first batch. */
     if (RD_UNLIKELY(s->timed_until == 0) && !first) rd_begin_slice(s, s->timed_until = rd_clock_now(s));
     if (RD_UNLIKELY(s->timed_until >= s->slice_end) && s->parser.pos < s->base_len) return RD_BUSY;
     look_ahead(s);
@@ -273,12 +277,12 @@ static rd_status run(rd_session *s) {
   }
 }
 
-/* ---- the owner's calls ---- */
+/* ---- functions that the owner calls ---- */
 
-/* A transaction of another session holds shards while it waits for the control plane. */
+/* True if a transaction of another session holds shards while it waits for the control plane. */
 static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->st->holder != s; }
 
-/* Move what is to be written to the buffer's front, when that is no more than what was written before it. */
+/* Move the unwritten output to the buffer's front, when that is no more bytes than were written before it. */
 static inline void compact(rd_session *s) {
   if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent) || rd_output_pinned(s)) return;
   memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
@@ -292,14 +296,14 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
-  s->crowded_out = false; /* a command of an earlier turn was refused memory for its own time */
+  s->crowded_out = false; /* a command of an earlier turn was refused temporary memory */
   compact(s);
   s->slice_end = UINT64_MAX;
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
   return s->ahead != NULL;
 }
 
-/* Execute what has arrived: `data` after the kept input, or what rd_session_received put behind it. */
+/* Execute the input: `data` after the kept input, or the bytes that rd_session_received appended to it. */
 static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
   rd_counters *counters = rd_my_counters(s->st);
   counters->value[RD_STAT_total_net_input_bytes] += len;
@@ -348,7 +352,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   uint64_t slice_end = s->slice_end;
   if (!begin(s, now_ms)) return end(s);
-  if (s->state.locked && s->waiting == RD_CONTROL) s->slice_end = slice_end; /* others wait all the time */
+  if (s->state.locked && s->waiting == RD_CONTROL) s->slice_end = slice_end; /* other clients wait the whole time */
   rd_status status = RD_MORE;
   s->base = s->in != NULL ? s->in : (const uint8_t *)"";
   s->base_len = s->in_len;
@@ -364,14 +368,14 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
 
 bool rd_session_abandon(rd_session *s) {
   if (!s->state.in_exec || s->state.locked) return false;
-  s->out.failed = true; /* no reply is made any more */
+  s->out.failed = true; /* later commands make no reply */
   s->state.close_after_reply = true;
   return true;
 }
 
 bool rd_session_suspended(const rd_session *s) { return s->waiting == RD_BUSY && begun(s); }
 
-/* How much of the output stays as it is, and may be sent. */
+/* The offset in the output from which it must stay as it is and may not be sent yet. */
 static size_t pinned_from(const rd_session *s) {
   size_t end = s->longcall != NULL ? rd_long_mark(s) : s->out.len, most = rd_multi_sendable(s);
   return end < most ? end : most;
@@ -406,7 +410,7 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
 
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len) {
   if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true); /* not into its reply */
-  compact(s); /* who reads, but slowly, may never be done with all of it */
+  compact(s); /* a client that reads slowly may never be done with all of it */
   rd_reply_raw(&s->out, data, len);
   rd_footprint_changed(s);
   note_overflow(s);

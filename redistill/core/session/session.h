@@ -1,7 +1,7 @@
-/* session.h - one client's conversation: bytes in, replies out, in request order.
+/* session.h - the protocol state of one client: bytes in, replies out, in request order.
  *
- * The owner (the daemon's protocol) calls feed with what it read, writes out what is in the output, and does what the
- * status says. A session never blocks and never calls back.
+ * The owner (the daemon's protocol) calls feed with the bytes that it read, writes the output, and acts on the status.
+ * A session never blocks and never calls back.
  *
  *     status = rd_session_feed(s, data, len, now);
  *     for (;;) {
@@ -19,16 +19,16 @@
 /* python: begin */
 
 typedef enum rd_status {
-  RD_MORE = 0,    /* all that was whole has been executed; feed more */
+  RD_MORE = 0,    /* all complete commands have been executed; feed more */
   RD_CONTROL = 1, /* a command of the control plane: read it with rd_session_argc/arg, answer, then resume */
-  RD_CLOSE = 2,   /* after QUIT or a protocol error: write the output, then close; what follows is ignored */
+  RD_CLOSE = 2,   /* after QUIT or a protocol error: write the output, then close; later input is ignored */
   RD_FULL = 3,    /* the output holds output_high bytes or more: write it, then resume */
   RD_PAUSED = 4,  /* CLIENT PAUSE holds this session's next command: resume when the pause has ended */
-  RD_BUSY = 5,    /* it had its share, or somebody has a lock that it needs: resume when others had their turn */
+  RD_BUSY = 5,    /* its share of time is used up, or another owner has a lock that it needs: resume it later */
 } rd_status;
 
 typedef struct rd_limits {
-  uint32_t batch_size;   /* commands parsed ahead so that their memory is on its way, 1 .. 64 */
+  uint32_t batch_size;   /* commands parsed ahead so that their memory can be prefetched, 1 .. 64 */
   uint64_t output_high;  /* bytes of output at which the session stops executing */
   uint64_t query_limit;  /* bytes of unexecuted input a session may hold (Redis: client-query-buffer-limit) */
   uint64_t multi_limit;  /* bytes of queued commands in MULTI */
@@ -36,51 +36,53 @@ typedef struct rd_limits {
 } rd_limits;
 
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits); /* NULL: no memory */
-/* Other bounds from now on; `batch_size` is the one that it was made with. */
+/* Change the limits; `batch_size` must stay the same. */
 void rd_session_set_limits(rd_session *s, const rd_limits *limits);
 void rd_session_free(rd_session *s); /* ends its watches too */
 
-/* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the status is
- * said again; do not answer twice. Do not feed one that is suspended (rd_session_suspended): it finishes first.
+/* Bytes that arrive while a session waits for an answer, for room or for a pause's end are kept, and the same status is
+ * returned again; do not answer twice. Do not feed a session that is suspended (rd_session_suspended): it finishes
+ * first.
  *
- * A command of the control plane inside EXEC is handed up when the transaction's shards are released, where that is
- * right (multi.c). One that is handed up with the shards locked (state.locked) must act at once, before anything else
- * is done with this store: answer it, or say that its answer is owed (rd_session_owe), and resume. Should another
- * session be fed meanwhile, it keeps the bytes and says RD_PAUSED. */
+ * A command of the control plane inside EXEC is passed on when the transaction's shards are released, where that is
+ * right (multi.c). A command that is passed on with the shards locked (state.locked) must act at once, before
+ * anything else uses this store: answer it, or declare that its answer is owed (rd_session_owe), and resume. If
+ * another session is fed meanwhile, it keeps the bytes and returns RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
 /* The same without a copy: when `least` bytes or more of a bulk are missing, rd_session_room returns memory of the
- * session, *room bytes long, into which the owner receives the next bytes. rd_session_received then says how many came.
- * The memory grows by the bytes that have arrived already. NULL: use rd_session_feed. Valid until the next call on the
- * session. */
+ * session, *room bytes long, into which the owner receives the next bytes. rd_session_received then takes the number
+ * of bytes that came. The memory grows by the bytes that have arrived already. NULL: use rd_session_feed. Valid
+ * until the next call on the session. */
 uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room);
 rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms);
-/* Go on after RD_CONTROL, RD_FULL, RD_PAUSED or RD_BUSY. */
+/* Continue after RD_CONTROL, RD_FULL, RD_PAUSED or RD_BUSY. */
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
-/* Whether the session stopped, with RD_BUSY, within a command or a transaction. It may hold locks: resume it in any
+/* True if the session stopped, with RD_BUSY, within a command or a transaction. It may hold locks: resume it in any
  * case, whether its client reads or not. The running command's reply is not in the output yet. */
 bool rd_session_suspended(const rd_session *s);
 
-/* The output to be written. Valid until the next call on the session. */
+/* The output to write. Valid until the next call on the session. */
 rd_bytes rd_session_output(const rd_session *s);
 void rd_session_consumed(rd_session *s, size_t n);
 
 rd_store *rd_session_store(const rd_session *s);
-/* The command that RD_CONTROL stopped at. NULL command: unknown (the control plane counts it and answers), or denied
- * (state.denied: the control plane says so). */
+/* The command that RD_CONTROL stopped at. NULL: an unknown command (the control plane counts it and replies), or a
+ * denied one (state.denied: the control plane replies with the reason). */
 const rd_command *rd_session_command(const rd_session *s);
 uint32_t rd_session_argc(const rd_session *s);
 rd_bytes rd_session_arg(const rd_session *s, uint32_t i);
-/* A part of the answer, which rd_session_answer ends. False: as of rd_session_push, and the rest need not be made. */
+/* Append a part of the answer, which rd_session_answer ends. False: as for rd_session_push, and the rest need not be
+ * made. */
 bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len);
 /* Append a whole reply, RESP in the session's version. An answer that begins with '-' counts as an error. */
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
-/* The command was handed up with state.locked and has acted, but its answer takes time. Its place among the replies is
- * kept: when the locks are released RD_CONTROL stops at it once more, with state.owed. */
+/* The command was passed on with state.locked and has acted, but its answer takes time. Its place among the replies
+ * is kept: when the locks are released RD_CONTROL stops at it once more, with state.owed. */
 void rd_session_owe(rd_session *s);
-/* The client is gone. True: a transaction waits, its locks released, for the control plane or for the client to read.
- * Resume it until RD_CLOSE: it stops once more (RD_CONTROL) at each command that is left and changes something. */
+/* The client is gone. True: a transaction, with its locks released, waits for the control plane or for the client to
+ * read. Resume it until RD_CLOSE: it stops (RD_CONTROL) at each remaining command that changes something. */
 bool rd_session_abandon(rd_session *s);
-/* Append bytes that do not answer a command (a push). False: beyond output_limit, or no memory; then the next status is
+/* Append bytes that answer no command (a push). False: beyond output_limit, or no memory; then the next status is
  * RD_CLOSE. */
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 
@@ -94,32 +96,32 @@ typedef struct rd_session_state {
   bool authenticated;
   bool no_touch, no_evict;
   bool monitors;          /* rd_session_monitor sets it */
-  bool close_after_reply; /* QUIT, CLIENT KILL of oneself: RD_CLOSE follows the answer */
-  uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while it runs) */
+  bool close_after_reply; /* QUIT, or CLIENT KILL of its own connection: RD_CLOSE follows the answer */
+  uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while that runs) */
   bool in_multi;
-  bool in_exec;          /* a transaction is half executed */
-  bool locked;           /* and has its shards locked */
-  bool owed;             /* RD_CONTROL stopped at a command that has acted, for the answer that it owes */
+  bool in_exec;          /* a transaction is partly executed */
+  bool locked;           /* the transaction has its shards locked */
+  bool owed;             /* RD_CONTROL stopped at a command that has acted and owes its answer */
   uint32_t multi_queued; /* commands queued */
   uint64_t multi_bytes;
-  uint32_t watching;    /* keys */
-  uint64_t query_bytes; /* unexecuted input held */
-  uint64_t query_cap;   /* bytes allocated for it */
+  uint32_t watching;    /* watched keys */
+  uint64_t query_bytes; /* bytes of unexecuted input */
+  uint64_t query_cap;   /* bytes allocated for the input */
   uint64_t output_bytes, output_cap;
-  uint64_t commands;      /* executed */
-  uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: none */
-  uint32_t denied_at;     /* the place in argv of the key that it is denied for; 0: for the command itself */
-  uint64_t owner;         /* the owner's id for it, for rd_client_to_cut; 0: never cut */
-  uint8_t overflowed;     /* rd_overflow: whether RD_CLOSE came because a reply had no room */
-  const rd_command *last; /* the last command, NULL before the first */
+  uint64_t commands;      /* commands executed */
+  uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: no */
+  uint32_t denied_at;     /* the place in argv of the key that is denied; 0: the command itself is denied */
+  uint64_t owner;         /* the owner's id for the session, for rd_client_to_cut; 0: never closed for its memory */
+  uint8_t overflowed;     /* rd_overflow: the limit that ended the session (RD_CLOSE) because a reply had no room */
+  const rd_command *last; /* the last command; NULL before the first */
 } rd_session_state;
 
 rd_session_state *rd_session_state_of(rd_session *s);
-/* Give back memory that an idle session does not need; the owner's timer calls it. */
+/* Return memory that an idle session does not need; the owner's timer calls it. */
 void rd_session_trim(rd_session *s);
 /* Free all buffers at once: the owner closes the connection, and nothing more is executed or sent. */
 void rd_session_drop(rd_session *s);
-/* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; authentication is the caller's. */
+/* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; the caller resets authentication. */
 void rd_session_reset(rd_session *s);
 
 /* python: end */

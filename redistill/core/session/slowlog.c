@@ -1,4 +1,4 @@
-/* slowlog.c - the ring of slow commands. */
+/* slowlog.c - keeps the last slow commands in a ring. */
 #include "session/slowlog.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "session/internal.h"
 
-/* MAX_MORE: bytes for the words that tell what was cut, their zero included. */
+/* MAX_MORE: bytes for the words that say how much was cut, including their zero. */
 enum { MAX_ARGS = 32, MAX_TEXT = 128, MAX_MORE = 36, MAX_RING = 1024 };
 
 /* The oldest entry is the one with id `taken`; ids count from 0. */

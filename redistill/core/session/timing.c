@@ -1,4 +1,5 @@
-/* timing.c - how long commands took, and which errors they answered. Brief commands share one look at the clock. */
+/* timing.c - measures the time of commands, and counts the errors that they replied. Brief commands share one
+ * reading of the clock. */
 #include "session/timing.h"
 
 #include "session/slowlog.h"

@@ -1,21 +1,22 @@
-/* timing.h - how long commands took, and which errors they answered; for the files of this folder. */
+/* timing.h - the time that commands took, and the errors that they replied; for the files of this folder. */
 #ifndef RD_TIMING_H
 #define RD_TIMING_H
 
 #include "session/internal.h"
 
-/* Output after which the running measurement is cut, so that the cost of a big reply is not spread over its neighbours.
- */
+/* The output after which the running measurement ends, so that the cost of a big reply is not divided among its
+ * neighbours. */
 #define RD_TIMED_OUTPUT 65536u
 
 static inline uint64_t rd_clock_now(const rd_session *s) { return s->st->clock != NULL ? s->st->clock() : 0; }
-/* Others get their turn so long after the first look at the clock. */
+/* Begin a slice: other sessions get their turn RD_SLICE_NS after this first reading of the clock. */
 static inline void rd_begin_slice(rd_session *s, uint64_t now) {
   if (s->slice_end == UINT64_MAX && now != 0) s->slice_end = now + RD_SLICE_NS;
 }
-/* Share the running measurement out to its commands. */
+/* Divide the running measurement among its commands. */
 void rd_stop_timing(rd_session *s);
-/* A command that takes hardly longer than a look at the clock, which it shares with its neighbours, begins and ends. */
+/* Begin and end a command that takes hardly longer than reading the clock, and so shares one reading with its
+ * neighbours. */
 static inline void rd_begin_brief(rd_session *s, rd_ahead *a) {
   if (s->timed_count == 0) {
     s->timed_from = (uint32_t)(a - s->ahead);
@@ -28,7 +29,7 @@ static inline void rd_begin_brief(rd_session *s, rd_ahead *a) {
 static inline void rd_end_brief(rd_session *s) {
   if (RD_UNLIKELY(s->out.len - s->timed_out > RD_TIMED_OUTPUT)) rd_stop_timing(s);
 }
-/* Count a command's duration, and keep it when it was slow. */
+/* Count a command's duration, and log it when it was slow. */
 void rd_count_call(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint64_t nanoseconds);
 /* Count the errors of the last command in out.errors, and forget them. */
 void rd_count_errors(rd_session *s);

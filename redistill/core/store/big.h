@@ -1,12 +1,12 @@
-/* big.h - the blocks of a big item: its head refers to tables, a table to chunks, and each block back to its owner.
- * Code that walks a value block by block (item.c, move.c) is written with these. */
+/* big.h - the blocks of a big item: its head refers to tables, a table refers to chunks, and each block refers back
+ * to its owner. The code that walks a value block by block (item.c, move.c) uses these functions. */
 #ifndef RD_BIG_H
 #define RD_BIG_H
 
 #include "arena/heap.h"
 #include "store/item.h"
 
-#define RD_PASSED 1 /* the expiry of an item that is not to be found: it is being moved, and may lack chunks */
+#define RD_PASSED 1 /* expiry of an item that lookups must not find: it is being moved, and may lack chunks */
 
 static inline rd_big *rd_big_of(rd_item *it) { return (rd_big *)(void *)((uint8_t *)it + RD_ITEM_HEAD); }
 static inline const uint8_t *rd_table_refs(const rd_item *it) {
@@ -25,10 +25,10 @@ static inline uint32_t rd_chunk_capacity(const rd_store *st, rd_ref chunk) {
   return rd_blk_bytes(*rd_blk_at(st, chunk)) - RD_CHUNK_HEAD;
 }
 
-/* The head of a big item, without a table, with the key filled in, which is inline; the expiry is not. 0: no memory. */
+/* Allocate the head of a big item, without a table, with its inline key filled in, the expiry not. 0: no memory. */
 rd_ref rd_big_new_head(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type,
                        rd_encoding enc);
-/* Table `number` of an item, without a chunk; the item's reference to it is the caller's to set. 0: no memory. */
+/* Allocate table `number` of an item, without a chunk; the caller sets the item's reference to it. 0: no memory. */
 rd_ref rd_table_new(rd_store *st, uint32_t shard, rd_ref item, uint32_t number, uint32_t entries);
 
 #endif

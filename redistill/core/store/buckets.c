@@ -1,4 +1,4 @@
-/* buckets.c - the array of buckets grows and shrinks by one bucket. */
+/* buckets.c - grows and shrinks the array of buckets by one bucket. */
 #include "store/buckets.h"
 
 static rd_ref new_segment(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, uint32_t buckets) {
@@ -17,7 +17,7 @@ static rd_ref new_dir(rd_store *st, uint32_t shard, uint32_t slot, uint32_t numb
   return ref;
 }
 
-/* Make *ref, a directory with `n` entries used, hold one more. */
+/* Make room for one more entry in *ref, a directory with `n` entries used. */
 static bool dir_reserve(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_ref *ref, uint32_t n) {
   uint32_t capacity = rd_dir_capacity(st, *ref);
   if (n < capacity) return true;
@@ -41,7 +41,7 @@ static bool raise_root(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix
 }
 
 /* Enter a new segment into the directories. Whatever fails, the tree keeps the height that its buckets need: a
- * directory that is there too early would not be found when the index shrinks. */
+ * directory made too early would not be found when the index shrinks. */
 static bool enter_segment(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix, uint32_t segment, rd_ref ref) {
   bool raise = ix->height == 0 || (ix->height == 1 && segment == RD_DIR_ENTRIES);
   uint32_t in_page = segment & (RD_DIR_ENTRIES - 1), p = segment >> RD_DIR_BITS;
@@ -51,7 +51,7 @@ static bool enter_segment(rd_store *st, uint32_t shard, uint32_t slot, rd_index 
     rd_dir_entries(st, ix->root)[in_page] = ref;
     return true;
   }
-  if (in_page != 0) { /* its page has all its entries from the start */
+  if (in_page != 0) { /* its page has room for all its entries from the start */
     rd_dir_entries(st, rd_dir_entries(st, ix->root)[p])[in_page] = ref;
     return true;
   }
@@ -83,7 +83,7 @@ bool rd_buckets_add(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
       rd_heap_release(st, shard, ix->root);
       ix->root = bigger;
     }
-  } else if ((n & (RD_SEGMENT_BUCKETS - 1)) == 0) { /* a new segment */
+  } else if ((n & (RD_SEGMENT_BUCKETS - 1)) == 0) { /* the bucket begins a new segment */
     rd_ref ref = new_segment(st, shard, slot, segment, RD_SEGMENT_BUCKETS);
     if (ref == 0) return false;
     if (!enter_segment(st, shard, slot, ix, segment, ref)) {
@@ -104,8 +104,7 @@ void rd_buckets_drop(rd_store *st, uint32_t shard, rd_index *ix) {
   }
   if (segment == 0 || (n & (RD_SEGMENT_BUCKETS - 1)) != 0) {
     if (segment == 0 && ix->height == 0) {
-      rd_heap_shrink(st, shard, ix->root,
-                     rd_segment_bytes(n)); /* keeps its place, so the buckets stay where they are */
+      rd_heap_shrink(st, shard, ix->root, rd_segment_bytes(n)); /* the segment keeps its place, so its buckets do too */
     }
     return;
   }

@@ -1,7 +1,7 @@
 /* buckets.h - the array of an index's buckets: segments of 64, found through directories.
  *
- * A segment that is the only one grows by doubling, in place of an array; with more there is a directory above them,
- * and with more than RD_DIR_ENTRIES segments a directory of directories. */
+ * An only segment grows by doubling; several segments have a directory above them, and more than RD_DIR_ENTRIES
+ * segments a directory of directories. */
 #ifndef RD_BUCKETS_H
 #define RD_BUCKETS_H
 
@@ -14,9 +14,9 @@
 #define RD_MAX_BUCKETS (1u << (RD_SEGMENT_BITS + 2 * RD_DIR_BITS))
 #define RD_NUMBER_MASK ((1u << 27) - 1)
 
-/* The directories above the segments of so many buckets. */
+/* The number of directory levels above the segments of so many buckets. */
 static inline uint8_t rd_index_height(uint32_t buckets) { return buckets <= 64 ? 0 : buckets <= 64u * 512 ? 1 : 2; }
-/* Bytes of a segment of so many buckets, wherever it lies. */
+/* The bytes of a segment of so many buckets, wherever it lies. */
 static inline uint32_t rd_segment_bytes(uint32_t buckets) {
   return buckets * (uint32_t)sizeof(rd_bucket) + (uint32_t)sizeof(rd_index_block) + 56;
 }
@@ -30,7 +30,7 @@ static inline uint32_t rd_dir_capacity(const rd_store *st, rd_ref dir) {
   return (rd_blk_bytes(*rd_blk_at(st, dir)) - (uint32_t)sizeof(rd_index_block)) / 8;
 }
 
-/* Buckets that a segment of this size holds wherever it lies. */
+/* The number of buckets for which a segment of this size has room, wherever it lies. */
 static inline uint32_t rd_segment_capacity(const rd_store *st, rd_ref segment) {
   uint32_t n = (rd_blk_bytes(*rd_blk_at(st, segment)) - rd_segment_bytes(0)) / (uint32_t)sizeof(rd_bucket);
   return n < RD_SEGMENT_BUCKETS ? n : RD_SEGMENT_BUCKETS;
@@ -45,9 +45,9 @@ static inline rd_bucket *rd_index_bucket(const rd_store *st, const rd_index *ix,
   return rd_segment_buckets(st, ref) + (number & (RD_SEGMENT_BUCKETS - 1));
 }
 
-/* Make room for bucket number ix->buckets; it is zeroed. false: no memory, and no change that anybody sees. */
+/* Make room for bucket number ix->buckets; it is zeroed. false: no memory, and no visible change. */
 bool rd_buckets_add(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix);
-/* The last bucket, number ix->buckets, has just gone: give back what only it needed. */
+/* Release the memory that only the last bucket, number ix->buckets, needed; that bucket was just removed. */
 void rd_buckets_drop(rd_store *st, uint32_t shard, rd_index *ix);
 
 #endif

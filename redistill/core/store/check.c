@@ -1,9 +1,9 @@
-/* check.c - every invariant of the arena, verified by walking it twice: over the regions, block by block, and over the
- * indexes, entry by entry. What the second walk reaches must be exactly what the first one found.
+/* check.c - verifies every invariant of the arena by walking it twice: over the regions, block by block, and over the
+ * indexes, entry by entry. The second walk must reach exactly the blocks that the first one found.
  *
- * The arena may hold anything (recovery.h). So no word is used before it is known what it can be, and a reference is
- * followed only to where the first walk found a block that nothing has referred to yet: its length then is known to
- * stay in its region, and no circle can be walked in twice. */
+ * The arena may hold anything (recovery.h). So no word is used before its range is verified, and a reference is
+ * followed only to a place where the first walk found a block that nothing has referred to yet: the block's length
+ * is then known to stay within its region, and no circle can be walked twice. */
 #include "store/check.h"
 
 #include <stdarg.h>
@@ -25,7 +25,7 @@
 
 struct tally {
   uint64_t blocks[RD_KINDS];
-  uint64_t bytes; /* of allocated blocks */
+  uint64_t bytes; /* bytes of allocated blocks */
   uint64_t small;
 };
 
@@ -34,10 +34,10 @@ struct rd_walk {
   char *err;
   size_t errlen;
   uint32_t shard;
-  bool timed;          /* due times are compared with the clock, too */
-  uint32_t *place;     /* of each region among the shard's, from 1 on; 0: it is not one of them */
-  uint64_t *unvisited; /* of the shard's regions, a bit for each granule: a block begins that nothing has reached */
-  const rd_store *st;  /* while the walk is over the indexes */
+  bool timed;          /* due times are compared with the clock as well */
+  uint32_t *place;     /* the position of each region among the shard's, from 1 on; 0: the shard does not have it */
+  uint64_t *unvisited; /* a bit for each granule of the shard's regions: a block begins there that was not visited */
+  const rd_store *st;  /* NULL except during the walk over the indexes */
   struct tally *reached;
 };
 
@@ -62,7 +62,7 @@ static void note_block(const rd_store *st, struct rd_walk *r, rd_ref ref) {
   r->unvisited[(size_t)(r->place[rd_region_of(st, ref)] - 1) * REGION_WORDS + granule / 64] |= 1ull << (granule % 64);
 }
 
-/* Whether a block of the shard begins there that was not visited yet; it is now. */
+/* True if a block of the shard begins there that was not visited yet; marks it as visited. */
 static bool visit_block(const rd_store *st, struct rd_walk *r, rd_ref ref) {
   if (ref < st->head->body_at || ref >= st->size || ref % RD_GRANULE != 0) return false;
   uint32_t place = r->place[rd_region_of(st, ref)], granule = (uint32_t)(ref & (RD_REGION_SIZE - 1)) / RD_GRANULE;
@@ -158,8 +158,8 @@ static void check_heap(const rd_store *st, struct rd_walk *r, struct tally *t) {
 
 /* ---- the walk over the indexes ---- */
 
-/* A reference to a block of this kind in this shard, of at least so many bytes, that nothing else refers to: counts it,
- * and says whether it may be followed. */
+/* True if the reference may be followed: to a block of this kind in this shard, of at least so many bytes, that
+ * nothing else refers to. Marks the block as visited. */
 static bool reach(const rd_store *st, struct rd_walk *r, rd_ref ref, rd_kind kind, uint64_t bytes, struct tally *t) {
   bool ok = visit_block(st, r, ref) && rd_blk_kind(*rd_blk_at(st, ref)) == kind;
   EXPECT(ok, "a reference of kind %d to %llu, which is no such block", kind, (unsigned long long)ref);
@@ -182,8 +182,9 @@ bool rd_walk_expect(struct rd_walk *walk, bool so, const char *what) {
 
 const rd_store *rd_walk_store(const struct rd_walk *walk) { return walk->st; }
 
-/* A table of a big item: its `needed` first chunks are there, the last of the value with `tail` bytes, and no others.
- * When a process died while it moved the value (`passed`) there may be fewer: nobody reads it any more. */
+/* Verify a table of a big item: its first `needed` chunks are there, the last of the value with `tail` bytes, and no
+ * others. There may be fewer chunks if a process died while it moved the value (`passed`): no reader finds that item
+ * any more. */
 static void check_table(const rd_store *st, struct rd_walk *r, rd_ref ref, uint64_t needed, uint64_t tail, bool passed,
                         struct tally *t) {
   const rd_table *table = rd_at(st, ref);
@@ -202,7 +203,7 @@ static void check_table(const rd_store *st, struct rd_walk *r, rd_ref ref, uint6
   EXPECT(capacity >= needed || passed, "a table with room for %u of %llu chunks", capacity, (unsigned long long)needed);
 }
 
-/* Its head is as long as it says. */
+/* True if the head has the length that its fields imply. */
 static bool big_head_is_sound(struct rd_walk *r, const rd_item *it) {
   uint64_t bytes = rd_blk_bytes(it->blk), head = RD_BIG_HEAD + rd_item_ttl_bytes(it);
   bool ok = head <= bytes;
@@ -298,7 +299,7 @@ static void check_chain(rd_store *st, struct rd_walk *r, uint32_t slot, const rd
   }
 }
 
-/* A block of the index, and whether it knows its place. */
+/* Visit a block of the index, and verify the place that it records. */
 static bool reach_index(const rd_store *st, struct rd_walk *r, rd_ref ref, rd_kind kind, uint64_t bytes, uint32_t owner,
                         struct tally *t) {
   if (!reach(st, r, ref, kind, bytes, t)) return false;
@@ -343,7 +344,7 @@ static void check_contents(rd_store *st, struct rd_walk *r) {
   memset(&found, 0, sizeof found);
   memset(&reached, 0, sizeof reached);
   check_heap(st, r, &found);
-  if (r->violations > 0) return; /* what follows would follow broken links */
+  if (r->violations > 0) return; /* the next walk would follow the broken links */
   r->st = st;
   r->reached = &reached;
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
@@ -425,7 +426,7 @@ int rd_check(rd_store *st, char *err, size_t errlen) {
   for (r.shard = 0; r.shard < st->num_shards; r.shard++) {
     int before_it = r.violations;
     if (rd_shard_at(st, r.shard)->dirty != 0 && st->dirty != r.shard + 1) violated(&r, "dirty");
-    r.violations = 0; /* a shard is left at its first one */
+    r.violations = 0; /* the walk leaves a shard at its first violation */
     check_shard(st, &r);
     r.violations += before_it;
   }

@@ -1,4 +1,4 @@
-/* databases.c - the calls that concern a whole database: counted, flushed, swapped. */
+/* databases.c - counts, flushes and swaps whole databases. */
 #include "store/databases.h"
 
 #include "arena/lock.h"
@@ -10,7 +10,7 @@
 #include "store/internal.h"
 #include "store/item.h"
 
-/* ---- counting: sums of counters that others change meanwhile, each read whole ---- */
+/* ---- counting: sums of counters that other processes change meanwhile; each counter is read whole ---- */
 
 uint64_t rd_count(rd_store *st, unsigned db) {
   uint32_t slot = rd_slot_of(st, db);
@@ -31,7 +31,9 @@ int64_t rd_average_ttl(rd_store *st, unsigned db) {
   for (uint32_t round = 0; round < 64; round++) {
     uint32_t shard = rd_random_below(st, st->num_shards), slot = rd_slot_of(st, db);
     if (rd_shard_at(st, shard)->index[slot].with_ttl == 0) continue;
-    int mine = rd_trylock_shard(st, shard); /* a sample is worth no wait, least of all for a process that hangs */
+    int mine =
+        /* a sample is not worth waiting for, least of all for a process that hangs */
+        rd_trylock_shard(st, shard);
     if (mine < 0) continue;
     const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
     if (ix->buckets > 0) {
@@ -57,7 +59,7 @@ static void unlock_all_but(rd_store *st, const uint64_t *held_before) {
   }
 }
 
-/* Let the databases use these slots, by one store that all processes see at once. All shards are locked. */
+/* Assign index slots to the databases, by one store that all processes see at once. All shards are locked. */
 static void set_map(rd_store *st, const uint8_t slot_of_db[RD_DATABASES]) {
   uint32_t map = atomic_load_explicit(&st->head->map, memory_order_relaxed);
   memcpy(st->head->slot_of_db[(map + 1) & 1], slot_of_db, RD_DATABASES);
@@ -106,13 +108,13 @@ void rd_flush_db(rd_store *st, unsigned db) {
     flush_shards(st);
     st->head->flushes[slot]++;
   } else if (!slot_is_empty(st, slot)) {
-    /* The database gets an empty slot at once; the sweep, and evictions, empty the one it had. */
+    /* The database gets an empty slot at once; the sweep and evictions empty the old slot. */
     uint8_t map[RD_DATABASES];
     for (unsigned i = 0; i < RD_DATABASES; i++) map[i] = (uint8_t)rd_slot_of(st, i);
     while (unused == RD_SLOTS) {
       for (uint32_t i = 0; i < RD_SLOTS && unused == RD_SLOTS; i++) {
         if (rd_slot_is_live(st, i)) continue;
-        rd_drain_slot(st, i); /* more flushes than slots: this one waits for an earlier one */
+        rd_drain_slot(st, i); /* all slots are still being emptied: this call empties an earlier one itself */
         unused = i;
       }
     }

@@ -1,4 +1,4 @@
-/* event.c - the names of events, and the way to the listener: see event.h. */
+/* event.c - names the events, and calls the listener: see event.h. */
 #include "store/event.h"
 
 #include "store/internal.h"
@@ -33,7 +33,7 @@ void rd_tell(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key,
   if ((st->listening & events[event].class) == 0) return;
   rd_change change = {.event = event, .item = it};
   while (change.db < RD_DATABASES && rd_slot_of(st, change.db) != slot) change.db++;
-  if (change.db == RD_DATABASES) return; /* flushed, or kept by rd_set_keeping */
+  if (change.db == RD_DATABASES) return; /* the item was flushed, or is kept by rd_set_keeping */
   change.key_len = key != NULL ? key->len : rd_item_key_len(it);
   change.key = key != NULL ? key->data : rd_item_inline_key(it);
   st->listener(st->listener_arg, st, &change);

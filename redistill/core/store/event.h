@@ -1,14 +1,14 @@
-/* event.h - changes of keys, named as Redis's keyspace events, and the listener that the store tells.
+/* event.h - changes of keys, named like Redis's keyspace events, and the listener that the store calls for them.
  *
  * Every change of a key goes through rd_touched (internal.h); an event without a change goes through rd_notify. Both
- * tell the one listener of this process, if any: messages, invalidations and wake-ups of blocked clients begin there.
- * Without a listener that costs a test of one word, and no event is composed. */
+ * call the one listener of this process, if any, from which messages, invalidations and wake-ups of blocked clients
+ * come. Without a listener they only test one word, and compose no event. */
 #ifndef RD_EVENT_H
 #define RD_EVENT_H
 
 #include "store/store.h"
 
-/* The classes, with the letters that `notify-keyspace-events` has for them; `A` there is all but m and n. */
+/* The classes, with their letters in `notify-keyspace-events`; the letter `A` there is all but m and n. */
 enum {
   RD_CLASS_GENERIC = 1 << 0,  /* g */
   RD_CLASS_STRING = 1 << 1,   /* $ */
@@ -24,27 +24,27 @@ enum {
   RD_CLASS_NEW = 1 << 11,     /* n */
   RD_CLASS_UNNAMED = 1 << 12, /* no letter: changes that Redis publishes no event for */
 };
-#define RD_CLASS_LETTERS "g$lshzxetdmn" /* of bit 0, 1, ... */
+#define RD_CLASS_LETTERS "g$lshzxetdmn" /* the letters of bit 0, 1, ... */
 
 const char *rd_event_name(rd_key_event event); /* "set", "rename_from"; "" for RD_EVENT_NONE */
 uint32_t rd_event_class(rd_key_event event);   /* one bit */
 
-/* The event that a listener gets. A key of more than 4,096 bytes lies in pieces: then `key` is NULL, unless the command
- * that runs has it as an argument. */
+/* The event that a listener gets. A key of more than 4,096 bytes is stored in pieces: then `key` is NULL, unless the
+ * running command has it as an argument. */
 typedef struct rd_change {
   rd_key_event event;
   unsigned db;
   uint32_t key_len;
   const uint8_t *key;
-  const rd_item *item; /* when `key` is NULL */
+  const rd_item *item; /* set when `key` is NULL */
 } rd_change;
 /* Copy the key to `dst`. */
 void rd_change_key(rd_store *st, const rd_change *change, void *dst);
 
-/* Called in the middle of commands and of the sweep, with the key's shard locked: it must be quick, and must not call
- * the store but for rd_change_key. The change is gone when it returns. */
+/* Called in the middle of commands and of the sweep, with the key's shard locked: it must be quick, and may call
+ * only rd_change_key on the store. The change is invalid after it returns. */
 typedef void rd_listener(void *arg, rd_store *st, const rd_change *change);
-/* Set the one listener for events of these classes in this process; 0: no listener. It replaces the last one. */
+/* Set the listener of this process for events of these classes; 0: no listener. It replaces the previous one. */
 void rd_listen(rd_store *st, uint32_t classes, rd_listener *listener, void *arg);
 
 #endif

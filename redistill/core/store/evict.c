@@ -1,7 +1,7 @@
 /* evict.c - the eviction policies.
  *
  * A full cache evicts from the shard that needs room, by looking at a sample of its keys: whole buckets of the index,
- * picked at random, until at least sample_size keys that may go were seen. A bucket holds keys by their hash, so a
+ * picked at random, until at least sample_size evictable keys were seen. A bucket holds keys by their hash, so a
  * bucket is a random sample, and its items are fetched at once.
  *
  * LRU: the key idle for longest. 23 bits of time in units of 256 ms; after 23 days of idleness a key looks fresh once.
@@ -10,11 +10,11 @@
  * LFU: as in Redis. 8 bits of a logarithmic counter that a hit raises with probability 1 / (10 * (c - 5) + 1), and that
  * loses one for each minute without a hit; 16 bits of minutes.
  *
- * S3-FIFO (Yang, Zhang, Qiu, Yue and Vigfusson, SOSP 2023): new keys wait in a small queue, a tenth of all; one that is
- * hit twice there goes on to the main queue, the others leave early, so that a scan cannot push the working set out.
- * The hashes of those that left are remembered for a while (the ghost queue): a key that comes back goes to the main
- * queue at once. A hit only counts, up to 3; in the main queue a key goes round again as often as it was hit. Here the
- * queues are not lists: a key has a bit that says which one it is in, and the time of its entry, counted in the shard's
+ * S3-FIFO (Yang, Zhang, Qiu, Yue and Vigfusson, SOSP 2023): new keys enter a small queue, a tenth of all; a key that is
+ * hit twice there moves to the main queue, the others are evicted early, so that a scan cannot push the working set
+ * out. The hashes of evicted keys are remembered for a while (the ghost queue): a key that returns enters the main
+ * queue at once. A hit only counts, up to 3; in the main queue a key gets as many further rounds as it had hits. Here
+ * the queues are not lists: a key has a bit for its queue, and the time of its entry, counted in the shard's
  * insertions; "the oldest of the queue" is the oldest of a sample. That costs no memory, and no key can fall out of a
  * list.
  *
@@ -37,7 +37,7 @@
 #define SMALL_SHARE 10u /* one in ten */
 
 #define SAMPLE_BUCKETS 16u /* random buckets looked at for one victim */
-#define WALK_BUCKETS 2048u /* ... and in a row, where few keys have a TTL */
+#define WALK_BUCKETS 2048u /* buckets looked at in a row, where few keys have an expiry */
 
 static inline uint32_t access_of(const rd_item *it) { return it->access & RD_ACCESS_MASK; }
 static inline void set_access(rd_item *it, uint32_t v) {
@@ -47,8 +47,8 @@ static inline rd_policy policy_of(const rd_store *st) {
   return (rd_policy)atomic_load_explicit(&st->head->policy, memory_order_relaxed);
 }
 static inline bool is_lfu(rd_policy p) { return p == RD_ALLKEYS_LFU || p == RD_VOLATILE_LFU; }
-/* Ticks since a stamp of so many bits. One that lies ahead by up to a sixteenth of their circle is of just now: the
- * wall clock was set back since, by 1.5 days at most (LRU), or 2.8 (LFU). */
+/* Ticks since a stamp of so many bits. A stamp that lies ahead by up to a sixteenth of the circle counts as just
+ * now: the wall clock was set back since then, by 1.5 days at most (LRU), or 2.8 (LFU). */
 #define MOST_ELAPSED(mask) ((mask) - ((mask) >> 4))
 static inline uint32_t elapsed(uint32_t now, uint32_t then, uint32_t mask) {
   uint32_t ticks = (now - then) & mask;
@@ -63,7 +63,7 @@ static inline uint64_t lru_idle_ms(const rd_store *st, uint32_t access) {
 }
 static inline uint32_t clock_minutes(const rd_store *st) { return (uint32_t)(st->now_ms / 60000) & 0xffffu; }
 
-/* The counter as it is now, after its decay. */
+/* The counter after its decay until now. */
 static uint32_t lfu_counter(const rd_store *st, const rd_item *it) {
   uint32_t access = access_of(it), counter = access & 0xffu;
   uint32_t minutes = elapsed(clock_minutes(st), access >> 8, 0xffffu);
@@ -168,7 +168,7 @@ void rd_access_gone(rd_store *st, uint32_t shard, const rd_item *it, uint64_t ha
   if (evicted && policy_of(st) == RD_ALLKEYS_S3FIFO) ghost_put(st, rd_shard_at(st, shard), hash);
 }
 
-/* ---- which key goes ---- */
+/* ---- the choice of a key to evict ---- */
 
 bool rd_slot_is_live(const rd_store *st, uint32_t slot) {
   if (slot == RD_KEPT_SLOT) return true;
@@ -188,7 +188,7 @@ bool rd_evictable(const rd_store *st, const rd_item *it) {
   return !volatile_only(policy) || rd_item_expiry(it) != RD_NO_EXPIRY;
 }
 
-/* How gladly the policy lets go of an item; the highest goes. */
+/* An item's rank for eviction: the highest is evicted first. */
 static uint64_t eagerness(rd_store *st, rd_policy policy, const rd_shard *sh, const rd_item *it) {
   switch (policy) {
     case RD_ALLKEYS_LFU:
@@ -243,7 +243,8 @@ static void sample(rd_store *st, const rd_shard *sh, const rd_index *ix, uint32_
     look_at_bucket(st, sh, ix, number, s);
   }
   if (s->victim != 0) return;
-  /* Few candidates among many keys: buckets in a row are cheap to look through, their bits tell without the items. */
+  /* Few candidates among many keys: consecutive buckets are cheap to look through, since their bits tell without
+   * reading the items. */
   uint32_t number = (uint32_t)((rd_random_u64(st) >> 32) * ix->buckets >> 32);
   for (uint32_t i = 0; i < WALK_BUCKETS && i < ix->buckets && s->victim == 0; i++) {
     look_at_bucket(st, sh, ix, number, s);
@@ -279,7 +280,7 @@ rd_ref rd_victim(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   rd_policy policy = policy_of(st);
   uint32_t want = atomic_load_explicit(&st->head->sample_size, memory_order_relaxed);
-  /* Flushed keys go first. Then a database is picked in proportion to its keys. */
+  /* Flushed keys are evicted first. Otherwise a database is picked in proportion to its keys. */
   uint64_t keys = 0, candidates = 0;
   for (uint32_t i = 0; i < RD_SLOTS; i++) {
     const rd_index *ix = &sh->index[i];
@@ -311,7 +312,7 @@ rd_ref rd_victim(rd_store *st, uint32_t shard) {
   return 0;
 }
 
-/* ---- what OBJECT and RESTORE see ---- */
+/* ---- the figures that OBJECT and RESTORE use ---- */
 
 uint64_t rd_item_idle_ms(rd_store *st, const rd_item *it) { return lru_idle_ms(st, access_of(it)); }
 

@@ -1,10 +1,10 @@
-/* expire.c - the sweep: memory of expired keys, of flushed databases and of indexes that are too large is given back
- * without a client's help.
+/* expire.c - the sweep: frees the memory of expired keys, flushed databases and oversized indexes without a client's
+ * request.
  *
- * It goes over the buckets of each shard's indexes, a few at a time under the shard's lock. A bucket knows which of its
- * entries have an expiry and a coarse time before which none of them is due, so keys that will live on cost no look at
- * them: a pass over ten million is a pass over their 100 MB of buckets. That time is a lower bound (an entry may have
- * left or live longer); the pass that finds it reached sets it anew. */
+ * It walks the buckets of each shard's indexes, a few at a time under the shard's lock. A bucket records which of
+ * its entries have an expiry, and a coarse time before which none of them is due, so keys that live on are not read:
+ * a pass over ten million keys reads their 100 MB of buckets. That time is a lower bound (an entry may have left or
+ * live longer); the pass that finds it reached sets it anew. */
 #include "arena/heap.h"
 #include "arena/lock.h"
 #include "arena/longrun.h"
@@ -46,10 +46,10 @@ static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everyth
     }
     if (!everything) b->due = rd_due_of(st->now_ms, earliest);
   }
-  if (RD_UNLIKELY(left == 0)) c->n = 0; /* the same items again and again */
+  if (RD_UNLIKELY(left == 0)) c->n = 0; /* the chain repeats the same items */
 }
 
-/* All keys of a shard that expire are looked at in its next round, wherever they are moved meanwhile. */
+/* Have all keys with an expiry in the shard looked at in its next round, wherever they are moved meanwhile. */
 static void set_due(rd_store *st, rd_shard *sh) {
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
     const rd_index *ix = &sh->index[slot];
@@ -64,7 +64,8 @@ static void set_due(rd_store *st, rd_shard *sh) {
   sh->sweep_slot = sh->sweep_bucket = 0;
 }
 
-/* A step in one shard, which is locked. Returns the removals; *done when the shard's round has ended. */
+/* Do one step in a shard, which is locked. Returns the number of removed keys; *done when the shard's round has
+ * ended. */
 static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
   rd_shard *sh = rd_shard_at(st, shard);
   bool expire = atomic_load_explicit(&st->head->active_expire, memory_order_relaxed) != 0 && !rd_paused(st);
@@ -80,7 +81,7 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     }
     uint32_t slot = sh->sweep_slot;
     const rd_index *ix = &sh->index[slot];
-    bool live = slot != RD_KEPT_SLOT && rd_slot_is_live(st, slot); /* no command runs: what is kept is forgotten */
+    bool live = slot != RD_KEPT_SLOT && rd_slot_is_live(st, slot); /* no command runs: kept items are removed */
     bool wanted = live ? ix->with_ttl > 0 && expire : ix->count > 0;
     if (!wanted || sh->sweep_bucket >= ix->buckets) {
       sh->sweep_slot++;
@@ -108,12 +109,12 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
     struct condemned c;
     uint32_t gone = 0;
     c.n = 0;
-    /* From the end, or, if the last bucket is empty, from wherever there is a key. */
+    /* Search from the end. If the last bucket is empty, take any bucket that has a key. */
     for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, ix, b, true, &c);
     for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
     rd_breathe(st);
     if (gone > 0) continue;
-    rd_suspect(st, shard); /* it counts keys that it does not have */
+    rd_suspect(st, shard); /* the index counts keys that it does not have */
     return;
   }
 }
@@ -122,7 +123,7 @@ void rd_drain_slot(rd_store *st, uint32_t slot) {
   for (uint32_t shard = 0; shard < st->num_shards; shard++) rd_drain_slot_of(st, shard, slot);
 }
 
-/* The wall clock was set, or the machine slept: due times may have gone round, and say nothing any more. */
+/* The wall clock was set, or the machine slept: due times may have wrapped around, and are then invalid. */
 static void mind_the_clock(rd_store *st, uint32_t first, uint32_t last) {
   uint64_t before = st->swept_ms, now = st->swept_ms = st->now_ms;
   if (before == 0 || (now >= before ? now - before : before - now) < RD_DUE_AHEAD_MS) return;
@@ -146,7 +147,7 @@ bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
     bool done;
     int mine = rd_trylock_shard(st, shard);
     uint32_t removed = 0;
-    if (mine < 0) /* somebody has it, perhaps for long: next time */
+    if (mine < 0) /* another process has the lock, perhaps for long: try it next time */
       done = true;
     else
       removed = step(st, shard, &done);

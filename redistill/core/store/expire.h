@@ -5,9 +5,9 @@
 #include "arena/arena.h"
 
 /* python: begin */
-/* One step of the background work on the shards first .. last (exclusive): expired keys, flushed databases, index
- * shrink. Stops after about `budget_ns` on st->clock (or after one bucket group when there is no clock) and goes on
- * there at the next call. Returns true when a full round found nothing left to do. */
+/* One step of the background work on the shards first .. last (exclusive): removes expired keys and flushed
+ * databases, and shrinks indexes. Stops after about `budget_ns` on st->clock (or after one bucket group when there
+ * is no clock) and continues there at the next call. Returns true when a full round found nothing left to do. */
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns);
 /* python: end */
 

@@ -1,4 +1,4 @@
-/* index.c - entries found, added and removed; buckets split and joined. */
+/* index.c - finds, adds and removes entries; splits and joins buckets. */
 #include "store/index.h"
 
 #include "arena/heap.h"
@@ -34,7 +34,7 @@ rd_bucket *rd_chain_next(const rd_store *st, const rd_index *ix, const rd_bucket
   return NULL;
 }
 
-/* Entries whose tag is `tag`, one bit each. */
+/* The entries whose tag is `tag`, one bit each. */
 static inline uint32_t match_tag(const rd_bucket *b, uint8_t tag) {
 #ifdef __SSE2__
   /* The last 16 bytes of the bucket: hi[8..9], tag[0..9], bits, due. */
@@ -59,8 +59,8 @@ uint32_t rd_bucket_entries(const rd_bucket *b) { return ~match_tag_unaligned(b, 
 
 /* ---- prefetching ----
  *
- * Without the lock: what is read may be torn or stale, so each reference is checked before it is followed, and nothing
- * but a hint comes of it. */
+ * Prefetching reads without the lock, so the data may be torn or stale. Each reference is checked before it is
+ * followed, and the result is only a hint. */
 
 static inline const rd_bucket *peek(const rd_store *st, const rd_key *key) {
   const rd_index *ix = &st->shards[rd_shard_of(st, key->hash)].index[rd_slot_of(st, key->db)];
@@ -77,7 +77,7 @@ static inline const rd_bucket *peek(const rd_store *st, const rd_key *key) {
   return ref < st->head->body_at || ref > st->size - sizeof(rd_bucket) ? NULL : (const rd_bucket *)(st->base + ref);
 }
 
-/* The lock is going to be written, and with several workers another core may have it. */
+/* Prefetch for writing: the lock will be written to, and with several workers another core may have its cache line. */
 const rd_bucket *rd_prefetch_bucket(const rd_store *st, const rd_key *key) {
   RD_PREFETCH_WRITE(&st->shards[rd_shard_of(st, key->hash)].lock);
   const rd_bucket *b = peek(st, key);
@@ -144,7 +144,7 @@ uint64_t rd_item_hash(const rd_store *st, const rd_item *it) {
 
 /* ---- chains: a bucket and its overflow buckets. All but the last are full. ---- */
 
-/* An entry on its way from one bucket to another. */
+/* An entry that is moved from one bucket to another. */
 struct entry {
   rd_ref ref;
   uint8_t tag;
@@ -211,7 +211,7 @@ static void chain_remove(rd_store *st, uint32_t shard, const rd_index *ix, rd_bu
     before = last;
     last = next;
   }
-  if (RD_UNLIKELY(left == 0)) { /* a circle: nothing refers to the item any more, that is all */
+  if (RD_UNLIKELY(left == 0)) { /* the chain is a circle: nothing refers to the item any more, but the hole stays */
     b->tag[i] = 0;
     return;
   }
@@ -224,7 +224,7 @@ static void chain_remove(rd_store *st, uint32_t shard, const rd_index *ix, rd_bu
   rd_entry_set_ref(last, j, 0);
   last->bits &= (uint16_t) ~(1u << j);
   if (before == NULL || rd_bucket_entries(last) != 1) return;
-  /* The one that is left in the overflow bucket fits where the link is. */
+  /* The overflow bucket has one entry left, which fits into the entry that holds the link. */
   uint32_t link = RD_BUCKET_SLOTS - 1;
   rd_ref block = rd_entry_ref(before, link);
   struct entry e = get_entry(last, 0);
@@ -235,17 +235,17 @@ static void chain_remove(rd_store *st, uint32_t shard, const rd_index *ix, rd_bu
 
 /* ---- splitting and joining buckets ---- */
 
-#define CHAIN_MAX 192u /* entries of a chain that is taken apart at once; with a keyed hash few come near */
+#define CHAIN_MAX 192u /* most entries of a chain that is rebuilt at once; with a keyed hash few chains come near */
 #define SPARES_MAX 32u
 
-/* The entries and the overflow blocks of chains that are taken apart. */
+/* The entries and the overflow blocks of chains that are rebuilt. */
 struct loose {
   struct entry entry[CHAIN_MAX];
   rd_ref spare[SPARES_MAX];
   uint32_t entries, spares;
 };
 
-/* Add a chain's contents to `l`; false when it is too long, and then nothing was added. */
+/* Add a chain's contents to `l`; false: the chain is too long, and nothing was added. */
 static bool loosen(const rd_store *st, rd_bucket *first, struct loose *l) {
   uint32_t entries = l->entries, spares = l->spares;
   for (rd_bucket *b = first; b != NULL; b = rd_bucket_next(st, b)) {
@@ -263,7 +263,7 @@ static bool loosen(const rd_store *st, rd_bucket *first, struct loose *l) {
   return true;
 }
 
-/* Whether the chain, which is long, is a circle. */
+/* True if the chain, which is long, is a circle. */
 static bool is_circle(const rd_store *st, const rd_index *ix, const rd_bucket *b) {
   uint32_t left = rd_chain_limit(ix);
   while ((b = rd_chain_next(st, ix, b, &left)) != NULL) continue;
@@ -274,7 +274,7 @@ static uint32_t overflows_for(uint32_t entries) {
   return entries <= RD_BUCKET_SLOTS ? 0 : (entries - RD_BUCKET_SLOTS + RD_BUCKET_SLOTS - 2) / (RD_BUCKET_SLOTS - 1);
 }
 
-/* Append without allocating: the spares are enough. */
+/* Build a chain without allocating: the spare blocks are enough. */
 static void tighten(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_bucket *b, const struct entry *e,
                     struct loose *l) {
   int result = chain_append(st, shard, slot, number, b, e, l->spares > 0 ? l->spare[l->spares - 1] : 0);
@@ -286,9 +286,9 @@ static void release_spares(rd_store *st, uint32_t shard, struct loose *l) {
   while (l->spares > 0) rd_heap_release(st, shard, l->spare[--l->spares]);
 }
 
-/* Share a chain of any length out to `from`, its first bucket, and `to`, bucket by bucket: what one gave is put away
- * before the next is opened, so its overflow bucket is there in time. Only an index that could not grow for long, for
- * want of memory, has such chains. */
+/* Distribute a chain of any length over `from`, its first bucket, and `to`, bucket by bucket. The entries of one
+ * bucket are stored before the next is opened, so its overflow bucket is free in time. Only an index that could not
+ * grow for long, for lack of memory, has such chains. */
 static void split_long(rd_store *st, uint32_t shard, uint32_t slot, const rd_index *ix, rd_bucket *from,
                        rd_bucket *to) {
   uint32_t n = ix->buckets - 1;
@@ -314,8 +314,8 @@ static void split_long(rd_store *st, uint32_t shard, uint32_t slot, const rd_ind
   release_spares(st, shard, &l);
 }
 
-/* Add bucket number n, and move there what belongs there. Two chains never need more overflow buckets than the one that
- * they were made of, so once the bucket itself is there nothing can fail. */
+/* Add bucket number n, and move its entries there. The two chains never need more overflow buckets than the one
+ * chain had, so nothing can fail once the bucket exists. */
 static bool grow(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   uint32_t n = ix->buckets, source = n & (rd_bucket_mask(n + 1) >> 1);
   struct loose l;
@@ -403,7 +403,7 @@ void rd_index_note_expiry(rd_store *st, uint32_t shard, uint32_t slot, rd_place 
   ix->with_ttl += (uint32_t)has - (uint32_t)had;
 }
 
-/* ---- giving up a block ---- */
+/* ---- moving a block of the index ---- */
 
 bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   rd_blk blk = *rd_blk_at(st, block);
@@ -437,7 +437,7 @@ bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block) {
       if (RD_LIKELY(b != NULL))
         rd_entry_set_ref(b, link, to);
       else
-        rd_suspect(st, shard); /* it is in no chain of its bucket's */
+        rd_suspect(st, shard); /* it is not in its bucket's chain */
     }
   }
   rd_heap_release(st, shard, block);

@@ -15,11 +15,11 @@
 #include "store/buckets.h"
 #include "store/store.h"
 
-/* Where an entry is: good until the index changes. */
+/* The place of an entry: valid until the index changes. */
 typedef struct rd_place {
   rd_bucket *bucket;
   uint32_t entry;
-  uint32_t number; /* of the chain's first bucket */
+  uint32_t number; /* the number of the chain's first bucket */
 } rd_place;
 
 #define RD_NO_BUCKET UINT32_MAX
@@ -47,13 +47,13 @@ static inline void rd_entry_set_ref(rd_bucket *b, uint32_t i, rd_ref ref) {
 
 /* The next bucket of a chain, or NULL. */
 rd_bucket *rd_bucket_next(const rd_store *st, const rd_bucket *b);
-/* So many buckets a chain of the index has at most, for all but its last are full. */
+/* The most buckets that a chain of the index can have, since all but its last are full. */
 static inline uint32_t rd_chain_limit(const rd_index *ix) { return ix->count / (RD_BUCKET_SLOTS - 1) + 1; }
-/* The same of a chain whose index is at hand; `left`, which begins as rd_chain_limit, counts down to 1. In an arena
- * that was damaged a chain can be a circle: then it ends where it is too long, with 0 in `left`, and its shard is
- * suspect (recovery.h). */
+/* The same for a chain whose index is known; `left` starts as rd_chain_limit and counts down to 1. In a damaged
+ * arena a chain can be a circle: then it ends where it is too long, with 0 in `left`, and its shard is suspect
+ * (recovery.h). */
 rd_bucket *rd_chain_next(const rd_store *st, const rd_index *ix, const rd_bucket *b, uint32_t *left);
-/* Entries of this bucket that hold an item, one bit each. */
+/* The entries of this bucket that refer to an item, one bit each. */
 uint32_t rd_bucket_entries(const rd_bucket *b);
 
 /* Find a key's entry. */
@@ -61,12 +61,12 @@ bool rd_index_find(const rd_store *st, const rd_index *ix, const rd_key *key, rd
 /* Find the entry that refers to `item`, whose key has this hash; the item itself is not read. */
 bool rd_index_find_ref(const rd_store *st, const rd_index *ix, uint64_t hash, rd_ref item, rd_place *place);
 
-/* Add an entry for a key that is not there. false: no memory for an overflow bucket (or the first one); nothing is
- * changed. */
+/* Add an entry for a key that the index does not have. false: no memory for an overflow bucket (or the first one);
+ * nothing is changed. */
 bool rd_index_insert(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, rd_ref item, int64_t expiry);
-/* Remove the entry; then the index may shrink by a bucket. */
+/* Remove the entry; the index may then shrink by a bucket. */
 void rd_index_remove(rd_store *st, uint32_t shard, uint32_t slot, rd_place place);
-/* Tell the entry's bucket about the item's expiry (RD_NO_EXPIRY: none). */
+/* Record the item's expiry in the entry's bucket (RD_NO_EXPIRY: none). */
 void rd_index_note_expiry(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, int64_t expiry);
 
 /* Grow by one bucket when there are more than 7.5 keys a bucket; shrink by one below 2.5. Returns false when it should
@@ -76,8 +76,7 @@ bool rd_index_balance(rd_store *st, uint32_t shard, uint32_t slot);
 /* The hash of an item's key. */
 uint64_t rd_item_hash(const rd_store *st, const rd_item *it);
 
-/* Blocks of the index that a region may be asked to give up: move the block elsewhere in the shard. false: no memory.
- */
+/* Move a block of the index elsewhere in the shard, so that its region can be emptied. false: no memory. */
 bool rd_index_move_block(rd_store *st, uint32_t shard, rd_ref block);
 
 /* Coarse time: 4,096 ms a tick, 16 bits, compared as a circle. A due time is at most a quarter of it (18 hours) ahead

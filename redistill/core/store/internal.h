@@ -1,4 +1,4 @@
-/* internal.h - what the files of the store share beyond store.h. */
+/* internal.h - declarations that the files of the store share beyond store.h. */
 #ifndef RD_INTERNAL_H
 #define RD_INTERNAL_H
 
@@ -6,30 +6,33 @@
 #include "store/index.h"
 #include "store/store.h"
 
-/* Why an item leaves. RD_GONE_MOVED: its value has another key, and the event is told elsewhere. */
+/* The reason why an item leaves. RD_GONE_MOVED: its value gets another key, and the event is reported elsewhere. */
 typedef enum rd_gone { RD_GONE_DELETED, RD_GONE_EXPIRED, RD_GONE_EVICTED, RD_GONE_FLUSHED, RD_GONE_MOVED } rd_gone;
 
-/* Take an item out of the index and release it; counts, and tells watchers and the listener. The shard is locked. */
+/* Take an item out of the index and release it. Counts the removal, and informs watchers and the listener. The shard
+ * is locked. */
 void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, uint64_t hash, rd_gone why);
-/* The same for an item found by itself (in a region, in a sample). false: no index has it, so the shard is damaged. */
+/* The same for an item that was found without the index (in a region, in a sample). false: no index has it, so the
+ * shard is damaged. */
 bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why);
-/* Tell the listener, who is there, of an event; the key is that of `key`, or NULL and that of the item. A slot that no
- * database uses has no events. */
+/* Call the listener, which exists, for an event. The event's key is `key`, or the item's if that is NULL. A slot
+ * that no database uses has no events. */
 void rd_tell(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key, const rd_item *it);
 
 static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
   st->touched++;
   if (RD_UNLIKELY(rd_shard_at(st, shard)->watchers != 0)) ++*rd_version_at(st, slot, hash);
 }
-/* As rd_copy, within a shard, of a nested value (type.h): its blocks are those of `dst` afterwards, and what `src` has
- * is to be removed. Tells of RD_EVENT_NONE. */
+/* The same as rd_copy, within a shard, for a nested value (type.h): `dst` takes over its blocks, and the caller must
+ * remove the rest of `src`. Reports RD_EVENT_NONE. */
 rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst);
-/* A key of the shard was changed: the seam for WATCH, key events, blocked clients and tracking. */
+/* A key of the shard was changed. Everything that follows changes is called here: WATCH, key events, blocked clients
+ * and tracking. */
 static inline void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_key_event event) {
   rd_count_touch(st, shard, slot, key->hash);
   if (RD_UNLIKELY(st->listening != 0)) rd_tell(st, slot, event, key, NULL);
 }
-/* Has the item expired? */
+/* True if the item has expired. */
 static inline bool rd_expired(const rd_store *st, int64_t expiry) {
   return expiry != RD_NO_EXPIRY && (int64_t)st->now_ms > expiry;
 }

@@ -1,4 +1,4 @@
-/* item.c - items made, read, written and released, large ones block by block. */
+/* item.c - makes, reads, writes and releases items, large ones block by block. */
 #include "store/item.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "store/big.h"
 #include "store/type.h"
 
-/* Bytes of the stream before the value. */
+/* The bytes of the stream before the value. */
 static inline uint32_t stream_key(uint32_t key_len) { return key_len > RD_INLINE_KEY ? key_len : 0; }
 static inline uint32_t chunks_for(uint64_t stream) { return (uint32_t)((stream + RD_CHUNK_DATA - 1) / RD_CHUNK_DATA); }
 static inline uint32_t tables_for(uint32_t chunks) { return (chunks + RD_TABLE_CHUNKS - 1) / RD_TABLE_CHUNKS; }
@@ -19,14 +19,14 @@ static rd_bytes stream_piece(const rd_store *st, const rd_item *it, uint64_t at)
   rd_ref chunk = rd_table_at(st, rd_table_ref(it, c / RD_TABLE_CHUNKS))->chunk[c % RD_TABLE_CHUNKS];
   uint32_t data = rd_chunk_capacity(st, chunk); /* an odd granule may be left at the end */
   if (data > RD_CHUNK_DATA) data = RD_CHUNK_DATA;
-  /* A damaged arena. Whoever reads on would never end; a death has the shard verified (recovery.h). */
+  /* The arena is damaged, and reading on would never end. After the abort the shard is verified (recovery.h). */
   if (RD_UNLIKELY(data <= in)) abort();
   return (rd_bytes){rd_chunk_at(st, chunk)->data + in, data - in};
 }
 
 /* ---- reading ---- */
 
-/* Bytes, chunks that are gone through before a long command may pause. */
+/* Bytes or chunks that are processed before a long command may pause. */
 #define BREATH 65536u
 #define CHUNKS 64u
 
@@ -153,7 +153,7 @@ rd_ref rd_table_new(rd_store *st, uint32_t shard, rd_ref item, uint32_t number, 
   return ref;
 }
 
-/* Make the item hold chunks number `have` .. `want` - 1, the last one with `tail` bytes; the tables are long enough. */
+/* Add chunks number `have` .. `want` - 1 to the item, the last one with `tail` bytes; the tables are long enough. */
 static bool add_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t have, uint32_t want, uint32_t tail) {
   for (uint32_t c = have; c < want; c++) {
     rd_ref table = rd_table_ref(it, c / RD_TABLE_CHUNKS);
@@ -231,7 +231,7 @@ rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_
   return ref;
 }
 
-/* Release chunks from number `keep` on, and the tables that are left empty. */
+/* Release the chunks from number `keep` on, and the tables that become empty. */
 static void drop_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t keep) {
   for (uint32_t i = keep / RD_TABLE_CHUNKS; i < rd_item_big(it)->tables; i++) {
     rd_ref table = rd_table_ref(it, i);
@@ -288,7 +288,7 @@ void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uin
 
 /* ---- growing a big item ---- */
 
-/* Make the head anew, with room for `tables` references and with or without an expiry (0 at first). */
+/* Replace the head by one with room for `tables` references and with or without an expiry (0 at first). */
 static rd_ref renew_head(rd_store *st, uint32_t shard, rd_ref ref, uint32_t tables, bool ttl) {
   rd_item *it = rd_at(st, ref);
   bool is_big = rd_item_is_big(it);
@@ -389,7 +389,7 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
     *item = wide;
     it = rd_at(st, wide);
   }
-  /* From here on a failure leaves tables and a last chunk that are larger than they need be, which is harmless. */
+  /* A failure from here on leaves tables and a last chunk that are larger than necessary, which is harmless. */
   for (uint32_t i = have / RD_TABLE_CHUNKS; i < tables; i++) {
     if (!widen_table(st, shard, *item, i, entries_of_table(want, i))) return false;
   }
@@ -408,7 +408,8 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
 rd_ref rd_block_copy(rd_store *st, uint32_t shard, rd_ref block) {
   rd_blk blk = *rd_blk_at(st, block);
   uint32_t bytes = rd_blk_bytes(blk);
-  if (bytes > RD_MAX_BLOCK && rd_blk_kind(blk) == RD_CHUNK) bytes = RD_MAX_BLOCK; /* it had a region's tail, too */
+  if (bytes > RD_MAX_BLOCK && rd_blk_kind(blk) == RD_CHUNK) /* the chunk had its region's tail as well */
+    bytes = RD_MAX_BLOCK;
   rd_ref to = rd_heap_alloc(st, shard, bytes, rd_blk_kind(blk));
   if (to == 0) return 0;
   memcpy(st->base + to + sizeof blk, st->base + block + sizeof blk, bytes - sizeof blk);

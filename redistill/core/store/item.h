@@ -1,7 +1,7 @@
-/* item.h - a key with its value, as it lies in the arena.
+/* item.h - a key with its value in the arena.
  *
- * A small item is one block: head, expiry if any, key, value. A big one (a value above one block, or a key above 255
- * bytes) keeps its value in chunks, reached through tables: see rd_big in blocks.h. */
+ * A small item is one block: head, expiry if any, key, value. A big item (a value above one block, or a key above
+ * 255 bytes) keeps its value in chunks, reached through tables: see rd_big in blocks.h. */
 #ifndef RD_ITEM_H
 #define RD_ITEM_H
 
@@ -17,7 +17,7 @@ static inline uint32_t rd_item_ttl_bytes(const rd_item *it) { return (it->access
 static inline const uint8_t *rd_small_key(const rd_item *it) {
   return (const uint8_t *)it + RD_ITEM_HEAD + rd_item_ttl_bytes(it);
 }
-/* The key, when it lies in the item itself; else NULL. */
+/* The key, if it is in the item's own block; else NULL. */
 const uint8_t *rd_item_inline_key(const rd_item *it);
 bool rd_item_has_big_key(const rd_store *st, const rd_item *it, const rd_key *key);
 
@@ -37,35 +37,36 @@ typedef struct rd_shape {
 static inline bool rd_shape_is_big(const rd_shape *s) {
   return s->key_len > 255 || s->len > RD_MAX_BLOCK || RD_ITEM_HEAD + 8 + s->key_len + s->len > RD_MAX_BLOCK;
 }
-/* Bytes of the item's own block, and of all its blocks together. */
+/* The bytes of the item's own block, and of all its blocks together. */
 uint32_t rd_shape_head_bytes(const rd_shape *s);
 uint64_t rd_shape_total_bytes(const rd_shape *s);
 
-/* Bytes of all blocks of an item. */
+/* The bytes of all blocks of an item. */
 uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it);
 
-/* Allocate an item's blocks, with the key filled in, the value and the expiry not. 0: no memory, nothing is changed. */
+/* Allocate an item's blocks and fill in the key, but not the value and the expiry. 0: no memory, nothing is changed. */
 rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type, rd_encoding enc);
 /* Release all blocks of an item that no index refers to. */
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref item);
-/* The same but for the blocks of a nested value (type.h), which are another item's now, or not there yet. */
+/* Release an item except for the blocks of a nested value (type.h), which another item has now, or which do not
+ * exist yet. */
 void rd_item_release_shell(rd_store *st, uint32_t shard, rd_ref item);
 void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uint64_t len);
-void rd_item_put_expiry(rd_item *it, int64_t expiry); /* the item has RD_ITEM_TTL */
+void rd_item_put_expiry(rd_item *it, int64_t expiry); /* requires RD_ITEM_TTL */
 static inline void rd_item_set_type(rd_item *it, rd_type type, rd_encoding enc) {
   it->type = (uint8_t)((unsigned)type | (unsigned)enc << 4);
 }
 
-/* Make a big item's value `len` bytes long; what is new is not filled. *item is where it is afterwards, whether or not
- * there was memory; without, the value is as it was. The index's reference is the caller's to mend. */
+/* Make a big item's value `len` bytes long; added bytes are not initialized. *item is its place afterwards, with or
+ * without memory; without memory the value is unchanged. The caller corrects the index's reference. */
 bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len);
 
-/* Make place for an expiry in an item without one; *item moves. false: no memory, nothing is changed. */
+/* Add the field for an expiry to an item without one; *item moves. false: no memory, nothing is changed. */
 bool rd_item_add_expiry(rd_store *st, uint32_t shard, rd_ref *item);
 void rd_item_drop_expiry(rd_store *st, uint32_t shard, rd_ref item);
 
-/* Rows of rd_kinds (type.h): the item that a block is part of, and moving a block. Of an item the index's reference is
- * the caller's to mend: the new place, or 0 without memory. */
+/* For rows of rd_kinds (type.h): the item that a block belongs to, and moving a block. The caller corrects the
+ * index's reference to an item. Returns the new place; 0: no memory. */
 rd_ref rd_item_itself(const rd_store *st, rd_ref block);
 rd_ref rd_table_item(const rd_store *st, rd_ref block);
 rd_ref rd_chunk_item(const rd_store *st, rd_ref block);

@@ -1,18 +1,18 @@
-/* move.c - rd_move: a value gets another key (RENAME, MOVE) and keeps its blocks.
+/* move.c - rd_move: gives a value another key (RENAME, MOVE) without copying its blocks.
  *
- * In one shard the value stays where it is. Under the same key in another database only the index changes; under
+ * Within one shard the value stays in place. Under the same key in another database only the index changes; under
  * another key a big item gets a new head for its tables.
  *
- * Into another shard its blocks must go to regions of that shard. Most chunks of a large value lie in regions that hold
+ * For another shard its blocks must be in regions of that shard. Most chunks of a large value lie in regions that hold
  * nothing else, since eight fill one (heap.c); such a region changes its owner as a whole, and nothing is copied. The
- * head, the tables and the chunks of mixed regions are made anew there: about 1/1000 of the value and some chunks. For
- * them the pool's reserve is enough nearly always; when it is not, the mixed chunks are first gathered in regions of
- * their own, within their shard. Nothing is evicted as long as that works.
+ * head, the tables and the chunks of mixed regions are allocated there again: about 1/1000 of the value and some
+ * chunks. The pool's reserve is nearly always enough for them; when it is not, the mixed chunks are first gathered in
+ * regions of their own, within their shard. Nothing is evicted as long as that works.
  *
- * Steps that can fail come first, and leave the item as it was. From then on both items are marked as expired until the
- * new one is whole: should this process die in between, neither is found, and what is left of them goes as what has
- * expired goes. One shard at a time is dirty, as everywhere. A region on its way belongs to nobody, and goes to the
- * pool with the pool's lock if its mover dies.
+ * Steps that can fail come first, and leave the item unchanged. After them both items are marked as expired until the
+ * new one is whole: if this process dies in between, lookups find neither, and their remains are removed like expired
+ * items. As everywhere, one shard at a time is dirty. A region in transit has no owner, and the recovery of the pool's
+ * lock gives it to the pool if its mover dies.
  *
  * The time is that of looking at each chunk's head: 512 MiB take some milliseconds. */
 #include "arena/heap.h"
@@ -28,26 +28,26 @@
 
 #define CHUNKS_OF_REGION (RD_REGION_SIZE / RD_MAX_BLOCK)
 #define ATTEMPTS 6
-#define LARGE (2ull * RD_REGION_SIZE) /* of so many bytes a value has regions of its own */
+#define LARGE (2ull * RD_REGION_SIZE) /* bytes from which on a value has regions of its own */
 
 struct move {
   rd_store *st;
   uint32_t from, to; /* shards */
-  rd_ref item;       /* in `from` */
-  rd_ref fresh;      /* what becomes of it in `to` */
-  uint64_t needed;   /* bytes that this takes */
-  uint32_t region;   /* the last one looked at, and whether it is the value's alone */
+  rd_ref item;       /* the item in `from` */
+  rd_ref fresh;      /* the new item in `to` */
+  uint64_t needed;   /* bytes that the new item takes */
+  uint32_t region;   /* the last region looked at, and whether it holds only this value */
   bool alone;
-  uint32_t table, chunk; /* where gathering goes on */
+  uint32_t table, chunk; /* the place where gathering continues */
 };
 
-/* Let the key's entry be that of `ref`, whatever it had; what that was is released. false: no memory, nothing is
+/* Make the key's entry refer to `ref`, and release the item that it referred to before. false: no memory, nothing is
  * changed. */
 static bool enter(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_ref ref, int64_t expiry) {
   rd_place place;
   if (!rd_index_find(st, &rd_shard_at(st, shard)->index[slot], key, &place)) {
     if (!rd_index_insert(st, shard, slot, key->hash, ref, expiry)) return false;
-    rd_index_balance(st, shard, slot); /* without memory a later one makes up for it */
+    rd_index_balance(st, shard, slot); /* without memory a later call balances the index */
     return true;
   }
   rd_ref old = rd_entry_ref(place.bucket, place.entry);
@@ -154,7 +154,7 @@ static inline uint32_t entries_of(const rd_store *st, rd_ref table) {
   return entries < RD_TABLE_CHUNKS ? entries : RD_TABLE_CHUNKS;
 }
 
-/* A table of the new item like one of the old, with the chunks that do not come along in their region. */
+/* Make a table of the new item like an old one, with copies of the chunks that do not move along with their regions. */
 static bool prepare_table(struct move *m, uint32_t number) {
   rd_store *st = m->st;
   rd_ref old = rd_table_ref(rd_at(st, m->item), number);
@@ -176,7 +176,7 @@ static bool prepare_table(struct move *m, uint32_t number) {
   return true;
 }
 
-/* The new item, which is expired, in place of what its key has. false: no memory, nothing is changed. */
+/* Put the new item, which is expired, in place of the item that the key has. false: no memory, nothing is changed. */
 static bool prepare(struct move *m, const rd_key *dst) {
   rd_store *st = m->st;
   const rd_item *it = rd_at(st, m->item);
@@ -211,8 +211,8 @@ static rd_ref next_mixed(struct move *m) {
   return 0;
 }
 
-/* Move chunks that share their regions with others to regions of their own, in their shard. It has holes as many then,
- * and is packed for the next region. Returns whether any was moved. */
+/* Move chunks that share their regions with others to regions of their own, in their shard. The shard then has as
+ * many holes, and is packed to free the next region. Returns whether any chunk was moved. */
 static bool gather(struct move *m) {
   rd_store *st = m->st;
   bool any = false;
@@ -245,14 +245,14 @@ static bool gather(struct move *m) {
     if (at == first) rd_heap_return_region(st, m->from, first);
   }
   rd_mark_clean(st);
-  /* ... and for the tables, the head and what is left over */
+  /* regions for the large chunks, the tables, the head and the remaining chunks */
   uint64_t regions = rd_item_big(rd_at(st, m->item))->tables / CHUNKS_OF_REGION + 2;
   while (rd_pool_free(st) < regions && rd_pack(st, m->from)) continue;
   st->pin[0] = 0;
   return any;
 }
 
-/* Give an item without an expiry the place for one, in which RD_NO_EXPIRY stands: it still has none. */
+/* Add the field for an expiry to an item without one. It holds RD_NO_EXPIRY, so the item still has none. */
 static bool place_expiry(struct move *m, uint64_t hash) {
   rd_store *st = m->st;
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -272,7 +272,7 @@ static bool place_expiry(struct move *m, uint64_t hash) {
   return false;
 }
 
-/* Room for another attempt. `step` counts them. */
+/* Make room for another attempt. `step` counts the attempts. */
 static bool make_room(struct move *m, int step, bool large) {
   rd_store *st = m->st;
   rd_mark_clean(st);
@@ -289,7 +289,7 @@ static bool make_room(struct move *m, int step, bool large) {
   return room;
 }
 
-/* ---- what does not fail ---- */
+/* ---- steps that cannot fail ---- */
 
 static void copy_chunks(struct move *m) {
   rd_store *st = m->st;
@@ -316,7 +316,7 @@ static void hand_over(struct move *m, uint32_t region) {
     rd_table_at(st, chunk->table)->chunk[chunk->number] = 0;
   }
   rd_heap_detach_region(st, m->from, region);
-  rd_heap_attach_region(st, m->to, region); /* marks the other shard */
+  rd_heap_attach_region(st, m->to, region); /* this marks the other shard dirty */
   for (rd_ref ref = rd_region_first(st, region); ref != 0; ref = rd_blk_next(st, ref)) {
     if (rd_blk_kind(*rd_blk_at(st, ref)) == RD_FREE) continue;
     rd_chunk *chunk = rd_chunk_at(st, ref);
@@ -350,7 +350,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
     set_expiry(st, m.from, m.item, src->hash, RD_PASSED);
     copy_chunks(&m);
     hand_over_regions(&m);
-    if (rd_get_policy(st) != RD_ALLKEYS_S3FIFO) { /* whose stamps are the shard's */
+    if (rd_get_policy(st) != RD_ALLKEYS_S3FIFO) { /* S3-FIFO's stamps belong to the shard */
       const rd_item *it = rd_at(st, m.item);
       rd_item *fresh = rd_at(st, m.fresh);
       rd_mark_dirty(st, m.to);
@@ -361,7 +361,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
     rd_notify(st, dst, RD_EVENT_NEW);
     rd_remove_item(st, m.from, m.item, RD_GONE_MOVED);
     rd_mark_clean(st);
-    /* Regions that the old shard's gaps can make up for go back to the pool. */
+    /* Regions whose blocks fit into the old shard's holes go back to the pool. */
     for (uint32_t i = 0; i < RD_LARGEST_RESERVE && st->head->pool.in_use > st->head->pool.limit; i++) {
       if (!rd_pack(st, m.from)) break;
     }
@@ -381,8 +381,8 @@ static rd_result move_item(rd_store *st, rd_item *it, const rd_key *src, const r
     return move_within(st, from, rd_ref_of(st, it), src, dst);
   if (keeps_blocks && dst->len <= RD_INLINE_KEY && !rd_item_is_nested(it))
     return move_across(st, rd_ref_of(st, it), src, dst);
-  /* One block, or a key that lies among the chunks: the copy comes first, so that no memory leaves both as they were.
-   */
+  /* For one block, or a key that is stored in chunks, the copy comes first, so that a lack of memory leaves both
+   * keys unchanged. */
   bool takes = from == to && rd_item_is_nested(it);
   if ((takes ? rd_take_over(st, src, dst) : rd_copy(st, src, dst, RD_EVENT_NONE)) != RD_OK) return RD_OOM;
   it = rd_find_quiet(st, src, false);

@@ -1,4 +1,4 @@
-/* pause.c - the words of the arena that hold sessions. */
+/* pause.c - sets and reads CLIENT PAUSE in the arena. */
 #include "store/pause.h"
 
 void rd_set_pause(rd_store *st, unsigned mode, uint64_t until_ms) {

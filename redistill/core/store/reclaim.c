@@ -1,17 +1,17 @@
-/* reclaim.c - making room.
+/* reclaim.c - makes room in a full shard.
  *
- * A full shard that needs a block first evicts a few keys by its policy and looks after each whether the block fits:
- * with values of about one size the first eviction does it. When larger blocks are wanted than the ones that leave, the
- * holes do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place
+ * A full shard that needs a block first evicts a few keys by its policy, and after each looks whether the block fits:
+ * with values of about one size the first eviction is enough. When the wanted blocks are larger than the evicted ones,
+ * the holes do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place
  * outwards, until it is as long as the block. Work and losses are in proportion to the block.
  *
- * A value that cannot be evicted can be moved, for every block's owner is known. So a region can be emptied: with
+ * A value that cannot be evicted can be moved, since every block's owner is known. So a region can be emptied: with
  * noeviction that packs a shard whose free memory is in pieces, and with the volatile policies it makes room among keys
  * that must stay.
  *
- * Shards fill evenly, since the hash spreads the keys. One that is poorer than the others (a large value took the
- * memory elsewhere) or that needs more than it has takes a region from the richest shard, which is emptied in the same
- * way. Only a shard whose lock is free at that moment is taken from, so two that want to take from each other do not
+ * Shards fill evenly, since the hash spreads the keys. A shard that has less than the others (a large value took the
+ * memory elsewhere) or that needs more takes a region from the shard with the most, which is emptied in the same way.
+ * Only a shard whose lock is free at that moment gives a region, so two shards that want one from each other do not
  * wait. */
 #include "store/reclaim.h"
 
@@ -35,13 +35,13 @@ static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
   return rd_pool_free(st) > 0 || rd_heap_has(st, shard, bytes);
 }
 
-/* The item that a block is part of, 0 when it is no part of one. */
+/* The item that a block is part of; 0: it is part of none. */
 static rd_ref item_of(const rd_store *st, rd_ref block) {
   const rd_kind_row *row = &rd_kinds[rd_blk_kind(*rd_blk_at(st, block))];
   return row->item != NULL ? row->item(st, block) : 0;
 }
 
-/* The block of a region that `at` lies in; 0 when the shard does not own the region any more. */
+/* The block of a region that contains `at`; 0 when the shard does not own the region any more. */
 static rd_ref block_around(const rd_store *st, uint32_t shard, uint32_t region, rd_ref at) {
   if (st->regions[region].owner != shard + 1) return 0;
   rd_ref block = rd_region_first(st, region);
@@ -61,7 +61,7 @@ static bool evict_block(rd_store *st, uint32_t shard, rd_ref block) {
 
 /* ---- emptying a region ---- */
 
-#define CLAIMED UINT32_MAX /* in the second word of a block that was claimed only to keep it from use */
+#define CLAIMED UINT32_MAX /* marks, in its second word, a block that was claimed only to keep it from use */
 
 static void claim(rd_store *st, uint32_t shard, rd_ref block) {
   rd_heap_claim(st, shard, block, RD_GHOST);
@@ -72,7 +72,7 @@ static bool is_claimed(const rd_store *st, rd_ref block) {
   return rd_blk_kind(*rd_blk_at(st, block)) == RD_GHOST && rd_ld32(st->base + block + 4) == CLAIMED;
 }
 
-/* Move a block that may not be evicted. */
+/* Move a block whose item may not be evicted. */
 static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
   const rd_kind_row *row = &rd_kinds[rd_blk_kind(*rd_blk_at(st, block))];
   if (RD_LIKELY(row->move != NULL)) return row->move(st, shard, block);
@@ -93,7 +93,7 @@ bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block) {
   return true;
 }
 
-/* Move a block that stands at the edge of a free stretch, but not into the stretch. */
+/* Move a block at the edge of a free stretch, but not into the stretch. */
 static bool move_aside(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref block) {
   claim(st, shard, stretch);
   bool moved = move_block(st, shard, block);
@@ -101,18 +101,18 @@ static bool move_aside(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref bloc
   return moved;
 }
 
-/* Values of more bytes are worth more than a hole beside one of their blocks. */
+/* A value of more bytes is moved rather than evicted for a hole beside one of its blocks. */
 #define WORTH_MOVING RD_REGION_SIZE
 
-/* Let the block at the edge of a free stretch go: its item is evicted, or, when it is large or must stay, moved. false:
- * neither can be done; a large value is not evicted for this. */
+/* Remove the block at the edge of a free stretch: its item is evicted or, when it is large or must stay, moved.
+ * false: neither is possible; a large value is not evicted for this. */
 static bool clear_edge(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref block) {
   rd_ref item = item_of(st, block);
   bool large = item != 0 && rd_item_value_bytes(st, rd_at(st, item)) > WORTH_MOVING;
   return (!large && evict_block(st, shard, block)) || move_aside(st, shard, stretch, block);
 }
 
-/* Evict around `at` until a free block of `bytes` is there; what must not be evicted is moved. false: neither is
+/* Evict around `at` until there is a free block of `bytes`, and move what may not be evicted. false: neither is
  * possible on either side. */
 static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
   uint32_t region = rd_region_of(st, at);
@@ -131,8 +131,8 @@ static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t byte
   }
 }
 
-/* Room for a block that must move, where its shard is full: evict for it elsewhere. The region that is being emptied
- * has nothing left to evict, so a victim lies in another one. */
+/* Make room for a block that must move although its shard is full: evict for it elsewhere. The region that is being
+ * emptied has nothing left to evict, so the victim lies in another one. */
 static bool make_way(rd_store *st, uint32_t shard, uint32_t bytes) {
   for (int i = 0; i < STRETCHES && !st->keeps_all; i++) {
     rd_ref victim = rd_victim(st, shard);
@@ -151,7 +151,7 @@ static void evict_all(rd_store *st, uint32_t shard, uint32_t region) {
   }
 }
 
-/* Claim what is free and move what must stay, so that nothing is moved to where it came from. */
+/* Claim the free blocks and move the others, so that nothing is moved to where it came from. */
 static bool move_all(rd_store *st, uint32_t shard, uint32_t region) {
   for (rd_ref at = rd_region_first(st, region); at != 0;) {
     rd_ref block = block_around(st, shard, region, at);
@@ -160,9 +160,9 @@ static bool move_all(rd_store *st, uint32_t shard, uint32_t region) {
     if (rd_blk_kind(b) == RD_FREE) {
       claim(st, shard, block);
     } else if (!is_claimed(st, block)) {
-      if (move_block(st, shard, block)) continue; /* what was here is free now: claim it */
+      if (move_block(st, shard, block)) continue; /* the place is free now: claim it */
       if (!make_way(st, shard, rd_blk_bytes(b))) return false;
-      /* An eviction may have changed anything: look again at what is here now. */
+      /* An eviction may have changed anything: look again at this place. */
       block = block_around(st, shard, region, at);
       if (block == 0) return true;
       b = *rd_blk_at(st, block);
@@ -196,7 +196,7 @@ bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
 #define REGIONS_LOOKED_AT 4096u
 #define REGIONS_TRIED 4
 
-/* Does the shard have what may be evicted? */
+/* True if the shard has keys that may be evicted. */
 static bool has_evictable(const rd_store *st, uint32_t shard) {
   const rd_shard *sh = rd_shard_at(st, shard);
   rd_policy policy = rd_get_policy(st);
@@ -216,9 +216,9 @@ bool rd_may_evict(const rd_store *st) {
   return false;
 }
 
-/* Is it worth trying to empty a region? A cache that is full of what must stay says no to every new key, and that has
- * to be cheap: without anything to evict a region can only go where the holes of the others are enough for its blocks,
- * and not where that failed before and next to nothing was released since. */
+/* True if it is worth trying to empty a region. This must be cheap, since a cache full of keys that must stay
+ * decides it for every new key: without anything to evict, a region can be emptied only when its blocks fit into the
+ * holes of the others, and not when that failed before and hardly anything was released since. */
 static bool may_empty_region(const rd_store *st, uint32_t shard) {
   if (has_evictable(st, shard)) return true;
   const rd_shard *sh = rd_shard_at(st, shard);
@@ -262,10 +262,10 @@ bool rd_pack(rd_store *st, uint32_t shard) {
   return emptied;
 }
 
-/* Which shards may be asked for a region, besides those that this process holds only by the way. */
+/* The shards that may be asked for a region, besides those that this process holds incidentally. */
 enum donors { OTHERS, OTHERS_AND_OWN, ALL };
 
-/* Empty a region of the shard that has most of them. `own` is locked. */
+/* Empty a region of the shard that has the most regions. `own` is locked. */
 static bool take_from_richest(rd_store *st, uint32_t own, enum donors donors) {
   uint32_t tried[DONORS], n = 0;
   while (n < DONORS) {
@@ -274,7 +274,7 @@ static bool take_from_richest(rd_store *st, uint32_t own, enum donors donors) {
       uint32_t regions = rd_shard_at(st, i)->heap.regions;
       if (regions <= most) continue;
       if (donors != ALL && (i == own ? donors == OTHERS : rd_needs_shard(st, i))) continue;
-      if (!may_empty_region(st, i)) continue; /* an unlocked look, made again under the lock */
+      if (!may_empty_region(st, i)) continue; /* looked at without the lock, and again under it */
       bool again = false;
       for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;
       if (again) continue;
@@ -292,7 +292,8 @@ static bool take_from_richest(rd_store *st, uint32_t own, enum donors donors) {
   return false;
 }
 
-/* The last resort of a command that must not end in the middle: the pool's reserve, until it ends. */
+/* The last resort of a command that must not end in the middle: borrow from the pool's reserve until the command
+ * ends. */
 static bool borrow(rd_store *st, uint64_t regions) {
   if (!st->may_borrow || st->borrows) return false;
   st->borrows = true;
@@ -349,15 +350,16 @@ bool rd_make_room(rd_store *st, uint64_t regions) {
   return true;
 }
 
-/* ---- coming down to max_memory ---- */
+/* ---- shrinking to max_memory ---- */
 
-/* Bytes of the shard, as rd_used_memory counts them. */
+/* The bytes of the shard, as rd_used_memory counts them. */
 static uint64_t used_by(const rd_store *st, uint32_t shard) {
   const rd_heap *heap = &rd_shard_at(st, shard)->heap;
   return heap->used + (uint64_t)heap->regions * RD_GRANULE;
 }
 
-/* Evict keys, as many bytes as the store is over its limit and a region's at most, from the shard that has most. */
+/* Evict keys from the shard that has the most bytes: as many bytes as the store is over its limit, and a region's at
+ * most. */
 static bool evict_excess(rd_store *st) {
   uint64_t used = rd_used_memory(st), limit = st->head->max_memory, most = 0;
   uint32_t shard = UINT32_MAX;

@@ -14,18 +14,18 @@
 bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes);
 /* The same for `bytes` in many blocks. */
 bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes);
-/* Empty a region of a locked shard by moving its blocks into the holes of others: nothing is evicted. */
+/* Empty a region of a locked shard by moving its blocks into the holes of other regions. Nothing is evicted. */
 bool rd_pack(rd_store *st, uint32_t shard);
-/* Have so many regions in the pool, from whatever shard is richest: no item is in use. false: the policy does not allow
- * it, or others hold what could go. */
+/* Get `regions` regions into the pool, from the shards that have the most. No item is in use. false: the policy does
+ * not allow it, or other processes hold the shards that could give some. */
 bool rd_make_room(rd_store *st, uint64_t regions);
-/* Whether any key may be evicted. Looks without a lock. */
+/* True if any key may be evicted. Looks without a lock. */
 bool rd_may_evict(const rd_store *st);
 
-/* A row of rd_kinds (type.h): move an item's own block. */
+/* For a row of rd_kinds (type.h): move an item's own block. */
 bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block);
 
-/* Empty one region of a locked shard: evict what may be evicted, move the rest. true: it is in the pool. */
+/* Empty one region of a locked shard: evict what the policy allows, move the rest. true: the region is in the pool. */
 bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region);
 
 /* python: begin */

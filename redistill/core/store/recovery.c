@@ -1,4 +1,4 @@
-/* recovery.c - a shard verified when it is locked, all of them when a run begins. */
+/* recovery.c - verifies a shard when it is locked, and all shards when a run begins. */
 #include "store/recovery.h"
 
 #include "arena/heap.h"
@@ -12,8 +12,8 @@ static void empty_damaged(rd_store *st, uint32_t shard) {
   rd_count_stat(st, RD_STAT_shards_lost, 1);
 }
 
-/* The shard is marked dirty meanwhile: whoever dies of the look, or is killed since it takes for ever, leaves it to be
- * emptied. */
+/* The shard is marked dirty while it is verified: if the process dies of it, or is killed because it takes for ever,
+ * the shard is emptied. */
 void rd_verify_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   uint32_t doubt = atomic_load(&st->head->doubt);
@@ -36,7 +36,7 @@ static bool is_owned(const rd_store *st, uint32_t shard, rd_ref ref) {
          st->regions[rd_region_of(st, ref)].owner == shard + 1;
 }
 
-/* The list is that of the table: `owned` regions, each once. */
+/* True if the list matches the table: `owned` regions, each once. */
 static bool regions_are_sound(const rd_store *st, uint32_t shard, uint32_t owned) {
   const rd_heap *h = &rd_shard_at(st, shard)->heap;
   uint32_t seen = 0, before = 0;
@@ -72,7 +72,7 @@ static bool index_is_sound(const rd_store *st, uint32_t shard, uint32_t slot) {
   return rd_blk_kind(*rd_blk_at(st, ix->root)) == (ix->height == 0 ? RD_SEGMENT : RD_DIR);
 }
 
-/* A look at the words of the shard, and at one block of each index. */
+/* Verify the words of the shard, and one block of each index. */
 static bool shard_is_sound(const rd_store *st, uint32_t shard, uint32_t owned) {
   const rd_shard *sh = rd_shard_at(st, shard);
   if (!regions_are_sound(st, shard, owned) || !free_lists_are_sound(st, shard)) return false;
@@ -86,13 +86,13 @@ static bool shard_is_sound(const rd_store *st, uint32_t shard, uint32_t owned) {
   return true;
 }
 
-/* A death leaves the lock's word as the kernel knows it: not 0. */
+/* True if a process died with the lock: the kernel leaves the lock's word other than 0. */
 static bool was_held(const pthread_mutex_t *lock) { return lock->__data.__lock != 0; }
 
-/* Each step can be repeated: a process that dies in here leaves the next one as much to do. */
+/* Each step can be repeated: if a process dies here, the next one does all of it again. */
 void rd_recover(rd_store *st) {
   uint32_t owned[RD_MAX_SHARDS] = {0};
-  bool in_doubt = false; /* nobody is there to say what the last process died of */
+  bool in_doubt = false; /* true if the reason why the last process died is unknown */
   for (uint32_t i = 0; i < st->num_shards; i++) {
     in_doubt |= was_held(&st->shards[i].lock) || st->shards[i].dirty != 0 || st->shards[i].checked == RD_SUSPECT;
   }
@@ -102,7 +102,7 @@ void rd_recover(rd_store *st) {
     rd_region *r = &st->regions[i];
     if (r->owner > st->num_shards) r->owner = 0;
     if (r->owner != 0) owned[r->owner - 1]++;
-    if (r->owner == 0) r->prev = 0; /* a file can have lost pages: they are asked for again */
+    if (r->owner == 0) r->prev = 0; /* a file can have lost pages: they must be reserved again */
   }
   rd_pool_heal(st);
   for (uint32_t i = 0; i < st->num_shards; i++) {

@@ -1,17 +1,17 @@
-/* recovery.h - shards whose words may not be believed: after a death, and in an arena that comes from elsewhere.
+/* recovery.h - verifies shards whose contents cannot be trusted: after a death, and in an arena from elsewhere.
  *
- * A reference that is wrong kills whoever follows it, and the next one too, if nothing is done. So:
+ * An invalid reference kills the process that follows it, and the next process too, if nothing is done. Therefore:
  *
- * - What can be seen without a look at the keys is verified when a run begins: the region table, and of each shard its
- *   lists of regions and free blocks, the roots of its indexes and its counts. What cannot be so is emptied.
- * - A process that dies while it holds a shard leaves it suspect, for the death may be the shard's doing: a wild
- *   reference, or a circle from which it had to be killed. Whoever locks the shard next verifies all of it first.
+ * - When a run begins, everything that needs no look at the keys is verified: the region table, and of each shard its
+ *   lists of regions and free blocks, the roots of its indexes and its counts. A shard that fails is emptied.
+ * - A process that dies while it holds a shard leaves the shard suspect, since the shard may be the cause: an invalid
+ *   reference, or a circle from which the process had to be killed. The next owner of its lock verifies all of it.
  * - When a suspect shard was damaged, or a process died of a signal that tells of bad memory, the whole arena is in
- * doubt: each shard is verified at its next lock, by a client's command or by the sweep. The same holds when a run
- * begins and a process of the last run died while it held a shard, since the cause is unknown.
+ *   doubt: each shard is verified at its next lock, by a client's command or by the sweep. The same holds when a run
+ *   begins and a process of the last run died while it held a shard, since the cause is unknown.
  *
- * To verify is to walk the shard (rd_shard_is_whole), which follows no reference before it knows where it leads: a
- * shard that passes can be used without any danger. One that does not is emptied, and counts as lost. So a damaged
+ * Verifying a shard means walking it (rd_shard_is_whole). The walk follows no reference before its target is verified:
+ * a shard that passes can be used without any danger. A shard that fails is emptied, and counts as lost. So a damaged
  * shard costs one process at most, and a damaged arena mostly one. */
 #ifndef RD_RECOVERY_H
 #define RD_RECOVERY_H

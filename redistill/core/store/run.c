@@ -1,4 +1,4 @@
-/* run.c - a store opened, and what the last run left set anew. */
+/* run.c - opens a store, and resets what the last run left. */
 #include "store/run.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "store/recovery.h"
 #include "wire/reply.h"
 
-/* The blocks of workers that are all gone: as in a new arena. The first one is in use already. */
+/* Reset the blocks of the workers, which have all ended, to those of a new arena. The first block is in use already. */
 static void renew_workers(rd_store *st) {
   uint64_t first = st->head->workers_at + RD_WORKER_HEAD, len = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
   memset(st->base + st->head->workers_at, 0, RD_WORKER_HEAD);
@@ -25,7 +25,7 @@ static void renew_workers(rd_store *st) {
   }
 }
 
-/* The words of the header that belong to a run, as in a new arena. */
+/* Reset the words of the header that belong to a run to those of a new arena. */
 static void renew_header(rd_store *st) {
   rd_header *h = st->head;
   atomic_store(&h->pause, 0);
@@ -41,13 +41,13 @@ static void renew_header(rd_store *st) {
   h->pool.ceiling = UINT32_MAX;
 }
 
-/* No other process has the arena: reset the fields of the last run, and empty what a death left torn. */
+/* No other process uses the arena: reset the fields of the last run, and empty what a death left torn. */
 static void begin_run(rd_store *st) {
   renew_workers(st);
   renew_header(st);
   rd_recover(st);
   for (uint32_t i = 0; i < st->num_shards; i++) {
-    st->shards[i].due_lost = 1; /* they may have gone round while nobody looked */
+    st->shards[i].due_lost = 1; /* the times may have wrapped around since the last run */
     st->shards[i].watchers = 0;
   }
   atomic_store(&st->head->peak_memory, rd_used_memory(st));
@@ -73,7 +73,7 @@ static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
     begin_run(st);
     return 0;
   }
-  for (uint32_t i = 0; i < st->num_shards; i++) rd_heal_lock(st, i); /* what was lost is counted now */
+  for (uint32_t i = 0; i < st->num_shards; i++) rd_heal_lock(st, i); /* count the shards that were lost */
   return 0;
 }
 

@@ -1,20 +1,20 @@
-/* scan.c - walking the keys of a database: SCAN, KEYS, RANDOMKEY.
+/* scan.c - walks the keys of a database: SCAN, KEYS, RANDOMKEY.
  *
- * The guarantee: a key that is there from the first call to the last is visited at least once, although the index grows
+ * The guarantee: a key that exists from the first call to the last is visited at least once, although the index grows
  * and shrinks between the calls and the server keeps nothing about the iteration but the cursor that the client holds.
  *
  * How: order all hashes by their low bits read backwards. Whatever its size, a bucket of the index holds the hashes
  * that end in certain bits, and these are one unbroken stretch of that order. So "everything before this point of the
  * order has been visited" means the same in an index of any size, and the cursor is such a point: the bits of the next
- * bucket's number. A step visits the bucket that the point lies in, and goes on to the end of that bucket's stretch, by
- * adding one to the number's bits from the top down.
+ * bucket's number. A step visits the bucket that contains the point, and moves the point to the end of that bucket's
+ * stretch, by adding one to the number's bits from the top down.
  *
- * Has the index grown since? Then the stretch that was left is now several buckets, each still to come or done as a
- * whole. Has it shrunk? Then the point may lie inside of a bucket: it is visited whole, and some of its keys come
- * twice. Half of the index split, half not (linear hashing)? Each bucket knows by its number how many bits it stands
- * for.
+ * If the index has grown since, one bucket's stretch is now several buckets, each of which is visited or unvisited as
+ * a whole. If it has shrunk, the point may lie inside a bucket: that bucket is visited whole, and some of its keys are
+ * visited twice. If half of the index is split and half is not (linear hashing), a bucket's number tells how many bits
+ * it stands for.
  *
- * Limits: keys may come twice. Keys that come or go meanwhile may or may not be seen.
+ * Limits: a key may be visited twice. Keys that are added or removed meanwhile may or may not be visited.
  *
  * The shards are visited one after another; the low bits of the cursor are the shard's number. */
 #include "arena/lock.h"
@@ -30,7 +30,7 @@ static uint64_t reverse(uint64_t v) {
   return __builtin_bswap64(v);
 }
 
-/* The bits that bucket `number` stands for. */
+/* The mask of the hash bits that bucket `number` stands for. */
 static uint32_t bucket_mask(uint32_t number, uint32_t buckets) {
   uint32_t mask = rd_bucket_mask(buckets), half = mask >> 1;
   return number > half || number + half + 1 < buckets ? mask : half;
@@ -51,7 +51,7 @@ static void visit_bucket(rd_store *st, const rd_index *ix, uint32_t number, rd_v
   }
 }
 
-/* Visit the bucket that `point` lies in; the next point, 0 at the end of the shard. Adds to *visited. */
+/* Visit the bucket that contains `point`. Returns the next point, 0 at the end of the shard. Adds to *visited. */
 static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd_visit *visit, void *arg,
                             uint32_t *visited) {
   uint32_t number = rd_bucket_of(point, ix->buckets);
@@ -59,7 +59,7 @@ static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd
   return next_point(point, bucket_mask(number, ix->buckets));
 }
 
-#define SCAN_BUCKETS 64u /* empty buckets passed in one step */
+#define SCAN_BUCKETS 64u /* most empty buckets that one step passes */
 
 uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, void *arg) {
   unsigned shard_bits = (unsigned)__builtin_ctz(st->num_shards);
@@ -86,7 +86,8 @@ void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, v
   uint32_t visited = 0;
   for (uint32_t number = 0; number < ix->buckets; number++) {
     visit_bucket(st, ix, number, visit, arg, &visited);
-    if (st->lender == NULL && (number & 255) == 255) rd_breathe(st); /* with the lock: one may, at any time */
+    if (st->lender == NULL && (number & 255) == 255) /* a long command may pause with the lock, at any time */
+      rd_breathe(st);
   }
 }
 
@@ -112,13 +113,13 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
       if (pick < n) break;
       pick -= n;
     }
-    if (shard == st->num_shards) continue; /* keys have gone meanwhile */
+    if (shard == st->num_shards) continue; /* keys were removed meanwhile */
     bool mine = rd_lock_shard(st, shard), found = false;
     const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
     if (ix->buckets > 0) {
       const rd_bucket *b = rd_index_bucket(st, ix, rd_random_below(st, ix->buckets));
-      /* A random entry of the chain: an empty or shorter one is tried again elsewhere, so that all keys have equal
-       * odds. */
+      /* Pick a random entry of the chain. If the chain is too short for it, another bucket is tried, so that all
+       * keys have equal odds. */
       uint32_t entry = rd_random_below(st, 2 * RD_BUCKET_SLOTS);
       for (; b != NULL && entry >= RD_BUCKET_SLOTS; entry -= RD_BUCKET_SLOTS) b = rd_bucket_next(st, b);
       if (b != NULL && (rd_bucket_entries(b) >> entry & 1) != 0) {
@@ -132,8 +133,8 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
     if (mine) rd_unlock_shard(st, shard);
     if (found) return true;
   }
-  /* Nearly all keys have expired or the buckets are nearly empty: the first key in the order of SCAN from a random
-   * point. */
+  /* Nearly all keys have expired, or the buckets are nearly empty: take the first key in the order of SCAN from a
+   * random point. */
   struct random_pick pick = {visit, arg, false};
   uint64_t cursor = rd_random_below(st, st->num_shards);
   for (int round = 0; round < 2 && !pick.done; round++) {

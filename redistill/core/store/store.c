@@ -1,4 +1,4 @@
-/* store.c - a key looked up, set, changed, deleted. */
+/* store.c - looks up, sets, changes and deletes keys. */
 #include "store/store.h"
 
 #include "arena/heap.h"
@@ -13,13 +13,13 @@
 #include "store/recovery.h"
 #include "store/type.h"
 
-/* ---- a key's place ---- */
+/* ---- lookup ---- */
 
 struct spot {
   uint32_t shard, slot;
   rd_index *index;
   rd_place place;
-  rd_item *item; /* NULL: the key is absent */
+  rd_item *item; /* NULL: the key does not exist */
 };
 
 static inline struct spot spot_of(rd_store *st, const rd_key *key) {
@@ -31,8 +31,8 @@ static inline struct spot spot_of(rd_store *st, const rd_key *key) {
   return s;
 }
 
-/* Find the key; an expired one is deleted on sight. `reads`: unless CLIENT PAUSE has keys stay as they are; then it is
- * only not seen, which is not enough before a change. */
+/* Find the key; an expired one is deleted. `reads`: during CLIENT PAUSE an expired key is only hidden, which is not
+ * enough before a change. */
 static inline struct spot find_for(rd_store *st, const rd_key *key, bool reads) {
   struct spot s = spot_of(st, key);
   if (!rd_index_find(st, s.index, key, &s.place)) return s;
@@ -75,7 +75,7 @@ void rd_count_lookup(rd_store *st, bool hit) {
   rd_count_stat(st, hit ? RD_STAT_keyspace_hits : RD_STAT_keyspace_misses, 1);
 }
 
-/* ---- leaving ---- */
+/* ---- removal ---- */
 
 static const rd_key_event events_of[] = {[RD_GONE_DELETED] = RD_EVENT_DEL,
                                          [RD_GONE_EXPIRED] = RD_EVENT_EXPIRED,
@@ -88,12 +88,13 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
   rd_mark_dirty(st, shard);
   rd_access_gone(st, shard, rd_at(st, ref), hash, why == RD_GONE_EVICTED);
   rd_index_remove(st, shard, slot, place);
-  if (RD_UNLIKELY(st->listening != 0)) rd_tell(st, slot, events_of[why], NULL, rd_at(st, ref)); /* while it has a key */
+  /* Tell the listener while the item still has a key. */
+  if (RD_UNLIKELY(st->listening != 0)) rd_tell(st, slot, events_of[why], NULL, rd_at(st, ref));
   rd_item_release(st, shard, ref);
   if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
   if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
   rd_count_touch(st, shard, slot, hash);
-  if (why != RD_GONE_DELETED && why != RD_GONE_MOVED) st->touched--; /* that is no doing of the command */
+  if (why != RD_GONE_DELETED && why != RD_GONE_MOVED) st->touched--; /* the command itself did not change this key */
 }
 
 bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {
@@ -105,7 +106,7 @@ bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why) {
   if (found)
     rd_remove_at(st, shard, slot, place, hash, why);
   else
-    rd_suspect(st, shard); /* its key is not what it was */
+    rd_suspect(st, shard); /* the item's key is not the one that the index has */
   return found;
 }
 
@@ -116,19 +117,19 @@ bool rd_delete(rd_store *st, const rd_key *key) {
   return true;
 }
 
-/* ---- coming and changing ---- */
+/* ---- insertion and change ---- */
 
-/* The fate of the blocks that a source's value has of its own (type.h). */
+/* The treatment of a source value's own blocks (type.h). */
 enum blocks { NO_BLOCKS, COPIED, TAKEN };
 
-/* Where a new value comes from: pieces outside of the arena, or another item. */
+/* The source of a new value: pieces outside of the arena, or another item. */
 struct source {
   const rd_bytes *parts;
   unsigned nparts;
   rd_key_event event;
   uint8_t type;   /* rd_type */
   uint8_t blocks; /* enum blocks */
-  rd_ref item;    /* 0: the parts */
+  rd_ref item;    /* 0: the source is the parts */
   uint64_t len;
 };
 
@@ -173,8 +174,8 @@ static void overwrite_small(rd_store *st, const rd_key *key, struct spot *s, con
   rd_heap_shrink(st, s->shard, rd_ref_of(st, it), rd_shape_head_bytes(shape));
 }
 
-/* Let the entry refer to the new item, which takes over the old one's history, and release the old one unless it is
- * `kept`. */
+/* Make the entry refer to the new item, which takes over the old one's access data, and release the old one unless
+ * it is `kept`. */
 static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry, bool kept) {
   rd_item *it = rd_at(st, fresh);
   rd_ref old = rd_ref_of(st, s->item);
@@ -186,15 +187,15 @@ static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry, 
   if (old != fresh && !kept) rd_item_release(st, s->shard, old);
 }
 
-/* Keys a bucket, times two, from which on a segment for the index is worth an eviction. */
+/* Twice the number of keys in a bucket from which on a segment for the index is worth an eviction. */
 #define INDEX_CROWDED 22u
 
 static inline bool is_crowded(const rd_index *ix) {
   return (uint64_t)ix->count * 2 > (uint64_t)ix->buckets * INDEX_CROWDED;
 }
 
-/* Let the index grow although the memory is full. This comes before a change and not behind it: making room declares
- * the shard whole, and a command that is going to write more must not be cut in two by that. */
+/* Let the index grow although the memory is full. This comes before a change and not after it: making room declares
+ * the shard whole, and a command that is going to write more must not be split by that. */
 static void make_index_grow(rd_store *st, const struct spot *s, rd_ref pinned) {
   rd_mark_clean(st);
   st->pin[1] = pinned;
@@ -206,13 +207,14 @@ static inline void set_slot(rd_item *it, uint32_t slot) {
   it->access = (it->access & ~((RD_SLOTS - 1) << RD_ITEM_SLOT_SHIFT)) | slot << RD_ITEM_SLOT_SHIFT;
 }
 
-/* Enter an item, which is about to lose its own entry, among what is kept. false: no memory, nothing is changed. */
+/* Put an item, which is about to lose its own entry, into the slot of kept items. false: no memory, nothing is
+ * changed. */
 static bool keep(rd_store *st, const struct spot *s, const rd_key *key) {
   rd_ref ref = rd_ref_of(st, s->item);
   if (!rd_index_insert(st, s->shard, RD_KEPT_SLOT, key->hash, ref, rd_item_expiry(s->item))) return false;
   set_slot(s->item, RD_KEPT_SLOT);
   if ((s->item->access & RD_ITEM_MAIN) == 0) rd_shard_at(st, s->shard)->small++;
-  rd_index_balance(st, s->shard, RD_KEPT_SLOT); /* without memory a later one makes up for it */
+  rd_index_balance(st, s->shard, RD_KEPT_SLOT); /* without memory a later call balances the index */
   return true;
 }
 
@@ -220,7 +222,7 @@ static bool find_kept(rd_store *st, uint32_t shard, const rd_key *key, rd_place 
   return rd_index_find(st, &rd_shard_at(st, shard)->index[RD_KEPT_SLOT], key, place);
 }
 
-/* A new item with the key and the value. 0: no memory, nothing is changed. */
+/* Allocate an item with the key and the value. 0: no memory, nothing is changed. */
 static inline rd_ref make(rd_store *st, uint32_t shard, const rd_shape *shape, const rd_key *key,
                           const struct source *from, rd_encoding enc) {
   rd_ref ref = rd_item_new(st, shard, shape, key->data, from->type, enc);
@@ -232,10 +234,10 @@ static inline rd_ref make(rd_store *st, uint32_t shard, const rd_shape *shape, c
   return 0;
 }
 
-/* The blocks of the value that `from` has are those of `it`. */
+/* Give the blocks of the value of `from` to `it`. */
 static void take_blocks(rd_store *st, rd_item *it, const struct source *from) {
   rd_types[from->type].moved(st, it);
-  rd_item_set_type(rd_at(st, from->item), RD_STRING, RD_ENC_RAW); /* it has none any more */
+  rd_item_set_type(rd_at(st, from->item), RD_STRING, RD_ENC_RAW); /* the source has no blocks any more */
 }
 
 static inline uint64_t nested_bytes(const rd_store *st, const struct source *from) {
@@ -257,7 +259,7 @@ static inline void was_put(rd_store *st, const struct spot *s, const rd_key *key
 
 #define ATTEMPTS 6
 
-/* `kept`, when it is not NULL, says that the old value is to be kept, and is told how. */
+/* With `kept` not NULL the old value is kept, and *kept says what was kept. */
 static rd_result put(rd_store *st, const rd_key *key, const struct source *from, int64_t expiry, rd_encoding enc,
                      rd_kept *kept) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -298,14 +300,14 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
         rd_access_new(st, s.shard, it, key->hash);
         if (RD_UNLIKELY(from->blocks == TAKEN)) take_blocks(st, it, from);
         was_put(st, &s, key, from, kept == NULL);
-        rd_index_balance(st, s.shard, s.slot); /* without memory a later one makes up for it */
+        rd_index_balance(st, s.shard, s.slot); /* without memory a later call balances the index */
         return RD_OK;
       }
       if (from->blocks == TAKEN)
         rd_item_release_shell(st, s.shard, fresh);
       else
         rd_item_release(st, s.shard, fresh);
-      /* One block for the item and for an overflow bucket of the index. */
+      /* One block for the item and one for an overflow bucket of the index. */
       head = (big ? 0 : head) + RD_MIN_BLOCK + (uint32_t)(sizeof(rd_index_block) + sizeof(rd_bucket));
       big = false;
     }
@@ -358,9 +360,9 @@ rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst) {
 
 /* ---- several keys, all of them or none ----
  *
- * A replaced item moves, as it is, to an index slot that no database has. There it is safe from eviction where its
- * policy says so, it can be moved to make room like any other, and should this process die, the arena is whole. To give
- * it back is to let the key's entry refer to it again. */
+ * A replaced item moves, unchanged, to an index slot that no database uses. There it is safe from eviction if its
+ * policy protects it, it can be moved to make room like any other item, and the arena is whole if this process dies.
+ * Giving it back makes the key's entry refer to it again. */
 
 void rd_keep_begin(rd_store *st) {
   for (uint32_t w = 0; w < RD_MAX_SHARDS / 64; w++) {
@@ -387,7 +389,7 @@ void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept) {
   struct spot s = find(st, key);
   rd_place place;
   if (kept == RD_KEPT_BEFORE) return;
-  if (s.item == NULL) { /* evicted: so the old value would have been */
+  if (s.item == NULL) { /* evicted, as the old value would have been */
     rd_let_go(st, key, kept);
     return;
   }
@@ -405,7 +407,7 @@ void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept) {
   rd_touched(st, s.shard, s.slot, key, RD_EVENT_NONE);
 }
 
-/* The item has moved to `now`: mend the index. */
+/* The item has moved to `now`: correct the index. */
 static void moved(rd_store *st, struct spot *s, rd_ref now) {
   rd_mark_dirty(st, s->shard);
   rd_entry_set_ref(s->place.bucket, s->place.entry, now);
@@ -498,7 +500,7 @@ rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t
   return RD_OOM;
 }
 
-/* ---- what an item costs ---- */
+/* ---- the memory of an item ---- */
 
 uint64_t rd_item_memory(rd_store *st, const rd_item *it) {
   uint64_t bytes = rd_item_blocks_bytes(st, it);

@@ -18,14 +18,14 @@
 
 typedef enum rd_result { RD_OK = 0, RD_OOM = 1 } rd_result;
 
-/* The numbers are Redis's; what there is of them is in types/types.c. */
+/* The numbers are Redis's; types/types.c has the types that exist. */
 typedef enum rd_type { RD_STRING = 0, RD_LIST = 1, RD_SET = 2, RD_ZSET = 3, RD_HASH = 4, RD_STREAM = 6 } rd_type;
 
-/* How a string came to be; only OBJECT ENCODING tells them apart (see rd_item_encoding). */
+/* The origin of a string's encoding, which only OBJECT ENCODING shows (see rd_item_encoding). */
 typedef enum rd_encoding {
-  RD_ENC_AUTO = 0, /* int, embstr or raw, by the bytes */
+  RD_ENC_AUTO = 0, /* int, embstr or raw, depending on the bytes */
   RD_ENC_RAW = 1,  /* grown in place: raw */
-  RD_ENC_TEXT = 2, /* embstr or raw by the length, never int: what INCRBYFLOAT leaves */
+  RD_ENC_TEXT = 2, /* embstr or raw, depending on the length, never int: used by INCRBYFLOAT */
 } rd_encoding;
 
 /* The names of changes in Redis's keyspace events, and the classes of the events (event.h). A row: id, name, class. */
@@ -58,22 +58,23 @@ typedef enum rd_key_event {
 #undef RD_EVENT_ID
 } rd_key_event;
 
-#define RD_NO_EXPIRY INT64_MAX   /* an expiry in milliseconds since the epoch, or this */
-#define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the one that the key has */
+#define RD_NO_EXPIRY INT64_MAX   /* no expiry; all other expiries are milliseconds since the epoch */
+#define RD_KEEP_EXPIRY INT64_MIN /* for rd_set: keep the key's expiry */
 
-/* Bring the key's bucket, then its item, on the way to the cache. Safe without any lock: what they read may be stale,
- * and only a hint comes of it. Call the second some time after the first, with what that returned: the bucket, or
- * NULL. */
+/* Prefetch the key's bucket, then its item, into the cache. Safe without any lock: the data that they read may be
+ * stale, and the result is only a hint. Call the second some time after the first, with the bucket that the first
+ * returned, or NULL. */
 const struct rd_bucket *rd_prefetch_bucket(const rd_store *st, const rd_key *key);
 void rd_prefetch_item(const rd_store *st, uint64_t hash, const struct rd_bucket *bucket);
 
-/* ---- lookup. An expired key is deleted on sight and is absent. ---- */
+/* ---- lookup. An expired key is deleted, and counts as absent. ---- */
 
 /* For reading: counts a hit or a miss (RD_EVENT_KEYMISS), updates the access state that eviction uses. NULL: absent. */
 rd_item *rd_find_read(rd_store *st, const rd_key *key);
 /* For writing: updates the access state, counts nothing. */
 rd_item *rd_find_write(rd_store *st, const rd_key *key);
-/* Leaves no trace (TTL, TYPE ... as Redis's NOTOUCH); counts a hit or a miss, and tells of it, if `count`. */
+/* Leaves the access state unchanged (TTL, TYPE ... as Redis's NOTOUCH); if `count`, counts and reports a hit or a
+ * miss. */
 rd_item *rd_find_quiet(rd_store *st, const rd_key *key, bool count);
 /* Count a hit or a miss as the lookups do. */
 void rd_count_lookup(rd_store *st, bool hit);
@@ -82,10 +83,10 @@ void rd_count_lookup(rd_store *st, bool hit);
 
 rd_type rd_item_type(const rd_item *it);
 rd_encoding rd_item_encoding(const rd_item *it);
-int64_t rd_item_expiry(const rd_item *it); /* ms since the epoch, or RD_NO_EXPIRY */
+int64_t rd_item_expiry(const rd_item *it); /* milliseconds since the epoch, or RD_NO_EXPIRY */
 uint64_t rd_item_len(const rd_item *it);   /* bytes of the value */
-/* The whole value when it lies in one piece (always so up to RD_FLAT_MAX bytes, unless the key is longer than
- * 4,096 bytes), else NULL. */
+/* The whole value when it is in one piece (always so up to RD_FLAT_MAX bytes, unless the key is longer than 4,096
+ * bytes); else NULL. */
 const uint8_t *rd_item_flat(const rd_item *it);
 #define RD_FLAT_MAX 7900u
 /* The longest piece of the value that starts at `off` (off < len). */
@@ -94,38 +95,39 @@ rd_bytes rd_item_piece(rd_store *st, const rd_item *it, uint64_t off);
 void rd_item_read(rd_store *st, const rd_item *it, uint64_t off, void *dst, uint64_t len);
 uint32_t rd_item_key_len(const rd_item *it);
 void rd_item_key(rd_store *st, const rd_item *it, void *dst);
-uint64_t rd_item_memory(rd_store *st, const rd_item *it); /* arena bytes it holds, its share of the index included */
+uint64_t rd_item_memory(rd_store *st,
+                        const rd_item *it); /* bytes of the arena that it takes, including its share of the index */
 uint64_t rd_item_idle_ms(rd_store *st, const rd_item *it);
 unsigned rd_item_freq(rd_store *st, const rd_item *it); /* 0..255, LFU with decay (0..3 for S3-FIFO) */
 /* RESTORE's IDLETIME and FREQ; the one that the policy does not use is ignored. */
 void rd_item_set_idle(rd_store *st, rd_item *it, uint64_t idle_ms);
 void rd_item_set_freq(rd_store *st, rd_item *it, unsigned freq);
 
-/* ---- changing. Each call tells watchers of the key, and the listener what `event` says (event.h). ----
+/* ---- changing. Each call informs watchers of the key, and the listener with `event` (event.h). ----
  *
- * A key that was absent, or is a copy of another, is RD_EVENT_NEW first. Of several calls that make one change for
- * Redis all but the last have RD_EVENT_NONE. */
+ * A key that was absent, or is a copy of another, first has RD_EVENT_NEW. Of several calls that make one change for
+ * Redis, all but the last have RD_EVENT_NONE. */
 
-/* Tell the listener, if any, of an event that no call below does. */
+/* Report an event to the listener, if any, that no call below reports. */
 void rd_notify_listener(rd_store *st, const rd_key *key, rd_key_event event);
 static inline void rd_notify(rd_store *st, const rd_key *key, rd_key_event event) {
   if (RD_UNLIKELY(st->listening != 0)) rd_notify_listener(st, key, event);
 }
-/* Does the listener want events of this kind? */
+/* True if the listener wants events of this kind. */
 bool rd_hears(const rd_store *st, rd_key_event event);
 
-/* The running command has made `n` changes more, as Redis counts them for rdb_changes_since_last_save. One that does
- * not say so and has changed anything counts as one. */
+/* Count `n` more changes by the running command, as Redis counts them for rdb_changes_since_last_save. A command
+ * that changed anything without calling this counts as one change. */
 static inline void rd_note_changes(rd_store *st, uint64_t n) { st->noted += n; }
 
-/* Set the key to a string of `parts` pieces, one after another; insert or replace. ALLOCATES. The pieces must not lie
- * in the arena; one whose data is NULL stands for zeros. */
+/* Set the key to a string of `parts` pieces, in order; insert or replace. ALLOCATES. The pieces must not be in the
+ * arena; one whose data is NULL stands for zeros. */
 rd_result rd_set_parts(rd_store *st, const rd_key *key, const rd_bytes *parts, unsigned nparts, int64_t expiry,
                        rd_encoding enc, rd_key_event event);
 rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry, rd_encoding enc,
                  rd_key_event event);
-/* Make the value of an existing string `len` bytes long: longer ones are filled with zeros, shorter ones cut. TTL
- * stays. *item is set to the item, which may have moved. ALLOCATES when it grows. Tells of RD_EVENT_NONE. */
+/* Make the value of an existing string `len` bytes long: zeros are appended, or bytes are cut off. The expiry stays.
+ * *item is set to the item, which may have moved. ALLOCATES when it grows. Reports RD_EVENT_NONE. */
 rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t len, rd_encoding enc);
 /* Overwrite [off, off + len) of the value, which must exist. Never fails. */
 void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len,
@@ -138,26 +140,27 @@ bool rd_delete(rd_store *st, const rd_key *key);
  * ALLOCATES. */
 rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event);
 
-/* Let `dst` have the value of `src` (with its expiry), replacing what was there; `src` is gone. Both shards must be
- * locked. A large value is not copied: it keeps its blocks, and nothing is evicted for it. The events of both
- * are told when it is done. ALLOCATES. */
+/* Give the value of `src` (with its expiry) to `dst`, replacing the old value; `src` is deleted. Both shards must be
+ * locked. A large value is not copied: it keeps its blocks, and nothing is evicted for it. The events of both keys
+ * are reported at the end. ALLOCATES. */
 rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event from, rd_key_event to);
 
 /* ---- several keys, all of them or none (MSET) ----
  *
- * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but what the key had stays in the arena. In the end,
- * for each key that was set, either rd_let_go, or rd_give_back in the opposite order. Neither can fail: nothing is
- * allocated. All within one command; what a process keeps that dies goes with the sweep. The listener is told of
- * nothing but RD_EVENT_NONE: what was set is the caller's to notify when it is known to stay. */
+ * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but the key's old value stays in the arena. In the
+ * end, for each key that was set, call either rd_let_go, or rd_give_back in the opposite order. Neither can fail:
+ * nothing is allocated. All of it happens within one command; the sweep removes what a process kept when it died.
+ * The listener gets only RD_EVENT_NONE: the caller reports the changes once they are known to stay. */
 typedef enum rd_kept {
-  RD_KEPT_VALUE,   /* the key had a value, which is kept */
-  RD_KEPT_ABSENCE, /* it had none */
-  RD_KEPT_BEFORE,  /* an earlier call for the same key keeps what it had */
+  RD_KEPT_VALUE,   /* the key's old value is kept */
+  RD_KEPT_ABSENCE, /* the key did not exist */
+  RD_KEPT_BEFORE,  /* an earlier call for the same key keeps its old value */
 } rd_kept;
 void rd_keep_begin(rd_store *st);
 /* ALLOCATES; *kept is set when it succeeds. */
 rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept);
-/* The key is again as it was, but where the policy lets it have been evicted meanwhile, it may be absent. */
+/* Restore the key's old value, or its absence. If the policy allowed to evict the old value meanwhile, the key may
+ * be absent. */
 void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept);
 void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept);
 

@@ -1,4 +1,4 @@
-/* watch.c - a watch is a look at version counters. */
+/* watch.c - reads and compares the version counters of watched keys. */
 #include "store/watch.h"
 
 #include "arena/lock.h"
@@ -33,8 +33,7 @@ void rd_watch_join(rd_store *st, const rd_watch *w) {
 bool rd_watch_changed(rd_store *st, const rd_watch *w) {
   uint32_t shard = rd_shard_of(st, w->hash), slot = rd_slot_of(st, w->db);
   bool mine = rd_lock_shard(st, shard), changed;
-  if (slot !=
-      w->slot) { /* flushed, or swapped: a change for who had the key before or at that time, and for who gets it */
+  if (slot != w->slot) { /* flushed or swapped: watched keys of the old and of the new database have changed */
     rd_key key = {w->key.data, (uint32_t)w->key.len, w->db, w->hash};
     changed =
         w->existed || rd_find_quiet(st, &key, false) != NULL || *rd_version_at(st, w->slot, w->hash) != w->version;

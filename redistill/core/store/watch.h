@@ -1,10 +1,9 @@
-/* watch.h - WATCH: has a key been changed, deleted, expired, evicted or flushed since?
+/* watch.h - WATCH: detects that a key was changed, deleted, expired, evicted or flushed.
  *
  * As in software transactional memory (TL2; Dice, Shalev and Shavit 2006) a watch is the value of a version counter
- * that the key's hash picks from a table in the arena; changes count it up while anybody watches in that shard. Two
- * keys that share a counter can make a transaction fail once too often (odds below 1 in 65,536 a write), never once too
- * seldom. Nothing is allocated, and nothing is left behind by a watcher that dies but a shard that counts needlessly.
- */
+ * that the key's hash picks from a table in the arena; changes increment it while the shard has any watch. Two keys
+ * that share a counter can make a transaction fail once too often (odds below 1 in 65,536 a write), never once too
+ * seldom. Nothing is allocated, and a watcher that dies leaves only a shard that counts needlessly. */
 #ifndef RD_WATCH_H
 #define RD_WATCH_H
 
@@ -17,16 +16,17 @@ typedef struct rd_watch {
   uint32_t version;
   uint32_t flushes;
   uint64_t epoch;
-  int64_t expiry; /* its passing counts as a change */
+  int64_t expiry; /* passing this time counts as a change */
   bool existed;
-  rd_bytes key; /* the caller's; must live as long as the watch */
+  rd_bytes key; /* the caller's bytes; they must live as long as the watch */
 } rd_watch;
-/* Each locks the key's shard unless it is held (then the lock stays held). key->data must outlive the watch. */
+/* Both functions lock the key's shard unless it is held (then the lock stays held). key->data must outlive the
+ * watch. */
 void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
-/* One more watcher with a copy of a watch that has not ended yet. */
+/* Start another watch with a copy of a watch that has not ended yet. */
 void rd_watch_join(rd_store *st, const rd_watch *w);
 bool rd_watch_changed(rd_store *st, const rd_watch *w);
 void rd_watch_end(rd_store *st, const rd_watch *w);
-void rd_watches_end(rd_store *st, const rd_watch *w, size_t n); /* each shard is locked once */
+void rd_watches_end(rd_store *st, const rd_watch *w, size_t n); /* locks each shard once */
 
 #endif

@@ -1,11 +1,11 @@
-/* hll.c - registers, dense and sparse. */
+/* hll.c - reads, changes and counts the registers of HyperLogLogs, dense and sparse. */
 #include "types/hll.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #define INDEX_BITS 14u
-#define HASH_BITS (64u - INDEX_BITS) /* of a hash, that the register's value is taken from */
+#define HASH_BITS (64u - INDEX_BITS) /* bits of a hash from which the register's value is computed */
 #define HASH_SEED 0xadc83b19ull
 #define SPARSE_VALUE_MAX 32u
 
@@ -77,9 +77,9 @@ static int dense_raise(rd_hll *h, unsigned reg, unsigned value) {
 /* ---- sparse runs ---- */
 
 typedef struct run {
-  unsigned bytes;     /* of its code; 0: cut off */
-  unsigned registers; /* that it covers */
-  unsigned value;     /* of each; 0 for the zero runs */
+  unsigned bytes;     /* bytes of the run's code; 0: the code is cut off */
+  unsigned registers; /* registers that the run covers */
+  unsigned value;     /* value of each register; 0 for the zero runs */
 } run;
 
 static run run_at(const uint8_t *p, const uint8_t *end) {
@@ -89,7 +89,7 @@ static run run_at(const uint8_t *p, const uint8_t *end) {
   return (run){2, ((*p & 63u) << 8 | p[1]) + 1, 0};
 }
 
-/* Code a run of 1 .. 4 registers of a value, or of any number of zeros. Returns its end. */
+/* Write the code of a run of 1 .. 4 registers of a value, or of any number of zeros. Returns its end. */
 static uint8_t *put_run(uint8_t *p, unsigned registers, unsigned value) {
   if (registers == 0) return p;
   if (value) {
@@ -128,7 +128,7 @@ bool rd_hll_make_dense(rd_hll *h) {
   return true;
 }
 
-/* Join neighbouring runs of one value around `p`, as far as Redis does: the five runs from `p` on. */
+/* Join neighbouring runs of one value around `p`, like Redis within the five runs from `p` on. */
 static void join_runs(rd_hll *h, uint8_t *p) {
   for (int scan = 5; scan > 0 && p < h->data + h->len; scan--) {
     uint8_t *end = h->data + h->len;
@@ -140,7 +140,7 @@ static void join_runs(rd_hll *h, uint8_t *p) {
         put_run(p, r.registers + next.registers, r.value);
         memmove(p + 1, p + 2, (size_t)(end - p - 2));
         h->len--;
-        continue; /* perhaps it joins with the one after, too */
+        continue; /* the joined run may equal the next one, too */
       }
     }
     p += r.bytes;
@@ -150,7 +150,7 @@ static void join_runs(rd_hll *h, uint8_t *p) {
 static int sparse_raise(rd_hll *h, unsigned reg, unsigned value) {
   if (value > SPARSE_VALUE_MAX) return rd_hll_make_dense(h) ? dense_raise(h, reg, value) : -1;
   uint8_t *p = h->data + RD_HLL_HEAD, *before = p, *end = h->data + h->len;
-  unsigned first = 0; /* register that the run at p begins with */
+  unsigned first = 0; /* the register with which the run at p begins */
   run r = {0, 0, 0};
   for (; p < end; p += r.bytes) {
     r = run_at(p, end);
@@ -161,7 +161,7 @@ static int sparse_raise(rd_hll *h, unsigned reg, unsigned value) {
   }
   if (p >= end) return -1;
   if (r.value >= value) return 0;
-  /* The run becomes up to three: what is before the register, the register, what is after it. */
+  /* Replace the run by up to three: the registers before this one, this one, and those after it. */
   uint8_t code[5], *q = code;
   q = put_run(q, reg - first, r.value);
   q = put_run(q, 1, value);
@@ -180,7 +180,7 @@ int rd_hll_raise(rd_hll *h, unsigned reg, unsigned value) {
   return rd_hll_is_dense(h->data) ? dense_raise(h, reg, value) : sparse_raise(h, reg, value);
 }
 
-/* ---- counting ---- */
+/* ---- estimating the cardinality ---- */
 
 bool rd_hll_merge(uint8_t *registers, const rd_hll *h) {
   const uint8_t *p = h->data + RD_HLL_HEAD, *end = h->data + h->len;
@@ -263,7 +263,7 @@ long rd_hll_describe(const rd_hll *h, char *dst, size_t cap) {
   return len == 0 ? 0 : (long)len - 1;
 }
 
-enum { TEST_ROUNDS = 2, TEST_ELEMENTS = 10000, TEST_SPARSE = 500 }; /* others wait for it */
+enum { TEST_ROUNDS = 2, TEST_ELEMENTS = 10000, TEST_SPARSE = 500 }; /* small, since other clients wait */
 
 static bool registers_hold(void) {
   uint8_t dense[RD_HLL_REGISTERS * 6 / 8 + 1] = {0};

@@ -1,10 +1,10 @@
-/* string.c - how strings are encoded, and which of them are HyperLogLogs. */
+/* string.c - names the encoding of a string, and recognizes HyperLogLogs. */
 #include "types/string.h"
 
 #include "base/numbers.h"
 #include "types/hll.h"
 
-#define EMBSTR_MAX 44 /* bytes: up to here Redis keeps a string and its header in one piece, and says "embstr" */
+#define EMBSTR_MAX 44 /* most bytes of a string that Redis keeps in one block with its header ("embstr") */
 
 const char *rd_string_encoding(rd_store *st, const rd_item *it) {
   uint64_t len = rd_item_len(it);

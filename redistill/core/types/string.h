@@ -4,7 +4,8 @@
 
 #include "store/type.h"
 
-/* Rows of rd_types: "int", "embstr" or "raw"; and whether the bytes claim to be a HyperLogLog. */
+/* Functions for the rows of rd_types: the encoding's name ("int", "embstr" or "raw"), and whether the bytes have the
+ * header of a HyperLogLog. */
 const char *rd_string_encoding(rd_store *st, const rd_item *it);
 bool rd_string_is_hll(rd_store *st, const rd_item *it);
 

@@ -1,4 +1,4 @@
-/* types.c - the types of values, and the kinds of block in the arena: see store/type.h. */
+/* types.c - the tables of the types of values and of the kinds of block: see store/type.h. */
 #include "store/evict.h"
 #include "store/index.h"
 #include "store/reclaim.h"
@@ -9,7 +9,8 @@ const rd_type_row rd_types[RD_TYPES] = {
     [RD_STRING] = {.type = RD_STRING, .name = "string", .encodings = RD_ENC_TEXT + 1, .encoding = rd_string_encoding},
 };
 
-/* An item says "string" of it, and so does all else; only its own commands look closer. */
+/* A HyperLogLog's item has the type string, like everything that shows it; only the commands for HyperLogLogs look
+ * at its bytes. */
 const rd_type_row rd_hll_row = {.type = RD_STRING,
                                 .name = "string",
                                 .encodings = RD_ENC_TEXT + 1,

@@ -1,4 +1,4 @@
-/* reply.c - replies appended in RESP2 or RESP3. */
+/* reply.c - appends replies in RESP2 or RESP3. */
 #include "wire/reply.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ void rd_reply_free(rd_reply *r) {
   r->len = r->cap = r->released = 0;
 }
 
-/* Bytes that are given back at once. */
+/* The bytes that one call returns to the system. */
 #define RELEASED ((size_t)8 << 20)
 #define PAGE ((size_t)65536) /* a multiple of every page size */
 
@@ -40,7 +40,7 @@ static uint8_t *grow(rd_reply *r, size_t n) {
     return NULL;
   }
   if (cap < r->len + n) cap = r->len + n;
-  if (r->limit != 0 && cap > r->limit) cap = r->limit; /* it is looked at only here */
+  if (r->limit != 0 && cap > r->limit) cap = r->limit; /* the limit is checked only here */
   if (cap - r->cap >= RD_LARGE_GROWTH && r->admit != NULL && !r->admit(r, cap - r->cap)) {
     r->failed = r->over = true;
     return NULL;
@@ -80,7 +80,7 @@ static uint8_t *__attribute__((noinline)) put_long(uint8_t *p, uint64_t n) {
   return p + (sizeof digits - i);
 }
 
-/* Decimal digits of n at p; returns their end. */
+/* Write the decimal digits of n at p; returns their end. */
 static inline uint8_t *put_u64(uint8_t *p, uint64_t n) {
   if (n < 10) {
     *p = (uint8_t)('0' + n);
@@ -193,7 +193,8 @@ void rd_reply_bulk(rd_reply *r, const void *data, size_t len) {
 
 void rd_reply_str(rd_reply *r, const char *text) { rd_reply_bulk(r, text, strlen(text)); }
 void rd_reply_bulk_head(rd_reply *r, size_t len) {
-  /* All of it at once: growing for the last two bytes would cost a large reply half its size again. */
+  /* Make room for all of it at once: growing once more for the last two bytes would add half its size to a large
+   * reply. */
   if (room(r, len + HEAD + 2) != NULL) head(r, '$', len);
 }
 void rd_reply_crlf(rd_reply *r) { LITERAL(r, "\r\n"); }
@@ -273,7 +274,8 @@ void rd_reply_map(rd_reply *r, size_t pairs) {
 void rd_reply_set(rd_reply *r, size_t n) { head(r, r->resp == 3 ? '~' : '*', n); }
 void rd_reply_push(rd_reply *r, size_t n) { head(r, r->resp == 3 ? '>' : '*', n); }
 
-/* The head's place is held open by as many bytes as most counts take; the elements move once if it takes others. */
+/* Room for the head is reserved with as many bytes as most counts take; the elements are moved once if it takes
+ * another number. */
 enum { OPEN_HEAD = 5 };
 
 size_t rd_reply_begin_array(rd_reply *r) {
@@ -287,7 +289,7 @@ void rd_reply_end_array(rd_reply *r, size_t mark, size_t n) {
   text[0] = '*';
   size_t len = (size_t)(put_crlf(put_u64(text + 1, n)) - text);
   if (room(r, HEAD) == NULL) {
-    if (r->len > mark) r->len = mark; /* the place that was held open must not be seen */
+    if (r->len > mark) r->len = mark; /* the reserved bytes must not be sent */
     return;
   }
   uint8_t *at = r->data + mark;

@@ -1,7 +1,8 @@
 /* reply.h - a growing buffer of RESP replies.
  *
- * Every call appends one reply, or the head of an aggregate, in the protocol version of the buffer (2 or 3). A buffer
- * that could not grow (no memory, or its limit) sets `failed`, ignores what follows, and the session is closed. */
+ * Every call appends one reply, or the head of an aggregate, in the protocol version of the buffer (2 or 3). A
+ * buffer that could not grow (no memory, or its limit) sets `failed` and ignores later calls, and the session is
+ * closed. */
 #ifndef RD_REPLY_H
 #define RD_REPLY_H
 
@@ -14,30 +15,30 @@ typedef struct rd_reply {
   uint8_t *data; /* malloc'd */
   size_t len;
   size_t cap;
-  size_t released; /* rd_reply_release: so far */
-  size_t limit;    /* bytes it may hold; 0: as many as there is memory for */
+  size_t released; /* bytes whose memory rd_reply_release has returned */
+  size_t limit;    /* most bytes that it may hold; 0: no limit */
   /* Called before the buffer grows by RD_LARGE_GROWTH bytes or more; NULL: not called. */
   bool (*admit)(const struct rd_reply *r, size_t more);
   uint8_t resp; /* 2 or 3 */
   bool failed;
-  bool over;                /* it failed since it would have been more than its limit, or `admit` refused */
+  bool over;                /* it failed because it would have exceeded its limit, or because `admit` refused */
   uint32_t errors;          /* error replies appended since the caller last set it to 0 */
-  char code[RD_ERROR_NAME]; /* first word of the last of them, "" when it is too long for a code */
+  char code[RD_ERROR_NAME]; /* the first word of the last error, "" when it is too long for a code */
 } rd_reply;
 
 void rd_reply_init(rd_reply *r);
 void rd_reply_free(rd_reply *r);
-/* The first `done` bytes are not needed any more: give the system their pages, some MiB a call, so that no call has to
- * give back gigabytes. */
+/* Return the memory of the first `done` bytes, which were sent, to the system: some MiB a call, so that no call has
+ * to return gigabytes. */
 void rd_reply_release(rd_reply *r, size_t done);
-/* Room for `n` more bytes, to be filled by the caller who then adds to len. NULL: no memory, `failed` is set. */
+/* Make room for `n` more bytes. The caller fills them and adds to len. NULL: no memory, and `failed` is set. */
 uint8_t *rd_reply_room(rd_reply *r, size_t n);
-void rd_reply_raw(rd_reply *r, const void *data, size_t len); /* bytes that are RESP already */
+void rd_reply_raw(rd_reply *r, const void *data, size_t len); /* appends bytes that are RESP already */
 
 void rd_reply_ok(rd_reply *r);
 void rd_reply_simple(rd_reply *r, const char *text);
-/* "-" text CRLF; the text begins with its code ("ERR ..."). Control bytes of the text become spaces. Counts `errors`.
- */
+/* Append "-" text CRLF; the text begins with its code ("ERR ..."). Control bytes of the text become spaces. Counts
+ * `errors`. */
 void rd_reply_error(rd_reply *r, const char *text);
 void rd_reply_errorf(rd_reply *r, const char *fmt, ...) RD_PRINTF(2, 3);
 void rd_reply_wrong_type(rd_reply *r);
@@ -47,8 +48,8 @@ void rd_reply_oom(rd_reply *r);
 
 void rd_reply_int(rd_reply *r, int64_t n);
 void rd_reply_bulk(rd_reply *r, const void *data, size_t len);
-void rd_reply_str(rd_reply *r, const char *text); /* bulk */
-/* Head of a bulk of `len` bytes; the caller appends them (rd_reply_room), then rd_reply_crlf. */
+void rd_reply_str(rd_reply *r, const char *text); /* as a bulk */
+/* Append the head of a bulk of `len` bytes; the caller appends the bytes (rd_reply_room), then calls rd_reply_crlf. */
 void rd_reply_bulk_head(rd_reply *r, size_t len);
 void rd_reply_crlf(rd_reply *r);
 void rd_reply_bulk_int(rd_reply *r, int64_t n); /* a number as a bulk */
@@ -62,7 +63,7 @@ void rd_reply_set(rd_reply *r, size_t n);     /* an array in RESP2 */
 void rd_reply_push(rd_reply *r, size_t n);    /* an array in RESP2 */
 void rd_reply_verbatim(rd_reply *r, const char *format, const void *data, size_t len); /* a bulk in RESP2 */
 
-/* An array whose length is known only after its elements: begin, append them, end with the count. */
+/* Append an array whose length is known only after its elements: begin, append the elements, end with their count. */
 size_t rd_reply_begin_array(rd_reply *r);
 void rd_reply_end_array(rd_reply *r, size_t mark, size_t n);
 

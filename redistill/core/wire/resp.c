@@ -1,4 +1,4 @@
-/* resp.c - requests parsed in place. */
+/* resp.c - parses requests in place. */
 #include "wire/resp.h"
 
 #include <stdio.h>
@@ -40,8 +40,8 @@ static inline bool add_arg(rd_parser *p, const uint8_t *data, size_t len) {
 
 /* ---- header lines: a type byte, a number, CRLF ---- */
 
-/* The number of a header at q when it is a plain one of up to 9 digits and its line is whole; NULL when it takes a
- * closer look. Returns what follows the line. */
+/* Read a header at q that is a plain number of up to 9 digits on a complete line. Returns the position behind the
+ * line; NULL: it is any other header, which any_header reads. */
 static inline const uint8_t *plain_header(const uint8_t *q, const uint8_t *end, uint64_t *n) {
   const uint8_t *c = q + 1;
   if (RD_UNLIKELY(end - c < 11)) return NULL; /* 9 digits and CRLF can be read without looking for the end */
@@ -73,15 +73,16 @@ static bool canonical(const uint8_t *s, size_t len, int64_t *out) {
   for (; i < len; i++) {
     unsigned digit = (unsigned)s[i] - '0';
     if (digit > 9) return false;
-    v = v * 10 + digit; /* 19 digits fit */
+    v = v * 10 + digit; /* 19 digits fit into the type */
   }
   if (v > (uint64_t)INT64_MAX + (negative ? 1 : 0)) return false;
   *out = negative ? (int64_t)(0 - v) : (int64_t)v;
   return true;
 }
 
-/* Any header at q, as far as it arrived. RD_PARSED_COMMAND: *n is its number and *next what follows. The line's bound
- * is kept by place and not by what has arrived, so that the answer does not hang on how the bytes were split. */
+/* Read any header at q, as far as it has arrived. RD_PARSED_COMMAND: *n is its number and *next the position behind
+ * it. The bound on the line applies to positions and not to the bytes that have arrived, so the result does not
+ * depend on how the bytes were split. */
 static rd_parsed any_header(rd_parser *p, const uint8_t *q, const uint8_t *end, int64_t *n, const uint8_t **next) {
   bool bulk = p->missing != 0;
   const char *invalid = bulk ? "invalid bulk length" : "invalid multibulk length";
@@ -114,7 +115,7 @@ static rd_parsed any_header(rd_parser *p, const uint8_t *q, const uint8_t *end, 
 /* ---- inline commands ---- */
 
 static bool blank(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-/* A vertical tab or form feed is skipped between words, but does not end one: as Redis does it. */
+/* True if the byte ends a word. As in Redis, a vertical tab or form feed is skipped between words, but ends none. */
 static bool ends_word(uint8_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 static int hex_digit(uint8_t c) {
@@ -123,7 +124,8 @@ static int hex_digit(uint8_t c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decode the escape behind a backslash within double quotes, at q: one byte into *out; returns the bytes it took. */
+/* Decode the escape behind a backslash within double quotes, at q: one byte into *out. Returns the number of bytes
+ * read. */
 static size_t unescape(const uint8_t *q, const uint8_t *end, uint8_t *out) {
   if (*q == 'x' && end - q > 2 && hex_digit(q[1]) >= 0 && hex_digit(q[2]) >= 0) {
     *out = (uint8_t)(hex_digit(q[1]) << 4 | hex_digit(q[2]));
@@ -151,8 +153,8 @@ static size_t unescape(const uint8_t *q, const uint8_t *end, uint8_t *out) {
   return 1;
 }
 
-/* The quoted part of a word, whose opening quote is at q - 1, decoded to *to. Returns what follows the closing quote,
- * which must be a blank or the line's end; NULL: it is not, or there is none. */
+/* Decode the quoted part of a word, whose opening quote is at q - 1, to *to. Returns the position behind the closing
+ * quote; NULL: there is no closing quote, or neither a blank nor the line's end follows it. */
 static const uint8_t *quoted(const uint8_t *q, const uint8_t *end, uint8_t quote, uint8_t **to) {
   while (q < end && *q != quote) {
     if (*q == '\\' && quote == '"' && q + 1 < end) {
@@ -169,7 +171,7 @@ static const uint8_t *quoted(const uint8_t *q, const uint8_t *end, uint8_t quote
   return q + 1;
 }
 
-/* Words of a line with quotes, decoded into scratch, which is as long as the line. */
+/* Split a line with quotes into words. They are decoded into scratch, which is as long as the line. */
 static rd_parsed quoted_words(rd_parser *p, const uint8_t *q, const uint8_t *end) {
   size_t need = (size_t)(end - q);
   if (need > p->scratch_cap) {
@@ -225,7 +227,7 @@ static rd_parsed inline_command(rd_parser *p, const uint8_t *q, const uint8_t *e
 
 /* ---- commands ---- */
 
-/* Go on with the arguments of the command being parsed. */
+/* Continue with the arguments of the unfinished command. */
 static rd_parsed arguments(rd_parser *p, const uint8_t *data, const uint8_t *q, const uint8_t *end) {
   rd_parsed result = RD_PARSED_COMMAND;
   uint64_t bulk = p->bulk;
