@@ -71,7 +71,8 @@ def etc() -> str:
     """The configuration file of the package: every setting with its default, commented out."""
     text = [
         '# Configuration of Redistill, described in redistill.toml(5). Sizes are bytes, or texts such as "512mb".',
-        "# A line that begins with # and no space shows a default: remove the # to change it.",
+        "# A line that begins with # and no space shows a default: remove the # to change it. Files conf.d/*.toml",
+        "# beside this file are read after it, in the order of their names; their settings replace those of this file.",
     ]
     for section, fields in settings.SECTIONS.items():
         text += ["", f"[{section}]", f"# {fields.__doc__}"]
@@ -105,8 +106,11 @@ def man() -> str:
         "names, else",
         ".IR /etc/redistill/redistill.toml ,",
         "if it exists.",
+        "If the file is named redistill.toml, it then reads the files",
+        ".I conf.d/*.toml",
+        "beside it, in the order of their names; a setting of a later file replaces that of an earlier one.",
         ".PP",
-        "If a setting has an environment variable, the variable overrides the file;",
+        "If a setting has an environment variable, the variable overrides the files;",
         "an empty variable counts as not set.",
         "An unknown key, a value of the wrong type or out of its bounds, and an unreadable file",
         "stop the start with one line that says how to fix it.",
@@ -129,9 +133,12 @@ def markdown() -> str:
         "# Configuration",
         "",
         "The daemon reads a TOML file: the one that `--config FILE` names, else the one that `REDISTILL_CONFIG` names,",
-        "else `/etc/redistill/redistill.toml` if it exists. A setting's environment variable overrides the file; an",
-        "empty variable counts as not set. An unknown key, a wrong type, a value out of bounds or an unreadable file",
-        "stops the start with one line that names the place, the setting and the remedy.",
+        "else `/etc/redistill/redistill.toml` if it exists. If the file is named `redistill.toml`, the daemon then",
+        "reads the files `conf.d/*.toml` beside it, in the order of their names. A setting of a later file replaces",
+        "that of an earlier one, a list as a whole; `CONFIG REWRITE` writes a setting into the last file that sets",
+        "it. A setting's environment variable overrides the files; an empty variable counts as not set. An unknown",
+        "key, a wrong type, a value out of bounds or an unreadable file stops the start with one line that names the",
+        "place, the setting and the remedy.",
         "",
         "Sizes are bytes, or texts with a unit: `b`, `k`, `m`, `g`, `t` are powers of 1000, `kb`, `mb`, `gb`, `tb`",
         "powers of 1024. The column *run time* has the name for `CONFIG SET` if a restart is not needed; `CONFIG GET`",

@@ -10,7 +10,7 @@ import click
 from redistill.config import sizing
 from redistill.config.config import Config
 from redistill.config.errors import ConfigError
-from redistill.config.load import problems
+from redistill.config.load import drop_ins, problems
 from redistill.config.rewrite import places
 from redistill.config.settings import SETTINGS, Kind
 from redistill.config.values import literal
@@ -97,16 +97,21 @@ def warnings(config: Config) -> Iterator[str]:
 
 
 def located(path: str, problem: ConfigError) -> str:
-    """The error's text, with the number of the line in the file that sets the wrong value, if there is one."""
+    """The error's text, with the number of the line that sets the wrong value, if there is one in the configuration
+    file `path` or the drop-in that the error is about."""
     text = str(problem)
-    rest = text.removeprefix(f"{path}: ")
-    if rest == text or not problem.setting:  # the error is in the environment, for example, or the file is no TOML
+    try:
+        files = [path, *drop_ins(path)]
+    except ConfigError:
+        files = [path]
+    place = next((file for file in files if text.startswith(f"{file}: ")), "")
+    if not place or not problem.setting:  # the error is in the environment, for example, or the file is no TOML
         return text
     section, _, wanted = problem.setting.partition(".")
-    with open(path, encoding="utf-8-sig") as file:
+    with open(place, encoding="utf-8-sig") as file:
         for number, table, key in places(file):
             if table == section and key == wanted:
-                return f"{path}:{number + 1}: {rest}"
+                return f"{place}:{number + 1}:{text.removeprefix(f'{place}:')}"
     return text
 
 

@@ -61,8 +61,10 @@ class Config:
     users: UserTable = field(default_factory=UserTable)
     file_users: str = ""
     """A digest of what security.acl_file held when it was read."""
+    files: tuple[str, ...] = field(default=(), compare=False)
+    """The files that `load` read for it: `path`, if there was one, and its drop-ins."""
     given: frozenset[str] = field(default=frozenset(), compare=False)
-    """Names of the settings that the file or the environment set, where `load` made it."""
+    """Names of the settings that a file or the environment set, where `load` made it."""
 
     @property
     def passwords(self) -> tuple[str, ...]:

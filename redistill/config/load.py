@@ -23,6 +23,9 @@ from redistill.config.values import Available, BadValue, check, parse
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
 PATH_VARIABLE = "REDISTILL_CONFIG"
+DROP_INS = "conf.d"
+"""The directory beside a file named redistill.toml whose files, ``*.toml``, are read after it."""
+MAX_DROP_INS = 100
 MISTAKES = {
     "Invalid value": 'a value is no number, and a text stands in "quotes"',
     "Expected newline or end of document after a statement": 'a value is no number, and a text stands in "quotes"',
@@ -35,15 +38,17 @@ MISTAKES = {
 def load(
     path: str | None, environ: Mapping[str, str], available: Available | None = None, refuse: Refuse = raise_error
 ) -> Config:
-    """Read the configuration: the file `path`, then what the environment says in its place.
+    """Read the configuration: the file `path` and its drop-ins, then what the environment says in their place.
 
     Without `path` it is the file that REDISTILL_CONFIG names, else `DEFAULT_PATH` if there is one, else none.
+    `drop_ins` says which files follow it.
     `available` is asked for the machine's memory when max_memory is a percentage of it. Raises ConfigError; a `refuse`
     that does not raise hears of all that is wrong, and a setting that cannot be has its default then.
     """
     ask = available or machine_memory
     if path is None:
         path = environ.get(PATH_VARIABLE) or (DEFAULT_PATH if os.path.exists(DEFAULT_PATH) else "")
+    files = [path] * bool(path) + drop_ins(path or DEFAULT_PATH)
     values: dict[str, Value] = {}
     places: dict[str, str] = {}
     bad: set[str] = set()
@@ -56,8 +61,9 @@ def load(
             bad.add(row.name)
             refuse(ConfigError(f"{place}: {row.name} {quoted(row, raw)}{problem}", row.name))
 
-    for row, raw in _read(path, refuse) if path else ():
-        put(path, row, raw, check)
+    for file in files:
+        for row, raw in _read(file, refuse):
+            put(file, row, raw, check)
     for row in SETTINGS:
         # An empty variable counts as not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
         if text := environ.get(row.environ, "") if row.environ else "":
@@ -71,7 +77,7 @@ def load(
                 )
             else:
                 put(row.environ, row, text, parse)
-    config = with_values(Config(path=path, given=frozenset(values)), values)
+    config = with_values(Config(path=path, files=tuple(files), given=frozenset(values)), values)
     try:
         config = config.with_passwords(places)
     except ConfigError as problem:
@@ -84,6 +90,27 @@ def load(
     except ConfigError as problem:
         refuse(problem)
         return config
+
+
+def drop_ins(path: str) -> list[str]:
+    """The files that are read after the configuration file `path`, in the order of their names: a setting of a later
+    one is the one that holds. Other files than redistill.toml have none: such as those of further servers, which may
+    stand in the same directory. Raises ConfigError."""
+    directory, name = os.path.split(path)
+    directory = os.path.join(directory, DROP_INS)
+    if name != os.path.basename(DEFAULT_PATH):
+        return []
+    try:
+        names = sorted(name for name in os.listdir(directory) if name.endswith(".toml") and not name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as problem:
+        reason = os.strerror(problem.errno or 0)
+        text = f"{path}: cannot read the directory {directory!r}: {reason}; correct its permissions, or remove it"
+        raise ConfigError(text) from None
+    if len(names) > MAX_DROP_INS:
+        raise ConfigError(f"{path}: {directory!r} has more than {MAX_DROP_INS} files; join some of them")
+    return [os.path.join(directory, name) for name in names]
 
 
 def problems(path: str, environ: Mapping[str, str]) -> tuple[Config | None, list[ConfigError]]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from redistill.base import words
 from redistill.config.config import Config
 from redistill.config.errors import ConfigError
+from redistill.config.load import drop_ins
 from redistill.config.settings import BY_NAME, SETTINGS, Setting, Value
 from redistill.config.values import check, literal
 
@@ -22,22 +23,44 @@ _KEY = re.compile(r"[ \t]*([A-Za-z0-9_-]+)[ \t]*=")
 
 
 def rewrite(running: Config, loaded: Config) -> None:
-    """Write what differs between `loaded` (as `config.load` read it) and `running` into the file they came from.
+    """Write what differs between `loaded` (as `config.load` read it) and `running` into the files they came from.
 
-    The file is replaced in one step, with its owner and permissions. Raises ConfigError and leaves it alone when there
-    is none or it cannot be written.
+    A setting is written where it holds: into the last of the drop-ins that set it, else into the configuration file.
+    Each file is replaced in one step, with its owner and permissions. Raises ConfigError when there is no configuration
+    file or one cannot be read, and then leaves all of them alone; when one cannot be written, those before it are new.
     """
     if not running.path:
         raise ConfigError("The server is running without a config file")
-    changes = {row.name: running.get(row.name) for row in SETTINGS if running.get(row.name) != loaded.get(row.name)}
-    if not changes:
+    rows = [row for row in SETTINGS if running.get(row.name) != loaded.get(row.name)]
+    if not rows:
         return
     try:
-        with open(running.path, encoding="utf-8-sig") as file:
-            old = file.read()
-        replace_file(running.path, rewritten(old, changes).encode())
+        texts = {path: _text(path) for path in [running.path, *drop_ins(running.path)]}
+        changes: dict[str, dict[str, Value]] = {}
+        for row in rows:
+            changes.setdefault(_file_of(row, texts), {})[row.name] = running.get(row.name)
+        written = {path: rewritten(texts[path], values).encode() for path, values in changes.items()}
+        for path, data in written.items():
+            replace_file(path, data)
     except (OSError, UnicodeError) as problem:
         raise ConfigError(f"Rewriting config file: {problem}") from None
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8-sig") as file:
+        return file.read()
+
+
+def _file_of(row: Setting, texts: Mapping[str, str]) -> str:
+    """The last of the files that sets `row`, else the first; `texts` has what they hold."""
+    holding = next(iter(texts))
+    for path, text in texts.items():
+        try:
+            if row.key in tomllib.loads(text).get(row.section, ()):
+                holding = path
+        except (ValueError, TypeError, RecursionError):
+            raise ConfigError(f"Rewriting config file: {path!r} is not TOML; correct it") from None
+    return holding
 
 
 def rewritten(text: str, changes: Mapping[str, Value]) -> str:

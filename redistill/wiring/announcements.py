@@ -25,7 +25,7 @@ def announce(config: Config, workers: int) -> None:
     log.info(
         "redistill {version}, configuration {path}, workers: {workers}",
         version=__version__,
-        path=config.path or "built in",
+        path=", ".join(config.files) or "built in",
         workers=workers,
     )
     settings = ", ".join(f"{name} = {value}" for name, value in config.changed().items())

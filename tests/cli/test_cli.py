@@ -358,6 +358,19 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(words, line)
             self.assertNotIn("geheim", line)
 
+    def test_drop_ins(self) -> None:
+        """What is wrong with a drop-in has its file and line."""
+        path = Path(self.mktemp()) / "redistill.toml"
+        (path.parent / "conf.d").mkdir(parents=True)
+        path.write_text("[server]\nport = 1\nnum_shards = 100\n")
+        drop_in = path.parent / "conf.d" / "a.toml"
+        drop_in.write_text("\n[server]\nport = 99999\n")
+        status, said = self.run_it("check-config", str(path))
+        self.assertEqual(status, 1)
+        first, second = said.splitlines()
+        self.assertTrue(first.startswith(f"{drop_in}:3: server.port = 99999 must be "), first)
+        self.assertTrue(second.startswith(f"{path}:3: server.num_shards = 100 must be "), second)
+
     def test_memory_and_shards(self) -> None:
         """Shards that the file asks for need memory; without them any memory does, and the least is named."""
         one = "[server]\nworkers = 1\n"

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base import words
+from redistill.config import load as loading
 from redistill.config.config import Config
 from redistill.config.errors import ConfigError
 from redistill.config.files import MAX_FILE
-from redistill.config.load import load
+from redistill.config.load import MAX_DROP_INS, load
 
 GIB = 2**30
 
@@ -290,3 +291,108 @@ class RefusalTests(ConfigCase):
             self.load(text)
         except ConfigError as problem:
             self.assertNotIn("\n", str(problem))
+
+
+class DropInTests(SynchronousTestCase):
+    """The files of conf.d."""
+
+    def setUp(self) -> None:
+        """A configuration file with two drop-ins, and files that are none."""
+        self.directory = pathlib.Path(self.mktemp())
+        self.path = self.directory / "redistill.toml"
+        self.drop_ins = self.directory / "conf.d"
+        self.drop_ins.mkdir(parents=True)
+        self.path.write_text('[server]\nport = 7000\nbatch_size = 8\nbind = ["127.0.0.1", "::1"]\n')
+        self.put("10-port.toml", '[server]\nport = 7001\nbind = "127.0.0.2"\n')
+        self.put("20-port.toml", "[server]\nport = 7002\n")
+        for name in (".30.toml", "30.toml~", "30.toml.dpkg-old", "README"):
+            self.put(name, "this is not TOML")
+
+    def put(self, name: str, text: str) -> None:
+        """Write a file of conf.d."""
+        (self.drop_ins / name).write_text(text)
+
+    def load(self, environ: Mapping[str, str] | None = None) -> Config:
+        """Load all of them."""
+        return load(str(self.path), environ or {}, lambda: 8 * GIB)
+
+    def refused(self) -> str:
+        """The line that refuses them, with DIR in place of their directory."""
+        line = str(self.assertRaises(ConfigError, self.load))
+        self.assertNotIn("\n", line)
+        return line.replace(str(self.directory), "DIR")
+
+    def test_last_one_holds(self) -> None:
+        """A setting of a drop-in replaces that of the file and of drop-ins whose names come before, lists as a whole."""
+        server = self.load().server
+        self.assertEqual((server.port, server.batch_size, server.bind), (7002, 8, ("127.0.0.2",)))
+        self.assertEqual(self.load({"REDIS_PORT": "7003"}).server.port, 7003)
+
+    def test_order_of_names(self) -> None:
+        """The names decide, not the order in the directory."""
+        self.put("05-port.toml", "[server]\nport = 7003\n")
+        self.assertEqual(self.load().server.port, 7002)
+        self.put("9.toml", "[server]\nport = 7004\n")
+        self.assertEqual(self.load().server.port, 7004)
+        names = [os.path.basename(path) for path in self.load().files]
+        self.assertEqual(names, ["redistill.toml", "05-port.toml", "10-port.toml", "20-port.toml", "9.toml"])
+
+    def test_no_directory(self) -> None:
+        """Without conf.d there are none."""
+        self.drop_ins.rename(self.directory / "other")
+        self.assertEqual(self.load().server.port, 7000)
+
+    def test_files_of_other_servers(self) -> None:
+        """A file of another name in the same directory is for another server: conf.d does not belong to it."""
+        other = self.directory / "other.toml"
+        other.write_text("[server]\nport = 7005\n")
+        self.assertEqual(load(str(other), {}).server.port, 7005)
+
+    def test_without_the_file(self) -> None:
+        """Drop-ins of the default place hold when the file itself is not there."""
+        self.patch(loading, "DEFAULT_PATH", str(self.path))
+        self.assertEqual(load(None, {}).server.port, 7002)
+        self.path.unlink()
+        config = load(None, {})
+        self.assertEqual((config.server.port, config.server.batch_size, config.path), (7002, 16, ""))
+        self.assertRaises(ConfigError, load, str(self.path), {})
+
+    def test_mistakes(self) -> None:
+        """A mistake in a drop-in stops the start, and the line names that file."""
+        lines = {
+            "[server]\nport = 99999": "DIR/conf.d/15.toml: server.port = 99999 must be between 0 and 65535 inclusive",
+            "[server]\nprot = 1": "DIR/conf.d/15.toml: 'server.prot' is no setting; did you mean server.port?",
+            "[server]\nport = x": "DIR/conf.d/15.toml: not TOML in line 2: a value is no number, and a text stands in"
+            ' "quotes"; correct it',
+            '[server]\nbind = "::"': "DIR/conf.d/15.toml: server.bind = '::' would let anybody on the network in; set"
+            " security.password (or REDIS_PASSWORD), or bind 127.0.0.1",
+        }
+        for text, line in lines.items():
+            self.put("15.toml", text)
+            self.assertEqual(self.refused(), line)
+
+    def test_password_of_a_drop_in(self) -> None:
+        """Whether a password is needed is judged when all files are read."""
+        self.put("15.toml", '[server]\nbind = "::"')
+        self.put("30.toml", '[security]\npassword = "a password of a drop-in"')
+        self.assertEqual(self.load().server.bind, ("::",))
+
+    def test_what_cannot_be_read(self) -> None:
+        """A dangling link, a directory of that name, and a conf.d that is a file are refused, not passed over."""
+        link = self.drop_ins / "15.toml"
+        link.symlink_to("/nowhere/file")
+        self.assertIn("cannot read 'DIR/conf.d/15.toml': No such file or directory", self.refused())
+        link.unlink()
+        link.mkdir()
+        self.assertIn("cannot read 'DIR/conf.d/15.toml': Is a directory", self.refused())
+        self.drop_ins.rename(self.directory / "other")
+        self.drop_ins.write_text("")
+        self.assertIn("cannot read the directory 'DIR/conf.d': Not a directory", self.refused())
+
+    def test_number(self) -> None:
+        """A hundred of them are read, and one more is refused."""
+        for number in range(MAX_DROP_INS - 2):
+            self.put(f"{number + 30:03}.toml", "")
+        self.assertEqual(len(self.load().files), MAX_DROP_INS + 1)
+        self.put("one-more.toml", "")
+        self.assertIn(f"has more than {MAX_DROP_INS} files", self.refused())

@@ -132,3 +132,33 @@ class FileTests(SynchronousTestCase):
         os.unlink(self.path)
         self.assertRaises(ConfigError, rewrite, self.loaded.replace({"server.port": 1}), self.loaded)
         self.assertFalse(os.path.exists(self.path))
+
+    def test_drop_ins(self) -> None:
+        """A setting is written into the last file that sets it, where it holds after a restart; others into the file."""
+        directory = pathlib.Path(self.mktemp())
+        path, early, late = (directory / name for name in ("redistill.toml", "conf.d/1.toml", "conf.d/2.toml"))
+        early.parent.mkdir(parents=True)
+        path.write_text("[server]\nport = 7000\n")
+        early.write_text("[server]\nport = 7001\n[memory]\neviction_sample_size = 7\n")
+        loaded = load(str(path), {})
+        late.write_text("[server]\nport = 7001\n")  # and a reload since
+        running = loaded.replace(
+            {"server.port": 7003, "memory.eviction_sample_size": 8, "performance.tcp_keepalive": 90}
+        )
+        rewrite(running, loaded)
+        self.assertEqual(path.read_text(), "[server]\nport = 7000\n\n[performance]\ntcp_keepalive = 90\n")
+        self.assertEqual(early.read_text(), "[server]\nport = 7001\n[memory]\neviction_sample_size = 8\n")
+        self.assertEqual(late.read_text(), "[server]\nport = 7003\n")
+        self.assertEqual(load(str(path), {}), running)
+
+    def test_broken_drop_in(self) -> None:
+        """When one of the files cannot be read, none is changed."""
+        directory = pathlib.Path(self.mktemp())
+        (directory / "conf.d").mkdir(parents=True)
+        path, late = directory / "redistill.toml", directory / "conf.d/2.toml"
+        path.write_text("[server]\nport = 7000\n")
+        loaded = load(str(path), {})
+        for text in ("port = = 1", "server = 1"):
+            late.write_text(text)
+            self.assertRaises(ConfigError, rewrite, loaded.replace({"server.port": 7001}), loaded)
+            self.assertEqual((path.read_text(), late.read_text()), ("[server]\nport = 7000\n", text))
