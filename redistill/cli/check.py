@@ -82,6 +82,8 @@ def warnings(config: Config) -> Iterator[str]:
 
     if "server.buffer_pool_size" in config.given:
         yield "server.buffer_pool_size has no effect, because the C library keeps freed buffers"
+    for link in config.links:
+        yield f"{link} is not used: it is the address of a service"
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters and can be guessed"
     if 0 < config.memory.max_memory < (least := min_memory(1, processes(config))):

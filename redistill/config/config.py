@@ -65,6 +65,9 @@ class Config:
     """The files that `load` read for it: `path`, if there was one, and its drop-ins."""
     given: frozenset[str] = field(default=frozenset(), compare=False)
     """Names of the settings that a file or the environment set, where `load` made it."""
+    links: tuple[str, ...] = field(default=(), compare=False)
+    """Variables of the environment, ``NAME=value``, that have a setting's name and are not used, because they tell the
+    place of a service (`load.is_service_link`)."""
 
     @property
     def passwords(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from redistill.config.config import Config, checked, with_values
 from redistill.config.errors import ConfigError, Refuse, quoted, raise_error
 from redistill.config.files import contents
 from redistill.config.machine import machine_memory
-from redistill.config.settings import BY_NAME, SECTIONS, SETTINGS, Setting, Value
+from redistill.config.settings import BY_NAME, SECTIONS, SETTINGS, Kind, Setting, Value
 from redistill.config.values import Available, BadValue, check, parse
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
@@ -26,6 +26,7 @@ PATH_VARIABLE = "REDISTILL_CONFIG"
 DROP_INS = "conf.d"
 """The directory beside a file named redistill.toml whose files, ``*.toml``, are read after it."""
 MAX_DROP_INS = 100
+_LINK = re.compile("(tcp|udp|sctp)://")
 MISTAKES = {
     "Invalid value": 'a value is no number, and a text stands in "quotes"',
     "Expected newline or end of document after a statement": 'a value is no number, and a text stands in "quotes"',
@@ -52,6 +53,7 @@ def load(
     values: dict[str, Value] = {}
     places: dict[str, str] = {}
     bad: set[str] = set()
+    links: list[str] = []
 
     def put(place: str, row: Setting, raw: Any, judge: Any) -> None:
         try:
@@ -67,17 +69,12 @@ def load(
     for row in SETTINGS:
         # An empty variable counts as not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
         if text := environ.get(row.environ, "") if row.environ else "":
-            if row.name == "server.port" and text.startswith("tcp://"):
-                bad.add(row.name)
-                refuse(
-                    ConfigError(
-                        f"{row.environ}: {row.name} = {text!r} was set by Kubernetes for a service named redis;"
-                        " set enableServiceLinks: false in the pod, or rename the service"
-                    )
-                )
+            if is_service_link(row, text):
+                links.append(f"{row.environ}={text}")
             else:
                 put(row.environ, row, text, parse)
-    config = with_values(Config(path=path, files=tuple(files), given=frozenset(values)), values)
+    config = Config(path=path, files=tuple(files), given=frozenset(values), links=tuple(links))
+    config = with_values(config, values)
     try:
         config = config.with_passwords(places)
     except ConfigError as problem:
@@ -111,6 +108,15 @@ def drop_ins(path: str) -> list[str]:
     if len(names) > MAX_DROP_INS:
         raise ConfigError(f"{path}: {directory!r} has more than {MAX_DROP_INS} files; join some of them")
     return [os.path.join(directory, name) for name in names]
+
+
+def is_service_link(row: Setting, text: str) -> bool:
+    """Whether a variable says where a service is, and not what the setting is to be.
+
+    Kubernetes sets REDIS_PORT=tcp://10.0.0.1:6379 in every pod beside a service named redis, and so does a container
+    link; REDIS_HEALTH_CHECK_PORT belongs to a service named redis-health-check in the same way. No number looks so.
+    """
+    return row.kind is Kind.INTEGER and row.environ.endswith("_PORT") and bool(_LINK.match(text))
 
 
 def problems(path: str, environ: Mapping[str, str]) -> tuple[Config | None, list[ConfigError]]:

@@ -314,7 +314,12 @@ class Server:
         zero="off",
         environ="REDIS_HEALTH_CHECK_PORT",
     )
-    health_check_bind: str = setting(Kind.ADDRESS, "127.0.0.1", "Address to listen on for server.health_check_port")
+    health_check_bind: str = setting(
+        Kind.ADDRESS,
+        "127.0.0.1",
+        "Address to listen on for server.health_check_port, which asks for no password",
+        environ="REDIS_HEALTH_CHECK_BIND",
+    )
     health_check_hosts: tuple[str, ...] = setting(
         Kind.NAMES,
         (),
@@ -476,6 +481,7 @@ class Memory:
         Kind.PATH,
         "",
         "File on a tmpfs that holds the cache, so that it survives a restart; empty: anonymous memory",
+        environ="REDISTILL_ARENA_PATH",
     )
 
 

@@ -39,6 +39,8 @@ def announce(config: Config, workers: int) -> None:
         )
     if "server.buffer_pool_size" in config.given:
         log.info("server.buffer_pool_size has no effect, because the C library keeps freed buffers")
+    for link in config.links:
+        log.info("{variable} is not used: it is the address of a service", variable=link)
     possible = allow_files(config.server.max_connections)
     if config.server.max_connections > possible:
         log.warn(

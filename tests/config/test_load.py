@@ -82,6 +82,21 @@ class LoadTests(ConfigCase):
         """Variables that are no settings' are left alone."""
         self.assertEqual(self.load("", {"PATH": "/bin", "REDISTILL_PORT": "tcp://10.0.0.1:80"}), self.load(""))
 
+    def test_service_links(self) -> None:
+        """Variables that Kubernetes or a container link sets for a service of a setting's name are not used, and noted;
+        the file's value stays."""
+        for link in ("tcp://10.0.0.1:6379", "udp://10.0.0.1:53", "sctp://[fd00::1]:6379", "tcp://fd00::1:6379"):
+            environ = {"REDIS_PORT": link, "REDIS_HEALTH_CHECK_PORT": link, "REDIS_SERVICE_PORT": "6379"}
+            config = self.load("[server]\nport = 7000\n", environ)
+            self.assertEqual((config.server.port, config.server.health_check_port), (7000, 0))
+            self.assertEqual(config.links, (f"REDIS_PORT={link}", f"REDIS_HEALTH_CHECK_PORT={link}"))
+
+    def test_no_service_link(self) -> None:
+        """The value of a variable that is no port's is never taken for a link."""
+        config = self.load("", {"REDIS_PASSWORD": "tcp://10.0.0.1:6379", "REDIS_UNIX_SOCKET": "tcp://s"})
+        self.assertEqual((config.passwords, config.server.unix_socket), (("tcp://10.0.0.1:6379",), "tcp://s"))
+        self.assertEqual(config.links, ())
+
     def test_path_from_environment(self) -> None:
         """Without a path, the file is the one that REDISTILL_CONFIG names."""
         self.load("[server]\nport = 7000\n")
@@ -137,7 +152,7 @@ class RefusalTests(ConfigCase):
         self.assertEqual(
             self.refused("", {"REDIS_PORT": "x"}), "REDIS_PORT: server.port = 'x' couldn't be parsed into an integer"
         )
-        self.assertIn("enableServiceLinks", self.refused("", {"REDIS_PORT": "tcp://10.0.0.1:6379"}))
+        self.assertIn("REDIS_PORT", self.refused("", {"REDIS_PORT": "http://10.0.0.1:6379"}))
 
     def test_secrets_are_not_told(self) -> None:
         """A password never reaches the line that refuses it."""
