@@ -16,8 +16,8 @@ from redistill.config.settings import SETTINGS, Kind
 from redistill.config.values import literal
 from redistill.engine import min_memory
 from redistill.lifetime.arena import fitting_shards, joining
-from redistill.net import tls
 from redistill.net.sockets import StartError
+from redistill.net.tls.context import TlsContext, make_context, uses_tls
 
 HIDDEN = '"(redacted)"'
 
@@ -25,7 +25,7 @@ HIDDEN = '"(redacted)"'
 def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
     """Print the errors and warnings of the file at `path`; return the exit status."""
     config, found = problems(path, environ)
-    if config is not None and tls.is_used(config.security):
+    if config is not None and uses_tls(config.security):
         found += tls_problems(path, config, found)
     if config is not None and not found:
         found += arena_problems(path, config)
@@ -47,7 +47,7 @@ def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[Co
     if any(problem.setting.startswith("security.tls_") for problem in found):
         return []
     try:
-        tls.make_context(config.security, config.with_pem().pem)
+        make_context(config.security, config.with_pem().pem)
     except ConfigError as problem:
         return [ConfigError(f"{path}: {problem}", str(problem).partition(":")[0])]
     return []
@@ -90,8 +90,8 @@ def warnings(config: Config) -> Iterator[str]:
         yield f"memory.max_memory: the smallest arena takes {least} bytes; less limits keys, not the system's memory"
     if problem := sizes(config).problem:
         yield problem
-    if tls.is_used(config.security):
-        days = (tls.Context(config.security, config.with_pem().pem).expires - time.time()) / 86400
+    if uses_tls(config.security):
+        days = (TlsContext(config.security, config.with_pem().pem).expires - time.time()) / 86400
         if days < 0:
             yield "security.tls_cert_path: the certificate has expired; renew it"
         elif days < EXPIRY_DAYS:

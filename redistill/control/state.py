@@ -61,7 +61,7 @@ class Identity:
 
 
 class ServerCertificate(Protocol):
-    """See tls.Context."""
+    """See tls.context.TlsContext."""
 
     expires: float
     subject: str

@@ -15,10 +15,10 @@ from redistill.config.config import Config
 from redistill.net.endpoints import EndpointListener
 from redistill.net.gate import Gate
 from redistill.net.loop import Loop
+from redistill.net.ports import adopt_port
 from redistill.net.protocol import RespProtocol
 from redistill.net.relay import SocketRelay
 from redistill.net.sockets import close_listeners, log_addresses, set_keepalive
-from redistill.net.transport import adopt_port
 
 log = Logger()
 

@@ -3,8 +3,9 @@
     kernel ── epoll ── rd_loop (recv → session → send) ── Loop.turn ── LoopConnection ── client's protocol, or transport
                           └ one descriptor of its own, and in it that of Twisted's reactor, or the other way round
 
-A `LoopConnection` is one connection in the loop (see `connection.Connection`). `transport.py` gives connections to a
-loop. `reactor.RedistillReactor` turns it; any other reactor reads from it as from one descriptor (`Loop.join`).
+A `LoopConnection` is one connection in the loop (see `connection.Connection`), a `LoopListener` one listening socket.
+`transport.py` and `ports.py` give both to a loop. `reactor.RedistillReactor` turns it; any other reactor reads from it
+as from one descriptor (`Loop.join`).
 """
 
 from __future__ import annotations
@@ -13,193 +14,24 @@ import math
 import os
 from collections.abc import Callable
 from typing import Any
-from typing import Protocol as Interface
 
-from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill._core import ffi, lib
 from redistill.config.config import Config
-from redistill.engine import STATUSES, Session, Status, Store
+from redistill.engine import Session, Store
 from redistill.net.gate import Gate
-
-log = Logger()
+from redistill.net.loop_connection import Client, LoopConnection, Transport
+from redistill.net.loop_listener import LoopListener, Port
+from redistill.net.tls import openssl
 
 BUFFER_SIZE = 16384
-_STATUS: int = lib.RD_LOOP_STATUS
-_SLOW: int = lib.RD_LOOP_SLOW
-_DRAINED: int = lib.RD_LOOP_DRAINED
-_OVER: int = lib.RD_LOOP_OVER
-_END: int = lib.RD_LOOP_END
 _MONITORED: int = lib.RD_LOOP_MONITORED
 _CROWDED: int = lib.RD_LOOP_CROWDED
-_COMES: int = lib.RD_LOOP_ACCEPTED
+_ACCEPTED: int = lib.RD_LOOP_ACCEPTED
 _turn = lib.rd_loop_turn
-
-
-class Client(Interface):
-    """The protocol that has a connection's session; see protocol.RespProtocol."""
-
-    def stopped(self, status: Status) -> None:
-        """The session waits: for an answer (CONTROL), for a pause (PAUSED), or for its end (CLOSE)."""
-        ...
-
-    def overflowed(self) -> None:
-        """The replies that the peer has not read exceed the output limit."""
-        ...
-
-    def pauseProducing(self) -> None:
-        """`flush` or `resume` could not send all; `resumeProducing` follows when it could."""
-        ...
-
-    def resumeProducing(self) -> None: ...
-
-
-class Transport(Interface):
-    """The transport that has the socket; see transport.Server."""
-
-    def fileno(self) -> int: ...
-
-    def stopReading(self) -> None: ...
-
-    def readEnded(self) -> None:
-        """The peer sends no more, and the loop reads no more."""
-        ...
-
-    def loopLost(self, reason: Failure) -> None:
-        """The connection is broken, or an exception of ours occurred on it and is logged."""
-        ...
-
-
-class LoopConnection:
-    """A connection in a loop, made by `Loop.add`. After `remove` it does nothing."""
-
-    def __init__(self, loop: Loop, tag: int, core: Any, session: Session, transport: Transport, client: Client) -> None:
-        self.session = session
-        self.client = client
-        self.transport = transport
-        self._loop = loop
-        self._tag = tag
-        self._c = core
-        self._active = 0.0
-        session.connection = self
-
-    def resume(self) -> Status:
-        """Go on executing after `Client.stopped`, as `Session.resume`; FULL: the peer does not read."""
-        if self._c is None:
-            return Status.CLOSE
-        code: int = lib.rd_loop_resume(self._loop.core, self._c, self._loop.frozen_ms)
-        if code & _SLOW:
-            self.session.hand_slow()
-        if code & _MONITORED:
-            self._loop.on_monitored()
-        return self._unless_over(code)
-
-    def _unless_over(self, code: int) -> Status:
-        if code & _OVER:
-            self.client.overflowed()
-            return Status.CLOSE
-        return STATUSES[code & _STATUS]
-
-    def flush(self) -> None:
-        """Send the replies that wait; `pauseProducing` follows if not all could be sent."""
-        if self._c is not None and not lib.rd_loop_flush(self._loop.core, self._c):
-            self.client.pauseProducing()
-
-    def read_on(self) -> None:
-        """Nothing to do: the loop reads on when it has executed everything."""
-
-    def pause(self) -> None:
-        """Read no more until `resume`."""
-        if self._c is not None:
-            lib.rd_loop_pause(self._loop.core, self._c)
-
-    @property
-    def busy(self) -> bool:
-        """Whether commands are left to be executed, or replies to be sent, that do not wait for the client."""
-        return self._c is not None and bool(lib.rd_conn_busy(self._c))
-
-    @property
-    def untold(self) -> bool:
-        """Whether the client or the transport is about to be told something."""
-        return self._tag in self._loop.untold
-
-    @property
-    def last_active(self) -> float:
-        """When bytes last came or went, as of a reactor's seconds() (`reactor.use_monotonic_time`)."""
-        return self._active if self._c is None else lib.rd_conn_active_us(self._c) / 1e6
-
-    def remove(self) -> None:
-        """Leave the loop; replies that were not sent stay in the session."""
-        if self._c is None:
-            return
-        self._active = self.last_active
-        lib.rd_loop_remove(self._loop.core, self._c)
-        self._c = None
-        self.session.connection = None
-        del self._loop.connections[self._tag]
-
-    def tell(self, what: int, error: int) -> None:
-        """Pass on an event. An exception is logged, and closes this connection."""
-        try:
-            if what & _SLOW:
-                self.session.hand_slow()
-            if what & _STATUS:
-                self.client.stopped(STATUSES[what & _STATUS])
-            elif what & _DRAINED:
-                self.client.resumeProducing()
-            elif what & _OVER:
-                self.client.overflowed()
-            elif what & _END:
-                self.transport.readEnded()
-            elif error:
-                self.transport.loopLost(Failure(ConnectionLost(os.strerror(error))))
-        except BaseException:
-            log.failure("internal error while serving a client")
-            self.lose(Failure())
-
-    def lose(self, reason: Failure) -> None:
-        """End the connection. An exception is logged."""
-        try:
-            self.transport.loopLost(reason)
-        except BaseException:
-            log.failure("internal error while closing a client")
-
-
-class Port(Interface):
-    """The port that has the listening socket; see transport.Port."""
-
-    def clientAccepted(self, fd: int) -> None:
-        """A connection was accepted; its descriptor is the port's now. -1: accept failed, and would fail again."""
-        ...
-
-    def connectionLost(self, reason: Failure) -> None: ...
-
-
-class LoopListener:
-    """A listening socket in a loop, made by `Loop.listen`."""
-
-    def __init__(self, loop: Loop, tag: int, core: Any, gate: Gate, port: Port) -> None:
-        self.port = port
-        self._loop = loop
-        self._tag = tag
-        self._c = core
-        self._gate = gate  # kept, for the core uses it
-
-    def close(self) -> None:
-        """Accept no more; the socket stays as it is."""
-        lib.rd_loop_remove(self._loop.core, self._c)
-        del self._loop.listeners[self._tag]
-
-    def tell(self, fd: int) -> None:
-        """Pass on an accepted connection. An exception is logged."""
-        try:
-            self.port.clientAccepted(fd)
-        except Exception:
-            log.failure("internal error while accepting a client")
 
 
 @implementer(IReadDescriptor)
@@ -263,7 +95,11 @@ class Loop:
         `tls`: the pyOpenSSL Connection that has shaken hands on that socket; the caller keeps a reference to it.
         """
         tag = self._last_tag = self._last_tag + 1
-        ssl = ffi.NULL if tls is None else self._ssl(tls)
+        if tls is None:
+            ssl = ffi.NULL
+        else:
+            ssl = openssl.pointer(tls)
+            lib.rd_loop_set_tls(self.core, openssl.functions())
         core = lib.rd_loop_add(self.core, transport.fileno(), session.core, tag, ssl, self.frozen_ms)
         if core == ffi.NULL:
             raise OSError(ffi.errno, os.strerror(ffi.errno))
@@ -278,20 +114,6 @@ class Loop:
             raise OSError(ffi.errno, os.strerror(ffi.errno))
         listener = self.listeners[tag] = LoopListener(self, tag, core, gate, port)
         return listener
-
-    def _ssl(self, tls: Any) -> Any:
-        """The SSL * of a pyOpenSSL Connection; the loop learns to use it, through the very OpenSSL that made it."""
-        from cryptography.hazmat.bindings._rust import _openssl
-
-        theirs = _openssl.ffi
-        names = ("SSL_read", "SSL_write", "SSL_get_error", "SSL_pending", "ERR_clear_error")
-        functions = [int(theirs.cast("uintptr_t", theirs.addressof(_openssl.lib, name))) for name in names]
-        fields = ("read", "write", "get_error", "pending", "clear_error")
-        calls = ffi.new("rd_tls *")
-        for field, address in zip(fields, functions, strict=True):
-            setattr(calls, field, ffi.cast(ffi.typeof(getattr(calls, field)), address))
-        lib.rd_loop_set_tls(self.core, calls)
-        return ffi.cast("void *", int(theirs.cast("uintptr_t", tls._ssl)))
 
     def turn(self, timeout: float | None) -> bool:
         """Serve clients until one of them needs Python, for `timeout` seconds at most; None: without end, 0: once.
@@ -316,7 +138,7 @@ class Loop:
             connection = self.connections.get(tag)
             if connection is not None:  # an earlier event of this turn may have removed it
                 connection.tell(what, error)
-            elif what & _COMES:
+            elif what & _ACCEPTED:
                 if tag in self.listeners:
                     self.listeners[tag].tell(error)
                 elif error >= 0:

@@ -3,7 +3,7 @@
 It is Twisted's epoll reactor, but waits on the epoll of `loop.Loop`, in which Twisted's own is one descriptor among
 those of the clients. So while only clients' descriptors are ready, a turn is one epoll_wait and no Python. When a timer
 is due, a signal came, a thread calls, or another descriptor is ready, everything happens as in `EPollReactor`. Ports
-that listen on this reactor get the transports of `transport.py`.
+that listen on this reactor are those of `ports.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import UnsupportedAddressFamily
 from twisted.internet.interfaces import IProtocolFactory
 
-from redistill.net import transport
+from redistill.net import ports
 from redistill.net.loop import Loop
+from redistill.net.transport import adopt
 
 BEHIND = 0.01
 """Seconds between two checks whether a configuration that was announced has arrived."""
@@ -48,24 +49,24 @@ class RedistillReactor(EPollReactor):
             reader.stopReading()
         return [*super().removeAll(), *served]
 
-    def listenTCP(self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "") -> transport.Port:
-        return transport.listen(transport.Port(port, factory, backlog, interface, self), self.loop)
+    def listenTCP(self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "") -> ports.Port:
+        return ports.listen(ports.Port(port, factory, backlog, interface, self), self.loop)
 
     def listenUNIX(
         self, address: Any, factory: IProtocolFactory, backlog: int = 50, mode: int = 0o666, wantPID: int = 0
-    ) -> transport.UNIXPort:
-        return transport.listen(transport.UNIXPort(address, factory, backlog, mode, self, wantPID), self.loop)
+    ) -> ports.UNIXPort:
+        return ports.listen(ports.UNIXPort(address, factory, backlog, mode, self, wantPID), self.loop)
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
         if addressFamily not in self._supportedAddressFamilies:
             raise UnsupportedAddressFamily(addressFamily)
-        return transport.adopt_port(self, self.loop, fileDescriptor, addressFamily, factory)
+        return ports.adopt_port(self, self.loop, fileDescriptor, addressFamily, factory)
 
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> Any:
         if addressFamily not in self._supportedAddressFamilies:
             raise UnsupportedAddressFamily(addressFamily)
         sock = socket.fromfd(fileDescriptor, addressFamily, socket.SOCK_STREAM)
-        protocol: Any = transport.adopt(self, self.loop, sock, factory.buildProtocol)
+        protocol: Any = adopt(self, self.loop, sock, factory.buildProtocol)
         return protocol and protocol.transport
 
 

@@ -1,35 +1,28 @@
-"""Ports and transports, for TCP and UNIX sockets, that write at once and can give their socket to the loop in C.
+"""Transports, for TCP and UNIX sockets, that write at once and can give their socket to the loop in C.
 
 They are Twisted's own in everything else. A protocol that has a session calls `serve`: from then on `loop.Loop`
 receives, executes and sends on the socket, and this transport only waits for its end. loseConnection, abortConnection
 or an error takes the socket back first, with the replies that the peer has not read yet, and goes on as in Twisted. A
-transport whose socket is not served reads through its reactor, as any other. A transport that is to speak TLS
-(`establish`) does the handshake there, and all else in the loop; `peek` looks at the peer's first message before that.
+transport whose socket is not served reads through its reactor, as any other. One that speaks TLS does so until the
+handshake is done (`Server.step`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.python.failure import Failure
-from twisted.python.log import msg
 
 from redistill.engine import Session
-from redistill.net.gate import Gate
-from redistill.net.loop import Client, Loop, LoopConnection, LoopListener
-
-PEEKED = 5 + 16384
-"""Most bytes that `Server.peek` looks at: a record of TLS (RFC 8446, 5.1)."""
-
-_P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
+from redistill.net.loop import Loop
+from redistill.net.loop_connection import Client, LoopConnection
 
 
 class PeerGone(OSError):
@@ -46,84 +39,31 @@ class Server(tcp.Server):
     producer: Any
     reactor: Any
     _connection: LoopConnection | None = None
-    _tls: Any = None
-    _step: Callable[[], Exception | None] | None = None
-    """Called when the socket is ready, until the protocol may read: `_look`, then `_shake_hands`."""
-    _low_water = 1
-    _await: tuple[Callable[[bytes], int], Callable[[bytes], None]]
-    _established: Callable[[], None]
+    tls: SSL.Connection | None = None
+    """The TLS that is spoken on the socket, from the beginning of the handshake; the loop speaks it after that.
+
+    Nothing is written by this transport. Replies that are not sent when the connection ends are lost, for they may not
+    go out in the clear.
+    """
+    step: Callable[[], Exception | None] | None = None
+    """Called when the socket is ready, until the protocol may read (`tls.handshake`). Returns the error that ends the
+    connection."""
 
     def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
         if server is not None:
             self.loop = server.loop
         super().__init__(sock, protocol, client, server, sessionno, reactor)
 
-    def peek(self, size: Callable[[bytes], int], heard: Callable[[bytes], None]) -> None:
-        """Look at the peer's first bytes, and leave them to be read. `size` says, from the bytes so far, how many are
-        wanted; `heard` gets the bytes when so many are there, or no more will come, and `PEEKED` of them at most."""
-        self._await = size, heard
-        self._step = self._look
-
-    def _look(self) -> Exception | None:
-        size, heard = self._await
-        try:
-            data = self.socket.recv(PEEKED, socket.MSG_PEEK)
-        except BlockingIOError:
-            return None
-        except OSError:  # met again by the next read
-            data = b""
-        wanted = size(data)
-        if self._low_water < wanted and len(data) < wanted:
-            self._set_low_water(wanted)  # the kernel wakes us when all of it is there, or the end
-            return None
-        if self._low_water > 1:
-            self._set_low_water(1)
-        self._step = None
-        heard(data)
-        return None if self._step is None else self._step()
-
-    def _set_low_water(self, size: int) -> None:
-        self._low_water = size
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
-
-    def establish(self, tls: SSL.Connection, established: Callable[[], None]) -> None:
-        """Shake hands with `tls`, made for this socket, and then call `established`; until then nothing can be written.
-
-        After that the protocol has the connection served: TLS is spoken in the loop only. Replies that are not sent
-        when the connection ends are lost, for they may not go out in the clear.
-        """
-        self._tls = tls
-        self._established = established
-        self._step = self._shake_hands
-
-    def _shake_hands(self) -> Exception | None:
-        """A step of the handshake; the error that ends the connection."""
-        try:
-            self._tls.do_handshake()
-        except SSL.WantReadError:
-            self.stopWriting()
-            self.startReading()
-        except SSL.WantWriteError:
-            self.stopReading()
-            self.startWriting()
-        except SSL.Error as problem:
-            return problem
-        else:
-            self.stopWriting()
-            self._step = None
-            self._established()
-        return None
-
     def serve(self, session: Session, client: Client) -> LoopConnection:
         """Have the loop receive, execute and send from now on; `client` hears when the session stops. OSError."""
         self.stopReading()
-        self._connection = self.loop.add(session, self, client, self._tls)
+        self._connection = self.loop.add(session, self, client, self.tls)
         return self._connection
 
     @property
     def movable(self) -> bool:
         """Whether `detach` is possible, now or later: not with TLS, whose state is not in the socket."""
-        return self._tls is None
+        return self.tls is None
 
     def detach(self) -> socket.socket | None:
         """Let go of a connection that is served. Returns its open socket, the caller's, which loop and reactor forget.
@@ -163,17 +103,17 @@ class Server(tcp.Server):
     # ---- Twisted's ----
 
     def doRead(self) -> Any:
-        return super().doRead() if self._step is None else self._step()
+        return super().doRead() if self.step is None else self.step()
 
     def doWrite(self) -> Any:
-        return super().doWrite() if self._step is None else self._step()
+        return super().doWrite() if self.step is None else self.step()
 
     def write(self, data: bytes) -> None:
         if self._connection is not None:
             self._connection.session.push(data)
             self._connection.flush()
             return
-        if self._tls is not None:
+        if self.tls is not None:
             return
         if self._idle() and isinstance(data, bytes):
             try:
@@ -219,21 +159,18 @@ class Server(tcp.Server):
         connection = self._connection
         self._take_back()
         if connection is not None:
-            if self._tls is not None:
-                self._say_goodbye()
-            while self._tls is None and (rest := connection.session.output()):
-                self.write(rest)
+            if self.tls is not None:
+                with contextlib.suppress(SSL.Error):
+                    self.tls.shutdown()  # a peer that reads learns that nothing was cut off (RFC 8446, 6.1)
+            else:
+                while rest := connection.session.output():
+                    self.write(rest)
             if not self.disconnecting and self._idle():
                 # Before any other client's next command: a killed client is not in CLIENT LIST any more.
                 self.disconnecting = True
                 self.reactor.callLater(0, self.connectionLost, _done())
                 return
         super().loseConnection(*args)
-
-    def _say_goodbye(self) -> None:
-        """Send close_notify, so that the peer knows that nothing was cut off (RFC 8446, 6.1), if it reads."""
-        with contextlib.suppress(SSL.Error):
-            self._tls.shutdown()
 
     def abortConnection(self) -> None:
         self._take_back()
@@ -255,105 +192,12 @@ class UNIXServer(Server, unix.Server):
         return super()._idle() and not self._sendmsgQueue
 
 
-def _peer(sock: socket.socket) -> Any:
+def peer_of(sock: socket.socket) -> Any:
     """The peer's address; None: the peer has gone again. Over a UNIX socket it is mostly ""."""
     try:
         return sock.getpeername() if sock.family == socket.AF_UNIX else tcp._getpeername(sock)
     except OSError:
         return None
-
-
-class Port(tcp.Port):
-    """Accepts over TCP; through a gate, if it has one."""
-
-    transport: Any = Server
-    loop: Loop
-    gate: Gate | None = None
-    factory: Any
-    reactor: Any
-    sessionno: int
-    _listener: LoopListener | None = None
-
-    def startReading(self) -> None:
-        if self.gate is None:
-            super().startReading()
-        elif self._listener is None:
-            self._listener = self.loop.listen(self.fileno(), self.gate, self)
-
-    def stopReading(self) -> None:
-        if self._listener is None:
-            super().stopReading()
-        else:
-            self._listener.close()
-            self._listener = None
-
-    def clientAccepted(self, fd: int) -> None:
-        """The loop has accepted a connection; -1: accept failed, and Twisted's doRead deals with that."""
-        if fd < 0:
-            self.doRead()
-            return
-        sock = socket.socket(fileno=fd)
-        protocol = None
-        try:
-            client = _peer(sock)
-            if client is not None:
-                protocol = self.factory.buildProtocol(self._buildAddr(client))
-        finally:
-            if protocol is None:
-                sock.close()
-        if protocol is not None:
-            number, self.sessionno = self.sessionno, self.sessionno + 1
-            protocol.makeConnection(self.transport(sock, protocol, client, self, number, self.reactor))
-
-
-class UNIXPort(Port, unix.Port):
-    """Accepts over a UNIX socket."""
-
-    transport: Any = UNIXServer
-
-
-class SharedUNIXPort(UNIXPort):
-    """Accepts on a socket that listens already. Another object makes and removes its file."""
-
-    factory: Any
-    fileno: Any
-    socket: Any
-    _shouldShutdown = False  # a shutdown would end it for the other processes, too
-
-    def startListening(self) -> None:
-        tcp._reservedFD.reserve()
-        msg(f"{self._getLogPrefix(self.factory)} starting on {os.fsdecode(self._bindPath)!r}")
-        self.factory.doStart()
-        self.connected = True
-        self.socket, self._preexistingSocket = self._preexistingSocket, None
-        self.fileno = self.socket.fileno
-        self.numberAccepts = 100
-        self.startReading()
-
-    def connectionLost(self, reason: Failure) -> None:
-        tcp.Port.connectionLost(self, reason)
-
-
-def adopt_port(
-    reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory, gate: Gate | None = None
-) -> Port | UNIXPort:
-    """Accept on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`.
-
-    With a `gate` it is the loop that accepts.
-    """
-    if family == socket.AF_UNIX:
-        port: Port | UNIXPort = SharedUNIXPort._fromListeningDescriptor(reactor, fd, factory)
-    else:
-        port = Port._fromListeningDescriptor(reactor, fd, family, factory)
-    port.gate = gate
-    return listen(port, loop)
-
-
-def listen(port: _P, loop: Loop) -> _P:
-    """Start `port`, whose connections can be served by `loop`. Raises CannotListenError."""
-    port.loop = loop
-    port.startListening()
-    return port
 
 
 def adopt(
@@ -368,7 +212,7 @@ def adopt(
     sock.setblocking(False)
     protocol: Any = None
     try:
-        client = _peer(sock)
+        client = peer_of(sock)
         if client is None:
             raise PeerGone
         if sock.family == socket.AF_UNIX:

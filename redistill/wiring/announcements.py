@@ -9,8 +9,8 @@ from twisted.logger import Logger
 from redistill import __version__
 from redistill.config import sizing
 from redistill.config.config import Config
-from redistill.net import tls
 from redistill.net.sockets import allow_files
+from redistill.net.tls.context import TlsContext
 
 log = Logger()
 
@@ -57,7 +57,7 @@ def warn_of_sizes(sizes: sizing.Sizes) -> None:
         log.warn("less memory is available than configured: {problem}", problem=sizes.problem)
 
 
-def warn_of_expiry(certificate: tls.Context | None) -> None:
+def warn_of_expiry(certificate: TlsContext | None) -> None:
     """Say so when it ends soon."""
     days = 0.0 if certificate is None else (certificate.expires - time.time()) / 86400
     if certificate is not None and days < EXPIRY_DAYS:

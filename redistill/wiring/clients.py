@@ -24,7 +24,6 @@ from redistill.engine.stats import DaemonCounters
 from redistill.lifetime.background import BackgroundService
 from redistill.lifetime.memory_limit import MemoryLimit
 from redistill.lifetime.service import ServerService
-from redistill.net import tls
 from redistill.net.client_memory import ClientMemory
 from redistill.net.endpoints import EndpointListener
 from redistill.net.gate import Gate, Gates
@@ -35,7 +34,9 @@ from redistill.net.protocol import RespFactory, RespProtocol
 from redistill.net.relay import SocketRelay
 from redistill.net.sessions import Sessions
 from redistill.net.sockets import OpenFiles, allow_files, close_listeners
-from redistill.net.tickets import Tickets
+from redistill.net.tls.context import TlsContext, speaks_tls
+from redistill.net.tls.handshake import TlsFactory
+from redistill.net.tls.tickets import Tickets
 from redistill.net.transport import adopt
 from redistill.wiring.announcements import warn_of_sizes
 from redistill.workers.handover import Handover
@@ -112,7 +113,7 @@ def serve(
     peers: Peers,
     identity: Identity,
     stop: Callable[[bool], None],
-    context: tls.Context | None,
+    context: TlsContext | None,
     relay_ends: tuple[socket.socket, Sequence[socket.socket]] | None = None,
     listening: Listening | None = None,
     inherited: endpoints.Inherited = endpoints.NO_DESCRIPTORS,
@@ -129,7 +130,7 @@ def serve(
     loop.set_output_limit(config.server.output_limit)
 
     def factory_for(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
-        if encrypted is None or not tls.spoken(listener, config.security):
+        if encrypted is None or not speaks_tls(listener, config.security):
             return rate, gates.plain
         return encrypted, gates.tls
 
@@ -177,7 +178,7 @@ def serve(
     gates = Gates(store.admission, rate, total, addresses)
     encrypted = relay = None
     if context is not None:
-        encrypted = tls.TlsFactory(reactor, rate, context, counters)
+        encrypted = TlsFactory(reactor, rate, context, counters)
         if relay_ends is not None:
             relay = SocketRelay(reactor, *relay_ends, functools.partial(adopt, reactor, loop, build=encrypted.readmit))
             tickets = encrypted.tickets = Tickets(number, context, relay, store.workers.has, peers.ask)

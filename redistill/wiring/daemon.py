@@ -30,9 +30,10 @@ from redistill.lifetime.reload import Reload
 from redistill.lifetime.signals import SignalService, Stoppable
 from redistill.lifetime.store import StoreService
 from redistill.lifetime.systemd import Systemd, SystemdService
-from redistill.net import tls
 from redistill.net.listening import Listening
 from redistill.net.sockets import OpenFiles, StartError, listen_tcp
+from redistill.net.tls.context import TlsContext, make_context, uses_tls
+from redistill.net.tls.watch import CertificateWatch
 from redistill.wiring.announcements import announce, warn_of_expiry, warn_of_sizes
 from redistill.wiring.clients import serve
 from redistill.workers.launch import Launcher
@@ -49,7 +50,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     sizes = sizing.sizes(config, here, workers)
     warn_of_sizes(sizes)
     config = config.with_pem()
-    certificate = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
+    certificate = TlsContext(config.security, config.pem) if uses_tls(config.security) else None
     warn_of_expiry(certificate)
     if any(endpoints.kind(one) == "systemd" for one in config.server.endpoints):
         look_for_sockets(config.server, systemd.sockets)
@@ -89,7 +90,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
             new = dataclasses.replace(new, pem=running.pem)
         else:
             new = new.with_pem()
-        tls.make_context(new.security, new.pem)
+        make_context(new.security, new.pem)
         return new
 
     def read() -> Config:
@@ -165,7 +166,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     delay = lambda: reload.running().server.drain_delay_secs  # noqa: E731
     signals = SignalService(reactor, server, reload.reload, output.reopen, delay)
     signals.setServiceParent(keeper)  # type: ignore[no-untyped-call]
-    watch = tls.CertificateWatch(reactor, lambda: reload.running().security, renew)
+    watch = CertificateWatch(reactor, lambda: reload.running().security, renew)
     if certificate is not None:
         watch.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     manager = SystemdService(reactor, systemd, listening)

@@ -19,7 +19,7 @@ from redistill.control.state import Identity
 from redistill.engine import Store, name_arguments, name_process
 from redistill.lifetime.arena import Arena
 from redistill.lifetime.store import StoreService
-from redistill.net import tls
+from redistill.net.tls.context import TlsContext, uses_tls
 from redistill.wiring.clients import Front, serve
 from redistill.workers.serving import Channel, Serving, ThroughSupervisor
 
@@ -84,7 +84,7 @@ def work(
     known = [socket.socket(fileno=fd) for fd in inherited]
     sockets = [[known[i] for i in some] for some in orders["listeners"]]
     identity = Identity(**orders["identity"])
-    context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
+    context = TlsContext(config.security, config.pem) if uses_tls(config.security) else None
     relay_ends = known[first], known[first + 1 :]
     front = serve(
         reactor,

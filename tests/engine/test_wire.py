@@ -20,8 +20,8 @@ from redistill.net.loop import Loop
 from redistill.net.protocol import RespFactory, RespProtocol
 from redistill.net.protocol.client import TURN
 from redistill.net.transport import adopt
-from tests.net.test_net import Sockets
 from tests.support import arena
+from tests.support.served import Sockets
 
 OK, PONG = b"+OK\r\n", b"+PONG\r\n"
 PING = b"*1\r\n$4\r\nPING\r\n"

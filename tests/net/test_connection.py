@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill.engine import Status
 from redistill.engine.session import PIECE
 from redistill.net.connection import FedConnection
-from tests.net.test_protocol import Case, PlayedSession
 from tests.support import arena
+from tests.support.played import PlayedCase, PlayedSession
 
 
 class FedConnectionTests(SynchronousTestCase):
@@ -91,7 +91,7 @@ class FedConnectionTests(SynchronousTestCase):
         self.assertEqual((len(self.transport.value()), largest), (len(b"+OK\r\n$1048576\r\n\r\n") + size, PIECE))
 
 
-class BehindTests(Case):
+class BehindTests(PlayedCase):
     """A process that has not applied a configuration yet"""
 
     def test_nobody_is_served(self) -> None:

@@ -18,12 +18,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.engine.stats import DaemonCounters
-from redistill.net import transport
+from redistill.net import ports
 from redistill.net.gate import Gate, host_of
 from redistill.net.limits import AddressLimit, RateLimit, TotalLimit, packed
 from redistill.net.loop import Loop
-from tests.net.test_net import Sockets
 from tests.support import arena
+from tests.support.served import Sockets
 
 
 class Served(Protocol):
@@ -76,7 +76,7 @@ class GateTests(SynchronousTestCase):
         listener.bind(host)
         listener.listen(16)
         listener.setblocking(False)
-        self.port: Any = transport.adopt_port(
+        self.port: Any = ports.adopt_port(
             self.reactor, self.loop, listener.fileno(), family, self.rate, gate or self.gate
         )
         self.addCleanup(lambda port: port.connected and port.connectionLost(Failure(ConnectionError())), self.port)

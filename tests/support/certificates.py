@@ -14,8 +14,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.config.config import Config
+from redistill.config.files import Pem
+from redistill.config.settings import Security
+
 THEN = datetime.datetime(2020, 1, 1)
 LATER = datetime.datetime(2120, 1, 1)
+
+
+def pem(security: Security) -> Pem:
+    """The contents of the files that these settings name."""
+    return Config(security=security).with_pem().pem
 
 
 class Certificates:

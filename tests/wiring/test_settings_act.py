@@ -28,7 +28,8 @@ from redistill.control.configuration import KNOWN
 from redistill.control.parameters import OfSetting
 from redistill.control.peers import Alone
 from redistill.control.state import Identity
-from redistill.net import tls
+from redistill.net.interfaces import Certificate
+from redistill.net.tls.context import TlsContext, uses_tls
 from redistill.wiring.clients import serve
 from tests.support.arena import MIB, opened
 from tests.support.certificates import Certificates
@@ -82,7 +83,7 @@ class Worker:
         output = Log(config.logging.level, "text", clock=self.clock)
         self.observer = output.observer(self.log)
         config = config.with_pem()
-        context = tls.Context(config.security, config.pem) if tls.is_used(config.security) else None
+        context = TlsContext(config.security, config.pem) if uses_tls(config.security) else None
         identity, stop = Identity.new(), lambda now: None
         self.front = serve(
             self.clock, config, output, self.store, [[self.listener]], 0, Alone(), identity, stop, context
@@ -308,7 +309,7 @@ class ActTests(SynchronousTestCase):
         for value, user in (("cn", b"app"), ("off", b"default")):
             self.set(name, value)
             late = Client(self.worker)
-            late.protocol.certificate = tls.Certificate("CN=app", "app")
+            late.protocol.certificate = Certificate("CN=app", "app")
             self.worker.front.control.connected(late.protocol)
             self.assertEqual(late.ask("ACL", "WHOAMI"), b"$%d\r\n%s\r\n" % (len(user), user))
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.workers import handover
 from redistill.workers.handover import AGAIN, Handed, Handover, packed, unpacked
-from tests.net.test_net import Case
+from tests.support.served import ServedCase
 
 SESSION = {"batch_size": 16, "output_high": 65536, "query_limit": 0, "multi_limit": 0, "output_limit": 0}
 
@@ -34,7 +34,7 @@ class FormTests(SynchronousTestCase):
             self.assertRaises((ValueError, KeyError, TypeError), unpacked, state, 0.0)
 
 
-class GivingTests(Case):
+class GivingTests(ServedCase):
     """Which connections a worker gives away, to another that is only played."""
 
     def setUp(self) -> None:

@@ -1,0 +1,1 @@
+"""Clients served by the loop."""

@@ -1,0 +1,1 @@
+"""Clients and their factory, with a session that only plays the core's part."""

@@ -1,0 +1,104 @@
+"""The context that TLS connections are made with."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import socket
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from twisted.trial.unittest import SynchronousTestCase
+
+from redistill.config.errors import ConfigError
+from redistill.config.settings import Security
+from redistill.net.tls.context import TlsContext, make_context, speaks_tls
+from tests.support.certificates import Certificates, pem, rsa_key
+
+
+class ContextTests(SynchronousTestCase):
+    """make_context, Context"""
+
+    def setUp(self) -> None:
+        self.certificates = Certificates(self)
+        self.certificate, self.key = self.certificates.sign("server")
+        self.security = Security(tls_enabled=True, tls_cert_path=self.certificate, tls_key_path=self.key)
+
+    def problem(self, **changes: Any) -> str:
+        """Why a context cannot be made."""
+        security = dataclasses.replace(self.security, **changes)
+        error = self.assertRaises(ConfigError, lambda: make_context(security, pem(security)))
+        return str(error)
+
+    def test_keys(self) -> None:
+        """RSA and EC keys, in the form of PKCS#1 (SEC1) and of PKCS#8."""
+        for key in (None, rsa_key()):
+            for form in (serialization.PrivateFormat.TraditionalOpenSSL, serialization.PrivateFormat.PKCS8):
+                certificate, path = self.certificates.sign("one", key=key, form=form)
+                security = Security(tls_enabled=True, tls_cert_path=certificate, tls_key_path=path)
+                context = make_context(security, pem(security))
+                context.check_privatekey()
+
+    def test_missing_file(self) -> None:
+        """The setting and the path are named."""
+        self.assertEqual(
+            self.problem(tls_cert_path="/nowhere/c.pem"),
+            "security.tls_cert_path: cannot read /nowhere/c.pem: No such file or directory",
+        )
+
+    def test_what_is_no_certificate(self) -> None:
+        """As is what OpenSSL says."""
+        words = self.problem(tls_cert_path=self.key)
+        self.assertTrue(
+            words.startswith(f"security.tls_cert_path: {self.key} is no certificate chain in PEM (no start line"), words
+        )
+
+    def test_key_of_another_certificate(self) -> None:
+        """Certificate and key are checked as a pair."""
+        _, other = self.certificates.sign("other")
+        words = f"{other} is no unencrypted private key in PEM, or not that of {self.certificate} (key values mismatch)"
+        self.assertEqual(self.problem(tls_key_path=other), f"security.tls_key_path: {words}")
+
+    def test_encrypted_key(self) -> None:
+        """Nobody is there to type its password."""
+        certificate, key = self.certificates.sign("one", encryption=serialization.BestAvailableEncryption(b"secret"))
+        words = self.problem(tls_cert_path=certificate, tls_key_path=key)
+        self.assertIn(f"security.tls_key_path: {key} is no unencrypted private key", words)
+
+    def test_authority(self) -> None:
+        """What is to sign clients' certificates must be certificates."""
+        self.assertIn(
+            f"security.tls_ca_path: {self.key} holds no certificates in PEM",
+            self.problem(tls_client_auth="required", tls_ca_path=self.key),
+        )
+
+    def test_a_bad_pair_changes_nothing(self) -> None:
+        """The old one goes on being used."""
+        context = TlsContext(self.security, pem(self.security))
+        before = context._context
+        Path(self.key).write_text("rubbish")
+        self.assertRaises(ConfigError, context.use, self.security, pem(self.security))
+        self.assertIs(context._context, before)
+
+    def test_end_of_the_certificate(self) -> None:
+        """Its last second, in UTC; that of the new one once it is read."""
+        context = TlsContext(self.security, pem(self.security))
+        self.assertEqual(context.expires, datetime.datetime(2120, 1, 1, tzinfo=datetime.UTC).timestamp())
+        self.certificates.sign("server", until=datetime.datetime(2030, 5, 6, 7, 8, 9))
+        context.use(self.security, pem(self.security))
+        self.assertEqual(context.expires, datetime.datetime(2030, 5, 6, 7, 8, 9, tzinfo=datetime.UTC).timestamp())
+
+    def test_who_speaks_it(self) -> None:
+        """With tls_enabled every port; else the one of tls_port; never a UNIX socket."""
+        with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+            tcp.bind(("127.0.0.1", 0))
+            port = tcp.getsockname()[1]
+            for security, spoken in (
+                (Security(), False),
+                (Security(tls_enabled=True), True),
+                (Security(tls_port=port), True),
+                (Security(tls_port=port ^ 1), False),
+            ):
+                self.assertEqual(speaks_tls(tcp, security), spoken)
+                self.assertFalse(speaks_tls(unix, security))
