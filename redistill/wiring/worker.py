@@ -35,7 +35,7 @@ def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
     of the socket that this one takes connections from and of the other ends of all workers' (`relay.SocketRelay`).
     """
     with contextlib.suppress(OSError):  # that it goes by another name is no reason not to serve
-        name_process(f"redistill-{number}")
+        name_process(f"rd-worker-{number}")  # `pgrep redistill` finds the daemon alone
         name_arguments([*sys.orig_argv[:-2], "redistill.wiring.worker", str(number)])
     from redistill.net import reactor as ours
 
@@ -56,7 +56,8 @@ def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
     os.set_blocking(link, False)
     reactor.adoptStreamConnection(link, socket.AF_UNIX, factory)
     os.close(link)
-    reactor.run()
+    # Signals may go to all processes of the service or the terminal. They are the supervisor's, and ignored here.
+    reactor.run(installSignalHandlers=False)
 
 
 def work(

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 CONTROL = 3
 """The descriptor of our end of the socket pair."""
-NAME = "redistill-fork"
+NAME = "rd-fork"
 MOST = 253
 """Descriptors that one message can carry (SCM_MAX_FD, unix(7))."""
 MESSAGE = 4096
@@ -132,7 +132,6 @@ def begin(
     os.close(output)
     with control:
         tell(control, id=asked["id"], pid=os.getpid())
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     run(asked["number"], link, arena, rest)
 
 

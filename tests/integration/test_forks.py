@@ -67,7 +67,7 @@ class ForkTests(OnWorkers):
         fork_server = self.only_fork_server(server)
         self.assertEqual(
             {pid: name for pid, (name, _) in children(server.pid).items()},
-            {fork_server: FORK_SERVER, pids[0]: "redistill-0", pids[1]: "redistill-1"},
+            {fork_server: FORK_SERVER, pids[0]: "rd-worker-0", pids[1]: "rd-worker-1"},
         )
         for number, pid in pids.items():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")

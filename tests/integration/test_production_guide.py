@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import redis
 from twisted.trial.unittest import SynchronousTestCase
@@ -255,12 +256,15 @@ class GuideTests(SynchronousTestCase):
         self.assertNotIn("a-wrong-password", server.logged())
 
     def test_pgrep(self) -> None:
-        """`pgrep redistill` finds the server."""
-        server = self.start("[server]\nworkers = 1\n")
-        found = subprocess.run(
-            [servers.tool("pgrep", "procps"), "redistill"], capture_output=True, text=True, timeout=20
-        )
-        self.assertIn(str(server.pid), found.stdout.split())
+        """`pgrep redistill` finds the server, and none of its workers, so that `top -p $(pgrep redistill)` works."""
+        server = self.start("[server]\nworkers = 2\n")
+        family = [server.pid]
+        for pid in family:
+            family += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        self.assertGreater(len(family), 3)  # a fork server, and two workers
+        argv = [servers.tool("pgrep", "procps"), "redistill"]
+        found = subprocess.run(argv, capture_output=True, text=True, timeout=20).stdout.split()
+        self.assertEqual({*map(str, family)} & {*found}, {str(server.pid)})
 
     def test_info(self) -> None:
         """`redis-cli INFO | grep` finds memory, evicted and rejected."""

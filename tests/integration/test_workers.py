@@ -13,7 +13,7 @@ import redis
 from redis.client import Monitor
 
 from tests.integration import servers
-from tests.integration.workers import OnWorkers, workers_of
+from tests.integration.workers import OnWorkers, children, workers_of
 
 
 def worker_of(sock: socket.socket) -> int:
@@ -426,6 +426,20 @@ class WorkersTests(OnWorkers):
         self.assertTrue(received.endswith(b":1000\r\n"), received[-20:])
         self.assertEqual(server.process.wait(20), 0)
         self.assertFalse(any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+    def test_stop_that_all_processes_hear(self) -> None:
+        """Without KillMode=mixed, and in a terminal, every process gets the signal: clients are served to the end of the
+        drain delay by the workers that they had."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server = servers.redistill("[server]\nworkers = 2\ndrain_delay_secs = 1\n", tcp=True)
+            self.addCleanup(server.stop, signal.SIGKILL)
+            clients = self.on_each(server)
+            for pid in (*children(server.pid), server.pid):
+                os.kill(pid, number)
+            self.eventually(lambda at=server: "stopping in 1 s" in at.logged(), "the delay begins")
+            self.assertEqual([client.ping() for client in clients.values()], [True, True])
+            self.assertEqual(server.process.wait(20), 0)
+            self.assertNotIn("has ended", server.logged())
 
     def test_shutdown(self) -> None:
         """SHUTDOWN, sent to any worker, ends the server."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.integration import servers
 
-FORK_SERVER = "redistill-fork"
+FORK_SERVER = "rd-fork"
 CONFIG = """
 [server]
 workers = {workers}
