@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from redistill.engine.stats import total_memory
+
 
 def machine_memory(root: str = "/") -> int:
     """Bytes of memory that this process may use: the machine's, or its cgroup's limit where that is lower."""
-    total, limit = total_memory(root), cgroup_memory(root)
+    total, limit = total_memory(os.path.join(root, "proc/meminfo")), cgroup_memory(root)
     return total if limit is None else min(total, limit)
-
-
-def total_memory(root: str = "/") -> int:
-    """Bytes of the machine's memory."""
-    with open(os.path.join(root, "proc/meminfo"), encoding="ascii") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
 
 
 def cgroup_memory(root: str = "/") -> int | None:

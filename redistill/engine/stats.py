@@ -5,6 +5,7 @@ INFO and everything else that shows figures is made from it, so that all of them
 
 from __future__ import annotations
 
+import os
 import resource
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -327,9 +328,9 @@ def private_memory(path: str = "/proc/self/statm") -> int:
 
 
 def total_memory(path: str = "/proc/meminfo") -> int:
-    """Bytes of memory of the machine; 0 where there is no /proc."""
+    """Bytes of memory of the machine, or of the container that has a /proc/meminfo of its own."""
     try:
-        with open(path, encoding="ascii") as file:
-            return int(file.readline().split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        return 0
+        with open(path, encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
+    except (OSError, ValueError, IndexError, StopIteration):  # there is none with ProcSubset=pid of systemd.exec(5)
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
