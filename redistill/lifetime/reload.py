@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from redistill.base.failures import Refused
 from redistill.config.config import FILES, LOAD, USERS, Config
@@ -36,6 +37,8 @@ class Reload:
         self.ended: Callable[[], None] = lambda: None
         self._read = read
         self.running = running
+        self.problem = ""
+        """Why the last reload was refused; empty if it was not."""
         self._change = change
         self._replace = replace
         self._reloading = False
@@ -48,9 +51,12 @@ class Reload:
             return
         self._reloading, self._again = True, False
         self.began()
-        self._reload().addErrback(lambda failure: log.failure("internal error in the reload", failure)).addBoth(
-            self._over
-        )
+        self.problem = ""
+        self._reload().addErrback(self._failed).addBoth(self._over)
+
+    def _failed(self, failure: Failure) -> None:
+        self.problem = "internal error"
+        log.failure("internal error in the reload", failure)
 
     @property
     def busy(self) -> bool:
@@ -86,7 +92,8 @@ class Reload:
             changes, fixed = differences(self.running(), read)
             yield maybeDeferred(self._change, changes)
         except (ConfigError, Refused) as problem:
-            log.error("the configuration was not reloaded and stays unchanged: {problem}", problem=str(problem))
+            self.problem = str(problem)
+            log.error("the configuration was not reloaded and stays unchanged: {problem}", problem=self.problem)
             return
         log.info("configuration reloaded; changed: {changed}", changed=", ".join(changes) or "nothing")
         if fixed:

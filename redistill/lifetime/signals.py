@@ -57,10 +57,14 @@ class SignalService(Service):
         self._delay = delay
         self._end: IDelayedCall | None = None
         self.stopping = False
+        self.began: Callable[[float, float], None] = lambda delay, grace: None
+        """Called when a stop begins, with the seconds until it and those that clients have then."""
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        # After the reactor has installed its own, which would end the process with the signal's exit status.
+        # At once, because the daemon may be reported ready before the reactor runs. Again after the reactor has
+        # installed its own, which would end the process with the signal's exit status.
+        self._install()
         self._reactor.callWhenRunning(self._install)
 
     def _install(self) -> None:
@@ -78,6 +82,7 @@ class SignalService(Service):
         delay = 0.0 if at_once else self._delay()
         if not self.stopping:
             self.stopping = True
+            self.began(delay, self._server.grace)
             if delay:
                 log.info("stopping in {seconds} seconds", seconds=delay)
                 self._end = self._reactor.callLater(delay, self._reactor.stop)

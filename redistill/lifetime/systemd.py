@@ -5,10 +5,11 @@ The protocol is that of sd_notify(3) and sd_listen_fds(3).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -21,6 +22,11 @@ log = Logger()
 
 ARENA = "redistill-arena"
 """Name of the arena's descriptor in the manager's store."""
+MEMORY = "/memfd:redistill "
+"""Beginning of what /proc shows for a descriptor of an arena without a file."""
+LAST_REPLIES = "Clients take their last replies"
+MARGIN = 10.0
+"""Seconds that the end of the processes may take after the grace period."""
 PATIENCE = 1.0
 """Seconds to wait for a manager that does not read."""
 
@@ -28,17 +34,19 @@ PATIENCE = 1.0
 class Systemd:
     """The manager that started this process; without one, its methods do nothing."""
 
-    def __init__(self, environ: MutableMapping[str, str]) -> None:
+    def __init__(self, environ: MutableMapping[str, str], original: Mapping[str, str] | None = None) -> None:
         """Removes the variables about inherited descriptors from `environ`.
 
-        Twisted takes it from os.environ too, when twisted.internet.endpoints is imported, and keeps it: that must not
-        come first.
+        Twisted removes them from os.environ too, when twisted.internet.endpoints is imported, which other plugins of
+        twistd may do first. Then `original` still has them: the environment that the process was started with.
         """
         self._address = environ.get("NOTIFY_SOCKET", "")
         self.supervised = self._address[:1] in ("/", "@")
         """Whether a manager started this process."""
         self.watchdog = _watchdog(environ) if self.supervised else 0.0
         """Seconds without a sign of life after which the manager kills the daemon; 0: never."""
+        if "LISTEN_FDS" not in environ:
+            environ = dict(original_environment() if original is None else original)
         passed = ListenFDs.fromEnvironment(environ)
         self._arena = passed.inheritedNamedDescriptors().get(ARENA, -1)
         names = {fd: name for name, fd in passed.inheritedNamedDescriptors().items()}
@@ -47,6 +55,16 @@ class Systemd:
         """Sockets for ``systemd:`` endpoints; this object owns them. If several have one name, the last one has it."""
         if self._arena >= 0:
             os.set_inheritable(self._arena, False)
+        self._lost = arenas_inherited() if self._arena < 0 else []
+
+    def report_lost(self) -> None:
+        """Say so when an arena was passed that the environment does not assign to this process."""
+        for fd in self._lost:
+            log.error(
+                "descriptor {fd} is a cache that was kept, but LISTEN_PID and LISTEN_FDNAMES do not assign it to this"
+                " process: its keys are lost; start the server from the unit directly (exec in a wrapper script)",
+                fd=fd,
+            )
 
     def warn_of_unused(self) -> None:
         """Say so when sockets were passed that no endpoint is for."""
@@ -66,6 +84,7 @@ class Systemd:
             os.close(kept)
             if same:
                 return
+        if kept >= 0 or self._lost:  # the manager has room for one
             self.notify(f"FDSTOREREMOVE=1\nFDNAME={ARENA}")
         if fd >= 0:
             self.notify(f"FDSTORE=1\nFDNAME={ARENA}", [fd])
@@ -82,6 +101,26 @@ class Systemd:
                 socket.send_fds(sock, [state.encode()], list(fds))
         except OSError as problem:
             log.error("cannot send {state} to the service manager: {problem}", state=state, problem=str(problem))
+
+
+def original_environment() -> dict[str, str]:
+    """The environment that this process was started with, whatever was changed since; empty if there is no /proc."""
+    try:
+        with open("/proc/self/environ", encoding="utf-8", errors="surrogateescape") as file:
+            return dict(entry.split("=", 1) for entry in file.read().split("\0") if "=" in entry)
+    except OSError:
+        return {}
+
+
+def arenas_inherited(directory: str = "/proc/self/fd") -> list[int]:
+    """Descriptors of anonymous arenas that were passed to this process; those that it makes are not inheritable."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            with contextlib.suppress(OSError):  # the descriptor of the list itself
+                if os.readlink(f"{directory}/{name}").startswith(MEMORY) and os.get_inheritable(int(name)):
+                    found.append(int(name))
+    return sorted(found)
 
 
 def _watchdog(environ: MutableMapping[str, str]) -> float:
@@ -102,6 +141,8 @@ class SystemdService(Service):
         """`listening` fires when clients can connect."""
         self._systemd = systemd
         self._listening = listening
+        self._told = False
+        """Whether the manager knows that clients take their last replies."""
         self._alive = LoopingCall(systemd.notify, "WATCHDOG=1")
         self._alive.clock = reactor
 
@@ -111,16 +152,25 @@ class SystemdService(Service):
             self._alive.start(self._systemd.watchdog / 2)
         self._listening.addCallback(lambda _: self.ready())
 
-    def ready(self) -> None:
-        """Clients can connect; or a reload is over."""
+    def ready(self, problem: str = "") -> None:
+        """Clients can connect; or a reload is over, which was refused because of `problem`."""
         if self.running:
-            self._systemd.notify("READY=1\nSTATUS=Serving clients")
+            refused = f"; the last reload was refused: {' '.join(problem.split())}" if problem else ""
+            self._systemd.notify(f"READY=1\nSTATUS=Serving clients{refused}")
 
     def reloading(self) -> None:
         """The configuration is read again, until `ready`."""
         self._systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=Reloading")
 
+    def stopping(self, delay: float, grace: float) -> None:
+        """The daemon stops in `delay` seconds, and then gives clients `grace` seconds, whatever TimeoutStopSec= is."""
+        self._told = not delay
+        status = f"Stopping in {delay:g} s" if delay else LAST_REPLIES
+        longest = round((delay + grace + MARGIN) * 1_000_000)
+        self._systemd.notify(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={longest}\nSTATUS={status}")
+
     def stopService(self) -> None:
         super().stopService()  # type: ignore[no-untyped-call]
         # The signs of life go on to the end of the process: one that waits for its clients is not stuck.
-        self._systemd.notify("STOPPING=1\nSTATUS=Clients take their last replies")
+        if not self._told:
+            self._systemd.notify(f"STOPPING=1\nSTATUS={LAST_REPLIES}")

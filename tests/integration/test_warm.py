@@ -228,6 +228,7 @@ class ManagerTests(WarmCase):
     def setUp(self) -> None:
         super().setUp()
         self.manager = PlayedManager(self)
+        self.more: dict[str, str] = {}
 
     def config(self, num_shards: int = 16, max_memory: str = "64mb", server: str = "", memory: str = "") -> str:
         """Of a server that has no file."""
@@ -238,7 +239,7 @@ class ManagerTests(WarmCase):
         """The service as the manager starts it, with what the manager has kept."""
         place = servers.directory()
         argv = servers.command_line(place, servers.with_address(config, servers.free_port(), str(place / "s")))
-        environ = servers.environment(self.manager.environ)
+        environ = servers.environment({**self.manager.environ, **self.more})
         if self.manager.fds:
             environ.update(LISTEN_FDS="1", LISTEN_FDNAMES="redistill-arena")
             argv = [sys.executable, "-c", EXEC, str(self.manager.fds[0]), *argv]
@@ -272,6 +273,20 @@ class ManagerTests(WarmCase):
         third = self.generation(self.config(max_memory="32mb"))
         self.assert_heard("READY=1")
         self.assert_kept(third)
+
+    def test_variables_that_were_taken(self) -> None:
+        """The arena is found although something has imported Twisted's endpoints first, which take LISTEN_FDS."""
+        place = servers.directory()
+        self.addCleanup(shutil.rmtree, place)
+        (place / "sitecustomize.py").write_text("import twisted.internet.endpoints\n")
+        self.more["PYTHONPATH"] = f"{place}:{servers.environment()['PYTHONPATH']}"
+        first = self.generation(self.config())
+        self.assert_heard("FDSTORE=1", "READY=1")
+        self.fill(first)
+        first.stop(signal.SIGKILL)
+        second = self.generation(self.config())
+        self.assert_heard("READY=1")
+        self.assert_kept(second)
 
     def test_what_cannot_be_used(self) -> None:
         """An arena of another shape is given up for a new one, and the manager keeps that."""

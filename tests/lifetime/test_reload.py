@@ -57,6 +57,21 @@ class ReloadTests(SynchronousTestCase):
         self.reload.reload()
         self.assertEqual(self.log, ["began", "ended"] * 2)
 
+    def test_problem(self) -> None:
+        """Why a reload was refused is known until the next one, whatever else ends meanwhile."""
+        self.reload.ended = lambda: self.log.append(self.reload.problem)
+        self.replacing.callback(None)
+        self.file = ConfigError("no")
+        self.reload.reload()
+        self.reload.renew({"files": "new"})
+        self.file = ZeroDivisionError()
+        self.reload.reload()
+        self.file = Config()
+        self.reload.reload()
+        said = [one for one in self.log if one not in ("began", "replace") and isinstance(one, str)]
+        self.assertEqual(said, ["no", "no", "internal error", ""])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_renewal(self) -> None:
         """What was read changes, and nobody is replaced; a reload that is asked for meanwhile follows."""
         changing: Deferred[None] = Deferred()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService, Service
@@ -16,6 +20,8 @@ from redistill.lifetime import systemd
 from redistill.lifetime.systemd import Systemd, SystemdService
 from tests.support.arena import arena_file
 from tests.support.manager import PlayedManager
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class SystemdTests(SynchronousTestCase):
@@ -86,8 +92,47 @@ class SystemdTests(SynchronousTestCase):
 
     def test_descriptors_of_another_process(self) -> None:
         """What was meant for another process is not taken."""
-        found = Systemd({"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "redistill-arena"})
-        self.assertEqual(found.arena, -1)
+        environ = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "redistill-arena"}
+        self.assertEqual((Systemd(environ, {}).arena, Systemd({}, environ).arena), (-1, -1))
+
+    def test_environment_that_another_module_has_read(self) -> None:
+        """An arena is found although an import has removed the variables: the process's first environment has them."""
+        fd = os.dup(arena_file(self))
+        self.patch(ListenFDs, "_START", fd)
+        first = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "redistill-arena"}
+        self.assertEqual(Systemd({}, first).arena, fd)
+        self.assertEqual(Systemd({}, {**first, "LISTEN_FDNAMES": "other"}).sockets.inheritedDescriptors(), [fd])
+        os.close(fd)
+
+    def test_first_environment(self) -> None:
+        """It is that of the start, without what was changed later."""
+        code = (
+            "import os; os.environ['LISTEN_FDS'] = '2'; os.environ['MORE'] = ''; del os.environ['X'];"
+            " from redistill.lifetime.systemd import original_environment as it; print(it())"
+        )
+        first = {**os.environ, "LISTEN_FDS": "1", "X": "a=b\udcff"}
+        done = subprocess.run([sys.executable, "-c", code], env=first, capture_output=True, check=True, cwd=ROOT)
+        found = ast.literal_eval(done.stdout.decode())
+        self.assertEqual((found["LISTEN_FDS"], found["X"], "MORE" in found), ("1", "a=b\udcff", False))
+
+    def test_lost_arena(self) -> None:
+        """An arena that was passed and is assigned to another process is an error, and the new one takes its place in
+        the store. Arenas that this process made are not meant."""
+        manager = PlayedManager(self)
+        own, passed = os.memfd_create("redistill"), os.memfd_create("redistill")
+        self.addCleanup(os.close, own)
+        self.addCleanup(os.close, passed)
+        Systemd(manager.environ).report_lost()
+        self.assertEqual(self.logged, [])
+        os.set_inheritable(passed, True)
+        found = Systemd({**manager.environ, "LISTEN_PID": "1"})
+        found.report_lost()
+        found.keep(own)
+        self.assertEqual(len(self.logged), 1)
+        self.assertIn(f"descriptor {passed} is a cache that was kept", self.logged[0])
+        self.assertEqual(
+            manager.heard(), ["FDSTOREREMOVE=1\nFDNAME=redistill-arena", "FDSTORE=1\nFDNAME=redistill-arena"]
+        )
 
     def test_same_arena_is_not_sent_again(self) -> None:
         """An arena that is gone on with stays where it is; our own copy of it is closed."""
@@ -195,6 +240,42 @@ class SystemdServiceTests(SynchronousTestCase):
         self.assertEqual(
             self.manager.heard(),
             ["RELOADING=1\nMONOTONIC_USEC=5000001\nSTATUS=Reloading", "READY=1\nSTATUS=Serving clients"],
+        )
+
+    def test_refused_reload(self) -> None:
+        """The status says that a reload was refused, in one line, until the next one."""
+        service = self.service()
+        service.startService()
+        self.manager.heard()
+        service.ready("f: not TOML\nREADY=0")
+        service.ready()
+        self.assertEqual(
+            self.manager.heard(),
+            [
+                "READY=1\nSTATUS=Serving clients; the last reload was refused: f: not TOML READY=0",
+                "READY=1\nSTATUS=Serving clients",
+            ],
+        )
+
+    def test_time_to_stop(self) -> None:
+        """The manager waits as long as the configuration gives clients, whatever TimeoutStopSec is, and hears once that
+        they take their last replies."""
+        service = self.service()
+        service.startService()
+        self.manager.heard()
+        service.stopping(5, 60)
+        service.stopService()
+        again = self.service()
+        again.startService()
+        again.stopping(0, 0.5)
+        again.stopService()
+        self.assertEqual(
+            [text for text in self.manager.heard() if text.startswith("STOPPING")],
+            [
+                "STOPPING=1\nEXTEND_TIMEOUT_USEC=75000000\nSTATUS=Stopping in 5 s",
+                "STOPPING=1\nSTATUS=Clients take their last replies",
+                "STOPPING=1\nEXTEND_TIMEOUT_USEC=10500000\nSTATUS=Clients take their last replies",
+            ],
         )
 
     def test_stopping_comes_first(self) -> None:
