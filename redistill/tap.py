@@ -32,6 +32,8 @@ class Options(usage.Options):
 
     optParameters = [  # noqa: RUF012
         ["config", "c", None, "Configuration file; without it $REDISTILL_CONFIG, or /etc/redistill/redistill.toml"],
+        ["port", "p", None, "TCP port, instead of the configuration's server.port"],
+        ["bind", None, None, "Addresses to listen on, instead of the configuration's server.bind"],
     ]
 
     def postOptions(self) -> None:
@@ -48,16 +50,17 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
-    # Before Twisted's endpoints are imported, which take descriptors out of the environment too.
     systemd = Systemd(os.environ)
     try:
-        config = load(options["config"], os.environ)
+        given = {f"server.{name}": options[name] for name in ("port", "bind") if options[name] is not None}
+        config = load(options["config"], os.environ, options=given)
         settings = config.logging
         output = Log(settings.level, settings.format, file=settings.file, clock=reactor, quiet=SUPERVISOR_QUIET)
         daemon = log_service(output, options)
         with as_group(group_of(options.parent or {})):
-            wire(reactor, config, output, systemd).setServiceParent(daemon)  # type: ignore[no-untyped-call]
-        name_process("redistill")
+            wire(reactor, config, output, systemd, given).setServiceParent(daemon)  # type: ignore[no-untyped-call]
+        with contextlib.suppress(OSError):  # another name is no reason not to serve
+            name_process("redistill")
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
     # What is there now stays: the collector need not look at it again, which would hold up clients for 40 ms each time.

@@ -5,6 +5,7 @@ Each subcommand imports what it needs when it runs, since a probe that runs each
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -51,22 +52,58 @@ def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-@click.group(context_settings={"help_option_names": ["--help"]})
+SERVING = (
+    click.option("--config", "-c", type=CONFIG, help="Configuration file."),
+    click.option("--port", "-p", help="TCP port to listen on, instead of the configuration's."),
+    click.option("--bind", help="Addresses to listen on, instead of the configuration's."),
+)
+"""The options of `serve`, which may also stand without it."""
+
+
+def serving(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that starts the server."""
+    for option in reversed(SERVING):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["--help"]})
+@serving
 @click.version_option(__version__, message="redistill %(version)s")
-def main() -> None:
-    """Redistill, a Redis-compatible in-memory cache."""
+@click.pass_context
+def main(context: click.Context, /, **options: str | None) -> None:
+    """Redistill, a Redis-compatible in-memory cache.
+
+    Without a command it serves, as `redistill serve` does.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    name = context.invoked_subcommand
+    if name is None:
+        if sys.stderr.isatty():
+            click.echo("redistill: serving in the foreground; `redistill --help` lists the other commands", err=True)
+        context.invoke(serve, **options)
+        return
+    for option in given.keys() - {one.name for one in main.commands[name].params}:
+        raise click.UsageError(f"{name} has no option --{option}")
+    context.default_map = {name: given}
+    if name != "serve":
+        from redistill.engine import name_process
+
+        with contextlib.suppress(OSError):
+            name_process(f"rd-{name}"[:15])  # `pgrep redistill` finds the server alone
 
 
 @main.command()
-@click.option("--config", "-c", type=CONFIG, help="Configuration file.")
-def serve(config: str | None) -> None:
+@serving
+def serve(config: str | None, port: str | None, bind: str | None) -> None:
     """Run the server in the foreground.
 
     This command runs `twistd --reactor redistill --nodaemon redistill`.
     """
     from twisted.scripts.twistd import run
 
-    options = [] if config is None else ["--config", config]
+    given = {"--config": config, "--port": port, "--bind": bind}
+    options = [f"{name}={value}" for name, value in given.items() if value is not None]
     sys.argv[1:] = ["--reactor", "redistill", "--nodaemon", "--pidfile=", "redistill", *options]
     run()  # type: ignore[no-untyped-call]
 

@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from redistill.config import endpoints
@@ -37,9 +38,14 @@ MISTAKES = {
 
 
 def load(
-    path: str | None, environ: Mapping[str, str], available: Available | None = None, refuse: Refuse = raise_error
+    path: str | None,
+    environ: Mapping[str, str],
+    available: Available | None = None,
+    refuse: Refuse = raise_error,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> Config:
-    """Read the configuration: the file `path` and its drop-ins, then what the environment says in their place.
+    """Read the configuration: the file `path` and its drop-ins, then what the environment says in their place, then the
+    `options` of the command line, texts by the names of settings.
 
     Without `path` it is the file that REDISTILL_CONFIG names, else `DEFAULT_PATH` if there is one, else none.
     `drop_ins` says which files follow it.
@@ -68,7 +74,9 @@ def load(
             put(file, row, raw, check)
     for row in SETTINGS:
         # An empty variable counts as not set: compose files pass `${REDIS_PASSWORD}` on whether it is there or not.
-        if text := environ.get(row.environ, "") if row.environ else "":
+        if row.name in options:
+            put(f"--{row.key}", row, options[row.name], parse)
+        elif text := environ.get(row.environ, "") if row.environ else "":
             if is_service_link(row, text):
                 links.append(f"{row.environ}={text}")
             else:

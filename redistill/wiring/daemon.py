@@ -6,7 +6,8 @@ import dataclasses
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from twisted.application.service import IService
@@ -42,8 +43,11 @@ from redistill.workers.supervisor import WorkersService
 log = Logger()
 
 
-def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IService:
-    """The wiring diagram of the daemon, which serves by itself or looks after workers. Raises StartError."""
+def wire(
+    reactor: Any, config: Config, output: Log, systemd: Systemd, options: Mapping[str, str] = MappingProxyType({})
+) -> IService:
+    """The wiring diagram of the daemon, which serves by itself or looks after workers. `options` are those of the
+    command line, with which `config` was loaded. Raises StartError."""
     here = sizing.machine()
     workers = sizing.workers(config, here)
     announce(config, workers)
@@ -52,6 +56,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     config = config.with_pem()
     certificate = TlsContext(config.security, config.pem) if uses_tls(config.security) else None
     warn_of_expiry(certificate)
+    systemd.report_lost()
     if any(endpoints.kind(one) == "systemd" for one in config.server.endpoints):
         look_for_sockets(config.server, systemd.sockets)
     else:
@@ -96,7 +101,7 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
     def read() -> Config:
         nonlocal seen
         seen = watch.state()
-        return with_certificate(load(config.path or None, os.environ))
+        return with_certificate(load(config.path or None, os.environ, options=options))
 
     def reloaded() -> None:
         watch.noted(seen)
@@ -171,7 +176,8 @@ def wire(reactor: Any, config: Config, output: Log, systemd: Systemd) -> IServic
         watch.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     manager = SystemdService(reactor, systemd, listening)
     manager.setServiceParent(keeper)  # type: ignore[no-untyped-call]
-    reload.began, reload.ended = manager.reloading, manager.ready
+    reload.began, reload.ended = manager.reloading, lambda: manager.ready(reload.problem)
+    signals.began = manager.stopping
     if health_socket is None:
         return keeper
     return watched(

@@ -317,6 +317,13 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.run_it("health", "--port", "0")[0], 2)
         self.assertEqual(self.run_it("check-config")[0], 2)
 
+    def test_options_before_a_command(self) -> None:
+        """They are the command's, if it has them."""
+        status, text = self.run_it("--port", "0", "health")
+        self.assertEqual((status, "0 is not in the range" in text), (2, True), text)
+        status, text = self.run_it("--bind", "::", "info")
+        self.assertEqual((status, "info has no option --bind" in text), (2, True), text)
+
     def checked(self, text: str, *options: str, **environ: str) -> tuple[int, list[str]]:
         """Exit status and lines of check-config, FILE in place of the path of a file that says `text`."""
         path = Path(self.mktemp())

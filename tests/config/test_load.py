@@ -43,6 +43,18 @@ class ConfigCase(SynchronousTestCase):
 class LoadTests(ConfigCase):
     """What `load` makes of files and environments that are in order."""
 
+    def test_options(self) -> None:
+        """Options of the command line stand above the environment, and are named when they are wrong."""
+        self.load("[server]\nport = 1\n")
+        environ = {"REDIS_PORT": "tcp://10.0.0.1:6379", "REDIS_BIND": "x"}
+        given = {"server.port": "7000", "server.bind": "127.0.0.1 ::1"}
+        config = load(self.path, environ, options=given)
+        self.assertEqual((config.server.port, config.server.bind), (7000, ("127.0.0.1", "::1")))
+        self.assertIn("server.port", config.given)
+        for name, text in (("port", "x"), ("port", ""), ("port", "65536"), ("bind", "nowhere")):
+            problem = self.assertRaises(ConfigError, load, self.path, {}, options={f"server.{name}": text})
+            self.assertTrue(str(problem).startswith(f"--{name}: server.{name}"), problem)
+
     def test_empty_file(self) -> None:
         """An empty file leaves all defaults."""
         self.assertEqual(self.load(""), Config(path=self.path))

@@ -236,6 +236,43 @@ class CommandTests(SynchronousTestCase):
             (1, "", f"redistill: {self.config}: 'server.prot' is no setting; did you mean server.port?\n"),
         )
 
+    def test_without_a_command(self) -> None:
+        """It serves, with the options of serve, which hold over reloads; on a terminal it says how to get help."""
+        place = servers.directory()
+        self.addCleanup(shutil.rmtree, place)
+        (place / "redistill.toml").write_text('[server]\nport = 1\nbind = "127.0.0.9"\nworkers = 1\n')
+        self.port = servers.free_port()
+        parent, child = pty.openpty()
+        self.addCleanup(os.close, parent)
+        process = subprocess.Popen(
+            [*COMMAND, "-c", str(place / "redistill.toml"), "--port", str(self.port), "--bind", "127.0.0.1"],
+            env=environment() | {"REDIS_PORT": "tcp://10.0.0.1:6379"},
+            stdin=child,
+            stdout=subprocess.PIPE,
+            stderr=child,
+        )
+        os.close(child)
+        self.addCleanup(self.end, process)
+        said = os.read(parent, 65536)
+        self.assertEqual(said.count(b"\n"), 1, said)
+        self.assertIn(b"redistill --help", said)
+        log = process.stdout
+        assert log is not None
+        while b"listening on" not in (line := log.readline()):
+            self.assertNotEqual(line, b"")
+        self.assertIn(b"127.0.0.1:%d" % self.port, line)
+        process.send_signal(signal.SIGHUP)
+        while b"configuration reloaded" not in (line := log.readline()):
+            self.assertNotEqual(line, b"")
+        self.assertIn(b"changed: nothing", line)
+        client = redis.Redis(port=self.port, socket_timeout=20)
+        self.addCleanup(client.close)
+        self.assertTrue(client.ping())
+        self.assertEqual(Path(f"/proc/{process.pid}/comm").read_text(), "redistill\n")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(20), 0)
+        log.close()
+
     def test_trickling_server(self) -> None:
         """The probe does not wait longer than it was told, though something comes again and again."""
         listener = socket.create_server(("127.0.0.1", 0))
