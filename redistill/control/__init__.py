@@ -1,6 +1,7 @@
 """The control plane: every command that is about the connection or the server rather than about keys.
 
-The core hands such a command up with its whole argv; `ControlPlane.run` answers it in RESP. One module a group.
+The core hands such a command up with its whole argv; `ControlPlane.run` answers it in RESP. Each group of commands
+has a module or a package.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from redistill.control import (
     server,
     slowlog,
 )
+from redistill.control.acl.refusal import denied
 from redistill.control.peers import Peers, answered
 from redistill.control.redaction import redacted
 from redistill.control.state import Identity, ServerState
@@ -127,7 +129,7 @@ class ControlPlane:
 
     def _find(self, client: Client, argv: list[bytes]) -> Command:
         if client.session.state.denied:
-            return lambda client, argv: acl.denied(self.state, client, argv)
+            return lambda client, argv: denied(self.state, client, argv)
         name = argv[0].lower()
         if len(argv) > 1 and name in self._subcommands:
             return self._subcommands[name].get(argv[1].lower(), _unknown_subcommand)

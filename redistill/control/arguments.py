@@ -33,3 +33,11 @@ def bad_name(data: bytes, what: str) -> bytes | None:
     if len(data) > MAX_NAME:
         return resp.error(f"ERR {what} cannot be longer than {MAX_NAME} bytes.")
     return None
+
+
+def surplus(argv: list[bytes]) -> bytes:
+    """The refusal of arguments that a subcommand does not take."""
+    return resp.error(
+        f"ERR unknown subcommand or wrong number of arguments for '{resp.shown(argv[1])}'."
+        f" Try {resp.shown(argv[0]).upper()} HELP."
+    )

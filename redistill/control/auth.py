@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from redistill.base import resp
 from redistill.base.logs import SELDOM
 from redistill.config.acl import DEFAULT, MAX_NAME, User
-from redistill.control.acl import note
+from redistill.control.acl.log import note
 from redistill.control.arguments import bad_name, integer, text
 from redistill.control.guesses import address_of
 from redistill.control.state import REDIS_VERSION, ServerState

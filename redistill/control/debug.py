@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from redistill.base import resp
+from redistill.control.arguments import surplus
 from redistill.control.state import ServerState
 from redistill.net.interfaces import Client, Command, Reply
 
@@ -61,9 +62,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
             return NOT_ALLOWED
         length, subcommand = subcommands.get(argv[1].lower(), (0, None))
         if subcommand is None or len(argv) != length:
-            return resp.error(
-                f"ERR unknown subcommand or wrong number of arguments for '{resp.shown(argv[1])}'. Try DEBUG HELP."
-            )
+            return surplus(argv)
         return subcommand(client, argv)
 
     return {"debug": debug}

@@ -10,7 +10,8 @@ from redistill.config.acl import number_of, shown
 from redistill.control.arguments import text
 from redistill.control.client_list import CLIENT_BYTES, buffers_of
 from redistill.control.peers import Question, over_all
-from redistill.control.sections import SECTIONS, Fields
+from redistill.control.sections import SECTIONS
+from redistill.control.sections.fields import Fields
 from redistill.control.state import DATABASES, ServerState
 from redistill.control.users import may_see_hashes
 from redistill.engine import stats

@@ -10,7 +10,7 @@ from redistill import __version__
 from redistill.base import resp
 from redistill.control.arguments import integer
 from redistill.control.info import snapshot
-from redistill.control.sections import human
+from redistill.control.sections.fields import human
 from redistill.control.state import REDIS_VERSION, ServerState
 from redistill.net.interfaces import Client, Command
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from redistill.base import resp
-from redistill.control.arguments import integer, text
+from redistill.control.arguments import integer, surplus, text
 from redistill.control.peers import Question, over_all
 from redistill.control.slices import streamed
 from redistill.net.interfaces import Client, Command, Reply
@@ -114,9 +114,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
     def get(client: Client, argv: list[bytes]) -> Reply:
         if len(argv) > 3:
-            return resp.error(
-                f"ERR unknown subcommand or wrong number of arguments for '{resp.shown(argv[1])}'. Try SLOWLOG HELP."
-            )
+            return surplus(argv)
         count = integer(argv[2]) if len(argv) == 3 else 10
         if count is None or count < -1:
             return resp.error("ERR count should be greater than or equal to -1")

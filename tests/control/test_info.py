@@ -7,7 +7,8 @@ import pathlib
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill import __version__
-from redistill.control.sections import human, percentile
+from redistill.control.sections.commands import percentile
+from redistill.control.sections.fields import human
 from redistill.engine.stats import CommandCount
 from tests.support.control import MIB, NOW, Server
 
