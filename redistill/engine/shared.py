@@ -145,7 +145,8 @@ class Secrets:
 
 
 class Admission:
-    """Counts the connections of all workers. Each `enter` that says True is paired with a `leave`; limit 0: none.
+    """Admits or refuses connections, and counts both, over all workers (core/arena/admission.h). Each `enter` that
+    returns True is paired with a `leave`; limit 0: no limit.
 
     Once the store is closed, leaving does nothing: what this process counted went with it.
     """
@@ -154,14 +155,15 @@ class Admission:
         """`core` gives the open rd_store, None when it is closed."""
         self._core = core
 
-    def gate(self) -> Any:
-        """An rd_gate over this arena, without limits."""
-        gate = ffi.new("rd_gate *")
-        gate.st = self._core()
-        return gate
+    def accept_limits(self) -> Any:
+        """An rd_accept_limits over this arena, without limits."""
+        limits = ffi.new("rd_accept_limits *")
+        limits.st = self._core()
+        return limits
 
     def enter(self, local: bool, limit: int, kept: int) -> bool:
-        """One more connection, if there are fewer than `limit`; `kept` of these places are for `local` ones."""
+        """Count one more connection, if there are fewer than `limit`; `kept` of these places are for `local` ones.
+        False: it is refused, and counted as refused."""
         return bool(lib.rd_open_enter(self._core(), local, limit, kept))
 
     def leave(self, local: bool) -> None:
@@ -170,7 +172,7 @@ class Admission:
             lib.rd_open_leave(core, local)
 
     def enter_address(self, address: bytes, limit: int) -> bool:
-        """One more of an address: 16 bytes, IPv4 in IPv6."""
+        """The same for the connections of an address: 16 bytes, IPv4 in IPv6."""
         return bool(lib.rd_address_enter(self._core(), address, limit))
 
     def leave_address(self, address: bytes) -> None:
@@ -179,5 +181,5 @@ class Admission:
             lib.rd_address_leave(core, address)
 
     def take(self, per_second: int, seconds: float) -> bool:
-        """Whether one more may come at `seconds` (monotonic) when `per_second` may."""
+        """The same for new connections: the next of at most `per_second`, at `seconds` (monotonic)."""
         return bool(lib.rd_rate_take(self._core(), per_second, int(seconds * 1e9)))

@@ -21,12 +21,7 @@ class DaemonCounters:
     increase, so that the arena has the sums over all workers (core/arena/stats.h)."""
 
     connections_received: int = 0
-    """Accepted by the kernel for us, the refused ones included."""
-    rejected_connections: int = 0
-    """Connections refused by a limit. The next three fields count them by limit."""
-    rejected_maximum: int = 0
-    rejected_address: int = 0
-    rejected_rate: int = 0
+    """Connections accepted, except for those that a limit refused, which the core counts, too."""
     idle_disconnections: int = 0
     """Closed for sending nothing in server.connection_timeout."""
     output_disconnections: int = 0

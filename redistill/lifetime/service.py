@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
 from redistill.config.config import Config
+from redistill.net.accept_limits import AcceptLimits
 from redistill.net.endpoints import EndpointListener
-from redistill.net.gate import Gate
 from redistill.net.loop import Loop
 from redistill.net.ports import adopt_port
 from redistill.net.protocol import RespProtocol
@@ -39,16 +39,16 @@ class ServerService(Service):
         loop: Loop,
         listeners: Sequence[Sequence[socket.socket]],
         number: int,
-        factory_for: Callable[[socket.socket], tuple[IProtocolFactory, Gate]],
+        factory_for: Callable[[socket.socket], tuple[IProtocolFactory, AcceptLimits]],
         clients: Mapping[int, RespProtocol],
         grace: float,
         relay: SocketRelay | None = None,
         endpoints: Sequence[EndpointListener] = (),
     ) -> None:
         """`listeners` are the bound sockets of each worker, of which this one is `number`; one socket may be several
-        workers'. `factory_for` gives the factory for the clients of one, and their gate. `grace` is the time in seconds
-        that clients have to take their last replies. `relay`: clients come through it, too. `endpoints` belong to
-        worker 0: the process that accepts its clients listens on them."""
+        workers'. `factory_for` gives the factory for the clients of one, and their limits. `grace` is the time in
+        seconds that clients have to take their last replies. `relay`: clients come through it, too. `endpoints` belong
+        to worker 0: the process that accepts its clients listens on them."""
         self.grace = grace
         self.on_leaving: Callable[[], None] = lambda: None
         """Called when no more clients are accepted."""

@@ -1,16 +1,17 @@
 """Limits on connections, as factories around a factory: `RateLimit` on new ones, `TotalLimit`, `AddressLimit`.
 
-Each limit counts in `buildProtocol`, over all workers (`engine.shared.Admission`), and returns the protocol of the
-factory that it wraps unchanged. It adds its releases to the protocol's `leaving`, which the protocol calls when its
-connection is lost. So limits stack in any order, and cost nothing while a client is served. `wiring/clients.py` stacks
-them around `protocol.RespFactory`. A refused client gets one error line (`Refusal`) before its connection is closed.
+In `buildProtocol` each limit asks `engine.shared.Admission`, which decides and counts over all workers, and returns the
+protocol of the factory that it wraps unchanged. It adds its releases to the protocol's `leaving`, which the protocol
+calls when its connection is lost. So limits stack in any order, and cost nothing while a client is served.
+`wiring/clients.py` stacks them around `protocol.RespFactory`. A refused client gets one error line (`Refusal`) before
+its connection is closed.
 
-A new limit is a subclass of `Limit` that names its counter, its setting and its error line, and decides in `admit`.
-The protocol of the innermost factory needs a tuple `leaving`, and that factory a `readmit` beside `buildProtocol`, for
-connections that another worker has let in: they are counted and never refused.
+A new limit is a subclass of `Limit` that names its setting and its error line, and asks in `admit`. The protocol of the
+innermost factory needs a tuple `leaving`, and that factory a `readmit` beside `buildProtocol`, for connections that
+another worker has admitted: they are counted and never refused.
 
-Most refused connections do not reach these factories: `gate.Gate` has the loop in C refuse them as it accepts, by the
-same limits and the same counts, which costs less. A new limit goes there, too, and into core/arena/admission.c.
+Most refused connections do not reach these factories: with `accept_limits.AcceptLimits` the loop in C refuses them as
+it accepts, which costs less. A new limit goes there, too, and into core/arena/admission.c, which counts all refusals.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from zope.interface import implementer
 
 from redistill.base.logs import SELDOM
 from redistill.config.config import Config
-from redistill.engine.stats import DaemonCounters
 from redistill.net import sockets
 
 log = Logger()
@@ -54,7 +54,7 @@ class Refusal(Protocol):
 
 
 class Admission(Interface):
-    """The counts that all workers share; see engine.shared.Admission."""
+    """Decides for all workers; see engine.shared.Admission."""
 
     def enter(self, local: bool, limit: int, kept: int) -> bool: ...
     def leave(self, local: bool) -> None: ...
@@ -68,21 +68,18 @@ Release = Callable[[], None]
 
 @implementer(IProtocolFactory)
 class Limit:
-    """A factory that lets some connections through to another one. Subclasses say which in `admit`."""
+    """A factory that admits some connections to another one. Subclasses decide in `admit`."""
 
     noisy = False
-    counted_as: str
-    """The field of `DaemonCounters` that counts the connections that this limit refuses."""
     setting: str
     """The name of the limit's setting."""
     words: bytes
     """The error line sent to a refused client."""
 
-    def __init__(self, factory: IProtocolFactory, limit: int, counters: DaemonCounters, admission: Admission) -> None:
+    def __init__(self, factory: IProtocolFactory, limit: int, admission: Admission) -> None:
         """`limit` 0: none. It may be set at any time; a lower one closes no connection."""
         self.factory = factory
         self.limit = limit
-        self.counters = counters
         self.admission = admission
 
     def doStart(self) -> None:
@@ -94,14 +91,11 @@ class Limit:
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         admitted = self.admit(addr, self.limit)
         if admitted is None:
-            self.counters.connections_received += 1
-            self.counters.rejected_connections += 1
-            setattr(self.counters, self.counted_as, getattr(self.counters, self.counted_as) + 1)
-            self.tell(getattr(addr, "host", None))
+            self.log_refused(getattr(addr, "host", None))
             return Refusal(self.words)
         return self._counted(admitted, self.factory.buildProtocol, addr)
 
-    def tell(self, host: str | None, count: int = 1) -> None:
+    def log_refused(self, host: str | None, count: int = 1) -> None:
         """Log `count` refused connections, the last of them from `host`; None: over a UNIX socket."""
         log.warn(
             "{peer} is refused: {setting} = {limit}",
@@ -113,7 +107,7 @@ class Limit:
         )
 
     def readmit(self, addr: IAddress) -> IProtocol | None:
-        """As buildProtocol, for a connection that another worker let in and handed over: counted, never refused."""
+        """As buildProtocol, for a connection that another worker admitted and handed over: counted, never refused."""
         factory: Any = self.factory
         return self._counted(self.admit(addr, 0), factory.readmit, addr)
 
@@ -135,22 +129,19 @@ class Limit:
         self.limit = limit
 
     def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
-        """Count a connection from `addr`, and give what to call when it is lost; None: `limit` refuses it."""
+        """Count a connection from `addr`. Returns what to call when it is lost; None: `limit` refuses it."""
         raise NotImplementedError
 
 
 class TotalLimit(Limit):
     """At most `limit` connections at the same time, of which `kept` are for clients of this machine."""
 
-    counted_as = "rejected_maximum"
     setting = "server.max_connections"
     words = b"-ERR max number of clients reached\r\n"
 
-    def __init__(
-        self, factory: IProtocolFactory, limit: int, kept: int, counters: DaemonCounters, admission: Admission
-    ) -> None:
+    def __init__(self, factory: IProtocolFactory, limit: int, kept: int, admission: Admission) -> None:
         """`kept` may be set at any time, as `limit`."""
-        super().__init__(factory, limit, counters, admission)
+        super().__init__(factory, limit, admission)
         self.kept = kept
 
     def apply(self, config: Config) -> None:
@@ -167,7 +158,6 @@ class TotalLimit(Limit):
 class AddressLimit(Limit):
     """At most `limit` connections of one IP address at the same time; those over a UNIX socket are not counted."""
 
-    counted_as = "rejected_address"
     setting = "server.max_connections_per_ip"
     words = b"-ERR max number of clients reached for your address\r\n"
 
@@ -183,7 +173,6 @@ class AddressLimit(Limit):
 class RateLimit(Limit):
     """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily."""
 
-    counted_as = "rejected_rate"
     setting = "server.connection_rate_limit"
     words = b"-ERR max number of new clients per second reached\r\n"
 
@@ -191,12 +180,11 @@ class RateLimit(Limit):
         self,
         factory: IProtocolFactory,
         limit: int,
-        counters: DaemonCounters,
         admission: Admission,
         seconds: Callable[[], float],
     ) -> None:
         """`seconds` is a monotonic clock, the same in all workers."""
-        super().__init__(factory, limit, counters, admission)
+        super().__init__(factory, limit, admission)
         self._seconds = seconds
 
     def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:

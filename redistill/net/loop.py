@@ -22,7 +22,7 @@ from zope.interface import implementer
 from redistill._core import ffi, lib
 from redistill.config.config import Config
 from redistill.engine import Session, Store
-from redistill.net.gate import Gate
+from redistill.net.accept_limits import AcceptLimits
 from redistill.net.loop_connection import Client, LoopConnection, Transport
 from redistill.net.loop_listener import LoopListener, Port
 from redistill.net.tls import openssl
@@ -106,13 +106,13 @@ class Loop:
         connection = self.connections[tag] = LoopConnection(self, tag, core, session, transport, client)
         return connection
 
-    def listen(self, fd: int, gate: Gate, port: Port) -> LoopListener:
-        """Accept on a non-blocking socket from now on; `port` gets the clients that `gate` lets through. OSError."""
+    def listen(self, fd: int, limits: AcceptLimits, port: Port) -> LoopListener:
+        """Accept on a non-blocking socket from now on; `port` gets the clients that `limits` admit. OSError."""
         tag = self._last_tag = self._last_tag + 1
-        core = lib.rd_loop_listen(self.core, fd, tag, gate.core)
+        core = lib.rd_loop_listen(self.core, fd, tag, limits.core)
         if core == ffi.NULL:
             raise OSError(ffi.errno, os.strerror(ffi.errno))
-        listener = self.listeners[tag] = LoopListener(self, tag, core, gate, port)
+        listener = self.listeners[tag] = LoopListener(self, tag, core, limits, port)
         return listener
 
     def turn(self, timeout: float | None) -> bool:

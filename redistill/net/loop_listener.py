@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from redistill._core import lib
-from redistill.net.gate import Gate
+from redistill.net.accept_limits import AcceptLimits
 
 if TYPE_CHECKING:
     from redistill.net.loop import Loop
@@ -29,12 +29,12 @@ class Port(Protocol):
 class LoopListener:
     """A listening socket in a loop, made by `Loop.listen`."""
 
-    def __init__(self, loop: Loop, tag: int, core: Any, gate: Gate, port: Port) -> None:
+    def __init__(self, loop: Loop, tag: int, core: Any, limits: AcceptLimits, port: Port) -> None:
         self.port = port
         self._loop = loop
         self._tag = tag
         self._c = core
-        self._gate = gate  # kept, for the core uses it
+        self._limits = limits  # kept, for the core uses it
 
     def close(self) -> None:
         """Accept no more; the socket stays as it is."""

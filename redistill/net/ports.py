@@ -1,6 +1,6 @@
 """Ports, for TCP and UNIX sockets, whose connections get the transports of `transport.py`.
 
-They are Twisted's own in everything else. With a gate the loop in C accepts, and refuses connections that exceed a
+They are Twisted's own in everything else. With limits the loop in C accepts, and refuses connections that exceed a
 limit.
 """
 
@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.failure import Failure
 from twisted.python.log import msg
 
-from redistill.net.gate import Gate
+from redistill.net.accept_limits import AcceptLimits
 from redistill.net.loop import Loop
 from redistill.net.loop_listener import LoopListener
 from redistill.net.transport import Server, UNIXServer, peer_of
@@ -24,21 +24,21 @@ _P = TypeVar("_P", "Port", "UNIXPort", "Port | UNIXPort")
 
 
 class Port(tcp.Port):
-    """Accepts over TCP; through a gate, if it has one."""
+    """Accepts over TCP; by the loop, if it has limits."""
 
     transport: Any = Server
     loop: Loop
-    gate: Gate | None = None
+    limits: AcceptLimits | None = None
     factory: Any
     reactor: Any
     sessionno: int
     _listener: LoopListener | None = None
 
     def startReading(self) -> None:
-        if self.gate is None:
+        if self.limits is None:
             super().startReading()
         elif self._listener is None:
-            self._listener = self.loop.listen(self.fileno(), self.gate, self)
+            self._listener = self.loop.listen(self.fileno(), self.limits, self)
 
     def stopReading(self) -> None:
         if self._listener is None:
@@ -95,17 +95,17 @@ class SharedUNIXPort(UNIXPort):
 
 
 def adopt_port(
-    reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory, gate: Gate | None = None
+    reactor: Any, loop: Loop, fd: int, family: int, factory: IProtocolFactory, limits: AcceptLimits | None = None
 ) -> Port | UNIXPort:
     """Accept on a socket that listens already; `fd` stays the caller's. Connections can be served by `loop`.
 
-    With a `gate` it is the loop that accepts.
+    With `limits` the loop accepts, and applies them.
     """
     if family == socket.AF_UNIX:
         port: Port | UNIXPort = SharedUNIXPort._fromListeningDescriptor(reactor, fd, factory)
     else:
         port = Port._fromListeningDescriptor(reactor, fd, family, factory)
-    port.gate = gate
+    port.limits = limits
     return listen(port, loop)
 
 

@@ -45,7 +45,7 @@ def health(now: Snapshot, state: str) -> dict[str, Any]:
         "uptime_seconds": int(now.uptime),
         "active_connections": now.clients.connected,
         "total_connections": now.daemon.connections_received,
-        "rejected_connections": now.daemon.rejected_connections,
+        "rejected_connections": now.counters.get("rejected_connections", 0),
         "memory_used": now.used_memory,
         "max_memory": now.max_memory,
         "evicted_keys": now.counters.get("evicted_keys", 0),

@@ -63,7 +63,7 @@ def figures(now: Snapshot, state: str, configured: Configured) -> dict[str, Any]
         "max_memory": now.max_memory,
         "clients": now.clients.connected,
         "max_clients": configured.max_clients,
-        "rejected_connections": now.daemon.rejected_connections,
+        "rejected_connections": now.counters.get("rejected_connections", 0),
         "cpu_seconds": now.cpu_user + now.cpu_system,
         "latency": [sum(counts) for counts in zip(*histograms, strict=True)],
         "workers": [

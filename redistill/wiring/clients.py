@@ -24,9 +24,9 @@ from redistill.engine.stats import DaemonCounters
 from redistill.lifetime.background import BackgroundService
 from redistill.lifetime.memory_limit import MemoryLimit
 from redistill.lifetime.service import ServerService
+from redistill.net.accept_limits import AcceptLimits, ConnectionLimits
 from redistill.net.client_memory import ClientMemory
 from redistill.net.endpoints import EndpointListener
-from redistill.net.gate import Gate, Gates
 from redistill.net.limits import AddressLimit, RateLimit, TotalLimit
 from redistill.net.listening import Listening, OwnListening
 from redistill.net.loop import Loop
@@ -42,8 +42,8 @@ from redistill.wiring.announcements import warn_of_sizes
 from redistill.workers.handover import Handover
 
 
-class Front:
-    """A worker's commands, its sockets and its clients; see `worker.Serving`."""
+class ServingProcess:
+    """The objects of a process that serves clients, as the supervisor commands them; see `workers.serving.Serving`."""
 
     life: IService
     """The service to stop when the worker ends."""
@@ -117,7 +117,7 @@ def serve(
     relay_ends: tuple[socket.socket, Sequence[socket.socket]] | None = None,
     listening: Listening | None = None,
     inherited: endpoints.Inherited = endpoints.NO_DESCRIPTORS,
-) -> Front:
+) -> ServingProcess:
     """Join the objects that serve clients. `number` says which of the `sockets` are this process's, `relay_ends`
     how connections come from other processes and go to them (`relay.SocketRelay`). `listening` has the sockets,
     where this process has bound them; else they come from the supervisor. `inherited` are the sockets that systemd has
@@ -129,16 +129,16 @@ def serve(
     loop.set_buffer_size(config.server.buffer_size)
     loop.set_output_limit(config.server.output_limit)
 
-    def factory_for(listener: socket.socket) -> tuple[IProtocolFactory, Gate]:
+    def factory_for(listener: socket.socket) -> tuple[IProtocolFactory, AcceptLimits]:
         if encrypted is None or not speaks_tls(listener, config.security):
-            return rate, gates.plain
-        return encrypted, gates.tls
+            return rate, limits.plain
+        return encrypted, limits.tls
 
     def look() -> None:
         memory.enforce()
-        gates.report()
+        limits.report()
 
-    # The commands, and who sends them: every client's connection comes through the three limits.
+    # The commands, and the clients that send them: every connection passes the three limits.
     control = ControlPlane(
         config,
         store,
@@ -170,12 +170,12 @@ def serve(
     memory = ClientMemory(store, clients, identity.workers)
     memory.apply(config)
     loop.on_crowded = memory.enforce
-    addresses = AddressLimit(factory, config.server.max_connections_per_ip, counters, store.admission)
+    addresses = AddressLimit(factory, config.server.max_connections_per_ip, store.admission)
     possible = allow_files(config.server.max_connections)
-    total = TotalLimit(addresses, possible, config.server.reserved_connections, counters, store.admission)
-    rate = RateLimit(total, config.server.connection_rate_limit, counters, store.admission, time.monotonic)
-    # A refused client is to cost little: the loop applies the limits where it accepts.
-    gates = Gates(store.admission, rate, total, addresses)
+    total = TotalLimit(addresses, possible, config.server.reserved_connections, store.admission)
+    rate = RateLimit(total, config.server.connection_rate_limit, store.admission, time.monotonic)
+    # A refused client should cost little: the loop applies the limits as it accepts.
+    limits = ConnectionLimits(store.admission, rate, total, addresses)
     encrypted = relay = None
     if context is not None:
         encrypted = TlsFactory(reactor, rate, context, counters)
@@ -201,16 +201,16 @@ def serve(
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, sessions.load, peers.give)
-    front = Front(store, control, server, background, handover)
+    serving = ServingProcess(store, control, server, background, handover)
     # The supervisor warns for its workers.
     warn = warn_of_sizes if listening is not None else lambda sizes: None
     # Those that may refuse a change come first.
-    front.objects = (
+    serving.objects = (
         OpenFiles(lambda: control.state.config),
         *(() if listening is None else (OwnListening(reactor, listening, server),)),
         *(() if context is None else (context,)),
         MemoryLimit(store, config, identity.workers, warn),
-        gates,
+        limits,
         sessions,
         factory,
         loop,
@@ -219,8 +219,8 @@ def serve(
         output,
         control,
     )
-    control.state.apply = lambda new: apply_to_all(front.objects, new, control.state.config)
-    return front
+    control.state.apply = lambda new: apply_to_all(serving.objects, new, control.state.config)
+    return serving
 
 
 def listen_on_endpoint(

@@ -121,7 +121,7 @@ def wire(
     server: Stoppable
     listening: Deferred[object]
     if workers == 1:
-        front = serve(
+        serving = serve(
             reactor,
             config,
             output,
@@ -135,8 +135,8 @@ def wire(
             listening=sockets,
             inherited=systemd.sockets,
         )
-        front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
-        state, server, listening = front.control.state, front.server, succeed(None)
+        serving.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+        state, server, listening = serving.control.state, serving.server, succeed(None)
         reload = Reload(read, lambda: state.config, lambda changes: Alone().change(state, changes), reloaded)
     else:
         server = pool = WorkersService(

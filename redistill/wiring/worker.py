@@ -20,7 +20,7 @@ from redistill.engine import Store, name_arguments, name_process
 from redistill.lifetime.arena import Arena
 from redistill.lifetime.store import StoreService
 from redistill.net.tls.context import TlsContext, uses_tls
-from redistill.wiring.clients import Front, serve
+from redistill.wiring.clients import ServingProcess, serve
 from redistill.workers.serving import Channel, Serving, ThroughSupervisor
 
 WORKER_QUIET = ("twisted.protocols.amp", "twisted.internet.base", "log_legacy")
@@ -62,7 +62,7 @@ def run(number: int, link: int, arena: int, inherited: Sequence[int]) -> None:
 
 def work(
     reactor: Any, peers: ThroughSupervisor, orders: Mapping[str, Any], arena_fd: int, inherited: Sequence[int]
-) -> Front:
+) -> ServingProcess:
     """The wiring diagram of a worker. Raises ArenaError."""
     config, number = Config.from_json(orders["config"]), orders["number"]
     output = Log(
@@ -87,7 +87,7 @@ def work(
     identity = Identity(**orders["identity"])
     context = TlsContext(config.security, config.pem) if uses_tls(config.security) else None
     relay_ends = known[first], known[first + 1 :]
-    front = serve(
+    serving = serve(
         reactor,
         config,
         output,
@@ -101,9 +101,9 @@ def work(
         relay_ends,
         inherited=passed,
     )
-    front.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
-    front.life = keeper
+    serving.background.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+    serving.life = keeper
     keeper.startService()
     store.set_wakers(wakers)
     reactor.loop.hear(store, wakers[store.place])
-    return front
+    return serving

@@ -99,12 +99,12 @@ class InfoTests(SynchronousTestCase):
             "evicted_keys": 6,
             "total_error_replies": 7,
             "shards_lost": 1,
+            "rejected_connections": 4,
             "expire_cycle_ns": 2_500_000,
         }
         self.store.errors = {"WRONGTYPE": 2, "ERR": 5}
         self.store.databases = {0: (10, 4, 1500), 9: (1, 0, 0)}
         self.server.connect()
-        self.server.state.counters.rejected_connections = 4
         self.server.clock.advance(90_000)
         found = self.sections()
         expected = {

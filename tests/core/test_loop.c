@@ -603,7 +603,7 @@ static void a_thousand_connections(void) {
 
 typedef struct entrance {
   int fd;
-  rd_gate gate;
+  rd_accept_limits limits;
   rd_conn *c;
 } entrance;
 
@@ -616,10 +616,10 @@ static struct sockaddr_in place_of_entrance(const entrance *e) {
 
 static void enter_by(entrance *e, uint64_t tag) {
   struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  *e = (entrance){.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .gate = {.st = &st}};
-  e->gate.words[RD_LIMIT_OPEN] = "-ERR full\r\n";
+  *e = (entrance){.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .limits = {.st = &st}};
+  e->limits.words[RD_LIMIT_OPEN] = "-ERR full\r\n";
   CHECK(bind(e->fd, (struct sockaddr *)&place, sizeof place) == 0 && listen(e->fd, 16) == 0);
-  e->c = rd_loop_listen(l, e->fd, tag, &e->gate);
+  e->c = rd_loop_listen(l, e->fd, tag, &e->limits);
   CHECK(e->c != NULL);
 }
 
@@ -665,7 +665,7 @@ static void who_comes_is_the_owners(void) {
 static void who_has_no_place_is_turned_away(void) {
   entrance e;
   enter_by(&e, 7);
-  e.gate.open = 1;
+  e.limits.open = 1;
   rd_open_enter(&st, true, 0, 0);
   uint64_t before = rd_my_counters(&st)->value[RD_STAT_rejected_maximum];
   int client = come(&e, ""), hasty = come(&e, "*1\r\n$4\r\nPING\r\n");
@@ -673,9 +673,9 @@ static void who_has_no_place_is_turned_away(void) {
   told(client, "-ERR full\r\n");
   told(hasty, "-ERR full\r\n"); /* though its own words were not read */
   static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1};
-  CHECK(e.gate.refused[RD_LIMIT_OPEN] == 2 && memcmp(e.gate.last[RD_LIMIT_OPEN], here, 16) == 0);
+  CHECK(e.limits.refused[RD_LIMIT_OPEN] == 2 && memcmp(e.limits.last[RD_LIMIT_OPEN], here, 16) == 0);
   CHECK(rd_my_counters(&st)->value[RD_STAT_rejected_maximum] == before + 2);
-  e.gate.words[RD_LIMIT_OPEN] = NULL;
+  e.limits.words[RD_LIMIT_OPEN] = NULL;
   client = come(&e, "");
   CHECK(turn() == 0);
   told(client, "");

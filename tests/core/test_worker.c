@@ -78,7 +78,7 @@ static void be_busy(rd_store *st) {
   rd_gauge_set(st, RD_GAUGE_connected_clients, 7);
   rd_gauge_set(st, RD_GAUGE_largest_input, 300);
   rd_worker_cpu(st, 1000, 20);
-  rd_count_add(st, RD_STAT_rejected_connections, 5);
+  rd_count_add(st, RD_STAT_idle_disconnections, 5);
   rd_count_add(st, RD_STAT_total_commands_processed, 11);
   rd_open_enter(st, true, 0, 0);
 }
@@ -125,7 +125,7 @@ static void what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_st
   CHECK_INT(place_of(&st, 1), RD_MAX_WORKERS);
   CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_connected_clients), 0);
   CHECK(rd_open_enter(&st, true, 1, 0));
-  CHECK_INT(rd_counter(&st, RD_STAT_rejected_connections), 5);
+  CHECK_INT(rd_counter(&st, RD_STAT_idle_disconnections), 5);
   uint64_t user, system;
   rd_cpu_sum(&st, &user, &system);
   CHECK_INT(user, 1001);
@@ -133,7 +133,7 @@ static void what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_st
   rd_reset_stats(&st);
   rd_cpu_sum(&st, &user, &system);
   CHECK_INT(user, 1001);
-  CHECK_INT(rd_counter(&st, RD_STAT_rejected_connections), 0);
+  CHECK_INT(rd_counter(&st, RD_STAT_idle_disconnections), 0);
   arena_free(&st);
 }
 
@@ -226,7 +226,7 @@ static void who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost(void) 
   CHECK_INT(rd_attach(&again, fd, err, sizeof err), 0);
   CHECK_INT(rd_worker_join(&again, 0), 0);
   CHECK_INT(rd_counter(&again, RD_STAT_keyspace_hits), 0);
-  CHECK_INT(rd_counter(&again, RD_STAT_rejected_connections), 0);
+  CHECK_INT(rd_counter(&again, RD_STAT_idle_disconnections), 0);
   CHECK_INT(rd_counter(&again, RD_STAT_shards_lost), 1);
   CHECK_INT(rd_gauge_sum(&again, RD_GAUGE_connected_clients), 0);
   uint64_t user, system;
@@ -628,47 +628,74 @@ static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
   arena_free(&st);
 }
 
-/* ---- at the gate ---- */
+/* ---- at listening sockets ---- */
 
 static const uint8_t remote[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
 
-static void the_gate_knows_whom_the_limits_will_refuse(void) {
+static void an_early_refusal_says_what_entering_would(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 9}, six[16] = {[15] = 1};
   static const uint8_t near[16] = {[14] = 1, [15] = 1};
-  rd_gate g = {.st = &st};
+  rd_accept_limits g = {.st = &st};
   uint64_t now = 5 * SECOND;
   CHECK(rd_address_local(here) && rd_address_local(six) && rd_address_local(NULL));
   CHECK(!rd_address_local(remote) && !rd_address_local(near));
-  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
 
   g.open = 3, g.kept = 1;
   rd_open_enter(&st, false, 0, 0);
-  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
   rd_open_enter(&st, false, 0, 0);
-  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_OPEN);
-  CHECK(rd_gate_limit(&g, here, now) == RD_LIMIT_NONE); /* its place is kept, however often it is asked */
-  CHECK(rd_gate_limit(&g, NULL, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_OPEN);
+  CHECK(rd_refuse_early(&g, here, now) == RD_LIMIT_NONE); /* its place is kept, and is not taken by this */
+  CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
   rd_open_enter(&st, true, 0, 0);
-  CHECK(rd_gate_limit(&g, here, now) == RD_LIMIT_OPEN);
-  CHECK(rd_gate_limit(&g, NULL, now) == RD_LIMIT_OPEN);
+  CHECK(rd_refuse_early(&g, here, now) == RD_LIMIT_OPEN);
+  CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_OPEN);
 
   g.open = 0, g.address = 2;
   rd_address_enter(&st, remote, 0);
-  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
   rd_address_enter(&st, remote, 0);
-  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_ADDRESS);
-  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE);
-  CHECK(rd_gate_limit(&g, NULL, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_ADDRESS);
+  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
 
   g.per_second = 2;
-  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE);
-  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE); /* nothing was taken */
-  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE); /* nothing was taken */
+  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
   CHECK(rd_rate_take(&st, 2, now) && rd_rate_take(&st, 2, now));
-  CHECK(rd_gate_limit(&g, near, now) == RD_LIMIT_RATE);
-  CHECK(rd_gate_limit(&g, remote, now) == RD_LIMIT_RATE); /* asked first, as the daemon does */
-  CHECK(rd_gate_limit(&g, near, now + SECOND / 2) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_RATE);
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE); /* tested first, as the daemon does */
+  CHECK(rd_refuse_early(&g, near, now + SECOND / 2) == RD_LIMIT_NONE);
+  arena_free(&st);
+}
+
+/* Refused early or where it enters: each refusal is counted once, in all and by its limit. */
+static void every_refusal_is_counted_once(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  uint64_t now = 5 * SECOND;
+  rd_accept_limits g = {.st = &st, .open = 1};
+  CHECK(rd_open_enter(&st, false, 1, 0) && rd_address_enter(&st, remote, 1) && rd_rate_take(&st, 1, now));
+  CHECK(rd_counter(&st, RD_STAT_rejected_connections) == 0 && rd_counter(&st, RD_STAT_connections_received) == 0);
+
+  CHECK(!rd_open_enter(&st, false, 1, 0) && rd_refuse_early(&g, remote, now) == RD_LIMIT_OPEN);
+  CHECK(rd_counter(&st, RD_STAT_rejected_maximum) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 2);
+  g = (rd_accept_limits){.st = &st, .address = 1};
+  CHECK(!rd_address_enter(&st, remote, 1) && rd_refuse_early(&g, remote, now) == RD_LIMIT_ADDRESS);
+  CHECK(rd_counter(&st, RD_STAT_rejected_address) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 4);
+  CHECK(g.refused[RD_LIMIT_ADDRESS] == 1 && memcmp(g.last[RD_LIMIT_ADDRESS], remote, 16) == 0);
+  g = (rd_accept_limits){.st = &st, .per_second = 1};
+  CHECK(!rd_rate_take(&st, 1, now) && rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE);
+  CHECK(rd_counter(&st, RD_STAT_rejected_rate) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 6);
+  CHECK(rd_counter(&st, RD_STAT_connections_received) == 6);
+
+  /* Nothing that is admitted, without a limit or below it, counts as refused. */
+  CHECK(rd_open_enter(&st, false, 0, 0) && rd_address_enter(&st, remote, 0) && rd_rate_take(&st, 0, now));
+  g = (rd_accept_limits){.st = &st};
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE && rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
+  CHECK(rd_counter(&st, RD_STAT_rejected_connections) == 6);
   arena_free(&st);
 }
 
@@ -679,17 +706,17 @@ static void open_two_remote(rd_store *st) {
   }
 }
 
-static void the_gate_knows_the_other_workers(void) {
+static void an_early_refusal_counts_the_other_workers(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pid = start(&st, 1, open_two_remote);
   uint32_t place = place_of(&st, 1);
-  rd_gate all = {.st = &st, .open = 2}, one = {.st = &st, .address = 2};
-  CHECK(rd_gate_limit(&all, remote, SECOND) == RD_LIMIT_OPEN);
-  CHECK(rd_gate_limit(&one, remote, SECOND) == RD_LIMIT_ADDRESS);
+  rd_accept_limits all = {.st = &st, .open = 2}, one = {.st = &st, .address = 2};
+  CHECK(rd_refuse_early(&all, remote, SECOND) == RD_LIMIT_OPEN);
+  CHECK(rd_refuse_early(&one, remote, SECOND) == RD_LIMIT_ADDRESS);
   stop(pid);
   CHECK(rd_worker_reap(&st, place));
-  CHECK(rd_gate_limit(&all, remote, SECOND) == RD_LIMIT_NONE);
-  CHECK(rd_gate_limit(&one, remote, SECOND) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&all, remote, SECOND) == RD_LIMIT_NONE);
+  CHECK(rd_refuse_early(&one, remote, SECOND) == RD_LIMIT_NONE);
   arena_free(&st);
 }
 
@@ -852,8 +879,9 @@ int main(void) {
   RUN(the_table_is_counted_as_memory_when_it_is_used_and_not_before);
   RUN(the_least_memory_is_enough_for_the_workers_it_was_asked_for);
   RUN(one_second_s_worth_may_come_at_once_over_all_workers);
-  RUN(the_gate_knows_whom_the_limits_will_refuse);
-  RUN(the_gate_knows_the_other_workers);
+  RUN(an_early_refusal_says_what_entering_would);
+  RUN(every_refusal_is_counted_once);
+  RUN(an_early_refusal_counts_the_other_workers);
   RUN(the_lock_of_a_worker_that_died_at_the_door_is_free);
   RUN(who_looks_after_the_workers_waits_for_none);
   RUN(who_holds_up_the_others_is_told_from_those_who_wait);

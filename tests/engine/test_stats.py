@@ -21,10 +21,10 @@ class SnapshotTests(SynchronousTestCase):
         server.run("FOO")
         before = server.plane.snapshot()
         server.store.values["keyspace_hits"] = 2
-        server.state.counters.rejected_connections = 9
+        server.state.counters.idle_disconnections = 9
         server.run("FOO")
         self.assertEqual(
-            (before.hits, before.daemon.rejected_connections, before.daemon.unknown_commands),
+            (before.hits, before.daemon.idle_disconnections, before.daemon.unknown_commands),
             (1, 0, 1),
         )
         with self.assertRaises(dataclasses.FrozenInstanceError):

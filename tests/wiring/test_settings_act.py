@@ -85,12 +85,12 @@ class Worker:
         config = config.with_pem()
         context = TlsContext(config.security, config.pem) if uses_tls(config.security) else None
         identity, stop = Identity.new(), lambda now: None
-        self.front = serve(
+        self.serving = serve(
             self.clock, config, output, self.store, [[self.listener]], 0, Alone(), identity, stop, context
         )
-        self.front.control.opened()
+        self.serving.control.opened()
         self.certificate: Any = context
-        self.factory, self.gate = self.front.server._factory_for(self.listener)
+        self.factory, self.limits = self.serving.server._factory_for(self.listener)
 
     def turn(self) -> None:
         """What is to be done at once is done: a client that has had its share of the processor, which a busy machine makes
@@ -121,7 +121,7 @@ class ActTests(SynchronousTestCase):
 
     def see_server_max_connections(self, name: str) -> None:
         self.set(name, 1)
-        self.assertEqual(self.worker.gate.core.open, 1)
+        self.assertEqual(self.worker.limits.core.open, 1)
         self.assertTrue(Client(self.worker).closed)
         self.set(name, 2)
         self.assertFalse(Client(self.worker).closed)
@@ -129,21 +129,21 @@ class ActTests(SynchronousTestCase):
     def see_server_reserved_connections(self, name: str) -> None:
         self.set("maxclients", 4)
         self.set(name, 3)
-        self.assertEqual(self.worker.gate.core.kept, 3)
+        self.assertEqual(self.worker.limits.core.kept, 3)
         self.assertTrue([Client(self.worker, "192.0.2.1") for _ in range(2)][-1].closed)
         self.set(name, 0)
         self.assertFalse(Client(self.worker, "192.0.2.1").closed)
 
     def see_server_max_connections_per_ip(self, name: str) -> None:
         self.set(name, 1)
-        self.assertEqual(self.worker.gate.core.address, 1)
+        self.assertEqual(self.worker.limits.core.address, 1)
         self.assertEqual([Client(self.worker, "192.0.2.1").closed for _ in range(2)], [False, True])
         self.set(name, 0)
         self.assertFalse(Client(self.worker, "192.0.2.1").closed)
 
     def see_server_connection_rate_limit(self, name: str) -> None:
         self.set(name, 1)
-        self.assertEqual(self.worker.gate.core.per_second, 1)
+        self.assertEqual(self.worker.limits.core.per_second, 1)
         self.assertTrue([Client(self.worker) for _ in range(3)][-1].closed)
         self.set(name, 0)
         self.assertFalse(Client(self.worker).closed)
@@ -171,7 +171,7 @@ class ActTests(SynchronousTestCase):
         ):
             self.set(setting, value)
             self.assertEqual(
-                self.worker.front.control.state.config.server.output_limit, reader.protocol.factory.output_limit
+                self.worker.serving.control.state.config.server.output_limit, reader.protocol.factory.output_limit
             )
             reader.ask("GET", "k")
             self.assertEqual(reader.closed, closed, value)
@@ -206,12 +206,12 @@ class ActTests(SynchronousTestCase):
             self.set(name, limit)
             sender = Client(self.worker)
             sender.feed(b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s" % (4 * MIB, bytes(2 * MIB)))
-            self.worker.front.background._look()
+            self.worker.serving.background._look()
             self.assertEqual(sender.closed, closed, limit)
 
     def see_server_shutdown_grace_period_secs(self, name: str) -> None:
         self.set(name, 7)
-        self.assertEqual(self.worker.front.server.grace, 7)
+        self.assertEqual(self.worker.serving.server.grace, 7)
 
     def see_security_password(self, name: str) -> None:
         self.set(name, "secret")
@@ -310,7 +310,7 @@ class ActTests(SynchronousTestCase):
             self.set(name, value)
             late = Client(self.worker)
             late.protocol.certificate = Certificate("CN=app", "app")
-            self.worker.front.control.connected(late.protocol)
+            self.worker.serving.control.connected(late.protocol)
             self.assertEqual(late.ask("ACL", "WHOAMI"), b"$%d\r\n%s\r\n" % (len(user), user))
 
     def see_security_tls_min_version(self, name: str) -> None:
@@ -393,7 +393,7 @@ class ActTests(SynchronousTestCase):
         self.assertEqual(self.client.ask("SLOWLOG", "LEN"), b":2\r\n")
 
     def see_performance_latency_monitor_threshold(self, name: str) -> None:
-        control = self.worker.front.control
+        control = self.worker.serving.control
         for threshold, kept in ((0, []), (5, [b"slow"])):
             self.set(name, threshold)
             control.event("fast", 4_999_999)
@@ -437,19 +437,19 @@ class RefusalTests(SynchronousTestCase):
 
     def state(self, worker: Worker) -> dict[str, Any]:
         """What the objects of a worker go by."""
-        front, state = worker.front, worker.front.control.state
-        named = {type(one).__name__: one for one in front.objects}
-        gates, factory, log = named["Gates"], named["RespFactory"], named["Log"]
+        serving, state = worker.serving, worker.serving.control.state
+        named = {type(one).__name__: one for one in serving.objects}
+        limits, factory, log = named["ConnectionLimits"], named["RespFactory"], named["Log"]
         return {
             "config": state.config,
-            "limits": [(limit.limit, getattr(limit, "kept", 0)) for limit in gates._limits],
-            "gates": [
+            "limits": [(limit.limit, getattr(limit, "kept", 0)) for limit in limits._factories],
+            "accept limits": [
                 (one.core.open, one.core.kept, one.core.address, one.core.per_second)
-                for one in (gates.plain, gates.tls)
+                for one in (limits.plain, limits.tls)
             ],
             "factory": (factory.output_limit, factory.idle_timeout),
             "sessions": named["Sessions"]._bounds,
-            "grace": front.server.grace,
+            "grace": serving.server.grace,
             "store": (worker.store.max_memory, worker.store.policy),
             "users": {account.user.name: (account.nopass, dict(account.sources)) for account in state.users},
             "log": log._levels.logLevelForNamespace(""),
@@ -459,10 +459,10 @@ class RefusalTests(SynchronousTestCase):
         """Whichever object refuses, all others are as they were, and the configuration too."""
         worker = Worker(self, Config())
         client = Client(worker)
-        state = worker.front.control.state
+        state = worker.serving.control.state
         Alone().change(state, {"memory.max_memory": 32 * MIB})
         before = self.state(worker)
-        for one in worker.front.objects:
+        for one in worker.serving.objects:
             with contextlib.ExitStack() as stack:
                 self.refuse(stack, one, state.config)
                 self.assertRaises(Refused, Alone().change, state, self.CHANGES)

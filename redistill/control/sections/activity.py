@@ -25,7 +25,7 @@ def traffic(server: ServerState, now: stats.Snapshot) -> Fields:
         ("instantaneous_output_kbps", f"{now.rate.output_bytes / 1024:.2f}"),
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
-        ("rejected_connections", daemon.rejected_connections),
+        counted("rejected_connections"),
         ("sync_full", 0),
         ("sync_partial_ok", 0),
         ("sync_partial_err", 0),

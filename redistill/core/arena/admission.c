@@ -1,18 +1,19 @@
-/* admission.c - connections over all workers. Each worker has a table of addresses of its own, so that what a dead one
- * counted can be told from the rest: open addressing with linear probing, without tombstones. */
+/* admission.c - admits or refuses connections, and counts both. Each worker has its own table of addresses, so that a
+ * dead worker's counts can be removed: open addressing with linear probing, without tombstones. */
 #include "arena/admission.h"
 
 #include <errno.h>
 
 #include "arena/layout.h"
 #include "arena/memory.h"
+#include "arena/worker.h"
 #include "base/hash.h"
 
 #define SECOND 1000000000u
 
 void rd_admission_lock(rd_store *st) {
   pthread_mutex_t *lock = &st->head->admission.lock;
-  /* Whatever a dead owner has left half done is in its own block, which goes when that is reaped. */
+  /* A dead owner can have left only its own block incomplete, which is cleared when it is reaped. */
   if (pthread_mutex_lock(lock) == EOWNERDEAD) pthread_mutex_consistent(lock);
 }
 
@@ -24,7 +25,18 @@ bool rd_admission_trylock(rd_store *st) {
 
 void rd_admission_unlock(rd_store *st) { pthread_mutex_unlock(&st->head->admission.lock); }
 
-/* ---- in all ---- */
+/* Count a refused connection: the only place that does. */
+static bool refuse(rd_store *st, rd_limit limit) {
+  static const rd_stat counted_as[RD_LIMIT_COUNT] = {[RD_LIMIT_RATE] = RD_STAT_rejected_rate,
+                                                     [RD_LIMIT_OPEN] = RD_STAT_rejected_maximum,
+                                                     [RD_LIMIT_ADDRESS] = RD_STAT_rejected_address};
+  rd_count_add(st, RD_STAT_connections_received, 1);
+  rd_count_add(st, RD_STAT_rejected_connections, 1);
+  rd_count_add(st, counted_as[limit], 1);
+  return false;
+}
+
+/* ---- the number of connections ---- */
 
 static bool open_room(const rd_store *st, bool local, uint32_t limit, uint32_t kept) {
   if (limit == 0) return true;
@@ -34,7 +46,7 @@ static bool open_room(const rd_store *st, bool local, uint32_t limit, uint32_t k
     open += rd_worker_at(st, i)->open;
     remote += rd_worker_at(st, i)->open - rd_worker_at(st, i)->local;
   }
-  uint32_t others = kept < limit ? limit - kept : 1; /* places of those who are not local */
+  uint32_t others = kept < limit ? limit - kept : 1; /* places for connections that are not local */
   return open < limit && (local || remote < others);
 }
 
@@ -44,7 +56,7 @@ bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept) {
   st->worker->local += room && local;
   st->worker->open += room;
   rd_admission_unlock(st);
-  return room;
+  return room || refuse(st, RD_LIMIT_OPEN);
 }
 
 void rd_open_leave(rd_store *st, bool local) {
@@ -63,7 +75,7 @@ static uint32_t home(const rd_store *st, const uint8_t address[16]) {
   return (uint32_t)rd_siphash(st->seed, address, 16) % RD_ADDRESS_SLOTS;
 }
 
-/* A slot may lie across the border of two pages. */
+/* The pages of a slot, which may cross the border of two. */
 static uint32_t first_page(uint32_t slot) { return slot * (uint32_t)sizeof(rd_address) / RD_PAGE; }
 static uint32_t last_page(uint32_t slot) { return ((slot + 1) * (uint32_t)sizeof(rd_address) - 1) / RD_PAGE; }
 
@@ -71,12 +83,13 @@ static bool page_in_use(const rd_worker *w, uint32_t page) {
   return atomic_load_explicit(&w->address_pages[page / 64], memory_order_relaxed) >> (page % 64) & 1;
 }
 
-/* Connections counted in a slot. An unwritten page is not read, since that would allocate its memory. */
+/* The connections counted in a slot. An unwritten page is not read, since that would allocate its memory. */
 static uint32_t count_at(const rd_worker *w, uint32_t slot) {
   return page_in_use(w, first_page(slot)) && page_in_use(w, last_page(slot)) ? w->address[slot].count : 0;
 }
 
-/* The slot of an address, or the free one where it would go. The bound is for tables that a dead process left torn. */
+/* The slot of an address, or the free slot that it would take. The bound is for tables that a dead process left torn.
+ */
 static uint32_t find(const rd_store *st, const rd_worker *w, const uint8_t address[16]) {
   uint32_t slot = home(st, address);
   for (uint32_t n = 0; n < RD_ADDRESS_SLOTS && count_at(w, slot) != 0; n++) {
@@ -86,7 +99,8 @@ static uint32_t find(const rd_store *st, const rd_worker *w, const uint8_t addre
   return slot;
 }
 
-/* Have the slot's pages, and mark them as in use. 0: there is no memory for them; 1: they were; 2: they are new. */
+/* Reserve the slot's pages, and mark them as in use. 0: no memory for them; 1: they were in use already; 2: they are
+ * new. */
 static int use_pages(const rd_store *st, rd_worker *w, uint32_t slot) {
   int result = 1;
   for (uint32_t page = first_page(slot); page <= last_page(slot); page++) {
@@ -129,10 +143,10 @@ bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit) {
   }
   rd_admission_unlock(st);
   if (fresh) rd_fit_pool(st);
-  return admitted;
+  return admitted || refuse(st, RD_LIMIT_ADDRESS);
 }
 
-/* Close the gap at `slot`: every entry behind it, up to the next gap, that a search would no longer find moves up. */
+/* Close the gap: every entry after it, up to the next gap, that a search would no longer find moves up. */
 static void close_gap(const rd_store *st, rd_worker *w, uint32_t gap) {
   for (uint32_t next = (gap + 1) % RD_ADDRESS_SLOTS; count_at(w, next) != 0; next = (next + 1) % RD_ADDRESS_SLOTS) {
     uint32_t from = home(st, w->address[next].bytes);
@@ -164,13 +178,13 @@ void rd_admission_clear(rd_worker *w) {
   }
 }
 
-/* ---- in a second ---- */
+/* ---- the rate of new connections ---- */
 
 /* The generic cell rate algorithm (ITU-T I.371): one number, the time at which the bucket will be full again. */
 static bool rate_room(const rd_store *st, uint32_t per_second, uint64_t now_ns, uint64_t *full_at) {
   *full_at = st->head->admission.full_at;
   if (*full_at < now_ns) *full_at = now_ns;
-  if (*full_at > now_ns + SECOND) *full_at = now_ns + SECOND; /* a clock that went back must not shut the door */
+  if (*full_at > now_ns + SECOND) *full_at = now_ns + SECOND; /* after a clock went back, too */
   return *full_at + SECOND / per_second <= now_ns + SECOND;
 }
 
@@ -181,10 +195,10 @@ bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns) {
   bool room = rate_room(st, per_second, now_ns, &full_at);
   st->head->admission.full_at = room ? full_at + SECOND / per_second : full_at;
   rd_admission_unlock(st);
-  return room;
+  return room || refuse(st, RD_LIMIT_RATE);
 }
 
-/* ---- at the gate ---- */
+/* ---- at listening sockets ---- */
 
 bool rd_address_local(const uint8_t *address) {
   static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, loopback[16] = {[15] = 1};
@@ -192,17 +206,23 @@ bool rd_address_local(const uint8_t *address) {
   return memcmp(address, mapped, 12) == 0 && address[12] == 127;
 }
 
-rd_limit rd_gate_limit(const rd_gate *g, const uint8_t *address, uint64_t now_ns) {
+rd_limit rd_refuse_early(rd_accept_limits *limits, const uint8_t *address, uint64_t now_ns) {
+  rd_store *st = limits->st;
   uint64_t full_at;
   rd_limit found = RD_LIMIT_NONE;
-  rd_admission_lock(g->st);
-  if (g->per_second != 0 && !rate_room(g->st, g->per_second, now_ns, &full_at))
+  rd_admission_lock(st);
+  if (limits->per_second != 0 && !rate_room(st, limits->per_second, now_ns, &full_at))
     found = RD_LIMIT_RATE;
-  else if (!open_room(g->st, rd_address_local(address), g->open, g->kept))
+  else if (!open_room(st, rd_address_local(address), limits->open, limits->kept))
     found = RD_LIMIT_OPEN;
-  else if (address != NULL && !address_room(g->st, address, g->address))
+  else if (address != NULL && !address_room(st, address, limits->address))
     found = RD_LIMIT_ADDRESS;
-  rd_admission_unlock(g->st);
+  rd_admission_unlock(st);
+  if (found == RD_LIMIT_NONE) return found;
+  refuse(st, found);
+  limits->refused[found]++;
+  memset(limits->last[found], 0, 16);
+  if (address != NULL) memcpy(limits->last[found], address, 16);
   return found;
 }
 

@@ -1,9 +1,10 @@
-/* admission.h - counts and limits connections over all workers: in all, by address, and new ones in a second.
+/* admission.h - decides which connections are admitted, over all workers: by their number, by address, and by the rate
+ * of new ones. All decisions are made here, and all refusals are counted here.
  *
- * One call checks the limit and counts the connection, under one lock of the arena, so a limit holds exactly however
- * many workers accept. Reaping a dead worker's block removes its counts. A limit of 0 means no limit; the connection is
- * still counted. Connections that must be admitted (handed over by another worker) enter with limit 0. Call these
- * functions only after rd_worker_join. */
+ * One call checks a limit and counts the connection, or counts its refusal, under one lock of the arena. So a limit
+ * holds exactly however many workers accept. Reaping a dead worker's block removes its connections. A limit of 0 means
+ * no limit; the connection is still counted. Connections that must be admitted (handed over by another worker) enter
+ * with limit 0. Call these functions only after rd_worker_join. */
 #ifndef RD_ADMISSION_H
 #define RD_ADMISSION_H
 
@@ -17,8 +18,8 @@
 #define RD_ADDRESS_MAX (RD_ADDRESS_SLOTS / 4 * 3)
 
 /* Count one more connection, unless `limit` connections are open. `kept` of the `limit` places are reserved for `local`
- * connections (from the same machine), but at least one place is open to all. Returns whether the connection was
- * admitted. */
+ * connections (from the same machine), but at least one place is open to all. False: the connection is refused, and the
+ * refusal is counted. */
 bool rd_open_enter(rd_store *st, bool local, uint32_t limit, uint32_t kept);
 void rd_open_leave(rd_store *st, bool local);
 
@@ -26,30 +27,30 @@ void rd_open_leave(rd_store *st, bool local);
  * RD_ADDRESS_MAX other addresses, or the system has no memory for one more, a new address is refused; without a limit
  * it is admitted and not counted. */
 bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit);
-/* Does nothing for an address that is not counted. */
+/* Count one connection of the address less; an address that is not counted is ignored. */
 void rd_address_leave(rd_store *st, const uint8_t address[16]);
 
-/* Whether the limit of `per_second` new connections admits one more at `now_ns` (monotonic, the same in all processes):
- * a token bucket that holds one second's worth and fills steadily. */
+/* Take one of the `per_second` new connections that are admitted in a second, at `now_ns` (monotonic, the same in all
+ * processes): a token bucket that holds one second's worth and fills steadily. False as for rd_open_enter. */
 bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);
 
-/* ---- at the gate ---- */
+/* ---- at listening sockets ---- */
 
 typedef enum rd_limit { RD_LIMIT_NONE, RD_LIMIT_RATE, RD_LIMIT_OPEN, RD_LIMIT_ADDRESS, RD_LIMIT_COUNT } rd_limit;
 
-/* The limits that refuse connections at the listening sockets, before the owner sees them, and the count of
- * refusals. */
-typedef struct rd_gate {
+/* The limits that the loop applies as it accepts, before the owner sees a connection. */
+typedef struct rd_accept_limits {
   rd_store *st;
   uint32_t open, kept, address, per_second; /* the limits, as above */
   const char *words[RD_LIMIT_COUNT];        /* the error line sent to a client that this limit refuses; NULL: none */
-  uint64_t refused[RD_LIMIT_COUNT];
-  uint8_t last[RD_LIMIT_COUNT][16]; /* the last refused address; all 0: a UNIX socket */
-} rd_gate;
+  uint64_t refused[RD_LIMIT_COUNT];         /* connections refused with these limits, for the log */
+  uint8_t last[RD_LIMIT_COUNT][16];         /* the last refused address; all 0: a UNIX socket */
+} rd_accept_limits;
 
-/* The limit that would refuse a connection from `address` (NULL: over a UNIX socket). Admits and counts nothing. */
-rd_limit rd_gate_limit(const rd_gate *g, const uint8_t *address, uint64_t now_ns);
-/* Whether the address is a loopback address of this machine. NULL (a UNIX socket) counts as one. */
+/* Refuse a connection from `address` (NULL: over a UNIX socket) that exceeds a limit, and count the refusal. Returns
+ * that limit. RD_LIMIT_NONE: no limit is exceeded; nothing is counted, and the connection must still enter. */
+rd_limit rd_refuse_early(rd_accept_limits *limits, const uint8_t *address, uint64_t now_ns);
+/* True if the address is a loopback address of this machine. NULL (a UNIX socket) counts as one. */
 bool rd_address_local(const uint8_t *address);
 
 /* ---- for worker.c and check.c ---- */

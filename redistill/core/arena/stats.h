@@ -27,7 +27,8 @@
   X(changes)                  \
   RD_DAEMON_STATS(X)
 
-/* Connections, how they ended, and what went wrong in the control plane. Most are counted by the daemon. */
+/* Connections, how they ended, and what went wrong in the control plane. admission.c counts refused connections, the
+ * daemon all others. */
 #define RD_DAEMON_STATS(X) \
   X(connections_received)  \
   X(rejected_connections)  \

@@ -31,8 +31,8 @@ struct rd_conn {
   rd_session *s;
   const rd_session_state *said; /* points into the session */
   void *ssl;
-  rd_conn *next, *before; /* neighbours in the queue, or among the listening sockets */
-  rd_gate *gate;          /* LISTENS: it has no session, and is not in the table */
+  rd_conn *next, *before;   /* neighbours in the queue, or among the listening sockets */
+  rd_accept_limits *limits; /* LISTENS: it has no session, and is not in the table */
 };
 
 struct rd_loop {

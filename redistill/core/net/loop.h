@@ -106,12 +106,12 @@ uint64_t rd_conn_active_us(const rd_conn *c); /* the time of the last bytes, in 
 /* ---- listening ----
  *
  * The loop accepts one client a turn, after it has served the open connections, so a burst of new clients delays none
- * of them. A client that a limit is sure to refuse gets the error line and is closed. The owner decides about every
+ * of them. A client that exceeds a limit gets the error line and is closed. The owner decides about every
  * other one, whose descriptor an event brings, non-blocking. */
 
-/* `fd` listens, and is non-blocking; `gate` stays the owner's. NULL: errno says why. rd_loop_remove ends it. When
+/* `fd` listens, and is non-blocking; the owner keeps `limits`. NULL: errno says why. rd_loop_remove ends it. When
  * accept fails and the owner must see why, an event says -1. */
-rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_gate *gate);
+rd_conn *rd_loop_listen(rd_loop *l, int fd, uint64_t tag, rd_accept_limits *limits);
 
 /* ---- TLS ----
  *

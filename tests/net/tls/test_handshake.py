@@ -20,14 +20,15 @@ from tests.support.served import ServedCase
 
 
 class Admission:
-    """Counts who is there."""
+    """Counts the open and the refused connections."""
 
     def __init__(self) -> None:
-        self.inside = 0
+        self.inside = self.refused = 0
 
     def enter(self, local: bool, limit: int, kept: int) -> bool:
         entered = limit == 0 or self.inside < limit
         self.inside += entered
+        self.refused += not entered
         return entered
 
     def leave(self, local: bool) -> None:
@@ -44,7 +45,7 @@ class HandshakeTests(ServedCase):
         security = Security(tls_enabled=True, tls_cert_path=certificate, tls_key_path=key)
         context = TlsContext(security, pem(security))
         self.admission = Admission()
-        self.limit = TotalLimit(self.factory, 10, 0, self.counters, self.admission)  # type: ignore[arg-type]
+        self.limit = TotalLimit(self.factory, 10, 0, self.admission)  # type: ignore[arg-type]
         self.secure = TlsFactory(self.reactor, self.limit, context, self.counters)
         self.trusting = ssl.create_default_context(cafile=certificates.authority)
 
@@ -159,7 +160,7 @@ class HandshakeTests(ServedCase):
         self.assertIsInstance(self.limit.buildProtocol(transport.UNIXAddress(None)), Refusal)
         protocol, theirs = self.arrive()
         self.assertIsNone(protocol)
-        self.assertEqual((theirs.recv(10), self.counters.rejected_connections), (b"", 2))
+        self.assertEqual((theirs.recv(10), self.admission.refused), (b"", 2))
 
     def test_old_versions(self) -> None:
         """TLS 1.1 is not spoken."""

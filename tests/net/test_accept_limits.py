@@ -17,23 +17,25 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.engine.stats import DaemonCounters
 from redistill.net import ports
-from redistill.net.gate import Gate, host_of
+from redistill.net.accept_limits import AcceptLimits, host_of
 from redistill.net.limits import AddressLimit, RateLimit, TotalLimit, packed
 from redistill.net.loop import Loop
 from tests.support import arena
 from tests.support.served import Sockets
 
+REFUSED = {TotalLimit: "rejected_maximum", AddressLimit: "rejected_address", RateLimit: "rejected_rate"}
+"""The counter of each limit's refusals."""
+
 
 class Served(Protocol):
-    """A client inside."""
+    """An admitted client."""
 
     leaving: tuple[Any, ...] = ()
 
 
 class Inner(Factory):
-    """What the limits stand before."""
+    """The factory behind the limits."""
 
     protocol = Served
     raises = False
@@ -50,40 +52,41 @@ class Inner(Factory):
         return self.made[-1][1]
 
 
-class GateTests(SynchronousTestCase):
-    """Gate, and a port that has one"""
+class AcceptLimitsTests(SynchronousTestCase):
+    """AcceptLimits, and a port that has them"""
 
     def setUp(self) -> None:
         self.store = arena.opened(self)
         self.loop = Loop()
         self.addCleanup(self.loop.close)
         self.reactor = Sockets(self.loop)
-        self.counters = DaemonCounters(publish=self.store.add)
         self.inner = Inner()
         admission = self.store.admission
-        self.addresses = AddressLimit(self.inner, 0, self.counters, admission)
-        self.total = TotalLimit(self.addresses, 0, 0, self.counters, admission)
-        self.rate = RateLimit(self.total, 0, self.counters, admission, lambda: 5.0)
-        self.gate = self.make_gate()
+        self.addresses = AddressLimit(self.inner, 0, admission)
+        self.total = TotalLimit(self.addresses, 0, 0, admission)
+        self.rate = RateLimit(self.total, 0, admission, lambda: 5.0)
+        self.limits = self.make_limits()
 
-    def make_gate(self, **options: Any) -> Gate:
-        return Gate(self.store.admission, self.rate, self.total, self.addresses, **options)
+    def make_limits(self, **options: Any) -> AcceptLimits:
+        return AcceptLimits(self.store.admission, self.rate, self.total, self.addresses, **options)
 
-    def listen(self, family: int = socket.AF_INET, host: Any = ("127.0.0.1", 0), gate: Gate | None = None) -> Any:
-        """The address of a port with the gate."""
+    def listen(
+        self, family: int = socket.AF_INET, host: Any = ("127.0.0.1", 0), limits: AcceptLimits | None = None
+    ) -> Any:
+        """The address of a port with the limits."""
         listener = socket.socket(family)
         self.addCleanup(listener.close)
         listener.bind(host)
         listener.listen(16)
         listener.setblocking(False)
         self.port: Any = ports.adopt_port(
-            self.reactor, self.loop, listener.fileno(), family, self.rate, gate or self.gate
+            self.reactor, self.loop, listener.fileno(), family, self.rate, limits or self.limits
         )
         self.addCleanup(lambda port: port.connected and port.connectionLost(Failure(ConnectionError())), self.port)
         return listener.getsockname()
 
     def come(self, place: Any, family: int = socket.AF_INET) -> socket.socket:
-        """Someone comes, and the loop has its turn."""
+        """A client connects, and the loop has its turn."""
         client = socket.socket(family)
         self.addCleanup(client.close)
         client.settimeout(10)
@@ -92,7 +95,7 @@ class GateTests(SynchronousTestCase):
         return client
 
     def test_shared_listeners(self) -> None:
-        """Who accepts no more on a socket that listens for others, too, leaves it to them."""
+        """A process that stops accepting on a shared listening socket leaves the socket to the others."""
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         for family, host in ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, f"{directory.name}/s")):
@@ -104,12 +107,12 @@ class GateTests(SynchronousTestCase):
                 client.connect(place)
 
     def stats(self) -> dict[str, int]:
-        """Those of connections, if not 0."""
+        """The counters of connections, if not 0."""
         counted = self.store.counters().items()
         return {name: n for name, n in counted if n and (name.startswith("rejected") or name == "connections_received")}
 
-    def test_who_is_let_in(self) -> None:
-        """They become the factory's, with their address and the port's transport, over IPv4, IPv6 and UNIX."""
+    def test_admitted_clients(self) -> None:
+        """The factory gets admitted clients, with their address and the port's transport, over IPv4, IPv6 and UNIX."""
         directory = tempfile.TemporaryDirectory()  # a socket's path is short
         self.addCleanup(directory.cleanup)
         hosts = {socket.AF_INET: ("127.0.0.1", 0), socket.AF_INET6: ("::1", 0), socket.AF_UNIX: f"{directory.name}/s"}
@@ -123,26 +126,26 @@ class GateTests(SynchronousTestCase):
             protocol.transport.write(b"hello")
             self.assertEqual(client.recv(100), b"hello")
 
-    def test_who_is_turned_away(self) -> None:
-        """They are told why in the limit's words, counted, and the factories hear nothing of them."""
+    def test_refused_clients(self) -> None:
+        """Refused clients get the limit's error line and are counted; the factories do not see them."""
         place = self.listen()
         self.come(place)
-        self.store.admission.take(1, time.monotonic() + 3600)  # nobody else may come in this second
+        self.store.admission.take(1, time.monotonic() + 3600)  # the rate of this second is used up
         for limit in (self.total, self.addresses, self.rate):
             limit.limit = 1
-            self.gate.apply()
+            self.limits.apply()
             client = self.come(place)
             self.assertEqual((client.recv(100), client.recv(100)), (limit.words, b""))
-            self.assertEqual(self.stats()[limit.counted_as], 1)
+            self.assertEqual(self.stats()[REFUSED[type(limit)]], 1)
             limit.limit = 0
         self.assertEqual(len(self.inner.made), 1)
         self.assertEqual(self.stats()["rejected_connections"], 3)
         self.assertEqual(self.stats()["connections_received"], 3)  # the served one is counted by its protocol
 
     def test_kept_places(self) -> None:
-        """Places that are kept for this machine are there for who comes over loopback."""
+        """Reserved places are left for clients over loopback."""
         self.total.limit, self.total.kept = 2, 1
-        self.gate.apply()
+        self.limits.apply()
         self.store.admission.enter(False, 0, 0)
         place = self.listen()
         self.come(place)
@@ -150,32 +153,32 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.come(place).recv(100), TotalLimit.words)
 
     def test_log(self) -> None:
-        """One event says how many there were since the last, and who was the last of them."""
+        """One event says how many clients were refused since the last event, and the address of the last one."""
         self.total.limit = 1
-        self.gate.apply()
+        self.limits.apply()
         self.store.admission.enter(True, 0, 0)
         place = self.listen()
         with capturedLogs() as events:
-            self.gate.report()
+            self.limits.report()
             for _ in range(3):
                 self.come(place)
-            self.gate.report()
-            self.gate.report()
+            self.limits.report()
+            self.limits.report()
         fields = ("peer", "setting", "limit", "log_count")
         said = [tuple(event[name] for name in fields) for event in events if "setting" in event]
         self.assertEqual(said, [("127.0.0.1", "server.max_connections", 1, 3)])
 
     def test_silence(self) -> None:
-        """Where nothing can be said the connection is just closed."""
+        """Without an error line the connection is just closed."""
         self.total.limit = 1
         self.store.admission.enter(True, 0, 0)
-        self.assertEqual(self.come(self.listen(gate=self.make_gate(silent=True))).recv(100), b"")
+        self.assertEqual(self.come(self.listen(limits=self.make_limits(silent=True))).recv(100), b"")
 
-    def test_who_was_let_through_may_be_refused_yet(self) -> None:
-        """The factories have the last word, and say it themselves."""
+    def test_the_factories_may_still_refuse(self) -> None:
+        """The factories refuse a client that exceeds a limit meanwhile, and count it in the same counters."""
         place = self.listen()
         self.total.limit = 1
-        self.store.admission.enter(True, 0, 0)  # the gate was not told
+        self.store.admission.enter(True, 0, 0)  # not applied at the listening socket
         client = self.come(place)
         self.reactor.turn()
         self.assertEqual((client.recv(100), client.recv(100)), (TotalLimit.words, b""))
@@ -193,7 +196,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(len(self.inner.made), 1)
 
     def test_no_more_files(self) -> None:
-        """Who cannot be accepted for want of a descriptor is dropped, as Twisted does, and others come in later."""
+        """A client that cannot be accepted for lack of a descriptor is dropped, as by Twisted; later ones are served."""
         place = self.listen()
         waiting = socket.socket()
         self.addCleanup(waiting.close)
@@ -212,7 +215,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(len(self.inner.made), 1)
 
     def test_gone_again(self) -> None:
-        """Who has reset the connection before it is accepted disturbs nobody."""
+        """A client that has reset its connection before it is accepted disturbs no other."""
         place = self.listen()
         client = socket.socket()
         client.connect(place)
@@ -223,7 +226,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(len([one for one in self.inner.made if one[1].transport is not None]), 1)
 
     def test_stopped_meanwhile(self) -> None:
-        """Who was accepted in the turn in which the port was closed is not left hanging."""
+        """A client that was accepted in the turn in which the port was closed gets an end."""
         places = [self.listen(), self.listen()]
         ports = self.loop.ports()
         self.inner.on_made = lambda: [port.stopReading() for port in ports]
@@ -246,7 +249,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(len(self.inner.made), 1)
 
     def test_other_reactors(self) -> None:
-        """When a reactor takes all that is read away the ports are among it."""
+        """When a reactor removes all readers, the ports are among them."""
         self.listen()
         self.assertEqual(self.loop.ports(), [self.port])
         self.loop.connectionLost(Failure(ConnectionError()))
@@ -257,7 +260,7 @@ class HostTests(SynchronousTestCase):
     """host_of"""
 
     def test_back_and_forth(self) -> None:
-        """It is what was packed; a mapped address is the one of IPv4."""
+        """host_of returns the address that was packed; a mapped address becomes that of IPv4."""
         for host, shown in (
             ("192.0.2.1", "192.0.2.1"),
             ("2001:db8::1", "2001:db8::1"),
@@ -267,5 +270,5 @@ class HostTests(SynchronousTestCase):
             self.assertEqual(host_of(packed(addr)), shown)
 
     def test_none(self) -> None:
-        """Who comes over a UNIX socket has no address."""
+        """A client over a UNIX socket has no address."""
         self.assertIsNone(host_of(bytes(16)))
