@@ -23,8 +23,8 @@ from redistill.net.reactor import use_monotonic_time
 from redistill.net.sockets import StartError
 from redistill.wiring.daemon import wire
 
-SUPERVISOR_QUIET = ("twisted.protocols.amp",)
-"""Loggers that tell of every channel, of which there are many."""
+SUPERVISOR_QUIET = ("twisted.protocols.amp", "twisted.scripts._twistd_unix", "twisted.internet.base")
+"""Loggers that tell of every channel, of which there are many, and of twistd's start and end, of which our own tell."""
 
 
 class Options(usage.Options):

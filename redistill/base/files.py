@@ -13,6 +13,8 @@ from collections import deque
 
 MOST_LINKS = 40
 """Symbolic links followed on the way to a file, as the kernel does."""
+LOG_MODE = 0o640
+"""Permissions of a new log file: its group, `adm` on Debian, may read it. Clients' addresses and names are in it."""
 WRITABLE_BY_OTHERS = stat.S_IWOTH
 BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -51,7 +53,7 @@ def expect_private(fd: int) -> None:
 
 
 def open_append(path: str) -> int:
-    """A descriptor to append to the file at `path` with, made if there is none.
+    """A descriptor to append to the file at `path` with, made with mode `LOG_MODE` if there is none.
 
     A symbolic link is followed if it is ours or root's. In a directory where anybody may make files, the file must be
     ours or root's too, and have no other name. Raises UnsafeFile, or OSError.
@@ -65,8 +67,8 @@ def open_append(path: str) -> int:
             status = None
         if status is not None and stat.S_ISLNK(status.st_mode):
             _expect_trusted(name, status)
-            return os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666, dir_fd=directory)
-        fd = _open_at(directory, name, os.O_WRONLY | os.O_APPEND, 0o666)
+            return os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, LOG_MODE, dir_fd=directory)
+        fd = _open_at(directory, name, os.O_WRONLY | os.O_APPEND, LOG_MODE)
         status = os.fstat(fd)
         if stat.S_ISREG(status.st_mode) and os.fstat(directory).st_mode & WRITABLE_BY_OTHERS:
             _expect_trusted("it", status)
@@ -129,9 +131,11 @@ def _open_at(directory: int, name: str, flags: int, mode: int) -> int:
                 raise UnsafeFile("it is a symbolic link, which is not followed; remove it") from None
             raise
         try:
-            return os.open(name, flags | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory)
+            fd = os.open(name, flags | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory)
         except FileExistsError:
-            pass
+            continue
+        os.fchmod(fd, mode)  # whatever the umask is: twistd's, of a daemon, leaves nothing to the group
+        return fd
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), name)
 
 

@@ -11,14 +11,17 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO, cast
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import (
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     Logger,
     LogLevel,
     LogLevelFilterPredicate,
+    PredicateResult,
     eventAsText,
     formatEvent,
     formatEventAsClassicLogText,
@@ -205,7 +208,15 @@ class Log:
             last = _of_worker(self._worker, last)
         if self._clock is not None:
             last = cast(ILogObserver, Throttle(self._clock, last))
-        return FilteringLogObserver(last, [self._levels])
+        return FilteringLogObserver(last, [self._levels, _without_ports])
+
+
+@provider(ILogFilterPredicate)
+def _without_ports(event: LogEvent) -> Any:
+    """Leave out Twisted's messages about each port that it opens and closes: the server has its own (`listening on`).
+    They come through its old interface, as errors and warnings of Python do."""
+    is_message = event.get("log_namespace") == "log_legacy" and event.get("log_level") == LogLevel.info
+    return PredicateResult.no if is_message and "warning" not in event else PredicateResult.maybe
 
 
 def _of_worker(number: int, lines: ILogObserver) -> ILogObserver:
@@ -282,6 +293,14 @@ class LogService(MultiService):
         if isinstance(parent, Componentized) and self._out is not None:
             parent.setComponent(ILogObserver, self._log.observer(self._out))  # type: ignore[no-untyped-call]
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    def stopService(self) -> Deferred[Any]:
+        stopped: Deferred[Any] = maybeDeferred(super().stopService)
+        return stopped.addBoth(self._stopped)
+
+    def _stopped(self, result: Any) -> Any:
+        log.info("stopped")
+        return result
 
 
 def json_line(event: LogEvent) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
+from redistill.base.sizes import Size
 from redistill.config import sizing
 from redistill.config.config import Config
 from redistill.config.errors import ConfigError
@@ -87,7 +88,7 @@ def warnings(config: Config) -> Iterator[str]:
     if short := sum(len(password) < SHORT_PASSWORD for password in config.passwords):
         yield f"{short} of the passwords have fewer than {SHORT_PASSWORD} characters and can be guessed"
     if 0 < config.memory.max_memory < (least := min_memory(1, processes(config))):
-        yield f"memory.max_memory: the smallest arena takes {least} bytes; less limits keys, not the system's memory"
+        yield f"memory.max_memory: the smallest arena takes {Size(least)}; less limits keys, not the system's memory"
     if problem := sizes(config).problem:
         yield problem
     if uses_tls(config.security):

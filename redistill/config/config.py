@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from redistill.base.sizes import Size
 from redistill.config import acl, endpoints, user_table
 from redistill.config.errors import ConfigError, Refuse, quoted, raise_error
 from redistill.config.files import Pem, read_passwords, read_pem, read_users
@@ -24,6 +25,7 @@ from redistill.config.settings import (
     Performance,
     Security,
     Server,
+    Setting,
     Value,
 )
 from redistill.config.user_table import UserTable
@@ -81,12 +83,10 @@ class Config:
         return value
 
     def changed(self) -> dict[str, str]:
-        """The settings that differ from their defaults, as CONFIG GET shows them, without secrets."""
+        """The settings that differ from their defaults, as people read them, without secrets."""
         default = Config()
-        changed = [row for row in SETTINGS if self.get(row.name) != default.get(row.name)]
-        return {
-            row.name: "(hidden)" if row.kind is Kind.PASSWORDS else show(row, self.get(row.name)) for row in changed
-        }
+        changed = [(row, self.get(row.name)) for row in SETTINGS if self.get(row.name) != default.get(row.name)]
+        return {row.name: _readable(row, value) for row, value in changed}
 
     def to_json(self, before: Config | None = None) -> dict[str, Any]:
         """The same as JSON can hold it; it has all passwords. Of the users it has those that differ from the users of
@@ -179,6 +179,14 @@ class Config:
             where = f"Error in ACL SETUSER modifier '{rule}': " if problem.rule else ""
             raise ConfigError(f"{where}{problem}") from None
         return dataclasses.replace(self, users=users)
+
+
+def _readable(row: Setting, value: Value) -> str:
+    if row.kind is Kind.PASSWORDS:
+        return "(hidden)"
+    if row.kind in (Kind.SIZE, Kind.MEMORY, Kind.SHARE) and isinstance(value, int) and value > 0:
+        return str(Size(value))
+    return show(row, value)
 
 
 def with_values(config: Config, values: Mapping[str, Value]) -> Config:

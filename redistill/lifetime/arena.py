@@ -11,6 +11,7 @@ from collections.abc import Callable
 from twisted.logger import Logger
 
 from redistill.base.files import UnsafeFile, expect_private, open_file
+from redistill.base.sizes import Size
 from redistill.config.machine import machine_memory
 from redistill.config.settings import Memory
 from redistill.engine import MAGIC, ArenaError, Store, min_memory
@@ -63,7 +64,7 @@ class Arena:
         least = min_memory(num_shards, processes)
         if size < least and (not memory.max_memory or self.room < least):
             raise StartError(
-                f"memory: {min(size, self.room)} bytes are left for the cache, whose least is {least};"
+                f"memory: {Size(min(size, self.room))} are left for the cache, whose least is {Size(least)};"
                 " this needs a larger machine, or fewer server.workers"
             )
         if os.fstat(self.fd).st_size:
@@ -88,20 +89,20 @@ class Arena:
         store.set_max_memory(size)
         if size < least:
             log.warn(
-                "memory.max_memory = {size} is less than the smallest arena, {least} bytes: it limits"
+                "memory.max_memory = {size} is less than the smallest arena, {least}: it limits"
                 " keys, not the system's memory",
-                size=size,
-                least=least,
+                size=Size(size),
+                least=Size(least),
             )
         if num_shards < wanted:
             log.info(
-                "{size} bytes of memory are not enough for {wanted} shards: the arena has {shards}",
-                size=size,
+                "{size} of memory are not enough for {wanted} shards: the arena has {shards}",
+                size=Size(size),
                 wanted=wanted,
                 shards=num_shards,
             )
         log.info(
-            "new arena of {size} bytes in {place}, {shards} shards", size=size, place=self.place, shards=num_shards
+            "new arena of {size} in {place}, {shards} shards", size=Size(size), place=self.place, shards=num_shards
         )
 
     def _attach(self, store: Store, memory: Memory, size: int, num_shards: int, processes: int) -> bool:
@@ -118,14 +119,14 @@ class Arena:
             return False
         store.set_max_memory(min(size, store.map_size))
         store.set_policy(memory.eviction_policy, memory.eviction_sample_size)
-        log.info("arena in {place} attached, {size} bytes", place=self.place, size=store.max_memory)
+        log.info("arena in {place} attached, {size}", place=self.place, size=Size(store.max_memory))
         if memory.max_memory > store.map_size:
             log.warn(
-                "the arena in {place} was made for {size} bytes at most and keeps its data;"
+                "the arena in {place} was made for {size} at most and keeps its data;"
                 " memory.max_memory = {wanted} needs a new one",
                 place=self.place,
-                size=store.map_size,
-                wanted=memory.max_memory,
+                size=Size(store.map_size),
+                wanted=Size(memory.max_memory),
             )
         return True
 
@@ -163,8 +164,8 @@ def fitting_shards(size: int, num_shards: int, processes: int, *, fewer: bool) -
         least = min_memory(num_shards, processes)
     if size < least and not fewer:
         raise StartError(
-            f"memory.max_memory: {size} bytes are too little for {num_shards} shards and {processes} processes;"
-            f" set it to {least} or more, or lower server.num_shards or server.workers"
+            f"memory.max_memory: {Size(size)} are too little for {num_shards} shards and {processes} processes;"
+            f" set it to {least} bytes ({Size(least)}) or more, or lower server.num_shards or server.workers"
         )
     return num_shards
 
@@ -210,16 +211,15 @@ def _at(path: str, max_memory: int, sleep: Callable[[float], None]) -> Arena:
         arena.room = min(system.f_bavail * system.f_frsize + own.st_blocks * 512, _machine_room())
         if max_memory > arena.room and own.st_blocks == 0:
             raise StartError(
-                f"memory.arena_path: {path!r} has room for {arena.room} bytes, memory.max_memory is {max_memory};"
+                f"memory.arena_path: {path!r} has room for {Size(arena.room)}, memory.max_memory is {Size(max_memory)};"
                 " lower it, or enlarge the tmpfs"
             )
         if max_memory > arena.room:  # the keys that it has are worth more than a start that is refused
             log.warn(
-                "{path} has room for {room} bytes, memory.max_memory is {limit}: enlarge the tmpfs, or"
-                " remove other files",
+                "{path} has room for {room}, memory.max_memory is {limit}: enlarge the tmpfs, or remove other files",
                 path=path,
-                room=arena.room,
-                limit=max_memory,
+                room=Size(arena.room),
+                limit=Size(max_memory),
             )
     except StartError:
         arena.close()

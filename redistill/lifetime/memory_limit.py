@@ -11,6 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from redistill.base.failures import Refused
+from redistill.base.sizes import Size
 from redistill.config import sizing
 from redistill.config.config import Config
 from redistill.engine import Store
@@ -77,26 +78,24 @@ class MemoryLimitService(Service):
 
     def look(self) -> None:
         """Say what is new since the last look."""
-        store, limit = self._store, self._store.max_memory
+        store, limit = self._store, Size(self._store.max_memory)
         first, changed = self._limit is None, limit != self._limit
         self._limit = limit
-        used = store.used_memory
+        used = Size(store.used_memory)
         if changed and store.is_over:
             self._above = True
             effect = self._effect(limit)
-            log.warn(
-                "maxmemory is {limit} bytes and {used} are in use: {effect}", limit=limit, used=used, effect=effect
-            )
+            log.warn("maxmemory is {limit} and {used} are in use: {effect}", limit=limit, used=used, effect=effect)
         elif self._above and not store.is_over:
             self._above = False
-            log.info("memory has come down to {used} bytes; maxmemory is {limit}", used=used, limit=limit)
+            log.info("memory has come down to {used}; maxmemory is {limit}", used=used, limit=limit)
         elif changed and not first:
-            log.info("maxmemory is now {limit} bytes; {used} are in use", limit=limit, used=used)
+            log.info("maxmemory is now {limit}; {used} are in use", limit=limit, used=used)
 
     def _effect(self, limit: int) -> str:
         store = self._store
         if limit <= store.fixed_memory:
-            return f"an empty store takes {store.fixed_memory}, so every command that may need memory is refused"
+            return f"an empty store takes {Size(store.fixed_memory)}, so every command that may need memory is refused"
         if store.policy == "noeviction":
             return "every command that may need memory is refused until keys are deleted or expire"
         return "keys are evicted, and commands that may need memory are refused while none may go"

@@ -18,7 +18,7 @@ from redistill.net.loop import Loop
 from redistill.net.ports import adopt_port
 from redistill.net.protocol import RespProtocol
 from redistill.net.relay import SocketRelay
-from redistill.net.sockets import close_listeners, log_addresses, set_keepalive
+from redistill.net.sockets import close_listeners, set_keepalive
 
 log = Logger()
 
@@ -50,6 +50,8 @@ class ServerService(Service):
         seconds that clients have to take their last replies. `relay`: clients come through it, too. `endpoints` belong
         to worker 0: the process that accepts its clients listens on them."""
         self.grace = grace
+        self.on_serving: Callable[[], None] = lambda: None
+        """Called when clients are accepted."""
         self.on_leaving: Callable[[], None] = lambda: None
         """Called when no more clients are accepted."""
         self._relay = relay
@@ -81,8 +83,7 @@ class ServerService(Service):
         self.cover(self._number, True)
         if self._relay is not None:
             self._relay.start()
-        if len(self._listeners) == 1:
-            log_addresses(self._listeners)
+        self.on_serving()
 
     def state(self) -> str:
         """SERVING while clients are accepted, or why they are not."""

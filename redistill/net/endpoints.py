@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTi
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from redistill.config.endpoints import reason_of
+from redistill.config.endpoints import kind, reason_of
 from redistill.net.sockets import set_keepalive
 
 log = Logger()
@@ -90,7 +90,11 @@ class EndpointListener:
     def _listening(self, port: IListeningPort) -> None:
         self._port, self.problem, self._failing_since, self._logged = port, "", None, ""
         self._set_options()
-        log.info("listening on {endpoint}, {address}", endpoint=self.description, address=_shown(port))
+        description, address = self.description, _shown(port)
+        if kind(description) == "ssl":
+            log.info("listening on {endpoint}, {address}, with TLS", endpoint=description, address=address)
+        else:
+            log.info("listening on {endpoint}, {address}", endpoint=description, address=address)
 
     def _failed(self, failure: Failure) -> None:
         now, reason = self._clock.seconds(), reason_of(failure.value)

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from redistill.base.failures import Refused
 from redistill.config.config import Config
 from redistill.net.sockets import StartError, close_listeners, listen_on, listen_unix, log_addresses
+from redistill.net.tls.context import speaks_tls
 
 Listeners = Sequence[Sequence[socket.socket]]
 """The bound sockets of each worker; several workers may have the same one."""
@@ -48,6 +49,7 @@ class Listening:
     def __init__(self, config: Config, workers: int) -> None:
         """Bind the addresses, ports and UNIX socket of `config`. Raises StartError."""
         self._workers = workers
+        self._security = config.security
         self._unix: socket.socket | None = None
         self._retired: list[list[socket.socket]] = []
         self._tcp = self._bound(config, [])
@@ -82,7 +84,11 @@ class Listening:
         if self._retired:
             close_listeners(self._retired)
             self._retired = []
-            log_addresses(self.listeners)
+            self.log_addresses()
+
+    def log_addresses(self) -> None:
+        """Log where clients can connect, and where they speak TLS."""
+        log_addresses(self.listeners, lambda listener: speaks_tls(listener, self._security))
 
     def close(self) -> None:
         """Close all sockets."""

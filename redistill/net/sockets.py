@@ -221,10 +221,14 @@ def _remove_dead(path: str) -> None:
         pass
 
 
-def log_addresses(listeners: Iterable[Iterable[socket.socket]]) -> None:
-    """Log the addresses that clients connect to."""
-    for address in dict.fromkeys(listener.getsockname() for some in listeners for listener in some):
-        log.info("listening on {address}", address=shown(address))
+def log_addresses(listeners: Iterable[Iterable[socket.socket]], uses_tls: Callable[[socket.socket], bool]) -> None:
+    """Log the addresses that clients connect to, and of which of them a client `uses_tls`."""
+    unique = {listener.getsockname(): listener for some in listeners for listener in some}
+    for address, listener in unique.items():
+        if uses_tls(listener):
+            log.info("listening on {address}, with TLS", address=shown(address))
+        else:
+            log.info("listening on {address}", address=shown(address))
 
 
 def shown(address: Any) -> str:

@@ -22,6 +22,7 @@ from twisted.web.server import Request
 
 from redistill.engine.stats import Configured, Snapshot
 from redistill.lifetime.service import SERVING
+from redistill.net.sockets import shown
 from redistill.observe.http import BoundedSite, belongs, from_browser, named
 from redistill.observe.metrics import exposition, is_open_metrics
 from redistill.observe.status import figures, page
@@ -213,12 +214,11 @@ class HealthService(MultiService):
         return "stopping" if self._stopping else self._state()
 
     def startService(self) -> None:
-        super().startService()  # type: ignore[no-untyped-call]
         listener = self._listener
         self._port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._factory)
-        host, port = listener.getsockname()[:2]
-        log.info("health and metrics on http://{host}:{port}", host=host, port=port)
+        log.info("health and metrics on http://{address}", address=shown(listener.getsockname()))
         listener.close()
+        super().startService()  # type: ignore[no-untyped-call]
 
     def stopService(self) -> Deferred[None]:
         self._stopping = True

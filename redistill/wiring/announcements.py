@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import time
 
 from twisted.logger import Logger
 
+import twisted
 from redistill import __version__
 from redistill.config import sizing
 from redistill.config.config import Config
@@ -23,10 +25,12 @@ SHORT_PASSWORD = 16
 def announce(config: Config, workers: int) -> None:
     """Say what is about to run, and where it is less than what was asked for."""
     log.info(
-        "redistill {version}, configuration {path}, workers: {workers}",
+        "redistill {version}, configuration {path}, workers: {workers}, Python {python}, Twisted {twisted}",
         version=__version__,
         path=", ".join(config.files) or "built in",
         workers=workers,
+        python=platform.python_version(),
+        twisted=twisted.__version__,
     )
     settings = ", ".join(f"{name} = {value}" for name, value in config.changed().items())
     log.info("settings: {settings}", settings=settings or "all as by default")

@@ -198,6 +198,8 @@ def serve(
     ]
     server = ServerService(reactor, loop, sockets, number, factory_for, clients, grace, relay, listeners)
     server.on_leaving = control.leaving
+    if listening is not None:
+        server.on_serving = listening.log_addresses
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
     handover = Handover(reactor, loop, rate, clients, sessions.load, peers.give)

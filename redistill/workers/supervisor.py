@@ -34,7 +34,6 @@ from redistill.engine.shared import SUPERVISOR
 from redistill.lifetime.service import SERVING
 from redistill.lifetime.store import ArenaWatch
 from redistill.net.listening import Listening, spread
-from redistill.net.sockets import log_addresses
 from redistill.workers import channel
 from redistill.workers.balance import Balance, busy_seconds
 from redistill.workers.changes import ANSWER_SECONDS, Changes, insist
@@ -117,7 +116,7 @@ class WorkersService(Service):
         )
         self.ready = self.pool.ready
         """Fires when all workers serve for the first time."""
-        self.ready.addCallback(lambda nothing: log_addresses(listening.listeners))
+        self.ready.addCallback(lambda nothing: listening.log_addresses())
         self.replace = self.pool.replace
         self._lost = ArenaWatch(store)
         self._tidying = LoopingCall(self._tidy)

@@ -112,6 +112,17 @@ class OpenAppendTests(FilesCase):
         with open(self.path, "rb") as file:
             self.assertEqual(file.read(), b"line\n" * 2)
 
+    def test_mode(self) -> None:
+        """A new file may be read by its group, and by nobody else, whatever the umask; one that is there keeps its
+        mode."""
+        for umask in (0o077, 0o022, 0):
+            self.addCleanup(os.umask, os.umask(umask))
+            self.assertEqual(stat.S_IMODE(self.use(open_append(self.path)).st_mode), 0o640)
+            os.unlink(self.path)
+        self.use(open_append(self.path))
+        os.chmod(self.path, 0o604)
+        self.assertEqual(stat.S_IMODE(self.use(open_append(self.path)).st_mode), 0o604)
+
     def test_link_of_ours(self) -> None:
         """A symbolic link that root or we have made is followed: /dev/stdout is one."""
         os.symlink("target", self.path)

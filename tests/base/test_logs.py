@@ -14,7 +14,8 @@ from typing import Any
 
 from twisted.application.service import Application
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher
+from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, globalLogPublisher
+from twisted.python import log as theirs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -50,6 +51,21 @@ class LogTests(SynchronousTestCase):
             for name in names:
                 getattr(self.logger, name)("said")
             self.assertEqual(len(self.lines()), len(names) - number)
+
+    def test_ports(self) -> None:
+        """Twisted's messages about its ports are left out; its errors and Python's warnings are not."""
+        log = Log("debug")
+        observer = log.observer(self.out)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        theirs.msg("RateLimit starting on 6379")
+        theirs.msg("(TCP Port 6379 Closed)")
+        self.assertEqual(self.lines(), [])
+        theirs.err(Failure(ValueError("odd")), "broken")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertIn("ValueError: odd", self.out.getvalue())
+        theirs.theLogPublisher.showwarning(DeprecationWarning("old"), DeprecationWarning, "file.py", 1)
+        self.assertIn("DeprecationWarning: old", self.lines()[-1])
 
     def test_level_changes(self) -> None:
         """Another level counts at once."""

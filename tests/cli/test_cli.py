@@ -382,13 +382,11 @@ class CommandTests(SynchronousTestCase):
         """Shards that the file asks for need memory; without them any memory does, and the least is named."""
         one = "[server]\nworkers = 1\n"
         status, [line] = self.checked(f'{one}num_shards = 256\n[memory]\nmax_memory = "10mb"\n')
-        self.assertTrue(
-            line.startswith("FILE:5: memory.max_memory: 10485760 bytes are too little for 256 shards"), line
-        )
+        self.assertTrue(line.startswith("FILE:5: memory.max_memory: 10 MiB are too little for 256 shards"), line)
         self.assertEqual(status, 1)
         self.assertEqual(self.checked(f'{one}[memory]\nmax_memory = "10mb"\n'), (0, ["FILE is valid"]))
         status, lines = self.checked(f'{one}[memory]\nmax_memory = "100"\n')
-        self.assertTrue(lines[0].endswith("bytes; less limits keys, not the system's memory"), lines)
+        self.assertTrue(lines[0].endswith("; less limits keys, not the system's memory"), lines)
         self.assertEqual((status, lines[1:]), (0, ["FILE is valid"]))
 
     def test_memory_that_does_not_fit(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -45,8 +46,11 @@ class LogFileTests(SynchronousTestCase):
         said = [str(event["message"]) for event in events]
         self.assertTrue(said[0].startswith("redistill 0."), said[0])
         self.assertIn(f"server.port = {server.port}, ", said[1])
-        self.assertIn("security.password = (hidden), memory.max_memory = 67108864, ", said[1])
-        self.assertEqual(len([line for line in said if line.startswith("new arena of ")]), 1)
+        self.assertIn("security.password = (hidden), memory.max_memory = 64 MiB, ", said[1])
+        self.assertEqual(said[2].partition(" in ")[0], "new arena of 64 MiB")
+        self.assertEqual(events[2]["size"], 64 << 20)
+        self.assertEqual([line for line in said[3:] if not line.startswith("listening on ")], [])
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o640)
         self.assertIn(f"listening on 127.0.0.1:{server.port}", said)
         children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
         self.assertEqual(len(children), workers + 1 if workers > 1 else 0)  # one forks the others

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.base.sizes import Size
 from redistill.config.settings import Memory
 from redistill.engine import MAGIC, Store, min_memory
 from redistill.lifetime import arena
@@ -63,7 +64,7 @@ class AnonymousTests(ArenaCase):
         self.assertEqual(
             (store.max_memory, store.num_shards, store.policy, store.count(0)), (32 * MIB, 8, "volatile-lfu", 0)
         )
-        self.assertEqual(self.logged, [f"new arena of {32 * MIB} bytes in anonymous memory, 8 shards"])
+        self.assertEqual(self.logged, ["new arena of 32 MiB in anonymous memory, 8 shards"])
 
     def test_as_much_as_the_machine_allows(self) -> None:
         """max_memory 0 is nine tenths of what the machine or its cgroup has."""
@@ -81,7 +82,7 @@ class AnonymousTests(ArenaCase):
     def test_too_little_memory(self) -> None:
         """A limit that the shards do not fit into is refused with the numbers; what is named as least works."""
         said = self.refused(Memory(max_memory=min_memory(256) - 1), 256)
-        self.assertIn(f"set it to {min_memory(256)} or more", said)
+        self.assertIn(f"set it to {min_memory(256)} bytes ({Size(min_memory(256))}) or more", said)
         self.opened(Memory(max_memory=min_memory(256)), 256)
 
     def test_fewer_shards(self) -> None:
@@ -91,7 +92,7 @@ class AnonymousTests(ArenaCase):
             self.logged.clear()
             _, store = self.opened(Memory(max_memory=size), 256, fewer=True)
             self.assertEqual((store.num_shards, store.max_memory, store.is_over), (shards, size, False))
-            said = [f"{size} bytes of memory are not enough for 256 shards: the arena has {shards}"]
+            said = [f"{Size(size)} of memory are not enough for 256 shards: the arena has {shards}"]
             self.assertEqual(self.logged[:-1], said if shards < 256 else [])
 
     def test_less_than_the_least(self) -> None:
@@ -102,7 +103,7 @@ class AnonymousTests(ArenaCase):
             self.assertEqual((store.num_shards, store.max_memory, store.is_over), (1, size, size < store.used_memory))
             self.assertEqual(
                 self.logged[0],
-                f"memory.max_memory = {size} is less than the smallest arena, {min_memory(1)} bytes: it limits keys,"
+                f"memory.max_memory = {Size(size)} is less than the smallest arena, {Size(min_memory(1))}: it limits keys,"
                 " not the system's memory",
             )
 
@@ -112,7 +113,7 @@ class AnonymousTests(ArenaCase):
         self.assertIn("are too little for 256 shards", self.refused(Memory(), 256))
         with self.assertRaises(StartError) as raised:
             self.opened(Memory(), 256, fewer=True)
-        self.assertIn("bytes are left for the cache", str(raised.exception))
+        self.assertIn(" are left for the cache", str(raised.exception))
 
     def test_close(self) -> None:
         """The descriptor is closed once."""
@@ -143,7 +144,7 @@ class KeptTests(ArenaCase):
         self.assertEqual(call(session(store), "get", "key"), b"$5\r\nvalue\r\n")
         found.close()
         self.assertTrue(os.fstat(fd))
-        self.assertEqual(self.logged[1:], [f"arena in the service manager's store attached, {16 * MIB} bytes"])
+        self.assertEqual(self.logged[1:], ["arena in the service manager's store attached, 16 MiB"])
 
     def test_another_shape(self) -> None:
         """One that does not fit is left as it is, and the store begins in new memory."""
@@ -156,7 +157,7 @@ class KeptTests(ArenaCase):
             self.logged[1:],
             [
                 "cannot reuse the arena in the service manager's store: it has 4 shards, server.num_shards is 8",
-                f"new arena of {16 * MIB} bytes in anonymous memory, 8 shards",
+                "new arena of 16 MiB in anonymous memory, 8 shards",
             ],
         )
 
@@ -260,7 +261,7 @@ class PathTests(ArenaCase):
         _, store = self.opened(self.memory(max_memory=8 * MIB, eviction_policy="noeviction"))
         self.assertEqual(call(session(store), "get", "key"), b"$5\r\nvalue\r\n")
         self.assertEqual((store.max_memory, store.policy), (8 * MIB, "noeviction"))
-        self.assertEqual(self.logged[1:], [f"arena in {self.path} attached, {8 * MIB} bytes"])
+        self.assertEqual(self.logged[1:], [f"arena in {self.path} attached, 8 MiB"])
 
     def test_more_than_it_was_made_for(self) -> None:
         """A limit beyond what the arena can hold keeps the data: it grows as far as it can, which the log says."""
@@ -272,8 +273,8 @@ class PathTests(ArenaCase):
         self.assertEqual(store.max_memory, store.map_size)
         self.assertEqual(
             self.logged[-1],
-            f"the arena in {self.path} was made for {store.map_size} bytes at most and keeps its data;"
-            f" memory.max_memory = {200 * MIB} needs a new one",
+            f"the arena in {self.path} was made for {Size(store.map_size)} at most and keeps its data;"
+            f" memory.max_memory = 200 MiB needs a new one",
         )
 
     def test_less_than_the_machine_had(self) -> None:
@@ -293,7 +294,7 @@ class PathTests(ArenaCase):
             self.logged[1:],
             [
                 f"cannot reuse the arena in {self.path}: it has 4 shards, server.num_shards is 8",
-                f"new arena of {16 * MIB} bytes in {self.path}, 8 shards",
+                f"new arena of 16 MiB in {self.path}, 8 shards",
             ],
         )
 

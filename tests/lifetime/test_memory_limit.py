@@ -55,7 +55,7 @@ class MemoryLimitTests(unittest.TestCase):
         self.assertEqual(
             self.logged,
             [
-                "warn maxmemory is 1000 bytes and 2000 are in use: keys are evicted, and commands that may need memory are"
+                "warn maxmemory is 1000 bytes and 1.95 KiB are in use: keys are evicted, and commands that may need memory are"
                 " refused while none may go"
             ],
         )
@@ -64,7 +64,7 @@ class MemoryLimitTests(unittest.TestCase):
         """A change that the store fits into is said once."""
         self.said()
         self.store.max_memory = 700
-        self.assertEqual(self.said(), ["info maxmemory is now 700 bytes; 600 are in use"])
+        self.assertEqual(self.said(), ["info maxmemory is now 700 bytes; 600 bytes are in use"])
         self.assertEqual(self.said(), [])
 
     def test_coming_down(self) -> None:
@@ -74,13 +74,13 @@ class MemoryLimitTests(unittest.TestCase):
         self.assertEqual(
             self.said(),
             [
-                "warn maxmemory is 500 bytes and 600 are in use: every command that may need memory is refused until keys"
+                "warn maxmemory is 500 bytes and 600 bytes are in use: every command that may need memory is refused until keys"
                 " are deleted or expire"
             ],
         )
         self.assertEqual(self.said(), [])
         self.store.used_memory = 490
-        self.assertEqual(self.said(), ["info memory has come down to 490 bytes; maxmemory is 500"])
+        self.assertEqual(self.said(), ["info memory has come down to 490 bytes; maxmemory is 500 bytes"])
         self.store.used_memory = 510
         self.assertEqual(self.said(), [])
 
@@ -89,4 +89,6 @@ class MemoryLimitTests(unittest.TestCase):
         self.said()
         self.store.max_memory = 100
         [said] = self.said()
-        self.assertTrue(said.endswith("an empty store takes 100, so every command that may need memory is refused"))
+        self.assertTrue(
+            said.endswith("an empty store takes 100 bytes, so every command that may need memory is refused")
+        )
