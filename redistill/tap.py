@@ -13,6 +13,8 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
+import twisted
+from redistill import __version__
 from redistill.base.files import UnsafeFile
 from redistill.base.logs import Log, LogService
 from redistill.config.errors import ConfigError
@@ -35,6 +37,11 @@ class Options(usage.Options):
         ["port", "p", None, "TCP port, instead of the configuration's server.port"],
         ["bind", None, None, "Addresses to listen on, instead of the configuration's server.bind"],
     ]
+
+    def opt_version(self) -> None:
+        """Display the version and exit."""
+        print(f"redistill {__version__}, Twisted {twisted.__version__}")
+        sys.exit(0)
 
     def postOptions(self) -> None:
         """Have the loop in C serve clients, unless a reactor was asked for by name, which twistd installs before this.

@@ -6,12 +6,14 @@ limit.
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any, TypeVar
 
 from twisted.internet import tcp, unix
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.failure import Failure
+from twisted.python.log import msg
 
 from redistill.net.accept_limits import AcceptLimits
 from redistill.net.loop import Loop
@@ -80,6 +82,7 @@ class SharedUNIXPort(UNIXPort):
 
     def startListening(self) -> None:
         tcp._reservedFD.reserve()
+        msg(f"{self._getLogPrefix(self.factory)} starting on {os.fsdecode(self._bindPath)!r}")
         self.factory.doStart()
         self.connected = True
         self.socket, self._preexistingSocket = self._preexistingSocket, None

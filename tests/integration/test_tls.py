@@ -202,7 +202,9 @@ class TlsTests(SynchronousTestCase):
         server = self.start(3)
         plain = redis.Redis(port=server.port)
         self.addCleanup(plain.close)
-        servers.until(lambda: f"listening on 127.0.0.1:{self.port}" in server.logged(), 20, "all workers serve")
+        servers.until(
+            lambda: f"listening on 127.0.0.1:{self.port}, with TLS\n" in server.logged(), 20, "all workers serve"
+        )
 
         def all_resumed(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bool:
             return self.visits(version, 25) == [False] + [True] * 24
@@ -274,7 +276,9 @@ class TlsTests(SynchronousTestCase):
         """Who goes on with a session is the user that it was begun by, whichever worker it comes to."""
         more = f'password = "a-password-of-16+"\ntls_client_auth = "required"\ntls_ca_path = "{self.certificates.authority}"'
         server = self.start(2, more=f'{more}\ntls_auth_user = "cn"')
-        servers.until(lambda: f"listening on 127.0.0.1:{self.port}" in server.logged(), 20, "all workers serve")
+        servers.until(
+            lambda: f"listening on 127.0.0.1:{self.port}, with TLS\n" in server.logged(), 20, "all workers serve"
+        )
         with redis.Redis(port=server.port, password="a-password-of-16+") as admin:
             admin.execute_command("ACL", "SETUSER", "app", "on", "+acl|whoami")
         certificate = self.certificates.sign("app")
