@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill.base.logs import MORE, SELDOM, Log, LogService, is_journal
 
 ROOT = pathlib.Path(__file__).parents[2]
+CALLS = {f"log.{method}" for method in ("debug", "info", "warn", "error", "critical", "failure")}
 
 
 class LogTests(SynchronousTestCase):
@@ -301,8 +302,9 @@ class DocumentationTests(SynchronousTestCase):
         """Each call of a logger in the program: format, level, names of the fields."""
         for path in (ROOT / "redistill").rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
-                    level = ast.unparse(node.func).removeprefix("log.").replace("failure", "critical")
+                called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+                if isinstance(node, ast.Call) and called in CALLS:
+                    level = called.removeprefix("log.").replace("failure", "critical")
                     fields = {word.arg for word in node.keywords if word.arg} - {"log_throttle", "log_count"}
                     yield ast.literal_eval(node.args[0]), level, fields
         yield MORE, "that of the event", {"count", "seconds", "event"}

@@ -164,6 +164,9 @@ class PlayedListening:
     def close(self) -> None:
         """There is nothing to close."""
 
+    def log_addresses(self) -> None:
+        """It has none."""
+
 
 class WorkersTests(SynchronousTestCase):
     """WorkersService"""
