@@ -67,9 +67,9 @@ class ControlPlane:
         number: int = 0,
     ) -> None:
         """`clients` is the registry that the factory fills, `table` the core's commands. `shutdown` stops the daemon,
-        at once if its argument is true. `peers` are the other workers, `identity` is what all say of the server;
-        `number` is this one's. CONFIG SET reaches the control plane alone, until `state.apply` is set to what reaches
-        more."""
+        at once if its argument is true. `peers` are the other workers, `identity` is the same in all workers,
+        `number` is this worker's. CONFIG SET changes the control plane alone, until `state.apply` is set to a function
+        that changes more."""
         self._table = table
         self.state = ServerState(config, store, reactor, clients, number=number, apply=self.apply)
         if counters is not None:
@@ -104,9 +104,9 @@ class ControlPlane:
     def run(self, client: Client, argv: list[bytes]) -> Reply:
         """Answer one command: RESP in the version of the client's session, b"" where there is no answer.
 
-        A Deferred fires with the same, or is cancelled when the client has gone. With the locks of a transaction held
-        (`state.locked`) everything that the command changes is under way when this returns. What a command raises is a
-        mistake of ours; it is counted and passed on.
+        A Deferred fires with the same, or is cancelled when the client disconnects. With the locks of a transaction
+        held (`state.locked`) everything that the command changes is under way when this returns. An exception of a
+        command is a mistake of ours; it is counted and passed on.
         """
         started = self.state.ticks()
         try:
@@ -181,7 +181,7 @@ class ControlPlane:
             self.state.monitors.add(client)
 
     def left(self, client: Client) -> None:
-        """A client is gone, or goes on elsewhere."""
+        """A client has disconnected, or moves to another process."""
         leave(self.state, client)
 
     def monitored(self) -> None:
@@ -189,17 +189,17 @@ class ControlPlane:
         self.state.monitors.wake()
 
     def opened(self) -> None:
-        """The store is there: what the configuration says about it that its maker does not know."""
+        """The store is open: apply the settings of the store that its maker does not know."""
         config = self.state.config
         self._watch_slow(config)
         self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
 
     def leaving(self) -> None:
-        """This process is about to be without clients: none of them is to wait any longer."""
+        """This process hands its clients over: answer those that wait."""
         self.state.waits.end()
 
     def tick(self) -> None:
-        """Once a second: what INFO shows as rates and peaks, and what the others are to know of this process."""
+        """To be called once a second: sample the rates and peaks of INFO, and publish this process's figures."""
         info.publish(self.state)
         self.state.rates.sample(self.state.store, self.state.reactor.seconds())
         self.state.monitors.report()
@@ -209,8 +209,8 @@ class ControlPlane:
         return info.snapshot(self.state, with_commands)
 
     def apply(self, config: Config) -> None:
-        """Answer commands as `config` says (`config.effect.HasSettings`). Connections of users that are no more are
-        closed when nothing can refuse it any more, so this comes last among all objects."""
+        """Answer commands as `config` says (`config.effect.HasSettings`). Connections of deleted users are closed
+        only when no object can refuse the change, so this object comes last."""
         store = self.state.store
         users = self.state.users
         if (config.users, config.passwords) != users.source:
@@ -224,7 +224,7 @@ class ControlPlane:
             changed(self.state, users)
 
     def _watch_slow(self, config: Config) -> None:
-        """Have the core hand up what either the slow log or the latency monitor wants."""
+        """Have the core report commands that are slow enough for the slow log or for the latency monitor."""
         settings = config.performance
         limits = []
         if settings.slowlog_slower_than >= 0:

@@ -72,7 +72,7 @@ def bgsave(client: Client, argv: list[bytes]) -> bytes:
 
 
 def replicaof(client: Client, argv: list[bytes]) -> bytes:
-    """REPLICAOF NO ONE, which is what holds; REPLICAOF host port is refused"""
+    """REPLICAOF NO ONE is answered, since the server is a master already; REPLICAOF host port is refused"""
     if [word.lower() for word in argv[1:]] == [b"no", b"one"]:
         return resp.OK
     port = integer(argv[2])

@@ -43,8 +43,9 @@ def commands(server: ServerState) -> Mapping[str, Command]:
 
 
 def authenticate(server: ServerState, client: Client, user: bytes, password: bytes, said: str) -> Reply | None:
-    """Let `client` in if user and password say so: then None. Otherwise the refusal, which comes the later the more of
-    them its address was given; a client that was in already stays in. `said` is the command."""
+    """Let `client` in if user and password are right, and return None; otherwise return the refusal, which is delayed
+    by the number of refusals that its address was given. An authenticated client stays authenticated. `said` is the
+    command."""
     now = server.reactor.seconds()
     address = address_of(client)
     if server.guesses.refuses(address, now):
@@ -129,7 +130,7 @@ def hello(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
 
 
 def reset(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
-    """RESET: the connection as it was when it came, but for the name of the client's library."""
+    """RESET: the connection is as it was at its beginning, except for the name of the client's library."""
     client.session.reset()
     state = client.session.state
     state.no_touch = state.no_evict = False

@@ -123,7 +123,7 @@ def set_reply_mode(client: Client, argv: list[bytes]) -> bytes:
     """CLIENT REPLY ON | OFF | SKIP; only ON is answered"""
     state, mode = client.session.state, argv[2].lower()
     if mode == b"on":
-        if not (state.in_exec and state.reply_mode == 2):  # there SKIP is for what follows EXEC, as in Redis
+        if not (state.in_exec and state.reply_mode == 2):  # SKIP in EXEC is for the command after EXEC
             state.reply_mode = 0
         return resp.OK
     if mode == b"off":

@@ -16,7 +16,7 @@ from redistill.net.interfaces import Client, Reply
 
 SYNTAX = resp.error("ERR syntax error")
 CLIENT_BYTES = 2048
-"""About what one connection costs besides its buffers."""
+"""Approximate memory of a connection besides its buffers."""
 
 BATCH = 32
 """Clients that are listed, or closed, in one step."""
@@ -127,7 +127,7 @@ def found(server: ServerState, wanted: Mapping[str, Any]) -> Iterator[list[tuple
 
 
 def batches(server: ServerState, clients: list[Client]) -> Iterator[list[Client]]:
-    """Clients in steps; those that have gone before theirs are left out."""
+    """Clients in steps, without those that have disconnected before their step."""
     for at in range(0, len(clients), BATCH):
         yield [one for one in clients[at : at + BATCH] if server.clients.get(one.client_id) is one]
 
@@ -147,7 +147,7 @@ def kill(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
         return over_all(server, client, "client-kill", order, any_of, changes=True, must=True)
     order["skip_me"] = True
     for i in range(2, len(argv), 2):
-        if i + 1 == len(argv):  # said only when the options before are right, as in Redis
+        if i + 1 == len(argv):  # an error of an earlier option comes first, as in Redis
             return SYNTAX
         option, value = argv[i].lower(), argv[i + 1]
         if option == b"skipme" and value.lower() in (b"yes", b"no"):
@@ -176,8 +176,8 @@ def bad_filter(server: ServerState, option: bytes, value: bytes) -> bytes:
 
 
 def killed(server: ServerState, order: Mapping[str, Any]) -> Iterator[list[int]]:
-    """Close this worker's clients that all filters choose, the one that asks only after its answer; their ids, a few
-    clients a step."""
+    """Close this worker's clients that match all filters; the client that sent CLIENT KILL is closed after its
+    answer. Yields the ids, a few clients a step."""
     now = server.reactor.seconds()
     tests: Mapping[str, Callable[[Client, str], bool]] = {
         "id": lambda one, value: one.client_id == int(value),

@@ -69,11 +69,11 @@ def commands(server: ServerState, table: CommandTable) -> Mapping[str, Command]:
         yield from (documentation(name, version) for name in found)
 
     def info(client: Client, argv: list[bytes]) -> Reply:
-        """COMMAND INFO [name ...]: what there is not is null."""
+        """COMMAND INFO [name ...]: an unknown command is null."""
         return sliced(server, client, descriptions(argv[2:], client.session.state.resp))
 
     def docs(client: Client, argv: list[bytes]) -> Reply:
-        """COMMAND DOCS [name ...]: what there is not is left out."""
+        """COMMAND DOCS [name ...]: an unknown command is left out."""
         return sliced(server, client, documentations(argv[2:], client.session.state.resp))
 
     return {

@@ -142,9 +142,9 @@ def settled(
     done: Callable[[None], bytes],
     refused: Callable[[ConfigError | Refused], bytes],
 ) -> Reply:
-    """The reply to what changes settings, at once or when all workers have done it.
+    """The reply to a change of settings, at once or when all workers have made the change.
 
-    Whom the change cuts off hears the reply first (`users.changed`).
+    A client that the change disconnects gets the reply first (`users.changed`).
     """
     client.changes = True
     try:
@@ -183,7 +183,7 @@ def misnamed(words: list[bytes]) -> bytes | None:
 
 
 def write(server: ServerState, client: Client) -> Reply:
-    """CONFIG REWRITE: what CONFIG SET has changed, into the file."""
+    """CONFIG REWRITE: write the changes of CONFIG SET into the file."""
 
     def refused(problem: Exception) -> bytes:
         return resp.error(f"ERR {problem}")

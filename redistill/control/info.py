@@ -82,8 +82,8 @@ def snapshot(server: ServerState, with_commands: bool = False) -> stats.Snapshot
 
 
 def publish(server: ServerState) -> None:
-    """Say in the arena what this process has. What costs a look at all connections is up to `RECENT` old, since every
-    client of a crowd that reconnects may ask."""
+    """Write this process's figures into the arena. Figures that need a look at all connections are up to `RECENT` old,
+    since each of many clients that reconnect at once may ask for INFO."""
     now = server.reactor.seconds()
     server.store.workers.set_cpu(*stats.cpu_time())
     if not 0 <= now - server.published_at < RECENT:
@@ -123,14 +123,15 @@ def merged(tables: Iterable[Counts]) -> dict[str, Counter[str]]:
 
 
 def unknown_commands(table: Counts) -> Fields:
-    """One line a name: all its calls, then those of each client library."""
+    """A line for each name: the number of its calls, then the calls of each client library."""
     for name, libraries in sorted(table.items()):
         counts = "".join(f",{library}={count}" for library, count in sorted(libraries.items()))
         yield f"unknowncmd_{name}", f"count={sum(libraries.values())}{counts}"
 
 
 def libraries(clients: Iterable[Client]) -> dict[str, dict[str, int]]:
-    """How many connections of each client library have authenticated with each secret, by what it is shown as."""
+    """The number of connections of each client library that have authenticated with a secret, by the secret as it is
+    shown."""
     table: dict[str, Counter[str]] = {}
     for client in clients:
         if client.secret:
@@ -140,8 +141,8 @@ def libraries(clients: Iterable[Client]) -> dict[str, dict[str, int]]:
 
 
 def secrets(server: ServerState, client: Client, table: Counts) -> Fields:
-    """One line a secret: those that are valid, and others while connections are there that got in with them. Nothing
-    for a client that may not see hashes."""
+    """A line for each secret that is valid, or that connected clients have authenticated with. No line for a client
+    that may not see hashes."""
     if not may_see_hashes(server, client):
         return
     used = {one.number: one for one in server.store.secrets}
@@ -163,7 +164,7 @@ def secrets(server: ServerState, client: Client, table: Counts) -> Fields:
 
 
 def _plain(text: str) -> str:
-    """A name without what has a meaning in the line that it stands in."""
+    """A name without the characters that separate the fields of a line."""
     return text.translate({ord(sign): "_" for sign in ",|="})
 
 

@@ -82,7 +82,7 @@ class LatencyMonitor:
         return self._worst[event]
 
     def reset(self, events: Iterable[str]) -> list[str]:
-        """Forget these events; the names of those that there were. Without any, all."""
+        """Forget these events, or all if none is named. Returns the names of the events that were known."""
         names = [event for event in list(events) or list(self._events) if self._worst.pop(event, None) is not None]
         for name in names:
             del self._events[name]
@@ -114,7 +114,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     """The commands of this group, by name."""
 
     def over_monitor(reply: Callable[[Client, list[bytes], LatencyMonitor], bytes]) -> Command:
-        """A command about what all workers saw."""
+        """A command that shows the events of all workers."""
 
         def command(client: Client, argv: list[bytes]) -> Reply:
             def merged(parts: list[Any]) -> bytes:

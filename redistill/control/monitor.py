@@ -1,8 +1,8 @@
 """MONITOR: every command of all clients, as it is executed.
 
-The core writes a line for each (core/session/monitor.h) in the process that executes it, and brings it to the workers
-where a client monitors. So the lines of one worker are in their order, and those of several are mixed as they come;
-each has its time. Here they are handed to the clients of this process.
+The core writes a line for each command (core/session/monitor.h) in the process that executes it, and sends it to the
+workers with a client that monitors. The lines of one worker are in order; lines of several workers are mixed, and each
+has its time. This module hands the lines to the clients of this process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Monitors:
         self._reported = self._damaged = 0
 
     def add(self, client: Client) -> None:
-        """Show `client` what comes, for as long as its session monitors."""
+        """Send `client` the lines from now on, for as long as its session monitors."""
         self._numbers = {client.client_id, *(one.client_id for one in self._present())}
 
     def _present(self) -> Iterator[Client]:

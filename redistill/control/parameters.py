@@ -179,7 +179,7 @@ FIXED: tuple[tuple[str, str, str], ...] = (
         "",
     ),
 )
-"""Why, what may be set to its value, and what may not be set in Redis either."""
+"""The reason for the refusal, the settings that may be set to their present value, and those that Redis refuses too."""
 
 ALIASES = {
     "cluster-slave-no-failover": "cluster-replica-no-failover",

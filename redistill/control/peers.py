@@ -32,12 +32,12 @@ class Peers(Protocol):
     """The other processes. Only the others answer a question, not the worker that asks."""
 
     def ask(self, question: str, argument: Any, must: bool = False) -> list[Any] | Deferred[list[Any]]:
-        """The answers of all others, those that give none in time left out. `must`: it changes something, so that no
-        other may go on without having answered."""
+        """The answers of all other workers that answer in time. `must`: the question changes something, so no other
+        worker may go on without an answer."""
         ...
 
     def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
-        """Hand a connection over (`handover.Handover`); whether it is gone. The descriptor stays the caller's."""
+        """Hand a connection over (`handover.Handover`); whether it was taken. The descriptor stays the caller's."""
         ...
 
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None] | None:
@@ -80,8 +80,8 @@ def over_all(
 ) -> Reply:
     """The reply that `reply` makes of the answers of all workers, this one's first.
 
-    With `changes` the question goes on even if its client has gone. Without, it does not begin before the locks of a
-    transaction are released. `must`: see `Peers.ask`.
+    With `changes` the question goes on even if its client disconnects. Without, it does not begin before the locks
+    of a transaction are released. `must`: see `Peers.ask`.
     """
     if client.session.state.locked and not changes:
         return partial(_over_all, server, question, argument, reply)
@@ -126,7 +126,7 @@ def problem_of(failure: BaseException) -> tuple[str, str]:
 
 
 def raise_problem(problem: tuple[str, str] | None) -> None:
-    """The same back again; None: there was none."""
+    """Raise the problem that `problem_of` described; None: do nothing."""
     if problem is not None:
         directive, reason = problem
         raise Refused(directive, reason) if directive else ConfigError(reason)

@@ -19,8 +19,8 @@ SECRET = (b"pass", b"auth")
 
 
 def redacted(argv: Sequence[bytes], table: CommandTable) -> list[bytes]:
-    """`argv` with `REDACTED` in the place of secrets; of what is no command or subcommand, the first word only. So many
-    arguments are looked at as a log keeps (`slowlog.trimmed`)."""
+    """`argv` with `REDACTED` in the place of secrets; only the first word of an unknown command or subcommand. As many
+    arguments are checked as a log keeps (`slowlog.trimmed`)."""
     entry = table.find(argv)
     if entry is None:
         return list(argv[:1])
@@ -60,7 +60,7 @@ def _config_set(argv: Sequence[bytes], table: CommandTable) -> list[bytes]:
 
 
 def _pairs(words: Sequence[bytes]) -> Iterator[bytes]:
-    whole = len(words) % 2 == 0  # else it is not clear what is a name and what a value
+    whole = len(words) % 2 == 0  # otherwise names and values cannot be told apart
     for at, word in enumerate(words):
         name = words[at - at % 2].lower()
         if at % 2 == 0 or not whole:

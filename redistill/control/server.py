@@ -46,7 +46,7 @@ STILL = r"""
            ) ) ( ( (     |  o o   |
           ( ( ) ) ) )    |________|
 """
-"""A still, which is what a distillery has."""
+"""LOLWUT's picture: a still."""
 
 
 def commands(server: ServerState) -> Mapping[str, Command]:
@@ -140,7 +140,7 @@ def memory_stats(server: ServerState, client: Client) -> bytes:
 
 
 def _database(version: int) -> bytes:
-    """A database's tables: they lie in the arena and are part of what is in use, so that none is counted here."""
+    """A database's tables. They lie in the arena, whose memory is counted elsewhere, so they count as 0."""
     return resp.mapping(
         [
             (resp.bulk("overhead.hashtable.main"), resp.integer(0)),

@@ -19,7 +19,7 @@ Made = TypeVar("Made")
 SLICE = 5_000_000
 """Nanoseconds of work, after which others have their turn."""
 PIECE = 65536
-"""Bytes of a reply that are made before they go to the session, which says whether there is room for more."""
+"""Bytes of a reply that are made before they go to the session. It reports whether there is room for more."""
 MOST = 1024 * 1024
 """Bytes of a reply that are made in a slice, and then sent."""
 
@@ -27,8 +27,8 @@ MOST = 1024 * 1024
 def sliced(server: ServerState, client: Client, parts: Iterable[bytes]) -> Reply:
     """The reply that `parts` make together, b"" where a part is only a step of the work.
 
-    They are asked for as long as the session takes the reply, and while the client reads it: nothing piles up. With the
-    locks of a transaction held, what takes longer than a slice goes on when they are released.
+    The next part is made only while the session has room for it and the client reads. With the locks of a transaction
+    held, an answer that takes longer than a slice goes on when they are released.
     """
     return _begun(server, client, iter(parts)) if client.session.state.locked else streamed(server, client, parts)
 
@@ -46,7 +46,7 @@ def _begun(server: ServerState, client: Client, parts: Iterator[bytes]) -> Reply
 
 
 def streamed(server: ServerState, client: Client, parts: Iterable[bytes]) -> bytes | Deferred[bytes]:
-    """The same, begun now; no locks are held."""
+    """As `sliced`, begun now; no locks are held."""
     iterator = iter(parts)
     session, ticks = client.session, server.ticks
     pushed = False
@@ -82,8 +82,8 @@ def streamed(server: ServerState, client: Client, parts: Iterable[bytes]) -> byt
 
 
 def collected(server: ServerState, steps: Iterator[list[Any]], *, lasting: bool) -> list[Any] | Deferred[list[Any]]:
-    """The lists that `steps` gives, joined; made in slices. `lasting`: the steps are finished even if the client has
-    gone."""
+    """The lists that `steps` gives, joined; made in slices. `lasting`: the steps are finished even if the client
+    disconnects."""
     found: list[Any] = []
 
     def step() -> list[Any] | None:
@@ -105,7 +105,7 @@ def _waited_for(
     lasting: bool = False,
     flush: Callable[[Callable[[], None]], bool] = lambda on_read: True,
 ) -> Deferred[Made]:
-    """Fires with what `step` gives at last; a call a turn of the reactor, while `flush` finds that it may go on."""
+    """Fires with the last result of `step`, which is called once a turn of the reactor, while `flush` permits it."""
     over = False
 
     def again() -> None:

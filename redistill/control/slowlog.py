@@ -61,8 +61,8 @@ class Entry:
 
 
 class SlowLog:
-    """The last slow commands of this worker, newest first: `MOST` bytes of them, and no more than the number that comes
-    with each call, since CONFIG SET may change it."""
+    """The last slow commands of this worker, newest first: at most `MOST` bytes, and at most as many entries as
+    each call says, since CONFIG SET may change the number."""
 
     def __init__(self, next_number: Callable[[], int] | None = None) -> None:
         """`next_number` gives each entry its number; all workers count as one."""
@@ -98,7 +98,7 @@ class SlowLog:
 
 
 def trimmed(argv: Sequence[bytes]) -> list[bytes]:
-    """`argv` as the log keeps it: at most 32 arguments of at most 128 bytes, with a word on what was left out."""
+    """`argv` as the log keeps it: at most 32 arguments of at most 128 bytes, and a remark on the rest."""
     kept = argv if len(argv) <= MAX_ARGUMENTS else argv[: MAX_ARGUMENTS - 1]
     words = [
         word if len(word) <= MAX_BYTES else b"%s... (%d more bytes)" % (word[:MAX_BYTES], len(word) - MAX_BYTES)

@@ -39,7 +39,7 @@ class Identity:
     started: float
     """Seconds since the epoch."""
     began: float
-    """The same moment by the monotonic clock, for what must not jump when the wall clock is set."""
+    """`started` by the monotonic clock, for durations, which must not jump when the wall clock is set."""
     workers: int = 1
     supervised: str = "no"
     """The supervisor of the daemon: "systemd", or "no"."""

@@ -23,7 +23,7 @@ class Account:
     """A user, with the passwords that the configuration gives it."""
 
     def __init__(self, user: User, configured: Iterable[str] = (), from_file: Iterable[str] = ()) -> None:
-        """`configured` are the passwords of security.password, `from_file` those of security.password_file."""
+        """`configured` are the passwords of security.password, `from_file` the passwords of security.password_file."""
         self.user = user
         self.sources: dict[str, str] = dict.fromkeys(user.hashes, "acl")
         """Hash of a password -> its source: ``acl``, ``config`` or ``file``."""
@@ -120,7 +120,7 @@ def begin(server: ServerState, client: Client) -> None:
 
 def become(server: ServerState, client: Client, account: Account, secret: int) -> None:
     """`client` has authenticated as this user, with this secret (0: with none)."""
-    client.session.permit(account.permissions)  # first, since it may raise: then `client` is who it was
+    client.session.permit(account.permissions)  # first, since it may raise; then the client's user has not changed
     leave(server, client)
     client.user, client.secret = account.user.name, secret
     client.session.state.authenticated = True
@@ -129,12 +129,12 @@ def become(server: ServerState, client: Client, account: Account, secret: int) -
 
 
 def resume(server: ServerState, client: Client) -> None:
-    """`client` was authenticated in another process. A user that is no more is not believed."""
+    """`client` was authenticated in another process. If its user no longer exists it is closed."""
     account = server.users.get(client.user)
     if account is None:
         client.secret = 0
         begin(server, client)
-        # Nor is it anybody else: a user that is deleted where it is connected is closed.
+        # It does not become the default user: deleting a user closes its connections in every process.
         client.session.state.authenticated = False
         client.session.state.close_after_reply = True
         return
@@ -144,15 +144,16 @@ def resume(server: ServerState, client: Client) -> None:
 
 
 def leave(server: ServerState, client: Client) -> None:
-    """`client` is gone, or is to be another user. What it was is still known, for who goes on with it."""
+    """`client` has disconnected, moves to another process, or becomes another user. Its user and secret stay readable,
+    for the process that goes on with it."""
     if client.secret:
         server.store.secrets.leave(client.secret)
 
 
 def changed(server: ServerState, users: Users) -> None:
-    """Have these users instead of those before: connections get the new permissions, those of users that are no more
-    are closed. One that is about to end by itself says its last word first, and who asked for the change hears the
-    reply; that one stays if the change is taken back. When it raises, nothing has changed."""
+    """Put these users into effect: connections get the new permissions, connections of deleted users are closed. A
+    connection that is closing already sends its last replies first. The client that asked for the change gets the
+    reply before it is closed, and stays if the change is taken back. If this raises, nothing has changed."""
     before = server.users
     clients = [one for one in server.clients.values() if users.get(one.user) is not before.get(one.user)]
     try:

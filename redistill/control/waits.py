@@ -10,8 +10,8 @@ LONGEST_WAIT = 10.0 * 365 * 86400
 
 
 class Waits:
-    """Clients that wait for what will not come: each is answered when its time is over, or when the process has its
-    clients leave, for none of them may hold that up."""
+    """Clients that wait for an event that cannot happen here. Each is answered at its timeout, or when the process
+    hands its clients over, which may not wait for them."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor

@@ -22,7 +22,7 @@ class Connection(Protocol):
 
     @property
     def last_active(self) -> float:
-        """When bytes last came or went, as of reactor.seconds()."""
+        """When bytes were last received or sent, as of reactor.seconds()."""
         ...
 
     def resume(self) -> Status:
@@ -43,7 +43,7 @@ class Client(Protocol):
 
     @property
     def unread(self) -> bool:
-        """Whether the transport has so much that it has said `pauseProducing`."""
+        """Whether the transport holds so much unread output that it has called `pauseProducing`."""
         ...
 
 

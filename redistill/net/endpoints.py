@@ -27,7 +27,7 @@ PATIENCE = 2.0
 
 
 class EndpointListener:
-    """One endpoint, listened on from `start` to `stop`, any number of times."""
+    """An endpoint that is listened on from `start` to `stop`, any number of times."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class EndpointListener:
         log.failure("while closing {endpoint}", failure, endpoint=self.description)
 
     def _set_options(self) -> None:
-        """An accepted socket inherits the options of the one that listens (Linux). Not every endpoint has a socket."""
+        """Set the options of the listening socket; accepted sockets inherit them. Not every endpoint has a socket."""
         listener = getattr(self._port, "socket", None)
         if isinstance(listener, socket.socket) and listener.family in (socket.AF_INET, socket.AF_INET6):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._nodelay)

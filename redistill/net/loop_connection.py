@@ -1,4 +1,4 @@
-"""One connection in the loop in C: what its session and its socket need of Python."""
+"""A connection in the loop in C, and the events that its protocol and its transport are told."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class LoopConnection:
 
     @property
     def last_active(self) -> float:
-        """When bytes last came or went, as of a reactor's seconds() (`reactor.use_monotonic_time`)."""
+        """When bytes were last received or sent, as of a reactor's seconds() (`reactor.use_monotonic_time`)."""
         return self._active if self._c is None else lib.rd_conn_active_us(self._c) / 1e6
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""One listening socket in the loop in C, which accepts on it."""
+"""A listening socket on which the loop in C accepts."""
 
 from __future__ import annotations
 

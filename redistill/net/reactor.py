@@ -2,7 +2,7 @@
 
 It is Twisted's epoll reactor, but waits on the epoll of `loop.Loop`, in which Twisted's own is one descriptor among
 those of the clients. So while only clients' descriptors are ready, a turn is one epoll_wait and no Python. When a timer
-is due, a signal came, a thread calls, or another descriptor is ready, everything happens as in `EPollReactor`. Ports
+is due, a signal has arrived, a thread calls, or another descriptor is ready, this reactor acts as `EPollReactor`. Ports
 that listen on this reactor are those of `ports.py`.
 """
 

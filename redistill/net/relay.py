@@ -22,7 +22,7 @@ AT_ONCE = 16
 
 @implementer(IReadDescriptor)
 class SocketRelay:
-    """Passes connected sockets to other workers, and takes those that come from them."""
+    """Passes connected sockets to other workers, and takes sockets that they pass."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class SocketRelay:
         came: Callable[[socket.socket], object],
     ) -> None:
         """`inlet` is the socket that this worker takes from, `outlets` are the other ends of all workers' inlets, by
-        their numbers; `came` gets each socket that comes, and may raise transport.PeerGone."""
+        their numbers; `came` gets each socket that another worker passes, and may raise transport.PeerGone."""
         self._reactor = reactor
         self._inlet = inlet
         self._outlets = outlets

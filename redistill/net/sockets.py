@@ -118,7 +118,7 @@ def listen_tcp(
     listeners: list[socket.socket] = []
     try:
         if count > 1 and not overlaps:
-            # Sharing sockets can be bound beside another program's that share too; one that does not share cannot.
+            # A socket that shares its port can be bound beside another program's; one that does not share it cannot.
             _bound(host, port, shared=False, only_v6=only_v6).close()
         for _ in range(count):
             listeners.append(listener := _bound(host, port, shared=count > 1 or overlaps, only_v6=only_v6))
@@ -174,7 +174,7 @@ def set_keepalive(listener: socket.socket, seconds: int) -> None:
 
 
 def listen_unix(path: str) -> socket.socket:
-    """A socket that listens at `path`; one that a dead process left there is replaced. Raises StartError."""
+    """A socket that listens at `path`. The socket of a dead process there is replaced. Raises StartError."""
     path = os.path.abspath(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

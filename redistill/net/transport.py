@@ -139,7 +139,7 @@ class Server(tcp.Server):
     def writeSequence(self, iovec: Any) -> None:
         data = list(iovec)
         if self._connection is None and not all(isinstance(one, bytes) for one in data):
-            super().writeSequence(data)  # raises what a caller expects
+            super().writeSequence(data)  # raises the TypeError that a caller expects
         else:
             self.write(b"".join(data))
 
@@ -193,7 +193,7 @@ class UNIXServer(Server, unix.Server):
 
 
 def peer_of(sock: socket.socket) -> Any:
-    """The peer's address; None: the peer has gone again. Over a UNIX socket it is mostly ""."""
+    """The peer's address; None: the peer has disconnected already. Over a UNIX socket it is mostly ""."""
     try:
         return sock.getpeername() if sock.family == socket.AF_UNIX else tcp._getpeername(sock)
     except OSError:
@@ -206,8 +206,8 @@ def adopt(
     """Go on with a connected stream socket, which becomes the transport's, as if a port had accepted it.
 
     `build` makes the protocol for an address: a factory's buildProtocol, or its `readmit` followed by
-    `RespProtocol.go_on_as`. None: `build` gave none. Raises PeerGone, and what `build` raises. In all these cases the
-    socket is closed, and a session stays the caller's.
+    `RespProtocol.go_on_as`. None: `build` gave none. Raises PeerGone, and the exceptions of `build`. In all these cases
+    the socket is closed, and a session stays the caller's.
     """
     sock.setblocking(False)
     protocol: Any = None

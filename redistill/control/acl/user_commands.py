@@ -75,10 +75,11 @@ def _change(
     def act() -> Deferred[None] | None:
         if not client.session.state.locked:
             return server.peers.change(server, {USERS: edit})
-        # Others wait for the transaction's locks, so who judges the change is not waited for; what came before counts.
+        # Other clients wait for the transaction's locks, so it does not wait for the judge of the change. The change is
+        # made to the users as the transaction has changed them so far.
         new = replace(server.config, users=server.users.source[0]).replace({USERS: edit})
         acting = server.peers.change(server, {USERS: edit})
-        if acting is not None:  # what follows in it is judged by the new rules in this process at least
+        if acting is not None:  # this process judges the transaction's next commands by the new rules
             changed(server, Users(new, server.users))
             acting.addErrback(taken_back)
         return acting
@@ -126,5 +127,5 @@ def save(server: ServerState) -> bytes:
 
 
 def load(server: ServerState, client: Client) -> Reply:
-    """ACL LOAD: the file's users instead of those there are, or none of it."""
+    """ACL LOAD: the file's users replace the present ones, or nothing changes."""
     return _change(server, client, LOAD) if server.config.security.acl_file else NO_FILE

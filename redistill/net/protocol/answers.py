@@ -108,8 +108,8 @@ class Answers:
         self._session.state.close_after_reply = True
 
     def complete(self) -> None:
-        """Finish the transaction of a client that has disconnected in its middle. All of it was to be done, so those of
-        the remaining commands that change something are still begun. Nobody waits for their answers."""
+        """Finish the transaction of a client that has disconnected in its middle: begin the remaining commands that
+        change something, since a transaction is executed as a whole, and drop their answers."""
         session = self._session
         if not session.abandon():
             return
@@ -129,7 +129,7 @@ class Answers:
             self._forget(self._owed.popleft())
 
     def _forget(self, answer: Reply) -> None:
-        """Drop an answer that nobody waits for; the work that has begun goes on."""
+        """Drop an answer whose client has disconnected; the work that has begun goes on."""
         if isinstance(answer, Deferred):
             answer.addErrback(self._failed_unheard)
             answer.cancel()

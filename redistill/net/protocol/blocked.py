@@ -21,11 +21,11 @@ class Holdable(Protocol):
 
 
 class BlockedClients:
-    """Counts the clients that wait, and lets those go on that were held by a pause."""
+    """Counts the clients that wait, and lets clients that a pause held go on."""
 
     def __init__(self, clock: IReactorTime, behind: Callable[[], bool], on_change: Callable[[int], None]) -> None:
-        """`behind`: whether nobody may be served at present (`interfaces.Served`). `on_change` is told how many clients
-        wait whenever that changes."""
+        """`behind`: whether no client may be served at present (`interfaces.Served`). `on_change` gets the number of
+        waiting clients whenever it changes."""
         self._behind = behind
         self._on_change = on_change
         self._held: dict[Holdable, None] = {}
@@ -51,7 +51,7 @@ class BlockedClients:
         self._count_again()
 
     def remove(self, client: Holdable) -> None:
-        """`client` is gone."""
+        """`client` has disconnected, or moves to another process."""
         self._held.pop(client, None)
         self.asks(client, False)
 

@@ -105,9 +105,9 @@ class RespProtocol(Protocol):
         self._seconds = factory.clock.seconds
         self._heard_at = self._seconds()
         self.local = shown(transport.getHost())
-        # Over a UNIX socket the peer has no name; Redis says the socket's.
+        # Over a UNIX socket the peer has no name; Redis shows the socket's.
         self.peer = shown(transport.getPeer()) or self.local
-        # The type's own: a wrapper hands on what it does not have, and beneath it there is another stream.
+        # Asked of the type: a wrapper passes on unknown attributes to a transport that carries another stream.
         serves = hasattr(type(transport), "serve")
         adopted = hasattr(self, "session")
         try:
@@ -272,7 +272,7 @@ class RespProtocol(Protocol):
             elif not self._stall:
                 self._go_on(status)
             else:
-                self._status = FULL  # it says again what it is
+                self._status = FULL  # to resume the session gives its status again
         except Exception:
             self._broken()
 
@@ -298,7 +298,7 @@ class RespProtocol(Protocol):
 
     @property
     def kept_silent(self) -> bool:
-        """Whether the client is silent because of us; not while it has to read a part of an answer to get the rest."""
+        """Whether the client is silent because it waits for the server, and not because it leaves an answer unread."""
         return self.blocked and not (self._stall & UNREAD and self.session.parted)
 
     # ---- output ----
@@ -433,7 +433,7 @@ class RespProtocol(Protocol):
             transport.loseConnection()
 
     def finish(self) -> None:
-        """The server stops: close once what has been received is executed and answered."""
+        """The server stops: close once all received commands are executed and answered."""
         self._ended = True
         if not self._stall and not self._connection.busy:
             self._close()
@@ -446,7 +446,7 @@ class RespProtocol(Protocol):
             self.factory.idle.watch(self)
 
     def kill(self) -> None:
-        """Close at once; what was not written is lost."""
+        """Close at once; unwritten replies are lost."""
         self._begin_end()
         transport = self.transport
         transport.unregisterProducer()
@@ -457,12 +457,12 @@ class RespProtocol(Protocol):
             transport.loseConnection()
 
     def abort(self) -> None:
-        """Close at once, and wait for nobody."""
+        """Close at once, without waiting for the peer."""
         self.kill()
         self.abort_transport()
 
     def abort_transport(self) -> None:
-        """Close the transport without writing what is left."""
+        """Close the transport without writing the rest of its output."""
         transport = self.transport
         (getattr(transport, "abortConnection", None) or transport.loseConnection)()
 

@@ -83,7 +83,7 @@ class RespFactory:
         self.idle.start()
 
     def remove(self, client: RespProtocol) -> None:
-        """`client` is gone."""
+        """`client` has disconnected, or moves to another process."""
         self.idle.remove(client)
         self.clients.pop(client.client_id, None)
         self.blocked.remove(client)

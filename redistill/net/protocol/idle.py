@@ -68,7 +68,7 @@ class IdleWatch:
         self._watched[client] = None
 
     def remove(self, client: Watched) -> None:
-        """`client` is gone."""
+        """`client` has disconnected, or moves to another process."""
         self._watched.pop(client, None)
 
     def _look(self) -> None:

@@ -24,7 +24,7 @@ class Control(Protocol):
         ...
 
     def left(self, client: Client) -> None:
-        """A client is gone, or goes on elsewhere."""
+        """A client has disconnected, or moves to another process."""
         ...
 
     def slow(self, client: Client, entry: SlowEntry) -> None:

@@ -1,7 +1,7 @@
 """Pushes: messages to a client that answer no command.
 
-A push may not stand in the middle of an answer. One that comes while a part of an answer has been sent, or while a
-transaction's answers are incomplete, waits here until they are complete.
+A push may not stand in the middle of an answer. While a part of an answer has been sent, or a transaction's answers
+are incomplete, pushes wait here.
 """
 
 from __future__ import annotations

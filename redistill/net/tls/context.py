@@ -107,7 +107,7 @@ class TlsContext:
             self.on_change()
 
     def use(self, security: Security, pem: Pem) -> bool:
-        """Make another context, if files or settings differ from those of the present one; whether it did. Raises
+        """Make another context, if files or settings differ from the present context's; whether it did. Raises
         ConfigError, and the old context stays."""
         made_of = security.tls_min_version, security.tls_client_auth, pem
         if made_of == self._made_of:

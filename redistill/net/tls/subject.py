@@ -12,8 +12,8 @@ NAMES = {NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNu
 
 
 def described(certificate: X509) -> Certificate:
-    """A certificate's subject and user name. The user name is empty if the subject has several common names, one that
-    is no word, or cannot be read: each name is text of the kind that the certificate says (ASN.1)."""
+    """A certificate's subject and user name. The user name is empty if the subject has several common names, has
+    one that is no word, or cannot be read. Each name is text of the kind that the certificate names (ASN.1)."""
     try:
         subject = certificate.to_cryptography().subject
         parts = [(NAMES.get(one.oid, one.rfc4514_attribute_name), one.value) for one in subject]

@@ -1,4 +1,4 @@
-"""Sessions of TLS over several workers: a client that comes back is brought to the worker that knows its session.
+"""TLS sessions over several workers: a returning client is passed to the worker that knows its session.
 
 OpenSSL keeps nothing of a session: the client has it as a ticket, encrypted with keys that each worker's context makes
 for itself and that cannot be set from Python. But a ticket begins with the name of its key (RFC 5077, section 4), and a

@@ -30,8 +30,8 @@ class CertificateWatch(Service):
     """
 
     def __init__(self, clock: IReactorTime, security: Callable[[], Security], changed: Callable[[], bool]) -> None:
-        """`security` names the files. `changed` says whether it has looked at them; if not, it is called again soon. It
-        may raise ConfigError: then it is called when the files change again, or later."""
+        """`security` names the files. `changed` is called after a change; it returns whether it has read the files. If
+        not, it is called again soon. It may raise ConfigError: then it is called at the next change, or later."""
         self._security = security
         self._changed = changed
         self._read: object = None
@@ -55,8 +55,8 @@ class CertificateWatch(Service):
         self._read = state
 
     def knows(self, security: Security) -> bool:
-        """Whether the files that `security` names are those that were read last, and unchanged. Files that this process
-        may not look at, since it has become another user, count as unchanged: it could not read them."""
+        """Whether `security` names the files that were read last, and these are unchanged. Files that this process may
+        not look at, since it has become another user, count as unchanged: it could not read them."""
         paths, states = _paths_of(security), _files_of(security)
         if paths != _paths_of(self._security()) or states != self._read:
             return False
