@@ -4,9 +4,9 @@ BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
 CORE_SOURCES := $(shell find redistill/core -name '*.c')
-C_FILES := $(shell find redistill/core -name '*.[ch]') $(wildcard tests/core/*.[ch] bench/*.[ch])
+C_FILES := $(shell find redistill/core -name '*.[ch]') $(wildcard tests/*/*.[ch] bench/*.[ch])
 GENERATED = etc/*.toml man/*.[15] docs/*.md redistill/core/command/index.h redistill/core/commands/cmd.h redistill/core/commands/table/table.c
-WARNINGS = -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror
+WARNINGS = -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wconversion -Werror
 # Install the dependencies that pyproject.toml lists, those of an extra among them.
 install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   print(*p["dependencies"], *p["optional-dependencies"]["$(1)"], sep="\n")' | $(BIN)/pip install -q -r /dev/stdin
@@ -23,9 +23,9 @@ quick: .venv/test build/asserts
 lint: .venv/lint
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/python tests/imports.py
 	@$(BIN)/clang-format --dry-run --Werror $(C_FILES) && $(BIN)/python tests/rooms.py
-	@printf '%s\n' $(CORE_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Wshadow -Wconversion -Iredistill/core -c {} -o /dev/null
+	@printf '%s\n' $(CORE_SOURCES) | xargs -P2 -I{} $(CC) $(WARNINGS) -Iredistill/core -c {} -o /dev/null
 	@$(MAKE) -s -C tests/core ../../build/ctest/keyspecs.h
-	@printf '%s\n' bench/*.c tests/core/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core -Ibuild/ctest {}
+	@printf '%s\n' bench/*.c tests/*/*.c | xargs -P2 -I{} $(CC) $(WARNINGS) -O0 -UNDEBUG -fsyntax-only -Iredistill/core -Ibuild/ctest {}
 	@before=$$(cat $(GENERATED) | cksum); $(MAKE) -s gen || exit 1; test "$$before" = "$$(cat $(GENERATED) | cksum)" || \
 	  { echo 'Generated files were not current; they are now.' >&2; exit 1; }
 

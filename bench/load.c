@@ -51,7 +51,7 @@ typedef struct connection {
 
 typedef struct options {
   address address;
-  plan plan;
+  load_plan plan;
   uint32_t connections, threads;
   uint64_t requests;
   double seconds, rate;

@@ -34,7 +34,7 @@ static step error_reply(tally *t, const char *line, size_t len) {
 }
 
 /* A value follows: its length must be that of the values that were set. */
-static step value_follows(replies *r, tally *t, const plan *plan, uint64_t len) {
+static step value_follows(replies *r, tally *t, const load_plan *plan, uint64_t len) {
   if (len != plan->value) return MALFORMED;
   t->hits++;
   r->skip = len;
@@ -42,7 +42,7 @@ static step value_follows(replies *r, tally *t, const plan *plan, uint64_t len) 
   return GOES_ON;
 }
 
-static step resp_bulk(replies *r, tally *t, const plan *plan, const char *line, size_t len) {
+static step resp_bulk(replies *r, tally *t, const load_plan *plan, const char *line, size_t len) {
   uint64_t n;
   if (is(line, len, "$-1") || is(line, len, "_")) {
     t->misses++;
@@ -51,7 +51,7 @@ static step resp_bulk(replies *r, tally *t, const plan *plan, const char *line, 
   return line[0] == '$' && number(line + 1, len - 1, &n) ? value_follows(r, t, plan, n) : MALFORMED;
 }
 
-static step resp_line(replies *r, tally *t, const plan *plan, reply_kind kind, const char *line, size_t len) {
+static step resp_line(replies *r, tally *t, const load_plan *plan, reply_kind kind, const char *line, size_t len) {
   uint64_t n;
   if (len == 0) return MALFORMED;
   if (line[0] == '-' && !r->inside) return error_reply(t, line, len);
@@ -69,7 +69,7 @@ static step resp_line(replies *r, tally *t, const plan *plan, reply_kind kind, c
 }
 
 /* VALUE lines name the keys that were found, END ends them: what is left by then was missed. */
-static step memcached_line(replies *r, tally *t, const plan *plan, reply_kind kind, const char *line, size_t len) {
+static step memcached_line(replies *r, tally *t, const load_plan *plan, reply_kind kind, const char *line, size_t len) {
   uint64_t n;
   if (is(line, len, "ERROR") || starts(line, len, "CLIENT_ERROR") || starts(line, len, "SERVER_ERROR") ||
       is(line, len, "NOT_FOUND") || is(line, len, "NOT_STORED"))
@@ -88,7 +88,7 @@ static step memcached_line(replies *r, tally *t, const plan *plan, reply_kind ki
   return value_follows(r, t, plan, n);
 }
 
-static step take_line(replies *r, tally *t, const plan *plan, reply_kind kind, const char *line, size_t len) {
+static step take_line(replies *r, tally *t, const load_plan *plan, reply_kind kind, const char *line, size_t len) {
   if (r->value) {
     if (len != 0) return MALFORMED;
     r->value = false;
@@ -98,7 +98,7 @@ static step take_line(replies *r, tally *t, const plan *plan, reply_kind kind, c
   return (plan->protocol == RESP ? resp_line : memcached_line)(r, t, plan, kind, line, len);
 }
 
-int replies_read(replies *r, tally *t, const plan *plan, const uint8_t *kinds, uint32_t awaited, const char *data,
+int replies_read(replies *r, tally *t, const load_plan *plan, const uint8_t *kinds, uint32_t awaited, const char *data,
                  size_t len) {
   const char *p = data, *end = data + len;
   uint32_t done = 0;
@@ -119,15 +119,15 @@ int replies_read(replies *r, tally *t, const plan *plan, const uint8_t *kinds, u
       memcpy(r->line, p, r->kept);
       break;
     }
-    step step = MALFORMED;
+    step got = MALFORMED;
     if (stop != NULL && stop > p && stop[-1] == '\r')
-      step = take_line(r, t, plan, kinds[done], p, (size_t)(stop - 1 - p));
-    if (step == MALFORMED) {
+      got = take_line(r, t, plan, kinds[done], p, (size_t)(stop - 1 - p));
+    if (got == MALFORMED) {
       size_t shown = (size_t)((stop != NULL ? stop : end) - p);
       keep_error(t, p, shown < 100 ? shown : 100);
       return -1;
     }
-    if (step == ENDED) {
+    if (got == ENDED) {
       t->commands[kinds[done++]]++;
       r->inside = false;
     }

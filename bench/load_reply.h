@@ -28,7 +28,7 @@ typedef struct replies {
 /* Read the replies to at most `awaited` commands, of `kinds`, out of `data`. How many have come to their end, or -1
  * when a reply has not the shape that its command asks for; tally->error then says what came. What is left of an
  * unfinished line is kept in r->line: the caller puts these bytes in front of the next data, and sets r->kept to 0. */
-int replies_read(replies *r, tally *t, const plan *plan, const uint8_t *kinds, uint32_t awaited, const char *data,
+int replies_read(replies *r, tally *t, const load_plan *plan, const uint8_t *kinds, uint32_t awaited, const char *data,
                  size_t len);
 
 #endif

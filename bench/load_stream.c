@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct source {
-  const plan *plan;
+  const load_plan *plan;
   uint64_t dice;
   uint64_t next; /* key of FILL */
   double *sums;  /* sums[i]: how likely one of the i + 1 most popular keys is; for MIXED */
@@ -87,8 +87,8 @@ static const char *make_sums(source *s, double exponent) {
   return NULL;
 }
 
-const char *stream_make(stream *s, const plan *plan, uint64_t seed) {
-  source source = {.plan = plan, .dice = seed * 2654435761u + 88172645463325252ull};
+const char *stream_make(stream *s, const load_plan *plan, uint64_t seed) {
+  source from = {.plan = plan, .dice = seed * 2654435761u + 88172645463325252ull};
   size_t longest = 64 + (plan->workload == MSET || plan->workload == MGET ? MANY : 1) * (64 + (size_t)plan->value);
   if (plan->protocol == MEMCACHED && plan->workload == MSET) return "memcached's protocol has no MSET";
   uint64_t commands = STREAM_BYTES / longest < STREAM_COMMANDS ? STREAM_BYTES / longest : STREAM_COMMANDS;
@@ -99,17 +99,17 @@ const char *stream_make(stream *s, const plan *plan, uint64_t seed) {
   s->ends = malloc(batches * sizeof *s->ends);
   s->kinds = malloc(batches * plan->pipeline);
   const char *error = s->bytes == NULL || s->ends == NULL || s->kinds == NULL ? "no memory" : NULL;
-  if (error == NULL && plan->workload == MIXED) error = make_sums(&source, plan->zipf);
+  if (error == NULL && plan->workload == MIXED) error = make_sums(&from, plan->zipf);
   char *p = s->bytes;
   for (uint64_t i = 0; error == NULL && i < batches * plan->pipeline; i++) {
     workload what = plan->workload;
-    if (what == MIXED) what = roll(&source, 11) == 0 ? SET : GET;
+    if (what == MIXED) what = roll(&from, 11) == 0 ? SET : GET;
     if (what == FILL) what = SET;
-    p = plan->protocol == RESP ? put_resp(p, &source, what) : put_memcached(p, &source, what);
+    p = plan->protocol == RESP ? put_resp(p, &from, what) : put_memcached(p, &from, what);
     s->kinds[i] = (uint8_t)kind_of(what);
     s->ends[i / plan->pipeline] = (size_t)(p - s->bytes);
   }
-  free(source.sums);
+  free(from.sums);
   if (error != NULL) stream_free(s);
   return error;
 }

@@ -14,7 +14,7 @@ typedef enum workload { GET, SET, MIXED, MGET, MSET, INCR, FILL, WORKLOADS } wor
 /* What a command is answered with. */
 typedef enum reply_kind { STORED, VALUE, VALUES, NUMBER, REPLY_KINDS } reply_kind;
 
-typedef struct plan {
+typedef struct load_plan {
   protocol protocol;
   workload workload;
   const char *prefix; /* of the keys */
@@ -22,7 +22,7 @@ typedef struct plan {
   uint32_t value; /* bytes */
   uint32_t pipeline;
   double zipf; /* exponent, for MIXED */
-} plan;
+} load_plan;
 
 /* Batches of `pipeline` commands. Batch i is bytes[ends[i - 1]] .. bytes[ends[i]], and its commands are answered with
  * kinds[i * pipeline] and so on. */
@@ -38,7 +38,7 @@ typedef struct stream {
 #define STREAM_BYTES (64u << 20)
 
 /* Make the requests of `plan`, the same for the same `seed`. A message why not, or NULL. */
-const char *stream_make(stream *s, const plan *plan, uint64_t seed);
+const char *stream_make(stream *s, const load_plan *plan, uint64_t seed);
 void stream_free(stream *s);
 
 #endif

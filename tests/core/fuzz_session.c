@@ -46,7 +46,7 @@ static void start(void) {
     char err[256];
     int fd = memfd_create("fuzz", 0);
     expect(fd >= 0 && rd_create(&store[i], fd, &options, err, sizeof err) == 0, "no arena");
-    expect(rd_worker_join(&store[i], i) == 0, "no worker slot");
+    expect(rd_worker_join(&store[i], (uint32_t)i) == 0, "no worker slot");
   }
   uint16_t ids[1000], count = 0;
   for (uint16_t id = 0; id < rd_command_count(); id += 2) ids[count++] = id;

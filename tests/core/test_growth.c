@@ -223,7 +223,7 @@ static void transactions_of_several_processes_are_done_or_not_at_all(void) {
     rd_store own;
     char err[200];
     unsigned done = 0;
-    if (rd_attach(&own, fd, err, sizeof err) != 0 || rd_worker_join(&own, (int)i + 1) < 0) _exit(200);
+    if (rd_attach(&own, fd, err, sizeof err) != 0 || rd_worker_join(&own, i + 1) < 0) _exit(200);
     own.now_ms = st.now_ms;
     own.clock = st.clock;
     unsigned partly = race(&own, i + 1, &done);

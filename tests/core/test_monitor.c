@@ -53,10 +53,10 @@ static const char *shown_in(rd_store *store) {
   shown_text[n] = 0;
   return shown_text;
 }
-#define SHOWN(text)                         \
-  do {                                      \
-    const char *lines = shown_in(&st);      \
-    CHECK_TEXT(lines, strlen(lines), text); \
+#define SHOWN(text)                           \
+  do {                                        \
+    const char *shown_ = shown_in(&st);       \
+    CHECK_TEXT(shown_, strlen(shown_), text); \
   } while (0)
 
 /* ---- which commands ---- */

@@ -150,7 +150,7 @@ static void a_large_value_moves_in_a_full_cache_and_nothing_goes_for_it(void) {
         char a[40], b[40];
         rd_key src = key_in(&st, a, "src", 3, false), dst = key_in(&st, b, "dst", 3, true);
         bool late = f % 2 == 1; /* the cache was full before the value came, if it may evict */
-        unsigned keys = 100 * MIB / (small[f] + 50);
+        unsigned keys = (unsigned)(100 * MIB / (small[f] + 50));
         if (late) fill(&st, small[f], RD_NO_EXPIRY, keys);
         bool evicts = policies[p] == RD_ALLKEYS_LRU || policies[p] == RD_ALLKEYS_S3FIFO;
         if (late && !evicts) rd_flush_all(&st);

@@ -490,7 +490,7 @@ static void damaged_words_empty_the_ring_and_harm_nobody(void) {
         memcpy(rd_worker_at(&st, THERE)->ring_bytes + at % (RD_RING_BYTES - 8), &word, 8);
         break;
       case 3:
-        atomic_store(&ring->backed, dice(3));
+        atomic_store(&ring->backed, (uint32_t)dice(3));
         break;
       case 4:
         atomic_store(&ring->awake, (uint32_t)dice(3));

@@ -1,6 +1,5 @@
 /* Preloaded into a process: its wall clock is ahead by as many seconds as the file $CLOCK_SHIFT says (an int64_t, which
  * a test changes). All other clocks are what they are. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>

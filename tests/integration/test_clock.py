@@ -35,7 +35,7 @@ class ClockTests(OnWorkers):
         place = servers.directory()
         library, self.shift = place / "shift.so", place / "shift"
         compiler = servers.tool("cc", "gcc")
-        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
+        subprocess.run([compiler, "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
         self.set(0)
         self.patch(servers, "REACTOR", reactor)
         environ = {"LD_PRELOAD": str(library), "CLOCK_SHIFT": str(self.shift)}
