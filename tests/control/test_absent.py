@@ -16,9 +16,9 @@ PAIR = b"*2\r\n:0\r\n:0\r\n"
 
 
 class AnswerTests(SynchronousTestCase):
-    """What is answered at once."""
+    """Commands that are answered at once."""
 
-    def test_what_only_asks(self) -> None:
+    def test_questions(self) -> None:
         """A client learns that it speaks to a master without replicas, saved when it started, without modules."""
         server = Server()
         for line, reply in (
@@ -31,8 +31,8 @@ class AnswerTests(SynchronousTestCase):
         ):
             self.assertEqual(server.run(line), reply, line)
 
-    def test_what_would_do_something(self) -> None:
-        """It is refused, and the error says why."""
+    def test_changes(self) -> None:
+        """Commands that need persistence, replication or modules are refused, and the error says why."""
         server = Server()
         for line, reply in (
             *((line, DISK) for line in ("SAVE", "BGSAVE", "BGSAVE SCHEDULE", "BGREWRITEAOF")),
@@ -90,7 +90,7 @@ class WaitTests(SynchronousTestCase):
         self.assertEqual(self.server.run("SLOWLOG LEN"), b":0\r\n")
 
     def test_client_that_goes(self) -> None:
-        """Nothing is left of one that goes before the timeout."""
+        """A client that disconnects before the timeout leaves no timer."""
         waiting = self.server.ask("WAIT", "1", "1000")
         assert isinstance(waiting, Deferred)
         waiting.addErrback(lambda failure: None)
@@ -98,7 +98,7 @@ class WaitTests(SynchronousTestCase):
         self.assertEqual(self.server.clock.getDelayedCalls(), [])
 
     def test_process_that_is_left(self) -> None:
-        """When the process's clients are to leave, all are answered, and who comes later does not wait."""
+        """When the process hands its clients over all are answered, and later commands do not wait."""
         waiting = self.server.ask("WAIT", "2", "1000000")
         assert isinstance(waiting, Deferred)
         self.server.plane.leaving()
@@ -106,7 +106,7 @@ class WaitTests(SynchronousTestCase):
         self.assertEqual(self.server.run("WAIT 1 0"), b":0\r\n")
 
     def test_arguments(self) -> None:
-        """They are judged in Redis's order and words."""
+        """Arguments are checked in Redis's order, with its errors."""
         for line, reply in (
             ("WAIT x x", "value is not an integer or out of range"),
             ("WAIT 0 x", "timeout is not an integer or out of range"),

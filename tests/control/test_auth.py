@@ -27,7 +27,7 @@ class AuthTests(SynchronousTestCase):
     """AUTH."""
 
     def test_connection_without_password(self) -> None:
-        """Where no password is set, a client is in at once."""
+        """A client is authenticated at once where no password is set."""
         self.assertTrue(Server().client.session.state.authenticated)
         self.assertFalse(secured().client.session.state.authenticated)
 
@@ -90,7 +90,7 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual(server.run("HELLO 2"), HELLO_2)
 
     def test_bad_versions(self) -> None:
-        """Versions that nobody speaks are NOPROTO, words are no versions; nothing changes."""
+        """Unknown versions are NOPROTO, words are no versions; nothing changes."""
         server = Server()
         for version in ("1", "4", "-3", "0"):
             self.assertEqual(server.run(f"HELLO {version}"), b"-NOPROTO unsupported protocol version\r\n")
@@ -108,7 +108,7 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual((state.authenticated, state.resp, server.client.name), (True, 3, b"worker"))
 
     def test_without_auth(self) -> None:
-        """Where a password is asked for, HELLO without one is refused, and the protocol stays."""
+        """HELLO without a password is refused where one is set, and the protocol stays."""
         server = secured()
         for line in ("HELLO", "HELLO 3", "HELLO 3 SETNAME a"):
             self.assertEqual(server.run(line), NOAUTH)

@@ -9,26 +9,26 @@ from tests.support.control import Server
 
 
 class CertificateTests(SynchronousTestCase):
-    """Users whom a client's certificate names."""
+    """Users that a client's certificate names."""
 
     def setUp(self) -> None:
         self.server = Server({"security.password": ("secret",), "security.tls_auth_user": "cn"})
         self.server.run("ACL SETUSER app on +get")
         self.server.run("ACL SETUSER gone +get")
 
-    def who(self, user: str, subject: str = "CN=x") -> tuple[str, bool]:
-        """Who a client with such a certificate is, and whether it is in."""
+    def user_of(self, user: str, subject: str = "CN=x") -> tuple[str, bool]:
+        """The user of a client with such a certificate, and whether it is authenticated."""
         client = self.server.connect(certificate=Certificate(subject, user))
         return client.user, client.session.state.authenticated
 
     def test_named(self) -> None:
-        """An existing user that is on; anybody else must say a password."""
-        self.assertEqual(self.who("app"), ("app", True))
+        """A certificate authenticates an existing user that is on; any other client needs a password."""
+        self.assertEqual(self.user_of("app"), ("app", True))
         for user in ("gone", "nobody", ""):
-            self.assertEqual(self.who(user), ("default", False))
+            self.assertEqual(self.user_of(user), ("default", False))
 
     def test_reset(self) -> None:
-        """RESET makes it the same again."""
+        """RESET makes the client the user of its certificate again."""
         client = self.server.connect(certificate=Certificate("CN=app", "app"))
         self.server.run("AUTH secret", client)
         self.assertEqual(client.user, "default")
@@ -36,9 +36,9 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual((client.user, client.session.state.authenticated), ("app", True))
 
     def test_off(self) -> None:
-        """Unless it is asked for, a certificate lets nobody in."""
+        """With tls-auth-clients-user off a certificate authenticates no client."""
         self.server.run("CONFIG SET tls-auth-clients-user off")
-        self.assertEqual(self.who("app"), ("default", False))
+        self.assertEqual(self.user_of("app"), ("default", False))
 
     def test_list(self) -> None:
         """CLIENT LIST has the subject as one word."""

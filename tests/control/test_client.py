@@ -167,7 +167,7 @@ class KillTests(SynchronousTestCase):
         self.assertEqual(self.server.run("CLIENT KILL USER app"), b"-ERR No such user 'app'\r\n")
 
     def test_mistakes(self) -> None:
-        """A mistake anywhere kills nobody."""
+        """An error in any option kills no client."""
         for line, reply in (
             ("CLIENT KILL ID 8 SKIPME", SYNTAX),
             ("CLIENT KILL ID 8 SKIPME maybe", SYNTAX),
@@ -240,7 +240,7 @@ class ModeTests(SynchronousTestCase):
             self.assertEqual((self.server.run(line), state.reply_mode), (reply, mode))
 
     def test_reply_in_a_transaction(self) -> None:
-        """There SKIP is for the command behind EXEC, whatever follows in the transaction."""
+        """SKIP in a transaction is for the command behind EXEC, whatever follows in the transaction."""
         state = self.server.client.session.state
         state.in_exec, state.reply_mode = True, 2
         self.assertEqual((self.server.run("CLIENT REPLY ON"), state.reply_mode), (b"+OK\r\n", 2))
@@ -256,7 +256,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(self.server.store.pause, (2, 50))
 
     def test_two_pauses(self) -> None:
-        """Of two pauses the stricter mode and the later end hold; one that is over does not count."""
+        """With two pauses the stricter mode and the later end hold; a pause that is over does not count."""
         self.server.run("CLIENT PAUSE 1000 WRITE")
         self.server.run("CLIENT PAUSE 100 ALL")
         self.server.run("CLIENT PAUSE 200 WRITE")
@@ -293,7 +293,7 @@ class ModeTests(SynchronousTestCase):
             self.assertFalse(getattr(state, attribute))
 
     def test_tracking(self) -> None:
-        """Nothing is tracked, and that is said in both protocols."""
+        """TRACKINGINFO answers in both protocols that no key is tracked."""
         flat = b"$5\r\nflags\r\n%s1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n"
         self.assertEqual(self.server.run("CLIENT TRACKINGINFO"), b"*6\r\n" + flat % b"*")
         self.assertEqual(self.server.run("CLIENT GETREDIR"), b":-1\r\n")
@@ -301,7 +301,7 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(self.server.run("CLIENT TRACKINGINFO"), b"%3\r\n" + flat % b"~")
 
     def test_unknown(self) -> None:
-        """What Redis 7 does not have is an unknown subcommand, which redis-py takes for an answer."""
+        """A subcommand that Redis 7 does not have is unknown, which redis-py accepts."""
         self.assertEqual(
             self.server.run("CLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type internal-ip"),
             b"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n",

@@ -40,7 +40,7 @@ class CommandTestCase(TestCase):
 
 
 class CommandTests(CommandTestCase):
-    """What needs no other server to be judged."""
+    """COMMAND, without comparison to another server."""
 
     def test_count(self) -> None:
         """COUNT counts the commands without their subcommands."""
@@ -103,7 +103,7 @@ class CommandTests(CommandTestCase):
 
 
 class OracleTests(CommandTestCase):
-    """The same questions to redis-server 7.0, and to Valkey for what is newer."""
+    """COMMAND compared with redis-server 7.0, and with Valkey for newer commands."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -217,7 +217,7 @@ class OracleTests(CommandTestCase):
                     self.assertEqual(ours, theirs, words)
 
     def test_newer(self) -> None:
-        """What Redis 7.0 does not have is as Valkey has it."""
+        """Commands that Redis 7.0 does not have are as Valkey's."""
         valkey = servers.valkey_server()
         self.addCleanup(valkey.stop)
         names = sorted(self.newer())
@@ -239,7 +239,7 @@ def texts(reply: Reply) -> list[str]:
 
 
 def pairs(reply: Reply) -> Iterable[tuple[Reply, Reply]]:
-    """Of a map, or of the flat array that stands for it in RESP2."""
+    """The pairs of a map, or of the flat array that stands for it in RESP2."""
     if reply.kind == "%":
         return list(reply.value)
     return list(zip(reply.value[::2], reply.value[1::2], strict=True))

@@ -50,7 +50,7 @@ tls-key-file-pass tls-port tls-prefer-server-ciphers tls-protocols tls-replicati
 tls-session-cache-timeout tls-session-caching tracking-table-max-keys unixsocket unixsocketperm
 zset-max-listpack-entries zset-max-listpack-value zset-max-ziplist-entries zset-max-ziplist-value
 """
-"""What redis-server 7.0.15 answers to CONFIG GET *."""
+"""The answer of redis-server 7.0.15 to CONFIG GET *."""
 
 
 def flat(pairs: Mapping[str, str]) -> bytes:
@@ -162,7 +162,7 @@ class SetTests(SynchronousTestCase):
         self.server = Server()
 
     def test_takes_effect(self) -> None:
-        """What is set is in force at once: in the store, in the daemon, and in CONFIG GET."""
+        """A setting is in effect at once: in the store, in the daemon, and in CONFIG GET."""
         self.assertEqual(
             self.server.run("CONFIG SET maxmemory 32mb maxmemory-policy ALLKEYS-LFU maxmemory-samples 7 timeout 0"),
             b"+OK\r\n",
@@ -229,7 +229,7 @@ class SetTests(SynchronousTestCase):
             self.assertEqual(self.server.run(f"CONFIG SET {line}"), failed(line.split()[0], reason))
 
     def test_what_is_as_it_must_be(self) -> None:
-        """Setting what has but one value to that value succeeds, in any notation, since deployment scripts do it."""
+        """Setting a parameter that has only one value to that value succeeds, in any notation, since deployment scripts do it."""
         for line in (
             "save  appendonly NO",
             "auto-aof-rewrite-min-size 64mb",
@@ -343,7 +343,7 @@ class SetTests(SynchronousTestCase):
         self.assertEqual(self.server.run("SLOWLOG LEN"), b":0\r\n")
 
     def test_password(self) -> None:
-        """A new password counts for those who come; who is in stays in."""
+        """A new password counts for new clients; authenticated clients stay authenticated."""
         self.server.run("CONFIG SET requirepass new")
         self.assertTrue(self.server.client.session.state.authenticated)
         late = self.server.connect()
@@ -361,7 +361,7 @@ class RewriteTests(SynchronousTestCase):
         self.assertEqual(Server().run("CONFIG REWRITE"), b"-ERR The server is running without a config file\r\n")
 
     def test_rewrite(self) -> None:
-        """What was set is in the file afterwards; comments stay, and the environment's values stay out of it."""
+        """REWRITE writes changed settings into the file; comments stay, and the environment's values stay out of it."""
         path = self.mktemp()
         with open(path, "w", encoding="utf-8") as file:
             file.write("# ours\n[server]\nconnection_timeout = 60 # a minute\n")
@@ -386,7 +386,7 @@ class RewriteTests(SynchronousTestCase):
         self.assertTrue(server.run("CONFIG REWRITE").startswith(b"-ERR Rewriting config file: "))
 
     def test_reset_statistics(self) -> None:
-        """RESETSTAT sets back what the core counts, what the daemon counts, and the unknown commands."""
+        """RESETSTAT resets the counters of the core and of the daemon, and the unknown commands."""
         server = Server({"security.password": ("p",)})
         server.store.values["keyspace_hits"] = 5
         server.run("AUTH wrong")

@@ -83,7 +83,7 @@ class DebugTests(SynchronousTestCase):
         )
 
     def test_check(self) -> None:
-        """CHECK has the store verified; what is wrong is answered and logged."""
+        """CHECK has the store verified; a damaged store is answered and logged."""
         self.assertEqual(self.server.run("DEBUG CHECK"), b"+OK\r\n")
         self.server.store.violations = 2, "shard 3: count is 4, found 5"
         with capturedLogs() as events:
@@ -100,7 +100,7 @@ class DebugTests(SynchronousTestCase):
         self.assertLess(len(message), 1100)
 
     def test_mistakes(self) -> None:
-        """What is unknown, or has too few or too many arguments, is told so; there is no replication to change."""
+        """Unknown subcommands, and too few or too many arguments, are errors; there is no replication to change."""
         for line, word in (
             ("DEBUG FOO", b"FOO"),
             ("DEBUG SLEEP", b"SLEEP"),

@@ -14,7 +14,7 @@ class SlowTests(SynchronousTestCase):
     """Failed authentications are answered late when they are many."""
 
     def test_late(self) -> None:
-        """The tenth is the last that is told at once; in the meantime the right password is."""
+        """The tenth failure is the last that is answered at once; the right password is always answered at once."""
         server = Server({"security.password": ("secret",)})
         for _ in range(BURST):
             self.assertEqual(server.run("AUTH wrong"), WRONGPASS)
@@ -26,7 +26,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(late), WRONGPASS)
 
     def test_gone(self) -> None:
-        """Who does not wait leaves nothing behind."""
+        """A client that disconnects before its late answer leaves no timer."""
         server = Server({"security.password": ("secret",)})
         for _ in range(BURST):
             server.run("HELLO 3 AUTH default wrong")
@@ -37,7 +37,7 @@ class SlowTests(SynchronousTestCase):
         self.assertEqual(server.clock.getDelayedCalls(), [])
 
     def test_too_many(self) -> None:
-        """In the end nothing is looked at, not even the right password, and the connection is closed."""
+        """After too many failures every authentication is refused, even with the right password, and the connection is closed."""
         server = Server({"security.password": ("secret",)})
         while not server.state.guesses.refuses("127.0.0.1", server.clock.seconds()):
             server.ask("AUTH", "wrong")

@@ -38,13 +38,13 @@ class GuessesTests(SynchronousTestCase):
         self.assertFalse(self.guesses.refuses("a", 100.0 + 2 * INTERVAL))
 
     def test_unix_socket(self) -> None:
-        """Nobody is slowed who has no address."""
+        """Clients without an address are not delayed."""
         for _ in range(10 * BURST):
             self.assertEqual(self.guesses.failed("", 100.0), 0.0)
         self.assertFalse(self.guesses.refuses("", 100.0))
 
     def test_bounded(self) -> None:
-        """Of many addresses those go first that have nothing left, then those that failed the longest ago."""
+        """When the table is full, addresses without failures left are forgotten first, then the one that failed the longest ago."""
         self.patch(guesses, "ADDRESSES", 3)
         for n, address in enumerate("abc"):
             self.guesses.failed(address, 100.0 + n * INTERVAL)

@@ -18,13 +18,13 @@ def histogram(**buckets: int) -> list[int]:
 
 
 class MonitorTests(SynchronousTestCase):
-    """What is kept of an event."""
+    """The samples of an event."""
 
     def setUp(self) -> None:
         self.monitor = LatencyMonitor()
 
     def test_worst_of_a_second(self) -> None:
-        """Of several samples in a second the worst is kept."""
+        """The worst of several samples in a second is kept."""
         for milliseconds in (20, 30, 10):
             self.monitor.add("command", SECOND, milliseconds)
         self.monitor.add("command", SECOND + 1, 5)
@@ -71,7 +71,7 @@ class LatencyTests(SynchronousTestCase):
             self.assertEqual(self.server.run(f"LATENCY HISTORY {event}"), b"*0\r\n")
 
     def test_threshold(self) -> None:
-        """What takes less than the threshold is not kept, and nothing is when it is 0."""
+        """Events below the threshold are not kept, and none is when it is 0."""
         self.slow(9)
         self.server.run("CONFIG SET latency-monitor-threshold 0")
         self.slow(50)
@@ -105,7 +105,7 @@ class LatencyTests(SynchronousTestCase):
         self.assertEqual(graph("e", samples, 1, SECOND).splitlines()[-3:], ["2215", "dhm9", "   s"])
 
     def test_doctor(self) -> None:
-        """DOCTOR says that monitoring is off, that nothing was seen, or what was."""
+        """DOCTOR reports that monitoring is off, that there were no events, or the events."""
         said = self.server.run("LATENCY DOCTOR")
         self.assertIn(b"Nothing took 10 milliseconds or longer", said)
         self.slow(30)

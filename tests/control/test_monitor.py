@@ -25,7 +25,7 @@ class MonitorTests(SynchronousTestCase):
         self.server.clock.advance(0)
 
     def test_lines(self) -> None:
-        """Who has sent MONITOR sees what is executed from then on, and nobody else does."""
+        """A client that has sent MONITOR gets the lines of later commands; other clients get none."""
         other, bystander = self.server.connect(), self.server.connect()
         self.assertEqual(self.server.run("MONITOR"), b"+OK\r\n")
         self.executed(A)
@@ -78,7 +78,7 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual(self.client.pushed, B)
 
     def test_who_has_gone(self) -> None:
-        """Who has gone is forgotten, and lines that nobody is there to see are taken all the same."""
+        """A disconnected client is forgotten, and lines without a client that monitors are taken out of the store."""
         self.server.run("MONITOR")
         del self.server.clients[self.client.client_id]
         self.executed(A)
@@ -112,7 +112,7 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual([event["lines"] for event in events if "lines" in event], [3])
 
     def test_damaged(self) -> None:
-        """The log says once that what others sent was damaged."""
+        """The log reports once that other workers' lines were damaged."""
         self.server.store.rings_reset = 2
         with capturedLogs() as events:
             self.server.plane.tick()

@@ -31,7 +31,7 @@ class PlayedPeers:
         self.rewrites: list[Deferred[None]] = []
 
     def _answer(self, question: str, argument: Any) -> Any:
-        """What the other answers: all of it goes through JSON, as on the way between processes."""
+        """The other worker's answer, through JSON, as on the way between processes."""
         return json.loads(json.dumps(self.other.plane.answer(question, json.loads(json.dumps(argument)))))
 
     def ask(self, question: str, argument: Any, must: bool = False) -> Deferred[list[Any]]:
@@ -55,7 +55,7 @@ class PlayedPeers:
 
 
 class PeersTests(SynchronousTestCase):
-    """What is asked of one worker and answered by two."""
+    """Questions to one worker that two workers answer."""
 
     def setUp(self) -> None:
         self.server, self.other = Server(), Server()
@@ -91,8 +91,8 @@ class PeersTests(SynchronousTestCase):
         self.assertEqual(self.over_both("CLIENT KILL 10.0.0.1:1001"), b"-ERR No such client\r\n")
 
     def test_transaction(self) -> None:
-        """With the locks of a transaction held, what is to be done is under way at once, and its answer comes when all
-        have done it; what only asks begins when the locks are released."""
+        """With the locks of a transaction held a change begins at once, and its answer comes when all workers have made it; a
+        question begins when the locks are released."""
         state = self.server.client.session.state
         state.locked = True
         killing = self.server.ask("CLIENT", "KILL", "ADDR", "10.0.0.1:1000")
@@ -135,7 +135,7 @@ class PeersTests(SynchronousTestCase):
         self.assertEqual(self.over_both("SLOWLOG GET"), b"*0\r\n")
 
     def test_latency(self) -> None:
-        """LATENCY shows what all workers saw, of one second the worst."""
+        """LATENCY shows the events of all workers, the worst of a second."""
         self.server.state.latency.add("command", 100, 20)
         self.other.state.latency.add("command", 100, 30)
         self.other.state.latency.add("command", 101, 10)
@@ -180,7 +180,7 @@ class PeersTests(SynchronousTestCase):
         self.assertNotIn(b"nope", self.over_both("INFO everything"))
 
     def test_question_of_another_build(self) -> None:
-        """What this build does not know has no answer."""
+        """An unknown question has no answer."""
         self.assertIsNone(self.server.plane.answer("weather", {}))
 
 
@@ -188,7 +188,7 @@ class ConfigJsonTests(SynchronousTestCase):
     """A configuration on its way to another process."""
 
     def test_round_trip(self) -> None:
-        """It arrives as it was, with all passwords."""
+        """A configuration arrives unchanged, with all passwords."""
         config = Config(path="/etc/x").replace(
             {"security.password": ("a", "\udcff"), "server.port": 7000, "memory.eviction_policy": "noeviction"}
         )

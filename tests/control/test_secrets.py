@@ -16,7 +16,7 @@ class SecretTests(SynchronousTestCase):
         self.server = Server({"security.password": ("old", "new")})
 
     def lines(self) -> dict[str, str]:
-        """What INFO secrets says, by secret."""
+        """The lines of INFO secrets, by secret."""
         text = self.server.run("INFO secrets").split(b"\r\n", 1)[1].decode()
         return dict(line.removeprefix("secret_").split(":", 1) for line in text.split("\r\n") if ":" in line)
 
@@ -51,7 +51,7 @@ class SecretTests(SynchronousTestCase):
         self.server.run("RESET")
         self.assertIn(" secret=\n", self.server.run("CLIENT INFO").decode())
 
-    def test_who_may_see_hashes(self) -> None:
+    def test_permission_to_see_hashes(self) -> None:
         """Digits of hashes are for those who may ask for whole ones: others find none in INFO, CLIENT LIST, ACL LOG."""
         for name in ("old", "new"):
             self.server.run(f"AUTH {name}", self.server.connect())
@@ -70,7 +70,7 @@ class SecretTests(SynchronousTestCase):
             self.assertEqual(shown, dict.fromkeys(asked, sees) | {"ACL LOG": False}, rights)
 
     def test_gone(self) -> None:
-        """A password that was taken out is shown as long as connections are there that used it."""
+        """A removed password is shown as long as connections are there that used it."""
         self.server.run("AUTH old")
         self.server.run("CONFIG SET requirepass new")
         name = sha256(b"old").hexdigest()[:8]
@@ -79,8 +79,8 @@ class SecretTests(SynchronousTestCase):
         self.assertNotIn(name, self.lines())
 
     def test_adopted(self) -> None:
-        """Who is handed over counts as a connection, and not as a use; of a user that is no more nothing is executed, and its
-        next command is its last."""
+        """A client that is handed over counts as a connection, and not as a use. A client whose user is deleted
+        executes nothing, and is closed at its next command."""
         self.server.run("ACL SETUSER bob on >pw +get")
         number = int(sha256(b"pw").hexdigest()[:16], 16)
         bob, ghost = self.server.connect(), self.server.connect()

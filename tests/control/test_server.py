@@ -44,7 +44,7 @@ class ShutdownTests(SynchronousTestCase):
             self.assertTrue(self.server.client.session.state.close_after_reply)
 
     def test_refused(self) -> None:
-        """What cannot be done is refused, and the server goes on."""
+        """An option that a cache cannot fulfil is refused, and the server goes on."""
         with capturedLogs() as events:
             for line, reply in (
                 ("SHUTDOWN foo", SYNTAX),
@@ -85,7 +85,7 @@ class MemoryTests(SynchronousTestCase):
             self.assertIn(b"$%d\r\n%s\r\n%s\r\n" % (len(name), name, value), reply)
 
     def test_doctor(self) -> None:
-        """DOCTOR finds what the counters show, and says so when it is nothing."""
+        """DOCTOR reports problems that the counters show, or that there is none."""
         self.assertEqual(self.server.run("MEMORY DOCTOR"), b"$18\r\nNo problem found.\n\r\n")
         store = self.server.store
         store.values = {"oom_errors": 3, "shards_lost": 1, "keyspace_hits": 100, "keyspace_misses": 1000}

@@ -24,7 +24,7 @@ class SliceTests(SynchronousTestCase):
         self.session = self.server.client.session
 
     def parts(self, count: int, cost: int, size: int = 1) -> Iterator[bytes]:
-        """So many parts, each of which takes so many nanoseconds."""
+        """`count` parts, each of which takes `cost` nanoseconds."""
         for _ in range(count):
             self.ticks += cost
             self.made += 1
@@ -35,11 +35,11 @@ class SliceTests(SynchronousTestCase):
         return sliced(self.server.state, cast(Client, self.server.client), parts)
 
     def test_short(self) -> None:
-        """What is made within a slice is the reply."""
+        """An answer that is complete within a slice is returned at once."""
         self.assertEqual((self.sliced(self.parts(100, 1)), self.session.parts), (b"x" * 100, b""))
 
     def test_long(self) -> None:
-        """After each slice others have a turn; the session has got what was made until then."""
+        """After each slice others have a turn; the session has the parts that were made until then."""
         reply = self.sliced(self.parts(10, SLICE // 4))
         assert isinstance(reply, Deferred)
         seen = [(self.made, len(self.session.parts))]
@@ -87,7 +87,7 @@ class SliceTests(SynchronousTestCase):
         self.assertEqual((self.server.clock.getDelayedCalls(), self.made), ([], 1))
 
     def test_client_that_does_not_read(self) -> None:
-        """No more is made until the client has read what there is."""
+        """No more is made until the client has read the parts so far."""
         client = self.server.client
         client.reads = False
         reply = self.sliced(self.parts(10, SLICE))
@@ -101,7 +101,7 @@ class SliceTests(SynchronousTestCase):
         self.assertEqual((self.successResultOf(reply), self.session.parts), (b"", b"x" * 10))
 
     def test_mistake(self) -> None:
-        """What raises in a later slice fails the reply."""
+        """An exception in a later slice fails the reply."""
 
         def parts() -> Iterator[bytes]:
             yield from self.parts(1, SLICE)

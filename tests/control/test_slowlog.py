@@ -13,7 +13,7 @@ from tests.support.control import NOW, TABLE, Server
 
 
 class SlowLogTests(SynchronousTestCase):
-    """What is kept, and how it is shown."""
+    """The entries that are kept, and how they are shown."""
 
     def setUp(self) -> None:
         self.server = Server({"performance.slowlog_slower_than": 1000, "security.enable_debug_command": "yes"})
@@ -59,7 +59,7 @@ class SlowLogTests(SynchronousTestCase):
         self.assertIn(b"*6\r\n:12\r\n", self.server.run("SLOWLOG GET"))
 
     def test_bytes(self) -> None:
-        """Nor more than some bytes of them, however many may be kept."""
+        """The log has at most MOST bytes, however many entries may be kept."""
         self.server.run("CONFIG SET slowlog-max-len 1000000")
         words = [b"x" * 128] * 32
         fit = MOST // Entry(0, 0, 0, tuple(words), self.client.peer, b"").size
@@ -108,10 +108,10 @@ class SlowLogTests(SynchronousTestCase):
 
 
 class ArgumentTests(SynchronousTestCase):
-    """What of the arguments is kept."""
+    """The arguments that are kept."""
 
     def test_trimmed(self) -> None:
-        """Of 32 arguments of 128 bytes all is kept; of more, Redis's word on how much more there was."""
+        """32 arguments of 128 bytes are kept whole; of more, Redis's remark says how much was left out."""
         self.assertEqual(trimmed([b"x" * 128] * 32), [b"x" * 128] * 32)
         self.assertEqual(
             trimmed([b"x" * 130] * 39),

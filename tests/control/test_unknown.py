@@ -11,7 +11,7 @@ from tests.support.control import Server
 
 
 class RefusalTests(SynchronousTestCase):
-    """What an unknown command is answered."""
+    """The errors that answer unknown commands."""
 
     def setUp(self) -> None:
         self.server = Server()
@@ -48,7 +48,7 @@ class RefusalTests(SynchronousTestCase):
             self.assertTrue(server.client.session.state.close_after_reply)
 
     def test_http_in_the_log(self) -> None:
-        """The log hears of it, as of what may come often."""
+        """An HTTP request is logged, throttled as a frequent event."""
         with capturedLogs() as events:
             self.server.ask(b"POST")
         said = [(event["peer"], event["log_throttle"]) for event in events]
@@ -77,7 +77,7 @@ class MistakeTests(SynchronousTestCase):
     """A command that raises."""
 
     def test_counted(self) -> None:
-        """A mistake of ours is counted, and passed on to who closes the connection."""
+        """An exception of a command is counted, and passed on to the protocol, which closes the connection."""
         server = Server()
         del server.client.session.state
         with self.assertRaises(AttributeError):
@@ -86,7 +86,7 @@ class MistakeTests(SynchronousTestCase):
 
 
 class CountTests(SynchronousTestCase):
-    """What INFO shows of them."""
+    """The unknown commands that INFO shows."""
 
     def test_shown(self) -> None:
         """INFO has each name with its calls, and how many of them came from which client library."""
@@ -120,7 +120,7 @@ class CountTests(SynchronousTestCase):
         self.assertEqual(found["cmd0"][OTHER], 11)
 
     def test_strangers(self) -> None:
-        """What comes before AUTH is counted, but its names are not kept: they would crowd out those that matter."""
+        """Unknown commands before AUTH are counted, but their names are not kept: strangers could fill the table."""
         server = Server({"security.password": ("p",)})
         server.run("HSET a b c")
         self.assertEqual((server.state.counters.unknown_commands, dict(server.state.unknown.snapshot())), (1, {}))

@@ -30,7 +30,7 @@ class AccountTests(SynchronousTestCase):
             self.assertIsNone(account.admits(bad))
 
     def test_long(self) -> None:
-        """What is longer than a password can be is none, though its beginning is one."""
+        """A text that is longer than a password may be is refused, even if its beginning is the password."""
         longest = b"x" * MAX_PASSWORD
         account = Account(User("x", enabled=True, hashes=(hashed(longest),)))
         self.assertIsNotNone(account.admits(longest))
@@ -44,7 +44,7 @@ class AccountTests(SynchronousTestCase):
         self.assertIsNone(Account(User("x", enabled=True)).admits(b""))
 
     def test_sources(self) -> None:
-        """Where each password stands; the first place counts."""
+        """The source of each password; the first one counts."""
         account = Account(User("x", hashes=(hashed(b"a"),)), configured=("a", "b"), from_file=("b", "c"))
         self.assertEqual(account.sources, {hashed(b"a"): "acl", hashed(b"b"): "config", hashed(b"c"): "file"})
 
@@ -88,7 +88,7 @@ class ChangeTests(SynchronousTestCase):
         session.permit = permit  # type: ignore[method-assign]
 
     def test_nothing_has_changed(self) -> None:
-        """What fails in the middle has changed nobody's permissions, closed nobody, and is not in force."""
+        """A change that fails in its middle changes no permissions, closes no client, and is not in effect."""
         self.fail_for(self.bob)
         config = self.server.state.config
         others = [parsed("user bob on nopass ~* &* +@all"), config.users["default"]]
@@ -99,7 +99,7 @@ class ChangeTests(SynchronousTestCase):
         self.assertEqual(self.server.run("ACL WHOAMI", self.ann), b"$3\r\nann\r\n")
 
     def test_login_that_fails(self) -> None:
-        """A login whose permissions cannot be made leaves the client who it was."""
+        """A login whose permissions cannot be made leaves the client's user unchanged."""
         stranger = self.server.connect()
         self.server.run("CONFIG SET requirepass secret")
         stranger.session.state.authenticated = False

@@ -59,7 +59,7 @@ class Process:
         client.feed(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % (60 * MIB) + bytes(size * 2 // 3))
 
     def enforced(self) -> list[int]:
-        """Who has to go."""
+        """The clients that are closed to get below the limit."""
         self.gone.clear()
         self.memory.enforce()
         return self.gone
@@ -70,13 +70,13 @@ class Process:
 
 
 class ClientMemoryTests(SynchronousTestCase):
-    """Of one process"""
+    """The clients of one process"""
 
     def setUp(self) -> None:
         self.process = Process(opened(self), 4 * MIB)
 
     def test_nobody_goes_below_the_limit(self) -> None:
-        """Up to the limit everybody stays, and what they have is counted."""
+        """Up to the limit all clients stay, and their memory is counted."""
         for number in (1, 2, 3):
             self.process.client(number, MIB)
         self.assertEqual(self.process.enforced(), [])
@@ -124,7 +124,7 @@ class ClientMemoryTests(SynchronousTestCase):
         self.assertLess(self.process.buffers(), 100_000)
 
     def test_who_has_something(self) -> None:
-        """Clients that hold anything are known, so that nobody has to look at those who are idle."""
+        """Clients that hold buffers are known, so that idle clients need no look."""
         store, idle = self.process.store, self.process.client(3)
         self.process.client(1, 1000)
         call(self.process.client(2), "WATCH", "k")
@@ -147,7 +147,7 @@ class ClientMemoryTests(SynchronousTestCase):
         self.assertLess(self.process.buffers(), 100_000)
 
     def test_closed_client_has_nothing(self) -> None:
-        """What a client had counts no longer when it is closed."""
+        """The memory of a closed client counts no longer."""
         self.process.client(1, MIB).close()
         self.assertEqual(self.process.buffers(), 0)
 
@@ -175,7 +175,7 @@ class ClientMemoryTests(SynchronousTestCase):
         self.assertEqual((client.feed(b"EXEC\r\n"), client.overflowed), (Status.CLOSE, Overflow.CLIENTS))
 
     def test_values_can_be_read(self) -> None:
-        """Nothing makes a value that no reply could hold; a value of that size is made, read and dumped."""
+        """No command makes a value that is larger than a reply may be; a value of the largest size is made, read and dumped."""
         client, most = self.process.client(1), 4 * MIB - 1024
         error = b"-ERR string exceeds maximum allowed size (maxmemory-clients)\r\n"
         self.assertEqual(finished(client, "SET", "k", bytes(most)), b"+OK\r\n")
@@ -229,7 +229,7 @@ class ClientMemoryTests(SynchronousTestCase):
         self.assertEqual(finished(client, "RENAME", "a", "c"), b"+OK\r\n")
 
     def test_memory_of_commands_counts(self) -> None:
-        """What a command needs for its own time counts: where it has no room it is refused, and its client stays."""
+        """Memory that a command needs while it runs counts. If there is no room the command is refused, and its client stays."""
         client, other = self.process.client(1), self.process.client(2)
         finished(client, "SETRANGE", "a", str(2 * MIB), "x")
         dumped = finished(client, "DUMP", "a")
@@ -295,7 +295,7 @@ class ClientMemoryTests(SynchronousTestCase):
 
 
 class ProcessesTests(SynchronousTestCase):
-    """Of two processes over one arena"""
+    """The clients of two processes over one arena"""
 
     def setUp(self) -> None:
         fd = arena_file(self)
@@ -327,7 +327,7 @@ class ProcessesTests(SynchronousTestCase):
         self.assertEqual(self.one.enforced(), [3])
 
     def test_no_growth_beyond_an_eighth(self) -> None:
-        """Who would grow beyond an eighth more than the limit, with nobody larger in its process, is closed instead."""
+        """A client that would grow beyond the limit and an eighth is closed, when its process has no larger one."""
         self.other.client(2, 6 * MIB)
         late = self.one.client(1, 5 * MIB)
         self.assertEqual((late.feed(b""), late.overflowed), (Status.CLOSE, Overflow.CLIENTS))

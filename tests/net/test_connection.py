@@ -25,7 +25,7 @@ class FedConnectionTests(SynchronousTestCase):
         self.fed = FedConnection(self.session, self.transport, self.client, lambda: self.now)  # type: ignore[arg-type]
 
     def test_bytes_that_are_held(self) -> None:
-        """What comes while the client waits is kept, in order, reading stops, and both end with `resume` and `read_on`."""
+        """Bytes that arrive while the client waits are kept in order, and reading stops, until `resume` and `read_on`."""
         self.fed.hold(b"one ")
         self.fed.hold(b"two ")
         self.assertEqual((self.transport.producerState, self.session.input), ("paused", b""))
@@ -35,7 +35,7 @@ class FedConnectionTests(SynchronousTestCase):
         self.assertEqual((self.transport.producerState, self.transport.value()), ("producing", b"one two "))
 
     def test_held_bytes_wait_for_their_turn(self) -> None:
-        """They are not executed before what the session has, which may stop again."""
+        """Kept bytes are executed after the input that the session has, which may stop again."""
         self.session.input = b"big:5 "
         self.fed.hold(b"after ")
         self.assertEqual((self.fed.resume(), self.session.out), (Status.FULL, b"xxxxx"))
@@ -66,7 +66,7 @@ class FedConnectionTests(SynchronousTestCase):
         self.assertEqual(self.fed.last_active, 3.0)
 
     def test_largest_reply(self) -> None:
-        """Of a reply of 1 MiB no more than a piece is copied into the transport at once."""
+        """A reply of 1 MiB is copied into the transport in pieces, one at a time."""
         store = arena.opened(self)
         session = arena.session(store)
         size = 1 << 20

@@ -47,7 +47,7 @@ class EndpointListenerTests(SynchronousTestCase):
         return self.result
 
     def test_taken_for_a_while(self) -> None:
-        """What cannot be bound is tried again soon, until a predecessor has stopped; nobody hears of it."""
+        """A taken address is tried again soon, until a predecessor has stopped; nothing is logged."""
         self.result = fail(TAKEN)
         with capturedLogs() as events:
             self.endpoint.start()

@@ -68,7 +68,7 @@ class ListeningTests(SynchronousTestCase):
         self.assertIs(listening.listeners, before)
 
     def test_taken_port(self) -> None:
-        """What cannot be bound is refused, and what was bound of it is closed again."""
+        """A change with an address that cannot be bound is refused, and its other sockets are closed again."""
         listening = self.listen(2)
         before = listening.listeners
         with socket.socket() as taken:
@@ -126,7 +126,7 @@ class ListeningTests(SynchronousTestCase):
         self.assertFalse(self.answers(self.port))
 
     def test_port_for_tls_stays(self) -> None:
-        """It keeps its socket when the plain port moves, and moves to another address with it."""
+        """The TLS port keeps its socket when the plain port changes, and moves to another address with it."""
         tls = free_port()
         certificate, key = Certificates(self).sign("server")
         more = {"security.tls_port": tls, "security.tls_cert_path": certificate, "security.tls_key_path": key}

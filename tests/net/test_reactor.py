@@ -12,7 +12,7 @@ from redistill.net.reactor import RedistillReactor, use_monotonic_time
 
 
 class PlayedReactor:
-    """One of Twisted's, with a timer that is set already; its clock is the wall's."""
+    """A reactor by the wall clock, with a timer that is set already."""
 
     def __init__(self) -> None:
         self.calls = [DelayedCall(time.time() + 7, print, (), {}, lambda call: None, lambda call: None, time.time)]
@@ -25,14 +25,14 @@ class PlayedReactor:
 
 
 class TimeTests(SynchronousTestCase):
-    """Timers go by a clock that nobody sets."""
+    """Timers go by the monotonic clock."""
 
     def test_ours(self) -> None:
-        """So do those of our reactor."""
+        """The timers of our reactor go by the monotonic clock."""
         self.assertIs(RedistillReactor.seconds, time.monotonic)
 
     def test_another(self) -> None:
-        """So do those of any other, and those that were set before."""
+        """The timers of any other reactor do so too, including those set before."""
         reactor = PlayedReactor()
         use_monotonic_time(reactor)
         self.assertIs(reactor.seconds, time.monotonic)

@@ -49,7 +49,7 @@ class SocketRelayTests(SynchronousTestCase):
         return ours, theirs
 
     def test_sent(self) -> None:
-        """A socket comes out at the worker that it was sent to, with what waits in it."""
+        """A socket arrives at the worker that it was sent to, with its unread bytes."""
         ours, theirs = self.pair()
         theirs.send(b"hello")
         self.assertTrue(self.first.send(1, ours))
@@ -76,7 +76,7 @@ class SocketRelayTests(SynchronousTestCase):
         self.assertEqual(len(self.came), sent)
 
     def test_started_and_stopped(self) -> None:
-        """What comes after the end is the successor's."""
+        """Sockets that arrive after the end stay for the successor."""
         self.second.start()
         self.assertEqual(self.reactor.readers, {self.second})
         self.second.stop()

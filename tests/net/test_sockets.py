@@ -50,7 +50,7 @@ class TcpTests(SynchronousTestCase):
         return server
 
     def test_options_reach_the_accepted_connection(self) -> None:
-        """What the configuration says of nodelay and keepalive holds for the connection of a client."""
+        """A client's connection has the configured nodelay and keepalive."""
         server = self.accept(self.listen(seconds=60))
         self.assertEqual(keepalive(server), (1, 60, 20, 3))
         self.assertTrue(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
@@ -136,7 +136,7 @@ class AddressesTests(SynchronousTestCase):
         return found
 
     def free(self) -> int:
-        """A port that nobody has."""
+        """A free port."""
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             return int(sock.getsockname()[1])
@@ -212,7 +212,7 @@ class UnixTests(SynchronousTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
 
     def test_socket_of_a_dead_process_is_replaced(self) -> None:
-        """A socket that nobody listens on does not stop the start."""
+        """A socket without a listener does not stop the start."""
         listen_unix(self.path).close()
         self.listen()
         with socket.socket(socket.AF_UNIX) as client:

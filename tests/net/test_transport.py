@@ -15,7 +15,7 @@ from tests.support.served import ServedCase
 
 
 class Speaker(Protocol):
-    """Says a word, and keeps what it gets."""
+    """Writes a word, and keeps what it receives."""
 
     transport: Any
 
@@ -31,12 +31,12 @@ class WriteTests(ServedCase):
     """Transports without a session"""
 
     def test_written_at_once(self) -> None:
-        """What is written is sent before write returns."""
+        """write sends before it returns."""
         _, peer = self.connect(Factory.forProtocol(Speaker))
         self.assertEqual(peer.recv(10), b"hello")
 
     def test_order_is_kept(self) -> None:
-        """What does not fit is queued, and what follows is queued behind it."""
+        """Output that does not fit is queued, and later output is queued behind it."""
         client, peer = self.connect(Factory.forProtocol(Speaker))
         client.transport.write(b"a" * arena.MIB * 4)
         client.transport.write(b"b")
@@ -44,7 +44,7 @@ class WriteTests(ServedCase):
         self.assertEqual(self.heard(peer, 100), b"hello" + b"a" * arena.MIB * 4 + b"b<end>")
 
     def test_wrapped_transport(self) -> None:
-        """What is wrapped (TLS) is not served beneath its wrapper, but through it."""
+        """A wrapped transport is not served beneath its wrapper, but through it."""
 
         class Wrapper(ProtocolWrapper):
             def dataReceived(self, data: bytes) -> None:
@@ -73,7 +73,7 @@ class WriteTests(ServedCase):
         self.reactor.loop = self.loop
 
     def test_transports_are_twisteds(self) -> None:
-        """In everything else they are Twisted's."""
+        """Transports are Twisted's in everything else."""
         client, _ = self.connect()
         self.assertIsInstance(client.transport, TwistedServer)
         self.assertIsInstance(client.session, Session)

@@ -1,1 +1,1 @@
-"""What tests of several folders use."""
+"""Modules that tests of several folders share."""

@@ -11,7 +11,7 @@ from redistill.engine import Session, Store
 
 MIB = 1024 * 1024
 NOW_MS = 1_700_000_000_000
-"""What the time stands at in a store of `opened`, until the test sets `frozen_ms`."""
+"""The time of a store of `opened`, until the test sets `frozen_ms`."""
 LIMITS = {"batch_size": 16, "output_high": MIB, "query_limit": 64 * MIB, "multi_limit": MIB, "output_limit": 0}
 
 

@@ -61,7 +61,7 @@ class Certificates:
         return certificate, str(path)
 
     def chain(self, name: str) -> tuple[str, str]:
-        """The same, but signed by another authority that ours has signed: its certificate follows in the file."""
+        """As `sign`, by another authority that ours has signed; its certificate follows in the file."""
         between = Certificates.__new__(Certificates)
         between.directory = self.directory
         between._key, between._name = ec.generate_private_key(ec.SECP256R1()), _named("between")

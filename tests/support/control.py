@@ -23,7 +23,7 @@ from redistill.lifetime.memory_limit import MemoryLimit
 from redistill.net.interfaces import Certificate
 
 NOW = 1_700_000_000.25
-"""What the wall clock says when a test begins."""
+"""The wall clock at the beginning of a test."""
 
 MIB = 1024 * 1024
 TABLE = CommandTable()
@@ -66,7 +66,7 @@ class FakeSession:
     permissions: Permissions | None = None
     argv: Sequence[bytes] = ()
     parts: bytes = b""
-    """What `answer_part` was given."""
+    """The parts that `answer_part` got."""
     room: int = 2**60
     """Bytes that `parts` may become."""
 
@@ -128,7 +128,7 @@ class FakeClient:
 
 
 class FakeWorker(NamedTuple):
-    """What a process has said of itself in the arena."""
+    """The figures that a process has written into the arena."""
 
     pid: int = 4711
     number: int = 0
@@ -168,7 +168,7 @@ class FakeWorkers:
 
 
 class FakeSecrets:
-    """Which secrets were used, and when."""
+    """The secrets that were used, and the times."""
 
     def __init__(self) -> None:
         self.used: dict[int, list[float]] = {}
@@ -308,7 +308,7 @@ class Server:
         self.client = self.connect()
 
     def apply(self, config: Config) -> None:
-        """What the daemon does with a new configuration; 1234 clients are too many for it."""
+        """Apply a configuration as the daemon would; it refuses 1234 clients."""
         if config.server.max_connections == 1234:
             raise Refused("maxclients", "too many")
         self.applied.append(config)
@@ -322,7 +322,7 @@ class Server:
         return client
 
     def ask(self, *argv: bytes | str, client: FakeClient | None = None) -> bytes | Deferred[bytes]:
-        """What a command is answered with."""
+        """The answer to a command."""
         words = [word.encode() if isinstance(word, str) else word for word in argv]
         client = client or self.client
         client.session.argv, client.session.parts = words, b""

@@ -27,12 +27,12 @@ class PlayedManager:
         case.addCleanup(self.forget)
 
     def forget(self) -> None:
-        """Close what it was given."""
+        """Close the descriptors that were passed."""
         while self.fds:
             os.close(self.fds.pop())
 
     def heard(self) -> list[str]:
-        """What it was told since the last call; descriptors go to `fds`."""
+        """The messages since the last call; their descriptors go to `fds`."""
         said = []
         while True:
             try:

@@ -130,7 +130,7 @@ class Transport(StringTransport):
             self.producer.pauseProducing()
 
     def read(self) -> bytes:
-        """What was written so far; then there is room again."""
+        """The output so far; then there is room again."""
         data: bytes = self.value()
         self.clear()
         if self.producer is not None:
@@ -165,7 +165,7 @@ class PlayedControl:
         self.taken.append(client.client_id)
 
     def left(self, client: RespProtocol) -> None:
-        """Nobody keeps account."""
+        """Nothing to do."""
 
     def slow(self, client: RespProtocol, entry: SlowEntry) -> None:
         self.slow_ones.append((client.client_id, entry))
@@ -196,7 +196,7 @@ class PlayedCase(SynchronousTestCase):
         self.client, self.transport, self.session = self.connect()
 
     def open_session(self) -> PlayedSession:
-        """What the factory opens for a client."""
+        """The session of a new client."""
         self.sessions.append(PlayedSession())
         return self.sessions[-1]
 
@@ -207,5 +207,5 @@ class PlayedCase(SynchronousTestCase):
         return client, transport, client.session  # type: ignore[return-value]
 
     def lose(self, client: RespProtocol | None = None) -> None:
-        """The connection is gone."""
+        """Lose the connection."""
         (client or self.client).connectionLost(Failure(ConnectionDone()))

@@ -22,7 +22,7 @@ KIB = 1024
 
 
 class Sockets(Clock):
-    """A clock, and what a transport asks of a reactor besides: here it is turned by the test."""
+    """A clock, and the methods of a reactor that a transport calls. The test turns it."""
 
     def __init__(self, loop: Loop) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Sockets(Clock):
         self.writers.discard(writer)
 
     def turn(self, times: int = 1) -> None:
-        """What is due, then the loop's sockets, then those of others that can be written to."""
+        """Make the due calls, turn the loop, then write to the other descriptors."""
         for _ in range(times):
             self.advance(0)
             self.loop.turn(0)
@@ -75,7 +75,7 @@ class ServedCase(SynchronousTestCase):
         self.factory = self.make_factory(self.reactor, self.clients, self.loop)
 
     def make_factory(self, clock: Any, clients: dict[int, RespProtocol], loop: Loop) -> RespFactory:
-        """Of one process."""
+        """The factory of one process."""
         return RespFactory(
             clock,
             lambda: arena.session(self.store, **self.limits),
@@ -90,7 +90,7 @@ class ServedCase(SynchronousTestCase):
         )
 
     def answer(self, client: RespProtocol, argv: list[bytes]) -> bytes | Deferred[bytes]:
-        """Of the control plane: CLIENT ID is answered, later if there is a `later`; CLIENT KILL closes all others."""
+        """The control plane's answer: CLIENT ID is answered, later if there is a `later`; CLIENT KILL closes all others."""
         if self.control.raises:
             raise self.control.raises
         if argv[-1].upper() == b"QUIT":
@@ -121,7 +121,7 @@ class ServedCase(SynchronousTestCase):
             self.reactor.advance(TICK)
 
     def heard(self, peer: socket.socket, turns: int = 3) -> bytes:
-        """What the peer has got after some turns; with b"<end>" when that was all there will be."""
+        """The bytes that the peer has received after some turns, and b"<end>" if the connection was closed."""
         self.reactor.turn(turns)
         got = b""
         try:

@@ -69,7 +69,7 @@ class FileTests(SynchronousTestCase):
         self.assertIn(b"no permissions", again.ask("ACL", "DRYRUN", name, "GET", "a"))
 
     def test_load_without_the_caller(self) -> None:
-        """Whom the file no longer has is closed; who asked for it hears the answer first."""
+        """Connections of users that the file no longer has are closed; the one that sent ACL LOAD gets its answer first."""
         server = Server(config=self.read())
         server.run("ACL SETUSER eve on >pw +@all")
         clients = [server.connect() for _ in range(2)]
@@ -80,7 +80,7 @@ class FileTests(SynchronousTestCase):
         self.assertTrue(clients[0].session.state.close_after_reply)
 
     def test_load_of_a_bad_file(self) -> None:
-        """Nothing changes, and the line is named."""
+        """A bad file changes nothing, and the error names the line."""
         server = Server(config=self.read())
         self.path.write_text("user bob off\nuser eve +nosuch\n")
         said = server.run("ACL LOAD")
@@ -90,14 +90,14 @@ class FileTests(SynchronousTestCase):
         self.assertRaises(ConfigError, self.read)
 
     def test_unwritable(self) -> None:
-        """What cannot be written is said."""
+        """A file that cannot be written is an error."""
         server = Server(config=self.read())
         self.path.unlink()
         self.assertTrue(server.run("ACL SAVE").startswith(b"-ERR There was an error trying to save the ACLs: "))
         self.assertRaises(ConfigError, self.read)
 
     def test_no_file(self) -> None:
-        """Redis's words when none is configured."""
+        """Without a configured file the error has Redis's words."""
         for command in ("ACL SAVE", "ACL LOAD"):
             self.assertIn(b"is not configured to use an ACL file", Server().run(command))
 

@@ -21,7 +21,7 @@ class DenialTests(SynchronousTestCase):
         self.server.run("AUTH bob pw", self.bob)
 
     def denied(self, line: str, denial: Denial, at: int = 0) -> bytes:
-        """The answer to a command of bob's that the core did not let through."""
+        """The answer to a command of bob's that the core has denied."""
         state = self.bob.session.state
         state.denied, state.denied_at = denial, at
         try:
@@ -30,7 +30,7 @@ class DenialTests(SynchronousTestCase):
             state.denied = 0
 
     def test_words(self) -> None:
-        """As Redis says it, in and outside of a transaction."""
+        """The errors are Redis's, in and outside of a transaction."""
         no_set = b"User bob has no permissions to run the 'set' command\r\n"
         self.assertEqual(self.denied("SET a 1", Denial.COMMAND), b"-NOPERM " + no_set)
         self.assertEqual(self.denied("GET b", Denial.KEY, 1), b"-NOPERM No permissions to access a key\r\n")
@@ -59,7 +59,7 @@ class DenialTests(SynchronousTestCase):
         return self.server.run(" ".join(("ACL LOG", *words)))
 
     def test_log(self) -> None:
-        """What was denied, newest first, alike in one entry."""
+        """ACL LOG shows denials, newest first; equal ones are one entry."""
         self.assertEqual(self.log(), b"*0\r\n")
         for _ in range(3):
             self.denied("SET a 1", Denial.COMMAND)
@@ -87,7 +87,7 @@ class DenialTests(SynchronousTestCase):
         self.assertEqual(self.log(), b"*0\r\n")
 
     def test_long_name(self) -> None:
-        """Of a name that nobody can have its beginning is kept, and is not who it names."""
+        """Of a name that is too long for a user the beginning is logged, and the user of that name is not let in."""
         name = b"x" * MAX_NAME
         self.assertEqual(self.server.ask("ACL", "SETUSER", name, "on", "nopass"), OK)
         self.assertEqual(self.server.ask("AUTH", name + b"y" * 10_000, "pw"), WRONGPASS)
@@ -95,7 +95,7 @@ class DenialTests(SynchronousTestCase):
         self.assertEqual(self.server.ask("AUTH", name, "pw"), OK)
 
     def test_later(self) -> None:
-        """What happens again after a minute is another entry."""
+        """An equal denial after a minute is another entry."""
         self.denied("SET a 1", Denial.COMMAND)
         self.server.clock.advance(61)
         self.denied("SET a 1", Denial.COMMAND)
@@ -127,7 +127,7 @@ class DenialTests(SynchronousTestCase):
         self.assertEqual(latest, [entry(1, "a", "id=2", 10, 80, 2)])
 
     def test_bounded(self) -> None:
-        """As many entries as acllog-max-len says, also after it was lowered; a long key is cut."""
+        """The log has at most acllog-max-len entries, also after it was lowered; a long key is cut."""
         for n in range(5):
             self.denied(f"GET b{n}", Denial.KEY, 1)
         self.server.run("CONFIG SET acllog-max-len 3")

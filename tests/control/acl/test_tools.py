@@ -38,7 +38,7 @@ class ToolTests(SynchronousTestCase):
             self.assertTrue(self.server.run(f"ACL GENPASS {bits}").startswith(b"-ERR ACL GENPASS argument must be"))
 
     def test_dry_run(self) -> None:
-        """What a command would be answered, and why not."""
+        """DRYRUN answers OK, or the reason why the user may not run the command."""
         self.server.run("ACL SETUSER bob ~x +get")
         for line, said in (
             ("bob get x", "+OK"),
@@ -55,5 +55,5 @@ class ToolTests(SynchronousTestCase):
             self.assertEqual(self.server.run(f"ACL DRYRUN {line}"), text + b"\r\n", line)
 
     def test_help(self) -> None:
-        """Each line of it."""
+        """HELP answers all its lines."""
         self.assertEqual(self.server.run("ACL HELP").count(b"\r\n"), len(HELP) + 1)

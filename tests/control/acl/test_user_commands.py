@@ -44,7 +44,7 @@ class UserTests(SynchronousTestCase):
         self.server.client.session.state.resp = 3
 
     def test_refused(self) -> None:
-        """A rule that cannot be changes nothing; a name has no blanks."""
+        """An invalid rule changes nothing; a name has no blanks."""
         self.server.run("ACL SETUSER bob on")
         self.assertEqual(
             self.server.run("ACL SETUSER bob off +nosuch"),
@@ -91,7 +91,7 @@ class UserTests(SynchronousTestCase):
         self.assertIsNot(bob.session.permissions, bobs)
 
     def test_delete(self) -> None:
-        """The number of users that there were; the default user stays."""
+        """DELUSER answers the number of deleted users; the default user stays."""
         self.server.run("ACL SETUSER bob")
         self.server.run("ACL SETUSER eve")
         self.assertEqual(self.server.run("ACL DELUSER bob nobody eve bob"), b":2\r\n")
@@ -105,7 +105,7 @@ class UserTests(SynchronousTestCase):
         return client
 
     def test_connections_of_a_deleted_user(self) -> None:
-        """They are closed; the one that deletes itself hears about it first."""
+        """Connections of a deleted user are closed; the one that deletes its own user gets the answer first."""
         self.server.run("ACL SETUSER bob on >pw +@all")
         other, bob = self.connect("bob", "pw"), self.connect("bob", "pw")
         self.assertEqual(self.server.run("ACL DELUSER bob", bob), b":1\r\n")
@@ -114,7 +114,7 @@ class UserTests(SynchronousTestCase):
         self.assertFalse(bob.changes)
 
     def test_change_that_is_refused(self) -> None:
-        """Who would have been cut off by a change that is taken back stays."""
+        """A client that a change would have closed stays when the change is taken back."""
         self.server.run("ACL SETUSER bob on >pw +@all")
         bob, done = self.connect("bob", "pw"), Deferred[None]()
         server = self.server.state
@@ -163,7 +163,7 @@ class UserTests(SynchronousTestCase):
         )
 
     def test_permissions_at_once(self) -> None:
-        """A change of rules holds for those who are there."""
+        """A change of rules holds for connected clients at once."""
         self.server.run("ACL SETUSER bob on >pw +@all allkeys")
         bob = self.connect("bob", "pw")
         self.assertIsNone(bob.session.permissions)
@@ -175,7 +175,7 @@ class UserTests(SynchronousTestCase):
         self.assertIsNotNone(self.server.connect().session.permissions)
 
     def test_default_user_with_a_password(self) -> None:
-        """Who comes is nobody until it says the password; RESET makes it so again."""
+        """A new client is not authenticated before it gives the password, nor after RESET."""
         self.server.run("ACL SETUSER default >pw")
         client = self.server.connect()
         self.assertFalse(client.session.state.authenticated)

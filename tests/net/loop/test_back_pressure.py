@@ -40,15 +40,15 @@ class BackPressureTests(ServedCase):
         self.assertEqual(len(self.heard(self.peer)), 100 * (100 * KIB + 11))
 
     def test_output_limit(self) -> None:
-        """With more waiting than it may a client is closed at once, counted and logged."""
+        """A client whose waiting replies exceed the limit is closed at once, counted and logged."""
         self.factory.output_limit = 1000
         self.loop.set_output_limit(1000)
         self.fill()
         self.assertEqual((self.clients, self.counters), ({}, DaemonCounters(output_disconnections=1)))
         self.assertEqual(self.lost[0].type, ConnectionAborted)
 
-    def test_pushes_to_who_reads_late(self) -> None:
-        """What is pushed waits while a client does not read; when it does all arrives, and its commands are served."""
+    def test_pushes_to_a_late_reader(self) -> None:
+        """Pushes wait while a client does not read. When it reads all arrive, and its commands are served."""
         for _ in range(20):
             self.client.push(b"x" * 100 * KIB)
         self.assertGreater(self.client.session.waiting, 0)
@@ -61,7 +61,7 @@ class BackPressureTests(ServedCase):
         self.assertEqual(self.heard(self.peer), b"+PONG\r\n")
 
     def test_pushes_beyond_the_limit(self) -> None:
-        """A client that does not read what is pushed is closed when more waits than may."""
+        """A client that does not read its pushes is closed when they exceed the output limit."""
         self.factory.output_limit = 200 * KIB
         pushes = 0
         while self.clients and pushes < 100:
@@ -72,7 +72,7 @@ class BackPressureTests(ServedCase):
         self.assertIn(pushes, range(3, 20))
 
     def test_pushes_while_an_answer_is_pending(self) -> None:
-        """They come before the answer, and nothing is lost when they are more than the client reads."""
+        """Pushes come before the pending answer, and none is lost when they exceed what the client reads at once."""
         self.later = Deferred()
         self.peer.send(b"CLIENT ID\r\nPING\r\n")
         self.reactor.turn(2)
@@ -82,7 +82,7 @@ class BackPressureTests(ServedCase):
         self.assertEqual(self.heard(self.peer), b"x" * 1000 * KIB + b":1\r\n+PONG\r\n")
 
     def test_pushes_in_the_middle_of_an_answer(self) -> None:
-        """When a part of an answer is there, they come behind the whole; so many may wait as output may."""
+        """When a part of an answer was sent, pushes wait for the whole. The output limit bounds them."""
         self.later = Deferred()
         self.peer.send(b"CLIENT ID\r\nPING\r\n")
         self.reactor.turn(2)
@@ -133,14 +133,14 @@ class BackPressureTests(ServedCase):
         self.assertEqual((self.clients, self.counters), ({}, DaemonCounters(idle_disconnections=1)))
 
     def test_killed(self) -> None:
-        """What a client that is killed did not read is lost."""
+        """Replies that a killed client has not read are lost."""
         self.fill()
         self.client.kill()
         self.reactor.turn()
         self.assertEqual((self.clients, self.lost[0].type), ({}, ConnectionAborted))
 
     def test_lose_connection_flushes(self) -> None:
-        """A transport that is to be closed writes what is left before."""
+        """A transport writes the rest of its output before it closes."""
         self.fill(20)
         waiting = self.client.session.waiting
         self.client.transport.unregisterProducer()
@@ -165,7 +165,7 @@ class BackPressureTests(ServedCase):
         self.pass_time(2)
         self.assertEqual((self.clients, self.lost[0].type), ({}, ConnectionAborted))
 
-    def test_who_reads_is_not_cut(self) -> None:
+    def test_reader_is_not_cut_off(self) -> None:
         """Replies that a closing client still reads arrive, and then the end."""
         self.peer.send(b"GET big\r\n" * 20 + b"QUIT\r\n")
         self.assertTrue(self.heard(self.peer, 5).endswith(b"+OK\r\n<end>"))

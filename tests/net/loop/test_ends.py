@@ -56,7 +56,7 @@ class EndTests(ServedCase):
         self.assertEqual(self.counters, DaemonCounters(idle_disconnections=1))
 
     def test_idle_in_time(self) -> None:
-        """It is the second in which the timeout is reached."""
+        """An idle client is closed in the second in which its timeout is reached."""
         self.connect()
         self.pass_time(59)
         self.assertEqual(len(self.clients), 1)
@@ -74,7 +74,7 @@ class EndTests(ServedCase):
         self.assertEqual(client.session.state.output_cap, 0)
 
     def test_finish(self) -> None:
-        """When the server stops an idle client is closed; one that is in the middle is not, yet."""
+        """When the server stops, an idle client is closed, and a busy one not before its replies are sent."""
         idle, _ = self.connect()
         busy, peer = self.connect()
         arena.call(arena.session(self.store), "SET", "big", b"x" * 100 * KIB)

@@ -18,7 +18,7 @@ KIB = 1024
 
 
 class Place(NamedTuple):
-    """What a process has."""
+    """The objects of one process."""
 
     reactor: Sockets
     loop: Loop
@@ -47,7 +47,7 @@ class MoveTests(ServedCase):
         self.places = [Place(self.reactor, self.loop, self.factory, self.clients, self.store), there]
 
     def move(self, client: Any, to: int) -> Any:
-        """Hand a client over; the protocol that goes on with it. From now on the test turns that one's reactor."""
+        """Hand a client over. Returns its new protocol, whose reactor the test turns from now on."""
         sock, session = client.detach()
         place = self.places[to]
         if place.store is not self.store:
@@ -67,7 +67,7 @@ class MoveTests(ServedCase):
         return successor
 
     def test_nothing_is_left_behind(self) -> None:
-        """A client that is taken away is in no list, and its limits are released; nobody reads from it."""
+        """A detached client is in no list, its limits are released, and its socket is not read."""
         client, peer = self.connect()
         client.leaving += (lambda: self.counted.append("left"),)
         peer.send(b"PING\r\n")
@@ -102,7 +102,7 @@ class MoveTests(ServedCase):
         self.assertEqual((self.control.came, self.control.taken, self.clients), ([1], [1] * 4, {}))
 
     def test_client_that_monitors(self) -> None:
-        """It monitors wherever it goes on, and the control plane is told of it there."""
+        """A monitoring client monitors wherever it goes on, and the control plane there is told of it."""
         client, _ = self.connect()
         client.session.monitor()
         for place in (1, 0, 0, 1):
@@ -113,7 +113,7 @@ class MoveTests(ServedCase):
         self.assertEqual((self.control.taken, self.store.monitors), ([1] * 4, 0))
 
     def test_client_that_does_not_read(self) -> None:
-        """What waits for a client to read moves with it, and what it sent and was not executed."""
+        """A client's unread replies and its commands that were not executed move with it."""
         arena.call(arena.session(self.store), "SET", "big", b"x" * 100 * KIB)
         client, peer = self.connect()
         peer.send(b"GET big\r\n" * 50)
@@ -137,7 +137,7 @@ class MoveTests(ServedCase):
         self.assertEqual(self.heard(peer), b"$-1\r\n")
 
     def test_client_that_cannot_be_detached(self) -> None:
-        """Not while an answer is pending, nor while it is closed, nor when it has just been said what is to be done."""
+        """A client is not detached during a command, while an answer is pending, or when it is closed."""
         client, peer = self.connect()
         refused: list[object] = []
         self.control.run = lambda one, argv: refused.append(one.detach()) or self.later  # type: ignore[assignment,func-returns-value]
@@ -151,7 +151,7 @@ class MoveTests(ServedCase):
         self.assertIsNone(client.detach())
 
     def test_client_that_is_about_to_be_asked(self) -> None:
-        """Nor when the same turn has brought a command of its that was not answered yet."""
+        """A client is not detached when the same turn has brought a command of its own that was not answered yet."""
         one, peer = self.connect()
         two, other = self.connect()
         refused: list[object] = []
@@ -171,7 +171,7 @@ class MoveTests(ServedCase):
         self.assertEqual((self.heard(peer), self.heard(other)), (b":1\r\n", b":1\r\n"))
 
     def test_peer_that_has_gone(self) -> None:
-        """Of a socket that is not connected any more nothing is left; the session is the caller's."""
+        """A socket that is not connected any more is closed; the session stays the caller's."""
         lonely = socket.socket()
         self.assertRaises(transport.PeerGone, transport.adopt, self.reactor, self.loop, lonely, self.factory.readmit)
         self.assertEqual((lonely.fileno(), self.clients), (-1, {}))

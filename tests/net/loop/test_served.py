@@ -19,7 +19,7 @@ class ServedTests(ServedCase):
     """The direct path"""
 
     def test_commands_do_not_come_to_python(self) -> None:
-        """What the core executes is received, answered and sent without the protocol."""
+        """Commands of the core are received, answered and sent without the protocol."""
         client, peer = self.connect()
         client.stopped = client.dataReceived = None
         peer.send(b"SET k v\r\nGET k\r\n")
@@ -52,7 +52,7 @@ class ServedTests(ServedCase):
         self.assertEqual(self.heard(one), b":1\r\n:1\r\n")
 
     def test_later_answers(self) -> None:
-        """What follows a command that is answered later waits for it; what was before has left, others go on."""
+        """Commands behind one that is answered later wait for it. Earlier replies have left, and other clients go on."""
         _, peer = self.connect()
         _, other = self.connect()
         self.later = Deferred()
@@ -73,7 +73,7 @@ class ServedTests(ServedCase):
         self.assertEqual((self.lost[0].type, self.clients), (ConnectionDone, {}))
 
     def test_half_close_while_an_answer_is_pending(self) -> None:
-        """The same, when the answer comes later."""
+        """A client that ends its direction gets a later answer too, then the end."""
         _, peer = self.connect()
         self.later = Deferred()
         peer.send(b"CLIENT ID\r\nPING\r\n")
@@ -83,14 +83,14 @@ class ServedTests(ServedCase):
         self.assertEqual(self.heard(peer), b":9\r\n+PONG\r\n<end>")
 
     def test_quit(self) -> None:
-        """QUIT is answered, what follows is not executed, the connection is closed."""
+        """QUIT is answered, later commands are not executed, the connection is closed."""
         _, peer = self.connect()
         peer.send(b"QUIT\r\nSET k v\r\n")
         self.assertEqual(self.heard(peer), b"+OK\r\n<end>")
         self.assertEqual(self.store.count(0), 0)
 
     def test_protocol_error(self) -> None:
-        """So is one who does not speak RESP, after he is told."""
+        """A client that does not speak RESP gets an error, and is closed."""
         _, peer = self.connect()
         peer.send(b"PING\r\n*1\r\n%1\r\n")
         self.assertEqual(self.heard(peer), b"+PONG\r\n-ERR Protocol error: expected '$', got '%'\r\n<end>")
@@ -142,7 +142,7 @@ class MonitorTests(ServedCase):
         self.loop.on_monitored = lambda: self.lines.append(self.store.monitored())
 
     def test_lines(self) -> None:
-        """While a client monitors, the loop says when lines wait: after a turn, and after the answer to a command."""
+        """While a client monitors, the loop reports waiting lines after a turn, and after the answer to a command."""
         (monitor, _), (_, peer) = self.connect(), self.connect()
         peer.send(b"PING\r\n")
         self.assertEqual((self.heard(peer), self.lines), (b"+PONG\r\n", []))
@@ -156,7 +156,7 @@ class MonitorTests(ServedCase):
         self.assertEqual(shown, [b'"PING"\r\n"ECHO" "a"\r\n', b'"CLIENT" "ID"\r\n'])
 
     def test_client_that_is_killed_in_the_turn(self) -> None:
-        """Its lines are told of, though it is gone by then."""
+        """The loop reports lines in the turn in which their client is killed."""
         (killer, first), (_, peer) = self.connect(), self.connect()
         killer.session.monitor()
         first.send(b"CLIENT KILL x\r\n")
@@ -179,7 +179,7 @@ class PauseTests(ServedCase):
         self.assertEqual((self.heard(peer), client.blocked), (b"$-1\r\n", False))
 
     def test_transaction_that_waits(self) -> None:
-        """A transaction that waits for the control plane holds up nobody else, whose commands come after its data."""
+        """A transaction that waits for the control plane does not hold up other clients, whose commands are executed after its data commands."""
         _, one = self.connect()
         _, two = self.connect()
         self.later = Deferred()

@@ -38,12 +38,12 @@ class TLSTests(ServedCase):
         session = arena.session(self.store)
         self.sock = ours
         self.heard_of: list[str] = []
-        self.line = self.loop.add(session, self, self, self.tls)  # type: ignore[arg-type]
+        self.connection = self.loop.add(session, self, self, self.tls)  # type: ignore[arg-type]
         self.addCleanup(session.close)
         self.session = session
 
     def shake(self) -> None:
-        """Both hands."""
+        """Perform the handshake of both ends."""
         done: set[int] = set()
         while len(done) < 2:
             with contextlib.suppress(ssl.SSLWantReadError):
@@ -53,7 +53,7 @@ class TLSTests(ServedCase):
                 self.tls.do_handshake()
                 done.add(2)
 
-    # The transport and the client of the line.
+    # The test is the transport and the client of the connection.
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -62,7 +62,7 @@ class TLSTests(ServedCase):
         self.heard_of.append(status.name)
         if status is Status.CONTROL:
             self.session.answer(b":1\r\n")
-            self.line.resume()
+            self.connection.resume()
 
     def readEnded(self) -> None:
         self.heard_of.append("END")
@@ -71,7 +71,7 @@ class TLSTests(ServedCase):
         self.heard_of.append("LOST")
 
     def ask(self, data: bytes, expected: int) -> bytes:
-        """So many bytes of the replies to `data`."""
+        """The first `expected` bytes of the replies to `data`."""
         got = b""
         for _ in range(3000):
             with contextlib.suppress(ssl.SSLWantWriteError, ssl.SSLWantReadError):
@@ -90,7 +90,7 @@ class TLSTests(ServedCase):
         self.assertEqual(self.ask(b"SET k v\r\nCLIENT ID\r\nGET k\r\n", len(expected)), expected)
 
     def test_records_longer_than_the_buffer(self) -> None:
-        """What OpenSSL has deciphered already is read without the socket's saying so."""
+        """Bytes that OpenSSL has deciphered already are read, though the socket is not readable."""
         self.loop.set_buffer_size(100)
         expected = b"+PONG\r\n" * 1000
         self.assertEqual(self.ask(b"PING\r\n" * 1000, len(expected)), expected)

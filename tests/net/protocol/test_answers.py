@@ -19,7 +19,7 @@ class DeferredTests(PlayedCase):
         self.control.deferred = self.later
 
     def test_later_commands_wait(self) -> None:
-        """What was written before leaves at once; what comes after waits for the answer, in its place."""
+        """Replies before a later answer leave at once; those behind it wait, in order."""
         self.client.dataReceived(b"a ask:b c ")
         self.client.dataReceived(b"d ")
         self.assertEqual(self.transport.value(), b"a ")
@@ -27,7 +27,7 @@ class DeferredTests(PlayedCase):
         self.assertEqual(self.transport.value(), b"a B c d ")
 
     def test_waiting_is_told_at_once(self) -> None:
-        """How many clients wait is told whenever it changes: when one begins to, is answered, or goes."""
+        """The number of waiting clients is reported whenever it changes: a client begins to wait, is answered, or disconnects."""
         self.client.dataReceived(b"ask:b ")
         self.control.deferred = Deferred(lambda cancelled: None)
         other, _, _ = self.connect()
@@ -68,7 +68,7 @@ class DeferredTests(PlayedCase):
         self.assertEqual((len(cancelled), self.transport.value(), self.flushLoggedErrors()), (1, b"", []))
 
     def test_failure_later(self) -> None:
-        """A Deferred that fails is logged; the client is told and closed, after what it was owed."""
+        """A Deferred that fails is logged; the client gets its earlier replies and the error, and is closed."""
         self.client.dataReceived(b"a ask:b c ")
         self.later.errback(ZeroDivisionError())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -86,13 +86,13 @@ class MistakeTests(PlayedCase):
         self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"a -ERR internal error\r\n", True))
 
     def test_session_that_raises(self) -> None:
-        """Nothing raises past dataReceived."""
+        """An exception of the session is logged, does not pass dataReceived, and closes the client."""
         self.client.dataReceived(b"a bug ")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertTrue(self.transport.disconnecting)
 
     def test_others_do_not_notice(self) -> None:
-        """Another client is served after it."""
+        """Another client is served after the exception."""
         other, transport, _ = self.connect()
         self.client.dataReceived(b"bug ")
         other.dataReceived(b"x ")

@@ -40,7 +40,7 @@ class BackPressureTests(PlayedCase):
         self.assertEqual(received, [120, 120, 120, 120, 22])
 
     def test_output_limit(self) -> None:
-        """With as much waiting as the limit says a client is served, with more it is cut, counted and logged."""
+        """A client with as many waiting replies as the limit says is served; with more it is closed, counted and logged."""
         self.client.dataReceived(b"big:1120 ")
         self.assertEqual((self.session.waiting, self.transport.aborted), (1000, False))
         other, transport, session = self.connect()
@@ -56,7 +56,7 @@ class BackPressureTests(PlayedCase):
         self.assertFalse(self.transport.aborted)
 
     def test_push(self) -> None:
-        """What is pushed leaves at once, behind what a client has not read; it counts as a sign of life."""
+        """A push leaves at once, behind unread replies, and counts as activity of the client."""
         self.clock.advance(5)
         self.client.push(b"one ")
         self.assertEqual((self.transport.value(), self.client.last_active), (b"one ", 5.0))
@@ -69,7 +69,7 @@ class BackPressureTests(PlayedCase):
         self.client.dataReceived(b"a ")
         self.assertEqual(self.transport.value(), b"a ")
 
-    def test_pushes_to_who_does_not_read(self) -> None:
+    def test_pushes_that_are_not_read(self) -> None:
         """Pushes wait while a client does not read, up to the limit; with more it is closed."""
         self.client.dataReceived(b"big:120 ")
         self.client.push(b"x" * 1000)
@@ -109,7 +109,7 @@ class BackPressureTests(PlayedCase):
         self.assertEqual(self.counters, DaemonCounters(output_disconnections=1))
 
     def test_mistake_in_a_push(self) -> None:
-        """It costs the connection, and does not come to who pushes."""
+        """An exception in a push closes the connection, and does not reach the caller."""
         self.session.push = lambda data: 1 // 0  # type: ignore[assignment, method-assign]
         self.client.push(b"x")
         self.assertTrue(self.transport.disconnecting)
@@ -138,7 +138,7 @@ class BackPressureTests(PlayedCase):
         self.assertEqual(self.transport.value(), b"B c ")
 
     def test_killed_client_that_does_not_read_is_aborted(self) -> None:
-        """A kill does not wait for what is unread."""
+        """A kill does not wait for unread replies."""
         self.client.dataReceived(b"big:110 ")
         self.client.kill()
         self.assertTrue(self.transport.aborted)

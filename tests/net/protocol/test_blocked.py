@@ -20,7 +20,7 @@ class PauseTests(PlayedCase):
         self.assertEqual((self.transport.value(), self.blocked), (b"a hold b c ", [1, 0]))
 
     def test_all_held_clients_go_on(self) -> None:
-        """When the pause has ended every client goes on, and nobody is asked any more."""
+        """When the pause has ended every client goes on, and no timer is left."""
         others = [self.connect() for _ in range(3)]
         for client, _, session in others:
             session.paused = True

@@ -65,7 +65,7 @@ class ReplyTests(PlayedCase):
         self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"a bye ", True))
 
     def test_slow_commands_are_handed_on(self) -> None:
-        """What the session reports as slow reaches the control plane with its client."""
+        """A slow command that the session reports reaches the control plane with its client."""
         entry = SlowEntry(1, 2, [b"get"], True)
         self.session.on_slow(entry)
         self.assertEqual(self.control.slow_ones, [(1, entry)])
@@ -75,7 +75,7 @@ class BusyTests(PlayedCase):
     """Sessions that have had their share of a turn"""
 
     def test_others_go_first(self) -> None:
-        """It goes on in the next turn; what comes meanwhile is kept, and nothing more is read."""
+        """A busy session goes on in the next turn; bytes that arrive before are kept, and reading stops."""
         self.client.dataReceived(b"a busy b ")
         self.assertEqual((self.transport.value(), self.transport.producerState), (b"a ", "producing"))
         self.client.dataReceived(b"c ")
@@ -84,14 +84,14 @@ class BusyTests(PlayedCase):
         self.assertEqual((self.transport.value(), self.transport.producerState), (b"a b c ", "producing"))
 
     def test_within_a_command(self) -> None:
-        """One that is in the middle of a command goes on, too, as often as it takes."""
+        """A session in the middle of a command goes on too, as often as it takes."""
         self.client.dataReceived(b"a busy:x busy:x b ")
         self.assertEqual(self.transport.value(), b"a ")
         self.clock.advance(0)
         self.assertEqual(self.transport.value(), b"a b ")
 
     def test_client_that_does_not_read(self) -> None:
-        """It does not go on before it has read, unless it is in the middle of a command: others may wait for it."""
+        """A client that does not read does not go on, unless it is in the middle of a command: others may wait for its locks."""
         for word, left in ((b"busy", b"busy-not-begun "), (b"busy:x", b"")):
             self.client, self.transport, session = self.connect()
             self.transport.room = 1
@@ -103,7 +103,7 @@ class BusyTests(PlayedCase):
             self.assertEqual(self.transport.value(), b"busy-not-begun ")
 
     def test_client_that_goes(self) -> None:
-        """Nothing is executed for one that has gone."""
+        """No command of a disconnected client is executed."""
         for word in (b"busy", b"busy:x"):
             self.client, self.transport, _ = self.connect()
             self.client.dataReceived(word + b" b ")
@@ -112,7 +112,7 @@ class BusyTests(PlayedCase):
             self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_mistake(self) -> None:
-        """What raises in a later turn closes the connection."""
+        """An exception in a later turn closes the connection."""
         for word in (b"busy", b"busy:x"):
             self.client, self.transport, _ = self.connect()
             self.client.dataReceived(word + b" bug ")

@@ -18,7 +18,7 @@ class EndTests(PlayedCase):
         self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"a b ", True))
 
     def test_half_closed_while_it_waits(self) -> None:
-        """It is closed after the answer that it waits for, not before."""
+        """A client that sends no more is closed after the answer that it waits for, not before."""
         self.control.deferred = later = Deferred()
         self.client.dataReceived(b"ask:b c ")
         self.client.readConnectionLost()
@@ -34,7 +34,7 @@ class EndTests(PlayedCase):
         self.assertEqual((self.transport.disconnecting, self.clock.getDelayedCalls()), (True, []))
 
     def test_lost_client_leaves_nothing(self) -> None:
-        """When a connection is lost its session is closed, its place free, and those who wait for it are told."""
+        """When a connection is lost its session is closed, its place free, and its limits are released."""
         told: list[str] = []
         self.client.leaving += (lambda: told.append("limit"),)
         self.lose()

@@ -8,7 +8,7 @@ from tests.support.played import PlayedCase, Transport
 
 
 class RegistryTests(PlayedCase):
-    """What the control plane knows of clients"""
+    """The ids and addresses of clients"""
 
     def test_ids_count_up(self) -> None:
         """Each client gets a number of its own, which no later client gets."""

@@ -20,7 +20,7 @@ VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
 
 class HelloTests(SynchronousTestCase):
-    """key_name and key_name_of, on what OpenSSL says"""
+    """key_name and key_name_of, on messages that OpenSSL makes"""
 
     def setUp(self) -> None:
         certificate, key = Certificates(self).sign("server")
@@ -41,7 +41,7 @@ class HelloTests(SynchronousTestCase):
         return client.bio_read(1 << 16), client
 
     def session(self, version: str) -> Any:
-        """One that was begun with the server."""
+        """A session that was begun with the server."""
         hello, client = self.hello(version)
         server = SSL.Connection(self.server, None)
         server.set_accept_state()
@@ -50,12 +50,12 @@ class HelloTests(SynchronousTestCase):
         return client.get_session()
 
     def test_first_visit(self) -> None:
-        """Who has no ticket shows none."""
+        """A client without a ticket shows none."""
         for version in VERSIONS:
             self.assertEqual(key_name(self.hello(version)[0]), b"", version)
 
     def test_return(self) -> None:
-        """Who comes back shows the name of the server's key, in both versions."""
+        """A returning client shows the name of the server's key, in both versions."""
         name = key_name_of(self.server)
         self.assertEqual(len(name), 16)
         for version in VERSIONS:
@@ -63,7 +63,7 @@ class HelloTests(SynchronousTestCase):
             self.assertEqual(key_name(hello), name, version)
 
     def test_every_context_has_its_own(self) -> None:
-        """And keeps it."""
+        """A context keeps its key; another context has another."""
         self.assertEqual(key_name_of(self.server), key_name_of(self.server))
         self.assertNotEqual(key_name_of(self.server), key_name_of(make_context(self.security, pem(self.security))))
 
@@ -87,14 +87,14 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual(hello_size(b"\x16\x03\x01\xff\xff"), 5 + 0xFFFF)
 
     def test_cut_off(self) -> None:
-        """A message that is not whole shows nothing."""
+        """An incomplete message shows no name."""
         for version in VERSIONS:
             hello, _ = self.hello(version, self.session(version))
             for end in range(len(hello)):
                 self.assertEqual(key_name(hello[:end]), b"", (version, end))
 
     def test_altered(self) -> None:
-        """Nor is any other byte that is wrong an error."""
+        """An altered byte raises nothing."""
         hello, _ = self.hello("1.3", self.session("1.3"))
         for at in range(len(hello)):
             for value in (0, 1, 0x7F, 0xFF):
@@ -102,7 +102,7 @@ class HelloTests(SynchronousTestCase):
 
     @given(some.binary(max_size=300))
     def test_anything(self, data: bytes) -> None:
-        """Of no bytes at all is it an error to ask."""
+        """Any bytes can be asked about."""
         self.assertIn(len(key_name(data)), (0, 16))
         self.assertIn(len(key_name(b"\x16\x03\x01" + len(data).to_bytes(2, "big") + data)), (0, 16))
         hello_size(data)

@@ -47,8 +47,8 @@ class ContextTests(SynchronousTestCase):
             "security.tls_cert_path: cannot read /nowhere/c.pem: No such file or directory",
         )
 
-    def test_what_is_no_certificate(self) -> None:
-        """As is what OpenSSL says."""
+    def test_file_without_a_certificate(self) -> None:
+        """The error names the setting, the path, and OpenSSL's reason."""
         words = self.problem(tls_cert_path=self.key)
         self.assertTrue(
             words.startswith(f"security.tls_cert_path: {self.key} is no certificate chain in PEM (no start line"), words
@@ -61,20 +61,20 @@ class ContextTests(SynchronousTestCase):
         self.assertEqual(self.problem(tls_key_path=other), f"security.tls_key_path: {words}")
 
     def test_encrypted_key(self) -> None:
-        """Nobody is there to type its password."""
+        """An encrypted key is refused, since nobody can type its password."""
         certificate, key = self.certificates.sign("one", encryption=serialization.BestAvailableEncryption(b"secret"))
         words = self.problem(tls_cert_path=certificate, tls_key_path=key)
         self.assertIn(f"security.tls_key_path: {key} is no unencrypted private key", words)
 
     def test_authority(self) -> None:
-        """What is to sign clients' certificates must be certificates."""
+        """The file of the clients' authority must hold certificates."""
         self.assertIn(
             f"security.tls_ca_path: {self.key} holds no certificates in PEM",
             self.problem(tls_client_auth="required", tls_ca_path=self.key),
         )
 
     def test_a_bad_pair_changes_nothing(self) -> None:
-        """The old one goes on being used."""
+        """An unusable pair raises, and the old context stays in use."""
         context = TlsContext(self.security, pem(self.security))
         before = context._context
         Path(self.key).write_text("rubbish")
@@ -82,14 +82,14 @@ class ContextTests(SynchronousTestCase):
         self.assertIs(context._context, before)
 
     def test_end_of_the_certificate(self) -> None:
-        """Its last second, in UTC; that of the new one once it is read."""
+        """The certificate's last second, in UTC; that of a new certificate once it is read."""
         context = TlsContext(self.security, pem(self.security))
         self.assertEqual(context.expires, datetime.datetime(2120, 1, 1, tzinfo=datetime.UTC).timestamp())
         self.certificates.sign("server", until=datetime.datetime(2030, 5, 6, 7, 8, 9))
         context.use(self.security, pem(self.security))
         self.assertEqual(context.expires, datetime.datetime(2030, 5, 6, 7, 8, 9, tzinfo=datetime.UTC).timestamp())
 
-    def test_who_speaks_it(self) -> None:
+    def test_ports_that_speak_tls(self) -> None:
         """With tls_enabled every port; else the one of tls_port; never a UNIX socket."""
         with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
             tcp.bind(("127.0.0.1", 0))

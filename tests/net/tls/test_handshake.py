@@ -66,7 +66,7 @@ class HandshakeTests(ServedCase):
         return peer
 
     def turn(self) -> None:
-        """Of the reactor: what can be read, then the loop."""
+        """A turn of the reactor: readable descriptors, then the loop."""
         for reader in list(self.reactor.readers):
             why = reader.doRead()
             if why is not None:
@@ -74,7 +74,7 @@ class HandshakeTests(ServedCase):
         self.reactor.turn()
 
     def shake(self, peer: ssl.SSLSocket) -> None:
-        """Both hands, within some turns."""
+        """Shake hands, within some turns."""
         for _ in range(5):
             with contextlib.suppress(ssl.SSLWantReadError):
                 peer.do_handshake()
@@ -84,7 +84,7 @@ class HandshakeTests(ServedCase):
         raise AssertionError("no handshake")
 
     def ask(self, peer: ssl.SSLSocket, request: bytes) -> bytes:
-        """What is answered at once."""
+        """The reply that comes at once."""
         peer.send(request)
         self.turn()
         return peer.recv(1 << 16)
@@ -102,7 +102,7 @@ class HandshakeTests(ServedCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [self.factory.idle._looks.call])
 
     def test_goodbye(self) -> None:
-        """The end is said in TLS, after the last reply, so that the peer knows that nothing is missing."""
+        """close_notify is sent after the last reply, so that the peer knows that nothing is missing."""
         _, theirs = self.arrive()
         peer = self.wrap(theirs)
         self.shake(peer)
@@ -111,7 +111,7 @@ class HandshakeTests(ServedCase):
         self.assertEqual((self.clients, self.admission.inside), ({}, 0))
 
     def test_closed_by_the_server(self) -> None:
-        """Nothing is written in the clear when a connection is closed in the middle of its output."""
+        """No output is written in the clear when a connection is closed in its middle."""
         _, theirs = self.arrive()
         peer = self.wrap(theirs)
         self.shake(peer)
@@ -133,7 +133,7 @@ class HandshakeTests(ServedCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_hanging_up(self) -> None:
-        """So is one that goes in the middle."""
+        """A client that disconnects during the handshake is counted, and its place is free again."""
         _, theirs = self.arrive()
         peer = self.wrap(theirs)
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -145,7 +145,7 @@ class HandshakeTests(ServedCase):
         self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
 
     def test_silence(self) -> None:
-        """Who says nothing does not keep its place."""
+        """A silent client loses its place after the time for a handshake."""
         protocol, _ = self.arrive()
         self.reactor.advance(HANDSHAKE_SECONDS - 0.1)
         self.assertEqual(self.admission.inside, 1)
@@ -155,7 +155,7 @@ class HandshakeTests(ServedCase):
         self.assertFalse(protocol.transport.connected)
 
     def test_refused(self) -> None:
-        """Who is over a limit is closed without a handshake."""
+        """A client over a limit is closed without a handshake."""
         self.limit.limit = self.admission.inside = 1
         self.assertIsInstance(self.limit.buildProtocol(transport.UNIXAddress(None)), Refusal)
         protocol, theirs = self.arrive()
@@ -186,7 +186,7 @@ class HandshakeTests(ServedCase):
 
 
 class PlayedTickets:
-    """Knows of every client that it is at home elsewhere, or of none."""
+    """Says of every client that another worker knows its session, or of none."""
 
     def __init__(self, elsewhere: bool) -> None:
         self.elsewhere = elsewhere
@@ -202,7 +202,7 @@ class PlayedTickets:
 
 
 class HomeTests(HandshakeTests):
-    """TlsFactory of one of several workers: all that holds without the others, and who goes to them"""
+    """TlsFactory of one of several workers: the tests of a single one, and clients that go to others"""
 
     def setUp(self) -> None:
         super().setUp()
@@ -210,14 +210,14 @@ class HomeTests(HandshakeTests):
         self.secure.tickets = self.tickets  # type: ignore[assignment]
 
     def hello(self) -> bytes:
-        """What a client says first."""
+        """A client's first message."""
         said = ssl.MemoryBIO()
         peer = self.trusting.wrap_bio(ssl.MemoryBIO(), said, server_hostname="127.0.0.1")
         self.assertRaises(ssl.SSLWantReadError, peer.do_handshake)
         return said.read()
 
     def test_brought_home(self) -> None:
-        """A client of another worker is that one's, unread; here nothing is left of it, and nothing has failed."""
+        """A client of another worker is passed there, unread; here it leaves nothing behind, and counts as no failure."""
         self.tickets.elsewhere = True
         _, theirs = self.arrive()
         hello = self.hello()
@@ -232,7 +232,7 @@ class HomeTests(HandshakeTests):
         self.assertEqual(theirs.recv(100), b"still open")
 
     def test_comes_from_another(self) -> None:
-        """Who was brought here stays, whatever is known of it; it is counted, and not refused."""
+        """A client from another worker stays here, whatever its ticket; it is counted, and not refused."""
         self.tickets.elsewhere = True
         self.arrive()
         self.limit.limit = 1
@@ -246,7 +246,7 @@ class HomeTests(HandshakeTests):
         self.assertEqual((self.tickets.heard, self.admission.inside), ([], 2))
 
     def test_split(self) -> None:
-        """The first message may come in pieces; nobody is woken before it is there."""
+        """The first message may come in pieces; the worker is not woken before it is complete."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             theirs = socket.create_connection(listener.getsockname())
             ours, _ = listener.accept()
@@ -266,7 +266,7 @@ class HomeTests(HandshakeTests):
         self.assertEqual(ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 1)
 
     def test_cut_off(self) -> None:
-        """What is there is looked at when there will be no more; then the handshake fails."""
+        """An incomplete message is looked at when the client sends no more; then the handshake fails."""
         _, theirs = self.arrive()
         theirs.send(self.hello()[:100])
         self.turn()

@@ -52,7 +52,7 @@ class SubjectTests(SynchronousTestCase):
             self.assertEqual(described(subject_of([(NameOID.COMMON_NAME, text)], kind)).user, user)
 
     def test_unreadable(self) -> None:
-        """A name that cannot be read is nobody's, not even of one whose name is the sign that stands for such."""
+        """An unreadable name belongs to no user, even if a user has the name with a replacement character."""
         made = subject_of([(NameOID.COMMON_NAME, "a\xe9b")], _ASN1Type.T61String)
         good = made.to_cryptography().public_bytes(serialization.Encoding.DER)
         bad = crypto.load_certificate(crypto.FILETYPE_ASN1, good.replace(b"a\xc3\xa9b", b"a\xff\xfeb"))

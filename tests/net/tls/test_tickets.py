@@ -73,7 +73,7 @@ class TicketsTests(SynchronousTestCase):
         return self.workers[number].bring_home(sock, b"\x16\x03\x01" + len(record).to_bytes(2, "big") + record)
 
     def test_everybody_knows_everybody(self) -> None:
-        """Whoever came first: a ticket leads home from everywhere, and nobody leaves home."""
+        """Whoever came first: a client with a ticket goes to the worker that made it, from any worker, and stays there."""
         for number in range(3):
             for home, context in enumerate(self.contexts):
                 self.posts[number].sent.clear()
@@ -81,13 +81,13 @@ class TicketsTests(SynchronousTestCase):
                 self.assertEqual(self.posts[number].sent, [home] if home != number else [])
 
     def test_strangers(self) -> None:
-        """A ticket of nobody's, and none, stay where they are."""
+        """A client with an unknown ticket, or without one, stays here."""
         self.assertFalse(self.goes(0, b"X" * 16))
         self.assertFalse(self.workers[0].bring_home(socket.socket(), b"PING\r\n"))
         self.assertEqual(self.posts[0].sent, [])
 
-    def test_nobody_home(self) -> None:
-        """Nor does one go to a worker that is not there, or has no room."""
+    def test_worker_that_cannot_take_it(self) -> None:
+        """A client stays here if its worker is gone, or has no room."""
         self.living.discard(1)
         self.assertFalse(self.goes(0, self.contexts[1].name))
         self.assertEqual(self.posts[0].sent, [])
@@ -103,7 +103,7 @@ class TicketsTests(SynchronousTestCase):
         self.assertTrue(self.goes(1, self.contexts[0].name))
 
     def test_renewed(self) -> None:
-        """So has one whose certificate was renewed."""
+        """A worker whose certificate was renewed has a new key; the old one is forgotten."""
         old = self.contexts[2].name
         self.contexts[2].name = b"renewed" + bytes(9)
         self.workers[2].announce()
@@ -111,7 +111,7 @@ class TicketsTests(SynchronousTestCase):
         self.assertTrue(self.goes(0, self.contexts[2].name))
 
     def test_without_tickets(self) -> None:
-        """Workers that make none have no name, and are nobody's home."""
+        """Workers that make no tickets have no key name, and get no clients."""
         for context in self.contexts:
             context.name = b""
         for worker in self.workers:
@@ -120,7 +120,7 @@ class TicketsTests(SynchronousTestCase):
         self.assertEqual(self.posts[0].sent, [])
 
     def test_not_answered(self) -> None:
-        """That the others cannot be asked is logged."""
+        """A failed question to the others is logged."""
         self.workers[0]._ask = lambda question, argument: Deferred()
         self.workers[0].announce()
         failing: Deferred[list[Any]] = Deferred()

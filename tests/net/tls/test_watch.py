@@ -39,7 +39,7 @@ class WatchTests(SynchronousTestCase):
         return not self.busy
 
     def look(self, times: int = 1) -> int:
-        """Time passes; how often the change was told by then."""
+        """Let looks pass. Returns how often a change was reported by then."""
         for _ in range(times):
             self.clock.advance(LOOK_SECONDS)
         return self.renewals
@@ -50,14 +50,14 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.look(3), 0)
 
     def test_change(self) -> None:
-        """A change is told once, when the files have rested between two looks."""
+        """A change is reported once, when the files have rested between two looks."""
         self.certificates.sign("server")
         self.assertEqual(self.look(), 0)
         self.assertEqual(self.look(), 1)
         self.assertEqual(self.look(3), 1)
 
     def test_certificate_before_its_key(self) -> None:
-        """While one after the other is written nothing is told."""
+        """No change is reported between the writing of the certificate and of its key."""
         written = Path(self.security.tls_cert_path)
         written.write_text(written.read_text() + "\n")
         self.assertEqual(self.look(), 0)
@@ -66,8 +66,8 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.look(), 0)
         self.assertEqual(self.look(), 1)
 
-    def test_what_a_reload_need_not_read(self) -> None:
-        """Files as they were when they were read last, at the same paths; none that has changed, or is not there."""
+    def test_files_that_a_reload_need_not_read(self) -> None:
+        """A reload need not read unchanged files at the same paths; it reads changed and missing ones."""
         self.assertTrue(self.watch.knows(self.security))
         other, key = self.certificates.sign("other")
         self.assertFalse(self.watch.knows(Security(tls_cert_path=other, tls_key_path=key)))
@@ -82,7 +82,7 @@ class WatchTests(SynchronousTestCase):
         self.assertFalse(self.watch.knows(self.security))
 
     def test_out_of_reach(self) -> None:
-        """Files that the daemon's user may not look at are those that were read before it became that user."""
+        """Files that the daemon's user may not look at count as those that were read before it became that user."""
 
         def stat(path: str) -> NoReturn:
             raise PermissionError
@@ -93,7 +93,7 @@ class WatchTests(SynchronousTestCase):
         self.assertFalse(self.watch.knows(Security(tls_cert_path="/another", tls_key_path="/key")))
 
     def test_read_by_a_reload(self) -> None:
-        """What a reload has read is nothing new."""
+        """Files that a reload has read are no change."""
         self.certificates.sign("server")
         self.watch.noted(self.watch.state())
         self.assertEqual(self.look(3), 0)
@@ -109,8 +109,8 @@ class WatchTests(SynchronousTestCase):
         link.symlink_to(other)
         self.assertEqual(self.look(2), 1)
 
-    def test_what_cannot_be_used(self) -> None:
-        """It is logged, and the next change is told again; so it is without one, after a while."""
+    def test_unusable_file(self) -> None:
+        """An unusable file is logged, and tried again at the next change, or after a while."""
         self.problem = ConfigError("no pair")
         said: list[str] = []
         observer = lambda event: said.append(formatEvent(event))  # noqa: E731
@@ -124,7 +124,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.look(AGAIN), 3)
 
     def test_not_now(self) -> None:
-        """Who cannot look at the files now is told again soon."""
+        """A receiver that cannot read the files now is called again soon."""
         self.certificates.sign("server")
         self.busy = True
         self.assertEqual(self.look(4), 3)
@@ -137,6 +137,6 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.look(2), 1)
 
     def test_stop(self) -> None:
-        """After the end nobody looks."""
+        """After the end no look is scheduled."""
         self.watch.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
