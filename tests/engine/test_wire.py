@@ -18,7 +18,7 @@ from redistill.engine.interfaces import SlowEntry
 from redistill.engine.stats import DaemonCounters
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespFactory, RespProtocol
-from redistill.net.protocol.client import TURN
+from redistill.net.protocol.execution import TURN
 from redistill.net.transport import adopt
 from tests.support import arena
 from tests.support.served import Sockets
@@ -153,7 +153,7 @@ class WireTests(SynchronousTestCase):
         client.makeConnection(transport)
         for read in reads:
             client.dataReceived(read)
-            while client._stall & TURN:  # what takes long goes on in later turns
+            while client.execution.stall & TURN:  # what takes long goes on in later turns
                 self.clock.advance(0)
         client.connectionLost(Failure(ConnectionDone()))
         return transport.value(), transport.disconnecting
@@ -249,7 +249,7 @@ class LoopWireTests(WireTests):
                 is_open = turn()
         last = 30  # turns, for what the kernel has of it still
         while is_open and last:
-            last = 30 if client._connection.busy or client._stall & TURN else last - 1
+            last = 30 if client.execution.connection.busy or client.execution.stall & TURN else last - 1
             is_open = turn()
         peer.close()
         self.sockets.turn(2)

@@ -4,7 +4,8 @@ A client's bytes go to its session in the core (`engine.Session`), and the sessi
 `connection.Connection` carries both: the loop in C on our own transport (`loop.LoopConnection`), `dataReceived` on any
 other of Twisted's (`FedConnection`). Parsing and executing is the core's: this package knows no command.
 
-    client.py       one client: when it is served, and how it ends
+    client.py       one client: its connection, its identity, messages to it, and its end
+    execution.py    when its commands are executed and its replies sent
     answers.py      the control plane's answers to its commands
     pushes.py       messages that wait for the end of an answer
     factory.py      all clients of this process

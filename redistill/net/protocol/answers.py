@@ -7,7 +7,6 @@ has acted, but cannot be answered while the transaction's locks are held, is owe
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -16,37 +15,33 @@ from twisted.python.failure import Failure
 from redistill.engine import Session, Status
 from redistill.engine.stats import DaemonCounters
 from redistill.net.interfaces import Client, Later, Reply
+from redistill.net.protocol.execution import ANSWER, Execution
 from redistill.net.protocol.interfaces import Control
+from redistill.net.protocol.pushes import WaitingPushes
 
 log = Logger()
 
 INTERNAL_ERROR = b"-ERR internal error\r\n"
 
 
-class Asking(Client, Protocol):
-    """The client, as its answers see it; see client.RespProtocol."""
-
-    def wait_for_answer(self) -> None:
-        """Execute no more until `go_on_after_answer`."""
-        ...
-
-    def end_wait(self) -> bool:
-        """The answer has come. False: the connection ends, and nothing is executed or answered any more."""
-        ...
-
-    def go_on_after_answer(self) -> None:
-        """Go on: the answer is in the session."""
-        ...
-
-
 class Answers:
     """Has the control plane answer the commands of one client, in order."""
 
-    __slots__ = ("_client", "_control", "_counters", "_owed", "_pending", "_session")
+    __slots__ = ("_client", "_control", "_counters", "_execution", "_owed", "_pending", "_pushes", "_session")
 
-    def __init__(self, client: Asking, session: Session, control: Control, counters: DaemonCounters) -> None:
+    def __init__(
+        self,
+        client: Client,
+        execution: Execution,
+        session: Session,
+        pushes: WaitingPushes,
+        control: Control,
+        counters: DaemonCounters,
+    ) -> None:
         self._client = client
+        self._execution = execution
         self._session = session
+        self._pushes = pushes
         self._control = control
         self._counters = counters
         self._pending: Deferred[bytes] | None = None
@@ -56,7 +51,7 @@ class Answers:
 
     def ask(self) -> None:
         """Have the control plane answer the command that the session stopped at. If the answer comes later, the client
-        is told to wait (`Asking.wait_for_answer`)."""
+        waits (`Execution.wait_for_answer`)."""
         session = self._session
         try:
             if session.state.owed:
@@ -77,7 +72,7 @@ class Answers:
             return
         if isinstance(answer, Deferred):
             self._pending = answer
-            self._client.wait_for_answer()
+            self._execution.wait_for_answer()
             answer.addCallbacks(self._answered, self._failed)
             answer.addErrback(self._failed)
         else:
@@ -85,18 +80,22 @@ class Answers:
 
     def _answered(self, answer: bytes) -> None:
         self._pending = None
-        if self._client.end_wait():
+        if self._execution.end_wait():
             self._session.answer(answer)
-            self._client.go_on_after_answer()
+            self._go_on()
 
     def _failed(self, failure: Failure) -> None:
         self._pending = None
-        if self._client.end_wait():
+        if self._execution.end_wait():
             self._counters.internal_errors += 1
             self._fail(failure)
-            self._client.go_on_after_answer()
+            self._go_on()
         else:
             self._failed_unheard(failure)
+
+    def _go_on(self) -> None:
+        self._pushes.join()
+        self._execution.resume(ANSWER)
 
     def _fail(self, failure: Failure | None = None) -> None:
         """A command raised: log it, tell the client, and have it closed.

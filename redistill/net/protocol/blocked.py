@@ -13,7 +13,7 @@ RETRY_SECONDS = 0.01
 
 
 class Holdable(Protocol):
-    """See client.RespProtocol."""
+    """The execution of a client's commands; see execution.Execution."""
 
     def release(self) -> bool:
         """Try to go on; whether the client could."""

@@ -86,7 +86,7 @@ class RespFactory:
         """`client` has disconnected, or moves to another process."""
         self.idle.remove(client)
         self.clients.pop(client.client_id, None)
-        self.blocked.remove(client)
+        self.blocked.remove(client.execution)
         if not self.clients:
             self.idle.stop()
 

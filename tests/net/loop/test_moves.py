@@ -131,7 +131,7 @@ class MoveTests(ServedCase):
         self.assertEqual(self.heard(peer), b"")
         moved = self.move(client, 1)
         self.assertTrue(moved.blocked)
-        self.assertFalse(client.factory.blocked.holds(client))
+        self.assertFalse(client.factory.blocked.holds(client.execution))
         self.loop.frozen_ms += 2000
         self.reactor.advance(0.02)
         self.assertEqual(self.heard(peer), b"$-1\r\n")

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 
 from redistill.engine.interfaces import SlowEntry
-from redistill.net.protocol.client import SHARE
+from redistill.net.protocol.execution import SHARE
 from tests.support import arena
 from tests.support.served import ServedCase
 

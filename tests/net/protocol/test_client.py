@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redistill.engine.interfaces import SlowEntry
 from redistill.net import protocol
-from redistill.net.protocol.client import SHARE
+from redistill.net.protocol.execution import SHARE
 from tests.support.played import PlayedCase
 
 
@@ -40,7 +40,7 @@ class ReplyTests(PlayedCase):
 
     def test_long_answers_let_others_in(self) -> None:
         """A share is a time, too: an answer that took it all is the last one of the turn."""
-        self.patch(protocol.client, "SHARE_SECONDS", 0.0)
+        self.patch(protocol.execution, "SHARE_SECONDS", 0.0)
         self.client.dataReceived(b"ask:b ask:c d ")
         self.assertEqual(self.transport.value(), b"B ")
         self.clock.advance(0)
