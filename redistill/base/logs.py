@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO, cast
@@ -31,13 +30,10 @@ from zope.interface import provider
 
 from redistill.base import words
 from redistill.base.files import UnsafeFile, open_append
+from redistill.base.throttle import Throttle
 
 log = Logger()
 
-SELDOM = 10.0
-"""Seconds, for `log_throttle` of events that clients can cause as often as they like."""
-MORE = "{count} more in the last {seconds:.0f} s like: {event}"
-"""The summary of events that were held back."""
 PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 """Levels as syslog numbers them (sd-daemon(3))."""
 
@@ -89,39 +85,6 @@ def _opened(path: str, flags: int) -> int:
     except OSError as problem:
         problem.filename = path  # not the part of it that was being opened
         raise
-
-
-class Throttle:
-    """Passes events on. Of those that say so (`log_throttle`: seconds) the first of each format at once, and then once
-    in so many seconds how many more there were. An event may stand for several like it (`log_count`)."""
-
-    def __init__(self, clock: IReactorTime, write: ILogObserver) -> None:
-        self._clock = clock
-        self._write = write
-        self._held: dict[str, int] = {}
-
-    def __call__(self, event: LogEvent) -> None:
-        seconds, kind = event.get("log_throttle"), event.get("log_format")
-        if not seconds or kind is None:
-            self._write(event)
-        elif kind in self._held:
-            self._held[kind] += event.get("log_count", 1)
-        else:
-            self._write(event)
-            self._hold(kind, event, event.get("log_count", 1) - 1)
-
-    def _hold(self, kind: str, event: LogEvent, count: int = 0) -> None:
-        self._held[kind] = count
-        self._clock.callLater(event["log_throttle"], self._over, kind, event)
-
-    def _over(self, kind: str, event: LogEvent) -> None:
-        """Say how many were held back, and hold back on; or be done when there was none."""
-        count = self._held.pop(kind)
-        if count:
-            self._hold(kind, event)
-            same: LogEvent = {name: event[name] for name in ("log_level", "log_namespace") if name in event}
-            fields = {"count": count, "seconds": event["log_throttle"], "event": formatEvent(event)}
-            self._write({**same, **fields, "log_time": time.time(), "log_format": MORE})
 
 
 class Level(Protocol):

@@ -19,6 +19,7 @@ from redistill.engine import min_memory
 from redistill.lifetime.arena import fitting_shards, joining
 from redistill.net.sockets import StartError
 from redistill.net.tls.context import TlsContext, make_context, uses_tls
+from redistill.net.tls.validity import EXPIRY_DAYS, date, days_left, problem_of
 
 HIDDEN = '"(redacted)"'
 
@@ -79,7 +80,7 @@ def processes(config: Config) -> int:
 
 def warnings(config: Config) -> Iterator[str]:
     """Settings that the daemon accepts, but warns of when it starts."""
-    from redistill.wiring.announcements import EXPIRY_DAYS, SHORT_PASSWORD
+    from redistill.wiring.announcements import SHORT_PASSWORD
 
     if "server.buffer_pool_size" in config.given:
         yield "server.buffer_pool_size has no effect, because the C library keeps freed buffers"
@@ -92,11 +93,12 @@ def warnings(config: Config) -> Iterator[str]:
     if problem := sizes(config).problem:
         yield problem
     if uses_tls(config.security):
-        days = (TlsContext(config.security, config.with_pem().pem).expires - time.time()) / 86400
-        if days < 0:
-            yield "security.tls_cert_path: the certificate has expired; renew it"
-        elif days < EXPIRY_DAYS:
-            yield f"security.tls_cert_path: the certificate expires in {int(days)} days; renew it"
+        certificate, now = TlsContext(config.security, config.with_pem().pem), time.time()
+        if problem := problem_of(certificate.begins, certificate.expires, now):
+            yield f"security.tls_cert_path: the certificate {problem}"
+        elif (days := days_left(certificate.expires, now)) < EXPIRY_DAYS:
+            ends = date(certificate.expires)
+            yield f"security.tls_cert_path: the certificate expires in {days} days, on {ends}; renew it"
 
 
 def located(path: str, problem: ConfigError) -> str:

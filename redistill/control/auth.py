@@ -8,7 +8,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from redistill.base import resp
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.config.acl import DEFAULT, MAX_NAME, User
 from redistill.control.acl.log import note
 from redistill.control.arguments import bad_name, integer, text
@@ -29,6 +29,10 @@ NO_PASSWORD_SET = resp.error(
     "Are you sure your configuration is correct?"
 )
 TOO_MANY = resp.error("ERR too many failed authentications from your address, try again later")
+LOGGED = 5
+"""Failures of one address that are logged by themselves, before the others in 10 seconds are counted."""
+SHOWN_NAME = 64
+"""Bytes of a user name that the log shows."""
 NOBODY = Account(User("", enabled=True), configured=("",))
 """Placeholder account, so that an unknown user takes as long to refuse."""
 
@@ -51,6 +55,7 @@ def authenticate(server: ServerState, client: Client, user: bytes, password: byt
     if server.guesses.refuses(address, now):
         server.counters.failed_auths += 1
         client.session.state.close_after_reply = True
+        tell(client, address, user, "too many failures from its address, so it was not looked at")
         return TOO_MANY
     name = text(user[:MAX_NAME])
     account = server.users.get(name) if len(user) <= MAX_NAME else None
@@ -59,12 +64,27 @@ def authenticate(server: ServerState, client: Client, user: bytes, password: byt
         become(server, client, account, secret)
         return None
     server.counters.failed_auths += 1
-    log.warn("{peer} was not authenticated: wrong user or password", peer=client.peer, log_throttle=SELDOM)
+    tell(client, address, user, "wrong user or password")
     note(server, client, "auth", said.encode(), name)
     wait = server.guesses.failed(address, now)
     if not wait:
         return WRONGPASS
     return deferLater(server.reactor, wait, lambda: WRONGPASS)
+
+
+def tell(client: Client, address: str, user: bytes, problem: str) -> None:
+    """Log a failed authentication. deploy/fail2ban reads the line, so the address stands before all that the client can
+    choose; the user name is quoted, and a line has no ends that are not its own. Failures are counted by `address`."""
+    log.warn(
+        "{peer} was not authenticated: {problem}; user {user!r}",
+        peer=client.peer,
+        problem=problem,
+        user=text(user[:SHOWN_NAME]),
+        log_throttle=SELDOM,
+        log_kind=address,
+        log_burst=LOGGED if address else 1,
+        log_from=(client.peer.rpartition(":")[0],) if address else (),
+    )
 
 
 def auth(server: ServerState, client: Client, argv: list[bytes]) -> Reply:

@@ -63,6 +63,7 @@ class Identity:
 class ServerCertificate(Protocol):
     """See tls.context.TlsContext."""
 
+    begins: float
     expires: float
     subject: str
     fingerprint: str

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from redistill.base import resp
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.net.interfaces import Client
 
 if TYPE_CHECKING:

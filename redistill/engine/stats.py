@@ -188,6 +188,8 @@ class Configured(NamedTuple):
     max_clients: int
     certificate_ends: float
     """In seconds since the epoch; 0: TLS is not spoken."""
+    certificate_begins: float = 0.0
+    """The same."""
 
 
 @dataclass(frozen=True, slots=True)

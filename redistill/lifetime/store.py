@@ -8,7 +8,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.engine import Store
 from redistill.lifetime.arena import Arena
 

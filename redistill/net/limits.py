@@ -28,7 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.config.config import Config
 from redistill.net import sockets
 

@@ -88,16 +88,19 @@ class HealthResource:
         seconds: Callable[[], float],
         alive: Callable[[], bool] = lambda: True,
         problem: Callable[[], str] = lambda: "",
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         """`snapshot` takes a snapshot, with the figures of each command if its argument is true; `state` is SERVING, or
-        the reason why no client is served; `seconds` is a monotonic clock. `alive` is whether a restart would not help;
-        `problem` is a problem that an operator must solve although clients may be served, or empty."""
+        the reason why the server is not ready for new clients; `seconds` is a monotonic clock. `alive` is whether a
+        restart would not help; `problem` is a problem that an operator must solve although clients may be served, or
+        empty. `draining` is whether clients are still served as before, although a stop was requested."""
         self._snapshot = snapshot
         self._configured = configured
         self._state = state
         self._started = False
         self._alive = alive
         self._problem = problem
+        self._draining = draining
 
         def exposed(open_metrics: bool) -> Recent[tuple[bytes, str]]:
             return Recent(
@@ -109,9 +112,10 @@ class HealthResource:
 
     @app.route("/health", methods=["GET"])
     def health(self, request: Request) -> bytes:
-        """The main figures; 200 while clients are served."""
+        """The main figures; 200 while clients are served, which they are until the delay of a drain is over."""
         state = self._state()
-        return self._json(request, self._with_problem(health(self._snapshot(False), state)), state)
+        body = self._with_problem(health(self._snapshot(False), state))
+        return self._json(request, body, SERVING if self._draining() else state)
 
     @app.route("/livez", methods=["GET"])
     def alive(self, request: Request) -> bytes:
@@ -148,7 +152,8 @@ class HealthResource:
     def status(self, request: Request) -> bytes:
         """The figures of the status page."""
         state = self._state()
-        return self._json(request, figures(self._figures.get(), state, self._configured()), state)
+        body = self._with_problem(figures(self._figures.get(), state, self._configured()))
+        return self._json(request, body, SERVING if self._draining() else state)
 
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: Any) -> bytes:
@@ -198,6 +203,7 @@ class HealthService(MultiService):
         hosts: Iterable[str],
         alive: Callable[[], bool] = lambda: True,
         problem: Callable[[], str] = lambda: "",
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         """`listener` is bound and listens; `hosts` are names of this server; `HealthResource` describes the others."""
         super().__init__()  # type: ignore[no-untyped-call]
@@ -206,7 +212,15 @@ class HealthService(MultiService):
         self._state = state
         self._port: IListeningPort | None = None
         self._stopping = False
-        resource: Any = HealthResource(snapshot, self.state, configured, reactor.seconds, alive, problem)
+        resource: Any = HealthResource(
+            snapshot,
+            self.state,
+            configured,
+            reactor.seconds,
+            alive,
+            problem,
+            lambda: draining() and not self._stopping,
+        )
         self._factory = BoundedSite(reactor, resource.app.resource(), functools.partial(refuse, frozenset(hosts)))
 
     def state(self) -> str:

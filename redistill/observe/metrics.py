@@ -85,6 +85,8 @@ class SnapshotCollector(Collector):
         if self._configured.certificate_ends:
             text = "End of the TLS certificate, seconds since the epoch; only if TLS is on."
             yield _gauge("tls_certificate_expiry_timestamp_seconds", text, self._configured.certificate_ends)
+            text = "Begin of the TLS certificate's validity, seconds since the epoch; only if TLS is on."
+            yield _gauge("tls_certificate_not_before_timestamp_seconds", text, self._configured.certificate_begins)
         for name, text in COUNTERS.items():
             yield _counter(name, text, now.counters.get(name, 0))
         for name, (metric, text) in RENAMED.items():

@@ -13,11 +13,10 @@ from redistill.config import sizing
 from redistill.config.config import Config
 from redistill.net.sockets import allow_files
 from redistill.net.tls.context import TlsContext
+from redistill.net.tls.validity import EXPIRY_DAYS, date, days_left, problem_of
 
 log = Logger()
 
-EXPIRY_DAYS = 14
-"""Days; the log warns of a certificate that expires sooner. Programs that renew certificates do so long before."""
 SHORT_PASSWORD = 16
 """Characters; the log warns of a shorter password."""
 
@@ -61,8 +60,10 @@ def warn_of_sizes(sizes: sizing.Sizes) -> None:
         log.warn("less memory is available than configured: {problem}", problem=sizes.problem)
 
 
-def warn_of_expiry(certificate: TlsContext | None) -> None:
-    """Say so when it ends soon."""
-    days = 0.0 if certificate is None else (certificate.expires - time.time()) / 86400
-    if certificate is not None and days < EXPIRY_DAYS:
-        log.warn("the TLS certificate expires in {days} days; renew it, then reload", days=int(days))
+def warn_of_validity(certificate: TlsContext) -> None:
+    """Say so when the certificate is not valid now, or ends soon."""
+    begins, ends, now = certificate.begins, certificate.expires, time.time()
+    if problem := problem_of(begins, ends, now):
+        log.error("the TLS certificate {problem}", problem=problem)
+    elif (days := days_left(ends, now)) < EXPIRY_DAYS:
+        log.warn("the TLS certificate expires in {days} days, on {date}; renew it", days=days, date=date(ends))

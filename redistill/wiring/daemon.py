@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from twisted.application.internet import TimerService
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -28,14 +29,16 @@ from redistill.engine.shared import SUPERVISOR
 from redistill.lifetime.arena import find_arena, joining
 from redistill.lifetime.memory_limit import MemoryLimit, MemoryLimitService
 from redistill.lifetime.reload import Reload
+from redistill.lifetime.service import SERVING
 from redistill.lifetime.signals import SignalService, Stoppable
 from redistill.lifetime.store import StoreService
 from redistill.lifetime.systemd import Systemd, SystemdService
 from redistill.net.listening import Listening
 from redistill.net.sockets import OpenFiles, StartError, listen_tcp
 from redistill.net.tls.context import TlsContext, make_context, uses_tls
+from redistill.net.tls.validity import DAY, problem_of
 from redistill.net.tls.watch import CertificateWatch
-from redistill.wiring.announcements import announce, warn_of_expiry, warn_of_sizes
+from redistill.wiring.announcements import announce, warn_of_sizes, warn_of_validity
 from redistill.wiring.clients import serve
 from redistill.workers.launch import Launcher
 from redistill.workers.supervisor import WorkersService
@@ -55,7 +58,6 @@ def wire(
     warn_of_sizes(sizes)
     config = config.with_pem()
     certificate = TlsContext(config.security, config.pem) if uses_tls(config.security) else None
-    warn_of_expiry(certificate)
     systemd.report_lost()
     if any(endpoints.kind(one) == "systemd" for one in config.server.endpoints):
         look_for_sockets(config.server, systemd.sockets)
@@ -85,6 +87,8 @@ def wire(
 
     seen: object = None
     """The state of the certificate's files before the last reload read them."""
+    shown = ""
+    """The certificate before it, as its digits."""
 
     def with_certificate(new: Config) -> Config:
         running = reload.running()
@@ -99,13 +103,14 @@ def wire(
         return new
 
     def read() -> Config:
-        nonlocal seen
-        seen = watch.state()
+        nonlocal seen, shown
+        seen, shown = watch.state(), "" if certificate is None else certificate.fingerprint
         return with_certificate(load(config.path or None, os.environ, options=options))
 
     def reloaded() -> None:
         watch.noted(seen)
-        warn_of_expiry(certificate)
+        if certificate is not None and certificate.fingerprint == shown:  # of another one it was said as it came
+            warn_of_validity(certificate)
 
     def renew() -> bool:
         if reload.busy:
@@ -174,12 +179,23 @@ def wire(
     watch = CertificateWatch(reactor, lambda: reload.running().security, renew)
     if certificate is not None:
         watch.setServiceParent(keeper)  # type: ignore[no-untyped-call]
+        certificate.on_change = lambda: warn_of_validity(certificate)
+        daily: Any = TimerService(DAY, warn_of_validity, certificate)  # type: ignore[no-untyped-call]
+        daily.clock = reactor
+        daily.setServiceParent(keeper)
     manager = SystemdService(reactor, systemd, listening)
     manager.setServiceParent(keeper)  # type: ignore[no-untyped-call]
     reload.began, reload.ended = manager.reloading, lambda: manager.ready(reload.problem)
     signals.began = manager.stopping
     if health_socket is None:
         return keeper
+
+    def problem() -> str:
+        if found := server.problem():
+            return found
+        found = "" if certificate is None else problem_of(certificate.begins, certificate.expires, time.time())
+        return found and f"the TLS certificate {found}"
+
     return watched(
         reactor,
         keeper,
@@ -189,10 +205,13 @@ def wire(
         own_names(config.server),
         lambda: "stopping" if signals.stopping else server.state(),
         lambda: stats.Configured(
-            reload.running().server.max_connections, 0.0 if certificate is None else certificate.expires
+            reload.running().server.max_connections,
+            0.0 if certificate is None else certificate.expires,
+            0.0 if certificate is None else certificate.begins,
         ),
         lambda: signals.stopping or server.alive(),
-        server.problem,
+        problem,
+        lambda: signals.stopping and server.state() == SERVING,
     )
 
 
@@ -207,6 +226,7 @@ def watched(
     configured: Callable[[], stats.Configured],
     alive: Callable[[], bool],
     problem: Callable[[], str],
+    draining: Callable[[], bool],
 ) -> IService:
     """The daemon with its health port around it."""
     from redistill.observe.health import HealthService  # Klein, which most of the start would be spent on
@@ -224,7 +244,7 @@ def watched(
             with_commands=with_commands,
         )
 
-    health = HealthService(reactor, listener, snapshot, state, configured, hosts, alive, problem)
+    health = HealthService(reactor, listener, snapshot, state, configured, hosts, alive, problem, draining)
     keeper.setServiceParent(health)  # type: ignore[no-untyped-call]
     return health
 

@@ -31,7 +31,7 @@ from twisted.protocols.amp import (
 from twisted.python.failure import Failure
 
 from redistill.base.failures import reason_of
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 
 log = Logger()
 

@@ -22,7 +22,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.engine import Saved, Session
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespProtocol

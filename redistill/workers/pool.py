@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.engine import Store
 from redistill.lifetime.service import SERVING
 from redistill.workers import channel

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from twisted.application.service import Application
-from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, globalLogPublisher
 from twisted.python import log as theirs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.base.logs import MORE, SELDOM, Log, LogService, is_journal
+from redistill.base.logs import Log, LogService, is_journal
+from redistill.base.throttle import MORE
 
 ROOT = pathlib.Path(__file__).parents[2]
 CALLS = {f"log.{method}" for method in ("debug", "info", "warn", "error", "critical", "failure")}
@@ -103,91 +103,6 @@ class LogTests(SynchronousTestCase):
         event = json.loads(self.lines()[0])
         self.assertEqual((event["level"], event["message"]), ("critical", "broken"))
         self.assertIn("ValueError: odd", event["traceback"])
-
-
-class ThrottleTests(SynchronousTestCase):
-    """Events that say that they may be many"""
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.out = io.StringIO()
-        publisher = LogPublisher()
-        self.log = Log("info", "json", clock=self.clock)
-        publisher.addObserver(self.log.observer(self.out))
-        self.logger = Logger("redistill.test", observer=publisher)
-
-    def refuse(self, count: int, peer: str = "a") -> None:
-        """So many events of a kind."""
-        for _ in range(count):
-            self.logger.warn("{peer} is refused", peer=peer, log_throttle=SELDOM)
-
-    def said(self) -> list[str]:
-        """What was written since the last call."""
-        lines = self.out.getvalue().splitlines()
-        self.out.seek(0)
-        self.out.truncate()
-        return [json.loads(line)["message"] for line in lines]
-
-    def test_first_at_once_then_how_many(self) -> None:
-        """The first event is written at once, the others as a number when the time is over."""
-        self.refuse(1, "a")
-        self.refuse(999, "b")
-        self.assertEqual(self.said(), ["a is refused"])
-        self.clock.advance(SELDOM - 0.001)
-        self.assertEqual(self.said(), [])
-        self.clock.advance(0.001)
-        self.assertEqual(self.said(), ["999 more in the last 10 s like: a is refused"])
-
-    def test_goes_on_as_long_as_they_come(self) -> None:
-        """While they come there is one line each time; after a time without any the next one is written at once."""
-        for _ in range(3):
-            self.refuse(5)
-            self.clock.advance(SELDOM)
-        self.assertEqual(
-            self.said(),
-            ["a is refused"] + [f"{count} more in the last 10 s like: a is refused" for count in (4, 5, 5)],
-        )
-        self.clock.advance(SELDOM)
-        self.refuse(1, "b")
-        self.assertEqual(self.said(), ["b is refused"])
-
-    def test_several_in_one(self) -> None:
-        """An event may stand for several: all but the one that is written are counted."""
-        for count in (3, 4):
-            self.logger.warn("{peer} is refused", peer="a", log_throttle=SELDOM, log_count=count)
-        self.clock.advance(SELDOM)
-        self.assertEqual(self.said(), ["a is refused", "6 more in the last 10 s like: a is refused"])
-
-    def test_nothing_is_left_behind(self) -> None:
-        """When they have stopped nothing waits any more."""
-        self.refuse(2)
-        self.clock.advance(SELDOM)
-        self.clock.advance(SELDOM)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_kinds_are_apart(self) -> None:
-        """An event of another kind, or one that does not say so, is not held back."""
-        self.refuse(2)
-        self.logger.warn("{peer} is closed", peer="a", log_throttle=SELDOM)
-        for _ in range(2):
-            self.logger.info("once")
-        self.assertEqual(self.said(), ["a is refused", "a is closed", "once", "once"])
-
-    def test_fields_of_the_sum(self) -> None:
-        """The line with the number has the level and the logger of the event, and the number as a field."""
-        self.refuse(3)
-        self.clock.advance(SELDOM)
-        event = json.loads(self.out.getvalue().splitlines()[1])
-        del event["time"], event["message"]
-        wanted = {"level": "warn", "logger": "redistill.test", "count": 2, "seconds": 10.0, "event": "a is refused"}
-        self.assertEqual(event, wanted)
-
-    def test_level_counts_first(self) -> None:
-        """What is below the level is neither written nor counted."""
-        self.log.set_level("error")
-        self.refuse(5)
-        self.clock.advance(SELDOM)
-        self.assertEqual(self.said(), [])
 
 
 class JournalTests(SynchronousTestCase):
@@ -305,9 +220,9 @@ class DocumentationTests(SynchronousTestCase):
                 called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
                 if isinstance(node, ast.Call) and called in CALLS:
                     level = called.removeprefix("log.").replace("failure", "critical")
-                    fields = {word.arg for word in node.keywords if word.arg} - {"log_throttle", "log_count"}
+                    fields = {word.arg for word in node.keywords if word.arg and not word.arg.startswith("log_")}
                     yield ast.literal_eval(node.args[0]), level, fields
-        yield MORE, "that of the event", {"count", "seconds", "event"}
+        yield MORE, "that of the event", {"count", "seconds", "origin", "event"}
 
     def rows(self) -> list[list[str]]:
         """The table: event, level, when."""

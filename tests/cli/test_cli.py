@@ -442,8 +442,13 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((status, len(lines)), (1, 1))
         self.assertTrue(lines[0].startswith(f"FILE:4: security.tls_key_path: {other} is no "), lines)
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        for days, said in ((-1, "has expired"), (3.5, "expires in 3 days")):
-            _, key = made.sign("one", until=now + datetime.timedelta(days=days))
+        for since, until, said in (
+            (-10, -1, f"the certificate has expired on {now - datetime.timedelta(days=1):%Y-%m-%d %H:%M:%S} UTC"),
+            (-10, 3.5, "the certificate expires in 3 days, on "),
+            (2, 30, f"is not valid before {now + datetime.timedelta(days=2):%Y-%m-%d %H:%M:%S} UTC, and it is "),
+        ):
+            days = [now + datetime.timedelta(days=number) for number in (since, until)]
+            _, key = made.sign("one", since=days[0], until=days[1])
             status, lines = self.checked(text.format(key))
             self.assertEqual((status, len(lines)), (0, 2))
             self.assertTrue(lines[0].startswith("FILE: warning: ") and said in lines[0], lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.control.unknown import MAX_LIBRARIES, MAX_NAMES, OTHER, UnknownCommands
 from tests.support.control import Server
 

@@ -28,10 +28,11 @@ max_memory = "64mb"
 class HealthPortTests(SynchronousTestCase):
     """What probes see."""
 
-    def start(self, workers: int) -> servers.Server:
+    def start(self, workers: int, more: str = "") -> servers.Server:
         """A server that is stopped with the test."""
         self.port = servers.free_port()
-        server = servers.redistill(CONFIG.format(workers=workers, port=self.port), tcp=True)
+        text = CONFIG.format(workers=workers, port=self.port).replace("[server]\n", f"[server]\n{more}\n")
+        server = servers.redistill(text, tcp=True)
         self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
         return server
 
@@ -83,6 +84,20 @@ class HealthPortTests(SynchronousTestCase):
                 servers.until(lambda: self.get("/readyz")[0] == 503, 10, "it is not ready any more")
                 self.assertEqual(json.loads(self.get("/health")[1])["status"], "stopping")
                 self.assertEqual(self.get("/livez")[0], 200)
+            self.assertEqual(server.process.wait(30), 0)
+
+    def test_drain_delay(self) -> None:
+        """In the delay of a drain clients are served, new ones, too: /health is 200, /readyz is not."""
+        for workers in (1, 2):
+            server = self.start(workers, "drain_delay_secs = 60")
+            server.process.send_signal(signal.SIGTERM)
+            servers.until(lambda: self.get("/readyz")[0] == 503, 10, "it is not ready any more")
+            status, body = self.get("/health")
+            self.assertEqual((status, json.loads(body)["status"]), (200, "stopping"))
+            with server.connect() as late:
+                late.sendall(b"PING\r\n")
+                self.assertEqual(late.recv(100), b"+PONG\r\n")
+            server.process.send_signal(signal.SIGTERM)
             self.assertEqual(server.process.wait(30), 0)
 
     def test_taken_port(self) -> None:

@@ -231,11 +231,21 @@ class TlsTests(SynchronousTestCase):
         self.assertEqual(self.failed(), before + 1)
 
     def test_expired(self) -> None:
-        """An expired certificate is the clients' to refuse; the server starts."""
+        """An expired certificate is the clients' to refuse; the server starts, and says so; so it does after a reload
+        with one that is not valid yet. The log names the clients that refuse it."""
         self.certificate, self.key = self.certificates.sign("old", until=datetime.datetime(2021, 1, 1))
-        self.start()
+        server = self.start()
         error = self.assertRaises(redis.ConnectionError, self.client().ping)
         self.assertIn("certificate has expired", str(error))
+        self.assertIn("the TLS certificate has expired on 2021-01-01 00:00:00 UTC: ", server.logged())
+        self.certificates.sign("old", since=datetime.datetime(2110, 1, 1))
+        server.process.send_signal(signal.SIGHUP)
+        early = "the TLS certificate is not valid before 2110-01-01 00:00:00 UTC, and it is "
+        servers.until(lambda: early in server.logged(), 20, "the log says so")
+        error = self.assertRaises(redis.ConnectionError, self.client().ping)
+        self.assertIn("certificate is not yet valid", str(error))
+        servers.until(lambda: "#warn] the TLS handshake of 127.0.0.1:" in server.logged(), 20, "failures are logged")
+        self.assertIn("for the client the server's certificate is expired or not yet valid (", server.logged())
 
     def test_client_certificates(self) -> None:
         """Who must show a certificate that the authority has signed is closed without one."""

@@ -93,11 +93,13 @@ class HealthTests(SynchronousTestCase):
             self.listener,  # type: ignore[arg-type]
             self.snapshot,
             lambda: self.state,
-            lambda: Configured(10, 1.5e9),
+            lambda: Configured(10, 1.5e9, 1.4e9),
             ["cache1.example"],
             lambda: self.alive,
             lambda: self.problem,
+            lambda: self.draining,
         )
+        self.draining = False
         self.daemon = Slow()
         self.daemon.setServiceParent(self.service)  # type: ignore[no-untyped-call]
         self.service.startService()
@@ -148,6 +150,15 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual([json.loads(body)["status"] for _, _, body in found.values()], [self.state, self.state, "ok"])
         self.assertEqual(list(json.loads(found["/health"][2])), NINE)
 
+    def test_drain(self) -> None:
+        """While clients are served, though a stop was requested, only /readyz says 503; after that /health, too."""
+        self.state, self.draining = "stopping", True
+        found = {path: self.get(path) for path in ("/health", "/status", "/readyz", "/livez")}
+        self.assertEqual([status for status, _, _ in found.values()], [200, 200, 503, 200])
+        self.assertEqual(json.loads(found["/health"][2])["status"], "stopping")
+        self.service.stopService()
+        self.assertEqual([self.get(path)[0] for path in ("/health", "/status", "/readyz")], [503] * 3)
+
     def test_problem(self) -> None:
         """What is not as it was asked for is told, though clients are served."""
         self.problem = "a change could not be applied and was undone: no more files"
@@ -187,6 +198,7 @@ class HealthTests(SynchronousTestCase):
         self.assertTrue(headers["content-type"].startswith("text/plain"), headers)
         self.assertIn(b"\nredistill_connected_clients ", body)
         self.assertIn(b"\nredistill_tls_certificate_expiry_timestamp_seconds 1.5e+09\n", body)
+        self.assertIn(b"\nredistill_tls_certificate_not_before_timestamp_seconds 1.4e+09\n", body)
         _, headers, body = self.get("/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n")
         self.assertTrue(headers["content-type"].startswith("application/openmetrics-text"), headers)
         self.assertTrue(body.endswith(b"# EOF\n"))

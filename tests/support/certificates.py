@@ -44,6 +44,7 @@ class Certificates:
         self,
         name: str,
         *,
+        since: datetime.datetime = THEN,
         until: datetime.datetime = LATER,
         key: Any = None,
         form: Any = serialization.PrivateFormat.PKCS8,
@@ -51,7 +52,7 @@ class Certificates:
     ) -> tuple[str, str]:
         """A certificate for this machine and its key: the paths of ``NAME.pem`` and ``NAME.key``, written anew."""
         key = key or ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_named(name), self._name, key.public_key(), until)
+        builder = _builder(_named(name), self._name, key.public_key(), until, since)
         names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate = self._write(f"{name}.pem", builder.sign(self._key, hashes.SHA256()))
@@ -89,6 +90,10 @@ def _named(name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: Any, until: datetime.datetime = LATER
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: Any,
+    until: datetime.datetime = LATER,
+    since: datetime.datetime = THEN,
 ) -> x509.CertificateBuilder:
-    return x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), THEN, until)
+    return x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), since, until)

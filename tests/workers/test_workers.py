@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import redistill
 from redistill.base.failures import Refused
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.config.config import Config
 from redistill.control.state import Identity
 from redistill.engine import PLACES

@@ -97,6 +97,7 @@ def certificate(server: ServerState, now: stats.Snapshot) -> Fields:
     if shown is not None:
         yield "tls_certificate_subject", shown.subject
         yield "tls_certificate_sha256", shown.fingerprint
+        yield "tls_certificate_not_before", int(shown.begins)
         yield "tls_certificate_expires", int(shown.expires)
         yield "tls_certificate_days_left", int((shown.expires - now.unix_time) // 86400)
         yield "tls_client_auth", server.config.security.tls_client_auth

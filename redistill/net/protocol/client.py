@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from redistill.base.logs import SELDOM
+from redistill.base.throttle import SELDOM
 from redistill.engine import Overflow, Session, Status
 from redistill.engine.interfaces import SlowEntry
 from redistill.net.connection import FedConnection

@@ -4,6 +4,7 @@ A client's bytes do not pass here: after the handshake the loop reads and writes
 
     context.py        the context that connections are made with
     subject.py        the subject of a certificate, and the user that it names
+    validity.py       the time for which a certificate is valid, in words
     watch.py          changes of the certificate's files
     handshake.py      the handshake
     peek.py           a look at a peer's first bytes, which stay to be read

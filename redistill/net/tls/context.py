@@ -84,9 +84,16 @@ def reason(error: SSL.Error) -> str:
     return ", ".join(dict.fromkeys(words for *_, words in queue if words)) or "the connection ended"
 
 
+def _seconds(asn1: bytes | None) -> float:
+    """A time of a certificate, in seconds since the epoch."""
+    return float(calendar.timegm(time.strptime((asn1 or b"").decode(), "%Y%m%d%H%M%SZ")))
+
+
 class TlsContext:
     """The context for new connections. It can be replaced at any time; open connections keep theirs."""
 
+    begins: float
+    """When the certificate begins to be valid, in seconds since the epoch."""
     expires: float
     """When the certificate ends, in seconds since the epoch."""
     subject: str
@@ -115,8 +122,8 @@ class TlsContext:
         context = make_context(security, pem)
         certificate = SSL.Connection(context).get_certificate()
         assert certificate is not None  # it has a key, so it has a certificate
-        until = certificate.get_notAfter() or b""
-        self.expires = float(calendar.timegm(time.strptime(until.decode(), "%Y%m%d%H%M%SZ")))
+        self.begins = _seconds(certificate.get_notBefore())
+        self.expires = _seconds(certificate.get_notAfter())
         self.subject = described(certificate).subject
         self.fingerprint = certificate.digest("sha256").decode().replace(":", "").lower()
         self._context, self._made_of = context, made_of

@@ -11,8 +11,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from redistill.base.throttle import SELDOM
 from redistill.engine.stats import DaemonCounters
 from redistill.net.limits import Refusal
+from redistill.net.sockets import shown
 from redistill.net.tls.client_hello import hello_size
 from redistill.net.tls.context import TlsContext, reason
 from redistill.net.tls.peek import Peek
@@ -21,6 +23,23 @@ from redistill.net.tls.tickets import Tickets
 
 log = Logger()
 
+PLAIN = {
+    "http request": "the client sent HTTP without TLS",
+    "wrong version number": "the client does not speak TLS",
+    "packet length too long": "the client does not speak TLS",
+    "unsupported protocol": "the client offers no version of TLS that the server accepts",
+    "no shared cipher": "the client offers no cipher that the server accepts",
+    "peer did not return a certificate": "the client has no certificate",
+    "certificate verify failed": "the client's certificate is not accepted",
+    "alert unknown ca": "the client does not trust the authority of the server's certificate",
+    "alert certificate expired": "for the client the server's certificate is expired or not yet valid",
+    "alert bad certificate": "the client does not accept the server's certificate",
+    "alert certificate unknown": "the client does not accept the server's certificate",
+    "alert protocol version": "the client accepts no version of TLS that the server offers",
+    "unexpected eof": "the client closed the connection",
+    "the connection ended": "the client closed the connection",
+}
+"""OpenSSL's words about a failed handshake, and what they mean here."""
 HANDSHAKE_SECONDS = 10.0
 """Seconds that a client has from its connection to the end of the handshake."""
 
@@ -80,13 +99,18 @@ class Handshake(Protocol):
         self._client = client
         self._tickets = tickets
         self._late: IDelayedCall
+        self._is_late = False
 
     def connectionMade(self) -> None:
-        self._late = self._made_by.clock.callLater(HANDSHAKE_SECONDS, self.transport.abortConnection)
+        self._late = self._made_by.clock.callLater(HANDSHAKE_SECONDS, self._give_up)
         if self._tickets is None:
             self._begin()
         else:
             self.transport.step = Peek(self.transport.socket, hello_size, self._heard)
+
+    def _give_up(self) -> None:
+        self._is_late = True
+        self.transport.abortConnection()
 
     def _heard(self, hello: bytes) -> Exception | None:
         assert self._tickets is not None
@@ -139,11 +163,24 @@ class Handshake(Protocol):
         if self._late.active():
             self._late.cancel()
         self._leave()
-        log.debug(
-            "the TLS handshake of {peer} failed: {problem}", peer=self.transport.getPeer(), problem=_problem(reason)
+        peer = self.transport.getPeer()
+        host = getattr(peer, "host", "")
+        problem = f"it was not done in {HANDSHAKE_SECONDS:.0f} seconds" if self._is_late else problem_of(reason)
+        log.warn(
+            "the TLS handshake of {peer} failed: {problem}",
+            peer=shown((peer.host, peer.port)) if host else str(peer),
+            problem=problem,
+            log_throttle=SELDOM,
+            log_kind=problem,
+            log_from=(host,) if host else (),
         )
 
 
-def _problem(failure: Failure) -> str:
+def problem_of(failure: Failure) -> str:
+    """Why a handshake failed, for an operator."""
     error = failure.value
-    return reason(error) if isinstance(error, SSL.Error) else failure.getErrorMessage()
+    if not isinstance(error, SSL.Error):
+        return "the client closed the connection"
+    said = reason(error)
+    plain = next((words for theirs, words in PLAIN.items() if theirs in said), "")
+    return f"{plain} ({said})" if plain else said

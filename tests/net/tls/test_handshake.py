@@ -9,7 +9,9 @@ import ssl
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.logger import globalLogPublisher
 
+from redistill.base.throttle import SELDOM
 from redistill.config.settings import Security
 from redistill.net import transport
 from redistill.net.limits import Refusal, TotalLimit
@@ -46,8 +48,18 @@ class HandshakeTests(ServedCase):
         context = TlsContext(security, pem(security))
         self.admission = Admission()
         self.limit = TotalLimit(self.factory, 10, 0, self.admission)  # type: ignore[arg-type]
+        self.said: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(self.said.append)
+        self.addCleanup(globalLogPublisher.removeObserver, self.said.append)
         self.secure = TlsFactory(self.reactor, self.limit, context, self.counters)
         self.trusting = ssl.create_default_context(cafile=certificates.authority)
+
+    def expect_logged(self, problem: str) -> None:
+        """The failure of the handshake was logged once, at a level that operators see, with this reason."""
+        events = [one for one in self.said if one["log_namespace"] == "redistill.net.tls.handshake"]
+        self.assertEqual([one["log_level"].name for one in events], ["warn"])
+        self.assertIn(problem, events[0]["problem"])
+        self.assertEqual((events[0]["log_throttle"], events[0]["log_kind"]), (SELDOM, events[0]["problem"]))
 
     def arrive(self) -> tuple[Any, socket.socket]:
         """A connection that is accepted, and the peer's end of it."""
@@ -131,6 +143,7 @@ class HandshakeTests(ServedCase):
         with contextlib.suppress(ConnectionResetError):
             self.assertNotIn(b"PONG", theirs.recv(1000))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.expect_logged("the client does not speak TLS")
 
     def test_hanging_up(self) -> None:
         """A client that disconnects during the handshake is counted, and its place is free again."""
@@ -143,6 +156,7 @@ class HandshakeTests(ServedCase):
         peer.close()
         self.turn()
         self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
+        self.expect_logged("the client closed the connection")
 
     def test_silence(self) -> None:
         """A silent client loses its place after the time for a handshake."""
@@ -153,6 +167,7 @@ class HandshakeTests(ServedCase):
         self.reactor.turn()
         self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
         self.assertFalse(protocol.transport.connected)
+        self.expect_logged("it was not done in 10 seconds")
 
     def test_refused(self) -> None:
         """A client over a limit is closed without a handshake."""
@@ -175,6 +190,7 @@ class HandshakeTests(ServedCase):
         self.turn()
         error = self.assertRaises(SSL.Error, peer.do_handshake)
         self.assertIn("protocol version", reason(error))
+        self.expect_logged("no version of TLS that the server accepts")
 
     def test_client_that_does_not_trust(self) -> None:
         """A client that refuses our certificate is counted."""
@@ -183,6 +199,7 @@ class HandshakeTests(ServedCase):
         self.assertRaises(ssl.SSLCertVerificationError, self.shake, peer)
         self.turn()
         self.assertEqual((self.counters.tls_handshakes_failed, self.clients), (1, {}))
+        self.expect_logged("the client does not trust the authority of the server's certificate")
 
 
 class PlayedTickets:
