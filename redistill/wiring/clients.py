@@ -164,7 +164,7 @@ def serve(
         output_limit=config.server.output_limit,
         idle_timeout=config.server.connection_timeout,
         read_size=config.server.buffer_size,
-        served=loop,
+        loop=loop,
         on_blocked=lambda count: store.workers.set_gauges(blocked_clients=count),
     )
     memory = ClientMemory(store, clients, identity.workers)

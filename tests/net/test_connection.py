@@ -96,7 +96,7 @@ class BehindTests(PlayedCase):
 
     def test_nobody_is_served(self) -> None:
         """Commands wait until the configuration that was announced is in force, as they do in the loop."""
-        self.factory._served = served = SimpleNamespace(behind=True, silent=lambda quiet, late: [])  # type: ignore[assignment]
+        self.factory._loop = served = SimpleNamespace(behind=True, silent=lambda quiet, late: [])  # type: ignore[assignment]
         self.client.dataReceived(b"a ")
         self.client.dataReceived(b"b ")
         self.clock.advance(0.1)

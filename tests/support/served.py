@@ -86,7 +86,7 @@ class ServedCase(SynchronousTestCase):
             output_limit=0,
             idle_timeout=60,
             read_size=4096,
-            served=loop,
+            loop=loop,
         )
 
     def answer(self, client: RespProtocol, argv: list[bytes]) -> bytes | Deferred[bytes]:

@@ -24,8 +24,8 @@ class BlockedClients:
     """Counts the clients that wait, and lets clients that a pause held go on."""
 
     def __init__(self, clock: IReactorTime, behind: Callable[[], bool], on_change: Callable[[int], None]) -> None:
-        """`behind`: whether no client may be served at present (`interfaces.Served`). `on_change` gets the number of
-        waiting clients whenever it changes."""
+        """`behind`: whether no client may be served at present (`interfaces.ClientLoop`). `on_change` gets the number
+        of waiting clients whenever it changes."""
         self._behind = behind
         self._on_change = on_change
         self._held: dict[Holdable, None] = {}

@@ -13,7 +13,7 @@ from redistill.engine.stats import DaemonCounters
 from redistill.net.protocol.blocked import BlockedClients
 from redistill.net.protocol.client import RespProtocol
 from redistill.net.protocol.idle import IdleWatch
-from redistill.net.protocol.interfaces import Control, Served
+from redistill.net.protocol.interfaces import ClientLoop, Control
 
 
 @implementer(IProtocolFactory)
@@ -34,7 +34,7 @@ class RespFactory:
         output_limit: int,
         idle_timeout: float,
         read_size: int,
-        served: Served | None = None,
+        loop: ClientLoop | None = None,
         on_blocked: Callable[[int], None] = lambda count: None,
     ) -> None:
         """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
@@ -49,9 +49,9 @@ class RespFactory:
         self.idle_timeout = idle_timeout
         self.read_size = read_size
         self.next_id = next_id
-        self._served = served
+        self._loop = loop
         self.blocked = BlockedClients(clock, lambda: self.behind, on_blocked)
-        self.idle = IdleWatch(clock, counters, lambda: self.idle_timeout, served)
+        self.idle = IdleWatch(clock, counters, lambda: self.idle_timeout, loop)
 
     def doStart(self) -> None:
         """Nothing to do: the first client starts the watch."""
@@ -92,5 +92,5 @@ class RespFactory:
 
     @property
     def behind(self) -> bool:
-        """See `Served`."""
-        return self._served is not None and self._served.behind
+        """See `ClientLoop`."""
+        return self._loop is not None and self._loop.behind

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from redistill.engine.stats import DaemonCounters
-from redistill.net.protocol.interfaces import Served
+from redistill.net.protocol.interfaces import ClientLoop
 
 TICK = 1.0
 """Seconds between two looks at all clients."""
@@ -42,13 +42,13 @@ class IdleWatch:
     """Looks at the clients of a process each second. The loop names the silent ones among those that it serves."""
 
     def __init__(
-        self, clock: IReactorTime, counters: DaemonCounters, timeout: Callable[[], float], served: Served | None
+        self, clock: IReactorTime, counters: DaemonCounters, timeout: Callable[[], float], loop: ClientLoop | None
     ) -> None:
         """`timeout`: seconds of silence after which a client is closed, 0: never."""
         self._clock = clock
         self._counters = counters
         self._timeout = timeout
-        self._served = served
+        self._loop = loop
         self._watched: dict[Watched, None] = {}
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
@@ -79,8 +79,8 @@ class IdleWatch:
             for one in self._watched
             if one.last_active <= late or before < one.last_active <= quiet or one.closing_at is not None
         ]
-        if self._served is not None:
-            due += self._served.silent(quiet, late)
+        if self._loop is not None:
+            due += self._loop.silent(quiet, late)
         for client in due:
             self._look_at(client, now, timeout)
 

@@ -44,7 +44,7 @@ class ClientIdentity(Protocol):
     lib_ver: bytes
 
 
-class Served(Protocol):
+class ClientLoop(Protocol):
     """The loop, which serves clients without the protocol; see loop.Loop."""
 
     @property

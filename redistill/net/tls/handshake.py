@@ -114,7 +114,7 @@ class Handshake(Protocol):
 
     def _heard(self, hello: bytes) -> Exception | None:
         assert self._tickets is not None
-        if self._tickets.bring_home(self.transport.socket, hello):
+        if self._tickets.pass_on(self.transport.socket, hello):
             self._late.cancel()
             self.transport.let_go().close()
             self._leave()

@@ -38,19 +38,19 @@ class Tickets:
         number: int,
         context: Context,
         relay: SocketRelay,
-        lives: Callable[[int], bool],
+        has_worker: Callable[[int], bool],
         ask: Callable[[str, Any], Any],
     ) -> None:
-        """`number` is this worker's. `lives` tells whether another worker is there. `ask` asks all others
+        """`number` is this worker's. `has_worker` tells whether another worker is there. `ask` asks all others
         (`peers.Peers`) the question "tickets", which `note` answers there."""
         self._number = number
         self._context = context
         self._relay = relay
-        self._lives = lives
+        self._has_worker = has_worker
         self._ask = ask
         self._own = b""
         self._names: dict[int, bytes] = {}
-        self._homes: dict[bytes, int] = {}
+        self._makers: dict[bytes, int] = {}
 
     def announce(self) -> None:
         """Tell all other workers our key's name, and get theirs. To be called at the start, and after a new context."""
@@ -67,11 +67,11 @@ class Tickets:
         """Note `theirs`, another worker's number and its key's name. Returns ours."""
         number, name = theirs
         self._names[number] = bytes.fromhex(name)
-        self._homes = {name: number for number, name in self._names.items() if name}
+        self._makers = {name: number for number, name in self._names.items() if name}
         return [self._number, self._own.hex()]
 
-    def bring_home(self, sock: socket.socket, hello: bytes) -> bool:
+    def pass_on(self, sock: socket.socket, hello: bytes) -> bool:
         """Pass the client on `sock`, whose first message is `hello`, to the worker that made its ticket; whether it was
         passed on. The descriptor stays the caller's."""
-        home = self._homes.get(key_name(hello), self._number)
-        return home != self._number and self._lives(home) and self._relay.send(home, sock)
+        maker = self._makers.get(key_name(hello), self._number)
+        return maker != self._number and self._has_worker(maker) and self._relay.send(maker, sock)

@@ -205,20 +205,20 @@ class HandshakeTests(ServedCase):
 class PlayedTickets:
     """Says of every client that another worker knows its session, or of none."""
 
-    def __init__(self, elsewhere: bool) -> None:
-        self.elsewhere = elsewhere
+    def __init__(self, passes_on: bool) -> None:
+        self.passes_on = passes_on
         self.heard: list[bytes] = []
         self.sockets: list[socket.socket] = []
 
-    def bring_home(self, sock: socket.socket, hello: bytes) -> bool:
+    def pass_on(self, sock: socket.socket, hello: bytes) -> bool:
         """See tickets.Tickets."""
         self.heard.append(hello)
-        if self.elsewhere:
+        if self.passes_on:
             self.sockets.append(sock.dup())
-        return self.elsewhere
+        return self.passes_on
 
 
-class HomeTests(HandshakeTests):
+class PassOnTests(HandshakeTests):
     """TlsFactory of one of several workers: the tests of a single one, and clients that go to others"""
 
     def setUp(self) -> None:
@@ -233,9 +233,9 @@ class HomeTests(HandshakeTests):
         self.assertRaises(ssl.SSLWantReadError, peer.do_handshake)
         return said.read()
 
-    def test_brought_home(self) -> None:
+    def test_passed_on(self) -> None:
         """A client of another worker is passed there, unread; here it leaves nothing behind, and counts as no failure."""
-        self.tickets.elsewhere = True
+        self.tickets.passes_on = True
         _, theirs = self.arrive()
         hello = self.hello()
         theirs.send(hello)
@@ -250,7 +250,7 @@ class HomeTests(HandshakeTests):
 
     def test_comes_from_another(self) -> None:
         """A client from another worker stays here, whatever its ticket; it is counted, and not refused."""
-        self.tickets.elsewhere = True
+        self.tickets.passes_on = True
         self.arrive()
         self.limit.limit = 1
         ours, theirs = socket.socketpair()

@@ -37,9 +37,9 @@ class TicketsTests(SynchronousTestCase):
     """Tickets"""
 
     def setUp(self) -> None:
-        self.posts = [PlayedRelay() for _ in range(3)]
+        self.relays = [PlayedRelay() for _ in range(3)]
         self.contexts = [PlayedContext(bytes([65 + number]) * 16) for number in range(3)]
-        self.living = {0, 1, 2}
+        self.there = {0, 1, 2}
         self.workers: list[Tickets] = []
         for number in range(3):
             self.begin(number)
@@ -55,8 +55,8 @@ class TicketsTests(SynchronousTestCase):
         worker = Tickets(
             number,
             self.contexts[number],
-            self.posts[number],  # type: ignore[arg-type]
-            self.living.__contains__,
+            self.relays[number],  # type: ignore[arg-type]
+            self.there.__contains__,
             ask,
         )
         self.workers[number : number + 1] = [worker]
@@ -70,28 +70,28 @@ class TicketsTests(SynchronousTestCase):
         record = b"\x01" + len(message).to_bytes(3, "big") + message
         sock = socket.socket()
         self.addCleanup(sock.close)
-        return self.workers[number].bring_home(sock, b"\x16\x03\x01" + len(record).to_bytes(2, "big") + record)
+        return self.workers[number].pass_on(sock, b"\x16\x03\x01" + len(record).to_bytes(2, "big") + record)
 
     def test_everybody_knows_everybody(self) -> None:
         """Whoever came first: a client with a ticket goes to the worker that made it, from any worker, and stays there."""
         for number in range(3):
-            for home, context in enumerate(self.contexts):
-                self.posts[number].sent.clear()
-                self.assertEqual(self.goes(number, context.name), home != number)
-                self.assertEqual(self.posts[number].sent, [home] if home != number else [])
+            for maker, context in enumerate(self.contexts):
+                self.relays[number].sent.clear()
+                self.assertEqual(self.goes(number, context.name), maker != number)
+                self.assertEqual(self.relays[number].sent, [maker] if maker != number else [])
 
     def test_strangers(self) -> None:
         """A client with an unknown ticket, or without one, stays here."""
         self.assertFalse(self.goes(0, b"X" * 16))
-        self.assertFalse(self.workers[0].bring_home(socket.socket(), b"PING\r\n"))
-        self.assertEqual(self.posts[0].sent, [])
+        self.assertFalse(self.workers[0].pass_on(socket.socket(), b"PING\r\n"))
+        self.assertEqual(self.relays[0].sent, [])
 
     def test_worker_that_cannot_take_it(self) -> None:
         """A client stays here if its worker is gone, or has no room."""
-        self.living.discard(1)
+        self.there.discard(1)
         self.assertFalse(self.goes(0, self.contexts[1].name))
-        self.assertEqual(self.posts[0].sent, [])
-        self.posts[0].room = False
+        self.assertEqual(self.relays[0].sent, [])
+        self.relays[0].room = False
         self.assertFalse(self.goes(0, self.contexts[2].name))
 
     def test_successor(self) -> None:
@@ -117,7 +117,7 @@ class TicketsTests(SynchronousTestCase):
         for worker in self.workers:
             worker.announce()
         self.assertFalse(self.goes(0, b""))
-        self.assertEqual(self.posts[0].sent, [])
+        self.assertEqual(self.relays[0].sent, [])
 
     def test_not_answered(self) -> None:
         """A failed question to the others is logged."""
