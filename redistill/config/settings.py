@@ -341,6 +341,7 @@ class Server:
         "Time for which a stopping server still accepts clients, while /readyz reports that it is not ready",
         unit="seconds",
         maximum=3600,
+        environ="REDISTILL_DRAIN_DELAY_SECS",
         reloadable=True,
     )
 
