@@ -32,9 +32,15 @@ def option(one: click.Option) -> Iterator[str]:
     if one.is_flag:
         yield f".B {roff(names)}"
     else:
-        yield f'.BI "{roff(names)} " {one.type.name.split(" ")[0].upper()}'
+        choices = "|".join(one.type.choices) if isinstance(one.type, click.Choice) else ""
+        yield f'.BI "{roff(names)} " {choices or one.type.name.split(" ")[0].upper()}'
     default = f" Default: {one.default:g}." if one.show_default and isinstance(one.default, float) else ""
     yield roff(f"{one.help}{default}")
+
+
+def speaks(command: click.Command) -> bool:
+    """Whether the subcommand speaks to a server."""
+    return {one.name for one in command.params} >= SHARED.keys()
 
 
 def subcommand(name: str, command: click.Command) -> Iterator[str]:
@@ -46,9 +52,8 @@ def subcommand(name: str, command: click.Command) -> Iterator[str]:
         if number:
             yield ".PP"
         yield roff(paragraph)
-    speaks = {one.name for one in command.params} >= SHARED.keys()
     for one in command.params:
-        if isinstance(one, click.Option) and (one.name not in SHARED or not speaks):
+        if isinstance(one, click.Option) and (one.name not in SHARED or not speaks(command)):
             yield from option(one)
 
 
@@ -75,21 +80,28 @@ def man() -> str:
         "is given as well.",
         ".SH COMMANDS",
     ]
+    speaking = [name for name, command in main.commands.items() if speaks(command)]
+    common = f"{', '.join(speaking[:-1])} and {speaking[-1]}"
     for name, command in main.commands.items():
         text += subcommand(name, command)
     text += [
         ".SH OPTIONS OF THE CONNECTION",
-        roff("These are common to health, info, secrets, drain and top."),
+        roff(f"These are common to {common}."),
         *(line for one in SHARED.values() for line in option(one)),
         ".SH ENVIRONMENT",
         ".TP",
         ".B REDISTILL_PASSWORD, REDISCLI_AUTH",
-        "The password, if it is not the configuration's.",
+        "The password, if it is not the configuration's. For compare: that of B.",
+        ".TP",
+        ".B REDISTILL_FROM_PASSWORD",
+        "The password of the server that load reads with \\-\\-from, and of A for compare.",
         ".TP",
         ".B REDISTILL_CONFIG",
         "The configuration file, if no option names one.",
         ".SH EXIT STATUS",
         "0 for success, 1 for failure, 2 for wrong options.",
+        "compare: 0 if nothing differs, 1 if something does, 2 for failure.",
+        "load and dump: 128 and the number of the signal, if one ended them.",
         ".SH SEE ALSO",
         ".BR redistill (8),",
         ".BR redistill.toml (5)",

@@ -23,6 +23,7 @@ ORDER = (
     "observe",
     "wiring",
     "tap",
+    "transfer",
     "cli",
 )
 

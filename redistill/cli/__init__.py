@@ -218,6 +218,110 @@ def top(target: Any, interval: float, once: bool) -> None:
         watch(ask, interval, once)
 
 
+FORMAT = click.Choice(["auto", "rdb", "json", "commands", "resp"])
+DATABASE = click.IntRange(0, 2**31 - 1)
+
+
+@main.command()
+@connecting
+@click.argument("file", type=CONFIG, required=False)
+@click.option(
+    "--from",
+    "origin",
+    help="Load from this server instead: HOST:PORT, or redis://, rediss:// or unix:// and an address."
+    " $REDISTILL_FROM_PASSWORD is its password.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=FORMAT,
+    default="auto",
+    help="Format of FILE. Default: auto, which goes by its first bytes.",
+)
+@click.option("--match", help="Load only keys that match this pattern, as KEYS has it.")
+@click.option("--db", type=DATABASE, help="Load only this database. Keys of a file that names none go there.")
+@click.option("--replace", is_flag=True, help="Replace keys that exist. Without it they are kept.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Send at most so many commands a second.")
+@click.option("--dry-run", is_flag=True, help="Read everything, send nothing, and show what would be loaded.")
+@click.option("--state", "state_file", type=CONFIG, help="Keep the state in this file, and resume if it exists.")
+@click.option("--resume", is_flag=True, help="Go on where the same command was interrupted.")
+@click.option(
+    "--unconfirmed",
+    type=click.Choice(["repeat", "skip"]),
+    help="When resuming: what to do with commands that were sent, but whose replies were lost.",
+)
+def load(target: Any, **given: Any) -> None:
+    """Fill the server from a file, or from another server.
+
+    FILE (- for standard input) is an RDB file of Redis or Valkey, JSON lines, or commands: one a line, as redis-cli
+    reads them, or RESP, as redis-cli --pipe takes it. Strings are stored by SET; values of other types are sent by
+    RESTORE, and what the server refuses is counted by type. Memory stays bounded, however large the file is.
+
+    A line of JSON is an object with key, value, type, db, and ttl (seconds) or expire_at (Unix time). A text that is
+    not UTF-8 is written as {"base64": "..."}. A type other than string has dump, the payload of DUMP, instead of value.
+
+    When the load is interrupted, it can be resumed. The exit status is 0 if all was loaded, 1 if not, and 128 and the
+    number of the signal if a signal ended it.
+    """
+    from redistill.cli.transfer import load as run
+
+    sys.exit(run(target, **given))
+
+
+@main.command()
+@connecting
+@click.argument("file", type=CONFIG)
+@click.option(
+    "--format",
+    "form",
+    type=FORMAT,
+    default="auto",
+    help="Format to write. Default: auto, which goes by the name: .rdb, .jsonl or .json, .resp, otherwise commands;"
+    " JSON lines for standard output.",
+)
+@click.option("--match", help="Dump only keys that match this pattern, as KEYS has it.")
+@click.option("--db", type=DATABASE, help="Dump only this database.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Read at most so many keys a second.")
+def dump(target: Any, **given: Any) -> None:
+    """Write the keys of the server to a file.
+
+    The formats are those that `redistill load` reads. FILE (- for standard output) takes its place when it is
+    complete, with mode 0600. It is no snapshot: keys that change meanwhile may be written as they were before or after.
+    """
+    from redistill.cli.transfer import dump as run
+
+    sys.exit(run(target, **given))
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--sample", type=click.IntRange(1), default=1000, help="Keys of each database to compare. Default: 1000.")
+@click.option("--all", "everything", is_flag=True, help="Compare all keys.")
+@click.option("--match", help="Compare only keys that match this pattern, as KEYS has it.")
+@click.option("--db", type=DATABASE, help="Compare only this database.")
+@click.option(
+    "--ttl-tolerance",
+    "tolerance",
+    type=click.FloatRange(0),
+    default=2.0,
+    show_default=True,
+    help="Seconds by which times to live may differ.",
+)
+@click.option("--limit", type=click.IntRange(0), default=100, help="Differences to list. Default: 100.")
+def compare(sample: int, everything: bool, **given: Any) -> None:
+    """Compare the keys of two servers.
+
+    A and B are HOST:PORT, or redis://, rediss:// or unix:// and an address. Their passwords are
+    $REDISTILL_FROM_PASSWORD and $REDISTILL_PASSWORD, unless the addresses have one. The command lists keys that only
+    one of them has, and those whose type, value or time to live differs. The exit status is 0 if nothing differs, 1 if
+    something does, and 2 if the servers could not be compared.
+    """
+    from redistill.cli.transfer import compare as run
+
+    sys.exit(run(sample=None if everything else sample, **given))
+
+
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:

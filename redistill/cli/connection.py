@@ -111,11 +111,18 @@ class Target:
     @contextmanager
     def connect(self, timeout: float = TIMEOUT) -> Iterator[Connection]:
         """A connection, closed at the end. An error of it ends the command with one line."""
+        with self.client(timeout) as client:
+            yield Connection(client)
+
+    @contextmanager
+    def client(self, timeout: float, **more: Any) -> Iterator[Any]:
+        """A redis-py client, closed at the end; `more` are further options of it. An error of it ends the command with
+        one line."""
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout, **more}
         options["retry"] = Retry(NoBackoff(), 0)  # the caller repeats the command if need be
         if self.password:
             options |= {"username": self.user, "password": self.password, "encoding_errors": "surrogateescape"}
@@ -125,22 +132,15 @@ class Target:
             options |= {"host": self.host, "port": self.port}
             if self.tls:
                 options |= self._tls()
-        client = redis.Redis(**options)
+        client = None
         try:
-            yield Connection(client)
+            client = redis.Redis(**options)
+            yield client
         except redis.RedisError as problem:
-            # redis-py 4 has no class for some errors; their text tells them apart.
-            if isinstance(problem, redis.AuthenticationError) or str(problem).startswith(("WRONGPASS", "NOAUTH")):
-                remedy = f"set {PASSWORD[0]}, and --user unless it is the default user"
-                raise NotAuthenticated(f"{self.address}: {problem} ({remedy})") from None
-            remedy = (
-                "; name the certificate of its authority with --cacert"
-                if "CERTIFICATE_VERIFY_FAILED" in str(problem)
-                else ""
-            )
-            raise click.ClickException(f"{self.address}: {problem}{remedy}") from None
+            raise refusal(self.address, problem) from None
         finally:
-            client.close()
+            if client is not None:
+                client.close()
 
     def _tls(self) -> dict[str, Any]:
         import inspect
@@ -207,6 +207,20 @@ class Connection:
     def shutdown(self) -> None:
         """Send SHUTDOWN, for which the server closes the connection. redis.RedisError if it refuses."""
         self._client.shutdown(nosave=True)
+
+
+def refusal(address: str, problem: Exception, remedy: str = "") -> click.ClickException:
+    """What to tell the user of an error of redis-py, and how to mend it; `remedy` if a password is missing."""
+    import redis
+
+    # redis-py 4 has no class for some errors; their text tells them apart.
+    if isinstance(problem, redis.AuthenticationError) or str(problem).startswith(("WRONGPASS", "NOAUTH")):
+        remedy = remedy or f"set {PASSWORD[0]}, and --user unless it is the default user"
+        return NotAuthenticated(f"{address}: {problem} ({remedy})")
+    remedy = (
+        "; name the certificate of its authority with --cacert" if "CERTIFICATE_VERIFY_FAILED" in str(problem) else ""
+    )
+    return click.ClickException(f"{address}: {problem}{remedy}")
 
 
 def pairs(reply: Any) -> Iterator[tuple[Any, Any]]:

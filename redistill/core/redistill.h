@@ -10,7 +10,9 @@
 /* clang-format off */
 #include "base/base.h"
 #include "base/clock.h"
+#include "base/crc64.h"
 #include "base/glob.h"
+#include "base/lzf.h"
 #include "arena/stats.h"
 #include "arena/arena.h"
 #include "arena/admission.h"

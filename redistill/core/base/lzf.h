@@ -13,10 +13,12 @@
  * fit (then `dst` has undefined contents). Compressed texts may be concatenated. Takes 32 KiB of stack. */
 size_t rd_lzf_compress(const uint8_t *src, size_t len, uint8_t *dst, size_t cap);
 
+/* python: begin */
 /* Decompress to exactly `want` bytes. False when the text is invalid or decodes to any other length; then `dst` has
  * undefined contents. A NULL `dst` only validates the text, so that the caller need not allocate memory because a
  * length field says so. */
 bool rd_lzf_decompress(const uint8_t *src, size_t len, uint8_t *dst, size_t want);
+/* python: end */
 /* The same, with a call of breathe(arg) every few thousand steps. */
 bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*breathe)(void *arg),
                                  void *arg);
