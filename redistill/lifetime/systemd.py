@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Container, Mapping, MutableMapping, Sequence
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -66,10 +66,12 @@ class Systemd:
                 fd=fd,
             )
 
-    def warn_of_unused(self) -> None:
-        """Say so when sockets were passed that no endpoint is for."""
-        for name, fd in self.sockets.inheritedNamedDescriptors().items():
-            log.warn("inherited descriptor {fd}, {name}, is not used", fd=fd, name=name)
+    def warn_of_unused(self, used: Container[int] = ()) -> None:
+        """Say so when sockets were passed that are not `used`."""
+        names = {fd: name for name, fd in self.sockets.inheritedNamedDescriptors().items()}
+        for fd in self.sockets.inheritedDescriptors():
+            if fd not in used:
+                log.warn("inherited descriptor {fd}, {name}, is not used", fd=fd, name=names.get(fd, ""))
 
     @property
     def arena(self) -> int:
@@ -88,6 +90,10 @@ class Systemd:
             self.notify(f"FDSTOREREMOVE=1\nFDNAME={ARENA}")
         if fd >= 0:
             self.notify(f"FDSTORE=1\nFDNAME={ARENA}", [fd])
+
+    def reloading(self) -> None:
+        """Tell it that the configuration is read again, until the next READY=1."""
+        self.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=Reloading")
 
     def notify(self, state: str, fds: Sequence[int] = ()) -> None:
         """Tell it `state`, lines of ``NAME=value``, and hand over copies of `fds`. A failure is logged."""
@@ -160,7 +166,7 @@ class SystemdService(Service):
 
     def reloading(self) -> None:
         """The configuration is read again, until `ready`."""
-        self._systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=Reloading")
+        self._systemd.reloading()
 
     def stopping(self, delay: float, grace: float) -> None:
         """The daemon stops in `delay` seconds, and then gives clients `grace` seconds, whatever TimeoutStopSec= is."""

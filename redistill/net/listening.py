@@ -10,14 +10,25 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
 from redistill.base.failures import Refused
 from redistill.config.config import Config
-from redistill.net.sockets import StartError, close_listeners, listen_on, listen_unix, log_addresses
+from redistill.config.endpoints import kind
+from redistill.net.sockets import (
+    PassedSocket,
+    StartError,
+    close_listeners,
+    listen_on,
+    listen_unix,
+    log_addresses,
+    set_keepalive,
+    shown,
+)
 from redistill.net.tls.context import speaks_tls
 
 Listeners = Sequence[Sequence[socket.socket]]
@@ -35,30 +46,48 @@ class Place(NamedTuple):
     def of(cls, listener: socket.socket) -> Place:
         """The place of a bound socket."""
         host, port = listener.getsockname()[:2]
-        v6 = listener.family == socket.AF_INET6
-        return cls(
-            ipaddress.ip_address(host).compressed,
-            port,
-            v6 and bool(listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)),
+        address = ipaddress.ip_address(host)
+        # An address that is none of IPv4's cannot be reached over it, whatever the option says.
+        only_v6 = listener.family == socket.AF_INET6 and (
+            not address.is_unspecified or bool(listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
         )
+        return cls(address.compressed, port, only_v6)
 
 
 class Listening:
     """The listening sockets of all workers. Changes come one after another; each is to be followed by `settle`."""
 
-    def __init__(self, config: Config, workers: int) -> None:
-        """Bind the addresses, ports and UNIX socket of `config`. Raises StartError."""
+    def __init__(self, config: Config, workers: int, passed: Mapping[int, PassedSocket] = MappingProxyType({})) -> None:
+        """Bind the addresses, ports and UNIX socket of `config`. Those of them that the service manager listens on
+        already are not bound: all workers accept on the socket `passed` for it. Raises StartError."""
         self._workers = workers
         self._security = config.security
         self._unix: socket.socket | None = None
         self._retired: list[list[socket.socket]] = []
-        self._tcp = self._bound(config, [])
+        self._tcp: list[list[socket.socket]] = []
+        theirs = ", ".join(shown(one.getsockname()) for one in passed.values())
         try:
+            tcp = [one for one in passed.values() if one.family != socket.AF_UNIX]
+            self._tcp = self._bound(config, [[one] * workers for one in tcp])
             # The kernel spreads no clients over these: all workers accept on one.
-            self._unix = listen_unix(config.server.unix_socket) if config.server.unix_socket else None
-        except StartError:
-            close_listeners(self._tcp)
-            raise
+            if path := config.server.unix_socket:
+                held = {one.getsockname(): one for one in passed.values()}
+                self._unix = held.get(os.path.abspath(path)) or listen_unix(path)
+            using = {one for some in self._all() for one in some}
+            self._expect_no_overlap(config, [one for one in tcp if one not in using])
+        except StartError as problem:
+            close_listeners([*self._all(), list(passed.values())])
+            if not passed:
+                raise
+            raise StartError(f"{problem} (the .socket unit has ListenStream= {theirs}; make it the same)") from None
+        self.adopted = {fd for fd, one in passed.items() if one in using}
+        """The descriptors of `passed` that are in use."""
+        for one in passed.values():
+            if one not in using:
+                one.close()
+            elif one.family != socket.AF_UNIX:
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, config.performance.tcp_nodelay)
+                set_keepalive(one, config.performance.tcp_keepalive)
         self._wanted = self._key(config)
         self.listeners = self._all()
         """The sockets of each worker; another object with each change."""
@@ -94,6 +123,16 @@ class Listening:
         """Close all sockets."""
         close_listeners([*self.listeners, *self._retired])
         self._tcp, self._retired, self.listeners = [], [], [[] for _ in range(self._workers)]
+
+    def _expect_no_overlap(self, config: Config, unused: Iterable[PassedSocket]) -> None:
+        """Raise StartError when the service manager listens on a port of the server, at an address that is none of the
+        server's: clients that come to it would wait for ever, and those of the server too if its addresses overlap."""
+        if any(kind(one) == "systemd" for one in config.server.endpoints):
+            return
+        for one in unused:
+            address = one.getsockname()
+            if address[1] in (config.server.port, config.security.tls_port):
+                raise StartError(f"server.bind: {shown(address)} is none of its addresses; set it to that one")
 
     def _key(self, config: Config) -> tuple[tuple[str, ...], int]:
         return config.server.bind, config.server.port

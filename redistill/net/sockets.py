@@ -39,6 +39,26 @@ class NoSuchAddress(StartError):
     """This machine does not have the address, or no addresses of its kind."""
 
 
+class PassedSocket(socket.socket):
+    """A listening socket that the service manager has made, and keeps when this process ends."""
+
+
+def passed_sockets(descriptors: Iterable[int]) -> dict[int, PassedSocket]:
+    """The stream sockets that listen among some descriptors, which stay the caller's: copies, by descriptor."""
+    found = {}
+    for fd in descriptors:
+        try:
+            copy = PassedSocket(fileno=os.dup(fd))
+        except OSError:  # not a socket
+            continue
+        if copy.type == socket.SOCK_STREAM and copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            copy.setblocking(False)
+            found[fd] = copy
+        else:
+            copy.close()
+    return found
+
+
 def listen_on(
     addresses: Sequence[str],
     port: int,
@@ -197,9 +217,10 @@ def listen_unix(path: str) -> socket.socket:
 
 
 def close_listeners(listeners: Iterable[Iterable[socket.socket]], *, remove: bool = True) -> None:
-    """Close all `listeners`; `remove` the files of UNIX sockets, unless another process goes on listening."""
+    """Close all `listeners`; `remove` the files of UNIX sockets, unless another process goes on listening, as the
+    service manager does."""
     for listener in {listener for some in listeners for listener in some}:
-        if remove and listener.family == socket.AF_UNIX:
+        if remove and listener.family == socket.AF_UNIX and not isinstance(listener, PassedSocket):
             with contextlib.suppress(OSError):
                 os.unlink(listener.getsockname())
         listener.close()

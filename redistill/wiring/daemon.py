@@ -34,7 +34,7 @@ from redistill.lifetime.signals import SignalService, Stoppable
 from redistill.lifetime.store import StoreService
 from redistill.lifetime.systemd import Systemd, SystemdService
 from redistill.net.listening import Listening
-from redistill.net.sockets import OpenFiles, StartError, listen_tcp
+from redistill.net.sockets import OpenFiles, StartError, listen_tcp, passed_sockets
 from redistill.net.tls.context import TlsContext, make_context, uses_tls
 from redistill.net.tls.validity import DAY, problem_of
 from redistill.net.tls.watch import CertificateWatch
@@ -61,14 +61,14 @@ def wire(
     systemd.report_lost()
     if any(endpoints.kind(one) == "systemd" for one in config.server.endpoints):
         look_for_sockets(config.server, systemd.sockets)
-    else:
-        systemd.warn_of_unused()
     # A predecessor that is just dying is waited for first: it may have the sockets, too.
     fitting = config.memory
     if fitting.max_memory:
         fitting = dataclasses.replace(fitting, max_memory=sizes.max_memory)
     arena = find_arena(fitting, systemd.arena)
-    sockets = Listening(config, workers)
+    sockets = Listening(config, workers, passed_sockets(systemd.sockets.inheritedDescriptors()))
+    if not any(endpoints.kind(one) == "systemd" for one in config.server.endpoints):
+        systemd.warn_of_unused(sockets.adopted)
     health_socket = health_listener(config.server)
     store = Store()
     fewer = "server.num_shards" not in config.given

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill.base.failures import Refused
 from redistill.config.config import Config
 from redistill.net.listening import Listening, spread
-from redistill.net.sockets import StartError
+from redistill.net.sockets import StartError, passed_sockets
 from tests.integration.servers import free_port
 from tests.support.certificates import Certificates
 
@@ -45,6 +45,50 @@ class ListeningTests(SynchronousTestCase):
         with socket.socket() as client:
             client.settimeout(10)
             return client.connect_ex((host, port)) == 0
+
+    def given(self, family: socket.AddressFamily, address: object, **options: int) -> int:
+        """The descriptor of a socket that the service manager listens on."""
+        made = socket.socket(family, socket.SOCK_STREAM)
+        self.addCleanup(made.close)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, options.get("only_v6", 0))
+        made.bind(address)  # type: ignore[arg-type]
+        made.listen()
+        return made.fileno()
+
+    def test_passed_sockets(self) -> None:
+        """All workers accept on the sockets of the service manager for addresses that the configuration names, and these
+        stay open, with their file, when the server ends."""
+        tcp, v6 = self.given(socket.AF_INET, ("127.0.0.1", self.port)), self.given(socket.AF_INET6, ("::1", self.port))
+        other, unix = self.given(socket.AF_INET, ("127.0.0.1", 0)), self.given(socket.AF_UNIX, self.path)
+        with open(os.devnull) as file:
+            passed = passed_sockets([tcp, v6, other, unix, file.fileno()])
+        self.assertEqual(list(passed), [tcp, v6, other, unix])
+        for workers in (1, 3):
+            passed = passed_sockets([tcp, v6, other, unix])
+            listening = Listening(self.config(bind=("127.0.0.1", "::1")), workers, passed)
+            self.assertEqual(listening.adopted, {tcp, v6, unix})
+            self.assertEqual(listening.listeners, [[passed[tcp], passed[v6], passed[unix]]] * workers)
+            self.assertEqual(passed[other].fileno(), -1)
+            self.assertTrue(passed[tcp].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            listening.apply(self.config(port=free_port()))
+            listening.settle()
+            listening.close()
+            self.assertEqual(passed[tcp].fileno(), -1)
+            self.assertEqual((self.answers(self.port), os.path.exists(self.path)), (True, True))
+
+    def test_any_address_that_was_passed(self) -> None:
+        """A socket for IPv4 and IPv6 is that of "::", and of nothing else: the refusal names both addresses."""
+        passed = passed_sockets([self.given(socket.AF_INET6, ("::", self.port))])
+        listening = Listening(self.config(bind=("::",)), 1, passed)
+        self.addCleanup(listening.close)
+        self.assertEqual(len(listening.adopted), 1)
+        for bind in ("0.0.0.0", "127.0.0.1"):
+            passed = passed_sockets(listening.adopted)
+            config = self.config(bind=(bind,), unix_socket="")
+            problem = self.assertRaises(StartError, Listening, config, 1, passed)
+            self.assertIn(f"the .socket unit has ListenStream= [::]:{self.port}", str(problem))
+            self.assertTrue(all(one.fileno() < 0 for one in passed.values()))
 
     def test_port(self) -> None:
         """The new port is open before the old one is closed; the UNIX socket stays the same."""
