@@ -23,6 +23,8 @@ from redistill.config.settings import BY_NAME, SECTIONS, SETTINGS, Kind, Setting
 from redistill.config.values import Available, BadValue, check, parse
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
+CREDENTIAL = "redistill.password"
+"""Name of the credential of systemd that has the passwords, if security.password_file names no file."""
 PATH_VARIABLE = "REDISTILL_CONFIG"
 DROP_INS = "conf.d"
 """The directory beside a file named redistill.toml whose files, ``*.toml``, are read after it."""
@@ -54,7 +56,7 @@ def load(
     """
     ask = available or machine_memory
     if path is None:
-        path = environ.get(PATH_VARIABLE) or (DEFAULT_PATH if os.path.exists(DEFAULT_PATH) else "")
+        path = usual_path(environ)
     files = [path] * bool(path) + drop_ins(path or DEFAULT_PATH)
     values: dict[str, Value] = {}
     places: dict[str, str] = {}
@@ -81,6 +83,8 @@ def load(
                 links.append(f"{row.environ}={text}")
             else:
                 put(row.environ, row, text, parse)
+    if "security.password_file" not in {*values, *bad} and (credential := credential_path(environ)):
+        values["security.password_file"], places["security.password_file"] = credential, "CREDENTIALS_DIRECTORY"
     config = Config(path=path, files=tuple(files), given=frozenset(values), links=tuple(links))
     config = with_values(config, values)
     try:
@@ -95,6 +99,20 @@ def load(
     except ConfigError as problem:
         refuse(problem)
         return config
+
+
+def usual_path(environ: Mapping[str, str]) -> str:
+    """The configuration file that is read when no option names one; empty if there is none."""
+    return environ.get(PATH_VARIABLE) or (DEFAULT_PATH if os.path.exists(DEFAULT_PATH) else "")
+
+
+def credential_path(environ: Mapping[str, str]) -> str:
+    """The file with the passwords that the service manager has passed (LoadCredential=); empty if it has passed none:
+    the unit has a blank default (SetCredential=)."""
+    path = os.path.join(environ.get("CREDENTIALS_DIRECTORY", ""), CREDENTIAL)
+    if not os.path.isabs(path) or not os.path.exists(path):
+        return ""
+    return path if contents("CREDENTIALS_DIRECTORY", path, "security.password_file").strip() else ""
 
 
 def drop_ins(path: str) -> list[str]:

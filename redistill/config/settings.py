@@ -361,7 +361,7 @@ class Security:
     password_file: str = setting(
         Kind.PATH,
         "",
-        "File with further passwords, one a line, valid in addition to security.password",
+        "File with passwords, one a line, beside security.password; empty: systemd's credential redistill.password",
         reloadable=True,
     )
     acl_file: str = setting(

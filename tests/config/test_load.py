@@ -43,6 +43,24 @@ class ConfigCase(SynchronousTestCase):
 class LoadTests(ConfigCase):
     """What `load` makes of files and environments that are in order."""
 
+    def test_credential(self) -> None:
+        """The credential that systemd has passed is the file with passwords, unless a file is set or it is blank."""
+        directory = pathlib.Path(self.mktemp())
+        directory.mkdir()
+        environ = {"CREDENTIALS_DIRECTORY": str(directory.absolute())}
+        self.assertEqual(self.load("", environ).passwords, ())
+        credential = directory / "redistill.password"
+        credential.write_text("\n")
+        self.assertEqual(self.load("", environ).passwords, ())
+        credential.write_text("secret\nother\n")
+        config = self.load("", environ)
+        self.assertEqual(
+            (config.passwords, config.get("security.password_file")), (("secret", "other"), str(credential.absolute()))
+        )
+        (directory / "mine").write_text("mine\n")
+        self.assertEqual(self.load(f'[security]\npassword_file = "{directory}/mine"\n', environ).passwords, ("mine",))
+        self.assertEqual(self.load("", {"CREDENTIALS_DIRECTORY": ""}).passwords, ())
+
     def test_options(self) -> None:
         """Options of the command line stand above the environment, and are named when they are wrong."""
         self.load("[server]\nport = 1\n")
