@@ -109,17 +109,40 @@ def serve(config: str | None, port: str | None, bind: str | None) -> None:
 
 
 @main.command("check-config")
-@click.argument("file", type=CONFIG)
+@click.argument("file", type=CONFIG, required=False)
 @click.option("--verbose", "-v", is_flag=True, help="Show the settings that differ from their defaults.")
-def check_config(file: str, verbose: bool) -> None:
+def check_config(file: str | None, verbose: bool) -> None:
     """List the errors of a configuration file.
 
-    The exit status is 1 if there are any. Environment variables count, as they do for the server. The command also
-    reads the passwords, users and certificates that the file names.
+    Without a file the command checks the one that the server would read. The exit status is 1 if there are any errors.
+    Environment variables count, as they do for the server. The command also reads the passwords, users and
+    certificates that the file names.
     """
     from redistill.cli.check import check
+    from redistill.config.load import usual_path
 
-    sys.exit(check(file, os.environ, verbose))
+    sys.exit(check(usual_path(os.environ) if file is None else file, os.environ, verbose))
+
+
+@main.command()
+@click.option("--config", "-c", type=CONFIG, help="Configuration file of the server.")
+@click.option(
+    "--pid",
+    type=click.IntRange(1),
+    envvar="MAINPID",
+    required=True,
+    help="Process id of the server. Default: $MAINPID.",
+)
+def reload(config: str | None, pid: int) -> None:
+    """Check the configuration, and have the server read it again.
+
+    If the configuration has an error, the server is left alone and the exit status is 1. Else the server applies the
+    settings that can change at run time, and replaces its worker processes. This command is for ExecReload= of systemd,
+    which it tells what happens.
+    """
+    from redistill.cli.reload import reload as begin
+
+    sys.exit(begin(config, pid, os.environ))
 
 
 @main.command()

@@ -37,7 +37,7 @@ def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
         return 1
     for warning in warnings(config):
         click.echo(f"{path}: warning: {warning}", err=True)
-    click.echo(f"{path} is valid")
+    click.echo(f"{path or 'the environment'} is valid")
     if verbose:
         for line in differing(config):
             click.echo(line)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import importlib
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import time
@@ -25,10 +27,12 @@ from redistill.cli import main
 from redistill.cli.connection import Target, fields, local
 from redistill.cli.secrets import Secret, as_text, read
 from redistill.cli.top import Look, percentiles, rate, short, size, view
-from redistill.config import sizing
+from redistill.config import load, sizing
 from tests.support.certificates import Certificates
+from tests.support.manager import PlayedManager
 
-draining = importlib.import_module("redistill.cli.drain")  # the package has a command of this name
+reloading = importlib.import_module("redistill.cli.reload")  # the package has commands of these names
+draining = importlib.import_module("redistill.cli.drain")
 ROOT = Path(__file__).resolve().parents[2]
 INFO = {
     "redistill_version": "9.9",
@@ -315,7 +319,46 @@ class CommandTests(SynchronousTestCase):
         """Status 2, as is usual."""
         self.assertEqual(self.run_it("nosuch")[0], 2)
         self.assertEqual(self.run_it("health", "--port", "0")[0], 2)
-        self.assertEqual(self.run_it("check-config")[0], 2)
+        self.assertEqual(self.run_it("check-config", "a", "b")[0], 2)
+        self.assertEqual(self.run_it("reload", env={"MAINPID": ""})[0], 2)
+
+    def test_configuration_that_would_be_read(self) -> None:
+        """check-config without a file is about the one of the environment, or about none."""
+        path = Path(self.mktemp())
+        path.write_text("[server]\nprot = 1\n")
+        self.assertIn(f"{path}:2: ", self.run_it("check-config", env={"REDISTILL_CONFIG": str(path)})[1])
+        self.patch(load, "DEFAULT_PATH", "/none")
+        environ = {"REDISTILL_CONFIG": None, "REDIS_PORT": "7000"}
+        self.assertEqual(self.run_it("check-config", env=environ), (0, "the environment is valid\n"))
+
+    def test_reload(self) -> None:
+        """The manager hears of a reload before the server does, and waits; an error leaves the server alone, and is the
+        status. A server that is not there is an error, too."""
+        manager = PlayedManager(self)
+        path = Path(self.mktemp())
+        path.write_text("")
+        sent: list[object] = []
+        self.patch(reloading.os, "kill", lambda pid, number: sent.append((pid, number, manager.heard())))
+        environ = {**manager.environ, "MAINPID": "7"}
+        self.assertEqual(self.run_it("reload", "-c", str(path), env=environ), (0, f"{path} is valid\n"))
+        ((pid, number, heard),) = sent  # type: ignore[misc]
+        self.assertEqual((pid, number, len(heard)), (7, signal.SIGHUP, 1))
+        self.assertRegex(heard[0], r"RELOADING=1\nMONOTONIC_USEC=[0-9]+\nSTATUS=Reloading$")
+        path.write_text("[server]\nprot = 1\n")
+        status, text = self.run_it("reload", "-c", str(path), env=environ)
+        self.assertEqual((status, text.count("\n"), len(sent)), (1, 1, 1), text)
+        refused = f"STATUS=Serving clients; the last reload was refused: {path} has errors"
+        self.assertEqual(manager.heard(), [refused])
+        path.write_text("")
+
+        def gone(pid: int, number: int) -> None:
+            raise ProcessLookupError(errno.ESRCH, "")
+
+        self.patch(reloading.os, "kill", gone)
+        status, text = self.run_it("reload", "-c", str(path), "--pid", "8")
+        self.assertEqual(
+            (status, text.splitlines()[-1]), (1, "redistill: cannot send SIGHUP to process 8: No such process")
+        )
 
     def test_options_before_a_command(self) -> None:
         """They are the command's, if it has them."""
