@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find redistill twisted -name '*.py' -o -name '*.[ch]' ! -name _core.c) setup.py pyproject.toml
 CORE_SOURCES := $(shell find redistill/core -name '*.c')
 C_FILES := $(shell find redistill/core -name '*.[ch]') $(wildcard tests/*/*.[ch] bench/*.[ch])
-GENERATED = etc/*.toml man/*.[15] docs/*.md redistill/core/command/index.h redistill/core/commands/cmd.h redistill/core/commands/table/table.c
+GENERATED = etc/*.toml man/*.[15] docs/*.md redistill/core/command/index.h redistill/core/commands/cmd.h redistill/core/commands/table/table.c deploy/systemd/*
 WARNINGS = -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wconversion -Werror
 # Install the dependencies that pyproject.toml lists, those of an extra among them.
 install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
