@@ -39,6 +39,22 @@ gen: .venv/lint
 	@$(BIN)/python redistill/core/command/index.py && $(MAKE) -s build/asserts
 	@for maker in docs/gen_*.py; do $(BIN)/python $$maker || exit 1; done
 
+# The package for the Debian that this runs on, in this directory: apt install ./redistill_*.deb
+deb:
+	@rm -rf build/deb redistill_*.deb && mkdir -p build/deb
+	@cd build/deb && dpkg-source --build ../.. && dpkg-source --extract *.dsc source && cd source && dpkg-buildpackage -b -us -uc
+	@cp build/deb/redistill_*.deb . && ls -l redistill_*.deb
+
+# Packages, units, images and configurations, built and used; as root, with debootstrap.
+test-deploy:
+	@tests/deploy/run
+
+# The versions that the package for Debian 12 brings, whose Python is 3.11.2, with the hashes of all their files on PyPI.
+lock: .venv/lint
+	@UV_NO_CONFIG=1 UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile -q pyproject.toml --upgrade \
+	  --python-version 3.11.2 --python-platform linux --default-index https://pypi.org/simple --no-emit-index-url \
+	  --generate-hashes -o debian/requirements.txt
+
 clean:
 	@rm -rf .venv build redistill/_core.c redistill/_core*.so redistill/core/*.o _trial_temp*
 
@@ -61,4 +77,4 @@ build/asan/made: .venv/test $(SOURCES)
 	@rm -rf build/asan && mkdir -p build/asan && cp -r redistill build/asan && rm -f build/asan/redistill/_core*.so
 	@REDISTILL_SANITIZE=1 $(BIN)/python build/asan/redistill/_core_build.py >/dev/null && touch $@
 
-.PHONY: run test quick lint asan bench gen clean
+.PHONY: run test quick lint asan bench gen deb test-deploy lock clean
