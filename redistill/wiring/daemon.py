@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -38,12 +39,17 @@ from redistill.net.sockets import OpenFiles, StartError, listen_tcp, passed_sock
 from redistill.net.tls.context import TlsContext, make_context, uses_tls
 from redistill.net.tls.validity import DAY, problem_of
 from redistill.net.tls.watch import CertificateWatch
+from redistill.wiring import forkserver
 from redistill.wiring.announcements import announce, warn_of_sizes, warn_of_validity
 from redistill.wiring.clients import serve
+from redistill.workers.channel import VERSION
 from redistill.workers.launch import Launcher
 from redistill.workers.supervisor import WorkersService
 
 log = Logger()
+
+FORK_SERVER = (sys.executable, "-P", "-m", forkserver.__name__, str(VERSION))
+"""The command line of the fork server."""
 
 
 def wire(
@@ -152,7 +158,7 @@ def wire(
             arena=lambda: arena.fd,
             apply=lambda new: apply_to_all(objects, new, pool.config),
             stop=stop,
-            launcher=Launcher(reactor, output.relay),
+            launcher=Launcher(reactor, FORK_SERVER, output.relay),
             relay=output.relay,
             journal=lambda: output.journal,
             identity=identity,

@@ -1,8 +1,8 @@
 """The process that workers are forked from: it has imported all that they need, and runs no reactor.
 
-`wiring.forkserver` is the program. The supervisor asks for a worker over a pair of
-sockets that keep the borders of messages (`launch.ForkServer`), and sends what the worker is to inherit along. So a
-start costs some milliseconds, and workers share the memory of the program.
+`wiring.forkserver` is the program. The supervisor asks for a worker over a pair of sockets that keep the borders of
+messages (`fork_client.ForkServer`), and sends the descriptors that the worker inherits along. So a start costs some
+milliseconds, and workers share the memory of the program.
 
 A worker is the child of a child that ends at once. The supervisor adopts orphans (PR_SET_CHILD_SUBREAPER), so it is the
 parent of all workers: it hears how they end, and they die with it, while the end of this process means nothing to them.

@@ -94,12 +94,12 @@ class Pool:
             self._start(slot)
 
     def stop(self) -> Deferred[Any]:
-        """End all workers; none is started any more."""
+        """End all workers and the fork servers. Fires when they are gone; no worker is started any more."""
         self.stopping = True
         for slot in self.slots:
             _cancel(slot.next_start)
-        self._launcher.stop()
-        return DeferredList([self._end(worker) for worker in list(self.workers)])
+        launched = self._launcher.stop()
+        return DeferredList([launched, *(self._end(worker) for worker in list(self.workers))])
 
     def _end(self, worker: Worker) -> Deferred[Worker]:
         """Tell a worker to end, see that it does, and wait for it."""

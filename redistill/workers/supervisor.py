@@ -198,7 +198,7 @@ class WorkersService(Service):
     # ---- what a worker gets ----
 
     def inherited(self, worker: Worker) -> list[int]:
-        """The descriptors of its process (`launch.Supplies`)."""
+        """The descriptors of its process (`fork_client.Supplies`)."""
         worker.listeners = self._listening.listeners
         relay_ends = [self._relay_ends[worker.number][0], *(outlet for _, outlet in self._relay_ends)]
         sockets = [listener for listener, _ in spread(self._listening.listeners)]
@@ -207,7 +207,7 @@ class WorkersService(Service):
         return [self._arena(), *wakers, *passed, *(one.fileno() for one in (*sockets, *relay_ends))]
 
     def connect(self, worker: Worker, ours: socket.socket) -> Any:
-        """Talk to its process over the channel (`launch.Supplies`)."""
+        """Talk to its process over the channel (`fork_client.Supplies`)."""
         factory = Factory.forProtocol(lambda: Link(worker, self))
         factory.noisy = False
         return self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)

@@ -15,14 +15,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.workers import forkserver, launch, process
-from redistill.workers.launch import (
-    DOUBT_SECONDS,
-    FORK_SECONDS,
-    IMPORT_SECONDS,
-    NEW_SECONDS,
-    SWEEP_SECONDS,
-    Launcher,
-)
+from redistill.workers.fork_client import FORK_SECONDS, IMPORT_SECONDS
+from redistill.workers.launch import DOUBT_SECONDS, NEW_SECONDS, SWEEP_SECONDS, Launcher
 from redistill.workers.process import Output, Worker, ending
 
 
@@ -109,7 +103,7 @@ class LauncherTests(SynchronousTestCase):
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
         self.patch(process, "registerReapProcessHandler", lambda pid, worker: self.registered.append((pid, worker)))
         self.patch(launch, "adopt_orphans", lambda: None)
-        self.launcher = Launcher(self.reactor, self.lines.append)
+        self.launcher = Launcher(self.reactor, ["fork server"], self.lines.append)
         self.launcher.start(self)
         self.addCleanup(self.clean)
 
@@ -340,12 +334,18 @@ class LauncherTests(SynchronousTestCase):
             os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 
     def test_stop(self) -> None:
-        """At the end the fork servers end, those on trial too."""
+        """A stop kills the fork servers, the one on trial too, and is done when both have left the reactor."""
         self.launched()
         self.launcher.renew()
-        self.launcher.stop()
+        stopped = self.launcher.stop()
         self.assertEqual([server.killed for server in self.reactor.servers], [True, True])
-        self.launcher = Launcher(self.reactor, self.lines.append)
+        for server in self.reactor.servers:
+            self.assertNoResult(stopped)
+            self.assertNotEqual(self.reactor.readers, [])
+            server.end()
+        self.successResultOf(stopped)
+        self.assertEqual(self.reactor.readers, [])
+        self.launcher = Launcher(self.reactor, ["fork server"], self.lines.append)
         self.launcher.start(self)
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
@@ -27,7 +27,7 @@ from redistill.control.state import Identity
 from redistill.engine import PLACES
 from redistill.workers import balance, channel, supervision, supervisor
 from redistill.workers.changes import ANSWER_SECONDS
-from redistill.workers.launch import environment
+from redistill.workers.fork_client import environment
 from redistill.workers.pool import ALONE_WAIT, LEAVE_SECONDS, LONGEST_WAIT, START_SECONDS, UNABLE_WAIT, YOUNG
 from redistill.workers.process import Worker
 from redistill.workers.supervision import LOOK
@@ -146,8 +146,9 @@ class PlayedLauncher:
     def doubt(self, worker: Worker) -> None:
         self.said.append(worker)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         self.said.append("stop")
+        return succeed(None)
 
 
 class PlayedListening:
