@@ -70,7 +70,7 @@ def makeService(options: Options) -> IService:
             name_process("redistill")
     except (ConfigError, StartError) as problem:
         raise SystemExit(f"redistill: {problem}") from None
-    # What is there now stays: the collector need not look at it again, which would hold up clients for 40 ms each time.
+    # All objects so far live on: the collector need not visit them, which would hold up clients for 40 ms each time.
     # Some dozens of objects in it are garbage, and stay too: a look for them is a tenth of the whole start.
     gc.freeze()
     return daemon

@@ -115,8 +115,8 @@ class Log:
         worker: int | None = None,
         journal: bool | None = None,
     ) -> None:
-        """`file` is where it goes unless twistd was told otherwise. Of the loggers `quiet`, by namespace, only warnings
-        and worse are written, whatever the level. Without a `clock` nothing is held back. `worker` is the number of the
+        """`file` is where the log goes unless twistd was told otherwise. The loggers `quiet`, by namespace, write only
+        warnings and worse, whatever the level. Without a `clock` nothing is held back. `worker` is the number of the
         process, when there are several of its kind: each event says which it is of. `journal`: whether lines begin with
         their priority, as journald takes it; None: if the output is its."""
         self.file = file

@@ -89,8 +89,8 @@ class Config:
         return {row.name: _readable(row, value) for row, value in changed}
 
     def to_json(self, before: Config | None = None) -> dict[str, Any]:
-        """The same as JSON can hold it; it has all passwords. Of the users it has those that differ from the users of
-        `before`, which whoever reads it has; without it all of them. So it is with what the files of TLS held."""
+        """The configuration in types of JSON, with all passwords. Users and contents of TLS files are left out if they
+        are those of `before`, a configuration that the reader has; without `before` all are included."""
         users = self.users.differences(UserTable() if before is None else before.users)
         return {
             **{section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS},
@@ -149,7 +149,7 @@ class Config:
         return config
 
     def with_pem(self) -> Config:
-        """The same with what the files of TLS hold now, where TLS is spoken. Raises ConfigError."""
+        """A copy with the present contents of the TLS files, if TLS is enabled. Raises ConfigError."""
         if not (self.security.tls_enabled or self.security.tls_port):
             return self
         paths = {name: self.get(name) for name in PEM_PATHS}
@@ -158,13 +158,14 @@ class Config:
         return dataclasses.replace(self, pem=Pem(*(read_pem(name, str(path)) for name, path in paths.items())))
 
     def with_passwords(self, places: Mapping[str, str]) -> Config:
-        """The same with the passwords of security.password_file, if it names one; `places` says where it stands."""
+        """A copy with the passwords of security.password_file, if that is set. `places` says where settings stand, for
+        errors."""
         path = self.security.password_file
         read = read_passwords(places.get("security.password_file") or self.path, path) if path else ()
         return dataclasses.replace(self, file_passwords=read)
 
     def with_users(self) -> Config:
-        """The same with the users of security.acl_file, if it names one. Raises ConfigError."""
+        """A copy with the users of security.acl_file, if that is set. Raises ConfigError."""
         path = self.security.acl_file
         if not path:
             return self

@@ -117,7 +117,7 @@ def kind(description: str) -> str:
 
 
 def is_local(description: str) -> bool:
-    """Whether only this machine can reach it for sure. Of types that plugins bring nothing is known."""
+    """Whether the endpoint is known to be reachable from this machine only. The types of plugins are not known."""
     given, named = _arguments(description)
     which = kind(description)
     if which == "unix" or (which == "systemd" and named.get("domain") == "UNIX"):

@@ -18,7 +18,7 @@ from redistill.config.values import BadValue, check
 MAX_FILE = 1024 * 1024
 """Bytes that a configuration file, a password file or a file of TLS may have."""
 MAX_ACL_FILE = 2 * user_table.MAX_LINES
-"""The same of security.acl_file."""
+"""Bytes that security.acl_file may have."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,8 +1,8 @@
 """The rules of a user that say which commands and keys are allowed: a selector, as a value that does not change.
 
 The words are those of Redis 7.2 (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/). Rules
-are bytes (see `words`): they are split where Redis splits them. What the core needs to enforce them is made of a
-`Selector`'s `command_ids` and `key_patterns`.
+are bytes (see `words`): they are split where Redis splits them. The core enforces the `command_ids` and
+`key_patterns` of a `Selector`.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class BadValue(ValueError):
     def __init__(self, problem: str, subject: str = "argument") -> None:
         super().__init__(problem)
         self.redis = f"{subject} {problem}".lstrip()
-        """The same as Redis words it for CONFIG SET."""
+        """The text in the words of Redis, for CONFIG SET."""
 
 
 def bounds(setting: Setting) -> str:
@@ -145,7 +145,8 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
 
 
 def show(setting: Setting, value: Value) -> str:
-    """The text of `value` for CONFIG GET, which `parse` turns into `value` again. Of several passwords: the first."""
+    """The text of `value` for CONFIG GET, which `parse` turns into `value` again. If there are several passwords,
+    it is the first."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if setting.kind in (Kind.ADDRESSES, Kind.NAMES, Kind.PERCENTAGES, Kind.ENDPOINTS) and isinstance(value, tuple):
@@ -196,7 +197,7 @@ def size(text: str) -> int | None:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches what listens on `address`, of which it does not matter whether it may miss."""
+    """Whether only this machine can reach a listener on `address`, with or without the ``-`` of an optional address."""
     address = address.removeprefix("-")
     return address == "localhost" or ipaddress.ip_address(address).is_loopback
 

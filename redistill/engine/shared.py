@@ -128,11 +128,11 @@ class Secrets:
         self._core = core
 
     def enter(self, number: int, unix_time: float) -> None:
-        """A connection got in with it; time 0: earlier, in another process."""
+        """Note a connection that authenticated with this secret; time 0: earlier, in another process."""
         lib.rd_secret_enter(self._core(), number, int(unix_time * 1000))
 
     def leave(self, number: int) -> None:
-        """The same connection is gone, or has another user."""
+        """Note that a connection that `enter` noted has closed, or has another user."""
         if core := self._core():
             lib.rd_secret_leave(core, number)
 
@@ -172,7 +172,7 @@ class Admission:
             lib.rd_open_leave(core, local)
 
     def enter_address(self, address: bytes, limit: int) -> bool:
-        """The same for the connections of an address: 16 bytes, IPv4 in IPv6."""
+        """Count a connection of an address (16 bytes, IPv4 in IPv6). False: it has `limit` connections already."""
         return bool(lib.rd_address_enter(self._core(), address, limit))
 
     def leave_address(self, address: bytes) -> None:
@@ -181,5 +181,5 @@ class Admission:
             lib.rd_address_leave(core, address)
 
     def take(self, per_second: int, seconds: float) -> bool:
-        """The same for new connections: the next of at most `per_second`, at `seconds` (monotonic)."""
+        """Count a new connection at `seconds` (monotonic). False: more than `per_second` have come."""
         return bool(lib.rd_rate_take(self._core(), per_second, int(seconds * 1e9)))

@@ -67,9 +67,9 @@ class Store:
         self._open(lambda store, error: lib.rd_create(store, fd, options, error, _ERROR_TEXT))
 
     def attach(self, fd: int, alone: bool = False) -> None:
-        """Map the arena that is in the file `fd`. Raises ArenaError when it is none, torn, or of another version.
+        """Map the arena in the file `fd`. Raises ArenaError if there is none, or it is damaged or of another version.
 
-        `alone`: the caller knows that no other process has it. Otherwise its words are believed (see `began`).
+        `alone`: the caller knows that no other process has it. Otherwise the arena tells whether one has (see `began`).
         """
         call = lib.rd_attach_alone if alone else lib.rd_attach
         self._open(lambda store, error: call(store, fd, error, _ERROR_TEXT))
@@ -101,8 +101,8 @@ class Store:
         self.place = place
 
     def reserve(self, processes: int) -> None:
-        """Have the system give the memory that so many processes need to join, before keys can take it. If it has not
-        so much, a process that joins asks again."""
+        """Reserve the memory that so many processes need to join, before keys can take it. If the system has too
+        little, a process that joins asks again."""
         lib.rd_workers_back(self._c, processes)
 
     @property
@@ -355,8 +355,8 @@ class Store:
         return int(lib.rd_gauge_sum(self._c, GAUGES["monitors"]))
 
     def monitored(self) -> bytes:
-        """Take the lines that are to be shown here, whole ones; b"" when none wait, or it is closed. Those of this
-        process's sessions are sent to the other workers as well, if somebody monitors there."""
+        """Take the lines that are to be shown here, whole ones; b"" when none wait, or the store is closed. Lines
+        from this process's sessions go to the other workers as well, if a client monitors there."""
         if self._c is None:
             return b""
         lib.rd_monitor_share(self._c)

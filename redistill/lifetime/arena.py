@@ -242,7 +242,7 @@ def _lock(arena: Arena, sleep: Callable[[float], None]) -> None:
 
 
 def _look(arena: Arena) -> None:
-    """Refuse a file that somebody else's data is in. What is ours, whatever its state, may be written over."""
+    """Raise StartError for a file with data that is no arena. An arena, whatever its state, may be written over."""
     own, head = os.fstat(arena.fd), b""
     if stat.S_ISREG(own.st_mode):
         head = os.pread(arena.fd, len(MAGIC), 0)

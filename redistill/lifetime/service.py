@@ -110,8 +110,8 @@ class ServerService(Service):
                 endpoint.stop()
 
     def listen(self, listeners: Sequence[Sequence[socket.socket]]) -> list[socket.socket]:
-        """Accept clients on other sockets, of as many workers. What was used and is no more, which the caller closes;
-        OSError, and nothing has changed."""
+        """Accept clients on other sockets, given for each worker. Returns the sockets no longer used, which the caller
+        closes. After OSError nothing has changed."""
         wanted = {listener for number in self._covered for listener in listeners[number]}
         before = set(self._ports)
         try:

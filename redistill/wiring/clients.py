@@ -206,7 +206,7 @@ def serve(
     serving = ServingProcess(store, control, server, background, handover)
     # The supervisor warns for its workers.
     warn = warn_of_sizes if listening is not None else lambda sizes: None
-    # Those that may refuse a change come first.
+    # Objects that may refuse a change come first.
     serving.objects = (
         OpenFiles(lambda: control.state.config),
         *(() if listening is None else (OwnListening(reactor, listening, server),)),

@@ -1,12 +1,13 @@
-"""Load among the workers: the kernel spreads connections over them, and knows nothing of how much each will do.
+"""Balance of load: the kernel spreads connections over the workers, and cannot know how much work each will cause.
 
-The supervisor looks every few seconds at how busy its workers were. One that was while another had time to spare gives
-connections away that make up half of the difference. What a connection does is known only from one look to the
-next, so it takes two: at the first uneven one the workers begin to measure their connections, at the second they say
-how those share the work, and one of them is told to give.
+The supervisor looks every few seconds at how busy its workers were. If one was busy while another had time to spare, it
+gives away connections that cause half of the difference. The work of a connection is measured between two looks: at the
+first uneven look the workers begin to measure their connections, at the second they report how the connections share
+the work, and one worker is told to give some away.
 
-A worker that has no time left would do more than that tells: three connections that could each keep a worker busy look
-like one. There, when they are few, the connections are counted as well. Of many the kernel's spread is even enough.
+The busy time of a worker without time to spare does not show how much work it has: three connections that could each
+keep a worker busy look like one. If its connections are few they are counted as well. The kernel spreads many
+connections evenly enough.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ BUSY, GAP = 0.6, 0.3
 FULL = 0.9
 """Share of the time: a worker that was busy for more has none left."""
 FEW = 32
-"""Up to so many connections are counted."""
+"""A worker with more heavy connections than this is judged by its time alone."""
 REST, LONGEST_REST = 2 * LOOK, 320.0
 """Seconds without a move after one; longer each time while load only goes back to where it came from."""
 ANSWER_SECONDS = 3.0
@@ -71,7 +72,7 @@ class Move(NamedTuple):
 
 
 def plan(loads: Sequence[Load]) -> Move | None:
-    """The move that is to be made; None: it is well as it is."""
+    """The move that is to be made; None: the load is even enough."""
     order = sorted(range(len(loads)), key=lambda place: (min(loads[place].busy, FULL), loads[place].heavy))
     least, most = loads[order[0]], loads[order[-1]]
     share = 0.0
@@ -87,7 +88,7 @@ def _uneven(most: float, least: float) -> bool:
 
 
 def busy_seconds(pid: int, proc: str = "/proc") -> float:
-    """How long a process of one thread ran so far, or waited for a CPU. Raises OSError when there is none."""
+    """Seconds that a process of one thread ran so far, or waited for a CPU. Raises OSError when it has ended."""
     try:
         with open(f"{proc}/{pid}/schedstat", encoding="ascii") as file:
             ran, waited, _ = file.read().split()

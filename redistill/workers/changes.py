@@ -1,13 +1,13 @@
 """The configuration in all processes of a server: it changes everywhere or nowhere.
 
 The supervisor puts a change into effect in itself, sends it to every worker, and announces in the arena that it did
-(`engine.Store.announce`): from then on no worker serves a client before it has applied it. The change holds when all
-workers have said so. One that refuses it, for whatever reason, has kept what it had, and the change is taken back
-everywhere. One that does not answer is waited for; `supervision` ends it when it hangs, and its successor begins with
-what holds by then.
+(`engine.Store.announce`): from then on no worker serves a client before it has applied the change. The change is in
+effect when all workers have confirmed it. A worker that refuses it keeps the old configuration, and the change is
+undone everywhere. The supervisor waits for a worker that does not answer; `supervision` kills it when it hangs, and its
+successor begins with the configuration that is then in effect.
 
-Whether workers can begin with a configuration is only known when one has. If nobody serves any more and none can begin
-with the present one, the last one with which a worker began is put in its place.
+Only a worker that has begun to serve shows that workers can begin with a configuration. If no worker serves and none
+can begin with the present configuration, the last one with which a worker began replaces it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from redistill.workers.process import Worker
 log = Logger()
 
 Problem = tuple[str, str]
-"""The directive (empty: not known) and the reason."""
+"""The directive (empty: not known) and the reason for a refusal."""
 LOST_STARTS = 3
-"""Workers that end before they serve, without a word: so many in a row cannot begin with the configuration."""
+"""So many workers in a row that end before they serve, without a reason, cannot begin with the configuration."""
 ANSWER_SECONDS = 3.0
-"""How long a worker has to answer a question; and to apply a change, where none is ended that hangs."""
+"""Seconds that a worker has to answer a question; and to apply a change, if server.worker_timeout is 0."""
 
 
 class Changes:
-    """The configuration that holds, and how it becomes another one. One change after another."""
+    """The configuration in effect. It makes one change at a time."""
 
     def __init__(
         self,
@@ -54,15 +54,15 @@ class Changes:
         equip: Callable[[Worker], int] = lambda worker: 0,
         settle: Callable[[], None] = lambda: None,
     ) -> None:
-        """`config` is the first one, `generation` its number. `workers` are all processes, now and later; `serving`
-        says whether one of them serves. `apply` puts a configuration into effect in this process; whatever it
+        """`config` is the first configuration, `generation` its number. `workers` are all processes, now and later;
+        `serving` says whether one of them serves. `apply` puts a configuration into effect in this process; if it
         raises, nothing has changed. `announce` tells all processes of a generation. `equip` sends a worker the
-        listening sockets that it lacks, and gives their number; `settle` is called when a change is over, whatever came
-        of it."""
+        listening sockets that it lacks, and gives their number; `settle` is called when a change has succeeded or
+        failed."""
         self.config = config
         self.generation = generation
         self.problem = ""
-        """Why the last change is not in effect, or what keeps workers from beginning; empty: nothing."""
+        """Why the last change is not in effect, or why workers cannot begin; empty: no problem."""
         self._clock = clock
         self._workers = workers
         self._serving = serving
@@ -79,7 +79,7 @@ class Changes:
     # ---- changing ----
 
     def change(self, changes: Mapping[str, Value]) -> Deferred[Problem | None]:
-        """Change settings in all processes, or in none; then the directive and the reason."""
+        """Change settings in all processes, or in none. Fires with None, or with the Problem."""
 
         @inlineCallbacks
         def act() -> Any:
@@ -100,7 +100,7 @@ class Changes:
 
     @inlineCallbacks
     def _put(self, new: Config) -> Any:
-        """Put `new` into effect everywhere, or go back to what holds now."""
+        """Put `new` into effect everywhere, or go back to the present configuration."""
         old = self.config
         try:
             self._apply(new)
@@ -131,9 +131,9 @@ class Changes:
 
     @inlineCallbacks
     def _in_workers(self, before: Config) -> Any:
-        """Have all workers, which have the configuration `before` or refused it, apply this one; when each has, refuses
-        to, or is gone: the first refusal, and who has not answered where none is ended that hangs. With nobody left it
-        is up to the next worker."""
+        """Have all workers, which have the configuration `before` or refused it, apply the present one. Fires, when
+        each has applied it, refused it, or ended, with the first refusal, and with the Problem of a worker that did not
+        answer in time (if server.worker_timeout is 0). If all have ended, the next worker that begins decides."""
         self.generation += 1
         self._lost_starts = 0
         plain = self.config.to_json(before)
@@ -171,7 +171,7 @@ class Changes:
 
     @property
     def limit(self) -> float:
-        """Seconds after which a worker that does not answer is given up; 0: it is ended first."""
+        """Seconds that a worker has to answer; 0: no limit, since `supervision` kills it."""
         return 0.0 if self.config.server.worker_timeout else ANSWER_SECONDS
 
     def _began(self) -> bool:
@@ -180,7 +180,7 @@ class Changes:
     # ---- beginning ----
 
     def has_begun(self, worker: Worker) -> None:
-        """A worker serves."""
+        """Note that a worker serves."""
         if worker.generation != self.generation:
             return
         if self._lost_starts:
@@ -190,8 +190,8 @@ class Changes:
         self._begins(None)
 
     def has_ended(self, worker: Worker) -> None:
-        """A worker is gone, and was not told to: one that has not served was perhaps not able to."""
-        killed = worker.was_killed and not worker.unable  # that was nothing to do with the configuration
+        """Note the end of a worker. If it had not served and was not told to end, it may have been unable to begin."""
+        killed = worker.was_killed and not worker.unable  # a kill is no fault of the configuration
         if worker.leaving or worker.served_since is not None or worker.generation != self.generation or killed:
             return
         self._lost_starts = LOST_STARTS if worker.unable else self._lost_starts + 1
@@ -234,15 +234,16 @@ class Changes:
 
 
 def _reason(problem: Any) -> str:
-    """The reason why a worker did not do what it was told, in its own words where it gave any."""
+    """The reason why a worker failed at a command: the text that it sent, if any."""
     return str(problem.description) if isinstance(problem, UnknownRemoteError) else reason_of(problem)
 
 
 def insist(worker: Worker, clock: IReactorTime, seconds: float, command: Any, **arguments: Any) -> Deferred[Any]:
-    """Tell a worker what it has to answer: until it has, it owes that, and is ended when it hangs (`supervision`).
+    """Send a worker a command that it has to answer. Until then it owes the answer, and `supervision` kills it if it
+    hangs.
 
-    The answer, or UnknownRemoteError, or ConnectionLost when it is gone. `seconds`, if not 0, is how long it has: then
-    NoAnswer.
+    Fires with the answer, or fails with UnknownRemoteError, with ConnectionLost when the worker has ended, or with
+    NoAnswer after `seconds` (0: no limit).
     """
     debt = object()
     worker.owes[debt] = clock.seconds()

@@ -27,7 +27,7 @@ CONTROL = 3
 """The descriptor of our end of the socket pair."""
 NAME = "rd-fork"
 MOST = 253
-"""Descriptors that one message can carry (SCM_MAX_FD, unix(7))."""
+"""Most descriptors that one message can carry (SCM_MAX_FD, unix(7))."""
 MESSAGE = 4096
 """Bytes of a message, at most."""
 Run = Callable[[int, int, int, Sequence[int]], None]
@@ -43,8 +43,8 @@ def preload(modules: Iterable[str]) -> None:
     from redistill.config import selector
 
     selector.table()
-    # Everything that is there stays: the collector need not look at it, and so does not write into memory that is
-    # shared with the workers.
+    # All objects so far live on. The collector need not visit them, and so does not write into memory that is shared
+    # with the workers.
     gc.collect()
     gc.freeze()
 
@@ -58,7 +58,7 @@ def serve(control: socket.socket, supervisor: int, run: Run) -> None:
         if not data:
             return
         asked = json.loads(data)
-        if asked["id"] != current:  # of the one before not all of it came
+        if asked["id"] != current:  # the rest of the previous request never came
             close(inherited)
             current = asked["id"]
         inherited += fds
@@ -78,7 +78,7 @@ def close(descriptors: list[int]) -> None:
 
 
 def fork(control: socket.socket, supervisor: int, run: Run, asked: Mapping[str, Any], inherited: Sequence[int]) -> None:
-    """Make a worker, which tells the supervisor of itself, or tell it why there is none."""
+    """Fork a worker, which tells the supervisor its process id; or tell the supervisor why that failed."""
     try:
         child = os.fork()
     except OSError as problem:
@@ -136,14 +136,14 @@ def begin(
 
 
 def tell(control: socket.socket, **what: Any) -> None:
-    """Say something to the supervisor."""
+    """Send the supervisor a message."""
     control.send(json.dumps(what).encode("ascii"))
 
 
 def main(argv: Sequence[str], modules: Iterable[str], worker: str) -> None:
-    """Run until the supervisor hangs up. What is to be forked is `run` of the module `worker`; `modules` are imported
+    """Run until the supervisor closes the socket. Workers run `run` of the module `worker`; `modules` are imported
     before."""
-    # They may go to all processes of the service or of the terminal; what they mean is the supervisor's to say.
+    # These signals may go to all processes of the service or of the terminal; only the supervisor acts on them.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     supervisor = os.getppid()

@@ -1,8 +1,8 @@
-"""Connections that change hands: a worker gives them to another one at a command's end, and no client notices.
+"""Hand-over: a worker gives a connection to another worker at the end of a command, and the client does not notice.
 
-What goes over is the socket itself and, as bytes, what is known of its client: a head in JSON, and the session as the
-core saves it (core/session/handover.h). The giver keeps both until the taker has them, so a watched key is watched all
-the time, and what is refused goes on where it was.
+The giver sends the socket and, as bytes, the client's identity in JSON and the session as the core saves it
+(core/session/handover.h). It keeps both until the taker has them, so a watched key is watched all the time, and a
+connection that the taker refuses goes on in the giver.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ log = Logger()
 WINDOW = 32
 """Connections that are on their way at the same time."""
 AGAIN = 0.005
-"""Seconds until clients that were in the middle of something, or that were refused, are looked at again."""
+"""Seconds until the next try of clients that were within a command, or that were refused."""
 LOOKED_AT = 256
-"""Connections among which those to give away are chosen."""
+"""Busiest connections that are measured, and among which `give_some` chooses."""
 LARGE = 65536
-"""Bytes of a session that travel in a file of their own: what is written into the channel is copied some times over."""
+"""Bytes; a larger session is sent in a file of its own, since AMP copies several times what it sends."""
 SHARE = 4 << 20
 """Bytes of sessions that are given away before others are served."""
 PIECE = 4 << 20
 """Bytes of one session that are written before others are served."""
 HUGE = 8 << 20
-"""Bytes of a session that are copied while nobody else is served. More of them wait for a while, to become less: what
-is unread may be read, and what is half sent be sent."""
+"""Bytes; copying a session holds up all other clients. A larger session waits for a while, in which it may shrink: the
+client may read its replies, and the rest of its command may arrive."""
 HUGE_SECONDS = 5.0
 """Seconds that huge sessions wait."""
 HEAVIER = 1.25
-"""So much more than what is wanted a connection may weigh, for load not to jump to and fro."""
+"""A connection is moved if its work is at most so many times the work still to be moved. A heavier one would only move
+the imbalance, and soon come back."""
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Handed:
 
 
 def packed(client: ClientIdentity, session: bytes, now: float) -> bytes:
-    """`client` as bytes from which another process goes on with it; `now` as of this reactor's clock."""
+    """`client` and its session as bytes for another process; `now` by this reactor's clock."""
     head = {
         "id": client.client_id,
         "age": now - client.connected_at,
@@ -82,7 +83,7 @@ def packed(client: ClientIdentity, session: bytes, now: float) -> bytes:
 
 
 def unpacked(state: bytes, now: float) -> tuple[Handed, bytes]:
-    """The client and its session. Raises ValueError, KeyError or TypeError when the bytes are none."""
+    """The client and its session. Raises ValueError, KeyError or TypeError for bytes that are not `packed`."""
     end = 4 + int.from_bytes(state[:4], "little")
     head = json.loads(state[4:end])
     names = (head[field].encode("ascii") for field in ("name", "lib_name", "lib_ver"))
@@ -117,8 +118,8 @@ class Handover:
         load: Callable[[Saved], Session],
         give: Callable[[int, bytes, int | None], Deferred[bool]],
     ) -> None:
-        """`load` makes a session of what one was saved as (ValueError); `give` hands a descriptor and a state over, of
-        a large one the rest in a file, and says whether they are gone."""
+        """`load` makes a session from its saved bytes (ValueError). `give` sends a descriptor, a state and, for a large
+        session, a file to another worker, and fires with whether that worker took them."""
         self._reactor = reactor
         self._loop = loop
         self._readmission = readmission
@@ -130,8 +131,8 @@ class Handover:
         """The heaviest clients' ids and weights, as of the last `measure_work`."""
 
     def take(self, connection: int, state: bytes, memory: int | None = None) -> bool:
-        """Go on with a connection of another process; False: it cannot be, and stays the other's. The descriptors are
-        ours."""
+        """Take a connection from another process. False: it could not be taken, and stays with the giver. The
+        descriptors are closed or used here in either case."""
         sock = socket.socket(fileno=connection)
         try:
             large = None if memory is None else mapped(memory)
@@ -143,7 +144,7 @@ class Handover:
             return False
         try:
             self._adopt(sock, client, session)
-        except Exception:  # something of it may have been executed: it goes on nowhere
+        except Exception:  # a command may have been executed, so the giver must not go on with it
             log.failure("internal error in a connection that was taken over; it is closed")
             sock.close()
             session.close()
@@ -166,7 +167,7 @@ class Handover:
     # ---- giving ----
 
     def give_all(self, seconds: float) -> Deferred[None]:
-        """Give away all connections that can be. Fires when none of them is left, or after so many seconds."""
+        """Give away all connections that can be moved. Fires when none of them is left, or after so many seconds."""
         done: Deferred[None] = Deferred()
         now = self._reactor.seconds()
         self._go_on(done, now + seconds, now + min(seconds / 2, HUGE_SECONDS))
@@ -201,8 +202,8 @@ class Handover:
 
     @inlineCallbacks
     def give_some(self, percent: int) -> Any:
-        """Give connections away that made about so much of the work that was measured last. Fires with how many when
-        they are on their way. One that weighs more than that stays: elsewhere it would be as heavy."""
+        """Give away connections that did about `percent` of the work that was measured last. Fires with their number
+        when all are being sent. A connection that does much more than that stays (`HEAVIER`)."""
         work, self._work = self._work, []
         wanted, given = sum(weight for _, weight in work) * percent / 100, 0
         for client_id, weight in work:
@@ -217,7 +218,7 @@ class Handover:
         return given
 
     def give(self, client: RespProtocol) -> bool:
-        """Give one client away, if it is at the end of a command; whether it is on its way."""
+        """Give one client away, if it is at the end of a command. Returns whether it is being sent."""
         found = client.detach()
         if found is None:
             return False
@@ -275,8 +276,8 @@ class Handover:
 
     @inlineCallbacks
     def _stored(self, session: memoryview) -> Any:
-        """Fires with a file in memory that holds a session, or OSError. The descriptor is the caller's. Others are
-        served after each piece."""
+        """Fires with the descriptor of a file in memory that holds a session, which the caller closes; OSError. Other
+        clients are served after each piece."""
         memory = os.memfd_create("session")
         try:
             rest = session

@@ -1,6 +1,6 @@
-"""The places of the workers: which process serves in each, and what happens when it ends.
+"""The pool of workers: it starts a process in each slot, and another one when that ends.
 
-The pool starts, replaces and ends processes; how one is launched, and what is said to it, is its owner's business.
+`launch` forks the processes; `supervisor` sends them their orders.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from redistill.workers.process import Worker
 log = Logger()
 
 START_SECONDS = 30.0
-"""How long a worker has from its start until it serves."""
+"""Seconds that a worker has from its start until it serves."""
 YOUNG = 5.0
-"""A worker that ends within so many seconds of serving may do so again: the next one is started later each time."""
+"""Seconds; after a worker that served for less, the next one is started later each time."""
 LONGEST_WAIT = 5.0
 ALONE_WAIT = 0.2
-"""Longest time from one start to the next, and the same as long as no other worker serves."""
+"""Longest seconds from one start in a slot to the next: LONGEST_WAIT, or ALONE_WAIT while no other worker serves."""
 UNABLE_WAIT = 1.0
-"""The same for a slot whose last worker ended by itself before it served, or could not be started."""
+"""Longest seconds while no other worker serves, in a slot whose last worker ended by itself before it served, or could
+not be started."""
 LEAVE_SECONDS = 5.0
 """Seconds beyond the grace period until a worker that was told to end is killed."""
 
@@ -70,8 +71,8 @@ class Pool:
         grace: Callable[[], float],
         patience: IReactorTime,
     ) -> None:
-        """`count` places. `launcher` starts their processes; `relay` gets what the workers write; `grace` is how many
-        seconds clients have when a worker ends. `patience` is the clock for what a worker has so many seconds for
+        """`count` is the number of workers. `launcher` starts their processes; `relay` gets the lines that they write;
+        `grace` gives the seconds that clients have when a worker ends. `patience` is the clock of timeouts of workers
         (`supervision`)."""
         self.slots = [Slot(number) for number in range(count)]
         self.workers: list[Worker] = []
@@ -128,8 +129,8 @@ class Pool:
     # ---- lives of workers ----
 
     def _start(self, slot: Slot, renewed: bool = False) -> Worker:
-        """Start a process in a slot to which none is coming, `renewed` with the program that is installed now. What
-        cannot be started has ended when this returns."""
+        """Start a process in a slot in which none is starting, `renewed` with the program that is installed now. A
+        worker that cannot be started has ended when this returns."""
         _cancel(slot.next_start)
         slot.started = self._reactor.seconds()
         slot.coming = worker = Worker(slot.number, self._relay, self._has_ended)
@@ -137,7 +138,7 @@ class Pool:
         worker.overdue = self._patience.callLater(START_SECONDS, self._is_overdue, worker)
         try:
             self._launcher.launch(worker, renewed)
-        except Exception as problem:  # of the system (processes, descriptors, memory): it may be over soon
+        except Exception as problem:  # no processes, descriptors or memory left: that may pass
             worker.end(str(problem) or repr(problem))
         return worker
 
@@ -152,7 +153,7 @@ class Pool:
         worker.kill()
 
     def is_ready(self, worker: Worker) -> None:
-        """A worker serves, in the place of the one before it, which retires."""
+        """Note that a worker serves. The worker that served in its slot before retires."""
         _cancel(worker.overdue)
         slot = self.slots[worker.number]
         if worker.leaving or slot.coming is not worker:
@@ -169,7 +170,7 @@ class Pool:
             self.ready.callback(None)
 
     def _has_ended(self, worker: Worker, reason: str) -> None:
-        """The process of a worker is gone, or never came to be."""
+        """Note that the process of a worker has ended, or was never started."""
         pid, worker.pid = worker.pid, 0
         self.workers.remove(worker)
         _cancel(worker.overdue)
@@ -206,7 +207,7 @@ class Pool:
         worker.ended.callback(worker)
 
     def _start_again(self, slot: Slot, ended: Worker) -> None:
-        """Have another process follow at the place of one that ended by itself."""
+        """Plan the next start in the slot of a worker that ended by itself."""
         self.restarts += 1
         since, now = ended.served_since, self._reactor.seconds()
         slot.unable = since is None and not ended.was_killed
@@ -215,8 +216,8 @@ class Pool:
         slot.next_start = self._reactor.callLater(self._due_in(slot), self._start, slot)
 
     def _due_in(self, slot: Slot) -> float:
-        """Seconds until an empty slot's next start. What counts is the time since the last one, so that a worker that
-        is killed now and then is followed at once, and one that ends at each start does not keep a processor busy."""
+        """Seconds until an empty slot's next start. They count from the last start: a worker that is killed now and
+        then has a successor at once, and one that ends at each start does not keep a CPU busy."""
         longest = LONGEST_WAIT if any(self.serving()) else UNABLE_WAIT if slot.unable else ALONE_WAIT
         left: float = slot.started + min(slot.wait, longest) - self._reactor.seconds()
         return max(0.0, left)
@@ -238,12 +239,12 @@ class Pool:
         return "no worker serves" if self.ready.called else "starting"
 
     def settled(self) -> list[Worker]:
-        """The workers, when none of them comes or goes."""
+        """The workers, if none of them is starting or ending; otherwise none."""
         workers = [worker for worker in self.serving() if worker.pid]
         return workers if len(workers) == len(self.slots) == len(self.workers) else []
 
     def cover(self) -> None:
-        """Have serving workers accept the clients of those that do not serve. To be called from time to time, too."""
+        """Have serving workers accept the clients of those that do not serve. Called regularly, to retry."""
         serving = list(self.serving())
         missing = {slot.number for slot in self.slots} - {worker.number for worker in serving}
         for worker in serving:
@@ -254,16 +255,16 @@ class Pool:
             worker.covers = set(missing)
 
     def _not_covered(self, failure: Failure, worker: Worker, number: int) -> None:
-        """Note that `worker` did not do as told: the next call of `cover` tells it again."""
+        """Note that `worker` failed to do so: the next call of `cover` tells it again."""
         worker.covers ^= {number}
         unless_gone(failure)
 
     # ---- replacing them all ----
 
     def replace(self) -> Deferred[None]:
-        """Replace the workers, one after another, by processes that run what is installed now. Their clients go with
-        them. Where a successor does not come to serve, the worker stays, and so do those after it. A slot that is empty
-        is filled."""
+        """Replace the workers, one after another, by processes that run the program that is installed now. Their
+        clients are handed over. If a successor does not come to serve, the worker and those after it stay. An empty
+        slot is filled."""
 
         @inlineCallbacks
         def act() -> Any:
@@ -295,7 +296,7 @@ class Pool:
         return self._reloading.run(act)
 
     def _renew(self) -> str | None:
-        """Have workers come from the program that is installed now; or why that cannot be."""
+        """Have workers forked from the program that is installed now. Returns the problem, or None."""
         if self.stopping:
             return "the server stops"
         try:
@@ -305,7 +306,7 @@ class Pool:
         return None
 
     def _give_up(self, coming: Worker | None) -> None:
-        """End a worker that does not serve yet: it began before the reload."""
+        """End a worker that is still starting: it runs the program from before the reload."""
         if coming is not None:
             self.slots[coming.number].coming = None
             coming.leaving = True
@@ -327,6 +328,6 @@ def _cancel(call: IDelayedCall | None) -> None:
 
 
 def unless_gone(failure: Failure) -> None:
-    """A worker that ended before it answered is dealt with where its end is noticed."""
+    """Log a failed message, unless the worker has ended, which `Pool` notices by itself."""
     if failure.check(ConnectionDone, ConnectionLost) is None:
         log.failure("internal error in a message to a worker", failure)

@@ -1,6 +1,6 @@
-"""A worker: a process that serves clients beside others of its kind. The supervisor has it forked (`forkserver`).
+"""A worker: one of several processes that serve clients. The supervisor has it forked (`forkserver`).
 
-What it needs it inherits, or is told over its channel.
+It inherits its descriptors, and gets its configuration and its orders over the channel.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class Serving(Protocol):
         ...
 
     def apply(self, plain: Mapping[str, Any]) -> None:
-        """Put another configuration into effect, which `Config.to_json` was called on with the one that holds. Whatever
-        it raises, it changes nothing."""
+        """Put another configuration into effect. `plain` is what its `Config.to_json` made with the present one as
+        `before`. If this raises, nothing has changed."""
         ...
 
     def caught_up(self, generation: int) -> None:
-        """Note that the configuration of this generation was dealt with; see `engine.Store.caught_up`."""
+        """Note that this process applied or refused the configuration of this generation (`engine.Store.caught_up`)."""
         ...
 
     def listen(self, listeners: Sequence[tuple[socket.socket, Sequence[int]]]) -> None:
-        """Accept clients on other sockets: each, and the numbers of the workers that it is of. OSError, and nothing has
-        changed."""
+        """Accept clients on other sockets, each given with the numbers of the workers that accept on it. After OSError
+        nothing has changed."""
         ...
 
     def cover(self, number: int, on: bool) -> None:
@@ -52,7 +52,7 @@ class Serving(Protocol):
         ...
 
     def take(self, connection: int, state: bytes, memory: int | None) -> bool:
-        """Go on with a connection of another worker, or refuse it. The descriptors are ours in either case."""
+        """Take a connection from another worker, or refuse it (`Handover.take`)."""
         ...
 
     def measure_work(self) -> int:
@@ -60,15 +60,15 @@ class Serving(Protocol):
         ...
 
     def move_work(self, percent: int) -> Deferred[int]:
-        """Give connections away that made so much of the work that was measured. Fires with how many."""
+        """See `Handover.give_some`."""
         ...
 
     def retire(self) -> Deferred[None]:
-        """Accept nobody, hand all connections over. Fires when there are none."""
+        """Accept no more clients, hand all connections over. Fires when none is left."""
         ...
 
     def stop(self, now: bool) -> Deferred[None]:
-        """Accept nobody, let the clients finish. Fires when there are none."""
+        """Accept no more clients, let those connected finish. Fires when none is left."""
         ...
 
 
@@ -77,7 +77,7 @@ Begin = Callable[["Channel", Mapping[str, Any]], Serving]
 
 
 class Channel(channel.End):
-    """The worker's end of its channel. Without a supervisor there is nothing to do: then the process ends."""
+    """The worker's end of its channel. When the supervisor has ended, the worker ends too."""
 
     def __init__(self, begin: Begin, end: Callable[[], None]) -> None:
         """`end` ends the process."""
@@ -123,8 +123,8 @@ class Channel(channel.End):
         return {}
 
     def _listen(self, count: int) -> None:
-        """Have the sockets that have arrived, `count` of them, take the place of those that there are; 0: none did.
-        OSError, and nothing has changed."""
+        """Replace the listening sockets by the `count` that have arrived; 0: keep them. After OSError nothing has
+        changed."""
         arrived, self._arrived = self._arrived, []
         try:
             if count != len(arrived):
@@ -145,7 +145,7 @@ class Channel(channel.End):
             if not isinstance(problem, (ConfigError, Refused)):
                 log.failure("cannot apply a configuration; the previous one stays in use")
             return {"problem": problem_of(problem)}
-        finally:  # who has refused is told what holds instead
+        finally:  # after a refusal the supervisor sends the configuration to go back to
             self._serving.caught_up(generation)
         return {"problem": None}
 
@@ -175,7 +175,7 @@ class Channel(channel.End):
         return self._ending(maybeDeferred(self._serving.stop, now))
 
     def _ending(self, ended: Deferred[Any]) -> Deferred[dict[str, Any]]:
-        """Answer when it is over, and let the supervisor hang up."""
+        """Answer when the worker has finished, then close the channel."""
 
         def over(nothing: object) -> dict[str, Any]:
             self._over = True
@@ -199,7 +199,7 @@ class ThroughSupervisor:
     def change(self, server: ServerState, changes: Mapping[str, Value]) -> Deferred[None]:
         # The supervisor judges users, which may have many rules while clients wait here, and reads files.
         if USERS not in changes and READ.isdisjoint(changes):
-            server.config.replace(changes)  # what can be seen to be wrong here need not go further
+            server.config.replace(changes)  # raises what can be found wrong here
         changing: Deferred[Any] = self._link.callRemote(channel.Change, changes=dict(changes))
         return changing.addCallback(lambda box: raise_problem(box["problem"]))
 
@@ -212,7 +212,7 @@ class ThroughSupervisor:
         return writing.addCallback(done)
 
     def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
-        """Hand a connection to another worker; whether it is gone. The descriptors stay ours."""
+        """Hand a connection to another worker. Fires with whether it is gone. The caller closes the descriptors."""
         giving: Deferred[Any] = self._link.callRemote(channel.Give, connection=connection, state=state, memory=memory)
         return giving.addCallback(lambda box: box["taken"])
 

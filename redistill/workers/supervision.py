@@ -1,16 +1,16 @@
-"""Whether the workers live: who hangs, is busy, or waits for another, and what is done about it.
+"""The supervisor finds workers that hang, and kills them.
 
-A worker is asked nothing. It says in the arena that it is alive (its heart), the kernel says whether it works (its time
-on a CPU, or waiting for one), and the locks say who waits for whom. One that
+It sends the workers no message. Each worker writes its heartbeat into the arena; the kernel tells whether the worker
+works (its time on a CPU, or waiting for one); the locks of the arena tell which process waits for which. A worker that
 
-- does not work, and holds a lock of the arena that others wait for, is ended after `HOLDING` seconds;
+- does not work, and holds a lock of the arena that others wait for, is killed after `HOLDING` seconds;
 - does not work, and owes an answer about something that has to be in force everywhere, after `OWING` seconds;
 - does not work otherwise, after server.worker_timeout;
-- works without a beat of its heart is in a long command, and has `BUSY` times as long;
-- waits for a lock that another one holds is not judged until that one is.
+- works without a heartbeat is in a long command, and has `BUSY` times server.worker_timeout;
+- waits for a lock that another worker holds is not judged until that worker is.
 
-The process that looks may have been stopped itself, with the machine or alone. Then nobody has had a chance to be
-heard: the clock by which it has patience stands still meanwhile.
+The supervisor may have been stopped itself, with the machine or alone. Workers could not be heard meanwhile, so the
+clock of these timeouts stands still for that time.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ log = Logger()
 LOOK = 0.5
 """Seconds between two looks."""
 LATE = 4 * LOOK
-"""After so many seconds without a look, this process was stopped."""
+"""Seconds; if the last look was longer ago, this process was stopped."""
 BETWEEN_KILLS = 1.0
-"""After a worker was ended, those that waited for a lock of its own have so long to go on."""
+"""Seconds after a kill in which no other worker is killed: those that waited for its lock go on meanwhile."""
 HOLDING = 2.5
 OWING = 3.0
 BUSY = 3
 """Times server.worker_timeout."""
 FRESH = 2.0
-"""A heart that has beaten within so many seconds is one of a worker that serves."""
+"""Seconds; a worker with a heartbeat that is no older serves clients."""
 
 
 def runs(pid: int) -> bool:
@@ -57,7 +57,7 @@ class Workers(Protocol):
 
 
 class Supervision:
-    """Looks at the workers, and ends those that hang."""
+    """Looks at the workers, and kills those that hang."""
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class Supervision:
         busy: Callable[[int], float],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` is everybody's patience, for whatever a worker has so many seconds for: it goes forward by looks, and
-        not while this process is stopped. `known` is what processes say of themselves, `workers` are ours, `serving`
-        gives those that serve. `timeout` is server.worker_timeout, 0: nobody is ended. `busy`: seconds that a process
-        had or wanted a CPU (OSError); `monotonic` is the clock of the hearts."""
+        """`clock` runs all timeouts of workers: each look advances it, so it stands still while this process is
+        stopped. `known` are the blocks of processes in the arena, `workers` the processes of this supervisor, `serving`
+        gives the workers that serve. `timeout` gives server.worker_timeout; 0: no worker is killed. `busy` gives the
+        seconds that a process had or wanted a CPU (OSError); `monotonic` is the clock of heartbeats."""
         self._clock = clock
         self._reactor = reactor
         self._known = known
@@ -87,7 +87,7 @@ class Supervision:
         self._killed_at = -BETWEEN_KILLS
         self._served_at = 0.0
         self._seen: dict[int, tuple[float, float]] = {}
-        """How busy those were so far whose heart does not beat, and when they were last seen to work, by pid."""
+        """By pid, of workers without a heartbeat: their busy seconds so far, and the time when they last worked."""
         self._looks = LoopingCall(self._look)
         self._looks.clock = reactor
 
@@ -98,17 +98,17 @@ class Supervision:
         self._looks.start(LOOK, now=False)
 
     def stop(self) -> None:
-        """Look no more; what has so many seconds has as many as it wants."""
+        """Stop looking. The timeouts on `clock` do not fire any more."""
         self._looks.stop()
 
     @property
     def unserved(self) -> float:
-        """Seconds for which nobody has been served."""
+        """Seconds since a worker last served clients."""
         return self._clock.seconds() - self._served_at
 
     @property
     def alive(self) -> bool:
-        """False when that is longer than server.worker_timeout."""
+        """False when `unserved` is longer than server.worker_timeout."""
         return not 0 < self._timeout() < self.unserved
 
     # ---- looking ----
@@ -120,7 +120,7 @@ class Supervision:
             self._awake_since = self._monotonic()
             self._seen.clear()
             return
-        # One look's mistake is not the last look.
+        # The loop goes on after an error in one look.
         try:
             self._clock.advance(elapsed)
         except Exception:
@@ -147,11 +147,11 @@ class Supervision:
                 return
 
     def _hangs(self, worker: Worker, quiet: float, idle: float, holds: bool, another: bool) -> bool:
-        """Whether a worker is to be ended whose heart was `quiet`, and which was `idle`, for so many seconds. `holds`:
-        it has a lock for which others wait; `another`: one that is silent, too, has such a lock."""
+        """Whether a worker hangs that had no heartbeat for `quiet` seconds and did not work for `idle` seconds.
+        `holds`: it has a lock that others wait for; `another`: another silent worker has such a lock."""
         timeout = self._timeout()
         owes = self._clock.seconds() - min(worker.owes.values(), default=self._clock.seconds())
-        starts = worker.served_since is None  # its heart does not beat yet; how long it may take is the pool's
+        starts = worker.served_since is None  # no heartbeat yet; `Pool` limits the time of a start
         if not idle:
             return not starts and max(quiet, owes) > BUSY * timeout
         if holds:
@@ -163,7 +163,7 @@ class Supervision:
         return quiet > timeout or (owes > OWING and quiet > HOLDING)
 
     def _idle(self, workers: Iterable[Worker]) -> dict[int, float]:
-        """Seconds for which these have not worked, by pid; 0: they have since the last look, or it is the first."""
+        """Seconds for which these workers have not worked, by pid; 0: worked since the last look, or the first look."""
         now, seen, self._seen = self._clock.seconds(), self._seen, {}
         for worker in workers:
             with contextlib.suppress(OSError):  # it has just ended

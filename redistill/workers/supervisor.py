@@ -1,8 +1,8 @@
-"""The supervisor's side of the worker processes: it starts, watches and replaces them, and stands between them.
+"""The supervisor starts, watches and replaces the worker processes, and passes messages between them.
 
 A worker is a process that runs `worker.run`. It inherits the arena, its end of an AMP channel, and the listening
-sockets of all workers, of which it serves its own; while another worker is not there it serves that one's too. So a
-client is never refused for a worker's death, and the sockets outlive them all, since they are the supervisor's.
+sockets of all workers. It accepts clients on its own sockets, and on those of a worker that is missing: so no client is
+refused when a worker dies. The supervisor owns the sockets, so they outlive every worker.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from redistill.workers.supervision import Supervision
 log = Logger()
 
 UNREADY = 5.0
-"""Seconds without a worker that answers, after which nobody is sent here."""
+"""Seconds without a worker that answers, after which the health port reports that the server does not serve."""
 TIDY = 0.5
-"""Seconds between two looks at what dead processes have left."""
+"""Seconds between two looks for blocks and clients that dead processes left."""
 
 
 class WorkersService(Service):
@@ -71,10 +71,10 @@ class WorkersService(Service):
         identity: Identity,
         passed: Inherited = NO_DESCRIPTORS,
     ) -> None:
-        """As many workers as `listening` has sockets for. `arena` gives the descriptor of
-        the arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
-        `relay` gets what the workers write, for journald if `journal` says so; `identity` is what they are to say of
-        the server as a whole; `passed` are the sockets that systemd has passed."""
+        """The service has one worker for each list of sockets in `listening`. `arena` gives the descriptor of the
+        arena. `apply` puts a configuration into effect in this process, or raises Refused; `stop` ends the daemon;
+        `relay` gets the lines that workers write, for journald if `journal` is true; `identity` has the facts about the
+        server that all workers report; `passed` are the sockets that systemd has passed."""
         self.loaded = config
         self._hurry: float | None = None
         self.relay = relay
@@ -150,7 +150,7 @@ class WorkersService(Service):
             waker.close()
         return ends.addCallback(lambda results: self._supervision.stop())
 
-    # ---- what others want to know ----
+    # ---- state ----
 
     @property
     def config(self) -> Config:
@@ -159,7 +159,7 @@ class WorkersService(Service):
 
     @property
     def grace(self) -> float:
-        """Seconds that clients have when the server stops: as configured, unless it was set."""
+        """Seconds that clients have when the server stops: as configured, unless this was set."""
         return float(self.config.server.shutdown_grace_period_secs) if self._hurry is None else self._hurry
 
     @grace.setter
@@ -172,7 +172,7 @@ class WorkersService(Service):
         return "the workers do not answer" if state == SERVING and self._supervision.unserved > UNREADY else state
 
     def alive(self) -> bool:
-        """False when nobody has been served for longer than server.worker_timeout."""
+        """False when no worker has served clients for longer than server.worker_timeout."""
         return self._supervision.alive
 
     def problem(self) -> str:
@@ -186,8 +186,8 @@ class WorkersService(Service):
             self.changes.has_begun(worker)
 
     def _tidy(self) -> None:
-        """Say what was lost with processes that died, and do what could not be done at once: free their blocks, have
-        others accept their clients."""
+        """Log the keys that were lost with processes that died; free their blocks and have other workers accept their
+        clients, where that could not be done at once."""
         self._lost.look()
         self.pool.cover()
         ours = {worker.pid for worker in self._workers}
@@ -238,22 +238,22 @@ class WorkersService(Service):
         return [names.get(fd, "") for fd in self._passed.inheritedDescriptors()]
 
     def _equip(self, worker: Worker) -> int:
-        """Send it the listening sockets that the server has by now; how many, 0: it has them."""
+        """Send the worker the present listening sockets. Returns their number; 0: it has them already."""
         if worker.listeners is self._listening.listeners:
             return 0
         worker.listeners = self._listening.listeners
         sockets = spread(worker.listeners)
         for listener, numbers in sockets:
             sent: Any = worker.link.callRemote(channel.Listen, listener=listener.fileno(), workers=numbers)  # type: ignore[union-attr]
-            if sent is not None:  # it is gone, which is dealt with where its end is noticed
+            if sent is not None:  # None: the worker has ended, which `Pool` notices
                 sent.addErrback(lambda failure: None)
         return len(sockets)
 
     # ---- between workers ----
 
     def ask(self, asker: Worker | None, question: str, argument: Any, *, must: bool = False) -> Deferred[list[Any]]:
-        """The answers of all workers but the one that asks; those that give none in time are left out. `must`: no
-        worker goes on without having answered."""
+        """The answers of all workers but the asker, without those that come too late. `must`: each worker has to
+        answer, and is killed if it hangs instead."""
 
         def missing(failure: Failure, worker: Worker) -> None:
             if failure.check(ConnectionDone, ConnectionLost) is None:
@@ -267,7 +267,7 @@ class WorkersService(Service):
         arguments = {"question": question, "argument": argument}
         asked = []
         for worker in self._workers:
-            # One that begins may have clients already; it answers when it has begun.
+            # A worker that is starting may have clients already; it answers when it serves.
             if worker is asker or worker.link is None or (worker.served_since is None and not must):
                 continue
             if must:
@@ -282,11 +282,11 @@ class WorkersService(Service):
         return DeferredList(asked).addCallback(answers)
 
     def give(self, giver: Worker, connection: int, state: bytes, memory: int | None = None) -> Deferred[bool]:
-        """Hand a connection on: to the giver's successor, or else to whom load is moved to, or else to who has the
-        fewest clients. Whether it is gone.
+        """Hand a connection to another worker: to the giver's successor, else to the worker that load is moved to, else
+        to the worker with the fewest clients. Fires with whether the giver has lost the connection.
 
-        Only a refusal leaves it with the giver. Of a taker that died or did not answer nobody knows whether it has
-        executed something, so the connection is closed, for nothing may be executed twice.
+        Only a refusal leaves the connection with the giver. A taker that died or did not answer may have executed a
+        command, so the connection is closed: no command may be executed twice.
         """
 
         def close(result: object) -> object:
@@ -314,7 +314,7 @@ class WorkersService(Service):
             )
             return True
 
-        # It may not be sent yet when the giver is told that it is lost: so it is closed when the taker has answered.
+        # The descriptor is closed when the taker has answered: before, it may not have been sent.
         taking = taker.link.callRemote(channel.Take, connection=connection, state=state, memory=memory).addBoth(close)
         answer = within(taking, self._patience, ANSWER_SECONDS)
         return answer.addCallbacks(lambda box: bool(box["taken"]), unknown)
@@ -322,11 +322,11 @@ class WorkersService(Service):
     # ---- configuration ----
 
     def try_change(self, changes: Mapping[str, Value]) -> Deferred[None]:
-        """Change settings in all processes, or in none: then it fails with the problem (ConfigError, Refused)."""
+        """Change settings in all processes, or in none and fail with the problem (ConfigError, Refused)."""
         return self.changes.change(changes).addCallback(raise_problem)
 
     def rewrite(self) -> str | None:
-        """Write what was changed into the file; or why that cannot be."""
+        """Write changed settings into the configuration file. Returns the problem, or None."""
         try:
             rewrite(self.config, self.loaded)
         except ConfigError as problem:
