@@ -70,7 +70,7 @@ def bare(text: str) -> str:
 
 
 def wrong_homes(files: dict[str, str]) -> Iterator[tuple[str, int, str]]:
-    """Functions that one room declares and another defines. Those of the command table are the exception."""
+    """Functions that one room declares and another defines. The functions of the command table are the exception."""
     homes: dict[str, str] = {}
     for name, text in files.items():
         if name.endswith(".c"):

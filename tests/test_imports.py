@@ -10,7 +10,7 @@ from tests import imports
 
 
 class OrderTests(SynchronousTestCase):
-    """What a package may import."""
+    """The check of the order of imports."""
 
     def tree(self, files: dict[str, str]) -> pathlib.Path:
         """The root of a project with these modules in redistill/."""

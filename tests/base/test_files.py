@@ -20,7 +20,7 @@ class FilesCase(SynchronousTestCase):
         self.path = os.path.join(self.place, "file")
 
     def use(self, fd: int) -> os.stat_result:
-        """What a descriptor refers to; it is closed."""
+        """The file that a descriptor refers to; the descriptor is closed."""
         status = os.fstat(fd)
         os.close(fd)
         return status
@@ -71,7 +71,7 @@ class OpenFileTests(FilesCase):
             self.assertTrue(os.path.samestat(found, wanted))
 
     def test_links_of_others_on_the_way(self) -> None:
-        """Those of another user are not followed."""
+        """Links of another user are not followed."""
         os.mkdir(os.path.join(self.place, "real"))
         os.symlink("real", os.path.join(self.place, "link"))
         self.as_another()

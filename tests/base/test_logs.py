@@ -40,7 +40,7 @@ class LogTests(SynchronousTestCase):
         return log
 
     def lines(self) -> list[str]:
-        """What was written so far."""
+        """The text written so far."""
         return self.out.getvalue().splitlines()
 
     def test_levels(self) -> None:
@@ -128,7 +128,7 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual({line[:3] for line in lines[5:]}, {"<2>"})
 
     def test_line_ends(self) -> None:
-        """What only Unicode takes for a line's end is none: a client could forge a line with it."""
+        """Characters that only Unicode takes for a line's end are none: a client could forge a line with them."""
         out = io.StringIO()
         publisher = LogPublisher()
         publisher.addObserver(Log("info", "text", journal=True).observer(out))
@@ -156,7 +156,7 @@ class LogServiceTests(SynchronousTestCase):
     """`LogService`."""
 
     def observer(self, options: dict[str, Any], log: Log) -> Any:
-        """What twistd would find as the application's observer."""
+        """The application's observer, as twistd would find it."""
         application = Application("redistill")
         LogService(log, options).setServiceParent(application)
         return application.getComponent(ILogObserver)

@@ -22,7 +22,7 @@ class ScalarTests(SynchronousTestCase):
         self.assertEqual(resp.bulk(b""), b"$0\r\n\r\n")
 
     def test_types_that_resp2_lacks(self) -> None:
-        """What RESP3 has a type for is what Redis makes of it in RESP2."""
+        """Types that only RESP3 has are converted for RESP2 as in Redis."""
         for encode, two, three in (
             (resp.null, b"$-1\r\n", b"_\r\n"),
             (resp.null_array, b"*-1\r\n", b"_\r\n"),
@@ -69,7 +69,7 @@ class AggregateTests(SynchronousTestCase):
 
 
 class ClientBytesTests(SynchronousTestCase):
-    """What a client sent, in a line of ours."""
+    """A client's bytes in an error line."""
 
     def test_no_second_reply_can_be_forged(self) -> None:
         """Line breaks of a client become spaces in an error; other control characters stay, as in Redis."""

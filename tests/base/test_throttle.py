@@ -31,7 +31,7 @@ class ThrottleTests(SynchronousTestCase):
             self.logger.warn("{peer} is refused", peer=peer, log_throttle=SELDOM)
 
     def said(self) -> list[str]:
-        """What was written since the last call."""
+        """The text written since the last call."""
         lines = self.out.getvalue().splitlines()
         self.out.seek(0)
         self.out.truncate()
@@ -99,7 +99,7 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual(event, wanted)
 
     def test_level_counts_first(self) -> None:
-        """What is below the level is neither written nor counted."""
+        """Events below the level are neither written nor counted."""
         self.log.set_level("error")
         self.refuse(5)
         self.clock.advance(SELDOM)

@@ -26,7 +26,7 @@ class WordsTests(SynchronousTestCase):
         )
 
     def test_unicode(self) -> None:
-        """What only Unicode calls a space, a line's end or a letter is none."""
+        """Characters that only Unicode calls a space, a line's end or a letter do not count as such."""
         text = "A\xa0\u2028\x85\x1c\u212a\u3000"
         self.assertEqual((words.split(text), words.strip(text), words.lines(text)), ([text], text, [text]))
         self.assertEqual(words.lower(text), "a" + text[1:])

@@ -37,7 +37,7 @@ def argv(server: servers.Server, *options: object) -> list[str]:
 
 
 def ask(server: servers.Server, line: str) -> str:
-    """What a server says to an inline command, up to the next blank line or the end of a short reply."""
+    """A server's reply to an inline command, up to the next blank line or the end of a short reply."""
     with server.connect() as sock, sock.makefile("rb") as replies:
         sock.sendall(line.encode() + b"\r\n")
         first: bytes = replies.readline()
@@ -70,7 +70,7 @@ class Case(SynchronousTestCase):
 
 
 class CountTests(Case):
-    """What the report says of commands, keys and CPU time."""
+    """The figures of the report for commands, keys and CPU time."""
 
     def check(self, which: str) -> None:
         """All workloads against one server."""
@@ -141,7 +141,7 @@ class CountTests(Case):
 
 
 class VerificationTests(Case):
-    """What is not the right reply ends the run with status 1."""
+    """A wrong reply ends the run with status 1."""
 
     def setUp(self) -> None:
         """One key, of another length than the load sets."""

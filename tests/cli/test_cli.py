@@ -88,7 +88,7 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual([(one.socket, one.port, one.tls) for one in found], [("/s", 0, False), ("", 7000, False)])
 
     def test_no_port(self) -> None:
-        """What there is no port for is said."""
+        """A server without a port is an error that says so."""
         text = '[security]\ntls_enabled = {}\ntls_cert_path = "/c"\ntls_key_path = "/k"'
         for configured, kind in (("true", "connections without TLS"), ("false", "TLS")):
             problem = self.assertRaises(
@@ -108,7 +108,7 @@ class TargetTests(SynchronousTestCase):
         self.assertEqual([one.named for one in found], [False, True, True, True])
 
     def test_mistake(self) -> None:
-        """What is wrong with the configuration is one line."""
+        """An error in the configuration is one line."""
         problem = self.assertRaises(click.ClickException, self.target, "[server]\nport = true")
         self.assertIn("server.port", problem.message)
 
@@ -124,7 +124,7 @@ class TargetTests(SynchronousTestCase):
             self.assertEqual(local(bind), host)
 
     def test_fields(self) -> None:
-        """Of a line of INFO; what is no field is left out."""
+        """The fields of a line of INFO; text that is no field is left out."""
         self.assertEqual(fields("a=1,b=x y,junk"), {"a": "1", "b": "x y"})
 
 
@@ -242,7 +242,7 @@ class TopTests(SynchronousTestCase):
         self.assertEqual([rate(10, 30, 2), rate(10, 4, 2), rate(0, 5, 0)], [10, 2, 0])
 
     def test_percentiles(self) -> None:
-        """Of the calls between two looks, as far as a histogram's bounds tell; a bound that is new in it counts."""
+        """The percentile of the calls between two looks, by the histogram's bounds; a new bound counts."""
         two = {2: 10, 4: 20}
         for before, after, expected in (
             ({}, {}, []),
@@ -257,7 +257,7 @@ class TopTests(SynchronousTestCase):
             self.assertEqual([round(one, 6) for one in found], expected, (before, after))
 
     def test_view(self) -> None:
-        """What happened between two looks, a second."""
+        """Rates per second between two looks."""
         old = Look(
             100.0,
             {
@@ -409,7 +409,7 @@ class CommandTests(SynchronousTestCase):
             self.assertNotIn("geheim", line)
 
     def test_drop_ins(self) -> None:
-        """What is wrong with a drop-in has its file and line."""
+        """An error in a drop-in names its file and line."""
         path = Path(self.mktemp()) / "redistill.toml"
         (path.parent / "conf.d").mkdir(parents=True)
         path.write_text("[server]\nport = 1\nnum_shards = 100\n")

@@ -30,7 +30,7 @@ class UserTests(SynchronousTestCase):
     """`User`."""
 
     def test_new(self) -> None:
-        """Who is new may do nothing."""
+        """A new user may do nothing."""
         self.assertEqual(User("x").line, "user x off resetchannels -@all")
         self.assertEqual(parsed(DEFAULT_LINE).line, DEFAULT_LINE)
         self.assertTrue(parsed(DEFAULT_LINE).root.unrestricted)
@@ -55,7 +55,7 @@ class UserTests(SynchronousTestCase):
             self.assertEqual(str(self.assertRaises(RuleError, user.changed, [rule])), reason)
 
     def test_selectors(self) -> None:
-        """What stands between parentheses is allowed for itself, whether it comes in one word or in several."""
+        """A selector in parentheses grants its own permissions, whether it comes in one word or in several."""
         user = User("x").changed(["+get", "(+set", "~a)", "(%R~b +get)"])
         self.assertEqual(user.selectors[0].words, ("~a", "resetchannels", "-@all", "+set"))
         self.assertEqual(
@@ -82,7 +82,7 @@ class UserTests(SynchronousTestCase):
 
 
 def granted(user: User) -> list[tuple[frozenset[int], list[tuple[list[bytes], int]]]]:
-    """What a user may do, as the core has it."""
+    """The permissions of a user, as the core has them."""
     return [(one.command_ids(), list(one.key_patterns())) for one in (user.root, *user.selectors)]
 
 
@@ -125,7 +125,7 @@ ODD_RULES = st.one_of(
 
 
 class SameTests(SynchronousTestCase):
-    """What is accepted stays what it is, wherever it goes, and is what was said."""
+    """An accepted user is the same after each conversion, and has the rules that were given."""
 
     @settings(max_examples=500)
     @given(ODD, st.lists(ODD_RULES, max_size=5))

@@ -84,7 +84,7 @@ class ReplaceTests(SynchronousTestCase):
         self.assertIn("is larger than", str(self.assertRaises(ConfigError, old.with_pem)))
 
     def test_what_files_hold(self) -> None:
-        """What was read elsewhere is taken as it is; passwords of a file count for an open port."""
+        """Contents that another process read are used as they are; passwords of a file count for an open port."""
         new = self.tls().replace({FILES: (("new",), Pem(b"c", b"k"))})
         self.assertEqual((new.passwords, new.pem), (("new",), Pem(b"c", b"k")))
         problem = self.assertRaises(ConfigError, new.replace, {FILES: ((), Pem()), "server.bind": ("0.0.0.0",)})

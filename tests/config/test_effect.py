@@ -28,7 +28,7 @@ class ApplyTests(SynchronousTestCase):
     """`apply_to_all`"""
 
     def limits(self, *parts: Part) -> list[int]:
-        """What each goes by after a change."""
+        """The settings of each object after a change."""
         try:
             apply_to_all(parts, AFTER, BEFORE)
         except Refused:

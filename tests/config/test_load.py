@@ -41,7 +41,7 @@ class ConfigCase(SynchronousTestCase):
 
 
 class LoadTests(ConfigCase):
-    """What `load` makes of files and environments that are in order."""
+    """The configuration that `load` makes of valid files and environments."""
 
     def test_credential(self) -> None:
         """The credential that systemd has passed is the file with passwords, unless a file is set or it is blank."""
@@ -149,7 +149,7 @@ class LoadTests(ConfigCase):
 
 
 class RefusalTests(ConfigCase):
-    """What `load` says when it refuses: place, setting, remedy."""
+    """The errors of `load`: place, setting, remedy."""
 
     def test_unknown_keys(self) -> None:
         """An unknown key is refused, with the one that was probably meant."""
@@ -209,7 +209,7 @@ class RefusalTests(ConfigCase):
         )
 
     def test_quotes(self) -> None:
-        """What a text in quotes says is what it says: quotes and backslashes in a password stay."""
+        """A text in quotes keeps its characters: quotes and backslashes in a password stay."""
         for said, password in (
             (r'"\""', '"'),
             (r'"\"\"x\\u0041\u0000"', '""x\\u0041\0'),

@@ -97,7 +97,7 @@ class FileTests(SynchronousTestCase):
         self.loaded = load(self.path, {"REDIS_BATCH_SIZE": "8"})
 
     def test_changes_are_kept(self) -> None:
-        """What was changed at run time is there when the file is loaded again; what the environment said is not."""
+        """Changes at run time are in the file afterwards; values from the environment are not."""
         running = self.loaded.replace({"memory.eviction_policy": "noeviction"})
         rewrite(running, self.loaded)
         text = '[server]\nport = 7000\n\n[memory]\neviction_policy = "noeviction"\n'

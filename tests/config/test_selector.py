@@ -68,7 +68,7 @@ class SelectorTests(SynchronousTestCase):
         self.assertFalse(self.made("+@all", "-acl", "~*").unrestricted)
 
     def test_refused(self) -> None:
-        """What cannot be is said in Redis's words, with the rule."""
+        """The error for a bad rule has Redis's words and the rule."""
         for rules, reason in (
             ("+nosuch", selector.UNKNOWN),
             ("+@nosuch", selector.UNKNOWN),

@@ -52,7 +52,7 @@ class TableTests(SynchronousTestCase):
             self.assertEqual(check(row, row.default, no_memory), row.default, row.name)
 
     def test_default_survives_config_get_and_set(self) -> None:
-        """What CONFIG GET shows of a default, CONFIG SET takes, and it is the same value."""
+        """CONFIG SET takes the text that CONFIG GET shows of a default, as the same value."""
         for row in SETTINGS:
             self.assertEqual(parse(row, show(row, row.default), no_memory), row.default, row.name)
 

@@ -45,7 +45,7 @@ class SizingTests(SynchronousTestCase):
                     self.assertEqual(found.problem, "")
 
     def test_what_fits_is_left_alone(self) -> None:
-        """What the configuration says is neither lowered nor raised, as far as it fits."""
+        """Configured sizes that fit are neither lowered nor raised."""
         here = Machine(4 * GIB, 2)
         for wanted, said, buffers in (
             (2 * GIB, GIB, GIB),

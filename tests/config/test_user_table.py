@@ -89,7 +89,7 @@ class EditTests(SynchronousTestCase):
         self.assertEqual(after.replaced({}), after)
 
     def test_known(self) -> None:
-        """Of a file that is read again, the users that are the same are not made anew."""
+        """Users that have not changed are kept when a file is read again."""
         before = read("user a on ~\udcff* +get\nuser b off\n")
         again = read("".join(f"{user.line}\n" for user in before.ordered()), before)
         self.assertEqual(again.differences(before), {})
@@ -122,7 +122,7 @@ class EditTests(SynchronousTestCase):
         self.assertEqual(str(self.assertRaises(RuleError, self.edited, users, line)), reason)
 
     def test_configured_passwords(self) -> None:
-        """What the configuration goes on to give is not taken away in appearance; more may be given."""
+        """Rights that the configuration still grants cannot be removed; further rights can be added."""
         users = UserTable()
         for rule in ("nopass", "reset", "resetpass", "<secret", "!" + SECRET):
             problem = self.assertRaises(RuleError, self.edited, users, f"setuser default {rule}", ("secret",))

@@ -30,11 +30,11 @@ class ValueCase(SynchronousTestCase):
         return check(BY_NAME[name], raw, available)
 
     def refused(self, name: str, text: str) -> str:
-        """What CONFIG SET says of a bad text."""
+        """The error of CONFIG SET for a bad text."""
         return self.assertRaises(BadValue, self.parsed, name, text).redis
 
     def refused_raw(self, name: str, raw: object) -> str:
-        """What is said of a bad value in a file."""
+        """The error for a bad value in a file."""
         return str(self.assertRaises(BadValue, self.checked, name, raw))
 
 
@@ -74,7 +74,7 @@ class NumberTests(ValueCase):
         self.assertEqual(self.checked("memory.max_memory", "100%"), 8 * GIB)
 
     def test_bad_sizes(self) -> None:
-        """What is no size is refused, and so is a percentage where only sizes make sense."""
+        """Text that is no size is refused, and so is a percentage where only sizes make sense."""
         for text in ("", "x", "-1", "1.5gb", "2gib", "2 gb", "0%", "101%", "-5%", "1e6", "٣mb", "9" * 30):
             self.assertRaises(BadValue, self.parsed, "memory.max_memory", text)
         self.assertRaises(BadValue, self.parsed, "server.buffer_size", "50%")
@@ -185,7 +185,7 @@ class OtherKindTests(ValueCase):
         self.assertEqual(self.parsed("server.bind", "* -::*"), ("0.0.0.0", "-::"))
 
     def test_wrong_addresses_are_named(self) -> None:
-        """What is wrong with one of several addresses is said of that one, and there are 16 at most."""
+        """The error for one of several addresses names that address, and there are 16 at most."""
         self.assertIn("not 'example.org'", self.refused_raw("server.bind", ["::1", "example.org"]))
         self.assertEqual(self.refused_raw("server.bind", ["::1", "-0:0::1"]), "must name ::1 once")
         self.assertEqual(self.refused_raw("server.bind", ["localhost", "127.0.0.1"]), "must name 127.0.0.1 once")

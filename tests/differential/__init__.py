@@ -1,1 +1,1 @@
-"""The same commands to Redistill and to redis-server or valkey-server; the replies must be the same."""
+"""Redistill and redis-server or valkey-server get the same commands; the replies must be the same."""

@@ -26,12 +26,12 @@ def settled(reply: Reply) -> Reply:
 
 
 def equal(theirs: Reply, ours: Reply) -> bool:
-    """The same tree, byte by byte, but for the order within sets and maps."""
+    """Whether two trees of replies are equal, but for the order within sets and maps."""
     return theirs == ours or settled(theirs) == settled(ours)
 
 
 def same_kind(theirs: Reply, ours: Reply) -> bool:
-    """The same type; of errors the same text; null only where the other is null."""
+    """Whether two replies have the same type, errors the same text, and null only meets null."""
     if theirs.kind == "-" or ours.kind == "-":
         return theirs == ours
     return theirs.kind == ours.kind and (theirs.value is None) == (ours.value is None)

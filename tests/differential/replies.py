@@ -52,7 +52,7 @@ class Parser:
 
     @property
     def rest(self) -> bytes:
-        """What has not made a whole reply yet."""
+        """The bytes that do not make a whole reply yet."""
         return bytes(self._data[self._at :])
 
     @property

@@ -144,7 +144,7 @@ class AclTests(SynchronousTestCase):
             self.addCleanup(conversation.close)
 
     def both(self, *words: str) -> list[Reply]:
-        """What both answer to a command."""
+        """The answer of both to a command."""
         return [ask(conversation, *words) for conversation in self.conversations]
 
     def same(self, *words: str) -> None:
@@ -171,7 +171,7 @@ class LiveTests(SynchronousTestCase):
     """A connection of a user that may do little."""
 
     def talk(self, peer: Peer, lines: Sequence[str]) -> list[Reply]:
-        """What it hears."""
+        """The data that it receives."""
         admin, client = peer.open(), peer.open()
         try:
             ask(admin, "FLUSHALL")
@@ -220,7 +220,7 @@ class LiveTests(SynchronousTestCase):
         self.check("MULTI", "SET a 1", "!ACL SETUSER differential -exec", "EXEC", "GET a", "EXEC")
 
     def test_off(self) -> None:
-        """Who is in stays in when the user is turned off, and nobody else comes."""
+        """Turning a user off keeps its connections open and refuses new ones."""
         self.check("!ACL SETUSER differential off", "ACL WHOAMI", "AUTH differential pw", "ACL WHOAMI")
 
     def test_words(self) -> None:

@@ -1,4 +1,4 @@
-"""What connections do to themselves and to each other: CLIENT REPLY, KILL and PAUSE, RESET, HELLO in a pipeline."""
+"""Effects of a connection on itself and on others: CLIENT REPLY, KILL and PAUSE, RESET, HELLO in a pipeline."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class TwoTests(SynchronousTestCase):
         return pair
 
     def killed(self, peer: Peer, line: str) -> list[Reply]:
-        """What the one is told that kills, and what the other hears then."""
+        """The reply to the client that kills, and the data that the killed one gets."""
         one, other = self.pair(peer)
         number = ask(other, "CLIENT", "ID").value
         mine = ask(one, "CLIENT", "ID").value
@@ -144,7 +144,7 @@ class TwoTests(SynchronousTestCase):
         return replies
 
     def test_kill(self) -> None:
-        """Who is killed is gone, who is not goes on."""
+        """A killed client is closed, the others go on."""
         for line in (
             "CLIENT KILL ID {other}",
             "CLIENT KILL ID {other} TYPE pubsub",

@@ -59,7 +59,7 @@ class DumpTests(SynchronousTestCase):
         self.moved(self.ours, self.valkey, value)
 
     def test_same_bytes(self) -> None:
-        """What is not compressed is dumped as the same bytes as by redis-server."""
+        """Uncompressed values are dumped as the same bytes as by redis-server."""
         for value in (
             b"",
             b"a",

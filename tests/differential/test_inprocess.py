@@ -1,4 +1,4 @@
-"""The same scripts without a process between: exact cuts, and the store's own check after each script."""
+"""The scripts run in this process: reads are cut exactly, and the store is checked after each script."""
 
 from __future__ import annotations
 

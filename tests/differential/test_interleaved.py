@@ -96,7 +96,7 @@ def play(peer: Peer, turns: Sequence[Turn]) -> list[Reply]:
 
 
 class InterleavedTests(SynchronousTestCase):
-    """The same turns on both servers."""
+    """Both servers get the same turns."""
 
     def setUp(self) -> None:
         self.theirs, self.ours = sides.oracle(), sides.ours()
@@ -116,7 +116,7 @@ class InterleavedTests(SynchronousTestCase):
 
 
 class WatchTests(SynchronousTestCase):
-    """What counts as a change of a watched key, where time or a second database plays a part."""
+    """Changes of a watched key that depend on time or on a second database."""
 
     def setUp(self) -> None:
         self.theirs, self.ours = sides.oracle(), sides.ours()
@@ -187,7 +187,7 @@ class WatchTests(SynchronousTestCase):
         self.same(["SET k v PX 400", "WATCH k"], [], gone="k", aborted=True)
 
     def test_expiry_that_nobody_saw(self) -> None:
-        """The same when no command has met the expired key before EXEC."""
+        """The comparison when no command has met the expired key before EXEC."""
         self.same(["SET k v PX 400", "SET later v PX 401", "WATCH k"], [], gone="later", aborted=True)
 
     def test_expired_before(self) -> None:

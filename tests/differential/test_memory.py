@@ -114,7 +114,7 @@ class FullTests(SynchronousTestCase):
             ask(self.ours, "EXEC"), Reply("-", b"EXECABORT Transaction discarded because of previous errors.")
         )
         self.assertEqual(ask(self.ours, "GET", "b"), Reply("$", b"0"))
-        # What only looks like growth is queued: bits that are read, an increment, and offsets that are none.
+        # Commands that only look like growth are queued: a read of bits, an increment, and invalid offsets.
         ask(self.ours, "FLUSHALL")
         ask(self.ours, "MULTI")
         for line in (

@@ -123,7 +123,7 @@ EXEC
 
 
 class ModeTests(SynchronousTestCase):
-    """What a client that monitors is answered"""
+    """The replies to a client that monitors"""
 
     def test_replies(self) -> None:
         """Each reply is redis-server's; its lines, which may come between others, are left out."""
@@ -176,7 +176,7 @@ class MonitorTests(SynchronousTestCase):
         return len(ours)
 
     def test_each_kind(self) -> None:
-        """What is shown and what is not, its database, its escapes, and its place around a transaction."""
+        """The commands that MONITOR shows, with database and escapes, and their order around a transaction."""
         text = [line.encode() + b"\r\n" for line in SCRIPT.strip().splitlines()]
         self.assertGreater(self.compare(text, len(text)), 40)
 

@@ -1,4 +1,4 @@
-"""What redis-server 7.0 does not have yet, compared with valkey-server 9."""
+"""Commands that redis-server 7.0 does not have yet, compared with valkey-server 9."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from .scripts import cut
 
 PING = encode([b"PING"])
 
-# What follows a good command. Each ends the conversation with an error, or leaves a command unfinished.
+# Bytes sent after a good command. Each ends the conversation with an error, or leaves a command unfinished.
 MALFORMED = (
     b"*-2\r\n+PING\r\n",
     b"*-9223372036854775808\r\n",
@@ -114,7 +114,7 @@ class MalformedTests(SynchronousTestCase):
     @examples(100)
     @given(st.sampled_from(MALFORMED), st.integers(0, 3), st.integers(0, 1 << 16))
     def test_in_pieces(self, data: bytes, before: int, seed: int) -> None:
-        """The same whatever the reads, once the bytes are complete."""
+        """The replies to complete bytes do not depend on how reads cut them."""
         whole = self.words(self.ours, [PING * before + data])
         self.assertEqual(self.words(self.ours, cut(PING * before + data, random.Random(seed))), whole)
 
@@ -178,5 +178,5 @@ class UnauthenticatedTests(SynchronousTestCase):
         self.both(encode([b"AUTH", b"secret"]), encode([b"ECHO"] + [b"x"] * 10), encode([b"ECHO", b"x" * 16385]))
 
     def test_no_answer_after_the_close(self) -> None:
-        """What follows the malformed bytes is not executed."""
+        """Commands behind malformed bytes are not executed."""
         self.both(b"*11\r\n" + encode([b"AUTH", b"secret"]))

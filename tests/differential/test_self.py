@@ -50,7 +50,7 @@ class ParserTests(SynchronousTestCase):
 
 
 class TranscriptTests(SynchronousTestCase):
-    """What counts as the same."""
+    """The rules of equality."""
 
     def test_a_wrong_value_is_seen(self) -> None:
         """A different reply to GET is a difference."""

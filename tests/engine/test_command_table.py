@@ -91,7 +91,7 @@ class TableTests(TestCase):
             self.assertEqual(entry and entry.name, name, words)
 
     def test_control_plane(self) -> None:
-        """What the core hands up has a function in the control plane, and each of those an entry in the table."""
+        """Each command that the core hands up has a function in the control plane, and each function a command in the table."""
         server = Server()
         functions = {name for group in GROUPS for name in group.commands(server.state)}
         functions |= set(command.commands(server.state, self.table))
@@ -226,7 +226,7 @@ class GeneratorTests(TestCase):
 
 
 class GeneratedFileTests(TestCase):
-    """What is made from the table is current."""
+    """The files made from the table are current."""
 
     def test_index(self) -> None:
         """The files that core/command/index.py makes of the table are current."""

@@ -114,7 +114,7 @@ class StoreTests(SynchronousTestCase):
         self.assertTrue(0 < store.count(0) < 1500)
 
     def test_sweep(self) -> None:
-        """What has expired goes in the background, and the memory with it; what has not stays."""
+        """Expired keys and their memory are freed in the background; other keys stay."""
         store = opened(self)
         client = session(store)
         for number in range(1000):
@@ -161,7 +161,7 @@ class StoreTests(SynchronousTestCase):
 
 
 class CounterTests(SynchronousTestCase):
-    """What the core counts"""
+    """The counters of the core"""
 
     def test_counters(self) -> None:
         """Hits, misses and commands are counted by name, and reset."""
@@ -260,7 +260,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.client.output(), b"+PONG\r\n")
 
     def test_waiting(self) -> None:
-        """What waits to be taken is known, in whatever piece it is."""
+        """The size of waiting output is known, in whatever piece it is."""
         call(self.client, "set", "key", b"x" * (2 * PIECE))
         self.client.feed(b"GET key\r\n")
         whole = self.client.waiting
@@ -294,7 +294,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.client.resume(), self.client.output()), (Status.MORE, b"+PONG\r\n"))
 
     def test_state_is_read_and_written_in_place(self) -> None:
-        """What the control plane writes into the state holds for the next command."""
+        """Changes of the state by the control plane hold for the next command."""
         call(self.client, "select", 5)
         self.assertEqual(self.client.state.db, 5)
         self.client.state.resp = 3
@@ -338,7 +338,7 @@ class MoveTests(SynchronousTestCase):
         self.client = session(self.here)
 
     def move(self, unwritten: bytes = b"") -> Session:
-        """The same client in the other store."""
+        """The client's session in the other store."""
         data = self.client.save(unwritten)
         assert data is not None
         moved = self.there.load_session(data, **self.LIMITS)
@@ -467,7 +467,7 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual((self.store.monitors, self.store.monitored()), (0, b""))
 
     def test_lines_of_another_worker(self) -> None:
-        """What one process executes is shown where somebody monitors, in its order; who sleeps there is woken."""
+        """Commands of one process are shown in order where a client monitors; that process is woken if it sleeps."""
         other, loop = Store(), Loop()
         other.frozen_ms = NOW_MS
         other.attach(self.fd)
@@ -518,7 +518,7 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual([lines[19:] for lines in heard], [b'[0 ?:0] "PING"\r\n', b'[0 ?:0] "CLIENT" "ID"\r\n'])
 
     def test_dropped(self) -> None:
-        """What does not fit is counted, and the replies are as ever."""
+        """Lines that do not fit are counted, and the replies do not change."""
         session(self.store).monitor()
         for _ in range(3):
             self.assertEqual(len(call(self.client, "echo", b"x" * 500_000)), 500_011)

@@ -1,4 +1,4 @@
-"""What Python sees of the core is what its headers show, each declaration once."""
+"""Python sees the declarations that the core's headers mark, each once."""
 
 from __future__ import annotations
 

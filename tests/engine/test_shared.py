@@ -1,4 +1,4 @@
-"""What the processes over one arena tell each other."""
+"""The data that processes over one arena share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WorkersTests(Two):
     """Workers"""
 
     def test_each_is_seen(self) -> None:
-        """Who has joined is seen with its number and what it says of itself, until it leaves."""
+        """A process that has joined is visible with its number and figures, until it leaves."""
         self.worker.workers.beat()
         self.worker.workers.set_gauges(connected_clients=3, largest_output=100)
         self.worker.workers.set_cpu(1.5, 0.25)
@@ -69,7 +69,7 @@ class WorkersTests(Two):
         self.assertEqual(numbers, [1, 2, 1])
 
     def test_counters_are_sums(self) -> None:
-        """What each daemon counts arrives in the arena, under the core's names."""
+        """The counters of each daemon arrive in the arena, under the core's names."""
         for store in (self.supervisor, self.worker):
             counters = DaemonCounters(publish=store.add)
             for number, name in enumerate(DAEMON_COUNTERS):
@@ -93,7 +93,7 @@ class AdmissionTests(Two):
     """Admission"""
 
     def test_limits_hold_over_both(self) -> None:
-        """Who entered there counts here."""
+        """A connection that entered there counts here."""
         here, there = self.supervisor.admission, self.worker.admission
         self.assertEqual([there.enter(True, 2, 0), here.enter(True, 2, 0), here.enter(True, 2, 0)], [True, True, False])
         there.leave(True)

@@ -75,7 +75,7 @@ class SnapshotTests(SynchronousTestCase):
         self.assertEqual(asked, [1])
 
     def test_buffers(self) -> None:
-        """Of the connections, their number, the largest buffers and all memory are known."""
+        """A snapshot has the number of connections, their largest buffers and all their memory."""
         server = Server()
         server.connect().session.state.query_bytes = 5000
         now: Snapshot = server.plane.snapshot()
@@ -103,7 +103,7 @@ class RatesTests(SynchronousTestCase):
         self.assertEqual(self.rates.rate(), Rate())
 
     def test_last_seconds(self) -> None:
-        """What is older than the span does not count."""
+        """Samples older than the span do not count."""
         for second in range(20):
             self.sample(float(second), 0 if second < 10 else (second - 10) * 8)
         self.assertEqual(self.rates.rate().commands, 8.0)
@@ -124,7 +124,7 @@ class RatesTests(SynchronousTestCase):
 
 
 class MachineTests(SynchronousTestCase):
-    """What the system says of itself."""
+    """The figures that the system gives."""
 
     def test_memory(self) -> None:
         """Memory of the process and of the machine is read from /proc; that of the process is 0 where it cannot be."""

@@ -77,7 +77,7 @@ REFUSED = [
 ]
 
 EARLY = [
-    # What is refused before authentication only.
+    # Refused before authentication only.
     (b"*11\r\n", b"-ERR Protocol error: unauthenticated multibulk length\r\n"),
     (b"*2\r\n$4\r\nAUTH\r\n$16385\r\n", b"-ERR Protocol error: unauthenticated bulk length\r\n"),
 ]
@@ -147,7 +147,7 @@ class WireTests(SynchronousTestCase):
         return Clock()
 
     def talk(self, reads: Iterable[bytes]) -> tuple[bytes, bool]:
-        """What a new client is sent for its reads, and whether its connection is closed."""
+        """The bytes that a new client gets for its reads, and whether its connection is closed."""
         self.store.frozen_ms += 1
         client, transport = self.factory.buildProtocol(None), StringTransport()  # type: ignore[arg-type]
         client.makeConnection(transport)
@@ -186,7 +186,7 @@ class WireTests(SynchronousTestCase):
         self.assertEqual((transport.value(), transport.disconnecting), (PONG * len(REFUSED), False))
 
     def test_limits_before_authentication(self) -> None:
-        """Who is not authenticated may send ten arguments of 16 KiB, and not one more."""
+        """An unauthenticated client may send ten arguments of 16 KiB, and not one more."""
         self.control.authenticated = False
         noauth = b"-NOAUTH Authentication required.\r\n"
         self.check(EARLY, PING, noauth, True)
@@ -211,7 +211,7 @@ class WireTests(SynchronousTestCase):
 
 
 class LoopWireTests(WireTests):
-    """The same bytes on our own transport, where the loop carries them"""
+    """The byte vectors on our own transport, through the loop"""
 
     def made_clock(self) -> Clock:
         self.loop = Loop()

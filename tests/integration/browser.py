@@ -53,7 +53,7 @@ class Browser:
         self._number = 0
         self._session = ""
         self.events: list[dict[str, Any]] = []
-        """What the page did that nobody asked for: requests, messages on its console, exceptions."""
+        """Unexpected actions of the page: requests, messages on its console, exceptions."""
         pages = [one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page"]
         target = pages[0]["targetId"] if pages else self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]

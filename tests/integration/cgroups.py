@@ -47,7 +47,7 @@ class Cgroup:
         return int(words[words.index("oom_kill") + 1])
 
     def pids(self) -> list[int]:
-        """Of the processes in it."""
+        """The ids of the processes in it."""
         return [int(word) for word in (self.path / "cgroup.procs").read_text().split()]
 
 
@@ -178,8 +178,8 @@ def crowd(server: servers.Server, large: int, seconds: float) -> int:
 
 
 def trial(limit: int, workers: int, config: str = "", seconds: float = 5.0, later: str = "") -> dict[str, int]:
-    """What became of a server of so many workers (0: auto) in a cgroup of `limit` bytes, which is reloaded under load.
-    `later`: what maxmemory is set to when it is full. AssertionError when a process was killed."""
+    """The end of a server of so many workers (0: auto) in a cgroup of `limit` bytes, which is reloaded under load.
+    `later`: the maxmemory that is set when it is full. AssertionError when a process was killed."""
     count = workers or '"auto"'
     text = f"[server]\nworkers = {count}\nmax_connections = 200\n{config}"
     with cgroup(limit) as group:

@@ -264,7 +264,7 @@ def twistd(place: Path) -> list[str]:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of a server process: ours to import, and none of the settings that the tests' own environment may hold."""
+    """The environment of a server process: it can import this package, and has no settings of the tests' environment."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("REDIS_", "REDISTILL_"))}
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH", "")]))
     kept["PYTHONUNBUFFERED"] = "1"

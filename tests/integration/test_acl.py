@@ -29,7 +29,7 @@ class AclTests(OnWorkers):
         return client
 
     def test_on_all_workers(self) -> None:
-        """What one worker is told about a user holds in both at once; what both denied is in one log."""
+        """A change of a user at one worker holds in both at once; denials of both are in one log."""
         server = self.start()
         admin = self.client(server)
         admin.acl_setuser("app", enabled=True, passwords=["+pw"], commands=["+get", "+set", "+ping"], keys=["app:*"])

@@ -33,5 +33,5 @@ class CgroupTests(SynchronousTestCase):
         self.check(2, "", 80, later="75%")
 
     def test_workers(self) -> None:
-        """Of eight workers none is killed, and the cache is what they leave."""
+        """With eight workers no process is killed, and the cache has the rest of the memory."""
         self.check(8, "", 20)

@@ -149,7 +149,7 @@ class SurveyTests(SynchronousTestCase):
             self.said(server, given=data + b"GET key:3\n" * 20)
 
     def said(self, server: servers.Server, *argv: str, given: bytes = b"", seconds: float | None = None) -> str:
-        """What redis-cli prints; a mode that goes on for ever is ended after so many seconds."""
+        """The output of redis-cli; a mode that goes on for ever is ended after so many seconds."""
         where = ["-s", server.address] if isinstance(server.address, str) else ["-p", str(server.port)]
         program = [servers.tool("redis-cli", "redis-tools"), *where, *argv]
         if seconds:

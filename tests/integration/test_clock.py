@@ -49,7 +49,7 @@ class ClockTests(OnWorkers):
             file.write(struct.pack("q", seconds))
 
     def check(self, server: servers.Server, client: redis.Redis, idle: redis.Redis, workers: int) -> None:
-        """What goes by time goes on."""
+        """Timers go on."""
         began = time.monotonic()
         expired, up = client.info("stats")["expired_keys"], client.info("server")["uptime_in_seconds"]
         client.mset({f"keep{n}": n for n in range(10)})

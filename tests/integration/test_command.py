@@ -126,7 +126,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((status, said), (0, f"127.0.0.1:{self.port}: serving (it asks for a password)\n"))
 
     def test_mistakes(self) -> None:
-        """What cannot be answered is one line that says why, and status 1."""
+        """A failed command prints one line that says why, and ends with status 1."""
         self.start()
         for words, said in (
             (("info", "nosuch"), "no section 'nosuch' of INFO; it has server, clients, "),

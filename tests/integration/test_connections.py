@@ -130,7 +130,7 @@ class LimitTests(Case):
 
 
 class InputTests(Case):
-    """What is sent and what is not."""
+    """The data that is sent, and the data that is not."""
 
     def test_malformed_input(self) -> None:
         """One error, the close, and the client beside it does not notice."""

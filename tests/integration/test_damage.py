@@ -32,7 +32,7 @@ eviction_policy = "allkeys-lru"
 
 
 class DamageTests(SynchronousTestCase):
-    """What is damaged is emptied, and is no loop of crashes"""
+    """Damaged shards are emptied, and cause no loop of crashes"""
 
     def setUp(self) -> None:
         # The file is on a tmpfs, where there is one: what is tried here should not be written to a disk.
@@ -120,7 +120,7 @@ class DamageTests(SynchronousTestCase):
             with redis.Redis(port=server.port, socket_timeout=20) as client:
                 client.set("it", "serves")
                 self.assertEqual(client.get("it"), b"serves")
-                # What nobody has met yet may still be there; it is found, and then gone.
+                # Damage that no command has met may still be there; this finds it, and the shard is emptied.
                 with contextlib.suppress(redis.ResponseError):
                     client.execute_command("DEBUG", "CHECK")
             log = server.logged()

@@ -34,7 +34,7 @@ class RedisCacheTests(SynchronousTestCase):
         return int(self.cache._cache.get_client().ttl(self.cache.make_key(key)))
 
     def test_values(self) -> None:
-        """What is set is got: numbers, text, bytes, objects, None."""
+        """A stored value is read back: numbers, text, bytes, objects, None."""
         for value in (1, -5, 1 << 70, 1.5, "text", b"\x00\xff", {"a": [1, (2, 3)]}, None, True, ""):
             self.cache.set("k", value)
             self.assertEqual(self.cache.get("k", "default"), value)
@@ -101,7 +101,7 @@ class RedisCacheTests(SynchronousTestCase):
         self.assertEqual([self.cache.has_key("k"), "k" in self.cache, "none" in self.cache], [True, True, False])
 
     def test_versions_and_prefixes(self) -> None:
-        """The same name in another version or under another prefix is another key."""
+        """A name in another version or under another prefix is another key."""
         self.cache.set("k", 1)
         self.cache.set("k", 2, version=2)
         other = self.new(KEY_PREFIX="other")

@@ -150,7 +150,7 @@ class EndpointTests(EndpointCase):
         self.assertGreaterEqual(main.info("stats")["rejected_connections"], 5)
 
     def test_slow_reader(self) -> None:
-        """What a client does not read is not copied into Twisted's buffers: it waits where the limits count it."""
+        """Unread replies are not copied into Twisted's buffers: they wait where the limits count them."""
         server = self.start(more='output_limit = "8mb"\n[memory]\nmax_memory = "64mb"\n')
         main = self.client(server)
         main.set("k", os.urandom(MIB))
@@ -244,11 +244,11 @@ class SystemdTests(TestCase):
         self.assertNotIn("is not used", server.logged())
 
     def test_one_process(self) -> None:
-        """Of a server that serves by itself."""
+        """A server without workers."""
         self.check(1)
 
     def test_workers(self) -> None:
-        """Of a server with two workers: nobody is refused during the reload."""
+        """A server with two workers: no client is refused during the reload."""
         self.check(2)
 
 

@@ -19,7 +19,7 @@ from tests.integration import servers
 KILLS = 200
 CLIENTS = 3
 KEYS = 2000
-"""Of each client."""
+"""Keys of each client."""
 BATCH = 32
 """Commands of one pipeline."""
 CONFIG = """

@@ -204,7 +204,7 @@ class ForkTests(OnWorkers):
         self.assertNotIn("Traceback", server.logged())
 
     def test_signals_to_all(self) -> None:
-        """What a service manager or a terminal sends to all processes ends the server in peace."""
+        """A signal that a service manager or a terminal sends to all processes stops the server cleanly."""
         server = self.start()
         self.serving(server)
         for number in (signal.SIGUSR1, signal.SIGHUP):
@@ -230,7 +230,7 @@ class ForkServerTests(TestCase):
         self.assertEqual(done.returncode, 0)
 
     def test_requests(self) -> None:
-        """What it cannot do it says, and goes on. A worker that its supervisor has not adopted ends."""
+        """The fork server reports a failure and goes on. A worker that its supervisor has not adopted ends."""
         # A test before this one may have made this process the parent of orphans.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -149,8 +149,8 @@ class FullTmpfsTests(SynchronousTestCase):
         self.assert_alive(client, pids)
 
     def test_monitor(self) -> None:
-        """What the other worker executes has no room to be brought to a client that monitors, until the other file is
-        gone: then it is shown. Nobody waits for it."""
+        """Commands of the other worker have no room on their way to a client that monitors, until the other file is
+        gone: then they are shown. No client waits for that."""
         client = self.server(2)
         pids = self.pids(client, 2)
         other = self.take_all()
@@ -172,7 +172,7 @@ class FullTmpfsTests(SynchronousTestCase):
         self.assert_alive(client, pids)
 
     def test_memory_that_was_given_back(self) -> None:
-        """What a flush gave back and somebody else took is not counted on."""
+        """Pages that a flush gave back, and that another program took, are not relied on."""
         client = self.server(1)
         pids = self.pids(client, 1)
         self.write(client, 0, 1000)

@@ -26,7 +26,7 @@ max_memory = "64mb"
 
 
 class HealthPortTests(SynchronousTestCase):
-    """What probes see."""
+    """The replies to probes."""
 
     def start(self, workers: int, more: str = "") -> servers.Server:
         """A server that is stopped with the test."""

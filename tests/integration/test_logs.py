@@ -30,7 +30,7 @@ class LogFileTests(SynchronousTestCase):
         return server, path
 
     def events(self, path: Path) -> list[dict[str, object]]:
-        """What is in the file."""
+        """The contents of the file."""
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def fail(self, server: servers.Server) -> None:
@@ -76,7 +76,7 @@ class LogFileTests(SynchronousTestCase):
         self.check(1)
 
     def test_workers(self) -> None:
-        """What workers say is in the same file."""
+        """Log lines of workers are in the same file."""
         self.check(2)
 
     def test_file_that_cannot_be(self) -> None:

@@ -1,4 +1,4 @@
-"""What ships for Datadog and CloudWatch, against a real server, a local statsd and a stand-in for the AWS tool."""
+"""The scripts for Datadog and CloudWatch, with a real server, a local statsd and a stand-in for the AWS tool."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MonitoringTests(SynchronousTestCase):
     # ---- Datadog ----
 
     def statsd(self) -> socket.socket:
-        """What the agent would listen on."""
+        """The socket that the agent would listen on."""
         sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(sink.close)
         sink.bind(("127.0.0.1", 0))
@@ -103,7 +103,7 @@ class MonitoringTests(SynchronousTestCase):
             self.assertIn(complaint, done.stderr)
 
     def test_datadog_other_servers(self) -> None:
-        """What answers otherwise, or no HTTP at all, is a server that is not up: one line, and no end of the script."""
+        """A server that answers otherwise, or not in HTTP, counts as down: the script prints one line and goes on."""
         sink = self.statsd()
         for url in (self.url.replace("/health", "/metrics"), f"http://127.0.0.1:{self.server.port}/health"):
             words = ["--url", url, "--agent", f"127.0.0.1:{sink.getsockname()[1]}", "--once"]
@@ -159,7 +159,7 @@ class MonitoringTests(SynchronousTestCase):
         self.assertEqual([(one["MetricName"], one["Value"]) for one in json.loads(said[5])], [("Up", 0)])
 
     def test_cloudwatch_mistakes(self) -> None:
-        """What is no dimension, and what is no /health."""
+        """Invalid dimensions, and replies that are no /health."""
         status, complaint, said = self.push(self.url, "Host")
         self.assertEqual((status, said), (2, []))
         self.assertIn("write DIMENSION=VALUE", complaint)

@@ -48,7 +48,7 @@ SAID: dict[str, Any] = {
     "again": [2, "v", 3],
     "quit": "OK",
 }
-"""What both say, but for how they say it."""
+"""The replies that both give, without differences of notation."""
 
 
 @functools.cache
@@ -88,7 +88,7 @@ def installed() -> Path:
 
 
 class HandshakeTests(SynchronousTestCase):
-    """What ioredis sends when it connects."""
+    """The commands that ioredis sends when it connects."""
 
     def test_ready_check(self) -> None:
         """INFO is sent with the rest of the handshake in one write; it says loading:0 and the role."""
@@ -112,7 +112,7 @@ class ClientTests(SynchronousTestCase):
     """The clients themselves."""
 
     def said(self, script: str, resp: int) -> dict[str, Any]:
-        """What a client says of its time at a server of its own."""
+        """The output of a client at a server of its own."""
         node, place = servers.tool("node", "nodejs"), installed()
         if "REDISTILL_NODE_MODULES" not in os.environ:
             self.addCleanup(installed.cache_clear)
@@ -134,7 +134,7 @@ class ClientTests(SynchronousTestCase):
             self.assertEqual(self.said("ioredis.js", resp), {**SAID, **own})
 
     def test_node_redis(self) -> None:
-        """The same of node-redis."""
+        """The commands that node-redis sends when it connects."""
         for resp in (2, 3):
             own = {"ready": [True, 1], "multi": ["OK", "1"], "resp": resp}
             self.assertEqual(self.said("redis.js", resp), {**SAID, **own})

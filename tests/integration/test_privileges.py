@@ -112,7 +112,7 @@ class PrivilegesTests(SynchronousTestCase):
         return server
 
     def processes(self, server: servers.Server) -> list[int]:
-        """Those of the daemon."""
+        """The ids of the daemon's processes."""
         found = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
         return [server.pid, *map(int, found.split())]
 

@@ -1,4 +1,4 @@
-"""What the guide for production promises, one test a promise, against a server that is started as it says."""
+"""The promises of the guide for production, one test each, with a server that is started as the guide says."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GuideTests(SynchronousTestCase):
         return client
 
     def figures(self) -> dict[str, int | str]:
-        """What /health says, read by curl."""
+        """The reply of /health, read by curl."""
         argv = [servers.tool("curl", "curl"), "-sf", f"http://localhost:{self.health}/health"]
         said: dict[str, int | str] = json.loads(
             subprocess.run(argv, capture_output=True, check=True, timeout=20).stdout
@@ -49,7 +49,7 @@ class GuideTests(SynchronousTestCase):
     # ---- essential configuration ----
 
     def test_password_in_the_file(self) -> None:
-        """Who does not say the password is not served."""
+        """A client without the password is not served."""
         server = self.start(f'[security]\npassword = "{PASSWORD}"\n')
         self.assertRaises(redis.AuthenticationError, self.client(server).ping)
         self.assertRaises(redis.AuthenticationError, self.client(server, password="wrong").ping)
@@ -70,7 +70,7 @@ class GuideTests(SynchronousTestCase):
         self.assertIn("1 of the passwords have fewer than 16 characters", server.logged())
 
     def test_memory_limit(self) -> None:
-        """What is stored never takes more than max_memory: the least valuable keys go, and are counted."""
+        """Stored data never takes more than max_memory: the least valuable keys are evicted, and counted."""
         limit = 32 * MIB
         server = self.start(
             f'[server]\nhealth_check_port = HEALTH\n[memory]\nmax_memory = {limit}\neviction_policy = "allkeys-lru"\n'
@@ -97,7 +97,7 @@ class GuideTests(SynchronousTestCase):
         self.assertEqual((self.figures()["active_connections"], self.figures()["rejected_connections"]), (10, 1))
 
     def test_connection_rate(self) -> None:
-        """Of many connections in one second those above connection_rate_limit are refused with a word."""
+        """Connections above connection_rate_limit in one second are refused with an error."""
         server = self.start("[server]\nconnection_rate_limit = 20\nhealth_check_port = HEALTH\n")
         refused = 0
         for _ in range(60):

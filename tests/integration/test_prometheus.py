@@ -1,4 +1,4 @@
-"""What ships for Prometheus: the alerts' own tests, and a real Prometheus that scrapes a real server."""
+"""The files for Prometheus: the alerts' own tests, and a real Prometheus that scrapes a real server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ScrapeTests(SynchronousTestCase):
     """A Prometheus on loopback, that lives as long as its test."""
 
     def query(self, expression: str) -> list[dict[str, object]]:
-        """What it answers; nothing while it cannot."""
+        """Its answer; nothing while it cannot answer."""
         url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:

@@ -31,7 +31,7 @@ class Case(SynchronousTestCase):
 
 
 class ConnectionTests(Case):
-    """What happens before the first command."""
+    """The steps before the first command."""
 
     def test_defaults(self) -> None:
         """RESP3 and the library's name are set without being asked for."""
@@ -199,7 +199,7 @@ class CommandTests(Case):
 
 
 class ServerTests(Case):
-    """What a server says about itself, through redis-py's parsers."""
+    """The server's information, read by redis-py's parsers."""
 
     def setUp(self) -> None:
         super().setUp()

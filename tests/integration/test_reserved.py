@@ -32,7 +32,7 @@ def add_addresses() -> None:
 
 
 class Clients:
-    """Of a server with six places, two of them kept."""
+    """A server with six places, two of them reserved."""
 
     def __init__(self, workers: int) -> None:
         self.server = servers.redistill(
@@ -42,7 +42,7 @@ class Clients:
         self.inside: list[socket.socket] = []
 
     def come(self, host: str) -> bytes:
-        """What a client from `host` is told, who is let in stays: b"in"."""
+        """The reply to a client from `host`; b"in" for one that is admitted, and stays."""
         sock = socket.create_connection((host, self.server.port), 20, (host, 0))
         sock.sendall(PING)
         with sock.makefile("rb") as replies:

@@ -27,7 +27,7 @@ def talk(sock: socket.socket, data: bytes, size: int) -> bytes:
 
 
 class StartTests(SynchronousTestCase):
-    """What a start says and does."""
+    """The output and the effects of a start."""
 
     def server(self, config: str = "", **options: object) -> servers.Server:
         """A server that is gone after the test."""

@@ -49,7 +49,7 @@ class StatusPageTests(SynchronousTestCase):
             client.close()
 
     def text(self, place: str) -> str:
-        """What an element shows."""
+        """The text of an element."""
         return str(self.browser.evaluate(f"document.querySelector({place!r}).textContent"))
 
     def test_figures(self) -> None:

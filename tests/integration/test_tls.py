@@ -45,7 +45,7 @@ class TlsTests(SynchronousTestCase):
         self.port = servers.free_port()
 
     def config(self, workers: int = 1, more: str = "") -> str:
-        """What the server is started with."""
+        """The configuration of the server."""
         return CONFIG.format(workers=workers, port=self.port, certificate=self.certificate, key=self.key, more=more)
 
     def start(self, workers: int = 1, more: str = "") -> servers.Server:
@@ -66,12 +66,12 @@ class TlsTests(SynchronousTestCase):
         return int(self.client().info("stats")["tls_handshakes_failed"])
 
     def cli(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """What redis-cli says over TLS."""
+        """The output of redis-cli over TLS."""
         program = [servers.tool("redis-cli", "redis-tools"), "-p", str(self.port), "--tls"]
         return subprocess.run([*program, *argv], capture_output=True, text=True, timeout=20)
 
     def serial(self) -> int:
-        """Of the certificate that is shown to new clients."""
+        """The serial number of the certificate that new clients get."""
         context = ssl.create_default_context(cafile=self.certificates.authority)
         with (
             socket.create_connection(("127.0.0.1", self.port), 20) as sock,
@@ -248,7 +248,7 @@ class TlsTests(SynchronousTestCase):
         self.assertIn("for the client the server's certificate is expired or not yet valid (", server.logged())
 
     def test_client_certificates(self) -> None:
-        """Who must show a certificate that the authority has signed is closed without one."""
+        """Where a certificate signed by the authority is required, a client without one is closed."""
         self.start(more=f'tls_client_auth = "required"\ntls_ca_path = "{self.certificates.authority}"')
         certificate, key = self.certificates.sign("client")
         foreign, foreign_key = Certificates(self).sign("client")
@@ -283,7 +283,7 @@ class TlsTests(SynchronousTestCase):
         self.assertIsNone(app.get("app:k"))
 
     def test_user_who_comes_back(self) -> None:
-        """Who goes on with a session is the user that it was begun by, whichever worker it comes to."""
+        """A resumed session has the user that began it, whichever worker the client comes to."""
         more = f'password = "a-password-of-16+"\ntls_client_auth = "required"\ntls_ca_path = "{self.certificates.authority}"'
         server = self.start(2, more=f'{more}\ntls_auth_user = "cn"')
         servers.until(

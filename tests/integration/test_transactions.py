@@ -98,7 +98,7 @@ class TransactionTests(OnWorkers):
                 self.assertEqual(one.ended(), [b"OK", b"OK", turn + 1, b"OK", b"%d" % (turn + 1)])
 
     def test_client_that_has_gone(self) -> None:
-        """What its transaction was to change is changed."""
+        """The changes of its transaction are made."""
         server, clients = self.begin()
         for turn in range(20):
             with server.connect() as sock:

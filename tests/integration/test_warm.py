@@ -20,12 +20,12 @@ from . import servers
 from .test_start import talk
 
 KEYS = 1000
-# What systemd does between fork and exec: its descriptors begin at 3, and it names the process that they are for.
+# The steps of systemd between fork and exec: descriptors begin at 3, and LISTEN_PID names their process.
 EXEC = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); os.execv(sys.argv[2], sys.argv[2:])"
 
 
 class WarmCase(SynchronousTestCase):
-    """What the tests below share."""
+    """The parts that the tests below share."""
 
     def setUp(self) -> None:
         self.place = servers.directory()
@@ -33,7 +33,7 @@ class WarmCase(SynchronousTestCase):
         self.path = self.place / "arena"
 
     def config(self, num_shards: int = 16, max_memory: str = "64mb", server: str = "", memory: str = "") -> str:
-        """Of a server on the file `path`."""
+        """The configuration of a server on the file `path`."""
         return (
             f'[security]\nenable_debug_command = "yes"\n[server]\nnum_shards = {num_shards}\n{server}\n'
             f'[memory]\nmax_memory = "{max_memory}"\narena_path = "{self.path}"\n{memory}\n'
@@ -125,7 +125,7 @@ class PathTests(WarmCase):
         self.assertLessEqual(int(self.info(again, "shards_lost")), 1)
 
     def test_pause_ends_with_the_run(self) -> None:
-        """What clients had the last server do, it takes with it: with one worker and with several, all of them killed."""
+        """Settings that clients changed end with the server, with one worker and with several, all of them killed."""
         for workers in (1, 3, 1):
             config = self.config(server=f"workers = {workers}")
             first = self.server(config)
@@ -231,7 +231,7 @@ class ManagerTests(WarmCase):
         self.more: dict[str, str] = {}
 
     def config(self, num_shards: int = 16, max_memory: str = "64mb", server: str = "", memory: str = "") -> str:
-        """Of a server that has no file."""
+        """The configuration of a server without a file."""
         whole = super().config(num_shards, max_memory, server, memory)
         return "".join(line for line in whole.splitlines(True) if "arena_path" not in line)
 

@@ -28,7 +28,7 @@ class WorkersTests(OnWorkers):
     """A server of two workers, or as many as a test asks for."""
 
     def test_one_keyspace(self) -> None:
-        """What is set through one worker is read through the other; INFO counts what both did."""
+        """A key set through one worker is read through the other; INFO counts the commands of both."""
         one, two = self.on_each(self.start()).values()
         one.set("k", "v")
         self.assertEqual(two.get("k"), b"v")
@@ -88,7 +88,7 @@ class WorkersTests(OnWorkers):
         self.assertEqual([row["flags"] for row in clients[0].client_list()].count("O"), 2)
 
     def test_monitor_goes_on_after_a_reload(self) -> None:
-        """Who monitors does so after the workers were replaced, and sees what all of them execute."""
+        """A client that monitors goes on after a reload, and sees the commands of all workers."""
         server = self.start()
         monitors = [self.monitor(client) for client in self.on_each(server).values()]
         server.process.send_signal(signal.SIGHUP)
@@ -332,7 +332,7 @@ class WorkersTests(OnWorkers):
         self.assertNotIn("Traceback", server.logged())
 
     def test_load_is_balanced(self) -> None:
-        """Of four heavy connections that came to one worker, two are on the other soon; their clients notice nothing."""
+        """Two of four heavy connections that came to one worker soon move to the other; their clients notice nothing."""
         server = self.start()
         watcher = self.on_each(server)[0]
         watcher.set("k", b"\xff" * 1_000_000)

@@ -20,7 +20,7 @@ from tests.support.arena import MIB, arena_file, call, session
 
 
 class ArenaCase(SynchronousTestCase):
-    """What the tests below share."""
+    """The parts that the tests below share."""
 
     def setUp(self) -> None:
         self.logged: list[str] = []
@@ -49,7 +49,7 @@ class ArenaCase(SynchronousTestCase):
         return found, store
 
     def refused(self, memory: Memory, num_shards: int = 4) -> str:
-        """What is said of a start that cannot be."""
+        """The error of an impossible start."""
         with self.assertRaises(StartError) as raised:
             self.opened(memory, num_shards)
         return str(raised.exception)
@@ -125,7 +125,7 @@ class AnonymousTests(ArenaCase):
 
 
 class KeptTests(ArenaCase):
-    """What the service manager kept"""
+    """An arena that the service manager kept"""
 
     def kept(self, num_shards: int = 4) -> int:
         """A descriptor such as the manager hands over, with a key in it."""
@@ -256,7 +256,7 @@ class PathTests(ArenaCase):
             file.write(data)
 
     def test_keys_outlive_the_process(self) -> None:
-        """What was stored is there after a restart, under the limit and the policy that are configured now."""
+        """Keys are there after a restart, under the limit and the policy that are configured now."""
         self.leave()
         _, store = self.opened(self.memory(max_memory=8 * MIB, eviction_policy="noeviction"))
         self.assertEqual(call(session(store), "get", "key"), b"$5\r\nvalue\r\n")

@@ -1,4 +1,4 @@
-"""What the log says of the memory's limit."""
+"""Log events about the memory limit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MemoryLimitTests(unittest.TestCase):
             self.logged.append(event["log_level"].name + " " + event["log_format"].format(**event))
 
     def said(self) -> list[str]:
-        """What was said since the last call, and is within a second."""
+        """The events since the last call, which came within a second."""
         self.clock.advance(1)
         said, self.logged[:] = list(self.logged), []
         return said

@@ -42,7 +42,7 @@ class ReloadTests(SynchronousTestCase):
         return self.replacing
 
     def test_reload(self) -> None:
-        """What can change changes, then the workers are replaced; the end is told when they are."""
+        """Settings that can change do, then the workers are replaced; the end is reported after that."""
         self.file = Config().replace({"server.max_connections": 5, "server.num_shards": 8})
         self.reload.reload()
         self.assertEqual(self.log, ["began", {"server.max_connections": 5}, "replace"])
@@ -73,7 +73,7 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_renewal(self) -> None:
-        """What was read changes, and nobody is replaced; a reload that is asked for meanwhile follows."""
+        """A renewal changes the settings that were read, and replaces no worker; a reload asked for meanwhile follows."""
         changing: Deferred[None] = Deferred()
         self.patch(self.reload, "_change", lambda changes: self.log.append(changes) or changing)
         self.reload.renew({"files": "new"})

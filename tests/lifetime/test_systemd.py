@@ -37,7 +37,7 @@ class SystemdTests(SynchronousTestCase):
             self.logged.append(event["log_format"].format(**event))
 
     def inherit(self, manager: PlayedManager, *names: str) -> tuple[Systemd, list[int]]:
-        """What a process finds that has inherited descriptors of these names, and the descriptors."""
+        """The environment of a process that has inherited descriptors of these names, and the descriptors."""
         fds = [os.dup(arena_file(self)) for _ in names]
         for fd in fds:
             os.set_inheritable(fd, True)
@@ -60,7 +60,7 @@ class SystemdTests(SynchronousTestCase):
             self.assertEqual(manager.heard(), ["STATUS=x"])
 
     def test_other_addresses(self) -> None:
-        """Of any other kind of address it is not known what to do."""
+        """An address of any other kind is ignored."""
         self.assertFalse(Systemd({"NOTIFY_SOCKET": "vsock:2:1"}).supervised)
 
     def test_manager_that_has_gone(self) -> None:
@@ -79,7 +79,7 @@ class SystemdTests(SynchronousTestCase):
         self.assertTrue(os.path.sameopenfile(manager.fds[0], fd))
 
     def test_kept_arena_is_found(self) -> None:
-        """What the manager kept is there by its name, no child inherits it, and the environment does not tell again."""
+        """A descriptor that the manager kept is found by name, no child inherits it, and the environment loses the variables."""
         manager = PlayedManager(self)
         environ = {**manager.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
         environ["LISTEN_FDNAMES"] = "redistill-arena"
@@ -91,7 +91,7 @@ class SystemdTests(SynchronousTestCase):
         found.keep(-1)
 
     def test_descriptors_of_another_process(self) -> None:
-        """What was meant for another process is not taken."""
+        """Descriptors for another process are not taken."""
         environ = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "redistill-arena"}
         self.assertEqual((Systemd(environ, {}).arena, Systemd({}, environ).arena), (-1, -1))
 

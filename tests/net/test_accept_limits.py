@@ -185,7 +185,7 @@ class AcceptLimitsTests(SynchronousTestCase):
         self.assertEqual(self.stats()["rejected_maximum"], 1)
 
     def test_mistakes(self) -> None:
-        """What a factory raises is logged; that connection is closed, and the next is served."""
+        """An exception of a factory is logged; the connection is closed, and the next is served."""
         place = self.listen()
         self.inner.raises = True
         client = self.come(place)

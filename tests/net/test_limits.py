@@ -157,7 +157,7 @@ class TotalLimitTests(SynchronousTestCase):
         self.assertIsNot(type(connect(self.limit)[0]), Served)
 
     def test_inner_factory_is_started_and_stopped(self) -> None:
-        """What the port tells the limit reaches the factory behind it."""
+        """A call of the port to the limit reaches the factory behind it."""
         inner = Inner()
         limit = TotalLimit(inner, 1, 0, self.admission)
         limit.doStart()
@@ -358,7 +358,7 @@ class StackTests(SynchronousTestCase):
     """Limits around limits"""
 
     def test_refusal_within_frees_the_place_without(self) -> None:
-        """Who is let through by the outer limit and refused by the inner one holds no place when it is gone."""
+        """A client that the outer limit admits and the inner one refuses holds no place after its close."""
         admission = FakeAdmission()
         total = TotalLimit(AddressLimit(Inner(), 1, admission), 10, 0, admission)
         connect(total)

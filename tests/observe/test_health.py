@@ -49,7 +49,7 @@ class Listener:
 
 
 class Port:
-    """What the reactor gives for it."""
+    """A listening port that is played."""
 
     closed = False
 
@@ -160,7 +160,7 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual([self.get(path)[0] for path in ("/health", "/status", "/readyz")], [503] * 3)
 
     def test_problem(self) -> None:
-        """What is not as it was asked for is told, though clients are served."""
+        """A setting that is not in effect is reported, though clients are served."""
         self.problem = "a change could not be applied and was undone: no more files"
         found = {path: self.get(path) for path in ("/health", "/readyz")}
         self.assertEqual([status for status, _, _ in found.values()], [200, 200])
@@ -218,7 +218,7 @@ class HealthTests(SynchronousTestCase):
         self.assertNotIn(b"innerHTML", body)
 
     def test_page_figures(self) -> None:
-        """What the page draws: counters, and the durations of all commands together."""
+        """The data that the page draws: counters, and the durations of all commands together."""
         self.server.store.values = {"total_commands_processed": 7, "keyspace_hits": 3, "keyspace_misses": 1}
         self.server.store.commands = [
             CommandCount("get", 3, 5000, 0, 0, [1, 2, 0]),

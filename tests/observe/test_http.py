@@ -116,7 +116,7 @@ class HttpTests(SynchronousTestCase):
     # ---- one request at a time ----
 
     def test_no_pipelining(self) -> None:
-        """Of requests that come together the first is answered, and its reply says that it is the last."""
+        """If several requests come together the first is answered, and its reply says that it is the last."""
         channel, transport = self.connect()
         channel.dataReceived(GET * 1000)
         channel.dataReceived(GET * 1000)
@@ -195,7 +195,7 @@ class HttpTests(SynchronousTestCase):
         self.assertEqual([self.aborted(one) for one in transports[:2]], [True, False])
 
     def test_busy_crowd(self) -> None:
-        """Of one address so many may wait for their answers; others still find a place."""
+        """Waiting requests of one address are limited; other addresses still find a place."""
         for _ in range(PER_ADDRESS):
             self.connect()[0].dataReceived(GET)
         self.assertIsNone(self.connect()[0])

@@ -51,7 +51,7 @@ class ExpositionTests(SynchronousTestCase):
         return {tuple(sample.labels.values()): sample.value for sample in self.scraped(accept)[name].samples}
 
     def test_both_formats(self) -> None:
-        """The same families in both; OpenMetrics for who accepts it."""
+        """Both formats have the same families; a scraper that accepts OpenMetrics gets it."""
         self.assertEqual(set(self.scraped()), set(self.scraped(OPENMETRICS)))
 
     def test_figures(self) -> None:

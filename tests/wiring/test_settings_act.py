@@ -49,13 +49,13 @@ class Client:
         self.protocol.makeConnection(self.transport)
 
     def ask(self, *words: str | bytes) -> bytes:
-        """What a command is answered with at once."""
+        """The reply that a command gets at once."""
         data = [word.encode() if isinstance(word, str) else word for word in words]
         request = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in data)
         return self.feed(b"*%d\r\n%s" % (len(words), request))
 
     def feed(self, data: bytes) -> bytes:
-        """What such bytes are answered with at once."""
+        """The reply that such bytes get at once."""
         self.transport.clear()
         self.protocol.dataReceived(data)
         self._worker.turn()
@@ -93,8 +93,8 @@ class Worker:
         self.factory, self.limits = self.serving.server._factory_for(self.listener)
 
     def turn(self) -> None:
-        """What is to be done at once is done: a client that has had its share of the processor, which a busy machine makes
-        smaller, goes on in the next turn."""
+        """Run the calls that are due. A client that has used its share of the CPU, which is smaller on a busy machine, goes
+        on in the next turn."""
         for _ in range(1000):
             if not any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
                 return
@@ -436,7 +436,7 @@ class RefusalTests(SynchronousTestCase):
     }
 
     def state(self, worker: Worker) -> dict[str, Any]:
-        """What the objects of a worker go by."""
+        """The settings that the objects of a worker use."""
         serving, state = worker.serving, worker.serving.control.state
         named = {type(one).__name__: one for one in serving.objects}
         limits, factory, log = named["ConnectionLimits"], named["RespFactory"], named["Log"]

@@ -137,7 +137,7 @@ class DaemonTests(TestCase):
 
     @inlineCallbacks
     def test_input_without_end(self) -> Any:
-        """Who sends more than may wait to be executed is told so and closed, and counted as that."""
+        """A client that sends more than may wait for execution gets an error, is closed, and is counted."""
         self.start("query_buffer_limit = 1048576")
         endless = yield self.connect()
         reply = yield endless.ask(b"*2\r\n$4\r\nECHO\r\n$9000000\r\n" + bytes(2_000_000), 0)
@@ -297,7 +297,7 @@ class DaemonTests(TestCase):
 
     @inlineCallbacks
     def test_stop_finishes_what_was_received(self) -> Any:
-        """What a client sent before the stop is answered; then the connection is closed, the socket gone."""
+        """Commands sent before the stop are answered; then the connection is closed and the socket removed."""
         daemon = self.start()
         client = yield self.connect()
         client.transport.write(b"INCR n\r\n" * 5000)

@@ -47,11 +47,11 @@ class PlanTests(SynchronousTestCase):
         self.assertIsNotNone(plan([Load(0.8, 9), Load(0.8 - GAP - 0.01, 1)]))
 
     def test_nobody_does_anything(self) -> None:
-        """Of no work nothing is given."""
+        """Without work nothing is given."""
         self.assertIsNone(plan([Load(0.0, 0), Load(0.0, 0)]))
 
     def test_full(self) -> None:
-        """Of workers that have no time left the one with more heavy connections gives, unless it has one more only."""
+        """If no worker has time left, the one with more heavy connections gives, unless it has only one more."""
         self.assertEqual(plan([Load(1.0, 1), Load(1.0, 3)]), Move(1, 0, 33))
         self.assertEqual(plan([Load(0.99, 4), Load(1.0, 2)]), Move(0, 1, 25))
         self.assertIsNone(plan([Load(1.0, 1), Load(1.0, 2)]))
@@ -152,7 +152,7 @@ class BalanceTests(SynchronousTestCase):
         self.clock.advance(seconds)
 
     def told(self, worker: PlayedWorker) -> list[tuple[type, dict[str, Any]]]:
-        """What a worker was told since the last time."""
+        """The commands to a worker since the last call."""
         said = [(command, arguments) for command, arguments, _ in worker.link.said]
         worker.link.said = [one for one in worker.link.said if not one[2].called]
         return said
@@ -200,7 +200,7 @@ class BalanceTests(SynchronousTestCase):
         self.assertEqual([worker.link.said for worker in self.workers], [[], []])
 
     def test_load_that_is_even_again(self) -> None:
-        """What was measured before an even look is forgotten: a move needs two uneven looks in a row."""
+        """Measurements before an even look are forgotten: a move needs two uneven looks in a row."""
         self.work(1.0, 0.2)
         self.weigh(4, 1)
         self.work(0.5, 0.5)
@@ -254,7 +254,7 @@ class BalanceTests(SynchronousTestCase):
         self.assertEqual(self.told(self.one), [])
 
     def test_reload_in_between(self) -> None:
-        """Who is not to be disturbed any more when the answers have come is not told to give."""
+        """A worker that begins to leave before the answers have come is not told to give."""
         self.work(1.0, 0.2)
         self.weigh(4, 1)
         self.work(1.0, 0.2)
@@ -331,5 +331,5 @@ class BusyTests(SynchronousTestCase):
         self.assertLess(abs(grown - worked), 0.1)
 
     def test_nobody(self) -> None:
-        """Of no process there is none."""
+        """A process that does not exist has no busy time."""
         self.assertRaises(OSError, busy_seconds, 2**22 + 1)

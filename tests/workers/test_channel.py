@@ -37,7 +37,7 @@ class ArgumentTests(SynchronousTestCase):
     """`Blob` and `Json`."""
 
     def said(self, blob: bytes, plain: Any, number: int = 1) -> tuple[bytes, Any]:
-        """What comes back of a call of `Say`."""
+        """The result of a call of `Say`."""
         here, there = AMP(), Echo()
         for side in (here, there):
             side.makeConnection(StringTransport())
@@ -68,7 +68,7 @@ class Fails(Command):
 
 
 class Notice(Command):
-    """The same without an answer."""
+    """A command without an answer."""
 
     arguments = ((b"how", Unicode()),)
     requiresAnswer = False
@@ -125,7 +125,7 @@ class EndTests(SynchronousTestCase):
         return within(self.here.callRemote(command, **arguments), Clock(), 0)
 
     def exchange(self) -> None:
-        """What was said arrives."""
+        """Messages sent so far arrive."""
         here, there = self.transports
         while here.value() or there.value():
             for transport, side in ((here, self.there), (there, self.here)):
@@ -180,7 +180,7 @@ class EndTests(SynchronousTestCase):
             self.assertTrue(self.alive())
 
     def test_what_cannot_be_sent(self) -> None:
-        """What is too long for a box fails for who sends it."""
+        """A value too long for a box fails the sender's call."""
         failure = self.failureResultOf(self.call(Fails, how="x" * 70_000))
         self.assertFalse(was_refused(failure))
         self.transports[0].clear()
@@ -221,7 +221,7 @@ class WithinTests(SynchronousTestCase):
     """`within`"""
 
     def test_in_time(self) -> None:
-        """What comes in time is passed on, an error too."""
+        """A result in time is passed on, an error too."""
         clock = Clock()
         for outcome in (7, Failure(ConnectionDone())):
             call: Deferred[Any] = Deferred()
@@ -235,7 +235,7 @@ class WithinTests(SynchronousTestCase):
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_too_late(self) -> None:
-        """What does not is NoAnswer; the call itself goes on."""
+        """A late result is NoAnswer; the call itself goes on."""
         clock = Clock()
         call: Deferred[Any] = Deferred()
         result = within(call, clock, 3)

@@ -1,4 +1,4 @@
-"""What goes over when a connection changes hands. The way of a whole one is in tests/integration/test_workers.py."""
+"""The parts of a hand-over. tests/integration/test_workers.py hands over whole connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SESSION = {"batch_size": 16, "output_high": 65536, "query_limit": 0, "multi_limi
 
 
 class FormTests(SynchronousTestCase):
-    """What goes over."""
+    """The bytes of a client that is handed over."""
 
     def test_round_trip(self) -> None:
         """A client arrives as it was, its age on the other's clock."""
@@ -28,7 +28,7 @@ class FormTests(SynchronousTestCase):
         )
 
     def test_nonsense(self) -> None:
-        """What is none raises one of the errors that `take` knows."""
+        """Bytes that are no client raise one of the errors that `take` knows."""
         good = packed(Handed(7, 0.0, "u", 0, b"", b"", b""), b"", 0.0)
         for state in (b"", b"\xff" * 9, good[:10], b"\2\0\0\0{}", b"\2\0\0\0[]"):
             self.assertRaises((ValueError, KeyError, TypeError), unpacked, state, 0.0)
@@ -119,7 +119,7 @@ class GivingTests(ServedCase):
         raise OSError(28, "No space left on device")
 
     def test_file_that_holds_no_session(self) -> None:
-        """What is none, or empty, is refused, and its descriptor closed."""
+        """Invalid or empty bytes are refused, and their descriptor is closed."""
         self.half(300_000)
         self.handover.give(next(iter(self.clients.values())))
         connection, state, memory = self.given[0]
@@ -129,7 +129,7 @@ class GivingTests(ServedCase):
         self.assertEqual(len(self.flushLoggedErrors()), 0)
 
     def test_huge_sessions_wait(self) -> None:
-        """What takes long to copy goes when it has become less, or after a while; a share at a time goes at once."""
+        """A huge session is given when it has shrunk, or after a while; others at once, a share at a time."""
         self.patch(handover, "HUGE", 200_000)
         self.patch(handover, "SHARE", 100_000)
         for size in (300_000, 90_000, 90_000, 90_000):
@@ -168,7 +168,7 @@ class GivingTests(ServedCase):
         self.assertEqual(self.handover.measure_work(), 0)
 
     def test_share(self) -> None:
-        """Of equal connections about the share goes that is asked for; of what was never measured, none."""
+        """About the wanted share of equal connections is given; without a measurement none is."""
         self.work(8, 8, 8, 8)
         self.assertEqual(self.successResultOf(self.handover.give_some(50)), 0)
         self.handover.measure_work()
@@ -188,7 +188,7 @@ class GivingTests(ServedCase):
         self.assertEqual(list(self.clients), [1])
 
     def test_client_that_has_gone(self) -> None:
-        """Of those that were measured, who has gone meanwhile is passed over."""
+        """A measured client that has closed meanwhile is passed over."""
         self.work(10, 10, 10)
         self.handover.measure_work()
         self.peers[0].close()

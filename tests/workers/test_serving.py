@@ -90,7 +90,7 @@ class ChannelTests(SynchronousTestCase):
         self.ends += 1
 
     def exchange(self) -> None:
-        """What was said arrives."""
+        """Messages sent so far arrive."""
         theirs, ours = self.transports
         while theirs.value() or ours.value():
             for transport, side in ((theirs, self.worker), (ours, self.supervisor)):
@@ -99,7 +99,7 @@ class ChannelTests(SynchronousTestCase):
                 side.dataReceived(data)
 
     def tell(self, command: Any, **arguments: Any) -> Any:
-        """What the supervisor hears when it tells the worker something: a box, or a failure."""
+        """The worker's answer to a command of the supervisor: a box, or a failure."""
         found: list[Any] = []
         self.supervisor.callRemote(command, **arguments).addBoth(found.append)
         self.exchange()

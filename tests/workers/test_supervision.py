@@ -1,4 +1,4 @@
-"""Who is ended for hanging, and who is not: processes, hearts and locks are played."""
+"""The workers that are killed for hanging, and those that are not: processes, heartbeats and locks are played."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TIMEOUT = 20.0
 
 
 class Figures(NamedTuple):
-    """What a worker has said of itself in the arena."""
+    """The block of a worker in the arena, played."""
 
     pid: int
     heartbeat: float
 
 
 class PlayedArena:
-    """What workers say of themselves, and who holds a lock for which others wait."""
+    """The workers' blocks, and the owner of a lock that others wait for."""
 
     def __init__(self) -> None:
         self.hearts: dict[int, float] = {}
@@ -229,7 +229,7 @@ class SupervisionTests(SynchronousTestCase):
         self.assertFalse(self.supervision.alive)
 
     def test_mistake_in_a_look(self) -> None:
-        """What goes wrong in one look is logged, and the next one comes."""
+        """An error in one look is logged, and the next look comes."""
         self.patch(self.arena, "lock_owner", lambda: 1 // 0)
         self.reactor.advance(LOOK)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -35,7 +35,7 @@ from redistill.workers.supervisor import TIDY, UNREADY, WorkersService
 
 
 class Figures(NamedTuple):
-    """What a worker has said of itself in the arena."""
+    """The block of a worker in the arena, played."""
 
     place: int
     pid: int
@@ -123,7 +123,7 @@ class PlayedLauncher:
     def __init__(self, reactor: PlayedReactor) -> None:
         self.reactor = reactor
         self.renewed: list[Worker] = []
-        """Those of a fork server on trial."""
+        """Workers of a fork server on trial."""
         self.said: list[Any] = []
 
     def start(self, supplies: Any) -> None:
@@ -225,7 +225,7 @@ class WorkersTests(SynchronousTestCase):
         worker.processEnded(status)
 
     def covers(self, worker: Worker) -> list[tuple[int, bool]]:
-        """Whose clients a worker was told to accept as well, or no longer."""
+        """The `Cover` commands to a worker: numbers of other workers, and on or off."""
         told = self.links[worker].told(channel.Cover)
         return [(arguments["number"], arguments["on"]) for arguments in told]
 
@@ -429,7 +429,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual((self.pool.config.server.max_connections, self.applied), (50, [50]))
 
     def test_change_that_a_worker_refuses(self) -> None:
-        """What one worker refuses is taken back everywhere."""
+        """A change that one worker refuses is undone everywhere."""
         change = self.pool.changes.change({"server.max_connections": 50})
         one, two, three = self.links.values()
         one.answer(channel.Apply, problem=None)
@@ -442,7 +442,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual((self.pool.config, self.applied), (Config(), [50, 10000]))
 
     def test_change_that_is_refused_here(self) -> None:
-        """What does not fit is refused before a worker hears of it."""
+        """A bad change is refused before it is sent to a worker."""
         self.assertEqual(
             self.successResultOf(self.pool.changes.change({"server.max_connections": 1234})), ("maxclients", "too many")
         )
@@ -470,7 +470,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(self.pool.problem(), "")
 
     def test_change_that_fails_here(self) -> None:
-        """What the supervisor fails at holds nowhere, and it goes on."""
+        """A change that fails in the supervisor is in effect nowhere, and the supervisor goes on."""
         self.failing = 77
         change = self.pool.changes.change({"server.max_connections": 77})
         self.assertEqual(self.successResultOf(change), ("", "internal error: OSError: no more files"))
@@ -595,7 +595,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual((self.pool.config.server.max_connections, self.pool.problem()), (50, ""))
 
     def test_question_that_has_to_be_answered(self) -> None:
-        """What changes something in all workers is not said to be done before all have done it, or are gone."""
+        """A change in all workers is confirmed only when all have made it or have ended."""
         one, two, three = self.reactor.started
         answers = self.pool.ask(one, "client-kill", {}, must=True)
         self.links[two].answer(channel.Question, answer=1)
@@ -642,7 +642,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertFalse(self.pool.alive())
 
     def test_changes_come_one_after_another(self) -> None:
-        """Of two changes at the same time the second begins when the first is over."""
+        """If two changes come at the same time, the second begins when the first is over."""
         first = self.pool.changes.change({"server.max_connections": 50})
         second = self.pool.changes.change({"server.connection_timeout": 9})
         self.assertEqual(self.applied, [50])
@@ -676,7 +676,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(self.links[two].said, [])
 
     def test_refused_connection_stays(self) -> None:
-        """What is refused stays with the giver, and so it is when there is nobody to take it."""
+        """A refused connection stays with the giver, and so does one that no worker can take."""
         one, two, three = self.reactor.started
         _, giving = self.given(one)
         self.links[two].answer(channel.Take, taken=False)
@@ -687,7 +687,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual((self.successResultOf(giving), self.is_open(fd)), (False, False))
 
     def test_taker_that_does_not_answer(self) -> None:
-        """Of a taker that gives no answer nobody knows what it executed, so the connection counts as gone."""
+        """A taker that gives no answer may have executed commands, so the connection counts as gone."""
         _, giving = self.given(self.reactor.started[0])
         self.wait(ANSWER_SECONDS)
         self.assertTrue(self.successResultOf(giving))
@@ -882,7 +882,7 @@ class WorkersTests(SynchronousTestCase):
 
 
 class EnvironmentTests(SynchronousTestCase):
-    """What a worker inherits of the environment."""
+    """The environment of a worker."""
 
     def test_settings_are_left_out(self) -> None:
         """Settings, which may be secrets, and what is the supervisor's alone are not passed on; our package can be

@@ -102,7 +102,7 @@ class DenialTests(SynchronousTestCase):
         self.assertEqual(self.log().count(b"*20\r\n"), 2)
 
     def test_several_workers(self) -> None:
-        """The same denial on two workers is one entry, as one worker would have it."""
+        """Equal denials on two workers are one entry, as they would be on one worker."""
 
         def entry(number: int, what: str, client: str, created: float, updated: float, count: int) -> Entry:
             return Entry(number, "key", "toplevel", what, "bob", client, created, updated, count)
