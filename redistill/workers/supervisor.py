@@ -15,12 +15,10 @@ from io import FileIO
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from redistill.config.config import Config
 from redistill.config.endpoints import NO_DESCRIPTORS, Inherited
@@ -36,8 +34,8 @@ from redistill.lifetime.store import ArenaWatch
 from redistill.net.listening import Listening, spread
 from redistill.workers import channel
 from redistill.workers.balance import Balance, busy_seconds
-from redistill.workers.changes import ANSWER_SECONDS, Changes, insist
-from redistill.workers.channel import was_refused, within
+from redistill.workers.changes import Changes
+from redistill.workers.exchange import Exchange
 from redistill.workers.launch import Launcher
 from redistill.workers.link import Link
 from redistill.workers.pool import Pool
@@ -124,6 +122,8 @@ class WorkersService(Service):
         self._balance = Balance(
             reactor, self.pool.settled, busy_seconds, lambda count: store.add("connections_moved", count)
         )
+        exchange = Exchange(self._patience, self.pool, store.workers, lambda: self.changes.limit, self._balance.taker)
+        self.ask, self.give = exchange.ask, exchange.give
 
     # ---- the service ----
 
@@ -248,76 +248,6 @@ class WorkersService(Service):
             if sent is not None:  # None: the worker has ended, which `Pool` notices
                 sent.addErrback(lambda failure: None)
         return len(sockets)
-
-    # ---- between workers ----
-
-    def ask(self, asker: Worker | None, question: str, argument: Any, *, must: bool = False) -> Deferred[list[Any]]:
-        """The answers of all workers but the asker, without those that come too late. `must`: each worker has to
-        answer, and is killed if it hangs instead."""
-
-        def missing(failure: Failure, worker: Worker) -> None:
-            if failure.check(ConnectionDone, ConnectionLost) is None:
-                log.warn(
-                    "worker {number} did not answer {question!r}: {reason}",
-                    number=worker.number,
-                    question=question,
-                    reason=failure.getErrorMessage(),
-                )
-
-        arguments = {"question": question, "argument": argument}
-        asked = []
-        for worker in self._workers:
-            # A worker that is starting may have clients already; it answers when it serves.
-            if worker is asker or worker.link is None or (worker.served_since is None and not must):
-                continue
-            if must:
-                answer = insist(worker, self._patience, self.changes.limit, channel.Question, **arguments)
-            else:
-                answer = within(worker.link.callRemote(channel.Question, **arguments), self._patience, ANSWER_SECONDS)
-            asked.append(answer.addCallbacks(lambda box: box["answer"], missing, errbackArgs=(worker,)))
-
-        def answers(results: list[tuple[bool, Any]]) -> list[Any]:
-            return [answer for _, answer in results if answer is not None]
-
-        return DeferredList(asked).addCallback(answers)
-
-    def give(self, giver: Worker, connection: int, state: bytes, memory: int | None = None) -> Deferred[bool]:
-        """Hand a connection to another worker: to the giver's successor, else to the worker that load is moved to, else
-        to the worker with the fewest clients. Fires with whether the giver has lost the connection.
-
-        Only a refusal leaves the connection with the giver. A taker that died or did not answer may have executed a
-        command, so the connection is closed: no command may be executed twice.
-        """
-
-        def close(result: object) -> object:
-            os.close(connection)
-            if memory is not None:
-                os.close(memory)
-            return result
-
-        others = [worker for worker in self.pool.serving() if worker is not giver]
-        clients = {one.pid: one.connections for one in self._store.workers}
-        fewest = min(others, key=lambda one: clients.get(one.pid, 0), default=None)
-        meant = (self.pool.slots[giver.number].current, self._balance.taker(giver))
-        taker = next((one for one in others if one in meant), fewest)
-        if taker is None or taker.link is None:
-            close(None)
-            return succeed(False)
-
-        def unknown(failure: Failure) -> bool:
-            if was_refused(failure):
-                return False
-            log.warn(
-                "a connection was lost during its hand-over to worker {number}: {reason}",
-                number=taker.number,
-                reason=str(failure.value),
-            )
-            return True
-
-        # The descriptor is closed when the taker has answered: before, it may not have been sent.
-        taking = taker.link.callRemote(channel.Take, connection=connection, state=state, memory=memory).addBoth(close)
-        answer = within(taking, self._patience, ANSWER_SECONDS)
-        return answer.addCallbacks(lambda box: bool(box["taken"]), unknown)
 
     # ---- configuration ----
 
