@@ -1,83 +1,15 @@
-/* test_loop.c - connections over socket pairs: what the owner hears, what goes on without it, what a turn is bounded
- * by. */
+/* test_loop.c - connections over socket pairs: the owner's events, work without the owner, the bounds of a turn. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include "arena/longrun.h"
 #include "base/clock.h"
 #include "host.h"
-#include "net/loop.h"
-#include "rig.h"
+#include "loop_rig.h"
 #include "session/monitor.h"
 #include "session/slowlog.h"
-#include "store/pause.h"
-
-enum { MIB = 1 << 20 };
-
-static rd_store st;
-static int arena;
-static rd_loop *l;
-
-typedef struct peer {
-  int fd; /* the client's end */
-  int ours;
-  rd_session *s;
-  rd_conn *c;
-} peer;
-
-static void open_all(void) {
-  arena = rig_open(&st, 64 * MIB, 4, RD_ALLKEYS_LRU);
-  l = rd_loop_new(16384);
-}
-
-static peer join_with(uint64_t tag, const rd_limits *limits) {
-  static const rd_limits usual = {
-      .batch_size = 16, .output_high = 1u << 18, .query_limit = 1ull << 30, .multi_limit = 1ull << 20};
-  int fds[2];
-  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
-  peer p = {fds[0], fds[1], rd_session_new(&st, limits != NULL ? limits : &usual), NULL};
-  rd_session_state_of(p.s)->authenticated = true;
-  p.c = rd_loop_add(l, p.ours, p.s, tag, NULL, st.now_ms);
-  CHECK(p.c != NULL);
-  return p;
-}
-
-static peer join(uint64_t tag) { return join_with(tag, NULL); }
-
-static void leave(peer *p) {
-  rd_loop_remove(l, p->c);
-  rd_session_free(p->s);
-  close(p->ours);
-  if (p->fd >= 0) close(p->fd);
-}
-
-static void close_all(void) {
-  rd_loop_free(l);
-  rig_close(&st, arena);
-}
-
-static void say(peer *p, const char *text) { CHECK(send(p->fd, text, strlen(text), 0) == (ssize_t)strlen(text)); }
-
-static int turn(void) { return rd_loop_turn(l, 0, st.now_ms); }
-static uint32_t what(int i) { return rd_loop_events(l)[i].what; }
-
-/* What the client has got. */
-static void hears(peer *p, const char *expected) {
-  char text[4096];
-  ssize_t n = recv(p->fd, text, sizeof text, 0);
-  CHECK_TEXT(text, n < 0 ? 0 : (size_t)n, expected);
-}
-
-static size_t swallow(peer *p) {
-  static char bytes[65536];
-  size_t all = 0;
-  for (ssize_t n; (n = recv(p->fd, bytes, sizeof bytes, 0)) > 0;) all += (size_t)n;
-  return all;
-}
 
 static void set_value(peer *p, const char *key, size_t len) {
   char head[100];
@@ -599,138 +531,6 @@ static void a_thousand_connections(void) {
   free(p);
 }
 
-/* ---- listening ---- */
-
-typedef struct entrance {
-  int fd;
-  rd_accept_limits limits;
-  rd_conn *c;
-} entrance;
-
-static struct sockaddr_in place_of_entrance(const entrance *e) {
-  struct sockaddr_in place;
-  socklen_t len = sizeof place;
-  CHECK(getsockname(e->fd, (struct sockaddr *)&place, &len) == 0);
-  return place;
-}
-
-static void enter_by(entrance *e, uint64_t tag) {
-  struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  *e = (entrance){.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .limits = {.st = &st}};
-  e->limits.words[RD_LIMIT_OPEN] = "-ERR full\r\n";
-  CHECK(bind(e->fd, (struct sockaddr *)&place, sizeof place) == 0 && listen(e->fd, 16) == 0);
-  e->c = rd_loop_listen(l, e->fd, tag, &e->limits);
-  CHECK(e->c != NULL);
-}
-
-static void shut(entrance *e) {
-  rd_loop_remove(l, e->c);
-  close(e->fd);
-}
-
-/* A client comes, and says something without waiting. */
-static int come(const entrance *e, const char *text) {
-  struct sockaddr_in place = place_of_entrance(e);
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  CHECK(connect(fd, (struct sockaddr *)&place, sizeof place) == 0);
-  CHECK(send(fd, text, strlen(text), 0) == (ssize_t)strlen(text));
-  return fd;
-}
-
-static void told(int fd, const char *expected) {
-  char text[100];
-  ssize_t n = recv(fd, text, sizeof text, MSG_WAITALL);
-  CHECK_TEXT(text, n < 0 ? 0 : (size_t)n, expected);
-  close(fd);
-}
-
-static void who_comes_is_the_owners(void) {
-  entrance e;
-  enter_by(&e, 7);
-  int client = come(&e, "PING\r\n"), other = come(&e, "");
-  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED && rd_loop_events(l)[0].tag == 7);
-  int ours = rd_loop_events(l)[0].error;
-  char text[10];
-  CHECK(recv(ours, text, sizeof text, 0) == 6);
-  CHECK(recv(ours, text, sizeof text, 0) == -1 && errno == EAGAIN); /* it does not block */
-  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED);                /* one a turn */
-  close(rd_loop_events(l)[0].error);
-  CHECK(turn() == 0);
-  close(ours);
-  close(client);
-  close(other);
-  shut(&e);
-}
-
-static void who_has_no_place_is_turned_away(void) {
-  entrance e;
-  enter_by(&e, 7);
-  e.limits.open = 1;
-  rd_open_enter(&st, true, 0, 0);
-  uint64_t before = rd_my_counters(&st)->value[RD_STAT_rejected_maximum];
-  int client = come(&e, ""), hasty = come(&e, "*1\r\n$4\r\nPING\r\n");
-  CHECK(turn() == 0 && turn() == 0);
-  told(client, "-ERR full\r\n");
-  told(hasty, "-ERR full\r\n"); /* though its own words were not read */
-  static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1};
-  CHECK(e.limits.refused[RD_LIMIT_OPEN] == 2 && memcmp(e.limits.last[RD_LIMIT_OPEN], here, 16) == 0);
-  CHECK(rd_my_counters(&st)->value[RD_STAT_rejected_maximum] == before + 2);
-  e.limits.words[RD_LIMIT_OPEN] = NULL;
-  client = come(&e, "");
-  CHECK(turn() == 0);
-  told(client, "");
-  rd_open_leave(&st, true);
-  client = come(&e, "");
-  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED);
-  close(rd_loop_events(l)[0].error);
-  close(client);
-  shut(&e);
-}
-
-static void those_inside_come_first(void) {
-  entrance e;
-  enter_by(&e, 7);
-  peer p = join(1);
-  int client = come(&e, "");
-  say(&p, "NOPE\r\n");
-  CHECK(turn() == 2 && rd_loop_events(l)[0].tag == 1 && rd_loop_events(l)[1].tag == 7);
-  close(rd_loop_events(l)[1].error);
-  close(client);
-  leave(&p);
-  shut(&e);
-}
-
-static void who_cannot_be_accepted_is_the_owners_matter(void) {
-  entrance e;
-  enter_by(&e, 7);
-  int client = come(&e, "");
-  struct rlimit was, none;
-  CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);
-  none = (struct rlimit){(rlim_t)client, was.rlim_max}; /* no number is free */
-  CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
-  int events = turn();
-  CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
-  CHECK(events == 1 && what(0) == RD_LOOP_ACCEPTED && rd_loop_events(l)[0].error == -1);
-  close(client);
-  shut(&e);
-}
-
-static void an_entrance_can_be_shut(void) {
-  entrance first, second, third;
-  enter_by(&first, 7);
-  enter_by(&second, 8);
-  enter_by(&third, 9);
-  shut(&second);
-  int client = come(&first, ""), other = come(&third, "");
-  CHECK(turn() == 2); /* the second's place in the list is closed up */
-  for (int i = 0; i < 2; i++) close(rd_loop_events(l)[i].error);
-  shut(&third);
-  shut(&first);
-  close(client);
-  close(other);
-  CHECK(turn() == 0);
-}
-
 static void activity_goes_by_a_clock_that_nobody_sets(void) {
   uint64_t before = rd_monotonic_ns() / 1000u;
   peer a = join(1);
@@ -890,11 +690,6 @@ int main(void) {
   RUN(who_is_behind_serves_nobody);
   RUN(who_is_behind_ends_its_transaction);
   RUN(a_thousand_connections);
-  RUN(who_comes_is_the_owners);
-  RUN(who_has_no_place_is_turned_away);
-  RUN(those_inside_come_first);
-  RUN(who_cannot_be_accepted_is_the_owners_matter);
-  RUN(an_entrance_can_be_shut);
   RUN(the_heavy_share_a_part_of_each_turn);
   RUN(who_took_long_is_served_after_the_others);
   close_all();

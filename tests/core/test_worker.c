@@ -1,73 +1,24 @@
-/* Several processes on one arena: their blocks, what they tell each other, and the connections they count together. A
- * process that dies here dies by SIGKILL. */
+/* test_worker.c - several processes on one arena: their blocks, figures, secrets and locks. The processes die by
+ * SIGKILL. */
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "arena/admission.h"
 #include "arena/lock.h"
 #include "arena/memory.h"
 #include "arena/pool.h"
 #include "arena/secrets.h"
-#include "arena_fixture.h"
-#include "check.h"
+#include "processes.h"
 #include "session/monitor.h"
 #include "session/session.h"
 #include "store/check.h"
 #include "store/databases.h"
 #include "store/internal.h"
 #include "store/pause.h"
-#include "store/run.h"
 #include "store/store.h"
 #include "store/watch.h"
 
 #define SECOND 1000000000ull
-
-/* ---- other processes ---- */
-
-/* A process that joins the arena as `number`, does `work`, says so, and then waits to be killed. */
-static pid_t start(rd_store *st, uint32_t number, void (*work)(rd_store *)) {
-  int done[2];
-  char word;
-  CHECK(pipe(done) == 0);
-  pid_t pid = fork();
-  if (pid == 0) {
-    rd_store own;
-    char err[200];
-    if (rd_attach(&own, st->fd, err, sizeof err) != 0 || rd_worker_join(&own, number) < 0) _exit(2);
-    work(&own);
-    if (write(done[1], "x", 1) != 1) _exit(3);
-    for (;;) pause();
-  }
-  close(done[1]);
-  CHECK_INT(read(done[0], &word, 1), 1);
-  close(done[0]);
-  return pid;
-}
-
-static void stop(pid_t pid) {
-  int status;
-  kill(pid, SIGKILL);
-  waitpid(pid, &status, 0);
-  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
-/* The place of the worker with this number; RD_MAX_WORKERS: there is none. */
-static uint32_t place_of(rd_store *st, uint32_t number) {
-  rd_worker_figures f;
-  uint32_t i = 0;
-  while (i < RD_MAX_WORKERS && !(rd_worker_info(st, i, &f) && f.number == number)) i++;
-  return i;
-}
-
-static const uint8_t *address(uint32_t n) {
-  static uint8_t bytes[16];
-  memset(bytes, 0, sizeof bytes);
-  memcpy(bytes, &n, sizeof n);
-  return bytes;
-}
 
 static void nothing(rd_store *st) { (void)st; }
 
@@ -386,28 +337,6 @@ static void the_peak_stays_until_statistics_are_reset(void) {
   arena_free(&st);
 }
 
-/* ---- connections in all ---- */
-
-static void open_three(rd_store *st) {
-  for (int i = 0; i < 3; i++) rd_open_enter(st, true, 0, 0);
-}
-
-static void a_limit_on_connections_holds_over_all_workers(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  pid_t pid = start(&st, 1, open_three);
-  CHECK(rd_open_enter(&st, true, 4, 0));
-  CHECK(!rd_open_enter(&st, true, 4, 0));
-  CHECK(rd_open_enter(&st, true, 0, 0)); /* handed over: let in whatever the limit, and counted */
-  CHECK(!rd_open_enter(&st, true, 5, 0));
-  rd_open_leave(&st, true);
-  rd_open_leave(&st, true);
-  rd_open_leave(&st, true); /* once too often */
-  CHECK(rd_open_enter(&st, true, 4, 0));
-  CHECK(!rd_open_enter(&st, true, 4, 0));
-  stop(pid);
-  arena_free(&st);
-}
-
 /* ---- by secret ---- */
 
 /* "last used:uses:connections" of a secret, or "none". */
@@ -466,121 +395,6 @@ static void the_secret_that_is_used_no_more_makes_room(void) {
   arena_free(&st);
 }
 
-/* ---- by place ---- */
-
-static void places_are_kept_for_local_connections_over_all_workers(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  pid_t pid = start(&st, 1, open_three);
-  CHECK(rd_open_enter(&st, false, 6, 2)); /* the local ones of the other worker hold two kept places and one more */
-  CHECK(rd_open_enter(&st, false, 6, 2));
-  CHECK(rd_open_enter(&st, false, 6, 2));
-  CHECK(!rd_open_enter(&st, false, 6, 2));
-  CHECK(!rd_open_enter(&st, true, 6, 2)); /* full is full */
-  rd_open_leave(&st, true);               /* none of this worker's is local */
-  CHECK(!rd_open_enter(&st, true, 6, 2));
-  rd_open_leave(&st, false);
-  CHECK(rd_open_enter(&st, true, 6, 2));
-  stop(pid);
-  CHECK(rd_worker_reap(&st, 1));
-  CHECK(rd_open_enter(&st, false, 6, 2)); /* 2 remote and 1 local are left */
-  CHECK(rd_open_enter(&st, false, 6, 2));
-  CHECK(!rd_open_enter(&st, false, 6, 2));
-  CHECK(rd_open_enter(&st, true, 6, 2));
-  CHECK(!rd_open_enter(&st, true, 6, 2));
-  arena_free(&st);
-}
-
-static void one_place_is_never_kept(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  CHECK(rd_open_enter(&st, false, 2, 3));
-  CHECK(!rd_open_enter(&st, false, 2, 3));
-  CHECK(rd_open_enter(&st, true, 2, 3));
-  arena_free(&st);
-}
-
-/* ---- by address ---- */
-
-static void enter_twice(rd_store *st) {
-  rd_address_enter(st, address(1), 0);
-  rd_address_enter(st, address(1), 0);
-}
-
-static void a_limit_on_an_address_holds_over_all_workers(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  pid_t pid = start(&st, 1, enter_twice);
-  CHECK(rd_address_enter(&st, address(1), 3));
-  CHECK(!rd_address_enter(&st, address(1), 3));
-  CHECK(rd_address_enter(&st, address(2), 3));
-  rd_address_leave(&st, address(1));
-  rd_address_leave(&st, address(1)); /* not counted here any more */
-  CHECK(rd_address_enter(&st, address(1), 3));
-  CHECK(arena_is_whole(&st));
-  uint32_t place = place_of(&st, 1);
-  stop(pid);
-  rd_worker_reap(&st, place);
-  CHECK(rd_address_enter(&st, address(1), 2));
-  CHECK(!rd_address_enter(&st, address(1), 2));
-  arena_free(&st);
-}
-
-static void addresses_come_and_go_in_any_order(void) {
-  enum { N = 9000 };
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  static uint8_t count[N];
-  memset(count, 0, sizeof count);
-  for (int i = 0; i < 60000 && check_ok; i++) {
-    uint32_t n = (uint32_t)(rd_random_u64(&st) % N);
-    if (i % 16 < 9 && count[n] < 200) {
-      CHECK(rd_address_enter(&st, address(n), count[n] + 1u));
-      count[n]++;
-    } else if (count[n] > 0) {
-      CHECK(!rd_address_enter(&st, address(n), count[n]));
-      rd_address_leave(&st, address(n));
-      count[n]--;
-    }
-  }
-  CHECK(arena_is_whole(&st));
-  for (uint32_t n = 0; n < N; n++) {
-    for (; count[n] > 0; count[n]--) rd_address_leave(&st, address(n));
-  }
-  CHECK_INT(st.worker->addresses, 0);
-  CHECK(arena_is_whole(&st));
-  arena_free(&st);
-}
-
-static void a_full_table_refuses_new_addresses_only_and_only_with_a_limit(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) CHECK(rd_address_enter(&st, address(n), 1));
-  CHECK(!rd_address_enter(&st, address(RD_ADDRESS_MAX), 1));
-  CHECK(rd_address_enter(&st, address(RD_ADDRESS_MAX), 0));
-  rd_address_leave(&st, address(RD_ADDRESS_MAX));
-  CHECK(rd_address_enter(&st, address(0), 2));
-  rd_address_leave(&st, address(5));
-  CHECK(rd_address_enter(&st, address(RD_ADDRESS_MAX), 1));
-  CHECK(arena_is_whole(&st));
-  arena_free(&st);
-}
-
-static void the_table_is_counted_as_memory_when_it_is_used_and_not_before(void) {
-  rd_store st = arena_new(4 * MIB, 4, RD_NOEVICTION);
-  uint64_t before = rd_used_memory(&st);
-  CHECK_INT(rd_address_enter(&st, address(1), 0), true);
-  CHECK_INT(rd_used_memory(&st) - before, RD_PAGE);
-  for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) rd_address_enter(&st, address(n), 0);
-  CHECK_INT(rd_used_memory(&st) - before, RD_ADDRESS_PAGES * RD_PAGE);
-  for (uint32_t i = 0; i < 400; i++) {
-    rd_key key = key_of(&st, &i, sizeof i, 0);
-    static uint8_t value[10000];
-    rd_lock_shard(&st, rd_shard_of(&st, key.hash));
-    rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET);
-    rd_unlock_all(&st);
-  }
-  CHECK(rd_committed_memory(&st) <= rd_max_memory(&st)); /* full, and no fuller */
-  uint64_t reserve = (uint64_t)st.head->pool.reserve * RD_REGION_SIZE;
-  CHECK(rd_committed_memory(&st) > rd_max_memory(&st) - reserve - RD_REGION_SIZE - RD_PAGE);
-  arena_free(&st);
-}
-
 static void the_least_memory_is_enough_for_the_workers_it_was_asked_for(void) {
   enum { WORKERS = 4 };
   uint64_t least = rd_min_memory(4, WORKERS);
@@ -601,139 +415,9 @@ static void the_least_memory_is_enough_for_the_workers_it_was_asked_for(void) {
   arena_free(&st);
 }
 
-/* ---- in a second ---- */
-
-static void take_two(rd_store *st) {
-  rd_rate_take(st, 3, 5 * SECOND);
-  rd_rate_take(st, 3, 5 * SECOND);
-}
-
-static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  uint64_t now = 5 * SECOND;
-  pid_t pid = start(&st, 1, take_two);
-  CHECK(rd_rate_take(&st, 3, now));
-  CHECK(!rd_rate_take(&st, 3, now));
-  CHECK(rd_rate_take(&st, 0, now));
-  CHECK(!rd_rate_take(&st, 3, now + SECOND / 3 - 2));
-  CHECK(rd_rate_take(&st, 3, now + SECOND / 3));
-  CHECK(!rd_rate_take(&st, 3, now + SECOND / 3));
-  now += 1000 * SECOND; /* it is not saved up */
-  for (int i = 0; i < 3; i++) CHECK(rd_rate_take(&st, 3, now));
-  CHECK(!rd_rate_take(&st, 3, now));
-  now = 7; /* a clock that begins again shuts the door for a second at most */
-  CHECK(!rd_rate_take(&st, 3, now));
-  CHECK(rd_rate_take(&st, 3, now + SECOND / 3));
-  stop(pid);
-  arena_free(&st);
-}
-
-/* ---- at listening sockets ---- */
-
-static const uint8_t remote[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
-
-static void an_early_refusal_says_what_entering_would(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 9}, six[16] = {[15] = 1};
-  static const uint8_t near[16] = {[14] = 1, [15] = 1};
-  rd_accept_limits g = {.st = &st};
-  uint64_t now = 5 * SECOND;
-  CHECK(rd_address_local(here) && rd_address_local(six) && rd_address_local(NULL));
-  CHECK(!rd_address_local(remote) && !rd_address_local(near));
-  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
-
-  g.open = 3, g.kept = 1;
-  rd_open_enter(&st, false, 0, 0);
-  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
-  rd_open_enter(&st, false, 0, 0);
-  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_OPEN);
-  CHECK(rd_refuse_early(&g, here, now) == RD_LIMIT_NONE); /* its place is kept, and is not taken by this */
-  CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
-  rd_open_enter(&st, true, 0, 0);
-  CHECK(rd_refuse_early(&g, here, now) == RD_LIMIT_OPEN);
-  CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_OPEN);
-
-  g.open = 0, g.address = 2;
-  rd_address_enter(&st, remote, 0);
-  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
-  rd_address_enter(&st, remote, 0);
-  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_ADDRESS);
-  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
-  CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
-
-  g.per_second = 2;
-  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
-  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE); /* nothing was taken */
-  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
-  CHECK(rd_rate_take(&st, 2, now) && rd_rate_take(&st, 2, now));
-  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_RATE);
-  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE); /* tested first, as the daemon does */
-  CHECK(rd_refuse_early(&g, near, now + SECOND / 2) == RD_LIMIT_NONE);
-  arena_free(&st);
-}
-
-/* Refused early or where it enters: each refusal is counted once, in all and by its limit. */
-static void every_refusal_is_counted_once(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  uint64_t now = 5 * SECOND;
-  rd_accept_limits g = {.st = &st, .open = 1};
-  CHECK(rd_open_enter(&st, false, 1, 0) && rd_address_enter(&st, remote, 1) && rd_rate_take(&st, 1, now));
-  CHECK(rd_counter(&st, RD_STAT_rejected_connections) == 0 && rd_counter(&st, RD_STAT_connections_received) == 0);
-
-  CHECK(!rd_open_enter(&st, false, 1, 0) && rd_refuse_early(&g, remote, now) == RD_LIMIT_OPEN);
-  CHECK(rd_counter(&st, RD_STAT_rejected_maximum) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 2);
-  g = (rd_accept_limits){.st = &st, .address = 1};
-  CHECK(!rd_address_enter(&st, remote, 1) && rd_refuse_early(&g, remote, now) == RD_LIMIT_ADDRESS);
-  CHECK(rd_counter(&st, RD_STAT_rejected_address) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 4);
-  CHECK(g.refused[RD_LIMIT_ADDRESS] == 1 && memcmp(g.last[RD_LIMIT_ADDRESS], remote, 16) == 0);
-  g = (rd_accept_limits){.st = &st, .per_second = 1};
-  CHECK(!rd_rate_take(&st, 1, now) && rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE);
-  CHECK(rd_counter(&st, RD_STAT_rejected_rate) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 6);
-  CHECK(rd_counter(&st, RD_STAT_connections_received) == 6);
-
-  /* Nothing that is admitted, without a limit or below it, counts as refused. */
-  CHECK(rd_open_enter(&st, false, 0, 0) && rd_address_enter(&st, remote, 0) && rd_rate_take(&st, 0, now));
-  g = (rd_accept_limits){.st = &st};
-  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE && rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
-  CHECK(rd_counter(&st, RD_STAT_rejected_connections) == 6);
-  arena_free(&st);
-}
-
-static void open_two_remote(rd_store *st) {
-  for (int i = 0; i < 2; i++) {
-    rd_open_enter(st, false, 0, 0);
-    rd_address_enter(st, remote, 0);
-  }
-}
-
-static void an_early_refusal_counts_the_other_workers(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  pid_t pid = start(&st, 1, open_two_remote);
-  uint32_t place = place_of(&st, 1);
-  rd_accept_limits all = {.st = &st, .open = 2}, one = {.st = &st, .address = 2};
-  CHECK(rd_refuse_early(&all, remote, SECOND) == RD_LIMIT_OPEN);
-  CHECK(rd_refuse_early(&one, remote, SECOND) == RD_LIMIT_ADDRESS);
-  stop(pid);
-  CHECK(rd_worker_reap(&st, place));
-  CHECK(rd_refuse_early(&all, remote, SECOND) == RD_LIMIT_NONE);
-  CHECK(rd_refuse_early(&one, remote, SECOND) == RD_LIMIT_NONE);
-  arena_free(&st);
-}
-
 /* ---- locks ---- */
 
 static void hold_admission(rd_store *st) { rd_admission_lock(st); }
-
-static void the_lock_of_a_worker_that_died_at_the_door_is_free(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  pid_t pid = start(&st, 1, hold_admission);
-  uint32_t place = place_of(&st, 1);
-  stop(pid);
-  CHECK(rd_open_enter(&st, true, 1, 0));
-  CHECK(rd_worker_reap(&st, place));
-  CHECK(!rd_open_enter(&st, true, 1, 0));
-  arena_free(&st);
-}
 
 static void hold_5(rd_store *st) { rd_lock_shard(st, 5); }
 
@@ -832,27 +516,6 @@ static void the_holders_of_the_other_locks_are_told_too(void) {
   }
 }
 
-/* ---- rd_check ---- */
-
-static void what_is_wrong_in_a_block_is_found(void) {
-  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
-  rd_worker *w = st.worker;
-  char err[200] = "";
-  for (uint32_t i = 0; i < 3; i++) CHECK(rd_address_enter(&st, address(i), 5));
-  CHECK_INT(rd_check(&st, err, sizeof err), 0);
-  w->addresses++;
-  CHECK(rd_check(&st, err, sizeof err) != 0);
-  CHECK(strstr(err, "worker 0") != NULL);
-  w->addresses--;
-  uint32_t slot = 0;
-  while (w->address[slot].count == 0) slot++;
-  w->address[slot].bytes[15] ^= 1; /* where no search for it looks, but by chance */
-  CHECK(rd_check(&st, err, sizeof err) != 0);
-  w->address[slot].bytes[15] ^= 1;
-  CHECK_INT(rd_check(&st, err, sizeof err), 0);
-  arena_free(&st);
-}
-
 int main(void) {
   RUN(a_worker_tells_the_others_what_it_is_and_has);
   RUN(gauges_add_up_but_the_largest_is_the_largest);
@@ -868,24 +531,11 @@ int main(void) {
   RUN(who_finds_others_at_work_lets_them_count_on);
   RUN(no_number_is_given_twice);
   RUN(the_peak_stays_until_statistics_are_reset);
-  RUN(a_limit_on_connections_holds_over_all_workers);
-  RUN(places_are_kept_for_local_connections_over_all_workers);
-  RUN(one_place_is_never_kept);
   RUN(the_use_of_secrets_is_counted_over_all_workers);
   RUN(the_secret_that_is_used_no_more_makes_room);
-  RUN(a_limit_on_an_address_holds_over_all_workers);
-  RUN(addresses_come_and_go_in_any_order);
-  RUN(a_full_table_refuses_new_addresses_only_and_only_with_a_limit);
-  RUN(the_table_is_counted_as_memory_when_it_is_used_and_not_before);
   RUN(the_least_memory_is_enough_for_the_workers_it_was_asked_for);
-  RUN(one_second_s_worth_may_come_at_once_over_all_workers);
-  RUN(an_early_refusal_says_what_entering_would);
-  RUN(every_refusal_is_counted_once);
-  RUN(an_early_refusal_counts_the_other_workers);
-  RUN(the_lock_of_a_worker_that_died_at_the_door_is_free);
   RUN(who_looks_after_the_workers_waits_for_none);
   RUN(who_holds_up_the_others_is_told_from_those_who_wait);
   RUN(the_holders_of_the_other_locks_are_told_too);
-  RUN(what_is_wrong_in_a_block_is_found);
   return check_end();
 }
