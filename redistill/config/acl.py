@@ -18,8 +18,8 @@ from hashlib import sha256
 from itertools import groupby
 
 from redistill.base import words
+from redistill.config.lists import MAX_PASSWORD
 from redistill.config.selector import SEPARATOR, SYNTAX, RuleError, Selector, SelectorDraft
-from redistill.config.values import MAX_PASSWORD
 
 DEFAULT = "default"
 """The user that every connection begins as."""

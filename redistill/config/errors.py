@@ -16,6 +16,15 @@ class ConfigError(Exception):
         self.setting = setting
 
 
+class BadValue(ValueError):
+    """A value that a setting does not take. The text says what it takes, and reads on after the setting's name."""
+
+    def __init__(self, problem: str, subject: str = "argument") -> None:
+        super().__init__(problem)
+        self.redis = f"{subject} {problem}".lstrip()
+        """The text in the words of Redis, for CONFIG SET."""
+
+
 Refuse = Callable[[ConfigError], None]
 """The action for an error of the configuration: raise it, or note it."""
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from redistill.base import words
 from redistill.config import user_table
-from redistill.config.errors import ConfigError, quoted
+from redistill.config.errors import BadValue, ConfigError, quoted
 from redistill.config.machine import machine_memory
 from redistill.config.settings import BY_NAME
 from redistill.config.user_table import UserTable
-from redistill.config.values import BadValue, check
+from redistill.config.values import check
 
 MAX_FILE = 1024 * 1024
 """Bytes that a configuration file, a password file or a file of TLS may have."""

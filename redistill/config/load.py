@@ -16,11 +16,11 @@ from typing import Any
 
 from redistill.config import endpoints
 from redistill.config.config import Config, checked, with_values
-from redistill.config.errors import ConfigError, Refuse, quoted, raise_error
+from redistill.config.errors import BadValue, ConfigError, Refuse, quoted, raise_error
 from redistill.config.files import contents
 from redistill.config.machine import machine_memory
 from redistill.config.settings import BY_NAME, SECTIONS, SETTINGS, Kind, Setting, Value
-from redistill.config.values import Available, BadValue, check, parse
+from redistill.config.values import Available, check, parse
 
 DEFAULT_PATH = "/etc/redistill/redistill.toml"
 CREDENTIAL = "redistill.password"

@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable
 
 from redistill.base import words
-from redistill.config.endpoints import MAX_DESCRIPTION, MAX_ENDPOINTS
+from redistill.config import lists
+from redistill.config.errors import BadValue
 from redistill.config.settings import Kind, Setting, Value
 
 _UNITS = {
@@ -29,41 +30,12 @@ _UNITS = {
 }
 _SIZE = re.compile(r"([0-9]{1,20})([a-z]{0,2})", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3})%", re.ASCII)
-_NAME = re.compile(r"[0-9a-z._-]{1,253}", re.ASCII | re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-_ALL = {"*": "0.0.0.0", "::*": "::"}  # noqa: S104
-"""Redis's notation of all addresses."""
 _YES = ("yes", "true", "on", "1")
 _NO = ("no", "false", "off", "0")
 
-MAX_PASSWORD = 16384
-"""Bytes of a password: what a client may send before it is authenticated."""
-
-MAX_PERCENTAGES = 64
-"""In a list of them: each makes the lines of INFO longer."""
-
-MAX_ADDRESSES = 16
-"""To listen on; as many as Redis takes."""
-
-_BARE_SPACE = re.compile(r"(\\.)|(\s)", re.DOTALL)
-"""A character behind a backslash, or white space without one."""
-_DESCRIPTION = re.compile(r"(?:[^\s\\]|\\.)+", re.DOTALL)
-
-MAX_NAMES = 64
-"""Host names of the health port."""
-
 Available = Callable[[], int]
 """The memory of the machine in bytes, asked for when a percentage of it is to be known."""
-
-
-class BadValue(ValueError):
-    """A value that a setting does not take. The text says what it takes, and reads on after the setting's name."""
-
-    def __init__(self, problem: str, subject: str = "argument") -> None:
-        super().__init__(problem)
-        self.redis = f"{subject} {problem}".lstrip()
-        """The text in the words of Redis, for CONFIG SET."""
 
 
 def bounds(setting: Setting) -> str:
@@ -122,15 +94,15 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
     if kind in (Kind.SIZE, Kind.MEMORY, Kind.SHARE):
         return _bounded(setting, _size(setting, raw, available))
     if kind is Kind.PASSWORDS:
-        return _passwords(raw)
+        return lists.passwords(raw)
     if kind is Kind.ADDRESSES:
-        return _addresses(raw)
+        return lists.addresses(raw)
     if kind is Kind.NAMES:
-        return _names(raw)
+        return lists.names(raw)
     if kind is Kind.PERCENTAGES:
-        return _percentages(raw)
+        return lists.percentages(raw)
     if kind is Kind.ENDPOINTS:
-        return _endpoints(raw)
+        return lists.endpoints(raw)
     if not isinstance(raw, str):
         raise BadValue('must be a text in "quotes"')
     if kind is Kind.CHOICE:
@@ -140,7 +112,7 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
     if "\0" in raw or "\n" in raw:
         raise BadValue("must be one line")
     if kind is Kind.ADDRESS:
-        return _address(raw)
+        return lists.address(raw)
     return raw
 
 
@@ -181,7 +153,9 @@ def _quoted(text: str) -> str:
 
 
 def _decoded(raw: object) -> object:
-    """The text that ``{ base64 = "..." }`` stands for; anything else as it is."""
+    """The text that ``{ base64 = "..." }`` stands for, in a list too; anything else as it is."""
+    if isinstance(raw, list):
+        return [_decoded(one) for one in raw]
     if not isinstance(raw, dict) or list(raw) != ["base64"]:
         return raw
     try:
@@ -225,87 +199,3 @@ def _size(setting: Setting, raw: object, available: Available) -> int:
     elif isinstance(raw, int) and not isinstance(raw, bool):
         return raw
     raise BadValue("must be a memory value: bytes, or a text such as 512mb" + (", 2gb or 75%" if percentages else ""))
-
-
-def _passwords(raw: object) -> tuple[str, ...]:
-    if raw == "":
-        return ()
-    entries = [_decoded(one) for one in raw] if isinstance(raw, list) else [raw]
-    texts = [entry for entry in entries if isinstance(entry, str)]
-    if len(texts) < len(entries):
-        raise BadValue('must be a text in "quotes", or a list of them')
-    for entry in texts:
-        if not 1 <= len(words.data(entry)) <= MAX_PASSWORD:
-            raise BadValue(f"must be of 1 to {MAX_PASSWORD} bytes each")
-    return tuple(texts)
-
-
-def _address(raw: str) -> str:
-    try:
-        if raw != "localhost":
-            ipaddress.ip_address(raw)
-    except ValueError:
-        raise BadValue(f"must be an IP address, e.g. 127.0.0.1, or 0.0.0.0 or :: for all, not {raw!a}") from None
-    return raw
-
-
-def _words(raw: object) -> list[str]:
-    """The words of a text, or of a list of texts."""
-    entries = [raw] if isinstance(raw, str) else raw
-    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        raise BadValue('must be a text in "quotes", or a list of them')
-    return [word for entry in entries for word in words.split(entry)]
-
-
-def _percentages(raw: object) -> tuple[str, ...]:
-    """Percentages in their shortest notation: ``50``, ``99.9``."""
-    if isinstance(raw, list | tuple):
-        raw = [str(entry) if isinstance(entry, int | float) and not isinstance(entry, bool) else entry for entry in raw]
-    texts = _words(str(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else raw)
-    if len(texts) > MAX_PERCENTAGES or not all(_NUMBER.fullmatch(text) for text in texts):
-        raise BadValue(f"must be at most {MAX_PERCENTAGES} numbers, e.g. 50 99 99.9")
-    if not all(0 <= float(text) <= 100 for text in texts):
-        raise BadValue("must be between 0.0 and 100.0 each")
-    return tuple(repr(float(text)).removesuffix(".0") for text in texts)
-
-
-def _names(raw: object) -> tuple[str, ...]:
-    """Host names."""
-    names = _words(raw)
-    if len(names) > MAX_NAMES or not all(_NAME.fullmatch(name) for name in names):
-        raise BadValue(f"must be at most {MAX_NAMES} host names, e.g. cache.example.com, without ports")
-    return tuple(dict.fromkeys(names))
-
-
-def _endpoints(raw: object) -> tuple[str, ...]:
-    """Descriptions of endpoints, of which one text may hold several. White space within one has a backslash before it,
-    as Twisted has it; in a list it need not."""
-    if isinstance(raw, str):
-        found = _DESCRIPTION.findall(raw)
-        if "".join(found) != "".join(_BARE_SPACE.sub(lambda part: part[1] or "", raw)):
-            raise BadValue("must not end with a backslash")
-    elif isinstance(raw, list) and all(isinstance(entry, str) for entry in raw):
-        found = [_BARE_SPACE.sub(lambda part: part[1] or f"\\{part[2]}", entry.strip()) for entry in raw]
-    else:
-        raise BadValue('must be a text in "quotes", or a list of them')
-    if len(found) > MAX_ENDPOINTS or not all(0 < len(entry) <= MAX_DESCRIPTION for entry in found):
-        raise BadValue(f"must be at most {MAX_ENDPOINTS} descriptions of endpoints, e.g. tcp:6380:interface=127.0.0.1")
-    if any(char in entry for entry in found for char in "\0\r\n"):
-        raise BadValue("must be one line")
-    return tuple(dict.fromkeys(found))
-
-
-def _addresses(raw: object) -> tuple[str, ...]:
-    """Addresses to listen on, each with the ``-`` of those that may be missing."""
-    hosts = _words(raw)
-    if not 1 <= len(hosts) <= MAX_ADDRESSES:
-        raise BadValue(f"must be 1 to {MAX_ADDRESSES} IP addresses, e.g. 127.0.0.1, or 0.0.0.0 or :: for all")
-    found: dict[str, str] = {}
-    for word in hosts:
-        host = word.removeprefix("-")
-        host = _address(_ALL.get(host, host))
-        same = "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host))
-        if same in found:
-            raise BadValue(f"must name {same} once")
-        found[same] = ("-" if word.startswith("-") else "") + host
-    return tuple(found.values())

@@ -10,9 +10,8 @@ from twisted.python.failure import Failure
 
 from redistill.base import resp
 from redistill.base.failures import Refused
-from redistill.config.errors import ConfigError
+from redistill.config.errors import BadValue, ConfigError
 from redistill.config.settings import Value
-from redistill.config.values import BadValue
 from redistill.control.arguments import text
 from redistill.control.parameters import OfSetting, Parameter, parameters
 from redistill.control.peers import Question, over_all

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from redistill.base import words
+from redistill.config.errors import BadValue
 from redistill.config.machine import machine_memory
 from redistill.config.settings import BY_NAME, SETTINGS, Kind, Setting, Value
-from redistill.config.values import BadValue, parse, show, size
+from redistill.config.values import parse, show, size
 from redistill.control.state import DATABASES, ServerState
 from redistill.net.sockets import BACKLOG, UNIX_MODE
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from redistill.base import words
 from redistill.config.acl import DEFAULT, User, hashed, number_of
 from redistill.config.config import Config
+from redistill.config.lists import MAX_PASSWORD
 from redistill.config.selector import table
-from redistill.config.values import MAX_PASSWORD
 from redistill.engine.permissions import Denial, Permissions
 from redistill.net.interfaces import Client
 

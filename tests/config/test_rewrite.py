@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.base import words
 from redistill.config.config import Config
-from redistill.config.errors import ConfigError
+from redistill.config.errors import BadValue, ConfigError
 from redistill.config.load import load
 from redistill.config.rewrite import rewrite, rewritten
 from redistill.config.settings import BY_NAME
-from redistill.config.values import BadValue, check
+from redistill.config.values import check
 
 AWKWARD = st.lists(
     st.sampled_from(

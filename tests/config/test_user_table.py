@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.config import acl, selector, user_table
 from redistill.config.acl import DEFAULT_LINE, User
+from redistill.config.lists import MAX_PASSWORD
 from redistill.config.selector import RuleError
 from redistill.config.user_table import UserTable, edited, read
-from redistill.config.values import MAX_PASSWORD
 
 SECRET = sha256(b"secret").hexdigest()
 

@@ -7,8 +7,10 @@ import tomllib
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.config.endpoints import MAX_DESCRIPTION, MAX_ENDPOINTS
+from redistill.config.errors import BadValue
+from redistill.config.lists import MAX_NAMES, MAX_PASSWORD
 from redistill.config.settings import BY_NAME, SETTINGS, Kind, Value
-from redistill.config.values import MAX_NAMES, MAX_PASSWORD, BadValue, check, is_loopback, literal, parse, show
+from redistill.config.values import check, is_loopback, literal, parse, show
 
 GIB = 2**30
 
@@ -36,6 +38,18 @@ class ValueCase(SynchronousTestCase):
     def refused_raw(self, name: str, raw: object) -> str:
         """The error for a bad value in a file."""
         return str(self.assertRaises(BadValue, self.checked, name, raw))
+
+
+class ListTests(ValueCase):
+    """Settings that are lists."""
+
+    def test_entries_that_toml_cannot_show(self) -> None:
+        """Entries that are written in base64 are read back, whatever the list is of."""
+        row = BY_NAME["server.endpoints"]
+        value = ("unix:/run/a\u200bb", "tcp:1")
+        written = literal(row, value)
+        self.assertIn("base64", written)
+        self.assertEqual(check(row, tomllib.loads(f"x = {written}")["x"], available), value)
 
 
 class NumberTests(ValueCase):

@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.config.acl import User, hashed, number_of, parsed, shown
 from redistill.config.config import Config
+from redistill.config.lists import MAX_PASSWORD
 from redistill.config.user_table import UserTable
-from redistill.config.values import MAX_PASSWORD
 from redistill.control.users import Account, Users
 from redistill.engine.permissions import Permissions
 from tests.support.control import FakeClient, Server
