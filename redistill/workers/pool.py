@@ -20,42 +20,14 @@ from redistill.lifetime.service import SERVING
 from redistill.workers import channel
 from redistill.workers.launch import Launcher
 from redistill.workers.process import Worker
+from redistill.workers.slot import Slot
 
 log = Logger()
 
 START_SECONDS = 30.0
 """Seconds that a worker has from its start until it serves."""
-YOUNG = 5.0
-"""Seconds; after a worker that served for less, the next one is started later each time."""
-LONGEST_WAIT = 5.0
-ALONE_WAIT = 0.2
-"""Longest seconds from one start in a slot to the next: LONGEST_WAIT, or ALONE_WAIT while no other worker serves."""
-UNABLE_WAIT = 1.0
-"""Longest seconds while no other worker serves, in a slot whose last worker ended by itself before it served, or could
-not be started."""
 LEAVE_SECONDS = 5.0
 """Seconds beyond the grace period until a worker that was told to end is killed."""
-
-
-class Slot:
-    """The place of one worker: the serving process, the starting one, and how earlier ones ended.
-
-    An empty slot has a worker that starts, or a time at which the next one will.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.current: Worker | None = None
-        """The worker that has come to serve."""
-        self.coming: Worker | None = None
-        """The worker that starts, as the first or as the current one's successor."""
-        self.next_start: IDelayedCall | None = None
-        self.started = -LONGEST_WAIT
-        """When the last start began."""
-        self.wait = 0.0
-        """Seconds from one start to the next."""
-        self.unable = False
-        """The last worker ended by itself before it served, or could not be started."""
 
 
 class Pool:
@@ -209,18 +181,11 @@ class Pool:
     def _start_again(self, slot: Slot, ended: Worker) -> None:
         """Plan the next start in the slot of a worker that ended by itself."""
         self.restarts += 1
-        since, now = ended.served_since, self._reactor.seconds()
-        slot.unable = since is None and not ended.was_killed
-        old = since is not None and now - since >= YOUNG
-        slot.wait = 0.0 if old else min(max(slot.wait * 2, 0.05), LONGEST_WAIT)
+        slot.note_end(ended, self._reactor.seconds())
         slot.next_start = self._reactor.callLater(self._due_in(slot), self._start, slot)
 
     def _due_in(self, slot: Slot) -> float:
-        """Seconds until an empty slot's next start. They count from the last start: a worker that is killed now and
-        then has a successor at once, and one that ends at each start does not keep a CPU busy."""
-        longest = LONGEST_WAIT if any(self.serving()) else UNABLE_WAIT if slot.unable else ALONE_WAIT
-        left: float = slot.started + min(slot.wait, longest) - self._reactor.seconds()
-        return max(0.0, left)
+        return slot.due_in(self._reactor.seconds(), others_serve=any(self.serving()))
 
     def _hurry(self) -> None:
         """Shorten the waits of empty slots: no worker serves any more."""

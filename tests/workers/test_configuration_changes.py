@@ -7,8 +7,8 @@ from twisted.protocols.amp import UnknownRemoteError
 from redistill.config.config import Config
 from redistill.workers import channel
 from redistill.workers.changes import ANSWER_SECONDS
-from redistill.workers.pool import ALONE_WAIT, LONGEST_WAIT
 from redistill.workers.process import Worker
+from redistill.workers.slot import ALONE_WAIT, LONGEST_WAIT
 from tests.workers.played import (
     PlayedLink,
     PlayedWorkersTestCase,

@@ -7,7 +7,7 @@ import os
 
 from redistill.workers import balance, channel
 from redistill.workers.changes import ANSWER_SECONDS
-from redistill.workers.pool import LONGEST_WAIT
+from redistill.workers.slot import LONGEST_WAIT
 from redistill.workers.supervision import LOOK
 from tests.workers.played import (
     Figures,

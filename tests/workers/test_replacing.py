@@ -7,7 +7,7 @@ import errno
 from twisted.logger import capturedLogs, formatEvent
 
 from redistill.workers import channel
-from redistill.workers.pool import LONGEST_WAIT
+from redistill.workers.slot import LONGEST_WAIT
 from tests.workers.played import (
     PlayedLink,
     PlayedWorkersTestCase,

@@ -10,8 +10,9 @@ from twisted.protocols.amp import UnknownRemoteError
 
 from redistill.base.throttle import SELDOM
 from redistill.workers import channel
-from redistill.workers.pool import ALONE_WAIT, LONGEST_WAIT, START_SECONDS, UNABLE_WAIT, YOUNG
+from redistill.workers.pool import START_SECONDS
 from redistill.workers.process import Worker
+from redistill.workers.slot import ALONE_WAIT, LONGEST_WAIT, UNABLE_WAIT, YOUNG
 from redistill.workers.supervisor import TIDY
 from tests.workers.played import (
     Figures,
