@@ -259,6 +259,7 @@ class Container:
         if not within(30, lambda: self.process.poll() is not None or "listening on" in self.log) or not self.pid:
             return False
         out("nsenter", "-t", self.pid, "-n", "ip", "addr", "add", f"{ADDRESS}/32", "dev", "lo")
+        # 7: nothing listens there, since the test has moved the health port.
         return within(10, lambda: self.run("curl", "-sf", "http://127.0.0.1:8080/readyz")[0] in (0, 7))
 
     def exec(self, *words: str, timeout: float = 60) -> tuple[int, str]:
