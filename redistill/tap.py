@@ -18,11 +18,12 @@ from redistill import __version__
 from redistill.base.files import UnsafeFile
 from redistill.base.logs import Log, LogService
 from redistill.config.errors import ConfigError
-from redistill.config.load import load
+from redistill.config.problems import problems
 from redistill.engine import name_process
 from redistill.lifetime.systemd import Systemd
 from redistill.net.reactor import use_monotonic_time
 from redistill.net.sockets import StartError
+from redistill.wiring.checks import machine_problems
 from redistill.wiring.daemon import wire
 
 SUPERVISOR_QUIET = ("twisted.protocols.amp", "twisted.scripts._twistd_unix", "twisted.internet.base")
@@ -60,7 +61,11 @@ def makeService(options: Options) -> IService:
     systemd = Systemd(os.environ)
     try:
         given = {f"server.{name}": options[name] for name in ("port", "bind") if options[name] is not None}
-        config = load(options["config"], os.environ, options=given)
+        config, found = problems(options["config"], os.environ, given)
+        if config is not None:
+            found += machine_problems(config, found)
+        if found or config is None:
+            raise SystemExit("\n".join(f"redistill: {problem}" for problem in found))
         settings = config.logging
         output = Log(settings.level, settings.format, file=settings.file, clock=reactor, quiet=SUPERVISOR_QUIET)
         daemon = log_service(output, options)

@@ -11,15 +11,14 @@ from redistill.base.sizes import Size
 from redistill.config import sizing
 from redistill.config.config import Config
 from redistill.config.errors import ConfigError
-from redistill.config.load import drop_ins, problems
-from redistill.config.rewrite import places
+from redistill.config.problems import problems
 from redistill.config.settings import SETTINGS, Kind
 from redistill.config.values import literal
 from redistill.engine import min_memory
-from redistill.lifetime.arena import fitting_shards, joining
-from redistill.net.sockets import StartError
-from redistill.net.tls.context import TlsContext, make_context, uses_tls
+from redistill.lifetime.arena import joining
+from redistill.net.tls.context import TlsContext, uses_tls
 from redistill.net.tls.validity import EXPIRY_DAYS, date, days_left, problem_of
+from redistill.wiring.checks import is_transient, machine_problems
 
 HIDDEN = '"(redacted)"'
 
@@ -27,14 +26,17 @@ HIDDEN = '"(redacted)"'
 def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
     """Print the errors and warnings of the file at `path`; return the exit status."""
     config, found = problems(path, environ)
-    if config is not None and uses_tls(config.security):
-        found += tls_problems(path, config, found)
-    if config is not None and not found:
-        found += arena_problems(path, config)
+    later: list[ConfigError] = []
+    if config is not None:
+        found += machine_problems(config, found)
+        later = [problem for problem in found if is_transient(problem, config)]
     for problem in found:
-        click.echo(located(path, problem), err=True)
-    if found or config is None:
+        if problem not in later:
+            click.echo(str(problem), err=True)
+    if len(found) > len(later) or config is None:
         return 1
+    for problem in later:
+        click.echo(f"{path}: warning: {problem}, unless the service manager makes it (RuntimeDirectory=)", err=True)
     for warning in warnings(config):
         click.echo(f"{path}: warning: {warning}", err=True)
     click.echo(f"{path or 'the environment'} is valid")
@@ -42,29 +44,6 @@ def check(path: str, environ: Mapping[str, str], verbose: bool) -> int:
         for line in differing(config):
             click.echo(line)
     return 0
-
-
-def tls_problems(path: str, config: Config, found: list[ConfigError]) -> list[ConfigError]:
-    """Errors of the certificate, its key, or the authority, unless the errors found so far concern these settings."""
-    if any(problem.setting.startswith("security.tls_") for problem in found):
-        return []
-    try:
-        make_context(config.security, config.with_pem().pem)
-    except ConfigError as problem:
-        return [ConfigError(f"{path}: {problem}", str(problem).partition(":")[0])]
-    return []
-
-
-def arena_problems(path: str, config: Config) -> list[ConfigError]:
-    """Errors because of which no arena can be made."""
-    num_shards = config.server.num_shards
-    try:
-        if config.memory.max_memory:
-            size = sizes(config).max_memory
-            fitting_shards(size, num_shards, processes(config), fewer="server.num_shards" not in config.given)
-    except StartError as problem:
-        return [ConfigError(f"{path}: {problem}", "memory.max_memory")]
-    return []
 
 
 def sizes(config: Config) -> sizing.Sizes:
@@ -99,25 +78,6 @@ def warnings(config: Config) -> Iterator[str]:
         elif (days := days_left(certificate.expires, now)) < EXPIRY_DAYS:
             ends = date(certificate.expires)
             yield f"security.tls_cert_path: the certificate expires in {days} days, on {ends}; renew it"
-
-
-def located(path: str, problem: ConfigError) -> str:
-    """The error's text, with the number of the line that sets the wrong value, if there is one in the configuration
-    file `path` or the drop-in that the error is about."""
-    text = str(problem)
-    try:
-        files = [path, *drop_ins(path)]
-    except ConfigError:
-        files = [path]
-    place = next((file for file in files if text.startswith(f"{file}: ")), "")
-    if not place or not problem.setting:  # the error is in the environment, for example, or the file is no TOML
-        return text
-    section, _, wanted = problem.setting.partition(".")
-    with open(place, encoding="utf-8-sig") as file:
-        for number, table, key in places(file):
-            if table == section and key == wanted:
-                return f"{place}:{number + 1}:{text.removeprefix(f'{place}:')}"
-    return text
 
 
 def differing(config: Config) -> list[str]:

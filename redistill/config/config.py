@@ -65,8 +65,8 @@ class Config:
     """A digest of what security.acl_file held when it was read."""
     files: tuple[str, ...] = field(default=(), compare=False)
     """The files that `load` read for it: `path`, if there was one, and its drop-ins."""
-    given: frozenset[str] = field(default=frozenset(), compare=False)
-    """Names of the settings that a file or the environment set, where `load` made it."""
+    given: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The settings that the configuration names, and where: a file, a variable, an option; where `load` made it."""
     links: tuple[str, ...] = field(default=(), compare=False)
     """Variables of the environment, ``NAME=value``, that have a setting's name and are not used, because they tell the
     place of a service (`load.is_service_link`)."""
@@ -169,7 +169,8 @@ class Config:
         path = self.security.acl_file
         if not path:
             return self
-        users, digest = read_users(f"{self.path or 'default'}: security.acl_file", path, self.users)
+        place = self.given.get("security.acl_file") or self.path or "default"
+        users, digest = read_users(f"{place}: security.acl_file", path, self.users)
         return dataclasses.replace(self, users=users, file_users=digest)
 
     def _edited(self, edit: tuple[str, ...]) -> Config:

@@ -131,6 +131,26 @@ def is_local(description: str) -> bool:
         return False
 
 
+def address_of(description: str) -> tuple[str, int] | None:
+    """The IP address and port that `description` listens on, or the path of its UNIX socket and 0; None: another kind,
+    or a port that the system chooses."""
+    given, named = _arguments(description)
+    which = kind(description)
+    if which == "unix":
+        path = named.get("address", given[0] if given else "")
+        return (path, 0) if path else None
+    port = named.get("port", given[0] if given else "")
+    if which not in ("tcp", "tcp4", "tcp6", "ssl") or not port.isdecimal() or not int(port):
+        return None
+    default = "::" if which == "tcp6" else "0.0.0.0"  # noqa: S104
+    host = named.get("interface", given[1] if which != "ssl" and len(given) > 1 else "") or default
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return ("127.0.0.1", int(port)) if host == "localhost" else None
+    return host, int(port)
+
+
 def _arguments(description: str) -> tuple[list[str], dict[str, str]]:
     """The arguments without a name and those with one; a backslash takes a character as it is."""
     given: list[str] = []

@@ -15,6 +15,11 @@ class ConfigError(Exception):
         super().__init__(text)
         self.setting = setting
 
+    @property
+    def place(self) -> str:
+        """The file, the variable or the command with which the text begins."""
+        return str(self).partition(": ")[0]
+
 
 class BadValue(ValueError):
     """A value that a setting does not take. The text says what it takes, and reads on after the setting's name."""

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from redistill.config import endpoints
+from redistill.config.collisions import collisions
 from redistill.config.config import Config, checked, with_values
 from redistill.config.errors import BadValue, ConfigError, Refuse, quoted, raise_error
 from redistill.config.files import contents
@@ -85,7 +86,7 @@ def load(
                 put(row.environ, row, text, parse)
     if "security.password_file" not in {*values, *bad} and (credential := credential_path(environ)):
         values["security.password_file"], places["security.password_file"] = credential, "CREDENTIALS_DIRECTORY"
-    config = Config(path=path, files=tuple(files), given=frozenset(values), links=tuple(links))
+    config = Config(path=path, files=tuple(files), given=places, links=tuple(links))
     config = with_values(config, values)
     try:
         config = config.with_passwords(places)
@@ -93,7 +94,8 @@ def load(
         bad.add("security.password_file")
         refuse(problem)
     config = checked(config, places, bad, refuse)
-    _check_endpoints(config, places, refuse)
+    _check_endpoints(config, places, bad, refuse)
+    _check_collisions(config, bad, refuse)
     try:
         return config.with_users()
     except ConfigError as problem:
@@ -145,18 +147,6 @@ def is_service_link(row: Setting, text: str) -> bool:
     return row.kind is Kind.INTEGER and row.environ.endswith("_PORT") and bool(_LINK.match(text))
 
 
-def problems(path: str, environ: Mapping[str, str]) -> tuple[Config | None, list[ConfigError]]:
-    """All that is wrong with a configuration, and what it is; None when its file cannot be read at all.
-
-    What does not fit together is named as far as the settings that it depends on are right.
-    """
-    found: list[ConfigError] = []
-    try:
-        return load(path, environ, refuse=found.append), found
-    except ConfigError as problem:
-        return None, [*found, problem]
-
-
 def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
     """The settings that the file at `path` names, with what it says, in its order. Raises ConfigError when it cannot be
     read at all."""
@@ -182,8 +172,9 @@ def _read(path: str, refuse: Refuse) -> Iterable[tuple[Setting, object]]:
                 yield row, raw
 
 
-def _check_endpoints(config: Config, places: Mapping[str, str], refuse: Refuse) -> None:
-    """Refuse descriptions of endpoints that mean nothing here, or whose files cannot be read.
+def _check_endpoints(config: Config, places: Mapping[str, str], bad: set[str], refuse: Refuse) -> None:
+    """Refuse descriptions of endpoints that mean nothing here, or whose files cannot be read; the setting is `bad`
+    then.
 
     Only when the configuration is read: a change of another setting does not depend on files.
     """
@@ -192,8 +183,23 @@ def _check_endpoints(config: Config, places: Mapping[str, str], refuse: Refuse) 
         try:
             endpoints.check(description)
         except endpoints.BadEndpoint as problem:
+            bad.add(name)
             place = places.get(name) or config.path or "default"
             refuse(ConfigError(f"{place}: {name}: {description!r} cannot be used: {problem}; correct it", name))
+
+
+def _check_collisions(config: Config, bad: Iterable[str], refuse: Refuse) -> None:
+    """Refuse two settings that listen on the same address, unless one of them is `bad`."""
+    for one, other in collisions(config):
+        if {one.setting, other.setting, "server.bind"}.isdisjoint(bad):
+            same = one.setting == other.setting
+            name = "server.bind" if same and one.setting != "server.endpoints" else other.setting
+            place = config.given.get(name) or config.path or "default"
+            whose = "the same setting" if same else one.setting
+            remedy = "leave one out" if same else "set another one"
+            text = f"{place}: {name}: {other} collides with {one}, of {whose}; {remedy}"
+            refuse(ConfigError(text, name))
+            bad = {*bad, name}
 
 
 def _mistake(problem: Exception) -> str:

@@ -21,15 +21,17 @@ SHORT_PASSWORD = 16
 """Characters; the log warns of a shorter password."""
 
 
-def announce(config: Config, workers: int) -> None:
+def announce(config: Config, workers: int, reactor: object) -> None:
     """Say what is about to run, and where it is less than what was asked for."""
     log.info(
-        "redistill {version}, configuration {path}, workers: {workers}, Python {python}, Twisted {twisted}",
+        "redistill {version}, configuration {path}, workers: {workers}, Python {python}, Twisted {twisted},"
+        " reactor class: {reactor}",
         version=__version__,
         path=", ".join(config.files) or "built in",
         workers=workers,
         python=platform.python_version(),
         twisted=twisted.__version__,
+        reactor=f"{type(reactor).__module__}.{type(reactor).__qualname__}",
     )
     settings = ", ".join(f"{name} = {value}" for name, value in config.changed().items())
     log.info("settings: {settings}", settings=settings or "all as by default")

@@ -21,7 +21,8 @@ from redistill.base.logs import Log
 from redistill.config import endpoints, sizing
 from redistill.config.config import FILES, Config
 from redistill.config.effect import HasSettings, apply_to_all
-from redistill.config.load import load
+from redistill.config.errors import ConfigError
+from redistill.config.problems import problems
 from redistill.config.settings import Server
 from redistill.control.peers import Alone
 from redistill.control.state import Identity
@@ -59,7 +60,7 @@ def wire(
     command line, with which `config` was loaded. Raises StartError."""
     here = sizing.machine()
     workers = sizing.workers(config, here)
-    announce(config, workers)
+    announce(config, workers, reactor)
     sizes = sizing.sizes(config, here, workers)
     warn_of_sizes(sizes)
     config = config.with_pem()
@@ -111,7 +112,10 @@ def wire(
     def read() -> Config:
         nonlocal seen, shown
         seen, shown = watch.state(), "" if certificate is None else certificate.fingerprint
-        return with_certificate(load(config.path or None, os.environ, options=options))
+        new, found = problems(config.path or None, os.environ, options)
+        if found or new is None:
+            raise ConfigError(". Also: ".join(map(str, found)))
+        return with_certificate(new)
 
     def reloaded() -> None:
         watch.noted(seen)

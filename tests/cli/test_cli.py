@@ -408,6 +408,36 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(words, line)
             self.assertNotIn("geheim", line)
 
+    def test_directories_and_ports(self) -> None:
+        """Missing directories and addresses that collide have their line. A directory below /run, which the service
+        manager makes, is a warning."""
+        text = '[server]\nhealth_check_port = 6379\nunix_socket = "/run/none/s"\n[logging]\nfile = "/none/log"\n'
+        status, lines = self.checked(text)
+        self.assertEqual((status, len(lines)), (1, 2), lines)
+        self.assertTrue(lines[0].startswith("FILE:2: server.health_check_port: 127.0.0.1:6379 collides with "), lines)
+        self.assertTrue(lines[1].startswith("FILE:5: logging.file = '/none/log' cannot be: there is no dir"), lines)
+        status, lines = self.checked('[server]\nunix_socket = "/run/none/s"\n')
+        self.assertEqual((status, lines[1:]), (0, ["FILE is valid"]))
+        self.assertTrue(lines[0].startswith("FILE: warning: FILE:2: server.unix_socket = '/run/none/s' cannot"), lines)
+        status, [line] = self.checked('[server]\nunix_socket = "/tmp"\n')
+        self.assertTrue(status == 1 and line.startswith("FILE:2: server.unix_socket = '/tmp' is a directory"), line)
+        status, [line] = self.checked(f'[server]\nunix_socket = "/tmp/{"x" * 110}"\n')
+        self.assertTrue(status == 1 and " is longer than 107 bytes" in line, line)
+        status, [line] = self.checked('[server]\nendpoints = "unix:/none/s"\n')
+        self.assertTrue(status == 1 and "there is no directory '/none'" in line, line)
+
+    def test_lines_of_other_notations(self) -> None:
+        """A setting has its line however the file writes it."""
+        for text in (
+            "\nserver.port = 99999\n",
+            "\n\"server\" . 'port' = 99999\n",
+            "\nserver = {workers = 1, port = 99999}\n",
+            '[server]\n"p\\u006frt" = 99999 # port = 1\n',
+            '[server] # "\n port=99999',
+        ):
+            status, [line] = self.checked(text)
+            self.assertTrue(status == 1 and line.startswith("FILE:2: server.port = 99999 must"), (text, line))
+
     def test_drop_ins(self) -> None:
         """An error in a drop-in names its file and line."""
         path = Path(self.mktemp()) / "redistill.toml"

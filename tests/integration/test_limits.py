@@ -50,7 +50,7 @@ class BindTests(SynchronousTestCase):
         # It is said when all workers serve, which is a moment after the first does.
         servers.until(lambda: f"listening on {server.directory}/s" in server.logged(), 20, "all workers serve")
         said = server.logged()
-        for place in (f"127.0.0.1:{server.port}", f"[::1]:{server.port}", f"[::1]:{tls_port}"):
+        for place in (f"127.0.0.1:{server.port}", f"[::1]:{server.port}", f"[::1]:{tls_port}, with TLS"):
             self.assertEqual(said.count(f"listening on {place}\n"), 1, said)
         self.assertIn("not listening on 198.51.100.1: ", said)
 

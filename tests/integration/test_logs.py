@@ -86,8 +86,16 @@ class LogFileTests(SynchronousTestCase):
         )
         self.assertEqual(status, 1)
         self.assertEqual(
-            said.strip(),
-            "redistill: logging.file: cannot write to '/none/such/log': No such file or directory; set another path",
+            said.strip().partition(".toml:")[2],
+            "5: logging.file = '/none/such/log' cannot be: there is no directory '/none/such'; make it, or set another path",
+        )
+        place = servers.directory()
+        self.addCleanup(lambda: [one.unlink() for one in place.iterdir()] and place.rmdir())
+        (place / "log").symlink_to("/none/such")
+        status, said = servers.refused(f'[server]\nport = 1\nworkers = 1\n[logging]\nfile = "{place}/log"\n')
+        self.assertEqual(
+            (status, said.strip()),
+            (1, f"redistill: logging.file: cannot write to '{place}/log': No such file or directory; set another path"),
         )
 
 

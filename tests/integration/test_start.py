@@ -118,7 +118,7 @@ class StartTests(SynchronousTestCase):
             self.assertEqual(talk(sock, PING, 7), PONG)
 
     def test_wrong_configurations(self) -> None:
-        """One clear line, status 1, nothing started: each names the key, or the file."""
+        """A clear line for each error, status 1, nothing started: each names the key, or the file, and its line."""
         for config, names in (
             ("[server]\nprot = 1\n", "prot"),
             ("[server]\nport = 99999\n", "server.port"),
@@ -126,10 +126,33 @@ class StartTests(SynchronousTestCase):
             ('[memory]\neviction_policy = "random"\n', "memory.eviction_policy"),
             ("[server\n", "redistill.toml"),
             ('[server]\nbind = "0.0.0.0"\n', "password"),
-            ("[security]\ntls_enabled = true\n", "tls_enabled"),
+            ('[security]\ntls_enabled = true\ntls_cert_path = "/x"', "tls_enabled"),
         ):
             status, said = servers.refused(config)
             self.assert_one_line(status, said, names)
+
+    def test_all_errors(self) -> None:
+        """A refused start names all errors, as check-config does: mistakes, collisions, missing directories."""
+        status, said = servers.refused(
+            '[server]\nport = 6379\nprot = 1\nhealth_check_port = 6379\nunix_socket = "/none/a/s"\nworkers = 0x1\n'
+            '[memory]\nmax_memory = "lots"\narena_path = "/none/b/a"\n[logging]\nfile = "/none/c/log"\n'
+            '[security]\ntls_port = 6380\ntls_cert_path = "/none/d/c.pem"\ntls_key_path = "/none/d/k.pem"\n'
+        )
+        self.assertEqual(status, 1)
+        lines = said.strip().splitlines()
+        for number, words in (
+            (3, "'server.prot' is no setting; did you mean server.port?"),
+            (4, "server.health_check_port: 127.0.0.1:6379 collides with 127.0.0.1:6379, of server.port"),
+            (5, "server.unix_socket = '/none/a/s' cannot be: there is no directory '/none/a'; make it"),
+            (8, "memory.max_memory = 'lots' "),
+            (9, "memory.arena_path = '/none/b/a' cannot be: there is no directory '/none/b'; make it"),
+            (11, "logging.file = '/none/c/log' cannot be: there is no directory '/none/c'; make it"),
+            (14, "security.tls_cert_path: cannot read /none/d/c.pem: No such file or directory"),
+            (15, "security.tls_key_path: cannot read /none/d/k.pem: No such file or directory"),
+        ):
+            found = [line for line in lines if f"/redistill.toml:{number}: {words}" in line]
+            self.assertEqual([line.startswith("redistill: /") for line in found], [True], said)
+        self.assertEqual(len(lines), 8, said)
 
     def test_wrong_environment(self) -> None:
         """A wrong variable of the environment is named."""
