@@ -306,7 +306,7 @@ static bool lines_wait(const rd_loop *l) {
 }
 
 /* Accept new connections, after the open ones have had their turn. */
-static void welcome(rd_loop *l, int ready) {
+static void accept_clients(rd_loop *l, int ready) {
   l->comes = false;
   for (int i = 0; i < ready && !l->stop; i++) {
     rd_conn *c = l->ready[i].data.ptr;
@@ -385,7 +385,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     uint64_t now = rd_monotonic_ns() / 1000u;
     l->turn_us = now_ms != 0 ? now_ms * 1000u : now;
     serve(l, n, queued);
-    if (RD_UNLIKELY(l->comes)) welcome(l, n);
+    if (RD_UNLIKELY(l->comes)) accept_clients(l, n);
     if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) hear(l);
     if (RD_UNLIKELY(l->monitored)) l->monitored = lines_wait(l);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};

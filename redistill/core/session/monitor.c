@@ -160,30 +160,30 @@ static void put_quoted(rd_reply *to, rd_bytes b) {
 }
 
 /* The arguments that are secret, tested in ascending order: those from `from` on, up to HELLO's next option. */
-typedef struct veil {
+typedef struct secret_args {
   uint32_t from, option;
-} veil;
+} secret_args;
 
-static veil veil_of(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
-  if (cmd->id == RD_ID_auth) return (veil){1, UINT32_MAX};
+static secret_args secret_args_of(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+  if (cmd->id == RD_ID_auth) return (secret_args){1, UINT32_MAX};
   if (cmd->id == RD_ID_command_getkeys || cmd->id == RD_ID_command_getkeysandflags) {
     static const char *const secretive[] = {"auth", "hello", "migrate", "acl", "config"};
     for (size_t i = 0; argc > 2 && i < sizeof secretive / sizeof secretive[0]; i++) {
-      if (rd_arg_is(argv[2], secretive[i])) return (veil){3, UINT32_MAX};
+      if (rd_arg_is(argv[2], secretive[i])) return (secret_args){3, UINT32_MAX};
     }
   }
-  return (veil){UINT32_MAX, cmd->id == RD_ID_hello ? 2 : UINT32_MAX};
+  return (secret_args){UINT32_MAX, cmd->id == RD_ID_hello ? 2 : UINT32_MAX};
 }
 
-static bool is_secret(veil *v, const rd_bytes *argv, uint32_t argc, uint32_t i) {
+static bool is_secret(secret_args *v, const rd_bytes *argv, uint32_t argc, uint32_t i) {
   if (i == v->option) {
     uint32_t behind = argc - i - 1;
     if (rd_arg_is(argv[i], "auth") && behind >= 2)
-      *v = (veil){i + 1, i + 3};
+      *v = (secret_args){i + 1, i + 3};
     else if (rd_arg_is(argv[i], "setname") && behind >= 1)
-      *v = (veil){UINT32_MAX, i + 2};
+      *v = (secret_args){UINT32_MAX, i + 2};
     else
-      *v = (veil){i, UINT32_MAX};
+      *v = (secret_args){i, UINT32_MAX};
   }
   return i >= v->from;
 }
@@ -195,7 +195,7 @@ static void put_line(rd_reply *to, const rd_session *s, const rd_command *cmd, c
   int n = snprintf(head, sizeof head, "+%llu.%06u [%u %s]", (unsigned long long)(us / 1000000u),
                    (unsigned)(us % 1000000u), s->state.db, s->peer != NULL ? s->peer : "?:0");
   rd_reply_raw(to, head, (size_t)n);
-  veil v = veil_of(cmd, argv, argc);
+  secret_args v = secret_args_of(cmd, argv, argc);
   for (uint32_t i = 0; i < argc && !to->failed; i++) {
     rd_reply_raw(to, " ", 1);
     if (is_secret(&v, argv, argc, i))

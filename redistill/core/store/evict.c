@@ -189,7 +189,7 @@ bool rd_evictable(const rd_store *st, const rd_item *it) {
 }
 
 /* An item's rank for eviction: the highest is evicted first. */
-static uint64_t eagerness(rd_store *st, rd_policy policy, const rd_shard *sh, const rd_item *it) {
+static uint64_t eviction_rank(rd_store *st, rd_policy policy, const rd_shard *sh, const rd_item *it) {
   switch (policy) {
     case RD_ALLKEYS_LFU:
     case RD_VOLATILE_LFU:
@@ -225,7 +225,7 @@ static void look_at_bucket(rd_store *st, const rd_shard *sh, const rd_index *ix,
       const rd_item *it = rd_at(st, ref);
       if (ref == st->pin[0] || ref == st->pin[1]) continue;
       if (s->queue >= 0 && s->queue != ((it->access & RD_ITEM_MAIN) != 0)) continue;
-      uint64_t e = eagerness(st, s->policy, sh, it);
+      uint64_t e = eviction_rank(st, s->policy, sh, it);
       if (s->victim == 0 || e > s->best) {
         s->victim = ref;
         s->best = e;

@@ -21,12 +21,12 @@
 #define TRIM_REGIONS 16u
 
 /* Items of one chain that are to be removed. */
-struct condemned {
+struct removals {
   rd_ref item[STEP_REMOVALS];
   uint32_t n;
 };
 
-static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everything, struct condemned *c) {
+static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everything, struct removals *c) {
   uint32_t left = rd_chain_limit(ix);
   for (rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     uint32_t entries = rd_bucket_entries(b);
@@ -88,7 +88,7 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
       sh->sweep_bucket = 0;
       continue;
     }
-    struct condemned c;
+    struct removals c;
     c.n = 0;
     look(st, ix, sh->sweep_bucket, !live, &c);
     uint32_t gone = 0;
@@ -106,7 +106,7 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
 void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
   const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
   while (ix->count > 0) {
-    struct condemned c;
+    struct removals c;
     uint32_t gone = 0;
     c.n = 0;
     /* Search from the end. If the last bucket is empty, take any bucket that has a key. */
