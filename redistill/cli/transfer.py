@@ -20,18 +20,20 @@ from redistill.transfer.compare import Comparison
 from redistill.transfer.input import Input
 from redistill.transfer.jsonlines import JsonSource
 from redistill.transfer.load import Load, Options
+from redistill.transfer.peer import Peer
 from redistill.transfer.rdb import MAGIC_BYTES, RdbSource
 from redistill.transfer.records import BadSource, Source
-from redistill.transfer.server import PAGE, TIMEOUT, Keyspace, ServerSource, client, public
+from redistill.transfer.server import PAGE, TIMEOUT, Keyspace, ServerSource, pool, public
 from redistill.transfer.signals import Interrupted, Signals
 from redistill.transfer.state import State, default_path
-from redistill.transfer.target import Target
 
 if TYPE_CHECKING:
     from redistill.cli import connection
 
 FROM_PASSWORD = "REDISTILL_FROM_PASSWORD"  # noqa: S105
 TO_PASSWORD = "REDISTILL_PASSWORD"  # noqa: S105
+COMPRESSED = {b"\x1f\x8b": "zcat", b"BZh": "bzcat", b"\xfd7zXZ\x00": "xzcat", b"\x28\xb5\x2f\xfd": "zstdcat"}
+"""First bytes of compressed files, and the program that reads them."""
 RDB_BEGINS = re.compile(rb"REDIS\d{4}|VALKEY\d{3}")
 
 
@@ -77,8 +79,10 @@ def opened(path: str, stack: ExitStack) -> Input:
 
 def file_source(data: Input, form: str, db: int | None) -> Source:
     """The source of a file, by its first bytes if `form` is "auto"."""
+    begin = data.peek(MAGIC_BYTES)
+    if tool := next((tool for magic, tool in COMPRESSED.items() if begin.startswith(magic)), None):
+        raise BadSource(f"{data.name} is compressed; write: {tool} FILE | redistill load -")
     if form == "auto":
-        begin = data.peek(MAGIC_BYTES)
         form = "rdb" if RDB_BEGINS.match(begin) else "json" if begin.lstrip()[:1] == b"{" else "commands"
     if form == "rdb":
         return RdbSource(data)
@@ -118,11 +122,11 @@ def load(
         source: Source
         try:
             if origin is not None:
-                made, named = client(origin, os.environ, FROM_PASSWORD)
-                stack.callback(made.close)
+                connections, named = pool(origin, os.environ, FROM_PASSWORD)
                 options.db = named if db is None else db
                 page = PAGE if rate is None else max(10, min(PAGE, int(rate)))
-                space = Keyspace(made, explainer(origin, FROM_PASSWORD), pattern, page)
+                space = Keyspace(connections, explainer(origin, FROM_PASSWORD), pattern, page)
+                stack.callback(space.close)
                 source = ServerSource(space, origin, pattern, options.db)
             else:
                 source = file_source(opened(str(file), stack), form, db)
@@ -132,7 +136,7 @@ def load(
                 raise click.ClickException("there is no interrupted load to resume; run the command without --resume")
             to = None
             if not dry_run:
-                to = Target(stack.enter_context(target.client(TIMEOUT, single_connection_client=True)))
+                to = Peer(stack.enter_context(target.client(TIMEOUT, single_connection_client=True)))
             run = Load(source, to, options, state, complain)
             if before is not None:
                 run.resume(before, None if unconfirmed is None else unconfirmed == "repeat")
@@ -187,10 +191,10 @@ def finish(run: Load, source: Source, signals: Signals, state: State | None, add
     if problem:
         click.echo(f"Error: {problem}", err=True)
     if state is not None:
-        if problem:
-            click.echo(f"To go on, run the same command with --resume (state: {state.path}).", err=True)
-        else:
+        if not problem:
             state.remove()
+        elif run.can_resume:
+            click.echo(f"To go on, run the same command with --resume (state: {state.path}).", err=True)
     return 128 + number if number else 1 if problem or run.counts.failed else 0
 
 
@@ -227,11 +231,11 @@ def dump(
     pattern = None if match is None else words.data(match)
     begun = time.monotonic()
     with target.client(TIMEOUT) as made, Signals():
-        space = Keyspace(made, explainer(target.address), pattern)
         try:
+            space = Keyspace(made.connection_pool, explainer(target.address), pattern)
             found = space.databases()
             databases = sorted(found if db is None else found.keys() & {db})
-            total = sum(found[one] for one in databases)
+            total = 0 if match is not None else sum(found[one] for one in databases)
             with progress("dumping", total, "keys") as move, writing.replacing(file) as out:
                 counts, vanished, failed = writing.dump(
                     space, databases, writing.writer(form, out), rate, complain, move
@@ -268,14 +272,18 @@ def compare(
         spaces = []
         try:
             for address, password in ((a, FROM_PASSWORD), (b, TO_PASSWORD)):
-                made, named = client(address, os.environ, password)
-                stack.callback(made.close)
+                connections, named = pool(address, os.environ, password)
                 db = named if db is None else db
-                spaces.append(Keyspace(made, explainer(address, password), pattern))
+                spaces.append(Keyspace(connections, explainer(address, password), pattern))
+                stack.callback(spaces[-1].close)
             found = spaces[0].databases()
             databases = found if db is None else {db: found.get(db, 0)}
             others = [one for one in spaces[1].databases() if db is None or one == db]
-            total = sum(keys if sample is None else min(keys, sample) for keys in databases.values())
+            total = (
+                0
+                if match is not None
+                else sum(keys if sample is None else min(keys, sample) for keys in databases.values())
+            )
             with progress("comparing", total, "keys") as move:
                 both = Comparison(spaces[0], spaces[1], round(tolerance * 1000))
                 for count, differences in both.run(list(databases), others, sample):

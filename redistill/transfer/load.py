@@ -10,15 +10,17 @@ from typing import Any
 
 from redistill.engine.glob import glob_match
 from redistill.transfer.commands import Keys, is_repeatable
+from redistill.transfer.peer import BATCH_BYTES, Peer, segments, whole
 from redistill.transfer.records import BadSource, Body, Broken, Chunks, Command, Item, Record, Source, shown
 from redistill.transfer.signals import Signals
 from redistill.transfer.state import State
-from redistill.transfer.target import BATCH_BYTES, Target, segments, whole
 
 BATCH_COMMANDS = 1000
 STATE_SECONDS = 1.0
 """Seconds between two writes of the state, if no command needs more."""
 ERRORS_SHOWN = 20
+REASONS = 100
+"""Reasons that are counted apart, since a reason may name the key."""
 UNKNOWN_TYPE = " (the server does not have this type of value, or not this encoding of it)"
 
 
@@ -66,7 +68,7 @@ class Load:
     def __init__(
         self,
         source: Source,
-        target: Target | None,
+        target: Peer | None,
         options: Options,
         state: State | None,
         complain: Callable[[str], None],
@@ -91,6 +93,7 @@ class Load:
         """Load all; `progress` is told how far the source was read. BadSource, Interrupted or redis.RedisError leave a
         state that can be resumed: what was confirmed before is counted, and what was read in addition is read again."""
         self._signals, self._progress = signals, progress
+        self._save()
         seen = 0
         try:
             for item in self._source.items():
@@ -106,8 +109,7 @@ class Load:
             self._flush()
             raise
         finally:
-            if self._state is not None:
-                self._save()
+            self._save()
 
     # -- which items --
 
@@ -149,7 +151,10 @@ class Load:
         return any(glob_match(pattern, key) for key in self._keys.of(item.argv))
 
     def _failed(self, item: Item, kind: str, reason: str) -> None:
-        self.counts.failed[kind, " ".join(reason.split())[:200]] += 1
+        counted = (kind, " ".join(reason.split())[:200])
+        if counted not in self.counts.failed and len(self.counts.failed) >= REASONS:
+            counted = (kind, "other reasons")
+        self.counts.failed[counted] += 1
         self._complaints += 1
         if self._complaints <= ERRORS_SHOWN:
             key = f": {shown(item.key)} ({kind})" if isinstance(item, Record) else ""
@@ -258,6 +263,11 @@ class Load:
 
     # -- the state --
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether the state is written."""
+        return self._state is not None
+
     def resume(self, read: dict[str, Any], repeat: bool | None) -> None:
         """Go on from what the state file says. `repeat` decides about commands that may have been executed; BadSource
         if there are any and it is None."""
@@ -275,10 +285,15 @@ class Load:
         self._saved_counts = read["counts"]
 
     def _save(self) -> None:
-        """Write the state."""
-        assert self._state is not None
+        """Write the state. If that fails, the load goes on without."""
+        if self._state is None:
+            return
         self._written = time.monotonic()
-        self._state.write(position=self._position, counts=self._saved_counts, unconfirmed=self._unconfirmed)
+        try:
+            self._state.write(position=self._position, counts=self._saved_counts, unconfirmed=self._unconfirmed)
+        except OSError as problem:
+            self._complain(f"the load cannot be resumed if it is interrupted: {self._state.path}: {problem.strerror}")
+            self._state = None
 
 
 def kind_of(item: Item) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from redistill.base import words
+from redistill.transfer.commands import packed
 from redistill.transfer.payload import FOOTER, TYPES, sealed, version_for
+from redistill.transfer.peer import BATCH_BYTES, Peer
 from redistill.transfer.records import VALUE_MAX, BadSource, Broken, Item, Record, shown
 
 PAGE = 500
@@ -27,8 +29,8 @@ KEYSPACE = re.compile(r"^db(\d+):keys=(\d+)", re.MULTILINE)
 PLAIN_URL = re.compile(r"(rediss?|unix)://")
 
 
-def client(where: str, environ: Mapping[str, str], password: str) -> tuple[Any, int | None]:
-    """A redis-py client of a URL, or of HOST:PORT, and the database that the URL names.
+def pool(where: str, environ: Mapping[str, str], password: str) -> tuple[Any, int | None]:
+    """A redis-py pool of connections to a URL, or to HOST:PORT, and the database that the URL names.
 
     `password` is the environment variable whose value is the password if the URL has none. click.ClickException if
     `where` is no address.
@@ -43,7 +45,7 @@ def client(where: str, environ: Mapping[str, str], password: str) -> tuple[Any, 
     if environ.get(password):
         options["password"] = environ[password]
     try:
-        made = redis.Redis.from_url(url, **options)
+        made = redis.ConnectionPool.from_url(url, **options)
     except (ValueError, TypeError) as problem:
         raise click.ClickException(
             f"{public(where)}: {problem}; write redis://[USER:PASSWORD@]HOST[:PORT][/DB]"
@@ -61,24 +63,30 @@ class Keyspace:
     """Reads the keys of a server, page by page. An error of the connection is a BadSource that `explain` words."""
 
     def __init__(
-        self, made: Any, explain: Callable[[Exception], str], match: bytes | None = None, page: int = PAGE
+        self, pool: Any, explain: Callable[[Exception], str], match: bytes | None = None, page: int = PAGE
     ) -> None:
-        self._client = made
+        """`pool` is a ConnectionPool of redis-py, of which one connection is used, until `close`."""
+        import redis
+
         self._explain = explain
+        try:
+            self._client = redis.Redis(connection_pool=pool, single_connection_client=True)
+        except redis.RedisError as problem:
+            raise BadSource(explain(problem)) from None
+        self._peer = Peer(self._client)
         self._match = match
         self._page = page
-        self._db = int(made.connection_pool.connection_kwargs.get("db") or 0)
         self._sizes = True
-        made.set_response_callback("INFO", lambda reply, **options: reply)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
 
     def info(self, section: str) -> str:
         """A section of INFO."""
-        from redis import RedisError
-
-        try:
-            reply = self._client.execute_command("INFO", section)
-        except RedisError as problem:
-            raise BadSource(self._explain(problem)) from None
+        (reply,) = self.ask(None, [("INFO", section)])
+        if isinstance(reply, Exception):
+            raise BadSource(self._explain(reply))
         return words.text(reply) if isinstance(reply, bytes) else str(reply)
 
     def run_id(self) -> str:
@@ -90,23 +98,27 @@ class Keyspace:
         """The databases that have keys, and how many."""
         return {int(db): int(keys) for db, keys in KEYSPACE.findall(self.info("keyspace"))}
 
-    def ask(self, db: int, requests: Sequence[Sequence[Any]]) -> list[Any]:
-        """The replies to requests, which go out together; an error reply is in its place."""
-        from redis import RedisError
+    def ask(self, db: int | None, requests: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
+        """The replies to requests, in a database unless it is None; an error reply is in its place."""
+        import redis
 
-        pipeline = self._client.pipeline(transaction=False)
-        selects = db != self._db or db > 0  # a connection that is new has database 0; a proxy may know no other
-        if selects:
-            pipeline.execute_command("SELECT", db)
-        for request in requests:
-            pipeline.execute_command(*request)
-        self._db = db
+        replies: list[Any] = []
+        batch: list[bytes] = []
+        size = 0
         try:
-            replies = list(pipeline.execute(raise_on_error=False))
-        except RedisError as problem:
+            if db is not None and (why := self._peer.select(db)):
+                raise BadSource(f"database {db}: {why}")
+            for request in requests:
+                one = packed([word if isinstance(word, bytes) else str(word).encode() for word in request])
+                if batch and size + len(one) > BATCH_BYTES:
+                    replies += self._peer.exchange([b"".join(batch)], len(batch))
+                    batch, size = [], 0
+                batch.append(one)
+                size += len(one)
+            if batch:
+                replies += self._peer.exchange([b"".join(batch)], len(batch))
+        except redis.RedisError as problem:
             raise BadSource(self._explain(problem)) from None
-        if selects and isinstance(selected := replies.pop(0), Exception):
-            raise BadSource(self._explain(selected))
         return replies
 
     def scan(self, db: int, cursor: int = 0) -> Iterator[tuple[int, list[bytes]]]:
@@ -196,7 +208,7 @@ class ServerSource:
         self.vanished = 0
         found = self._space.databases()
         self._databases = sorted(found if db is None else found.keys() & {db})
-        self.total = sum(found[one] for one in self._databases)
+        self.total = 0 if match is not None else sum(found[one] for one in self._databases)
         self.done = 0
         self._db, self._cursor = (self._databases or [0])[0], 0
 

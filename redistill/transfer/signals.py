@@ -7,8 +7,8 @@ from types import FrameType
 from typing import Any
 
 
-class Interrupted(Exception):
-    """A signal asked for the end; the state is written."""
+class Interrupted(BaseException):
+    """A signal asked for the end; the state is written. Like KeyboardInterrupt it is nothing to recover from."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -26,7 +26,9 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        self._before = {number: signal.signal(number, self._arrived) for number in self.NUMBERS}
+        for number in self.NUMBERS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup goes on
+                self._before[number] = signal.signal(number, self._arrived)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -359,8 +360,8 @@ class BoundsTests(Case):
         return usage.ru_maxrss << 10
 
     def test_memory(self) -> None:
-        """Values of 200 MB in RDB files and as RESP, strings and lists, do not grow the process; nor do many keys."""
-        size, theirs = 200_000_000, self.redis()
+        """Values of 64 MB in RDB files and as RESP, strings and lists, do not grow the process; nor do many keys."""
+        size, theirs = 64_000_000, self.redis()
         length = b"\x80" + size.to_bytes(4, "big")
         values = {
             "string.rdb": (b"REDIS0010\x00\x01k" + length, b"\xff" + bytes(8)),
@@ -416,6 +417,8 @@ class BoundsTests(Case):
         out = self.run_it("load", "/nowhere", *self.to(ours), status=1)[1]
         self.assertEqual(out, "Error: cannot read /nowhere: No such file or directory\n")
         self.run_it("load", *self.to(ours), status=2)
+        said, complaints = self.run_it("load", "-", *self.to(ours), given=gzip.compress(b"SET a 1"), status=1)
+        self.assertEqual((said, complaints), ("", "Error: stdin is compressed; write: zcat FILE | redistill load -\n"))
 
     def test_full_server(self) -> None:
         """What does not fit is refused by the server, and counted."""

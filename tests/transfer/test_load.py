@@ -19,10 +19,10 @@ from redistill.transfer import load as module
 from redistill.transfer.commands import CommandSource, packed
 from redistill.transfer.jsonlines import JsonSource
 from redistill.transfer.load import Counts, Load, Options
+from redistill.transfer.peer import BATCH_BYTES, Peer
 from redistill.transfer.records import BadSource, Source
 from redistill.transfer.signals import Interrupted, Signals
 from redistill.transfer.state import State, default_path
-from redistill.transfer.target import BATCH_BYTES, Target
 from tests.transfer.files import VALUES, file_input, rdb, source, string
 
 
@@ -94,7 +94,7 @@ class Case(SynchronousTestCase):
         """Load it; the counts."""
         self.connection.db = 0
         client = mock.Mock(connection=self.connection)
-        run = Load(made, Target(client), Options(**options), state, self.complaints.append)
+        run = Load(made, Peer(client), Options(**options), state, self.complaints.append)
         if state is not None and (before := state.read()) is not None:
             run.resume(before, repeat)
         with Signals() as signals:
@@ -179,6 +179,13 @@ class LoadTests(Case):
         self.assertEqual(len(self.connection.commands), 1001)
         self.assertEqual(sorted(n for n in self.connection.exchanges if n > BATCH_BYTES + 4000), [len(big)])
         self.assertLess(len(self.connection.exchanges), 80)
+
+    def test_many_reasons(self) -> None:
+        """Reasons that differ for each key do not grow the accounts."""
+        self.connection.fail = lambda argv: ResponseError(f"no {argv[1]!r}")
+        counts = self.load(CommandSource(file_input(b"".join(b"SET k%d 1\n" % n for n in range(300)))))
+        self.assertEqual((counts.failed.total(), len(counts.failed)), (300, 101))
+        self.assertEqual(counts.failed["command", "other reasons"], 200)
 
     def test_many_complaints(self) -> None:
         """Only some are shown."""
@@ -298,6 +305,20 @@ class ResumeTests(Case):
             counts = self.load(make(), self.state(make()))
             self.assertEqual((counts.loaded["string"], counts.kept, len(self.connection.commands)), (10, 0, 10))
             self.path.unlink()
+
+    def test_state_that_cannot_be_written(self) -> None:
+        """The load goes on without, and says so once."""
+        counts = self.load(CommandSource(file_input(self.LINES)), State(Path("/proc/nowhere/file"), {}))
+        self.assertEqual(counts.loaded["command"], 200)
+        self.assertEqual(len(self.complaints), 1)
+        self.assertIn("the load cannot be resumed if it is interrupted", self.complaints[0])
+
+    def test_ignored_hangup(self) -> None:
+        """A load that nohup started goes on."""
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        self.interrupting(5, lambda: os.kill(os.getpid(), signal.SIGHUP))
+        self.assertEqual(self.load(CommandSource(file_input(self.LINES))).loaded["command"], 200)
 
     def test_second_signal(self) -> None:
         """It does not wait for the replies."""

@@ -1,4 +1,4 @@
-"""The connection to the server that is loaded, and how requests are put together for it."""
+"""A connection to a server, on which requests go out in batches, and how they are put together."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ BATCH_BYTES = 32 << 10
 so that the two never wait for each other; a longer request goes alone."""
 
 
-class Target:
-    """The connection to the server that is loaded: a redis-py client with a single connection."""
+class Peer:
+    """A server, over the connection of a redis-py client that has a single one."""
 
     def __init__(self, made: Any) -> None:
         self._connection = made.connection
-        self._db = 0
+        self._db = int(self._connection.db or 0)
         self._refused: dict[int, str] = {}
 
     def select(self, db: int) -> str:
