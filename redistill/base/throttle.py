@@ -7,12 +7,13 @@ Such an event has `log_throttle`, and may have further fields for the throttle:
     log_burst       how many events of a kind are written before the rest is counted; 1 unless it is there
     log_count       how many events this one stands for; 1 unless it is there
     log_from        the addresses that the events came from: the summary says how many there were
+    log_from_more   whether there were others, too many to name
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
@@ -36,21 +37,25 @@ class Held:
     count: int = 0
     """Events that were not written."""
     addresses: set[str] = field(default_factory=set)
-    """Where they came from; one more than `MOST_ADDRESSES` at most."""
+    """Where they came from; `MOST_ADDRESSES` at most."""
+    more: bool = False
+    """Whether there were more addresses."""
 
-    def add(self, count: int, addresses: tuple[str, ...]) -> None:
+    def add(self, count: int, addresses: Iterable[str], more: bool) -> None:
         """Count events that are not written."""
         self.count += count
+        self.more = self.more or more
         for address in addresses:
-            if len(self.addresses) <= MOST_ADDRESSES:
+            if len(self.addresses) < MOST_ADDRESSES:
                 self.addresses.add(address)
+            elif address not in self.addresses:
+                self.more = True
 
     def origin(self) -> str:
         """The number of addresses in words."""
         number = len(self.addresses)
-        if number > MOST_ADDRESSES:
-            return f" from more than {MOST_ADDRESSES} addresses"
-        return f" from {number} address{'es' * (number > 1)}" if number else ""
+        more = "more than " * self.more
+        return f" from {more}{number} address{'es' * (number != 1)}" if number else ""
 
 
 class Throttle:
@@ -78,7 +83,7 @@ class Throttle:
             self._write(event)
             count -= 1
         if count:
-            held.add(count, tuple(event.get("log_from", ())))
+            held.add(count, event.get("log_from", ()), event.get("log_from_more", False))
 
     def _hold(self, kind: Hashable, event: LogEvent) -> Held:
         held = self._held[kind] = Held()

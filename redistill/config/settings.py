@@ -230,7 +230,7 @@ class Server:
     reserved_connections: int = setting(
         Kind.INTEGER,
         3,
-        "Connections of server.max_connections reserved for this machine (loopback, UNIX socket), for operators",
+        "Places of max_connections and connection_rate_limit reserved for this machine (loopback, UNIX socket)",
         maximum=1_000_000,
         reloadable=True,
     )

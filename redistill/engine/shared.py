@@ -180,6 +180,7 @@ class Admission:
         if core := self._core():
             lib.rd_address_leave(core, address)
 
-    def take(self, per_second: int, seconds: float) -> bool:
-        """Count a new connection at `seconds` (monotonic). False: more than `per_second` have come."""
-        return bool(lib.rd_rate_take(self._core(), per_second, int(seconds * 1e9)))
+    def take(self, local: bool, per_second: int, kept: int, seconds: float) -> bool:
+        """Count a new connection at `seconds` (monotonic). False: more than `per_second` have come; `kept` of them are
+        for `local` ones."""
+        return bool(lib.rd_rate_take(self._core(), local, per_second, kept, int(seconds * 1e9)))

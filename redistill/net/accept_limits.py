@@ -71,7 +71,12 @@ class AcceptLimits:
             refused = self.core.refused[which]
             if count := refused - self._logged[which]:
                 self._logged[which] = refused
-                limit.log_refused(host_of(bytes(self.core.last[which])), count)
+                known = min(self.core.source_count[which], lib.RD_REFUSED_ADDRESSES)
+                more = self.core.source_count[which] > known
+                self.core.source_count[which] = 0
+                hosts = [host_of(bytes(self.core.source[which][i])) for i in range(known)]
+                last = host_of(bytes(self.core.last[which]))
+                limit.log_refused(last, [host for host in hosts if host], count, more=more)
 
 
 def host_of(packed: bytes) -> str | None:

@@ -17,7 +17,7 @@ it accepts, which costs less. A new limit goes there, too, and into core/arena/a
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from typing import Protocol as Interface
 
@@ -60,7 +60,7 @@ class Admission(Interface):
     def leave(self, local: bool) -> None: ...
     def enter_address(self, address: bytes, limit: int) -> bool: ...
     def leave_address(self, address: bytes) -> None: ...
-    def take(self, per_second: int, seconds: float) -> bool: ...
+    def take(self, local: bool, per_second: int, kept: int, seconds: float) -> bool: ...
 
 
 Release = Callable[[], None]
@@ -91,19 +91,24 @@ class Limit:
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         admitted = self.admit(addr, self.limit)
         if admitted is None:
-            self.log_refused(getattr(addr, "host", None))
+            host = getattr(addr, "host", None)
+            self.log_refused(host, [] if host is None else [host])
             return Refusal(self.words)
         return self._counted(admitted, self.factory.buildProtocol, addr)
 
-    def log_refused(self, host: str | None, count: int = 1) -> None:
-        """Log `count` refused connections, the last of them from `host`; None: over a UNIX socket."""
+    def log_refused(self, host: str | None, hosts: Sequence[str], count: int = 1, *, more: bool = False) -> None:
+        """Log `count` refused connections, the last of them from `host`; None: over a UNIX socket. They came from
+        `hosts`, and from `more` of them if there were too many to name. Each limit has a summary of its own."""
         log.warn(
             "{peer} is refused: {setting} = {limit}",
             peer=host or "a local client",
             setting=self.setting,
             limit=self.limit,
             log_throttle=SELDOM,
+            log_kind=self.setting,
             log_count=count,
+            log_from=hosts,
+            log_from_more=more,
         )
 
     def readmit(self, addr: IAddress) -> IProtocol | None:
@@ -171,7 +176,8 @@ class AddressLimit(Limit):
 
 
 class RateLimit(Limit):
-    """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily."""
+    """At most `limit` new connections a second: a bucket that holds one second's worth and fills steadily. The last
+    `kept` of it are for clients of this machine."""
 
     setting = "server.connection_rate_limit"
     words = b"-ERR max number of new clients per second reached\r\n"
@@ -180,15 +186,21 @@ class RateLimit(Limit):
         self,
         factory: IProtocolFactory,
         limit: int,
+        kept: int,
         admission: Admission,
         seconds: Callable[[], float],
     ) -> None:
-        """`seconds` is a monotonic clock, the same in all workers."""
+        """`kept` may be set at any time, as `limit`. `seconds` is a monotonic clock, the same in all workers."""
         super().__init__(factory, limit, admission)
+        self.kept = kept
         self._seconds = seconds
 
+    def apply(self, config: Config) -> None:
+        super().apply(config)
+        self.kept = config.server.reserved_connections
+
     def admit(self, addr: IAddress, limit: int) -> tuple[Release, ...] | None:
-        return () if self.admission.take(limit, self._seconds()) else None
+        return () if self.admission.take(is_local(addr), limit, self.kept, self._seconds()) else None
 
 
 def is_local(addr: IAddress) -> bool:

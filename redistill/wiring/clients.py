@@ -172,8 +172,9 @@ def serve(
     loop.on_crowded = memory.enforce
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, store.admission)
     possible = allow_files(config.server.max_connections)
-    total = TotalLimit(addresses, possible, config.server.reserved_connections, store.admission)
-    rate = RateLimit(total, config.server.connection_rate_limit, store.admission, time.monotonic)
+    kept = config.server.reserved_connections
+    total = TotalLimit(addresses, possible, kept, store.admission)
+    rate = RateLimit(total, config.server.connection_rate_limit, kept, store.admission, time.monotonic)
     # A refused client should cost little: the loop applies the limits as it accepts.
     limits = ConnectionLimits(store.admission, rate, total, addresses)
     encrypted = relay = None

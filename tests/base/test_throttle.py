@@ -143,6 +143,12 @@ class ThrottleTests(SynchronousTestCase):
             )
             self.clock.advance(SELDOM)
 
+    def test_more_addresses(self) -> None:
+        """An event may say that there were others, whose addresses are not known."""
+        self.kind("a", 5, ("192.0.2.1", "192.0.2.2"), log_from_more=True)
+        self.clock.advance(SELDOM)
+        self.assertEqual(self.said()[-1], "4 more in the last 10 s from more than 2 addresses like: a is full")
+
     def test_burst(self) -> None:
         """So many events are written by themselves in an interval; while more come, only their number is."""
         for _ in range(2):

@@ -144,26 +144,26 @@ static void the_table_is_counted_as_memory_when_it_is_used_and_not_before(void) 
 /* ---- the rate ---- */
 
 static void take_two(rd_store *st) {
-  rd_rate_take(st, 3, 5 * SECOND);
-  rd_rate_take(st, 3, 5 * SECOND);
+  rd_rate_take(st, true, 3, 0, 5 * SECOND);
+  rd_rate_take(st, true, 3, 0, 5 * SECOND);
 }
 
 static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   uint64_t now = 5 * SECOND;
   pid_t pid = start(&st, 1, take_two);
-  CHECK(rd_rate_take(&st, 3, now));
-  CHECK(!rd_rate_take(&st, 3, now));
-  CHECK(rd_rate_take(&st, 0, now));
-  CHECK(!rd_rate_take(&st, 3, now + SECOND / 3 - 2));
-  CHECK(rd_rate_take(&st, 3, now + SECOND / 3));
-  CHECK(!rd_rate_take(&st, 3, now + SECOND / 3));
+  CHECK(rd_rate_take(&st, true, 3, 0, now));
+  CHECK(!rd_rate_take(&st, true, 3, 0, now));
+  CHECK(rd_rate_take(&st, true, 0, 0, now));
+  CHECK(!rd_rate_take(&st, true, 3, 0, now + SECOND / 3 - 2));
+  CHECK(rd_rate_take(&st, true, 3, 0, now + SECOND / 3));
+  CHECK(!rd_rate_take(&st, true, 3, 0, now + SECOND / 3));
   now += 1000 * SECOND; /* it is not saved up */
-  for (int i = 0; i < 3; i++) CHECK(rd_rate_take(&st, 3, now));
-  CHECK(!rd_rate_take(&st, 3, now));
+  for (int i = 0; i < 3; i++) CHECK(rd_rate_take(&st, true, 3, 0, now));
+  CHECK(!rd_rate_take(&st, true, 3, 0, now));
   now = 7; /* a clock that begins again shuts the door for a second at most */
-  CHECK(!rd_rate_take(&st, 3, now));
-  CHECK(rd_rate_take(&st, 3, now + SECOND / 3));
+  CHECK(!rd_rate_take(&st, true, 3, 0, now));
+  CHECK(rd_rate_take(&st, true, 3, 0, now + SECOND / 3));
   stop(pid);
   arena_free(&st);
 }
@@ -201,14 +201,39 @@ static void an_early_refusal_says_what_entering_would(void) {
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
   CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
 
-  g.per_second = 2;
+  g.kept = 0, g.per_second = 2;
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE); /* nothing was taken */
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
-  CHECK(rd_rate_take(&st, 2, now) && rd_rate_take(&st, 2, now));
+  CHECK(rd_rate_take(&st, true, 2, 0, now) && rd_rate_take(&st, true, 2, 0, now));
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_RATE);
   CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE); /* tested first, as the daemon does */
   CHECK(rd_refuse_early(&g, near, now + SECOND / 2) == RD_LIMIT_NONE);
+  arena_free(&st);
+}
+
+/* The last `kept` of a second's worth are for local connections, however fast others come; one at least is for all. */
+static void local_connections_have_their_part_of_the_rate(void) {
+  rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
+  uint64_t now = 5 * SECOND;
+  rd_accept_limits g = {.st = &st, .per_second = 5, .kept = 2};
+  for (int i = 0; i < 3; i++) {
+    CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
+    CHECK(rd_rate_take(&st, false, 5, 2, now));
+  }
+  CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE && !rd_rate_take(&st, false, 5, 2, now));
+  for (int i = 0; i < 2; i++) {
+    CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE && rd_rate_take(&st, true, 5, 2, now));
+  }
+  CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_RATE && !rd_rate_take(&st, true, 5, 2, now));
+  now += SECOND; /* others take all that comes, for an hour: the local part stays */
+  for (int i = 0; i < 36000; i++, now += SECOND / 10) rd_rate_take(&st, false, 5, 2, now);
+  CHECK(rd_rate_take(&st, true, 5, 2, now) && rd_rate_take(&st, true, 5, 2, now));
+  now += 10 * SECOND;
+  CHECK(rd_rate_take(&st, false, 1, 9, now) && !rd_rate_take(&st, false, 1, 9, now));
+  now += 10 * SECOND;
+  CHECK(rd_rate_take(&st, false, 2, 3, now) && !rd_rate_take(&st, false, 2, 3, now));
+  CHECK(rd_rate_take(&st, true, 2, 3, now) && !rd_rate_take(&st, true, 2, 3, now));
   arena_free(&st);
 }
 
@@ -217,7 +242,7 @@ static void every_refusal_is_counted_once(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   uint64_t now = 5 * SECOND;
   rd_accept_limits g = {.st = &st, .open = 1};
-  CHECK(rd_open_enter(&st, false, 1, 0) && rd_address_enter(&st, remote, 1) && rd_rate_take(&st, 1, now));
+  CHECK(rd_open_enter(&st, false, 1, 0) && rd_address_enter(&st, remote, 1) && rd_rate_take(&st, true, 1, 0, now));
   CHECK(rd_counter(&st, RD_STAT_rejected_connections) == 0 && rd_counter(&st, RD_STAT_connections_received) == 0);
 
   CHECK(!rd_open_enter(&st, false, 1, 0) && rd_refuse_early(&g, remote, now) == RD_LIMIT_OPEN);
@@ -227,12 +252,12 @@ static void every_refusal_is_counted_once(void) {
   CHECK(rd_counter(&st, RD_STAT_rejected_address) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 4);
   CHECK(g.refused[RD_LIMIT_ADDRESS] == 1 && memcmp(g.last[RD_LIMIT_ADDRESS], remote, 16) == 0);
   g = (rd_accept_limits){.st = &st, .per_second = 1};
-  CHECK(!rd_rate_take(&st, 1, now) && rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE);
+  CHECK(!rd_rate_take(&st, true, 1, 0, now) && rd_refuse_early(&g, remote, now) == RD_LIMIT_RATE);
   CHECK(rd_counter(&st, RD_STAT_rejected_rate) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 6);
   CHECK(rd_counter(&st, RD_STAT_connections_received) == 6);
 
   /* Nothing that is admitted, without a limit or below it, counts as refused. */
-  CHECK(rd_open_enter(&st, false, 0, 0) && rd_address_enter(&st, remote, 0) && rd_rate_take(&st, 0, now));
+  CHECK(rd_open_enter(&st, false, 0, 0) && rd_address_enter(&st, remote, 0) && rd_rate_take(&st, true, 0, 0, now));
   g = (rd_accept_limits){.st = &st};
   CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE && rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
   CHECK(rd_counter(&st, RD_STAT_rejected_connections) == 6);
@@ -304,6 +329,7 @@ int main(void) {
   RUN(the_table_is_counted_as_memory_when_it_is_used_and_not_before);
   RUN(one_second_s_worth_may_come_at_once_over_all_workers);
   RUN(an_early_refusal_says_what_entering_would);
+  RUN(local_connections_have_their_part_of_the_rate);
   RUN(every_refusal_is_counted_once);
   RUN(an_early_refusal_counts_the_other_workers);
   RUN(the_admission_lock_of_a_dead_worker_is_free);

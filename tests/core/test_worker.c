@@ -208,7 +208,7 @@ static void use_all_that_belongs_to_a_run(rd_store *st) {
   rd_open_enter(st, false, 0, 0);
   rd_address_enter(st, address, 0);
   rd_secret_enter(st, 77, START_MS);
-  rd_rate_take(st, 1, SECOND);
+  rd_rate_take(st, true, 1, 0, SECOND);
   rd_note_peak(st);
   rd_watch w;
   rd_key key = key_of(st, "watched", 7, 0);
@@ -248,7 +248,7 @@ static void expect_a_new_run(rd_store *st) {
   CHECK_INT(user + system, 0);
   CHECK(rd_open_enter(st, false, 1, 0));
   CHECK(rd_address_enter(st, (const uint8_t[16]){1}, 1));
-  CHECK(rd_rate_take(st, 1, SECOND));
+  CHECK(rd_rate_take(st, true, 1, 0, SECOND));
   CHECK(rd_secret_info(st, 0, &secret)); /* when it was used stays, who uses it does not */
   CHECK_INT(secret.last_used_ms, START_MS);
   CHECK_INT(secret.connections, 0);

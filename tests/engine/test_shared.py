@@ -101,8 +101,10 @@ class AdmissionTests(Two):
         self.assertEqual([there.enter_address(ADDRESS, 1), here.enter_address(ADDRESS, 1)], [True, False])
         there.leave_address(ADDRESS)
         self.assertTrue(here.enter_address(ADDRESS, 1))
-        self.assertEqual([there.take(2, 9.0), here.take(2, 9.0), here.take(2, 9.499)], [True, True, False])
-        self.assertTrue(here.take(2, 9.5))
+        self.assertEqual(
+            [there.take(True, 2, 0, 9.0), here.take(True, 2, 0, 9.0), here.take(True, 2, 0, 9.499)], [True, True, False]
+        )
+        self.assertTrue(here.take(True, 2, 0, 9.5))
 
     def test_what_a_closed_store_counted_is_gone(self) -> None:
         """Clients whose end is told after the store was closed do no harm."""

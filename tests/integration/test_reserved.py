@@ -6,12 +6,14 @@ from there is not local, as far as the server can tell.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import signal
 import socket
 import struct
 import subprocess
 import sys
+from typing import BinaryIO
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -76,15 +78,47 @@ def main(workers: int) -> None:
         clients.server.stop(signal.SIGTERM)
 
 
+def flood(workers: int) -> None:
+    """An operator connects over loopback while others use up the rate of new connections."""
+    add_addresses()
+    server = servers.redistill(
+        f'[server]\nworkers = {workers}\nbind = "0.0.0.0"\nconnection_rate_limit = 5\nreserved_connections = 2\n'
+        '[security]\npassword = "a password of 24 letters"\n'
+    )
+    try:
+
+        def come(host: str) -> bool:
+            with socket.create_connection((host, server.port), 20, (host, 0)) as sock, sock.makefile("rb") as replies:
+                return talkable(sock, replies)
+
+        for _ in range(2):
+            told = [come(ELSEWHERE) for _ in range(20)]
+            assert False in told, told
+            assert come("127.0.0.1"), server.logged()
+        servers.until(lambda: " is refused: server.connection_rate_limit = 5" in server.logged(), 20, "it is logged")
+        servers.until(lambda: " from 1 address like: 192.0.2.7 is refused: " in server.logged(), 20, "it is summed up")
+        assert "127.0.0.1 is refused" not in server.logged()
+    finally:
+        server.stop(signal.SIGTERM)
+
+
+def talkable(sock: socket.socket, replies: BinaryIO) -> bool:
+    """Whether the client was let in."""
+    with contextlib.suppress(ConnectionError):
+        sock.sendall(PING)
+        return replies.readline().startswith(b"-NOAUTH")
+    return False
+
+
 class ReservedTests(SynchronousTestCase):
     """server.reserved_connections"""
 
-    def check(self, workers: int) -> None:
+    def check(self, workers: int, what: str = "main") -> None:
         apart = ["unshare", "--map-root-user", "--net"]
         allowed = subprocess.run([*apart, "true"], capture_output=True, text=True, timeout=60)
         if "not permitted" in allowed.stderr:  # in some containers
             raise SkipTest(allowed.stderr.strip())
-        command = [*apart, sys.executable, "-m", __name__, str(workers)]
+        command = [*apart, sys.executable, "-m", __name__, str(workers), what]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=servers.environment())
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stderr)
 
@@ -96,6 +130,11 @@ class ReservedTests(SynchronousTestCase):
         """So it is over several workers together."""
         self.check(3)
 
+    def test_rate(self) -> None:
+        """A client of this machine connects, however many others come a second; the log counts refused addresses."""
+        self.check(1, "flood")
+        self.check(2, "flood")
+
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    (main if sys.argv[2] == "main" else flood)(int(sys.argv[1]))

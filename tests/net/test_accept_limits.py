@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from redistill._core import ffi, lib
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
@@ -64,7 +65,7 @@ class AcceptLimitsTests(SynchronousTestCase):
         admission = self.store.admission
         self.addresses = AddressLimit(self.inner, 0, admission)
         self.total = TotalLimit(self.addresses, 0, 0, admission)
-        self.rate = RateLimit(self.total, 0, admission, lambda: 5.0)
+        self.rate = RateLimit(self.total, 0, 0, admission, lambda: 5.0)
         self.limits = self.make_limits()
 
     def make_limits(self, **options: Any) -> AcceptLimits:
@@ -130,7 +131,7 @@ class AcceptLimitsTests(SynchronousTestCase):
         """Refused clients get the limit's error line and are counted; the factories do not see them."""
         place = self.listen()
         self.come(place)
-        self.store.admission.take(1, time.monotonic() + 3600)  # the rate of this second is used up
+        self.store.admission.take(True, 1, 0, time.monotonic() + 3600)  # the rate of this second is used up
         for limit in (self.total, self.addresses, self.rate):
             limit.limit = 1
             self.limits.apply()
@@ -167,6 +168,30 @@ class AcceptLimitsTests(SynchronousTestCase):
         fields = ("peer", "setting", "limit", "log_count")
         said = [tuple(event[name] for name in fields) for event in events if "setting" in event]
         self.assertEqual(said, [("127.0.0.1", "server.max_connections", 1, 3)])
+        (event,) = (event for event in events if "setting" in event)
+        self.assertEqual(
+            (event["log_from"], event["log_from_more"], event["log_kind"]),
+            (["127.0.0.1"], False, "server.max_connections"),
+        )
+
+    def test_log_of_addresses(self) -> None:
+        """The event has the different addresses since the last event, as far as they fit, and says if there were more;
+        a UNIX socket has none."""
+        core = self.limits.core
+        self.store.admission.enter(True, 0, 0)
+        self.total.limit = 1
+        self.limits.apply()
+        most = lib.RD_REFUSED_ADDRESSES
+        for count, more in ((2, False), (most, False), (most + 1, True), (most + 50, True)):
+            hosts = [f"192.0.2.{number}" for number in range(count)]
+            with capturedLogs() as events:
+                for host in [*hosts, *hosts]:
+                    lib.rd_refuse_early(core, packed(IPv4Address("TCP", host, 1)), 1)
+                lib.rd_refuse_early(core, ffi.NULL, 1)
+                self.limits.report()
+            (event,) = (event for event in events if "setting" in event)
+            self.assertEqual(event["log_count"], 2 * count + 1)
+            self.assertEqual((event["log_from"], event["log_from_more"]), (hosts[:most], more or count == most))
 
     def test_silence(self) -> None:
         """Without an error line the connection is just closed."""

@@ -60,8 +60,8 @@ class FakeAdmission:
     def leave_address(self, address: bytes) -> None:
         self.addresses[address] -= 1
 
-    def take(self, per_second: int, seconds: float) -> bool:
-        self.taken.append((per_second, seconds))
+    def take(self, local: bool, per_second: int, kept: int, seconds: float) -> bool:
+        self.taken.append((local, per_second, kept, seconds))
         return self.room
 
 
@@ -247,7 +247,7 @@ class RateLimitTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.admission = FakeAdmission()
-        self.limit = RateLimit(Inner(), 2, self.admission, self.clock.seconds)
+        self.limit = RateLimit(Inner(), 2, 1, self.admission, self.clock.seconds)
 
     def test_bucket_decides(self) -> None:
         """The bucket is asked with the limit and the time of now; without room the client is told to wait."""
@@ -256,7 +256,7 @@ class RateLimitTests(SynchronousTestCase):
         self.admission.room = False
         _, refused = connect(self.limit)
         self.assertEqual((type(served), refused.value()), (Served, RateLimit.words))
-        self.assertEqual(self.admission.taken, [(2, 0.0), (2, 7.0)])
+        self.assertEqual(self.admission.taken, [(True, 2, 1, 0.0), (True, 2, 1, 7.0)])
 
 
 def everyone() -> list[IAddress]:
@@ -289,7 +289,7 @@ class OrderTests(SynchronousTestCase):
             elif name == "address":
                 factory = AddressLimit(factory, limit, admission)
             else:
-                factory = RateLimit(factory, limit, admission, self.clock.seconds)
+                factory = RateLimit(factory, limit, 0, admission, self.clock.seconds)
         return factory
 
     def test_each_limit_holds_wherever_it_stands(self) -> None:
@@ -381,9 +381,11 @@ class StackTests(SynchronousTestCase):
         """A connection that another worker let in counts against all limits, even beyond them; it takes no rate."""
         admission = FakeAdmission()
         addresses = AddressLimit(Inner(), 1, admission)
-        limit = RateLimit(TotalLimit(addresses, 1, 0, admission), 1, admission, Clock().seconds)
+        limit = RateLimit(TotalLimit(addresses, 1, 0, admission), 1, 0, admission, Clock().seconds)
         connect(limit)
         moved = limit.readmit(HERE)
-        self.assertEqual((type(moved), admission.open, admission.taken), (Served, 2, [(1, 0.0), (0, 0.0)]))
+        self.assertEqual(
+            (type(moved), admission.open, admission.taken), (Served, 2, [(True, 1, 0, 0.0), (True, 0, 0, 0.0)])
+        )
         moved.connectionLost(connectionDone)  # type: ignore[union-attr]
         self.assertEqual((admission.open, list(admission.addresses.values())), (1, [1]))

@@ -181,18 +181,21 @@ void rd_admission_clear(rd_worker *w) {
 /* ---- the rate of new connections ---- */
 
 /* The generic cell rate algorithm (ITU-T I.371): one number, the time at which the bucket will be full again. */
-static bool rate_room(const rd_store *st, uint32_t per_second, uint64_t now_ns, uint64_t *full_at) {
+static bool rate_room(const rd_store *st, bool local, uint32_t per_second, uint32_t kept, uint64_t now_ns,
+                      uint64_t *full_at) {
   *full_at = st->head->admission.full_at;
   if (*full_at < now_ns) *full_at = now_ns;
   if (*full_at > now_ns + SECOND) *full_at = now_ns + SECOND; /* after a clock went back, too */
-  return *full_at + SECOND / per_second <= now_ns + SECOND;
+  uint32_t step = SECOND / per_second;
+  uint64_t room = local || kept == 0 ? SECOND : (uint64_t)step * (kept < per_second ? per_second - kept : 1);
+  return *full_at + step <= now_ns + room;
 }
 
-bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns) {
+bool rd_rate_take(rd_store *st, bool local, uint32_t per_second, uint32_t kept, uint64_t now_ns) {
   if (per_second == 0) return true;
   uint64_t full_at;
   rd_admission_lock(st);
-  bool room = rate_room(st, per_second, now_ns, &full_at);
+  bool room = rate_room(st, local, per_second, kept, now_ns, &full_at);
   st->head->admission.full_at = room ? full_at + SECOND / per_second : full_at;
   rd_admission_unlock(st);
   return room || refuse(st, RD_LIMIT_RATE);
@@ -206,14 +209,26 @@ bool rd_address_local(const uint8_t *address) {
   return memcmp(address, mapped, 12) == 0 && address[12] == 127;
 }
 
+/* Note the last refused address among those of its limit, unless it is there, or there are too many. */
+static void note_address(rd_accept_limits *limits, rd_limit limit) {
+  uint32_t count = limits->source_count[limit];
+  if (count > RD_REFUSED_ADDRESSES) return;
+  for (uint32_t i = 0; i < count; i++) {
+    if (memcmp(limits->source[limit][i], limits->last[limit], 16) == 0) return;
+  }
+  if (count < RD_REFUSED_ADDRESSES) memcpy(limits->source[limit][count], limits->last[limit], 16);
+  limits->source_count[limit] = count + 1;
+}
+
 rd_limit rd_refuse_early(rd_accept_limits *limits, const uint8_t *address, uint64_t now_ns) {
   rd_store *st = limits->st;
   uint64_t full_at;
   rd_limit found = RD_LIMIT_NONE;
   rd_admission_lock(st);
-  if (limits->per_second != 0 && !rate_room(st, limits->per_second, now_ns, &full_at))
+  bool local = rd_address_local(address);
+  if (limits->per_second != 0 && !rate_room(st, local, limits->per_second, limits->kept, now_ns, &full_at))
     found = RD_LIMIT_RATE;
-  else if (!open_room(st, rd_address_local(address), limits->open, limits->kept))
+  else if (!open_room(st, local, limits->open, limits->kept))
     found = RD_LIMIT_OPEN;
   else if (address != NULL && !address_room(st, address, limits->address))
     found = RD_LIMIT_ADDRESS;
@@ -223,6 +238,7 @@ rd_limit rd_refuse_early(rd_accept_limits *limits, const uint8_t *address, uint6
   limits->refused[found]++;
   memset(limits->last[found], 0, 16);
   if (address != NULL) memcpy(limits->last[found], address, 16);
+  note_address(limits, found);
   return found;
 }
 

@@ -31,12 +31,15 @@ bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit);
 void rd_address_leave(rd_store *st, const uint8_t address[16]);
 
 /* Take one of the `per_second` new connections that are admitted in a second, at `now_ns` (monotonic, the same in all
- * processes): a token bucket that holds one second's worth and fills steadily. False as for rd_open_enter. */
-bool rd_rate_take(rd_store *st, uint32_t per_second, uint64_t now_ns);
+ * processes): a token bucket that holds one second's worth and fills steadily. The last `kept` of it are for `local`
+ * connections, but at least one is for all. False as for rd_open_enter. */
+bool rd_rate_take(rd_store *st, bool local, uint32_t per_second, uint32_t kept, uint64_t now_ns);
 
 /* ---- at listening sockets ---- */
 
 typedef enum rd_limit { RD_LIMIT_NONE, RD_LIMIT_RATE, RD_LIMIT_OPEN, RD_LIMIT_ADDRESS, RD_LIMIT_COUNT } rd_limit;
+
+#define RD_REFUSED_ADDRESSES 64u
 
 /* The limits that the loop applies as it accepts, before the owner sees a connection. */
 typedef struct rd_accept_limits {
@@ -45,6 +48,10 @@ typedef struct rd_accept_limits {
   const char *words[RD_LIMIT_COUNT];        /* the error line sent to a client that this limit refuses; NULL: none */
   uint64_t refused[RD_LIMIT_COUNT];         /* connections refused with these limits, for the log */
   uint8_t last[RD_LIMIT_COUNT][16];         /* the last refused address; all 0: a UNIX socket */
+  /* The different addresses refused since the owner last set the count to 0: one more than the array has when there
+   * were more. */
+  uint8_t source[RD_LIMIT_COUNT][RD_REFUSED_ADDRESSES][16];
+  uint32_t source_count[RD_LIMIT_COUNT];
 } rd_accept_limits;
 
 /* Refuse a connection from `address` (NULL: over a UNIX socket) that exceeds a limit, and count the refusal. Returns
