@@ -210,7 +210,7 @@ class Connection:
 
 
 def refusal(address: str, problem: Exception, remedy: str = "") -> click.ClickException:
-    """What to tell the user of an error of redis-py, and how to mend it; `remedy` if a password is missing."""
+    """The error for the user that an error of redis-py becomes, with its remedy; `remedy` if a password is missing."""
     import redis
 
     # redis-py 4 has no class for some errors; their text tells them apart.

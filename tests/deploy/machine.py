@@ -92,7 +92,7 @@ class Machine:
         return done
 
     def command(self, *argv: str | os.PathLike[str]) -> Sequence[str | os.PathLike[str]]:
-        """What runs a command in it."""
+        """The command line that runs a command in the machine."""
         return ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wd=/", *argv]
 
     def show(self, unit: str, name: str) -> str:
@@ -100,7 +100,7 @@ class Machine:
         return self.run("systemctl", "show", "--value", "-p", name, unit).stdout.strip()
 
     def journal(self, unit: str) -> str:
-        """What a unit and systemd have said about it."""
+        """The log of a unit, with systemd's messages about it."""
         return self.run("journalctl", "--no-pager", "-o", "cat", "-u", unit).stdout
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:

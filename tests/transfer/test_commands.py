@@ -24,7 +24,7 @@ def source(data: bytes, db: int = 0) -> CommandSource:
 
 
 class CommandTests(SynchronousTestCase):
-    """What is read."""
+    """The commands that are read."""
 
     def test_lines(self) -> None:
         """Words, quotes and escapes as redis-cli reads them; empty lines and comments are passed over."""

@@ -18,7 +18,7 @@ def source(data: bytes, db: int = 0) -> JsonSource:
 
 
 class JsonTests(SynchronousTestCase):
-    """What is read, and what is refused."""
+    """Lines that are read, and lines that are refused."""
 
     def test_records(self) -> None:
         """Texts, bytes and numbers as values; expiry; types; databases."""

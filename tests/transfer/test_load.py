@@ -103,7 +103,7 @@ class Case(SynchronousTestCase):
 
 
 class LoadTests(Case):
-    """What is sent."""
+    """The commands that are sent."""
 
     def test_records(self) -> None:
         """Strings by SET and other types by RESTORE, with expiry, in their database; keys that exist are kept."""
@@ -147,7 +147,7 @@ class LoadTests(Case):
         self.assertEqual(counts.unmatched, 2)
 
     def test_refused(self) -> None:
-        """What the server refuses is counted by type and reason, and named with its place; the rest is loaded."""
+        """Items that the server refuses are counted by type and reason, and named with their place; the rest is loaded."""
         self.connection.fail = lambda argv: ResponseError("Bad data format") if argv[0] == b"RESTORE" else None
         counts = self.load(source(rdb(b"\x01\x01l" + VALUES[1], string(b"a", b""), b"\x01\x01m" + VALUES[1])))
         self.assertEqual([(kind, n) for (kind, _), n in counts.failed.items()], [("list", 2)])
@@ -284,7 +284,7 @@ class ResumeTests(Case):
         self.assertEqual([one["first"] for one in states[::16]], [f"line {n}" for n in range(1, 200, 16)])
 
     def test_damaged_source(self) -> None:
-        """What was read before an error is loaded, and the position is behind it."""
+        """Items read before an error are loaded, and the position is behind them."""
         lines = b"INCR n\n" * 5 + b'INCR "n\n'
         made = CommandSource(file_input(lines))
         self.assertRaises(BadSource, self.load, made, self.state(made))
@@ -293,7 +293,7 @@ class ResumeTests(Case):
         self.assertEqual(self.total(), 5)
 
     def test_records(self) -> None:
-        """Of any source: the state is where to go on, and has the counts."""
+        """For any source, the state has the position to go on from, and the counts."""
         self.patch(module, "BATCH_COMMANDS", 3)
         data = rdb(*(string(b"k%d" % n, b"v") for n in range(10)))
         lines = b"".join(b'{"key": "k%d", "value": ""}\n' % n for n in range(10))

@@ -34,7 +34,7 @@ class ReadTests(SynchronousTestCase):
     """Files that are in order."""
 
     def items(self, data: bytes) -> list[tuple[object, ...]]:
-        """What matters of the items, which a pipe yields as well."""
+        """The compared parts of the items, which a pipe yields as well."""
         found = [flat(item) for item in source(data).items()]
         self.assertEqual([flat(item) for item in source(data, pipe=True).items()], found)
         return found
@@ -266,7 +266,7 @@ class WriteTests(SynchronousTestCase):
     """RDB files that are written."""
 
     def test_round_trip(self) -> None:
-        """What was written is read; a key is written once in each database."""
+        """Written items are read back; a key is written once in each database."""
         file = io.BytesIO()
         writer = RdbWriter(file)
         records = [
