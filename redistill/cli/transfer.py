@@ -22,7 +22,7 @@ from redistill.transfer.jsonlines import JsonSource
 from redistill.transfer.load import Load, Options
 from redistill.transfer.peer import Peer
 from redistill.transfer.rdb import MAGIC_BYTES, RdbSource
-from redistill.transfer.records import BadSource, Source
+from redistill.transfer.records import BadSource, Source, printable
 from redistill.transfer.server import PAGE, TIMEOUT, Keyspace, ServerSource, pool, public
 from redistill.transfer.signals import Interrupted, Signals
 from redistill.transfer.state import State, default_path
@@ -38,8 +38,8 @@ RDB_BEGINS = re.compile(rb"REDIS\d{4}|VALKEY\d{3}")
 
 
 def complain(line: str) -> None:
-    """An error of one key."""
-    click.echo(line, err=True)
+    """Print an error."""
+    click.echo(printable(line), err=True)
 
 
 @contextmanager
@@ -83,7 +83,10 @@ def file_source(data: Input, form: str, db: int | None) -> Source:
     if tool := next((tool for magic, tool in COMPRESSED.items() if begin.startswith(magic)), None):
         raise BadSource(f"{data.name} is compressed; write: {tool} FILE | redistill load -")
     if form == "auto":
-        form = "rdb" if RDB_BEGINS.match(begin) else "json" if begin.lstrip()[:1] == b"{" else "commands"
+        first = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        if first == b"[":
+            raise BadSource(f"{data.name} is a JSON array; write one object a line, for example: jq -c '.[]' FILE")
+        form = "rdb" if RDB_BEGINS.match(begin) else "json" if first == b"{" else "commands"
     if form == "rdb":
         return RdbSource(data)
     return (JsonSource if form == "json" else CommandSource)(data, db or 0)
@@ -142,7 +145,7 @@ def load(
                 run.resume(before, None if unconfirmed is None else unconfirmed == "repeat")
                 click.echo(f"resuming the load that was interrupted at {where(before['position'])}", err=True)
         except BadSource as problem:
-            raise click.ClickException(str(problem)) from None
+            raise click.ClickException(printable(str(problem))) from None
         except Interrupted as interruption:
             click.echo(f"Error: interrupted ({interruption}) before anything was loaded", err=True)
             return 128 + interruption.number
@@ -175,24 +178,26 @@ def finish(run: Load, source: Source, signals: Signals, state: State | None, add
 
     from redistill.cli.connection import refusal
 
-    begun, problem, number = time.monotonic(), "", 0
+    begun, problem, number, damaged = time.monotonic(), "", 0, False
     try:
         with progress("checking" if dry_run else "loading", source.total, source.unit) as move:
             run.run(signals, move)
     except Interrupted as interruption:
         problem, number = f"interrupted ({interruption})", interruption.number
     except BadSource as bad:
-        problem = str(bad)
+        problem, damaged = str(bad), source.unit == "bytes"
     except redis.RedisError as failure:
         problem = refusal(address, failure).message
     except OSError as failure:
         problem = str(failure)
     report(run, source, time.monotonic() - begun, dry_run)
     if problem:
-        click.echo(f"Error: {problem}", err=True)
+        complain(f"Error: {problem}")
     if state is not None:
         if not problem:
             state.remove()
+        elif damaged:
+            click.echo("What comes before it was read.", err=True)
         elif run.can_resume:
             click.echo(f"To go on, run the same command with --resume (state: {state.path}).", err=True)
     return 128 + number if number else 1 if problem or run.counts.failed else 0
@@ -213,11 +218,11 @@ def report(run: Load, source: Source, took: float, dry_run: bool) -> None:
         if number:
             click.echo(f"{number} {words_}")
     for (kind, reason), number in counts.failed.most_common(20):
-        click.echo(f"{number} {kind} not loaded: {reason}")
+        click.echo(printable(f"{number} {kind} not loaded: {reason}"))
     if counts.failed:
         click.echo(f"{counts.failed.total()} not loaded in all")
     for note in source.notes:
-        click.echo(f"note: {note}")
+        click.echo(printable(f"note: {note}"))
 
 
 def dump(
@@ -297,7 +302,7 @@ def compare(
                         elif differing == limit + 1:
                             click.echo("further differences are only counted")
         except BadSource as problem:
-            click.echo(f"Error: {problem}", err=True)
+            complain(f"Error: {problem}")
             return 2
         except click.ClickException as problem:
             click.echo(f"Error: {problem.message}", err=True)

@@ -144,6 +144,8 @@ class CommandSource:
         self._line += 1
         where = f"line {self._line}" if self._only_lines else f"offset {self.input.offset - len(raw)}"
         line = raw.strip(b" \t\n\v\f\r")
+        if self._line == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
         if not line or line.startswith(b"#"):
             return None
         if PLAIN.fullmatch(line):

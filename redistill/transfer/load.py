@@ -158,7 +158,7 @@ class Load:
         self._complaints += 1
         if self._complaints <= ERRORS_SHOWN:
             key = f": {shown(item.key)} ({kind})" if isinstance(item, Record) else ""
-            name = f": {item.name}" if isinstance(item, Command) else ""
+            name = f": {item.name[:64]}" if isinstance(item, Command) else ""
             self._complain(f"{item.where}{key}{name}: {reason}")
         elif self._complaints == ERRORS_SHOWN + 1:
             self._complain("further errors are only counted")

@@ -34,7 +34,9 @@ DATABASES = 1 << 31
 
 SLOT_IMPORT, SLOT_INFO, FUNCTION, FUNCTION_OLD, MODULE_AUX = 243, 244, 245, 246, 247
 IDLE, FREQ, AUX, RESIZE, EXPIRE_MS, EXPIRE, SELECT, EOF = range(248, 256)
-AUX_LIMIT = 1 << 20
+AUX_MAX = 1 << 20
+KEY_MAX = 64 << 20
+"""Bytes of a key, which is held in memory, decompressed."""
 
 
 class RdbSource(Values):
@@ -125,7 +127,7 @@ class RdbSource(Values):
         elif code == RESIZE:
             self._skip_lengths(2)
         elif code == AUX:
-            name, value = self.string(AUX_LIMIT), self.string(AUX_LIMIT)
+            name, value = self.string(AUX_MAX), self.string(AUX_MAX)
             if name in (b"redis-ver", b"valkey-ver"):
                 self.notes.append(f"written by {name[:-4].decode()} {value.decode('ascii', 'replace')}")
         elif code == FUNCTION:
@@ -146,7 +148,7 @@ class RdbSource(Values):
     def _key(self, kind: int, where: int) -> Item:
         at = f"offset {where}"
         self.expect_known(kind, self.valkey)
-        key = self.string()
+        key = self.string(KEY_MAX)
         if kind == STRING:
             return self._string(at, key)
         with self.input.recording() as recording:
@@ -184,8 +186,12 @@ class RdbSource(Values):
             self.notes.append(
                 f"{self._functions} function libraries were skipped; copy them with FUNCTION DUMP and FUNCTION RESTORE"
             )
-        if self.version < WITH_CHECKSUM:
-            return
+        if self.version >= WITH_CHECKSUM:
+            self._verify()
+        self._expect_end()
+
+    def _verify(self) -> None:
+        """BadSource if the checksum, which follows, is wrong."""
         at, computed = self.input.offset, self.input.crc
         stored = int.from_bytes(self.input.take(8), "little")
         if stored == 0:
@@ -195,8 +201,14 @@ class RdbSource(Values):
                 f"{self.input.name}: offset {at}: the checksum is wrong, so the file is damaged; all its keys were"
                 " read, and some may have wrong values"
             )
+
+    def _expect_end(self) -> None:
+        """BadSource if bytes follow."""
         if not self.input.at_end():
-            self.notes.append(f"the bytes from offset {self.input.offset} on, behind the end, were not read")
+            raise BadSource(
+                f"{self.input.name}: offset {self.input.offset}: bytes follow the end of the RDB file. If it is an"
+                f" append-only file, load what follows, too: tail -c +{self.input.offset + 1} FILE | redistill load -"
+            )
 
 
 class Seen:

@@ -136,6 +136,14 @@ class Source(Protocol):
         """Begin there. BadSource if that cannot be."""
 
 
+def printable(text: str) -> str:
+    """Text from a file or a server as a terminal may get it: control characters and bytes that are no text are
+    escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shown(data: bytes, limit: int = 64) -> str:
     """Bytes as messages show them, in quotes and shortened."""
     text = data[:limit].decode("latin-1").encode("unicode_escape").decode()

@@ -417,6 +417,10 @@ class BoundsTests(Case):
         out = self.run_it("load", "/nowhere", *self.to(ours), status=1)[1]
         self.assertEqual(out, "Error: cannot read /nowhere: No such file or directory\n")
         self.run_it("load", *self.to(ours), status=2)
+        _, complaints = self.run_it("load", "-", *self.to(ours), given=b'[{"key": "a"}]', status=1)
+        self.assertIn("stdin is a JSON array; write one object a line", complaints)
+        said, complaints = self.run_it("load", "-", *self.to(ours), given=b"ab\x1b[2Jc k\xff\n", status=1)
+        self.assertNotIn("\x1b", said + complaints)
         said, complaints = self.run_it("load", "-", *self.to(ours), given=gzip.compress(b"SET a 1"), status=1)
         self.assertEqual((said, complaints), ("", "Error: stdin is compressed; write: zcat FILE | redistill load -\n"))
 

@@ -28,7 +28,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """Words, quotes and escapes as redis-cli reads them; empty lines and comments are passed over."""
-        data = b"# warm\n\n set k v \r\nSET \"a b\\x00\\n\" 'it\\'s'\nDEL k"
+        data = b"\xef\xbb\xbf# warm\n\n set k v \r\nSET \"a b\\x00\\n\" 'it\\'s'\nDEL k"
         found = [(i.where, i.name, i.argv) for i in source(data).items() if isinstance(i, Command)]
         self.assertEqual(
             found,

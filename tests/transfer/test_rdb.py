@@ -99,7 +99,6 @@ class ReadTests(SynchronousTestCase):
             (rdb(string(b"k", b"v"), checksum=7), True, None),
             (rdb(string(b"k", b"v"), checksum=0), False, "rdbchecksum"),
             (rdb(string(b"k", b"v"), version=4), False, None),
-            (rdb(string(b"k", b"v")) + b"more", False, "behind the end"),
             (rdb(version=13), False, "newer than 12"),
         ):
             made = source(data)
@@ -111,6 +110,13 @@ class ReadTests(SynchronousTestCase):
             else:
                 list(items)
             self.assertEqual([note in one for one in made.notes], [True] if note else [])
+
+    def test_what_follows(self) -> None:
+        """The commands behind the end, in an append-only file, are not ignored: the error says how to load them."""
+        for version in (4, 12):
+            data = rdb(string(b"k", b"v"), version=version)
+            problem = self.assertRaises(BadSource, list, source(data + b"*1\r\n").items())
+            self.assertIn(f"tail -c +{len(data) + 1} FILE", str(problem))
 
     def test_large_values(self) -> None:
         """They are passed on in pieces, from files and from pipes; those that are not wanted are passed over."""
@@ -189,6 +195,8 @@ class DamageTests(SynchronousTestCase):
             (b"\x00\x01k\xc3\x03\x80\x01\x00\x00\x00\x00a\x00", 12, "a compressed string is damaged"),
             (b"\x00\x01k\xc3\x03\x80\x7f\x00\x00\x00\x00a\x00", 12, "a string of 2130706432 bytes"),
             (b"\x01\x01k\xc1\x00\x00", 12, "a length is expected"),
+            (b"\x00\x80\x04\x00\x00\x01", 10, "at most 67108864 are allowed"),
+            (b"\x00\xc3\x03\x80\x04\x00\x00\x01\x00a\x00", 10, "at most 67108864 are allowed"),
             (b"\x1a\x01k", 9, "unknown type 26"),
             (b"\x06\x01k\x00", 12, "whose length is not known"),
             (b"\xf0", 10, "unknown type 240"),
