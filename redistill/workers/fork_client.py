@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
+from twisted.internet.process import reapProcessHandlers, unregisterReapProcessHandler
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,6 +30,8 @@ IMPORT_SECONDS = 30.0
 """Seconds that a fork server has until it can fork."""
 FORK_SECONDS = 3.0
 """Seconds that a fork server has to fork."""
+END_SECONDS = 5.0
+"""Seconds that a fork server has to end, once it was killed or has closed its control socket."""
 
 
 class Supplies(Protocol):
@@ -62,7 +65,8 @@ class ForkServer(ProcessProtocol):
         self.alive = True
         """Whether the fork server may be asked for workers."""
         self.gone: Deferred[None] = Deferred()
-        """Fires when the process has ended and its control socket is closed: the reactor has nothing of it any more."""
+        """Fires when the process has ended and its control socket is closed, so that the reactor has nothing of it any
+        more. Fires after END_SECONDS at the latest when a process does not end, or its end is never reported."""
         self.made = reactor.seconds()
         self._ended = ended
         self._reactor = reactor
@@ -72,6 +76,7 @@ class ForkServer(ProcessProtocol):
         self._waiting: list[Worker] = []
         self._asked: dict[int, Worker] = {}
         self._late: IDelayedCall | None = None
+        self._overdue: IDelayedCall | None = None
         self._wanted = self._over = False
         with contextlib.ExitStack() as stack:
             nothing = stack.enter_context(open(os.devnull, "rb"))
@@ -95,6 +100,7 @@ class ForkServer(ProcessProtocol):
             reactor.spawnProcess(self, program[0], program, env=environment(os.environ), childFDs=fds)
             if not self.alive:
                 raise OSError("the process was killed")  # before Twisted could begin to wait for it
+            self._pid = self.transport.pid
             self._wanted = True
             failed.pop_all()
 
@@ -171,7 +177,9 @@ class ForkServer(ProcessProtocol):
         if data:
             self._hear(json.loads(data))
         else:
+            self.alive = False
             self._hang_up()
+            self._expect_end()
 
     def _hear(self, said: Mapping[str, Any]) -> None:
         self._expect_nothing()
@@ -213,7 +221,35 @@ class ForkServer(ProcessProtocol):
     def _has_gone(self) -> None:
         """Fire `gone`, if both the process and the control socket are."""
         if self._over and self._control.fileno() < 0 and not self.gone.called:
+            if self._overdue is not None and self._overdue.active():
+                self._overdue.cancel()
             self.gone.callback(None)
+
+    def _expect_end(self) -> None:
+        """Expect the end of the process and of its control socket within END_SECONDS."""
+        if self._overdue is None and not self.gone.called:
+            self._overdue = self._reactor.callLater(END_SECONDS, self._is_overdue)
+
+    def _is_overdue(self) -> None:
+        """Wait no longer: kill the process if it is still there, and close the control socket, which a process that was
+        stopped while it was forked can keep open."""
+        if not self._over:
+            try:
+                if os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    self.transport.reapProcess()  # this process was stopped, and could not do it before
+                else:
+                    os.kill(self._pid, signal.SIGKILL)
+            except ChildProcessError:  # somebody else has waited for it
+                if self._pid in reapProcessHandlers:
+                    unregisterReapProcessHandler(self._pid, self.transport)
+        if not self._over:
+            log.error(
+                "the fork server (pid {pid}) was not seen to end within {seconds} seconds; it is no longer waited for",
+                pid=self._pid,
+                seconds=END_SECONDS,
+            )
+            self._note_end("it was not seen to end")
+        self._hang_up()
 
     def _give_up(self) -> None:
         """End the workers that have not begun."""
@@ -227,17 +263,22 @@ class ForkServer(ProcessProtocol):
         self._wanted = self.alive = False
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
+        self._expect_end()
 
     def processEnded(self, reason: Any) -> None:
-        self.alive = False
+        if not self._over:
+            self._note_end(ending(reason.value.status))
+
+    def _note_end(self, reason: str) -> None:
+        self.alive, self._over = False, True
         self._output.close()
         self._listen()  # workers that were forked may have told their process ids
         self._give_up()
         if self._wanted:
-            log.error("the fork server has ended: {reason}", reason=ending(reason.value.status))
+            log.error("the fork server has ended: {reason}", reason=reason)
             self._ended(self)
-        self._over = True
         self._has_gone()
+        self._expect_end()
 
     def connectionLost(self, reason: Failure) -> None:
         self._hang_up()

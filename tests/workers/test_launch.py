@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.workers import forkserver, launch, process
-from redistill.workers.fork_client import FORK_SECONDS, IMPORT_SECONDS
+from redistill.workers.fork_client import END_SECONDS, FORK_SECONDS, IMPORT_SECONDS
 from redistill.workers.launch import DOUBT_SECONDS, NEW_SECONDS, SWEEP_SECONDS, Launcher
 from redistill.workers.process import Output, Worker, ending
 
@@ -28,6 +28,7 @@ class PlayedProcess:
         self.control = socket.socket(fileno=os.dup(control))
         self.control.setblocking(False)
         self.killed = False
+        self.pid = os.getpid()  # no child of this process: as if somebody else had waited for it
 
     def asked(self) -> list[tuple[dict[str, Any], list[int]]]:
         """The messages that came, each with the descriptors that came along."""
@@ -49,6 +50,10 @@ class PlayedProcess:
 
     def signalProcess(self, name: str) -> None:
         self.killed = name == "KILL"
+
+    def reapProcess(self) -> None:
+        """The reactor waits for the process, which has ended."""
+        self.protocol.processEnded(Failure(ProcessTerminated(signal=9, status=9)))
 
     def end(self) -> None:
         """It ends, and with it its end of the control socket."""
@@ -345,8 +350,85 @@ class LauncherTests(SynchronousTestCase):
             server.end()
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.readers, [])
+        self.assertEqual(self.calls(), [])
+        self.restart()
+
+    def restart(self) -> None:
         self.launcher = Launcher(self.reactor, ["fork server"], self.lines.append)
         self.launcher.start(self)
+
+    def calls(self) -> list[Any]:
+        """The calls that are due later."""
+        return [call.func for call in self.reactor.getDelayedCalls()]
+
+    def stopped(self) -> None:
+        """A stop takes END_SECONDS, no more, and leaves nothing in the reactor; what comes later has no effect."""
+        stopped = self.launcher.stop()
+        self.reactor.advance(END_SECONDS - 0.001)
+        self.assertNoResult(stopped)
+        self.reactor.advance(0.001)
+        self.successResultOf(stopped)
+        self.assertEqual((self.reactor.readers, self.calls()), ([], []))
+        self.reactor.servers[0].reapProcess()
+        self.assertEqual(self.calls(), [])
+        self.restart()
+
+    def test_stop_with_an_end_that_is_never_reported(self) -> None:
+        """A stop waits END_SECONDS for a fork server that somebody else has waited for."""
+        self.launched()
+        self.ready()
+        with capturedLogs() as logged:
+            self.stopped()
+        self.assertIn("was not seen to end within 5.0 seconds", formatEvent(logged[-1]))
+        self.assertEqual(self.killed, [])  # another process may have its id
+
+    def test_stop_with_a_fork_server_that_does_not_end(self) -> None:
+        """A stop waits END_SECONDS for a fork server that does not end although it was killed, and kills it again."""
+        self.launched()
+        self.patch(os, "waitid", lambda *arguments: None)
+        with capturedLogs() as logged:
+            self.stopped()
+        self.assertIn("was not seen to end within 5.0 seconds", formatEvent(logged[-1]))
+        self.assertEqual((self.reactor.servers[0].killed, self.killed), (True, [os.getpid()]))
+
+    def test_stop_of_a_supervisor_that_was_stopped(self) -> None:
+        """When the time is over and the end was not reported because this process did not run, it is looked for first."""
+        self.launched()
+        self.patch(os, "waitid", lambda *arguments: True)
+        with capturedLogs() as logged:
+            self.stopped()
+        self.assertEqual(logged, [])
+
+    def test_stop_with_a_control_socket_that_stays_open(self) -> None:
+        """A stop waits END_SECONDS for the control socket, which a worker that was stopped at its start has open."""
+        self.launched()
+        self.ready()
+        stopped = self.launcher.stop()
+        self.reactor.servers[0].reapProcess()
+        self.assertNoResult(stopped)
+        self.reactor.advance(END_SECONDS)
+        self.successResultOf(stopped)
+        self.assertEqual((self.reactor.readers, self.calls()), ([], []))
+        self.restart()
+
+    def test_end_that_is_never_reported(self) -> None:
+        """A fork server that has closed its control socket gets no more requests; after END_SECONDS another one stands
+        ready."""
+        self.launched()
+        self.close()
+        self.reactor.advance(END_SECONDS)
+        self.reactor.advance(0)
+        self.assertEqual(len(self.reactor.servers), 2)
+        self.close()
+        self.launched()
+        self.assertEqual((len(self.reactor.servers), self.gone), (3, [(0, "the fork server has ended")]))
+
+    def close(self) -> None:
+        """The latest fork server closes its control socket, and its end is not reported."""
+        server = self.ready()
+        server.asked()
+        server.control.close()
+        server.protocol.doRead()
 
 
 class OutputTests(SynchronousTestCase):
