@@ -40,7 +40,7 @@ class SessionState(Protocol):
     output_cap: int
     commands: int
     denied: int
-    """`permissions.Denial`: why its user may not run the command that the core has handed up; 0: it may."""
+    """`permissions.Denial`: why its user may not run the command that the core has passed on; 0: it may."""
     denied_at: int
     """The place in argv of the key that it is denied for."""
 

@@ -179,10 +179,10 @@ class Session:
         self.parted = False
         lib.rd_session_answer(self._c, data, len(data))
 
-    def owe(self) -> None:
+    def defer(self) -> None:
         """The command that CONTROL stopped at, with its transaction's shards locked (`state.locked`), has acted, and
-        its answer takes time. CONTROL stops at it once more (`state.owed`) when the locks are released."""
-        lib.rd_session_owe(self._c)
+        its answer takes time. CONTROL stops at it once more (`state.deferred`) when the locks are released."""
+        lib.rd_session_defer(self._c)
 
     def abandon(self) -> bool:
         """The client is gone. True: it is in the middle of a transaction, without locks: `resume` it until CLOSE, so

@@ -385,9 +385,9 @@ class Store:
         of more than `readable` bytes (core/session/footprint.h)."""
         lib.rd_set_client_limit(self._c, limit, readable)
 
-    def client_to_cut(self) -> int:
+    def client_to_close(self) -> int:
         """`owner` (of `Session.state`) of the session that this process is to drop since they have more; 0: none."""
-        return int(lib.rd_client_to_cut(self._c))
+        return int(lib.rd_client_to_close(self._c))
 
     def buffers_shrank(self) -> bool:
         """Whether the buffers of this process's clients have shrunk by so much that `trim_memory` is worth its time."""

@@ -24,7 +24,7 @@ class Store(Protocol):
     @property
     def map_size(self) -> int: ...
     def set_client_limit(self, limit: int, readable: int) -> None: ...
-    def client_to_cut(self) -> int: ...
+    def client_to_close(self) -> int: ...
     def buffers_shrank(self) -> bool: ...
 
 
@@ -45,7 +45,7 @@ class ClientMemory:
 
     def enforce(self) -> None:
         """Close as many clients as need be. To be called when the buffers exceed the limit, and from time to time."""
-        while number := self._store.client_to_cut():
+        while number := self._store.client_to_close():
             client = self._clients.get(number)
             if client is None:
                 break

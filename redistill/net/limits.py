@@ -1,13 +1,13 @@
 """Limits on connections, as factories around a factory: `RateLimit` on new ones, `TotalLimit`, `AddressLimit`.
 
 In `buildProtocol` each limit asks `engine.shared.Admission`, which decides and counts over all workers, and returns the
-protocol of the factory that it wraps unchanged. It adds its releases to the protocol's `leaving`, which the protocol
+protocol of the factory that it wraps unchanged. It adds its releases to the protocol's `releases`, which the protocol
 calls when its connection is lost. So limits stack in any order, and cost nothing while a client is served.
 `wiring/clients.py` stacks them around `protocol.RespFactory`. A refused client gets one error line (`Refusal`) before
 its connection is closed.
 
 A new limit is a subclass of `Limit` that names its setting and its error line, and asks in `admit`. The protocol of the
-innermost factory needs a tuple `leaving`, and that factory a `readmit` beside `buildProtocol`, for connections that
+innermost factory needs a tuple `releases`, and that factory a `readmit` beside `buildProtocol`, for connections that
 another worker has admitted: they are counted and never refused.
 
 Most refused connections do not reach these factories: with `accept_limits.AcceptLimits` the loop in C refuses them as
@@ -39,7 +39,7 @@ class Refusal(Protocol):
     """The protocol of a refused client: writes one error line and closes."""
 
     transport: Any
-    leaving: tuple[Callable[[], None], ...] = ()
+    releases: tuple[Callable[[], None], ...] = ()
 
     def __init__(self, line: bytes) -> None:
         self.line = line
@@ -49,7 +49,7 @@ class Refusal(Protocol):
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        for release in self.leaving:
+        for release in self.releases:
             release()
 
 
@@ -125,7 +125,7 @@ class Limit:
                 for release in admitted:
                     release()
         if protocol is not None:
-            protocol.leaving += admitted
+            protocol.releases += admitted
         return protocol  # type: ignore[no-any-return]
 
     def apply(self, config: Config) -> None:

@@ -29,7 +29,7 @@ from redistill.net.tls import openssl
 
 BUFFER_SIZE = 16384
 _MONITORED: int = lib.RD_LOOP_MONITORED
-_CROWDED: int = lib.RD_LOOP_CROWDED
+_CLIENT_LIMIT: int = lib.RD_LOOP_CLIENT_LIMIT
 _ACCEPTED: int = lib.RD_LOOP_ACCEPTED
 _turn = lib.rd_loop_turn
 
@@ -53,9 +53,9 @@ class Loop:
         """Milliseconds since the epoch that stand for the time, of any clock; 0: the clocks are read."""
         self.on_monitored: Callable[[], None] = lambda: None
         """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
-        self.on_crowded: Callable[[], None] = lambda: None
-        """Called when the buffers of all clients have become too large (`engine.Store.client_to_cut`)."""
-        self._heard: Any = None
+        self.on_client_limit: Callable[[], None] = lambda: None
+        """Called when the buffers of all clients have become too large (`engine.Store.client_to_close`)."""
+        self._ring: Any = None
         self._last_tag = 0
         self._more = ffi.new("bool *")
 
@@ -77,11 +77,11 @@ class Loop:
         """Bytes that may wait for a client to read, 0: any number."""
         lib.rd_loop_set_output_limit(self.core, limit)
 
-    def hear(self, store: Store, fd: int) -> None:
+    def read_ring(self, store: Store, fd: int) -> None:
         """Read the messages of other processes to this one in this loop from now on. `store` has joined; `fd` is the
         eventfd of its place (`Store.set_wakers`). Raises OSError."""
-        self._heard = store.core  # kept, for the core uses it
-        if not lib.rd_loop_hear(self.core, self._heard, fd):
+        self._ring = store.core  # kept, for the core uses it
+        if not lib.rd_loop_read_ring(self.core, self._ring, fd):
             raise OSError(ffi.errno, os.strerror(ffi.errno))
 
     def watch(self, fd: int) -> None:
@@ -145,8 +145,8 @@ class Loop:
                     os.close(error)
             elif what & _MONITORED:
                 self.on_monitored()
-            elif what & _CROWDED:
-                self.on_crowded()
+            elif what & _CLIENT_LIMIT:
+                self.on_client_limit()
 
     def silent(self, quiet_since: float, silent_since: float) -> list[Any]:
         """The clients silent since `silent_since`. Those quiet since `quiet_since` give memory back.

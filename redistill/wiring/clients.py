@@ -169,7 +169,7 @@ def serve(
     )
     memory = ClientMemory(store, clients, identity.workers)
     memory.apply(config)
-    loop.on_crowded = memory.enforce
+    loop.on_client_limit = memory.enforce
     addresses = AddressLimit(factory, config.server.max_connections_per_ip, store.admission)
     possible = allow_files(config.server.max_connections)
     kept = config.server.reserved_connections

@@ -105,5 +105,5 @@ def work(
     serving.life = keeper
     keeper.startService()
     store.set_wakers(wakers)
-    reactor.loop.hear(store, wakers[store.place])
+    reactor.loop.read_ring(store, wakers[store.place])
     return serving

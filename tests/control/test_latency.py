@@ -46,7 +46,7 @@ class LatencyTests(SynchronousTestCase):
         self.server = Server({"performance.latency_monitor_threshold": 10})
 
     def slow(self, milliseconds: int, fast: bool = False) -> None:
-        """The core hands up a slow command."""
+        """The core reports a slow command."""
         now = int(self.server.state.wall() * 1000)
         self.server.plane.slow(self.server.client, SlowEntry(milliseconds * 1_000_000, now, [b"get"], fast))
 

@@ -1,4 +1,4 @@
-"""MONITOR: who sees the lines that the core hands up."""
+"""MONITOR: who sees the lines that the core delivers."""
 
 from __future__ import annotations
 

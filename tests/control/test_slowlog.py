@@ -20,7 +20,7 @@ class SlowLogTests(SynchronousTestCase):
         self.client = self.server.client
 
     def slow(self, microseconds: int, *argv: bytes) -> None:
-        """The core hands up a slow command."""
+        """The core reports a slow command."""
         entry = SlowEntry(microseconds * 1000, int(NOW) * 1000 + 999, argv, False)
         self.server.plane.slow(self.client, entry)
 

@@ -342,7 +342,7 @@ static void lines_of_another_process_end_a_turn(void) {
   int wakers[RD_MAX_WORKERS] = {eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK)};
   CHECK(rd_attach(&other, arena, err, sizeof err) == 0 && rd_worker_join(&other, 1) == 1);
   rd_ring_set_wakers(&other, wakers);
-  CHECK(rd_loop_hear(l, &st, wakers[0]));
+  CHECK(rd_loop_read_ring(l, &st, wakers[0]));
   rd_session_monitor(a.s, true);
   CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+1 \"A\"\r\n", 8) == RD_SENT);
   CHECK(rd_ring_put(&other, 0, (rd_record_kind)77, "?", 1) == RD_SENT); /* of a kind that nobody knows */
@@ -381,7 +381,7 @@ static void a_turn_sends_lines_to_other_processes(void) {
   static uint8_t large[RD_RING_LARGEST];
   int waker = eventfd(0, EFD_NONBLOCK);
   CHECK(rd_attach(&other, arena, err, sizeof err) == 0 && rd_worker_join(&other, 1) == 1);
-  CHECK(rd_loop_hear(l, &st, waker));
+  CHECK(rd_loop_read_ring(l, &st, waker));
   rd_monitors_add(&other, 1);
   say(&a, "PING\r\n");
   CHECK(turn() == 0);

@@ -416,7 +416,7 @@ static void hear_all(rd_store *store) {
   rd_record r;
   while (rd_ring_read(store, &r)) {
     CHECK_INT(r.kind, RD_RECORD_MONITOR);
-    rd_monitor_hear(store, &r);
+    rd_monitor_add(store, &r);
     rd_ring_done(store, &r);
   }
 }
@@ -558,7 +558,7 @@ static void who_takes_up_the_arena_alone_finds_no_monitors(void) {
   pid_t pid = fork();
   if (pid == 0) { /* as after a crash: the only one who had joined is dead, and never left */
     atomic_store(&st.worker->pid, (uint32_t)getpid());
-    st.worker->born = 1;
+    st.worker->started = 1;
     _exit(0);
   }
   waitpid(pid, NULL, 0);

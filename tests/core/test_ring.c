@@ -297,7 +297,7 @@ static void a_writer_that_is_stopped_holds_up_nobody_for_long(void) {
   CHECK_INT(rd_lock_owner(&st), pid);
   uint64_t before = rd_monotonic_ns();
   for (unsigned i = 0; i < 1000; i++) CHECK_INT(rd_ring_send(&st, THERE, 1, "more", 4, MIB), RD_SENT_KEPT);
-  CHECK(rd_monotonic_ns() - before < 1000ull * RD_PATIENCE_NS / 4); /* it does not wait again */
+  CHECK(rd_monotonic_ns() - before < 1000ull * RD_LOCK_WAIT_NS / 4); /* it does not wait again */
   CHECK(!rd_ring_flush(&st));
   CHECK_INT(rd_ring_put(&st, THERE, 1, "x", 1), RD_SENT_FULL);
   CHECK(is_whole(&st)); /* it does not wait either */

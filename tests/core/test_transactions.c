@@ -126,7 +126,7 @@ static void exec_has_the_rest_answered_when_its_shards_are_released(void) {
   CHECK(rd_session_answer_part(a.session, (const uint8_t *)"abc\r\n", 5));
   answered(&a, "");
   CHECK_ASKED(&a, "debug");
-  CHECK(!rd_session_state_of(a.session)->owed);
+  CHECK(!rd_session_state_of(a.session)->deferred);
   answered(&a, "+d\r\n");
   CHECK_ASKED(&a, "time");
   answered(&a, "-ERR t2\r\n");
@@ -148,17 +148,17 @@ static void an_answer_that_is_owed_has_its_place(void) {
   CHECK(rd_session_state_of(a.session)->locked);
   answered(&a, "+t\r\n");
   CHECK_ASKED(&a, "config|set");
-  CHECK(rd_session_state_of(a.session)->locked && !rd_session_state_of(a.session)->owed);
-  rd_session_owe(a.session);
+  CHECK(rd_session_state_of(a.session)->locked && !rd_session_state_of(a.session)->deferred);
+  rd_session_defer(a.session);
   a.status = rd_session_resume(a.session, st.now_ms);
   CHECK_ASKED(&a, "config|set");
-  CHECK(rd_session_state_of(a.session)->owed && !rd_session_state_of(a.session)->locked && !any_held());
+  CHECK(rd_session_state_of(a.session)->deferred && !rd_session_state_of(a.session)->locked && !any_held());
   rig_serve(&a);
   RIG_HEARD(&a, "+t\r\n");
   answered(&a, "+set\r\n");
   RIG_HEARD(&a, "+set\r\n" OK);
   CHECK_ASKED(&a, "client|id");
-  CHECK(!rd_session_state_of(a.session)->owed);
+  CHECK(!rd_session_state_of(a.session)->deferred);
   answered(&a, ":9\r\n");
   RIG_HEARD(&a, ":9\r\n$1\r\n1\r\n+PONG\r\n");
   /* one that ends in the meantime */
@@ -194,7 +194,7 @@ static void a_late_answer_is_in_the_version_and_mode_of_its_place(void) {
   RIG_HEARD(&a, "+hello\r\n" OK "_\r\n+t\r\n_\r\n");
   /* an answer that is owed from before HELLO 2 is of version 3, what follows is not */
   RIG_ASK(&a, "MULTI\r\nCLIENT KILL x\r\nHELLO 2\r\nGET no\r\nEXEC\r\nGET no\r\n", OK QUEUED QUEUED QUEUED "*3\r\n");
-  rd_session_owe(a.session);
+  rd_session_defer(a.session);
   a.status = rd_session_resume(a.session, st.now_ms);
   CHECK_ASKED(&a, "hello");
   rd_session_state_of(a.session)->resp = 2;

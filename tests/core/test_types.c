@@ -306,7 +306,7 @@ static void a_value_that_is_given_back_has_its_blocks(void) {
   rd_keep_begin(&st);
   CHECK_INT(rd_set_keeping(&st, &key, "x", 1, &kept), RD_OK);
   CHECK_INT(kept, RD_KEPT_VALUE);
-  rd_give_back(&st, &key, kept);
+  rd_restore_kept(&st, &key, kept);
   rd_unlock_all(&st);
   CHECK_INT(list_length(&st, "toys", 0, 5), 200);
   expect_whole(&st);
@@ -314,7 +314,7 @@ static void a_value_that_is_given_back_has_its_blocks(void) {
   uint64_t used = used_after(&st);
   rd_keep_begin(&st);
   CHECK_INT(rd_set_keeping(&st, &key, "x", 1, &kept), RD_OK);
-  rd_let_go(&st, &key, kept);
+  rd_forget_kept(&st, &key, kept);
   rd_unlock_all(&st);
   CHECK(used_after(&st) + 100000 < used);
   rig_close(&st, fd);

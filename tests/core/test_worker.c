@@ -120,7 +120,7 @@ static void another_process_of_the_same_pid_is_another_one(void) {
   CHECK_INT(rd_attach(&second, fd, err, sizeof err), 0);
   CHECK_INT(rd_worker_join(&second, 1), 1); /* two stores of one process have a block each */
   rd_worker_leave(&second);
-  st.worker->born--;
+  st.worker->started--;
   rd_count_add(&st, RD_STAT_failed_auths, 1);
   CHECK_INT(rd_worker_join(&second, 1), 0);
   rd_detach(&second);

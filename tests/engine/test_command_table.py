@@ -91,7 +91,7 @@ class TableTests(TestCase):
             self.assertEqual(entry and entry.name, name, words)
 
     def test_control_plane(self) -> None:
-        """Each command that the core hands up has a function in the control plane, and each function a command in the table."""
+        """Each command that the core passes on has a function in the control plane, and each function a command in the table."""
         server = Server()
         functions = {name for group in GROUPS for name in group.commands(server.state)}
         functions |= set(command.commands(server.state, self.table))

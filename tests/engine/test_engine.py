@@ -480,7 +480,7 @@ class MonitorTests(SynchronousTestCase):
         self.store.set_wakers(wakers)
         heard: list[bytes] = []
         loop.on_monitored = lambda: heard.append(other.monitored())
-        loop.hear(other, wakers[other.place])
+        loop.read_ring(other, wakers[other.place])
         monitor = session(other)
         monitor.monitor()
         self.store.on_monitored = lambda: self.assertEqual(self.store.monitored(), b"")

@@ -32,7 +32,7 @@ REFUSED = {TotalLimit: "rejected_maximum", AddressLimit: "rejected_address", Rat
 class Served(Protocol):
     """An admitted client."""
 
-    leaving: tuple[Any, ...] = ()
+    releases: tuple[Any, ...] = ()
 
 
 class Inner(Factory):

@@ -68,10 +68,10 @@ class FakeAdmission:
 class Served(Protocol):
     """A client that was let through."""
 
-    leaving: tuple[Callable[[], None], ...] = ()
+    releases: tuple[Callable[[], None], ...] = ()
 
     def connectionLost(self, reason: object = connectionDone) -> None:
-        for release in self.leaving:
+        for release in self.releases:
             release()
 
 

@@ -21,7 +21,7 @@ IN_EXEC = {"command": "execute the command or subcommand", "key": "touch the spe
 
 
 def denied(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
-    """The answer to a command that the core has handed up since its user may not run it."""
+    """The answer to a command that the core has passed on since its user may not run it."""
     state = client.session.state
     entry = table().find(argv)
     name = entry.name if entry is not None else text(argv[0].lower())

@@ -71,7 +71,7 @@ void rd_open_leave(rd_store *st, bool local) {
 
 /* ---- by address ---- */
 
-static uint32_t home(const rd_store *st, const uint8_t address[16]) {
+static uint32_t first_slot(const rd_store *st, const uint8_t address[16]) {
   return (uint32_t)rd_siphash(st->seed, address, 16) % RD_ADDRESS_SLOTS;
 }
 
@@ -91,7 +91,7 @@ static uint32_t count_at(const rd_worker *w, uint32_t slot) {
 /* The slot of an address, or the free slot that it would take. The bound is for tables that a dead process left torn.
  */
 static uint32_t find(const rd_store *st, const rd_worker *w, const uint8_t address[16]) {
-  uint32_t slot = home(st, address);
+  uint32_t slot = first_slot(st, address);
   for (uint32_t n = 0; n < RD_ADDRESS_SLOTS && count_at(w, slot) != 0; n++) {
     if (memcmp(w->address[slot].bytes, address, 16) == 0) break;
     slot = (slot + 1) % RD_ADDRESS_SLOTS;
@@ -149,7 +149,7 @@ bool rd_address_enter(rd_store *st, const uint8_t address[16], uint32_t limit) {
 /* Close the gap: every entry after it, up to the next gap, that a search would no longer find moves up. */
 static void close_gap(const rd_store *st, rd_worker *w, uint32_t gap) {
   for (uint32_t next = (gap + 1) % RD_ADDRESS_SLOTS; count_at(w, next) != 0; next = (next + 1) % RD_ADDRESS_SLOTS) {
-    uint32_t from = home(st, w->address[next].bytes);
+    uint32_t from = first_slot(st, w->address[next].bytes);
     if ((next - from) % RD_ADDRESS_SLOTS < (next - gap) % RD_ADDRESS_SLOTS) continue;
     w->address[gap] = w->address[next];
     gap = next;

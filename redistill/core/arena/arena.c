@@ -124,7 +124,7 @@ int rd_arena_make(rd_store *st, int fd, const rd_options *o, char *err, size_t e
   atomic_store(&h->workers_used, 1);
   set_view(st);
   rd_renew_locks(st);
-  h->pool.ceiling = UINT32_MAX;
+  h->pool.system_limit = UINT32_MAX;
   h->sum = header_sum(h);
   h->max_memory = o->max_memory != 0 ? o->max_memory : size;
   rd_fit_pool(st);

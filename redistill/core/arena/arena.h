@@ -79,14 +79,14 @@ typedef struct rd_store {
   uint64_t noted;   /* changes that the command itself counted (rd_note_changes); 0: the command counted none */
   uint32_t dirty;   /* 1 + the shard that this process has marked dirty; 0: none */
   bool no_growth;   /* a region is being emptied: its shard must not take another one for the moved blocks */
-  uint32_t sweep_shard; /* the shard where this process's sweep continues */
-  uint32_t sweep_idle;  /* shards in a row whose round found nothing to do */
-  uint64_t swept_ms;    /* now_ms of the last sweep; 0: there was none yet */
-  rd_ref pin[2];        /* items that must neither be evicted nor moved to make room */
-  bool keeps_all;       /* a region is being emptied without evicting anything */
-  bool may_borrow;      /* the running command was admitted, and must not fail midway for lack of memory */
-  bool borrows;         /* the running command may use the pool's reserve */
-  uint32_t let_in;      /* regions in use, including the reserve, allowed when the running EXEC was admitted */
+  uint32_t sweep_shard;    /* the shard where this process's sweep continues */
+  uint32_t sweep_idle;     /* shards in a row whose round found nothing to do */
+  uint64_t swept_ms;       /* now_ms of the last sweep; 0: there was none yet */
+  rd_ref pin[2];           /* items that must neither be evicted nor moved to make room */
+  bool keeps_all;          /* a region is being emptied without evicting anything */
+  bool may_borrow;         /* the running command was admitted, and must not fail midway for lack of memory */
+  bool borrows;            /* the running command may use the pool's reserve */
+  uint32_t admitted_limit; /* regions in use, including the reserve, allowed when the running EXEC was admitted */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   bool retains;                      /* locks stay taken from command to command: lock.h */
   bool retained;                     /* this process holds locks that only the next commands may need */
@@ -105,8 +105,8 @@ typedef struct rd_store {
   uint64_t scratch;             /* temporary memory of running commands, counted with the buffers (value.h) */
   uint64_t client_limit;        /* limit on the sum over all processes; 0: no limit */
   uint64_t peak_buffers;        /* the highest client_buffers since rd_buffers_shrank last returned true */
-  bool crowded;                 /* the sum has exceeded the limit since the last rd_client_to_cut */
-  struct rd_session *cut;       /* dropped sessions whose owner was not told yet */
+  bool over_client_limit;       /* the sum has exceeded the limit since the last rd_client_to_close */
+  struct rd_session *dropped;   /* dropped sessions whose owner was not told yet */
   struct rd_longrun *running;   /* the long-running command that runs now, see longrun.h; NULL: none */
   struct rd_session *lender;    /* the session whose locks are lent while its work pauses; NULL: none */
   struct rd_longrun *lending;   /* the lender's work, if it pauses within a command */

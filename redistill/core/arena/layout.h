@@ -57,7 +57,7 @@ typedef struct rd_ring {
 struct rd_worker {
   _Atomic uint32_t pid; /* the process that owns the block; 0: the block is free */
   uint32_t number;
-  uint64_t born; /* the start time of the process: worker.c */
+  uint64_t started; /* the start time of the process: worker.c */
   _Atomic uint64_t heartbeat;
   _Atomic uint64_t user_us, system_us;
   _Atomic uint64_t gauge[RD_GAUGE_COUNT];
@@ -84,10 +84,10 @@ typedef struct rd_pool {
   uint32_t fresh; /* regions from here on were never used */
   uint32_t in_use;
   uint32_t limit;
-  uint32_t alarm;   /* while fewer regions are in use, the store is within max_memory: rd_is_over */
-  uint32_t reserve; /* regions beyond the limit, within max_memory, that rd_reserve may lend */
-  uint32_t ceiling; /* regions in use when the system had no memory for one more; UINT32_MAX: it had memory so far */
-  uint32_t trim;    /* the next region whose pages may be given back; `fresh` or higher: none */
+  uint32_t over_from;    /* while fewer regions are in use, the store is within max_memory: rd_is_over */
+  uint32_t reserve;      /* regions beyond the limit, within max_memory, that rd_reserve may lend */
+  uint32_t system_limit; /* regions in use when the system had no memory for one more; UINT32_MAX: it had memory */
+  uint32_t trim;         /* the next region whose pages may be given back; `fresh` or higher: none */
 } rd_pool;
 
 /* The limits on connections over all workers. The lock also guards the ownership of workers' blocks. */
@@ -104,10 +104,11 @@ typedef struct rd_secret {
 
 /* The lifetime of each word of the arena:
  *
- *   always    from the arena's making to its end. Attaching verifies it, and refuses the arena if it is invalid.
- *   contents  what clients stored, and the indexes to it. It outlives the daemon; rd_attach_alone verifies what is
- * cheap. settings  the daemon sets it at each start, from its configuration. run       from the first process of a run
- * until the last has ended: the next run resets it (begin_run).
+ *   always      From the arena's making to its end. Attaching verifies it, and refuses the arena if it is invalid.
+ *   contents    What clients stored, and the indexes to it. It outlives the daemon; rd_attach_alone verifies what is
+ *               cheap.
+ *   settings    The daemon sets it at each start, from its configuration.
+ *   run         From the first process of a run until the last has ended: the next run resets it (begin_run).
  *
  * In the header a comment marks each group. Elsewhere:
  *
@@ -115,8 +116,8 @@ typedef struct rd_secret {
  *               death, and `epoch`, which only counts up.
  *   versions    contents: counters of WATCH, which are compared within a run and never reset.
  *   rd_region   contents.
- *   rd_pool     run: lock, `dirty`, `ceiling`, list and counts, rebuilt from the region table; settings: `limit`,
- *               `alarm`, `reserve`.
+ *   rd_pool     run: lock, `dirty`, `system_limit`, list and counts, rebuilt from the region table; settings: `limit`,
+ *               `over_from`, `reserve`.
  *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
  *               statistics, errors, commands, latencies), connections by address and by password, and its ring
  *               (messages from other processes), which no later owner of the block reads.
@@ -180,7 +181,7 @@ static inline uint32_t *rd_version_at(const rd_store *st, uint32_t slot, uint64_
   return (uint32_t *)(void *)(st->base + st->head->versions_at) + (mixed >> 32 & st->head->version_mask);
 }
 /* Reads without a lock: false is certain, true is not. */
-static inline bool rd_may_be_over(const rd_store *st) { return st->head->pool.in_use >= st->head->pool.alarm; }
+static inline bool rd_may_be_over(const rd_store *st) { return st->head->pool.in_use >= st->head->pool.over_from; }
 static inline void rd_count_stat(rd_store *st, rd_stat stat, uint64_t n) { st->worker->counters.value[stat] += n; }
 
 #endif

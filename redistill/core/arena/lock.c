@@ -106,14 +106,14 @@ static bool holds_any(const rd_store *st) {
 bool rd_lock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return false;
   if (RD_UNLIKELY(st->running != NULL) && !holds_any(st)) {
-    while (lock_within(st, shard, RD_PATIENCE_NS) != 0) rd_longrun_pause(st->running);
+    while (lock_within(st, shard, RD_LOCK_WAIT_NS) != 0) rd_longrun_pause(st->running);
     return true;
   }
   return lock_within(st, shard, 0) == 0;
 }
 
 bool rd_lock_shard_soon(rd_store *st, uint32_t shard) {
-  return rd_holds_shard(st, shard) || lock_within(st, shard, RD_PATIENCE_NS) == 0;
+  return rd_holds_shard(st, shard) || lock_within(st, shard, RD_LOCK_WAIT_NS) == 0;
 }
 
 int rd_trylock_shard(rd_store *st, uint32_t shard) {
@@ -142,7 +142,7 @@ void rd_renew_locks(rd_store *st) {
   rd_ring_init(rd_worker_at(st, 0)); /* rd_worker_join initializes the other blocks' rings when they are first used */
 }
 
-void rd_heal_lock(rd_store *st, uint32_t shard) {
+void rd_recover_lock(rd_store *st, uint32_t shard) {
   pthread_mutex_t *lock = &rd_shard_at(st, shard)->lock;
   int error = pthread_mutex_trylock(lock);
   if (error == EOWNERDEAD) recover_shard(st, shard);

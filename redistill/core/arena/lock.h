@@ -22,15 +22,15 @@ void rd_mark_clean(rd_store *st);
 /* Take a shard's lock; does nothing when this process already holds it. Returns whether this call took it. A
  * long-running command (longrun.h) that holds no lock pauses until the lock is free. */
 bool rd_lock_shard(rd_store *st, uint32_t shard);
-/* The same for a client's command, which can be retried later: waits for at most RD_PATIENCE_NS. False: another owner
+/* The same for a client's command, which can be retried later: waits for at most RD_LOCK_WAIT_NS. False: another owner
  * still holds it. */
 bool rd_lock_shard_soon(rd_store *st, uint32_t shard);
-#define RD_PATIENCE_NS 2000000
+#define RD_LOCK_WAIT_NS 2000000
 /* The same without waiting. 1: taken, or retained (the caller releases it, too); 0: this process held it before; -1:
  * another owner holds it. */
 int rd_trylock_shard(rd_store *st, uint32_t shard);
 /* Release a lock whose owner is dead. Does not wait for an owner that is alive. */
-void rd_heal_lock(rd_store *st, uint32_t shard);
+void rd_recover_lock(rd_store *st, uint32_t shard);
 /* Initialize all locks of the arena again. The caller knows that no process that used the arena is alive, so no lock is
  * held, whatever its state says (the state may be from before a power failure). Dirty marks keep their meaning. */
 void rd_renew_locks(rd_store *st);
@@ -44,7 +44,7 @@ static inline bool rd_holds_shard(const rd_store *st, uint32_t shard) {
  * pauses until it gets them all together. */
 void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
 void rd_lock_all(rd_store *st);
-/* The same for a client's command: waits for at most RD_PATIENCE_NS for each lock. False: all of them are released
+/* The same for a client's command: waits for at most RD_LOCK_WAIT_NS for each lock. False: all of them are released
  * again. */
 bool rd_lock_set_soon(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
 void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n);

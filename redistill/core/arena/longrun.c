@@ -36,7 +36,7 @@ struct rd_longrun {
   void (*work)(void *arg);
   void *arg;
   uint8_t *memory; /* the guard pages, then the stack */
-  bool ended, unwanted, hurried;
+  bool ended, unwanted, no_pauses;
   uint64_t until; /* when its slice ends */
   ucontext_t own, caller;
   context state; /* the command's fields of the store, while it pauses */
@@ -108,7 +108,7 @@ rd_longrun *rd_longrun_new(rd_store *st, void (*work)(void *arg), void *arg) {
   l->st = st;
   l->work = work;
   l->arg = arg;
-  l->ended = l->unwanted = l->hurried = false;
+  l->ended = l->unwanted = l->no_pauses = false;
   getcontext(&l->own);
   l->own.uc_stack.ss_sp = l->memory + GUARD;
   l->own.uc_stack.ss_size = STACK;
@@ -124,7 +124,7 @@ rd_longrun *rd_longrun_new(rd_store *st, void (*work)(void *arg), void *arg) {
 }
 
 /* Switch to the work's stack. Returns when the work pauses or has ended. */
-static void enter(rd_longrun *l) {
+static void switch_to_work(rd_longrun *l) {
   rd_store *st = l->st;
   context outer;
   save(st, &outer);
@@ -149,7 +149,7 @@ static void lend(rd_longrun *l, struct rd_session *s) {
   st->lending = l;
 }
 
-bool rd_longrun_go(rd_longrun *l, struct rd_session *s) {
+bool rd_longrun_continue(rd_longrun *l, struct rd_session *s) {
   rd_store *st = l->st;
   if (st->lending == l) {
     memset(st->lent, 0, sizeof st->lent);
@@ -159,7 +159,7 @@ bool rd_longrun_go(rd_longrun *l, struct rd_session *s) {
   if (!l->ended) {
     if (st->retained) rd_unlock_all(st);
     l->until = st->clock() + RD_SLICE_NS;
-    enter(l);
+    switch_to_work(l);
   }
   if (!l->ended) {
     lend(l, s);
@@ -173,9 +173,9 @@ bool rd_longrun_go(rd_longrun *l, struct rd_session *s) {
 }
 
 void rd_longrun_finish(rd_longrun *l, bool wanted) {
-  l->hurried = true;
+  l->no_pauses = true;
   l->unwanted = !wanted;
-  while (!l->ended) enter(l); /* it pauses only where it waits for a lock that another process holds */
+  while (!l->ended) switch_to_work(l); /* it pauses only where it waits for a lock that another process holds */
 }
 
 void rd_longrun_free(rd_longrun *l) {
@@ -196,8 +196,8 @@ void rd_longrun_pause(rd_longrun *l) {
   ARRIVE(l->fake, &l->caller_stack, &l->caller_size);
 }
 
-bool rd_longrun_breathe(rd_longrun *l) {
-  if (!l->hurried && l->st->clock() >= l->until) rd_longrun_pause(l);
+bool rd_longrun_yield(rd_longrun *l) {
+  if (!l->no_pauses && l->st->clock() >= l->until) rd_longrun_pause(l);
   return !l->unwanted;
 }
 

@@ -28,8 +28,8 @@ typedef struct rd_longrun rd_longrun;
 rd_longrun *rd_longrun_new(rd_store *st, void (*work)(void *arg), void *arg);
 /* Run the work for one slice, for the session `s`. True: the work has ended. False: it pauses, and `s` lends its
  * locks. */
-bool rd_longrun_go(rd_longrun *l, struct rd_session *s);
-/* Run the work to its end. `wanted` false: the result is not needed, so rd_breathe tells it to stop. */
+bool rd_longrun_continue(rd_longrun *l, struct rd_session *s);
+/* Run the work to its end. `wanted` false: the result is not needed, so rd_yield tells it to stop. */
 void rd_longrun_finish(rd_longrun *l, bool wanted);
 void rd_longrun_free(rd_longrun *l); /* after its end; keeps its memory for the next one */
 void rd_longrun_forget_spare(rd_store *st);
@@ -38,10 +38,8 @@ void rd_longrun_forget_spare(rd_store *st);
 void rd_longrun_pause(rd_longrun *l);
 /* Called by the work at least once a millisecond, at points where it may pause: pauses when the slice is over. False:
  * the work should stop, once its data is whole. Costs one read of the clock. */
-bool rd_longrun_breathe(rd_longrun *l);
-static inline bool rd_breathe(rd_store *st) {
-  return RD_LIKELY(st->running == NULL) || rd_longrun_breathe(st->running);
-}
+bool rd_longrun_yield(rd_longrun *l);
+static inline bool rd_yield(rd_store *st) { return RD_LIKELY(st->running == NULL) || rd_longrun_yield(st->running); }
 
 /* ---- lent locks ---- */
 

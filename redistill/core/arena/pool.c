@@ -40,7 +40,7 @@ void rd_pool_unlock(rd_store *st) {
   pthread_mutex_unlock(&st->head->pool.lock);
 }
 
-void rd_pool_heal(rd_store *st) {
+void rd_pool_recover(rd_store *st) {
   rd_pool_lock(st);
   pool_rebuild(st);
   rd_pool_unlock(st);
@@ -106,7 +106,7 @@ uint32_t rd_pool_take(rd_store *st, uint32_t shard) {
   if (RD_UNLIKELY(region == UINT32_MAX)) region = take_backed(st, shard);
   if (RD_UNLIKELY(region == UINT32_MAX)) {
     rd_count_stat(st, RD_STAT_regions_refused, 1);
-    pool->ceiling = pool->in_use;
+    pool->system_limit = pool->in_use;
   }
   rd_pool_unlock(st);
   return region;
@@ -156,25 +156,25 @@ bool rd_pool_prepare(rd_store *st, uint64_t regions, bool lent) {
 }
 
 void rd_pool_retry(rd_store *st) {
-  if (st->head->pool.ceiling == UINT32_MAX) return;
+  if (st->head->pool.system_limit == UINT32_MAX) return;
   rd_pool_lock(st);
-  st->head->pool.ceiling = UINT32_MAX;
+  st->head->pool.system_limit = UINT32_MAX;
   rd_pool_unlock(st);
 }
 
 uint32_t rd_pool_free(const rd_store *st) {
   const rd_pool *pool = &st->head->pool;
   uint32_t limit = pool->limit + (st->borrows ? pool->reserve : 0);
-  if (st->borrows && limit < st->let_in) limit = st->let_in; /* the limit has fallen since then */
-  if (limit > pool->ceiling) limit = pool->ceiling;
+  if (st->borrows && limit < st->admitted_limit) limit = st->admitted_limit; /* the limit has fallen since then */
+  if (limit > pool->system_limit) limit = pool->system_limit;
   return limit > pool->in_use ? limit - pool->in_use : 0;
 }
 
-void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t alarm) {
+void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t over_from) {
   rd_pool_lock(st);
   st->head->pool.limit = regions;
   st->head->pool.reserve = reserve;
-  st->head->pool.alarm = alarm;
+  st->head->pool.over_from = over_from;
   rd_pool_unlock(st);
 }
 

@@ -21,11 +21,11 @@ bool rd_pool_prepare(rd_store *st, uint64_t regions, bool lent);
 /* Called now and then: let the pool ask the system for memory again. */
 void rd_pool_retry(rd_store *st);
 /* Rebuild the pool's list and counts from the region table. */
-void rd_pool_heal(rd_store *st);
+void rd_pool_recover(rd_store *st);
 /* Regions that could be taken now. */
 uint32_t rd_pool_free(const rd_store *st);
 /* Set the pool's limit. `reserve` regions beyond the limit may be lent (st->borrows). */
-void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t alarm);
+void rd_pool_set_limit(rd_store *st, uint32_t regions, uint32_t reserve, uint32_t over_from);
 /* Give the pages of free regions back to the system: begin a round over all of them, and continue it by `regions`
  * regions. Returns whether the round continues. */
 void rd_pool_trim_begin(rd_store *st);

@@ -56,7 +56,7 @@ static bool lock_ring(rd_store *st, uint32_t place) {
     error = pthread_mutex_trylock(lock);
   }
   if (RD_UNLIKELY(error == EBUSY) && !stuck && st->clock != NULL) {
-    uint64_t until = st->clock() + RD_PATIENCE_NS;
+    uint64_t until = st->clock() + RD_LOCK_WAIT_NS;
     struct timespec t = {.tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u)};
     error = pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &t);
   }

@@ -13,7 +13,7 @@
  * Crashes. A writer holds the ring's lock, which is robust, for the time of a copy, and moves the tail last. So the
  * reader sees only whole records, whatever a writer died of. The next writer overwrites the dead one's unfinished
  * record, so no repair is needed. A writer that was stopped while it held the lock makes another one wait once, for
- * RD_PATIENCE_NS; from then on that one only tries. rd_lock_owner names the stopped one, and the supervisor ends it. A
+ * RD_LOCK_WAIT_NS; from then on that one only tries. rd_lock_owner names the stopped one, and the supervisor ends it. A
  * new owner begins with an empty ring. The reader trusts no word: an invalid record empties the ring
  * (`rd_store.rings_reset` counts that), and each length is read once.
  *

@@ -18,7 +18,7 @@
 
 /* The time at which the process began, in ticks since the machine was started. Together with the pid it identifies
  * the process for ever. 0: the process is dead, or there is no /proc. */
-static uint64_t born_at(uint32_t pid) {
+static uint64_t start_ticks(uint32_t pid) {
   char path[32], text[1024];
   snprintf(path, sizeof path, "/proc/%u/stat", pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -37,7 +37,7 @@ static uint64_t born_at(uint32_t pid) {
 static bool alive(const rd_worker *w) {
   uint32_t pid = atomic_load(&w->pid);
   if (pid == 0) return false;
-  if (w->born != 0) return born_at(pid) == w->born;
+  if (w->started != 0) return start_ticks(pid) == w->started;
   return pid != (uint32_t)getpid() && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
 }
 
@@ -62,7 +62,7 @@ bool rd_worker_alone(const rd_store *st) {
 /* ---- joining and leaving ---- */
 
 /* Remove the worker's gauges and connections; its counters stay. */
-static void vacate(rd_store *st, rd_worker *w) {
+static void clear_block(rd_store *st, rd_worker *w) {
   atomic_store(&w->pid, 0);
   atomic_fetch_add(&st->head->gone_user_us, atomic_exchange(&w->user_us, 0));
   atomic_fetch_add(&st->head->gone_system_us, atomic_exchange(&w->system_us, 0));
@@ -92,10 +92,10 @@ int rd_worker_join(rd_store *st, uint32_t number) {
     rd_worker *w = rd_worker_at(st, i);
     if (!rd_worker_used(st, i)) rd_ring_init(w);
     atomic_fetch_or(&st->head->workers_used, 1ull << i);
-    vacate(st, w);
+    clear_block(st, w);
     rd_ring_begin(w);
     w->number = number;
-    w->born = born_at((uint32_t)getpid());
+    w->started = start_ticks((uint32_t)getpid());
     atomic_store(&w->heartbeat, 0);
     atomic_store(&w->pid, (uint32_t)getpid());
     st->worker = w;
@@ -110,7 +110,7 @@ int rd_worker_join(rd_store *st, uint32_t number) {
 void rd_worker_leave(rd_store *st) {
   if (!st->joined) return;
   rd_admission_lock(st);
-  if (atomic_load(&st->worker->pid) == (uint32_t)getpid()) vacate(st, st->worker);
+  if (atomic_load(&st->worker->pid) == (uint32_t)getpid()) clear_block(st, st->worker);
   rd_admission_unlock(st);
   st->worker = rd_worker_at(st, 0);
   st->joined = false;
@@ -121,7 +121,7 @@ bool rd_worker_reap(rd_store *st, uint32_t i) {
   rd_worker *w = rd_worker_at(st, i);
   if (!rd_admission_trylock(st)) return false;
   bool dead = atomic_load(&w->pid) != 0 && !alive(w);
-  if (dead) vacate(st, w);
+  if (dead) clear_block(st, w);
   rd_admission_unlock(st);
   return dead;
 }

@@ -86,14 +86,14 @@ bool rd_lzf_decompress(const uint8_t *src, size_t len, uint8_t *dst, size_t want
   return rd_lzf_decompress_in_slices(src, len, dst, want, NULL, NULL);
 }
 
-bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*breathe)(void *arg),
+bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*yield)(void *arg),
                                  void *arg) {
   const uint8_t *end = src + len;
   size_t done = 0; /* bytes written; never more than `want` */
   unsigned steps = 0;
 
   while (src < end) {
-    if ((++steps & 4095) == 0 && breathe != NULL) breathe(arg);
+    if ((++steps & 4095) == 0 && yield != NULL) yield(arg);
     unsigned control = *src++;
     if (control < MAX_LITERALS) {
       size_t run = control + 1;

@@ -19,8 +19,8 @@ size_t rd_lzf_compress(const uint8_t *src, size_t len, uint8_t *dst, size_t cap)
  * length field says so. */
 bool rd_lzf_decompress(const uint8_t *src, size_t len, uint8_t *dst, size_t want);
 /* python: end */
-/* The same, with a call of breathe(arg) every few thousand steps. */
-bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*breathe)(void *arg),
+/* The same, with a call of yield(arg) every few thousand steps. */
+bool rd_lzf_decompress_in_slices(const uint8_t *src, size_t len, uint8_t *dst, size_t want, void (*yield)(void *arg),
                                  void *arg);
 
 #endif

@@ -31,7 +31,7 @@ typedef enum rd_verdict {
 } rd_verdict;
 
 /* Called by a command that will take more than a millisecond, before it changes, counts or answers anything. True:
- * it continues, and calls rd_breathe(store) at least once a millisecond. False: it returns at once. */
+ * it continues, and calls rd_yield(store) at least once a millisecond. False: it returns at once. */
 static inline bool rd_may_take_long(rd_call *call) {
   if (call->store->running != NULL || call->whole || call->store->clock == NULL) return true;
   call->verdict = RD_LONG;
@@ -42,7 +42,8 @@ bool rd_may_read(rd_call *call, uint64_t bytes);
 /* Called before a command looks up several keys that it reads, of which later ones may be large. With a listener for
  * misses the command runs on the stack for long commands from the start, so that no miss is reported twice. */
 static inline bool rd_may_miss(rd_call *call) {
-  return RD_LIKELY(call->store->listening == 0) || !rd_hears(call->store, RD_EVENT_KEYMISS) || rd_may_take_long(call);
+  return RD_LIKELY(call->store->listening == 0) || !rd_event_wanted(call->store, RD_EVENT_KEYMISS) ||
+         rd_may_take_long(call);
 }
 /* The bytes or keys that take about a millisecond; a command with more takes long. */
 #define RD_LONG_BYTES (4u << 20)

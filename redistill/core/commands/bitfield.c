@@ -148,7 +148,7 @@ static void bitfield(rd_call *c, bool readonly) {
   field f = {0};
   for (uint32_t i = 2, n; i < c->argc; i += n) {
     if ((n = parse_field(c, i, &f)) == 0) return;
-    if ((i & 1023) < n) rd_breathe(c->store);
+    if ((i & 1023) < n) rd_yield(c->store);
     if (f.op == FIELD_OVERFLOW) continue;
     replies++;
     if (f.op == FIELD_GET) continue;
@@ -178,7 +178,7 @@ static void bitfield(rd_call *c, bool readonly) {
   rd_reply_array(c->out, replies);
   for (uint32_t i = 2, n; i < c->argc; i += n) {
     n = parse_field(c, i, &f);
-    if ((i & 255) < n) rd_breathe(c->store);
+    if ((i & 255) < n) rd_yield(c->store);
     if (f.op == FIELD_OVERFLOW)
       how = f.overflow;
     else

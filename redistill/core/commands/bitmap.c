@@ -94,7 +94,7 @@ static uint64_t count_bits(rd_store *st, const rd_item *it, bit_range r) {
     size_t len = piece.len < end - off ? piece.len : (size_t)(end - off);
     n += rd_bits_count(piece.data, len);
     off += len;
-    if (!rd_breathe(st)) break;
+    if (!rd_yield(st)) break;
   }
   /* Subtract the bits of the first and the last byte that are outside the range. */
   unsigned before = 0xff00u >> (r.first & 7) & 0xff;
@@ -158,7 +158,7 @@ static int64_t find_bit(rd_store *st, const rd_item *it, bit_range r, unsigned b
     int64_t at = rd_bits_find(piece.data, piece.len, bit);
     if (at >= 0) return (int64_t)(off * 8) + at;
     off += piece.len;
-    if (!rd_breathe(st)) break;
+    if (!rd_yield(st)) break;
   }
   return -1;
 }
@@ -230,11 +230,11 @@ static void combine(rd_store *st, const rd_item *it, bitop op, bool first, uint8
       rd_bits_xor(dst + off, piece.data, piece.len);
     if (op == BITOP_NOT) rd_bits_not(dst + off, piece.len);
     off += piece.len;
-    rd_breathe(st);
+    rd_yield(st);
   }
   for (uint64_t off = have; off < len && (first || op == BITOP_AND); off += CLEARED) {
     memset(dst + off, 0, (size_t)(len - off < CLEARED ? len - off : CLEARED));
-    rd_breathe(st);
+    rd_yield(st);
   }
 }
 
@@ -261,7 +261,7 @@ void rd_cmd_bitop(rd_call *c) {
     rd_key key = rd_call_key(c, i);
     const rd_item *it = rd_find_quiet(c->store, &key, false);
     if (it) all += rd_item_len(it);
-    if ((i & 63) == 63) rd_breathe(c->store);
+    if ((i & 63) == 63) rd_yield(c->store);
   }
   if (all > RD_LONG_BYTES && !rd_may_take_long(c)) return;
   for (uint32_t i = 3; i < c->argc; i++) {
@@ -270,7 +270,7 @@ void rd_cmd_bitop(rd_call *c) {
     rd_item *it = rd_call_string(c, &key, false, &absent);
     if (!it && !absent) return;
     if (it && rd_item_len(it) > len) len = rd_item_len(it);
-    if ((i & 63) == 63) rd_breathe(c->store);
+    if ((i & 63) == 63) rd_yield(c->store);
   }
   if (!rd_check_length(c, len)) return;
   rd_key dest = rd_call_key(c, 2);

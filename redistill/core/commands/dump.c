@@ -41,7 +41,7 @@ static uint64_t checksum(rd_store *st, const uint8_t *data, size_t len) {
     size_t n = len - done < PIECE ? len - done : PIECE;
     crc = rd_crc64(crc, data + done, n);
     done += n;
-    rd_breathe(st);
+    rd_yield(st);
   }
   return crc;
 }
@@ -111,7 +111,7 @@ static size_t compress(rd_store *st, const rd_item *it, uint64_t len, uint8_t *d
     rd_item_read(st, it, off, piece, n);
     size_t done = rd_lzf_compress(piece, n, dst + total, cap - total);
     if (done == 0) return 0;
-    rd_breathe(st);
+    rd_yield(st);
     total += done;
     off += n;
   }
@@ -179,7 +179,7 @@ void rd_cmd_dump(rd_call *call) {
     size_t piece = n - done < PIECE ? n - done : PIECE;
     memmove(out->data + out->len + done, out->data + from + done, piece);
     done += piece;
-    rd_breathe(call->store);
+    rd_yield(call->store);
   }
   out->len += n;
   rd_reply_crlf(out);
@@ -238,7 +238,7 @@ static bool get_length(reader *r, uint64_t *n, bool *encoding) {
 
 /* A string of a payload: its bytes in `value`, which lie in the payload, in `text` or in *unpacked (to be freed
  * whatever happens). */
-static void breathe(void *store) { rd_breathe(store); }
+static void yield(void *store) { rd_yield(store); }
 
 static get_result get_lzf(rd_call *call, reader *r, rd_bytes *value, rd_scratch *unpacked) {
   rd_store *st = call->store;
@@ -246,12 +246,12 @@ static get_result get_lzf(rd_call *call, reader *r, rd_bytes *value, rd_scratch 
   if (!get_length(r, &packed, NULL) || !get_length(r, &len, NULL)) return BAD;
   if (packed > left(r) || len > RD_MAX_BULK) return BAD;
   /* validate first, so that no memory is allocated for a payload that only claims to be large */
-  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, NULL, (size_t)len, breathe, st)) return BAD;
+  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, NULL, (size_t)len, yield, st)) return BAD;
   if (len > rd_max_memory(st)) return FULL;
   unpacked->len = len;
   unpacked->owned = rd_scratch_take(call, len);
   if (unpacked->owned == NULL) return FULL;
-  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, unpacked->owned, (size_t)len, breathe, st)) return BAD;
+  if (!rd_lzf_decompress_in_slices(r->p, (size_t)packed, unpacked->owned, (size_t)len, yield, st)) return BAD;
   *value = (rd_bytes){unpacked->owned, (size_t)len};
   return GOOD;
 }

@@ -59,7 +59,7 @@ static void add_dense(rd_call *c, const rd_key *key, rd_item *it, uint8_t head[R
   uint64_t raised = 0;
   for (uint32_t i = 2; i < c->argc; i++) {
     unsigned reg;
-    if ((i & 255) == 0) rd_breathe(c->store);
+    if ((i & 255) == 0) rd_yield(c->store);
     unsigned value = rd_hll_place(c->argv[i].data, c->argv[i].len, &reg);
     unsigned at = RD_HLL_AT(reg);
     uint8_t span[2];
@@ -96,7 +96,7 @@ void rd_cmd_pfadd(rd_call *c) {
   uint64_t changed = !it;
   for (uint32_t i = 2; i < c->argc; i++) {
     unsigned reg;
-    if ((i & 255) == 0) rd_breathe(c->store);
+    if ((i & 255) == 0) rd_yield(c->store);
     unsigned value = rd_hll_place(c->argv[i].data, c->argv[i].len, &reg);
     int raised = rd_hll_raise(&h, reg, value);
     if (raised < 0) {
@@ -119,7 +119,7 @@ static bool merge_key(rd_call *c, uint32_t i, uint8_t *registers, bool *dense) {
   rd_key key = rd_call_key(c, i);
   bool absent;
   rd_hll h;
-  rd_breathe(c->store);
+  rd_yield(c->store);
   rd_item *it = find_hll(c, &key, false, &absent, h.data);
   if (!it) return absent;
   if (rd_hll_is_dense(h.data)) *dense = true;

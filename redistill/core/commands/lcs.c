@@ -59,7 +59,7 @@ static bool lcs_compute(rd_call *c, rd_bytes a, rd_bytes b, bool length_only, lc
   memset(v, 0xff, words * sizeof *v);
   for (size_t row = 0; row < longer.len; row++) {
     const uint64_t *m = match + longer.data[row] * words;
-    if ((row & 255) == 255) rd_breathe(c->store);
+    if ((row & 255) == 255) rd_yield(c->store);
     uint8_t *back = t->back ? t->back + row * t->row_bytes : NULL;
     uint64_t carry = 0;
     for (size_t w = 0; w < words; w++) {

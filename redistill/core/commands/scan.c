@@ -16,7 +16,7 @@
 
 /* Collected keys for the reply. A visit copies keys while the shard is locked; they are matched and appended when it
  * is not, since a pattern may take some milliseconds for a single key. */
-typedef struct harvest {
+typedef struct found_keys {
   rd_reply *out;
   rd_bytes pattern;
   const rd_bytes *type; /* NULL: any type */
@@ -26,38 +26,38 @@ typedef struct harvest {
   uint64_t work; /* the work so far */
   uint8_t *keys; /* malloc'd: copies, each behind its length in 4 bytes */
   size_t len, cap;
-} harvest;
+} found_keys;
 
-enum { FIRST_HARVEST = 4096 };
+enum { FIRST_CAPACITY = 4096 };
 
-static void harvest_init(harvest *h, rd_reply *out, rd_bytes pattern) {
-  *h = (harvest){.out = out, .pattern = pattern};
-  while (h->pattern.len > 2 && memcmp(h->pattern.data, "***", 3) == 0) {
-    h->pattern.data++; /* a run of stars means the same as one; but one star also matches the empty key */
-    h->pattern.len--;
+static void found_keys_init(found_keys *f, rd_reply *out, rd_bytes pattern) {
+  *f = (found_keys){.out = out, .pattern = pattern};
+  while (f->pattern.len > 2 && memcmp(f->pattern.data, "***", 3) == 0) {
+    f->pattern.data++; /* a run of stars means the same as one; but one star also matches the empty key */
+    f->pattern.len--;
   }
-  h->all = h->pattern.len == 1 && h->pattern.data[0] == '*';
+  f->all = f->pattern.len == 1 && f->pattern.data[0] == '*';
 }
 
-static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
-  harvest *h = arg;
-  h->seen++;
-  if (h->out->failed || (h->type != NULL && !rd_arg_is(*h->type, rd_type_of(it)->name))) return;
+static void add_key(void *arg, rd_store *st, const rd_item *it) {
+  found_keys *f = arg;
+  f->seen++;
+  if (f->out->failed || (f->type != NULL && !rd_arg_is(*f->type, rd_type_of(it)->name))) return;
   uint32_t len = rd_item_key_len(it);
-  size_t need = h->len + sizeof len + len;
-  if (need > h->cap) {
-    size_t cap = need + need / 2 + FIRST_HARVEST;
-    uint8_t *grown = realloc(h->keys, cap);
+  size_t need = f->len + sizeof len + len;
+  if (need > f->cap) {
+    size_t cap = need + need / 2 + FIRST_CAPACITY;
+    uint8_t *grown = realloc(f->keys, cap);
     if (grown == NULL) {
-      h->out->failed = true;
+      f->out->failed = true;
       return;
     }
-    h->keys = grown;
-    h->cap = cap;
+    f->keys = grown;
+    f->cap = cap;
   }
-  rd_st32(h->keys + h->len, len);
-  rd_item_key(st, it, h->keys + h->len + sizeof len);
-  h->len = need;
+  rd_st32(f->keys + f->len, len);
+  rd_item_key(st, it, f->keys + f->len + sizeof len);
+  f->len = need;
 }
 
 /* Work of about a millisecond, in bytes of keys, or in bytes of the pattern times bytes of keys. */
@@ -65,20 +65,20 @@ static void harvest_key(void *arg, rd_store *st, const rd_item *it) {
 
 /* Append the collected keys that match to the reply. No shard is locked, except by a transaction. False: it would
  * take long, so the command must give up here. */
-static bool harvest_bring_in(harvest *h, rd_call *call) {
+static bool append_matches(found_keys *f, rd_call *call) {
   rd_store *st = call->store;
-  h->work += (uint64_t)h->len * (h->all ? 1 : h->pattern.len);
-  if (h->work > MOST_AT_ONCE && !rd_may_take_long(call)) return false;
-  for (size_t at = 0; at < h->len && !h->out->failed;) {
-    rd_bytes key = {h->keys + at + 4, rd_ld32(h->keys + at)};
+  f->work += (uint64_t)f->len * (f->all ? 1 : f->pattern.len);
+  if (f->work > MOST_AT_ONCE && !rd_may_take_long(call)) return false;
+  for (size_t at = 0; at < f->len && !f->out->failed;) {
+    rd_bytes key = {f->keys + at + 4, rd_ld32(f->keys + at)};
     at += 4 + key.len;
-    if (h->all || rd_glob(h->pattern, key, false)) {
-      rd_reply_bulk(h->out, key.data, key.len);
-      h->taken++;
+    if (f->all || rd_glob(f->pattern, key, false)) {
+      rd_reply_bulk(f->out, key.data, key.len);
+      f->taken++;
     }
-    if (!rd_breathe(st)) h->out->failed = true;
+    if (!rd_yield(st)) f->out->failed = true;
   }
-  h->len = 0;
+  f->len = 0;
   return true;
 }
 
@@ -87,21 +87,21 @@ static bool harvest_bring_in(harvest *h, rd_call *call) {
 void rd_cmd_keys(rd_call *call) {
   rd_store *st = call->store;
   if (rd_count(st, call->db) > RD_LONG_KEYS && !rd_may_take_long(call)) return;
-  harvest h;
-  harvest_init(&h, call->out, call->argv[1]);
+  found_keys f;
+  found_keys_init(&f, call->out, call->argv[1]);
   size_t mark = rd_reply_begin_array(call->out);
   bool goes_on = true;
   for (uint32_t shard = 0; shard < st->num_shards && !call->out->failed && goes_on; shard++) {
     bool mine = rd_lock_shard(st, shard);
-    rd_scan_shard(st, call->db, shard, harvest_key, &h);
+    rd_scan_shard(st, call->db, shard, add_key, &f);
     if (mine) rd_unlock_shard(st, shard);
-    goes_on = harvest_bring_in(&h, call);
+    goes_on = append_matches(&f, call);
   }
   if (goes_on)
-    rd_reply_end_array(call->out, mark, h.taken);
+    rd_reply_end_array(call->out, mark, f.taken);
   else
     call->out->len = mark;
-  free(h.keys);
+  free(f.keys);
 }
 
 /* Parse like strtoul: an optional sign (minus counts down from 2^64), digits, the end; a NUL byte is an end, and an
@@ -202,37 +202,37 @@ void rd_cmd_scan(rd_call *call) {
   if (options.count > SCAN_MOST) options.count = SCAN_MOST;
   if (options.count > RD_LONG_KEYS && !rd_may_take_long(call)) return;
 
-  harvest h;
-  harvest_init(&h, call->out, options.match);
-  h.type = options.type;
+  found_keys f;
+  found_keys_init(&f, call->out, options.match);
+  f.type = options.type;
   size_t start = call->out->len, mark = rd_reply_begin_array(call->out);
   unsigned idle = 0;
   bool goes_on;
   do {
-    uint64_t seen = h.seen;
-    cursor = rd_scan(call->store, call->db, cursor, harvest_key, &h);
-    goes_on = harvest_bring_in(&h, call);
-    if (h.seen == seen) idle++;
-  } while (goes_on && cursor != 0 && h.seen < options.count && idle < IDLE_STEPS && !call->out->failed);
-  free(h.keys);
+    uint64_t seen = f.seen;
+    cursor = rd_scan(call->store, call->db, cursor, add_key, &f);
+    goes_on = append_matches(&f, call);
+    if (f.seen == seen) idle++;
+  } while (goes_on && cursor != 0 && f.seen < options.count && idle < IDLE_STEPS && !call->out->failed);
+  free(f.keys);
   if (!goes_on) {
     call->out->len = start;
     return;
   }
-  rd_reply_end_array(call->out, mark, h.taken);
+  rd_reply_end_array(call->out, mark, f.taken);
   insert_cursor(call->out, start, cursor);
 }
 
 /* ---- whole databases ---- */
 
 void rd_cmd_randomkey(rd_call *call) {
-  harvest h;
-  harvest_init(&h, call->out, (rd_bytes){(const uint8_t *)"*", 1});
-  if (rd_random(call->store, call->db, harvest_key, &h))
-    harvest_bring_in(&h, call);
+  found_keys f;
+  found_keys_init(&f, call->out, (rd_bytes){(const uint8_t *)"*", 1});
+  if (rd_random(call->store, call->db, add_key, &f))
+    append_matches(&f, call);
   else
     rd_reply_null(call->out);
-  free(h.keys);
+  free(f.keys);
 }
 
 void rd_cmd_dbsize(rd_call *call) { rd_reply_int(call->out, (int64_t)rd_count(call->store, call->db)); }

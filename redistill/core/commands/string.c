@@ -252,7 +252,7 @@ void rd_cmd_mget(rd_call *c) {
       c->out->len = mark;
       return;
     }
-    if ((i & 63) == 0) rd_breathe(c->store);
+    if ((i & 63) == 0) rd_yield(c->store);
     if (it && rd_item_type(it) == RD_STRING)
       rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
     else
@@ -274,7 +274,7 @@ static bool set_pairs(rd_call *c) {
   for (; done < pairs; done++) {
     rd_key key = rd_call_key(c, 1 + 2 * done);
     rd_bytes value = c->argv[2 + 2 * done];
-    if ((done & 63) == 63) rd_breathe(c->store);
+    if ((done & 63) == 63) rd_yield(c->store);
     if (rd_set_keeping(c->store, &key, value.data, value.len, &kept[done]) != RD_OK) break;
   }
   bool all = done == pairs;
@@ -282,17 +282,17 @@ static bool set_pairs(rd_call *c) {
     rd_key key = rd_call_key(c, 1 + 2 * i);
     if (kept[i] == RD_KEPT_ABSENCE) rd_notify(c->store, &key, RD_EVENT_NEW);
     rd_notify(c->store, &key, RD_EVENT_SET);
-    if ((i & 63) == 63) rd_breathe(c->store);
+    if ((i & 63) == 63) rd_yield(c->store);
   }
   /* Backwards, so that for a key that was given twice the oldest value is restored last. */
   for (uint32_t i = done; i-- > 0;) {
-    if ((i & 63) == 0) rd_breathe(c->store);
+    if ((i & 63) == 0) rd_yield(c->store);
     if (all && kept[i] != RD_KEPT_VALUE) continue;
     rd_key key = rd_call_key(c, 1 + 2 * i);
     if (all)
-      rd_let_go(c->store, &key, kept[i]);
+      rd_forget_kept(c->store, &key, kept[i]);
     else
-      rd_give_back(c->store, &key, kept[i]);
+      rd_restore_kept(c->store, &key, kept[i]);
   }
   if (!all) rd_reply_oom(c->out);
   if (kept != few) free(kept);
@@ -320,7 +320,7 @@ void rd_cmd_msetnx(rd_call *c) {
   if (!check_pairs(c)) return;
   for (uint32_t i = 1; i < c->argc; i += 2) {
     rd_key key = rd_call_key(c, i);
-    if ((i & 63) == 1) rd_breathe(c->store);
+    if ((i & 63) == 1) rd_yield(c->store);
     if (rd_find_write(c->store, &key)) {
       rd_reply_int(c->out, 0);
       return;

@@ -7,29 +7,29 @@
 
 #include "net/loop.h"
 
-enum { READY = 256, EVENTS = 1024, OWED = 32 };
+enum { READY = 256, EVENTS = 1024, UNSENT = 32 };
 
 typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST, LISTENS } conn_state;
 
 struct rd_conn {
   int fd;
-  int error;      /* the errno of a LOST connection */
-  uint32_t armed; /* the events registered with epoll; 0: not registered */
-  uint8_t state;  /* conn_state */
-  uint8_t status; /* the session's status, while BLOCKED */
-  bool tell;      /* the owner wants an event when a BLOCKED connection has sent all */
-  bool paused;    /* do not read from it after its present input */
-  bool trimmed;   /* it has been idle since its memory was trimmed */
-  bool queued;    /* is in the queue */
-  bool heavy;     /* its last turn took long: other connections go first */
-  bool owed;      /* its replies must be sent before the turn ends */
-  uint32_t index; /* index in the table of connections */
+  int error;        /* the errno of a LOST connection */
+  uint32_t armed;   /* the events registered with epoll; 0: not registered */
+  uint8_t state;    /* conn_state */
+  uint8_t status;   /* the session's status, while BLOCKED */
+  bool report_sent; /* the owner wants an event when a BLOCKED connection has sent all */
+  bool paused;      /* do not read from it after its present input */
+  bool trimmed;     /* it has been idle since its memory was trimmed */
+  bool queued;      /* is in the queue */
+  bool heavy;       /* its last turn took long: other connections go first */
+  bool unsent;      /* its replies must be sent before the turn ends */
+  uint32_t index;   /* index in the table of connections */
   uint64_t tag;
   uint64_t active_us;
   uint64_t bytes;                     /* received and sent */
   uint64_t seen_bytes, seen_commands; /* the values at the last rd_loop_busiest */
   rd_session *s;
-  const rd_session_state *said; /* points into the session */
+  const rd_session_state *session_state; /* points into the session */
   void *ssl;
   rd_conn *next, *before;   /* neighbours in the queue, or among the listening sockets */
   rd_accept_limits *limits; /* LISTENS: it has no session, and is not in the table */
@@ -37,15 +37,15 @@ struct rd_conn {
 
 struct rd_loop {
   int epoll;
-  int again; /* eventfd: ends the wait of a loop around this one, since a connection has work left */
-  int heard; /* eventfd: a record is in the ring; -1: the ring is not read */
+  int wakeup_fd; /* eventfd: ends the wait of a loop around this one, since a connection has work left */
+  int ring_fd;   /* eventfd: a record is in the ring; -1: the ring is not read */
   rd_store *ring;
   bool watched;
-  bool stop;      /* the owner must act before another session runs */
-  bool monitored; /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
-  bool crowded;   /* the clients' buffers are too large, and the owner has no event about it yet */
-  bool comes;     /* a listening socket has a connection to accept in this turn */
-  bool serving;   /* replies may wait for the turn's end */
+  bool stop;              /* the owner must act before another session runs */
+  bool monitored;         /* lines of MONITOR wait since the turn, or rd_loop_resume, began */
+  bool over_client_limit; /* the clients' buffers are too large, and the owner has no event about it yet */
+  bool accepts;           /* a listening socket has a connection to accept in this turn */
+  bool serving;           /* replies may wait for the turn's end */
   uint32_t count, cap;
   rd_conn **conns;
   uint32_t scan_at;
@@ -58,9 +58,9 @@ struct rd_loop {
   uint8_t *buffer;
   size_t buffer_size;
   rd_tls tls;
-  uint32_t owed_count;
-  size_t owed_bytes;   /* bytes of the owed replies together, or more */
-  rd_conn *owed[OWED]; /* connections executed in this turn, whose replies are sent before it ends */
+  uint32_t unsent_count;
+  size_t unsent_bytes;     /* bytes of the unsent replies together, or more */
+  rd_conn *unsent[UNSENT]; /* connections executed in this turn, whose replies are sent before it ends */
   uint32_t event_count;
   rd_event events[EVENTS];
   struct epoll_event ready[READY];

@@ -31,8 +31,10 @@
 
 enum { QUEUED = 256, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
-enum { BEHIND_MS = 10 };      /* the longest wait of a turn while a record is kept for a ring that was full */
-enum { OWED_BYTES = 131072 }; /* the most bytes of replies that wait for each other, with at most OWED connections */
+enum { BEHIND_MS = 10 }; /* the longest wait of a turn while a record is kept for a ring that was full */
+enum {
+  UNSENT_BYTES = 131072
+}; /* the most bytes of replies that wait for each other, with at most UNSENT connections */
 
 typedef enum { SENT, WAITS, FAILED } sending;
 
@@ -68,7 +70,7 @@ static void dequeue(rd_loop *l, rd_conn *c) {
 /* ---- sockets ---- */
 
 /* The socket failed. The owner gets an event in the next turn, whatever the connection was doing. */
-static void lose(rd_loop *l, rd_conn *c, int error) {
+static void fail(rd_loop *l, rd_conn *c, int error) {
   if (c->state == LOST) return;
   c->state = LOST;
   c->error = error;
@@ -82,7 +84,7 @@ static void arm(rd_loop *l, rd_conn *c, uint32_t mask) {
   c->armed = mask;
   if (epoll_ctl(l->epoll, op, c->fd, &event) != 0 && op != EPOLL_CTL_DEL) {
     c->armed = 0;
-    lose(l, c, errno);
+    fail(l, c, errno);
   }
 }
 
@@ -111,7 +113,7 @@ static sending flush(rd_loop *l, rd_conn *c) {
     } else if (errno == EINTR) {
       continue;
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
-      lose(l, c, errno);
+      fail(l, c, errno);
       return FAILED;
     }
     arm(l, c, wants);
@@ -122,7 +124,7 @@ static sending flush(rd_loop *l, rd_conn *c) {
 /* ---- a connection's turn ---- */
 
 /* The session has nothing left to do, and all output is sent. */
-static unsigned rest(rd_loop *l, rd_conn *c) {
+static unsigned wait_for_input(rd_loop *l, rd_conn *c) {
   c->state = c->paused ? HELD : OPEN;
   if (c->state == OPEN) {
     arm(l, c, EPOLLIN);
@@ -136,14 +138,14 @@ static unsigned block(rd_loop *l, rd_conn *c, rd_status status) {
   bool over = l->output_limit != 0 && rd_session_output(c->s).len > l->output_limit;
   c->state = BLOCKED;
   c->status = (uint8_t)status;
-  c->tell = over || status == RD_CLOSE;
+  c->report_sent = over || status == RD_CLOSE;
   return over ? RD_LOOP_OVER : status == RD_CLOSE ? RD_CLOSE : 0;
 }
 
 /* Send the output of a session that has nothing more to execute. Returns the events that the owner must see. */
 static unsigned answer(rd_loop *l, rd_conn *c) {
   sending sent = flush(l, c);
-  if (RD_LIKELY(sent == SENT)) return rest(l, c);
+  if (RD_LIKELY(sent == SENT)) return wait_for_input(l, c);
   return sent == WAITS ? block(l, c, RD_MORE) : 0;
 }
 
@@ -151,25 +153,25 @@ static void report(rd_loop *l, rd_conn *c, unsigned what) {
   if (RD_LIKELY(what == 0)) return;
   l->events[l->event_count++] = (rd_event){c->tag, what, c->error};
   /* The slow commands belong to this session until the next one runs; a transaction holds up all others. */
-  if (what & RD_LOOP_SLOW || ((what & RD_LOOP_STATUS) == RD_CONTROL && c->said->in_exec)) l->stop = true;
+  if (what & RD_LOOP_SLOW || ((what & RD_LOOP_STATUS) == RD_CONTROL && c->session_state->in_exec)) l->stop = true;
 }
 
-/* Send the replies that are owed: see Costs. */
+/* Send the unsent replies: see Costs. */
 static void answer_all(rd_loop *l) {
-  for (uint32_t i = 0; i < l->owed_count; i++) {
-    rd_conn *c = l->owed[i];
-    c->owed = false;
+  for (uint32_t i = 0; i < l->unsent_count; i++) {
+    rd_conn *c = l->unsent[i];
+    c->unsent = false;
     if (c->state != LOST) report(l, c, answer(l, c));
   }
-  l->owed_count = 0;
-  l->owed_bytes = 0;
+  l->unsent_count = 0;
+  l->unsent_bytes = 0;
 }
 
-static void owe(rd_loop *l, rd_conn *c) {
-  if (!c->owed) l->owed[l->owed_count++] = c;
-  c->owed = true;
-  l->owed_bytes += rd_session_output(c->s).len;
-  if (l->owed_count == OWED || l->owed_bytes >= OWED_BYTES) answer_all(l);
+static void send_later(rd_loop *l, rd_conn *c) {
+  if (!c->unsent) l->unsent[l->unsent_count++] = c;
+  c->unsent = true;
+  l->unsent_bytes += rd_session_output(c->s).len;
+  if (l->unsent_count == UNSENT || l->unsent_bytes >= UNSENT_BYTES) answer_all(l);
 }
 
 /* Send the session's output, and execute its input as far as it can go by itself. Returns the events that the owner
@@ -180,8 +182,8 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
   for (unsigned round = 1;; round++) {
     if (RD_UNLIKELY(st->slowlog != NULL && rd_slowlog_pending(st->slowlog) != 0)) slow = RD_LOOP_SLOW;
     if (RD_UNLIKELY(st->monitoring) && rd_monitor_pending(st) != 0) l->monitored = true;
-    if (RD_UNLIKELY(st->crowded)) /* no client gets more output before one is disconnected */
-      l->crowded = l->stop = true;
+    if (RD_UNLIKELY(st->over_client_limit)) /* no client gets more output before one is disconnected */
+      l->over_client_limit = l->stop = true;
     if (status == RD_CONTROL) { /* the owner's answer is sent together with the output so far */
       c->state = HELD;
       return slow | RD_CONTROL;
@@ -198,7 +200,7 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
     }
     if (RD_LIKELY(status == RD_MORE)) {
       if (RD_UNLIKELY(!l->serving || slow != 0)) return slow | answer(l, c);
-      owe(l, c);
+      send_later(l, c);
       return 0;
     }
     sending sent = flush(l, c);
@@ -230,7 +232,7 @@ static unsigned receive(rd_loop *l, rd_conn *c) {
     if (errno == EAGAIN || errno == EWOULDBLOCK)
       arm(l, c, EPOLLIN | wants);
     else if (errno != EINTR)
-      lose(l, c, errno);
+      fail(l, c, errno);
     return 0;
   }
   uint64_t now_ms = now_ms_of(l->frozen_ms);
@@ -243,7 +245,7 @@ static unsigned receive(rd_loop *l, rd_conn *c) {
 }
 
 /* Continue with the session's input. */
-static unsigned go_on(rd_loop *l, rd_conn *c) {
+static unsigned resume(rd_loop *l, rd_conn *c) {
   uint64_t now_ms = now_ms_of(l->frozen_ms);
   return proceed(l, c, rd_session_resume(c->s, now_ms), now_ms);
 }
@@ -254,21 +256,21 @@ static unsigned drain(rd_loop *l, rd_conn *c) {
   sending sent = flush(l, c);
   if (c->bytes != before) c->active_us = l->turn_us;
   if (sent != SENT) return 0;
-  if (c->tell) {
-    c->tell = false;
+  if (c->report_sent) {
+    c->report_sent = false;
     c->state = HELD;
     return RD_LOOP_DRAINED;
   }
-  if (c->status == RD_MORE) return rest(l, c);
-  return go_on(l, c);
+  if (c->status == RD_MORE) return wait_for_input(l, c);
+  return resume(l, c);
 }
 
 /* ---- a turn ---- */
 
 /* Make the loop's descriptor readable, or not any more. */
-static void come_again(const rd_loop *l) {
+static void make_readable(const rd_loop *l) {
   uint64_t one = 1;
-  while (write(l->again, &one, sizeof one) < 0 && errno == EINTR) continue;
+  while (write(l->wakeup_fd, &one, sizeof one) < 0 && errno == EINTR) continue;
 }
 static void read_eventfd(int fd) {
   uint64_t count;
@@ -278,19 +280,19 @@ static void read_eventfd(int fd) {
 /* ---- messages of other processes ---- */
 
 /* Read the records that are in the ring now. */
-static void hear(rd_loop *l) {
+static void read_ring(rd_loop *l) {
   rd_record r;
   for (size_t left = RD_RING_BYTES; left >= RD_RING_HEAD && rd_ring_read(l->ring, &r);) {
     size_t len = RD_RING_HEAD + r.part[0].len + r.part[1].len;
     left -= len < left ? len : left;
-    if (r.kind == RD_RECORD_MONITOR) rd_monitor_hear(l->ring, &r);
+    if (r.kind == RD_RECORD_MONITOR) rd_monitor_add(l->ring, &r);
     rd_ring_done(l->ring, &r);
   }
   if (rd_monitor_pending(l->ring) != 0) l->monitored = true;
 }
 
 /* The longest wait of a turn that delays no message for long. */
-static int until_heard(rd_loop *l, int wait) {
+static int ring_wait(rd_loop *l, int wait) {
   rd_store *st = l->ring;
   if (st == NULL || !st->joined) return wait;
   if (RD_UNLIKELY(st->rings_behind != 0) && !rd_ring_flush(st) && (wait < 0 || wait > BEHIND_MS)) wait = BEHIND_MS;
@@ -307,7 +309,7 @@ static bool lines_wait(const rd_loop *l) {
 
 /* Accept new connections, after the open ones have had their turn. */
 static void accept_clients(rd_loop *l, int ready) {
-  l->comes = false;
+  l->accepts = false;
   for (int i = 0; i < ready && !l->stop; i++) {
     rd_conn *c = l->ready[i].data.ptr;
     if (c != NULL && (void *)c != (void *)l && c->state == LISTENS) rd_loop_accept(l, c);
@@ -320,7 +322,7 @@ static void serve_ready(rd_loop *l, rd_conn *c) {
   else if (RD_LIKELY(c->state == OPEN))
     report(l, c, receive(l, c));
   else if (c->state == LISTENS)
-    l->comes = true;
+    l->accepts = true;
   else if (c->state == BLOCKED)
     report(l, c, drain(l, c));
   else if (c->state != BUSY)
@@ -334,7 +336,7 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
   if (c->state == OPEN) {
     report(l, c, receive(l, c));
   } else if (c->state == BUSY) {
-    report(l, c, go_on(l, c));
+    report(l, c, resume(l, c));
   } else if (c->state == LOST) {
     report(l, c, RD_LOOP_LOST);
   }
@@ -350,8 +352,8 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
   l->serving = true;
   for (int i = 0; i < ready && !l->stop; i++) {
     if (RD_UNLIKELY(l->ready[i].data.ptr == l)) {
-      read_eventfd(l->again);
-      if (l->heard >= 0) read_eventfd(l->heard);
+      read_eventfd(l->wakeup_fd);
+      if (l->ring_fd >= 0) read_eventfd(l->ring_fd);
     } else if (RD_LIKELY(l->ready[i].data.ptr != NULL))
       serve_ready(l, l->ready[i].data.ptr);
     else
@@ -376,7 +378,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   uint32_t rounds = l->count / READY; /* rounds in a turn with `timeout_ms` 0 */
   for (;;) {
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
-    int n = epoll_wait(l->epoll, l->ready, READY, until_heard(l, queued != 0 || l->crowded ? 0 : wait));
+    int n = epoll_wait(l->epoll, l->ready, READY, ring_wait(l, queued != 0 || l->over_client_limit ? 0 : wait));
     if (n < 0) return (int)l->event_count; /* a signal, which the owner handles */
     if (RD_UNLIKELY(rd_loop_behind(l))) {
       l->watched = true;
@@ -385,15 +387,15 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     uint64_t now = rd_monotonic_ns() / 1000u;
     l->turn_us = now_ms != 0 ? now_ms * 1000u : now;
     serve(l, n, queued);
-    if (RD_UNLIKELY(l->comes)) accept_clients(l, n);
-    if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) hear(l);
+    if (RD_UNLIKELY(l->accepts)) accept_clients(l, n);
+    if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) read_ring(l);
     if (RD_UNLIKELY(l->monitored)) l->monitored = lines_wait(l);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
-    if (RD_UNLIKELY(l->crowded)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CROWDED, 0};
-    l->crowded = false;
+    if (RD_UNLIKELY(l->over_client_limit)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CLIENT_LIMIT, 0};
+    l->over_client_limit = false;
     if (l->event_count != 0 || l->watched) return (int)l->event_count;
     if (timeout_ms == 0 && (n < READY || rounds-- == 0)) {
-      if (l->queue_len != 0) come_again(l);
+      if (l->queue_len != 0) make_readable(l);
       return 0;
     }
     if (timeout_ms > 0) { /* measured from before this turn, which is short: the clock is read once a turn */
@@ -409,10 +411,10 @@ rd_loop *rd_loop_new(size_t buffer_size) {
   rd_loop *l = calloc(1, sizeof *l);
   if (l == NULL) return NULL;
   l->epoll = epoll_create1(EPOLL_CLOEXEC);
-  l->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  l->heard = -1;
+  l->wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  l->ring_fd = -1;
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
-  if (l->epoll < 0 || l->again < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->again, &event) != 0 ||
+  if (l->epoll < 0 || l->wakeup_fd < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->wakeup_fd, &event) != 0 ||
       !rd_loop_set_buffer(l, buffer_size)) {
     rd_loop_free(l);
     return NULL;
@@ -424,7 +426,7 @@ void rd_loop_free(rd_loop *l) {
   if (l == NULL) return;
   while (l->listening != NULL) rd_loop_remove(l, l->listening);
   if (l->epoll >= 0) close(l->epoll);
-  if (l->again >= 0) close(l->again);
+  if (l->wakeup_fd >= 0) close(l->wakeup_fd);
   for (uint32_t i = 0; i < l->count; i++) free(l->conns[i]);
   free(l->conns);
   free(l->buffer);
@@ -449,10 +451,10 @@ bool rd_loop_watch(rd_loop *l, int fd) {
   return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-bool rd_loop_hear(rd_loop *l, rd_store *st, int fd) {
+bool rd_loop_read_ring(rd_loop *l, rd_store *st, int fd) {
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
   if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) return false;
-  l->heard = fd;
+  l->ring_fd = fd;
   l->ring = st;
   return true;
 }
@@ -481,7 +483,7 @@ size_t rd_loop_busiest(rd_loop *l, rd_work *out, size_t cap) {
   size_t found = 0;
   for (uint32_t i = 0; i < l->count; i++) {
     rd_conn *c = l->conns[i];
-    rd_work work = {c->tag, c->said->commands - c->seen_commands, c->bytes - c->seen_bytes};
+    rd_work work = {c->tag, c->session_state->commands - c->seen_commands, c->bytes - c->seen_bytes};
     c->seen_commands += work.commands;
     c->seen_bytes += work.bytes;
     if (work.bytes == 0) continue;
@@ -508,9 +510,9 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
   }
   rd_conn *c = calloc(1, sizeof *c);
   if (c == NULL) return NULL;
-  *c = (rd_conn){.fd = fd, .s = s, .said = rd_session_state_of(s), .tag = tag, .ssl = ssl, .armed = EPOLLIN};
+  *c = (rd_conn){.fd = fd, .s = s, .session_state = rd_session_state_of(s), .tag = tag, .ssl = ssl, .armed = EPOLLIN};
   c->active_us = active_us_of(now_ms);
-  c->seen_commands = c->said->commands;
+  c->seen_commands = c->session_state->commands;
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
   if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
     free(c);
@@ -539,21 +541,21 @@ void rd_loop_remove(rd_loop *l, rd_conn *c) {
 unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
   if (c->state == LOST || c->state == BUSY) return RD_MORE;
   if (c->state == BLOCKED) {
-    c->tell = true;
+    c->report_sent = true;
     return RD_FULL;
   }
   c->paused = false;
-  if (RD_UNLIKELY(rd_loop_behind(l)) && !c->said->locked) {
+  if (RD_UNLIKELY(rd_loop_behind(l)) && !c->session_state->locked) {
     c->state = BUSY;
     enqueue(l, c);
     return RD_MORE;
   }
   l->frozen_ms = now_ms;
   l->monitored = false;
-  unsigned what = go_on(l, c);
+  unsigned what = resume(l, c);
   if (RD_UNLIKELY(l->monitored) && lines_wait(l)) what |= RD_LOOP_MONITORED;
-  if (c->state != BLOCKED || c->tell) return what;
-  c->tell = true;
+  if (c->state != BLOCKED || c->report_sent) return what;
+  c->report_sent = true;
   return what | RD_FULL;
 }
 
@@ -564,7 +566,7 @@ bool rd_loop_flush(rd_loop *l, rd_conn *c) {
     c->status = RD_FULL; /* the session reports the actual status again */
     c->state = BLOCKED;
   }
-  c->tell = true;
+  c->report_sent = true;
   return false;
 }
 

@@ -31,14 +31,14 @@ typedef struct rd_conn rd_conn;
 
 /* The value of an event, and of rd_loop_resume: an rd_status in the low three bits, and some of these bits. */
 #define RD_LOOP_STATUS 7
-#define RD_LOOP_SLOW 8        /* slow commands wait in the store's ring; they are this session's */
-#define RD_LOOP_END 16        /* the peer sends no more; all that it sent is executed and answered */
-#define RD_LOOP_LOST 32       /* the connection failed; `error` is the errno */
-#define RD_LOOP_OVER 64       /* more than output_limit bytes wait for the client to read; it stays blocked */
-#define RD_LOOP_DRAINED 128   /* all output is sent, after rd_loop_flush or rd_loop_resume left some */
-#define RD_LOOP_SILENT 256    /* from rd_loop_scan only */
-#define RD_LOOP_CROWDED 1024  /* call rd_client_to_cut; an event without a connection, its tag is 0 */
-#define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; reported without a connection, with tag 0 */
+#define RD_LOOP_SLOW 8            /* slow commands wait in the store's ring; they are this session's */
+#define RD_LOOP_END 16            /* the peer sends no more; all that it sent is executed and answered */
+#define RD_LOOP_LOST 32           /* the connection failed; `error` is the errno */
+#define RD_LOOP_OVER 64           /* more than output_limit bytes wait for the client to read; it stays blocked */
+#define RD_LOOP_DRAINED 128       /* all output is sent, after rd_loop_flush or rd_loop_resume left some */
+#define RD_LOOP_SILENT 256        /* from rd_loop_scan only */
+#define RD_LOOP_CLIENT_LIMIT 1024 /* call rd_client_to_close; an event without a connection, its tag is 0 */
+#define RD_LOOP_MONITORED 512     /* lines of MONITOR wait; reported without a connection, with tag 0 */
 #define RD_LOOP_ACCEPTED 2048 /* a listening socket has a client: `error` is the descriptor, now the owner's; or -1 */
 
 typedef struct rd_event {
@@ -59,7 +59,7 @@ void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes); /* applies to all con
  * other rings. This happens in turns that are about to wait or have waited, while the store has joined. The loop
  * must be the one that the process waits in, and not a descriptor of another one. The caller keeps ownership of
  * both. False: errno. */
-bool rd_loop_hear(rd_loop *l, rd_store *st, int fd);
+bool rd_loop_read_ring(rd_loop *l, rd_store *st, int fd);
 /* Set a descriptor whose readiness ends a turn (rd_loop_watched): that of another loop around this one. False:
  * errno. */
 bool rd_loop_watch(rd_loop *l, int fd);

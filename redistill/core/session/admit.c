@@ -89,7 +89,7 @@ const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32
 }
 
 /* Refuse a command of the control plane whose arguments exceed the bounds. Returns whether it was refused. */
-static bool too_much_to_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+static bool exceeds_control_bounds(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < argc; i++) bytes += argv[i].len;
   bool queued = s->state.in_multi && !rd_runs_at_once(cmd);
@@ -137,7 +137,7 @@ bool rd_admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   } else if (RD_UNLIKELY(a->large) && keys_too_long(cmd, argv, a->argc)) {
     rd_reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {
-    return !(RD_UNLIKELY(cmd->flags & RD_CONTROL_PLANE) && too_much_to_hand_up(s, cmd, argv, a->argc));
+    return !(RD_UNLIKELY(cmd->flags & RD_CONTROL_PLANE) && exceeds_control_bounds(s, cmd, argv, a->argc));
   }
   return false;
 }

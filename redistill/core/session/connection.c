@@ -13,7 +13,7 @@ static void reply_argument(rd_call *c, rd_bytes text) {
   for (size_t done = 0, n; done < text.len; done += n) {
     n = text.len - done < RD_LONG_BYTES / 8 ? text.len - done : RD_LONG_BYTES / 8;
     rd_reply_raw(c->out, text.data + done, n);
-    rd_breathe(c->store);
+    rd_yield(c->store);
   }
   rd_reply_crlf(c->out);
 }

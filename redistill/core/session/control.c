@@ -6,7 +6,7 @@
 #include "session/timing.h"
 #include "store/internal.h"
 
-rd_status rd_hand_up(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+rd_status rd_pass_to_control(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   rd_stop_timing(s);
   s->control = cmd;
   s->control_argv = argv;
@@ -36,7 +36,7 @@ rd_status rd_deny(rd_session *s, const rd_command *cmd, const rd_bytes *argv, ui
     s->state.last = cmd;
     s->multi.aborted = s->state.in_multi;
   }
-  return rd_hand_up(s, NULL, argv, argc);
+  return rd_pass_to_control(s, NULL, argv, argc);
 }
 
 rd_status rd_answered(rd_session *s) {

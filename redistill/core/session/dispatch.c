@@ -42,7 +42,7 @@ static inline bool is_plain(const rd_session *s, const rd_ahead *a, const rd_byt
 }
 
 /* The command at `a` was not begun: it is dispatched again after other sessions have had their turn. */
-static rd_status __attribute__((noinline, cold)) come_again(rd_session *s, rd_ahead *a, rd_verdict verdict) {
+static rd_status __attribute__((noinline, cold)) retry_later(rd_session *s, rd_ahead *a, rd_verdict verdict) {
   if (a->timed) {
     a->timed = false;
     s->timed_count--;
@@ -59,7 +59,7 @@ static inline rd_status run_plain(rd_session *s, rd_ahead *a, const rd_bytes *ar
   uint32_t shard = rd_shard_of(st, a->key.hash);
   s->state.last = cmd;
   rd_begin_brief(s, a);
-  if (RD_UNLIKELY(!rd_lock_shard_soon(st, shard))) return come_again(s, a, RD_LATER);
+  if (RD_UNLIKELY(!rd_lock_shard_soon(st, shard))) return retry_later(s, a, RD_LATER);
   st->may_borrow = (cmd->flags & RD_DENYOOM) == 0;
   st->touched = 0;
   st->noted = 0;
@@ -77,7 +77,7 @@ static inline rd_status run_plain(rd_session *s, rd_ahead *a, const rd_bytes *ar
   call.verdict = RD_DONE;
   cmd->run(&call);
   rd_leave_shard(st, shard);
-  if (RD_UNLIKELY(call.verdict != RD_DONE)) return come_again(s, a, (rd_verdict)call.verdict);
+  if (RD_UNLIKELY(call.verdict != RD_DONE)) return retry_later(s, a, (rd_verdict)call.verdict);
   rd_account(s, cmd);
   rd_end_brief(s);
   return RD_MORE;
@@ -86,7 +86,7 @@ static inline rd_status run_plain(rd_session *s, rd_ahead *a, const rd_bytes *ar
 /* Run a long command. The input must be in the session's own memory: the command keeps pointers to it. */
 static rd_status __attribute__((noinline, cold)) run_long(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   uint64_t nanoseconds;
-  if (s->base != s->in) return come_again(s, a, RD_LONG);
+  if (s->base != s->in) return retry_later(s, a, RD_LONG);
   rd_status status = rd_long_begin(s, a->command, argv, a->argc, &a->key, a->key_pos, false, &nanoseconds);
   if (status == RD_MORE) rd_count_call(s, a->command, argv, a->argc, nanoseconds);
   return status;
@@ -98,7 +98,7 @@ static rd_status run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   if (RD_LIKELY(is_brief(cmd, argv))) {
     rd_begin_brief(s, a);
     verdict = rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
-    if (RD_UNLIKELY(verdict != RD_DONE)) return come_again(s, a, verdict);
+    if (RD_UNLIKELY(verdict != RD_DONE)) return retry_later(s, a, verdict);
     rd_end_brief(s);
     return RD_MORE;
   }
@@ -106,7 +106,7 @@ static rd_status run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   uint64_t began = s->timed_until != 0 ? s->timed_until : rd_clock_now(s);
   rd_begin_slice(s, began);
   verdict = rd_run(s, cmd, argv, a->argc, &a->key, a->key_pos, false);
-  if (RD_UNLIKELY(verdict != RD_DONE)) return come_again(s, a, verdict);
+  if (RD_UNLIKELY(verdict != RD_DONE)) return retry_later(s, a, verdict);
   if (s->state.in_exec) {
     s->multi.exec_at = began; /* counted when EXEC ends */
     s->timed_until = 0;
@@ -126,7 +126,7 @@ static inline bool is_queued(const rd_session *s, const rd_command *cmd) {
 static void queue(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   if (rd_multi_queue(s, cmd, argv, argc) == RD_OK)
     rd_reply_simple(&s->out, "QUEUED");
-  else if (!s->hurried) /* otherwise the session ends, and nothing needs the copy */
+  else if (!s->no_pauses) /* otherwise the session ends, and nothing needs the copy */
     rd_reject(s, cmd, RD_OOM_ERROR);
 }
 
@@ -137,7 +137,7 @@ const rd_command rd_queueing = {.name = "queue", .run = queue_call};
 /* Copy long arguments as a command of its own, which pauses. */
 static rd_status __attribute__((noinline, cold)) queue_long(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   uint64_t nanoseconds;
-  if (s->base != s->in) return come_again(s, a, RD_LONG);
+  if (s->base != s->in) return retry_later(s, a, RD_LONG);
   return rd_long_begin(s, &rd_queueing, argv, a->argc, &a->key, 0, false, &nanoseconds);
 }
 
@@ -152,10 +152,10 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
   if (RD_UNLIKELY(s->state.reply_mode == 2)) s->state.reply_mode = 3;
   if (RD_UNLIKELY(cmd == NULL)) {
     s->multi.aborted = s->state.in_multi;
-    return rd_hand_up(s, NULL, argv, a->argc);
+    return rd_pass_to_control(s, NULL, argv, a->argc);
   }
-  if (RD_UNLIKELY(s->st->lender != NULL || s->st->first != NULL) && rd_must_come_again(s, a, argv)) {
-    return come_again(s, a, RD_LATER);
+  if (RD_UNLIKELY(s->st->lender != NULL || s->st->first != NULL) && rd_must_run_later(s, a, argv)) {
+    return retry_later(s, a, RD_LATER);
   }
   /* QUIT is executed before all checks, whatever its arguments */
   if (RD_UNLIKELY(cmd->run == rd_cmd_quit) || RD_LIKELY(rd_admit(s, a, argv))) {
@@ -168,12 +168,12 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
     } else if (queued) {
       queue(s, cmd, argv, a->argc);
     } else if (cmd->flags & RD_CONTROL_PLANE) {
-      return rd_hand_up(s, cmd, argv, a->argc);
+      return rd_pass_to_control(s, cmd, argv, a->argc);
     } else {
       rd_status ran = RD_UNLIKELY(a->lengthy) ? run_long(s, a, argv) : run_timed(s, a, argv);
       if (RD_UNLIKELY(ran != RD_MORE)) return ran;
       if (RD_UNLIKELY(s->state.in_exec)) { /* shown when EXEC ends */
-        rd_mute(s, mark);
+        rd_drop_reply(s, mark);
         rd_status status = rd_multi_exec(s);
         return status == RD_MORE ? rd_end_command(s) : status;
       }
@@ -184,7 +184,7 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
   } else if (RD_UNLIKELY(s->st->monitoring) && cmd->run == rd_cmd_exec) {
     show(s, a);
   }
-  rd_mute(s, mark);
+  rd_drop_reply(s, mark);
   return rd_end_command(s);
 }
 
@@ -195,12 +195,12 @@ rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
 
 /* ---- continuing after a pause ---- */
 
-rd_status rd_go_on(rd_session *s) {
+rd_status rd_dispatch_continue(rd_session *s) {
   rd_status status = RD_MORE;
   if (s->longcall != NULL) {
     size_t mark;
     uint64_t nanoseconds;
-    if (rd_long_go(s, &mark, &nanoseconds) != RD_MORE) return RD_BUSY;
+    if (rd_long_continue(s, &mark, &nanoseconds) != RD_MORE) return RD_BUSY;
     if (s->state.in_exec) {
       rd_multi_ran(s, &s->multi.queue[s->multi.next - 1], mark, nanoseconds);
     } else {
@@ -209,7 +209,7 @@ rd_status rd_go_on(rd_session *s) {
         rd_count_call(s, a->command, s->parser.argv + a->first, a->argc, nanoseconds);
         if (RD_UNLIKELY(s->st->monitoring)) show(s, a);
       }
-      rd_mute(s, mark);
+      rd_drop_reply(s, mark);
     }
   } else if (s->state.locked) {
     rd_take_back(s->st);
@@ -221,10 +221,10 @@ rd_status rd_go_on(rd_session *s) {
 
 void rd_finish_begun(rd_session *s) {
   if (s->longcall == NULL && !s->state.in_exec) return;
-  s->hurried = true;
-  s->slice_end = rd_clock_now(s) + RD_HURRY_NS;
+  s->no_pauses = true;
+  s->slice_end = rd_clock_now(s) + RD_FINISH_NS;
   if (s->longcall != NULL) rd_long_finish(s, s->state.in_exec);
   while (s->longcall != NULL || (s->state.in_exec && s->waiting == RD_BUSY)) {
-    if (rd_go_on(s) != RD_BUSY) break;
+    if (rd_dispatch_continue(s) != RD_BUSY) break;
   }
 }

@@ -33,7 +33,7 @@ lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t ar
   for (const rd_key_run *run = keys.run; run < keys.run + keys.runs; run++) {
     const rd_bytes *name = argv + run->first;
     for (uint32_t i = 0; i < run->count; i++, name += run->step, n++) {
-      if ((n & 1023) == 1023) rd_breathe(st);
+      if ((n & 1023) == 1023) rd_yield(st);
       rd_key key = rd_key_of(st, *name, db);
       uint32_t shard = rd_shard_of(st, key.hash);
       wanted[shard >> 6] |= 1ull << (shard & 63);
@@ -90,7 +90,7 @@ rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, ui
   call.argc = argc;
   call.argv = argv;
   call.first_pos = key_pos;
-  call.whole = s->hurried;
+  call.whole = s->no_pauses;
   rd_verdict verdict = execute(&call, key, locked);
   if (RD_LIKELY(verdict == RD_DONE)) rd_account(s, cmd);
   return verdict;

@@ -50,16 +50,16 @@ static void set(rd_session *s, uint64_t bytes) {
 
 void rd_footprint_changed(rd_session *s) {
   uint64_t before = s->footprint, now = measured(s);
-  if (RD_LIKELY(now == before) || s->cut) return;
+  if (RD_LIKELY(now == before) || s->dropped) return;
   set(s, now);
   rd_store *st = s->st;
   if (now > before && RD_UNLIKELY(st->client_limit != 0))
-    st->crowded |= rd_gauge_sum(st, RD_GAUGE_client_buffers) > st->client_limit;
+    st->over_client_limit |= rd_gauge_sum(st, RD_GAUGE_client_buffers) > st->client_limit;
 }
 
 void rd_footprint_gone(rd_session *s) {
-  if (s->cut) unlink_from(&s->st->cut, s);
-  s->cut = false;
+  if (s->dropped) unlink_from(&s->st->dropped, s);
+  s->dropped = false;
   if (s->footprint != 0) set(s, 0);
 }
 
@@ -83,7 +83,7 @@ void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable) {
   st->client_limit = bytes;
   st->readable = readable;
   st->max_value = readable < st->max_bulk ? readable : st->max_bulk;
-  st->crowded = false;
+  st->over_client_limit = false;
 }
 
 /* The largest session that may be closed; NULL: there is none. */
@@ -114,12 +114,12 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
     rd_session *larger = largest(st);
     if (larger == NULL || larger == s || larger->footprint <= after) break;
     rd_session_drop(larger);
-    larger->cut = true;
-    link_to(&st->cut, larger);
-    st->crowded = true;
+    larger->dropped = true;
+    link_to(&st->dropped, larger);
+    st->over_client_limit = true;
   }
   rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
-  return !(s->crowded_out = true);
+  return !(s->growth_refused = true);
 }
 
 bool rd_buffers_shrank(rd_store *st) {
@@ -131,14 +131,14 @@ bool rd_buffers_shrank(rd_store *st) {
   return true;
 }
 
-uint64_t rd_client_to_cut(rd_store *st) {
-  if (st->cut != NULL) {
-    rd_session *s = st->cut;
-    unlink_from(&st->cut, s);
-    s->cut = false;
+uint64_t rd_client_to_close(rd_store *st) {
+  if (st->dropped != NULL) {
+    rd_session *s = st->dropped;
+    unlink_from(&st->dropped, s);
+    s->dropped = false;
     return s->state.owner;
   }
-  st->crowded = false;
+  st->over_client_limit = false;
   if (st->client_limit == 0) return 0;
   const rd_session *s = largest(st);
   rd_gauge_set(st, RD_GAUGE_largest_client, s == NULL ? 0 : s->footprint);

@@ -4,7 +4,7 @@
  * Each process keeps its sessions in lists by the power of two of their footprints, so that it finds the largest
  * without looking at all of them, and publishes its sum and its largest in the arena (gauges client_buffers and
  * largest_client). A process closes only its own clients: when the sum over all processes exceeds the limit, the
- * process with the largest client closes it. It learns of that at its next call of rd_client_to_cut; other processes
+ * process with the largest client closes it. It learns of that at its next call of rd_client_to_close; other processes
  * wait for it only up to an eighth above the limit. A session with NO-EVICT counts, and is never closed.
  *
  * Above that eighth no buffer grows by much (rd_footprint_admit): a larger session of this process is dropped first, or
@@ -22,8 +22,8 @@
  * bytes: no client could read it. */
 void rd_set_client_limit(rd_store *st, uint64_t bytes, uint64_t readable);
 /* The `owner` (rd_session_state) of the session that must be closed now; 0: none. The caller calls rd_session_drop,
- * and calls this again. Call it between turns: when the store is `crowded`, and every now and then. */
-uint64_t rd_client_to_cut(rd_store *st);
+ * and calls this again. Call it between turns: when the store is `over_client_limit`, and every now and then. */
+uint64_t rd_client_to_close(rd_store *st);
 
 /* True if the buffers of this process have shrunk by so much that the memory should be returned to the system. */
 bool rd_buffers_shrank(rd_store *st);
@@ -38,7 +38,7 @@ size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap)
 /* Decide whether a buffer of the session may grow by `more` bytes, which are counted from now on. Larger sessions
  * are dropped for that if necessary. False: there is no room, and the session must be closed. */
 bool rd_footprint_admit(rd_session *s, uint64_t more);
-/* The session's buffers may have changed. Sets st->crowded when they grew and there is too much. */
+/* The session's buffers may have changed. Sets st->over_client_limit when they grew and there is too much. */
 void rd_footprint_changed(rd_session *s);
 /* The session is about to be freed: remove its footprint. */
 void rd_footprint_gone(rd_session *s);

@@ -44,8 +44,8 @@ struct rd_session {
 
   uint64_t footprint; /* the footprint at the last rd_footprint_changed */
   rd_session *next, *before;
-  bool crowded_out; /* one of its buffers was not allowed to grow: footprint.h */
-  bool cut;         /* it was dropped for another session's growth, and the owner does not know it yet */
+  bool growth_refused; /* one of its buffers was not allowed to grow: footprint.h */
+  bool dropped;        /* it was dropped for another session's growth, and the owner does not know it yet */
 
   rd_ahead *ahead;
   uint32_t ahead_count, ahead_next;
@@ -58,7 +58,7 @@ struct rd_session {
   size_t timed_out;
   uint64_t timed_until; /* the clock when the last command ended, which is when the next begins; 0: unknown */
   uint64_t slice_end;   /* the clock when other sessions get their turn; UINT64_MAX: the clock was not read yet */
-  bool hurried;         /* the session ends: the command or transaction that has begun is finished without pauses */
+  bool no_pauses;       /* the session ends: the command or transaction that has begun is finished without pauses */
   struct rd_longcall *longcall; /* the command that pauses */
 
   /* the command that the control plane answers */
@@ -80,7 +80,7 @@ rd_bytes rd_session_input(const rd_session *s);
 bool rd_session_give(rd_session *s, rd_bytes input);
 
 /* Drop the output behind `mark` when the client wants no replies. */
-static inline void rd_mute(rd_session *s, size_t mark) {
+static inline void rd_drop_reply(rd_session *s, size_t mark) {
   if (RD_UNLIKELY(s->state.reply_mode & 1)) s->out.len = mark; /* CLIENT REPLY OFF, or the command after SKIP */
 }
 /* True if there is so much output that it must be sent first. */

@@ -47,7 +47,7 @@ rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *ar
                   .argc = argc,
                   .argv = argv,
                   .first_pos = key_pos};
-  rd_longcall *l = s->hurried || st->clock == NULL ? NULL : malloc(sizeof *l);
+  rd_longcall *l = s->no_pauses || st->clock == NULL ? NULL : malloc(sizeof *l);
   if (l != NULL) {
     *l = (rd_longcall){.call = call, .key = *key, .locked = locked, .mark = s->out.len};
     l->run = rd_longrun_new(st, work, l);
@@ -61,13 +61,13 @@ rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *ar
   }
   s->longcall = l;
   size_t mark;
-  return rd_long_go(s, &mark, nanoseconds);
+  return rd_long_continue(s, &mark, nanoseconds);
 }
 
-rd_status rd_long_go(rd_session *s, size_t *mark, uint64_t *nanoseconds) {
+rd_status rd_long_continue(rd_session *s, size_t *mark, uint64_t *nanoseconds) {
   rd_longcall *l = s->longcall;
   uint64_t began = rd_clock_now(s);
-  bool ended = rd_longrun_go(l->run, s);
+  bool ended = rd_longrun_continue(l->run, s);
   l->nanoseconds += rd_clock_now(s) - began;
   if (!ended) return RD_BUSY;
   count(s, l->call.command);
@@ -101,7 +101,7 @@ static bool needs_lent(const rd_session *s, const rd_ahead *a, const rd_bytes *a
   return false;
 }
 
-bool rd_must_come_again(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
+bool rd_must_run_later(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   rd_store *st = s->st;
   /* Only one session lends at a time, and the session that has waited longest to lend goes first. */
   bool lends = a->lengthy || a->command->run == rd_cmd_exec;

@@ -115,7 +115,7 @@ void rd_monitor_share(rd_store *st) {
   if ((where & own_bit(st)) == 0) advance(st, lines->len);
 }
 
-void rd_monitor_hear(rd_store *st, const rd_record *r) {
+void rd_monitor_add(rd_store *st, const rd_record *r) {
   if ((atomic_load_explicit(&st->head->monitors, memory_order_relaxed) & own_bit(st)) == 0) return;
   rd_monitor_share(st); /* the lines to be shared come first */
   rd_reply *lines = lines_of(st);

@@ -35,7 +35,7 @@ void rd_session_monitor(rd_session *s, bool on);
  * also stay here to be taken. */
 void rd_monitor_share(rd_store *st);
 /* Add lines that came from another worker to those that wait here, if this worker has a monitoring client. */
-void rd_monitor_hear(rd_store *st, const rd_record *lines);
+void rd_monitor_add(rd_store *st, const rd_record *lines);
 /* The bytes of lines that wait to be shared or to be taken. */
 size_t rd_monitor_pending(const rd_store *st);
 /* Move up to `cap` bytes of waiting lines to `dst`. Returns the number of bytes moved. Taking all waiting bytes gives

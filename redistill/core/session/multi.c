@@ -65,7 +65,7 @@ static bool copy(rd_store *st, uint8_t *to, rd_bytes from) {
   for (size_t done = 0, n; done < from.len; done += n) {
     n = from.len - done < COPIED ? from.len - done : COPIED;
     memcpy(to + done, from.data + done, n);
-    if (n == COPIED && !rd_breathe(st)) return false;
+    if (n == COPIED && !rd_yield(st)) return false;
   }
   return true;
 }
@@ -85,7 +85,7 @@ rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *a
   for (uint32_t i = 0; i < argc; i++) {
     m->argv[m->argc + i] = (rd_bytes){(const uint8_t *)(uintptr_t)end, argv[i].len};
     if (!copy(s->st, m->bytes + end, argv[i])) return RD_OOM;
-    if ((i & 1023) == 1023 && !rd_breathe(s->st)) return RD_OOM;
+    if ((i & 1023) == 1023 && !rd_yield(s->st)) return RD_OOM;
     end += argv[i].len;
   }
   m->queue[m->count++] = (rd_queued){.command = cmd, .first = m->argc, .argc = argc};
@@ -118,18 +118,18 @@ static void release(rd_session *s) {
   if (s->st->holder == s) s->st->holder = NULL;
   if (!s->state.locked) return;
   rd_unlock_all(s->st);
-  s->st->let_in = 0;
+  s->st->admitted_limit = 0;
   s->state.locked = false;
 }
 
 /* The transaction has ended: free its queue. */
-static void leave(rd_session *s) {
+static void end_transaction(rd_session *s) {
   rd_multi *m = &s->multi;
   release(s);
   rd_reply_free(&m->kept);
   m->kept.len = m->kept_at = 0;
   m->gaps = 0;
-  m->filling = s->state.owed = false;
+  m->filling = s->state.deferred = false;
   end_watches(s, 0);
   s->state.in_multi = s->state.in_exec = false;
   s->state.multi_queued = 0;
@@ -145,7 +145,7 @@ static void leave(rd_session *s) {
   m->len = 0;
 }
 
-static void give_back(rd_multi *m) {
+static void shrink_buffers(rd_multi *m) {
   if (m->cap > KEEP_BYTES) {
     free(m->bytes);
     m->bytes = NULL;
@@ -169,12 +169,12 @@ static void give_back(rd_multi *m) {
 }
 
 void rd_multi_discard(rd_session *s) {
-  leave(s);
-  give_back(&s->multi);
+  end_transaction(s);
+  shrink_buffers(&s->multi);
 }
 
 void rd_multi_free(rd_session *s) {
-  leave(s);
+  end_transaction(s);
   free(s->multi.bytes);
   free(s->multi.argv);
   free(s->multi.queue);
@@ -237,7 +237,7 @@ static bool lock_planned(const rd_plan *p, rd_session *s) {
   if ((m->flags & RD_OWN_LOCKS) || m->alone) {
     for (uint32_t i = 0; i < st->num_shards; i++) wanted[i >> 6] |= 1ull << (i & 63);
   }
-  if (s->hurried)
+  if (s->no_pauses)
     rd_lock_set(st, wanted);
   else if (!rd_lock_set_soon(st, wanted))
     return false;
@@ -340,7 +340,7 @@ void rd_cmd_exec(rd_call *c) {
   s->multi.command = c->command;
   s->state.in_exec = s->state.locked = true;
   find_places(&s->multi);
-  s->st->let_in = s->st->head->pool.limit + s->st->head->pool.reserve;
+  s->st->admitted_limit = s->st->head->pool.limit + s->st->head->pool.reserve;
   rd_reply_array(c->out, s->multi.count);
 }
 
@@ -348,7 +348,7 @@ void rd_multi_ran(rd_session *s, const rd_queued *q, size_t mark, uint64_t nanos
   const rd_bytes *argv = s->multi.argv + q->first;
   if (RD_UNLIKELY(s->st->monitoring)) rd_monitor_show(s, q->command, argv, q->argc);
   rd_count_call(s, q->command, argv, q->argc, nanoseconds);
-  rd_mute(s, mark);
+  rd_drop_reply(s, mark);
 }
 
 static inline bool is_lengthy(const rd_bytes *argv, uint32_t argc) {
@@ -373,9 +373,9 @@ size_t rd_multi_sendable(const rd_session *s) {
   return m->gaps != 0 ? m->queue[m->first_gap].from : s->out.len;
 }
 
-void rd_session_owe(rd_session *s) {
+void rd_session_defer(rd_session *s) {
   assert(s->state.locked && s->waiting == RD_CONTROL);
-  leave_gap(s, &s->multi.queue[s->multi.next - 1], RD_GAP_OWED);
+  leave_gap(s, &s->multi.queue[s->multi.next - 1], RD_GAP_DEFERRED);
   s->control = NULL; /* counted when it is answered */
 }
 
@@ -383,7 +383,7 @@ void rd_multi_answered(rd_session *s) {
   rd_multi *m = &s->multi;
   if (s->st->holder == s) s->st->holder = NULL;
   if (!m->filling) return;
-  m->filling = s->state.owed = false;
+  m->filling = s->state.deferred = false;
   s->state.resp = s->out.resp = m->resp;
   s->state.reply_mode = m->reply_mode;
 }
@@ -402,7 +402,7 @@ static void end_locks(rd_session *s, uint64_t now) {
 }
 
 /* Send the kept replies that were made before the offset `end`. False: the client has to read first. */
-static bool give_kept(rd_session *s, size_t end) {
+static bool send_kept(rd_session *s, size_t end) {
   rd_multi *m = &s->multi;
   while (m->kept_at < end && !s->out.failed) {
     if (rd_is_full(s)) return false;
@@ -427,7 +427,7 @@ static rd_status fill(rd_session *s) {
       m->next++;
       continue;
     }
-    if (!give_kept(s, behind ? m->kept.len : q->from)) return RD_FULL;
+    if (!send_kept(s, behind ? m->kept.len : q->from)) return RD_FULL;
     m->next++;
     if (RD_UNLIKELY(s->out.failed) && (!behind || !(cmd->flags & RD_PLACED))) continue;
     if (behind && RD_UNLIKELY(!rd_permitted(s, cmd, argv, q->argc))) return rd_deny(s, cmd, argv, q->argc);
@@ -437,11 +437,11 @@ static rd_status fill(rd_session *s) {
       m->reply_mode = s->state.reply_mode;
       s->state.resp = q->resp;
       s->state.reply_mode = q->reply_mode;
-      s->state.owed = q->gap == RD_GAP_OWED;
+      s->state.deferred = q->gap == RD_GAP_DEFERRED;
     }
-    return rd_hand_up(s, cmd, argv, q->argc);
+    return rd_pass_to_control(s, cmd, argv, q->argc);
   }
-  return give_kept(s, m->kept.len) ? RD_MORE : RD_FULL;
+  return send_kept(s, m->kept.len) ? RD_MORE : RD_FULL;
 }
 
 rd_status rd_multi_exec(rd_session *s) {
@@ -450,7 +450,7 @@ rd_status rd_multi_exec(rd_session *s) {
   rd_begin_slice(s, began);
   while (s->state.locked && m->next < m->need_locks) {
     if (RD_UNLIKELY(began >= s->slice_end)) {
-      if (s->hurried) break; /* the client has gone, and others have waited long enough */
+      if (s->no_pauses) break; /* the client has gone, and others have waited long enough */
       rd_lend_all(s->st, s);
       return RD_BUSY;
     }
@@ -460,7 +460,7 @@ rd_status rd_multi_exec(rd_session *s) {
     const rd_bytes *argv = m->argv + q->first;
     if (RD_UNLIKELY(!rd_permitted(s, cmd, argv, q->argc))) return rd_deny(s, cmd, argv, q->argc);
     if (cmd->flags & RD_CONTROL_PLANE) {
-      if (at < m->placed) return rd_hand_up(s, cmd, argv, q->argc);
+      if (at < m->placed) return rd_pass_to_control(s, cmd, argv, q->argc);
       leave_gap(s, q, RD_GAP_LATER);
       continue;
     }
@@ -555,7 +555,7 @@ void rd_cmd_watch(rd_call *c) {
   }
   uint32_t before = s->state.watching;
   for (uint32_t i = 1; i < c->argc; i++) {
-    if ((i & 63) == 0) rd_breathe(c->store);
+    if ((i & 63) == 0) rd_yield(c->store);
     rd_key key = rd_call_key(c, i);
     if (watches(s, &key)) continue;
     uint8_t *own = watch_room(s, key.data, key.len);

@@ -22,8 +22,8 @@ typedef struct rd_plan rd_plan;
 /* The state of the reply of a command in the running transaction. */
 typedef enum rd_gap {
   RD_NO_GAP,
-  RD_GAP_LATER, /* the command is passed to the control plane when the locks are released */
-  RD_GAP_OWED,  /* the command has been executed, and its reply follows */
+  RD_GAP_LATER,    /* the command is passed to the control plane when the locks are released */
+  RD_GAP_DEFERRED, /* the command has been executed, and its reply follows */
 } rd_gap;
 
 /* The commands that a transaction has queued, copied from the input. */
@@ -65,7 +65,7 @@ rd_result rd_multi_adopt(rd_session *s, const rd_watch *watch);
 /* Continue with EXEC until it ends (RD_MORE), until a command of the control plane (RD_CONTROL), or until the client
  * has to read first (RD_FULL). */
 rd_status rd_multi_exec(rd_session *s);
-/* Called when the control plane has answered a command of the transaction, or owes the answer. */
+/* Called when the control plane has answered a command of the transaction, or has deferred the answer. */
 void rd_multi_answered(rd_session *s);
 /* The number of bytes of the output that may be sent: those before the first gap. */
 size_t rd_multi_sendable(const rd_session *s);

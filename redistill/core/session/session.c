@@ -115,7 +115,7 @@ static size_t first_needed(const rd_session *s, rd_status status) {
 }
 
 static void note_overflow(rd_session *s) {
-  if (s->crowded_out)
+  if (s->growth_refused)
     s->state.overflowed = RD_OVERFLOW_CLIENTS;
   else if (s->out.over)
     s->state.overflowed = s->out.limit == s->limits.output_limit ? RD_OVERFLOW_OUTPUT : RD_OVERFLOW_CLIENTS;
@@ -130,7 +130,7 @@ static rd_status end(rd_session *s) {
 }
 
 /* The session has more unexecuted input than it may hold. `reply`: reply with the error. */
-static rd_status flooded(rd_session *s, bool reply) {
+static rd_status refuse_input(rd_session *s, bool reply) {
   rd_count_add(s->st, RD_STAT_query_disconnections, 1);
   if (reply && s->state.reply_mode == 0) {
     rd_reply_error(&s->out, "ERR Protocol error: query buffer limit exceeded");
@@ -140,7 +140,7 @@ static rd_status flooded(rd_session *s, bool reply) {
 }
 
 /* At the end of a call, keep the remaining input. */
-static rd_status settle(rd_session *s, rd_status status) {
+static rd_status end_call(rd_session *s, rd_status status) {
   /* A reply that could not be completed ends the session, but not in the middle of a command. */
   bool within = (status == RD_BUSY && begun(s)) || (status == RD_CONTROL && s->state.in_exec);
   if (RD_UNLIKELY(s->out.failed) && !within) status = RD_CLOSE;
@@ -171,7 +171,7 @@ static rd_status settle(rd_session *s, rd_status status) {
     rd_parser_moved(&s->parser, (uintptr_t)s->in, s->base_len, s->in, from);
     for (uint32_t i = 0; i < s->ahead_count; i++) s->ahead[i].start -= from;
   }
-  if (s->limits.query_limit != 0 && left > s->limits.query_limit) return flooded(s, status == RD_MORE);
+  if (s->limits.query_limit != 0 && left > s->limits.query_limit) return refuse_input(s, status == RD_MORE);
   return s->waiting = status;
 }
 
@@ -296,7 +296,7 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
-  s->crowded_out = false; /* a command of an earlier turn was refused temporary memory */
+  s->growth_refused = false; /* a command of an earlier turn was refused temporary memory */
   compact(s);
   s->slice_end = UINT64_MAX;
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
@@ -318,12 +318,12 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
     return end(s);
   if (!begin(s, now_ms)) return end(s);
   if (wait) {
-    if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return flooded(s, false);
+    if (s->limits.query_limit != 0 && s->in_len > s->limits.query_limit) return refuse_input(s, false);
     return stopped ? s->waiting : (s->waiting = RD_PAUSED);
   }
   s->base = own ? s->in : data;
   s->base_len = own ? s->in_len : len;
-  return settle(s, run(s));
+  return end_call(s, run(s));
 }
 
 static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
@@ -359,9 +359,9 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (s->waiting == RD_CONTROL)
     status = rd_answered(s);
   else if (rd_session_suspended(s) || s->state.in_exec)
-    status = rd_go_on(s);
+    status = rd_dispatch_continue(s);
   if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
-  status = settle(s, status);
+  status = end_call(s, status);
   rd_footprint_changed(s);
   return status;
 }

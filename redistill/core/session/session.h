@@ -46,7 +46,7 @@ void rd_session_free(rd_session *s); /* ends its watches too */
  *
  * A command of the control plane inside EXEC is passed on when the transaction's shards are released, where that is
  * right (multi.c). A command that is passed on with the shards locked (state.locked) must act at once, before
- * anything else uses this store: answer it, or declare that its answer is owed (rd_session_owe), and resume. If
+ * anything else uses this store: answer it, or declare that its answer is deferred (rd_session_defer), and resume. If
  * another session is fed meanwhile, it keeps the bytes and returns RD_PAUSED. */
 rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms);
 /* The same without a copy: when `least` bytes or more of a bulk are missing, rd_session_room returns memory of the
@@ -77,8 +77,8 @@ bool rd_session_answer_part(rd_session *s, const uint8_t *data, size_t len);
 /* Append a whole reply, RESP in the session's version. An answer that begins with '-' counts as an error. */
 void rd_session_answer(rd_session *s, const uint8_t *data, size_t len);
 /* The command was passed on with state.locked and has acted, but its answer takes time. Its place among the replies
- * is kept: when the locks are released RD_CONTROL stops at it once more, with state.owed. */
-void rd_session_owe(rd_session *s);
+ * is kept: when the locks are released RD_CONTROL stops at it once more, with state.deferred. */
+void rd_session_defer(rd_session *s);
 /* The client is gone. True: a transaction, with its locks released, waits for the control plane or for the client to
  * read. Resume it until RD_CLOSE: it stops (RD_CONTROL) at each remaining command that changes something. */
 bool rd_session_abandon(rd_session *s);
@@ -101,7 +101,7 @@ typedef struct rd_session_state {
   bool in_multi;
   bool in_exec;          /* a transaction is partly executed */
   bool locked;           /* the transaction has its shards locked */
-  bool owed;             /* RD_CONTROL stopped at a command that has acted and owes its answer */
+  bool deferred;         /* RD_CONTROL stopped at a command that has acted, and whose answer is deferred */
   uint32_t multi_queued; /* commands queued */
   uint64_t multi_bytes;
   uint32_t watching;    /* watched keys */
@@ -111,7 +111,7 @@ typedef struct rd_session_state {
   uint64_t commands;      /* commands executed */
   uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: no */
   uint32_t denied_at;     /* the place in argv of the key that is denied; 0: the command itself is denied */
-  uint64_t owner;         /* the owner's id for the session, for rd_client_to_cut; 0: never closed for its memory */
+  uint64_t owner;         /* the owner's id for the session, for rd_client_to_close; 0: never closed for its memory */
   uint8_t overflowed;     /* rd_overflow: the limit that ended the session (RD_CLOSE) because a reply had no room */
   const rd_command *last; /* the last command; NULL before the first */
 } rd_session_state;

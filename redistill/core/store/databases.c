@@ -76,7 +76,7 @@ static bool slot_is_empty(const rd_store *st, uint32_t slot) {
 static void flush_shards(rd_store *st) {
   for (uint32_t i = 0; i < st->num_shards; i++) {
     rd_flush_shard(st, i);
-    rd_breathe(st);
+    rd_yield(st);
   }
   rd_pool_trim_begin(st);
 }

@@ -29,7 +29,7 @@ void rd_change_key(rd_store *st, const rd_change *change, void *dst) {
     rd_item_key(st, change->item, dst);
 }
 
-void rd_tell(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key, const rd_item *it) {
+void rd_call_listener(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key, const rd_item *it) {
   if ((st->listening & events[event].class) == 0) return;
   rd_change change = {.event = event, .item = it};
   while (change.db < RD_DATABASES && rd_slot_of(st, change.db) != slot) change.db++;
@@ -39,8 +39,8 @@ void rd_tell(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key,
   st->listener(st->listener_arg, st, &change);
 }
 
-bool rd_hears(const rd_store *st, rd_key_event event) { return (st->listening & events[event].class) != 0; }
+bool rd_event_wanted(const rd_store *st, rd_key_event event) { return (st->listening & events[event].class) != 0; }
 
 void rd_notify_listener(rd_store *st, const rd_key *key, rd_key_event event) {
-  rd_tell(st, rd_slot_of(st, key->db), event, key, NULL);
+  rd_call_listener(st, rd_slot_of(st, key->db), event, key, NULL);
 }

@@ -112,7 +112,7 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
     /* Search from the end. If the last bucket is empty, take any bucket that has a key. */
     for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, ix, b, true, &c);
     for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
-    rd_breathe(st);
+    rd_yield(st);
     if (gone > 0) continue;
     rd_suspect(st, shard); /* the index counts keys that it does not have */
     return;
@@ -124,7 +124,7 @@ void rd_drain_slot(rd_store *st, uint32_t slot) {
 }
 
 /* The wall clock was set, or the machine slept: due times may have wrapped around, and are then invalid. */
-static void mind_the_clock(rd_store *st, uint32_t first, uint32_t last) {
+static void check_clock_step(rd_store *st, uint32_t first, uint32_t last) {
   uint64_t before = st->swept_ms, now = st->swept_ms = st->now_ms;
   if (before == 0 || (now >= before ? now - before : before - now) < RD_DUE_AHEAD_MS) return;
   for (uint32_t i = first; i < last; i++) {
@@ -137,7 +137,7 @@ static void mind_the_clock(rd_store *st, uint32_t first, uint32_t last) {
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {
   if (last > st->num_shards) last = st->num_shards;
   if (first >= last) return true;
-  mind_the_clock(st, first, last);
+  check_clock_step(st, first, last);
   uint64_t start = st->clock != NULL ? st->clock() : 0;
   rd_pool_retry(st);
   rd_pool_trim_step(st, TRIM_REGIONS);

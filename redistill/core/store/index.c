@@ -239,14 +239,14 @@ static void chain_remove(rd_store *st, uint32_t shard, const rd_index *ix, rd_bu
 #define SPARES_MAX 32u
 
 /* The entries and the overflow blocks of chains that are rebuilt. */
-struct loose {
+struct rebuild {
   struct entry entry[CHAIN_MAX];
   rd_ref spare[SPARES_MAX];
   uint32_t entries, spares;
 };
 
 /* Add a chain's contents to `l`; false: the chain is too long, and nothing was added. */
-static bool loosen(const rd_store *st, rd_bucket *first, struct loose *l) {
+static bool rebuild_collect(const rd_store *st, rd_bucket *first, struct rebuild *l) {
   uint32_t entries = l->entries, spares = l->spares;
   for (rd_bucket *b = first; b != NULL; b = rd_bucket_next(st, b)) {
     for (uint32_t m = rd_bucket_entries(b); m != 0; m &= m - 1) {
@@ -275,14 +275,14 @@ static uint32_t overflows_for(uint32_t entries) {
 }
 
 /* Build a chain without allocating: the spare blocks are enough. */
-static void tighten(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_bucket *b, const struct entry *e,
-                    struct loose *l) {
+static void rebuild_append(rd_store *st, uint32_t shard, uint32_t slot, uint32_t number, rd_bucket *b,
+                           const struct entry *e, struct rebuild *l) {
   int result = chain_append(st, shard, slot, number, b, e, l->spares > 0 ? l->spare[l->spares - 1] : 0);
   assert(result != 0);
   if (result == 2) l->spares--;
 }
 
-static void release_spares(rd_store *st, uint32_t shard, struct loose *l) {
+static void release_spares(rd_store *st, uint32_t shard, struct rebuild *l) {
   while (l->spares > 0) rd_heap_release(st, shard, l->spare[--l->spares]);
 }
 
@@ -293,14 +293,14 @@ static void split_long(rd_store *st, uint32_t shard, uint32_t slot, const rd_ind
                        rd_bucket *to) {
   uint32_t n = ix->buckets - 1;
   rd_bucket opened = *from;
-  struct loose l;
+  struct rebuild l;
   l.spares = 0;
   memset(from, 0, sizeof *from);
   for (;;) {
     for (uint32_t m = rd_bucket_entries(&opened); m != 0; m &= m - 1) {
       struct entry e = get_entry(&opened, (uint32_t)__builtin_ctz(m));
       uint32_t number = rd_bucket_of(rd_item_hash(st, rd_at(st, e.ref)), n + 1);
-      tighten(st, shard, slot, number, number == n ? to : from, &e, &l);
+      rebuild_append(st, shard, slot, number, number == n ? to : from, &e, &l);
     }
     if ((opened.bits & RD_BUCKET_OVERFLOW) == 0) break;
     rd_ref block = rd_entry_ref(&opened, RD_BUCKET_SLOTS - 1);
@@ -318,9 +318,9 @@ static void split_long(rd_store *st, uint32_t shard, uint32_t slot, const rd_ind
  * chain had, so nothing can fail once the bucket exists. */
 static bool grow(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   uint32_t n = ix->buckets, source = n & (rd_bucket_mask(n + 1) >> 1);
-  struct loose l;
+  struct rebuild l;
   l.entries = l.spares = 0;
-  bool is_long = n > 0 && !loosen(st, rd_index_bucket(st, ix, source), &l);
+  bool is_long = n > 0 && !rebuild_collect(st, rd_index_bucket(st, ix, source), &l);
   if (RD_UNLIKELY(is_long) && is_circle(st, ix, rd_index_bucket(st, ix, source))) return false;
   for (uint32_t i = 0; i < l.entries; i++) RD_PREFETCH(rd_at(st, l.entry[i].ref));
   rd_mark_dirty(st, shard);
@@ -334,7 +334,7 @@ static bool grow(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
     memset(from, 0, sizeof *from);
     for (uint32_t i = 0; i < l.entries; i++) {
       uint32_t number = rd_bucket_of(rd_item_hash(st, rd_at(st, l.entry[i].ref)), n + 1);
-      tighten(st, shard, slot, number, number == n ? to : from, &l.entry[i], &l);
+      rebuild_append(st, shard, slot, number, number == n ? to : from, &l.entry[i], &l);
     }
     release_spares(st, shard, &l);
   }
@@ -345,11 +345,11 @@ static bool grow(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
 /* Join the last bucket to the one that it was split from. */
 static void shrink(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
   uint32_t n = ix->buckets - 1, target = n & (rd_bucket_mask(n + 1) >> 1);
-  struct loose l;
+  struct rebuild l;
   l.entries = l.spares = 0;
   if (n > 0) {
     rd_bucket *from = rd_index_bucket(st, ix, n), *to = rd_index_bucket(st, ix, target);
-    if (!loosen(st, to, &l) || !loosen(st, from, &l)) return;
+    if (!rebuild_collect(st, to, &l) || !rebuild_collect(st, from, &l)) return;
     rd_mark_dirty(st, shard);
     if (overflows_for(l.entries) > l.spares) {
       rd_ref block = rd_heap_alloc(st, shard, OVERFLOW_BYTES, RD_OVERFLOW);
@@ -358,7 +358,7 @@ static void shrink(rd_store *st, uint32_t shard, uint32_t slot, rd_index *ix) {
     }
     memset(from, 0, sizeof *from);
     memset(to, 0, sizeof *to);
-    for (uint32_t i = 0; i < l.entries; i++) tighten(st, shard, slot, target, to, &l.entry[i], &l);
+    for (uint32_t i = 0; i < l.entries; i++) rebuild_append(st, shard, slot, target, to, &l.entry[i], &l);
     release_spares(st, shard, &l);
   }
   rd_mark_dirty(st, shard);

@@ -17,7 +17,7 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
 bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why);
 /* Call the listener, which exists, for an event. The event's key is `key`, or the item's if that is NULL. A slot
  * that no database uses has no events. */
-void rd_tell(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key, const rd_item *it);
+void rd_call_listener(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key, const rd_item *it);
 
 static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
   st->touched++;
@@ -30,7 +30,7 @@ rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst);
  * and tracking. */
 static inline void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_key_event event) {
   rd_count_touch(st, shard, slot, key->hash);
-  if (RD_UNLIKELY(st->listening != 0)) rd_tell(st, slot, event, key, NULL);
+  if (RD_UNLIKELY(st->listening != 0)) rd_call_listener(st, slot, event, key, NULL);
 }
 /* True if the item has expired. */
 static inline bool rd_expired(const rd_store *st, int64_t expiry) {

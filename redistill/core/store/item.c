@@ -27,7 +27,7 @@ static rd_bytes stream_piece(const rd_store *st, const rd_item *it, uint64_t at)
 /* ---- reading ---- */
 
 /* Bytes or chunks that are processed before a long command may pause. */
-#define BREATH 65536u
+#define YIELD_BYTES 65536u
 #define CHUNKS 64u
 
 rd_type rd_item_type(const rd_item *it) { return (rd_type)(it->type & 15u); }
@@ -82,9 +82,9 @@ void rd_item_read(rd_store *st, const rd_item *it, uint64_t off, void *dst, uint
   }
   uint64_t at = stream_key(rd_item_big(it)->key_len) + off;
   for (uint64_t done = 0, n; done < len; done += n) {
-    n = len - done < BREATH ? len - done : BREATH;
+    n = len - done < YIELD_BYTES ? len - done : YIELD_BYTES;
     read_stream(st, it, at + done, (uint8_t *)dst + done, n);
-    rd_breathe(st);
+    rd_yield(st);
   }
 }
 
@@ -163,7 +163,7 @@ static bool add_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t have,
     rd_chunk_at(st, chunk)->number = c % RD_TABLE_CHUNKS;
     rd_chunk_at(st, chunk)->table = table;
     rd_table_at(st, table)->chunk[c % RD_TABLE_CHUNKS] = chunk;
-    if (c % CHUNKS == 0) rd_breathe(st);
+    if (c % CHUNKS == 0) rd_yield(st);
   }
   return true;
 }
@@ -242,7 +242,7 @@ static void drop_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t keep
       if (chunk == 0) continue;
       rd_table_at(st, table)->chunk[c] = 0;
       rd_heap_release(st, shard, chunk);
-      if (c % CHUNKS == 0) rd_breathe(st);
+      if (c % CHUNKS == 0) rd_yield(st);
     }
     if (first == 0) {
       rd_set_table_ref(it, i, 0);
@@ -252,16 +252,16 @@ static void drop_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t keep
 }
 
 static void release_nested(rd_store *st, uint32_t shard, rd_item *it) {
-  while (rd_type_of(it)->release(st, shard, it, CHUNKS) == CHUNKS) rd_breathe(st);
+  while (rd_type_of(it)->release(st, shard, it, CHUNKS) == CHUNKS) rd_yield(st);
 }
 
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref ref) {
   rd_item *it = rd_at(st, ref);
   if (rd_item_is_nested(it)) release_nested(st, shard, it);
-  rd_item_release_shell(st, shard, ref);
+  rd_item_release_head(st, shard, ref);
 }
 
-void rd_item_release_shell(rd_store *st, uint32_t shard, rd_ref ref) {
+void rd_item_release_head(rd_store *st, uint32_t shard, rd_ref ref) {
   rd_item *it = rd_at(st, ref);
   if (rd_item_is_big(it)) drop_chunks(st, shard, it, 0);
   rd_heap_release(st, shard, ref);
@@ -282,7 +282,7 @@ void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uin
     }
     off += n;
     len -= n;
-    rd_breathe(st);
+    rd_yield(st);
   }
 }
 

@@ -50,7 +50,7 @@ rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref item);
 /* Release an item except for the blocks of a nested value (type.h), which another item has now, or which do not
  * exist yet. */
-void rd_item_release_shell(rd_store *st, uint32_t shard, rd_ref item);
+void rd_item_release_head(rd_store *st, uint32_t shard, rd_ref item);
 void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uint64_t len);
 void rd_item_put_expiry(rd_item *it, int64_t expiry); /* requires RD_ITEM_TTL */
 static inline void rd_item_set_type(rd_item *it, rd_type type, rd_encoding enc) {

@@ -43,7 +43,7 @@ struct move {
 
 /* Make the key's entry refer to `ref`, and release the item that it referred to before. false: no memory, nothing is
  * changed. */
-static bool enter(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_ref ref, int64_t expiry) {
+static bool set_entry(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_ref ref, int64_t expiry) {
   rd_place place;
   if (!rd_index_find(st, &rd_shard_at(st, shard)->index[slot], key, &place)) {
     if (!rd_index_insert(st, shard, slot, key->hash, ref, expiry)) return false;
@@ -103,7 +103,7 @@ static rd_result move_within(rd_store *st, uint32_t shard, rd_ref item, const rd
       head = rd_big_new_head(st, shard, &shape, dst->data, rd_item_type(it), rd_item_encoding(it));
       bytes = rd_shape_head_bytes(&shape);
     }
-    if (head != 0 && enter(st, shard, to, dst, head, expiry)) {
+    if (head != 0 && set_entry(st, shard, to, dst, head, expiry)) {
       drop_entry(st, shard, from, src->hash, item);
       rd_item *fresh = rd_at(st, head);
       fresh->access = (it->access & ~((RD_SLOTS - 1) << RD_ITEM_SLOT_SHIFT)) | to << RD_ITEM_SLOT_SHIFT;
@@ -188,7 +188,7 @@ static bool prepare(struct move *m, const rd_key *dst) {
   rd_item_put_expiry(rd_at(st, m->fresh), RD_PASSED);
   bool done = true;
   for (uint32_t i = 0; i < rd_item_big(rd_at(st, m->fresh))->tables && done; i++) done = prepare_table(m, i);
-  if (done && enter(st, m->to, shape.slot, dst, m->fresh, RD_PASSED)) {
+  if (done && set_entry(st, m->to, shape.slot, dst, m->fresh, RD_PASSED)) {
     rd_access_new(st, m->to, rd_at(st, m->fresh), dst->hash);
     return true;
   }
@@ -213,7 +213,7 @@ static rd_ref next_mixed(struct move *m) {
 
 /* Move chunks that share their regions with others to regions of their own, in their shard. The shard then has as
  * many holes, and is packed to free the next region. Returns whether any chunk was moved. */
-static bool gather(struct move *m) {
+static bool regroup_chunks(struct move *m) {
   rd_store *st = m->st;
   bool any = false;
   m->table = m->chunk = 0;
@@ -280,7 +280,7 @@ static bool make_room(struct move *m, int step, bool large) {
     st->borrows = true;
     return true;
   }
-  if (large && step == 1 && gather(m)) return true;
+  if (large && step == 1 && regroup_chunks(m)) return true;
   if (step >= ATTEMPTS) return false;
   st->pin[0] = m->item;
   bool room = rd_make_room(st, m->needed / (RD_REGION_SIZE - RD_MAX_BLOCK) + 1);

@@ -2,7 +2,7 @@
  *
  * A full shard that needs a block first evicts a few keys by its policy, and after each looks whether the block fits:
  * with values of about one size the first eviction is enough. When the wanted blocks are larger than the evicted ones,
- * the holes do not fit, and no number of scattered evictions helps: then a stretch is cleared, from a victim's place
+ * the holes do not fit, and no number of scattered evictions helps: then a range is cleared, from a victim's place
  * outwards, until it is as long as the block. Work and losses are in proportion to the block.
  *
  * A value that cannot be evicted can be moved, since every block's owner is known. So a region can be emptied: with
@@ -28,8 +28,8 @@
 #include "store/type.h"
 
 #define POLICY_EVICTIONS 8
-#define STRETCHES 4
-#define DONORS 6
+#define RANGES_TRIED 4
+#define SHARDS_TRIED 6
 
 static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
   return rd_pool_free(st) > 0 || rd_heap_has(st, shard, bytes);
@@ -93,28 +93,28 @@ bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block) {
   return true;
 }
 
-/* Move a block at the edge of a free stretch, but not into the stretch. */
-static bool move_aside(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref block) {
-  claim(st, shard, stretch);
+/* Move a block at the edge of a free range, but not into the range. */
+static bool move_elsewhere(rd_store *st, uint32_t shard, rd_ref range, rd_ref block) {
+  claim(st, shard, range);
   bool moved = move_block(st, shard, block);
-  rd_heap_release(st, shard, stretch);
+  rd_heap_release(st, shard, range);
   return moved;
 }
 
 /* A value of more bytes is moved rather than evicted for a hole beside one of its blocks. */
 #define WORTH_MOVING RD_REGION_SIZE
 
-/* Remove the block at the edge of a free stretch: its item is evicted or, when it is large or must stay, moved.
+/* Remove the block at the edge of a free range: its item is evicted or, when it is large or must stay, moved.
  * false: neither is possible; a large value is not evicted for this. */
-static bool clear_edge(rd_store *st, uint32_t shard, rd_ref stretch, rd_ref block) {
+static bool clear_edge(rd_store *st, uint32_t shard, rd_ref range, rd_ref block) {
   rd_ref item = item_of(st, block);
   bool large = item != 0 && rd_item_value_bytes(st, rd_at(st, item)) > WORTH_MOVING;
-  return (!large && evict_block(st, shard, block)) || move_aside(st, shard, stretch, block);
+  return (!large && evict_block(st, shard, block)) || move_elsewhere(st, shard, range, block);
 }
 
 /* Evict around `at` until there is a free block of `bytes`, and move what may not be evicted. false: neither is
  * possible on either side. */
-static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
+static bool clear_range(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
   uint32_t region = rd_region_of(st, at);
   for (;;) {
     rd_ref block = block_around(st, shard, region, at);
@@ -133,11 +133,11 @@ static bool clear_stretch(rd_store *st, uint32_t shard, rd_ref at, uint32_t byte
 
 /* Make room for a block that must move although its shard is full: evict for it elsewhere. The region that is being
  * emptied has nothing left to evict, so the victim lies in another one. */
-static bool make_way(rd_store *st, uint32_t shard, uint32_t bytes) {
-  for (int i = 0; i < STRETCHES && !st->keeps_all; i++) {
+static bool clear_any_range(rd_store *st, uint32_t shard, uint32_t bytes) {
+  for (int i = 0; i < RANGES_TRIED && !st->keeps_all; i++) {
     rd_ref victim = rd_victim(st, shard);
     if (victim == 0) return false;
-    if (clear_stretch(st, shard, victim, bytes)) return true;
+    if (clear_range(st, shard, victim, bytes)) return true;
   }
   return false;
 }
@@ -161,7 +161,7 @@ static bool move_all(rd_store *st, uint32_t shard, uint32_t region) {
       claim(st, shard, block);
     } else if (!is_claimed(st, block)) {
       if (move_block(st, shard, block)) continue; /* the place is free now: claim it */
-      if (!make_way(st, shard, rd_blk_bytes(b))) return false;
+      if (!clear_any_range(st, shard, rd_blk_bytes(b))) return false;
       /* An eviction may have changed anything: look again at this place. */
       block = block_around(st, shard, region, at);
       if (block == 0) return true;
@@ -228,7 +228,7 @@ static bool may_empty_region(const rd_store *st, uint32_t shard) {
 }
 
 /* Empty one of the shard's least used regions. */
-static bool empty_lightest(rd_store *st, uint32_t shard) {
+static bool empty_least_used(rd_store *st, uint32_t shard) {
   uint32_t above = 0; /* regions up to this use have been tried */
   for (int i = 0; i < REGIONS_TRIED; i++) {
     uint32_t best = UINT32_MAX, left = REGIONS_LOOKED_AT;
@@ -248,8 +248,8 @@ static bool empty_lightest(rd_store *st, uint32_t shard) {
   return false;
 }
 
-static bool empty_light_region(rd_store *st, uint32_t shard) {
-  return may_empty_region(st, shard) && empty_lightest(st, shard);
+static bool try_least_used(rd_store *st, uint32_t shard) {
+  return may_empty_region(st, shard) && empty_least_used(st, shard);
 }
 
 bool rd_pack(rd_store *st, uint32_t shard) {
@@ -257,36 +257,36 @@ bool rd_pack(rd_store *st, uint32_t shard) {
   uint64_t room = (uint64_t)RD_REGION_GRANULES * RD_GRANULE;
   if (heap->regions * room - heap->used < room) return false;
   st->keeps_all = true;
-  bool emptied = empty_lightest(st, shard);
+  bool emptied = empty_least_used(st, shard);
   st->keeps_all = false;
   return emptied;
 }
 
 /* The shards that may be asked for a region, besides those that this process holds incidentally. */
-enum donors { OTHERS, OTHERS_AND_OWN, ALL };
+enum sources { OTHERS, OTHERS_AND_OWN, ALL };
 
 /* Empty a region of the shard that has the most regions. `own` is locked. */
-static bool take_from_richest(rd_store *st, uint32_t own, enum donors donors) {
-  uint32_t tried[DONORS], n = 0;
-  while (n < DONORS) {
-    uint32_t donor = UINT32_MAX, most = 0;
+static bool take_from_largest(rd_store *st, uint32_t own, enum sources sources) {
+  uint32_t tried[SHARDS_TRIED], n = 0;
+  while (n < SHARDS_TRIED) {
+    uint32_t source = UINT32_MAX, most = 0;
     for (uint32_t i = 0; i < st->num_shards; i++) {
       uint32_t regions = rd_shard_at(st, i)->heap.regions;
       if (regions <= most) continue;
-      if (donors != ALL && (i == own ? donors == OTHERS : rd_needs_shard(st, i))) continue;
+      if (sources != ALL && (i == own ? sources == OTHERS : rd_needs_shard(st, i))) continue;
       if (!may_empty_region(st, i)) continue; /* looked at without the lock, and again under it */
       bool again = false;
       for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;
       if (again) continue;
-      donor = i;
+      source = i;
       most = regions;
     }
-    if (donor == UINT32_MAX) return false;
-    tried[n++] = donor;
-    int locked = donor == own ? 0 : rd_trylock_shard(st, donor);
+    if (source == UINT32_MAX) return false;
+    tried[n++] = source;
+    int locked = source == own ? 0 : rd_trylock_shard(st, source);
     if (locked < 0) continue;
-    bool emptied = empty_light_region(st, donor);
-    if (locked == 1) rd_unlock_shard(st, donor);
+    bool emptied = try_least_used(st, source);
+    if (locked == 1) rd_unlock_shard(st, source);
     if (emptied) return true;
   }
   return false;
@@ -307,28 +307,28 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
   if (fits(st, shard, bytes)) return true;
   const rd_heap *heap = &rd_shard_at(st, shard)->heap;
   uint32_t fair = st->head->pool.in_use / st->num_shards;
-  if (heap->regions * 2 < fair && take_from_richest(st, shard, OTHERS)) return true;
+  if (heap->regions * 2 < fair && take_from_largest(st, shard, OTHERS)) return true;
   uint32_t ghost = rd_ghost_wanted(st, shard);
   if (ghost != 0) {
     rd_ref victim = rd_victim(st, shard);
-    if (victim != 0 && clear_stretch(st, shard, victim, ghost)) rd_ghost_add(st, shard);
+    if (victim != 0 && clear_range(st, shard, victim, ghost)) rd_ghost_add(st, shard);
     rd_mark_clean(st);
     if (fits(st, shard, bytes)) return true;
   }
-  for (int i = 0; i < POLICY_EVICTIONS + STRETCHES; i++) {
+  for (int i = 0; i < POLICY_EVICTIONS + RANGES_TRIED; i++) {
     rd_ref victim = rd_victim(st, shard);
     if (victim == 0) break;
     if (i < POLICY_EVICTIONS) {
       evict_block(st, shard, victim);
     } else {
-      clear_stretch(st, shard, victim, bytes);
+      clear_range(st, shard, victim, bytes);
     }
     rd_mark_clean(st);
     if (fits(st, shard, bytes)) return true;
   }
   /* Pack: move the blocks of the emptiest region into the holes of the others. */
-  if (empty_light_region(st, shard)) return true;
-  return take_from_richest(st, shard, OTHERS) || fits(st, shard, bytes) || borrow(st, 1);
+  if (try_least_used(st, shard)) return true;
+  return take_from_largest(st, shard, OTHERS) || fits(st, shard, bytes) || borrow(st, 1);
 }
 
 bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
@@ -336,16 +336,16 @@ bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
   uint64_t regions = bytes / (RD_REGION_SIZE - RD_MAX_BLOCK / 4) + 2;
   if (regions >= st->head->pool.limit) return borrow(st, regions);
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
-    if (i > regions * 2 || !take_from_richest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
-    rd_breathe(st);
+    if (i > regions * 2 || !take_from_largest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
+    rd_yield(st);
   }
   return true;
 }
 
 bool rd_make_room(rd_store *st, uint64_t regions) {
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
-    if (i > regions * 2 + RD_LARGEST_RESERVE || !take_from_richest(st, UINT32_MAX, ALL)) return false;
-    rd_breathe(st);
+    if (i > regions * 2 + RD_LARGEST_RESERVE || !take_from_largest(st, UINT32_MAX, ALL)) return false;
+    rd_yield(st);
   }
   return true;
 }
@@ -384,7 +384,7 @@ static bool evict_excess(rd_store *st) {
 bool rd_shrink_step(rd_store *st, uint32_t budget) {
   rd_pool *pool = &st->head->pool;
   bool gone = false;
-  while (budget > 0 && pool->in_use > pool->limit && take_from_richest(st, UINT32_MAX, OTHERS)) {
+  while (budget > 0 && pool->in_use > pool->limit && take_from_largest(st, UINT32_MAX, OTHERS)) {
     budget--;
     gone = true;
     if (pool->in_use <= pool->limit) rd_pool_trim_begin(st);

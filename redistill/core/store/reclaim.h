@@ -1,4 +1,4 @@
-/* reclaim.h - making room: evicting by policy, emptying a stretch of a region or a whole one, taking from another
+/* reclaim.h - making room: evicting by policy, emptying a range of a region or a whole one, taking from another
  * shard.
  *
  * Called between changes, when the shard is whole (clean): so a death in here loses at most the shard that is being

@@ -104,7 +104,7 @@ void rd_recover(rd_store *st) {
     if (r->owner != 0) owned[r->owner - 1]++;
     if (r->owner == 0) r->prev = 0; /* a file can have lost pages: they must be reserved again */
   }
-  rd_pool_heal(st);
+  rd_pool_recover(st);
   for (uint32_t i = 0; i < st->num_shards; i++) {
     rd_shard *sh = rd_shard_at(st, i);
     bool sound = shard_is_sound(st, i, owned[i]);

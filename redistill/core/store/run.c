@@ -38,7 +38,7 @@ static void renew_header(rd_store *st) {
   atomic_store(&h->gone_user_us, 0);
   atomic_store(&h->gone_system_us, 0);
   h->admission.full_at = 0;
-  h->pool.ceiling = UINT32_MAX;
+  h->pool.system_limit = UINT32_MAX;
 }
 
 /* No other process uses the arena: reset the fields of the last run, and empty what a death left torn. */
@@ -73,7 +73,7 @@ static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
     begin_run(st);
     return 0;
   }
-  for (uint32_t i = 0; i < st->num_shards; i++) rd_heal_lock(st, i); /* count the shards that were lost */
+  for (uint32_t i = 0; i < st->num_shards; i++) rd_recover_lock(st, i); /* count the shards that were lost */
   return 0;
 }
 

@@ -89,7 +89,7 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
   rd_access_gone(st, shard, rd_at(st, ref), hash, why == RD_GONE_EVICTED);
   rd_index_remove(st, shard, slot, place);
   /* Tell the listener while the item still has a key. */
-  if (RD_UNLIKELY(st->listening != 0)) rd_tell(st, slot, events_of[why], NULL, rd_at(st, ref));
+  if (RD_UNLIKELY(st->listening != 0)) rd_call_listener(st, slot, events_of[why], NULL, rd_at(st, ref));
   rd_item_release(st, shard, ref);
   if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
   if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
@@ -188,10 +188,10 @@ static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry, 
 }
 
 /* Twice the number of keys in a bucket from which on a segment for the index is worth an eviction. */
-#define INDEX_CROWDED 22u
+#define INDEX_OVERFULL 22u
 
-static inline bool is_crowded(const rd_index *ix) {
-  return (uint64_t)ix->count * 2 > (uint64_t)ix->buckets * INDEX_CROWDED;
+static inline bool is_overfull(const rd_index *ix) {
+  return (uint64_t)ix->count * 2 > (uint64_t)ix->buckets * INDEX_OVERFULL;
 }
 
 /* Let the index grow although the memory is full. This comes before a change and not after it: making room declares
@@ -230,7 +230,7 @@ static inline rd_ref make(rd_store *st, uint32_t shard, const rd_shape *shape, c
   fill(st, rd_at(st, ref), from);
   if (RD_LIKELY(from->blocks != COPIED) || rd_types[from->type].copy(st, shard, rd_at(st, ref), rd_at(st, from->item)))
     return ref;
-  rd_item_release_shell(st, shard, ref);
+  rd_item_release_head(st, shard, ref);
   return 0;
 }
 
@@ -247,14 +247,14 @@ static inline uint64_t nested_bytes(const rd_store *st, const struct source *fro
 static inline bool is_one_block(const rd_item *it) { return !rd_item_is_big(it) && !rd_item_is_nested(it); }
 
 static void __attribute__((noinline))
-tell_of_put(rd_store *st, const struct spot *s, const rd_key *key, const struct source *from, bool new) {
-  if (new || from->item != 0) rd_tell(st, s->slot, RD_EVENT_NEW, key, NULL);
-  rd_tell(st, s->slot, from->event, key, NULL);
+notify_put(rd_store *st, const struct spot *s, const rd_key *key, const struct source *from, bool new) {
+  if (new || from->item != 0) rd_call_listener(st, s->slot, RD_EVENT_NEW, key, NULL);
+  rd_call_listener(st, s->slot, from->event, key, NULL);
 }
 
 static inline void was_put(rd_store *st, const struct spot *s, const rd_key *key, const struct source *from, bool new) {
   rd_count_touch(st, s->shard, s->slot, key->hash);
-  if (RD_UNLIKELY(st->listening != 0)) tell_of_put(st, s, key, from, new);
+  if (RD_UNLIKELY(st->listening != 0)) notify_put(st, s, key, from, new);
 }
 
 #define ATTEMPTS 6
@@ -264,7 +264,7 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
                      rd_kept *kept) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     struct spot s = find(st, key);
-    if (RD_UNLIKELY(s.item == NULL && attempt == 0 && is_crowded(s.index))) {
+    if (RD_UNLIKELY(s.item == NULL && attempt == 0 && is_overfull(s.index))) {
       make_index_grow(st, &s, from->item);
       s = find(st, key);
     }
@@ -304,7 +304,7 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
         return RD_OK;
       }
       if (from->blocks == TAKEN)
-        rd_item_release_shell(st, s.shard, fresh);
+        rd_item_release_head(st, s.shard, fresh);
       else
         rd_item_release(st, s.shard, fresh);
       /* One block for the item and one for an overflow bucket of the index. */
@@ -378,19 +378,19 @@ rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint
   return put(st, key, &from, RD_NO_EXPIRY, RD_ENC_AUTO, kept);
 }
 
-void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept) {
+void rd_forget_kept(rd_store *st, const rd_key *key, rd_kept kept) {
   uint32_t shard = rd_shard_of(st, key->hash);
   rd_place place;
   if (kept != RD_KEPT_VALUE || !find_kept(st, shard, key, &place)) return;
   rd_remove_at(st, shard, RD_KEPT_SLOT, place, key->hash, RD_GONE_DELETED);
 }
 
-void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept) {
+void rd_restore_kept(rd_store *st, const rd_key *key, rd_kept kept) {
   struct spot s = find(st, key);
   rd_place place;
   if (kept == RD_KEPT_BEFORE) return;
   if (s.item == NULL) { /* evicted, as the old value would have been */
-    rd_let_go(st, key, kept);
+    rd_forget_kept(st, key, kept);
     return;
   }
   if (kept != RD_KEPT_VALUE || !find_kept(st, s.shard, key, &place)) {

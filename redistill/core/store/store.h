@@ -114,7 +114,7 @@ static inline void rd_notify(rd_store *st, const rd_key *key, rd_key_event event
   if (RD_UNLIKELY(st->listening != 0)) rd_notify_listener(st, key, event);
 }
 /* True if the listener wants events of this kind. */
-bool rd_hears(const rd_store *st, rd_key_event event);
+bool rd_event_wanted(const rd_store *st, rd_key_event event);
 
 /* Count `n` more changes by the running command, as Redis counts them for rdb_changes_since_last_save. A command
  * that changed anything without calling this counts as one change. */
@@ -148,8 +148,8 @@ rd_result rd_move(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_eve
 /* ---- several keys, all of them or none (MSET) ----
  *
  * rd_keep_begin, then rd_set_keeping for each key: it is rd_set, but the key's old value stays in the arena. In the
- * end, for each key that was set, call either rd_let_go, or rd_give_back in the opposite order. Neither can fail:
- * nothing is allocated. All of it happens within one command; the sweep removes what a process kept when it died.
+ * end, for each key that was set, call either rd_forget_kept, or rd_restore_kept in the opposite order. Neither can
+ * fail: nothing is allocated. All of it happens within one command; the sweep removes what a process kept when it died.
  * The listener gets only RD_EVENT_NONE: the caller reports the changes once they are known to stay. */
 typedef enum rd_kept {
   RD_KEPT_VALUE,   /* the key's old value is kept */
@@ -161,7 +161,7 @@ void rd_keep_begin(rd_store *st);
 rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept);
 /* Restore the key's old value, or its absence. If the policy allowed to evict the old value meanwhile, the key may
  * be absent. */
-void rd_give_back(rd_store *st, const rd_key *key, rd_kept kept);
-void rd_let_go(rd_store *st, const rd_key *key, rd_kept kept);
+void rd_restore_kept(rd_store *st, const rd_key *key, rd_kept kept);
+void rd_forget_kept(rd_store *st, const rd_key *key, rd_kept kept);
 
 #endif

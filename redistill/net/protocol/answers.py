@@ -1,7 +1,7 @@
 """The control plane's answers to the commands of one client.
 
 `Control.run` answers at once or with a Deferred. A Deferred holds up its client only. A command of a transaction that
-has acted, but cannot be answered while the transaction's locks are held, is owed an answer (`Session.owe`).
+has acted, but cannot be answered while the transaction's locks are held, gets it later (`Session.defer`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INTERNAL_ERROR = b"-ERR internal error\r\n"
 class Answers:
     """Has the control plane answer the commands of one client, in order."""
 
-    __slots__ = ("_client", "_control", "_counters", "_execution", "_owed", "_pending", "_pushes", "_session")
+    __slots__ = ("_client", "_control", "_counters", "_deferred", "_execution", "_pending", "_pushes", "_session")
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Answers:
         self._control = control
         self._counters = counters
         self._pending: Deferred[bytes] | None = None
-        self._owed: deque[Deferred[bytes] | Later] | None = None
+        self._deferred: deque[Deferred[bytes] | Later] | None = None
         """Answers to commands of the running transaction that have acted, in order: they are given when its locks are
         released. Made when first needed, since an empty deque takes 600 bytes."""
 
@@ -54,16 +54,16 @@ class Answers:
         waits (`Execution.wait_for_answer`)."""
         session = self._session
         try:
-            if session.state.owed:
-                assert self._owed
-                answer: Reply = self._owed.popleft()
+            if session.state.deferred:
+                assert self._deferred
+                answer: Reply = self._deferred.popleft()
             else:
                 answer = self._control.run(self._client, session.argv())
             if session.state.locked and not isinstance(answer, bytes):
-                session.owe()
-                if self._owed is None:
-                    self._owed = deque()
-                self._owed.append(answer)
+                session.defer()
+                if self._deferred is None:
+                    self._deferred = deque()
+                self._deferred.append(answer)
                 return
             if callable(answer):
                 answer = answer()
@@ -124,8 +124,8 @@ class Answers:
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.cancel()
-        while self._owed:
-            self._forget(self._owed.popleft())
+        while self._deferred:
+            self._forget(self._deferred.popleft())
 
     def _forget(self, answer: Reply) -> None:
         """Drop an answer whose client has disconnected; the work that has begun goes on."""

@@ -53,7 +53,7 @@ class RespProtocol(Protocol):
     """As of reactor.seconds()."""
     closing_at: float | None = None
     """When we began to close the connection."""
-    leaving: tuple[Callable[[], None], ...] = ()
+    releases: tuple[Callable[[], None], ...] = ()
     """Releases of the limits (`limits.Limit`), called when the connection is lost or detached."""
 
     execution: Execution
@@ -122,7 +122,7 @@ class RespProtocol(Protocol):
     def _leave(self) -> None:
         self.factory.control.left(self)
         self.factory.remove(self)
-        for release in self.leaving:
+        for release in self.releases:
             release()
 
     def dataReceived(self, data: bytes) -> None:

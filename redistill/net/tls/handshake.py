@@ -75,7 +75,7 @@ class TlsFactory:
         if client is None:
             return None
         if isinstance(client, Refusal):
-            for release in client.leaving:
+            for release in client.releases:
                 release()
             return None
         return Handshake(self, client, self.tickets)
@@ -93,7 +93,7 @@ class Handshake(Protocol):
     transport: Any
 
     def __init__(self, factory: TlsFactory, client: Any, tickets: Tickets | None) -> None:
-        """`client`: the protocol that gets the connection; it has the `leaving` of the limits. `tickets`: another
+        """`client`: the protocol that gets the connection; it has the `releases` of the limits. `tickets`: another
         worker may know the client's session; None: it stays here."""
         self._made_by = factory
         self._client = client
@@ -147,7 +147,7 @@ class Handshake(Protocol):
         return None
 
     def _leave(self) -> None:
-        for release in self._client.leaving:
+        for release in self._client.releases:
             release()
 
     def _established(self) -> None:

@@ -69,7 +69,7 @@ class MoveTests(ServedCase):
     def test_nothing_is_left_behind(self) -> None:
         """A detached client is in no list, its limits are released, and its socket is not read."""
         client, peer = self.connect()
-        client.leaving += (lambda: self.counted.append("left"),)
+        client.releases += (lambda: self.counted.append("left"),)
         peer.send(b"PING\r\n")
         self.heard(peer)
         sock, session = client.detach()

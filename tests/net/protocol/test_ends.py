@@ -36,7 +36,7 @@ class EndTests(PlayedCase):
     def test_lost_client_leaves_nothing(self) -> None:
         """When a connection is lost its session is closed, its place free, and its limits are released."""
         told: list[str] = []
-        self.client.leaving += (lambda: told.append("limit"),)
+        self.client.releases += (lambda: told.append("limit"),)
         self.lose()
         self.assertEqual((self.session.closed, self.clients, told), (True, {}, ["limit"]))
 

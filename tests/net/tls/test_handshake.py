@@ -25,16 +25,16 @@ class Admission:
     """Counts the open and the refused connections."""
 
     def __init__(self) -> None:
-        self.inside = self.refused = 0
+        self.admitted = self.refused = 0
 
     def enter(self, local: bool, limit: int, kept: int) -> bool:
-        entered = limit == 0 or self.inside < limit
-        self.inside += entered
+        entered = limit == 0 or self.admitted < limit
+        self.admitted += entered
         self.refused += not entered
         return entered
 
     def leave(self, local: bool) -> None:
-        self.inside -= 1
+        self.admitted -= 1
 
 
 class HandshakeTests(ServedCase):
@@ -104,7 +104,7 @@ class HandshakeTests(ServedCase):
     def test_served(self) -> None:
         """After the handshake the client is served by the loop, as any other; it knows its address."""
         _, theirs = self.arrive()
-        self.assertEqual((self.clients, self.admission.inside), ({}, 1))
+        self.assertEqual((self.clients, self.admission.admitted), ({}, 1))
         peer = self.wrap(theirs)
         self.shake(peer)
         self.assertEqual(self.ask(peer, b"PING\r\nCLIENT ID\r\n"), b"+PONG\r\n:1\r\n")
@@ -120,7 +120,7 @@ class HandshakeTests(ServedCase):
         self.shake(peer)
         self.assertEqual(self.ask(peer, b"QUIT\r\n"), b"+OK\r\n")
         self.assertEqual(peer.recv(100), b"")  # without close_notify: SSLEOFError
-        self.assertEqual((self.clients, self.admission.inside), ({}, 0))
+        self.assertEqual((self.clients, self.admission.admitted), ({}, 0))
 
     def test_closed_by_the_server(self) -> None:
         """No output is written in the clear when a connection is closed in its middle."""
@@ -139,7 +139,7 @@ class HandshakeTests(ServedCase):
         _, theirs = self.arrive()
         theirs.send(b"*1\r\n$4\r\nPING\r\n")
         self.turn()
-        self.assertEqual((self.counters.tls_handshakes_failed, self.admission.inside, self.clients), (1, 0, {}))
+        self.assertEqual((self.counters.tls_handshakes_failed, self.admission.admitted, self.clients), (1, 0, {}))
         with contextlib.suppress(ConnectionResetError):
             self.assertNotIn(b"PONG", theirs.recv(1000))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -152,26 +152,26 @@ class HandshakeTests(ServedCase):
         with contextlib.suppress(ssl.SSLWantReadError):
             peer.do_handshake()
         self.turn()
-        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (1, 0))
+        self.assertEqual((self.admission.admitted, self.counters.tls_handshakes_failed), (1, 0))
         peer.close()
         self.turn()
-        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
+        self.assertEqual((self.admission.admitted, self.counters.tls_handshakes_failed), (0, 1))
         self.expect_logged("the client closed the connection")
 
     def test_silence(self) -> None:
         """A silent client loses its place after the time for a handshake."""
         protocol, _ = self.arrive()
         self.reactor.advance(HANDSHAKE_SECONDS - 0.1)
-        self.assertEqual(self.admission.inside, 1)
+        self.assertEqual(self.admission.admitted, 1)
         self.reactor.advance(0.1)
         self.reactor.turn()
-        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
+        self.assertEqual((self.admission.admitted, self.counters.tls_handshakes_failed), (0, 1))
         self.assertFalse(protocol.transport.connected)
         self.expect_logged("it was not done in 10 seconds")
 
     def test_refused(self) -> None:
         """A client over a limit is closed without a handshake."""
-        self.limit.limit = self.admission.inside = 1
+        self.limit.limit = self.admission.admitted = 1
         self.assertIsInstance(self.limit.buildProtocol(transport.UNIXAddress(None)), Refusal)
         protocol, theirs = self.arrive()
         self.assertIsNone(protocol)
@@ -243,7 +243,7 @@ class PassOnTests(HandshakeTests):
         (sock,) = self.tickets.sockets
         self.addCleanup(sock.close)
         self.assertEqual((self.tickets.heard, sock.recv(1 << 16)), ([hello], hello))
-        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 0))
+        self.assertEqual((self.admission.admitted, self.counters.tls_handshakes_failed), (0, 0))
         self.assertEqual((self.reactor.readers, self.reactor.getDelayedCalls()), (set(), []))
         sock.send(b"still open")
         self.assertEqual(theirs.recv(100), b"still open")
@@ -260,7 +260,7 @@ class PassOnTests(HandshakeTests):
         peer = self.wrap(theirs)
         self.shake(peer)
         self.assertEqual(self.ask(peer, b"PING\r\n"), b"+PONG\r\n")
-        self.assertEqual((self.tickets.heard, self.admission.inside), ([], 2))
+        self.assertEqual((self.tickets.heard, self.admission.admitted), ([], 2))
 
     def test_split(self) -> None:
         """The first message may come in pieces; the worker is not woken before it is complete."""
@@ -292,4 +292,4 @@ class PassOnTests(HandshakeTests):
         for _ in range(3):
             self.turn()
         self.assertEqual(len(self.tickets.heard[0]), 100)
-        self.assertEqual((self.admission.inside, self.counters.tls_handshakes_failed), (0, 1))
+        self.assertEqual((self.admission.admitted, self.counters.tls_handshakes_failed), (0, 1))
