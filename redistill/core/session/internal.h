@@ -26,6 +26,45 @@ typedef struct rd_ahead {
   const struct rd_bucket *bucket; /* prefetched; a hint */
 } rd_ahead;
 
+/* ---- the memory of a session ----
+ *
+ * The input is the caller's bytes while all of it can be executed at once, otherwise the session's own buffer `in`. All
+ * offsets count from its start, `base`:
+ *
+ *   base              ahead[ahead_next].start          parser.start      parser.pos          base_len
+ *   |                 |                                |                 |                   |
+ *   +-----------------+--------------------------------+-----------------+-------------------+
+ *   | executed        | complete commands: parsed, and | the unfinished command:             |
+ *   |                 | not executed yet               | parsed          | not parsed        |
+ *   +-----------------+--------------------------------+-----------------+-------------------+
+ *                     |<------- kept in `in` when the call returns ------------------------>|
+ *
+ * The arguments of a batch of commands are in one array, and refer to bytes of the input (here \r\n are left out):
+ *
+ *   input             *3 $3 SET $1 k $5 hello      *2 $3 GET $1 k      *2 $4 INCR $
+ *                           |      |    |                |      |            |
+ *   parser.argv       [    SET     k  hello    |        GET     k    |     INCR    ]   len: 6
+ *                          |                            |
+ *   ahead             [ SET: first 0, argc 3   | GET: first 3, argc 2 ]                ahead_count: 2
+ *
+ * Replies are appended to the output, and the owner writes them. The written part of a long output is returned to the
+ * system; once it is at least as long as the rest, the rest is moved to the front:
+ *
+ *   out.data          out.released         sent                          out.len             out.cap
+ *   |                 |                    |                             |                   |
+ *   +-----------------+--------------------+-----------------------------+-------------------+
+ *   | written, memory | written            | to write: rd_session_output | free              |
+ *   | returned        |                    |                             |                   |
+ *   +-----------------+--------------------+-----------------------------+-------------------+
+ *
+ * MULTI copies its commands out of the input. Until EXEC each argument is an offset into multi.bytes, which may move
+ * when it grows; EXEC makes them pointers:
+ *
+ *   multi.queue       [ SET: first 0, argc 3   | INCR: first 3, argc 2 |    ]   count: 2; EXEC runs `next`
+ *                       |                        |
+ *   multi.argv        [ SET   k   hello        | INCR   n              |    ]   argc: 5
+ *                       |     |   |              |      |
+ *   multi.bytes       [ SET   k   hello          INCR   n              |    ]   len: 14 */
 struct rd_session {
   rd_store *st;
   rd_limits limits;
@@ -65,7 +104,6 @@ struct rd_session {
   const rd_command *control;
   const rd_bytes *control_argv;
   uint32_t control_argc;
-  bool answered;
   uint64_t control_at, control_until; /* the clock when the command was passed to the control plane, and when it was
                                          answered (the owner may resume much later) */
 
