@@ -130,14 +130,14 @@ static void set_with_options(rd_call *c, const rd_key *key, rd_bytes value, cons
   if (!o->get) rd_reply_ok(c->out);
 }
 
-static void __attribute__((noinline)) set_as_told(rd_call *c) {
+static void __attribute__((noinline)) parse_and_set(rd_call *c) {
   set_options o = {.unit = NO_UNIT};
   if (parse_set(c, &o) && rd_check_length(c, c->argv[2].len)) set_with_options(c, &c->first_key, c->argv[2], &o);
 }
 
 void rd_cmd_set(rd_call *c) {
   if (RD_UNLIKELY(c->argc != 3 || c->argv[2].len > c->store->max_value))
-    set_as_told(c);
+    parse_and_set(c);
   else if (rd_set(c->store, &c->first_key, c->argv[2].data, c->argv[2].len, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET) ==
            RD_OK)
     rd_reply_ok(c->out);

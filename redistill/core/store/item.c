@@ -258,10 +258,10 @@ static void release_nested(rd_store *st, uint32_t shard, rd_item *it) {
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref ref) {
   rd_item *it = rd_at(st, ref);
   if (rd_item_is_nested(it)) release_nested(st, shard, it);
-  rd_item_release_head(st, shard, ref);
+  rd_item_release_own(st, shard, ref);
 }
 
-void rd_item_release_head(rd_store *st, uint32_t shard, rd_ref ref) {
+void rd_item_release_own(rd_store *st, uint32_t shard, rd_ref ref) {
   rd_item *it = rd_at(st, ref);
   if (rd_item_is_big(it)) drop_chunks(st, shard, it, 0);
   rd_heap_release(st, shard, ref);

@@ -48,9 +48,9 @@ uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it);
 rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type, rd_encoding enc);
 /* Release all blocks of an item that no index refers to. */
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref item);
-/* Release an item except for the blocks of a nested value (type.h), which another item has now, or which do not
+/* Release an item's own blocks, but not those of a nested value (type.h), which another item has now, or which do not
  * exist yet. */
-void rd_item_release_head(rd_store *st, uint32_t shard, rd_ref item);
+void rd_item_release_own(rd_store *st, uint32_t shard, rd_ref item);
 void rd_item_store(rd_store *st, rd_item *it, uint64_t off, const void *src, uint64_t len);
 void rd_item_put_expiry(rd_item *it, int64_t expiry); /* requires RD_ITEM_TTL */
 static inline void rd_item_set_type(rd_item *it, rd_type type, rd_encoding enc) {

@@ -230,7 +230,7 @@ static inline rd_ref make(rd_store *st, uint32_t shard, const rd_shape *shape, c
   fill(st, rd_at(st, ref), from);
   if (RD_LIKELY(from->blocks != COPIED) || rd_types[from->type].copy(st, shard, rd_at(st, ref), rd_at(st, from->item)))
     return ref;
-  rd_item_release_head(st, shard, ref);
+  rd_item_release_own(st, shard, ref);
   return 0;
 }
 
@@ -304,7 +304,7 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
         return RD_OK;
       }
       if (from->blocks == TAKEN)
-        rd_item_release_head(st, s.shard, fresh);
+        rd_item_release_own(st, s.shard, fresh);
       else
         rd_item_release(st, s.shard, fresh);
       /* One block for the item and one for an overflow bucket of the index. */
