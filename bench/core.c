@@ -1,7 +1,7 @@
-/* core.c - the core alone, on one thread: speed, memory, stalls. `bench/run` builds and runs it, and says what is
- * measured.
+/* core.c - the core alone, on one thread: speed, memory, stalls. `bench/run` builds and runs it, and describes the
+ * measurements.
  *
- * Output: lines of `name value unit`. Times are of the thread's CPU clock, but for stalls, which are wall time. */
+ * Output: lines of `name value unit`. Times are of the thread's CPU clock, except stalls, which are in wall time. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,7 +225,7 @@ static void bench_large(void) {
   }
 }
 
-/* A million keys expire in one second while a client goes on with 10,000 others, with the sweep as the daemon runs it:
+/* A million keys expire in one second while a client uses 10,000 others, with the sweep as the daemon runs it:
  * 1 ms in every 10. */
 static void bench_expire(void) {
   const uint64_t n = 1000000, others = 10000;
@@ -244,7 +244,7 @@ static void bench_expire(void) {
     bool swept = true;
     while (wall_ns() - turn < 10000000) {
       char *p = command(buffer, commands % 2 == 0, 2 * n + roll(others), 32, 0);
-      if (!swept) t = wall_ns(), c = cpu_ns(); /* the command that waits for the sweep has its time added */
+      if (!swept) t = wall_ns(), c = cpu_ns(); /* a command that waits for the sweep takes the time of both */
       feed(s, buffer, (size_t)(p - buffer));
       c = cpu_ns() - c;
       t = wall_ns() - t;
@@ -285,7 +285,7 @@ typedef struct course {
   } runner[2];
 } course;
 
-/* The process number `who`, on the CPU of that number: sessions, locks and counters as a worker of the daemon has them,
+/* Process number `who`, on the CPU of that number: sessions, locks and counters as a worker of the daemon has them,
  * on the arena of `fd` or, when that is -1, on one of its own. Of 100 commands `sets` are SETs. The requests are made
  * before it says that it is ready. */
 static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
@@ -355,7 +355,7 @@ static void cores_race(const char *mix, const char *name, unsigned processes, in
   munmap(c, sizeof *c);
 }
 
-/* One process, two on the same arena, and for comparison two that share nothing: what the machine has for two. */
+/* One process, two on the same arena, and for comparison two that share nothing: the machine's capacity for two. */
 static void bench_cores(void) {
   static const struct {
     const char *name;

@@ -1,5 +1,5 @@
-/* floor.c - what the system calls of one small command cost: a server that answers whatever it receives with one fixed
- * reply, either as core/net/loop.c does it (epoll, recv, send) or through io_uring.
+/* floor.c - the cost of the system calls for one small command: a server that answers any input with one fixed reply,
+ * either as core/net/loop.c does it (epoll, recv, send) or through io_uring.
  *
  *     floor epoll|uring PORT        on 127.0.0.1, until it is killed
  *

@@ -1,11 +1,11 @@
-/* hits.c - the hit ratio of a cache of a given size: one made-up sequence of requests, played to the core or to a
+/* hits.c - the hit ratio of a cache of a given size: one synthetic sequence of requests, sent to the core or to a
  * server.
  *
  *     hits WORKLOAD POLICY REQUESTS SECONDS   the core, with a full cache of 64 MiB; its clock advances SECONDS in all
  *     hits WORKLOAD unix:PATH REQUESTS 0      a server behind a UNIX socket, in real time
  *
- * Look-aside, as applications do it: a GET, and a SET of what was not there. Requests go in pipelines of 64 GETs, then
- * one of the SETs. Keys are of 16 bytes, values of 100. The first half of the requests warms the cache and is not
+ * Look-aside, as applications do it: a GET, and a SET of the key if it was absent. Requests go in pipelines of 64 GETs,
+ * then one of the SETs. Keys are of 16 bytes, values of 100. The first half of the requests warms the cache and is not
  * counted.
  *
  * Output: `hits RATIO`, `seconds SECONDS` it took, `keys KEYS` in the cache at the end. */
@@ -81,18 +81,18 @@ static uint64_t zipf_09(uint64_t i) {
   return zipf_next();
 }
 
-/* In each stretch of 500,000 requests, every other one of the second half reads the next of keys that nobody asks for
- * again. */
+/* In each 500,000 requests, every other one of the second half reads the next of a series of keys that are not
+ * requested again. */
 static uint64_t zipf_scan(uint64_t i) {
   static uint64_t scanned;
   return i % 500000 >= 250000 && i % 2 != 0 ? KEYS + scanned++ : zipf_next();
 }
 
-/* Four of five requests go to a window of 100,000 keys that moves on by one key every 10 requests; the rest goes to any
+/* Four of five requests go to a window of 100,000 keys that advances by one key every 10 requests; the rest goes to any
  * key. */
 static uint64_t moving(uint64_t i) { return roll(5) != 0 ? (i / 10 + roll(100000)) % KEYS : roll(KEYS); }
 
-/* ---- what is asked ---- */
+/* ---- requests ---- */
 
 static rd_store store;
 static rd_session *session; /* NULL: the socket */
@@ -123,7 +123,7 @@ static const char *line_end(const char *p, const char *end) {
   return NULL;
 }
 
-/* Send `count` commands and read their replies: bit k of the result says that reply k was a value. */
+/* Send `count` commands and read their replies: bit k of the result is set if reply k was a value. */
 static uint64_t talk(const char *request, size_t len, unsigned count, uint64_t now_ms) {
   static char input[BUFFER];
   size_t have = 0;

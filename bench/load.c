@@ -13,7 +13,7 @@
  *
  * Output: one JSON object. Latencies are of single replies, from the sending of their batch (or when it was due) to the
  * read that brought them. `server_cpu_us` is the CPU time of the processes given, from the time that all connections
- * stand to the last reply, for one command. Exit status 1 when a reply was an error or had a wrong shape, when a
+ * are open to the last reply, for one command. Exit status 1 when a reply was an error or had a wrong shape, when a
  * connection broke, or when replies did not come. */
 #include <getopt.h>
 #include <math.h>
@@ -32,7 +32,7 @@
 #include "load_wire.h"
 
 #define SECOND 1000000000ull
-#define DRAIN (10 * SECOND) /* what the last replies are waited for after the end of the time */
+#define DRAIN (10 * SECOND) /* how long the run waits for the last replies after the end of the time */
 #define MAX_CONNECTIONS 20000u
 #define MAX_THREADS 16u
 #define MAX_PROCESSES 70u
@@ -42,11 +42,11 @@ typedef struct connection {
   wire wire;
   replies replies;
   const uint8_t *kinds; /* of the commands that are not answered yet */
-  const char *unsent;   /* what of the batch the socket did not take */
+  const char *unsent;   /* the part of the batch that the socket did not take */
   size_t unsent_len;
   uint64_t due;
   uint32_t awaited; /* commands that are not answered yet */
-  uint32_t events;  /* what epoll was asked for */
+  uint32_t events;  /* the events registered with epoll */
 } connection;
 
 typedef struct options {
@@ -73,7 +73,7 @@ typedef struct worker {
   uint64_t start, end, cpu;
   tally tally;
   histogram latency, late;         /* nanoseconds; late: from due to sent */
-  char failure[LONGEST_LINE + 64]; /* why the run ended before its time */
+  char failure[LONGEST_LINE + 64]; /* the reason why the run ended early */
   char buffer[LONGEST_LINE + RECEIVE];
 } worker;
 
@@ -158,7 +158,7 @@ static uint64_t gap(worker *w) {
   return (uint64_t)(-log(u) * 1e9 * w->options->plan.pipeline * w->options->threads / w->options->rate);
 }
 
-/* Send what is due; nanoseconds until a batch is due for which a connection is idle. */
+/* Send the batches that are due. Returns the nanoseconds until a batch is due for which a connection is idle. */
 static uint64_t send_due(worker *w) {
   while (w->num_idle != 0 && w->batches_left != 0 && w->failure[0] == '\0') {
     uint64_t now = now_ns();
@@ -194,7 +194,7 @@ static void run(worker *w) {
   }
 }
 
-/* What a thread needs; connections are opened one after the other. */
+/* Prepare a thread. Its connections are opened one after the other. */
 static const char *prepare(worker *w) {
   const options *o = w->options;
   const char *error = stream_make(&w->stream, &o->plan, w->dice);
@@ -222,13 +222,13 @@ static void *thread_main(void *argument) {
   prctl(PR_SET_TIMERSLACK, 1);
   const char *error = prepare(w);
   if (error != NULL) fail(w, "start", error);
-  pthread_barrier_wait(w->barrier); /* all connections stand */
+  pthread_barrier_wait(w->barrier); /* all connections are open */
   pthread_barrier_wait(w->barrier); /* the server's time was read */
   uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
   w->start = w->end = now_ns();
   if (error == NULL) run(w);
   w->cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
-  pthread_barrier_wait(w->barrier); /* all replies came */
+  pthread_barrier_wait(w->barrier); /* all replies have arrived */
   pthread_barrier_wait(w->barrier); /* the server's time was read */
   for (uint32_t i = 0; i < w->opened; i++) wire_close(&w->connections[i].wire);
   return NULL;
@@ -240,7 +240,7 @@ static uint64_t processes_ns(const options *o) {
   return sum;
 }
 
-/* ---- the whole ---- */
+/* ---- the run ---- */
 
 static const char *const workloads[] = {"get", "set", "mixed", "mget", "mset", "incr", "fill"};
 

@@ -1,3 +1,4 @@
+/* load_reply.c - reads replies in RESP and in memcached's text protocol. */
 #include "load_reply.h"
 
 #include <stdio.h>
@@ -68,7 +69,7 @@ static step resp_line(replies *r, tally *t, const load_plan *plan, reply_kind ki
   return GOES_ON;
 }
 
-/* VALUE lines name the keys that were found, END ends them: what is left by then was missed. */
+/* VALUE lines name the keys that were found, and END ends them: the other keys were missed. */
 static step memcached_line(replies *r, tally *t, const load_plan *plan, reply_kind kind, const char *line, size_t len) {
   uint64_t n;
   if (is(line, len, "ERROR") || starts(line, len, "CLIENT_ERROR") || starts(line, len, "SERVER_ERROR") ||

@@ -1,4 +1,4 @@
-/* load_reply.h - the replies of one connection: their shape is checked, and what they say is counted. */
+/* load_reply.h - the replies of one connection: their form is checked, and their results are counted. */
 #ifndef LOAD_REPLY_H
 #define LOAD_REPLY_H
 
@@ -12,7 +12,7 @@ typedef struct tally {
   uint64_t commands[REPLY_KINDS]; /* answered, errors among them */
   uint64_t hits, misses;          /* keys that GET or MGET found or not */
   uint64_t errors;                /* replies that were errors */
-  char error[LONGEST_LINE];       /* the first of them, or what was wrong with a reply's shape */
+  char error[LONGEST_LINE];       /* the first of them, or the error in a reply's form */
 } tally;
 
 /* Where a connection is within a reply. Zeroed at the start. */
@@ -25,9 +25,9 @@ typedef struct replies {
   char line[LONGEST_LINE];
 } replies;
 
-/* Read the replies to at most `awaited` commands, of `kinds`, out of `data`. How many have come to their end, or -1
- * when a reply has not the shape that its command asks for; tally->error then says what came. What is left of an
- * unfinished line is kept in r->line: the caller puts these bytes in front of the next data, and sets r->kept to 0. */
+/* Read the replies to at most `awaited` commands, of `kinds`, out of `data`. Returns the number of complete replies, or
+ * -1 if a reply has the wrong form for its command; tally->error then holds that reply. The beginning of an unfinished
+ * line is kept in r->line: the caller puts these bytes in front of the next data, and sets r->kept to 0. */
 int replies_read(replies *r, tally *t, const load_plan *plan, const uint8_t *kinds, uint32_t awaited, const char *data,
                  size_t len);
 

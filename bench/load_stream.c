@@ -1,3 +1,4 @@
+/* load_stream.c - makes the requests of each workload. */
 #include "load_stream.h"
 
 #include <math.h>

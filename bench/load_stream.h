@@ -11,7 +11,7 @@
 typedef enum protocol { RESP, MEMCACHED } protocol;
 /* FILL sets key after key; MIXED is one SET for ten GETs, its keys zipf-distributed; the others take keys evenly. */
 typedef enum workload { GET, SET, MIXED, MGET, MSET, INCR, FILL, WORKLOADS } workload;
-/* What a command is answered with. */
+/* The form of a command's reply. */
 typedef enum reply_kind { STORED, VALUE, VALUES, NUMBER, REPLY_KINDS } reply_kind;
 
 typedef struct load_plan {
@@ -37,7 +37,7 @@ typedef struct stream {
 #define STREAM_COMMANDS (1u << 18)
 #define STREAM_BYTES (64u << 20)
 
-/* Make the requests of `plan`, the same for the same `seed`. A message why not, or NULL. */
+/* Make the requests of `plan`, the same for the same `seed`. Returns NULL, or the reason for a failure. */
 const char *stream_make(stream *s, const load_plan *plan, uint64_t seed);
 void stream_free(stream *s);
 

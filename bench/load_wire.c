@@ -1,3 +1,4 @@
+/* load_wire.c - connects to the server, and moves bytes, with or without TLS. */
 #include "load_wire.h"
 
 #include <arpa/inet.h>
@@ -20,7 +21,7 @@ typedef union socket_address {
   struct sockaddr_in6 v6;
 } socket_address;
 
-/* The length of the address, 0 when it is none that this program connects to. */
+/* The length of the address; 0: this program does not connect to it. */
 static socklen_t resolve(const address *a, socket_address *out) {
   *out = (socket_address){0};
   if (a->path != NULL) {

@@ -18,15 +18,15 @@ typedef struct wire {
   void *tls; /* SSL, or NULL */
 } wire;
 
-/* Why the address will not be connected to, or NULL: any but a loopback address, or TLS in a build without it. */
+/* The reason why this program refuses the address (not loopback, or TLS in a build without it), or NULL. */
 const char *address_refused(const address *a);
-/* Connect; non-blocking from then on. The certificate is not checked. A message why not, or NULL. */
+/* Connect; non-blocking from then on. The certificate is not checked. Returns NULL, or the reason for a failure. */
 const char *wire_open(wire *w, const address *a);
 void wire_close(wire *w);
 /* Bytes moved; 0 when it would block, -1 when the connection is at its end. */
 ssize_t wire_send(wire *w, const char *data, size_t len);
 ssize_t wire_receive(wire *w, char *data, size_t len);
-/* Whether bytes were received that epoll does not know of. */
+/* True if bytes were received that epoll does not report. */
 bool wire_pending(const wire *w);
 
 #endif

@@ -40,7 +40,7 @@ static inline rd_key key_of(rd_store *st, const void *data, size_t len, unsigned
   return rd_key_of(st, (rd_bytes){data, len}, db);
 }
 
-/* Checks the whole arena; prints the first violation. */
+/* Check the whole arena, and print the first violation. */
 static inline bool arena_is_whole(rd_store *st) {
   char err[300] = "";
   int n = rd_check(st, err, sizeof err);

@@ -1,5 +1,6 @@
-/* check.h - the C tests' few macros. A test is a function whose name says a sentence; a failed check is shown, the rest
- * of the test still runs. main() ends with `return check_end();`, which prints `N passed, N failed`. */
+/* check.h - macros for the C tests. A test is a function whose name is a sentence about behaviour. A failed check is
+ * printed, and the rest of the test still runs. main() ends with `return check_end();`, which prints `N passed, N
+ * failed`. */
 #ifndef RD_CHECK_H
 #define RD_CHECK_H
 

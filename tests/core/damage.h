@@ -1,6 +1,6 @@
-/* damage.h - arenas whose bytes are not what they were: for test_damage.c and fuzz_arena.c.
+/* damage.h - arenas with changed bytes, for test_damage.c and fuzz_arena.c.
  *
- * An arena is made that holds every kind of block; its image is kept, and laid down again for each trial. */
+ * An arena is made that holds every kind of block. Its image is kept, and copied back for each trial. */
 #ifndef RD_DAMAGE_H
 #define RD_DAMAGE_H
 
@@ -39,7 +39,7 @@ typedef struct rd_image {
 static char damage_request[1 << 17];
 static char damage_filler[1 << 16];
 
-/* Commands in lines; the replies are not looked at. */
+/* Commands in lines; the replies are ignored. */
 static void damage_say(rd_session *s, uint64_t now_ms, const char *text, size_t len) {
   rd_status status = rd_session_feed(s, (const uint8_t *)text, len, now_ms);
   for (;;) {
@@ -102,7 +102,7 @@ static rd_image damage_image(rd_policy policy) {
   return image;
 }
 
-/* The image as it was, in the file, mapped to be damaged. The workers' blocks are set anew when a run begins. */
+/* Write the image to the file, and map it so that the test can damage it. A run resets the workers' blocks. */
 static uint8_t *damage_lay(const rd_image *image) {
   uint8_t *base = mmap(NULL, image->size, PROT_READ | PROT_WRITE, MAP_SHARED, image->fd, 0);
   if (base == MAP_FAILED) exit(2);
@@ -116,7 +116,7 @@ static inline void damage_free(rd_image *image) {
   free(image->bytes);
 }
 
-/* Do what clients and the sweep do to every key; ends in a store that is used up. */
+/* Use every key as clients and the sweep do. The store is full afterwards. */
 static void damage_use(rd_store *st) {
   uint64_t now = DAMAGE_MS + 10;
   st->now_ms = now;
@@ -135,7 +135,7 @@ static void damage_use(rd_store *st) {
   for (uint32_t n = 0; n < 900; n++) DAMAGE_SAY(s, now, "SET more:%u %.*s\r\n", n, 12000, damage_filler); /* evicts */
   rd_set_max_memory(st, DAMAGE_MEMORY * 3 / 4);
   for (int i = 0; i < 50; i++) rd_shrink_step(st, 4);
-  now += 2000000; /* what has an expiry is gone */
+  now += 2000000; /* keys with an expiry have expired */
   st->now_ms = now;
   DAMAGE_SAY(s, now, "SELECT 1\r\nFLUSHDB\r\nSELECT 0\r\nDEL large larger\r\n");
   for (uint32_t i = 0; i < 2000; i++) rd_sweep(st, 0, st->num_shards, 0);

@@ -10,8 +10,8 @@
 
 typedef struct fault {
   bool armed;
-  bool once;      /* only call number `at` fails, not those behind it */
-  uint32_t kinds; /* arena: kinds of blocks that are meant, one bit each; 0: all */
+  bool once;      /* only call number `at` fails, not the later ones */
+  uint32_t kinds; /* arena: kinds of blocks whose allocations count, one bit each; 0: all */
   uint64_t at;    /* the first call that fails, from 0 */
   uint64_t calls; /* so far */
   uint64_t hits;  /* calls that failed */

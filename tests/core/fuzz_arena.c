@@ -1,8 +1,8 @@
-/* fuzz_arena.c - the invariant: an arena with any bytes changed is refused, or serves: once it is in doubt, nobody dies
- * of it, whatever is done to its keys, and in the end its own check passes.
+/* fuzz_arena.c - the invariant: an arena with any bytes changed is refused, or it serves: once it is in doubt, no
+ * process dies of it, whatever is done to its keys, and at the end its own check passes.
  *
- * Input: a byte that picks the policy, then changes of ten bytes each: a place among the bytes that are in use (five
- * bytes, little-endian), how many bytes there (1 to 4), and what is xor-ed to them. */
+ * Input: a byte that chooses the policy, then changes of ten bytes each: an offset among the bytes in use (five bytes,
+ * little-endian), the number of bytes to change (1 to 4), and the bytes to combine with them by XOR. */
 #include "damage.h"
 #include "store/check.h"
 #include "store/run.h"
@@ -13,7 +13,7 @@ static void expect(bool ok, const char *what) {
   abort();
 }
 
-/* Among the bytes that hold anything: all but the workers' blocks. */
+/* An offset among the bytes with contents: all but the workers' blocks. */
 static uint64_t place_of(const rd_image *image, uint64_t n) {
   uint64_t tables = image->head.workers_at, body = image->used - image->head.regions_at;
   n %= tables + body;

@@ -1,7 +1,7 @@
-/* fuzz_glob.c - the invariant: whatever pattern and text, rd_glob says what a matcher says that tries every split of
- * the text between the stars; it reads nothing outside the two, and it ends.
+/* fuzz_glob.c - the invariant: for any pattern and text, rd_glob gives the same result as a matcher that tries every
+ * split of the text between the stars; it reads no byte outside of the two, and it ends.
  *
- * Input: one byte of flags and a length, that many bytes of pattern, the rest is the text. */
+ * Input: one byte of flags and a length, the pattern of that length, and the text. */
 #include <stdlib.h>
 
 #include "base/glob.h"
@@ -9,7 +9,7 @@
 #define MAX_PATTERN 63
 #define MAX_TEXT 128
 
-/* The bytes of one element of the pattern, and whether it takes `c`: a lone element against a text of one byte. */
+/* The number of bytes of the pattern's first element, and whether it matches `c`. */
 static size_t span_of(const uint8_t *p, size_t len) {
   if (p[0] == '\\' && len >= 2) return 2;
   if (p[0] != '[') return 1;
@@ -30,7 +30,7 @@ static size_t span_of(const uint8_t *p, size_t len) {
 }
 
 static bool reference(rd_bytes pattern, rd_bytes text, bool nocase) {
-  static bool can[MAX_PATTERN + 1][MAX_TEXT + 1]; /* does pattern[p..] take text[s..]? */
+  static bool can[MAX_PATTERN + 1][MAX_TEXT + 1]; /* does pattern[p..] match text[s..]? */
   if (text.len == 0) return pattern.len == 0;
   bool starts[MAX_PATTERN + 1] = {false};
   for (size_t p = 0; p < pattern.len; p += pattern.data[p] == '*' ? 1 : span_of(pattern.data + p, pattern.len - p)) {
@@ -53,7 +53,7 @@ static bool reference(rd_bytes pattern, rd_bytes text, bool nocase) {
   return can[0][0];
 }
 
-/* The same bytes in a block of their own, so that a byte read outside is seen. */
+/* A copy of the bytes in a block of its own, so that the sanitizer detects a read outside of it. */
 static uint8_t *alone(const uint8_t *data, size_t len) {
   uint8_t *p = malloc(len > 0 ? len : 1);
   if (p == NULL) abort();

@@ -1,14 +1,14 @@
 /* fuzz_handover.c - the invariants:
  *
- *   - whatever the bytes, loading them fails with a reason, or gives a session;
- *   - what such a session saves gives a session that saves the same;
- *   - that one executes what it has and what a client sends, and waits for nothing then;
- *   - a session whose bytes nobody changed is never refused;
+ *   - loading any bytes fails with a reason, or gives a session;
+ *   - saving such a session, and loading that, gives a session that saves the same bytes;
+ *   - the loaded session executes its input and what a client sends, and then waits for nothing;
+ *   - a saved session whose bytes were not changed is never refused;
  *   - no shard stays locked, no watch is left behind, and the store's own check passes.
  *
- * Input: a zero byte, then what is loaded; or another byte, then what a client sends, up to "\n~", and the rest changes
- * what the session saves: three bytes each, a place (relative to the end of the last change) and what is xor-ed there.
- */
+ * Input: a zero byte, then the bytes to load; or another byte, then the input of a client up to "\n~", then changes of
+ * the saved bytes, three bytes each: an offset (relative to the end of the last change), and the bytes to combine by
+ * XOR. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -56,7 +56,7 @@ static void answer(rd_session *s) {
   rd_session_answer(s, (const uint8_t *)text, strlen(text));
 }
 
-/* Do what the session asks for until it wants more. Without `write` its output stays. */
+/* Act on the session's status until it needs more input. Without `write` its output stays. */
 static rd_status serve(rd_session *s, rd_status status, bool write) {
   for (;;) {
     size_t said = rd_session_output(s).len;
@@ -67,7 +67,7 @@ static rd_status serve(rd_session *s, rd_status status, bool write) {
       break;
     status = rd_session_resume(s, NOW);
   }
-  expect(status == RD_MORE || status == RD_CLOSE || (status == RD_FULL && !write), "a session waits for nothing");
+  expect(status == RD_MORE || status == RD_CLOSE || (status == RD_FULL && !write), "a session waits without a reason");
   return status;
 }
 
@@ -92,7 +92,8 @@ static void load(blob b, bool must) {
   rd_session *again = rd_session_load(&st, &limits, once.data, once.len, err, sizeof err);
   expect(again != NULL, err);
   blob twice = save(again);
-  expect(twice.len == once.len && memcmp(twice.data, once.data, once.len) == 0, "a session changes on the way");
+  expect(twice.len == once.len && memcmp(twice.data, once.data, once.len) == 0,
+         "saving and loading changed the session");
   rd_session_free(s);
   free(once.data);
   free(twice.data);
@@ -103,7 +104,7 @@ static void load(blob b, bool must) {
   rd_session_free(again);
 }
 
-/* What a client said, as far as a session has saved it; and the changes of it. */
+/* The bytes that a session saved of a client's input, and the changes of them. */
 static void move(const uint8_t *data, size_t size, uint8_t how) {
   const uint8_t *end = memmem(data, size, "\n~", 2);
   size_t len = end != NULL ? (size_t)(end - data) + 1 : size;

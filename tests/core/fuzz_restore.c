@@ -1,14 +1,14 @@
 /* fuzz_restore.c - the invariants:
  *
- *   - whatever the payload, RESTORE answers OK or one error, and an error leaves the key as it was;
- *   - what it accepted, DUMP writes as a payload that RESTORE takes again, with the same value;
- *   - any value at all comes back from DUMP and RESTORE as it was;
- *   - LZF: what is compressed decompresses to itself; what is not LZF is refused, and nothing is read or written
- * outside;
+ *   - RESTORE of any payload replies OK or one error, and an error leaves the key unchanged;
+ *   - DUMP of an accepted value gives a payload that RESTORE accepts, with the same value;
+ *   - any value survives DUMP and RESTORE unchanged;
+ *   - LZF: compressed bytes decompress to the original; other bytes are refused, and nothing outside is read or
+ * written;
  *   - the store's own check passes.
  *
- * Input: one byte that says what the rest is: a whole payload, a payload without its footer (a right one is put behind
- * it, for no fuzzer guesses a CRC), a value, or an LZF text. */
+ * Input: one byte that chooses the meaning of the rest: a whole payload; a payload without its footer, which the target
+ * adds, since no fuzzer guesses a CRC; a value; or an LZF text. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -91,11 +91,11 @@ static rd_bytes bulk(rd_bytes reply) {
   return (rd_bytes){reply.data + head, n};
 }
 
-static void comes_back(void) {
+static void dumps_and_restores(void) {
   rd_bytes value = copy_of(get()), payload = copy_of(bulk(dump()));
   ask((rd_bytes[]){WORD("SET"), WORD("k"), WORD("another")}, 3);
-  expect(begins(restore(payload), "+OK"), "a payload of ours was refused");
-  expect(same(get(), value), "another value came back");
+  expect(begins(restore(payload), "+OK"), "RESTORE refused a payload of DUMP");
+  expect(same(get(), value), "RESTORE gave another value");
   free((void *)value.data);
   free((void *)payload.data);
 }
@@ -104,9 +104,9 @@ static void try_payload(rd_bytes payload) {
   ask((rd_bytes[]){WORD("SET"), WORD("k"), WORD("before")}, 3);
   rd_bytes reply = restore(payload);
   if (begins(reply, "+OK")) {
-    comes_back();
+    dumps_and_restores();
   } else {
-    expect(begins(reply, "-ERR ") || begins(reply, "-OOM "), "an odd reply");
+    expect(begins(reply, "-ERR ") || begins(reply, "-OOM "), "an unexpected reply");
     expect(same(bulk(get()), WORD("before")), "an error changed the key");
   }
 }
@@ -129,9 +129,9 @@ static void try_lzf(rd_bytes text) {
   expect(packed != NULL && back != NULL, "no memory");
   for (size_t cap = 0; cap <= text.len; cap += 1 + cap / 3) {
     size_t n = rd_lzf_compress(alone.data, alone.len, packed, cap);
-    expect(n <= cap, "it says it wrote more than there was room for");
+    expect(n <= cap, "it wrote more bytes than fit");
     if (n == 0) continue;
-    expect(rd_lzf_decompress(packed, n, NULL, text.len), "the check refuses what was compressed");
+    expect(rd_lzf_decompress(packed, n, NULL, text.len), "the check refused compressed bytes");
     expect(rd_lzf_decompress(packed, n, back, text.len) && memcmp(back, alone.data, text.len) == 0,
            "not the same text");
   }
@@ -140,7 +140,7 @@ static void try_lzf(rd_bytes text) {
     back = malloc(want > 0 ? want : 1);
     expect(back != NULL, "no memory");
     bool fits = rd_lzf_decompress(alone.data, alone.len, NULL, want);
-    expect(rd_lzf_decompress(alone.data, alone.len, back, want) == fits, "checking and doing disagree");
+    expect(rd_lzf_decompress(alone.data, alone.len, back, want) == fits, "the check and the decompression disagree");
     free(back);
   }
   free(packed);
@@ -160,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       break;
     case 2:
       ask((rd_bytes[]){WORD("SET"), WORD("k"), rest}, 3);
-      comes_back();
+      dumps_and_restores();
       break;
     default:
       try_lzf(rest);

@@ -1,8 +1,8 @@
-/* fuzz_ring.c - the invariant: what is sent is read whole and in order, or was refused; a ring whose words were changed
- * is emptied, and nobody dies of it.
+/* fuzz_ring.c - the invariant: a sent record is read whole and in order, or was refused; a ring whose words were
+ * changed is emptied, and no process dies of it.
  *
- * Input: steps of four bytes: what to do, and a number of three bytes (little-endian). Two processes, as it were, share
- * an arena: the first one sends, the other one reads. A model says what must come. */
+ * Input: steps of four bytes: an operation, and a number of three bytes (little-endian). Two stores, which stand for
+ * two processes, share an arena: the first one sends, the other one reads. A model knows the records to expect. */
 #include "arena/layout.h"
 #include "arena/ring.h"
 #include "arena_fixture.h"
@@ -26,18 +26,18 @@ static void open_both(void) {
   for (uint32_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 24);
   st = arena_new(8 * MIB, 4, RD_NOEVICTION);
   expect(rd_attach(&other, st.fd, err, sizeof err) == 0, err);
-  expect(rd_worker_join(&other, 1) == THERE, "no place");
+  expect(rd_worker_join(&other, 1) == THERE, "no worker slot");
 }
 
 static void send(uint32_t n) {
   uint32_t len = n % 64 == 0 ? n % (RD_RING_LARGEST + 2) : n % 3000, seed = n % 251;
   if (len + seed > sizeof bytes) seed = 0;
   if (count == MOST) return;
-  if (st.rings_behind != 0) n &= ~1u; /* who has kept something does not pass it by */
+  if (st.rings_behind != 0) n &= ~1u; /* a sender with kept records does not send before them */
   rd_sent result = n & 1 ? rd_ring_put(&st, THERE, (rd_record_kind)(n % 3), bytes + seed, len)
                          : rd_ring_send(&st, THERE, (rd_record_kind)(n % 3), bytes + seed, len, BOUND);
-  expect(result != RD_SENT_GONE, "nobody is there");
-  expect(result != RD_SENT_KEPT || (n & 1) == 0, "who puts keeps nothing");
+  expect(result != RD_SENT_GONE, "the block has no owner");
+  expect(result != RD_SENT_KEPT || (n & 1) == 0, "rd_ring_put kept a record");
   if (result != RD_SENT && result != RD_SENT_KEPT) return;
   expect(len <= RD_RING_LARGEST, "too long a record was sent");
   sent[(first + count) % MOST].len = len;
@@ -78,7 +78,7 @@ static void damage(uint32_t n) {
     case 2:
       atomic_store(&w->ring.awake, (uint32_t)mask);
       break;
-    default: /* the next record's head; in memory that the system has given */
+    default: /* the next record's head, in memory that the ring has */
       if (atomic_load(&w->ring.backed) == 1) w->ring_bytes[atomic_load(&w->ring.head) % RD_RING_BYTES] ^= (uint8_t)n;
   }
 }
@@ -86,9 +86,9 @@ static void damage(uint32_t n) {
 static void next_owner(void) {
   rd_worker_leave(&other);
   rd_ring_flush(&st);
-  expect(st.rings_behind == 0, "something is kept for somebody who has gone");
-  expect(rd_worker_join(&other, 1) == THERE, "no place");
-  expect(!rd_ring_waits(&other), "something is there for somebody who has just come");
+  expect(st.rings_behind == 0, "a record is kept for an owner that is gone");
+  expect(rd_worker_join(&other, 1) == THERE, "no worker slot");
+  expect(!rd_ring_waits(&other), "the ring of a new owner has a record");
   first = count = 0;
   damaged = false;
 }
@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         rd_ring_flush(&st);
         break;
       case 12:
-        expect(rd_ring_may_sleep(&other) == !rd_ring_waits(&other), "asleep beside a record");
+        expect(rd_ring_may_sleep(&other) == !rd_ring_waits(&other), "the reader may sleep although a record waits");
         break;
       case 13:
         if (n % 8 == 0) damage(n >> 3);
@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       case 14:
         if (n % 8 == 0) next_owner();
         break;
-      case 15: /* all that there is */
+      case 15: /* all records */
         for (uint32_t i = 0; i < 2 * MOST; i++) {
           rd_ring_flush(&st);
           read_one();

@@ -1,13 +1,13 @@
 /* fuzz_session.c - the invariants:
  *
- *   - whatever the bytes, a session answers with replies, or with one protocol error and the close;
- *   - what it says, and what it does to the store, does not depend on how the bytes were cut: all at once, each for
- *     itself, and in pieces of other sizes give the same;
+ *   - for any bytes, a session sends replies, or replies and one protocol error before it closes;
+ *   - its replies, and its changes of the store, do not depend on how the bytes were split: all at once, one by one,
+ * and in pieces of other sizes give the same;
  *   - no shard stays locked, and the store's own check passes.
  *
- * Input: one byte that says how (1: not authenticated, 2: RESP3, 4: stop at little output, 8: as a user who may do
- * little), the rest is what a client sends. Commands of the control plane are answered with their name; AUTH takes
- * permissions away or gives them back. */
+ * Input: one byte of flags (1: not authenticated, 2: RESP3, 4: stop at little output, 8: a user with few permissions),
+ * then the input of a client. Commands of the control plane are answered with their name; AUTH takes permissions away
+ * or gives them back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -27,7 +27,7 @@
 #define NOW 1700000000000ull
 
 static rd_store store[CLIENTS];
-static rd_acl *little; /* every second command, on keys with a or, to be read, b at their beginning */
+static rd_acl *little; /* every second command, on keys that begin with a, and for reading also b */
 static bool started;
 
 static void expect(bool ok, const char *what) {
@@ -85,7 +85,7 @@ static void answer(rd_session *s, bool *limited) {
     rd_session_set_acl(s, *limited ? little : NULL);
   }
   if (rd_session_state_of(s)->denied != RD_ALLOWED) {
-    expect(rd_session_state_of(s)->denied_at < rd_session_argc(s), "a key that is no argument");
+    expect(rd_session_state_of(s)->denied_at < rd_session_argc(s), "the denied key is no argument");
     snprintf(text, sizeof text, "-NOPERM %u %u\r\n", rd_session_state_of(s)->denied, rd_session_state_of(s)->denied_at);
   }
   if (cmd != NULL && strcmp(cmd->name, "reset") == 0) rd_session_reset(s);
@@ -103,10 +103,10 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
   rd_session_state_of(s)->resp = how & 2 ? 3 : 2;
   bool limited = (how & 8) != 0;
   rd_session_set_acl(s, limited ? little : NULL);
-  rd_retain_begin(st, st != &store[0]); /* the answers do not depend on that either */
+  rd_retain_begin(st, st != &store[0]); /* the replies must not depend on retained locks either */
   for (size_t at = 0; at < len && t.status != RD_CLOSE; at += step) {
     size_t n = len - at < step ? len - at : step;
-    uint8_t *alone = malloc(n); /* a read beyond the piece is seen */
+    uint8_t *alone = malloc(n); /* the sanitizer detects a read beyond the piece */
     expect(alone != NULL, "no memory");
     memcpy(alone, data + at, n);
     t.status = rd_session_feed(s, alone, n, NOW);
@@ -119,7 +119,7 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
         break;
       t.status = rd_session_resume(s, NOW);
     }
-    expect(t.status == RD_MORE || t.status == RD_CLOSE, "a session that waits for nothing");
+    expect(t.status == RD_MORE || t.status == RD_CLOSE, "a session waits without a reason");
   }
   rd_retain_end(st);
   for (uint32_t i = 0; i < st->num_shards; i++) expect(!rd_holds_shard(st, i), "a shard stays locked");
@@ -137,11 +137,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char err[256];
     t[i] = converse(&store[i], data[0], data + 1, size - 1, steps[i], batches[i]);
     expect(rd_check(&store[i], err, sizeof err) == 0, err);
-    expect(t[i].status == t[0].status, "the end depends on how the bytes were cut");
+    expect(t[i].status == t[0].status, "the end depends on how the bytes were split");
     expect(t[i].len == t[0].len && (t[0].len == 0 || memcmp(t[i].said, t[0].said, t[0].len) == 0),
-           "the replies depend on how the bytes were cut");
+           "the replies depend on how the bytes were split");
     for (unsigned db = 0; db < RD_DATABASES; db++) {
-      expect(rd_count(&store[i], db) == rd_count(&store[0], db), "the keys depend on how the bytes were cut");
+      expect(rd_count(&store[i], db) == rd_count(&store[0], db), "the keys depend on how the bytes were split");
     }
   }
   for (int i = 0; i < CLIENTS; i++) {

@@ -1,4 +1,4 @@
-"""What test_keyspecs.c is compiled with: python tests/core/keyspecs.py > HEADER
+"""Makes the header that test_keyspecs.c includes: python tests/core/keyspecs.py > HEADER
 
 The commands of keyspecs.def as rows in C, and the calls of keyspecs.txt with the keys that each has.
 """

@@ -59,7 +59,7 @@ static inline void say(peer *p, const char *text) {
 static inline int turn(void) { return rd_loop_turn(l, 0, st.now_ms); }
 static inline uint32_t what(int i) { return rd_loop_events(l)[i].what; }
 
-/* What the client has got. */
+/* The bytes that the client has received. */
 static inline void hears(peer *p, const char *expected) {
   char text[4096];
   ssize_t n = recv(p->fd, text, sizeof text, 0);

@@ -1,8 +1,8 @@
-/* oracle.h - conversations as redis-server 7.0 has them, to be had again through a session.
+/* oracle.h - conversations with redis-server 7.0, which are repeated with a session.
  *
- * The replies are recorded, not written: `python tests/core/record.py FILE...` asks the servers and fills them in. A
- * table begins with an empty keyspace; one whose name begins with resp3_ speaks RESP3, one with valkey_ was recorded
- * from Valkey 9. */
+ * The replies are recorded, not written by hand: `python tests/core/record.py FILE...` asks the servers and fills them
+ * in. A table begins with an empty keyspace; a table whose name begins with resp3_ speaks RESP3, and one with valkey_
+ * was recorded from Valkey 9. */
 #ifndef RD_ORACLE_H
 #define RD_ORACLE_H
 
@@ -35,7 +35,7 @@ static inline void replay_step(rd_store *st, uint8_t resp, const exchange *table
   rig_client_free(&c);
 }
 
-/* Have the conversation at once, and byte by byte; then check the whole arena. */
+/* Send the conversation at once, and byte by byte; then check the whole arena. */
 static inline void replay(uint8_t resp, const exchange *table, size_t n) {
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 16, RD_NOEVICTION);

@@ -1,4 +1,4 @@
-/* processes.h - other processes that join the arena of a test, for the tests of what processes share. */
+/* processes.h - starts other processes that join a test's arena. */
 #ifndef RD_TEST_PROCESSES_H
 #define RD_TEST_PROCESSES_H
 
@@ -39,7 +39,7 @@ static inline void stop(pid_t pid) {
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* The place of the worker with this number; RD_MAX_WORKERS: there is none. */
+/* The index of the block of the worker with this number; RD_MAX_WORKERS: there is none. */
 static inline uint32_t place_of(rd_store *st, uint32_t number) {
   rd_worker_figures f;
   uint32_t i = 0;
@@ -47,7 +47,7 @@ static inline uint32_t place_of(rd_store *st, uint32_t number) {
   return i;
 }
 
-/* An address that is made of a number. */
+/* An address made from a number. */
 static inline const uint8_t *address(uint32_t n) {
   static uint8_t bytes[16];
   memset(bytes, 0, sizeof bytes);

@@ -1,4 +1,4 @@
-"""Fills in what servers said: python tests/core/record.py tests/core/test_strings.c ...
+"""Fills in the replies of servers: python tests/core/record.py tests/core/test_strings.c ...
 
 That is the replies of the SAID() tables in C tests, and the keyspace events of the TOLD() tables (test_events.c).
 
@@ -33,7 +33,7 @@ def valkey_server() -> str:
 
 @contextlib.contextmanager
 def running(program: str) -> Iterator[Callable[[], socket.socket]]:
-    """A server of its own on a UNIX socket, and what connects to it."""
+    """A server on a UNIX socket, and a connection to it."""
     with tempfile.TemporaryDirectory() as directory:
         path = f"{directory}/socket"
         server = subprocess.Popen(
@@ -110,7 +110,7 @@ TOLD = re.compile(rf"TOLD\(\s*({STRING})\s*,\s*({STRING})\s*\)", re.DOTALL)
 
 
 class Listener:
-    """A server whose keyspace events are listened to."""
+    """A server whose keyspace events are recorded."""
 
     def __init__(self, server: socket.socket, subscriber: socket.socket) -> None:
         self._server, self._replies = server, server.makefile("rb")
@@ -134,7 +134,7 @@ class Listener:
         self._ask(f"CONFIG SET notify-keyspace-events E{classes}".encode())
 
     def step(self, ask: bytes) -> list[bytes]:
-        """A command, or ">50": so many milliseconds pass, or "+50": and what has expired is swept."""
+        """A command, or ">50": that many milliseconds pass, or "+50": and then the sweep removes expired keys."""
         if ask[:1] in b">+":
             if ask[:1] == b"+":
                 self._ask(b"DEBUG SET-ACTIVE-EXPIRE 1")
@@ -157,7 +157,7 @@ class Listener:
 
 
 def record_events(path: pathlib.Path, listener: Listener) -> None:
-    """Each event with its class, which is that of the listener that heard it."""
+    """Each event with its class, which is that of the listener that received it."""
 
     def fill(table: re.Match[str]) -> str:
         asked = [unquote(match[1]) for match in TOLD.finditer(table[1])]

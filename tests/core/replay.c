@@ -1,9 +1,8 @@
 /* replay.c - runs a fuzz target without libFuzzer: `fuzz_session 400` gives it 400 inputs, the same ones each time, and
- * `fuzz_session FILE...` those that a fuzzer found.
+ * `fuzz_session FILE...` gives it files, such as those that a fuzzer found.
  *
  * So the targets are compiled and run with the tests, with and without sanitizers. The inputs are words that the
- * targets know, in an order that nobody would choose, with some bytes changed; to look for more is the fuzzer's part.
- */
+ * targets know, in random order, with some bytes changed. Searching for other inputs is the fuzzer's part. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +71,7 @@ static uint32_t dice(uint64_t sides) {
   return (uint32_t)((x ^ x >> 31) % sides);
 }
 
-/* The target sees its bytes in a block of their own, so that a byte read outside is seen. */
+/* The target gets its bytes in a block of their own, so that the sanitizer detects a read outside of it. */
 static void give(const uint8_t *data, size_t len) {
   uint8_t *alone = malloc(len > 0 ? len : 1);
   if (alone == NULL) abort();

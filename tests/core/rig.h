@@ -1,6 +1,6 @@
-/* rig.h - a store in a memfd, and clients that speak to it through sessions. Its control plane is a stub: AUTH pw,
- * HELLO 2|3, RESET and CLIENT REPLY do what they must for the session's sake, unknown commands get Redis's error, and
- * all others get their own name as an answer. */
+/* rig.h - a store in a memfd, and clients that use it through sessions. Its control plane is a stub: it executes AUTH
+ * pw, HELLO 2|3, RESET and CLIENT REPLY as far as the session needs it, answers unknown commands with Redis's error,
+ * and all others with their own name. */
 #ifndef RD_RIG_H
 #define RD_RIG_H
 
@@ -17,7 +17,7 @@
 #include "store/check.h"
 #include "store/run.h"
 
-static uint64_t rig_ticks; /* nanoseconds; every look at the clock takes 1,000 */
+static uint64_t rig_ticks; /* nanoseconds; every reading of the clock adds 1,000 */
 static inline uint64_t rig_clock(void) { return rig_ticks += 1000; }
 
 static inline int rig_open(rd_store *st, uint64_t memory, uint32_t shards, rd_policy policy) {
@@ -45,7 +45,7 @@ static inline void rig_close(rd_store *st, int fd) {
 typedef struct rig_client {
   rd_session *session;
   rd_store *st;
-  uint8_t *out; /* all that was ever said */
+  uint8_t *out; /* all replies so far */
   size_t len, cap;
   rd_status status;
   bool stay; /* do not answer the control plane's commands */
@@ -127,7 +127,7 @@ static inline void rig_answer(rig_client *c) {
   rd_session_answer(s, (const uint8_t *)text, (size_t)n);
 }
 
-/* Do what a status asks for until the session wants more bytes, or waits. */
+/* Act on the session's status until it needs more input, or waits. */
 static inline void rig_serve(rig_client *c) {
   for (;;) {
     rig_write(c);
@@ -139,7 +139,7 @@ static inline void rig_serve(rig_client *c) {
   }
 }
 
-/* Feed `len` bytes, `step` at a time, each from memory that is gone afterwards. */
+/* Feed `len` bytes, `step` at a time, each from memory that is freed afterwards. */
 static inline void rig_feed(rig_client *c, const void *data, size_t len, size_t step) {
   const uint8_t *p = data;
   for (size_t at = 0; at < len && c->status != RD_CLOSE; at += step) {
@@ -155,7 +155,7 @@ static inline void rig_feed(rig_client *c, const void *data, size_t len, size_t 
 
 static inline void rig_say(rig_client *c, const char *text) { rig_feed(c, text, strlen(text), strlen(text)); }
 
-/* What was said since the last look must be `text`. */
+/* Check that the replies since the last check are `text`. */
 #define RIG_HEARD(client, text)                     \
   do {                                              \
     CHECK_TEXT((client)->out, (client)->len, text); \

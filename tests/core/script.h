@@ -1,14 +1,14 @@
-/* script.h - requests in a short form, and what a store holds.
+/* script.h - requests in a short form, and the contents of a store.
  *
  * A script is commands separated by " ; ". Its words are separated by spaces:
  *
- *     @300x    a key of 300 bytes that "x" tells from others of its length
- *     #9000x   a value of 9,000 bytes, the same text over and over
+ *     @300x    a key of 300 bytes; "x" distinguishes it from others of the same length
+ *     #9000x   a value of 9,000 bytes that repeats one text
  *     $9000x   a value of 9,000 bytes that does not compress
- *     %#9000x  what DUMP says of such a value (likewise %$9000x)
+ *     %#9000x  the payload that DUMP gives for such a value (likewise %$9000x)
  *     other    itself; '' is the empty string
  *
- * or, when it begins with "raw ", one line as it is. */
+ * or, when it begins with "raw ", one line of bytes to send unchanged. */
 #ifndef RD_SCRIPT_H
 #define RD_SCRIPT_H
 
@@ -127,7 +127,7 @@ static inline text script_bytes(const char *script) {
   return t;
 }
 
-/* ---- what a store holds ---- */
+/* ---- the contents of a store ---- */
 
 typedef struct held {
   uint32_t db, key_len;
@@ -166,7 +166,7 @@ static inline void held_visit(void *arg, rd_store *st, const rd_item *it) {
 
 static inline int held_order(const void *a, const void *b) { return memcmp(a, b, sizeof(held)); }
 
-/* Every key that is there, sorted. */
+/* All keys, sorted. */
 static inline holdings holdings_of(rd_store *st) {
   holdings h = {0};
   for (h.db = 0; h.db < RD_DATABASES; h.db++) {

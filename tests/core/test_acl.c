@@ -1,4 +1,4 @@
-/* What users may do: commands and keys, alone and in sessions, whatever is queued. */
+/* test_acl.c - users' permissions for commands and keys: the rules alone, in sessions, and for queued commands. */
 #include "rig.h"
 
 #define CHECK_STR(text, expected)                         \
@@ -18,7 +18,7 @@ static const rd_command *command(const char *name) {
   return rd_command_find_full((rd_bytes){(const uint8_t *)name, strlen(name)});
 }
 
-/* One selector more: commands by name, separated by spaces; keys as "*" for all, or patterns, each behind r, w or rw.
+/* Add a selector: commands by name, separated by spaces; keys as "*" for all, or patterns, each behind r, w or rw.
  */
 static void allow(rd_acl *acl, const char *names, const char *keys) {
   uint16_t ids[32];
@@ -62,7 +62,7 @@ static const char *judged(const rd_acl *acl, const char *line) {
   return said;
 }
 
-static void nothing_is_allowed_but_what_needs_no_authentication(void) {
+static void a_new_user_may_run_only_commands_without_authentication(void) {
   rd_acl *acl = rd_acl_new();
   CHECK_STR(judged(acl, "get k"), "1");
   CHECK_STR(judged(acl, "auth a b"), "0");
@@ -73,7 +73,7 @@ static void nothing_is_allowed_but_what_needs_no_authentication(void) {
   rd_acl_free(NULL);
 }
 
-static void commands_and_subcommands(void) {
+static void a_rule_covers_a_command_or_one_subcommand(void) {
   rd_acl *acl = rd_acl_new();
   allow(acl, "get config|get", "*");
   CHECK_STR(judged(acl, "get anything"), "0");
@@ -83,7 +83,7 @@ static void commands_and_subcommands(void) {
   rd_acl_free(acl);
 }
 
-static void keys_by_pattern(void) {
+static void a_key_is_allowed_when_it_matches_a_pattern(void) {
   rd_acl *acl = rd_acl_new();
   allow(acl, "get mget mset set del bitop copy ping", "rw:a* rw:b?");
   CHECK_STR(judged(acl, "get a"), "0");
@@ -98,7 +98,7 @@ static void keys_by_pattern(void) {
   rd_acl_free(acl);
 }
 
-static void reading_and_writing(void) {
+static void reading_and_writing_are_allowed_separately(void) {
   rd_acl *acl = rd_acl_new();
   allow(acl, "get set copy incr setrange bitfield getdel", "r:in* w:out*");
   CHECK_STR(judged(acl, "get in1"), "0");
@@ -115,7 +115,7 @@ static void reading_and_writing(void) {
   rd_acl_free(acl);
 }
 
-static void several_patterns_at_once(void) {
+static void one_call_adds_several_patterns(void) {
   rd_acl *acl = rd_acl_new();
   CHECK(!rd_acl_allow_keys(acl, (const uint8_t *)"a", 1, RD_ACL_MAY_READ)); /* there is no selector */
   allow(acl, "get set", "");
@@ -137,14 +137,14 @@ static void one_selector_must_allow_all_of_it(void) {
   allow(acl, "get", "rw:a");
   allow(acl, "mset", "rw:b rw:c");
   CHECK_STR(judged(acl, "get a"), "0");
-  CHECK_STR(judged(acl, "get b"), "2@1"); /* the first came as far as the key */
+  CHECK_STR(judged(acl, "get b"), "2@1"); /* the first selector allowed the command but not the key */
   CHECK_STR(judged(acl, "mset b 1 c 2"), "0");
   CHECK_STR(judged(acl, "mset b 1 a 2"), "2@3");
   CHECK_STR(judged(acl, "del a"), "1");
   rd_acl_free(acl);
 }
 
-static void a_session_is_told_and_goes_on(void) {
+static void a_denied_command_is_reported_and_the_session_continues(void) {
   fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU);
   rd_acl *acl = rd_acl_new();
   allow(acl, "get set multi exec ping", "rw:a*");
@@ -164,7 +164,7 @@ static void a_session_is_told_and_goes_on(void) {
   rig_close(&st, fd);
 }
 
-static void a_transaction_that_is_denied_something_is_discarded(void) {
+static void a_denied_command_discards_its_transaction(void) {
   fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU);
   rd_acl *acl = rd_acl_new(), *less = rd_acl_new(), *least = rd_acl_new();
   allow(acl, "get set multi exec ping config|get", "rw:a*");
@@ -174,7 +174,7 @@ static void a_transaction_that_is_denied_something_is_discarded(void) {
   rd_session_set_acl(c.session, acl);
   RIG_ASK(&c, "MULTI\r\nSET a 1\r\nGET k\r\nEXEC\r\nGET a\r\n",
           OK QUEUED "-NOPERM 2 1\r\n-EXECABORT Transaction discarded because of previous errors.\r\n$-1\r\n");
-  /* what was queued is judged again by what holds when it is executed, between commands of both planes */
+  /* queued commands are checked again with the permissions at their execution, among commands of both planes */
   RIG_ASK(&c, "MULTI\r\nSET a 1\r\nCONFIG GET x\r\nGET a\r\nPING\r\nGET a\r\n", OK QUEUED QUEUED QUEUED QUEUED QUEUED);
   rd_session_set_acl(c.session, less);
   RIG_ASK(&c, "EXEC\r\nGET a\r\n", "*5\r\n" NO_COMMAND "+config|get\r\n$-1\r\n" NO_COMMAND "$-1\r\n$-1\r\n");
@@ -192,7 +192,7 @@ static void a_transaction_that_is_denied_something_is_discarded(void) {
   rig_close(&st, fd);
 }
 
-static void who_wants_no_replies_gets_no_refusals(void) {
+static void a_client_without_replies_gets_no_refusals(void) {
   fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU);
   rd_acl *acl = rd_acl_new();
   allow(acl, "get client|reply", "*");
@@ -206,14 +206,14 @@ static void who_wants_no_replies_gets_no_refusals(void) {
 }
 
 int main(void) {
-  RUN(nothing_is_allowed_but_what_needs_no_authentication);
-  RUN(commands_and_subcommands);
-  RUN(keys_by_pattern);
-  RUN(reading_and_writing);
-  RUN(several_patterns_at_once);
+  RUN(a_new_user_may_run_only_commands_without_authentication);
+  RUN(a_rule_covers_a_command_or_one_subcommand);
+  RUN(a_key_is_allowed_when_it_matches_a_pattern);
+  RUN(reading_and_writing_are_allowed_separately);
+  RUN(one_call_adds_several_patterns);
   RUN(one_selector_must_allow_all_of_it);
-  RUN(a_session_is_told_and_goes_on);
-  RUN(a_transaction_that_is_denied_something_is_discarded);
-  RUN(who_wants_no_replies_gets_no_refusals);
+  RUN(a_denied_command_is_reported_and_the_session_continues);
+  RUN(a_denied_command_discards_its_transaction);
+  RUN(a_client_without_replies_gets_no_refusals);
   return check_end();
 }

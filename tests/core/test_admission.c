@@ -17,7 +17,7 @@ static void a_limit_on_connections_holds_over_all_workers(void) {
   pid_t pid = start(&st, 1, open_three);
   CHECK(rd_open_enter(&st, true, 4, 0));
   CHECK(!rd_open_enter(&st, true, 4, 0));
-  CHECK(rd_open_enter(&st, true, 0, 0)); /* handed over: let in whatever the limit, and counted */
+  CHECK(rd_open_enter(&st, true, 0, 0)); /* handed over: admitted whatever the limit, and counted */
   CHECK(!rd_open_enter(&st, true, 5, 0));
   rd_open_leave(&st, true);
   rd_open_leave(&st, true);
@@ -28,14 +28,14 @@ static void a_limit_on_connections_holds_over_all_workers(void) {
   arena_free(&st);
 }
 
-static void places_are_kept_for_local_connections_over_all_workers(void) {
+static void connections_are_reserved_for_local_clients_over_all_workers(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pid = start(&st, 1, open_three);
-  CHECK(rd_open_enter(&st, false, 6, 2)); /* the local ones of the other worker hold two kept places and one more */
+  CHECK(rd_open_enter(&st, false, 6, 2)); /* the other worker's local clients use two reserved places and one more */
   CHECK(rd_open_enter(&st, false, 6, 2));
   CHECK(rd_open_enter(&st, false, 6, 2));
   CHECK(!rd_open_enter(&st, false, 6, 2));
-  CHECK(!rd_open_enter(&st, true, 6, 2)); /* full is full */
+  CHECK(!rd_open_enter(&st, true, 6, 2)); /* local clients are refused, too */
   rd_open_leave(&st, true);               /* none of this worker's is local */
   CHECK(!rd_open_enter(&st, true, 6, 2));
   rd_open_leave(&st, false);
@@ -50,7 +50,7 @@ static void places_are_kept_for_local_connections_over_all_workers(void) {
   arena_free(&st);
 }
 
-static void one_place_is_never_kept(void) {
+static void reserving_every_connection_leaves_one_for_others(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   CHECK(rd_open_enter(&st, false, 2, 3));
   CHECK(!rd_open_enter(&st, false, 2, 3));
@@ -83,7 +83,7 @@ static void a_limit_on_an_address_holds_over_all_workers(void) {
   arena_free(&st);
 }
 
-static void addresses_come_and_go_in_any_order(void) {
+static void addresses_are_added_and_removed_in_any_order(void) {
   enum { N = 9000 };
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   static uint8_t count[N];
@@ -121,7 +121,7 @@ static void a_full_table_refuses_new_addresses_only_and_only_with_a_limit(void) 
   arena_free(&st);
 }
 
-static void the_table_is_counted_as_memory_when_it_is_used_and_not_before(void) {
+static void an_unused_address_table_is_not_counted_as_memory(void) {
   rd_store st = arena_new(4 * MIB, 4, RD_NOEVICTION);
   uint64_t before = rd_used_memory(&st);
   CHECK_INT(rd_address_enter(&st, address(1), 0), true);
@@ -135,7 +135,7 @@ static void the_table_is_counted_as_memory_when_it_is_used_and_not_before(void) 
     rd_set(&st, &key, value, sizeof value, RD_NO_EXPIRY, RD_ENC_AUTO, RD_EVENT_SET);
     rd_unlock_all(&st);
   }
-  CHECK(rd_committed_memory(&st) <= rd_max_memory(&st)); /* full, and no fuller */
+  CHECK(rd_committed_memory(&st) <= rd_max_memory(&st)); /* the table is full */
   uint64_t reserve = (uint64_t)st.head->pool.reserve * RD_REGION_SIZE;
   CHECK(rd_committed_memory(&st) > rd_max_memory(&st) - reserve - RD_REGION_SIZE - RD_PAGE);
   arena_free(&st);
@@ -148,7 +148,7 @@ static void take_two(rd_store *st) {
   rd_rate_take(st, true, 3, 0, 5 * SECOND);
 }
 
-static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
+static void a_burst_may_use_one_seconds_rate_over_all_workers(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   uint64_t now = 5 * SECOND;
   pid_t pid = start(&st, 1, take_two);
@@ -158,10 +158,10 @@ static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
   CHECK(!rd_rate_take(&st, true, 3, 0, now + SECOND / 3 - 2));
   CHECK(rd_rate_take(&st, true, 3, 0, now + SECOND / 3));
   CHECK(!rd_rate_take(&st, true, 3, 0, now + SECOND / 3));
-  now += 1000 * SECOND; /* it is not saved up */
+  now += 1000 * SECOND; /* unused rate does not accumulate */
   for (int i = 0; i < 3; i++) CHECK(rd_rate_take(&st, true, 3, 0, now));
   CHECK(!rd_rate_take(&st, true, 3, 0, now));
-  now = 7; /* a clock that begins again shuts the door for a second at most */
+  now = 7; /* a clock that starts again refuses clients for a second at most */
   CHECK(!rd_rate_take(&st, true, 3, 0, now));
   CHECK(rd_rate_take(&st, true, 3, 0, now + SECOND / 3));
   stop(pid);
@@ -172,7 +172,7 @@ static void one_second_s_worth_may_come_at_once_over_all_workers(void) {
 
 static const uint8_t remote[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
 
-static void an_early_refusal_says_what_entering_would(void) {
+static void an_early_refusal_gives_the_same_reason_as_entering(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 9}, six[16] = {[15] = 1};
   static const uint8_t near[16] = {[14] = 1, [15] = 1};
@@ -187,7 +187,7 @@ static void an_early_refusal_says_what_entering_would(void) {
   CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE);
   rd_open_enter(&st, false, 0, 0);
   CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_OPEN);
-  CHECK(rd_refuse_early(&g, here, now) == RD_LIMIT_NONE); /* its place is kept, and is not taken by this */
+  CHECK(rd_refuse_early(&g, here, now) == RD_LIMIT_NONE); /* its place is reserved, and this call does not take it */
   CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
   rd_open_enter(&st, true, 0, 0);
   CHECK(rd_refuse_early(&g, here, now) == RD_LIMIT_OPEN);
@@ -203,7 +203,7 @@ static void an_early_refusal_says_what_entering_would(void) {
 
   g.kept = 0, g.per_second = 2;
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
-  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE); /* nothing was taken */
+  CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE); /* the early test takes no rate */
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_NONE);
   CHECK(rd_rate_take(&st, true, 2, 0, now) && rd_rate_take(&st, true, 2, 0, now));
   CHECK(rd_refuse_early(&g, near, now) == RD_LIMIT_RATE);
@@ -226,7 +226,7 @@ static void local_connections_have_their_part_of_the_rate(void) {
     CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE && rd_rate_take(&st, true, 5, 2, now));
   }
   CHECK(rd_refuse_early(&g, NULL, now) == RD_LIMIT_RATE && !rd_rate_take(&st, true, 5, 2, now));
-  now += SECOND; /* others take all that comes, for an hour: the local part stays */
+  now += SECOND; /* others take every admitted connection for an hour: the local part stays */
   for (int i = 0; i < 36000; i++, now += SECOND / 10) rd_rate_take(&st, false, 5, 2, now);
   CHECK(rd_rate_take(&st, true, 5, 2, now) && rd_rate_take(&st, true, 5, 2, now));
   now += 10 * SECOND;
@@ -237,7 +237,7 @@ static void local_connections_have_their_part_of_the_rate(void) {
   arena_free(&st);
 }
 
-/* Refused early or where it enters: each refusal is counted once, in all and by its limit. */
+/* A refusal is counted once in the total and once for its limit, whether it is early or at entering. */
 static void every_refusal_is_counted_once(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   uint64_t now = 5 * SECOND;
@@ -256,7 +256,7 @@ static void every_refusal_is_counted_once(void) {
   CHECK(rd_counter(&st, RD_STAT_rejected_rate) == 2 && rd_counter(&st, RD_STAT_rejected_connections) == 6);
   CHECK(rd_counter(&st, RD_STAT_connections_received) == 6);
 
-  /* Nothing that is admitted, without a limit or below it, counts as refused. */
+  /* An admitted connection, without a limit or below it, does not count as refused. */
   CHECK(rd_open_enter(&st, false, 0, 0) && rd_address_enter(&st, remote, 0) && rd_rate_take(&st, true, 0, 0, now));
   g = (rd_accept_limits){.st = &st};
   CHECK(rd_refuse_early(&g, remote, now) == RD_LIMIT_NONE && rd_refuse_early(&g, NULL, now) == RD_LIMIT_NONE);
@@ -289,7 +289,7 @@ static void an_early_refusal_counts_the_other_workers(void) {
 
 static void hold_admission(rd_store *st) { rd_admission_lock(st); }
 
-static void the_admission_lock_of_a_dead_worker_is_free(void) {
+static void a_dead_workers_admission_lock_is_released(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pid = start(&st, 1, hold_admission);
   uint32_t place = place_of(&st, 1);
@@ -300,7 +300,7 @@ static void the_admission_lock_of_a_dead_worker_is_free(void) {
   arena_free(&st);
 }
 
-static void what_is_wrong_in_a_block_is_found(void) {
+static void a_damaged_worker_block_is_detected(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   rd_worker *w = st.worker;
   char err[200] = "";
@@ -312,7 +312,7 @@ static void what_is_wrong_in_a_block_is_found(void) {
   w->addresses--;
   uint32_t slot = 0;
   while (w->address[slot].count == 0) slot++;
-  w->address[slot].bytes[15] ^= 1; /* where no search for it looks, but by chance */
+  w->address[slot].bytes[15] ^= 1; /* so that a search for it almost never finds it */
   CHECK(rd_check(&st, err, sizeof err) != 0);
   w->address[slot].bytes[15] ^= 1;
   CHECK_INT(rd_check(&st, err, sizeof err), 0);
@@ -321,18 +321,18 @@ static void what_is_wrong_in_a_block_is_found(void) {
 
 int main(void) {
   RUN(a_limit_on_connections_holds_over_all_workers);
-  RUN(places_are_kept_for_local_connections_over_all_workers);
-  RUN(one_place_is_never_kept);
+  RUN(connections_are_reserved_for_local_clients_over_all_workers);
+  RUN(reserving_every_connection_leaves_one_for_others);
   RUN(a_limit_on_an_address_holds_over_all_workers);
-  RUN(addresses_come_and_go_in_any_order);
+  RUN(addresses_are_added_and_removed_in_any_order);
   RUN(a_full_table_refuses_new_addresses_only_and_only_with_a_limit);
-  RUN(the_table_is_counted_as_memory_when_it_is_used_and_not_before);
-  RUN(one_second_s_worth_may_come_at_once_over_all_workers);
-  RUN(an_early_refusal_says_what_entering_would);
+  RUN(an_unused_address_table_is_not_counted_as_memory);
+  RUN(a_burst_may_use_one_seconds_rate_over_all_workers);
+  RUN(an_early_refusal_gives_the_same_reason_as_entering);
   RUN(local_connections_have_their_part_of_the_rate);
   RUN(every_refusal_is_counted_once);
   RUN(an_early_refusal_counts_the_other_workers);
-  RUN(the_admission_lock_of_a_dead_worker_is_free);
-  RUN(what_is_wrong_in_a_block_is_found);
+  RUN(a_dead_workers_admission_lock_is_released);
+  RUN(a_damaged_worker_block_is_detected);
   return check_end();
 }

@@ -1,4 +1,4 @@
-/* Arguments of commands: numbers and words in, numbers out. */
+/* test_args.c - parsing numbers and words of arguments, and formatting numbers. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static void integers_are_canonical_decimal(void) {
   CHECK(!rd_parse_i64((rd_bytes){(const uint8_t *)"1\0", 2}, &n));
 }
 
-static void what_is_formatted_parses_back(void) {
+static void a_formatted_number_parses_back(void) {
   char dst[RD_I64_TEXT], same[32];
   uint64_t x = 88172645463325252ull;
   for (int i = 0; i < 100000; i++) {
@@ -75,7 +75,7 @@ static void what_is_formatted_parses_back(void) {
   CHECK(rd_format_i64(dst, 0) == 1 && strcmp(dst, "0") == 0);
 }
 
-static void floats_are_whole_arguments_and_numbers(void) {
+static void a_float_takes_the_whole_argument_and_is_a_number(void) {
   long double v;
   double d;
   static const char *const right[] = {"0", "-0", "1", "3.0e3", "-.5", "5.", "+1", "1e-30", "inf", "-Infinity", "0x1p4"};
@@ -92,7 +92,7 @@ static void floats_are_whole_arguments_and_numbers(void) {
   CHECK(!rd_parse_long_double((rd_bytes){(const uint8_t *)"1\0", 2}, &v));
 }
 
-static void the_text_of_a_float_has_a_bound(void) {
+static void the_text_of_a_float_is_bounded(void) {
   static char digits[5 * 1024];
   long double v;
   memset(digits, '0', sizeof digits);
@@ -113,7 +113,7 @@ static void floats_are_written_without_an_exponent_or_needless_zeros(void) {
   CHECK(formats(INFINITY, "inf") && formats(-INFINITY, "-inf"));
   char dst[RD_LONG_DOUBLE_TEXT];
   CHECK(rd_format_long_double(dst, sizeof dst, 1.18973149535723176502e+4932L) == 4933); /* the largest there is */
-  CHECK(rd_format_long_double(dst, 4, 3) == 0); /* what does not fit before it is shortened */
+  CHECK(rd_format_long_double(dst, 4, 3) == 0); /* a text that does not fit before it is shortened fails */
   CHECK(rd_format_long_double(dst, 3, INFINITY) == 0);
 }
 
@@ -128,9 +128,9 @@ static void words_compare_without_case(void) {
 
 int main(void) {
   RUN(integers_are_canonical_decimal);
-  RUN(what_is_formatted_parses_back);
-  RUN(floats_are_whole_arguments_and_numbers);
-  RUN(the_text_of_a_float_has_a_bound);
+  RUN(a_formatted_number_parses_back);
+  RUN(a_float_takes_the_whole_argument_and_is_a_number);
+  RUN(the_text_of_a_float_is_bounded);
   RUN(floats_are_written_without_an_exponent_or_needless_zeros);
   RUN(words_compare_without_case);
   return check_end();

@@ -1,5 +1,5 @@
-/* The system's memory: what the arena does when there is none for it (a tmpfs that is full of other files). Here
- * fallocate() fails on demand, and counts what it was asked for. */
+/* test_backing.c - an arena for which the system has no more memory (a tmpfs that is full of other files). The tests
+ * replace fallocate(), which fails on demand and counts the bytes that it was asked for. */
 #include <errno.h>
 #include <fcntl.h>
 
@@ -59,7 +59,7 @@ static uint32_t put_many(rd_store *st, uint32_t first, uint32_t count, size_t si
   return stored;
 }
 
-static void without_memory_no_arena_is_made_and_no_worker_joins(void) {
+static void without_memory_no_arena_is_created_and_no_worker_joins(void) {
   rd_store st, again;
   char err[200];
   int fd = memfd_create("redistill-test", MFD_CLOEXEC);
@@ -84,7 +84,7 @@ static void without_memory_no_arena_is_made_and_no_worker_joins(void) {
   arena_free(&st);
 }
 
-static void what_no_region_is_there_for_is_refused_until_there_is(void) {
+static void writes_are_refused_while_the_system_gives_no_region(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   CHECK_INT(put_many(&st, 0, 100, 5000), 100);
   refuses = true;
@@ -95,7 +95,7 @@ static void what_no_region_is_there_for_is_refused_until_there_is(void) {
   CHECK(put(&st, 3, 5000)); /* in its own place */
   asked = 0;
   CHECK(put_many(&st, 2000, 500, 5000) == 0);
-  CHECK_INT(asked, 0); /* the system is not asked by each command */
+  CHECK_INT(asked, 0); /* not every command asks the system */
   refuses = false;
   CHECK(!put(&st, 5000, 200000));
   rd_sweep(&st, 0, 4, 0);
@@ -106,7 +106,7 @@ static void what_no_region_is_there_for_is_refused_until_there_is(void) {
   arena_free(&st);
 }
 
-static void a_cache_evicts_where_the_system_ends(void) {
+static void a_cache_evicts_when_the_system_has_no_more_memory(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_ALLKEYS_LRU);
   CHECK_INT(put_many(&st, 0, 400, 5000), 400);
   refuses = true;
@@ -121,7 +121,7 @@ static void a_cache_evicts_where_the_system_ends(void) {
   arena_free(&st);
 }
 
-static void a_region_that_was_given_back_is_taken_again_without_asking(void) {
+static void a_released_region_is_reused_without_asking_the_system(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   CHECK_INT(put_many(&st, 0, 1000, 5000), 1000);
   rd_flush_all(&st);
@@ -129,7 +129,7 @@ static void a_region_that_was_given_back_is_taken_again_without_asking(void) {
   CHECK_INT(put_many(&st, 0, 1000, 5000), 1000);
   CHECK_INT(asked, 0);
   rd_flush_all(&st);
-  while (!rd_sweep(&st, 0, 4, 0)) continue; /* now the system has it, and may have given it away */
+  while (!rd_sweep(&st, 0, 4, 0)) continue; /* now the system has the memory, and may have given it to others */
   asked = 0;
   CHECK_INT(put_many(&st, 0, 1000, 5000), 1000);
   CHECK(asked > 50);
@@ -137,8 +137,8 @@ static void a_region_that_was_given_back_is_taken_again_without_asking(void) {
   arena_free(&st);
 }
 
-/* Some regions of the pool were trimmed, others not: those that the system gave are found. */
-static void what_the_system_gave_before_is_used_up(void) {
+/* Some regions of the pool were trimmed, others not: the pool finds those that have memory. */
+static void regions_with_memory_are_used_before_new_ones(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   CHECK_INT(put_many(&st, 0, 1000, 5000), 1000);
   rd_flush_all(&st);
@@ -155,7 +155,7 @@ static void what_the_system_gave_before_is_used_up(void) {
   arena_free(&st);
 }
 
-static void a_promise_of_regions_is_kept(void) {
+static void prepared_regions_can_be_taken(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   CHECK(rd_pool_prepare(&st, 0, false));
   CHECK(rd_pool_prepare(&st, 20, false));
@@ -175,8 +175,8 @@ static void a_promise_of_regions_is_kept(void) {
   arena_free(&st);
 }
 
-/* Without a limit it is let in, as if the table were full; with one it is refused. */
-static void an_address_that_there_is_no_memory_for_is_not_counted(void) {
+/* Without a limit the connection is admitted, as with a full table; with a limit it is refused. */
+static void an_address_without_memory_is_not_counted(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   uint8_t address[16] = {7};
   refuses = true;
@@ -190,7 +190,7 @@ static void an_address_that_there_is_no_memory_for_is_not_counted(void) {
   arena_free(&st);
 }
 
-static void what_finds_no_memory_in_a_ring_is_kept_until_there_is(void) {
+static void a_record_without_ring_memory_is_kept_until_there_is_some(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), other;
   char err[200];
   rd_record r;
@@ -217,13 +217,13 @@ static void what_finds_no_memory_in_a_ring_is_kept_until_there_is(void) {
 }
 
 int main(void) {
-  RUN(without_memory_no_arena_is_made_and_no_worker_joins);
-  RUN(what_no_region_is_there_for_is_refused_until_there_is);
-  RUN(a_cache_evicts_where_the_system_ends);
-  RUN(a_region_that_was_given_back_is_taken_again_without_asking);
-  RUN(what_the_system_gave_before_is_used_up);
-  RUN(a_promise_of_regions_is_kept);
-  RUN(what_finds_no_memory_in_a_ring_is_kept_until_there_is);
-  RUN(an_address_that_there_is_no_memory_for_is_not_counted);
+  RUN(without_memory_no_arena_is_created_and_no_worker_joins);
+  RUN(writes_are_refused_while_the_system_gives_no_region);
+  RUN(a_cache_evicts_when_the_system_has_no_more_memory);
+  RUN(a_released_region_is_reused_without_asking_the_system);
+  RUN(regions_with_memory_are_used_before_new_ones);
+  RUN(prepared_regions_can_be_taken);
+  RUN(a_record_without_ring_memory_is_kept_until_there_is_some);
+  RUN(an_address_without_memory_is_not_counted);
   return check_end();
 }

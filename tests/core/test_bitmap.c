@@ -1,4 +1,4 @@
-/* Bits: what redis-server says, and a model of single bits. */
+/* test_bitmap.c - commands on bits: the replies of redis-server, and a comparison with a model of single bits. */
 #include "base/bits.h"
 #include "oracle.h"
 
@@ -289,7 +289,7 @@ static void a_field_changes_its_own_bits_only(void) {
 
 enum { LARGE = 100000 };
 
-/* Ask for an integer; what came back must be `wanted`. */
+/* Send a command whose reply must be the integer `wanted`. */
 static void asks(rig_client *c, const char *text, int64_t wanted) {
   char reply[40];
   snprintf(reply, sizeof reply, ":%lld\r\n", (long long)wanted);

@@ -1,4 +1,4 @@
-/* The table of commands: finding commands by name, keys by command. */
+/* test_command.c - the table of commands: finding a command by name, and its keys. */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -46,7 +46,7 @@ static void every_command_is_found_by_its_name_in_any_case(void) {
   CHECK(rd_command_by_id(rd_command_count()) == NULL);
 }
 
-static void a_name_that_differs_in_one_bit_or_in_length_is_another(void) {
+static void a_name_that_differs_in_one_bit_or_in_length_is_not_found(void) {
   bool unknown_sub;
   for (size_t n = 0; n < RD_COMMAND_NAMES; n++) {
     const rd_command *cmd = rd_command_names[n].command;
@@ -72,12 +72,12 @@ static void a_name_that_differs_in_one_bit_or_in_length_is_another(void) {
   }
 }
 
-static void a_lookup_reads_no_byte_beside_the_name(void) {
+static void a_lookup_reads_no_byte_outside_the_name(void) {
   bool unknown_sub;
   for (size_t n = 0; n < RD_COMMAND_NAMES; n++) {
     const char *name = rd_command_names[n].command->name;
     size_t len = strlen(name);
-    uint8_t *exact = malloc(len); /* the address sanitizer watches its ends */
+    uint8_t *exact = malloc(len); /* the address sanitizer detects reads outside */
     memcpy(exact, name, len);
     rd_bytes argv = {exact, len};
     CHECK(rd_command_find(&argv, 1, &unknown_sub) == rd_command_names[n].command);
@@ -102,7 +102,7 @@ static void unknown_names_are_not_found(void) {
   CHECK(rd_command_find_full((rd_bytes){(const uint8_t *)"|id", 3}) == NULL);
 }
 
-static void a_container_stands_for_its_unknown_subcommands(void) {
+static void an_unknown_subcommand_finds_its_container(void) {
   bool unknown_sub;
   const rd_command *client = find("client", &unknown_sub);
   CHECK(client != NULL && client->id == RD_ID_client && !unknown_sub);
@@ -114,12 +114,12 @@ static void a_container_stands_for_its_unknown_subcommands(void) {
   CHECK(unknown_sub);
 }
 
-static void every_entry_is_whole(void) {
+static void every_entry_of_the_table_is_complete(void) {
   for (uint16_t id = 0; id < rd_command_count(); id++) {
     const rd_command *cmd = rd_command_by_id(id);
     CHECK(cmd->name && cmd->summary && cmd->since && cmd->group);
     CHECK(cmd->arity != 0 && cmd->acl != 0);
-    /* Somebody answers it: the core, the control plane, or it is a mere container. */
+    /* The core or the control plane answers it, or it is only a container. */
     CHECK((cmd->run != NULL) + ((cmd->flags & RD_CONTROL_PLANE) != 0) + (cmd->id == RD_ID_object) +
               (cmd->id == RD_ID_memory) ==
           1);
@@ -132,7 +132,8 @@ static void every_entry_is_whole(void) {
   }
 }
 
-/* The keys of a call in words: "1 RO access, 3 RW access update"; with "?" behind when the command will refuse it. */
+/* The keys of a call in words: "1 RO access, 3 RW access update"; followed by "?" when the command will refuse its
+ * arguments. */
 static const char *keys_of(const char *line) {
   static const char *const words[] = {"RO", "RW", "OW", "RM", "access", "update", "insert", "delete"};
   static char text[256];
@@ -162,7 +163,7 @@ static void check_keys(const char *line, const char *wanted) {
   if (strcmp(keys_of(line), wanted) != 0) fprintf(stderr, "%s: %s\n", line, keys_of(line));
 }
 
-static void keys_are_found_where_they_stand(void) {
+static void keys_are_found_at_their_positions(void) {
   check_keys("get k", "1 RO access");
   check_keys("mget a b c", "1 RO access, 2 RO access, 3 RO access");
   check_keys("mset a 1 b 2", "1 OW update, 3 OW update");
@@ -179,7 +180,7 @@ static void keys_are_found_where_they_stand(void) {
   check_keys("pfmerge d", "1 RW access insert?"); /* COMMAND GETKEYS refuses it as Redis does; PFMERGE runs */
 }
 
-static void arguments_decide_what_set_and_bitfield_do_with_their_key(void) {
+static void the_key_flags_of_set_and_bitfield_depend_on_arguments(void) {
   check_keys("set k v", "1 OW update");
   check_keys("set k v ex 9 GET", "1 RW access update");
   check_keys("set get get", "1 OW update");
@@ -191,12 +192,12 @@ static void arguments_decide_what_set_and_bitfield_do_with_their_key(void) {
 
 int main(void) {
   RUN(every_command_is_found_by_its_name_in_any_case);
-  RUN(a_name_that_differs_in_one_bit_or_in_length_is_another);
-  RUN(a_lookup_reads_no_byte_beside_the_name);
+  RUN(a_name_that_differs_in_one_bit_or_in_length_is_not_found);
+  RUN(a_lookup_reads_no_byte_outside_the_name);
   RUN(unknown_names_are_not_found);
-  RUN(a_container_stands_for_its_unknown_subcommands);
-  RUN(every_entry_is_whole);
-  RUN(keys_are_found_where_they_stand);
-  RUN(arguments_decide_what_set_and_bitfield_do_with_their_key);
+  RUN(an_unknown_subcommand_finds_its_container);
+  RUN(every_entry_of_the_table_is_complete);
+  RUN(keys_are_found_at_their_positions);
+  RUN(the_key_flags_of_set_and_bitfield_depend_on_arguments);
   return check_end();
 }

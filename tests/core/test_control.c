@@ -1,4 +1,4 @@
-/* Commands of the control plane: what may be handed up, and how their answers come back. */
+/* test_control.c - commands of the control plane: the bounds on their arguments, and how their answers are accepted. */
 #include "host.h"
 #include "rig.h"
 
@@ -8,7 +8,7 @@ static int fd;
 static void open_store(void) { fd = rig_open(&st, 8u << 20, 4, RD_ALLKEYS_LRU); }
 static void close_store(void) { rig_close(&st, fd); }
 
-/* Ask for `words` and then `count` arguments of `len` bytes each, in one piece. */
+/* Send a command of `words` and then `count` arguments of `len` bytes each, in one piece. */
 static void ask(rig_client *c, const char *const *words, uint32_t count, size_t len) {
   uint32_t named = 0;
   while (words[named] != NULL) named++;
@@ -53,16 +53,16 @@ static void arguments_are_bounded_in_bytes(void) {
   RIG_HEARD(&c, "-ERR the arguments of 'client|setname' are longer than 4194304 bytes together\r\n");
   ask(&c, WORDS("auth"), 1, RD_MAX_CONTROL_BYTES + 1);
   RIG_HEARD(&c, "-ERR the arguments of 'auth' are longer than 4194304 bytes together\r\n");
-  ask(&c, WORDS("echo"), 1, RD_MAX_CONTROL_BYTES + 1); /* the core's own are not bounded by this */
+  ask(&c, WORDS("echo"), 1, RD_MAX_CONTROL_BYTES + 1); /* this does not bound commands of the core */
   CHECK_INT(c.len, RD_MAX_CONTROL_BYTES + 1 + 12);
   rig_client_free(&c);
   close_store();
 }
 
-static void in_a_transaction_they_are_bounded_together(void) {
+static void queued_arguments_are_bounded_together(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
-  for (int round = 0; round < 2; round++) { /* each transaction counts for itself */
+  for (int round = 0; round < 2; round++) { /* each transaction is counted separately */
     RIG_ASK(&c, "MULTI\r\n", "+OK\r\n");
     ask(&c, WORDS("config", "get"), RD_MAX_CONTROL_ARGS_QUEUED - 3, 1);
     RIG_HEARD(&c, "+QUEUED\r\n");
@@ -87,7 +87,7 @@ static void in_a_transaction_they_are_bounded_together(void) {
   close_store();
 }
 
-static void of_a_command_that_is_only_quoted_the_beginning_is_handed_up(void) {
+static void a_command_that_is_only_quoted_is_passed_on_shortened(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   c.stay = true;
@@ -110,7 +110,7 @@ static void of_a_command_that_is_only_quoted_the_beginning_is_handed_up(void) {
   close_store();
 }
 
-static void arguments_that_are_answered_are_handed_up_whole(void) {
+static void a_command_that_is_answered_is_passed_on_whole(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   c.stay = true;
@@ -149,7 +149,7 @@ static void an_answer_may_come_in_parts_up_to_the_limit(void) {
   close_store();
 }
 
-static void parts_are_not_said_to_a_client_that_wants_no_replies(void) {
+static void parts_are_not_sent_to_a_client_without_replies(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   rig_say(&c, "CLIENT REPLY OFF\r\n");
@@ -166,10 +166,10 @@ static void parts_are_not_said_to_a_client_that_wants_no_replies(void) {
 int main(void) {
   RUN(arguments_are_bounded_in_number);
   RUN(arguments_are_bounded_in_bytes);
-  RUN(in_a_transaction_they_are_bounded_together);
-  RUN(of_a_command_that_is_only_quoted_the_beginning_is_handed_up);
-  RUN(arguments_that_are_answered_are_handed_up_whole);
+  RUN(queued_arguments_are_bounded_together);
+  RUN(a_command_that_is_only_quoted_is_passed_on_shortened);
+  RUN(a_command_that_is_answered_is_passed_on_whole);
   RUN(an_answer_may_come_in_parts_up_to_the_limit);
-  RUN(parts_are_not_said_to_a_client_that_wants_no_replies);
+  RUN(parts_are_not_sent_to_a_client_without_replies);
   return check_end();
 }

@@ -1,14 +1,15 @@
-/* Two processes on one arena, one of which is killed with SIGKILL again and again at random points of a write load.
+/* test_crash.c - two processes on one arena, one of which is killed with SIGKILL again and again at random points of a
+ * write load.
  *
- * The invariant: whatever the dead process was doing, each value that can still be read is one that somebody wrote,
- * whole; nobody waits for the dead process; rd_check() finds every structure intact; and at most one shard was lost.
+ * The invariant: whatever the dead process was doing, each value that can still be read was written by one of them, and
+ * is whole; no process waits for the dead one; rd_check() finds every structure intact; and at most one shard was lost.
  *
- * A value tells by itself whether it is whole: its first byte is a version, which with its key decides every other byte
- * and what lengths it may have. The load writes such values in every way there is, in an arena that is always full, so
- * that evictions, moved blocks and regions taken from other shards are among the points of death. Meanwhile the
- * surviving process reads and writes, too, so the locks are fought for.
+ * A value shows whether it is whole: its first byte is a version, which together with the key determines every other
+ * byte and the possible lengths. The load writes such values in every possible way, in an arena that is always full, so
+ * a process also dies during evictions, while blocks are moved, and while regions are taken from other shards.
+ * Meanwhile the surviving process reads and writes as well, so the locks are contended.
  *
- * RD_CRASH_KILLS sets the number of kills, RD_CRASH_SEED repeats the choices (but for the times of death). */
+ * RD_CRASH_KILLS sets the number of kills. RD_CRASH_SEED repeats the choices, except for the times of death. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ static uint64_t mix(uint64_t x) {
 static uint64_t dice_state;
 static uint64_t dice(uint64_t sides) { return mix(dice_state += 0x9e3779b97f4a7c15ull) % sides; }
 
-/* What a process says before it gives up: seen by the other, who prints it. */
+/* The message of a process that gives up, which the other one prints. */
 static struct shared {
   _Atomic uint64_t writes; /* of all writers */
   char complaint[256];
@@ -105,7 +106,7 @@ static uint64_t random_length(void) {
   return 1 + dice(bits == 16 ? LONGEST - 8 : 2ull << bits);
 }
 
-/* Describe what is wrong with a value, or say nothing. */
+/* Describe the error in a value; nothing when it is right. */
 static bool whole(rd_store *st, uint32_t id, const rd_item *it, char *complaint, size_t room) {
   static uint8_t wanted[LONGEST + 16];
   uint64_t len = rd_item_len(it);
@@ -117,7 +118,7 @@ static bool whole(rd_store *st, uint32_t id, const rd_item *it, char *complaint,
   }
   int64_t expiry = rd_item_expiry(it);
   if (expiry != RD_NO_EXPIRY && expiry % 8 != id / 2 % 8) {
-    snprintf(complaint, room, "key %u: an expiry that nobody set, %lld", id, (long long)expiry);
+    snprintf(complaint, room, "key %u: an expiry that was never set, %lld", id, (long long)expiry);
     return false;
   }
   value_bytes(wanted, id, version, 0, len);
@@ -152,7 +153,7 @@ static void set(rd_store *st, const rd_key *key, uint32_t id) {
   rd_set_parts(st, key, parts, 2, expiry, RD_ENC_AUTO, RD_EVENT_SET);
 }
 
-/* As APPEND: the bytes that follow, in the version that is there. */
+/* As APPEND: the next bytes of the present version. */
 static void append(rd_store *st, const rd_key *key, uint32_t id) {
   rd_item *it = rd_find_write(st, key);
   rd_call call = {.store = st};
@@ -289,7 +290,8 @@ static bool by_command(rd_store *st) {
     if (request == NULL) request = malloc(REQUEST_ROOM);
   }
   rd_status status = RD_MORE;
-  /* Retained although it is not alone: then, too, nobody may wait for ever, or see what is torn. */
+  /* Locks are retained although the process is not alone: even then no process may wait for ever or see a torn value.
+   */
   rd_retain_begin(st, dice(2) == 0);
   for (uint64_t feeds = 1 + dice(8); feeds > 0 && status == RD_MORE; feeds--) {
     request_len = 0;
@@ -307,7 +309,7 @@ static bool by_command(rd_store *st) {
   return false;
 }
 
-/* What is rare and touches everything. */
+/* Rare commands that change all keys. */
 static void upheaval(rd_store *st) {
   switch (dice(6)) {
     case 0:
@@ -412,7 +414,7 @@ static void die_in(uint64_t us) {
 
 static void be_killed(int fd) {
   static rd_store st;
-  session = NULL;             /* the one of before the fork looks at another view of the arena */
+  session = NULL;             /* the session from before the fork uses another view of the arena */
   bool early = dice(16) == 0; /* while it attaches */
   uint64_t us = 1 + dice(MAX_DEATH_US);
   if (early) die_in(1 + dice(100));
@@ -428,7 +430,7 @@ static void be_killed(int fd) {
   _exit(3);
 }
 
-/* ---- the process that lives on ---- */
+/* ---- the process that survives ---- */
 
 struct tally {
   uint64_t values, present, kills, lost, evicted, emptied;
@@ -450,13 +452,13 @@ static void visit(void *arg, rd_store *st, const rd_item *it) {
   w->seen++;
   if (id < KEYS) name_of(&wanted, id);
   if (id >= KEYS || wanted.len != rd_item_key_len(it) || memcmp(wanted.data, has.data, wanted.len) != 0) {
-    snprintf(w->complaint, sizeof w->complaint, "a key that nobody wrote, of %u bytes", rd_item_key_len(it));
+    snprintf(w->complaint, sizeof w->complaint, "a key that was never written, of %u bytes", rd_item_key_len(it));
   } else {
     whole(st, id, it, w->complaint, sizeof w->complaint);
   }
 }
 
-/* All that must hold when no other process is there; what locks a dead one left are taken on the way. */
+/* Check everything that must hold when no other process is there. Takes the locks that a dead process left. */
 static bool all_is_well(rd_store *st, struct tally *t) {
   static struct name n;
   char complaint[300] = "";
@@ -512,7 +514,7 @@ static bool was_killed(int status) {
   return false;
 }
 
-/* A writer works beside this process until it is dead. */
+/* A writer works beside this process until it is killed. */
 static bool kill_one(rd_store *st, int fd) {
   pid_t writer = start_writer(fd), ended = 0;
   int status = 0;
@@ -528,7 +530,7 @@ static bool kill_one(rd_store *st, int fd) {
   return was_killed(status);
 }
 
-/* The writer is alone with the arena. So nobody heals it but the next one, who may die of it in turn. */
+/* The writer is alone with the arena. So only the next writer recovers the arena, and may be killed while it does. */
 static bool kill_alone(rd_store *st, int fd, unsigned deaths) {
   char err[200];
   bool good = true;
@@ -546,10 +548,10 @@ static bool kill_alone(rd_store *st, int fd, unsigned deaths) {
   exit(check_end());
 }
 
-/* Let writers die, and look at what they left. */
+/* Kill writers, and check what they left. */
 static bool kill_and_verify(rd_store *st, int fd, struct tally *t) {
   bool alone = t->kills % 8 == 7;
-  uint64_t lost = alone ? 0 : rd_counter(st, RD_STAT_shards_lost); /* who finds the arena alone counts from 0 */
+  uint64_t lost = alone ? 0 : rd_counter(st, RD_STAT_shards_lost); /* a new run counts from 0 */
   if (alone) {
     t->evicted += rd_counter(st, RD_STAT_evicted_keys);
     t->emptied += rd_counter(st, RD_STAT_evicted_regions);
@@ -566,7 +568,7 @@ static bool kill_and_verify(rd_store *st, int fd, struct tally *t) {
   return good && lost <= deaths;
 }
 
-static void a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shard_less(void) {
+static void a_kill_leaves_whole_values_and_free_locks_and_costs_at_most_one_shard(void) {
   const char *text = getenv("RD_CRASH_KILLS");
   uint64_t kills = text ? strtoull(text, NULL, 10) : 1000;
   text = getenv("RD_CRASH_SEED");
@@ -605,7 +607,7 @@ static void a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shar
       (unsigned long long)t.kills, (unsigned long long)t.lost, (unsigned long long)shared->writes,
       (unsigned long long)t.values, (unsigned long long)(t.evicted + rd_counter(&st, RD_STAT_evicted_keys)),
       (unsigned long long)(t.emptied + rd_counter(&st, RD_STAT_evicted_regions)));
-  CHECK(t.lost > 0 || kills < 100); /* else nobody died in the middle of anything, and nothing was tested */
+  CHECK(t.lost > 0 || kills < 100); /* otherwise no process died during a change, and nothing was tested */
   rd_session_free(session);
   free(request);
   rd_worker_leave(&st);
@@ -614,6 +616,6 @@ static void a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shar
 }
 
 int main(void) {
-  RUN(a_killed_process_leaves_whole_values_free_locks_and_at_most_one_shard_less);
+  RUN(a_kill_leaves_whole_values_and_free_locks_and_costs_at_most_one_shard);
   return check_end();
 }

@@ -1,8 +1,9 @@
-/* Arenas in which bytes were changed: any byte, of the header, the tables, the shards, the blocks and what is in them.
+/* test_damage.c - arenas in which some bytes were changed: of the header, the tables, the shards, the blocks or their
+ * contents.
  *
- * Such an arena is refused, or emptied by shard. A process may die of one (a reference is not looked at before it is
- * followed), but the next one knows, so no damage ends two of them; and an arena in doubt ends none, for each shard is
- * verified before its first use.
+ * Such an arena is refused, or the damaged shards are emptied. A process may die of a damaged arena, since it follows
+ * references without verifying them first. The next process knows of the death, so no damage kills two processes; and
+ * an arena in doubt kills none, since each shard is verified before its first use.
  *
  * RD_DAMAGE_ROUNDS sets the number of arenas, RD_DAMAGE_SEED repeats the choices. */
 #include <errno.h>
@@ -103,7 +104,7 @@ static const char *damage(const rd_image *image, uint8_t *base) {
     case 6:
       for (; count > 0; count--) change(base + a_block(image, base, -1) + dice(4));
       return "heads of blocks";
-    case 7: { /* a reference is made that of another block, so that two refer to it, or a circle is closed */
+    case 7: { /* copy another block's reference, so that two refer to it, or to a circle */
       rd_ref one = a_block(image, base, (int)dice(2) == 0 ? RD_SEGMENT : RD_TABLE), two = a_block(image, base, -1);
       uint32_t lo = (uint32_t)(two / RD_GRANULE);
       rd_ref at = one + (dice(3) == 0 ? 16 + dice(100) * 8 : 64 + dice(60) * 64 + dice(10) * 4);
@@ -130,7 +131,7 @@ static const char *damage(const rd_image *image, uint8_t *base) {
 
 /* ---- trials ---- */
 
-/* In this process: attach, have all in doubt, use it. Whether it was refused. */
+/* In this process: attach the arena, put all of it in doubt, use it. Returns whether it was refused. */
 static bool use_in_doubt(const rd_image *image, const char *what) {
   rd_store st;
   char err[300] = "";
@@ -144,7 +145,7 @@ static bool use_in_doubt(const rd_image *image, const char *what) {
   return false;
 }
 
-static void an_arena_in_doubt_kills_nobody(void) {
+static void an_arena_in_doubt_kills_no_process(void) {
   unsigned refused = 0, all = rounds(45);
   rd_image images[] = {damage_image(RD_ALLKEYS_LRU), damage_image(RD_ALLKEYS_S3FIFO), damage_image(RD_NOEVICTION)};
   for (unsigned i = 0; i < all && check_ok; i++) {
@@ -161,7 +162,7 @@ static void an_arena_in_doubt_kills_nobody(void) {
   CHECK(refused < all / 5 + 1);
 }
 
-/* In a process of its own, which may die: 0 it ended well, 1 it died, 2 it hung. */
+/* The same in a process of its own, which may die. Returns 0: it ended normally; 1: it died; 2: it hung. */
 static int use_elsewhere(const rd_image *image) {
   pid_t pid = fork();
   if (pid == 0) {
@@ -173,7 +174,7 @@ static int use_elsewhere(const rd_image *image) {
     if (rd_attach_alone(&st, image->fd, err, sizeof err) != 0) _exit(0);
     if (rd_worker_join(&st, 0) < 0) _exit(3);
     damage_use(&st);
-    if (rd_check(&st, err, sizeof err) != 0) rd_doubt(&st); /* what nobody has met yet */
+    if (rd_check(&st, err, sizeof err) != 0) rd_doubt(&st); /* damage that no command has met yet */
     damage_use(&st);
     int violations = rd_check(&st, err, sizeof err);
     if (violations != 0) printf("    left: %s\n", err);
@@ -189,7 +190,7 @@ static int use_elsewhere(const rd_image *image) {
   return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }
 
-static void a_damaged_arena_kills_one_process_and_not_the_next(void) {
+static void a_damaged_arena_kills_at_most_one_process(void) {
   unsigned all = rounds(36), died = 0, twice = 0, hung = 0, most = 0;
   rd_image images[] = {damage_image(RD_ALLKEYS_LRU), damage_image(RD_ALLKEYS_S3FIFO), damage_image(RD_VOLATILE_LRU)};
   for (unsigned i = 0; i < all && check_ok; i++) {
@@ -212,7 +213,7 @@ static void a_damaged_arena_kills_one_process_and_not_the_next(void) {
   printf("    %u arenas: %u killed a process, %u two; %u hung\n", all, died, twice, hung);
 }
 
-static void a_wild_root_is_emptied_when_the_arena_is_attached(void) {
+static void an_index_with_an_invalid_root_is_emptied_at_attach(void) {
   rd_image image = damage_image(RD_ALLKEYS_LRU);
   uint8_t *base = damage_lay(&image);
   rd_shard *shards = (rd_shard *)(void *)(base + image.head.shards_at);
@@ -224,7 +225,7 @@ static void a_wild_root_is_emptied_when_the_arena_is_attached(void) {
   CHECK_INT(rd_counter(&st, RD_STAT_shards_lost), 1);
   CHECK_INT(shards[2].index[0].count, 0);
   CHECK(shards[1].index[0].count > 100);
-  CHECK_INT(st.head->doubt, image.head.doubt + 1); /* where one is, there may be more */
+  CHECK_INT(st.head->doubt, image.head.doubt + 1); /* there may be more damage than this */
   for (uint32_t i = 0; i < DAMAGE_SHARDS; i++) rd_lock_shard(&st, i);
   rd_unlock_all(&st);
   CHECK_INT(rd_counter(&st, RD_STAT_shards_lost), 1);
@@ -234,8 +235,8 @@ static void a_wild_root_is_emptied_when_the_arena_is_attached(void) {
   damage_free(&image);
 }
 
-/* A kind has six bits, and those without a row mean nothing. */
-static void a_block_of_an_unknown_kind_has_its_shard_emptied(void) {
+/* A kind has six bits, and those without a row have no meaning. */
+static void a_block_of_unknown_kind_empties_its_shard(void) {
   for (unsigned kind = RD_GHOST + 1; kind < RD_KINDS && check_ok; kind += 9) {
     rd_image image = damage_image(RD_ALLKEYS_LRU);
     uint8_t *base = damage_lay(&image);
@@ -264,7 +265,7 @@ static void a_block_of_an_unknown_kind_has_its_shard_emptied(void) {
   }
 }
 
-/* Every overflow bucket is made to go on with itself, or with the bucket that goes on with it. */
+/* Make every overflow bucket refer to itself, or to the bucket that refers to it. */
 static unsigned close_circles(rd_store *st, bool itself) {
   unsigned circles = 0;
   for (uint32_t shard = 0; shard < DAMAGE_SHARDS; shard++) {
@@ -284,8 +285,8 @@ static unsigned close_circles(rd_store *st, bool itself) {
   return circles;
 }
 
-/* Nobody who is alone would be there to end a process that goes round, and no shard is verified without a reason. */
-static void who_goes_round_in_a_circle_stops_and_has_the_shard_verified(void) {
+/* No other process would end one that follows a circle for ever, and no shard is verified without a reason. */
+static void a_circular_chain_is_left_and_its_shard_verified(void) {
   static const char *const says[] = {"SET absent:%u x\r\n", "GET absent:%u\r\n", "SCAN 0 COUNT 100%u\r\n",
                                      "KEYS *%u\r\n", "FLUSHDB\r\nPING %u\r\n"};
   static const rd_policy policies[] = {RD_ALLKEYS_LRU, RD_NOEVICTION, RD_ALLKEYS_S3FIFO};
@@ -298,19 +299,19 @@ static void who_goes_round_in_a_circle_stops_and_has_the_shard_verified(void) {
     CHECK_INT(rd_worker_join(&st, 0), 0);
     unsigned circles = close_circles(&st, i / 3 % 2 == 0);
     CHECK(circles > 10);
-    st.now_ms = DAMAGE_MS + 2000000; /* what has an expiry is gone */
+    st.now_ms = DAMAGE_MS + 2000000; /* keys with an expiry have expired */
     alarm(SECONDS);
     rd_session *s = damage_session(&st);
     if (i % 2 == 0) rd_retain_begin(&st, true);
     for (unsigned n = 0; n < 3000; n++) {
       int len = snprintf(damage_request, sizeof damage_request, says[i / 6], n);
       damage_say(s, st.now_ms, damage_request, (size_t)len);
-      if (n % 50 == 0) rd_retain_end(&st); /* then it locks, and verifies, what it needs */
+      if (n % 50 == 0) rd_retain_end(&st); /* then it locks and verifies the shards that it needs */
     }
     rd_retain_end(&st);
     rd_session_free(s);
     for (unsigned n = 0; n < 2000; n++) rd_sweep(&st, 0, DAMAGE_SHARDS, 0);
-    rd_check(&st, err, sizeof err); /* what nobody has met */
+    rd_check(&st, err, sizeof err); /* damage that no command has met */
     rd_doubt(&st);
     CHECK_INT(rd_check(&st, err, sizeof err), 0);
     if (!check_ok) printf("    round %u: %s\n", i, err);
@@ -321,8 +322,8 @@ static void who_goes_round_in_a_circle_stops_and_has_the_shard_verified(void) {
   }
 }
 
-/* Who died with a shard in its hands leaves it suspect; a shard that is whole is kept. */
-static void a_shard_that_somebody_died_with_is_verified(void) {
+/* A process that died while it held a shard leaves it suspect; a whole shard is kept. */
+static void a_shard_whose_owner_died_is_verified(void) {
   for (int damaged = 0; damaged < 2; damaged++) {
     for (int others = 0; others < 2; others++) {
       rd_image image = damage_image(RD_ALLKEYS_LRU);
@@ -351,7 +352,7 @@ static void a_shard_that_somebody_died_with_is_verified(void) {
       rd_unlock_all(next);
       CHECK_INT(next->shards[1].index[0].count, damaged ? 0 : keys);
       CHECK_INT(rd_counter(next, RD_STAT_shards_lost), damaged);
-      CHECK_INT(next->head->doubt, damaged || !others); /* of what it died, only somebody who was there can know */
+      CHECK_INT(next->head->doubt, damaged || !others); /* only a process that was there can know the cause of death */
       CHECK_INT(rd_check(next, err, sizeof err), 0);
       rd_detach(next);
       damage_free(&image);
@@ -359,8 +360,8 @@ static void a_shard_that_somebody_died_with_is_verified(void) {
   }
 }
 
-/* It dies of the verification itself, or is killed: then the shard is emptied without another look. */
-static void a_shard_that_cannot_be_looked_at_is_emptied(void) {
+/* The process dies while it verifies the shard: then the shard is emptied without another verification. */
+static void an_unverifiable_shard_is_emptied(void) {
   rd_image image = damage_image(RD_ALLKEYS_LRU);
   munmap(damage_lay(&image), image.size);
   rd_store st;
@@ -392,8 +393,8 @@ static void a_shard_that_cannot_be_looked_at_is_emptied(void) {
   damage_free(&image);
 }
 
-/* The sweep verifies what no client asks for. */
-static void doubt_ends_in_the_background(void) {
+/* The sweep verifies shards that no client uses. */
+static void the_sweep_verifies_all_shards_in_doubt(void) {
   rd_image image = damage_image(RD_ALLKEYS_LRU);
   munmap(damage_lay(&image), image.size);
   rd_store st;
@@ -415,13 +416,13 @@ static void doubt_ends_in_the_background(void) {
 }
 
 int main(void) {
-  RUN(a_wild_root_is_emptied_when_the_arena_is_attached);
-  RUN(a_block_of_an_unknown_kind_has_its_shard_emptied);
-  RUN(who_goes_round_in_a_circle_stops_and_has_the_shard_verified);
-  RUN(a_shard_that_somebody_died_with_is_verified);
-  RUN(a_shard_that_cannot_be_looked_at_is_emptied);
-  RUN(doubt_ends_in_the_background);
-  RUN(an_arena_in_doubt_kills_nobody);
-  RUN(a_damaged_arena_kills_one_process_and_not_the_next);
+  RUN(an_index_with_an_invalid_root_is_emptied_at_attach);
+  RUN(a_block_of_unknown_kind_empties_its_shard);
+  RUN(a_circular_chain_is_left_and_its_shard_verified);
+  RUN(a_shard_whose_owner_died_is_verified);
+  RUN(an_unverifiable_shard_is_emptied);
+  RUN(the_sweep_verifies_all_shards_in_doubt);
+  RUN(an_arena_in_doubt_kills_no_process);
+  RUN(a_damaged_arena_kills_at_most_one_process);
   return check_end();
 }

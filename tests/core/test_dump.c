@@ -1,4 +1,4 @@
-/* DUMP and RESTORE, and what they are made of: CRC-64 and LZF. */
+/* test_dump.c - DUMP and RESTORE, and their parts: CRC-64 and LZF. */
 #include "oracle.h"
 /* the parts */
 #include "base/crc64.h"
@@ -111,7 +111,7 @@ static const exchange restore_reads_every_form_of_a_string_said[] = {
     SAID("RESTORE k 0 \"\\x00\\x03foo\\x00\\x00.\\xd2e\\x9bB\\xbe\\x18M\" REPLACE", "+OK\r\n"),
     SAID("GET k", "$3\r\nfoo\r\n"),
 };
-static void restore_reads_every_form_of_a_string(void) { REPLAY(restore_reads_every_form_of_a_string_said); }
+static void restore_reads_every_encoding_of_a_string(void) { REPLAY(restore_reads_every_form_of_a_string_said); }
 
 static const exchange restore_refuses_what_is_no_string_said[] = {
     SAID("RESTORE k 0 \"\\x0a\\x00]\\x9b\\x5c@\\x0f\\x7f\\xa2\\xda\" REPLACE", "-ERR Bad data format\r\n"),
@@ -175,9 +175,9 @@ static const exchange restore_refuses_what_is_no_string_said[] = {
          "-ERR Bad data format\r\n"),
     SAID("GET k", "$-1\r\n"),
 };
-static void restore_refuses_what_is_no_string(void) { REPLAY(restore_refuses_what_is_no_string_said); }
+static void restore_refuses_an_invalid_string(void) { REPLAY(restore_refuses_what_is_no_string_said); }
 
-/* ---- what the server cannot be asked ---- */
+/* ---- properties that no reply shows ---- */
 
 static uint64_t slow_crc(const uint8_t *p, size_t len) {
   uint64_t crc = 0;
@@ -188,7 +188,7 @@ static uint64_t slow_crc(const uint8_t *p, size_t len) {
   return crc;
 }
 
-static void the_checksum_is_the_slow_one(void) {
+static void the_checksum_equals_a_bitwise_one(void) {
   uint8_t data[600];
   CHECK(rd_crc64(0, "123456789", 9) == 0xe9c6d914c4b8d9cau);
   for (unsigned i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 7 + i / 256);
@@ -220,7 +220,7 @@ static void fill(uint8_t *p, size_t len, unsigned kind) {
   }
 }
 
-static void what_is_compressed_decompresses_to_itself(void) {
+static void compressed_bytes_decompress_to_the_original(void) {
   static const size_t lens[] = {1,   2,   3,   4,   5,    20,   21,   31,   32,   33,    34,    263,   264,
                                 265, 266, 267, 511, 4095, 8191, 8192, 8193, 8200, 16384, 70000, 300000};
   for (unsigned kind = 0; kind < 5; kind++) {
@@ -237,7 +237,7 @@ static void what_is_compressed_decompresses_to_itself(void) {
       CHECK(!rd_lzf_decompress(packed, n, NULL, len - 1));
       CHECK(!rd_lzf_decompress(packed, n, NULL, len + 1));
       CHECK(!rd_lzf_decompress(packed, n - 1, NULL, len));
-      /* with one byte less than it needs it does not fit, and nothing is written behind the end */
+      /* with one byte too few it does not fit, and nothing is written beyond the end */
       uint8_t *tight = malloc(n > 1 ? n - 1 : 1);
       CHECK_INT(rd_lzf_compress(text, len, tight, n - 1), 0);
       free(tight);
@@ -269,7 +269,7 @@ static void request(const rd_bytes *argv, size_t argc) {
 #define SEND(...) request((rd_bytes[]){__VA_ARGS__}, sizeof((rd_bytes[]){__VA_ARGS__}) / sizeof(rd_bytes))
 #define HEARD(text) CHECK_TEXT(client.out, client.len, text)
 
-/* A copy of the bulk that was said. */
+/* A copy of the bulk that was replied. */
 static rd_bytes bulk(void) {
   size_t head = 1, n = 0;
   CHECK(client.len > 0 && client.out[0] == '$' && client.out[1] != '-');
@@ -280,7 +280,7 @@ static rd_bytes bulk(void) {
   return (rd_bytes){p, n};
 }
 
-static void values_of_any_size_come_back(void) {
+static void values_of_any_size_survive_dump_and_restore(void) {
   static const size_t lens[] = {0, 20, 21, 63, 64, 7900, 7901, 16383, 16384, 16385, 65536, 200000, 3000000};
   int fd = rig_open(&st, 64u << 20, 16, RD_NOEVICTION);
   client = rig_client_new(&st, NULL);
@@ -298,7 +298,7 @@ static void values_of_any_size_come_back(void) {
       SEND(WORD("GET"), WORD("l"));
       rd_bytes back = bulk();
       CHECK_BYTES(back.data, back.len, value.data, value.len);
-      /* any bit of it that turns is noticed */
+      /* a change of any bit is detected */
       uint8_t *bit = (uint8_t *)payload.data + payload.len / 2;
       *bit ^= 4;
       SEND(WORD("RESTORE"), WORD("l"), WORD("0"), payload, WORD("REPLACE"));
@@ -312,7 +312,7 @@ static void values_of_any_size_come_back(void) {
   rig_close(&st, fd);
 }
 
-/* RESTORE `body` with a version and a right checksum behind it. */
+/* RESTORE `body`, followed by a version and a valid checksum. */
 static void restore_sealed(const char *body, size_t len, unsigned version) {
   uint8_t payload[100];
   memcpy(payload, body, len);
@@ -323,7 +323,7 @@ static void restore_sealed(const char *body, size_t len, unsigned version) {
   SEND(WORD("RESTORE"), WORD("k"), WORD("0"), ((rd_bytes){payload, len}), WORD("REPLACE"));
 }
 
-static void payloads_of_newer_servers_are_read_and_of_unknown_ones_refused(void) {
+static void payloads_of_newer_servers_are_read_and_unknown_versions_refused(void) {
   int fd = rig_open(&st, 64u << 20, 16, RD_NOEVICTION);
   client = rig_client_new(&st, NULL);
   for (unsigned version = 0; version <= 80; version++) {
@@ -338,7 +338,7 @@ static void payloads_of_newer_servers_are_read_and_of_unknown_ones_refused(void)
   rig_close(&st, fd);
 }
 
-/* Redis would read on into the footer; here the value must be all there. Types that only Redis has are refused, too. */
+/* Redis would read on into the footer; here the value must be complete. Types that only Redis has are refused, too. */
 static void a_value_ends_before_the_footer(void) {
   int fd = rig_open(&st, 64u << 20, 16, RD_NOEVICTION);
   client = rig_client_new(&st, NULL);
@@ -386,12 +386,12 @@ static void a_value_larger_than_the_store_is_refused_and_the_key_stays(void) {
 int main(void) {
   RUN(values_are_dumped_in_the_format_of_redis);
   RUN(restore_checks_in_the_order_of_redis);
-  RUN(restore_reads_every_form_of_a_string);
-  RUN(restore_refuses_what_is_no_string);
-  RUN(the_checksum_is_the_slow_one);
-  RUN(what_is_compressed_decompresses_to_itself);
-  RUN(values_of_any_size_come_back);
-  RUN(payloads_of_newer_servers_are_read_and_of_unknown_ones_refused);
+  RUN(restore_reads_every_encoding_of_a_string);
+  RUN(restore_refuses_an_invalid_string);
+  RUN(the_checksum_equals_a_bitwise_one);
+  RUN(compressed_bytes_decompress_to_the_original);
+  RUN(values_of_any_size_survive_dump_and_restore);
+  RUN(payloads_of_newer_servers_are_read_and_unknown_versions_refused);
   RUN(a_value_ends_before_the_footer);
   RUN(a_value_larger_than_the_store_is_refused_and_the_key_stays);
   return check_end();

@@ -1,4 +1,5 @@
-/* Keyspace events: what a listener hears of each command, in the words and the order of redis-server 7.0. */
+/* test_events.c - keyspace events: which events a listener gets for each command, named and ordered as by redis-server
+ * 7.0. */
 #include "base/base.h"
 #include "oracle.h"
 #include "store/event.h"
@@ -6,7 +7,7 @@
 
 /* The recorded events stand side by side, each with its class, database, name and key: "$0:set:a". */
 typedef struct happening {
-  const char *ask; /* an inline command; ">50": so many milliseconds pass; "+50": and the sweep has come by */
+  const char *ask; /* an inline command; ">50": that many milliseconds pass; "+50": and then the sweep runs */
   const char *events;
 } happening;
 #define TOLD(ask, events) \
@@ -239,7 +240,7 @@ static void hear(void *arg, rd_store *st, const rd_change *c) {
   e->len += (size_t)n;
 }
 
-static void each_command_is_told_as_redis_tells_it(void) {
+static void each_command_reports_the_events_of_redis(void) {
   for (size_t step = 1; step < 4096; step += 4094) {
     rd_store st;
     int fd = rig_open(&st, 64u << 20, 16, RD_NOEVICTION);
@@ -268,14 +269,14 @@ static void each_command_is_told_as_redis_tells_it(void) {
   }
 }
 
-/* ---- keys of every length, and changes that no command asks for ---- */
+/* ---- keys of every length, and changes by eviction and expiry ---- */
 
 #define KEYS 400u
 #define LONGEST 70000u
 
 typedef struct counts {
   unsigned told[KEYS][RD_EVENT_PFADD + 1];
-  unsigned other; /* keys that there are not */
+  unsigned other; /* keys that do not exist */
 } counts;
 
 /* Key `n`: short, too long for a small item, in pieces, in pieces of several chunks. */
@@ -318,7 +319,7 @@ static bool is_there(rd_store *st, uint32_t n) {
   return there;
 }
 
-static void each_eviction_is_told_once(void) {
+static void each_eviction_is_reported_once(void) {
   static counts sums;
   rd_store st;
   int fd = rig_open(&st, 4u << 20, 4, RD_ALLKEYS_LRU);
@@ -338,7 +339,7 @@ static void each_eviction_is_told_once(void) {
   rig_close(&st, fd);
 }
 
-static void each_expiry_is_told_once(void) {
+static void each_expiry_is_reported_once(void) {
   static counts sums;
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
@@ -349,18 +350,18 @@ static void each_expiry_is_told_once(void) {
   for (int i = 0; i < 100; i++) rd_sweep(&st, 0, 4, 0);
   CHECK_INT(rd_counter(&st, RD_STAT_expired_keys), 0);
   st.now_ms += 5000;
-  for (uint32_t n = 0; n < KEYS; n += 3) CHECK(!is_there(&st, n)); /* on sight */
+  for (uint32_t n = 0; n < KEYS; n += 3) CHECK(!is_there(&st, n)); /* at the lookup */
   for (int i = 0; i < 1000; i++) rd_sweep(&st, 0, 4, 0);
   for (uint32_t n = 0; n < KEYS; n++) {
     CHECK_INT(sums.told[n][RD_EVENT_EXPIRED], 1);
-    CHECK_INT(sums.told[n][RD_EVENT_SET], 0); /* nobody listens to that */
+    CHECK_INT(sums.told[n][RD_EVENT_SET], 0); /* the listener is not set for these */
   }
   CHECK_INT(sums.other, 0);
   CHECK_INT(rd_counter(&st, RD_STAT_expired_keys), KEYS);
   rig_close(&st, fd);
 }
 
-static void what_is_flushed_is_told_nowhere(void) {
+static void flushed_keys_report_no_event(void) {
   static counts sums;
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
@@ -380,7 +381,7 @@ static void what_is_flushed_is_told_nowhere(void) {
 }
 
 /* Values of 300 KiB, from any shard to any other and within one, and back under the first key. */
-static void a_large_value_that_moves_is_told_like_a_small_one(void) {
+static void moving_a_large_value_reports_the_events_of_a_small_one(void) {
   static ear e;
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
@@ -407,8 +408,8 @@ static void a_large_value_that_moves_is_told_like_a_small_one(void) {
   rig_close(&st, fd);
 }
 
-/* A command that turns out to be long begins again, and its misses are told once; so they are counted. */
-static void a_long_command_tells_each_miss_once(void) {
+/* A command that proves to be long begins again. Its misses are reported and counted once. */
+static void a_long_command_reports_each_miss_once(void) {
   static ear e;
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
@@ -429,8 +430,8 @@ static void a_long_command_tells_each_miss_once(void) {
   rig_close(&st, fd);
 }
 
-/* What MSET has set and gives back was never there. */
-static void an_mset_without_memory_tells_nothing(void) {
+/* Keys that MSET has set and then restored report nothing. */
+static void an_mset_without_memory_reports_no_event(void) {
   static ear e;
   static char ask[600000];
   rd_store st;
@@ -466,12 +467,12 @@ static void an_mset_without_memory_tells_nothing(void) {
 }
 
 int main(void) {
-  RUN(each_command_is_told_as_redis_tells_it);
-  RUN(each_eviction_is_told_once);
-  RUN(each_expiry_is_told_once);
-  RUN(what_is_flushed_is_told_nowhere);
-  RUN(a_large_value_that_moves_is_told_like_a_small_one);
-  RUN(a_long_command_tells_each_miss_once);
-  RUN(an_mset_without_memory_tells_nothing);
+  RUN(each_command_reports_the_events_of_redis);
+  RUN(each_eviction_is_reported_once);
+  RUN(each_expiry_is_reported_once);
+  RUN(flushed_keys_report_no_event);
+  RUN(moving_a_large_value_reports_the_events_of_a_small_one);
+  RUN(a_long_command_reports_each_miss_once);
+  RUN(an_mset_without_memory_reports_no_event);
   return check_end();
 }

@@ -1,4 +1,4 @@
-/* Globs, as Redis reads them: the answers of redis-server 7.0's KEYS. */
+/* test_glob.c - glob patterns: the same matches as KEYS of redis-server 7.0. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -24,7 +24,7 @@ static void plain_bytes_match_themselves(void) {
   NO("a", "");
 }
 
-static void a_star_takes_any_bytes(void) {
+static void a_star_matches_any_bytes(void) {
   YES("*", "abc");
   YES("a*", "a");
   YES("a*", "abc");
@@ -46,7 +46,7 @@ static void a_star_does_not_match_an_empty_text(void) {
   NO("**", "");
 }
 
-static void a_question_mark_takes_one_byte(void) {
+static void a_question_mark_matches_one_byte(void) {
   YES("a?c", "abc");
   NO("a?c", "ac");
   NO("?", "");
@@ -54,7 +54,7 @@ static void a_question_mark_takes_one_byte(void) {
   NO("??", "abc");
 }
 
-static void a_class_takes_one_of_its_bytes(void) {
+static void a_class_matches_one_of_its_bytes(void) {
   YES("[abc]", "b");
   NO("[abc]", "d");
   YES("[a-c]x", "bx");
@@ -74,7 +74,7 @@ static void a_class_takes_one_of_its_bytes(void) {
   YES("[^]]", "x]");
 }
 
-static void a_class_without_end_ends_with_the_pattern(void) {
+static void an_unclosed_class_ends_with_the_pattern(void) {
   YES("[ab", "a");
   NO("[ab", "c");
   NO("[", "[");
@@ -84,7 +84,7 @@ static void a_class_without_end_ends_with_the_pattern(void) {
   YES("[a\\", "\\");
 }
 
-static void ranges_are_of_signed_bytes(void) {
+static void ranges_compare_signed_bytes(void) {
   YES("[\x80-\xff]", "\xe9");
   NO("[\x80-\xff]", "a");
   YES("[a-\xff]", "\xff");
@@ -93,7 +93,7 @@ static void ranges_are_of_signed_bytes(void) {
   NO("[a-\xff]", "\xfe");
 }
 
-static void a_backslash_takes_the_next_byte_as_it_is(void) {
+static void a_backslash_makes_the_next_byte_literal(void) {
   YES("\\*", "*");
   NO("\\*", "a");
   YES("a\\?c", "a?c");
@@ -103,20 +103,20 @@ static void a_backslash_takes_the_next_byte_as_it_is(void) {
   YES("\\a", "a");
 }
 
-static void letters_may_be_compared_without_regard_to_case(void) {
+static void matching_may_ignore_case(void) {
   CHECK(glob("MaxMemory*", "maxmemory-policy", true));
   CHECK(glob("[a-c]", "B", true));
   CHECK(!glob("[\\A]", "a", true)); /* as in Redis */
   CHECK(!glob("[a]", "@", true));
 }
 
-static void zero_bytes_are_bytes(void) {
+static void zero_bytes_match_like_others(void) {
   CHECK(rd_glob((rd_bytes){(const uint8_t *)"a\0*", 3}, (rd_bytes){(const uint8_t *)"a\0b", 3}, false));
   CHECK(!rd_glob((rd_bytes){(const uint8_t *)"a\0c", 3}, (rd_bytes){(const uint8_t *)"a\0b", 3}, false));
 }
 
-/* What takes a matcher that tries all splits 2^30 years. */
-static void many_stars_take_no_time(void) {
+/* A pattern for which trying all splits takes 2^30 years. */
+static void many_stars_match_quickly(void) {
   char pattern[2 * 200 + 2], text[4001];
   for (int i = 0; i < 200; i++) memcpy(pattern + 2 * i, "*a", 2);
   memcpy(pattern + 400, "b", 2);
@@ -127,8 +127,8 @@ static void many_stars_take_no_time(void) {
   CHECK(clock() - start < CLOCKS_PER_SEC);
 }
 
-/* A pattern and a text of a mebibyte each, that match nowhere but nearly everywhere. */
-static void the_worst_pattern_is_given_up(void) {
+/* A pattern and a text of a mebibyte each, which nearly match at every position. */
+static void matching_stops_after_a_bounded_number_of_steps(void) {
   size_t len = 1 << 20;
   uint8_t *text = malloc(len), *pattern = malloc(len);
   memset(text, 'a', len);
@@ -137,7 +137,7 @@ static void the_worst_pattern_is_given_up(void) {
   pattern[len / 2] = 'b';
   clock_t start = clock();
   CHECK(!rd_glob((rd_bytes){pattern, len / 2 + 1}, (rd_bytes){text, len}, false));
-  memset(pattern, '[', len); /* one class as long as the pattern, looked through for every byte */
+  memset(pattern, '[', len); /* one class as long as the pattern, searched for every byte */
   pattern[0] = '*';
   CHECK(!rd_glob((rd_bytes){pattern, len}, (rd_bytes){text, len}, false));
   CHECK(clock() - start < 2 * CLOCKS_PER_SEC);
@@ -146,7 +146,7 @@ static void the_worst_pattern_is_given_up(void) {
 }
 
 /* Redis's bound of nesting (CVE-2024-31228), asked of redis-server 7.0. */
-static void a_thousand_stars_are_most(void) {
+static void a_pattern_may_have_a_thousand_stars(void) {
   enum { MOST = 1000 };
   char pattern[2 * MOST + 8], text[3 * MOST + 1];
   memset(text, 'a', 3 * MOST);
@@ -159,7 +159,7 @@ static void a_thousand_stars_are_most(void) {
   YES(pattern, text);
 }
 
-static void many_texts_share_their_steps(void) {
+static void many_texts_share_one_bound_of_steps(void) {
   uint64_t steps = 100;
   rd_bytes pattern = {(const uint8_t *)"*b", 2}, text = {(const uint8_t *)"aab", 3};
   int matched = 0;
@@ -169,8 +169,8 @@ static void many_texts_share_their_steps(void) {
   CHECK(!rd_glob_within(text, text, false, &steps));
 }
 
-/* Whatever of the pattern is looked at is counted: stars, classes, and that there is nothing to look at. */
-static void nothing_is_free(void) {
+/* Every part of the pattern that is read counts as steps: stars, classes, and even an empty pattern. */
+static void every_match_uses_up_steps(void) {
   size_t len = 1 << 20;
   uint8_t *stars = malloc(len), *open = malloc(len);
   memset(stars, '*', len);
@@ -191,19 +191,19 @@ static void nothing_is_free(void) {
 
 int main(void) {
   RUN(plain_bytes_match_themselves);
-  RUN(a_star_takes_any_bytes);
+  RUN(a_star_matches_any_bytes);
   RUN(a_star_does_not_match_an_empty_text);
-  RUN(a_question_mark_takes_one_byte);
-  RUN(a_class_takes_one_of_its_bytes);
-  RUN(a_class_without_end_ends_with_the_pattern);
-  RUN(ranges_are_of_signed_bytes);
-  RUN(a_backslash_takes_the_next_byte_as_it_is);
-  RUN(letters_may_be_compared_without_regard_to_case);
-  RUN(zero_bytes_are_bytes);
-  RUN(many_stars_take_no_time);
-  RUN(the_worst_pattern_is_given_up);
-  RUN(a_thousand_stars_are_most);
-  RUN(many_texts_share_their_steps);
-  RUN(nothing_is_free);
+  RUN(a_question_mark_matches_one_byte);
+  RUN(a_class_matches_one_of_its_bytes);
+  RUN(an_unclosed_class_ends_with_the_pattern);
+  RUN(ranges_compare_signed_bytes);
+  RUN(a_backslash_makes_the_next_byte_literal);
+  RUN(matching_may_ignore_case);
+  RUN(zero_bytes_match_like_others);
+  RUN(many_stars_match_quickly);
+  RUN(matching_stops_after_a_bounded_number_of_steps);
+  RUN(a_pattern_may_have_a_thousand_stars);
+  RUN(many_texts_share_one_bound_of_steps);
+  RUN(every_match_uses_up_steps);
   return check_end();
 }

@@ -1,4 +1,5 @@
-/* Who may make the store grow: above max_memory, at its edge, and in a transaction that must be done as a whole. */
+/* test_growth.c - which commands may make the store grow: above max_memory, near it, and in a transaction, which must
+ * run as a whole. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -50,7 +51,7 @@ static bool heard(rig_client *c, const char *text) {
   return same;
 }
 
-/* Sets keys until so many in a row were refused; how many there are. */
+/* Set keys until that many in a row were refused. Returns the number of keys. */
 static unsigned fill(rig_client *c, const char *prefix, size_t len) {
   unsigned n = 0;
   for (unsigned refused = 0, i = 0; refused < 50; i++) {
@@ -72,7 +73,7 @@ static const rd_command_stats *stats_of(rd_store *st, const char *name) {
 
 /* ---- transactions ---- */
 
-static void a_full_store_refuses_what_is_to_be_queued(void) {
+static void a_full_store_refuses_to_queue_commands(void) {
   const rd_policy policies[] = {RD_NOEVICTION, RD_VOLATILE_LRU, RD_VOLATILE_LFU, RD_VOLATILE_RANDOM, RD_VOLATILE_TTL};
   for (unsigned p = 0; p < 5; p++) {
     rd_store st;
@@ -94,7 +95,7 @@ static void a_full_store_refuses_what_is_to_be_queued(void) {
   }
 }
 
-static void what_fits_one_by_one_and_not_together_is_discarded_as_a_whole(void) {
+static void commands_that_fit_only_one_by_one_discard_the_transaction(void) {
   rd_store st;
   int fd = rig_open(&st, 8 * MIB, 1, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -115,8 +116,8 @@ static void what_fits_one_by_one_and_not_together_is_discarded_as_a_whole(void) 
   rig_close(&st, fd);
 }
 
-/* Transactions of random writes at the edge of the memory: each is done, or none of it is. */
-static void a_transaction_at_the_edge_is_done_or_not_at_all(void) {
+/* Transactions of random writes near the memory limit: each runs whole or not at all. */
+static void a_transaction_near_the_limit_runs_whole_or_not_at_all(void) {
   const rd_policy policies[] = {RD_NOEVICTION, RD_VOLATILE_TTL, RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_VOLATILE_LRU};
   for (unsigned p = 0; p < 5; p++) {
     rd_store st;
@@ -180,7 +181,7 @@ static void a_transaction_at_the_edge_is_done_or_not_at_all(void) {
 }
 
 /* Transactions of large values, and single ones, of a process beside others, in a store of which less is free than all
- * of them want: how many were done in part. */
+ * of them need. Returns the number of transactions that ran partly. */
 static unsigned race(rd_store *st, unsigned process, unsigned *done) {
   rig_client c = rig_client_new(st, NULL);
   unsigned partly = 0;
@@ -205,7 +206,7 @@ static unsigned race(rd_store *st, unsigned process, unsigned *done) {
   return partly;
 }
 
-static void transactions_of_several_processes_are_done_or_not_at_all(void) {
+static void transactions_of_several_processes_run_whole_or_not_at_all(void) {
   enum { OTHERS = 3 };
   rd_store st;
   int fd = rig_open(&st, 8 * MIB, 16, RD_NOEVICTION);
@@ -245,7 +246,7 @@ enum { RIVALS = 30 };
 static rig_client *in_exec, rivals[RIVALS]; /* of two processes */
 static unsigned rivals_turns;
 
-/* Whenever a transaction looks at the clock, another process wants memory. */
+/* Whenever a transaction reads the clock, another process allocates memory. */
 static uint64_t contested_clock(void) {
   static char text[70000];
   bool runs = rd_session_state_of(in_exec->session)->in_exec;
@@ -259,7 +260,7 @@ static uint64_t contested_clock(void) {
   return rig_clock();
 }
 
-static void what_was_let_in_finds_its_room_whatever_others_want(void) {
+static void an_admitted_transaction_has_room_whatever_others_write(void) {
   static const rd_policy policies[] = {RD_NOEVICTION, RD_VOLATILE_LRU};
   for (unsigned p = 0; p < 2; p++) {
     rd_store st, own;
@@ -291,7 +292,7 @@ static void what_was_let_in_finds_its_room_whatever_others_want(void) {
     CHECK(rivals_turns > 0);
     unsigned turns = 0;
     for (unsigned i = 0, quiet = 0; quiet < RIVALS && turns < 3000;
-         i = (i + 1) % RIVALS, turns++) { /* in turn: some go before others */
+         i = (i + 1) % RIVALS, turns++) { /* in turn: some run before others */
       rig_client *c = &rivals[i];
       quiet = c->status == RD_BUSY ? 0 : quiet + 1;
       if (c->status == RD_BUSY) c->status = rd_session_resume(c->session, own.now_ms);
@@ -307,7 +308,7 @@ static void what_was_let_in_finds_its_room_whatever_others_want(void) {
   }
 }
 
-static void a_value_of_offset_or_copy_is_counted_before_the_first_command_runs(void) {
+static void growth_by_offset_or_copy_is_counted_before_exec(void) {
   rd_store st;
   int fd = rig_open(&st, 16 * MIB, 16, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -324,7 +325,7 @@ static void a_value_of_offset_or_copy_is_counted_before_the_first_command_runs(v
   rig_close(&st, fd);
 }
 
-static void a_large_value_goes_into_a_full_cache_although_all_shards_are_locked(void) {
+static void a_large_value_fits_into_a_full_cache_while_all_shards_are_locked(void) {
   rd_store st;
   int fd = rig_open(&st, 16 * MIB, 64, RD_ALLKEYS_LRU);
   rig_client c = rig_client_new(&st, NULL);
@@ -373,7 +374,7 @@ static void above_the_limit_no_shard_grows_until_the_store_is_below_again(void) 
   rig_close(&st, fd);
 }
 
-static void a_limit_that_falls_between_queueing_and_exec_discards_the_transaction(void) {
+static void lowering_the_limit_before_exec_discards_the_transaction(void) {
   rd_store st;
   int fd = rig_open(&st, 64 * MIB, 4, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -384,14 +385,14 @@ static void a_limit_that_falls_between_queueing_and_exec_discards_the_transactio
   CHECK(rd_set_max_memory(&st, 0) == NULL);
   RIG_ASK(&c, "MULTI\r\nGET x\r\n", "+OK\r\n" QUEUED);
   CHECK(rd_set_max_memory(&st, 1) == NULL);
-  RIG_ASK(&c, "EXEC\r\n", "*1\r\n$1\r\n1\r\n"); /* it cannot grow anything */
+  RIG_ASK(&c, "EXEC\r\n", "*1\r\n$1\r\n1\r\n"); /* it makes nothing grow */
   RIG_ASK(&c, "MULTI\r\nDISCARD\r\nMULTI\r\nRESET\r\nSETEX x 1 2\r\nDEL x\r\n",
           "+OK\r\n+OK\r\n+OK\r\n+RESET\r\n" OOM ":1\r\n");
   rig_client_free(&c);
   rig_close(&st, fd);
 }
 
-static void a_limit_that_falls_while_exec_runs_stops_none_of_its_commands(void) {
+static void lowering_the_limit_during_exec_stops_none_of_its_commands(void) {
   rd_store st;
   int fd = rig_open(&st, 16 * MIB, 4, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -401,7 +402,7 @@ static void a_limit_that_falls_while_exec_runs_stops_none_of_its_commands(void) 
   rig_say(&c, "CONFIG GET x\r\n");
   set(&c, "b", 300000);
   c.len = 0;
-  c.stay = true; /* the control plane takes its time */
+  c.stay = true; /* the control plane does not answer at once */
   rig_say(&c, "EXEC\r\n");
   CHECK_INT(c.status, RD_CONTROL);
   CHECK(rd_set_max_memory(&st, 4 * MIB) == NULL);
@@ -413,7 +414,7 @@ static void a_limit_that_falls_while_exec_runs_stops_none_of_its_commands(void) 
   rig_close(&st, fd);
 }
 
-static void with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile(void) {
+static void with_eviction_the_store_shrinks_in_steps_and_serves_meanwhile(void) {
   rd_store st;
   int fd = rig_open(&st, 64 * MIB, 64, RD_ALLKEYS_LRU);
   rig_client c = rig_client_new(&st, NULL);
@@ -421,7 +422,7 @@ static void with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile(voi
   c.len = 0;
   CHECK(rd_set_max_memory(&st, 16 * MIB) == NULL);
   unsigned writes = 0;
-  while (rd_is_over(&st) && writes < 100000) { /* writers alone bring it down */
+  while (rd_is_over(&st) && writes < 100000) { /* only the writers make it shrink */
     uint64_t before = rd_counter(&st, RD_STAT_evicted_keys);
     say(&c, "SET n%u 1", writes++);
     RIG_HEARD(&c, "+OK\r\n");
@@ -432,9 +433,9 @@ static void with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile(voi
   rig_close(&st, fd);
 }
 
-/* ---- limits below what the shards need ---- */
+/* ---- limits below the memory that the shards use ---- */
 
-static void a_limit_of_some_bytes_above_the_use_is_met_to_the_byte(void) {
+static void a_limit_just_above_the_use_is_exact_to_the_byte(void) {
   const rd_policy policies[] = {RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_NOEVICTION, RD_VOLATILE_TTL};
   for (unsigned p = 0; p < 4; p++) {
     rd_store st;
@@ -458,7 +459,7 @@ static void a_limit_of_some_bytes_above_the_use_is_met_to_the_byte(void) {
   }
 }
 
-static void a_limit_of_one_byte_is_a_store_that_is_always_full(void) {
+static void a_limit_of_one_byte_makes_the_store_always_full(void) {
   rd_store st;
   int fd = rig_open(&st, 64 * MIB, 16, RD_ALLKEYS_LRU);
   rig_client c = rig_client_new(&st, NULL);
@@ -591,7 +592,7 @@ static void upheaval(rd_store *st, rig_client *c) {
   }
 }
 
-static void whatever_the_limit_and_the_policy_every_value_is_whole(void) {
+static void every_value_is_whole_under_any_limit_and_policy(void) {
   const char *steps = getenv("RD_EDGE_STEPS");
   char *request = malloc(64 * MIB);
   if (getenv("RD_EDGE_SEED") != NULL) dice_state = (uint64_t)atoi(getenv("RD_EDGE_SEED"));
@@ -636,19 +637,19 @@ static void whatever_the_limit_and_the_policy_every_value_is_whole(void) {
 }
 
 int main(void) {
-  RUN(a_full_store_refuses_what_is_to_be_queued);
-  RUN(what_fits_one_by_one_and_not_together_is_discarded_as_a_whole);
-  RUN(a_transaction_at_the_edge_is_done_or_not_at_all);
-  RUN(what_was_let_in_finds_its_room_whatever_others_want);
-  RUN(transactions_of_several_processes_are_done_or_not_at_all);
-  RUN(a_value_of_offset_or_copy_is_counted_before_the_first_command_runs);
-  RUN(a_large_value_goes_into_a_full_cache_although_all_shards_are_locked);
+  RUN(a_full_store_refuses_to_queue_commands);
+  RUN(commands_that_fit_only_one_by_one_discard_the_transaction);
+  RUN(a_transaction_near_the_limit_runs_whole_or_not_at_all);
+  RUN(an_admitted_transaction_has_room_whatever_others_write);
+  RUN(transactions_of_several_processes_run_whole_or_not_at_all);
+  RUN(growth_by_offset_or_copy_is_counted_before_exec);
+  RUN(a_large_value_fits_into_a_full_cache_while_all_shards_are_locked);
   RUN(above_the_limit_no_shard_grows_until_the_store_is_below_again);
-  RUN(a_limit_that_falls_between_queueing_and_exec_discards_the_transaction);
-  RUN(a_limit_that_falls_while_exec_runs_stops_none_of_its_commands);
-  RUN(with_eviction_the_store_comes_down_in_steps_and_serves_meanwhile);
-  RUN(a_limit_of_some_bytes_above_the_use_is_met_to_the_byte);
-  RUN(a_limit_of_one_byte_is_a_store_that_is_always_full);
-  RUN(whatever_the_limit_and_the_policy_every_value_is_whole);
+  RUN(lowering_the_limit_before_exec_discards_the_transaction);
+  RUN(lowering_the_limit_during_exec_stops_none_of_its_commands);
+  RUN(with_eviction_the_store_shrinks_in_steps_and_serves_meanwhile);
+  RUN(a_limit_just_above_the_use_is_exact_to_the_byte);
+  RUN(a_limit_of_one_byte_makes_the_store_always_full);
+  RUN(every_value_is_whole_under_any_limit_and_policy);
   return check_end();
 }

@@ -1,5 +1,5 @@
-/* Sessions that move to another process: what was begun here goes on there, and no client can tell. The other process
- * is another store over the same arena; one test has a real one. */
+/* test_handover.c - sessions that move to another process: they continue there with what they have begun, and the
+ * client notices nothing. The other process is another store over the same arena; one test has a real one. */
 #include <sys/wait.h>
 
 #include "arena/layout.h"
@@ -49,7 +49,7 @@ static blob saved(const rd_session *s) {
 
 static rd_session *loaded(rd_store *st, blob b) {
   char err[200] = "";
-  uint8_t *alone = malloc(b.len); /* a look beyond it is seen */
+  uint8_t *alone = malloc(b.len); /* the sanitizer detects a read beyond it */
   if (b.len != 0) memcpy(alone, b.data, b.len);
   rd_session *s = rd_session_load(st, &usual, alone, b.len, err, sizeof err);
   free(alone);
@@ -57,7 +57,7 @@ static rd_session *loaded(rd_store *st, blob b) {
   return s;
 }
 
-/* The client goes on in the store `to`. */
+/* The client continues in the store `to`. */
 static void move(rig_client *c, rd_store *to) {
   blob b = saved(c->session);
   rd_session *s = loaded(to, b);
@@ -72,9 +72,9 @@ static void move(rig_client *c, rd_store *to) {
   rig_serve(c);
 }
 
-/* ---- any cut ---- */
+/* ---- any split ---- */
 
-/* A conversation with all that a session can be in the middle of. */
+/* A conversation with every state in which a session can be saved. */
 static const char conversation[] =
     "PING\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nhello\r\nSET b \"quo\\x20ted\"\r\nGET a\r\n"
     "SELECT 3\r\nSET c 3\r\nHELLO 3\r\nGET none\r\n*2\r\n$3\r\nGET\r\n$1\r\nc\r\n"
@@ -85,7 +85,7 @@ static const char conversation[] =
     "GET c\r\nCLIENT REPLY ON\r\nNOSUCH thing\r\nMULTI\r\nSET d 1\r\nDISCARD\r\nGET d\r\nRESET\r\nGET "
     "b\r\n\r\nQUIT\r\n";
 
-static void a_conversation_cut_at_any_byte_and_moved_is_the_same(void) {
+static void moving_a_session_at_any_byte_changes_no_reply(void) {
   size_t len = sizeof conversation - 1;
   pair p;
   pair_open(&p);
@@ -125,7 +125,7 @@ static void a_session_may_move_after_every_byte(void) {
   pair_close(&p);
 }
 
-static void what_a_full_output_holds_up_is_executed_there(void) {
+static void commands_behind_a_full_output_run_after_the_move(void) {
   pair p;
   pair_open(&p);
   rd_limits little = usual;
@@ -135,7 +135,7 @@ static void what_a_full_output_holds_up_is_executed_there(void) {
   static const char request[] = "ECHO 0123456789\r\nINCR n\r\nINCR n\r\nECHO abc\r\n";
   CHECK_INT(rd_session_feed(s, (const uint8_t *)request, sizeof request - 1, p.here.now_ms), RD_FULL);
   uint8_t half[8];
-  memcpy(half, rd_session_output(s).data, 8); /* taken by the owner, and half of it written */
+  memcpy(half, rd_session_output(s).data, 8); /* taken by the owner, which has written half of it */
   rd_session_consumed(s, 8);
   blob b = {0};
   CHECK_INT(rd_session_save(s, (rd_bytes){half + 4, 4}, &b.data, &b.len), RD_SAVED);
@@ -152,7 +152,7 @@ static void what_a_full_output_holds_up_is_executed_there(void) {
   pair_close(&p);
 }
 
-static void what_a_pause_holds_up_is_executed_there(void) {
+static void commands_held_by_a_pause_run_after_the_move(void) {
   pair p;
   pair_open(&p);
   rig_client c = rig_client_new(&p.here, &usual);
@@ -170,7 +170,7 @@ static void what_a_pause_holds_up_is_executed_there(void) {
   pair_close(&p);
 }
 
-/* ---- when it cannot be ---- */
+/* ---- sessions that cannot be saved or loaded ---- */
 
 static void a_session_that_waits_for_an_answer_is_not_saved(void) {
   pair p;
@@ -199,7 +199,7 @@ static void a_session_that_waits_for_an_answer_is_not_saved(void) {
 
 /* ---- watches ---- */
 
-static void a_watch_misses_nothing_before_during_and_after_the_move(void) {
+static void a_watch_sees_changes_before_during_and_after_the_move(void) {
   for (int when = 0; when < 4; when++) {
     pair p;
     pair_open(&p);
@@ -223,7 +223,7 @@ static void a_watch_misses_nothing_before_during_and_after_the_move(void) {
   }
 }
 
-static void a_session_that_monitors_does_so_elsewhere(void) {
+static void a_monitoring_session_monitors_after_the_move(void) {
   pair p;
   pair_open(&p);
   rig_client c = rig_client_new(&p.here, &usual);
@@ -231,7 +231,7 @@ static void a_session_that_monitors_does_so_elsewhere(void) {
   blob b = saved(c.session);
   rd_session *s = loaded(&p.there, b);
   CHECK(rd_session_state_of(s)->monitors);
-  CHECK_INT(rd_gauge_sum(&p.here, RD_GAUGE_monitors), 2); /* so that no line is missing in between */
+  CHECK_INT(rd_gauge_sum(&p.here, RD_GAUGE_monitors), 2); /* so that no line is lost in between */
   rig_client_free(&c);
   CHECK_INT(rd_gauge_sum(&p.here, RD_GAUGE_monitors), 1);
   CHECK(loaded(&p.there, (blob){b.data, b.len - 1}) == NULL);
@@ -242,7 +242,7 @@ static void a_session_that_monitors_does_so_elsewhere(void) {
   pair_close(&p);
 }
 
-static void a_session_goes_to_another_process(void) {
+static void a_session_moves_to_another_process(void) {
   rd_store st;
   int fd = rig_open(&st, MEMORY, 4, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, &usual);
@@ -276,9 +276,9 @@ static void a_session_goes_to_another_process(void) {
   rig_close(&st, fd);
 }
 
-/* ---- bytes that are none ---- */
+/* ---- invalid bytes ---- */
 
-/* A session with one of everything. */
+/* A session that uses every part of the saved form. */
 static rig_client busy(rd_store *st) {
   rig_client c = rig_client_new(st, &usual);
   rig_say(&c, "SET key 1\r\nWATCH key other\r\nMULTI\r\nSET key 2\r\nAPPEND other abc\r\n*2\r\n$3\r\nGET\r\n$3\r\nke");
@@ -292,7 +292,7 @@ static uint32_t watchers(const rd_store *st) {
   return sum;
 }
 
-static void a_session_that_is_cut_short_or_too_long_is_refused(void) {
+static void saved_bytes_of_a_wrong_length_are_refused(void) {
   pair p;
   pair_open(&p);
   rig_client c = busy(&p.here);
@@ -307,7 +307,7 @@ static void a_session_that_is_cut_short_or_too_long_is_refused(void) {
   pair_close(&p);
 }
 
-static void any_wrong_byte_is_refused_or_gives_a_session_that_works(void) {
+static void a_changed_byte_is_refused_or_gives_a_working_session(void) {
   pair p;
   pair_open(&p);
   rig_client c = busy(&p.here);
@@ -362,7 +362,7 @@ static void a_session_of_another_arena_is_refused(void) {
   pair_close(&p);
 }
 
-static void a_queued_command_that_is_not_known_makes_exec_abort(void) {
+static void an_unknown_queued_command_aborts_exec(void) {
   pair p;
   pair_open(&p);
   rig_client c = rig_client_new(&p.here, &usual);
@@ -383,7 +383,7 @@ static void a_queued_command_that_is_not_known_makes_exec_abort(void) {
 
 /* ---- no memory ---- */
 
-static void without_memory_nothing_is_saved_or_loaded_and_nothing_lost(void) {
+static void without_memory_saving_and_loading_fail_and_lose_nothing(void) {
   pair p;
   pair_open(&p);
   rig_client c = busy(&p.here);
@@ -421,18 +421,18 @@ static void without_memory_nothing_is_saved_or_loaded_and_nothing_lost(void) {
 }
 
 int main(void) {
-  RUN(a_conversation_cut_at_any_byte_and_moved_is_the_same);
+  RUN(moving_a_session_at_any_byte_changes_no_reply);
   RUN(a_session_may_move_after_every_byte);
-  RUN(what_a_full_output_holds_up_is_executed_there);
-  RUN(what_a_pause_holds_up_is_executed_there);
+  RUN(commands_behind_a_full_output_run_after_the_move);
+  RUN(commands_held_by_a_pause_run_after_the_move);
   RUN(a_session_that_waits_for_an_answer_is_not_saved);
-  RUN(a_watch_misses_nothing_before_during_and_after_the_move);
-  RUN(a_session_that_monitors_does_so_elsewhere);
-  RUN(a_session_goes_to_another_process);
-  RUN(a_session_that_is_cut_short_or_too_long_is_refused);
-  RUN(any_wrong_byte_is_refused_or_gives_a_session_that_works);
+  RUN(a_watch_sees_changes_before_during_and_after_the_move);
+  RUN(a_monitoring_session_monitors_after_the_move);
+  RUN(a_session_moves_to_another_process);
+  RUN(saved_bytes_of_a_wrong_length_are_refused);
+  RUN(a_changed_byte_is_refused_or_gives_a_working_session);
   RUN(a_session_of_another_arena_is_refused);
-  RUN(a_queued_command_that_is_not_known_makes_exec_abort);
-  RUN(without_memory_nothing_is_saved_or_loaded_and_nothing_lost);
+  RUN(an_unknown_queued_command_aborts_exec);
+  RUN(without_memory_saving_and_loading_fail_and_lose_nothing);
   return check_end();
 }

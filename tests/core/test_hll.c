@@ -1,4 +1,4 @@
-/* HyperLogLog: what redis-server says, byte for byte, and what its figures are. */
+/* test_hll.c - HyperLogLog: the same replies and value bytes as redis-server, and the same estimates. */
 #include "oracle.h"
 #include "types/hll.h"
 
@@ -108,7 +108,7 @@ static const exchange strange[] = {
     SAID("PFCOUNT h", ":1\r\n"),
 };
 
-/* What PFADD makes of runs, short and long. */
+/* PFADD on values with short and long runs. */
 static const exchange runs[] = {
     SAID("SET x \"HYLL\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x80\\x66\\x67\\x00\\x59\\x97\"",
          "+OK\r\n"),
@@ -129,9 +129,9 @@ static const exchange runs[] = {
          "\304\204K\\\200D<\2048\200B=\200C2\203HL\200B\355\204A\374\214C\223\204C\371\200Bm\200BZ\r\n"),
 };
 
-static void values_have_the_bytes_that_redis_gives_them(void) { REPLAY(basics); }
-static void their_inside_is_shown_as_in_redis(void) { REPLAY(debugging); }
-static void what_is_no_hyperloglog_is_refused(void) { REPLAY(strange); }
+static void values_have_the_same_bytes_as_in_redis(void) { REPLAY(basics); }
+static void pfdebug_shows_the_same_as_redis(void) { REPLAY(debugging); }
+static void an_invalid_hyperloglog_is_refused(void) { REPLAY(strange); }
 static void runs_are_split_and_joined_as_in_redis(void) { REPLAY(runs); }
 
 static uint64_t fnv(const uint8_t *p, size_t len) {
@@ -154,7 +154,7 @@ static const struct {
     {20000, 19891, 12304, 0x6f9543fd11e3446c}, {100000, 99565, 12304, 0x2026df9ab6b6fe68},
 };
 
-static void many_elements_give_the_figures_of_redis(void) {
+static void many_elements_give_the_estimates_of_redis(void) {
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -168,7 +168,7 @@ static void many_elements_give_the_figures_of_redis(void) {
     c.len = 0;
     snprintf(text, sizeof text, ":%u\r\n", figures[i].count);
     RIG_ASK(&c, "PFCOUNT h\r\n", text);
-    /* As one of several it is counted anew, without what the header remembers. */
+    /* Together with others it is counted again, without the header's cached figure. */
     RIG_ASK(&c, "PFCOUNT h nosuch\r\n", text);
     rig_say(&c, "GET h\r\n");
     int head = snprintf(text, sizeof text, "$%zu\r\n", figures[i].len);
@@ -217,7 +217,7 @@ static void both_encodings_hold_the_same_registers(void) {
   }
 }
 
-/* Whatever the bytes: an answer, and no step outside of them (the sanitizers watch). */
+/* For any bytes there is a reply, and no access outside of them (which the sanitizers would detect). */
 static void corrupt_runs_are_refused_and_nothing_is_overrun(void) {
   for (int round = 0; round < 200000; round++) {
     rd_hll h;
@@ -234,7 +234,7 @@ static void corrupt_runs_are_refused_and_nothing_is_overrun(void) {
   }
 }
 
-static void a_value_that_finds_no_room_stays_as_it_was(void) {
+static void a_value_without_room_stays_unchanged(void) {
   rd_store st;
   int fd = rig_open(&st, 4u << 20, 1, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -268,13 +268,13 @@ static void a_value_that_finds_no_room_stays_as_it_was(void) {
 }
 
 int main(void) {
-  RUN(values_have_the_bytes_that_redis_gives_them);
-  RUN(their_inside_is_shown_as_in_redis);
-  RUN(what_is_no_hyperloglog_is_refused);
+  RUN(values_have_the_same_bytes_as_in_redis);
+  RUN(pfdebug_shows_the_same_as_redis);
+  RUN(an_invalid_hyperloglog_is_refused);
   RUN(runs_are_split_and_joined_as_in_redis);
-  RUN(many_elements_give_the_figures_of_redis);
+  RUN(many_elements_give_the_estimates_of_redis);
   RUN(both_encodings_hold_the_same_registers);
   RUN(corrupt_runs_are_refused_and_nothing_is_overrun);
-  RUN(a_value_that_finds_no_room_stays_as_it_was);
+  RUN(a_value_without_room_stays_unchanged);
   return check_end();
 }

@@ -1,4 +1,5 @@
-/* Keys, their expiry, and the keyspace: what redis-server says, and what it cannot be asked. */
+/* test_keys.c - keys, their expiry, and the keyspace: the replies of redis-server, and properties that no reply
+ * shows. */
 #include "oracle.h"
 #include "store/expire.h"
 
@@ -14,7 +15,7 @@ static const exchange deleted_keys_are_counted_and_twice_named_keys_exist_twice_
     SAID("DEL", "-ERR wrong number of arguments for 'del' command\r\n"),
     SAID("DBSIZE", ":0\r\n"),
 };
-static void deleted_keys_are_counted_and_twice_named_keys_exist_twice(void) {
+static void del_counts_each_key_once_and_exists_counts_repetitions(void) {
   REPLAY(deleted_keys_are_counted_and_twice_named_keys_exist_twice_said);
 }
 
@@ -39,9 +40,7 @@ static const exchange a_renamed_key_takes_value_and_expiry_along_said[] = {
     SAID("PEXPIRETIME d", ":9000000000000\r\n"),
     SAID("DBSIZE", ":2\r\n"),
 };
-static void a_renamed_key_takes_value_and_expiry_along(void) {
-  REPLAY(a_renamed_key_takes_value_and_expiry_along_said);
-}
+static void rename_moves_value_and_expiry(void) { REPLAY(a_renamed_key_takes_value_and_expiry_along_said); }
 
 static const exchange a_copy_has_value_and_expiry_and_replaces_only_when_told_said[] = {
     SAID("SET a hello", "+OK\r\n"),
@@ -80,7 +79,7 @@ static const exchange a_copy_has_value_and_expiry_and_replaces_only_when_told_sa
     SAID("COPY a", "-ERR wrong number of arguments for 'copy' command\r\n"),
     SAID("SELECT 0", "+OK\r\n"),
 };
-static void a_copy_has_value_and_expiry_and_replaces_only_when_told(void) {
+static void copy_takes_value_and_expiry_and_replaces_only_on_request(void) {
   REPLAY(a_copy_has_value_and_expiry_and_replaces_only_when_told_said);
 }
 
@@ -105,7 +104,7 @@ static const exchange a_moved_key_is_in_the_other_database_only_said[] = {
     SAID("MOVE a 99999999999", "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n"),
     SAID("MOVE a", "-ERR wrong number of arguments for 'move' command\r\n"),
 };
-static void a_moved_key_is_in_the_other_database_only(void) { REPLAY(a_moved_key_is_in_the_other_database_only_said); }
+static void move_leaves_the_key_in_one_database(void) { REPLAY(a_moved_key_is_in_the_other_database_only_said); }
 
 static const exchange expiry_obeys_its_conditions_said[] = {
     SAID("SET k v", "+OK\r\n"),
@@ -143,7 +142,7 @@ static const exchange expiry_obeys_its_conditions_said[] = {
     SAID("PEXPIRE k 0", ":1\r\n"),
     SAID("EXISTS k", ":0\r\n"),
 };
-static void expiry_obeys_its_conditions(void) { REPLAY(expiry_obeys_its_conditions_said); }
+static void expire_obeys_its_conditions(void) { REPLAY(expiry_obeys_its_conditions_said); }
 
 static const exchange expiry_errors_come_in_order_said[] = {
     SAID("SET k v", "+OK\r\n"),
@@ -173,7 +172,7 @@ static const exchange expiry_errors_come_in_order_said[] = {
     SAID("PEXPIREAT k -9223372036854775808", ":1\r\n"),
     SAID("EXISTS k", ":0\r\n"),
 };
-static void expiry_errors_come_in_order(void) { REPLAY(expiry_errors_come_in_order_said); }
+static void expire_reports_errors_in_the_order_of_redis(void) { REPLAY(expiry_errors_come_in_order_said); }
 
 static const exchange times_of_absent_and_lasting_keys_said[] = {
     SAID("SET k v", "+OK\r\n"),
@@ -188,7 +187,7 @@ static const exchange times_of_absent_and_lasting_keys_said[] = {
     SAID("TYPE k", "+string\r\n"),
     SAID("TYPE nokey", "+none\r\n"),
 };
-static void times_of_absent_and_lasting_keys(void) { REPLAY(times_of_absent_and_lasting_keys_said); }
+static void ttl_tells_absent_keys_from_keys_without_expiry(void) { REPLAY(times_of_absent_and_lasting_keys_said); }
 
 static const exchange scan_checks_its_arguments_said[] = {
     SAID("SET k v", "+OK\r\n"),
@@ -240,7 +239,7 @@ static const exchange the_empty_key_matches_a_lone_star_only_said[] = {
     SAID("SCAN 0 MATCH **", "*2\r\n$1\r\n0\r\n*0\r\n"),
     SAID("SCAN 0", "*2\r\n$1\r\n0\r\n*1\r\n$0\r\n\r\n"),
 };
-static void the_empty_key_matches_a_lone_star_only(void) { REPLAY(the_empty_key_matches_a_lone_star_only_said); }
+static void the_empty_key_matches_only_a_lone_star(void) { REPLAY(the_empty_key_matches_a_lone_star_only_said); }
 
 static const exchange flushing_and_swapping_check_their_arguments_said[] = {
     SAID("SET k v", "+OK\r\n"),
@@ -314,7 +313,7 @@ static const exchange object_tells_the_encoding_said[] = {
          "  Prints this help.\r\n"),
     SAID("OBJECT HELP foo", "-ERR wrong number of arguments for 'object|help' command\r\n"),
 };
-static void object_tells_the_encoding(void) { REPLAY(object_tells_the_encoding_said); }
+static void object_encoding_shows_the_encoding(void) { REPLAY(object_tells_the_encoding_said); }
 
 static const exchange memory_usage_checks_its_arguments_said[] = {
     SAID("SET k v", "+OK\r\n"),
@@ -329,7 +328,7 @@ static const exchange memory_usage_checks_its_arguments_said[] = {
 };
 static void memory_usage_checks_its_arguments(void) { REPLAY(memory_usage_checks_its_arguments_said); }
 
-/* ---- what the servers cannot be asked ---- */
+/* ---- properties that no reply shows ---- */
 
 static rd_store st;
 static rig_client client;
@@ -347,7 +346,7 @@ static void close_store(void) {
 
 #define ASK(request, reply) RIG_ASK(&client, request "\r\n", reply)
 
-static void a_key_goes_with_its_millisecond(void) {
+static void a_key_expires_after_its_millisecond(void) {
   open_store(16, RD_NOEVICTION);
   ASK("SET k v", "+OK\r\n");
   ASK("EXPIRE k 10", ":1\r\n");
@@ -361,7 +360,7 @@ static void a_key_goes_with_its_millisecond(void) {
   ASK("TTL k", ":0\r\n");
   ASK("PTTL k", ":1\r\n");
   st.now_ms += 1;
-  ASK("PTTL k", ":0\r\n"); /* there to the end of it, as in Redis */
+  ASK("PTTL k", ":0\r\n"); /* it exists to the end of the millisecond, as in Redis */
   ASK("EXISTS k", ":1\r\n");
   st.now_ms += 1;
   ASK("DBSIZE", ":1\r\n"); /* not swept yet, as in Redis */
@@ -384,7 +383,7 @@ static void idle_time_and_frequency_depend_on_the_policy(void) {
   open_store(16, RD_ALLKEYS_LRU);
   ASK("SET k v", "+OK\r\n");
   st.now_ms += 100000;
-  ASK("TYPE k", "+string\r\n"); /* looking at a key is no use of it */
+  ASK("TYPE k", "+string\r\n"); /* TYPE does not count as a use of the key */
   ASK("EXISTS k", ":1\r\n");
   ASK("OBJECT IDLETIME k", ":100\r\n");
   ASK("OBJECT FREQ k", no_freq);
@@ -423,7 +422,7 @@ static void idle_time_and_frequency_depend_on_the_policy(void) {
   close_store();
 }
 
-static void a_clock_that_is_set_back_makes_no_key_idle(void) {
+static void setting_the_clock_back_makes_no_key_idle(void) {
   static const uint64_t steps[] = {128, 600000, 86400000};
   open_store(16, RD_ALLKEYS_LRU);
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -442,7 +441,7 @@ static void a_clock_that_is_set_back_makes_no_key_idle(void) {
   close_store();
 }
 
-static void memory_usage_is_what_the_arena_holds(void) {
+static void memory_usage_equals_the_bytes_in_the_arena(void) {
   open_store(16, RD_NOEVICTION);
   ASK("SET k v", "+OK\r\n");
   rd_key key = rd_key_of(&st, (rd_bytes){(const uint8_t *)"k", 1}, 0);
@@ -455,7 +454,7 @@ static void memory_usage_is_what_the_arena_holds(void) {
   close_store();
 }
 
-static void long_keys_are_listed_whole(void) {
+static void keys_and_scan_list_long_keys_whole(void) {
   open_store(16, RD_NOEVICTION);
   for (size_t len = 511; len <= 9000; len += len < 514 ? 1 : 4243) {
     char *request = malloc(len + 100), *reply = malloc(len + 100);
@@ -480,7 +479,7 @@ static void long_keys_are_listed_whole(void) {
 /* ---- SCAN's guarantee ---- */
 
 #define STAYING 500u
-#define PASSING 50000u /* a hundred times as many come and go */
+#define PASSING 50000u /* a hundred times as many are added and deleted */
 
 static unsigned seen[STAYING];
 
@@ -513,7 +512,7 @@ static uint64_t scan_page(uint64_t cursor, unsigned count, size_t *keys) {
   return next;
 }
 
-/* Scan while `step` keys come (grow) or go after each page, from few keys to many or back. */
+/* Scan while `step` keys are added (grow) or deleted after each page, from few keys to many or back. */
 static void scan_while(bool grow, unsigned step) {
   unsigned at = 0;
   size_t keys = 0;
@@ -529,11 +528,11 @@ static void scan_while(bool grow, unsigned step) {
   unsigned missing = 0;
   for (unsigned i = 0; i < STAYING; i++) missing += seen[i] == 0;
   CHECK_INT(missing, 0);
-  CHECK(at == PASSING); /* the change of size happened while it scanned */
+  CHECK(at == PASSING); /* the index changed its size during the scan */
   set_or_delete(grow ? "SET" : "DEL", "passes", at, PASSING);
 }
 
-static void scan_shows_what_is_there_throughout(void) {
+static void scan_returns_every_key_that_stays(void) {
   for (uint32_t shards = 1; shards <= 64; shards *= 8) {
     for (unsigned step = 2000; step <= 5000; step += 1500) {
       open_store(shards, RD_NOEVICTION);
@@ -561,7 +560,7 @@ static void scan_ends_from_any_cursor(void) {
   close_store();
 }
 
-static void scan_looks_at_no_more_keys_than_its_bound(void) {
+static void scan_visits_no_more_keys_than_its_bound(void) {
   size_t keys = 0;
   open_store(16, RD_NOEVICTION);
   set_or_delete("SET", "k", 0, 101000);
@@ -583,26 +582,26 @@ static void a_small_database_is_scanned_in_one_call(void) {
 }
 
 int main(void) {
-  RUN(deleted_keys_are_counted_and_twice_named_keys_exist_twice);
-  RUN(a_renamed_key_takes_value_and_expiry_along);
-  RUN(a_copy_has_value_and_expiry_and_replaces_only_when_told);
-  RUN(a_moved_key_is_in_the_other_database_only);
-  RUN(expiry_obeys_its_conditions);
-  RUN(expiry_errors_come_in_order);
-  RUN(times_of_absent_and_lasting_keys);
+  RUN(del_counts_each_key_once_and_exists_counts_repetitions);
+  RUN(rename_moves_value_and_expiry);
+  RUN(copy_takes_value_and_expiry_and_replaces_only_on_request);
+  RUN(move_leaves_the_key_in_one_database);
+  RUN(expire_obeys_its_conditions);
+  RUN(expire_reports_errors_in_the_order_of_redis);
+  RUN(ttl_tells_absent_keys_from_keys_without_expiry);
   RUN(scan_checks_its_arguments);
-  RUN(the_empty_key_matches_a_lone_star_only);
+  RUN(the_empty_key_matches_only_a_lone_star);
   RUN(flushing_and_swapping_check_their_arguments);
-  RUN(object_tells_the_encoding);
+  RUN(object_encoding_shows_the_encoding);
   RUN(memory_usage_checks_its_arguments);
-  RUN(a_key_goes_with_its_millisecond);
+  RUN(a_key_expires_after_its_millisecond);
   RUN(idle_time_and_frequency_depend_on_the_policy);
-  RUN(a_clock_that_is_set_back_makes_no_key_idle);
-  RUN(memory_usage_is_what_the_arena_holds);
-  RUN(long_keys_are_listed_whole);
-  RUN(scan_shows_what_is_there_throughout);
+  RUN(setting_the_clock_back_makes_no_key_idle);
+  RUN(memory_usage_equals_the_bytes_in_the_arena);
+  RUN(keys_and_scan_list_long_keys_whole);
+  RUN(scan_returns_every_key_that_stays);
   RUN(scan_ends_from_any_cursor);
-  RUN(scan_looks_at_no_more_keys_than_its_bound);
+  RUN(scan_visits_no_more_keys_than_its_bound);
   RUN(a_small_database_is_scanned_in_one_call);
   return check_end();
 }

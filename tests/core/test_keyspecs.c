@@ -1,5 +1,5 @@
-/* Which arguments are keys, of commands whose keys move with their arguments: the rows of keyspecs.def, the calls of
- * keyspecs.txt. */
+/* test_keyspecs.c - which arguments are keys, for commands whose keys depend on other arguments: the commands of
+ * keyspecs.def, with the calls of keyspecs.txt. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -20,7 +20,7 @@ static const rd_command *row(const char *name) {
   abort();
 }
 
-/* The keys as COMMAND GETKEYSANDFLAGS answers: "a RO access, b OW update"; "-" for arguments that make no sense. */
+/* The keys as COMMAND GETKEYSANDFLAGS answers: "a RO access, b OW update"; "-" for invalid arguments. */
 static const char *answer(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   static const char *const words[] = {"RO", "RW", "OW", "RM", "access", "update", "insert", "delete"};
   static char text[512];
@@ -45,7 +45,7 @@ static const char *answer(const rd_command *cmd, const rd_bytes *argv, uint32_t 
   return cmd->flags & RD_NO_MANDATORY_KEYS ? "" : "-";
 }
 
-/* The arguments of a vector, each in memory of exactly its length: the address sanitizer watches its ends. */
+/* The arguments of a vector, each in memory of exactly its length: the address sanitizer detects reads outside. */
 static uint32_t open_vector(size_t v, rd_bytes argv[MAX_WORDS]) {
   uint32_t argc = 0;
   for (; vectors[v].words[argc] != NULL; argc++) {
@@ -75,7 +75,7 @@ static void keys_are_found_as_redis_finds_them(void) {
 
 static unsigned looked;
 
-/* A command that looks whether it has the locks of its keys, and no others. */
+/* A command that checks that it has the locks of its keys, and no others. */
 static void look(rd_call *call) {
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
   rd_keys keys;
@@ -119,7 +119,7 @@ static void a_command_has_the_locks_of_its_keys_and_no_others(void) {
   close(fd);
 }
 
-/* A user who may use all of these keys but those that are called `but`. */
+/* A user who may use all of these keys except those named `but`. */
 static rd_acl *user(const rd_bytes *argv, const rd_keys *keys, rd_bytes but) {
   rd_acl *acl = rd_acl_new();
   uint16_t id = 0; /* all rows have it */
@@ -154,7 +154,7 @@ static void a_user_must_be_allowed_each_key_and_no_other(void) {
 }
 
 /* In a build with asserts, which all tests have, a command cannot use a key that was neither locked nor checked. */
-static void a_command_that_takes_another_argument_for_a_key_aborts(void) {
+static void a_command_that_uses_another_argument_as_a_key_aborts(void) {
   rd_bytes argv[] = {{(const uint8_t *)"sort", 4}, {(const uint8_t *)"a", 1},     {(const uint8_t *)"store", 5},
                      {(const uint8_t *)"b", 1},    {(const uint8_t *)"store", 5}, {(const uint8_t *)"c", 1}};
   for (uint32_t i = 0; i < 7; i++) {
@@ -204,20 +204,20 @@ static void check_many(const char *const *head, const char *const *tail, uint32_
   free(argv);
 }
 
-static void a_million_keys_are_found(void) {
+static void keys_of_a_command_with_a_million_arguments_are_found(void) {
   check_many((const char *[]){"zunion", "1000000", NULL}, (const char *[]){"withscores", NULL}, 2, MANY);
   check_many((const char *[]){"zunionstore", "d", "1000000", NULL}, (const char *[]){NULL}, 1, MANY + 1);
   check_many((const char *[]){"eval", "s", "1000000", NULL}, (const char *[]){"x", NULL}, 3, MANY);
   check_many((const char *[]){"xread", "count", "1", "streams", NULL}, (const char *[]){NULL}, 4, MANY / 2);
   check_many((const char *[]){"blpop", NULL}, (const char *[]){"0", NULL}, 1, MANY);
   check_many((const char *[]){"migrate", "h", "1", "", "0", "9", "keys", NULL}, (const char *[]){NULL}, 7, MANY);
-  /* the options in between are passed over */
+  /* the options in between are skipped */
   check_many((const char *[]){"sort", "a", "asc", NULL}, (const char *[]){"store", "d", NULL}, 1, 2);
 }
 
 /* A command's parse by rd_next_option ends at the key that rd_command_keys finds, if the command would not refuse its
  * arguments: over all short sentences of its words. */
-static void a_command_parses_its_options_as_they_are_searched_for_keys(void) {
+static void a_command_parses_options_as_the_key_search_does(void) {
   static const char *const words[] = {"store", "get", "limit", "asc", "x"};
   const rd_command *sort = row("sort");
   unsigned accepted = 0;
@@ -244,7 +244,7 @@ static void a_command_parses_its_options_as_they_are_searched_for_keys(void) {
   CHECK(accepted > 1000);
 }
 
-static void a_number_of_keys_is_what_the_command_takes_for_one(void) {
+static void a_command_reads_its_number_of_keys_as_the_key_search_does(void) {
   static const struct {
     const char *text;
     rd_numkeys found;
@@ -278,7 +278,7 @@ static void a_number_of_keys_is_what_the_command_takes_for_one(void) {
 }
 
 /* Without options, a keyword is looked for as Redis does: forwards, or backwards from the end. */
-static void a_keyword_alone_is_looked_for_from_either_end(void) {
+static void a_keyword_is_searched_from_either_end(void) {
   rd_command cmd = {.name = "x",
                     .keys = RD_KEYS,
                     .key_specs = {{.flags = RD_KEY_RO,
@@ -310,10 +310,10 @@ int main(void) {
   RUN(keys_are_found_as_redis_finds_them);
   RUN(a_command_has_the_locks_of_its_keys_and_no_others);
   RUN(a_user_must_be_allowed_each_key_and_no_other);
-  RUN(a_command_that_takes_another_argument_for_a_key_aborts);
-  RUN(a_million_keys_are_found);
-  RUN(a_command_parses_its_options_as_they_are_searched_for_keys);
-  RUN(a_number_of_keys_is_what_the_command_takes_for_one);
-  RUN(a_keyword_alone_is_looked_for_from_either_end);
+  RUN(a_command_that_uses_another_argument_as_a_key_aborts);
+  RUN(keys_of_a_command_with_a_million_arguments_are_found);
+  RUN(a_command_parses_options_as_the_key_search_does);
+  RUN(a_command_reads_its_number_of_keys_as_the_key_search_does);
+  RUN(a_keyword_is_searched_from_either_end);
   return check_end();
 }

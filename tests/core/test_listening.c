@@ -49,7 +49,7 @@ static void expect_end(int fd, const char *expected) {
   close(fd);
 }
 
-static void an_accepted_connection_is_the_owners(void) {
+static void an_accepted_connection_is_passed_to_the_owner(void) {
   listener e;
   listen_as(&e, 7);
   int client = connect_to(&e, "PING\r\n"), other = connect_to(&e, "");
@@ -58,7 +58,7 @@ static void an_accepted_connection_is_the_owners(void) {
   char text[10];
   CHECK(recv(ours, text, sizeof text, 0) == 6);
   CHECK(recv(ours, text, sizeof text, 0) == -1 && errno == EAGAIN); /* it does not block */
-  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED);                /* one a turn */
+  CHECK(turn() == 1 && what(0) == RD_LOOP_ACCEPTED);                /* one client a turn */
   close(rd_loop_events(l)[0].error);
   CHECK(turn() == 0);
   close(ours);
@@ -76,7 +76,7 @@ static void a_connection_beyond_a_limit_is_refused(void) {
   int client = connect_to(&e, ""), hasty = connect_to(&e, "*1\r\n$4\r\nPING\r\n");
   CHECK(turn() == 0 && turn() == 0);
   expect_end(client, "-ERR full\r\n");
-  expect_end(hasty, "-ERR full\r\n"); /* though its own words were not read */
+  expect_end(hasty, "-ERR full\r\n"); /* although its input was not read */
   static const uint8_t here[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1};
   CHECK(e.limits.refused[RD_LIMIT_OPEN] == 2 && memcmp(e.limits.last[RD_LIMIT_OPEN], here, 16) == 0);
   CHECK(rd_my_counters(&st)->value[RD_STAT_rejected_maximum] == before + 2);
@@ -92,7 +92,7 @@ static void a_connection_beyond_a_limit_is_refused(void) {
   stop_listening(&e);
 }
 
-static void open_connections_come_first(void) {
+static void open_connections_are_served_before_new_ones(void) {
   listener e;
   listen_as(&e, 7);
   peer p = join(1);
@@ -105,13 +105,13 @@ static void open_connections_come_first(void) {
   stop_listening(&e);
 }
 
-static void the_owner_hears_of_a_failed_accept(void) {
+static void the_owner_is_told_of_a_failed_accept(void) {
   listener e;
   listen_as(&e, 7);
   int client = connect_to(&e, "");
   struct rlimit was, none;
   CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);
-  none = (struct rlimit){(rlim_t)client, was.rlim_max}; /* no number is free */
+  none = (struct rlimit){(rlim_t)client, was.rlim_max}; /* no descriptor is free */
   CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
   int events = turn();
   CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
@@ -127,7 +127,7 @@ static void a_listener_can_be_removed(void) {
   listen_as(&third, 9);
   stop_listening(&second);
   int client = connect_to(&first, ""), other = connect_to(&third, "");
-  CHECK(turn() == 2); /* the second's place in the list is closed up */
+  CHECK(turn() == 2); /* the list no longer has the second one */
   for (int i = 0; i < 2; i++) close(rd_loop_events(l)[i].error);
   stop_listening(&third);
   stop_listening(&first);
@@ -138,10 +138,10 @@ static void a_listener_can_be_removed(void) {
 
 int main(void) {
   open_all();
-  RUN(an_accepted_connection_is_the_owners);
+  RUN(an_accepted_connection_is_passed_to_the_owner);
   RUN(a_connection_beyond_a_limit_is_refused);
-  RUN(open_connections_come_first);
-  RUN(the_owner_hears_of_a_failed_accept);
+  RUN(open_connections_are_served_before_new_ones);
+  RUN(the_owner_is_told_of_a_failed_accept);
   RUN(a_listener_can_be_removed);
   close_all();
   return check_end();

@@ -1,5 +1,5 @@
-/* Locks that a worker retains while it is alone: lock.h. What they do in a turn is in test_loop.c; that no kill harms
- * what they guard, in test_crash.c. */
+/* test_lock.c - locks that a worker retains while it is alone (lock.h). test_loop.c tests them within a turn, and
+ * test_crash.c shows that no kill damages what they guard. */
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -29,27 +29,27 @@ static void command_on(uint32_t shard) {
   rd_leave_shard(&st, shard);
 }
 
-static void a_shard_is_retained_clean_until_the_end(void) {
+static void a_retained_shard_stays_locked_and_clean_until_the_turn_ends(void) {
   rd_retain_begin(&st, true);
   command_on(1);
   command_on(2);
   command_on(1);
   CHECK_INT(held(), 2);
-  CHECK(!rd_lock_shard(&st, 1)); /* it is there already */
+  CHECK(!rd_lock_shard(&st, 1)); /* it is held already */
   rd_leave_shard(&st, 1);
   for (uint32_t i = 0; i < SHARDS; i++) CHECK_INT(rd_shard_at(&st, i)->dirty, 0);
   rd_retain_end(&st);
   CHECK_INT(held(), 0);
 }
 
-static void nothing_is_retained_in_company(void) {
+static void no_lock_is_retained_beside_other_workers(void) {
   rd_retain_begin(&st, false);
   command_on(1);
   CHECK_INT(held(), 0);
   rd_retain_end(&st);
 }
 
-static void several_shards_are_taken_by_themselves(void) {
+static void locking_several_shards_releases_retained_ones_first(void) {
   rd_key keys[2];
   unsigned n = 0;
   for (uint32_t i = 0; n < 2; i++) { /* of shards 1 and 2 */
@@ -68,16 +68,16 @@ static void several_shards_are_taken_by_themselves(void) {
   rd_lock_set(&st, set);
   CHECK(rd_holds_shard(&st, 0) && rd_holds_shard(&st, 2) && held() == 2);
   rd_retain_end(&st);
-  CHECK_INT(held(), 2); /* a transaction's: they are not retained */
+  CHECK_INT(held(), 2); /* they are a transaction's, and are not retained */
   rd_unlock_all(&st);
 }
 
 /* Memory for one shard comes from another that is retained. */
-static void a_retained_shard_can_give_memory(void) {
+static void a_retained_shard_can_give_a_region(void) {
   rig_client c = rig_client_new(&st, NULL);
   char head[100];
   rd_clock *clock = st.clock;
-  st.clock = NULL; /* no command pauses: it would release what is retained */
+  st.clock = NULL; /* no command pauses, which would release retained locks */
   size_t len = 20 * MIB;
   char *value = malloc(len + 2);
   memset(value, 'v', len);
@@ -101,15 +101,15 @@ static void a_retained_shard_can_give_memory(void) {
 
 /* ---- with another process ---- */
 
-static rd_store other; /* the child's view */
+static rd_store other; /* the child's store */
 
 static void attach_other(void) {
   char err[200];
   if (rd_attach(&other, st.fd, err, sizeof err) != 0 || rd_worker_join(&other, 1) < 0) _exit(2);
 }
 
-/* Each has what the other wants next. The one that retains gives way. */
-static void who_retains_gives_way_before_it_waits(void) {
+/* Each holds the lock that the other needs next. The one that retains its lock releases it. */
+static void a_worker_releases_retained_locks_before_it_waits(void) {
   int ready[2], go[2];
   char word;
   CHECK(pipe(ready) == 0 && pipe(go) == 0);
@@ -128,7 +128,7 @@ static void who_retains_gives_way_before_it_waits(void) {
   command_on(3);
   CHECK_INT(write(go[1], "x", 1), 1);
   alarm(20);
-  CHECK(rd_lock_shard(&st, 2)); /* waits for the child, who waits for 3 */
+  CHECK(rd_lock_shard(&st, 2)); /* waits for the child, which waits for 3 */
   alarm(0);
   CHECK_INT(held(), 1);
   rd_leave_shard(&st, 2);
@@ -142,8 +142,8 @@ static void who_retains_gives_way_before_it_waits(void) {
   }
 }
 
-/* A worker that is alone, and has all it can do, releases its locks for moments only. */
-static void who_comes_waits_for_no_lock(void) {
+/* A worker that is alone and busy releases its locks only for moments. */
+static void a_joining_worker_waits_for_no_retained_lock(void) {
   rd_retain_begin(&st, true);
   for (uint32_t i = 0; i < SHARDS; i++) command_on(i);
   pid_t pid = fork();
@@ -160,7 +160,7 @@ static void who_comes_waits_for_no_lock(void) {
   CHECK(rd_worker_reap(&st, 1));
 }
 
-static void who_dies_with_retained_locks_takes_nothing_along(void) {
+static void a_death_with_retained_locks_loses_no_shard(void) {
   rig_client c = rig_client_new(&st, NULL);
   rig_say(&c, "FLUSHALL\r\n");
   for (int i = 0; i < 100; i++) {
@@ -206,7 +206,7 @@ static void a_worker_knows_when_it_is_alone(void) {
   int status;
   kill(pid, SIGKILL);
   CHECK(waitpid(pid, &status, 0) == pid);
-  CHECK(!rd_worker_alone(&st)); /* until somebody notices */
+  CHECK(!rd_worker_alone(&st)); /* until a worker notices */
   CHECK(rd_worker_reap(&st, 1));
   CHECK(rd_worker_alone(&st));
   rd_worker_leave(&st);
@@ -246,7 +246,7 @@ static void let_go(pid_t pid, int release[2]) {
   close(release[1]);
 }
 
-static void who_can_come_again_waits_for_a_moment(void) {
+static void a_command_that_can_be_retried_waits_briefly_for_a_lock(void) {
   const uint64_t set[RD_MAX_SHARDS / 64] = {1u << 1 | 1u << 2 | 1u << 3};
   int release[2];
   pid_t pid = hold_shard_2(release);
@@ -260,7 +260,7 @@ static void who_can_come_again_waits_for_a_moment(void) {
   CHECK(rd_lock_shard_soon(&st, 1)); /* it is held already */
   rd_unlock_all(&st);
   CHECK(!rd_lock_set_soon(&st, set));
-  CHECK_INT(held(), 0); /* what it had got is released */
+  CHECK_INT(held(), 0); /* the locks that it had taken are released */
   let_go(pid, release);
   CHECK(rd_lock_shard_soon(&st, 2));
   CHECK(rd_lock_set_soon(&st, set));
@@ -279,7 +279,7 @@ static const char *key_in_2(bool in) {
   }
 }
 
-static void whose_lock_another_process_has_comes_again(void) {
+static void a_command_whose_lock_is_taken_is_retried(void) {
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
   char line[100], after[100];
   int release[2];
@@ -290,7 +290,7 @@ static void whose_lock_another_process_has_comes_again(void) {
   c.status = rd_session_feed(c.session, (const uint8_t *)line, strlen(line), st.now_ms);
   rig_write(&c);
   CHECK_INT(c.status, RD_BUSY);
-  CHECK(!rd_session_suspended(c.session)); /* it was not begun */
+  CHECK(!rd_session_suspended(c.session)); /* the command has not begun */
   RIG_HEARD(&c, "+PONG\r\n");
   snprintf(after, sizeof after, "INCR %s\r\n", key_in_2(false));
   RIG_ASK(&d, after, ":1\r\n");
@@ -317,16 +317,16 @@ static void whose_lock_another_process_has_comes_again(void) {
 
 int main(void) {
   int arena = rig_open(&st, 64 * MIB, SHARDS, RD_ALLKEYS_LRU);
-  RUN(a_shard_is_retained_clean_until_the_end);
-  RUN(nothing_is_retained_in_company);
-  RUN(several_shards_are_taken_by_themselves);
-  RUN(a_retained_shard_can_give_memory);
-  RUN(who_retains_gives_way_before_it_waits);
-  RUN(who_comes_waits_for_no_lock);
-  RUN(who_dies_with_retained_locks_takes_nothing_along);
+  RUN(a_retained_shard_stays_locked_and_clean_until_the_turn_ends);
+  RUN(no_lock_is_retained_beside_other_workers);
+  RUN(locking_several_shards_releases_retained_ones_first);
+  RUN(a_retained_shard_can_give_a_region);
+  RUN(a_worker_releases_retained_locks_before_it_waits);
+  RUN(a_joining_worker_waits_for_no_retained_lock);
+  RUN(a_death_with_retained_locks_loses_no_shard);
   RUN(a_worker_knows_when_it_is_alone);
-  RUN(who_can_come_again_waits_for_a_moment);
-  RUN(whose_lock_another_process_has_comes_again);
+  RUN(a_command_that_can_be_retried_waits_briefly_for_a_lock);
+  RUN(a_command_whose_lock_is_taken_is_retried);
   rig_close(&st, arena);
   return check_end();
 }

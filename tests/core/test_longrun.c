@@ -1,4 +1,5 @@
-/* What takes long pauses: replies keep their order, values stay whole, others get their turn, locks are not lost. */
+/* test_longrun.c - long commands pause: replies keep their order, values stay whole, other sessions run meanwhile, and
+ * no lock is lost. */
 #include "arena/layout.h"
 #include "arena/longrun.h"
 #include "rig.h"
@@ -8,7 +9,7 @@
 static rd_store st;
 static int fd;
 
-/* Every look at the clock takes a tenth of a slice. */
+/* Every reading of the clock adds a tenth of a slice. */
 static uint64_t ticks;
 static uint64_t ticking(void) { return ticks += RD_SLICE_NS / 10; }
 
@@ -22,7 +23,7 @@ static void close_store(void) {
   rig_close(&st, fd);
 }
 
-/* Feed without going on. */
+/* Feed without resuming. */
 static rd_status give(rig_client *c, const char *text) {
   c->status = rd_session_feed(c->session, (const uint8_t *)text, strlen(text), st.now_ms);
   rig_write(c);
@@ -35,7 +36,7 @@ static rd_status again(rig_client *c) {
   return c->status;
 }
 
-/* A value of so many MiB, of one letter. */
+/* A value of that many MiB, of one letter. */
 static void set_large(rig_client *c, const char *key, char letter, size_t mib) {
   char head[100];
   size_t len = mib << 20;
@@ -60,7 +61,7 @@ static const char *neighbour(const char *key, bool same) {
   }
 }
 
-static void a_pipeline_gives_way_and_keeps_its_order(void) {
+static void a_pipeline_lets_others_run_and_keeps_its_order(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   set_large(&c, "a", 'a', 1);
@@ -80,7 +81,7 @@ static void a_pipeline_gives_way_and_keeps_its_order(void) {
   close_store();
 }
 
-static void a_long_command_pauses_and_others_go_on(void) {
+static void a_long_command_pauses_and_other_sessions_continue(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
   char line[100];
@@ -93,7 +94,7 @@ static void a_long_command_pauses_and_others_go_on(void) {
   RIG_ASK(&d, "PING\r\n", "+PONG\r\n");
   snprintf(line, sizeof line, "SET %s v\r\n", neighbour("a", false));
   RIG_ASK(&d, line, "+OK\r\n");
-  /* what it holds is held */
+  /* its locks are held */
   snprintf(line, sizeof line, "SET %s w\r\n", neighbour("a", true));
   CHECK_INT(give(&d, line), RD_BUSY);
   CHECK(!rd_session_suspended(d.session));
@@ -105,7 +106,7 @@ static void a_long_command_pauses_and_others_go_on(void) {
     slices++;
   }
   CHECK(slices > 10);
-  CHECK_INT(c.status, RD_BUSY); /* whoever waited goes first */
+  CHECK_INT(c.status, RD_BUSY); /* the session that waited runs first */
   RIG_HEARD(&c, ":100663296\r\n");
   CHECK_INT(again(&d), RD_MORE);
   RIG_HEARD(&d, "+OK\r\n");
@@ -117,7 +118,7 @@ static void a_long_command_pauses_and_others_go_on(void) {
   close_store();
 }
 
-/* Of two that want to take long one waits, and is not overtaken for ever. */
+/* Of two long commands one waits, and is not overtaken for ever. */
 static void long_commands_take_turns(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
@@ -158,7 +159,7 @@ static void a_transaction_pauses_with_its_locks(void) {
   RIG_HEARD(&c,
             "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
             "*5\r\n+OK\r\n:18874368\r\n:2\r\n:18874368\r\n:3\r\n+PONG\r\n");
-  /* its client goes in the middle: it is done to the end */
+  /* its client disconnects in the middle: the command is finished */
   give(&c, "MULTI\r\nINCR b\r\nBITCOUNT a\r\nINCR b\r\nEXEC\r\n");
   CHECK(rd_session_suspended(c.session));
   rig_client_free(&c);
@@ -167,8 +168,8 @@ static void a_transaction_pauses_with_its_locks(void) {
   close_store();
 }
 
-/* One that would take too long without its client is given up between two commands. */
-static void an_endless_transaction_ends_with_its_client(void) {
+/* A transaction that would take too long without its client is stopped between two commands. */
+static void a_long_transaction_stops_when_its_client_is_gone(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
   set_large(&d, "a", 'a', 1);
@@ -202,8 +203,8 @@ static void many_watches_end_together(void) {
   close_store();
 }
 
-/* What goes in the middle of a change leaves it whole. */
-static void a_client_may_go_in_the_middle(void) {
+/* A session that is freed during a change finishes the change. */
+static void a_client_may_disconnect_during_a_long_command(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
   set_large(&d, "a", 'a', 8);
@@ -217,8 +218,8 @@ static void a_client_may_go_in_the_middle(void) {
   close_store();
 }
 
-/* Whoever cannot wait for a lent lock, has the command finished. */
-static void whoever_must_not_wait_does_not(void) {
+/* Code that cannot wait for a lent lock has the command finished. */
+static void code_that_must_not_wait_finishes_or_skips_lent_shards(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   set_large(&c, "a", 'a', 8);
@@ -237,7 +238,7 @@ static void whoever_must_not_wait_does_not(void) {
   close_store();
 }
 
-static void keys_holds_no_lock_and_misses_none(void) {
+static void keys_holds_no_lock_and_misses_no_key(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
   char line[100];
@@ -317,7 +318,7 @@ static void pauses_change_no_reply(void) {
   free(said[1]);
 }
 
-static void much_is_queued_in_slices(void) {
+static void long_arguments_are_queued_in_slices(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
   size_t len = 16 << 20;
@@ -351,7 +352,7 @@ static void much_is_queued_in_slices(void) {
   close_store();
 }
 
-static void a_long_queue_is_looked_at_in_slices(void) {
+static void a_long_queue_is_planned_in_slices(void) {
   open_store();
   enum { MANY = 40000 };
   static const rd_limits usual = {.batch_size = 16, .output_high = 1u << 20, .query_limit = 1ull << 30};
@@ -366,7 +367,7 @@ static void a_long_queue_is_looked_at_in_slices(void) {
   CHECK_INT(give(&c, "EXEC\r\n"), RD_BUSY);
   CHECK(!rd_session_suspended(c.session));
   RIG_ASK(&d, "INCR k0\r\n", ":1\r\n"); /* it has not begun */
-  /* and can be given away as it is */
+  /* and can be saved as it is */
   uint8_t *saved;
   size_t len;
   CHECK_INT(rd_session_save(c.session, (rd_bytes){NULL, 0}, &saved, &len), RD_SAVED);
@@ -389,17 +390,17 @@ static void a_long_queue_is_looked_at_in_slices(void) {
 }
 
 int main(void) {
-  RUN(a_pipeline_gives_way_and_keeps_its_order);
-  RUN(a_long_command_pauses_and_others_go_on);
+  RUN(a_pipeline_lets_others_run_and_keeps_its_order);
+  RUN(a_long_command_pauses_and_other_sessions_continue);
   RUN(long_commands_take_turns);
   RUN(a_transaction_pauses_with_its_locks);
-  RUN(an_endless_transaction_ends_with_its_client);
+  RUN(a_long_transaction_stops_when_its_client_is_gone);
   RUN(many_watches_end_together);
-  RUN(a_client_may_go_in_the_middle);
-  RUN(whoever_must_not_wait_does_not);
-  RUN(keys_holds_no_lock_and_misses_none);
+  RUN(a_client_may_disconnect_during_a_long_command);
+  RUN(code_that_must_not_wait_finishes_or_skips_lent_shards);
+  RUN(keys_holds_no_lock_and_misses_no_key);
   RUN(pauses_change_no_reply);
-  RUN(much_is_queued_in_slices);
-  RUN(a_long_queue_is_looked_at_in_slices);
+  RUN(long_arguments_are_queued_in_slices);
+  RUN(a_long_queue_is_planned_in_slices);
   return check_end();
 }

@@ -46,7 +46,7 @@ static unsigned held_shards(void) {
   return n;
 }
 
-static void a_crowd_is_answered_in_one_turn(void) {
+static void many_clients_are_answered_in_one_turn(void) {
   enum { CROWD = 100 };
   static peer crowd[CROWD];
   for (int i = 0; i < CROWD; i++) {
@@ -63,7 +63,7 @@ static void a_crowd_is_answered_in_one_turn(void) {
   CHECK_INT(held_shards(), 0);
 }
 
-static void who_goes_before_its_answer_is_lost(void) {
+static void a_client_that_disconnects_before_its_reply_is_reported_lost(void) {
   peer a = join(1), b = join(2);
   say(&a, "SET k v\r\n");
   say(&b, "GET k\r\n");
@@ -89,7 +89,7 @@ static void a_pipeline_may_be_split_anywhere(void) {
   }
 }
 
-static void a_control_command_is_the_owners(void) {
+static void a_control_command_is_reported_to_the_owner(void) {
   peer p = join(7);
   say(&p, "SET k v\r\nCLIENT ID\r\nGET k\r\n");
   CHECK(turn() == 1);
@@ -101,7 +101,7 @@ static void a_control_command_is_the_owners(void) {
   leave(&p);
 }
 
-static void who_waits_for_an_answer_is_not_read(void) {
+static void a_client_waiting_for_an_answer_is_not_read(void) {
   peer p = join(7);
   say(&p, "CLIENT ID\r\n");
   CHECK(turn() == 1);
@@ -110,7 +110,7 @@ static void who_waits_for_an_answer_is_not_read(void) {
   CHECK(turn() == 0); /* reading stops */
   int fd = rd_loop_fd(l);
   struct epoll_event one;
-  CHECK(epoll_wait(fd, &one, 1, 0) == 0); /* nothing spins */
+  CHECK(epoll_wait(fd, &one, 1, 0) == 0); /* the loop does not spin */
   rd_session_answer(p.s, (const uint8_t *)":9\r\n", 4);
   CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
   CHECK(turn() == 0);
@@ -118,7 +118,7 @@ static void who_waits_for_an_answer_is_not_read(void) {
   leave(&p);
 }
 
-static void who_goes_while_it_waits_is_lost_afterwards(void) {
+static void a_client_that_disconnects_while_it_waits_is_reported_lost_afterwards(void) {
   peer p = join(7);
   say(&p, "CLIENT ID\r\n");
   CHECK(turn() == 1);
@@ -160,7 +160,7 @@ static void a_protocol_error_closes_after_its_reply(void) {
   leave(&p);
 }
 
-static void the_peers_end_comes_after_its_commands(void) {
+static void the_end_of_input_is_reported_after_its_commands(void) {
   peer p = join(7);
   say(&p, "PING\r\n");
   CHECK(shutdown(p.fd, SHUT_WR) == 0);
@@ -172,21 +172,21 @@ static void the_peers_end_comes_after_its_commands(void) {
   leave(&p);
 }
 
-static void who_does_not_read_is_not_served(void) {
+static void a_client_that_does_not_read_is_not_served(void) {
   peer a = join(1), b = join(2);
   set_value(&a, "big", 100000);
   for (int i = 0; i < 100; i++) say(&a, "GET big\r\n");
   for (int i = 0; i < 20; i++) CHECK(turn() == 0);
   CHECK(rd_conn_busy(a.c));
   uint64_t held = rd_session_state_of(a.s)->output_bytes;
-  CHECK(held > 0 && held < (1u << 18) + 100100); /* output_high and one reply, whatever it asked for */
+  CHECK(held > 0 && held < (1u << 18) + 100100); /* output_high and one reply, whatever the client requested */
   say(&b, "PING\r\n");
   CHECK(turn() == 0);
   hears(&b, "+PONG\r\n");
   size_t all = 0;
   for (int i = 0; i < 400 && all < 100 * 100011; i++) {
     all += swallow(&a);
-    CHECK(turn() == 0); /* it goes on by itself */
+    CHECK(turn() == 0); /* the loop continues by itself */
   }
   CHECK(all == 100 * 100011);
   CHECK(!rd_conn_busy(a.c));
@@ -194,7 +194,7 @@ static void who_does_not_read_is_not_served(void) {
   leave(&b);
 }
 
-static void the_owner_is_told_when_it_was_refused(void) {
+static void the_owner_is_told_when_a_blocked_client_has_read(void) {
   peer p = join(1);
   set_value(&p, "big", 200000);
   say(&p, "CLIENT ID\r\n");
@@ -219,7 +219,7 @@ static void the_owner_is_told_when_it_was_refused(void) {
   leave(&p);
 }
 
-static void output_has_a_limit(void) {
+static void output_is_bounded(void) {
   peer p = join(1);
   set_value(&p, "big", 200000);
   rd_loop_set_output_limit(l, 1000);
@@ -233,7 +233,7 @@ static void output_has_a_limit(void) {
   leave(&p);
 }
 
-static void an_endless_pipeline_is_one_share_of_a_turn(void) {
+static void an_endless_pipeline_gets_one_share_of_a_turn(void) {
   peer a = join(1), b = join(2);
   set_value(&a, "big", 30000);
   int much = 8 * MIB;
@@ -242,11 +242,11 @@ static void an_endless_pipeline_is_one_share_of_a_turn(void) {
   peer c = join_with(3, &small);
   for (int i = 0; i < 6; i++) say(&c, "GET big\r\n");
   say(&b, "PING\r\n");
-  CHECK(turn() == 0); /* four replies, and the rest is for the next turn */
+  CHECK(turn() == 0); /* four replies; the others follow in the next turn */
   CHECK(rd_conn_busy(c.c));
   hears(&b, "+PONG\r\n");
   CHECK(swallow(&c) == 4 * 30010);
-  say(&c, "PING\r\n"); /* is not taken before what is there */
+  say(&c, "PING\r\n"); /* is not executed before the earlier input */
   CHECK(turn() == 0);
   CHECK(turn() == 0);
   CHECK(!rd_conn_busy(c.c));
@@ -292,12 +292,12 @@ static void a_pause_is_reported(void) {
   leave(&p);
 }
 
-static void a_transaction_that_waits_holds_up_the_others(void) {
+static void a_transaction_waiting_for_an_answer_delays_the_others(void) {
   peer a = join(1), b = join(2);
   say(&a, "SET j 1\r\nMULTI\r\nSET k 1\r\nCLIENT NO-TOUCH ON\r\nGET k\r\nEXEC\r\n");
   CHECK(turn() == 1);
   CHECK(what(0) == RD_CONTROL && rd_session_state_of(a.s)->in_exec);
-  CHECK_INT(held_shards(), 1); /* its own, and nothing that the turn has retained */
+  CHECK_INT(held_shards(), 1); /* the transaction's, and none that the turn has retained */
   say(&b, "GET k\r\n");
   CHECK(turn() == 1);
   CHECK(what(0) == RD_PAUSED && rd_loop_events(l)[0].tag == 2);
@@ -310,7 +310,7 @@ static void a_transaction_that_waits_holds_up_the_others(void) {
   leave(&b);
 }
 
-static void slow_commands_are_their_sessions(void) {
+static void slow_commands_are_reported_for_their_session(void) {
   st.slowlog = rd_slowlog_new(64, 0);
   peer a = join(1), b = join(2);
   say(&a, "GET k\r\n");
@@ -333,7 +333,7 @@ static uint64_t signals(int fd) {
   return read(fd, &count, sizeof count) == (ssize_t)sizeof count ? count : 0;
 }
 
-/* Another process has executed something, and this one waits in its loop. */
+/* Another process executes a command while this one waits in its loop. */
 static void lines_of_another_process_end_a_turn(void) {
   peer a = join(1);
   static uint8_t lines[4096];
@@ -345,34 +345,35 @@ static void lines_of_another_process_end_a_turn(void) {
   CHECK(rd_loop_read_ring(l, &st, wakers[0]));
   rd_session_monitor(a.s, true);
   CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+1 \"A\"\r\n", 8) == RD_SENT);
-  CHECK(rd_ring_put(&other, 0, (rd_record_kind)77, "?", 1) == RD_SENT); /* of a kind that nobody knows */
+  CHECK(rd_ring_put(&other, 0, (rd_record_kind)77, "?", 1) == RD_SENT); /* of an unknown kind */
   CHECK(rd_loop_turn(l, 60000, st.now_ms) == 1);
   CHECK(rd_loop_events(l)[0].tag == 0 && what(0) == RD_LOOP_MONITORED);
   CHECK_TEXT(lines, rd_monitor_take(&st, lines, sizeof lines), "+1 \"A\"\r\n");
   CHECK(!rd_ring_waits(&st));
   CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+2 \"B\"\r\n", 8) == RD_SENT);
-  CHECK(signals(wakers[0]) == 0); /* it is awake, and looks */
+  CHECK(signals(wakers[0]) == 0); /* it is awake, and reads the ring */
   CHECK(rd_loop_turn(l, 60000, st.now_ms) == 1);
   CHECK_TEXT(lines, rd_monitor_take(&st, lines, sizeof lines), "+2 \"B\"\r\n");
   CHECK(rd_loop_turn(l, 1, st.now_ms) == 0); /* it has slept */
   CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+3 \"C\"\r\n", 8) == RD_SENT);
   CHECK(signals(wakers[0]) == 1);
-  CHECK(turn() == 1); /* it looks, though the signal is gone */
+  CHECK(turn() == 1); /* it reads the ring, although the signal is consumed */
   CHECK_TEXT(lines, rd_monitor_take(&st, lines, sizeof lines), "+3 \"C\"\r\n");
   rd_session_monitor(a.s, false);
   CHECK(rd_ring_put(&other, 0, RD_RECORD_MONITOR, "+4 \"D\"\r\n", 8) == RD_SENT);
-  CHECK(rd_loop_turn(l, 1, st.now_ms) == 0); /* nobody here is to be told */
+  CHECK(rd_loop_turn(l, 1, st.now_ms) == 0); /* no client of this worker monitors */
   CHECK(!rd_ring_waits(&st));
   rd_worker_leave(&other);
   rd_detach(&other);
   leave(&a);
-  rd_worker_leave(&st); /* its ring is somebody else's */
+  rd_worker_leave(&st); /* its ring belongs to another process */
   CHECK(rd_loop_turn(l, 1, st.now_ms) == 0);
   CHECK(rd_worker_join(&st, 0) == 0);
   for (unsigned i = 0; i < 2; i++) close(wakers[i]);
 }
 
-/* A worker without monitors tells its owner nothing, and the next one what was executed; what finds no room follows. */
+/* A worker without monitoring clients reports nothing to its owner, and sends its lines to the other worker. Lines
+ * without room follow later. */
 static void a_turn_sends_lines_to_other_processes(void) {
   peer a = join(1);
   char err[200];
@@ -401,7 +402,7 @@ static void a_turn_sends_lines_to_other_processes(void) {
   rd_ring_done(&other, &r);
   CHECK(!rd_ring_waits(&other));
   uint64_t began = rd_monotonic_ns();
-  CHECK(rd_loop_turn(l, 50, st.now_ms) == 0); /* it comes back for what is kept */
+  CHECK(rd_loop_turn(l, 50, st.now_ms) == 0); /* it ends early to send the kept lines */
   CHECK(st.rings_behind == 0 && rd_ring_waits(&other));
   CHECK(rd_monotonic_ns() - began >= 40000000);
   rd_monitors_add(&other, -1);
@@ -415,17 +416,17 @@ static void lines_of_monitor_end_a_turn(void) {
   peer a = join(1), b = join(2);
   static uint8_t lines[4096];
   say(&a, "PING\r\n");
-  CHECK(turn() == 0); /* nobody monitors */
+  CHECK(turn() == 0); /* no client monitors */
   rd_session_monitor(b.s, true);
   say(&a, "PING\r\n");
   CHECK(rd_loop_turn(l, 60000, st.now_ms) == 1);
   CHECK(rd_loop_events(l)[0].tag == 0 && what(0) == RD_LOOP_MONITORED);
   hears(&a, "+PONG\r\n+PONG\r\n");
   CHECK(rd_monitor_take(&st, lines, sizeof lines) != 0);
-  CHECK(turn() == 0); /* they are told of once */
+  CHECK(turn() == 0); /* they are reported once */
   say(&a, "PING\r\nCLIENT ID\r\n");
   say(&b, "PING\r\n");
-  CHECK(turn() == 2); /* once for all, behind what there is of each */
+  CHECK(turn() == 2); /* once for all sessions, after their own events */
   CHECK(what(0) == RD_CONTROL && what(1) == RD_LOOP_MONITORED);
   CHECK(rd_monitor_take(&st, lines, sizeof lines) != 0);
   rd_session_answer(a.s, (const uint8_t *)":9\r\n", 4);
@@ -473,7 +474,7 @@ static void a_turn_ends_in_time(void) {
   leave(&p);
 }
 
-static void the_silent_are_found(void) {
+static void silent_connections_are_found(void) {
   peer a = join(1), b = join(2);
   say(&a, "SET k v\r\n");
   say(&b, "SET k v\r\n");
@@ -493,7 +494,7 @@ static void the_silent_are_found(void) {
   leave(&b);
 }
 
-static void the_busiest_are_found(void) {
+static void the_busiest_connections_are_found(void) {
   peer p[4];
   rd_work work[2];
   for (uint64_t i = 0; i < 4; i++) p[i] = join(i);
@@ -508,7 +509,7 @@ static void the_busiest_are_found(void) {
   for (int i = 0; i < 4; i++) leave(&p[i]);
 }
 
-static void a_thousand_connections(void) {
+static void a_thousand_connections_are_served(void) {
   enum { MANY = 1000 };
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
@@ -531,7 +532,7 @@ static void a_thousand_connections(void) {
   free(p);
 }
 
-static void activity_goes_by_a_clock_that_nobody_sets(void) {
+static void activity_is_measured_by_the_monotonic_clock(void) {
   uint64_t before = rd_monotonic_ns() / 1000u;
   peer a = join(1);
   CHECK(rd_conn_active_us(a.c) == st.now_ms * 1000u);
@@ -542,13 +543,13 @@ static void activity_goes_by_a_clock_that_nobody_sets(void) {
   leave(&a);
 }
 
-static void who_is_behind_serves_nobody(void) {
+static void a_loop_behind_the_configuration_serves_no_client(void) {
   peer a = join(1), b = join(2);
   say(&a, "PING\r\n");
   rd_announce(&st, rd_announced(&st) + 1);
   CHECK(turn() == 0 && rd_loop_watched(l) && rd_loop_behind(l));
   hears(&a, "");
-  /* Nor does it when its owner goes on with a client, whose turn then comes by itself. */
+  /* The same when its owner resumes a client, which is served in a later turn. */
   say(&b, "CLIENT ID\r\n");
   rd_caught_up(&st, rd_announced(&st));
   CHECK(turn() == 1 && what(0) == RD_CONTROL && !rd_loop_behind(l));
@@ -563,7 +564,7 @@ static void who_is_behind_serves_nobody(void) {
   CHECK(turn() == 0);
   CHECK(turn() == 0);
   hears(&b, ":2\r\n+PONG\r\n");
-  /* What this process knows of before it is announced is no reason to wait. */
+  /* A configuration that this process has applied before the announcement is no reason to wait. */
   rd_caught_up(&st, rd_announced(&st) + 1);
   say(&a, "PING\r\n");
   CHECK(turn() == 0 && !rd_loop_watched(l));
@@ -573,7 +574,7 @@ static void who_is_behind_serves_nobody(void) {
   leave(&b);
 }
 
-static void who_is_behind_ends_its_transaction(void) {
+static void a_loop_behind_the_configuration_finishes_its_transaction(void) {
   peer a = join(1), b = join(2);
   say(&a, "MULTI\r\nSET k v\r\nCLIENT NO-TOUCH ON\r\nGET k\r\nEXEC\r\n");
   CHECK(turn() == 1 && what(0) == RD_CONTROL);
@@ -591,10 +592,10 @@ static void who_is_behind_ends_its_transaction(void) {
   leave(&b);
 }
 
-/* ---- those who take long ---- */
+/* ---- connections that take long ---- */
 
 static uint64_t looks;
-/* Ten looks at this clock are a slice, and each takes longer than what makes a client heavy. */
+/* Ten readings of this clock are a slice, and each adds more time than makes a client heavy. */
 static uint64_t dawdling(void) {
   for (uint64_t began = rd_monotonic_ns(); rd_monotonic_ns() - began < 1200000;) continue;
   return looks += RD_SLICE_NS / 10;
@@ -609,7 +610,7 @@ static const char *counting(unsigned times) {
 
 static uint64_t served(const peer *p) { return rd_session_state_of(p->s)->commands; }
 
-static void the_heavy_share_a_part_of_each_turn(void) {
+static void heavy_connections_share_a_part_of_each_turn(void) {
   peer heavy[3] = {join(1), join(2), join(3)}, light = join(9);
   rd_clock *clock = st.clock;
   for (int i = 0; i < 3; i++) say(&heavy[i], counting(60));
@@ -623,7 +624,7 @@ static void the_heavy_share_a_part_of_each_turn(void) {
     uint64_t began = looks;
     CHECK(turn() == 0);
     hears(&light, "+PONG\r\n");
-    CHECK(looks - began < 2 * RD_SLICE_NS); /* one of them, and who is light */
+    CHECK(looks - began < 2 * RD_SLICE_NS); /* one heavy client, and the light ones */
     for (int i = 0; i < 3; i++) CHECK_INT(served(&heavy[i]) > before[i], i == round % 3);
   }
   st.clock = clock;
@@ -635,7 +636,7 @@ static void the_heavy_share_a_part_of_each_turn(void) {
   leave(&light);
 }
 
-static void who_took_long_is_served_after_the_others(void) {
+static void a_connection_that_took_long_is_served_after_the_others(void) {
   peer heavy = join(1), light = join(2);
   rd_clock *clock = st.clock;
   say(&heavy, counting(20));
@@ -650,7 +651,7 @@ static void who_took_long_is_served_after_the_others(void) {
   hears(&heavy, "");
   CHECK(turn() == 0);
   hears(&heavy, ":2\r\n");
-  say(&heavy, "INCR order\r\n"); /* which took no time: it is as the others again */
+  say(&heavy, "INCR order\r\n"); /* this took no time: it is served like the others again */
   CHECK(turn() == 0);
   hears(&heavy, ":3\r\n");
   leave(&heavy);
@@ -661,37 +662,37 @@ int main(void) {
   open_all();
   RUN(commands_are_answered_without_the_owner);
   RUN(a_pipeline_may_be_split_anywhere);
-  RUN(a_crowd_is_answered_in_one_turn);
-  RUN(who_goes_before_its_answer_is_lost);
-  RUN(a_control_command_is_the_owners);
-  RUN(who_waits_for_an_answer_is_not_read);
-  RUN(who_goes_while_it_waits_is_lost_afterwards);
+  RUN(many_clients_are_answered_in_one_turn);
+  RUN(a_client_that_disconnects_before_its_reply_is_reported_lost);
+  RUN(a_control_command_is_reported_to_the_owner);
+  RUN(a_client_waiting_for_an_answer_is_not_read);
+  RUN(a_client_that_disconnects_while_it_waits_is_reported_lost_afterwards);
   RUN(quit_closes_after_its_reply);
   RUN(a_protocol_error_closes_after_its_reply);
-  RUN(the_peers_end_comes_after_its_commands);
-  RUN(who_does_not_read_is_not_served);
-  RUN(the_owner_is_told_when_it_was_refused);
-  RUN(output_has_a_limit);
-  RUN(an_endless_pipeline_is_one_share_of_a_turn);
+  RUN(the_end_of_input_is_reported_after_its_commands);
+  RUN(a_client_that_does_not_read_is_not_served);
+  RUN(the_owner_is_told_when_a_blocked_client_has_read);
+  RUN(output_is_bounded);
+  RUN(an_endless_pipeline_gets_one_share_of_a_turn);
   RUN(large_values_arrive_in_the_sessions_memory);
   RUN(memory_grows_by_what_arrived);
   RUN(a_pause_is_reported);
-  RUN(a_transaction_that_waits_holds_up_the_others);
-  RUN(slow_commands_are_their_sessions);
+  RUN(a_transaction_waiting_for_an_answer_delays_the_others);
+  RUN(slow_commands_are_reported_for_their_session);
   RUN(lines_of_another_process_end_a_turn);
   RUN(a_turn_sends_lines_to_other_processes);
   RUN(lines_of_monitor_end_a_turn);
   RUN(reading_can_be_paused);
   RUN(another_descriptor_ends_a_turn);
   RUN(a_turn_ends_in_time);
-  RUN(the_silent_are_found);
-  RUN(the_busiest_are_found);
-  RUN(activity_goes_by_a_clock_that_nobody_sets);
-  RUN(who_is_behind_serves_nobody);
-  RUN(who_is_behind_ends_its_transaction);
-  RUN(a_thousand_connections);
-  RUN(the_heavy_share_a_part_of_each_turn);
-  RUN(who_took_long_is_served_after_the_others);
+  RUN(silent_connections_are_found);
+  RUN(the_busiest_connections_are_found);
+  RUN(activity_is_measured_by_the_monotonic_clock);
+  RUN(a_loop_behind_the_configuration_serves_no_client);
+  RUN(a_loop_behind_the_configuration_finishes_its_transaction);
+  RUN(a_thousand_connections_are_served);
+  RUN(heavy_connections_share_a_part_of_each_turn);
+  RUN(a_connection_that_took_long_is_served_after_the_others);
   close_all();
   return check_end();
 }

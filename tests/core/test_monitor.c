@@ -1,4 +1,5 @@
-/* What MONITOR shows: which commands, in which words and order, with what bounds, and who turns it on and off. */
+/* test_monitor.c - MONITOR: which commands it shows, in which form and order, within which bounds, and how it is turned
+ * on and off. */
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -72,7 +73,7 @@ static void a_line_is_written_in_redis_form(void) {
   close_monitored(&c);
 }
 
-static void a_time_has_six_digits_and_without_a_clock_it_is_the_stores(void) {
+static void a_time_has_six_digits_and_without_a_clock_is_the_stores(void) {
   rig_client c = open_monitored();
   char line[200];
   wall_us = 1700000000000007;
@@ -114,11 +115,12 @@ static void arguments_are_escaped_as_in_redis(void) {
   close_monitored(&c);
 }
 
-static void only_what_ran_is_shown(void) {
+static void only_executed_commands_are_shown(void) {
   rig_client c = open_monitored();
   rig_say(&c, "GET\r\nnosuch x\r\nOBJECT x\r\nECHO\r\n*0\r\n\r\n");
   SHOWN("");
-  rig_say(&c, "SELECT 99\r\nINCR k\r\nSET k v\r\nINCR k\r\nQUIT\r\nPING\r\n"); /* an error is an answer */
+  rig_say(&c, "SELECT 99\r\nINCR k\r\nSET k v\r\nINCR k\r\nQUIT\r\nPING\r\n"); /* a command that replied an error was
+                                                                                  executed */
   SHOWN("0: \"SELECT\" \"99\"\n0: \"INCR\" \"k\"\n0: \"SET\" \"k\" \"v\"\n0: \"INCR\" \"k\"\n0: \"QUIT\"\n");
   rig_client stranger = rig_client_new(&st, NULL);
   rd_session_set_peer(stranger.session, "10.0.0.1:5");
@@ -129,7 +131,7 @@ static void only_what_ran_is_shown(void) {
   close_monitored(&c);
 }
 
-static void the_control_planes_are_shown_when_they_are_answered_but_not_the_administrators(void) {
+static void control_commands_are_shown_when_answered_except_admin_ones(void) {
   rig_client c = open_monitored();
   rig_say(&c, "INFO server\r\nCONFIG GET x\r\nCLIENT LIST\r\nCLIENT ID\r\nSELECT 3\r\nRESET\r\nSHUTDOWN\r\n");
   SHOWN("0: \"INFO\" \"server\"\n0: \"CLIENT\" \"ID\"\n3: \"SELECT\" \"3\"\n0: \"RESET\"\n");
@@ -142,7 +144,7 @@ static void the_control_planes_are_shown_when_they_are_answered_but_not_the_admi
   close_monitored(&c);
 }
 
-static void exec_is_shown_behind_its_commands(void) {
+static void exec_is_shown_after_its_commands(void) {
   rig_client c = open_monitored();
   rig_say(&c, "MULTI\r\nSET a 1\r\nINFO\r\nCONFIG GET x\r\nSELECT 2\r\nGET a\r\n");
   SHOWN("0: \"MULTI\"\n");
@@ -162,7 +164,7 @@ static const char script[] =
     "CLIENT REPLY SKIP\r\nPING\r\nCLIENT REPLY OFF\r\nPING 'x y'\r\nAUTH pw\r\nnosuch\r\nRESET\r\nMSET a 1 b "
     "2\r\nQUIT\r\n";
 
-static void any_split_shows_the_same(void) {
+static void any_split_of_the_input_shows_the_same_lines(void) {
   static char whole[4096];
   for (size_t step = sizeof script; step >= 1; step--) {
     for (uint32_t batch = 1; batch <= 16; batch += 15) {
@@ -193,7 +195,7 @@ static void a_paused_command_is_shown_when_it_runs(void) {
   close_monitored(&c);
 }
 
-/* ---- who monitors ---- */
+/* ---- starting and stopping MONITOR ---- */
 
 static void a_session_monitors_until_it_is_reset_or_freed(void) {
   fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU);
@@ -213,7 +215,7 @@ static void a_session_monitors_until_it_is_reset_or_freed(void) {
   close_monitored(&a);
 }
 
-static void who_monitors_may_not_touch_the_keyspace(void) {
+static void a_monitoring_client_may_not_touch_the_keyspace(void) {
 #define REFUSED "-ERR Replica can't interact with the keyspace\r\n"
   fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU);
   rig_client c = rig_client_new(&st, NULL);
@@ -230,7 +232,7 @@ static void who_monitors_may_not_touch_the_keyspace(void) {
 
 /* ---- secrets ---- */
 
-static void no_password_is_shown_whatever_is_wrong_around_it(void) {
+static void no_password_is_shown_even_in_a_wrong_command(void) {
   static const char *const requests[] = {
       "AUTH s3cret\r\n",
       "auth s3cret s3cret\r\n",
@@ -265,7 +267,7 @@ static void no_password_is_shown_whatever_is_wrong_around_it(void) {
 
 /* ---- peers ---- */
 
-static void a_peer_is_what_was_told_bounded_and_without_control_bytes(void) {
+static void a_peer_address_is_bounded_and_has_no_control_bytes(void) {
   rig_client c = open_monitored();
   char line[400], expected[400], text[RD_MAX_PEER + 2];
   for (unsigned len = RD_MAX_PEER - 1; len <= RD_MAX_PEER + 1; len++) {
@@ -302,7 +304,7 @@ static void echo(rig_client *c, size_t len) {
   free(request);
 }
 
-static void what_waits_is_bounded_and_what_does_not_fit_is_counted(void) {
+static void waiting_lines_are_bounded_and_dropped_ones_counted(void) {
   rig_client c = open_monitored();
   static uint8_t taken[RD_MONITOR_BYTES + 1];
   const size_t around = strlen("+1700000000.123456 [0 10.0.0.1:5] \"ECHO\" \"\"\r\n");
@@ -348,9 +350,9 @@ static void forget_lines(void) {
   st.monitored = NULL;
 }
 
-static void without_memory_lines_are_lost_and_nothing_else(void) {
+static void without_memory_only_lines_are_lost(void) {
   rig_client c = open_monitored();
-  rig_say(&c, "PING\r\n"); /* what a session needs is there */
+  rig_say(&c, "PING\r\n"); /* the session has the memory that it needs */
   forget_lines();
   c.len = 0;
   bool failed = true;
@@ -375,7 +377,7 @@ static void without_memory_lines_are_lost_and_nothing_else(void) {
 
 /* ---- on and off ---- */
 
-static void nothing_is_collected_while_nobody_monitors(void) {
+static void no_line_is_collected_while_no_client_monitors(void) {
   rig_client c = open_monitored();
   rd_monitors_add(&st, 1);
   rd_monitors_add(&st, -1);
@@ -402,7 +404,7 @@ static void a_client_of_one_worker_sees_the_commands_of_another(void) {
   rig_say(&c, "PING\r\n");
   SHOWN("0: \"PING\"\n");
   CHECK_INT(rd_monitor_pending(&other), 0);
-  rd_worker_leave(&other); /* its clients go with it */
+  rd_worker_leave(&other); /* its clients no longer count */
   rd_monitors_add(&other, 1);
   rd_detach(&other);
   CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_monitors), 0);
@@ -411,7 +413,7 @@ static void a_client_of_one_worker_sees_the_commands_of_another(void) {
   close_monitored(&c);
 }
 
-/* What the ring of a store's block holds is heard. */
+/* Read the records in the ring of a store's block. */
 static void hear_all(rd_store *store) {
   rd_record r;
   while (rd_ring_read(store, &r)) {
@@ -433,7 +435,7 @@ static void detach_other(rd_store *other) {
   rd_detach(other);
 }
 
-static void lines_go_where_somebody_monitors_and_nowhere_else(void) {
+static void lines_are_sent_only_to_workers_with_a_monitoring_client(void) {
   rig_client c = open_monitored();
   rd_store here = attach_other(1), nowhere = attach_other(2);
   rd_monitors_add(&here, 1);
@@ -441,29 +443,30 @@ static void lines_go_where_somebody_monitors_and_nowhere_else(void) {
   rd_monitor_share(&st);
   rig_say(&c, "ECHO 2\r\n");
   rd_monitor_share(&st);
-  rd_monitor_share(&st); /* nothing is sent twice */
+  rd_monitor_share(&st); /* no line is sent twice */
   CHECK(!rd_ring_waits(&nowhere) && !rd_ring_waits(&st));
   hear_all(&here);
   const char *lines = shown_in(&here);
   CHECK_TEXT(lines, strlen(lines), "0: \"PING\"\n0: \"ECHO\" \"1\"\n0: \"ECHO\" \"2\"\n");
   SHOWN("0: \"PING\"\n0: \"ECHO\" \"1\"\n0: \"ECHO\" \"2\"\n");
-  rd_monitor_share(&here); /* what has come is not sent back */
+  rd_monitor_share(&here); /* received lines are not sent back */
   CHECK(!rd_ring_waits(&st));
   rd_monitors_add(&st, -1);
   rig_say(&c, "PING\r\n");
   rd_monitor_share(&st);
-  CHECK_INT(rd_monitor_pending(&st), 0); /* nobody takes them here */
+  CHECK_INT(rd_monitor_pending(&st), 0); /* they do not wait to be taken here */
   rd_monitors_add(&here, -1);
   hear_all(&here);
-  CHECK_INT(rd_monitor_pending(&here), 0); /* nor there any more */
+  CHECK_INT(rd_monitor_pending(&here), 0); /* nor there any longer */
   CHECK_INT(rd_monitor_dropped(&st) + rd_monitor_dropped(&here), 0);
   detach_other(&here);
   detach_other(&nowhere);
   close_monitored(&c);
 }
 
-/* Two send to one, which has lines of its own: each line is whole, and behind those of the same process. */
-static void what_comes_stands_behind_what_is_there(void) {
+/* Two workers send to one that has lines of its own: each line is whole, and follows the earlier ones of its process.
+ */
+static void received_lines_follow_the_waiting_ones(void) {
   rig_client c = open_monitored();
   rd_store there = attach_other(1);
   there.wall = wall;
@@ -486,8 +489,8 @@ static void what_comes_stands_behind_what_is_there(void) {
 
 static void echo(rig_client *c, size_t len);
 
-/* Lines to another process: whole ones in each record, and those that find no room are lost and counted. */
-static void what_waits_for_another_worker_is_bounded_too(void) {
+/* Lines to another process: each record holds whole lines, and lines without room are lost and counted. */
+static void lines_waiting_for_another_worker_are_bounded(void) {
   enum { LEN = 200000 };
   rig_client c = open_monitored();
   rd_store there = attach_other(1);
@@ -501,7 +504,7 @@ static void what_waits_for_another_worker_is_bounded_too(void) {
   }
   CHECK_INT(sent, 2 * (RD_RING_BYTES / LEN) + 1); /* in the ring, and on the way to it */
   rig_say(&c, "PING\r\n");
-  rd_monitor_share(&st); /* a short one fits still */
+  rd_monitor_share(&st); /* a short one still fits */
   static uint8_t taken[RD_MONITOR_BYTES];
   size_t lines = 0;
   while (rd_ring_waits(&there) || rd_monitor_pending(&there) != 0) {
@@ -512,7 +515,7 @@ static void what_waits_for_another_worker_is_bounded_too(void) {
   CHECK_INT(lines, sent);
   CHECK_INT(rd_monitor_dropped(&st), 1);
   CHECK_INT(rd_monitor_dropped(&there), 0);
-  for (unsigned i = 0; i < 6; i++) { /* nobody takes them there */
+  for (unsigned i = 0; i < 6; i++) { /* they are not taken there */
     echo(&c, LEN);
     rd_monitor_share(&st);
     hear_all(&there);
@@ -522,7 +525,7 @@ static void what_waits_for_another_worker_is_bounded_too(void) {
   close_monitored(&c);
 }
 
-static void the_monitors_of_a_killed_worker_go_when_it_is_reaped(void) {
+static void reaping_a_killed_worker_removes_its_monitors(void) {
   rig_client c = open_monitored();
   rd_monitors_add(&st, -1);
   int done[2];
@@ -550,13 +553,13 @@ static void the_monitors_of_a_killed_worker_go_when_it_is_reaped(void) {
   close_monitored(&c);
 }
 
-static void who_takes_up_the_arena_alone_finds_no_monitors(void) {
+static void a_new_run_begins_without_monitors(void) {
   rig_client c = open_monitored();
   rig_client_free(&c);
   rd_store next;
   char err[200];
   pid_t pid = fork();
-  if (pid == 0) { /* as after a crash: the only one who had joined is dead, and never left */
+  if (pid == 0) { /* as after a crash: the only joined process is dead, and has not left */
     atomic_store(&st.worker->pid, (uint32_t)getpid());
     st.worker->started = 1;
     _exit(0);
@@ -569,7 +572,7 @@ static void who_takes_up_the_arena_alone_finds_no_monitors(void) {
   rig_close(&next, fd);
 }
 
-static void a_bit_that_is_not_the_gauges_is_a_violation(void) {
+static void a_monitor_bit_that_contradicts_the_gauge_is_a_violation(void) {
   rig_client c = open_monitored();
   char err[200];
   for (unsigned bit = 0; bit < RD_MAX_WORKERS; bit += 9) {
@@ -581,7 +584,7 @@ static void a_bit_that_is_not_the_gauges_is_a_violation(void) {
   close_monitored(&c);
 }
 
-static void a_turn_says_that_lines_wait(void) {
+static void a_turn_reports_waiting_lines(void) {
   rig_client c = open_monitored();
   uint8_t dst[64];
   int64_t code = rd_host_feed(&st, c.session, (const uint8_t *)"PING\r\n", 6, st.now_ms, dst, sizeof dst);
@@ -600,28 +603,28 @@ static void a_turn_says_that_lines_wait(void) {
 
 int main(void) {
   RUN(a_line_is_written_in_redis_form);
-  RUN(a_time_has_six_digits_and_without_a_clock_it_is_the_stores);
+  RUN(a_time_has_six_digits_and_without_a_clock_is_the_stores);
   RUN(arguments_are_escaped_as_in_redis);
-  RUN(only_what_ran_is_shown);
-  RUN(the_control_planes_are_shown_when_they_are_answered_but_not_the_administrators);
-  RUN(exec_is_shown_behind_its_commands);
-  RUN(any_split_shows_the_same);
+  RUN(only_executed_commands_are_shown);
+  RUN(control_commands_are_shown_when_answered_except_admin_ones);
+  RUN(exec_is_shown_after_its_commands);
+  RUN(any_split_of_the_input_shows_the_same_lines);
   RUN(a_paused_command_is_shown_when_it_runs);
   RUN(a_session_monitors_until_it_is_reset_or_freed);
-  RUN(who_monitors_may_not_touch_the_keyspace);
-  RUN(no_password_is_shown_whatever_is_wrong_around_it);
-  RUN(a_peer_is_what_was_told_bounded_and_without_control_bytes);
-  RUN(what_waits_is_bounded_and_what_does_not_fit_is_counted);
+  RUN(a_monitoring_client_may_not_touch_the_keyspace);
+  RUN(no_password_is_shown_even_in_a_wrong_command);
+  RUN(a_peer_address_is_bounded_and_has_no_control_bytes);
+  RUN(waiting_lines_are_bounded_and_dropped_ones_counted);
   RUN(lines_can_be_taken_in_pieces);
-  RUN(without_memory_lines_are_lost_and_nothing_else);
-  RUN(nothing_is_collected_while_nobody_monitors);
+  RUN(without_memory_only_lines_are_lost);
+  RUN(no_line_is_collected_while_no_client_monitors);
   RUN(a_client_of_one_worker_sees_the_commands_of_another);
-  RUN(lines_go_where_somebody_monitors_and_nowhere_else);
-  RUN(what_comes_stands_behind_what_is_there);
-  RUN(what_waits_for_another_worker_is_bounded_too);
-  RUN(the_monitors_of_a_killed_worker_go_when_it_is_reaped);
-  RUN(who_takes_up_the_arena_alone_finds_no_monitors);
-  RUN(a_bit_that_is_not_the_gauges_is_a_violation);
-  RUN(a_turn_says_that_lines_wait);
+  RUN(lines_are_sent_only_to_workers_with_a_monitoring_client);
+  RUN(received_lines_follow_the_waiting_ones);
+  RUN(lines_waiting_for_another_worker_are_bounded);
+  RUN(reaping_a_killed_worker_removes_its_monitors);
+  RUN(a_new_run_begins_without_monitors);
+  RUN(a_monitor_bit_that_contradicts_the_gauge_is_a_violation);
+  RUN(a_turn_reports_waiting_lines);
   return check_end();
 }

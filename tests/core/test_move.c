@@ -1,4 +1,5 @@
-/* RENAME and MOVE of values of every size: what they need, what they leave, and what a death in the middle costs. */
+/* test_move.c - RENAME and MOVE of values of every size: the memory that they need, what they leave behind, and the
+ * cost of a death during the move. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,7 +38,7 @@ static rd_result set(rd_store *st, rd_key key, uint64_t len, int64_t expiry) {
   return r;
 }
 
-/* Is the key's value the one that `set` made of this length? */
+/* True if the key has the value of this length that `set` makes. */
 static bool holds(rd_store *st, rd_key key, uint64_t len, int64_t expiry) {
   uint8_t *data = pattern(len, len);
   rd_lock_keys(st, &key, 1);
@@ -90,9 +91,9 @@ static unsigned fill(rd_store *st, uint64_t len, int64_t expiry, unsigned keys) 
   return n;
 }
 
-/* ---- what is left ---- */
+/* ---- the keys after a move ---- */
 
-static void every_length_survives_with_its_expiry_and_replaces_what_was_there(void) {
+static void a_value_of_any_length_moves_with_its_expiry_and_replaces_the_target(void) {
   const uint64_t lengths[] = {0, 1, 100, 7900, 8200, 20000, 65000, 65472, 70000, 200000, 1000000, 9000000};
   rd_store st = arena_new(64 * MIB, 16, RD_NOEVICTION);
   for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -117,7 +118,7 @@ static void every_length_survives_with_its_expiry_and_replaces_what_was_there(vo
   arena_free(&st);
 }
 
-static void long_keys_are_moved_too(void) {
+static void values_with_long_keys_are_moved(void) {
   rd_store st = arena_new(64 * MIB, 4, RD_NOEVICTION);
   const uint32_t lens[] = {3, 255, 256, 300, 4096, 4097, 5000, 100000};
   static uint8_t names[2][100000];
@@ -137,9 +138,9 @@ static void long_keys_are_moved_too(void) {
   arena_free(&st);
 }
 
-/* ---- what it needs ---- */
+/* ---- the memory that a move needs ---- */
 
-static void a_large_value_moves_in_a_full_cache_and_nothing_goes_for_it(void) {
+static void a_large_value_moves_in_a_full_cache_without_eviction(void) {
   const rd_policy policies[] = {RD_NOEVICTION, RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_VOLATILE_TTL};
   const uint64_t lengths[] = {10 * MIB, 20 * MIB, 28 * MIB, 300000};
   const uint64_t small[] = {60, 300, 9000, 1000};
@@ -149,7 +150,7 @@ static void a_large_value_moves_in_a_full_cache_and_nothing_goes_for_it(void) {
         rd_store st = arena_new(32 * MIB, 256, policies[p]);
         char a[40], b[40];
         rd_key src = key_in(&st, a, "src", 3, false), dst = key_in(&st, b, "dst", 3, true);
-        bool late = f % 2 == 1; /* the cache was full before the value came, if it may evict */
+        bool late = f % 2 == 1; /* the cache was full before the value was added, if it may evict */
         unsigned keys = (unsigned)(100 * MIB / (small[f] + 50));
         if (late) fill(&st, small[f], RD_NO_EXPIRY, keys);
         bool evicts = policies[p] == RD_ALLKEYS_LRU || policies[p] == RD_ALLKEYS_S3FIFO;
@@ -175,8 +176,8 @@ static void a_large_value_moves_in_a_full_cache_and_nothing_goes_for_it(void) {
   }
 }
 
-/* A value that grew bit by bit between others, so that no region is its own. */
-static void a_value_in_regions_of_others_is_gathered_first(void) {
+/* A value that grew in small steps among others, so that no region holds only this value. */
+static void a_value_in_shared_regions_gets_regions_of_its_own_first(void) {
   rd_store st = arena_new(32 * MIB, 2, RD_NOEVICTION);
   char a[40], b[40], name[40];
   rd_key src = key_in(&st, a, "src", 0, false), dst = key_in(&st, b, "dst", 0, true);
@@ -217,7 +218,7 @@ static uint64_t cpu_us(void) {
   return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-static void the_largest_value_takes_a_small_part_of_the_time_of_a_copy(void) {
+static void moving_the_largest_value_is_much_faster_than_copying(void) {
   rd_store st = arena_new(1200 * MIB, 256, RD_NOEVICTION);
   char a[40], b[40];
   rd_key src = key_in(&st, a, "src", 3, false), dst = key_in(&st, b, "dst", 3, true);
@@ -245,7 +246,7 @@ static void the_largest_value_takes_a_small_part_of_the_time_of_a_copy(void) {
 
 /* ---- a death in the middle ---- */
 
-static void whoever_dies_in_a_move_leaves_no_torn_value_and_no_lost_region(void) {
+static void a_death_during_a_move_tears_no_value_and_loses_no_region(void) {
   rd_store st = arena_new(24 * MIB, 4, RD_NOEVICTION);
   char a[40], b[40], name[40];
   rd_key keys[2] = {key_in(&st, a, "src", 1, false), key_in(&st, b, "dst", 2, false)};
@@ -302,11 +303,11 @@ static void whoever_dies_in_a_move_leaves_no_torn_value_and_no_lost_region(void)
 }
 
 int main(void) {
-  RUN(every_length_survives_with_its_expiry_and_replaces_what_was_there);
-  RUN(long_keys_are_moved_too);
-  RUN(a_large_value_moves_in_a_full_cache_and_nothing_goes_for_it);
-  RUN(a_value_in_regions_of_others_is_gathered_first);
-  RUN(the_largest_value_takes_a_small_part_of_the_time_of_a_copy);
-  RUN(whoever_dies_in_a_move_leaves_no_torn_value_and_no_lost_region);
+  RUN(a_value_of_any_length_moves_with_its_expiry_and_replaces_the_target);
+  RUN(values_with_long_keys_are_moved);
+  RUN(a_large_value_moves_in_a_full_cache_without_eviction);
+  RUN(a_value_in_shared_regions_gets_regions_of_its_own_first);
+  RUN(moving_the_largest_value_is_much_faster_than_copying);
+  RUN(a_death_during_a_move_tears_no_value_and_loses_no_region);
   return check_end();
 }

@@ -1,6 +1,7 @@
-/* No memory. Every command that allocates runs with its Nth allocation failing, for every N: alone, and with all that
- * follow it. Whatever N is, the reply is -OOM and every key has the value, type, encoding and TTL that it had, or the
- * failure did not matter and the command did all that it says. Then the same command, with memory, succeeds. */
+/* test_oom.c - commands without memory. Every command that allocates runs with its Nth allocation failing, for every N:
+ * only that one, and that one with all that follow. For each N, either the reply is -OOM and every key keeps its value,
+ * type, encoding and TTL, or the failure did not matter and the command has done all that its reply says. Then the same
+ * command, with memory, succeeds. */
 #include "faults.h"
 #include "script.h"
 #include "store/databases.h"
@@ -48,7 +49,8 @@ static void stage_close(stage *g) {
 
 static bool says_oom(const text *said) { return said->len == strlen(OOM) && memcmp(said->data, OOM, said->len) == 0; }
 
-/* The Nth allocations worth trying of `calls`: all when they are few, else those at the ends and some between. */
+/* The allocations to try among `calls`: all when they are few, otherwise the first and last ones and some in between.
+ */
 static uint64_t next_try(uint64_t n, uint64_t calls) {
   if (calls <= 64 || n < 16 || n + 16 >= calls) return n + 1;
   uint64_t next = n + 1 + (calls - 32) / 16;
@@ -133,7 +135,7 @@ static void play_one(const scene *sc, uint64_t memory, uint32_t shards) {
 
 /* ---- one key ---- */
 
-static void a_new_key_is_refused_without_a_trace(void) {
+static void a_refused_new_key_leaves_nothing_behind(void) {
   PLAY(8 * MIB, 4, {"", "SET @8a #10a"}, {"", "SET @8a ''"}, {"", "SET @8a #300a"}, {"", "SET @8a #9000a"},
        {"", "SET @8a #100000a"}, {"", "SET @300a #10a"}, {"", "SET @300a #9000a"}, {"", "SET @300a ''"},
        {"", "SET @5000a #10a"}, {"", "SET @5000a #9000a"}, {"", "SET @5000a ''"}, {"", "SET @255a #7900a"},
@@ -147,7 +149,7 @@ static void a_new_key_is_refused_without_a_trace(void) {
        {"", "RESTORE @8a 5000 %#100000a"}, {"", "RESTORE @300a 0 %$9000a"}, {"", "RESTORE @5000a 0 %$10a"});
 }
 
-static void a_replacement_is_refused_and_leaves_the_old_value(void) {
+static void a_refused_replacement_leaves_the_old_value(void) {
   PLAY(8 * MIB, 4, {"SET @8a #10b", "SET @8a #300a"}, {"SET @8a #10b", "SET @8a #9000a"},
        {"SET @8a #9000b", "SET @8a #10a"}, {"SET @8a #9000b", "SET @8a #100000a"},
        {"SET @8a #100000b", "SET @8a #9000a"}, {"SET @300a #10b", "SET @300a #11a"},
@@ -162,7 +164,7 @@ static void a_replacement_is_refused_and_leaves_the_old_value(void) {
        {"SET @8a #9000b EX 50", "RESTORE @8a 77 %$100000a REPLACE"});
 }
 
-static void growth_is_refused_and_leaves_the_old_length(void) {
+static void refused_growth_leaves_the_old_length(void) {
   PLAY(8 * MIB, 4, {"SET @8a #10b", "APPEND @8a #30a"}, {"SET @8a #10b EX 100", "APPEND @8a #300a"},
        {"SET @8a #300b", "APPEND @8a #7500a"}, {"SET @8a #7000b", "APPEND @8a #2000a"},
        {"SET @8a #9000b", "APPEND @8a #10a"}, {"SET @8a #9000b", "APPEND @8a #100000a"},
@@ -179,7 +181,7 @@ static void growth_is_refused_and_leaves_the_old_length(void) {
        {"PFADD @300a a", "PFADD @300a b c d e f g h i j k l m n o p q r s t u v w x y z"});
 }
 
-static void an_expiry_is_refused_and_leaves_the_key_without_one(void) {
+static void a_refused_expiry_leaves_the_key_without_one(void) {
   PLAY(8 * MIB, 4, {"SET @8a #10b", "EXPIRE @8a 100"}, {"SET @8a #300b", "PEXPIRE @8a 100000"},
        {"SET @8a #9000b", "EXPIREAT @8a 2000000100"}, {"SET @300a #9000b", "PEXPIREAT @300a 1700000100000"},
        {"SET @5000a ''", "EXPIRE @5000a 100"}, {"SET @8a #100000b", "EXPIRE @8a 100 NX"},
@@ -190,7 +192,7 @@ static void an_expiry_is_refused_and_leaves_the_key_without_one(void) {
 
 /* ---- several keys ---- */
 
-static void moving_and_copying_leave_both_keys(void) {
+static void a_refused_move_or_copy_leaves_both_keys(void) {
   PLAY(64 * MIB, 4, {"SET @8a #10b EX 9", "RENAME @8a @8b"}, {"SET @8a #9000b", "RENAME @8a @300b"},
        {"SET @300a #9000b", "RENAME @300a @8b"}, {"SET @5000a #100000b EX 9", "RENAME @5000a @8b"},
        {"SET @8a #300b ; SET @8b #10b", "RENAME @8a @8b"}, {"SET @8a #9000b ; SET @8b #9000c EX 8", "RENAME @8a @8b"},
@@ -224,13 +226,13 @@ static void mset_far_from_the_limit_sets_all_or_nothing(void) {
        {"", "MSETNX @8a #10a @8b #300b @8c #9000c"});
 }
 
-static void large_values_are_refused_whole(void) {
+static void a_refused_large_value_leaves_nothing_behind(void) {
   PLAY(64 * MIB, 1, {"", "SET @8a #10000000a"}, {"SET @8a #8338000b EX 9", "APPEND @8a #2000000a"},
        {"SET @8a #10b", "SETRANGE @8a 10000000 #10a"}, {"SET @8a #10000000b", "COPY @8a @300b"},
        {"SET @8a #10000000b", "EXPIRE @8a 100"});
 }
 
-/* ---- the index: its growth can wait, and what waits leaves nothing wrong ---- */
+/* ---- the index: its growth can be postponed without harm ---- */
 
 #define INDEX_KINDS (1u << RD_SEGMENT | 1u << RD_DIR)
 
@@ -275,13 +277,13 @@ static void drop_all_numbers(rd_store *st, uint32_t n, uint32_t check_each) {
     fault_disarm(&arena_fault);
     if (i % check_each == 0 && !arena_is_whole(st)) CHECK_FAIL("broken after %u of %u are gone", i, n);
   }
-  while (!rd_sweep(st, 0, 1, 0)) continue; /* makes up for the times when the index could not shrink */
+  while (!rd_sweep(st, 0, 1, 0)) continue; /* shrinks the index, which could not shrink before */
   CHECK(arena_is_whole(st));
   CHECK_INT(rd_shard_at(st, 0)->heap.used, 0);
   CHECK_INT(st->head->pool.in_use, 0);
 }
 
-static void keys_are_added_while_the_index_may_or_may_not_grow(void) {
+static void adding_a_key_succeeds_or_fails_whole_while_the_index_grows(void) {
   rd_store st = arena_new(64 * MIB, 1, RD_NOEVICTION);
   uint32_t n = 0;
   while (n < 1200 && check_ok) {
@@ -293,7 +295,7 @@ static void keys_are_added_while_the_index_may_or_may_not_grow(void) {
       CHECK(has_number(&st, n) == (r == RD_OK));
       CHECK_INT(rd_count(&st, 0), n + (r == RD_OK));
       if (r == RD_OK && (n % 2 || arena_fault.hits == 0)) break;
-      if (r == RD_OK) drop_number(&st, n); /* again, with the failure further on */
+      if (r == RD_OK) drop_number(&st, n); /* try again with a later failure */
     }
     n++;
   }
@@ -326,7 +328,7 @@ static void starve(uint32_t have, uint32_t more) {
   arena_free(&st);
 }
 
-static void a_starved_index_finds_all_keys_and_catches_up(void) {
+static void an_index_without_memory_finds_all_keys_and_grows_later(void) {
   starve(1, 100);
   starve(1, 400);
   starve(100, 300);
@@ -335,8 +337,8 @@ static void a_starved_index_finds_all_keys_and_catches_up(void) {
 }
 
 /* The steps at which the index gets a directory, and a directory of directories: each allocation of them fails, and
- * then the keys go before it is tried again. */
-static void a_failed_step_up_of_the_index_leaves_nothing_behind(void) {
+ * then the keys are deleted before the next try. */
+static void a_failed_growth_of_the_index_leaves_nothing_behind(void) {
   static const uint32_t buckets[] = {64, 4 * 64, 8 * 64, 512 * 64};
   for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
     for (uint64_t at = 0; at < 3 && check_ok; at++) {
@@ -357,13 +359,13 @@ static void a_failed_step_up_of_the_index_leaves_nothing_behind(void) {
   }
 }
 
-/* ---- the process's own memory: parsing, replies, scratch. What cannot be answered is not done. ---- */
+/* ---- the process's own memory: parsing, replies, scratch. A command that cannot be answered is not executed. ---- */
 
 static bool begins_with(const text *whole, const text *part) {
   return part->len <= whole->len && (part->len == 0 || memcmp(whole->data, part->data, part->len) == 0);
 }
 
-/* A new client says it all, in so many pieces. Returns the status; what was said is in g->said. */
+/* A new client sends the whole request, in that many pieces. Returns the status; the replies are in g->said. */
 static rd_status meet(stage *g, const text *request, size_t pieces, uint64_t at, bool once) {
   g->said.len = 0;
   fault_arm(&process_fault, at, once);
@@ -383,7 +385,8 @@ static rd_status meet(stage *g, const text *request, size_t pieces, uint64_t at,
 }
 
 static bool told(const char *said) {
-  return strstr(said, OOM) != NULL || strstr(said, "-ERR Insufficient memory") != NULL; /* LCS has Redis's own words */
+  return strstr(said, OOM) != NULL ||
+         strstr(said, "-ERR Insufficient memory") != NULL; /* LCS replies Redis's own error */
 }
 
 static void play_process(const scene *sc, uint64_t memory, size_t pieces) {
@@ -436,7 +439,7 @@ static void play_process(const scene *sc, uint64_t memory, size_t pieces) {
   text_free(&request);
 }
 
-static void a_client_without_memory_is_told_or_closed_and_changes_nothing(void) {
+static void a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing(void) {
   static const scene scenes[] = {
       {"", "SET @8a #10a"},
       {"SET @8a 5", "INCR @8a"},
@@ -480,7 +483,7 @@ static void a_client_without_memory_is_told_or_closed_and_changes_nothing(void) 
   }
 }
 
-/* ---- a store that is really full: random commands against what it held before each ---- */
+/* ---- a full store: random commands, and its contents before and after each ---- */
 
 static uint64_t dice = 88172645463325252ull;
 static uint64_t roll(uint64_t n) {
@@ -504,7 +507,7 @@ static void random_mset(char *out, size_t cap) {
   }
 }
 
-/* Is every key of `h` in `of`, as it is there? */
+/* True if every key of `h` is in `of` with the same value. */
 static bool holdings_within(const holdings *h, const holdings *of) {
   size_t k = 0;
   for (size_t i = 0; i < h->n; i++) {
@@ -558,7 +561,7 @@ static void a_full_store_sets_all_or_nothing(void) {
 
 /* ---- transactions: a command that is refused does not stop the others ---- */
 
-static void a_refusal_in_a_transaction_is_that_commands_alone(void) {
+static void a_refused_command_in_a_transaction_affects_no_other(void) {
   static const char *const commands[] = {"SET @8a #10a", "SET @300b #9000b", "APPEND @8c #300c",
                                          "MSET @8d #10d @8e #300e"};
   enum { N = sizeof commands / sizeof commands[0] };
@@ -580,7 +583,7 @@ static void a_refusal_in_a_transaction_is_that_commands_alone(void) {
       stage_say(&g, &request);
       fault_disarm(&arena_fault);
       uint64_t hits = arena_fault.hits;
-      /* Its twin executes those that were not refused, without failures. */
+      /* A second store executes the commands that were not refused, without failures. */
       stage_open(&twin, 64 * MIB, 4, &before);
       text_add(&g.said, "", 1);
       const char *p = strstr((const char *)g.said.data, "*4\r\n");
@@ -618,20 +621,20 @@ static void a_refusal_in_a_transaction_is_that_commands_alone(void) {
 }
 
 int main(void) {
-  RUN(a_new_key_is_refused_without_a_trace);
-  RUN(a_replacement_is_refused_and_leaves_the_old_value);
-  RUN(growth_is_refused_and_leaves_the_old_length);
-  RUN(an_expiry_is_refused_and_leaves_the_key_without_one);
-  RUN(moving_and_copying_leave_both_keys);
+  RUN(a_refused_new_key_leaves_nothing_behind);
+  RUN(a_refused_replacement_leaves_the_old_value);
+  RUN(refused_growth_leaves_the_old_length);
+  RUN(a_refused_expiry_leaves_the_key_without_one);
+  RUN(a_refused_move_or_copy_leaves_both_keys);
   RUN(mset_sets_all_or_nothing);
   RUN(mset_far_from_the_limit_sets_all_or_nothing);
-  RUN(large_values_are_refused_whole);
-  RUN(keys_are_added_while_the_index_may_or_may_not_grow);
-  RUN(a_starved_index_finds_all_keys_and_catches_up);
-  RUN(a_failed_step_up_of_the_index_leaves_nothing_behind);
+  RUN(a_refused_large_value_leaves_nothing_behind);
+  RUN(adding_a_key_succeeds_or_fails_whole_while_the_index_grows);
+  RUN(an_index_without_memory_finds_all_keys_and_grows_later);
+  RUN(a_failed_growth_of_the_index_leaves_nothing_behind);
   RUN(a_full_store_sets_all_or_nothing);
-  RUN(a_refusal_in_a_transaction_is_that_commands_alone);
-  RUN(a_client_without_memory_is_told_or_closed_and_changes_nothing);
+  RUN(a_refused_command_in_a_transaction_affects_no_other);
+  RUN(a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing);
   printf("%u failures tried: %u refusals, %u that did not matter\n", runs, refusals, harmless);
   return check_end();
 }

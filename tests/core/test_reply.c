@@ -1,4 +1,4 @@
-/* The writer of replies alone. */
+/* test_reply.c - the writer of replies by itself. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void start(int resp) {
   } while (0)
 #define SAME(call, text) BOTH(call, text, text)
 
-static void lines(void) {
+static void simple_replies_and_errors_are_lines(void) {
   SAME(rd_reply_ok(&r), "+OK\r\n");
   SAME(rd_reply_simple(&r, "QUEUED"), "+QUEUED\r\n");
   SAME(rd_reply_error(&r, "ERR no"), "-ERR no\r\n");
@@ -39,7 +39,7 @@ static void errors_hold_no_control_bytes(void) {
   SAME(rd_reply_errorf(&r, "ERR '%s' %d", "a\r\nb\x01\x7f\xff", 7), "-ERR 'a  b  \xff' 7\r\n");
 }
 
-static void errors_are_counted_with_their_code(void) {
+static void errors_are_counted_by_code(void) {
   start(2);
   rd_reply_wrong_type(&r);
   rd_reply_oom(&r);
@@ -51,7 +51,7 @@ static void errors_are_counted_with_their_code(void) {
   CHECK_TEXT(r.code, strlen(r.code), "ERR");
 }
 
-static void a_long_error_is_cut(void) {
+static void a_long_error_is_shortened(void) {
   char *text = malloc(100000);
   memset(text, 'x', 99999);
   text[99999] = 0;
@@ -62,7 +62,7 @@ static void a_long_error_is_cut(void) {
   free(text);
 }
 
-static void numbers(void) {
+static void numbers_are_written_in_both_versions(void) {
   SAME(rd_reply_int(&r, 0), ":0\r\n");
   SAME(rd_reply_int(&r, 9), ":9\r\n");
   SAME(rd_reply_int(&r, 10), ":10\r\n");
@@ -83,7 +83,7 @@ static void numbers(void) {
   BOTH(rd_reply_bool(&r, false), ":0\r\n", "#f\r\n");
 }
 
-static void bulks(void) {
+static void bulks_are_written_with_their_length(void) {
   SAME(rd_reply_bulk(&r, "abc", 3), "$3\r\nabc\r\n");
   SAME(rd_reply_bulk(&r, NULL, 0), "$0\r\n\r\n");
   SAME(rd_reply_str(&r, "hello world"), "$11\r\nhello world\r\n");
@@ -96,7 +96,7 @@ static void bulks(void) {
   BOTH(rd_reply_verbatim(&r, "txt", "some", 4), "$4\r\nsome\r\n", "=8\r\ntxt:some\r\n");
 }
 
-static void nulls_and_aggregates(void) {
+static void nulls_and_aggregates_differ_by_version(void) {
   BOTH(rd_reply_null(&r), "$-1\r\n", "_\r\n");
   BOTH(rd_reply_null_array(&r), "*-1\r\n", "_\r\n");
   SAME(rd_reply_array(&r, 12), "*12\r\n");
@@ -105,7 +105,7 @@ static void nulls_and_aggregates(void) {
   BOTH(rd_reply_push(&r, 3), "*3\r\n", ">3\r\n");
 }
 
-static void arrays_whose_length_comes_last(void) {
+static void an_array_may_get_its_length_last(void) {
   static const size_t counts[] = {0, 1, 9, 10, 99, 100, 1000, 100000};
   for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
     start(2);
@@ -127,7 +127,7 @@ static void arrays_whose_length_comes_last(void) {
   }
 }
 
-static void such_arrays_may_be_nested(void) {
+static void arrays_with_a_late_length_may_be_nested(void) {
   start(2);
   size_t outer = rd_reply_begin_array(&r);
   rd_reply_int(&r, 1);
@@ -138,7 +138,7 @@ static void such_arrays_may_be_nested(void) {
   WROTE("*2\r\n:1\r\n*12\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n");
 }
 
-static void without_memory_it_fails_and_stays_failed(void) {
+static void without_memory_the_writer_fails_and_stays_failed(void) {
   start(2);
   rd_reply_ok(&r);
   CHECK(rd_reply_room(&r, SIZE_MAX / 2) == NULL);
@@ -154,16 +154,16 @@ static void without_memory_it_fails_and_stays_failed(void) {
 
 int main(void) {
   rd_reply_init(&r);
-  RUN(lines);
+  RUN(simple_replies_and_errors_are_lines);
   RUN(errors_hold_no_control_bytes);
-  RUN(errors_are_counted_with_their_code);
-  RUN(a_long_error_is_cut);
-  RUN(numbers);
-  RUN(bulks);
-  RUN(nulls_and_aggregates);
-  RUN(arrays_whose_length_comes_last);
-  RUN(such_arrays_may_be_nested);
-  RUN(without_memory_it_fails_and_stays_failed);
+  RUN(errors_are_counted_by_code);
+  RUN(a_long_error_is_shortened);
+  RUN(numbers_are_written_in_both_versions);
+  RUN(bulks_are_written_with_their_length);
+  RUN(nulls_and_aggregates_differ_by_version);
+  RUN(an_array_may_get_its_length_last);
+  RUN(arrays_with_a_late_length_may_be_nested);
+  RUN(without_memory_the_writer_fails_and_stays_failed);
   rd_reply_free(&r);
   return check_end();
 }

@@ -1,4 +1,4 @@
-/* The parser of requests alone. */
+/* test_resp.c - the parser of requests by itself. */
 #include <stdlib.h>
 
 #include "check.h"
@@ -51,7 +51,7 @@ static void check_parsed(const char *data, size_t len, bool limited, const char 
 #define LIMITED(data, expected) check_parsed(data, sizeof(data) - 1, true, expected, sizeof(expected) - 1)
 #define ERROR "ERR Protocol error: "
 
-static void arrays_of_bulks(void) {
+static void arrays_of_bulks_are_parsed_at_any_split(void) {
   SAME("*1\r\n$4\r\nPING\r\n", "([PING])");
   SAME("*2\r\n$3\r\nGET\r\n$0\r\n\r\n*1\r\n$1\r\na\r\n", "([GET][])([a])");
   SAME("*3\r\n$3\r\nSET\r\n$2\r\n\r\n\r\n$12\r\nabcdefghijkl\r\n", "([SET][\r\n][abcdefghijkl])");
@@ -64,7 +64,7 @@ static void empty_commands_are_skipped(void) {
   SAME("\r\n\n   \r\n\t\nPING\r\n\r\n", "([PING])");
 }
 
-static void counts_that_are_none(void) {
+static void invalid_counts_are_protocol_errors(void) {
   SAME("*x\r\n", ERROR "invalid multibulk length");
   SAME("*\r\n", ERROR "invalid multibulk length");
   SAME("*-\r\n", ERROR "invalid multibulk length");
@@ -97,7 +97,7 @@ static void a_bulk_must_end_with_crlf(void) {
   SAME("*1\r\n$0\r\n$1", ERROR "expected CRLF after a bulk");
 }
 
-static void inline_words(void) {
+static void inline_commands_are_split_at_spaces(void) {
   SAME("PING\n", "([PING])");
   SAME("  SET\ta  b \r\nGET a\r\n", "([SET][a][b])([GET][a])");
   SAME(
@@ -110,7 +110,7 @@ static void inline_words(void) {
   SAME("$4\r\n", "([$4])");
 }
 
-static void inline_quotes(void) {
+static void inline_quotes_are_parsed_as_in_redis(void) {
   SAME("PING \"a b\"\r\n", "([PING][a b])");
   SAME("ECHO \"\\x41\\n\\r\\t\\b\\a\\q\\\"\\\\\"\r\n", "([ECHO][A\n\r\t\b\aq\"\\])");
   SAME("ECHO \"\\x4\\xzz\"\n", "([ECHO][x4xzz])");
@@ -125,7 +125,7 @@ static void inline_quotes(void) {
   SAME("ECHO 'a'b\n", ERROR "unbalanced quotes in request");
 }
 
-/* A line of `n` bytes after `head`, then `tail`: what the parser makes of it. */
+/* A line of `n` bytes after `head`, then `tail`: returns the parser's result. */
 static void check_line(const char *head, size_t n, const char *tail, bool error, const char *what) {
   size_t len = strlen(head) + n + strlen(tail);
   char *data = malloc(len);
@@ -163,7 +163,7 @@ static void counts_are_bounded(void) {
   SAME("*1\r\n$536870913\r\nabc", ERROR "invalid bulk length");
 }
 
-static void bounds_before_authentication(void) {
+static void bounds_are_lower_before_authentication(void) {
   LIMITED("*10\r\n$1\r\na\r\n", "");
   LIMITED("*11\r\n", ERROR "unauthenticated multibulk length");
   LIMITED("*2\r\n$4\r\nAUTH\r\n$16384\r\n", "");
@@ -205,16 +205,16 @@ static void bytes_may_move_under_an_unfinished_command(void) {
 }
 
 int main(void) {
-  RUN(arrays_of_bulks);
+  RUN(arrays_of_bulks_are_parsed_at_any_split);
   RUN(empty_commands_are_skipped);
-  RUN(counts_that_are_none);
+  RUN(invalid_counts_are_protocol_errors);
   RUN(arguments_must_be_bulks);
   RUN(a_bulk_must_end_with_crlf);
-  RUN(inline_words);
-  RUN(inline_quotes);
+  RUN(inline_commands_are_split_at_spaces);
+  RUN(inline_quotes_are_parsed_as_in_redis);
   RUN(lines_are_bounded);
   RUN(counts_are_bounded);
-  RUN(bounds_before_authentication);
+  RUN(bounds_are_lower_before_authentication);
   RUN(announced_arguments_take_no_memory);
   RUN(bytes_may_move_under_an_unfinished_command);
   return check_end();

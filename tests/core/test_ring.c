@@ -1,6 +1,8 @@
-/* Messages between processes (ring.h): what is written arrives whole and in order, whoever dies, stops or lies.
+/* test_ring.c - messages between processes (ring.h): they arrive whole and in order, whichever process dies, stops or
+ * writes wrong bytes.
  *
- * RD_CRASH_KILLS sets how many writers are killed, RD_CRASH_SEED repeats the choices (but for the times of death). */
+ * RD_CRASH_KILLS sets the number of killed writers. RD_CRASH_SEED repeats the choices, except for the times of death.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -85,7 +87,7 @@ static void expect_record(rd_store *store, uint32_t kind, const void *data, size
 
 /* ---- bytes ---- */
 
-static void records_wrap_at_each_place(void) {
+static void records_wrap_at_every_offset(void) {
   begin();
   CHECK_INT(PUT(1, 1), RD_SENT);
   expect_record(&other, 1, pattern + 1, 1);
@@ -110,14 +112,14 @@ static void the_largest_record_fits_exactly_and_no_larger_one(void) {
     CHECK_INT(rd_ring_put(&st, THERE, 3, pattern, RD_RING_LARGEST), RD_SENT);
     CHECK_INT(PUT(0, 0), RD_SENT_FULL);
     expect_record(&other, 3, pattern, RD_RING_LARGEST);
-    CHECK_INT(PUT(5 + n, 4), RD_SENT); /* so that the next one lies elsewhere */
+    CHECK_INT(PUT(5 + n, 4), RD_SENT); /* so that the next one begins at another offset */
     CHECK_INT(rd_ring_put(&st, THERE, 3, pattern, RD_RING_LARGEST), RD_SENT_FULL);
     expect_record(&other, 4, pattern + 4, 5 + n);
   }
   end();
 }
 
-static void a_full_ring_takes_as_much_as_was_read(void) {
+static void a_full_ring_accepts_as_many_bytes_as_were_read(void) {
   begin();
   unsigned in = 0, out = 0;
   while (PUT(1000, in % 100) == RD_SENT) in++;
@@ -131,7 +133,7 @@ static void a_full_ring_takes_as_much_as_was_read(void) {
   end();
 }
 
-static void nothing_goes_where_nobody_is(void) {
+static void no_record_is_sent_to_a_free_block(void) {
   begin();
   CHECK_INT(rd_ring_put(&st, 2, 1, "x", 1), RD_SENT_GONE);
   CHECK_INT(rd_ring_put(&st, RD_MAX_WORKERS, 1, "x", 1), RD_SENT_GONE);
@@ -140,16 +142,16 @@ static void nothing_goes_where_nobody_is(void) {
   expect_record(&st, 1, "x", 1);
   CHECK_INT(PUT(3, 1), RD_SENT);
   rd_worker_leave(&other);
-  CHECK(is_whole(&st)); /* nothing is left that has no memory */
+  CHECK(is_whole(&st)); /* no record lies in memory that is not there */
   CHECK_INT(PUT(3, 1), RD_SENT_GONE);
   CHECK_INT(rd_ring_send(&st, THERE, 1, "x", 1, 100), RD_SENT_GONE);
   CHECK_INT(rd_worker_join(&other, THERE), THERE);
-  CHECK(!rd_ring_waits(&other)); /* what was for its predecessor */
+  CHECK(!rd_ring_waits(&other)); /* the records for its predecessor are gone */
   CHECK_INT(PUT(3, 1), RD_SENT);
   end();
 }
 
-static void memory_is_used_from_the_first_record_to_the_end_of_the_owner(void) {
+static void a_ring_has_memory_from_its_first_record_until_its_owner_ends(void) {
   begin();
   uint64_t fixed = rd_fixed_memory(&st), used = rd_used_memory(&st), limit = st.head->pool.limit;
   CHECK_INT(PUT(3, 1), RD_SENT);
@@ -164,14 +166,14 @@ static void memory_is_used_from_the_first_record_to_the_end_of_the_owner(void) {
   end();
 }
 
-static void memory_that_nobody_uses_is_given_back(void) {
+static void unused_ring_memory_is_returned(void) {
   begin();
   uint64_t fixed = rd_fixed_memory(&st), limit = st.head->pool.limit, now = 5;
   for (unsigned n = 0; n < 3; n++) {
     CHECK_INT(PUT(3, 1), RD_SENT);
-    rd_worker_beat(&other, now += 100); /* it sees that there was something */
+    rd_worker_beat(&other, now += 100); /* it notices that the ring was used */
     rd_worker_beat(&other, now += RD_RING_REST_MS);
-    CHECK_INT(rd_fixed_memory(&st) - fixed, RD_RING_BYTES); /* and is there still */
+    CHECK_INT(rd_fixed_memory(&st) - fixed, RD_RING_BYTES); /* and the memory is still there */
     expect_record(&other, 1, pattern + 1, 3);
     rd_worker_beat(&other, now += RD_RING_REST_MS - 1);
     CHECK_INT(PUT(5, 2), RD_SENT);
@@ -184,7 +186,7 @@ static void memory_that_nobody_uses_is_given_back(void) {
     CHECK_INT(st.head->pool.limit, limit);
     CHECK(is_whole(&st));
   }
-  pthread_mutex_lock(&ring_of(THERE)->lock); /* somebody writes */
+  pthread_mutex_lock(&ring_of(THERE)->lock); /* a writer holds the lock */
   atomic_store(&ring_of(THERE)->backed, 1);
   rd_worker_beat(&other, now += 2 * RD_RING_REST_MS);
   CHECK_INT(atomic_load(&ring_of(THERE)->backed), 1);
@@ -199,12 +201,12 @@ static uint64_t signals(int fd) {
   return read(fd, &count, sizeof count) == (ssize_t)sizeof count ? count : 0;
 }
 
-static void only_one_who_sleeps_is_woken_and_once(void) {
+static void a_sleeping_reader_is_woken_once(void) {
   begin();
   int wakers[RD_MAX_WORKERS];
   for (unsigned i = 0; i < RD_MAX_WORKERS; i++) wakers[i] = -1;
   int fd = wakers[THERE] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  CHECK_INT(PUT(3, 1), RD_SENT); /* without eventfds: it is seen at the next look */
+  CHECK_INT(PUT(3, 1), RD_SENT); /* without eventfds: the reader finds it when it looks next */
   CHECK_INT(take(&other, NULL), 3);
   rd_ring_set_wakers(&st, wakers);
   CHECK(rd_ring_may_sleep(&other));
@@ -222,16 +224,16 @@ static void only_one_who_sleeps_is_woken_and_once(void) {
   CHECK_INT(signals(fd), 1);
   rd_worker_leave(&other);
   CHECK_INT(rd_worker_join(&other, THERE), THERE);
-  CHECK_INT(PUT(3, 1), RD_SENT); /* who begins is not taken to be awake */
+  CHECK_INT(PUT(3, 1), RD_SENT); /* a new reader does not count as awake */
   CHECK_INT(signals(fd), 1);
   CHECK_INT(rd_ring_put(&st, HERE, 1, "x", 1), RD_SENT); /* there is no eventfd */
   close(fd);
   end();
 }
 
-/* ---- what is kept ---- */
+/* ---- kept records ---- */
 
-static void what_finds_no_room_is_kept_in_order_up_to_the_bound(void) {
+static void records_without_room_are_kept_in_order_up_to_a_bound(void) {
   enum { LEN = 1000, BOUND = 10 * (LEN + RD_RING_HEAD) };
   begin();
   unsigned in = 0, out = 0, kept = 0;
@@ -245,7 +247,7 @@ static void what_finds_no_room_is_kept_in_order_up_to_the_bound(void) {
   CHECK(!rd_ring_flush(&st));
   CHECK_INT(rd_ring_send(&st, THERE, 0, pattern, 0, BOUND), RD_SENT_LOST); /* even if it were small */
   for (; out < 3; out++) expect_record(&other, out % 100, pattern + out % 100, LEN);
-  for (unsigned n = 0; n < 3; n++, in++) /* behind those that are kept */
+  for (unsigned n = 0; n < 3; n++, in++) /* after the kept ones */
     CHECK_INT(rd_ring_send(&st, THERE, (rd_record_kind)(in % 100), pattern + in % 100, LEN, BOUND), RD_SENT_KEPT);
   while (out < in && check_ok) {
     if (!rd_ring_waits(&other)) rd_ring_flush(&st);
@@ -254,18 +256,19 @@ static void what_finds_no_room_is_kept_in_order_up_to_the_bound(void) {
   }
   CHECK(rd_ring_flush(&st));
   CHECK(!rd_ring_waits(&other));
-  CHECK_INT(rd_ring_send(&st, THERE, 1, pattern, RD_RING_LARGEST, 0), RD_SENT); /* the bound is for what waits */
+  CHECK_INT(rd_ring_send(&st, THERE, 1, pattern, RD_RING_LARGEST, 0),
+            RD_SENT); /* the bound applies to waiting records */
   CHECK_INT(rd_ring_send(&st, THERE, 1, pattern, RD_RING_LARGEST, RD_RING_BYTES), RD_SENT_KEPT);
   CHECK_INT(rd_ring_send(&st, THERE, 1, pattern, RD_RING_LARGEST + 1, 2 * RD_RING_BYTES), RD_SENT_LOST);
   end();
 }
 
-static void what_is_kept_is_not_for_a_successor(void) {
+static void kept_records_are_not_sent_to_a_successor(void) {
   begin();
   CHECK_INT(rd_ring_send(&st, THERE, 1, pattern, RD_RING_LARGEST, MIB), RD_SENT);
   CHECK_INT(rd_ring_send(&st, THERE, 1, "old", 3, MIB), RD_SENT_KEPT);
   rd_worker_leave(&other);
-  CHECK(rd_ring_flush(&st)); /* the ring is full still, but nobody is there */
+  CHECK(rd_ring_flush(&st)); /* the ring is still full, but its owner is gone */
   CHECK_INT(rd_worker_join(&other, THERE), THERE);
   CHECK_INT(rd_ring_send(&st, THERE, 1, pattern, RD_RING_LARGEST, MIB), RD_SENT);
   CHECK_INT(rd_ring_send(&st, THERE, 1, "old", 3, MIB), RD_SENT_KEPT);
@@ -278,9 +281,9 @@ static void what_is_kept_is_not_for_a_successor(void) {
   end();
 }
 
-/* ---- who stops, who dies ---- */
+/* ---- processes that stop or die ---- */
 
-static void a_writer_that_is_stopped_holds_up_nobody_for_long(void) {
+static void a_stopped_writer_delays_others_only_briefly(void) {
   begin();
   int ready[2];
   char word;
@@ -292,7 +295,7 @@ static void a_writer_that_is_stopped_holds_up_nobody_for_long(void) {
     for (;;) pause();
   }
   CHECK_INT(read(ready[0], &word, 1), 1);
-  CHECK_INT(rd_lock_owner(&st), 0); /* nobody has waited yet */
+  CHECK_INT(rd_lock_owner(&st), 0); /* no process has waited yet */
   CHECK_INT(rd_ring_send(&st, THERE, 1, "first", 5, MIB), RD_SENT_KEPT);
   CHECK_INT(rd_lock_owner(&st), pid);
   uint64_t before = rd_monotonic_ns();
@@ -336,7 +339,7 @@ static void the_ring_of_a_dead_reader_is_reset_for_the_next(void) {
   waitpid(pid, NULL, 0);
   unsigned n = 0;
   while (PUT(1000, 1) == RD_SENT) n++;
-  CHECK_INT(n, RD_RING_BYTES / (1000 + RD_RING_HEAD) - 1); /* nobody knows that it is dead */
+  CHECK_INT(n, RD_RING_BYTES / (1000 + RD_RING_HEAD) - 1); /* no process knows that it is dead */
   CHECK(rd_worker_reap(&st, THERE));
   CHECK_INT(PUT(1000, 1), RD_SENT_GONE);
   CHECK_INT(rd_worker_join(&other, THERE), THERE);
@@ -361,7 +364,8 @@ static uint64_t number_in(const char *name, uint64_t otherwise) {
   return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-/* A record that verifies itself: who wrote it, how many that one had written, and bytes that follow from both. */
+/* A record that can be verified: its writer, the number of that writer's earlier records, and bytes that follow from
+ * both. */
 typedef struct stamp {
   uint32_t writer, number;
 } stamp;
@@ -391,7 +395,7 @@ static pid_t start_writer(uint32_t writer, uint32_t most, const int *wakers) {
   _exit(0);
 }
 
-/* Read what is there; how many records. Each is whole and the next one of its writer: `next` says which that is. */
+/* Read all records, and return their number. Each must be whole, and the next one of its writer according to `next`. */
 static unsigned verify_all(uint32_t *next) {
   unsigned n = 0;
   stamp s;
@@ -408,7 +412,7 @@ static unsigned verify_all(uint32_t *next) {
   return n;
 }
 
-static void many_writers_are_heard_each_in_its_order(void) {
+static void records_of_each_writer_arrive_in_order(void) {
   enum { EACH = 20000 };
   begin();
   uint32_t next[WRITERS] = {0};
@@ -417,7 +421,7 @@ static void many_writers_are_heard_each_in_its_order(void) {
   struct pollfd woken = {.fd = wakers[THERE] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .events = POLLIN};
   pid_t pids[WRITERS];
   for (uint32_t i = 0; i < WRITERS; i++) pids[i] = start_writer(i, EACH, wakers);
-  uint64_t now = 0; /* always late enough to give memory back which nobody uses */
+  uint64_t now = 0; /* always late enough to return unused memory */
   for (uint64_t n = 0; n < (uint64_t)WRITERS * EACH && check_ok;) {
     rd_worker_beat(&other, now += RD_RING_REST_MS);
     if (rd_ring_may_sleep(&other)) {
@@ -463,15 +467,15 @@ static void a_writer_may_be_killed_at_any_time(void) {
   expect_record(&other, 1, "x", 1);
   printf("    %llu records of %u writers that were killed, %llu of them while they wrote one\n",
          (unsigned long long)records, born, (unsigned long long)atomic_load(healed));
-  CHECK(kills < 1000 || atomic_load(healed) != 0); /* or else the times of death miss the point */
+  CHECK(kills < 1000 || atomic_load(healed) != 0); /* otherwise no writer died while it held the lock */
   free(next);
   end();
 }
 
 /* ---- damage ---- */
 
-/* Words that no process wrote. Whatever is read, it ends, and lies within the ring. */
-static void damaged_words_empty_the_ring_and_harm_nobody(void) {
+/* Set words of the ring to random values. Reading ends, and every record lies within the ring. */
+static void damaged_words_empty_the_ring_and_harm_no_process(void) {
   begin();
   dice_state = number_in("RD_CRASH_SEED", 1);
   uint64_t reset = 0;
@@ -506,7 +510,7 @@ static void damaged_words_empty_the_ring_and_harm_nobody(void) {
       rd_ring_done(&other, &r);
     }
     CHECK(!rd_ring_waits(&other));
-    atomic_store(&ring->backed, 1); /* what the system has given it has given */
+    atomic_store(&ring->backed, 1); /* the ring's memory is there */
     CHECK_INT(PUT(10, 3), RD_SENT);
     expect_record(&other, 3, pattern + 3, 10);
     reset = other.rings_reset;
@@ -515,7 +519,7 @@ static void damaged_words_empty_the_ring_and_harm_nobody(void) {
   end();
 }
 
-static void a_damaged_lock_is_a_full_ring(void) {
+static void a_ring_with_a_damaged_lock_counts_as_full(void) {
   begin();
   CHECK_INT(PUT(10, 3), RD_SENT);
   rd_ring *ring = ring_of(THERE);
@@ -531,7 +535,7 @@ static void a_damaged_lock_is_a_full_ring(void) {
   end();
 }
 
-static void a_ring_that_cannot_be_so_is_a_violation(void) {
+static void an_impossible_ring_is_a_violation(void) {
   begin();
   char err[200];
   CHECK_INT(PUT(10, 3), RD_SENT);
@@ -550,21 +554,21 @@ static void a_ring_that_cannot_be_so_is_a_violation(void) {
 int main(void) {
   fill_pattern();
   healed = mmap(NULL, sizeof *healed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  RUN(records_wrap_at_each_place);
+  RUN(records_wrap_at_every_offset);
   RUN(the_largest_record_fits_exactly_and_no_larger_one);
-  RUN(a_full_ring_takes_as_much_as_was_read);
-  RUN(nothing_goes_where_nobody_is);
-  RUN(memory_is_used_from_the_first_record_to_the_end_of_the_owner);
-  RUN(memory_that_nobody_uses_is_given_back);
-  RUN(only_one_who_sleeps_is_woken_and_once);
-  RUN(what_finds_no_room_is_kept_in_order_up_to_the_bound);
-  RUN(what_is_kept_is_not_for_a_successor);
-  RUN(a_writer_that_is_stopped_holds_up_nobody_for_long);
+  RUN(a_full_ring_accepts_as_many_bytes_as_were_read);
+  RUN(no_record_is_sent_to_a_free_block);
+  RUN(a_ring_has_memory_from_its_first_record_until_its_owner_ends);
+  RUN(unused_ring_memory_is_returned);
+  RUN(a_sleeping_reader_is_woken_once);
+  RUN(records_without_room_are_kept_in_order_up_to_a_bound);
+  RUN(kept_records_are_not_sent_to_a_successor);
+  RUN(a_stopped_writer_delays_others_only_briefly);
   RUN(the_ring_of_a_dead_reader_is_reset_for_the_next);
-  RUN(many_writers_are_heard_each_in_its_order);
+  RUN(records_of_each_writer_arrive_in_order);
   RUN(a_writer_may_be_killed_at_any_time);
-  RUN(damaged_words_empty_the_ring_and_harm_nobody);
-  RUN(a_damaged_lock_is_a_full_ring);
-  RUN(a_ring_that_cannot_be_so_is_a_violation);
+  RUN(damaged_words_empty_the_ring_and_harm_no_process);
+  RUN(a_ring_with_a_damaged_lock_counts_as_full);
+  RUN(an_impossible_ring_is_a_violation);
   return check_end();
 }

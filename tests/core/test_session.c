@@ -12,7 +12,7 @@ static void close_store(void) { rig_close(&st, fd); }
 #define OK "+OK\r\n"
 #define QUEUED "+QUEUED\r\n"
 
-static void replies_leave_in_request_order(void) {
+static void replies_are_sent_in_request_order(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "SET a 1\r\nGET a\r\nINFO\r\nGET b\r\nnosuch x\r\nPING\r\nTIME\r\n*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n",
@@ -24,12 +24,12 @@ static void replies_leave_in_request_order(void) {
   close_store();
 }
 
-static void changes_are_those_of_commands(void) {
+static void changes_by_commands_are_counted_and_expiries_are_not(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "SET a 1 PX 10\r\nSET b 1 PX 10\r\nMSET x 1 y 1\r\n", OK OK OK);
   CHECK_INT(rd_counter(&st, RD_STAT_changes), 4);
-  st.now_ms += 11; /* what has expired is gone by itself, whoever finds it */
+  st.now_ms += 11; /* expiry is no change by a command, whichever command notices it */
   RIG_ASK(&c, "GET a\r\nDEL b\r\nGETDEL x\r\n", "$-1\r\n:0\r\n$1\r\n1\r\n");
   CHECK_INT(rd_counter(&st, RD_STAT_expired_keys), 2);
   CHECK_INT(rd_counter(&st, RD_STAT_changes), 5);
@@ -77,7 +77,7 @@ static void any_split_gives_the_same_replies(void) {
   }
 }
 
-static void bytes_that_come_while_it_waits_are_kept(void) {
+static void input_received_while_waiting_is_kept(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   c.stay = true;
@@ -95,7 +95,7 @@ static void bytes_that_come_while_it_waits_are_kept(void) {
   close_store();
 }
 
-static void before_authentication(void) {
+static void only_some_commands_run_before_authentication(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   rd_session_state_of(c.session)->authenticated = false;
@@ -125,7 +125,7 @@ static void before_authentication(void) {
   close_store();
 }
 
-static void a_protocol_error_is_told_once_and_after_what_came_before(void) {
+static void a_protocol_error_is_replied_once_and_after_earlier_commands(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "PING\r\nINFO\r\n*x\r\nPING\r\n", "+PONG\r\n+info\r\n-ERR Protocol error: invalid multibulk length\r\n");
@@ -140,7 +140,7 @@ static void a_protocol_error_is_told_once_and_after_what_came_before(void) {
   close_store();
 }
 
-static void client_reply(void) {
+static void client_reply_switches_replies_off_and_on(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\n", "$1\r\na\r\n");
@@ -159,7 +159,7 @@ static void client_reply(void) {
   close_store();
 }
 
-static void a_pause_holds_writes_or_all(void) {
+static void a_pause_holds_writes_or_all_commands(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   rd_set_pause(&st, 1, st.now_ms + 100);
@@ -191,7 +191,7 @@ static void a_pause_holds_writes_or_all(void) {
   close_store();
 }
 
-static void full_output_stops_it(void) {
+static void a_full_output_stops_execution(void) {
   open_store();
   rd_limits limits = {.batch_size = 16, .output_high = 10};
   rig_client c = rig_client_new(&st, &limits);
@@ -216,12 +216,12 @@ static void full_output_stops_it(void) {
   close_store();
 }
 
-static void a_slow_reader_costs_no_more_than_what_waits(void) {
+static void a_slow_reader_uses_memory_only_for_unsent_output(void) {
   open_store();
   enum { PIECE = 1000 };
   static uint8_t piece[PIECE];
   rig_client c = rig_client_new(&st, NULL);
-  for (int i = 0; i < 1000; i++) { /* it is never done with all */
+  for (int i = 0; i < 1000; i++) { /* the client never reads all of it */
     CHECK(rd_session_push(c.session, piece, PIECE));
     if (i != 0) rd_session_consumed(c.session, PIECE);
   }
@@ -231,7 +231,7 @@ static void a_slow_reader_costs_no_more_than_what_waits(void) {
   close_store();
 }
 
-static void what_is_pushed_is_bounded(void) {
+static void pushes_are_bounded(void) {
   open_store();
   static uint8_t piece[2000];
   rd_limits limits = {.batch_size = 16, .output_limit = 3000};
@@ -278,7 +278,7 @@ static void memory_grows_by_what_arrived(void) {
   close_store();
 }
 
-static void ten_megabytes_byte_by_byte(void) {
+static void ten_megabytes_may_arrive_byte_by_byte(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   size_t len = 10u << 20;
@@ -300,7 +300,7 @@ static void ten_megabytes_byte_by_byte(void) {
   close_store();
 }
 
-static void a_million_arguments(void) {
+static void a_command_may_have_a_million_arguments(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   size_t n = RD_MAX_ARGS, at = 0;
@@ -326,7 +326,7 @@ static void a_million_arguments(void) {
   close_store();
 }
 
-static void a_million_pings(void) {
+static void a_million_pings_in_one_read_are_answered(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   size_t n = 1000000;
@@ -409,7 +409,7 @@ static uint64_t in_histogram(const rd_command_stats *c) {
   return n;
 }
 
-static void what_is_counted(void) {
+static void commands_errors_and_bytes_are_counted(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   rd_session_state_of(c.session)->authenticated = false;
@@ -442,7 +442,7 @@ static void what_is_counted(void) {
   close_store();
 }
 
-/* SET of a long value has a measurement of its own, so that it is not taken for its neighbours' time. */
+/* SET of a long value is timed by itself, so that its time is not attributed to its neighbours. */
 static void long_values_are_timed_alone(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
@@ -457,7 +457,7 @@ static void long_values_are_timed_alone(void) {
   close_store();
 }
 
-static void slow_commands_are_kept(void) {
+static void slow_commands_are_logged(void) {
   open_store();
   st.slowlog = rd_slowlog_new(3, 0);
   rig_client c = rig_client_new(&st, NULL);
@@ -528,34 +528,34 @@ static void mget_ends_at_the_first_value_without_room(void) {
   d.status = rd_session_feed(d.session, (const uint8_t *)line, strlen(line), st.now_ms);
   CHECK_INT(d.status, RD_CLOSE);
   CHECK_INT(rd_session_state_of(d.session)->overflowed, RD_OVERFLOW_OUTPUT);
-  CHECK_INT(rd_counter(&st, RD_STAT_keyspace_hits), 4); /* the others were not even looked for */
+  CHECK_INT(rd_counter(&st, RD_STAT_keyspace_hits), 4); /* the others were not looked up */
   rig_client_free(&c);
   rig_client_free(&d);
   close_store();
 }
 
 int main(void) {
-  RUN(replies_leave_in_request_order);
-  RUN(changes_are_those_of_commands);
+  RUN(replies_are_sent_in_request_order);
+  RUN(changes_by_commands_are_counted_and_expiries_are_not);
   RUN(any_split_gives_the_same_replies);
-  RUN(bytes_that_come_while_it_waits_are_kept);
-  RUN(before_authentication);
-  RUN(a_protocol_error_is_told_once_and_after_what_came_before);
-  RUN(client_reply);
-  RUN(a_pause_holds_writes_or_all);
-  RUN(full_output_stops_it);
-  RUN(a_slow_reader_costs_no_more_than_what_waits);
-  RUN(what_is_pushed_is_bounded);
+  RUN(input_received_while_waiting_is_kept);
+  RUN(only_some_commands_run_before_authentication);
+  RUN(a_protocol_error_is_replied_once_and_after_earlier_commands);
+  RUN(client_reply_switches_replies_off_and_on);
+  RUN(a_pause_holds_writes_or_all_commands);
+  RUN(a_full_output_stops_execution);
+  RUN(a_slow_reader_uses_memory_only_for_unsent_output);
+  RUN(pushes_are_bounded);
   RUN(unexecuted_input_is_bounded);
   RUN(memory_grows_by_what_arrived);
-  RUN(ten_megabytes_byte_by_byte);
-  RUN(a_million_arguments);
-  RUN(a_million_pings);
+  RUN(ten_megabytes_may_arrive_byte_by_byte);
+  RUN(a_command_may_have_a_million_arguments);
+  RUN(a_million_pings_in_one_read_are_answered);
   RUN(names_and_keys_may_hold_any_byte);
   RUN(keys_are_bounded);
-  RUN(what_is_counted);
+  RUN(commands_errors_and_bytes_are_counted);
   RUN(long_values_are_timed_alone);
-  RUN(slow_commands_are_kept);
+  RUN(slow_commands_are_logged);
   RUN(an_idle_session_can_be_trimmed);
   RUN(mget_ends_at_the_first_value_without_room);
   return check_end();

@@ -1,4 +1,5 @@
-/* The store against a model: the same random calls on both, every value compared, rd_check after each step. */
+/* test_store.c - the store compared with a model: both get the same random calls, every value is compared, and rd_check
+ * runs after each step. */
 #include "arena/layout.h"
 #include "arena/memory.h"
 #include "arena_fixture.h"
@@ -12,7 +13,7 @@
 #define KEYS 400u
 #define DBS 3u
 
-/* What the store should hold. */
+/* The expected contents of the store. */
 struct expected {
   uint8_t *data; /* NULL: absent */
   uint64_t len;
@@ -203,16 +204,18 @@ static void run_model(uint64_t max_memory, uint32_t shards, rd_policy policy, in
   arena_free(&st);
 }
 
-static void with_room_for_all_the_store_and_the_model_agree(void) {
+static void without_eviction_the_store_and_the_model_agree(void) {
   run_model(256 * MIB, 4, RD_NOEVICTION, 20000, false);
 }
-static void one_shard_is_enough(void) { run_model(256 * MIB, 1, RD_NOEVICTION, 8000, false); }
+static void a_store_of_one_shard_agrees_with_the_model(void) { run_model(256 * MIB, 1, RD_NOEVICTION, 8000, false); }
 static void a_full_store_refuses_and_changes_nothing(void) { run_model(6 * MIB, 4, RD_NOEVICTION, 20000, false); }
 static void under_lru_no_value_is_ever_wrong(void) { run_model(6 * MIB, 8, RD_ALLKEYS_LRU, 20000, true); }
 static void under_lfu_no_value_is_ever_wrong(void) { run_model(5 * MIB, 2, RD_ALLKEYS_LFU, 10000, true); }
 static void under_s3fifo_no_value_is_ever_wrong(void) { run_model(6 * MIB, 4, RD_ALLKEYS_S3FIFO, 20000, true); }
 static void under_volatile_ttl_no_value_is_ever_wrong(void) { run_model(6 * MIB, 4, RD_VOLATILE_TTL, 20000, true); }
-static void under_volatile_lru_only_keys_with_a_ttl_go(void) { run_model(6 * MIB, 4, RD_VOLATILE_LRU, 20000, true); }
+static void under_volatile_lru_only_keys_with_a_ttl_are_evicted(void) {
+  run_model(6 * MIB, 4, RD_VOLATILE_LRU, 20000, true);
+}
 
 /* ---- the index ---- */
 
@@ -309,7 +312,7 @@ static void scan_returns_every_key_that_stays_while_the_index_grows_and_shrinks(
   arena_free(&st);
 }
 
-static void any_cursor_is_safe(void) {
+static void scan_accepts_any_cursor(void) {
   rd_store st = arena_new(64 * MIB, 16, RD_NOEVICTION);
   for (uint32_t i = 0; i < 3000; i++) set_number(&st, 2, i, RD_NO_EXPIRY);
   struct seen s = {calloc(3000, 1), 3000};
@@ -321,7 +324,7 @@ static void any_cursor_is_safe(void) {
 
 /* ---- databases ---- */
 
-static void a_flushed_database_is_empty_at_once_and_its_memory_comes_back_with_the_sweep(void) {
+static void a_flushed_database_is_empty_at_once_and_the_sweep_frees_its_memory(void) {
   rd_store st = arena_new(64 * MIB, 4, RD_NOEVICTION);
   set_number(&st, 1, 1, RD_NO_EXPIRY);
   uint64_t before = rd_used_memory(&st);
@@ -340,7 +343,7 @@ static void a_flushed_database_is_empty_at_once_and_its_memory_comes_back_with_t
   arena_free(&st);
 }
 
-static void swapped_databases_change_places(void) {
+static void swapdb_exchanges_two_databases(void) {
   rd_store st = arena_new(64 * MIB, 4, RD_NOEVICTION);
   set_number(&st, 0, 7, RD_NO_EXPIRY);
   rd_swap_db(&st, 0, 5);
@@ -356,7 +359,7 @@ static void nothing(void *arg, rd_store *st, const rd_item *it) {
   ++*(unsigned *)arg;
 }
 
-static void a_random_key_is_found_even_when_there_is_one_only(void) {
+static void a_random_key_is_found_even_among_one(void) {
   rd_store st = arena_new(64 * MIB, 256, RD_NOEVICTION);
   unsigned n = 0;
   CHECK(!rd_random(&st, 3, nothing, &n));
@@ -381,7 +384,7 @@ static void a_key_expires_after_its_millisecond_and_not_in_it(void) {
   arena_free(&st);
 }
 
-static void the_sweep_gives_the_memory_of_expired_keys_back(void) {
+static void the_sweep_frees_the_memory_of_expired_keys(void) {
   rd_store st = arena_new(128 * MIB, 8, RD_NOEVICTION);
   uint64_t empty = rd_used_memory(&st) - (uint64_t)st.head->pool.fresh * sizeof(rd_region);
   for (uint32_t i = 0; i < 100000; i++) set_number(&st, i % 3, i, (int64_t)st.now_ms + 5000 + i % 100);
@@ -403,7 +406,7 @@ static void sweep_once_around(rd_store *st) {
   for (int i = 0; i < 100000 && !rd_sweep(st, 0, 8, 0); i++) continue;
 }
 
-static void a_clock_that_is_set_hides_no_expired_key_from_the_sweep(void) {
+static void setting_the_clock_hides_no_expired_key_from_the_sweep(void) {
   static const int64_t hour = 3600000;
   /* From a step to the next; the due times go round in 74 hours, and are up to 18 hours ahead. */
   static const int64_t steps[] = {36, 56, 60, 74, 100, 10000, -1, -19, -40, -60, -74, -10000};
@@ -463,7 +466,7 @@ static void a_value_larger_than_the_memory_is_refused(void) {
   arena_free(&st);
 }
 
-static void max_memory_shrinks_and_grows_while_it_is_used(void) {
+static void max_memory_may_be_lowered_and_raised_in_use(void) {
   rd_store st = arena_new(128 * MIB, 16, RD_ALLKEYS_LRU);
   for (uint32_t i = 0; i < 3000000; i++) set_number(&st, 0, i, RD_NO_EXPIRY);
   CHECK(rd_committed_memory(&st) > 120 * MIB);
@@ -509,7 +512,7 @@ static void a_change_of_size_classes_keeps_the_memory_usable(void) {
   arena_free(&st);
 }
 
-static void without_eviction_scattered_holes_are_packed_for_larger_values(void) {
+static void without_eviction_scattered_free_memory_is_packed_for_larger_values(void) {
   rd_store st = arena_new(24 * MIB, 4, RD_NOEVICTION);
   uint32_t n = 0;
   uint8_t data[5000] = {1};
@@ -584,7 +587,7 @@ static void a_watch_sees_changes_of_its_key_and_of_no_other(void) {
 
 /* ---- attaching ---- */
 
-static void an_arena_is_attached_again_with_what_it_held(void) {
+static void an_arena_is_attached_again_with_its_contents(void) {
   rd_store st = arena_new(64 * MIB, 8, RD_ALLKEYS_LRU), again;
   char err[200];
   for (uint32_t i = 0; i < 1000; i++) set_number(&st, 0, i, RD_NO_EXPIRY);
@@ -608,8 +611,8 @@ static void an_arena_is_attached_again_with_what_it_held(void) {
   close(fd);
 }
 
-/* Attaching says what is wrong with a header, instead of finding out later. */
-static void a_header_that_cannot_be_so_is_refused(void) {
+/* Attaching reports what is wrong with a header. */
+static void an_impossible_header_is_refused(void) {
   rd_store st = arena_new(64 * MIB, 8, RD_ALLKEYS_LRU), again;
   char err[200];
   int fd = st.fd;
@@ -656,31 +659,31 @@ static void impossible_geometries_are_refused_with_the_reason(void) {
 }
 
 int main(void) {
-  RUN(with_room_for_all_the_store_and_the_model_agree);
-  RUN(one_shard_is_enough);
+  RUN(without_eviction_the_store_and_the_model_agree);
+  RUN(a_store_of_one_shard_agrees_with_the_model);
   RUN(a_full_store_refuses_and_changes_nothing);
   RUN(under_lru_no_value_is_ever_wrong);
   RUN(under_lfu_no_value_is_ever_wrong);
   RUN(under_s3fifo_no_value_is_ever_wrong);
   RUN(under_volatile_ttl_no_value_is_ever_wrong);
-  RUN(under_volatile_lru_only_keys_with_a_ttl_go);
+  RUN(under_volatile_lru_only_keys_with_a_ttl_are_evicted);
   RUN(the_index_grows_through_all_heights_and_back);
   RUN(scan_returns_every_key_that_stays_while_the_index_grows_and_shrinks);
-  RUN(any_cursor_is_safe);
-  RUN(a_flushed_database_is_empty_at_once_and_its_memory_comes_back_with_the_sweep);
-  RUN(swapped_databases_change_places);
-  RUN(a_random_key_is_found_even_when_there_is_one_only);
+  RUN(scan_accepts_any_cursor);
+  RUN(a_flushed_database_is_empty_at_once_and_the_sweep_frees_its_memory);
+  RUN(swapdb_exchanges_two_databases);
+  RUN(a_random_key_is_found_even_among_one);
   RUN(a_key_expires_after_its_millisecond_and_not_in_it);
-  RUN(the_sweep_gives_the_memory_of_expired_keys_back);
-  RUN(a_clock_that_is_set_hides_no_expired_key_from_the_sweep);
+  RUN(the_sweep_frees_the_memory_of_expired_keys);
+  RUN(setting_the_clock_hides_no_expired_key_from_the_sweep);
   RUN(a_large_value_fits_into_a_full_cache_under_every_allkeys_policy);
   RUN(a_value_larger_than_the_memory_is_refused);
-  RUN(max_memory_shrinks_and_grows_while_it_is_used);
+  RUN(max_memory_may_be_lowered_and_raised_in_use);
   RUN(a_change_of_size_classes_keeps_the_memory_usable);
-  RUN(without_eviction_scattered_holes_are_packed_for_larger_values);
+  RUN(without_eviction_scattered_free_memory_is_packed_for_larger_values);
   RUN(a_watch_sees_changes_of_its_key_and_of_no_other);
-  RUN(an_arena_is_attached_again_with_what_it_held);
-  RUN(a_header_that_cannot_be_so_is_refused);
+  RUN(an_arena_is_attached_again_with_its_contents);
+  RUN(an_impossible_header_is_refused);
   RUN(impossible_geometries_are_refused_with_the_reason);
   return check_end();
 }

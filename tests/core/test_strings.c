@@ -1,4 +1,4 @@
-/* Strings: what redis-server says, and what it cannot be asked. */
+/* test_strings.c - commands on strings: the replies of redis-server, and properties that no reply shows. */
 #include "oracle.h"
 
 /* SET's options, and what they do to the expiry. */
@@ -41,7 +41,7 @@ static const exchange set_options[] = {
     SAID("GET \"\"", "$0\r\n\r\n"),
 };
 
-/* Syntax and expiry errors of SET leave the key as it was. */
+/* Syntax and expiry errors of SET leave the key unchanged. */
 static const exchange refusals[] = {
     SAID("SET k old", "+OK\r\n"),
     SAID("SET k v EX", "-ERR syntax error\r\n"),
@@ -300,7 +300,7 @@ static const exchange float_counters[] = {
     SAID("EXISTS nosuch", ":0\r\n"),
 };
 
-/* OBJECT ENCODING tells how a string came to be. */
+/* OBJECT ENCODING depends on how a string was made. */
 static const exchange encodings[] = {
     SAID("SET k 1", "+OK\r\n"),
     SAID("OBJECT ENCODING k", "$3\r\nint\r\n"),
@@ -428,7 +428,7 @@ static const exchange longest_common_subsequences[] = {
     SAID("LCS big a LEN", ":2\r\n"),
 };
 
-/* What differs in RESP3: nulls, the map of LCS IDX. */
+/* Differences in RESP3: nulls, the map of LCS IDX. */
 static const exchange resp3_replies[] = {
     SAID("GET nosuch", "_\r\n"),
     SAID("MSET a ohmytext b mynewtext", "+OK\r\n"),
@@ -475,17 +475,17 @@ static const exchange valkey_set_if_equal[] = {
     SAID("GET k", "$1\r\n6\r\n"),
 };
 
-static void set_takes_its_options(void) { REPLAY(set_options); }
-static void a_refused_set_leaves_the_key_as_it_was(void) { REPLAY(refusals); }
+static void set_obeys_its_options(void) { REPLAY(set_options); }
+static void a_refused_set_leaves_the_key_unchanged(void) { REPLAY(refusals); }
 static void getters_may_change_the_key(void) { REPLAY(getters); }
 static void several_keys_are_set_at_once(void) { REPLAY(several_at_once); }
 static void parts_are_read_and_written(void) { REPLAY(parts); }
 static void counters_stay_within_64_bits(void) { REPLAY(counters); }
 static void float_counters_are_printed_without_an_exponent(void) { REPLAY(float_counters); }
-static void the_encoding_tells_how_a_string_came_to_be(void) { REPLAY(encodings); }
+static void the_encoding_depends_on_how_a_string_was_made(void) { REPLAY(encodings); }
 static void lcs_finds_the_subsequence_that_redis_finds(void) { REPLAY(longest_common_subsequences); }
 static void resp3_has_nulls_and_maps(void) { REPLAY3(resp3_replies); }
-static void set_if_equal_is_that_of_valkey(void) { REPLAY(valkey_set_if_equal); }
+static void set_ifeq_behaves_as_in_valkey(void) { REPLAY(valkey_set_if_equal); }
 
 /* ---- values in many pieces ---- */
 
@@ -496,7 +496,7 @@ static uint64_t next_random(void) {
   return rng ^= rng << 17;
 }
 
-/* Send a command of `n` arguments; what comes back is in c->out from 0 on. */
+/* Send a command of `n` arguments; the reply is at the beginning of c->out. */
 static void say(rig_client *c, unsigned n, const rd_bytes *argv) {
   char head[40];
   c->len = 0;
@@ -525,7 +525,7 @@ static void hears_int(const rig_client *c, long long value) {
 
 enum { MODEL = 120000 };
 
-/* What an array of bytes does. */
+/* A model of a string as an array of bytes. */
 static void values_of_many_pieces_behave_like_short_ones(void) {
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
@@ -574,7 +574,7 @@ static void values_of_many_pieces_behave_like_short_ones(void) {
 
 /* ---- LCS against the textbook table ---- */
 
-static void lcs_is_as_long_as_the_textbook_says_for_any_strings(void) {
+static void lcs_has_the_textbook_length_for_any_strings(void) {
   rd_store st;
   int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -618,7 +618,7 @@ static void lcs_is_as_long_as_the_textbook_says_for_any_strings(void) {
 
 #define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 
-static void a_change_that_has_no_room_leaves_the_key_as_it_was(void) {
+static void a_change_without_room_leaves_the_key_unchanged(void) {
   rd_store st;
   int fd = rig_open(&st, 8u << 20, 1, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -662,19 +662,19 @@ static void a_change_that_has_no_room_leaves_the_key_as_it_was(void) {
 }
 
 int main(void) {
-  RUN(set_takes_its_options);
-  RUN(a_refused_set_leaves_the_key_as_it_was);
+  RUN(set_obeys_its_options);
+  RUN(a_refused_set_leaves_the_key_unchanged);
   RUN(getters_may_change_the_key);
   RUN(several_keys_are_set_at_once);
   RUN(parts_are_read_and_written);
   RUN(counters_stay_within_64_bits);
   RUN(float_counters_are_printed_without_an_exponent);
-  RUN(the_encoding_tells_how_a_string_came_to_be);
+  RUN(the_encoding_depends_on_how_a_string_was_made);
   RUN(lcs_finds_the_subsequence_that_redis_finds);
   RUN(resp3_has_nulls_and_maps);
-  RUN(set_if_equal_is_that_of_valkey);
+  RUN(set_ifeq_behaves_as_in_valkey);
   RUN(values_of_many_pieces_behave_like_short_ones);
-  RUN(lcs_is_as_long_as_the_textbook_says_for_any_strings);
-  RUN(a_change_that_has_no_room_leaves_the_key_as_it_was);
+  RUN(lcs_has_the_textbook_length_for_any_strings);
+  RUN(a_change_without_room_leaves_the_key_unchanged);
   return check_end();
 }

@@ -10,7 +10,7 @@ static void close_store(void) { rig_close(&st, fd); }
 #define OK "+OK\r\n"
 #define QUEUED "+QUEUED\r\n"
 
-static void transactions_complain_in_redis_words(void) {
+static void transactions_reply_the_errors_of_redis(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
   RIG_ASK(&c, "EXEC\r\nDISCARD\r\nUNWATCH\r\n", "-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n" OK);
@@ -77,7 +77,7 @@ static const char *asked(const rig_client *c) {
 }
 #define CHECK_ASKED(c, name) CHECK_TEXT(asked(c), strlen(asked(c)), name)
 
-static void exec_has_what_acts_on_its_data_done_with_its_shards_held(void) {
+static void control_commands_about_data_are_passed_on_while_shards_are_locked(void) {
   open_store();
   rig_client a = rig_client_new(&st, NULL), b = rig_client_new(&st, NULL);
   a.stay = true;
@@ -97,7 +97,7 @@ static void exec_has_what_acts_on_its_data_done_with_its_shards_held(void) {
   b.status = rd_session_resume(b.session, st.now_ms);
   rig_serve(&b);
   RIG_ASK(&b, "NG\r\n", "$1\r\n1\r\n+PONG\r\n");
-  /* a session that goes away in the middle leaves nothing held */
+  /* a session that is freed in the middle leaves no shard locked */
   RIG_ASK(&a, "MULTI\r\nSET k 2\r\nINFO\r\nGET k\r\nEXEC\r\n", OK QUEUED QUEUED QUEUED "*3\r\n" OK);
   CHECK(any_held());
   rig_client_free(&a);
@@ -107,7 +107,7 @@ static void exec_has_what_acts_on_its_data_done_with_its_shards_held(void) {
   close_store();
 }
 
-static void exec_has_the_rest_answered_when_its_shards_are_released(void) {
+static void other_control_commands_are_passed_on_after_the_release(void) {
   open_store();
   rig_client a = rig_client_new(&st, NULL), b = rig_client_new(&st, NULL);
   a.stay = true;
@@ -115,8 +115,8 @@ static void exec_has_the_rest_answered_when_its_shards_are_released(void) {
           OK QUEUED QUEUED QUEUED QUEUED QUEUED QUEUED QUEUED "*7\r\n" OK);
   CHECK_ASKED(&a, "time");
   CHECK(rd_session_state_of(a.session)->in_exec && !rd_session_state_of(a.session)->locked && !any_held());
-  RIG_ASK(&b, "GETSET k 3\r\n", "$1\r\n2\r\n"); /* the data commands are over, and hold up nobody */
-  RIG_ASK(&a, "ECHO a\r\n", "");                /* kept, and read in its turn */
+  RIG_ASK(&b, "GETSET k 3\r\n", "$1\r\n2\r\n"); /* the data commands have ended, and delay no other session */
+  RIG_ASK(&a, "ECHO a\r\n", "");                /* kept, and executed in its turn */
   answered(&a, "+t1\r\n");
   RIG_HEARD(&a, "+t1\r\n$1\r\n1\r\n");
   CHECK_ASKED(&a, "client|id");
@@ -138,13 +138,13 @@ static void exec_has_the_rest_answered_when_its_shards_are_released(void) {
   close_store();
 }
 
-static void an_answer_that_is_owed_has_its_place(void) {
+static void a_deferred_answer_keeps_its_place(void) {
   open_store();
   rig_client a = rig_client_new(&st, NULL);
   a.stay = true;
   RIG_ASK(&a, "MULTI\r\nTIME\r\nCONFIG SET x y\r\nSET k 1\r\nCLIENT ID\r\nGET k\r\nEXEC\r\nPING\r\n",
           OK QUEUED QUEUED QUEUED QUEUED QUEUED "*5\r\n");
-  CHECK_ASKED(&a, "time"); /* what follows may change what it tells, so it is asked at its place */
+  CHECK_ASKED(&a, "time"); /* later commands may change its answer, so it is asked at its place */
   CHECK(rd_session_state_of(a.session)->locked);
   answered(&a, "+t\r\n");
   CHECK_ASKED(&a, "config|set");
@@ -161,18 +161,18 @@ static void an_answer_that_is_owed_has_its_place(void) {
   CHECK(!rd_session_state_of(a.session)->deferred);
   answered(&a, ":9\r\n");
   RIG_HEARD(&a, ":9\r\n$1\r\n1\r\n+PONG\r\n");
-  /* one that ends in the meantime */
+  /* a session that ends in the meantime */
   RIG_ASK(&a, "MULTI\r\nTIME\r\nGET k\r\nEXEC\r\n", OK QUEUED QUEUED "*2\r\n");
   CHECK(!any_held());
   rig_client_free(&a);
   close_store();
 }
 
-static void a_late_answer_is_in_the_version_and_mode_of_its_place(void) {
+static void a_late_answer_has_the_version_and_mode_of_its_place(void) {
   open_store();
   rig_client a = rig_client_new(&st, NULL);
   a.stay = true;
-  /* the mode changes behind the place of what is answered later */
+  /* the mode changes after the place of the late answer */
   RIG_ASK(&a,
           "MULTI\r\nHELLO 3\r\nCLIENT REPLY OFF\r\nGET no\r\nTIME\r\nCLIENT REPLY ON\r\nGET no\r\nTIME\r\nGET "
           "no\r\nEXEC\r\n",
@@ -183,7 +183,7 @@ static void a_late_answer_is_in_the_version_and_mode_of_its_place(void) {
   CHECK_ASKED(&a, "client|reply");
   rd_session_state_of(a.session)->reply_mode = 1;
   answered(&a, "");
-  CHECK_ASKED(&a, "time"); /* before CLIENT REPLY ON, so at its place */
+  CHECK_ASKED(&a, "time"); /* it precedes CLIENT REPLY ON, so it is asked at its place */
   answered(&a, "+muted\r\n");
   CHECK_ASKED(&a, "client|reply");
   rd_session_state_of(a.session)->reply_mode = 0;
@@ -192,7 +192,7 @@ static void a_late_answer_is_in_the_version_and_mode_of_its_place(void) {
   CHECK(!rd_session_state_of(a.session)->locked);
   answered(&a, "+t\r\n");
   RIG_HEARD(&a, "+hello\r\n" OK "_\r\n+t\r\n_\r\n");
-  /* an answer that is owed from before HELLO 2 is of version 3, what follows is not */
+  /* an answer deferred before HELLO 2 has version 3, and the later ones version 2 */
   RIG_ASK(&a, "MULTI\r\nCLIENT KILL x\r\nHELLO 2\r\nGET no\r\nEXEC\r\nGET no\r\n", OK QUEUED QUEUED QUEUED "*3\r\n");
   rd_session_defer(a.session);
   a.status = rd_session_resume(a.session, st.now_ms);
@@ -211,7 +211,7 @@ static void a_late_answer_is_in_the_version_and_mode_of_its_place(void) {
   close_store();
 }
 
-static void late_answers_wait_for_the_client_to_read(void) {
+static void late_answers_wait_until_the_client_reads(void) {
   rd_limits limits = {.batch_size = 16, .output_high = 100000, .query_limit = 1u << 20, .multi_limit = 1u << 20};
   open_store();
   rig_client a = rig_client_new(&st, &limits), b = rig_client_new(&st, NULL);
@@ -252,7 +252,7 @@ static void late_answers_wait_for_the_client_to_read(void) {
   close_store();
 }
 
-static void a_transaction_whose_client_is_gone_still_changes_what_it_was_to_change(void) {
+static void a_transaction_without_client_still_makes_its_changes(void) {
   open_store();
   rig_client a = rig_client_new(&st, NULL);
   a.stay = true;
@@ -309,14 +309,14 @@ static void watched_keys_are_bounded(void) {
 }
 
 int main(void) {
-  RUN(transactions_complain_in_redis_words);
+  RUN(transactions_reply_the_errors_of_redis);
   RUN(a_watched_key_that_changed_stops_exec);
-  RUN(exec_has_what_acts_on_its_data_done_with_its_shards_held);
-  RUN(exec_has_the_rest_answered_when_its_shards_are_released);
-  RUN(an_answer_that_is_owed_has_its_place);
-  RUN(a_late_answer_is_in_the_version_and_mode_of_its_place);
-  RUN(late_answers_wait_for_the_client_to_read);
-  RUN(a_transaction_whose_client_is_gone_still_changes_what_it_was_to_change);
+  RUN(control_commands_about_data_are_passed_on_while_shards_are_locked);
+  RUN(other_control_commands_are_passed_on_after_the_release);
+  RUN(a_deferred_answer_keeps_its_place);
+  RUN(a_late_answer_has_the_version_and_mode_of_its_place);
+  RUN(late_answers_wait_until_the_client_reads);
+  RUN(a_transaction_without_client_still_makes_its_changes);
   RUN(queued_commands_are_bounded);
   RUN(watched_keys_are_bounded);
   return check_end();

@@ -1,6 +1,6 @@
-/* The table of types: the store with a type that it has never heard of. A toy list is a chain of blocks, the first of
- * which names the item. Whatever is done to its key, the chain is released, copied, moved, evicted and verified through
- * its row alone. */
+/* test_types.c - the table of types: the store with a type of the test's own. A toy list is a chain of blocks; the
+ * first block names the item. Whatever happens to its key, the store releases, copies, moves, evicts and verifies the
+ * chain only through the type's row. */
 #include "arena/heap.h"
 #include "oracle.h"
 #include "store/big.h"
@@ -55,7 +55,7 @@ static uint32_t toy_release(rd_store *st, uint32_t shard, rd_item *it, uint32_t 
   return n;
 }
 
-/* Add blocks up to number `want` - 1, by those of `like` or of the words that their numbers make. */
+/* Add blocks up to number `want` - 1, copied from `like`, or with contents made from their numbers. */
 static bool toy_grow(rd_store *st, uint32_t shard, rd_item *it, uint32_t want, uint32_t seed) {
   rd_ref before = rd_ref_of(st, it);
   set_root(st, it, 0);
@@ -207,7 +207,7 @@ static uint64_t used_after(rd_store *st) {
   return used;
 }
 
-static void commands_know_its_names(void) {
+static void commands_show_the_names_of_the_type(void) {
   rd_store st;
   int fd = rig_open(&st, 16u << 20, 4, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -233,8 +233,8 @@ static const char *long_name(void) {
   return name;
 }
 
-/* Each way in which a value leaves gives its blocks back; rd_check finds what would be left. */
-static void all_its_blocks_are_released(void) {
+/* Each way of removing a value releases its blocks; rd_check would find a remaining block. */
+static void all_blocks_of_a_deleted_value_are_released(void) {
   static const char *const ends[] = {"DEL %s\r\n",
                                      "UNLINK %s\r\n",
                                      "SET %s x\r\n",
@@ -266,7 +266,7 @@ static void all_its_blocks_are_released(void) {
   }
 }
 
-static void a_key_that_leaves_takes_it_along(void) {
+static void rename_and_move_take_the_value_along(void) {
   for (int n = 0; n < 24; n++) {
     char ask[200], name[20];
     rd_store st;
@@ -295,8 +295,8 @@ static void a_key_that_leaves_takes_it_along(void) {
   }
 }
 
-/* What an MSET without memory had replaced is as it was. */
-static void a_value_that_is_given_back_has_its_blocks(void) {
+/* Values that an MSET without memory had replaced are restored. */
+static void a_restored_value_has_its_blocks(void) {
   rd_store st;
   int fd = rig_open(&st, 16u << 20, 4, RD_NOEVICTION);
   CHECK(put_list(&st, "toys", 200, 5));
@@ -367,8 +367,8 @@ static void full_stores_keep_lists_whole(void) {
   }
 }
 
-/* A hole of one block is not worth a value of a thousand: what is large and lies at its edge is moved. */
-static void no_large_value_goes_for_a_small_hole(void) {
+/* A hole of one block does not justify evicting a value of a thousand: a large value at its edge is moved. */
+static void no_large_value_is_evicted_for_a_small_hole(void) {
   unsigned lost = 0;
   for (unsigned round = 0; round < 8; round++) {
     rd_store st;
@@ -394,7 +394,7 @@ static void no_large_value_goes_for_a_small_hole(void) {
 }
 
 /* A copy for which there is no memory leaves nothing behind. */
-static void a_copy_without_memory_leaves_nothing(void) {
+static void a_copy_without_memory_leaves_nothing_behind(void) {
   rd_store st;
   int fd = rig_open(&st, 3u << 20, 2, RD_NOEVICTION);
   rig_client c = rig_client_new(&st, NULL);
@@ -416,7 +416,7 @@ static void a_copy_without_memory_leaves_nothing(void) {
   rig_close(&st, fd);
 }
 
-static void a_release_may_go_in_steps(void) {
+static void a_release_may_take_several_steps(void) {
   rd_store st;
   int fd = rig_open(&st, 16u << 20, 1, RD_NOEVICTION);
   CHECK(put_list(&st, "toys", 100, 5));
@@ -430,8 +430,8 @@ static void a_release_may_go_in_steps(void) {
   rig_close(&st, fd);
 }
 
-/* A type without a row, an encoding too many, a link that leads astray. */
-static void damage_is_seen(void) {
+/* A type without a row, an unknown encoding, a wrong link. */
+static void damage_in_a_value_is_detected(void) {
   for (int what = 0; what < 5; what++) {
     rd_store st;
     int fd = rig_open(&st, 16u << 20, 1, RD_NOEVICTION);
@@ -455,14 +455,14 @@ static void damage_is_seen(void) {
 }
 
 int main(void) {
-  RUN(commands_know_its_names);
-  RUN(all_its_blocks_are_released);
-  RUN(a_key_that_leaves_takes_it_along);
-  RUN(a_value_that_is_given_back_has_its_blocks);
+  RUN(commands_show_the_names_of_the_type);
+  RUN(all_blocks_of_a_deleted_value_are_released);
+  RUN(rename_and_move_take_the_value_along);
+  RUN(a_restored_value_has_its_blocks);
   RUN(full_stores_keep_lists_whole);
-  RUN(no_large_value_goes_for_a_small_hole);
-  RUN(a_copy_without_memory_leaves_nothing);
-  RUN(a_release_may_go_in_steps);
-  RUN(damage_is_seen);
+  RUN(no_large_value_is_evicted_for_a_small_hole);
+  RUN(a_copy_without_memory_leaves_nothing_behind);
+  RUN(a_release_may_take_several_steps);
+  RUN(damage_in_a_value_is_detected);
   return check_end();
 }

@@ -34,7 +34,7 @@ static void be_busy(rd_store *st) {
   rd_open_enter(st, true, 0, 0);
 }
 
-static void a_worker_tells_the_others_what_it_is_and_has(void) {
+static void a_worker_publishes_its_number_and_figures(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pid = start(&st, 3, be_busy);
   rd_worker_figures f;
@@ -50,7 +50,7 @@ static void a_worker_tells_the_others_what_it_is_and_has(void) {
   arena_free(&st);
 }
 
-static void gauges_add_up_but_the_largest_is_the_largest(void) {
+static void gauges_are_summed_except_the_largest(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   rd_gauge_set(&st, RD_GAUGE_connected_clients, 2);
   rd_gauge_set(&st, RD_GAUGE_largest_input, 100);
@@ -61,7 +61,7 @@ static void gauges_add_up_but_the_largest_is_the_largest(void) {
   arena_free(&st);
 }
 
-static void what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_stays(void) {
+static void reaping_a_dead_worker_clears_its_gauges_and_keeps_its_counters(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   rd_worker_cpu(&st, 1, 1);
   pid_t pid = start(&st, 1, be_busy);
@@ -88,7 +88,7 @@ static void what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_st
   arena_free(&st);
 }
 
-static void the_next_one_takes_the_block_of_a_dead_one_and_reaps_it(void) {
+static void a_joining_worker_reaps_a_dead_one_and_takes_its_block(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pid = start(&st, 1, be_busy);
   uint32_t place = place_of(&st, 1);
@@ -101,7 +101,7 @@ static void the_next_one_takes_the_block_of_a_dead_one_and_reaps_it(void) {
   arena_free(&st);
 }
 
-static void a_process_that_nobody_has_waited_for_is_dead_all_the_same(void) {
+static void a_zombie_process_counts_as_dead(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pid = start(&st, 1, nothing);
   siginfo_t info;
@@ -112,8 +112,8 @@ static void a_process_that_nobody_has_waited_for_is_dead_all_the_same(void) {
   arena_free(&st);
 }
 
-/* Its birth tells: as in a container, where each daemon has the pid of the one before. */
-static void another_process_of_the_same_pid_is_another_one(void) {
+/* The start time distinguishes them, as in a container, where each daemon has the pid of the one before. */
+static void a_process_with_a_reused_pid_is_another_worker(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), second;
   char err[200];
   int fd = st.fd;
@@ -127,7 +127,7 @@ static void another_process_of_the_same_pid_is_another_one(void) {
   arena_free(&st);
 }
 
-static void a_store_that_never_joined_takes_nobodys_block_with_it(void) {
+static void a_store_that_never_joined_frees_no_block(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), second;
   char err[200];
   CHECK_INT(rd_attach(&second, st.fd, err, sizeof err), 0);
@@ -164,7 +164,7 @@ static void die_in_a_change(rd_store *st) {
   rd_mark_dirty(st, 2);
 }
 
-static void who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost(void) {
+static void a_new_run_counts_from_0_except_for_losses(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), again;
   char err[200];
   int fd = st.fd;
@@ -192,7 +192,7 @@ static void who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost(void) 
 
 static uint32_t own_place(const rd_store *st) { return (uint32_t)(st->worker - rd_worker_at(st, 0)); }
 
-/* What a run can leave in the arena: a pause, a switch, counts, gauges, monitors, messages, watches, connections,
+/* All that a run can leave in the arena: a pause, a switch, counts, gauges, monitors, messages, watches, connections,
  * locks.
  */
 static void use_all_that_belongs_to_a_run(rd_store *st) {
@@ -249,7 +249,7 @@ static void expect_a_new_run(rd_store *st) {
   CHECK(rd_open_enter(st, false, 1, 0));
   CHECK(rd_address_enter(st, (const uint8_t[16]){1}, 1));
   CHECK(rd_rate_take(st, true, 1, 0, SECOND));
-  CHECK(rd_secret_info(st, 0, &secret)); /* when it was used stays, who uses it does not */
+  CHECK(rd_secret_info(st, 0, &secret)); /* the time of use stays, the number of users does not */
   CHECK_INT(secret.last_used_ms, START_MS);
   CHECK_INT(secret.connections, 0);
   for (uint32_t i = 0; i < st->num_shards; i++) CHECK_INT(st->shards[i].watchers, 0);
@@ -258,14 +258,14 @@ static void expect_a_new_run(rd_store *st) {
   CHECK(arena_is_whole(st));
 }
 
-static void what_belonged_to_a_run_ends_with_it(void) {
+static void the_state_of_a_run_ends_with_it(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), again;
   char err[200];
   int fd = st.fd;
   use_all_that_belongs_to_a_run(&st);
   rd_unlock_all(&st);
   pid_t one = start(&st, 1, be_busy), two = start(&st, 2, use_all_and_the_other_locks);
-  rd_detach(&st); /* without a word, as by a kill */
+  rd_detach(&st); /* without leaving, as when it is killed */
   stop(one);
   stop(two);
   CHECK_INT(rd_attach_alone(&again, fd, err, sizeof err), 0);
@@ -273,8 +273,8 @@ static void what_belonged_to_a_run_ends_with_it(void) {
   arena_free(&again);
 }
 
-/* Its file is locked, so it has let go of the arena although /proc still has it. */
-static void a_process_that_is_dying_is_not_another_user(void) {
+/* The test has the file's lock, so the process has released the arena although /proc still shows it. */
+static void a_dying_process_does_not_count_as_a_user(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION), again;
   char err[200];
   int fd = st.fd;
@@ -292,7 +292,7 @@ static void a_process_that_is_dying_is_not_another_user(void) {
   arena_free(&again);
 }
 
-static void who_finds_others_at_work_lets_them_count_on(void) {
+static void attaching_beside_others_keeps_their_counters(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   rd_count_add(&st, RD_STAT_keyspace_hits, 9);
   stop(start(&st, 1, nothing));
@@ -311,7 +311,7 @@ static void take_numbers(rd_store *st) {
   }
 }
 
-static void no_number_is_given_twice(void) {
+static void no_sequence_number_is_given_twice(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   pid_t pids[3];
   for (uint32_t i = 0; i < 3; i++) pids[i] = start(&st, i, take_numbers);
@@ -358,7 +358,7 @@ static void use_two(rd_store *st) {
   rd_secret_enter(st, 2, 3000);
 }
 
-static void the_use_of_secrets_is_counted_over_all_workers(void) {
+static void uses_of_secrets_are_counted_over_all_workers(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   rd_secret_enter(&st, 1, 1000);
   pid_t pid = start(&st, 1, use_two);
@@ -368,7 +368,7 @@ static void the_use_of_secrets_is_counted_over_all_workers(void) {
   CHECK_USE(&st, 1, "3000:3:4");
   rd_secret_leave(&st, 1);
   rd_secret_leave(&st, 1);
-  rd_secret_leave(&st, 1);       /* once too often: those of others are not ours to end */
+  rd_secret_leave(&st, 1);       /* once too often: this does not end the connections of others */
   rd_secret_leave(&st, 9);       /* never seen */
   rd_secret_enter(&st, 0, 1000); /* none */
   CHECK_USE(&st, 1, "3000:3:2");
@@ -381,10 +381,10 @@ static void the_use_of_secrets_is_counted_over_all_workers(void) {
   arena_free(&st);
 }
 
-static void the_secret_that_is_used_no_more_makes_room(void) {
+static void the_unused_secret_used_longest_ago_is_replaced(void) {
   rd_store st = arena_new(16 * MIB, 4, RD_NOEVICTION);
   for (uint64_t id = 1; id <= RD_SECRETS; id++) rd_secret_enter(&st, id, 1000 * id);
-  rd_secret_enter(&st, 100, 1); /* all are in use: it is not remembered, and lets nobody go */
+  rd_secret_enter(&st, 100, 1); /* all are in use: it is not recorded, and replaces no other */
   CHECK_USE(&st, 100, "none");
   rd_secret_leave(&st, 100);
   for (uint64_t id = 7; id >= 5; id--) rd_secret_leave(&st, id);
@@ -395,7 +395,7 @@ static void the_secret_that_is_used_no_more_makes_room(void) {
   arena_free(&st);
 }
 
-static void the_least_memory_is_enough_for_the_workers_it_was_asked_for(void) {
+static void the_minimum_memory_suffices_for_its_workers(void) {
   enum { WORKERS = 4 };
   uint64_t least = rd_min_memory(4, WORKERS);
   rd_store st = arena_new(least, 4, RD_NOEVICTION), more[WORKERS - 1];
@@ -407,7 +407,7 @@ static void the_least_memory_is_enough_for_the_workers_it_was_asked_for(void) {
   }
   for (uint32_t n = 0; n < RD_ADDRESS_MAX; n++) rd_address_enter(&st, address(n), 0);
   CHECK_INT(rd_pool_free(&st) + st.head->pool.reserve, 4 + 16);
-  CHECK(!rd_may_be_over(&st)); /* whole regions, and not bytes, are what it is held to */
+  CHECK(!rd_may_be_over(&st)); /* the limit is in whole regions, not in bytes */
   CHECK(rd_set_max_memory(&st, least - 1) == NULL);
   CHECK(rd_may_be_over(&st));
   CHECK_INT(rd_pool_free(&st) + st.head->pool.reserve, 4 + 16);
@@ -426,7 +426,7 @@ static void hold_everything(rd_store *st) {
   rd_admission_lock(st);
 }
 
-static void who_looks_after_the_workers_waits_for_none(void) {
+static void the_supervisor_waits_for_no_worker(void) {
   rd_store st = arena_new(16 * MIB, 8, RD_NOEVICTION);
   for (uint32_t i = 0; i < 8; i++) st.shards[i].index[0].with_ttl = 1;
   pid_t pid = start(&st, 1, hold_everything);
@@ -448,11 +448,11 @@ static void *want(void *arg) {
   return NULL;
 }
 
-static void who_holds_up_the_others_is_told_from_those_who_wait(void) {
+static void the_process_that_blocks_others_is_told_from_those_that_wait(void) {
   rd_store st = arena_new(16 * MIB, 8, RD_NOEVICTION);
   pid_t pid = start(&st, 1, hold_5);
-  CHECK_INT(rd_lock_owner(&st), 0); /* held, but nobody waits */
-  rd_lock_shard(&st, 2);            /* we wait for 5 with 2 in our hands, and somebody waits for 2 */
+  CHECK_INT(rd_lock_owner(&st), 0); /* held, but no process waits */
+  rd_lock_shard(&st, 2);            /* this process holds 2 and waits for 5, and another waits for 2 */
   pid_t waiter = fork();
   if (waiter == 0) {
     rd_store own;
@@ -492,7 +492,7 @@ static void *want_admission(void *arg) {
   return NULL;
 }
 
-static void the_holders_of_the_other_locks_are_told_too(void) {
+static void the_owners_of_the_other_locks_are_found_too(void) {
   static const struct {
     void (*hold)(rd_store *);
     void *(*want)(void *);
@@ -517,25 +517,25 @@ static void the_holders_of_the_other_locks_are_told_too(void) {
 }
 
 int main(void) {
-  RUN(a_worker_tells_the_others_what_it_is_and_has);
-  RUN(gauges_add_up_but_the_largest_is_the_largest);
-  RUN(what_a_dead_worker_had_goes_when_it_is_reaped_and_what_it_counted_stays);
-  RUN(the_next_one_takes_the_block_of_a_dead_one_and_reaps_it);
-  RUN(a_process_that_nobody_has_waited_for_is_dead_all_the_same);
-  RUN(another_process_of_the_same_pid_is_another_one);
-  RUN(a_store_that_never_joined_takes_nobodys_block_with_it);
+  RUN(a_worker_publishes_its_number_and_figures);
+  RUN(gauges_are_summed_except_the_largest);
+  RUN(reaping_a_dead_worker_clears_its_gauges_and_keeps_its_counters);
+  RUN(a_joining_worker_reaps_a_dead_one_and_takes_its_block);
+  RUN(a_zombie_process_counts_as_dead);
+  RUN(a_process_with_a_reused_pid_is_another_worker);
+  RUN(a_store_that_never_joined_frees_no_block);
   RUN(all_blocks_can_be_taken_and_no_more);
-  RUN(who_finds_the_arena_alone_counts_from_0_but_for_what_was_lost);
-  RUN(what_belonged_to_a_run_ends_with_it);
-  RUN(a_process_that_is_dying_is_not_another_user);
-  RUN(who_finds_others_at_work_lets_them_count_on);
-  RUN(no_number_is_given_twice);
+  RUN(a_new_run_counts_from_0_except_for_losses);
+  RUN(the_state_of_a_run_ends_with_it);
+  RUN(a_dying_process_does_not_count_as_a_user);
+  RUN(attaching_beside_others_keeps_their_counters);
+  RUN(no_sequence_number_is_given_twice);
   RUN(the_peak_stays_until_statistics_are_reset);
-  RUN(the_use_of_secrets_is_counted_over_all_workers);
-  RUN(the_secret_that_is_used_no_more_makes_room);
-  RUN(the_least_memory_is_enough_for_the_workers_it_was_asked_for);
-  RUN(who_looks_after_the_workers_waits_for_none);
-  RUN(who_holds_up_the_others_is_told_from_those_who_wait);
-  RUN(the_holders_of_the_other_locks_are_told_too);
+  RUN(uses_of_secrets_are_counted_over_all_workers);
+  RUN(the_unused_secret_used_longest_ago_is_replaced);
+  RUN(the_minimum_memory_suffices_for_its_workers);
+  RUN(the_supervisor_waits_for_no_worker);
+  RUN(the_process_that_blocks_others_is_told_from_those_that_wait);
+  RUN(the_owners_of_the_other_locks_are_found_too);
   return check_end();
 }
