@@ -232,8 +232,8 @@ def drain(target: Any, wait: bool, timeout: float | None) -> None:
 def top(target: Any, interval: float, once: bool) -> None:
     """Watch the server at work.
 
-    It shows commands, hits, memory, clients, workers and the duration of commands of the last interval, until Ctrl-C.
-    If the output is not a terminal, it shows one interval.
+    It shows commands, hits, memory, clients, workers and the duration of commands of the last interval, until q or
+    Ctrl-C is pressed. It goes on when the server is restarted. If the output is not a terminal, it shows one interval.
     """
     from redistill.cli.top import watch
 

@@ -5,8 +5,14 @@ Rich draws it, because that library knows the terminals.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
+import sys
+import termios
 import time
-from collections.abc import Mapping
+import tty
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -197,19 +203,70 @@ def look(ask: Connection) -> Look:
 
 
 def watch(ask: Connection, interval: float, once: bool) -> None:
-    """Show the view until Ctrl-C; with `once`, or if the output is not a terminal, for one interval."""
+    """Show the view until `q` or Ctrl-C; with `once`, or if the output is not a terminal, for one interval.
+
+    A server that does not answer is asked again and again, so the view survives a restart. redis.RedisError if it does
+    not answer at first, or refuses."""
     console = Console()
     old = look(ask)
-    try:
-        time.sleep(interval)
+    with contextlib.suppress(KeyboardInterrupt):
         if once or not console.is_terminal:
+            time.sleep(interval)
             console.print(view(old, look(ask)))
             return
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-            while True:
-                new = look(ask)
-                live.update(view(old, new), refresh=True)
+        with quit_key() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
+            frame, footer = view(old, old), Text("q: quit", style="dim")
+            while not pressed(interval):
+                new = look_again(ask)
+                if isinstance(new, str):
+                    missing = f"no answer for {time.monotonic() - old.at:.0f} s, trying again: {new}"
+                    live.update(Group(Text(missing, style="bold red"), frame, footer), refresh=True)
+                    continue
+                if new.info.get("run_id") != old.info.get("run_id"):
+                    old = new  # it was restarted: its counters began anew
+                frame = view(old, new)
+                live.update(Group(frame, footer), refresh=True)
                 old = new
-                time.sleep(interval)
-    except KeyboardInterrupt:
+
+
+def look_again(ask: Connection) -> Look | str:
+    """One look; the reason if the server does not answer. Its refusals are raised."""
+    import redis
+
+    try:
+        return look(ask)
+    except redis.AuthenticationError:  # which is a ConnectionError
+        raise
+    except (redis.ConnectionError, redis.TimeoutError) as problem:
+        return " ".join(str(problem).split())
+
+
+@contextlib.contextmanager
+def quit_key() -> Iterator[Callable[[float], bool]]:
+    """A function that waits for so many seconds, or until the key `q` is pressed: then it returns True."""
+    if not sys.stdin.isatty():
+        yield sleep
         return
+    keyboard = sys.stdin.fileno()
+    before = termios.tcgetattr(keyboard)
+    tty.setcbreak(keyboard)
+
+    def pressed(seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([keyboard], [], [], left)[0]:
+                keys = os.read(keyboard, 100)
+                if not keys or b"q" in keys.lower():  # without keys the terminal has gone
+                    return True
+        return False
+
+    try:
+        yield pressed
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def sleep(seconds: float) -> bool:
+    """Wait; there is no keyboard."""
+    time.sleep(seconds)
+    return False

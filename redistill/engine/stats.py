@@ -190,6 +190,8 @@ class Configured(NamedTuple):
     """In seconds since the epoch; 0: TLS is not spoken."""
     certificate_begins: float = 0.0
     """The same."""
+    name: str = ""
+    """The server's host and port, or the path of its UNIX socket."""
 
 
 @dataclass(frozen=True, slots=True)

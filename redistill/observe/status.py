@@ -49,6 +49,7 @@ def figures(now: Snapshot, state: str, configured: Configured) -> dict[str, Any]
     histograms = [one.histogram for one in now.commands]
     return {
         "status": state,
+        "name": configured.name,
         "version": __version__,
         "time": now.unix_time,
         "uptime_seconds": int(now.uptime),

@@ -218,6 +218,7 @@ def wire(
             reload.running().server.max_connections,
             0.0 if certificate is None else certificate.expires,
             0.0 if certificate is None else certificate.begins,
+            name_of(reload.running()),
         ),
         lambda: signals.stopping or server.alive(),
         problem,
@@ -278,6 +279,12 @@ def health_listener(server: Server) -> socket.socket | None:
     names = ("server.health_check_bind", "server.health_check_port")
     host, port = server.health_check_bind, server.health_check_port
     return listen_tcp(host, port, nodelay=True, keepalive=0, settings=names)[0]
+
+
+def name_of(config: Config) -> str:
+    """The host and port by which operators know the server; without a port the path of its UNIX socket."""
+    port = config.server.port or config.security.tls_port
+    return f"{socket.gethostname()}:{port}" if port else config.server.unix_socket or socket.gethostname()
 
 
 def own_names(server: Server) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 
 import redis
@@ -18,6 +19,10 @@ health_check_port = {health}
 [memory]
 max_memory = "64mb"
 """
+
+
+EMPTY = "\u2013"
+"""Shown where there is no figure yet."""
 
 
 class StatusPageTests(SynchronousTestCase):
@@ -63,6 +68,21 @@ class StatusPageTests(SynchronousTestCase):
         self.assertIn("of 64.0 MiB, 1 keys", self.text("#memory .under"))
         self.assertIn("of 10.0k", self.text("#clients .under"))
         self.assertIn("s", self.text("#latency .figure"))
+        name = f"{socket.gethostname()}:{self.server.port}"
+        self.assertEqual(
+            (browser.evaluate("document.title"), self.text("h1")), (f"{name} - Redistill", f"Redistill {name}")
+        )
+        self.assertIn("of one CPU core", self.text("#commands .under"))
+        for card in ("commands", "hits", "memory", "evictions", "clients", "latency"):
+            labels = browser.evaluate(
+                f"[...document.querySelectorAll('#{card} .y span')].map((one) => one.textContent)"
+            )
+            self.assertEqual((len(labels), labels[2], EMPTY in labels), (3, "0", False), (card, labels))
+            self.assertTrue(self.text(f"#{card} .x").startswith("2 min ago"), card)
+            self.assertTrue(self.text(f"#{card} .x").endswith("now"), card)
+        memory = browser.evaluate("[...document.querySelectorAll('#memory .y span')].map((one) => one.textContent)")
+        self.assertEqual(memory, ["64.0 MiB", "32.0 MiB", "0"])
+        self.assertTrue(browser.evaluate("document.querySelector('#problem').hidden"))
         rows = browser.evaluate("[...document.querySelectorAll('#workers tbody tr')].map((row) => row.cells.length)")
         self.assertEqual(rows, [4, 4])
         self.assertFalse(browser.evaluate("document.querySelector('#workers').hidden"))
