@@ -46,9 +46,10 @@ def pool(where: str, environ: Mapping[str, str], password: str) -> tuple[Any, in
         options["password"] = environ[password]
     try:
         made = redis.ConnectionPool.from_url(url, **options)
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError):  # whose text may have a part of the password
         raise click.ClickException(
-            f"{public(where)}: {problem}; write redis://[USER:PASSWORD@]HOST[:PORT][/DB]"
+            f"{public(where)} is no address; write redis://[USER:PASSWORD@]HOST[:PORT][/DB],"
+            " with %2F for a / in the password"
         ) from None
     named = re.search(r"//[^/]*/(\d+)", url) if not url.startswith("unix:") else re.search(r"[?&]db=(\d+)", url)
     return made, int(named[1]) if named else None
@@ -56,7 +57,8 @@ def pool(where: str, environ: Mapping[str, str], password: str) -> tuple[Any, in
 
 def public(where: str) -> str:
     """An address without its password."""
-    return re.sub(r"(//)?[^/@]*@", r"\1", re.sub(r"([?&]password=)[^&]*", r"\1...", where), count=1)
+    shortened = re.sub(r"([?&]password=)[^&]*", r"\1...", where)
+    return re.sub(r"^(\w+://)?.*@", r"\1", shortened)
 
 
 class Keyspace:

@@ -156,6 +156,16 @@ class ReadTests(SynchronousTestCase):
                 again.resume(made.position())
                 self.assertEqual([flat(item) for item in again.items()], whole[number:])
 
+    def test_position_within_a_key(self) -> None:
+        """After damage it is the one before the key that could not be read."""
+        data = rdb(string(b"a", b"1"), b"\x00\x01b\xc4")
+        made = source(data)
+        items = made.items()
+        next(items)
+        before = made.position()
+        self.assertRaises(BadSource, next, items)
+        self.assertEqual((made.position(), before["offset"]), (before, 14))
+
     def test_magic(self) -> None:
         """A file that is none is refused, and so is a position that it does not have."""
         for data in (b"", b"REDIS", b"REDIS00x1abc", b"VALKEY80_", b"redis0010"):
