@@ -34,6 +34,22 @@ can_use_roots() {
   ((EUID == 0)) && command -v debootstrap >/dev/null && unshare --mount --pid --fork true
 }
 
+# copy_of_root SUITE NAME: make a copy of a pristine root, in place of the one of that name, in which no service starts by
+# itself and dpkg does not wait for the disk; print its path.
+copy_of_root() {
+  local pristine root
+  pristine=$(tests/deploy/root "$1") || return
+  root=${pristine%/*}/$2-$1
+  rm -rf --one-file-system "$root"
+  cp -a --reflink=auto "$pristine" "$root" || return
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod 755 "$root/usr/sbin/policy-rc.d"
+  echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
+  # pip fetches what Debian 12 does not have, with the certificates that this machine trusts.
+  cp "${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}" "$root/root/certificates.pem"
+  echo "$root"
+}
+
 # in_root ROOT COMMAND...: run a command in a root, with processes of its own, which end with it, and the machine's network.
 in_root() {
   local root=$1
