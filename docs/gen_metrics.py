@@ -9,8 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from redistill.engine.counters import DaemonCounters  # noqa: E402
 from redistill.engine.shared import Secret, Worker  # noqa: E402
-from redistill.engine.stats import Buffers, Configured, DaemonCounters, Rate, Snapshot  # noqa: E402
+from redistill.engine.stats import Buffers, Configured, Rate, Snapshot  # noqa: E402
 from redistill.observe import metrics  # noqa: E402
 
 HEAD = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from redistill.engine.stats import total_memory
+from redistill.engine.process import total_memory
 
 
 def machine_memory(root: str = "/") -> int:

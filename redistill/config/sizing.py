@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from redistill.config.config import Config
 from redistill.config.machine import cgroup_memory, machine_cpus
 from redistill.config.settings import AUTO, EXABYTE, MIB
-from redistill.engine.stats import total_memory
+from redistill.engine.process import total_memory
 
 LARGEST_VALUE = 513 * MIB
 """A value of the largest size and the words around it: buffers that hold one can read and write any value."""

@@ -39,6 +39,7 @@ from redistill.control.unknown import HTTP, MAX_SHOWN, hang_up, refusal
 from redistill.control.users import Users, begin, changed, leave, resume
 from redistill.engine import stats
 from redistill.engine.command_table import CommandTable
+from redistill.engine.counters import DaemonCounters
 from redistill.engine.interfaces import SlowEntry, Store
 from redistill.net.interfaces import Client, Command, Later, Reply
 
@@ -60,7 +61,7 @@ class ControlPlane:
         clients: Mapping[int, Client],
         table: CommandTable,
         *,
-        counters: stats.DaemonCounters | None = None,
+        counters: DaemonCounters | None = None,
         shutdown: Callable[[bool], None] | None = None,
         peers: Peers | None = None,
         identity: Identity | None = None,

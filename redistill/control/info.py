@@ -15,6 +15,7 @@ from redistill.control.sections.fields import Fields
 from redistill.control.state import DATABASES, ServerState
 from redistill.control.users import may_see_hashes
 from redistill.engine import stats
+from redistill.engine.process import cpu_time, private_memory
 from redistill.net.interfaces import Client, Command, Reply
 
 RECENT = 1.0
@@ -85,10 +86,10 @@ def publish(server: ServerState) -> None:
     """Write this process's figures into the arena. Figures that need a look at all connections are up to `RECENT` old,
     since each of many clients that reconnect at once may ask for INFO."""
     now = server.reactor.seconds()
-    server.store.workers.set_cpu(*stats.cpu_time())
+    server.store.workers.set_cpu(*cpu_time())
     if not 0 <= now - server.published_at < RECENT:
         server.published_at = now
-        server.store.workers.set_gauges(**summed(server), resident_memory=stats.private_memory())
+        server.store.workers.set_gauges(**summed(server), resident_memory=private_memory())
 
 
 def summed(server: ServerState) -> dict[str, int]:

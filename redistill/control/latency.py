@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redistill.base import resp
 from redistill.control.arguments import text
 from redistill.control.peers import Question, over_all
-from redistill.engine.stats import CommandCount
+from redistill.engine.counters import CommandCount
 from redistill.net.interfaces import Client, Command, Reply
 
 if TYPE_CHECKING:

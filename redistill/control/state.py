@@ -20,8 +20,10 @@ from redistill.control.slowlog import SlowLog
 from redistill.control.unknown import UnknownCommands
 from redistill.control.users import Users
 from redistill.control.waits import Waits
+from redistill.engine.counters import DaemonCounters
 from redistill.engine.interfaces import Store
-from redistill.engine.stats import DaemonCounters, Rates, total_memory
+from redistill.engine.process import total_memory
+from redistill.engine.stats import Rates
 from redistill.net.interfaces import Client
 
 REDIS_VERSION = "7.2.4"

@@ -1,8 +1,9 @@
-"""Calls to the system and the C library about this process."""
+"""This process and its machine: calls to the system and the C library, and the figures that they give."""
 
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Sequence
 
 from redistill._core import ffi, lib
@@ -44,3 +45,28 @@ def name_process(name: str) -> None:
     """Set the name of this process for ps, top and pgrep, up to 15 characters (proc_pid_comm(5))."""
     with open("/proc/self/comm", "w", encoding="ascii") as file:
         file.write(name)
+
+
+def cpu_time() -> tuple[float, float]:
+    """Seconds of CPU that this process has used, user and system."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime, usage.ru_stime
+
+
+def private_memory(path: str = "/proc/self/statm") -> int:
+    """Bytes of private memory of this process; 0 if there is no /proc."""
+    try:
+        with open(path, encoding="ascii") as file:
+            _, resident, shared, *_ = (int(word) for word in file.read().split())
+            return (resident - shared) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def total_memory(path: str = "/proc/meminfo") -> int:
+    """Bytes of memory of the machine, or of the container that has a /proc/meminfo of its own."""
+    try:
+        with open(path, encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
+    except (OSError, ValueError, IndexError, StopIteration):  # there is none with ProcSubset=pid of systemd.exec(5)
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -9,10 +9,10 @@ from typing import Any
 
 from redistill._core import ffi, lib
 from redistill.engine.command_table import FULL_NAMES
+from redistill.engine.counters import CommandCount
 from redistill.engine.interfaces import KeyDetails, SlowEntry
 from redistill.engine.session import PIECE, Saved, Session
 from redistill.engine.shared import GAUGES, STATS, SUPERVISOR, Admission, Secrets, Workers
-from redistill.engine.stats import CommandCount
 
 DATABASES: int = lib.RD_DATABASES
 PLACES: int = lib.RD_MAX_WORKERS

@@ -14,8 +14,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from redistill import __version__
+from redistill.engine.counters import CommandCount
 from redistill.engine.shared import SUPERVISOR
-from redistill.engine.stats import CommandCount, Configured, Snapshot
+from redistill.engine.stats import Configured, Snapshot
 
 COUNTERS = {
     "connections_received": "Connections accepted from the kernel, including those refused after that.",

@@ -20,7 +20,7 @@ from redistill.control import ControlPlane
 from redistill.control.peers import Peers
 from redistill.control.state import Identity
 from redistill.engine import Store
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.lifetime.background import BackgroundService
 from redistill.lifetime.memory_limit import MemoryLimit
 from redistill.lifetime.service import ServerService

@@ -27,6 +27,7 @@ from redistill.config.settings import Server
 from redistill.control.peers import Alone
 from redistill.control.state import Identity
 from redistill.engine import Store, stats
+from redistill.engine.process import total_memory
 from redistill.engine.shared import SUPERVISOR
 from redistill.lifetime.arena import find_arena, joining
 from redistill.lifetime.memory_limit import MemoryLimit, MemoryLimitService
@@ -242,7 +243,7 @@ def watched(
     """The daemon with its health port around it."""
     from redistill.observe.health import HealthService  # Klein, which most of the start would be spent on
 
-    machine_memory, no_rates = stats.total_memory(), stats.Rates()
+    machine_memory, no_rates = total_memory(), stats.Rates()
 
     def snapshot(with_commands: bool) -> stats.Snapshot:
         return stats.take(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.engine.stats import CommandCount
+from redistill.engine.counters import CommandCount
 from tests.differential.replies import Parser
 from tests.support.control import TABLE, Server
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from redistill import __version__
 from redistill.control.sections.commands import percentile
 from redistill.control.sections.fields import human
-from redistill.engine.stats import CommandCount
+from redistill.engine.counters import CommandCount
 from tests.support.control import MIB, NOW, Server
 
 DEFAULT = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Workers Cluster Keyspace"

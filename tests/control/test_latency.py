@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.control.latency import SAMPLES, LatencyMonitor, Sample, graph
+from redistill.engine.counters import CommandCount
 from redistill.engine.interfaces import SlowEntry
-from redistill.engine.stats import CommandCount
 from tests.support.control import NOW, Server
 
 SECOND = int(NOW)

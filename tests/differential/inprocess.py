@@ -14,7 +14,7 @@ from redistill.config.load import load
 from redistill.control import ControlPlane
 from redistill.engine import Session, Store
 from redistill.engine.command_table import CommandTable
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net.protocol import RespFactory, RespProtocol
 
 from .replies import CLOSED, Parser, Reply

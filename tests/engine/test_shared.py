@@ -7,8 +7,8 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.engine import Store
+from redistill.engine.counters import DAEMON_COUNTERS, DaemonCounters
 from redistill.engine.shared import SUPERVISOR
-from redistill.engine.stats import DAEMON_COUNTERS, DaemonCounters
 from tests.support.arena import MIB, arena_file
 
 ADDRESS = b"\0" * 10 + b"\xff\xff\x7f\0\0\1"

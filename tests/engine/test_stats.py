@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.engine.stats import DAEMON_COUNTERS, DaemonCounters, Rate, Rates, Snapshot, private_memory, total_memory
+from redistill.engine.counters import DAEMON_COUNTERS, DaemonCounters
+from redistill.engine.stats import Rate, Rates, Snapshot
 from tests.support.control import NOW, FakeStore, Server
 
 
@@ -121,21 +121,3 @@ class RatesTests(SynchronousTestCase):
         self.store.used_memory = 5
         self.sample(1.0, 0)
         self.assertEqual(self.store.note_peak(), 10)
-
-
-class MachineTests(SynchronousTestCase):
-    """The figures that the system gives."""
-
-    def test_memory(self) -> None:
-        """Memory of the process and of the machine is read from /proc; that of the process is 0 where it cannot be."""
-        self.assertGreater(private_memory(), 1024 * 1024)
-        self.assertGreater(total_memory(), private_memory())
-        self.assertEqual(private_memory(self.mktemp()), 0)
-
-    def test_machine_without_meminfo(self) -> None:
-        """Without /proc/meminfo, or with one that lacks the line, the kernel is asked for the machine's memory."""
-        empty = self.mktemp()
-        with open(empty, "w"):
-            pass
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self.assertEqual((total_memory(self.mktemp()), total_memory(empty)), (pages, pages))

@@ -14,8 +14,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.engine.counters import DaemonCounters
 from redistill.engine.interfaces import SlowEntry
-from redistill.engine.stats import DaemonCounters
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespFactory, RespProtocol
 from redistill.net.protocol.execution import TURN

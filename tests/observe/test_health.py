@@ -14,7 +14,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.engine.stats import CommandCount, Configured, Snapshot
+from redistill.engine.counters import CommandCount
+from redistill.engine.stats import Configured, Snapshot
 from redistill.observe import health
 from redistill.observe.health import EXPOSITION_SECONDS, FIGURES_SECONDS, HealthService
 from tests.support.control import Server

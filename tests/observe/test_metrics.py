@@ -11,8 +11,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.engine.counters import CommandCount
 from redistill.engine.shared import SUPERVISOR
-from redistill.engine.stats import CommandCount, Configured
+from redistill.engine.stats import Configured
 from redistill.observe.metrics import BUCKETS, exposition
 from tests.support.control import FakeWorker, Server
 

@@ -15,10 +15,10 @@ from redistill.config.config import Config
 from redistill.config.effect import apply_to_all
 from redistill.control import ControlPlane
 from redistill.engine.command_table import CommandTable
+from redistill.engine.counters import CommandCount, DaemonCounters
 from redistill.engine.interfaces import KeyDetails
 from redistill.engine.permissions import Permissions
 from redistill.engine.shared import Secret
-from redistill.engine.stats import CommandCount, DaemonCounters
 from redistill.lifetime.memory_limit import MemoryLimit
 from redistill.net.interfaces import Certificate
 

@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from redistill.engine import Overflow, Status
+from redistill.engine.counters import DaemonCounters
 from redistill.engine.interfaces import SlowEntry
-from redistill.engine.stats import DaemonCounters
 from redistill.net.protocol import RespFactory, RespProtocol
 
 

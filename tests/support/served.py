@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net import transport
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespFactory, RespProtocol

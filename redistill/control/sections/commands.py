@@ -5,6 +5,7 @@ from __future__ import annotations
 from redistill.control.sections.fields import Fields
 from redistill.control.state import ServerState
 from redistill.engine import stats
+from redistill.engine.counters import CommandCount
 
 
 def commandstats(server: ServerState, now: stats.Snapshot) -> Fields:
@@ -32,7 +33,7 @@ def latencystats(server: ServerState, now: stats.Snapshot) -> Fields:
             yield f"latency_percentiles_usec_{one.name}", values
 
 
-def percentile(count: stats.CommandCount, share: float) -> float:
+def percentile(count: CommandCount, share: float) -> float:
     """Microseconds that `share` of the calls did not exceed, taken as spread evenly within their bucket."""
     wanted = share * sum(count.histogram)
     seen = 0.0

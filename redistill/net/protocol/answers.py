@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from redistill.engine import Session, Status
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net.interfaces import Client, Later, Reply
 from redistill.net.protocol.execution import ANSWER, Execution
 from redistill.net.protocol.interfaces import Control

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from redistill.config.config import Config
 from redistill.engine import Session
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net.protocol.blocked import BlockedClients
 from redistill.net.protocol.client import RespProtocol
 from redistill.net.protocol.idle import IdleWatch

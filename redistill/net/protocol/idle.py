@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net.protocol.interfaces import ClientLoop
 
 TICK = 1.0

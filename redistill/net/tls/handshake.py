@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill.base.throttle import SELDOM
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net.limits import Refusal
 from redistill.net.sockets import shown
 from redistill.net.tls.client_hello import hello_size

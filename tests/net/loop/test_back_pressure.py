@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 
 from redistill.control.slices import SLICE, sliced
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net.protocol.idle import LINGER
 from tests.support import arena
 from tests.support.served import ServedCase

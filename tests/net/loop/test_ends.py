@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.error import ConnectionLost
 
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from redistill.net import transport
 from tests.support import arena
 from tests.support.served import ServedCase

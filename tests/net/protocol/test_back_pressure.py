@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from redistill.engine import Overflow
-from redistill.engine.stats import DaemonCounters
+from redistill.engine.counters import DaemonCounters
 from tests.support.played import PlayedCase
 
 
