@@ -111,7 +111,7 @@ def percentiles(before: Mapping[int, int], after: Mapping[int, int], *shares: fl
 
 
 def view(old: Look, new: Look) -> Group:
-    """One frame."""
+    """The whole view, for the interval between two looks."""
     return Group(_head(new), _figures(old, new), _workers(old, new), _commands(old, new))
 
 
@@ -198,7 +198,7 @@ def _commands(old: Look, new: Look) -> Table:
 
 
 def look(ask: Connection) -> Look:
-    """One look."""
+    """Read the figures from the server now."""
     return Look(time.monotonic(), ask.info(*SECTIONS), ask.histograms())
 
 

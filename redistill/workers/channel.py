@@ -1,7 +1,7 @@
 """The channel between the supervisor and a worker: AMP over an inherited socket pair.
 
-Both ends are of one machine, but a worker may be newer than its supervisor (a reload after an upgrade), so what is sent
-is JSON and bytes, never pickles, and `VERSION` counts the changes that the two must agree on.
+Both ends run on one machine, but a worker may be newer than its supervisor (a reload after an upgrade). Messages are
+therefore JSON and bytes, never pickles, and `VERSION` counts the changes that both ends must agree on.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ PIECE = 0xFFFF
 class End(AMP):
     """One end of the channel.
 
-    AMP by itself closes the connection at the first unexpected exception, and a worker ends with its channel. Here what
-    goes wrong in one answer is that answer's: it is logged, whoever asked is told (UnknownRemoteError), and both ends
-    go on. Only a stream that is no AMP any more closes the connection.
+    AMP by itself closes the connection at the first unexpected exception, and a worker ends with its channel. Here an
+    exception in one answer fails only that answer: it is logged, the other end gets UnknownRemoteError, and both ends
+    continue. Only a stream that is no longer AMP closes the connection.
     """
 
     def locateResponder(self, name: bytes) -> Callable[[Any], Deferred[Any]] | None:
@@ -74,7 +74,7 @@ class End(AMP):
             log.failure("invalid message on the channel between supervisor and worker", log_throttle=SELDOM)
 
     def callRemote(self, commandType: Any, *a: Any, **kw: Any) -> Any:
-        """As AMP's; what cannot be sent fails the Deferred, too."""
+        """Like AMP's, but a message that cannot be sent fails the Deferred as well."""
         try:
             return super().callRemote(commandType, *a, **kw)
         except Exception:
@@ -97,7 +97,7 @@ class NoAnswer(Exception):
 
 
 def within(call: Deferred[Any], clock: IReactorTime, seconds: float) -> Deferred[Any]:
-    """The result of `call`, or NoAnswer after so many seconds; 0: no limit. `call` itself goes on."""
+    """The result of `call`, or NoAnswer after so many seconds; 0: no limit. `call` itself is not cancelled."""
     result: Deferred[Any] = Deferred()
     late = clock.callLater(seconds, result.errback, NoAnswer("no answer came in time")) if seconds else None
 
@@ -112,15 +112,15 @@ def within(call: Deferred[Any], clock: IReactorTime, seconds: float) -> Deferred
 
 
 def was_refused(failure: Failure) -> bool:
-    """Whether the other end answered, and said that it could not do what it was asked for."""
+    """Whether the other end answered that it could not do what the message asked for."""
     return failure.check(UnknownRemoteError) is not None
 
 
 class Handle(Descriptor):
     """A descriptor that is passed on, known by the number of its file.
 
-    A process that has no descriptor left loses one that comes, and Twisted, which counts them, would take the next one
-    for it: a client would go on as another.
+    A process that has no free descriptor loses one that arrives. Twisted only counts descriptors and would use the next
+    one in its place, so that a client would continue with another's connection.
     """
 
     def toStringProto(self, inObject: int, proto: Any) -> bytes:
@@ -138,7 +138,7 @@ class Handle(Descriptor):
 
 
 class Blob(Argument):
-    """Bytes of any length: in a box they are as many values as it takes."""
+    """Bytes of any length, split over as many values of a box as they need."""
 
     def toBox(self, name: bytes, strings: Any, objects: Any, proto: Any) -> None:
         data = objects.pop(name.decode())
@@ -172,7 +172,7 @@ def _fields(**kinds: Argument) -> Any:
 
 
 class Hello(Command):
-    """The first thing that a worker says. The answer is all that it needs to begin (see `workers.Orders`)."""
+    """A worker's first message. The answer has all that the worker needs to begin (see `workers.Orders`)."""
 
     arguments = _fields(version=Integer())
     response = _fields(orders=Json())
@@ -185,16 +185,16 @@ class Ready(Command):
 
 
 class Unable(Command):
-    """The worker cannot begin with its orders, for this reason, and ends."""
+    """The worker cannot begin with its orders, for the given reason, and ends."""
 
     arguments = _fields(reason=Json())
     requiresAnswer = False
 
 
 class Ask(Command):
-    """Have all other workers answer a question; `answers` lacks those that are not there, or do not come in time.
+    """Have all other workers answer a question; `answers` lacks workers that do not run or do not answer in time.
 
-    `must`: all others have to; one that does not is waited for until it is judged to hang (`supervision`).
+    `must`: all other workers have to answer; the supervisor waits for each unless it hangs (`supervision`).
     """
 
     arguments = _fields(question=Unicode(), argument=Json(), must=Boolean())
@@ -216,7 +216,7 @@ class Rewrite(Command):
 
 
 class Shutdown(Command):
-    """Stop all of it; `now`: without the grace period."""
+    """Stop the server; `now`: without the grace period."""
 
     arguments = _fields(now=Boolean())
     requiresAnswer = False
@@ -225,8 +225,8 @@ class Shutdown(Command):
 class Give(Command):
     """Hand a connection over to the successor of the worker that gives it, or to one that has less to do.
 
-    `connection` is its descriptor, `state` what `handover.packed` made; of a large session the bytes are in the file
-    `memory`, so that nobody in between copies them. Not `taken`: it is the giver's still.
+    `connection` is its descriptor, `state` the result of `handover.packed`. The bytes of a large session are in
+    the file `memory`, so that the supervisor does not copy them. If not `taken`, the connection stays with the giver.
     """
 
     arguments = _fields(connection=Handle(), state=Blob(), memory=Handle(optional=True))
@@ -244,17 +244,17 @@ class Question(Command):
 
 
 class Listen(Command):
-    """A listening socket, and the numbers of the workers that it is of. All that there are come one after another,
-    before an `Apply`, or the answer to `Hello`, that says how many."""
+    """A listening socket, and the numbers of the workers that it belongs to. All listening sockets arrive one after
+    another, before the `Apply`, or the answer to `Hello`, that gives their number."""
 
     arguments = _fields(listener=Handle(), workers=Json())
     requiresAnswer = False
 
 
 class Apply(Command):
-    """Another configuration, as it differs from the last (see `config.Config.to_json`), and its number
-    (`engine.Store.caught_up`). `problem` as in `Change`: then the worker keeps the one that it has. `sockets`: so many
-    have come (`Listen`), and stand in the place of those that it has; 0: those stay."""
+    """A new configuration, as its difference from the last (see `config.Config.to_json`), and its number
+    (`engine.Store.caught_up`). With a `problem`, as in `Change`, the worker keeps its present configuration. `sockets`:
+    the number of listening sockets that were sent (`Listen`) and replace the present ones; 0: the present ones stay."""
 
     arguments = _fields(config=Json(), generation=Integer(), sockets=Integer())
     response = _fields(problem=Json())
@@ -274,22 +274,22 @@ class Take(Command):
 
 
 class MeasureWork(Command):
-    """Look at the work of each connection since the last `MeasureWork`; `heavy` of them made the most of it."""
+    """Measure the work of each connection since the last `MeasureWork`; `heavy` connections caused most of it."""
 
     arguments = _fields()
     response = _fields(heavy=Integer())
 
 
 class MoveWork(Command):
-    """Give away connections that made about `percent` of the work that was measured last. Answered when they are on
-    their way."""
+    """Give away connections that caused about `percent` of the work that was measured last. Answered when they
+    have been sent."""
 
     arguments = _fields(percent=Integer())
     response = _fields(given=Integer())
 
 
 class Retire(Command):
-    """Accept nobody any more, hand all connections over, wait for those that cannot be, and end.
+    """Accept no more clients, hand all connections over, wait for the end of those that cannot be handed over, and end.
 
     Answered when the last connection is gone.
     """
