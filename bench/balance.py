@@ -1,4 +1,4 @@
-"""Two workers, and heavy connections that the kernel gave to one of them: how soon both have them, what that brings."""
+"""Two workers, and heavy connections that the kernel gave to one of them: the time until both have some."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Load:
             self.failures.append(failure)
 
     def stop(self) -> None:
-        """Raises what has failed."""
+        """Raise the error of a thread, if there was one."""
         self._over = True
         for thread in self._threads:
             thread.join()

@@ -30,12 +30,12 @@ SHAPES = (
     "M0-6L6 0L0 6L-6 0z",
     "M0 6L6-5H-6z",
 )
-"""One for each series, so that nobody needs the colours."""
+"""A shape for each series, so that the chart can be read without colours."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn. `axis` names the figure and its unit; `rows` have a span for each series that has one there."""
+    """The contents of a chart. `axis` names the figure and its unit; `rows` have a span for each of their series."""
 
     title: str
     axis: str

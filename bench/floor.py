@@ -1,4 +1,4 @@
-"""bench/floor.c: what the system calls of a small command cost, through epoll and through io_uring."""
+"""bench/floor.c: the cost of the system calls of a small command, through epoll and through io_uring."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDS, SECONDS = 5, 1.0
 
 
 def has_uring() -> bool:
-    """Whether liburing's headers are here."""
+    """Whether liburing's headers are installed."""
     probe = [load.CC, "-fsyntax-only", "-xc", "-"]
     return not subprocess.run(probe, input=b"#include <liburing.h>\n", stderr=subprocess.DEVNULL).returncode
 

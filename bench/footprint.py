@@ -1,4 +1,4 @@
-"""What servers cost beside commands: memory for keys and for idle connections, idle CPU time, the time to start."""
+"""Costs of servers besides commands: memory for keys and for idle connections, idle CPU time, the time to start."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def each_server(what: Callable[[str, Path], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _said(figures: dict[str, Any]) -> str:
-    """In one line; of several values the median."""
+    """A result in one line, with the median of several values."""
     single = {name: statistics.median(v) if isinstance(v, list) else v for name, v in figures.items()}
     return ", ".join(f"{name} {value:,.4g}" for name, value in single.items())
 
@@ -80,7 +80,7 @@ def idle(quick: bool) -> dict[str, Any]:
                 connection.sendall(b"get key:000000000000\r\n")
                 if not connection.recv(100):
                     sys.exit(f"{name} closed a connection")
-            # A server gives back the memory of who has become idle, which takes its time.
+            # A server gives back the memory of connections that have become idle, after some time.
             first, cpu = _cpu_percent(server, seconds), _cpu_percent(server, seconds)
             resident = (server.resident_bytes() - before) / count
             return {"bytes": resident, "bare_percent": bare, "first_percent": first, "cpu_percent": cpu}
@@ -89,7 +89,7 @@ def idle(quick: bool) -> dict[str, Any]:
 
 
 def _cpu_percent(server: servers.Server, seconds: float) -> float:
-    """Of one CPU, in the next seconds."""
+    """The server's share of one CPU in the next seconds."""
     cpu = server.cpu_seconds()
     time.sleep(seconds)
     return (server.cpu_seconds() - cpu) / seconds * 100
@@ -116,7 +116,7 @@ def start(quick: bool) -> dict[str, Any]:
 
 
 def _attached(times: int, count: int) -> dict[str, Any]:
-    """Redistill on an arena that is there already."""
+    """Redistill on an arena that already exists."""
     with tempfile.TemporaryDirectory(dir=TMPFS) as tmpfs, tempfile.TemporaryDirectory() as directory:
         line = programs.attaching(Path(tmpfs) / "arena")
         with servers.running("redistill", Path(directory), line=line) as server:

@@ -19,13 +19,13 @@ CC = os.environ.get("CC", "gcc")
 
 
 def has_tls() -> bool:
-    """Whether OpenSSL's headers are here, so that the program can speak TLS."""
+    """Whether OpenSSL's headers are installed, so that the program can speak TLS."""
     probe = [CC, "-fsyntax-only", "-xc", "-"]
     return not subprocess.run(probe, input=b"#include <openssl/ssl.h>\n", stderr=subprocess.DEVNULL).returncode
 
 
 def transports() -> list[str]:
-    """Those that can be measured here."""
+    """The transports that can be measured on this machine."""
     return [name for name in TRANSPORTS if name != "tls" or has_tls()]
 
 

@@ -1,4 +1,4 @@
-"""Figures and tables as the page has them."""
+"""Figures and tables in the form of the page."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def figure(value: float) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """The median, and the least and the most of what there is more than one of."""
+    """The median, and the least and the most if there are several values."""
     middle = figure(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} ({figure(min(values))}\N{EN DASH}{figure(max(values))})"

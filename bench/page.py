@@ -1,4 +1,4 @@
-"""docs/performance.md and its charts, from what bench/run measured."""
+"""docs/performance.md and its charts, from the results of bench/run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Results = dict[str, Any]
 INTRODUCTION = """\
 # Performance
 
-`make bench` measures what stands here and writes this page; `bench/run PART` repeats one part. Run it on a machine that
-does nothing else. A figure that misses its target says so.
+`make bench` measures the figures of this page and writes it; `bench/run PART` repeats one part. Run it on a machine
+that does nothing else. The table marks figures that miss their targets.
 """
 CORE_PARTS = ("memory", "speed", "stall", "shift", "large", "expire")
 SECTIONS = {
@@ -45,7 +45,7 @@ def _machine(results: Results) -> str:
         said += f" It took {sum(took.values()) / 60:.0f} minutes."
     if loads := results.get("load"):
         said += f" Load of the machine when a part began: {min(loads.values()):.1f} to {max(loads.values()):.1f}"
-        said += "; more than 1 means that others ran, and times are longer than they need be."
+        said += "; above 1 other programs ran as well, which makes times longer."
     return said + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What the page says of the core alone, and of hit ratios."""
+"""The sections of the page about the core alone, and about hit ratios."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ CORE = """\
 
 `bench/core.c` creates an arena of 256 shards in a memfd and feeds RESP requests to one session, in the process, on
 one thread that stays on one CPU: parsing, hashing, locking, counting and replying are in every figure, sockets are
-not. Keys are `key:` and twelve digits (16 bytes), values 32 bytes where nothing else is said. Durations are those of
-the thread's CPU clock, unless they are called wall time. The build is the daemon's (`-O3 -flto -DNDEBUG`).
+not. Keys are `key:` and twelve digits (16 bytes), values 32 bytes unless stated otherwise. Durations are CPU time of
+the thread, unless they are called wall time. The build is the daemon's (`-O3 -flto -DNDEBUG`).
 
 **Overhead.** 1,000,000 keys are set. `used_memory` (header, tables, index, items, allocator headers: every byte in
 use in the arena) minus 48 bytes of payload a key, divided by the keys; the second figure sets every key with `EX`.
-Counted, not timed, so one run is enough. Whole regions, with what is free inside them: {overhead_whole_regions} and
-{overhead_ttl_whole_regions} bytes.
+One run is enough, since these are counts and not times. By whole regions, free space inside them included:
+{overhead_whole_regions} and {overhead_ttl_whole_regions} bytes.
 
-**Speed.** After the keys are set, random keys out of them are asked for (GET, all hits) and then overwritten (SET),
+**Speed.** After the keys are set, random keys among them are read (GET, all hits) and then overwritten (SET),
 in pipelines of 64; the requests of 64 pipelines are made before the clock runs, so that they are in the CPU's cache, as
 after a `recv`. 2,097,152 commands a measurement, the median of three.
 
 **Stalls.** 10,000,000 SETs of new keys, one a call, from an empty store on; each is timed by the wall clock and by
-the CPU clock. The arena is fresh, so the kernel's page faults are in it. What interrupts the process is in the wall
-time too: the best of three rounds is reported, and the longest stalls of all rounds were {longest_of_each}.
+the CPU clock. The arena is fresh, so the kernel's page faults count. Interruptions of the process count in the
+wall time, too: the best of three rounds is reported, and the longest stalls of all rounds were {longest_of_each}.
 
 {histogram}
 
@@ -39,8 +39,8 @@ with 1,000-byte values, then with 100-byte values again. The keys in the store a
 The wall time of the two: {large}.
 
 **Expiry.** 1,000,000 keys get the same TTL (3 seconds) besides 10,000 without one, which a client reads and writes
-all the while, one command a call. As in the daemon, the sweep is given 1 ms every 10 ms; a command that comes during
-it waits, and the wait counts into its time. Wall time and CPU time, best of three rounds. `used_memory` was
+meanwhile, one command a call. As in the daemon, the sweep has 1 ms every 10 ms; a command that arrives during it
+waits, and its time includes the wait. Wall time and CPU time, best of three rounds. `used_memory` was
 {expire_memory_before} MB before, {expire_memory_full} MB with the keys, {expire_memory_after} MB after.
 """
 
@@ -48,18 +48,18 @@ HIT_RATIO = """\
 ## Hit ratio
 
 `bench/hits.c` plays one sequence of {requests:,} requests (same seed for all) to the core and, over a UNIX socket, to
-redis-server, each with `max_memory` 64 MiB and samples of 5: a GET, and a SET of what was not there. 16-byte keys out
-of 2,000,000, 100-byte values; the first half warms up and is not counted.
+redis-server, each with `max_memory` 64 MiB and samples of 5: a GET, and a SET if the key did not exist. 16-byte keys
+out of 2,000,000, 100-byte values; the first half warms up and is not counted.
 
 - zipf(0.9): key *i* with probability proportional to 1 / *i*^0.9.
-- zipf(0.99) with a scan: in each second quarter of a million requests, every other request reads the next of keys
-  that are never asked for again. Those always miss, for everybody.
-- A hot set that moves: four of five requests go evenly to a window of 100,000 keys, which moves on by one key every
-  10 requests; the others go to any key.
+- zipf(0.99) with a scan: in every second block of 250,000 requests, every other request reads a new key that no later
+  request reads. These requests miss in every cache.
+- A hot set that moves: four of five requests go evenly to a window of 100,000 keys, which moves by one key every
+  10 requests; the other requests go to any key.
 
 Redis's LRU clock ticks once a second and that of the core every 128 ms. Redis runs in real time; the core's time is
-an argument, and advances as far as it did for Redis. Two things come together in the figures: how many keys fit
-({keys}), and how well they are chosen. The keys are counted in the first of the workloads.
+an argument, and advances as far as it did for Redis. Two facts determine the figures: how many keys fit ({keys}),
+and which keys the policy keeps. The keys are counted in the first workload.
 
 {table}
 """
@@ -69,10 +69,10 @@ CORES = """\
 
 `bench/core.c` makes an arena with 1,000,000 keys, whose values have 32 bytes. Processes attach it as workers of the
 daemon do, and each feeds pipelines of 16 requests, made beforehand, to a session of its own for half a second, so
-that no client limits it: one process on CPU 0, then two at once, on the CPUs 0 and 1; then, to see what the machine
-has for two at once, two that have an arena each and share nothing. Mixed is 9 SETs in 100 commands. Millions of
-commands a second by the wall clock, and what the two did to what the one did; by CPU time is the same, divided by the
-time that the processes were given on the CPUs. The median of {rounds} rounds (least{dash}most).
+that no client limits it: one process on CPU 0, then two at once, on the CPUs 0 and 1; then, to measure the
+machine's own limit, two processes that have an arena each and share nothing. Mixed is 9 SETs in 100 commands. The
+table has millions of commands a second by the wall clock, and the ratio of two processes to one; by CPU time is the
+same ratio, divided by the time that the processes ran on the CPUs. The median of {rounds} rounds (least{dash}most).
 
 {table}
 """

@@ -1,4 +1,4 @@
-"""What the page says of the daemon beside other servers."""
+"""The sections of the page about the daemon, compared with other servers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ All servers run at once and get the same load from the same program in turns, {r
 row: `bench/load.c`, which speaks RESP and memcached's text protocol and verifies the replies. Every server is on CPU 0,
 the load on CPU {last}. {two_workers}
 
-P is the pipeline: a connection sends so many commands in one write, and the next when all are answered (closed loop).
-Where a row says nothing else there are 50 connections over TCP on the loopback, keys of 16 bytes, values of 32.
+P is the pipeline: a connection sends P commands in one write, and the next P when all are answered (closed loop).
+Unless a row says otherwise, there are 50 connections over TCP on the loopback, keys of 16 bytes and values of 32.
 {keys} Keys are taken evenly, and in the mixed rows, which have one SET for ten GETs, in the zipf(0.99) distribution.
-MGET and MSET have ten keys. Of the keys asked for, {hits} were hits. With TLS the certificate has a P-256 key and
+MGET and MSET have ten keys. Of the keys that were read, {hits} were hits. With TLS the certificate has a P-256 key and
 is made for the run.
 
 Figures are the median of the rounds (least\N{EN DASH}most).{missing}
@@ -45,7 +45,7 @@ divided by the commands.
 
 {cpu}
 
-The same in relation to redis-server's in the same round; below 1 it costs less:
+The same, divided by redis-server's in the same round; below 1 means less CPU time than redis-server:
 
 {ratio}
 
@@ -69,9 +69,9 @@ LATENCY = """\
 ## Latency at half of Redis's load
 
 GET, P=1, 50 connections, open loop: requests are due at random times (Poisson), {rate} a second, half of the
-{saturation} that redis-server answered in the closed loop just before; a latency counts from the time that its
-request was due. {rounds} rounds of {seconds} s in turns; microseconds, the median (least\N{EN DASH}most). "Sent late"
-is the p99 of how long after its time the client sent a request, which is in the latencies.{missing}
+{saturation} that redis-server answered in the closed loop just before; a latency is measured from the time at which
+its request was due. {rounds} rounds of {seconds} s in turns; microseconds, the median (least\N{EN DASH}most). "Sent
+late" is the p99 of the client's delay in sending a request after it was due; the latencies include it.{missing}
 
 ![Latency at half of Redis's load](performance/latency.svg)
 
@@ -80,8 +80,9 @@ is the p99 of how long after its time the client sent a request, which is in the
 KEYS = """\
 ## Memory for keys
 
-{keys} keys of 16 bytes with values of 32 bytes, which is 48 bytes: what came to the memory that the server itself
-counts (INFO's `used_memory`, memcached's `bytes`), and to its resident memory (Pss), divided by the keys.{missing}
+{keys} keys of 16 bytes with values of 32 bytes, which is 48 bytes. The columns show the growth of the memory that the
+server itself counts (INFO's `used_memory`, memcached's `bytes`), and of its resident memory (Pss), divided by the
+keys.{missing}
 
 ![Memory for a key](performance/memory.svg)
 
@@ -90,18 +91,19 @@ counts (INFO's `used_memory`, memcached's `bytes`), and to its resident memory (
 IDLE = """\
 ## Idle connections
 
-{connections} connections, each of which was answered one GET: resident memory (Pss) a connection, and the CPU time of
-the server in {seconds} s before they came, in the {seconds} s after that and in the next {seconds} s, in percent of one
-CPU.{missing}
+{connections} connections, each of which has sent one GET and got its reply: resident memory (Pss) a connection, and the
+CPU time of the server in the {seconds} s before they connected, in the {seconds} s after that and in the next
+{seconds} s, in percent of one CPU.{missing}
 
 {table}
 """
 REFUSED = """\
 ## Clients that are refused
 
-{connections} clients, as many as the server takes, send {rate} GETs a second together, while {attempts} others a second
-come and are told that it is full. What those inside notice, in {rounds} rounds of {seconds:.0f} seconds, the median
-(least\N{EN DASH}most). Who tries to come in shares a CPU with the load, and is felt there as well.
+{connections} clients, as many as the server accepts, send {rate} GETs a second together, while {attempts} more clients
+a second connect and are refused, since the server is full. The table shows the latency of the connected clients in
+{rounds} rounds of {seconds:.0f} seconds, the median (least\N{EN DASH}most). The refused clients share a CPU with the
+load, which also adds to the latency.
 
 {table}
 """
@@ -112,13 +114,13 @@ Milliseconds from exec to the first answer, the median (least\N{EN DASH}most) of
 
 {table}
 
-The keys that are there already take no time. Python and Twisted do: what twistd alone takes is most of it.
+Keys that already exist add no time. Python and Twisted do: twistd without Redistill takes most of it.
 """
 FLOOR = """\
 ## The floor
 
-What the system calls of a GET with P=1 cost alone: a server that answers whatever it receives with one fixed reply, CPU
-microseconds per command.
+The cost of the system calls of a GET with P=1: CPU microseconds per command of a server that sends one fixed reply to
+any input.
 
 {table}
 """
@@ -144,7 +146,7 @@ def row_title(row: Results) -> str:
 
 
 def _servers(rows: Sequence[Results]) -> list[str]:
-    """Those that are in any of the rows, in the order of TITLES."""
+    """The servers that any of the rows has, in the order of TITLES."""
     return [name for name in TITLES if any(name in row["servers"] for row in rows)]
 
 
@@ -264,7 +266,12 @@ def refused(results: Results) -> str:
         [TITLES[name], spread(got["alone"]), spread(got["refused"]), spread(got["cost_us"])]
         for name, got in part["servers"].items()
     ]
-    head = ["", "p99 in µs, nobody else", "p99 in µs, others are refused", "CPU of the server to refuse one, µs"]
+    head = [
+        "",
+        "p99 in µs, no refused clients",
+        "p99 in µs, with refused clients",
+        "CPU of the server for a refusal, µs",
+    ]
     return REFUSED.format(
         connections=part["connections"],
         rate=number(part["rate"], 0),

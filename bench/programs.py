@@ -27,7 +27,7 @@ LACKS = {
     "Failed finding TLS support": "built without TLS",
     "not built with TLS": "built without TLS",
 }
-"""What a server says that has not what it is asked for -> what that means."""
+"""Errors of servers that lack a feature, and their meaning."""
 
 
 class NotAvailable(Exception):
@@ -36,7 +36,7 @@ class NotAvailable(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how a server is to run: its directory, what it listens on there, and its CPUs."""
+    """Where and how a server runs: its directory, its addresses and its CPUs."""
 
     directory: Path
     transport: str
@@ -45,17 +45,17 @@ class Place:
 
     @property
     def path(self) -> str:
-        """Of the UNIX socket."""
+        """The path of the UNIX socket."""
         return str(self.directory / "s")
 
     @property
     def certificate(self) -> tuple[str, str]:
-        """Files of a certificate and its key."""
+        """The files of the certificate and its key."""
         return str(self.directory / "cert.pem"), str(self.directory / "key.pem")
 
 
 Line = Callable[[Place], list[str]]
-"""The command line that starts a server, after what it needs was written into its directory."""
+"""Writes the files that a server needs into its directory; returns its command line."""
 
 
 def versions() -> dict[str, str]:
@@ -146,7 +146,7 @@ SERVERS: dict[str, Line] = {
     "valkey": _valkey,
     "memcached": _memcached,
 }
-"""By name."""
+"""The programs by name."""
 
 
 def shown(argv: Sequence[str], place: Place) -> str:
@@ -168,7 +168,7 @@ def attaching(arena: Path) -> Line:
 
 
 def twistd_alone(place: Place) -> list[str]:
-    """Twisted's own daemon with a service of one line, that says PONG to everybody."""
+    """Twisted's own daemon with a service of one line, which answers PONG."""
     application = place.directory / "pong.tac"
     application.write_text(
         "from twisted.application import internet, service\n"
@@ -185,7 +185,7 @@ def twistd_alone(place: Place) -> list[str]:
 
 
 def limited(connections: int) -> Line:
-    """Redistill that takes so many clients."""
+    """Redistill with a limit of so many clients."""
     return lambda place: _redistill(place, 1, connections=connections)
 
 

@@ -1,4 +1,4 @@
-"""What is going on, and for how long still, on the terminal."""
+"""Shows the present step and the remaining time on the terminal."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ class Progress:
         self._done += 1
 
     def line(self, text: str) -> None:
-        """Something that stays."""
+        """Print a line that stays."""
         clear = "\r\033[K" if sys.stdout.isatty() else ""
         print(f"{clear}    {text}", flush=True)

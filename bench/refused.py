@@ -1,4 +1,4 @@
-"""What clients inside notice of those that are refused at the door."""
+"""The latency of connected clients while the server refuses others."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ ATTEMPTS = 1000
 SECONDS = 4.0
 ROUNDS = 7
 HEAD_START = 0.5
-"""Seconds until all of those inside are."""
+"""Seconds until all clients of the load are connected."""
 FULL = {
     "redistill": programs.limited(CONNECTIONS),
     "redis": programs.redis_with("--maxclients", str(CONNECTIONS)),
 }
-"""Servers that have no more room when the load is inside."""
+"""Servers whose limit the connections of the load reach."""
 
 
 class Attempts:
-    """Connections that come and go at a rate, from a thread; how many were told why they may not stay."""
+    """Opens connections at a rate, from a thread, and counts those that got the error of a refusal."""
 
     def __init__(self, port: int, head_start: float) -> None:
         self.made = 0
@@ -57,14 +57,14 @@ class Attempts:
                 self.told += one.recv(100).startswith(b"-ERR max number of clients")
 
     def stop(self) -> None:
-        """Wait for the last one."""
+        """Wait for the last connection."""
         self._over.set()
         self._thread.join()
 
 
 def refused(quick: bool) -> dict[str, Any]:
-    """The p99 of clients inside a full server, in rounds with nobody else and with others who try to come in; and the
-    CPU time that it costs the server to refuse one."""
+    """The p99 of the clients of a full server, in rounds without and with refused clients, and the server's CPU time
+    for each refusal."""
     seconds, rounds = (1.0, 2) if quick else (SECONDS, ROUNDS)
     results: dict[str, Any] = {"connections": CONNECTIONS, "rate": RATE, "attempts": ATTEMPTS, "seconds": seconds}
     found: dict[str, dict[str, list[float]]] = {name: {"alone": [], "refused": [], "cost_us": []} for name in FULL}
@@ -86,14 +86,14 @@ def refused(quick: bool) -> dict[str, Any]:
 
 
 def _p99(server: servers.Server, seconds: float, tried: bool) -> float:
-    """Of those inside, microseconds."""
+    """The p99 of the connected clients, in microseconds."""
     options = ("--workload", "get", "--prefix", "key:", "--keys", 1000, "--connections", CONNECTIONS)
     with _attempts(server, seconds, HEAD_START) if tried else contextlib.nullcontext():
         return float(load.run(server, *options, "--rate", RATE, "--seconds", seconds)["latency_us"]["p99"])
 
 
 def _cost(server: servers.Server, seconds: float) -> float:
-    """CPU microseconds of the server for a client that it refuses, those inside being silent."""
+    """CPU microseconds of the server for a client that it refuses, while the connected clients are silent."""
     with contextlib.ExitStack() as inside:
         for _ in range(CONNECTIONS):
             inside.enter_context(server.connect()).sendall(b"PING\r\n")

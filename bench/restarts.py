@@ -32,12 +32,12 @@ SEED = 1
 
 
 class Load:
-    """Clients that send pipelines and come again when they are cut; when any of them got a reply."""
+    """Clients that send pipelines and reconnect when disconnected; the times at which any of them got a reply."""
 
     def __init__(self, server: servers.Server) -> None:
         self.replies = 0
         self.gaps: list[float] = []
-        """The longest times without a reply to anybody, in seconds."""
+        """The longest times in which no client got a reply, in seconds."""
         self._server = server
         self._heard = time.monotonic()
         self._lock = threading.Lock()

@@ -37,11 +37,11 @@ class Server:
     start_seconds: float  # from exec to the first answer
 
     def command_line(self) -> str:
-        """How it was started."""
+        """The command line that started it."""
         return shown(self.argv, self.place)
 
     def address(self) -> list[str]:
-        """As bench/load.c takes it."""
+        """The address in the form that bench/load.c reads."""
         if self.place.transport == "unix":
             return ["--unix", self.place.path, "--protocol", self.protocol]
         tls = ["--tls"] if self.place.transport == "tls" else []
@@ -106,7 +106,7 @@ def connect(place: Place) -> socket.socket:
 
 
 def ask(conversation: socket.socket, protocol: str, *command: str) -> bytes:
-    """`Server.ask` over a connection that there is."""
+    """`Server.ask` over an open connection."""
     conversation.sendall(" ".join(command).encode() + b"\r\n")
     with conversation.makefile("rb") as replies:
         line = replies.readline().rstrip()
@@ -118,14 +118,14 @@ def ask(conversation: socket.socket, protocol: str, *command: str) -> bytes:
 
 
 def free_port() -> int:
-    """One that nobody listens on."""
+    """A port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _write_certificate(place: Place) -> None:
-    """One for 127.0.0.1, signed by itself, with a P-256 key."""
+    """A self-signed certificate for 127.0.0.1, with a P-256 key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,4 +1,4 @@
-"""The figures that have a target: what was asked for, what was measured, and whether that is enough."""
+"""The figures that have a target: the target, the measured value, and whether it meets the target."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POLICIES = ("allkeys-lru", "allkeys-lfu", "allkeys-s3fifo")
 
 
 def cores_ratios(rounds: list[dict[str, float]], mix: str, which: str = "two") -> list[float]:
-    """What two processes did to what one did, of each round; "apart": when they share nothing."""
+    """The ratio of two processes' rate to one's, in each round; "apart": with processes that share nothing."""
     return [r[f"cores_{mix}_{which}"] / r[f"cores_{mix}_one"] for r in rounds]
 
 
@@ -34,7 +34,7 @@ def _best(cells: dict[str, float], who: str) -> tuple[float, str]:
 
 
 def targets(results: Results) -> list[Target]:
-    """Those of all that was measured."""
+    """The figures with targets, of all results."""
     return [
         *_memory_and_speed(results),
         *_no_pauses(results),
