@@ -7,6 +7,7 @@ its usual ports; `Container.run` runs a program of this machine there.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -238,6 +239,7 @@ class Container:
         if memory:
             spec["linux"]["resources"]["memory"] = {"limit": memory}
         (self.bundle / "config.json").write_text(json.dumps(spec))
+        atexit.register(self.remove)  # a test that fails halfway leaves nothing behind
         self._runc = ["runc", "--root", str(WORK / "runc")]
         command = [*self._runc, "run", self.name]
         with open(self.bundle / "log", "wb") as log:
@@ -287,7 +289,9 @@ class Container:
             return None
 
     def remove(self) -> None:
-        """End it if it runs, and remove what it left."""
+        """End it if it runs, and remove what it left; a second call does nothing."""
+        if not self.bundle.exists():
+            return
         subprocess.run([*self._runc, "delete", "-f", self.name], capture_output=True, check=False)
         self.ended(10)
         shutil.rmtree(self.bundle)
