@@ -124,9 +124,11 @@ def _memcached(place: Place) -> list[str]:
     return argv
 
 
-def _redistill(place: Place, workers: int, memory: str = "", connections: int = MAX_CONNECTIONS) -> list[str]:
+def _redistill(
+    place: Place, workers: int, memory: str = "", connections: int = MAX_CONNECTIONS, more: str = ""
+) -> list[str]:
     certificate, key = place.certificate
-    server = f"workers = {workers}\nmax_connections = {connections}\n"
+    server = f"workers = {workers}\nmax_connections = {connections}\n{more}"
     server += f"port = {0 if place.transport == 'unix' else place.port}\n"
     if place.transport == "unix":
         server += f'unix_socket = "{place.path}"\n'
@@ -160,6 +162,11 @@ def shown(argv: Sequence[str], place: Place) -> str:
     if (config := place.directory / CONFIG).exists():
         line += f"  # {'; '.join(config.read_text().splitlines())}"
     return line.replace(str(place.port), "PORT")
+
+
+def tuned(workers: int, settings: str) -> Line:
+    """Redistill with more settings of [server], lines of the configuration file."""
+    return lambda place: _redistill(place, workers, more=settings)
 
 
 def attaching(arena: Path) -> Line:
