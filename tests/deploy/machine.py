@@ -28,21 +28,40 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> 
         time.sleep(0.02)
 
 
+def package(suite: str) -> Path:
+    """The Debian package of this tree, built in a root of that release."""
+    built = subprocess.run([HERE / "package", suite], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(built.stdout.strip())
+
+
 class Machine:
     """A copy of the root of a Debian release, booted; a context manager that ends and removes it."""
 
-    def __init__(self, suite: str, name: str) -> None:
-        """`name` is that of the test."""
+    def __init__(
+        self,
+        suite: str,
+        name: str,
+        *,
+        prepare: Callable[[Machine], object] = lambda machine: None,
+        private_network: bool = False,
+    ) -> None:
+        """`name` is that of the test. `prepare` is called before the system boots, and `chroot` works in it.
+
+        With a private network the system has nothing but a loopback of its own, and every port is free.
+        """
         self.root = BUILD / f"{name}-{suite}"
-        self._suite = suite
+        self.suite = suite
+        self._prepare = prepare
+        self._network = ["--private-network"] if private_network else []
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._init = 0
 
     def __enter__(self) -> Machine:
-        pristine = subprocess.run([HERE / "root", self._suite], check=True, stdout=subprocess.PIPE, text=True)
+        pristine = subprocess.run([HERE / "root", self.suite], check=True, stdout=subprocess.PIPE, text=True)
         self._remove()
         subprocess.run(["cp", "-a", "--reflink=auto", pristine.stdout.strip(), self.root], check=True)
         try:
+            self._prepare(self)
             self.boot()
         except BaseException:
             self._end()
@@ -52,11 +71,26 @@ class Machine:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self._end()
 
+    def chroot(self, *argv: str) -> None:
+        """Run a command in it before it has booted, with the host's network."""
+        enter = '. "$0"; in_root "$@"'
+        subprocess.run(["bash", "-c", enter, HERE / "lib.sh", self.root, *argv], check=True, stdout=subprocess.DEVNULL)
+
     def boot(self) -> None:
         """Start the system, and return when it runs."""
         with open(self.root.with_suffix(".console"), "wb") as console:
             self._nspawn = subprocess.Popen(
-                ["systemd-nspawn", "-q", "-D", self.root, "--register=no", "--keep-unit", "-b", "--console=pipe"],
+                [
+                    "systemd-nspawn",
+                    "-q",
+                    "-D",
+                    self.root,
+                    "--register=no",
+                    "--keep-unit",
+                    "-b",
+                    "--console=pipe",
+                    *self._network,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
