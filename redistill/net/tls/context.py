@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2's; TLS 1.3's are all good. Both have forward secrecy and authenticated encryption (RFC 9325, 4.2)."""
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 CLIENT_AUTH = {"optional": SSL.VERIFY_PEER, "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT}
+ENCRYPTED = re.compile(rb"^(-----BEGIN ENCRYPTED |Proc-Type:[ \t]*4,[ \t]*ENCRYPTED)", re.MULTILINE)
+"""PEM with a password, in PKCS#8 and in the older form (RFC 1421)."""
 SESSIONS = b"redistill"
 """The session id context: without one OpenSSL does not resume sessions that have a client's certificate."""
 
@@ -46,7 +49,6 @@ def make_context(security: Security, pem: Pem) -> SSL.Context:
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_session_id(SESSIONS)
-    context.set_passwd_cb(lambda *asked: b"")  # else OpenSSL asks on the terminal
     certificate, key = security.tls_cert_path, security.tls_key_path
     chain = context.use_certificate_chain_file
     _using("tls_cert_path", certificate, pem.certificate, "is no certificate chain in PEM", chain)
@@ -67,7 +69,13 @@ def make_context(security: Security, pem: Pem) -> SSL.Context:
 
 
 def _using(setting: str, path: str, data: bytes, problem: str, use: Callable[[str], object]) -> None:
-    """Have OpenSSL `use` `data`, read from `path` before. OpenSSL reads files only, so it gets one in memory."""
+    """Have OpenSSL `use` `data`, read from `path` before. OpenSSL reads files only, so it gets one in memory.
+
+    It would ask for the password of encrypted data on the terminal, so such data is refused before. A callback that
+    answers needs memory that is writable and executable, which systemd's MemoryDenyWriteExecute= does not allow.
+    """
+    if ENCRYPTED.search(data):
+        raise ConfigError(f"security.{setting}: {path} {problem} (it is encrypted)")
     try:
         with open(os.memfd_create("pem"), "wb", buffering=0) as file:
             file.write(data)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from twisted.trial.unittest import SynchronousTestCase
 
+import redistill
 from redistill.config.errors import ConfigError
 from redistill.config.settings import Security
 from redistill.net.tls.context import TlsContext, make_context, speaks_tls
 from tests.support.certificates import Certificates, pem, rsa_key
+
+ROOT = Path(redistill.__file__).parents[1]
 
 
 class ContextTests(SynchronousTestCase):
@@ -59,6 +64,21 @@ class ContextTests(SynchronousTestCase):
         _, other = self.certificates.sign("other")
         words = f"{other} is no unencrypted private key in PEM, or not that of {self.certificate} (key values mismatch)"
         self.assertEqual(self.problem(tls_key_path=other), f"security.tls_key_path: {words}")
+
+    def test_no_memory_is_writable_and_executable(self) -> None:
+        """A context is made where systemd's MemoryDenyWriteExecute= holds, which is prctl(PR_SET_MDWE)."""
+        made = (
+            "import ctypes\n"
+            "ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)  # Linux 6.3; without it this shows nothing\n"
+            "from redistill.config.config import Config\n"
+            "from redistill.config.settings import Security\n"
+            "from redistill.net.tls.context import TlsContext\n"
+            f"security = {self.security!r}\n"
+            "print(TlsContext(security, Config(security=security).with_pem().pem).subject)\n"
+        )
+        argv = [sys.executable, "-c", made]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.stdout.strip(), done.stderr), ("CN=server", ""))
 
     def test_encrypted_key(self) -> None:
         """An encrypted key is refused, since nobody can type its password."""
