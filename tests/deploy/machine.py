@@ -28,6 +28,18 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> 
         time.sleep(0.02)
 
 
+def skipped() -> int | None:
+    """Nothing where systems can be booted. Elsewhere say so, in the words of a script that was skipped, and return its
+    exit status: a failure where nothing may be missing."""
+    able = os.geteuid() == 0 and shutil.which("systemd-nspawn") and shutil.which("debootstrap")
+    if able and not subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False).returncode:
+        return None
+    print("skipped: needs root, debootstrap, systemd-nspawn and namespaces")
+    required = os.environ.get("REDISTILL_TEST_REQUIRE_TOOLS") == "1"
+    print(f"0 passed, {int(required)} failed")
+    return int(required)
+
+
 def package(suite: str) -> Path:
     """The Debian package of this tree, built in a root of that release."""
     built = subprocess.run([HERE / "package", suite], check=True, stdout=subprocess.PIPE, text=True)
