@@ -135,7 +135,7 @@ class Configured(NamedTuple):
     certificate_ends: float
     """In seconds since the epoch; 0: TLS is not spoken."""
     certificate_begins: float = 0.0
-    """The same."""
+    """In seconds since the epoch; 0: TLS is not spoken."""
     name: str = ""
     """The server's host and port, or the path of its UNIX socket."""
 

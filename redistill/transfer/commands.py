@@ -81,7 +81,7 @@ class CommandSource:
         return self.input.offset
 
     def identity(self) -> dict[str, Any]:
-        """Of the file."""
+        """The identity of the file that is read."""
         return {"format": "commands", **self._identity}
 
     def position(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs in a key."""
+    """A difference between the two values of a key."""
 
     kind: str
     """"missing", "type", "value", "ttl" or "unread"."""
@@ -89,7 +89,7 @@ class Comparison:
         return [one for key in differing for one in self.key(db, key)]
 
     def key(self, db: int, key: bytes) -> list[Difference]:
-        """What differs in a key, read by itself."""
+        """The difference in a key, which is read alone."""
         (mine, ttl), (others, other_ttl) = (
             space.ask(db, [("TYPE", key), ("PTTL", key)]) for space in (self._a, self._b)
         )

@@ -25,7 +25,7 @@ class Recording:
     def __init__(self, begin: int) -> None:
         self.begin = begin
         self.parts: list[bytes] | None = []
-        """Those that are no longer in the buffer; None: too many, they are read again."""
+        """Parts that are no longer in the buffer; None: too many, so they are read again."""
         self.kept = 0
         self.body: Body = b""
         """All of them, once the recording has ended."""

@@ -151,7 +151,7 @@ class JsonSource:
         return self.input.offset
 
     def identity(self) -> dict[str, Any]:
-        """Of the file."""
+        """The identity of the file that is read."""
         return {"format": "json", **self._identity}
 
     def position(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ UNKNOWN_TYPE = " (the server does not have this type of value, or not this encod
 
 @dataclass
 class Counts:
-    """What became of the items, by type of value; commands have the type "command"."""
+    """Counts of the items by result and type of value; commands have the type "command"."""
 
     loaded: Counter[str] = field(default_factory=Counter)
     kept: int = 0
@@ -54,7 +54,7 @@ class Counts:
 
 @dataclass
 class Options:
-    """What to load, and how."""
+    """The options of a load."""
 
     match: bytes | None = None
     db: int | None = None

@@ -232,7 +232,7 @@ class Values:
         return f"module {name}"
 
     def skip_module_fields(self) -> None:
-        """What a module has stored, up to its end."""
+        """Read a module's data up to its end."""
         while kind := self.length():
             if kind in (1, 2):
                 self.length()

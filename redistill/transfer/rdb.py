@@ -72,7 +72,7 @@ class RdbSource(Values):
         return self.input.offset
 
     def identity(self) -> dict[str, Any]:
-        """Of the file."""
+        """The identity of the file that is read."""
         return {"format": "rdb", **self._identity}
 
     def position(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class RdbSource(Values):
         self._end()
 
     def _other(self, code: int) -> None:
-        """What is no key."""
+        """Read an entry that is not a key."""
         if code == SELECT:
             at, self._db = self.input.offset, self.length()
             if self._db >= DATABASES:

@@ -1,4 +1,4 @@
-"""What sources yield: keys with their values, and commands."""
+"""The items that sources yield: keys with their values, and commands."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Source(Protocol):
     unit: str
     """"bytes" or "keys"."""
     notes: list[str]
-    """What the user is to be told at the end."""
+    """Messages for the user, shown at the end."""
 
     @property
     def total(self) -> int:
@@ -121,13 +121,13 @@ class Source(Protocol):
 
     @property
     def done(self) -> int:
-        """Of `total`."""
+        """How much of `total` was read."""
 
     def items(self) -> Iterator[Item]:
         """The items behind the position."""
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same for a position to be valid."""
+        """Figures of the source that must be unchanged for a position to be valid."""
 
     def position(self) -> dict[str, Any]:
         """Where to begin again: behind all items that were yielded, or before some of them."""

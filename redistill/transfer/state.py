@@ -32,7 +32,7 @@ class State:
         self._run = run
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last; None if there is no file. BadSource if it is the state of another load."""
+        """The state that was written last; None if there is no file. BadSource if it is the state of another load."""
         try:
             with open(self.path, "rb") as file:
                 read = json.loads(file.read(STATE_MAX))

@@ -24,7 +24,7 @@ TRANSIENT = ("/run/", "/var/run/")
 
 
 def machine_problems(config: Config, found: Sequence[ConfigError]) -> list[ConfigError]:
-    """What is wrong beside the errors that were `found` before; nothing about the settings that these concern."""
+    """Further errors, beside those `found` before; none about the settings that these concern."""
     wrong = {problem.setting for problem in found}
     return [located(one) for one in _all(config, bool(found)) if one.setting not in wrong and not _follows(one, wrong)]
 
