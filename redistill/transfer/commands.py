@@ -8,7 +8,7 @@ from typing import Any
 
 from redistill.base import words
 from redistill.engine.command_table import CommandTable
-from redistill.transfer.input import Input
+from redistill.transfer.input import FileSource, Input
 from redistill.transfer.records import VALUE_MAX, BadSource, Command, Item
 
 LINE_MAX = 64 << 20
@@ -50,39 +50,23 @@ def quoted(data: bytes) -> bytes:
     return b'"' + QUOTED.sub(lambda found: b"\\x%02x" % found[0][0], data) + b'"'
 
 
-class CommandSource:
+class CommandSource(FileSource):
     """The commands of a file.
 
     SELECT changes the database of those that follow. A position is never within a transaction, since the server
     discards what a lost connection has queued.
     """
 
-    unit = "bytes"
+    form = "commands"
 
     def __init__(self, data: Input, db: int = 0) -> None:
-        self.input = data
-        self.notes: list[str] = []
-        self._identity = data.identity()
+        super().__init__(data)
         self._db = db
         self._line = 0
         self._only_lines = True
         self._transaction: dict[str, Any] | None = None
         """The position before the transaction that is being read."""
         self._position = self._here()
-
-    @property
-    def total(self) -> int:
-        """The file's size."""
-        return self.input.size
-
-    @property
-    def done(self) -> int:
-        """Bytes read."""
-        return self.input.offset
-
-    def identity(self) -> dict[str, Any]:
-        """The identity of the file that is read."""
-        return {"format": "commands", **self._identity}
 
     def position(self) -> dict[str, Any]:
         """Behind the last command, or before the transaction that it is in."""

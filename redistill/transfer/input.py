@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redistill.engine.codec import crc64
 from redistill.transfer.records import LARGE, PIECE, BadSource, Body, Chunks
@@ -193,3 +194,30 @@ class Input:
     def truncated(self) -> Truncated:
         """The error that the bytes end here."""
         return Truncated(f"{self.name}: offset {self._base + len(self._buffer)}: the file is truncated, it ends here")
+
+
+class FileSource:
+    """The part that the sources of all formats of files have in common; see `records.Source`."""
+
+    unit = "bytes"
+    form: str
+    """Name of the format."""
+
+    def __init__(self, data: Input) -> None:
+        self.input = data
+        self.notes: list[str] = []
+        self._identity = data.identity()
+
+    @property
+    def total(self) -> int:
+        """The file's size."""
+        return self.input.size
+
+    @property
+    def done(self) -> int:
+        """Bytes read."""
+        return self.input.offset
+
+    def identity(self) -> dict[str, Any]:
+        """The identity of the file that is read."""
+        return {"format": self.form, **self._identity}

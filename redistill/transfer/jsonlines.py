@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from redistill.transfer.input import Input
+from redistill.transfer.input import FileSource, Input
 from redistill.transfer.records import VALUE_MAX, Broken, Item, Record
 
 LINE_MAX = (VALUE_MAX // 3 + 1) * 4 + (2 << 20)
@@ -127,32 +127,16 @@ def record(line: bytes, where: str, db: int) -> Record:
     return made
 
 
-class JsonSource:
+class JsonSource(FileSource):
     """The records of a file. A line that is none is counted, and the others are loaded."""
 
-    unit = "bytes"
+    form = "json"
 
     def __init__(self, data: Input, db: int = 0) -> None:
-        self.input = data
-        self.notes: list[str] = []
-        self._identity = data.identity()
+        super().__init__(data)
         self._db = db
         self._line = 0
         self._position = {"offset": data.offset, "line": 0}
-
-    @property
-    def total(self) -> int:
-        """The file's size."""
-        return self.input.size
-
-    @property
-    def done(self) -> int:
-        """Bytes read."""
-        return self.input.offset
-
-    def identity(self) -> dict[str, Any]:
-        """The identity of the file that is read."""
-        return {"format": "json", **self._identity}
 
     def position(self) -> dict[str, Any]:
         """Behind a line."""

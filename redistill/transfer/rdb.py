@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from redistill.engine.codec import crc64
-from redistill.transfer.input import Input
+from redistill.transfer.input import FileSource, Input
 from redistill.transfer.payload import (
     FOOTER,
     INFLATED_MAX,
@@ -39,15 +39,14 @@ KEY_MAX = 64 << 20
 """Bytes of a key, which is held in memory, decompressed."""
 
 
-class RdbSource(Values):
+class RdbSource(FileSource, Values):
     """The keys of an RDB file."""
 
-    unit = "bytes"
+    form = "rdb"
 
     def __init__(self, data: Input) -> None:
-        super().__init__(data)
-        self.notes: list[str] = []
-        self._identity = data.identity()
+        FileSource.__init__(self, data)
+        Values.__init__(self, data)
         head = data.take(MAGIC_BYTES) if len(data.peek(MAGIC_BYTES)) == MAGIC_BYTES else data.peek(MAGIC_BYTES)
         found = MAGIC.fullmatch(head)
         if found is None:
@@ -60,20 +59,6 @@ class RdbSource(Values):
         self._db = self._functions = 0
         self._between = True
         self._position: dict[str, Any] = {}
-
-    @property
-    def total(self) -> int:
-        """The file's size."""
-        return self.input.size
-
-    @property
-    def done(self) -> int:
-        """Bytes read."""
-        return self.input.offset
-
-    def identity(self) -> dict[str, Any]:
-        """The identity of the file that is read."""
-        return {"format": "rdb", **self._identity}
 
     def position(self) -> dict[str, Any]:
         """Behind a key; within one, the position that was asked for last."""

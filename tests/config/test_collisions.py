@@ -48,7 +48,7 @@ class OverlapTests(SynchronousTestCase):
 
 
 class CollisionTests(ConfigCase):
-    """What a configuration with two listeners on one address is told."""
+    """Configurations with two listeners on one address."""
 
     def test_refused(self) -> None:
         """The setting to change, and both addresses."""

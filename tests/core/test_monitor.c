@@ -6,6 +6,7 @@
 #include "arena/layout.h"
 #include "faults.h"
 #include "host.h"
+#include "processes.h"
 #include "rig.h"
 #include "session/monitor.h"
 #include "store/check.h"
@@ -525,28 +526,15 @@ static void lines_waiting_for_another_worker_are_bounded(void) {
   close_monitored(&c);
 }
 
+static void monitor_once(rd_store *own) { rd_monitors_add(own, 1); }
+
 static void reaping_a_killed_worker_removes_its_monitors(void) {
   rig_client c = open_monitored();
   rd_monitors_add(&st, -1);
-  int done[2];
-  char word;
-  CHECK(pipe(done) == 0);
-  pid_t pid = fork();
-  if (pid == 0) {
-    rd_store own;
-    char err[200];
-    if (rd_attach(&own, fd, err, sizeof err) != 0 || rd_worker_join(&own, 1) != 1) _exit(2);
-    rd_monitors_add(&own, 1);
-    if (write(done[1], "x", 1) != 1) _exit(3);
-    for (;;) pause();
-  }
-  close(done[1]);
-  CHECK_INT(read(done[0], &word, 1), 1);
-  close(done[0]);
+  pid_t pid = start(&st, 1, monitor_once);
   rig_say(&c, "PING\r\n");
   SHOWN("0: \"PING\"\n");
-  kill(pid, SIGKILL);
-  waitpid(pid, NULL, 0);
+  stop(pid);
   CHECK(rd_worker_reap(&st, 1));
   rig_say(&c, "PING\r\n");
   SHOWN("");

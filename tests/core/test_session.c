@@ -1,16 +1,9 @@
 /* test_session.c - sessions over a real store: order, splits, limits, counters. */
-#include "rig.h"
 #include "session/slowlog.h"
 #include "store/pause.h"
 
-static rd_store st;
-static int fd;
-
-static void open_store(void) { fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU); }
-static void close_store(void) { rig_close(&st, fd); }
-
-#define OK "+OK\r\n"
-#define QUEUED "+QUEUED\r\n"
+/* After the headers, which have parameters of the names of its variables. */
+#include "session_fixture.h"
 
 static void replies_are_sent_in_request_order(void) {
   open_store();

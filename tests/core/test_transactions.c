@@ -1,14 +1,5 @@
 /* test_transactions.c - MULTI, EXEC and WATCH in sessions over a real store, and control commands inside EXEC. */
-#include "rig.h"
-
-static rd_store st;
-static int fd;
-
-static void open_store(void) { fd = rig_open(&st, 64u << 20, 16, RD_ALLKEYS_LRU); }
-static void close_store(void) { rig_close(&st, fd); }
-
-#define OK "+OK\r\n"
-#define QUEUED "+QUEUED\r\n"
+#include "session_fixture.h"
 
 static void transactions_reply_the_errors_of_redis(void) {
   open_store();

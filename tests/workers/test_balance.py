@@ -6,7 +6,6 @@ import os
 import time
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
@@ -30,6 +29,7 @@ from redistill.workers.balance import (
     plan,
 )
 from redistill.workers.handover import HEAVIER
+from tests.workers.played import PlayedLink
 
 
 class PlanTests(SynchronousTestCase):
@@ -95,17 +95,6 @@ def settled(counts: list[int], wanted: float) -> list[int]:
         if not given:
             return counts
     raise AssertionError(f"no end: {counts}, each {wanted} of a core")
-
-
-class PlayedLink:
-    """A channel that remembers what was said, and answers when the test does."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[type, dict[str, Any], Deferred[Any]]] = []
-
-    def callRemote(self, command: type, **arguments: Any) -> Deferred[Any]:
-        self.said.append((command, arguments, Deferred()))
-        return self.said[-1][2]
 
 
 class PlayedWorker:
