@@ -55,6 +55,14 @@ static void set_view(rd_store *st) {
   if (st->rng == 0) st->rng = 1;
   st->readable = UINT64_MAX;
   rd_set_value_limits(st, RD_MAX_BULK, RD_HLL_SPARSE_MAX);
+  st->type_limits = (rd_type_limits){.hash_entries = 512,
+                                     .hash_value = 64,
+                                     .set_integers = 512,
+                                     .set_entries = 128,
+                                     .set_value = 64,
+                                     .zset_entries = 128,
+                                     .zset_value = 64,
+                                     .list_size = -2};
 }
 
 static int no_room(rd_store *st, char *err, size_t errlen) {

@@ -46,6 +46,14 @@ typedef struct rd_item rd_item; /* one key with its value */
 struct rd_change;               /* store/event.h */
 
 /* One process's view of an arena. Not thread-safe: one a thread. */
+/* Redis's thresholds for the encodings that OBJECT ENCODING shows: `hash-max-listpack-entries` and its kin. */
+typedef struct rd_type_limits {
+  uint32_t hash_entries, hash_value;
+  uint32_t set_integers, set_entries, set_value;
+  uint32_t zset_entries, zset_value;
+  int32_t list_size; /* negative: -1 to -5 for 4 to 64 KiB; positive: elements */
+} rd_type_limits;
+
 typedef struct rd_store {
   uint8_t *base;
   uint64_t size;
@@ -72,6 +80,7 @@ typedef struct rd_store {
   uint64_t readable;   /* most bytes of a value that clients' buffers can hold (rd_set_client_limit) */
   uint64_t max_value;  /* most bytes of a value that a command makes: the smaller of the two */
   uint32_t hll_sparse; /* most bytes of a HyperLogLog that grows and is sparse */
+  rd_type_limits type_limits;
   bool no_touch;       /* CLIENT NO-TOUCH of the running session */
   bool monitoring;     /* a client of some worker monitors, as of the last call on a session */
   uint32_t listening;  /* classes of events that `listener` receives: event.h; 0: none */

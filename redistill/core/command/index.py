@@ -42,7 +42,20 @@ from dataclasses import dataclass, field
 
 CORE = pathlib.Path(__file__).resolve().parents[1]
 TABLE = CORE / "commands" / "table"
-GROUPS = ("connection", "string", "bitmap", "hyperloglog", "generic", "transactions", "server", "cluster")
+GROUPS = (
+    "connection",
+    "string",
+    "hash",
+    "list",
+    "set",
+    "sorted-set",
+    "bitmap",
+    "hyperloglog",
+    "generic",
+    "transactions",
+    "server",
+    "cluster",
+)
 MASK = (1 << 64) - 1
 NAME_MAX = 32
 MAX_KEY_SPECS = 3

@@ -50,7 +50,41 @@ typedef enum rd_encoding {
   X(INCRBYFLOAT, "incrbyfloat", STRING)  \
   X(SETRANGE, "setrange", STRING)        \
   X(SETBIT, "setbit", STRING)            \
-  X(PFADD, "pfadd", STRING)
+  X(PFADD, "pfadd", STRING) \
+  X(HSET, "hset", HASH) \
+  X(HINCRBY, "hincrby", HASH) \
+  X(HINCRBYFLOAT, "hincrbyfloat", HASH) \
+  X(HDEL, "hdel", HASH) \
+  X(HEXPIRE, "hexpire", HASH) \
+  X(HEXPIRED, "hexpired", HASH) \
+  X(HPERSIST, "hpersist", HASH) \
+  X(LPUSH, "lpush", LIST) \
+  X(RPUSH, "rpush", LIST) \
+  X(LPOP, "lpop", LIST) \
+  X(RPOP, "rpop", LIST) \
+  X(LINSERT, "linsert", LIST) \
+  X(LSET, "lset", LIST) \
+  X(LREM, "lrem", LIST) \
+  X(LTRIM, "ltrim", LIST) \
+  X(SORTSTORE, "sortstore", LIST) \
+  X(SADD, "sadd", SET) \
+  X(SREM, "srem", SET) \
+  X(SPOP, "spop", SET) \
+  X(SINTERSTORE, "sinterstore", SET) \
+  X(SUNIONSTORE, "sunionstore", SET) \
+  X(SDIFFSTORE, "sdiffstore", SET) \
+  X(ZADD, "zadd", ZSET) \
+  X(ZINCR, "zincr", ZSET) \
+  X(ZREM, "zrem", ZSET) \
+  X(ZREMRANGEBYSCORE, "zremrangebyscore", ZSET) \
+  X(ZREMRANGEBYRANK, "zremrangebyrank", ZSET) \
+  X(ZREMRANGEBYLEX, "zremrangebylex", ZSET) \
+  X(ZPOPMIN, "zpopmin", ZSET) \
+  X(ZPOPMAX, "zpopmax", ZSET) \
+  X(ZRANGESTORE, "zrangestore", ZSET) \
+  X(ZUNIONSTORE, "zunionstore", ZSET) \
+  X(ZINTERSTORE, "zinterstore", ZSET) \
+  X(ZDIFFSTORE, "zdiffstore", ZSET)
 
 typedef enum rd_key_event {
 #define RD_EVENT_ID(id, name, class) RD_EVENT_##id,
