@@ -41,6 +41,7 @@ typedef enum rd_kind {
   RD_DIR = 5,      /* references to segments or to other directories */
   RD_OVERFLOW = 6, /* a bucket that continues another */
   RD_GHOST = 7,    /* S3-FIFO's memory of keys that were evicted */
+  RD_BLOB = 10,    /* a string outside of the entry of a collection; owned by the block with that entry */
   RD_KINDS = 64    /* six bits; one without a row in rd_kinds (store/type.h) is damage */
 } rd_kind;
 
@@ -185,5 +186,15 @@ typedef struct rd_table {
 } rd_table;
 #define RD_TABLE_HEAD 16u
 #define RD_TABLE_CHUNKS ((RD_MAX_BLOCK - RD_TABLE_HEAD) / 8u)
+
+/* A string outside of the entry of a collection (blob.h): its bytes, or, when one block cannot hold them, the
+ * references to the tables of its chunks, like those of a big item. */
+typedef struct rd_blob {
+  rd_blk blk;
+  uint32_t len; /* bytes of the string */
+  rd_ref owner; /* the block with the entry that refers to it; 0: no entry does yet */
+  uint8_t data[];
+} rd_blob;
+#define RD_BLOB_HEAD 16u
 
 #endif

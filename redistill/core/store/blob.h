@@ -5,16 +5,24 @@
 #ifndef RD_BLOB_H
 #define RD_BLOB_H
 
-#include "arena/arena.h"
+#include "arena/layout.h"
 
-/* Make a blob of these bytes, without an owner. 0: no memory; *wanted grows by the bytes that it needed. */
+/* Make a blob of these bytes, without an owner. 0: no memory; *wanted grows by the bytes that it needed. Calls
+ * rd_yield. */
 rd_ref rd_blob_new(rd_store *st, uint32_t shard, rd_bytes bytes, uint64_t *wanted);
+/* The same with the bytes of another blob, which may be in another shard. */
+rd_ref rd_blob_copy(rd_store *st, uint32_t shard, rd_ref blob, uint64_t *wanted);
 void rd_blob_release(rd_store *st, uint32_t shard, rd_ref blob);
-uint64_t rd_blob_len(const rd_store *st, rd_ref blob);
+static inline uint64_t rd_blob_len(const rd_store *st, rd_ref blob) { return ((const rd_blob *)rd_at(st, blob))->len; }
 uint64_t rd_blob_memory(const rd_store *st, rd_ref blob); /* bytes of its blocks */
 /* The longest piece of it that starts at `off` (off < len). */
 rd_bytes rd_blob_piece(const rd_store *st, rd_ref blob, uint64_t off);
+/* Copy [off, off + len) of it. Calls rd_yield. */
 void rd_blob_read(rd_store *st, rd_ref blob, uint64_t off, void *dst, uint64_t len);
+/* < 0, 0, > 0: compared with other bytes, or with another blob, as memcmp does; a shorter one is before a longer one.
+ */
+int rd_blob_compare(const rd_store *st, rd_ref blob, rd_bytes bytes);
+int rd_blob_compare_blob(const rd_store *st, rd_ref a, rd_ref b);
 void rd_blob_set_owner(rd_store *st, rd_ref blob, rd_ref leaf);
 
 #endif

@@ -83,7 +83,9 @@ typedef struct rd_pos {
 void rd_coll_open(rd_coll *c, rd_store *st, const rd_key *key, rd_item *it, const struct rd_type_row *row);
 /* Open the second tree of the same value. */
 rd_coll rd_coll_second(const rd_coll *c);
-static inline bool rd_coll_is_packed(const rd_coll *c);
+static inline bool rd_coll_is_packed(const rd_coll *c) {
+  return c->item == NULL || (rd_item_encoding(c->item) & RD_COLL_TREE) == 0;
+}
 uint64_t rd_coll_count(const rd_coll *c); /* entries; 0 for an absent key. Packed: walks, so ask once */
 unsigned rd_coll_name(const rd_coll *c);  /* RD_COLL_NAME's bits */
 void rd_coll_set_name(rd_coll *c, unsigned name);
