@@ -30,8 +30,8 @@
 struct rd_type_row;
 
 #define RD_COLL_ATTEMPTS 6
-#define RD_COLL_DEPTH 8u       /* most levels of a tree above its leaves */
-#define RD_ENTRY_MAX 1200u     /* bytes of the longest entry: a field and a value, with the largest heads */
+#define RD_COLL_DEPTH 8u   /* most levels of a tree above its leaves */
+#define RD_ENTRY_MAX 1200u /* bytes of the longest entry: a field and a value, with the largest heads */
 
 /* How the entries of one tree of a type are read. The bytes may be damaged when `size` is called. */
 typedef struct rd_coll_kind {
@@ -46,7 +46,8 @@ typedef struct rd_coll_kind {
 } rd_coll_kind;
 
 /* Encodings of an item that is a collection: four bits. */
-#define RD_COLL_NAME 3u  /* the encoding that OBJECT ENCODING shows, whatever lies underneath: 0 listpack, 1 intset,
+#define RD_COLL_NAME                                                                                                 \
+  3u                     /* the encoding that OBJECT ENCODING shows, whatever lies underneath: 0 listpack, 1 intset, \
                             2 hashtable, skiplist or quicklist */
 #define RD_COLL_TREE 4u  /* the value is the heads of its trees */
 #define RD_COLL_TIMED 8u /* a hash with fields that expire */
