@@ -25,9 +25,11 @@
 #define RD_COLL_H
 
 #include "arena/key.h"
+#include "arena/layout.h"
 #include "store/store.h"
 
 struct rd_type_row;
+struct rd_undo;
 
 #define RD_COLL_ATTEMPTS 6
 #define RD_COLL_DEPTH 8u   /* most levels of a tree above its leaves */
@@ -43,12 +45,15 @@ typedef struct rd_coll_kind {
   int (*compare)(const rd_store *st, const uint8_t *a, const uint8_t *b); /* sorted: among equal orders; or NULL */
   /* The offset, in the entry, of its `n`th reference (8 bytes) to a blob (blob.h); 0: it has no more. NULL: never. */
   uint32_t (*outside)(const uint8_t *entry, uint32_t n);
+  /* Write the entry of the second tree that belongs to this one of the first, for the change from the packed form to
+   * trees. Returns its length; 0: there is none. NULL: never. The type keeps both trees alike in all other changes. */
+  uint32_t (*second)(const rd_store *st, const uint8_t *entry, uint8_t *to);
 } rd_coll_kind;
 
 /* Encodings of an item that is a collection: four bits. */
-#define RD_COLL_NAME                                                                                                 \
-  3u                     /* the encoding that OBJECT ENCODING shows, whatever lies underneath: 0 listpack, 1 intset, \
-                            2 hashtable, skiplist or quicklist */
+/* RD_COLL_NAME is the encoding that OBJECT ENCODING shows, whatever lies underneath: 0 listpack, 1 intset, 2 hashtable,
+ * skiplist or quicklist. */
+#define RD_COLL_NAME 3u
 #define RD_COLL_TREE 4u  /* the value is the heads of its trees */
 #define RD_COLL_TIMED 8u /* a hash with fields that expire */
 
@@ -62,7 +67,11 @@ typedef struct rd_coll {
   uint32_t shard;
   uint32_t tree;   /* 0; or 1, the second tree of a type that has two (packed values have no second one) */
   uint64_t wanted; /* after RD_OOM: the bytes that the change needed */
-  void *undo;      /* between rd_coll_begin and rd_coll_commit */
+  bool is_new;     /* the key came to exist by a change of this open value */
+  /* Between rd_coll_begin and rd_coll_commit: */
+  bool made;            /* the key came to exist since then */
+  rd_ref before;        /* the item as it was then, or as it was made */
+  struct rd_undo *undo; /* NULL: nothing is recorded */
 } rd_coll;
 
 /* The place of an entry. It is valid until the next change of the collection by other calls than those that take the
@@ -70,7 +79,6 @@ typedef struct rd_coll {
 typedef struct rd_pos {
   const uint8_t *at;          /* the entry; `end` when there is none (behind the last one) */
   const uint8_t *begin, *end; /* the run that it is in: the entries of a leaf, or the packed value */
-  uint32_t before;            /* the entries before it in its run */
   uint32_t depth;             /* levels above the leaf */
   struct {
     rd_ref node;
@@ -85,11 +93,12 @@ void rd_coll_open(rd_coll *c, rd_store *st, const rd_key *key, rd_item *it, cons
 /* Open the second tree of the same value. */
 rd_coll rd_coll_second(const rd_coll *c);
 static inline bool rd_coll_is_packed(const rd_coll *c) {
-  return c->item == NULL || (rd_item_encoding(c->item) & RD_COLL_TREE) == 0;
+  return c->item == NULL || (c->item->type >> 4 & RD_COLL_TREE) == 0;
 }
 uint64_t rd_coll_count(const rd_coll *c); /* entries; 0 for an absent key. Packed: walks, so ask once */
 unsigned rd_coll_name(const rd_coll *c);  /* RD_COLL_NAME's bits */
 void rd_coll_set_name(rd_coll *c, unsigned name);
+void rd_coll_set_timed(rd_coll *c, bool timed); /* RD_COLL_TIMED */
 
 /* ---- places. All return false if there is no such entry; the place is then behind the last one ---- */
 
@@ -130,7 +139,8 @@ void rd_coll_changed(rd_coll *c, rd_key_event event);
 
 /* ---- several changes, all of them or none ---- */
 
-/* From here on each change is recorded (in private memory), until rd_coll_commit. false: no memory. */
+/* From here on each change is recorded (in private memory), until rd_coll_commit. A second tree that is opened now is
+ * recorded, too. Between two changes that may fail at most one entry of each tree may be removed. false: no memory. */
 bool rd_coll_begin(rd_coll *c);
 void rd_coll_commit(rd_coll *c);
 /* Undo all of them. Allocates nothing, so it cannot fail. */

@@ -12,6 +12,7 @@
 #define RD_TYPE_H
 
 #include "arena/layout.h"
+#include "store/coll.h"
 #include "store/item.h"
 #include "store/store.h"
 
@@ -28,6 +29,8 @@ typedef struct rd_type_row {
   const char *is_not;
   /* The name that OBJECT ENCODING shows. */
   const char *(*encoding)(rd_store *st, const rd_item *it);
+  /* For collections (coll.h): the entries of the value, and of its second tree, if the type has one. */
+  const rd_coll_kind *coll[2];
 
   /* ---- for nested values; the shard is locked ---- */
 

@@ -1,0 +1,276 @@
+/* coll.c - collections: chooses between the packed form and the tree, and changes packed values. */
+#include "store/coll.h"
+
+#include "arena/heap.h"
+#include "arena/lock.h"
+#include "arena/longrun.h"
+#include "store/coll_item.h"
+#include "store/index.h"
+#include "store/internal.h"
+#include "store/item.h"
+#include "store/reclaim.h"
+#include "store/type.h"
+#include "store/undo.h"
+
+/* ---- opening ---- */
+
+void rd_coll_open(rd_coll *c, rd_store *st, const rd_key *key, rd_item *it, const struct rd_type_row *row) {
+  *c = (rd_coll){.st = st, .key = *key, .row = row, .kind = row->coll[0], .item = it};
+  c->shard = rd_shard_of(st, key->hash);
+}
+
+rd_coll rd_coll_second(const rd_coll *c) {
+  rd_coll second = *c;
+  second.tree = 1;
+  second.kind = c->row->coll[1];
+  return second;
+}
+
+unsigned rd_coll_name(const rd_coll *c) { return c->item == NULL ? 0 : c->item->type >> 4 & RD_COLL_NAME; }
+
+static void set_encoding(rd_coll *c, unsigned encoding) {
+  if (c->item == NULL || (unsigned)c->item->type >> 4 == encoding) return;
+  rd_mark_dirty(c->st, c->shard);
+  rd_undo_save(c->st, c->undo, rd_ref_of(c->st, c->item));
+  rd_item_set_type(c->item, rd_item_type(c->item), (rd_encoding)encoding);
+}
+
+void rd_coll_set_name(rd_coll *c, unsigned name) {
+  set_encoding(c, c->item == NULL ? 0 : (c->item->type >> 4 & ~RD_COLL_NAME) | name);
+}
+
+void rd_coll_set_timed(rd_coll *c, bool timed) {
+  set_encoding(c, c->item == NULL ? 0 : (c->item->type >> 4 & ~RD_COLL_TIMED) | (timed ? RD_COLL_TIMED : 0));
+}
+
+/* ---- packed: one run, the whole value ---- */
+
+static inline uint8_t *value_of(const rd_coll *c) { return (uint8_t *)(uintptr_t)rd_item_flat(c->item); }
+static inline uint32_t size_at(const rd_coll *c, const rd_pos *p) { return c->kind->size(p->at, p->end); }
+
+/* The place at the beginning of the packed value. A packed value has no second tree. */
+static bool packed_first(const rd_coll *c, rd_pos *p) {
+  p->leaf = 0;
+  p->depth = 0;
+  p->at = p->begin = p->end = NULL;
+  if (c->item == NULL || c->tree != 0) return false;
+  p->at = p->begin = value_of(c);
+  p->end = p->begin + c->item->len;
+  return p->at < p->end;
+}
+
+/* From `from` on, the entry after which `n` more entries of the run follow, or its end. */
+static const uint8_t *skip(const rd_coll *c, const rd_pos *p, uint64_t n) {
+  const uint8_t *at = p->begin;
+  for (; n > 0 && at < p->end; n--) at += c->kind->size(at, p->end);
+  return at;
+}
+
+static uint64_t entries_before(const rd_coll *c, const rd_pos *p, const uint8_t *stop) {
+  uint64_t n = 0;
+  for (const uint8_t *at = p->begin; at < stop; n++) at += c->kind->size(at, p->end);
+  return n;
+}
+
+static bool step_back(const rd_coll *c, rd_pos *p) {
+  if (p->at == p->begin) return false;
+  const uint8_t *at = p->begin, *next;
+  while ((next = at + c->kind->size(at, p->end)) < p->at) at = next;
+  p->at = at;
+  return true;
+}
+
+/* Go from the place's entry on to the first entry of the run that is not before the sought one. */
+static bool lower_in_run(const rd_coll *c, uint64_t order, int (*compare)(void *arg, const uint8_t *entry), void *arg,
+                         rd_pos *p) {
+  for (; p->at < p->end; p->at += size_at(c, p)) {
+    uint64_t mine = c->kind->order(c->st, p->at);
+    if (mine > order || (mine == order && (compare == NULL || compare(arg, p->at) <= 0))) return true;
+  }
+  return false;
+}
+
+static bool is_outside(const rd_coll *c, const uint8_t *entry) {
+  return c->kind->outside != NULL && c->kind->outside(entry, 0) != 0;
+}
+
+/* Make `fresh` bytes out of the `old` ones at the place. false: no memory, nothing is changed. */
+static bool splice(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *bytes, uint32_t fresh) {
+  uint32_t off = (uint32_t)(p->at - p->begin), len = (uint32_t)(p->end - p->begin), rest = len - off - old;
+  if (fresh > old && !rd_coll_resize(c, len - old + fresh)) return false;
+  uint8_t *value = value_of(c);
+  if (fresh <= old) {
+    rd_mark_dirty(c->st, c->shard);
+    rd_undo_save(c->st, c->undo, rd_ref_of(c->st, c->item));
+  }
+  memmove(value + off + fresh, value + off + old, rest);
+  if (fresh > 0) memcpy(value + off, bytes, fresh);
+  if (fresh < old) rd_coll_resize(c, len - old + fresh);
+  p->begin = value;
+  p->at = value + off;
+  p->end = value + len - old + fresh;
+  return true;
+}
+
+static void note_made(rd_coll *c) {
+  c->made = c->undo != NULL;
+  if (c->made) c->before = rd_ref_of(c->st, c->item);
+}
+
+static rd_result packed_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  if (c->item != NULL) return splice(c, p, 0, entry, len) ? RD_OK : RD_OOM;
+  if (!rd_coll_make(c, 0, len)) return RD_OOM;
+  note_made(c);
+  memcpy(value_of(c), entry, len);
+  packed_first(c, p);
+  return RD_OK;
+}
+
+/* ---- places ---- */
+
+uint64_t rd_coll_count(const rd_coll *c) {
+  rd_pos p;
+  return packed_first(c, &p) ? entries_before(c, &p, p.end) : 0;
+}
+
+bool rd_coll_first(const rd_coll *c, rd_pos *p) { return packed_first(c, p); }
+
+bool rd_coll_last(const rd_coll *c, rd_pos *p) {
+  packed_first(c, p);
+  p->at = p->end;
+  return step_back(c, p);
+}
+
+bool rd_coll_next(const rd_coll *c, rd_pos *p) {
+  if (p->at < p->end) p->at += size_at(c, p);
+  return p->at < p->end;
+}
+
+bool rd_coll_prev(const rd_coll *c, rd_pos *p) {
+  if (step_back(c, p)) return true;
+  p->at = p->end;
+  return false;
+}
+
+bool rd_coll_at(const rd_coll *c, uint64_t rank, rd_pos *p) {
+  packed_first(c, p);
+  p->at = skip(c, p, rank);
+  return p->at < p->end;
+}
+
+uint64_t rd_coll_rank(const rd_coll *c, const rd_pos *p) { return entries_before(c, p, p->at); }
+
+bool rd_coll_run(const rd_coll *c, uint64_t order, rd_pos *p) {
+  (void)order;
+  return packed_first(c, p);
+}
+
+bool rd_coll_next_run(const rd_coll *c, rd_pos *p, uint64_t *order) {
+  (void)c;
+  (void)p;
+  (void)order;
+  return false;
+}
+
+bool rd_coll_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, const uint8_t *entry), void *arg,
+                   rd_pos *p) {
+  packed_first(c, p);
+  return lower_in_run(c, order, compare, arg, p);
+}
+
+/* ---- changing ---- */
+
+rd_result rd_coll_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  assert(len <= RD_ENTRY_MAX);
+  if (!rd_undo_ready(c->undo)) return RD_OOM;
+  uint64_t whole = (c->item == NULL ? 0 : c->item->len) + (uint64_t)len;
+  if (is_outside(c, entry) || !rd_coll_may_pack(c, whole)) return RD_OOM;
+  return packed_insert(c, p, entry, len);
+}
+
+rd_result rd_coll_replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  assert(len <= RD_ENTRY_MAX);
+  if (!rd_undo_ready(c->undo)) return RD_OOM;
+  uint32_t old = size_at(c, p);
+  if (is_outside(c, entry) || !rd_coll_may_pack(c, c->item->len - (uint64_t)old + len)) return RD_OOM;
+  return splice(c, p, old, entry, len) ? RD_OK : RD_OOM;
+}
+
+void rd_coll_write(rd_coll *c, rd_pos *p, uint32_t off, const void *bytes, uint32_t len) {
+  assert(off + len <= size_at(c, p));
+  rd_mark_dirty(c->st, c->shard);
+  rd_undo_save_bytes(c->st, c->undo, p->at + off, len);
+  memcpy((uint8_t *)(uintptr_t)p->at + off, bytes, len);
+}
+
+void rd_coll_remove(rd_coll *c, rd_pos *p) { splice(c, p, size_at(c, p), NULL, 0); }
+
+void rd_coll_remove_range(rd_coll *c, uint64_t rank, uint64_t n,
+                          void (*each)(void *arg, rd_coll *c, const uint8_t *entry), void *arg) {
+  rd_pos p;
+  if (!rd_coll_at(c, rank, &p)) return;
+  const uint8_t *stop = p.at;
+  for (; n > 0 && stop < p.end; n--) {
+    if (each != NULL) each(arg, c, stop);
+    stop += c->kind->size(stop, p.end);
+  }
+  splice(c, &p, (uint32_t)(stop - p.at), NULL, 0);
+}
+
+static bool is_empty(const rd_coll *c) {
+  rd_pos p;
+  return !rd_coll_first(c, &p);
+}
+
+void rd_coll_changed(rd_coll *c, rd_key_event event) {
+  rd_store *st = c->st;
+  if (c->is_new) rd_notify(st, &c->key, RD_EVENT_NEW);
+  c->is_new = false;
+  rd_touched(st, c->shard, rd_slot_of(st, c->key.db), &c->key, event);
+  if (c->item == NULL || !is_empty(c)) return;
+  rd_remove_item(st, c->shard, rd_ref_of(st, c->item), RD_GONE_DELETED);
+  c->item = NULL;
+}
+
+/* ---- several changes ---- */
+
+bool rd_coll_begin(rd_coll *c) {
+  assert(c->undo == NULL);
+  c->made = false;
+  c->before = c->item == NULL ? 0 : rd_ref_of(c->st, c->item);
+  c->undo = rd_undo_new();
+  return c->undo != NULL;
+}
+
+void rd_coll_commit(rd_coll *c) {
+  rd_undo_commit(c->st, c->shard, c->undo);
+  c->undo = NULL;
+}
+
+void rd_coll_undo(rd_coll *c) {
+  rd_store *st = c->st;
+  if (c->item != NULL) {
+    rd_mark_dirty(st, c->shard);
+    if (rd_ref_of(st, c->item) != c->before) rd_coll_set_item(c, c->before);
+  }
+  rd_undo_back(st, c->shard, c->undo);
+  c->undo = NULL;
+  if (c->made) rd_coll_unmake(c);
+  c->made = false;
+}
+
+bool rd_coll_reserve(rd_coll *c) {
+  rd_store *st = c->st;
+  assert(c->undo == NULL);
+  rd_mark_clean(st);
+  st->pin[0] = c->item == NULL ? 0 : rd_ref_of(st, c->item);
+  uint64_t wanted = c->wanted + c->wanted / 8 + RD_MIN_BLOCK;
+  bool room =
+      wanted > RD_MAX_BLOCK ? rd_reserve_many(st, c->shard, wanted) : rd_reserve(st, c->shard, (uint32_t)wanted);
+  st->pin[0] = 0;
+  c->wanted = 0;
+  rd_place place;
+  const rd_index *ix = &rd_shard_at(st, c->shard)->index[rd_slot_of(st, c->key.db)];
+  c->item = rd_index_find(st, ix, &c->key, &place) ? rd_at(st, rd_entry_ref(place.bucket, place.entry)) : NULL;
+  return room;
+}
