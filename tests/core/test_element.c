@@ -232,6 +232,52 @@ static void damaged_bytes_are_no_element(void) {
   }
 }
 
+/* Blobs of one and of many blocks, up to their last byte; released at once, or in steps. */
+static void blobs_of_any_length(void) {
+  static const uint32_t lengths[] = {
+      513, 8167, 8168, 8169, 8170, 16335, 16336, 16337, 100000, 300000, 1021 * 8168, 1021 * 8168 + 1, 9000000};
+  uint8_t *bytes = malloc(9000001), *back = malloc(9000001);
+  for (uint32_t i = 0; i < 9000000; i++) bytes[i] = (uint8_t)(i * 131 + (i >> 8));
+  for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    uint32_t len = lengths[i];
+    uint64_t wanted = 0, used = rd_shard_at(&store, 0)->heap.used;
+    rd_ref blob = rd_blob_new(&store, 0, (rd_bytes){bytes, len}, &wanted);
+    CHECK(blob != 0 && wanted == 0);
+    if (blob == 0) continue;
+    CHECK_INT(rd_blob_len(&store, blob), len);
+    CHECK_INT(rd_blob_memory(&store, blob), rd_shard_at(&store, 0)->heap.used - used);
+    rd_blob_read(&store, blob, 0, back, len);
+    CHECK(memcmp(bytes, back, len) == 0);
+    rd_blob_read(&store, blob, len / 2, back, len - len / 2);
+    CHECK(memcmp(bytes + len / 2, back, len - len / 2) == 0);
+    CHECK_INT(rd_blob_compare(&store, blob, (rd_bytes){bytes, len}), 0);
+    CHECK(rd_blob_compare(&store, blob, (rd_bytes){bytes, len - 1}) > 0);
+    bytes[len] = 1;
+    CHECK(rd_blob_compare(&store, blob, (rd_bytes){bytes, len + 1}) < 0);
+    bytes[len - 1] ^= 0x80;
+    int order = (uint8_t)(bytes[len - 1] ^ 0x80) > bytes[len - 1] ? 1 : -1;
+    CHECK_INT(sign(rd_blob_compare(&store, blob, (rd_bytes){bytes, len})), order);
+    rd_ref copy = rd_blob_copy(&store, 0, blob, &wanted);
+    CHECK(copy != 0 && rd_blob_compare_blob(&store, blob, copy) == 0);
+    rd_blob_release(&store, 0, blob);
+    bytes[len - 1] ^= 0x80;
+    bytes[len] = (uint8_t)(len * 131 + (len >> 8));
+    CHECK_INT(rd_blob_compare(&store, copy, (rd_bytes){bytes, len}), 0);
+    uint32_t blocks = 0;
+    for (bool gone = false; !gone;) {
+      uint32_t most = 64;
+      gone = rd_blob_release_some(&store, 0, copy, &most);
+      CHECK(gone || most == 0);
+      if (!gone) CHECK_INT(rd_blob_compare(&store, copy, (rd_bytes){bytes, rd_blob_len(&store, copy)}), 0);
+      blocks += 64 - most;
+    }
+    CHECK(blocks >= 1 && blocks <= len / 8168 + 4);
+    CHECK_INT(rd_shard_at(&store, 0)->heap.used, used);
+  }
+  free(bytes);
+  free(back);
+}
+
 /* Random texts, many of them nearly numbers. */
 static void random_texts(void) {
   static const char alphabet[] = "0123456789-+ 05a";
@@ -273,7 +319,7 @@ static void an_element_without_memory_for_its_blob_is_not_written(void) {
 }
 
 int main(void) {
-  store = arena_new(4 * MIB, 1, RD_NOEVICTION);
+  store = arena_new(40 * MIB, 1, RD_NOEVICTION);
   coll = (rd_coll){.st = &store};
   for (uint32_t i = 0; i < LONGEST; i++) letters[i] = (uint8_t)(i == 0 ? 'a' : i * 131 + (i >> 8));
   rd_lock_shard(&store, 0);
@@ -283,6 +329,7 @@ int main(void) {
   RUN(elements_compare_as_their_texts);
   RUN(damaged_bytes_are_no_element);
   RUN(random_texts);
+  RUN(blobs_of_any_length);
   RUN(an_element_without_memory_for_its_blob_is_not_written);
   rd_mark_clean(&store);
   rd_unlock_shard(&store, 0);

@@ -36,7 +36,7 @@ typedef enum rd_kind {
   RD_FREE = 0,
   RD_ITEM = 1,
   RD_CHUNK = 2,    /* a piece of a large value; owned by a table */
-  RD_TABLE = 3,    /* references to chunks; owned by an item */
+  RD_TABLE = 3,    /* references to chunks; owned by an item or a blob */
   RD_SEGMENT = 4,  /* buckets of an index */
   RD_DIR = 5,      /* references to segments or to other directories */
   RD_OVERFLOW = 6, /* a bucket that continues another */
@@ -134,7 +134,7 @@ typedef struct rd_index_block {
  *   ^                                                     v
  *   |              0     4        8      16         24                                   8184
  *   |              +-----+--------+------+----------+----------+--- - - -+---------------+
- *   |              | blk | number | item | chunk[0] | chunk[1] |         | chunk[1020]   |        TABLE
+ *   |              | blk | number | owner| chunk[0] | chunk[1] |         | chunk[1020]   |        TABLE
  *   |              +-----+--------+---|--+----|-----+----------+--- - - -+---------------+
  *   +---------------------------------+       v
  *                  ^           0     4        8       16                                 8184
@@ -180,8 +180,8 @@ typedef struct rd_chunk {
 
 typedef struct rd_table {
   rd_blk blk;
-  uint32_t number; /* place in its item */
-  rd_ref item;
+  uint32_t number; /* place in its owner */
+  rd_ref owner;    /* an item, or a blob */
   rd_ref chunk[];
 } rd_table;
 #define RD_TABLE_HEAD 16u

@@ -13,6 +13,10 @@ rd_ref rd_blob_new(rd_store *st, uint32_t shard, rd_bytes bytes, uint64_t *wante
 /* The same with the bytes of another blob, which may be in another shard. */
 rd_ref rd_blob_copy(rd_store *st, uint32_t shard, rd_ref blob, uint64_t *wanted);
 void rd_blob_release(rd_store *st, uint32_t shard, rd_ref blob);
+/* Release some of its blocks: about `*most`, which is reduced by their number, to 0 at least. true: all of it is gone.
+ * false: what remains is a shorter blob. */
+bool rd_blob_release_some(rd_store *st, uint32_t shard, rd_ref blob, uint32_t *most);
+static inline bool rd_blob_is_big(uint64_t len) { return len > RD_MAX_BLOCK - RD_BLOB_HEAD; }
 static inline uint64_t rd_blob_len(const rd_store *st, rd_ref blob) { return ((const rd_blob *)rd_at(st, blob))->len; }
 uint64_t rd_blob_memory(const rd_store *st, rd_ref blob); /* bytes of its blocks */
 /* The longest piece of it that starts at `off` (off < len). */
@@ -24,5 +28,9 @@ void rd_blob_read(rd_store *st, rd_ref blob, uint64_t off, void *dst, uint64_t l
 int rd_blob_compare(const rd_store *st, rd_ref blob, rd_bytes bytes);
 int rd_blob_compare_blob(const rd_store *st, rd_ref a, rd_ref b);
 void rd_blob_set_owner(rd_store *st, rd_ref blob, rd_ref leaf);
+
+/* For its row of rd_kinds (type.h). */
+rd_ref rd_blob_item(const rd_store *st, rd_ref block);
+bool rd_blob_move_block(rd_store *st, uint32_t shard, rd_ref block);
 
 #endif

@@ -14,6 +14,7 @@
 #include "arena/lock.h"
 #include "base/hash.h"
 #include "store/big.h"
+#include "store/blob.h"
 #include "store/evict.h"
 #include "store/index.h"
 #include "store/internal.h"
@@ -216,13 +217,12 @@ static bool big_head_is_sound(struct rd_walk *r, const rd_item *it) {
   return ok;
 }
 
-static void check_big(const rd_store *st, struct rd_walk *r, const rd_item *it, struct tally *t) {
-  const rd_big *big = rd_item_big(it);
-  const uint8_t *refs = (const uint8_t *)it + RD_BIG_HEAD + rd_item_ttl_bytes(it);
-  uint64_t stream = (big->key_len > RD_INLINE_KEY ? big->key_len : 0) + big->len;
+/* Verify the tables and chunks of a stream, whose owner has room for so many references to tables at `refs`. */
+static void check_stream(const rd_store *st, struct rd_walk *r, rd_ref owner, const uint8_t *refs, uint32_t tables,
+                         uint64_t stream, bool passed, struct tally *t) {
   uint64_t chunks = (stream + RD_CHUNK_DATA - 1) / RD_CHUNK_DATA;
-  bool gap = false, passed = rd_item_expiry(it) == RD_PASSED && big->key_len <= RD_INLINE_KEY;
-  for (uint32_t i = 0; i < big->tables; i++) {
+  bool gap = false;
+  for (uint32_t i = 0; i < tables; i++) {
     rd_ref ref = rd_ld64(refs + i * 8ull);
     if (ref == 0) {
       gap = true;
@@ -230,7 +230,7 @@ static void check_big(const rd_store *st, struct rd_walk *r, const rd_item *it, 
     }
     if (!reach(st, r, ref, RD_TABLE, RD_TABLE_HEAD, t)) return;
     const rd_table *table = rd_at(st, ref);
-    EXPECT(!gap && table->number == i && table->item == rd_ref_of(st, it), "a table that does not know its item");
+    EXPECT(!gap && table->number == i && table->owner == owner, "a table that does not know its owner");
     uint64_t needed = chunks < RD_TABLE_CHUNKS ? chunks : RD_TABLE_CHUNKS, rest = stream - (needed - 1) * RD_CHUNK_DATA;
     check_table(st, r, ref, needed, chunks == needed ? rest : RD_CHUNK_DATA, passed, t);
     if (r->violations > 0) return;
@@ -238,6 +238,29 @@ static void check_big(const rd_store *st, struct rd_walk *r, const rd_item *it, 
     stream -= chunks == 0 ? stream : (uint64_t)RD_TABLE_CHUNKS * RD_CHUNK_DATA;
   }
   EXPECT(chunks == 0 || passed, "a value without tables for its last %llu chunks", (unsigned long long)chunks);
+}
+
+static void check_big(const rd_store *st, struct rd_walk *r, const rd_item *it, struct tally *t) {
+  const rd_big *big = rd_item_big(it);
+  uint64_t stream = (big->key_len > RD_INLINE_KEY ? big->key_len : 0) + big->len;
+  bool passed = rd_item_expiry(it) == RD_PASSED && big->key_len <= RD_INLINE_KEY;
+  check_stream(st, r, rd_ref_of(st, it), rd_table_refs(it), big->tables, stream, passed, t);
+}
+
+void rd_walk_blob(struct rd_walk *r, rd_ref ref, rd_ref owner) {
+  const rd_store *st = r->st;
+  if (!rd_walk_reach(r, ref, RD_BLOB, RD_BLOB_HEAD)) return;
+  const rd_blob *blob = rd_at(st, ref);
+  uint64_t room = rd_blk_bytes(blob->blk) - RD_BLOB_HEAD;
+  EXPECT(blob->owner == owner, "a blob that does not know its owner");
+  if (rd_blob_is_big(blob->len)) {
+    uint32_t tables = rd_tables_for(rd_chunks_for(blob->len));
+    bool ok = blob->len <= RD_MAX_BULK && tables * 8ull <= room;
+    EXPECT(ok, "a blob of many blocks that is longer than its first one");
+    if (ok) check_stream(st, r, ref, blob->data, tables, blob->len, false, r->reached);
+  } else {
+    EXPECT(blob->len <= room, "a blob of %u bytes in a block of %u", blob->len, rd_blk_bytes(blob->blk));
+  }
 }
 
 static void check_item(rd_store *st, struct rd_walk *r, uint32_t slot, const rd_index *ix, uint32_t number,

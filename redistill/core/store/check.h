@@ -19,6 +19,8 @@ struct rd_walk;
 bool rd_walk_reach(struct rd_walk *walk, rd_ref ref, rd_kind kind, uint64_t bytes);
 /* Record a violation unless `so` is true; `what` describes it. Returns `so`; after false the walk ends. */
 bool rd_walk_expect(struct rd_walk *walk, bool so, const char *what);
+/* Verify a blob (blob.h), of which `owner` is the owner. */
+void rd_walk_blob(struct rd_walk *walk, rd_ref blob, rd_ref owner);
 const rd_store *rd_walk_store(const struct rd_walk *walk);
 
 #endif

@@ -11,24 +11,12 @@
 
 /* The bytes of the stream before the value. */
 static inline uint32_t stream_key(uint32_t key_len) { return key_len > RD_INLINE_KEY ? key_len : 0; }
-static inline uint32_t chunks_for(uint64_t stream) { return (uint32_t)((stream + RD_CHUNK_DATA - 1) / RD_CHUNK_DATA); }
-static inline uint32_t tables_for(uint32_t chunks) { return (chunks + RD_TABLE_CHUNKS - 1) / RD_TABLE_CHUNKS; }
-
-static rd_bytes stream_piece(const rd_store *st, const rd_item *it, uint64_t at) {
-  uint32_t c = (uint32_t)(at / RD_CHUNK_DATA), in = (uint32_t)(at % RD_CHUNK_DATA);
-  rd_ref chunk = rd_table_at(st, rd_table_ref(it, c / RD_TABLE_CHUNKS))->chunk[c % RD_TABLE_CHUNKS];
-  uint32_t data = rd_chunk_capacity(st, chunk); /* an odd granule may be left at the end */
-  if (data > RD_CHUNK_DATA) data = RD_CHUNK_DATA;
-  /* The arena is damaged, and reading on would never end. After the abort the shard is verified (recovery.h). */
-  if (RD_UNLIKELY(data <= in)) abort();
-  return (rd_bytes){rd_chunk_at(st, chunk)->data + in, data - in};
-}
 
 /* ---- reading ---- */
 
-/* Bytes or chunks that are processed before a long command may pause. */
+/* Bytes or blocks that are processed before a long command may pause. */
 #define YIELD_BYTES 65536u
-#define CHUNKS 64u
+#define BLOCKS 64u
 
 rd_type rd_item_type(const rd_item *it) { return (rd_type)(it->type & 15u); }
 rd_encoding rd_item_encoding(const rd_item *it) { return (rd_encoding)(it->type >> 4); }
@@ -53,7 +41,7 @@ const uint8_t *rd_item_inline_key(const rd_item *it) {
 rd_bytes rd_item_piece(rd_store *st, const rd_item *it, uint64_t off) {
   uint64_t left = rd_item_len(it) - off;
   if (!rd_item_is_big(it)) return (rd_bytes){rd_small_key(it) + it->key_len + off, left};
-  rd_bytes piece = stream_piece(st, it, stream_key(rd_item_big(it)->key_len) + off);
+  rd_bytes piece = rd_stream_piece(st, rd_table_refs(it), stream_key(rd_item_big(it)->key_len) + off);
   if (piece.len > left) piece.len = left;
   return piece;
 }
@@ -65,7 +53,7 @@ const uint8_t *rd_item_flat(const rd_item *it) {
 
 static void read_stream(const rd_store *st, const rd_item *it, uint64_t at, uint8_t *dst, uint64_t len) {
   while (len > 0) {
-    rd_bytes piece = stream_piece(st, it, at);
+    rd_bytes piece = rd_stream_piece(st, rd_table_refs(it), at);
     size_t n = piece.len < len ? piece.len : len;
     memcpy(dst, piece.data, n);
     dst += n;
@@ -103,7 +91,7 @@ bool rd_item_has_big_key(const rd_store *st, const rd_item *it, const rd_key *ke
   const uint8_t *mine = rd_item_inline_key(it);
   if (mine != NULL) return memcmp(mine, key->data, key->len) == 0;
   for (uint32_t at = 0; at < key->len;) {
-    rd_bytes piece = stream_piece(st, it, at);
+    rd_bytes piece = rd_stream_piece(st, rd_table_refs(it), at);
     size_t n = piece.len < key->len - at ? piece.len : key->len - at;
     if (memcmp(piece.data, key->data + at, n) != 0) return false;
     at += (uint32_t)n;
@@ -115,16 +103,7 @@ uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it) {
   uint64_t bytes = rd_blk_bytes(it->blk);
   if (rd_item_is_nested(it)) bytes += rd_type_of(it)->bytes(st, it);
   if (!rd_item_is_big(it)) return bytes;
-  for (uint32_t i = 0; i < rd_item_big(it)->tables; i++) {
-    rd_ref table = rd_table_ref(it, i);
-    if (table == 0) continue;
-    bytes += rd_blk_bytes(rd_table_at(st, table)->blk);
-    for (uint32_t c = 0; c < rd_table_capacity(st, table); c++) {
-      rd_ref chunk = rd_table_at(st, table)->chunk[c];
-      if (chunk != 0) bytes += rd_blk_bytes(rd_chunk_at(st, chunk)->blk);
-    }
-  }
-  return bytes;
+  return bytes + rd_stream_bytes(st, rd_table_refs(it), rd_item_big(it)->tables);
 }
 
 /* ---- making and releasing ---- */
@@ -132,50 +111,14 @@ uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it) {
 uint32_t rd_shape_head_bytes(const rd_shape *s) {
   uint32_t ttl = s->ttl ? 8 : 0;
   if (!rd_shape_is_big(s)) return RD_ITEM_HEAD + ttl + s->key_len + (uint32_t)s->len;
-  uint32_t tables = tables_for(chunks_for(stream_key(s->key_len) + s->len));
+  uint32_t tables = rd_tables_for(rd_chunks_for(stream_key(s->key_len) + s->len));
   return RD_BIG_HEAD + ttl + tables * 8 + (s->key_len - stream_key(s->key_len));
 }
 
 uint64_t rd_shape_total_bytes(const rd_shape *s) {
   uint64_t head = rd_shape_head_bytes(s);
   if (!rd_shape_is_big(s)) return head;
-  uint64_t stream = stream_key(s->key_len) + s->len, chunks = chunks_for(stream);
-  return head + stream + chunks * (RD_CHUNK_HEAD + 8 + 8) + tables_for((uint32_t)chunks) * 32ull;
-}
-
-rd_ref rd_table_new(rd_store *st, uint32_t shard, rd_ref item, uint32_t number, uint32_t entries) {
-  rd_ref ref = rd_heap_alloc(st, shard, RD_TABLE_HEAD + entries * 8, RD_TABLE);
-  if (ref == 0) return 0;
-  rd_table *t = rd_table_at(st, ref);
-  t->number = number;
-  t->item = item;
-  memset(t->chunk, 0, rd_table_capacity(st, ref) * 8);
-  return ref;
-}
-
-/* Add chunks number `have` .. `want` - 1 to the item, the last one with `tail` bytes; the tables are long enough. */
-static bool add_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t have, uint32_t want, uint32_t tail) {
-  for (uint32_t c = have; c < want; c++) {
-    rd_ref table = rd_table_ref(it, c / RD_TABLE_CHUNKS);
-    uint32_t data = c + 1 < want ? RD_CHUNK_DATA : tail;
-    rd_ref chunk = rd_heap_alloc(st, shard, RD_CHUNK_HEAD + data, RD_CHUNK);
-    if (chunk == 0) return false;
-    rd_chunk_at(st, chunk)->number = c % RD_TABLE_CHUNKS;
-    rd_chunk_at(st, chunk)->table = table;
-    rd_table_at(st, table)->chunk[c % RD_TABLE_CHUNKS] = chunk;
-    if (c % CHUNKS == 0) rd_yield(st);
-  }
-  return true;
-}
-
-static inline uint32_t tail_of(uint64_t stream) {
-  uint32_t rest = (uint32_t)(stream % RD_CHUNK_DATA);
-  return rest == 0 ? RD_CHUNK_DATA : rest;
-}
-
-static inline uint32_t entries_of_table(uint32_t chunks, uint32_t table) {
-  uint32_t left = chunks - table * RD_TABLE_CHUNKS;
-  return left < RD_TABLE_CHUNKS ? left : RD_TABLE_CHUNKS;
+  return head + rd_stream_total(stream_key(s->key_len) + s->len);
 }
 
 rd_ref rd_big_new_head(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_t *key, rd_type type,
@@ -183,7 +126,7 @@ rd_ref rd_big_new_head(rd_store *st, uint32_t shard, const rd_shape *s, const ui
   rd_ref ref = rd_heap_alloc(st, shard, rd_shape_head_bytes(s), RD_ITEM);
   if (ref == 0) return 0;
   rd_item *it = rd_at(st, ref);
-  uint32_t tables = tables_for(chunks_for(stream_key(s->key_len) + s->len));
+  uint32_t tables = rd_tables_for(rd_chunks_for(stream_key(s->key_len) + s->len));
   it->access = s->slot << RD_ITEM_SLOT_SHIFT | (s->ttl ? RD_ITEM_TTL : 0) | RD_ITEM_BIG;
   it->key_len = 0;
   it->len = 0;
@@ -209,21 +152,13 @@ rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_
   rd_ref ref = rd_big_new_head(st, shard, s, key, type, enc);
   if (ref == 0) return 0;
   rd_item *it = rd_at(st, ref);
-  uint32_t in_stream = stream_key(s->key_len), chunks = chunks_for(in_stream + s->len), tables = tables_for(chunks);
-  for (uint32_t i = 0; i < tables; i++) {
-    rd_ref table = rd_table_new(st, shard, ref, i, entries_of_table(chunks, i));
-    if (table == 0) {
-      rd_item_release(st, shard, ref);
-      return 0;
-    }
-    rd_set_table_ref(it, i, table);
-  }
-  if (!add_chunks(st, shard, it, 0, chunks, tail_of(in_stream + s->len))) {
-    rd_item_release(st, shard, ref);
+  uint32_t in_stream = stream_key(s->key_len);
+  if (!rd_stream_new(st, shard, ref, rd_table_refs(it), in_stream + s->len)) {
+    rd_heap_release(st, shard, ref);
     return 0;
   }
   for (uint32_t at = 0; at < in_stream;) {
-    rd_bytes piece = stream_piece(st, it, at);
+    rd_bytes piece = rd_stream_piece(st, rd_table_refs(it), at);
     size_t n = piece.len < in_stream - at ? piece.len : in_stream - at;
     memcpy((uint8_t *)(uintptr_t)piece.data, key + at, n);
     at += (uint32_t)n;
@@ -231,28 +166,8 @@ rd_ref rd_item_new(rd_store *st, uint32_t shard, const rd_shape *s, const uint8_
   return ref;
 }
 
-/* Release the chunks from number `keep` on, and the tables that become empty. */
-static void drop_chunks(rd_store *st, uint32_t shard, rd_item *it, uint32_t keep) {
-  for (uint32_t i = keep / RD_TABLE_CHUNKS; i < rd_item_big(it)->tables; i++) {
-    rd_ref table = rd_table_ref(it, i);
-    if (table == 0) continue;
-    uint32_t first = i == keep / RD_TABLE_CHUNKS ? keep % RD_TABLE_CHUNKS : 0, capacity = rd_table_capacity(st, table);
-    for (uint32_t c = first; c < capacity; c++) {
-      rd_ref chunk = rd_table_at(st, table)->chunk[c];
-      if (chunk == 0) continue;
-      rd_table_at(st, table)->chunk[c] = 0;
-      rd_heap_release(st, shard, chunk);
-      if (c % CHUNKS == 0) rd_yield(st);
-    }
-    if (first == 0) {
-      rd_set_table_ref(it, i, 0);
-      rd_heap_release(st, shard, table);
-    }
-  }
-}
-
 static void release_nested(rd_store *st, uint32_t shard, rd_item *it) {
-  while (rd_type_of(it)->release(st, shard, it, CHUNKS) == CHUNKS) rd_yield(st);
+  while (rd_type_of(it)->release(st, shard, it, BLOCKS) == BLOCKS) rd_yield(st);
 }
 
 void rd_item_release(rd_store *st, uint32_t shard, rd_ref ref) {
@@ -263,7 +178,7 @@ void rd_item_release(rd_store *st, uint32_t shard, rd_ref ref) {
 
 void rd_item_release_own(rd_store *st, uint32_t shard, rd_ref ref) {
   rd_item *it = rd_at(st, ref);
-  if (rd_item_is_big(it)) drop_chunks(st, shard, it, 0);
+  if (rd_item_is_big(it)) rd_stream_drop(st, shard, rd_table_refs(it), rd_item_big(it)->tables, 0);
   rd_heap_release(st, shard, ref);
 }
 
@@ -306,7 +221,7 @@ static rd_ref renew_head(rd_store *st, uint32_t shard, rd_ref ref, uint32_t tabl
     for (uint32_t i = 0; i < tables; i++) {
       rd_ref table = i < big->tables ? rd_table_ref(it, i) : 0;
       rd_set_table_ref(fresh, i, table);
-      if (table != 0) rd_table_at(st, table)->item = to;
+      if (table != 0) rd_table_at(st, table)->owner = to;
     }
   }
   const uint8_t *from = (const uint8_t *)it + fixed + rd_item_ttl_bytes(it) + (is_big ? big->tables * 8 : 0);
@@ -336,69 +251,30 @@ void rd_item_drop_expiry(rd_store *st, uint32_t shard, rd_ref item) {
   rd_heap_shrink(st, shard, item, (uint32_t)(at - (uint8_t *)it) + rest);
 }
 
-static bool widen_table(rd_store *st, uint32_t shard, rd_ref item, uint32_t number, uint32_t entries) {
-  rd_item *it = rd_at(st, item);
-  rd_ref old = rd_table_ref(it, number);
-  if (old != 0 && rd_table_capacity(st, old) >= entries) return true;
-  rd_ref ref = rd_table_new(st, shard, item, number, entries);
-  if (ref == 0) return false;
-  rd_set_table_ref(it, number, ref);
-  if (old == 0) return true;
-  rd_table *t = rd_table_at(st, ref);
-  memcpy(t->chunk, rd_table_at(st, old)->chunk, rd_table_capacity(st, old) * 8);
-  for (uint32_t c = 0; c < rd_table_capacity(st, old); c++) {
-    if (t->chunk[c] != 0) rd_chunk_at(st, t->chunk[c])->table = ref;
-  }
-  rd_heap_release(st, shard, old);
-  return true;
-}
-
-static bool widen_chunk(rd_store *st, uint32_t shard, rd_item *it, uint32_t c, uint32_t data) {
-  rd_table *t = rd_table_at(st, rd_table_ref(it, c / RD_TABLE_CHUNKS));
-  rd_ref old = t->chunk[c % RD_TABLE_CHUNKS];
-  uint32_t had = rd_chunk_capacity(st, old);
-  if (had >= data) return true;
-  rd_ref ref = rd_heap_alloc(st, shard, RD_CHUNK_HEAD + data, RD_CHUNK);
-  if (ref == 0) return false;
-  memcpy(&rd_chunk_at(st, ref)->number, &rd_chunk_at(st, old)->number, RD_CHUNK_HEAD - sizeof(rd_blk) + had);
-  t->chunk[c % RD_TABLE_CHUNKS] = ref;
-  rd_heap_release(st, shard, old);
-  return true;
-}
-
 bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
   rd_item *it = rd_at(st, *item);
   uint32_t in_stream = stream_key(rd_item_big(it)->key_len);
   uint64_t old_stream = in_stream + rd_item_big(it)->len, new_stream = in_stream + len;
-  uint32_t have = chunks_for(old_stream), want = chunks_for(new_stream);
+  uint32_t want = rd_chunks_for(new_stream);
   rd_mark_dirty(st, shard);
   if (len <= rd_item_big(it)->len) {
-    drop_chunks(st, shard, it, want);
+    rd_stream_drop(st, shard, rd_table_refs(it), rd_item_big(it)->tables, want);
     rd_big_of(it)->len = len;
     if (want > 0) {
       rd_ref last =
           rd_table_at(st, rd_table_ref(it, (want - 1) / RD_TABLE_CHUNKS))->chunk[(want - 1) % RD_TABLE_CHUNKS];
-      rd_heap_shrink(st, shard, last, RD_CHUNK_HEAD + tail_of(new_stream));
+      rd_heap_shrink(st, shard, last, RD_CHUNK_HEAD + rd_tail_of(new_stream));
     }
     return true;
   }
-  uint32_t tables = tables_for(want);
+  uint32_t tables = rd_tables_for(want);
   if (tables > rd_item_big(it)->tables) {
     rd_ref wide = renew_head(st, shard, *item, tables, rd_item_ttl_bytes(it) != 0);
     if (wide == 0) return false;
     *item = wide;
     it = rd_at(st, wide);
   }
-  /* A failure from here on leaves tables and a last chunk that are larger than necessary, which is harmless. */
-  for (uint32_t i = have / RD_TABLE_CHUNKS; i < tables; i++) {
-    if (!widen_table(st, shard, *item, i, entries_of_table(want, i))) return false;
-  }
-  if (have > 0 && !widen_chunk(st, shard, it, have - 1, want > have ? RD_CHUNK_DATA : tail_of(new_stream)))
-    return false;
-  if (!add_chunks(st, shard, it, have, want, tail_of(new_stream))) {
-    drop_chunks(st, shard, it, have);
-    return false;
-  }
+  if (!rd_stream_grow(st, shard, *item, rd_table_refs(it), old_stream, new_stream)) return false;
   rd_big_of(it)->len = len;
   return true;
 }
@@ -423,39 +299,14 @@ rd_ref rd_item_itself(const rd_store *st, rd_ref block) {
   return block;
 }
 
-rd_ref rd_table_item(const rd_store *st, rd_ref block) { return rd_table_at(st, block)->item; }
-
-rd_ref rd_chunk_item(const rd_store *st, rd_ref block) { return rd_table_item(st, rd_chunk_at(st, block)->table); }
-
 rd_ref rd_item_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   rd_ref to = rd_block_copy(st, shard, block);
   if (to == 0) return 0;
   const rd_item *it = rd_at(st, to);
   for (uint32_t i = 0; rd_item_is_big(it) && i < rd_item_big(it)->tables; i++) {
-    if (rd_table_ref(it, i) != 0) rd_table_at(st, rd_table_ref(it, i))->item = to;
+    if (rd_table_ref(it, i) != 0) rd_table_at(st, rd_table_ref(it, i))->owner = to;
   }
   if (rd_item_is_nested(it)) rd_type_of(it)->moved(st, rd_at(st, to));
   rd_heap_release(st, shard, block);
   return to;
-}
-
-bool rd_table_move_block(rd_store *st, uint32_t shard, rd_ref block) {
-  rd_ref to = rd_block_copy(st, shard, block);
-  if (to == 0) return false;
-  const rd_table *t = rd_table_at(st, to);
-  rd_set_table_ref(rd_at(st, t->item), t->number, to);
-  for (uint32_t c = 0; c < rd_table_capacity(st, block); c++) {
-    if (t->chunk[c] != 0) rd_chunk_at(st, t->chunk[c])->table = to;
-  }
-  rd_heap_release(st, shard, block);
-  return true;
-}
-
-bool rd_chunk_move_block(rd_store *st, uint32_t shard, rd_ref block) {
-  rd_ref to = rd_block_copy(st, shard, block);
-  if (to == 0) return false;
-  const rd_chunk *c = rd_chunk_at(st, to);
-  rd_table_at(st, c->table)->chunk[c->number] = to;
-  rd_heap_release(st, shard, block);
-  return true;
 }

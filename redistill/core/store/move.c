@@ -112,7 +112,7 @@ static rd_result move_within(rd_store *st, uint32_t shard, rd_ref item, const rd
         for (uint32_t i = 0; i < rd_item_big(fresh)->tables; i++) {
           rd_ref table = rd_table_ref(it, i);
           rd_set_table_ref(fresh, i, table);
-          rd_table_at(st, table)->item = head;
+          rd_table_at(st, table)->owner = head;
         }
         if (rd_item_is_nested(fresh)) rd_type_of(fresh)->moved(st, fresh);
         rd_heap_release(st, shard, item);

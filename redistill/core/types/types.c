@@ -1,4 +1,5 @@
 /* types.c - the tables of the types of values and of the kinds of block: see store/type.h. */
+#include "store/blob.h"
 #include "store/evict.h"
 #include "store/index.h"
 #include "store/reclaim.h"
@@ -26,4 +27,5 @@ const rd_kind_row rd_kinds[RD_KINDS] = {
     [RD_DIR] = {NULL, rd_index_move_block},
     [RD_OVERFLOW] = {NULL, rd_index_move_block},
     [RD_GHOST] = {NULL, rd_ghost_drop},
+    [RD_BLOB] = {rd_blob_item, rd_blob_move_block},
 };
