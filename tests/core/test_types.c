@@ -7,6 +7,7 @@
 #include "store/check.h"
 #include "store/evict.h"
 #include "store/expire.h"
+#include "store/grave.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/reclaim.h"
@@ -45,13 +46,17 @@ static uint64_t toy_sum(const rd_store *st, const rd_item *it) {
   return bytes;
 }
 
+static unsigned released; /* toys, in all releases */
+
 static uint32_t toy_release(rd_store *st, uint32_t shard, rd_item *it, uint32_t most) {
   uint32_t n = 0;
   for (rd_ref at = root_of(st, it); at != 0 && n < most; n++) {
     rd_ref next = toy_at(st, at)->next;
     rd_heap_release(st, shard, at);
     set_root(st, it, at = next);
+    if (at != 0) toy_at(st, at)->before = rd_ref_of(st, it);
   }
+  released += n;
   return n;
 }
 
@@ -89,14 +94,17 @@ static bool toy_copy(rd_store *st, uint32_t shard, rd_item *it, const rd_item *f
   return toy_grow(st, shard, it, toy_length(st, from), toy_at(st, root_of(st, from))->value[0]);
 }
 
-static void toy_moved(rd_store *st, rd_item *it) { toy_at(st, root_of(st, it))->before = rd_ref_of(st, it); }
+static void toy_moved(rd_store *st, rd_item *it) {
+  if (root_of(st, it) != 0) toy_at(st, root_of(st, it))->before = rd_ref_of(st, it);
+}
 
 static void toy_check(struct rd_walk *w, const rd_item *it) {
   const rd_store *st = rd_walk_store(w);
   if (!rd_walk_expect(w, rd_item_len(it) == sizeof(rd_ref), "a toy list without a root")) return;
   rd_ref before = rd_ref_of(st, it), at = root_of(st, it);
   for (uint32_t i = 0; at != 0; i++) {
-    if (!rd_walk_reach(w, at, TOY, toy_bytes(i))) return;
+    if (!rd_walk_reach(w, at, TOY, sizeof(toy))) return;
+    if (i == 0) i = toy_at(st, at)->number; /* some may be released already */
     bool knows = toy_at(st, at)->number == i && toy_at(st, at)->before == before;
     if (!rd_walk_expect(w, knows, "a toy that does not know its place")) return;
     before = at;
@@ -105,8 +113,8 @@ static void toy_check(struct rd_walk *w, const rd_item *it) {
 }
 
 static rd_ref toy_item(const rd_store *st, rd_ref block) {
-  while (toy_at(st, block)->number > 0) block = toy_at(st, block)->before;
-  return toy_at(st, block)->before;
+  while (rd_blk_kind(*rd_blk_at(st, block)) == TOY) block = toy_at(st, block)->before;
+  return block;
 }
 
 static unsigned toys_moved;
@@ -115,7 +123,7 @@ static bool toy_move(rd_store *st, uint32_t shard, rd_ref block) {
   rd_ref to = rd_block_copy(st, shard, block);
   if (to == 0) return false;
   const toy *t = toy_at(st, to);
-  if (t->number == 0)
+  if (rd_blk_kind(*rd_blk_at(st, t->before)) == RD_ITEM)
     set_root(st, rd_at(st, t->before), to);
   else
     toy_at(st, t->before)->next = to;
@@ -207,6 +215,10 @@ static uint64_t used_after(rd_store *st) {
   return used;
 }
 
+static void sweep_all(rd_store *st) {
+  for (int n = 0; n < 500; n++) rd_sweep(st, 0, st->num_shards, 0);
+}
+
 static void commands_show_the_names_of_the_type(void) {
   rd_store st;
   int fd = rig_open(&st, 16u << 20, 4, RD_NOEVICTION);
@@ -257,7 +269,7 @@ static void all_blocks_of_a_deleted_value_are_released(void) {
     expect_whole(&st);
     snprintf(ask, sizeof ask, ends[i / 2], name);
     rig_say(&c, ask);
-    for (int n = 0; n < 500; n++) rd_sweep(&st, 0, 4, 0);
+    sweep_all(&st);
     CHECK_INT(list_length(&st, name, 0, 7), -1);
     CHECK(used_after(&st) + 100000 < used);
     rig_client_free(&c);
@@ -289,6 +301,7 @@ static void rename_and_move_take_the_value_along(void) {
     CHECK_INT(list_length(&st, name, 1, 5), 200);
     snprintf(ask, sizeof ask, "SELECT 1\r\nDEL %s\r\nSELECT 0\r\nRENAME %s toys\r\n", name, name);
     RIG_ASK(&c, ask, "+OK\r\n:1\r\n+OK\r\n+OK\r\n");
+    sweep_all(&st);
     CHECK(used_after(&st) < used + 20000);
     rig_client_free(&c);
     rig_close(&st, fd);
@@ -316,6 +329,7 @@ static void a_restored_value_has_its_blocks(void) {
   CHECK_INT(rd_set_keeping(&st, &key, "x", 1, &kept), RD_OK);
   rd_forget_kept(&st, &key, kept);
   rd_unlock_all(&st);
+  sweep_all(&st);
   CHECK(used_after(&st) + 100000 < used);
   rig_close(&st, fd);
 }
@@ -430,6 +444,150 @@ static void a_release_may_take_several_steps(void) {
   rig_close(&st, fd);
 }
 
+/* ---- graves ---- */
+
+static uint32_t graves(const rd_store *st) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < st->num_shards; i++) n += rd_shard_at(st, i)->index[RD_GRAVE_SLOT].count;
+  return n;
+}
+
+/* Each way to lose a large value releases one step's blocks; the sweep releases the others, in steps. */
+static void a_large_value_is_released_in_steps(void) {
+  static const char *const ends[] = {"DEL toys\r\n",
+                                     "SET toys x\r\n",
+                                     "MSET toys x other y\r\n",
+                                     "SET x y\r\nRENAME x toys\r\n",
+                                     "COPY other toys REPLACE\r\n",
+                                     "PEXPIRE toys -1\r\n",
+                                     "FLUSHDB\r\n",
+                                     "PEXPIRE toys 1\r\n"};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    rd_store st;
+    int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+    rig_client c = rig_client_new(&st, NULL);
+    rig_say(&c, "SET other x\r\nSELECT 1\r\nSET other x\r\nSELECT 0\r\n");
+    CHECK(put_list(&st, "toys", 3000, 7));
+    released = 0;
+    rig_say(&c, ends[i]);
+    st.now_ms += 10;
+    CHECK(released <= RD_GRAVE_STEP);
+    expect_whole(&st);
+    unsigned steps = 0;
+    for (unsigned before = 0; steps < 500 && released < 3000; steps++, before = released) {
+      rd_sweep(&st, 0, 4, 0);
+      if (steps == 20) expect_whole(&st);
+      CHECK(released - before <= 5 * RD_GRAVE_STEP);
+    }
+    CHECK(steps > 3000 / (5 * RD_GRAVE_STEP));
+    CHECK_INT(released, 3000);
+    sweep_all(&st);
+    CHECK_INT(graves(&st), 0);
+    CHECK_INT(list_length(&st, "toys", 0, 7), -1);
+    rig_client_free(&c);
+    rig_close(&st, fd);
+    if (!check_ok) printf("      after %s", ends[i]);
+  }
+}
+
+/* The same key many times; in a store that is emptied, or opened again meanwhile; their blocks can be moved. */
+static void graves_are_part_of_the_arena(void) {
+  for (int what = 0; what < 5; what++) {
+    rd_store st;
+    char err[200] = "";
+    int fd = rig_open(&st, 64u << 20, 2, RD_NOEVICTION);
+    rig_client c = rig_client_new(&st, NULL);
+    rig_say(&c, "SET kept x\r\n");
+    uint64_t used = used_after(&st);
+    for (int n = 0; n < 40; n++) {
+      const char *name = n % 4 == 3 ? "more" : "toys";
+      CHECK(put_list(&st, name, 100 + (uint32_t)n, 7));
+      rig_say(&c, "DEL toys more\r\n");
+    }
+    CHECK_INT(graves(&st), 40);
+    expect_whole(&st);
+    c.len = 0;
+    rig_say(&c, "DBSIZE\r\n");
+    CHECK_TEXT(c.out, c.len, ":1\r\n");
+    if (what == 1) rig_say(&c, "FLUSHALL\r\n");
+    if (what == 2) rig_say(&c, "FLUSHDB\r\n");
+    if (what == 1 || what == 2) CHECK_INT(graves(&st), 0);
+    if (what == 3) {
+      rig_client_free(&c);
+      rd_worker_leave(&st);
+      rd_detach(&st);
+      CHECK_INT(rd_attach_alone(&st, fd, err, sizeof err), 0);
+      CHECK(rd_worker_join(&st, 0) == 0);
+      st.now_ms = 1700000000000;
+      c = rig_client_new(&st, NULL);
+      CHECK_INT(graves(&st), 40);
+    }
+    if (what == 4) {
+      toys_moved = 0;
+      for (uint32_t r = 0; r < st.head->pool.fresh; r++) {
+        uint32_t owner = st.regions[r].owner;
+        if (owner == 0) continue;
+        rd_lock_shard(&st, owner - 1);
+        st.keeps_all = true;
+        rd_empty_region(&st, owner - 1, r);
+        st.keeps_all = false;
+        rd_unlock_all(&st);
+        expect_whole(&st);
+      }
+      CHECK(toys_moved > 100);
+    }
+    expect_whole(&st);
+    sweep_all(&st);
+    CHECK_INT(graves(&st), 0);
+    CHECK(used_after(&st) <= used);
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
+/* As long as there is a grave anywhere, making room takes from it, and evicts nothing. */
+static void room_is_made_from_graves_first(void) {
+  static const rd_policy policies[] = {RD_NOEVICTION, RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_VOLATILE_TTL};
+  for (size_t p = 0; p < sizeof policies / sizeof *policies; p++) {
+    for (uint32_t size = 100; size <= 200000; size = size * 11 + 17) {
+      rd_store st;
+      int fd = rig_open(&st, 8u << 20, 4, policies[p]);
+      rig_client c = rig_client_new(&st, NULL);
+      CHECK(put_list(&st, "toys", 4000, 7));
+      static char ask[300];
+      bool full = false;
+      for (unsigned n = 0; !full && n < 100000; n++) {
+        snprintf(ask, sizeof ask, "SET s:%u %0*u\r\n", n, 200, n);
+        uint64_t evicted = rd_counter(&st, RD_STAT_evicted_keys);
+        c.len = 0;
+        rig_say(&c, ask);
+        full = c.out[0] == '-' || rd_counter(&st, RD_STAT_evicted_keys) > evicted;
+      }
+      uint64_t evicted = rd_counter(&st, RD_STAT_evicted_keys);
+      if (list_length(&st, "toys", 0, 7) != 4000) { /* evicted itself, so there is a grave */
+        CHECK(graves(&st) > 0);
+      } else {
+        rig_say(&c, "DEL toys\r\n");
+      }
+      uint64_t most = 0;
+      unsigned done = 0;
+      while (graves(&st) > 0 && done < 100000) {
+        released = 0;
+        snprintf(ask, sizeof ask, "SETRANGE t:%u %u x\r\n", done++, size - 1);
+        c.len = 0;
+        rig_say(&c, ask);
+        if (released > most) most = released;
+        if (graves(&st) > 0) CHECK(c.out[0] == ':' && rd_counter(&st, RD_STAT_evicted_keys) == evicted);
+        if (done % 16 == 0) expect_whole(&st);
+      }
+      CHECK(done > 2);
+      CHECK(size > 20000 || most <= 33 * RD_GRAVE_STEP);
+      rig_client_free(&c);
+      rig_close(&st, fd);
+    }
+  }
+}
+
 /* A type without a row, an unknown encoding, a wrong link. */
 static void damage_in_a_value_is_detected(void) {
   for (int what = 0; what < 5; what++) {
@@ -463,6 +621,9 @@ int main(void) {
   RUN(no_large_value_is_evicted_for_a_small_hole);
   RUN(a_copy_without_memory_leaves_nothing_behind);
   RUN(a_release_may_take_several_steps);
+  RUN(a_large_value_is_released_in_steps);
+  RUN(graves_are_part_of_the_arena);
+  RUN(room_is_made_from_graves_first);
   RUN(damage_in_a_value_is_detected);
   return check_end();
 }

@@ -146,7 +146,7 @@ static bool map_is_sound(const rd_header *h) {
   uint32_t seen = 0;
   for (uint32_t db = 0; db < RD_DATABASES; db++) {
     uint8_t slot = h->slot_of_db[atomic_load(&h->map) & 1][db];
-    if (slot >= RD_KEPT_SLOT || (seen >> slot & 1) != 0) return false;
+    if (slot >= RD_GRAVE_SLOT || (seen >> slot & 1) != 0) return false;
     seen |= 1u << slot;
   }
   return true;

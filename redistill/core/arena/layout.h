@@ -16,6 +16,8 @@
 /* The slot that no database ever has: rd_set_keeping keeps items there. Outside of a command it is empty, except for
  * items that a process left when it died within a command; the sweep removes those. */
 #define RD_KEPT_SLOT (RD_SLOTS - 1)
+/* Another one: the items whose values are being released in steps (store/grave.h). */
+#define RD_GRAVE_SLOT (RD_SLOTS - 2)
 
 struct rd_shard {
   pthread_mutex_t lock;
@@ -151,7 +153,8 @@ struct rd_header {
   _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that have ended */
   _Atomic uint64_t peak_memory;
   /* contents */
-  _Atomic uint32_t doubt; /* counts how often the whole arena came into doubt */
+  _Atomic uint32_t doubt;                      /* counts how often the whole arena came into doubt */
+  _Atomic uint64_t graves[RD_MAX_SHARDS / 64]; /* bit i: shard i may have graves (store/grave.h). A hint */
   /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
   _Atomic uint32_t map;
   uint8_t slot_of_db[2][RD_DATABASES];

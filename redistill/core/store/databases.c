@@ -97,7 +97,7 @@ void rd_flush_db(rd_store *st, unsigned db) {
   uint32_t slot = rd_slot_of(st, db), unused = RD_SLOTS;
   bool alone = true;
   for (uint32_t i = 0; i < RD_SLOTS; i++) {
-    if (i == slot) continue;
+    if (i == slot || i == RD_GRAVE_SLOT) continue;
     if (!slot_is_empty(st, i)) {
       alone = false;
     } else if (!rd_slot_is_live(st, i)) {
@@ -113,7 +113,7 @@ void rd_flush_db(rd_store *st, unsigned db) {
     for (unsigned i = 0; i < RD_DATABASES; i++) map[i] = (uint8_t)rd_slot_of(st, i);
     while (unused == RD_SLOTS) {
       for (uint32_t i = 0; i < RD_SLOTS && unused == RD_SLOTS; i++) {
-        if (rd_slot_is_live(st, i)) continue;
+        if (rd_slot_is_live(st, i) || i == RD_GRAVE_SLOT) continue;
         rd_drain_slot(st, i); /* all slots are still being emptied: this call empties an earlier one itself */
         unused = i;
       }

@@ -15,9 +15,11 @@
 #include "store/item.h"
 #include "store/pause.h"
 #include "store/recovery.h"
+#include "store/type.h"
 
 #define STEP_BUCKETS 64u /* buckets looked at under one lock */
 #define STEP_REMOVALS 128u
+#define NESTED_REMOVALS (STEP_REMOVALS / 4) /* a value of many blocks counts as so many removals */
 #define TRIM_REGIONS 16u
 
 /* Items of one chain that are to be removed. */
@@ -64,7 +66,7 @@ static void set_due(rd_store *st, rd_shard *sh) {
   sh->sweep_slot = sh->sweep_bucket = 0;
 }
 
-/* Do one step in a shard, which is locked. Returns the number of removed keys; *done when the shard's round has
+/* Do one step in a shard, which is locked. Returns 0 if nothing was removed; *done when the shard's round has
  * ended. */
 static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
   rd_shard *sh = rd_shard_at(st, shard);
@@ -92,10 +94,10 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     c.n = 0;
     look(st, ix, sh->sweep_bucket, !live, &c);
     uint32_t gone = 0;
-    for (uint32_t i = 0; i < c.n; i++) {
+    for (uint32_t i = 0; i < c.n && removed < STEP_REMOVALS; i++) {
+      removed += rd_item_is_nested(rd_at(st, c.item[i])) ? NESTED_REMOVALS : 1;
       gone += rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
     }
-    removed += gone;
     looked++;
     /* Removals let the index shrink: the bucket may have got the entries of another one. */
     if (gone == 0) sh->sweep_bucket++;

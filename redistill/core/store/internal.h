@@ -9,7 +9,8 @@
 /* The reason why an item leaves. RD_GONE_MOVED: its value gets another key, and the event is reported elsewhere. */
 typedef enum rd_gone { RD_GONE_DELETED, RD_GONE_EXPIRED, RD_GONE_EVICTED, RD_GONE_FLUSHED, RD_GONE_MOVED } rd_gone;
 
-/* Take an item out of the index and release it. Counts the removal, and informs watchers and the listener. The shard
+/* Take an item out of the index and release it. One that is in no database, and has many blocks, stays there: only some
+ * of its blocks are released (grave.h). Counts the removal, and informs watchers and the listener. The shard
  * is locked. */
 void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, uint64_t hash, rd_gone why);
 /* The same for an item that was found without the index (in a region, in a sample). false: no index has it, so the

@@ -20,6 +20,7 @@
 #include "arena/pool.h"
 #include "store/big.h"
 #include "store/evict.h"
+#include "store/grave.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/reclaim.h"
@@ -55,7 +56,7 @@ static bool set_entry(rd_store *st, uint32_t shard, uint32_t slot, const rd_key 
   rd_access_gone(st, shard, rd_at(st, old), key->hash, false);
   rd_entry_set_ref(place.bucket, place.entry, ref);
   rd_index_note_expiry(st, shard, slot, place, expiry);
-  rd_item_release(st, shard, old);
+  rd_bury(st, shard, old, key->hash);
   return true;
 }
 

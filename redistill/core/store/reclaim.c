@@ -21,6 +21,7 @@
 #include "arena/memory.h"
 #include "arena/pool.h"
 #include "store/evict.h"
+#include "store/grave.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
@@ -30,6 +31,7 @@
 #define POLICY_EVICTIONS 8
 #define RANGES_TRIED 4
 #define SHARDS_TRIED 6
+#define DIGS 32
 
 static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
   return rd_pool_free(st) > 0 || rd_heap_has(st, shard, bytes);
@@ -104,12 +106,23 @@ static bool move_elsewhere(rd_store *st, uint32_t shard, rd_ref range, rd_ref bl
 /* A value of more bytes is moved rather than evicted for a hole beside one of its blocks. */
 #define WORTH_MOVING RD_REGION_SIZE
 
+static bool is_large(const rd_store *st, rd_ref item) {
+  return item != 0 && rd_item_value_bytes(st, rd_at(st, item)) > WORTH_MOVING;
+}
+
 /* Remove the block at the edge of a free range: its item is evicted or, when it is large or must stay, moved.
  * false: neither is possible; a large value is not evicted for this. */
 static bool clear_edge(rd_store *st, uint32_t shard, rd_ref range, rd_ref block) {
+  return (!is_large(st, item_of(st, block)) && evict_block(st, shard, block)) ||
+         move_elsewhere(st, shard, range, block);
+}
+
+/* Remove a block that is to be evicted: its item is, or, when that has begun but takes long (grave.h), it is moved. */
+static bool clear_victim(rd_store *st, uint32_t shard, rd_ref block) {
   rd_ref item = item_of(st, block);
-  bool large = item != 0 && rd_item_value_bytes(st, rd_at(st, item)) > WORTH_MOVING;
-  return (!large && evict_block(st, shard, block)) || move_elsewhere(st, shard, range, block);
+  bool buried = item != 0 && !rd_slot_is_live(st, rd_item_slot(rd_at(st, item)));
+  if (buried && rd_item_is_nested(rd_at(st, item)) && is_large(st, item)) return move_block(st, shard, block);
+  return evict_block(st, shard, block);
 }
 
 /* Evict around `at` until there is a free block of `bytes`, and move what may not be evicted. false: neither is
@@ -121,7 +134,7 @@ static bool clear_range(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes)
     if (block == 0) return true; /* the whole region has gone to the pool */
     rd_blk b = *rd_blk_at(st, block);
     if (rd_blk_kind(b) != RD_FREE) {
-      if (!evict_block(st, shard, block)) return false;
+      if (!clear_victim(st, shard, block)) return false;
       continue;
     }
     if (rd_blk_bytes(b) >= bytes) return true;
@@ -142,11 +155,14 @@ static bool clear_any_range(rd_store *st, uint32_t shard, uint32_t bytes) {
   return false;
 }
 
+/* Evict what may be evicted, except for large values of small blocks, which are not lost for a region: they move. */
 static void evict_all(rd_store *st, uint32_t shard, uint32_t region) {
   for (rd_ref at = rd_region_first(st, region); at != 0;) {
     rd_ref block = block_around(st, shard, region, at);
     if (block == 0) return;
-    if (rd_blk_kind(*rd_blk_at(st, block)) != RD_FREE && evict_block(st, shard, block)) continue;
+    rd_ref item = rd_blk_kind(*rd_blk_at(st, block)) == RD_FREE ? 0 : item_of(st, block);
+    bool stays = item == 0 || (rd_item_is_nested(rd_at(st, item)) && is_large(st, item));
+    if (!stays && evict_block(st, shard, block)) continue;
     at = rd_blk_next(st, block);
   }
 }
@@ -305,6 +321,9 @@ static bool borrow(rd_store *st, uint64_t regions) {
 bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
   assert(st->dirty == 0);
   if (fits(st, shard, bytes)) return true;
+  for (int i = 0; i < DIGS && rd_dig_anywhere(st, shard); i++) {
+    if (fits(st, shard, bytes)) return true;
+  }
   const rd_heap *heap = &rd_shard_at(st, shard)->heap;
   uint32_t fair = st->head->pool.in_use / st->num_shards;
   if (heap->regions * 2 < fair && take_from_largest(st, shard, OTHERS)) return true;
@@ -331,10 +350,16 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
   return take_from_largest(st, shard, OTHERS) || fits(st, shard, bytes) || borrow(st, 1);
 }
 
+/* Take from graves until the pool has so many regions, or no grave is left. */
+static void dig_regions(rd_store *st, uint32_t shard, uint64_t regions) {
+  while (rd_pool_free(st) < regions && rd_dig_anywhere(st, shard)) rd_yield(st);
+}
+
 bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
   assert(st->dirty == 0);
   uint64_t regions = bytes / (RD_REGION_SIZE - RD_MAX_BLOCK / 4) + 2;
   if (regions >= st->head->pool.limit) return borrow(st, regions);
+  dig_regions(st, shard, regions);
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
     if (i > regions * 2 || !take_from_largest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
     rd_yield(st);
@@ -343,6 +368,7 @@ bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
 }
 
 bool rd_make_room(rd_store *st, uint64_t regions) {
+  dig_regions(st, UINT32_MAX, regions);
   for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
     if (i > regions * 2 + RD_LARGEST_RESERVE || !take_from_largest(st, UINT32_MAX, ALL)) return false;
     rd_yield(st);
@@ -384,6 +410,7 @@ static bool evict_excess(rd_store *st) {
 bool rd_shrink_step(rd_store *st, uint32_t budget) {
   rd_pool *pool = &st->head->pool;
   bool gone = false;
+  for (; budget > 0 && pool->in_use > pool->limit && rd_dig_anywhere(st, UINT32_MAX); budget--) gone = true;
   while (budget > 0 && pool->in_use > pool->limit && take_from_largest(st, UINT32_MAX, OTHERS)) {
     budget--;
     gone = true;

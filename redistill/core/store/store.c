@@ -5,6 +5,7 @@
 #include "arena/lock.h"
 #include "store/evict.h"
 #include "store/expire.h"
+#include "store/grave.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
@@ -86,11 +87,13 @@ static const rd_key_event events_of[] = {[RD_GONE_DELETED] = RD_EVENT_DEL,
 void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, uint64_t hash, rd_gone why) {
   rd_ref ref = rd_entry_ref(place.bucket, place.entry);
   rd_mark_dirty(st, shard);
+  bool nested = rd_item_is_nested(rd_at(st, ref));
+  if (RD_UNLIKELY(nested) && !rd_slot_is_live(st, slot) && !rd_release_step(st, shard, ref)) return;
   rd_access_gone(st, shard, rd_at(st, ref), hash, why == RD_GONE_EVICTED);
   rd_index_remove(st, shard, slot, place);
   /* Tell the listener while the item still has a key. */
   if (RD_UNLIKELY(st->listening != 0)) rd_call_listener(st, slot, events_of[why], NULL, rd_at(st, ref));
-  rd_item_release(st, shard, ref);
+  rd_bury(st, shard, ref, hash);
   if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
   if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
   rd_count_touch(st, shard, slot, hash);
@@ -176,7 +179,7 @@ static void overwrite_small(rd_store *st, const rd_key *key, struct spot *s, con
 
 /* Make the entry refer to the new item, which takes over the old one's access data, and release the old one unless
  * it is `kept`. */
-static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry, bool kept) {
+static void replace(rd_store *st, struct spot *s, uint64_t hash, rd_ref fresh, int64_t expiry, bool kept) {
   rd_item *it = rd_at(st, fresh);
   rd_ref old = rd_ref_of(st, s->item);
   uint32_t history = RD_ACCESS_MASK | RD_ITEM_MAIN;
@@ -184,7 +187,7 @@ static void replace(rd_store *st, struct spot *s, rd_ref fresh, int64_t expiry, 
   rd_access_hit(st, it);
   rd_entry_set_ref(s->place.bucket, s->place.entry, fresh);
   rd_index_note_expiry(st, s->shard, s->slot, s->place, expiry);
-  if (old != fresh && !kept) rd_item_release(st, s->shard, old);
+  if (old != fresh && !kept) rd_bury(st, s->shard, old, hash);
 }
 
 /* Twice the number of keys in a bucket from which on a segment for the index is worth an eviction. */
@@ -291,7 +294,7 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
       if (shape.ttl) rd_item_put_expiry(it, when);
       if (s.item != NULL) {
         if (!keeping || keep(st, &s, key)) {
-          replace(st, &s, fresh, when, keeping);
+          replace(st, &s, key->hash, fresh, when, keeping);
           if (RD_UNLIKELY(from->blocks == TAKEN)) take_blocks(st, it, from);
           was_put(st, &s, key, from, false);
           return RD_OK;
@@ -403,7 +406,7 @@ void rd_restore_kept(rd_store *st, const rd_key *key, rd_kept kept) {
   rd_entry_set_ref(s.place.bucket, s.place.entry, old);
   rd_index_note_expiry(st, s.shard, s.slot, s.place, rd_item_expiry(rd_at(st, old)));
   rd_access_gone(st, s.shard, s.item, key->hash, false);
-  rd_item_release(st, s.shard, fresh);
+  rd_bury(st, s.shard, fresh, key->hash);
   rd_touched(st, s.shard, s.slot, key, RD_EVENT_NONE);
 }
 
@@ -448,7 +451,7 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
         rd_item *it = rd_at(st, fresh);
         rd_item_store(st, it, 0, rd_item_flat(s.item), had);
         if (shape.ttl) rd_item_put_expiry(it, rd_item_expiry(s.item));
-        replace(st, &s, fresh, rd_item_expiry(s.item), false);
+        replace(st, &s, key->hash, fresh, rd_item_expiry(s.item), false);
         s.item = it;
         done = true;
       }

@@ -39,7 +39,7 @@ typedef struct rd_type_row {
   uint64_t (*bytes)(const rd_store *st, const rd_item *it);
   /* Release up to `most` of the value's blocks. Returns how many were released; fewer than `most`: none is left.
    * Between the calls other code looks at the value only to move its blocks, to verify it, and to sum its bytes, so it
-   * must be sound; but entries may be counted that are gone. */
+   * must be sound, even without any block; but entries may be counted that are gone. */
   uint32_t (*release)(rd_store *st, uint32_t shard, rd_item *it, uint32_t most);
   /* `it`, in `shard`, has the bytes of `from`: give it copies of the blocks of `from`. false: no memory, and all
    * copies are released. */
