@@ -94,7 +94,7 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     c.n = 0;
     look(st, ix, sh->sweep_bucket, !live, &c);
     uint32_t gone = 0;
-    for (uint32_t i = 0; i < c.n && removed < STEP_REMOVALS; i++) {
+    for (uint32_t i = 0; i < c.n && (live || removed < STEP_REMOVALS); i++) {
       removed += rd_item_is_nested(rd_at(st, c.item[i])) ? NESTED_REMOVALS : 1;
       gone += rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
     }
