@@ -92,6 +92,7 @@ typedef struct rd_store {
   uint32_t sweep_idle;     /* shards in a row whose round found nothing to do */
   uint64_t swept_ms;       /* now_ms of the last sweep; 0: there was none yet */
   rd_ref pin[2];           /* items that must neither be evicted nor moved to make room */
+  bool builds;             /* items in the slot of kept items stay where they are: store/build.c */
   bool keeps_all;          /* a region is being emptied without evicting anything */
   bool may_borrow;         /* the running command was admitted, and must not fail midway for lack of memory */
   bool borrows;            /* the running command may use the pool's reserve */

@@ -17,6 +17,7 @@
 void rd_coll_open(rd_coll *c, rd_store *st, const rd_key *key, rd_item *it, const struct rd_type_row *row) {
   *c = (rd_coll){.st = st, .key = *key, .row = row, .kind = row->coll[0], .item = it};
   c->shard = rd_shard_of(st, key->hash);
+  c->slot = rd_slot_of(st, key->db);
 }
 
 rd_coll rd_coll_second(const rd_coll *c) {
@@ -270,7 +271,7 @@ bool rd_coll_reserve(rd_coll *c) {
   st->pin[0] = 0;
   c->wanted = 0;
   rd_place place;
-  const rd_index *ix = &rd_shard_at(st, c->shard)->index[rd_slot_of(st, c->key.db)];
+  const rd_index *ix = &rd_shard_at(st, c->shard)->index[c->slot];
   c->item = rd_index_find(st, ix, &c->key, &place) ? rd_at(st, rd_entry_ref(place.bucket, place.entry)) : NULL;
   return room;
 }

@@ -65,6 +65,7 @@ typedef struct rd_coll {
   const rd_coll_kind *kind; /* of the tree that is open: row->coll[tree] */
   rd_item *item;            /* NULL: the key does not exist */
   uint32_t shard;
+  uint32_t slot;   /* of the index: that of the key's database, or where a new value is built */
   uint32_t tree;   /* 0; or 1, the second tree of a type that has two (packed values have no second one) */
   uint64_t wanted; /* after RD_OOM: the bytes that the change needed */
   bool is_new;     /* the key came to exist by a change of this open value */
@@ -150,13 +151,15 @@ void rd_coll_undo(rd_coll *c);
  * evicted or moved; c->item is its place afterwards, all other places and items are void. */
 bool rd_coll_reserve(rd_coll *c);
 
-/* ---- a new value, built aside: SUNIONSTORE, RESTORE, COPY ----
+/* ---- a new value, built aside: SUNIONSTORE, RESTORE, SORT with STORE ----
  *
  * The value is not the key's until rd_coll_hook, and counts as the running command's until then: nothing evicts it, and
- * if the process dies the sweep removes it. */
-bool rd_coll_build(rd_coll *c, rd_store *st, const rd_key *key, const struct rd_type_row *row);
-/* Give the key this value in place of the one before, if any; an empty one deletes the key. RD_OOM: nothing has
- * changed, and the value still has to be abandoned, or hooked again after rd_coll_reserve. */
+ * if the process dies the sweep removes it. So the key's value before may be read until then. A command builds one
+ * value at a time, and ends it by rd_coll_hook or rd_coll_abandon; meanwhile it does not call rd_keep_begin. */
+void rd_coll_build(rd_coll *c, rd_store *st, const rd_key *key, const struct rd_type_row *row);
+/* Give the key this value in place of the one before, if any, and report `event`; an empty one deletes the key, which
+ * reports RD_EVENT_DEL if it existed (as rd_delete). RD_OOM: nothing has changed, and the value still has to be
+ * abandoned, or hooked again after rd_coll_reserve. */
 rd_result rd_coll_hook(rd_coll *c, int64_t expiry, rd_key_event event);
 void rd_coll_abandon(rd_coll *c);
 

@@ -11,7 +11,7 @@
 
 static rd_shape shape_of(const rd_coll *c, uint64_t len) {
   bool ttl = c->item != NULL && rd_item_ttl_bytes(c->item) != 0;
-  return (rd_shape){rd_slot_of(c->st, c->key.db), c->key.len, len, ttl};
+  return (rd_shape){c->slot, c->key.len, len, ttl};
 }
 
 static bool find_entry(const rd_coll *c, rd_place *place) {
@@ -40,7 +40,10 @@ bool rd_coll_make(rd_coll *c, unsigned encoding, uint64_t len) {
   }
   c->item = rd_at(st, ref);
   c->is_new = true;
-  rd_access_new(st, c->shard, c->item, c->key.hash);
+  if (c->slot == RD_KEPT_SLOT)
+    c->item->access |= RD_ITEM_MAIN; /* it is in no queue of S3-FIFO until it is the key's */
+  else
+    rd_access_new(st, c->shard, c->item, c->key.hash);
   rd_index_balance(st, c->shard, shape.slot); /* without memory a later call balances the index */
   return true;
 }

@@ -180,8 +180,13 @@ bool rd_slot_is_live(const rd_store *st, uint32_t slot) {
 
 static inline bool volatile_only(rd_policy p) { return p >= RD_VOLATILE_LRU; }
 
+bool rd_is_pinned(const rd_store *st, const rd_item *it) {
+  rd_ref ref = rd_ref_of(st, it);
+  return ref == st->pin[0] || ref == st->pin[1] || (st->builds && rd_item_slot(it) == RD_KEPT_SLOT);
+}
+
 bool rd_evictable(const rd_store *st, const rd_item *it) {
-  if (rd_ref_of(st, it) == st->pin[0] || rd_ref_of(st, it) == st->pin[1]) return false;
+  if (rd_is_pinned(st, it)) return false;
   if (!rd_slot_is_live(st, rd_item_slot(it)) || rd_expired(st, rd_item_expiry(it))) return true;
   rd_policy policy = policy_of(st);
   if (policy == RD_NOEVICTION) return false;
@@ -223,7 +228,7 @@ static void look_at_bucket(rd_store *st, const rd_shard *sh, const rd_index *ix,
     for (uint32_t m = entries; m != 0; m &= m - 1) {
       rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
       const rd_item *it = rd_at(st, ref);
-      if (ref == st->pin[0] || ref == st->pin[1]) continue;
+      if (rd_is_pinned(st, it)) continue;
       if (s->queue >= 0 && s->queue != ((it->access & RD_ITEM_MAIN) != 0)) continue;
       uint64_t e = eviction_rank(st, s->policy, sh, it);
       if (s->victim == 0 || e > s->best) {
@@ -276,6 +281,13 @@ static rd_ref victim_s3fifo(rd_store *st, rd_shard *sh, const rd_index *ix, uint
   return s.victim;
 }
 
+/* The keys of a slot that the policy may evict. */
+static uint32_t candidates_in(const rd_store *st, const rd_shard *sh, uint32_t slot) {
+  uint32_t n = volatile_only(policy_of(st)) ? sh->index[slot].with_ttl : sh->index[slot].count;
+  if (n == 0 || !rd_slot_is_live(st, slot) || (slot == RD_KEPT_SLOT && st->builds)) return 0;
+  return n;
+}
+
 rd_ref rd_victim(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   rd_policy policy = policy_of(st);
@@ -292,14 +304,14 @@ rd_ref rd_victim(rd_store *st, uint32_t shard) {
       continue;
     }
     keys += ix->count;
-    candidates += volatile_only(policy) ? ix->with_ttl : ix->count;
+    candidates += candidates_in(st, sh, i);
   }
   if (policy == RD_NOEVICTION || candidates == 0) return 0;
   uint64_t pick = rd_random_u64(st) % candidates;
   for (uint32_t i = 0; i < RD_SLOTS; i++) {
     const rd_index *ix = &sh->index[i];
-    uint64_t n = volatile_only(policy) ? ix->with_ttl : ix->count;
-    if (n == 0 || !rd_slot_is_live(st, i)) continue;
+    uint64_t n = candidates_in(st, sh, i);
+    if (n == 0) continue;
     if (pick >= n) {
       pick -= n;
       continue;

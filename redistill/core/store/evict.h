@@ -11,6 +11,8 @@ void rd_access_new(rd_store *st, uint32_t shard, rd_item *it, uint64_t hash);
 /* The item is about to leave the store; `evicted`: not deleted or expired. Keeps the counts of the S3-FIFO queues. */
 void rd_access_gone(rd_store *st, uint32_t shard, const rd_item *it, uint64_t hash, bool evicted);
 
+/* True if the item must stay where it is: the running command uses it. */
+bool rd_is_pinned(const rd_store *st, const rd_item *it);
 /* True if this item may be evicted under the policy. */
 bool rd_evictable(const rd_store *st, const rd_item *it);
 /* Choose a key to evict from the shard. 0: there is none (or none was found among very many that may not be

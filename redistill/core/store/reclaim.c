@@ -83,8 +83,8 @@ static bool move_block(rd_store *st, uint32_t shard, rd_ref block) {
 }
 
 bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block) {
-  if (block == st->pin[0] || block == st->pin[1]) return false;
   const rd_item *it = rd_at(st, block);
+  if (rd_is_pinned(st, it)) return false;
   uint32_t slot = rd_item_slot(it);
   rd_place place;
   bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], rd_item_hash(st, it), block, &place);
