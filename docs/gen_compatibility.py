@@ -97,6 +97,10 @@ The version is the first version of Redis (or Valkey, from 8 on) with the comman
 
 GROUPS = {
     "string": "Strings",
+    "hash": "Hashes",
+    "list": "Lists",
+    "set": "Sets",
+    "sorted-set": "Sorted sets",
     "bitmap": "Bitmaps",
     "hyperloglog": "HyperLogLog",
     "generic": "Keys",
@@ -153,6 +157,8 @@ def tables(table: CommandTable) -> Iterator[str]:
     """A table for each group, its commands in alphabetical order. Containers are shown by their subcommands."""
     for group, title in GROUPS.items():
         entries = sorted((entry for entry in table.flattened() if entry.group == group), key=lambda entry: entry.name)
+        if not entries:
+            continue
         yield f"\n### {title}\n\n| command | since | |\n|---|---|---|\n"
         yield from (row(entry) + "\n" for entry in entries if not entry.subcommands or entry.name == "command")
     left = {entry.group for entry in table.flattened()} - set(GROUPS)

@@ -26,13 +26,16 @@ def vectors() -> list[tuple[list[str], str, str]]:
 
 
 def rows() -> list[Any]:
-    """The commands of keyspecs.def."""
+    """The commands of keyspecs.def, and those of the core's own table that keyspecs.txt calls."""
     found: list[Any] = index["parse"]((HERE / "keyspecs.def").read_text(), "keyspecs")
+    called = {words[0].lower() for words, _, _ in vectors()} - {row.name for row in found}
+    for path in sorted(index["TABLE"].glob("*.def")):
+        found += [row for row in index["parse"](path.read_text(), path.stem) if row.name in called]
     return found
 
 
 def main() -> None:
-    print('#include "command/command.h"\n\nstatic const rd_command rows[] = {')
+    print('#include "commands/cmd.h"\n\nstatic const rd_command rows[] = {')
     for row in rows():
         print("\n".join(index["entry"](row, 0)))
     print("};\n\nstatic const struct {\n  const char *words[24], *keys;\n} vectors[] = {")

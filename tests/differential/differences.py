@@ -66,6 +66,15 @@ def _refcount(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return starts(argv, "object refcount") and theirs.value == 2147483647 and ours.value == 1
 
 
+def _small_lists(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "object encoding") and theirs.value == b"quicklist" and ours.value == b"listpack"
+
+
+def _lowest_count(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    wanted = b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+    return starts(argv, "lrem", "lpos") and b"-9223372036854775808" in argv and ours.value == wanted
+
+
 def _replication(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return starts(argv, "debug change-repl-id") and ours.kind == "-"
 
@@ -84,6 +93,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("the policies and bounds that an error of CONFIG SET lists are Redistill's own", _other_policies),
     Difference("a cursor that no SCAN returned is safe, and may be at another place", _made_up_cursor),
     Difference("small numbers are not shared objects, so their count is 1", _refcount),
+    Difference("a small list is a listpack, as in Redis 7.2", _small_lists),
+    Difference("the lowest integer, which has no opposite, is refused as by Redis 7.2", _lowest_count, diverges=True),
     Difference("there is no replication whose identity could change", _replication),
     Difference(
         "a damaged HyperLogLog is refused as a whole, not only when the damage is met", _corrupted, diverges=True

@@ -44,7 +44,12 @@ _FINALE = [[b"RESET"]]
 for _db in (b"0", b"1", b"2"):
     _FINALE += [[b"SELECT", _db], [b"KEYS", b"*"]]
     for _key in words.KEYS:
-        _FINALE += [[b"GET", _key], [b"PEXPIRETIME", _key], [b"OBJECT", b"ENCODING", _key]]
+        _FINALE += [
+            [b"GET", _key],
+            [b"PEXPIRETIME", _key],
+            [b"OBJECT", b"ENCODING", _key],
+            [b"LRANGE", _key, b"0", b"-1"],
+        ]
 _FINALE_BYTES = b"".join(map(encode, _FINALE))
 
 

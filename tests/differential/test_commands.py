@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from . import sides
 from .connection import CONNECTION, GETKEYS, SERVER
 from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
+from .lists import LISTS
 from .peers import ask
 from .profiles import examples
 from .scripts import DATA, EVERYTHING, Script, any_of, scripts
@@ -41,6 +42,12 @@ class SameRepliesTests(SynchronousTestCase):
     @given(scripts(any_of(HYPERLOGLOGS, HYPERLOGLOGS, STRINGS[:1], KEYSPACE)))
     def test_hyperloglogs(self, script: Script) -> None:
         """HyperLogLogs, sparse and dense, also after other commands changed the string that holds them."""
+        self.same(script)
+
+    @examples(250)
+    @given(scripts(any_of(LISTS)))
+    def test_lists(self, script: Script) -> None:
+        """List commands with all their options, on lists and on other values."""
         self.same(script)
 
     @examples(250)

@@ -36,6 +36,25 @@ rd_command_fn rd_cmd_decrby;
 rd_command_fn rd_cmd_incrbyfloat;
 rd_command_fn rd_cmd_lcs;
 
+/* list */
+rd_command_fn rd_cmd_lpush;
+rd_command_fn rd_cmd_rpush;
+rd_command_fn rd_cmd_lpushx;
+rd_command_fn rd_cmd_rpushx;
+rd_command_fn rd_cmd_lpop;
+rd_command_fn rd_cmd_rpop;
+rd_command_fn rd_cmd_lmpop;
+rd_command_fn rd_cmd_llen;
+rd_command_fn rd_cmd_lindex;
+rd_command_fn rd_cmd_lset;
+rd_command_fn rd_cmd_linsert;
+rd_command_fn rd_cmd_lrange;
+rd_command_fn rd_cmd_ltrim;
+rd_command_fn rd_cmd_lpos;
+rd_command_fn rd_cmd_lrem;
+rd_command_fn rd_cmd_rpoplpush;
+rd_command_fn rd_cmd_lmove;
+
 /* bitmap */
 rd_command_fn rd_cmd_getbit;
 rd_command_fn rd_cmd_setbit;

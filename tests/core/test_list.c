@@ -1,0 +1,701 @@
+/* test_list.c - lists: replies, events and encodings of redis-server and Valkey, and a model of long lists. */
+#include "told.h"
+
+/* Elements of all forms at both ends. */
+static const exchange pushing_and_popping[] = {
+    SAID("RPUSH l a b c", ":3\r\n"),
+    SAID("LPUSH l x y z", ":6\r\n"),
+    SAID("LRANGE l 0 -1", "*6\r\n$1\r\nz\r\n$1\r\ny\r\n$1\r\nx\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n"),
+    SAID("LLEN l", ":6\r\n"),
+    SAID("LLEN none", ":0\r\n"),
+    SAID("LPUSHX none a", ":0\r\n"),
+    SAID("RPUSHX none a b", ":0\r\n"),
+    SAID("EXISTS none", ":0\r\n"),
+    SAID("LPUSHX l p", ":7\r\n"),
+    SAID("RPUSHX l q r", ":9\r\n"),
+    SAID("LRANGE l 0 -1",
+         "*9\r\n$1\r\np\r\n$1\r\nz\r\n$1\r\ny\r\n$1\r\nx\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nq\r\n$1"
+         "\r\nr\r\n"),
+    SAID("LPOP l", "$1\r\np\r\n"),
+    SAID("RPOP l", "$1\r\nr\r\n"),
+    SAID("LPOP l 2", "*2\r\n$1\r\nz\r\n$1\r\ny\r\n"),
+    SAID("RPOP l 2", "*2\r\n$1\r\nq\r\n$1\r\nc\r\n"),
+    SAID("LPOP l 0", "*0\r\n"),
+    SAID("RPOP l 0", "*0\r\n"),
+    SAID("LPOP none", "$-1\r\n"),
+    SAID("RPOP none", "$-1\r\n"),
+    SAID("LPOP none 0", "*-1\r\n"),
+    SAID("RPOP none 3", "*-1\r\n"),
+    SAID("LRANGE l 0 -1", "*3\r\n$1\r\nx\r\n$1\r\na\r\n$1\r\nb\r\n"),
+    SAID("RPOP l 100", "*3\r\n$1\r\nb\r\n$1\r\na\r\n$1\r\nx\r\n"),
+    SAID("EXISTS l", ":0\r\n"),
+    SAID("LPOP l", "$-1\r\n"),
+    SAID("RPUSH n 1 -1 127 128 -128 -129 32767 32768 8388607 8388608 -8388608 -8388609 2147483647 2147483648 "
+         "-2147483649 9223372036854775807 -9223372036854775808 9223372036854775808 -9223372036854775809 0 -0 00 +1 01 "
+         "1.0",
+         ":25\r\n"),
+    SAID("LRANGE n 0 -1",
+         "*25\r\n$1\r\n1\r\n$2\r\n-1\r\n$3\r\n127\r\n$3\r\n128\r\n$4\r\n-128\r\n$4\r\n-129\r\n$5\r\n32767"
+         "\r\n$5\r\n32768\r\n$7\r\n8388607\r\n$7\r\n8388608\r\n$8\r\n-8388608\r\n$8\r\n-8388609\r\n$10\r\n"
+         "2147483647\r\n$10\r\n2147483648\r\n$11\r\n-2147483649\r\n$19\r\n9223372036854775807\r\n$20\r\n-9"
+         "223372036854775808\r\n$19\r\n9223372036854775808\r\n$20\r\n-9223372036854775809\r\n$1\r\n0\r\n$2"
+         "\r\n-0\r\n$2\r\n00\r\n$2\r\n+1\r\n$2\r\n01\r\n$3\r\n1.0\r\n"),
+    SAID("LPOS n 9223372036854775807", ":15\r\n"),
+    SAID("LPOS n 00", ":21\r\n"),
+    SAID("LPOS n -0", ":20\r\n"),
+    SAID("LREM n 0 128", ":1\r\n"),
+    SAID("LINDEX n 15", "$20\r\n-9223372036854775808\r\n"),
+    SAID("RPUSH e \"\" \"\" \"\\x00\" \"\\r\\n\"", ":4\r\n"),
+    SAID("LRANGE e 0 -1", "*4\r\n$0\r\n\r\n$0\r\n\r\n$1\r\n\000\r\n$2\r\n\r\n\r\n"),
+    SAID("LREM e 1 \"\"", ":1\r\n"),
+    SAID("LLEN e", ":3\r\n"),
+    SAID("LPOP e", "$0\r\n\r\n"),
+    SAID("LPOP e", "$1\r\n\000\r\n"),
+    SAID("LPOP e", "$2\r\n\r\n\r\n"),
+    SAID("LPOP e", "$-1\r\n"),
+    SAID("EXISTS e", ":0\r\n"),
+    SAID("TYPE n", "+list\r\n"),
+    SAID("EXPIRE n 100", ":1\r\n"),
+    SAID("RPUSH n x", ":25\r\n"),
+    SAID("TTL n", ":100\r\n"),
+    SAID("RPOP n", "$1\r\nx\r\n"),
+    SAID("TTL n", ":100\r\n"),
+};
+
+/* Indexes and ranges, from both ends and beyond them. */
+static const exchange positions[] = {
+    SAID("RPUSH l a b c d e f", ":6\r\n"),
+    SAID("LRANGE l 0 0", "*1\r\n$1\r\na\r\n"),
+    SAID("LRANGE l 1 3", "*3\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n"),
+    SAID("LRANGE l -3 -1", "*3\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n"),
+    SAID("LRANGE l -100 100", "*6\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n"),
+    SAID("LRANGE l 5 10", "*1\r\n$1\r\nf\r\n"),
+    SAID("LRANGE l 6 10", "*0\r\n"),
+    SAID("LRANGE l 3 1", "*0\r\n"),
+    SAID("LRANGE l -1 -3", "*0\r\n"),
+    SAID("LRANGE l 0 -7", "*0\r\n"),
+    SAID("LRANGE l -9223372036854775808 9223372036854775807",
+         "*6\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nf\r\n"),
+    SAID("LRANGE l 9223372036854775807 9223372036854775807", "*0\r\n"),
+    SAID("LRANGE none 0 -1", "*0\r\n"),
+    SAID("LINDEX l 0", "$1\r\na\r\n"),
+    SAID("LINDEX l 5", "$1\r\nf\r\n"),
+    SAID("LINDEX l 6", "$-1\r\n"),
+    SAID("LINDEX l -1", "$1\r\nf\r\n"),
+    SAID("LINDEX l -6", "$1\r\na\r\n"),
+    SAID("LINDEX l -7", "$-1\r\n"),
+    SAID("LINDEX l -9223372036854775808", "$-1\r\n"),
+    SAID("LINDEX l 9223372036854775807", "$-1\r\n"),
+    SAID("LINDEX none 0", "$-1\r\n"),
+    SAID("LINDEX none x", "$-1\r\n"),
+    SAID("LSET l 0 A", "+OK\r\n"),
+    SAID("LSET l -1 F", "+OK\r\n"),
+    SAID("LSET l 2 333", "+OK\r\n"),
+    SAID("LSET l 6 x", "-ERR index out of range\r\n"),
+    SAID("LSET l -7 x", "-ERR index out of range\r\n"),
+    SAID("LRANGE l 0 -1", "*6\r\n$1\r\nA\r\n$1\r\nb\r\n$3\r\n333\r\n$1\r\nd\r\n$1\r\ne\r\n$1\r\nF\r\n"),
+    SAID("LTRIM l 0 -1", "+OK\r\n"),
+    SAID("LTRIM l 1 -2", "+OK\r\n"),
+    SAID("LRANGE l 0 -1", "*4\r\n$1\r\nb\r\n$3\r\n333\r\n$1\r\nd\r\n$1\r\ne\r\n"),
+    SAID("LTRIM l -3 1", "+OK\r\n"),
+    SAID("LRANGE l 0 -1", "*1\r\n$3\r\n333\r\n"),
+    SAID("LTRIM l 5 9", "+OK\r\n"),
+    SAID("EXISTS l", ":0\r\n"),
+    SAID("RPUSH l a b c", ":3\r\n"),
+    SAID("LTRIM l 2 1", "+OK\r\n"),
+    SAID("EXISTS l", ":0\r\n"),
+    SAID("LTRIM l 0 0", "+OK\r\n"),
+    SAID("RPUSH l a b c", ":3\r\n"),
+    SAID("LTRIM l -100 0", "+OK\r\n"),
+    SAID("LRANGE l 0 -1", "*1\r\n$1\r\na\r\n"),
+    SAID("LTRIM l -9223372036854775808 9223372036854775807", "+OK\r\n"),
+    SAID("LTRIM l 9223372036854775807 -9223372036854775808", "+OK\r\n"),
+    SAID("EXISTS l", ":0\r\n"),
+};
+
+/* LPOS, LINSERT and LREM. */
+static const exchange searching[] = {
+    SAID("RPUSH l a b c 1 2 3 c c", ":8\r\n"),
+    SAID("LPOS l a", ":0\r\n"),
+    SAID("LPOS l c", ":2\r\n"),
+    SAID("LPOS l c RANK 2", ":6\r\n"),
+    SAID("LPOS l c RANK -1", ":7\r\n"),
+    SAID("LPOS l c RANK -3", ":2\r\n"),
+    SAID("LPOS l c RANK 4", "$-1\r\n"),
+    SAID("LPOS l c RANK -4", "$-1\r\n"),
+    SAID("LPOS l c COUNT 2", "*2\r\n:2\r\n:6\r\n"),
+    SAID("LPOS l c COUNT 0", "*3\r\n:2\r\n:6\r\n:7\r\n"),
+    SAID("LPOS l c COUNT 0 RANK 2", "*2\r\n:6\r\n:7\r\n"),
+    SAID("LPOS l c COUNT 0 RANK -1", "*3\r\n:7\r\n:6\r\n:2\r\n"),
+    SAID("LPOS l c COUNT 2 RANK -2", "*2\r\n:6\r\n:2\r\n"),
+    SAID("LPOS l c COUNT 100 MAXLEN 3", "*1\r\n:2\r\n"),
+    SAID("LPOS l c COUNT 0 MAXLEN 2", "*0\r\n"),
+    SAID("LPOS l c MAXLEN 2", "$-1\r\n"),
+    SAID("LPOS l c MAXLEN 3", ":2\r\n"),
+    SAID("LPOS l c RANK -1 MAXLEN 1", ":7\r\n"),
+    SAID("LPOS l c RANK -3 MAXLEN 5", "$-1\r\n"),
+    SAID("LPOS l c MAXLEN 0 RANK 3", ":7\r\n"),
+    SAID("LPOS l a RANK -1 COUNT 1", "*1\r\n:0\r\n"),
+    SAID("LPOS l 2", ":4\r\n"),
+    SAID("LPOS l zz", "$-1\r\n"),
+    SAID("LPOS l zz COUNT 0", "*0\r\n"),
+    SAID("LPOS l c RANK 9223372036854775807", "$-1\r\n"),
+    SAID("LPOS l c RANK -9223372036854775807", "$-1\r\n"),
+    SAID("LPOS none a", "$-1\r\n"),
+    SAID("LPOS none a COUNT 1", "*0\r\n"),
+    SAID("LPOS l c RANK 1 RANK 2 COUNT 5 COUNT 1", "*1\r\n:6\r\n"),
+    SAID("LINSERT l BEFORE a first", ":9\r\n"),
+    SAID("LINSERT l after c later", ":10\r\n"),
+    SAID("LINSERT l BEFORE 2 2", ":11\r\n"),
+    SAID("LINSERT l AFTER zz no", ":-1\r\n"),
+    SAID("LINSERT none AFTER zz no", ":0\r\n"),
+    SAID("LRANGE l 0 -1",
+         "*11\r\n$5\r\nfirst\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$5\r\nlater\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r"
+         "\n2\r\n$1\r\n3\r\n$1\r\nc\r\n$1\r\nc\r\n"),
+    SAID("LREM l 1 c", ":1\r\n"),
+    SAID("LRANGE l 0 -1",
+         "*10\r\n$5\r\nfirst\r\n$1\r\na\r\n$1\r\nb\r\n$5\r\nlater\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r"
+         "\n3\r\n$1\r\nc\r\n$1\r\nc\r\n"),
+    SAID("LREM l -1 c", ":1\r\n"),
+    SAID("LRANGE l 0 -1",
+         "*9\r\n$5\r\nfirst\r\n$1\r\na\r\n$1\r\nb\r\n$5\r\nlater\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r"
+         "\n3\r\n$1\r\nc\r\n"),
+    SAID("LREM l 0 2", ":2\r\n"),
+    SAID("LREM l 5 zz", ":0\r\n"),
+    SAID("LREM l -5 c", ":1\r\n"),
+    SAID("LRANGE l 0 -1", "*6\r\n$5\r\nfirst\r\n$1\r\na\r\n$1\r\nb\r\n$5\r\nlater\r\n$1\r\n1\r\n$1\r\n3\r\n"),
+    SAID("DEL l", ":1\r\n"),
+    SAID("RPUSH l x x y x x", ":5\r\n"),
+    SAID("LREM l -2 x", ":2\r\n"),
+    SAID("LRANGE l 0 -1", "*3\r\n$1\r\nx\r\n$1\r\nx\r\n$1\r\ny\r\n"),
+    SAID("LREM l 2 x", ":2\r\n"),
+    SAID("LREM l 0 y", ":1\r\n"),
+    SAID("EXISTS l", ":0\r\n"),
+    SAID("LREM l 0 y", ":0\r\n"),
+    SAID("RPUSH l x x x", ":3\r\n"),
+    SAID("LREM l -3 x", ":3\r\n"),
+    SAID("EXISTS l", ":0\r\n"),
+    SAID("RPUSH l x x x", ":3\r\n"),
+    SAID("LREM l 100 x", ":3\r\n"),
+    SAID("EXISTS l", ":0\r\n"),
+};
+
+/* LMOVE, RPOPLPUSH and LMPOP, also of a list to itself. */
+static const exchange moving[] = {
+    SAID("RPUSH a 1 2 3", ":3\r\n"),
+    SAID("LMOVE a b LEFT RIGHT", "$1\r\n1\r\n"),
+    SAID("LMOVE a b RIGHT LEFT", "$1\r\n3\r\n"),
+    SAID("LRANGE a 0 -1", "*1\r\n$1\r\n2\r\n"),
+    SAID("LRANGE b 0 -1", "*2\r\n$1\r\n3\r\n$1\r\n1\r\n"),
+    SAID("LMOVE a b LEFT LEFT", "$1\r\n2\r\n"),
+    SAID("EXISTS a", ":0\r\n"),
+    SAID("LRANGE b 0 -1", "*3\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n1\r\n"),
+    SAID("LMOVE b b LEFT RIGHT", "$1\r\n2\r\n"),
+    SAID("LRANGE b 0 -1", "*3\r\n$1\r\n3\r\n$1\r\n1\r\n$1\r\n2\r\n"),
+    SAID("LMOVE b b RIGHT LEFT", "$1\r\n2\r\n"),
+    SAID("LRANGE b 0 -1", "*3\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n1\r\n"),
+    SAID("LMOVE b b LEFT LEFT", "$1\r\n2\r\n"),
+    SAID("LMOVE b b RIGHT RIGHT", "$1\r\n1\r\n"),
+    SAID("LRANGE b 0 -1", "*3\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n1\r\n"),
+    SAID("LMOVE none b LEFT LEFT", "$-1\r\n"),
+    SAID("LMOVE none none2 LEFT LEFT", "$-1\r\n"),
+    SAID("RPOPLPUSH b c", "$1\r\n1\r\n"),
+    SAID("RPOPLPUSH b b", "$1\r\n3\r\n"),
+    SAID("LRANGE b 0 -1", "*2\r\n$1\r\n3\r\n$1\r\n2\r\n"),
+    SAID("RPOPLPUSH none b", "$-1\r\n"),
+    SAID("RPUSH one x", ":1\r\n"),
+    SAID("LMOVE one one LEFT RIGHT", "$1\r\nx\r\n"),
+    SAID("RPOPLPUSH one one", "$1\r\nx\r\n"),
+    SAID("LRANGE one 0 -1", "*1\r\n$1\r\nx\r\n"),
+    SAID("EXPIRE one 100", ":1\r\n"),
+    SAID("LMOVE one one RIGHT RIGHT", "$1\r\nx\r\n"),
+    SAID("TTL one", ":100\r\n"),
+    SAID("LMOVE one two left Right", "$1\r\nx\r\n"),
+    SAID("TTL two", ":-1\r\n"),
+    SAID("EXISTS one", ":0\r\n"),
+    SAID("LMPOP 1 b LEFT", "*2\r\n$1\r\nb\r\n*1\r\n$1\r\n3\r\n"),
+    SAID("LMPOP 2 none b RIGHT COUNT 10", "*2\r\n$1\r\nb\r\n*1\r\n$1\r\n2\r\n"),
+    SAID("EXISTS b", ":0\r\n"),
+    SAID("LMPOP 2 none b RIGHT", "*-1\r\n"),
+    SAID("RPUSH b 1 2 3 4 5", ":5\r\n"),
+    SAID("LMPOP 3 none b two left count 2", "*2\r\n$1\r\nb\r\n*2\r\n$1\r\n1\r\n$1\r\n2\r\n"),
+    SAID("LMPOP 3 none b two RIGHT COUNT 2", "*2\r\n$1\r\nb\r\n*2\r\n$1\r\n5\r\n$1\r\n4\r\n"),
+    SAID("LMPOP 3 none b two RIGHT COUNT 9223372036854775807", "*2\r\n$1\r\nb\r\n*1\r\n$1\r\n3\r\n"),
+};
+
+/* Errors, and their order. */
+static const exchange errors_of_lists[] = {
+    SAID("SET s x", "+OK\r\n"),
+    SAID("RPUSH l a b c a b c", ":6\r\n"),
+    SAID("LPUSH s a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("RPUSH s a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LPUSHX s a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("RPUSHX s a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LPUSH l", "-ERR wrong number of arguments for 'lpush' command\r\n"),
+    SAID("RPUSHX l", "-ERR wrong number of arguments for 'rpushx' command\r\n"),
+    SAID("LPOP l -1", "-ERR value is out of range, must be positive\r\n"),
+    SAID("LPOP l x", "-ERR value is out of range, must be positive\r\n"),
+    SAID("LPOP l 1 2", "-ERR wrong number of arguments for 'lpop' command\r\n"),
+    SAID("LPOP s", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LPOP s 0", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("RPOP s 1", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("RPOP l 9223372036854775808", "-ERR value is out of range, must be positive\r\n"),
+    SAID("LREM l x a", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LREM s x a", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LREM s 1 a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LINDEX s x", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LINDEX l x", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LINDEX s 0", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LSET none x y", "-ERR no such key\r\n"),
+    SAID("LSET none 0 y", "-ERR no such key\r\n"),
+    SAID("LSET s x y", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LSET l x y", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LSET l 100 y", "-ERR index out of range\r\n"),
+    SAID("LINSERT l foo a b", "-ERR syntax error\r\n"),
+    SAID("LINSERT s foo a b", "-ERR syntax error\r\n"),
+    SAID("LINSERT s before a b", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LPOS l a RANK 0",
+         "-ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negat"
+         "ive to start from the end of the list\r\n"),
+    SAID("LPOS l a RANK x", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LPOS l a COUNT -1", "-ERR COUNT can't be negative\r\n"),
+    SAID("LPOS l a COUNT x", "-ERR COUNT can't be negative\r\n"),
+    SAID("LPOS l a MAXLEN -1", "-ERR MAXLEN can't be negative\r\n"),
+    SAID("LPOS l a MAXLEN x", "-ERR MAXLEN can't be negative\r\n"),
+    SAID("LPOS l a RANK", "-ERR syntax error\r\n"),
+    SAID("LPOS l a FOO 1", "-ERR syntax error\r\n"),
+    SAID("LPOS none a FOO", "-ERR syntax error\r\n"),
+    SAID("LPOS s a", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LPOS s a RANK 0",
+         "-ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negat"
+         "ive to start from the end of the list\r\n"),
+    SAID("LMOVE l d LEFT x", "-ERR syntax error\r\n"),
+    SAID("LMOVE l d x LEFT", "-ERR syntax error\r\n"),
+    SAID("LMOVE none s LEFT LEFT", "$-1\r\n"),
+    SAID("LMOVE s d LEFT LEFT", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LMOVE l s LEFT LEFT", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("RPOPLPUSH none s", "$-1\r\n"),
+    SAID("RPOPLPUSH s l", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("RPOPLPUSH l s", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LMPOP 0 l LEFT", "-ERR numkeys should be greater than 0\r\n"),
+    SAID("LMPOP x l LEFT", "-ERR numkeys should be greater than 0\r\n"),
+    SAID("LMPOP -1 l LEFT", "-ERR numkeys should be greater than 0\r\n"),
+    SAID("LMPOP 2 l LEFT", "-ERR syntax error\r\n"),
+    SAID("LMPOP 1 l foo", "-ERR syntax error\r\n"),
+    SAID("LMPOP 1 l LEFT COUNT 0", "-ERR count should be greater than 0\r\n"),
+    SAID("LMPOP 1 l LEFT COUNT x", "-ERR count should be greater than 0\r\n"),
+    SAID("LMPOP 1 l LEFT COUNT", "-ERR syntax error\r\n"),
+    SAID("LMPOP 1 l LEFT COUNT 1 COUNT 1", "-ERR syntax error\r\n"),
+    SAID("LMPOP 1 l LEFT COUNT 1 x", "-ERR syntax error\r\n"),
+    SAID("LMPOP 2 none s LEFT", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LMPOP 2 s none LEFT", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LMPOP 9223372036854775807 l LEFT", "-ERR syntax error\r\n"),
+    SAID("LMPOP 4294967297 l LEFT", "-ERR syntax error\r\n"),
+    SAID("LRANGE none x y", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LRANGE s x y", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LRANGE s 0 y", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LRANGE s 0 1", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LTRIM none x 1", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LTRIM s 0 x", "-ERR value is not an integer or out of range\r\n"),
+    SAID("LTRIM s 0 1", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LLEN s", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LLEN l x", "-ERR wrong number of arguments for 'llen' command\r\n"),
+    SAID("GET l", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("APPEND l x", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("INCR l", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("STRLEN l", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("GETRANGE l 0 1", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("SETBIT l 0 1", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("PFADD l x", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("SETRANGE l 0 \"\"", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("LRANGE l 0 -1", "*6\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n"),
+    SAID("MGET l s", "*2\r\n$-1\r\n$1\r\nx\r\n"),
+    SAID("SET l x", "+OK\r\n"),
+    SAID("GET l", "$1\r\nx\r\n"),
+};
+
+/* Absent elements and lists in RESP3. */
+static const exchange resp3_nulls[] = {
+    SAID("LPOP none", "_\r\n"),
+    SAID("LPOP none 1", "_\r\n"),
+    SAID("LINDEX none 0", "_\r\n"),
+    SAID("LPOS none a", "_\r\n"),
+    SAID("LPOS none a COUNT 1", "*0\r\n"),
+    SAID("LMPOP 1 none LEFT", "_\r\n"),
+    SAID("LMOVE none n2 LEFT LEFT", "_\r\n"),
+    SAID("RPUSH l a", ":1\r\n"),
+    SAID("LPOS l b", "_\r\n"),
+    SAID("LMPOP 1 l LEFT", "*2\r\n$1\r\nl\r\n*1\r\n$1\r\na\r\n"),
+    SAID("LRANGE l 0 -1", "*0\r\n"),
+};
+
+/* Errors that 7.2 words differently. */
+static const exchange valkey_newer_words[] = {
+    SAID("RPUSH l a", ":1\r\n"),
+    SAID("LREM l -9223372036854775808 a",
+         "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n"),
+    SAID("LPOS l a RANK -9223372036854775808",
+         "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n"),
+    SAID("LREM l 9223372036854775808 a", "-ERR value is not an integer or out of range\r\n"),
+};
+
+static const happening told[] = {
+    TOLD("RPUSH l a b c", "n0:new:l l0:rpush:l"),
+    TOLD("LPUSH l x", "l0:lpush:l"),
+    TOLD("LPUSHX l y", "l0:lpush:l"),
+    TOLD("LPUSHX none y", ""),
+    TOLD("RPUSH l p q r", "l0:rpush:l"),
+    TOLD("LPOP l", "l0:lpop:l"),
+    TOLD("RPOP l 2", "l0:rpop:l"),
+    TOLD("LPOP l 0", ""),
+    TOLD("LPOP none", ""),
+    TOLD("RPOP none 2", ""),
+    TOLD("LINSERT l BEFORE a z", "l0:linsert:l"),
+    TOLD("LINSERT l BEFORE none z", ""),
+    TOLD("LSET l 0 s", "l0:lset:l"),
+    TOLD("LSET l 100 s", ""),
+    TOLD("LSET none 0 s", ""),
+    TOLD("LREM l 0 a", "l0:lrem:l"),
+    TOLD("LREM l 0 a", ""),
+    TOLD("LTRIM l 0 -1", "l0:ltrim:l"),
+    TOLD("LTRIM l 1 -1", "l0:ltrim:l"),
+    TOLD("LTRIM none 0 1", ""),
+    TOLD("LTRIM l 5 1", "l0:ltrim:l g0:del:l"),
+    TOLD("RPUSH l a a", "n0:new:l l0:rpush:l"),
+    TOLD("LREM l 0 a", "l0:lrem:l g0:del:l"),
+    TOLD("RPUSH l a", "n0:new:l l0:rpush:l"),
+    TOLD("LPOP l", "l0:lpop:l g0:del:l"),
+    TOLD("RPUSH l a b", "n0:new:l l0:rpush:l"),
+    TOLD("RPOP l 5", "l0:rpop:l g0:del:l"),
+    TOLD("RPUSH l a b c", "n0:new:l l0:rpush:l"),
+    TOLD("LMOVE l m LEFT RIGHT", "n0:new:m l0:rpush:m l0:lpop:l"),
+    TOLD("LMOVE l m RIGHT LEFT", "l0:lpush:m l0:rpop:l"),
+    TOLD("LMOVE l l LEFT LEFT", "l0:lpush:l l0:lpop:l"),
+    TOLD("RPOPLPUSH l l", "l0:lpush:l l0:rpop:l"),
+    TOLD("RPOPLPUSH l m", "l0:lpush:m l0:rpop:l g0:del:l"),
+    TOLD("RPOPLPUSH none m", ""),
+    TOLD("LMPOP 2 none m LEFT", "l0:lpop:m"),
+    TOLD("LMPOP 2 none m RIGHT COUNT 5", "l0:rpop:m g0:del:m"),
+    TOLD("LMPOP 2 none m RIGHT COUNT 5", ""),
+    TOLD("LLEN none", "m0:keymiss:none"),
+    TOLD("LRANGE none 0 1", "m0:keymiss:none"),
+    TOLD("LINDEX none 0", "m0:keymiss:none"),
+    TOLD("LPOS none 0", "m0:keymiss:none"),
+    TOLD("RPUSH l a", "n0:new:l l0:rpush:l"),
+    TOLD("EXPIRE l 100", "g0:expire:l"),
+    TOLD("RPUSH l a", "l0:rpush:l"),
+    TOLD("DEL l", "g0:del:l"),
+    TOLD("RPUSH l a PX 20", "n0:new:l l0:rpush:l"),
+    TOLD("PEXPIRE l 20", "g0:expire:l"),
+    TOLD(">30", ""),
+    TOLD("RPUSH l b", "x0:expired:l n0:new:l l0:rpush:l"),
+    TOLD("LRANGE l 0 -1", ""),
+    TOLD("PEXPIRE l 20", "g0:expire:l"),
+    TOLD(">30", ""),
+    TOLD("LMOVE l m LEFT LEFT", "x0:expired:l"),
+};
+static void the_ends_answer_as_redis(void) { REPLAY(pushing_and_popping); }
+static void positions_answer_as_redis(void) { REPLAY(positions); }
+static void searches_answer_as_redis(void) { REPLAY(searching); }
+static void moves_answer_as_redis(void) { REPLAY(moving); }
+static void errors_are_those_of_redis(void) {
+  REPLAY(errors_of_lists);
+  REPLAY(valkey_newer_words);
+}
+static void absent_lists_answer_in_resp3(void) { REPLAY3(resp3_nulls); }
+static void events_are_those_of_redis(void) { REPLAY_EVENTS(told); }
+
+/* ---- a plain array does the same ---- */
+
+static uint64_t dice = 88172645463325252ull;
+static uint64_t roll(uint64_t n) {
+  dice ^= dice << 13;
+  dice ^= dice >> 7;
+  dice ^= dice << 17;
+  return dice % n;
+}
+
+/* A list of numbers; rendering a number gives an element of a length and form that follow from it. */
+typedef struct model {
+  uint32_t *at;
+  size_t n, cap;
+} model;
+
+static void model_insert(model *m, size_t i, uint32_t x) {
+  if (m->n == m->cap) m->at = realloc(m->at, (m->cap = 2 * m->cap + 64) * sizeof *m->at);
+  memmove(m->at + i + 1, m->at + i, (m->n++ - i) * sizeof *m->at);
+  m->at[i] = x;
+}
+static void model_remove(model *m, size_t i, size_t n) {
+  memmove(m->at + i, m->at + i + n, (m->n - i - n) * sizeof *m->at);
+  m->n -= n;
+}
+
+#define ELEMENT_MAX 20000u
+static size_t element_of(uint32_t x, char *to) {
+  size_t len = (size_t)sprintf(to,
+                               x % 3 == 0   ? "%d"
+                               : x % 3 == 1 ? "item:%d"
+                                            : "%d:",
+                               (int)(x * 2654435761u) >> x % 29);
+  size_t want = x % 50 == 7 ? 100 + x % 500 : x % 400 == 9 ? 500 + x % 3000 : x % 2000 == 10 ? ELEMENT_MAX - 1 : 0;
+  for (; len < want; len++) to[len] = (char)('a' + (len + x) % 26);
+  return len;
+}
+
+typedef struct words {
+  uint8_t *data;
+  size_t len, cap;
+  unsigned n;
+} words;
+
+static void words_raw(words *w, const void *data, size_t len) {
+  if (w->cap - w->len < len) w->data = realloc(w->data, w->cap = 2 * w->cap + len);
+  memcpy(w->data + w->len, data, len);
+  w->len += len;
+}
+static void words_bulk(words *w, const void *data, size_t len) {
+  char head[32];
+  words_raw(w, head, (size_t)snprintf(head, sizeof head, "$%zu\r\n", len));
+  words_raw(w, data, len);
+  words_raw(w, "\r\n", 2);
+  w->n++;
+}
+static void words_say(words *w, const char *text) { words_bulk(w, text, strlen(text)); }
+static void words_number(words *w, int64_t n) {
+  char text[32];
+  words_bulk(w, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)n));
+}
+static void words_element(words *w, uint32_t x) {
+  static char text[ELEMENT_MAX + 64];
+  words_bulk(w, text, element_of(x, text));
+}
+
+/* Send the words, and compare the reply. */
+static void ask_words(rig_client *c, words *ask, words *reply, const char *what) {
+  char head[32];
+  int n = snprintf(head, sizeof head, "*%u\r\n", ask->n);
+  c->len = 0;
+  rig_feed(c, head, (size_t)n, SIZE_MAX);
+  rig_feed(c, ask->data, ask->len, SIZE_MAX);
+  if (c->len != reply->len || (c->len > 0 && memcmp(c->out, reply->data, c->len) != 0)) {
+    CHECK_FAIL("%s", what);
+    check_print("asked  ", ask->data, ask->len);
+    check_print("is     ", c->out, c->len);
+    check_print("and not", reply->data, reply->len);
+  }
+  ask->len = reply->len = ask->n = reply->n = 0;
+}
+
+static void reply_number(words *w, int64_t n) {
+  char text[32];
+  words_raw(w, text, (size_t)snprintf(text, sizeof text, ":%lld\r\n", (long long)n));
+}
+static void reply_array(words *w, size_t n) {
+  char text[32];
+  words_raw(w, text, (size_t)snprintf(text, sizeof text, "*%zu\r\n", n));
+}
+
+/* The same element under other numbers, which the random choice below avoids. */
+static uint32_t any_element(uint32_t kinds) { return (uint32_t)roll(kinds); }
+
+static void compare_all(rig_client *c, const model *m, words *ask, words *reply) {
+  words_say(ask, "LRANGE");
+  words_say(ask, "l");
+  words_number(ask, 0);
+  words_number(ask, -1);
+  reply_array(reply, m->n);
+  for (size_t i = 0; i < m->n; i++) words_element(reply, m->at[i]);
+  ask_words(c, ask, reply, "the whole list");
+}
+
+static bool same_element(uint32_t a, uint32_t b) {
+  static char x[ELEMENT_MAX + 64], y[ELEMENT_MAX + 64];
+  if (a == b) return true;
+  size_t n = element_of(a, x);
+  return n == element_of(b, y) && memcmp(x, y, n) == 0;
+}
+
+/* Random commands on a list of about `about` elements of `kinds` different ones. */
+static void play(rd_policy policy, uint64_t memory, size_t about, uint32_t kinds, unsigned steps) {
+  rd_store st;
+  int fd = rig_open(&st, memory, 4, policy);
+  rig_client c = rig_client_new(&st, NULL);
+  model m = {0};
+  words ask = {0}, reply = {0};
+  for (unsigned step = 0; step < steps && check_ok; step++) {
+    unsigned what = (unsigned)roll(16);
+    bool left = roll(2) != 0;
+    if (m.n < about / 2 && what > 7) what = 0;
+    if (m.n > about * 2) what = 5;
+    size_t i = m.n != 0 ? roll(m.n) : 0;
+    uint32_t x = m.n != 0 && roll(2) ? m.at[i] : any_element(kinds);
+    if (what < 3) {
+      size_t n = roll(4) == 0 ? 1 + roll(about / 4 + 1) : 1;
+      words_say(&ask, left ? "LPUSH" : "RPUSH");
+      words_say(&ask, "l");
+      for (size_t k = 0; k < n; k++) {
+        uint32_t y = any_element(kinds);
+        words_element(&ask, y);
+        model_insert(&m, left ? 0 : m.n, y);
+      }
+      reply_number(&reply, (int64_t)m.n);
+      ask_words(&c, &ask, &reply, "push");
+    } else if (what < 5) {
+      words_say(&ask, left ? "LPOP" : "RPOP");
+      words_say(&ask, "l");
+      size_t n = roll(3) == 0 ? 1 + roll(about / 8 + 1) : 0, most = n > m.n ? m.n : n;
+      if (n != 0) words_number(&ask, (int64_t)n);
+      if (m.n == 0) {
+        words_raw(&reply, n != 0 ? "*-1\r\n" : "$-1\r\n", 5);
+      } else {
+        if (n != 0) reply_array(&reply, most);
+        if (n == 0) most = 1;
+        for (size_t k = 0; k < most; k++) words_element(&reply, m.at[left ? k : m.n - 1 - k]);
+        model_remove(&m, left ? 0 : m.n - most, most);
+      }
+      ask_words(&c, &ask, &reply, "pop");
+    } else if (what == 5) {
+      size_t cut = m.n > about ? m.n - about : roll(m.n / 4 + 1), front = roll(cut + 1);
+      words_say(&ask, "LTRIM");
+      words_say(&ask, "l");
+      words_number(&ask, (int64_t)front);
+      words_number(&ask, -1 - (int64_t)(cut - front));
+      if (front != 0 || cut != front) {
+        model_remove(&m, m.n - (cut - front), cut - front);
+        model_remove(&m, 0, front);
+      }
+      words_raw(&reply, "+OK\r\n", 5);
+      ask_words(&c, &ask, &reply, "trim");
+    } else if (what < 8) {
+      words_say(&ask, "LINSERT");
+      words_say(&ask, "l");
+      words_say(&ask, left ? "BEFORE" : "AFTER");
+      words_element(&ask, x);
+      uint32_t y = any_element(kinds);
+      words_element(&ask, y);
+      size_t k = 0;
+      while (k < m.n && !same_element(m.at[k], x)) k++;
+      if (m.n == 0) {
+        reply_number(&reply, 0);
+      } else if (k == m.n) {
+        reply_number(&reply, -1);
+      } else {
+        model_insert(&m, k + !left, y);
+        reply_number(&reply, (int64_t)m.n);
+      }
+      ask_words(&c, &ask, &reply, "insert");
+    } else if (what == 8) {
+      int64_t count = (int64_t)roll(5) - 2;
+      words_say(&ask, "LREM");
+      words_say(&ask, "l");
+      words_number(&ask, count);
+      words_element(&ask, x);
+      int64_t removed = 0, most = count == 0 ? INT64_MAX : count < 0 ? -count : count;
+      if (count >= 0) {
+        for (size_t k = 0; k < m.n && removed < most;) {
+          if (same_element(m.at[k], x))
+            model_remove(&m, k, 1), removed++;
+          else
+            k++;
+        }
+      } else {
+        for (size_t k = m.n; k-- > 0 && removed < most;) {
+          if (same_element(m.at[k], x)) model_remove(&m, k, 1), removed++;
+        }
+      }
+      reply_number(&reply, removed);
+      ask_words(&c, &ask, &reply, "remove");
+    } else if (what < 11) {
+      uint32_t y = any_element(kinds);
+      words_say(&ask, "LSET");
+      words_say(&ask, "l");
+      words_number(&ask, left ? (int64_t)i : (int64_t)i - (int64_t)m.n);
+      words_element(&ask, y);
+      if (m.n == 0) {
+        words_raw(&reply, "-ERR no such key\r\n", 18);
+      } else {
+        m.at[i] = y;
+        words_raw(&reply, "+OK\r\n", 5);
+      }
+      ask_words(&c, &ask, &reply, "set");
+    } else if (what < 13) {
+      words_say(&ask, "LINDEX");
+      words_say(&ask, "l");
+      words_number(&ask, left ? (int64_t)i : (int64_t)i - (int64_t)m.n);
+      if (m.n == 0)
+        words_raw(&reply, "$-1\r\n", 5);
+      else
+        words_element(&reply, m.at[i]);
+      ask_words(&c, &ask, &reply, "index");
+    } else if (what == 13) {
+      words_say(&ask, "LPOS");
+      words_say(&ask, "l");
+      words_element(&ask, x);
+      words_say(&ask, "RANK");
+      words_number(&ask, left ? 1 : -1);
+      size_t k = 0;
+      while (k < m.n && !same_element(m.at[left ? k : m.n - 1 - k], x)) k++;
+      if (k == m.n)
+        words_raw(&reply, "$-1\r\n", 5);
+      else
+        reply_number(&reply, (int64_t)(left ? k : m.n - 1 - k));
+      ask_words(&c, &ask, &reply, "position");
+    } else if (what == 14) {
+      bool to_left = roll(2) != 0;
+      words_say(&ask, "LMOVE");
+      words_say(&ask, "l");
+      words_say(&ask, "l");
+      words_say(&ask, left ? "LEFT" : "RIGHT");
+      words_say(&ask, to_left ? "LEFT" : "RIGHT");
+      if (m.n == 0) {
+        words_raw(&reply, "$-1\r\n", 5);
+      } else {
+        uint32_t y = m.at[left ? 0 : m.n - 1];
+        words_element(&reply, y);
+        model_remove(&m, left ? 0 : m.n - 1, 1);
+        model_insert(&m, to_left ? 0 : m.n, y);
+      }
+      ask_words(&c, &ask, &reply, "move");
+    } else {
+      size_t n = m.n != 0 ? roll(m.n - i < 300 ? m.n - i + 1 : 300) : 0;
+      words_say(&ask, "LRANGE");
+      words_say(&ask, "l");
+      words_number(&ask, (int64_t)i);
+      words_number(&ask, (int64_t)(i + n) - 1);
+      if (i == 0 && n == 0) {
+        n = m.n; /* 0 -1 */
+      }
+      reply_array(&reply, n);
+      for (size_t k = 0; k < n; k++) words_element(&reply, m.at[i + k]);
+      ask_words(&c, &ask, &reply, "range");
+    }
+    if (step % (1 + steps / 20) == 0) {
+      compare_all(&c, &m, &ask, &reply);
+      char err[200] = "";
+      if (rd_check(&st, err, sizeof err) != 0) CHECK_FAIL("step %u: %s", step, err);
+    }
+  }
+  free(m.at);
+  free(ask.data);
+  free(reply.data);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+static void a_list_does_what_an_array_does(void) {
+  play(RD_NOEVICTION, 64u << 20, 8, 6, 4000);
+  play(RD_NOEVICTION, 64u << 20, 20, 9, 4000);
+}
+
+int main(void) {
+  RUN(the_ends_answer_as_redis);
+  RUN(positions_answer_as_redis);
+  RUN(searches_answer_as_redis);
+  RUN(moves_answer_as_redis);
+  RUN(errors_are_those_of_redis);
+  RUN(absent_lists_answer_in_resp3);
+  RUN(events_are_those_of_redis);
+  RUN(a_list_does_what_an_array_does);
+  return check_end();
+}
