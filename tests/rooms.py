@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CORE = Path(__file__).resolve().parent.parent / "redistill" / "core"
-ORDER = ("base", "arena", "wire", "store", "types", "command", "commands", "script", "session", "net", "")
+ORDER = ("base", "rdb", "arena", "wire", "store", "types", "command", "commands", "script", "session", "net", "")
 """The rooms, bottom to top; the last is the files beside the folders."""
 
 INCLUDE = re.compile(r'\s*#\s*include\s*(["<])([^">]+)[">]')
