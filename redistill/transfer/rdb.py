@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -223,28 +224,56 @@ class Seen:
         return True
 
 
+def head_for(version: int) -> bytes:
+    """The first bytes of a file of this version."""
+    return b"REDIS%04d" % version if version <= NEWEST[REDIS] else b"VALKEY%03d" % version
+
+
 class RdbWriter:
-    """Writes an RDB file."""
+    """Writes an RDB file.
+
+    Its head has the version of the first payload. A later one may need a higher version: a hash whose fields expire
+    needs Valkey's. Then the head is corrected; for that, the checksum that the file would have is computed, too.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._crc = 0
+        self._crcs: dict[bytes, int] = {}
+        """Checksum by head."""
+        self._head = b""
         self._version = 0
         self._db = -1
         self._seen = Seen()
 
     def _write(self, data: bytes) -> None:
-        self._crc = crc64(data, self._crc)
+        self._crcs = {head: crc64(data, crc) for head, crc in self._crcs.items()}
         self._file.write(data)
 
     def _begin(self, version: int) -> None:
-        """The head, in the version of the first payload: that of the server."""
         from redistill import __version__
 
-        self._version = version
-        self._write(b"REDIS%04d" % version if version <= NEWEST[REDIS] else b"VALKEY%03d" % version)
+        self._version, self._head = version, head_for(version)
+        heads = {self._head}
+        if self._file is not sys.stdout.buffer and self._file.seekable():
+            heads.add(head_for(NEWEST[VALKEY]))
+        self._crcs = {head: crc64(head) for head in heads}
+        self._file.write(self._head)
         name = b"redistill-ver"
         self._write(bytes((AUX,)) + encoded_string(name) + encoded_string(__version__.encode()))
+
+    def _raise(self, version: int) -> None:
+        """Correct the head. BadSource if the file is a pipe, or no head fits."""
+        head = head_for(version)
+        if head not in self._crcs:
+            raise BadSource(
+                f"a key needs RDB version {version}, and the file's head says {self._version}, which cannot be"
+                " corrected; write to a file whose name ends with .jsonl"
+            )
+        self._version, self._head = version, head
+        end = self._file.tell()
+        self._file.seek(0)
+        self._file.write(head)
+        self._file.seek(end)
 
     def write(self, record: Record) -> bool:
         """Add a key with its payload; False if the file has it already (SCAN may return a key twice)."""
@@ -252,8 +281,11 @@ class RdbWriter:
         assert isinstance(payload, bytes)
         if not self._seen.add(record.db, record.key):
             return False
+        version = int.from_bytes(payload[-FOOTER : 2 - FOOTER], "little")
         if not self._version:
-            self._begin(int.from_bytes(payload[-FOOTER : 2 - FOOTER], "little"))
+            self._begin(version)
+        elif version > self._version:
+            self._raise(version)
         if record.db != self._db:
             self._db = record.db
             self._write(bytes((SELECT,)) + encoded_length(record.db))
@@ -268,4 +300,4 @@ class RdbWriter:
         if not self._version:
             self._begin(10)
         self._write(bytes((EOF,)))
-        self._file.write(self._crc.to_bytes(8, "little"))
+        self._file.write(self._crcs[self._head].to_bytes(8, "little"))

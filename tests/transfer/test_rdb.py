@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import struct
 
@@ -318,6 +319,26 @@ class WriteTests(SynchronousTestCase):
         file = io.BytesIO()
         RdbWriter(file).end()
         self.assertEqual((file.getvalue()[:9], list(source(file.getvalue()).items())), (b"REDIS0010", []))
+
+    def test_version_that_rises(self) -> None:
+        """The head is corrected when a key needs Valkey's version; a pipe's cannot be."""
+        plain = Record("", 0, b"k", "", payload=seal(b"\x00\x01v", 10))
+        timed = Record("", 0, b"h", "", payload=seal(b"\x16\x01\x01f\x01v" + b"\xff" * 8, 80))
+        file = io.BytesIO()
+        writer = RdbWriter(file)
+        for record in (plain, timed, Record("", 0, b"l", "", payload=seal(b"\x00\x01v", 10))):
+            writer.write(record)
+        writer.end()
+        read = list(source(file.getvalue()).items())
+        self.assertEqual(
+            (file.getvalue()[:9], [flat(item)[2] for item in read]), (b"VALKEY080", ["string", "hash", "string"])
+        )
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        with open(writing, "wb") as pipe:
+            writer = RdbWriter(pipe)
+            writer.write(plain)
+            self.assertRaises(BadSource, writer.write, timed)
 
     def test_seen(self) -> None:
         """A set that grows, and knows each key of each database."""
