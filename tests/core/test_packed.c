@@ -243,6 +243,22 @@ static void listpacks_are_written_as_they_are_read(void) {
   round_trip((rd_bytes){(const uint8_t *)"9223372036854775808", 19});
 }
 
+/* Behind an entry of 16,383 bytes Redis writes its length in three groups, and Valkey in two. */
+static void both_lengths_behind_an_entry_are_read(void) {
+  enum { LEN = 16383 - 5 };
+  static uint8_t list[6 + 5 + LEN + 4 + 1];
+  for (unsigned groups = 1; groups <= 4; groups++) {
+    rd_writer w = {list, 0};
+    rd_put_listpack(&w, 6 + 5 + LEN + groups + 1, 1);
+    rd_put_packed_head(&w, LEN);
+    memset(rd_put_room(&w, LEN), 'x', LEN);
+    for (unsigned i = 0; i < groups; i++)
+      rd_put_bytes(&w, (uint8_t[]){(uint8_t)((16383u >> 7 * (groups - 1 - i) & 127) | (i > 0 ? 128 : 0))}, 1);
+    rd_put_listpack_end(&w);
+    CHECK(is_bad(RD_LISTPACK, list, w.len) == (groups == 1 || groups == 4));
+  }
+}
+
 /* A string in pieces is the same as in one. */
 static void a_string_is_written_in_pieces(void) {
   uint8_t whole[300], pieces[300];
@@ -323,6 +339,7 @@ int main(void) {
   RUN(wrong_entries_are_refused);
   RUN(damaged_strings_are_read_to_an_end);
   RUN(listpacks_are_written_as_they_are_read);
+  RUN(both_lengths_behind_an_entry_are_read);
   RUN(a_string_is_written_in_pieces);
   RUN(strings_and_lengths_are_written_as_they_are_read);
   RUN(scores_are_read);

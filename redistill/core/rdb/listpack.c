@@ -28,11 +28,26 @@ bool rd_listpack_open(rd_packed *p, rd_bytes string) {
   return true;
 }
 
-unsigned rd_listpack_back(uint8_t to[5], uint64_t len) {
-  /* the bounds are one short of seven bits in all but the first: Redis's are */
-  unsigned n = len < 128 ? 1 : len < 16383 ? 2 : len < 2097151 ? 3 : len < 268435455 ? 4 : 5;
+unsigned rd_listpack_back(uint8_t to[RD_LISTPACK_BACK], uint64_t len, unsigned least) {
+  unsigned n = least;
+  while (len >> 7 * n != 0) n++;
   for (unsigned i = 0; i < n; i++) to[i] = (uint8_t)((len >> 7 * (n - 1 - i) & 127) | (i > 0 ? 128 : 0));
   return n;
+}
+
+/* Skip the length behind an entry. Where all bits of it are set (127 excepted), Redis writes a group more than it
+ * takes, and Valkey does not. */
+static bool skip_back(const uint8_t **at, const uint8_t *end, uint64_t len) {
+  uint8_t back[RD_LISTPACK_BACK];
+  unsigned n = rd_listpack_back(back, len, 1);
+  if (end - *at < n) return false;
+  if (memcmp(*at, back, n) != 0) {
+    if (n == 1 || len != ((uint64_t)1 << 7 * n) - 1) return false;
+    n = rd_listpack_back(back, len, n + 1);
+    if (end - *at < n || memcmp(*at, back, n) != 0) return false;
+  }
+  *at += n;
+  return true;
 }
 
 bool rd_listpack_read(rd_packed *p, rd_bytes *text, int64_t *n) {
@@ -70,9 +85,9 @@ bool rd_listpack_read(rd_packed *p, rd_bytes *text, int64_t *n) {
   }
   if (text->data != NULL) text->len = (size_t)len;
 
-  uint8_t back[5];
-  unsigned back_len = rd_listpack_back(back, head + len);
-  if (left < head + len + back_len || memcmp(at + head + len, back, back_len) != 0) return false;
-  p->at = at + head + len + back_len;
+  if (left < head + len) return false;
+  at += head + len;
+  if (!skip_back(&at, p->end, head + len)) return false;
+  p->at = at;
   return true;
 }

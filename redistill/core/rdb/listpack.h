@@ -6,7 +6,10 @@
 
 #define RD_LISTPACK_END 0xffu
 
-/* Write the length that follows an entry of `len` bytes; returns how many bytes it takes. */
-unsigned rd_listpack_back(uint8_t to[5], uint64_t len);
+#define RD_LISTPACK_BACK 6u
+
+/* Write the length that follows an entry of `len` bytes (below 2^35); returns how many bytes it takes, at least
+ * `least`. Redis and Valkey disagree about 16383, 2097151 and 268435455, so no such entry should be written. */
+unsigned rd_listpack_back(uint8_t to[RD_LISTPACK_BACK], uint64_t len, unsigned least);
 
 #endif

@@ -23,6 +23,8 @@ void rd_put_length(rd_writer *w, uint64_t n) {
   rd_put_bytes(w, bytes, 1 + more);
 }
 
+void rd_put_word(rd_writer *w, uint64_t n) { rd_put_bytes(w, &n, sizeof n); }
+
 void rd_put_double(rd_writer *w, double score) { rd_put_bytes(w, &score, sizeof score); }
 
 void rd_put_string(rd_writer *w, rd_bytes text) {
@@ -52,8 +54,8 @@ void rd_put_listpack_end(rd_writer *w) { rd_put_bytes(w, (uint8_t[]){RD_LISTPACK
 static unsigned head_bytes(uint64_t len) { return len < 64 ? 1 : len < 4096 ? 2 : 5; }
 
 static void write_back(rd_writer *w, uint64_t len) {
-  uint8_t back[5];
-  rd_put_bytes(w, back, rd_listpack_back(back, len));
+  uint8_t back[RD_LISTPACK_BACK];
+  rd_put_bytes(w, back, rd_listpack_back(back, len, 1));
 }
 
 void rd_put_packed_head(rd_writer *w, uint64_t len) {

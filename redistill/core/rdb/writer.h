@@ -20,6 +20,7 @@ static inline uint8_t *rd_put_room(rd_writer *w, uint64_t n) {
 }
 void rd_put_bytes(rd_writer *w, const void *data, size_t n);
 void rd_put_length(rd_writer *w, uint64_t n);
+void rd_put_word(rd_writer *w, uint64_t n); /* eight bytes, low first */
 void rd_put_double(rd_writer *w, double score);
 /* A string: as a number if its text is that of one of 32 bits, otherwise as it is. */
 void rd_put_string(rd_writer *w, rd_bytes text);
