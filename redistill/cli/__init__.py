@@ -281,7 +281,8 @@ def load(target: Any, **given: Any) -> None:
     RESTORE, and what the server refuses is counted by type. Memory stays bounded, however large the file is.
 
     A line of JSON is an object with key, value, type, db, and ttl (seconds) or expire_at (Unix time). A text that is
-    not UTF-8 is written as {"base64": "..."}. A type other than string has dump, the payload of DUMP, instead of value.
+    not UTF-8 is written as {"base64": "..."}. The value of a list or set is an array, that of a hash or zset an object;
+    any type may have dump, the payload of DUMP, instead of value.
 
     When the load is interrupted, it can be resumed. The exit status is 0 if all was loaded, 1 if not, and 128 and the
     number of the signal if a signal ended it.

@@ -2,11 +2,15 @@
 
     {"key": "user:1", "value": "Ada", "ttl": 3600}
     {"key": "user:2", "value": {"base64": "/wA="}, "expire_at": 1893456000.5, "db": 3}
+    {"key": "queue", "type": "list", "value": ["first", "second"]}
+    {"key": "user:3", "type": "hash", "value": {"name": "Ada", "visits": 7}}
+    {"key": "board", "type": "zset", "value": {"Ada": 12.5}}
     {"key": "queue", "type": "list", "dump": {"base64": "..."}}
 
 `ttl` is seconds from the time of the load, `expire_at` Unix time; without both the key does not expire. A text stands
 for its UTF-8 bytes, {"base64": TEXT} for any bytes, a number as a value for its digits. `type` is "string" unless it is
-given; any other type has the payload of DUMP instead of a value.
+given. The value of a list or set is an array, that of a hash or sorted set an object, or an array of pairs, whose first
+parts may be any bytes. Any type may have the payload of DUMP instead.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from redistill.transfer.input import FileSource, Input
+from redistill.transfer.payload import payload_of
 from redistill.transfer.records import VALUE_MAX, Broken, Item, Record
 
 LINE_MAX = (VALUE_MAX // 3 + 1) * 4 + (2 << 20)
@@ -84,6 +89,42 @@ def milliseconds(read: Any, field: str) -> int | None:
     return round(seconds * 1000)
 
 
+def paired(kind: str, read: Any) -> list[tuple[Any, Any]]:
+    """The fields of a hash, or the members of a sorted set, with what belongs to them."""
+    if isinstance(read, dict):
+        return list(read.items())
+    if isinstance(read, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in read):
+        return [(first, second) for first, second in read]
+    raise BadLine(f"the value of a {kind} is an object, or an array of pairs")
+
+
+def score(read: Any) -> float:
+    """The score of a member."""
+    if isinstance(read, Digits) or read in ("inf", "-inf"):
+        return float(read)
+    raise BadLine('a score is a number, "inf" or "-inf"')
+
+
+def collection(kind: str, read: Any) -> bytes:
+    """The payload of DUMP of a value that is no string."""
+    if kind in ("hash", "zset"):
+        names, others = [], []
+        for first, second in paired(kind, read):
+            names.append(octets(first, "a field" if kind == "hash" else "a member"))
+            others.append(octets(second, "a value") if kind == "hash" else score(second))
+    elif kind in ("list", "set") and isinstance(read, list):
+        names, others = [octets(one, "an element") for one in read], []
+    elif kind in ("list", "set"):
+        raise BadLine(f"the value of a {kind} is an array")
+    else:
+        raise BadLine(f"a {kind} has its value as dump, the payload of DUMP")
+    if not names:
+        raise BadLine(f"an empty {kind}")
+    if kind != "list" and len(set(names)) < len(names):
+        raise BadLine(f"a {kind} in which something is twice")
+    return payload_of(kind, names, others)
+
+
 def record(line: bytes, where: str, db: int) -> Record:
     """The record of a line; `db` is the database if it names none. BadLine if it is none."""
     try:
@@ -119,7 +160,7 @@ def record(line: bytes, where: str, db: int) -> Record:
     if "dump" in read:
         made.payload = octets(read["dump"], "dump")
     elif kind != "string":
-        raise BadLine(f"a {kind} has its value as dump, the payload of DUMP")
+        made.payload = collection(kind, read["value"])
     else:
         made.value = octets(read["value"], "value")
     if max(len(made.key), len(made.value or b""), len(made.payload or b"")) > VALUE_MAX:

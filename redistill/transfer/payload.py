@@ -9,7 +9,7 @@ by the payloads that DUMP of Redis 7.0 and of Valkey 9 returns, which the tests 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from redistill.engine.codec import crc64, lzf_decompress
 from redistill.transfer.input import Input
@@ -79,6 +79,19 @@ def encoded_length(number: int) -> bytes:
 def encoded_string(data: bytes) -> bytes:
     """A string as RDB writes it, not compressed."""
     return encoded_length(len(data)) + data
+
+
+def payload_of(kind: str, names: Sequence[bytes], others: Sequence[bytes | float]) -> bytes:
+    """The DUMP payload of a collection, entry by entry; `others` are a hash's values or a sorted set's scores."""
+    parts = [bytes(({"list": 1, "set": 2, "hash": 4, "zset": 5}[kind],)), encoded_length(len(names))]
+    for at, name in enumerate(names):
+        parts.append(encoded_string(name))
+        if others:
+            other = others[at]
+            parts.append(encoded_string(other) if isinstance(other, bytes) else struct.pack("<d", other))
+    body = sealed(b"".join(parts), b"", version_for(parts[0][0], OLDEST))
+    assert isinstance(body, bytes)
+    return body
 
 
 class Values:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,6 +40,20 @@ class JsonTests(SynchronousTestCase):
             (item,) = source(line.encode(), db=4).items()
             self.assertEqual(flat(item), expected)
 
+    def test_collections(self) -> None:
+        """Arrays, objects and pairs as values; they become payloads."""
+        for kind, value, body in (
+            ("list", '["a", {"base64": "/w=="}, 5]', b"\x01\x03\x01a\x01\xff\x015"),
+            ("set", '["a"]', b"\x02\x01\x01a"),
+            ("hash", '{"base64": "v", "n": 1.50}', b"\x04\x02\x06base64\x01v\x01n\x041.50"),
+            ("hash", '[[{"base64": "/w=="}, "v"]]', b"\x04\x01\x01\xff\x01v"),
+            ("zset", '{"a": 1.5}', b"\x05\x01\x01a" + struct.pack("<d", 1.5)),
+            ("zset", '[["a", "-inf"]]', b"\x05\x01\x01a" + struct.pack("<d", float("-inf"))),
+        ):
+            (item,) = source(f'{{"key": "k", "type": "{kind}", "value": {value}}}'.encode()).items()
+            assert isinstance(item, Record) and isinstance(item.payload, bytes)
+            self.assertEqual((item.type, item.value, item.payload[:-10]), (kind, None, body))
+
     def test_time_to_live(self) -> None:
         """It is counted from the time at which the line was read."""
         (item,) = source(b'{"key": "a", "value": "", "ttl": 60.25}').items()
@@ -67,7 +83,16 @@ class JsonTests(SynchronousTestCase):
             ('{"key": "a", "value": "b", "ttl": 5, "expire_at": 7}', "both ttl and expire_at"),
             ('{"key": "a", "value": "b", "db": -1}', "db is the number"),
             ('{"key": "a", "value": "b", "db": 1.0}', "db is the number"),
-            ('{"key": "a", "value": "b", "type": "hash"}', "a hash has its value as dump"),
+            ('{"key": "a", "value": "b", "type": "hash"}', "the value of a hash is an object"),
+            ('{"key": "a", "value": [["f"]], "type": "hash"}', "the value of a hash is an object"),
+            ('{"key": "a", "value": {"f": []}, "type": "hash"}', "a value is a text"),
+            ('{"key": "a", "value": {}, "type": "hash"}', "an empty hash"),
+            ('{"key": "a", "value": {"a": "b"}, "type": "list"}', "the value of a list is an array"),
+            ('{"key": "a", "value": [null], "type": "list"}', "an element is a text"),
+            ('{"key": "a", "value": ["1", 1], "type": "set"}', "a set in which something is twice"),
+            ('{"key": "a", "value": {"m": "1"}, "type": "zset"}', "a score is a number"),
+            ('{"key": "a", "value": [["m", 1], ["m", 2]], "type": "zset"}', "a zset in which something is twice"),
+            ('{"key": "a", "value": [], "type": "stream"}', "a stream has its value as dump"),
             ('{"key": "a", "value": "b", "type": 1}', "type is a text" if False else "a 1 has its value as dump"),
             ("[" * 100000, "nested too deeply"),
         ):
