@@ -25,7 +25,7 @@ typedef struct context {
   uint64_t held[RD_MAX_SHARDS / 64];
   uint32_t dirty;
   rd_ref pin[2];
-  bool no_touch, no_growth, may_borrow, borrows, retains, retained;
+  bool no_touch, no_growth, builds, may_borrow, borrows, retains, retained;
   uint32_t touched;
   uint64_t noted;
   struct rd_longrun *running;
@@ -51,6 +51,7 @@ static void save(rd_store *st, context *c) {
   c->dirty = st->dirty;
   c->no_touch = st->no_touch;
   c->no_growth = st->no_growth;
+  c->builds = st->builds;
   c->may_borrow = st->may_borrow;
   c->borrows = st->borrows;
   c->touched = st->touched;
@@ -66,6 +67,7 @@ static void restore(rd_store *st, const context *c) {
   st->dirty = c->dirty;
   st->no_touch = c->no_touch;
   st->no_growth = c->no_growth;
+  st->builds = c->builds;
   st->may_borrow = c->may_borrow;
   st->borrows = c->borrows;
   st->touched = c->touched;
