@@ -99,6 +99,8 @@ typedef struct rd_store {
   uint32_t admitted_limit; /* regions in use, including the reserve, allowed when the running EXEC was admitted */
   uint64_t held[RD_MAX_SHARDS / 64]; /* shards whose lock this process holds */
   bool retains;                      /* locks stay taken from command to command: lock.h */
+  bool in_turn;                      /* a turn of the loop has begun (rd_retain_begin) ... */
+  uint64_t waited;                   /* ... and so many nanoseconds of it were spent asleep, for locks */
   bool retained;                     /* this process holds locks that only the next commands may need */
   const int *wakers;                 /* eventfds of the workers' blocks, see ring.h; NULL: no owner is woken */
   struct rd_outbox *outboxes;        /* records kept for others' rings, one outbox a block; NULL: none was ever kept */

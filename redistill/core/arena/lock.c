@@ -63,9 +63,12 @@ static int wait_for(rd_store *st, pthread_mutex_t *lock, long patience) {
   }
   if (error != EBUSY) return error;
   if (patience == 0 || st->clock == NULL) return pthread_mutex_lock(lock);
-  uint64_t until = st->clock() + (uint64_t)patience;
+  if (st->in_turn && st->waited >= RD_LOCK_WAIT_NS) return ETIMEDOUT;
+  uint64_t began = st->clock(), until = began + (uint64_t)patience - (st->in_turn ? st->waited : 0);
   struct timespec t = {.tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u)};
-  return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &t);
+  error = pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &t);
+  st->waited += st->clock() - began;
+  return error;
 }
 
 /* Take the lock of a shard that is neither held by this process nor free. ETIMEDOUT: not in time. EALREADY: a
@@ -210,10 +213,14 @@ void rd_unlock_all(rd_store *st) {
   }
 }
 
-void rd_retain_begin(rd_store *st, bool alone) { st->retains = alone; }
+void rd_retain_begin(rd_store *st, bool alone) {
+  st->retains = alone;
+  st->in_turn = true;
+  st->waited = 0;
+}
 
 void rd_retain_end(rd_store *st) {
-  st->retains = false;
+  st->retains = st->in_turn = false;
   if (st->retained) rd_unlock_all(st);
 }
 

@@ -22,10 +22,11 @@ void rd_mark_clean(rd_store *st);
 /* Take a shard's lock; does nothing when this process already holds it. Returns whether this call took it. A
  * long-running command (longrun.h) that holds no lock pauses until the lock is free. */
 bool rd_lock_shard(rd_store *st, uint32_t shard);
-/* The same for a client's command, which can be retried later: waits for at most RD_LOCK_WAIT_NS. False: another owner
- * still holds it. */
+/* The same for a client's command, which can be retried later: waits for at most RD_LOCK_WAIT_NS, and no longer in all
+ * waits of a turn together, so that this process's other clients do not wait for them. False: another owner still
+ * holds it. */
 bool rd_lock_shard_soon(rd_store *st, uint32_t shard);
-#define RD_LOCK_WAIT_NS 2000000
+#define RD_LOCK_WAIT_NS 500000
 /* The same without waiting. 1: taken, or retained (the caller releases it, too); 0: this process held it before; -1:
  * another owner holds it. */
 int rd_trylock_shard(rd_store *st, uint32_t shard);
