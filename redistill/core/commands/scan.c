@@ -6,9 +6,9 @@
 #include "arena/lock.h"
 #include "arena/longrun.h"
 #include "arena/memory.h"
-#include "base/glob.h"
 #include "command/call.h"
 #include "commands/cmd.h"
+#include "commands/cursor.h"
 #include "store/databases.h"
 #include "store/type.h"
 
@@ -18,9 +18,8 @@
  * is not, since a pattern may take some milliseconds for a single key. */
 typedef struct found_keys {
   rd_reply *out;
-  rd_bytes pattern;
+  rd_pattern pattern;
   const rd_bytes *type; /* NULL: any type */
-  bool all;             /* the pattern is a lone star, or there is none */
   uint64_t seen;        /* keys looked at */
   size_t taken;
   uint64_t work; /* the work so far */
@@ -29,15 +28,6 @@ typedef struct found_keys {
 } found_keys;
 
 enum { FIRST_CAPACITY = 4096 };
-
-static void found_keys_init(found_keys *f, rd_reply *out, rd_bytes pattern) {
-  *f = (found_keys){.out = out, .pattern = pattern};
-  while (f->pattern.len > 2 && memcmp(f->pattern.data, "***", 3) == 0) {
-    f->pattern.data++; /* a run of stars means the same as one; but one star also matches the empty key */
-    f->pattern.len--;
-  }
-  f->all = f->pattern.len == 1 && f->pattern.data[0] == '*';
-}
 
 static void add_key(void *arg, rd_store *st, const rd_item *it) {
   found_keys *f = arg;
@@ -67,12 +57,12 @@ static void add_key(void *arg, rd_store *st, const rd_item *it) {
  * take long, so the command must give up here. */
 static bool append_matches(found_keys *f, rd_call *call) {
   rd_store *st = call->store;
-  f->work += (uint64_t)f->len * (f->all ? 1 : f->pattern.len);
+  f->work += (uint64_t)f->len * (f->pattern.all ? 1 : f->pattern.text.len);
   if (f->work > MOST_AT_ONCE && !rd_may_take_long(call)) return false;
   for (size_t at = 0; at < f->len && !f->out->failed;) {
     rd_bytes key = {f->keys + at + 4, rd_ld32(f->keys + at)};
     at += 4 + key.len;
-    if (f->all || rd_glob(f->pattern, key, false)) {
+    if (rd_pattern_matches(&f->pattern, key)) {
       rd_reply_bulk(f->out, key.data, key.len);
       f->taken++;
     }
@@ -87,8 +77,7 @@ static bool append_matches(found_keys *f, rd_call *call) {
 void rd_cmd_keys(rd_call *call) {
   rd_store *st = call->store;
   if (rd_count(st, call->db) > RD_LONG_KEYS && !rd_may_take_long(call)) return;
-  found_keys f;
-  found_keys_init(&f, call->out, call->argv[1]);
+  found_keys f = {.out = call->out, .pattern = rd_pattern_of(call->argv[1])};
   size_t mark = rd_reply_begin_array(call->out);
   bool goes_on = true;
   for (uint32_t shard = 0; shard < st->num_shards && !call->out->failed && goes_on; shard++) {
@@ -104,107 +93,17 @@ void rd_cmd_keys(rd_call *call) {
   free(f.keys);
 }
 
-/* Parse like strtoul: an optional sign (minus counts down from 2^64), digits, the end; a NUL byte is an end, and an
- * empty text is 0. */
-static bool parse_cursor(rd_bytes text, uint64_t *cursor) {
-  const uint8_t *p = text.data, *end = p + text.len;
-  uint64_t n = 0;
-  bool minus = false;
-  if (p < end && (*p == '+' || *p == '-')) {
-    minus = *p++ == '-';
-    if (p == end || *p < '0' || *p > '9') return false;
-  }
-  for (; p < end && *p >= '0' && *p <= '9'; p++) {
-    if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n)) return false;
-  }
-  *cursor = minus ? 0 - n : n;
-  return p == end || *p == 0;
-}
-
-typedef struct scan_options {
-  uint64_t count;
-  rd_bytes match;
-  const rd_bytes *type;
-} scan_options;
-
-/* Parse the options. False after an error reply. */
-static bool parse_scan_options(rd_call *call, scan_options *options) {
-  for (uint32_t i = 2; i < call->argc; i += 2) {
-    rd_bytes word = call->argv[i];
-    int64_t count;
-    if (i + 1 == call->argc) {
-      rd_reply_syntax(call->out);
-      return false;
-    } else if (rd_arg_is(word, "count")) {
-      if (!rd_parse_i64(call->argv[i + 1], &count)) {
-        rd_reply_not_integer(call->out);
-        return false;
-      }
-      if (count < 1) {
-        rd_reply_syntax(call->out);
-        return false;
-      }
-      options->count = (uint64_t)count;
-    } else if (rd_arg_is(word, "match")) {
-      options->match = call->argv[i + 1];
-    } else if (rd_arg_is(word, "type")) {
-      options->type = &call->argv[i + 1];
-    } else {
-      rd_reply_syntax(call->out);
-      return false;
-    }
-  }
-  return true;
-}
-
-/* Put the head of SCAN's reply before the array of keys that begins at `at`: the cursor is known only afterwards. */
-static void insert_cursor(rd_reply *out, size_t at, uint64_t cursor) {
-  char digits[20], head[40];
-  size_t n = sizeof digits, len = 0;
-  do {
-    digits[--n] = (char)('0' + cursor % 10);
-    cursor /= 10;
-  } while (cursor != 0);
-  size_t width = sizeof digits - n;
-
-  memcpy(head, "*2\r\n$", 5);
-  len = 5;
-  if (width >= 10) head[len++] = (char)('0' + width / 10);
-  head[len++] = (char)('0' + width % 10);
-  memcpy(head + len, "\r\n", 2);
-  len += 2;
-  memcpy(head + len, digits + n, width);
-  len += width;
-  memcpy(head + len, "\r\n", 2);
-  len += 2;
-
-  if (rd_reply_room(out, len) == NULL) return;
-  memmove(out->data + at + len, out->data + at, out->len - at);
-  memcpy(out->data + at, head, len);
-  out->len += len;
-}
-
-/* The most keys that one call looks at before other clients get their turn, whatever COUNT says. COUNT is the
- * approximate number of keys to look at; a step of the store shows at least one, or passes many empty buckets. A
- * call ends after IDLE_STEPS of the latter, which bounds it in a large index that is nearly empty, and lets it see
- * all shards of a small database at once. */
-#define SCAN_MOST 100000u
+/* A step of the store shows at least one key, or passes many empty buckets. A call ends after IDLE_STEPS of the latter,
+ * which bounds it in a large index that is nearly empty, and lets it see all shards of a small database at once. */
 #define IDLE_STEPS 256
 
 void rd_cmd_scan(rd_call *call) {
-  scan_options options = {.count = 10, .match = {(const uint8_t *)"*", 1}};
+  rd_scan_options options;
   uint64_t cursor;
-  if (!parse_cursor(call->argv[1], &cursor)) {
-    rd_reply_error(call->out, "ERR invalid cursor");
-    return;
-  }
-  if (!parse_scan_options(call, &options)) return;
-  if (options.count > SCAN_MOST) options.count = SCAN_MOST;
+  if (!rd_parse_cursor(call, call->argv[1], &cursor) || !rd_parse_scan(call, 2, RD_SCAN_TYPE, &options)) return;
   if (options.count > RD_LONG_KEYS && !rd_may_take_long(call)) return;
 
-  found_keys f;
-  found_keys_init(&f, call->out, options.match);
-  f.type = options.type;
+  found_keys f = {.out = call->out, .pattern = options.match, .type = options.type};
   size_t start = call->out->len, mark = rd_reply_begin_array(call->out);
   unsigned idle = 0;
   bool goes_on;
@@ -220,14 +119,13 @@ void rd_cmd_scan(rd_call *call) {
     return;
   }
   rd_reply_end_array(call->out, mark, f.taken);
-  insert_cursor(call->out, start, cursor);
+  rd_insert_cursor(call->out, start, cursor);
 }
 
 /* ---- whole databases ---- */
 
 void rd_cmd_randomkey(rd_call *call) {
-  found_keys f;
-  found_keys_init(&f, call->out, (rd_bytes){(const uint8_t *)"*", 1});
+  found_keys f = {.out = call->out, .pattern = {.all = true}};
   if (rd_random(call->store, call->db, add_key, &f))
     append_matches(&f, call);
   else
