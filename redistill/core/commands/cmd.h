@@ -55,6 +55,25 @@ rd_command_fn rd_cmd_lrem;
 rd_command_fn rd_cmd_rpoplpush;
 rd_command_fn rd_cmd_lmove;
 
+/* set */
+rd_command_fn rd_cmd_sadd;
+rd_command_fn rd_cmd_srem;
+rd_command_fn rd_cmd_scard;
+rd_command_fn rd_cmd_sismember;
+rd_command_fn rd_cmd_smismember;
+rd_command_fn rd_cmd_smembers;
+rd_command_fn rd_cmd_spop;
+rd_command_fn rd_cmd_srandmember;
+rd_command_fn rd_cmd_smove;
+rd_command_fn rd_cmd_sinter;
+rd_command_fn rd_cmd_sintercard;
+rd_command_fn rd_cmd_sinterstore;
+rd_command_fn rd_cmd_sunion;
+rd_command_fn rd_cmd_sunionstore;
+rd_command_fn rd_cmd_sdiff;
+rd_command_fn rd_cmd_sdiffstore;
+rd_command_fn rd_cmd_sscan;
+
 /* bitmap */
 rd_command_fn rd_cmd_getbit;
 rd_command_fn rd_cmd_setbit;

@@ -297,3 +297,8 @@ void rd_reply_end_array(rd_reply *r, size_t mark, size_t n) {
   memcpy(at, text, len);
   r->len = r->len - OPEN_HEAD + len;
 }
+
+void rd_reply_end_set(rd_reply *r, size_t mark, size_t n) {
+  rd_reply_end_array(r, mark, n);
+  if (r->resp >= 3 && !r->failed) r->data[mark] = '~';
+}

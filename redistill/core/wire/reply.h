@@ -66,5 +66,6 @@ void rd_reply_verbatim(rd_reply *r, const char *format, const void *data, size_t
 /* Append an array whose length is known only after its elements: begin, append the elements, end with their count. */
 size_t rd_reply_begin_array(rd_reply *r);
 void rd_reply_end_array(rd_reply *r, size_t mark, size_t n);
+void rd_reply_end_set(rd_reply *r, size_t mark, size_t n); /* begun by rd_reply_begin_array */
 
 #endif
