@@ -1,7 +1,8 @@
 /* load.c - the load for measurements of servers: one program for all of them, RESP or memcached's text protocol.
  *
  *     load --unix PATH | --port N [--host ADDRESS] [--tls]      loopback only
- *          [--protocol resp|memcached] [--workload get|set|mixed|mget|mset|incr|fill]
+ *          [--protocol resp|memcached] [--workload get|set|mixed|mget|mset|incr|fill|command]
+ *          [--command "WORD WORD ..."] [--members N]
  *          [--prefix FOUR] [--keys N] [--value BYTES] [--zipf EXPONENT] [--pipeline N] [--connections N] [--threads N]
  *          [--requests N] [--seconds S] [--rate PER_SECOND] [--cpu-of PID]...
  *
@@ -9,7 +10,7 @@
  * that is at once (closed loop). With --rate batches are due at random times (Poisson), whether the server keeps up or
  * not: a batch that finds every connection busy waits, and its latency is counted from the time it was due. The run
  * ends after `requests` commands (rounded up to whole batches a thread) or `seconds`, whichever comes first; FILL sets
- * every key once.
+ * every key once. --command gives a command with placeholders (load_stream.h) for the workloads command and fill.
  *
  * Output: one JSON object. Latencies are of single replies, from the sending of their batch (or when it was due) to the
  * read that brought them. `server_cpu_us` is the CPU time of the processes given, from the time that all connections
@@ -199,7 +200,8 @@ static const char *prepare(worker *w) {
   const options *o = w->options;
   const char *error = stream_make(&w->stream, &o->plan, w->dice);
   if (error != NULL) return error;
-  uint64_t requests = o->plan.workload == FILL ? o->plan.keys : o->requests / o->threads;
+  uint64_t requests = o->requests / o->threads;
+  if (o->plan.workload == FILL) requests = o->plan.keys * (o->plan.num_words != 0 ? o->plan.members : 1);
   w->batches_left = (requests + o->plan.pipeline - 1) / o->plan.pipeline;
   w->connections = calloc(w->num_connections, sizeof *w->connections);
   if (w->connections == NULL) return "no memory";
@@ -242,7 +244,7 @@ static uint64_t processes_ns(const options *o) {
 
 /* ---- the run ---- */
 
-static const char *const workloads[] = {"get", "set", "mixed", "mget", "mset", "incr", "fill"};
+static const char *const workloads[] = {"get", "set", "mixed", "mget", "mset", "incr", "fill", "command"};
 
 static void usage(const char *wrong, const char *value) {
   fprintf(stderr, "load: %s: %s\n", wrong, value);
@@ -270,16 +272,28 @@ static workload workload_of(const char *name) {
   return WORKLOADS;
 }
 
+/* Cut the text into words, which stay in it. */
+static void command(load_plan *plan, char *text) {
+  for (char *at = strtok(text, " "); at != NULL; at = strtok(NULL, " ")) {
+    if (plan->num_words == MAX_WORDS) usage("too many words", at);
+    plan->words[plan->num_words++] = at;
+  }
+}
+
 static void parse(options *o, int argc, char **argv) {
   enum { UNIX, HOST, PORT, TLS, PROTOCOL, WORKLOAD, PREFIX, KEYS, BYTES, ZIPF, PIPELINE };
-  enum { CONNECTIONS = PIPELINE + 1, THREADS, REQUESTS, SECONDS, RATE, CPU_OF };
+  enum { CONNECTIONS = PIPELINE + 1, THREADS, REQUESTS, SECONDS, RATE, CPU_OF, GIVEN, MEMBERS };
   static const struct option names[] = {
-      {"unix", 1, NULL, UNIX},       {"host", 1, NULL, HOST},         {"port", 1, NULL, PORT},
-      {"tls", 0, NULL, TLS},         {"protocol", 1, NULL, PROTOCOL}, {"workload", 1, NULL, WORKLOAD},
-      {"prefix", 1, NULL, PREFIX},   {"keys", 1, NULL, KEYS},         {"value", 1, NULL, BYTES},
-      {"zipf", 1, NULL, ZIPF},       {"pipeline", 1, NULL, PIPELINE}, {"connections", 1, NULL, CONNECTIONS},
-      {"threads", 1, NULL, THREADS}, {"requests", 1, NULL, REQUESTS}, {"seconds", 1, NULL, SECONDS},
-      {"rate", 1, NULL, RATE},       {"cpu-of", 1, NULL, CPU_OF},     {NULL, 0, NULL, 0},
+      {"unix", 1, NULL, UNIX},         {"host", 1, NULL, HOST},
+      {"port", 1, NULL, PORT},         {"tls", 0, NULL, TLS},
+      {"protocol", 1, NULL, PROTOCOL}, {"workload", 1, NULL, WORKLOAD},
+      {"prefix", 1, NULL, PREFIX},     {"keys", 1, NULL, KEYS},
+      {"value", 1, NULL, BYTES},       {"zipf", 1, NULL, ZIPF},
+      {"pipeline", 1, NULL, PIPELINE}, {"connections", 1, NULL, CONNECTIONS},
+      {"threads", 1, NULL, THREADS},   {"requests", 1, NULL, REQUESTS},
+      {"seconds", 1, NULL, SECONDS},   {"rate", 1, NULL, RATE},
+      {"cpu-of", 1, NULL, CPU_OF},     {"command", 1, NULL, GIVEN},
+      {"members", 1, NULL, MEMBERS},   {NULL, 0, NULL, 0},
   };
   for (int which, index = 0; (which = getopt_long(argc, argv, "", names, &index)) != -1;) {
     const char *name = which == '?' ? "" : names[index].name;
@@ -333,6 +347,12 @@ static void parse(options *o, int argc, char **argv) {
         break;
       case RATE:
         o->rate = number(name, optarg, 1, 1e8);
+        break;
+      case GIVEN:
+        command(&o->plan, optarg);
+        break;
+      case MEMBERS:
+        o->plan.members = (uint64_t)number(name, optarg, 1, 2e7);
         break;
       case CPU_OF:
         watch(o, optarg);
@@ -401,7 +421,7 @@ static void merge(worker *into, const worker *from) {
 int main(int argc, char **argv) {
   options o = {
       .address = {.host = "127.0.0.1"},
-      .plan = {.prefix = "key:", .keys = 100000, .value = 32, .pipeline = 1, .zipf = 0.99},
+      .plan = {.prefix = "key:", .keys = 100000, .value = 32, .pipeline = 1, .zipf = 0.99, .members = 1},
       .connections = 50,
       .threads = 1,
       .requests = 1000000,

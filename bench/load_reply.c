@@ -52,10 +52,29 @@ static step resp_bulk(replies *r, tally *t, const load_plan *plan, const char *l
   return line[0] == '$' && number(line + 1, len - 1, &n) ? value_follows(r, t, plan, n) : MALFORMED;
 }
 
+/* A line of a reply of any form: `left` counts the parts of it that are still to come. */
+static step resp_any(replies *r, tally *t, const char *line, size_t len) {
+  uint64_t n;
+  if (!r->inside) r->left = 1;
+  r->inside = true;
+  if (strchr("*~>%", line[0]) != NULL && number(line + 1, len - 1, &n)) {
+    r->left += (uint32_t)(line[0] == '%' ? 2 * n : n);
+  } else if (line[0] == '$' && number(line + 1, len - 1, &n)) {
+    t->hits++;
+    r->skip = n;
+    r->value = true;
+    return GOES_ON;
+  } else if (strchr("+:,#(_", line[0]) == NULL && !is(line, len, "$-1") && !is(line, len, "*-1")) {
+    return MALFORMED;
+  }
+  return --r->left == 0 ? ENDED : GOES_ON;
+}
+
 static step resp_line(replies *r, tally *t, const load_plan *plan, reply_kind kind, const char *line, size_t len) {
   uint64_t n;
   if (len == 0) return MALFORMED;
   if (line[0] == '-' && !r->inside) return error_reply(t, line, len);
+  if (kind == ANY) return resp_any(r, t, line, len);
   if (r->inside || kind == VALUE) {
     if (!r->inside) r->left = 1;
     r->inside = true;

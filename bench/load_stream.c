@@ -2,6 +2,7 @@
 #include "load_stream.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 typedef struct source {
   const load_plan *plan;
   uint64_t dice;
-  uint64_t next; /* key of FILL */
+  uint64_t next; /* key of FILL, or member of a key */
+  uint32_t turn; /* the word at which the next command begins */
   double *sums;  /* sums[i]: how likely one of the i + 1 most popular keys is; for MIXED */
 } source;
 
@@ -55,6 +57,89 @@ static char *put_resp(char *p, source *s, workload what) {
   return p;
 }
 
+/* Write a word with its placeholders replaced, and return its end. */
+static char *put_word(char *p, source *s, const char *word, unsigned long long key, unsigned long long member) {
+  for (; *word != '\0'; word++) {
+    if (*word != '%') {
+      *p++ = *word;
+      continue;
+    }
+    switch (*++word) {
+      case 'k':
+        p += sprintf(p, "%s%012llu", s->plan->prefix, key);
+        break;
+      case 'm':
+        p += sprintf(p, "member:%09llu", member);
+        break;
+      case 'f':
+        p += sprintf(p, "f%07llu", member);
+        break;
+      case 'n':
+        p += sprintf(p, "%llu", member + 1000000000);
+        break;
+      case 'i':
+        p += sprintf(p, "%llu", member);
+        break;
+      case 's':
+        p += sprintf(p, "%llu.5", member * 7919 % s->plan->members);
+        break;
+      case 'r':
+        p += sprintf(p, "%llu.5", (unsigned long long)roll(s, s->plan->members));
+        break;
+      case 'v':
+        memset(p, 'x', s->plan->value);
+        p += s->plan->value;
+        break;
+      default:
+        return p; /* words_are_known() has refused it */
+    }
+  }
+  return p;
+}
+
+static bool words_are_known(const load_plan *plan) {
+  for (uint32_t i = 0; i < plan->num_words; i++) {
+    for (const char *at = plan->words[i]; (at = strchr(at, '%')) != NULL; at += 2) {
+      if (at[1] == '\0' || strchr("kmfnisrv", at[1]) == NULL) return false;
+    }
+  }
+  return true;
+}
+
+static char *put_command(char *p, source *s, char *scratch) {
+  const load_plan *plan = s->plan;
+  unsigned long long member, key;
+  if (plan->workload == FILL) {
+    key = s->next / plan->members % plan->keys;
+    member = s->next++ % plan->members;
+  } else {
+    key = roll(s, plan->keys);
+    member = roll(s, plan->members);
+  }
+  uint32_t begin = s->turn, end = begin;
+  while (end < plan->num_words && strcmp(plan->words[end], ";") != 0) end++;
+  s->turn = end + 1 < plan->num_words ? end + 1 : 0;
+  p += sprintf(p, "*%u\r\n", end - begin);
+  for (uint32_t i = begin; i < end; i++) {
+    size_t len = (size_t)(put_word(scratch, s, plan->words[i], key, member) - scratch);
+    p += sprintf(p, "$%zu\r\n", len);
+    memcpy(p, scratch, len);
+    memcpy(p + len, "\r\n", 2);
+    p += len + 2;
+  }
+  return p;
+}
+
+/* Most bytes of a word: each character of it may be a placeholder's, and stand for a value. */
+static size_t longest_word(const load_plan *plan) {
+  size_t longest = 0;
+  for (uint32_t i = 0; i < plan->num_words; i++) {
+    size_t len = strlen(plan->words[i]) * (32 + (strstr(plan->words[i], "%v") != NULL ? plan->value : 0));
+    if (len > longest) longest = len;
+  }
+  return longest + 32;
+}
+
 static char *put_memcached(char *p, source *s, workload what) {
   const char *prefix = s->plan->prefix;
   if (what == SET) {
@@ -75,6 +160,8 @@ static reply_kind kind_of(workload what) {
       return VALUES;
     case INCR:
       return NUMBER;
+    case COMMAND:
+      return ANY;
     default:
       return STORED;
   }
@@ -92,25 +179,35 @@ const char *stream_make(stream *s, const load_plan *plan, uint64_t seed) {
   source from = {.plan = plan, .dice = seed * 2654435761u + 88172645463325252ull};
   size_t longest = 64 + (plan->workload == MSET || plan->workload == MGET ? MANY : 1) * (64 + (size_t)plan->value);
   if (plan->protocol == MEMCACHED && plan->workload == MSET) return "memcached's protocol has no MSET";
+  bool given = plan->num_words != 0;
+  if (given && plan->protocol == MEMCACHED) return "a command is for RESP";
+  if (plan->workload == COMMAND && !given) return "--command is missing";
+  if (!words_are_known(plan)) return "an unknown placeholder";
+  if (given) longest = 16 + plan->num_words * longest_word(plan);
   uint64_t commands = STREAM_BYTES / longest < STREAM_COMMANDS ? STREAM_BYTES / longest : STREAM_COMMANDS;
-  if (plan->workload == FILL) commands = plan->keys;
+  if (plan->workload == FILL) commands = plan->keys * (given ? plan->members : 1);
   uint64_t batches = (commands + plan->pipeline - 1) / plan->pipeline;
   *s = (stream){.batches = (uint32_t)batches};
   s->bytes = malloc(batches * plan->pipeline * longest);
   s->ends = malloc(batches * sizeof *s->ends);
   s->kinds = malloc(batches * plan->pipeline);
-  const char *error = s->bytes == NULL || s->ends == NULL || s->kinds == NULL ? "no memory" : NULL;
+  char *scratch = malloc(longest);
+  const char *error = s->bytes == NULL || s->ends == NULL || s->kinds == NULL || scratch == NULL ? "no memory" : NULL;
   if (error == NULL && plan->workload == MIXED) error = make_sums(&from, plan->zipf);
   char *p = s->bytes;
   for (uint64_t i = 0; error == NULL && i < batches * plan->pipeline; i++) {
     workload what = plan->workload;
     if (what == MIXED) what = roll(&from, 11) == 0 ? SET : GET;
-    if (what == FILL) what = SET;
-    p = plan->protocol == RESP ? put_resp(p, &from, what) : put_memcached(p, &from, what);
+    if (what == FILL) what = given ? COMMAND : SET;
+    if (what == COMMAND)
+      p = put_command(p, &from, scratch);
+    else
+      p = plan->protocol == RESP ? put_resp(p, &from, what) : put_memcached(p, &from, what);
     s->kinds[i] = (uint8_t)kind_of(what);
     s->ends[i / plan->pipeline] = (size_t)(p - s->bytes);
   }
   free(from.sums);
+  free(scratch);
   if (error != NULL) stream_free(s);
   return error;
 }

@@ -7,12 +7,15 @@
 
 #define KEY_LENGTH 16u /* a prefix of four characters and twelve digits */
 #define MANY 10u       /* keys of an MGET or MSET */
+#define MAX_WORDS 64u  /* of a command that is given */
 
 typedef enum protocol { RESP, MEMCACHED } protocol;
-/* FILL sets key after key; MIXED is one SET for ten GETs, its keys zipf-distributed; the others take keys evenly. */
-typedef enum workload { GET, SET, MIXED, MGET, MSET, INCR, FILL, WORKLOADS } workload;
+/* FILL sets key after key; MIXED is one SET for ten GETs, its keys zipf-distributed; the others take keys evenly.
+ * COMMAND sends the command that is given, with keys and members taken evenly; FILL sends it, if one is given, for each
+ * member of each key. */
+typedef enum workload { GET, SET, MIXED, MGET, MSET, INCR, FILL, COMMAND, WORKLOADS } workload;
 /* The form of a command's reply. */
-typedef enum reply_kind { STORED, VALUE, VALUES, NUMBER, REPLY_KINDS } reply_kind;
+typedef enum reply_kind { STORED, VALUE, VALUES, NUMBER, ANY, REPLY_KINDS } reply_kind;
 
 typedef struct load_plan {
   protocol protocol;
@@ -22,6 +25,13 @@ typedef struct load_plan {
   uint32_t value; /* bytes */
   uint32_t pipeline;
   double zipf; /* exponent, for MIXED */
+  /* The words of the command that is given, RESP only; none: 0 words. Several commands, with the word ";" between them,
+   * are sent in turns. In a word stand for the member's number of the turn:
+   * %k the key, %m a name of 16 characters, %f one of 8, %n the number plus 1,000,000,000, %i the number,
+   * %s a score, the same for the member each time, %r a score at random, %v a value of `value` bytes. */
+  const char *words[MAX_WORDS];
+  uint32_t num_words;
+  uint64_t members; /* of each key */
 } load_plan;
 
 /* Batches of `pipeline` commands. Batch i is bytes[ends[i - 1]] .. bytes[ends[i]], and its commands are answered with

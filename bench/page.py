@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench import page_core, page_servers
+from bench import page_core, page_servers, page_types
 from bench.charts import svg
 from bench.markdown import table, wrapped
 from bench.targets import targets
@@ -23,6 +23,8 @@ SECTIONS = {
     "sockets": page_servers.sockets,
     "latency": page_servers.latency,
     "keys": page_servers.keys,
+    "values": page_types.values,
+    "types": page_types.commands,
     "idle": page_servers.idle,
     "start": page_servers.start,
     "refused": page_servers.refused,

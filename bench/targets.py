@@ -41,6 +41,7 @@ def targets(results: Results) -> list[Target]:
         *_hits(results),
         *_cores(results),
         *_sockets(results),
+        *_types(results),
         *_start(results),
         *_clients(results),
     ]
@@ -113,6 +114,20 @@ def _sockets(results: Results) -> Iterator[Target]:
     if {"redistill", "redis"} <= open_loop.keys():
         ours, redis = (_median(open_loop[name], "p99") for name in ("redistill", "redis"))
         yield "p99 at half of Redis's load", "<= Redis's", f"{ours:.0f} µs against {redis:.0f} µs", ours <= redis
+
+
+def _types(results: Results) -> Iterator[Target]:
+    """Hashes, lists, sets and sorted sets."""
+    for row in results.get("values", {}).get("rows", ()):
+        if (ours := row["servers"].get("redistill")) is not None:
+            wanted = f"<= {row['most']:g} bytes over its payload"
+            yield f"Memory, {row['title']}", wanted, f"{number(ours)} bytes", ours <= row["most"]
+    for row in results.get("types", {}).get("rows", ()):
+        if {"redistill", "redis"} <= row["medians"].keys():
+            ours, redis = row["medians"]["redistill"], row["medians"]["redis"]
+            measured = f"{ours / redis:.2f} ({ours:.2f} µs against {redis:.2f} µs)"
+            name = f"Server's CPU, {row['title']}, P={row['pipeline']}"
+            yield name, f"<= {row['most']} of Redis's", measured, ours <= row["most"] * redis
 
 
 def _start(results: Results) -> Iterator[Target]:
