@@ -94,7 +94,7 @@ static void integer(int64_t n, uint32_t bytes) {
   round_trip(t);
   uint32_t len;
   uint8_t *at = put(t, &len);
-  int64_t back = n + 1;
+  int64_t back = n ^ 1;
   CHECK_INT(len, 1 + bytes);
   CHECK(rd_element_integer(at, &back) && back == n);
   drop(at);

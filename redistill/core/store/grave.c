@@ -58,7 +58,8 @@ bool rd_dig_anywhere(rd_store *st, uint32_t shard) {
     uint64_t bits = atomic_load_explicit(&st->head->graves[w], memory_order_relaxed);
     for (; RD_UNLIKELY(bits != 0); bits &= bits - 1) {
       uint32_t other = w * 64 + (uint32_t)__builtin_ctzll(bits);
-      int locked = other == shard || rd_needs_shard(st, other) ? -1 : rd_trylock_shard(st, other);
+      if (other == shard || other >= st->num_shards || rd_needs_shard(st, other)) continue;
+      int locked = rd_trylock_shard(st, other);
       if (locked < 0) continue;
       bool dug = rd_dig(st, other);
       rd_mark_clean(st);
