@@ -4,8 +4,9 @@
 #include "oracle.h"
 #include "store/coll.h"
 #include "store/evict.h"
+#include "store/expire.h"
 #include "store/reclaim.h"
-#include "store/type.h"
+#include "store/tree.h"
 #include "types/string.h"
 
 /* ---- the types: an entry is its length, a number of four bytes, and anything ---- */
@@ -30,10 +31,16 @@ static int compare_entries(const rd_store *st, const uint8_t *a, const uint8_t *
   return x < y ? -1 : x > y;
 }
 
-static const rd_coll_kind hashed = {.run_max = 1024, .size = entry_size, .order = order_of_hash};
-static const rd_coll_kind sorted = {
+static rd_coll_kind hashed = {.run_max = 1024, .size = entry_size, .order = order_of_hash};
+static rd_coll_kind sorted = {
     .run_max = 1024, .sorted = true, .size = entry_size, .order = order_of_number, .compare = compare_entries};
-static const rd_coll_kind listed = {.run_max = 2048, .size = entry_size};
+static rd_coll_kind listed = {.run_max = 2048, .size = entry_size};
+
+/* Short runs make high trees. */
+static void set_runs(uint32_t bytes) {
+  hashed.run_max = sorted.run_max = bytes;
+  listed.run_max = bytes * 2;
+}
 
 static const char *encoding(rd_store *st, const rd_item *it) {
   (void)st;
@@ -41,13 +48,12 @@ static const char *encoding(rd_store *st, const rd_item *it) {
   return "toy";
 }
 
-#define TREES 0xf0f0u
 /* In place of types/types.c. */
 const rd_type_row rd_types[RD_TYPES] = {
     [RD_STRING] = {.type = RD_STRING, .name = "string", .encodings = RD_ENC_TEXT + 1, .encoding = rd_string_encoding},
-    [RD_HASH] = {.type = RD_HASH, .name = "hash", .encodings = 16, .encoding = encoding, .coll = {&hashed}},
-    [RD_ZSET] = {.type = RD_ZSET, .name = "zset", .encodings = 16, .encoding = encoding, .coll = {&sorted}},
-    [RD_LIST] = {.type = RD_LIST, .name = "list", .encodings = 16, .encoding = encoding, .coll = {&listed}},
+    [RD_HASH] = {.type = RD_HASH, .name = "hash", RD_COLL_ROW, .encoding = encoding, .coll = {&hashed}},
+    [RD_ZSET] = {.type = RD_ZSET, .name = "zset", RD_COLL_ROW, .encoding = encoding, .coll = {&sorted}},
+    [RD_LIST] = {.type = RD_LIST, .name = "list", RD_COLL_ROW, .encoding = encoding, .coll = {&listed}},
 };
 const rd_type_row rd_hll_row = {.type = RD_STRING,
                                 .name = "string",
@@ -62,6 +68,8 @@ const rd_kind_row rd_kinds[RD_KINDS] = {
     [RD_DIR] = {NULL, rd_index_move_block},
     [RD_OVERFLOW] = {NULL, rd_index_move_block},
     [RD_GHOST] = {NULL, rd_ghost_drop},
+    [RD_LEAF] = {rd_tree_item, rd_leaf_move_block},
+    [RD_NODE] = {rd_tree_item, rd_node_move_block},
 };
 
 /* ---- the plain array ---- */
@@ -103,6 +111,7 @@ typedef struct toy {
   model m;
   uint64_t seed;
   uint32_t longest;
+  uint32_t made; /* entries */
 } toy;
 
 static uint64_t random_of(toy *t) {
@@ -125,7 +134,12 @@ static toy toy_new(rd_store *st, rd_type type, const char *name, uint32_t longes
 static void make_entry(toy *t, uint8_t *entry) {
   uint32_t len = HEAD + below(t, t->longest - HEAD + 1);
   for (uint32_t i = 1; i < len; i++) entry[i] = (uint8_t)random_of(t);
-  if (below(t, 4) == 0) entry[2] = entry[3] = entry[4] = 0; /* equal orders */
+  /* No two are equal, but many have the same order. */
+  t->made++;
+  if (t->c.kind->sorted)
+    rd_st32(entry + 1, t->made << 8 | below(t, 1u << below(t, 9)));
+  else
+    rd_st32(entry + 1, t->made << 16 | below(t, below(t, 4) == 0 ? 4 : 65536));
   entry[0] = (uint8_t)len;
 }
 
@@ -241,7 +255,7 @@ static rd_result change(toy *t) {
     rd_coll_remove_range(&t->c, at, n, NULL, NULL);
     return RD_OK;
   }
-  CHECK(seek(t, t->m.entry[at], &p));
+  CHECK(t->c.kind->order == NULL ? rd_coll_at(&t->c, at, &p) : seek(t, t->m.entry[at], &p));
   if (!check_ok) return RD_OK;
   if (what < 7) {
     rd_coll_remove(&t->c, &p);
@@ -272,6 +286,18 @@ static void toy_free(toy *t) {
 static const rd_type types[] = {RD_HASH, RD_ZSET, RD_LIST};
 #define TYPES (sizeof types / sizeof *types)
 
+/* Move all blocks of the shard that fit elsewhere. */
+static void move_blocks(toy *t) {
+  rd_store *st = t->st;
+  rd_mark_clean(st);
+  st->keeps_all = true;
+  for (uint32_t r = 0; r < st->head->pool.fresh; r++) {
+    if (st->regions[r].owner == t->c.shard + 1 && below(t, 2) == 0) rd_empty_region(st, t->c.shard, r);
+  }
+  st->keeps_all = false;
+  t->c.item = item_of(t);
+}
+
 static void random_changes(uint32_t longest, int rounds, size_t most, const char *name) {
   for (size_t i = 0; i < TYPES; i++) {
     rd_store st;
@@ -284,7 +310,8 @@ static void random_changes(uint32_t longest, int rounds, size_t most, const char
       }
       rd_result done = change(&t);
       CHECK_INT(done, RD_OK);
-      if (n % 8 == 0) {
+      if (n % 100 == 99) move_blocks(&t);
+      if (n % (most < 100 ? 8 : 64) == 0) {
         rd_coll_changed(&t.c, RD_EVENT_NONE);
         if (t.m.count == 0) CHECK(item_of(&t) == NULL);
         compare(&t);
@@ -299,22 +326,40 @@ static void random_changes(uint32_t longest, int rounds, size_t most, const char
 
 static void packed_values_do_what_an_array_does(void) { random_changes(20, 4000, 40, "packed"); }
 
+static void trees_do_what_an_array_does(void) {
+  random_changes(20, 10000, 2000, "tree");
+  random_changes(255, 10000, 2000, "tree of long entries");
+  set_runs(64);
+  random_changes(20, 10000, 2000, "high tree");
+  random_changes(255, 10000, 2000, "high tree of long entries");
+  set_runs(1024);
+}
+
+static void keys_of_any_length_have_collections(void) {
+  static char name[9000];
+  memset(name, 'k', 300);
+  random_changes(60, 2000, 300, name);
+  memset(name, 'k', 8190);
+  random_changes(60, 2000, 300, name);
+}
+
 /* Every allocation fails in turn; then nothing has changed. */
-static void a_change_without_memory_changes_nothing(void) {
+static void failing_changes(int rounds, size_t least, size_t most, bool once) {
   for (size_t i = 0; i < TYPES; i++) {
     rd_store st;
     int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
     toy t = toy_new(&st, types[i], "key", 20, i + 77);
     unsigned failed = 0;
-    for (int n = 0; n < 1500 && check_ok; n++) {
-      if (t.m.count >= 40) {
+    while (t.m.count < least) CHECK_INT(change(&t), RD_OK);
+    for (int n = 0; n < rounds && check_ok; n++) {
+      if (t.m.count >= most) {
         rd_coll_remove_range(&t.c, 0, t.m.count, NULL, NULL);
         t.m.count = 0;
       }
       rd_result done = RD_OOM;
       for (uint64_t at = 0; done != RD_OK && check_ok; at++) {
         uint64_t seed = t.seed;
-        fault_arm(&arena_fault, at, false);
+        fault_arm(&arena_fault, at, once);
         done = change(&t);
         fault_disarm(&arena_fault);
         if (done == RD_OK) break;
@@ -328,40 +373,48 @@ static void a_change_without_memory_changes_nothing(void) {
         CHECK(t.c.item == item_of(&t));
       }
     }
-    CHECK(failed > 100);
+    CHECK(failed > 20);
     toy_free(&t);
     rig_close(&st, fd);
   }
 }
 
+static void a_change_without_memory_changes_nothing(void) {
+  failing_changes(700, 0, 40, false);
+  set_runs(64);
+  failing_changes(700, 0, 40, false);
+  failing_changes(700, 0, 40, true);
+  failing_changes(300, 200, 400, false);
+  set_runs(1024);
+}
+
 /* Several changes are undone, or stay. */
-static void recorded_changes_can_be_undone(void) {
+static void undoing(int rounds, size_t least, size_t most, uint32_t changes) {
   for (size_t i = 0; i < TYPES; i++) {
     rd_store st;
     int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
     toy t = toy_new(&st, types[i], "key", 20, i + 99);
-    for (int n = 0; n < 600 && check_ok; n++) {
+    while (t.m.count < least) CHECK_INT(change(&t), RD_OK);
+    for (int n = 0; n < rounds && check_ok; n++) {
       model before = model_copy(&t.m);
       bool existed = t.c.item != NULL;
+      uint64_t used = rd_shard_at(&st, t.c.shard)->heap.used;
       CHECK(rd_coll_begin(&t.c));
-      for (uint32_t k = below(&t, 30); k > 0 && t.m.count < 45 && check_ok; k--) CHECK_INT(change(&t), RD_OK);
+      for (uint32_t k = below(&t, changes); k > 0 && check_ok; k--) CHECK_INT(change(&t), RD_OK);
       if (below(&t, 3) != 0) {
         rd_coll_undo(&t.c);
         free(t.m.entry);
         t.m = before;
         CHECK((item_of(&t) != NULL) == existed);
+        if (existed) CHECK_INT(rd_shard_at(&st, t.c.shard)->heap.used, used);
       } else {
         rd_coll_commit(&t.c);
         free(before.entry);
-        if (t.m.count > 30) {
-          rd_coll_remove_range(&t.c, 3, t.m.count - 3, NULL, NULL);
-          if (types[i] == RD_HASH) {
-            rd_pos p;
-            t.m.count = 0;
-            for (bool more = rd_coll_first(&t.c, &p); more; more = rd_coll_next(&t.c, &p)) model_insert(&t.m, 0, p.at);
-          }
-          t.m.count = 3;
+        if (t.m.count > most) {
+          rd_coll_remove_range(&t.c, 0, t.m.count, NULL, NULL);
+          t.m.count = 0;
         }
+        while (t.m.count < least && check_ok) CHECK_INT(change(&t), RD_OK);
       }
       CHECK(t.c.item == item_of(&t));
       compare(&t);
@@ -373,9 +426,104 @@ static void recorded_changes_can_be_undone(void) {
   }
 }
 
+static void recorded_changes_can_be_undone(void) {
+  undoing(300, 0, 30, 30);
+  set_runs(64);
+  undoing(300, 0, 30, 30);
+  undoing(60, 400, 800, 200);
+  set_runs(1024);
+  undoing(60, 400, 800, 200);
+}
+
+static uint64_t used_by_values(rd_store *st) {
+  uint64_t used = 0;
+  for (uint32_t i = 0; i < st->num_shards; i++) used += rd_shard_at(st, i)->heap.used;
+  for (uint32_t i = 0; i < st->num_shards; i++) {
+    for (uint32_t slot = 0; slot < RD_SLOTS; slot++) used -= rd_shard_at(st, i)->index[slot].count;
+  }
+  return used;
+}
+
+/* What commands on keys of any type do. */
+static void values_are_copied_moved_and_released(void) {
+  set_runs(64);
+  for (size_t i = 0; i < TYPES; i++) {
+    rd_store st;
+    int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+    rig_client c = rig_client_new(&st, NULL);
+    for (size_t most = 2; most < 3000; most *= 5) {
+      toy t = toy_new(&st, types[i], "key", 20, i + most);
+      while (t.m.count < most) CHECK_INT(change(&t), RD_OK);
+      rd_unlock_all(&st);
+      static const char *const names[] = {"a", "b", "c", "d", "e"};
+      for (size_t k = 0; k < 5; k++) {
+        char ask[200];
+        snprintf(ask, sizeof ask, "COPY key %s\r\nCOPY %s x%s\r\nRENAME x%s y%s\r\n", names[k], names[k], names[k],
+                 names[k], names[k]);
+        RIG_ASK(&c, ask, ":1\r\n:1\r\n+OK\r\n");
+        whole(&st);
+        snprintf(ask, sizeof ask, "y%s", names[k]);
+        toy copy = toy_new(&st, types[i], ask, 20, 1);
+        copy.m = t.m;
+        compare(&copy);
+        rd_unlock_all(&st);
+        snprintf(ask, sizeof ask, "DEL y%s %s\r\n", names[k], names[k]);
+        RIG_ASK(&c, ask, ":2\r\n");
+      }
+      RIG_ASK(&c, "EXPIRE key 100\r\nPERSIST key\r\nDEL key\r\n", ":1\r\n:1\r\n:1\r\n");
+      for (int n = 0; n < 3000; n++) rd_sweep(&st, 0, 4, 0);
+      whole(&st);
+      CHECK_INT(used_by_values(&st), 0);
+      free(t.m.entry);
+    }
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+  set_runs(1024);
+}
+
+static void large_values_stay_quick(void) {
+  for (size_t i = 0; i < TYPES; i++) {
+    rd_store st;
+    int fd = rig_open(&st, 256u << 20, 4, RD_NOEVICTION);
+    toy t = toy_new(&st, types[i], "large", 20, i + 5);
+    uint8_t entry[MOST];
+    rd_pos p;
+    for (uint32_t n = 0; n < 1000000; n++) {
+      make_entry(&t, entry);
+      if (t.c.kind == &hashed) rd_st32(entry + 1, n);
+      if (t.c.kind->order == NULL)
+        rd_coll_at(&t.c, n % 3 == 0 ? 0 : UINT64_MAX, &p);
+      else if (t.c.kind->sorted)
+        rd_coll_lower(&t.c, order_of_number(NULL, entry), compare_with, entry, &p);
+      else
+        rd_coll_run(&t.c, order_of_hash(NULL, entry), &p);
+      rd_result done = rd_coll_insert(&t.c, &p, entry, *entry);
+      if (done != RD_OK) {
+        CHECK_INT(done, RD_OK);
+        break;
+      }
+    }
+    whole(&st);
+    CHECK_INT(rd_coll_count(&t.c), 1000000);
+    rd_coll_remove_range(&t.c, 1000, 998000, NULL, NULL);
+    CHECK_INT(rd_coll_count(&t.c), 2000);
+    whole(&st);
+    rd_coll_remove_range(&t.c, 0, 2000, NULL, NULL);
+    rd_coll_changed(&t.c, RD_EVENT_NONE);
+    CHECK(t.c.item == NULL);
+    toy_free(&t);
+    rig_close(&st, fd);
+  }
+}
+
 int main(void) {
   RUN(packed_values_do_what_an_array_does);
+  RUN(trees_do_what_an_array_does);
+  RUN(keys_of_any_length_have_collections);
   RUN(a_change_without_memory_changes_nothing);
   RUN(recorded_changes_can_be_undone);
+  RUN(values_are_copied_moved_and_released);
+  RUN(large_values_stay_quick);
   return check_end();
 }

@@ -41,6 +41,8 @@ typedef enum rd_kind {
   RD_DIR = 5,      /* references to segments or to other directories */
   RD_OVERFLOW = 6, /* a bucket that continues another */
   RD_GHOST = 7,    /* S3-FIFO's memory of keys that were evicted */
+  RD_LEAF = 8,     /* entries of a collection; owned by a node, or by an item */
+  RD_NODE = 9,     /* references to leaves or nodes; owned by a node, or by an item */
   RD_BLOB = 10,    /* a string outside of the entry of a collection; owned by the block with that entry */
   RD_KINDS = 64    /* six bits; one without a row in rd_kinds (store/type.h) is damage */
 } rd_kind;
@@ -196,5 +198,41 @@ typedef struct rd_blob {
   uint8_t data[];
 } rd_blob;
 #define RD_BLOB_HEAD 16u
+
+/* ---- trees ----
+ *
+ * The value of an item that is a tree is the tree's head: the reference of its root, and sums (store/tree.h).
+ *
+ *   0     4      6       8        16                16 + used
+ *   +-----+------+-------+--------+-----------------+- - - -
+ *   | blk | used | count | parent | entries         |                                                   LEAF
+ *   +-----+------+-------+--------+-----------------+- - - -
+ *   0     4   5     6       7       8        16         16 + 8 * cap     16 + 16 * cap    16 + 20 * cap
+ *   +-----+---+-----+-------+-------+--------+----------+----------------+----------------+
+ *   | blk | n | cap | level | spare | parent | order[n] | child[n]       | count[n]       |             NODE
+ *   +-----+---+-----+-------+-------+--------+----------+----------------+----------------+ */
+
+typedef struct rd_leaf {
+  rd_blk blk;
+  uint16_t used;  /* bytes of entries; the bit RD_LEAF_BLOBS */
+  uint16_t count; /* entries */
+  rd_ref parent;  /* the node, or of a root the item */
+  uint8_t data[];
+} rd_leaf;
+#define RD_LEAF_HEAD 16u
+#define RD_LEAF_BLOBS 0x8000u /* entries may refer to blobs */
+
+typedef struct rd_node {
+  rd_blk blk;
+  uint8_t n;     /* children */
+  uint8_t cap;   /* children that it has room for */
+  uint8_t level; /* 1: the children are leaves */
+  uint8_t spare;
+  rd_ref parent;
+  uint64_t order[]; /* no entry of child i, and no later one, has a lower order */
+} rd_node;
+#define RD_NODE_HEAD 16u
+#define RD_NODE_CHILD 20u /* bytes for each child */
+#define RD_NODE_MAX 64u
 
 #endif

@@ -27,6 +27,9 @@ void rd_blob_read(rd_store *st, rd_ref blob, uint64_t off, void *dst, uint64_t l
  */
 int rd_blob_compare(const rd_store *st, rd_ref blob, rd_bytes bytes);
 int rd_blob_compare_blob(const rd_store *st, rd_ref a, rd_ref b);
+static inline rd_ref rd_blob_owner(const rd_store *st, rd_ref blob) {
+  return ((const rd_blob *)rd_at(st, blob))->owner;
+}
 void rd_blob_set_owner(rd_store *st, rd_ref blob, rd_ref leaf);
 
 /* For its row of rd_kinds (type.h). */

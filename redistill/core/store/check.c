@@ -277,7 +277,7 @@ static void check_item(rd_store *st, struct rd_walk *r, uint32_t slot, const rd_
     uint32_t bytes = RD_ITEM_HEAD + rd_item_ttl_bytes(it) + it->key_len + it->len;
     EXPECT(bytes <= rd_blk_bytes(it->blk), "an item of %u bytes in a block of %u", bytes, rd_blk_bytes(it->blk));
   }
-  if (r->violations == 0 && known && rd_item_is_nested(it)) row->check(r, it);
+  if (r->violations == 0 && known && (row->coll[0] != NULL || rd_item_is_nested(it))) row->check(r, it);
   if (r->violations > 0) return;
   uint64_t hash = rd_item_hash(st, it);
   bool ttl = rd_item_expiry(it) != RD_NO_EXPIRY;

@@ -9,7 +9,7 @@
 #include "store/internal.h"
 #include "store/item.h"
 #include "store/reclaim.h"
-#include "store/type.h"
+#include "store/tree.h"
 #include "store/undo.h"
 
 /* ---- opening ---- */
@@ -47,7 +47,7 @@ void rd_coll_set_timed(rd_coll *c, bool timed) {
 /* ---- packed: one run, the whole value ---- */
 
 static inline uint8_t *value_of(const rd_coll *c) { return (uint8_t *)(uintptr_t)rd_item_flat(c->item); }
-static inline uint32_t size_at(const rd_coll *c, const rd_pos *p) { return c->kind->size(p->at, p->end); }
+static inline uint32_t size_at(const rd_coll *c, const rd_pos *p) { return rd_entry_size(c, p->at, p->end); }
 
 /* The place at the beginning of the packed value. A packed value has no second tree. */
 static bool packed_first(const rd_coll *c, rd_pos *p) {
@@ -58,37 +58,6 @@ static bool packed_first(const rd_coll *c, rd_pos *p) {
   p->at = p->begin = value_of(c);
   p->end = p->begin + c->item->len;
   return p->at < p->end;
-}
-
-/* From `from` on, the entry after which `n` more entries of the run follow, or its end. */
-static const uint8_t *skip(const rd_coll *c, const rd_pos *p, uint64_t n) {
-  const uint8_t *at = p->begin;
-  for (; n > 0 && at < p->end; n--) at += c->kind->size(at, p->end);
-  return at;
-}
-
-static uint64_t entries_before(const rd_coll *c, const rd_pos *p, const uint8_t *stop) {
-  uint64_t n = 0;
-  for (const uint8_t *at = p->begin; at < stop; n++) at += c->kind->size(at, p->end);
-  return n;
-}
-
-static bool step_back(const rd_coll *c, rd_pos *p) {
-  if (p->at == p->begin) return false;
-  const uint8_t *at = p->begin, *next;
-  while ((next = at + c->kind->size(at, p->end)) < p->at) at = next;
-  p->at = at;
-  return true;
-}
-
-/* Go from the place's entry on to the first entry of the run that is not before the sought one. */
-static bool lower_in_run(const rd_coll *c, uint64_t order, int (*compare)(void *arg, const uint8_t *entry), void *arg,
-                         rd_pos *p) {
-  for (; p->at < p->end; p->at += size_at(c, p)) {
-    uint64_t mine = c->kind->order(c->st, p->at);
-    if (mine > order || (mine == order && (compare == NULL || compare(arg, p->at) <= 0))) return true;
-  }
-  return false;
 }
 
 static bool is_outside(const rd_coll *c, const uint8_t *entry) {
@@ -113,15 +82,9 @@ static bool splice(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *bytes, ui
   return true;
 }
 
-static void note_made(rd_coll *c) {
-  c->made = c->undo != NULL;
-  if (c->made) c->before = rd_ref_of(c->st, c->item);
-}
-
 static rd_result packed_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   if (c->item != NULL) return splice(c, p, 0, entry, len) ? RD_OK : RD_OOM;
   if (!rd_coll_make(c, 0, len)) return RD_OOM;
-  note_made(c);
   memcpy(value_of(c), entry, len);
   packed_first(c, p);
   return RD_OK;
@@ -130,90 +93,131 @@ static rd_result packed_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint
 /* ---- places ---- */
 
 uint64_t rd_coll_count(const rd_coll *c) {
+  if (!rd_coll_is_packed(c)) return rd_tree_head(c).count;
   rd_pos p;
-  return packed_first(c, &p) ? entries_before(c, &p, p.end) : 0;
+  packed_first(c, &p);
+  p.at = p.end;
+  return rd_run_rank(c, &p);
 }
 
-bool rd_coll_first(const rd_coll *c, rd_pos *p) { return packed_first(c, p); }
+bool rd_coll_first(const rd_coll *c, rd_pos *p) {
+  return rd_coll_is_packed(c) ? packed_first(c, p) : rd_tree_first(c, p);
+}
 
 bool rd_coll_last(const rd_coll *c, rd_pos *p) {
+  if (!rd_coll_is_packed(c)) return rd_tree_last(c, p);
   packed_first(c, p);
   p->at = p->end;
-  return step_back(c, p);
+  return rd_run_back(c, p);
 }
 
 bool rd_coll_next(const rd_coll *c, rd_pos *p) {
   if (p->at < p->end) p->at += size_at(c, p);
-  return p->at < p->end;
+  return p->at < p->end || (p->leaf != 0 && rd_tree_next_leaf(c, p));
 }
 
 bool rd_coll_prev(const rd_coll *c, rd_pos *p) {
-  if (step_back(c, p)) return true;
-  p->at = p->end;
+  if (rd_run_back(c, p) || (p->leaf != 0 && rd_tree_prev_leaf(c, p))) return true;
+  rd_coll_at(c, UINT64_MAX, p);
   return false;
 }
 
 bool rd_coll_at(const rd_coll *c, uint64_t rank, rd_pos *p) {
+  if (!rd_coll_is_packed(c)) return rd_tree_at(c, rank, p);
   packed_first(c, p);
-  p->at = skip(c, p, rank);
+  p->at = rd_run_skip(c, p, rank);
   return p->at < p->end;
 }
 
-uint64_t rd_coll_rank(const rd_coll *c, const rd_pos *p) { return entries_before(c, p, p->at); }
+uint64_t rd_coll_rank(const rd_coll *c, const rd_pos *p) {
+  return p->leaf == 0 ? rd_run_rank(c, p) : rd_tree_rank(c, p);
+}
 
 bool rd_coll_run(const rd_coll *c, uint64_t order, rd_pos *p) {
-  (void)order;
-  return packed_first(c, p);
+  return rd_coll_is_packed(c) ? packed_first(c, p) : rd_tree_run(c, order, p);
 }
 
 bool rd_coll_next_run(const rd_coll *c, rd_pos *p, uint64_t *order) {
-  (void)c;
-  (void)p;
-  (void)order;
-  return false;
+  return p->leaf != 0 && rd_tree_next_run(c, p, order);
 }
 
 bool rd_coll_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, const uint8_t *entry), void *arg,
                    rd_pos *p) {
+  if (!rd_coll_is_packed(c)) return rd_tree_lower(c, order, compare, arg, p);
   packed_first(c, p);
-  return lower_in_run(c, order, compare, arg, p);
+  return rd_run_lower(c, order, compare, arg, p);
 }
 
 /* ---- changing ---- */
 
+/* The value becomes a tree. The place stays at its entry; by hash it is one of the run for `order`. */
+static rd_result become_tree(rd_coll *c, rd_pos *p, uint64_t order) {
+  bool by_hash = c->kind->order != NULL && !c->kind->sorted;
+  uint64_t rank = by_hash ? 0 : rd_run_rank(c, p);
+  if (rd_tree_from_packed(c) != RD_OK) return RD_OOM;
+  if (by_hash)
+    rd_tree_run(c, order, p);
+  else
+    rd_tree_at(c, rank, p);
+  return RD_OK;
+}
+
+static inline uint64_t order_of(const rd_coll *c, const uint8_t *entry) {
+  return c->kind->order == NULL ? 0 : c->kind->order(c->st, entry);
+}
+
 rd_result rd_coll_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   assert(len <= RD_ENTRY_MAX);
   if (!rd_undo_ready(c->undo)) return RD_OOM;
-  uint64_t whole = (c->item == NULL ? 0 : c->item->len) + (uint64_t)len;
-  if (is_outside(c, entry) || !rd_coll_may_pack(c, whole)) return RD_OOM;
-  return packed_insert(c, p, entry, len);
+  if (rd_coll_is_packed(c)) {
+    uint64_t whole = (c->item == NULL ? 0 : c->item->len) + (uint64_t)len;
+    if (!is_outside(c, entry) && rd_coll_may_pack(c, whole)) return packed_insert(c, p, entry, len);
+    if (become_tree(c, p, order_of(c, entry)) != RD_OK || !rd_undo_ready(c->undo)) return RD_OOM;
+  }
+  return rd_tree_insert(c, p, entry, len);
 }
 
 rd_result rd_coll_replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   assert(len <= RD_ENTRY_MAX);
   if (!rd_undo_ready(c->undo)) return RD_OOM;
-  uint32_t old = size_at(c, p);
-  if (is_outside(c, entry) || !rd_coll_may_pack(c, c->item->len - (uint64_t)old + len)) return RD_OOM;
-  return splice(c, p, old, entry, len) ? RD_OK : RD_OOM;
+  if (rd_coll_is_packed(c)) {
+    uint32_t old = size_at(c, p);
+    uint8_t before[RD_ENTRY_MAX];
+    if (!is_outside(c, entry) && rd_coll_may_pack(c, c->item->len - (uint64_t)old + len))
+      return splice(c, p, old, entry, len) ? RD_OK : RD_OOM;
+    memcpy(before, p->at, old);
+    if (become_tree(c, p, order_of(c, before)) != RD_OK || !rd_undo_ready(c->undo)) return RD_OOM;
+    while (size_at(c, p) != old || memcmp(p->at, before, old) != 0) p->at += size_at(c, p);
+  }
+  return rd_tree_replace(c, p, entry, len);
 }
 
 void rd_coll_write(rd_coll *c, rd_pos *p, uint32_t off, const void *bytes, uint32_t len) {
   assert(off + len <= size_at(c, p));
   rd_mark_dirty(c->st, c->shard);
-  rd_undo_save_bytes(c->st, c->undo, p->at + off, len);
+  rd_undo_save_bytes(c->st, c->undo, p->leaf != 0 ? p->leaf : rd_ref_of(c->st, c->item), p->at + off, len);
   memcpy((uint8_t *)(uintptr_t)p->at + off, bytes, len);
 }
 
-void rd_coll_remove(rd_coll *c, rd_pos *p) { splice(c, p, size_at(c, p), NULL, 0); }
+void rd_coll_remove(rd_coll *c, rd_pos *p) {
+  if (p->leaf != 0)
+    rd_tree_remove(c, p);
+  else
+    splice(c, p, size_at(c, p), NULL, 0);
+}
 
 void rd_coll_remove_range(rd_coll *c, uint64_t rank, uint64_t n,
                           void (*each)(void *arg, rd_coll *c, const uint8_t *entry), void *arg) {
+  if (!rd_coll_is_packed(c)) {
+    rd_tree_remove_range(c, rank, n, each, arg);
+    return;
+  }
   rd_pos p;
   if (!rd_coll_at(c, rank, &p)) return;
   const uint8_t *stop = p.at;
   for (; n > 0 && stop < p.end; n--) {
     if (each != NULL) each(arg, c, stop);
-    stop += c->kind->size(stop, p.end);
+    stop += rd_entry_size(c, stop, p.end);
   }
   splice(c, &p, (uint32_t)(stop - p.at), NULL, 0);
 }

@@ -40,6 +40,10 @@ bool rd_coll_make(rd_coll *c, unsigned encoding, uint64_t len) {
   }
   c->item = rd_at(st, ref);
   c->is_new = true;
+  if (c->undo != NULL) {
+    c->made = true;
+    c->before = ref;
+  }
   if (c->slot == RD_KEPT_SLOT)
     c->item->access |= RD_ITEM_MAIN; /* it is in no queue of S3-FIFO until it is the key's */
   else
@@ -67,7 +71,7 @@ bool rd_coll_resize(rd_coll *c, uint32_t len) {
   if (bytes <= rd_blk_bytes(it->blk)) {
     rd_undo_save(st, c->undo, old);
     it->len = (uint16_t)len;
-    if (len < had && c->undo == NULL) rd_heap_shrink(st, c->shard, old, bytes);
+    if (len <= had && c->undo == NULL) rd_heap_shrink(st, c->shard, old, bytes);
     return true;
   }
   rd_ref ref = rd_heap_alloc(st, c->shard, bytes, RD_ITEM);

@@ -5,6 +5,7 @@
 
 #include "arena/heap.h"
 #include "arena/longrun.h"
+#include "store/blob.h"
 
 /* Bytes and blocks that one change, and a removal after it, record at most: two leaves and the nodes above them, each
  * time. */
@@ -12,7 +13,7 @@
 #define READY_BLOCKS 256u
 #define YIELD_RECORDS 64u
 
-enum kind { SAVED, MADE, RELEASED, FORGOTTEN };
+enum kind { SAVED, OWNER, MADE, MADE_BLOB, RELEASED, RELEASED_BLOB, FORGOTTEN };
 
 /* A record is this head, then `len` bytes, then its own length in a word, so that the log can be read backwards. */
 struct record {
@@ -114,28 +115,47 @@ void rd_undo_save(rd_store *st, rd_undo *u, rd_ref block) {
   know(u, block, put(u, SAVED, block + head, st->base + block + head, len));
 }
 
-void rd_undo_save_bytes(rd_store *st, rd_undo *u, const void *at, uint32_t len) {
-  if (RD_UNLIKELY(u != NULL)) put(u, SAVED, rd_ref_of(st, at), at, len);
+void rd_undo_save_bytes(rd_store *st, rd_undo *u, rd_ref block, const void *at, uint32_t len) {
+  if (RD_UNLIKELY(u != NULL) && !is_known(u, block)) put(u, SAVED, rd_ref_of(st, at), at, len);
 }
 
 void rd_undo_made(rd_undo *u, rd_ref block) {
   if (RD_UNLIKELY(u != NULL)) know(u, block, put(u, MADE, block, NULL, 0));
 }
 
+void rd_undo_made_blob(rd_undo *u, rd_ref blob) {
+  if (RD_UNLIKELY(u != NULL)) know(u, blob, put(u, MADE_BLOB, blob, NULL, 0));
+}
+
+void rd_undo_owner(rd_undo *u, rd_ref blob, rd_ref leaf) {
+  if (RD_UNLIKELY(u != NULL) && !is_known(u, blob)) put(u, OWNER, blob, &leaf, sizeof leaf);
+}
+
+/* A block that was made since the beginning can be released at once: nothing is left to undo. */
+static bool forget(rd_undo *u, rd_ref block) {
+  struct known *k = u->places != 0 ? find(u, block) : NULL;
+  struct record r;
+  if (k == NULL || k->ref != block || k->at == 0) return false;
+  memcpy(&r, u->log + k->at - 1, sizeof r);
+  if (r.kind != MADE && r.kind != MADE_BLOB) return false;
+  r.kind = FORGOTTEN;
+  memcpy(u->log + k->at - 1, &r, sizeof r);
+  k->at = 0;
+  return true;
+}
+
 void rd_undo_release(rd_store *st, uint32_t shard, rd_undo *u, rd_ref block) {
-  if (RD_UNLIKELY(u != NULL)) {
-    struct known *k = u->places != 0 ? find(u, block) : NULL;
-    struct record r = {.kind = SAVED};
-    if (k != NULL && k->ref == block && k->at != 0) memcpy(&r, u->log + k->at - 1, sizeof r);
-    if (r.kind != MADE) {
-      put(u, RELEASED, block, NULL, 0);
-      return;
-    }
-    r.kind = FORGOTTEN;
-    memcpy(u->log + k->at - 1, &r, sizeof r);
-    k->at = 0;
-  }
-  rd_heap_release(st, shard, block);
+  if (RD_UNLIKELY(u != NULL) && !forget(u, block))
+    put(u, RELEASED, block, NULL, 0);
+  else
+    rd_heap_release(st, shard, block);
+}
+
+void rd_undo_release_blob(rd_store *st, uint32_t shard, rd_undo *u, rd_ref blob) {
+  if (RD_UNLIKELY(u != NULL) && !forget(u, blob))
+    put(u, RELEASED_BLOB, blob, NULL, 0);
+  else
+    rd_blob_release(st, shard, blob);
 }
 
 void rd_undo_commit(rd_store *st, uint32_t shard, rd_undo *u) {
@@ -146,6 +166,7 @@ void rd_undo_commit(rd_store *st, uint32_t shard, rd_undo *u) {
     memcpy(&r, u->log + at, sizeof r);
     whole = sizeof r + r.len + sizeof whole;
     if (r.kind == RELEASED) rd_heap_release(st, shard, r.ref);
+    if (r.kind == RELEASED_BLOB) rd_blob_release(st, shard, r.ref);
     if (n % YIELD_RECORDS == 0) rd_yield(st);
   }
   undo_free(u);
@@ -160,7 +181,9 @@ void rd_undo_back(rd_store *st, uint32_t shard, rd_undo *u) {
     struct record r;
     memcpy(&r, u->log + at, sizeof r);
     if (r.kind == SAVED) memcpy(st->base + r.ref, u->log + at + sizeof r, r.len);
+    if (r.kind == OWNER) rd_blob_set_owner(st, r.ref, rd_ld64(u->log + at + sizeof r));
     if (r.kind == MADE) rd_heap_release(st, shard, r.ref);
+    if (r.kind == MADE_BLOB) rd_blob_release(st, shard, r.ref);
     if (n % YIELD_RECORDS == 0) rd_yield(st);
   }
   undo_free(u);

@@ -17,12 +17,16 @@ rd_undo *rd_undo_new(void); /* NULL: no memory */
 /* Prepare for the next change, and for a removal after it. false: no memory. */
 bool rd_undo_ready(rd_undo *u);
 
-/* The block is going to change, or only some bytes. */
+/* The block is going to change, or only some bytes of it. */
 void rd_undo_save(rd_store *st, rd_undo *u, rd_ref block);
-void rd_undo_save_bytes(rd_store *st, rd_undo *u, const void *at, uint32_t len);
+void rd_undo_save_bytes(rd_store *st, rd_undo *u, rd_ref block, const void *at, uint32_t len);
 /* The block was allocated. */
 void rd_undo_made(rd_undo *u, rd_ref block);
 void rd_undo_release(rd_store *st, uint32_t shard, rd_undo *u, rd_ref block);
+/* The same for blobs; and a blob whose owner is `leaf` is going to have another one. */
+void rd_undo_made_blob(rd_undo *u, rd_ref blob);
+void rd_undo_release_blob(rd_store *st, uint32_t shard, rd_undo *u, rd_ref blob);
+void rd_undo_owner(rd_undo *u, rd_ref blob, rd_ref leaf);
 
 /* End it: keep all changes, or undo them. */
 void rd_undo_commit(rd_store *st, uint32_t shard, rd_undo *u);

@@ -3,6 +3,7 @@
 #include "store/evict.h"
 #include "store/index.h"
 #include "store/reclaim.h"
+#include "store/tree.h"
 #include "store/type.h"
 #include "types/list.h"
 #include "types/set.h"
@@ -33,5 +34,7 @@ const rd_kind_row rd_kinds[RD_KINDS] = {
     [RD_DIR] = {NULL, rd_index_move_block},
     [RD_OVERFLOW] = {NULL, rd_index_move_block},
     [RD_GHOST] = {NULL, rd_ghost_drop},
+    [RD_LEAF] = {rd_tree_item, rd_leaf_move_block},
+    [RD_NODE] = {rd_tree_item, rd_node_move_block},
     [RD_BLOB] = {rd_blob_item, rd_blob_move_block},
 };

@@ -1,0 +1,454 @@
+/* tree_change.c - inserts, replaces and removes entries of trees. */
+#include "arena/lock.h"
+#include "arena/longrun.h"
+#include "store/blob.h"
+#include "store/tree.h"
+#include "store/undo.h"
+
+#define SLACK 64u /* bytes that a leaf is longer than its entries when it grows */
+#define MAX_USED (RD_MAX_BLOCK - RD_LEAF_HEAD)
+#define BLOBS 4u    /* most blobs of an entry */
+#define SAMPLE 512u /* entries whose orders decide where a leaf is split */
+
+static inline bool by_hash(const rd_coll *c) { return c->kind->order != NULL && !c->kind->sorted; }
+static inline uint64_t order_of(const rd_coll *c, const uint8_t *entry) {
+  return c->kind->order != NULL ? c->kind->order(c->st, entry) : 0;
+}
+
+static uint32_t leaf_bytes(const rd_coll *c, uint32_t used) {
+  uint32_t most = used > c->kind->run_max ? used : c->kind->run_max;
+  return RD_LEAF_HEAD + (used + SLACK < most ? used + SLACK : most);
+}
+
+/* ---- blobs ---- */
+
+static uint32_t blobs_of(const rd_coll *c, const uint8_t *entry, rd_ref blobs[BLOBS]) {
+  uint32_t n = 0, off;
+  if (c->kind->outside == NULL || entry == NULL) return 0;
+  for (; n < BLOBS && (off = c->kind->outside(entry, n)) != 0; n++) blobs[n] = rd_ld64(entry + off);
+  return n;
+}
+
+static bool is_among(rd_ref blob, const rd_ref *blobs, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    if (blobs[i] == blob) return true;
+  }
+  return false;
+}
+
+/* Make `leaf` the owner of its blobs; not of those that have none yet. */
+static void own_blobs(rd_coll *c, rd_ref leaf) {
+  const rd_leaf *l = rd_leaf_at(c->st, leaf);
+  if (RD_LIKELY((l->used & RD_LEAF_BLOBS) == 0)) return;
+  const uint8_t *end = l->data + rd_leaf_used(l);
+  for (const uint8_t *at = l->data; at < end; at += rd_entry_size(c, at, end)) {
+    rd_ref blobs[BLOBS];
+    for (uint32_t n = blobs_of(c, at, blobs); n-- > 0;) {
+      rd_ref before = rd_blob_owner(c->st, blobs[n]);
+      if (before == 0) continue;
+      rd_undo_owner(c->undo, blobs[n], before);
+      rd_blob_set_owner(c->st, blobs[n], leaf);
+    }
+  }
+}
+
+/* An entry is in the leaf now in place of another one; either may be missing. */
+static void exchange_blobs(rd_coll *c, rd_ref leaf, const rd_ref *old, uint32_t n_old, const uint8_t *entry) {
+  rd_ref blobs[BLOBS];
+  uint32_t n = blobs_of(c, entry, blobs);
+  if (RD_LIKELY(n == 0 && n_old == 0)) return;
+  int64_t bytes = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    if (is_among(blobs[i], old, n_old)) continue;
+    bytes += (int64_t)rd_blob_memory(c->st, blobs[i]);
+    rd_blob_set_owner(c->st, blobs[i], leaf);
+    rd_undo_made_blob(c->undo, blobs[i]);
+  }
+  for (uint32_t i = 0; i < n_old; i++) {
+    if (is_among(old[i], blobs, n)) continue;
+    bytes -= (int64_t)rd_blob_memory(c->st, old[i]);
+    rd_undo_release_blob(c->st, c->shard, c->undo, old[i]);
+  }
+  rd_tree_note_bytes(c, bytes);
+}
+
+/* ---- leaves ---- */
+
+static void init_leaf(rd_store *st, rd_ref ref, rd_ref parent, uint32_t flags) {
+  rd_leaf *l = rd_leaf_at(st, ref);
+  l->used = (uint16_t)flags;
+  l->count = 0;
+  l->parent = parent;
+}
+
+static const uint8_t *append(rd_leaf *l, const uint8_t *bytes, uint32_t len, uint32_t count) {
+  uint8_t *to = l->data + rd_leaf_used(l);
+  memcpy(to, bytes, len);
+  l->used = (uint16_t)(l->used + len);
+  l->count = (uint16_t)(l->count + count);
+  return to;
+}
+
+static uint32_t flags_of(const rd_coll *c, const uint8_t *entry) {
+  return c->kind->outside != NULL && c->kind->outside(entry, 0) != 0 ? RD_LEAF_BLOBS : 0;
+}
+
+/* Put `len` bytes in place of `old` ones, within the leaf's block. */
+static void splice(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *bytes, uint32_t len) {
+  rd_leaf *l = rd_leaf_at(c->st, p->leaf);
+  rd_mark_dirty(c->st, c->shard);
+  rd_undo_save(c->st, c->undo, p->leaf);
+  uint8_t *at = (uint8_t *)(uintptr_t)p->at;
+  memmove(at + len, at + old, (size_t)(p->end - p->at) - old);
+  if (len > 0) memcpy(at, bytes, len);
+  l->used = (uint16_t)(l->used + len - old);
+  p->end = p->end + len - old;
+}
+
+/* Move the leaf to a longer block. false: no memory. */
+static bool regrow(rd_coll *c, rd_pos *p, uint32_t used) {
+  rd_stock s = {.n = 0};
+  rd_stock_add(c, &s, leaf_bytes(c, used), RD_LEAF);
+  if (!rd_stock_is_full(c, &s)) return false;
+  rd_ref fresh = rd_stock_take(&s), before = p->leaf;
+  const rd_leaf *old = rd_leaf_at(c->st, before);
+  rd_leaf *l = rd_leaf_at(c->st, fresh);
+  memcpy(&l->used, &old->used, RD_LEAF_HEAD - sizeof(rd_blk) + rd_leaf_used(old));
+  rd_tree_set_leaf(c, p, fresh);
+  own_blobs(c, fresh);
+  p->at = l->data + (p->at - p->begin);
+  p->begin = l->data;
+  p->end = l->data + rd_leaf_used(l);
+  p->leaf = fresh;
+  rd_tree_release_block(c, before);
+  return true;
+}
+
+/* Shorten the leaf's block to its entries and `slack` bytes, unless the change may be undone. */
+static void trim(rd_coll *c, rd_ref leaf, uint32_t slack) {
+  const rd_leaf *l = rd_leaf_at(c->st, leaf);
+  uint32_t used = rd_leaf_used(l), had = rd_blk_bytes(l->blk);
+  if (c->undo != NULL) return;
+  rd_heap_shrink(c->st, c->shard, leaf, RD_LEAF_HEAD + used + slack);
+  rd_tree_note_bytes(c, (int64_t)rd_blk_bytes(l->blk) - had);
+}
+
+static rd_result first_leaf(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  rd_stock s = {.n = 0};
+  rd_stock_add(c, &s, leaf_bytes(c, len), RD_LEAF);
+  if (!rd_stock_is_full(c, &s)) return RD_OOM;
+  rd_ref leaf = rd_stock_take(&s);
+  init_leaf(c->st, leaf, rd_ref_of(c->st, c->item), flags_of(c, entry));
+  append(rd_leaf_at(c->st, leaf), entry, len, 1);
+  p->depth = 0;
+  rd_tree_set_leaf(c, p, leaf);
+  rd_tree_count(c, p, 1);
+  exchange_blobs(c, leaf, NULL, 0, entry);
+  rd_tree_place(c, leaf, rd_leaf_at(c->st, leaf)->data, p);
+  return RD_OK;
+}
+
+/* ---- splitting a leaf ---- */
+
+/* The entries of a leaf after a change: `fresh` bytes are in place of `old` ones at `off`. */
+struct content {
+  const uint8_t *data, *end, *entry;
+  uint32_t off, old, fresh;
+  uint32_t entries, bytes;
+};
+
+/* Walks over them. */
+struct cursor {
+  uint32_t at;
+  bool given; /* the fresh entry */
+};
+
+static const uint8_t *take(const rd_coll *c, const struct content *x, struct cursor *i, uint32_t *size) {
+  const uint8_t *at = x->data + i->at;
+  if (i->at == x->off && !i->given) {
+    i->given = true;
+    i->at += x->old;
+    *size = x->fresh;
+    return x->entry;
+  }
+  *size = rd_entry_size(c, at, x->end);
+  i->at += *size;
+  return at;
+}
+
+/* Where to divide: the first `entries` go to the left; by hash, those whose order is below `order`. */
+struct division {
+  uint32_t entries;
+  uint64_t order;
+  uint32_t left; /* bytes */
+};
+
+static struct division divide_by_bytes(const rd_coll *c, const struct content *x) {
+  struct division d = {0};
+  struct cursor i = {0};
+  while (d.entries + 1 < x->entries) {
+    uint32_t size;
+    take(c, x, &i, &size);
+    if (d.entries > 0 && d.left + size / 2 > x->bytes / 2) break;
+    d.left += size;
+    d.entries++;
+  }
+  return d;
+}
+
+/* Search the order that divides the entries best, by halving the interval. false: all have the same order. */
+static bool divide_by_hash(const rd_coll *c, const struct content *x, struct division *d) {
+  uint64_t orders[SAMPLE], low = UINT64_MAX, high = 0;
+  uint16_t sizes[SAMPLE];
+  uint32_t n = x->entries < SAMPLE ? x->entries : SAMPLE, all = 0, best = UINT32_MAX;
+  struct cursor i = {0};
+  for (uint32_t k = 0; k < n; k++) {
+    uint32_t size;
+    orders[k] = order_of(c, take(c, x, &i, &size));
+    sizes[k] = (uint16_t)size;
+    all += size;
+    if (orders[k] < low) low = orders[k];
+    if (orders[k] > high) high = orders[k];
+  }
+  while (low < high) { /* the order is above `low`, and at most `high` */
+    uint64_t middle = low + (high - low) / 2 + 1;
+    uint32_t left = 0;
+    for (uint32_t k = 0; k < n; k++) left += orders[k] < middle ? sizes[k] : 0;
+    uint32_t off = left * 2 > all ? left * 2 - all : all - left * 2;
+    if (off < best) {
+      best = off;
+      d->order = middle;
+    }
+    if (off <= all / 4) break;
+    if (left * 2 > all)
+      high = middle - 1;
+    else
+      low = middle;
+  }
+  if (best == UINT32_MAX) return false;
+  d->left = 0;
+  i = (struct cursor){0};
+  for (uint32_t k = 0; k < x->entries; k++) {
+    uint32_t size;
+    const uint8_t *entry = take(c, x, &i, &size);
+    if ((k < n ? orders[k] : order_of(c, entry)) < d->order) d->left += size;
+  }
+  return true;
+}
+
+/* Distribute the entries; returns the place of the fresh one. */
+static const uint8_t *distribute(const rd_coll *c, const struct content *x, const struct division *d, rd_leaf *left,
+                                 rd_leaf *right) {
+  const uint8_t *place = NULL;
+  struct cursor i = {0};
+  for (uint32_t k = 0; k < x->entries; k++) {
+    uint32_t size;
+    const uint8_t *entry = take(c, x, &i, &size);
+    bool to_left = by_hash(c) ? order_of(c, entry) < d->order : k < d->entries;
+    const uint8_t *at = append(to_left ? left : right, entry, size, 1);
+    if (entry == x->entry) place = at;
+  }
+  return place;
+}
+
+static rd_result split(rd_coll *c, rd_pos *p, const struct content *x, const struct division *d) {
+  rd_store *st = c->st;
+  rd_stock s = {.n = 0, .failed = d->left > MAX_USED || x->bytes - d->left > MAX_USED}; /* too many of the same hash */
+  rd_stock_add(c, &s, leaf_bytes(c, d->left), RD_LEAF);
+  rd_stock_add(c, &s, leaf_bytes(c, x->bytes - d->left), RD_LEAF);
+  rd_tree_stock_link(c, p, RD_ANYWHERE, &s);
+  if (!rd_stock_is_full(c, &s)) return RD_OOM;
+  rd_ref a = rd_stock_take(&s), b = rd_stock_take(&s), before = p->leaf;
+  const rd_leaf *old = rd_leaf_at(st, before);
+  rd_leaf *left = rd_leaf_at(st, a), *right = rd_leaf_at(st, b);
+  uint32_t flags = (old->used & RD_LEAF_BLOBS) | flags_of(c, x->entry);
+  init_leaf(st, a, 0, flags);
+  init_leaf(st, b, 0, flags);
+  const uint8_t *place = distribute(c, x, d, left, right);
+  if (x->old == 0) rd_tree_count(c, p, 1);
+  if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, order_of(c, x->entry));
+  rd_tree_set_leaf(c, p, a);
+  rd_tree_link(c, p, RD_ANYWHERE, &s, b, by_hash(c) ? d->order : order_of(c, right->data), right->count);
+  own_blobs(c, a);
+  own_blobs(c, b);
+  rd_tree_place(c, place >= left->data && place < left->data + rd_leaf_used(left) ? a : b, place, p);
+  rd_tree_release_block(c, before);
+  return RD_OK;
+}
+
+/* ---- growing at an end ---- */
+
+static bool is_at_end(const rd_coll *c, const rd_pos *p) {
+  if (by_hash(c) || p->at != p->end) return false;
+  for (uint32_t level = 0; level < p->depth; level++) {
+    if (p->path[level].child + 1u != rd_node_at(c->st, p->path[level].node)->n) return false;
+  }
+  return true;
+}
+
+static bool is_at_front(const rd_coll *c, const rd_pos *p) {
+  if (by_hash(c) || p->at != p->begin) return false;
+  for (uint32_t level = 0; level < p->depth; level++) {
+    if (p->path[level].child != 0) return false;
+  }
+  return true;
+}
+
+/* A new leaf for the entry alone, beside the full one. */
+static rd_result extend(rd_coll *c, rd_pos *p, rd_trend trend, const uint8_t *entry, uint32_t len) {
+  rd_store *st = c->st;
+  rd_stock s = {.n = 0};
+  rd_stock_add(c, &s, leaf_bytes(c, len), RD_LEAF);
+  rd_tree_stock_link(c, p, trend, &s);
+  if (!rd_stock_is_full(c, &s)) return RD_OOM;
+  rd_ref fresh = rd_stock_take(&s), full = p->leaf;
+  init_leaf(st, fresh, 0, flags_of(c, entry));
+  append(rd_leaf_at(st, fresh), entry, len, 1);
+  rd_tree_count(c, p, 1);
+  if (trend == RD_AT_END) {
+    rd_tree_link(c, p, trend, &s, fresh, order_of(c, entry), 1);
+    trim(c, full, 0);
+  } else {
+    const rd_leaf *old = rd_leaf_at(st, full);
+    if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, order_of(c, entry));
+    rd_tree_set_leaf(c, p, fresh);
+    rd_tree_link(c, p, trend, &s, full, order_of(c, old->data), old->count);
+  }
+  rd_tree_place(c, fresh, rd_leaf_at(st, fresh)->data, p);
+  return RD_OK;
+}
+
+/* ---- changes ---- */
+
+/* Put the entry in place of `old` bytes at the place: 0, or one entry. */
+static rd_result put(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *entry, uint32_t len) {
+  rd_store *st = c->st;
+  const rd_leaf *l = rd_leaf_at(st, p->leaf);
+  uint32_t used = rd_leaf_used(l) - old + len, entries = l->count + (old == 0 ? 1u : 0);
+  if (used > rd_leaf_room(l)) {
+    bool divides = used > c->kind->run_max && entries > 1;
+    if (divides && old == 0 && is_at_end(c, p)) return extend(c, p, RD_AT_END, entry, len);
+    if (divides && old == 0 && is_at_front(c, p)) return extend(c, p, RD_AT_FRONT, entry, len);
+    if (divides) {
+      struct content x = {l->data, p->end, entry, (uint32_t)(p->at - p->begin), old, len, entries, used};
+      struct division d = {0};
+      if (!by_hash(c)) d = divide_by_bytes(c, &x);
+      if (!by_hash(c) || divide_by_hash(c, &x, &d)) return split(c, p, &x, &d);
+    }
+    if (used > MAX_USED) { /* too many entries of the same hash */
+      c->wanted += RD_MAX_BLOCK;
+      return RD_OOM;
+    }
+    if (!regrow(c, p, used)) return RD_OOM;
+  }
+  splice(c, p, old, entry, len);
+  rd_leaf *now = rd_leaf_at(st, p->leaf);
+  now->used |= (uint16_t)flags_of(c, entry);
+  if (old != 0) return RD_OK;
+  now->count++;
+  rd_tree_count(c, p, 1);
+  if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, order_of(c, entry));
+  return RD_OK;
+}
+
+rd_result rd_tree_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  if (RD_UNLIKELY(rd_tree_head(c).root == 0)) return first_leaf(c, p, entry, len);
+  if (by_hash(c)) p->at = p->end;
+  if (put(c, p, 0, entry, len) != RD_OK) return RD_OOM;
+  exchange_blobs(c, p->leaf, NULL, 0, entry);
+  return RD_OK;
+}
+
+rd_result rd_tree_replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  rd_ref blobs[BLOBS];
+  uint32_t n = blobs_of(c, p->at, blobs);
+  if (put(c, p, rd_entry_size(c, p->at, p->end), entry, len) != RD_OK) return RD_OOM;
+  exchange_blobs(c, p->leaf, blobs, n, entry);
+  return RD_OK;
+}
+
+/* ---- removing ---- */
+
+/* A leaf of few entries and a neighbour become one, if there is memory for it. */
+static void merge(rd_coll *c, rd_pos *p) {
+  rd_store *st = c->st;
+  uint32_t used = (uint32_t)(p->end - p->begin);
+  if (c->undo != NULL || p->depth == 0 || used * 4 > c->kind->run_max) return;
+  rd_node *n = rd_node_at(st, p->path[p->depth - 1].node);
+  uint32_t child = p->path[p->depth - 1].child, right = child + 1u < n->n ? child + 1 : child;
+  if (right == 0) return;
+  rd_ref a = rd_node_children(n)[right - 1], b = rd_node_children(n)[right];
+  const rd_leaf *first = rd_leaf_at(st, a), *second = rd_leaf_at(st, b);
+  uint32_t all = rd_leaf_used(first) + rd_leaf_used(second);
+  if (all * 4 > c->kind->run_max * 3) return;
+  rd_ref fresh = rd_heap_alloc(st, c->shard, leaf_bytes(c, all), RD_LEAF);
+  if (fresh == 0) return;
+  rd_leaf *l = rd_leaf_at(st, fresh);
+  rd_tree_note_bytes(c, rd_blk_bytes(l->blk));
+  init_leaf(st, fresh, 0, (first->used | second->used) & RD_LEAF_BLOBS);
+  append(l, first->data, rd_leaf_used(first), first->count);
+  append(l, second->data, rd_leaf_used(second), second->count);
+  const uint8_t *place = l->data + (p->at - p->begin) + (child == right ? rd_leaf_used(first) : 0);
+  rd_node_counts(n)[right - 1] += rd_node_counts(n)[right];
+  p->path[p->depth - 1].child = right - 1;
+  rd_tree_set_leaf(c, p, fresh);
+  own_blobs(c, fresh);
+  rd_tree_release_block(c, a);
+  p->path[p->depth - 1].child = right;
+  p->leaf = b;
+  rd_tree_unlink(c, p);
+  rd_tree_place(c, fresh, place, p);
+}
+
+/* Remove the bytes of `n` entries from the place on, whose blobs are gone, but not all of the leaf. */
+static void cut(rd_coll *c, rd_pos *p, uint32_t bytes, uint32_t n) {
+  splice(c, p, bytes, NULL, 0);
+  rd_leaf *l = rd_leaf_at(c->st, p->leaf);
+  l->count = (uint16_t)(l->count - n);
+  rd_tree_count(c, p, -(int64_t)n);
+  if (rd_leaf_room(l) >= rd_leaf_used(l) + 2 * SLACK) trim(c, p->leaf, SLACK / 2);
+  merge(c, p);
+}
+
+static void remove_leaf(rd_coll *c, const rd_pos *p) {
+  rd_mark_dirty(c->st, c->shard);
+  rd_tree_count(c, p, -(int64_t)rd_leaf_at(c->st, p->leaf)->count);
+  rd_tree_unlink(c, p);
+}
+
+static void release_blobs(rd_coll *c, const rd_pos *p, const uint8_t *entry) {
+  rd_ref blobs[BLOBS];
+  exchange_blobs(c, p->leaf, blobs, blobs_of(c, entry, blobs), NULL);
+}
+
+void rd_tree_remove(rd_coll *c, rd_pos *p) {
+  release_blobs(c, p, p->at);
+  if (rd_leaf_at(c->st, p->leaf)->count == 1) {
+    uint64_t rank = rd_tree_rank(c, p);
+    remove_leaf(c, p);
+    rd_tree_at(c, rank, p);
+    return;
+  }
+  cut(c, p, rd_entry_size(c, p->at, p->end), 1);
+  if (p->at == p->end) rd_tree_next_leaf(c, p);
+}
+
+void rd_tree_remove_range(rd_coll *c, uint64_t rank, uint64_t n,
+                          void (*each)(void *arg, rd_coll *c, const uint8_t *entry), void *arg) {
+  rd_pos p;
+  while (n > 0 && rd_tree_at(c, rank, &p)) {
+    const uint8_t *stop = p.at;
+    uint32_t entries = 0;
+    for (; stop < p.end && entries < n; entries++) {
+      if (each != NULL) each(arg, c, stop);
+      release_blobs(c, &p, stop);
+      stop += rd_entry_size(c, stop, p.end);
+    }
+    if (entries == rd_leaf_at(c->st, p.leaf)->count)
+      remove_leaf(c, &p);
+    else
+      cut(c, &p, (uint32_t)(stop - p.at), entries);
+    n -= entries;
+    rd_yield(c->st);
+  }
+}
