@@ -11,10 +11,8 @@
 
 const rd_type_row rd_types[RD_TYPES] = {
     [RD_STRING] = {.type = RD_STRING, .name = "string", .encodings = RD_ENC_TEXT + 1, .encoding = rd_string_encoding},
-    [RD_LIST] =
-        {.type = RD_LIST, .name = "list", .encodings = 8, .encoding = rd_list_encoding, .coll = {&rd_list_kind}},
-    [RD_SET] =
-        {.type = RD_SET, .name = "set", .encodings = 8, .encoding = rd_member_encoding, .coll = {&rd_member_kind}},
+    [RD_LIST] = {.type = RD_LIST, .name = "list", RD_COLL_ROW, .encoding = rd_list_encoding, .coll = {&rd_list_kind}},
+    [RD_SET] = {.type = RD_SET, .name = "set", RD_COLL_ROW, .encoding = rd_member_encoding, .coll = {&rd_member_kind}},
 };
 
 /* A HyperLogLog's item has the type string, like everything that shows it; only the commands for HyperLogLogs look
