@@ -25,8 +25,10 @@ def takes(row: Setting) -> str:
         least = size(row.minimum) if row.unit == "bytes" else str(row.minimum)
         most = size(row.maximum) if row.unit == "bytes" else str(row.maximum)
         unit = f" {row.unit}" if row.unit not in ("", "bytes") else ""
-        endless = row.maximum in (2**31 - 1, 2**53, settings.EXABYTE)
+        endless = row.maximum in (settings.INT_MAX, 2**53, settings.EXABYTE, settings.LONG_MAX)
         text = f"{least}{unit} or more" if endless else f"{least} to {most}{unit}"
+        if endless and row.minimum < -settings.INT_MAX:
+            text = "any whole number"
         if row.kind is Kind.MEMORY:
             text += ", a percentage of the machine's memory"
         if row.kind is Kind.SHARE:

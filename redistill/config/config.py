@@ -26,6 +26,7 @@ from redistill.config.settings import (
     Security,
     Server,
     Setting,
+    Types,
     Value,
 )
 from redistill.config.user_table import UserTable
@@ -51,6 +52,7 @@ class Config:
     server: Server = field(default_factory=Server)
     security: Security = field(default_factory=Security)
     memory: Memory = field(default_factory=Memory)
+    types: Types = field(default_factory=Types)
     logging: Logging = field(default_factory=Logging)
     performance: Performance = field(default_factory=Performance)
     path: str = ""

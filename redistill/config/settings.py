@@ -117,6 +117,8 @@ MIB = 1024 * 1024
 AUTO = -101
 """The value of a `Kind.SHARE` that the server chooses (`redistill.config.sizing`)."""
 EXABYTE = 2**60
+LONG_MAX = 2**63 - 1
+INT_MAX = 2**31 - 1
 POLICIES = (
     "noeviction",
     "allkeys-lru",
@@ -486,6 +488,58 @@ class Memory:
     )
 
 
+def threshold(default: int, help: str, redis: str, kind: Kind = Kind.INTEGER) -> Any:
+    """A threshold of Redis for an encoding: a number of elements, or the size of one."""
+    unit = "bytes" if kind is Kind.SIZE else ""
+    return setting(kind, default, help, unit=unit, maximum=LONG_MAX, redis=redis, reloadable=True)
+
+
+@dataclass(frozen=True)
+class Types:
+    """Redis's thresholds for the encodings that OBJECT ENCODING shows; storage does not depend on them."""
+
+    hash_max_listpack_entries: int = threshold(
+        512, "Most fields of a hash that is shown as listpack; a larger one is a hashtable", "hash-max-listpack-entries"
+    )
+    hash_max_listpack_value: int = threshold(
+        64, "Longest field or value of a hash that is shown as listpack", "hash-max-listpack-value", Kind.SIZE
+    )
+    list_max_listpack_size: int = setting(
+        Kind.INTEGER,
+        -2,
+        "Most elements of a list that is shown as listpack, or -1 to -5 for 4 to 64 KiB; a larger one is a quicklist",
+        minimum=-INT_MAX - 1,
+        maximum=INT_MAX,
+        redis="list-max-listpack-size",
+        reloadable=True,
+    )
+    list_compress_depth: int = setting(
+        Kind.INTEGER,
+        0,
+        "No effect, because lists are not compressed; accepted for configurations that name it",
+        maximum=INT_MAX,
+        redis="list-compress-depth",
+        reloadable=True,
+    )
+    set_max_intset_entries: int = threshold(
+        512, "Most members of a set of integers that is shown as intset", "set-max-intset-entries"
+    )
+    set_max_listpack_entries: int = threshold(
+        128, "Most members of a set that is shown as listpack; a larger one is a hashtable", "set-max-listpack-entries"
+    )
+    set_max_listpack_value: int = threshold(
+        64, "Longest member of a set that is shown as listpack", "set-max-listpack-value", Kind.SIZE
+    )
+    zset_max_listpack_entries: int = threshold(
+        128,
+        "Most members of a sorted set that is shown as listpack; a larger one is a skiplist",
+        "zset-max-listpack-entries",
+    )
+    zset_max_listpack_value: int = threshold(
+        64, "Longest member of a sorted set that is shown as listpack", "zset-max-listpack-value", Kind.SIZE
+    )
+
+
 @dataclass(frozen=True)
 class Logging:
     """Level, file and format of the log."""
@@ -573,10 +627,11 @@ class Performance:
     )
 
 
-SECTIONS: Mapping[str, type[Server | Security | Memory | Logging | Performance]] = {
+SECTIONS: Mapping[str, type[Server | Security | Memory | Types | Logging | Performance]] = {
     "server": Server,
     "security": Security,
     "memory": Memory,
+    "types": Types,
     "logging": Logging,
     "performance": Performance,
 }

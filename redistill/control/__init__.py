@@ -40,7 +40,7 @@ from redistill.control.users import Users, begin, changed, leave, resume
 from redistill.engine import stats
 from redistill.engine.command_table import CommandTable
 from redistill.engine.counters import DaemonCounters
-from redistill.engine.interfaces import SlowEntry, Store
+from redistill.engine.interfaces import SlowEntry, Store, TypeLimits
 from redistill.net.interfaces import Client, Command, Later, Reply
 
 log = Logger()
@@ -191,9 +191,7 @@ class ControlPlane:
 
     def opened(self) -> None:
         """The store is open: apply the settings of the store that its maker does not know."""
-        config = self.state.config
-        self._watch_slow(config)
-        self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
+        self._limit_store(self.state.config)
 
     def leaving(self) -> None:
         """This process hands its clients over: answer those that wait."""
@@ -217,12 +215,29 @@ class ControlPlane:
         if (config.users, config.passwords) != users.source:
             users = Users(config, users)
         store.set_policy(config.memory.eviction_policy, config.memory.eviction_sample_size)
-        self._watch_slow(config)
-        store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
+        self._limit_store(config)
         self.state.slowlog.trim(config.performance.slowlog_max_len)
         self.state.denials.trim(config.security.acllog_max_len)
         if users is not self.state.users:
             changed(self.state, users)
+
+    def _limit_store(self, config: Config) -> None:
+        """Give this process's store the limits that it cannot find in the arena."""
+        self._watch_slow(config)
+        self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
+        types = config.types
+        self.state.store.set_type_limits(
+            TypeLimits(
+                hash_entries=types.hash_max_listpack_entries,
+                hash_value=types.hash_max_listpack_value,
+                set_integers=types.set_max_intset_entries,
+                set_entries=types.set_max_listpack_entries,
+                set_value=types.set_max_listpack_value,
+                zset_entries=types.zset_max_listpack_entries,
+                zset_value=types.zset_max_listpack_value,
+                list_size=types.list_max_listpack_size,
+            )
+        )
 
     def _watch_slow(self, config: Config) -> None:
         """Have the core report commands that are slow enough for the slow log or for the latency monitor."""

@@ -141,14 +141,7 @@ FIXED: tuple[tuple[str, str, str], ...] = (
         " cluster-replica-validity-factor=10 cluster-require-full-coverage=yes tls-cluster=no",
         "cluster-enabled=no cluster-config-file=nodes.conf cluster-port=0",
     ),
-    (
-        TYPE,
-        "hash-max-listpack-entries=512 hash-max-listpack-value=64 list-compress-depth=0 list-max-listpack-size=-2"
-        " set-max-intset-entries=512 set-max-listpack-entries=128 set-max-listpack-value=64"
-        " stream-node-max-bytes=4096 stream-node-max-entries=100 zset-max-listpack-entries=128"
-        " zset-max-listpack-value=64",
-        "",
-    ),
+    (TYPE, "stream-node-max-bytes=4096 stream-node-max-entries=100", ""),
     (SCRIPTS, "busy-reply-threshold=5000", "enable-module-command=no"),
     (PUBSUB, "notify-keyspace-events=", ""),
     ("there is no client-side caching", "tracking-table-max-keys=1000000", ""),

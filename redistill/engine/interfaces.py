@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from redistill.engine.permissions import Permissions
 
 
+class TypeLimits(NamedTuple):
+    """The core's ``rd_type_limits`` (core/arena/arena.h), in its order."""
+
+    hash_entries: int
+    hash_value: int
+    set_integers: int
+    set_entries: int
+    set_value: int
+    zset_entries: int
+    zset_value: int
+    list_size: int
+
+
 class SessionState(Protocol):
     """The core's ``rd_session_state`` (core/session/session.h), read and written in place."""
 
@@ -153,6 +166,10 @@ class Store(stats.Engine, Protocol):
 
     def set_value_limits(self, bulk: int, sparse: int) -> None:
         """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
+        ...
+
+    def set_type_limits(self, limits: TypeLimits) -> None:
+        """The thresholds of the encodings that OBJECT ENCODING shows."""
         ...
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from redistill._core import ffi, lib
 from redistill.engine.command_table import FULL_NAMES
 from redistill.engine.counters import CommandCount
-from redistill.engine.interfaces import KeyDetails, SlowEntry
+from redistill.engine.interfaces import KeyDetails, SlowEntry, TypeLimits
 from redistill.engine.session import PIECE, Saved, Session
 from redistill.engine.shared import GAUGES, STATS, SUPERVISOR, Admission, Secrets, Workers
 
@@ -20,6 +20,7 @@ PLACES: int = lib.RD_MAX_WORKERS
 MAGIC: bytes = lib.RD_MAGIC.to_bytes(8, sys.byteorder)
 """The first bytes of every arena, whatever its layout."""
 _ERROR_TEXT = 256
+_UINT32_MAX = 2**32 - 1
 
 POLICIES: tuple[str, ...] = tuple(ffi.string(lib.rd_policy_name(i)).decode() for i in range(lib.RD_POLICIES))
 
@@ -332,6 +333,10 @@ class Store:
     def set_value_limits(self, bulk: int, sparse: int) -> None:
         """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
         lib.rd_set_value_limits(self._c, bulk, sparse)
+
+    def set_type_limits(self, limits: TypeLimits) -> None:
+        """The thresholds of the encodings that OBJECT ENCODING shows."""
+        lib.rd_set_type_limits(self._c, ffi.new("rd_type_limits *", [min(limit, _UINT32_MAX) for limit in limits]))
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         """Hand up commands that take this long or longer (`Session.on_slow`); None, and so at first: none."""

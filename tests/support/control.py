@@ -16,7 +16,7 @@ from redistill.config.effect import apply_to_all
 from redistill.control import ControlPlane
 from redistill.engine.command_table import CommandTable
 from redistill.engine.counters import CommandCount, DaemonCounters
-from redistill.engine.interfaces import KeyDetails
+from redistill.engine.interfaces import KeyDetails, TypeLimits
 from redistill.engine.permissions import Permissions
 from redistill.engine.shared import Secret
 from redistill.lifetime.memory_limit import MemoryLimit
@@ -265,6 +265,9 @@ class FakeStore:
 
     def set_value_limits(self, bulk: int, sparse: int) -> None:
         self.value_limits = bulk, sparse
+
+    def set_type_limits(self, limits: TypeLimits) -> None:
+        self.type_limits = limits
 
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         self.slow_threshold = nanoseconds

@@ -25,9 +25,10 @@ from redistill.base.logs import Log
 from redistill.config.config import Config
 from redistill.config.settings import SETTINGS, Setting
 from redistill.control.configuration import KNOWN
-from redistill.control.parameters import OfSetting
+from redistill.control.parameters import ALIASES, OfSetting
 from redistill.control.peers import Alone
 from redistill.control.state import Identity
+from redistill.engine.interfaces import TypeLimits
 from redistill.net.interfaces import Certificate
 from redistill.net.tls.context import TlsContext, uses_tls
 from redistill.wiring.clients import serve
@@ -355,6 +356,53 @@ class ActTests(SynchronousTestCase):
             self.client.ask("PFADD", "h", str(i))
         self.assertEqual(self.client.ask("PFDEBUG", "ENCODING", "h"), b"+sparse\r\n")
 
+    def limits(self) -> tuple[int, ...]:
+        """The thresholds that this worker's core has, in the order of rd_type_limits."""
+        found = self.worker.store._c.type_limits
+        return tuple(getattr(found, name) for name in TypeLimits._fields)
+
+    def limit(self, field: str, name: str, value: int) -> None:
+        """A threshold reaches the core, and no other changes."""
+        self.begin()
+        before = TypeLimits(*self.limits())
+        self.set(name, value)
+        self.assertEqual(self.limits(), before._replace(**{field: value}))
+
+    def see_types_hash_max_listpack_entries(self, name: str) -> None:
+        self.limit("hash_entries", name, 3)
+
+    def see_types_hash_max_listpack_value(self, name: str) -> None:
+        self.limit("hash_value", name, 3)
+
+    def see_types_list_max_listpack_size(self, name: str) -> None:
+        self.limit("list_size", name, 3)
+        for value, counts_as in ((0, 1), (-1, -1), (-6, -5), (2**31 - 1, 2**31 - 1), (-(2**31), -5)):
+            self.set(name, value)
+            self.assertEqual(self.limits()[-1], counts_as)
+            self.assertIn(str(value).encode(), self.client.ask("CONFIG", "GET", name))
+
+    def see_types_list_compress_depth(self, name: str) -> None:
+        before = self.limits()
+        self.set(name, 3)
+        self.assertEqual(self.limits(), before)
+
+    def see_types_set_max_intset_entries(self, name: str) -> None:
+        self.limit("set_integers", name, 3)
+        self.set(name, 2**63 - 1)
+        self.assertEqual(self.limits()[2], 2**32 - 1)
+
+    def see_types_set_max_listpack_entries(self, name: str) -> None:
+        self.limit("set_entries", name, 3)
+
+    def see_types_set_max_listpack_value(self, name: str) -> None:
+        self.limit("set_value", name, 3)
+
+    def see_types_zset_max_listpack_entries(self, name: str) -> None:
+        self.limit("zset_entries", name, 3)
+
+    def see_types_zset_max_listpack_value(self, name: str) -> None:
+        self.limit("zset_value", name, 3)
+
     def see_logging_level(self, name: str) -> None:
         log = Logger(namespace="test", observer=self.worker.observer)
         for level in ("critical", "info"):
@@ -491,7 +539,8 @@ def seen(row: Setting) -> Callable[[ActTests], None]:
     def test(case: ActTests) -> None:
         see = getattr(case, "see_" + row.name.replace(".", "_"))
         names = [name for name, of in KNOWN.items() if isinstance(of, OfSetting) and of.row is row]
-        case.assertEqual(set(names), {row.name, row.wire_name})
+        older = [alias for alias, name in ALIASES.items() if name == row.wire_name]
+        case.assertEqual(set(names), {row.name, row.wire_name, *older})
         for name in names:
             case.begin()
             see(name)

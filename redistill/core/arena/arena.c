@@ -215,6 +215,12 @@ void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse) {
   st->hll_sparse = sparse < RD_MAX_BULK ? (uint32_t)sparse : (uint32_t)RD_MAX_BULK;
 }
 
+void rd_set_type_limits(rd_store *st, const rd_type_limits *limits) {
+  st->type_limits = *limits;
+  if (limits->list_size == 0) st->type_limits.list_size = 1;
+  if (limits->list_size < -5) st->type_limits.list_size = -5;
+}
+
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size) {
   assert(policy < RD_POLICIES && sample_size >= 1 && sample_size <= 64);
   atomic_store(&st->head->policy, (uint32_t)policy);

@@ -45,15 +45,15 @@ typedef struct rd_worker rd_worker;
 typedef struct rd_item rd_item; /* one key with its value */
 struct rd_change;               /* store/event.h */
 
-/* One process's view of an arena. Not thread-safe: one a thread. */
 /* Redis's thresholds for the encodings that OBJECT ENCODING shows: `hash-max-listpack-entries` and its kin. */
 typedef struct rd_type_limits {
   uint32_t hash_entries, hash_value;
   uint32_t set_integers, set_entries, set_value;
   uint32_t zset_entries, zset_value;
-  int32_t list_size; /* negative: -1 to -5 for 4 to 64 KiB; positive: elements */
+  int32_t list_size; /* above 0: elements; -1 to -5: 4 to 64 KiB */
 } rd_type_limits;
 
+/* One process's view of an arena. Not thread-safe: one a thread. */
 typedef struct rd_store {
   uint8_t *base;
   uint64_t size;
@@ -159,6 +159,8 @@ typedef struct rd_options {
 /* Set the limits of this process, in bytes: `bulk` for an argument and for a value that a command makes (initially, and
  * at most, RD_MAX_BULK), `sparse` for a sparse HyperLogLog. Larger values that exist already are kept. */
 void rd_set_value_limits(rd_store *st, uint64_t bulk, uint64_t sparse);
+/* Set the thresholds of this process. As in Redis a list_size of 0 counts as 1, and one below -5 as -5. */
+void rd_set_type_limits(rd_store *st, const rd_type_limits *limits);
 void rd_set_policy(rd_store *st, rd_policy policy, uint32_t sample_size);
 rd_policy rd_get_policy(const rd_store *st);
 const char *rd_policy_name(rd_policy policy);
