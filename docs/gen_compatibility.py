@@ -27,7 +27,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 ## Drop-in
 
-- Strings, bitmaps, bit fields and HyperLogLogs with every option of Redis 7, and `SET ... IFEQ` of Valkey.
+- Strings, bitmaps, bit fields and HyperLogLogs with every option of Redis 7. Of Valkey 9 and Redis 8.4 also `MSETEX`,
+  `DELIFEQ`, `DELEX`, `DIGEST`, and the conditions `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` of `SET`.
 - Expiry in milliseconds, with the conditions of `EXPIRE key s NX|XX|GT|LT`; an expired key is never seen.
 - `SCAN` returns every key that exists during the whole scan.
 - `MULTI`, `EXEC` and `WATCH`, atomic over all their keys.

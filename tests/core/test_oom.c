@@ -156,7 +156,8 @@ static void a_refused_replacement_leaves_the_old_value(void) {
        {"SET @5000a #9000b", "SET @5000a #10a"}, {"SET @8a #10b EX 100", "SET @8a #300a KEEPTTL"},
        {"SET @8a #9000b EX 100", "SET @8a #9001a KEEPTTL"}, {"SET @8a #10b", "SET @8a #10a EX 100"},
        {"SET @8a #300b", "SET @8a #9000a GET"}, {"SET @8a #9000b PX 900000", "SET @8a #100000a XX GET EX 5"},
-       {"SET @8a #10b", "SET @8a #300a IFEQ #10b"}, {"SET @8a #300b EX 9", "GETSET @8a #9000a"},
+       {"SET @8a #10b", "SET @8a #300a IFEQ #10b"}, {"SET @8a #10b", "SET @8a #9000a IFNE x GET"},
+       {"SET @8a w", "SET @8a #300a IFDNE f7042be43fb80714 EX 9"}, {"SET @8a #300b EX 9", "GETSET @8a #9000a"},
        {"SET @8a #10b", "SETEX @8a 100 #10a"}, {"SET @300a #10b", "SETEX @300a 100 #10a"},
        {"SET @8a 9", "INCRBY @8a 1234567890"}, {"SET @300a 9", "INCR @300a"}, {"SET @300a 99 EX 50", "INCR @300a"},
        {"SET @5000a 9", "DECRBY @5000a 100"}, {"SET @8a 9", "INCRBYFLOAT @8a 0.123456789012"},
@@ -216,7 +217,10 @@ static void mset_sets_all_or_nothing(void) {
        {"SET @300a #10x ; SET @5000b #10x", "MSET @300a #20a @5000b #20b @8c #20c"},
        {"SET @8a #10x", "MSET @8a #300a @8a #9000b @8b #10a"},
        {"APPEND @8a 12 ; APPEND @8a 3", "MSET @8a #300a @8b #300b"}, {"", "MSETNX @8a #10a @8b #300b @8c #9000c"},
-       {"SET @8z #10z", "MSETNX @300a #10a @8b #100000b @8b #10b"});
+       {"SET @8z #10z", "MSETNX @300a #10a @8b #100000b @8b #10b"},
+       {"", "MSETEX 3 @8a #10a @8b #300b @8c #9000c NX EX 100"},
+       {"SET @8a #10x EX 9 ; SET @8b #9000x", "MSETEX 3 @8a #300a @8b #9001a @8b #10b XX KEEPTTL"},
+       {"SET @8a #10x ; SET @300b #10x", "MSETEX 2 @8a #10a @300b #10b EX 100"});
 }
 
 static void mset_far_from_the_limit_sets_all_or_nothing(void) {

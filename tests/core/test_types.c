@@ -317,7 +317,7 @@ static void a_restored_value_has_its_blocks(void) {
   rd_lock_shard(&st, rd_shard_of(&st, key.hash));
   rd_kept kept;
   rd_keep_begin(&st);
-  CHECK_INT(rd_set_keeping(&st, &key, "x", 1, &kept), RD_OK);
+  CHECK_INT(rd_set_keeping(&st, &key, "x", 1, RD_NO_EXPIRY, &kept), RD_OK);
   CHECK_INT(kept, RD_KEPT_VALUE);
   rd_restore_kept(&st, &key, kept);
   rd_unlock_all(&st);
@@ -326,7 +326,7 @@ static void a_restored_value_has_its_blocks(void) {
   rd_lock_shard(&st, rd_shard_of(&st, key.hash));
   uint64_t used = used_after(&st);
   rd_keep_begin(&st);
-  CHECK_INT(rd_set_keeping(&st, &key, "x", 1, &kept), RD_OK);
+  CHECK_INT(rd_set_keeping(&st, &key, "x", 1, RD_NO_EXPIRY, &kept), RD_OK);
   rd_forget_kept(&st, &key, kept);
   rd_unlock_all(&st);
   sweep_all(&st);

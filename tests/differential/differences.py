@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from redistill.engine.command_table import CommandTable
+
 from .replies import Reply, as_pairs
 
 
@@ -38,11 +40,14 @@ def _same_but_controls(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> boo
     return theirs.kind == ours.kind == "-" and tamed(theirs.value).strip() == ours.value.strip()
 
 
+_NEWER = {entry.name.encode() for entry in CommandTable().flattened() if entry.since >= "7.2"}
+"""Commands that redis-server 7.0 does not have."""
+
+
 def _fewer_commands(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     if not starts(argv, "command list") or theirs.kind != "*" or ours.kind != "*":
         return False
-    newer = {b"client|setinfo", b"client|no-touch", b"cluster|myshardid", b"waitaof"}
-    return {item.value for item in ours.value} - newer <= {item.value for item in theirs.value}
+    return {item.value for item in ours.value} - _NEWER <= {item.value for item in theirs.value}
 
 
 def _more_parameters(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:

@@ -375,10 +375,11 @@ void rd_keep_begin(rd_store *st) {
   }
 }
 
-rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept) {
+rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry,
+                         rd_kept *kept) {
   rd_bytes part = {data, len};
   struct source from = source_of(&part, 1, len, RD_EVENT_NONE);
-  return put(st, key, &from, RD_NO_EXPIRY, RD_ENC_AUTO, kept);
+  return put(st, key, &from, expiry, RD_ENC_AUTO, kept);
 }
 
 void rd_forget_kept(rd_store *st, const rd_key *key, rd_kept kept) {

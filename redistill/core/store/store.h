@@ -192,7 +192,8 @@ typedef enum rd_kept {
 } rd_kept;
 void rd_keep_begin(rd_store *st);
 /* ALLOCATES; *kept is set when it succeeds. */
-rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, rd_kept *kept);
+rd_result rd_set_keeping(rd_store *st, const rd_key *key, const void *data, uint64_t len, int64_t expiry,
+                         rd_kept *kept);
 /* Restore the key's old value, or its absence. If the policy allowed to evict the old value meanwhile, the key may
  * be absent. */
 void rd_restore_kept(rd_store *st, const rd_key *key, rd_kept kept);
