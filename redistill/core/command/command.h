@@ -8,6 +8,9 @@
 typedef struct rd_session rd_session;
 typedef struct rd_call rd_call;
 typedef void rd_command_fn(rd_call *call);
+/* The bytes that the call will write beyond its arguments, or a bound on them; 0 for arguments that the command will
+ * refuse. Reads only values whose shards this process holds, and changes nothing. */
+typedef uint64_t rd_growth_fn(rd_call *call);
 /* python: end */
 
 /* python: begin */
@@ -148,6 +151,7 @@ typedef struct rd_command {
   const char *full_name;                /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
   const char *summary;                  /* one sentence without a full stop */
   const char *since;                    /* the version of Redis that introduced it */
+  rd_growth_fn *grows;    /* NULL: the arguments are all that it writes */
   const char *group;      /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
   const char *complexity; /* NULL when Redis names none */
   uint32_t acl;           /* RD_ACL_ bits, the implied ones included */

@@ -25,6 +25,10 @@ looked for from argv[1] on; the first half of what is left), or ``unknown``.
 values are the keys of spec k. It is for commands whose keys stand behind options: these are then found as the
 command itself finds them (rd_next_option), so that a value is never taken for a word, and the last ``#`` given wins.
 
+``grows NAME``: rd_grows_NAME bounds the bytes that a call writes beyond its arguments, so that a transaction finds room
+for all of its commands. A command that reads some keys and writes another, and may be refused for lack of memory, has
+``grows values`` unless it has another such line: it writes what it reads.
+
 ``args`` is in the notation of core/command/command.h. The command's function is rd_cmd_NAME, except that the control
 plane answers what is flagged ``control``, and a container that has nothing but subcommands has none.
 
@@ -140,6 +144,7 @@ class Row:
     """Word, number of values, number of its key spec plus 1."""
     arguments: str | None = None
     tips: str | None = None
+    growth: str | None = None
     subcommands: list[Row] = field(default_factory=list)
 
     @property
@@ -154,6 +159,13 @@ class Row:
         for flag in self.flags:
             found.update(IMPLIED.get(flag, ()))
         return [category for category in CATEGORIES if category in found]
+
+    @property
+    def grows(self) -> str | None:
+        """The name of the function that bounds the command's growth."""
+        reads = {"RO" in spec.flags for spec in self.keys}
+        growth = self.growth or ("values" if "denyoom" in self.flags and reads == {True, False} else None)
+        return growth and f"rd_grows_{growth}"
 
     @property
     def run(self) -> str | None:
@@ -266,6 +278,8 @@ def add(row: Row, line: str) -> None:
         row.arguments = rest
     elif word == "tips":
         row.tips = rest
+    elif word == "grows":
+        row.growth = rest
     else:
         raise Wrong(f"no line begins with {word!r}")
 
@@ -367,6 +381,8 @@ def entry(row: Row, place: int) -> list[str]:
     ]
     if row.deprecated:
         text.append(f"   .deprecated_since = {quoted(row.deprecated)}, .replaced_by = {quoted(row.replaced_by)},")
+    if row.grows:
+        text.append(f"   .grows = {row.grows},")
     if row.keys:
         text.append(f"   .keys = {row.kind()}, .first_key = {first}, .last_key = {last}, .key_step = {step},")
         text.append("   .key_specs = {")
@@ -467,6 +483,8 @@ def prototypes(ids: list[Row]) -> list[str]:
         found = [row.run for row in ids if row.group == group and row.run]
         if found:
             text += [f"/* {group} */", *(f"rd_command_fn {name};" for name in found), ""]
+    growths = sorted({row.grows for row in ids if row.grows})
+    text += ["/* the growth of commands */", *(f"rd_growth_fn {name};" for name in growths), ""]
     return [*text, "#endif"]
 
 

@@ -3,16 +3,18 @@
 
 #include "arena/heap.h"
 #include "arena/memory.h"
-#include "base/bits.h"
 #include "command/call.h"
 #include "command/keys.h"
 #include "commands/cmd.h"
-#include "commands/dump.h"
 #include "store/reclaim.h"
-#include "types/hll.h"
 
 /* Head of an item, expiry, a bucket of the index. */
 #define KEY_COST 128u
+/* Collections: a leaf may be half empty; an entry has heads, and perhaps a score and an entry in a second tree; a
+ * change may split a leaf and the nodes above it. */
+#define COLLECTIONS (RD_ACL_HASH | RD_ACL_LIST | RD_ACL_SET | RD_ACL_SORTEDSET)
+#define ENTRY_COST 24u
+#define SPLIT_COST 1024u
 
 bool rd_growth_allowed(rd_store *st) {
   if (RD_LIKELY(!rd_is_over(st))) return true;
@@ -42,67 +44,6 @@ static uint64_t value_bytes(rd_store *st, rd_bytes name, unsigned db) {
   return it == NULL ? 0 : rd_item_value_bytes(st, it);
 }
 
-/* ---- the length of the value that a command makes; 0 for invalid arguments, which the command reports ---- */
-
-static uint64_t setrange_bytes(const rd_store *st, const rd_bytes *argv) {
-  int64_t n;
-  if (!rd_parse_i64(argv[2], &n) || n < 0 || argv[3].len == 0 || argv[3].len > st->max_value) return 0;
-  return (uint64_t)n <= st->max_value - argv[3].len ? (uint64_t)n
-                                                    /* the argument's own length is counted separately */
-                                                    : 0;
-}
-
-static uint64_t setbit_bytes(const rd_store *st, rd_bytes offset, unsigned width) {
-  uint64_t n;
-  return rd_bits_offset(offset, width, st->max_value, &n) ? n >> 3 : 0;
-}
-
-/* GET type offset, SET type offset value, INCRBY type offset increment, OVERFLOW how. */
-static uint64_t bitfield_bytes(const rd_store *st, const rd_bytes *argv, uint32_t argc) {
-  uint64_t most = 0;
-  for (uint32_t i = 2; i + 2 < argc;) {
-    bool get = rd_arg_is(argv[i], "get");
-    int64_t width;
-    rd_bytes type = argv[i + 1];
-    if (rd_arg_is(argv[i], "overflow")) {
-      i += 2;
-      continue;
-    }
-    if (!get && type.len > 1 && rd_parse_i64((rd_bytes){type.data + 1, type.len - 1}, &width) && width > 0 &&
-        width <= 64) {
-      uint64_t len = setbit_bytes(st, argv[i + 2], (unsigned)width);
-      if (len > most) most = len;
-    }
-    i += get ? 3 : 4;
-  }
-  return most;
-}
-
-bool rd_growth_is_hidden(const rd_command *cmd) {
-  rd_command_fn *run = cmd->run;
-  return run == rd_cmd_setrange || run == rd_cmd_setbit || run == rd_cmd_bitfield || run == rd_cmd_copy ||
-         run == rd_cmd_bitop || run == rd_cmd_pfadd || run == rd_cmd_pfmerge || run == rd_cmd_restore;
-}
-
-/* The bytes that the command writes beyond its arguments. */
-static uint64_t hidden(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, unsigned db) {
-  rd_command_fn *run = cmd->run;
-  uint64_t most = 0;
-  if (run == rd_cmd_setrange) return setrange_bytes(st, argv);
-  if (run == rd_cmd_setbit) return setbit_bytes(st, argv[2], 0);
-  if (run == rd_cmd_bitfield) return bitfield_bytes(st, argv, argc);
-  if (run == rd_cmd_copy) return value_bytes(st, argv[1], db);
-  if (run == rd_cmd_pfadd || run == rd_cmd_pfmerge) return RD_HLL_DENSE;
-  if (run == rd_cmd_restore) return rd_dump_len(argv[3]);
-  if (run == rd_cmd_bitop) {
-    for (uint32_t i = 3; i < argc; i++) {
-      uint64_t len = value_bytes(st, argv[i], db);
-      if (len > most) most = len;
-    }
-  }
-  return most;
-}
-
 static void add(rd_growth *g, const rd_store *st, rd_bytes name, uint64_t bytes) {
   bytes += name.len + KEY_COST;
   g->all += bytes;
@@ -125,6 +66,14 @@ static void add_renewal(rd_growth *g, rd_store *st, const rd_command *cmd, const
   add(g, st, argv[renames ? 2 : 1], bytes + argv[1].len);
 }
 
+/* The keys whose values become larger: the first that get something; of a move that is not the source. */
+static const rd_key_run *written(const rd_keys *keys) {
+  for (uint32_t r = 0; r < keys->runs; r++) {
+    if ((keys->run[r].flags & (RD_KEY_INSERT | RD_KEY_UPDATE)) != 0) return &keys->run[r];
+  }
+  return NULL;
+}
+
 void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                    unsigned db) {
   if (cmd->keys == RD_NO_KEYS) return;
@@ -132,20 +81,19 @@ void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_b
     if (rd_growth_is_strained(st)) add_renewal(g, st, cmd, argv, db);
     return;
   }
-  if (cmd->key_step == 2) { /* MSET: each key with its value */
-    for (uint32_t i = 1; i + 1 < argc; i += 2) add(g, st, argv[i], argv[i + 1].len);
+  rd_keys keys;
+  rd_command_keys(cmd, argv, argc, &keys);
+  const rd_key_run *to = written(&keys);
+  if (to == NULL) return;
+  if (to->step == 2) { /* MSET: each key with its value */
+    for (uint32_t i = to->first; i < to->first + 2 * to->count; i += 2) add(g, st, argv[i], argv[i + 1].len);
     return;
   }
-  uint32_t to = cmd->run == rd_cmd_copy ? 2 : (uint32_t)cmd->first_key;
-  if (to == 0) { /* the keys follow a number or a word */
-    rd_keys keys;
-    rd_command_keys(cmd, argv, argc, &keys);
-    if (keys.count == 0) return;
-    to = rd_key_position(&keys, 0);
-  }
-  uint64_t bytes = hidden(st, cmd, argv, argc, db);
+  rd_call call = {.store = st, .command = cmd, .db = db, .argc = argc, .argv = argv};
+  uint64_t bytes = cmd->grows == NULL ? 0 : cmd->grows(&call);
   for (uint32_t i = 2; i < argc; i++) bytes += argv[i].len;
-  add(g, st, argv[to], bytes);
+  if ((cmd->acl & COLLECTIONS) != 0) bytes = 2 * bytes + ENTRY_COST * argc + SPLIT_COST;
+  add(g, st, argv[to->first], bytes);
 }
 
 /* ---- the decision whether there is room ---- */

@@ -46,7 +46,7 @@ static inline bool rd_growth_is_strained(const rd_store *st) {
 }
 
 /* True if the command may write more bytes than its arguments have. */
-bool rd_growth_is_hidden(const rd_command *cmd);
+static inline bool rd_growth_is_hidden(const rd_command *cmd) { return cmd->grows != NULL; }
 /* The regions that arguments of so many commands and bytes need at most. */
 static inline uint64_t rd_growth_most(uint64_t commands, uint64_t bytes) {
   return commands + bytes / (RD_REGION_SIZE / 2);
