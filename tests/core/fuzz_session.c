@@ -5,9 +5,9 @@
  * and in pieces of other sizes give the same;
  *   - no shard stays locked, and the store's own check passes.
  *
- * Input: one byte of flags (1: not authenticated, 2: RESP3, 4: stop at little output, 8: a user with few permissions),
- * then the input of a client. Commands of the control plane are answered with their name; AUTH takes permissions away
- * or gives them back. */
+ * Input: one byte of flags (1: not authenticated, 2: RESP3, 4: stop at little output, 8: a user with few permissions,
+ * 16: what follows are choices of grammar.h), then the input of a client. Commands of the control plane are answered
+ * with their name; AUTH takes permissions away or gives them back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,6 +15,7 @@
 #include "arena/lock.h"
 #include "arena/memory.h"
 #include "arena/worker.h"
+#include "grammar.h"
 #include "session/acl.h"
 #include "session/session.h"
 #include "store/check.h"
@@ -127,15 +128,39 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
   return t;
 }
 
+/* The bytes of a client that calls what the choices say. */
+static uint8_t *calls_of(const uint8_t *choices, size_t n, size_t *len) {
+  static grammar g;
+  enum { ROOM = 1 << 17 };
+  char *out = malloc(ROOM);
+  expect(out != NULL, "no memory");
+  g.data = choices;
+  g.len = n;
+  *len = 0;
+  for (g.at = 0; g.at < n;) {
+    size_t added = grammar_call(&g, out + *len, ROOM - *len);
+    if (added == 0) break;
+    *len += added;
+  }
+  return (uint8_t *)out;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const size_t steps[CLIENTS] = {SIZE_MAX / 2, 1, 7};
   static const uint32_t batches[CLIENTS] = {16, 16, 1};
   if (!started) start();
   if (size < 2) return 0;
+  uint8_t how = data[0], *made = NULL;
+  if (how & 16) {
+    data = made = calls_of(data + 1, size - 1, &size);
+  } else {
+    data++;
+    size--;
+  }
   talk t[CLIENTS];
   for (int i = 0; i < CLIENTS; i++) {
     char err[256];
-    t[i] = converse(&store[i], data[0], data + 1, size - 1, steps[i], batches[i]);
+    t[i] = converse(&store[i], how, data, size, steps[i], batches[i]);
     expect(rd_check(&store[i], err, sizeof err) == 0, err);
     expect(t[i].status == t[0].status, "the end depends on how the bytes were split");
     expect(t[i].len == t[0].len && (t[0].len == 0 || memcmp(t[i].said, t[0].said, t[0].len) == 0),
@@ -150,5 +175,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     while (!rd_sweep(&store[i], 0, store[i].num_shards, 0)) continue;
     free(t[i].said);
   }
+  free(made);
   return 0;
 }

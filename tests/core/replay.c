@@ -2,7 +2,8 @@
  * `fuzz_session FILE...` gives it files, such as those that a fuzzer found.
  *
  * So the targets are compiled and run with the tests, with and without sanitizers. The inputs are words that the
- * targets know, in random order, with some bytes changed. Searching for other inputs is the fuzzer's part. */
+ * targets know, in random order, with some bytes changed, or random bytes. Searching for other inputs is the fuzzer's
+ * part. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,11 @@ static void give_made(void) {
   uint8_t data[1 + MOST * 64];
   size_t len = 0;
   data[len++] = (uint8_t)dice(256);
+  if (dice(3) == 0) {
+    for (size_t most = 1 + dice(sizeof data); len < most;) data[len++] = (uint8_t)dice(256);
+    give(data, len);
+    return;
+  }
   for (uint32_t n = dice(MOST); n > 0; n--) {
     if (dice(4) == 0) {
       for (uint32_t i = dice(20); i > 0; i--) data[len++] = (uint8_t)dice(256);
