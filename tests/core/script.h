@@ -16,7 +16,10 @@
 #include "base/hash.h"
 #include "check.h"
 #include "session/session.h"
+#include "store/blob.h"
+#include "store/coll.h"
 #include "store/databases.h"
+#include "store/type.h"
 
 typedef struct text {
   uint8_t *data;
@@ -143,6 +146,36 @@ typedef struct holdings {
   uint32_t db;
 } holdings;
 
+/* The hash of an entry of a collection; of a string outside of it the bytes count, and not their place. */
+static inline uint64_t held_entry(const rd_coll *c, const rd_pos *p, const uint64_t seed[2]) {
+  uint8_t entry[RD_ENTRY_MAX];
+  uint32_t len = c->kind->size(p->at, p->end), off;
+  memcpy(entry, p->at, len);
+  for (uint32_t n = 0; c->kind->outside != NULL && (off = c->kind->outside(p->at, n)) != 0; n++) {
+    rd_ref blob = rd_ld64(p->at + off);
+    uint64_t size = rd_blob_len(c->st, blob), hash;
+    uint8_t *bytes = malloc(size + 1);
+    rd_blob_read(c->st, blob, 0, bytes, size);
+    hash = rd_siphash(seed, bytes, size);
+    memcpy(entry + off, &hash, sizeof hash);
+    free(bytes);
+  }
+  return rd_siphash(seed, entry, len);
+}
+
+/* A collection counts by its entries, whatever its form; where only their hash gives them an order, in any order. */
+static inline void held_entries(held *x, rd_store *st, const rd_item *it, const uint8_t *name, const uint64_t seed[2]) {
+  rd_key key = rd_key_of(st, (rd_bytes){name, x->key_len}, x->db);
+  rd_coll c;
+  rd_pos p;
+  rd_coll_open(&c, st, &key, (rd_item *)(uintptr_t)it, rd_type_of(it));
+  bool ordered = c.kind->sorted || c.kind->order == NULL;
+  x->len = rd_coll_count(&c);
+  x->encoding = rd_coll_name(&c);
+  for (bool more = rd_coll_first(&c, &p); more; more = rd_coll_next(&c, &p))
+    x->value = x->value * (ordered ? 31 : 1) + held_entry(&c, &p, seed);
+}
+
 static inline void held_visit(void *arg, rd_store *st, const rd_item *it) {
   static const uint64_t seed[2] = {7, 11};
   holdings *h = arg;
@@ -157,8 +190,12 @@ static inline void held_visit(void *arg, rd_store *st, const rd_item *it) {
   uint8_t *p = malloc(x.key_len + x.len + 1);
   rd_item_key(st, it, p);
   x.key = rd_siphash(seed, p, x.key_len);
-  rd_item_read(st, it, 0, p, x.len);
-  x.value = rd_siphash(seed, p, x.len);
+  if (rd_type_of(it)->coll[0] != NULL) {
+    held_entries(&x, st, it, p, seed);
+  } else {
+    rd_item_read(st, it, 0, p, x.len);
+    x.value = rd_siphash(seed, p, x.len);
+  }
   free(p);
   if (h->n == h->cap) h->at = realloc(h->at, (h->cap = 2 * h->cap + 64) * sizeof *h->at);
   h->at[h->n++] = x;
