@@ -119,7 +119,7 @@ bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, 
   if (it) {
     *out = (rd_details){.place = rd_ref_of(st, it),
                         .encoding = rd_type_of(it)->encoding(st, it),
-                        .len = rd_item_len(it),
+                        .len = rd_item_value_bytes(st, it),
                         .idle_ms = rd_item_idle_ms(st, it),
                         .shard = shard};
   }
