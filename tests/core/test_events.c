@@ -234,11 +234,6 @@ static void each_command_reports_the_events_of_redis(void) {
   REPLAY_EVENTS(newer_told);
 }
 
-static void each_command_reports_the_events_of_redis(void) {
-  tell(told, sizeof told / sizeof *told);
-  tell(newer_told, sizeof newer_told / sizeof *newer_told);
-}
-
 /* ---- keys of every length, and changes by eviction and expiry ---- */
 
 #define KEYS 400u

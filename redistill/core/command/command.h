@@ -151,7 +151,7 @@ typedef struct rd_command {
   const char *full_name;                /* "client|list"; NULL unless it is a subcommand (see rd_command_full_name) */
   const char *summary;                  /* one sentence without a full stop */
   const char *since;                    /* the version of Redis that introduced it */
-  rd_growth_fn *grows;    /* NULL: the arguments are all that it writes */
+  rd_growth_fn *grows;                  /* NULL: the arguments are all that it writes */
   const char *group;      /* "string", "generic", "bitmap", "hyperloglog", "transactions", "connection", "server" ... */
   const char *complexity; /* NULL when Redis names none */
   uint32_t acl;           /* RD_ACL_ bits, the implied ones included */
