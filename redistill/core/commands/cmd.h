@@ -23,7 +23,11 @@ rd_command_fn rd_cmd_psetex;
 rd_command_fn rd_cmd_setnx;
 rd_command_fn rd_cmd_mset;
 rd_command_fn rd_cmd_msetnx;
+rd_command_fn rd_cmd_msetex;
 rd_command_fn rd_cmd_mget;
+rd_command_fn rd_cmd_digest;
+rd_command_fn rd_cmd_delifeq;
+rd_command_fn rd_cmd_delex;
 rd_command_fn rd_cmd_append;
 rd_command_fn rd_cmd_strlen;
 rd_command_fn rd_cmd_getrange;
@@ -133,6 +137,15 @@ rd_command_fn rd_cmd_flushall;
 rd_command_fn rd_cmd_flushdb;
 rd_command_fn rd_cmd_memory_usage;
 rd_command_fn rd_cmd_swapdb;
+
+/* the growth of commands */
+rd_growth_fn rd_grows_bitfield;
+rd_growth_fn rd_grows_hyperloglog;
+rd_growth_fn rd_grows_longest;
+rd_growth_fn rd_grows_restore;
+rd_growth_fn rd_grows_setbit;
+rd_growth_fn rd_grows_setrange;
+rd_growth_fn rd_grows_values;
 
 #endif
 /* clang-format on */
