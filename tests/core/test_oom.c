@@ -191,6 +191,21 @@ static void a_refused_expiry_leaves_the_key_without_one(void) {
        {"SET @8a #100000b", "GETEX @8a PXAT 2000000100000"});
 }
 
+/* ---- hashes ---- */
+
+#define PAIRS_10 "a 1 b 2 c 3 d 4 e 5 f 6 g 7 h 8 i 9 j 10"
+
+static void a_refused_change_of_a_hash_leaves_its_fields(void) {
+  PLAY(8 * MIB, 4, {"", "HSET @8a f v"}, {"", "HSET @8a " PAIRS_10}, {"", "HMSET @8a f #300a g #300b h #100c"},
+       {"", "HSETNX @8a f #300a"}, {"", "HINCRBY @8a f 5"}, {"", "HINCRBYFLOAT @8a f 1.5"},
+       {"HSET @8a f v", "HSET @8a g #300a"}, {"HSET @8a f v", "HSET @8a f #300a"},
+       {"HSET @8a f v", "HSET @8a f #300a g #300b f #10a h v"},
+       {"HSET @8a f v ; EXPIRE @8a 100", "HSET @8a g #300a h 1"}, {"HSET @8a f v", "HSETNX @8a g #300a"},
+       {"HSET @8a f 5", "HINCRBY @8a f 5000000000"}, {"HSET @8a f 5", "HINCRBYFLOAT @8a f 0.123456789012"},
+       {"HSET @8a " PAIRS_10, "HSET @8a j #200a i #200b h #200c"}, {"HSET @8a f v", "COPY @8a @8b"},
+       {"HSET @8a f v", "EXPIRE @8a 100"}, {"HSET @8a f v", "RENAME @8a @8bcd"}, {"SET @8a #300a", "COPY @8a @8b"});
+}
+
 /* ---- several keys ---- */
 
 static void a_refused_move_or_copy_leaves_both_keys(void) {
@@ -629,6 +644,7 @@ int main(void) {
   RUN(a_refused_replacement_leaves_the_old_value);
   RUN(refused_growth_leaves_the_old_length);
   RUN(a_refused_expiry_leaves_the_key_without_one);
+  RUN(a_refused_change_of_a_hash_leaves_its_fields);
   RUN(a_refused_move_or_copy_leaves_both_keys);
   RUN(mset_sets_all_or_nothing);
   RUN(mset_far_from_the_limit_sets_all_or_nothing);

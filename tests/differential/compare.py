@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .differences import DIFFERENCES, Difference
-from .replies import Reply, as_pairs
+from .replies import Reply, as_pairs, shape
 
 Rule = Callable[[Reply, Reply], bool]
 
@@ -63,6 +63,31 @@ def scanned(theirs: Reply, ours: Reply) -> bool:
     return not done or sorted(set(_members(theirs.value[1]))) == sorted(set(_members(ours.value[1])))
 
 
+def paired(theirs: Reply, ours: Reply) -> bool:
+    """Maps, or in RESP2 the flat arrays in their place, with the same pairs in any order."""
+    if theirs.kind != "*" or ours.kind != "*":
+        return equal(theirs, ours)
+    return _pairs(theirs) == _pairs(ours)
+
+
+def _pairs(reply: Reply) -> list[tuple[bytes, bytes]]:
+    flat = [item.value for item in reply.value]
+    return sorted(zip(flat[::2], flat[1::2], strict=True))
+
+
+def scanned_pairs(theirs: Reply, ours: Reply) -> bool:
+    """A page of HSCAN or ZSCAN; its pairs are compared where both servers took one page for everything."""
+    if theirs.kind != "*" or ours.kind != "*":
+        return theirs == ours
+    done = theirs.value[0].value == b"0" and ours.value[0].value == b"0"
+    return not done or sorted(set(_pairs(theirs.value[1]))) == sorted(set(_pairs(ours.value[1])))
+
+
+def same_shape(theirs: Reply, ours: Reply) -> bool:
+    """Replies of the same types, and aggregates of the same lengths; errors have the same text."""
+    return theirs == ours if "-" in (theirs.kind, ours.kind) else shape(theirs) == shape(ours)
+
+
 def near(tolerance: int) -> Rule:
     """Numbers that may differ by the time that passed between the two servers' runs; negative ones may not."""
 
@@ -79,6 +104,11 @@ RULES: dict[str, Rule] = {
     "keys": unordered,
     "scan": scanned,
     "randomkey": same_kind,
+    "hgetall": paired,
+    "hkeys": unordered,
+    "hvals": unordered,
+    "hscan": scanned_pairs,
+    "hrandfield": same_shape,
     "ttl": near(30),
     "pttl": near(30_000),
     "expiretime": near(30),

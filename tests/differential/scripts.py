@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from . import words as w
 from .connection import CONNECTION, GETKEYS, SERVER
+from .hashes import HASHES
 from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
 from .peers import encode
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
@@ -98,8 +99,10 @@ def any_of(*groups: tuple[Args, ...]) -> Args:
     return st.integers(0, 7).flatmap(lambda n: damaged(whole) if n == 7 else whole)
 
 
-DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, KEYSPACE, KEYSPACE)
-EVERYTHING = any_of(STRINGS, BITMAPS, HYPERLOGLOGS, KEYSPACE, CONNECTION, SERVER, GETKEYS, TRANSACTIONS, FLUSHES)
+DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, KEYSPACE, KEYSPACE)
+EVERYTHING = any_of(
+    STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, KEYSPACE, CONNECTION, SERVER, GETKEYS, TRANSACTIONS, FLUSHES
+)
 in_multi = st.lists(DATA, max_size=5).map(lambda queued: [[b"MULTI"], *queued, [b"EXEC"]])
 
 

@@ -48,6 +48,7 @@ for _db in (b"0", b"1", b"2"):
             [b"GET", _key],
             [b"PEXPIRETIME", _key],
             [b"OBJECT", b"ENCODING", _key],
+            [b"HGETALL", _key],
             [b"LRANGE", _key, b"0", b"-1"],
         ]
 _FINALE_BYTES = b"".join(map(encode, _FINALE))

@@ -116,6 +116,21 @@ DUMPRESTORE a r 0
 DUMPRESTORE a r 0 REPLACE
 DUMPRESTORE a r2 1 ABSTTL
 DUMPRESTORE a r 1 REPLACE ABSTTL
+HSET hash a 1
+HSET hash a 1 b 2 a 3
+HMSET hash a 1 c 2
+HSETNX hash a 1
+HSETNX hash d 1
+HINCRBY hash n 1
+HINCRBYFLOAT hash n 1.5
+HINCRBY hash n x
+HGETALL hash
+HDEL hash a x b
+HDEL hash x
+COPY hash hash2
+RENAME hash hash3
+HDEL hash3 c d n
+DEL hash2
 OBJECT ENCODING a
 SET a foo IFEQ 3
 """

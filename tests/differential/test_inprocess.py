@@ -8,6 +8,7 @@ from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from . import sides
+from .hashes import HASHES, LARGE_HASHES
 from .inprocess import InProcessPeer
 from .peers import ask, encode
 from .profiles import examples
@@ -37,6 +38,14 @@ class InProcessTests(SynchronousTestCase):
     @given(scripts(any_of(LARGE), most=30))
     def test_large_values(self, script: Script) -> None:
         """Values in many pieces: every command that reads or changes a part of them."""
+        found = sides.differing(script, self.theirs, self.ours, sides.known())
+        self.assertFalse(found, sides.explain(script, found)[:4000])
+        self.assertEqual(self.ours.store.check(), (0, ""))
+
+    @examples(60)
+    @given(scripts(any_of(LARGE_HASHES, LARGE_HASHES, HASHES), most=30))
+    def test_large_hashes(self, script: Script) -> None:
+        """Hashes that change their form while they grow and shrink."""
         found = sides.differing(script, self.theirs, self.ours, sides.known())
         self.assertFalse(found, sides.explain(script, found)[:4000])
         self.assertEqual(self.ours.store.check(), (0, ""))
@@ -107,6 +116,14 @@ STEADY = {
         "decrby",
         "incrbyfloat",
         "lcs",
+        "hset",
+        "hsetnx",
+        "hget",
+        "hmget",
+        "hgetall",
+        "hdel",
+        "hincrby",
+        "hincrbyfloat",
         "getbit",
         "setbit",
         "bitcount",

@@ -40,6 +40,24 @@ rd_command_fn rd_cmd_decrby;
 rd_command_fn rd_cmd_incrbyfloat;
 rd_command_fn rd_cmd_lcs;
 
+/* hash */
+rd_command_fn rd_cmd_hset;
+rd_command_fn rd_cmd_hsetnx;
+rd_command_fn rd_cmd_hmset;
+rd_command_fn rd_cmd_hget;
+rd_command_fn rd_cmd_hmget;
+rd_command_fn rd_cmd_hgetall;
+rd_command_fn rd_cmd_hkeys;
+rd_command_fn rd_cmd_hvals;
+rd_command_fn rd_cmd_hlen;
+rd_command_fn rd_cmd_hstrlen;
+rd_command_fn rd_cmd_hexists;
+rd_command_fn rd_cmd_hdel;
+rd_command_fn rd_cmd_hincrby;
+rd_command_fn rd_cmd_hincrbyfloat;
+rd_command_fn rd_cmd_hrandfield;
+rd_command_fn rd_cmd_hscan;
+
 /* list */
 rd_command_fn rd_cmd_lpush;
 rd_command_fn rd_cmd_rpush;

@@ -1,0 +1,138 @@
+/* hash.c - finding, setting and removing the fields of a hash. */
+#include "types/hash.h"
+
+#include "store/blob.h"
+
+/* ---- an entry ---- */
+
+int64_t rd_hash_time(const uint8_t *entry) {
+  if (RD_LIKELY(*entry != RD_HASH_TIMED)) return RD_NO_EXPIRY;
+  int64_t time = 0;
+  memcpy(&time, entry + 1, RD_HASH_TIME_BYTES - 1);
+  return time;
+}
+
+static uint8_t *put_time(uint8_t *to, int64_t time) {
+  *to = RD_HASH_TIMED;
+  memcpy(to + 1, &time, RD_HASH_TIME_BYTES - 1);
+  return to + RD_HASH_TIME_BYTES;
+}
+
+static uint32_t entry_size(const uint8_t *at, const uint8_t *end) {
+  const uint8_t *p = at;
+  if (p < end && *p == RD_HASH_TIMED) {
+    if ((size_t)(end - p) <= RD_HASH_TIME_BYTES) return 0;
+    p += RD_HASH_TIME_BYTES;
+  }
+  for (int part = 0; part < 2; part++) {
+    uint32_t bytes = rd_element_size(p, end);
+    if (bytes == 0) return 0;
+    p += bytes;
+  }
+  return (uint32_t)(p - at);
+}
+
+static uint64_t entry_order(const rd_store *st, const uint8_t *entry) {
+  return rd_hash_order(rd_element_hash_at(st, rd_hash_field(entry)));
+}
+
+static uint32_t entry_outside(const uint8_t *entry, uint32_t n) {
+  const uint8_t *field = rd_hash_field(entry), *value = rd_hash_value(entry);
+  uint32_t found = 0, at[2];
+  if (*field == RD_ELEMENT_OUTSIDE) at[found++] = (uint32_t)(field - entry) + RD_ELEMENT_REF;
+  if (*value == RD_ELEMENT_OUTSIDE) at[found++] = (uint32_t)(value - entry) + RD_ELEMENT_REF;
+  return n < found ? at[n] : 0;
+}
+
+const rd_coll_kind rd_hash_kind = {.run_max = 1024, .size = entry_size, .order = entry_order, .outside = entry_outside};
+
+/* ---- the name ---- */
+
+const char *rd_hash_encoding(rd_store *st, const rd_item *it) {
+  (void)st;
+  return (it->type >> 4 & RD_COLL_NAME) == RD_HASH_LISTPACK ? "listpack" : "hashtable";
+}
+
+void rd_hash_name_for(rd_coll *c, uint64_t count) {
+  if (RD_UNLIKELY(count > c->st->type_limits.hash_entries) && rd_coll_name(c) == RD_HASH_LISTPACK)
+    rd_coll_set_name(c, RD_HASH_TABLE);
+}
+
+/* ---- fields ---- */
+
+bool rd_hash_find(const rd_coll *c, rd_element *field, rd_pos *p) {
+  /* The order of a packed hash is not looked at: its fields need not be hashed. */
+  uint64_t order = rd_coll_is_packed(c) ? 0 : rd_hash_order(rd_element_hash(c->st, field));
+  rd_coll_run(c, order, p);
+  for (; p->at < p->end; p->at += rd_hash_bytes(p->at)) {
+    const uint8_t *at = rd_hash_field(p->at);
+    if (*at == *field->head && rd_element_is(c->st, field, at)) return true;
+  }
+  return false;
+}
+
+static void release_new(rd_coll *c, const uint8_t *element) {
+  if (*element == RD_ELEMENT_OUTSIDE) rd_blob_release(c->st, c->shard, rd_ld64(element + RD_ELEMENT_REF));
+}
+
+/* Write the new value over the old one, if that has as many bytes and nothing else of the entry changes. */
+static bool overwrite(rd_coll *c, rd_pos *p, rd_element *value, int64_t time) {
+  const uint8_t *old = rd_hash_value(p->at);
+  uint32_t bytes = rd_element_bytes(value);
+  if (value->is_outside || *old == RD_ELEMENT_OUTSIDE || rd_element_skip(old) != bytes || rd_hash_time(p->at) != time)
+    return false;
+  uint8_t element[RD_ELEMENT_MAX];
+  rd_element_put(c, value, element);
+  rd_coll_write(c, p, (uint32_t)(old - p->at), element, bytes);
+  return true;
+}
+
+static rd_result replace(rd_coll *c, rd_pos *p, rd_element *value, int64_t time) {
+  uint8_t entry[RD_ENTRY_MAX], *at = entry;
+  const uint8_t *field = rd_hash_field(p->at);
+  uint32_t field_bytes = rd_element_skip(field);
+  if (time != RD_NO_EXPIRY) at = put_time(at, time);
+  memcpy(at, field, field_bytes);
+  at += field_bytes;
+  uint8_t *end = rd_element_put(c, value, at);
+  if (end == NULL) return RD_OOM;
+  if (rd_coll_replace(c, p, entry, (uint32_t)(end - entry)) == RD_OK) return RD_OK;
+  release_new(c, at);
+  return RD_OOM;
+}
+
+static rd_result insert(rd_coll *c, rd_pos *p, rd_element *field, rd_element *value, int64_t time) {
+  uint8_t entry[RD_ENTRY_MAX], *at = entry;
+  if (time != RD_NO_EXPIRY) at = put_time(at, time);
+  uint8_t *second = rd_element_put(c, field, at);
+  if (second == NULL) return RD_OOM;
+  uint8_t *end = rd_element_put(c, value, second);
+  if (end != NULL) {
+    if (rd_coll_insert(c, p, entry, (uint32_t)(end - entry)) == RD_OK) return RD_OK;
+    release_new(c, second);
+  }
+  release_new(c, at);
+  return RD_OOM;
+}
+
+rd_result rd_hash_put(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value, int64_t time) {
+  if (found) {
+    if (!overwrite(c, p, value, time) && replace(c, p, value, time) != RD_OK) return RD_OOM;
+  } else {
+    if (insert(c, p, field, value, time) != RD_OK) return RD_OOM;
+    /* An entry has two bytes at least: most packed hashes need not be counted. */
+    bool is_small = rd_coll_is_packed(c) && rd_item_len(c->item) / 2 <= c->st->type_limits.hash_entries;
+    if (!is_small) rd_hash_name_for(c, rd_coll_count(c));
+  }
+  if (RD_UNLIKELY(field->text.len > c->st->type_limits.hash_value || value->text.len > c->st->type_limits.hash_value) &&
+      rd_coll_name(c) == RD_HASH_LISTPACK)
+    rd_coll_set_name(c, RD_HASH_TABLE);
+  return RD_OK;
+}
+
+bool rd_hash_remove(rd_coll *c, rd_element *field) {
+  rd_pos p;
+  if (!rd_hash_find(c, field, &p)) return false;
+  rd_coll_remove(c, &p);
+  return true;
+}

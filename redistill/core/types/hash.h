@@ -1,0 +1,58 @@
+/* hash.h - hashes: collections whose entries are a field and its value.
+ *
+ *     [255, time: 6 bytes]   field: an element   value: an element
+ *
+ * The time is in milliseconds since the epoch, little endian; only an entry that expires has one.
+ *
+ * Entries are ordered by the field's hash (store/coll.h). A packed hash keeps them as they were inserted. */
+#ifndef RD_HASH_TYPE_H
+#define RD_HASH_TYPE_H
+
+#include "store/type.h"
+#include "types/element.h"
+
+/* RD_COLL_NAME of hashes. */
+enum { RD_HASH_LISTPACK = 0, RD_HASH_TABLE = 2 };
+
+#define RD_HASH_TIMED 255u
+#define RD_HASH_TIME_BYTES 7u
+#define RD_HASH_TIME_MAX ((int64_t)(1ull << 48) - 1)
+
+extern const rd_coll_kind rd_hash_kind;
+/* The name that OBJECT ENCODING shows. */
+const char *rd_hash_encoding(rd_store *st, const rd_item *it);
+
+/* ---- an entry ---- */
+
+static inline const uint8_t *rd_hash_field(const uint8_t *entry) {
+  return RD_UNLIKELY(*entry == RD_HASH_TIMED) ? entry + RD_HASH_TIME_BYTES : entry;
+}
+static inline const uint8_t *rd_hash_value(const uint8_t *entry) {
+  const uint8_t *field = rd_hash_field(entry);
+  return field + rd_element_skip(field);
+}
+static inline uint32_t rd_hash_bytes(const uint8_t *entry) {
+  const uint8_t *value = rd_hash_value(entry);
+  return (uint32_t)(value - entry) + rd_element_skip(value);
+}
+/* The time at which it expires, or RD_NO_EXPIRY. */
+int64_t rd_hash_time(const uint8_t *entry);
+
+/* The position of a field in the order of a large hash: a multiple of 2 to the power of RD_HASH_SPARE_BITS, so that a
+ * cursor of HSCAN fits into the 53 bits that a double holds exactly. */
+#define RD_HASH_SPARE_BITS 11u
+static inline uint64_t rd_hash_order(uint64_t hash) { return hash >> RD_HASH_SPARE_BITS << RD_HASH_SPARE_BITS; }
+
+/* ---- fields of an open hash (rd_coll_open) ---- */
+
+/* Find a field. false: there is none, and *p is where rd_hash_put would add it. */
+bool rd_hash_find(const rd_coll *c, rd_element *field, rd_pos *p);
+/* Set the field, which rd_hash_find has just found (or not) at *p, and which expires at `time` (RD_NO_EXPIRY: never).
+ * Corrects the name that OBJECT ENCODING shows. RD_OOM: nothing has changed. */
+rd_result rd_hash_put(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value, int64_t time);
+/* Remove a field; false: there was none. */
+bool rd_hash_remove(rd_coll *c, rd_element *field);
+/* The hash holds `count` fields: have OBJECT ENCODING show what Redis would. */
+void rd_hash_name_for(rd_coll *c, uint64_t count);
+
+#endif
