@@ -24,6 +24,7 @@
 #include "check.h"
 #include "command/call.h"
 #include "commands/value.h"
+#include "crash_coll.h"
 #include "session/session.h"
 #include "store/check.h"
 #include "store/databases.h"
@@ -208,7 +209,7 @@ static void copy(rd_store *st, const rd_key *key, uint32_t id) {
 static rd_session *session; /* of this process */
 static uint8_t *request;    /* RESP */
 static size_t request_len;
-#define REQUEST_ROOM (8u * (LONGEST + 16384u))
+#define REQUEST_ROOM (24u * (LONGEST + 16384u))
 
 static void put_word(const void *data, size_t len) {
   request_len += (size_t)sprintf((char *)request + request_len, "$%zu\r\n", len);
@@ -295,7 +296,12 @@ static bool by_command(rd_store *st) {
   rd_retain_begin(st, dice(2) == 0);
   for (uint64_t feeds = 1 + dice(8); feeds > 0 && status == RD_MORE; feeds--) {
     request_len = 0;
-    for (uint64_t n = 1 + dice(3); n > 0; n--) put_request(st, (uint32_t)dice(KEYS / 8));
+    for (uint64_t n = 1 + dice(3); n > 0; n--) {
+      if (dice(2) == 0)
+        put_coll_request((int64_t)st->now_ms + (int64_t)dice(200));
+      else
+        put_request(st, (uint32_t)dice(KEYS / 8));
+    }
     status = rd_session_feed(session, request, request_len, st->now_ms);
     for (;;) {
       rd_session_consumed(session, rd_session_output(session).len);
@@ -433,7 +439,7 @@ static void be_killed(int fd) {
 /* ---- the process that survives ---- */
 
 struct tally {
-  uint64_t values, present, kills, lost, evicted, emptied;
+  uint64_t values, present, collections, kills, lost, evicted, emptied;
 };
 
 struct walk {
@@ -458,6 +464,12 @@ static void visit(void *arg, rd_store *st, const rd_item *it) {
   }
 }
 
+static void visit_collection(void *arg, rd_store *st, const rd_item *it) {
+  struct walk *w = arg;
+  w->seen++;
+  coll_is_whole(st, it, w->complaint, sizeof w->complaint);
+}
+
 /* Check everything that must hold when no other process is there. Takes the locks that a dead process left. */
 static bool all_is_well(rd_store *st, struct tally *t) {
   static struct name n;
@@ -477,12 +489,13 @@ static bool all_is_well(rd_store *st, struct tally *t) {
     CHECK_FAIL("rd_check: %s", complaint);
     return false;
   }
-  for (unsigned db = 0; db < DBS; db++) {
+  for (unsigned db = 0; db <= COLL_DB; db++) {
     struct walk w = {0};
     uint64_t cursor = 0, steps = 0;
-    do cursor = rd_scan(st, db, cursor, visit, &w);
+    do cursor = rd_scan(st, db, cursor, db == COLL_DB ? visit_collection : visit, &w);
     while (cursor != 0 && ++steps < 1000000);
     t->present += w.seen;
+    if (db == COLL_DB) t->collections += w.seen;
     if (w.complaint[0] == 0 && cursor != 0) snprintf(w.complaint, sizeof w.complaint, "SCAN does not end");
     if (w.complaint[0] == 0 && w.seen > rd_count(st, db))
       snprintf(w.complaint, sizeof w.complaint, "SCAN found too many");
@@ -603,9 +616,12 @@ static void a_kill_leaves_whole_values_and_free_locks_and_costs_at_most_one_shar
   }
   alarm(0);
   printf(
-      "    %llu kills, %llu shards lost; %llu writes, %llu values verified; %llu keys evicted, %llu regions emptied\n",
+      "    %llu kills, %llu shards lost; %llu writes, %llu values and %llu collections verified; %llu keys evicted, "
+      "%llu "
+      "regions emptied\n",
       (unsigned long long)t.kills, (unsigned long long)t.lost, (unsigned long long)shared->writes,
-      (unsigned long long)t.values, (unsigned long long)(t.evicted + rd_counter(&st, RD_STAT_evicted_keys)),
+      (unsigned long long)t.values, (unsigned long long)t.collections,
+      (unsigned long long)(t.evicted + rd_counter(&st, RD_STAT_evicted_keys)),
       (unsigned long long)(t.emptied + rd_counter(&st, RD_STAT_evicted_regions)));
   CHECK(t.lost > 0 || kills < 100); /* otherwise no process died during a change, and nothing was tested */
   rd_session_free(session);
