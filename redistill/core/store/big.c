@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "arena/longrun.h"
+#include "store/tree.h"
 #include "store/type.h"
 
 #define CHUNKS 64u /* chunks that are processed before a long command may pause */
@@ -157,6 +158,13 @@ rd_ref rd_table_item(const rd_store *st, rd_ref block) {
 
 rd_ref rd_chunk_item(const rd_store *st, rd_ref block) { return rd_table_item(st, rd_chunk_at(st, block)->table); }
 
+/* A block of a stream has moved, and perhaps is longer: a blob's leaf knows the sum. */
+static void note_move(rd_store *st, rd_ref owner, rd_ref from, rd_ref to) {
+  int64_t more = (int64_t)rd_blk_bytes(*rd_blk_at(st, to)) - rd_blk_bytes(*rd_blk_at(st, from));
+  if (rd_blk_kind(*rd_blk_at(st, owner)) != RD_BLOB || more == 0) return;
+  rd_leaf_blob_moved(st, ((rd_blob *)rd_at(st, owner))->owner, owner, owner, more);
+}
+
 bool rd_table_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   rd_ref to = rd_block_copy(st, shard, block);
   if (to == 0) return false;
@@ -165,6 +173,7 @@ bool rd_table_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   for (uint32_t c = 0; c < rd_table_capacity(st, block); c++) {
     if (t->chunk[c] != 0) rd_chunk_at(st, t->chunk[c])->table = to;
   }
+  note_move(st, t->owner, block, to);
   rd_heap_release(st, shard, block);
   return true;
 }
@@ -174,6 +183,7 @@ bool rd_chunk_move_block(rd_store *st, uint32_t shard, rd_ref block) {
   if (to == 0) return false;
   const rd_chunk *c = rd_chunk_at(st, to);
   rd_table_at(st, c->table)->chunk[c->number] = to;
+  note_move(st, rd_table_at(st, c->table)->owner, block, to);
   rd_heap_release(st, shard, block);
   return true;
 }

@@ -5,6 +5,7 @@
 #include "arena/lock.h"
 #include "arena/longrun.h"
 #include "store/big.h"
+#include "store/tree.h"
 #include "store/type.h"
 
 static inline rd_blob *blob_at(const rd_store *st, rd_ref blob) { return rd_at(st, blob); }
@@ -139,8 +140,12 @@ rd_ref rd_blob_item(const rd_store *st, rd_ref block) {
 }
 
 bool rd_blob_move_block(rd_store *st, uint32_t shard, rd_ref block) {
-  (void)st;
-  (void)shard;
-  (void)block;
-  return false;
+  rd_ref owner = blob_at(st, block)->owner, to = owner == 0 ? 0 : rd_block_copy(st, shard, block);
+  if (to == 0) return false;
+  rd_blob *b = blob_at(st, to);
+  uint32_t tables = rd_blob_is_big(b->len) ? tables_of(b->len) : 0;
+  for (uint32_t i = 0; i < tables; i++) rd_table_at(st, rd_ld64(b->data + i * 8))->owner = to;
+  rd_leaf_blob_moved(st, owner, block, to, (int64_t)rd_blk_bytes(b->blk) - rd_blk_bytes(blob_at(st, block)->blk));
+  rd_heap_release(st, shard, block);
+  return true;
 }

@@ -12,6 +12,7 @@
 #include "store/pause.h"
 #include "store/reclaim.h"
 #include "store/recovery.h"
+#include "store/tree.h"
 #include "store/type.h"
 
 /* ---- lookup ---- */
@@ -340,9 +341,31 @@ rd_result rd_set(rd_store *st, const rd_key *key, const void *data, uint64_t len
   return put(st, key, &from, expiry, enc, NULL);
 }
 
+/* True if the value is a packed collection, which the item of the other key cannot hold, as that key is too long. */
+static bool must_unpack(const rd_item *it, const rd_key *dst) {
+  rd_shape shape = {0, dst->len, rd_item_len(it), true};
+  return RD_UNLIKELY(it->type != 0) && rd_type_of(it)->coll[0] != NULL && !rd_item_is_nested(it) &&
+         rd_shape_is_big(&shape);
+}
+
+/* Make a packed collection a tree, in its place. false: no memory. */
+static bool unpack(rd_store *st, const rd_key *key, struct spot *s) {
+  rd_coll c;
+  rd_coll_open(&c, st, key, s->item, rd_type_of(s->item));
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (rd_tree_from_packed(&c) == RD_OK) {
+      s->item = c.item;
+      return true;
+    }
+    if (!rd_coll_reserve(&c)) return false;
+  }
+  return false;
+}
+
 static rd_result copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event, bool takes) {
   struct spot s = find(st, src);
   if (s.item == NULL) return RD_OK;
+  if (must_unpack(s.item, dst) && !unpack(st, src, &s)) return RD_OOM;
   struct source from = {.event = event,
                         .item = rd_ref_of(st, s.item),
                         .len = rd_item_len(s.item),
