@@ -30,6 +30,10 @@ int rd_blob_compare_blob(const rd_store *st, rd_ref a, rd_ref b);
 static inline rd_ref rd_blob_owner(const rd_store *st, rd_ref blob) {
   return ((const rd_blob *)rd_at(st, blob))->owner;
 }
+/* True if it has no owner yet. */
+static inline bool rd_blob_is_new(const rd_store *st, rd_ref blob) {
+  return ((const rd_blob *)rd_at(st, blob))->owner == 0;
+}
 void rd_blob_set_owner(rd_store *st, rd_ref blob, rd_ref leaf);
 
 /* For its row of rd_kinds (type.h). */

@@ -4,6 +4,7 @@
 #include "arena/heap.h"
 #include "arena/lock.h"
 #include "arena/longrun.h"
+#include "store/blob.h"
 #include "store/coll_item.h"
 #include "store/index.h"
 #include "store/internal.h"
@@ -166,7 +167,16 @@ static inline uint64_t order_of(const rd_coll *c, const uint8_t *entry) {
   return c->kind->order == NULL ? 0 : c->kind->order(c->st, entry);
 }
 
-rd_result rd_coll_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+/* The entry was not taken, so its new blobs will be released: the next attempt needs their memory, too. */
+static rd_result __attribute__((noinline, cold)) refuse(rd_coll *c, const uint8_t *entry) {
+  for (uint32_t n = 0, off; c->kind->outside != NULL && (off = c->kind->outside(entry, n)) != 0; n++) {
+    rd_ref blob = rd_ld64(entry + off);
+    if (rd_blob_is_new(c->st, blob)) c->wanted += rd_blob_memory(c->st, blob);
+  }
+  return RD_OOM;
+}
+
+static rd_result insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   assert(len <= RD_ENTRY_MAX);
   if (!rd_undo_ready(c->undo)) return RD_OOM;
   if (rd_coll_is_packed(c)) {
@@ -177,7 +187,11 @@ rd_result rd_coll_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t l
   return rd_tree_insert(c, p, entry, len);
 }
 
-rd_result rd_coll_replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+rd_result rd_coll_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  return RD_LIKELY(insert(c, p, entry, len) == RD_OK) ? RD_OK : refuse(c, entry);
+}
+
+static rd_result replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   assert(len <= RD_ENTRY_MAX);
   if (!rd_undo_ready(c->undo)) return RD_OOM;
   if (rd_coll_is_packed(c)) {
@@ -190,6 +204,10 @@ rd_result rd_coll_replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t 
     while (size_at(c, p) != old || memcmp(p->at, before, old) != 0) p->at += size_at(c, p);
   }
   return rd_tree_replace(c, p, entry, len);
+}
+
+rd_result rd_coll_replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
+  return RD_LIKELY(replace(c, p, entry, len) == RD_OK) ? RD_OK : refuse(c, entry);
 }
 
 void rd_coll_write(rd_coll *c, rd_pos *p, uint32_t off, const void *bytes, uint32_t len) {
@@ -254,6 +272,8 @@ void rd_coll_commit(rd_coll *c) {
 
 void rd_coll_undo(rd_coll *c) {
   rd_store *st = c->st;
+  const rd_heap *heap = &rd_shard_at(st, c->shard)->heap;
+  uint64_t had = heap->used;
   if (c->item != NULL) {
     rd_mark_dirty(st, c->shard);
     if (rd_ref_of(st, c->item) != c->before) rd_coll_set_item(c, c->before);
@@ -262,6 +282,7 @@ void rd_coll_undo(rd_coll *c) {
   c->undo = NULL;
   if (c->made) rd_coll_unmake(c);
   c->made = false;
+  if (had > heap->used) c->wanted += had - heap->used; /* the next attempt needs all of it */
 }
 
 bool rd_coll_reserve(rd_coll *c) {
