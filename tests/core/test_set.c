@@ -1,4 +1,6 @@
 /* test_set.c - commands on sets: the replies of Redis and Valkey, and properties that no reply shows. */
+#include <math.h>
+
 #include "told.h"
 
 static const exchange valkey_members[] = {
@@ -441,6 +443,346 @@ static void the_encoding_has_the_name_that_redis_gives_it(void) { REPLAY(valkey_
 
 static void events_are_those_of_redis(void) { REPLAY_EVENTS(told); }
 
+/* ---- properties ---- */
+
+static uint64_t seed = 88172645463325252ull;
+static uint64_t roll(uint64_t n) {
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  seed ^= seed << 17;
+  return (seed >> 20) % n;
+}
+
+enum { MEMBERS = 3000, LONGEST = 9000 };
+
+/* The text of member `i`: a number, a short text, or sometimes a long one. */
+static size_t text_of(char *to, uint32_t i) {
+  if (i % 3 == 0) return (size_t)sprintf(to, "%s%llu", i % 2 == 0 ? "" : "-", (2ull * i + 1) << (i % 40));
+  if (i % 97 == 0) return (size_t)sprintf(to, "l%0*u", (int)(i % 2 == 0 ? 600 : LONGEST - 1), i);
+  return (size_t)sprintf(to, "m%0*u", (int)(i % 40), i);
+}
+
+/* The number of the member with that text; MEMBERS: there is none. */
+static uint32_t member_of(const uint8_t *text, size_t len) {
+  static char copy[LONGEST + 1], again[LONGEST + 1];
+  if (len == 0 || len > LONGEST) return MEMBERS;
+  memcpy(copy, text, len);
+  copy[len] = 0;
+  uint64_t n = strtoull(copy + (copy[0] < '0' || copy[0] > '9'), NULL, 10);
+  if (copy[0] <= '9' && n != 0) n = (n >> __builtin_ctzll(n)) / 2;
+  return n < MEMBERS && text_of(again, (uint32_t)n) == len && memcmp(again, text, len) == 0 ? (uint32_t)n : MEMBERS;
+}
+
+typedef struct model {
+  rd_store st;
+  int fd;
+  rig_client c;
+  bool there[MEMBERS];
+  int64_t count;
+} model;
+
+static void model_open(model *m, uint64_t memory) {
+  memset(m, 0, sizeof *m);
+  m->fd = rig_open(&m->st, memory, 4, RD_NOEVICTION);
+  m->c = rig_client_new(&m->st, NULL);
+}
+static void model_close(model *m) {
+  rig_client_free(&m->c);
+  rig_close(&m->st, m->fd);
+}
+
+static void say_head(model *m, unsigned argc) {
+  char head[32];
+  m->c.len = 0;
+  rig_feed(&m->c, head, (size_t)snprintf(head, sizeof head, "*%u\r\n", argc), 32);
+}
+static void say_word(model *m, const char *text, size_t len) {
+  char head[32];
+  rig_feed(&m->c, head, (size_t)snprintf(head, sizeof head, "$%zu\r\n", len), 32);
+  if (len != 0) rig_feed(&m->c, text, len, len);
+  rig_feed(&m->c, "\r\n", 2, 2);
+}
+static void say_text(model *m, const char *text) { say_word(m, text, strlen(text)); }
+static void say_number(model *m, long long n) {
+  char text[24];
+  say_word(m, text, (size_t)snprintf(text, sizeof text, "%lld", n));
+}
+static void say_member(model *m, uint32_t i) {
+  char text[LONGEST + 1];
+  say_word(m, text, text_of(text, i));
+}
+static void hears(model *m, int64_t n) {
+  char text[32];
+  snprintf(text, sizeof text, ":%lld\r\n", (long long)n);
+  CHECK_TEXT(m->c.out, m->c.len, text);
+}
+
+/* Call `each` for every bulk of the reply. Returns the number of bulks; the first is skipped if `cursor`, which is then
+ * set to it. */
+static size_t each_bulk(model *m, uint64_t *cursor, void (*each)(void *arg, uint32_t member), void *arg) {
+  size_t n = 0;
+  const uint8_t *p = m->c.out, *end = p + m->c.len;
+  while (p < end && check_ok) {
+    const uint8_t *line = p;
+    p = (const uint8_t *)memchr(p, '\n', (size_t)(end - p)) + 1;
+    if (*line != '$') {
+      if (*line != '*' && *line != '~') CHECK_FAIL("a reply of kind %c", *line);
+      continue;
+    }
+    size_t len = strtoul((const char *)line + 1, NULL, 10);
+    if (cursor != NULL && n++ == 0) {
+      *cursor = strtoull((const char *)p, NULL, 10);
+    } else {
+      uint32_t member = member_of(p, len);
+      if (member >= MEMBERS)
+        CHECK_FAIL("no member: %.*s", (int)(len < 50 ? len : 50), p);
+      else
+        each(arg, member);
+      n += cursor == NULL;
+    }
+    p += len + 2;
+  }
+  return cursor != NULL && n > 0 ? n - 1 : n;
+}
+
+static void count_up(void *arg, uint32_t member) { ((uint32_t *)arg)[member]++; }
+
+static void holds_exactly_its_members(model *m) {
+  uint32_t *seen = calloc(MEMBERS, sizeof *seen);
+  say_head(m, 2);
+  say_text(m, "SMEMBERS");
+  say_text(m, "s");
+  CHECK_INT(each_bulk(m, NULL, count_up, seen), m->count);
+  for (uint32_t i = 0; i < MEMBERS; i++) {
+    if (seen[i] != m->there[i]) CHECK_FAIL("member %u: %u times instead of %u", i, seen[i], m->there[i]);
+  }
+  free(seen);
+  char err[200];
+  CHECK_INT(rd_check(&m->st, err, sizeof err), 0);
+}
+
+static void add_or_remove(model *m, bool add, uint32_t from, uint32_t below) {
+  uint32_t n = 1 + (uint32_t)roll(4);
+  int64_t changed = 0;
+  say_head(m, 2 + n);
+  say_text(m, add ? "SADD" : "SREM");
+  say_text(m, "s");
+  for (; n > 0; n--) {
+    uint32_t i = from + (uint32_t)roll(below - from);
+    say_member(m, i);
+    changed += m->there[i] != add;
+    m->there[i] = add;
+  }
+  m->count += add ? changed : -changed;
+  hears(m, changed);
+}
+
+static void add_or_remove_one(model *m, bool add, uint32_t i) {
+  say_head(m, 3);
+  say_text(m, add ? "SADD" : "SREM");
+  say_text(m, "s");
+  say_member(m, i);
+  hears(m, m->there[i] != add);
+  m->count += add ? !m->there[i] : -(int64_t)m->there[i];
+  m->there[i] = add;
+}
+
+static void ask(model *m, uint32_t i) {
+  say_head(m, 3);
+  say_text(m, "SISMEMBER");
+  say_text(m, "s");
+  say_member(m, i);
+  hears(m, m->there[i]);
+  say_head(m, 2);
+  say_text(m, "SCARD");
+  say_text(m, "s");
+  hears(m, m->count);
+}
+
+static void a_set_holds_what_was_added_and_not_removed(void) {
+  model *m = malloc(sizeof *m);
+  for (int round = 0; round < 4; round++) {
+    uint32_t below = round == 0 ? 10 : round == 1 ? 60 : MEMBERS;
+    model_open(m, 64u << 20);
+    for (int phase = 0; phase < 6 && check_ok; phase++) {
+      for (uint32_t i = 0; i < (round < 2 ? 300 : 3000) && check_ok; i++) {
+        uint64_t die = roll(100);
+        if (die < 20)
+          ask(m, (uint32_t)roll(MEMBERS));
+        else
+          add_or_remove(m, (die < 75) == (phase % 2 == 0), 0, below);
+      }
+      holds_exactly_its_members(m);
+    }
+    for (uint32_t i = 0; i < MEMBERS && m->count > 0; i += 4) add_or_remove(m, false, i, i + 4);
+    model_close(m);
+  }
+  free(m);
+}
+
+/* Members are added and removed between the pages, but not those below a quarter. */
+static void a_scan_returns_every_member_that_stays(void) {
+  model *m = malloc(sizeof *m);
+  for (int round = 0; round < 6; round++) {
+    model_open(m, 64u << 20);
+    uint32_t stays = round < 2 ? 50 : MEMBERS / 4;
+    for (uint32_t i = 0; i < stays; i += 4) add_or_remove_one(m, true, i);
+    for (int k = 0; k < 2000 && round % 2 == 1; k++) add_or_remove(m, true, stays, MEMBERS);
+    uint32_t *seen = calloc(MEMBERS, sizeof *seen);
+    uint64_t cursor = 0;
+    uint32_t pages = 0;
+    do {
+      say_head(m, 5);
+      say_text(m, "SSCAN");
+      say_text(m, "s");
+      char text[24];
+      say_word(m, text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)cursor));
+      say_text(m, "COUNT");
+      say_number(m, 1 + (long long)roll(30));
+      each_bulk(m, &cursor, count_up, seen);
+      CHECK(cursor < 1ull << 53);
+      if (++pages > 5000) CHECK_FAIL("no end after %u pages", pages);
+      for (uint64_t k = roll(40); k > 0 && stays < MEMBERS; k--) add_or_remove(m, round % 3 == 0, stays, MEMBERS);
+    } while (cursor != 0 && check_ok);
+    for (uint32_t i = 0; i < stays; i += 4) {
+      if (seen[i] == 0) CHECK_FAIL("round %d: member %u was not returned", round, i);
+    }
+    free(seen);
+    model_close(m);
+  }
+  free(m);
+}
+
+/* ---- the algebra, beside arrays ---- */
+
+enum { SETS = 6, MANY = 20 };
+typedef struct family {
+  model m; /* its own array is not used */
+  bool there[SETS][MEMBERS];
+} family;
+
+static void say_set(family *f, uint32_t set) {
+  char name[8];
+  snprintf(name, sizeof name, "s%u", set);
+  say_text(&f->m, name);
+}
+
+static void fill(family *f, uint32_t set, uint32_t from, uint32_t below, uint32_t parts) {
+  for (uint32_t i = from; i < below; i++) {
+    if (roll(parts) != 0) continue;
+    say_head(&f->m, 3);
+    say_text(&f->m, "SADD");
+    say_set(f, set);
+    say_member(&f->m, i);
+    hears(&f->m, !f->there[set][i]);
+    f->there[set][i] = true;
+  }
+}
+
+static bool belongs(const family *f, char kind, uint32_t member, const uint32_t *sources, uint32_t n) {
+  uint32_t had = 0;
+  for (uint32_t i = 0; i < n; i++) had += f->there[sources[i]][member];
+  if (kind == 'I') return had == n;
+  return kind == 'U' ? had > 0 : had == 1 && f->there[sources[0]][member];
+}
+
+static void holds(family *f, const bool *expected) {
+  uint32_t seen[MEMBERS] = {0};
+  each_bulk(&f->m, NULL, count_up, seen);
+  for (uint32_t i = 0; i < MEMBERS; i++) {
+    if (seen[i] != expected[i]) CHECK_FAIL("member %u: %u times", i, seen[i]);
+  }
+}
+
+static void compute(family *f) {
+  static const struct {
+    char kind;
+    const char *reply, *store;
+  } kinds[] = {{'I', "SINTER", "SINTERSTORE"}, {'U', "SUNION", "SUNIONSTORE"}, {'D', "SDIFF", "SDIFFSTORE"}};
+  size_t k = roll(3);
+  uint32_t n = 1 + (uint32_t)roll(roll(4) == 0 ? MANY : 3), sources[MANY];
+  bool expected[MEMBERS];
+  int64_t count = 0;
+  for (uint32_t i = 0; i < n; i++) sources[i] = (uint32_t)roll(SETS);
+  for (uint32_t i = 0; i < MEMBERS; i++) count += expected[i] = belongs(f, kinds[k].kind, i, sources, n);
+  bool stores = roll(3) == 0;
+  uint32_t to = (uint32_t)roll(SETS);
+  say_head(&f->m, 1 + n + stores);
+  say_text(&f->m, stores ? kinds[k].store : kinds[k].reply);
+  if (stores) say_set(f, to);
+  for (uint32_t i = 0; i < n; i++) say_set(f, sources[i]);
+  if (!stores) {
+    holds(f, expected);
+    return;
+  }
+  hears(&f->m, count);
+  memcpy(f->there[to], expected, sizeof expected);
+  say_head(&f->m, 2);
+  say_text(&f->m, "SMEMBERS");
+  say_set(f, to);
+  holds(f, expected);
+}
+
+static void the_algebra_is_right(void) {
+  family *f = malloc(sizeof *f);
+  for (uint32_t round = 0; round < 30 && check_ok; round++) {
+    model_open(&f->m, 64u << 20);
+    memset(f->there, 0, sizeof f->there);
+    for (uint32_t set = 0; set < SETS - 1; set++) { /* the last one is absent */
+      uint32_t from = (uint32_t)roll(MEMBERS), most = round % 3 == 0 ? 30 : MEMBERS;
+      fill(f, set, from, from + most < MEMBERS ? from + most : MEMBERS, 1 + (uint32_t)roll(4));
+    }
+    for (int i = 0; i < 25 && check_ok; i++) compute(f);
+    model_close(&f->m);
+  }
+  free(f);
+}
+
+/* The chi-square of `n` counts that should be equal, against its expectation plus five standard deviations. */
+static void is_uniform(const uint32_t *counts, uint32_t n, uint64_t total) {
+  double expected = (double)total / n, sum = 0;
+  for (uint32_t i = 0; i < n; i++) sum += (counts[i] - expected) * (counts[i] - expected) / expected;
+  double freedom = n - 1, limit = freedom + 5 * sqrt(2 * freedom);
+  if (sum > limit) CHECK_FAIL("chi-square of %u members is %.1f, above %.1f", n, sum, limit);
+}
+
+static void random_members_are_uniform(void) {
+  model *m = malloc(sizeof *m);
+  static const uint32_t sizes[] = {30, 1000};
+  for (size_t k = 0; k < 2; k++) {
+    uint32_t n = sizes[k];
+    static const int counts[] = {1, -3, 5, 20, -50};
+    for (size_t way = 0; way < 7; way++) {
+      model_open(m, 64u << 20);
+      for (uint32_t i = 0; i < n; i++) add_or_remove_one(m, true, i);
+      uint32_t *seen = calloc(MEMBERS, sizeof *seen);
+      uint64_t total = 0;
+      while (total < 100ull * n && check_ok) {
+        bool pops = way >= 5;
+        say_head(m, way == 6 ? 2 : 3);
+        say_text(m, pops ? "SPOP" : "SRANDMEMBER");
+        say_text(m, "s");
+        if (way < 5) say_number(m, counts[way]);
+        if (way == 5) say_number(m, 7);
+        uint32_t *chosen = calloc(MEMBERS, sizeof *chosen);
+        total += each_bulk(m, NULL, count_up, chosen);
+        for (uint32_t i = 0; i < n; i++) {
+          seen[i] += chosen[i];
+          if (pops && chosen[i] != 0) m->there[i] = false, m->count--;
+        }
+        for (uint32_t i = 0; i < n && pops; i++) {
+          if (chosen[i] != 0) add_or_remove_one(m, true, i);
+        }
+        free(chosen);
+      }
+      is_uniform(seen, n, total);
+      free(seen);
+      model_close(m);
+    }
+  }
+  free(m);
+}
+
 int main(void) {
   RUN(members_are_added_found_and_removed);
   RUN(other_types_are_refused);
@@ -452,5 +794,9 @@ int main(void) {
   RUN(resp3_has_sets);
   RUN(the_encoding_has_the_name_that_redis_gives_it);
   RUN(events_are_those_of_redis);
+  RUN(a_set_holds_what_was_added_and_not_removed);
+  RUN(a_scan_returns_every_member_that_stays);
+  RUN(the_algebra_is_right);
+  RUN(random_members_are_uniform);
   return check_end();
 }

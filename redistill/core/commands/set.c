@@ -448,7 +448,7 @@ void rd_cmd_sscan(rd_call *c) {
       cursor = 0;
       break;
     }
-    cursor = order >> RD_MEMBER_SPARE_BITS;
+    cursor = rd_member_cursor(order);
     if (seen >= options.count || c->out->failed) break;
     rd_coll_run(&set, order, &p);
   }

@@ -20,6 +20,10 @@ const char *rd_member_encoding(rd_store *st, const rd_item *it);
  * bits that a double holds exactly. */
 #define RD_MEMBER_SPARE_BITS 11u
 static inline uint64_t rd_member_order(uint64_t hash) { return hash >> RD_MEMBER_SPARE_BITS << RD_MEMBER_SPARE_BITS; }
+/* The cursor of the first position that is not below `order`, which may lie between two. */
+static inline uint64_t rd_member_cursor(uint64_t order) {
+  return (order >> RD_MEMBER_SPARE_BITS) + ((order & ((1u << RD_MEMBER_SPARE_BITS) - 1)) != 0);
+}
 
 /* ---- members of an open set (rd_coll_open) ---- */
 
