@@ -80,6 +80,10 @@ def _lowest_count(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return starts(argv, "lrem", "lpos") and b"-9223372036854775808" in argv and ours.value == wanted
 
 
+def _newer_encoding(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "object encoding") and theirs.value == b"hashtable" and ours.value == b"listpack"
+
+
 def _replication(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return starts(argv, "debug change-repl-id") and ours.kind == "-"
 
@@ -100,6 +104,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("small numbers are not shared objects, so their count is 1", _refcount),
     Difference("a small list is a listpack, as in Redis 7.2", _small_lists),
     Difference("the lowest integer, which has no opposite, is refused as by Redis 7.2", _lowest_count, diverges=True),
+    Difference("small sets of texts are listpacks, as in Redis 7.2", _newer_encoding),
     Difference("there is no replication whose identity could change", _replication),
     Difference(
         "a damaged HyperLogLog is refused as a whole, not only when the damage is met", _corrupted, diverges=True

@@ -13,6 +13,7 @@ from .connection import CONNECTION, GETKEYS, SERVER
 from .hashes import HASHES
 from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
 from .peers import encode
+from .sets import SETS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 from .words import Args
 
@@ -99,9 +100,9 @@ def any_of(*groups: tuple[Args, ...]) -> Args:
     return st.integers(0, 7).flatmap(lambda n: damaged(whole) if n == 7 else whole)
 
 
-DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, KEYSPACE, KEYSPACE)
+DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, SETS, KEYSPACE, KEYSPACE)
 EVERYTHING = any_of(
-    STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, KEYSPACE, CONNECTION, SERVER, GETKEYS, TRANSACTIONS, FLUSHES
+    STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, SETS, KEYSPACE, CONNECTION, SERVER, GETKEYS, TRANSACTIONS, FLUSHES
 )
 in_multi = st.lists(DATA, max_size=5).map(lambda queued: [[b"MULTI"], *queued, [b"EXEC"]])
 

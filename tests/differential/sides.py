@@ -50,6 +50,7 @@ for _db in (b"0", b"1", b"2"):
             [b"OBJECT", b"ENCODING", _key],
             [b"HGETALL", _key],
             [b"LRANGE", _key, b"0", b"-1"],
+            [b"SMEMBERS", _key],
         ]
 _FINALE_BYTES = b"".join(map(encode, _FINALE))
 

@@ -133,6 +133,38 @@ HDEL hash3 c d n
 DEL hash2
 OBJECT ENCODING a
 SET a foo IFEQ 3
+SADD s a b c a
+SADD s a b
+SADD s a d
+SREM s a x
+SREM s x
+SPOP s 0
+SPOP s
+SPOP s 1
+SPOP s 100
+SPOP s 100
+SADD s 1 2 3 4 5 6
+SPOP s 3
+SREM s 1 2 3 4 5 6
+SADD s a b c
+SADD t b
+SMOVE s t a
+SMOVE s t b
+SMOVE s t none
+SMOVE s s c
+SMOVE s t c
+SMOVE none t c
+SADD s 1 2 3
+SINTERSTORE d s t
+SINTERSTORE d s
+SINTERSTORE d s none
+SUNIONSTORE d s t
+SUNIONSTORE d s t
+SUNIONSTORE d none
+SUNIONSTORE d none
+SDIFFSTORE d s t
+SDIFFSTORE d s s
+SDIFFSTORE s s s
 """
 """A line each; `DUMPRESTORE a b ...` is RESTORE of what DUMP says of a."""
 

@@ -12,6 +12,7 @@ from .lists import LISTS
 from .peers import ask
 from .profiles import examples
 from .scripts import DATA, EVERYTHING, Script, any_of, scripts
+from .sets import SETS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 
 
@@ -48,6 +49,12 @@ class SameRepliesTests(SynchronousTestCase):
     @given(scripts(any_of(LISTS)))
     def test_lists(self, script: Script) -> None:
         """List commands with all their options, on lists and on other values."""
+        self.same(script)
+
+    @examples(250)
+    @given(scripts(any_of(SETS, SETS, SETS, KEYSPACE, STRINGS[:1])))
+    def test_sets(self, script: Script) -> None:
+        """Commands on sets, also after other commands changed the key."""
         self.same(script)
 
     @examples(250)
