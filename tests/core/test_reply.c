@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/doubles.h"
 #include "check.h"
 #include "wire/reply.h"
 
@@ -73,7 +74,7 @@ static void numbers_are_written_in_both_versions(void) {
   SAME(rd_reply_int(&r, INT64_MIN), ":-9223372036854775808\r\n");
   SAME(rd_reply_bulk_int(&r, INT64_MIN), "$20\r\n-9223372036854775808\r\n");
   SAME(rd_reply_bulk_int(&r, 7), "$1\r\n7\r\n");
-  BOTH(rd_reply_double(&r, 0.1), "$19\r\n0.10000000000000001\r\n", ",0.10000000000000001\r\n");
+  BOTH(rd_reply_double(&r, 0.1), "$3\r\n0.1\r\n", ",0.1\r\n");
   BOTH(rd_reply_double(&r, 3), "$1\r\n3\r\n", ",3\r\n");
   BOTH(rd_reply_double(&r, INFINITY), "$3\r\ninf\r\n", ",inf\r\n");
   BOTH(rd_reply_double(&r, -INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
@@ -81,6 +82,55 @@ static void numbers_are_written_in_both_versions(void) {
   BOTH(rd_reply_double(&r, -DBL_MAX), "$24\r\n-1.7976931348623157e+308\r\n", ",-1.7976931348623157e+308\r\n");
   BOTH(rd_reply_bool(&r, true), ":1\r\n", "#t\r\n");
   BOTH(rd_reply_bool(&r, false), ":0\r\n", "#f\r\n");
+}
+
+/* The texts are valkey-server 9's. */
+static void doubles_have_the_texts_of_redis(void) {
+  static const struct {
+    double d;
+    const char *text;
+  } all[] = {{-0.0, "-0"},
+             {5e-324, "5e-324"},
+             {1e-7, "1e-7"},
+             {1e-5, "0.00001"},
+             {1.5e-5, "0.000015"},
+             {0.000123, "0.000123"},
+             {0.12345678901234568, "0.12345678901234568"},
+             {1234567.891, "1234567.891"},
+             {9007199254740992, "9007199254740992"},
+             {1e17, "100000000000000000"},
+             {123456789012345680, "123456789012345680"},
+             {4611686018427387904, "4611686018427387904"},
+             {9223372036854775808.0, "9223372036854776000"},
+             {1e20, "1e+20"},
+             {1.23e20, "1.23e+20"},
+             {1e22, "1e+22"},
+             {-1.5e300, "-1.5e+300"},
+             {2.2250738585072014e-308, "2.2250738585072014e-308"}};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    char text[RD_DOUBLE_TEXT];
+    size_t n = rd_format_double(text, all[i].d);
+    CHECK_TEXT(text, n, all[i].text);
+  }
+}
+
+static void doubles_read_back_as_the_same_number(void) {
+  uint64_t x = 88172645463325252ull;
+  for (int i = 0; i < 300000; i++) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    uint64_t bits = i % 3 == 0 ? x : i % 3 == 1 ? x >> 12 : (x >> 4 & ~0xffffffffull) | 0x3ull << 60;
+    double d, back;
+    memcpy(&d, &bits, sizeof d);
+    if (isnan(d)) continue;
+    char text[RD_DOUBLE_TEXT + 1];
+    size_t n = rd_format_double(text, d);
+    text[n] = 0;
+    CHECK(n <= 25);
+    back = strtod(text, NULL);
+    if (memcmp(&d, &back, sizeof d) != 0) CHECK_FAIL("%a is written as %s", d, text);
+  }
 }
 
 static void bulks_are_written_with_their_length(void) {
@@ -159,6 +209,8 @@ int main(void) {
   RUN(errors_are_counted_by_code);
   RUN(a_long_error_is_shortened);
   RUN(numbers_are_written_in_both_versions);
+  RUN(doubles_have_the_texts_of_redis);
+  RUN(doubles_read_back_as_the_same_number);
   RUN(bulks_are_written_with_their_length);
   RUN(nulls_and_aggregates_differ_by_version);
   RUN(an_array_may_get_its_length_last);

@@ -1,11 +1,12 @@
 /* reply.c - appends replies in RESP2 or RESP3. */
 #include "wire/reply.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+
+#include "base/doubles.h"
 
 enum { FIRST_CAP = 1024, ERROR_TEXT = 1024, HEAD = 24 /* a type byte, 20 digits, CRLF */ };
 
@@ -219,22 +220,18 @@ void rd_reply_null_array(rd_reply *r) {
 }
 
 void rd_reply_double(rd_reply *r, double d) {
-  char text[40];
-  int n;
-  if (isnan(d))
-    n = snprintf(text, sizeof text, "nan"); /* printf may say "-nan" */
-  else
-    n = snprintf(text, sizeof text, "%.17g", d);
+  char text[RD_DOUBLE_TEXT];
+  size_t n = rd_format_double(text, d);
   if (r->resp != 3) {
-    rd_reply_bulk(r, text, (size_t)n);
+    rd_reply_bulk(r, text, n);
     return;
   }
-  uint8_t *p = room(r, (size_t)n + 3);
+  uint8_t *p = room(r, n + 3);
   if (p == NULL) return;
   *p = ',';
-  memcpy(p + 1, text, (size_t)n);
+  memcpy(p + 1, text, n);
   put_crlf(p + 1 + n);
-  r->len += (size_t)n + 3;
+  r->len += n + 3;
 }
 
 void rd_reply_bool(rd_reply *r, bool b) {

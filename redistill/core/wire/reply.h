@@ -55,7 +55,7 @@ void rd_reply_crlf(rd_reply *r);
 void rd_reply_bulk_int(rd_reply *r, int64_t n); /* a number as a bulk */
 void rd_reply_null(rd_reply *r);                /* $-1 or _ */
 void rd_reply_null_array(rd_reply *r);          /* *-1 or _ */
-void rd_reply_double(rd_reply *r, double d);    /* a bulk in RESP2; 17 significant digits, as Redis */
+void rd_reply_double(rd_reply *r, double d);    /* a bulk in RESP2; the text is doubles.h's */
 void rd_reply_bool(rd_reply *r, bool b);        /* :1 / :0 in RESP2 */
 void rd_reply_array(rd_reply *r, size_t n);
 void rd_reply_map(rd_reply *r, size_t pairs); /* an array of 2 * pairs in RESP2 */
