@@ -639,6 +639,18 @@ static void a_refused_command_in_a_transaction_affects_no_other(void) {
   text_free(&request);
 }
 
+/* ---- sorted sets ---- */
+
+static void a_refused_change_of_a_sorted_set_changes_nothing(void) {
+  PLAY(8 * MIB, 4, {"", "ZADD @8a 1 a"}, {"", "ZINCRBY @8a 5 #200a"}, {"ZADD @8a 1 a", "ZADD @8a 2 #100b"},
+       {"ZADD @8a 1 a", "ZADD @8a 2 #100b 3 #200c"}, {"ZADD @8a 1 a", "ZADD @8a CH 5 a 2 #100b 0 #200c"},
+       {"ZADD @8a 1 a ; EXPIRE @8a 100", "ZADD @8a 2 #400b"},
+       {"ZADD @8a 1 a 2 b 3 c", "ZADD @8a NX 0 a 2 #100b 1 #150c"}, {"ZADD @8a 1 a", "ZINCRBY @8a 7 #300b"},
+       {"ZADD @8a 1 a 2 b", "EXPIRE @8a 100"}, {"ZADD @8a 1 a 2 #100b 3 c", "ZRANGESTORE @8b @8a 0 1"},
+       {"ZADD @8a 1 a 2 #100b 3 c", "ZRANGESTORE @8a @8a 0 1"},
+       {"ZADD @8a 1 a 2 #100b ; SET @8b #300c EX 100", "ZRANGESTORE @8b @8a 2 1 BYSCORE REV"});
+}
+
 int main(void) {
   RUN(a_refused_new_key_leaves_nothing_behind);
   RUN(a_refused_replacement_leaves_the_old_value);
@@ -653,6 +665,7 @@ int main(void) {
   RUN(an_index_without_memory_finds_all_keys_and_grows_later);
   RUN(a_failed_growth_of_the_index_leaves_nothing_behind);
   RUN(a_full_store_sets_all_or_nothing);
+  RUN(a_refused_change_of_a_sorted_set_changes_nothing);
   RUN(a_refused_command_in_a_transaction_affects_no_other);
   RUN(a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing);
   printf("%u failures tried: %u refusals, %u that did not matter\n", runs, refusals, harmless);

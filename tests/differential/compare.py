@@ -88,6 +88,27 @@ def same_shape(theirs: Reply, ours: Reply) -> bool:
     return theirs == ours if "-" in (theirs.kind, ours.kind) else shape(theirs) == shape(ours)
 
 
+def same_scores(theirs: Reply, ours: Reply) -> bool:
+    """The same replies, though a score may have other digits: redis-server 7.0 writes 17, Redis 7.2 the fewest."""
+    return equal(_numbers(theirs), _numbers(ours))
+
+
+def _numbers(reply: Reply) -> Reply:
+    if reply.kind in "*~" and reply.value is not None:
+        return Reply(reply.kind, tuple(map(_numbers, reply.value)))
+    if reply.kind not in "$," or reply.value is None:
+        return reply
+    try:
+        return Reply(reply.kind, float(reply.value))
+    except ValueError:
+        return reply
+
+
+def scanned_scores(theirs: Reply, ours: Reply) -> bool:
+    """A page of ZSCAN."""
+    return scanned_pairs(_numbers(theirs), _numbers(ours))
+
+
 def near(tolerance: int) -> Rule:
     """Numbers that may differ by the time that passed between the two servers' runs; negative ones may not."""
 
@@ -116,6 +137,13 @@ RULES: dict[str, Rule] = {
     "sscan": scanned,
     "spop": unordered,
     "srandmember": same_shape,
+    **dict.fromkeys(
+        ("zadd", "zincrby", "zscore", "zmscore", "zpopmin", "zpopmax", "zmpop", "zrange", "zrevrange"), same_scores
+    ),
+    "zrangebyscore": same_scores,
+    "zrevrangebyscore": same_scores,
+    "zscan": scanned_scores,
+    "zrandmember": same_shape,
     "ttl": near(30),
     "pttl": near(30_000),
     "expiretime": near(30),

@@ -95,12 +95,17 @@ def _corrupted(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     )
 
 
+def _rank_with_score(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "zrank", "zrevrank") and len(argv) == 4 and theirs.kind == "-"
+
+
 DIFFERENCES: tuple[Difference, ...] = (
     Difference("control bytes of a client never reach an error line: they become spaces", _same_but_controls),
     Difference("the table has fewer commands than Redis's while types other than strings are missing", _fewer_commands),
     Difference("Redistill's own settings and Redis 7.2's parameters are in the configuration too", _more_parameters),
     Difference("the policies and bounds that an error of CONFIG SET lists are Redistill's own", _other_policies),
     Difference("a cursor that no SCAN returned is safe, and may be at another place", _made_up_cursor),
+    Difference("ZRANK WITHSCORE is 7.2's", _rank_with_score),
     Difference("small numbers are not shared objects, so their count is 1", _refcount),
     Difference("a small list is a listpack, as in Redis 7.2", _small_lists),
     Difference("the lowest integer, which has no opposite, is refused as by Redis 7.2", _lowest_count, diverges=True),

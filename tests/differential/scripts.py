@@ -14,6 +14,7 @@ from .hashes import HASHES
 from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
 from .peers import encode
 from .sets import SETS
+from .sorted_sets import SORTED_SETS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 from .words import Args
 
@@ -100,9 +101,20 @@ def any_of(*groups: tuple[Args, ...]) -> Args:
     return st.integers(0, 7).flatmap(lambda n: damaged(whole) if n == 7 else whole)
 
 
-DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, SETS, KEYSPACE, KEYSPACE)
+DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, SETS, SORTED_SETS, KEYSPACE, KEYSPACE)
 EVERYTHING = any_of(
-    STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, SETS, KEYSPACE, CONNECTION, SERVER, GETKEYS, TRANSACTIONS, FLUSHES
+    STRINGS,
+    BITMAPS,
+    HYPERLOGLOGS,
+    HASHES,
+    SETS,
+    SORTED_SETS,
+    KEYSPACE,
+    CONNECTION,
+    SERVER,
+    GETKEYS,
+    TRANSACTIONS,
+    FLUSHES,
 )
 in_multi = st.lists(DATA, max_size=5).map(lambda queued: [[b"MULTI"], *queued, [b"EXEC"]])
 

@@ -51,6 +51,7 @@ for _db in (b"0", b"1", b"2"):
             [b"HGETALL", _key],
             [b"LRANGE", _key, b"0", b"-1"],
             [b"SMEMBERS", _key],
+            [b"ZRANGE", _key, b"0", b"-1", b"WITHSCORES"],
         ]
 _FINALE_BYTES = b"".join(map(encode, _FINALE))
 

@@ -131,6 +131,29 @@ COPY hash hash2
 RENAME hash hash3
 HDEL hash3 c d n
 DEL hash2
+ZADD z 1 a 2 b
+ZADD z 1 a 3 b 4 c
+ZADD z NX 5 a
+ZADD z XX CH 6 a
+ZADD z INCR 0 a
+ZADD z 1 x nan y
+ZINCRBY z 5 b
+ZINCRBY z 0 b
+ZREM z a x
+ZREM z x
+ZADD z 1 d 2 e 3 f 4 g 5 h 6 i 7 j
+ZPOPMIN z
+ZPOPMAX z 2
+ZPOPMIN none
+ZMPOP 2 none z MIN COUNT 2
+ZREMRANGEBYRANK z 0 1
+ZREMRANGEBYSCORE z 5 8
+ZREMRANGEBYSCORE z 500 800
+ZRANGE z 0 -1
+DEL z
+ZADD z 0 a 0 b 0 c
+ZREMRANGEBYLEX z [a [b
+ZREM z c
 OBJECT ENCODING a
 SET a foo IFEQ 3
 SADD s a b c a

@@ -14,6 +14,7 @@ from .peers import ask, encode
 from .profiles import examples
 from .replies import Reply
 from .scripts import EVERYTHING, Script, any_of, cut, scripts, stream
+from .sorted_sets import LARGE_SORTED_SETS, SORTED_SETS
 from .strings import LARGE
 from .test_protocol import MALFORMED, PING
 
@@ -38,6 +39,14 @@ class InProcessTests(SynchronousTestCase):
     @given(scripts(any_of(LARGE), most=30))
     def test_large_values(self, script: Script) -> None:
         """Values in many pieces: every command that reads or changes a part of them."""
+        found = sides.differing(script, self.theirs, self.ours, sides.known())
+        self.assertFalse(found, sides.explain(script, found)[:4000])
+        self.assertEqual(self.ours.store.check(), (0, ""))
+
+    @examples(60)
+    @given(scripts(any_of(LARGE_SORTED_SETS, LARGE_SORTED_SETS, SORTED_SETS), most=30))
+    def test_large_sorted_sets(self, script: Script) -> None:
+        """Sorted sets that change their form while they grow and shrink."""
         found = sides.differing(script, self.theirs, self.ours, sides.known())
         self.assertFalse(found, sides.explain(script, found)[:4000])
         self.assertEqual(self.ours.store.check(), (0, ""))

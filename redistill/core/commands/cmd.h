@@ -96,6 +96,33 @@ rd_command_fn rd_cmd_sdiff;
 rd_command_fn rd_cmd_sdiffstore;
 rd_command_fn rd_cmd_sscan;
 
+/* sorted-set */
+rd_command_fn rd_cmd_zadd;
+rd_command_fn rd_cmd_zcard;
+rd_command_fn rd_cmd_zcount;
+rd_command_fn rd_cmd_zincrby;
+rd_command_fn rd_cmd_zlexcount;
+rd_command_fn rd_cmd_zmpop;
+rd_command_fn rd_cmd_zmscore;
+rd_command_fn rd_cmd_zpopmax;
+rd_command_fn rd_cmd_zpopmin;
+rd_command_fn rd_cmd_zrandmember;
+rd_command_fn rd_cmd_zrange;
+rd_command_fn rd_cmd_zrangebylex;
+rd_command_fn rd_cmd_zrangebyscore;
+rd_command_fn rd_cmd_zrangestore;
+rd_command_fn rd_cmd_zrank;
+rd_command_fn rd_cmd_zrem;
+rd_command_fn rd_cmd_zremrangebylex;
+rd_command_fn rd_cmd_zremrangebyrank;
+rd_command_fn rd_cmd_zremrangebyscore;
+rd_command_fn rd_cmd_zrevrange;
+rd_command_fn rd_cmd_zrevrangebylex;
+rd_command_fn rd_cmd_zrevrangebyscore;
+rd_command_fn rd_cmd_zrevrank;
+rd_command_fn rd_cmd_zscan;
+rd_command_fn rd_cmd_zscore;
+
 /* bitmap */
 rd_command_fn rd_cmd_getbit;
 rd_command_fn rd_cmd_setbit;

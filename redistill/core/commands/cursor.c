@@ -1,6 +1,9 @@
 /* cursor.c - parses the cursor and the options of a scan, and replies with the cursor. */
 #include "commands/cursor.h"
 
+#include "commands/value.h"
+#include "types/element.h"
+
 /* Parse like strtoul: an optional sign (minus counts down from 2^64), digits, the end; a NUL byte is an end, and an
  * empty text is 0. */
 static bool parse(rd_bytes text, uint64_t *cursor) {
@@ -30,6 +33,23 @@ rd_pattern rd_pattern_of(rd_bytes text) {
     text.len--;
   }
   return (rd_pattern){text, text.len == 1 && text.data[0] == '*'};
+}
+
+bool rd_pattern_matches_element(rd_call *call, const rd_pattern *p, const uint8_t *element) {
+  if (p->all) return true;
+  rd_store *st = call->store;
+  char digits[RD_ELEMENT_TEXT];
+  if (!rd_element_is_outside(element)) return rd_pattern_matches(p, rd_element_text(element, digits));
+  uint64_t len = rd_element_len(st, element);
+  uint8_t *copy = rd_scratch_take(call, len);
+  if (copy == NULL) {
+    call->out->failed = true;
+    return false;
+  }
+  rd_element_read(st, element, copy);
+  bool matches = rd_pattern_matches(p, (rd_bytes){copy, (size_t)len});
+  rd_scratch_give(st, copy, len);
+  return matches;
 }
 
 /* Parse an option that has a value. False after an error reply. */

@@ -16,6 +16,9 @@ static inline bool rd_pattern_matches(const rd_pattern *p, rd_bytes text) {
   return p->all || rd_glob(p->text, text, false);
 }
 
+/* The same for an element of a collection. Without memory for a copy of it, the reply fails. */
+bool rd_pattern_matches_element(rd_call *call, const rd_pattern *p, const uint8_t *element);
+
 typedef struct rd_scan_options {
   uint64_t count; /* the approximate number of keys or elements to look at: 1 to RD_SCAN_MOST */
   rd_pattern match;

@@ -52,23 +52,6 @@ typedef struct scan {
   uint64_t seen, work;
 } scan;
 
-static bool matches(scan *s, const uint8_t *field) {
-  if (s->options.match.all) return true;
-  rd_store *st = s->call->store;
-  char digits[RD_ELEMENT_TEXT];
-  if (*field != RD_ELEMENT_OUTSIDE) return rd_pattern_matches(&s->options.match, rd_element_text(field, digits));
-  uint64_t len = rd_element_len(st, field);
-  uint8_t *copy = rd_scratch_take(s->call, len);
-  if (copy == NULL) {
-    s->call->out->failed = true;
-    return false;
-  }
-  rd_element_read(st, field, copy);
-  bool found = rd_pattern_matches(&s->options.match, (rd_bytes){copy, (size_t)len});
-  rd_scratch_give(st, copy, len);
-  return found;
-}
-
 /* Reply with the fields of the run that begins at *p. False: that takes long. */
 static bool scan_run(scan *s, rd_pos *p) {
   rd_call *c = s->call;
@@ -79,7 +62,7 @@ static bool scan_run(scan *s, rd_pos *p) {
     if (!s->options.no_values) s->work += rd_element_len(c->store, value);
     s->seen++;
     if (!rd_may_read(c, s->work)) return false;
-    if (matches(s, field)) {
+    if (rd_pattern_matches_element(c, &s->options.match, field)) {
       reply_parts(c, p->at, s->options.no_values ? FIELDS : FIELDS | VALUES);
       s->shown += s->options.no_values ? 1 : 2;
     }

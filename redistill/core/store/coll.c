@@ -217,6 +217,21 @@ void rd_coll_write(rd_coll *c, rd_pos *p, uint32_t off, const void *bytes, uint3
   memcpy((uint8_t *)(uintptr_t)p->at + off, bytes, len);
 }
 
+void rd_coll_shift(rd_coll *c, rd_pos *p, const uint8_t *to) {
+  uint8_t entry[RD_ENTRY_MAX], *at = (uint8_t *)(uintptr_t)p->at, *dst = (uint8_t *)(uintptr_t)to;
+  uint32_t len = size_at(c, p);
+  if (to >= at && to <= at + len) return;
+  rd_mark_dirty(c->st, c->shard);
+  rd_undo_save(c->st, c->undo, p->leaf != 0 ? p->leaf : rd_ref_of(c->st, c->item));
+  memcpy(entry, at, len);
+  if (dst > at)
+    memmove(at, at + len, (size_t)((dst -= len) - at));
+  else
+    memmove(dst + len, dst, (size_t)(at - dst));
+  memcpy(dst, entry, len);
+  p->at = dst;
+}
+
 void rd_coll_remove(rd_coll *c, rd_pos *p) {
   if (p->leaf != 0)
     rd_tree_remove(c, p);

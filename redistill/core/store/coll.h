@@ -127,6 +127,9 @@ rd_result rd_coll_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t l
 rd_result rd_coll_replace(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len);
 /* Overwrite bytes of the entry, which change neither its length nor its order. */
 void rd_coll_write(rd_coll *c, rd_pos *p, uint32_t off, const void *bytes, uint32_t len);
+/* Sorted: move the entry to another place of its run, before `to`, where its order now belongs. In a tree neither is
+ * the run's first entry. */
+void rd_coll_shift(rd_coll *c, rd_pos *p, const uint8_t *to);
 /* Remove the entry, and its blobs; the place is then the next entry's. Never fails. An empty collection stays until
  * rd_coll_changed. */
 void rd_coll_remove(rd_coll *c, rd_pos *p);

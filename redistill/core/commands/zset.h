@@ -1,0 +1,42 @@
+/* zset.h - what the commands on sorted sets share. */
+#ifndef RD_ZSET_COMMANDS_H
+#define RD_ZSET_COMMANDS_H
+
+#include "command/call.h"
+#include "types/zset.h"
+
+/* Look up the sorted set at argv[i] and open it; its item is NULL if the key does not exist. False after a WRONGTYPE
+ * reply. */
+bool rd_open_zset(rd_call *c, uint32_t i, bool for_write, rd_coll *z);
+
+/* Parse a score. False after an error reply. */
+bool rd_parse_score(rd_call *c, rd_bytes text, double *score);
+
+/* A reply with members. It may turn out to be long while it is written: then it is cut off where it began, and the
+ * command must return, to be called again where it can pause. */
+typedef struct rd_members {
+  rd_call *call;
+  bool scores; /* with the scores */
+  bool pairs;  /* each member and its score are an array */
+  bool writes; /* the command looked the key up for writing */
+  size_t mark; /* where the reply began */
+  uint64_t bytes;
+  uint32_t n;
+} rd_members;
+
+/* Begin a reply: with pairs where RESP3 has them. */
+rd_members rd_members_of(rd_call *c, bool scores);
+/* Append the head of an array of `n` members. */
+void rd_members_head(rd_members *m, uint64_t n);
+/* Append a member. Calls rd_yield. False: the command must return. */
+bool rd_members_add(rd_members *m, const uint8_t *entry);
+
+/* `n` members from `rank` on, upwards, or downwards if `down`; they exist. */
+bool rd_members_walk(rd_members *m, const rd_coll *z, uint64_t rank, uint64_t n, bool down);
+
+/* True if a command that reads may go through `n` members. False: it must return, as above. */
+static inline bool rd_may_read_members(rd_call *c, uint64_t n) {
+  return rd_may_read(c, n > RD_LONG_KEYS ? RD_LONG_BYTES + 1 : 0);
+}
+
+#endif

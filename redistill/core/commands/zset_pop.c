@@ -1,0 +1,98 @@
+/* zset_pop.c - commands that remove and return the lowest or the highest members: ZPOPMIN, ZPOPMAX, ZMPOP. */
+#include "arena/longrun.h"
+#include "command/keys.h"
+#include "commands/cmd.h"
+#include "commands/zset.h"
+
+/* Reply with up to `count` members, which exist, and remove them. `pairs`: each is an array with its score. `named`:
+ * the reply begins with the key, argv[i]. Members that cannot be sent are not removed. */
+static void pop(rd_call *c, rd_coll *z, uint32_t i, bool max, uint64_t count, bool pairs, bool named) {
+  uint64_t all = rd_coll_count(z), n = count < all ? count : all;
+  if (n > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  rd_members m = rd_members_of(c, true);
+  m.pairs = pairs;
+  m.writes = true;
+  if (named) {
+    rd_reply_array(c->out, 2);
+    rd_reply_bulk(c->out, c->argv[i].data, c->argv[i].len);
+  }
+  rd_members_head(&m, n);
+  if (!rd_members_walk(&m, z, max ? all - 1 : 0, n, max) || c->out->failed) return;
+  rd_zset_remove_range(z, max ? all - n : 0, n);
+  rd_coll_changed(z, max ? RD_EVENT_ZPOPMAX : RD_EVENT_ZPOPMIN);
+  rd_note_changes(c->store, n);
+}
+
+/* ZPOPMIN and ZPOPMAX: in RESP3 they reply with pairs, unless one member without an array is what was asked for. */
+static void pop_one_key(rd_call *c, bool max) {
+  int64_t count = 1;
+  if (c->argc > 3) {
+    rd_reply_syntax(c->out);
+    return;
+  }
+  if (c->argc == 3 && (!rd_parse_i64(c->argv[2], &count) || count < 0)) {
+    rd_reply_error(c->out, "ERR value is out of range, must be positive");
+    return;
+  }
+  rd_coll z;
+  if (!rd_open_zset(c, 1, true, &z)) return;
+  if (z.item == NULL || count == 0)
+    rd_reply_array(c->out, 0);
+  else
+    pop(c, &z, 1, max, (uint64_t)count, c->out->resp == 3 && c->argc == 3, false);
+}
+
+void rd_cmd_zpopmin(rd_call *c) { pop_one_key(c, false); }
+void rd_cmd_zpopmax(rd_call *c) { pop_one_key(c, true); }
+
+/* ---- ZMPOP ---- */
+
+/* Parse the arguments behind the keys. False after an error reply. */
+static bool parse_tail(rd_call *c, uint32_t at, bool *max, int64_t *count) {
+  bool counted = false;
+  *count = 1;
+  *max = at < c->argc && rd_arg_is(c->argv[at], "max");
+  if (at >= c->argc || (!*max && !rd_arg_is(c->argv[at], "min"))) {
+    rd_reply_syntax(c->out);
+    return false;
+  }
+  for (at++; at < c->argc; at += 2) {
+    if (counted || at + 1 == c->argc || !rd_arg_is(c->argv[at], "count")) {
+      rd_reply_syntax(c->out);
+      return false;
+    }
+    if (!rd_parse_i64(c->argv[at + 1], count) || *count < 1) {
+      rd_reply_error(c->out, "ERR count should be greater than 0");
+      return false;
+    }
+    counted = true;
+  }
+  return true;
+}
+
+void rd_cmd_zmpop(rd_call *c) {
+  uint32_t keys;
+  int64_t count;
+  bool max;
+  rd_numkeys found = rd_parse_numkeys(c->argv[1], c->argc, 2, 1, &keys);
+  if (found == RD_NUMKEYS_NO_NUMBER || found == RD_NUMKEYS_NOT_POSITIVE) {
+    rd_reply_error(c->out, "ERR numkeys should be greater than 0");
+    return;
+  }
+  if (found == RD_NUMKEYS_TOO_MANY) {
+    rd_reply_syntax(c->out);
+    return;
+  }
+  if (!parse_tail(c, 2 + keys, &max, &count)) return;
+  if (keys > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  for (uint32_t i = 2; i < 2 + keys; i++) {
+    rd_coll z;
+    if (!rd_open_zset(c, i, true, &z)) return;
+    if (z.item != NULL) {
+      pop(c, &z, i, max, (uint64_t)count, true, true);
+      return;
+    }
+    if ((i & 63) == 0) rd_yield(c->store);
+  }
+  rd_reply_null_array(c->out);
+}

@@ -1,0 +1,130 @@
+/* zset_ranges.c - commands on ranges of a sorted set: returning, counting, storing and removing their members. */
+#include "commands/zset_ranges.h"
+
+#include "arena/longrun.h"
+#include "commands/cmd.h"
+#include "commands/value.h"
+
+/* ---- ZRANGE and its kin ---- */
+
+/* Parse the options from argv[from] on. False after an error reply. */
+static bool parse_options(rd_call *c, uint32_t from, rd_range_options *o) {
+  o->limit = -1;
+  for (uint32_t i = from; i < c->argc; i++) {
+    rd_bytes word = c->argv[i];
+    if (!o->store && rd_arg_is(word, "withscores")) {
+      o->scores = true;
+    } else if (c->argc - i > 2 && rd_arg_is(word, "limit")) {
+      if (!rd_parse_i64(c->argv[i + 1], &o->offset) || !rd_parse_i64(c->argv[i + 2], &o->limit)) {
+        rd_reply_not_integer(c->out);
+        return false;
+      }
+      i += 2;
+    } else if (!o->down_is_set && rd_arg_is(word, "rev")) {
+      o->down = o->down_is_set = true;
+    } else if (!o->by_is_set && (rd_arg_is(word, "byscore") || rd_arg_is(word, "bylex"))) {
+      o->by = word.len == 7 ? RD_BY_SCORE : RD_BY_NAME;
+      o->by_is_set = true;
+    } else {
+      rd_reply_syntax(c->out);
+      return false;
+    }
+  }
+  if (o->limit != -1 && o->by == RD_BY_RANK)
+    rd_reply_error(c->out, "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
+  else if (o->scores && o->by == RD_BY_NAME)
+    rd_reply_error(c->out, "ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+  else
+    return true;
+  return false;
+}
+
+bool rd_parse_range_command(rd_call *c, uint32_t at, rd_range_options *o, rd_range *range) {
+  if (!parse_options(c, at + 2, o)) return false;
+  bool high_first = o->down && o->by != RD_BY_RANK;
+  return rd_parse_range(c, o->by, c->argv[at + high_first], c->argv[at + !high_first], range);
+}
+
+void rd_find_members(const rd_coll *z, const rd_range *range, const rd_range_options *o, uint64_t *rank, uint64_t *n) {
+  rd_range turned = *range;
+  if (o->down && o->by == RD_BY_RANK) {
+    turned.start = -1 - range->stop;
+    turned.stop = -1 - range->start;
+  }
+  rd_find_range(z, &turned, rank, n);
+  uint64_t skipped = 0;
+  if (o->by != RD_BY_RANK) {
+    skipped = o->offset < 0 || (uint64_t)o->offset > *n ? *n : (uint64_t)o->offset;
+    uint64_t left = *n - skipped;
+    if (o->limit >= 0 && (uint64_t)o->limit < left) left = (uint64_t)o->limit;
+    if (o->down) *rank += *n - 1 - skipped;
+    *n = left;
+    if (!o->down) *rank += skipped;
+  } else if (o->down) {
+    *rank += *n - 1;
+  }
+}
+
+static void reply_range(rd_call *c, rd_range_options o) {
+  rd_range range;
+  rd_coll z;
+  uint64_t rank = 0, n = 0;
+  if (!rd_parse_range_command(c, 2, &o, &range) || !rd_open_zset(c, 1, false, &z)) return;
+  if (z.item != NULL) rd_find_members(&z, &range, &o, &rank, &n);
+  if (!rd_may_read_members(c, n)) return;
+  rd_members m = rd_members_of(c, o.scores);
+  rd_members_head(&m, n);
+  rd_members_walk(&m, &z, rank, n, o.down);
+}
+
+void rd_cmd_zrange(rd_call *c) { reply_range(c, (rd_range_options){.by = RD_BY_RANK}); }
+void rd_cmd_zrevrange(rd_call *c) {
+  reply_range(c, (rd_range_options){.by = RD_BY_RANK, .by_is_set = true, .down = true, .down_is_set = true});
+}
+void rd_cmd_zrangebyscore(rd_call *c) {
+  reply_range(c, (rd_range_options){.by = RD_BY_SCORE, .by_is_set = true, .down_is_set = true});
+}
+void rd_cmd_zrevrangebyscore(rd_call *c) {
+  reply_range(c, (rd_range_options){.by = RD_BY_SCORE, .by_is_set = true, .down = true, .down_is_set = true});
+}
+void rd_cmd_zrangebylex(rd_call *c) {
+  reply_range(c, (rd_range_options){.by = RD_BY_NAME, .by_is_set = true, .down_is_set = true});
+}
+void rd_cmd_zrevrangebylex(rd_call *c) {
+  reply_range(c, (rd_range_options){.by = RD_BY_NAME, .by_is_set = true, .down = true, .down_is_set = true});
+}
+
+/* ---- counting ---- */
+
+static void reply_count(rd_call *c, rd_range_by by) {
+  rd_range range;
+  rd_coll z;
+  uint64_t rank, n = 0;
+  if (!rd_parse_range(c, by, c->argv[2], c->argv[3], &range) || !rd_open_zset(c, 1, false, &z)) return;
+  if (z.item != NULL) rd_find_range(&z, &range, &rank, &n);
+  rd_reply_int(c->out, (int64_t)n);
+}
+
+void rd_cmd_zcount(rd_call *c) { reply_count(c, RD_BY_SCORE); }
+void rd_cmd_zlexcount(rd_call *c) { reply_count(c, RD_BY_NAME); }
+
+/* ---- removing ---- */
+
+static void remove_range(rd_call *c, rd_range_by by, rd_key_event event) {
+  rd_range range;
+  rd_coll z;
+  uint64_t rank, n = 0;
+  if (!rd_parse_range(c, by, c->argv[2], c->argv[3], &range) || !rd_open_zset(c, 1, true, &z)) return;
+  if (z.item != NULL) rd_find_range(&z, &range, &rank, &n);
+  if (n > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (n != 0) {
+    rd_zset_remove_range(&z, rank, n);
+    rd_coll_changed(&z, event);
+  }
+  rd_note_changes(c->store, n);
+  rd_reply_int(c->out, (int64_t)n);
+}
+
+void rd_cmd_zremrangebyrank(rd_call *c) { remove_range(c, RD_BY_RANK, RD_EVENT_ZREMRANGEBYRANK); }
+void rd_cmd_zremrangebyscore(rd_call *c) { remove_range(c, RD_BY_SCORE, RD_EVENT_ZREMRANGEBYSCORE); }
+void rd_cmd_zremrangebylex(rd_call *c) { remove_range(c, RD_BY_NAME, RD_EVENT_ZREMRANGEBYLEX); }
