@@ -7,11 +7,12 @@
 #include "store/expire.h"
 #include "store/internal.h"
 #include "store/reclaim.h"
+#include "store/tree.h"
 #include "store/type.h"
 #include "types/string.h"
 
 #define ENTRY 16u
-#define MOST 60u /* entries */
+#define MOST 200u /* entries */
 
 static uint32_t entry_size(const uint8_t *at, const uint8_t *end) {
   return end - at < ENTRY || *at != ENTRY ? 0 : ENTRY;
@@ -26,7 +27,7 @@ static const char *encoding(rd_store *st, const rd_item *it) {
 /* In place of types/types.c. */
 const rd_type_row rd_types[RD_TYPES] = {
     [RD_STRING] = {.type = RD_STRING, .name = "string", .encodings = RD_ENC_TEXT + 1, .encoding = rd_string_encoding},
-    [RD_LIST] = {.type = RD_LIST, .name = "list", .encodings = 16, .encoding = encoding, .coll = {&listed}},
+    [RD_LIST] = {.type = RD_LIST, .name = "list", RD_COLL_ROW, .encoding = encoding, .coll = {&listed}},
 };
 const rd_type_row rd_hll_row = {.type = RD_STRING, .name = "string", .is = rd_string_is_hll, .is_not = "WRONGTYPE no"};
 const rd_kind_row rd_kinds[RD_KINDS] = {
@@ -37,6 +38,8 @@ const rd_kind_row rd_kinds[RD_KINDS] = {
     [RD_DIR] = {NULL, rd_index_move_block},
     [RD_OVERFLOW] = {NULL, rd_index_move_block},
     [RD_GHOST] = {NULL, rd_ghost_drop},
+    [RD_LEAF] = {rd_tree_item, rd_leaf_move_block},
+    [RD_NODE] = {rd_tree_item, rd_node_move_block},
 };
 #define ROW (&rd_types[RD_LIST])
 
