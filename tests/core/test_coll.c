@@ -444,6 +444,48 @@ static uint64_t used_by_values(rd_store *st) {
   return used;
 }
 
+/* Private memory for the record may be missing: then a change fails, and those before it can still be undone. */
+static void changes_that_cannot_be_recorded_fail(void) {
+  set_runs(64);
+  unsigned failed = 0;
+  for (size_t i = 0; i < TYPES; i++) {
+    rd_store st;
+    int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+    toy t = toy_new(&st, types[i], "key", 20, i + 33);
+    while (t.m.count < 400) CHECK_INT(change(&t), RD_OK);
+    for (uint64_t at = 0; at < 12 && check_ok; at++) {
+      model before = model_copy(&t.m);
+      fault_arm(&process_fault, at, false);
+      if (rd_coll_begin(&t.c)) {
+        uint8_t entry[MOST];
+        for (uint32_t k = 0; k < 2000; k++) {
+          make_entry(&t, entry);
+          rd_pos p;
+          if (t.c.kind->order == NULL)
+            rd_coll_at(&t.c, below(&t, 400), &p);
+          else if (t.c.kind->sorted)
+            rd_coll_lower(&t.c, order_of_number(NULL, entry), compare_with, entry, &p);
+          else
+            rd_coll_run(&t.c, order_of_hash(NULL, entry), &p);
+          if (rd_coll_insert(&t.c, &p, entry, *entry) == RD_OK) continue;
+          failed++;
+          break;
+        }
+        rd_coll_undo(&t.c);
+      }
+      fault_disarm(&process_fault);
+      free(t.m.entry);
+      t.m = before;
+      compare(&t);
+      whole(&st);
+    }
+    toy_free(&t);
+    rig_close(&st, fd);
+  }
+  CHECK(failed > 3);
+  set_runs(1024);
+}
+
 /* What commands on keys of any type do. */
 static void values_are_copied_moved_and_released(void) {
   set_runs(64);
@@ -523,6 +565,7 @@ int main(void) {
   RUN(keys_of_any_length_have_collections);
   RUN(a_change_without_memory_changes_nothing);
   RUN(recorded_changes_can_be_undone);
+  RUN(changes_that_cannot_be_recorded_fail);
   RUN(values_are_copied_moved_and_released);
   RUN(large_values_stay_quick);
   return check_end();

@@ -77,6 +77,24 @@ static inline uint32_t search(const rd_node *n, uint64_t order) {
   return base;
 }
 
+/* The same for hashes, which are uniform: the child is near the place that its order suggests, and only the one or two
+ * cache lines there are read. `high` is the lowest order after the node's; 0: it is not known. */
+static inline uint32_t search_hash(const rd_node *n, uint64_t order, uint64_t high) {
+  uint32_t last = n->n - 1u, parts = last + 1;
+  uint64_t low = n->order[0];
+  if (order <= low) return 0;
+  if (high <= low) {
+    parts = last;
+    high = n->order[last];
+  }
+  double guess = (double)(order - low) * parts / (double)(high - low);
+  uint32_t i = guess < last ? (uint32_t)guess : last;
+  RD_PREFETCH(&rd_node_children(n)[i]);
+  while (n->order[i] > order) i--;
+  while (i < last && n->order[i + 1] <= order) i++;
+  return i;
+}
+
 static inline void enter(const rd_coll *c, rd_pos *p, rd_ref node, uint32_t child) {
   (void)c;
   p->path[p->depth].node = node;
@@ -184,9 +202,11 @@ bool rd_tree_run(const rd_coll *c, uint64_t order, rd_pos *p) {
   nowhere(p);
   if (RD_UNLIKELY(h.root == 0)) return false;
   rd_ref ref = h.root;
+  uint64_t high = 0;
   for (uint32_t height = h.height; height > 0; height--) {
     const rd_node *n = rd_node_at(c->st, ref);
-    uint32_t child = search(n, order);
+    uint32_t child = search_hash(n, order, high);
+    if (child + 1u < n->n) high = n->order[child + 1];
     enter(c, p, ref, child);
     ref = rd_node_children(n)[child];
   }

@@ -93,11 +93,23 @@ static uint32_t flags_of(const rd_coll *c, const uint8_t *entry) {
   return c->kind->outside != NULL && c->kind->outside(entry, 0) != 0 ? RD_LEAF_BLOBS : 0;
 }
 
+/* `len` bytes are going to be in place of `old` ones. Behind the leaf's entries nothing has to be kept. */
+static void save_before_splice(rd_coll *c, const rd_pos *p, rd_leaf *l, uint32_t old, uint32_t len) {
+  if (RD_LIKELY(c->undo == NULL)) return;
+  if (len != old && p->at + old != p->end) {
+    rd_undo_save(c->st, c->undo, p->leaf);
+    return;
+  }
+  rd_undo_save_bytes(c->st, c->undo, p->leaf, &l->used, sizeof l->used + sizeof l->count);
+  if (old > 0) rd_undo_save_bytes(c->st, c->undo, p->leaf, p->at, old);
+}
+_Static_assert(offsetof(rd_leaf, count) == offsetof(rd_leaf, used) + sizeof(uint16_t), "save_before_splice");
+
 /* Put `len` bytes in place of `old` ones, within the leaf's block. */
 static void splice(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *bytes, uint32_t len) {
   rd_leaf *l = rd_leaf_at(c->st, p->leaf);
   rd_mark_dirty(c->st, c->shard);
-  rd_undo_save(c->st, c->undo, p->leaf);
+  save_before_splice(c, p, l, old, len);
   uint8_t *at = (uint8_t *)(uintptr_t)p->at;
   memmove(at + len, at + old, (size_t)(p->end - p->at) - old);
   if (len > 0) memcpy(at, bytes, len);

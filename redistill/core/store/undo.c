@@ -10,7 +10,7 @@
 /* Bytes and blocks that one change, and a removal after it, record at most: two leaves and the nodes above them, each
  * time. */
 #define READY_BYTES 65536u
-#define READY_BLOCKS 256u
+#define READY_BLOCKS 64u
 #define YIELD_RECORDS 64u
 
 enum kind { SAVED, OWNER, MADE, MADE_BLOB, RELEASED, RELEASED_BLOB, FORGOTTEN };
@@ -53,7 +53,7 @@ static struct known *find(const rd_undo *u, rd_ref ref) {
 
 static bool widen(rd_undo *u) {
   rd_undo wide = *u;
-  wide.places = u->places == 0 ? 1024 : u->places * 2;
+  wide.places = u->places == 0 ? 256 : u->places * 2;
   while ((u->count + READY_BLOCKS) * 2 > wide.places) wide.places *= 2;
   wide.known = calloc(wide.places, sizeof *wide.known);
   if (wide.known == NULL) return false;
