@@ -180,6 +180,87 @@ static void a_transaction_near_the_limit_runs_whole_or_not_at_all(void) {
   }
 }
 
+static uint64_t collection_dice;
+static unsigned toss(unsigned sides) {
+  collection_dice = collection_dice * 6364136223846793005ull + 1442695040888963407ull;
+  return (unsigned)(collection_dice >> 33) % sides;
+}
+
+/* Append ` word` to the command, `n` times, each followed by a random number and, sometimes, by many bytes. */
+static void add_words(char *text, unsigned n, const char *word) {
+  for (unsigned i = 0; i < n; i++) {
+    size_t at = strlen(text);
+    at += (size_t)sprintf(text + at, " %s%u", word, toss(100000));
+    unsigned more = toss(8) == 0 ? toss(700) : toss(20);
+    if (at + more < 1700 && *word != 0) {
+      memset(text + at, 'x', more);
+      text[at + more] = 0;
+    }
+  }
+}
+
+/* A random write: of one entry, of several, or of whole values. */
+static void write_collection(rig_client *c) {
+  char text[4096];
+  unsigned a = toss(120), b = toss(120);
+  switch (toss(10)) {
+    case 0:
+      sprintf(text, "SUNIONSTORE s%u s%u s%u", toss(120), a, b);
+      break;
+    case 1:
+      sprintf(text, "LMOVE l%u l%u LEFT RIGHT", a, b);
+      break;
+    case 2:
+      sprintf(text, "COPY l%u l%u REPLACE", a, b);
+      break;
+    case 3:
+      sprintf(text, "RENAME s%u s%u", a, b);
+      break;
+    case 4:
+      sprintf(text, toss(6) == 0 ? "DEL l%u s%u" : "EXPIRE l%u 1000", a, b);
+      break;
+    case 5:
+    case 6:
+      sprintf(text, "SADD s%u", a);
+      add_words(text, 1 + toss(20), toss(2) ? "" : "m");
+      break;
+    default:
+      sprintf(text, toss(2) ? "RPUSH l%u" : "LPUSH l%u", a);
+      add_words(text, 1 + toss(20), "e");
+  }
+  rig_say(c, strcat(text, "\r\n"));
+}
+
+static void a_transaction_of_collections_near_the_limit_runs_whole_or_not_at_all(void) {
+  const rd_policy policies[] = {RD_NOEVICTION, RD_ALLKEYS_LRU, RD_VOLATILE_LRU};
+  for (unsigned p = 0; p < 3; p++) {
+    rd_store st;
+    int fd = rig_open(&st, 6 * MIB, 1u << p, policies[p]);
+    rig_client c = rig_client_new(&st, NULL);
+    unsigned done = 0, discarded = 0, partly = 0;
+    collection_dice = 7 + p;
+    for (unsigned round = 0; round < 4000; round++) {
+      rig_say(&c, "MULTI\r\n");
+      for (unsigned i = 0; i < 1 + round % 7; i++) write_collection(&c);
+      c.len = 0;
+      rig_say(&c, "EXEC\r\n");
+      partly += c.out[0] == '*' && memmem(c.out, c.len, OOM, strlen(OOM)) != NULL;
+      if (c.out[0] == '*')
+        done++;
+      else
+        discarded++;
+      c.len = 0;
+    }
+    CHECK_INT(partly, 0);
+    CHECK(done > 100);
+    CHECK(policies[p] == RD_ALLKEYS_LRU || discarded > 100);
+    printf("    %s: %u done, %u discarded\n", rd_policy_name(policies[p]), done, discarded);
+    CHECK(rd_committed_memory(&st) <= rd_max_memory(&st));
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
 /* Transactions of large values, and single ones, of a process beside others, in a store of which less is free than all
  * of them need. Returns the number of transactions that ran partly. */
 static unsigned race(rd_store *st, unsigned process, unsigned *done) {
@@ -640,6 +721,7 @@ int main(void) {
   RUN(a_full_store_refuses_to_queue_commands);
   RUN(commands_that_fit_only_one_by_one_discard_the_transaction);
   RUN(a_transaction_near_the_limit_runs_whole_or_not_at_all);
+  RUN(a_transaction_of_collections_near_the_limit_runs_whole_or_not_at_all);
   RUN(an_admitted_transaction_has_room_whatever_others_write);
   RUN(transactions_of_several_processes_run_whole_or_not_at_all);
   RUN(growth_by_offset_or_copy_is_counted_before_exec);

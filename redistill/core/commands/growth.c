@@ -5,15 +5,30 @@
 #include "command/keys.h"
 #include "commands/cmd.h"
 #include "commands/dump.h"
+#include "types/element.h"
 #include "types/hll.h"
 
 /* ---- values that are copied ---- */
 
+/* The key at argv[i], and its value, as far as this process holds the shard. */
+static rd_item *value_of(rd_call *call, uint32_t i, rd_key *key) {
+  *key = rd_call_key(call, i);
+  return rd_holds_shard(call->store, rd_shard_of(call->store, key->hash)) ? rd_find_quiet(call->store, key, false)
+                                                                          : NULL;
+}
+
+/* A member of a set that becomes one of a sorted set gets a score, and a second entry. */
+#define SCORE_COST 24u
+
 static uint64_t value_bytes(rd_call *call, uint32_t i) {
-  rd_key key = rd_call_key(call, i);
-  if (!rd_holds_shard(call->store, rd_shard_of(call->store, key.hash))) return 0;
-  const rd_item *it = rd_find_quiet(call->store, &key, false);
-  return it == NULL ? 0 : rd_item_value_bytes(call->store, it);
+  rd_key key;
+  rd_item *it = value_of(call, i, &key);
+  if (it == NULL) return 0;
+  uint64_t bytes = rd_item_value_bytes(call->store, it);
+  if ((call->command->acl & RD_ACL_SORTEDSET) == 0 || rd_item_type(it) != RD_SET) return bytes;
+  rd_coll c;
+  rd_coll_open(&c, call->store, &key, it, rd_type_of(it));
+  return bytes + SCORE_COST * rd_coll_count(&c);
 }
 
 /* The sum of the values that the call reads, and the longest of them. */
@@ -41,6 +56,27 @@ uint64_t rd_grows_values(rd_call *call) {
 uint64_t rd_grows_longest(rd_call *call) {
   uint64_t longest;
   read_bytes(call, &longest);
+  return longest;
+}
+
+/* An element that moves from one list to another. It is not known which one, if commands before it in a transaction
+ * change the list, so the longest of a few at both ends counts. */
+uint64_t rd_grows_element(rd_call *call) {
+  rd_key key;
+  rd_item *it = value_of(call, 1, &key);
+  if (it == NULL || rd_item_type(it) != RD_LIST) return 0;
+  rd_coll c;
+  rd_pos p;
+  uint64_t longest = 0;
+  rd_coll_open(&c, call->store, &key, it, rd_type_of(it));
+  for (int last = 0; last < 2; last++) {
+    bool more = last ? rd_coll_last(&c, &p) : rd_coll_first(&c, &p);
+    for (int n = 0; more && n < 4; n++) {
+      uint64_t bytes = rd_element_len(call->store, p.at);
+      if (bytes > longest) longest = bytes;
+      more = last ? rd_coll_prev(&c, &p) : rd_coll_next(&c, &p);
+    }
+  }
   return longest;
 }
 

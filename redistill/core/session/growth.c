@@ -7,6 +7,7 @@
 #include "command/keys.h"
 #include "commands/cmd.h"
 #include "store/reclaim.h"
+#include "types/element.h"
 
 /* Head of an item, expiry, a bucket of the index. */
 #define KEY_COST 128u
@@ -91,8 +92,10 @@ void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_b
   }
   rd_call call = {.store = st, .command = cmd, .db = db, .argc = argc, .argv = argv};
   uint64_t bytes = cmd->grows == NULL ? 0 : cmd->grows(&call);
-  for (uint32_t i = 2; i < argc; i++) bytes += argv[i].len;
-  if ((cmd->acl & COLLECTIONS) != 0) bytes = 2 * bytes + ENTRY_COST * argc + SPLIT_COST;
+  bool entries = (cmd->acl & COLLECTIONS) != 0;
+  if (entries) bytes += ENTRY_COST * argc + SPLIT_COST;
+  for (uint32_t i = 2; i < argc; i++)
+    bytes += entries && argv[i].len <= RD_ELEMENT_INLINE ? 2 * argv[i].len : argv[i].len;
   add(g, st, argv[to->first], bytes);
 }
 
