@@ -180,6 +180,8 @@ static void a_transaction_near_the_limit_runs_whole_or_not_at_all(void) {
   }
 }
 
+enum { KEYS = 900 }; /* of each type */
+
 static uint64_t collection_dice;
 static unsigned toss(unsigned sides) {
   collection_dice = collection_dice * 6364136223846793005ull + 1442695040888963407ull;
@@ -191,7 +193,7 @@ static void add_words(char *text, unsigned n, const char *word) {
   for (unsigned i = 0; i < n; i++) {
     size_t at = strlen(text);
     at += (size_t)sprintf(text + at, " %s%u", word, toss(100000));
-    unsigned more = toss(8) == 0 ? toss(700) : toss(20);
+    unsigned more = toss(3) == 0 ? toss(700) : toss(20);
     if (at + more < 1700 && *word != 0) {
       memset(text + at, 'x', more);
       text[at + more] = 0;
@@ -202,10 +204,10 @@ static void add_words(char *text, unsigned n, const char *word) {
 /* A random write: of one entry, of several, or of whole values. */
 static void write_collection(rig_client *c) {
   char text[4096];
-  unsigned a = toss(120), b = toss(120);
-  switch (toss(10)) {
+  unsigned a = toss(KEYS), b = toss(KEYS);
+  switch (toss(12)) {
     case 0:
-      sprintf(text, "SUNIONSTORE s%u s%u s%u", toss(120), a, b);
+      sprintf(text, "SUNIONSTORE s%u s%u s%u", toss(KEYS), a, b);
       break;
     case 1:
       sprintf(text, "LMOVE l%u l%u LEFT RIGHT", a, b);
@@ -220,7 +222,14 @@ static void write_collection(rig_client *c) {
       sprintf(text, toss(6) == 0 ? "DEL l%u s%u" : "EXPIRE l%u 1000", a, b);
       break;
     case 5:
+      sprintf(text, "HINCRBY h%u f%u 100", a, b);
+      break;
     case 6:
+      sprintf(text, "HSET h%u", a);
+      add_words(text, 2 * (1 + toss(10)), "f");
+      break;
+    case 7:
+    case 8:
       sprintf(text, "SADD s%u", a);
       add_words(text, 1 + toss(20), toss(2) ? "" : "m");
       break;
