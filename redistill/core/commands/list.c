@@ -11,7 +11,9 @@ bool rd_list_change(rd_call *c, rd_coll *l, size_t mark, rd_list_change_fn *chan
     if (RD_LIKELY(change(l, arg) == RD_OK)) return true;
     if (!rd_coll_reserve(l)) break;
     rd_key key = l->key;
+    uint8_t reserved = l->reserved;
     rd_coll_open(l, c->store, &key, l->item, l->row);
+    l->reserved = reserved;
   }
   rd_reply_oom_instead(c->out, mark);
   return false;

@@ -306,6 +306,10 @@ bool rd_coll_reserve(rd_coll *c) {
   rd_mark_clean(st);
   st->pin[0] = c->item == NULL ? 0 : rd_ref_of(st, c->item);
   uint64_t wanted = c->wanted + c->wanted / 8 + RD_MIN_BLOCK;
+  /* Several changes allocate and release blocks in turn, which breaks a hole of the right size into pieces that are too
+   * small. So each attempt asks for twice as much as the one before, up to some regions. */
+  if (wanted < RD_REGION_SIZE) wanted <<= c->reserved;
+  if (c->reserved < RD_COLL_ATTEMPTS) c->reserved++;
   bool room =
       wanted > RD_MAX_BLOCK ? rd_reserve_many(st, c->shard, wanted) : rd_reserve(st, c->shard, (uint32_t)wanted);
   st->pin[0] = 0;

@@ -65,10 +65,11 @@ typedef struct rd_coll {
   const rd_coll_kind *kind; /* of the tree that is open: row->coll[tree] */
   rd_item *item;            /* NULL: the key does not exist */
   uint32_t shard;
-  uint32_t slot;   /* of the index: that of the key's database, or where a new value is built */
-  uint32_t tree;   /* 0; or 1, the second tree of a type that has two (packed values have no second one) */
-  uint64_t wanted; /* after RD_OOM: the bytes that the change needed */
-  bool is_new;     /* the key came to exist by a change of this open value */
+  uint32_t slot;    /* of the index: that of the key's database, or where a new value is built */
+  uint32_t tree;    /* 0; or 1, the second tree of a type that has two (packed values have no second one) */
+  uint64_t wanted;  /* after RD_OOM: the bytes that the change needed */
+  uint8_t reserved; /* how often rd_coll_reserve has made room for the change */
+  bool is_new;      /* the key came to exist by a change of this open value */
   /* Between rd_coll_begin and rd_coll_commit: */
   bool made;            /* the key came to exist since then */
   rd_ref before;        /* the item as it was then, or as it was made */
