@@ -185,6 +185,7 @@ rd_command_fn rd_cmd_swapdb;
 
 /* the growth of commands */
 rd_growth_fn rd_grows_bitfield;
+rd_growth_fn rd_grows_element;
 rd_growth_fn rd_grows_hyperloglog;
 rd_growth_fn rd_grows_longest;
 rd_growth_fn rd_grows_restore;

@@ -1418,6 +1418,7 @@ static const rd_command commands[] = {
    .summary = "Moves the last element of a list to the front of another, and returns it",
    .since = "1.2.0", .complexity = "O(1)",
    .deprecated_since = "6.2.0", .replaced_by = "`LMOVE` with the `RIGHT` and `LEFT` arguments",
+   .grows = rd_grows_element,
    .keys = RD_KEYS, .first_key = 1, .last_key = 2, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_ACCESS | RD_KEY_DELETE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1430,6 +1431,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_LIST | RD_ACL_SLOW,
    .summary = "Moves an element from an end of a list to an end of another, and returns it",
    .since = "6.2.0", .complexity = "O(1)",
+   .grows = rd_grows_element,
    .keys = RD_KEYS, .first_key = 1, .last_key = 2, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_ACCESS | RD_KEY_DELETE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
