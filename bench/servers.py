@@ -117,6 +117,17 @@ def ask(conversation: socket.socket, protocol: str, *command: str) -> bytes:
         return line
 
 
+def queued_ns(pids: list[int]) -> int:
+    """How long these processes were ready to run and had no CPU, so far."""
+    total = 0
+    for pid in pids:
+        try:
+            total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+        except OSError:
+            continue
+    return total
+
+
 def free_port() -> int:
     """A port on which no process listens."""
     with socket.socket() as probe:
