@@ -346,7 +346,7 @@ static void a_value_ends_before_the_footer(void) {
   HEARD("-ERR Bad data format\r\n");
   restore_sealed("\0\xc0", 2, 10);
   HEARD("-ERR Bad data format\r\n");
-  restore_sealed("\1\1\3foo", 6, 10);
+  restore_sealed("\17\1\3foo", 6, 10); /* a stream */
   HEARD("-ERR Bad data format\r\n");
   SEND(WORD("EXISTS"), WORD("k"));
   HEARD(":0\r\n");

@@ -6,8 +6,8 @@
  * starts from a block finds it; the others refer only to each other. All code that must look at them is in the type's
  * row.
  *
- * The tables are in types/types.c, above the store: the one list of types, and of the kinds of block. The functions
- * by which DUMP writes a type and RESTORE reads it are a row in commands/dump.c, since they need a client's memory. */
+ * The tables are in types/types.c, above the store: the one list of types, and of the kinds of block. What DUMP and
+ * RESTORE need of a type is in commands/ (payload.h), since it needs a client's memory. */
 #ifndef RD_TYPE_H
 #define RD_TYPE_H
 
