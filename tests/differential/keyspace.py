@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from . import dumps, payloads
 from . import words as w
-from .dumps import payload
 from .words import Args, command, key, option, options, pick
 
 conditions = options("NX", "XX", "GT", "LT", "gt", "lt", "JUNK", most=2)
@@ -21,6 +21,7 @@ restore_options = options(
     option("IDLETIME", pick("0", "100", "-1", "abc")),
     option("FREQ", pick("0", "255", "256", "-1", "x")),
 )
+payload = st.one_of(dumps.payload, st.sampled_from(payloads.GOOD))
 flush_mode = w.optional("ASYNC", "SYNC", "async", "JUNK", "SYNC ASYNC")
 
 KEYSPACE: tuple[Args, ...] = (
