@@ -206,6 +206,31 @@ static void a_refused_change_of_a_hash_leaves_its_fields(void) {
        {"HSET @8a f v", "EXPIRE @8a 100"}, {"HSET @8a f v", "RENAME @8a @8bcd"}, {"SET @8a #300a", "COPY @8a @8b"});
 }
 
+/* ---- sets ---- */
+
+#define LONG_10 "#100a #101b #102c #103d #104e #105f #106g #107h #108i #109j"
+
+static void a_refused_change_of_a_set_leaves_its_members(void) {
+  PLAY(8 * MIB, 4, {"", "SADD @8a 1"}, {"", "SADD @8a x 1 2 y #300a"}, {"", "SADD @300a 3 1 2"}, {"", "SADD @8a #600a"},
+       {"", "SADD @8a x #9000a #100000b y"}, {"", "SADD @8a " LONG_10},
+       {"SADD @8a 1 2 3 4 5", "SADD @8a 1000000 -77777777777"},
+       {"SADD @8a 1 2 3 ; EXPIRE @8a 100", "SADD @8a #40a #41b"}, {"SADD @8a x", "SADD @8a #300a x #300b 1 #300c"},
+       {"SADD @8a #300a #301b #302c", "SADD @8a #303d"},
+       {"SADD @8a " LONG_10, "SADD @8a #600a #10b #111c #112d #113e #114f"}, {"SADD @8a " LONG_10, "SADD @8a #9000a"},
+       {"SADD @8a x y", "SMOVE @8a @8b x"}, {"SADD @8a x ; EXPIRE @8a 9", "SMOVE @8a @300b x"},
+       {"SADD @8a #9000x y", "SMOVE @8a @8b #9000x"},
+       {"SADD @8a " LONG_10 " ; SADD @8b #300a #301b #302c", "SMOVE @8a @8b #100a"});
+}
+
+static void a_refused_result_leaves_the_old_value(void) {
+  PLAY(8 * MIB, 4, {"SADD @8a 1 2 3 ; SADD @8b 3 4", "SUNIONSTORE @8c @8a @8b"},
+       {"SADD @8a 1 2 3 ; SADD @8b 3 4 ; SET @8c #300x EX 100", "SUNIONSTORE @8c @8a @8b"},
+       {"SADD @8a " LONG_10 " #600x ; SADD @8b " LONG_10 " #9000y", "SUNIONSTORE @8a @8a @8b"},
+       {"SADD @8a " LONG_10 " ; SADD @8b #111a #100a #102c", "SINTERSTORE @8b @8b @8a"},
+       {"SADD @8a " LONG_10 " ; SADD @8b #111a #100a ; SADD @8c #10a ; EXPIRE @8c 9", "SDIFFSTORE @8c @8a @8b"},
+       {"SADD @8a #9000a #9001b", "SUNIONSTORE @300c @8a"});
+}
+
 /* ---- several keys ---- */
 
 static void a_refused_move_or_copy_leaves_both_keys(void) {
@@ -658,6 +683,8 @@ int main(void) {
   RUN(a_refused_expiry_leaves_the_key_without_one);
   RUN(a_refused_change_of_a_hash_leaves_its_fields);
   RUN(a_refused_move_or_copy_leaves_both_keys);
+  RUN(a_refused_change_of_a_set_leaves_its_members);
+  RUN(a_refused_result_leaves_the_old_value);
   RUN(mset_sets_all_or_nothing);
   RUN(mset_far_from_the_limit_sets_all_or_nothing);
   RUN(a_refused_large_value_leaves_nothing_behind);

@@ -179,12 +179,15 @@ static rd_result __attribute__((noinline, cold)) refuse(rd_coll *c, const uint8_
 static rd_result insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   assert(len <= RD_ENTRY_MAX);
   if (!rd_undo_ready(c->undo)) return RD_OOM;
+  bool makes = c->item == NULL;
   if (rd_coll_is_packed(c)) {
-    uint64_t whole = (c->item == NULL ? 0 : c->item->len) + (uint64_t)len;
+    uint64_t whole = (makes ? 0 : c->item->len) + (uint64_t)len;
     if (!is_outside(c, entry) && rd_coll_may_pack(c, whole)) return packed_insert(c, p, entry, len);
     if (become_tree(c, p, order_of(c, entry)) != RD_OK || !rd_undo_ready(c->undo)) return RD_OOM;
   }
-  return rd_tree_insert(c, p, entry, len);
+  if (RD_LIKELY(rd_tree_insert(c, p, entry, len) == RD_OK)) return RD_OK;
+  if (makes && c->undo == NULL && c->slot != RD_KEPT_SLOT) rd_coll_unmake(c); /* else others undo or abandon it */
+  return RD_OOM;
 }
 
 rd_result rd_coll_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
