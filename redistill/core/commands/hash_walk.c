@@ -101,7 +101,7 @@ void rd_cmd_hscan(rd_call *c) {
     if (more) more = rd_coll_run(&h, order, &p);
   }
   rd_reply_end_array(c->out, mark, s.shown);
-  rd_insert_cursor(c->out, start, more ? order >> RD_HASH_SPARE_BITS : 0);
+  rd_insert_cursor(c->out, start, more ? rd_hash_cursor(order) : 0);
 }
 
 /* ---- HRANDFIELD ---- */

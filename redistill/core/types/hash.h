@@ -42,6 +42,10 @@ int64_t rd_hash_time(const uint8_t *entry);
  * cursor of HSCAN fits into the 53 bits that a double holds exactly. */
 #define RD_HASH_SPARE_BITS 11u
 static inline uint64_t rd_hash_order(uint64_t hash) { return hash >> RD_HASH_SPARE_BITS << RD_HASH_SPARE_BITS; }
+/* The cursor of the first position that is not below `order`, which may lie between two. */
+static inline uint64_t rd_hash_cursor(uint64_t order) {
+  return (order >> RD_HASH_SPARE_BITS) + ((order & ((1u << RD_HASH_SPARE_BITS) - 1)) != 0);
+}
 
 /* ---- fields of an open hash (rd_coll_open) ---- */
 
