@@ -6,7 +6,9 @@
 #include "store/coll.h"
 
 /* A random number below n. */
-uint64_t rd_random_rank(rd_store *st, uint64_t n);
+static inline uint64_t rd_random_rank(rd_store *st, uint64_t n) {
+  return (uint64_t)((unsigned __int128)rd_random_u64(st) * n >> 64);
+}
 
 /* Called with each selected entry. False: no more are wanted. */
 typedef bool rd_show_fn(void *arg, const uint8_t *entry);
@@ -14,5 +16,10 @@ typedef bool rd_show_fn(void *arg, const uint8_t *entry);
 /* Call `show` for `wanted` different entries of the `count` that the collection has: every selection is as likely as
  * any other. Calls rd_yield. False: no memory, and nothing was shown. */
 bool rd_sample(rd_call *call, const rd_coll *c, uint64_t count, uint64_t wanted, rd_show_fn *show, void *arg);
+
+/* Choose `k` different numbers below `n`, so that all choices are equally likely (0 < k <= n). Returns them in
+ * ascending order, to be freed with rd_choice_free; NULL: no memory. Calls rd_yield. */
+uint64_t *rd_choose(rd_call *c, uint64_t n, uint64_t k);
+void rd_choice_free(rd_store *st, uint64_t *chosen, uint64_t k);
 
 #endif

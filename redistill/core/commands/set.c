@@ -2,9 +2,9 @@
 #include "types/set.h"
 
 #include "arena/longrun.h"
-#include "commands/choice.h"
 #include "commands/cmd.h"
 #include "commands/cursor.h"
+#include "commands/sample.h"
 #include "commands/value.h"
 
 /* Open the set at the call's first key. false: it is absent (*absent), or an error was replied. */
