@@ -239,7 +239,7 @@ _ARGUMENT = re.compile(
     r" *(?P<optional>\??)"
     r"(?:(?P<token>[A-Z][A-Z-]*)(?P<equals>=?))?"
     r"(?P<name>[a-z][a-z0-9_-]*)?"
-    r"(?:\#(?P<key>\d)|:(?P<type>[a-z-]+))?"
+    r"(?::(?P<type>[a-z-]+))?(?:\#(?P<key>\d))?"
     r"(?P<open>[({]?)"
 )
 _AFTER = re.compile(r"(?P<multiple>\*?)(?P<multiple_token>\+?)(?:@(?P<since>[\d.]+))?(?:!(?P<deprecated>[\d.]+))?")
@@ -280,7 +280,7 @@ def _argument(head: re.Match[str], after: re.Match[str], nested: tuple[Argument,
     elif head["name"] is None:
         kind = "pure-token"
     else:
-        kind = "key" if head["key"] else head["type"] or "string"
+        kind = head["type"] or ("key" if head["key"] else "string")
     flags = {
         "optional": head["optional"],
         "multiple": after["multiple"],

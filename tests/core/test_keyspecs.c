@@ -102,7 +102,7 @@ static void a_command_has_the_locks_of_its_keys_and_no_others(void) {
     uint32_t argc = open_vector(v, argv);
     rd_command cmd = *row(vectors[v].words[0]);
     cmd.run = look;
-    cmd.flags &= ~(uint32_t)RD_CONTROL_PLANE;
+    cmd.flags &= ~(uint32_t)(RD_CONTROL_PLANE | RD_OWN_LOCKS);
     rd_call call = {.store = &st, .command = &cmd, .argc = argc, .argv = argv};
     rd_key first = {0};
     if (cmd.first_key != 0 && (uint32_t)cmd.first_key < argc) {

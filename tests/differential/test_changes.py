@@ -188,6 +188,36 @@ SUNIONSTORE d none
 SDIFFSTORE d s t
 SDIFFSTORE d s s
 SDIFFSTORE s s s
+RPUSH l a b c
+LPUSH l x
+LPUSHX l y z
+RPUSHX none y
+LPOP l
+RPOP l 2
+LPOP l 0
+LPOP none
+LINSERT l BEFORE x w
+LINSERT l BEFORE none w
+LSET l 0 s
+LSET l 100 s
+RPUSH l p q r s
+LREM l 0 s
+LREM l 1 s
+LTRIM l 0 -1
+LTRIM l 0 -2
+LTRIM l 1 1
+LTRIM l 5 1
+RPUSH l 1 2 3 4 5
+LMOVE l m LEFT LEFT
+LMOVE l l LEFT RIGHT
+RPOPLPUSH l m
+RPOPLPUSH none m
+LMPOP 2 none l LEFT COUNT 2
+LMPOP 1 none LEFT
+LRANGE l 0 -1
+RPOP l 10
+RPUSH l a b c
+LTRIM l 5 1
 """
 """A line each; `DUMPRESTORE a b ...` is RESTORE of what DUMP says of a."""
 

@@ -13,6 +13,7 @@ from .peers import ask
 from .profiles import examples
 from .scripts import DATA, EVERYTHING, Script, any_of, scripts
 from .sets import SETS
+from .sorting import SORTS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 
 
@@ -55,6 +56,12 @@ class SameRepliesTests(SynchronousTestCase):
     @given(scripts(any_of(SETS, SETS, SETS, KEYSPACE, STRINGS[:1])))
     def test_sets(self, script: Script) -> None:
         """Commands on sets, also after other commands changed the key."""
+        self.same(script)
+
+    @examples(250)
+    @given(scripts(any_of(SORTS)))
+    def test_sorting(self, script: Script) -> None:
+        """SORT with all its options."""
         self.same(script)
 
     @examples(250)

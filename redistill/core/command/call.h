@@ -21,6 +21,8 @@ struct rd_call {
   rd_key first_key;
   bool whole;      /* the command must not pause, as no command can in a store without a clock */
   uint8_t verdict; /* rd_verdict */
+  /* True if the user may read all keys with this command. Only set for commands that take their own locks. */
+  bool (*reads_all_keys)(const rd_call *call);
 };
 
 /* The result of a call. */

@@ -135,6 +135,7 @@ enum {
  *
  *     name          a string                       name:type  of another type: integer, double, pattern, unix-time ...
  *     name#0        a key, of key spec 0           NX         a word of its own ("pure-token" nx)
+ *     name:type#1   a pattern for such keys
  *     EX=name:type  the word EX, then the value    name{ a | b }  one of them       name( a b )  a block
  *
  * with a `?` before what is optional, and behind it, in this order, `*` for what may be repeated (`*+` when its word is

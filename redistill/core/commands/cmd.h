@@ -168,6 +168,8 @@ rd_command_fn rd_cmd_object_refcount;
 rd_command_fn rd_cmd_object_help;
 rd_command_fn rd_cmd_dump;
 rd_command_fn rd_cmd_restore;
+rd_command_fn rd_cmd_sort;
+rd_command_fn rd_cmd_sort_ro;
 
 /* transactions */
 rd_command_fn rd_cmd_multi;

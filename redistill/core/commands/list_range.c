@@ -129,4 +129,5 @@ void rd_cmd_ltrim(rd_call *c) {
   if (removed > 1) rd_note_changes(c->store, removed);
   if (left != 0) rd_coll_remove_range(&l, first + left, count - first - left, NULL, NULL);
   rd_list_cut(&l, 0, left != 0 ? first : count, left != 0 ? first + left : count, RD_EVENT_LTRIM);
+  if (removed == 0) c->store->touched = 0; /* as in Redis: watchers are told, but no change is counted */
 }

@@ -80,6 +80,10 @@ bool rd_acl_allow_keys(rd_acl *acl, const uint8_t *patterns, size_t len, unsigne
   return true;
 }
 
+static inline bool allows_command(const rd_acl_selector *selector, const rd_command *cmd) {
+  return selector->commands[cmd->id / 64] >> (cmd->id % 64) & 1;
+}
+
 /* The access to a key that a command's use of it requires. */
 static unsigned access_of(uint32_t flags) {
   unsigned access = flags & RD_KEY_ACCESS ? RD_ACL_MAY_READ : 0u;
@@ -100,7 +104,7 @@ static bool key_allowed(const rd_acl_selector *selector, rd_bytes key, unsigned 
 static rd_denial check(const rd_acl_selector *selector, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                        uint64_t *steps, uint32_t *position) {
   *position = 0;
-  if (!(cmd->flags & RD_NO_AUTH) && !(selector->commands[cmd->id / 64] >> (cmd->id % 64) & 1)) return RD_DENIED_COMMAND;
+  if (!(cmd->flags & RD_NO_AUTH) && !allows_command(selector, cmd)) return RD_DENIED_COMMAND;
   if (selector->all_keys || cmd->keys == RD_NO_KEYS) return RD_ALLOWED;
   rd_keys keys;
   rd_command_keys(cmd, argv, argc, &keys);
@@ -134,4 +138,19 @@ rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes 
     }
   }
   return cmd->flags & RD_NO_AUTH && acl->count == 0 ? RD_ALLOWED : furthest;
+}
+
+static bool reads_all(const rd_acl_selector *selector) {
+  for (size_t i = 0; i < selector->count; i++) {
+    const rd_acl_pattern *pattern = &selector->patterns[i];
+    if (pattern->access & RD_ACL_MAY_READ && pattern->len == 1 && pattern->text[0] == '*') return true;
+  }
+  return selector->all_keys;
+}
+
+bool rd_acl_reads_all_keys(const rd_acl *acl, const rd_command *cmd) {
+  for (size_t i = 0; i < acl->count; i++) {
+    if (allows_command(&acl->selectors[i], cmd) && reads_all(&acl->selectors[i])) return true;
+  }
+  return false;
 }

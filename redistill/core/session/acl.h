@@ -36,6 +36,9 @@ typedef enum rd_denial {
 rd_denial rd_acl_check(const rd_acl *acl, const rd_command *cmd, const rd_bytes *argv, uint32_t argc,
                        uint32_t *position);
 
+/* True if the command may read all keys, whatever its arguments: then it may look up keys that no argument names. */
+bool rd_acl_reads_all_keys(const rd_acl *acl, const rd_command *cmd);
+
 /* ---- the permissions of a session (session.c, admit.c) ---- */
 
 /* Set the permissions of the session's user, for queued commands as well; NULL: everything is allowed. The caller owns

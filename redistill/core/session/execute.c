@@ -79,6 +79,11 @@ static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) 
 
 rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked) { return execute(call, key, locked); }
 
+bool rd_reads_all_keys(const rd_call *call) {
+  const rd_acl *acl = call->session->acl;
+  return acl == NULL || rd_acl_reads_all_keys(acl, call->command);
+}
+
 rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
                   uint32_t key_pos, bool locked) {
   rd_call call;
@@ -91,6 +96,7 @@ rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, ui
   call.argv = argv;
   call.first_pos = key_pos;
   call.whole = s->no_pauses;
+  call.reads_all_keys = rd_reads_all_keys;
   rd_verdict verdict = execute(&call, key, locked);
   if (RD_LIKELY(verdict == RD_DONE)) rd_account(s, cmd);
   return verdict;

@@ -15,6 +15,8 @@ rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, ui
 #define RD_FETCHED 256
 /* Lock, run, release; rd_call is filled in except for first_key. */
 rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked);
+/* For rd_call.reads_all_keys. */
+bool rd_reads_all_keys(const rd_call *call);
 /* Count a command that was executed. Inline: all commands are. */
 static inline void rd_account(rd_session *s, const rd_command *cmd) {
   rd_store *st = s->st;

@@ -46,7 +46,8 @@ rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *ar
                   .db = s->state.db,
                   .argc = argc,
                   .argv = argv,
-                  .first_pos = key_pos};
+                  .first_pos = key_pos,
+                  .reads_all_keys = rd_reads_all_keys};
   rd_longcall *l = s->no_pauses || st->clock == NULL ? NULL : malloc(sizeof *l);
   if (l != NULL) {
     *l = (rd_longcall){.call = call, .key = *key, .locked = locked, .mark = s->out.len};
