@@ -524,6 +524,43 @@ static void values_are_copied_moved_and_released(void) {
   set_runs(1024);
 }
 
+/* Whatever a block holds, verifying it neither crashes nor ends late; what leads astray is found. */
+static void damage_is_found(void) {
+  for (size_t i = 0; i < TYPES; i++) {
+    rd_store st;
+    int fd = rig_open(&st, 64u << 20, 1, RD_NOEVICTION);
+    set_runs(64);
+    toy t = toy_new(&st, types[i], "key", 20, i + 5);
+    while (t.m.count < 300) CHECK_INT(change(&t), RD_OK);
+    set_runs(1024);
+    toy packed = toy_new(&st, types[i], "packed", 20, i + 6);
+    while (packed.m.count < 20) CHECK_INT(change(&packed), RD_OK);
+    rd_mark_clean(&st);
+    char err[300] = "";
+    unsigned found = 0, tried = 0;
+    for (uint32_t r = 0; r < st.head->pool.fresh; r++) {
+      for (rd_ref ref = rd_region_first(&st, r); ref != 0; ref = rd_blk_next(&st, ref)) {
+        rd_kind kind = rd_blk_kind(*rd_blk_at(&st, ref));
+        if (kind != RD_LEAF && kind != RD_NODE && kind != RD_ITEM) continue;
+        uint32_t len = rd_blk_bytes(*rd_blk_at(&st, ref)) - 4;
+        for (int k = 0; k < 60; k++) {
+          uint8_t *at = st.base + ref + 4 + below(&t, kind == RD_NODE && k % 2 == 0 ? 12 : len), was = *at;
+          *at = k % 3 == 0 ? 0xff : k % 3 == 1 ? 0 : (uint8_t)random_of(&t);
+          tried += *at != was;
+          found += !rd_shard_is_whole(&st, 0, err, sizeof err);
+          *at = was;
+        }
+      }
+    }
+    CHECK(tried > 1000);
+    CHECK(found > tried / 20);
+    CHECK(rd_shard_is_whole(&st, 0, err, sizeof err));
+    free(packed.m.entry);
+    toy_free(&t);
+    rig_close(&st, fd);
+  }
+}
+
 static void large_values_stay_quick(void) {
   for (size_t i = 0; i < TYPES; i++) {
     rd_store st;
@@ -567,6 +604,7 @@ int main(void) {
   RUN(recorded_changes_can_be_undone);
   RUN(changes_that_cannot_be_recorded_fail);
   RUN(values_are_copied_moved_and_released);
+  RUN(damage_is_found);
   RUN(large_values_stay_quick);
   return check_end();
 }

@@ -238,8 +238,9 @@ bool rd_tree_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, c
   rd_ref ref = h.root;
   for (uint32_t height = h.height; height > 0; height--) {
     const rd_node *n = rd_node_at(c->st, ref);
-    uint32_t low = order == 0 ? 0 : search(n, order - 1), high = compare == NULL ? low : search(n, order);
+    uint32_t low = order == 0 ? 0 : search(n, order - 1), high = low;
     /* The children after `low`, up to `high`, begin with this order or have none: their first entries decide. */
+    if (compare != NULL && low + 1u < n->n && n->order[low + 1] <= order) high = search(n, order);
     while (low < high) {
       uint32_t middle = low + (high - low + 1) / 2;
       if (is_before(c, first_entry(c, rd_node_children(n)[middle], height - 1), order, compare, arg))
