@@ -666,6 +666,28 @@ static void a_refused_command_in_a_transaction_affects_no_other(void) {
 
 /* ---- sorted sets ---- */
 
+#define MEMBERS_8 "1 #100a 2 #101a 3 #102a 4 #103a 5 #104a 6 #105a 7 #106a 8 #107a"
+#define MEMBERS_16 MEMBERS_8 " 11 #110a 12 #111a 13 #112a 14 #113a 15 #114a 16 #115a 17 #116a 18 #117a"
+#define MEMBERS_32                                                           \
+  MEMBERS_16                                                                 \
+  " 21 #120a 22 #121a 23 #122a 24 #123a 25 #124a 26 #125a 27 #126a 28 #127a" \
+  " 31 #130a 32 #131a 33 #132a 34 #133a 35 #134a 36 #135a 37 #136a 38 #137a"
+
+static void a_refused_change_of_a_large_sorted_set_changes_nothing(void) {
+  PLAY(8 * MIB, 4, {"", "ZADD @8a 1 #600a"}, {"", "ZADD @300a 1 a"}, {"", "ZADD @5000a 1 a 2 #600b"},
+       {"", "ZADD @8a " MEMBERS_16}, {"ZADD @8a " MEMBERS_8, "ZADD @8a 9 #200a"},
+       {"ZADD @8a " MEMBERS_8, "ZADD @8a 0 #200a 10 #201a 4 #104a"}, {"ZADD @8a " MEMBERS_8, "ZINCRBY @8a 2.5 #9000a"},
+       {"ZADD @8a " MEMBERS_8 " ; EXPIRE @8a 100", "ZADD @8a 1 #9000a 2 #600b"},
+       {"ZADD @8a " MEMBERS_16, "ZADD @8a 9 #200a 9 #201a 9 #202a 9 #203a 9 #204a"},
+       {"ZADD @8a " MEMBERS_32, "ZADD @8a CH 100 #100a 0 #135a 14.5 #120a 9 #250a"},
+       {"ZADD @8a " MEMBERS_32 " 1 #600a 30 #601a", "ZADD @8a 30 #600a"},
+       {"ZADD @8a " MEMBERS_32 " 1 #600a 30 #601a", "ZADD @8a CH 30 #600a 1 #601a 5 #602a"},
+       {"ZADD @300a " MEMBERS_32, "ZADD @300a 8 #400a 9 #401a"}, {"ZADD @8a " MEMBERS_32 " 1 #600a", "COPY @8a @8b"},
+       {"ZADD @8a " MEMBERS_32 " 1 #600a", "ZRANGESTORE @8b @8a 0 -2"},
+       {"ZADD @8a " MEMBERS_32 " 1 #600a", "ZRANGESTORE @8a @8a 1 -1 REV"},
+       {"ZADD @8a " MEMBERS_32 " 1 #600a", "EXPIRE @8a 100"}, {"ZADD @8a " MEMBERS_32, "RENAME @8a @300b"});
+}
+
 static void a_refused_change_of_a_sorted_set_changes_nothing(void) {
   PLAY(8 * MIB, 4, {"", "ZADD @8a 1 a"}, {"", "ZINCRBY @8a 5 #200a"}, {"ZADD @8a 1 a", "ZADD @8a 2 #100b"},
        {"ZADD @8a 1 a", "ZADD @8a 2 #100b 3 #200c"}, {"ZADD @8a 1 a", "ZADD @8a CH 5 a 2 #100b 0 #200c"},
@@ -693,6 +715,7 @@ int main(void) {
   RUN(a_failed_growth_of_the_index_leaves_nothing_behind);
   RUN(a_full_store_sets_all_or_nothing);
   RUN(a_refused_change_of_a_sorted_set_changes_nothing);
+  RUN(a_refused_change_of_a_large_sorted_set_changes_nothing);
   RUN(a_refused_command_in_a_transaction_affects_no_other);
   RUN(a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing);
   printf("%u failures tried: %u refusals, %u that did not matter\n", runs, refusals, harmless);

@@ -1,4 +1,5 @@
 /* test_zset.c - commands on sorted sets: the replies of redis-server, and properties that no reply shows. */
+#include <math.h>
 #include <stdarg.h>
 
 #include "oracle.h"
@@ -792,6 +793,129 @@ static void encodings_have_the_names_of_redis(void) { REPLAY(encodings); }
 static void some_members_behave_as_a_sorted_array(void) { play(60, 30000, 300); }
 static void many_members_behave_as_a_sorted_array(void) { play(MOST, 60000, 100); }
 
+/* ---- random members ---- */
+
+/* The bulks of a flat reply, one after another. */
+static const char *next_bulk(const char *at, const char **text, size_t *len) {
+  while (*at == '*') at = strchr(at, '\n') + 1;
+  if (*at != '$') return NULL;
+  char *end;
+  *len = strtoul(at + 1, &end, 10);
+  *text = end + 2;
+  return *text + *len + 2;
+}
+
+static void check_even(const unsigned *seen, unsigned members, unsigned draws, const char *what) {
+  double expected = (double)draws / members, sum = 0, free = members - 1;
+  for (unsigned i = 0; i < members; i++) sum += (seen[i] - expected) * (seen[i] - expected) / expected;
+  if (fabs(sum - free) > 5 * sqrt(2 * free)) CHECK_FAIL("%s: chi-square %.1f of %.0f members", what, sum, free + 1);
+}
+
+/* Draw `calls` times with the given count, from 1,000 members. */
+static void draw(const char *count, unsigned calls, bool different) {
+  static unsigned seen[1000], last[1000];
+  unsigned draws = 0;
+  memset(seen, 0, sizeof seen);
+  memset(last, 0, sizeof last);
+  for (unsigned call = 1; call <= calls; call++) {
+    const char *text, *at = ask(3, "ZRANDMEMBER", "z", count);
+    for (size_t len; (at = next_bulk(at, &text, &len)) != NULL; draws++) {
+      unsigned i = (unsigned)strtoul(text + 1, NULL, 10);
+      CHECK(i < 1000);
+      if (different) CHECK(last[i] != call);
+      last[i] = call;
+      seen[i]++;
+    }
+  }
+  CHECK_INT(draws, calls * labs(strtol(count, NULL, 10)));
+  /* Without repetitions the numbers are more even than with them. */
+  check_even(seen, 1000, draws, count);
+}
+
+static void random_members_are_equally_likely(void) {
+  open_model(0);
+  for (unsigned i = 0; i < 1000; i++) {
+    char name[20];
+    snprintf(name, sizeof name, "m%u", i);
+    ask(4, "ZADD", "z", number(i / 7), name);
+  }
+  draw("-1000", 300, false);
+  draw("-1", 100000, false);
+  draw("1", 100000, true);
+  draw("10", 20000, true);
+  close_model();
+}
+
+/* ---- ZSCAN ---- */
+
+enum { STAYING = 3000 };
+
+/* Scan while members come, go and get other scores; each of the staying ones must be returned. */
+static void scan_during_changes(unsigned scores, const char *count, bool shrinking) {
+  static bool found[STAYING];
+  unsigned calls = 0, others = shrinking ? 6000 : 0;
+  char name[30], cursor[24] = "0";
+  memset(found, 0, sizeof found);
+  open_model(0);
+  for (unsigned i = 0; i < STAYING + others; i++) {
+    snprintf(name, sizeof name, i < STAYING ? "s%u" : "o%u", i);
+    ask(4, "ZADD", "z", number(i % scores), name);
+  }
+  do {
+    const char *text, *at = ask(5, "ZSCAN", "z", cursor, "COUNT", count);
+    size_t len;
+    at = strchr(at, '\n') + 1;
+    at = next_bulk(at, &text, &len);
+    CHECK(len < 17);
+    snprintf(cursor, sizeof cursor, "%.*s", (int)len, text);
+    while (at != NULL && (at = next_bulk(at, &text, &len)) != NULL) {
+      if (*text == 's') found[strtoul(text + 1, NULL, 10)] = true;
+      at = next_bulk(at, &text, &len);
+    }
+    for (unsigned k = 0; k < 200; k++) {
+      unsigned i = below(STAYING);
+      snprintf(name, sizeof name, "s%u", i);
+      ask(4, "ZADD", "z", number(below(scores)), name);
+      if (shrinking && others == 0) continue;
+      snprintf(name, sizeof name, "o%u", shrinking ? STAYING + --others : below(100000));
+      if (shrinking || below(3) == 0)
+        ask(3, "ZREM", "z", name);
+      else
+        ask(4, "ZADD", "z", number(below(scores)), name);
+    }
+  } while (strcmp(cursor, "0") != 0 && ++calls < 3000);
+  CHECK(calls < 3000);
+  CHECK(calls > 5);
+  for (unsigned i = 0; i < STAYING; i++) CHECK(found[i]);
+  close_model();
+}
+
+static void a_scan_returns_all_members_that_stay(void) {
+  scan_during_changes(1000000, "20", false);
+  scan_during_changes(1000000, "20", true);
+  scan_during_changes(100, "100", false);
+  scan_during_changes(7, "50", false);
+  scan_during_changes(1, "10", false);
+  scan_during_changes(1, "10", true);
+}
+
+static void a_scan_ends_when_the_set_becomes_another(void) {
+  open_model(0);
+  for (unsigned i = 0; i < 2000; i++) ask(4, "ZADD", "z", number(i), number(i * 7));
+  const char *text, *at = strchr(ask(3, "ZSCAN", "z", "0"), '\n') + 1;
+  char cursor[24];
+  size_t len;
+  next_bulk(at, &text, &len);
+  snprintf(cursor, sizeof cursor, "%.*s", (int)len, text);
+  CHECK(strcmp(cursor, "0") != 0);
+  ask(4, "ZREMRANGEBYRANK", "z", "3", "-1");
+  CHECK(strncmp(ask(5, "ZSCAN", "z", cursor, "COUNT", "1000"), "*2\r\n$1\r\n0\r\n", 11) == 0);
+  ask(2, "DEL", "z");
+  ask(4, "ZADD", "z", "1", "a");
+  CHECK(strcmp(ask(3, "ZSCAN", "z", cursor), "*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n") == 0);
+  close_model();
+}
+
 int main(void) {
   RUN(adding_replies_as_redis);
   RUN(refusals_are_those_of_redis);
@@ -807,5 +931,8 @@ int main(void) {
   RUN(encodings_have_the_names_of_redis);
   RUN(some_members_behave_as_a_sorted_array);
   RUN(many_members_behave_as_a_sorted_array);
+  RUN(random_members_are_equally_likely);
+  RUN(a_scan_returns_all_members_that_stay);
+  RUN(a_scan_ends_when_the_set_becomes_another);
   return check_end();
 }
