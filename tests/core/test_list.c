@@ -685,7 +685,10 @@ static void play(rd_policy policy, uint64_t memory, size_t about, uint32_t kinds
 
 static void a_list_does_what_an_array_does(void) {
   play(RD_NOEVICTION, 64u << 20, 8, 6, 4000);
-  play(RD_NOEVICTION, 64u << 20, 20, 9, 4000);
+  play(RD_NOEVICTION, 64u << 20, 20, 40000, 4000);
+  play(RD_NOEVICTION, 64u << 20, 300, 300, 4000);
+  play(RD_NOEVICTION, 64u << 20, 3000, 100000, 2000);
+  play(RD_ALLKEYS_LRU, 64u << 20, 30000, 100000, 500);
 }
 
 int main(void) {

@@ -106,6 +106,52 @@ static const exchange patterns[] = {
     SAID("SORT l BY big_*", "*5\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n"),
 };
 
+/* Sets, sorted sets, and fields of hashes. */
+static const exchange other_types[] = {
+    SAID("SADD s 3 1 2", ":3\r\n"),
+    SAID("ZADD z 1 30 2 10 3 20", ":3\r\n"),
+    SAID("HSET h_1 f 3 g x", ":2\r\n"),
+    SAID("HSET h_2 f 1 g y", ":2\r\n"),
+    SAID("HSET h_3 f 2", ":1\r\n"),
+    SAID("MSET w_10 c w_20 b w_30 a", "+OK\r\n"),
+    SAID("SORT s", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n"),
+    SAID("SORT s DESC", "*3\r\n$1\r\n3\r\n$1\r\n2\r\n$1\r\n1\r\n"),
+    SAID("SORT s LIMIT 1 1", "*1\r\n$1\r\n2\r\n"),
+    SAID("SORT s ALPHA", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n"),
+    SAID("SORT s BY nosort STORE d", ":3\r\n"),
+    SAID("LRANGE d 0 -1", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n"),
+    SAID("SORT s BY h_*->f", "*3\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n1\r\n"),
+    SAID("SORT s BY h_*->f GET # GET h_*->g GET h_*->f DESC",
+         "*9\r\n$1\r\n1\r\n$1\r\nx\r\n$1\r\n3\r\n$1\r\n3\r\n$-1\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\ny\r\n$1\r\n"
+         "1\r\n"),
+    SAID("SORT s BY h_*->none GET h_*->", "*3\r\n$-1\r\n$-1\r\n$-1\r\n"),
+    SAID("SORT s GET h_*", "*3\r\n$-1\r\n$-1\r\n$-1\r\n"),
+    SAID("SORT s BY h_* ALPHA", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n"),
+    SAID("SORT z", "*3\r\n$2\r\n10\r\n$2\r\n20\r\n$2\r\n30\r\n"),
+    SAID("SORT z DESC LIMIT 0 2", "*2\r\n$2\r\n30\r\n$2\r\n20\r\n"),
+    SAID("SORT z BY nosort", "*3\r\n$2\r\n30\r\n$2\r\n10\r\n$2\r\n20\r\n"),
+    SAID("SORT z BY nosort DESC", "*3\r\n$2\r\n20\r\n$2\r\n10\r\n$2\r\n30\r\n"),
+    SAID("SORT z BY nosort LIMIT 1 2", "*2\r\n$2\r\n10\r\n$2\r\n20\r\n"),
+    SAID("SORT z BY nosort DESC LIMIT 1 2", "*2\r\n$2\r\n10\r\n$2\r\n30\r\n"),
+    SAID("SORT z BY nosort DESC LIMIT 0 1", "*1\r\n$2\r\n20\r\n"),
+    SAID("SORT z BY nosort LIMIT 2 10 GET # GET w_*", "*2\r\n$2\r\n20\r\n$1\r\nb\r\n"),
+    SAID("SORT z BY w_* ALPHA", "*3\r\n$2\r\n30\r\n$2\r\n20\r\n$2\r\n10\r\n"),
+    SAID("SORT z BY w_* ALPHA DESC", "*3\r\n$2\r\n10\r\n$2\r\n20\r\n$2\r\n30\r\n"),
+    SAID("SORT z ALPHA STORE z", ":3\r\n"),
+    SAID("LRANGE z 0 -1", "*3\r\n$2\r\n10\r\n$2\r\n20\r\n$2\r\n30\r\n"),
+    SAID("SORT h_1", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("SORT s BY w_*->f", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n"),
+    SAID("SADD t abc b a", ":3\r\n"),
+    SAID("SORT t ALPHA", "*3\r\n$1\r\na\r\n$3\r\nabc\r\n$1\r\nb\r\n"),
+    SAID("SORT t", "-ERR One or more scores can't be converted into double\r\n"),
+    SAID("SORT t BY nosort STORE t", ":3\r\n"),
+    SAID("LRANGE t 0 -1", "*3\r\n$1\r\na\r\n$3\r\nabc\r\n$1\r\nb\r\n"),
+    SAID("ZADD y 1 a 2 b", ":2\r\n"),
+    SAID("OBJECT ENCODING y", "$8\r\nlistpack\r\n"),
+    SAID("SORT_RO y ALPHA", "*2\r\n$1\r\na\r\n$1\r\nb\r\n"),
+    SAID("OBJECT ENCODING y", "$8\r\nskiplist\r\n"),
+};
+
 /* STORE. */
 static const exchange storing[] = {
     SAID("RPUSH l 3 1 2", ":3\r\n"),
@@ -193,6 +239,7 @@ static void elements_are_sorted_as_by_redis(void) {
   REPLAY(refusals);
   REPLAY3(resp3_sort);
 }
+static void sets_and_sorted_sets_are_sorted_as_by_redis(void) { REPLAY(other_types); }
 static void patterns_name_the_keys_of_redis(void) { REPLAY(patterns); }
 static void results_are_stored_as_by_redis(void) { REPLAY(storing); }
 static void events_are_those_of_redis(void) { REPLAY_EVENTS(told); }
@@ -245,6 +292,7 @@ static void patterns_are_for_users_who_may_read_all_keys(void) {
 
 int main(void) {
   RUN(elements_are_sorted_as_by_redis);
+  RUN(sets_and_sorted_sets_are_sorted_as_by_redis);
   RUN(patterns_name_the_keys_of_redis);
   RUN(results_are_stored_as_by_redis);
   RUN(events_are_those_of_redis);

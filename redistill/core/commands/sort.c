@@ -24,7 +24,7 @@ static bool denied(rd_call *c, const char *error) {
 }
 
 /* False after an error reply. */
-static bool parse(rd_sort *s) {
+static bool parse(rd_sort_run *s) {
   rd_call *c = s->call;
   s->ordered = true;
   s->limit = -1;
@@ -68,7 +68,7 @@ static bool parse(rd_sort *s) {
 }
 
 /* Collect the patterns of GET. False: no memory. */
-static bool collect_gets(rd_sort *s) {
+static bool collect_gets(rd_sort_run *s) {
   rd_call *c = s->call;
   if (s->gets == 0) return true;
   s->get = rd_sort_take(s, s->gets * sizeof *s->get);
@@ -80,11 +80,11 @@ static bool collect_gets(rd_sort *s) {
   return true;
 }
 
-static bool has_patterns(const rd_sort *s) { return s->gets != 0 || (s->by != NULL && s->ordered); }
+static bool has_patterns(const rd_sort_run *s) { return s->gets != 0 || (s->by != NULL && s->ordered); }
 
 /* ---- the result ---- */
 
-static void reply_value(rd_sort *s, rd_bytes pattern, rd_bytes element) {
+static void reply_value(rd_sort_run *s, rd_bytes pattern, rd_bytes element) {
   rd_reply *out = s->call->out;
   rd_sort_value v;
   if (rd_sort_is_itself(pattern)) {
@@ -100,7 +100,7 @@ static void reply_value(rd_sort *s, rd_bytes pattern, rd_bytes element) {
   }
 }
 
-static void reply(rd_sort *s) {
+static void reply(rd_sort_run *s) {
   rd_reply *out = s->call->out;
   size_t mark = out->len;
   rd_reply_array(out, s->n * (s->gets != 0 ? s->gets : 1));
@@ -120,7 +120,7 @@ static void reply(rd_sort *s) {
 
 /* ---- STORE ---- */
 
-static rd_bytes result_at(rd_sort *s, uint64_t i) {
+static rd_bytes result_at(rd_sort_run *s, uint64_t i) {
   rd_bytes element = s->elements[s->order[s->first + (s->gets != 0 ? i / s->gets : i)]].text;
   if (s->gets == 0) return element;
   rd_bytes pattern = *s->get[i % s->gets];
@@ -151,7 +151,7 @@ static bool hook(rd_coll *l) {
 }
 
 /* Make the list aside, and give it to the key; an empty one deletes the key. */
-static bool store_list(rd_sort *s, const rd_key *key, const rd_bytes *results, uint64_t n) {
+static bool store_list(rd_sort_run *s, const rd_key *key, const rd_bytes *results, uint64_t n) {
   rd_coll l;
   rd_coll_build(&l, s->call->store, key, &rd_types[RD_LIST]);
   bool done = true;
@@ -165,7 +165,7 @@ static bool store_list(rd_sort *s, const rd_key *key, const rd_bytes *results, u
   return false;
 }
 
-static void store(rd_sort *s) {
+static void store(rd_sort_run *s) {
   rd_call *c = s->call;
   uint64_t n = s->n * (s->gets != 0 ? s->gets : 1);
   rd_bytes *results = rd_sort_take(s, n * sizeof *results);
@@ -191,7 +191,7 @@ static void store(rd_sort *s) {
 /* ---- the command ---- */
 
 /* Lock the key, STORE's key, and all others if patterns name them. False: another process has a lock. */
-static bool lock(const rd_sort *s) {
+static bool lock(const rd_sort_run *s) {
   rd_call *c = s->call;
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
   rd_shards_of_call(c->store, c->command, c->argv, c->argc, wanted);
@@ -201,7 +201,7 @@ static bool lock(const rd_sort *s) {
   return true;
 }
 
-static void run(rd_sort *s, rd_item *it, bool in_transaction) {
+static void run(rd_sort_run *s, rd_item *it, bool in_transaction) {
   rd_call *c = s->call;
   if (it != NULL) {
     rd_type type = rd_item_type(it);
@@ -235,7 +235,7 @@ static bool is_brief(rd_call *c, const rd_key *key, rd_item *it) {
 }
 
 static void sort(rd_call *c) {
-  rd_sort s = {.call = c};
+  rd_sort_run s = {.call = c};
   if (!parse(&s)) return;
   if (has_patterns(&s) && !rd_may_take_long(c)) return;
   rd_key key = rd_call_key(c, 1);

@@ -20,7 +20,7 @@ typedef struct rd_sort_element {
   };
 } rd_sort_element;
 
-typedef struct rd_sort {
+typedef struct rd_sort_run {
   rd_call *call;
   /* ---- the options ---- */
   bool ordered; /* false: BY without a star */
@@ -42,22 +42,22 @@ typedef struct rd_sort {
   bool no_memory;
   uint8_t *name; /* a key's name is made here */
   uint64_t name_cap;
-} rd_sort;
+} rd_sort_run;
 
 /* Memory until rd_sort_free. NULL: there is none, and no_memory is set. */
-void *rd_sort_take(rd_sort *s, uint64_t bytes);
-void rd_sort_free(rd_sort *s);
+void *rd_sort_take(rd_sort_run *s, uint64_t bytes);
+void rd_sort_free(rd_sort_run *s);
 /* Call it for each element in a loop. */
-static inline void rd_sort_step(rd_sort *s) {
+static inline void rd_sort_step(rd_sort_run *s) {
   if (RD_UNLIKELY((++s->steps & 255) == 0)) rd_yield(s->call->store);
 }
 
 /* Copy the elements of a list, set or sorted set that the result needs, in the value's order. False: no memory. */
-bool rd_sort_load(rd_sort *s, const rd_item *it);
+bool rd_sort_load(rd_sort_run *s, const rd_item *it);
 /* Look up what to sort by. False: no memory. */
-bool rd_sort_weigh(rd_sort *s);
+bool rd_sort_weigh(rd_sort_run *s);
 /* Sort `order`. */
-void rd_sort_arrange(rd_sort *s);
+void rd_sort_arrange(rd_sort_run *s);
 
 /* The value that a pattern names for an element. */
 typedef struct rd_sort_value {
@@ -67,10 +67,10 @@ typedef struct rd_sort_value {
   bool locked; /* by rd_sort_find */
 } rd_sort_value;
 /* Find it; rd_sort_found must follow when it is no longer used. False: there is none. */
-bool rd_sort_find(rd_sort *s, rd_bytes pattern, rd_bytes element, rd_sort_value *v);
-void rd_sort_found(rd_sort *s, const rd_sort_value *v);
+bool rd_sort_find(rd_sort_run *s, rd_bytes pattern, rd_bytes element, rd_sort_value *v);
+void rd_sort_found(rd_sort_run *s, const rd_sort_value *v);
 /* Copy it; a NUL follows. data is NULL without memory. */
-rd_bytes rd_sort_copy(rd_sort *s, const rd_sort_value *v);
+rd_bytes rd_sort_copy(rd_sort_run *s, const rd_sort_value *v);
 static inline bool rd_sort_is_itself(rd_bytes pattern) {
   return pattern.len != 0 && pattern.data[0] == '#' && (pattern.len == 1 || pattern.data[1] == 0);
 }

@@ -7,13 +7,12 @@
 #include "arena/longrun.h"
 #include "commands/sort.h"
 #include "commands/value.h"
-#include "types/element.h"
+#include "types/hash.h"
+#include "types/zset.h"
 
 /* ---- loading ---- */
 
-#define SCORE 8u /* bytes of a sorted set's entry before the member */
-
-static void load_one(rd_sort *s, rd_sort_element *e, const uint8_t *member) {
+static void load_one(rd_sort_run *s, rd_sort_element *e, const uint8_t *member) {
   rd_store *st = s->call->store;
   uint64_t len = rd_element_len(st, member);
   uint8_t *text = rd_sort_take(s, len + 1);
@@ -24,23 +23,20 @@ static void load_one(rd_sort *s, rd_sort_element *e, const uint8_t *member) {
 }
 
 /* The part of the elements that the result consists of. */
-static void limit(rd_sort *s, uint64_t count) {
+static void limit(rd_sort_run *s, uint64_t count) {
   uint64_t offset = s->offset < 0 ? 0 : (uint64_t)s->offset;
   uint64_t most = s->limit < 0 ? count : (uint64_t)s->limit;
   s->first = offset < count ? offset : count;
   s->n = count - s->first < most ? count - s->first : most;
 }
 
-bool rd_sort_load(rd_sort *s, const rd_item *it) {
+bool rd_sort_load(rd_sort_run *s, const rd_item *it) {
   rd_call *c = s->call;
   rd_coll l;
   rd_key key = rd_call_key(c, 1);
   rd_coll_open(&l, c->store, &key, (rd_item *)(uintptr_t)it, rd_type_of(it));
-  uint32_t skip = 0;
-  if (rd_item_type(it) == RD_ZSET) {
-    skip = SCORE;
-    rd_coll_set_name(&l, 2); /* Redis makes it a skiplist, to sort it */
-  }
+  bool scored = rd_item_type(it) == RD_ZSET;
+  if (scored) rd_coll_set_name(&l, RD_ZSET_SKIPLIST); /* as Redis, which converts it to sort it */
   uint64_t rank = 0;
   s->count = rd_coll_count(&l);
   limit(s, s->count);
@@ -57,7 +53,7 @@ bool rd_sort_load(rd_sort *s, const rd_item *it) {
   rd_pos p;
   bool more = s->count != 0 && rd_coll_at(&l, rank, &p);
   for (uint64_t i = 0; more && i < s->count; i++, more = rd_coll_next(&l, &p)) {
-    load_one(s, &s->elements[i], p.at + skip);
+    load_one(s, &s->elements[i], scored ? rd_zset_member(p.at) : p.at);
     if (s->no_memory) return false;
     s->order[i] = (uint32_t)(reversed ? s->count - 1 - i : i);
     rd_sort_step(s);
@@ -69,7 +65,7 @@ bool rd_sort_load(rd_sort *s, const rd_item *it) {
 
 /* The name of the key that the pattern names, in s->name; and the field, with data NULL for none. Redis looks for the
  * star and the arrow up to a NUL. False: the pattern names no key, or there is no memory. */
-static bool make_name(rd_sort *s, rd_bytes pattern, rd_bytes element, uint64_t *len, rd_bytes *field) {
+static bool make_name(rd_sort_run *s, rd_bytes pattern, rd_bytes element, uint64_t *len, rd_bytes *field) {
   *field = (rd_bytes){NULL, 0};
   size_t text = strnlen((const char *)pattern.data, pattern.len);
   const uint8_t *star = memchr(pattern.data, '*', text);
@@ -95,7 +91,18 @@ static bool make_name(rd_sort *s, rd_bytes pattern, rd_bytes element, uint64_t *
   return true;
 }
 
-bool rd_sort_find(rd_sort *s, rd_bytes pattern, rd_bytes element, rd_sort_value *v) {
+/* The value of a field; NULL: there is none. */
+static const uint8_t *field_of(rd_store *st, const rd_key *key, rd_item *it, rd_bytes name) {
+  rd_coll h;
+  rd_element field;
+  rd_pos p;
+  rd_coll_open(&h, st, key, it, rd_type_of(it));
+  rd_element_of(&field, name);
+  if (!rd_hash_find(&h, &field, &p) || rd_hash_time(p.at) <= (int64_t)st->now_ms) return NULL;
+  return rd_hash_value(p.at);
+}
+
+bool rd_sort_find(rd_sort_run *s, rd_bytes pattern, rd_bytes element, rd_sort_value *v) {
   rd_store *st = s->call->store;
   uint64_t len;
   rd_bytes field;
@@ -106,16 +113,17 @@ bool rd_sort_find(rd_sort *s, rd_bytes pattern, rd_bytes element, rd_sort_value 
   v->locked = rd_lock_shard(st, v->shard);
   rd_item *it = rd_find_read(st, &key);
   if (it != NULL && field.data == NULL && rd_item_type(it) == RD_STRING) v->string = it;
+  if (it != NULL && field.data != NULL && rd_item_type(it) == RD_HASH) v->element = field_of(st, &key, it, field);
   if (v->string != NULL || v->element != NULL) return true;
   rd_sort_found(s, v);
   return false;
 }
 
-void rd_sort_found(rd_sort *s, const rd_sort_value *v) {
+void rd_sort_found(rd_sort_run *s, const rd_sort_value *v) {
   if (v->locked) rd_unlock_shard(s->call->store, v->shard);
 }
 
-rd_bytes rd_sort_copy(rd_sort *s, const rd_sort_value *v) {
+rd_bytes rd_sort_copy(rd_sort_run *s, const rd_sort_value *v) {
   rd_store *st = s->call->store;
   uint64_t len = v->string != NULL ? rd_item_len(v->string) : rd_element_len(st, v->element);
   uint8_t *text = rd_sort_take(s, len + 1);
@@ -141,7 +149,7 @@ static bool parse_score(rd_bytes text, double *score) {
   return *end == 0 && errno != ERANGE && !isnan(*score);
 }
 
-bool rd_sort_weigh(rd_sort *s) {
+bool rd_sort_weigh(rd_sort_run *s) {
   for (uint64_t i = 0; i < s->count; i++) {
     rd_sort_element *e = &s->elements[i];
     rd_bytes by = e->text;

@@ -14,7 +14,7 @@ struct rd_sort_chunk {
   uint8_t data[];
 };
 
-void *rd_sort_take(rd_sort *s, uint64_t bytes) {
+void *rd_sort_take(rd_sort_run *s, uint64_t bytes) {
   struct rd_sort_chunk *chunk = s->chunks;
   bytes = rd_round_up(bytes, 8);
   if (chunk == NULL || chunk->size - chunk->used < bytes) {
@@ -36,7 +36,7 @@ void *rd_sort_take(rd_sort *s, uint64_t bytes) {
   return taken;
 }
 
-void rd_sort_free(rd_sort *s) {
+void rd_sort_free(rd_sort_run *s) {
   while (s->chunks != NULL) {
     struct rd_sort_chunk *next = s->chunks->next;
     rd_scratch_give(s->call->store, s->chunks, sizeof *next + s->chunks->size);
@@ -54,7 +54,7 @@ static int compare_texts(rd_bytes a, rd_bytes b) {
 }
 
 /* Elements with the same score are in the order of their bytes; those without a value to sort by come first. */
-static int compare(const rd_sort *s, const rd_sort_element *a, const rd_sort_element *b) {
+static int compare(const rd_sort_run *s, const rd_sort_element *a, const rd_sort_element *b) {
   int order;
   if (!s->alpha)
     order = a->score == b->score ? compare_texts(a->text, b->text) : a->score > b->score ? 1 : -1;
@@ -67,7 +67,7 @@ static int compare(const rd_sort *s, const rd_sort_element *a, const rd_sort_ele
   return s->desc ? -order : order;
 }
 
-void rd_sort_arrange(rd_sort *s) {
+void rd_sort_arrange(rd_sort_run *s) {
   uint32_t *from = s->order, *to = rd_sort_take(s, s->count * sizeof *to);
   if (to == NULL) return;
   for (uint64_t width = 1; width < s->count; width *= 2) {
