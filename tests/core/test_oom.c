@@ -231,6 +231,27 @@ static void a_refused_result_leaves_the_old_value(void) {
        {"SADD @8a #9000a #9001b", "SUNIONSTORE @300c @8a"});
 }
 
+/* ---- lists ---- */
+
+static void a_refused_change_of_a_list_leaves_its_elements(void) {
+  PLAY(8 * MIB, 4, {"", "RPUSH @8a x"}, {"", "LPUSH @8a x 1 #300a y"}, {"", "RPUSH @300a #600a"},
+       {"", "RPUSH @8a x #9000a #100000b y"}, {"", "LPUSH @8a " LONG_10 " " LONG_10 " " LONG_10},
+       {"RPUSH @8a x ; EXPIRE @8a 100", "LPUSH @8a #40a #41b"}, {"RPUSH @8a x", "RPUSHX @8a #300a #9000b 1 #300c"},
+       {"RPUSH @8a " LONG_10 " " LONG_10, "RPUSH @8a #200a #201b"},
+       {"RPUSH @8a " LONG_10 " " LONG_10, "LPUSH @8a #500a #9000b #500c"},
+       {"RPUSH @8a " LONG_10 " " LONG_10 " " LONG_10, "RPUSH @8a " LONG_10 " " LONG_10},
+       {"RPUSH @8a a b c", "LINSERT @8a BEFORE b #300a"}, {"RPUSH @8a a b c", "LINSERT @8a AFTER b #9000a"},
+       {"RPUSH @8a " LONG_10 " b " LONG_10, "LINSERT @8a AFTER b #500a"}, {"RPUSH @8a a b c", "LSET @8a 1 #300a"},
+       {"RPUSH @8a a #9000b c", "LSET @8a 1 #9001a"}, {"RPUSH @8a " LONG_10 " b " LONG_10, "LSET @8a 10 #500a"},
+       {"RPUSH @8a x y", "LMOVE @8a @8b LEFT LEFT"}, {"RPUSH @8a x ; EXPIRE @8a 9", "RPOPLPUSH @8a @300b"},
+       {"RPUSH @8a #9000x y", "LMOVE @8a @8b LEFT RIGHT"}, {"RPUSH @8a #300x y", "LMOVE @8a @8a LEFT RIGHT"},
+       {"RPUSH @8a #9000x y", "LMOVE @8a @8a LEFT RIGHT"}, {"RPUSH @8a #100x " LONG_10 " #100y", "RPOPLPUSH @8a @8a"},
+       {"RPUSH @8a #100x ; RPUSH @8b " LONG_10 " #200a #201b", "LMOVE @8a @8b LEFT LEFT"},
+       {"RPUSH @8a 3 1 2", "SORT @8a STORE @8b"}, {"RPUSH @8a 3 1 2 ; SET @8b #9000b EX 9", "SORT @8a DESC STORE @8b"},
+       {"RPUSH @8a " LONG_10 " #9000b", "SORT @8a ALPHA STORE @8a"},
+       {"SADD @8a a b c ; MSET w_a #9000a w_b 2", "SORT @8a ALPHA GET w_* GET # STORE @300c"});
+}
+
 /* ---- several keys ---- */
 
 static void a_refused_move_or_copy_leaves_both_keys(void) {
@@ -500,6 +521,15 @@ static void a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothi
       {"SET @8a #9000a ; SET @8b #300a", "BITOP OR @8c @8a @8b"},
       {"SET @8a #300a ; SET @8b #300b", "LCS @8a @8b"},
       {"SET @8a #9000a ; SET @8b #300b", "LCS @8a @8b IDX WITHMATCHLEN"},
+      {"", "RPUSH @8a #10a #300b #9000c"},
+      {"RPUSH @8a #10a #300b #9000c", "LRANGE @8a 0 -1"},
+      {"RPUSH @8a #10a #300b #9000c", "LPOP @8a 3"},
+      {"RPUSH @8a #10a #300b #9000c", "RPOP @8a"},
+      {"RPUSH @8a #10a #300b #9000c", "LMOVE @8a @8b RIGHT LEFT"},
+      {"RPUSH @8a a b a b a", "LPOS @8a a COUNT 0"},
+      {"RPUSH @8a #10a #300b #9000c", "SORT @8a ALPHA"},
+      {"RPUSH @8a 3 1 2 ; MSET w_3 1 w_1 #9000a w_2 3", "SORT @8a ALPHA BY w_* GET w_* GET #"},
+      {"RPUSH @8a 3 1 2 ; MSET w_3 1 w_1 #100000a w_2 3", "SORT @8a GET w_* STORE @8b"},
       {"", "RESTORE @8a 0 %#100000a"},
       {"SET @8a #9000a", "RESTORE @8a 0 %#9000a REPLACE"},
       {"SET @8a $9000a", "DUMP @8a"},
@@ -704,6 +734,7 @@ int main(void) {
   RUN(refused_growth_leaves_the_old_length);
   RUN(a_refused_expiry_leaves_the_key_without_one);
   RUN(a_refused_change_of_a_hash_leaves_its_fields);
+  RUN(a_refused_change_of_a_list_leaves_its_elements);
   RUN(a_refused_move_or_copy_leaves_both_keys);
   RUN(a_refused_change_of_a_set_leaves_its_members);
   RUN(a_refused_result_leaves_the_old_value);
