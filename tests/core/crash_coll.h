@@ -52,6 +52,10 @@ static void put_coll_of(char type, unsigned words, const char *line) {
   put_coll_key(type);
 }
 
+static bool has(const char *command) {
+  return rd_command_find_full((rd_bytes){(const uint8_t *)command, strlen(command)}) != NULL;
+}
+
 static void put_hash(uint32_t n) {
   switch (dice(5)) {
     case 0:
@@ -59,6 +63,11 @@ static void put_hash(uint32_t n) {
       break;
     case 1:
       put_coll_of('h', 2, "HGETALL");
+      break;
+    case 2:
+      if (!has("hpexpire")) return;
+      put_coll_of('h', 4 + n + 1, "HPEXPIRE"), put_number(1 + (int64_t)dice(50)), put_word("FIELDS", 6), put_number(n),
+          put_elements(n, false, false);
       break;
     default:
       put_coll_of('h', 2 + 2 * n, "HSET"), put_elements(n, false, true);
@@ -124,6 +133,7 @@ static void put_zset(uint32_t n) {
       put_coll_of('z', 4, "ZREMRANGEBYRANK"), put_number((int64_t)dice(30)), put_number((int64_t)dice(60));
       break;
     case 3:
+      if (!has("zunionstore")) return;
       put_coll_of('z', 5, "ZUNIONSTORE"), put_number(2), put_coll_key('z'), put_coll_key('z');
       break;
     case 4:
