@@ -72,6 +72,34 @@ static const char *damage_key(uint32_t n) {
   return name;
 }
 
+/* Collections of each type: packed ones, trees, and trees with elements that lie outside of their entries. */
+#define DAMAGE_COLLECTIONS 12u
+
+static void damage_add(rd_session *s, uint32_t key, uint32_t n) {
+  int len = n % 60 == 59 ? 700 + (int)(n % 7) * 3000 : (int)(n % 20) + 1;
+  const char *text = damage_filler;
+  DAMAGE_SAY(s, DAMAGE_MS, "RPUSH l:%u %u%.*s\r\nSADD s:%u %u%.*s %u\r\n", key, n, len, text, key, n, len, text, n);
+  DAMAGE_SAY(s, DAMAGE_MS, "HSET h:%u %u%.*s %u\r\nZADD z:%u %u %u%.*s\r\n", key, n, len, text, n, key, n % 50, n, len,
+             text);
+}
+
+static void damage_use_collections(rd_session *s, uint64_t now) {
+  for (uint32_t key = 0; key < DAMAGE_COLLECTIONS; key++) {
+    uint32_t k = key, n = key * 7 + 3;
+    DAMAGE_SAY(s, now, "LRANGE l:%u 0 -1\r\nLINDEX l:%u %u\r\nLSET l:%u %u x\r\nLPOS l:%u none\r\n", k, k, n, k, n, k);
+    DAMAGE_SAY(s, now, "LREM l:%u 0 x\r\nLINSERT l:%u BEFORE none x\r\nLPOP l:%u 3\r\nLTRIM l:%u 2 -2\r\n", k, k, k, k);
+    DAMAGE_SAY(s, now, "SMEMBERS s:%u\r\nSPOP s:%u 3\r\nSRANDMEMBER s:%u 9\r\nSREM s:%u %u\r\n", k, k, k, k, n);
+    DAMAGE_SAY(s, now, "SUNIONSTORE s:u s:%u s:0\r\nSINTER s:%u s:1\r\nSSCAN s:%u 0 COUNT 50\r\n", k, k, k);
+    DAMAGE_SAY(s, now, "HGETALL h:%u\r\nHDEL h:%u %u\r\nHINCRBY h:%u n 1\r\nHRANDFIELD h:%u 9\r\n", k, k, n, k, k);
+    DAMAGE_SAY(s, now, "ZRANGE z:%u 0 -1\r\nZPOPMIN z:%u 3\r\nZRANK z:%u %uv\r\nZCOUNT z:%u 3 20\r\n", k, k, k, n, k);
+    DAMAGE_SAY(s, now, "ZUNIONSTORE z:u 2 z:%u s:%u\r\nZREMRANGEBYSCORE z:%u 10 12\r\n", k, k, k);
+    DAMAGE_SAY(s, now, "SORT s:%u ALPHA STORE l:u\r\nDUMP h:%u\r\nDUMP z:%u\r\nMEMORY USAGE l:%u\r\n", k, k, k, k);
+    for (uint32_t i = 0; i < 70; i++) damage_add(s, key, key * 100 + i);
+    DAMAGE_SAY(s, now, "COPY l:%u l:c\r\nRENAME h:%u h:r\r\nRENAME z:%u z:r\r\nCOPY s:%u s:c REPLACE\r\n", k, k, k, k);
+    DAMAGE_SAY(s, now, "PEXPIRE l:%u 100\r\nMOVE s:%u 3\r\nSET z:r x\r\nDEL l:c\r\n", k, k);
+  }
+}
+
 static rd_image damage_image(rd_policy policy) {
   rd_image image = {.fd = memfd_create("redistill-damage", MFD_CLOEXEC)};
   rd_store st;
@@ -89,7 +117,13 @@ static rd_image damage_image(rd_policy policy) {
     DAMAGE_SAY(s, DAMAGE_MS, "SELECT %u\r\nSET %s %.*s%s\r\n", n % 5 == 0, damage_key(n), len + 1, damage_filler,
                n % 3 == 0 ? " EX 1000" : "");
   }
+  DAMAGE_SAY(s, DAMAGE_MS, "SELECT 0\r\n");
   for (int i = 0; i < 20; i++) DAMAGE_SAY(s, DAMAGE_MS, "APPEND large %.*s\r\n", 40000, damage_filler);
+  for (uint32_t key = 0; key < DAMAGE_COLLECTIONS; key++) {
+    uint32_t count = key % 3 == 0 ? 15 : key % 3 == 1 ? 120 : 700;
+    for (uint32_t n = 0; n < count; n++) damage_add(s, key, n);
+  }
+  DAMAGE_SAY(s, DAMAGE_MS, "SELECT 0\r\nDEL s:2 l:2\r\n"); /* there are graves */
   DAMAGE_SAY(s, DAMAGE_MS, "SELECT 2\r\nSET a b\r\nSET c d\r\nFLUSHDB\r\nDEL key:17: key:19:\r\n");
   rd_session_free(s);
   image.size = st.size;
@@ -131,6 +165,7 @@ static void damage_use(rd_store *st) {
     if (n % 300 == 0) rd_sweep(st, 0, st->num_shards, 0);
   }
   DAMAGE_SAY(s, now, "SELECT 0\r\nGETRANGE large 0 -1\r\nSETRANGE large 700000 x\r\nDBSIZE\r\nRANDOMKEY\r\nKEYS *\r\n");
+  damage_use_collections(s, now);
   DAMAGE_SAY(s, now, "MULTI\r\nSET a b\r\nGET large\r\nEXEC\r\nSWAPDB 0 1\r\nCOPY large larger\r\n");
   for (uint32_t n = 0; n < 900; n++) DAMAGE_SAY(s, now, "SET more:%u %.*s\r\n", n, 12000, damage_filler); /* evicts */
   rd_set_max_memory(st, DAMAGE_MEMORY * 3 / 4);

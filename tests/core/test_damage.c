@@ -115,8 +115,9 @@ static const char *damage(const rd_image *image, uint8_t *base) {
       return "references";
     }
     case 8: {
-      static const int kinds[] = {RD_ITEM, RD_CHUNK, RD_TABLE, RD_SEGMENT, RD_DIR, RD_OVERFLOW, RD_GHOST, RD_FREE};
-      for (; count > 0; count--) change(base + a_block(image, base, kinds[dice(8)]) + 4 + dice(24));
+      static const int kinds[] = {RD_ITEM,  RD_CHUNK, RD_TABLE, RD_SEGMENT, RD_DIR, RD_OVERFLOW,
+                                  RD_GHOST, RD_FREE,  RD_LEAF,  RD_NODE,    RD_BLOB};
+      for (; count > 0; count--) change(base + a_block(image, base, kinds[dice(11)]) + 4 + dice(24));
       return "what stands behind the heads of blocks";
     }
     case 9:
@@ -237,7 +238,7 @@ static void an_index_with_an_invalid_root_is_emptied_at_attach(void) {
 
 /* A kind has six bits, and those without a row have no meaning. */
 static void a_block_of_unknown_kind_empties_its_shard(void) {
-  for (unsigned kind = RD_GHOST + 1; kind < RD_KINDS && check_ok; kind += 9) {
+  for (unsigned kind = RD_BLOB + 1; kind < RD_KINDS && check_ok; kind += 9) {
     rd_image image = damage_image(RD_ALLKEYS_LRU);
     uint8_t *base = damage_lay(&image);
     rd_blk b, unknown;
