@@ -8,6 +8,8 @@
 #ifndef RD_TREE_H
 #define RD_TREE_H
 
+#include <stdlib.h>
+
 #include "arena/heap.h"
 #include "store/coll.h"
 #include "store/item.h"
@@ -45,7 +47,10 @@ static inline uint32_t *rd_node_counts(const rd_node *n) { return (uint32_t *)(v
 
 /* The bytes of the entry at `at` of a leaf or a packed value. */
 static inline uint32_t rd_entry_size(const rd_coll *c, const uint8_t *at, const uint8_t *end) {
-  return c->kind->size(at, end);
+  uint32_t size = c->kind->size(at, end);
+  /* The arena is damaged, and going on would never end. After the abort the shard is verified (recovery.h). */
+  if (RD_UNLIKELY(size == 0)) abort();
+  return size;
 }
 
 /* ---- a run of entries: of a leaf, or of a packed value ---- */
