@@ -361,22 +361,35 @@ class ActTests(SynchronousTestCase):
         found = self.worker.store._c.type_limits
         return tuple(getattr(found, name) for name in TypeLimits._fields)
 
-    def limit(self, field: str, name: str, value: int) -> None:
-        """A threshold reaches the core, and no other changes."""
-        self.begin()
-        before = TypeLimits(*self.limits())
-        self.set(name, value)
-        self.assertEqual(self.limits(), before._replace(**{field: value}))
+    def shown(self, command: str, few: int | bytes, many: int | bytes) -> tuple[bytes, bytes]:
+        """The encodings of two values: of so many elements that `command`, a format of their numbers, adds; or of the
+        element of these bytes."""
+        encodings = []
+        for size in (few, many):
+            self.client.ask("DEL", "k")
+            for number in range(size) if isinstance(size, int) else ():
+                self.client.ask(*command.format(number).split())
+            if isinstance(size, bytes):
+                self.client.ask(*command.split(), size)
+            encodings.append(self.client.ask("OBJECT", "ENCODING", "k").split()[1])
+        return encodings[0], encodings[1]
 
     def see_types_hash_max_listpack_entries(self, name: str) -> None:
-        self.limit("hash_entries", name, 3)
+        self.set(name, 3)
+        self.assertEqual(self.shown("HSET k f{} v", 3, 4), (b"listpack", b"hashtable"))
 
     def see_types_hash_max_listpack_value(self, name: str) -> None:
-        self.limit("hash_value", name, 3)
+        self.set(name, 3)
+        self.assertEqual(self.shown("HSET k f", b"vvv", b"vvvv"), (b"listpack", b"hashtable"))
 
     def see_types_list_max_listpack_size(self, name: str) -> None:
-        self.limit("list_size", name, 3)
-        for value, counts_as in ((0, 1), (-1, -1), (-6, -5), (2**31 - 1, 2**31 - 1), (-(2**31), -5)):
+        self.set(name, 3)
+        self.assertEqual(self.shown("RPUSH k v{}", 3, 4), (b"listpack", b"quicklist"))
+        for value, most in ((0, 0), (-1, 4096), (-2, 8192), (-5, 65536), (-6, 65536)):
+            self.set(name, value)
+            wide = (bytes(max(1, most - 100)), bytes(most + 100))
+            self.assertEqual(self.shown("RPUSH k", *wide), (b"listpack", b"quicklist" if most else b"listpack"))
+        for value, counts_as in ((0, 1), (-6, -5), (2**31 - 1, 2**31 - 1), (-(2**31), -5)):
             self.set(name, value)
             self.assertEqual(self.limits()[-1], counts_as)
             self.assertIn(str(value).encode(), self.client.ask("CONFIG", "GET", name))
@@ -387,21 +400,27 @@ class ActTests(SynchronousTestCase):
         self.assertEqual(self.limits(), before)
 
     def see_types_set_max_intset_entries(self, name: str) -> None:
-        self.limit("set_integers", name, 3)
+        self.set(name, 3)
+        self.set("set-max-listpack-entries", 3)
+        self.assertEqual(self.shown("SADD k {}", 3, 4), (b"intset", b"hashtable"))
         self.set(name, 2**63 - 1)
         self.assertEqual(self.limits()[2], 2**32 - 1)
 
     def see_types_set_max_listpack_entries(self, name: str) -> None:
-        self.limit("set_entries", name, 3)
+        self.set(name, 3)
+        self.assertEqual(self.shown("SADD k m{}", 3, 4), (b"listpack", b"hashtable"))
 
     def see_types_set_max_listpack_value(self, name: str) -> None:
-        self.limit("set_value", name, 3)
+        self.set(name, 3)
+        self.assertEqual(self.shown("SADD k", b"mmm", b"mmmm"), (b"listpack", b"hashtable"))
 
     def see_types_zset_max_listpack_entries(self, name: str) -> None:
-        self.limit("zset_entries", name, 3)
+        self.set(name, 3)
+        self.assertEqual(self.shown("ZADD k 1 m{}", 3, 4), (b"listpack", b"skiplist"))
 
     def see_types_zset_max_listpack_value(self, name: str) -> None:
-        self.limit("zset_value", name, 3)
+        self.set(name, 3)
+        self.assertEqual(self.shown("ZADD k 1", b"mmm", b"mmmm"), (b"listpack", b"skiplist"))
 
     def see_logging_level(self, name: str) -> None:
         log = Logger(namespace="test", observer=self.worker.observer)
