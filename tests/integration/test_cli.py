@@ -11,6 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from . import servers
 
+COLLECTION_TESTS = (
+    *("lpush", "rpush", "lpop", "rpop", "sadd", "hset", "spop", "zadd", "zpopmin"),
+    *("lrange_100", "lrange_300", "lrange_500", "lrange_600"),
+)
 STRING_TESTS = ("ping", "ping_inline", "ping_mbulk", "set", "get", "incr", "mset")
 
 
@@ -193,6 +197,27 @@ class SurveyTests(SynchronousTestCase):
         for mode in ("--bigkeys", "--memkeys"):
             self.assertIn(f'"key:{self.KEYS - 1}"', self.alike(mode, only=summary), mode)
 
+    def test_big_keys_of_all_types(self) -> None:
+        """--bigkeys finds the largest value of each type, --memkeys asks for the memory of all, and SCAN finds each
+        type by its name."""
+        given = b"".join(
+            b"HSET hash:%d %s\nRPUSH list:%d %s\nSADD set:%d %s\nZADD zset:%d %s\n"
+            % (n, b"f v " + b" ".join(b"f%d v" % i for i in range(8 * n)), n, b"e " * (2 + 9 * n),
+               n, b" ".join(b"%d" % i for i in range(3 + 7 * n)), n, b" ".join(b"%d m%d" % (i, i) for i in range(4 + 6 * n)))
+            for n in range(6)
+        )  # fmt: skip
+        for server in (self.theirs, *self.ours):
+            self.assertNotIn("ERR", self.said(server, given=given))
+        said = self.alike("--bigkeys", only="^(Sampled|Total|Biggest|[0-9]+ )")
+        for name in ("hash", "list", "set", "zset"):
+            self.assertIn(f'"{name}:5"', said)
+            self.assertIn(f"6 {name}s with", said)
+        for server in self.ours:
+            self.assertEqual(len(re.findall(r"^6 \w+ with", self.said(server, "--memkeys"), re.MULTILINE)), 4)
+            for name in ("hash", "list", "set", "zset"):
+                keys = self.said(server, "SCAN", "0", "COUNT", "1000", "TYPE", name.upper()).split()[1:]
+                self.assertEqual(sorted(keys), [f"{name}:{n}" for n in range(6)])
+
     def test_scan(self) -> None:
         """--scan finds each key once, by pattern too."""
         for argv in (("--scan",), ("--scan", "--pattern", "key:1?")):
@@ -261,6 +286,15 @@ class BenchmarkTests(Case):
             out = self.benchmark("-q", "-P", pipeline, "-t", ",".join(STRING_TESTS))
             for name in ("PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"):
                 self.assertIn(f"{name}: ", out)
+
+    def test_collection_tests(self) -> None:
+        """Every test on lists, sets, hashes and sorted sets."""
+        for pipeline in ("1", "16"):
+            out = self.benchmark("-q", "-r", "1000", "-P", pipeline, "-t", ",".join(COLLECTION_TESTS))
+            for name in ("LPUSH", "RPUSH", "LPOP", "RPOP", "SADD", "HSET", "SPOP", "ZADD", "ZPOPMIN"):
+                self.assertIn(f"{name}: ", out)
+            for count in (100, 300, 500, 600):
+                self.assertIn(f"LRANGE_{count} (first {count} elements): ", out)
 
     def test_resp3_and_random_keys(self) -> None:
         """-3, -r and a command of one's own."""
