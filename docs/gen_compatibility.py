@@ -29,17 +29,23 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 - Strings, bitmaps, bit fields and HyperLogLogs with every option of Redis 7. Of Valkey 9 and Redis 8.4 also `MSETEX`,
   `DELIFEQ`, `DELEX`, `DIGEST`, and the conditions `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` of `SET`.
+- Hashes, lists, sets and sorted sets, with every option of Redis 7.2, and `SORT`. `TYPE`, `SCAN ... TYPE`, `COPY`,
+  `DUMP`, `MEMORY USAGE` and all other commands on keys know them.
+- `OBJECT ENCODING` shows Redis's names by Redis's thresholds (`hash-max-listpack-entries` and its kin, with their
+  `ziplist` names), which `CONFIG SET` changes. How values are stored does not depend on them.
 - Expiry in milliseconds, with the conditions of `EXPIRE key s NX|XX|GT|LT`; an expired key is never seen.
-- `SCAN` returns every key that exists during the whole scan.
+- `SCAN` returns every key that exists during the whole scan; `HSCAN`, `SSCAN` and `ZSCAN` every element.
 - `MULTI`, `EXEC` and `WATCH`, atomic over all their keys.
 - `DUMP` and `RESTORE` in Redis's own format, so that values can be moved from and to Redis.
 - `maxmemory` and the eviction policies, by Redis's names in `CONFIG GET` and `CONFIG SET`.
 
 ## Differences
 
-- Values are strings: there are no lists, sets, hashes, sorted sets, streams, no pub/sub and no scripts yet. The server
-  answers a command that is not in the table with Redis's `ERR unknown command`, and `INFO` counts it by name and client
-  library.
+- There are no streams, no commands that block (`BLPOP` and its kin), no geospatial commands, no pub/sub and no scripts
+  yet. The server answers a command that is not in the table with Redis's `ERR unknown command`, and `INFO` counts it by
+  name and client library.
+- A hash or set of up to about 1 KB is returned in the order of insertion, a set of integers in their order, as from
+  Redis's listpacks and intsets. The order of a larger one is that of a hash, also where Redis keeps it in a listpack.
 - There is no persistence and no replication. `INFO` says so in Redis's fields, `CONFIG GET save` is empty and
   `appendonly` is `no`. `ROLE` answers master without replicas, `LASTSAVE` the start of the server, and `WAIT` for a
   replica ends with its timeout. `SAVE`, `BGSAVE`, `BGREWRITEAOF`, `SYNC`, `PSYNC`, `REPLCONF`, `MODULE LOAD` and
@@ -86,10 +92,11 @@ The tests run these clients, or send the commands that they send:
 
 | client | checked |
 |---|---|
-| redis-cli, redis-benchmark | interactive use, `--bigkeys`, every string test of the benchmark |
-| redis-py 8 | defaults (HELLO 3, CLIENT SETINFO), pipelines, transactions |
+| redis-cli, redis-benchmark | interactive use, `--bigkeys`, `--memkeys`, every test of the benchmark that needs no stream |
+| redis-py 8 | defaults (HELLO 3, CLIENT SETINFO), pipelines, transactions, all types |
 | ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, binary values, errors, AUTH, reconnecting |
 | Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
+| Laravel's tagged cache | its commands: `ZADD GT`, `ZSCAN`, `ZREMRANGEBYSCORE` |
 
 ## Commands
 

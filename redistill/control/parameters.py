@@ -27,7 +27,7 @@ HIDDEN = "(redacted)"
 DISK = "this cache writes nothing to disk"
 REPLICATION = "there is no replication"
 CLUSTER = "there is no cluster"
-TYPE = "there are no values of this type"
+STREAMS = "there are no streams"
 SCRIPTS = "there are no scripts"
 PUBSUB = "there is no publish/subscribe"
 BUILT = "it is built in"
@@ -141,7 +141,7 @@ FIXED: tuple[tuple[str, str, str], ...] = (
         " cluster-replica-validity-factor=10 cluster-require-full-coverage=yes tls-cluster=no",
         "cluster-enabled=no cluster-config-file=nodes.conf cluster-port=0",
     ),
-    (TYPE, "stream-node-max-bytes=4096 stream-node-max-entries=100", ""),
+    (STREAMS, "stream-node-max-bytes=4096 stream-node-max-entries=100", ""),
     (SCRIPTS, "busy-reply-threshold=5000", "enable-module-command=no"),
     (PUBSUB, "notify-keyspace-events=", ""),
     ("there is no client-side caching", "tracking-table-max-keys=1000000", ""),

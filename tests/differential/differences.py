@@ -101,7 +101,7 @@ def _rank_with_score(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
 
 DIFFERENCES: tuple[Difference, ...] = (
     Difference("control bytes of a client never reach an error line: they become spaces", _same_but_controls),
-    Difference("the table has fewer commands than Redis's while types other than strings are missing", _fewer_commands),
+    Difference("the table has fewer commands than Redis's: streams, scripts and messages are missing", _fewer_commands),
     Difference("Redistill's own settings and Redis 7.2's parameters are in the configuration too", _more_parameters),
     Difference("the policies and bounds that an error of CONFIG SET lists are Redistill's own", _other_policies),
     Difference("a cursor that no SCAN returned is safe, and may be at another place", _made_up_cursor),
