@@ -92,7 +92,7 @@ The tests run these clients, or send the commands that they send:
 
 | client | checked |
 |---|---|
-| redis-cli, redis-benchmark | interactive use, `--bigkeys`, `--memkeys`, every test of the benchmark that needs no stream |
+| redis-cli, redis-benchmark | interactive use, `--bigkeys`, `--memkeys`, all tests without streams |
 | redis-py 8 | defaults (HELLO 3, CLIENT SETINFO), pipelines, transactions, all types |
 | ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, binary values, errors, AUTH, reconnecting |
 | Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
