@@ -228,7 +228,11 @@ static void a_refused_result_leaves_the_old_value(void) {
        {"SADD @8a " LONG_10 " #600x ; SADD @8b " LONG_10 " #9000y", "SUNIONSTORE @8a @8a @8b"},
        {"SADD @8a " LONG_10 " ; SADD @8b #111a #100a #102c", "SINTERSTORE @8b @8b @8a"},
        {"SADD @8a " LONG_10 " ; SADD @8b #111a #100a ; SADD @8c #10a ; EXPIRE @8c 9", "SDIFFSTORE @8c @8a @8b"},
-       {"SADD @8a #9000a #9001b", "SUNIONSTORE @300c @8a"});
+       {"SADD @8a #9000a #9001b", "SUNIONSTORE @300c @8a"},
+       {"ZADD @8a 1 a 2 b ; SADD @8b b c", "ZUNIONSTORE @8c 2 @8a @8b"},
+       {"ZADD @8a 1 #300a 2 #301b 3 #302c 4 #600d ; SADD @8b b #303c ; SET @8c x EX 9", "ZUNIONSTORE @8c 2 @8a @8b"},
+       {"ZADD @8a 1 #300a 2 #301b 3 #302c 4 #600d ; SADD @8b #300a #9000b", "ZINTERSTORE @8b 2 @8b @8a WEIGHTS 2 3"},
+       {"ZADD @8a 1 #300a 2 #301b 3 #302c 4 #600d 5 #9000e ; SADD @8b b", "ZDIFFSTORE @8a 2 @8a @8b"});
 }
 
 /* ---- lists ---- */

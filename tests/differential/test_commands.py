@@ -13,6 +13,7 @@ from .peers import ask
 from .profiles import examples
 from .scripts import DATA, EVERYTHING, Script, any_of, scripts
 from .sets import SETS
+from .sorted_algebra import SORTED_ALGEBRA
 from .sorting import SORTS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 
@@ -50,6 +51,12 @@ class SameRepliesTests(SynchronousTestCase):
     @given(scripts(any_of(LISTS)))
     def test_lists(self, script: Script) -> None:
         """List commands with all their options, on lists and on other values."""
+        self.same(script)
+
+    @examples(200)
+    @given(scripts(any_of(SORTED_ALGEBRA)))
+    def test_algebra_of_sorted_sets(self, script: Script) -> None:
+        """Unions, intersections and differences of sorted sets and sets."""
         self.same(script)
 
     @examples(250)

@@ -122,6 +122,13 @@ rd_command_fn rd_cmd_zrevrangebyscore;
 rd_command_fn rd_cmd_zrevrank;
 rd_command_fn rd_cmd_zscan;
 rd_command_fn rd_cmd_zscore;
+rd_command_fn rd_cmd_zdiff;
+rd_command_fn rd_cmd_zdiffstore;
+rd_command_fn rd_cmd_zinter;
+rd_command_fn rd_cmd_zintercard;
+rd_command_fn rd_cmd_zinterstore;
+rd_command_fn rd_cmd_zunion;
+rd_command_fn rd_cmd_zunionstore;
 
 /* bitmap */
 rd_command_fn rd_cmd_getbit;
