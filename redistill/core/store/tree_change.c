@@ -8,6 +8,7 @@
 #define SLACK 64u /* bytes that a leaf is longer than its entries when it grows */
 #define MAX_USED (RD_MAX_BLOCK - RD_LEAF_HEAD)
 #define BLOBS 4u    /* most blobs of an entry */
+#define HASHED 64u  /* most entries of a leaf by hash when it grows: all of them are compared with a sought one */
 #define SAMPLE 512u /* entries whose orders decide where a leaf is split */
 
 static inline bool by_hash(const rd_coll *c) { return c->kind->order != NULL && !c->kind->sorted; }
@@ -338,7 +339,7 @@ static rd_result put(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *entry, 
   const rd_leaf *l = rd_leaf_at(st, p->leaf);
   uint32_t used = rd_leaf_used(l) - old + len, entries = l->count + (old == 0 ? 1u : 0);
   if (used > rd_leaf_room(l)) {
-    bool divides = used > c->kind->run_max && entries > 1;
+    bool divides = (used > c->kind->run_max && entries > 1) || (by_hash(c) && entries > HASHED);
     if (divides && old == 0 && is_at_end(c, p)) return extend(c, p, RD_AT_END, entry, len);
     if (divides && old == 0 && is_at_front(c, p)) return extend(c, p, RD_AT_FRONT, entry, len);
     if (divides) {
@@ -392,7 +393,7 @@ static void merge(rd_coll *c, rd_pos *p) {
   rd_ref a = rd_node_children(n)[right - 1], b = rd_node_children(n)[right];
   const rd_leaf *first = rd_leaf_at(st, a), *second = rd_leaf_at(st, b);
   uint32_t all = rd_leaf_used(first) + rd_leaf_used(second);
-  if (all * 4 > c->kind->run_max * 3) return;
+  if (all * 4 > c->kind->run_max * 3 || (by_hash(c) && (first->count + second->count) * 4 > HASHED * 3)) return;
   rd_ref fresh = rd_heap_alloc(st, c->shard, leaf_bytes(c, all), RD_LEAF);
   if (fresh == 0) return;
   rd_leaf *l = rd_leaf_at(st, fresh);
