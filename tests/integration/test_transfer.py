@@ -25,8 +25,6 @@ COMMAND = [sys.executable, "-P", "-m", "redistill.cli"]
 CONFIG = '[server]\nworkers = 1\n[memory]\nmax_memory = "64mb"\neviction_policy = "noeviction"\n'
 PASSWORD = "a-password-of-16+"
 FAR = 33177117420123
-TYPES = {"hash": 2, "list": 2, "set": 3, "stream": 1, "zset": 2}
-"""Keys of other types than string that `fill` makes."""
 
 
 def client(server: servers.Server, db: int = 0, **options: Any) -> redis.Redis:
@@ -132,8 +130,8 @@ class OtherServersTests(Case):
 
     def check_into_ours(self, said: tuple[str, str], strings: int) -> None:
         """All is loaded but streams, which are counted and named."""
-        others = ", ".join(f"{number} {kind}" for kind, number in TYPES.items() if kind != "stream")
-        self.assertIn(f"loaded {strings + 9} ({others.replace(', 2 zset', '')}, {strings} string, 2 zset) in ", said[0])
+        self.assertIn(f"loaded {strings + 9} in ", said[0])
+        self.assertIn(f" (2 hash, 2 list, 3 set, {strings} string, 2 zset)\n", said[0])
         self.assertIn("1 stream not loaded: Bad data format", said[0])
         self.assertIn('"stream" (stream): Bad data format', said[1])
 
@@ -237,7 +235,7 @@ class OtherServersTests(Case):
         )
         for server in (self.ours(), self.redis()):
             said, _ = self.run_it("load", "-", *self.to(server), given=lines)
-            self.assertIn("loaded 4 (1 hash, 1 list, 1 set, 1 zset)", said)
+            self.assertIn("(1 hash, 1 list, 1 set, 1 zset)", said)
             made = client(server)
             self.assertEqual(made.lrange("l", 0, -1), [b"a", b"1", b"\xff"])
             self.assertTrue(90 < made.ttl("l") <= 100)
