@@ -6,6 +6,8 @@
  *     #9000x   a value of 9,000 bytes that repeats one text
  *     $9000x   a value of 9,000 bytes that does not compress
  *     %#9000x  the payload that DUMP gives for such a value (likewise %$9000x)
+ *     &l300    the payload of a list of 300 elements, of which one is of 2,000 bytes; with h, s and z of a hash, a set
+ *              or a sorted set
  *     other    itself; '' is the empty string
  *
  * or, when it begins with "raw ", one line of bytes to send unchanged. */
@@ -76,23 +78,48 @@ static inline void script_value(text *out, const char *word) {
   free(p);
 }
 
-static inline void script_dump(text *out, const char *word) {
+/* Append the payload of DUMP of the key k after this request. */
+static inline void script_dump_after(text *out, text *ask) {
   rd_store st = arena_new(16 * MIB, 1, RD_NOEVICTION);
   rd_session *s = script_session(&st);
-  text ask = {0};
-  text_say(&ask, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n");
-  text value = {0};
-  script_value(&value, word);
-  script_bulk(&ask, value.data, value.len);
-  text_say(&ask, "*2\r\n$4\r\nDUMP\r\n$1\r\nk\r\n");
-  rd_session_feed(s, ask.data, ask.len, START_MS);
+  text_say(ask, "*2\r\n$4\r\nDUMP\r\n$1\r\nk\r\n");
+  rd_session_feed(s, ask->data, ask->len, START_MS);
   rd_bytes reply = rd_session_output(s);
-  const uint8_t *line = (const uint8_t *)memchr(reply.data + 5, '\n', reply.len - 5) + 1; /* behind +OK and the head */
+  const uint8_t *line = memchr(reply.data, '$', reply.len); /* behind the other reply */
+  line = (const uint8_t *)memchr(line, '\n', (size_t)(reply.data + reply.len - line)) + 1;
   text_add(out, line, (size_t)(reply.data + reply.len - 2 - line));
-  text_free(&value);
-  text_free(&ask);
+  text_free(ask);
   rd_session_free(s);
   arena_free(&st);
+}
+
+static inline void script_dump(text *out, const char *word) {
+  text ask = {0}, value = {0};
+  text_say(&ask, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n");
+  script_value(&value, word);
+  script_bulk(&ask, value.data, value.len);
+  text_free(&value);
+  script_dump_after(out, &ask);
+}
+
+static inline void script_collection(text *out, const char *word) {
+  static const char kinds[] = "lshz";
+  static const char *const names[] = {"RPUSH", "SADD", "HSET", "ZADD"};
+  size_t kind = (size_t)(strchr(kinds, word[1]) - kinds);
+  unsigned n = (unsigned)strtoul(word + 2, NULL, 10), each = kind < 2 ? 1 : 2;
+  char head[48], large[2000], small[16];
+  text ask = {0};
+  text_add(&ask, head, (size_t)snprintf(head, sizeof head, "*%u\r\n", 2 + each * n));
+  script_bulk(&ask, names[kind], strlen(names[kind]));
+  script_bulk(&ask, "k", 1);
+  memset(large, 'x', sizeof large);
+  for (unsigned i = 0; i < n; i++) {
+    size_t len = (size_t)snprintf(small, sizeof small, "m%u", i);
+    if (kind == 3) script_bulk(&ask, small + 1, len - 1);
+    script_bulk(&ask, i == 1 ? large : small, i == 1 ? sizeof large : len);
+    if (kind == 2) script_bulk(&ask, small, len);
+  }
+  script_dump_after(out, &ask);
 }
 
 /* The bytes that a client sends for a script. */
@@ -119,6 +146,8 @@ static inline text script_bytes(const char *script) {
       script_value(&made, word);
     else if (word[0] == '%')
       script_dump(&made, word + 1);
+    else if (word[0] == '&')
+      script_collection(&made, word);
     else if (strcmp(word, "''") != 0)
       text_say(&made, word);
     script_bulk(&words, made.data, made.len);

@@ -191,6 +191,18 @@ static void a_refused_expiry_leaves_the_key_without_one(void) {
        {"SET @8a #100000b", "GETEX @8a PXAT 2000000100000"});
 }
 
+/* ---- collections that are built aside ---- */
+
+static void a_refused_restore_leaves_the_old_value(void) {
+  PLAY(8 * MIB, 4, {"", "RESTORE @8a 0 &l5"}, {"", "RESTORE @8a 5000 &l500"}, {"", "RESTORE @300a 0 &s5"},
+       {"", "RESTORE @8a 0 &s300"}, {"", "RESTORE @8a 0 &h5"}, {"", "RESTORE @8a 5000 &h300"},
+       {"", "RESTORE @300a 5000 &z5"}, {"", "RESTORE @8a 0 &z300"}, {"SET @8a #300b", "RESTORE @8a 0 &h5 REPLACE"},
+       {"SET @8a #9000b", "RESTORE @8a 5000 &z300 REPLACE"}, {"SADD @8a a b c", "RESTORE @8a 0 &s300 REPLACE"},
+       {"RPUSH @8a a b c ; EXPIRE @8a 100", "RESTORE @8a 0 &l5 REPLACE"},
+       {"HSET @300a f #300a g #9000a", "RESTORE @300a 5000 &h300 REPLACE"},
+       {"ZADD @8a 1 a 2 b", "RESTORE @8a 0 &z300 REPLACE IDLETIME 5"});
+}
+
 /* ---- hashes ---- */
 
 #define PAIRS_10 "a 1 b 2 c 3 d 4 e 5 f 6 g 7 h 8 i 9 j 10"
@@ -737,6 +749,7 @@ int main(void) {
   RUN(a_refused_replacement_leaves_the_old_value);
   RUN(refused_growth_leaves_the_old_length);
   RUN(a_refused_expiry_leaves_the_key_without_one);
+  RUN(a_refused_restore_leaves_the_old_value);
   RUN(a_refused_change_of_a_hash_leaves_its_fields);
   RUN(a_refused_change_of_a_list_leaves_its_elements);
   RUN(a_refused_move_or_copy_leaves_both_keys);
