@@ -228,9 +228,10 @@ void rd_cmd_zadd(rd_call *c) {
 }
 
 void rd_cmd_zincrby(rd_call *c) {
-  add_options o = {.incr = true, .first = 2, .pairs = 1};
+  add_options o = {.incr = true};
   double score;
-  if (parse_scores(c, &o, &score)) add_scores(c, &o, &score);
+  /* words of ZADD's options are options here, too, and then there are too few arguments */
+  if (parse_add(c, &o) && parse_scores(c, &o, &score)) add_scores(c, &o, &score);
 }
 
 /* ---- ZREM ---- */
