@@ -109,7 +109,7 @@ def record(path: pathlib.Path, servers: dict[str, socket.socket]) -> None:
     path.write_text(TOKEN.sub(fill, path.read_text()))
 
 
-TABLE = re.compile(r"static const happening (?!newer_)\w+\[\] = \{(.*?)\n\};", re.DOTALL)
+TABLE = re.compile(r"static const happening (?!newer_)(?P<name>\w+)\[\] = \{(?P<rows>.*?)\n\};", re.DOTALL)
 TOLD = re.compile(rf"TOLD\(\s*({STRING})\s*,\s*({STRING})\s*\)", re.DOTALL)
 
 
@@ -160,11 +160,12 @@ class Listener:
             events.append(db + b":" + name + b":" + key)
 
 
-def record_events(path: pathlib.Path, listener: Listener) -> None:
+def record_events(path: pathlib.Path, listeners: dict[str, Listener]) -> None:
     """Each event with its class, which is that of the listener that received it."""
 
     def fill(table: re.Match[str]) -> str:
-        asked = [unquote(match[1]) for match in TOLD.finditer(table[1])]
+        listener = listeners["valkey" if table["name"].startswith("valkey_") else "redis"]
+        asked = [unquote(match[1]) for match in TOLD.finditer(table["rows"])]
         heard = {}
         for letters in ["Amn", *"g$lshzxetdmn"]:
             listener.listen(letters)
@@ -188,7 +189,8 @@ def main() -> None:
     with running(redis) as first, running(valkey_server()) as second:
         for name in sys.argv[1:]:
             record(pathlib.Path(name), {"redis": first(), "valkey": second()})
-            record_events(pathlib.Path(name), Listener(first(), first()))
+            listeners = {"redis": Listener(first(), first()), "valkey": Listener(second(), second())}
+            record_events(pathlib.Path(name), listeners)
 
 
 if __name__ == "__main__":

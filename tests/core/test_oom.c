@@ -208,14 +208,38 @@ static void a_refused_restore_leaves_the_old_value(void) {
 #define PAIRS_10 "a 1 b 2 c 3 d 4 e 5 f 6 g 7 h 8 i 9 j 10"
 
 static void a_refused_change_of_a_hash_leaves_its_fields(void) {
-  PLAY(8 * MIB, 4, {"", "HSET @8a f v"}, {"", "HSET @8a " PAIRS_10}, {"", "HMSET @8a f #300a g #300b h #100c"},
-       {"", "HSETNX @8a f #300a"}, {"", "HINCRBY @8a f 5"}, {"", "HINCRBYFLOAT @8a f 1.5"},
-       {"HSET @8a f v", "HSET @8a g #300a"}, {"HSET @8a f v", "HSET @8a f #300a"},
+  PLAY(8 * MIB, 4, {"", "HSET @8a f v"}, {"", "HSET @300a f #300a"}, {"", "HSET @5000a f v"}, {"", "HSET @8a f #600a"},
+       {"HSET @8a f v", "HSET @8a f #9000a"}, {"HSET @8a f #600a", "HSET @8a f #9000a"},
+       {"HSET @8a f v g #600a", "HSET @8a #600c #600b f #9000c"}, {"HSET @8a f v", "RENAME @8a @300b"},
+       {"HSET @8a f v g #600a", "COPY @8a @300b"},
+       {"HSET @300a a #200a b #200b c #200c d #200d", "HSET @300a e #200e f #200f"},
+       {"HSET @8a a #200a b #200b c #200c d #200d", "HSET @8a e #200e f #200f"}, {"", "HSET @8a " PAIRS_10},
+       {"", "HMSET @8a f #300a g #300b h #100c"}, {"", "HSETNX @8a f #300a"}, {"", "HINCRBY @8a f 5"},
+       {"", "HINCRBYFLOAT @8a f 1.5"}, {"HSET @8a f v", "HSET @8a g #300a"}, {"HSET @8a f v", "HSET @8a f #300a"},
        {"HSET @8a f v", "HSET @8a f #300a g #300b f #10a h v"},
        {"HSET @8a f v ; EXPIRE @8a 100", "HSET @8a g #300a h 1"}, {"HSET @8a f v", "HSETNX @8a g #300a"},
        {"HSET @8a f 5", "HINCRBY @8a f 5000000000"}, {"HSET @8a f 5", "HINCRBYFLOAT @8a f 0.123456789012"},
        {"HSET @8a " PAIRS_10, "HSET @8a j #200a i #200b h #200c"}, {"HSET @8a f v", "COPY @8a @8b"},
        {"HSET @8a f v", "EXPIRE @8a 100"}, {"HSET @8a f v", "RENAME @8a @8bcd"}, {"SET @8a #300a", "COPY @8a @8b"});
+}
+
+#define LONG_PAIRS "a #100a b #100b c #100c d #100d e #100e f #100f g #100g h #100h i #100i j #100j"
+#define FIELDS_10 "FIELDS 10 a b c d e f g h i j"
+#define HALF_TIMED "HSET @8a a #200a b #200b c #200c d #200d ; HEXPIRE @8a 50 FIELDS 2 a b"
+
+static void a_refused_expiry_of_fields_leaves_their_times(void) {
+  PLAY(8 * MIB, 4, {"HSET @8a f v", "HEXPIRE @8a 100 FIELDS 1 f"}, {"HSET @300a f v", "HEXPIRE @300a 100 FIELDS 1 f"},
+       {"HSET @8a f #600a", "HEXPIRE @8a 100 FIELDS 1 f"}, {"HSET @8a " PAIRS_10, "HEXPIRE @8a 100 " FIELDS_10},
+       {"HSET @8a " LONG_PAIRS, "HEXPIRE @8a 100 " FIELDS_10},
+       {"HSET @8a " LONG_PAIRS " ; HEXPIRE @8a 50 " FIELDS_10, "HEXPIRE @8a 100 FIELDS 5 a c e g i"},
+       {"HSET @8a a #200a b #200b c #200c d #200d e #160e", "HEXPIRE @8a 100 FIELDS 5 a b c d e"},
+       {HALF_TIMED, "HSETEX @8a EX 9 FIELDS 1 e #200e"}, {HALF_TIMED, "HSETEX @8a EX 9 FIELDS 1 a #400e"},
+       {HALF_TIMED, "HSET @8a a #400e c 1"}, {"", "HSETEX @8a EX 9 FIELDS 1 e #200e"},
+       {"", "HSETEX @8a EX 9 FIELDS 1 e #900e"}, {"", "HSETEX @300a EX 9 FIELDS 1 e v"},
+       {"", "HSETEX @8a EX 9 FIELDS 2 e #900e f #9000f"}, {"HSET @8a " LONG_PAIRS, "HGETEX @8a EX 9 FIELDS 2 a b"},
+       {"HSET @8a f v", "HGETEX @8a EX 9 FIELDS 1 f"},
+       {"HSET @8a " LONG_PAIRS " ; HEXPIRE @8a 50 " FIELDS_10, "COPY @8a @8b"},
+       {"HSET @8a " LONG_PAIRS " ; HEXPIRE @8a 50 FIELDS 2 a b", "HSETEX @8a KEEPTTL FIELDS 3 a #500a b #600b z 1"});
 }
 
 /* ---- sets ---- */
@@ -752,6 +776,7 @@ int main(void) {
   RUN(a_refused_restore_leaves_the_old_value);
   RUN(a_refused_change_of_a_hash_leaves_its_fields);
   RUN(a_refused_change_of_a_list_leaves_its_elements);
+  RUN(a_refused_expiry_of_fields_leaves_their_times);
   RUN(a_refused_move_or_copy_leaves_both_keys);
   RUN(a_refused_change_of_a_set_leaves_its_members);
   RUN(a_refused_result_leaves_the_old_value);

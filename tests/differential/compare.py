@@ -120,6 +120,17 @@ def near(tolerance: int) -> Rule:
     return rule
 
 
+def each(rule: Rule) -> Rule:
+    """Arrays of as many elements, each of which the rule compares."""
+
+    def compare(theirs: Reply, ours: Reply) -> bool:
+        if theirs.kind != "*" or ours.kind != "*" or len(theirs.value) != len(ours.value):
+            return theirs == ours
+        return all(rule(t, o) for t, o in zip(theirs.value, ours.value, strict=True))
+
+    return compare
+
+
 # By command, or by command and subcommand. Tolerances are generous: a loaded machine must not fail a test.
 RULES: dict[str, Rule] = {
     "keys": unordered,
@@ -130,6 +141,10 @@ RULES: dict[str, Rule] = {
     "hvals": unordered,
     "hscan": scanned_pairs,
     "hrandfield": same_shape,
+    "httl": each(near(30)),
+    "hpttl": each(near(30_000)),
+    "hexpiretime": each(near(30)),
+    "hpexpiretime": each(near(30_000)),
     "smembers": unordered,
     "sinter": unordered,
     "sunion": unordered,

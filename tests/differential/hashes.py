@@ -70,3 +70,55 @@ LARGE_HASHES: tuple[Args, ...] = (
     command("TYPE", w.few_keys),
     command("DEL", w.few_keys),
 )
+
+# Fields that expire, as in Valkey 9. Times are far away or long past; those beyond the year 10889 are errors of ours.
+expiries = (
+    option("EX", pick("100000", "1000000000", "0", "-1", "abc", "", "9223372036854775807")),
+    option("PX", pick("100000000", "0", "-1", "abc", "9223372036854775807")),
+    option("EXAT", pick("33177117420", "4000000000", "1", "0", "-1", "abc")),
+    option("PXAT", pick("33177117420123", "4000000000999", "1", "0", "-1", "abc")),
+)
+conditions = options("NX", "XX", "GT", "LT", "gt", "JUNK", most=2)
+
+
+@st.composite
+def named(draw: st.DrawFn, pairs: bool = False) -> list[bytes]:
+    """The word FIELDS, a number that mostly fits, and fields."""
+    groups = draw(st.lists(st.tuples(field, value) if pairs else st.tuples(field), min_size=1, max_size=4))
+    number = draw(st.sampled_from([b"%d" % len(groups)] * 12 + [b"0", b"-1", b"abc", b"%d" % (len(groups) + 1)]))
+    word = draw(st.sampled_from([b"FIELDS"] * 8 + [b"fields", b"FIELD"]))
+    return [word, number, *(word for group in groups for word in group)]
+
+
+EXPIRING_FIELDS: tuple[Args, ...] = (
+    command("HEXPIRE", w.few_keys, pick("100000", "1000000000", "0", "-1", "abc"), conditions, named()),
+    command("HPEXPIRE", w.few_keys, pick("100000000", "5000000001", "0", "-1", ""), conditions, named()),
+    command("HEXPIREAT", w.few_keys, pick("33177117420", "4000000000", "1", "-1", "1.5"), conditions, named()),
+    command("HPEXPIREAT", w.few_keys, pick("33177117420123", "4000000000999", "1", "-1"), conditions, named()),
+    command("HTTL", w.few_keys, named()),
+    command("HPTTL", w.few_keys, named()),
+    command("HEXPIRETIME", w.few_keys, named()),
+    command("HPEXPIRETIME", w.few_keys, named()),
+    command("HPERSIST", w.few_keys, named()),
+    command("HGETDEL", w.few_keys, named()),
+    command("HGETEX", w.few_keys, options("PERSIST", *expiries, most=2), named()),
+    command("HSETEX", w.few_keys, options("FNX", "FXX", "NX", "XX", "KEEPTTL", *expiries, most=2), named(pairs=True)),
+    command("HSETEX", w.few_keys, options(*expiries, most=1), named(pairs=True)),
+    command("HSET", w.few_keys, w.many(field, value)),
+    command("HSET", w.few_keys, many_pairs),
+    command("HDEL", w.few_keys, fields),
+    command("HINCRBY", w.few_keys, field, w.small),
+    command("HINCRBYFLOAT", w.few_keys, field, w.decimal),
+    command("HSETNX", w.few_keys, field, value),
+    command("HGETALL", w.few_keys),
+    command("HLEN", w.few_keys),
+    command("COPY", w.few_keys, w.few_keys, optional("REPLACE", "DB 1")),
+    command("RENAME", w.few_keys, w.few_keys),
+    command("EXPIRE", w.few_keys, pick("100000", "-1")),
+    command("PERSIST", w.few_keys),
+    command("TTL", w.few_keys),
+    command("SET", w.few_keys, pick("v")),
+    command("DEL", w.few_keys),
+    command("OBJECT", w.word("ENCODING"), w.few_keys),
+    command("TYPE", w.few_keys),
+)

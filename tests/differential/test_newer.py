@@ -8,9 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from . import sides
 from . import words as w
+from .hashes import EXPIRING_FIELDS
 from .peers import ask
 from .profiles import examples
-from .scripts import Script, scripts
+from .scripts import Script, any_of, scripts
 from .strings import expiries
 from .words import command, option, options, pick
 
@@ -89,6 +90,17 @@ class NewerTests(SynchronousTestCase):
             for argv in script.commands
             if argv[0].lower() not in (b"multi", b"exec")
             and [word.lower() for word in argv[:2]] != [b"scan", b"-1"]  # Valkey refuses it, redis-server 7.0 does not
+        ]
+        found = sides.differing(script, self.theirs, self.ours, sides.known())
+        self.assertFalse(found, sides.explain(script, found))
+
+    @examples(150)
+    @given(scripts(any_of(EXPIRING_FIELDS), most=40))
+    def test_fields_that_expire(self, script: Script) -> None:
+        """Hashes with fields that expire, small and large ones, beside other changes of their keys."""
+        names = (b"multi", b"exec", b"copy", b"rename", b"del", b"expire", b"persist", b"ttl", b"type", b"get", b"set")
+        script.commands[:] = [
+            argv for argv in script.commands if argv[0].lower() in names or argv[0].lower().startswith(b"h")
         ]
         found = sides.differing(script, self.theirs, self.ours, sides.known())
         self.assertFalse(found, sides.explain(script, found))

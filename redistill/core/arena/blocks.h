@@ -91,6 +91,7 @@ struct rd_region {
 
 #define RD_BUCKET_SLOTS 10u
 #define RD_BUCKET_OVERFLOW 0x8000u
+#define RD_BUCKET_TIMED 0x4000u /* an entry's value may have parts that expire (type.h) */
 
 /* One cache line. An entry is a 40-bit reference in granules and a one-byte tag of the hash (0: empty). */
 typedef struct rd_bucket {
@@ -98,7 +99,8 @@ typedef struct rd_bucket {
   uint8_t hi[RD_BUCKET_SLOTS];
   uint8_t tag[RD_BUCKET_SLOTS];
   uint16_t bits; /* bit i: entry i has an expiry. RD_BUCKET_OVERFLOW: entry 9 refers to the next bucket of the chain */
-  uint16_t due;  /* coarse time before which no entry of this bucket expires (expire.c); meaningless without bits */
+  uint16_t due;  /* coarse time before which no entry of this bucket, and no part of one, expires (expire.c);
+                    meaningless without bits */
 } rd_bucket;
 
 typedef struct rd_index {
@@ -107,7 +109,8 @@ typedef struct rd_index {
   uint32_t count;    /* keys */
   uint32_t with_ttl; /* keys with an expiry */
   uint8_t height;    /* 0: root is a segment, 1: a directory, 2: a directory of directories */
-  uint8_t spare[3];
+  uint8_t timed;     /* 1: a bucket may have RD_BUCKET_TIMED */
+  uint8_t spare[2];
 } rd_index;
 
 /* Heads of the index's blocks. The buckets of a segment begin at the next multiple of 64 after its head. */

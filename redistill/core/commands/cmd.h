@@ -57,6 +57,18 @@ rd_command_fn rd_cmd_hincrby;
 rd_command_fn rd_cmd_hincrbyfloat;
 rd_command_fn rd_cmd_hrandfield;
 rd_command_fn rd_cmd_hscan;
+rd_command_fn rd_cmd_hexpire;
+rd_command_fn rd_cmd_hpexpire;
+rd_command_fn rd_cmd_hexpireat;
+rd_command_fn rd_cmd_hpexpireat;
+rd_command_fn rd_cmd_httl;
+rd_command_fn rd_cmd_hpttl;
+rd_command_fn rd_cmd_hexpiretime;
+rd_command_fn rd_cmd_hpexpiretime;
+rd_command_fn rd_cmd_hpersist;
+rd_command_fn rd_cmd_hgetdel;
+rd_command_fn rd_cmd_hgetex;
+rd_command_fn rd_cmd_hsetex;
 
 /* list */
 rd_command_fn rd_cmd_lpush;

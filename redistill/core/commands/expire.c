@@ -1,22 +1,22 @@
 /* expire.c - sets, reads and removes the time at which a key expires.
  *
  * Times are milliseconds since the epoch, signed. A key whose time is now or has passed is deleted at once. */
-#include "command/call.h"
+#include "commands/expire.h"
+
 #include "commands/cmd.h"
 
 typedef enum time_unit { SECONDS, MILLISECONDS } time_unit;
 
 enum { NX = 1, XX = 2, GT = 4, LT = 8 };
 
-/* Parse the conditions from argv[3] on; false after an error reply. */
-static bool parse_conditions(rd_call *call, unsigned *conditions) {
+bool rd_parse_conditions(rd_call *call, uint32_t from, uint32_t to, unsigned *conditions) {
   static const struct {
     const char *word;
     unsigned bit;
   } words[] = {{"nx", NX}, {"xx", XX}, {"gt", GT}, {"lt", LT}};
   unsigned found = 0;
 
-  for (uint32_t i = 3; i < call->argc; i++) {
+  for (uint32_t i = from; i < to; i++) {
     unsigned bit = 0;
     for (size_t w = 0; w < sizeof words / sizeof words[0]; w++) {
       if (rd_arg_is(call->argv[i], words[w].word)) bit = words[w].bit;
@@ -57,9 +57,7 @@ static bool parse_time(rd_call *call, time_unit unit, int64_t base, int64_t *whe
   return true;
 }
 
-/* True if the conditions allow `when` to replace `current`. A key without an expiry counts as expiring at the end of
- * time. */
-static bool allowed(unsigned conditions, int64_t current, int64_t when) {
+bool rd_conditions_allow(unsigned conditions, int64_t current, int64_t when) {
   bool has_time = current != RD_NO_EXPIRY;
   if ((conditions & NX) && has_time) return false;
   if ((conditions & XX) && !has_time) return false;
@@ -71,11 +69,12 @@ static bool allowed(unsigned conditions, int64_t current, int64_t when) {
 static void expire(rd_call *call, time_unit unit, bool relative) {
   unsigned conditions = 0;
   int64_t now = (int64_t)call->store->now_ms, when;
-  if (!parse_conditions(call, &conditions) || !parse_time(call, unit, relative ? now : 0, &when)) return;
+  if (!rd_parse_conditions(call, 3, call->argc, &conditions) || !parse_time(call, unit, relative ? now : 0, &when))
+    return;
 
   rd_key key = rd_call_key(call, 1);
   rd_item *it = rd_find_write(call->store, &key);
-  if (it == NULL || !allowed(conditions, rd_item_expiry(it), when)) {
+  if (it == NULL || !rd_conditions_allow(conditions, rd_item_expiry(it), when)) {
     rd_reply_int(call->out, 0);
     return;
   }

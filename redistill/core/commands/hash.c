@@ -7,15 +7,30 @@
 #include "arena/worker.h"
 #include "commands/cmd.h"
 #include "commands/value.h"
+#include "types/hash_time.h"
 
 /* ---- what the commands share ---- */
+
+enum { DROPS_AT_ONCE = 64 };
+
+/* Remove the fields that have expired. False: they are so many that the command must be called again where it can
+ * pause. */
+static bool __attribute__((noinline)) drop_expired(rd_call *c, bool for_write, rd_coll *h) {
+  uint64_t expired = rd_hash_count_expired(h);
+  if (expired == 0) return true;
+  if (expired > RD_LONG_KEYS / 4 && !(for_write ? rd_may_take_long(c) : rd_may_read(c, RD_LONG_BYTES + 1)))
+    return false;
+  while (rd_hash_drop_expired(h, DROPS_AT_ONCE) == DROPS_AT_ONCE) rd_yield(c->store);
+  rd_hash_expired(h, RD_EVENT_HEXPIRED);
+  return true;
+}
 
 bool rd_open_hash(rd_call *c, bool for_write, rd_coll *h) {
   bool absent;
   rd_item *it = rd_call_value(c, &c->first_key, &rd_types[RD_HASH], for_write, &absent);
   if (it == NULL && !absent) return false;
   rd_coll_open(h, c->store, &c->first_key, it, &rd_types[RD_HASH]);
-  return true;
+  return it == NULL || RD_LIKELY(!rd_item_is_timed(it)) || drop_expired(c, for_write, h);
 }
 
 bool rd_reply_element(rd_call *c, const uint8_t *at, uint64_t *bytes, size_t mark) {
@@ -34,9 +49,6 @@ bool rd_may_walk(rd_call *c, const rd_coll *h, uint64_t count) {
   uint64_t bytes = h->item != NULL ? rd_item_value_bytes(c->store, h->item) : 0;
   return rd_may_read(c, count > RD_LONG_KEYS ? RD_LONG_BYTES + 1 : bytes);
 }
-
-/* True if the command may go through that many arguments. */
-static bool may_take_arguments(rd_call *c) { return c->argc <= RD_LONG_KEYS || rd_may_take_long(c); }
 
 /* Set the field, which was looked for, and report `event`. False after an -OOM reply. */
 static bool put_one(rd_call *c, rd_coll *h, rd_pos *p, bool found, rd_element *field, rd_element *value,
@@ -101,7 +113,7 @@ static bool check_pairs(rd_call *c) {
   for (uint32_t i = 2; i < c->argc; i++) {
     if (!rd_check_length(c, c->argv[i].len)) return false;
   }
-  return may_take_arguments(c);
+  return rd_may_take_arguments(c);
 }
 
 void rd_cmd_hset(rd_call *c) {
@@ -213,7 +225,7 @@ void rd_cmd_hget(rd_call *c) {
 void rd_cmd_hmget(rd_call *c) {
   rd_coll h;
   uint64_t bytes = 0;
-  if (!may_take_arguments(c) || !rd_open_hash(c, false, &h)) return;
+  if (!rd_may_take_arguments(c) || !rd_open_hash(c, false, &h)) return;
   size_t mark = c->out->len;
   rd_reply_array(c->out, c->argc - 2);
   for (uint32_t i = 2; i < c->argc && !c->out->failed; i++) {
@@ -256,7 +268,7 @@ void rd_cmd_hexists(rd_call *c) {
 void rd_cmd_hdel(rd_call *c) {
   rd_coll h;
   int64_t gone = 0;
-  if (!may_take_arguments(c) || !rd_open_hash(c, true, &h)) return;
+  if (!rd_may_take_arguments(c) || !rd_open_hash(c, true, &h)) return;
   for (uint32_t i = 2; i < c->argc && h.item != NULL; i++) {
     rd_element field;
     rd_element_of(&field, c->argv[i]);

@@ -87,6 +87,8 @@ void rd_cmd_hscan(rd_call *c) {
     cursor = 0;
     s.options.count = UINT64_MAX;
   }
+  uint64_t count = rd_coll_count(&h);
+  if (count > RD_LONG_KEYS && s.options.count > RD_LONG_KEYS && !rd_may_read(c, RD_LONG_BYTES + 1)) return;
   uint64_t order = cursor << RD_HASH_SPARE_BITS;
   size_t mark = rd_reply_begin_array(c->out);
   rd_pos p;

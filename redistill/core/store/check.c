@@ -291,6 +291,12 @@ static void check_item(rd_store *st, struct rd_walk *r, uint32_t slot, const rd_
     int64_t now = (int64_t)(st->now_ms >> 12), due = now + (int16_t)(b->due - (uint16_t)now);
     EXPECT(due <= rd_item_expiry(it) >> 12 || due <= now, "a bucket that is due after its entry");
   }
+  if (rd_item_is_timed(it)) {
+    EXPECT((b->bits & RD_BUCKET_TIMED) != 0 && ix->timed, "an entry whose value has parts that the sweep does not see");
+    int64_t now = (int64_t)(st->now_ms >> 12), due = now + (int16_t)(b->due - (uint16_t)now);
+    EXPECT(!r->timed || due <= row->due((rd_store *)(uintptr_t)st, it) >> 12 || due <= now,
+           "a bucket that is due after a part of its entry");
+  }
   if ((it->access & RD_ITEM_MAIN) == 0) t->small++;
 }
 

@@ -22,31 +22,52 @@
 #define NESTED_REMOVALS (STEP_REMOVALS / 4) /* a value of many blocks counts as so many removals */
 #define TRIM_REGIONS 16u
 
-/* Items of one chain that are to be removed. */
+/* Items of one chain that are to be removed; and one with parts that have expired (type.h), 0: there is none. */
 struct removals {
   rd_ref item[STEP_REMOVALS];
   uint32_t n;
+  rd_ref parts;
 };
+
+/* Look at the entries of a bucket that is due. Returns when it is due again. */
+static int64_t look_at_bucket(rd_store *st, rd_bucket *b, uint32_t entries, struct removals *c) {
+  int64_t earliest = RD_NO_EXPIRY;
+  bool timed = false;
+  for (uint32_t m = entries; m != 0; m &= m - 1) {
+    rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+    const rd_item *it = rd_at(st, ref);
+    int64_t when = rd_item_expiry(it);
+    if (rd_expired(st, when) && c->n < STEP_REMOVALS) {
+      c->item[c->n++] = ref;
+      continue;
+    }
+    if (RD_UNLIKELY(rd_item_is_timed(it))) {
+      int64_t due = rd_type_of(it)->due(st, it);
+      timed = true;
+      if (rd_expired(st, due)) c->parts = ref;
+      if (due < when) when = due;
+    }
+    if (when < earliest) earliest = when;
+  }
+  if (!timed) b->bits &= (uint16_t)~RD_BUCKET_TIMED;
+  return earliest;
+}
 
 static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everything, struct removals *c) {
   uint32_t left = rd_chain_limit(ix);
+  c->n = 0;
+  c->parts = 0;
   for (rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     uint32_t entries = rd_bucket_entries(b);
-    if (!everything) {
-      entries &= b->bits;
-      if (entries == 0 || !rd_due_passed(st->now_ms, b->due)) continue;
-    }
-    int64_t earliest = RD_NO_EXPIRY;
-    for (uint32_t m = entries; m != 0; m &= m - 1) {
-      rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
-      int64_t expiry = rd_item_expiry(rd_at(st, ref));
-      if ((everything || rd_expired(st, expiry)) && c->n < STEP_REMOVALS) {
-        c->item[c->n++] = ref;
-      } else if (expiry < earliest) {
-        earliest = expiry;
+    if (everything) {
+      for (uint32_t m = entries; m != 0 && c->n < STEP_REMOVALS; m &= m - 1) {
+        c->item[c->n++] = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
       }
+      continue;
     }
-    if (!everything) b->due = rd_due_of(st->now_ms, earliest);
+    if ((b->bits & RD_BUCKET_TIMED) == 0) entries &= b->bits;
+    if (entries == 0 || !rd_due_passed(st->now_ms, b->due)) continue;
+    b->due = rd_due_of(st->now_ms, look_at_bucket(st, b, entries, c));
   }
   if (RD_UNLIKELY(left == 0)) c->n = 0; /* the chain repeats the same items */
 }
@@ -55,7 +76,7 @@ static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everyth
 static void set_due(rd_store *st, rd_shard *sh) {
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
     const rd_index *ix = &sh->index[slot];
-    for (uint32_t n = 0; ix->with_ttl > 0 && n < ix->buckets; n++) {
+    for (uint32_t n = 0; (ix->with_ttl > 0 || ix->timed) && n < ix->buckets; n++) {
       uint32_t left = rd_chain_limit(ix);
       for (rd_bucket *b = rd_index_bucket(st, ix, n); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
         b->due = rd_due_of(st->now_ms, 0);
@@ -84,16 +105,21 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
     uint32_t slot = sh->sweep_slot;
     const rd_index *ix = &sh->index[slot];
     bool live = slot != RD_KEPT_SLOT && rd_slot_is_live(st, slot); /* no command runs: kept items are removed */
-    bool wanted = live ? ix->with_ttl > 0 && expire : ix->count > 0;
+    bool wanted = live ? (ix->with_ttl > 0 || ix->timed) && expire : ix->count > 0;
     if (!wanted || sh->sweep_bucket >= ix->buckets) {
       sh->sweep_slot++;
       sh->sweep_bucket = 0;
       continue;
     }
     struct removals c;
-    c.n = 0;
     look(st, ix, sh->sweep_bucket, !live, &c);
     uint32_t gone = 0;
+    if (RD_UNLIKELY(c.parts != 0)) { /* before the removals, which may change the bucket */
+      rd_item *it = rd_at(st, c.parts);
+      gone = rd_type_of(it)->expire(st, it, STEP_REMOVALS / 2);
+      removed += gone;
+      c.n = 0; /* the value may have moved: the next step sees the other items */
+    }
     for (uint32_t i = 0; i < c.n && (live || removed < STEP_REMOVALS); i++) {
       removed += rd_item_is_nested(rd_at(st, c.item[i])) ? NESTED_REMOVALS : 1;
       gone += rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
@@ -110,7 +136,7 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
   while (ix->count > 0) {
     struct removals c;
     uint32_t gone = 0;
-    c.n = 0;
+    c.n = 0; /* there may be no bucket */
     /* Search from the end. If the last bucket is empty, take any bucket that has a key. */
     for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, ix, b, true, &c);
     for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);

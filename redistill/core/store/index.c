@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "store/item.h"
 #include "store/recovery.h"
+#include "store/type.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -149,28 +150,33 @@ struct entry {
   rd_ref ref;
   uint8_t tag;
   bool ttl;
+  bool timed; /* it comes from a bucket with RD_BUCKET_TIMED, or is the reason for it */
   uint16_t due;
 };
 
 #define OVERFLOW_BYTES ((uint32_t)(sizeof(rd_index_block) + sizeof(rd_bucket)))
 
 static inline struct entry get_entry(const rd_bucket *b, uint32_t i) {
-  return (struct entry){rd_entry_ref(b, i), b->tag[i], b->bits >> i & 1, b->due};
+  return (struct entry){rd_entry_ref(b, i), b->tag[i], b->bits >> i & 1, (b->bits & RD_BUCKET_TIMED) != 0, b->due};
+}
+
+static inline void set_due(rd_bucket *b, uint32_t bit, uint16_t due) {
+  if ((b->bits & (0x3ff | RD_BUCKET_TIMED)) == 0 || (int16_t)(due - b->due) < 0) b->due = due;
+  b->bits |= (uint16_t)bit;
 }
 
 static inline void set_ttl(rd_bucket *b, uint32_t i, bool has, uint16_t due) {
-  if (!has) {
+  if (has)
+    set_due(b, 1u << i, due);
+  else
     b->bits &= (uint16_t) ~(1u << i);
-    return;
-  }
-  if ((b->bits & 0x3ff) == 0 || (int16_t)(due - b->due) < 0) b->due = due;
-  b->bits |= (uint16_t)(1u << i);
 }
 
 static inline void put_entry(rd_bucket *b, uint32_t i, const struct entry *e) {
   rd_entry_set_ref(b, i, e->ref);
   b->tag[i] = e->tag;
   set_ttl(b, i, e->ttl, e->due);
+  if (RD_UNLIKELY(e->timed)) set_due(b, RD_BUCKET_TIMED, e->due);
 }
 
 /* Append to the chain that begins with `b`. `spare`, when it is not 0, is used as the overflow bucket if one is needed.
@@ -379,10 +385,12 @@ bool rd_index_insert(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash,
   rd_mark_dirty(st, shard);
   if (ix->buckets == 0 && !grow(st, shard, slot, ix)) return false;
   uint32_t number = rd_bucket_of(hash, ix->buckets);
-  struct entry e = {item, rd_tag_of(hash), expiry != RD_NO_EXPIRY, rd_due_of(st->now_ms, expiry)};
+  bool timed = rd_item_is_timed(rd_at(st, item)); /* the sweep will find out when its parts expire */
+  struct entry e = {item, rd_tag_of(hash), expiry != RD_NO_EXPIRY, timed, rd_due_of(st->now_ms, timed ? 0 : expiry)};
   if (chain_append(st, shard, slot, number, rd_index_bucket(st, ix, number), &e, 0) == 0) return false;
   ix->count++;
   ix->with_ttl += e.ttl;
+  ix->timed |= timed;
   return true;
 }
 
@@ -401,6 +409,14 @@ void rd_index_note_expiry(rd_store *st, uint32_t shard, uint32_t slot, rd_place 
   rd_mark_dirty(st, shard);
   set_ttl(place.bucket, place.entry, has, rd_due_of(st->now_ms, expiry));
   ix->with_ttl += (uint32_t)has - (uint32_t)had;
+  if (RD_UNLIKELY(rd_item_is_timed(rd_at(st, rd_entry_ref(place.bucket, place.entry)))))
+    rd_index_note_parts(st, shard, slot, place, 0);
+}
+
+void rd_index_note_parts(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, int64_t due) {
+  rd_mark_dirty(st, shard);
+  set_due(place.bucket, RD_BUCKET_TIMED, rd_due_of(st->now_ms, due));
+  rd_shard_at(st, shard)->index[slot].timed = 1;
 }
 
 /* ---- moving a block of the index ---- */

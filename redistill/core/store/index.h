@@ -68,6 +68,8 @@ bool rd_index_insert(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash,
 void rd_index_remove(rd_store *st, uint32_t shard, uint32_t slot, rd_place place);
 /* Record the item's expiry in the entry's bucket (RD_NO_EXPIRY: none). */
 void rd_index_note_expiry(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, int64_t expiry);
+/* Record that the first part of the item's value expires at `due`, or later (type.h). */
+void rd_index_note_parts(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, int64_t due);
 
 /* Grow by one bucket when there are more than 7.5 keys a bucket; shrink by one below 2.5. Returns false when it should
  * have grown but had no memory: a later call does it. */

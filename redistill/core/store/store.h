@@ -57,6 +57,7 @@ typedef enum rd_encoding {
   X(HDEL, "hdel", HASH)                         \
   X(HEXPIRE, "hexpire", HASH)                   \
   X(HEXPIRED, "hexpired", HASH)                 \
+  X(HSWEPT, "hexpired", EXPIRED)                \
   X(HPERSIST, "hpersist", HASH)                 \
   X(LPUSH, "lpush", LIST)                       \
   X(RPUSH, "rpush", LIST)                       \

@@ -32,6 +32,14 @@ typedef struct rd_type_row {
   /* For collections (coll.h): the entries of the value, and of its second tree, if the type has one. */
   const rd_coll_kind *coll[2];
 
+  /* ---- for values with parts that expire (RD_COLL_TIMED); the shard is locked ---- */
+
+  /* The time at which the first part expires; RD_NO_EXPIRY: none does. */
+  int64_t (*due)(rd_store *st, const rd_item *it);
+  /* Remove up to `most` expired parts, and the key with the last one. Returns how many parts were removed; the item may
+   * have moved. */
+  uint32_t (*expire)(rd_store *st, rd_item *it, uint32_t most);
+
   /* ---- for nested values; the shard is locked ---- */
 
   /* The bytes of the value's own blocks, exactly. It is called often, so it must be cheap: a sum that the value
@@ -54,6 +62,8 @@ typedef struct rd_type_row {
 extern const rd_type_row rd_types[RD_TYPES];
 
 static inline const rd_type_row *rd_type_of(const rd_item *it) { return &rd_types[it->type & 15u]; }
+/* True if the value may have parts that expire. */
+static inline bool rd_item_is_timed(const rd_item *it) { return (it->type & RD_COLL_TIMED << 4) != 0; }
 static inline bool rd_item_is_nested(const rd_item *it) {
   return RD_UNLIKELY(it->type != 0) && (rd_type_of(it)->nested >> (it->type >> 4) & 1) != 0;
 }

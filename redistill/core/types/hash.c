@@ -2,6 +2,8 @@
 #include "types/hash.h"
 
 #include "store/blob.h"
+#include "store/coll_item.h"
+#include "types/hash_time.h"
 
 /* ---- an entry ---- */
 
@@ -44,7 +46,8 @@ static uint32_t entry_outside(const uint8_t *entry, uint32_t n) {
   return n < found ? at[n] : 0;
 }
 
-const rd_coll_kind rd_hash_kind = {.run_max = 1024, .size = entry_size, .order = entry_order, .outside = entry_outside};
+const rd_coll_kind rd_hash_kind = {
+    .run_max = 1024, .size = entry_size, .order = entry_order, .outside = entry_outside, .second = rd_hash_time_entry};
 
 /* ---- the name ---- */
 
@@ -87,13 +90,18 @@ static bool overwrite(rd_coll *c, rd_pos *p, rd_element *value, int64_t time) {
   return true;
 }
 
+/* Replace the entry at the place by one with another value (NULL: the same) and time. */
 static rd_result replace(rd_coll *c, rd_pos *p, rd_element *value, int64_t time) {
   uint8_t entry[RD_ENTRY_MAX], *at = entry;
-  const uint8_t *field = rd_hash_field(p->at);
-  uint32_t field_bytes = rd_element_skip(field);
+  const uint8_t *field = rd_hash_field(p->at), *old = rd_hash_value(p->at);
+  uint32_t field_bytes = (uint32_t)(old - field), old_bytes = rd_element_skip(old);
   if (time != RD_NO_EXPIRY) at = put_time(at, time);
   memcpy(at, field, field_bytes);
   at += field_bytes;
+  if (value == NULL) {
+    memcpy(at, old, old_bytes);
+    return rd_coll_replace(c, p, entry, (uint32_t)(at + old_bytes - entry));
+  }
   uint8_t *end = rd_element_put(c, value, at);
   if (end == NULL) return RD_OOM;
   if (rd_coll_replace(c, p, entry, (uint32_t)(end - entry)) == RD_OK) return RD_OK;
@@ -115,24 +123,81 @@ static rd_result insert(rd_coll *c, rd_pos *p, rd_element *field, rd_element *va
   return RD_OOM;
 }
 
+/* Change the first tree, or the packed value. */
+static rd_result change(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value, int64_t time) {
+  if (!found) return insert(c, p, field, value, time);
+  if (value != NULL && overwrite(c, p, value, time)) return RD_OK;
+  return replace(c, p, value, time);
+}
+
+/* The same, and keep the second tree alike: its new entry is made before the change, since it may fail, and the old one
+ * removed after it. A packed value may become trees in the change; those lack its new entry then. RD_OOM: only if
+ * changes are recorded may something have changed. */
+static rd_result change_both(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value, int64_t time) {
+  int64_t before = found ? rd_hash_time(p->at) : RD_NO_EXPIRY;
+  bool packed = rd_coll_is_packed(c), add = time != before && time != RD_NO_EXPIRY;
+  uint64_t hash = rd_element_hash(c->st, field);
+  if (add && !packed && !rd_hash_add_time(c, time, hash)) return RD_OOM;
+  if (change(c, p, found, field, value, time) != RD_OK) {
+    if (add && !packed) rd_hash_take_time(c, time, hash);
+    return RD_OOM;
+  }
+  if (rd_coll_is_packed(c)) return RD_OK;
+  if (add && packed && !rd_hash_add_time(c, time, hash)) return RD_OOM;
+  if (time != before && before != RD_NO_EXPIRY) rd_hash_take_time(c, before, hash);
+  return RD_OK;
+}
+
+static rd_result change_with_time(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value,
+                                  int64_t time) {
+  uint64_t more = RD_HASH_TIME_BYTES + rd_element_bytes(field) + (value != NULL ? rd_element_bytes(value) : 0);
+  uint64_t len = c->item != NULL ? rd_item_len(c->item) : 0;
+  bool stays = !field->is_outside && (value == NULL || !value->is_outside) && rd_coll_may_pack(c, len + more);
+  bool recorded = c->undo == NULL && time != RD_NO_EXPIRY && rd_coll_is_packed(c) && !stays;
+  if (recorded && !rd_coll_begin(c)) return RD_OOM;
+  rd_result result = change_both(c, p, found, field, value, time);
+  if (recorded && result == RD_OK) rd_coll_commit(c);
+  if (recorded && result != RD_OK) rd_coll_undo(c);
+  if (result == RD_OK && time != RD_NO_EXPIRY) rd_hash_note_time(c, time);
+  return result;
+}
+
+static inline rd_result change_any(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value,
+                                   int64_t time) {
+  if (RD_LIKELY(time == RD_NO_EXPIRY && (!found || *p->at != RD_HASH_TIMED)))
+    return change(c, p, found, field, value, time);
+  return change_with_time(c, p, found, field, value, time);
+}
+
 rd_result rd_hash_put(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value, int64_t time) {
-  if (found) {
-    if (!overwrite(c, p, value, time) && replace(c, p, value, time) != RD_OK) return RD_OOM;
-  } else {
-    if (insert(c, p, field, value, time) != RD_OK) return RD_OOM;
+  if (change_any(c, p, found, field, value, time) != RD_OK) return RD_OOM;
+  const rd_type_limits *limits = &c->st->type_limits;
+  if (!found) {
     /* An entry has two bytes at least: most packed hashes need not be counted. */
-    bool is_small = rd_coll_is_packed(c) && rd_item_len(c->item) / 2 <= c->st->type_limits.hash_entries;
+    bool is_small = rd_coll_is_packed(c) && rd_item_len(c->item) / 2 <= limits->hash_entries;
     if (!is_small) rd_hash_name_for(c, rd_coll_count(c));
   }
-  if (RD_UNLIKELY(field->text.len > c->st->type_limits.hash_value || value->text.len > c->st->type_limits.hash_value) &&
+  if (RD_UNLIKELY(field->text.len > limits->hash_value || value->text.len > limits->hash_value) &&
       rd_coll_name(c) == RD_HASH_LISTPACK)
     rd_coll_set_name(c, RD_HASH_TABLE);
   return RD_OK;
 }
 
+rd_result rd_hash_set_time(rd_coll *c, rd_pos *p, rd_element *field, int64_t time) {
+  return change_with_time(c, p, true, field, NULL, time);
+}
+
+void rd_hash_remove_at(rd_coll *c, rd_pos *p) {
+  int64_t time = rd_hash_time(p->at);
+  bool both = RD_UNLIKELY(time != RD_NO_EXPIRY) && !rd_coll_is_packed(c);
+  uint64_t hash = both ? rd_element_hash_at(c->st, rd_hash_field(p->at)) : 0;
+  rd_coll_remove(c, p);
+  if (both) rd_hash_take_time(c, time, hash);
+}
+
 bool rd_hash_remove(rd_coll *c, rd_element *field) {
   rd_pos p;
   if (!rd_hash_find(c, field, &p)) return false;
-  rd_coll_remove(c, &p);
+  rd_hash_remove_at(c, &p);
   return true;
 }

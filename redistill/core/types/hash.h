@@ -19,6 +19,7 @@ enum { RD_HASH_LISTPACK = 0, RD_HASH_TABLE = 2 };
 #define RD_HASH_TIME_MAX ((int64_t)(1ull << 48) - 1)
 
 extern const rd_coll_kind rd_hash_kind;
+extern const rd_coll_kind rd_hash_time_kind; /* the second tree: hash_time.h */
 /* The name that OBJECT ENCODING shows. */
 const char *rd_hash_encoding(rd_store *st, const rd_item *it);
 
@@ -51,11 +52,15 @@ static inline uint64_t rd_hash_cursor(uint64_t order) {
 
 /* Find a field. false: there is none, and *p is where rd_hash_put would add it. */
 bool rd_hash_find(const rd_coll *c, rd_element *field, rd_pos *p);
-/* Set the field, which rd_hash_find has just found (or not) at *p, and which expires at `time` (RD_NO_EXPIRY: never).
- * Corrects the name that OBJECT ENCODING shows. RD_OOM: nothing has changed. */
+/* Set the field, which rd_hash_find has just found (or not) at *p, and which expires at `time` (RD_NO_EXPIRY: never; at
+ * most RD_HASH_TIME_MAX). Corrects the name that OBJECT ENCODING shows. RD_OOM: nothing has changed. */
 rd_result rd_hash_put(rd_coll *c, rd_pos *p, bool found, rd_element *field, rd_element *value, int64_t time);
+/* Change only the time of the field, which was found at *p. */
+rd_result rd_hash_set_time(rd_coll *c, rd_pos *p, rd_element *field, int64_t time);
 /* Remove a field; false: there was none. */
 bool rd_hash_remove(rd_coll *c, rd_element *field);
+/* The same for the field at *p. */
+void rd_hash_remove_at(rd_coll *c, rd_pos *p);
 /* The hash holds `count` fields: have OBJECT ENCODING show what Redis would. */
 void rd_hash_name_for(rd_coll *c, uint64_t count);
 

@@ -5,7 +5,7 @@
 #include "store/reclaim.h"
 #include "store/tree.h"
 #include "store/type.h"
-#include "types/hash.h"
+#include "types/hash_time.h"
 #include "types/list.h"
 #include "types/set.h"
 #include "types/string.h"
@@ -15,7 +15,13 @@ const rd_type_row rd_types[RD_TYPES] = {
     [RD_STRING] = {.type = RD_STRING, .name = "string", .encodings = RD_ENC_TEXT + 1, .encoding = rd_string_encoding},
     [RD_LIST] = {.type = RD_LIST, .name = "list", RD_COLL_ROW, .encoding = rd_list_encoding, .coll = {&rd_list_kind}},
     [RD_SET] = {.type = RD_SET, .name = "set", RD_COLL_ROW, .encoding = rd_member_encoding, .coll = {&rd_member_kind}},
-    [RD_HASH] = {.type = RD_HASH, .name = "hash", RD_COLL_ROW, .encoding = rd_hash_encoding, .coll = {&rd_hash_kind}},
+    [RD_HASH] = {.type = RD_HASH,
+                 .name = "hash",
+                 RD_COLL_ROW,
+                 .encoding = rd_hash_encoding,
+                 .coll = {&rd_hash_kind, &rd_hash_time_kind},
+                 .due = rd_hash_due,
+                 .expire = rd_hash_expire},
     [RD_ZSET] = {.type = RD_ZSET,
                  .name = "zset",
                  RD_COLL_ROW,
