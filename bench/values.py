@@ -55,7 +55,7 @@ class Held:
 
 
 HELD = (
-    *(Held(kind, SMALL_KEYS, 10, most) for kind, most in zip(FILLS, (70, 60, 60, 45, 45), strict=True)),
+    *(Held(kind, 10 * SMALL_KEYS, 10, most) for kind, most in zip(FILLS, (70, 60, 60, 45, 45), strict=True)),
     *(Held(kind, 1, MILLION, most) for kind, most in zip(FILLS, (12, 1.6, 10, 8, 22), strict=True)),
     *(Held(kind, 1, 1_300_000, most) for kind, most in (("hash", 12), ("set", 10))),
     *(Held(kind, 1000, 1000, most) for kind, most in (("hash", 12), ("set", 10), ("sorted set", 22))),
