@@ -378,8 +378,8 @@ static void print_latencies(const char *name, const histogram *h) {
 }
 
 static void report(const options *o, const worker *w, uint64_t server_ns) {
-  uint64_t commands =
-      w->tally.commands[STORED] + w->tally.commands[VALUE] + w->tally.commands[VALUES] + w->tally.commands[NUMBER];
+  uint64_t commands = 0;
+  for (unsigned k = 0; k < REPLY_KINDS; k++) commands += w->tally.commands[k];
   uint64_t asked = w->tally.hits + w->tally.misses;
   double seconds = (double)(w->end - w->start) / 1e9, done = commands != 0 ? (double)commands : 1;
   printf("{\"workload\": \"%s\", \"protocol\": \"%s\", \"tls\": %s", workloads[o->plan.workload],
@@ -388,9 +388,10 @@ static void report(const options *o, const worker *w, uint64_t server_ns) {
          o->connections, o->threads, o->plan.pipeline, o->plan.value, (unsigned long long)o->plan.keys, o->rate);
   printf(", \"commands\": %llu, \"seconds\": %.6f, \"per_second\": %.0f", (unsigned long long)commands, seconds,
          seconds > 0 ? (double)commands / seconds : 0);
-  printf(", \"replies\": {\"stored\": %llu, \"value\": %llu, \"values\": %llu, \"number\": %llu}",
+  printf(", \"replies\": {\"stored\": %llu, \"value\": %llu, \"values\": %llu, \"number\": %llu, \"any\": %llu}",
          (unsigned long long)w->tally.commands[STORED], (unsigned long long)w->tally.commands[VALUE],
-         (unsigned long long)w->tally.commands[VALUES], (unsigned long long)w->tally.commands[NUMBER]);
+         (unsigned long long)w->tally.commands[VALUES], (unsigned long long)w->tally.commands[NUMBER],
+         (unsigned long long)w->tally.commands[ANY]);
   printf(", \"hits\": %llu, \"misses\": %llu, \"hit_ratio\": %.6f, \"errors\": %llu", (unsigned long long)w->tally.hits,
          (unsigned long long)w->tally.misses, asked != 0 ? (double)w->tally.hits / (double)asked : 0,
          (unsigned long long)w->tally.errors);
