@@ -80,7 +80,6 @@ LTRIM l 0 -1
 DEL l
 RPUSH l a b c
 LINSERT l AFTER b {MOST}
-LREM l 1 {MOST}
 DEL l
 RPUSH l {MOST[:8000]}
 RPUSH k {"y" * 180}

@@ -269,12 +269,6 @@ static rd_result push_copy(rd_coll *to, void *arg) {
   return rd_list_push(to, &e, a->to_left);
 }
 
-/* The bytes that the element at the place adds to a listpack by Redis's estimate: none for a number. */
-static int64_t moved_bytes(const rd_coll *l, const rd_pos *p) {
-  int64_t n;
-  return rd_element_integer(p->at, &n) ? 0 : (int64_t)rd_element_len(l->st, p->at);
-}
-
 static void move(rd_call *c, bool from_left, bool to_left) {
   rd_key source = rd_call_key(c, 1), destination = rd_call_key(c, 2);
   move_args args = {.from_left = from_left, .to_left = to_left};
@@ -295,7 +289,7 @@ static void move(rd_call *c, bool from_left, bool to_left) {
   size_t mark = c->out->len;
   rd_element_reply(c->out, c->store, p.at);
   if (c->out->failed) return;
-  int64_t bytes = moved_bytes(from, &p);
+  int64_t bytes = (int64_t)rd_element_len(c->store, p.at);
   if (args.same) bytes -= (int64_t)rd_list_pack_bytes(c->store, p.at); /* Redis removes it before */
   bool outgrows = rd_list_outgrows(&to, bytes, args.same ? 0 : 1);
   /* The source may neither be evicted nor moved to make room. */
