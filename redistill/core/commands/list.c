@@ -120,7 +120,7 @@ static inline void push(rd_call *c, bool left, bool only_existing) {
   bool outgrows = rd_list_outgrows(&l, (int64_t)bytes, n);
   if (!rd_list_change(c, &l, c->out->len, n == 1 ? push_one : push_several, &args)) return;
   if (RD_UNLIKELY(outgrows)) rd_list_name_quicklist(&l);
-  rd_reply_int(c->out, (int64_t)rd_coll_count(&l));
+  rd_reply_int(c->out, (int64_t)rd_list_length(&l));
   if (n != 1) rd_note_changes(c->store, n);
   rd_coll_changed(&l, left ? RD_EVENT_LPUSH : RD_EVENT_RPUSH);
 }
@@ -149,7 +149,7 @@ static void reply_end(rd_call *c, const rd_coll *l, bool left, uint64_t n) {
 /* Pop up to `n` > 0 elements of an open list. With `name` the reply is LMPOP's. A list that cannot be sent stays as it
  * is. */
 static void pop_several(rd_call *c, rd_coll *l, bool left, uint64_t n, const rd_bytes *name) {
-  uint64_t count = rd_coll_count(l);
+  uint64_t count = rd_list_length(l);
   if (n > count) n = count;
   uint64_t rank = left ? 0 : count - n;
   if (rd_list_is_long(l, rank, n) && !rd_may_take_long(c)) return;

@@ -9,7 +9,7 @@ void rd_cmd_llen(rd_call *c) {
   rd_coll l;
   rd_key key = rd_call_key(c, 1);
   if (rd_list_open(c, &l, &key, false, &absent))
-    rd_reply_int(c->out, (int64_t)rd_coll_count(&l));
+    rd_reply_int(c->out, (int64_t)rd_list_length(&l));
   else if (absent)
     rd_reply_int(c->out, 0);
 }
@@ -17,7 +17,7 @@ void rd_cmd_llen(rd_call *c) {
 /* Find the element at an index, which counts from the end if it is negative. */
 static bool at_index(const rd_coll *l, int64_t index, rd_pos *p) {
   if (index >= 0) return rd_coll_at(l, (uint64_t)index, p);
-  uint64_t count = rd_coll_count(l), back = (uint64_t) - (index + 1);
+  uint64_t count = rd_list_length(l), back = (uint64_t) - (index + 1);
   return back < count && rd_coll_at(l, count - 1 - back, p);
 }
 
@@ -58,7 +58,7 @@ void rd_cmd_lrange(rd_call *c) {
     if (absent) rd_reply_array(c->out, 0);
     return;
   }
-  uint64_t first, n = selected(rd_coll_count(&l), start, stop, &first);
+  uint64_t first, n = selected(rd_list_length(&l), start, stop, &first);
   if (rd_list_is_long(&l, first, n) && !rd_may_read(c, UINT64_MAX)) return;
   rd_reply_array(c->out, n);
   rd_pos p;
@@ -122,7 +122,7 @@ void rd_cmd_ltrim(rd_call *c) {
     if (absent) rd_reply_ok(c->out);
     return;
   }
-  uint64_t count = rd_coll_count(&l), first, left = selected(count, start, stop, &first);
+  uint64_t count = rd_list_length(&l), first, left = selected(count, start, stop, &first);
   uint64_t removed = count - left;
   if (removed != count && removed > RD_LIST_LONG && !rd_may_take_long(c)) return;
   rd_reply_ok(c->out);

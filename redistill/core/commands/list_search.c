@@ -94,7 +94,7 @@ void rd_cmd_lpos(rd_call *c) {
   }
   rd_element_of(&s.wanted, c->argv[2]);
   search_begin(&s, o.rank < 0);
-  uint64_t last = rd_coll_count(&s.l) - 1, most = o.most != 0 ? (uint64_t)o.most : UINT64_MAX;
+  uint64_t last = rd_list_length(&s.l) - 1, most = o.most != 0 ? (uint64_t)o.most : UINT64_MAX;
   uint64_t skip = (uint64_t)(o.rank < 0 ? -o.rank : o.rank) - 1, n = 0, start = c->out->len;
   size_t mark = all ? rd_reply_begin_array(c->out) : 0;
   found f;
@@ -157,7 +157,7 @@ void rd_cmd_linsert(rd_call *c) {
   if (f == FOUND && !rd_list_change(c, &s.l, c->out->len, insert, &args)) return;
   if (outgrows) rd_list_name_quicklist(&s.l); /* as in Redis, also when nothing is inserted */
   if (f == FOUND) {
-    rd_reply_int(c->out, (int64_t)rd_coll_count(&s.l));
+    rd_reply_int(c->out, (int64_t)rd_list_length(&s.l));
     rd_coll_changed(&s.l, RD_EVENT_LINSERT);
   } else {
     rd_reply_int(c->out, -1);
@@ -189,7 +189,7 @@ void rd_cmd_lrem(rd_call *c) {
     if (absent) rd_reply_int(c->out, 0);
     return;
   }
-  uint64_t left = rd_coll_count(&s.l), removed = 0;
+  uint64_t left = rd_list_length(&s.l), removed = 0;
   uint64_t most = count == 0 ? UINT64_MAX : (uint64_t)(count < 0 ? -count : count);
   /* A search for one can begin again before it changes anything; others may have to remove many. */
   if (most != 1 && left > RD_LIST_LONG && !rd_may_take_long(c)) return;

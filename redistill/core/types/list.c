@@ -43,6 +43,15 @@ rd_result rd_list_push(rd_coll *c, rd_element *e, bool left) {
   return rd_list_insert(c, &p, e);
 }
 
+uint64_t rd_list_length(const rd_coll *c) {
+  if (!rd_coll_is_packed(c)) return rd_coll_count(c);
+  rd_pos p;
+  rd_coll_first(c, &p);
+  uint64_t n = 0;
+  for (const uint8_t *at = p.at; at < p.end; n++) at += rd_element_skip(at);
+  return n;
+}
+
 /* ---- the name ---- */
 
 #define PACK_EMPTY 7u     /* bytes of an empty listpack */
@@ -91,15 +100,28 @@ static pack_limit pack_limit_of(const rd_store *st) {
   return (pack_limit){size <= -5 ? 65536u : 2048u << -size, UINT64_MAX};
 }
 
+/* True if the list has more than `room` bytes in a listpack, since even its entries have, each of which is shorter. */
+static bool exceeds(const rd_coll *c, uint64_t room) {
+  uint64_t bytes = 0;
+  rd_pos p;
+  for (bool more = rd_coll_first(c, &p); more && bytes <= room; more = rd_coll_next(c, &p)) {
+    bytes += (uint64_t)(p.end - p.begin);
+    p.at = p.end;
+  }
+  return bytes > room;
+}
+
 /* True if the list, with `bytes` and `elements` added, stays within the limit. */
 static bool fits(const rd_coll *c, pack_limit limit, int64_t bytes, int64_t elements) {
-  if (limit.elements != UINT64_MAX || !rd_coll_is_packed(c)) {
-    uint64_t count = rd_coll_count(c) + (uint64_t)elements;
-    /* an element takes two bytes, at least */
-    if (count > limit.elements || 2 * count > limit.bytes) return false;
-  }
+  if (limit.elements != UINT64_MAX && rd_list_length(c) + (uint64_t)elements > limit.elements) return false;
   if (bytes > (int64_t)limit.bytes) return false;
   uint64_t room = (uint64_t)((int64_t)limit.bytes - bytes);
+  if (!rd_coll_is_packed(c)) {
+    /* An element takes two bytes, at least. */
+    if (2 * rd_coll_count(c) > room || exceeds(c, room)) return false;
+  } else if (c->item == NULL || 2 * rd_item_len(c->item) + PACK_EMPTY <= room) {
+    return PACK_EMPTY <= room; /* a packed list has no strings outside, so no entry is twice as long in a listpack */
+  }
   return pack_bytes(c, room) <= room;
 }
 

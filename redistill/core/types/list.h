@@ -1,6 +1,6 @@
 /* list.h - lists: collections by position, whose entries are elements (element.h).
  *
- * The length is rd_coll_count. An export of a whole list begins with rd_coll_first, and goes on with rd_list_next. */
+ * An export of a whole list begins with rd_coll_first, and goes on with rd_list_next. */
 #ifndef RD_LIST_H
 #define RD_LIST_H
 
@@ -12,6 +12,9 @@
 extern const rd_coll_kind rd_list_kind;
 /* "listpack" or "quicklist". */
 const char *rd_list_encoding(rd_store *st, const rd_item *it);
+
+/* rd_coll_count, quick. */
+uint64_t rd_list_length(const rd_coll *c);
 
 /* ---- changing ---- */
 
