@@ -37,7 +37,7 @@
 #define KEYS 3000u /* ids; two with the same id / 2 may hold each other's values */
 #define DBS 2u
 #define LONGEST (100u * 1024)
-#define MEMORY (6u << 20)
+#define MEMORY (3u << 20)
 #define HANG_SECONDS 30u
 #define MAX_DEATH_US 1500u
 
