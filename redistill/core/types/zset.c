@@ -123,8 +123,11 @@ bool rd_zset_find(const rd_coll *c, rd_element *member, rd_zset_place *p) {
   uint64_t hash = rd_element_hash(c->st, member);
   uint32_t half = (uint32_t)(hash >> 32);
   rd_pos *h = &p->hashed;
-  for (rd_coll_run(&second, high_half(hash), h); h->at < h->end; h->at += HASHED) {
-    if (RD_UNLIKELY(rd_ld32(h->at) == half) && find_entry(c, member, rd_zset_score(h->at + 4), &p->at)) return true;
+  rd_coll_run(&second, high_half(hash), h);
+  for (const uint8_t *at = h->at, *end = h->end; at < end; at += HASHED) {
+    if (RD_LIKELY(rd_ld32(at) != half) || !find_entry(c, member, rd_zset_score(at + 4), &p->at)) continue;
+    h->at = at;
+    return true;
   }
   return false;
 }
