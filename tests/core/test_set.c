@@ -738,6 +738,44 @@ static void the_algebra_is_right(void) {
   free(f);
 }
 
+/* Results that need more room than there is: sources are evicted while a result is built of them. */
+static void results_are_whole_while_sources_are_evicted(void) {
+  family *f = malloc(sizeof *f);
+  static const rd_policy policies[] = {RD_NOEVICTION, RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_ALLKEYS_RANDOM};
+  uint32_t refused = 0, smaller = 0, full = 0;
+  for (uint32_t round = 0; round < 4 && check_ok; round++) {
+    model_open(&f->m, 4u << 20);
+    rd_set_policy(&f->m.st, policies[round], 5);
+    for (uint32_t turn = 0; turn < 60 && check_ok; turn++) {
+      for (uint32_t set = 0; set < 2; set++) {
+        for (uint32_t i = set; i < MEMBERS / 2; i += 2) {
+          say_head(&f->m, 3);
+          say_text(&f->m, "SADD");
+          say_set(f, set);
+          say_member(&f->m, i);
+        }
+      }
+      say_head(&f->m, 4);
+      say_text(&f->m, "SUNIONSTORE");
+      char to[8];
+      snprintf(to, sizeof to, "d%u", turn);
+      say_text(&f->m, to);
+      say_set(f, 0);
+      say_set(f, 1);
+      refused += f->m.c.out[0] == '-';
+      smaller += f->m.c.out[0] == ':' && strtoul((char *)f->m.c.out + 1, NULL, 10) < MEMBERS / 2;
+      full += f->m.c.out[0] == ':' && strtoul((char *)f->m.c.out + 1, NULL, 10) == MEMBERS / 2;
+      char err[200];
+      if (turn % 8 == 0) CHECK_INT(rd_check(&f->m.st, err, sizeof err), 0);
+    }
+    CHECK(full > 0);
+    if (round == 0) CHECK(refused > 0);
+    model_close(&f->m);
+  }
+  printf("     %u refused, %u smaller, %u of all members\n", refused, smaller, full);
+  free(f);
+}
+
 /* The chi-square of `n` counts that should be equal, against its expectation plus five standard deviations. */
 static void is_uniform(const uint32_t *counts, uint32_t n, uint64_t total) {
   double expected = (double)total / n, sum = 0;
@@ -797,6 +835,7 @@ int main(void) {
   RUN(a_set_holds_what_was_added_and_not_removed);
   RUN(a_scan_returns_every_member_that_stays);
   RUN(the_algebra_is_right);
+  RUN(results_are_whole_while_sources_are_evicted);
   RUN(random_members_are_uniform);
   return check_end();
 }
