@@ -55,7 +55,7 @@ typedef struct scan {
 /* Reply with the fields of the run that begins at *p. False: that takes long. */
 static bool scan_run(scan *s, rd_pos *p) {
   rd_call *c = s->call;
-  for (; p->at < p->end && !c->out->failed; p->at += rd_hash_bytes(p->at)) {
+  for (; p->at < p->end && !c->out->failed; p->at = rd_hash_next(p->at, p->end)) {
     const uint8_t *field = rd_hash_field(p->at), *value = rd_hash_value(p->at);
     uint64_t len = rd_element_len(c->store, field);
     s->work += len * (s->options.match.all ? 1 : 4 * s->options.match.text.len); /* a pattern costs some more */

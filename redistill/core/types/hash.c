@@ -67,7 +67,7 @@ bool rd_hash_find(const rd_coll *c, rd_element *field, rd_pos *p) {
   /* The order of a packed hash is not looked at: its fields need not be hashed. */
   uint64_t order = rd_coll_is_packed(c) ? 0 : rd_hash_order(rd_element_hash(c->st, field));
   rd_coll_run(c, order, p);
-  for (; p->at < p->end; p->at += rd_hash_bytes(p->at)) {
+  for (; p->at < p->end; p->at = rd_hash_next(p->at, p->end)) {
     const uint8_t *at = rd_hash_field(p->at);
     if (*at == *field->head && rd_element_is(c->st, field, at)) return true;
   }
@@ -95,6 +95,7 @@ static rd_result replace(rd_coll *c, rd_pos *p, rd_element *value, int64_t time)
   uint8_t entry[RD_ENTRY_MAX], *at = entry;
   const uint8_t *field = rd_hash_field(p->at), *old = rd_hash_value(p->at);
   uint32_t field_bytes = (uint32_t)(old - field), old_bytes = rd_element_skip(old);
+  if (RD_UNLIKELY(field_bytes + old_bytes > RD_ENTRY_MAX - RD_HASH_TIME_BYTES)) return RD_OOM; /* it is damaged */
   if (time != RD_NO_EXPIRY) at = put_time(at, time);
   memcpy(at, field, field_bytes);
   at += field_bytes;

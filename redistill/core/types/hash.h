@@ -36,6 +36,11 @@ static inline uint32_t rd_hash_bytes(const uint8_t *entry) {
   const uint8_t *value = rd_hash_value(entry);
   return (uint32_t)(value - entry) + rd_element_skip(value);
 }
+/* The entry behind it in its run; `end`: there is none, or it is damaged. */
+static inline const uint8_t *rd_hash_next(const uint8_t *entry, const uint8_t *end) {
+  uint32_t bytes = rd_hash_bytes(entry);
+  return RD_LIKELY(bytes - 1u < (size_t)(end - entry)) ? entry + bytes : end;
+}
 /* The time at which it expires, or RD_NO_EXPIRY. */
 int64_t rd_hash_time(const uint8_t *entry);
 

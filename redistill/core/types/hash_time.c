@@ -83,7 +83,7 @@ void rd_hash_note_time(rd_coll *c, int64_t time) {
 /* Find the field of an entry of the second tree. */
 static bool find_timed(const rd_coll *c, int64_t time, uint64_t hash, rd_pos *p) {
   rd_coll_run(c, rd_hash_order(hash), p);
-  for (; p->at < p->end; p->at += rd_hash_bytes(p->at)) {
+  for (; p->at < p->end; p->at = rd_hash_next(p->at, p->end)) {
     if (rd_hash_time(p->at) == time && rd_element_hash_at(c->st, rd_hash_field(p->at)) == hash) return true;
   }
   return false;
@@ -101,7 +101,7 @@ static uint32_t drop_from_packed(rd_coll *c, uint32_t most) {
       n++;
     } else {
       others |= time != RD_NO_EXPIRY;
-      p.at += rd_hash_bytes(p.at);
+      p.at = rd_hash_next(p.at, p.end);
     }
   }
   if (!others) rd_coll_set_timed(c, false);
