@@ -224,7 +224,7 @@ rd_got rd_source_next(rd_source *s, rd_source_entry *entry) {
 
 rd_source_naming rd_source_name(const rd_source *s) {
   const row *r = s->row;
-  if (r->when == MS_BEHIND) return RD_NAMED_LARGE;
+  if (r->when != NEVER) return r->when == MS_BEHIND ? RD_NAMED_LARGE : RD_NAMED_BY_CONTENT;
   if (r->where == APART) return RD_NAMED_BY_CONTENT;
   if (r->type == RD_LIST) {
     /* a node alone may be a listpack */
