@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from . import payloads, sides
 from .dumps import sealed
@@ -85,11 +85,6 @@ def content(client: Conversation, key: str = "k") -> object:
 class Case(SynchronousTestCase):
     """The three servers, emptied."""
 
-    def expects_times(self) -> None:
-        """Skip the test as long as ours has no command that shows the times of fields."""
-        if ask(self.ours, "HPEXPIRETIME", "k", "FIELDS", "1", "f").kind == "-":
-            raise SkipTest("fields do not expire yet")
-
     def setUp(self) -> None:
         self.ours = self.client(sides.ours().open())
         self.redis = self.client(sides.oracle().open())
@@ -158,7 +153,6 @@ class TravelTests(Case):
 
     def test_fields_that_expire(self) -> None:
         """Between ours and Valkey, with their times."""
-        self.expects_times()
         for count in (3, 300):
             for source, target in ((self.ours, self.valkey), (self.valkey, self.ours), (self.ours, self.ours)):
                 fields = [b"f%d" % n for n in range(count)]
@@ -235,7 +229,6 @@ class EncodingTests(Case):
     @given(pairs, st.lists(st.sampled_from([None, FAR, FAR + 1000]), min_size=1, max_size=5))
     def test_fields_that_expire(self, data: payloads.Pairs, times: list[int | None]) -> None:
         """Type 22 of Valkey 9, and 24 and 25 of Redis 7.4, which say the same."""
-        self.expects_times()
         fields = [(field, value, times[at % len(times)]) for at, (field, value) in enumerate(data)]
         asked = ("HPEXPIRETIME", "k", "FIELDS", str(len(fields)), *(field for field, _, _ in fields))
         self.same(payloads.valkey_hash(fields), self.valkey)
