@@ -14,7 +14,7 @@ from tests.support.control import TABLE, Server
 
 OTHER_ARGUMENTS = {
     *("set", "client|list", "client|kill", "cluster|addslotsrange", "cluster|delslotsrange", "cluster|meet"),
-    *("cluster|reset", "cluster|setslot", "zadd"),
+    *("cluster|reset", "cluster|setslot", "sort", "sort_ro", "zadd"),
 }
 """Commands whose arguments Redis 7.0 documents in another way: SET has IFEQ of Valkey, the others have other names."""
 
@@ -226,6 +226,10 @@ class OracleTests(CommandTestCase):
             "SUNIONSTORE d a b",
             "ZADD z GT 1 m",
             "ZMPOP 2 a b MIN",
+            "ZUNIONSTORE d 2 a b WEIGHTS 1 2",
+            "ZINTER 2 a b",
+            "SORT a BY w_* GET o_* STORE d",
+            "SORT_RO a BY nosort",
             "ZRANGESTORE d s 0 -1 REV",
             "PING x",
             "CLIENT LIST",

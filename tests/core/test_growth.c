@@ -205,7 +205,7 @@ static void add_words(char *text, unsigned n, const char *word) {
 static void write_collection(rig_client *c) {
   char text[4096];
   unsigned a = toss(KEYS), b = toss(KEYS);
-  switch (toss(12)) {
+  switch (toss(15)) {
     case 0:
       sprintf(text, "SUNIONSTORE s%u s%u s%u", toss(KEYS), a, b);
       break;
@@ -229,7 +229,17 @@ static void write_collection(rig_client *c) {
       add_words(text, 2 * (1 + toss(10)), "f");
       break;
     case 7:
+      sprintf(text, toss(2) ? "SORT l%u ALPHA LIMIT 0 50 STORE l%u" : "ZUNIONSTORE z%u 2 z%u s%u", a, b, toss(KEYS));
+      break;
     case 8:
+      sprintf(text, "ZADD z%u", a);
+      for (unsigned i = 1 + toss(15); i > 0; i--) {
+        sprintf(text + strlen(text), " %u", toss(1000));
+        add_words(text, 1, "m");
+      }
+      break;
+    case 9:
+    case 10:
       sprintf(text, "SADD s%u", a);
       add_words(text, 1 + toss(20), toss(2) ? "" : "m");
       break;

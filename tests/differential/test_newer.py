@@ -29,6 +29,7 @@ NEWER = st.one_of(
     command("GET", w.few_keys),
     command("DEL", w.few_keys),
     command("TTL", w.few_keys),
+    command("LPUSH", w.few_keys, pick("1")),
     command("DELIFEQ", w.few_keys, pick("1", "2", "v", "")),
     command("MSETEX", pick("1"), w.few_keys, pick("1", "2", "v"), set_of_several),
     command("MSETEX", pick("2"), w.few_keys, pick("1", "2", "v"), w.few_keys, pick("1", "v"), set_of_several),

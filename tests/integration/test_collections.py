@@ -81,11 +81,27 @@ class CollectionTests(Case):
             self.assertEqual((r.zrank("z", "b"), r.zrevrank("z", "b"), r.zcard("z"), r.zcount("z", 3, 4)), (1, 1, 3, 2))
             self.assertEqual(r.zrangebyscore("z", "(3", "+inf", start=0, num=1), [b"b"])
             self.assertEqual(r.zrevrange("z", 0, 0), [b"a"])
-            self.assertEqual((r.zrangestore("t", "z", 0, 1), r.zcard("t")), (2, 2))
-            self.assertEqual((r.zremrangebyrank("t", 0, 0), r.zremrangebyscore("t", 0, 7)), (1, 1))
+            self.assertEqual(r.zunionstore("u", {"z": 2, "none": 1}), 3)
+            self.assertEqual((r.zscore("u", "c"), r.zrangestore("t", "u", 0, 1), r.zcard("t")), (6.0, 2, 2))
+            self.assertEqual((r.zremrangebyrank("u", 0, 0), r.zremrangebyscore("u", 0, 7)), (1, 1))
             self.assertEqual([name for name, _ in r.zpopmin("z")], [b"c"])
             self.assertEqual([name for name, _ in r.zpopmax("z", 5)], [b"a", b"b"])
             self.assertEqual((r.exists("z"), r.zrandmember("z")), (0, None))
+
+    def test_sort(self) -> None:
+        """SORT by keys and fields."""
+        for r in self.both:
+            r.flushall()
+            r.rpush("ids", 3, 1, 2)
+            for number, weight in ((1, 30), (2, 20), (3, 10)):
+                r.hset(f"o:{number}", mapping={"weight": weight, "name": f"n{number}"})
+            self.assertEqual(r.sort("ids"), [b"1", b"2", b"3"])
+            self.assertEqual(
+                r.sort("ids", by="o:*->weight", get=["#", "o:*->name"]), [b"3", b"n3", b"2", b"n2", b"1", b"n1"]
+            )
+            self.assertEqual(
+                (r.sort("ids", desc=True, store="sorted"), r.lrange("sorted", 0, -1)), (3, [b"3", b"2", b"1"])
+            )
 
     def test_pipeline_of_all_types(self) -> None:
         """A transaction over all types is one step; a wrong type is an error of its own command."""

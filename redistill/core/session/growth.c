@@ -12,10 +12,10 @@
 /* Head of an item, expiry, a bucket of the index. */
 #define KEY_COST 128u
 /* Collections: a leaf may be half empty; an entry has heads, and perhaps a score and an entry in a second tree; a
- * change may split a leaf and the nodes above it. */
+ * change may split a leaf and the nodes above it, or make a packed value anew beside the old one. */
 #define COLLECTIONS (RD_ACL_HASH | RD_ACL_LIST | RD_ACL_SET | RD_ACL_SORTEDSET)
 #define ENTRY_COST 24u
-#define SPLIT_COST 1024u
+#define SPLIT_COST 4096u
 
 bool rd_growth_allowed(rd_store *st) {
   if (RD_LIKELY(!rd_is_over(st))) return true;

@@ -1267,7 +1267,7 @@ static const rd_command commands[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
    },
-   .arguments = "key#0 milliseconds:integer ?condition{NX | XX | GT | LT} FIELDS=fields(numfields:integer field*)"},
+   .arguments = "key#0 milliseconds:integer ?condition{NX | XX | GT | LT}@9.0.0 FIELDS=fields(numfields:integer field*)"},
   {.name = "hexpireat", .full_name = NULL, .group = "hash",
    .id = 67, .arity = -6, .run = rd_cmd_hexpireat,
    .flags = RD_WRITE | RD_FAST,
@@ -1278,7 +1278,7 @@ static const rd_command commands[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
    },
-   .arguments = "key#0 unix-time-seconds:integer ?condition{NX | XX | GT | LT} FIELDS=fields(numfields:integer field*)"},
+   .arguments = "key#0 unix-time-seconds:integer ?condition{NX | XX | GT | LT}@9.0.0 FIELDS=fields(numfields:integer field*)"},
   {.name = "hpexpireat", .full_name = NULL, .group = "hash",
    .id = 68, .arity = -6, .run = rd_cmd_hpexpireat,
    .flags = RD_WRITE | RD_FAST,
@@ -1289,7 +1289,7 @@ static const rd_command commands[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
    },
-   .arguments = "key#0 unix-time-milliseconds:integer ?condition{NX | XX | GT | LT} FIELDS=fields(numfields:integer field*)"},
+   .arguments = "key#0 unix-time-milliseconds:integer ?condition{NX | XX | GT | LT}@9.0.0 FIELDS=fields(numfields:integer field*)"},
   {.name = "httl", .full_name = NULL, .group = "hash",
    .id = 69, .arity = -5, .run = rd_cmd_httl,
    .flags = RD_READONLY | RD_FAST,
