@@ -12,6 +12,7 @@ from . import words as w
 from .connection import CONNECTION, GETKEYS, SERVER
 from .hashes import HASHES
 from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
+from .lists import LISTS
 from .peers import encode
 from .sets import SETS
 from .sorted_sets import SORTED_SETS
@@ -101,11 +102,12 @@ def any_of(*groups: tuple[Args, ...]) -> Args:
     return st.integers(0, 7).flatmap(lambda n: damaged(whole) if n == 7 else whole)
 
 
-DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, SETS, SORTED_SETS, KEYSPACE, KEYSPACE)
+DATA = any_of(STRINGS, STRINGS, BITMAPS, HYPERLOGLOGS, HASHES, LISTS, SETS, SORTED_SETS, KEYSPACE, KEYSPACE)
 EVERYTHING = any_of(
     STRINGS,
     BITMAPS,
     HYPERLOGLOGS,
+    LISTS,
     HASHES,
     SETS,
     SORTED_SETS,
