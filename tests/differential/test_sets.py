@@ -125,6 +125,23 @@ class EncodingTests(SynchronousTestCase):
                 if "long" not in (key for key, value in STARTS.items() if value is texts_):
                     self.both("OBJECT", "ENCODING", "a")
 
+    def test_limits(self) -> None:
+        """The thresholds that CONFIG SET changes decide, too."""
+        self.addCleanup(self.limits, 512, 128, 64)
+        for limits in ((0, 0, 64), (0, 128, 64), (2, 0, 64), (5, 3, 3), (512, 128, 3), (3, 200, 4)):
+            self.limits(*limits)
+            for texts_ in (["1"], ["x"], ["12345", "x"], ["x", "12345"], ints(6), [*ints(3), "x"], ["-100", "1", "x"]):
+                self.start([("a", texts_)])
+                self.both("FLUSHALL")
+                self.both("SADD", "a", *texts_)
+                self.both("OBJECT", "ENCODING", "a")
+
+    def limits(self, integers: int, entries: int, value: int) -> None:
+        """Set the thresholds of both."""
+        self.both("CONFIG", "SET", "set-max-intset-entries", integers)
+        self.both("CONFIG", "SET", "set-max-listpack-entries", entries)
+        self.both("CONFIG", "SET", "set-max-listpack-value", value)
+
 
 class RandomTests(SynchronousTestCase):
     """SPOP and SRANDMEMBER choose members of the set, as many as asked, and each once where Redis does so."""
