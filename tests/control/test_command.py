@@ -292,6 +292,8 @@ def arguments(reply: Reply, newest: bytes = b"99") -> list[dict[str, Any]]:
         fields: dict[str, Any] = by_name(one)
         if "arguments" in fields:
             fields["arguments"] = arguments(fields["arguments"], newest)
+        if fields["type"].value == b"integer":
+            fields.pop("key_spec_index", None)  # Valkey has one for the number of fields in HSETEX
         if "since" in fields and fields["since"].value > newest:
             continue
         found.append({name: value for name, value in fields.items() if name not in ("display_text", "summary")})
