@@ -29,7 +29,7 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 - Strings, bitmaps, bit fields and HyperLogLogs with every option of Redis 7. Of Valkey 9 and Redis 8.4 also `MSETEX`,
   `DELIFEQ`, `DELEX`, `DIGEST`, and the conditions `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` of `SET`.
-- Hashes, lists, sets and sorted sets, with every option of Redis 7.2, and `SORT`; fields of hashes expire as in Valkey 9
+- Hashes, lists, sets and sorted sets with every option of Redis 7.2, and `SORT`; fields of hashes expire as in Valkey 9
   (`HEXPIRE`, `HGETEX`, `HSETEX` and their kin). `TYPE`, `SCAN ... TYPE`, `COPY`, `DUMP`, `MEMORY USAGE` and all other
   commands on keys know them.
 - `OBJECT ENCODING` shows Redis's names by Redis's thresholds (`hash-max-listpack-entries` and its kin, with their
