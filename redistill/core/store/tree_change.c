@@ -393,7 +393,8 @@ static void merge(rd_coll *c, rd_pos *p) {
   rd_ref a = rd_node_children(n)[right - 1], b = rd_node_children(n)[right];
   const rd_leaf *first = rd_leaf_at(st, a), *second = rd_leaf_at(st, b);
   uint32_t all = rd_leaf_used(first) + rd_leaf_used(second);
-  if (all * 4 > c->kind->run_max * 3 || (by_hash(c) && (first->count + second->count) * 4 > HASHED * 3)) return;
+  if (all * 4 > c->kind->run_max * 3 || (by_hash(c) && (uint32_t)(first->count + second->count) * 4 > HASHED * 3))
+    return;
   rd_ref fresh = rd_heap_alloc(st, c->shard, leaf_bytes(c, all), RD_LEAF);
   if (fresh == 0) return;
   rd_leaf *l = rd_leaf_at(st, fresh);
