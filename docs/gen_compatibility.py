@@ -53,8 +53,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - `SORT` with `BY` or `GET` over more than 2,048 elements reads the other keys one after another, while other clients may
   change them, unless it is in a transaction. Elements of equal weight stay in their order. With `BY nosort` the members
   of a large set come in the order of `SMEMBERS`. A number to sort by has at most 64 KiB of text.
-- A union or difference of many sets or sorted sets looks each member up in the others, so with hundreds of large ones it
-  takes longer than in Redis.
+- A union or difference of many sets or sorted sets looks each member up in the others, so with hundreds of large ones
+  it takes longer than in Redis.
 - There is no persistence and no replication. `INFO` says so in Redis's fields, `CONFIG GET save` is empty and
   `appendonly` is `no`. `ROLE` answers master without replicas, `LASTSAVE` the start of the server, and `WAIT` for a
   replica ends with its timeout. `SAVE`, `BGSAVE`, `BGREWRITEAOF`, `SYNC`, `PSYNC`, `REPLCONF`, `MODULE LOAD` and
