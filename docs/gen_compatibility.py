@@ -47,14 +47,17 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
   name and client library.
 - A hash or set of up to about 1 KB is returned in the order of insertion, a set of integers in their order, as from
   Redis's listpacks and intsets. The order of a larger one is that of a hash, also where Redis keeps it in a listpack.
-- `HLEN` does not count expired fields, which Valkey counts until it removes them. The expiry of a field may be up to the
-  year 10889. `EXISTS`, `TYPE` and `SCAN` show a key whose fields have all expired until it is removed, as in Valkey.
-- A list of elements of very different length may become a `listpack` again a little sooner than in Redis when it shrinks.
-- `SORT` with `BY` or `GET` over more than 2,048 elements reads the other keys one after another, while other clients may
-  change them, unless it is in a transaction. Elements of equal weight stay in their order. With `BY nosort` the members
-  of a large set come in the order of `SMEMBERS`. A number to sort by has at most 64 KiB of text.
-- A union or difference of many sets or sorted sets looks each member up in the others, so with hundreds of large ones
-  it takes longer than in Redis.
+- `HLEN` does not count expired fields, which Valkey counts until it removes them. The expiry of a field may be up
+  to the year 10889. `EXISTS`, `TYPE` and `SCAN` show a key whose fields have all expired until it is removed, as in
+  Valkey.
+- A list of elements of very different length may become a `listpack` again a little sooner than in Redis when it
+  shrinks.
+- `SORT` with `BY` or `GET` over more than 2,048 elements reads the other keys one after another, while other
+  clients may change them, unless it is in a transaction. Elements of equal weight stay in their order. With `BY
+  nosort` the members of a large set come in the order of `SMEMBERS`. A number to sort by has at most 64 KiB of
+  text.
+- A union or difference of many sets or sorted sets looks each member up in the others, so with hundreds of large
+  ones it takes longer than in Redis.
 - There is no persistence and no replication. `INFO` says so in Redis's fields, `CONFIG GET save` is empty and
   `appendonly` is `no`. `ROLE` answers master without replicas, `LASTSAVE` the start of the server, and `WAIT` for a
   replica ends with its timeout. `SAVE`, `BGSAVE`, `BGREWRITEAOF`, `SYNC`, `PSYNC`, `REPLCONF`, `MODULE LOAD` and
