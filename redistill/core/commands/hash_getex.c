@@ -208,10 +208,12 @@ void rd_cmd_hsetex(rd_call *c) {
     rd_reply_int(c->out, 0);
     return;
   }
-  bool past = rd_is_past(c, when);
+  bool past = rd_is_past(c, when), existed_before = h.item != NULL;
+  unsigned name = rd_coll_name(&h);
   if (!set_all(c, &h, &f, past ? RD_NO_EXPIRY : (o.words & KEEPTTL) != 0 ? RD_KEEP_EXPIRY : when, &existed)) return;
   rd_coll_changed(&h, RD_EVENT_HSET);
   if (o.time != NULL) rd_notify(c->store, &h.key, RD_EVENT_HEXPIRE);
+  if (past && existed_before) rd_coll_set_name(&h, name); /* values that leave at once do not decide the encoding */
   if (past) remove_all(c, &h, &f);
   rd_note_changes(c->store, past ? existed : f.count);
   rd_reply_int(c->out, 1);
