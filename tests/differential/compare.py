@@ -158,6 +158,7 @@ RULES: dict[str, Rule] = {
     "zrangebyscore": same_scores,
     "zrevrangebyscore": same_scores,
     "zscan": scanned_scores,
+    **dict.fromkeys(("zunion", "zinter", "zdiff"), same_scores),
     "zrandmember": same_shape,
     "ttl": near(30),
     "pttl": near(30_000),
