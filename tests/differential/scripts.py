@@ -120,12 +120,12 @@ EVERYTHING = any_of(
     TRANSACTIONS,
     FLUSHES,
 )
-in_multi = st.lists(DATA, max_size=5).map(lambda queued: [[b"MULTI"], *queued, [b"EXEC"]])
 
 
 @st.composite
-def counted(draw: st.DrawFn, commands: Args, most: int) -> list[Argv]:
-    """Commands and whole transactions, one after another."""
+def counted(draw: st.DrawFn, commands: Args, most: int, queued: Args) -> list[Argv]:
+    """Commands and whole transactions of `queued`, one after another."""
+    in_multi = st.lists(queued, max_size=5).map(lambda argvs: [[b"MULTI"], *argvs, [b"EXEC"]])
     one = commands.map(lambda argv: [argv])
     block = st.one_of(one, one, one, one, one, one, one, one, in_multi)
     least = draw(st.sampled_from([1, 1, most // 2, most]))  # lists of no least size would be short ones
@@ -133,6 +133,6 @@ def counted(draw: st.DrawFn, commands: Args, most: int) -> list[Argv]:
     return [argv for block in blocks for argv in block]
 
 
-def scripts(commands: Args, most: int = 25) -> st.SearchStrategy[Script]:
-    """Scripts of these commands."""
-    return st.builds(Script, counted(commands, most), st.integers(0, 1 << 16), st.sampled_from([2, 3]))
+def scripts(commands: Args, most: int = 25, queued: Args = DATA) -> st.SearchStrategy[Script]:
+    """Scripts of these commands, and of others in transactions."""
+    return st.builds(Script, counted(commands, most, queued), st.integers(0, 1 << 16), st.sampled_from([2, 3]))

@@ -9,7 +9,8 @@ from .words import Args, command, option, options, pick
 
 NUMBERS = ("1", "2", "3", "10", "-1", "1.5", "007", " 4", "0x10", "1e2", "-0", "5", "20", "inf", "-inf")
 number = pick(*NUMBERS)
-element = st.one_of(number, pick("a", "b", "aa", "B", "", "2", "1", "3", "x\x00y", "nan", "1x", "1e400", "9" * 40))
+element = st.one_of(number, pick("a", "b", "aa", "B", "", "2", "1", "3", "x\x00y", "nan", "1x", "9" * 40))
+# Without 1e400: after a number out of range, redis-server 7.0 refuses whatever it sorts next (a stale errno).
 source = pick("k0", "k1", "k2", "k3")
 # The keys that the patterns below name for an element: some exist, some do not, and some are no strings.
 weight = st.tuples(pick("w_", "k", "w_", "w_"), st.one_of(number, element)).map(b"".join)
@@ -30,7 +31,9 @@ pattern = pick(
     "w_*->\x00f",
     "->*",
 )
-by = option("BY", st.one_of(pattern, pick("nosort", "w_*")))
+# A pattern without a star leaves a set in the server's own order, which differs: test_sort.c has what is sure.
+starred = pick("w_*", "w_*", "k*", "*", "w_*->f", "w_*->", "nosuch_*", "w_*_*", "w\x00_*", "w_*->\x00f", "->*")
+by = option("BY", starred)
 limit = option("LIMIT", w.index, w.index)
 common = (
     by,
@@ -42,7 +45,7 @@ common = (
     "alpha",
     "desc",
 )
-# More than one star or a missing value leaves the order to Redis's own sort, which is not stable with LIMIT: so the
+# More than one star, or a missing value, leaves the order to Redis's own sort, which is not stable with LIMIT: so the
 # scripts that combine these are in test_sort.py, with what is sure.
 
 SORTS: tuple[Args, ...] = (
@@ -52,13 +55,12 @@ SORTS: tuple[Args, ...] = (
     command("SET", weight, number),
     command("SORT", source, options("ASC", "DESC", "ALPHA", limit, limit, "JUNK", "BY", "LIMIT 1", most=3)),
     command("SORT", source, options("ALPHA", "DESC", limit, option("GET", pattern), option("GET", pattern), most=5)),
-    command("SORT", source, w.words("BY nosort"), options("DESC", limit, "ALPHA", option("GET", pattern), most=3)),
-    command("SORT", source, option("BY", pattern), options("DESC", option("GET", pattern), most=3)),
+    command("SORT", source, option("BY", starred), options("DESC", option("GET", pattern), most=3)),
     command("SORT", source, w.words("ALPHA"), options("DESC", limit), option("STORE", source)),
     command(
         "SORT",
         source,
-        options(*common[1:3], "BY nosort", "DESC"),
+        options(*common[1:3], "DESC"),
         option("STORE", source),
         options(option("STORE", source)),
     ),

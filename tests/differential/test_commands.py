@@ -66,7 +66,7 @@ class SameRepliesTests(SynchronousTestCase):
         self.same(script)
 
     @examples(250)
-    @given(scripts(any_of(SORTS)))
+    @given(scripts(any_of(SORTS), queued=any_of(SORTS)))
     def test_sorting(self, script: Script) -> None:
         """SORT with all its options."""
         self.same(script)
