@@ -421,6 +421,9 @@ static void growth_by_offset_or_copy_is_counted_before_exec(void) {
   RIG_ASK(&c, "SET b 1\r\nEXEC\r\n", QUEUED ABORTED);
   RIG_ASK(&c, "EXISTS a b c\r\n", ":0\r\n");
   RIG_ASK(&c, "MULTI\r\nSET a 1\r\nCOPY big b\r\nEXEC\r\n", "+OK\r\n" QUEUED QUEUED "*2\r\n+OK\r\n:1\r\n");
+  /* Arguments that BITFIELD refuses write nothing. */
+  RIG_ASK(&c, "MULTI\r\nBITFIELD k INCRBY u8 2147483647\r\n", "+OK\r\n" QUEUED);
+  RIG_ASK(&c, "EXEC\r\n", "*1\r\n-ERR syntax error\r\n");
   rig_client_free(&c);
   rig_close(&st, fd);
 }

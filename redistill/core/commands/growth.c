@@ -101,20 +101,17 @@ uint64_t rd_grows_setbit(rd_call *call) { return bytes_before(call, call->argv[2
 uint64_t rd_grows_bitfield(rd_call *call) {
   const rd_bytes *argv = call->argv;
   uint64_t most = 0;
-  for (uint32_t i = 2; i + 2 < call->argc;) {
-    bool get = rd_arg_is(argv[i], "get");
+  for (uint32_t i = 2; i < call->argc;) {
+    uint32_t words = rd_arg_is(argv[i], "overflow") ? 2 : rd_arg_is(argv[i], "get") ? 3 : 4;
+    if (words > call->argc - i) return 0; /* a syntax error: nothing will be written */
     int64_t width;
     rd_bytes type = argv[i + 1];
-    if (rd_arg_is(argv[i], "overflow")) {
-      i += 2;
-      continue;
-    }
-    if (!get && type.len > 1 && rd_parse_i64((rd_bytes){type.data + 1, type.len - 1}, &width) && width > 0 &&
+    if (words == 4 && type.len > 1 && rd_parse_i64((rd_bytes){type.data + 1, type.len - 1}, &width) && width > 0 &&
         width <= 64) {
       uint64_t len = bytes_before(call, argv[i + 2], (unsigned)width);
       if (len > most) most = len;
     }
-    i += get ? 3 : 4;
+    i += words;
   }
   return most;
 }
