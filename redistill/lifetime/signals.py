@@ -60,11 +60,14 @@ class SignalService(Service):
         self.began: Callable[[float, float], None] = lambda delay, grace: None
         """Called when a stop begins, with the seconds until it and those that clients have then."""
 
+    def privilegedStartService(self) -> None:
+        # Before any service starts and says so: whoever reads that may send a signal.
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        self._install()
+
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        # At once, because the daemon may be reported ready before the reactor runs. Again after the reactor has
-        # installed its own, which would end the process with the signal's exit status.
-        self._install()
+        # Again after the reactor has installed its own, which would end the process with the signal's exit status.
         self._reactor.callWhenRunning(self._install)
 
     def _install(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -116,6 +117,17 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual((self.reactor.stops, self.server.grace), (1, 30))
         signals.stop()
         self.assertEqual((self.reactor.stops, self.server.grace), (1, 0))
+
+    def test_signal_before_the_start(self) -> None:
+        """A signal that comes before the services start is kept until the reactor runs."""
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        kept: list[object] = []
+        self.reactor.callFromThread = kept.append  # type: ignore[attr-defined]
+        reload = lambda: None  # noqa: E731
+        SignalService(self.reactor, self.server, reload, self.fail, lambda: 0).privilegedStartService()
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(kept, [reload])
 
     def test_shutdown_now(self) -> None:
         """SHUTDOWN NOW does not wait at all."""
