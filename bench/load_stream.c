@@ -57,7 +57,7 @@ static char *put_resp(char *p, source *s, workload what) {
   return p;
 }
 
-/* Write a word with its placeholders replaced, and return its end. */
+/* Write a word, with values in the place of its %-letters, and return its end. */
 static char *put_word(char *p, source *s, const char *word, unsigned long long key, unsigned long long member) {
   for (; *word != '\0'; word++) {
     if (*word != '%') {

@@ -6,6 +6,7 @@
 #include "store/evict.h"
 #include "store/expire.h"
 #include "store/internal.h"
+#include "store/kinds.h"
 #include "store/reclaim.h"
 #include "store/tree.h"
 #include "store/type.h"
@@ -30,17 +31,7 @@ const rd_type_row rd_types[RD_TYPES] = {
     [RD_LIST] = {.type = RD_LIST, .name = "list", RD_COLL_ROW, .encoding = encoding, .coll = {&listed}},
 };
 const rd_type_row rd_hll_row = {.type = RD_STRING, .name = "string", .is = rd_string_is_hll, .is_not = "WRONGTYPE no"};
-const rd_kind_row rd_kinds[RD_KINDS] = {
-    [RD_ITEM] = {rd_item_itself, rd_item_move},
-    [RD_CHUNK] = {rd_chunk_item, rd_chunk_move_block},
-    [RD_TABLE] = {rd_table_item, rd_table_move_block},
-    [RD_SEGMENT] = {NULL, rd_index_move_block},
-    [RD_DIR] = {NULL, rd_index_move_block},
-    [RD_OVERFLOW] = {NULL, rd_index_move_block},
-    [RD_GHOST] = {NULL, rd_ghost_drop},
-    [RD_LEAF] = {rd_tree_item, rd_leaf_move_block},
-    [RD_NODE] = {rd_tree_item, rd_node_move_block},
-};
+const rd_kind_row rd_kinds[RD_KINDS] = {RD_STORE_KINDS};
 #define ROW (&rd_types[RD_LIST])
 
 /* The events, one letter each. */

@@ -5,6 +5,7 @@
 #include "store/coll.h"
 #include "store/evict.h"
 #include "store/expire.h"
+#include "store/kinds.h"
 #include "store/reclaim.h"
 #include "store/tree.h"
 #include "types/string.h"
@@ -60,17 +61,7 @@ const rd_type_row rd_hll_row = {.type = RD_STRING,
                                 .is = rd_string_is_hll,
                                 .is_not = "WRONGTYPE no",
                                 .encoding = rd_string_encoding};
-const rd_kind_row rd_kinds[RD_KINDS] = {
-    [RD_ITEM] = {rd_item_itself, rd_item_move},
-    [RD_CHUNK] = {rd_chunk_item, rd_chunk_move_block},
-    [RD_TABLE] = {rd_table_item, rd_table_move_block},
-    [RD_SEGMENT] = {NULL, rd_index_move_block},
-    [RD_DIR] = {NULL, rd_index_move_block},
-    [RD_OVERFLOW] = {NULL, rd_index_move_block},
-    [RD_GHOST] = {NULL, rd_ghost_drop},
-    [RD_LEAF] = {rd_tree_item, rd_leaf_move_block},
-    [RD_NODE] = {rd_tree_item, rd_node_move_block},
-};
+const rd_kind_row rd_kinds[RD_KINDS] = {RD_STORE_KINDS};
 
 /* ---- the plain array ---- */
 
@@ -486,7 +477,7 @@ static void changes_that_cannot_be_recorded_fail(void) {
   set_runs(1024);
 }
 
-/* What commands on keys of any type do. */
+/* COPY, RENAME, DEL and their kin. */
 static void values_are_copied_moved_and_released(void) {
   set_runs(64);
   for (size_t i = 0; i < TYPES; i++) {

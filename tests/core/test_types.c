@@ -10,6 +10,7 @@
 #include "store/grave.h"
 #include "store/index.h"
 #include "store/internal.h"
+#include "store/kinds.h"
 #include "store/reclaim.h"
 #include "store/type.h"
 #include "types/string.h"
@@ -152,16 +153,7 @@ const rd_type_row rd_hll_row = {.type = RD_STRING,
                                 .is = rd_string_is_hll,
                                 .is_not = "WRONGTYPE no",
                                 .encoding = rd_string_encoding};
-const rd_kind_row rd_kinds[RD_KINDS] = {
-    [RD_ITEM] = {rd_item_itself, rd_item_move},
-    [RD_CHUNK] = {rd_chunk_item, rd_chunk_move_block},
-    [RD_TABLE] = {rd_table_item, rd_table_move_block},
-    [RD_SEGMENT] = {NULL, rd_index_move_block},
-    [RD_DIR] = {NULL, rd_index_move_block},
-    [RD_OVERFLOW] = {NULL, rd_index_move_block},
-    [RD_GHOST] = {NULL, rd_ghost_drop},
-    [TOY] = {toy_item, toy_move},
-};
+const rd_kind_row rd_kinds[RD_KINDS] = {RD_STORE_KINDS, [TOY] = {toy_item, toy_move}};
 
 /* ---- lists in a store ---- */
 

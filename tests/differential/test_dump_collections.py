@@ -143,7 +143,7 @@ class TravelTests(Case):
         self.travel("ZADD", "k", *(part for member, score in data for part in (score, member)))
 
     def test_large_values(self) -> None:
-        """Of 20,000 elements."""
+        """Values of 20,000 elements."""
         words = [b"element:%d" % n for n in range(20000)]
         self.travel("RPUSH", "k", *words)
         self.travel("SADD", "k", *words)

@@ -28,7 +28,7 @@ bool rd_parse_field_time(rd_call *c, rd_bytes arg, bool seconds, bool relative, 
 /* True if a field with that time is to be removed at once. */
 static inline bool rd_is_past(const rd_call *c, int64_t when) { return when <= (int64_t)c->store->now_ms; }
 
-/* What a command does with a field, at most one change; it appends an element to the reply. */
+/* One field's part of a command: it makes at most one change, and appends an element to the reply. */
 typedef enum rd_step { RD_STEP_FAILED, RD_STEP_NOTHING, RD_STEP_CHANGED } rd_step;
 typedef rd_step rd_step_fn(rd_call *c, rd_coll *h, rd_element *field, void *arg);
 

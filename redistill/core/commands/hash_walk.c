@@ -42,8 +42,8 @@ void rd_cmd_hvals(rd_call *c) { reply_all(c, VALUES); }
  * added, removed, split or joined meanwhile, a field that is there throughout is returned when the scan passes its
  * hash, or before. A call returns whole runs.
  *
- * What Redis calls a listpack is returned whole, as it does. So is a packed hash, from whatever cursor: it may have
- * been a large one when the cursor was made. */
+ * A hash that Redis calls a listpack is returned whole, as by Redis. So is a packed one, from whatever cursor: it may
+ * have been large when the cursor was made. */
 
 typedef struct scan {
   rd_call *call;

@@ -33,7 +33,7 @@ enum {
   RD_RDB_HASH_LISTPACK_TIMES = 25,
 };
 
-/* What precedes a packed string in a list of type 18. */
+/* The number before each node of a list of type 18: one element, or a listpack. */
 enum { RD_RDB_NODE_PLAIN = 1, RD_RDB_NODE_PACKED = 2 };
 
 /* Bytes after which a long command may pause. */

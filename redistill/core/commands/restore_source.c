@@ -9,7 +9,7 @@
 
 /* Where the strings are. */
 enum where { APART, PACKED, NODES, NODES_OF_TWO_KINDS };
-/* What an entry has besides its first string. */
+/* The second part of an entry, behind its first string. */
 enum second { NOTHING, STRING, SCORE_TEXT, SCORE_DOUBLE, SCORE_STRING };
 /* The time at which a field expires. */
 enum when { NEVER, MS_BEHIND, OFFSET_BEFORE, STRING_BEHIND };

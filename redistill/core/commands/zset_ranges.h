@@ -4,7 +4,7 @@
 
 #include "commands/zset_range.h"
 
-/* What a command's name has decided, and what its options may still decide. */
+/* The options of a range. A command presets those that its name implies; the `_is_set` ones then refuse the option. */
 typedef struct rd_range_options {
   rd_range_by by;
   bool by_is_set, down, down_is_set, scores, store;

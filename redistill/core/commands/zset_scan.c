@@ -9,8 +9,8 @@
  * one score, that looks at many for a few; then the window is made so large that a whole scan looks at each member
  * WINDOWS times at most.
  *
- * What Redis calls a listpack is returned whole, as it does. So is a packed value, from whatever cursor: it may have
- * been a large one when the cursor was made. */
+ * A sorted set that Redis calls a listpack is returned whole, as by Redis. So is a packed one, from whatever cursor: it
+ * may have been large when the cursor was made. */
 #include <stdio.h>
 
 #include "arena/longrun.h"

@@ -1,10 +1,5 @@
 /* types.c - the tables of the types of values and of the kinds of block: see store/type.h. */
-#include "store/blob.h"
-#include "store/evict.h"
-#include "store/index.h"
-#include "store/reclaim.h"
-#include "store/tree.h"
-#include "store/type.h"
+#include "store/kinds.h"
 #include "types/hash_time.h"
 #include "types/list.h"
 #include "types/set.h"
@@ -38,15 +33,4 @@ const rd_type_row rd_hll_row = {.type = RD_STRING,
                                 .is_not = "WRONGTYPE Key is not a valid HyperLogLog string value.",
                                 .encoding = rd_string_encoding};
 
-const rd_kind_row rd_kinds[RD_KINDS] = {
-    [RD_ITEM] = {rd_item_itself, rd_item_move},
-    [RD_CHUNK] = {rd_chunk_item, rd_chunk_move_block},
-    [RD_TABLE] = {rd_table_item, rd_table_move_block},
-    [RD_SEGMENT] = {NULL, rd_index_move_block},
-    [RD_DIR] = {NULL, rd_index_move_block},
-    [RD_OVERFLOW] = {NULL, rd_index_move_block},
-    [RD_GHOST] = {NULL, rd_ghost_drop},
-    [RD_LEAF] = {rd_tree_item, rd_leaf_move_block},
-    [RD_NODE] = {rd_tree_item, rd_node_move_block},
-    [RD_BLOB] = {rd_blob_item, rd_blob_move_block},
-};
+const rd_kind_row rd_kinds[RD_KINDS] = {RD_STORE_KINDS};
