@@ -9,6 +9,9 @@ from .words import Args, command, key, option, optional, options, pick, value
 
 name = pick("worker-1", "x", "", "a b", "a\nb", "\xe9", "~" * 30)
 
+HELLO_OPTIONS = (option("SETNAME", name), option("AUTH", pick("default", "nobody"), pick("x", "")), "JUNK")
+"""The options of HELLO. A script for redis-server 7.0 has one at most: 7.2 obeys all of them or none."""
+
 CONNECTION: tuple[Args, ...] = (
     command("PING"),
     command("PING", value),
@@ -16,7 +19,7 @@ CONNECTION: tuple[Args, ...] = (
     command("SELECT", w.database),
     command("AUTH", st.lists(pick("default", "nobody", "secret", ""), min_size=1, max_size=3)),
     command("HELLO", optional(pick("2", "3", "3", "4", "1", "abc", "").map(lambda x: [x])),
-            options(option("SETNAME", name), option("AUTH", pick("default", "nobody"), pick("x", "")), "JUNK", most=2)),
+            optional(*HELLO_OPTIONS)),
     command("RESET"),
     command("CLIENT", pick("ID", "GETNAME", "INFO", "LIST", "HELP", "JUNK", "GETREDIR", "TRACKINGINFO", "UNPAUSE")),
     command("CLIENT", w.word("SETNAME"), name),

@@ -116,6 +116,17 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
 )
 
+
+def _getex_of_nothing(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    invalid = b"ERR invalid expire time in 'getex' command"
+    return starts(argv, "getex") and theirs.kind == "-" and theirs.value == invalid and ours.value is None
+
+
+FROM_VALKEY: tuple[Difference, ...] = (
+    Difference("GETEX looks for the key before it judges the time, as in Redis 7.0 and 7.2", _getex_of_nothing),
+)
+"""Where ours follows Redis and valkey-server 9 does not; they hold in addition to DIFFERENCES."""
+
 # Valkey 9 against redis-server 7.0, for the check of these tests against two servers that are both known to be good.
 OF_VALKEY: tuple[Difference, ...] = ()
 

@@ -8,7 +8,7 @@ from tests.integration import servers
 
 from . import words
 from .compare import Transcript
-from .differences import DIFFERENCES, OF_VALKEY, STREAMS, Difference
+from .differences import DIFFERENCES, FROM_VALKEY, OF_VALKEY, STREAMS, Difference
 from .peers import Peer, WirePeer, ask, encode
 from .scripts import Script
 
@@ -33,6 +33,11 @@ def ours() -> Peer:
 def known() -> Sequence[Difference]:
     """The differences to expect."""
     return DIFFERENCES if OURS == "redistill" else OF_VALKEY
+
+
+def known_of_newer() -> Sequence[Difference]:
+    """The differences to expect from valkey-server 9."""
+    return (*DIFFERENCES, *FROM_VALKEY) if OURS == "redistill" else OF_VALKEY
 
 
 def streams() -> Mapping[bytes, tuple[str, tuple[str, ...]]]:
