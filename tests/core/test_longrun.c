@@ -2,6 +2,7 @@
  * no lock is lost. */
 #include "arena/layout.h"
 #include "arena/longrun.h"
+#include "processes.h"
 #include "rig.h"
 #include "session/handover.h"
 #include "store/expire.h"
@@ -238,6 +239,93 @@ static void code_that_must_not_wait_finishes_or_skips_lent_shards(void) {
   close_store();
 }
 
+/* ---- a lock that another process holds ---- */
+
+static uint32_t contended;
+static void hold(rd_store *own) { rd_lock_shard(own, contended); }
+
+/* Two clients with long commands; the first one's waits for a lock that another process holds. */
+typedef struct waiting_pair {
+  rig_client c, d;
+  pid_t holder;
+} waiting_pair;
+
+static waiting_pair wait_for_another_process(void) {
+  open_store();
+  waiting_pair p = {.c = rig_client_new(&st, NULL), .d = rig_client_new(&st, NULL)};
+  set_large(&p.c, "a", 'a', 8);
+  set_large(&p.c, neighbour("a", false), 'n', 8);
+  contended = rd_shard_of(&st, rd_key_of(&st, (rd_bytes){(const uint8_t *)"a", 1}, 0).hash);
+  p.holder = start(&st, 1, hold);
+  CHECK_INT(give(&p.c, "BITCOUNT a\r\n"), RD_BUSY);
+  for (int i = 0; i < 5; i++) CHECK_INT(again(&p.c), RD_BUSY);
+  char line[100];
+  snprintf(line, sizeof line, "BITCOUNT %s\r\n", neighbour("a", false));
+  give(&p.d, line);
+  for (int i = 0; i < 5; i++) CHECK_INT(again(&p.d), RD_BUSY);
+  return p;
+}
+
+static void end_of_pair(waiting_pair *p) {
+  while (p->d.status == RD_BUSY) again(&p->d);
+  RIG_HEARD(&p->d, ":41943040\r\n");
+  rig_client_free(&p->d);
+  close_store();
+}
+
+/* Only one session lends: another long command begins when the one that waits has ended. */
+static void a_long_command_that_waits_for_another_process_is_not_overtaken(void) {
+  waiting_pair p = wait_for_another_process();
+  stop(p.holder);
+  while (p.c.status == RD_BUSY) {
+    again(&p.c);
+    if (p.d.status == RD_BUSY) again(&p.d);
+  }
+  RIG_HEARD(&p.c, ":25165824\r\n");
+  rig_client_free(&p.c);
+  end_of_pair(&p);
+}
+
+static void a_client_may_disconnect_while_its_command_waits_for_another_process(void) {
+  waiting_pair p = wait_for_another_process();
+  stop(p.holder); /* the lock's owner is dead: it is free, but this process has not seen that */
+  rig_client_free(&p.c);
+  end_of_pair(&p);
+}
+
+/* KEYS pauses without a lock, so another session may lend meanwhile. `gone`: the client of KEYS disconnects then. */
+static void keys_meets_a_lender(bool gone) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  char line[100];
+  for (int i = 0; i < 5000; i++) {
+    snprintf(line, sizeof line, "SET key:%d v\r\n", i);
+    rig_say(&d, line);
+  }
+  d.len = 0;
+  set_large(&d, "a", 'a', 8);
+  give(&c, "KEYS key:*\r\n");
+  for (unsigned n = 0; c.status == RD_BUSY && n < 100 && st.lender == NULL; n++) again(&c);
+  while (c.status == RD_BUSY && st.lender != NULL) again(&c); /* now it pauses without a lock */
+  CHECK_INT(c.status, RD_BUSY);
+  give(&d, "BITCOUNT a\r\n");
+  again(&d);
+  CHECK(st.lender == d.session);
+  CHECK_INT(again(&c), RD_BUSY);
+  CHECK(st.lender == d.session);
+  if (gone) rig_client_free(&c);
+  while (d.status == RD_BUSY) again(&d);
+  RIG_HEARD(&d, ":25165824\r\n");
+  while (!gone && c.status == RD_BUSY) again(&c);
+  CHECK(gone || memcmp(c.out, "*5000\r\n", 7) == 0);
+  if (!gone) rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
+static void keys_waits_while_another_session_lends(void) { keys_meets_a_lender(false); }
+static void the_client_of_keys_may_disconnect_while_another_session_lends(void) { keys_meets_a_lender(true); }
+
 static void keys_holds_no_lock_and_misses_no_key(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
@@ -398,6 +486,10 @@ int main(void) {
   RUN(many_watches_end_together);
   RUN(a_client_may_disconnect_during_a_long_command);
   RUN(code_that_must_not_wait_finishes_or_skips_lent_shards);
+  RUN(a_long_command_that_waits_for_another_process_is_not_overtaken);
+  RUN(a_client_may_disconnect_while_its_command_waits_for_another_process);
+  RUN(keys_waits_while_another_session_lends);
+  RUN(the_client_of_keys_may_disconnect_while_another_session_lends);
   RUN(keys_holds_no_lock_and_misses_no_key);
   RUN(pauses_change_no_reply);
   RUN(long_arguments_are_queued_in_slices);

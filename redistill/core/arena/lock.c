@@ -109,8 +109,9 @@ static bool holds_any(const rd_store *st) {
 bool rd_lock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return false;
   if (RD_UNLIKELY(st->running != NULL) && !holds_any(st)) {
-    while (lock_within(st, shard, RD_LOCK_WAIT_NS) != 0) rd_longrun_pause(st->running);
-    return true;
+    do {
+      if (lock_within(st, shard, RD_LOCK_WAIT_NS) == 0) return true;
+    } while (rd_longrun_wait(st->running));
   }
   return lock_within(st, shard, 0) == 0;
 }
@@ -183,8 +184,9 @@ bool rd_lock_set_soon(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
 void rd_lock_set(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
   if (st->retained) rd_unlock_all(st);
   if (RD_UNLIKELY(st->running != NULL) && !holds_any(st)) {
-    while (!rd_lock_set_soon(st, wanted)) rd_longrun_pause(st->running);
-    return;
+    do {
+      if (rd_lock_set_soon(st, wanted)) return;
+    } while (rd_longrun_wait(st->running));
   }
   for (size_t w = 0; w < words_of(st); w++) {
     for (uint64_t bits = wanted[w]; bits != 0; bits &= bits - 1) {

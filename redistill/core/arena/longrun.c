@@ -36,7 +36,7 @@ struct rd_longrun {
   void (*work)(void *arg);
   void *arg;
   uint8_t *memory; /* the guard pages, then the stack */
-  bool ended, unwanted, no_pauses;
+  bool ended, unwanted, no_pauses, waits;
   uint64_t until; /* when its slice ends */
   ucontext_t own, caller;
   context state; /* the command's fields of the store, while it pauses */
@@ -110,7 +110,7 @@ rd_longrun *rd_longrun_new(rd_store *st, void (*work)(void *arg), void *arg) {
   l->st = st;
   l->work = work;
   l->arg = arg;
-  l->ended = l->unwanted = l->no_pauses = false;
+  l->ended = l->unwanted = l->no_pauses = l->waits = false;
   getcontext(&l->own);
   l->own.uc_stack.ss_sp = l->memory + GUARD;
   l->own.uc_stack.ss_size = STACK;
@@ -177,7 +177,7 @@ bool rd_longrun_continue(rd_longrun *l, struct rd_session *s) {
 void rd_longrun_finish(rd_longrun *l, bool wanted) {
   l->no_pauses = true;
   l->unwanted = !wanted;
-  while (!l->ended) switch_to_work(l); /* it pauses only where it waits for a lock that another process holds */
+  if (!l->ended) switch_to_work(l);
 }
 
 void rd_longrun_free(rd_longrun *l) {
@@ -192,14 +192,24 @@ void rd_longrun_forget_spare(rd_store *st) {
   st->spare = NULL;
 }
 
-void rd_longrun_pause(rd_longrun *l) {
+static void pause_work(rd_longrun *l) {
   LEAVE(&l->fake, l->caller_stack, l->caller_size);
   swapcontext(&l->own, &l->caller);
   ARRIVE(l->fake, &l->caller_stack, &l->caller_size);
 }
 
+bool rd_longrun_wait(rd_longrun *l) {
+  l->waits = true;
+  if (!l->no_pauses) pause_work(l);
+  l->waits = false;
+  return !l->no_pauses;
+}
+
+bool rd_longrun_waits(const rd_longrun *l) { return l->waits; }
+bool rd_longrun_ended(const rd_longrun *l) { return l->ended; }
+
 bool rd_longrun_yield(rd_longrun *l) {
-  if (!l->no_pauses && l->st->clock() >= l->until) rd_longrun_pause(l);
+  if (!l->no_pauses && l->st->clock() >= l->until) pause_work(l);
   return !l->unwanted;
 }
 

@@ -10,7 +10,8 @@
  * this process that needs such a lock finishes the work first; code that can do without only tries (rd_trylock_shard)
  * and is refused. Other processes wait for the lock as for any other, and put the client aside when that takes long.
  *
- * When a command of this kind waits for a lock that is taken, it holds no lock, and pauses.
+ * When a command of this kind waits for a lock that is taken, it holds no lock, and pauses. Until it has its locks no
+ * other session begins to lend, so the work that runs never meets another lender (session/longcall.c).
  *
  * Needs st->clock; without a clock no command pauses. */
 #ifndef RD_LONGRUN_H
@@ -34,8 +35,12 @@ void rd_longrun_finish(rd_longrun *l, bool wanted);
 void rd_longrun_free(rd_longrun *l); /* after its end; keeps its memory for the next one */
 void rd_longrun_forget_spare(rd_store *st);
 
-/* Called by the work: pause, and return with the next slice. */
-void rd_longrun_pause(rd_longrun *l);
+/* Called by the work, which holds no lock: pause, since a lock is taken, and return with the next slice. False: it must
+ * not pause, but wait for the lock. */
+bool rd_longrun_wait(rd_longrun *l);
+/* True if the work pauses since a lock is taken; if it has ended. */
+bool rd_longrun_waits(const rd_longrun *l);
+bool rd_longrun_ended(const rd_longrun *l);
 /* Called by the work at least once a millisecond, at points where it may pause: pauses when the slice is over. False:
  * the work should stop, once its data is whole. Costs one read of the clock. */
 bool rd_longrun_yield(rd_longrun *l);

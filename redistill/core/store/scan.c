@@ -86,8 +86,7 @@ void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, v
   uint32_t visited = 0;
   for (uint32_t number = 0; number < ix->buckets; number++) {
     visit_bucket(st, ix, number, visit, arg, &visited);
-    if (st->lender == NULL && (number & 255) == 255) /* a long command may pause with the lock, at any time */
-      rd_yield(st);
+    if ((number & 255) == 255) rd_yield(st); /* a long command may pause with the lock, at any time */
   }
 }
 
