@@ -238,7 +238,7 @@ static inline holdings holdings_of(rd_store *st) {
   for (h.db = 0; h.db < RD_DATABASES; h.db++) {
     uint64_t cursor = 0;
     do {
-      cursor = rd_scan(st, h.db, cursor, held_visit, &h);
+      rd_scan(st, h.db, &cursor, held_visit, &h);
     } while (cursor != 0);
   }
   if (h.n > 1) qsort(h.at, h.n, sizeof *h.at, held_order);

@@ -492,7 +492,7 @@ static bool all_is_well(rd_store *st, struct tally *t) {
   for (unsigned db = 0; db <= COLL_DB; db++) {
     struct walk w = {0};
     uint64_t cursor = 0, steps = 0;
-    do cursor = rd_scan(st, db, cursor, db == COLL_DB ? visit_collection : visit, &w);
+    do rd_scan(st, db, &cursor, db == COLL_DB ? visit_collection : visit, &w);
     while (cursor != 0 && ++steps < 1000000);
     t->present += w.seen;
     if (db == COLL_DB) t->collections += w.seen;

@@ -615,7 +615,7 @@ static bool all_are_whole(rd_store *st) {
   for (unsigned db = 0; db < 3; db++) {
     uint64_t cursor = 0;
     do {
-      cursor = rd_scan(st, db, cursor, look, &whole);
+      rd_scan(st, db, &cursor, look, &whole);
     } while (cursor != 0);
   }
   return whole;

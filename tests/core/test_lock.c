@@ -10,6 +10,7 @@
 #include "host.h"
 #include "rig.h"
 #include "store/databases.h"
+#include "store/expire.h"
 #include "store/internal.h"
 #include "store/run.h"
 
@@ -315,6 +316,90 @@ static void a_command_whose_lock_is_taken_is_retried(void) {
   rig_client_free(&d);
 }
 
+/* Commands that take the locks of whole databases do not wait for other workers either. */
+static void commands_on_databases_are_retried(void) {
+  static const struct {
+    const char *command, *reply;
+  } each[] = {{"SCAN 2\r\n", NULL},          {"KEYS none\r\n", "*0\r\n"}, {"RANDOMKEY\r\n", NULL},
+              {"SWAPDB 0 1\r\n", "+OK\r\n"}, {"FLUSHDB\r\n", "+OK\r\n"},  {"FLUSHALL\r\n", "+OK\r\n"}};
+  char line[100];
+  rig_client c = rig_client_new(&st, NULL);
+  RIG_ASK(&c, "FLUSHALL\r\n", "+OK\r\n");
+  snprintf(line, sizeof line, "SET %s 1\r\n", key_in_2(true));
+  RIG_ASK(&c, line, "+OK\r\n");
+  for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+    int release[2];
+    pid_t pid = hold_shard_2(release);
+    c.status = rd_session_feed(c.session, (const uint8_t *)each[i].command, strlen(each[i].command), st.now_ms);
+    rig_write(&c);
+    CHECK_INT(c.status, RD_BUSY);
+    CHECK_INT(c.len, 0);
+    CHECK_INT(held(), 0);
+    let_go(pid, release);
+    c.status = rd_session_resume(c.session, st.now_ms);
+    rig_serve(&c);
+    if (each[i].reply != NULL) CHECK_TEXT(c.out, c.len, each[i].reply);
+    CHECK(c.len > 0);
+    c.len = 0;
+  }
+  rig_client_free(&c);
+}
+
+/* SCAN replies with what it has found before the shard whose lock is taken, and goes on there. */
+static void scan_stops_before_a_shard_whose_lock_is_taken(void) {
+  char line[100], key[16];
+  int release[2];
+  rig_client c = rig_client_new(&st, NULL);
+  RIG_ASK(&c, "FLUSHALL\r\n", "+OK\r\n");
+  for (int i = 0, n = 0; n < 1; i++) {
+    snprintf(key, sizeof key, "k%d", i);
+    if (rd_shard_of(&st, rd_key_of(&st, (rd_bytes){(const uint8_t *)key, strlen(key)}, 0).hash) != 1) continue;
+    snprintf(line, sizeof line, "SET %s 1\r\n", key);
+    RIG_ASK(&c, line, "+OK\r\n");
+    n++;
+  }
+  pid_t pid = hold_shard_2(release);
+  snprintf(line, sizeof line, "*2\r\n$1\r\n2\r\n*1\r\n$%zu\r\n%s\r\n", strlen(key), key);
+  RIG_ASK(&c, "SCAN 0 COUNT 100\r\n", line);
+  let_go(pid, release);
+  RIG_ASK(&c, "SCAN 2 COUNT 100\r\n", "*2\r\n$1\r\n0\r\n*0\r\n");
+  rig_client_free(&c);
+}
+
+static void a_watch_ends_without_its_shards_lock(void) {
+  char line[100];
+  int release[2];
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL), e = rig_client_new(&st, NULL);
+  snprintf(line, sizeof line, "WATCH %s\r\n", key_in_2(true));
+  RIG_ASK(&c, line, "+OK\r\n");
+  RIG_ASK(&d, line, "+OK\r\n");
+  RIG_ASK(&e, line, "+OK\r\n");
+  RIG_ASK(&d, "MULTI\r\n", "+OK\r\n");
+  pid_t pid = hold_shard_2(release);
+  RIG_ASK(&c, "UNWATCH\r\n", "+OK\r\n");
+  RIG_ASK(&d, "DISCARD\r\n", "+OK\r\n");
+  CHECK_INT(rd_shard_at(&st, 2)->watchers, 1);
+  rig_client_free(&e);
+  CHECK_INT(rd_shard_at(&st, 2)->watchers, 0);
+  let_go(pid, release);
+  rig_client_free(&c);
+  rig_client_free(&d);
+}
+
+/* The wall clock was set: a shard whose lock is taken is told in a later sweep. */
+static void the_sweep_skips_a_shard_whose_lock_is_taken(void) {
+  int release[2];
+  rd_sweep(&st, 0, SHARDS, 1);
+  pid_t pid = hold_shard_2(release);
+  st.now_ms += 400ull * 86400 * 1000;
+  rd_sweep(&st, 0, SHARDS, 1);
+  CHECK_INT(rd_shard_at(&st, 2)->due_lost, 0);
+  let_go(pid, release);
+  rd_sweep(&st, 2, 2, 1); /* no shard: nothing is swept */
+  CHECK(st.swept_ms < st.now_ms);
+  while (st.swept_ms < st.now_ms) rd_sweep(&st, 0, SHARDS, 1);
+}
+
 int main(void) {
   int arena = rig_open(&st, 64 * MIB, SHARDS, RD_ALLKEYS_LRU);
   RUN(a_retained_shard_stays_locked_and_clean_until_the_turn_ends);
@@ -327,6 +412,10 @@ int main(void) {
   RUN(a_worker_knows_when_it_is_alone);
   RUN(a_command_that_can_be_retried_waits_briefly_for_a_lock);
   RUN(a_command_whose_lock_is_taken_is_retried);
+  RUN(commands_on_databases_are_retried);
+  RUN(scan_stops_before_a_shard_whose_lock_is_taken);
+  RUN(a_watch_ends_without_its_shards_lock);
+  RUN(the_sweep_skips_a_shard_whose_lock_is_taken);
   rig_close(&st, arena);
   return check_end();
 }

@@ -219,6 +219,27 @@ static void a_client_may_disconnect_during_a_long_command(void) {
   close_store();
 }
 
+/* The watch of a client that leaves ends although the lock of its shard is lent. */
+static void a_client_that_watches_may_leave_during_a_long_command(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL), e = rig_client_new(&st, NULL);
+  set_large(&c, "a", 'a', 8);
+  RIG_ASK(&d, "WATCH a\r\n", "+OK\r\n");
+  RIG_ASK(&e, "WATCH a\r\n", "+OK\r\n");
+  give(&c, "COPY a b\r\n");
+  again(&c);
+  RIG_ASK(&d, "UNWATCH\r\n", "+OK\r\n");
+  rig_client_free(&e);
+  CHECK(rd_session_suspended(c.session));
+  CHECK_INT(rd_shard_at(&st, rd_shard_of(&st, rd_key_of(&st, (rd_bytes){(const uint8_t *)"a", 1}, 0).hash))->watchers,
+            0);
+  while (c.status == RD_BUSY) again(&c);
+  RIG_HEARD(&c, ":1\r\n");
+  rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
 /* Code that cannot wait for a lent lock has the command finished. */
 static void code_that_must_not_wait_finishes_or_skips_lent_shards(void) {
   open_store();
@@ -485,6 +506,7 @@ int main(void) {
   RUN(a_long_transaction_stops_when_its_client_is_gone);
   RUN(many_watches_end_together);
   RUN(a_client_may_disconnect_during_a_long_command);
+  RUN(a_client_that_watches_may_leave_during_a_long_command);
   RUN(code_that_must_not_wait_finishes_or_skips_lent_shards);
   RUN(a_long_command_that_waits_for_another_process_is_not_overtaken);
   RUN(a_client_may_disconnect_while_its_command_waits_for_another_process);

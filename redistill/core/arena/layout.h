@@ -22,11 +22,11 @@
 struct rd_shard {
   pthread_mutex_t lock;
   uint32_t dirty;
-  uint32_t checked;  /* the value of rd_header.doubt when the shard was last known to be whole: recovery.h */
-  uint32_t watchers; /* the number of watches on keys of this shard */
-  uint64_t epoch;    /* counts the times that the shard was lost */
-  uint32_t clock;    /* S3-FIFO: counts insertions */
-  uint32_t small;    /* S3-FIFO: items without RD_ITEM_MAIN */
+  uint32_t checked;          /* the value of rd_header.doubt when the shard was last known to be whole: recovery.h */
+  _Atomic uint32_t watchers; /* the number of watches on keys of this shard; they end without its lock */
+  uint64_t epoch;            /* counts the times that the shard was lost */
+  uint32_t clock;            /* S3-FIFO: counts insertions */
+  uint32_t small;            /* S3-FIFO: items without RD_ITEM_MAIN */
   uint32_t sweep_slot, sweep_bucket; /* the place at which the sweep continues */
   uint32_t due_lost;                 /* the due times of the shard's buckets are invalid and must be set again */
   uint32_t ghosts;                   /* blocks of ghost[] in use */

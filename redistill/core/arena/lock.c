@@ -120,6 +120,12 @@ bool rd_lock_shard_soon(rd_store *st, uint32_t shard) {
   return rd_holds_shard(st, shard) || lock_within(st, shard, RD_LOCK_WAIT_NS) == 0;
 }
 
+int rd_lock_shard_for_command(rd_store *st, uint32_t shard) {
+  if (rd_holds_shard(st, shard)) return 0;
+  if (RD_UNLIKELY(st->running != NULL)) return rd_lock_shard(st, shard);
+  return rd_lock_shard_soon(st, shard) ? 1 : -1;
+}
+
 int rd_trylock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return st->retained;
   int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
@@ -201,10 +207,27 @@ void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n) {
   rd_lock_set(st, wanted);
 }
 
-void rd_lock_all(rd_store *st) {
-  uint64_t all[RD_MAX_SHARDS / 64] = {0};
+bool rd_lock_set_for_command(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
+  if (RD_LIKELY(st->running == NULL)) return rd_lock_set_soon(st, wanted);
+  rd_lock_set(st, wanted);
+  return true;
+}
+
+static void all_shards(const rd_store *st, uint64_t all[RD_MAX_SHARDS / 64]) {
+  memset(all, 0, words_of(st) * sizeof *all);
   for (uint32_t i = 0; i < st->num_shards; i++) all[i >> 6] |= 1ull << (i & 63);
+}
+
+void rd_lock_all(rd_store *st) {
+  uint64_t all[RD_MAX_SHARDS / 64];
+  all_shards(st, all);
   rd_lock_set(st, all);
+}
+
+bool rd_lock_all_for_command(rd_store *st) {
+  uint64_t all[RD_MAX_SHARDS / 64];
+  all_shards(st, all);
+  return rd_lock_set_for_command(st, all);
 }
 
 void rd_unlock_all(rd_store *st) {

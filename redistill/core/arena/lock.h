@@ -30,6 +30,9 @@ bool rd_lock_shard_soon(rd_store *st, uint32_t shard);
 /* The same without waiting. 1: taken, or retained (the caller releases it, too); 0: this process held it before; -1:
  * another owner holds it. */
 int rd_trylock_shard(rd_store *st, uint32_t shard);
+/* For a client's command, whether it is long-running or not: as rd_lock_shard or as rd_lock_shard_soon. 1: taken; 0:
+ * this process held it before; -1: the command has to be tried again later. */
+int rd_lock_shard_for_command(rd_store *st, uint32_t shard);
 /* Release a lock whose owner is dead. Does not wait for an owner that is alive. */
 void rd_recover_lock(rd_store *st, uint32_t shard);
 /* Initialize all locks of the arena again. The caller knows that no process that used the arena is alive, so no lock is
@@ -48,6 +51,9 @@ void rd_lock_all(rd_store *st);
 /* The same for a client's command: waits for at most RD_LOCK_WAIT_NS for each lock. False: all of them are released
  * again. */
 bool rd_lock_set_soon(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
+/* For a client's command, as rd_lock_shard_for_command. False: it has to be tried again later. */
+bool rd_lock_set_for_command(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]);
+bool rd_lock_all_for_command(rd_store *st);
 void rd_lock_keys(rd_store *st, const rd_key *keys, size_t n);
 /* Set `wanted` to the shards of the `n` keys. */
 void rd_shards_of(const rd_store *st, const rd_key *keys, size_t n, uint64_t wanted[RD_MAX_SHARDS / 64]);

@@ -81,10 +81,11 @@ void rd_cmd_keys(rd_call *call) {
   size_t mark = rd_reply_begin_array(call->out);
   bool goes_on = true;
   for (uint32_t shard = 0; shard < st->num_shards && !call->out->failed && goes_on; shard++) {
-    bool mine = rd_lock_shard(st, shard);
-    rd_scan_shard(st, call->db, shard, add_key, &f);
-    if (mine) rd_unlock_shard(st, shard);
-    goes_on = append_matches(&f, call);
+    int mine = rd_lock_shard_for_command(st, shard);
+    if (mine < 0) call->verdict = RD_LATER;
+    if (mine >= 0) rd_scan_shard(st, call->db, shard, add_key, &f);
+    if (mine > 0) rd_unlock_shard(st, shard);
+    goes_on = mine >= 0 && append_matches(&f, call);
   }
   if (goes_on)
     rd_reply_end_array(call->out, mark, f.taken);
@@ -109,7 +110,11 @@ void rd_cmd_scan(rd_call *call) {
   bool goes_on;
   do {
     uint64_t seen = f.seen;
-    cursor = rd_scan(call->store, call->db, cursor, add_key, &f);
+    if (!rd_scan(call->store, call->db, &cursor, add_key, &f)) {
+      if (f.seen == 0) call->verdict = RD_LATER; /* else the reply is shorter */
+      goes_on = call->verdict == RD_DONE;
+      break;
+    }
     goes_on = append_matches(&f, call);
     if (f.seen == seen) idle++;
   } while (goes_on && cursor != 0 && f.seen < options.count && idle < IDLE_STEPS && !call->out->failed);
@@ -126,7 +131,9 @@ void rd_cmd_scan(rd_call *call) {
 
 void rd_cmd_randomkey(rd_call *call) {
   found_keys f = {.out = call->out, .pattern = {.all = true}};
-  if (rd_random(call->store, call->db, add_key, &f))
+  if (!rd_random(call->store, call->db, add_key, &f))
+    call->verdict = RD_LATER;
+  else if (f.seen > 0)
     append_matches(&f, call);
   else
     rd_reply_null(call->out);
@@ -146,15 +153,26 @@ static bool parse_flush(rd_call *call) {
   return false;
 }
 
+static bool lock_all(rd_call *call) {
+  if (rd_lock_all_for_command(call->store)) return true;
+  call->verdict = RD_LATER;
+  return false;
+}
+
+/* Prepare for a flush: all shards are locked, until the command's end. False: nothing may be done. */
+static bool may_flush(rd_call *call) {
+  return parse_flush(call) && (!is_large(call->store) || rd_may_take_long(call)) && lock_all(call);
+}
+
 void rd_cmd_flushdb(rd_call *call) {
-  if (!parse_flush(call) || (is_large(call->store) && !rd_may_take_long(call))) return;
+  if (!may_flush(call)) return;
   rd_note_changes(call->store, rd_count(call->store, call->db));
   rd_flush_db(call->store, call->db);
   rd_reply_ok(call->out);
 }
 
 void rd_cmd_flushall(rd_call *call) {
-  if (!parse_flush(call) || (is_large(call->store) && !rd_may_take_long(call))) return;
+  if (!may_flush(call)) return;
   for (unsigned db = 0; db < RD_DATABASES; db++) rd_note_changes(call->store, rd_count(call->store, db));
   rd_flush_all(call->store);
   rd_reply_ok(call->out);
@@ -173,6 +191,7 @@ void rd_cmd_swapdb(rd_call *call) {
     rd_reply_error(call->out, "ERR DB index is out of range");
     return;
   }
+  if (!lock_all(call)) return;
   rd_note_changes(call->store, 1);
   if (db[0] != db[1]) rd_swap_db(call->store, (unsigned)db[0], (unsigned)db[1]);
   rd_reply_ok(call->out);

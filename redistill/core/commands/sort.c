@@ -196,9 +196,7 @@ static bool lock(const rd_sort_run *s) {
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
   rd_shards_of_call(c->store, c->command, c->argv, c->argc, wanted);
   for (uint32_t i = 0; has_patterns(s) && i < c->store->num_shards; i++) wanted[i >> 6] |= 1ull << (i & 63);
-  if (c->store->running == NULL) return rd_lock_set_soon(c->store, wanted);
-  rd_lock_set(c->store, wanted);
-  return true;
+  return rd_lock_set_for_command(c->store, wanted);
 }
 
 static void run(rd_sort_run *s, rd_item *it, bool in_transaction) {

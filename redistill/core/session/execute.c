@@ -6,19 +6,6 @@
 #include "command/keys.h"
 #include "store/internal.h"
 
-/* A long command can wait for its locks; any other command is tried again later. */
-static bool lock_wanted(rd_store *st, const uint64_t wanted[RD_MAX_SHARDS / 64]) {
-  if (st->running == NULL) return rd_lock_set_soon(st, wanted);
-  rd_lock_set(st, wanted);
-  return true;
-}
-
-static inline bool lock_one(rd_store *st, uint32_t shard) {
-  if (RD_LIKELY(st->running == NULL)) return rd_lock_shard_soon(st, shard);
-  rd_lock_shard(st, shard);
-  return true;
-}
-
 /* Lock the shards of all keys of a command, while the memory of the keys is prefetched, buckets first and then
  * items. */
 static bool __attribute__((noinline))
@@ -42,7 +29,7 @@ lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t ar
       buckets[n] = rd_prefetch_bucket(st, &key);
     }
   }
-  if (!lock_wanted(st, wanted)) return false;
+  if (!rd_lock_set_for_command(st, wanted)) return false;
   if (n > RD_FETCHED) n = RD_FETCHED;
   for (uint32_t i = 0; i < n; i++) rd_prefetch_item(st, hashes[i], buckets[i]);
   return true;
@@ -64,7 +51,7 @@ static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) 
     rd_unlock_all(st);
   } else if (RD_LIKELY(cmd->keys == RD_ONE_KEY)) {
     uint32_t shard = rd_shard_of(st, key->hash);
-    if (RD_UNLIKELY(!lock_one(st, shard))) return RD_LATER;
+    if (RD_UNLIKELY(rd_lock_shard_for_command(st, shard) < 0)) return RD_LATER;
     cmd->run(call);
     rd_leave_shard(st, shard);
   } else if (cmd->keys == RD_KEYS) {

@@ -144,7 +144,7 @@ bool rd_growth_fits_alone(rd_store *st, const rd_command *cmd, const rd_bytes *a
   for (uint32_t i = 1; i < argc; i++) bytes += argv[i].len;
   if (!rd_growth_is_hidden(cmd) && rd_growth_is_small(st, argc, bytes)) return true;
   rd_shards_of_call(st, cmd, argv, argc, wanted);
-  rd_lock_set(st, wanted);
+  if (!rd_lock_set_soon(st, wanted)) return true; /* EXEC will know */
   rd_growth g;
   rd_growth_begin(&g, st);
   rd_growth_add(&g, st, cmd, argv, argc, db);

@@ -105,7 +105,6 @@ static bool needs_lent(const rd_session *s, const rd_ahead *a, const rd_bytes *a
   if (cmd->run == rd_cmd_exec) return s->state.in_multi;
   if (s->state.in_multi && cmd->run != rd_cmd_discard) return false; /* it is queued, or waits at its EXEC */
   if (cmd->flags & RD_OWN_LOCKS) return true;
-  if (cmd->run == rd_cmd_discard || cmd->run == rd_cmd_unwatch) return s->state.watching != 0;
   if (a->key_pos != 0 && rd_is_lent(st, rd_shard_of(st, a->key.hash))) return true;
   if (cmd->keys != RD_KEYS || a->unknown_sub || !rd_command_arity_ok(cmd, a->argc)) return false;
   rd_keys keys;

@@ -36,7 +36,6 @@ enum {
   KEEP_WATCHES = 16,
   WATCHES_COMPARED = 32,
   PIECE = 65536,
-  MANY_WATCHES = 256,
   COPIED = 512 << 10, /* bytes copied before a long command may pause */
   PREPARED = 16384    /* queued commands that EXEC prepares before other sessions get their turn */
 };
@@ -103,11 +102,9 @@ rd_result rd_multi_queue(rd_session *s, const rd_command *cmd, const rd_bytes *a
 }
 
 static void end_watches(rd_session *s, uint32_t from) {
-  bool many = s->state.watching > from + MANY_WATCHES;
-  if (many) rd_watches_end(s->st, s->multi.watches + from, s->state.watching - from);
   while (s->state.watching > from) {
     const rd_watch *w = &s->multi.watches[--s->state.watching];
-    if (!many) rd_watch_end(s->st, w);
+    rd_watch_end(s->st, w);
     s->multi.watch_bytes -= w->key.len;
     free((void *)(uintptr_t)w->key.data);
   }

@@ -153,13 +153,17 @@ void rd_drain_slot(rd_store *st, uint32_t slot) {
 
 /* The wall clock was set, or the machine slept: due times may have wrapped around, and are then invalid. */
 static void check_clock_step(rd_store *st, uint32_t first, uint32_t last) {
-  uint64_t before = st->swept_ms, now = st->swept_ms = st->now_ms;
-  if (before == 0 || (now >= before ? now - before : before - now) < RD_DUE_AHEAD_MS) return;
-  for (uint32_t i = first; i < last; i++) {
-    bool mine = rd_lock_shard(st, i);
-    rd_shard_at(st, i)->due_lost = 1;
-    if (mine) rd_unlock_shard(st, i);
+  uint64_t before = st->swept_ms, now = st->now_ms;
+  bool all = true;
+  if (before != 0 && (now >= before ? now - before : before - now) >= RD_DUE_AHEAD_MS) {
+    for (uint32_t i = first; i < last; i++) {
+      int mine = rd_trylock_shard(st, i);
+      all &= mine >= 0;
+      if (mine >= 0) rd_shard_at(st, i)->due_lost = 1;
+      if (mine > 0) rd_unlock_shard(st, i);
+    }
   }
+  if (all) st->swept_ms = now; /* else the next sweep tries it again */
 }
 
 bool rd_sweep(rd_store *st, uint32_t first, uint32_t last, uint64_t budget_ns) {

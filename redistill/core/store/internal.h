@@ -22,7 +22,8 @@ void rd_call_listener(rd_store *st, uint32_t slot, rd_key_event event, const rd_
 
 static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
   st->touched++;
-  if (RD_UNLIKELY(rd_shard_at(st, shard)->watchers != 0)) ++*rd_version_at(st, slot, hash);
+  uint32_t watchers = atomic_load_explicit(&rd_shard_at(st, shard)->watchers, memory_order_relaxed);
+  if (RD_UNLIKELY(watchers != 0)) ++*rd_version_at(st, slot, hash);
 }
 /* The same as rd_copy, within a shard, for a nested value (type.h): `dst` takes over its blocks, and the caller must
  * remove the rest of `src`. Reports RD_EVENT_NONE. */

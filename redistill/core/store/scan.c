@@ -61,12 +61,16 @@ static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd
 
 #define SCAN_BUCKETS 64u /* most empty buckets that one step passes */
 
-uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, void *arg) {
+bool rd_scan(rd_store *st, unsigned db, uint64_t *cursor, rd_visit *visit, void *arg) {
   unsigned shard_bits = (unsigned)__builtin_ctz(st->num_shards);
-  uint32_t shard = (uint32_t)cursor & (st->num_shards - 1), visited = 0;
-  uint64_t point = cursor >> shard_bits & 0xffffffu;
+  uint32_t shard = (uint32_t)*cursor & (st->num_shards - 1), visited = 0;
+  uint64_t point = *cursor >> shard_bits & 0xffffffu;
   for (uint32_t passed = 0; passed < SCAN_BUCKETS && visited == 0;) {
-    bool mine = rd_lock_shard(st, shard);
+    int mine = rd_lock_shard_for_command(st, shard);
+    if (mine < 0) {
+      *cursor = point << shard_bits | shard;
+      return false;
+    }
     const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
     if (ix->buckets == 0) point = 0;
     if (ix->buckets != 0) {
@@ -75,10 +79,14 @@ uint64_t rd_scan(rd_store *st, unsigned db, uint64_t cursor, rd_visit *visit, vo
         passed++;
       } while (point != 0 && visited == 0 && passed < SCAN_BUCKETS);
     }
-    if (mine) rd_unlock_shard(st, shard);
-    if (point == 0 && ++shard == st->num_shards) return 0;
+    if (mine > 0) rd_unlock_shard(st, shard);
+    if (point == 0 && ++shard == st->num_shards) {
+      *cursor = 0;
+      return true;
+    }
   }
-  return point << shard_bits | shard;
+  *cursor = point << shard_bits | shard;
+  return true;
 }
 
 void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg) {
@@ -113,7 +121,9 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
       pick -= n;
     }
     if (shard == st->num_shards) continue; /* keys were removed meanwhile */
-    bool mine = rd_lock_shard(st, shard), found = false;
+    int mine = rd_lock_shard_for_command(st, shard);
+    bool found = false;
+    if (mine < 0) return false;
     const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
     if (ix->buckets > 0) {
       const rd_bucket *b = rd_index_bucket(st, ix, rd_random_below(st, ix->buckets));
@@ -129,7 +139,7 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
         }
       }
     }
-    if (mine) rd_unlock_shard(st, shard);
+    if (mine > 0) rd_unlock_shard(st, shard);
     if (found) return true;
   }
   /* Nearly all keys have expired, or the buckets are nearly empty: take the first key in the order of SCAN from a
@@ -138,8 +148,8 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
   uint64_t cursor = rd_random_below(st, st->num_shards);
   for (int round = 0; round < 2 && !pick.done; round++) {
     do {
-      cursor = rd_scan(st, db, cursor, pick_first, &pick);
+      if (!rd_scan(st, db, &cursor, pick_first, &pick)) return false;
     } while (cursor != 0 && !pick.done);
   }
-  return pick.done;
+  return true;
 }

@@ -23,12 +23,7 @@ void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w) {
   if (mine) rd_unlock_shard(st, shard);
 }
 
-void rd_watch_join(rd_store *st, const rd_watch *w) {
-  uint32_t shard = rd_shard_of(st, w->hash);
-  bool mine = rd_lock_shard(st, shard);
-  rd_shard_at(st, shard)->watchers++;
-  if (mine) rd_unlock_shard(st, shard);
-}
+void rd_watch_join(rd_store *st, const rd_watch *w) { rd_shard_at(st, rd_shard_of(st, w->hash))->watchers++; }
 
 bool rd_watch_changed(rd_store *st, const rd_watch *w) {
   uint32_t shard = rd_shard_of(st, w->hash), slot = rd_slot_of(st, w->db);
@@ -47,21 +42,7 @@ bool rd_watch_changed(rd_store *st, const rd_watch *w) {
 }
 
 void rd_watch_end(rd_store *st, const rd_watch *w) {
-  uint32_t shard = rd_shard_of(st, w->hash);
-  bool mine = rd_lock_shard(st, shard);
-  rd_shard *sh = rd_shard_at(st, shard);
-  if (sh->watchers > 0) sh->watchers--;
-  if (mine) rd_unlock_shard(st, shard);
-}
-
-void rd_watches_end(rd_store *st, const rd_watch *w, size_t n) {
-  uint32_t ended[RD_MAX_SHARDS] = {0};
-  for (size_t i = 0; i < n; i++) ended[rd_shard_of(st, w[i].hash)]++;
-  for (uint32_t shard = 0; shard < st->num_shards; shard++) {
-    if (ended[shard] == 0) continue;
-    bool mine = rd_lock_shard(st, shard);
-    rd_shard *sh = rd_shard_at(st, shard);
-    sh->watchers -= sh->watchers < ended[shard] ? sh->watchers : ended[shard];
-    if (mine) rd_unlock_shard(st, shard);
-  }
+  _Atomic uint32_t *watchers = &rd_shard_at(st, rd_shard_of(st, w->hash))->watchers;
+  uint32_t n = atomic_load(watchers);
+  while (n > 0 && !atomic_compare_exchange_weak(watchers, &n, n - 1)) continue;
 }
