@@ -218,6 +218,14 @@ LRANGE l 0 -1
 RPOP l 10
 RPUSH l a b c
 LTRIM l 5 1
+RPUSH l 3 1 2
+SORT l
+SORT l STORE m
+SORT l BY weight_* GET # GET weight_* STORE m
+GET a
+SORT l BY weight_*
+SORT none BY weight_* STORE m
+SORT none BY weight_* STORE m
 """
 """A line each; `DUMPRESTORE a b ...` is RESTORE of what DUMP says of a."""
 
@@ -234,6 +242,13 @@ DELIFEQ a 2
 DELIFEQ a 2
 SET b 3 IFEQ 2
 SET b 3 IFEQ 2
+HSETEX h PXAT 1 FIELDS 1 f v
+HSETEX h FIELDS 2 a 1 b 2
+HSETEX h PXAT 1 FIELDS 1 f v
+HSETEX h PXAT 1 FIELDS 2 f v f w
+HSETEX h PXAT 1 FIELDS 3 f v a 2 a 3
+HSETEX h EX 100 FNX FIELDS 1 b 3
+HPEXPIREAT h 1 FIELDS 3 a b c
 """
 """Commands that redis-server 7.0 does not have."""
 

@@ -171,6 +171,8 @@ bool rd_longrun_continue(rd_longrun *l, struct rd_session *s) {
     st->held[w] |= l->state.held[w];
     l->state.held[w] = 0;
   }
+  st->touched = l->state.touched;
+  st->noted = l->state.noted;
   return true;
 }
 

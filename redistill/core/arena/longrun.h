@@ -27,8 +27,8 @@ typedef struct rd_longrun rd_longrun;
 /* Prepare to run work(arg). The work takes over the locks that the process holds, and returns them when it has ended.
  * NULL: no memory, and nothing is changed. */
 rd_longrun *rd_longrun_new(rd_store *st, void (*work)(void *arg), void *arg);
-/* Run the work for one slice, for the session `s`. True: the work has ended. False: it pauses, and `s` lends its
- * locks. */
+/* Run the work for one slice, for the session `s`. True: the work has ended, and its locks and the changes that it
+ * counted are the store's. False: it pauses, and `s` lends its locks. */
 bool rd_longrun_continue(rd_longrun *l, struct rd_session *s);
 /* Run the work to its end. `wanted` false: the result is not needed, so rd_yield tells it to stop. */
 void rd_longrun_finish(rd_longrun *l, bool wanted);

@@ -141,10 +141,8 @@ static bool condition_holds(rd_call *c, const rd_coll *h, const rd_named *f, con
   return true;
 }
 
-/* `when`: RD_KEEP_EXPIRY for that of each field. RD_OOM: some may have been set. *existed counts those that were
- * there. */
-static rd_result put_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when, uint64_t *existed) {
-  *existed = 0;
+/* `when`: RD_KEEP_EXPIRY for that of each field. RD_OOM: some may have been set. */
+static rd_result put_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when) {
   for (uint32_t i = 0; i < f->count; i++) {
     rd_element field, value;
     rd_pos p;
@@ -152,7 +150,6 @@ static rd_result put_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when
     rd_element_of(&value, c->argv[f->first + 2 * i + 1]);
     bool found = rd_hash_find(h, &field, &p);
     int64_t time = when != RD_KEEP_EXPIRY ? when : found ? rd_hash_time(p.at) : RD_NO_EXPIRY;
-    *existed += found;
     if (rd_hash_put(h, &p, found, &field, &value, time) != RD_OK) return RD_OOM;
     if ((i & 63) == 63) rd_yield(c->store);
   }
@@ -160,11 +157,11 @@ static rd_result put_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when
 }
 
 /* Set all fields or none. False after an -OOM reply. */
-static bool set_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when, uint64_t *existed) {
+static bool set_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when) {
   for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
     bool many = f->count > 1;
     if (many && !rd_coll_begin(h)) break;
-    if (put_all(c, h, f, when, existed) == RD_OK) {
+    if (put_all(c, h, f, when) == RD_OK) {
       if (many) rd_coll_commit(h);
       return true;
     }
@@ -175,15 +172,18 @@ static bool set_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when, uin
   return false;
 }
 
-/* The fields were set with a time that has passed. */
-static void remove_all(rd_call *c, rd_coll *h, const rd_named *f) {
+/* The fields were set with a time that has passed: remove them. The hash had `before` fields. */
+static void remove_all(rd_call *c, rd_coll *h, const rd_named *f, uint64_t before) {
   for (uint32_t i = 0; i < f->count; i++) {
     rd_element field;
     rd_element_of(&field, c->argv[f->first + 2 * i]);
     rd_hash_remove(h, &field);
     if ((i & 63) == 63) rd_yield(c->store);
   }
+  uint64_t removed = before - rd_coll_count(h);
   rd_coll_changed(h, RD_EVENT_HEXPIRED);
+  rd_note_changes(c->store, removed);
+  if (removed == 0) c->store->touched = 0; /* all is as before */
 }
 
 void rd_cmd_hsetex(rd_call *c) {
@@ -191,7 +191,6 @@ void rd_cmd_hsetex(rd_call *c) {
   rd_named f;
   rd_coll h;
   int64_t when = RD_NO_EXPIRY;
-  uint64_t existed;
   uint32_t at = rd_find_fields(c, 2);
   if (at == 0 || !parse_options(c, at, NX | XX | FNX | FXX | KEEPTTL, &o)) return;
   if (!rd_parse_fields(c, at, 2, rd_reply_numfields, &f)) return;
@@ -208,13 +207,17 @@ void rd_cmd_hsetex(rd_call *c) {
     rd_reply_int(c->out, 0);
     return;
   }
-  bool past = rd_is_past(c, when), existed_before = h.item != NULL;
+  bool past = rd_is_past(c, when);
+  uint64_t before = past ? rd_coll_count(&h) : 0;
   unsigned name = rd_coll_name(&h);
-  if (!set_all(c, &h, &f, past ? RD_NO_EXPIRY : (o.words & KEEPTTL) != 0 ? RD_KEEP_EXPIRY : when, &existed)) return;
+  if (!set_all(c, &h, &f, past ? RD_NO_EXPIRY : (o.words & KEEPTTL) != 0 ? RD_KEEP_EXPIRY : when)) return;
   rd_coll_changed(&h, RD_EVENT_HSET);
   if (o.time != NULL) rd_notify(c->store, &h.key, RD_EVENT_HEXPIRE);
-  if (past && existed_before) rd_coll_set_name(&h, name); /* values that leave at once do not decide the encoding */
-  if (past) remove_all(c, &h, &f);
-  rd_note_changes(c->store, past ? existed : f.count);
+  if (past) {
+    if (before != 0) rd_coll_set_name(&h, name); /* values that leave at once do not decide the encoding */
+    remove_all(c, &h, &f, before);
+  } else {
+    rd_note_changes(c->store, f.count);
+  }
   rd_reply_int(c->out, 1);
 }
