@@ -260,6 +260,27 @@ static void code_that_must_not_wait_finishes_or_skips_lent_shards(void) {
   close_store();
 }
 
+/* A transaction that pauses lends its locks, and has them when it begins a long command, whoever waits meanwhile. */
+static void a_transaction_begins_a_long_command_while_another_session_waits(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL), d = rig_client_new(&st, NULL);
+  set_large(&c, "a", 'a', 8);
+  rig_say(&c, "MULTI\r\nBITCOUNT a\r\nSETRANGE a 9000000 x\r\nBITCOUNT a\r\nBITCOUNT a\r\n");
+  c.len = 0;
+  give(&c, "EXEC\r\n");
+  again(&c);
+  CHECK(st.lender == c.session);
+  CHECK_INT(give(&d, "BITCOUNT a\r\n"), RD_BUSY);
+  CHECK(st.first == d.session);
+  while (c.status == RD_BUSY) again(&c);
+  RIG_HEARD(&c, "*4\r\n:25165824\r\n:9000001\r\n:25165828\r\n:25165828\r\n");
+  while (d.status == RD_BUSY) again(&d);
+  RIG_HEARD(&d, ":25165828\r\n");
+  rig_client_free(&c);
+  rig_client_free(&d);
+  close_store();
+}
+
 /* ---- a lock that another process holds ---- */
 
 static uint32_t contended;
@@ -508,6 +529,7 @@ int main(void) {
   RUN(a_client_may_disconnect_during_a_long_command);
   RUN(a_client_that_watches_may_leave_during_a_long_command);
   RUN(code_that_must_not_wait_finishes_or_skips_lent_shards);
+  RUN(a_transaction_begins_a_long_command_while_another_session_waits);
   RUN(a_long_command_that_waits_for_another_process_is_not_overtaken);
   RUN(a_client_may_disconnect_while_its_command_waits_for_another_process);
   RUN(keys_waits_while_another_session_lends);

@@ -140,11 +140,15 @@ static void switch_to_work(rd_longrun *l) {
   restore(st, &outer);
 }
 
-static void lend(rd_longrun *l, struct rd_session *s) {
-  rd_store *st = l->st;
+bool rd_longrun_is_unlocked(const rd_longrun *l) {
   uint64_t any = 0;
   for (size_t w = 0; w < RD_MAX_SHARDS / 64; w++) any |= l->state.held[w];
-  if (any == 0) return;
+  return any == 0 && !l->ended;
+}
+
+static void lend(rd_longrun *l, struct rd_session *s) {
+  rd_store *st = l->st;
+  if (rd_longrun_is_unlocked(l)) return;
   assert(st->lender == NULL);
   memcpy(st->lent, l->state.held, sizeof st->lent);
   st->lender = s;
@@ -208,7 +212,6 @@ bool rd_longrun_wait(rd_longrun *l) {
 }
 
 bool rd_longrun_waits(const rd_longrun *l) { return l->waits; }
-bool rd_longrun_ended(const rd_longrun *l) { return l->ended; }
 
 bool rd_longrun_yield(rd_longrun *l) {
   if (!l->no_pauses && l->st->clock() >= l->until) pause_work(l);

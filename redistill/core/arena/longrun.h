@@ -38,9 +38,10 @@ void rd_longrun_forget_spare(rd_store *st);
 /* Called by the work, which holds no lock: pause, since a lock is taken, and return with the next slice. False: it must
  * not pause, but wait for the lock. */
 bool rd_longrun_wait(rd_longrun *l);
-/* True if the work pauses since a lock is taken; if it has ended. */
+/* True if the work pauses since a lock is taken. */
 bool rd_longrun_waits(const rd_longrun *l);
-bool rd_longrun_ended(const rd_longrun *l);
+/* True if the work has not ended, and holds no lock. */
+bool rd_longrun_is_unlocked(const rd_longrun *l);
 /* Called by the work at least once a millisecond, at points where it may pause: pauses when the slice is over. False:
  * the work should stop, once its data is whole. Costs one read of the clock. */
 bool rd_longrun_yield(rd_longrun *l);

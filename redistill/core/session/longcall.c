@@ -68,7 +68,6 @@ rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *ar
 /* True if another session lends, or has waited longer to do so. Only one session lends at any time. */
 static bool comes_later(rd_session *s) {
   rd_store *st = s->st;
-  if (st->lender == s) return false;
   if (st->lender != NULL && st->first == NULL) st->first = s;
   return st->lender != NULL || (st->first != NULL && st->first != s);
 }
@@ -77,7 +76,7 @@ rd_status rd_long_continue(rd_session *s, size_t *mark, uint64_t *nanoseconds) {
   rd_store *st = s->st;
   rd_longcall *l = s->longcall;
   /* A command that pauses between two shards, without locks, lets others lend meanwhile. */
-  if (!rd_longrun_ended(l->run) && comes_later(s)) return RD_BUSY;
+  if (rd_longrun_is_unlocked(l->run) && comes_later(s)) return RD_BUSY;
   if (st->first == s) st->first = NULL;
   uint64_t began = rd_clock_now(s);
   bool ended = rd_longrun_continue(l->run, s);
