@@ -338,8 +338,8 @@ def compare(sample: int, everything: bool, **given: Any) -> None:
 
     A and B are HOST:PORT, or redis://, rediss:// or unix:// and an address. Their passwords are
     $REDISTILL_FROM_PASSWORD and $REDISTILL_PASSWORD, unless the addresses have one. The command lists keys that only
-    one of them has, and those whose type, value or time to live differs. The exit status is 0 if nothing differs, 1 if
-    something does, and 2 if the servers could not be compared.
+    one of them has, and those whose type, value or time to live differs, or the time to live of a hash's field. The
+    exit status is 0 if nothing differs, 1 if something does, and 2 if the servers could not be compared.
     """
     from redistill.cli.transfer import compare as run
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from redistill.transfer.elements import SIZES, Pair, Unread, seconds
+from redistill.transfer.payload import FOOTER
 from redistill.transfer.records import LARGE, shown
 from redistill.transfer.server import Keyspace
 
-READ: dict[str, Callable[[bytes], tuple[Any, ...]]] = {
-    "list": lambda key: ("LRANGE", key, 0, -1),
-    "set": lambda key: ("SMEMBERS", key),
-    "zset": lambda key: ("ZRANGE", key, 0, -1, "WITHSCORES"),
-    "hash": lambda key: ("HGETALL", key),
-    "stream": lambda key: ("XRANGE", key, "-", "+"),
-}
-"""The command that reads a whole value."""
 PAGE = 100
 
 
@@ -35,25 +29,12 @@ class Difference:
         return f"{self.kind}: db {self.db}, key {shown(self.key)}: {self.detail}"
 
 
-def canonical(kind: str, value: Any) -> Any:
-    """A value in a form that is equal for equal values, whatever the order and the protocol."""
-    if kind == "set":
-        return sorted(value)
-    if kind == "hash":
-        pairs = value.items() if isinstance(value, dict) else zip(value[::2], value[1::2], strict=True)
-        return sorted(pairs)
-    if kind == "zset":
-        if value and isinstance(value[0], (list, tuple)):
-            value = [part for pair in value for part in pair]
-        return sorted((member, float(score)) for member, score in zip(value[::2], value[1::2], strict=True))
-    return value
-
-
 class Comparison:
     """Two servers, `a` and `b`."""
 
     def __init__(self, a: Keyspace, b: Keyspace, tolerance_ms: int) -> None:
         self._a, self._b, self._tolerance = a, b, tolerance_ms
+        self._pair = Pair(a, b, self._close)
 
     def run(
         self, databases: list[int], others: list[int], sample: int | None
@@ -103,11 +84,14 @@ class Comparison:
         if mine != others:
             return [Difference("type", db, key, f"{mine.decode()} in A, {others.decode()} in B")]
         found = []
+        try:
+            difference = self._value(db, key, mine.decode())
+        except Unread as problem:
+            difference = "unread", str(problem)
+        if difference is not None:
+            found.append(Difference(difference[0], db, key, difference[1]))
         if not self._close(ttl, other_ttl):
             found.append(Difference("ttl", db, key, f"{seconds(ttl)} in A, {seconds(other_ttl)} in B"))
-        detail = self._value(db, key, mine.decode())
-        if detail is not None:
-            found.insert(0, Difference(detail[0], db, key, detail[1]))
         return found
 
     def _close(self, ttl: Any, other: Any) -> bool:
@@ -116,31 +100,21 @@ class Comparison:
         return bool(abs(ttl - other) <= self._tolerance)
 
     def _value(self, db: int, key: bytes, kind: str) -> tuple[str, str] | None:
-        """How the values differ, if they do."""
+        """The first difference between two values of a type, and its kind. Raises Unread."""
         if kind == "string":
             return self._string(db, key)
-        request = READ[kind](key) if kind in READ else ("DUMP", key)
-        (mine,), (others,) = self._a.ask(db, [request]), self._b.ask(db, [request])
-        for name, reply in (("A", mine), ("B", others)):
-            if isinstance(reply, Exception):
-                return "unread", f"{name} answers: {reply}"
-        if kind not in READ:
-            mine, others = (mine or b"")[:-10], (others or b"")[:-10]  # without version and checksum
-        if canonical(kind, mine) == canonical(kind, others):
-            return None
-        return "value", f"{kind} of {len(mine)} and {len(others)} parts"
+        if kind in SIZES:
+            return self._pair.difference(db, key, kind)
+        mine, others = ((reply or b"")[:-FOOTER] for reply in self._pair.both(db, ("DUMP", key)))
+        return None if mine == others else ("value", f"{kind} of {len(mine)} and {len(others)} bytes")
 
     def _string(self, db: int, key: bytes) -> tuple[str, str] | None:
         """Compare strings, long ones piece by piece."""
-        (length,), (other,) = (space.ask(db, [("STRLEN", key)]) for space in (self._a, self._b))
+        length, other = self._pair.both(db, ("STRLEN", key))
         if length != other:
             return "value", f"{length} and {other} bytes"
         for at in range(0, max(length, 1), LARGE):
-            request = ("GETRANGE", key, at, at + LARGE - 1)
-            (mine,), (others,) = self._a.ask(db, [request]), self._b.ask(db, [request])
-            for name, reply in (("A", mine), ("B", others)):
-                if isinstance(reply, Exception):
-                    return "unread", f"{name} answers: {reply}"
+            mine, others = self._pair.both(db, ("GETRANGE", key, at, at + LARGE - 1))
             if mine != others:
                 pairs = enumerate(zip(mine, others, strict=False))
                 first = next((place for place, (one, two) in pairs if one != two), min(len(mine), len(others)))
@@ -154,8 +128,3 @@ def pages(space: Keyspace, db: int, sample: int | None) -> Iterator[list[bytes]]
     kept = keys if sample is None else itertools.islice(keys, sample)
     while page := list(itertools.islice(kept, PAGE)):
         yield page
-
-
-def seconds(ttl: Any) -> str:
-    """A time to live, for messages."""
-    return "none" if ttl == -1 else f"{ttl / 1000:.3f} s" if isinstance(ttl, int) else str(ttl)

@@ -112,6 +112,15 @@ class Case(SynchronousTestCase):
         """They have the same keys."""
         self.assertIn("no difference", self.run_it("compare", url(one), url(other), "--all")[0])
 
+    def peak(self, *words: str, given: Path | None = None) -> int:
+        """The most memory that the command has had, which must succeed."""
+        with open(given or os.devnull, "rb") as file, open(os.devnull, "wb") as null:
+            process = subprocess.Popen([*COMMAND, *words], env=self.environ, stdin=file, stdout=null)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        return usage.ru_maxrss << 10
+
     def saved(self, server: servers.Server) -> str:
         """Its RDB file."""
         client(server).save()
@@ -397,15 +406,6 @@ class InterruptionTests(Case):
 class BoundsTests(Case):
     """Memory, damage, and what is refused."""
 
-    def peak(self, *words: str, given: Path | None = None) -> int:
-        """The most memory that the command has had, which must succeed."""
-        with open(given or os.devnull, "rb") as file, open(os.devnull, "wb") as null:
-            process = subprocess.Popen([*COMMAND, *words], env=self.environ, stdin=file, stdout=null)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self.assertEqual(process.returncode, 0)
-        return usage.ru_maxrss << 10
-
     def test_memory(self) -> None:
         """Values of 64 MB in RDB files and as RESP, strings and lists, do not grow the process; nor do many keys."""
         size, theirs = 64_000_000, self.redis()
@@ -510,35 +510,6 @@ class BoundsTests(Case):
             "load", "--from", f"{where}?ssl_ca_certs={made.authority}&ssl_check_hostname=false", *self.to(other)
         )
         self.assertEqual(client(other).get("k"), b"v")
-
-    def test_compare(self) -> None:
-        """Each kind of difference; 2 if a server does not answer."""
-        one, other = self.redis(), self.redis()
-        for server in (one, other):
-            fill(server, 10)
-        a, b = client(one), client(other)
-        self.same(one, other)
-        a.set("only-a", 1)
-        b.set("only-b", 1)
-        a.set("s:1", "other")
-        b.delete("s:2")
-        b.lpush("s:2", "x")
-        b.persist("s:0")
-        b.hset("h", "a", 2)
-        b.setrange("big", 2 << 20, b"\0\0\0\0")
-        said, _ = self.run_it("compare", url(one), url(other), "--all", status=1)
-        for line in (
-            'missing: db 0, key "only-a": only in A',
-            'missing: db 0, key "only-b": only in B',
-            'value: db 0, key "s:1": 5 and 1 bytes',
-            'type: db 0, key "s:2": string in A, list in B',
-            'ttl: db 0, key "s:0": 3',
-            'value: db 0, key "h": hash of 1 and 1 parts',
-            'value: db 0, key "big": 3145728 bytes, of which byte 2097152 differs',
-        ):
-            self.assertIn(line, said)
-        self.assertIn("7 differences (2 missing, 1 ttl, 1 type, 3 value)", said)
-        self.assertIn("Error: 127.0.0.1:1: ", self.run_it("compare", url(one), "127.0.0.1:1", status=2)[1])
 
     def test_dump_to_stdout(self) -> None:
         """JSON lines, to a pipe; a file that cannot be written is named, and nothing stays behind."""
