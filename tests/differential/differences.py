@@ -122,7 +122,12 @@ def _getex_of_nothing(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool
     return starts(argv, "getex") and theirs.kind == "-" and theirs.value == invalid and ours.value is None
 
 
+def _embedded(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "object encoding") and {theirs.value, ours.value} == {b"raw", b"embstr"}
+
+
 FROM_VALKEY: tuple[Difference, ...] = (
+    Difference("a short text is embstr whatever its key, which Valkey puts into the same block", _embedded),
     Difference("GETEX looks for the key before it judges the time, as in Redis 7.0 and 7.2", _getex_of_nothing),
 )
 """Where ours follows Redis and valkey-server 9 does not; they hold in addition to DIFFERENCES."""
