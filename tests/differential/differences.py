@@ -116,21 +116,64 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
 )
 
+# ---- beside Valkey 9 ----
 
-def _getex_of_nothing(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
-    invalid = b"ERR invalid expire time in 'getex' command"
-    return starts(argv, "getex") and theirs.kind == "-" and theirs.value == invalid and ours.value is None
+
+def _stricter_numbers(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return theirs.kind == "-" and theirs.value.endswith((b"not a float", b"not a valid float"))
+
+
+def _cursor(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "scan", "hscan", "sscan", "zscan") and theirs.value == b"ERR invalid cursor"
+
+
+def _unknown_type(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "scan") and theirs.kind == "-" and theirs.value.startswith(b"ERR unknown type name")
 
 
 def _embedded(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
-    return starts(argv, "object encoding") and {theirs.value, ours.value} == {b"raw", b"embstr"}
+    return starts(argv, "object encoding") and {theirs.value, ours.value} == {b"embstr", b"raw"}
+
+
+def _arguments_first(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    refused = ours.kind == "-" and ours.value.startswith(b"WRONGTYPE")
+    nothing = refused or ours.value in (None, 0, -1)
+    return starts(argv, "getex", "bitcount", "bitpos") and theirs.kind == "-" and nothing
+
+
+def _from_the_end(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, *_RANGES) and b"limit" in lowered(argv) and ours in (Reply("*", ()), Reply(":", 0))
+
+
+_RANGES = ("zrange", "zrangestore", "zrangebyscore", "zrevrangebyscore", "zrangebylex", "zrevrangebylex")
+
+
+def _expected_size(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return starts(argv, "object encoding") and theirs.value == b"skiplist" and ours.value == b"listpack"
+
+
+def _in_transaction(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    return theirs.kind == ours.kind == "-" and theirs.value.endswith(b"not allowed inside a transaction")
 
 
 FROM_VALKEY: tuple[Difference, ...] = (
-    Difference("a short text is embstr whatever its key, which Valkey puts into the same block", _embedded),
-    Difference("GETEX looks for the key before it judges the time, as in Redis 7.0 and 7.2", _getex_of_nothing),
+    DIFFERENCES[0],
+    Difference("Valkey 9 reads no scores that are hexadecimal or begin with a space", _stricter_numbers, diverges=True),
+    Difference("Valkey 9 checks cursors more strictly, and before the type of the key", _cursor),
+    Difference("Valkey 9 refuses SCAN with the name of a type that does not exist", _unknown_type),
+    Difference("Valkey 9 embeds a short string only if its key leaves room for it", _embedded),
+    Difference("Valkey 9 checks arguments before it looks for the key", _arguments_first),
+    Difference("a negative offset of LIMIT counts from the end in Valkey 9", _from_the_end, diverges=True),
+    Difference("Valkey 9 converts a sorted set already for arguments that add nothing to it", _expected_size),
+    Difference(
+        "WATCH and MULTI inside a transaction are refused in Redis's words, and EXEC still runs",
+        _in_transaction,
+        diverges=True,
+    ),
+    Difference("small numbers are not shared objects, so their count is 1", _refcount),
+    Difference("a damaged HyperLogLog is refused as a whole, not when the damage is met", _corrupted, diverges=True),
 )
-"""Where ours follows Redis and valkey-server 9 does not; they hold in addition to DIFFERENCES."""
+"""Where Redistill's replies differ from those of Valkey 9 on purpose."""
 
 # Valkey 9 against redis-server 7.0, for the check of these tests against two servers that are both known to be good.
 OF_VALKEY: tuple[Difference, ...] = ()

@@ -7,46 +7,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from . import sides
-from . import words as w
 from .connection import HELLO_OPTIONS
 from .hashes import EXPIRING_FIELDS
+from .newer import NEWER
 from .peers import ask, encode
 from .profiles import examples
 from .scripts import Script, any_of, scripts
-from .strings import expiries
-from .words import command, option, options, pick
-
-set_of_several = options("NX", "XX", "KEEPTTL", *expiries)
-
-NEWER = st.one_of(
-    command(
-        "SET",
-        w.few_keys,
-        pick("1", "2", "v"),
-        options(option("IFEQ", pick("1", "2", "v", "")), "GET", "KEEPTTL", "NX", "XX", *expiries),
-    ),
-    command("SET", w.few_keys, pick("1", "2", "v"), option("IFEQ", pick("1", "2", "v", ""))),
-    command("SET", w.few_keys, pick("", "value", "\x00\xff", "10", "-1", "1e3")),
-    command("GET", w.few_keys),
-    command("DEL", w.few_keys),
-    command("TTL", w.few_keys),
-    command("LPUSH", w.few_keys, pick("1")),
-    command("DELIFEQ", w.few_keys, pick("1", "2", "v", "")),
-    command("MSETEX", pick("1"), w.few_keys, pick("1", "2", "v"), set_of_several),
-    command("MSETEX", pick("2"), w.few_keys, pick("1", "2", "v"), w.few_keys, pick("1", "v"), set_of_several),
-    command("MSETEX", pick("0", "1", "2", "3", "-1", "x", "2147483648"), w.few_keys, pick("1"), set_of_several),
-    command(
-        "CLIENT",
-        w.word("SETINFO"),
-        pick("lib-name", "LIB-NAME", "lib-ver", "junk"),
-        pick("redis-py", "1.2.3", "a b", "", "x\n"),
-    ),
-    command("CLIENT", w.word("SETINFO"), pick("lib-name")),
-    command("CLIENT", w.word("NO-TOUCH"), pick("on", "off", "junk")),
-    command("CLIENT", w.word("NO-TOUCH")),
-    command("WAITAOF", pick("0", "1", "2", "-1", "x"), pick("0", "1", "-1", "x"), pick("1", "2", "-1", "x")),
-    command("WAIT", pick("0", "1", "x"), pick("1", "9223372036854775807", "x")),
-)
+from .words import command, options, pick
 
 
 class HelloTests(SynchronousTestCase):
@@ -104,7 +71,7 @@ class NewerTests(SynchronousTestCase):
         self.theirs, self.ours = sides.newer_oracle(), sides.ours()
 
     @examples(100)
-    @given(scripts(NEWER))
+    @given(scripts(st.one_of(NEWER)))
     def test_same_replies(self, script: Script) -> None:
         """SET IFEQ, MSETEX, DELIFEQ, CLIENT SETINFO, CLIENT NO-TOUCH, WAITAOF, and WAIT with a timeout beyond all clocks."""
         script.commands[:] = [
