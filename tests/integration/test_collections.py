@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import asyncio
+from typing import Any
 
 from .test_redis_py import Case
-
-NOW = 1_700_000_000
 
 
 class CollectionTests(Case):
@@ -123,80 +121,85 @@ class CollectionTests(Case):
                 self.assertTrue(r.restore(f"{key}4", 0, r.dump(key)) and r.expire(f"{key}4", 100))
             self.assertEqual((r.delete(*(f"{key}3" for key in "hltz")), r.unlink(*"hltz")), (4, 4))
 
+    def test_iterators(self) -> None:
+        """hscan_iter, sscan_iter and zscan_iter return all of a large value, in pages of any size and by pattern."""
+        fields = {b"f%d" % n: b"%d" % n for n in range(3000)}
+        for r in self.both:
+            r.flushall()
+            r.hset("h", mapping=fields)
+            r.sadd("t", *fields)
+            r.zadd("z", {name: float(value) for name, value in fields.items()})
+            for count in (None, 3, 100, 10_000):
+                self.assertEqual(dict(r.hscan_iter("h", count=count)), fields)
+                self.assertEqual(set(r.sscan_iter("t", count=count)), set(fields))
+                found = {name: int(float(score)) for name, score in r.zscan_iter("z", count=count)}
+                self.assertEqual(found, {name: int(value) for name, value in fields.items()})
+            self.assertEqual(set(r.hscan_iter("h", no_values=True)), set(fields))
+            tens = {name for name in fields if name.startswith(b"f10")}
+            self.assertEqual(dict(r.hscan_iter("h", match="f10*")).keys(), tens)
+            self.assertEqual(set(r.sscan_iter("t", match="f10*")), tens)
+            self.assertEqual({name for name, _ in r.zscan_iter("z", match="f10*")}, tens)
+            cursor, page = r.hscan("h", count=10)
+            self.assertTrue(cursor != 0 and page.items() <= fields.items())
 
-class LeaderboardTests(Case):
-    """A leaderboard of 2,000 players."""
+    def test_fields_that_expire(self) -> None:
+        """A session whose parts have times of their own: redis-py's methods of Redis 7.4 and 8."""
+        for r in self.both:
+            r.flushall()
+            r.hset("s", mapping={"user": "ann", "csrf": "x", "code": "123"})
+            self.assertEqual(r.hexpire("s", 100, "csrf", "none"), [1, -2])
+            self.assertEqual((r.hexpire("s", 200, "csrf", nx=True), r.hexpire("s", 200, "csrf", gt=True)), ([0], [1]))
+            self.assertEqual(r.hpexpire("s", 50_000, "code", xx=True), [0])
+            left, none, absent = r.httl("s", "csrf", "user", "none")
+            self.assertTrue((195 < left <= 200) and (none, absent) == (-1, -2))
+            self.assertTrue(195_000 < r.hpttl("s", "csrf")[0] <= 200_000)
+            self.assertEqual(r.hexpireat("s", 4_000_000_000, "code"), [1])
+            self.assertEqual((r.hexpiretime("s", "code"), r.hpexpiretime("s", "user")), ([4_000_000_000], [-1]))
+            self.assertEqual((r.hpersist("s", "code", "user"), r.httl("s", "code")), ([1, -1], [-1]))
+            self.assertEqual(r.hexpireat("s", 1, "code"), [2])  # in the past
+            self.assertEqual(r.hgetall("s"), {b"user": b"ann", b"csrf": b"x"})
+            self.assertEqual(
+                (r.hsetex("s", mapping={"a": 1, "b": 2}, ex=100), r.hgetex("s", "a", px=5_000)), (1, [b"1"])
+            )
+            self.assertTrue(0 < r.httl("s", "a")[0] <= 5 < r.httl("s", "b")[0])
+            self.assertEqual((r.hgetex("s", "a", persist=True), r.httl("s", "a")), ([b"1"], [-1]))
+            self.assertEqual(r.hsetex("s", "user", "bob", data_persist_option=self.fnx()), 0)
+            self.assertEqual((r.hgetdel("s", "a", "none"), r.hexists("s", "a")), ([b"1", None], False))
+            self.assertTrue(r.hpexpire("s", 1, *r.hkeys("s")))
+            while r.exists("s"):
+                pass
+            self.assertEqual((r.hlen("s"), r.httl("s", "user"), r.type("s")), (0, [-2], b"none"))
 
-    def test_leaderboard(self) -> None:
-        """Top ten, a player's rank and neighbours, and points that move a player."""
-        scores = {f"p{n}": (n * 7919) % 2003 for n in range(2000)}
-        with self.client.pipeline(transaction=False) as pipe:
-            for name, score in scores.items():
-                pipe.zadd("board", {name: score})
-            pipe.execute()
-        for name in ("p0", "p77", "p1999"):
-            scores[name] += 500
-            self.assertEqual(self.client.zincrby("board", 500, name), scores[name])
+    def fnx(self) -> Any:
+        """redis-py's name of the option FNX."""
+        from redis.commands.core import HashDataPersistOptions
 
-        def order() -> list[bytes]:
-            return [name.encode() for name in sorted(scores, key=lambda name: (scores[name], name), reverse=True)]
+        return HashDataPersistOptions.FNX
 
-        best = order()
-        self.assertEqual(self.client.zrevrange("board", 0, 9), best[:10])
-        self.assertEqual(self.client.zrange("board", 0, 9, desc=True), best[:10])
-        rank = self.client.zrevrank("board", "p77")
-        self.assertEqual(rank, best.index(b"p77"))
-        self.assertEqual(self.client.zrevrange("board", max(0, rank - 2), rank + 2), best[max(0, rank - 2) : rank + 3])
-        self.assertEqual(
-            self.client.zcount("board", 1000, "(1500"), sum(1000 <= score < 1500 for score in scores.values())
-        )
-        self.assertEqual(self.client.object("encoding", "board"), b"skiplist")
-        self.client.zremrangebyrank("board", 0, -101)  # keep the best hundred
-        self.assertEqual(self.client.zrevrange("board", 0, -1), best[:100])
+    def test_asyncio(self) -> None:
+        """redis.asyncio: a hundred tasks on a few connections change values of all types, and lose nothing."""
 
+        async def task(r: Any, number: int) -> None:
+            async with r.pipeline() as pipe:
+                pipe.hincrby("h", f"f{number % 10}", number).rpush("l", number).sadd("t", number).zincrby(
+                    "z", 1, number % 7
+                )
+                await pipe.execute()
+            self.assertTrue(await r.sismember("t", str(number)))
 
-class TaggedCacheTests(Case):
-    """Laravel's tagged cache: a sorted set for each tag, whose members are the keys and whose scores their expiry."""
+        async def run(protocol: int) -> None:
+            r = self.redis.asyncio.Redis(port=self.server.port, protocol=protocol, max_connections=200)
+            await r.flushall()
+            await asyncio.gather(*(task(r, number) for number in range(100)))
+            self.assertEqual(sum(int(value) for value in (await r.hgetall("h")).values()), sum(range(100)))
+            self.assertEqual(sorted(map(int, await r.lrange("l", 0, -1))), list(range(100)))
+            self.assertEqual({int(member) async for member in r.sscan_iter("t", count=7)}, set(range(100)))
+            scores = {int(name): float(score) async for name, score in r.zscan_iter("z")}
+            self.assertEqual(scores, {n: len(range(n, 100, 7)) for n in range(7)})
+            self.assertEqual({int(name[1:]) async for name, _ in r.hscan_iter("h")}, set(range(10)))
+            self.assertEqual([key async for key in r.scan_iter(_type="hash")], [b"h"])
+            self.assertEqual(await r.sort("t", start=0, num=3), [b"0", b"1", b"2"])
+            await r.aclose()
 
-    PREFIX = "laravel_cache:"
-
-    def put(self, key: str, value: object, tags: Iterable[str], expires: int) -> None:
-        """Store an entry under its tags; -1: for ever."""
-        for tag in tags:
-            self.client.zadd(f"{self.PREFIX}tag:{tag}:entries", {key: expires}, gt=True)
-        if expires < 0:
-            self.client.set(self.PREFIX + key, json.dumps(value))
-        else:
-            self.client.setex(self.PREFIX + key, expires - NOW, json.dumps(value))
-
-    def entries(self, tag: str) -> list[str]:
-        """The keys of a tag, in the steps of ZSCAN."""
-        cursor, found = 0, {}
-        while True:
-            cursor, part = self.client.zscan(f"{self.PREFIX}tag:{tag}:entries", cursor, match="*", count=1000)
-            found.update(dict.fromkeys(name.decode() for name, _ in part))
-            if cursor == 0:
-                return list(found)
-
-    def flush(self, tag: str) -> None:
-        """Delete all entries of a tag."""
-        keys = self.entries(tag)
-        for at in range(0, len(keys), 1000):
-            self.client.delete(*(self.PREFIX + key for key in keys[at : at + 1000]))
-        self.client.delete(f"{self.PREFIX}tag:{tag}:entries")
-
-    def test_tags(self) -> None:
-        """Entries are found by tag, stale ones are pruned by score, and flushing a tag leaves the others."""
-        for n in range(1500):
-            self.put(f"post:{n}", {"id": n}, ["posts", f"author:{n % 3}"], NOW + 100 + n)
-        self.put("menu", [1, 2], ["layout"], -1)
-        self.assertEqual(sorted(self.entries("posts")), sorted(f"post:{n}" for n in range(1500)))
-        self.assertEqual(len(self.entries("author:1")), 500)
-        removed = self.client.zremrangebyscore(f"{self.PREFIX}tag:posts:entries", 0, NOW + 100 + 499)
-        self.assertEqual((removed, len(self.entries("posts"))), (500, 1000))
-        self.assertEqual(self.client.zremrangebyscore(f"{self.PREFIX}tag:layout:entries", 0, NOW), 0)
-        self.flush("author:1")
-        self.assertEqual(self.client.mget(f"{self.PREFIX}post:1", f"{self.PREFIX}post:2"), [None, b'{"id": 2}'])
-        self.flush("posts")
-        self.assertEqual(self.client.get(f"{self.PREFIX}menu"), b"[1, 2]")
-        self.assertEqual(self.client.exists(f"{self.PREFIX}tag:posts:entries"), 0)
+        for protocol in (2, 3):
+            asyncio.run(run(protocol))
