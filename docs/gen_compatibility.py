@@ -105,11 +105,11 @@ The tests run these clients, or send the commands that they send:
 | client | checked |
 |---|---|
 | redis-cli, redis-benchmark | interactive use, `--bigkeys`, `--memkeys`, all tests without streams |
-| redis-py 8 | defaults (HELLO 3, CLIENT SETINFO), pipelines, transactions, all types |
-| ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, binary values, errors, AUTH, reconnecting |
+| redis-py 8 | HELLO 3, CLIENT SETINFO, pipelines, transactions, all types, iterators, fields that expire, asyncio |
+| ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, all types, errors, AUTH, reconnecting |
 | Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
 | django-redis 7 | all methods of its cache; `incr` in two steps, since scripts are missing; no locks |
-| Laravel's tagged cache | its commands: `ZADD GT`, `ZSCAN`, `ZREMRANGEBYSCORE` |
+| Laravel's tagged cache | the commands of its tag sets: `ZADD`, `ZADD NX`, `ZSCAN`, `ZREMRANGEBYSCORE` |
 
 ## Commands
 

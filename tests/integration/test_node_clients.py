@@ -32,6 +32,19 @@ SAID: dict[str, Any] = {
     "pipeline": [1, "ERR value is not an integer or out of range", 2],
     "many": 49_995_000,
     "watched": None,
+    "types": {
+        "hash": [{"f": "v", "g": "2", "h": "x"}, ["v", None], 7],
+        "list": ["a", ["b", "c"], ["b", "c"]],
+        "set": [["1", "2", "3"], [1, 0], 1],
+        "zset": [["three", "two"], 2, 2.5],
+        "scores": ["two", "2", "one", "2.5", "three", "3"],
+        "scans": {
+            "h": ["7", "f", "g", "h", "v", "x"],
+            "s": ["2", "3"],
+            "z": ["2", "2.5", "3", "one", "three", "two"],
+        },
+        "wrong": "WRONGTYPE Operation against a key holding the wrong kind of value",
+    },
     "mget": ["v", None],
     "scan": ["a", "k", "n", "sum"],
     "errors": [

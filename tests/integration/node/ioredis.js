@@ -30,6 +30,27 @@ const told = (promise) => promise.then(() => "nothing", (error) => error.message
   said.watched = await redis.multi().get("a").exec();
   other.disconnect();
 
+  await redis.hset("h", { f: "v", g: 2, h: "x" });
+  await redis.rpush("l", "a", "b", "c");
+  await redis.sadd("s", 3, 1, 2);
+  await redis.zadd("z", "GT", 1.5, "one", 2, "two", 3, "three");
+  const pages = { h: redis.hscanStream("h"), s: redis.sscanStream("s"), z: redis.zscanStream("z") };
+  said.types = {
+    hash: [{ ...(await redis.hgetall("h")) }, await redis.hmget("h", "f", "none"), await redis.hincrby("h", "g", 5)],
+    list: [await redis.lmove("l", "m", "LEFT", "RIGHT"), await redis.lrange("l", 0, -1), await redis.lpop("l", 5)],
+    set: [(await redis.smembers("s")).sort(), await redis.smismember("s", 1, 9), await redis.srem("s", 1)],
+    zset: [await redis.zrange("z", 0, 1, "REV"), await redis.zrank("z", "three"), Number(await redis.zincrby("z", 1, "one"))],
+    scores: (await redis.zrange("z", 0, -1, "WITHSCORES")).flat().map(String),
+    scans: {},
+    wrong: await told(redis.lpush("h", 1)),
+  };
+  for (const [name, stream] of Object.entries(pages)) {
+    const found = [];
+    for await (const page of stream) found.push(...page);
+    said.types.scans[name] = found.map(String).sort();
+  }
+  await redis.del("h", "l", "m", "s", "z");
+
   said.mget = await redis.mget("k", "none");
   const keys = [];
   for await (const page of redis.scanStream({ match: "*", count: 2 })) keys.push(...page);

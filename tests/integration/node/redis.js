@@ -32,6 +32,25 @@ const told = (promise) => promise.then(() => "nothing", (error) => error.message
   said.watched = (await told(redis.multi().get("a").exec())).length > 0 ? null : "executed";
   other.destroy();
 
+  await redis.hSet("h", { f: "v", g: 2, h: "x" });
+  await redis.rPush("l", ["a", "b", "c"]);
+  await redis.sAdd("s", ["3", "1", "2"]);
+  await redis.zAdd("z", [{ score: 1.5, value: "one" }, { score: 2, value: "two" }, { score: 3, value: "three" }], { comparison: "GT" });
+  said.types = {
+    hash: [{ ...(await redis.hGetAll("h")) }, await redis.hmGet("h", ["f", "none"]), await redis.hIncrBy("h", "g", 5)],
+    list: [await redis.lMove("l", "m", "LEFT", "RIGHT"), await redis.lRange("l", 0, -1), await redis.lPopCount("l", 5)],
+    set: [[...(await redis.sMembers("s"))].sort(), (await redis.smIsMember("s", ["1", "9"])).map(Number), await redis.sRem("s", "1")],
+    zset: [await redis.zRange("z", 0, 1, { REV: true }), await redis.zRank("z", "three"), await redis.zIncrBy("z", 1, "one")],
+    scores: (await redis.zRangeWithScores("z", 0, -1)).flatMap(({ value, score }) => [value, String(score)]),
+    scans: { h: [], s: [], z: [] },
+    wrong: await told(redis.lPush("h", "1")),
+  };
+  for await (const page of redis.hScanIterator("h")) said.types.scans.h.push(...page.flatMap(({ field, value }) => [field, value]));
+  for await (const page of redis.sScanIterator("s")) said.types.scans.s.push(...page);
+  for await (const page of redis.zScanIterator("z")) said.types.scans.z.push(...page.flatMap(({ value, score }) => [value, String(score)]));
+  for (const found of Object.values(said.types.scans)) found.sort();
+  await redis.del(["h", "l", "m", "s", "z"]);
+
   said.mget = await redis.mGet(["k", "none"]);
   const keys = [];
   for await (const page of redis.scanIterator({ MATCH: "*", COUNT: 2 })) keys.push(...page);
