@@ -15,7 +15,7 @@ run: .venv/run
 	@exec $(BIN)/twistd --reactor redistill --nodaemon --pidfile= redistill --config etc/redistill.toml
 
 test: .venv/test build/asserts
-	@$(BIN)/python tests/run trial core
+	@$(BIN)/python tests/run all
 
 quick: .venv/test build/asserts
 	@$(BIN)/python tests/run quick

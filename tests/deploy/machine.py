@@ -134,7 +134,10 @@ class Machine:
             timeout=seconds,
         )
         if check and done.returncode:
-            raise AssertionError(f"{argv} ended with status {done.returncode}: {done.stdout}{done.stderr}")
+            said = done.stdout + done.stderr
+            if argv[0] == "systemctl":  # which says where to look, in a system that is gone by then
+                said += self.run("journalctl", "--no-pager", "-n", "40", "-o", "short-monotonic", check=False).stdout
+            raise AssertionError(f"{argv} ended with status {done.returncode}: {said}")
         return done
 
     def command(self, *argv: str | os.PathLike[str]) -> Sequence[str | os.PathLike[str]]:
