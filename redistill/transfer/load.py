@@ -21,7 +21,6 @@ STATE_SECONDS = 1.0
 ERRORS_SHOWN = 20
 REASONS = 100
 """Reasons that are counted apart, since a reason may name the key."""
-UNKNOWN_TYPE = " (the server does not have this type of value, or not this encoding of it)"
 
 
 @dataclass
@@ -246,7 +245,7 @@ class Load:
         elif errors:
             for error in errors:
                 unknown = isinstance(item, Record) and str(error).endswith("Bad data format")
-                self._failed(item, kind_of(item), f"{error}{UNKNOWN_TYPE if unknown else ''}")
+                self._failed(item, kind_of(item), f"{error}{unsupported(kind_of(item)) if unknown else ''}")
         else:
             self._stored(item)
 
@@ -294,6 +293,13 @@ class Load:
         except OSError as problem:
             self._complain(f"the load cannot be resumed if it is interrupted: {self._state.path}: {problem.strerror}")
             self._state = None
+
+
+def unsupported(kind: str) -> str:
+    """The likely reasons for which a server refuses a value of this type as "Bad data format"."""
+    if kind in ("string", "list", "set", "zset", "hash"):
+        return f" (the value is damaged, or the server does not have this encoding of a {kind})"
+    return f" (the server has no values of type {kind}, or not this encoding of them)"
 
 
 def kind_of(item: Item) -> str:

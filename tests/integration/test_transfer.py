@@ -141,8 +141,9 @@ class OtherServersTests(Case):
         """All is loaded but streams, which are counted and named."""
         self.assertIn(f"loaded {strings + 9} in ", said[0])
         self.assertIn(f" (2 hash, 2 list, 3 set, {strings} string, 2 zset)\n", said[0])
-        self.assertIn("1 stream not loaded: Bad data format", said[0])
-        self.assertIn('"stream" (stream): Bad data format', said[1])
+        reason = "Bad data format (the server has no values of type stream, or not this encoding of them)"
+        self.assertIn(f"1 stream not loaded: {reason}\n", said[0])
+        self.assertIn(f'"stream" (stream): {reason}\n', said[1])
 
     def test_rdb_file_into_ours(self) -> None:
         """A file of Redis, and one of Valkey."""
@@ -156,7 +157,7 @@ class OtherServersTests(Case):
             self.assertEqual(client(ours).dbsize(), 0)
             self.check_into_ours(self.run_it("load", path, *self.to(ours), status=1), strings)
             self.assertEqual(client(ours).get(b"bin\xff\r\n\0"), bytes(range(256)))
-            self.assertTrue(3590000 < client(ours).pttl("s:0") <= 3600000)
+            self.assertTrue(3_000_000 < client(ours).pttl("s:0") <= 3600000)
             self.assertEqual(client(ours, 3).get("three"), b"3")
             said, _ = self.run_it("compare", url(ours), url(server), "--all", "--limit", "0", status=1)
             self.assertIn("1 differences (1 missing)", said)
@@ -170,7 +171,7 @@ class OtherServersTests(Case):
         for server in (self.redis(), self.valkey()):
             strings = fill(server)
             self.check_into_ours(self.run_it("load", "--from", url(server), *self.to(ours), status=1), strings)
-            self.assertTrue(3590000 < client(ours).pttl("s:0") <= 3600000)
+            self.assertTrue(3_000_000 < client(ours).pttl("s:0") <= 3600000)
             client(ours).set("s:1", "changed")
             said, _ = self.run_it("load", "--from", url(server), *self.to(ours), "--match", "s:1*")
             self.assertIn("loaded 0", said)
