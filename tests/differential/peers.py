@@ -106,7 +106,7 @@ class WireConversation:
 
     def _read(self) -> bool:
         try:
-            data = self._sock.recv(1 << 16)
+            data = self._sock.recv(1 << 22)  # all that there is: a reply is parsed from its start again
         except BlockingIOError:
             return True
         except TimeoutError:
