@@ -493,6 +493,33 @@ static void no_command_sees_an_expired_field(void) {
   rig_close(&st, fd);
 }
 
+/* SORT's patterns, DUMP and RESTORE know a field through the last millisecond of its life, like HGET, and not longer.
+ */
+static void a_field_lives_as_long_for_sort_and_dump(void) {
+  rd_store st;
+  int fd = rig_open(&st, 8u << 20, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  RIG_ASK(&c, "HSETEX h PX 1000 FIELDS 1 f v\r\nRPUSH l h\r\n", ":1\r\n:1\r\n");
+  st.now_ms += 1000;
+  RIG_ASK(&c, "SORT l BY nosort GET *->f\r\n", "*1\r\n$1\r\nv\r\n");
+  rig_feed(&c, "DUMP h\r\n", 8, 8);
+  char text[200], ask[400] = "*4\r\n$7\r\nRESTORE\r\n$4\r\ncopy\r\n$1\r\n0\r\n";
+  size_t n = strlen(ask);
+  memcpy(ask + n, c.out, c.len); /* a bulk, as the request has one */
+  n += c.len;
+  c.len = 0;
+  rig_feed(&c, ask, n, n);
+  RIG_ASK(&c, "HGET copy f\r\n", "+OK\r\n$1\r\nv\r\n");
+  snprintf(text, sizeof text, "*1\r\n:%llu\r\n", (unsigned long long)st.now_ms);
+  RIG_ASK(&c, "HPEXPIRETIME copy FIELDS 1 f\r\n", text);
+  st.now_ms += 1;
+  RIG_ASK(&c, "SORT l BY nosort GET *->f\r\nDUMP h\r\n", "*1\r\n$-1\r\n$-1\r\n");
+  RIG_ASK(&c, "HLEN h\r\nDUMP h\r\nHLEN copy\r\n", ":0\r\n$-1\r\n:0\r\n");
+  check_whole(&st);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
 /* ---- a hash beside a plain array ---- */
 
 enum { FIELDS = 800 };
@@ -592,6 +619,7 @@ int main(void) {
   RUN(listeners_are_told_of_times_as_by_valkey);
   RUN(the_sweep_gives_back_the_memory_of_expired_fields);
   RUN(no_command_sees_an_expired_field);
+  RUN(a_field_lives_as_long_for_sort_and_dump);
   RUN(fields_live_exactly_as_long_as_they_should);
   return check_end();
 }

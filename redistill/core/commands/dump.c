@@ -98,6 +98,10 @@ void rd_cmd_dump(rd_call *call) {
   if (!is_string) {
     size.len = 0;
     rd_dump_collection(st, &key, it, now, &size);
+    if (size.len == 0) {
+      rd_reply_null(out);
+      return;
+    }
   }
   uint8_t *room = rd_reply_room(out, BULK_HEAD + (size_t)size.len + RD_PAYLOAD_FOOTER);
   if (room == NULL) return;

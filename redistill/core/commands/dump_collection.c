@@ -206,7 +206,7 @@ static uint64_t put_timed_fields(rd_coll *c, rd_writer *w, int64_t now) {
   uint64_t count = 0, n = 0;
   for (bool more = rd_coll_first(c, &p); more; more = rd_coll_next(c, &p)) {
     if (++n % 32 == 0) rd_yield(c->st);
-    if (rd_hash_time(p.at) <= now) continue; /* RD_NO_EXPIRY is the largest time */
+    if (rd_hash_time_passed(rd_hash_time(p.at), now)) continue;
     if (w != NULL) put_timed_field(c->st, w, p.at);
     count++;
   }
@@ -215,8 +215,10 @@ static uint64_t put_timed_fields(rd_coll *c, rd_writer *w, int64_t now) {
 
 static void put_hash(rd_coll *c, rd_writer *w, bool packed, int64_t now) {
   if (c->item->type >> 4 & RD_COLL_TIMED) {
+    uint64_t count = put_timed_fields(c, NULL, now);
+    if (count == 0) return;
     put_type(w, RD_RDB_HASH_TIMES_VALKEY);
-    rd_put_length(w, put_timed_fields(c, NULL, now));
+    rd_put_length(w, count);
     put_timed_fields(c, w, now);
   } else if (!packed || !put_listpack(c, w, RD_RDB_HASH_LISTPACK, 2, put_packed_field)) {
     put_apart_all(c, w, RD_RDB_HASH, rd_coll_count(c), put_field);

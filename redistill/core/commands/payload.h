@@ -45,7 +45,7 @@ uint64_t rd_payload_checksum(rd_store *st, rd_bytes payload);
 /* ---- writing: the half of a type's row (store/type.h) that needs a client's memory ---- */
 
 /* Write type byte and value of a collection as it is at the time `now`; it is called twice, to measure and to write.
- * Calls rd_yield. */
+ * Nothing is written if all fields of a hash have expired. Calls rd_yield. */
 void rd_dump_collection(rd_store *st, const rd_key *key, rd_item *it, int64_t now, rd_writer *w);
 
 /* ---- reading ---- */

@@ -39,7 +39,8 @@ static rd_result put(rd_coll *c, const rd_source_entry *entry, bool *duplicate) 
 
 static rd_load add(rd_coll *c, const rd_source_entry *entry) {
   bool duplicate = false;
-  if (entry->expiry <= (int64_t)c->st->now_ms) return RD_LOAD_OK; /* a field that has expired meanwhile */
+  if (rd_hash_time_passed(entry->expiry, (int64_t)c->st->now_ms))
+    return RD_LOAD_OK; /* a field that has expired meanwhile */
   for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
     if (put(c, entry, &duplicate) == RD_OK) return duplicate ? RD_LOAD_BAD : RD_LOAD_OK;
     if (!rd_coll_reserve(c)) break;

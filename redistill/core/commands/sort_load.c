@@ -98,7 +98,7 @@ static const uint8_t *field_of(rd_store *st, const rd_key *key, rd_item *it, rd_
   rd_pos p;
   rd_coll_open(&h, st, key, it, rd_type_of(it));
   rd_element_of(&field, name);
-  if (!rd_hash_find(&h, &field, &p) || rd_hash_time(p.at) <= (int64_t)st->now_ms) return NULL;
+  if (!rd_hash_find(&h, &field, &p) || rd_hash_time_passed(rd_hash_time(p.at), (int64_t)st->now_ms)) return NULL;
   return rd_hash_value(p.at);
 }
 

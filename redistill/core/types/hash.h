@@ -43,6 +43,8 @@ static inline const uint8_t *rd_hash_next(const uint8_t *entry, const uint8_t *e
 }
 /* The time at which it expires, or RD_NO_EXPIRY. */
 int64_t rd_hash_time(const uint8_t *entry);
+/* True if a field with that time has expired at `now`: it lives until the millisecond has passed, like a key. */
+static inline bool rd_hash_time_passed(int64_t time, int64_t now) { return time < now; }
 
 /* The position of a field in the order of a large hash: a multiple of 2 to the power of RD_HASH_SPARE_BITS, so that a
  * cursor of HSCAN fits into the 53 bits that a double holds exactly. */
