@@ -47,9 +47,11 @@ static inline bool rd_may_miss(rd_call *call) {
   return RD_LIKELY(call->store->listening == 0) || !rd_event_wanted(call->store, RD_EVENT_KEYMISS) ||
          rd_may_take_long(call);
 }
-/* The bytes or keys that take about a millisecond; a command with more takes long. */
+/* The bytes or keys that take about a millisecond; a command with more takes long. The same for elements of one value,
+ * each of which is sought, and added or removed. */
 #define RD_LONG_BYTES (4u << 20)
 #define RD_LONG_KEYS 2048u
+#define RD_LONG_ELEMENTS 512u
 
 /* ---- arguments (args.c) ---- */
 

@@ -113,7 +113,6 @@ void rd_insert_cursor(rd_reply *out, size_t at, uint64_t cursor) {
   len += 2;
 
   if (rd_reply_room(out, len) == NULL) return;
-  memmove(out->data + at + len, out->data + at, out->len - at);
+  rd_reply_shift(out, at, len);
   memcpy(out->data + at, head, len);
-  out->len += len;
 }

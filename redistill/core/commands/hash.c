@@ -18,7 +18,7 @@ enum { DROPS_AT_ONCE = 64 };
 static bool __attribute__((noinline)) drop_expired(rd_call *c, bool for_write, rd_coll *h) {
   uint64_t expired = rd_hash_count_expired(h);
   if (expired == 0) return true;
-  if (expired > RD_LONG_KEYS / 4 && !(for_write ? rd_may_take_long(c) : rd_may_read(c, RD_LONG_BYTES + 1)))
+  if (expired > RD_LONG_ELEMENTS && !(for_write ? rd_may_take_long(c) : rd_may_read(c, RD_LONG_BYTES + 1)))
     return false;
   while (rd_hash_drop_expired(h, DROPS_AT_ONCE) == DROPS_AT_ONCE) rd_yield(c->store);
   rd_hash_expired(h, RD_EVENT_HEXPIRED);

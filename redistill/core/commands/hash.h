@@ -14,6 +14,6 @@ bool rd_reply_element(rd_call *c, const uint8_t *at, uint64_t *bytes, size_t mar
 /* True if the command may go through all `count` fields of the hash, or the whole hash is small. False: as above. */
 bool rd_may_walk(rd_call *c, const rd_coll *h, uint64_t count);
 /* True if the command may go through its arguments. */
-static inline bool rd_may_take_arguments(rd_call *c) { return c->argc <= RD_LONG_KEYS || rd_may_take_long(c); }
+static inline bool rd_may_take_arguments(rd_call *c) { return c->argc <= RD_LONG_ELEMENTS || rd_may_take_long(c); }
 
 #endif

@@ -22,6 +22,11 @@ static uint64_t work(const rd_coll *set, uint64_t count, uint64_t some) {
   return (rd_item_value_bytes(set->st, set->item) / count + MEMBER_BYTES) * some;
 }
 
+/* The same for `k` random ones of them, each of which is sought. */
+static uint64_t work_of_chosen(const rd_coll *set, uint64_t count, uint64_t k) {
+  return k > RD_LONG_ELEMENTS ? RD_LONG_BYTES + 1 : work(set, count, k);
+}
+
 /* ---- SADD, SREM ---- */
 
 /* Add all members of the call, or none: -1. Returns the number of those that are new. */
@@ -54,7 +59,7 @@ static bool check_lengths(rd_call *c, uint32_t from) {
 }
 
 void rd_cmd_sadd(rd_call *c) {
-  if (!check_lengths(c, 2) || (c->argc > RD_LONG_KEYS && !rd_may_take_long(c))) return;
+  if (!check_lengths(c, 2) || (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c))) return;
   bool absent;
   rd_coll set;
   if (!open_set(c, &set, true, &absent) && !absent) return;
@@ -73,7 +78,7 @@ void rd_cmd_sadd(rd_call *c) {
 }
 
 void rd_cmd_srem(rd_call *c) {
-  if (c->argc > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   bool absent;
   rd_coll set;
   uint64_t removed = 0;
@@ -120,7 +125,7 @@ void rd_cmd_sismember(rd_call *c) {
 }
 
 void rd_cmd_smismember(rd_call *c) {
-  if (c->argc > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   bool absent;
   rd_coll set;
   if (!open_set(c, &set, false, &absent) && !absent) return;
@@ -196,7 +201,7 @@ static void rename_rest(rd_coll *set, uint64_t left, uint64_t popped) {
 static void pop(rd_call *c, rd_coll *set, uint64_t k) {
   uint64_t count = rd_coll_count(set);
   if (k > count) k = count;
-  if (work(set, count, k) > RD_LONG_BYTES && !rd_may_take_long(c)) return;
+  if (work_of_chosen(set, count, k) > RD_LONG_BYTES && !rd_may_take_long(c)) return;
   size_t mark = c->out->len;
   rd_reply_set(c->out, (size_t)k);
   if (k == count) {
@@ -328,7 +333,7 @@ void rd_cmd_srandmember(rd_call *c) {
   uint64_t members = rd_coll_count(&set), k = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
   if (count == 0)
     rd_reply_array(c->out, 0);
-  else if (!rd_may_read(c, work(&set, members, count < 0 || k < members ? k : members)))
+  else if (!rd_may_read(c, work_of_chosen(&set, members, count < 0 || k < members ? k : members)))
     return;
   else if (count < 0)
     reply_any(c, &set, members, k);

@@ -207,7 +207,7 @@ static bool parse_scores(rd_call *c, const add_options *o, double *scores) {
 }
 
 static void __attribute__((noinline)) add_many(rd_call *c, const add_options *o) {
-  if (o->pairs > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (o->pairs > RD_LONG_ELEMENTS / 2 && !rd_may_take_long(c)) return;
   uint64_t bytes = o->pairs * sizeof(double);
   double *scores = rd_scratch_take(c, bytes);
   if (scores == NULL)
@@ -239,7 +239,7 @@ void rd_cmd_zincrby(rd_call *c) {
 void rd_cmd_zrem(rd_call *c) {
   rd_coll z;
   uint64_t removed = 0;
-  if (c->argc > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   if (!rd_open_zset(c, 1, true, &z)) return;
   for (uint32_t i = 2; i < c->argc && z.item != NULL; i++) {
     rd_element member;
@@ -280,7 +280,7 @@ void rd_cmd_zscore(rd_call *c) {
 
 void rd_cmd_zmscore(rd_call *c) {
   rd_coll z;
-  if (c->argc > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   if (!rd_open_zset(c, 1, false, &z)) return;
   rd_reply_array(c->out, c->argc - 2);
   for (uint32_t i = 2; i < c->argc && !c->out->failed; i++) {

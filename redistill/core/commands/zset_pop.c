@@ -8,7 +8,7 @@
  * the reply begins with the key, argv[i]. Members that cannot be sent are not removed. */
 static void pop(rd_call *c, rd_coll *z, uint32_t i, bool max, uint64_t count, bool pairs, bool named) {
   uint64_t all = rd_coll_count(z), n = count < all ? count : all;
-  if (n > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (n > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   rd_members m = rd_members_of(c, true);
   m.pairs = pairs;
   m.writes = true;

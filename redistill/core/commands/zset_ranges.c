@@ -116,7 +116,7 @@ static void remove_range(rd_call *c, rd_range_by by, rd_key_event event) {
   uint64_t rank, n = 0;
   if (!rd_parse_range(c, by, c->argv[2], c->argv[3], &range) || !rd_open_zset(c, 1, true, &z)) return;
   if (z.item != NULL) rd_find_range(&z, &range, &rank, &n);
-  if (n > RD_LONG_KEYS && !rd_may_take_long(c)) return;
+  if (n > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   if (n != 0) {
     rd_zset_remove_range(&z, rank, n);
     rd_coll_changed(&z, event);

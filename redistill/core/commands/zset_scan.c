@@ -162,8 +162,9 @@ static bool show_score(scan *s, uint64_t order) {
 
 /* Find the members of the next window, and reply with them. False: the command must return. */
 static bool show_window(scan *s, scores *w) {
-  uint64_t members = 0;
-  s->no_memory = !fill(s, w, s->options.count);
+  uint64_t members = 0, all = rd_coll_count(s->z), wanted = s->options.count < all ? s->options.count : all;
+  if (!rd_may_read(s->call, wanted > RD_LONG_ELEMENTS ? RD_LONG_BYTES + 1 : 0)) return false;
+  s->no_memory = !fill(s, w, wanted);
   if (!s->no_memory) members = members_of(s, w);
   if (!s->no_memory && members / WINDOWS > w->members) s->no_memory = !fill(s, w, members / WINDOWS);
   if (s->no_memory || !rd_may_read_members(s->call, members > w->members ? members : w->members)) return false;

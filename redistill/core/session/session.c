@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
+#include "arena/longrun.h"
 #include "command/call.h"
 #include "session/control.h"
 #include "session/dispatch.h"
@@ -26,9 +27,13 @@ enum { SMALL_REPLY = 64, KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 
 _Static_assert(LARGE_COMMAND <= RD_MAX_KEY && LARGE_COMMAND <= RD_LONG_BYTES,
                "a command that is not large has no key too long");
 
-static bool admit_reply(const rd_reply *out, size_t more) {
-  return rd_footprint_admit((rd_session *)(void *)((uint8_t *)(uintptr_t)out - offsetof(rd_session, out)), more);
+static rd_session *session_of(const rd_reply *out) {
+  return (rd_session *)(void *)((uint8_t *)(uintptr_t)out - offsetof(rd_session, out));
 }
+
+static bool admit_reply(const rd_reply *out, size_t more) { return rd_footprint_admit(session_of(out), more); }
+
+static void pause_reply(const rd_reply *out) { rd_yield(session_of(out)->st); }
 
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
@@ -37,6 +42,7 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   s->state.resp = 2;
   rd_reply_init(&s->out);
   s->out.admit = admit_reply;
+  s->out.pause = pause_reply;
   rd_session_set_limits(s, limits);
   rd_parser_init(&s->parser);
   return s;

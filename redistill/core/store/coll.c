@@ -279,7 +279,7 @@ bool rd_coll_begin(rd_coll *c) {
   assert(c->undo == NULL);
   c->made = false;
   c->before = c->item == NULL ? 0 : rd_ref_of(c->st, c->item);
-  c->undo = rd_undo_new();
+  c->undo = rd_undo_new(c->st);
   return c->undo != NULL;
 }
 

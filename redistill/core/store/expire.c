@@ -19,7 +19,7 @@
 
 #define STEP_BUCKETS 64u /* buckets looked at under one lock */
 #define STEP_REMOVALS 128u
-#define NESTED_REMOVALS (STEP_REMOVALS / 4) /* a value of many blocks counts as so many removals */
+#define NESTED_REMOVALS STEP_REMOVALS /* a value of many blocks counts as so many removals */
 #define TRIM_REGIONS 16u
 
 /* Items of one chain that are to be removed; and one with parts that have expired (type.h), 0: there is none. */

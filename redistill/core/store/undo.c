@@ -5,6 +5,7 @@
 
 #include "arena/heap.h"
 #include "arena/longrun.h"
+#include "arena/worker.h"
 #include "store/blob.h"
 
 /* Bytes and blocks that one change, and a removal after it, record at most: two leaves and the nodes above them, each
@@ -12,6 +13,10 @@
 #define READY_BYTES 65536u
 #define READY_BLOCKS 64u
 #define YIELD_RECORDS 64u
+#define YIELD_KNOWN 256u /* entries of the hash table */
+/* The log grows by segments, since extending a large block of memory may take milliseconds. A record is in one. */
+#define SEGMENT (96u << 10)
+#define FEW_SEGMENTS 16u /* a log of more is counted with the buffers of clients */
 
 enum kind { SAVED, OWNER, MADE, MADE_BLOB, RELEASED, RELEASED_BLOB, FORGOTTEN };
 
@@ -28,19 +33,63 @@ struct known {
   size_t at;
 };
 
-struct rd_undo {
+struct segment {
   uint8_t *log;
-  size_t len, cap;
-  struct known *known; /* an open hash table, a power of two */
-  uint32_t count, places;
+  uint32_t used;
 };
 
-rd_undo *rd_undo_new(void) { return calloc(1, sizeof(rd_undo)); }
+struct rd_undo {
+  rd_store *st;
+  struct segment *segments; /* the last that is in use is number `last`; one behind it may be there already */
+  uint32_t last, n, cap;
+  struct known *known; /* an open hash table, a power of two */
+  uint32_t count, places;
+  uint64_t counted; /* bytes in st->scratch */
+};
+
+/* Count the memory of a long record with the buffers of clients. false: it is more than the limit on these allows. */
+static bool account(rd_undo *u, uint64_t bytes) {
+  rd_store *st = u->st;
+  st->scratch += bytes - u->counted;
+  u->counted = bytes;
+  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
+  uint64_t limit = st->client_limit;
+  return limit == 0 || rd_gauge_sum(st, RD_GAUGE_client_buffers) <= limit + limit / 4;
+}
 
 static void undo_free(rd_undo *u) {
-  free(u->log);
+  for (uint32_t i = 0; i < u->n; i++) {
+    free(u->segments[i].log);
+    if (i % YIELD_RECORDS == 0) rd_yield(u->st);
+  }
+  if (u->counted != 0) account(u, 0);
+  free(u->segments);
   free(u->known);
   free(u);
+}
+
+/* Add a segment behind the last one. */
+static bool lengthen(rd_undo *u) {
+  if (u->n == u->cap) {
+    uint32_t cap = u->cap == 0 ? 4 : u->cap * 2;
+    struct segment *segments = realloc(u->segments, cap * sizeof *segments);
+    if (segments == NULL) return false;
+    u->segments = segments;
+    u->cap = cap;
+  }
+  uint8_t *log = malloc(SEGMENT);
+  if (log == NULL) return false;
+  u->segments[u->n++] = (struct segment){log, 0};
+  return true;
+}
+
+rd_undo *rd_undo_new(rd_store *st) {
+  rd_undo *u = calloc(1, sizeof *u);
+  if (u == NULL) return NULL;
+  u->st = st;
+  if (lengthen(u)) return u;
+  undo_free(u);
+  return NULL;
 }
 
 /* ---- the blocks that are known ---- */
@@ -59,24 +108,19 @@ static bool widen(rd_undo *u) {
   if (wide.known == NULL) return false;
   for (uint32_t i = 0; i < u->places; i++) {
     if (u->known[i].ref != 0) *find(&wide, u->known[i].ref) = u->known[i];
+    if (i % YIELD_KNOWN == YIELD_KNOWN - 1) rd_yield(u->st);
   }
   free(u->known);
   *u = wide;
   return true;
 }
 
-static bool lengthen(rd_undo *u, size_t more) {
-  size_t cap = u->cap * 2 > u->len + more ? u->cap * 2 : u->len + more;
-  uint8_t *log = realloc(u->log, cap);
-  if (log == NULL) return false;
-  u->log = log;
-  u->cap = cap;
-  return true;
-}
-
 bool rd_undo_ready(rd_undo *u) {
   if (u == NULL) return true;
-  if (u->cap - u->len < READY_BYTES && !lengthen(u, READY_BYTES)) return false;
+  if (u->n == u->last + 1 && SEGMENT - u->segments[u->last].used < READY_BYTES) {
+    if (!lengthen(u)) return false;
+    if (u->n > FEW_SEGMENTS && !account(u, (uint64_t)u->n * SEGMENT + u->places * sizeof *u->known)) return false;
+  }
   return (u->count + READY_BLOCKS) * 2 <= u->places || widen(u);
 }
 
@@ -96,15 +140,23 @@ static bool is_known(const rd_undo *u, rd_ref ref) {
 
 /* ---- the log ---- */
 
+static uint8_t *log_at(const rd_undo *u, size_t at) { return u->segments[at / SEGMENT].log + at % SEGMENT; }
+
 static size_t put(rd_undo *u, enum kind kind, rd_ref ref, const void *bytes, uint32_t len) {
-  uint64_t whole = sizeof(struct record) + len + sizeof whole;
-  if (RD_UNLIKELY(u->cap - u->len < whole) && !lengthen(u, READY_BYTES)) abort();
-  size_t at = u->len;
+  uint32_t whole = (uint32_t)sizeof(struct record) + len + (uint32_t)sizeof whole;
+  if (SEGMENT - u->segments[u->last].used < whole) {
+    /* More than a removal was recorded since rd_undo_ready, see know(). */
+    if (RD_UNLIKELY(u->n == u->last + 1) && !lengthen(u)) abort();
+    u->last++;
+  }
+  struct segment *s = &u->segments[u->last];
+  uint8_t *to = s->log + s->used;
+  size_t at = (size_t)u->last * SEGMENT + s->used;
   struct record r = {ref, kind, len};
-  memcpy(u->log + at, &r, sizeof r);
-  if (len > 0) memcpy(u->log + at + sizeof r, bytes, len);
-  memcpy(u->log + at + whole - sizeof whole, &whole, sizeof whole);
-  u->len += whole;
+  memcpy(to, &r, sizeof r);
+  if (len > 0) memcpy(to + sizeof r, bytes, len);
+  memcpy(to + whole - sizeof whole, &whole, sizeof whole);
+  s->used += whole;
   return at;
 }
 
@@ -136,10 +188,10 @@ static bool forget(rd_undo *u, rd_ref block) {
   struct known *k = u->places != 0 ? find(u, block) : NULL;
   struct record r;
   if (k == NULL || k->ref != block || k->at == 0) return false;
-  memcpy(&r, u->log + k->at - 1, sizeof r);
+  memcpy(&r, log_at(u, k->at - 1), sizeof r);
   if (r.kind != MADE && r.kind != MADE_BLOB) return false;
   r.kind = FORGOTTEN;
-  memcpy(u->log + k->at - 1, &r, sizeof r);
+  memcpy(log_at(u, k->at - 1), &r, sizeof r);
   k->at = 0;
   return true;
 }
@@ -158,33 +210,44 @@ void rd_undo_release_blob(rd_store *st, uint32_t shard, rd_undo *u, rd_ref blob)
     rd_blob_release(st, shard, blob);
 }
 
+static void commit_record(rd_store *st, uint32_t shard, const struct record *r) {
+  if (r->kind == RELEASED) rd_heap_release(st, shard, r->ref);
+  if (r->kind == RELEASED_BLOB) rd_blob_release(st, shard, r->ref);
+}
+
 void rd_undo_commit(rd_store *st, uint32_t shard, rd_undo *u) {
   if (u == NULL) return;
-  uint64_t whole = 0;
-  for (size_t at = 0, n = 0; at < u->len; at += whole, n++) {
-    struct record r;
-    memcpy(&r, u->log + at, sizeof r);
-    whole = sizeof r + r.len + sizeof whole;
-    if (r.kind == RELEASED) rd_heap_release(st, shard, r.ref);
-    if (r.kind == RELEASED_BLOB) rd_blob_release(st, shard, r.ref);
-    if (n % YIELD_RECORDS == 0) rd_yield(st);
+  for (uint32_t i = 0, n = 0; i < u->n; i++) {
+    const struct segment *s = &u->segments[i];
+    for (uint32_t at = 0; at < s->used; n++) {
+      struct record r;
+      memcpy(&r, s->log + at, sizeof r);
+      at += (uint32_t)(sizeof r + r.len + sizeof(uint32_t));
+      commit_record(st, shard, &r);
+      if (n % YIELD_RECORDS == 0) rd_yield(st);
+    }
   }
   undo_free(u);
 }
 
+static void undo_record(rd_store *st, uint32_t shard, const struct record *r, const uint8_t *bytes) {
+  if (r->kind == SAVED) memcpy(st->base + r->ref, bytes, r->len);
+  if (r->kind == OWNER) rd_blob_set_owner(st, r->ref, rd_ld64(bytes));
+  if (r->kind == MADE) rd_heap_release(st, shard, r->ref);
+  if (r->kind == MADE_BLOB) rd_blob_release(st, shard, r->ref);
+}
+
 void rd_undo_back(rd_store *st, uint32_t shard, rd_undo *u) {
   if (u == NULL) return;
-  for (size_t at = u->len, n = 0; at > 0; n++) {
-    uint64_t whole;
-    memcpy(&whole, u->log + at - sizeof whole, sizeof whole);
-    at -= whole;
-    struct record r;
-    memcpy(&r, u->log + at, sizeof r);
-    if (r.kind == SAVED) memcpy(st->base + r.ref, u->log + at + sizeof r, r.len);
-    if (r.kind == OWNER) rd_blob_set_owner(st, r.ref, rd_ld64(u->log + at + sizeof r));
-    if (r.kind == MADE) rd_heap_release(st, shard, r.ref);
-    if (r.kind == MADE_BLOB) rd_blob_release(st, shard, r.ref);
-    if (n % YIELD_RECORDS == 0) rd_yield(st);
+  for (uint32_t i = u->n, n = 0; i-- > 0;) {
+    const struct segment *s = &u->segments[i];
+    for (uint32_t at = s->used; at > 0; n++) {
+      struct record r;
+      at -= rd_ld32(s->log + at - sizeof(uint32_t));
+      memcpy(&r, s->log + at, sizeof r);
+      undo_record(st, shard, &r, s->log + at + sizeof r);
+      if (n % YIELD_RECORDS == 0) rd_yield(st);
+    }
   }
   undo_free(u);
 }

@@ -13,8 +13,9 @@
 
 typedef struct rd_undo rd_undo;
 
-rd_undo *rd_undo_new(void); /* NULL: no memory */
-/* Prepare for the next change, and for a removal after it. false: no memory. */
+rd_undo *rd_undo_new(rd_store *st); /* NULL: no memory */
+/* Prepare for the next change, and for a removal after it. false: no memory, or the record would be longer than the
+ * limit on the buffers of clients, with which a long one is counted, allows. Calls rd_yield. */
 bool rd_undo_ready(rd_undo *u);
 
 /* The block is going to change, or only some bytes of it. */

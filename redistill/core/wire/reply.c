@@ -275,6 +275,18 @@ void rd_reply_push(rd_reply *r, size_t n) { head(r, r->resp == 3 ? '>' : '*', n)
  * another number. */
 enum { OPEN_HEAD = 5 };
 
+#define MOVED (512u << 10) /* bytes, in some tenths of a millisecond */
+
+void rd_reply_shift(rd_reply *r, size_t from, size_t by) {
+  for (size_t end = r->len; by > 0 && end > from;) {
+    size_t n = end - from < MOVED ? end - from : MOVED;
+    end -= n;
+    memmove(r->data + end + by, r->data + end, n);
+    if (r->pause != NULL) r->pause(r);
+  }
+  r->len += by;
+}
+
 size_t rd_reply_begin_array(rd_reply *r) {
   size_t mark = r->len;
   if (room(r, OPEN_HEAD) != NULL) r->len += OPEN_HEAD;
@@ -289,10 +301,13 @@ void rd_reply_end_array(rd_reply *r, size_t mark, size_t n) {
     if (r->len > mark) r->len = mark; /* the reserved bytes must not be sent */
     return;
   }
-  uint8_t *at = r->data + mark;
-  if (len != OPEN_HEAD) memmove(at + len, at + OPEN_HEAD, r->len - mark - OPEN_HEAD);
-  memcpy(at, text, len);
-  r->len = r->len - OPEN_HEAD + len;
+  if (len >= OPEN_HEAD) {
+    rd_reply_shift(r, mark + OPEN_HEAD, len - OPEN_HEAD);
+  } else { /* fewer than ten elements */
+    memmove(r->data + mark + len, r->data + mark + OPEN_HEAD, r->len - mark - OPEN_HEAD);
+    r->len -= OPEN_HEAD - len;
+  }
+  memcpy(r->data + mark, text, len);
 }
 
 void rd_reply_end_set(rd_reply *r, size_t mark, size_t n) {

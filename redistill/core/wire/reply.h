@@ -19,6 +19,8 @@ typedef struct rd_reply {
   size_t limit;    /* most bytes that it may hold; 0: no limit */
   /* Called before the buffer grows by RD_LARGE_GROWTH bytes or more; NULL: not called. */
   bool (*admit)(const struct rd_reply *r, size_t more);
+  /* Called while many bytes are moved, at least once a millisecond: a long command may pause; NULL: not called. */
+  void (*pause)(const struct rd_reply *r);
   uint8_t resp; /* 2 or 3 */
   bool failed;
   bool over;                /* it failed because it would have exceeded its limit, or because `admit` refused */
@@ -63,6 +65,8 @@ void rd_reply_set(rd_reply *r, size_t n);     /* an array in RESP2 */
 void rd_reply_push(rd_reply *r, size_t n);    /* an array in RESP2 */
 void rd_reply_verbatim(rd_reply *r, const char *format, const void *data, size_t len); /* a bulk in RESP2 */
 
+/* Move the bytes from `from` to the end by `by` places on, for which there is room. */
+void rd_reply_shift(rd_reply *r, size_t from, size_t by);
 /* Append an array whose length is known only after its elements: begin, append the elements, end with their count. */
 size_t rd_reply_begin_array(rd_reply *r);
 void rd_reply_end_array(rd_reply *r, size_t mark, size_t n);
