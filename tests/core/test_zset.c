@@ -553,6 +553,9 @@ static const exchange valkey_texts_of_scores[] = {
          "*2\r\n$77\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n$2"
          "\r\n-0\r\n"),
     SAID("OBJECT ENCODING y", "$8\r\nskiplist\r\n"),
+    SAID("ZADD w -0 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx -0 a", ":2\r\n"),
+    SAID("ZSCORE w xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "$2\r\n-0\r\n"),
+    SAID("ZSCORE w a", "$2\r\n-0\r\n"),
 };
 
 static const exchange encodings[] = {

@@ -283,6 +283,8 @@ class DamageTests(Case):
             b"\x11" + payloads.string(payloads.listpack([b"a", b"1", b"a", b"2"])),
             b"\x14" + payloads.string(payloads.listpack([b"a", b"a"])),
             b"\x0b" + payloads.string(struct.pack("<IIhh", 2, 2, 2, 1)),  # not in order
+            b"\x11" + payloads.string(payloads.listpack([b"a", b"2", b"b", b"1"])),
+            b"\x0c" + payloads.string(payloads.ziplist([b"b", b"1", b"a", b"1"])),
             b"\x10" + payloads.string(payloads.listpack([b"a"])),  # without a value
             b"\x11" + payloads.string(payloads.listpack([b"a", b"1", b"b"])),
             b"\x0d" + payloads.string(payloads.ziplist([b"a", b"1", b"b"])),

@@ -1,5 +1,6 @@
 /* restore_collection.c - builds a collection from a payload, entry by entry, so that nothing of the payload is trusted:
- * what the entries say is verified by restore_source.c, and duplicates are found when they are added. */
+ * what the entries say is verified by restore_source.c, and duplicates and a wrong order are found when they are added.
+ */
 #include "commands/restore_source.h"
 #include "store/coll.h"
 #include "types/hash.h"
@@ -12,8 +13,9 @@ static int64_t time_of(const rd_source_entry *entry) {
   return entry->expiry == RD_NO_EXPIRY || entry->expiry <= RD_HASH_TIME_MAX ? entry->expiry : RD_HASH_TIME_MAX;
 }
 
-/* Add an entry to the value; *duplicate: it has one like it. RD_OOM: nothing has changed. */
-static rd_result put(rd_coll *c, const rd_source_entry *entry, bool *duplicate) {
+/* Add an entry to the value; *bad: it has one like it, or the entry is not in its place. RD_OOM: nothing has changed.
+ */
+static rd_result put(rd_coll *c, const rd_source_entry *entry, bool *bad) {
   rd_element first, second;
   rd_zset_place place;
   rd_pos p;
@@ -25,24 +27,27 @@ static rd_result put(rd_coll *c, const rd_source_entry *entry, bool *duplicate) 
       return rd_list_push(c, &first, false);
     case RD_SET:
       result = rd_member_add(c, &first, 1, &added);
-      *duplicate = result == RD_OK && !added;
+      *bad = result == RD_OK && !added;
       return result;
     case RD_ZSET:
-      *duplicate = rd_zset_find(c, &first, &place);
-      return *duplicate ? RD_OK : rd_zset_add(c, &place, &first, entry->score);
+      *bad = rd_zset_find(c, &first, &place);
+      if (*bad) return RD_OK;
+      result = rd_zset_add(c, &place, &first, entry->score);
+      *bad = result == RD_OK && entry->is_ordered && rd_coll_next(c, &place.at);
+      return result;
     default:
       rd_element_of(&second, entry->second);
-      *duplicate = rd_hash_find(c, &first, &p);
-      return *duplicate ? RD_OK : rd_hash_put(c, &p, false, &first, &second, time_of(entry));
+      *bad = rd_hash_find(c, &first, &p);
+      return *bad ? RD_OK : rd_hash_put(c, &p, false, &first, &second, time_of(entry));
   }
 }
 
 static rd_load add(rd_coll *c, const rd_source_entry *entry) {
-  bool duplicate = false;
+  bool bad = false;
   if (rd_hash_time_passed(entry->expiry, (int64_t)c->st->now_ms))
     return RD_LOAD_OK; /* a field that has expired meanwhile */
   for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
-    if (put(c, entry, &duplicate) == RD_OK) return duplicate ? RD_LOAD_BAD : RD_LOAD_OK;
+    if (put(c, entry, &bad) == RD_OK) return bad ? RD_LOAD_BAD : RD_LOAD_OK;
     if (!rd_coll_reserve(c)) break;
   }
   return RD_LOAD_FULL;

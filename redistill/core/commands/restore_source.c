@@ -137,6 +137,7 @@ static bool read_second(rd_source *s, rd_source_entry *entry) {
     case SCORE_DOUBLE:
       return rd_read_double(&s->reader, &entry->score);
     case SCORE_STRING:
+      entry->is_ordered = true;
       return next_string(s, &entry->second, &s->second) && rd_parse_double(entry->second, &entry->score);
     default:
       return true;
@@ -204,7 +205,7 @@ static bool packed_ends(rd_source *s, bool *bad) {
 
 rd_got rd_source_next(rd_source *s, rd_source_entry *entry) {
   bool bad = false;
-  *entry = (rd_source_entry){{NULL, 0}, {NULL, 0}, 0, RD_NO_EXPIRY};
+  *entry = (rd_source_entry){.expiry = RD_NO_EXPIRY};
   if (s->count % 16 == 0) rd_yield(s->call->store);
   if (s->row->where == APART) {
     if (s->left == 0) return s->reader.at == s->reader.end ? RD_GOT_END : RD_GOT_BAD;

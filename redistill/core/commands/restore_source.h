@@ -13,8 +13,9 @@
 /* An entry: field and value, member and score, member, or element. Its texts are valid until the next one. */
 typedef struct rd_source_entry {
   rd_bytes first, second;
-  double score;   /* of a sorted set; never NaN */
-  int64_t expiry; /* of a field; RD_NO_EXPIRY: none */
+  double score;    /* of a sorted set; never NaN */
+  int64_t expiry;  /* of a field; RD_NO_EXPIRY: none */
+  bool is_ordered; /* it belongs behind all entries before it */
 } rd_source_entry;
 
 /* A string of an entry: its number's text, or its bytes if it was compressed. */

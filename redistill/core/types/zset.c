@@ -136,19 +136,17 @@ bool rd_zset_find(const rd_coll *c, rd_element *member, rd_zset_place *p) {
 
 static uint64_t order_at(const uint8_t *entry) { return rd_zset_order(rd_zset_score(entry)); }
 
-/* Show the value as a skiplist, for ever, once it is too large for a listpack in Redis. `len`: of the added member. */
-static void set_name(rd_coll *c, const rd_pos *p, uint64_t len) {
-  if (rd_coll_name(c) != RD_ZSET_LISTPACK) return;
+/* The name of the value with another member of `len` bytes: a skiplist, for ever, once it is too large for a listpack
+ * in Redis. `p` is in the run where the member will be. */
+static unsigned name_with(const rd_coll *c, const rd_pos *p, uint64_t len) {
   const rd_type_limits *limits = &c->st->type_limits;
-  bool few = rd_coll_is_packed(c) && (size_t)(p->end - p->begin) / SHORTEST <= limits->zset_entries;
-  if (len > limits->zset_value || (!few && rd_coll_count(c) > limits->zset_entries))
-    rd_coll_set_name(c, RD_ZSET_SKIPLIST);
+  if (rd_coll_name(c) != RD_ZSET_LISTPACK || len > limits->zset_value) return RD_ZSET_SKIPLIST;
+  bool few = rd_coll_is_packed(c) && (size_t)(p->end - p->begin) / SHORTEST < limits->zset_entries;
+  return few || rd_coll_count(c) < limits->zset_entries ? RD_ZSET_LISTPACK : RD_ZSET_SKIPLIST;
 }
 
 /* As Redis does in a listpack, store -0 as 0. */
-static double stored(const rd_coll *c, double score) {
-  return score == 0 && rd_coll_name(c) == RD_ZSET_LISTPACK ? 0 : score;
-}
+static double stored(unsigned name, double score) { return score == 0 && name == RD_ZSET_LISTPACK ? 0 : score; }
 
 /* Insert the entry of the second tree, for the member whose entry is at p->at. */
 static rd_result add_hashed(rd_coll *c, rd_zset_place *p, rd_element *member, bool was_packed) {
@@ -193,13 +191,14 @@ static rd_result add_entry(rd_coll *c, rd_zset_place *p, rd_element *member, con
 
 rd_result rd_zset_add(rd_coll *c, rd_zset_place *p, rd_element *member, double score) {
   uint8_t entry[LONGEST];
-  score = stored(c, score);
-  memcpy(entry, &score, 8);
   uint8_t *end = rd_element_put(c, member, entry + 8);
   if (end == NULL) return RD_OOM;
   rd_zset_lower(c, rd_zset_order(score), member, &p->at);
+  unsigned name = name_with(c, &p->at, member->is_integer ? rd_element_len(c->st, entry + 8) : member->text.len);
+  score = stored(name, score);
+  memcpy(entry, &score, 8);
   if (add_entry(c, p, member, entry, (uint32_t)(end - entry)) != RD_OK) return RD_OOM;
-  set_name(c, &p->at, member->is_integer ? rd_element_len(c->st, entry + 8) : member->text.len);
+  if (RD_UNLIKELY(name != rd_coll_name(c))) rd_coll_set_name(c, name);
   return RD_OK;
 }
 
@@ -239,7 +238,7 @@ static rd_result move_far(rd_coll *c, rd_zset_place *p, double score) {
 }
 
 rd_result rd_zset_move(rd_coll *c, rd_zset_place *p, double score) {
-  score = stored(c, score);
+  score = stored(rd_coll_name(c), score);
   const uint8_t *to = place_in_run(c, &p->at, rd_zset_order(score));
   if (to != NULL) {
     rd_coll_write(c, &p->at, 0, &score, 8);
