@@ -146,6 +146,9 @@ typedef struct rd_command {
   int arity;    /* as in Redis: negative means at least; counts the name, and a subcommand's container */
   uint16_t id;  /* RD_ID_...: the index of its counters, below rd_command_count() */
   uint8_t keys; /* RD_NO_KEYS ... */
+  /* The place of an argument that names an element of the key's value, and of the score that it will have; negative:
+   * from argc on; 0: there is none. */
+  int8_t element, score;
   int first_key, last_key, key_step;    /* as in Redis: 1, 1, 1 for GET; 1, -1, 2 for MSET; 0, 0, 0 for none */
   const struct rd_command *subcommands; /* ends with a NULL name; NULL when there are none */
   const char *name;                     /* lower case; of a subcommand only its own word */

@@ -29,6 +29,10 @@ command itself finds them (rd_next_option), so that a value is never taken for a
 for all of its commands. A command that reads some keys and writes another, and may be refused for lack of memory, has
 ``grows values`` unless it has another such line: it writes what it reads.
 
+``element 2``: argv[2] names an element of the key's value, a field or a member, whose memory is prefetched before the
+command runs. ``element -1, -2``: the last argument does, and the one before it is its new score. Of several elements
+the line has one.
+
 ``args`` is in the notation of core/command/command.h. The command's function is rd_cmd_NAME, except that the control
 plane answers what is flagged ``control``, and a container that has nothing but subcommands has none.
 
@@ -145,6 +149,8 @@ class Row:
     arguments: str | None = None
     tips: str | None = None
     growth: str | None = None
+    element: int = 0
+    score: int = 0
     subcommands: list[Row] = field(default_factory=list)
 
     @property
@@ -278,6 +284,8 @@ def add(row: Row, line: str) -> None:
         row.arguments = rest
     elif word == "tips":
         row.tips = rest
+    elif word == "element":
+        row.element, row.score = int(first), int(second or 0)
     elif word == "grows":
         row.growth = rest
     else:
@@ -383,6 +391,8 @@ def entry(row: Row, place: int) -> list[str]:
         text.append(f"   .deprecated_since = {quoted(row.deprecated)}, .replaced_by = {quoted(row.replaced_by)},")
     if row.grows:
         text.append(f"   .grows = {row.grows},")
+    if row.element:
+        text.append(f"   .element = {row.element}, .score = {row.score},")
     if row.keys:
         text.append(f"   .keys = {row.kind()}, .first_key = {first}, .last_key = {last}, .key_step = {step},")
         text.append("   .key_specs = {")

@@ -18,16 +18,8 @@ bool rd_open_zset(rd_call *c, uint32_t i, bool for_write, rd_coll *z) {
   return true;
 }
 
-/* Most scores are short whole numbers. */
-static bool score_of(rd_bytes text, double *score) {
-  int64_t n;
-  if (text.len > 15 || !rd_parse_i64(text, &n)) return rd_parse_double(text, score);
-  *score = (double)n;
-  return true;
-}
-
 bool rd_parse_score(rd_call *c, rd_bytes text, double *score) {
-  if (RD_LIKELY(score_of(text, score))) return true;
+  if (RD_LIKELY(rd_zset_parse(text, score))) return true;
   rd_reply_error(c->out, "ERR value is not a valid float");
   return false;
 }

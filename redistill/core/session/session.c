@@ -11,6 +11,7 @@
 #include "command/call.h"
 #include "session/control.h"
 #include "session/dispatch.h"
+#include "session/fetch.h"
 #include "session/footprint.h"
 #include "session/longcall.h"
 #include "session/monitor.h"
@@ -190,6 +191,7 @@ static void look_ahead(rd_session *s) {
   rd_parser *p = &s->parser;
   rd_store *st = s->st;
   rd_ahead *a = s->ahead;
+  bool by_name = false; /* a command finds an element by its name */
   rd_ahead *last = a + (s->state.authenticated ? s->limits.batch_size : 1);
   p->limited = !s->state.authenticated;
   p->max_bulk = st->max_bulk;
@@ -221,6 +223,7 @@ static void look_ahead(rd_session *s) {
     if (RD_LIKELY(cmd != NULL && !a->unknown_sub && cmd->first_key != 0 && (uint32_t)cmd->first_key < a->argc)) {
       a->key_pos = (uint32_t)cmd->first_key;
       a->key = rd_key_of(st, argv[a->key_pos], s->state.db);
+      by_name |= cmd->element != 0;
     }
     a++;
     /* a command of the control plane may change how the rest must be read */
@@ -237,6 +240,7 @@ static void look_ahead(rd_session *s) {
   for (const rd_ahead *b = s->ahead; b < a; b++) {
     if (b->key_pos != 0) rd_prefetch_item(st, b->key.hash, b->bucket);
   }
+  if (RD_UNLIKELY(by_name)) rd_fetch_elements(s);
 }
 
 static rd_status protocol_error(rd_session *s) {

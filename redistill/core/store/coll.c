@@ -149,6 +149,20 @@ bool rd_coll_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, c
   return rd_run_lower(c, order, compare, arg, p);
 }
 
+#define FETCHED (4u << 20) /* bytes of the smallest value of which memory is prefetched */
+
+void rd_coll_fetch(rd_store *st, const rd_key *key, const rd_sought each[], uint32_t n) {
+  rd_place place;
+  const rd_index *ix = &rd_shard_at(st, rd_shard_of(st, key->hash))->index[rd_slot_of(st, key->db)];
+  if (!rd_index_find(st, ix, key, &place)) return;
+  rd_item *it = rd_at(st, rd_entry_ref(place.bucket, place.entry));
+  const rd_type_row *row = rd_type_of(it);
+  if (row->fetch == NULL || !rd_item_is_nested(it) || row->bytes(st, it) < FETCHED) return;
+  rd_coll c;
+  rd_coll_open(&c, st, key, it, row);
+  row->fetch(&c, each, n);
+}
+
 /* ---- changing ---- */
 
 /* The value becomes a tree. The place stays at its entry; by hash it is one of the run for `order`. */

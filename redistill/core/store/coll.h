@@ -119,6 +119,15 @@ bool rd_coll_next_run(const rd_coll *c, rd_pos *p, uint64_t *order);
 bool rd_coll_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, const uint8_t *entry), void *arg,
                    rd_pos *p);
 
+/* For the next commands of a pipeline, which will find elements by name: prefetch the memory that they need, if the
+ * key's value is too large for a processor's own caches. The shard is locked. */
+#define RD_SOUGHT_MOST 64u
+typedef struct rd_sought {
+  rd_bytes name;
+  rd_bytes score; /* sorted sets: the score that it will have; `data` NULL: unknown */
+} rd_sought;
+void rd_coll_fetch(rd_store *st, const rd_key *key, const rd_sought each[], uint32_t n);
+
 /* ---- changing ---- */
 
 /* Insert the entry before the place, which is then the entry's. By hash: the place is any of its run. A key that does

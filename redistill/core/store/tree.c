@@ -29,6 +29,10 @@ void rd_tree_set_head(rd_coll *c, const rd_head *h) {
   }
 }
 
+#define FETCHED_LEAF                                                                               \
+  768u /* bytes of a leaf that are prefetched: about half of them are read until an entry is found \
+        */
+
 /* ---- runs ---- */
 
 bool rd_run_back(const rd_coll *c, rd_pos *p) {
@@ -253,6 +257,28 @@ bool rd_tree_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, c
   }
   enter_leaf(c, p, ref);
   return rd_run_lower(c, order, compare, arg, p) || rd_tree_next_leaf(c, p);
+}
+
+static inline void fetch_lines(const void *at, uint32_t bytes) {
+  for (uint32_t off = 0; off < bytes; off += 64) RD_PREFETCH((const uint8_t *)at + off);
+}
+
+void rd_tree_fetch(const rd_coll *c, const uint64_t order[], uint32_t n, rd_ref leaf[]) {
+  rd_head h = rd_tree_head(c);
+  uint64_t high[RD_FETCH_MOST];
+  for (uint32_t i = 0; i < n; i++) {
+    leaf[i] = h.root;
+    high[i] = 0;
+  }
+  for (uint32_t height = h.height; height > 0; height--) {
+    for (uint32_t i = 0; i < n; i++) {
+      const rd_node *node = rd_node_at(c->st, leaf[i]);
+      uint32_t child = c->kind->sorted ? search(node, order[i]) : search_hash(node, order[i], high[i]);
+      if (child + 1u < node->n) high[i] = node->order[child + 1];
+      leaf[i] = rd_node_children(node)[child];
+      fetch_lines(c->st->base + leaf[i], height > 1 ? RD_NODE_HEAD + RD_NODE_MAX * 8 : FETCHED_LEAF);
+    }
+  }
 }
 
 void rd_tree_place(const rd_coll *c, rd_ref leaf, const uint8_t *at, rd_pos *p) {

@@ -74,6 +74,10 @@ bool rd_tree_run(const rd_coll *c, uint64_t order, rd_pos *p);
 bool rd_tree_next_run(const rd_coll *c, rd_pos *p, uint64_t *order);
 bool rd_tree_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, const uint8_t *entry), void *arg,
                    rd_pos *p);
+/* Prefetch the leaves for up to RD_FETCH_MOST orders, level by level, so that the waits for memory overlap. leaf[i] is
+ * the one for order[i] afterwards. The tree is not empty. */
+#define RD_FETCH_MOST 128u
+void rd_tree_fetch(const rd_coll *c, const uint64_t order[], uint32_t n, rd_ref leaf[]);
 /* The place of an entry in this leaf, whose path is looked up from the leaf to the root. */
 void rd_tree_place(const rd_coll *c, rd_ref leaf, const uint8_t *at, rd_pos *p);
 

@@ -31,6 +31,9 @@ typedef struct rd_type_row {
   const char *(*encoding)(rd_store *st, const rd_item *it);
   /* For collections (coll.h): the entries of the value, and of its second tree, if the type has one. */
   const rd_coll_kind *coll[2];
+  /* Prefetch the leaves in which these elements are, or would be. The value is a tree. NULL: elements of this type are
+   * not found by name. */
+  void (*fetch)(const rd_coll *c, const rd_sought each[], uint32_t n);
 
   /* ---- for values with parts that expire (RD_COLL_TIMED); the shard is locked ---- */
 

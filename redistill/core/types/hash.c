@@ -3,6 +3,7 @@
 
 #include "store/blob.h"
 #include "store/coll_item.h"
+#include "store/tree.h"
 #include "types/hash_time.h"
 
 /* ---- an entry ---- */
@@ -48,6 +49,17 @@ static uint32_t entry_outside(const uint8_t *entry, uint32_t n) {
 
 const rd_coll_kind rd_hash_kind = {
     .run_max = 1024, .size = entry_size, .order = entry_order, .outside = entry_outside, .second = rd_hash_time_entry};
+
+void rd_hash_fetch(const rd_coll *c, const rd_sought each[], uint32_t n) {
+  uint64_t order[RD_FETCH_MOST];
+  rd_ref leaf[RD_FETCH_MOST];
+  for (uint32_t i = 0; i < n; i++) {
+    rd_element e;
+    rd_element_of(&e, each[i].name);
+    order[i] = rd_hash_order(rd_element_hash(c->st, &e));
+  }
+  rd_tree_fetch(c, order, n, leaf);
+}
 
 /* ---- the name ---- */
 

@@ -19,7 +19,8 @@ enum { RD_HASH_LISTPACK = 0, RD_HASH_TABLE = 2 };
 #define RD_HASH_TIME_MAX ((int64_t)(1ull << 48) - 1)
 
 extern const rd_coll_kind rd_hash_kind;
-extern const rd_coll_kind rd_hash_time_kind; /* the second tree: hash_time.h */
+void rd_hash_fetch(const rd_coll *c, const rd_sought each[], uint32_t n); /* rd_type_row.fetch */
+extern const rd_coll_kind rd_hash_time_kind;                              /* the second tree: hash_time.h */
 /* The name that OBJECT ENCODING shows. */
 const char *rd_hash_encoding(rd_store *st, const rd_item *it);
 

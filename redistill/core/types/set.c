@@ -3,6 +3,7 @@
 
 #include "base/numbers.h"
 #include "store/blob.h"
+#include "store/tree.h"
 
 static uint64_t entry_order(const rd_store *st, const uint8_t *entry) {
   return rd_member_order(rd_element_hash_at(st, entry));
@@ -21,6 +22,17 @@ const char *rd_member_encoding(rd_store *st, const rd_item *it) {
   static const char *const names[] = {"listpack", "intset", "hashtable", "hashtable"};
   (void)st;
   return names[it->type >> 4 & RD_COLL_NAME];
+}
+
+void rd_member_fetch(const rd_coll *c, const rd_sought each[], uint32_t n) {
+  uint64_t order[RD_FETCH_MOST];
+  rd_ref leaf[RD_FETCH_MOST];
+  for (uint32_t i = 0; i < n; i++) {
+    rd_element e;
+    rd_element_of(&e, each[i].name);
+    order[i] = rd_member_order(rd_element_hash(c->st, &e));
+  }
+  rd_tree_fetch(c, order, n, leaf);
 }
 
 /* ---- the name ---- */

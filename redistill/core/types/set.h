@@ -13,6 +13,7 @@ enum { RD_SET_LISTPACK = 0, RD_SET_INTSET = 1, RD_SET_HASHTABLE = 2 };
 
 #define rd_set_row (rd_types[RD_SET])
 extern const rd_coll_kind rd_member_kind;
+void rd_member_fetch(const rd_coll *c, const rd_sought each[], uint32_t n); /* rd_type_row.fetch */
 /* The name that OBJECT ENCODING shows. */
 const char *rd_member_encoding(rd_store *st, const rd_item *it);
 

@@ -4,6 +4,7 @@
 #include "base/numbers.h"
 #include "store/blob.h"
 #include "store/coll_item.h"
+#include "store/tree.h"
 #include "store/type.h"
 
 enum {
@@ -20,6 +21,14 @@ uint64_t rd_zset_order(double score) {
   memcpy(&bits, &score, sizeof bits);
   if (score == 0) bits = 0;
   return bits >> 63 != 0 ? ~bits : bits | 1ull << 63;
+}
+
+/* Most scores are short whole numbers. */
+bool rd_zset_parse(rd_bytes text, double *score) {
+  int64_t n;
+  if (text.len > 15 || !rd_parse_i64(text, &n)) return rd_parse_double(text, score);
+  *score = (double)n;
+  return true;
 }
 
 static uint32_t entry_size(const uint8_t *at, const uint8_t *end) {
@@ -131,6 +140,30 @@ bool rd_zset_find(const rd_coll *c, rd_element *member, rd_zset_place *p) {
   }
   return false;
 }
+
+void rd_zset_fetch(const rd_coll *c, const rd_sought each[], uint32_t n) {
+  rd_coll second = rd_coll_second(c);
+  uint64_t order[RD_FETCH_MOST];
+  rd_ref leaf[RD_FETCH_MOST];
+  for (uint32_t i = 0; i < n; i++) {
+    rd_element member;
+    rd_element_of(&member, each[i].name);
+    order[i] = high_half(rd_element_hash(c->st, &member));
+  }
+  rd_tree_fetch(&second, order, n, leaf);
+  uint64_t scores[RD_FETCH_MOST];
+  uint32_t found = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    const rd_leaf *l = rd_leaf_at(c->st, leaf[i]);
+    const uint8_t *at = l->data, *end = at + rd_leaf_used(l);
+    while (at < end && rd_ld32(at) != (uint32_t)(order[i] >> 32)) at += HASHED;
+    if (at < end) scores[found++] = rd_zset_order(rd_zset_score(at + 4));
+    double score;
+    if (each[i].score.data != NULL && rd_zset_parse(each[i].score, &score)) scores[found++] = rd_zset_order(score);
+  }
+  rd_tree_fetch(c, scores, found, leaf);
+}
+_Static_assert(2 * RD_SOUGHT_MOST <= RD_FETCH_MOST, "a member has two scores");
 
 /* ---- changing ---- */
 

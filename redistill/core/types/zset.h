@@ -35,6 +35,8 @@ static inline double rd_zset_score(const uint8_t *entry) {
 static inline const uint8_t *rd_zset_member(const uint8_t *entry) { return entry + 8; }
 /* A score as a number that has the same order. 0 and -0 are equal. */
 uint64_t rd_zset_order(double score);
+/* A client's text as a score. false: it is none. */
+bool rd_zset_parse(rd_bytes text, double *score);
 
 /* ---- one member ---- */
 
@@ -44,6 +46,8 @@ typedef struct rd_zset_place {
   rd_pos hashed; /* tree form: its entry in the second tree, or the run for it */
 } rd_zset_place;
 
+/* rd_type_row.fetch */
+void rd_zset_fetch(const rd_coll *c, const rd_sought each[], uint32_t n);
 bool rd_zset_find(const rd_coll *c, rd_element *member, rd_zset_place *p);
 /* Add the member, which rd_zset_find did not find, at the place that it returned. RD_OOM: nothing has changed. */
 rd_result rd_zset_add(rd_coll *c, rd_zset_place *p, rd_element *member, double score);

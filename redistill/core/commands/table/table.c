@@ -1070,6 +1070,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Sets fields of a hash, which begins empty, and counts the new ones",
    .since = "2.0.0", .complexity = "O(N) where N is the number of fields",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1081,6 +1082,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Sets a field of a hash unless the field exists",
    .since = "2.0.0", .complexity = "O(1)",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_INSERT, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1104,6 +1106,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Returns the value of a field",
    .since = "2.0.0", .complexity = "O(1)",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO | RD_KEY_ACCESS, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1115,6 +1118,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Returns the values of several fields",
    .since = "2.0.0", .complexity = "O(N) where N is the number of fields",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO | RD_KEY_ACCESS, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1173,6 +1177,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Returns the length of the value of a field",
    .since = "3.2.0", .complexity = "O(1)",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1184,6 +1189,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Tells whether a field exists",
    .since = "2.0.0", .complexity = "O(1)",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1195,6 +1201,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Deletes fields, and the hash with its last one",
    .since = "2.0.0", .complexity = "O(N) where N is the number of fields",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_DELETE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1206,6 +1213,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Adds a number to the integer in a field, which begins at 0",
    .since = "2.0.0", .complexity = "O(1)",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_ACCESS | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1217,6 +1225,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_HASH | RD_ACL_FAST,
    .summary = "Adds a number to the one in a field, which begins at 0",
    .since = "2.6.0", .complexity = "O(1)",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_ACCESS | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1576,6 +1585,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_SET | RD_ACL_FAST,
    .summary = "Adds members to a set, which begins empty, and counts the new ones",
    .since = "1.0.0", .complexity = "O(N) where N is the number of given members",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_INSERT, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1587,6 +1597,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_SET | RD_ACL_FAST,
    .summary = "Removes members from a set and counts those that it had",
    .since = "1.0.0", .complexity = "O(N) where N is the number of given members",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_DELETE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1609,6 +1620,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_SET | RD_ACL_FAST,
    .summary = "Tells whether a set has a member",
    .since = "1.0.0", .complexity = "O(1)",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1620,6 +1632,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_SET | RD_ACL_FAST,
    .summary = "Tells for each of several members whether a set has it",
    .since = "6.2.0", .complexity = "O(N) where N is the number of given members",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO | RD_KEY_ACCESS, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1777,6 +1790,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_SORTEDSET | RD_ACL_FAST,
    .summary = "Adds members to a sorted set, or gives them other scores",
    .since = "1.2.0", .complexity = "O(log(N)) for each member, where N is the size of the sorted set",
+   .element = -1, .score = -2,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1810,6 +1824,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_SORTEDSET | RD_ACL_FAST,
    .summary = "Adds to the score of a member of a sorted set",
    .since = "1.2.0", .complexity = "O(log(N)) where N is the size of the sorted set",
+   .element = 3, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_ACCESS | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1843,6 +1858,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_SORTEDSET | RD_ACL_FAST,
    .summary = "Returns the scores of several members of a sorted set",
    .since = "6.2.0", .complexity = "O(M*log(N)) where M is the number of members asked for and N the size of the sorted set",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO | RD_KEY_ACCESS, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1936,6 +1952,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_SORTEDSET | RD_ACL_FAST,
    .summary = "Returns the rank of a member of a sorted set, from the lowest score on",
    .since = "2.0.0", .complexity = "O(log(N)) where N is the size of the sorted set",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO | RD_KEY_ACCESS, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -1947,6 +1964,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_WRITE | RD_ACL_SORTEDSET | RD_ACL_FAST,
    .summary = "Removes members from a sorted set",
    .since = "1.2.0", .complexity = "O(M*log(N)) where N is the size of the sorted set and M the number of members to remove",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_DELETE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -2027,6 +2045,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_SORTEDSET | RD_ACL_FAST,
    .summary = "Returns the rank of a member of a sorted set, from the highest score on",
    .since = "2.0.0", .complexity = "O(log(N)) where N is the size of the sorted set",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO | RD_KEY_ACCESS, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
@@ -2050,6 +2069,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_READ | RD_ACL_SORTEDSET | RD_ACL_FAST,
    .summary = "Returns the score of a member of a sorted set",
    .since = "1.2.0", .complexity = "O(log(N)) where N is the size of the sorted set",
+   .element = 2, .score = 0,
    .keys = RD_ONE_KEY, .first_key = 1, .last_key = 1, .key_step = 1,
    .key_specs = {
      {.flags = RD_KEY_RO | RD_KEY_ACCESS, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
