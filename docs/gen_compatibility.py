@@ -77,7 +77,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
   after the transaction's data commands, `ACL` and `AUTH` at their place.
 - An inline command has at most 64 KiB, however its bytes arrive. In an error text, control bytes that a client sent
   become spaces.
-- `OBJECT REFCOUNT` is always 1.
+- `OBJECT REFCOUNT` is always 1. `DEBUG OBJECT` shows no fields of a quicklist (`ql_nodes` ...), which no list is here;
+  its `serializedlength` is not compressed, and that of a collection of more than 256 KiB is the memory that it takes.
 - `CONFIG` knows every parameter of Redis 7.2 and every setting of Redistill, the latter by section and key as well
   (`server.max_connections` is `maxclients`). A parameter of a feature that a cache does not have (persistence,
   replication, cluster) has a fixed value: `CONFIG SET` accepts that value and refuses any other with the reason.

@@ -9,6 +9,7 @@
 #include "arena/layout.h"
 #include "arena/lock.h"
 #include "base/clock.h"
+#include "commands/dump.h"
 #include "commands/value.h"
 #include "session/monitor.h"
 #include "session/slowlog.h"
@@ -115,11 +116,11 @@ bool rd_host_details(rd_store *st, unsigned db, const uint8_t *key, size_t len, 
   rd_key k = rd_key_of(st, (rd_bytes){key, len}, db);
   uint32_t shard = rd_shard_of(st, k.hash);
   bool taken = rd_lock_shard(st, shard);
-  const rd_item *it = rd_find_quiet(st, &k, false);
+  rd_item *it = rd_find_quiet(st, &k, false);
   if (it) {
     *out = (rd_details){.place = rd_ref_of(st, it),
                         .encoding = rd_type_of(it)->encoding(st, it),
-                        .len = rd_item_value_bytes(st, it),
+                        .len = rd_serialized_len(st, &k, it),
                         .idle_ms = rd_item_idle_ms(st, it),
                         .shard = shard};
   }

@@ -63,7 +63,7 @@ const rd_error_stats *rd_host_error_stats(const rd_store *st, unsigned worker);
 typedef struct rd_details {
   rd_ref place;
   const char *encoding;
-  uint64_t len;
+  uint64_t len; /* rd_serialized_len */
   uint64_t idle_ms;
   uint32_t shard;
 } rd_details;

@@ -109,7 +109,7 @@ class KeyDetails(NamedTuple):
     """Offset in the arena."""
     encoding: str
     length: int
-    """Bytes of the value."""
+    """Bytes of the value in an RDB file, as `rd_serialized_len` counts them."""
     idle_seconds: int
     shard: int
     """Number of the part of the store that the key is in."""

@@ -155,7 +155,7 @@ class StoreTests(SynchronousTestCase):
         hits = store.counters()["keyspace_hits"]
         found = store.details(0, b"key")
         assert found is not None
-        self.assertEqual(found, KeyDetails(found.place, "int", 5, 0, found.shard))
+        self.assertEqual(found, KeyDetails(found.place, "int", 3, 0, found.shard))
         self.assertEqual((store.details(0, b"none"), store.details(1, b"key")), (None, None))
         self.assertEqual(store.counters()["keyspace_hits"], hits)
 

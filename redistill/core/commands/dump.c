@@ -1,4 +1,6 @@
 /* dump.c - DUMP: values in Redis's own format. */
+#include "commands/dump.h"
+
 #include "arena/longrun.h"
 #include "base/crc64.h"
 #include "base/lzf.h"
@@ -74,6 +76,25 @@ static size_t put_string(rd_store *st, const rd_item *it, uint8_t *dst, size_t *
   *at = HEAD_MAX - head.len;
   memcpy(dst + *at, head_bytes, head.len);
   return head.len + body_len;
+}
+
+uint64_t rd_serialized_len(rd_store *st, const rd_key *key, rd_item *it) {
+  rd_writer size = {NULL, 0};
+  uint64_t len = rd_item_len(it);
+  if (rd_item_type(it) != RD_STRING) {
+    uint64_t bytes = rd_item_value_bytes(st, it);
+    if (bytes > RD_PIECE) return bytes;
+    rd_dump_collection(st, key, it, (int64_t)st->now_ms, &size);
+    return size.len - 1;
+  }
+  if (len <= LONGEST_INT32) {
+    uint8_t text[LONGEST_INT32];
+    rd_item_read(st, it, 0, text, len);
+    rd_put_string(&size, (rd_bytes){text, (size_t)len});
+    return size.len;
+  }
+  rd_put_length(&size, len);
+  return size.len + len;
 }
 
 /* ---- the command ---- */
