@@ -74,7 +74,54 @@ static void a_full_store_stays_whole(void) {
   }
 }
 
+/* A call that adds up to 300 elements to a key; some elements are long. Returns its length. */
+static size_t compose_call(char *call) {
+  static const unsigned counts[] = {1, 1, 5, 60, 300};
+  unsigned key = roll(200), type = key % 4, count = counts[roll(5)], each = type == 0 || type == 1 ? 2 : 1;
+  char name[20];
+  size_t at = (size_t)sprintf(call, "*%u\r\n$%zu\r\n%s\r\n", 2 + count * each, strlen(adds[type]), adds[type]);
+  at += (size_t)sprintf(call + at, "$%d\r\n%s\r\n", sprintf(name, "k%u", key), name);
+  for (unsigned i = 0; i < count; i++) {
+    unsigned kind = roll(40), len = kind == 0 ? 1 + roll(200000) : kind < 8 ? 1 + roll(1500) : 6 + roll(30);
+    if (each == 2) at += (size_t)sprintf(call + at, "$6\r\n%06u\r\n", roll(100000));
+    at += (size_t)sprintf(call + at, "$%u\r\n", len);
+    memset(call + at, (int)('a' + roll(26)), len);
+    memcpy(call + at, name, len < 4 ? len : 4);
+    for (unsigned k = 4; k < len && k < 12; k++) call[at + k] = (char)('a' + roll(26));
+    memcpy(call + at + len, "\r\n", 2);
+    at += len + 2;
+  }
+  return at;
+}
+
+/* As long as there is anything to evict. The shards are small, and hold few values that are large for them. */
+static void a_policy_that_may_evict_all_keys_refuses_no_write_of_moderate_size(void) {
+  static const rd_policy policies[] = {RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_ALLKEYS_RANDOM};
+  static char call[16u << 20];
+  for (size_t p = 0; p < sizeof policies / sizeof *policies && check_ok; p++) {
+    rd_store st;
+    int fd = rig_open(&st, 24u << 20, 128, policies[p]);
+    rig_client c = rig_client_new(&st, NULL);
+    dice = 88172645463325252ull + p;
+    for (int n = 0; n < 4000 && check_ok; n++) {
+      size_t len = compose_call(call);
+      c.len = 0;
+      rig_feed(&c, call, len, len);
+      if (c.len == 0 || c.out[0] != ':') {
+        CHECK_FAIL("call %d, of %zu bytes, under %s", n, len, rd_policy_name(policies[p]));
+        check_print("says ", c.out, c.len);
+      }
+    }
+    char err[300] = "";
+    if (rd_check(&st, err, sizeof err) != 0) CHECK_FAIL("rd_check: %s", err);
+    CHECK(rd_counter(&st, RD_STAT_evicted_keys) > 100);
+    rig_client_free(&c);
+    rig_close(&st, fd);
+  }
+}
+
 int main(void) {
   RUN(a_full_store_stays_whole);
+  RUN(a_policy_that_may_evict_all_keys_refuses_no_write_of_moderate_size);
   return check_end();
 }

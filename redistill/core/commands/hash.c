@@ -98,7 +98,7 @@ static bool set_pairs(rd_call *c, int64_t *added) {
       return true;
     }
     if (!one) rd_coll_undo(&h);
-    if (!rd_coll_reserve(&h)) break;
+    if (!rd_reserve_for_call(c, &h)) break;
   }
   rd_reply_oom(c->out);
   return false;

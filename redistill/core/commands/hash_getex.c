@@ -166,7 +166,7 @@ static bool set_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when) {
       return true;
     }
     if (many) rd_coll_undo(h);
-    if (!rd_coll_reserve(h)) break;
+    if (!rd_reserve_for_call(c, h)) break;
   }
   rd_reply_oom(c->out);
   return false;

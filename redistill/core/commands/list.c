@@ -9,7 +9,7 @@
 bool rd_list_change(rd_call *c, rd_coll *l, size_t mark, rd_list_change_fn *change, void *arg) {
   for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
     if (RD_LIKELY(change(l, arg) == RD_OK)) return true;
-    if (!rd_coll_reserve(l)) break;
+    if (!rd_reserve_for_call(c, l)) break;
     rd_key key = l->key;
     uint8_t reserved = l->reserved;
     rd_coll_open(l, c->store, &key, l->item, l->row);

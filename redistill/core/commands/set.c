@@ -64,7 +64,7 @@ void rd_cmd_sadd(rd_call *c) {
   rd_coll set;
   if (!open_set(c, &set, true, &absent) && !absent) return;
   int64_t added = add_all(c, &set);
-  for (int attempt = 1; added < 0 && attempt < RD_COLL_ATTEMPTS && rd_coll_reserve(&set); attempt++)
+  for (int attempt = 1; added < 0 && attempt < RD_COLL_ATTEMPTS && rd_reserve_for_call(c, &set); attempt++)
     added = add_all(c, &set);
   if (added < 0) {
     rd_reply_oom(c->out);

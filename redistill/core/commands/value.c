@@ -105,3 +105,10 @@ bool rd_check_growth(rd_call *c, uint64_t had, uint64_t len) {
   rd_reply_errorf(c->out, "ERR string exceeds maximum allowed size (%s)", limit);
   return false;
 }
+
+bool rd_reserve_for_call(const rd_call *c, rd_coll *coll) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 2; i < c->argc; i++) bytes += c->argv[i].len;
+  if (coll->wanted < bytes) coll->wanted = bytes;
+  return rd_coll_reserve(coll);
+}

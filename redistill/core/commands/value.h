@@ -5,6 +5,7 @@
 
 #include "command/call.h"
 #include "command/command.h"
+#include "store/coll.h"
 
 /* Allocate `n` bytes for the duration of the command, to be freed with the same `n`. They count like a buffer of the
  * client, so that all commands together take no more than the clients may. NULL: no memory. */
@@ -35,6 +36,10 @@ void rd_reply_oom_instead(rd_reply *r, size_t mark);
 /* Make the string that was looked up as *it (NULL: absent) at least `len` bytes long, with zeros appended, and raw
  * for OBJECT ENCODING; like rd_resize. *it is the item afterwards. RD_OOM: nothing has changed. */
 rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len);
+
+/* Like rd_coll_reserve, for a command that puts all its arguments into the collection, in several changes: an attempt
+ * knows only the bytes that it needed until it failed. */
+bool rd_reserve_for_call(const rd_call *c, rd_coll *coll);
 
 /* True if a value of `had` bytes (0: there is none) may become one of `len`. False after an error reply. */
 bool rd_check_growth(rd_call *c, uint64_t had, uint64_t len);

@@ -154,7 +154,7 @@ static bool add_or_none(rd_call *c, rd_coll *z, const add_options *o, const doub
       return true;
     }
     if (!one) rd_coll_undo(z);
-    if (!rd_coll_reserve(z)) break;
+    if (!rd_reserve_for_call(c, z)) break;
   }
   rd_reply_oom(c->out);
   return false;

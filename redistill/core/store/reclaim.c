@@ -283,24 +283,23 @@ enum sources { OTHERS, OTHERS_AND_OWN, ALL };
 
 /* Empty a region of the shard that has the most regions. `own` is locked. */
 static bool take_from_largest(rd_store *st, uint32_t own, enum sources sources) {
-  uint32_t tried[SHARDS_TRIED], n = 0;
-  while (n < SHARDS_TRIED) {
+  uint64_t seen[RD_MAX_SHARDS / 64] = {0};
+  for (unsigned n = 0; n < SHARDS_TRIED;) {
     uint32_t source = UINT32_MAX, most = 0;
     for (uint32_t i = 0; i < st->num_shards; i++) {
       uint32_t regions = rd_shard_at(st, i)->heap.regions;
       if (regions <= most) continue;
       if (sources != ALL && (i == own ? sources == OTHERS : rd_needs_shard(st, i))) continue;
       if (!may_empty_region(st, i)) continue; /* looked at without the lock, and again under it */
-      bool again = false;
-      for (uint32_t k = 0; k < n; k++) again |= tried[k] == i;
-      if (again) continue;
+      if ((seen[i >> 6] >> (i & 63) & 1) != 0) continue;
       source = i;
       most = regions;
     }
     if (source == UINT32_MAX) return false;
-    tried[n++] = source;
+    seen[source >> 6] |= 1ull << (source & 63);
     int locked = source == own ? 0 : rd_trylock_shard(st, source);
     if (locked < 0) continue;
+    n++;
     bool emptied = try_least_used(st, source);
     if (locked == 1) rd_unlock_shard(st, source);
     if (emptied) return true;
@@ -316,6 +315,14 @@ static bool borrow(rd_store *st, uint64_t regions) {
   if (rd_pool_free(st) >= regions) return true;
   st->borrows = false;
   return false;
+}
+
+/* The attempts above may have evicted large values, whose blocks are released in steps. Take from these graves until
+ * the block fits or none is left. False: there were none. */
+static bool dig_for(rd_store *st, uint32_t shard, uint32_t bytes) {
+  bool dug = false;
+  while (!(dug && fits(st, shard, bytes)) && rd_dig_anywhere(st, shard)) dug = true;
+  return dug;
 }
 
 bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
@@ -345,36 +352,42 @@ bool rd_reserve(rd_store *st, uint32_t shard, uint32_t bytes) {
     rd_mark_clean(st);
     if (fits(st, shard, bytes)) return true;
   }
-  /* Pack: move the blocks of the emptiest region into the holes of the others. */
-  if (try_least_used(st, shard)) return true;
-  return take_from_largest(st, shard, OTHERS) || fits(st, shard, bytes) || borrow(st, 1);
+  do {
+    /* Pack: move the blocks of the emptiest region into the holes of the others. */
+    if (try_least_used(st, shard) || take_from_largest(st, shard, OTHERS) || fits(st, shard, bytes)) return true;
+  } while (dig_for(st, shard, bytes));
+  return borrow(st, 1);
 }
 
-/* Take from graves until the pool has so many regions, or no grave is left. */
-static void dig_regions(rd_store *st, uint32_t shard, uint64_t regions) {
-  while (rd_pool_free(st) < regions && rd_dig_anywhere(st, shard)) rd_yield(st);
+/* Take from graves until the pool has so many regions, or no grave is left. Returns whether there was any. */
+static bool dig_regions(rd_store *st, uint32_t shard, uint64_t regions) {
+  bool dug = false;
+  for (; rd_pool_free(st) < regions && rd_dig_anywhere(st, shard); rd_yield(st)) dug = true;
+  return dug;
+}
+
+#define ROUNDS 8u /* for each region: other processes take some of those that become free */
+
+/* Free regions until the pool has so many. `own` is locked. A region that cannot be emptied may still cost a large
+ * value, and then that value's blocks go first. */
+static bool make_free(rd_store *st, uint32_t own, enum sources sources, uint64_t regions) {
+  dig_regions(st, own, regions);
+  for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
+    if (i > ROUNDS * (regions + 2)) return false;
+    if (!take_from_largest(st, own, sources) && !dig_regions(st, own, regions)) return false;
+    rd_yield(st);
+  }
+  return true;
 }
 
 bool rd_reserve_many(rd_store *st, uint32_t shard, uint64_t bytes) {
   assert(st->dirty == 0);
   uint64_t regions = bytes / (RD_REGION_SIZE - RD_MAX_BLOCK / 4) + 2;
   if (regions >= st->head->pool.limit) return borrow(st, regions);
-  dig_regions(st, shard, regions);
-  for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
-    if (i > regions * 2 || !take_from_largest(st, shard, OTHERS_AND_OWN)) return borrow(st, regions);
-    rd_yield(st);
-  }
-  return true;
+  return make_free(st, shard, OTHERS_AND_OWN, regions) || borrow(st, regions);
 }
 
-bool rd_make_room(rd_store *st, uint64_t regions) {
-  dig_regions(st, UINT32_MAX, regions);
-  for (uint64_t i = 0; rd_pool_free(st) < regions; i++) {
-    if (i > regions * 2 + RD_LARGEST_RESERVE || !take_from_largest(st, UINT32_MAX, ALL)) return false;
-    rd_yield(st);
-  }
-  return true;
-}
+bool rd_make_room(rd_store *st, uint64_t regions) { return make_free(st, UINT32_MAX, ALL, regions); }
 
 /* ---- shrinking to max_memory ---- */
 
