@@ -2,24 +2,11 @@
 #include "arena/lock.h"
 #include "arena/longrun.h"
 #include "store/blob.h"
-#include "store/tree.h"
+#include "store/tree_leaf.h"
 #include "store/undo.h"
 
-#define SLACK 64u /* bytes that a leaf is longer than its entries when it grows */
-#define MAX_USED (RD_MAX_BLOCK - RD_LEAF_HEAD)
-#define BLOBS 4u    /* most blobs of an entry */
-#define HASHED 64u  /* most entries of a leaf by hash when it grows: all of them are compared with a sought one */
-#define SAMPLE 512u /* entries whose orders decide where a leaf is split */
-
-static inline bool by_hash(const rd_coll *c) { return c->kind->order != NULL && !c->kind->sorted; }
-static inline uint64_t order_of(const rd_coll *c, const uint8_t *entry) {
-  return c->kind->order != NULL ? c->kind->order(c->st, entry) : 0;
-}
-
-static uint32_t leaf_bytes(const rd_coll *c, uint32_t used) {
-  uint32_t most = used > c->kind->run_max ? used : c->kind->run_max;
-  return RD_LEAF_HEAD + (used + SLACK < most ? used + SLACK : most);
-}
+#define BLOBS 4u   /* most blobs of an entry */
+#define HASHED 64u /* most entries of a leaf by hash when it grows: all of them are compared with a sought one */
 
 /* ---- blobs ---- */
 
@@ -37,8 +24,7 @@ static bool is_among(rd_ref blob, const rd_ref *blobs, uint32_t n) {
   return false;
 }
 
-/* Make `leaf` the owner of its blobs; not of those that have none yet. */
-static void own_blobs(rd_coll *c, rd_ref leaf) {
+void rd_leaf_own_blobs(rd_coll *c, rd_ref leaf) {
   const rd_leaf *l = rd_leaf_at(c->st, leaf);
   if (RD_LIKELY((l->used & RD_LEAF_BLOBS) == 0)) return;
   const uint8_t *end = l->data + rd_leaf_used(l);
@@ -75,25 +61,6 @@ static void exchange_blobs(rd_coll *c, rd_ref leaf, const rd_ref *old, uint32_t 
 
 /* ---- leaves ---- */
 
-static void init_leaf(rd_store *st, rd_ref ref, rd_ref parent, uint32_t flags) {
-  rd_leaf *l = rd_leaf_at(st, ref);
-  l->used = (uint16_t)flags;
-  l->count = 0;
-  l->parent = parent;
-}
-
-static const uint8_t *append(rd_leaf *l, const uint8_t *bytes, uint32_t len, uint32_t count) {
-  uint8_t *to = l->data + rd_leaf_used(l);
-  memcpy(to, bytes, len);
-  l->used = (uint16_t)(l->used + len);
-  l->count = (uint16_t)(l->count + count);
-  return to;
-}
-
-static uint32_t flags_of(const rd_coll *c, const uint8_t *entry) {
-  return c->kind->outside != NULL && c->kind->outside(entry, 0) != 0 ? RD_LEAF_BLOBS : 0;
-}
-
 /* `len` bytes are going to be in place of `old` ones. Behind the leaf's entries nothing has to be kept. */
 static void save_before_splice(rd_coll *c, const rd_pos *p, rd_leaf *l, uint32_t old, uint32_t len) {
   if (RD_LIKELY(c->undo == NULL)) return;
@@ -121,14 +88,14 @@ static void splice(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *bytes, ui
 /* Move the leaf to a longer block. false: no memory. */
 static bool regrow(rd_coll *c, rd_pos *p, uint32_t used) {
   rd_stock s = {.n = 0};
-  rd_stock_add(c, &s, leaf_bytes(c, used), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, used), RD_LEAF);
   if (!rd_stock_is_full(c, &s)) return false;
   rd_ref fresh = rd_stock_take(&s), before = p->leaf;
   const rd_leaf *old = rd_leaf_at(c->st, before);
   rd_leaf *l = rd_leaf_at(c->st, fresh);
   memcpy(&l->used, &old->used, RD_LEAF_HEAD - sizeof(rd_blk) + rd_leaf_used(old));
   rd_tree_set_leaf(c, p, fresh);
-  own_blobs(c, fresh);
+  rd_leaf_own_blobs(c, fresh);
   p->at = l->data + (p->at - p->begin);
   p->begin = l->data;
   p->end = l->data + rd_leaf_used(l);
@@ -148,11 +115,11 @@ static void trim(rd_coll *c, rd_ref leaf, uint32_t slack) {
 
 static rd_result first_leaf(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   rd_stock s = {.n = 0};
-  rd_stock_add(c, &s, leaf_bytes(c, len), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, len), RD_LEAF);
   if (!rd_stock_is_full(c, &s)) return RD_OOM;
   rd_ref leaf = rd_stock_take(&s);
-  init_leaf(c->st, leaf, rd_ref_of(c->st, c->item), flags_of(c, entry));
-  append(rd_leaf_at(c->st, leaf), entry, len, 1);
+  rd_leaf_init(c->st, leaf, rd_ref_of(c->st, c->item), rd_leaf_flags_of(c, entry));
+  rd_leaf_append(rd_leaf_at(c->st, leaf), entry, len, 1);
   p->depth = 0;
   rd_tree_set_leaf(c, p, leaf);
   rd_tree_count(c, p, 1);
@@ -161,138 +128,10 @@ static rd_result first_leaf(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_
   return RD_OK;
 }
 
-/* ---- splitting a leaf ---- */
-
-/* The entries of a leaf after a change: `fresh` bytes are in place of `old` ones at `off`. */
-struct content {
-  const uint8_t *data, *end, *entry;
-  uint32_t off, old, fresh;
-  uint32_t entries, bytes;
-};
-
-/* Walks over them. */
-struct cursor {
-  uint32_t at;
-  bool given; /* the fresh entry */
-};
-
-static const uint8_t *take(const rd_coll *c, const struct content *x, struct cursor *i, uint32_t *size) {
-  const uint8_t *at = x->data + i->at;
-  if (i->at == x->off && !i->given) {
-    i->given = true;
-    i->at += x->old;
-    *size = x->fresh;
-    return x->entry;
-  }
-  *size = rd_entry_size(c, at, x->end);
-  i->at += *size;
-  return at;
-}
-
-/* Where to divide: the first `entries` go to the left; by hash, those whose order is below `order`. */
-struct division {
-  uint32_t entries;
-  uint64_t order;
-  uint32_t left; /* bytes */
-};
-
-static struct division divide_by_bytes(const rd_coll *c, const struct content *x) {
-  struct division d = {0};
-  struct cursor i = {0};
-  while (d.entries + 1 < x->entries) {
-    uint32_t size;
-    take(c, x, &i, &size);
-    if (d.entries > 0 && d.left + size / 2 > x->bytes / 2) break;
-    d.left += size;
-    d.entries++;
-  }
-  return d;
-}
-
-/* Search the order that divides the entries best, by halving the interval. false: all have the same order. */
-static bool divide_by_hash(const rd_coll *c, const struct content *x, struct division *d) {
-  uint64_t orders[SAMPLE], low = UINT64_MAX, high = 0;
-  uint16_t sizes[SAMPLE];
-  uint32_t n = x->entries < SAMPLE ? x->entries : SAMPLE, all = 0, best = UINT32_MAX;
-  struct cursor i = {0};
-  for (uint32_t k = 0; k < n; k++) {
-    uint32_t size;
-    orders[k] = order_of(c, take(c, x, &i, &size));
-    sizes[k] = (uint16_t)size;
-    all += size;
-    if (orders[k] < low) low = orders[k];
-    if (orders[k] > high) high = orders[k];
-  }
-  while (low < high) { /* the order is above `low`, and at most `high` */
-    uint64_t middle = low + (high - low) / 2 + 1;
-    uint32_t left = 0;
-    for (uint32_t k = 0; k < n; k++) left += orders[k] < middle ? sizes[k] : 0;
-    uint32_t off = left * 2 > all ? left * 2 - all : all - left * 2;
-    if (off < best) {
-      best = off;
-      d->order = middle;
-    }
-    if (off <= all / 4) break;
-    if (left * 2 > all)
-      high = middle - 1;
-    else
-      low = middle;
-  }
-  if (best == UINT32_MAX) return false;
-  d->left = 0;
-  i = (struct cursor){0};
-  for (uint32_t k = 0; k < x->entries; k++) {
-    uint32_t size;
-    const uint8_t *entry = take(c, x, &i, &size);
-    if ((k < n ? orders[k] : order_of(c, entry)) < d->order) d->left += size;
-  }
-  return true;
-}
-
-/* Distribute the entries; returns the place of the fresh one. */
-static const uint8_t *distribute(const rd_coll *c, const struct content *x, const struct division *d, rd_leaf *left,
-                                 rd_leaf *right) {
-  const uint8_t *place = NULL;
-  struct cursor i = {0};
-  for (uint32_t k = 0; k < x->entries; k++) {
-    uint32_t size;
-    const uint8_t *entry = take(c, x, &i, &size);
-    bool to_left = by_hash(c) ? order_of(c, entry) < d->order : k < d->entries;
-    const uint8_t *at = append(to_left ? left : right, entry, size, 1);
-    if (entry == x->entry) place = at;
-  }
-  return place;
-}
-
-static rd_result split(rd_coll *c, rd_pos *p, const struct content *x, const struct division *d) {
-  rd_store *st = c->st;
-  rd_stock s = {.n = 0, .failed = d->left > MAX_USED || x->bytes - d->left > MAX_USED}; /* too many of the same hash */
-  rd_stock_add(c, &s, leaf_bytes(c, d->left), RD_LEAF);
-  rd_stock_add(c, &s, leaf_bytes(c, x->bytes - d->left), RD_LEAF);
-  rd_tree_stock_link(c, p, RD_ANYWHERE, &s);
-  if (!rd_stock_is_full(c, &s)) return RD_OOM;
-  rd_ref a = rd_stock_take(&s), b = rd_stock_take(&s), before = p->leaf;
-  const rd_leaf *old = rd_leaf_at(st, before);
-  rd_leaf *left = rd_leaf_at(st, a), *right = rd_leaf_at(st, b);
-  uint32_t flags = (old->used & RD_LEAF_BLOBS) | flags_of(c, x->entry);
-  init_leaf(st, a, 0, flags);
-  init_leaf(st, b, 0, flags);
-  const uint8_t *place = distribute(c, x, d, left, right);
-  if (x->old == 0) rd_tree_count(c, p, 1);
-  if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, order_of(c, x->entry));
-  rd_tree_set_leaf(c, p, a);
-  rd_tree_link(c, p, RD_ANYWHERE, &s, b, by_hash(c) ? d->order : order_of(c, right->data), right->count);
-  own_blobs(c, a);
-  own_blobs(c, b);
-  rd_tree_place(c, place >= left->data && place < left->data + rd_leaf_used(left) ? a : b, place, p);
-  rd_tree_release_block(c, before);
-  return RD_OK;
-}
-
 /* ---- growing at an end ---- */
 
 static bool is_at_end(const rd_coll *c, const rd_pos *p) {
-  if (by_hash(c) || p->at != p->end) return false;
+  if (rd_is_by_hash(c) || p->at != p->end) return false;
   for (uint32_t level = 0; level < p->depth; level++) {
     if (p->path[level].child + 1u != rd_node_at(c->st, p->path[level].node)->n) return false;
   }
@@ -300,7 +139,7 @@ static bool is_at_end(const rd_coll *c, const rd_pos *p) {
 }
 
 static bool is_at_front(const rd_coll *c, const rd_pos *p) {
-  if (by_hash(c) || p->at != p->begin) return false;
+  if (rd_is_by_hash(c) || p->at != p->begin) return false;
   for (uint32_t level = 0; level < p->depth; level++) {
     if (p->path[level].child != 0) return false;
   }
@@ -311,21 +150,21 @@ static bool is_at_front(const rd_coll *c, const rd_pos *p) {
 static rd_result extend(rd_coll *c, rd_pos *p, rd_trend trend, const uint8_t *entry, uint32_t len) {
   rd_store *st = c->st;
   rd_stock s = {.n = 0};
-  rd_stock_add(c, &s, leaf_bytes(c, len), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, len), RD_LEAF);
   rd_tree_stock_link(c, p, trend, &s);
   if (!rd_stock_is_full(c, &s)) return RD_OOM;
   rd_ref fresh = rd_stock_take(&s), full = p->leaf;
-  init_leaf(st, fresh, 0, flags_of(c, entry));
-  append(rd_leaf_at(st, fresh), entry, len, 1);
+  rd_leaf_init(st, fresh, 0, rd_leaf_flags_of(c, entry));
+  rd_leaf_append(rd_leaf_at(st, fresh), entry, len, 1);
   rd_tree_count(c, p, 1);
   if (trend == RD_AT_END) {
-    rd_tree_link(c, p, trend, &s, fresh, order_of(c, entry), 1);
+    rd_tree_link(c, p, trend, &s, fresh, rd_entry_order(c, entry), 1);
     trim(c, full, 0);
   } else {
     const rd_leaf *old = rd_leaf_at(st, full);
-    if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, order_of(c, entry));
+    if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, rd_entry_order(c, entry));
     rd_tree_set_leaf(c, p, fresh);
-    rd_tree_link(c, p, trend, &s, full, order_of(c, old->data), old->count);
+    rd_tree_link(c, p, trend, &s, full, rd_entry_order(c, old->data), old->count);
   }
   rd_tree_place(c, fresh, rd_leaf_at(st, fresh)->data, p);
   return RD_OK;
@@ -339,16 +178,14 @@ static rd_result put(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *entry, 
   const rd_leaf *l = rd_leaf_at(st, p->leaf);
   uint32_t used = rd_leaf_used(l) - old + len, entries = l->count + (old == 0 ? 1u : 0);
   if (used > rd_leaf_room(l)) {
-    bool divides = (used > c->kind->run_max && entries > 1) || (by_hash(c) && entries > HASHED);
+    bool divides = (used > c->kind->run_max && entries > 1) || (rd_is_by_hash(c) && entries > HASHED);
     if (divides && old == 0 && is_at_end(c, p)) return extend(c, p, RD_AT_END, entry, len);
     if (divides && old == 0 && is_at_front(c, p)) return extend(c, p, RD_AT_FRONT, entry, len);
     if (divides) {
-      struct content x = {l->data, p->end, entry, (uint32_t)(p->at - p->begin), old, len, entries, used};
-      struct division d = {0};
-      if (!by_hash(c)) d = divide_by_bytes(c, &x);
-      if (!by_hash(c) || divide_by_hash(c, &x, &d)) return split(c, p, &x, &d);
+      rd_result result;
+      if (rd_leaf_split(c, p, old, entry, len, &result)) return result;
     }
-    if (used > MAX_USED) { /* too many entries of the same hash */
+    if (used > RD_LEAF_MAX_USED) { /* too many entries of the same hash */
       c->wanted += RD_MAX_BLOCK;
       return RD_OOM;
     }
@@ -356,17 +193,17 @@ static rd_result put(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *entry, 
   }
   splice(c, p, old, entry, len);
   rd_leaf *now = rd_leaf_at(st, p->leaf);
-  now->used |= (uint16_t)flags_of(c, entry);
+  now->used |= (uint16_t)rd_leaf_flags_of(c, entry);
   if (old != 0) return RD_OK;
   now->count++;
   rd_tree_count(c, p, 1);
-  if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, order_of(c, entry));
+  if (c->kind->order != NULL) rd_tree_lower_bounds(c, p, rd_entry_order(c, entry));
   return RD_OK;
 }
 
 rd_result rd_tree_insert(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   if (RD_UNLIKELY(rd_tree_head(c).root == 0)) return first_leaf(c, p, entry, len);
-  if (by_hash(c)) p->at = p->end;
+  if (rd_is_by_hash(c)) p->at = p->end;
   if (put(c, p, 0, entry, len) != RD_OK) return RD_OOM;
   exchange_blobs(c, p->leaf, NULL, 0, entry);
   return RD_OK;
@@ -393,20 +230,20 @@ static void merge(rd_coll *c, rd_pos *p) {
   rd_ref a = rd_node_children(n)[right - 1], b = rd_node_children(n)[right];
   const rd_leaf *first = rd_leaf_at(st, a), *second = rd_leaf_at(st, b);
   uint32_t all = rd_leaf_used(first) + rd_leaf_used(second);
-  if (all * 4 > c->kind->run_max * 3 || (by_hash(c) && (uint32_t)(first->count + second->count) * 4 > HASHED * 3))
+  if (all * 4 > c->kind->run_max * 3 || (rd_is_by_hash(c) && (uint32_t)(first->count + second->count) * 4 > HASHED * 3))
     return;
-  rd_ref fresh = rd_heap_alloc(st, c->shard, leaf_bytes(c, all), RD_LEAF);
+  rd_ref fresh = rd_heap_alloc(st, c->shard, rd_leaf_bytes(c, all), RD_LEAF);
   if (fresh == 0) return;
   rd_leaf *l = rd_leaf_at(st, fresh);
   rd_tree_note_bytes(c, rd_blk_bytes(l->blk));
-  init_leaf(st, fresh, 0, (first->used | second->used) & RD_LEAF_BLOBS);
-  append(l, first->data, rd_leaf_used(first), first->count);
-  append(l, second->data, rd_leaf_used(second), second->count);
+  rd_leaf_init(st, fresh, 0, (first->used | second->used) & RD_LEAF_BLOBS);
+  rd_leaf_append(l, first->data, rd_leaf_used(first), first->count);
+  rd_leaf_append(l, second->data, rd_leaf_used(second), second->count);
   const uint8_t *place = l->data + (p->at - p->begin) + (child == right ? rd_leaf_used(first) : 0);
   rd_node_counts(n)[right - 1] += rd_node_counts(n)[right];
   p->path[p->depth - 1].child = right - 1;
   rd_tree_set_leaf(c, p, fresh);
-  own_blobs(c, fresh);
+  rd_leaf_own_blobs(c, fresh);
   rd_tree_release_block(c, a);
   p->path[p->depth - 1].child = right;
   p->leaf = b;
@@ -420,7 +257,7 @@ static void cut(rd_coll *c, rd_pos *p, uint32_t bytes, uint32_t n) {
   rd_leaf *l = rd_leaf_at(c->st, p->leaf);
   l->count = (uint16_t)(l->count - n);
   rd_tree_count(c, p, -(int64_t)n);
-  if (rd_leaf_room(l) >= rd_leaf_used(l) + 2 * SLACK) trim(c, p->leaf, SLACK / 2);
+  if (rd_leaf_room(l) >= rd_leaf_used(l) + 2 * RD_LEAF_SLACK) trim(c, p->leaf, RD_LEAF_SLACK / 2);
   merge(c, p);
 }
 
