@@ -66,8 +66,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
   the process cannot outgrow it. With `noeviction` the server answers a write that finds no memory with `-OOM`, and the
   key is unchanged.
 - Besides the eviction policies of Redis there is `allkeys-s3fifo`.
-- A key may have 1 MiB, a command 1,048,576 arguments, a value 512 MiB. Before `AUTH` a client may send 10 arguments of
-  16 KiB.
+- A key may have 1 MiB, a command 1,048,576 arguments, a string or an element of a collection 512 MiB. Before `AUTH` a
+  client may send 10 arguments of 16 KiB.
 - A command about the server or the connection (`ACL`, `CLIENT`, `CONFIG`, `COMMAND` ...) may have 4,096 arguments of
   4 MiB together; `COMMAND INFO`, `COMMAND DOCS` and `ACL SETUSER` may have 131,072. In a transaction all of them
   together may have 128 arguments of 64 KiB. A client's name, and its library's, may have 1 KiB.

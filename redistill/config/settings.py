@@ -288,7 +288,7 @@ class Server:
     max_bulk_size: int = setting(
         Kind.SIZE,
         512 * MIB,
-        "Largest argument of a command, and largest value that a command may build",
+        "Largest argument of a command, and largest string that a command may build",
         unit="bytes",
         minimum=MIB,
         maximum=512 * MIB,
