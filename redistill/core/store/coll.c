@@ -273,8 +273,7 @@ void rd_coll_remove_range(rd_coll *c, uint64_t rank, uint64_t n,
 }
 
 static bool is_empty(const rd_coll *c) {
-  rd_pos p;
-  return !rd_coll_first(c, &p);
+  return rd_coll_is_packed(c) ? rd_item_len(c->item) == 0 : rd_tree_head(c).root == 0;
 }
 
 void rd_coll_changed(rd_coll *c, rd_key_event event) {

@@ -4,6 +4,8 @@
 #include "store/blob.h"
 #include "store/type.h"
 
+enum { CHANGED = 16 }; /* entries that are walked from head to head */
+
 static uint32_t size(const uint8_t *at, const uint8_t *end) { return rd_element_size(at, end); }
 
 static uint32_t outside(const uint8_t *entry, uint32_t n) {
@@ -149,7 +151,35 @@ void rd_list_built(rd_coll *c) {
   if (c->item != NULL) rd_coll_set_name(c, fits(c, pack_limit_of(c->st), 0, 0) ? LISTPACK : QUICKLIST);
 }
 
-/* ---- walking backwards ---- */
+/* ---- walking ---- */
+
+/* The run's last entry. As long as the elements have one length, as those of most lists, the walk does not wait for the
+ * head of one element to find the next; where it changes, the walk goes on from head to head for a while. */
+static const uint8_t *last_in(const uint8_t *at, const uint8_t *end) {
+  const uint8_t *last = at;
+  while (at < end) {
+    uint8_t head = *at;
+    uint32_t step = rd_element_skip(at);
+    while (at < end && *at == head && (head < 192 || head >= 224)) { /* the head alone decides the length */
+      last = at;
+      at += step;
+    }
+    for (unsigned n = 0; n < CHANGED && at < end; n++) {
+      last = at;
+      at += rd_element_skip(at);
+    }
+  }
+  return last;
+}
+
+bool rd_list_end(const rd_coll *c, bool left, rd_pos *p) {
+  if (left || rd_coll_is_packed(c))
+    rd_coll_first(c, p);
+  else
+    rd_coll_at(c, UINT64_MAX, p);
+  if (!left) p->at = last_in(p->begin, p->end);
+  return p->at < p->end;
+}
 
 void rd_list_back_begin(rd_list_back *b) {
   b->before = 0;

@@ -44,10 +44,8 @@ uint64_t rd_list_pack_bytes(const rd_store *st, const uint8_t *entry);
 
 /* ---- walking ---- */
 
-/* The first or last entry. */
-static inline bool rd_list_end(const rd_coll *c, bool left, rd_pos *p) {
-  return left ? rd_coll_first(c, p) : rd_coll_last(c, p);
-}
+/* The first or last entry. false: there is none. */
+bool rd_list_end(const rd_coll *c, bool left, rd_pos *p);
 
 /* rd_coll_next, quick within a run. */
 static inline bool rd_list_next(const rd_coll *c, rd_pos *p) {
