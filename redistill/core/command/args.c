@@ -13,6 +13,14 @@ bool rd_arg_is(rd_bytes s, const char *word) {
   return word[s.len] == 0;
 }
 
+bool rd_arg_signed(rd_call *call, rd_bytes arg, int64_t *n) {
+  if (!rd_arg_integer(call, arg, n)) return false;
+  if (*n != INT64_MIN) return true;
+  rd_reply_error(call->out,
+                 "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
+  return false;
+}
+
 #ifndef NDEBUG
 /* True if argv[i] was locked and checked as a key. */
 static bool is_key(const rd_call *call, uint32_t i) {

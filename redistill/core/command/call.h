@@ -57,6 +57,14 @@ static inline bool rd_may_miss(rd_call *call) {
 
 /* Case-insensitive comparison with a lower-case ASCII word. */
 bool rd_arg_is(rd_bytes s, const char *word);
+/* Parse an integer. False after an error reply. */
+static inline bool rd_arg_integer(rd_call *call, rd_bytes arg, int64_t *n) {
+  if (RD_LIKELY(rd_parse_i64(arg, n))) return true;
+  rd_reply_not_integer(call->out);
+  return false;
+}
+/* The same, but the lowest integer, which has no opposite, is out of range. */
+bool rd_arg_signed(rd_call *call, rd_bytes arg, int64_t *n);
 /* argv[i] as a key in the call's database, or in another. Asserts that rd_command_keys finds it as a key. */
 rd_key rd_call_key(rd_call *call, uint32_t i);
 rd_key rd_call_key_in(rd_call *call, uint32_t i, unsigned db);

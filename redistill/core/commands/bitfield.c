@@ -67,11 +67,7 @@ static uint32_t parse_field(rd_call *c, uint32_t i, field *f) {
     return 0;
   }
   if (f->op == FIELD_GET) return 3;
-  if (!rd_parse_i64(c->argv[i + 3], &f->value)) {
-    rd_reply_not_integer(c->out);
-    return 0;
-  }
-  return 4;
+  return rd_arg_integer(c, c->argv[i + 3], &f->value) ? 4 : 0;
 }
 
 /* Load the bytes of the value that contain the field, with zeros after the value's end. Returns how many exist. */

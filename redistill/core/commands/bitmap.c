@@ -115,10 +115,7 @@ void rd_cmd_bitcount(rd_call *c) {
   int64_t start = 0, end = -1;
   bool bits = false;
   if (c->argc == 4 || c->argc == 5) {
-    if (!rd_parse_i64(c->argv[2], &start) || !rd_parse_i64(c->argv[3], &end)) {
-      rd_reply_not_integer(c->out);
-      return;
-    }
+    if (!rd_arg_integer(c, c->argv[2], &start) || !rd_arg_integer(c, c->argv[3], &end)) return;
     if (start < 0 && end < 0 && start > end) { /* as in Redis, before the unit is looked at */
       rd_reply_int(c->out, 0);
       return;
@@ -165,10 +162,7 @@ static int64_t find_bit(rd_store *st, const rd_item *it, bit_range r, unsigned b
 
 void rd_cmd_bitpos(rd_call *c) {
   int64_t bit;
-  if (!rd_parse_i64(c->argv[2], &bit)) {
-    rd_reply_not_integer(c->out);
-    return;
-  }
+  if (!rd_arg_integer(c, c->argv[2], &bit)) return;
   if (bit & ~1) {
     rd_reply_error(c->out, "ERR The bit argument must be 1 or 0.");
     return;
@@ -186,18 +180,12 @@ void rd_cmd_bitpos(rd_call *c) {
     rd_reply_syntax(c->out);
     return;
   }
-  if (c->argc >= 4 && !rd_parse_i64(c->argv[3], &start)) {
-    rd_reply_not_integer(c->out);
-    return;
-  }
+  if (c->argc >= 4 && !rd_arg_integer(c, c->argv[3], &start)) return;
   if (c->argc == 6 && !parse_unit(c->argv[5], &bits)) {
     rd_reply_syntax(c->out);
     return;
   }
-  if (end_given && !rd_parse_i64(c->argv[4], &end)) {
-    rd_reply_not_integer(c->out);
-    return;
-  }
+  if (end_given && !rd_arg_integer(c, c->argv[4], &end)) return;
   bit_range r;
   int64_t at = -1;
   if (clamp(start, end, bits, rd_item_len(it), &r)) {

@@ -40,17 +40,13 @@ void rd_cmd_decr(rd_call *c) { add(c, -1); }
 
 void rd_cmd_incrby(rd_call *c) {
   int64_t delta;
-  if (rd_parse_i64(c->argv[2], &delta))
-    add(c, delta);
-  else
-    rd_reply_not_integer(c->out);
+  if (rd_arg_integer(c, c->argv[2], &delta)) add(c, delta);
 }
 
 void rd_cmd_decrby(rd_call *c) {
   int64_t delta;
-  if (!rd_parse_i64(c->argv[2], &delta))
-    rd_reply_not_integer(c->out);
-  else if (delta == INT64_MIN)
+  if (!rd_arg_integer(c, c->argv[2], &delta)) return;
+  if (delta == INT64_MIN)
     rd_reply_error(c->out, "ERR decrement would overflow");
   else
     add(c, -delta);

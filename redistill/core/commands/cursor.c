@@ -56,10 +56,7 @@ bool rd_pattern_matches_element(rd_call *call, const rd_pattern *p, const uint8_
 static bool parse_option(rd_call *call, rd_bytes word, const rd_bytes *value, unsigned words, rd_scan_options *o) {
   int64_t count;
   if (rd_arg_is(word, "count")) {
-    if (!rd_parse_i64(*value, &count)) {
-      rd_reply_not_integer(call->out);
-      return false;
-    }
+    if (!rd_arg_integer(call, *value, &count)) return false;
     if (count >= 1) {
       o->count = count > RD_SCAN_MOST ? RD_SCAN_MOST : (uint64_t)count;
       return true;

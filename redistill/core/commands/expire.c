@@ -44,10 +44,7 @@ bool rd_parse_conditions(rd_call *call, uint32_t from, uint32_t to, unsigned *co
 /* Parse the time in argv[2], counted from `base`; false after an error reply. */
 static bool parse_time(rd_call *call, time_unit unit, int64_t base, int64_t *when) {
   int64_t n;
-  if (!rd_parse_i64(call->argv[2], &n)) {
-    rd_reply_not_integer(call->out);
-    return false;
-  }
+  if (!rd_arg_integer(call, call->argv[2], &n)) return false;
   if ((unit == SECONDS && __builtin_mul_overflow(n, 1000, &n)) || __builtin_add_overflow(n, base, &n)) {
     rd_reply_errorf(call->out, "ERR invalid expire time in '%s' command", call->command->name);
     return false;

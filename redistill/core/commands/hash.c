@@ -147,10 +147,7 @@ void rd_cmd_hincrby(rd_call *c) {
   rd_pos p;
   rd_element field, value;
   int64_t n = 0, delta;
-  if (!rd_parse_i64(c->argv[3], &delta)) {
-    rd_reply_not_integer(c->out);
-    return;
-  }
+  if (!rd_arg_integer(c, c->argv[3], &delta)) return;
   if (!rd_check_length(c, c->argv[2].len) || !rd_open_hash(c, true, &h)) return;
   rd_element_of(&field, c->argv[2]);
   bool found = rd_hash_find(&h, &field, &p);

@@ -18,10 +18,7 @@ uint32_t rd_find_fields(rd_call *c, uint32_t from) {
 
 bool rd_parse_fields(rd_call *c, uint32_t at, uint32_t step, void (*wrong)(rd_call *c), rd_named *f) {
   int64_t n;
-  if (!rd_parse_i64(c->argv[at + 1], &n)) {
-    rd_reply_not_integer(c->out);
-    return false;
-  }
+  if (!rd_arg_integer(c, c->argv[at + 1], &n)) return false;
   uint32_t rest = c->argc - at - 2;
   if (n < 1 || rest % step != 0 || (uint64_t)n != rest / step) {
     wrong(c);
@@ -41,10 +38,7 @@ bool rd_parse_only_fields(rd_call *c, void (*wrong)(rd_call *c), rd_named *f) {
 
 bool rd_parse_field_time(rd_call *c, rd_bytes arg, bool seconds, bool relative, int64_t *when) {
   int64_t n;
-  if (!rd_parse_i64(arg, &n)) {
-    rd_reply_not_integer(c->out);
-    return false;
-  }
+  if (!rd_arg_integer(c, arg, &n)) return false;
   bool fits = n >= 0 && !(seconds && __builtin_mul_overflow(n, 1000, &n)) &&
               !(relative && __builtin_add_overflow(n, (int64_t)c->store->now_ms, &n)) && n <= RD_HASH_TIME_MAX;
   if (!fits) rd_reply_errorf(c->out, "ERR invalid expire time in '%s' command", c->command->name);

@@ -129,35 +129,12 @@ static bool show_random(show *s, const rd_coll *h, uint64_t count) {
   return rd_coll_at(h, rd_random_rank(s->call->store, count), &p) && show_entry(s, p.at);
 }
 
-/* Parse the count and WITHVALUES. False after an error reply. */
-static bool parse_random(rd_call *c, int64_t *count, bool *values) {
-  if (!rd_parse_i64(c->argv[2], count)) {
-    rd_reply_not_integer(c->out);
-    return false;
-  }
-  if (*count == INT64_MIN) {
-    rd_reply_error(c->out,
-                   "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
-    return false;
-  }
-  *values = c->argc > 3;
-  if (c->argc > 4 || (*values && !rd_arg_is(c->argv[3], "withvalues"))) {
-    rd_reply_syntax(c->out);
-    return false;
-  }
-  if (*values && (*count < -INT64_MAX / 2 || *count > INT64_MAX / 2)) {
-    rd_reply_error(c->out, "ERR value is out of range");
-    return false;
-  }
-  return true;
-}
-
 void rd_cmd_hrandfield(rd_call *c) {
   rd_coll h;
   show s = {.call = c, .mark = c->out->len};
   int64_t wanted = 1;
   bool one = c->argc == 2;
-  if ((!one && !parse_random(c, &wanted, &s.values)) || !rd_open_hash(c, false, &h)) return;
+  if ((!one && !rd_parse_sample(c, "withvalues", &wanted, &s.values)) || !rd_open_hash(c, false, &h)) return;
   if (h.item == NULL || wanted == 0) {
     if (one)
       rd_reply_null(c->out);

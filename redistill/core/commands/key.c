@@ -83,10 +83,7 @@ void rd_cmd_renamenx(rd_call *call) { rename_key(call, true); }
 /* Parse the number of a database; false after an error reply. */
 static bool parse_db(rd_call *call, rd_bytes arg, unsigned *db) {
   int64_t n;
-  if (!rd_parse_i64(arg, &n)) {
-    rd_reply_not_integer(call->out);
-    return false;
-  }
+  if (!rd_arg_integer(call, arg, &n)) return false;
   if (n < INT32_MIN || n > INT32_MAX) {
     rd_reply_error(call->out, "ERR value is out of range, value must between -2147483648 and 2147483647");
     return false;

@@ -154,10 +154,7 @@ static bool parse_options(rd_call *c, lcs_options *o) {
     } else if (rd_arg_is(c->argv[i], "withmatchlen")) {
       o->with_match_len = true;
     } else if (i + 1 < c->argc && rd_arg_is(c->argv[i], "minmatchlen")) {
-      if (!rd_parse_i64(c->argv[++i], &o->min_match_len)) {
-        rd_reply_not_integer(c->out);
-        return false;
-      }
+      if (!rd_arg_integer(c, c->argv[++i], &o->min_match_len)) return false;
     } else {
       rd_reply_syntax(c->out);
       return false;

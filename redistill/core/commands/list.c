@@ -30,19 +30,6 @@ bool rd_list_is_long(const rd_coll *l, uint64_t rank, uint64_t n) {
   return bytes > RD_LONG_BYTES;
 }
 
-bool rd_list_integer(rd_call *c, rd_bytes arg, int64_t *n) {
-  if (rd_parse_i64(arg, n)) return true;
-  rd_reply_not_integer(c->out);
-  return false;
-}
-
-bool rd_list_signed(rd_call *c, rd_bytes arg, int64_t *n) {
-  if (!rd_list_integer(c, arg, n)) return false;
-  if (*n != INT64_MIN) return true;
-  rd_reply_error(c->out, "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
-  return false;
-}
-
 bool rd_list_side(rd_call *c, rd_bytes arg, bool *left) {
   *left = rd_arg_is(arg, "left");
   if (*left || rd_arg_is(arg, "right")) return true;

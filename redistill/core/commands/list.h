@@ -23,11 +23,6 @@ bool rd_list_change(rd_call *c, rd_coll *l, size_t mark, rd_list_change_fn *chan
 /* True if it takes long to reply with `n` elements from `rank` on. */
 bool rd_list_is_long(const rd_coll *l, uint64_t rank, uint64_t n);
 
-/* Parse an integer. False after an error reply. */
-bool rd_list_integer(rd_call *c, rd_bytes arg, int64_t *n);
-/* The same, but the lowest integer, which has no opposite, is out of range. */
-bool rd_list_signed(rd_call *c, rd_bytes arg, int64_t *n);
-
 /* LEFT or RIGHT. False after an error reply. */
 bool rd_list_side(rd_call *c, rd_bytes arg, bool *left);
 

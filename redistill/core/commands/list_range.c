@@ -30,7 +30,7 @@ void rd_cmd_lindex(rd_call *c) {
     if (absent) rd_reply_null(c->out);
     return;
   }
-  if (!rd_list_integer(c, c->argv[2], &index)) return;
+  if (!rd_arg_integer(c, c->argv[2], &index)) return;
   rd_pos p;
   if (!at_index(&l, index, &p))
     rd_reply_null(c->out);
@@ -50,7 +50,7 @@ static uint64_t selected(uint64_t count, int64_t start, int64_t stop, uint64_t *
 
 void rd_cmd_lrange(rd_call *c) {
   int64_t start, stop;
-  if (!rd_list_integer(c, c->argv[2], &start) || !rd_list_integer(c, c->argv[3], &stop)) return;
+  if (!rd_arg_integer(c, c->argv[2], &start) || !rd_arg_integer(c, c->argv[3], &stop)) return;
   bool absent;
   rd_coll l;
   rd_key key = rd_call_key(c, 1);
@@ -94,7 +94,7 @@ void rd_cmd_lset(rd_call *c) {
     return;
   }
   set_args args;
-  if (!rd_list_integer(c, c->argv[2], &args.index)) return;
+  if (!rd_arg_integer(c, c->argv[2], &args.index)) return;
   rd_element_of(&args.element, text);
   bool outgrows = rd_list_outgrows(&l, (int64_t)text.len, 1);
   rd_pos p;
@@ -114,7 +114,7 @@ void rd_cmd_lset(rd_call *c) {
 
 void rd_cmd_ltrim(rd_call *c) {
   int64_t start, stop;
-  if (!rd_list_integer(c, c->argv[2], &start) || !rd_list_integer(c, c->argv[3], &stop)) return;
+  if (!rd_arg_integer(c, c->argv[2], &start) || !rd_arg_integer(c, c->argv[3], &stop)) return;
   bool absent;
   rd_coll l;
   rd_key key = rd_call_key(c, 1);

@@ -63,7 +63,7 @@ static bool parse_pos(rd_call *c, pos_options *o) {
     rd_bytes word = c->argv[i];
     bool more = i + 1 < c->argc;
     if (more && rd_arg_is(word, "rank")) {
-      if (!rd_list_signed(c, c->argv[i + 1], &o->rank)) return false;
+      if (!rd_arg_signed(c, c->argv[i + 1], &o->rank)) return false;
       if (o->rank == 0) {
         rd_reply_error(c->out,
                        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
@@ -181,7 +181,7 @@ static void remove_match(search *s, uint64_t *left) {
 
 void rd_cmd_lrem(rd_call *c) {
   int64_t count;
-  if (!rd_list_signed(c, c->argv[2], &count)) return;
+  if (!rd_arg_signed(c, c->argv[2], &count)) return;
   bool absent;
   search s;
   rd_key key = rd_call_key(c, 1);

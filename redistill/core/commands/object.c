@@ -82,10 +82,7 @@ void rd_cmd_memory_usage(rd_call *call) {
       rd_reply_syntax(call->out);
       return;
     }
-    if (!rd_parse_i64(call->argv[i + 1], &samples)) {
-      rd_reply_not_integer(call->out);
-      return;
-    }
+    if (!rd_arg_integer(call, call->argv[i + 1], &samples)) return;
     if (samples < 0) {
       rd_reply_syntax(call->out);
       return;

@@ -20,10 +20,7 @@ rd_expiry_unit rd_expiry_unit_of(rd_bytes word) {
 
 bool rd_parse_expiry(rd_call *c, rd_bytes arg, rd_expiry_unit unit, int64_t *out) {
   int64_t n;
-  if (!rd_parse_i64(arg, &n)) {
-    rd_reply_not_integer(c->out);
-    return false;
-  }
+  if (!rd_arg_integer(c, arg, &n)) return false;
   bool seconds = unit == RD_IN_SECONDS || unit == RD_AT_SECONDS;
   bool relative = unit == RD_IN_SECONDS || unit == RD_IN_MILLISECONDS;
   int64_t now = (int64_t)c->store->now_ms;

@@ -35,10 +35,7 @@ void rd_cmd_strlen(rd_call *c) {
 
 void rd_cmd_getrange(rd_call *c) {
   int64_t start, end;
-  if (!rd_parse_i64(c->argv[2], &start) || !rd_parse_i64(c->argv[3], &end)) {
-    rd_reply_not_integer(c->out);
-    return;
-  }
+  if (!rd_arg_integer(c, c->argv[2], &start) || !rd_arg_integer(c, c->argv[3], &end)) return;
   rd_key key = rd_call_key(c, 1);
   bool absent;
   rd_item *it = rd_call_string(c, &key, false, &absent);
@@ -61,10 +58,7 @@ void rd_cmd_substr(rd_call *c) { rd_cmd_getrange(c); }
 void rd_cmd_setrange(rd_call *c) {
   int64_t off;
   rd_bytes patch = c->argv[3];
-  if (!rd_parse_i64(c->argv[2], &off)) {
-    rd_reply_not_integer(c->out);
-    return;
-  }
+  if (!rd_arg_integer(c, c->argv[2], &off)) return;
   if (off < 0) {
     rd_reply_error(c->out, "ERR offset is out of range");
     return;

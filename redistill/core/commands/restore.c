@@ -60,19 +60,13 @@ static bool parse_restore_options(rd_call *call, restore_options *o) {
     } else if (rd_arg_is(call->argv[i], "absttl")) {
       o->absolute = true;
     } else if (rd_arg_is(call->argv[i], "idletime") && more && o->freq == -1) {
-      if (!rd_parse_i64(call->argv[++i], &o->idle)) {
-        rd_reply_not_integer(call->out);
-        return false;
-      }
+      if (!rd_arg_integer(call, call->argv[++i], &o->idle)) return false;
       if (o->idle < 0) {
         rd_reply_error(call->out, "ERR Invalid IDLETIME value, must be >= 0");
         return false;
       }
     } else if (rd_arg_is(call->argv[i], "freq") && more && o->idle == -1) {
-      if (!rd_parse_i64(call->argv[++i], &o->freq)) {
-        rd_reply_not_integer(call->out);
-        return false;
-      }
+      if (!rd_arg_integer(call, call->argv[++i], &o->freq)) return false;
       if (o->freq < 0 || o->freq > 255) {
         rd_reply_error(call->out, "ERR Invalid FREQ value, must be >= 0 and <= 255");
         return false;
@@ -120,10 +114,7 @@ void rd_cmd_restore(rd_call *call) {
     rd_reply_error(call->out, "BUSYKEY Target key name already exists.");
     return;
   }
-  if (!rd_parse_i64(call->argv[2], &ttl)) {
-    rd_reply_not_integer(call->out);
-    return;
-  }
+  if (!rd_arg_integer(call, call->argv[2], &ttl)) return;
   if (ttl < 0) {
     rd_reply_error(call->out, "ERR Invalid TTL value, must be >= 0");
     return;

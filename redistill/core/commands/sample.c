@@ -5,6 +5,18 @@
 #include "commands/sorting.h"
 #include "commands/value.h"
 
+bool rd_parse_sample(rd_call *c, const char *word, int64_t *count, bool *pairs) {
+  *pairs = c->argc > 3;
+  if (!rd_arg_signed(c, c->argv[2], count)) return false;
+  if (c->argc > 4 || (*pairs && !rd_arg_is(c->argv[3], word)))
+    rd_reply_syntax(c->out);
+  else if (*pairs && (*count < -(INT64_MAX / 2) || *count > INT64_MAX / 2))
+    rd_reply_error(c->out, "ERR value is out of range");
+  else
+    return true;
+  return false;
+}
+
 /* A small part of many: draw ranks, and draw again what was drawn before. The drawn ones are in a table that is at most
  * half full, each as the rank plus 1. */
 static bool draw(rd_call *call, const rd_coll *c, uint64_t count, uint64_t wanted, rd_show_fn *show, void *arg) {

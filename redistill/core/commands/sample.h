@@ -10,6 +10,10 @@ static inline uint64_t rd_random_rank(rd_store *st, uint64_t n) {
   return (uint64_t)((unsigned __int128)rd_random_u64(st) * n >> 64);
 }
 
+/* Parse argv[2], the number of entries that are wanted, and behind it the word that asks for both parts of each.
+ * False after an error reply. */
+bool rd_parse_sample(rd_call *c, const char *word, int64_t *count, bool *pairs);
+
 /* Called with each selected entry. False: no more are wanted. */
 typedef bool rd_show_fn(void *arg, const uint8_t *entry);
 

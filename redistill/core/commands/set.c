@@ -310,15 +310,7 @@ void rd_cmd_srandmember(rd_call *c) {
     rd_reply_syntax(c->out);
     return;
   }
-  if (c->argc == 3 && !rd_parse_i64(c->argv[2], &count)) {
-    rd_reply_not_integer(c->out);
-    return;
-  }
-  if (count == INT64_MIN) {
-    rd_reply_error(c->out,
-                   "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
-    return;
-  }
+  if (c->argc == 3 && !rd_arg_signed(c, c->argv[2], &count)) return;
   if (!open_set(c, &set, false, &absent)) {
     if (absent && c->argc == 3)
       rd_reply_array(c->out, 0);

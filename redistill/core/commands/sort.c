@@ -40,10 +40,7 @@ static bool parse(rd_sort_run *s) {
           return false;
         break;
       case LIMIT:
-        if (!rd_parse_i64(value[0], &s->offset) || !rd_parse_i64(value[1], &s->limit)) {
-          rd_reply_not_integer(c->out);
-          return false;
-        }
+        if (!rd_arg_integer(c, value[0], &s->offset) || !rd_arg_integer(c, value[1], &s->limit)) return false;
         break;
       case GET:
         if (denied(c, "ERR GET option of SORT denied due to insufficient ACL permissions.")) return false;

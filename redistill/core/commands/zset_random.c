@@ -21,27 +21,10 @@ static bool show_random(shown *s, const rd_coll *z, uint64_t all) {
   return rd_coll_at(z, rd_random_rank(s->m.call->store, all), &p) && show(s, p.at);
 }
 
-/* Parse the count and WITHSCORES. False after an error reply. */
-static bool parse_count(rd_call *c, int64_t *count, bool *scores) {
-  *scores = c->argc == 4;
-  if (!rd_parse_i64(c->argv[2], count))
-    rd_reply_not_integer(c->out);
-  else if (*count == INT64_MIN)
-    rd_reply_error(c->out,
-                   "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
-  else if (c->argc > 4 || (*scores && !rd_arg_is(c->argv[3], "withscores")))
-    rd_reply_syntax(c->out);
-  else if (*scores && (*count < -(INT64_MAX / 2) || *count > INT64_MAX / 2))
-    rd_reply_error(c->out, "ERR value is out of range");
-  else
-    return true;
-  return false;
-}
-
 void rd_cmd_zrandmember(rd_call *c) {
   int64_t count = 1;
   bool scores = false;
-  if (c->argc > 2 && !parse_count(c, &count, &scores)) return;
+  if (c->argc > 2 && !rd_parse_sample(c, "withscores", &count, &scores)) return;
   rd_coll z;
   if (!rd_open_zset(c, 1, false, &z)) return;
   shown s = {.m = rd_members_of(c, scores)};

@@ -15,10 +15,7 @@ static bool parse_options(rd_call *c, uint32_t from, rd_range_options *o) {
     if (!o->store && rd_arg_is(word, "withscores")) {
       o->scores = true;
     } else if (c->argc - i > 2 && rd_arg_is(word, "limit")) {
-      if (!rd_parse_i64(c->argv[i + 1], &o->offset) || !rd_parse_i64(c->argv[i + 2], &o->limit)) {
-        rd_reply_not_integer(c->out);
-        return false;
-      }
+      if (!rd_arg_integer(c, c->argv[i + 1], &o->offset) || !rd_arg_integer(c, c->argv[i + 2], &o->limit)) return false;
       i += 2;
     } else if (!o->down_is_set && rd_arg_is(word, "rev")) {
       o->down = o->down_is_set = true;
