@@ -82,14 +82,6 @@ static void name(rd_coll *c, const rd_source *s) {
     rd_list_built(c);
 }
 
-static rd_load hook(rd_coll *c, int64_t expiry) {
-  for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
-    if (rd_coll_hook(c, expiry, RD_EVENT_NONE) == RD_OK) return RD_LOAD_OK;
-    if (!rd_coll_reserve(c)) break;
-  }
-  return RD_LOAD_FULL;
-}
-
 rd_load rd_load_collection(rd_call *call, const rd_key *key, rd_bytes payload, int64_t expiry, bool keep) {
   rd_coll c;
   rd_source s;
@@ -97,7 +89,7 @@ rd_load rd_load_collection(rd_call *call, const rd_key *key, rd_bytes payload, i
   rd_load load = rd_source_open(&s, call, payload) ? add_all(&c, &s) : RD_LOAD_BAD;
   rd_source_close(&s);
   if (load == RD_LOAD_OK) name(&c, &s);
-  if (load == RD_LOAD_OK && keep) load = hook(&c, expiry);
-  if (load != RD_LOAD_OK || !keep) rd_coll_abandon(&c);
+  if (load == RD_LOAD_OK && keep) return rd_coll_finish(&c, expiry, RD_EVENT_NONE) ? RD_LOAD_OK : RD_LOAD_FULL;
+  rd_coll_abandon(&c);
   return load;
 }

@@ -139,14 +139,6 @@ static bool push(rd_coll *l, rd_bytes text) {
   return false;
 }
 
-static bool hook(rd_coll *l) {
-  for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
-    if (rd_coll_hook(l, RD_NO_EXPIRY, RD_EVENT_SORTSTORE) == RD_OK) return true;
-    if (!rd_coll_reserve(l)) break;
-  }
-  return false;
-}
-
 /* Make the list aside, and give it to the key; an empty one deletes the key. */
 static bool store_list(rd_sort_run *s, const rd_key *key, const rd_bytes *results, uint64_t n) {
   rd_coll l;
@@ -156,10 +148,12 @@ static bool store_list(rd_sort_run *s, const rd_key *key, const rd_bytes *result
     done = push(&l, results[i]);
     rd_sort_step(s);
   }
-  if (done) rd_list_built(&l);
-  if (done && hook(&l)) return true;
-  rd_coll_abandon(&l);
-  return false;
+  if (!done) {
+    rd_coll_abandon(&l);
+    return false;
+  }
+  rd_list_built(&l);
+  return rd_coll_finish(&l, RD_NO_EXPIRY, RD_EVENT_SORTSTORE);
 }
 
 static void store(rd_sort_run *s) {

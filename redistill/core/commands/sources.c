@@ -78,22 +78,13 @@ rd_made rd_sources_make_room(rd_sources *s, rd_coll *to, const rd_coll *from, rd
   return RD_MADE;
 }
 
-static bool hook(rd_coll *to, rd_key_event event) {
-  for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
-    if (rd_coll_hook(to, RD_NO_EXPIRY, event) == RD_OK) return true;
-    if (!rd_coll_reserve(to)) break;
-  }
-  rd_coll_abandon(to);
-  return false;
-}
-
 static bool build(rd_sources *s, const rd_key *key, const rd_type_row *row, rd_key_event event,
                   rd_made (*make)(void *arg, rd_coll *to), void *arg) {
   for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
     rd_coll to;
     rd_coll_build(&to, s->call->store, key, row);
     rd_made made = make(arg, &to);
-    if (made == RD_MADE) return hook(&to, event);
+    if (made == RD_MADE) return rd_coll_finish(&to, RD_NO_EXPIRY, event);
     rd_coll_abandon(&to);
     if (made == RD_FULL) break;
   }

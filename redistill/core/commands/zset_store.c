@@ -33,14 +33,6 @@ static bool put_members(const rd_coll *from, uint64_t rank, uint64_t n, rd_coll 
   return true;
 }
 
-static bool hook(const rd_coll *from, rd_coll *to) {
-  for (unsigned attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
-    if (rd_coll_hook(to, RD_NO_EXPIRY, RD_EVENT_ZRANGESTORE) == RD_OK) return true;
-    if (!reserve(from, to)) break;
-  }
-  return false;
-}
-
 void rd_cmd_zrangestore(rd_call *c) {
   rd_range_options o = {.by = RD_BY_RANK, .store = true};
   rd_range range;
@@ -52,10 +44,10 @@ void rd_cmd_zrangestore(rd_call *c) {
   if (!rd_may_read_members(c, n)) return;
   if (o.down && n > 0) rank -= n - 1;
   rd_coll_build(&to, c->store, &key, &rd_types[RD_ZSET]);
-  if (put_members(&from, rank, n, &to) && hook(&from, &to)) {
+  bool done = put_members(&from, rank, n, &to);
+  if (!done) rd_coll_abandon(&to);
+  if (done && rd_coll_finish(&to, RD_NO_EXPIRY, RD_EVENT_ZRANGESTORE))
     rd_reply_int(c->out, (int64_t)n);
-  } else {
-    rd_coll_abandon(&to);
+  else
     rd_reply_oom(c->out);
-  }
 }

@@ -103,3 +103,12 @@ rd_result rd_coll_hook(rd_coll *c, int64_t expiry, rd_key_event event) {
   rd_touched(st, c->shard, c->slot, &c->key, event);
   return RD_OK;
 }
+
+bool rd_coll_finish(rd_coll *c, int64_t expiry, rd_key_event event) {
+  for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
+    if (rd_coll_hook(c, expiry, event) == RD_OK) return true;
+    if (!rd_coll_reserve(c)) break;
+  }
+  rd_coll_abandon(c);
+  return false;
+}
