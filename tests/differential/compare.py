@@ -7,6 +7,7 @@ on the server's own nature, a rule below says what is compared instead. Where ou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from .differences import DIFFERENCES, Difference
@@ -99,9 +100,10 @@ def _numbers(reply: Reply) -> Reply:
     if reply.kind not in "$," or reply.value is None:
         return reply
     try:
-        return Reply(reply.kind, float(reply.value))
+        number = float(reply.value)
     except ValueError:
         return reply
+    return reply if math.isnan(number) else Reply(reply.kind, number)  # a member's name: no score is NaN
 
 
 def scanned_scores(theirs: Reply, ours: Reply) -> bool:

@@ -62,6 +62,13 @@ class TranscriptTests(SynchronousTestCase):
         self.assertEqual(Transcript(()).check([b"KEYS", b"*"], Reply("*", (a, b)), Reply("*", (b, a))), "")
         self.assertNotEqual(Transcript(()).check([b"KEYS", b"*"], Reply("*", (a, b)), Reply("*", (a,))), "")
 
+    def test_digits_of_scores(self) -> None:
+        """A score may have other digits, but no other value; a member may be called nan."""
+        rule = rule_of([b"ZUNION", b"1", b"k", b"WITHSCORES"])
+        theirs = Reply("*", (Reply("$", b"nan"), Reply("$", b"0.10000000000000001")))
+        self.assertTrue(rule(theirs, Reply("*", (Reply("$", b"nan"), Reply("$", b"0.1")))))
+        self.assertFalse(rule(theirs, Reply("*", (Reply("$", b"nan"), Reply("$", b"0.2")))))
+
     def test_rules_hold_inside_a_transaction(self) -> None:
         """EXEC's replies are compared each by the rule of its command."""
         queued = Reply("+", b"QUEUED")
