@@ -3,6 +3,8 @@
 #ifndef RD_CRASH_COLL_H
 #define RD_CRASH_COLL_H
 
+#include "base/crc64.h"
+#include "rdb/writer.h"
 #include "store/coll.h"
 #include "store/type.h"
 #include "types/element.h"
@@ -52,12 +54,27 @@ static void put_coll_of(char type, unsigned words, const char *line) {
   put_coll_key(type);
 }
 
-static bool has(const char *command) {
-  return rd_command_find_full((rd_bytes){(const uint8_t *)command, strlen(command)}) != NULL;
+/* The payload of RESTORE: a list (type 1) or a set (2) of different elements. */
+static void put_payload(uint8_t type, uint32_t count) {
+  static uint8_t payload[100 * (COLL_LONGEST + 16)], text[COLL_LONGEST];
+  rd_writer w = {payload, 0};
+  rd_put_bytes(&w, &type, 1);
+  rd_put_length(&w, count);
+  uint32_t first = (uint32_t)dice(COLL_NUMBERS - 100);
+  for (uint32_t i = 0; i < count; i++) rd_put_string(&w, (rd_bytes){text, coll_text(text, first + i)});
+  rd_put_bytes(&w, (uint8_t[]){10, 0}, 2);
+  uint64_t crc = rd_crc64(0, payload, w.len);
+  rd_put_bytes(&w, &crc, sizeof crc);
+  put_word(payload, w.len);
+}
+
+static void put_restore(char type) {
+  put_coll_of(type, 5, "RESTORE"), put_number(0), put_payload(type == 'l' ? 1 : 2, 1 + (uint32_t)dice(90)),
+      put_word("REPLACE", 7);
 }
 
 static void put_hash(uint32_t n) {
-  switch (dice(5)) {
+  switch (dice(7)) {
     case 0:
       put_coll_of('h', 2 + n, "HDEL"), put_elements(n, false, false);
       break;
@@ -65,9 +82,15 @@ static void put_hash(uint32_t n) {
       put_coll_of('h', 2, "HGETALL");
       break;
     case 2:
-      if (!has("hpexpire")) return;
       put_coll_of('h', 4 + n + 1, "HPEXPIRE"), put_number(1 + (int64_t)dice(50)), put_word("FIELDS", 6), put_number(n),
           put_elements(n, false, false);
+      break;
+    case 3:
+      put_coll_of('h', 6 + 2 * n, "HSETEX"), put_word("PX", 2), put_number(1 + (int64_t)dice(500)),
+          put_word("FIELDS", 6), put_number(n), put_elements(n, false, true);
+      break;
+    case 4:
+      put_coll_of('h', 4 + n, "HGETDEL"), put_word("FIELDS", 6), put_number(n), put_elements(n, false, false);
       break;
     default:
       put_coll_of('h', 2 + 2 * n, "HSET"), put_elements(n, false, true);
@@ -76,7 +99,7 @@ static void put_hash(uint32_t n) {
 }
 
 static void put_list(uint32_t n) {
-  switch (dice(8)) {
+  switch (dice(10)) {
     case 0:
       put_coll_of('l', 3, "LPOP"), put_number(n);
       break;
@@ -95,6 +118,12 @@ static void put_list(uint32_t n) {
     case 5:
       put_coll_of('l', 4, "LREM"), put_number(0), put_elements(1, false, false);
       break;
+    case 6:
+      put_restore('l');
+      break;
+    case 7: /* of a list, a set or a sorted set */
+      put_coll_of("lsz"[dice(3)], 5, "SORT"), put_word("ALPHA", 5), put_word("STORE", 5), put_coll_key('l');
+      break;
     default:
       put_coll_of('l', 2 + n, dice(2) == 0 ? "RPUSH" : "LPUSH"), put_elements(n, false, false);
       break;
@@ -102,7 +131,7 @@ static void put_list(uint32_t n) {
 }
 
 static void put_set(uint32_t n) {
-  switch (dice(7)) {
+  switch (dice(8)) {
     case 0:
       put_coll_of('s', 2 + n, "SREM"), put_elements(n, false, false);
       break;
@@ -114,6 +143,9 @@ static void put_set(uint32_t n) {
       break;
     case 3:
       put_coll_of('s', 4, dice(2) == 0 ? "SUNIONSTORE" : "SINTERSTORE"), put_coll_key('s'), put_coll_key('s');
+      break;
+    case 4:
+      put_restore('s');
       break;
     default:
       put_coll_of('s', 2 + n, "SADD"), put_elements(n, false, false);
@@ -133,8 +165,8 @@ static void put_zset(uint32_t n) {
       put_coll_of('z', 4, "ZREMRANGEBYRANK"), put_number((int64_t)dice(30)), put_number((int64_t)dice(60));
       break;
     case 3:
-      if (!has("zunionstore")) return;
-      put_coll_of('z', 5, "ZUNIONSTORE"), put_number(2), put_coll_key('z'), put_coll_key('z');
+      put_coll_of('z', 5, dice(2) == 0 ? "ZUNIONSTORE" : "ZDIFFSTORE"), put_number(2), put_coll_key('z'),
+          put_coll_key('z');
       break;
     case 4:
       put_coll_of('z', 5, "ZRANGESTORE"), put_coll_key('z'), put_number(0), put_number(-1);

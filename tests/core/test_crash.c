@@ -28,6 +28,7 @@
 #include "session/session.h"
 #include "store/check.h"
 #include "store/databases.h"
+#include "store/evict.h"
 #include "store/expire.h"
 #include "store/reclaim.h"
 #include "store/run.h"
@@ -624,6 +625,12 @@ static void a_kill_leaves_whole_values_and_free_locks_and_costs_at_most_one_shar
       (unsigned long long)(t.evicted + rd_counter(&st, RD_STAT_evicted_keys)),
       (unsigned long long)(t.emptied + rd_counter(&st, RD_STAT_evicted_regions)));
   CHECK(t.lost > 0 || kills < 100); /* otherwise no process died during a change, and nothing was tested */
+  rd_flush_all(&st);
+  while (!rd_sweep(&st, 0, SHARDS, 0)) continue;
+  for (uint32_t i = 0; i < SHARDS; i++) {
+    const rd_shard *sh = rd_shard_at(&st, i);
+    CHECK_INT(sh->heap.used, sh->ghosts * rd_round_up(RD_GHOST_BYTES, RD_GRANULE)); /* the deaths lost no block */
+  }
   rd_session_free(session);
   free(request);
   rd_worker_leave(&st);

@@ -2,6 +2,7 @@
  * only that one, and that one with all that follow. For each N, either the reply is -OOM and every key keeps its value,
  * type, encoding and TTL, or the failure did not matter and the command has done all that its reply says. Then the same
  * command, with memory, succeeds. */
+#include "command/index.h"
 #include "faults.h"
 #include "script.h"
 #include "store/databases.h"
@@ -58,9 +59,19 @@ static uint64_t next_try(uint64_t n, uint64_t calls) {
 }
 
 static unsigned runs, refusals, harmless;
+static bool played[RD_COMMANDS]; /* by the command's id */
+
+static void note_played(const char *line) {
+  rd_bytes word = {(const uint8_t *)line, strcspn(line, " ")};
+  bool unknown;
+  const rd_command *cmd = rd_command_find(&word, 1, &unknown);
+  if (cmd == NULL) CHECK_FAIL("%s: no such command", line);
+  if (cmd != NULL) played[cmd->id] = true;
+}
 
 static void play_one(const scene *sc, uint64_t memory, uint32_t shards) {
   text before = script_bytes(sc->before), command = script_bytes(sc->command);
+  note_played(sc->command);
 
   stage g;
   stage_open(&g, memory, shards, &before);
@@ -277,7 +288,7 @@ static void a_refused_change_of_a_list_leaves_its_elements(void) {
   PLAY(8 * MIB, 4, {"", "RPUSH @8a x"}, {"", "LPUSH @8a x 1 #300a y"}, {"", "RPUSH @300a #600a"},
        {"", "RPUSH @8a x #9000a #100000b y"}, {"", "LPUSH @8a " LONG_10 " " LONG_10 " " LONG_10},
        {"RPUSH @8a x ; EXPIRE @8a 100", "LPUSH @8a #40a #41b"}, {"RPUSH @8a x", "RPUSHX @8a #300a #9000b 1 #300c"},
-       {"RPUSH @8a " LONG_10 " " LONG_10, "RPUSH @8a #200a #201b"},
+       {"RPUSH @8a x", "LPUSHX @8a #300a #600b"}, {"RPUSH @8a " LONG_10 " " LONG_10, "RPUSH @8a #200a #201b"},
        {"RPUSH @8a " LONG_10 " " LONG_10, "LPUSH @8a #500a #9000b #500c"},
        {"RPUSH @8a " LONG_10 " " LONG_10 " " LONG_10, "RPUSH @8a " LONG_10 " " LONG_10},
        {"RPUSH @8a a b c", "LINSERT @8a BEFORE b #300a"}, {"RPUSH @8a a b c", "LINSERT @8a AFTER b #9000a"},
@@ -335,6 +346,15 @@ static void a_refused_large_value_leaves_nothing_behind(void) {
   PLAY(64 * MIB, 1, {"", "SET @8a #10000000a"}, {"SET @8a #8338000b EX 9", "APPEND @8a #2000000a"},
        {"SET @8a #10b", "SETRANGE @8a 10000000 #10a"}, {"SET @8a #10000000b", "COPY @8a @300b"},
        {"SET @8a #10000000b", "EXPIRE @8a 100"});
+}
+
+/* Commands with which a key may grow, except PFDEBUG. A new one needs a scene above. */
+static void every_command_that_may_be_refused_was_played(void) {
+  for (uint16_t id = 0; id < rd_command_count(); id++) {
+    const rd_command *cmd = rd_command_by_id(id);
+    if ((cmd->flags & RD_DENYOOM) == 0 || cmd->keys == RD_NO_KEYS || id == RD_ID_pfdebug) continue;
+    if (!played[id]) CHECK_FAIL("%s has no scene", rd_command_full_name(cmd));
+  }
 }
 
 /* ---- the index: its growth can be postponed without harm ---- */
@@ -789,6 +809,7 @@ int main(void) {
   RUN(a_full_store_sets_all_or_nothing);
   RUN(a_refused_change_of_a_sorted_set_changes_nothing);
   RUN(a_refused_change_of_a_large_sorted_set_changes_nothing);
+  RUN(every_command_that_may_be_refused_was_played);
   RUN(a_refused_command_in_a_transaction_affects_no_other);
   RUN(a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing);
   printf("%u failures tried: %u refusals, %u that did not matter\n", runs, refusals, harmless);

@@ -81,6 +81,7 @@ static void begin(unsigned high, unsigned low) {
   rd_longrun *l = (rd_longrun *)(uintptr_t)((uint64_t)high << 32 | low);
   ARRIVE(NULL, &l->caller_stack, &l->caller_size);
   l->work(l->arg);
+  rd_mark_clean(l->st); /* a transaction's command leaves its locks, and only this context knows of the mark */
   l->ended = true;
   LEAVE(NULL, l->caller_stack, l->caller_size);
   swapcontext(&l->own, &l->caller);
