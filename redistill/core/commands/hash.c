@@ -67,7 +67,8 @@ static bool put_one(rd_call *c, rd_coll *h, rd_pos *p, bool found, rd_element *f
 
 /* ---- setting ---- */
 
-/* Set all pairs of the arguments; *added counts the new fields. RD_OOM: some may have been set. */
+/* Set all pairs of the arguments; *added counts the new fields. RD_OOM: some may have been set, and there is no memory,
+ * or the command must begin again. */
 static rd_result put_pairs(rd_call *c, rd_coll *h, int64_t *added) {
   *added = 0;
   for (uint32_t i = 2; i < c->argc; i += 2) {
@@ -76,6 +77,7 @@ static rd_result put_pairs(rd_call *c, rd_coll *h, int64_t *added) {
     rd_element_of(&field, c->argv[i]);
     rd_element_of(&value, c->argv[i + 1]);
     bool found = rd_hash_find(h, &field, &p);
+    if (found && rd_is_long_element(c->store, rd_hash_value(p.at)) && !rd_may_take_long(c)) return RD_OOM;
     if (rd_hash_put(h, &p, found, &field, &value, RD_NO_EXPIRY) != RD_OK) return RD_OOM;
     *added += !found;
     if ((i & 127) == 0) rd_yield(c->store);
@@ -83,7 +85,7 @@ static rd_result put_pairs(rd_call *c, rd_coll *h, int64_t *added) {
   return RD_OK;
 }
 
-/* Set all pairs, or none: false after an error reply. */
+/* Set all pairs, or none: false after an error reply, or when the command must begin again. */
 static bool set_pairs(rd_call *c, int64_t *added) {
   rd_coll h;
   bool one = c->argc == 4; /* one change is whole by itself */
@@ -98,6 +100,7 @@ static bool set_pairs(rd_call *c, int64_t *added) {
       return true;
     }
     if (!one) rd_coll_undo(&h);
+    if (c->verdict == RD_LONG) return false;
     if (!rd_reserve_for_call(c, &h)) break;
   }
   rd_reply_oom(c->out);
@@ -269,8 +272,12 @@ void rd_cmd_hdel(rd_call *c) {
   for (uint32_t i = 2; i < c->argc && h.item != NULL; i++) {
     rd_element field;
     rd_element_of(&field, c->argv[i]);
-    gone += rd_hash_remove(&h, &field);
+    rd_pos p;
     if ((i & 63) == 0) rd_yield(c->store);
+    if (!rd_hash_find(&h, &field, &p)) continue;
+    if (gone == 0 && rd_is_long_element(c->store, rd_hash_value(p.at)) && !rd_may_take_long(c)) return;
+    rd_hash_remove_at(&h, &p);
+    gone++;
   }
   if (gone > 0) {
     rd_coll_changed(&h, RD_EVENT_HDEL);

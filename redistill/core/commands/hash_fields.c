@@ -59,7 +59,7 @@ int64_t rd_for_fields(rd_call *c, rd_coll *h, const rd_named *f, bool may_fail, 
       rd_step result = step(c, h, &field, arg);
       ok = result != RD_STEP_FAILED;
       changes += result == RD_STEP_CHANGED;
-      if ((i & 63) == 63) rd_yield(c->store);
+      if ((i & 15) == 15) rd_yield(c->store);
     }
     if (ok) {
       if (recorded) rd_coll_commit(h);

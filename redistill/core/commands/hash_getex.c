@@ -68,7 +68,7 @@ static uint64_t long_bytes(rd_call *c, const rd_coll *h, const rd_named *f) {
     rd_element_of(&field, c->argv[f->first + i]);
     if (rd_hash_find(h, &field, &p) && rd_element_is_outside(rd_hash_value(p.at)))
       sum += rd_element_len(c->store, rd_hash_value(p.at));
-    if ((i & 63) == 63) rd_yield(c->store);
+    if ((i & 15) == 15) rd_yield(c->store);
   }
   return sum;
 }
@@ -136,7 +136,7 @@ static bool condition_holds(rd_call *c, const rd_coll *h, const rd_named *f, con
     rd_pos p;
     rd_element_of(&field, c->argv[f->first + 2 * i]);
     if (rd_hash_find(h, &field, &p) == ((o->words & FNX) != 0)) return false;
-    if ((i & 63) == 63) rd_yield(c->store);
+    if ((i & 15) == 15) rd_yield(c->store);
   }
   return true;
 }
@@ -151,7 +151,7 @@ static rd_result put_all(rd_call *c, rd_coll *h, const rd_named *f, int64_t when
     bool found = rd_hash_find(h, &field, &p);
     int64_t time = when != RD_KEEP_EXPIRY ? when : found ? rd_hash_time(p.at) : RD_NO_EXPIRY;
     if (rd_hash_put(h, &p, found, &field, &value, time) != RD_OK) return RD_OOM;
-    if ((i & 63) == 63) rd_yield(c->store);
+    if ((i & 15) == 15) rd_yield(c->store);
   }
   return RD_OK;
 }
@@ -178,7 +178,7 @@ static void remove_all(rd_call *c, rd_coll *h, const rd_named *f, uint64_t befor
     rd_element field;
     rd_element_of(&field, c->argv[f->first + 2 * i]);
     rd_hash_remove(h, &field);
-    if ((i & 63) == 63) rd_yield(c->store);
+    if ((i & 15) == 15) rd_yield(c->store);
   }
   uint64_t removed = before - rd_coll_count(h);
   rd_coll_changed(h, RD_EVENT_HEXPIRED);

@@ -55,10 +55,15 @@ static bool move_key(rd_call *call, const rd_key *src, const rd_key *dst, rd_key
   return false;
 }
 
+/* The bytes to copy or move; many small blocks cost more than a few large ones. */
+static uint64_t work_of(const rd_store *st, const rd_item *it) {
+  return rd_item_value_bytes(st, it) * (rd_item_is_nested(it) ? 4 : 1);
+}
+
 static void rename_key(rd_call *call, bool keep_existing) {
   rd_key src = rd_call_key(call, 1), dst = rd_call_key(call, 2);
   const rd_item *it = rd_find_write(call->store, &src);
-  if (it != NULL && rd_item_value_bytes(call->store, it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
+  if (it != NULL && work_of(call->store, it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
   if (it == NULL) {
     rd_reply_error(call->out, "ERR no such key");
     return;
@@ -117,7 +122,7 @@ void rd_cmd_copy(rd_call *call) {
     return;
   }
   const rd_item *it = rd_find_read(call->store, &src);
-  if (it != NULL && !rd_may_read(call, rd_item_value_bytes(call->store, it))) return;
+  if (it != NULL && !rd_may_read(call, work_of(call->store, it))) return;
   if (it == NULL || (rd_find_write(call->store, &dst) != NULL && !replace)) {
     rd_reply_int(call->out, 0);
     return;
@@ -138,7 +143,7 @@ void rd_cmd_move(rd_call *call) {
   }
   rd_key src = rd_call_key(call, 1), dst = rd_call_key_in(call, 1, db);
   const rd_item *it = rd_find_write(call->store, &src);
-  if (it != NULL && rd_item_value_bytes(call->store, it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
+  if (it != NULL && work_of(call->store, it) > RD_LONG_BYTES && !rd_may_take_long(call)) return;
   if (it == NULL || rd_find_write(call->store, &dst) != NULL) {
     rd_reply_int(call->out, 0);
     return;

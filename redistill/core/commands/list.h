@@ -20,7 +20,7 @@ static inline bool rd_list_open(rd_call *c, rd_coll *l, const rd_key *key, bool 
 typedef rd_result rd_list_change_fn(rd_coll *l, void *arg);
 bool rd_list_change(rd_call *c, rd_coll *l, size_t mark, rd_list_change_fn *change, void *arg);
 
-/* True if it takes long to reply with `n` elements from `rank` on. */
+/* True if it takes long to reply with `n` elements from `rank` on, or to remove them. */
 bool rd_list_is_long(const rd_coll *l, uint64_t rank, uint64_t n);
 
 /* LEFT or RIGHT. False after an error reply. */

@@ -99,6 +99,7 @@ void rd_cmd_lset(rd_call *c) {
   bool outgrows = rd_list_outgrows(&l, (int64_t)text.len, 1);
   rd_pos p;
   bool exists = at_index(&l, args.index, &p);
+  if (exists && rd_is_long_element(c->store, p.at) && !rd_may_take_long(c)) return;
   if (exists && !rd_list_change(c, &l, c->out->len, set, &args)) return;
   if (outgrows) rd_list_name_quicklist(&l); /* as in Redis, also without an element at the index */
   if (exists) {
@@ -124,7 +125,9 @@ void rd_cmd_ltrim(rd_call *c) {
   }
   uint64_t count = rd_list_length(&l), first, left = selected(count, start, stop, &first);
   uint64_t removed = count - left;
-  if (removed != count && removed > RD_LIST_LONG && !rd_may_take_long(c)) return;
+  if (left != 0 && (rd_list_is_long(&l, 0, first) || rd_list_is_long(&l, first + left, count - first - left)) &&
+      !rd_may_take_long(c))
+    return;
   rd_reply_ok(c->out);
   if (removed > 1) rd_note_changes(c->store, removed);
   if (left != 0) rd_coll_remove_range(&l, first + left, count - first - left, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "command/call.h"
 #include "command/command.h"
 #include "store/coll.h"
+#include "types/element.h"
 
 /* Allocate `n` bytes for the duration of the command, to be freed with the same `n`. They count like a buffer of the
  * client, so that all commands together take no more than the clients may. NULL: no memory. */
@@ -31,6 +32,11 @@ bool rd_value_is(rd_store *st, const rd_item *it, rd_bytes bytes);
 /* Reply with [off, off + len) of the value, which must exist, as a bulk. */
 void rd_reply_value(rd_reply *r, rd_store *st, const rd_item *it, uint64_t off, uint64_t len);
 /* Drop the reply that was appended since r->len was `mark`, and reply with -OOM instead. */
+/* True if the element is so long that releasing it takes long. */
+static inline bool rd_is_long_element(const rd_store *st, const uint8_t *element) {
+  return RD_UNLIKELY(*element == RD_ELEMENT_OUTSIDE) && rd_element_len(st, element) > RD_LONG_BYTES;
+}
+
 void rd_reply_oom_instead(rd_reply *r, size_t mark);
 
 /* Make the string that was looked up as *it (NULL: absent) at least `len` bytes long, with zeros appended, and raw

@@ -107,13 +107,23 @@ void rd_cmd_zlexcount(rd_call *c) { reply_count(c, RD_BY_NAME); }
 
 /* ---- removing ---- */
 
+static bool takes_long(const rd_coll *z, uint64_t rank, uint64_t n) {
+  if (n > RD_LONG_ELEMENTS) return true;
+  if (RD_LIKELY(n == 0 || rd_item_value_bytes(z->st, z->item) <= RD_LONG_BYTES)) return false;
+  rd_pos p;
+  for (bool more = rd_coll_at(z, rank, &p); more && n > 0; more = rd_coll_next(z, &p), n--) {
+    if (rd_is_long_element(z->st, rd_zset_member(p.at))) return true;
+  }
+  return false;
+}
+
 static void remove_range(rd_call *c, rd_range_by by, rd_key_event event) {
   rd_range range;
   rd_coll z;
   uint64_t rank, n = 0;
   if (!rd_parse_range(c, by, c->argv[2], c->argv[3], &range) || !rd_open_zset(c, 1, true, &z)) return;
   if (z.item != NULL) rd_find_range(&z, &range, &rank, &n);
-  if (n > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
+  if (takes_long(&z, rank, n) && !rd_may_take_long(c)) return;
   if (n != 0) {
     rd_zset_remove_range(&z, rank, n);
     rd_coll_changed(&z, event);

@@ -98,7 +98,7 @@ static bool widen(scan *s, scores *w) {
   memset(wide.place, 0, wide.places * sizeof *wide.place);
   for (uint64_t i = 0; i < w->places; i++) {
     if (w->place[i] != 0) *place_of(&wide, w->place[i]) = w->place[i];
-    if ((i & 1023) == 0) rd_yield(s->call->store);
+    if ((i & 63) == 0) rd_yield(s->call->store);
   }
   scores_free(s, w);
   *w = wide;

@@ -30,6 +30,7 @@ uint64_t rd_stream_bytes(const rd_store *st, const uint8_t *refs, uint32_t table
     for (uint32_t c = 0; c < rd_table_capacity(st, table); c++) {
       rd_ref chunk = rd_table_at(st, table)->chunk[c];
       if (chunk != 0) bytes += rd_blk_bytes(rd_chunk_at(st, chunk)->blk);
+      if (c % CHUNKS == 0) rd_yield((rd_store *)(uintptr_t)st);
     }
   }
   return bytes;

@@ -104,6 +104,9 @@ void rd_blob_read(rd_store *st, rd_ref blob, uint64_t off, void *dst, uint64_t l
   }
 }
 
+/* Comparing changes nothing, but a long command may pause. */
+static inline void pause_if_long(const rd_store *st) { rd_yield((rd_store *)(uintptr_t)st); }
+
 static inline int order_of_lengths(uint64_t a, uint64_t b) { return (a > b) - (a < b); }
 
 int rd_blob_compare(const rd_store *st, rd_ref blob, rd_bytes bytes) {
@@ -114,6 +117,7 @@ int rd_blob_compare(const rd_store *st, rd_ref blob, rd_bytes bytes) {
     int order = memcmp(piece.data, bytes.data + off, n);
     if (order != 0) return order;
     off += n;
+    pause_if_long(st);
   }
   return order_of_lengths(len, bytes.len);
 }
@@ -126,6 +130,7 @@ int rd_blob_compare_blob(const rd_store *st, rd_ref a, rd_ref b) {
     int order = memcmp(p.data, q.data, n);
     if (order != 0) return order;
     off += n;
+    pause_if_long(st);
   }
   return order_of_lengths(mine, len);
 }

@@ -13,7 +13,7 @@
 #define READY_BYTES 65536u
 #define READY_BLOCKS 64u
 #define YIELD_RECORDS 64u
-#define YIELD_KNOWN 256u /* entries of the hash table */
+#define YIELD_KNOWN 64u /* entries of the hash table */
 /* The log grows by segments, since extending a large block of memory may take milliseconds. A record is in one. */
 #define SEGMENT (96u << 10)
 #define FEW_SEGMENTS 16u /* a log of more is counted with the buffers of clients */

@@ -1,0 +1,180 @@
+/* test_steps.c - work that grows with a value is done in steps. A step is what happens between two readings of the
+ * clock: a long command reads it in rd_yield, the sweep after each of its steps. The tests count the bytes that a step
+ * allocates or releases, not its time. */
+#include "arena/layout.h"
+#include "arena/longrun.h"
+#include "arena/memory.h"
+#include "rig.h"
+#include "store/expire.h"
+
+enum { SHARDS = 4, ELEMENTS = 60000, MOST = 1 << 20 };
+
+static rd_store st;
+static int fd;
+static rig_client c;
+
+static uint64_t ticks, used, most;
+static uint64_t now_used(void) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < SHARDS; i++) sum += rd_shard_at(&st, i)->heap.used;
+  return sum;
+}
+static uint64_t measuring(void) {
+  uint64_t now = now_used(), step = now > used ? now - used : used - now;
+  if (step > most) most = step;
+  used = now;
+  return ticks += 1000;
+}
+
+static void begin(void) {
+  used = now_used();
+  most = 0;
+}
+
+static void end(const char *what) {
+  measuring();
+  if (most > MOST) CHECK_FAIL("%s: a step of %llu bytes", what, (unsigned long long)most);
+}
+
+static void open_store(void) {
+  fd = rig_open(&st, 512 << 20, SHARDS, RD_NOEVICTION);
+  st.clock = measuring;
+  c = rig_client_new(&st, NULL);
+}
+
+static void close_store(void) {
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+static void say(const char *text) {
+  rig_say(&c, text);
+  c.len = 0;
+}
+
+static void sweep(void) {
+  for (int i = 0; i < 1000000 && !rd_sweep(&st, 0, SHARDS, 0); i++) measuring();
+}
+
+/* A value of ELEMENTS elements at key `a`, in commands of 100. */
+static void make(const char *command) {
+  char text[6000];
+  for (int i = 0; i < ELEMENTS; i += 100) {
+    bool pairs = *command == 'H' || *command == 'Z';
+    int n = snprintf(text, sizeof text, "%s a", command);
+    for (int k = i; k < i + 100; k++) {
+      if (*command == 'Z')
+        n += snprintf(text + n, sizeof text - (size_t)n, " %d member:%06d", k, k);
+      else
+        n += snprintf(text + n, sizeof text - (size_t)n, pairs ? " field:%06d value-of-16-bytes" : " element:%06d", k);
+    }
+    snprintf(text + n, sizeof text - (size_t)n, "\r\n");
+    say(text);
+  }
+}
+
+static void large_values_are_made_and_released_in_steps(void) {
+  static const char *const commands[] = {"HSET", "RPUSH", "SADD", "ZADD"};
+  static const char *const ends[] = {"DEL a\r\n",      "SET a x\r\n", "RENAME x a\r\n",   "COPY a b\r\n",
+                                     "RENAME a b\r\n", "FLUSHDB\r\n", "PEXPIREAT a 1\r\n"};
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+      open_store();
+      say("SET x y\r\n");
+      begin();
+      make(commands[i]);
+      end(commands[i]);
+      begin();
+      /* FLUSHDB gives whole regions back, one shard a step */
+      if (k != 5) say(ends[k]);
+      end(ends[k]);
+      begin();
+      sweep();
+      end(ends[k]);
+      close_store();
+    }
+  }
+}
+
+static void parts_of_large_values_are_removed_in_steps(void) {
+  static const struct {
+    const char *make, *remove;
+  } each[] = {{"SADD", "SPOP a 50000\r\n"},
+              {"RPUSH", "LTRIM a 30000 30001\r\n"},
+              {"RPUSH", "LPOP a 59999\r\n"},
+              {"ZADD", "ZREMRANGEBYRANK a 1 -1\r\n"},
+              {"ZADD", "ZREMRANGEBYSCORE a 10 59990\r\n"},
+              {"ZADD", "ZPOPMIN a 59999\r\n"},
+              {"ZADD", "ZRANGESTORE b a 0 -1\r\n"},
+              {"SADD", "SUNIONSTORE b a\r\n"},
+              {"SADD", "SORT a ALPHA STORE b\r\n"}};
+  for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+    open_store();
+    make(each[i].make);
+    begin();
+    say(each[i].remove);
+    end(each[i].remove);
+    close_store();
+  }
+}
+
+/* An element of 16 MiB, in a command that only names its place or its field. */
+static void long_elements_are_released_in_steps(void) {
+  static const char *const each[][2] = {{"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HDEL a f\r\n"},
+                                        {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSET a f x\r\n"},
+                                        {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSET a g 1 f x\r\n"},
+                                        {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LSET a 0 x\r\n"},
+                                        {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LTRIM a 1 -1\r\n"},
+                                        {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LPOP a\r\n"},
+                                        {"*3\r\n$4\r\nSADD\r\n$1\r\na\r\n", "SPOP a\r\n"},
+                                        {"*4\r\n$4\r\nZADD\r\n$1\r\na\r\n$1\r\n1\r\n", "ZREMRANGEBYRANK a 0 0\r\n"},
+                                        {"*4\r\n$4\r\nZADD\r\n$1\r\na\r\n$1\r\n1\r\n", "ZPOPMIN a\r\n"}};
+  static const char *const seconds[] = {"HSET a z 1\r\n", "RPUSH a z\r\n", "SADD a z\r\n", "ZADD a 2 z\r\n"};
+  size_t len = 16 << 20;
+  char *value = malloc(len + 40);
+  for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+    open_store();
+    say(each[i][0]);
+    int head = snprintf(value, 40, "$%zu\r\n", len);
+    memset(value + head, 'v', len);
+    memcpy(value + head + len, "\r\n", 2);
+    rig_feed(&c, value, (size_t)head + len + 2, 1 << 20);
+    c.len = 0;
+    char kind = each[i][0][8];
+    say(seconds[kind == 'H' ? 0 : kind == 'S' ? 2 : kind == 'Z' ? 3 : 1]);
+    if (kind == 'S') say("SREM a z\r\n"); /* else a random one is popped */
+    begin();
+    say(each[i][1]);
+    end(each[i][1]);
+    close_store();
+  }
+  free(value);
+}
+
+/* The leaves of a tree from which most entries were removed, here and there, are joined. */
+static void leaves_of_few_entries_are_joined(void) {
+  open_store();
+  make("SADD");
+  char text[100];
+  for (int left = ELEMENTS; left > ELEMENTS / 10; left--) {
+    int n = (int)((uint64_t)(ELEMENTS - left) * 7919 % ELEMENTS); /* each once: they have no common factor */
+    snprintf(text, sizeof text, "SREM a element:%06d\r\n", n);
+    say(text);
+  }
+  RIG_ASK(&c, "SCARD a\r\n", ":6000\r\n");
+  uint64_t bytes = now_used();
+  say("SUNIONSTORE b a\r\n");
+  uint64_t anew = now_used() - bytes;
+  say("DEL b\r\n");
+  sweep();
+  CHECK(bytes < anew * 3 / 2);
+  close_store();
+}
+
+int main(void) {
+  RUN(large_values_are_made_and_released_in_steps);
+  RUN(parts_of_large_values_are_removed_in_steps);
+  RUN(long_elements_are_released_in_steps);
+  RUN(leaves_of_few_entries_are_joined);
+  return check_end();
+}
