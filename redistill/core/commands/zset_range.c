@@ -18,6 +18,11 @@ static bool parse_score_bound(rd_bytes text, double *score, bool *open) {
     text.data++;
     text.len--;
   }
+  int64_t whole;
+  if (RD_LIKELY(text.len <= 15 && rd_parse_i64(text, &whole))) { /* most bounds are short whole numbers */
+    *score = (double)whole;
+    return true;
+  }
   if (text.len >= sizeof number) return false;
   if (text.len != 0) memcpy(number, text.data, text.len);
   number[text.len] = 0;
