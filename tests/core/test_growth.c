@@ -116,6 +116,21 @@ static void commands_that_fit_only_one_by_one_discard_the_transaction(void) {
   rig_close(&st, fd);
 }
 
+/* Each of them could split a leaf, but all together do not need that much. */
+static void a_transaction_of_many_small_commands_runs_where_all_keys_may_be_evicted(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16 * MIB, 4, RD_ALLKEYS_LRU);
+  rig_client c = rig_client_new(&st, NULL);
+  for (unsigned i = 0; i < 5000; i++) say(&c, "SET k%u %0*u", i, 1000, i);
+  rig_say(&c, "MULTI\r\n");
+  for (unsigned i = 0; i < 10000; i++) say(&c, "ZADD z %u m%u", i, i);
+  c.len = 0;
+  rig_say(&c, "EXEC\r\n");
+  CHECK(c.len > 8 && memcmp(c.out, "*10000\r\n", 8) == 0);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
 /* Transactions of random writes near the memory limit: each runs whole or not at all. */
 static void a_transaction_near_the_limit_runs_whole_or_not_at_all(void) {
   const rd_policy policies[] = {RD_NOEVICTION, RD_VOLATILE_TTL, RD_ALLKEYS_LRU, RD_ALLKEYS_S3FIFO, RD_VOLATILE_LRU};
@@ -742,6 +757,7 @@ static void every_value_is_whole_under_any_limit_and_policy(void) {
 int main(void) {
   RUN(a_full_store_refuses_to_queue_commands);
   RUN(commands_that_fit_only_one_by_one_discard_the_transaction);
+  RUN(a_transaction_of_many_small_commands_runs_where_all_keys_may_be_evicted);
   RUN(a_transaction_near_the_limit_runs_whole_or_not_at_all);
   RUN(a_transaction_of_collections_near_the_limit_runs_whole_or_not_at_all);
   RUN(an_admitted_transaction_has_room_whatever_others_write);

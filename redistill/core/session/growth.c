@@ -93,7 +93,8 @@ void rd_growth_add(rd_growth *g, rd_store *st, const rd_command *cmd, const rd_b
   rd_call call = {.store = st, .command = cmd, .db = db, .argc = argc, .argv = argv};
   uint64_t bytes = cmd->grows == NULL ? 0 : cmd->grows(&call);
   bool entries = (cmd->acl & COLLECTIONS) != 0;
-  if (entries) bytes += ENTRY_COST * argc + SPLIT_COST;
+  if (entries) bytes += ENTRY_COST * argc;
+  if (entries && g->by_shard) bytes += SPLIT_COST; /* otherwise keys are evicted for the few commands that split */
   for (uint32_t i = 2; i < argc; i++)
     bytes += entries && argv[i].len <= RD_ELEMENT_INLINE ? 2 * argv[i].len : argv[i].len;
   add(g, st, argv[to->first], bytes);
