@@ -147,6 +147,11 @@ static void compare_with_model(void) {
     if (to > from) check_members(ask(4, "ZREVRANGEBYSCORE", "z", number(high), number(low)), to - 1, to - from, true);
     if (to - from > 3)
       check_members(ask(7, "ZRANGEBYSCORE", "z", number(low), number(high), "LIMIT", "2", "1"), from + 2, 1, false);
+    char open[40];
+    snprintf(open, sizeof open, "(%s", number(low));
+    unsigned above = rank_of(low, true), most = below(130), n = m.n - above < most ? m.n - above : most;
+    check_members(ask(7, "ZRANGEBYSCORE", "z", open, "inf", "LIMIT", "0", number(most)), above, n, false);
+    if (to > above) check_members(ask(4, "ZRANGEBYSCORE", "z", open, number(high)), above, to - above, false);
     if (m.n > 4) check_members(ask(4, "ZREVRANGE", "z", "1", "3"), m.n - 2, 3, true);
   }
   CHECK(rd_check(&st, (char[200]){0}, 200) == 0);

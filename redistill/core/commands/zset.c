@@ -52,11 +52,10 @@ bool rd_members_add(rd_members *m, const uint8_t *entry) {
   return true;
 }
 
-bool rd_members_walk(rd_members *m, const rd_coll *z, uint64_t rank, uint64_t n, bool down) {
-  rd_pos p;
-  for (bool more = n > 0 && rd_coll_at(z, rank, &p); more && !m->call->out->failed;) {
-    if (!rd_members_add(m, p.at)) return false;
-    more = --n > 0 && (down ? rd_coll_prev(z, &p) : rd_coll_next(z, &p));
+bool rd_members_walk(rd_members *m, const rd_coll *z, rd_pos *p, uint64_t n, bool down) {
+  for (bool more = n > 0; more && !m->call->out->failed;) {
+    if (!rd_members_add(m, p->at)) return false;
+    more = --n > 0 && (down ? rd_coll_prev(z, p) : rd_zset_next(z, p));
   }
   return true;
 }

@@ -31,8 +31,8 @@ void rd_members_head(rd_members *m, uint64_t n);
 /* Append a member. Calls rd_yield. False: the command must return. */
 bool rd_members_add(rd_members *m, const uint8_t *entry);
 
-/* `n` members from `rank` on, upwards, or downwards if `down`; they exist. */
-bool rd_members_walk(rd_members *m, const rd_coll *z, uint64_t rank, uint64_t n, bool down);
+/* `n` members from the place on, upwards, or downwards if `down`; they exist. */
+bool rd_members_walk(rd_members *m, const rd_coll *z, rd_pos *p, uint64_t n, bool down);
 
 /* True if a command that reads may go through `n` members. False: it must return, as above. */
 static inline bool rd_may_read_members(rd_call *c, uint64_t n) {

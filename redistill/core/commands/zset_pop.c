@@ -17,7 +17,9 @@ static void pop(rd_call *c, rd_coll *z, uint32_t i, bool max, uint64_t count, bo
     rd_reply_bulk(c->out, c->argv[i].data, c->argv[i].len);
   }
   rd_members_head(&m, n);
-  if (!rd_members_walk(&m, z, max ? all - 1 : 0, n, max) || c->out->failed) return;
+  rd_pos p;
+  max ? rd_coll_last(z, &p) : rd_coll_first(z, &p);
+  if (!rd_members_walk(&m, z, &p, n, max) || c->out->failed) return;
   rd_zset_remove_range(z, max ? all - n : 0, n);
   rd_coll_changed(z, max ? RD_EVENT_ZPOPMAX : RD_EVENT_ZPOPMIN);
   rd_note_changes(c->store, n);

@@ -44,7 +44,9 @@ void rd_cmd_zrandmember(rd_call *c) {
   if (repeated) {
     while (n > 0 && show_random(&s, &z, all)) n--;
   } else if (n == all) {
-    rd_members_walk(&s.m, &z, all - 1, n, true); /* all of them: downwards, as Redis */
+    rd_pos p;
+    rd_coll_last(&z, &p);
+    rd_members_walk(&s.m, &z, &p, n, true); /* all of them: downwards, as Redis */
   } else if (!rd_sample(c, &z, all, n, show, &s)) {
     c->out->len = s.m.mark;
     rd_reply_oom(c->out);

@@ -5,6 +5,8 @@
 #include "commands/cmd.h"
 #include "commands/value.h"
 
+enum { SHORT = 64 }; /* members of a range that is walked through to find its end */
+
 /* ---- ZRANGE and its kin ---- */
 
 /* Parse the options from argv[from] on. False after an error reply. */
@@ -62,16 +64,34 @@ void rd_find_members(const rd_coll *z, const rd_range *range, const rd_range_opt
   }
 }
 
+/* Find the members of a short range by walking from the first one to the end: that takes less time than a search for
+ * the end and two ranks. False: the range is not short, or of another kind. */
+static bool find_short(const rd_coll *z, const rd_range *range, const rd_range_options *o, rd_pos *p, uint64_t *n) {
+  if (o->by != RD_BY_SCORE || o->down || o->offset != 0) return false;
+  uint64_t most = o->limit >= 0 && o->limit <= SHORT ? (uint64_t)o->limit : SHORT + 1;
+  rd_zset_lower(z, rd_zset_order(range->low) + range->low_open, NULL, p);
+  *n = rd_zset_count_below(z, p, rd_zset_order(range->high) + !range->high_open, most);
+  return *n <= SHORT;
+}
+
+static void find_first(const rd_coll *z, const rd_range *range, const rd_range_options *o, rd_pos *p, uint64_t *n) {
+  uint64_t rank;
+  if (find_short(z, range, o, p, n)) return;
+  rd_find_members(z, range, o, &rank, n);
+  if (*n > 0) rd_coll_at(z, rank, p);
+}
+
 static void reply_range(rd_call *c, rd_range_options o) {
   rd_range range;
   rd_coll z;
-  uint64_t rank = 0, n = 0;
+  rd_pos p;
+  uint64_t n = 0;
   if (!rd_parse_range_command(c, 2, &o, &range) || !rd_open_zset(c, 1, false, &z)) return;
-  if (z.item != NULL) rd_find_members(&z, &range, &o, &rank, &n);
+  if (z.item != NULL) find_first(&z, &range, &o, &p, &n);
   if (!rd_may_read_members(c, n)) return;
   rd_members m = rd_members_of(c, o.scores);
   rd_members_head(&m, n);
-  rd_members_walk(&m, &z, rank, n, o.down);
+  rd_members_walk(&m, &z, &p, n, o.down);
 }
 
 void rd_cmd_zrange(rd_call *c) { reply_range(c, (rd_range_options){.by = RD_BY_RANK}); }

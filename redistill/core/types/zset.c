@@ -301,6 +301,19 @@ rd_result rd_zset_put(rd_coll *c, rd_element *member, double score) {
 
 /* ---- ranges ---- */
 
+uint64_t rd_zset_count_below(const rd_coll *c, const rd_pos *p, uint64_t order, uint64_t most) {
+  uint64_t n = 0;
+  const uint8_t *at = p->at;
+  for (; at < p->end && n < most; n++, at += entry_bytes(at)) {
+    if (order_at(at) >= order) return n;
+  }
+  if (n == most || p->leaf == 0) return n;
+  rd_pos next = *p;
+  for (bool more = rd_tree_next_leaf(c, &next); more && n < most && order_at(next.at) < order; n++)
+    more = rd_zset_next(c, &next);
+  return n;
+}
+
 /* Remove the entry of the second tree that belongs to one of the first. */
 static void remove_hashed(void *arg, rd_coll *c, const uint8_t *entry) {
   rd_coll *second = arg;

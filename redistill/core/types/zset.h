@@ -62,6 +62,15 @@ rd_result rd_zset_put(rd_coll *c, rd_element *member, double score);
 
 /* The first entry whose score, and then member, is not before the given ones. `member` NULL: before all members. */
 bool rd_zset_lower(const rd_coll *c, uint64_t order, const rd_element *member, rd_pos *p);
+/* rd_coll_next, quick within a run. */
+static inline bool rd_zset_next(const rd_coll *c, rd_pos *p) {
+  const uint8_t *at = p->at + 8 + rd_element_skip(rd_zset_member(p->at));
+  if (RD_UNLIKELY(at >= p->end)) return rd_coll_next(c, p);
+  p->at = at;
+  return true;
+}
+/* The entries from the place on whose order is below this one; or `most`, when there are more. O(most). */
+uint64_t rd_zset_count_below(const rd_coll *c, const rd_pos *p, uint64_t order, uint64_t most);
 /* Remove `n` members from `rank` on. Calls rd_yield. */
 void rd_zset_remove_range(rd_coll *c, uint64_t rank, uint64_t n);
 
