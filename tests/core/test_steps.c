@@ -4,6 +4,7 @@
 #include "arena/layout.h"
 #include "arena/longrun.h"
 #include "arena/memory.h"
+#include "arena/pool.h"
 #include "rig.h"
 #include "store/expire.h"
 
@@ -36,11 +37,12 @@ static void end(const char *what) {
   if (most > MOST) CHECK_FAIL("%s: a step of %llu bytes", what, (unsigned long long)most);
 }
 
-static void open_store(void) {
-  fd = rig_open(&st, 512 << 20, SHARDS, RD_NOEVICTION);
+static void open_full(uint64_t memory, rd_policy policy) {
+  fd = rig_open(&st, memory, SHARDS, policy);
   st.clock = measuring;
   c = rig_client_new(&st, NULL);
 }
+static void open_store(void) { open_full(512 << 20, RD_NOEVICTION); }
 
 static void close_store(void) {
   rig_client_free(&c);
@@ -171,10 +173,33 @@ static void leaves_of_few_entries_are_joined(void) {
   close_store();
 }
 
+/* A large value was deleted in another shard: a plain command in a full store releases a few of its blocks, not all.
+ * Its leaves lie among each other, so it takes many until a region is free. */
+static void making_room_releases_some_blocks_of_a_large_value(void) {
+  open_full(24 << 20, RD_ALLKEYS_LRU);
+  char text[400];
+  make("HSET");
+  for (int i = 0; rd_pool_free(&st) > 0; i++) {
+    snprintf(text, sizeof text, "SET k%d %0300d\r\n", i, i);
+    say(text);
+    if (i % 8 == 0) say("HGET a f\r\n");
+  }
+  RIG_ASK(&c, "HLEN a\r\n", ":60000\r\n");
+  say("DEL a\r\n");
+  for (int i = 0; i < 3000; i++) {
+    begin();
+    snprintf(text, sizeof text, "SET n%d %0300d\r\n", i, i);
+    say(text);
+    end("SET in a full store");
+  }
+  close_store();
+}
+
 int main(void) {
   RUN(large_values_are_made_and_released_in_steps);
   RUN(parts_of_large_values_are_removed_in_steps);
   RUN(long_elements_are_released_in_steps);
   RUN(leaves_of_few_entries_are_joined);
+  RUN(making_room_releases_some_blocks_of_a_large_value);
   return check_end();
 }

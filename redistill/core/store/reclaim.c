@@ -31,7 +31,7 @@
 #define POLICY_EVICTIONS 8
 #define RANGES_TRIED 4
 #define SHARDS_TRIED 6
-#define DIGS 32
+#define DIGS 4 /* of RD_GRAVE_STEP blocks each */
 
 static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
   return rd_pool_free(st) > 0 || rd_heap_has(st, shard, bytes);
@@ -95,14 +95,6 @@ bool rd_item_move(rd_store *st, uint32_t shard, rd_ref block) {
   return true;
 }
 
-/* Move a block at the edge of a free range, but not into the range. */
-static bool move_elsewhere(rd_store *st, uint32_t shard, rd_ref range, rd_ref block) {
-  claim(st, shard, range);
-  bool moved = move_block(st, shard, block);
-  rd_heap_release(st, shard, range);
-  return moved;
-}
-
 /* A value of more bytes is moved rather than evicted for a hole beside one of its blocks. */
 #define WORTH_MOVING RD_REGION_SIZE
 
@@ -110,11 +102,11 @@ static bool is_large(const rd_store *st, rd_ref item) {
   return item != 0 && rd_item_value_bytes(st, rd_at(st, item)) > WORTH_MOVING;
 }
 
-/* Remove the block at the edge of a free range: its item is evicted or, when it is large or must stay, moved.
- * false: neither is possible; a large value is not evicted for this. */
-static bool clear_edge(rd_store *st, uint32_t shard, rd_ref range, rd_ref block) {
-  return (!is_large(st, item_of(st, block)) && evict_block(st, shard, block)) ||
-         move_elsewhere(st, shard, range, block);
+/* Remove the block at the edge of a range: its item is evicted or, when it is large or must stay, moved. false: neither
+ * is possible; a large value is not evicted for this. */
+static bool clear_edge(rd_store *st, uint32_t shard, rd_ref block) {
+  if (block == 0 || is_claimed(st, block)) return false;
+  return (!is_large(st, item_of(st, block)) && evict_block(st, shard, block)) || move_block(st, shard, block);
 }
 
 /* Remove a block that is to be evicted: its item is, or, when that has begun but takes long (grave.h), it is moved. */
@@ -125,23 +117,31 @@ static bool clear_victim(rd_store *st, uint32_t shard, rd_ref block) {
   return evict_block(st, shard, block);
 }
 
+/* Clear the block beside a free range, or another one there. The range is claimed meanwhile: so no block moves into it,
+ * and its place stays known. Returns the free range, which is wider unless nothing could be cleared. */
+static rd_ref widen(rd_store *st, uint32_t shard, rd_ref range, bool *cleared) {
+  claim(st, shard, range);
+  *cleared = clear_edge(st, shard, rd_blk_next(st, range)) || clear_edge(st, shard, rd_blk_before(st, range));
+  rd_ref before = rd_blk_before(st, range);
+  if (before == 0 || rd_blk_kind(*rd_blk_at(st, before)) != RD_FREE) before = range;
+  rd_heap_release(st, shard, range);
+  return before;
+}
+
 /* Evict around `at` until there is a free block of `bytes`, and move what may not be evicted. false: neither is
  * possible on either side. */
 static bool clear_range(rd_store *st, uint32_t shard, rd_ref at, uint32_t bytes) {
   uint32_t region = rd_region_of(st, at);
-  for (;;) {
-    rd_ref block = block_around(st, shard, region, at);
-    if (block == 0) return true; /* the whole region has gone to the pool */
-    rd_blk b = *rd_blk_at(st, block);
-    if (rd_blk_kind(b) != RD_FREE) {
-      if (!clear_victim(st, shard, block)) return false;
-      continue;
-    }
-    if (rd_blk_bytes(b) >= bytes) return true;
-    rd_ref next = rd_blk_next(st, block), before = rd_blk_before(st, block);
-    if (next != 0 && clear_edge(st, shard, block, next)) continue;
-    if (before == 0 || !clear_edge(st, shard, block, before)) return false;
+  rd_ref range;
+  while ((range = block_around(st, shard, region, at)) != 0 && rd_blk_kind(*rd_blk_at(st, range)) != RD_FREE) {
+    if (!clear_victim(st, shard, range)) return false;
   }
+  if (range == 0) return true; /* the whole region has gone to the pool */
+  for (bool cleared = true; cleared && rd_blk_bytes(*rd_blk_at(st, range)) < bytes;) {
+    range = widen(st, shard, range, &cleared);
+    if (st->regions[region].owner != shard + 1) return true;
+  }
+  return rd_blk_bytes(*rd_blk_at(st, range)) >= bytes;
 }
 
 /* Make room for a block that must move although its shard is full: evict for it elsewhere. The region that is being
@@ -155,54 +155,67 @@ static bool clear_any_range(rd_store *st, uint32_t shard, uint32_t bytes) {
   return false;
 }
 
-/* Evict what may be evicted, except for large values of small blocks, which are not lost for a region: they move. */
+/* Evict what may be evicted, except for large values of small blocks, which are not lost for a region: they move. The
+ * free blocks are claimed, so that nothing moves into them. An eviction may free blocks before this one, and they are
+ * joined; the claimed ones keep their places, so the search for the block that is free now begins at the last of
+ * them. */
 static void evict_all(rd_store *st, uint32_t shard, uint32_t region) {
-  for (rd_ref at = rd_region_first(st, region); at != 0;) {
-    rd_ref block = block_around(st, shard, region, at);
-    if (block == 0) return;
-    rd_ref item = rd_blk_kind(*rd_blk_at(st, block)) == RD_FREE ? 0 : item_of(st, block);
-    bool stays = item == 0 || (rd_item_is_nested(rd_at(st, item)) && is_large(st, item));
-    if (!stays && evict_block(st, shard, block)) continue;
-    at = rd_blk_next(st, block);
+  rd_ref claimed = rd_region_first(st, region);
+  for (rd_ref block = claimed; block != 0;) {
+    if (rd_blk_kind(*rd_blk_at(st, block)) == RD_FREE) {
+      claim(st, shard, block);
+      claimed = block;
+    }
+    rd_ref item = item_of(st, block);
+    bool stays = item == 0 || st->keeps_all || (rd_item_is_nested(rd_at(st, item)) && is_large(st, item));
+    rd_ref at = block;
+    if (stays || !evict_block(st, shard, block)) {
+      block = rd_blk_next(st, block);
+      continue;
+    }
+    if (st->regions[region].owner != shard + 1) return;
+    block = claimed;
+    for (rd_ref next; (next = rd_blk_next(st, block)) != 0 && next <= at;) block = next;
   }
 }
 
-/* Claim the free blocks and move the others, so that nothing is moved to where it came from. */
+/* Claim the free blocks and move the others. All before `block` are claimed, so an eviction leaves a block at its
+ * place. */
 static bool move_all(rd_store *st, uint32_t shard, uint32_t region) {
-  for (rd_ref at = rd_region_first(st, region); at != 0;) {
-    rd_ref block = block_around(st, shard, region, at);
-    if (block == 0) return true;
+  for (rd_ref block = rd_region_first(st, region); block != 0;) {
     rd_blk b = *rd_blk_at(st, block);
     if (rd_blk_kind(b) == RD_FREE) {
       claim(st, shard, block);
-    } else if (!is_claimed(st, block)) {
-      if (move_block(st, shard, block)) continue; /* the place is free now: claim it */
+    } else if (!is_claimed(st, block) && !move_block(st, shard, block)) {
       if (!clear_any_range(st, shard, rd_blk_bytes(b))) return false;
-      /* An eviction may have changed anything: look again at this place. */
-      block = block_around(st, shard, region, at);
-      if (block == 0) return true;
-      b = *rd_blk_at(st, block);
-      if (rd_blk_kind(b) == RD_FREE || is_claimed(st, block)) continue;
-      if (!move_block(st, shard, block)) return false;
-      continue;
+      if (st->regions[region].owner != shard + 1) return true;
+      b = *rd_blk_at(st, block); /* an eviction may have changed anything */
+      if (rd_blk_kind(b) != RD_FREE && !move_block(st, shard, block)) return false;
     }
-    at = rd_blk_next(st, block);
+    if (st->regions[region].owner != shard + 1) return true;
+    if (is_claimed(st, block)) block = rd_blk_next(st, block); /* else its place is free now */
   }
   return true;
+}
+
+/* Release the claimed blocks, which are joined with the free ones. */
+static void release_claimed(rd_store *st, uint32_t shard, uint32_t region) {
+  for (rd_ref block = rd_region_first(st, region), next; block != 0; block = next) {
+    next = rd_blk_next(st, block);
+    if (!is_claimed(st, block)) continue;
+    if (next != 0 && rd_blk_kind(*rd_blk_at(st, next)) == RD_FREE) next = rd_blk_next(st, next);
+    rd_heap_release(st, shard, block);
+  }
 }
 
 bool rd_empty_region(rd_store *st, uint32_t shard, uint32_t region) {
   rd_mark_dirty(st, shard);
   st->no_growth = true;
-  if (!st->keeps_all) evict_all(st, shard, region);
-  if (st->regions[region].owner == shard + 1) move_all(st, shard, region);
+  evict_all(st, shard, region);
+  bool owned = st->regions[region].owner == shard + 1;
+  if (owned) move_all(st, shard, region);
   st->no_growth = false;
-  for (rd_ref at = rd_region_first(st, region); at != 0;) {
-    rd_ref block = block_around(st, shard, region, at);
-    if (block == 0) break;
-    at = rd_blk_next(st, block);
-    if (is_claimed(st, block)) rd_heap_release(st, shard, block);
-  }
+  if (owned && st->regions[region].owner == shard + 1) release_claimed(st, shard, region);
   rd_mark_clean(st);
   if (st->regions[region].owner == shard + 1) return false;
   rd_count_stat(st, RD_STAT_evicted_regions, 1);
