@@ -43,6 +43,10 @@ typedef struct rd_coll_kind {
   uint32_t (*size)(const uint8_t *at, const uint8_t *end);
   uint64_t (*order)(const rd_store *st, const uint8_t *entry);
   int (*compare)(const rd_store *st, const uint8_t *a, const uint8_t *b); /* sorted: among equal orders; or NULL */
+  /* Pass entries while they are below `order`, at most *n of them; *n is then their number. Returns the first one that
+   * is not passed, or `end`. It does what `size` and `order` do, without a call an entry, but only for whole entries.
+   * NULL: those do. */
+  const uint8_t *(*pass)(const uint8_t *at, const uint8_t *end, uint64_t order, uint64_t *n);
   /* The offset, in the entry, of its `n`th reference (8 bytes) to a blob (blob.h); 0: it has no more. NULL: never. */
   uint32_t (*outside)(const uint8_t *entry, uint32_t n);
   /* Write the entry of the second tree that belongs to this one of the first, for the change from the packed form to

@@ -43,14 +43,28 @@ bool rd_run_back(const rd_coll *c, rd_pos *p) {
   return true;
 }
 
+/* Damage may make an entry longer than the run; see rd_entry_size. */
+static inline const uint8_t *pass(const rd_coll *c, const uint8_t *at, const uint8_t *end, uint64_t order,
+                                  uint64_t *n) {
+  at = c->kind->pass(at, end, order, n);
+  if (RD_UNLIKELY(at > end)) abort();
+  return at;
+}
+
 const uint8_t *rd_run_skip(const rd_coll *c, const rd_pos *p, uint64_t n) {
+  if (c->kind->pass != NULL) return pass(c, p->begin, p->end, UINT64_MAX, &n);
   const uint8_t *at = p->begin;
   for (; n > 0 && at < p->end; n--) at += rd_entry_size(c, at, p->end);
   return at;
 }
 
 uint64_t rd_run_rank(const rd_coll *c, const rd_pos *p) {
-  uint64_t n = 0;
+  uint64_t n = UINT64_MAX;
+  if (c->kind->pass != NULL) {
+    pass(c, p->begin, p->at, UINT64_MAX, &n);
+    return n;
+  }
+  n = 0;
   for (const uint8_t *at = p->begin; at < p->at; n++) at += rd_entry_size(c, at, p->end);
   return n;
 }
@@ -64,6 +78,8 @@ static inline bool is_before(const rd_coll *c, const uint8_t *entry, uint64_t or
 
 bool rd_run_lower(const rd_coll *c, uint64_t order, int (*compare)(void *arg, const uint8_t *entry), void *arg,
                   rd_pos *p) {
+  uint64_t n = UINT64_MAX;
+  if (c->kind->pass != NULL) p->at = pass(c, p->at, p->end, order, &n);
   while (p->at < p->end && is_before(c, p->at, order, compare, arg)) p->at += rd_entry_size(c, p->at, p->end);
   return p->at < p->end;
 }

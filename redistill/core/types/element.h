@@ -51,6 +51,8 @@ uint8_t *rd_element_put(rd_coll *c, rd_element *e, uint8_t *to);
 static inline uint32_t rd_element_size(const uint8_t *at, const uint8_t *end);
 /* The same for one that is known to be whole. */
 static inline uint32_t rd_element_skip(const uint8_t *at);
+/* True if all elements with this first byte are of one length. */
+static inline bool rd_element_head_decides(uint8_t head) { return head < 192 || head >= 224; }
 static inline bool rd_element_is(const rd_store *st, const rd_element *e, const uint8_t *at);
 uint64_t rd_element_hash_at(const rd_store *st, const uint8_t *at);
 uint64_t rd_element_len(const rd_store *st, const uint8_t *at); /* bytes of its text */

@@ -160,7 +160,7 @@ static const uint8_t *last_in(const uint8_t *at, const uint8_t *end) {
   while (at < end) {
     uint8_t head = *at;
     uint32_t step = rd_element_skip(at);
-    while (at < end && *at == head && (head < 192 || head >= 224)) { /* the head alone decides the length */
+    while (at < end && *at == head && rd_element_head_decides(head)) {
       last = at;
       at += step;
     }

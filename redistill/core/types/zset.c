@@ -12,16 +12,19 @@ enum {
   HASHED = RD_ZSET_HASHED,
   SHORTEST = 9, /* bytes of the shortest entry of the first one */
   LONGEST = 8 + RD_ELEMENT_MAX,
+  CHANGED = 16, /* entries that are walked from head to head */
 };
 
 /* ---- entries ---- */
 
-uint64_t rd_zset_order(double score) {
-  uint64_t bits;
+static inline uint64_t order_of(double score) {
+  int64_t bits;
+  score += 0.0; /* -0 becomes 0 */
   memcpy(&bits, &score, sizeof bits);
-  if (score == 0) bits = 0;
-  return bits >> 63 != 0 ? ~bits : bits | 1ull << 63;
+  return (uint64_t)bits ^ ((uint64_t)(bits >> 63) | 1ull << 63);
 }
+
+uint64_t rd_zset_order(double score) { return order_of(score); }
 
 /* Most scores are short whole numbers. */
 bool rd_zset_parse(rd_bytes text, double *score) {
@@ -37,9 +40,28 @@ static uint32_t entry_size(const uint8_t *at, const uint8_t *end) {
   return member != 0 ? 8 + member : 0;
 }
 
+static inline uint64_t order_at(const uint8_t *entry) { return order_of(rd_zset_score(entry)); }
+static inline uint32_t entry_bytes(const uint8_t *entry) { return 8 + rd_element_skip(rd_zset_member(entry)); }
+
 static uint64_t entry_order(const rd_store *st, const uint8_t *entry) {
   (void)st;
-  return rd_zset_order(rd_zset_score(entry));
+  return order_at(entry);
+}
+
+/* As long as the members have one length the walk does not wait for the head of one to find the next; where it changes,
+ * the walk goes on from head to head for a while. */
+static const uint8_t *pass(const uint8_t *at, const uint8_t *end, uint64_t order, uint64_t *n) {
+  uint64_t most = *n, passed = 0;
+  for (unsigned i = CHANGED; i == CHANGED && at < end;) {
+    uint8_t head = at[8];
+    uint32_t step = entry_bytes(at);
+    if (rd_element_head_decides(head)) {
+      for (; at < end && at[8] == head && passed < most && order_at(at) < order; passed++) at += step;
+    }
+    for (i = 0; i < CHANGED && at < end && passed < most && order_at(at) < order; i++, passed++) at += entry_bytes(at);
+  }
+  *n = passed;
+  return at;
 }
 
 static int entry_compare(const rd_store *st, const uint8_t *a, const uint8_t *b) {
@@ -64,6 +86,7 @@ const rd_coll_kind rd_zset_scores = {.run_max = RUN,
                                      .size = entry_size,
                                      .order = entry_order,
                                      .compare = entry_compare,
+                                     .pass = pass,
                                      .outside = entry_outside,
                                      .second = hashed_entry};
 
@@ -116,8 +139,6 @@ static bool find_entry(const rd_coll *c, const rd_element *member, double score,
          rd_element_is(c->st, member, rd_zset_member(p->at));
 }
 
-static uint32_t entry_bytes(const uint8_t *entry) { return 8 + rd_element_skip(rd_zset_member(entry)); }
-
 static bool find_packed(const rd_coll *c, const rd_element *member, rd_pos *p) {
   rd_coll_first(c, p);
   for (; p->at < p->end; p->at += entry_bytes(p->at)) {
@@ -166,8 +187,6 @@ void rd_zset_fetch(const rd_coll *c, const rd_sought each[], uint32_t n) {
 _Static_assert(2 * RD_SOUGHT_MOST <= RD_FETCH_MOST, "a member has two scores");
 
 /* ---- changing ---- */
-
-static uint64_t order_at(const uint8_t *entry) { return rd_zset_order(rd_zset_score(entry)); }
 
 /* The name of the value with another member of `len` bytes: a skiplist, for ever, once it is too large for a listpack
  * in Redis. `p` is in the run where the member will be. */
@@ -302,12 +321,8 @@ rd_result rd_zset_put(rd_coll *c, rd_element *member, double score) {
 /* ---- ranges ---- */
 
 uint64_t rd_zset_count_below(const rd_coll *c, const rd_pos *p, uint64_t order, uint64_t most) {
-  uint64_t n = 0;
-  const uint8_t *at = p->at;
-  for (; at < p->end && n < most; n++, at += entry_bytes(at)) {
-    if (order_at(at) >= order) return n;
-  }
-  if (n == most || p->leaf == 0) return n;
+  uint64_t n = most;
+  if (pass(p->at, p->end, order, &n) < p->end || n == most || p->leaf == 0) return n;
   rd_pos next = *p;
   for (bool more = rd_tree_next_leaf(c, &next); more && n < most && order_at(next.at) < order; n++)
     more = rd_zset_next(c, &next);
