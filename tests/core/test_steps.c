@@ -153,6 +153,71 @@ static void long_elements_are_released_in_steps(void) {
   free(value);
 }
 
+static void set_string(const char *key, size_t len) {
+  char *value = malloc(len + 600);
+  int head = snprintf(value, 600, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n", strlen(key), key, len);
+  memset(value + head, 'v', len);
+  memcpy(value + head + len, "\r\n", 2);
+  rig_feed(&c, value, (size_t)head + len + 2, 1 << 20);
+  c.len = 0;
+  free(value);
+}
+
+static void check_store(void) {
+  char err[200] = "";
+  if (rd_check(&st, err, sizeof err) != 0) CHECK_FAIL("rd_check: %s", err);
+}
+
+/* The first command of each is not measured. The arena is verified while a part of the string is left. */
+static void long_strings_are_released_in_steps(void) {
+  static const char *const each[][2] = {{"PING\r\n", "DEL a\r\n"},          {"PING\r\n", "SET a x\r\n"},
+                                        {"SET x y\r\n", "RENAME x a\r\n"},  {"SET x y\r\n", "COPY x a REPLACE\r\n"},
+                                        {"PEXPIRE a 100\r\n", "GET a\r\n"}, {"PEXPIRE a 100\r\n", "PING\r\n"}};
+  char key[400];
+  memset(key, 'k', sizeof key);
+  key[399] = '\0';
+  for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+    open_store();
+    set_string(key, 16 << 20);
+    set_string("a", (16 << 20) + 5);
+    say(each[i][0]);
+    st.now_ms += 1000;
+    begin();
+    say(each[i][1]);
+    check_store();
+    sweep();
+    end(each[i][1]);
+    uint64_t left = now_used();
+    begin();
+    char text[500];
+    snprintf(text, sizeof text, "DEL %s\r\n", key);
+    say(text);
+    check_store();
+    sweep();
+    end("DEL of a long key");
+    CHECK(now_used() < left - (16 << 20) && now_used() < 10000);
+    close_store();
+  }
+}
+
+/* A step of the sweep counts the blocks of what it removes, not the keys. */
+static void the_sweep_removes_few_values_of_many_blocks(void) {
+  open_store();
+  char key[20], text[40];
+  for (int i = 0; i < 2000; i++) {
+    snprintf(key, sizeof key, "k%d", i);
+    set_string(key, 20000);
+    snprintf(text, sizeof text, "PEXPIRE %s 100\r\n", key);
+    say(text);
+  }
+  st.now_ms += 1000;
+  begin();
+  sweep();
+  end("expiry of many strings");
+  RIG_ASK(&c, "DBSIZE\r\n", ":0\r\n");
+  close_store();
+}
+
 /* The leaves of a tree from which most entries were removed, here and there, are joined. */
 static void leaves_of_few_entries_are_joined(void) {
   open_store();
@@ -199,6 +264,8 @@ int main(void) {
   RUN(large_values_are_made_and_released_in_steps);
   RUN(parts_of_large_values_are_removed_in_steps);
   RUN(long_elements_are_released_in_steps);
+  RUN(long_strings_are_released_in_steps);
+  RUN(the_sweep_removes_few_values_of_many_blocks);
   RUN(leaves_of_few_entries_are_joined);
   RUN(making_room_releases_some_blocks_of_a_large_value);
   return check_end();

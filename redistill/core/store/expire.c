@@ -10,6 +10,7 @@
 #include "arena/longrun.h"
 #include "arena/pool.h"
 #include "store/evict.h"
+#include "store/grave.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
@@ -19,15 +20,20 @@
 
 #define STEP_BUCKETS 64u /* buckets looked at under one lock */
 #define STEP_REMOVALS 128u
-#define NESTED_REMOVALS STEP_REMOVALS /* a value of many blocks counts as so many removals */
 #define TRIM_REGIONS 16u
 
 /* Items of one chain that are to be removed; and one with parts that have expired (type.h), 0: there is none. */
 struct removals {
   rd_ref item[STEP_REMOVALS];
   uint32_t n;
+  uint32_t cost; /* of these and of others in the same step, in removals of small items; STEP_REMOVALS is enough */
   rd_ref parts;
 };
+
+static void add(struct removals *c, const rd_item *it, rd_ref ref) {
+  c->item[c->n++] = ref;
+  c->cost += rd_takes_steps(it) ? STEP_REMOVALS : 1 + (uint32_t)(rd_item_len(it) / RD_CHUNK_DATA);
+}
 
 /* Look at the entries of a bucket that is due. Returns when it is due again. */
 static int64_t look_at_bucket(rd_store *st, rd_bucket *b, uint32_t entries, struct removals *c) {
@@ -37,8 +43,8 @@ static int64_t look_at_bucket(rd_store *st, rd_bucket *b, uint32_t entries, stru
     rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
     const rd_item *it = rd_at(st, ref);
     int64_t when = rd_item_expiry(it);
-    if (rd_expired(st, when) && c->n < STEP_REMOVALS) {
-      c->item[c->n++] = ref;
+    if (rd_expired(st, when) && c->cost < STEP_REMOVALS) {
+      add(c, it, ref);
       continue;
     }
     if (RD_UNLIKELY(rd_item_is_timed(it))) {
@@ -60,8 +66,9 @@ static void look(rd_store *st, const rd_index *ix, uint32_t number, bool everyth
   for (rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     uint32_t entries = rd_bucket_entries(b);
     if (everything) {
-      for (uint32_t m = entries; m != 0 && c->n < STEP_REMOVALS; m &= m - 1) {
-        c->item[c->n++] = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+      for (uint32_t m = entries; m != 0 && c->cost < STEP_REMOVALS; m &= m - 1) {
+        rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+        add(c, rd_at(st, ref), ref);
       }
       continue;
     }
@@ -112,6 +119,7 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
       continue;
     }
     struct removals c;
+    c.cost = removed;
     look(st, ix, sh->sweep_bucket, !live, &c);
     uint32_t gone = 0;
     if (RD_UNLIKELY(c.parts != 0)) { /* before the removals, which may change the bucket */
@@ -120,8 +128,8 @@ static uint32_t step(rd_store *st, uint32_t shard, bool *done) {
       removed += gone;
       c.n = 0; /* the value may have moved: the next step sees the other items */
     }
-    for (uint32_t i = 0; i < c.n && (live || removed < STEP_REMOVALS); i++) {
-      removed += rd_item_is_nested(rd_at(st, c.item[i])) ? NESTED_REMOVALS : 1;
+    if (c.n > 0) removed = c.cost;
+    for (uint32_t i = 0; i < c.n; i++) {
       gone += rd_remove_item(st, shard, c.item[i], live ? RD_GONE_EXPIRED : RD_GONE_FLUSHED);
     }
     looked++;
@@ -136,7 +144,7 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
   while (ix->count > 0) {
     struct removals c;
     uint32_t gone = 0;
-    c.n = 0; /* there may be no bucket */
+    c.n = c.cost = 0; /* there may be no bucket */
     /* Search from the end. If the last bucket is empty, take any bucket that has a key. */
     for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, ix, b, true, &c);
     for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);

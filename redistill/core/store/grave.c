@@ -2,24 +2,39 @@
 #include "store/grave.h"
 
 #include "arena/lock.h"
+#include "store/big.h"
 #include "store/evict.h"
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
 #include "store/type.h"
 
+#define GRAVE_BYTES ((uint64_t)RD_GRAVE_STEP * RD_CHUNK_DATA)
+
 static inline const rd_index *graves_of(const rd_store *st, uint32_t shard) {
   return &rd_shard_at(st, shard)->index[RD_GRAVE_SLOT];
 }
 
+/* One that is being moved may lack chunks: it is released at once. */
+bool rd_big_takes_steps(const rd_item *it) {
+  return rd_item_big(it)->len > GRAVE_BYTES && rd_item_expiry(it) != RD_PASSED;
+}
+
+/* A big item is cut, so it stays sound. */
+static bool cut(rd_store *st, uint32_t shard, rd_ref item) {
+  uint64_t len = rd_item_big(rd_at(st, item))->len;
+  return len <= GRAVE_BYTES || !rd_big_resize(st, shard, &item, len - GRAVE_BYTES);
+}
+
 bool rd_release_step(rd_store *st, uint32_t shard, rd_ref item) {
   rd_item *it = rd_at(st, item);
+  if (!rd_item_is_nested(it)) return cut(st, shard, item);
   return rd_type_of(it)->release(st, shard, it, RD_GRAVE_STEP) < RD_GRAVE_STEP;
 }
 
 void rd_bury(rd_store *st, uint32_t shard, rd_ref item, uint64_t hash) {
   rd_item *it = rd_at(st, item);
-  if (RD_UNLIKELY(rd_item_is_nested(it)) && !rd_release_step(st, shard, item)) {
+  if (RD_UNLIKELY(rd_takes_steps(it)) && !rd_release_step(st, shard, item)) {
     it->access = (it->access & ~((RD_SLOTS - 1) << RD_ITEM_SLOT_SHIFT)) | RD_GRAVE_SLOT << RD_ITEM_SLOT_SHIFT;
     it->access |= RD_ITEM_MAIN; /* it is not in S3-FIFO's small queue */
     if (rd_index_insert(st, shard, RD_GRAVE_SLOT, hash, item, rd_item_expiry(it))) {

@@ -8,12 +8,18 @@
 #define RD_GRAVE_H
 
 #include "arena/layout.h"
+#include "store/type.h"
 
 #define RD_GRAVE_STEP 64u /* blocks released at a time */
 
 /* Release an item that no index refers to any more: now, or in steps. */
 void rd_bury(rd_store *st, uint32_t shard, rd_ref item, uint64_t hash);
-/* Release some of a nested value's blocks. true: its item has none left. */
+bool rd_big_takes_steps(const rd_item *it); /* of a big item */
+/* True if the value has so many blocks that they are released in steps. */
+static inline bool rd_takes_steps(const rd_item *it) {
+  return rd_item_is_nested(it) || (RD_UNLIKELY(rd_item_is_big(it)) && rd_big_takes_steps(it));
+}
+/* Release some blocks of such a value. true: few or none are left, which rd_item_release releases. */
 bool rd_release_step(rd_store *st, uint32_t shard, rd_ref item);
 /* Release some blocks that graves of the shard, which is locked, still have. false: there are none. */
 bool rd_dig(rd_store *st, uint32_t shard);

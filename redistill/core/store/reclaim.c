@@ -113,7 +113,7 @@ static bool clear_edge(rd_store *st, uint32_t shard, rd_ref block) {
 static bool clear_victim(rd_store *st, uint32_t shard, rd_ref block) {
   rd_ref item = item_of(st, block);
   bool buried = item != 0 && !rd_slot_is_live(st, rd_item_slot(rd_at(st, item)));
-  if (buried && rd_item_is_nested(rd_at(st, item)) && is_large(st, item)) return move_block(st, shard, block);
+  if (buried && rd_takes_steps(rd_at(st, item)) && is_large(st, item)) return move_block(st, shard, block);
   return evict_block(st, shard, block);
 }
 
@@ -155,7 +155,7 @@ static bool clear_any_range(rd_store *st, uint32_t shard, uint32_t bytes) {
   return false;
 }
 
-/* Evict what may be evicted, except for large values of small blocks, which are not lost for a region: they move. The
+/* Evict what may be evicted, except for large values, which are not lost for a region: they move. The
  * free blocks are claimed, so that nothing moves into them. An eviction may free blocks before this one, and they are
  * joined; the claimed ones keep their places, so the search for the block that is free now begins at the last of
  * them. */
@@ -167,7 +167,7 @@ static void evict_all(rd_store *st, uint32_t shard, uint32_t region) {
       claimed = block;
     }
     rd_ref item = item_of(st, block);
-    bool stays = item == 0 || st->keeps_all || (rd_item_is_nested(rd_at(st, item)) && is_large(st, item));
+    bool stays = item == 0 || st->keeps_all || (rd_takes_steps(rd_at(st, item)) && is_large(st, item));
     rd_ref at = block;
     if (stays || !evict_block(st, shard, block)) {
       block = rd_blk_next(st, block);

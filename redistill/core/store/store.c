@@ -88,8 +88,8 @@ static const rd_key_event events_of[] = {[RD_GONE_DELETED] = RD_EVENT_DEL,
 void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, uint64_t hash, rd_gone why) {
   rd_ref ref = rd_entry_ref(place.bucket, place.entry);
   rd_mark_dirty(st, shard);
-  bool nested = rd_item_is_nested(rd_at(st, ref));
-  if (RD_UNLIKELY(nested) && !rd_slot_is_live(st, slot) && !rd_release_step(st, shard, ref)) return;
+  bool steps = rd_takes_steps(rd_at(st, ref));
+  if (RD_UNLIKELY(steps) && !rd_slot_is_live(st, slot) && !rd_release_step(st, shard, ref)) return;
   rd_access_gone(st, shard, rd_at(st, ref), hash, why == RD_GONE_EVICTED);
   rd_index_remove(st, shard, slot, place);
   /* Tell the listener while the item still has a key. */
