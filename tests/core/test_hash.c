@@ -603,6 +603,51 @@ static void random_fields_are_uniform(void) {
   rig_close(&st, fd);
 }
 
+/* ---- finding ---- */
+
+/* Names of one length and of others that end, or begin, alike. */
+static void alike(char to[80], uint32_t i) {
+  switch (i % 4) {
+    case 0:
+      snprintf(to, 80, "%04u:the same end", i);
+      break;
+    case 1:
+      snprintf(to, 80, "the same beginning:%04u", i);
+      break;
+    case 2:
+      memset(to, 'x', 60);
+      snprintf(to + i % 30, 40, "%u-12345678", i);
+      break;
+    default:
+      snprintf(to, 80, "%u", i);
+  }
+}
+
+static void names_that_are_alike_are_told_apart(void) {
+  static const char *const values[] = {"1", "a value of one length", "another value of another length", ""};
+  rd_store st;
+  int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  for (uint32_t shape = 0; shape < 5; shape++) { /* all values of one length, or of several */
+    for (uint32_t most = 20; most <= 2000; most *= 10) {
+      c.len = 0;
+      RIG_ASK(&c, "FLUSHALL\r\n", "+OK\r\n");
+      for (uint32_t i = 0; i < 2 * most; i++) {
+        char name[80];
+        uint32_t n = i % most;
+        alike(name, n);
+        const char *value = values[shape < 4 ? shape : n / 7 % 4];
+        say(&c, 4, (rd_bytes[]){word("HSET"), word("h"), word(name), word(value)});
+        hears_int(&c, i < most);
+        say(&c, 3, (rd_bytes[]){word("SADD"), word("s"), word(name)});
+        hears_int(&c, i < most);
+      }
+    }
+  }
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
 /* ---- thresholds ---- */
 
 static void a_hash_of_many_fields_is_shown_as_a_hashtable(void) {
@@ -639,6 +684,7 @@ int main(void) {
   RUN(resp3_has_maps_and_pairs);
   RUN(the_encoding_has_the_name_that_redis_gives_it);
   RUN(a_hash_of_many_fields_is_shown_as_a_hashtable);
+  RUN(names_that_are_alike_are_told_apart);
   RUN(a_hash_holds_what_was_set_while_it_grows_and_shrinks);
   RUN(a_field_that_stays_is_returned_by_every_scan);
   RUN(random_fields_are_uniform);

@@ -51,8 +51,13 @@ uint8_t *rd_element_put(rd_coll *c, rd_element *e, uint8_t *to);
 static inline uint32_t rd_element_size(const uint8_t *at, const uint8_t *end);
 /* The same for one that is known to be whole. */
 static inline uint32_t rd_element_skip(const uint8_t *at);
-/* True if all elements with this first byte are of one length. */
+/* True if all elements with this first byte are of one length.
+ *
+ * The elements of most collections have one length. So a walk compares the next first byte with the one before, and
+ * goes on by the same step without waiting for it; where they differ, it goes from head to head for RD_ELEMENT_CHANGED
+ * elements. */
 static inline bool rd_element_head_decides(uint8_t head) { return head < 192 || head >= 224; }
+#define RD_ELEMENT_CHANGED 16u
 static inline bool rd_element_is(const rd_store *st, const rd_element *e, const uint8_t *at);
 uint64_t rd_element_hash_at(const rd_store *st, const uint8_t *at);
 uint64_t rd_element_len(const rd_store *st, const uint8_t *at); /* bytes of its text */
@@ -71,7 +76,29 @@ int rd_element_compare_at(const rd_store *st, const uint8_t *a, const uint8_t *b
 /* Reply with it as a bulk. Calls rd_yield. */
 void rd_element_reply(rd_reply *r, rd_store *st, const uint8_t *at);
 
+/* What tells most other elements from a sought one without a call: the first byte, and of a string the last eight ones,
+ * since names often begin alike. */
+typedef struct rd_probe {
+  uint64_t tail, mask;
+  ptrdiff_t off; /* of the last eight bytes */
+  uint8_t head;
+} rd_probe;
+static inline rd_probe rd_probe_of(const rd_element *e);
+static inline bool rd_probe_may_be(const rd_probe *p, const uint8_t *at);
+
 /* ---- the inline functions ---- */
+
+static inline rd_probe rd_probe_of(const rd_element *e) {
+  rd_probe p = {.off = -7,
+                .head = e->head[0]}; /* every entry has eight bytes before its end: those of a block's head */
+  if (p.head < 192 && p.head >= 8)
+    p = (rd_probe){rd_ld64(e->text.data + e->text.len - 8), UINT64_MAX, (ptrdiff_t)e->text.len - 7, p.head};
+  return p;
+}
+
+static inline bool rd_probe_may_be(const rd_probe *p, const uint8_t *at) {
+  return *at == p->head && ((rd_ld64(at + p->off) ^ p->tail) & p->mask) == 0;
+}
 
 /* The part of rd_element_is behind the first byte, which is the same. */
 bool rd_element_is_rest(const rd_store *st, const rd_element *e, const uint8_t *at);

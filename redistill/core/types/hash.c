@@ -75,15 +75,31 @@ void rd_hash_name_for(rd_coll *c, uint64_t count) {
 
 /* ---- fields ---- */
 
+/* The entry of the field among those of a run; `end`: there is none. See rd_element_head_decides. */
+static const uint8_t *find_in_run(const rd_coll *c, const rd_element *field, const uint8_t *at, const uint8_t *end) {
+  rd_probe probe = rd_probe_of(field);
+  while (at < end) {
+    uint8_t head = *at, value_head = *rd_hash_value(at);
+    uint32_t value = (uint32_t)(rd_hash_value(at) - at), step = rd_hash_bytes(at);
+    if (head != RD_HASH_TIMED && rd_element_head_decides(head) && rd_element_head_decides(value_head)) {
+      for (; at < end && *at == head && at[value] == value_head; at += step) {
+        if (rd_probe_may_be(&probe, at) && rd_element_is(c->st, field, at)) return at;
+      }
+    }
+    for (unsigned n = 0; n < RD_ELEMENT_CHANGED && at < end; n++, at = rd_hash_next(at, end)) {
+      const uint8_t *name = rd_hash_field(at);
+      if (rd_probe_may_be(&probe, name) && rd_element_is(c->st, field, name)) return at;
+    }
+  }
+  return end;
+}
+
 bool rd_hash_find(const rd_coll *c, rd_element *field, rd_pos *p) {
   /* The order of a packed hash is not looked at: its fields need not be hashed. */
   uint64_t order = rd_coll_is_packed(c) ? 0 : rd_hash_order(rd_element_hash(c->st, field));
   rd_coll_run(c, order, p);
-  for (; p->at < p->end; p->at = rd_hash_next(p->at, p->end)) {
-    const uint8_t *at = rd_hash_field(p->at);
-    if (*at == *field->head && rd_element_is(c->st, field, at)) return true;
-  }
-  return false;
+  p->at = find_in_run(c, field, p->at, p->end);
+  return p->at < p->end;
 }
 
 static void release_new(rd_coll *c, const uint8_t *element) {

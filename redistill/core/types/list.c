@@ -4,8 +4,6 @@
 #include "store/blob.h"
 #include "store/type.h"
 
-enum { CHANGED = 16 }; /* entries that are walked from head to head */
-
 static uint32_t size(const uint8_t *at, const uint8_t *end) { return rd_element_size(at, end); }
 
 static uint32_t outside(const uint8_t *entry, uint32_t n) {
@@ -153,8 +151,7 @@ void rd_list_built(rd_coll *c) {
 
 /* ---- walking ---- */
 
-/* The run's last entry. As long as the elements have one length, as those of most lists, the walk does not wait for the
- * head of one element to find the next; where it changes, the walk goes on from head to head for a while. */
+/* The run's last entry. See rd_element_head_decides. */
 static const uint8_t *last_in(const uint8_t *at, const uint8_t *end) {
   const uint8_t *last = at;
   while (at < end) {
@@ -164,7 +161,7 @@ static const uint8_t *last_in(const uint8_t *at, const uint8_t *end) {
       last = at;
       at += step;
     }
-    for (unsigned n = 0; n < CHANGED && at < end; n++) {
+    for (unsigned n = 0; n < RD_ELEMENT_CHANGED && at < end; n++) {
       last = at;
       at += rd_element_skip(at);
     }

@@ -94,16 +94,28 @@ unsigned rd_member_name_built(const rd_coll *c, unsigned from) {
 
 /* ---- members ---- */
 
-bool rd_member_find(const rd_coll *c, rd_element *e, rd_pos *p) {
-  rd_coll_run(c, rd_coll_is_packed(c) ? 0 : rd_member_order(rd_element_hash(c->st, e)), p);
-  for (const uint8_t *at = p->begin; at < p->end; at += rd_element_skip(at)) {
-    if (RD_UNLIKELY(rd_element_is(c->st, e, at))) {
-      p->at = at;
-      return true;
+/* The entry of the member among those of a run; `end`: there is none. See rd_element_head_decides. */
+static const uint8_t *find_in_run(const rd_coll *c, const rd_element *e, const uint8_t *at, const uint8_t *end) {
+  rd_probe probe = rd_probe_of(e);
+  while (at < end) {
+    uint8_t head = *at;
+    uint32_t step = rd_element_skip(at);
+    if (rd_element_head_decides(head)) {
+      for (; at < end && *at == head; at += step) {
+        if (rd_probe_may_be(&probe, at) && rd_element_is(c->st, e, at)) return at;
+      }
+    }
+    for (unsigned n = 0; n < RD_ELEMENT_CHANGED && at < end; n++, at += rd_element_skip(at)) {
+      if (rd_probe_may_be(&probe, at) && rd_element_is(c->st, e, at)) return at;
     }
   }
-  p->at = p->end;
-  return false;
+  return end;
+}
+
+bool rd_member_find(const rd_coll *c, rd_element *e, rd_pos *p) {
+  rd_coll_run(c, rd_coll_is_packed(c) ? 0 : rd_member_order(rd_element_hash(c->st, e)), p);
+  p->at = find_in_run(c, e, p->begin, p->end);
+  return p->at < p->end;
 }
 
 /* Go to the first integer that is larger than `n`. */

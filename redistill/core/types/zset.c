@@ -12,7 +12,6 @@ enum {
   HASHED = RD_ZSET_HASHED,
   SHORTEST = 9, /* bytes of the shortest entry of the first one */
   LONGEST = 8 + RD_ELEMENT_MAX,
-  CHANGED = 16, /* entries that are walked from head to head */
 };
 
 /* ---- entries ---- */
@@ -48,17 +47,17 @@ static uint64_t entry_order(const rd_store *st, const uint8_t *entry) {
   return order_at(entry);
 }
 
-/* As long as the members have one length the walk does not wait for the head of one to find the next; where it changes,
- * the walk goes on from head to head for a while. */
+/* See rd_element_head_decides. */
 static const uint8_t *pass(const uint8_t *at, const uint8_t *end, uint64_t order, uint64_t *n) {
   uint64_t most = *n, passed = 0;
-  for (unsigned i = CHANGED; i == CHANGED && at < end;) {
+  for (unsigned i = RD_ELEMENT_CHANGED; i == RD_ELEMENT_CHANGED && at < end;) {
     uint8_t head = at[8];
     uint32_t step = entry_bytes(at);
     if (rd_element_head_decides(head)) {
       for (; at < end && at[8] == head && passed < most && order_at(at) < order; passed++) at += step;
     }
-    for (i = 0; i < CHANGED && at < end && passed < most && order_at(at) < order; i++, passed++) at += entry_bytes(at);
+    for (i = 0; i < RD_ELEMENT_CHANGED && at < end && passed < most && order_at(at) < order; i++, passed++)
+      at += entry_bytes(at);
   }
   *n = passed;
   return at;
