@@ -81,7 +81,7 @@ class StoreTests(SynchronousTestCase):
         self.assertRaises(TypeError, client.feed, b"PING\r\n")
 
     def test_memory_is_counted(self) -> None:
-        """Used memory grows with a value, by little more than its size, and shrinks when it is deleted."""
+        """Used memory grows with a value, by little more than its size, and shrinks when it is deleted, and swept."""
         store = opened(self)
         client = session(store)
         before = store.used_memory
@@ -89,6 +89,7 @@ class StoreTests(SynchronousTestCase):
         grown = store.used_memory - before
         call(client, "del", "key")
         self.assertTrue(MIB <= grown < MIB * 1.1, grown)
+        self.assertTrue(any(store.sweep(1_000_000) for _ in range(1000)))
         self.assertLess(store.used_memory - before, MIB // 10)
 
     def test_max_memory_beyond_the_mapping(self) -> None:
