@@ -71,7 +71,8 @@ bool rd_coll_resize(rd_coll *c, uint32_t len) {
   if (bytes <= rd_blk_bytes(it->blk)) {
     rd_undo_save(st, c->undo, old);
     it->len = (uint16_t)len;
-    if (len <= had && c->undo == NULL) rd_heap_shrink(st, c->shard, old, bytes);
+    uint32_t rest = rd_blk_bytes(it->blk) - bytes; /* up to a quarter stays: the next entry often comes soon */
+    if (len <= had && c->undo == NULL && rest > bytes / 4) rd_heap_shrink(st, c->shard, old, bytes);
     return true;
   }
   rd_ref ref = rd_heap_alloc(st, c->shard, bytes, RD_ITEM);

@@ -43,12 +43,32 @@ rd_result rd_list_push(rd_coll *c, rd_element *e, bool left) {
   return rd_list_insert(c, &p, e);
 }
 
+/* The last entry of a run, and the number of all. See rd_element_head_decides. */
+static const uint8_t *walk_run(const uint8_t *at, const uint8_t *end, uint64_t *count) {
+  const uint8_t *last = at;
+  uint64_t n = 0;
+  while (at < end) {
+    uint8_t head = *at;
+    uint32_t step = rd_element_skip(at);
+    for (; at < end && *at == head && rd_element_head_decides(head); n++) {
+      last = at;
+      at += step;
+    }
+    for (unsigned i = 0; i < RD_ELEMENT_CHANGED && at < end; i++, n++) {
+      last = at;
+      at += rd_element_skip(at);
+    }
+  }
+  *count = n;
+  return last;
+}
+
 uint64_t rd_list_length(const rd_coll *c) {
   if (!rd_coll_is_packed(c)) return rd_coll_count(c);
   rd_pos p;
+  uint64_t n;
   rd_coll_first(c, &p);
-  uint64_t n = 0;
-  for (const uint8_t *at = p.at; at < p.end; n++) at += rd_element_skip(at);
+  walk_run(p.begin, p.end, &n);
   return n;
 }
 
@@ -151,30 +171,13 @@ void rd_list_built(rd_coll *c) {
 
 /* ---- walking ---- */
 
-/* The run's last entry. See rd_element_head_decides. */
-static const uint8_t *last_in(const uint8_t *at, const uint8_t *end) {
-  const uint8_t *last = at;
-  while (at < end) {
-    uint8_t head = *at;
-    uint32_t step = rd_element_skip(at);
-    while (at < end && *at == head && rd_element_head_decides(head)) {
-      last = at;
-      at += step;
-    }
-    for (unsigned n = 0; n < RD_ELEMENT_CHANGED && at < end; n++) {
-      last = at;
-      at += rd_element_skip(at);
-    }
-  }
-  return last;
-}
-
 bool rd_list_end(const rd_coll *c, bool left, rd_pos *p) {
   if (left || rd_coll_is_packed(c))
     rd_coll_first(c, p);
   else
     rd_coll_at(c, UINT64_MAX, p);
-  if (!left) p->at = last_in(p->begin, p->end);
+  uint64_t n;
+  if (!left) p->at = walk_run(p->begin, p->end, &n);
   return p->at < p->end;
 }
 
