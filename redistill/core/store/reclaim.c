@@ -31,7 +31,7 @@
 #define POLICY_EVICTIONS 8
 #define RANGES_TRIED 4
 #define SHARDS_TRIED 6
-#define DIGS 4 /* of RD_GRAVE_STEP blocks each */
+#define DIGS 16 /* of RD_GRAVE_STEP blocks each */
 
 static bool fits(const rd_store *st, uint32_t shard, uint32_t bytes) {
   return rd_pool_free(st) > 0 || rd_heap_has(st, shard, bytes);
