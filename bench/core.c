@@ -285,10 +285,30 @@ typedef struct course {
   } runner[2];
 } course;
 
+typedef struct mix {
+  const char *name;
+  unsigned writes; /* of 100 commands */
+  uint64_t hashes; /* that the fields are in; 0: strings */
+} mix;
+
+/* A command on string number i, or on field number i of all fields of the hashes. */
+static char *cores_command(char *p, const mix *m, bool write, uint64_t i) {
+  if (m->hashes == 0) return command(p, write, i, 32, 0);
+  const char *value = write ? "$16\r\nvvvvvvvvvvvvvvvv\r\n" : "";
+  return p + sprintf(p, "*%d\r\n$4\r\nH%cET\r\n$12\r\nh:%010llu\r\n$8\r\n%08llu\r\n%s", write ? 4 : 3,
+                     write ? 'S' : 'G', (unsigned long long)(i % m->hashes), (unsigned long long)(i / m->hashes),
+                     value);
+}
+
+static void cores_fill(rd_session *s, const mix *m) {
+  char text[200];
+  for (uint64_t i = 0; i < CORES_KEYS; i++) feed(s, text, (size_t)(cores_command(text, m, true, i) - text));
+}
+
 /* Process number `who`, on the CPU of that number: sessions, locks and counters as a worker of the daemon has them,
- * on the arena of `fd` or, when that is -1, on one of its own. Of 100 commands `sets` are SETs. The requests are made
- * before it says that it is ready. */
-static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
+ * on the arena of `fd` or, when that is -1, on one of its own. The requests are made before it says that it is ready.
+ */
+static void cores_run(course *c, unsigned who, int fd, const mix *m) {
   rd_store st;
   char err[200] = "";
   cpu_set_t cpus;
@@ -303,12 +323,12 @@ static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
   }
   st.clock = rd_monotonic_ns;
   rd_session *s = new_session(&st);
-  if (fd < 0) fill(s, CORES_KEYS, 32, 0);
+  if (fd < 0) cores_fill(s, m);
   char *all = malloc(CORES_PIPES * CORES_PIPELINE * 100u), *p = all;
   size_t *end = malloc(CORES_PIPES * sizeof *end);
   dice += who * 1000003u;
   for (unsigned i = 0; i < CORES_PIPES; i++) {
-    for (unsigned k = 0; k < CORES_PIPELINE; k++) p = command(p, roll(100) < sets, roll(CORES_KEYS), 32, 0);
+    for (unsigned k = 0; k < CORES_PIPELINE; k++) p = cores_command(p, m, roll(100) < m->writes, roll(CORES_KEYS));
     end[i] = (size_t)(p - all);
   }
   c->ready++;
@@ -325,14 +345,14 @@ static void cores_run(course *c, unsigned who, int fd, unsigned sets) {
   exit(0);
 }
 
-static void cores_race(const char *mix, const char *name, unsigned processes, int fd, unsigned sets) {
+static void cores_race(const mix *m, const char *name, unsigned processes, int fd) {
   course *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (c == MAP_FAILED) exit(1);
   fflush(stdout);
   for (unsigned i = 0; i < processes; i++) {
     pid_t pid = fork();
     if (pid < 0) exit(1);
-    if (pid == 0) cores_run(c, i, fd, sets);
+    if (pid == 0) cores_run(c, i, fd, m);
   }
   int status = 0;
   while (c->ready < processes) {
@@ -350,27 +370,26 @@ static void cores_race(const char *mix, const char *name, unsigned processes, in
     rate += (double)c->runner[i].commands / ((double)c->runner[i].wall / 1e9);
     by_cpu += (double)c->runner[i].commands / ((double)c->runner[i].cpu / 1e9);
   }
-  printf("cores_%s_%s %.0f commands_per_second\n", mix, name, rate);
-  printf("cores_%s_%s_cpu %.0f commands_per_cpu_second\n", mix, name, by_cpu);
+  printf("cores_%s_%s %.0f commands_per_second\n", m->name, name, rate);
+  printf("cores_%s_%s_cpu %.0f commands_per_cpu_second\n", m->name, name, by_cpu);
   munmap(c, sizeof *c);
 }
 
-/* One process, two on the same arena, and for comparison two that share nothing: the machine's capacity for two. */
+/* One process, two on the same arena, and for comparison two that share nothing: the machine's capacity for two. Fields
+ * of many hashes are in all shards; those of the hot hash are in one, which one process at a time can have. */
 static void bench_cores(void) {
-  static const struct {
-    const char *name;
-    unsigned sets;
-  } mixes[] = {{"get", 0}, {"mixed", 9}, {"set", 100}};
-  rd_store st = new_store(CORES_MEMORY, RD_ALLKEYS_LRU);
-  rd_session *s = new_session(&st);
-  fill(s, CORES_KEYS, 32, 0);
-  for (unsigned i = 0; i < 3; i++) {
-    cores_race(mixes[i].name, "one", 1, st.fd, mixes[i].sets);
-    cores_race(mixes[i].name, "two", 2, st.fd, mixes[i].sets);
-    cores_race(mixes[i].name, "apart", 2, -1, mixes[i].sets);
+  static const mix mixes[] = {{"get", 0, 0},         {"mixed", 9, 0},    {"set", 100, 0},     {"hget", 0, 100000},
+                              {"hset", 100, 100000}, {"hot_hget", 0, 1}, {"hot_hset", 100, 1}};
+  for (unsigned i = 0; i < sizeof mixes / sizeof *mixes; i++) {
+    rd_store st = new_store(CORES_MEMORY, RD_ALLKEYS_LRU);
+    rd_session *s = new_session(&st);
+    cores_fill(s, &mixes[i]);
+    cores_race(&mixes[i], "one", 1, st.fd);
+    cores_race(&mixes[i], "two", 2, st.fd);
+    cores_race(&mixes[i], "apart", 2, -1);
+    rd_session_free(s);
+    free_store(&st);
   }
-  rd_session_free(s);
-  free_store(&st);
 }
 
 int main(int argc, char **argv) {

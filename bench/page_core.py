@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.markdown import number, spread, table
-from bench.targets import HITS, MIXES, POLICIES, cores_ratios
+from bench.targets import HITS, HOT, MIXES, POLICIES, cores_ratios
 
 Results = dict[str, Any]
 
@@ -70,9 +70,11 @@ CORES = """\
 `bench/core.c` makes an arena with 1,000,000 keys, whose values have 32 bytes. Processes attach it as workers of the
 daemon do, and each feeds pipelines of 16 requests, made beforehand, to a session of its own for half a second, so
 that no client limits it: one process on CPU 0, then two at once, on the CPUs 0 and 1; then, to measure the
-machine's own limit, two processes that have an arena each and share nothing. Mixed is 9 SETs in 100 commands. The
-table has millions of commands a second by the wall clock, and the ratio of two processes to one; by CPU time is the
-same ratio, divided by the time that the processes ran on the CPUs. The median of {rounds} rounds (least{dash}most).
+machine's own limit, two processes that have an arena each and share nothing. Mixed is 9 SETs in 100 commands. HGET and
+HSET are on 1,000,000 fields of 100,000 hashes; hot are those on as many fields of one hash, whose shard one process at
+a time can lock. The table has millions of commands a second by the wall clock, and the ratio of two processes to one;
+by CPU time is the same ratio, divided by the time that the processes ran on the CPUs. The median of {rounds} rounds
+(least{dash}most).
 
 {table}
 """
@@ -119,10 +121,11 @@ def hit_ratio(results: Results) -> str:
 def cores(results: Results) -> str:
     rounds = results["cores"]
     rows = []
-    for mix in MIXES:
+    for mix in [*MIXES, *HOT]:
         rates = [[r[f"cores_{mix}_{which}"] / 1e6 for r in rounds] for which in ("one", "two", "apart")]
         ratios = [cores_ratios(rounds, mix, which) for which in ("two", "apart")]
         ratios.insert(1, [r[f"cores_{mix}_two_cpu"] / r[f"cores_{mix}_one_cpu"] for r in rounds])
-        rows.append((mix if mix == "mixed" else mix.upper(), *map(spread, rates), *map(spread, ratios)))
+        name = " ".join(word if word in ("mixed", "hot") else word.upper() for word in mix.split("_"))
+        rows.append((name, *map(spread, rates), *map(spread, ratios)))
     head = ("", "one", "two", "two apart", "two to one", "by CPU time", "two apart to one")
     return CORES.format(rounds=len(rounds), dash="\N{EN DASH}", table=table(head, rows))
