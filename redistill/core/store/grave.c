@@ -74,11 +74,11 @@ bool rd_dig_anywhere(rd_store *st, uint32_t shard) {
     for (; RD_UNLIKELY(bits != 0); bits &= bits - 1) {
       uint32_t other = w * 64 + (uint32_t)__builtin_ctzll(bits);
       if (other == shard || other >= st->num_shards || rd_needs_shard(st, other)) continue;
-      int locked = rd_trylock_shard(st, other);
-      if (locked < 0) continue;
+      bool retained = rd_holds_shard(st, other);
+      if (!retained && rd_trylock_shard(st, other) < 0) continue;
       bool dug = rd_dig(st, other);
       rd_mark_clean(st);
-      if (locked == 1) rd_unlock_shard(st, other);
+      if (!retained) rd_unlock_shard(st, other);
       if (dug) return true;
     }
   }

@@ -310,11 +310,12 @@ static bool take_from_largest(rd_store *st, uint32_t own, enum sources sources) 
     }
     if (source == UINT32_MAX) return false;
     seen[source >> 6] |= 1ull << (source & 63);
-    int locked = source == own ? 0 : rd_trylock_shard(st, source);
-    if (locked < 0) continue;
+    bool held = rd_holds_shard(st, source); /* by the command, or retained */
+    if (!held && rd_trylock_shard(st, source) < 0) continue;
     n++;
     bool emptied = try_least_used(st, source);
-    if (locked == 1) rd_unlock_shard(st, source);
+    rd_mark_clean(st);
+    if (!held) rd_unlock_shard(st, source);
     if (emptied) return true;
   }
   return false;
