@@ -107,6 +107,15 @@ uint64_t rd_element_hash(const rd_store *st, rd_element *e) {
   return e->hash;
 }
 
+void rd_element_orders(const rd_store *st, const rd_sought each[], uint32_t n, uint64_t (*of)(uint64_t hash),
+                       uint64_t order[]) {
+  for (uint32_t i = 0; i < n; i++) {
+    rd_element e;
+    rd_element_of(&e, each[i].name);
+    order[i] = of(rd_element_hash(st, &e));
+  }
+}
+
 uint8_t *rd_element_put(rd_coll *c, rd_element *e, uint8_t *to) {
   memcpy(to, e->head, e->head_len);
   if (RD_UNLIKELY(e->is_outside)) {

@@ -39,6 +39,9 @@ void rd_element_of(rd_element *e, rd_bytes text);
 /* The same for an element of another value, which must stay in its place too. */
 void rd_element_like(rd_element *e, const rd_store *st, const uint8_t *at);
 uint64_t rd_element_hash(const rd_store *st, rd_element *e); /* computed once */
+/* The orders of sought names in a tree that is ordered by their hash: order[i] is of(hash of the name). */
+void rd_element_orders(const rd_store *st, const rd_sought each[], uint32_t n, uint64_t (*of)(uint64_t hash),
+                       uint64_t order[]);
 /* The bytes that it takes in an entry. */
 static inline uint32_t rd_element_bytes(const rd_element *e);
 /* Write it; returns the end. An outside one gets a blob, which rd_blob_release must free if no entry takes it. NULL: no
@@ -76,8 +79,8 @@ int rd_element_compare_at(const rd_store *st, const uint8_t *a, const uint8_t *b
 /* Reply with it as a bulk. Calls rd_yield. */
 void rd_element_reply(rd_reply *r, rd_store *st, const uint8_t *at);
 
-/* What tells most other elements from a sought one without a call: the first byte, and of a string the last eight ones,
- * since names often begin alike. */
+/* A probe tells most other elements from a sought one without a call, by the first byte, and of a string by the last
+ * eight ones, since names often begin alike. */
 typedef struct rd_probe {
   uint64_t tail, mask;
   ptrdiff_t off; /* of the last eight bytes */

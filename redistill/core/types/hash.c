@@ -53,11 +53,7 @@ const rd_coll_kind rd_hash_kind = {
 void rd_hash_fetch(const rd_coll *c, const rd_sought each[], uint32_t n) {
   uint64_t order[RD_FETCH_MOST];
   rd_ref leaf[RD_FETCH_MOST];
-  for (uint32_t i = 0; i < n; i++) {
-    rd_element e;
-    rd_element_of(&e, each[i].name);
-    order[i] = rd_hash_order(rd_element_hash(c->st, &e));
-  }
+  rd_element_orders(c->st, each, n, rd_hash_order, order);
   rd_tree_fetch(c, order, n, leaf);
 }
 

@@ -27,11 +27,7 @@ const char *rd_member_encoding(rd_store *st, const rd_item *it) {
 void rd_member_fetch(const rd_coll *c, const rd_sought each[], uint32_t n) {
   uint64_t order[RD_FETCH_MOST];
   rd_ref leaf[RD_FETCH_MOST];
-  for (uint32_t i = 0; i < n; i++) {
-    rd_element e;
-    rd_element_of(&e, each[i].name);
-    order[i] = rd_member_order(rd_element_hash(c->st, &e));
-  }
+  rd_element_orders(c->st, each, n, rd_member_order, order);
   rd_tree_fetch(c, order, n, leaf);
 }
 

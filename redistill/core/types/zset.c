@@ -165,11 +165,7 @@ void rd_zset_fetch(const rd_coll *c, const rd_sought each[], uint32_t n) {
   rd_coll second = rd_coll_second(c);
   uint64_t order[RD_FETCH_MOST];
   rd_ref leaf[RD_FETCH_MOST];
-  for (uint32_t i = 0; i < n; i++) {
-    rd_element member;
-    rd_element_of(&member, each[i].name);
-    order[i] = high_half(rd_element_hash(c->st, &member));
-  }
+  rd_element_orders(c->st, each, n, high_half, order);
   rd_tree_fetch(&second, order, n, leaf);
   uint64_t scores[RD_FETCH_MOST];
   uint32_t found = 0;
