@@ -1,4 +1,4 @@
-"""What redis-server 7.0 does not have yet, and Valkey 9 has."""
+"""Commands and options that Valkey 9 has and redis-server 7.0 does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What applications make of the types: tagged caches, leaderboards, queues, rate limiters."""
+"""Uses of the types by applications: tagged caches, leaderboards, queues, rate limiters."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ class RateLimiterTests(Case):
             self.assertTrue(55 < r.ttl("rate:ann") <= 60)
 
     def test_parallel(self) -> None:
-        """Of forty requests at once exactly ten are allowed."""
+        """A limiter of ten allows exactly ten of forty requests at once."""
         said: list[bool] = []
 
         def ask() -> None:
