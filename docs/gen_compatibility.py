@@ -127,6 +127,7 @@ GROUPS = {
     "hyperloglog": "HyperLogLog",
     "generic": "Keys",
     "transactions": "Transactions",
+    "pubsub": "Publish/subscribe",
     "connection": "Connection",
     "server": "Server",
     "cluster": "Cluster",

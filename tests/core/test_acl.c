@@ -27,7 +27,7 @@ static void allow(rd_acl *acl, const char *names, const char *keys) {
   for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
     ids[count++] = command(word)->id;
   }
-  CHECK(rd_acl_select(acl, ids, count, strcmp(keys, "*") == 0));
+  CHECK(rd_acl_select(acl, ids, count, strcmp(keys, "*") == 0, true));
   free(text);
   text = strdup(keys);
   for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {

@@ -18,7 +18,7 @@
 
 /* python: begin */
 #define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", the same in every layout: a file without it is not an arena */
-#define RD_LAYOUT 10u                  /* raised by every change to the arena's layout */
+#define RD_LAYOUT 11u                  /* raised by every change to the arena's layout */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
 #define RD_MAX_WORKERS 64u
@@ -112,6 +112,10 @@ typedef struct rd_store {
   struct rd_reply *monitored;        /* this process's queue of MONITOR lines, see monitor.h; NULL: no line yet */
   size_t monitor_shared;             /* bytes of these lines that were sent to, or came from, other workers */
   uint64_t monitor_dropped;
+  struct rd_topics *topics;       /* names that clients of this process subscribe to: session/subscribed.h */
+  struct rd_session *subscribers; /* the sessions that have subscribed ... */
+  uint32_t subscribed_sessions;   /* ... and those of them that still do */
+  struct rd_session *pushed, *pushed_to_owners; /* sessions with new messages: session/pushed.h */
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
   uint64_t client_buffers;      /* the sum of the footprints */
   uint64_t scratch;             /* temporary memory of running commands, counted with the buffers (value.h) */
@@ -125,6 +129,7 @@ typedef struct rd_store {
   struct rd_session *first;     /* the session that has waited longest for lent locks: it runs before lenders */
   uint64_t lent[RD_MAX_SHARDS / 64];
   struct rd_longrun *spare; /* memory of a long-running command that has ended */
+  const void *current;      /* the session that executes now */
   const void *holder;       /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 /* python: end */

@@ -9,6 +9,7 @@
 #include "arena/arena.h"
 #include "arena/blocks.h"
 #include "arena/ring.h"
+#include "arena/roll.h"
 #include "arena/secrets.h"
 #include "arena/worker.h"
 
@@ -69,11 +70,13 @@ struct rd_worker {
   uint32_t addresses;                  /* slots of the address table in use */
   _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the address table was written to */
   rd_ring ring;
+  rd_roll roll;
   rd_counters counters;
   rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
   uint8_t ring_bytes[RD_RING_BYTES] __attribute__((aligned(RD_PAGE)));
+  rd_roll_tables roll_tables __attribute__((aligned(RD_PAGE)));
 };
-_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used and monitors have a bit for each");
+_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used, monitors and subscribers have a bit for each");
 /* The part of the block that every process that has joined uses. */
 #define RD_WORKER_HEAD offsetof(rd_worker, address)
 
@@ -122,7 +125,7 @@ typedef struct rd_secret {
  *               `over_from`, `reserve`.
  *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
  *               statistics, errors, commands, latencies), connections by address and by password, and its ring
- *               (messages from other processes), which no later owner of the block reads.
+ *               (messages from other processes) and roll (subscriptions), which no later owner of the block reads.
  *
  * Private memory of a process, lost when it ends: sessions, SLOWLOG, ACL LOG, LATENCY's events, the number of
  * refused connections that were not logged yet, lines of MONITOR. */
@@ -150,6 +153,9 @@ struct rd_header {
   _Atomic uint64_t pause_until;
   _Atomic uint64_t workers_used;                 /* bit i: a process has counted in block i */
   _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
+  _Atomic uint64_t subscribers;                  /* bit i: the roll of block i has an entry */
+  _Atomic uint64_t distinct[RD_ROLL_KINDS];      /* names in all rolls, by kind */
+  uint64_t published;                            /* publications that went to other workers */
   _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that have ended */
   _Atomic uint64_t peak_memory;
   /* contents */
@@ -162,6 +168,7 @@ struct rd_header {
   _Atomic uint64_t next[RD_SEQ_COUNT]; /* the next number of each sequence, over all runs: logs contain them */
   rd_secret secret[RD_SECRETS];        /* when each password was used, over all runs; changed under admission.lock */
   /* run */
+  pthread_mutex_t rolls_lock; /* roll.h */
   rd_admission admission;
   /* run and contents: see above */
   rd_pool pool __attribute__((aligned(64)));

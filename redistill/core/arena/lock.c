@@ -149,6 +149,7 @@ void rd_renew_locks(rd_store *st) {
   for (uint32_t i = 0; i < st->num_shards; i++) rd_mutex_init(&st->shards[i].lock);
   rd_mutex_init(&st->head->pool.lock);
   rd_mutex_init(&st->head->admission.lock);
+  rd_mutex_init(&st->head->rolls_lock);
   rd_ring_init(rd_worker_at(st, 0)); /* rd_worker_join initializes the other blocks' rings when they are first used */
 }
 
@@ -258,11 +259,12 @@ uint32_t rd_mutex_contended_by(const pthread_mutex_t *lock) {
   return (word & FUTEX_WAITERS) != 0 && (word & FUTEX_OWNER_DIED) == 0 ? word & FUTEX_TID_MASK : 0;
 }
 
-/* Locks are taken in one order: the shards' in ascending order, then the pool's, while admission's and a ring's are
- * taken alone or last. So the holder of the contended lock that is last in this order cannot itself be waiting,
+/* Locks are taken in one order: the shards' in ascending order, then the pool's, admission's, that of the rolls and a
+ * ring's. So the holder of the contended lock that is last in this order cannot itself be waiting,
  * because it would wait for a later one. */
 uint32_t rd_lock_owner(const rd_store *st) {
   uint32_t owner = rd_ring_owner(st);
+  if (owner == 0) owner = rd_mutex_contended_by(&st->head->rolls_lock);
   if (owner == 0) owner = rd_mutex_contended_by(&st->head->admission.lock);
   if (owner == 0) owner = rd_mutex_contended_by(&st->head->pool.lock);
   for (uint32_t i = st->num_shards; owner == 0 && i-- > 0;) owner = rd_mutex_contended_by(&st->shards[i].lock);

@@ -21,6 +21,7 @@ uint64_t rd_fixed_memory(const rd_store *st) {
       bytes += RD_PAGE * (uint64_t)__builtin_popcountll(atomic_load(&w->address_pages[k]));
     }
     if (atomic_load(&w->ring.backed) != 0) bytes += RD_RING_BYTES;
+    bytes += atomic_load(&w->roll.backed);
   }
   return bytes;
 }

@@ -46,6 +46,7 @@
 /* The kind of a record. A reader ignores unknown kinds. */
 typedef enum rd_record_kind {
   RD_RECORD_MONITOR = 1, /* whole lines of MONITOR */
+  RD_RECORD_MESSAGE = 2, /* a message to subscribers, or a part of one: session/delivery.c */
 } rd_record_kind;
 
 /* ---- writing: any process that has joined ---- */

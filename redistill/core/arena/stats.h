@@ -25,6 +25,8 @@
   X(index_splits)             \
   X(expire_cycle_ns)          \
   X(changes)                  \
+  X(messages_published)       \
+  X(messages_delivered)       \
   RD_DAEMON_STATS(X)
 
 /* Connections, how they ended, and what went wrong in the control plane. admission.c counts refused connections, the
@@ -57,6 +59,7 @@
   X(client_buffers)    \
   X(resident_memory)   \
   X(monitors)          \
+  X(pubsub_clients)    \
   X(largest_input)     \
   X(largest_output)    \
   X(largest_client)

@@ -13,6 +13,7 @@
 #include "arena/layout.h"
 #include "arena/memory.h"
 #include "arena/ring.h"
+#include "arena/roll.h"
 
 /* ---- whether a worker is alive ---- */
 
@@ -61,7 +62,7 @@ bool rd_worker_alone(const rd_store *st) {
 
 /* ---- joining and leaving ---- */
 
-/* Remove the worker's gauges and connections; its counters stay. */
+/* Remove the worker's gauges, connections and subscriptions; its counters stay. The caller has the rolls' lock. */
 static void clear_block(rd_store *st, rd_worker *w) {
   atomic_store(&w->pid, 0);
   atomic_fetch_add(&st->head->gone_user_us, atomic_exchange(&w->user_us, 0));
@@ -70,6 +71,7 @@ static void clear_block(rd_store *st, rd_worker *w) {
   atomic_fetch_and(&st->head->monitors, ~(1ull << (w - rd_worker_at(st, 0))));
   rd_admission_clear(w);
   rd_ring_end(st, w);
+  rd_roll_end(st, w);
 }
 
 static bool back(const rd_store *st, uint32_t i) {
@@ -89,10 +91,12 @@ int rd_worker_join(rd_store *st, uint32_t number) {
   while (i < RD_MAX_WORKERS && rd_worker_used(st, i) && alive(rd_worker_at(st, i))) i++;
   bool backed = i < RD_MAX_WORKERS && back(st, i);
   if (backed) {
+    rd_rolls_lock(st, true);
     rd_worker *w = rd_worker_at(st, i);
     if (!rd_worker_used(st, i)) rd_ring_init(w);
     atomic_fetch_or(&st->head->workers_used, 1ull << i);
     clear_block(st, w);
+    rd_rolls_unlock(st);
     rd_ring_begin(w);
     w->number = number;
     w->started = start_ticks((uint32_t)getpid());
@@ -110,7 +114,9 @@ int rd_worker_join(rd_store *st, uint32_t number) {
 void rd_worker_leave(rd_store *st) {
   if (!st->joined) return;
   rd_admission_lock(st);
+  rd_rolls_lock(st, true);
   if (atomic_load(&st->worker->pid) == (uint32_t)getpid()) clear_block(st, st->worker);
+  rd_rolls_unlock(st);
   rd_admission_unlock(st);
   st->worker = rd_worker_at(st, 0);
   st->joined = false;
@@ -120,8 +126,9 @@ bool rd_worker_reap(rd_store *st, uint32_t i) {
   if (i >= RD_MAX_WORKERS || !rd_worker_used(st, i)) return false;
   rd_worker *w = rd_worker_at(st, i);
   if (!rd_admission_trylock(st)) return false;
-  bool dead = atomic_load(&w->pid) != 0 && !alive(w);
+  bool dead = atomic_load(&w->pid) != 0 && !alive(w) && rd_rolls_lock(st, false);
   if (dead) clear_block(st, w);
+  if (dead) rd_rolls_unlock(st);
   rd_admission_unlock(st);
   return dead;
 }

@@ -61,6 +61,7 @@ GROUPS = (
     "hyperloglog",
     "generic",
     "transactions",
+    "pubsub",
     "server",
     "cluster",
 )
@@ -199,7 +200,7 @@ class Row:
 
     def kind(self) -> str:
         """Whether it has no key, or one that is always at the same place, or others."""
-        if not self.keys:
+        if all("not_key" in spec.flags for spec in self.keys):
             return "RD_NO_KEYS"
         return "RD_ONE_KEY" if len(self.keys) == 1 and self.keys[0].is_range and not self.keys[0].last else "RD_KEYS"
 

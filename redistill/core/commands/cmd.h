@@ -197,6 +197,19 @@ rd_command_fn rd_cmd_discard;
 rd_command_fn rd_cmd_watch;
 rd_command_fn rd_cmd_unwatch;
 
+/* pubsub */
+rd_command_fn rd_cmd_subscribe;
+rd_command_fn rd_cmd_unsubscribe;
+rd_command_fn rd_cmd_psubscribe;
+rd_command_fn rd_cmd_punsubscribe;
+rd_command_fn rd_cmd_publish;
+rd_command_fn rd_cmd_ssubscribe;
+rd_command_fn rd_cmd_sunsubscribe;
+rd_command_fn rd_cmd_spublish;
+rd_command_fn rd_cmd_pubsub_numpat;
+rd_command_fn rd_cmd_pubsub_numsub;
+rd_command_fn rd_cmd_pubsub_shardnumsub;
+
 /* server */
 rd_command_fn rd_cmd_dbsize;
 rd_command_fn rd_cmd_flushall;

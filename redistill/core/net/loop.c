@@ -27,6 +27,8 @@
 #include "base/clock.h"
 #include "net/conn.h"
 #include "session/monitor.h"
+#include "session/pushed.h"
+#include "session/records.h"
 #include "session/slowlog.h"
 
 enum { QUEUED = 256, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
@@ -281,13 +283,7 @@ static void read_eventfd(int fd) {
 
 /* Read the records that are in the ring now. */
 static void read_ring(rd_loop *l) {
-  rd_record r;
-  for (size_t left = RD_RING_BYTES; left >= RD_RING_HEAD && rd_ring_read(l->ring, &r);) {
-    size_t len = RD_RING_HEAD + r.part[0].len + r.part[1].len;
-    left -= len < left ? len : left;
-    if (r.kind == RD_RECORD_MONITOR) rd_monitor_add(l->ring, &r);
-    rd_ring_done(l->ring, &r);
-  }
+  rd_records_read(l->ring);
   if (rd_monitor_pending(l->ring) != 0) l->monitored = true;
 }
 
@@ -299,9 +295,14 @@ static int ring_wait(rd_loop *l, int wait) {
   return wait == 0 || RD_LIKELY(rd_ring_may_sleep(st)) ? wait : 0;
 }
 
+/* The store of this process; NULL: neither a session nor a ring has named it yet. */
+static rd_store *store_of(const rd_loop *l) {
+  return l->ring != NULL && l->ring->joined ? l->ring : l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL;
+}
+
 /* True if lines of MONITOR wait for a client of this worker. */
 static bool lines_wait(const rd_loop *l) {
-  rd_store *st = l->ring != NULL && l->ring->joined ? l->ring : l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL;
+  rd_store *st = store_of(l);
   if (st == NULL) return false;
   rd_monitor_share(st);
   return rd_monitor_pending(st) != 0;
@@ -345,6 +346,26 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
 
 bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_session_store(l->conns[0]->s)); }
 
+/* Send the messages to a connection's client. */
+static void send_push(rd_loop *l, rd_conn *c) {
+  if (RD_UNLIKELY(c->session_state->overflowed == RD_OVERFLOW_PUBSUB)) {
+    report(l, c, RD_LOOP_OVER);
+  } else if (c->state == OPEN) {
+    send_later(l, c);
+  } else if (c->state == HELD && flush(l, c) == WAITS) {
+    arm(l, c, 0); /* the rest is sent when the owner resumes it */
+  }
+}
+
+/* Send the messages of this turn. Beyond a number of events the rest waits for the next turn. */
+static void send_pushed(rd_loop *l, rd_store *st) {
+  if (RD_LIKELY(st == NULL || !(rd_pushed_waits(st) || rd_pushed_to_owners(st)))) return;
+  rd_conn *c;
+  while (l->event_count < EVENTS / 2 && (c = rd_pushed_next(st)) != NULL) send_push(l, c);
+  answer_all(l);
+  if (rd_pushed_to_owners(st)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_PUSHED, 0};
+}
+
 /* Serve the open connections. */
 static void serve(rd_loop *l, int ready, uint32_t queued) {
   rd_store *st = l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL; /* all sessions have the same store */
@@ -367,6 +388,12 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
   l->serving = false;
   if (st != NULL) rd_retain_end(st);
   answer_all(l);
+  send_pushed(l, store_of(l));
+}
+
+static bool pushes_wait(const rd_loop *l) {
+  const rd_store *st = store_of(l);
+  return st != NULL && rd_pushed_waits(st);
 }
 
 int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
@@ -375,10 +402,12 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->frozen_ms = now_ms;
   uint64_t until = timeout_ms > 0 ? rd_monotonic_ns() / 1000u + (uint64_t)timeout_ms * 1000u : 0;
   int wait = timeout_ms;
+  send_pushed(l, store_of(l));        /* messages of commands that the owner resumed, and of closed connections */
   uint32_t rounds = l->count / READY; /* rounds in a turn with `timeout_ms` 0 */
   for (;;) {
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
-    int n = epoll_wait(l->epoll, l->ready, READY, ring_wait(l, queued != 0 || l->over_client_limit ? 0 : wait));
+    bool at_once = queued != 0 || l->over_client_limit || l->event_count != 0 || pushes_wait(l);
+    int n = epoll_wait(l->epoll, l->ready, READY, ring_wait(l, at_once ? 0 : wait));
     if (n < 0) return (int)l->event_count; /* a signal, which the owner handles */
     if (RD_UNLIKELY(rd_loop_behind(l))) {
       l->watched = true;
@@ -389,6 +418,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     serve(l, n, queued);
     if (RD_UNLIKELY(l->accepts)) accept_clients(l, n);
     if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) read_ring(l);
+    send_pushed(l, store_of(l));
     if (RD_UNLIKELY(l->monitored)) l->monitored = lines_wait(l);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
     if (RD_UNLIKELY(l->over_client_limit)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_CLIENT_LIMIT, 0};
@@ -473,7 +503,9 @@ int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more) 
       rd_session_trim(c->s);
       c->trimmed = true;
     }
-    if (c->active_us <= silent_us) l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_SILENT, 0};
+    /* as in Redis a subscriber may be silent */
+    if (c->active_us <= silent_us && !c->session_state->subscribed)
+      l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_SILENT, 0};
   }
   *more = end < l->count;
   return (int)l->event_count;
@@ -518,6 +550,7 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
     free(c);
     return NULL;
   }
+  rd_session_set_carrier(s, c);
   if (ssl != NULL) enqueue(l, c); /* the handshake may have read bytes that follow it */
   c->index = l->count;
   l->conns[l->count++] = c;
@@ -533,6 +566,7 @@ void rd_loop_remove(rd_loop *l, rd_conn *c) {
     return;
   }
   dequeue(l, c);
+  rd_session_set_carrier(c->s, NULL);
   l->conns[c->index] = l->conns[--l->count];
   l->conns[c->index]->index = c->index;
   free(c);

@@ -38,6 +38,7 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_DRAINED 128       /* all output is sent, after rd_loop_flush or rd_loop_resume left some */
 #define RD_LOOP_SILENT 256        /* from rd_loop_scan only */
 #define RD_LOOP_CLIENT_LIMIT 1024 /* call rd_client_to_close; an event without a connection, its tag is 0 */
+#define RD_LOOP_PUSHED 4096       /* call rd_pushed_owner; an event without a connection, its tag is 0 */
 #define RD_LOOP_MONITORED 512     /* lines of MONITOR wait; reported without a connection, with tag 0 */
 #define RD_LOOP_ACCEPTED 2048 /* a listening socket has a client: `error` is the descriptor, now the owner's; or -1 */
 

@@ -114,6 +114,13 @@ static bool exceeds_control_bounds(rd_session *s, const rd_command *cmd, const r
   return true;
 }
 
+/* True if a session that subscribes may run the command: in RESP2 it cannot tell other replies from messages. */
+static bool fits_subscriber(const rd_session *s, const rd_command *cmd) {
+  if (s->state.resp != 2 || cmd->run == rd_cmd_ping || cmd->id == RD_ID_reset) return true;
+  return cmd->run == rd_cmd_subscribe || cmd->run == rd_cmd_psubscribe || cmd->run == rd_cmd_ssubscribe ||
+         cmd->run == rd_cmd_unsubscribe || cmd->run == rd_cmd_punsubscribe || cmd->run == rd_cmd_sunsubscribe;
+}
+
 /* Decide whether the command may run now. False: it was answered, or is denied. */
 bool rd_admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
@@ -134,6 +141,13 @@ bool rd_admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
     rd_reject(s, cmd,
               /* Redis treats a monitoring client as a replica */
               "ERR Replica can't interact with the keyspace");
+  } else if (RD_UNLIKELY(s->state.subscribed) && !fits_subscriber(s, cmd)) {
+    char error[192];
+    snprintf(error, sizeof error,
+             "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this"
+             " context",
+             rd_command_full_name(cmd));
+    rd_reject(s, cmd, error);
   } else if (RD_UNLIKELY(a->large) && keys_too_long(cmd, argv, a->argc)) {
     rd_reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {

@@ -18,9 +18,18 @@ static void reply_argument(rd_call *c, rd_bytes text) {
   rd_reply_crlf(c->out);
 }
 
+/* In RESP2 a subscriber's replies have the form of messages. */
+static void pong_to_subscriber(rd_call *c) {
+  rd_reply_array(c->out, 2);
+  rd_reply_str(c->out, "pong");
+  reply_argument(c, c->argc == 2 ? c->argv[1] : (rd_bytes){(const uint8_t *)"", 0});
+}
+
 void rd_cmd_ping(rd_call *c) {
   if (c->argc > 2)
     rd_reply_error(c->out, "ERR wrong number of arguments for 'ping' command");
+  else if (RD_UNLIKELY(c->session->state.subscribed) && c->out->resp == 2)
+    pong_to_subscriber(c);
   else if (c->argc == 2)
     reply_argument(c, c->argv[1]);
   else

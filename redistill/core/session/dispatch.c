@@ -23,8 +23,9 @@ static inline bool is_brief(const rd_command *cmd, const rd_bytes *argv) {
 
 /* The flags of a session as one word, and its value when no flag requires anything. */
 #define FLAG(name) (0xffull << (8 * (offsetof(rd_session_state, name) - offsetof(rd_session_state, authenticated))))
-#define FLAGS \
-  (FLAG(authenticated) | FLAG(monitors) | FLAG(close_after_reply) | FLAG(reply_mode) | FLAG(in_multi) | FLAG(in_exec))
+#define FLAGS                                                                                             \
+  (FLAG(authenticated) | FLAG(subscribed) | FLAG(monitors) | FLAG(close_after_reply) | FLAG(reply_mode) | \
+   FLAG(in_multi) | FLAG(in_exec))
 #define NO_FLAGS (FLAG(authenticated) & 0x0101010101010101ull)
 _Static_assert(offsetof(rd_session_state, in_exec) - offsetof(rd_session_state, authenticated) < 8, "one word");
 

@@ -13,7 +13,7 @@ static uint64_t measured(const rd_session *s) {
   const rd_multi *m = &s->multi;
   return s->in_cap + s->out.cap + m->kept.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap +
          m->cap + m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue + m->watch_cap * sizeof *m->watches +
-         m->watch_bytes;
+         m->watch_bytes + (s->subscribed != NULL ? s->subscribed->bytes + s->subscribed->kept.cap : 0);
 }
 
 static rd_session **list_of(rd_store *st, uint64_t bytes) { return &st->sized[63 - __builtin_clzll(bytes | 1)]; }
@@ -74,7 +74,7 @@ size_t rd_clients_with_buffers(const rd_store *st, uint64_t *owners, size_t cap)
 }
 
 uint64_t rd_reply_limit(const rd_session *s) {
-  uint64_t own = s->limits.output_limit, all = s->st->client_limit;
+  uint64_t own = s->state.subscribed ? s->limits.pubsub_hard : s->limits.output_limit, all = s->st->client_limit;
   if (all == 0 || s->state.no_evict) return own;
   return own == 0 || all < own ? all : own;
 }

@@ -74,7 +74,7 @@ static void put_watches(rd_reply *to, const rd_session *s) {
 }
 
 rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len) {
-  if (s->waiting == RD_CONTROL || s->state.in_exec || s->longcall != NULL) return RD_SAVE_LATER;
+  if (s->waiting == RD_CONTROL || s->state.in_exec || s->longcall != NULL || s->state.subscribed) return RD_SAVE_LATER;
   rd_bytes input = rd_session_input(s), output = rd_session_output(s);
   rd_bytes last = {(const uint8_t *)"", 0};
   if (s->state.last != NULL) {

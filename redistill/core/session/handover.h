@@ -11,7 +11,7 @@
 
 typedef enum rd_saved {
   RD_SAVED = 0,
-  RD_SAVE_LATER = 1, /* the session waits for an answer, or is in the middle of EXEC */
+  RD_SAVE_LATER = 1, /* the session waits for an answer, is in the middle of EXEC, or subscribes */
   RD_SAVE_NO_MEMORY = 2,
 } rd_saved;
 

@@ -8,6 +8,7 @@
 #include "session/acl.h"
 #include "session/multi.h"
 #include "session/session.h"
+#include "session/subscribed.h"
 #include "wire/resp.h"
 
 #define RD_MAX_BATCH 64u
@@ -110,6 +111,12 @@ struct rd_session {
   rd_multi multi;
   const rd_acl *acl; /* NULL: everything is allowed */
   char *peer;        /* the client's address for MONITOR; NULL: not known */
+
+  rd_subscribed *subscribed; /* NULL: it has never subscribed */
+  size_t confirmed;          /* the end of the confirmations of subscriptions in `out`: rd_drop_reply */
+  void *carrier;             /* what serves its connection: pushed.h */
+  rd_session **listed;       /* the list of pushed sessions that it is in; NULL: none */
+  rd_session *pushed_next, *pushed_before;
 };
 
 /* The input that has arrived and was not executed. */
@@ -119,7 +126,9 @@ bool rd_session_give(rd_session *s, rd_bytes input);
 
 /* Drop the output behind `mark` when the client wants no replies. */
 static inline void rd_drop_reply(rd_session *s, size_t mark) {
-  if (RD_UNLIKELY(s->state.reply_mode & 1)) s->out.len = mark; /* CLIENT REPLY OFF, or the command after SKIP */
+  /* CLIENT REPLY OFF, or the command after SKIP */
+  if (RD_UNLIKELY(s->state.reply_mode & 1)) s->out.len = s->confirmed > mark ? s->confirmed : mark;
+  s->confirmed = 0;
 }
 /* True if there is so much output that it must be sent first. */
 static inline bool rd_is_full(const rd_session *s) {
@@ -129,8 +138,12 @@ static inline bool rd_is_full(const rd_session *s) {
 static inline bool rd_output_pinned(const rd_session *s) {
   return s->longcall != NULL || (s->multi.gaps != 0 && s->state.locked);
 }
+void rd_pushed_join(rd_session *s); /* pushed.h */
+/* Move the unwritten output to the buffer's front, when that is no more bytes than were written before it. */
+void rd_session_compact(rd_session *s);
 /* Called at the end of every command. */
 static inline rd_status rd_end_command(rd_session *s) {
+  if (RD_UNLIKELY(s->subscribed != NULL)) rd_pushed_join(s);
   if (s->state.reply_mode == 3) s->state.reply_mode = 0;
   return RD_UNLIKELY(s->state.close_after_reply) ? RD_CLOSE : RD_MORE;
 }

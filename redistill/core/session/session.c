@@ -15,6 +15,7 @@
 #include "session/footprint.h"
 #include "session/longcall.h"
 #include "session/monitor.h"
+#include "session/pushed.h"
 #include "session/timing.h"
 #include "store/internal.h"
 
@@ -62,6 +63,8 @@ void rd_session_free(rd_session *s) {
   rd_finish_begun(s);
   if (s->st->first == s) s->st->first = NULL;
   rd_session_monitor(s, false);
+  rd_unsubscribe_all(s);
+  rd_pushed_forget(s);
   rd_multi_free(s);
   rd_reply_free(&s->out);
   rd_parser_free(&s->parser);
@@ -292,8 +295,7 @@ static rd_status run(rd_session *s) {
 /* True if a transaction of another session holds shards while it waits for the control plane. */
 static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->st->holder != s; }
 
-/* Move the unwritten output to the buffer's front, when that is no more bytes than were written before it. */
-static inline void compact(rd_session *s) {
+void rd_session_compact(rd_session *s) {
   if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent) || rd_output_pinned(s)) return;
   memmove(s->out.data, s->out.data + s->sent, s->out.len - s->sent);
   s->out.len -= s->sent;
@@ -307,7 +309,7 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
   s->growth_refused = false; /* a command of an earlier turn was refused temporary memory */
-  compact(s);
+  rd_session_compact(s);
   s->slice_end = UINT64_MAX;
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
   return s->ahead != NULL;
@@ -333,7 +335,10 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   }
   s->base = own ? s->in : data;
   s->base_len = own ? s->in_len : len;
-  return end_call(s, run(s));
+  s->st->current = s;
+  rd_status status = run(s);
+  s->st->current = NULL;
+  return end_call(s, status);
 }
 
 static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
@@ -364,6 +369,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (!begin(s, now_ms)) return end(s);
   if (s->state.locked && s->waiting == RD_CONTROL) s->slice_end = slice_end; /* other clients wait the whole time */
   rd_status status = RD_MORE;
+  s->st->current = s;
   s->base = s->in != NULL ? s->in : (const uint8_t *)"";
   s->base_len = s->in_len;
   if (s->waiting == RD_CONTROL)
@@ -371,6 +377,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   else if (rd_session_suspended(s) || s->state.in_exec)
     status = rd_dispatch_continue(s);
   if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
+  s->st->current = NULL;
   status = end_call(s, status);
   rd_footprint_changed(s);
   return status;
@@ -420,7 +427,7 @@ rd_bytes rd_session_arg(const rd_session *s, uint32_t i) {
 
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len) {
   if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true); /* not into its reply */
-  compact(s); /* a client that reads slowly may never be done with all of it */
+  rd_session_compact(s); /* a client that reads slowly may never be done with all of it */
   rd_reply_raw(&s->out, data, len);
   rd_footprint_changed(s);
   note_overflow(s);
@@ -449,6 +456,7 @@ rd_session_state *rd_session_state_of(rd_session *s) {
 void rd_session_reset(rd_session *s) {
   rd_multi_discard(s);
   rd_session_monitor(s, false);
+  rd_unsubscribe_all(s);
   s->state.db = 0;
   s->state.resp = s->out.resp = 2;
   s->state.reply_mode = 0;

@@ -33,6 +33,8 @@ typedef struct rd_limits {
   uint64_t query_limit;  /* bytes of unexecuted input a session may hold (Redis: client-query-buffer-limit) */
   uint64_t multi_limit;  /* bytes of queued commands in MULTI */
   uint64_t output_limit; /* bytes of output, one reply included, at which the session is closed; 0: none */
+  /* the same for a session that subscribes (pushed.h): at once, or when it has been above for so long; 0: none */
+  uint64_t pubsub_hard, pubsub_soft, pubsub_seconds;
 } rd_limits;
 
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits); /* NULL: no memory */
@@ -86,22 +88,24 @@ bool rd_session_abandon(rd_session *s);
  * RD_CLOSE. */
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 
-/* The limit that a reply would have exceeded: output_limit, or that of all clients' buffers (rd_set_client_limit). */
-typedef enum rd_overflow { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS } rd_overflow;
+/* The limit that a reply would have exceeded: output_limit, that of all clients' buffers (rd_set_client_limit), or one
+ * of the class of subscribers (pushed.h). */
+typedef enum rd_overflow { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS, RD_OVERFLOW_PUBSUB } rd_overflow;
 
 /* State that the control plane reads and sets. */
 typedef struct rd_session_state {
   uint32_t db;
   uint8_t resp; /* 2 or 3 */
   bool authenticated;
-  bool no_touch, no_evict;
+  bool subscribed;        /* it subscribes to something */
   bool monitors;          /* rd_session_monitor sets it */
   bool close_after_reply; /* QUIT, or CLIENT KILL of its own connection: RD_CLOSE follows the answer */
   uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while that runs) */
   bool in_multi;
-  bool in_exec;          /* a transaction is partly executed */
-  bool locked;           /* the transaction has its shards locked */
-  bool deferred;         /* RD_CONTROL stopped at a command that has acted, and whose answer is deferred */
+  bool in_exec;  /* a transaction is partly executed */
+  bool locked;   /* the transaction has its shards locked */
+  bool deferred; /* RD_CONTROL stopped at a command that has acted, and whose answer is deferred */
+  bool no_touch, no_evict;
   uint32_t multi_queued; /* commands queued */
   uint64_t multi_bytes;
   uint32_t watching;    /* watched keys */
@@ -121,7 +125,8 @@ rd_session_state *rd_session_state_of(rd_session *s);
 void rd_session_trim(rd_session *s);
 /* Free all buffers at once: the owner closes the connection, and nothing more is executed or sent. */
 void rd_session_drop(rd_session *s);
-/* RESET: leave MULTI and MONITOR, forget watches, db 0, RESP2, reply on; the caller resets authentication. */
+/* RESET: leave MULTI and MONITOR, end subscriptions, forget watches, db 0, RESP2, reply on; the caller resets
+ * authentication. */
 void rd_session_reset(rd_session *s);
 
 /* python: end */

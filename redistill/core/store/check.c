@@ -437,13 +437,16 @@ static void check_pool(rd_store *st, struct rd_walk *r) {
 
 static void check_workers(rd_store *st, struct rd_walk *r) {
   rd_admission_lock(st);
+  bool locked = rd_rolls_lock(st, true);
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
     const char *wrong = rd_worker_used(st, i) ? rd_admission_check(st, rd_worker_at(st, i)) : NULL;
     if (wrong == NULL && rd_worker_used(st, i)) wrong = rd_ring_check(rd_worker_at(st, i));
+    if (wrong == NULL && rd_worker_used(st, i)) wrong = rd_roll_check(st, rd_worker_at(st, i));
     EXPECT(wrong == NULL, "worker %u: %s", i, wrong);
     bool monitors = rd_worker_used(st, i) && atomic_load(&rd_worker_at(st, i)->gauge[RD_GAUGE_monitors]) != 0;
     EXPECT(monitors == (atomic_load(&st->head->monitors) >> i & 1), "worker %u: a wrong bit for its monitors", i);
   }
+  if (locked) rd_rolls_unlock(st);
   rd_admission_unlock(st);
 }
 

@@ -35,6 +35,9 @@ static void renew_header(rd_store *st) {
   st->generation = 0;
   atomic_store(&h->workers_used, 1);
   atomic_store(&h->monitors, 0);
+  atomic_store(&h->subscribers, 0);
+  for (uint32_t i = 0; i < RD_ROLL_KINDS; i++) atomic_store(&h->distinct[i], 0);
+  h->published = 0;
   atomic_store(&h->gone_user_us, 0);
   atomic_store(&h->gone_system_us, 0);
   h->admission.full_at = 0;

@@ -1,0 +1,221 @@
+/* delivery.c - publishes messages: counts the receivers, tells the other workers, and pushes to this process's
+ * sessions. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arena/layout.h"
+#include "base/glob.h"
+#include "session/internal.h"
+#include "session/pushed.h"
+#include "session/topics.h"
+
+/* PIECE: bytes of a record of a large message. SMALL: a record that is made on the stack. */
+enum { PIECE = 256 << 10, SMALL = 4096, HEAD = 64 };
+
+/* The head of a record; the name of the channel and the message follow, or a part of both together. */
+typedef struct message_head {
+  uint64_t number;  /* rd_header.published */
+  uint64_t total;   /* bytes of the name and the message */
+  uint64_t from;    /* the offset of this part */
+  uint32_t channel; /* bytes of the name */
+  uint32_t kind;    /* RD_CHANNEL or RD_SHARD_CHANNEL */
+} message_head;
+
+/* ---- to the sessions of this process ---- */
+
+typedef struct message {
+  rd_roll_kind kind;
+  rd_bytes channel, part[2];
+  uint64_t number; /* UINT64_MAX: it is published in this process, now */
+} message;
+
+/* Push to all sessions of a topic. */
+static uint64_t push_topic(const rd_topic *t, const message *m, const rd_push *push) {
+  uint64_t n = 0;
+  for (uint32_t i = 0; i < t->count; i++) {
+    if (t->links[i]->since >= m->number) continue;
+    rd_pushed(t->links[i]->session, push);
+    n++;
+  }
+  return n;
+}
+
+/* The words before the message, in one buffer: the name may be long. */
+typedef struct words {
+  uint8_t stack[SMALL];
+  uint8_t *data;
+  size_t len;
+} words;
+
+static bool begin_words(words *w, size_t names) {
+  w->data = names <= SMALL - 4 * HEAD ? w->stack : malloc(names + 4 * HEAD);
+  w->len = 0;
+  return w->data != NULL;
+}
+
+static void end_words(words *w) {
+  if (w->data != w->stack) free(w->data);
+}
+
+static void put(words *w, const void *data, size_t len) {
+  if (len != 0) memcpy(w->data + w->len, data, len);
+  w->len += len;
+}
+
+static void put_bulk_head(words *w, size_t len) {
+  w->len += (size_t)snprintf((char *)w->data + w->len, HEAD, "$%zu\r\n", len);
+}
+
+static void put_bulk(words *w, rd_bytes b) {
+  put_bulk_head(w, b.len);
+  put(w, b.data, b.len);
+  put(w, "\r\n", 2);
+}
+
+static const rd_bytes CRLF = {(const uint8_t *)"\r\n", 2};
+
+static uint64_t deliver_to(const rd_topic *t, const message *m) {
+  static const char *const starts[] = {">3\r\n$7\r\nmessage\r\n", ">4\r\n$8\r\npmessage\r\n",
+                                       ">3\r\n$8\r\nsmessage\r\n"};
+  words w;
+  if (!begin_words(&w, m->channel.len + (t->kind == RD_PATTERN ? t->name.len : 0))) return 0;
+  const char *start = starts[t->kind];
+  put(&w, start, strlen(start));
+  if (t->kind == RD_PATTERN) put_bulk(&w, t->name);
+  put_bulk(&w, m->channel);
+  put_bulk_head(&w, m->part[0].len + m->part[1].len);
+  uint64_t n = push_topic(t, m, &(rd_push){{w.data, w.len}, {m->part[0], m->part[1]}, CRLF});
+  end_words(&w);
+  return n;
+}
+
+/* Deliver to this process's sessions. Returns the number of messages. */
+static uint64_t deliver(rd_store *st, uint64_t hash, const message *m) {
+  const rd_topics *topics = st->topics;
+  if (topics == NULL) return 0;
+  const rd_topic *t = rd_topic_find(st, hash, m->channel);
+  uint64_t n = t != NULL ? deliver_to(t, m) : 0;
+  for (uint32_t i = 0; m->kind == RD_CHANNEL && i < topics->pattern_count; i++) {
+    t = topics->patterns[i];
+    if (rd_glob(t->name, m->channel, false)) n += deliver_to(t, m);
+  }
+  rd_count_stat(st, RD_STAT_messages_delivered, n);
+  return n;
+}
+
+/* ---- to other workers ---- */
+
+static void copy_from(uint8_t *to, uint64_t from, size_t len, rd_bytes a, rd_bytes b) {
+  size_t first = from < a.len ? (a.len - from < len ? (size_t)(a.len - from) : len) : 0;
+  if (first != 0) memcpy(to, a.data + from, first);
+  if (len > first) memcpy(to + first, b.data + (from + first - a.len), len - first);
+}
+
+/* Write a message to the ring of a worker. False: the worker has ended. */
+static bool send_to(rd_store *st, uint32_t place, message_head head, rd_bytes channel, rd_bytes text) {
+  uint8_t small[SMALL], *record = small;
+  size_t piece = head.total < PIECE ? (size_t)head.total : PIECE;
+  rd_sent sent = RD_SENT_LOST;
+  if (sizeof head + piece > sizeof small) record = malloc(sizeof head + piece);
+  for (head.from = 0; record != NULL; head.from += piece) {
+    size_t len = head.total - head.from < piece ? (size_t)(head.total - head.from) : piece;
+    memcpy(record, &head, sizeof head);
+    copy_from(record + sizeof head, head.from, len, channel, text);
+    sent = rd_ring_send(st, place, RD_RECORD_MESSAGE, record, sizeof head + len, RD_MESSAGES_KEPT + head.total);
+    if ((sent != RD_SENT && sent != RD_SENT_KEPT) || head.from + len == head.total) break;
+  }
+  if (record != small) free(record);
+  if (sent == RD_SENT_LOST) atomic_store(&rd_worker_at(st, place)->roll.lost, 1);
+  return sent != RD_SENT_GONE;
+}
+
+bool rd_publish(rd_store *st, rd_roll_kind kind, rd_bytes channel, rd_bytes text, bool wait, uint64_t *count) {
+  uint64_t rolls = rd_rolls_used(st), own = 1ull << (st->worker - rd_worker_at(st, 0));
+  *count = 0;
+  if (RD_LIKELY(rolls == 0)) return true;
+  uint64_t hash = rd_roll_hash(st, kind, channel), n = 0;
+  message m = {kind, channel, {text, {NULL, 0}}, UINT64_MAX};
+  if (rolls == own) {
+    *count = deliver(st, hash, &m);
+    return true;
+  }
+  if (!rd_rolls_lock(st, wait)) return false;
+  message_head head = {++st->head->published, channel.len + text.len, 0, (uint32_t)channel.len, (uint32_t)kind};
+  for (uint64_t others = rd_rolls_used(st) & ~own; others != 0; others &= others - 1) {
+    uint32_t place = (uint32_t)__builtin_ctzll(others);
+    uint64_t there = rd_roll_count(st, place, hash);
+    if (kind == RD_CHANNEL) there += rd_roll_matches(st, place, channel);
+    if (there != 0 && send_to(st, place, head, channel, text)) n += there;
+  }
+  *count = n + deliver(st, hash, &m);
+  rd_rolls_unlock(st);
+  return true;
+}
+
+/* ---- from other workers ---- */
+
+static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, rd_bytes b) {
+  uint8_t name[SMALL], *copy = NULL;
+  rd_bytes channel = {a.data, head->channel};
+  if (a.len < head->channel) { /* the name wraps around the end of the ring */
+    copy = head->channel <= sizeof name ? name : malloc(head->channel);
+    if (copy == NULL) return;
+    copy_from(copy, 0, head->channel, a, b);
+    channel.data = copy;
+    b = (rd_bytes){b.data + (head->channel - a.len), b.len - (head->channel - a.len)};
+    a.len = 0;
+  } else {
+    a = (rd_bytes){a.data + head->channel, a.len - head->channel};
+  }
+  message m = {(rd_roll_kind)head->kind, channel, {a, b}, head->number};
+  deliver(st, rd_roll_hash(st, m.kind, channel), &m);
+  if (copy != name) free(copy);
+}
+
+/* Add a part of a message. The last part delivers it. */
+static void add_part(rd_store *st, uint32_t from, const message_head *head, rd_bytes a, rd_bytes b) {
+  rd_parts *p = &st->topics->from[from];
+  size_t len = a.len + b.len;
+  if (head->from == 0) {
+    free(p->data);
+    *p = (rd_parts){malloc(head->total), 0, head->total};
+    if (p->data == NULL) { /* this worker cannot receive the message */
+      *p = (rd_parts){0};
+      atomic_store(&st->worker->roll.lost, 1);
+    }
+  }
+  /* The first subscriber may have come behind the first part. */
+  if (p->data == NULL || p->total != head->total || head->from != p->len || len > p->total - p->len) return;
+  copy_from(p->data + p->len, 0, len, a, b);
+  p->len += len;
+  if (p->len != p->total) return;
+  deliver_record(st, head, (rd_bytes){p->data, p->len}, (rd_bytes){NULL, 0});
+  free(p->data);
+  *p = (rd_parts){0};
+}
+
+void rd_subscribed_read(rd_store *st, const rd_record *r) {
+  message_head head;
+  rd_bytes a = r->part[0], b = r->part[1];
+  if (a.len + b.len < sizeof head || st->topics == NULL) return;
+  copy_from((uint8_t *)&head, 0, sizeof head, a, b);
+  size_t first = a.len < sizeof head ? a.len : sizeof head;
+  a = (rd_bytes){a.data + first, a.len - first};
+  b = (rd_bytes){b.data + (sizeof head - first), b.len - (sizeof head - first)};
+  bool sound = head.channel <= head.total && head.total <= 2ull * RD_MAX_BULK && head.from <= head.total &&
+               (head.kind == RD_CHANNEL || head.kind == RD_SHARD_CHANNEL) && r->from < RD_MAX_WORKERS;
+  if (!sound || a.len + b.len > head.total - head.from) return;
+  if (a.len + b.len == head.total)
+    deliver_record(st, &head, a, b);
+  else
+    add_part(st, r->from, &head, a, b);
+}
+
+bool rd_subscribed_lost(rd_store *st) {
+  if (RD_LIKELY(atomic_load_explicit(&st->worker->roll.lost, memory_order_relaxed) == 0)) return false;
+  atomic_store(&st->worker->roll.lost, 0);
+  for (rd_session *s = st->subscribers; s != NULL; s = s->subscribed->next) {
+    if (s->subscribed->count != 0 && !s->subscribed->ended) rd_pushed_end(s);
+  }
+  return true;
+}
