@@ -59,7 +59,7 @@ class Selector:
     patterns: Mapping[str, int] = field(default_factory=dict)
     """Patterns of keys, and what may be done with keys that match: `READ`, `WRITE`, or both."""
     channels: tuple[str, ...] = ()
-    """``&pattern``. No command uses them; they are kept, so that a line of Redis's stays as it is."""
+    """``&pattern``: channels that messages may be sent to and received from."""
 
     def changed(self, *rules: str) -> Selector:
         """With more rules. Raises RuleError."""
@@ -83,6 +83,14 @@ class Selector:
     def all_keys(self) -> bool:
         return self.patterns.get("*") == READ | WRITE
 
+    @property
+    def all_channels(self) -> bool:
+        return "&*" in self.channels
+
+    def channel_patterns(self) -> list[bytes]:
+        """The patterns of channels."""
+        return [words.data(channel[1:]) for channel in self.channels]
+
     def command_ids(self) -> frozenset[int]:
         """The commands that it allows, by the number that the core has for each."""
         allowed: frozenset[int] = frozenset()
@@ -99,7 +107,7 @@ class Selector:
     @property
     def unrestricted(self) -> bool:
         """Whether it allows everything."""
-        return self.all_keys and self.command_ids() == _ids("@all")
+        return self.all_keys and self.all_channels and self.command_ids() == _ids("@all")
 
 
 @cache

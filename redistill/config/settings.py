@@ -275,6 +275,32 @@ class Server:
         zero="no limit",
         reloadable=True,
     )
+    pubsub_output_limit: int = setting(
+        Kind.SIZE,
+        32 * MIB,
+        "Messages that may wait for a subscriber that does not read; beyond it the subscriber is closed",
+        unit="bytes",
+        maximum=EXABYTE,
+        zero="no limit",
+        reloadable=True,
+    )
+    pubsub_output_soft_limit: int = setting(
+        Kind.SIZE,
+        8 * MIB,
+        "The same, if more than that waits for server.pubsub_output_soft_seconds",
+        unit="bytes",
+        maximum=EXABYTE,
+        zero="no limit",
+        reloadable=True,
+    )
+    pubsub_output_soft_seconds: int = setting(
+        Kind.INTEGER,
+        60,
+        "Seconds for which server.pubsub_output_soft_limit may be exceeded",
+        unit="seconds",
+        maximum=1000000000,
+        reloadable=True,
+    )
     query_buffer_limit: int = setting(
         Kind.SIZE,
         1024 * MIB,

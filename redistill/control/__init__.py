@@ -28,6 +28,7 @@ from redistill.control import (
     info,
     latency,
     monitor,
+    pubsub,
     server,
     slowlog,
 )
@@ -45,8 +46,8 @@ from redistill.net.interfaces import Client, Command, Later, Reply
 
 log = Logger()
 
-GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, server, slowlog)
-ASKED = (acl, client_list, configuration, info, latency, slowlog)
+GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, pubsub, server, slowlog)
+ASKED = (acl, client_list, configuration, info, latency, pubsub, slowlog)
 """The modules whose commands ask all workers."""
 
 
@@ -189,6 +190,10 @@ class ControlPlane:
         """Lines of MONITOR wait in the store."""
         self.state.monitors.wake()
 
+    def pushed(self) -> None:
+        """Messages wait for clients that no loop serves."""
+        pubsub.hand_on(self.state)
+
     def opened(self) -> None:
         """The store is open: apply the settings of the store that its maker does not know."""
         self._limit_store(self.state.config)
@@ -202,6 +207,7 @@ class ControlPlane:
         info.publish(self.state)
         self.state.rates.sample(self.state.store, self.state.reactor.seconds())
         self.state.monitors.report()
+        pubsub.enforce(self.state)
 
     def snapshot(self, with_commands: bool = False) -> stats.Snapshot:
         """All figures of now."""

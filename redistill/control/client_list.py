@@ -22,14 +22,20 @@ BATCH = 32
 """Clients that are listed, or closed, in one step."""
 
 KINDS = ("normal", "master", "replica", "slave", "pubsub")
-"""Types that a client may be asked for; all are normal ones, so far."""
+"""Types that a client may be asked for; there are normal ones and subscribers."""
+
+
+def kind(client: Client) -> str:
+    """The type of a client."""
+    return "pubsub" if client.session.state.subscribed else "normal"
 
 
 def flags(client: Client) -> str:
     """The flags of CLIENT LIST."""
     state = client.session.state
     return (
-        ("O" if state.monitors else "")
+        ("P" if state.subscribed else "")
+        + ("O" if state.monitors else "")
         + ("x" if state.in_multi else "")
         + ("b" if client.blocked else "")
         + ("c" if state.close_after_reply else "")
@@ -73,10 +79,11 @@ def describe(server: ServerState, clients: Iterable[Client], hashes: bool = Fals
         state = client.session.state
         query, query_cap, output, output_cap = state.query_bytes, state.query_cap, state.output_bytes, state.output_cap
         queued = state.multi_bytes
+        sub, psub, ssub = client.session.subscriptions if state.subscribed else (0, 0, 0)
         lines[client.client_id] = (
             f"id={client.client_id} addr={client.peer} laddr={client.local} fd={client.fd}"
             f" name={client.name.decode()} age={int(now - client.connected_at)} idle={int(now - client.last_active)}"
-            f" flags={flags(client)} db={state.db} sub=0 psub=0 ssub=0"
+            f" flags={flags(client)} db={state.db} sub={sub} psub={psub} ssub={ssub}"
             f" multi={state.multi_queued if state.in_multi else -1} qbuf={query} qbuf-free={query_cap - query}"
             f" argv-mem=0 multi-mem={queued} rbs={output_cap} rbp={output} obl={output} oll=0 omem=0"
             f" tot-mem={CLIENT_BYTES + query_cap + output_cap + queued} events=r"
@@ -121,7 +128,7 @@ def found(server: ServerState, wanted: Mapping[str, Any]) -> Iterator[list[tuple
     if "ids" in wanted:
         chosen = [server.clients[number] for number in wanted["ids"] if number in server.clients]
     else:
-        chosen = list(server.clients.values()) if wanted.get("type", "normal") == "normal" else []
+        chosen = [one for one in server.clients.values() if wanted.get("type") in (None, kind(one))]
     for some in batches(server, chosen):
         yield list(describe(server, some, wanted.get("hashes", False)).items())
 
@@ -181,7 +188,7 @@ def killed(server: ServerState, order: Mapping[str, Any]) -> Iterator[list[int]]
     now = server.reactor.seconds()
     tests: Mapping[str, Callable[[Client, str], bool]] = {
         "id": lambda one, value: one.client_id == int(value),
-        "type": lambda one, value: value.lower() == "normal",
+        "type": lambda one, value: value.lower() == kind(one),
         "addr": lambda one, value: one.peer == value,
         "laddr": lambda one, value: one.local == value,
         "user": lambda one, value: one.user == value,

@@ -232,14 +232,22 @@ def parameters() -> dict[str, Parameter]:
 class OutputLimits:
     """client-output-buffer-limit: hard limit, soft limit and the soft one's seconds for each class of clients.
 
-    That of class normal is server.output_limit. Of the other classes there are no clients.
+    That of class normal is server.output_limit, those of class pubsub are server.pubsub_output_limit and its kin.
+    There are no replicas.
     """
 
     refusal = ""
-    OTHERS: Mapping[str, tuple[int, int, int]] = {"slave": (268435456, 67108864, 60), "pubsub": (33554432, 8388608, 60)}
+    OTHERS: Mapping[str, tuple[int, int, int]] = {"slave": (268435456, 67108864, 60)}
+    SUBSCRIBERS = (
+        "server.pubsub_output_limit",
+        "server.pubsub_output_soft_limit",
+        "server.pubsub_output_soft_seconds",
+    )
 
     def shown(self, server: ServerState) -> str:
-        limits = {"normal": (server.config.server.output_limit, 0, 0), **self.OTHERS}
+        own = server.config.server
+        subscribers = own.pubsub_output_limit, own.pubsub_output_soft_limit, own.pubsub_output_soft_seconds
+        limits = {"normal": (own.output_limit, 0, 0), **self.OTHERS, "pubsub": subscribers}
         return " ".join(f"{name} {hard} {soft} {seconds}" for name, (hard, soft, seconds) in limits.items())
 
     def changes(self, text: str) -> Mapping[str, Value]:
@@ -250,7 +258,7 @@ class OutputLimits:
         for at in range(0, len(parts), 4):
             name = "slave" if parts[at] == "replica" else parts[at]
             hard, soft, seconds = (size(word) for word in parts[at + 1 : at + 4])
-            if name not in ("normal", *self.OTHERS):
+            if name not in ("normal", "pubsub", *self.OTHERS):
                 raise BadValue("Invalid client class specified in buffer limit configuration.", "")
             if hard is None or soft is None or seconds is None:
                 raise BadValue("Error in hard, soft or soft_seconds setting in buffer limit configuration.", "")
@@ -258,13 +266,16 @@ class OutputLimits:
         for name, limits in found.items():
             if limits != self.OTHERS.get(name, limits):
                 raise BadValue(f"there are no clients of class '{name}' whose limits could change", "")
+        changes: dict[str, Value] = {}
+        for name, value in zip(self.SUBSCRIBERS, found.get("pubsub", ()), strict=False):
+            changes[name] = parse(BY_NAME[name], str(value), machine_memory)
         if "normal" not in found:
-            return {}
+            return changes
         hard, soft, seconds = found["normal"]
         if soft and seconds and not 0 < hard <= soft:
             raise BadValue("class 'normal' has a hard limit and no soft one here", "")
         row = BY_NAME["server.output_limit"]
-        return {row.name: parse(row, str(hard), machine_memory)}
+        return {**changes, row.name: parse(row, str(hard), machine_memory)}
 
 
 class TlsProtocols:

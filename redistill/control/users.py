@@ -151,11 +151,13 @@ def leave(server: ServerState, client: Client) -> None:
 
 
 def changed(server: ServerState, users: Users) -> None:
-    """Put these users into effect: connections get the new permissions, connections of deleted users are closed. A
-    connection that is closing already sends its last replies first. The client that asked for the change gets the
-    reply before it is closed, and stays if the change is taken back. If this raises, nothing has changed."""
+    """Put these users into effect: connections get the new permissions, connections of deleted users are closed, and
+    those of subscribers whose user may no longer access one of their channels. A connection that is closing already
+    sends its last replies first. The client that asked for the change gets the reply before it is closed, and stays if
+    the change is taken back. If this raises, nothing has changed."""
     before = server.users
     clients = [one for one in server.clients.values() if users.get(one.user) is not before.get(one.user)]
+    lost = {one for one in clients if (new := users.get(one.user)) and not one.session.may_stay(new.permissions)}
     try:
         _permit(clients, users)
     except Exception:
@@ -163,7 +165,7 @@ def changed(server: ServerState, users: Users) -> None:
         raise
     server.users = users
     for client in clients:
-        gone = users.get(client.user) is None
+        gone = users.get(client.user) is None or client in lost
         if client.changes:
             client.session.state.close_after_reply = gone
         elif gone and not client.session.state.close_after_reply:

@@ -29,13 +29,14 @@ void rd_host_free(void *memory);
  *
  * The session is fed (or resumed), and the first `cap` bytes of its output are moved to `dst`. Returns
  *
- *     bytes moved << 5 | RD_HOST_MONITORED if lines of MONITOR wait | RD_HOST_SLOW if slow commands wait in the store's
- *     ring | status
+ *     bytes moved << 6 | RD_HOST_PUSHED if rd_pushed_owner names a session | RD_HOST_MONITORED if lines of MONITOR wait
+ *     | RD_HOST_SLOW if slow commands wait in the store's ring | status
  *
  * where RD_FULL also stands for a session that has executed all it was fed but has more output than `cap`: take it,
  * then resume. After RD_CONTROL nothing is moved, so that the answer joins what is there. `now_ms` 0: the clock's. */
 #define RD_HOST_SLOW 8
 #define RD_HOST_MONITORED 16
+#define RD_HOST_PUSHED 32
 int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);
 int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);

@@ -26,6 +26,7 @@ class DaemonCounters:
     denied_commands: int = 0
     """Not run, since the user may not run the command; the next: may not have the key."""
     denied_keys: int = 0
+    denied_channels: int = 0
     tls_handshakes_failed: int = 0
     """Clients that came to speak TLS and did not get so far."""
     internal_errors: int = 0

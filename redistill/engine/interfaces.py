@@ -36,6 +36,7 @@ class SessionState(Protocol):
     authenticated: bool
     no_touch: bool
     no_evict: bool
+    subscribed: bool
     monitors: bool
     close_after_reply: bool
     reply_mode: int
@@ -55,7 +56,7 @@ class SessionState(Protocol):
     denied: int
     """`permissions.Denial`: why its user may not run the command that the core has passed on; 0: it may."""
     denied_at: int
-    """The place in argv of the key that it is denied for."""
+    """The place in argv of the key or channel that it is denied for."""
 
 
 class Session(Protocol):
@@ -73,6 +74,15 @@ class Session(Protocol):
         """Set the permissions of the session's user; None: everything is allowed."""
         ...
 
+    @property
+    def subscriptions(self) -> tuple[int, int, int]:
+        """The number of its channels, patterns and shard channels."""
+        ...
+
+    def may_stay(self, permissions: Permissions | None) -> bool:
+        """Whether a user with these permissions may have its subscriptions."""
+        ...
+
     def argument(self, position: int) -> bytes:
         """The beginning of one of the command's arguments."""
         ...
@@ -86,7 +96,7 @@ class Session(Protocol):
         ...
 
     def reset(self) -> None:
-        """Leave MULTI and MONITOR, forget watches, database 0, RESP2, replies on."""
+        """Leave MULTI and MONITOR, end subscriptions, forget watches, database 0, RESP2, replies on."""
         ...
 
 
@@ -192,6 +202,18 @@ class Store(stats.Engine, Protocol):
     def monitored(self) -> bytes:
         """Take the lines of MONITOR that are to be shown here, and send the other workers those that came of this
         process's clients; b"" when none wait."""
+        ...
+
+    def pushed(self) -> Iterator[int]:
+        """Ids of clients that no loop serves, and that have new messages or do not read them."""
+        ...
+
+    def end_slow_subscribers(self) -> bool:
+        """End subscribers that have not read for too long. Whether messages to this process were lost."""
+        ...
+
+    def subscribed_channels(self, shard: bool) -> Iterator[list[bytes]]:
+        """The channels that clients of this process subscribe to, some at a time."""
         ...
 
     @property

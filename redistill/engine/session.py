@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PIECE = 65536
 """Bytes of output that leave a session at once."""
 QUOTED: int = lib.RD_MAX_QUOTED_BYTES
+KINDS: tuple[int, ...] = (lib.RD_CHANNEL, lib.RD_PATTERN, lib.RD_SHARD_CHANNEL)
 
 
 class Status(enum.IntEnum):
@@ -37,10 +38,12 @@ class Overflow(enum.IntEnum):
     NONE = lib.RD_OVERFLOW_NONE
     OUTPUT = lib.RD_OVERFLOW_OUTPUT
     CLIENTS = lib.RD_OVERFLOW_CLIENTS
+    PUBSUB = lib.RD_OVERFLOW_PUBSUB
 
 
 _SLOW: int = lib.RD_HOST_SLOW
 _MONITORED: int = lib.RD_HOST_MONITORED
+_PUSHED: int = lib.RD_HOST_PUSHED
 STATUSES = tuple(Status(code) for code in range(len(Status)))
 _feed = lib.rd_host_feed
 _resume = lib.rd_host_resume
@@ -101,12 +104,14 @@ class Session:
         return self._turned(_resume(self._store_c, self._c, self._store._frozen_ms, self._scratch, PIECE))
 
     def _turned(self, code: int) -> Status:
-        if length := code >> 5:
+        if length := code >> 6:
             self._out += self._scratch_view[:length]
         if code & _SLOW:
             self.hand_slow()
         if code & _MONITORED and self._store.on_monitored:
             self._store.on_monitored()
+        if code & _PUSHED and self._store.on_pushed:
+            self._store.on_pushed()
         return STATUSES[code & 7]
 
     def hand_slow(self) -> None:
@@ -226,14 +231,31 @@ class Session:
             raise MemoryError("no memory for a peer's address")
 
     def bound(
-        self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
+        self,
+        *,
+        batch_size: int,
+        output_high: int,
+        query_limit: int,
+        multi_limit: int,
+        output_limit: int,
+        pubsub_limits: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
         """Other bounds from now on, as in `Store.session`; `batch_size` is the one that it was made with."""
-        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
-        lib.rd_session_set_limits(self._c, limits)
+        limits = [batch_size, output_high, query_limit, multi_limit, output_limit, *pubsub_limits]
+        lib.rd_session_set_limits(self._c, ffi.new("rd_limits *", limits))
+
+    @property
+    def subscriptions(self) -> tuple[int, int, int]:
+        """The number of its channels, patterns and shard channels."""
+        channels, patterns, shard = (lib.rd_session_subscriptions(self._c, kind) for kind in KINDS)
+        return channels, patterns, shard
+
+    def may_stay(self, permissions: Permissions | None) -> bool:
+        """Whether a user with these permissions may have its subscriptions."""
+        return bool(lib.rd_session_may_stay(self._c, ffi.NULL if permissions is None else permissions.core))
 
     def reset(self) -> None:
-        """Leave MULTI and MONITOR, forget watches, database 0, RESP2, replies on."""
+        """Leave MULTI and MONITOR, end subscriptions, forget watches, database 0, RESP2, replies on."""
         lib.rd_session_reset(self._c)
 
     def trim(self) -> None:

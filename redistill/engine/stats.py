@@ -45,6 +45,10 @@ class Engine(Protocol):
     def count(self, db: int) -> int: ...
     def count_volatile(self, db: int) -> int: ...
     def average_ttl(self, db: int) -> int: ...
+    def distinct_subscriptions(self) -> tuple[int, int, int]:
+        """The numbers of different channels, patterns and shard channels."""
+        ...
+
     @property
     def workers(self) -> Workers: ...
     @property
@@ -126,6 +130,9 @@ class Buffers(NamedTuple):
     memory: int = 0
     """Bytes of all their buffers and objects, about."""
     watching: int = 0
+    subscribed: int = 0
+    subscriptions: tuple[int, int, int] = (0, 0, 0)
+    """Different channels, patterns and shard channels."""
 
 
 class Configured(NamedTuple):
@@ -230,6 +237,8 @@ def take(
             largest_output=gauges["largest_output"],
             memory=gauges["client_memory"],
             watching=gauges["watching_clients"],
+            subscribed=gauges["pubsub_clients"],
+            subscriptions=engine.distinct_subscriptions(),
         ),
         counters=counters,
         daemon=daemon,

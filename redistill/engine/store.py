@@ -11,7 +11,7 @@ from redistill._core import ffi, lib
 from redistill.engine.command_table import FULL_NAMES
 from redistill.engine.counters import CommandCount
 from redistill.engine.interfaces import KeyDetails, SlowEntry, TypeLimits
-from redistill.engine.session import PIECE, Saved, Session
+from redistill.engine.session import KINDS, PIECE, Saved, Session
 from redistill.engine.shared import GAUGES, STATS, SUPERVISOR, Admission, Secrets, Workers
 
 DATABASES: int = lib.RD_DATABASES
@@ -21,6 +21,8 @@ MAGIC: bytes = lib.RD_MAGIC.to_bytes(8, sys.byteorder)
 """The first bytes of every arena, whatever its layout."""
 _ERROR_TEXT = 256
 _UINT32_MAX = 2**32 - 1
+_NAMES = 65536
+"""Bytes of channels' names that are taken at once."""
 
 POLICIES: tuple[str, ...] = tuple(ffi.string(lib.rd_policy_name(i)).decode() for i in range(lib.RD_POLICIES))
 
@@ -53,6 +55,8 @@ class Store:
         """Place of this process's block in the arena, once it has joined."""
         self.on_monitored: Callable[[], None] | None = None
         """Called during a session's `feed` and `resume` when lines of MONITOR wait (`monitored`)."""
+        self.on_pushed: Callable[[], None] | None = None
+        """Called during a session's `feed` and `resume` when messages wait for others (`pushed`)."""
         self.workers = Workers(lambda: self._c)
         self.admission = Admission(lambda: self._c)
         self.secrets = Secrets(lambda: self._c)
@@ -371,6 +375,44 @@ class Store:
         lines = ffi.new("uint8_t[]", length)
         return bytes(ffi.buffer(lines, lib.rd_monitor_take(self._c, lines, length)))
 
+    def pushed(self) -> Iterator[int]:
+        """The owners' numbers of sessions that no loop serves, and that have new messages or are to be closed since
+        their clients do not read (`Session.overflowed`)."""
+        while self._c is not None and (owner := lib.rd_pushed_owner(self._c)):
+            yield owner
+
+    def end_slow_subscribers(self) -> bool:
+        """Once a second: end subscribers above the soft limit for too long; `pushed`, or the loop, names them. Whether
+        messages to this process were lost, which has ended all its subscribers."""
+        if self._c is None:
+            return False
+        lib.rd_pushed_enforce(self._c)
+        return bool(lib.rd_subscribed_lost(self._c))
+
+    def distinct_subscriptions(self) -> tuple[int, int, int]:
+        """The numbers of different channels, patterns and shard channels, over all workers."""
+        channels, patterns, shard = (lib.rd_roll_distinct(self._c, kind) for kind in KINDS)
+        return channels, patterns, shard
+
+    def subscribed_channels(self, shard: bool) -> Iterator[list[bytes]]:
+        """The channels that clients of this process subscribe to, some at a time."""
+        kind = lib.RD_SHARD_CHANNEL if shard else lib.RD_CHANNEL
+        at, size = ffi.new("uint32_t *"), _NAMES
+        while True:
+            here, room = at[0], ffi.new("uint8_t[]", size)
+            data = ffi.buffer(room, lib.rd_subscribed_names(self._c, kind, room, size, at))[:]
+            if at[0] == here != 0 or (not data and at[0]):
+                size *= 2  # a name that is longer than the room
+                continue
+            names, start = [], 0
+            while start < len(data):
+                end = start + 4 + int.from_bytes(data[start : start + 4], "little")
+                names.append(data[start + 4 : end])
+                start = end
+            yield names
+            if not at[0]:
+                return
+
     @property
     def monitor_dropped(self) -> int:
         """Lines lost here since the store was opened: a MiB of them waited, here or for another worker."""
@@ -404,11 +446,19 @@ class Store:
         return ffi.unpack(owners, lib.rd_clients_with_buffers(self._c, owners, most)) if most else []
 
     def session(
-        self, *, batch_size: int, output_high: int, query_limit: int, multi_limit: int, output_limit: int
+        self,
+        *,
+        batch_size: int,
+        output_high: int,
+        query_limit: int,
+        multi_limit: int,
+        output_limit: int,
+        pubsub_limits: tuple[int, int, int] = (0, 0, 0),
     ) -> Session:
-        """A new conversation; the bounds are those of rd_limits, in commands and bytes. MemoryError."""
-        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
-        core = lib.rd_session_new(self._c, limits)
+        """A new conversation; the bounds are those of rd_limits, in commands and bytes, and `pubsub_limits` the hard
+        and the soft one of a subscriber and the seconds of the soft one. MemoryError."""
+        limits = [batch_size, output_high, query_limit, multi_limit, output_limit, *pubsub_limits]
+        core = lib.rd_session_new(self._c, ffi.new("rd_limits *", limits))
         if core == ffi.NULL:
             raise MemoryError("no memory for a session")
         return self._added(core)
@@ -422,12 +472,15 @@ class Store:
         query_limit: int,
         multi_limit: int,
         output_limit: int,
+        pubsub_limits: tuple[int, int, int] = (0, 0, 0),
     ) -> Session:
         """The conversation that another process over this arena saved: write its output, then `resume` it.
 
         ValueError, and nothing is left behind, when the bytes are none.
         """
-        limits = ffi.new("rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit])
+        limits = ffi.new(
+            "rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit, *pubsub_limits]
+        )
         error = ffi.new("char[]", _ERROR_TEXT)
         core = lib.rd_session_load(self._c, limits, ffi.from_buffer("uint8_t[]", data), len(data), error, _ERROR_TEXT)
         if core == ffi.NULL:

@@ -58,6 +58,10 @@ class Client(Protocol):
         """Send a message that answers no command; a client that does not keep up is closed."""
         ...
 
+    def pushed(self) -> None:
+        """Send the messages in the session's output."""
+        ...
+
     def flush(self, on_read: Callable[[], None]) -> bool:
         """Send the part of an answer that is there. False: the client has to read first; then `on_read` is called."""
         ...

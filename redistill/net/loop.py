@@ -29,6 +29,7 @@ from redistill.net.tls import openssl
 
 BUFFER_SIZE = 16384
 _MONITORED: int = lib.RD_LOOP_MONITORED
+_PUSHED: int = lib.RD_LOOP_PUSHED
 _CLIENT_LIMIT: int = lib.RD_LOOP_CLIENT_LIMIT
 _ACCEPTED: int = lib.RD_LOOP_ACCEPTED
 _turn = lib.rd_loop_turn
@@ -53,6 +54,8 @@ class Loop:
         """Milliseconds since the epoch that stand for the time, of any clock; 0: the clocks are read."""
         self.on_monitored: Callable[[], None] = lambda: None
         """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
+        self.on_pushed: Callable[[], None] = lambda: None
+        """Called when clients that no loop serves have messages (`engine.Store.pushed`)."""
         self.on_client_limit: Callable[[], None] = lambda: None
         """Called when the buffers of all clients have become too large (`engine.Store.client_to_close`)."""
         self._ring: Any = None
@@ -145,6 +148,8 @@ class Loop:
                     os.close(error)
             elif what & _MONITORED:
                 self.on_monitored()
+            elif what & _PUSHED:
+                self.on_pushed()
             elif what & _CLIENT_LIMIT:
                 self.on_client_limit()
 

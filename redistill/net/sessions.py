@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from redistill.config.config import Config
 from redistill.engine import Saved, Session, Store
@@ -44,7 +44,7 @@ class Sessions:
                 client.session.bound(**new)
 
 
-def bounds(config: Config) -> dict[str, int]:
+def bounds(config: Config) -> dict[str, Any]:
     """The bounds of a client's session."""
     return {
         "batch_size": config.server.batch_size,
@@ -52,4 +52,9 @@ def bounds(config: Config) -> dict[str, int]:
         "query_limit": config.server.query_buffer_limit,
         "multi_limit": config.server.query_buffer_limit,
         "output_limit": config.server.output_limit,
+        "pubsub_limits": (
+            config.server.pubsub_output_limit,
+            config.server.pubsub_output_soft_limit,
+            config.server.pubsub_output_soft_seconds,
+        ),
     }

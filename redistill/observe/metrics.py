@@ -23,6 +23,7 @@ COUNTERS = {
     "failed_auths": "AUTH and HELLO commands with a wrong user or password.",
     "denied_commands": "Commands refused because the user may not run them (NOPERM).",
     "denied_keys": "Commands refused because the user may not access a key (NOPERM).",
+    "denied_channels": "Commands refused because the user may not access a channel (NOPERM).",
     "tls_handshakes_failed": "TLS handshakes that failed.",
     "unknown_commands": "Calls to unknown commands.",
     "internal_errors": "Errors in the program; the log has each one.",

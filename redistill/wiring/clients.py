@@ -153,6 +153,7 @@ def serve(
     )
     control.state.certificate = context
     store.on_monitored = loop.on_monitored = control.monitored
+    store.on_pushed = loop.on_pushed = control.pushed
     sessions = Sessions(store, clients, config)
     factory = RespFactory(
         reactor,

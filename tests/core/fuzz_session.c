@@ -52,7 +52,7 @@ static void start(void) {
   uint16_t ids[1000], count = 0;
   for (uint16_t id = 0; id < rd_command_count(); id += 2) ids[count++] = id;
   little = rd_acl_new();
-  expect(little != NULL && rd_acl_select(little, ids, count, false), "no memory");
+  expect(little != NULL && rd_acl_select(little, ids, count, false, true), "no memory");
   expect(rd_acl_allow_keys(little, (const uint8_t *)"a*", 2, RD_ACL_MAY_READ | RD_ACL_MAY_WRITE), "no memory");
   expect(rd_acl_allow_keys(little, (const uint8_t *)"b*", 2, RD_ACL_MAY_READ), "no memory");
   started = true;

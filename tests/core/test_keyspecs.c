@@ -123,7 +123,7 @@ static void a_command_has_the_locks_of_its_keys_and_no_others(void) {
 static rd_acl *user(const rd_bytes *argv, const rd_keys *keys, rd_bytes but) {
   rd_acl *acl = rd_acl_new();
   uint16_t id = 0; /* all rows have it */
-  CHECK(rd_acl_select(acl, &id, 1, false));
+  CHECK(rd_acl_select(acl, &id, 1, false, true));
   for (uint32_t i = 0; i < keys->count; i++) {
     rd_bytes key = argv[rd_key_position(keys, i)];
     if (key.len == but.len && memcmp(key.data, but.data, key.len) == 0) continue;

@@ -251,7 +251,7 @@ static void events_are_those_of_redis(void) { REPLAY_EVENTS(told); }
 
 static void select_command(rd_acl *acl, const char *name, bool all_keys) {
   uint16_t id = rd_command_find_full((rd_bytes){(const uint8_t *)name, strlen(name)})->id;
-  CHECK(rd_acl_select(acl, &id, 1, all_keys));
+  CHECK(rd_acl_select(acl, &id, 1, all_keys, true));
 }
 
 static void patterns_are_for_users_who_may_read_all_keys(void) {

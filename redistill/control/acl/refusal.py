@@ -17,7 +17,11 @@ def no_command(user: str, command: str) -> str:
     return f"User {user} has no permissions to run the '{command}' command"
 
 
-IN_EXEC = {"command": "execute the command or subcommand", "key": "touch the specified keys"}
+IN_EXEC = {
+    "command": "execute the command or subcommand",
+    "key": "touch the specified keys",
+    "channel": "access one of the channels used as arguments",
+}
 
 
 def denied(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
@@ -28,6 +32,9 @@ def denied(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
     if state.denied == Denial.KEY:
         server.counters.denied_keys += 1
         reason, what, words = "key", client.session.argument(state.denied_at), "No permissions to access a key"
+    elif state.denied == Denial.CHANNEL:
+        server.counters.denied_channels += 1
+        reason, what, words = "channel", client.session.argument(state.denied_at), "No permissions to access a channel"
     else:
         server.counters.denied_commands += 1
         reason, what, words = "command", data(name), no_command(client.user, name)

@@ -63,4 +63,7 @@ def dry_run(server: ServerState, argv: list[bytes]) -> bytes:
     if denial == Denial.KEY:
         key = resp.shown(argv[3 + position])
         return resp.bulk(f"User {account.user.name} has no permissions to access the '{key}' key")
+    if denial == Denial.CHANNEL:
+        channel = resp.shown(argv[3 + position])
+        return resp.bulk(f"User {account.user.name} has no permissions to access the '{channel}' channel")
     return resp.bulk(no_command(account.user.name, entry.name))

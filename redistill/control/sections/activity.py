@@ -9,6 +9,7 @@ from redistill.engine import stats
 
 def traffic(server: ServerState, now: stats.Snapshot) -> Fields:
     core, daemon = now.counters, now.daemon
+    channels, patterns, shard_channels = now.clients.subscriptions
 
     def counted(name: str) -> tuple[str, int]:
         return name, core.get(name, 0)
@@ -41,9 +42,11 @@ def traffic(server: ServerState, now: stats.Snapshot) -> Fields:
         counted("keyspace_hits"),
         counted("keyspace_misses"),
         ("keyspace_hit_ratio", f"{now.hit_ratio:.4f}"),
-        ("pubsub_channels", 0),
-        ("pubsub_patterns", 0),
-        ("pubsubshard_channels", 0),
+        ("pubsub_channels", channels),
+        ("pubsub_patterns", patterns),
+        ("pubsubshard_channels", shard_channels),
+        counted("messages_published"),
+        counted("messages_delivered"),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
         ("migrate_cached_sockets", 0),
@@ -69,7 +72,7 @@ def traffic(server: ServerState, now: stats.Snapshot) -> Fields:
         ("acl_access_denied_auth", daemon.failed_auths),
         ("acl_access_denied_cmd", daemon.denied_commands),
         ("acl_access_denied_key", daemon.denied_keys),
-        ("acl_access_denied_channel", 0),
+        ("acl_access_denied_channel", daemon.denied_channels),
         ("client_query_buffer_limit_disconnections", daemon.query_disconnections),
         ("client_output_buffer_limit_disconnections", daemon.output_disconnections),
         ("idle_disconnections", daemon.idle_disconnections),

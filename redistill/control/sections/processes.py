@@ -60,7 +60,7 @@ def clients(server: ServerState, now: stats.Snapshot) -> Fields:
         ("client_recent_max_output_buffer", now.clients.largest_output),
         ("blocked_clients", now.clients.blocked),
         ("tracking_clients", 0),
-        ("pubsub_clients", 0),
+        ("pubsub_clients", now.clients.subscribed),
         ("watching_clients", now.clients.watching),
         ("clients_in_timeout_table", 0),
     )

@@ -44,6 +44,7 @@
   X(failed_auths)          \
   X(denied_commands)       \
   X(denied_keys)           \
+  X(denied_channels)       \
   X(tls_handshakes_failed) \
   X(internal_errors)       \
   X(unknown_commands)      \

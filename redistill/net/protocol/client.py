@@ -162,6 +162,8 @@ class RespProtocol(Protocol):
     @property
     def kept_silent(self) -> bool:
         """Whether the client is silent because it waits for the server, and not because it leaves an answer unread."""
+        if self.session.state.subscribed:  # as in Redis, a subscriber may be silent
+            return True
         return self.blocked and not (self.execution.stall & UNREAD and self.session.parted)
 
     # ---- output ----
@@ -197,18 +199,32 @@ class RespProtocol(Protocol):
         bound = self.session.overflowed
         if bound is Overflow.CLIENTS:
             self.evict()
-        elif bound is Overflow.OUTPUT:
+        elif bound in (Overflow.OUTPUT, Overflow.PUBSUB):
             self.overflowed()
         return bound is not Overflow.NONE
 
+    def pushed(self) -> None:
+        """Send the messages in the session's output: no loop serves this client."""
+        if self.execution.stall & OVER or self.outgrown():
+            return
+        if not self.execution.running and not self.execution.write_out():
+            self.execution.again_when_read()
+
     def overflowed(self) -> None:
-        """Close the client: its unread replies exceed ``server.output_limit``."""
-        log.warn(
-            "{peer} was closed: its waiting replies would exceed {limit} bytes (server.output_limit)",
-            peer=self.peer,
-            limit=self.factory.output_limit,
-            log_throttle=SELDOM,
-        )
+        """Close the client: its unread replies exceed ``server.output_limit``, or the limits of a subscriber."""
+        if self.session.overflowed is Overflow.PUBSUB:
+            log.warn(
+                "{peer} was closed: it does not read the messages of its channels (server.pubsub_output_limit)",
+                peer=self.peer,
+                log_throttle=SELDOM,
+            )
+        else:
+            log.warn(
+                "{peer} was closed: its waiting replies would exceed {limit} bytes (server.output_limit)",
+                peer=self.peer,
+                limit=self.factory.output_limit,
+                log_throttle=SELDOM,
+            )
         self.factory.counters.output_disconnections += 1
         self.kill()
 
