@@ -1,0 +1,188 @@
+"""Publish/subscribe with real workers: exact counts, order, slow subscribers, permissions, deaths."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import threading
+
+import redis
+
+from tests.integration import servers
+from tests.integration.workers import OnWorkers, workers_of
+
+
+class Subscriber:
+    """A RESP3 connection that subscribes, as bytes."""
+
+    def __init__(self, server: servers.Server, *commands: bytes) -> None:
+        self.socket = server.connect()
+        self.data = b""
+        self.send(b"HELLO 3", b"INFO server")
+        self.send(*commands)
+
+    @classmethod
+    def on_each(cls, server: servers.Server, *commands: bytes) -> dict[int, Subscriber]:
+        """A subscriber on each of two workers, by the worker's number."""
+        found: dict[int, Subscriber] = {}
+        for _ in range(200):
+            one = cls(server)
+            if found.setdefault(one.worker, one) is one:
+                one.send(*commands)
+            else:
+                one.socket.close()
+            if len(found) == 2:
+                return found
+        raise AssertionError("the kernel gave no client to some worker")
+
+    def send(self, *commands: bytes) -> None:
+        """Send commands, and read until PING is answered."""
+        self.socket.sendall(b"".join(command + b"\r\n" for command in (*commands, b"PING")))
+        said = self.read_until(b"+PONG\r\n")
+        if found := re.search(rb"worker_number:(\d+)", said):
+            self.worker = int(found[1])
+
+    def read_until(self, end: bytes) -> bytes:
+        """What comes up to `end`, which is taken too."""
+        while end not in self.data:
+            more = self.socket.recv(1 << 20)
+            if not more:
+                raise EOFError
+            self.data += more
+        found, _, self.data = self.data.partition(end)
+        return found
+
+    def messages(self, count: int) -> list[bytes]:
+        """The texts of the next messages."""
+        found = []
+        while len(found) < count:
+            self.read_until(b"\r\n$7\r\nmessage\r\n$")
+            self.read_until(b"\r\n")
+            self.read_until(b"\r\n$")
+            self.read_until(b"\r\n")
+            found.append(self.read_until(b"\r\n"))
+        return found
+
+
+class PubSubTests(OnWorkers):
+    """Clients of two workers or more."""
+
+    def test_counts_are_exact(self) -> None:
+        """Whoever publishes, each subscriber of each worker is counted and gets the message."""
+        server = self.start(2)
+        clients = self.on_each(server)
+        subscribers = [
+            one for _ in range(2) for one in Subscriber.on_each(server, b"SUBSCRIBE news", b"PSUBSCRIBE n*").values()
+        ]
+        for client in clients.values():
+            self.assertEqual(client.publish("news", "hello"), 8)
+            self.assertEqual(client.pubsub_numsub("news"), [(b"news", 4)])
+            self.assertEqual((client.pubsub_numpat(), client.pubsub_channels()), (1, [b"news"]))
+            self.assertEqual(client.pubsub_channels("x*"), [])
+            info = client.info()
+            self.assertEqual((info["pubsub_channels"], info["pubsub_patterns"], info["pubsub_clients"]), (1, 1, 4))
+            self.assertEqual([row["sub"] for row in client.client_list(_type="pubsub")], 4 * ["1"])
+        for one in subscribers:
+            self.assertEqual(one.messages(2), 2 * [b"hello"])
+
+    def test_order_of_each_publisher(self) -> None:
+        """Two publishers in two workers at once: each subscriber gets the messages of each in their order."""
+        server = self.start(2)
+        subscribers = [Subscriber(server, b"SUBSCRIBE c") for _ in range(6)]
+        publishers = list(self.on_each(server).values())
+        count, counted = 2000, []
+
+        def publish(number: int) -> None:
+            pipe = publishers[number].pipeline(transaction=False)
+            for i in range(count):
+                pipe.publish("c", f"{number} {i}")
+            counted.extend(pipe.execute())
+
+        threads = [threading.Thread(target=publish, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(counted), {6})
+        for one in subscribers:
+            found = [text.split() for text in one.messages(2 * count)]
+            for number in range(2):
+                mine = [int(i) for by, i in found if int(by) == number]
+                self.assertEqual(mine, list(range(count)))
+
+    def test_slow_subscriber_is_closed(self) -> None:
+        """A subscriber that reads nothing is closed at the hard limit; the publisher and others go on."""
+        server = self.start(2)
+        client = redis.Redis(port=server.port)
+        client.config_set("client-output-buffer-limit", "pubsub 1mb 0 0")
+        self.assertIn("pubsub 1048576 0 0", client.config_get("client-output-buffer-limit").popitem()[1])
+        slow, quick = Subscriber(server, b"SUBSCRIBE c"), Subscriber(server, b"SUBSCRIBE c")
+        text = b"x" * 100_000
+        while client.publish("c", text) == 2:
+            self.assertEqual(quick.messages(1), [text])
+        self.assertEqual(client.info("stats")["client_output_buffer_limit_disconnections"], 1)
+        self.assertIn("does not read the messages", server.logged())
+        slow.socket.settimeout(20)
+        with self.assertRaises((EOFError, ConnectionError)):
+            while True:
+                slow.read_until(b"never")
+
+    def test_large_messages(self) -> None:
+        """A message of several MiB arrives in the other worker as it is."""
+        server = self.start(2)
+        one = Subscriber(server, b"SUBSCRIBE c")
+        for publisher in self.on_each(server).values():
+            text = os.urandom(1 << 20).replace(b"\r", b"-") * 5
+            self.assertEqual(publisher.publish("c", text), 1)
+            self.assertEqual(one.messages(1), [text])
+
+    def test_lost_channel_closes(self) -> None:
+        """A user that may not access a channel any more: its subscribers are closed, in every worker."""
+        server = self.start(2)
+        admin = redis.Redis(port=server.port)
+        admin.execute_command("ACL", "SETUSER", "u", "on", ">pw", "+@all", "~*", "resetchannels", "&a*", "&b")
+        ones = [Subscriber(server, b"AUTH u pw", b"SUBSCRIBE a1 b") for _ in range(4)]
+        for one in ones:
+            one.socket.sendall(b"SUBSCRIBE c\r\n")
+            self.assertTrue(one.read_until(b"\r\n").startswith(b"-NOPERM No permissions to access a channel"))
+        admin.execute_command("ACL", "SETUSER", "u", "&c")
+        self.assertEqual(admin.publish("a1", "x"), 4)
+        admin.execute_command("ACL", "SETUSER", "u", "resetchannels", "&b")
+        for one in ones:
+            with self.assertRaises((EOFError, ConnectionError)):
+                while True:
+                    one.read_until(b"never")
+        self.assertEqual(admin.publish("a1", "x"), 0)
+
+    def test_killed_worker(self) -> None:
+        """A worker dies: its subscribers count no longer, the others get everything."""
+        server = self.start(2)
+        lost, kept = Subscriber.on_each(server, b"SUBSCRIBE c").values()
+        publisher = self.on_each(server)[kept.worker]
+        self.assertEqual(publisher.publish("c", "before"), 2)
+        os.kill(workers_of(publisher)[lost.worker], signal.SIGKILL)
+        self.eventually(lambda: publisher.publish("c", "x") == 1, "the dead worker's subscriber counts no more")
+        self.assertEqual(publisher.publish("c", "after"), 1)
+        texts = kept.messages(1)
+        while texts[-1] != b"after":
+            texts += kept.messages(1)
+        self.assertEqual((texts[0], set(texts[1:-1])), (b"before", {b"x"}))
+        self.assertEqual(publisher.info("stats")["pubsub_channels"], 1)
+
+    def test_resp2(self) -> None:
+        """redis-py with RESP2, and a client that sends what a subscriber may not."""
+        server = self.start(2)
+        client = redis.Redis(port=server.port, protocol=2)
+        one = client.pubsub()
+        one.subscribe("c")
+        one.get_message(timeout=20)
+        self.assertEqual(client.publish("c", "hi"), 1)
+        self.assertEqual(one.get_message(timeout=20)["data"], b"hi")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+            raw.sendall(b"SUBSCRIBE c\r\nGET k\r\n")
+            data = b""
+            while b"in this context\r\n" not in data:
+                data += raw.recv(4096)
+        self.assertIn(b"-ERR Can't execute 'get': only (P|S)SUBSCRIBE", data)
