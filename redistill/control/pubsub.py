@@ -81,7 +81,7 @@ def _hand_on(server: ServerState) -> None:
     for number in server.store.pushed():
         client = server.clients.get(number)
         if client is not None:
-            client.pushed()
+            client.send_pushed()
 
 
 def enforce(server: ServerState) -> None:

@@ -157,7 +157,9 @@ def changed(server: ServerState, users: Users) -> None:
     the change is taken back. If this raises, nothing has changed."""
     before = server.users
     clients = [one for one in server.clients.values() if users.get(one.user) is not before.get(one.user)]
-    lost = {one for one in clients if (new := users.get(one.user)) and not one.session.may_stay(new.permissions)}
+    lost = {
+        one.client_id for one in clients if (new := users.get(one.user)) and not one.session.may_stay(new.permissions)
+    }
     try:
         _permit(clients, users)
     except Exception:
@@ -165,7 +167,7 @@ def changed(server: ServerState, users: Users) -> None:
         raise
     server.users = users
     for client in clients:
-        gone = users.get(client.user) is None or client in lost
+        gone = users.get(client.user) is None or client.client_id in lost
         if client.changes:
             client.session.state.close_after_reply = gone
         elif gone and not client.session.state.close_after_reply:

@@ -58,7 +58,7 @@ class Client(Protocol):
         """Send a message that answers no command; a client that does not keep up is closed."""
         ...
 
-    def pushed(self) -> None:
+    def send_pushed(self) -> None:
         """Send the messages in the session's output."""
         ...
 

@@ -280,6 +280,9 @@ class SetTests(SynchronousTestCase):
             self.assertEqual(self.server.ask("CONFIG", "SET", name, value), b"+OK\r\n")
             self.assertEqual(self.server.run(f"CONFIG GET {name}"), flat({name: f"{shown} {others}"}))
         self.assertEqual(self.server.state.config.server.output_limit, 3 * MIB)
+        self.assertEqual(self.server.ask("CONFIG", "SET", name, "pubsub 1mb 0 7"), b"+OK\r\n")
+        shown = "normal 3145728 0 0 slave 268435456 67108864 60 pubsub 1048576 0 7"
+        self.assertEqual(self.server.run(f"CONFIG GET {name}"), flat({name: shown}))
         for value, reason in (
             ("normal 0 0", "Wrong number of arguments in buffer limit configuration."),
             ("master 0 0 0", "Invalid client class specified in buffer limit configuration."),
@@ -289,7 +292,7 @@ class SetTests(SynchronousTestCase):
                 "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
             ),
             ("normal 2mb 1mb 60", "class 'normal' has a hard limit and no soft one here"),
-            ("pubsub 0 0 0", "there are no clients of class 'pubsub' whose limits could change"),
+            ("slave 0 0 0", "there are no clients of class 'slave' whose limits could change"),
             ("normal 1 0 0", f"argument must be between {MIB} and {2**60} inclusive, or 0 (no limit)"),
         ):
             self.assertEqual(self.server.ask("CONFIG", "SET", name, value), failed(name, reason))

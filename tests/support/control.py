@@ -38,6 +38,7 @@ class State:
     authenticated: bool = True
     no_touch: bool = False
     no_evict: bool = False
+    subscribed: bool = False
     monitors: bool = False
     close_after_reply: bool = False
     reply_mode: int = 0
@@ -69,6 +70,12 @@ class FakeSession:
     """The parts that `answer_part` got."""
     room: int = 2**60
     """Bytes that `parts` may become."""
+    stays: bool = True
+    """Whether its user may have its subscriptions."""
+    subscriptions: tuple[int, int, int] = (0, 0, 0)
+
+    def may_stay(self, permissions: Permissions | None) -> bool:
+        return self.stays
 
     def argument(self, position: int) -> bytes:
         return self.argv[position][:1024]
@@ -112,11 +119,16 @@ class FakeClient:
     blocked: bool = False
     killed: bool = False
     pushed: bytes = b""
+    told: int = 0
+    """Times that it was to send its messages."""
     reads: bool = True
     """Whether it takes what it is sent."""
 
     def push(self, data: bytes) -> None:
         self.pushed += data
+
+    def send_pushed(self) -> None:
+        self.told += 1
 
     def flush(self, on_read: Callable[[], None]) -> bool:
         self.on_read = on_read
@@ -144,7 +156,7 @@ class FakeWorkers:
 
     def __init__(self) -> None:
         self.others: list[FakeWorker] = []
-        self.own: dict[str, int] = {"blocked_clients": 0}
+        self.own: dict[str, int] = {"blocked_clients": 0, "pubsub_clients": 0}
         self.cpu_time = (0.0, 0.0)
         self.clients: Mapping[int, FakeClient] = {}
 
@@ -211,6 +223,8 @@ class FakeStore:
         self.active_expire = True
         self.monitors = self.monitor_dropped = self.rings_reset = 0
         self.lines = b""
+        self.channels: list[bytes] = []
+        self.shard_channels: list[bytes] = []
 
     def counters(self) -> Mapping[str, int]:
         return self.values
@@ -274,6 +288,18 @@ class FakeStore:
 
     def check(self) -> tuple[int, str]:
         return self.violations
+
+    def distinct_subscriptions(self) -> tuple[int, int, int]:
+        return 0, 0, 0
+
+    def pushed(self) -> Iterator[int]:
+        return iter(())
+
+    def end_slow_subscribers(self) -> bool:
+        return False
+
+    def subscribed_channels(self, shard: bool) -> Iterator[list[bytes]]:
+        yield self.shard_channels if shard else self.channels
 
     def monitored(self) -> bytes:
         lines, self.lines = self.lines, b""

@@ -203,7 +203,7 @@ class RespProtocol(Protocol):
             self.overflowed()
         return bound is not Overflow.NONE
 
-    def pushed(self) -> None:
+    def send_pushed(self) -> None:
         """Send the messages in the session's output: no loop serves this client."""
         if self.execution.stall & OVER or self.outgrown():
             return

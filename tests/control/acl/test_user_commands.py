@@ -137,7 +137,7 @@ class UserTests(SynchronousTestCase):
     def test_transaction(self) -> None:
         """With the locks of a transaction held a change holds here at once, and is taken back if it is refused; the
         answer comes when all have judged it."""
-        self.server.run("ACL SETUSER bob on >pw +@all ~*")
+        self.server.run("ACL SETUSER bob on >pw +@all ~* &*")
         bob, changes = self.connect("bob", "pw"), list[Deferred[None]]()
 
         def change(state: object, edit: object) -> Deferred[None]:
@@ -164,7 +164,7 @@ class UserTests(SynchronousTestCase):
 
     def test_permissions_at_once(self) -> None:
         """A change of rules holds for connected clients at once."""
-        self.server.run("ACL SETUSER bob on >pw +@all allkeys")
+        self.server.run("ACL SETUSER bob on >pw +@all allkeys allchannels")
         bob = self.connect("bob", "pw")
         self.assertIsNone(bob.session.permissions)
         self.server.run("ACL SETUSER bob -set")
