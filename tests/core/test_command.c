@@ -121,12 +121,12 @@ static void every_entry_of_the_table_is_complete(void) {
     CHECK(cmd->arity != 0 && cmd->acl != 0);
     /* The core or the control plane answers it, or it is only a container. */
     CHECK((cmd->run != NULL) + ((cmd->flags & RD_CONTROL_PLANE) != 0) + (cmd->id == RD_ID_object) +
-              (cmd->id == RD_ID_memory) ==
+              (cmd->id == RD_ID_memory) + (cmd->id == RD_ID_pubsub) ==
           1);
     CHECK(!(cmd->flags & RD_WRITE) == !(cmd->acl & RD_ACL_WRITE));
     CHECK(!(cmd->flags & RD_FAST) == !(cmd->acl & RD_ACL_FAST));
     CHECK(!(cmd->acl & RD_ACL_FAST) != !(cmd->acl & RD_ACL_SLOW));
-    CHECK((cmd->keys != RD_NO_KEYS) == (cmd->key_specs[0].flags != 0));
+    CHECK((cmd->keys != RD_NO_KEYS) == ((cmd->key_specs[0].flags & ~(uint32_t)RD_KEY_NOT_KEY) != 0));
     CHECK((cmd->first_key != 0) == (cmd->key_step != 0));
     for (size_t k = 0; k < RD_MAX_KEY_SPECS && cmd->key_specs[k].flags; k++) CHECK(cmd->key_specs[k].step > 0);
   }

@@ -576,16 +576,16 @@ static void a_turn_reports_waiting_lines(void) {
   rig_client c = open_monitored();
   uint8_t dst[64];
   int64_t code = rd_host_feed(&st, c.session, (const uint8_t *)"PING\r\n", 6, st.now_ms, dst, sizeof dst);
-  CHECK_INT(code, 7 << 5 | RD_HOST_MONITORED | RD_MORE);
+  CHECK_INT(code, 7 << 6 | RD_HOST_MONITORED | RD_MORE);
   CHECK_INT(rd_host_feed(&st, c.session, (const uint8_t *)"INFO\r\n", 6, st.now_ms, dst, sizeof dst),
             RD_HOST_MONITORED | RD_CONTROL);
   SHOWN("0: \"PING\"\n");
   rd_session_answer(c.session, (const uint8_t *)"+i\r\n", 4);
   code = rd_host_resume(&st, c.session, st.now_ms, dst, sizeof dst);
-  CHECK_INT(code, 4 << 5 | RD_HOST_MONITORED | RD_MORE);
+  CHECK_INT(code, 4 << 6 | RD_HOST_MONITORED | RD_MORE);
   SHOWN("0: \"INFO\"\n");
   rd_monitors_add(&st, -1);
-  CHECK_INT(rd_host_feed(&st, c.session, (const uint8_t *)"PING\r\n", 6, st.now_ms, dst, sizeof dst), 7 << 5 | RD_MORE);
+  CHECK_INT(rd_host_feed(&st, c.session, (const uint8_t *)"PING\r\n", 6, st.now_ms, dst, sizeof dst), 7 << 6 | RD_MORE);
   close_monitored(&c);
 }
 

@@ -50,6 +50,13 @@ ANSWERED = [
     (b"CLIENT ID\r\nPING\r\n", b"+client\r\n" + PONG),
     (b"SET n 1\r\nINCR n\r\nMULTI\r\nINCR n\r\nCLIENT ID\r\nGET n\r\nEXEC\r\n",
      OK + b":2\r\n" + OK + b"+QUEUED\r\n" * 3 + b"*3\r\n:3\r\n+client\r\n$1\r\n3\r\n"),
+    (b"SUBSCRIBE a\r\nPING\r\nUNSUBSCRIBE\r\nPING\r\n",
+     b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*2\r\n$4\r\npong\r\n$0\r\n\r\n"
+     b"*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n" + PONG),
+    (b"MULTI\r\nPSUBSCRIBE ?\r\nPUBLISH a 'x y'\r\nPUNSUBSCRIBE\r\nEXEC\r\nPUBLISH a z\r\n",
+     OK + b"+QUEUED\r\n" * 3 + b"*3\r\n*3\r\n$10\r\npsubscribe\r\n$1\r\n?\r\n:1\r\n:1\r\n"
+     b"*3\r\n$12\r\npunsubscribe\r\n$1\r\n?\r\n:0\r\n"
+     b"*4\r\n$8\r\npmessage\r\n$1\r\n?\r\n$1\r\na\r\n$3\r\nx y\r\n:0\r\n"),
 ]  # fmt: skip
 
 REFUSED = [

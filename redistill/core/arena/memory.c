@@ -51,7 +51,8 @@ bool rd_is_over(const rd_store *st) {
 
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
   uint64_t regions = least_regions(num_shards);
-  uint64_t unused = (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) + (uint64_t)workers * RD_RING_BYTES;
+  uint64_t as_needed = RD_RING_BYTES + sizeof(rd_roll_tables);
+  uint64_t unused = (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) + workers * as_needed;
   return rd_regions_at(num_shards) - unused + regions * (RD_REGION_SIZE + sizeof(rd_region));
 }
 

@@ -10,7 +10,7 @@
 uint64_t rd_regions_at(uint32_t num_shards);
 /* The least max_memory, in bytes, in which `num_shards` shards and `workers` workers can work. With less, the limit
  * applies to the bytes in use (rd_used_memory) and not to whole regions; the store may then take as many regions as
- * with this minimum. Rings (ring.h) are not included. */
+ * with this minimum. Rings (ring.h) and rolls (roll.h) are not included. */
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 
 /* Change max_memory at run time: any number of bytes, 0 for all of the mapping. Returns NULL, or a string with the

@@ -415,9 +415,10 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     }
     uint64_t now = rd_monotonic_ns() / 1000u;
     l->turn_us = now_ms != 0 ? now_ms * 1000u : now;
+    /* first, so that a command that comes after a message was published is answered after the message */
+    if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) read_ring(l);
     serve(l, n, queued);
     if (RD_UNLIKELY(l->accepts)) accept_clients(l, n);
-    if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) read_ring(l);
     send_pushed(l, store_of(l));
     if (RD_UNLIKELY(l->monitored)) l->monitored = lines_wait(l);
     if (RD_UNLIKELY(l->monitored)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_MONITORED, 0};
