@@ -287,7 +287,7 @@ class Server:
     pubsub_output_soft_limit: int = setting(
         Kind.SIZE,
         8 * MIB,
-        "The same, if more than that waits for server.pubsub_output_soft_seconds",
+        "Messages that may wait for a slow subscriber for longer than server.pubsub_output_soft_seconds",
         unit="bytes",
         maximum=EXABYTE,
         zero="no limit",
@@ -296,7 +296,7 @@ class Server:
     pubsub_output_soft_seconds: int = setting(
         Kind.INTEGER,
         60,
-        "Seconds for which server.pubsub_output_soft_limit may be exceeded",
+        "Seconds for which a subscriber may exceed server.pubsub_output_soft_limit",
         unit="seconds",
         maximum=1000000000,
         reloadable=True,

@@ -62,10 +62,11 @@ class SelectorTests(SynchronousTestCase):
         )
 
     def test_unrestricted(self) -> None:
-        """Only who may run all commands on all keys."""
-        self.assertTrue(self.made("+@all", "allkeys").unrestricted)
-        self.assertFalse(self.made("+@all", "~a*").unrestricted)
-        self.assertFalse(self.made("+@all", "-acl", "~*").unrestricted)
+        """Only who may run all commands on all keys and all channels."""
+        self.assertTrue(self.made("+@all", "allkeys", "allchannels").unrestricted)
+        self.assertFalse(self.made("+@all", "allkeys").unrestricted)
+        self.assertFalse(self.made("+@all", "~a*", "&*").unrestricted)
+        self.assertFalse(self.made("+@all", "-acl", "~*", "&*").unrestricted)
 
     def test_refused(self) -> None:
         """The error for a bad rule has Redis's words and the rule."""

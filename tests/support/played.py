@@ -35,7 +35,7 @@ class PlayedSession:
         self.piece = 65536
         self.on_slow: Any = None
         self.state = self
-        self.close_after_reply = self.in_exec = self.locked = self.deferred = self.monitors = False
+        self.close_after_reply = self.in_exec = self.locked = self.deferred = self.monitors = self.subscribed = False
         self.shown_peer = ""
         self.overflowed = Overflow.NONE
         self.limit = 10**9

@@ -2712,7 +2712,7 @@ static const rd_command commands[] = {
    .acl = RD_ACL_PUBSUB | RD_ACL_SLOW,
    .summary = "Subscribes to all channels that match patterns",
    .since = "2.0.0", .complexity = "O(N) where N is the number of patterns",
-   .arguments = "pattern{pattern:pattern}*"},
+   .arguments = "pattern( pattern:pattern )*"},
   {.name = "punsubscribe", .full_name = NULL, .group = "pubsub",
    .id = 196, .arity = -1, .run = rd_cmd_punsubscribe,
    .flags = RD_PUBSUB | RD_NOSCRIPT | RD_LOADING | RD_STALE,
