@@ -84,8 +84,14 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
   replication, cluster) has a fixed value: `CONFIG SET` accepts that value and refuses any other with the reason.
 - The hard limit of class `normal` in `client-output-buffer-limit` is `server.output_limit`. There is no soft limit:
   while 256 KiB of replies wait for a client, the server executes none of its commands, so its waiting replies hardly
-  exceed one reply. There are no clients of the other classes; their limits are Redis's defaults, and `CONFIG SET`
-  accepts only these.
+  exceed one reply. The limits of class `pubsub` are `server.pubsub_output_limit` and its kin. There are no replicas;
+  their limits are Redis's defaults, and `CONFIG SET` accepts only these.
+- A client that publishes to itself gets the reply to its command or transaction before its own messages, as since
+  Redis 7.2. All subscribers get the messages of one publisher in their order; between publishers that different
+  workers serve, two subscribers may see different orders. A client may have 65,536 subscriptions, and the clients of
+  one worker 262,144 names and 1 MiB of patterns together; beyond that `SUBSCRIBE` answers `-OOM`. A reload closes
+  subscribers when the grace period ends. Users have no channels until a rule gives them some
+  (`acl-pubsub-default resetchannels`).
 - When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
   command on several keys, or a transaction, that was running then may be executed in part.
 - `KEYS` holds no lock while it compares: it returns every key that exists during the whole command, once, and may

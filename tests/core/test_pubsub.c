@@ -2,6 +2,7 @@
  * limits of slow subscribers, and what a death leaves. */
 #include "arena/layout.h"
 #include "processes.h"
+#include "session/footprint.h"
 #include "session/pushed.h"
 #include "session/records.h"
 #include "session/subscribed.h"
@@ -209,6 +210,35 @@ static void a_subscriber_over_the_soft_limit_for_long_is_ended(void) {
   rd_pushed_enforce(&st);
   CHECK_INT(rd_session_state_of(c.session)->overflowed, RD_OVERFLOW_PUBSUB);
   rig_client_free(&c);
+  rig_client_free(&other);
+  close_store();
+}
+
+static void messages_count_toward_the_limit_of_all_clients(void) {
+  open_store();
+  rd_set_client_limit(&st, 1 << 20, 1 << 20);
+  rig_client c = client(), large = client(), other = client();
+  rd_session_state_of(c.session)->owner = 1;
+  rd_session_state_of(large.session)->owner = 2;
+  tell(&c, "HELLO 3\r\n");
+  tell(&c, "SUBSCRIBE a\r\n");
+  char *text = malloc(200000);
+  int n = snprintf(text, 1000, "*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$100000\r\n");
+  memset(text + n, 'x', 100000);
+  memcpy(text + n + 100000, "\r\n", 2);
+  /* A larger client is in the middle of a command. It is not dropped for a message. */
+  rig_feed(&large, "*2\r\n$4\r\nECHO\r\n$700000\r\n", 24, 24);
+  for (int i = 0; i < 6; i++) rig_feed(&large, text + n, 100000, 100000);
+  for (int i = 0; i < 20; i++) {
+    rig_feed(&other, text, (size_t)n + 100002, (size_t)n + 100002);
+    IS(said(&other), ":1\r\n");
+  }
+  free(text);
+  CHECK_INT(rd_session_state_of(c.session)->overflowed, RD_OVERFLOW_CLIENTS);
+  CHECK_INT(rd_session_state_of(large.session)->overflowed, RD_OVERFLOW_NONE);
+  CHECK(st.client_buffers <= (1 << 20) + (1 << 18));
+  rig_client_free(&c);
+  rig_client_free(&large);
   rig_client_free(&other);
   close_store();
 }
@@ -479,6 +509,7 @@ int main(void) {
   RUN(numsub_and_numpat_count);
   RUN(a_subscriber_over_the_hard_limit_is_ended);
   RUN(a_subscriber_over_the_soft_limit_for_long_is_ended);
+  RUN(messages_count_toward_the_limit_of_all_clients);
   RUN(many_names_in_one_command);
   RUN(patterns_that_come_and_go_leave_room);
   RUN(channels_are_checked);

@@ -115,6 +115,7 @@ typedef struct rd_store {
   struct rd_topics *topics;       /* names that clients of this process subscribe to: session/subscribed.h */
   struct rd_session *subscribers; /* the sessions that have subscribed ... */
   uint32_t subscribed_sessions;   /* ... and those of them that still do */
+  bool pushes;                    /* a message is being appended to a session's output */
   struct rd_session *pushed, *pushed_to_owners; /* sessions with new messages: session/pushed.h */
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
   uint64_t client_buffers;      /* the sum of the footprints */

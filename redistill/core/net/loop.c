@@ -348,7 +348,7 @@ bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_ses
 
 /* Send the messages to a connection's client. */
 static void send_push(rd_loop *l, rd_conn *c) {
-  if (RD_UNLIKELY(c->session_state->overflowed == RD_OVERFLOW_PUBSUB)) {
+  if (RD_UNLIKELY(c->session_state->overflowed != RD_OVERFLOW_NONE)) {
     report(l, c, RD_LOOP_OVER);
   } else if (c->state == OPEN) {
     send_later(l, c);

@@ -112,7 +112,7 @@ bool rd_footprint_admit(rd_session *s, uint64_t more) {
     rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch - s->footprint + after);
     if (rd_gauge_sum(st, RD_GAUGE_client_buffers) <= bound) return true;
     rd_session *larger = largest(st);
-    if (larger == NULL || larger == s || larger->footprint <= after) break;
+    if (larger == NULL || larger == s || larger->footprint <= after || st->pushes) break;
     rd_session_drop(larger);
     larger->dropped = true;
     link_to(&st->dropped, larger);

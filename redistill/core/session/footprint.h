@@ -8,9 +8,11 @@
  * wait for it only up to an eighth above the limit. A session with NO-EVICT counts, and is never closed.
  *
  * Above that eighth no buffer grows by much (rd_footprint_admit): a larger session of this process is dropped first, or
- * else the growing session is closed; sessions of up to a sixteenth of the limit may use another eighth. So the limit
- * holds while a command runs, too, however many clients ask for large replies at once. The temporary memory of commands
- * (rd_scratch_take) counts until it is freed, and is refused in the same way. */
+ * else the growing session is closed; sessions of up to a sixteenth of the limit may use another eighth.
+ * No session is dropped for a message of another client (pushed.h), since dropping finishes a command that has begun:
+ * its receiver is closed instead. So the limit holds while a command runs, too, however many clients ask for large
+ * replies at once. The temporary memory of commands (rd_scratch_take) counts until it is freed, and is refused in the
+ * same way. */
 #ifndef RD_FOOTPRINT_H
 #define RD_FOOTPRINT_H
 

@@ -112,7 +112,9 @@ void rd_pushed(rd_session *s, const rd_push *p) {
   rd_reply *to = aside ? &sub->kept : &s->out;
   if (!aside) rd_session_compact(s);
   s->out.limit = 0; /* the limits of the class hold, and those of all clients' buffers: rd_footprint_admit */
+  s->st->pushes = true;
   append(to, p, s->state.resp);
+  s->st->pushes = false;
   s->out.limit = rd_reply_limit(s);
   if (to->failed) {
     s->out.failed = true;

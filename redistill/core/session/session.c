@@ -487,5 +487,6 @@ void rd_session_drop(rd_session *s) {
   rd_multi_free(s);
   s->sent = 0;
   rd_reply_free(&s->out);
+  if (s->subscribed != NULL) rd_reply_free(&s->subscribed->kept);
   rd_session_trim(s);
 }

@@ -212,7 +212,11 @@ class RespProtocol(Protocol):
 
     def overflowed(self) -> None:
         """Close the client: its unread replies exceed ``server.output_limit``, or the limits of a subscriber."""
-        if self.session.overflowed is Overflow.PUBSUB:
+        bound = self.session.overflowed
+        if bound is Overflow.CLIENTS:
+            self.evict()
+            return
+        if bound is Overflow.PUBSUB:
             log.warn(
                 "{peer} was closed: it does not read the messages of its channels (server.pubsub_output_limit)",
                 peer=self.peer,
