@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import re
 import signal
 import socket
 import threading
 
 import redis
+import redis.backoff
+import redis.retry
 
 from tests.integration import servers
 from tests.integration.workers import OnWorkers, workers_of
+
+KILLS = int(os.environ.get("REDISTILL_TEST_KILLS", "3"))
 
 
 class Subscriber:
@@ -170,6 +176,71 @@ class PubSubTests(OnWorkers):
             texts += kept.messages(1)
         self.assertEqual((texts[0], set(texts[1:-1])), (b"before", {b"x"}))
         self.assertEqual(publisher.info("stats")["pubsub_channels"], 1)
+
+    def test_random_kills(self) -> None:
+        """Workers die while messages pass: a subscriber of the one that lives gets each message once, in order."""
+        server = self.start(3)
+        dice, numbers = random.Random(16), itertools.count()
+        acknowledged: dict[bytes, int] = {}
+        over = threading.Event()
+
+        def publish() -> None:
+            while not over.is_set():
+                name, sock = b"p%d" % next(numbers), None
+                try:
+                    sock = server.connect()
+                    for i in itertools.count():
+                        if over.is_set():
+                            return
+                        sock.sendall(b"PUBLISH c '%s %d'\r\n" % (name, i))
+                        if not sock.recv(100):
+                            break
+                        acknowledged[name] = i
+                except OSError:
+                    pass
+                finally:
+                    if sock is not None:
+                        sock.close()
+
+        heard: list[list[bytes]] = []
+
+        def listen(one: Subscriber) -> None:
+            texts: list[bytes] = []
+            try:
+                while texts[-1:] != [b"over"]:
+                    texts += one.messages(1)
+            except (EOFError, OSError):
+                return
+            heard.append(texts)
+
+        subscribers = [Subscriber(server, b"SUBSCRIBE c") for _ in range(12)]
+        spared = subscribers[0].worker
+        listeners = [threading.Thread(target=listen, args=(one,), daemon=True) for one in subscribers]
+        publishers = [threading.Thread(target=publish, daemon=True) for _ in range(6)]
+        for thread in (*listeners, *publishers):
+            thread.start()
+        watch = redis.Redis(port=server.port, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.1), 50))
+        self.addCleanup(watch.close)
+        for _ in range(KILLS):
+            self.eventually(lambda: len(workers_of(watch)) == 3, "three workers")
+            victim = dice.choice([pid for number, pid in workers_of(watch).items() if number != spared])
+            os.kill(victim, signal.SIGKILL)
+            self.eventually(lambda gone=victim: gone not in workers_of(watch).values(), "the dead worker is replaced")
+        over.set()
+        for thread in publishers:
+            thread.join()
+        watch.publish("c", "over")
+        for thread in listeners:
+            thread.join(20)
+        self.assertEqual(len(heard), sum(one.worker == spared for one in subscribers))
+        for texts in heard:
+            seen: dict[bytes, int] = {}
+            for text in texts[:-1]:
+                name, _, number = text.partition(b" ")
+                self.assertEqual(int(number), seen.get(name, -1) + 1, "lost, twice, or out of order")
+                seen[name] = int(number)
+            for name, last in acknowledged.items():
+                self.assertGreaterEqual(seen.get(name, -1), last, name)
 
     def test_resp2(self) -> None:
         """redis-py with RESP2, and a client that sends what a subscriber may not."""
