@@ -28,6 +28,7 @@ from redistill.control.configuration import KNOWN
 from redistill.control.parameters import ALIASES, OfSetting
 from redistill.control.peers import Alone
 from redistill.control.state import Identity
+from redistill.engine import Overflow
 from redistill.engine.interfaces import TypeLimits
 from redistill.net.interfaces import Certificate
 from redistill.net.tls.context import TlsContext, uses_tls
@@ -176,6 +177,42 @@ class ActTests(SynchronousTestCase):
             )
             reader.ask("GET", "k")
             self.assertEqual(reader.closed, closed, value)
+
+    def see_server_pubsub_output_limit(self, name: str) -> None:
+        for limit, closed in ((4 * MIB, False), (MIB, True)):
+            subscriber = Client(self.worker)
+            self.set(name, limit)
+            subscriber.ask("SUBSCRIBE", "c")
+            self.client.ask("PUBLISH", "c", bytes(2 * MIB))
+            self.worker.turn()
+            self.assertEqual(subscriber.closed, closed, limit)
+
+    def see_server_pubsub_output_soft_limit(self, name: str) -> None:
+        self.set("server.pubsub_output_soft_seconds", 0)
+        for limit, over in ((4 * MIB, False), (MIB, True)):
+            subscriber = Client(self.worker)
+            self.set(name, limit)
+            subscriber.ask("SUBSCRIBE", "c")
+            subscriber.protocol.pauseProducing()
+            self.client.ask("PUBLISH", "c", bytes(2 * MIB))
+            self.assertEqual(self.is_ended(subscriber), over, limit)
+
+    def see_server_pubsub_output_soft_seconds(self, name: str) -> None:
+        self.set("server.pubsub_output_soft_limit", MIB)
+        for seconds, over in ((60, False), (0, True)):
+            subscriber = Client(self.worker)
+            self.set(name, seconds)
+            subscriber.ask("SUBSCRIBE", "c")
+            subscriber.protocol.pauseProducing()
+            self.client.ask("PUBLISH", "c", bytes(2 * MIB))
+            self.assertEqual(self.is_ended(subscriber), over, seconds)
+
+    def is_ended(self, subscriber: Client) -> bool:
+        """Whether the subscriber's soft limit has ended it a second later."""
+        self.worker.store.frozen_ms += 1000
+        self.client.ask("PING")
+        self.worker.store.end_slow_subscribers()
+        return subscriber.protocol.session.overflowed is Overflow.PUBSUB
 
     def see_server_query_buffer_limit(self, name: str) -> None:
         for limit, closed in ((8 * MIB, False), (MIB, True)):
