@@ -41,7 +41,7 @@ typedef struct blob {
   size_t len;
 } blob;
 
-static blob saved(const rd_session *s) {
+static blob saved(rd_session *s) {
   blob b = {0};
   CHECK_INT(rd_session_save(s, (rd_bytes){NULL, 0}, &b.data, &b.len), RD_SAVED);
   return b;

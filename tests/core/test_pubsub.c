@@ -2,44 +2,11 @@
  * limits of slow subscribers, and what a death leaves. */
 #include "arena/layout.h"
 #include "processes.h"
+#include "pubsub_fixture.h"
 #include "session/footprint.h"
 #include "session/pushed.h"
 #include "session/records.h"
 #include "session/subscribed.h"
-#include "session_fixture.h"
-
-/* The output of a client since the last call. */
-static const char *said(rig_client *c) {
-  static char text[1 << 20];
-  rig_write(c);
-  size_t n = c->len < sizeof text - 1 ? c->len : sizeof text - 1;
-  memcpy(text, c->out, n);
-  text[n] = 0;
-  c->len = 0;
-  return text;
-}
-
-/* What the client gets when it sends this. */
-static const char *tell(rig_client *c, const char *text) {
-  rig_say(c, text);
-  return said(c);
-}
-
-#define IS(got, wanted)                       \
-  do {                                        \
-    const char *got_ = (got);                 \
-    CHECK_TEXT(got_, strlen(got_), (wanted)); \
-  } while (0)
-
-#define SUBSCRIBED(name, n) "*3\r\n$9\r\nsubscribe\r\n$1\r\n" name "\r\n:" n "\r\n"
-#define UNSUBSCRIBED(name, n) "*3\r\n$11\r\nunsubscribe\r\n$1\r\n" name "\r\n:" n "\r\n"
-#define MESSAGE(name, text) "*3\r\n$7\r\nmessage\r\n$1\r\n" name "\r\n$1\r\n" text "\r\n"
-#define ONLY(name)                                                                  \
-  "-ERR Can't execute '" name                                                       \
-  "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in " \
-  "this context\r\n"
-
-static rig_client client(void) { return rig_client_new(&st, NULL); }
 
 static void confirmations_count_channels_and_patterns_together(void) {
   open_store();
@@ -311,21 +278,6 @@ static void channels_are_checked(void) {
 
 /* ---- several workers ---- */
 
-static rd_store second; /* another worker's view, in this process */
-
-static void open_second(void) {
-  char err[200];
-  CHECK_INT(rd_attach(&second, fd, err, sizeof err), 0);
-  CHECK_INT(rd_worker_join(&second, 1), 1);
-  second.now_ms = st.now_ms;
-  second.clock = rig_clock;
-}
-
-static void close_second(void) {
-  rd_worker_leave(&second);
-  rd_detach(&second);
-}
-
 static void publish_counts_over_all_workers(void) {
   open_store();
   open_second();
@@ -361,6 +313,20 @@ static void a_counted_message_comes_before_the_end_of_the_subscription_and_no_ol
   IS(said(&late), MESSAGE("a", "y"));
   rig_client_free(&a);
   rig_client_free(&late);
+  rig_client_free(&p);
+  close_second();
+  close_store();
+}
+
+static void messages_that_were_published_before_reset_come_before_its_reply(void) {
+  open_store();
+  open_second();
+  rig_client a = client(), p = rig_client_new(&second, NULL);
+  tell(&a, "SUBSCRIBE a\r\n");
+  IS(tell(&p, "PUBLISH a x\r\n"), ":1\r\n");
+  IS(tell(&a, "RESET\r\n"), MESSAGE("a", "x") "+RESET\r\n");
+  IS(tell(&p, "PUBLISH a x\r\n"), ":0\r\n");
+  rig_client_free(&a);
   rig_client_free(&p);
   close_second();
   close_store();
@@ -419,7 +385,7 @@ static void a_worker_that_reads_nothing_loses_its_subscribers_and_knows_it(void)
   free(text);
   CHECK(rd_subscribed_lost(&st));
   CHECK(!rd_subscribed_lost(&st));
-  CHECK_INT(rd_session_state_of(a.session)->overflowed, RD_OVERFLOW_PUBSUB);
+  CHECK_INT(rd_session_state_of(a.session)->overflowed, RD_OVERFLOW_LOST);
   CHECK_INT(rd_pushed_owner(&st), 5);
   rig_client_free(&a);
   rig_client_free(&p);
@@ -515,6 +481,7 @@ int main(void) {
   RUN(channels_are_checked);
   RUN(publish_counts_over_all_workers);
   RUN(a_counted_message_comes_before_the_end_of_the_subscription_and_no_older_one_after_its_start);
+  RUN(messages_that_were_published_before_reset_come_before_its_reply);
   RUN(messages_of_all_sizes_arrive_whole_and_in_order);
   RUN(a_worker_that_reads_nothing_loses_its_subscribers_and_knows_it);
   RUN(a_dead_workers_subscriptions_end_with_it);

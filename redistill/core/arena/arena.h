@@ -113,6 +113,9 @@ typedef struct rd_store {
   size_t monitor_shared;             /* bytes of these lines that were sent to, or came from, other workers */
   uint64_t monitor_dropped;
   struct rd_topics *topics;       /* names that clients of this process subscribe to: session/subscribed.h */
+  uint32_t moving;                /* subscribers that this process hands over: session/moved.h */
+  uint32_t moves;                 /* counts them since the start */
+  bool rolls_locked;              /* this process has the rolls' lock */
   struct rd_session *subscribers; /* the sessions that have subscribed ... */
   uint32_t subscribed_sessions;   /* ... and those of them that still do */
   bool pushes;                    /* a message is being appended to a session's output */

@@ -49,9 +49,10 @@ typedef struct rd_address {
 
 /* The messages from other processes to one process: ring.h. */
 typedef struct rd_ring {
-  pthread_mutex_t lock;                               /* held by writers */
-  _Atomic uint32_t backed;                            /* 1: the system has given its bytes; changed under the lock */
-  _Atomic uint32_t joins;                             /* counts owners: a record for one owner is not for the next */
+  pthread_mutex_t lock;    /* held by writers */
+  _Atomic uint32_t backed; /* 1: the system has given its bytes; changed under the lock */
+  _Atomic uint32_t joins;  /* counts owners: a record for one owner is not for the next */
+  _Atomic uint64_t behind; /* bit i: the process of block i keeps records for this ring, which come later */
   _Atomic uint64_t tail __attribute__((aligned(64))); /* bytes written; moved when a record is whole */
   _Atomic uint64_t head __attribute__((aligned(64))); /* bytes read; the owner's */
   _Atomic uint32_t awake; /* the owner checks the ring before it sleeps, or its eventfd has been written */

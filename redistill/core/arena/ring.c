@@ -141,10 +141,23 @@ void rd_ring_set_wakers(rd_store *st, const int *wakers) { st->wakers = wakers; 
 
 /* ---- kept records ---- */
 
+/* Mark, here and at the ring, whether records are kept for it. */
+static void mark_behind(rd_store *st, uint32_t place, bool behind) {
+  uint64_t there = 1ull << place, own = 1ull << (st->worker - rd_worker_at(st, 0));
+  if ((st->rings_behind & there) == (behind ? there : 0)) return;
+  st->rings_behind ^= there;
+  if (!st->joined) return; /* rd_ring_end has removed the marks */
+  _Atomic uint64_t *mark = &rd_worker_at(st, place)->ring.behind;
+  if (behind)
+    atomic_fetch_or(mark, own);
+  else
+    atomic_fetch_and(mark, ~own);
+}
+
 static void forget_outbox(rd_store *st, uint32_t place) {
   free(st->outboxes[place].data);
   st->outboxes[place] = (rd_outbox){0};
-  st->rings_behind &= ~(1ull << place);
+  mark_behind(st, place, false);
 }
 
 static bool keep(rd_store *st, uint32_t place, const record_head *head, const void *data, size_t bound,
@@ -171,7 +184,7 @@ static bool keep(rd_store *st, uint32_t place, const record_head *head, const vo
   if (head->len != 0) memcpy(box->data + box->len + RD_RING_HEAD, data, head->len);
   box->len += len;
   box->joins = joins;
-  st->rings_behind |= 1ull << place;
+  mark_behind(st, place, true);
   return true;
 }
 
@@ -188,7 +201,7 @@ static bool flush_outbox(rd_store *st, uint32_t place) {
   }
   box->at = box->len = 0;
   if (box->cap > KEEP) forget_outbox(st, place);
-  st->rings_behind &= ~(1ull << place);
+  mark_behind(st, place, false);
   return true;
 }
 
@@ -210,6 +223,12 @@ bool rd_ring_flush(rd_store *st) {
     flush_outbox(st, (uint32_t)__builtin_ctzll(behind));
   }
   return st->rings_behind == 0;
+}
+
+bool rd_ring_has_owner(const rd_store *st, uint32_t place, uint32_t joins) { return is_there(st, place, joins); }
+
+bool rd_ring_is_complete(const rd_store *st, uint32_t place) {
+  return atomic_load(&rd_worker_at(st, place)->ring.behind) == 0;
 }
 
 void rd_ring_forget(rd_store *st) {
@@ -294,7 +313,14 @@ static void release(const rd_store *st, rd_worker *w, bool empty) {
   pthread_mutex_unlock(&ring->lock);
 }
 
-void rd_ring_end(rd_store *st, rd_worker *w) { release(st, w, false); }
+void rd_ring_end(rd_store *st, rd_worker *w) {
+  release(st, w, false);
+  atomic_store(&w->ring.behind, 0);
+  uint64_t own = 1ull << (w - rd_worker_at(st, 0));
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) {
+    if (rd_worker_used(st, i)) atomic_fetch_and(&rd_worker_at(st, i)->ring.behind, ~own);
+  }
+}
 
 void rd_ring_rest(rd_store *st, uint64_t now_ms) {
   if (!st->joined || RD_LIKELY(atomic_load_explicit(&st->worker->ring.backed, memory_order_relaxed) == 0)) return;

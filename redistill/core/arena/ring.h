@@ -47,6 +47,8 @@
 typedef enum rd_record_kind {
   RD_RECORD_MONITOR = 1, /* whole lines of MONITOR */
   RD_RECORD_MESSAGE = 2, /* a message to subscribers, or a part of one: session/delivery.c */
+  RD_RECORD_MOVED = 3,   /* a subscriber has gone on in another worker: session/moved.c */
+  RD_RECORD_LATE = 4,    /* its messages that came meanwhile */
 } rd_record_kind;
 
 /* ---- writing: any process that has joined ---- */
@@ -97,6 +99,10 @@ void rd_ring_begin(rd_worker *w);                 /* empties the ring; called wh
 void rd_ring_end(rd_store *st, rd_worker *w);     /* called when its owner has ended; never waits */
 void rd_ring_forget(rd_store *st);                /* drops the kept records */
 void rd_ring_rest(rd_store *st, uint64_t now_ms); /* called now and then: gives unused memory back */
+/* True if the process that joined block `place` as its owner number `joins` (rd_ring) is still there. */
+bool rd_ring_has_owner(const rd_store *st, uint32_t place, uint32_t joins);
+/* True if no process keeps records for the owner of block `place`: all that were sent to it are in its ring. */
+bool rd_ring_is_complete(const rd_store *st, uint32_t place);
 /* The thread whose write others wait for; 0: none. */
 uint32_t rd_ring_owner(const rd_store *st);
 const char *rd_ring_check(rd_worker *w); /* a text that describes the damage; NULL: whole */

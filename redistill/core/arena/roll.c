@@ -78,10 +78,13 @@ bool rd_rolls_lock(rd_store *st, bool wait) {
     mend(st);
     error = pthread_mutex_consistent(lock);
   }
-  return error == 0;
+  return st->rolls_locked = error == 0;
 }
 
-void rd_rolls_unlock(rd_store *st) { pthread_mutex_unlock(&st->head->rolls_lock); }
+void rd_rolls_unlock(rd_store *st) {
+  st->rolls_locked = false;
+  pthread_mutex_unlock(&st->head->rolls_lock);
+}
 
 uint64_t rd_rolls_used(const rd_store *st) {
   return atomic_load_explicit(&st->head->subscribers, memory_order_relaxed);
@@ -205,25 +208,28 @@ uint32_t rd_roll_add(rd_store *st, uint64_t hash) {
 }
 
 static void remove_entry(rd_store *st, uint32_t at) {
+  uint64_t hash = st->worker->roll_tables.entry[at].hash;
   rd_roll *roll = &st->worker->roll;
   rd_roll_tables *tables = &st->worker->roll_tables;
   rd_roll_entry *e = &tables->entry[at];
   uint32_t *link = &tables->head[bucket_of(e->hash)];
   while (*link != at + 1) link = &tables->entry[*link - 1].next;
-  uint64_t hash = e->hash;
   *link = e->next;
   *e = (rd_roll_entry){0, 0, roll->free};
   roll->free = at + 1;
   roll->entries--;
   if ((hash & KIND_BITS) == RD_PATTERN) roll->patterns--;
-  if (count_all(st, hash) == 0) atomic_fetch_sub(&st->head->distinct[hash & KIND_BITS], 1);
 }
 
-void rd_roll_change(rd_store *st, uint32_t entry, int delta) {
+void rd_roll_set(rd_store *st, uint32_t entry, uint32_t count) {
   rd_roll_entry *e = &st->worker->roll_tables.entry[entry];
+  uint64_t hash = e->hash;
   begin_change(st);
-  e->count += (uint32_t)delta;
-  if (e->count == 0) remove_entry(st, entry);
+  bool counted = e->count != 0; /* another worker may have taken the last client */
+  if (!counted && count != 0 && count_all(st, hash) == 0) atomic_fetch_add(&st->head->distinct[hash & KIND_BITS], 1);
+  e->count = count;
+  if (count == 0) remove_entry(st, entry);
+  if (counted && count == 0 && count_all(st, hash) == 0) atomic_fetch_sub(&st->head->distinct[hash & KIND_BITS], 1);
   bool none = st->worker->roll.entries == 0;
   if (none) atomic_fetch_and(&st->head->subscribers, ~(1ull << place_of(st, st->worker)));
   end_change(st);
@@ -259,10 +265,36 @@ void rd_roll_set_pattern(rd_store *st, uint32_t at, uint32_t count) {
 
 void rd_roll_clear_patterns(rd_store *st) { st->worker->roll.pattern_bytes = 0; }
 
+/* ---- the change of another worker's roll ---- */
+
+bool rd_roll_has(const rd_store *st, uint32_t place, uint32_t entry, uint64_t hash) {
+  const rd_roll_entry *e = entry < RD_ROLL_ENTRIES ? entry_at(rd_worker_at(st, place), entry + 1) : NULL;
+  return e != NULL && e->hash == hash && e->count != 0;
+}
+
+bool rd_roll_has_pattern(const rd_store *st, uint32_t place, uint32_t text, rd_bytes pattern) {
+  const rd_worker *w = rd_worker_at(st, place);
+  uint32_t end = w->roll.pattern_bytes <= RD_ROLL_PATTERNS ? w->roll.pattern_bytes : 0;
+  if (text % 4 != 0 || text > end || end - text < PATTERN_HEAD) return false;
+  const uint8_t *p = w->roll_tables.pattern + text;
+  return pattern.len <= end - text - PATTERN_HEAD && rd_ld32(p) == pattern.len && rd_ld32(p + 4) != 0 &&
+         (pattern.len == 0 || memcmp(p + PATTERN_HEAD, pattern.data, pattern.len) == 0);
+}
+
+void rd_roll_take(rd_store *st, uint32_t place, uint32_t entry, uint32_t text) {
+  rd_roll_tables *tables = &rd_worker_at(st, place)->roll_tables;
+  rd_roll_entry *e = &tables->entry[entry];
+  e->count--;
+  if ((e->hash & KIND_BITS) != RD_PATTERN) return;
+  uint32_t count = rd_ld32(tables->pattern + text + 4) - 1;
+  memcpy(tables->pattern + text + 4, &count, sizeof count);
+}
+
 /* ---- owners that have ended ---- */
 
 void rd_roll_end(rd_store *st, rd_worker *w) {
   atomic_store(&w->roll.lost, 0);
+  for (uint32_t i = 0; i < RD_MOVES; i++) atomic_store(&w->roll.moving[i], 0);
   if (w->roll.entries == 0 && atomic_load(&w->roll.backed) == 0) return;
   empty(st, w);
   count_distinct(st);
@@ -276,5 +308,5 @@ const char *rd_roll_check(const rd_store *st, const rd_worker *w) {
   if (marked != (roll->entries != 0)) return "its roll and the header disagree";
   uint32_t found = 0;
   for (uint32_t i = 0; roll->entries != 0 && i < roll->used; i++) found += w->roll_tables.entry[i].count != 0;
-  return found != roll->entries ? "its roll counts wrong" : NULL;
+  return found > roll->entries ? "its roll counts wrong" : NULL; /* fewer: rd_roll_take */
 }

@@ -10,6 +10,10 @@
  * behind the shards' and before a ring's. If a process dies while it changes its roll, the next one to lock empties
  * that roll: the clients have ended with the process.
  *
+ * The worker that takes a subscriber over (session/moved.h) lowers counts in the roll of the one that gave it, and
+ * changes nothing else there: such an entry may have the count 0. Its owner writes whole counts, so a taker that dies
+ * between two of them leaves nothing wrong behind: the owner ends the subscriber, and with it sets the same counts.
+ *
  * The memory of a roll is taken when it is needed, and counts as fixed memory (memory.h). */
 #ifndef RD_ROLL_H
 #define RD_ROLL_H
@@ -29,6 +33,7 @@ uint64_t rd_roll_distinct(const rd_store *st, rd_roll_kind kind);
 /* python: end */
 
 #define RD_ROLL_HEADS (1u << 16)
+#define RD_MOVES 64u /* subscribers that a worker hands over at the same time */
 
 typedef struct rd_roll_entry {
   uint64_t hash; /* its low two bits are the kind */
@@ -46,7 +51,8 @@ typedef struct rd_roll {
   uint32_t patterns;       /* entries that are patterns */
   _Atomic uint64_t backed; /* bytes that the system has given: the heads, then pieces of the entries and the patterns */
   uint32_t backed_entries, backed_patterns;
-  _Atomic uint32_t lost; /* a message to this worker was lost: ring.h */
+  _Atomic uint32_t lost;             /* a message to this worker was lost: ring.h */
+  _Atomic uint64_t moving[RD_MOVES]; /* the subscribers that it hands over, each by a number; 0: none */
 } rd_roll;
 
 /* Its tables. */
@@ -77,14 +83,22 @@ uint64_t rd_roll_matches(const rd_store *st, uint32_t place, rd_bytes channel);
 uint32_t rd_roll_find(const rd_store *st, uint64_t hash, uint32_t after);
 /* Add an entry, with count 1. RD_NO_ENTRY: the roll is full, or there is no memory. */
 uint32_t rd_roll_add(rd_store *st, uint64_t hash);
-/* Change an entry's count by 1; the entry ends with its last client. */
-void rd_roll_change(rd_store *st, uint32_t entry, int delta);
+/* Set the count of an entry; 0: it ends. */
+void rd_roll_set(rd_store *st, uint32_t entry, uint32_t count);
 
 /* Append a pattern's text with its count. False: no room; the caller may clear and append all again. */
 bool rd_roll_add_pattern(rd_store *st, rd_bytes text, uint32_t count, uint32_t *at);
 /* Set the count of the pattern at `at`; 0: it matches nothing any more, and its bytes stay until all are cleared. */
 void rd_roll_set_pattern(rd_store *st, uint32_t at, uint32_t count);
 void rd_roll_clear_patterns(rd_store *st);
+
+/* ---- the change of another worker's roll, under the lock ---- */
+
+/* True if the entry has this hash and a client; a pattern's text must be at `text`, too. */
+bool rd_roll_has(const rd_store *st, uint32_t place, uint32_t entry, uint64_t hash);
+bool rd_roll_has_pattern(const rd_store *st, uint32_t place, uint32_t text, rd_bytes pattern);
+/* Take one client from the entry, and from the text if it is a pattern. Both were found to be there. */
+void rd_roll_take(rd_store *st, uint32_t place, uint32_t entry, uint32_t text);
 
 /* ---- for worker.c, lock.c, memory.c and check.c ---- */
 

@@ -7,6 +7,7 @@
 #include "base/glob.h"
 #include "session/internal.h"
 #include "session/pushed.h"
+#include "session/records.h"
 #include "session/topics.h"
 
 /* PIECE: bytes of a record of a large message. SMALL: a record that is made on the stack. */
@@ -135,11 +136,12 @@ bool rd_publish(rd_store *st, rd_roll_kind kind, rd_bytes channel, rd_bytes text
   if (RD_LIKELY(rolls == 0)) return true;
   uint64_t hash = rd_roll_hash(st, kind, channel), n = 0;
   message m = {kind, channel, {text, {NULL, 0}}, UINT64_MAX};
-  if (rolls == own) {
+  if (rolls == own && RD_LIKELY(st->moving == 0)) {
     *count = deliver(st, hash, &m);
     return true;
   }
   if (!rd_rolls_lock(st, wait)) return false;
+  if (RD_UNLIKELY(st->moving != 0)) rd_records_read(st); /* another worker may have taken a session */
   message_head head = {++st->head->published, channel.len + text.len, 0, (uint32_t)channel.len, (uint32_t)kind};
   for (uint64_t others = rd_rolls_used(st) & ~own; others != 0; others &= others - 1) {
     uint32_t place = (uint32_t)__builtin_ctzll(others);
@@ -215,7 +217,7 @@ bool rd_subscribed_lost(rd_store *st) {
   if (RD_LIKELY(atomic_load_explicit(&st->worker->roll.lost, memory_order_relaxed) == 0)) return false;
   atomic_store(&st->worker->roll.lost, 0);
   for (rd_session *s = st->subscribers; s != NULL; s = s->subscribed->next) {
-    if (s->subscribed->count != 0 && !s->subscribed->ended) rd_pushed_end(s);
+    if (s->subscribed->count != 0 && !s->subscribed->ended) rd_pushed_end(s, RD_OVERFLOW_LOST);
   }
   return true;
 }

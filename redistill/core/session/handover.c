@@ -1,7 +1,9 @@
 /* handover.c - saves and loads a session as bytes: numbers in the machine's byte order, each string after its length.
  *
  *   magic, version, flags, db, resp, reply_mode, commands, name of the last command,
- *   queued commands (each: arguments), watches (each: a record, its key), input, output */
+ *   queued commands (each: arguments), watches (each: a record, its key), subscriptions (moved.c), input, output
+ *
+ * Version 1 has no subscriptions. */
 #include "session/handover.h"
 
 #include <stdio.h>
@@ -10,10 +12,12 @@
 #include "arena/layout.h"
 #include "session/admit.h"
 #include "session/monitor.h"
+#include "session/moved.h"
 #include "store/watch.h"
 
 #define MAGIC 0x4e535345534c4452ull /* "RDLSESSN" */
 #define VERSION 1u
+#define SUBSCRIBED 2u /* the version with subscriptions */
 
 enum {
   AUTHENTICATED = 1 << 0,
@@ -73,8 +77,19 @@ static void put_watches(rd_reply *to, const rd_session *s) {
   }
 }
 
-rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len) {
-  if (s->waiting == RD_CONTROL || s->state.in_exec || s->longcall != NULL || s->state.subscribed) return RD_SAVE_LATER;
+/* Put the subscriptions, as one string. */
+static bool put_subscriptions(rd_reply *to, rd_session *s) {
+  rd_reply names;
+  rd_reply_init(&names);
+  bool may = rd_moved_save(s, &names);
+  if (names.failed) to->failed = true;
+  put_bytes(to, (rd_bytes){names.data, names.len});
+  rd_reply_free(&names);
+  return may;
+}
+
+rd_saved rd_session_save(rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len) {
+  if (s->waiting == RD_CONTROL || s->state.in_exec || s->longcall != NULL || rd_moved_waits(s)) return RD_SAVE_LATER;
   rd_bytes input = rd_session_input(s), output = rd_session_output(s);
   rd_bytes last = {(const uint8_t *)"", 0};
   if (s->state.last != NULL) {
@@ -87,7 +102,7 @@ rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, s
                 /* at once, instead of growing by doubling */
                 input.len + taken.len + output.len + s->multi.len + 512);
   put64(&to, MAGIC);
-  put32(&to, VERSION);
+  put32(&to, s->state.subscribed ? SUBSCRIBED : VERSION);
   put32(&to, flags_of(s));
   put32(&to, s->state.db);
   put32(&to, s->state.resp);
@@ -96,11 +111,16 @@ rd_saved rd_session_save(const rd_session *s, rd_bytes taken, uint8_t **bytes, s
   put_bytes(&to, last);
   put_queue(&to, &s->multi);
   put_watches(&to, s);
+  if (s->state.subscribed && !put_subscriptions(&to, s)) {
+    rd_reply_free(&to);
+    return RD_SAVE_LATER;
+  }
   put_bytes(&to, input);
   put64(&to, taken.len + output.len);
   rd_reply_raw(&to, taken.data, taken.len);
   rd_reply_raw(&to, output.data, output.len);
   if (to.failed) {
+    if (s->subscribed != NULL) rd_moved_stay(s);
     rd_reply_free(&to);
     return RD_SAVE_NO_MEMORY;
   }
@@ -147,17 +167,19 @@ static void require(struct reader *r, bool ok, const char *otherwise) {
   if (!ok && r->wrong == NULL) r->wrong = otherwise;
 }
 
-static void get_state(struct reader *r, rd_session *s) {
+/* Returns the version. */
+static uint32_t get_state(struct reader *r, rd_session *s) {
   rd_session_state *state = &s->state;
   require(r, get64(r) == MAGIC, "it is no session");
-  require(r, get32(r) == VERSION, "it is of another version");
+  uint32_t version = get32(r);
+  require(r, version == VERSION || version == SUBSCRIBED, "it is of another version");
   uint32_t flags = get32(r), db = get32(r), resp = get32(r), reply_mode = get32(r);
   state->commands = get64(r);
   rd_bytes last = get_bytes(r);
   require(r, (flags & ~(uint32_t)ALL_FLAGS) == 0, "it has flags that there are not");
   require(r, !(flags & ABORTED) || flags & IN_MULTI, "its state cannot be");
   require(r, db < RD_DATABASES && (resp == 2 || resp == 3) && reply_mode <= 3, "its state cannot be");
-  if (r->wrong != NULL) return;
+  if (r->wrong != NULL) return 0;
   state->db = db;
   state->resp = s->out.resp = (uint8_t)resp;
   state->reply_mode = (uint8_t)reply_mode;
@@ -170,6 +192,7 @@ static void get_state(struct reader *r, rd_session *s) {
   s->waiting = flags & CLOSED ? RD_CLOSE : RD_MORE;
   rd_session_monitor(s, (flags & MONITORS) != 0);
   state->last = rd_command_find_full(last);
+  return version;
 }
 
 /* Read one queued command. If it cannot be executed here, though it may have been where it was queued, EXEC aborts. */
@@ -226,13 +249,25 @@ rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t
     snprintf(err, errlen, "there is no memory");
     return NULL;
   }
-  get_state(&r, s);
+  uint32_t version = get_state(&r, s);
   uint32_t queued = get32(&r);
   require(&r, queued == 0 || s->state.in_multi, "it has queued commands without MULTI");
   for (uint32_t i = 0; i < queued && r.wrong == NULL; i++) get_queued(&r, s);
   uint32_t watches = get32(&r);
   for (uint32_t i = 0; i < watches && r.wrong == NULL; i++) get_watch(&r, s);
+  rd_bytes subscriptions = {NULL, 0};
+  if (version == SUBSCRIBED) subscriptions = get_bytes(&r);
   get_pending(&r, s);
+  if (version == SUBSCRIBED && r.wrong == NULL) { /* as the last step: after it nothing may fail */
+    rd_taken taken = rd_moved_take(s, subscriptions);
+    require(&r, taken != RD_TAKE_WRONG, "it has subscriptions that its giver does not give");
+    require(&r, taken != RD_TAKE_NO_MEMORY, "there is no memory");
+    if (taken == RD_TAKE_LATER) {
+      if (errlen != 0) err[0] = 0;
+      rd_session_free(s);
+      return NULL;
+    }
+  }
   if (r.wrong != NULL) {
     snprintf(err, errlen, "not a session that can be taken over: %s", r.wrong);
     rd_session_free(s);

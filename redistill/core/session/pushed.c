@@ -3,12 +3,14 @@
 
 #include "session/footprint.h"
 #include "session/internal.h"
+#include "session/moved.h"
 #include "session/subscribed.h"
 #include "store/pause.h"
 
 /* True if bytes that are appended now would stand in the middle of a reply, or before one that belongs before them. */
 static bool in_reply(const rd_session *s) {
-  return s->st->current == s || s->longcall != NULL || s->state.in_exec || s->waiting == RD_CONTROL;
+  return s->st->current == s || s->longcall != NULL || s->state.in_exec || s->waiting == RD_CONTROL ||
+         s->subscribed->move.waits;
 }
 
 /* ---- the list ---- */
@@ -36,6 +38,7 @@ static void unlist(rd_session *s) {
 void rd_session_set_carrier(rd_session *s, void *carrier) {
   bool listed = s->listed != NULL;
   unlist(s);
+  if (carrier != NULL && s->subscribed != NULL) rd_moved_stay(s); /* no worker took it */
   s->carrier = carrier;
   if (listed) list(s);
 }
@@ -76,17 +79,18 @@ static bool is_over(rd_session *s, uint64_t more) {
   return now > sub->soft_since && now - sub->soft_since > s->limits.pubsub_seconds * 1000u;
 }
 
-void rd_pushed_end(rd_session *s) {
+void rd_pushed_end(rd_session *s, rd_overflow why) {
   s->subscribed->ended = true;
   s->out.failed = true;
-  s->state.overflowed = RD_OVERFLOW_PUBSUB;
+  s->state.overflowed = (uint8_t)why;
   list(s);
 }
 
 void rd_pushed_enforce(rd_store *st) {
   for (rd_session *s = st->subscribers; s != NULL; s = s->subscribed->next) {
-    if (!s->subscribed->ended && is_over(s, 0)) rd_pushed_end(s);
+    if (!s->subscribed->ended && is_over(s, 0)) rd_pushed_end(s, RD_OVERFLOW_PUBSUB);
   }
+  rd_moved_enforce(st);
 }
 
 /* ---- messages ---- */
@@ -94,26 +98,26 @@ void rd_pushed_enforce(rd_store *st) {
 static void append(rd_reply *to, const rd_push *p, uint8_t resp) {
   size_t mark = to->len;
   if (rd_reply_room(to, p->head.len + p->body[0].len + p->body[1].len + p->tail.len) == NULL) return;
-  rd_reply_raw(to, p->head.data, p->head.len);
+  if (p->head.len != 0) rd_reply_raw(to, p->head.data, p->head.len);
   if (p->body[0].len != 0) rd_reply_raw(to, p->body[0].data, p->body[0].len);
   if (p->body[1].len != 0) rd_reply_raw(to, p->body[1].data, p->body[1].len);
-  rd_reply_raw(to, p->tail.data, p->tail.len);
+  if (p->tail.len != 0) rd_reply_raw(to, p->tail.data, p->tail.len);
   if (!to->failed && resp == 2) to->data[mark] = '*';
 }
 
-void rd_pushed(rd_session *s, const rd_push *p) {
+/* The session gets no more messages. */
+static bool is_closed(const rd_session *s) {
+  return s->subscribed->ended || s->waiting == RD_CLOSE || s->out.failed || s->dropped;
+}
+
+/* Append to the output, or to what is kept aside. */
+static void place(rd_session *s, const rd_push *p, bool aside, uint8_t resp) {
   rd_subscribed *sub = s->subscribed;
-  if (sub->ended || s->waiting == RD_CLOSE || s->out.failed || s->dropped) return;
-  if (RD_UNLIKELY(is_over(s, p->head.len + p->body[0].len + p->body[1].len + p->tail.len))) {
-    rd_pushed_end(s);
-    return;
-  }
-  bool aside = in_reply(s) || sub->kept.len != 0;
   rd_reply *to = aside ? &sub->kept : &s->out;
   if (!aside) rd_session_compact(s);
   s->out.limit = 0; /* the limits of the class hold, and those of all clients' buffers: rd_footprint_admit */
   s->st->pushes = true;
-  append(to, p, s->state.resp);
+  append(to, p, resp);
   s->st->pushes = false;
   s->out.limit = rd_reply_limit(s);
   if (to->failed) {
@@ -125,9 +129,21 @@ void rd_pushed(rd_session *s, const rd_push *p) {
   if (!aside || to->failed) list(s);
 }
 
+void rd_pushed(rd_session *s, const rd_push *p) {
+  if (is_closed(s)) return;
+  if (RD_UNLIKELY(is_over(s, p->head.len + p->body[0].len + p->body[1].len + p->tail.len)))
+    rd_pushed_end(s, RD_OVERFLOW_PUBSUB);
+  else
+    place(s, p, in_reply(s) || s->subscribed->kept.len != 0, s->state.resp);
+}
+
+void rd_pushed_late(rd_session *s, rd_bytes a, rd_bytes b) {
+  if (a.len + b.len != 0 && !is_closed(s)) place(s, &(rd_push){.body = {a, b}}, false, 3);
+}
+
 void rd_pushed_join(rd_session *s) {
   rd_subscribed *sub = s->subscribed;
-  if (sub == NULL || sub->kept.len == 0 || s->longcall != NULL || s->state.in_exec) return;
+  if (sub == NULL || sub->kept.len == 0 || s->longcall != NULL || s->state.in_exec || sub->move.waits) return;
   rd_reply_raw(&s->out, sub->kept.data, sub->kept.len);
   rd_reply_free(&sub->kept);
   sub->kept.len = 0;

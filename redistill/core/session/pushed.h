@@ -9,7 +9,7 @@
  *
  * The limits of the class `pubsub` (rd_limits) end a session whose client does not read: when a message would exceed
  * the hard limit, or when the output has been above the soft limit for the soft seconds. The session is then in the
- * list with state.overflowed, and the owner closes it. */
+ * list with state.overflowed, and the owner closes it. So it is when messages to it were lost. */
 #ifndef RD_PUSHED_H
 #define RD_PUSHED_H
 
@@ -20,7 +20,8 @@
 /* The `owner` (rd_session_state) of a session that no loop serves and that has new output, or has overflowed; 0: none.
  * Each is named once. */
 uint64_t rd_pushed_owner(rd_store *st);
-/* End the subscribers whose output has been above the soft limit for too long: to be called once a second. */
+/* End the subscribers whose output has been above the soft limit for too long, and those that were handed over by a
+ * worker that ended before it had sent their messages: to be called once a second. */
 void rd_pushed_enforce(rd_store *st);
 
 /* python: end */
@@ -34,8 +35,10 @@ typedef struct rd_push {
 void rd_pushed(rd_session *s, const rd_push *push);
 /* Append the messages kept aside, unless the session is still in the middle of a reply. */
 void rd_pushed_join(rd_session *s);
-/* End a subscriber, as if its client had not read. */
-void rd_pushed_end(rd_session *s);
+/* Append messages that came while the session was handed over, before all that it keeps aside. */
+void rd_pushed_late(rd_session *s, rd_bytes a, rd_bytes b);
+/* End a subscriber: its client does not read, or messages to it were lost. */
+void rd_pushed_end(rd_session *s, rd_overflow why);
 /* The session is about to be freed. */
 void rd_pushed_forget(rd_session *s);
 

@@ -3,6 +3,7 @@
 
 #include "arena/ring.h"
 #include "session/monitor.h"
+#include "session/moved.h"
 #include "session/subscribed.h"
 
 void rd_records_read(rd_store *st) {
@@ -12,6 +13,7 @@ void rd_records_read(rd_store *st) {
     left -= len < left ? len : left;
     if (r.kind == RD_RECORD_MONITOR) rd_monitor_add(st, &r);
     if (r.kind == RD_RECORD_MESSAGE) rd_subscribed_read(st, &r);
+    if (r.kind == RD_RECORD_MOVED || r.kind == RD_RECORD_LATE) rd_moved_read(st, &r);
     rd_ring_done(st, &r);
   }
 }

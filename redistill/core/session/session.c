@@ -15,6 +15,7 @@
 #include "session/footprint.h"
 #include "session/longcall.h"
 #include "session/monitor.h"
+#include "session/moved.h"
 #include "session/pushed.h"
 #include "session/timing.h"
 #include "store/internal.h"
@@ -294,6 +295,8 @@ static rd_status run(rd_session *s) {
 
 /* True if a transaction of another session holds shards while it waits for the control plane. */
 static bool must_wait(const rd_session *s) { return s->st->holder != NULL && s->st->holder != s; }
+/* True if messages are missing that come before the replies to more commands. */
+static bool misses(const rd_session *s) { return RD_UNLIKELY(s->subscribed != NULL) && rd_moved_waits(s); }
 
 void rd_session_compact(rd_session *s) {
   if (RD_LIKELY(s->sent == 0 || s->sent < s->out.len - s->sent) || rd_output_pinned(s)) return;
@@ -323,7 +326,7 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true);
   bool stopped = s->waiting == RD_CONTROL || s->state.in_exec || rd_session_suspended(s);
-  bool wait = stopped || must_wait(s);
+  bool wait = stopped || must_wait(s) || misses(s);
   if (own)
     s->in_len += len;
   else if ((own = wait || s->in_len != 0) && !keep(s, data, len))
@@ -376,7 +379,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
     status = rd_answered(s);
   else if (rd_session_suspended(s) || s->state.in_exec)
     status = rd_dispatch_continue(s);
-  if (status == RD_MORE) status = must_wait(s) ? RD_PAUSED : run(s);
+  if (status == RD_MORE) status = must_wait(s) || (misses(s) && s->in_len != 0) ? RD_PAUSED : run(s);
   s->st->current = NULL;
   status = end_call(s, status);
   rd_footprint_changed(s);
@@ -456,6 +459,11 @@ rd_session_state *rd_session_state_of(rd_session *s) {
 void rd_session_reset(rd_session *s) {
   rd_multi_discard(s);
   rd_session_monitor(s, false);
+  if (s->subscribed != NULL && rd_subscribed_begin(s->st, true)) {
+    rd_subscribed_clear(s, true);
+    rd_rolls_unlock(s->st);
+    rd_pushed_join(s); /* all that was published before comes before the reply */
+  }
   rd_unsubscribe_all(s);
   s->state.db = 0;
   s->state.resp = s->out.resp = 2;

@@ -23,7 +23,8 @@ typedef enum rd_status {
   RD_CONTROL = 1, /* a command of the control plane: read it with rd_session_argc/arg, answer, then resume */
   RD_CLOSE = 2,   /* after QUIT or a protocol error: write the output, then close; later input is ignored */
   RD_FULL = 3,    /* the output holds output_high bytes or more: write it, then resume */
-  RD_PAUSED = 4,  /* CLIENT PAUSE holds this session's next command: resume when the pause has ended */
+  RD_PAUSED = 4,  /* CLIENT PAUSE holds this session's next command, or messages that come before it have not come yet
+                     (moved.h): resume it later */
   RD_BUSY = 5,    /* its share of time is used up, or another owner has a lock that it needs: resume it later */
 } rd_status;
 
@@ -89,8 +90,14 @@ bool rd_session_abandon(rd_session *s);
 bool rd_session_push(rd_session *s, const uint8_t *data, size_t len);
 
 /* The limit that a reply would have exceeded: output_limit, that of all clients' buffers (rd_set_client_limit), or one
- * of the class of subscribers (pushed.h). */
-typedef enum rd_overflow { RD_OVERFLOW_NONE, RD_OVERFLOW_OUTPUT, RD_OVERFLOW_CLIENTS, RD_OVERFLOW_PUBSUB } rd_overflow;
+ * of the class of subscribers (pushed.h). LOST: messages to a subscriber were lost. */
+typedef enum rd_overflow {
+  RD_OVERFLOW_NONE,
+  RD_OVERFLOW_OUTPUT,
+  RD_OVERFLOW_CLIENTS,
+  RD_OVERFLOW_PUBSUB,
+  RD_OVERFLOW_LOST,
+} rd_overflow;
 
 /* State that the control plane reads and sets. */
 typedef struct rd_session_state {

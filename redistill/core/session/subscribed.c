@@ -7,6 +7,7 @@
 #include "arena/worker.h"
 #include "session/footprint.h"
 #include "session/internal.h"
+#include "session/moved.h"
 #include "session/pushed.h"
 #include "session/records.h"
 #include "session/topics.h"
@@ -90,7 +91,7 @@ static rd_topic *add_topic(rd_store *st, rd_roll_kind kind, uint64_t hash, rd_by
     return NULL;
   }
   if (!reserve_at(st->topics, t->entry) || (kind == RD_PATTERN && !add_text(st, t))) {
-    rd_roll_change(st, t->entry, -1);
+    rd_roll_set(st, t->entry, 0);
     free(t);
     return NULL;
   }
@@ -101,7 +102,7 @@ static rd_topic *add_topic(rd_store *st, rd_roll_kind kind, uint64_t hash, rd_by
 static void remove_topic(rd_store *st, rd_topic *t) {
   if (t->kind == RD_PATTERN) remove_text(st, t);
   st->topics->at[t->entry] = NULL;
-  rd_roll_change(st, t->entry, -1);
+  rd_roll_set(st, t->entry, 0);
   free(t->links);
   free(t);
 }
@@ -164,15 +165,33 @@ static void take_out(rd_subscribed *sub, const rd_link *link) {
 
 static uint64_t memory_of(rd_bytes name) { return sizeof(rd_link) + sizeof(rd_topic) + name.len + 2 * MALLOC_HEAD; }
 
+static void list(rd_session *s) {
+  rd_subscribed *sub = s->subscribed;
+  sub->before = NULL;
+  sub->next = s->st->subscribers;
+  if (sub->next != NULL) sub->next->subscribed->before = s;
+  s->st->subscribers = s;
+}
+
+static void unlist(rd_session *s) {
+  const rd_subscribed *sub = s->subscribed;
+  *(sub->before != NULL ? &sub->before->subscribed->next : &s->st->subscribers) = sub->next;
+  if (sub->next != NULL) sub->next->subscribed->before = sub->before;
+}
+
+void rd_subscribed_to_front(rd_session *s) {
+  unlist(s);
+  list(s);
+}
+
 static rd_subscribed *subscribed_of(rd_session *s) {
   if (s->subscribed != NULL) return s->subscribed;
   rd_subscribed *sub = calloc(1, sizeof *sub);
   if (sub == NULL) return NULL;
   rd_reply_init(&sub->kept);
-  sub->next = s->st->subscribers;
-  if (sub->next != NULL) sub->next->subscribed->before = s;
-  s->st->subscribers = s;
-  return s->subscribed = sub;
+  s->subscribed = sub;
+  list(s);
+  return sub;
 }
 
 static void count_session(rd_session *s) {
@@ -202,7 +221,7 @@ static bool add_link(rd_session *s, rd_topic *t, bool fresh) {
   t->links[t->count++] = link;
   sub->links[sub->count++] = link;
   insert(sub, link);
-  if (!fresh) rd_roll_change(s->st, t->entry, 1);
+  if (!fresh) rd_roll_set(s->st, t->entry, t->count);
   if (t->kind == RD_PATTERN) rd_roll_set_pattern(s->st, t->text, t->count);
   sub->kinds[t->kind]++;
   sub->bytes += memory_of(t->name);
@@ -229,7 +248,7 @@ rd_subscribing rd_subscribe(rd_session *s, rd_roll_kind kind, rd_bytes name) {
   return RD_SUBSCRIBED;
 }
 
-static void remove_link(rd_session *s, rd_link *link) {
+static void remove_link(rd_session *s, rd_link *link, bool counted) {
   rd_store *st = s->st;
   rd_subscribed *sub = s->subscribed;
   rd_topic *t = link->topic;
@@ -245,7 +264,8 @@ static void remove_link(rd_session *s, rd_link *link) {
     remove_topic(st, t);
     return;
   }
-  rd_roll_change(st, t->entry, -1);
+  if (!counted) return;
+  rd_roll_set(st, t->entry, t->count);
   if (t->kind == RD_PATTERN) rd_roll_set_pattern(st, t->text, t->count);
 }
 
@@ -254,7 +274,7 @@ bool rd_unsubscribe(rd_session *s, rd_roll_kind kind, rd_bytes name) {
   const rd_topic *t = rd_topic_find(s->st, rd_roll_hash(s->st, kind, name), name);
   rd_link *link = t != NULL ? find_link(s->subscribed, t) : NULL;
   if (link == NULL) return false;
-  remove_link(s, link);
+  remove_link(s, link, true);
   count_session(s);
   rd_footprint_changed(s);
   return true;
@@ -278,17 +298,23 @@ uint32_t rd_session_subscriptions(const rd_session *s, rd_roll_kind kind) {
   return s->subscribed != NULL ? s->subscribed->kinds[kind] : 0;
 }
 
+void rd_subscribed_clear(rd_session *s, bool counted) {
+  rd_subscribed *sub = s->subscribed;
+  if (sub == NULL) return;
+  while (sub->count != 0) remove_link(s, sub->links[sub->count - 1], counted);
+  count_session(s);
+}
+
 void rd_unsubscribe_all(rd_session *s) {
   rd_subscribed *sub = s->subscribed;
   if (sub == NULL) return;
   if (sub->count != 0) {
-    bool locked = rd_rolls_lock(s->st, true);
-    while (sub->count != 0) remove_link(s, sub->links[sub->count - 1]);
+    bool locked = rd_subscribed_begin(s->st, true);
+    rd_subscribed_clear(s, true);
+    rd_moved_stay(s);
     if (locked) rd_rolls_unlock(s->st);
-    count_session(s);
   }
-  *(sub->before != NULL ? &sub->before->subscribed->next : &s->st->subscribers) = sub->next;
-  if (sub->next != NULL) sub->next->subscribed->before = sub->before;
+  unlist(s);
   rd_reply_free(&sub->kept);
   free(sub->links);
   free(sub->set);

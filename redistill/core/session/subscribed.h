@@ -36,6 +36,15 @@ bool rd_subscribed_lost(rd_store *st);
 typedef struct rd_topic rd_topic;
 typedef struct rd_link rd_link;
 
+/* Its hand-over to another worker: moved.h. */
+typedef struct rd_moving {
+  uint64_t number; /* identifies it; 0: there is none */
+  uint32_t slot;   /* the giver: its place in rd_roll.moving */
+  uint32_t giver;  /* the taker: the block that gives it */
+  bool waits;      /* the taker: the giver has not sent all yet */
+  size_t saved;    /* the giver: the bytes of output that were saved with it */
+} rd_moving;
+
 /* The subscriptions of one session. */
 typedef struct rd_subscribed {
   rd_link **links; /* in no order */
@@ -43,10 +52,11 @@ typedef struct rd_subscribed {
   rd_link **set; /* the same by topic: open addressing, a power of two of places, at most half of them used */
   uint32_t places;
   uint32_t kinds[RD_ROLL_KINDS];
-  uint64_t bytes;            /* the memory of the names and of these arrays */
-  rd_reply kept;             /* messages that wait for the end of a reply: pushed.h */
-  uint64_t soft_since;       /* milliseconds; 0: the output is not above the soft limit */
-  bool ended;                /* over a limit: it gets no more */
+  uint64_t bytes;      /* the memory of the names and of these arrays */
+  rd_reply kept;       /* messages that wait for the end of a reply: pushed.h */
+  uint64_t soft_since; /* milliseconds; 0: the output is not above the soft limit */
+  bool ended;          /* over a limit, or handed over: it gets no more */
+  rd_moving move;
   rd_session *next, *before; /* all subscribers of this process */
 } rd_subscribed;
 
@@ -58,8 +68,12 @@ rd_subscribing rd_subscribe(rd_session *s, rd_roll_kind kind, rd_bytes name);
 bool rd_unsubscribe(rd_session *s, rd_roll_kind kind, rd_bytes name); /* false: it did not subscribe */
 /* The name of one of its subscriptions of a kind; its data is NULL: there is none. Valid until it is ended. */
 rd_bytes rd_subscribed_any(const rd_session *s, rd_roll_kind kind);
-/* End all subscriptions of a session; takes the lock itself. */
+/* End all subscriptions of a session; takes the lock itself. Messages that wait in the ring are delivered before. */
 void rd_unsubscribe_all(rd_session *s);
+/* The same under the lock; the session stays among the subscribers. With `counted` false another worker has taken them
+ * from the roll's counts already. */
+void rd_subscribed_clear(rd_session *s, bool counted);
+void rd_subscribed_to_front(rd_session *s); /* of the store's list of subscribers */
 /* The name of the subscription `i` below the session's count, and its kind. */
 rd_bytes rd_subscribed_at(const rd_session *s, uint32_t i, rd_roll_kind *kind);
 
