@@ -89,8 +89,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - A client that publishes to itself gets the reply to its command or transaction before its own messages, as since
   Redis 7.2. All subscribers get the messages of one publisher in their order; between publishers that different
   workers serve, two subscribers may see different orders. A client may have 65,536 subscriptions, and the clients of
-  one worker 262,144 names and 1 MiB of patterns together; beyond that `SUBSCRIBE` answers `-OOM`. A reload closes
-  subscribers when the grace period ends. Users have no channels until a rule gives them some
+  one worker 262,144 names and 1 MiB of patterns together; beyond that `SUBSCRIBE` answers `-OOM`. A reload keeps
+  subscribers, except over TLS, and loses no message. Users have no channels until a rule gives them some
   (`acl-pubsub-default resetchannels`).
 - When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
   command on several keys, or a transaction, that was running then may be executed in part.

@@ -129,7 +129,8 @@ def become(server: ServerState, client: Client, account: Account, secret: int) -
 
 
 def resume(server: ServerState, client: Client) -> None:
-    """`client` was authenticated in another process. If its user no longer exists it is closed."""
+    """`client` was authenticated in another process. If its user no longer exists it is closed, and if that user may no
+    longer access one of its channels."""
     account = server.users.get(client.user)
     if account is None:
         client.secret = 0
@@ -141,6 +142,8 @@ def resume(server: ServerState, client: Client) -> None:
     client.session.permit(account.permissions)
     if client.secret:
         server.store.secrets.enter(client.secret, 0)
+    if not client.session.may_stay(account.permissions):
+        server.reactor.callLater(0, client.kill)
 
 
 def leave(server: ServerState, client: Client) -> None:

@@ -14,7 +14,7 @@ from redistill.engine.process import (
     trim_memory,
 )
 from redistill.engine.session import PIECE, STATUSES, Overflow, Saved, Session, Status
-from redistill.engine.store import MAGIC, PLACES, POLICIES, ArenaError, Store, min_memory
+from redistill.engine.store import MAGIC, PLACES, POLICIES, ArenaError, NotNow, Store, min_memory
 
 __all__ = [
     "MAGIC",
@@ -23,6 +23,7 @@ __all__ = [
     "POLICIES",
     "STATUSES",
     "ArenaError",
+    "NotNow",
     "Overflow",
     "Saved",
     "Session",

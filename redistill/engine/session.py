@@ -33,12 +33,14 @@ class Status(enum.IntEnum):
 
 
 class Overflow(enum.IntEnum):
-    """The bound that a reply would have exceeded."""
+    """The bound that a reply or a message would have exceeded."""
 
     NONE = lib.RD_OVERFLOW_NONE
     OUTPUT = lib.RD_OVERFLOW_OUTPUT
     CLIENTS = lib.RD_OVERFLOW_CLIENTS
     PUBSUB = lib.RD_OVERFLOW_PUBSUB
+    LOST = lib.RD_OVERFLOW_LOST
+    """Messages to this subscriber were lost."""
 
 
 _SLOW: int = lib.RD_HOST_SLOW
@@ -210,7 +212,8 @@ class Session:
 
     def save(self, unwritten: bytes = b"") -> memoryview | None:
         """All that a successor in another process over this arena needs to go on (`Store.load_session`); None when it
-        is in the middle of a command. `unwritten` is output that was taken and not written.
+        is in the middle of a command, or cannot be saved just now. `unwritten` is output that was taken and not
+        written.
 
         Nothing changes here. Do not feed it any more, and close it when the successor has loaded it, not before: until
         then its watches are watched here.

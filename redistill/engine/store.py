@@ -31,6 +31,10 @@ class ArenaError(Exception):
     """An arena could not be made or attached; the text says why."""
 
 
+class NotNow(Exception):
+    """Nothing has changed, and the same may succeed a moment later."""
+
+
 def min_memory(num_shards: int, workers: int = 1) -> int:
     """The least max_memory, in bytes, that an arena of so many shards can work in when so many processes join it."""
     return int(lib.rd_min_memory(num_shards, workers))
@@ -375,6 +379,10 @@ class Store:
         lines = ffi.new("uint8_t[]", length)
         return bytes(ffi.buffer(lines, lib.rd_monitor_take(self._c, lines, length)))
 
+    def send_kept(self) -> bool:
+        """Send what waits here for room in other processes' rings; whether nothing waits any more."""
+        return self._c is None or bool(lib.rd_ring_flush(self._c))
+
     def pushed(self) -> Iterator[int]:
         """The owners' numbers of sessions that no loop serves, and that have new messages or are to be closed since
         their clients do not read (`Session.overflowed`)."""
@@ -476,7 +484,8 @@ class Store:
     ) -> Session:
         """The conversation that another process over this arena saved: write its output, then `resume` it.
 
-        ValueError, and nothing is left behind, when the bytes are none.
+        ValueError, and nothing is left behind, when the bytes are none; NotNow when a subscriber cannot be taken now,
+        but perhaps when it is saved again.
         """
         limits = ffi.new(
             "rd_limits *", [batch_size, output_high, query_limit, multi_limit, output_limit, *pubsub_limits]
@@ -484,7 +493,8 @@ class Store:
         error = ffi.new("char[]", _ERROR_TEXT)
         core = lib.rd_session_load(self._c, limits, ffi.from_buffer("uint8_t[]", data), len(data), error, _ERROR_TEXT)
         if core == ffi.NULL:
-            raise ValueError(ffi.string(error).decode())
+            reason = ffi.string(error).decode()
+            raise ValueError(reason) if reason else NotNow("a subscriber cannot be taken now")
         return self._added(core)
 
     def _added(self, core: Any) -> Session:

@@ -204,7 +204,7 @@ def serve(
         server.on_serving = listening.log_addresses
     background = BackgroundService(reactor, store, control, number, len(sockets), look)
     server.setServiceParent(background)  # type: ignore[no-untyped-call]
-    handover = Handover(reactor, loop, rate, clients, sessions.load, peers.give)
+    handover = Handover(reactor, loop, rate, clients, sessions.load, peers.give, store.send_kept)
     serving = ServingProcess(store, control, server, background, handover)
     # The supervisor warns for its workers.
     warn = warn_of_sizes if listening is not None else lambda sizes: None

@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from redistill.base.throttle import SELDOM
-from redistill.engine import Saved, Session
+from redistill.engine import NotNow, Saved, Session
 from redistill.net.loop import Loop
 from redistill.net.protocol import RespProtocol
 from redistill.net.protocol.interfaces import ClientIdentity
@@ -117,15 +117,18 @@ class Handover:
         clients: Mapping[int, RespProtocol],
         load: Callable[[Saved], Session],
         give: Callable[[int, bytes, int | None], Deferred[bool]],
+        send_kept: Callable[[], bool],
     ) -> None:
-        """`load` makes a session from its saved bytes (ValueError). `give` sends a descriptor, a state and, for a large
-        session, a file to another worker, and fires with whether that worker took them."""
+        """`load` makes a session from its saved bytes (ValueError, NotNow). `give` sends a descriptor, a state and, for
+        a large session, a file to another worker, and fires with whether that worker took them. `send_kept` is the
+        store's: messages to other workers may wait here."""
         self._reactor = reactor
         self._loop = loop
         self._readmission = readmission
         self._clients = clients
         self._load = load
         self._give = give
+        self._send_kept = send_kept
         self._flying = 0
         self._work: list[tuple[int, float]] = []
         """The heaviest clients' ids and weights, as of the last `measure_work`."""
@@ -138,6 +141,9 @@ class Handover:
             large = None if memory is None else mapped(memory)
             client, saved = unpacked(state, self._reactor.seconds())
             session = self._load(saved if large is None else large)
+        except NotNow:
+            sock.close()
+            return False
         except Exception as problem:
             log.error("a connection cannot be taken over: {problem}", problem=repr(problem), log_throttle=SELDOM)
             sock.close()
@@ -167,7 +173,8 @@ class Handover:
     # ---- giving ----
 
     def give_all(self, seconds: float) -> Deferred[None]:
-        """Give away all connections that can be moved. Fires when none of them is left, or after so many seconds."""
+        """Give away all connections that can be moved. Fires when none of them is left and no messages to other workers
+        are kept, or after so many seconds."""
         done: Deferred[None] = Deferred()
         now = self._reactor.seconds()
         self._go_on(done, now + seconds, now + min(seconds / 2, HUGE_SECONDS))
@@ -182,7 +189,8 @@ class Handover:
             if (size < HUGE or now >= huge) and self.give(client):
                 given += size
         late = now >= until
-        if not self._flying and (late or not any(client.movable for client in self._clients.values())):
+        given_all = not self._flying and not any(client.movable for client in self._clients.values())
+        if (late and not self._flying) or (given_all and self._send_kept()):
             done.callback(None)
         else:
             self._reactor.callLater(AGAIN, self._go_on, done, until, huge)

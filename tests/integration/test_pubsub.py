@@ -18,6 +18,7 @@ from tests.integration import servers
 from tests.integration.workers import OnWorkers, workers_of
 
 KILLS = int(os.environ.get("REDISTILL_TEST_KILLS", "3"))
+RELOADS = int(os.environ.get("REDISTILL_TEST_RELOADS", "3"))
 
 
 class Subscriber:
@@ -59,6 +60,11 @@ class Subscriber:
             self.data += more
         found, _, self.data = self.data.partition(end)
         return found
+
+    def push(self) -> list[bytes]:
+        """The words of the next message, which have no line ends."""
+        count = int(self.read_until(b"\r\n").removeprefix(b">"))
+        return [(self.read_until(b"\r\n"), self.read_until(b"\r\n"))[1] for _ in range(count)]
 
     def messages(self, count: int) -> list[bytes]:
         """The texts of the next messages."""
@@ -243,6 +249,99 @@ class PubSubTests(OnWorkers):
                 seen[name] = int(number)
             for name, last in acknowledged.items():
                 self.assertGreaterEqual(seen.get(name, -1), last, name)
+
+    def reload(self, server: servers.Server, number: int) -> None:
+        """Replace all workers, for the `number`th time."""
+        server.process.send_signal(signal.SIGHUP)
+        self.eventually(
+            lambda: server.logged().count("all workers were replaced") == number, "all workers are replaced", 60
+        )
+
+    def test_reloads_under_load(self) -> None:
+        """All workers are replaced while messages pass: each subscriber keeps its connection and gets each message
+        once, in the order of its publisher, and each publication counts exactly its receivers."""
+        server = self.start(2)
+        self.on_each(server)
+        subscribers = [Subscriber(server, b"SUBSCRIBE c", b"PSUBSCRIBE d*") for _ in range(8)]
+        over = threading.Event()
+        wrong: list[object] = []
+        sent: dict[int, int] = {}
+
+        def publish(number: int) -> None:
+            try:
+                with server.connect() as sock:
+                    for i in itertools.count():
+                        if over.is_set():
+                            break
+                        text = b"%d %d %s" % (number, i, b"x" * (100 * number))
+                        sock.sendall(b"PUBLISH %c '%s'\r\n" % (b"cd"[i % 2], text))
+                        if (counted := sock.recv(100)) != b":8\r\n":
+                            wrong.append(counted)
+                        sent[number] = i
+            except Exception as failure:
+                wrong.append(failure)
+
+        heard: list[dict[int, list[int]]] = []
+
+        def listen(one: Subscriber) -> None:
+            seen: dict[int, list[int]] = {}
+            while True:
+                text = one.push()[-1]
+                if text == b"over":
+                    heard.append(seen)
+                    return
+                by, number = text.split()[:2]
+                seen.setdefault(int(by), []).append(int(number))
+
+        listeners = [threading.Thread(target=listen, args=(one,), daemon=True) for one in subscribers]
+        publishers = [threading.Thread(target=publish, args=(number,), daemon=True) for number in range(4)]
+        for thread in (*listeners, *publishers):
+            thread.start()
+        try:
+            for number in range(1, RELOADS + 1):
+                self.reload(server, number)
+        finally:
+            over.set()
+            for thread in publishers:
+                thread.join(20)
+        self.assertEqual(wrong, [])
+        client = redis.Redis(port=server.port)
+        self.assertEqual(client.publish("c", "over"), 8)
+        for thread in listeners:
+            thread.join(20)
+        self.assertEqual(len(heard), 8)
+        for seen in heard:
+            self.assertEqual(seen, {number: list(range(last + 1)) for number, last in sent.items()})
+        self.assertNotIn("Traceback", server.logged())
+        for one in subscribers:  # they go on, and may send commands
+            one.send(b"UNSUBSCRIBE c", b"PUNSUBSCRIBE")
+        self.assertEqual((client.publish("c", "x"), client.info("clients")["pubsub_clients"]), (0, 0))
+
+    def test_idle_subscribers_survive_a_reload(self) -> None:
+        """Subscribers of RESP2 and 3, of many channels and of shard channels, keep all that they subscribe to."""
+        server = self.start(2)
+        self.on_each(server)
+        names = b" ".join(b"n%d" % i for i in range(2000))
+        ones = [Subscriber(server, b"SUBSCRIBE a " + names, b"PSUBSCRIBE b? c?", b"SSUBSCRIBE s") for _ in range(4)]
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+            raw.sendall(b"SUBSCRIBE a\r\n")
+            data = b""
+            while not data.endswith(b":1\r\n"):
+                data += raw.recv(4096)
+            self.reload(server, 1)
+            client = redis.Redis(port=server.port)
+            self.assertEqual(client.publish("a", "x"), 5)
+            self.assertEqual([client.publish(f"n{i}", "x") for i in (0, 777, 1999)], [4, 4, 4])
+            self.assertEqual([client.publish("b1", "y"), client.execute_command("SPUBLISH", "s", "z")], [4, 4])
+            self.assertEqual((client.pubsub_numpat(), len(client.pubsub_channels())), (2, 2001))
+            data = b""
+            while not data.endswith(b"x\r\n"):
+                data += raw.recv(4096)
+            self.assertEqual(data, b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n")
+        for one in ones:
+            one.read_until(b"smessage\r\n$1\r\ns\r\n$1\r\nz\r\n")
+            one.socket.sendall(b"UNSUBSCRIBE n5\r\n")
+            self.assertEqual(one.read_until(b":2002\r\n"), b">3\r\n$11\r\nunsubscribe\r\n$2\r\nn5\r\n")
 
     def test_resp2(self) -> None:
         """redis-py with RESP2, and a client that sends what a subscriber may not."""

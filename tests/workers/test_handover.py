@@ -9,6 +9,7 @@ import socket
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from redistill.engine import NotNow
 from redistill.workers import handover
 from redistill.workers.handover import AGAIN, Handed, Handover, packed, unpacked
 from tests.support.served import ServedCase
@@ -49,7 +50,9 @@ class GivingTests(ServedCase):
             self.clients,
             lambda data: self.store.load_session(data, **SESSION),
             self.give,
+            lambda: not self.kept,
         )
+        self.kept = False
 
     def give(self, connection: int, state: bytes, memory: int | None) -> Deferred[bool]:
         self.given.append((os.dup(connection), state, None if memory is None else os.dup(memory)))
@@ -144,6 +147,30 @@ class GivingTests(ServedCase):
         self.assertEqual(len(self.given), 4)
         self.land()
         self.reactor.advance(AGAIN)
+
+    def test_messages_to_others_go_first(self) -> None:
+        """A worker has not given all while messages to other workers wait in it."""
+        self.kept = True
+        giving = self.handover.give_all(30)
+        self.reactor.advance(AGAIN)
+        self.assertNoResult(giving)
+        self.kept = False
+        self.reactor.advance(AGAIN)
+        self.assertIsNone(self.successResultOf(giving))
+
+    def test_refused_for_now(self) -> None:
+        """A session that cannot be taken just now is refused without a word, and its descriptor is closed."""
+
+        def load(data: object) -> None:
+            raise NotNow
+
+        self.half(100)
+        self.handover.give(next(iter(self.clients.values())))
+        connection, state, memory = self.given[0]
+        self.patch(self.handover, "_load", load)
+        self.assertFalse(self.handover.take(connection, state, memory))
+        self.assertRaises(OSError, os.fstat, connection)
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
 
     def land(self) -> None:
         """The other worker has taken what is on its way."""

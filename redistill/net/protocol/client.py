@@ -199,7 +199,7 @@ class RespProtocol(Protocol):
         bound = self.session.overflowed
         if bound is Overflow.CLIENTS:
             self.evict()
-        elif bound in (Overflow.OUTPUT, Overflow.PUBSUB):
+        elif bound is not Overflow.NONE:
             self.overflowed()
         return bound is not Overflow.NONE
 
@@ -211,7 +211,8 @@ class RespProtocol(Protocol):
             self.execution.again_when_read()
 
     def overflowed(self) -> None:
-        """Close the client: its unread replies exceed ``server.output_limit``, or the limits of a subscriber."""
+        """Close the client: its unread replies exceed ``server.output_limit``, or the limits of a subscriber; or
+        messages to it were lost."""
         bound = self.session.overflowed
         if bound is Overflow.CLIENTS:
             self.evict()
@@ -222,6 +223,8 @@ class RespProtocol(Protocol):
                 peer=self.peer,
                 log_throttle=SELDOM,
             )
+        elif bound is Overflow.LOST:
+            log.warn("{peer} was closed: messages of its channels were lost", peer=self.peer, log_throttle=SELDOM)
         else:
             log.warn(
                 "{peer} was closed: its waiting replies would exceed {limit} bytes (server.output_limit)",
