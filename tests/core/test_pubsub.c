@@ -393,6 +393,70 @@ static void a_worker_that_reads_nothing_loses_its_subscribers_and_knows_it(void)
   close_store();
 }
 
+static void publish_large(rig_client *p, size_t bytes) {
+  char *text = malloc(bytes + 100);
+  int n = snprintf(text, 100, "*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$%zu\r\n", bytes);
+  memset(text + n, 'x', bytes);
+  memcpy(text + n + bytes, "\r\n", 2);
+  rig_feed(p, text, (size_t)n + bytes + 2, (size_t)n + bytes + 2);
+  free(text);
+}
+
+static void messages_that_wait_count_with_the_buffers_of_clients(void) {
+  open_store();
+  open_second();
+  rig_client a = client(), p = rig_client_new(&second, NULL);
+  tell(&a, "SUBSCRIBE a\r\n");
+  publish_large(&p, 4 << 20);
+  CHECK(second.scratch >= 3 << 20); /* kept, since the ring is full */
+  CHECK_INT(rd_gauge_sum(&st, RD_GAUGE_client_buffers), st.client_buffers + second.client_buffers + second.scratch);
+  rd_records_read(&st);
+  CHECK(st.scratch >= 4 << 20); /* the first parts */
+  while (second.rings_behind != 0 || rd_ring_waits(&st)) {
+    rd_ring_flush(&second);
+    rd_records_read(&st);
+  }
+  CHECK_INT(st.scratch + second.scratch, 0);
+  rig_write(&a);
+  CHECK(a.len > 4 << 20);
+  publish_large(&p, 4 << 20);
+  rd_records_read(&st);
+  rig_client_free(&a); /* no subscriber is left to whom the rest could go */
+  CHECK_INT(st.scratch, 0);
+  rig_client_free(&p);
+  close_second();
+  close_store();
+}
+
+static void a_message_beyond_the_limit_of_all_clients_ends_only_those_who_would_get_it(void) {
+  open_store();
+  open_second();
+  rig_client a = client(), b = client(), c = client(), p = rig_client_new(&second, NULL);
+  tell(&a, "SUBSCRIBE a\r\n");
+  tell(&b, "PSUBSCRIBE ?\r\n");
+  tell(&c, "SUBSCRIBE b\r\n");
+  rd_set_client_limit(&st, 1 << 20, 1 << 20);
+  publish_large(&p, 3 << 20);
+  rd_records_read(&st);
+  CHECK_INT(rd_session_state_of(a.session)->overflowed, RD_OVERFLOW_LOST);
+  CHECK_INT(rd_session_state_of(b.session)->overflowed, RD_OVERFLOW_LOST);
+  CHECK_INT(rd_session_state_of(c.session)->overflowed, RD_OVERFLOW_NONE);
+  CHECK_INT(st.scratch, 0);
+  while (!rd_ring_flush(&second)) rd_records_read(&st);
+  rd_records_read(&st);
+  CHECK_INT(second.scratch, 0);
+  rd_set_client_limit(&second, 1 << 20, 1 << 20);
+  publish_large(&p, 3 << 20); /* the publisher may not keep what finds no room */
+  CHECK(second.scratch <= 5 << 18);
+  CHECK_INT(rd_worker_at(&st, 0)->roll.lost, 1);
+  rig_client_free(&a);
+  rig_client_free(&b);
+  rig_client_free(&c);
+  rig_client_free(&p);
+  close_second();
+  close_store();
+}
+
 /* ---- deaths ---- */
 
 static void subscribe_and_wait(rd_store *own) {
@@ -484,6 +548,8 @@ int main(void) {
   RUN(messages_that_were_published_before_reset_come_before_its_reply);
   RUN(messages_of_all_sizes_arrive_whole_and_in_order);
   RUN(a_worker_that_reads_nothing_loses_its_subscribers_and_knows_it);
+  RUN(messages_that_wait_count_with_the_buffers_of_clients);
+  RUN(a_message_beyond_the_limit_of_all_clients_ends_only_those_who_would_get_it);
   RUN(a_dead_workers_subscriptions_end_with_it);
   RUN(a_worker_that_dies_within_a_change_loses_its_roll_only);
   RUN(a_publisher_does_not_wait_for_a_stopped_process);

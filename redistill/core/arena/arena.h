@@ -122,15 +122,15 @@ typedef struct rd_store {
   struct rd_session *pushed, *pushed_to_owners; /* sessions with new messages: session/pushed.h */
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
   uint64_t client_buffers;      /* the sum of the footprints */
-  uint64_t scratch;             /* temporary memory of running commands, counted with the buffers (value.h) */
-  uint64_t client_limit;        /* limit on the sum over all processes; 0: no limit */
-  uint64_t peak_buffers;        /* the highest client_buffers since rd_buffers_shrank last returned true */
-  bool over_client_limit;       /* the sum has exceeded the limit since the last rd_client_to_close */
-  struct rd_session *dropped;   /* dropped sessions whose owner was not told yet */
-  struct rd_longrun *running;   /* the long-running command that runs now, see longrun.h; NULL: none */
-  struct rd_session *lender;    /* the session whose locks are lent while its work pauses; NULL: none */
-  struct rd_longrun *lending;   /* the lender's work, if it pauses within a command */
-  struct rd_session *first;     /* the session that has waited longest for lent locks: it runs before lenders */
+  uint64_t scratch;       /* temporary memory of running commands, and messages that wait; counted with the buffers */
+  uint64_t client_limit;  /* limit on the sum over all processes; 0: no limit */
+  uint64_t peak_buffers;  /* the highest client_buffers since rd_buffers_shrank last returned true */
+  bool over_client_limit; /* the sum has exceeded the limit since the last rd_client_to_close */
+  struct rd_session *dropped; /* dropped sessions whose owner was not told yet */
+  struct rd_longrun *running; /* the long-running command that runs now, see longrun.h; NULL: none */
+  struct rd_session *lender;  /* the session whose locks are lent while its work pauses; NULL: none */
+  struct rd_longrun *lending; /* the lender's work, if it pauses within a command */
+  struct rd_session *first;   /* the session that has waited longest for lent locks: it runs before lenders */
   uint64_t lent[RD_MAX_SHARDS / 64];
   struct rd_longrun *spare; /* memory of a long-running command that has ended */
   const void *current;      /* the session that executes now */

@@ -155,6 +155,7 @@ static void mark_behind(rd_store *st, uint32_t place, bool behind) {
 }
 
 static void forget_outbox(rd_store *st, uint32_t place) {
+  rd_scratch_count(st, -(uint64_t)st->outboxes[place].cap);
   free(st->outboxes[place].data);
   st->outboxes[place] = (rd_outbox){0};
   mark_behind(st, place, false);
@@ -175,8 +176,9 @@ static bool keep(rd_store *st, uint32_t place, const record_head *head, const vo
   if (box->cap - box->len < len) {
     size_t cap = box->cap < KEEP / 2 ? KEEP : 2 * box->cap;
     if (cap - box->len < len) cap = box->len + len;
-    uint8_t *data_then = realloc(box->data, cap);
+    uint8_t *data_then = rd_scratch_fits(st, cap - box->cap) ? realloc(box->data, cap) : NULL;
     if (data_then == NULL) return false;
+    rd_scratch_count(st, cap - box->cap);
     box->data = data_then;
     box->cap = cap;
   }

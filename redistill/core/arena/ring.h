@@ -25,9 +25,9 @@
  * Loss. When the ring is full, rd_ring_send keeps records in private memory, in order, up to a bound that the caller
  * names. rd_ring_flush, once a turn of the loop, tries again; while records are kept, the loop sleeps for some
  * milliseconds only. So a sender never waits, and the records of one sender arrive in the order of sending. The sender
- * is told when the bound is reached: MONITOR then drops lines; a sender that must not lose records has to give up their
- * subject (close the slow subscriber, have the receiver drop all that it has cached). Whatever the bound, records that
- * were sent to a process are lost when it ends.
+ * is told when the bound is reached, or the limit on all clients' buffers, with which kept records count: MONITOR then
+ * drops lines; a sender that must not lose records has to give up their subject (close the slow subscriber, have the
+ * receiver drop all that it has cached). Whatever the bound, records that were sent to a process are lost when it ends.
  *
  * A ring's lock is taken last: no other lock of the arena is taken under it. */
 #ifndef RD_RING_H

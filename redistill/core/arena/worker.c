@@ -145,6 +145,16 @@ void rd_gauge_set(rd_store *st, rd_gauge gauge, uint64_t value) {
   atomic_store_explicit(&st->worker->gauge[gauge], value, memory_order_relaxed);
 }
 
+void rd_scratch_count(rd_store *st, uint64_t more) {
+  st->scratch += more;
+  if (st->joined) rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
+}
+
+bool rd_scratch_fits(const rd_store *st, uint64_t more) {
+  uint64_t limit = st->client_limit;
+  return limit == 0 || rd_gauge_sum(st, RD_GAUGE_client_buffers) + more <= limit + limit / 4;
+}
+
 void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us) {
   atomic_store_explicit(&st->worker->user_us, user_us, memory_order_relaxed);
   atomic_store_explicit(&st->worker->system_us, system_us, memory_order_relaxed);

@@ -34,6 +34,11 @@ bool rd_worker_alone(const rd_store *st);
 void rd_worker_beat(rd_store *st, uint64_t now_ms);
 /* Set any gauge except `monitors`, which rd_monitors_add counts. */
 void rd_gauge_set(rd_store *st, rd_gauge gauge, uint64_t value);
+/* Count `more` bytes (modulo 2^64) of temporary memory, or of messages that wait in this process, with the buffers of
+ * its clients. */
+void rd_scratch_count(rd_store *st, uint64_t more);
+/* True if the buffers of the clients of all processes may grow so much beyond their limit (session/footprint.h). */
+bool rd_scratch_fits(const rd_store *st, uint64_t more);
 /* Publish the CPU time of this process so far, in microseconds. */
 void rd_worker_cpu(rd_store *st, uint64_t user_us, uint64_t system_us);
 void rd_count_add(rd_store *st, rd_stat stat, uint64_t n);

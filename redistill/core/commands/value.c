@@ -8,21 +8,16 @@
 /* Smaller amounts are not counted. */
 static bool counts(uint64_t n) { return n >= RD_LARGE_GROWTH; }
 
-static void count(rd_store *st, uint64_t n) {
-  st->scratch += n;
-  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
-}
-
 void *rd_scratch_take(rd_call *c, uint64_t n) {
   if (counts(n) && c->out->admit != NULL && !c->out->admit(c->out, (size_t)n)) return NULL;
   void *memory = malloc(n != 0 ? (size_t)n : 1);
-  if (memory != NULL && counts(n)) count(c->store, n);
+  if (memory != NULL && counts(n)) rd_scratch_count(c->store, n);
   return memory;
 }
 
 void rd_scratch_give(rd_store *st, void *memory, uint64_t n) {
   free(memory);
-  if (memory != NULL && counts(n)) count(st, -n);
+  if (memory != NULL && counts(n)) rd_scratch_count(st, -n);
 }
 
 bool rd_scratch_value(rd_call *c, const rd_item *it, rd_scratch *out) {

@@ -90,6 +90,23 @@ static uint64_t deliver_to(const rd_topic *t, const message *m) {
   return n;
 }
 
+/* The message cannot be had: end the sessions of a topic, which would miss it. */
+static void end_topic(const rd_topic *t, const message *m) {
+  for (uint32_t i = 0; i < t->count; i++) {
+    rd_session *s = t->links[i]->session;
+    if (t->links[i]->since < m->number && !s->subscribed->ended) rd_pushed_end(s, RD_OVERFLOW_LOST);
+  }
+}
+
+static void lose(rd_store *st, uint64_t hash, const message *m) {
+  const rd_topics *topics = st->topics;
+  const rd_topic *t = rd_topic_find(st, hash, m->channel);
+  if (t != NULL) end_topic(t, m);
+  for (uint32_t i = 0; m->kind == RD_CHANNEL && i < topics->pattern_count; i++) {
+    if (rd_glob(topics->patterns[i]->name, m->channel, false)) end_topic(topics->patterns[i], m);
+  }
+}
+
 /* Deliver to this process's sessions. Returns the number of messages. */
 static uint64_t deliver(rd_store *st, uint64_t hash, const message *m) {
   const rd_topics *topics = st->topics;
@@ -156,7 +173,8 @@ bool rd_publish(rd_store *st, rd_roll_kind kind, rd_bytes channel, rd_bytes text
 
 /* ---- from other workers ---- */
 
-static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, rd_bytes b) {
+/* Deliver a message that begins with its channel's name, or with `lost`, end those who would get it. */
+static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, rd_bytes b, bool lost) {
   uint8_t name[SMALL], *copy = NULL;
   rd_bytes channel = {a.data, head->channel};
   if (a.len < head->channel) { /* the name wraps around the end of the ring */
@@ -170,30 +188,46 @@ static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, r
     a = (rd_bytes){a.data + head->channel, a.len - head->channel};
   }
   message m = {(rd_roll_kind)head->kind, channel, {a, b}, head->number};
-  deliver(st, rd_roll_hash(st, m.kind, channel), &m);
+  uint64_t hash = rd_roll_hash(st, m.kind, channel);
+  if (lost)
+    lose(st, hash, &m);
+  else
+    deliver(st, hash, &m);
   if (copy != name) free(copy);
+}
+
+void rd_parts_drop(rd_store *st, rd_parts *p) {
+  rd_scratch_count(st, -(uint64_t)p->total);
+  free(p->data);
+  *p = (rd_parts){0};
+}
+
+/* Make room for a message of which the first part has come. */
+static void begin_parts(rd_store *st, rd_parts *p, const message_head *head, rd_bytes a, rd_bytes b) {
+  rd_parts_drop(st, p);
+  uint8_t *data = rd_scratch_fits(st, head->total) ? malloc(head->total) : NULL;
+  if (data != NULL) {
+    *p = (rd_parts){data, 0, head->total};
+    rd_scratch_count(st, head->total);
+  } else if (head->channel <= a.len + b.len) {
+    deliver_record(st, head, a, b, true);
+  } else {
+    atomic_store(&st->worker->roll.lost, 1); /* nobody knows to whom */
+  }
 }
 
 /* Add a part of a message. The last part delivers it. */
 static void add_part(rd_store *st, uint32_t from, const message_head *head, rd_bytes a, rd_bytes b) {
   rd_parts *p = &st->topics->from[from];
   size_t len = a.len + b.len;
-  if (head->from == 0) {
-    free(p->data);
-    *p = (rd_parts){malloc(head->total), 0, head->total};
-    if (p->data == NULL) { /* this worker cannot receive the message */
-      *p = (rd_parts){0};
-      atomic_store(&st->worker->roll.lost, 1);
-    }
-  }
+  if (head->from == 0) begin_parts(st, p, head, a, b);
   /* The first subscriber may have come behind the first part. */
   if (p->data == NULL || p->total != head->total || head->from != p->len || len > p->total - p->len) return;
   copy_from(p->data + p->len, 0, len, a, b);
   p->len += len;
   if (p->len != p->total) return;
-  deliver_record(st, head, (rd_bytes){p->data, p->len}, (rd_bytes){NULL, 0});
-  free(p->data);
-  *p = (rd_parts){0};
+  deliver_record(st, head, (rd_bytes){p->data, p->len}, (rd_bytes){NULL, 0}, false);
+  rd_parts_drop(st, p);
 }
 
 void rd_subscribed_read(rd_store *st, const rd_record *r) {
@@ -208,7 +242,7 @@ void rd_subscribed_read(rd_store *st, const rd_record *r) {
                (head.kind == RD_CHANNEL || head.kind == RD_SHARD_CHANNEL) && r->from < RD_MAX_WORKERS;
   if (!sound || a.len + b.len > head.total - head.from) return;
   if (a.len + b.len == head.total)
-    deliver_record(st, &head, a, b);
+    deliver_record(st, &head, a, b, false);
   else
     add_part(st, r->from, &head, a, b);
 }

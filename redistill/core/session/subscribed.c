@@ -110,7 +110,7 @@ static void remove_topic(rd_store *st, rd_topic *t) {
 /* This process has no subscriber. */
 static void forget_topics(rd_store *st) {
   if (st->topics == NULL) return;
-  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) free(st->topics->from[i].data);
+  for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) rd_parts_drop(st, &st->topics->from[i]);
   free(st->topics->at);
   free(st->topics->patterns);
   free(st->topics);

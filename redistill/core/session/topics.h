@@ -23,7 +23,7 @@ struct rd_link {
   uint64_t since;                /* rd_header.published when it began: older records are not for it */
 };
 
-/* The parts of a message that have come from one worker. */
+/* The parts of a message that have come from one worker. They count with the buffers of clients. */
 typedef struct rd_parts {
   uint8_t *data;
   size_t len, total; /* 0: no message has begun */
@@ -39,5 +39,8 @@ typedef struct rd_topics {
 
 /* The topic with this name, whose hash includes its kind; NULL: no session of this process subscribes to it. */
 rd_topic *rd_topic_find(const rd_store *st, uint64_t hash, rd_bytes name);
+
+/* Forget the parts that have come from a worker. */
+void rd_parts_drop(rd_store *st, rd_parts *p);
 
 #endif

@@ -50,11 +50,9 @@ struct rd_undo {
 /* Count the memory of a long record with the buffers of clients. false: it is more than the limit on these allows. */
 static bool account(rd_undo *u, uint64_t bytes) {
   rd_store *st = u->st;
-  st->scratch += bytes - u->counted;
+  rd_scratch_count(st, bytes - u->counted);
   u->counted = bytes;
-  rd_gauge_set(st, RD_GAUGE_client_buffers, st->client_buffers + st->scratch);
-  uint64_t limit = st->client_limit;
-  return limit == 0 || rd_gauge_sum(st, RD_GAUGE_client_buffers) <= limit + limit / 4;
+  return rd_scratch_fits(st, 0);
 }
 
 static void undo_free(rd_undo *u) {
