@@ -26,6 +26,7 @@
 #include "arena/worker.h"
 #include "base/clock.h"
 #include "net/conn.h"
+#include "session/backlog.h"
 #include "session/monitor.h"
 #include "session/pushed.h"
 #include "session/records.h"
@@ -33,7 +34,8 @@
 
 enum { QUEUED = 256, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
-enum { BEHIND_MS = 10 }; /* the longest wait of a turn while a record is kept for a ring that was full */
+enum { PUSHED = 4 << 20 }; /* bytes of messages that are sent before other clients are served */
+enum { BEHIND_MS = 10 };   /* the longest wait of a turn while a record is kept for a ring that was full */
 enum {
   UNSENT_BYTES = 131072
 }; /* the most bytes of replies that wait for each other, with at most UNSENT connections */
@@ -357,11 +359,14 @@ static void send_push(rd_loop *l, rd_conn *c) {
   }
 }
 
-/* Send the messages of this turn. Beyond a number of events the rest waits for the next turn. */
+/* Send messages. Beyond a number of events, or of bytes, the rest waits for the next turn. */
 static void send_pushed(rd_loop *l, rd_store *st) {
   if (RD_LIKELY(st == NULL || !(rd_pushed_waits(st) || rd_pushed_to_owners(st)))) return;
   rd_conn *c;
-  while (l->event_count < EVENTS / 2 && (c = rd_pushed_next(st)) != NULL) send_push(l, c);
+  for (size_t bytes = 0; l->event_count < EVENTS / 2 && bytes < PUSHED && (c = rd_pushed_next(st)) != NULL;) {
+    bytes += rd_session_output(c->s).len;
+    send_push(l, c);
+  }
   answer_all(l);
   if (rd_pushed_to_owners(st)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_PUSHED, 0};
 }
@@ -393,7 +398,7 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
 
 static bool pushes_wait(const rd_loop *l) {
   const rd_store *st = store_of(l);
-  return st != NULL && rd_pushed_waits(st);
+  return st != NULL && (rd_pushed_waits(st) || rd_backlog_waits(st));
 }
 
 int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
@@ -418,6 +423,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     /* first, so that a command that comes after a message was published is answered after the message */
     if (l->ring != NULL && l->ring->joined && RD_UNLIKELY(rd_ring_waits(l->ring))) read_ring(l);
     serve(l, n, queued);
+    if (store_of(l) != NULL) rd_backlog_go_on(store_of(l));
     if (RD_UNLIKELY(l->accepts)) accept_clients(l, n);
     send_pushed(l, store_of(l));
     if (RD_UNLIKELY(l->monitored)) l->monitored = lines_wait(l);
@@ -426,7 +432,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     l->over_client_limit = false;
     if (l->event_count != 0 || l->watched) return (int)l->event_count;
     if (timeout_ms == 0 && (n < READY || rounds-- == 0)) {
-      if (l->queue_len != 0) make_readable(l);
+      if (l->queue_len != 0 || pushes_wait(l)) make_readable(l);
       return 0;
     }
     if (timeout_ms > 0) { /* measured from before this turn, which is short: the clock is read once a turn */

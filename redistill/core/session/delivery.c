@@ -1,14 +1,15 @@
 /* delivery.c - publishes messages: counts the receivers, tells the other workers, and pushes to this process's
  * sessions. */
+#include "session/delivery.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "arena/layout.h"
 #include "base/glob.h"
+#include "session/backlog.h"
 #include "session/internal.h"
-#include "session/pushed.h"
 #include "session/records.h"
-#include "session/topics.h"
 
 /* PIECE: bytes of a record of a large message. SMALL: a record that is made on the stack. */
 enum { PIECE = 256 << 10, SMALL = 4096, HEAD = 64 };
@@ -24,81 +25,86 @@ typedef struct message_head {
 
 /* ---- to the sessions of this process ---- */
 
-typedef struct message {
-  rd_roll_kind kind;
-  rd_bytes channel, part[2];
-  uint64_t number; /* UINT64_MAX: it is published in this process, now */
-} message;
+/* ---- the form of a message ---- */
+
+static void put(rd_form *f, const void *data, size_t len) {
+  if (len != 0) memcpy(f->words + f->push.head.len, data, len);
+  f->push.head.len += len;
+}
+
+static void put_bulk_head(rd_form *f, size_t len) {
+  f->push.head.len += (size_t)snprintf((char *)f->words + f->push.head.len, HEAD, "$%zu\r\n", len);
+}
+
+static void put_bulk(rd_form *f, rd_bytes b) {
+  put_bulk_head(f, b.len);
+  put(f, b.data, b.len);
+  put(f, "\r\n", 2);
+}
+
+bool rd_form_begin(rd_form *f, const rd_topic *t, const rd_message *m) {
+  static const char *const starts[] = {">3\r\n$7\r\nmessage\r\n", ">4\r\n$8\r\npmessage\r\n",
+                                       ">3\r\n$8\r\nsmessage\r\n"};
+  size_t names = m->channel.len + (t->kind == RD_PATTERN ? t->name.len : 0); /* they may be long */
+  f->words = names <= sizeof f->small - 4 * HEAD ? f->small : malloc(names + 4 * HEAD);
+  if (f->words == NULL) return false;
+  f->push = (rd_push){{f->words, 0}, {m->part[0], m->part[1]}, {(const uint8_t *)"\r\n", 2}};
+  put(f, starts[t->kind], strlen(starts[t->kind]));
+  if (t->kind == RD_PATTERN) put_bulk(f, t->name);
+  put_bulk(f, m->channel);
+  put_bulk_head(f, m->part[0].len + m->part[1].len);
+  return true;
+}
+
+void rd_form_end(rd_form *f) {
+  if (f->words != f->small) free(f->words);
+}
+
+/* ---- to the sessions of this process ---- */
 
 /* Push to all sessions of a topic. */
-static uint64_t push_topic(const rd_topic *t, const message *m, const rd_push *push) {
+static uint64_t deliver_to(rd_store *st, const rd_topic *t, const rd_message *m) {
+  rd_form form;
   uint64_t n = 0;
+  if (!rd_form_begin(&form, t, m)) return 0;
+  bool behind = rd_backlog_waits(st);
   for (uint32_t i = 0; i < t->count; i++) {
     if (t->links[i]->since >= m->number) continue;
-    rd_pushed(t->links[i]->session, push);
+    if (RD_UNLIKELY(behind)) rd_backlog_catch_up(t->links[i]->session);
+    rd_pushed(t->links[i]->session, &form.push);
     n++;
+  }
+  rd_form_end(&form);
+  return n;
+}
+
+static uint64_t count_of(const rd_topic *t, const rd_message *m) {
+  if (m->number == UINT64_MAX) return t->count;
+  uint64_t n = 0;
+  for (uint32_t i = 0; i < t->count; i++) n += t->links[i]->since < m->number;
+  return n;
+}
+
+/* The number of messages that delivering means. */
+static uint64_t count(rd_store *st, uint64_t hash, const rd_message *m) {
+  const rd_topics *topics = st->topics;
+  const rd_topic *t = rd_topic_find(st, hash, m->channel);
+  uint64_t n = t != NULL ? count_of(t, m) : 0;
+  for (uint32_t i = 0; m->kind == RD_CHANNEL && i < topics->pattern_count; i++) {
+    if (rd_glob(topics->patterns[i]->name, m->channel, false)) n += count_of(topics->patterns[i], m);
   }
   return n;
 }
 
-/* The words before the message, in one buffer: the name may be long. */
-typedef struct words {
-  uint8_t stack[SMALL];
-  uint8_t *data;
-  size_t len;
-} words;
-
-static bool begin_words(words *w, size_t names) {
-  w->data = names <= SMALL - 4 * HEAD ? w->stack : malloc(names + 4 * HEAD);
-  w->len = 0;
-  return w->data != NULL;
-}
-
-static void end_words(words *w) {
-  if (w->data != w->stack) free(w->data);
-}
-
-static void put(words *w, const void *data, size_t len) {
-  if (len != 0) memcpy(w->data + w->len, data, len);
-  w->len += len;
-}
-
-static void put_bulk_head(words *w, size_t len) {
-  w->len += (size_t)snprintf((char *)w->data + w->len, HEAD, "$%zu\r\n", len);
-}
-
-static void put_bulk(words *w, rd_bytes b) {
-  put_bulk_head(w, b.len);
-  put(w, b.data, b.len);
-  put(w, "\r\n", 2);
-}
-
-static const rd_bytes CRLF = {(const uint8_t *)"\r\n", 2};
-
-static uint64_t deliver_to(const rd_topic *t, const message *m) {
-  static const char *const starts[] = {">3\r\n$7\r\nmessage\r\n", ">4\r\n$8\r\npmessage\r\n",
-                                       ">3\r\n$8\r\nsmessage\r\n"};
-  words w;
-  if (!begin_words(&w, m->channel.len + (t->kind == RD_PATTERN ? t->name.len : 0))) return 0;
-  const char *start = starts[t->kind];
-  put(&w, start, strlen(start));
-  if (t->kind == RD_PATTERN) put_bulk(&w, t->name);
-  put_bulk(&w, m->channel);
-  put_bulk_head(&w, m->part[0].len + m->part[1].len);
-  uint64_t n = push_topic(t, m, &(rd_push){{w.data, w.len}, {m->part[0], m->part[1]}, CRLF});
-  end_words(&w);
-  return n;
-}
-
 /* The message cannot be had: end the sessions of a topic, which would miss it. */
-static void end_topic(const rd_topic *t, const message *m) {
+static void end_topic(const rd_topic *t, const rd_message *m) {
   for (uint32_t i = 0; i < t->count; i++) {
     rd_session *s = t->links[i]->session;
     if (t->links[i]->since < m->number && !s->subscribed->ended) rd_pushed_end(s, RD_OVERFLOW_LOST);
   }
 }
 
-static void lose(rd_store *st, uint64_t hash, const message *m) {
+static void lose(rd_store *st, uint64_t hash, const rd_message *m) {
   const rd_topics *topics = st->topics;
   const rd_topic *t = rd_topic_find(st, hash, m->channel);
   if (t != NULL) end_topic(t, m);
@@ -107,15 +113,20 @@ static void lose(rd_store *st, uint64_t hash, const message *m) {
   }
 }
 
-/* Deliver to this process's sessions. Returns the number of messages. */
-static uint64_t deliver(rd_store *st, uint64_t hash, const message *m) {
+/* Deliver to this process's sessions, or begin to. Returns the number of messages. */
+static uint64_t deliver(rd_store *st, uint64_t hash, const rd_message *m) {
   const rd_topics *topics = st->topics;
   if (topics == NULL) return 0;
+  if (RD_UNLIKELY(rd_backlog_may_be_long(m, topics->links))) {
+    while (rd_backlog_is_full(st)) rd_backlog_go_on(st);
+    uint64_t receivers = count(st, hash, m);
+    if (rd_backlog_add(st, hash, m, receivers)) return receivers;
+  }
   const rd_topic *t = rd_topic_find(st, hash, m->channel);
-  uint64_t n = t != NULL ? deliver_to(t, m) : 0;
+  uint64_t n = t != NULL ? deliver_to(st, t, m) : 0;
   for (uint32_t i = 0; m->kind == RD_CHANNEL && i < topics->pattern_count; i++) {
     t = topics->patterns[i];
-    if (rd_glob(t->name, m->channel, false)) n += deliver_to(t, m);
+    if (rd_glob(t->name, m->channel, false)) n += deliver_to(st, t, m);
   }
   rd_count_stat(st, RD_STAT_messages_delivered, n);
   return n;
@@ -151,8 +162,9 @@ bool rd_publish(rd_store *st, rd_roll_kind kind, rd_bytes channel, rd_bytes text
   uint64_t rolls = rd_rolls_used(st), own = 1ull << (st->worker - rd_worker_at(st, 0));
   *count = 0;
   if (RD_LIKELY(rolls == 0)) return true;
+  if (!wait && RD_UNLIKELY(rd_backlog_is_full(st))) return false;
   uint64_t hash = rd_roll_hash(st, kind, channel), n = 0;
-  message m = {kind, channel, {text, {NULL, 0}}, UINT64_MAX};
+  rd_message m = {kind, channel, {text, {NULL, 0}}, UINT64_MAX};
   if (rolls == own && RD_LIKELY(st->moving == 0)) {
     *count = deliver(st, hash, &m);
     return true;
@@ -187,7 +199,7 @@ static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, r
   } else {
     a = (rd_bytes){a.data + head->channel, a.len - head->channel};
   }
-  message m = {(rd_roll_kind)head->kind, channel, {a, b}, head->number};
+  rd_message m = {(rd_roll_kind)head->kind, channel, {a, b}, head->number};
   uint64_t hash = rd_roll_hash(st, m.kind, channel);
   if (lost)
     lose(st, hash, &m);

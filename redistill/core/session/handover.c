@@ -11,6 +11,7 @@
 
 #include "arena/layout.h"
 #include "session/admit.h"
+#include "session/backlog.h"
 #include "session/monitor.h"
 #include "session/moved.h"
 #include "store/watch.h"
@@ -90,6 +91,7 @@ static bool put_subscriptions(rd_reply *to, rd_session *s) {
 
 rd_saved rd_session_save(rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len) {
   if (s->waiting == RD_CONTROL || s->state.in_exec || s->longcall != NULL || rd_moved_waits(s)) return RD_SAVE_LATER;
+  if (s->subscribed != NULL) rd_backlog_catch_up(s);
   rd_bytes input = rd_session_input(s), output = rd_session_output(s);
   rd_bytes last = {(const uint8_t *)"", 0};
   if (s->state.last != NULL) {

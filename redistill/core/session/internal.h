@@ -138,12 +138,16 @@ static inline bool rd_is_full(const rd_session *s) {
 static inline bool rd_output_pinned(const rd_session *s) {
   return s->longcall != NULL || (s->multi.gaps != 0 && s->state.locked);
 }
-void rd_pushed_join(rd_session *s); /* pushed.h */
+void rd_pushed_join(rd_session *s);      /* pushed.h */
+void rd_backlog_catch_up(rd_session *s); /* backlog.h */
 /* Move the unwritten output to the buffer's front, when that is no more bytes than were written before it. */
 void rd_session_compact(rd_session *s);
 /* Called at the end of every command. */
 static inline rd_status rd_end_command(rd_session *s) {
-  if (RD_UNLIKELY(s->subscribed != NULL)) rd_pushed_join(s);
+  if (RD_UNLIKELY(s->subscribed != NULL)) {
+    rd_backlog_catch_up(s);
+    rd_pushed_join(s);
+  }
   if (s->state.reply_mode == 3) s->state.reply_mode = 0;
   return RD_UNLIKELY(s->state.close_after_reply) ? RD_CLOSE : RD_MORE;
 }

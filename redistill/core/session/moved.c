@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
-#include "session/footprint.h"
+#include "session/backlog.h"
 #include "session/internal.h"
 #include "session/pushed.h"
 #include "session/records.h"
@@ -114,6 +114,7 @@ static void read_moved(rd_store *st, uint32_t taker, uint64_t number) {
   /* A taker that died before it was done has not cleared the number. */
   bool taken = s != NULL && atomic_load(&st->worker->roll.moving[move.slot]) != number;
   if (taken) {
+    rd_backlog_catch_up(s);
     rd_moved_stay(s);
     rd_subscribed_clear(s, false);
   }

@@ -9,6 +9,7 @@
 #include "arena/layout.h"
 #include "arena/longrun.h"
 #include "command/call.h"
+#include "session/backlog.h"
 #include "session/control.h"
 #include "session/dispatch.h"
 #include "session/fetch.h"
@@ -312,6 +313,7 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
   s->growth_refused = false; /* a command of an earlier turn was refused temporary memory */
+  if (RD_UNLIKELY(s->subscribed != NULL)) rd_backlog_catch_up(s); /* what was published before comes first */
   rd_session_compact(s);
   s->slice_end = UINT64_MAX;
   if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
@@ -460,6 +462,7 @@ void rd_session_reset(rd_session *s) {
   rd_multi_discard(s);
   rd_session_monitor(s, false);
   if (s->subscribed != NULL && rd_subscribed_begin(s->st, true)) {
+    rd_backlog_catch_up(s);
     rd_subscribed_clear(s, true);
     rd_rolls_unlock(s->st);
     rd_pushed_join(s); /* all that was published before comes before the reply */

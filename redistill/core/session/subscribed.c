@@ -5,6 +5,7 @@
 
 #include "arena/layout.h"
 #include "arena/worker.h"
+#include "session/backlog.h"
 #include "session/footprint.h"
 #include "session/internal.h"
 #include "session/moved.h"
@@ -111,6 +112,7 @@ static void remove_topic(rd_store *st, rd_topic *t) {
 static void forget_topics(rd_store *st) {
   if (st->topics == NULL) return;
   for (uint32_t i = 0; i < RD_MAX_WORKERS; i++) rd_parts_drop(st, &st->topics->from[i]);
+  rd_backlog_forget(st);
   free(st->topics->at);
   free(st->topics->patterns);
   free(st->topics);
@@ -123,7 +125,7 @@ static uint32_t place_of(const rd_subscribed *sub, const rd_topic *t) {
   return (uint32_t)((uint64_t)(uintptr_t)t * 0x9e3779b97f4a7c15ull >> 32) & (sub->places - 1);
 }
 
-static rd_link *find_link(const rd_subscribed *sub, const rd_topic *t) {
+rd_link *rd_topic_link(const rd_subscribed *sub, const rd_topic *t) {
   if (sub->places == 0) return NULL;
   uint32_t i = place_of(sub, t);
   while (sub->set[i] != NULL && sub->set[i]->topic != t) i = (i + 1) & (sub->places - 1);
@@ -217,7 +219,8 @@ static bool add_link(rd_session *s, rd_topic *t, bool fresh) {
     free(link);
     return false;
   }
-  *link = (rd_link){s, t, t->count, sub->count, s->st->head->published};
+  *link = (rd_link){s, t, t->count, sub->count, s->st->head->published, s->st->topics->backlog.serial};
+  s->st->topics->links++;
   t->links[t->count++] = link;
   sub->links[sub->count++] = link;
   insert(sub, link);
@@ -234,7 +237,7 @@ rd_subscribing rd_subscribe(rd_session *s, rd_roll_kind kind, rd_bytes name) {
   if (sub == NULL) return RD_NO_ROOM;
   uint64_t hash = rd_roll_hash(st, kind, name);
   rd_topic *t = rd_topic_find(st, hash, name);
-  if (t != NULL && find_link(sub, t) != NULL) return RD_ALREADY;
+  if (t != NULL && rd_topic_link(sub, t) != NULL) return RD_ALREADY;
   if (sub->count >= RD_MAX_SUBSCRIPTIONS) return RD_NO_ROOM;
   bool fresh = t == NULL;
   if (fresh) t = add_topic(st, kind, hash, name);
@@ -253,6 +256,7 @@ static void remove_link(rd_session *s, rd_link *link, bool counted) {
   rd_subscribed *sub = s->subscribed;
   rd_topic *t = link->topic;
   take_out(sub, link);
+  st->topics->links--;
   sub->links[link->at_session] = sub->links[--sub->count];
   sub->links[link->at_session]->at_session = link->at_session;
   t->links[link->at_topic] = t->links[--t->count];
@@ -272,8 +276,9 @@ static void remove_link(rd_session *s, rd_link *link, bool counted) {
 bool rd_unsubscribe(rd_session *s, rd_roll_kind kind, rd_bytes name) {
   if (s->subscribed == NULL) return false;
   const rd_topic *t = rd_topic_find(s->st, rd_roll_hash(s->st, kind, name), name);
-  rd_link *link = t != NULL ? find_link(s->subscribed, t) : NULL;
+  rd_link *link = t != NULL ? rd_topic_link(s->subscribed, t) : NULL;
   if (link == NULL) return false;
+  rd_backlog_catch_up(s);
   remove_link(s, link, true);
   count_session(s);
   rd_footprint_changed(s);

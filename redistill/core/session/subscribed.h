@@ -56,6 +56,7 @@ typedef struct rd_subscribed {
   rd_reply kept;       /* messages that wait for the end of a reply: pushed.h */
   uint64_t soft_since; /* milliseconds; 0: the output is not above the soft limit */
   bool ended;          /* over a limit, or handed over: it gets no more */
+  uint64_t caught_up;  /* the last message of the backlog that came when it had all that are due to it */
   rd_moving move;
   rd_session *next, *before; /* all subscribers of this process */
 } rd_subscribed;
@@ -77,8 +78,8 @@ void rd_subscribed_to_front(rd_session *s); /* of the store's list of subscriber
 /* The name of the subscription `i` below the session's count, and its kind. */
 rd_bytes rd_subscribed_at(const rd_session *s, uint32_t i, rd_roll_kind *kind);
 
-/* Publish to a channel or a shard channel. Returns false if the lock is held by another process for too long; *count is
- * the number of receivers. */
+/* Publish to a channel or a shard channel. Returns false if the lock is held by another process for too long, or too
+ * many messages wait to be delivered; with `wait` it waits instead. *count is the number of receivers. */
 bool rd_publish(rd_store *st, rd_roll_kind kind, rd_bytes channel, rd_bytes message, bool wait, uint64_t *count);
 /* Read a record of another worker. */
 void rd_subscribed_read(rd_store *st, const rd_record *record);
