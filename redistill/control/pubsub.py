@@ -74,10 +74,15 @@ def found(server: ServerState, wanted: Mapping[str, Any]) -> Iterator[list[str]]
 
 def hand_on(server: ServerState) -> None:
     """Send messages to the clients that no loop serves, after this turn."""
-    server.reactor.callLater(0, _hand_on, server)
+    if not server.hands_on:
+        server.hands_on = True
+        server.reactor.callLater(0, _hand_on, server)
 
 
 def _hand_on(server: ServerState) -> None:
+    server.hands_on = False
+    if server.store.deliver():
+        hand_on(server)
     for number in server.store.pushed():
         client = server.clients.get(number)
         if client is not None:

@@ -101,6 +101,8 @@ class ServerState:
     latency: LatencyMonitor = field(default_factory=LatencyMonitor)
     unknown: UnknownCommands = field(default_factory=UnknownCommands)
     rates: Rates = field(default_factory=Rates)
+    hands_on: bool = False
+    """Whether messages will be sent after this turn (`pubsub.hand_on`)."""
     monitors: Monitors = field(init=False)
     denials: Denials = field(init=False)
     users: Users = field(init=False)

@@ -37,6 +37,7 @@
 #include "session/monitor.h"
 #include "session/subscribed.h"
 #include "session/pushed.h"
+#include "session/backlog.h"
 #include "session/slowlog.h"
 #include "net/loop.h"
 #include "host.h"

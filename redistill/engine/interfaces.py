@@ -204,6 +204,10 @@ class Store(stats.Engine, Protocol):
         process's clients; b"" when none wait."""
         ...
 
+    def deliver(self) -> bool:
+        """Deliver a slice of the messages that take long; whether more wait."""
+        ...
+
     def pushed(self) -> Iterator[int]:
         """Ids of clients that no loop serves, and that have new messages or do not read them."""
         ...

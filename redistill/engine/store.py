@@ -383,6 +383,13 @@ class Store:
         """Send what waits here for room in other processes' rings; whether nothing waits any more."""
         return self._c is None or bool(lib.rd_ring_flush(self._c))
 
+    def deliver(self) -> bool:
+        """Deliver a slice of the messages that take long; whether more wait. The loop does the same."""
+        if self._c is None:
+            return False
+        lib.rd_backlog_go_on(self._c)
+        return bool(lib.rd_backlog_waits(self._c))
+
     def pushed(self) -> Iterator[int]:
         """The owners' numbers of sessions that no loop serves, and that have new messages or are to be closed since
         their clients do not read (`Session.overflowed`)."""

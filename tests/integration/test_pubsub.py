@@ -150,6 +150,21 @@ class PubSubTests(OnWorkers):
             self.assertEqual(publisher.publish("c", text), 1)
             self.assertEqual(one.messages(1), [text])
 
+    def test_large_messages_to_many(self) -> None:
+        """Messages that are delivered in slices arrive once and in order, and before the replies to later commands."""
+        server = self.start(2)
+        subscribers = [Subscriber(server, b"SUBSCRIBE c") for _ in range(60)]
+        for publisher in self.on_each(server).values():
+            texts = [letter * 400_000 for letter in (b"a", b"b")] + [b"c"]
+            for text in texts:
+                self.assertEqual(publisher.publish("c", text), 60)
+            for one in subscribers[:10]:
+                one.socket.sendall(b"ECHO later\r\n")
+            for one in subscribers:
+                self.assertEqual(one.messages(3), texts)
+            for one in subscribers[:10]:
+                self.assertEqual(one.read_until(b"later\r\n"), b"$5\r\n")
+
     def test_lost_channel_closes(self) -> None:
         """A user that may not access a channel any more: its subscribers are closed, in every worker."""
         server = self.start(2)

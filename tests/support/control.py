@@ -292,6 +292,9 @@ class FakeStore:
     def distinct_subscriptions(self) -> tuple[int, int, int]:
         return 0, 0, 0
 
+    def deliver(self) -> bool:
+        return False
+
     def pushed(self) -> Iterator[int]:
         return iter(())
 

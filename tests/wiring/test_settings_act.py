@@ -209,6 +209,7 @@ class ActTests(SynchronousTestCase):
 
     def is_ended(self, subscriber: Client) -> bool:
         """Whether the subscriber's soft limit has ended it a second later."""
+        self.worker.turn()
         self.worker.store.frozen_ms += 1000
         self.client.ask("PING")
         self.worker.store.end_slow_subscribers()

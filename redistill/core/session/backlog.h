@@ -19,9 +19,11 @@ bool rd_backlog_may_be_long(const rd_message *m, uint64_t links);
 /* Keep a message for its `receivers`, if it takes long. False: deliver it at once. */
 bool rd_backlog_add(rd_store *st, uint64_t hash, const rd_message *m, uint64_t receivers);
 bool rd_backlog_is_full(const rd_store *st);
+/* python: begin */
 bool rd_backlog_waits(const rd_store *st);
-/* Deliver a slice, of a few milliseconds. */
+/* Deliver a slice, of a few milliseconds. The loop calls it, and the owner of sessions that no loop serves. */
 void rd_backlog_go_on(rd_store *st);
+/* python: end */
 /* Push what is due to a session. */
 void rd_backlog_catch_up(rd_session *s);
 /* No session subscribes any more. */
