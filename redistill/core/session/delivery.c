@@ -158,6 +158,12 @@ static bool send_to(rd_store *st, uint32_t place, message_head head, rd_bytes ch
   return sent != RD_SENT_GONE;
 }
 
+/* Read what was published before. So all subscribers see one order, and a session that another worker has taken is
+ * known to have gone. */
+static void read_before(rd_store *st) {
+  if (st->joined && RD_UNLIKELY(rd_ring_waits(st))) rd_records_read(st);
+}
+
 bool rd_publish(rd_store *st, rd_roll_kind kind, rd_bytes channel, rd_bytes text, bool wait, uint64_t *count) {
   uint64_t rolls = rd_rolls_used(st), own = 1ull << (st->worker - rd_worker_at(st, 0));
   *count = 0;
@@ -166,11 +172,12 @@ bool rd_publish(rd_store *st, rd_roll_kind kind, rd_bytes channel, rd_bytes text
   uint64_t hash = rd_roll_hash(st, kind, channel), n = 0;
   rd_message m = {kind, channel, {text, {NULL, 0}}, UINT64_MAX};
   if (rolls == own && RD_LIKELY(st->moving == 0)) {
+    read_before(st);
     *count = deliver(st, hash, &m);
     return true;
   }
   if (!rd_rolls_lock(st, wait)) return false;
-  if (RD_UNLIKELY(st->moving != 0)) rd_records_read(st); /* another worker may have taken a session */
+  read_before(st);
   message_head head = {++st->head->published, channel.len + text.len, 0, (uint32_t)channel.len, (uint32_t)kind};
   for (uint64_t others = rd_rolls_used(st) & ~own; others != 0; others &= others - 1) {
     uint32_t place = (uint32_t)__builtin_ctzll(others);
