@@ -81,9 +81,12 @@ typedef struct rd_store {
   uint64_t max_value;  /* most bytes of a value that a command makes: the smaller of the two */
   uint32_t hll_sparse; /* most bytes of a HyperLogLog that grows and is sparse */
   rd_type_limits type_limits;
-  bool no_touch;      /* CLIENT NO-TOUCH of the running session */
-  bool monitoring;    /* a client of some worker monitors, as of the last call on a session */
-  uint32_t listening; /* classes of events that `listener` receives: event.h; 0: none */
+  bool no_touch;                               /* CLIENT NO-TOUCH of the running session */
+  bool monitoring;                             /* a client of some worker monitors, as of the last call on a session */
+  uint32_t listening;                          /* classes of events that `listener` receives: event.h; 0: none */
+  uint32_t notifying;                          /* those that are published to subscribers: session/events.h */
+  struct rd_reply *events;                     /* noted, and not published yet; NULL: there were none */
+  void (*before_release)(struct rd_store *st); /* publishes them; called before a shard's lock is released */
   uint32_t touched; /* keys that the running command has changed; it counts one key each time it changes (rd_touched) */
   uint64_t noted;   /* changes that the command itself counted (rd_note_changes); 0: the command counted none */
   uint32_t dirty;   /* 1 + the shard that this process has marked dirty; 0: none */

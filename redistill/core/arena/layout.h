@@ -147,6 +147,7 @@ struct rd_header {
   uint64_t max_memory;
   _Atomic uint32_t policy;
   _Atomic uint32_t sample_size;
+  _Atomic uint32_t notify; /* the events of keys that are published: session/events.h */
   /* run */
   _Atomic uint32_t pause; /* CLIENT PAUSE: rd_set_pause */
   _Atomic uint32_t active_expire;

@@ -162,6 +162,7 @@ void rd_recover_lock(rd_store *st, uint32_t shard) {
 
 void rd_unlock_shard(rd_store *st, uint32_t shard) {
   if (st->dirty == shard + 1) rd_mark_clean(st);
+  if (RD_UNLIKELY(st->before_release != NULL)) st->before_release(st);
   st->held[shard >> 6] &= ~(1ull << (shard & 63));
   pthread_mutex_unlock(&rd_shard_at(st, shard)->lock);
 }

@@ -79,6 +79,7 @@ static inline void rd_leave_shard(rd_store *st, uint32_t shard) {
     return;
   }
   rd_mark_clean(st);
+  if (RD_UNLIKELY(st->before_release != NULL)) st->before_release(st);
   st->retained = true;
 }
 /* True if the running command, which has locked another shard, holds this one as well. */

@@ -12,6 +12,7 @@
 #include "session/backlog.h"
 #include "session/control.h"
 #include "session/dispatch.h"
+#include "session/events.h"
 #include "session/fetch.h"
 #include "session/footprint.h"
 #include "session/longcall.h"
@@ -310,6 +311,7 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->now_ms = now_ms;
   s->st->no_touch = s->state.no_touch;
   s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
+  if (RD_UNLIKELY((rd_notify_set(s->st) | s->st->notifying) != 0)) rd_events_begin(s->st);
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
   s->growth_refused = false; /* a command of an earlier turn was refused temporary memory */

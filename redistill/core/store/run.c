@@ -86,6 +86,8 @@ int rd_attach_alone(rd_store *st, int fd, char *err, size_t errlen) { return att
 void rd_detach(rd_store *st) {
   if (st->monitored != NULL) rd_reply_free(st->monitored);
   free(st->monitored);
+  if (st->events != NULL) rd_reply_free(st->events);
+  free(st->events);
   rd_longrun_forget_spare(st);
   rd_ring_forget(st);
   rd_arena_unmap(st);
