@@ -33,6 +33,7 @@ class Kind(enum.Enum):
     SHARE = "a size or a percentage of memory.max_memory"
     PASSWORDS = "a text, or a list of texts"
     PERCENTAGES = "percentages, in a list or in a text"
+    EVENTS = "letters that stand for events of keys"
 
 
 @dataclass(frozen=True)
@@ -299,6 +300,13 @@ class Server:
         "Seconds for which a subscriber may exceed server.pubsub_output_soft_limit",
         unit="seconds",
         maximum=1000000000,
+        reloadable=True,
+    )
+    notify_keyspace_events: str = setting(
+        Kind.EVENTS,
+        "",
+        "Events of keys that are published: K and E for the channels, A or letters for the classes; none if empty",
+        redis="notify-keyspace-events",
         reloadable=True,
     )
     query_buffer_limit: int = setting(

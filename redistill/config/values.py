@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from redistill.base import words
-from redistill.config import lists
+from redistill.config import events, lists
 from redistill.config.errors import BadValue
 from redistill.config.settings import Kind, Setting, Value
 
@@ -113,6 +113,8 @@ def check(setting: Setting, raw: object, available: Available) -> Value:
         raise BadValue("must be one line")
     if kind is Kind.ADDRESS:
         return lists.address(raw)
+    if kind is Kind.EVENTS:
+        return events.canonical(raw)
     return raw
 
 

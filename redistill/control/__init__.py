@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from redistill.base import resp
+from redistill.config import events
 from redistill.config.config import Config
 from redistill.control import (
     absent,
@@ -231,6 +232,7 @@ class ControlPlane:
         """Give this process's store the limits that it cannot find in the arena."""
         self._watch_slow(config)
         self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
+        self.state.store.set_notify(events.letters(config.server.notify_keyspace_events))
         types = config.types
         self.state.store.set_type_limits(
             TypeLimits(

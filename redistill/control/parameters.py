@@ -29,7 +29,7 @@ REPLICATION = "there is no replication"
 CLUSTER = "there is no cluster"
 STREAMS = "there are no streams"
 SCRIPTS = "there are no scripts"
-PUBSUB = "there is no publish/subscribe"
+CHANNELS = "users have no channels until a rule gives them some"
 BUILT = "it is built in"
 SYSTEM = "it is set outside, where the daemon is started"
 
@@ -143,7 +143,6 @@ FIXED: tuple[tuple[str, str, str], ...] = (
     ),
     (STREAMS, "stream-node-max-bytes=4096 stream-node-max-entries=100", ""),
     (SCRIPTS, "busy-reply-threshold=5000", "enable-module-command=no"),
-    (PUBSUB, "notify-keyspace-events=", ""),
     ("there is no client-side caching", "tracking-table-max-keys=1000000", ""),
     ("an address that others reach needs a password, always", "protected-mode=yes", ""),
     ("every payload of RESTORE is checked", "sanitize-dump-payload=yes", ""),
@@ -216,7 +215,7 @@ def parameters() -> dict[str, Parameter]:
         for refusal, pairs in ("", mutable), (IMMUTABLE, immutable):
             for name, value in (pair.split("=", 1) for pair in words.split(pairs)):
                 add(Fixed(value, why, refusal), [name])
-    add(Fixed("resetchannels", PUBSUB), ["acl-pubsub-default"])
+    add(Fixed("resetchannels", CHANNELS), ["acl-pubsub-default"])
     add(Fixed("0 200 800", SYSTEM), ["oom-score-adj-values"])
     add(Fixed("{title} {listen-addr} {server-mode}", BUILT), ["proc-title-template"])
     add(Found(lambda server: os.getcwd(), PROTECTED), ["dir"])

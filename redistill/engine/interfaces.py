@@ -178,6 +178,10 @@ class Store(stats.Engine, Protocol):
         """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
         ...
 
+    def set_notify(self, letters: str) -> None:
+        """Publish events of the classes with these letters, on the channels of K and E."""
+        ...
+
     def set_type_limits(self, limits: TypeLimits) -> None:
         """The thresholds of the encodings that OBJECT ENCODING shows."""
         ...

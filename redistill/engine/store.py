@@ -167,6 +167,7 @@ class Store:
     def _at_now(self) -> Any:
         """The store, its time set: for calls outside of a session."""
         self._c.now_ms = self.now_ms
+        lib.rd_events_begin(self._c)
         return self._c
 
     # ---- memory and policy ----
@@ -341,6 +342,15 @@ class Store:
     def set_value_limits(self, bulk: int, sparse: int) -> None:
         """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
         lib.rd_set_value_limits(self._c, bulk, sparse)
+
+    def set_notify(self, letters: str) -> None:
+        """Publish events of the classes with these letters (core/store/event.h), on the channels of K and E; in all
+        processes."""
+        ways = {"K": lib.RD_NOTIFY_KEYSPACE, "E": lib.RD_NOTIFY_KEYEVENT}
+        what = 0
+        for letter in letters:
+            what |= ways.get(letter) or lib.rd_event_letter(letter.encode())
+        lib.rd_set_notify(self._c, what)
 
     def set_type_limits(self, limits: TypeLimits) -> None:
         """The thresholds of the encodings that OBJECT ENCODING shows."""

@@ -358,6 +358,35 @@ class PubSubTests(OnWorkers):
             one.socket.sendall(b"UNSUBSCRIBE n5\r\n")
             self.assertEqual(one.read_until(b":2002\r\n"), b">3\r\n$11\r\nunsubscribe\r\n$2\r\nn5\r\n")
 
+    def test_events_of_keys(self) -> None:
+        """As Spring Session does: expired keys are heard of, once, whichever worker wrote, met or swept them."""
+        server = self.start(2)
+        clients = list(self.on_each(server).values())
+        clients[0].config_set("notify-keyspace-events", "Egx")
+        self.assertEqual(clients[1].config_get("notify-keyspace-events"), {"notify-keyspace-events": "gxE"})
+        ones = [client.pubsub() for client in self.on_each(server).values()]
+        for one in ones:
+            one.psubscribe("__keyevent@*__:expired", "__keyevent@0__:del")
+            one.get_message(timeout=20)
+            one.get_message(timeout=20)
+        for i in range(200):
+            clients[i % 2].set(f"session:{i}", "x", px=1 + i % 50)
+        clients[1].set("last", "x")
+        for i in range(0, 200, 3):
+            clients[0].get(f"session:{i}")
+        self.eventually(lambda: clients[0].dbsize() == 1, "all sessions have expired")
+        clients[0].delete("last")
+        for one in ones:
+            heard = []
+            while not heard or heard[-1] != ("__keyevent@0__:del", "last"):
+                message = one.get_message(timeout=20)
+                self.assertIsNotNone(message)
+                heard.append((message["channel"].decode(), message["data"].decode()))
+            self.assertEqual(sorted(heard[:-1]), sorted(("__keyevent@0__:expired", f"session:{i}") for i in range(200)))
+        self.reload(server, 1)
+        self.assertEqual(clients[0].config_get("notify-keyspace-events"), {"notify-keyspace-events": ""})
+        clients[0].delete("none")
+
     def test_resp2(self) -> None:
         """redis-py with RESP2, and a client that sends what a subscriber may not."""
         server = self.start(2)

@@ -280,6 +280,9 @@ class FakeStore:
     def set_value_limits(self, bulk: int, sparse: int) -> None:
         self.value_limits = bulk, sparse
 
+    def set_notify(self, letters: str) -> None:
+        self.notify = letters
+
     def set_type_limits(self, limits: TypeLimits) -> None:
         self.type_limits = limits
 

@@ -215,6 +215,16 @@ class ActTests(SynchronousTestCase):
         self.worker.store.end_slow_subscribers()
         return subscriber.protocol.session.overflowed is Overflow.PUBSUB
 
+    def see_server_notify_keyspace_events(self, name: str) -> None:
+        for letters, heard in (("", 0), ("KA", 1), ("Kl", 0), ("EK$", 2)):
+            subscriber = Client(self.worker)
+            self.set(name, letters)
+            subscriber.ask("PSUBSCRIBE", "__key*@0__:*")
+            subscriber.transport.clear()
+            self.client.ask("SET", "k", "v")
+            self.assertEqual(subscriber.transport.value().count(b"pmessage"), heard, letters)
+            subscriber.go()
+
     def see_server_query_buffer_limit(self, name: str) -> None:
         for limit, closed in ((8 * MIB, False), (MIB, True)):
             sender = Client(self.worker)
