@@ -17,6 +17,14 @@ COMMANDS = (
     *("PUBSUB CHANNELS", "PUBSUB SHARDCHANNELS", "RESET"),
 )
 CLIENTS, STEPS, RUNS = 4, 60, 25
+CHANGES = """SET {} 1|SET {} 2 EX 100|SETNX {} x|GETSET {} y|GETDEL {}|GETEX {} EX 50|APPEND {} z|INCR {n}|SETRANGE {} 2 x
+DEL {} {} {}|UNLINK {}|EXPIRE {} 100|PERSIST {}|EXPIRE {} -1|RENAME {} {}|RENAMENX {} {}|COPY {} {} REPLACE|MOVE {} 1
+MSET {} 1 {} 2|MSETNX {} 1 {} 2|GET {}|LPUSH {l} a b|RPUSH {l} c|LPOP {l}|RPOP {l} 2|LMOVE {l} {l} LEFT RIGHT|LTRIM {l} 1 1
+LSET {l} 0 x|LREM {l} 0 x|LINSERT {l} BEFORE x y|SADD {s} a b|SREM {s} a|SMOVE {s} {s} b|SINTERSTORE {s} {s} {s}
+SUNIONSTORE {s} {s} {s}|ZADD {z} 1 a 2 b|ZINCRBY {z} 1 a|ZREM {z} a|ZPOPMIN {z}|ZUNIONSTORE {z} 1 {z}|ZREMRANGEBYRANK {z} 0 0
+HSET {h} f 1|HINCRBY {h} f 1|HDEL {h} f|HSETNX {h} g 1|SETBIT {} 3 1|SORT {l} ALPHA STORE {l}|SELECT 1|SELECT 0|FLUSHDB
+MULTI|EXEC|DISCARD""".replace("\n", "|").split("|")
+"""Commands that change keys; {} stands for a key, with a letter for one of that type."""
 
 
 class Talk:
@@ -111,3 +119,34 @@ class PubSubTests(SynchronousTestCase):
                 for talk in talks:
                     talk.file.close()
                     talk.socket.close()
+
+    def test_events_of_keys(self) -> None:
+        """The events of random changes come on the same channels in the same order, whichever classes are on."""
+        for run in range(RUNS):
+            dice = random.Random(run)
+            letters = "".join(dice.sample("KEg$lshzxeAmn", dice.randrange(3, 12)))
+            both = []
+            for server in (self.theirs, self.ours):
+                client, subscriber = Talk(server, 2), Talk(server, 3)
+                for words in (["FLUSHALL"], ["CONFIG", "SET", "notify-keyspace-events", letters]):
+                    client.send(words)
+                    client.value()
+                subscriber.send(["PSUBSCRIBE", "__key*"])
+                subscriber.value()
+                both.append((client, subscriber))
+            for number in range(100):
+                command = dice.choice(CHANGES)
+                while "{" in command:
+                    at = command.index("{")
+                    kind = command[at + 1 : command.index("}", at)]
+                    key = kind + dice.choice("12") if kind else dice.choice(("a", "b", "l1", "s1", "z1", "h1"))
+                    command = command[:at] + key + command[command.index("}", at) + 1 :]
+                said = []
+                for client, subscriber in both:
+                    client.send(command.split())
+                    reply = client.value()
+                    said.append((subscriber.until(f"mark {number}"), str(reply)[:5] if command == "EXEC" else ""))
+                self.assertEqual(said[0], said[1], f"run {run}, step {number}, classes {letters}: {command}")
+            for talk in (talk for talks in both for talk in talks):
+                talk.file.close()
+                talk.socket.close()
