@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "commands/dump.h"
 #include "commands/value.h"
-#include "session/monitor.h"
 #include "session/backlog.h"
+#include "session/monitor.h"
 #include "session/pushed.h"
 #include "session/slowlog.h"
 
