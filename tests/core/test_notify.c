@@ -1,5 +1,7 @@
 /* test_notify.c - the events of keys, as messages: which channels, in which order, once, and at what cost when nobody
  * listens. test_events.c tests which events each command has. */
+#include "arena/layout.h"
+#include "faults.h"
 #include "pubsub_fixture.h"
 #include "session/events.h"
 #include "session/records.h"
@@ -176,6 +178,31 @@ static void long_keys_and_many_events_come_whole(void) {
   close_store();
 }
 
+static void an_event_without_memory_is_not_lost_in_silence(void) {
+  enum { BYTES = 9000 };
+  static char request[BYTES + 100], wanted[2 * BYTES + 200];
+  int len = snprintf(request, sizeof request, "*3\r\n$3\r\nSET\r\n$%d\r\n%0*d\r\n$1\r\nx\r\n", BYTES, BYTES, 7);
+  snprintf(wanted, sizeof wanted, "space@0__:%0*d=set event@0__:set=%0*d ", BYTES, 7, BYTES, 7);
+  unsigned failures = 0;
+  for (uint64_t n = 0; n < 12; n++) {
+    open_store();
+    rig_client c = listener(&st, "_*"), p = client();
+    rd_set_notify(&st, ALL);
+    tell(&p, "PING\r\n");
+    fault_arm(&process_fault, n, true);
+    rd_session_feed(p.session, (const uint8_t *)request, (size_t)len, st.now_ms);
+    fault_disarm(&process_fault);
+    bool whole = strcmp(events(&c), wanted) == 0;
+    bool set = strcmp(said(&p), OK) == 0, ended = rd_session_state_of(c.session)->overflowed != RD_OVERFLOW_NONE;
+    CHECK(!set || whole || ended || rd_worker_at(&st, 0)->roll.lost != 0);
+    failures += !whole;
+    rig_client_free(&c);
+    rig_client_free(&p);
+    close_store();
+  }
+  CHECK(failures > 1);
+}
+
 int main(void) {
   RUN(each_event_goes_to_the_channel_of_its_key_and_to_that_of_its_name);
   RUN(while_nobody_listens_no_event_is_noted);
@@ -183,5 +210,6 @@ int main(void) {
   RUN(the_changes_of_a_key_come_in_their_order_whichever_worker_makes_them);
   RUN(a_transaction_publishes_before_its_locks_are_released_and_behind_its_own_reply);
   RUN(long_keys_and_many_events_come_whole);
+  RUN(an_event_without_memory_is_not_lost_in_silence);
   return check_end();
 }

@@ -62,11 +62,22 @@ void rd_form_end(rd_form *f) {
 
 /* ---- to the sessions of this process ---- */
 
+/* The message cannot be had: end the sessions of a topic, which would miss it. */
+static void end_topic(const rd_topic *t, const rd_message *m) {
+  for (uint32_t i = 0; i < t->count; i++) {
+    rd_session *s = t->links[i]->session;
+    if (t->links[i]->since < m->number && !s->subscribed->ended) rd_pushed_end(s, RD_OVERFLOW_LOST);
+  }
+}
+
 /* Push to all sessions of a topic. */
 static uint64_t deliver_to(rd_store *st, const rd_topic *t, const rd_message *m) {
   rd_form form;
   uint64_t n = 0;
-  if (!rd_form_begin(&form, t, m)) return 0;
+  if (!rd_form_begin(&form, t, m)) {
+    end_topic(t, m);
+    return 0;
+  }
   bool behind = rd_backlog_waits(st);
   for (uint32_t i = 0; i < t->count; i++) {
     if (t->links[i]->since >= m->number) continue;
@@ -94,14 +105,6 @@ static uint64_t count(rd_store *st, uint64_t hash, const rd_message *m) {
     if (rd_glob(topics->patterns[i]->name, m->channel, false)) n += count_of(topics->patterns[i], m);
   }
   return n;
-}
-
-/* The message cannot be had: end the sessions of a topic, which would miss it. */
-static void end_topic(const rd_topic *t, const rd_message *m) {
-  for (uint32_t i = 0; i < t->count; i++) {
-    rd_session *s = t->links[i]->session;
-    if (t->links[i]->since < m->number && !s->subscribed->ended) rd_pushed_end(s, RD_OVERFLOW_LOST);
-  }
 }
 
 static void lose(rd_store *st, uint64_t hash, const rd_message *m) {
@@ -198,7 +201,10 @@ static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, r
   rd_bytes channel = {a.data, head->channel};
   if (a.len < head->channel) { /* the name wraps around the end of the ring */
     copy = head->channel <= sizeof name ? name : malloc(head->channel);
-    if (copy == NULL) return;
+    if (copy == NULL) {
+      atomic_store(&st->worker->roll.lost, 1); /* nobody knows to whom it goes */
+      return;
+    }
     copy_from(copy, 0, head->channel, a, b);
     channel.data = copy;
     b = (rd_bytes){b.data + (head->channel - a.len), b.len - (head->channel - a.len)};
@@ -231,7 +237,7 @@ static void begin_parts(rd_store *st, rd_parts *p, const message_head *head, rd_
   } else if (head->channel <= a.len + b.len) {
     deliver_record(st, head, a, b, true);
   } else {
-    atomic_store(&st->worker->roll.lost, 1); /* nobody knows to whom */
+    atomic_store(&st->worker->roll.lost, 1); /* nobody knows to whom it goes */
   }
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena/roll.h"
+#include "arena/layout.h"
 #include "session/subscribed.h"
 #include "wire/reply.h"
 
@@ -18,6 +18,8 @@ typedef struct noted {
   uint32_t event, db, len;
 } noted;
 
+static uint32_t wanted(const rd_store *st) { return atomic_load_explicit(&st->head->notify, memory_order_relaxed); }
+
 void rd_set_notify(rd_store *st, uint32_t what) { atomic_store(&st->head->notify, what); }
 
 uint32_t rd_event_letter(char letter) {
@@ -26,6 +28,13 @@ uint32_t rd_event_letter(char letter) {
 }
 
 /* ---- publishing ---- */
+
+/* An event cannot be published: all workers end their subscribers, since it may concern any of them. */
+static void lose(rd_store *st) {
+  for (uint64_t rolls = rd_rolls_used(st); rolls != 0; rolls &= rolls - 1) {
+    atomic_store(&rd_worker_at(st, (uint32_t)__builtin_ctzll(rolls))->roll.lost, 1);
+  }
+}
 
 static void publish_one(rd_store *st, uint32_t what, const noted *one, const uint8_t *key) {
   uint8_t small[FIRST + CHANNEL], *channel = small;
@@ -39,6 +48,7 @@ static void publish_one(rd_store *st, uint32_t what, const noted *one, const uin
       if (of.len != 0) memcpy(channel + len, of.data, of.len);
       rd_publish(st, RD_CHANNEL, (rd_bytes){channel, len + of.len}, event, true, &count);
     }
+    if (channel == NULL) lose(st);
     if (channel != small) free(channel);
   }
   if (what & RD_NOTIFY_KEYEVENT) {
@@ -49,7 +59,7 @@ static void publish_one(rd_store *st, uint32_t what, const noted *one, const uin
 
 static void publish(rd_store *st) {
   rd_reply *events = st->events;
-  uint32_t what = rd_notify_set(st);
+  uint32_t what = wanted(st);
   st->before_release = NULL;
   for (size_t at = 0; at < events->len;) {
     noted one;
@@ -73,13 +83,6 @@ static uint8_t *room_for(rd_store *st, size_t len) {
   return rd_reply_room(st->events, len);
 }
 
-/* An event cannot be published: all workers end their subscribers, since it may concern any of them. */
-static void lose(rd_store *st) {
-  for (uint64_t rolls = rd_rolls_used(st); rolls != 0; rolls &= rolls - 1) {
-    atomic_store(&rd_worker_at(st, (uint32_t)__builtin_ctzll(rolls))->roll.lost, 1);
-  }
-}
-
 static void note(void *arg, rd_store *st, const rd_change *change) {
   (void)arg;
   noted one = {change->event, change->db, change->key_len};
@@ -96,7 +99,7 @@ static void note(void *arg, rd_store *st, const rd_change *change) {
 }
 
 void rd_events_begin(rd_store *st) {
-  uint32_t what = rd_notify_set(st), ways = RD_NOTIFY_KEYSPACE | RD_NOTIFY_KEYEVENT;
+  uint32_t what = wanted(st), ways = RD_NOTIFY_KEYSPACE | RD_NOTIFY_KEYEVENT;
   uint32_t classes = (what & ways) != 0 && rd_rolls_used(st) != 0 ? what & ~ways : 0;
   if (classes == st->notifying) return;
   st->notifying = classes;

@@ -8,7 +8,6 @@
 #ifndef RD_EVENTS_H
 #define RD_EVENTS_H
 
-#include "arena/layout.h"
 #include "store/event.h"
 
 /* python: begin */
@@ -24,9 +23,5 @@ void rd_events_begin(rd_store *st);
 uint32_t rd_event_letter(char letter);
 
 /* python: end */
-
-static inline uint32_t rd_notify_set(const rd_store *st) {
-  return atomic_load_explicit(&st->head->notify, memory_order_relaxed);
-}
 
 #endif

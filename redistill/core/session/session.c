@@ -311,7 +311,8 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   s->st->now_ms = now_ms;
   s->st->no_touch = s->state.no_touch;
   s->st->monitoring = atomic_load_explicit(&s->st->head->monitors, memory_order_relaxed) != 0;
-  if (RD_UNLIKELY((rd_notify_set(s->st) | s->st->notifying) != 0)) rd_events_begin(s->st);
+  uint32_t notify = atomic_load_explicit(&s->st->head->notify, memory_order_relaxed);
+  if (RD_UNLIKELY((notify | s->st->notifying) != 0)) rd_events_begin(s->st);
   s->out.resp = s->state.resp;
   s->out.limit = rd_reply_limit(s);
   s->growth_refused = false; /* a command of an earlier turn was refused temporary memory */
