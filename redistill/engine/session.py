@@ -253,6 +253,11 @@ class Session:
         channels, patterns, shard = (lib.rd_session_subscriptions(self._c, kind) for kind in KINDS)
         return channels, patterns, shard
 
+    def unsubscribe(self) -> None:
+        """End all subscriptions: from now on no publication counts it."""
+        if self._c is not None:
+            lib.rd_unsubscribe_all(self._c)
+
     def may_stay(self, permissions: Permissions | None) -> bool:
         """Whether a user with these permissions may have its subscriptions."""
         return bool(lib.rd_session_may_stay(self._c, ffi.NULL if permissions is None else permissions.core))

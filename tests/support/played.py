@@ -106,6 +106,9 @@ class PlayedSession:
     def trim(self) -> None:
         self.trimmed += 1
 
+    def unsubscribe(self) -> None:
+        """It subscribes to nothing."""
+
     def drop(self) -> None:
         self.out = self.input = b""
 

@@ -21,6 +21,8 @@
 /* Bytes of messages that wait here for room in one ring, besides the last one. */
 #define RD_MESSAGES_KEPT (64u << 20)
 
+/* End all subscriptions of a session; takes the lock itself. Messages that wait in the ring are delivered before. */
+void rd_unsubscribe_all(rd_session *s);
 /* The number of names of a kind that the session subscribes to. */
 uint32_t rd_session_subscriptions(const rd_session *s, rd_roll_kind kind);
 /* Write the names of channels of a kind that clients of this process subscribe to, each behind its length (four bytes),
@@ -69,10 +71,8 @@ rd_subscribing rd_subscribe(rd_session *s, rd_roll_kind kind, rd_bytes name);
 bool rd_unsubscribe(rd_session *s, rd_roll_kind kind, rd_bytes name); /* false: it did not subscribe */
 /* The name of one of its subscriptions of a kind; its data is NULL: there is none. Valid until it is ended. */
 rd_bytes rd_subscribed_any(const rd_session *s, rd_roll_kind kind);
-/* End all subscriptions of a session; takes the lock itself. Messages that wait in the ring are delivered before. */
-void rd_unsubscribe_all(rd_session *s);
-/* The same under the lock; the session stays among the subscribers. With `counted` false another worker has taken them
- * from the roll's counts already. */
+/* As rd_unsubscribe_all, under the lock; the session stays among the subscribers. With `counted` false another worker
+ * has taken them from the roll's counts already. */
 void rd_subscribed_clear(rd_session *s, bool counted);
 void rd_subscribed_to_front(rd_session *s); /* of the store's list of subscribers */
 /* The name of the subscription `i` below the session's count, and its kind. */

@@ -309,6 +309,7 @@ class RespProtocol(Protocol):
     def kill(self) -> None:
         """Close at once; unwritten replies are lost."""
         self._begin_end()
+        self.session.unsubscribe()  # before the client sees the end
         transport = self.transport
         transport.unregisterProducer()
         # Twisted's TLS would wait for the peer to agree to the end.
