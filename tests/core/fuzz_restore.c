@@ -32,7 +32,8 @@ static void expect(bool ok, const char *what) {
 }
 
 static void start(void) {
-  static const rd_limits limits = {16, 1 << 28, 1 << 28, 1 << 28, 0};
+  static const rd_limits limits = {
+      .batch_size = 16, .output_high = 1 << 28, .query_limit = 1 << 28, .output_limit = 1 << 28};
   rd_options options = {.max_memory = 64 << 20, .num_shards = 4, .policy = RD_NOEVICTION, .sample_size = 5};
   char err[256];
   int fd = memfd_create("fuzz", 0);
