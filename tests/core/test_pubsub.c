@@ -82,6 +82,16 @@ static void a_transaction_may_subscribe_and_go_on(void) {
   close_store();
 }
 
+static void a_transaction_may_end_all_subscriptions(void) {
+  open_store();
+  rig_client c = client();
+  IS(tell(&c, "MULTI\r\nSET key value\r\nSUNSUBSCRIBE\r\nUNSUBSCRIBE\r\nEXEC\r\n"),
+     "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n*3\r\n$12\r\nsunsubscribe\r\n$-1\r\n:0\r\n"
+     "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n");
+  rig_client_free(&c);
+  close_store();
+}
+
 static void messages_and_confirmations_come_whatever_client_reply_says(void) {
   open_store();
   rig_client c = client(), other = client();
@@ -534,6 +544,7 @@ int main(void) {
   RUN(in_resp2_a_subscriber_may_send_few_commands);
   RUN(in_resp3_a_client_that_publishes_to_itself_gets_the_reply_first);
   RUN(a_transaction_may_subscribe_and_go_on);
+  RUN(a_transaction_may_end_all_subscriptions);
   RUN(messages_and_confirmations_come_whatever_client_reply_says);
   RUN(a_message_does_not_stand_before_the_answer_of_the_control_plane);
   RUN(numsub_and_numpat_count);

@@ -5,6 +5,11 @@
 #include "arena/arena.h"
 #include "command/command.h"
 
+/* The place of the first key in a call of `argc` arguments; 0 when the call has none, like SUNSUBSCRIBE alone. */
+static inline uint32_t rd_first_key_at(const rd_command *cmd, uint32_t argc) {
+  return (uint32_t)cmd->first_key < argc ? (uint32_t)cmd->first_key : 0;
+}
+
 /* python: begin */
 /* Arguments that are keys: `count` of them, every `step`th from `first` on, all with the same flags. */
 typedef struct rd_key_run {

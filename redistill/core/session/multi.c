@@ -210,8 +210,9 @@ static void plan(rd_plan *p, rd_session *s, uint32_t end) {
       m->argv[m->pointed].data = m->bytes + (uintptr_t)m->argv[m->pointed].data;
     const rd_bytes *argv = m->argv + q->first;
     if (p->sums) rd_growth_add(&p->growth, st, cmd, argv, q->argc, s->state.db);
-    if (cmd->first_key != 0) {
-      rd_key key = rd_key_of(st, argv[cmd->first_key], s->state.db);
+    uint32_t key_pos = rd_first_key_at(cmd, q->argc);
+    if (key_pos != 0) {
+      rd_key key = rd_key_of(st, argv[key_pos], s->state.db);
       uint32_t shard = rd_shard_of(st, key.hash);
       p->wanted[shard >> 6] |= 1ull << (shard & 63);
       q->hash = key.hash;
@@ -240,7 +241,7 @@ static bool lock_planned(const rd_plan *p, rd_session *s) {
     return false;
   for (uint32_t i = 0; i < m->count && i < RD_FETCHED; i++) {
     const rd_queued *q = &m->queue[i];
-    if (q->command->first_key != 0) rd_prefetch_item(st, q->hash, q->bucket);
+    if (rd_first_key_at(q->command, q->argc) != 0) rd_prefetch_item(st, q->hash, q->bucket);
   }
   return true;
 }
@@ -462,7 +463,7 @@ rd_status rd_multi_exec(rd_session *s) {
       continue;
     }
     size_t mark = s->out.len;
-    uint32_t key_pos = (uint32_t)cmd->first_key;
+    uint32_t key_pos = rd_first_key_at(cmd, q->argc);
     rd_key key = {0};
     if (key_pos != 0) {
       key = (rd_key){.len = (uint32_t)argv[key_pos].len, .hash = q->hash}; /* rd_run fills in the rest */

@@ -9,6 +9,7 @@
 #include "arena/layout.h"
 #include "arena/longrun.h"
 #include "command/call.h"
+#include "command/keys.h"
 #include "session/backlog.h"
 #include "session/control.h"
 #include "session/dispatch.h"
@@ -226,8 +227,8 @@ static void look_ahead(rd_session *s) {
     a->key_pos = 0;
     const rd_bytes *argv = p->argv + a->first;
     const rd_command *cmd = a->command = rd_command_find(argv, a->argc, &a->unknown_sub);
-    if (RD_LIKELY(cmd != NULL && !a->unknown_sub && cmd->first_key != 0 && (uint32_t)cmd->first_key < a->argc)) {
-      a->key_pos = (uint32_t)cmd->first_key;
+    if (RD_LIKELY(cmd != NULL && !a->unknown_sub)) a->key_pos = rd_first_key_at(cmd, a->argc);
+    if (RD_LIKELY(a->key_pos != 0)) {
       a->key = rd_key_of(st, argv[a->key_pos], s->state.db);
       by_name |= cmd->element != 0;
     }
