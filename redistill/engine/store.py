@@ -198,8 +198,8 @@ class Store:
 
     @property
     def map_size(self) -> int:
-        """Bytes of address space, which `max_memory` cannot exceed."""
-        return int(self._c.size)
+        """The bytes that `max_memory` cannot exceed."""
+        return int(lib.rd_most_memory(self._c))
 
     @property
     def num_shards(self) -> int:

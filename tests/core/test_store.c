@@ -482,9 +482,10 @@ static void max_memory_may_be_lowered_and_raised_in_use(void) {
   CHECK(rd_set_max_memory(&st, 64 * MIB) == NULL);
   for (uint32_t i = 0; i < 3000000; i++) set_number(&st, 0, i, RD_NO_EXPIRY);
   CHECK(rd_committed_memory(&st) > 60 * MIB && rd_committed_memory(&st) <= 64 * MIB);
-  CHECK(rd_set_max_memory(&st, st.size + 1) != NULL);
+  CHECK(rd_most_memory(&st) >= 128 * MIB && rd_most_memory(&st) < 129 * MIB);
+  CHECK(rd_set_max_memory(&st, rd_most_memory(&st) + 1) != NULL);
   CHECK(rd_set_max_memory(&st, 0) == NULL);
-  CHECK_INT(rd_max_memory(&st), st.size);
+  CHECK_INT(rd_max_memory(&st), rd_most_memory(&st));
   CHECK(arena_is_whole(&st));
   arena_free(&st);
 }

@@ -91,7 +91,7 @@ int rd_arena_make(rd_store *st, int fd, const rd_options *o, char *err, size_t e
   uint64_t table_at = rd_regions_at(o->num_shards);
   /* Blocks of workers that never join are not counted as memory, so they take no region away either. */
   uint64_t untouched = RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD;
-  uint64_t num_regions = (size + untouched - table_at) / (RD_REGION_SIZE + sizeof(rd_region));
+  uint64_t each = RD_REGION_SIZE + sizeof(rd_region), num_regions = (size + untouched - table_at + each - 1) / each;
   if (num_regions > UINT32_MAX - 1) num_regions = UINT32_MAX - 1;
   uint64_t body_at = rd_round_up(table_at + num_regions * sizeof(rd_region), RD_REGION_SIZE);
   size = body_at + num_regions * RD_REGION_SIZE;

@@ -56,9 +56,13 @@ uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
   return rd_regions_at(num_shards) - unused + regions * (RD_REGION_SIZE + sizeof(rd_region));
 }
 
+uint64_t rd_most_memory(const rd_store *st) {
+  return st->size - (RD_MAX_WORKERS * sizeof(rd_worker) - RD_WORKER_HEAD); /* as in rd_arena_make */
+}
+
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes) {
-  if (bytes == 0) bytes = st->size;
-  if (bytes > st->size) return "more than the arena was made for";
+  if (bytes == 0) bytes = rd_most_memory(st);
+  if (bytes > rd_most_memory(st)) return "more than the arena was made for";
   st->head->max_memory = bytes;
   rd_fit_pool(st);
   return NULL;

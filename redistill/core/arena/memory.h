@@ -13,7 +13,9 @@ uint64_t rd_regions_at(uint32_t num_shards);
  * with this minimum. Rings (ring.h) and rolls (roll.h) are not included. */
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers);
 
-/* Change max_memory at run time: any number of bytes, 0 for all of the mapping. Returns NULL, or a string with the
+/* The most that max_memory may grow to: the mapping without the blocks of workers that never join. */
+uint64_t rd_most_memory(const rd_store *st);
+/* Change max_memory at run time: any number of bytes, 0 for rd_most_memory. Returns NULL, or a string with the
  * reason for a refusal. A higher limit holds at once. After a lower one rd_shrink_step (reclaim.h) evicts what lies
  * over it. */
 const char *rd_set_max_memory(rd_store *st, uint64_t bytes);
