@@ -73,7 +73,7 @@ def found(server: ServerState, wanted: Mapping[str, Any]) -> Iterator[list[str]]
 
 
 def hand_on(server: ServerState) -> None:
-    """Send messages to the clients that no loop serves, after this turn."""
+    """Send messages to the clients that no loop serves, and wake those of them that are to go on, after this turn."""
     if not server.hands_on:
         server.hands_on = True
         server.reactor.callLater(0, _hand_on, server)
@@ -87,10 +87,15 @@ def _hand_on(server: ServerState) -> None:
         client = server.clients.get(number)
         if client is not None:
             client.send_pushed()
+    for number in server.store.woken():
+        client = server.clients.get(number)
+        if client is not None:
+            client.wake()
 
 
 def enforce(server: ServerState) -> None:
     """Once a second: end the subscribers that have not read for too long."""
     if server.store.end_slow_subscribers():
         log.error("messages to this worker were lost, since it did not read them in time: its subscribers are closed")
+    server.store.enforce_pause()
     _hand_on(server)

@@ -12,6 +12,7 @@
 #include "commands/dump.h"
 #include "commands/value.h"
 #include "session/backlog.h"
+#include "session/blocked.h"
 #include "session/monitor.h"
 #include "session/pushed.h"
 #include "session/slowlog.h"
@@ -61,7 +62,7 @@ size_t rd_host_argv(const rd_session *s, uint32_t *lengths, uint8_t *dst) {
 static int64_t moved(const rd_store *st, rd_session *s, rd_status status, uint8_t *dst, size_t cap) {
   int64_t waits = st->slowlog && rd_slowlog_pending(st->slowlog) ? RD_HOST_SLOW : 0;
   if (rd_monitor_pending(st)) waits |= RD_HOST_MONITORED;
-  if (rd_pushed_to_owners(st) || rd_backlog_waits(st)) waits |= RD_HOST_PUSHED;
+  if (rd_pushed_to_owners(st) || rd_woken_to_owners(st) || rd_backlog_waits(st)) waits |= RD_HOST_PUSHED;
   if (status == RD_CONTROL) return waits | (int64_t)status;
   size_t n = rd_host_take(s, dst, cap);
   if (n == cap && status == RD_MORE && rd_session_output(s).len) status = RD_FULL;

@@ -29,7 +29,7 @@ void rd_host_free(void *memory);
  *
  * The session is fed (or resumed), and the first `cap` bytes of its output are moved to `dst`. Returns
  *
- *     bytes moved << 6 | RD_HOST_PUSHED if messages wait (pushed.h, backlog.h)
+ *     bytes moved << 6 | RD_HOST_PUSHED if messages wait (pushed.h, backlog.h), or sessions were woken
  *     | RD_HOST_MONITORED if lines of MONITOR wait | RD_HOST_SLOW if slow commands wait in the store's ring | status
  *
  * where RD_FULL also stands for a session that has executed all it was fed but has more output than `cap`: take it,

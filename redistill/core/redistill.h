@@ -38,6 +38,7 @@
 #include "session/subscribed.h"
 #include "session/pushed.h"
 #include "session/backlog.h"
+#include "session/blocked.h"
 #include "session/events.h"
 #include "session/slowlog.h"
 #include "net/loop.h"

@@ -13,7 +13,7 @@ from redistill.engine.process import (
     name_process,
     trim_memory,
 )
-from redistill.engine.session import PIECE, STATUSES, Overflow, Saved, Session, Status
+from redistill.engine.session import PIECE, STATUSES, Blocked, Overflow, Saved, Session, Status
 from redistill.engine.store import MAGIC, PLACES, POLICIES, ArenaError, NotNow, Store, min_memory
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "POLICIES",
     "STATUSES",
     "ArenaError",
+    "Blocked",
     "NotNow",
     "Overflow",
     "Saved",

@@ -30,6 +30,16 @@ class Status(enum.IntEnum):
     FULL = lib.RD_FULL
     PAUSED = lib.RD_PAUSED
     BUSY = lib.RD_BUSY
+    BLOCKED = lib.RD_BLOCKED
+
+
+class Blocked(enum.IntEnum):
+    """The reason why a session is blocked (core/session/blocked.h)."""
+
+    NOT = lib.RD_NOT_BLOCKED
+    PAUSE = lib.RD_BLOCKED_PAUSE
+    TURN = lib.RD_BLOCKED_TURN
+    COMMAND = lib.RD_BLOCKED_COMMAND
 
 
 class Overflow(enum.IntEnum):
@@ -102,7 +112,8 @@ class Session:
         )
 
     def resume(self) -> Status:
-        """Go on after CONTROL (once answered), FULL (once `output` is written), PAUSED, or BUSY (in a later turn)."""
+        """Go on after CONTROL (once answered), FULL (once `output` is written), BUSY (in a later turn), or PAUSED and
+        BLOCKED (after `wait`, or when `Store.woken` names it)."""
         return self._turned(_resume(self._store_c, self._c, self._store._frozen_ms, self._scratch, PIECE))
 
     def _turned(self, code: int) -> Status:
@@ -140,6 +151,12 @@ class Session:
     def suspended(self) -> bool:
         """Whether it is in the middle of a command or a transaction, after BUSY: it is to be resumed in any case."""
         return self._c is not None and bool(lib.rd_session_suspended(self._c))
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds after which it is to be resumed, after PAUSED or BLOCKED; None: only when it is woken."""
+        nanoseconds: int = lib.rd_blocked_wait(self._c)
+        return None if nanoseconds == 2**64 - 1 else nanoseconds / 1e9
 
     @property
     def waiting(self) -> int:

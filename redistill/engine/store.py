@@ -283,7 +283,7 @@ class Store:
     def set_pause(self, mode: int, until_ms: int) -> None:
         """Hold commands of the sessions of all workers until then, by the monotonic clock: 0 none, 1 those that write,
         2 all."""
-        lib.rd_set_pause(self._c, mode, until_ms)
+        lib.rd_blocked_pause(self._c, mode, until_ms)
 
     def get_pause(self) -> tuple[int, int]:
         """The last pause that any worker set; it may be over."""
@@ -405,6 +405,21 @@ class Store:
         their clients do not read (`Session.overflowed`)."""
         while self._c is not None and (owner := lib.rd_pushed_owner(self._c)):
             yield owner
+
+    def woken(self) -> Iterator[int]:
+        """The owners' numbers of sessions that were woken, and that no loop serves."""
+        while self._c is not None and (owner := lib.rd_woken_owner(self._c)):
+            yield owner
+
+    def set_asking(self, sessions: int) -> None:
+        """So many sessions of this process wait for the control plane."""
+        if self._c is not None:
+            lib.rd_blocked_ask(self._c, sessions)
+
+    def enforce_pause(self) -> None:
+        """Once a second: wake held sessions if CLIENT PAUSE has changed and its message was lost."""
+        if self._c is not None:
+            lib.rd_blocked_enforce(self._c)
 
     def end_slow_subscribers(self) -> bool:
         """Once a second: end subscribers above the soft limit for too long; `pushed`, or the loop, names them. Whether

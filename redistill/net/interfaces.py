@@ -62,6 +62,10 @@ class Client(Protocol):
         """Send the messages in the session's output."""
         ...
 
+    def wake(self) -> None:
+        """Go on, since the session was woken."""
+        ...
+
     def flush(self, on_read: Callable[[], None]) -> bool:
         """Send the part of an answer that is there. False: the client has to read first; then `on_read` is called."""
         ...

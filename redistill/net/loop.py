@@ -55,7 +55,7 @@ class Loop:
         self.on_monitored: Callable[[], None] = lambda: None
         """Called when lines of MONITOR wait (`engine.Store.monitored`)."""
         self.on_pushed: Callable[[], None] = lambda: None
-        """Called when clients that no loop serves have messages (`engine.Store.pushed`)."""
+        """Called when clients that no loop serves have messages or were woken (`engine.Store.pushed`, `woken`)."""
         self.on_client_limit: Callable[[], None] = lambda: None
         """Called when the buffers of all clients have become too large (`engine.Store.client_to_close`)."""
         self._ring: Any = None
@@ -194,8 +194,10 @@ class Loop:
     # ---- as one descriptor of a reactor that is not ours ----
 
     def join(self, reactor: IReactorFDSet) -> None:
-        """Have `reactor` turn this loop, unless it is the loop's own reactor."""
+        """Have `reactor` turn this loop, unless it is the loop's own reactor. Raises OSError."""
         if getattr(reactor, "loop", None) is not self:
+            if not lib.rd_loop_nest(self.core):
+                raise OSError(ffi.errno, os.strerror(ffi.errno))
             reactor.addReader(self)
 
     def leave(self, reactor: IReactorFDSet) -> None:

@@ -166,7 +166,7 @@ def serve(
         idle_timeout=config.server.connection_timeout,
         read_size=config.server.buffer_size,
         loop=loop,
-        on_blocked=lambda count: store.workers.set_gauges(blocked_clients=count),
+        on_blocked=store.set_asking,
     )
     memory = ClientMemory(store, clients, identity.workers)
     memory.apply(config)

@@ -6,7 +6,7 @@
 
 #include "net/loop.h"
 #include "rig.h"
-#include "store/pause.h"
+#include "session/blocked.h"
 
 enum { MIB = 1 << 20 };
 

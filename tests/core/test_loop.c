@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "host.h"
 #include "loop_rig.h"
+#include "net/deadlines.h"
 #include "session/monitor.h"
 #include "session/slowlog.h"
 
@@ -278,18 +279,109 @@ static void memory_grows_by_what_arrived(void) {
   leave(&p);
 }
 
-static void a_pause_is_reported(void) {
-  peer p = join(1);
+/* Held clients go on at the pause's end, in the order in which they came; what they send meanwhile is kept. */
+static void a_pause_holds_clients_until_its_end(void) {
+  peer p = join(1), q = join(2);
   rd_set_pause(&st, 2, st.now_ms + 100);
-  say(&p, "GET none\r\n");
-  CHECK(turn() == 1);
-  CHECK(what(0) == RD_PAUSED);
+  say(&q, "APPEND paused q\r\n");
   CHECK(turn() == 0);
-  CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_PAUSED);
-  st.now_ms += 101;
+  say(&p, "APPEND paused p\r\n");
+  CHECK(turn() == 0);
+  say(&q, "STRLEN paused\r\n");
+  st.now_ms += 99;
+  CHECK(turn() == 0);
+  CHECK_INT(rd_session_state_of(q.s)->blocked, RD_BLOCKED_PAUSE);
+  CHECK_INT(st.blocked_sessions, 2);
   CHECK(rd_loop_resume(l, p.c, st.now_ms) == RD_MORE);
+  hears(&p, "");
+  st.now_ms += 1;
+  for (int i = 0; i < 3; i++) CHECK(turn() == 0);
+  hears(&p, ":2\r\n");
+  hears(&q, ":1\r\n:1\r\n");
+  CHECK_INT(st.blocked_sessions, 0);
+  leave(&p);
+  leave(&q);
+}
+
+/* A pause that is made shorter or ended wakes the clients; one that is made longer holds them longer. */
+static void a_changed_pause_wakes_clients(void) {
+  peer p = join(1);
+  rd_blocked_pause(&st, 2, st.now_ms + 100);
+  say(&p, "GET none\r\n");
+  CHECK(turn() == 0);
+  rd_blocked_pause(&st, 2, st.now_ms + 200);
+  st.now_ms += 150;
+  for (int i = 0; i < 2; i++) CHECK(turn() == 0);
+  hears(&p, "");
+  rd_blocked_pause(&st, 0, 0);
+  for (int i = 0; i < 2; i++) CHECK(turn() == 0);
+  hears(&p, "$-1\r\n");
+  rd_set_pause(&st, 2, st.now_ms + 1000); /* by a process that dies before it has told the others */
+  say(&p, "GET none\r\n");
+  CHECK(turn() == 0);
+  rd_blocked_enforce(&st);
+  CHECK(!rd_woken_waits(&st));
+  rd_set_pause(&st, 0, 0);
+  rd_blocked_enforce(&st);
+  for (int i = 0; i < 2; i++) CHECK(turn() == 0);
   hears(&p, "$-1\r\n");
   leave(&p);
+}
+
+/* The commands of a client that has closed its end, or only the sending half, are executed after the pause. */
+static void the_end_of_a_held_client_is_reported_after_the_pause(void) {
+  peer p = join(1);
+  rd_set_pause(&st, 1, st.now_ms + 100);
+  say(&p, "SET held 1\r\n");
+  shutdown(p.fd, SHUT_WR);
+  for (int i = 0; i < 2; i++) CHECK(turn() == 0);
+  st.now_ms += 100;
+  int n = 0;
+  for (int i = 0; i < 3 && (n = turn()) == 0; i++) continue;
+  CHECK(n == 1 && what(0) == RD_LOOP_END);
+  hears(&p, "+OK\r\n");
+  leave(&p);
+}
+
+/* More input than a session may keep ends a held client, too. */
+static void a_held_client_may_not_send_without_end(void) {
+  peer p = join_with(1, &(rd_limits){.batch_size = 16, .output_high = 1u << 18, .query_limit = 100});
+  rd_set_pause(&st, 2, st.now_ms + 100);
+  say(&p, "GET none\r\n");
+  CHECK(turn() == 0);
+  for (int i = 0; i < 9; i++) say(&p, "GET none\r\n");
+  CHECK(turn() == 0);
+  say(&p, "GET none\r\n");
+  CHECK(turn() == 1);
+  CHECK(what(0) == RD_CLOSE);
+  CHECK_INT(st.blocked_sessions, 0);
+  rd_set_pause(&st, 0, 0);
+  leave(&p);
+}
+
+/* A heap of deadlines gives them in order, whatever was set, changed and taken out before. */
+static void deadlines_come_in_order(void) {
+  enum { N = 500 };
+  static rd_conn conns[N];
+  rd_deadlines d = {0};
+  CHECK(rd_deadlines_reserve(&d, N));
+  uint64_t seed = 7;
+  for (int round = 0; round < 20000; round++) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    rd_conn *c = &conns[(seed >> 33) % N];
+    rd_deadline_set(&d, c, (seed >> 20) % 4 == 0 ? 0 : (seed >> 40) % 1000 + 1);
+    if ((seed >> 50) % 64 == 0) rd_deadline_due(&d, (seed >> 40) % 1000);
+  }
+  uint32_t left = d.count, listed = 0;
+  for (int i = 0; i < N; i++) listed += conns[i].heap_at != 0;
+  CHECK_INT(listed, left);
+  uint64_t last = 0;
+  for (rd_conn *c; (c = rd_deadline_due(&d, 2000)) != NULL; left--) {
+    CHECK(c->deadline_ns >= last && c->heap_at == 0);
+    last = c->deadline_ns;
+  }
+  CHECK(left == 0 && rd_deadline_first(&d) == UINT64_MAX);
+  rd_deadlines_free(&d);
 }
 
 static void a_transaction_waiting_for_an_answer_delays_the_others(void) {
@@ -299,11 +391,11 @@ static void a_transaction_waiting_for_an_answer_delays_the_others(void) {
   CHECK(what(0) == RD_CONTROL && rd_session_state_of(a.s)->in_exec);
   CHECK_INT(held_shards(), 1); /* the transaction's, and none that the turn has retained */
   say(&b, "GET k\r\n");
-  CHECK(turn() == 1);
-  CHECK(what(0) == RD_PAUSED && rd_loop_events(l)[0].tag == 2);
+  CHECK(turn() == 0);
+  CHECK_INT(rd_session_state_of(b.s)->blocked, RD_BLOCKED_TURN);
   rd_session_answer(a.s, (const uint8_t *)":9\r\n", 4);
   CHECK(rd_loop_resume(l, a.c, st.now_ms) == RD_MORE);
-  CHECK(rd_loop_resume(l, b.c, st.now_ms) == RD_MORE);
+  CHECK(turn() == 0);
   hears(&b, "$1\r\n1\r\n");
   CHECK_INT(held_shards(), 0);
   leave(&a);
@@ -676,7 +768,11 @@ int main(void) {
   RUN(an_endless_pipeline_gets_one_share_of_a_turn);
   RUN(large_values_arrive_in_the_sessions_memory);
   RUN(memory_grows_by_what_arrived);
-  RUN(a_pause_is_reported);
+  RUN(a_pause_holds_clients_until_its_end);
+  RUN(a_changed_pause_wakes_clients);
+  RUN(the_end_of_a_held_client_is_reported_after_the_pause);
+  RUN(a_held_client_may_not_send_without_end);
+  RUN(deadlines_come_in_order);
   RUN(a_transaction_waiting_for_an_answer_delays_the_others);
   RUN(slow_commands_are_reported_for_their_session);
   RUN(lines_of_another_process_end_a_turn);

@@ -301,6 +301,11 @@ class FakeStore:
     def pushed(self) -> Iterator[int]:
         return iter(())
 
+    def woken(self) -> Iterator[int]:
+        return iter(())
+
+    def enforce_pause(self) -> None: ...
+
     def end_slow_subscribers(self) -> bool:
         return False
 

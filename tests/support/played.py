@@ -36,12 +36,18 @@ class PlayedSession:
         self.on_slow: Any = None
         self.state = self
         self.close_after_reply = self.in_exec = self.locked = self.deferred = self.monitors = self.subscribed = False
+        self.wait: float | None = None
         self.shown_peer = ""
         self.overflowed = Overflow.NONE
         self.limit = 10**9
         self.parted = self.suspended = False
         self.busy = False
         self.last_active = 0.0
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it waits for the end of a pause."""
+        return self.paused and self.input.startswith(b"hold ")
 
     def feed(self, data: bytes) -> Status:
         assert not self.closed, "fed after its end"

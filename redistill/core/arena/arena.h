@@ -54,6 +54,11 @@ typedef struct rd_type_limits {
 } rd_type_limits;
 
 /* One process's view of an arena. Not thread-safe: one a thread. */
+/* A list of sessions. */
+typedef struct rd_sessions {
+  struct rd_session *first, *last;
+} rd_sessions;
+
 typedef struct rd_store {
   uint8_t *base;
   uint64_t size;
@@ -123,6 +128,12 @@ typedef struct rd_store {
   uint32_t subscribed_sessions;   /* ... and those of them that still do */
   bool pushes;                    /* a message is being appended to a session's output */
   struct rd_session *pushed, *pushed_to_owners; /* sessions with new messages: session/pushed.h */
+  rd_sessions held_sessions; /* those that CLIENT PAUSE or another session holds: session/blocked.h */
+  rd_sessions woken, woken_to_owners;
+  uint32_t blocked_sessions, blocked_timed;
+  uint32_t asking;     /* sessions that wait for the control plane (rd_blocked_ask) */
+  uint32_t pause_seen; /* CLIENT PAUSE when the first of the held ones was held */
+  uint64_t pause_seen_until;
   struct rd_session *sized[64]; /* this process's sessions by the power of two of their footprints: footprint.h */
   uint64_t client_buffers;      /* the sum of the footprints */
   uint64_t scratch;       /* temporary memory of running commands, and messages that wait; counted with the buffers */

@@ -55,6 +55,7 @@
 #define RD_GAUGES(X)   \
   X(connected_clients) \
   X(blocked_clients)   \
+  X(timed_clients)     \
   X(watching_clients)  \
   X(client_memory)     \
   X(client_buffers)    \

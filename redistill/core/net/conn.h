@@ -9,7 +9,7 @@
 
 enum { READY = 256, EVENTS = 1024, UNSENT = 32 };
 
-typedef enum { OPEN, BLOCKED, BUSY, HELD, LOST, LISTENS } conn_state;
+typedef enum { OPEN, BLOCKED, BUSY, ASLEEP, HELD, LOST, LISTENS } conn_state;
 
 struct rd_conn {
   int fd;
@@ -23,7 +23,10 @@ struct rd_conn {
   bool queued;      /* is in the queue */
   bool heavy;       /* its last turn took long: other connections go first */
   bool unsent;      /* its replies must be sent before the turn ends */
-  uint32_t index;   /* index in the table of connections */
+  bool ended;       /* the peer sends no more, which the owner does not know yet */
+  uint32_t heap_at; /* 1 + its index in the heap of deadlines; 0: it is not in it */
+  uint64_t deadline_ns;
+  uint32_t index; /* index in the table of connections */
   uint64_t tag;
   uint64_t active_us;
   uint64_t bytes;                     /* received and sent */
@@ -34,6 +37,12 @@ struct rd_conn {
   rd_conn *next, *before;   /* neighbours in the queue, or among the listening sockets */
   rd_accept_limits *limits; /* LISTENS: it has no session, and is not in the table */
 };
+
+/* deadlines.h */
+typedef struct rd_deadlines {
+  rd_conn **heap;
+  uint32_t count, cap;
+} rd_deadlines;
 
 struct rd_loop {
   int epoll;
@@ -51,6 +60,9 @@ struct rd_loop {
   uint32_t scan_at;
   rd_conn *first, *last; /* the queue: connections with work left whose sockets are not ready */
   uint32_t queue_len;
+  rd_deadlines deadlines;
+  int timer_fd;      /* timerfd: ends the wait of a loop around this one at the first deadline; -1: not wanted */
+  uint64_t timer_ns; /* the deadline it is set to */
   rd_conn *listening;
   uint64_t frozen_ms;
   uint64_t turn_us; /* when the turn began, on the monotonic clock: the time of all activity within it */

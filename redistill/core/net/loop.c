@@ -14,19 +14,22 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "arena/lock.h"
 #include "arena/ring.h"
 #include "arena/worker.h"
 #include "base/clock.h"
-#include "net/conn.h"
+#include "net/deadlines.h"
 #include "session/backlog.h"
+#include "session/blocked.h"
 #include "session/monitor.h"
 #include "session/pushed.h"
 #include "session/records.h"
@@ -129,12 +132,37 @@ static sending flush(rd_loop *l, rd_conn *c) {
 
 /* The session has nothing left to do, and all output is sent. */
 static unsigned wait_for_input(rd_loop *l, rd_conn *c) {
+  if (RD_UNLIKELY(c->ended)) {
+    c->ended = false;
+    c->state = HELD;
+    return RD_LOOP_END;
+  }
   c->state = c->paused ? HELD : OPEN;
   if (c->state == OPEN) {
     arm(l, c, EPOLLIN);
     if (c->ssl != NULL && l->tls.pending(c->ssl) > 0) enqueue(l, c); /* OpenSSL holds bytes that epoll does not see */
   }
   return 0;
+}
+
+/* The session is blocked: it goes on when it is woken, or at its deadline. What its client sends meanwhile is kept, up
+ * to the session's limit. */
+static void sleep_until_woken(rd_loop *l, rd_conn *c) {
+  c->state = ASLEEP;
+  rd_deadline_set(&l->deadlines, c, c->session_state->deadline_ns);
+  arm(l, c, c->paused || c->ended ? 0 : EPOLLIN);
+  if (c->ssl != NULL && l->tls.pending(c->ssl) > 0) enqueue(l, c);
+}
+
+/* The peer sends no more. A client in a blocking command is gone, as in Redis; commands that are held are executed. */
+static unsigned end_of_input(rd_loop *l, rd_conn *c) {
+  if (c->state == ASLEEP && c->session_state->blocked != RD_BLOCKED_COMMAND) {
+    c->ended = true;
+    arm(l, c, 0);
+    return 0;
+  }
+  c->state = HELD;
+  return RD_LOOP_END;
 }
 
 /* Not all output of the session, which has stopped with `status`, could be sent. */
@@ -210,6 +238,10 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
     sending sent = flush(l, c);
     if (RD_UNLIKELY(sent == FAILED)) return slow;
     if (RD_UNLIKELY(sent == WAITS)) return slow | block(l, c, status);
+    if (RD_UNLIKELY(status == RD_PAUSED || status == RD_BLOCKED)) {
+      sleep_until_woken(l, c);
+      return slow;
+    }
     if (status != RD_FULL) {
       c->state = HELD;
       return slow | status;
@@ -229,10 +261,7 @@ static unsigned receive(rd_loop *l, rd_conn *c) {
   uint32_t wants = EPOLLIN;
   ssize_t n = receive_some(l, c, own != NULL ? own : l->buffer, room, &wants);
   if (RD_UNLIKELY(n <= 0)) {
-    if (n == 0) {
-      c->state = HELD;
-      return RD_LOOP_END;
-    }
+    if (n == 0) return end_of_input(l, c);
     if (errno == EAGAIN || errno == EWOULDBLOCK)
       arm(l, c, EPOLLIN | wants);
     else if (errno != EINTR)
@@ -328,6 +357,8 @@ static void serve_ready(rd_loop *l, rd_conn *c) {
     l->accepts = true;
   else if (c->state == BLOCKED)
     report(l, c, drain(l, c));
+  else if (c->state == ASLEEP && !c->paused)
+    report(l, c, receive(l, c));
   else if (c->state != BUSY)
     arm(l, c, 0); /* it sends while it must wait, or the connection failed */
 }
@@ -336,7 +367,7 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
   uint64_t began = c->heavy ? rd_monotonic_ns() : 0;
   dequeue(l, c);
   c->heavy = false;
-  if (c->state == OPEN) {
+  if (c->state == OPEN || c->state == ASLEEP) {
     report(l, c, receive(l, c));
   } else if (c->state == BUSY) {
     report(l, c, resume(l, c));
@@ -348,6 +379,56 @@ static void serve_queued(rd_loop *l, rd_conn *c) {
 
 bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_session_store(l->conns[0]->s)); }
 
+static bool pushes_wait(const rd_loop *l) {
+  const rd_store *st = store_of(l);
+  return st != NULL && (rd_pushed_waits(st) || rd_backlog_waits(st) || rd_woken_waits(st));
+}
+
+/* ---- blocked sessions ---- */
+
+static uint64_t deadline_now(const rd_loop *l) {
+  return l->frozen_ms != 0 ? l->frozen_ms * 1000000u : rd_monotonic_ns();
+}
+
+/* Resume the sessions that were woken, or whose deadline has come: they join the queue. */
+static void wake(rd_loop *l) {
+  rd_store *st = store_of(l);
+  if (RD_LIKELY(st == NULL || (!rd_woken_waits(st) && l->deadlines.count == 0))) return;
+  rd_conn *c;
+  uint64_t now = l->deadlines.count != 0 ? deadline_now(l) : 0;
+  while ((c = rd_deadline_due(&l->deadlines, now)) != NULL) {
+    if (c->state != ASLEEP) continue; /* it was woken before */
+    if (c->session_state->blocked == RD_BLOCKED_PAUSE)
+      rd_wake_held(st); /* in the order in which they came */
+    else
+      rd_wake(c->s);
+  }
+  while ((c = rd_woken_next(st)) != NULL) {
+    if (c->state != ASLEEP) continue; /* its client must read first, or it goes on already */
+    c->state = BUSY;
+    enqueue(l, c);
+  }
+}
+
+/* The longest wait of a turn that keeps the first deadline, in milliseconds. */
+static int deadline_wait(const rd_loop *l, int wait) {
+  if (RD_LIKELY(l->deadlines.count == 0) || wait == 0) return wait;
+  uint64_t now = deadline_now(l), first = rd_deadline_first(&l->deadlines);
+  uint64_t ms = first <= now ? 0 : (first - now - 1) / 1000000u + 1;
+  return wait < 0 || ms < (uint64_t)wait ? (int)(ms < INT_MAX ? ms : INT_MAX) : wait;
+}
+
+/* Have a loop around this one turn it at the first deadline, and at once if there is work. */
+static void tell_outer(rd_loop *l) {
+  if (l->queue_len != 0 || pushes_wait(l)) make_readable(l);
+  uint64_t first = rd_deadline_first(&l->deadlines);
+  if (l->timer_fd < 0 || first == l->timer_ns || l->frozen_ms != 0) return;
+  l->timer_ns = first;
+  uint64_t at = first == UINT64_MAX ? 0 : first;
+  struct itimerspec when = {.it_value = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)}};
+  timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
 /* Send the messages to a connection's client. */
 static void send_push(rd_loop *l, rd_conn *c) {
   if (RD_UNLIKELY(c->session_state->overflowed != RD_OVERFLOW_NONE)) {
@@ -356,19 +437,21 @@ static void send_push(rd_loop *l, rd_conn *c) {
     send_later(l, c);
   } else if (c->state == HELD && flush(l, c) == WAITS) {
     arm(l, c, 0); /* the rest is sent when the owner resumes it */
+  } else if (c->state == ASLEEP && flush(l, c) == WAITS) {
+    report(l, c, block(l, c, RD_FULL)); /* it is resumed when its client has read the rest */
   }
 }
 
 /* Send messages. Beyond a number of events, or of bytes, the rest waits for the next turn. */
 static void send_pushed(rd_loop *l, rd_store *st) {
-  if (RD_LIKELY(st == NULL || !(rd_pushed_waits(st) || rd_pushed_to_owners(st)))) return;
+  if (RD_LIKELY(st == NULL || !(rd_pushed_waits(st) || rd_pushed_to_owners(st) || rd_woken_to_owners(st)))) return;
   rd_conn *c;
   for (size_t bytes = 0; l->event_count < EVENTS / 2 && bytes < PUSHED && (c = rd_pushed_next(st)) != NULL;) {
     bytes += rd_session_output(c->s).len;
     send_push(l, c);
   }
   answer_all(l);
-  if (rd_pushed_to_owners(st)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_PUSHED, 0};
+  if (rd_pushed_to_owners(st) || rd_woken_to_owners(st)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_PUSHED, 0};
 }
 
 /* Serve the open connections. */
@@ -380,6 +463,7 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
     if (RD_UNLIKELY(l->ready[i].data.ptr == l)) {
       read_eventfd(l->wakeup_fd);
       if (l->ring_fd >= 0) read_eventfd(l->ring_fd);
+      if (l->timer_fd >= 0) read_eventfd(l->timer_fd);
     } else if (RD_LIKELY(l->ready[i].data.ptr != NULL))
       serve_ready(l, l->ready[i].data.ptr);
     else
@@ -396,11 +480,6 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
   send_pushed(l, store_of(l));
 }
 
-static bool pushes_wait(const rd_loop *l) {
-  const rd_store *st = store_of(l);
-  return st != NULL && (rd_pushed_waits(st) || rd_backlog_waits(st));
-}
-
 int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->event_count = 0;
   l->watched = l->stop = l->monitored = false;
@@ -410,9 +489,10 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   send_pushed(l, store_of(l));        /* messages of commands that the owner resumed, and of closed connections */
   uint32_t rounds = l->count / READY; /* rounds in a turn with `timeout_ms` 0 */
   for (;;) {
+    wake(l);
     uint32_t queued = l->queue_len < QUEUED ? l->queue_len : QUEUED;
     bool at_once = queued != 0 || l->over_client_limit || l->event_count != 0 || pushes_wait(l);
-    int n = epoll_wait(l->epoll, l->ready, READY, ring_wait(l, at_once ? 0 : wait));
+    int n = epoll_wait(l->epoll, l->ready, READY, ring_wait(l, deadline_wait(l, at_once ? 0 : wait)));
     if (n < 0) return (int)l->event_count; /* a signal, which the owner handles */
     if (RD_UNLIKELY(rd_loop_behind(l))) {
       l->watched = true;
@@ -432,7 +512,7 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
     l->over_client_limit = false;
     if (l->event_count != 0 || l->watched) return (int)l->event_count;
     if (timeout_ms == 0 && (n < READY || rounds-- == 0)) {
-      if (l->queue_len != 0 || pushes_wait(l)) make_readable(l);
+      tell_outer(l);
       return 0;
     }
     if (timeout_ms > 0) { /* measured from before this turn, which is short: the clock is read once a turn */
@@ -449,7 +529,8 @@ rd_loop *rd_loop_new(size_t buffer_size) {
   if (l == NULL) return NULL;
   l->epoll = epoll_create1(EPOLL_CLOEXEC);
   l->wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  l->ring_fd = -1;
+  l->ring_fd = l->timer_fd = -1;
+  l->timer_ns = UINT64_MAX;
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
   if (l->epoll < 0 || l->wakeup_fd < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->wakeup_fd, &event) != 0 ||
       !rd_loop_set_buffer(l, buffer_size)) {
@@ -464,6 +545,8 @@ void rd_loop_free(rd_loop *l) {
   while (l->listening != NULL) rd_loop_remove(l, l->listening);
   if (l->epoll >= 0) close(l->epoll);
   if (l->wakeup_fd >= 0) close(l->wakeup_fd);
+  if (l->timer_fd >= 0) close(l->timer_fd);
+  rd_deadlines_free(&l->deadlines);
   for (uint32_t i = 0; i < l->count; i++) free(l->conns[i]);
   free(l->conns);
   free(l->buffer);
@@ -471,6 +554,19 @@ void rd_loop_free(rd_loop *l) {
 }
 
 int rd_loop_fd(const rd_loop *l) { return l->epoll; }
+
+bool rd_loop_nest(rd_loop *l) {
+  if (l->timer_fd >= 0) return true;
+  int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
+  if (fd < 0) return false;
+  if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    close(fd);
+    return false;
+  }
+  l->timer_fd = fd;
+  return true;
+}
 
 bool rd_loop_set_buffer(rd_loop *l, size_t size) {
   uint8_t *buffer = realloc(l->buffer, size);
@@ -510,8 +606,8 @@ int rd_loop_scan(rd_loop *l, uint64_t quiet_us, uint64_t silent_us, bool *more) 
       rd_session_trim(c->s);
       c->trimmed = true;
     }
-    /* as in Redis a subscriber may be silent */
-    if (c->active_us <= silent_us && !c->session_state->subscribed)
+    /* as in Redis a subscriber may be silent, and a client that is blocked */
+    if (c->active_us <= silent_us && !c->session_state->subscribed && !c->session_state->blocked)
       l->events[l->event_count++] = (rd_event){c->tag, RD_LOOP_SILENT, 0};
   }
   *more = end < l->count;
@@ -545,6 +641,7 @@ rd_conn *rd_loop_add(rd_loop *l, int fd, rd_session *s, uint64_t tag, void *ssl,
     rd_conn **conns = realloc(l->conns, cap * sizeof *conns);
     if (conns == NULL) return NULL;
     l->conns = conns;
+    if (!rd_deadlines_reserve(&l->deadlines, cap)) return NULL;
     l->cap = cap;
   }
   rd_conn *c = calloc(1, sizeof *c);
@@ -573,6 +670,7 @@ void rd_loop_remove(rd_loop *l, rd_conn *c) {
     return;
   }
   dequeue(l, c);
+  rd_deadline_set(&l->deadlines, c, 0);
   rd_session_set_carrier(c->s, NULL);
   l->conns[c->index] = l->conns[--l->count];
   l->conns[c->index]->index = c->index;
@@ -594,6 +692,7 @@ unsigned rd_loop_resume(rd_loop *l, rd_conn *c, uint64_t now_ms) {
   l->frozen_ms = now_ms;
   l->monitored = false;
   unsigned what = resume(l, c);
+  if (l->timer_fd >= 0) tell_outer(l);
   if (RD_UNLIKELY(l->monitored) && lines_wait(l)) what |= RD_LOOP_MONITORED;
   if (c->state != BLOCKED || c->report_sent) return what;
   c->report_sent = true;
@@ -617,5 +716,8 @@ void rd_loop_pause(rd_loop *l, rd_conn *c) {
   if (c->state == OPEN) c->state = HELD;
 }
 
-bool rd_conn_busy(const rd_conn *c) { return c->state == BLOCKED || c->state == BUSY; }
+bool rd_conn_busy(const rd_conn *c) {
+  bool held = c->state == ASLEEP && c->session_state->blocked != RD_BLOCKED_COMMAND;
+  return c->state == BLOCKED || c->state == BUSY || held;
+}
 uint64_t rd_conn_active_us(const rd_conn *c) { return c->active_us; }

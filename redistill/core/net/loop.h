@@ -11,6 +11,7 @@
  *   open      the loop reads when the socket is readable
  *   blocked   the client does not read: the loop neither reads nor executes until all output is sent, then continues
  *   busy      it had its share of a turn, or waits for a lock; it continues in the next turn
+ *   asleep    its session is blocked (blocked.h): the loop resumes it when it is woken, or at its deadline
  *   held      an event was reported; the loop does nothing until the owner calls rd_loop_resume or rd_loop_remove
  *   lost      the socket failed; this was reported, and the owner must remove the connection
  *
@@ -38,13 +39,14 @@ typedef struct rd_conn rd_conn;
 #define RD_LOOP_DRAINED 128       /* all output is sent, after rd_loop_flush or rd_loop_resume left some */
 #define RD_LOOP_SILENT 256        /* from rd_loop_scan only */
 #define RD_LOOP_CLIENT_LIMIT 1024 /* call rd_client_to_close; an event without a connection, its tag is 0 */
-#define RD_LOOP_PUSHED 4096       /* call rd_pushed_owner; an event without a connection, its tag is 0 */
-#define RD_LOOP_MONITORED 512     /* lines of MONITOR wait; reported without a connection, with tag 0 */
+#define RD_LOOP_PUSHED 4096   /* call rd_pushed_owner and rd_woken_owner; an event without a connection, its tag is 0 */
+#define RD_LOOP_MONITORED 512 /* lines of MONITOR wait; reported without a connection, with tag 0 */
 #define RD_LOOP_ACCEPTED 2048 /* a listening socket has a client: `error` is the descriptor, now the owner's; or -1 */
 
 typedef struct rd_event {
   uint64_t tag;
-  uint32_t what; /* RD_CLOSE is reported once nothing more is executed: flush, then close. RD_FULL is never reported */
+  uint32_t what; /* RD_CLOSE is reported once nothing more is executed: flush, then close. RD_FULL, RD_PAUSED and
+                    RD_BLOCKED are never reported */
   int32_t error;
 } rd_event;
 
@@ -52,8 +54,10 @@ typedef struct rd_event {
 
 /* `buffer_size`: bytes that are received at once. NULL: errno says why. */
 rd_loop *rd_loop_new(size_t buffer_size);
-void rd_loop_free(rd_loop *l);                             /* frees its connections too */
-int rd_loop_fd(const rd_loop *l);                          /* readable when a turn would find work; owned by the loop */
+void rd_loop_free(rd_loop *l);    /* frees its connections too */
+int rd_loop_fd(const rd_loop *l); /* readable when a turn would find work; owned by the loop */
+/* The loop is turned by a loop around it, with timeout 0: keep deadlines by a timer of its own. False: errno. */
+bool rd_loop_nest(rd_loop *l);
 bool rd_loop_set_buffer(rd_loop *l, size_t size);          /* false: no memory, and nothing is changed */
 void rd_loop_set_output_limit(rd_loop *l, uint64_t bytes); /* applies to all connections; 0: no limit */
 /* From now on read the ring of the store's block (ring.h), whose eventfd is `fd`, and send the records kept for

@@ -161,8 +161,8 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
   /* QUIT is executed before all checks, whatever its arguments */
   if (RD_UNLIKELY(cmd->run == rd_cmd_quit) || RD_LIKELY(rd_admit(s, a, argv))) {
     bool queued = is_queued(s, cmd);
-    if (RD_UNLIKELY(rd_held_by_pause(s, cmd)) && cmd->run != rd_cmd_quit) return RD_PAUSED;
     s->state.last = cmd;
+    if (RD_UNLIKELY(rd_held_by_pause(s, cmd)) && cmd->run != rd_cmd_quit) return RD_PAUSED;
     if (queued && RD_UNLIKELY(a->lengthy)) {
       rd_status status = queue_long(s, a, argv);
       if (status != RD_MORE) return status;

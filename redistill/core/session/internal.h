@@ -117,6 +117,9 @@ struct rd_session {
   void *carrier;             /* what serves its connection: pushed.h */
   rd_session **listed;       /* the list of pushed sessions that it is in; NULL: none */
   rd_session *pushed_next, *pushed_before;
+  rd_sessions *waits_in; /* the list of blocked sessions that it is in: blocked.h; NULL: none */
+  rd_session *waits_next, *waits_before;
+  bool timed; /* counted in rd_store.blocked_timed */
 };
 
 /* The input that has arrived and was not executed. */

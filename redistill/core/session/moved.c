@@ -8,6 +8,7 @@
 
 #include "arena/layout.h"
 #include "session/backlog.h"
+#include "session/blocked.h"
 #include "session/internal.h"
 #include "session/pushed.h"
 #include "session/records.h"
@@ -203,6 +204,7 @@ static void read_late(rd_store *st, uint32_t giver, const late_head *head, rd_by
   rd_pushed_late(s, a, b);
   if (head->more != 0) return;
   s->subscribed->move = (rd_moving){0};
+  rd_wake(s);
   if (head->broken != 0)
     rd_pushed_end(s, RD_OVERFLOW_LOST);
   else

@@ -20,6 +20,7 @@
 #include "command/call.h"
 #include "command/keys.h"
 #include "session/admit.h"
+#include "session/blocked.h"
 #include "session/control.h"
 #include "session/execute.h"
 #include "session/growth.h"
@@ -110,9 +111,16 @@ static void end_watches(rd_session *s, uint32_t from) {
   }
 }
 
+/* No session has to wait for this one's answer any more. */
+static void let_others_in(const rd_session *s) {
+  if (s->st->holder != s) return;
+  s->st->holder = NULL;
+  rd_wake_held(s->st);
+}
+
 /* Release the transaction's locks. */
 static void release(rd_session *s) {
-  if (s->st->holder == s) s->st->holder = NULL;
+  let_others_in(s);
   if (!s->state.locked) return;
   rd_unlock_all(s->st);
   s->st->admitted_limit = 0;
@@ -379,7 +387,7 @@ void rd_session_defer(rd_session *s) {
 
 void rd_multi_answered(rd_session *s) {
   rd_multi *m = &s->multi;
-  if (s->st->holder == s) s->st->holder = NULL;
+  let_others_in(s);
   if (!m->filling) return;
   m->filling = s->state.deferred = false;
   s->state.resp = s->out.resp = m->resp;

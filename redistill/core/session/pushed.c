@@ -1,6 +1,7 @@
 /* pushed.c - places messages between replies, and lists the sessions that have new ones. */
 #include "session/pushed.h"
 
+#include "session/blocked.h"
 #include "session/footprint.h"
 #include "session/internal.h"
 #include "session/moved.h"
@@ -40,6 +41,7 @@ void rd_session_set_carrier(rd_session *s, void *carrier) {
   unlist(s);
   if (carrier != NULL && s->subscribed != NULL) rd_moved_stay(s); /* no worker took it */
   s->carrier = carrier;
+  rd_blocked_carried(s);
   if (listed) list(s);
 }
 

@@ -11,6 +11,7 @@
 #include "command/call.h"
 #include "command/keys.h"
 #include "session/backlog.h"
+#include "session/blocked.h"
 #include "session/control.h"
 #include "session/dispatch.h"
 #include "session/events.h"
@@ -69,6 +70,7 @@ void rd_session_free(rd_session *s) {
   rd_session_monitor(s, false);
   rd_unsubscribe_all(s);
   rd_pushed_forget(s);
+  rd_blocked_forget(s);
   rd_multi_free(s);
   rd_reply_free(&s->out);
   rd_parser_free(&s->parser);
@@ -138,6 +140,7 @@ static void note_overflow(rd_session *s) {
 /* Nothing more will be executed. A transaction that waits for an answer releases its shards. */
 static rd_status end(rd_session *s) {
   note_overflow(s);
+  if (s->state.blocked != RD_NOT_BLOCKED) rd_blocked_forget(s);
   if (s->state.in_exec) rd_multi_discard(s);
   forget_input(s);
   return s->waiting = RD_CLOSE;
@@ -331,7 +334,7 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   counters->value[RD_STAT_total_reads_processed]++;
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true);
-  bool stopped = s->waiting == RD_CONTROL || s->state.in_exec || rd_session_suspended(s);
+  bool stopped = s->waiting == RD_CONTROL || s->waiting == RD_BLOCKED || s->state.in_exec || rd_session_suspended(s);
   bool wait = stopped || must_wait(s) || misses(s);
   if (own)
     s->in_len += len;
@@ -350,8 +353,15 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   return end_call(s, status);
 }
 
+/* Called at the end of each call that executes. */
+static inline void note_blocked(rd_session *s, rd_status status) {
+  if (RD_UNLIKELY(s->state.blocked != RD_NOT_BLOCKED || status == RD_PAUSED || status == RD_BLOCKED))
+    rd_blocked_changed(s, status);
+}
+
 static rd_status arrived(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
   rd_status status = received(s, data, len, own, now_ms);
+  note_blocked(s, status);
   rd_footprint_changed(s);
   return status;
 }
@@ -388,6 +398,7 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (status == RD_MORE) status = must_wait(s) || (misses(s) && s->in_len != 0) ? RD_PAUSED : run(s);
   s->st->current = NULL;
   status = end_call(s, status);
+  note_blocked(s, status);
   rd_footprint_changed(s);
   return status;
 }

@@ -24,8 +24,9 @@ typedef enum rd_status {
   RD_CLOSE = 2,   /* after QUIT or a protocol error: write the output, then close; later input is ignored */
   RD_FULL = 3,    /* the output holds output_high bytes or more: write it, then resume */
   RD_PAUSED = 4,  /* CLIENT PAUSE holds this session's next command, or messages that come before it have not come yet
-                     (moved.h): resume it later */
+                     (moved.h), or another session's transaction: resume it when it is woken, or at its deadline */
   RD_BUSY = 5,    /* its share of time is used up, or another owner has a lock that it needs: resume it later */
+  RD_BLOCKED = 6, /* a blocking command waits: resume it when it is woken (blocked.h), or at its deadline */
 } rd_status;
 
 typedef struct rd_limits {
@@ -58,7 +59,7 @@ rd_status rd_session_feed(rd_session *s, const uint8_t *data, size_t len, uint64
  * until the next call on the session. */
 uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room);
 rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms);
-/* Continue after RD_CONTROL, RD_FULL, RD_PAUSED or RD_BUSY. */
+/* Continue after RD_CONTROL, RD_FULL, RD_PAUSED, RD_BUSY or RD_BLOCKED. */
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms);
 /* True if the session stopped, with RD_BUSY, within a command or a transaction. It may hold locks: resume it in any
  * case, whether its client reads or not. The running command's reply is not in the output yet. */
@@ -99,6 +100,14 @@ typedef enum rd_overflow {
   RD_OVERFLOW_LOST,
 } rd_overflow;
 
+/* The reason why a session is blocked (blocked.h). */
+typedef enum rd_blocked {
+  RD_NOT_BLOCKED,
+  RD_BLOCKED_PAUSE,   /* CLIENT PAUSE holds its next command */
+  RD_BLOCKED_TURN,    /* another session's transaction goes first, or messages that come before its next command */
+  RD_BLOCKED_COMMAND, /* a blocking command waits */
+} rd_blocked;
+
 /* State that the control plane reads and sets. */
 typedef struct rd_session_state {
   uint32_t db;
@@ -113,6 +122,8 @@ typedef struct rd_session_state {
   bool locked;   /* the transaction has its shards locked */
   bool deferred; /* RD_CONTROL stopped at a command that has acted, and whose answer is deferred */
   bool no_touch, no_evict;
+  uint8_t blocked;       /* rd_blocked */
+  uint64_t deadline_ns;  /* while it is blocked: resume it at this time of rd_blocked_now; 0: only when it is woken */
   uint32_t multi_queued; /* commands queued */
   uint64_t multi_bytes;
   uint32_t watching;    /* watched keys */

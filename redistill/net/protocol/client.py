@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from redistill.base.throttle import SELDOM
-from redistill.engine import Overflow, Session, Status
+from redistill.engine import Blocked, Overflow, Session, Status
 from redistill.engine.interfaces import SlowEntry
 from redistill.net.connection import FedConnection
 from redistill.net.interfaces import Certificate
@@ -136,7 +136,7 @@ class RespProtocol(Protocol):
     def readConnectionLost(self) -> None:
         """The client sends no more. The commands that it has sent are finished, and their replies are written."""
         self.execution.ended = True
-        if not self.execution.stall:
+        if not self.execution.stall or self._in_blocking_command:
             self.close()
 
     def writeConnectionLost(self) -> None:
@@ -157,7 +157,11 @@ class RespProtocol(Protocol):
     @property
     def blocked(self) -> bool:
         """Whether the client waits for the answer of a command, or for the end of a pause."""
-        return bool(self.execution.stall & (ANSWER | HOLD))
+        return bool(self.execution.stall & (ANSWER | HOLD)) or bool(self.session.state.blocked)
+
+    @property
+    def _in_blocking_command(self) -> bool:
+        return self.execution.stall == HOLD and self.session.state.blocked == Blocked.COMMAND
 
     @property
     def kept_silent(self) -> bool:
@@ -193,6 +197,10 @@ class RespProtocol(Protocol):
         sent = not self.execution.stall & OVER and self.execution.write_out()
         self._on_read = None if sent else on_read
         return sent
+
+    def wake(self) -> None:
+        """Go on: the session was woken, and no loop serves this client."""
+        self.factory.blocked.wake(self.execution)
 
     def outgrown(self) -> bool:
         """Close the client if its reply or push found no room; whether that is so."""

@@ -6,7 +6,8 @@ A session stops with a `Status`, and `Execution.go_on` acts on it:
 - CONTROL: a command is the control plane's. `Answers.ask` has it answered, at once or later.
 - FULL: replies wait to be written, and execution goes on when they are. A client that does not read its replies is not
   served until it does.
-- PAUSED: CLIENT PAUSE, or another client's transaction; the factory tries again (`BlockedClients`).
+- PAUSED, BLOCKED: CLIENT PAUSE or another client's transaction holds the client, or a blocking command waits; the
+  client goes on when it is woken, or at a time (`BlockedClients`). A loop does that for the clients that it serves.
 - BUSY: a long command lets other clients in, and goes on in the next turn of the reactor.
 - CLOSE: the connection is closed once the replies are written.
 
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
     from redistill.net.protocol.answers import Answers
     from redistill.net.protocol.factory import RespFactory
 
-MORE, CONTROL, CLOSE, FULL, PAUSED, BUSY = (
+MORE, CONTROL, CLOSE, FULL, PAUSED, BUSY, BLOCKED = (
     *(Status.MORE, Status.CONTROL, Status.CLOSE),
-    *(Status.FULL, Status.PAUSED, Status.BUSY),
+    *(Status.FULL, Status.PAUSED, Status.BUSY, Status.BLOCKED),
 )
 
 # Why a client is not served just now; a set of bits, since several may hold at once.
 UNREAD = 1  # the transport holds enough that the client has not read yet
 ANSWER = 2  # a command of the control plane is not answered yet
-HOLD = 4  # CLIENT PAUSE, or another client's transaction
+HOLD = 4  # the session is blocked, or this process is behind the configuration
 OVER = 8  # nothing more is executed: closing, or closed
 TURN = 16  # it has had its share of this turn of the reactor; others are served first
 
@@ -96,14 +97,24 @@ class Execution:
             return
         try:
             if not self.stall and self._factory.behind:
-                self._hold()
-            if self.stall:
+                self.stall |= HOLD
+                self._factory.blocked.hold_while_behind(self)
+            if self.stall == HOLD and self._session.state.blocked:
+                self._receive_blocked(fed.receive(data))
+            elif self.stall:
                 fed.hold(data)
                 self._status = FULL
             else:
                 self.go_on(fed.receive(data))
         except Exception:
             self._client.broken()
+
+    def _receive_blocked(self, status: Status) -> None:
+        """The session has kept more input. It may have gone on, or have more than it may keep."""
+        if status is not PAUSED and status is not BLOCKED:
+            self._factory.blocked.remove(self)
+            self.stall &= ~HOLD
+            self.go_on(status)
 
     def stopped(self, status: Status) -> None:
         """Go on: the session, which the transport serves, has executed as far as `status` says."""
@@ -153,9 +164,10 @@ class Execution:
                     return
                 elif status is FULL:
                     status = connection.resume()
-                elif status is PAUSED:
+                elif status is PAUSED or status is BLOCKED:
                     self._status = FULL
-                    self._hold()
+                    self.stall |= HOLD
+                    self._factory.blocked.hold(self, self._session.wait)
                     return
                 else:
                     self._status = MORE
@@ -211,10 +223,6 @@ class Execution:
         return False
 
     # ---- clients that wait ----
-
-    def _hold(self) -> None:
-        self.stall |= HOLD
-        self._factory.blocked.hold(self)
 
     def release(self) -> bool:
         """Try to go on after HOLD; whether the client could."""

@@ -38,8 +38,7 @@ class RespFactory:
         on_blocked: Callable[[int], None] = lambda count: None,
     ) -> None:
         """`clients` is filled and emptied here; `next_id` gives each its number. Limits in bytes and seconds, 0: none;
-        they may be set at any time. `on_blocked` is told how many clients wait for an answer or for the end of a pause,
-        whenever that changes."""
+        they may be set at any time. `on_blocked` is told how many clients wait for an answer whenever that changes."""
         self.clock = clock
         self.open_session = open_session
         self.control = control

@@ -1,41 +1,50 @@
-"""CLIENT PAUSE holds clients."""
+"""Clients whose session is blocked, and which no loop serves."""
 
 from __future__ import annotations
 
 from tests.support.played import PlayedCase
 
 
-class PauseTests(PlayedCase):
-    """CLIENT PAUSE"""
+class BlockedTests(PlayedCase):
+    """CLIENT PAUSE, and commands that block"""
 
-    def test_held_commands_go_on_after_the_pause(self) -> None:
-        """A held command and what follows it are executed soon after the pause, in order."""
-        self.session.paused = True
+    def test_held_commands_go_on_at_their_time(self) -> None:
+        """A held command and what follows it are executed when the pause ends, in order; nothing polls meanwhile."""
+        self.session.paused, self.session.wait = True, 0.5
         self.client.dataReceived(b"a hold b ")
         self.client.dataReceived(b"c ")
-        self.clock.pump([0.01] * 50)
-        self.assertEqual((self.transport.value(), self.blocked), (b"a ", [1]))
+        self.clock.advance(0.499)
+        self.assertEqual((self.transport.value(), self.client.blocked), (b"a ", True))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 2)  # its own, and the watch of all clients
         self.session.paused = False
-        self.clock.advance(0.01)
-        self.assertEqual((self.transport.value(), self.blocked), (b"a hold b c ", [1, 0]))
+        self.clock.advance(0.001)
+        self.assertEqual((self.transport.value(), self.client.blocked), (b"a hold b c ", False))
 
-    def test_all_held_clients_go_on(self) -> None:
-        """When the pause has ended every client goes on, and no timer is left."""
-        others = [self.connect() for _ in range(3)]
-        for client, _, session in others:
-            session.paused = True
-            client.dataReceived(b"hold ")
-        self.clock.advance(0.01)
-        for _, _, session in others:
-            session.paused = False
-        self.clock.advance(0.01)
-        self.assertEqual([transport.value() for _, transport, _ in others], [b"hold "] * 3)
-        self.assertFalse(self.factory.blocked._retry.running)
+    def test_woken_client(self) -> None:
+        """A client that is woken goes on at once, and its timer is gone; one that must wait on waits on."""
+        self.session.paused, self.session.wait = True, 5.0
+        self.client.dataReceived(b"hold ")
+        self.client.wake()
+        self.assertEqual((self.transport.value(), self.client.blocked), (b"", True))
+        self.session.paused = False
+        self.client.wake()
+        self.assertEqual((self.transport.value(), self.client.blocked), (b"hold ", False))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_without_a_time(self) -> None:
+        """A client without a time waits until it is woken."""
+        self.session.paused = True
+        self.client.dataReceived(b"hold ")
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.session.paused = False
+        self.client.wake()
+        self.assertEqual(self.transport.value(), b"hold ")
 
     def test_held_client_that_goes(self) -> None:
         """A client that is lost while it is held is not asked again."""
-        self.session.paused = True
+        self.session.paused, self.session.wait = True, 0.5
         self.client.dataReceived(b"hold ")
         self.lose()
-        self.clock.pump([0.01] * 3)
+        self.clock.advance(1)
+        self.client.wake()
         self.assertEqual(self.transport.value(), b"")
