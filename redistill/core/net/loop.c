@@ -401,7 +401,7 @@ static void wake(rd_loop *l) {
     if (c->session_state->blocked == RD_BLOCKED_PAUSE)
       rd_wake_held(st); /* in the order in which they came */
     else
-      rd_wake(c->s);
+      rd_session_wake(c->s);
   }
   while ((c = rd_woken_next(st)) != NULL) {
     if (c->state != ASLEEP) continue; /* its client must read first, or it goes on already */

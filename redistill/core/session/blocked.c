@@ -35,12 +35,12 @@ static rd_session *take(rd_sessions *list) {
 
 /* ---- waking ---- */
 
-void rd_wake(rd_session *s) {
+void rd_session_wake(rd_session *s) {
   if (s->state.blocked != RD_NOT_BLOCKED) append(s->carrier != NULL ? &s->st->woken : &s->st->woken_to_owners, s);
 }
 
 void rd_wake_held(rd_store *st) {
-  while (st->held_sessions.first != NULL) rd_wake(st->held_sessions.first);
+  while (st->held_sessions.first != NULL) rd_session_wake(st->held_sessions.first);
 }
 
 bool rd_woken_waits(const rd_store *st) { return st->woken.first != NULL; }
@@ -57,7 +57,7 @@ uint64_t rd_woken_owner(rd_store *st) {
 }
 
 void rd_blocked_carried(rd_session *s) {
-  if (s->waits_in == &s->st->woken || s->waits_in == &s->st->woken_to_owners) rd_wake(s);
+  if (s->waits_in == &s->st->woken || s->waits_in == &s->st->woken_to_owners) rd_session_wake(s);
 }
 
 /* ---- the state of a session ---- */
@@ -139,7 +139,7 @@ void rd_blocked_pause(rd_store *st, unsigned mode, uint64_t until_ms) {
   rd_wake_held(st);
   for (uint32_t i = 0; st->joined && i < RD_MAX_WORKERS; i++) {
     if (rd_worker_at(st, i) != st->worker && rd_worker_used(st, i))
-      rd_ring_send(st, i, RD_RECORD_WAKE, "", 1, RD_MESSAGES_KEPT);
+      rd_ring_send(st, i, RD_RECORD_PAUSE, "", 1, RD_MESSAGES_KEPT);
   }
 }
 

@@ -5,6 +5,9 @@
  * finds what has happened, and may return the same status again. A loop resumes the sessions that it carries; all
  * others are the owner's (rd_woken_owner, state.deadline_ns).
  *
+ * A command that blocks sets state.deadline_ns and has its session return RD_BLOCKED; the rest of `state` is kept here.
+ * Whoever gives it something calls rd_session_wake. The session returns RD_BLOCKED again as long as it must wait on.
+ *
  * Deadlines are nanoseconds of rd_blocked_now: CLOCK_MONOTONIC, so that no session waits longer when the wall clock is
  * set. */
 #ifndef RD_BLOCKED_H
@@ -24,8 +27,8 @@ uint64_t rd_blocked_wait(const rd_session *s);
 void rd_blocked_ask(rd_store *st, uint32_t sessions);
 /* Set CLIENT PAUSE (pause.h), and wake the held sessions of all workers, which look at it again. */
 void rd_blocked_pause(rd_store *st, unsigned mode, uint64_t until_ms);
-/* Once a second: wake the held sessions if CLIENT PAUSE has changed. Usually a record has done so (RD_RECORD_WAKE), but
- * its sender may have died before it wrote it. */
+/* Once a second: wake the held sessions if CLIENT PAUSE has changed. Usually a record has done so (RD_RECORD_PAUSE),
+ * but its sender may have died before it wrote it. */
 void rd_blocked_enforce(rd_store *st);
 
 /* python: end */
@@ -37,7 +40,7 @@ static inline uint64_t rd_blocked_now(const rd_store *st) {
 uint64_t rd_blocked_until(const rd_store *st, uint64_t milliseconds);
 
 /* Wake a blocked session; does nothing to others. */
-void rd_wake(rd_session *s);
+void rd_session_wake(rd_session *s);
 /* Wake all that are held, in the order in which they came. */
 void rd_wake_held(rd_store *st);
 

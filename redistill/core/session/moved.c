@@ -204,7 +204,7 @@ static void read_late(rd_store *st, uint32_t giver, const late_head *head, rd_by
   rd_pushed_late(s, a, b);
   if (head->more != 0) return;
   s->subscribed->move = (rd_moving){0};
-  rd_wake(s);
+  rd_session_wake(s);
   if (head->broken != 0)
     rd_pushed_end(s, RD_OVERFLOW_LOST);
   else

@@ -15,7 +15,7 @@ void rd_records_read(rd_store *st) {
     if (r.kind == RD_RECORD_MONITOR) rd_monitor_add(st, &r);
     if (r.kind == RD_RECORD_MESSAGE) rd_subscribed_read(st, &r);
     if (r.kind == RD_RECORD_MOVED || r.kind == RD_RECORD_LATE) rd_moved_read(st, &r);
-    if (r.kind == RD_RECORD_WAKE) rd_wake_held(st);
+    if (r.kind == RD_RECORD_PAUSE) rd_wake_held(st);
     rd_ring_done(st, &r);
   }
 }
