@@ -124,7 +124,9 @@ class Buffers(NamedTuple):
 
     connected: int = 0
     blocked: int = 0
-    """Held by CLIENT PAUSE or waiting for the answer of a command."""
+    """Held by CLIENT PAUSE, or waiting for the answer of a command."""
+    timed: int = 0
+    """Waiting in a blocking command that has a timeout."""
     largest_input: int = 0
     largest_output: int = 0
     memory: int = 0
@@ -233,6 +235,7 @@ def take(
         clients=Buffers(
             connected=engine.workers.connections(),
             blocked=gauges["blocked_clients"],
+            timed=gauges["timed_clients"],
             largest_input=gauges["largest_input"],
             largest_output=gauges["largest_output"],
             memory=gauges["client_memory"],

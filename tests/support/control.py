@@ -156,7 +156,7 @@ class FakeWorkers:
 
     def __init__(self) -> None:
         self.others: list[FakeWorker] = []
-        self.own: dict[str, int] = {"blocked_clients": 0, "pubsub_clients": 0}
+        self.own: dict[str, int] = {"blocked_clients": 0, "timed_clients": 0, "pubsub_clients": 0}
         self.cpu_time = (0.0, 0.0)
         self.clients: Mapping[int, FakeClient] = {}
 

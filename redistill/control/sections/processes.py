@@ -62,7 +62,7 @@ def clients(server: ServerState, now: stats.Snapshot) -> Fields:
         ("tracking_clients", 0),
         ("pubsub_clients", now.clients.subscribed),
         ("watching_clients", now.clients.watching),
-        ("clients_in_timeout_table", 0),
+        ("clients_in_timeout_table", now.clients.timed),
     )
 
 

@@ -716,8 +716,5 @@ void rd_loop_pause(rd_loop *l, rd_conn *c) {
   if (c->state == OPEN) c->state = HELD;
 }
 
-bool rd_conn_busy(const rd_conn *c) {
-  bool held = c->state == ASLEEP && c->session_state->blocked != RD_BLOCKED_COMMAND;
-  return c->state == BLOCKED || c->state == BUSY || held;
-}
+bool rd_conn_busy(const rd_conn *c) { return c->state == BLOCKED || c->state == BUSY; }
 uint64_t rd_conn_active_us(const rd_conn *c) { return c->active_us; }

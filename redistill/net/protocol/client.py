@@ -304,7 +304,8 @@ class RespProtocol(Protocol):
     def finish(self) -> None:
         """The server stops: close once all received commands are executed and answered."""
         self.execution.ended = True
-        if not self.execution.stall and not self.execution.connection.busy:
+        held = self.session.state.blocked in (Blocked.PAUSE, Blocked.TURN)
+        if not held and not self.execution.connection.busy and (not self.execution.stall or self._in_blocking_command):
             self.close()
 
     def _begin_end(self) -> None:
