@@ -42,7 +42,7 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 ## Differences
 
-- There are no streams, no commands that block (`BLPOP` and its kin), no geospatial commands, no pub/sub and no scripts
+- There are no streams, no commands that block (`BLPOP` and its kin), no pub/sub and no scripts
   yet. The server answers a command that is not in the table with Redis's `ERR unknown command`, and `INFO` counts it by
   name and client library.
 - A hash or set of up to about 1 KB is returned in the order of insertion, a set of integers in their order, as from
@@ -132,6 +132,7 @@ GROUPS = {
     "sorted-set": "Sorted sets",
     "bitmap": "Bitmaps",
     "hyperloglog": "HyperLogLog",
+    "geo": "Geospatial",
     "generic": "Keys",
     "transactions": "Transactions",
     "pubsub": "Publish/subscribe",

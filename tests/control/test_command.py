@@ -14,7 +14,7 @@ from tests.support.control import TABLE, Server
 
 OTHER_ARGUMENTS = {
     *("set", "client|list", "client|kill", "cluster|addslotsrange", "cluster|delslotsrange", "cluster|meet"),
-    *("cluster|reset", "cluster|setslot", "sort", "sort_ro", "zadd"),
+    *("cluster|reset", "cluster|setslot", "sort", "sort_ro", "zadd", "geoadd"),
 }
 """Commands whose arguments Redis 7.0 documents in another way: SET has IFEQ of Valkey, the others have other names."""
 
@@ -231,6 +231,13 @@ class OracleTests(CommandTestCase):
             "SORT a BY w_* GET o_* STORE d",
             "SORT_RO a BY nosort",
             "ZRANGESTORE d s 0 -1 REV",
+            "GEOADD g 1 2 m",
+            "GEORADIUS g 1 2 3 m STORE d",
+            "GEORADIUS g 1 2 3 m STOREDIST d ASC",
+            "GEORADIUS_RO g 1 2 3 m",
+            "GEORADIUSBYMEMBER g m 3 km COUNT 1 STORE d",
+            "GEOSEARCH g FROMMEMBER m BYRADIUS 1 m",
+            "GEOSEARCHSTORE d g FROMMEMBER m BYRADIUS 1 m",
             "PING x",
             "CLIENT LIST",
             "GET a b",

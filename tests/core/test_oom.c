@@ -788,6 +788,20 @@ static void a_refused_change_of_a_sorted_set_changes_nothing(void) {
        {"ZADD @8a 1 a 2 #100b ; SET @8b #300c EX 100", "ZRANGESTORE @8b @8a 2 1 BYSCORE REV"});
 }
 
+static void a_refused_change_of_places_changes_nothing(void) {
+  PLAY(8 * MIB, 4, {"", "GEOADD @8a 1 2 a"}, {"", "GEOADD @300a 1 2 #600a 3 4 b"},
+       {"GEOADD @8a 1 2 a", "GEOADD @8a CH 2 3 a 4 5 #300b"},
+       {"ZADD @8a " MEMBERS_32, "GEOADD @8a 1 2 #200a 3 4 #201a 5 6 #9000a 7 8 #100a"},
+       {"GEOADD @8a 1 2 a 1 2 #100b", "GEOSEARCHSTORE @8b @8a FROMLONLAT 1 2 BYRADIUS 1 km"},
+       {"GEOADD @8a 1 2 a 1 2 #100b ; SET @8b #300c EX 100",
+        "GEOSEARCHSTORE @8b @8a FROMMEMBER a BYBOX 1 1 m STOREDIST"},
+       {"GEOADD @8a 1 2 a 1 2 #100b 1 3 c", "GEORADIUS @8a 1 2 1 km STORE @8a"},
+       {"GEOADD @8a 1 2 a 1 2 #100b 1 3 c", "GEORADIUSBYMEMBER @8a a 1 km STORE @8b STOREDIST @300c"},
+       {"ZADD @8a " MEMBERS_32 " 1 #600a 2 #9000b", "GEORADIUS @8a -180 -85.05 900 km STOREDIST @300b"},
+       {"ZADD @8a " MEMBERS_32 " 1 #600a 2 #9000b",
+        "GEOSEARCHSTORE @8a @8a FROMMEMBER #600a BYRADIUS 9 km COUNT 20 DESC"});
+}
+
 int main(void) {
   RUN(a_refused_new_key_leaves_nothing_behind);
   RUN(a_refused_replacement_leaves_the_old_value);
@@ -809,6 +823,7 @@ int main(void) {
   RUN(a_full_store_sets_all_or_nothing);
   RUN(a_refused_change_of_a_sorted_set_changes_nothing);
   RUN(a_refused_change_of_a_large_sorted_set_changes_nothing);
+  RUN(a_refused_change_of_places_changes_nothing);
   RUN(every_command_that_may_be_refused_was_played);
   RUN(a_refused_command_in_a_transaction_affects_no_other);
   RUN(a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing);

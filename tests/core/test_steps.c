@@ -108,6 +108,8 @@ static void parts_of_large_values_are_removed_in_steps(void) {
               {"ZADD", "ZREMRANGEBYSCORE a 10 59990\r\n"},
               {"ZADD", "ZPOPMIN a 59999\r\n"},
               {"ZADD", "ZRANGESTORE b a 0 -1\r\n"},
+              {"ZADD", "GEORADIUS a -180 -85.05 900 km STORE b\r\n"},
+              {"ZADD", "GEORADIUS a -180 -85.05 900 km DESC COUNT 50000 STOREDIST b\r\n"},
               {"SADD", "SUNIONSTORE b a\r\n"},
               {"SADD", "SORT a ALPHA STORE b\r\n"}};
   for (size_t i = 0; i < sizeof each / sizeof *each; i++) {

@@ -59,6 +59,7 @@ GROUPS = (
     "sorted-set",
     "bitmap",
     "hyperloglog",
+    "geo",
     "generic",
     "transactions",
     "pubsub",

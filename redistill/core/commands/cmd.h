@@ -158,6 +158,18 @@ rd_command_fn rd_cmd_pfmerge;
 rd_command_fn rd_cmd_pfdebug;
 rd_command_fn rd_cmd_pfselftest;
 
+/* geo */
+rd_command_fn rd_cmd_geoadd;
+rd_command_fn rd_cmd_geodist;
+rd_command_fn rd_cmd_geohash;
+rd_command_fn rd_cmd_geopos;
+rd_command_fn rd_cmd_georadius;
+rd_command_fn rd_cmd_georadius_ro;
+rd_command_fn rd_cmd_georadiusbymember;
+rd_command_fn rd_cmd_georadiusbymember_ro;
+rd_command_fn rd_cmd_geosearch;
+rd_command_fn rd_cmd_geosearchstore;
+
 /* generic */
 rd_command_fn rd_cmd_del;
 rd_command_fn rd_cmd_unlink;

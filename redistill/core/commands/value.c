@@ -107,3 +107,11 @@ bool rd_reserve_for_call(const rd_call *c, rd_coll *coll) {
   if (coll->wanted < bytes) coll->wanted = bytes;
   return rd_coll_reserve(coll);
 }
+
+bool rd_reserve_beside(const rd_coll *from, rd_coll *to) {
+  rd_store *st = from->st;
+  st->pin[1] = rd_ref_of(st, from->item);
+  bool room = rd_coll_reserve(to);
+  st->pin[1] = 0;
+  return room;
+}

@@ -47,6 +47,10 @@ rd_result rd_grow(rd_call *c, const rd_key *key, rd_item **it, uint64_t len);
  * knows only the bytes that it needed until it failed. */
 bool rd_reserve_for_call(const rd_call *c, rd_coll *coll);
 
+/* Like rd_coll_reserve for a value that is built of the members of another, whose item stays where it is; its entries
+ * may be moved. */
+bool rd_reserve_beside(const rd_coll *from, rd_coll *to);
+
 /* True if a value of `had` bytes (0: there is none) may become one of `len`. False after an error reply. */
 bool rd_check_growth(rd_call *c, uint64_t had, uint64_t len);
 /* True if a command may make a value of `len` bytes. False after an error reply. */

@@ -62,13 +62,8 @@ bool rd_members_walk(rd_members *m, const rd_coll *z, rd_pos *p, uint64_t n, boo
 
 /* ---- ZADD and ZINCRBY ---- */
 
-typedef struct add_options {
-  bool nx, xx, gt, lt, ch, incr;
-  uint32_t first, pairs; /* the scores and members begin at argv[first] */
-} add_options;
-
 /* Parse the options. False after an error reply. */
-static bool parse_add(rd_call *c, add_options *o) {
+static bool parse_add(rd_call *c, rd_add_options *o) {
   uint32_t i = 2;
   for (; i < c->argc; i++) {
     rd_bytes word = c->argv[i];
@@ -89,14 +84,15 @@ static bool parse_add(rd_call *c, add_options *o) {
       break;
   }
   o->first = i;
-  o->pairs = (c->argc - i) / 2;
-  if ((c->argc - i) % 2 != 0 || o->pairs == 0)
+  o->step = 2;
+  o->n = (c->argc - i) / 2;
+  if ((c->argc - i) % 2 != 0 || o->n == 0)
     rd_reply_syntax(c->out);
   else if (o->nx && o->xx)
     rd_reply_error(c->out, "ERR XX and NX options at the same time are not compatible");
   else if ((o->gt && o->nx) || (o->lt && o->nx) || (o->gt && o->lt))
     rd_reply_error(c->out, "ERR GT, LT, and/or NX options at the same time are not compatible");
-  else if (o->incr && o->pairs > 1)
+  else if (o->incr && o->n > 1)
     rd_reply_error(c->out, "ERR INCR option supports a single increment-element pair");
   else
     return true;
@@ -106,7 +102,7 @@ static bool parse_add(rd_call *c, add_options *o) {
 typedef enum outcome { SKIPPED, SAME, ADDED, MOVED, NOT_A_NUMBER, NO_MEMORY } outcome;
 
 /* Add a member, or change its score, which is *score afterwards. */
-static outcome add(rd_coll *z, const add_options *o, rd_bytes text, double *score) {
+static outcome add(rd_coll *z, const rd_add_options *o, rd_bytes text, double *score) {
   rd_element member;
   rd_zset_place p;
   rd_element_of(&member, text);
@@ -130,11 +126,11 @@ typedef struct added {
 } added;
 
 /* Add all members. False: one of them found no memory. */
-static bool add_all(rd_call *c, rd_coll *z, const add_options *o, const double *scores, added *result) {
+static bool add_all(rd_call *c, rd_coll *z, const rd_add_options *o, const double *scores, added *result) {
   result->added = result->moved = 0;
-  for (uint32_t i = 0; i < o->pairs; i++) {
+  for (uint32_t i = 0; i < o->n; i++) {
     result->score = scores[i];
-    result->last = add(z, o, c->argv[o->first + 2 * i + 1], &result->score);
+    result->last = add(z, o, c->argv[o->first + (i + 1) * o->step - 1], &result->score);
     result->added += result->last == ADDED;
     result->moved += result->last == MOVED;
     if (result->last == NO_MEMORY) return false;
@@ -144,8 +140,8 @@ static bool add_all(rd_call *c, rd_coll *z, const add_options *o, const double *
 }
 
 /* Add all members, or none: false after an -OOM reply. */
-static bool add_or_none(rd_call *c, rd_coll *z, const add_options *o, const double *scores, added *result) {
-  bool one = o->pairs == 1; /* one change is whole by itself */
+static bool add_or_none(rd_call *c, rd_coll *z, const rd_add_options *o, const double *scores, added *result) {
+  bool one = o->n == 1; /* one change is whole by itself */
   for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
     if (!one && !rd_coll_begin(z)) break;
     if (add_all(c, z, o, scores, result)) {
@@ -159,7 +155,7 @@ static bool add_or_none(rd_call *c, rd_coll *z, const add_options *o, const doub
   return false;
 }
 
-static void reply_added(rd_call *c, const add_options *o, const added *result) {
+static void reply_added(rd_call *c, const rd_add_options *o, const added *result) {
   if (!o->incr)
     rd_reply_int(c->out, (int64_t)(result->added + (o->ch ? result->moved : 0)));
   else if (result->last == SKIPPED)
@@ -168,7 +164,7 @@ static void reply_added(rd_call *c, const add_options *o, const added *result) {
     rd_reply_double(c->out, result->score);
 }
 
-static void add_scores(rd_call *c, const add_options *o, const double *scores) {
+void rd_add_scores(rd_call *c, const rd_add_options *o, const double *scores) {
   rd_coll z;
   added result = {.last = SKIPPED};
   if (!rd_open_zset(c, 1, true, &z)) return;
@@ -186,43 +182,43 @@ static void add_scores(rd_call *c, const add_options *o, const double *scores) {
 }
 
 /* Parse the scores, and check the members' lengths. False after an error reply. */
-static bool parse_scores(rd_call *c, const add_options *o, double *scores) {
-  for (uint32_t i = 0; i < o->pairs; i++) {
+static bool parse_scores(rd_call *c, const rd_add_options *o, double *scores) {
+  for (uint32_t i = 0; i < o->n; i++) {
     if (!rd_parse_score(c, c->argv[o->first + 2 * i], &scores[i])) return false;
     if ((i & 1023) == 1023) rd_yield(c->store);
   }
-  for (uint32_t i = 0; i < o->pairs; i++) {
+  for (uint32_t i = 0; i < o->n; i++) {
     if (!rd_check_length(c, c->argv[o->first + 2 * i + 1].len)) return false;
   }
   return true;
 }
 
-static void __attribute__((noinline)) add_many(rd_call *c, const add_options *o) {
-  if (o->pairs > RD_LONG_ELEMENTS / 2 && !rd_may_take_long(c)) return;
-  uint64_t bytes = o->pairs * sizeof(double);
+static void __attribute__((noinline)) add_many(rd_call *c, const rd_add_options *o) {
+  if (o->n > RD_LONG_ELEMENTS / 2 && !rd_may_take_long(c)) return;
+  uint64_t bytes = o->n * sizeof(double);
   double *scores = rd_scratch_take(c, bytes);
   if (scores == NULL)
     rd_reply_oom(c->out);
   else if (parse_scores(c, o, scores))
-    add_scores(c, o, scores);
+    rd_add_scores(c, o, scores);
   rd_scratch_give(c->store, scores, bytes);
 }
 
 void rd_cmd_zadd(rd_call *c) {
-  add_options o = {.nx = false};
+  rd_add_options o = {.nx = false};
   double score;
   if (!parse_add(c, &o)) return;
-  if (RD_UNLIKELY(o.pairs > 1))
+  if (RD_UNLIKELY(o.n > 1))
     add_many(c, &o);
   else if (parse_scores(c, &o, &score))
-    add_scores(c, &o, &score);
+    rd_add_scores(c, &o, &score);
 }
 
 void rd_cmd_zincrby(rd_call *c) {
-  add_options o = {.incr = true};
+  rd_add_options o = {.incr = true};
   double score;
   /* words of ZADD's options are options here, too, and then there are too few arguments */
-  if (parse_add(c, &o) && parse_scores(c, &o, &score)) add_scores(c, &o, &score);
+  if (parse_add(c, &o) && parse_scores(c, &o, &score)) rd_add_scores(c, &o, &score);
 }
 
 /* ---- ZREM ---- */

@@ -12,6 +12,15 @@ bool rd_open_zset(rd_call *c, uint32_t i, bool for_write, rd_coll *z);
 /* Parse a score. False after an error reply. */
 bool rd_parse_score(rd_call *c, rd_bytes text, double *score);
 
+/* The options of ZADD and its relatives. Each member has `step` arguments, of which it is the last one. */
+typedef struct rd_add_options {
+  bool nx, xx, gt, lt, ch, incr;
+  uint32_t first, n, step; /* `n` members, from argv[first] on */
+} rd_add_options;
+
+/* Add the members with these scores to the sorted set at argv[1], all or none, and reply. */
+void rd_add_scores(rd_call *c, const rd_add_options *o, const double *scores);
+
 /* A reply with members. It may turn out to be long while it is written: then it is cut off where it began, and the
  * command must return, to be called again where it can pause. */
 typedef struct rd_members {

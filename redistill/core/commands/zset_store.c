@@ -4,15 +4,6 @@
 #include "commands/value.h"
 #include "commands/zset_ranges.h"
 
-/* Make room in the shard of `to`, which neither takes nor moves the item of `from`. */
-static bool reserve(const rd_coll *from, rd_coll *to) {
-  rd_store *st = from->st;
-  st->pin[1] = rd_ref_of(st, from->item);
-  bool room = rd_coll_reserve(to);
-  st->pin[1] = 0;
-  return room;
-}
-
 /* Put `n` members of a sorted set, from `rank` on, into one that is built aside. False: no memory. */
 static bool put_members(const rd_coll *from, uint64_t rank, uint64_t n, rd_coll *to) {
   rd_pos p;
@@ -21,7 +12,7 @@ static bool put_members(const rd_coll *from, uint64_t rank, uint64_t n, rd_coll 
     rd_element member;
     rd_element_like(&member, from->st, rd_zset_member(p.at));
     if (rd_zset_put(to, &member, rd_zset_score(p.at)) != RD_OK) {
-      if (++failures == RD_COLL_ATTEMPTS || !reserve(from, to)) return false;
+      if (++failures == RD_COLL_ATTEMPTS || !rd_reserve_beside(from, to)) return false;
       more = rd_coll_at(from, rank, &p); /* it may have been moved */
       continue;
     }

@@ -85,7 +85,9 @@ typedef enum rd_encoding {
   X(ZRANGESTORE, "zrangestore", ZSET)           \
   X(ZUNIONSTORE, "zunionstore", ZSET)           \
   X(ZINTERSTORE, "zinterstore", ZSET)           \
-  X(ZDIFFSTORE, "zdiffstore", ZSET)
+  X(ZDIFFSTORE, "zdiffstore", ZSET)             \
+  X(GEORADIUSSTORE, "georadiusstore", ZSET)     \
+  X(GEOSEARCHSTORE, "geosearchstore", ZSET)
 
 typedef enum rd_key_event {
 #define RD_EVENT_ID(id, name, class) RD_EVENT_##id,
