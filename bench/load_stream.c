@@ -86,6 +86,10 @@ static char *put_word(char *p, source *s, const char *word, unsigned long long k
       case 'r':
         p += sprintf(p, "%llu.5", (unsigned long long)roll(s, s->plan->members));
         break;
+      case 'x':
+      case 'y':
+        p += sprintf(p, "%.6f", (double)roll(s, 10000000) / 1e6);
+        break;
       case 'v':
         memset(p, 'x', s->plan->value);
         p += s->plan->value;
@@ -100,7 +104,7 @@ static char *put_word(char *p, source *s, const char *word, unsigned long long k
 static bool words_are_known(const load_plan *plan) {
   for (uint32_t i = 0; i < plan->num_words; i++) {
     for (const char *at = plan->words[i]; (at = strchr(at, '%')) != NULL; at += 2) {
-      if (at[1] == '\0' || strchr("kmfnisrv", at[1]) == NULL) return false;
+      if (at[1] == '\0' || strchr("kmfnisrxyv", at[1]) == NULL) return false;
     }
   }
   return true;

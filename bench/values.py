@@ -26,6 +26,7 @@ FILLS = {
     "set": "SADD %k %m",
     "integers": "SADD %k %n",
     "sorted set": "ZADD %k %s %m",
+    "places": "GEOADD %k %x %y %m",
 }
 PAYLOADS = {"hash": 24, "list": 16, "set": 16, "integers": 4, "sorted set": 24}
 """Bytes of an element, as the tables count them."""
@@ -55,8 +56,8 @@ class Held:
 
 
 HELD = (
-    *(Held(kind, 10 * SMALL_KEYS, 10, most) for kind, most in zip(FILLS, (70, 60, 60, 45, 45), strict=True)),
-    *(Held(kind, 1, MILLION, most) for kind, most in zip(FILLS, (12, 1.6, 10, 8, 22), strict=True)),
+    *(Held(kind, 10 * SMALL_KEYS, 10, most) for kind, most in zip(PAYLOADS, (70, 60, 60, 45, 45), strict=True)),
+    *(Held(kind, 1, MILLION, most) for kind, most in zip(PAYLOADS, (12, 1.6, 10, 8, 22), strict=True)),
     *(Held(kind, 1, 1_300_000, most) for kind, most in (("hash", 12), ("set", 10))),
     *(Held(kind, 1000, 1000, most) for kind, most in (("hash", 12), ("set", 10), ("sorted set", 22))),
 )
@@ -73,16 +74,19 @@ class Row:
     members: int
     most: tuple[tuple[int, float], ...]
     keys: int = 1
+    result: str = ""
+    """What the command finds, for its title."""
 
     @property
     def title(self) -> str:
         """The command, and what it is sent to."""
         names = " and ".join(command.split()[0] for command in self.command.split(";"))
-        return f"{names}, {self.type} of {self.members:,}"
+        return f"{names}, {self.type} of {self.members:,}{self.result and f', {self.result}'}"
 
 
 USUAL = ((1, 0.92), (16, 0.65), (64, 0.55))
 RANGES = ((16, 0.75), (64, 0.75))
+PLACES = ((16, 0.75),)
 HUGE = ((64, 0.35),)
 VALUE = 16
 
@@ -106,6 +110,12 @@ def _rows() -> Iterator[Row]:
     yield Row("LRANGE %k 0 99", "list", 100, RANGES, 1000)
     yield Row("ZRANGE %k 5000 5009", "sorted set", 10_000, RANGES)
     yield Row("ZRANGEBYSCORE %k 5000 5010", "sorted set", 10_000, RANGES)
+    yield Row("GEOADD %k %x %y %m", "places", LARGE, PLACES)
+    yield Row("GEOSEARCH %k FROMLONLAT %x %y BYRADIUS 20 km", "places", LARGE, PLACES, 1, "about 100")
+    yield Row(
+        "GEOSEARCH %k FROMLONLAT %x %y BYRADIUS 20 km ASC WITHDIST WITHCOORD", "places", LARGE, PLACES, 1, "sorted"
+    )
+    yield Row("GEOSEARCH %k FROMLONLAT 5 5 BYRADIUS 2000 km", "places", 1000, PLACES, 1, "all")
     yield Row("ZRANK %k %m", "sorted set", MILLION, HUGE)
     yield Row("ZADD %k %r %m", "sorted set", MILLION, HUGE)
     yield Row("ZRANGEBYSCORE %k %r +inf LIMIT 0 10", "sorted set", MILLION, HUGE)

@@ -46,8 +46,8 @@ static inline void grammar_key(grammar *g) {
   static const struct {
     const char *group;
     char letter;
-  } letters[] = {{"string", 'a'}, {"bitmap", 'a'},     {"hash", 'h'},       {"list", 'l'},
-                 {"set", 's'},    {"sorted-set", 'z'}, {"hyperloglog", 'p'}};
+  } letters[] = {{"string", 'a'}, {"bitmap", 'a'},     {"hash", 'h'},        {"list", 'l'},
+                 {"set", 's'},    {"sorted-set", 'z'}, {"hyperloglog", 'p'}, {"geo", 'z'}};
   enum { LETTERS = sizeof letters / sizeof letters[0] };
   unsigned chosen = LETTERS;
   bool other = grammar_dice(g, 12) == 0;
@@ -87,6 +87,13 @@ static inline void grammar_value(grammar *g, const char *name, size_t len, const
     GRAMMAR_PICK(g, "0", "1", "-1", "5", "-inf", "+inf", "(1", "[m1", "(m2", "-", "+", "nan", "(", "1e400", "-100");
   } else if (grammar_named(name, len, "encoding")) {
     GRAMMAR_PICK(g, "u8", "i16", "u1", "i64", "u63", "u64", "i5", "x");
+  } else if (grammar_named(name, len, "longitude")) {
+    GRAMMAR_PICK(g, "0", "13.4", "13.5", "180", "-180", "179.99", "-179.99", "180.1", "nan", "x");
+  } else if (grammar_named(name, len, "latitude")) {
+    GRAMMAR_PICK(g, "0", "52.5", "52.4", "85.05112878", "-85.05112878", "84.9", "86", "inf");
+  } else if (grammar_named(name, len, "radius") || grammar_named(name, len, "width") ||
+             grammar_named(name, len, "height")) {
+    GRAMMAR_PICK(g, "0", "1", "1000", "20000", "1e7", "1e300", "inf", "1e-300", "-1", "nan", "5", "12000");
   } else if (type_len == 6 && memcmp(type, "double", 6) == 0) {
     GRAMMAR_PICK(g, "0", "1", "1.5", "-3", "1e300", "inf", "-inf", "nan", "0.1", "17", "x", "12345678901234567");
   } else if (type_len == 7 && memcmp(type, "integer", 7) == 0) {
