@@ -156,6 +156,13 @@ def _in_transaction(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
     return theirs.kind == ours.kind == "-" and theirs.value.endswith(b"not allowed inside a transaction")
 
 
+def _geo_words(argv: Sequence[bytes], theirs: Reply, ours: Reply) -> bool:
+    if theirs.kind != "-" or ours.kind != "-":
+        return False
+    missing = theirs.value.endswith(b" does not exist") and ours.value == b"ERR could not decode requested zset member"
+    return missing or b"BYPOLYGON" in theirs.value
+
+
 FROM_VALKEY: tuple[Difference, ...] = (
     DIFFERENCES[0],
     Difference("Valkey 9 reads no scores that are hexadecimal or begin with a space", _stricter_numbers, diverges=True),
@@ -171,6 +178,7 @@ FROM_VALKEY: tuple[Difference, ...] = (
         diverges=True,
     ),
     Difference("small numbers are not shared objects, so their count is 1", _refcount),
+    Difference("searches for places are refused in Redis's words", _geo_words),
     Difference("a damaged HyperLogLog is refused as a whole, not when the damage is met", _corrupted, diverges=True),
 )
 """Where Redistill's replies differ from those of Valkey 9 on purpose."""

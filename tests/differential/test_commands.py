@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from . import sides
 from .connection import CONNECTION, GETKEYS, SERVER
+from .geo import DISTANCES, PLACES
 from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
 from .lists import LISTS
 from .peers import ask
@@ -14,6 +15,7 @@ from .profiles import examples
 from .scripts import DATA, EVERYTHING, Script, any_of, scripts
 from .sets import SETS
 from .sorted_algebra import SORTED_ALGEBRA
+from .sorted_sets import SORTED_SETS
 from .sorting import SORTS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 
@@ -63,6 +65,18 @@ class SameRepliesTests(SynchronousTestCase):
     @given(scripts(any_of(SETS, SETS, SETS, KEYSPACE, STRINGS[:1])))
     def test_sets(self, script: Script) -> None:
         """Commands on sets, also after other commands changed the key."""
+        self.same(script)
+
+    @examples(400)
+    @given(scripts(any_of(PLACES, PLACES, DISTANCES), most=40, queued=any_of(PLACES, DISTANCES)))
+    def test_places(self, script: Script) -> None:
+        """Places in sorted sets, and searches for them with all their options."""
+        self.same(script)
+
+    @examples(150)
+    @given(scripts(any_of(PLACES, DISTANCES, SORTED_SETS, SETS, KEYSPACE, STRINGS[:1]), most=40))
+    def test_places_among_other_values(self, script: Script) -> None:
+        """The same with sorted sets of any scores, sets, renames, copies and expiry."""
         self.same(script)
 
     @examples(250)

@@ -6,6 +6,7 @@ from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from . import sides
+from .geo import PLACES
 from .hashes import EXPIRING_FIELDS, HASHES, LARGE_HASHES
 from .keyspace import FLUSHES, KEYSPACE, TRANSACTIONS
 from .lists import LISTS
@@ -17,7 +18,7 @@ from .sorted_algebra import SORTED_ALGEBRA
 from .sorted_sets import LARGE_SORTED_SETS, SORTED_SETS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 
-COLLECTIONS = (*HASHES, *LISTS, *SETS, *SORTED_SETS, *SORTED_ALGEBRA)
+COLLECTIONS = (*HASHES, *LISTS, *SETS, *SORTED_SETS, *SORTED_ALGEBRA, *PLACES)
 LARGE = (*EXPIRING_FIELDS, *LARGE_HASHES, *LARGE_SORTED_SETS, *SETS)
 EVERYTHING = any_of(
     STRINGS, NEWER, BITMAPS, HYPERLOGLOGS, COLLECTIONS, LARGE, KEYSPACE, KEYSPACE, TRANSACTIONS, FLUSHES
