@@ -24,11 +24,16 @@ def scored(number: int) -> tuple[bytes, ...]:
     return b"%d" % (number * 7919 % 1_000_003), b"member:%08d" % number
 
 
+def placed(number: int) -> tuple[bytes, ...]:
+    return b"%.4f" % (number % 3600 / 10 - 180), b"%.4f" % (number // 3600 % 1700 / 10 - 85), b"member:%08d" % number
+
+
 KINDS: dict[str, tuple[bytes, Fill]] = {
     "hash": (b"HSET", field),
     "list": (b"RPUSH", element),
     "set": (b"SADD", element),
     "sorted set": (b"ZADD", scored),
+    "places": (b"GEOADD", placed),
 }
 
 
@@ -79,6 +84,9 @@ ENDS: dict[str, tuple[tuple[bytes, ...], ...]] = {
     "FLUSHDB with": ((b"FLUSHDB",),),
 }
 
+FROM_ZERO = (b"FROMLONLAT", b"0", b"0")
+EVERYWHERE = (*FROM_ZERO, b"BYRADIUS", b"30000", b"km")
+
 READS: dict[str, tuple[str, tuple[bytes, ...]]] = {
     "HGETALL of a million": ("hash", (b"HGETALL", b"a")),
     "HSCAN of a million": ("hash", (b"HSCAN", b"a", b"0", b"COUNT", b"1000000000")),
@@ -96,6 +104,12 @@ READS: dict[str, tuple[str, tuple[bytes, ...]]] = {
     "ZRANGESTORE of a million": ("sorted set", (b"ZRANGESTORE", b"c", b"a", b"0", b"-1")),
     "ZREMRANGEBYRANK of a million": ("sorted set", (b"ZREMRANGEBYRANK", b"a", b"0", b"-1")),
     "ZPOPMIN of a million": ("sorted set", (b"ZPOPMIN", b"a", b"1000000")),
+    "GEOSEARCH of a million": ("places", (b"GEOSEARCH", b"a", *EVERYWHERE, b"WITHDIST", b"WITHCOORD")),
+    "GEOSEARCH of a million, sorted": ("places", (b"GEOSEARCH", b"a", *EVERYWHERE, b"DESC")),
+    "GEOSEARCH of a million for ten": ("places", (b"GEOSEARCH", b"a", *EVERYWHERE, b"COUNT", b"10")),
+    "GEOSEARCH of a million for none": ("places", (b"GEOSEARCH", b"a", *FROM_ZERO, b"BYBOX", b"40000", b"0", b"km")),
+    "GEOSEARCHSTORE of a million": ("places", (b"GEOSEARCHSTORE", b"c", b"a", *EVERYWHERE)),
+    "GEOSEARCHSTORE onto its source": ("places", (b"GEOSEARCHSTORE", b"a", b"a", *EVERYWHERE, b"ASC", b"STOREDIST")),
 }
 
 ALGEBRA: dict[str, tuple[str, str, tuple[bytes, ...]]] = {
@@ -113,6 +127,7 @@ COLLECTIONS = (
         Input(f"{name} a {kind} of a million", lines(*commands), million(kind))
         for name, commands in ENDS.items()
         for kind in KINDS
+        if kind != "places"  # they are sorted sets
     ),
     *(Input(name, lines(command), million(kind)) for name, (kind, command) in READS.items()),
     *(Input(name, lines(command), million(first, second)) for name, (first, second, command) in ALGEBRA.items()),

@@ -86,6 +86,37 @@ class CollectionTests(Case):
             self.assertEqual([name for name, _ in r.zpopmax("z", 5)], [b"a", b"b"])
             self.assertEqual((r.exists("z"), r.zrandmember("z")), (0, None))
 
+    def test_places(self) -> None:
+        """Shops near a customer."""
+        for r in self.both:
+            r.flushall()
+            self.assertEqual(r.geoadd("shops", (2.1909389952632, 41.433791470673, "a", 2.18739, 41.40638, "b")), 2)
+            self.assertEqual(r.geoadd("shops", (2.18740, 41.40640, "b"), ch=True, xx=True), 1)
+            self.assertEqual(r.geodist("shops", "a", "b", "km"), 3.0608)
+            self.assertEqual(
+                (r.geodist("shops", "a", "none"), r.geohash("shops", "a", "none")), (None, ["sp3e9yg3kd0", None])
+            )
+            near = r.geopos("shops", "a", "none")
+            self.assertEqual([round(number, 5) for number in near[0]], [2.19094, 41.43379])
+            self.assertIsNone(near[1])
+            customer = {"longitude": 2.191, "latitude": 41.433}
+            self.assertEqual(r.geosearch("shops", **customer, radius=1, unit="km"), [b"a"])
+            self.assertEqual(r.geosearch("shops", member="b", width=8, height=8, unit="km", sort="DESC"), [b"a", b"b"])
+            found = r.geosearch(
+                "shops", **customer, radius=5, unit="km", sort="ASC", withdist=True, withcoord=True, withhash=True
+            )
+            self.assertEqual(
+                [(one[0], one[1], one[2]) for one in found],
+                [(b"a", 0.0881, 3471609698139488), (b"b", 2.9738, found[1][2])],
+            )
+            self.assertEqual(r.geosearch("shops", **customer, radius=5, unit="km", count=1), [b"a"])
+            self.assertEqual(r.geosearchstore("near", "shops", **customer, radius=1, unit="km"), 1)
+            self.assertEqual(r.geosearchstore("near", "shops", member="b", radius=9, unit="km", storedist=True), 2)
+            self.assertEqual((r.zscore("near", "b"), r.type("near")), (0.0, b"zset"))
+            self.assertEqual(r.georadius("shops", 2.191, 41.433, 1000), [b"a"])
+            self.assertEqual(r.georadiusbymember("shops", "b", 9, unit="km", store_dist="near"), 2)
+            self.assertRaises(self.redis.ResponseError, r.geosearch, "shops", member="none", radius=1)
+
     def test_sort(self) -> None:
         """SORT by keys and fields."""
         for r in self.both:

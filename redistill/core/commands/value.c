@@ -2,7 +2,9 @@
 #include "commands/value.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
+#include "arena/longrun.h"
 #include "arena/worker.h"
 
 /* Smaller amounts are not counted. */
@@ -18,6 +20,16 @@ void *rd_scratch_take(rd_call *c, uint64_t n) {
 void rd_scratch_give(rd_store *st, void *memory, uint64_t n) {
   free(memory);
   if (memory != NULL && counts(n)) rd_scratch_count(st, -n);
+}
+
+void rd_scratch_give_slowly(rd_store *st, void *memory, uint64_t n) {
+  const uintptr_t page = 4096, step = 1u << 20;
+  uintptr_t at = ((uintptr_t)memory + page - 1) & ~(page - 1), end = ((uintptr_t)memory + n) & ~(page - 1);
+  for (; memory != NULL && at + step < end; at += step) {
+    madvise((void *)at, step, MADV_DONTNEED);
+    rd_yield(st);
+  }
+  rd_scratch_give(st, memory, n);
 }
 
 bool rd_scratch_value(rd_call *c, const rd_item *it, rd_scratch *out) {

@@ -12,6 +12,8 @@
  * client, so that all commands together take no more than the clients may. NULL: no memory. */
 void *rd_scratch_take(rd_call *c, uint64_t n);
 void rd_scratch_give(rd_store *st, void *memory, uint64_t n);
+/* The same for many MiB, with calls of rd_yield: giving all at once to the system would take long. */
+void rd_scratch_give_slowly(rd_store *st, void *memory, uint64_t n);
 
 /* A value in place, or a copy of it for the duration of the command. */
 typedef struct rd_scratch {
