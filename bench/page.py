@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench import page_core, page_servers, page_types
+from bench import page_core, page_messages, page_servers, page_types
 from bench.charts import svg
 from bench.markdown import table, wrapped
 from bench.targets import targets
@@ -25,6 +25,7 @@ SECTIONS = {
     "keys": page_servers.keys,
     "values": page_types.values,
     "types": page_types.commands,
+    "messages": page_messages.messages,
     "idle": page_servers.idle,
     "start": page_servers.start,
     "refused": page_servers.refused,

@@ -43,6 +43,7 @@ def targets(results: Results) -> list[Target]:
         *_cores(results),
         *_sockets(results),
         *_types(results),
+        *_messages(results),
         *_start(results),
         *_clients(results),
     ]
@@ -134,6 +135,16 @@ def _types(results: Results) -> Iterator[Target]:
             ours, redis = row["medians"]["redistill"], row["medians"]["redis"]
             measured = f"{ours / redis:.2f} ({ours:.2f} µs against {redis:.2f} µs)"
             name = f"Server's CPU, {row['title']}, P={row['pipeline']}"
+            yield name, f"<= {row['most']} of Redis's", measured, ours <= row["most"] * redis
+
+
+def _messages(results: Results) -> Iterator[Target]:
+    """Publish/subscribe."""
+    for row in results.get("messages", {}).get("rows", ()):
+        if row["most"] is not None and {"redistill", "redis"} <= row["medians"].keys():
+            ours, redis = row["medians"]["redistill"], row["medians"]["redis"]
+            measured = f"{ours / redis:.2f} ({ours:.2f} µs against {redis:.2f} µs)"
+            name = f"Server's CPU for a message, {row['title']}, P={row['pipeline']}"
             yield name, f"<= {row['most']} of Redis's", measured, ours <= row["most"] * redis
 
 
