@@ -750,6 +750,42 @@ static void a_connection_that_took_long_is_served_after_the_others(void) {
   leave(&light);
 }
 
+#define NEWS(text) "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\n" text "\r\n"
+
+static void a_part_of_the_subscribers_is_sent_to_in_each_turn(void) {
+  enum { SUBSCRIBERS = 40 };
+  peer p[SUBSCRIBERS], publisher = join(0);
+  for (int i = 0; i < SUBSCRIBERS; i++) {
+    p[i] = join((uint64_t)i + 1);
+    say(&p[i], "SUBSCRIBE c\r\n");
+    turn();
+    swallow(&p[i]);
+  }
+  say(&publisher, "PUBLISH c 1\r\n");
+  turn();
+  for (int i = 0; i < SUBSCRIBERS; i++) hears(&p[i], i < 16 ? NEWS("1") : "");
+  hears(&publisher, ":40\r\n");
+  say(&publisher, "PUBLISH c 2\r\n"); /* those who wait get both at once; they come first */
+  turn();
+  for (int i = 0; i < SUBSCRIBERS; i++) hears(&p[i], i >= 16 && i < 32 ? NEWS("1") NEWS("2") : "");
+  say(&p[39], "PING x\r\n"); /* its reply comes behind the messages */
+  turn();
+  for (int i = 0; i < SUBSCRIBERS - 1; i++) hears(&p[i], i >= 32 ? NEWS("1") NEWS("2") : i < 8 ? NEWS("2") : "");
+  hears(&p[39], NEWS("1") NEWS("2") "*2\r\n$4\r\npong\r\n$1\r\nx\r\n");
+  turn();
+  for (int i = 0; i < SUBSCRIBERS; i++) hears(&p[i], i >= 8 && i < 16 ? NEWS("2") : "");
+  char large[20001];
+  memset(large, 'x', 20000);
+  large[20000] = 0;
+  say(&publisher, "PUBLISH c '");
+  say(&publisher, large);
+  say(&publisher, "'\r\n");
+  for (int i = 0; i < 4 && turn() == 0; i++) continue;
+  for (int i = 0; i < SUBSCRIBERS; i++) CHECK(swallow(&p[i]) > 20000); /* nothing is saved by waiting */
+  leave(&publisher);
+  for (int i = 0; i < SUBSCRIBERS; i++) leave(&p[i]);
+}
+
 int main(void) {
   open_all();
   RUN(commands_are_answered_without_the_owner);
@@ -789,6 +825,7 @@ int main(void) {
   RUN(a_thousand_connections_are_served);
   RUN(heavy_connections_share_a_part_of_each_turn);
   RUN(a_connection_that_took_long_is_served_after_the_others);
+  RUN(a_part_of_the_subscribers_is_sent_to_in_each_turn);
   close_all();
   return check_end();
 }

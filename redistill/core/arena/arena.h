@@ -53,12 +53,18 @@ typedef struct rd_type_limits {
   int32_t list_size; /* above 0: elements; -1 to -5: 4 to 64 KiB */
 } rd_type_limits;
 
-/* One process's view of an arena. Not thread-safe: one a thread. */
+/* A queue of sessions that have new messages: session/pushed.h */
+typedef struct rd_pushed_list {
+  struct rd_session *first, *last;
+  uint32_t count;
+} rd_pushed_list;
+
 /* A list of sessions. */
 typedef struct rd_sessions {
   struct rd_session *first, *last;
 } rd_sessions;
 
+/* One process's view of an arena. Not thread-safe: one a thread. */
 typedef struct rd_store {
   uint8_t *base;
   uint64_t size;
@@ -120,15 +126,15 @@ typedef struct rd_store {
   struct rd_reply *monitored;        /* this process's queue of MONITOR lines, see monitor.h; NULL: no line yet */
   size_t monitor_shared;             /* bytes of these lines that were sent to, or came from, other workers */
   uint64_t monitor_dropped;
-  struct rd_topics *topics;       /* names that clients of this process subscribe to: session/subscribed.h */
-  uint32_t moving;                /* subscribers that this process hands over: session/moved.h */
-  uint32_t moves;                 /* counts them since the start */
-  bool rolls_locked;              /* this process has the rolls' lock */
-  struct rd_session *subscribers; /* the sessions that have subscribed ... */
-  uint32_t subscribed_sessions;   /* ... and those of them that still do */
-  bool pushes;                    /* a message is being appended to a session's output */
-  struct rd_session *pushed, *pushed_to_owners; /* sessions with new messages: session/pushed.h */
-  rd_sessions held_sessions; /* those that CLIENT PAUSE or another session holds: session/blocked.h */
+  struct rd_topics *topics;                /* names that clients of this process subscribe to: session/subscribed.h */
+  uint32_t moving;                         /* subscribers that this process hands over: session/moved.h */
+  uint32_t moves;                          /* counts them since the start */
+  bool rolls_locked;                       /* this process has the rolls' lock */
+  struct rd_session *subscribers;          /* the sessions that have subscribed ... */
+  uint32_t subscribed_sessions;            /* ... and those of them that still do */
+  bool pushes;                             /* a message is being appended to a session's output */
+  rd_pushed_list pushed, pushed_to_owners; /* by the way in which their output is sent */
+  rd_sessions held_sessions;               /* those that CLIENT PAUSE or another session holds: session/blocked.h */
   rd_sessions woken, woken_to_owners;
   uint32_t blocked_sessions, blocked_timed;
   uint32_t asking;     /* sessions that wait for the control plane (rd_blocked_ask) */

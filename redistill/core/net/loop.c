@@ -10,7 +10,12 @@
  * most ROUNDS times its session's output_high, and executes for a few milliseconds (RD_BUSY); the rest of its input is
  * executed in a later turn, after all other ready connections. A connection that needed its whole share, or a
  * millisecond, is heavy: heavy connections are served from the queue, one after another, for TURN_NS a turn. So a turn
- * is bounded however many heavy connections there are, and the others wait for no more than that. */
+ * is bounded however many heavy connections there are, and the others wait for no more than that.
+ *
+ * Messages. A message to many subscribers is as many sends. The loop sends a part of them, PUSHES or a quarter if that
+ * is more, and looks whether publishers have gone on, since a client that gets two messages with one send costs half.
+ * The subscribers that wait longest come first, so a message is delayed by four turns at most; but these are as much
+ * shorter. A client with PUSHED_SMALL bytes or more is not kept waiting. */
 #include "net/loop.h"
 
 #include <errno.h>
@@ -37,8 +42,9 @@
 
 enum { QUEUED = 256, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
-enum { PUSHED = 4 << 20 }; /* bytes of messages that are sent before other clients are served */
-enum { BEHIND_MS = 10 };   /* the longest wait of a turn while a record is kept for a ring that was full */
+/* PUSHED: bytes of messages that are sent before other clients are served; PUSHES, PUSHED_SMALL: see Messages. */
+enum { PUSHED = 4 << 20, PUSHES = 16, PUSHED_SMALL = 16 << 10 };
+enum { BEHIND_MS = 10 }; /* the longest wait of a turn while a record is kept for a ring that was full */
 enum {
   UNSENT_BYTES = 131072
 }; /* the most bytes of replies that wait for each other, with at most UNSENT connections */
@@ -442,13 +448,16 @@ static void send_push(rd_loop *l, rd_conn *c) {
   }
 }
 
-/* Send messages. Beyond a number of events, or of bytes, the rest waits for the next turn. */
+/* Send messages. Beyond a number of clients, of events, or of bytes, the rest waits for the next turn. */
 static void send_pushed(rd_loop *l, rd_store *st) {
-  if (RD_LIKELY(st == NULL || !(rd_pushed_waits(st) || rd_pushed_to_owners(st) || rd_woken_to_owners(st)))) return;
+  if (RD_LIKELY(st == NULL || !(rd_pushed_waits(st) != 0 || rd_pushed_to_owners(st) || rd_woken_to_owners(st)))) return;
+  uint32_t share = rd_pushed_waits(st) / 4, most = share > PUSHES ? share : PUSHES, sent = 0;
   rd_conn *c;
   for (size_t bytes = 0; l->event_count < EVENTS / 2 && bytes < PUSHED && (c = rd_pushed_next(st)) != NULL;) {
-    bytes += rd_session_output(c->s).len;
+    size_t len = rd_session_output(c->s).len;
+    bytes += len;
     send_push(l, c);
+    if (++sent >= most && len < PUSHED_SMALL) break;
   }
   answer_all(l);
   if (rd_pushed_to_owners(st) || rd_woken_to_owners(st)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_PUSHED, 0};
@@ -477,7 +486,6 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
   l->serving = false;
   if (st != NULL) rd_retain_end(st);
   answer_all(l);
-  send_pushed(l, store_of(l));
 }
 
 int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
@@ -486,7 +494,6 @@ int rd_loop_turn(rd_loop *l, int timeout_ms, uint64_t now_ms) {
   l->frozen_ms = now_ms;
   uint64_t until = timeout_ms > 0 ? rd_monotonic_ns() / 1000u + (uint64_t)timeout_ms * 1000u : 0;
   int wait = timeout_ms;
-  send_pushed(l, store_of(l));        /* messages of commands that the owner resumed, and of closed connections */
   uint32_t rounds = l->count / READY; /* rounds in a turn with `timeout_ms` 0 */
   for (;;) {
     wake(l);

@@ -115,7 +115,7 @@ struct rd_session {
   rd_subscribed *subscribed; /* NULL: it has never subscribed */
   size_t confirmed;          /* the end of the confirmations of subscriptions in `out`: rd_drop_reply */
   void *carrier;             /* what serves its connection: pushed.h */
-  rd_session **listed;       /* the list of pushed sessions that it is in; NULL: none */
+  rd_pushed_list *listed;    /* the list of pushed sessions that it is in; NULL: none */
   rd_session *pushed_next, *pushed_before;
   rd_sessions *waits_in; /* the list of blocked sessions that it is in: blocked.h; NULL: none */
   rd_session *waits_next, *waits_before;

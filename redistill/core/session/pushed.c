@@ -16,23 +16,24 @@ static bool in_reply(const rd_session *s) {
 
 /* ---- the list ---- */
 
-static struct rd_session **list_of(rd_session *s) {
-  return s->carrier != NULL ? &s->st->pushed : &s->st->pushed_to_owners;
-}
+static rd_pushed_list *list_of(rd_session *s) { return s->carrier != NULL ? &s->st->pushed : &s->st->pushed_to_owners; }
 
 static void list(rd_session *s) {
   if (s->listed != NULL) return;
-  s->listed = list_of(s);
-  s->pushed_before = NULL;
-  s->pushed_next = *s->listed;
-  if (s->pushed_next != NULL) s->pushed_next->pushed_before = s;
-  *s->listed = s;
+  rd_pushed_list *l = s->listed = list_of(s);
+  s->pushed_next = NULL;
+  s->pushed_before = l->last;
+  *(l->last != NULL ? &l->last->pushed_next : &l->first) = s;
+  l->last = s;
+  l->count++;
 }
 
 static void unlist(rd_session *s) {
-  if (s->listed == NULL) return;
-  *(s->pushed_before != NULL ? &s->pushed_before->pushed_next : s->listed) = s->pushed_next;
-  if (s->pushed_next != NULL) s->pushed_next->pushed_before = s->pushed_before;
+  rd_pushed_list *l = s->listed;
+  if (l == NULL) return;
+  *(s->pushed_before != NULL ? &s->pushed_before->pushed_next : &l->first) = s->pushed_next;
+  *(s->pushed_next != NULL ? &s->pushed_next->pushed_before : &l->last) = s->pushed_before;
+  l->count--;
   s->listed = NULL;
 }
 
@@ -45,18 +46,18 @@ void rd_session_set_carrier(rd_session *s, void *carrier) {
   if (listed) list(s);
 }
 
-bool rd_pushed_waits(const rd_store *st) { return st->pushed != NULL; }
-bool rd_pushed_to_owners(const rd_store *st) { return st->pushed_to_owners != NULL; }
+uint32_t rd_pushed_waits(const rd_store *st) { return st->pushed.count; }
+bool rd_pushed_to_owners(const rd_store *st) { return st->pushed_to_owners.count != 0; }
 
 void *rd_pushed_next(rd_store *st) {
-  rd_session *s = st->pushed;
+  rd_session *s = st->pushed.first;
   if (s == NULL) return NULL;
   unlist(s);
   return s->carrier;
 }
 
 uint64_t rd_pushed_owner(rd_store *st) {
-  rd_session *s = st->pushed_to_owners;
+  rd_session *s = st->pushed_to_owners.first;
   if (s == NULL) return 0;
   unlist(s);
   return s->state.owner;
@@ -71,12 +72,13 @@ static uint64_t waiting_bytes(const rd_session *s) {
 /* True if the output, with `more` bytes, is over a limit of the class. */
 static bool is_over(rd_session *s, uint64_t more) {
   rd_subscribed *sub = s->subscribed;
-  uint64_t bytes = waiting_bytes(s) + more, now = rd_pause_now(s->st);
+  uint64_t bytes = waiting_bytes(s) + more;
   if (s->limits.pubsub_hard != 0 && bytes > s->limits.pubsub_hard) return true;
   if (s->limits.pubsub_soft == 0 || bytes <= s->limits.pubsub_soft) {
     sub->soft_since = 0;
     return false;
   }
+  uint64_t now = rd_pause_now(s->st);
   if (sub->soft_since == 0) sub->soft_since = now | 1;
   return now > sub->soft_since && now - sub->soft_since > s->limits.pubsub_seconds * 1000u;
 }
@@ -97,14 +99,20 @@ void rd_pushed_enforce(rd_store *st) {
 
 /* ---- messages ---- */
 
+static size_t size_of(const rd_push *p) { return p->head.len + p->body[0].len + p->body[1].len + p->tail.len; }
+
+static uint8_t *put(uint8_t *to, rd_bytes part) {
+  if (part.len != 0) memcpy(to, part.data, part.len);
+  return to + part.len;
+}
+
 static void append(rd_reply *to, const rd_push *p, uint8_t resp) {
-  size_t mark = to->len;
-  if (rd_reply_room(to, p->head.len + p->body[0].len + p->body[1].len + p->tail.len) == NULL) return;
-  if (p->head.len != 0) rd_reply_raw(to, p->head.data, p->head.len);
-  if (p->body[0].len != 0) rd_reply_raw(to, p->body[0].data, p->body[0].len);
-  if (p->body[1].len != 0) rd_reply_raw(to, p->body[1].data, p->body[1].len);
-  if (p->tail.len != 0) rd_reply_raw(to, p->tail.data, p->tail.len);
-  if (!to->failed && resp == 2) to->data[mark] = '*';
+  size_t len = size_of(p);
+  uint8_t *at = rd_reply_room(to, len);
+  if (at == NULL) return;
+  put(put(put(put(at, p->head), p->body[0]), p->body[1]), p->tail);
+  if (resp == 2) *at = '*';
+  to->len += len;
 }
 
 /* The session gets no more messages. */
@@ -133,7 +141,7 @@ static void place(rd_session *s, const rd_push *p, bool aside, uint8_t resp) {
 
 void rd_pushed(rd_session *s, const rd_push *p) {
   if (is_closed(s)) return;
-  if (RD_UNLIKELY(is_over(s, p->head.len + p->body[0].len + p->body[1].len + p->tail.len)))
+  if (RD_UNLIKELY(is_over(s, size_of(p))))
     rd_pushed_end(s, RD_OVERFLOW_PUBSUB);
   else
     place(s, p, in_reply(s) || s->subscribed->kept.len != 0, s->state.resp);

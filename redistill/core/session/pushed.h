@@ -4,8 +4,8 @@
  * within a long command; it is appended to the output behind the reply. As in Redis 7.2 a client that publishes to
  * itself gets the reply first. CLIENT REPLY suppresses no message.
  *
- * A session with new output is in the store's list of pushed sessions until its output is sent: the loop sends that of
- * the connections that it serves, the owner that of all others.
+ * A session with new output is in the store's list of pushed sessions until its output is sent, the longest first: the
+ * loop sends that of the connections that it serves, the owner that of all others.
  *
  * The limits of the class `pubsub` (rd_limits) end a session whose client does not read: when a message would exceed
  * the hard limit, or when the output has been above the soft limit for the soft seconds. The session is then in the
@@ -46,8 +46,9 @@ void rd_pushed_forget(rd_session *s);
 
 /* What serves the session's connection; NULL: no loop. */
 void rd_session_set_carrier(rd_session *s, void *carrier);
-bool rd_pushed_waits(const rd_store *st);
-/* The carrier of the next session with new output; NULL: none. Each is named once. */
+/* The number of sessions with new output. */
+uint32_t rd_pushed_waits(const rd_store *st);
+/* The carrier of that which has waited for longest; NULL: none. Each is named once. */
 void *rd_pushed_next(rd_store *st);
 /* True if rd_pushed_owner would name a session. */
 bool rd_pushed_to_owners(const rd_store *st);
