@@ -40,6 +40,7 @@
 #include "session/backlog.h"
 #include "session/blocked.h"
 #include "session/events.h"
+#include "session/blocking.h"
 #include "session/slowlog.h"
 #include "net/loop.h"
 #include "host.h"

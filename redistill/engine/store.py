@@ -427,6 +427,7 @@ class Store:
         if self._c is None:
             return False
         lib.rd_pushed_enforce(self._c)
+        lib.rd_waits_tend(self._c)
         return bool(lib.rd_subscribed_lost(self._c))
 
     def distinct_subscriptions(self) -> tuple[int, int, int]:

@@ -295,6 +295,7 @@ static void a_refused_change_of_a_list_leaves_its_elements(void) {
        {"RPUSH @8a " LONG_10 " b " LONG_10, "LINSERT @8a AFTER b #500a"}, {"RPUSH @8a a b c", "LSET @8a 1 #300a"},
        {"RPUSH @8a a #9000b c", "LSET @8a 1 #9001a"}, {"RPUSH @8a " LONG_10 " b " LONG_10, "LSET @8a 10 #500a"},
        {"RPUSH @8a x y", "LMOVE @8a @8b LEFT LEFT"}, {"RPUSH @8a x ; EXPIRE @8a 9", "RPOPLPUSH @8a @300b"},
+       {"RPUSH @8a x y", "BLMOVE @8a @8b LEFT LEFT 0"}, {"RPUSH @8a x #900y", "BRPOPLPUSH @8a @300b 0"},
        {"RPUSH @8a #9000x y", "LMOVE @8a @8b LEFT RIGHT"}, {"RPUSH @8a #300x y", "LMOVE @8a @8a LEFT RIGHT"},
        {"RPUSH @8a #9000x y", "LMOVE @8a @8a LEFT RIGHT"}, {"RPUSH @8a #100x " LONG_10 " #100y", "RPOPLPUSH @8a @8a"},
        {"RPUSH @8a #100x ; RPUSH @8b " LONG_10 " #200a #201b", "LMOVE @8a @8b LEFT LEFT"},

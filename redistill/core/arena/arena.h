@@ -98,6 +98,11 @@ typedef struct rd_store {
   uint32_t notifying;                          /* those that are published to subscribers: session/events.h */
   struct rd_reply *events;                     /* noted, and not published yet; NULL: there were none */
   void (*before_release)(struct rd_store *st); /* publishes them; called before a shard's lock is released */
+  void (*serve_waiting)(struct rd_store *st);  /* gives to those who wait for changed keys: session/blocking.c */
+  void (*forget_waiting)(struct rd_store *st); /* frees `waits` */
+  struct rd_ready *ready;                      /* the changed keys for which clients wait: store/waiters.h */
+  struct rd_waits *waits;                      /* the clients of this process that wait: session/blocking.c */
+  bool (*giving)(struct rd_store *st);         /* called before a value that a waiting client gets is removed */
   uint32_t touched; /* keys that the running command has changed; it counts one key each time it changes (rd_touched) */
   uint64_t noted;   /* changes that the command itself counted (rd_note_changes); 0: the command counted none */
   uint32_t dirty;   /* 1 + the shard that this process has marked dirty; 0: none */

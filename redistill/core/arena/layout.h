@@ -19,12 +19,17 @@
 #define RD_KEPT_SLOT (RD_SLOTS - 1)
 /* Another one: the items whose values are being released in steps (store/grave.h). */
 #define RD_GRAVE_SLOT (RD_SLOTS - 2)
+/* A third one: the clients that wait for a key (store/waiters.h). It is the index slot of the database RD_WAIT_DB,
+ * which no client can select. */
+#define RD_WAIT_SLOT (RD_SLOTS - 3)
+#define RD_WAIT_DB RD_DATABASES
 
 struct rd_shard {
   pthread_mutex_t lock;
   uint32_t dirty;
   uint32_t checked;          /* the value of rd_header.doubt when the shard was last known to be whole: recovery.h */
-  _Atomic uint32_t watchers; /* the number of watches on keys of this shard; they end without its lock */
+  _Atomic uint32_t watchers; /* the number of watches on keys of this shard; they end without its lock. RD_WAITED: a
+                                client waits for a key of it; this bit changes with the lock */
   uint64_t epoch;            /* counts the times that the shard was lost */
   uint32_t clock;            /* S3-FIFO: counts insertions */
   uint32_t small;            /* S3-FIFO: items without RD_ITEM_MAIN */
@@ -37,6 +42,9 @@ struct rd_shard {
   rd_heap heap;
 } __attribute__((aligned(64)));
 
+#define RD_WAITED 0x80000000u
+
+#define RD_TICKETS (1u << 17) /* clients of a worker that can wait at the same time */
 #define RD_PAGE 4096u
 #define RD_VERSIONS 65536u /* The number of version counters for WATCH. */
 
@@ -72,10 +80,12 @@ struct rd_worker {
   _Atomic uint64_t address_pages[(RD_ADDRESS_PAGES + 63) / 64]; /* bit i: page i of the address table was written to */
   rd_ring ring;
   rd_roll roll;
+  _Atomic uint32_t tickets_backed; /* bytes of `tickets` that the system has given */
   rd_counters counters;
   rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
   uint8_t ring_bytes[RD_RING_BYTES] __attribute__((aligned(RD_PAGE)));
   rd_roll_tables roll_tables __attribute__((aligned(RD_PAGE)));
+  _Atomic uint64_t tickets[RD_TICKETS] __attribute__((aligned(RD_PAGE))); /* store/waiters.h */
 };
 _Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used, monitors and subscribers have a bit for each");
 /* The part of the block that every process that has joined uses. */
@@ -158,6 +168,7 @@ struct rd_header {
   _Atomic uint64_t subscribers;                  /* bit i: the roll of block i has an entry */
   _Atomic uint64_t distinct[RD_ROLL_KINDS];      /* names in all rolls, by kind */
   uint64_t published;                            /* publications that went to other workers */
+  _Atomic uint64_t reaped;                       /* workers that were found dead: store/waiters.h */
   _Atomic uint64_t gone_user_us, gone_system_us; /* CPU time of workers that have ended */
   _Atomic uint64_t peak_memory;
   /* contents */
@@ -165,10 +176,10 @@ struct rd_header {
   _Atomic uint64_t graves[RD_MAX_SHARDS / 64]; /* bit i: shard i may have graves (store/grave.h). A hint */
   /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
   _Atomic uint32_t map;
-  uint8_t slot_of_db[2][RD_DATABASES];
-  uint32_t flushes[RD_SLOTS];          /* counts the times that a slot was emptied in place */
-  _Atomic uint64_t next[RD_SEQ_COUNT]; /* the next number of each sequence, over all runs: logs contain them */
-  rd_secret secret[RD_SECRETS];        /* when each password was used, over all runs; changed under admission.lock */
+  uint8_t slot_of_db[2][RD_DATABASES + 1]; /* the last one is RD_WAIT_DB's */
+  uint32_t flushes[RD_SLOTS];              /* counts the times that a slot was emptied in place */
+  _Atomic uint64_t next[RD_SEQ_COUNT];     /* the next number of each sequence, over all runs: logs contain them */
+  rd_secret secret[RD_SECRETS]; /* when each password was used, over all runs; changed under admission.lock */
   /* run */
   pthread_mutex_t rolls_lock; /* roll.h */
   rd_admission admission;

@@ -21,7 +21,7 @@ uint64_t rd_fixed_memory(const rd_store *st) {
       bytes += RD_PAGE * (uint64_t)__builtin_popcountll(atomic_load(&w->address_pages[k]));
     }
     if (atomic_load(&w->ring.backed) != 0) bytes += RD_RING_BYTES;
-    bytes += atomic_load(&w->roll.backed);
+    bytes += atomic_load(&w->roll.backed) + atomic_load(&w->tickets_backed);
   }
   return bytes;
 }
@@ -51,7 +51,7 @@ bool rd_is_over(const rd_store *st) {
 
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
   uint64_t regions = least_regions(num_shards);
-  uint64_t as_needed = RD_RING_BYTES + sizeof(rd_roll_tables);
+  uint64_t as_needed = RD_RING_BYTES + sizeof(rd_roll_tables) + RD_TICKETS * sizeof(uint64_t);
   uint64_t unused = (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) + workers * as_needed;
   return rd_regions_at(num_shards) - unused + regions * (RD_REGION_SIZE + sizeof(rd_region));
 }

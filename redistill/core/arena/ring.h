@@ -50,6 +50,7 @@ typedef enum rd_record_kind {
   RD_RECORD_MOVED = 3,   /* a subscriber has gone on in another worker: session/moved.c */
   RD_RECORD_LATE = 4,    /* its messages that came meanwhile */
   RD_RECORD_PAUSE = 5,   /* CLIENT PAUSE has changed: session/blocked.c */
+  RD_RECORD_WAKE = 6,    /* a client that waits was given something: session/blocking.c */
 } rd_record_kind;
 
 /* ---- writing: any process that has joined ---- */

@@ -72,6 +72,13 @@ static void clear_block(rd_store *st, rd_worker *w) {
   rd_admission_clear(w);
   rd_ring_end(st, w);
   rd_roll_end(st, w);
+  if (atomic_load(&w->tickets_backed) != 0) {
+    memset((void *)(uintptr_t)w->tickets, 0, atomic_load(&w->tickets_backed));
+    fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)rd_ref_of(st, (const void *)w->tickets),
+              (off_t)sizeof w->tickets);
+    atomic_store(&w->tickets_backed, 0);
+  }
+  atomic_fetch_add(&st->head->reaped, 1);
 }
 
 static bool back(const rd_store *st, uint32_t i) {

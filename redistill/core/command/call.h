@@ -30,6 +30,7 @@ typedef enum rd_verdict {
   RD_DONE = 0,  /* the command was executed and answered */
   RD_LONG = 1,  /* nothing was done: the command will take long; call it again where it can pause (longrun.h) */
   RD_LATER = 2, /* nothing was done: another process or session has a lock that the command needs */
+  RD_BLOCK = 3, /* nothing was done: the session waits for the command's keys */
 } rd_verdict;
 
 /* Called by a command that will take more than a millisecond, before it changes, counts or answers anything. True:
@@ -46,6 +47,17 @@ bool rd_may_read(rd_call *call, uint64_t bytes);
 static inline bool rd_may_miss(rd_call *call) {
   return RD_LIKELY(call->store->listening == 0) || !rd_event_wanted(call->store, RD_EVENT_KEYMISS) ||
          rd_may_take_long(call);
+}
+/* Called when a command has composed its reply, and is about to remove what is in it from the value `it`. False: it
+ * must not, and returns at once. The item stays where it is, but all places in it are void. */
+static inline bool rd_call_may_remove(const rd_call *call, const rd_item *it) {
+  rd_store *st = call->store;
+  if (RD_UNLIKELY(call->out->failed)) return false;
+  if (RD_LIKELY(st->giving == NULL)) return true;
+  st->pin[1] = rd_ref_of(st, it);
+  bool may = st->giving(st);
+  st->pin[1] = 0;
+  return may;
 }
 /* The bytes or keys that take about a millisecond; a command with more takes long. The same for elements of one value,
  * each of which is sought, and added or removed. */

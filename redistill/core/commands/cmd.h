@@ -88,6 +88,11 @@ rd_command_fn rd_cmd_lpos;
 rd_command_fn rd_cmd_lrem;
 rd_command_fn rd_cmd_rpoplpush;
 rd_command_fn rd_cmd_lmove;
+rd_command_fn rd_cmd_blpop;
+rd_command_fn rd_cmd_brpop;
+rd_command_fn rd_cmd_blmove;
+rd_command_fn rd_cmd_brpoplpush;
+rd_command_fn rd_cmd_blmpop;
 
 /* set */
 rd_command_fn rd_cmd_sadd;
@@ -141,6 +146,9 @@ rd_command_fn rd_cmd_zintercard;
 rd_command_fn rd_cmd_zinterstore;
 rd_command_fn rd_cmd_zunion;
 rd_command_fn rd_cmd_zunionstore;
+rd_command_fn rd_cmd_bzpopmin;
+rd_command_fn rd_cmd_bzpopmax;
+rd_command_fn rd_cmd_bzmpop;
 
 /* bitmap */
 rd_command_fn rd_cmd_getbit;

@@ -133,9 +133,7 @@ static void reply_end(rd_call *c, const rd_coll *l, bool left, uint64_t n) {
   }
 }
 
-/* Pop up to `n` > 0 elements of an open list. With `name` the reply is LMPOP's. A list that cannot be sent stays as it
- * is. */
-static void pop_several(rd_call *c, rd_coll *l, bool left, uint64_t n, const rd_bytes *name) {
+void rd_list_pop_several(rd_call *c, rd_coll *l, bool left, uint64_t n, const rd_bytes *name) {
   uint64_t count = rd_list_length(l);
   if (n > count) n = count;
   uint64_t rank = left ? 0 : count - n;
@@ -145,19 +143,24 @@ static void pop_several(rd_call *c, rd_coll *l, bool left, uint64_t n, const rd_
     rd_reply_bulk(c->out, name->data, name->len);
   }
   reply_end(c, l, left, n);
-  if (c->out->failed) return;
+  if (!rd_call_may_remove(c, l->item)) return;
   if (n != 1) rd_note_changes(c->store, n);
   rd_list_cut(l, rank, n, count, left ? RD_EVENT_LPOP : RD_EVENT_RPOP);
 }
 
-static void pop_one(rd_call *c, rd_coll *l, bool left) {
+void rd_list_pop(rd_call *c, rd_coll *l, bool left, const rd_bytes *name) {
   rd_pos p;
   rd_list_end(l, left, &p);
   if (RD_UNLIKELY(rd_element_is_outside(p.at)) && rd_element_len(c->store, p.at) > RD_LONG_BYTES &&
       !rd_may_take_long(c))
     return;
+  if (name != NULL) {
+    rd_reply_array(c->out, 2);
+    rd_reply_bulk(c->out, name->data, name->len);
+  }
   rd_element_reply(c->out, c->store, p.at);
-  if (c->out->failed) return;
+  if (!rd_call_may_remove(c, l->item)) return;
+  if (RD_UNLIKELY(c->store->giving != NULL)) rd_list_end(l, left, &p); /* making room may have moved it */
   rd_coll_remove(l, &p);
   rd_list_shrunk(l);
   rd_coll_changed(l, left ? RD_EVENT_LPOP : RD_EVENT_RPOP);
@@ -182,59 +185,71 @@ static inline void pop(rd_call *c, bool left) {
     return;
   }
   if (!counted)
-    pop_one(c, &l, left);
+    rd_list_pop(c, &l, left, NULL);
   else if (n == 0)
     rd_reply_array(c->out, 0);
   else
-    pop_several(c, &l, left, (uint64_t)n, NULL);
+    rd_list_pop_several(c, &l, left, (uint64_t)n, NULL);
 }
 
 void rd_cmd_lpop(rd_call *c) { pop(c, true); }
 void rd_cmd_rpop(rd_call *c) { pop(c, false); }
 
-void rd_cmd_lmpop(rd_call *c) {
-  uint32_t keys;
-  switch (rd_parse_numkeys(c->argv[1], c->argc, 2, 1, &keys)) {
+bool rd_list_parse_mpop(rd_call *c, uint32_t at, uint32_t *keys, bool *left, int64_t *count) {
+  uint32_t first = at + 1;
+  switch (rd_parse_numkeys(c->argv[at], c->argc, first, 1, keys)) {
     case RD_NUMKEYS_OK:
       break;
     case RD_NUMKEYS_TOO_MANY:
       rd_reply_syntax(c->out);
-      return;
+      return false;
     default:
       rd_reply_error(c->out, "ERR numkeys should be greater than 0");
-      return;
+      return false;
   }
-  uint32_t at = 2 + keys;
-  bool left, counted = false;
+  bool counted = false;
+  at = first + *keys;
   if (at == c->argc) {
     rd_reply_syntax(c->out);
-    return;
+    return false;
   }
-  if (!rd_list_side(c, c->argv[at], &left)) return;
-  int64_t n = 1;
+  if (!rd_list_side(c, c->argv[at], left)) return false;
+  *count = 1;
   for (at++; at < c->argc; at += 2) {
     if (counted || at + 1 == c->argc || !rd_arg_is(c->argv[at], "count")) {
       rd_reply_syntax(c->out);
-      return;
+      return false;
     }
-    if (!rd_parse_i64(c->argv[at + 1], &n) || n < 1) {
+    if (!rd_parse_i64(c->argv[at + 1], count) || *count < 1) {
       rd_reply_error(c->out, "ERR count should be greater than 0");
-      return;
+      return false;
     }
     counted = true;
   }
-  for (uint32_t i = 2; i < 2 + keys; i++) {
+  return true;
+}
+
+bool rd_list_pop_first(rd_call *c, uint32_t first, uint32_t keys, bool left, uint64_t count) {
+  for (uint32_t i = first; i < first + keys; i++) {
     rd_key key = rd_call_key(c, i);
     bool absent;
     rd_coll l;
     if (rd_list_open(c, &l, &key, true, &absent)) {
-      pop_several(c, &l, left, (uint64_t)n, &c->argv[i]);
-      return;
+      count == 0 ? rd_list_pop(c, &l, left, &c->argv[i]) : rd_list_pop_several(c, &l, left, count, &c->argv[i]);
+      return true;
     }
-    if (!absent) return;
+    if (!absent) return true;
     if ((i & 63) == 0) rd_yield(c->store);
   }
-  rd_reply_null_array(c->out);
+  return false;
+}
+
+void rd_cmd_lmpop(rd_call *c) {
+  uint32_t keys;
+  bool left;
+  int64_t count;
+  if (!rd_list_parse_mpop(c, 1, &keys, &left, &count)) return;
+  if (!rd_list_pop_first(c, 2, keys, left, (uint64_t)count)) rd_reply_null_array(c->out);
 }
 
 /* ---- LMOVE, RPOPLPUSH ---- */
@@ -256,26 +271,28 @@ static rd_result push_copy(rd_coll *to, void *arg) {
   return rd_list_push(to, &e, a->to_left);
 }
 
-static void move(rd_call *c, bool from_left, bool to_left) {
+bool rd_list_move(rd_call *c, bool from_left, bool to_left) {
   rd_key source = rd_call_key(c, 1), destination = rd_call_key(c, 2);
   move_args args = {.from_left = from_left, .to_left = to_left};
   rd_coll *from = &args.from, to;
   bool absent;
-  if (!rd_list_open(c, from, &source, true, &absent)) {
-    if (absent) rd_reply_null(c->out);
-    return;
-  }
+  if (!rd_list_open(c, from, &source, true, &absent)) return !absent;
   if (!rd_list_open(c, &to, &destination, true, &absent)) {
-    if (!absent) return;
+    if (!absent) return true;
     rd_coll_open(&to, c->store, &destination, NULL, from->row);
   }
   args.same = from->item == to.item;
   rd_pos p;
   rd_list_end(from, from_left, &p);
-  if (rd_element_is_outside(p.at) && rd_element_len(c->store, p.at) > RD_LONG_BYTES / 4 && !rd_may_take_long(c)) return;
+  if (rd_element_is_outside(p.at) && rd_element_len(c->store, p.at) > RD_LONG_BYTES / 4 && !rd_may_take_long(c))
+    return true;
   size_t mark = c->out->len;
   rd_element_reply(c->out, c->store, p.at);
-  if (c->out->failed) return;
+  if (!rd_call_may_remove(c, from->item)) return true;
+  if (RD_UNLIKELY(c->store->giving != NULL)) { /* making room may have moved either */
+    if (!rd_list_open(c, &to, &destination, true, &absent)) rd_coll_open(&to, c->store, &destination, NULL, from->row);
+    rd_list_end(from, from_left, &p);
+  }
   int64_t bytes = (int64_t)rd_element_len(c->store, p.at);
   if (args.same) bytes -= (int64_t)rd_list_pack_bytes(c->store, p.at); /* Redis removes it before */
   bool outgrows = rd_list_outgrows(&to, bytes, args.same ? 0 : 1);
@@ -283,7 +300,7 @@ static void move(rd_call *c, bool from_left, bool to_left) {
   c->store->pin[1] = rd_ref_of(c->store, from->item);
   bool done = rd_list_change(c, &to, mark, push_copy, &args);
   c->store->pin[1] = 0;
-  if (!done) return;
+  if (!done) return true;
   if (RD_UNLIKELY(outgrows)) rd_list_name_quicklist(&to);
   rd_key_event pushed = to_left ? RD_EVENT_LPUSH : RD_EVENT_RPUSH;
   if (args.same) {
@@ -297,11 +314,16 @@ static void move(rd_call *c, bool from_left, bool to_left) {
   rd_coll_remove(from, &p);
   rd_list_shrunk(from);
   rd_coll_changed(from, from_left ? RD_EVENT_LPOP : RD_EVENT_RPOP);
+  return true;
 }
 
 void rd_cmd_lmove(rd_call *c) {
   bool from_left, to_left;
-  if (rd_list_side(c, c->argv[3], &from_left) && rd_list_side(c, c->argv[4], &to_left)) move(c, from_left, to_left);
+  if (rd_list_side(c, c->argv[3], &from_left) && rd_list_side(c, c->argv[4], &to_left) &&
+      !rd_list_move(c, from_left, to_left))
+    rd_reply_null(c->out);
 }
 
-void rd_cmd_rpoplpush(rd_call *c) { move(c, false, true); }
+void rd_cmd_rpoplpush(rd_call *c) {
+  if (!rd_list_move(c, false, true)) rd_reply_null(c->out);
+}

@@ -20,6 +20,19 @@ static inline bool rd_list_open(rd_call *c, rd_coll *l, const rd_key *key, bool 
 typedef rd_result rd_list_change_fn(rd_coll *l, void *arg);
 bool rd_list_change(rd_call *c, rd_coll *l, size_t mark, rd_list_change_fn *change, void *arg);
 
+/* Pop an element of an open list, and reply with it; with `name` the reply is BLPOP's. */
+void rd_list_pop(rd_call *c, rd_coll *l, bool left, const rd_bytes *name);
+/* Pop up to `n` > 0 elements of an open list. With `name` the reply is LMPOP's. A list that cannot be sent stays as it
+ * is. */
+void rd_list_pop_several(rd_call *c, rd_coll *l, bool left, uint64_t n, const rd_bytes *name);
+/* Parse the arguments of LMPOP from the number of keys, argv[at], on. False after an error reply. */
+bool rd_list_parse_mpop(rd_call *c, uint32_t at, uint32_t *keys, bool *left, int64_t *count);
+/* Pop up to `count` elements of the first list that exists; 0: one, with the reply of BLPOP. False: none exists, and
+ * nothing was replied. */
+bool rd_list_pop_first(rd_call *c, uint32_t first, uint32_t keys, bool left, uint64_t count);
+/* LMOVE of the keys argv[1] and argv[2]. False: the source does not exist, and nothing was replied. */
+bool rd_list_move(rd_call *c, bool from_left, bool to_left);
+
 /* True if it takes long to reply with `n` elements from `rank` on, or to remove them. */
 bool rd_list_is_long(const rd_coll *l, uint64_t rank, uint64_t n);
 

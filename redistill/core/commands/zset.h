@@ -9,6 +9,12 @@
  * reply. */
 bool rd_open_zset(rd_call *c, uint32_t i, bool for_write, rd_coll *z);
 
+/* Parse the arguments of ZMPOP from the number of keys, argv[at], on. False after an error reply. */
+bool rd_zset_parse_mpop(rd_call *c, uint32_t at, uint32_t *keys, bool *max, int64_t *count);
+/* Pop up to `count` members of the first sorted set that exists; 0: one, with the reply of BZPOPMIN. False: none
+ * exists, and nothing was replied. */
+bool rd_zset_pop_first(rd_call *c, uint32_t first, uint32_t keys, bool max, uint64_t count);
+
 /* Parse a score. False after an error reply. */
 bool rd_parse_score(rd_call *c, rd_bytes text, double *score);
 

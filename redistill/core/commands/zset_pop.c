@@ -19,7 +19,7 @@ static void pop(rd_call *c, rd_coll *z, uint32_t i, bool max, uint64_t count, bo
   rd_members_head(&m, n);
   rd_pos p;
   max ? rd_coll_last(z, &p) : rd_coll_first(z, &p);
-  if (!rd_members_walk(&m, z, &p, n, max) || c->out->failed) return;
+  if (!rd_members_walk(&m, z, &p, n, max) || !rd_call_may_remove(c, z->item)) return;
   rd_zset_remove_range(z, max ? all - n : 0, n);
   rd_coll_changed(z, max ? RD_EVENT_ZPOPMAX : RD_EVENT_ZPOPMIN);
   rd_note_changes(c->store, n);
@@ -49,9 +49,18 @@ void rd_cmd_zpopmax(rd_call *c) { pop_one_key(c, true); }
 
 /* ---- ZMPOP ---- */
 
-/* Parse the arguments behind the keys. False after an error reply. */
-static bool parse_tail(rd_call *c, uint32_t at, bool *max, int64_t *count) {
+bool rd_zset_parse_mpop(rd_call *c, uint32_t at, uint32_t *keys, bool *max, int64_t *count) {
+  rd_numkeys found = rd_parse_numkeys(c->argv[at], c->argc, at + 1, 1, keys);
+  if (found == RD_NUMKEYS_NO_NUMBER || found == RD_NUMKEYS_NOT_POSITIVE) {
+    rd_reply_error(c->out, "ERR numkeys should be greater than 0");
+    return false;
+  }
+  if (found == RD_NUMKEYS_TOO_MANY) {
+    rd_reply_syntax(c->out);
+    return false;
+  }
   bool counted = false;
+  at += 1 + *keys;
   *count = 1;
   *max = at < c->argc && rd_arg_is(c->argv[at], "max");
   if (at >= c->argc || (!*max && !rd_arg_is(c->argv[at], "min"))) {
@@ -72,29 +81,39 @@ static bool parse_tail(rd_call *c, uint32_t at, bool *max, int64_t *count) {
   return true;
 }
 
+/* Pop one member of an open sorted set: its key, itself and its score. */
+static void pop_flat(rd_call *c, rd_coll *z, uint32_t i, bool max) {
+  rd_pos p;
+  max ? rd_coll_last(z, &p) : rd_coll_first(z, &p);
+  const uint8_t *member = rd_zset_member(p.at);
+  if (rd_element_is_outside(member) && rd_element_len(c->store, member) > RD_LONG_BYTES && !rd_may_take_long(c)) return;
+  rd_reply_array(c->out, 3);
+  rd_reply_bulk(c->out, c->argv[i].data, c->argv[i].len);
+  rd_element_reply(c->out, c->store, member);
+  rd_reply_double(c->out, rd_zset_score(p.at));
+  if (!rd_call_may_remove(c, z->item)) return;
+  rd_zset_remove_range(z, max ? rd_coll_count(z) - 1 : 0, 1);
+  rd_coll_changed(z, max ? RD_EVENT_ZPOPMAX : RD_EVENT_ZPOPMIN);
+}
+
+bool rd_zset_pop_first(rd_call *c, uint32_t first, uint32_t keys, bool max, uint64_t count) {
+  for (uint32_t i = first; i < first + keys; i++) {
+    rd_coll z;
+    if (!rd_open_zset(c, i, true, &z)) return true;
+    if (z.item != NULL) {
+      count == 0 ? pop_flat(c, &z, i, max) : pop(c, &z, i, max, count, true, true);
+      return true;
+    }
+    if ((i & 63) == 0) rd_yield(c->store);
+  }
+  return false;
+}
+
 void rd_cmd_zmpop(rd_call *c) {
   uint32_t keys;
   int64_t count;
   bool max;
-  rd_numkeys found = rd_parse_numkeys(c->argv[1], c->argc, 2, 1, &keys);
-  if (found == RD_NUMKEYS_NO_NUMBER || found == RD_NUMKEYS_NOT_POSITIVE) {
-    rd_reply_error(c->out, "ERR numkeys should be greater than 0");
-    return;
-  }
-  if (found == RD_NUMKEYS_TOO_MANY) {
-    rd_reply_syntax(c->out);
-    return;
-  }
-  if (!parse_tail(c, 2 + keys, &max, &count)) return;
+  if (!rd_zset_parse_mpop(c, 1, &keys, &max, &count)) return;
   if (keys > RD_LONG_KEYS && !rd_may_take_long(c)) return;
-  for (uint32_t i = 2; i < 2 + keys; i++) {
-    rd_coll z;
-    if (!rd_open_zset(c, i, true, &z)) return;
-    if (z.item != NULL) {
-      pop(c, &z, i, max, (uint64_t)count, true, true);
-      return;
-    }
-    if ((i & 63) == 0) rd_yield(c->store);
-  }
-  rd_reply_null_array(c->out);
+  if (!rd_zset_pop_first(c, 2, keys, max, (uint64_t)count)) rd_reply_null_array(c->out);
 }

@@ -38,7 +38,7 @@ static inline bool is_plain(const rd_session *s, const rd_ahead *a, const rd_byt
   if (((uintptr_t)st->lender | (uintptr_t)st->first) != 0 || st->monitoring) return false;
   if (atomic_load_explicit(&st->head->pause, memory_order_relaxed) != 0) return false;
   if (!rd_command_arity_ok(cmd, a->argc) || cmd->keys != RD_ONE_KEY) return false;
-  if (cmd->flags & (RD_CONTROL_PLANE | RD_OWN_LOCKS) || !is_brief(cmd, argv)) return false;
+  if (cmd->flags & (RD_CONTROL_PLANE | RD_OWN_LOCKS | RD_BLOCKING) || !is_brief(cmd, argv)) return false;
   return (cmd->flags & RD_DENYOOM) == 0 || !rd_may_be_over(st);
 }
 
@@ -50,7 +50,7 @@ static rd_status __attribute__((noinline, cold)) retry_later(rd_session *s, rd_a
   }
   if (verdict == RD_LONG) a->large = a->lengthy = true;
   s->ahead_next--;
-  return RD_BUSY;
+  return verdict == RD_BLOCK ? RD_BLOCKED : RD_BUSY;
 }
 
 /* Run a plain command: the same as dispatch(), without the checks whose results are known. */
@@ -90,7 +90,7 @@ static rd_status __attribute__((noinline, cold)) run_long(rd_session *s, rd_ahea
   if (s->base != s->in) return retry_later(s, a, RD_LONG);
   rd_status status = rd_long_begin(s, a->command, argv, a->argc, &a->key, a->key_pos, false, &nanoseconds);
   if (status == RD_MORE) rd_count_call(s, a->command, argv, a->argc, nanoseconds);
-  return status;
+  return status == RD_BLOCKED ? retry_later(s, a, RD_BLOCK) : status;
 }
 
 static rd_status run_timed(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
@@ -172,7 +172,11 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
       return rd_pass_to_control(s, cmd, argv, a->argc);
     } else {
       rd_status ran = RD_UNLIKELY(a->lengthy) ? run_long(s, a, argv) : run_timed(s, a, argv);
-      if (RD_UNLIKELY(ran != RD_MORE)) return ran;
+      if (RD_UNLIKELY(ran != RD_MORE)) {
+        if (ran == RD_BLOCKED && s->st->monitoring) show(s, a);
+        return ran;
+      }
+      s->wait_number = 0;
       if (RD_UNLIKELY(s->state.in_exec)) { /* shown when EXEC ends */
         rd_drop_reply(s, mark);
         rd_status status = rd_multi_exec(s);
@@ -201,7 +205,9 @@ rd_status rd_dispatch_continue(rd_session *s) {
   if (s->longcall != NULL) {
     size_t mark;
     uint64_t nanoseconds;
-    if (rd_long_continue(s, &mark, &nanoseconds) != RD_MORE) return RD_BUSY;
+    rd_status ran = rd_long_continue(s, &mark, &nanoseconds);
+    if (ran == RD_BLOCKED) s->ahead_next--;
+    if (ran != RD_MORE) return ran;
     if (s->state.in_exec) {
       rd_multi_ran(s, &s->multi.queue[s->multi.next - 1], mark, nanoseconds);
     } else {

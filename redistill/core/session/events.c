@@ -57,10 +57,11 @@ static void publish_one(rd_store *st, uint32_t what, const noted *one, const uin
   }
 }
 
-static void publish(rd_store *st) {
+void rd_events_publish(rd_store *st) {
   rd_reply *events = st->events;
   uint32_t what = wanted(st);
-  st->before_release = NULL;
+  if (st->before_release == rd_events_publish) st->before_release = NULL;
+  if (events == NULL) return;
   for (size_t at = 0; at < events->len;) {
     noted one;
     memcpy(&one, events->data + at, sizeof one);
@@ -94,8 +95,8 @@ static void note(void *arg, rd_store *st, const rd_change *change) {
   memcpy(to, &one, sizeof one);
   rd_change_key(st, change, to + sizeof one);
   st->events->len += sizeof one + one.len;
-  st->before_release = publish;
-  if (RD_UNLIKELY(st->events->len > NOTED)) publish(st);
+  if (st->before_release == NULL) st->before_release = rd_events_publish; /* else it publishes them, too */
+  if (RD_UNLIKELY(st->events->len > NOTED)) rd_events_publish(st);
 }
 
 void rd_events_begin(rd_store *st) {

@@ -24,4 +24,7 @@ uint32_t rd_event_letter(char letter);
 
 /* python: end */
 
+/* Publish the events that are noted, if any. */
+void rd_events_publish(rd_store *st);
+
 #endif

@@ -3,6 +3,7 @@
 #include "session/footprint.h"
 
 #include "arena/worker.h"
+#include "session/blocking.h"
 #include "session/internal.h"
 
 /* The bytes by which buffers must have shrunk before memory is returned to the system: the C library keeps small
@@ -13,7 +14,8 @@ static uint64_t measured(const rd_session *s) {
   const rd_multi *m = &s->multi;
   return s->in_cap + s->out.cap + m->kept.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap +
          m->cap + m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue + m->watch_cap * sizeof *m->watches +
-         m->watch_bytes + (s->subscribed != NULL ? s->subscribed->bytes + s->subscribed->kept.cap : 0);
+         m->watch_bytes + (s->subscribed != NULL ? s->subscribed->bytes + s->subscribed->kept.cap : 0) +
+         rd_wait_bytes(s);
 }
 
 static rd_session **list_of(rd_store *st, uint64_t bytes) { return &st->sized[63 - __builtin_clzll(bytes | 1)]; }

@@ -1,6 +1,6 @@
 /* handover.c - saves and loads a session as bytes: numbers in the machine's byte order, each string after its length.
  *
- *   magic, version, flags, db, resp, reply_mode, commands, name of the last command,
+ *   magic, version, flags, db, resp, reply_mode, commands, name of the last command, wait (number, end),
  *   queued commands (each: arguments), watches (each: a record, its key), subscriptions (moved.c), input, output
  *
  * Version 1 has no subscriptions. */
@@ -12,6 +12,7 @@
 #include "arena/layout.h"
 #include "session/admit.h"
 #include "session/backlog.h"
+#include "session/blocking.h"
 #include "session/monitor.h"
 #include "session/moved.h"
 #include "store/watch.h"
@@ -29,7 +30,8 @@ enum {
   ABORTED = 1 << 5,
   CLOSED = 1 << 6, /* RD_CLOSE was returned: only the output counts */
   MONITORS = 1 << 7,
-  ALL_FLAGS = (1 << 8) - 1,
+  WAITED = 1 << 8, /* its first command waits for keys (blocking.h): the number and the end of the wait follow */
+  ALL_FLAGS = (1 << 9) - 1,
 };
 
 /* ---- writing ---- */
@@ -46,7 +48,8 @@ static uint32_t flags_of(const rd_session *s) {
   return (state->authenticated ? AUTHENTICATED : 0u) | (state->no_touch ? NO_TOUCH : 0u) |
          (state->no_evict ? NO_EVICT : 0u) | (state->close_after_reply ? CLOSE_AFTER_REPLY : 0u) |
          (state->in_multi ? IN_MULTI : 0u) | (s->multi.aborted ? ABORTED : 0u) |
-         (s->waiting == RD_CLOSE ? CLOSED : 0u) | (state->monitors ? MONITORS : 0u);
+         (s->waiting == RD_CLOSE ? CLOSED : 0u) | (state->monitors ? MONITORS : 0u) |
+         (s->wait_number != 0 ? WAITED : 0u);
 }
 
 static void put_queue(rd_reply *to, const rd_multi *m) {
@@ -91,6 +94,7 @@ static bool put_subscriptions(rd_reply *to, rd_session *s) {
 
 rd_saved rd_session_save(rd_session *s, rd_bytes taken, uint8_t **bytes, size_t *len) {
   if (s->waiting == RD_CONTROL || s->state.in_exec || s->longcall != NULL || rd_moved_waits(s)) return RD_SAVE_LATER;
+  if (s->answered || !rd_wait_leave(s)) return RD_SAVE_LATER; /* it goes on first */
   if (s->subscribed != NULL) rd_backlog_catch_up(s);
   rd_bytes input = rd_session_input(s), output = rd_session_output(s);
   rd_bytes last = {(const uint8_t *)"", 0};
@@ -111,6 +115,10 @@ rd_saved rd_session_save(rd_session *s, rd_bytes taken, uint8_t **bytes, size_t 
   put32(&to, s->state.reply_mode);
   put64(&to, s->state.commands);
   put_bytes(&to, last);
+  if (s->wait_number != 0) {
+    put64(&to, s->wait_number);
+    put64(&to, s->wait_until);
+  }
   put_queue(&to, &s->multi);
   put_watches(&to, s);
   if (s->state.subscribed && !put_subscriptions(&to, s)) {
@@ -194,6 +202,11 @@ static uint32_t get_state(struct reader *r, rd_session *s) {
   s->waiting = flags & CLOSED ? RD_CLOSE : RD_MORE;
   rd_session_monitor(s, (flags & MONITORS) != 0);
   state->last = rd_command_find_full(last);
+  if (flags & WAITED) {
+    s->wait_number = get64(r);
+    s->wait_until = get64(r);
+    require(r, s->wait_number != 0 && s->wait_number >> 46 == 0, "its wait cannot be");
+  }
   return version;
 }
 

@@ -112,6 +112,10 @@ struct rd_session {
   const rd_acl *acl; /* NULL: everything is allowed */
   char *peer;        /* the client's address for MONITOR; NULL: not known */
 
+  struct rd_wait *wait;             /* it waits for keys: blocking.h; NULL: it does not */
+  bool answered;                    /* the wait has ended with a reply */
+  uint64_t wait_number, wait_until; /* of the command that waits, or waited and runs again; 0: there is none */
+
   rd_subscribed *subscribed; /* NULL: it has never subscribed */
   size_t confirmed;          /* the end of the confirmations of subscriptions in `out`: rd_drop_reply */
   void *carrier;             /* what serves its connection: pushed.h */

@@ -33,7 +33,7 @@ static void count(rd_session *s, const rd_command *cmd) {
 static void run_whole(rd_session *s, rd_call *call, const rd_key *key, bool locked) {
   call->whole = true;
   while (rd_execute(call, key, locked) == RD_LATER) continue;
-  count(s, call->command);
+  if (call->verdict != RD_BLOCK) count(s, call->command);
 }
 
 rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, const rd_key *key,
@@ -58,7 +58,7 @@ rd_status rd_long_begin(rd_session *s, const rd_command *cmd, const rd_bytes *ar
     uint64_t began = rd_clock_now(s);
     run_whole(s, &call, key, locked);
     *nanoseconds = rd_clock_now(s) - began;
-    return RD_MORE;
+    return call.verdict == RD_BLOCK ? RD_BLOCKED : RD_MORE;
   }
   s->longcall = l;
   size_t mark;
@@ -85,13 +85,14 @@ rd_status rd_long_continue(rd_session *s, size_t *mark, uint64_t *nanoseconds) {
    * waits only for other processes. */
   if (!ended && rd_longrun_waits(l->run)) st->first = s;
   if (!ended) return RD_BUSY;
-  count(s, l->call.command);
+  bool blocked = l->call.verdict == RD_BLOCK;
+  if (!blocked) count(s, l->call.command);
   *mark = l->mark;
   *nanoseconds = l->nanoseconds;
   rd_longrun_free(l->run);
   free(l);
   s->longcall = NULL;
-  return RD_MORE;
+  return blocked ? RD_BLOCKED : RD_MORE;
 }
 
 void rd_long_finish(rd_session *s, bool wanted) { rd_longrun_finish(s->longcall->run, wanted); }

@@ -3,6 +3,7 @@
 
 #include "arena/ring.h"
 #include "session/blocked.h"
+#include "session/blocking.h"
 #include "session/monitor.h"
 #include "session/moved.h"
 #include "session/subscribed.h"
@@ -16,6 +17,7 @@ void rd_records_read(rd_store *st) {
     if (r.kind == RD_RECORD_MESSAGE) rd_subscribed_read(st, &r);
     if (r.kind == RD_RECORD_MOVED || r.kind == RD_RECORD_LATE) rd_moved_read(st, &r);
     if (r.kind == RD_RECORD_PAUSE) rd_wake_held(st);
+    if (r.kind == RD_RECORD_WAKE) rd_waits_read(st, &r);
     rd_ring_done(st, &r);
   }
 }

@@ -12,6 +12,7 @@
 #include "command/keys.h"
 #include "session/backlog.h"
 #include "session/blocked.h"
+#include "session/blocking.h"
 #include "session/control.h"
 #include "session/dispatch.h"
 #include "session/events.h"
@@ -46,6 +47,8 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
   if (s == NULL) return NULL;
   s->st = st;
+  st->serve_waiting = rd_waits_serve;
+  st->forget_waiting = rd_waits_free;
   s->state.resp = 2;
   rd_reply_init(&s->out);
   s->out.admit = admit_reply;
@@ -65,6 +68,7 @@ void rd_session_set_limits(rd_session *s, const rd_limits *limits) {
 void rd_session_free(rd_session *s) {
   if (s == NULL) return;
   rd_footprint_gone(s);
+  rd_wait_end(s);
   rd_finish_begun(s);
   if (s->st->first == s) s->st->first = NULL;
   rd_session_monitor(s, false);
@@ -141,6 +145,7 @@ static void note_overflow(rd_session *s) {
 static rd_status end(rd_session *s) {
   note_overflow(s);
   if (s->state.blocked != RD_NOT_BLOCKED) rd_blocked_forget(s);
+  rd_wait_end(s);
   if (s->state.in_exec) rd_multi_discard(s);
   forget_input(s);
   return s->waiting = RD_CLOSE;
@@ -382,8 +387,19 @@ uint8_t *rd_session_room(rd_session *s, size_t least, size_t *room) {
 
 rd_status rd_session_received(rd_session *s, size_t n, uint64_t now_ms) { return arrived(s, NULL, n, true, now_ms); }
 
+/* The wait has ended: go on behind its command if that has its reply. */
+static rd_status unblocked(rd_session *s) {
+  rd_waits_settle(s->st);
+  if (!s->answered) return RD_MORE;
+  s->answered = false;
+  s->wait_number = 0;
+  s->ahead_next++;
+  return rd_end_command(s);
+}
+
 rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
+  if (s->waiting == RD_BLOCKED && !rd_wait_is_over(s)) return RD_BLOCKED;
   uint64_t slice_end = s->slice_end;
   if (!begin(s, now_ms)) return end(s);
   if (s->state.locked && s->waiting == RD_CONTROL) s->slice_end = slice_end; /* other clients wait the whole time */
@@ -391,7 +407,9 @@ rd_status rd_session_resume(rd_session *s, uint64_t now_ms) {
   s->st->current = s;
   s->base = s->in != NULL ? s->in : (const uint8_t *)"";
   s->base_len = s->in_len;
-  if (s->waiting == RD_CONTROL)
+  if (s->waiting == RD_BLOCKED)
+    status = unblocked(s);
+  else if (s->waiting == RD_CONTROL)
     status = rd_answered(s);
   else if (rd_session_suspended(s) || s->state.in_exec)
     status = rd_dispatch_continue(s);

@@ -9,6 +9,7 @@
 #include "store/index.h"
 #include "store/internal.h"
 #include "store/item.h"
+#include "store/waiters.h"
 
 /* ---- counting: sums of counters that other processes change meanwhile; each counter is read whole ---- */
 
@@ -85,6 +86,11 @@ void rd_flush_all(rd_store *st) {
   uint64_t before[RD_MAX_SHARDS / 64];
   memcpy(before, st->held, sizeof before);
   rd_lock_all(st);
+  if (!slot_is_empty(st, RD_WAIT_SLOT)) { /* those who wait stay */
+    for (unsigned db = 0; db < RD_DATABASES; db++) rd_flush_db(st, db);
+    unlock_all_but(st, before);
+    return;
+  }
   flush_shards(st);
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) st->head->flushes[slot]++;
   unlock_all_but(st, before);
@@ -134,5 +140,6 @@ void rd_swap_db(rd_store *st, unsigned a, unsigned b) {
   map[a] = map[b];
   map[b] = slot;
   set_map(st, map);
+  rd_note_all_waited(st);
   unlock_all_but(st, before);
 }

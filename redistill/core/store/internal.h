@@ -20,10 +20,12 @@ bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why);
  * that no database uses has no events. */
 void rd_call_listener(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key, const rd_item *it);
 
-static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
+/* Count up the key's version, and note the key if a client waits for it (waiters.h); `key` NULL: it is not noted. */
+void rd_touch_watched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, const rd_key *key);
+static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, const rd_key *key) {
   st->touched++;
   uint32_t watchers = atomic_load_explicit(&rd_shard_at(st, shard)->watchers, memory_order_relaxed);
-  if (RD_UNLIKELY(watchers != 0)) ++*rd_version_at(st, slot, hash);
+  if (RD_UNLIKELY(watchers != 0)) rd_touch_watched(st, shard, slot, hash, key);
 }
 /* The same as rd_copy, within a shard, for a nested value (type.h): `dst` takes over its blocks, and the caller must
  * remove the rest of `src`. Reports RD_EVENT_NONE. */
@@ -31,7 +33,7 @@ rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst);
 /* A key of the shard was changed. Everything that follows changes is called here: WATCH, key events, blocked clients
  * and tracking. */
 static inline void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_key_event event) {
-  rd_count_touch(st, shard, slot, key->hash);
+  rd_count_touch(st, shard, slot, key->hash, key);
   if (RD_UNLIKELY(st->listening != 0)) rd_call_listener(st, slot, event, key, NULL);
 }
 /* True if the item has expired. */

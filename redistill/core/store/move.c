@@ -118,8 +118,8 @@ static rd_result move_within(rd_store *st, uint32_t shard, rd_ref item, const rd
         if (rd_item_is_nested(fresh)) rd_type_of(fresh)->moved(st, fresh);
         rd_heap_release(st, shard, item);
       }
-      rd_count_touch(st, shard, from, src->hash);
-      rd_count_touch(st, shard, to, dst->hash);
+      rd_count_touch(st, shard, from, src->hash, NULL);
+      rd_count_touch(st, shard, to, dst->hash, dst);
       rd_notify(st, dst, RD_EVENT_NEW);
       return RD_OK;
     }
@@ -358,7 +358,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
       fresh->access = (fresh->access & ~RD_ACCESS_MASK) | (it->access & RD_ACCESS_MASK);
     }
     set_expiry(st, m.to, m.fresh, dst->hash, expiry);
-    rd_count_touch(st, m.to, rd_slot_of(st, dst->db), dst->hash);
+    rd_count_touch(st, m.to, rd_slot_of(st, dst->db), dst->hash, dst);
     rd_notify(st, dst, RD_EVENT_NEW);
     rd_remove_item(st, m.from, m.item, RD_GONE_MOVED);
     rd_mark_clean(st);

@@ -6,6 +6,7 @@
 #include "arena/pool.h"
 #include "store/check.h"
 #include "store/index.h"
+#include "store/waiters.h"
 
 static void empty_damaged(rd_store *st, uint32_t shard) {
   rd_empty_shard(st, shard);
@@ -24,6 +25,7 @@ void rd_verify_shard(rd_store *st, uint32_t shard) {
     empty_damaged(st, shard);
     if (suspect) rd_doubt(st);
   }
+  if (sh->index[RD_WAIT_SLOT].count != 0) rd_note_all_waited(st); /* the dead process may have given them nothing yet */
   sh->checked = doubt;
   RD_COMPILER_BARRIER();
   sh->dirty = 0;

@@ -12,6 +12,7 @@
 #include "arena/memory.h"
 #include "arena/ring.h"
 #include "store/recovery.h"
+#include "store/waiters.h"
 #include "wire/reply.h"
 
 /* Reset the blocks of the workers, which have all ended, to those of a new arena. The first block is in use already. */
@@ -38,6 +39,7 @@ static void renew_header(rd_store *st) {
   atomic_store(&h->subscribers, 0);
   for (uint32_t i = 0; i < RD_ROLL_KINDS; i++) atomic_store(&h->distinct[i], 0);
   h->published = 0;
+  atomic_store(&h->reaped, 1); /* the waiters of the last run are gone */
   atomic_store(&h->gone_user_us, 0);
   atomic_store(&h->gone_system_us, 0);
   h->admission.full_at = 0;
@@ -51,7 +53,7 @@ static void begin_run(rd_store *st) {
   rd_recover(st);
   for (uint32_t i = 0; i < st->num_shards; i++) {
     st->shards[i].due_lost = 1; /* the times may have wrapped around since the last run */
-    st->shards[i].watchers = 0;
+    st->shards[i].watchers = st->shards[i].index[RD_WAIT_SLOT].count != 0 ? RD_WAITED : 0;
   }
   atomic_store(&st->head->peak_memory, rd_used_memory(st));
   rd_fit_pool(st);
@@ -88,6 +90,8 @@ void rd_detach(rd_store *st) {
   free(st->monitored);
   if (st->events != NULL) rd_reply_free(st->events);
   free(st->events);
+  if (st->forget_waiting != NULL) st->forget_waiting(st);
+  rd_ready_free(st);
   rd_longrun_forget_spare(st);
   rd_ring_forget(st);
   rd_arena_unmap(st);

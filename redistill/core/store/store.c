@@ -97,7 +97,7 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
   rd_bury(st, shard, ref, hash);
   if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
   if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);
-  rd_count_touch(st, shard, slot, hash);
+  rd_count_touch(st, shard, slot, hash, NULL);
   if (why != RD_GONE_DELETED && why != RD_GONE_MOVED) st->touched--; /* the command itself did not change this key */
 }
 
@@ -257,7 +257,7 @@ notify_put(rd_store *st, const struct spot *s, const rd_key *key, const struct s
 }
 
 static inline void was_put(rd_store *st, const struct spot *s, const rd_key *key, const struct source *from, bool new) {
-  rd_count_touch(st, s->shard, s->slot, key->hash);
+  rd_count_touch(st, s->shard, s->slot, key->hash, key);
   if (RD_UNLIKELY(st->listening != 0)) notify_put(st, s, key, from, new);
 }
 

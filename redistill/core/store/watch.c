@@ -44,5 +44,5 @@ bool rd_watch_changed(rd_store *st, const rd_watch *w) {
 void rd_watch_end(rd_store *st, const rd_watch *w) {
   _Atomic uint32_t *watchers = &rd_shard_at(st, rd_shard_of(st, w->hash))->watchers;
   uint32_t n = atomic_load(watchers);
-  while (n > 0 && !atomic_compare_exchange_weak(watchers, &n, n - 1)) continue;
+  while ((n & ~RD_WAITED) != 0 && !atomic_compare_exchange_weak(watchers, &n, n - 1)) continue;
 }

@@ -1,0 +1,32 @@
+/* blocking.h - commands that wait until a key has something for them.
+ *
+ * Such a command first tries all of its keys. When none has anything it calls rd_call_block, which puts the session
+ * into the queues of the keys (session/blocking.h). For a client that waits, whoever changes a key calls the command
+ * again, with that key alone and without a session (rd_call.session NULL). */
+#ifndef RD_COMMANDS_BLOCKING_H
+#define RD_COMMANDS_BLOCKING_H
+
+#include "command/call.h"
+
+#define RD_WAITING_ARGS 8u
+#define RD_WAITING_KEYS 4096u /* keys that a client can wait for at the same time */
+
+typedef struct rd_waiting {
+  rd_type type;          /* of the values that it waits for */
+  uint32_t first, keys;  /* the keys are argv[first], and those behind it */
+  uint64_t milliseconds; /* the longest wait; 0: without an end */
+  bool null_bulk;        /* in vain: a null, and not a null array */
+  bool wakes;    /* the command changes nothing, or cannot be called for another client: it is only called again */
+  bool moves;    /* what it gets is in another key, too: if its client is gone, it stays there */
+  bool from_end; /* what it gets comes from the end of the value, and belongs there if its client is gone */
+  uint32_t argc; /* the call for one key: `argv`, where argv[key_at] is the key */
+  uint32_t key_at;
+  rd_bytes argv[RD_WAITING_ARGS];
+} rd_waiting;
+
+/* Have the session wait, or reply in vain if it must not: in a transaction. session/blocking.c has it. */
+void rd_call_block(rd_call *c, const rd_waiting *w);
+/* Parse a timeout in seconds. False after an error reply. */
+bool rd_parse_timeout(rd_call *c, rd_bytes text, uint64_t *milliseconds);
+
+#endif
