@@ -44,6 +44,8 @@ typedef struct rd_region rd_region;
 typedef struct rd_worker rd_worker;
 typedef struct rd_item rd_item; /* one key with its value */
 struct rd_change;               /* store/event.h */
+struct rd_call;
+struct rd_waiting; /* commands/blocking.h */
 
 /* Redis's thresholds for the encodings that OBJECT ENCODING shows: `hash-max-listpack-entries` and its kin. */
 typedef struct rd_type_limits {
@@ -98,6 +100,7 @@ typedef struct rd_store {
   uint32_t notifying;                          /* those that are published to subscribers: session/events.h */
   struct rd_reply *events;                     /* noted, and not published yet; NULL: there were none */
   void (*before_release)(struct rd_store *st); /* publishes them; called before a shard's lock is released */
+  void (*start_waiting)(struct rd_call *call, const struct rd_waiting *w); /* has a session wait: session/blocking.c */
   void (*serve_waiting)(struct rd_store *st);  /* gives to those who wait for changed keys: session/blocking.c */
   void (*forget_waiting)(struct rd_store *st); /* frees `waits` */
   struct rd_ready *ready;                      /* the changed keys for which clients wait: store/waiters.h */

@@ -27,6 +27,10 @@ bool rd_parse_timeout(rd_call *c, rd_bytes text, uint64_t *milliseconds) {
   return true;
 }
 
+void rd_call_block(rd_call *c, const rd_waiting *w) {
+  if (c->session != NULL) c->store->start_waiting(c, w);
+}
+
 static const rd_bytes zero = {(const uint8_t *)"0", 1}, one = {(const uint8_t *)"1", 1};
 
 /* BLPOP, BRPOP, BZPOPMIN, BZPOPMAX: key ... timeout */

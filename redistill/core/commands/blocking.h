@@ -24,7 +24,7 @@ typedef struct rd_waiting {
   rd_bytes argv[RD_WAITING_ARGS];
 } rd_waiting;
 
-/* Have the session wait, or reply in vain if it must not: in a transaction. session/blocking.c has it. */
+/* Have the session wait, or reply in vain if it must not: in a transaction. */
 void rd_call_block(rd_call *c, const rd_waiting *w);
 /* Parse a timeout in seconds. False after an error reply. */
 bool rd_parse_timeout(rd_call *c, rd_bytes text, uint64_t *milliseconds);

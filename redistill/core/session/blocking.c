@@ -207,10 +207,9 @@ static bool enter(rd_call *c, const rd_waiting *w, rd_wait *wait) {
   return done;
 }
 
-void rd_call_block(rd_call *c, const rd_waiting *w) {
+void rd_waits_start(rd_call *c, const rd_waiting *w) {
   rd_session *s = c->session;
   rd_store *st = c->store;
-  if (s == NULL) return;
   if (s->state.in_exec || s->no_pauses) {
     in_vain(c->out, w->null_bulk);
     return;

@@ -51,7 +51,9 @@ void rd_waits_free(rd_store *st);
 
 /* ---- for the session ---- */
 
-void rd_waits_serve(rd_store *st); /* rd_store.serve_waiting */
+struct rd_waiting;
+void rd_waits_start(rd_call *c, const struct rd_waiting *w); /* rd_store.start_waiting: rd_call_block */
+void rd_waits_serve(rd_store *st);                           /* rd_store.serve_waiting */
 /* The session ends. */
 void rd_wait_end(rd_session *s);
 /* The session is saved: end the wait. False: it has been given something, and must go on here first. */

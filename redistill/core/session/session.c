@@ -47,6 +47,7 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
   if (s == NULL) return NULL;
   s->st = st;
+  st->start_waiting = rd_waits_start;
   st->serve_waiting = rd_waits_serve;
   st->forget_waiting = rd_waits_free;
   s->state.resp = 2;
