@@ -19,6 +19,11 @@ def canonical(text: str) -> str:
     return classes + "".join(one for one in OTHERS if one in text)
 
 
+def shown(text: str) -> str:
+    """What CONFIG GET shows for `canonical` letters: as in Redis 7 no n beside A."""
+    return text.replace("n", "") if "A" in text else text
+
+
 def letters(text: str) -> str:
     """The same without A: every class by its own letter."""
     return text.replace("A", CLASSES)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from redistill.base import words
+from redistill.config import events
 from redistill.config.errors import BadValue
 from redistill.config.machine import machine_memory
 from redistill.config.settings import BY_NAME, SETTINGS, Kind, Setting, Value
@@ -61,7 +62,8 @@ class OfSetting:
     def shown(self, server: ServerState) -> str:
         if self.row.kind is Kind.PASSWORDS:
             return HIDDEN if server.config.passwords else ""
-        return show(self.row, server.config.get(self.row.name))
+        text = show(self.row, server.config.get(self.row.name))
+        return events.shown(text) if self.row.kind is Kind.EVENTS else text
 
     def changes(self, text: str) -> Mapping[str, Value]:
         return {self.row.name: parse(self.row, text, machine_memory)}
