@@ -62,6 +62,20 @@ SAID: dict[str, Any] = {
     "quit": "OK",
 }
 """The replies that both give, without differences of notation."""
+HEARD: dict[str, Any] = {
+    "subscribed": [2, 3],
+    "counted": [12] * 6,
+    "same": True,
+    "heard": [text for i in range(6) for text in (f"news {i}", f"new? news {i}")],
+    "left": [2, 1] * 6,
+    "none": 0,
+    "servers": 6,
+    "rooms": ["socket.io#/#room1#,true"],
+    "again": 6,
+    "after": ["more again"],
+    "expired": ["__keyevent@0__:expired session:1"],
+}
+"""The messages that both get."""
 
 
 @functools.cache
@@ -151,3 +165,11 @@ class ClientTests(SynchronousTestCase):
         for resp in (2, 3):
             own = {"ready": [True, 1], "multi": ["OK", "1"], "resp": resp}
             self.assertEqual(self.said("redis.js", resp), {**SAID, **own})
+
+    def test_messages(self) -> None:
+        """Six subscribers and six publishers of each: names, patterns, bytes, counts, events of keys; they subscribe
+        again when those who served them have died."""
+        for resp in (2, 3):
+            self.assertEqual(self.said("redis_messages.js", resp), HEARD)
+            if version() > 5 or resp == 2:
+                self.assertEqual(self.said("ioredis_messages.js", resp), HEARD)
