@@ -236,7 +236,7 @@ static unsigned proceed(rd_loop *l, rd_conn *c, rd_status status, uint64_t now_m
       enqueue(l, c);
       return slow;
     }
-    if (RD_LIKELY(status == RD_MORE || status == RD_BLOCKED)) { /* a blocked session keeps what is received */
+    if (RD_LIKELY(status == RD_MORE)) {
       if (RD_UNLIKELY(!l->serving || slow != 0)) return slow | answer(l, c);
       send_later(l, c);
       return 0;
