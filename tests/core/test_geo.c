@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/geohash.h"
+#include "commands/geo_found.h"
 #include "told.h"
 
 static const exchange members[] = {
@@ -194,6 +195,188 @@ static const exchange searches[] = {
     SAID("GEORADIUSBYMEMBER_RO k Palermo 200 km STOREDIST x", "-ERR syntax error\r\n"),
 };
 
+static const exchange ties[] = {
+    SAID("GEOADD k 13.4 52.5 m0 13.5 52.4 m1 13.6 52.6 m2 13.4 52.5 m3 13.6 52.6 m4 13.4 52.5 m5 13.5 52.4 m6 13.6 "
+         "52.6 m7 13.4 52.5 m8 13.6 52.6 m9 13.4 52.5 m10 13.5 52.4 m11 13.6 52.6 m12 13.4 52.5 m13 13.6 52.6 m14 13.4 "
+         "52.5 m15 13.5 52.4 m16 13.6 52.6 m17 13.4 52.5 m18 13.6 52.6 m19 13.4 52.5 m20 13.5 52.4 m21 13.6 52.6 m22 "
+         "13.4 52.5 m23 13.6 52.6 m24",
+         ":25\r\n"),
+    SAID("GEOADD k 13.4 52.5 m25 13.5 52.4 m26 13.6 52.6 m27 13.4 52.5 m28 13.6 52.6 m29 13.4 52.5 m30 13.5 52.4 m31 "
+         "13.6 52.6 m32 13.4 52.5 m33 13.6 52.6 m34 13.4 52.5 m35 13.5 52.4 m36 13.6 52.6 m37 13.4 52.5 m38 13.6 52.6 "
+         "m39 13.4 52.5 m40 13.5 52.4 m41 13.6 52.6 m42 13.4 52.5 m43 13.6 52.6 m44 13.4 52.5 m45 13.5 52.4 m46 13.6 "
+         "52.6 m47 13.4 52.5 m48 13.6 52.6 m49",
+         ":25\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 1", "*1\r\n$2\r\nm3\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 1", "*1\r\n$3\r\nm34\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 2", "*2\r\n$2\r\nm3\r\n$3\r\nm33\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 2", "*2\r\n$3\r\nm34\r\n$3\r\nm29\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 5",
+         "*5\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 5",
+         "*5\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 11",
+         "*11\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r"
+         "\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm0\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 11",
+         "*11\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n$2\r\nm2\r\n$3\r\nm19\r"
+         "\n$3\r\nm17\r\n$3\r\nm14\r\n$3\r\nm12\r\n$2\r\nm9\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 19",
+         "*19\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r"
+         "\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\n"
+         "m18\r\n$3\r\nm20\r\n$3\r\nm23\r\n$3\r\nm25\r\n$3\r\nm28\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 19",
+         "*19\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n$2\r\nm2\r\n$3\r\nm19\r"
+         "\n$3\r\nm17\r\n$3\r\nm14\r\n$3\r\nm12\r\n$2\r\nm9\r\n$2\r\nm7\r\n$3\r\nm49\r\n$3\r\nm47\r\n$3\r"
+         "\nm44\r\n$3\r\nm42\r\n$2\r\nm4\r\n$3\r\nm39\r\n$3\r\nm37\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 20",
+         "*20\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r"
+         "\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\n"
+         "m18\r\n$3\r\nm20\r\n$3\r\nm23\r\n$3\r\nm25\r\n$3\r\nm28\r\n$3\r\nm30\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 20",
+         "*20\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n$2\r\nm2\r\n$3\r\nm19\r"
+         "\n$3\r\nm17\r\n$3\r\nm14\r\n$3\r\nm12\r\n$2\r\nm9\r\n$2\r\nm7\r\n$3\r\nm49\r\n$3\r\nm47\r\n$3\r"
+         "\nm44\r\n$3\r\nm42\r\n$2\r\nm4\r\n$3\r\nm39\r\n$3\r\nm37\r\n$3\r\nm32\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 21",
+         "*21\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r"
+         "\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\n"
+         "m18\r\n$3\r\nm20\r\n$3\r\nm23\r\n$3\r\nm25\r\n$3\r\nm28\r\n$3\r\nm30\r\n$3\r\nm36\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 21",
+         "*21\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n$2\r\nm2\r\n$3\r\nm19\r"
+         "\n$3\r\nm17\r\n$3\r\nm14\r\n$3\r\nm12\r\n$2\r\nm9\r\n$2\r\nm7\r\n$3\r\nm49\r\n$3\r\nm47\r\n$3\r"
+         "\nm44\r\n$3\r\nm42\r\n$2\r\nm4\r\n$3\r\nm39\r\n$3\r\nm37\r\n$3\r\nm32\r\n$2\r\nm1\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 25",
+         "*25\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r"
+         "\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\n"
+         "m18\r\n$3\r\nm20\r\n$3\r\nm23\r\n$3\r\nm25\r\n$3\r\nm28\r\n$3\r\nm30\r\n$3\r\nm36\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 25",
+         "*25\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n$2\r\nm2\r\n$3\r\nm19\r"
+         "\n$3\r\nm17\r\n$3\r\nm14\r\n$3\r\nm12\r\n$2\r\nm9\r\n$2\r\nm7\r\n$3\r\nm49\r\n$3\r\nm47\r\n$3\r"
+         "\nm44\r\n$3\r\nm42\r\n$2\r\nm4\r\n$3\r\nm39\r\n$3\r\nm37\r\n$3\r\nm32\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 40",
+         "*40\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r"
+         "\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\n"
+         "m18\r\n$3\r\nm20\r\n$3\r\nm23\r\n$3\r\nm25\r\n$3\r\nm28\r\n$3\r\nm30\r\n$3\r\nm36\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$2\r\nm1\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2\r"
+         "\nm6\r\n$2\r\nm9\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24\r"
+         "\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 40",
+         "*40\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n$2\r\nm2\r\n$3\r\nm19\r"
+         "\n$3\r\nm17\r\n$3\r\nm14\r\n$3\r\nm12\r\n$2\r\nm9\r\n$2\r\nm7\r\n$3\r\nm49\r\n$3\r\nm47\r\n$3\r"
+         "\nm44\r\n$3\r\nm42\r\n$2\r\nm4\r\n$3\r\nm39\r\n$3\r\nm37\r\n$3\r\nm32\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$2\r\nm0\r\n$2\r\nm5\r\n$3\r\nm48\r\n$3\r\nm45\r\n$3\r\nm43\r\n$3\r\nm40\r\n$3\r\nm38"
+         "\r\n$3\r\nm35\r\n$3\r\nm33\r\n$3\r\nm30\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 49",
+         "*49\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r"
+         "\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\n"
+         "m18\r\n$3\r\nm20\r\n$3\r\nm23\r\n$3\r\nm25\r\n$3\r\nm28\r\n$3\r\nm30\r\n$3\r\nm36\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$2\r\nm1\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2\r"
+         "\nm6\r\n$2\r\nm9\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24\r"
+         "\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n$3\r\nm34\r\n$3\r\nm37\r\n$3\r\nm39\r\n$2\r\nm4\r\n$3\r"
+         "\nm42\r\n$3\r\nm44\r\n$3\r\nm47\r\n$3\r\nm49\r\n$2\r\nm7\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 49",
+         "*49\r\n$3\r\nm34\r\n$3\r\nm29\r\n$3\r\nm27\r\n$3\r\nm24\r\n$3\r\nm22\r\n$2\r\nm2\r\n$3\r\nm19\r"
+         "\n$3\r\nm17\r\n$3\r\nm14\r\n$3\r\nm12\r\n$2\r\nm9\r\n$2\r\nm7\r\n$3\r\nm49\r\n$3\r\nm47\r\n$3\r"
+         "\nm44\r\n$3\r\nm42\r\n$2\r\nm4\r\n$3\r\nm39\r\n$3\r\nm37\r\n$3\r\nm32\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$2\r\nm0\r\n$2\r\nm5\r\n$3\r\nm48\r\n$3\r\nm45\r\n$3\r\nm43\r\n$3\r\nm40\r\n$3\r\nm38"
+         "\r\n$3\r\nm35\r\n$3\r\nm33\r\n$3\r\nm30\r\n$2\r\nm3\r\n$3\r\nm28\r\n$3\r\nm25\r\n$3\r\nm23\r\n$3"
+         "\r\nm20\r\n$3\r\nm18\r\n$3\r\nm15\r\n$3\r\nm13\r\n$3\r\nm10\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 50",
+         "*50\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\nm18\r\n$3\r\nm20\r\n$3\r\nm23\r"
+         "\n$3\r\nm25\r\n$3\r\nm28\r\n$2\r\nm3\r\n$3\r\nm30\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r"
+         "\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$3\r\nm12\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24"
+         "\r\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n$3\r\nm34\r\n$3\r\nm37\r\n$3\r\nm39\r\n$2\r\nm4\r\n$3"
+         "\r\nm42\r\n$3\r\nm44\r\n$3\r\nm47\r\n$3\r\nm49\r\n$2\r\nm7\r\n$2\r\nm9\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 50",
+         "*50\r\n$3\r\nm12\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24\r"
+         "\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n$3\r\nm34\r\n$3\r\nm37\r\n$3\r\nm39\r\n$2\r\nm4\r\n$3\r"
+         "\nm42\r\n$3\r\nm44\r\n$3\r\nm47\r\n$3\r\nm49\r\n$2\r\nm7\r\n$2\r\nm9\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\nm18\r\n$3\r\nm20\r\n$3\r\nm23"
+         "\r\n$3\r\nm25\r\n$3\r\nm28\r\n$2\r\nm3\r\n$3\r\nm30\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3"
+         "\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 60",
+         "*50\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\nm18\r\n$3\r\nm20\r\n$3\r\nm23\r"
+         "\n$3\r\nm25\r\n$3\r\nm28\r\n$2\r\nm3\r\n$3\r\nm30\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r"
+         "\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$3\r\nm12\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24"
+         "\r\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n$3\r\nm34\r\n$3\r\nm37\r\n$3\r\nm39\r\n$2\r\nm4\r\n$3"
+         "\r\nm42\r\n$3\r\nm44\r\n$3\r\nm47\r\n$3\r\nm49\r\n$2\r\nm7\r\n$2\r\nm9\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC COUNT 60",
+         "*50\r\n$3\r\nm12\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24\r"
+         "\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n$3\r\nm34\r\n$3\r\nm37\r\n$3\r\nm39\r\n$2\r\nm4\r\n$3\r"
+         "\nm42\r\n$3\r\nm44\r\n$3\r\nm47\r\n$3\r\nm49\r\n$2\r\nm7\r\n$2\r\nm9\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\nm18\r\n$3\r\nm20\r\n$3\r\nm23"
+         "\r\n$3\r\nm25\r\n$3\r\nm28\r\n$2\r\nm3\r\n$3\r\nm30\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3"
+         "\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n"),
+    SAID("GEOADD few 13.4 52.5 m0 13.5 52.4 m1 13.6 52.6 m2 13.4 52.5 m3 13.6 52.6 m4 13.4 52.5 m5 13.5 52.4 m6",
+         ":7\r\n"),
+    SAID("GEOSEARCH few FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 1", "*1\r\n$2\r\nm3\r\n"),
+    SAID("GEOSEARCH few FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 2", "*2\r\n$2\r\nm3\r\n$2\r\nm0\r\n"),
+    SAID("GEOSEARCH few FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 3", "*3\r\n$2\r\nm3\r\n$2\r\nm0\r\n$2\r\nm5\r\n"),
+    SAID("GEOSEARCH few FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 4",
+         "*4\r\n$2\r\nm3\r\n$2\r\nm0\r\n$2\r\nm5\r\n$2\r\nm1\r\n"),
+    SAID("GEOSEARCH few FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 5",
+         "*5\r\n$2\r\nm3\r\n$2\r\nm0\r\n$2\r\nm5\r\n$2\r\nm1\r\n$2\r\nm6\r\n"),
+    SAID("GEOSEARCH few FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 6",
+         "*6\r\n$2\r\nm3\r\n$2\r\nm0\r\n$2\r\nm5\r\n$2\r\nm1\r\n$2\r\nm6\r\n$2\r\nm4\r\n"),
+    SAID("GEOSEARCH few FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 7",
+         "*7\r\n$2\r\nm0\r\n$2\r\nm3\r\n$2\r\nm5\r\n$2\r\nm1\r\n$2\r\nm6\r\n$2\r\nm2\r\n$2\r\nm4\r\n"),
+    SAID("GEOADD ten 13.4 52.5 m0 13.5 52.4 m1 13.6 52.6 m2 13.4 52.5 m3 13.6 52.6 m4 13.4 52.5 m5 13.5 52.4 m6 13.6 "
+         "52.6 m7 13.4 52.5 m8 13.6 52.6 m9",
+         ":10\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 1", "*1\r\n$2\r\nm4\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 2", "*2\r\n$2\r\nm4\r\n$2\r\nm2\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 3",
+         "*3\r\n$2\r\nm4\r\n$2\r\nm2\r\n$2\r\nm9\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 4",
+         "*4\r\n$2\r\nm4\r\n$2\r\nm2\r\n$2\r\nm9\r\n$2\r\nm7\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 5",
+         "*5\r\n$2\r\nm4\r\n$2\r\nm2\r\n$2\r\nm9\r\n$2\r\nm7\r\n$2\r\nm1\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 6",
+         "*6\r\n$2\r\nm4\r\n$2\r\nm2\r\n$2\r\nm9\r\n$2\r\nm7\r\n$2\r\nm1\r\n$2\r\nm6\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 7",
+         "*7\r\n$2\r\nm4\r\n$2\r\nm2\r\n$2\r\nm9\r\n$2\r\nm7\r\n$2\r\nm1\r\n$2\r\nm6\r\n$2\r\nm8\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 8",
+         "*8\r\n$2\r\nm4\r\n$2\r\nm2\r\n$2\r\nm9\r\n$2\r\nm7\r\n$2\r\nm1\r\n$2\r\nm6\r\n$2\r\nm8\r\n$2\r\n"
+         "m5\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 9",
+         "*9\r\n$2\r\nm4\r\n$2\r\nm2\r\n$2\r\nm9\r\n$2\r\nm7\r\n$2\r\nm1\r\n$2\r\nm6\r\n$2\r\nm8\r\n$2\r\n"
+         "m5\r\n$2\r\nm3\r\n"),
+    SAID("GEOSEARCH ten FROMLONLAT 13.45 52.45 BYBOX 90 90 km DESC COUNT 10",
+         "*10\r\n$2\r\nm2\r\n$2\r\nm4\r\n$2\r\nm7\r\n$2\r\nm9\r\n$2\r\nm1\r\n$2\r\nm6\r\n$2\r\nm0\r\n$2\r"
+         "\nm3\r\n$2\r\nm5\r\n$2\r\nm8\r\n"),
+    SAID("GEOSEARCHSTORE d k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 13", ":13\r\n"),
+    SAID("ZRANGE d 0 -1",
+         "*13\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$2\r\nm3\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n"
+         "$3\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km ASC",
+         "*50\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\nm18\r\n$3\r\nm20\r\n$3\r\nm23\r"
+         "\n$3\r\nm25\r\n$3\r\nm28\r\n$2\r\nm3\r\n$3\r\nm30\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3\r"
+         "\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$3\r\nm12\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24"
+         "\r\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n$3\r\nm34\r\n$3\r\nm37\r\n$3\r\nm39\r\n$2\r\nm4\r\n$3"
+         "\r\nm42\r\n$3\r\nm44\r\n$3\r\nm47\r\n$3\r\nm49\r\n$2\r\nm7\r\n$2\r\nm9\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km DESC",
+         "*50\r\n$3\r\nm12\r\n$3\r\nm14\r\n$3\r\nm17\r\n$3\r\nm19\r\n$2\r\nm2\r\n$3\r\nm22\r\n$3\r\nm24\r"
+         "\n$3\r\nm27\r\n$3\r\nm29\r\n$3\r\nm32\r\n$3\r\nm34\r\n$3\r\nm37\r\n$3\r\nm39\r\n$2\r\nm4\r\n$3\r"
+         "\nm42\r\n$3\r\nm44\r\n$3\r\nm47\r\n$3\r\nm49\r\n$2\r\nm7\r\n$2\r\nm9\r\n$2\r\nm1\r\n$3\r\nm11\r"
+         "\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n$3\r\nm41\r\n$3\r\nm46\r\n$2"
+         "\r\nm6\r\n$2\r\nm0\r\n$3\r\nm10\r\n$3\r\nm13\r\n$3\r\nm15\r\n$3\r\nm18\r\n$3\r\nm20\r\n$3\r\nm23"
+         "\r\n$3\r\nm25\r\n$3\r\nm28\r\n$2\r\nm3\r\n$3\r\nm30\r\n$3\r\nm33\r\n$3\r\nm35\r\n$3\r\nm38\r\n$3"
+         "\r\nm40\r\n$3\r\nm43\r\n$3\r\nm45\r\n$3\r\nm48\r\n$2\r\nm5\r\n$2\r\nm8\r\n"),
+    SAID("GEOSEARCH k FROMLONLAT 13.45 52.45 BYRADIUS 90 km COUNT 7 ANY DESC",
+         "*7\r\n$2\r\nm1\r\n$3\r\nm11\r\n$3\r\nm16\r\n$3\r\nm21\r\n$3\r\nm26\r\n$3\r\nm31\r\n$3\r\nm36\r\n"),
+};
+
 static const exchange resp3_searches[] = {
     SAID("GEOADD k 13.361389 38.115556 Palermo 15.087269 37.502669 Catania 12.758489 38.788135 edge1 17.241510 "
          "38.788135 edge2",
@@ -330,6 +513,7 @@ static const happening told[] = {
 static void members_have_places(void) { REPLAY(members); }
 static void areas_are_searched(void) { REPLAY(searches); }
 static void resp3_has_doubles_for_degrees(void) { REPLAY3(resp3_searches); }
+static void a_limit_cuts_through_equal_distances(void) { REPLAY(ties); }
 static void results_are_stored(void) { REPLAY(stores); }
 static void events_are_those_of_redis(void) { REPLAY_EVENTS(told); }
 
@@ -461,7 +645,75 @@ static void distances_have_four_digits(void) {
   }
 }
 
+/* ---- the first of many results ---- */
+
+typedef enum pattern { RISING, FALLING, EQUAL, SAW, ORGAN_PIPE, RANDOM, FEW_VALUES, PATTERNS } pattern;
+
+static double patterned(pattern p, uint64_t i, uint64_t n, uint64_t *seed) {
+  switch (p) {
+    case RISING:
+      return (double)i;
+    case FALLING:
+      return (double)(n - i);
+    case EQUAL:
+      return 1;
+    case SAW:
+      return (double)(i % 97);
+    case ORGAN_PIPE:
+      return (double)(i < n / 2 ? i : n - i);
+    case RANDOM:
+      return degrees_at(seed, 1e6);
+    default:
+      return floor(degrees_at(seed, 4));
+  }
+}
+
+static int by_distance(const void *a, const void *b) {
+  double x = ((const rd_geo_found_one *)a)->distance, y = ((const rd_geo_found_one *)b)->distance;
+  return (x > y) - (x < y);
+}
+
+/* What is found with a limit has the distances of the first ones of a whole sort. */
+static void check_limit(rd_store *st, pattern p, uint64_t n, uint64_t limit, bool down) {
+  rd_reply out;
+  rd_reply_init(&out);
+  rd_call call = {.store = st, .out = &out};
+  rd_geo_found f;
+  rd_geo_found_init(&f, &call);
+  f.sorted = true;
+  f.down = down;
+  f.limit = limit;
+  uint64_t seed = n + limit;
+  rd_geo_found_one *all = malloc(n * sizeof *all);
+  for (uint64_t i = 0; i < n; i++) {
+    all[i] = (rd_geo_found_one){.distance = patterned(p, i, n, &seed), .rank = i};
+    CHECK(rd_geo_found_add(&f, all[i]));
+  }
+  qsort(all, n, sizeof *all, by_distance);
+  CHECK(rd_geo_found_arrange(&f));
+  CHECK(f.n == (n < limit ? n : limit));
+  for (uint64_t i = 0; i < f.n && check_ok; i++) CHECK(f.at[i].distance == all[down ? n - 1 - i : i].distance);
+  rd_geo_found_free(&f);
+  rd_reply_free(&out);
+  free(all);
+}
+
+static void the_first_results_are_those_of_a_whole_sort(void) {
+  static const uint64_t sizes[] = {1, 2, 6, 7, 8, 40, 41, 64, 65, 1000, 16383, 16384, 16385, 70000};
+  rd_store st;
+  int fd = rig_open(&st, 8u << 20, 4, RD_NOEVICTION);
+  for (pattern p = 0; p < PATTERNS; p++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+      uint64_t n = sizes[i], limits[] = {1, 3, 32, n / 2 + 1, n - 1 + (n == 1), n, n + 1, UINT64_MAX};
+      for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) check_limit(&st, p, n, limits[k], k % 2 == 1);
+    }
+  }
+  rig_close(&st, fd);
+}
+
 int main(void) {
+  RUN(the_first_results_are_those_of_a_whole_sort);
+  RUN(a_limit_cuts_through_equal_distances);
   RUN(a_place_is_in_the_cell_of_its_hash);
   RUN(neighbours_go_around_the_map);
   RUN(any_score_is_a_hash);

@@ -1,8 +1,4 @@
-"""Commands on places.
-
-Members of equal distance are in the order of Redis's own sort when COUNT cuts them off, which is not stable. So the
-searches with a count are of keys whose members all have places of their own.
-"""
+"""Commands on places."""
 
 from __future__ import annotations
 
@@ -68,7 +64,6 @@ limit = option("COUNT", pick("1", "2", "3", "7", "50", "0", "-1", "x", "92233720
 limit_any = option("COUNT", pick("1", "2", "3", "7", "50")).map(lambda words: [*words, b"ANY"])
 shown = options("WITHDIST", "WITHHASH", "WITHCOORD", "withcoord", "JUNK", most=4)
 order = options("ASC", "DESC", "asc", most=2)
-uncounted = options("ASC", "DESC", limit_any, "ANY", most=2)
 counted = options("ASC", "DESC", limit, limit_any, "WITHDIST", "WITHCOORD", most=4)
 
 
@@ -96,12 +91,12 @@ PLACES: tuple[Args, ...] = (
     command("GEOSEARCH", places, whence, shape, counted, shown),
     command("GEOSEARCH", places, whence, shape, order, shown),
     command("GEOSEARCH", places, options(whence, shape, limit, "ASC", "BYBOX 1 1", "FROMMEMBER", most=5)),
-    command("GEOSEARCH", key, whence, shape, uncounted, shown),
+    command("GEOSEARCH", key, whence, shape, counted, shown),
     command("GEOSEARCHSTORE", places, places, whence, shape, counted),
     command("GEOSEARCHSTORE", key, places, whence, shape, order, shown),
-    command("GEOSEARCHSTORE", key, key, whence, shape, uncounted),
+    command("GEOSEARCHSTORE", key, key, whence, shape, counted),
     command("GEORADIUS", places, longitude, latitude, length, unit, counted, shown),
-    command("GEORADIUS", places, longitude, latitude, length, unit, uncounted, store),
+    command("GEORADIUS", places, longitude, latitude, length, unit, counted, store),
     command("GEORADIUS_RO", places, longitude, latitude, length, unit, shown, options(store, most=1)),
     command("GEORADIUSBYMEMBER", places, member, length, unit, counted, shown),
     command("GEORADIUSBYMEMBER", key, member, length, unit, order, store),

@@ -5,6 +5,9 @@
 #include "arena/longrun.h"
 #include "commands/value.h"
 
+/* Of more results than this, those that exceed the limit are dropped while others are found. */
+enum { PICKED = 1 << 14 };
+
 enum { AT_ONCE = 2048 /* elements that are copied without a pause */ };
 
 void rd_geo_found_init(rd_geo_found *f, rd_call *c) {
@@ -88,7 +91,10 @@ static bool sort(rd_geo_found *f) {
 }
 
 bool rd_geo_found_arrange(rd_geo_found *f) {
-  if (f->sorted && !sort(f)) return false;
+  if (f->sorted && f->n > f->limit && !f->is_full && f->n < PICKED)
+    rd_geo_found_pick(f);
+  else if (f->sorted && !sort(f))
+    return false;
   if (f->n < f->limit) return true;
   f->n = f->limit;
   f->is_full = f->sorted && f->n > 0;
@@ -99,7 +105,7 @@ bool rd_geo_found_arrange(rd_geo_found *f) {
 bool rd_geo_found_add(rd_geo_found *f, rd_geo_found_one one) {
   if (f->is_full && !is_before(one.distance, f->last, f->down)) return true;
   if (f->n == f->room) {
-    bool drops = f->sorted && f->limit <= f->room / 2;
+    bool drops = f->sorted && f->n >= PICKED && f->limit <= f->room / 2;
     if (!(drops ? rd_geo_found_arrange(f) : grow(f))) return false;
   }
   f->at[f->n++] = one;

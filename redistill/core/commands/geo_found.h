@@ -1,7 +1,7 @@
 /* geo_found.h - the members that a search has found: collecting them, and sorting them by distance.
  *
- * Only results that are sorted or stored are collected. Of a result with a limit at most a few times as many members
- * are kept, whatever the search finds. */
+ * Only results that are sorted or stored are collected. Of many results with a lower limit at most a few times as many
+ * as the limit are kept. */
 #ifndef RD_GEO_FOUND_H
 #define RD_GEO_FOUND_H
 
@@ -34,5 +34,8 @@ void rd_geo_found_free(rd_geo_found *f);
 bool rd_geo_found_add(rd_geo_found *f, rd_geo_found_one one);
 /* Sort what was found, if it is to be sorted, and drop what exceeds the limit. False: no memory. Calls rd_yield. */
 bool rd_geo_found_arrange(rd_geo_found *f);
+/* Sort those within the limit in Redis's order, which for members of the same distance is none (geo_pick.c). Calls
+ * rd_yield. */
+void rd_geo_found_pick(rd_geo_found *f);
 
 #endif
