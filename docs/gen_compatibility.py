@@ -129,6 +129,7 @@ GROUPS = {
     "list": "Lists",
     "set": "Sets",
     "sorted-set": "Sorted sets",
+    "stream": "Streams",
     "bitmap": "Bitmaps",
     "hyperloglog": "HyperLogLog",
     "geo": "Geospatial",

@@ -237,7 +237,7 @@ def _entry(command: Any) -> CommandEntry:
 
 _ARGUMENT = re.compile(
     r" *(?P<optional>\??)"
-    r"(?:(?P<token>[A-Z][A-Z-]*)(?P<equals>=?))?"
+    r"(?:(?P<token>[A-Z][A-Z-]*)(?P<equals>=?)|(?P<symbol>[=~*$]))?"
     r"(?P<name>[a-z][a-z0-9_-]*)?"
     r"(?::(?P<type>[a-z-]+))?(?:\#(?P<key>\d))?"
     r"(?P<open>[({]?)"
@@ -277,7 +277,7 @@ def _group(syntax: str, at: int, opened: str) -> tuple[tuple[Argument, ...], int
 def _argument(head: re.Match[str], after: re.Match[str], nested: tuple[Argument, ...]) -> Argument:
     if head["open"]:
         kind = "oneof" if head["open"] == "{" else "block"
-    elif head["name"] is None:
+    elif head["name"] is None or head["symbol"]:
         kind = "pure-token"
     else:
         kind = head["type"] or ("key" if head["key"] else "string")
@@ -289,7 +289,7 @@ def _argument(head: re.Match[str], after: re.Match[str], nested: tuple[Argument,
     return Argument(
         name=head["name"] or head["token"].lower(),
         type=kind,
-        token=head["token"],
+        token=head["token"] or head["symbol"],
         key_spec=int(head["key"]) if head["key"] else None,
         since=after["since"],
         deprecated_since=after["deprecated"],

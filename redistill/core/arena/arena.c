@@ -62,7 +62,9 @@ static void set_view(rd_store *st) {
                                      .set_value = 64,
                                      .zset_entries = 128,
                                      .zset_value = 64,
-                                     .list_size = -2};
+                                     .list_size = -2,
+                                     .stream_bytes = 4096,
+                                     .stream_entries = 100};
 }
 
 static int no_room(rd_store *st, char *err, size_t errlen) {

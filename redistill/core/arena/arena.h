@@ -52,7 +52,8 @@ typedef struct rd_type_limits {
   uint32_t hash_entries, hash_value;
   uint32_t set_integers, set_entries, set_value;
   uint32_t zset_entries, zset_value;
-  int32_t list_size; /* above 0: elements; -1 to -5: 4 to 64 KiB */
+  int32_t list_size;                     /* above 0: elements; -1 to -5: 4 to 64 KiB */
+  uint32_t stream_bytes, stream_entries; /* of a node; 0: no limit */
 } rd_type_limits;
 
 /* A queue of sessions that have new messages: session/pushed.h */

@@ -137,6 +137,7 @@ enum {
  *     name#0        a key, of key spec 0           NX         a word of its own ("pure-token" nx)
  *     name:type#1   a pattern for such keys
  *     EX=name:type  the word EX, then the value    name{ a | b }  one of them       name( a b )  a block
+ *     ~name         the word ~ (or =, *, $) that has this name
  *
  * with a `?` before what is optional, and behind it, in this order, `*` for what may be repeated (`*+` when its word is
  * repeated, too), `@6.2.0` for the version that brought it, `!2.8.12` for the one that deprecated it. */

@@ -57,6 +57,7 @@ GROUPS = (
     "list",
     "set",
     "sorted-set",
+    "stream",
     "bitmap",
     "hyperloglog",
     "geo",

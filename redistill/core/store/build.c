@@ -90,7 +90,7 @@ rd_result rd_coll_hook(rd_coll *c, int64_t expiry, rd_key_event event) {
   rd_pos p;
   assert(st->builds && c->undo == NULL);
   rd_find_quiet(st, &c->key, false); /* an expired value goes as such */
-  if (c->item == NULL || !rd_coll_first(c, &p)) {
+  if (c->item == NULL || (c->row->extra == 0 && !rd_coll_first(c, &p))) {
     rd_coll_abandon(c);
     c->slot = rd_slot_of(st, c->key.db);
     rd_delete(st, &c->key);

@@ -273,6 +273,7 @@ void rd_coll_remove_range(rd_coll *c, uint64_t rank, uint64_t n,
 }
 
 static bool is_empty(const rd_coll *c) {
+  if (c->row->extra != 0) return false;
   return rd_coll_is_packed(c) ? rd_item_len(c->item) == 0 : rd_tree_head(c).root == 0;
 }
 

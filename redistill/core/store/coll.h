@@ -41,6 +41,8 @@ typedef struct rd_coll_kind {
   bool sorted;
   /* The bytes of the entry at `at`, at most end - at; 0: there is no whole entry. */
   uint32_t (*size)(const uint8_t *at, const uint8_t *end);
+  /* True if the rest of the entry, which `size` has found, may be read. NULL: always. */
+  bool (*whole)(const uint8_t *entry);
   uint64_t (*order)(const rd_store *st, const uint8_t *entry);
   int (*compare)(const rd_store *st, const uint8_t *a, const uint8_t *b); /* sorted: among equal orders; or NULL */
   /* Pass entries while they are below `order`, at most *n of them; *n is then their number. Returns the first one that
@@ -105,6 +107,10 @@ uint64_t rd_coll_count(const rd_coll *c); /* entries; 0 for an absent key. Packe
 unsigned rd_coll_name(const rd_coll *c);  /* RD_COLL_NAME's bits */
 void rd_coll_set_name(rd_coll *c, unsigned name);
 void rd_coll_set_timed(rd_coll *c, bool timed); /* RD_COLL_TIMED */
+
+/* The bytes of the value that are the type's own (rd_type_row.extra). */
+void rd_coll_read_extra(const rd_coll *c, void *to);
+void rd_coll_write_extra(rd_coll *c, const void *from);
 
 /* ---- places. All return false if there is no such entry; the place is then behind the last one ---- */
 

@@ -22,7 +22,7 @@ static bool find_entry(const rd_coll *c, rd_place *place) {
 
 bool rd_coll_may_pack(const rd_coll *c, uint64_t len) {
   rd_shape shape = shape_of(c, len);
-  return len <= c->kind->run_max && !rd_shape_is_big(&shape);
+  return len <= c->kind->run_max && c->row->extra == 0 && !rd_shape_is_big(&shape);
 }
 
 bool rd_coll_make(rd_coll *c, unsigned encoding, uint64_t len) {

@@ -12,21 +12,32 @@ rd_head rd_big_item_head(const rd_coll *c) {
   return h;
 }
 
-void rd_tree_set_head(rd_coll *c, const rd_head *h) {
+/* Write bytes of the value. */
+static void write_value(rd_coll *c, uint32_t off, const void *from, uint32_t len) {
   rd_store *st = c->st;
-  uint32_t off = c->tree * (uint32_t)sizeof *h;
   if (RD_LIKELY(!rd_item_is_big(c->item))) {
     rd_undo_save(st, c->undo, rd_ref_of(st, c->item));
-    memcpy((uint8_t *)(uintptr_t)rd_item_flat(c->item) + off, h, sizeof *h);
+    memcpy((uint8_t *)(uintptr_t)rd_item_flat(c->item) + off, from, len);
     return;
   }
-  for (uint32_t done = 0; done < sizeof *h;) {
+  for (uint32_t done = 0; done < len;) {
     rd_bytes piece = rd_item_piece(st, c->item, off + done);
-    uint32_t n = piece.len < sizeof *h - done ? (uint32_t)piece.len : (uint32_t)sizeof *h - done;
+    uint32_t n = piece.len < len - done ? (uint32_t)piece.len : len - done;
     rd_undo_save_bytes(st, c->undo, 0, piece.data, n); /* of a chunk, which nothing saves as a whole */
-    memcpy((uint8_t *)(uintptr_t)piece.data, (const uint8_t *)h + done, n);
+    memcpy((uint8_t *)(uintptr_t)piece.data, (const uint8_t *)from + done, n);
     done += n;
   }
+}
+
+void rd_tree_set_head(rd_coll *c, const rd_head *h) { write_value(c, c->tree * (uint32_t)sizeof *h, h, sizeof *h); }
+
+void rd_coll_read_extra(const rd_coll *c, void *to) {
+  rd_item_read(c->st, c->item, rd_heads_bytes(c->row), to, c->row->extra);
+}
+
+void rd_coll_write_extra(rd_coll *c, const void *from) {
+  rd_mark_dirty(c->st, c->shard);
+  write_value(c, rd_heads_bytes(c->row), from, c->row->extra);
 }
 
 #define FETCHED_LEAF                                                                               \

@@ -22,10 +22,11 @@ typedef struct rd_head {
   uint32_t height; /* levels of nodes */
 } __attribute__((packed)) rd_head;
 
-/* The bytes of the value. */
+/* The bytes of the heads, and of the value. */
 static inline uint32_t rd_heads_bytes(const rd_type_row *row) {
   return (uint32_t)sizeof(rd_head) * (row->coll[1] != NULL ? 2 : 1);
 }
+static inline uint32_t rd_tree_value_bytes(const rd_type_row *row) { return rd_heads_bytes(row) + row->extra; }
 
 rd_head rd_big_item_head(const rd_coll *c);
 static inline rd_head rd_tree_head(const rd_coll *c) {
@@ -135,9 +136,10 @@ uint32_t rd_coll_release(rd_store *st, uint32_t shard, rd_item *it, uint32_t mos
 bool rd_coll_copy(rd_store *st, uint32_t shard, rd_item *it, const rd_item *from);
 void rd_coll_moved(rd_store *st, rd_item *it);
 void rd_coll_check(struct rd_walk *walk, const rd_item *it);
-#define RD_COLL_ROW                                                                                             \
+#define RD_COLL_FUNCTIONS                                                                                       \
   .encodings = 16, .nested = 0xf0f0u, .bytes = rd_coll_bytes, .release = rd_coll_release, .copy = rd_coll_copy, \
-  .moved = rd_coll_moved, .check = rd_coll_check
+  .moved = rd_coll_moved
+#define RD_COLL_ROW RD_COLL_FUNCTIONS, .check = rd_coll_check
 
 /* For rows of rd_kinds. */
 rd_ref rd_tree_item(const rd_store *st, rd_ref block);

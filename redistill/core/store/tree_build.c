@@ -73,13 +73,13 @@ static void set_form(rd_coll *c, unsigned form) {
   rd_item_set_type(c->item, rd_item_type(c->item), (rd_encoding)(encoding | form));
 }
 
-static void clear_heads(rd_coll *c) { rd_item_store(c->st, c->item, 0, NULL, rd_heads_bytes(c->row)); }
+static void clear_value(rd_coll *c) { rd_item_store(c->st, c->item, 0, NULL, rd_tree_value_bytes(c->row)); }
 
 rd_result rd_tree_from_packed(rd_coll *c) {
-  uint32_t heads = rd_heads_bytes(c->row);
+  uint32_t heads = rd_tree_value_bytes(c->row);
   if (c->item == NULL) {
     if (!rd_coll_make(c, RD_COLL_TREE, heads)) return RD_OOM;
-    clear_heads(c);
+    clear_value(c);
     return RD_OK;
   }
   uint8_t packed[PACKED_MAX];
@@ -88,7 +88,7 @@ rd_result rd_tree_from_packed(rd_coll *c) {
   memcpy(packed, rd_item_flat(c->item), len);
   if (!set_length(c, heads)) return RD_OOM;
   set_form(c, RD_COLL_TREE);
-  clear_heads(c);
+  clear_value(c);
   if (add_all(c, packed, len) != RD_OK) {
     drop_all(c);
     set_form(c, 0);

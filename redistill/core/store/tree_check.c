@@ -37,7 +37,8 @@ static bool check_run(struct checked *x, const uint8_t *at, const uint8_t *end, 
   for (*count = 0; at < end; ++*count) {
     uint32_t size = kind->size(at, end);
     if (!expect(x, size > 0 && size <= end - at, "a collection with a damaged entry")) return false;
-    if (!check_blobs(x, at, size, leaf)) return false;
+    bool whole = kind->whole == NULL || kind->whole(at);
+    if (!expect(x, whole, "a collection with a damaged entry") || !check_blobs(x, at, size, leaf)) return false;
     uint64_t order = kind->order == NULL ? low : kind->order(x->st, at);
     if (!expect(x, order >= low && order <= high, "an entry in the wrong leaf")) return false;
     if (kind->sorted) {
@@ -135,13 +136,14 @@ void rd_coll_check(struct rd_walk *walk, const rd_item *it) {
   bool is_tree = (rd_item_encoding(it) & RD_COLL_TREE) != 0;
   if (!is_tree) {
     x.c.kind = row->coll[0];
+    if (!expect(&x, row->extra == 0, "a packed value of a type that has none")) return;
     if (!expect(&x, !rd_item_is_big(it), "a packed value of many blocks")) return;
     const uint8_t *value = rd_item_flat(it);
     uint32_t n = 0;
     check_run(&x, value, value + it->len, &n, 0, UINT64_MAX, 0);
     return;
   }
-  if (!expect(&x, rd_item_len(it) == rd_heads_bytes(row), "a tree without its head")) return;
+  if (!expect(&x, rd_item_len(it) == rd_tree_value_bytes(row), "a tree without its head")) return;
   for (unsigned i = 0; i < 2 && row->coll[i] != NULL; i++) {
     x.c.tree = i;
     x.c.kind = row->coll[i];

@@ -31,6 +31,9 @@ typedef struct rd_type_row {
   const char *(*encoding)(rd_store *st, const rd_item *it);
   /* For collections (coll.h): the entries of the value, and of its second tree, if the type has one. */
   const rd_coll_kind *coll[2];
+  /* For collections: the bytes behind the heads of its trees, which the type uses as it likes (rd_coll_read_extra). A
+   * value with such bytes is never packed, and its key exists without entries, too. */
+  uint32_t extra;
   /* Prefetch the leaves in which these elements are, or would be. The value is a tree. NULL: elements of this type are
    * not found by name. */
   void (*fetch)(const rd_coll *c, const rd_sought each[], uint32_t n);

@@ -3,6 +3,7 @@
 #include "types/hash_time.h"
 #include "types/list.h"
 #include "types/set.h"
+#include "types/stream_group.h"
 #include "types/string.h"
 #include "types/zset.h"
 
@@ -29,6 +30,13 @@ const rd_type_row rd_types[RD_TYPES] = {
                  .encoding = rd_zset_encoding,
                  .coll = {&rd_zset_scores, &rd_zset_hashes},
                  .fetch = rd_zset_fetch},
+    [RD_STREAM] = {.type = RD_STREAM,
+                   .name = "stream",
+                   RD_COLL_FUNCTIONS,
+                   .check = rd_stream_check,
+                   .encoding = rd_stream_encoding,
+                   .coll = {&rd_chunk_kind, &rd_group_kind},
+                   .extra = sizeof(rd_stream_meta)},
 };
 
 /* A HyperLogLog's item has the type string, like everything that shows it; only the commands for HyperLogLogs look

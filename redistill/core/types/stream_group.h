@@ -1,0 +1,111 @@
+/* stream_group.h - the groups of a stream, their consumers, and the entries that were delivered and not acknowledged.
+ *
+ * All of them are entries of the stream's second tree. Each belongs to an owner, a number, and the owners' entries lie
+ * one after another:
+ *
+ *     owner                          entries, in this order          ordered by
+ *     0: the stream                  GROUP                           name
+ *     n: the group                   CONSUMER                        name
+ *     n + 1: the group's deliveries  PENDING                         id
+ *     m: the consumer                HEAD, then OWNED                id
+ *
+ * So a group's pending entries are a range of the tree, and so are the ids of a consumer's. The tree is counted: the
+ * number of either is the difference of two ranks, and no other count has to be kept. A group gets two numbers and a
+ * consumer one, which are never used again.
+ *
+ *     GROUP      1, start of the name (5), number (4), last id (16), entries read (8), name
+ *     CONSUMER   2, owner (4), start of the name (5), number (4), seen (8), active (8), name
+ *     HEAD       3, owner (4), name of the consumer
+ *     PENDING    4, owner (4), id (16), time of the delivery (8), deliveries (8), number of the consumer (4)
+ *     OWNED      5, owner (4), id (16)
+ *
+ * Names are elements (element.h). The start of a name is kept beside it since the name may lie outside. */
+#ifndef RD_STREAM_GROUP_H
+#define RD_STREAM_GROUP_H
+
+#include "types/stream.h"
+
+extern const rd_coll_kind rd_group_kind; /* of the second tree */
+
+#define RD_READ_UNKNOWN (-1) /* entries read: Redis could not tell */
+
+typedef struct rd_group {
+  rd_pos p; /* valid as every rd_pos is */
+  uint32_t number;
+  rd_stream_id last; /* the last id that was delivered */
+  int64_t read;      /* entries that were read, or RD_READ_UNKNOWN */
+  const uint8_t *name;
+} rd_group;
+
+typedef struct rd_consumer {
+  rd_pos p;
+  uint32_t number;
+  int64_t seen, active; /* milliseconds since the epoch; active: -1, never */
+  const uint8_t *name;
+} rd_consumer;
+
+typedef struct rd_pending {
+  rd_pos p;
+  rd_stream_id id;
+  int64_t time;   /* of the last delivery */
+  uint64_t count; /* deliveries */
+  uint32_t consumer;
+} rd_pending;
+
+/* Functions that return rd_result return RD_OOM when there is no memory, and may then have changed something: the
+ * caller undoes it (rd_coll_begin). Others never fail. */
+
+/* ---- groups ---- */
+
+uint64_t rd_groups_count(const rd_stream *s);
+bool rd_group_find(const rd_stream *s, rd_bytes name, rd_group *g);
+bool rd_group_first(const rd_stream *s, rd_group *g);
+bool rd_group_next(const rd_stream *s, rd_group *g);
+rd_result rd_group_create(rd_stream *s, rd_bytes name, rd_stream_id last, int64_t read);
+/* Write g->last and g->read; the place is looked up again. */
+void rd_group_save(rd_stream *s, rd_bytes name, rd_group *g);
+/* Remove the group, its consumers and its pending entries. Calls rd_yield. */
+void rd_group_destroy(rd_stream *s, rd_bytes name);
+
+/* ---- consumers ---- */
+
+bool rd_consumer_find(const rd_stream *s, uint32_t group, rd_bytes name, rd_consumer *k);
+bool rd_consumer_first(const rd_stream *s, uint32_t group, rd_consumer *k);
+bool rd_consumer_next(const rd_stream *s, uint32_t group, rd_consumer *k);
+rd_result rd_consumer_create(rd_stream *s, uint32_t group, rd_bytes name, int64_t seen, int64_t active);
+/* Write k->seen and k->active of a consumer that was just found. */
+void rd_consumer_save(rd_stream *s, rd_consumer *k);
+/* Remove the consumer and its pending entries. Calls rd_yield. */
+void rd_consumer_remove(rd_stream *s, uint32_t group, rd_bytes name);
+/* The name of a consumer, as an element. */
+const uint8_t *rd_consumer_name(const rd_stream *s, uint32_t consumer);
+uint64_t rd_consumers_count(const rd_stream *s, uint32_t group);
+
+/* ---- pending entries ---- */
+
+uint64_t rd_pending_count(const rd_stream *s, uint32_t group);
+uint64_t rd_owned_count(const rd_stream *s, uint32_t consumer);
+/* The first pending entry of the group that is not before the id. */
+bool rd_pending_lower(const rd_stream *s, uint32_t group, rd_stream_id id, rd_pending *e);
+bool rd_pending_next(const rd_stream *s, uint32_t group, rd_pending *e);
+bool rd_pending_find(const rd_stream *s, uint32_t group, rd_stream_id id, rd_pending *e);
+/* The same for the ids of a consumer's pending entries. */
+bool rd_owned_lower(const rd_stream *s, uint32_t consumer, rd_stream_id id, rd_pos *p);
+bool rd_owned_next(const rd_stream *s, uint32_t consumer, rd_pos *p);
+static inline rd_stream_id rd_owned_id(const rd_pos *p) { return rd_id_at(p->at + 5); }
+/* Add a pending entry, or change the one that is there: its consumer, too. */
+rd_result rd_pending_put(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, int64_t time,
+                         uint64_t count);
+/* Remove a pending entry. False: there is none. */
+bool rd_pending_remove(rd_stream *s, uint32_t group, rd_stream_id id);
+
+/* ---- entries that were read, as Redis counts them (stream_lag.c) ---- */
+
+/* The entries that were ever added up to the id; RD_READ_UNKNOWN: that cannot be told. */
+int64_t rd_stream_reads_at(const rd_stream *s, rd_stream_id id);
+/* True if an entry behind `id` (not before it, if `id` is the last one deleted) was deleted. */
+bool rd_stream_lacks_after(const rd_stream *s, rd_stream_id id);
+/* The entries that the group has not read. False: that cannot be told. */
+bool rd_group_lag(const rd_stream *s, const rd_group *g, int64_t *lag);
+
+#endif
