@@ -244,6 +244,8 @@ class ControlPlane:
                 zset_entries=types.zset_max_listpack_entries,
                 zset_value=types.zset_max_listpack_value,
                 list_size=types.list_max_listpack_size,
+                stream_bytes=types.stream_node_max_bytes,
+                stream_entries=types.stream_node_max_entries,
             )
         )
 

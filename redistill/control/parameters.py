@@ -28,7 +28,6 @@ HIDDEN = "(redacted)"
 DISK = "this cache writes nothing to disk"
 REPLICATION = "there is no replication"
 CLUSTER = "there is no cluster"
-STREAMS = "there are no streams"
 SCRIPTS = "there are no scripts"
 CHANNELS = "users have no channels until a rule gives them some"
 BUILT = "it is built in"
@@ -143,7 +142,6 @@ FIXED: tuple[tuple[str, str, str], ...] = (
         " cluster-replica-validity-factor=10 cluster-require-full-coverage=yes tls-cluster=no",
         "cluster-enabled=no cluster-config-file=nodes.conf cluster-port=0",
     ),
-    (STREAMS, "stream-node-max-bytes=4096 stream-node-max-entries=100", ""),
     (SCRIPTS, "busy-reply-threshold=5000", "enable-module-command=no"),
     ("there is no client-side caching", "tracking-table-max-keys=1000000", ""),
     ("an address that others reach needs a password, always", "protected-mode=yes", ""),

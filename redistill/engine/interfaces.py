@@ -26,6 +26,8 @@ class TypeLimits(NamedTuple):
     zset_entries: int
     zset_value: int
     list_size: int
+    stream_bytes: int
+    stream_entries: int
 
 
 class SessionState(Protocol):

@@ -439,7 +439,7 @@ class ActTests(SynchronousTestCase):
             self.assertEqual(self.shown("RPUSH k", *wide), (b"listpack", b"quicklist" if most else b"listpack"))
         for value, counts_as in ((0, 1), (-6, -5), (2**31 - 1, 2**31 - 1), (-(2**31), -5)):
             self.set(name, value)
-            self.assertEqual(self.limits()[-1], counts_as)
+            self.assertEqual(self.limits()[7], counts_as)
             self.assertIn(str(value).encode(), self.client.ask("CONFIG", "GET", name))
 
     def see_types_list_compress_depth(self, name: str) -> None:
@@ -469,6 +469,20 @@ class ActTests(SynchronousTestCase):
     def see_types_zset_max_listpack_value(self, name: str) -> None:
         self.set(name, 3)
         self.assertEqual(self.shown("ZADD k 1", b"mmm", b"mmmm"), (b"listpack", b"skiplist"))
+
+    def see_types_stream_node_max_bytes(self, name: str) -> None:
+        self.set(name, 200)
+        for _ in range(3):
+            self.client.ask("XADD", "k", "*", "field", "v" * 90)
+        self.assertEqual(self.client.ask("XTRIM", "k", "MAXLEN", "~", "1"), b":2\r\n")
+
+    def see_types_stream_node_max_entries(self, name: str) -> None:
+        self.set(name, 3)
+        for _ in range(10):
+            self.client.ask("XADD", "k", "*", "field", "value")
+        self.assertEqual(self.client.ask("XTRIM", "k", "MAXLEN", "~", "5"), b":3\r\n")
+        self.set(name, 2**63 - 1)
+        self.assertEqual(self.limits()[9], 2**32 - 1)
 
     def see_logging_level(self, name: str) -> None:
         log = Logger(namespace="test", observer=self.worker.observer)

@@ -234,6 +234,9 @@ void rd_dump_collection(rd_store *st, const rd_key *key, rd_item *it, int64_t no
     case RD_LIST:
       put_list(&c, w);
       break;
+    case RD_STREAM:
+      rd_dump_stream(st, key, it, w);
+      break;
     case RD_SET:
       if (small && name == RD_SET_INTSET)
         put_intset(&c, w);

@@ -83,10 +83,14 @@ static bool parse_restore_options(rd_call *call, restore_options *o) {
 static rd_load restore(rd_call *call, const rd_key *key, rd_bytes payload, unsigned version, int64_t expiry,
                        const restore_options *o) {
   rd_store *st = call->store;
-  if (payload.len == 0 || (!is_string(payload) && !rd_source_knows(payload.data[0], version))) return RD_LOAD_BAD;
+  if (payload.len == 0) return RD_LOAD_BAD;
+  bool is_stream = rd_payload_is_stream(payload.data[0]);
+  if (!is_string(payload) && !is_stream && !rd_source_knows(payload.data[0], version)) return RD_LOAD_BAD;
   bool passed = expiry != RD_NO_EXPIRY && expiry <= (int64_t)st->now_ms;
   bool replaces = !passed && o->replace && rd_find_quiet(st, key, false) != NULL;
-  rd_load got = (is_string(payload) ? load_string : rd_load_collection)(call, key, payload, expiry, !passed);
+  rd_load got = (is_stream            ? rd_load_stream
+                 : is_string(payload) ? load_string
+                                      : rd_load_collection)(call, key, payload, expiry, !passed);
   if (got == RD_LOAD_OK && passed) rd_delete(st, key);
   if (got != RD_LOAD_OK || passed) return got;
   rd_item *it = rd_find_quiet(st, key, false);

@@ -45,7 +45,7 @@ static bool choose_id(rd_call *c, const rd_stream *s, const rd_add_options *o, r
 static rd_result append(rd_stream *s, rd_stream_id id, rd_body *b, rd_bytes outside) {
   rd_coll *c = &s->c;
   if (b->is_outside && (b->blob = rd_blob_new(c->st, c->shard, outside, &c->wanted)) == 0) return RD_OOM;
-  rd_result done = rd_stream_append(s, id, b);
+  rd_result done = rd_stream_append(s, id, b, RD_NODE_BY_LIMITS);
   if (done != RD_OK && b->is_outside) rd_blob_release(c->st, c->shard, b->blob);
   return done;
 }
@@ -82,15 +82,18 @@ static void add(rd_call *c, const rd_add_options *o, rd_body *b, rd_bytes outsid
 /* Add an entry whose strings are too long for a chunk. */
 static void __attribute__((noinline)) add_outside(rd_call *c, const rd_add_options *o, rd_body *b) {
   const rd_bytes *strings = c->argv + o->fields;
-  uint64_t bytes = rd_body_blob_bytes(strings, b->n);
+  uint64_t bytes = b->blob_bytes;
   if (!rd_check_length(c, bytes)) return;
   if ((bytes > RD_LONG_BYTES || b->n > RD_LONG_ELEMENTS) && !rd_may_take_long(c)) return;
-  uint8_t *copy = rd_scratch_take(c, bytes);
+  uint8_t *copy = rd_scratch_take(c, bytes), *to = copy;
   if (copy == NULL) {
     rd_reply_oom(c->out);
     return;
   }
-  rd_body_write_blob(c->store, strings, b->n, copy);
+  for (size_t i = 0; i < 2 * (size_t)b->n; i++) {
+    to = rd_body_write(c->store, strings[i], to);
+    if (i % 64 == 63) rd_yield(c->store);
+  }
   add(c, o, b, (rd_bytes){copy, (size_t)bytes});
   rd_scratch_give(c->store, copy, bytes);
 }

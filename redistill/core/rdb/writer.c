@@ -70,7 +70,7 @@ void rd_put_packed_head(rd_writer *w, uint64_t len) {
 
 void rd_put_packed_end(rd_writer *w, uint64_t len) { write_back(w, head_bytes(len) + len); }
 
-static void write_packed_number(rd_writer *w, int64_t n) {
+void rd_put_packed_number(rd_writer *w, int64_t n) {
   uint64_t begin = w->len;
   if (n >= 0 && n < 128)
     rd_put_bytes(w, (uint8_t[]){(uint8_t)n}, 1);
@@ -90,7 +90,7 @@ static void write_packed_number(rd_writer *w, int64_t n) {
 void rd_put_packed(rd_writer *w, rd_bytes text) {
   int64_t n;
   if (rd_parse_i64(text, &n)) {
-    write_packed_number(w, n);
+    rd_put_packed_number(w, n);
     return;
   }
   rd_put_packed_head(w, text.len);

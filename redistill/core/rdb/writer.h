@@ -33,6 +33,7 @@ void rd_put_string(rd_writer *w, rd_bytes text);
 void rd_put_listpack(rd_writer *w, uint64_t len, uint64_t entries);
 /* An element: as a number if its text is that of one. */
 void rd_put_packed(rd_writer *w, rd_bytes text);
+void rd_put_packed_number(rd_writer *w, int64_t n);
 /* The same in pieces, for a string that is no number: its length, and then, behind its bytes, its end. */
 void rd_put_packed_head(rd_writer *w, uint64_t len);
 void rd_put_packed_end(rd_writer *w, uint64_t len);

@@ -59,12 +59,13 @@ static void count_in_node(rd_stream_meta *m, const rd_body *b, bool begins) {
   m->node_bytes += ENTRY_BYTES + strings;
 }
 
-rd_result rd_stream_append(rd_stream *s, rd_stream_id id, const rd_body *b) {
+rd_result rd_stream_append(rd_stream *s, rd_stream_id id, const rd_body *b, rd_node_choice node) {
   rd_coll *c = &s->c;
   rd_pos p;
   uint8_t chunk[RD_CHUNK_ROOM];
-  bool any = c->item != NULL && rd_coll_last(c, &p), begins = !any || begins_node(s, b);
+  bool any = c->item != NULL && rd_coll_last(c, &p), begins = true;
   rd_result done;
+  if (any) begins = node == RD_NODE_BY_LIMITS ? begins_node(s, b) : node == RD_NODE_NEW;
   if (any && !begins) memcpy(chunk, p.at, rd_chunk_len(p.at));
   if (any && !begins && rd_chunk_append(chunk, id, b)) {
     done = rd_coll_replace(c, &p, chunk, rd_chunk_len(chunk));
@@ -163,6 +164,7 @@ static void remove_chunk(rd_stream *s, rd_pos *p) {
   if (!node) return;
   if (p->at == p->end || rd_chunk_is(p->at, RD_CHUNK_NODE)) {
     s->meta.nodes--;
+    if (p->at == p->end) s->meta.node_count = UINT32_MAX; /* the last node is full now, as the one before it was */
     return;
   }
   uint8_t flags = p->at[2] | RD_CHUNK_NODE;

@@ -41,9 +41,11 @@ rd_result rd_stream_create(rd_stream *s);
 /* Write the counters. The functions below do it. */
 void rd_stream_save(rd_stream *s);
 
-/* Append an entry, whose id is above `last`. A key that does not exist comes to exist. RD_OOM: nothing has changed; the
- * blob, if any, is still the caller's. */
-rd_result rd_stream_append(rd_stream *s, rd_stream_id id, const rd_body *b);
+/* The node of a new entry. */
+typedef enum rd_node_choice { RD_NODE_BY_LIMITS, RD_NODE_SAME, RD_NODE_NEW } rd_node_choice;
+/* Append an entry, whose id is above all others, and becomes `last`. A key that does not exist comes to exist. RD_OOM:
+ * nothing has changed; the blob, if any, is still the caller's. */
+rd_result rd_stream_append(rd_stream *s, rd_stream_id id, const rd_body *b, rd_node_choice node);
 
 /* ---- entries ---- */
 

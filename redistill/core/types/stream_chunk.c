@@ -126,45 +126,44 @@ static bool put(rd_bytes string, uint8_t *to, uint32_t *len, uint32_t other) {
   return true;
 }
 
-void rd_body_of(rd_body *b, const rd_bytes *strings, uint32_t n) {
-  b->n = n;
-  b->blob = 0;
-  b->is_outside = false;
-  b->fields_len = b->values_len = 0;
-  b->length = 0;
-  for (uint32_t i = 0; i < n; i++) {
-    const rd_bytes *field = &strings[2 * (size_t)i], *value = field + 1;
-    b->length += field->len + value->len;
-    if (b->is_outside) continue;
-    b->is_outside = !put(*field, b->fields, &b->fields_len, b->values_len) ||
-                    !put(*value, b->values, &b->values_len, b->fields_len);
-  }
-}
-
 static uint32_t varint_bytes(uint64_t n) {
   uint32_t bytes = 1;
   for (; n >= 128; n >>= 7) bytes++;
   return bytes;
 }
 
-uint64_t rd_body_blob_bytes(const rd_bytes *strings, uint32_t n) {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < 2 * (size_t)n; i++) bytes += varint_bytes(strings[i].len) + strings[i].len;
-  return bytes;
+void rd_body_begin(rd_body *b) {
+  b->n = 0;
+  b->blob = 0;
+  b->is_outside = false;
+  b->fields_len = b->values_len = 0;
+  b->length = b->blob_bytes = 0;
 }
 
-void rd_body_write_blob(rd_store *st, const rd_bytes *strings, uint32_t n, uint8_t *to) {
+void rd_body_add(rd_body *b, rd_bytes field, rd_bytes value) {
+  b->n++;
+  b->length += field.len + value.len;
+  b->blob_bytes += varint_bytes(field.len) + varint_bytes(value.len) + field.len + value.len;
+  if (RD_UNLIKELY(b->is_outside)) return;
+  b->is_outside = !put(field, b->fields, &b->fields_len, b->values_len) ||
+                  !put(value, b->values, &b->values_len, b->fields_len);
+}
+
+void rd_body_of(rd_body *b, const rd_bytes *strings, uint32_t n) {
+  rd_body_begin(b);
+  for (size_t i = 0; i < n; i++) rd_body_add(b, strings[2 * i], strings[2 * i + 1]);
+}
+
+uint8_t *rd_body_write(rd_store *st, rd_bytes string, uint8_t *to) {
   enum { PIECE = 1 << 18 };
-  for (size_t i = 0; i < 2 * (size_t)n; i++) {
-    to = rd_varint_put(to, strings[i].len);
-    for (size_t done = 0; done < strings[i].len; rd_yield(st)) {
-      size_t piece = strings[i].len - done < PIECE ? strings[i].len - done : PIECE;
-      memcpy(to, strings[i].data + done, piece);
-      to += piece;
-      done += piece;
-    }
-    if (i % 64 == 63) rd_yield(st);
+  to = rd_varint_put(to, string.len);
+  for (size_t done = 0; done < string.len; rd_yield(st)) {
+    size_t piece = string.len - done < PIECE ? string.len - done : PIECE;
+    memcpy(to, string.data + done, piece);
+    to += piece;
+    done += piece;
   }
+  return to;
 }
 
 /* ---- chunks ---- */

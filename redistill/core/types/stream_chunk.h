@@ -86,14 +86,17 @@ typedef struct rd_body {
   bool is_outside;
   uint32_t fields_len, values_len; /* unless it is outside */
   uint8_t fields[RD_BODY_MAX], values[RD_BODY_MAX];
-  rd_ref blob;     /* if it is outside */
-  uint64_t length; /* bytes of all its strings */
+  rd_ref blob;         /* if it is outside */
+  uint64_t length;     /* bytes of all its strings */
+  uint64_t blob_bytes; /* of the blob, if it is outside */
 } rd_body;
-/* Encode 2 * n strings, fields and values in turn. Sets is_outside, and not the blob, if they are too long. */
+void rd_body_begin(rd_body *b);
+/* Add a field. Sets is_outside, and not the blob, when they become too long. */
+void rd_body_add(rd_body *b, rd_bytes field, rd_bytes value);
+/* Add 2 * n strings, fields and values in turn. */
 void rd_body_of(rd_body *b, const rd_bytes *strings, uint32_t n);
-/* The bytes of the blob of such a body, and the blob itself. */
-uint64_t rd_body_blob_bytes(const rd_bytes *strings, uint32_t n);
-void rd_body_write_blob(rd_store *st, const rd_bytes *strings, uint32_t n, uint8_t *to);
+/* Write a string of a blob; returns the end. Calls rd_yield. */
+uint8_t *rd_body_write(rd_store *st, rd_bytes string, uint8_t *to);
 
 #define RD_CHUNK_ROOM (RD_CHUNK_MAX + 1u)
 /* Write a chunk of one entry; returns its length. */

@@ -296,7 +296,10 @@ rd_result rd_consumer_create(rd_stream *s, uint32_t group, rd_bytes name, int64_
   entry[0] = HEAD;
   rd_st32(entry + 1, number);
   lower(s, number, 0, (rd_bytes){NULL, 0}, (rd_stream_id){0, 0}, &p);
-  if (insert(s, entry, HEAD_NAME, &name, &p) != RD_OK) return RD_OOM;
+  if (insert(s, entry, HEAD_NAME, &name, &p) != RD_OK) {
+    if (find_name(s, group, name, &p)) remove_at(s, &p);
+    return RD_OOM;
+  }
   s->meta.number = number;
   rd_stream_save(s);
   return RD_OK;
@@ -377,24 +380,53 @@ static void disown(rd_stream *s, uint32_t consumer, rd_stream_id id) {
   if (lower_id(s, consumer, id, &p) && rd_id_compare(rd_owned_id(&p), id) == 0) remove_at(s, &p);
 }
 
-rd_result rd_pending_put(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, int64_t time,
-                         uint64_t times) {
+static rd_result insert_pending(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, int64_t time,
+                                uint64_t times) {
   uint8_t entry[PENDING_LEN];
-  rd_pending e;
+  rd_pos p;
   entry[0] = PENDING;
   rd_st32(entry + 1, group + 1);
   rd_id_put(entry + 5, id);
   rd_st64(entry + 21, (uint64_t)time);
   rd_st64(entry + 29, times);
   rd_st32(entry + 37, consumer);
+  lower_id(s, group + 1, id, &p);
+  return insert(s, entry, PENDING_LEN, NULL, &p);
+}
+
+rd_result rd_pending_put(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, int64_t time,
+                         uint64_t times) {
+  rd_pending e;
+  uint8_t fresh[PENDING_LEN - 21];
   bool found = rd_pending_find(s, group, id, &e);
   if (!found || e.consumer != consumer) {
     if (own(s, consumer, id) != RD_OK) return RD_OOM;
     if (found) disown(s, e.consumer, id);
-    rd_pending_lower(s, group, id, &e);
   }
-  if (!found) return insert(s, entry, PENDING_LEN, NULL, &e.p);
-  overwrite(s, &e.p, 21, entry + 21, PENDING_LEN - 21);
+  if (!found) {
+    if (insert_pending(s, group, id, consumer, time, times) == RD_OK) return RD_OK;
+    disown(s, consumer, id);
+    return RD_OOM;
+  }
+  rd_st64(fresh, (uint64_t)time);
+  rd_st64(fresh + 8, times);
+  rd_st32(fresh + 16, consumer);
+  if (rd_pending_find(s, group, id, &e)) overwrite(s, &e.p, 21, fresh, sizeof fresh);
+  return RD_OK;
+}
+
+rd_result rd_pending_load(rd_stream *s, uint32_t group, rd_stream_id id, int64_t time, uint64_t times) {
+  return insert_pending(s, group, id, 0, time, times);
+}
+
+rd_result rd_pending_give(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, bool *given) {
+  rd_pending e;
+  uint8_t number[4];
+  *given = rd_pending_find(s, group, id, &e) && e.consumer == 0;
+  if (!*given) return RD_OK;
+  if (own(s, consumer, id) != RD_OK) return RD_OOM;
+  rd_st32(number, consumer);
+  if (rd_pending_find(s, group, id, &e)) overwrite(s, &e.p, 37, number, sizeof number);
   return RD_OK;
 }
 
