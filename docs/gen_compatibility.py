@@ -32,6 +32,7 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - Hashes, lists, sets and sorted sets with every option of Redis 7.2, and `SORT`; fields of hashes expire as in Valkey 9
   (`HEXPIRE`, `HGETEX`, `HSETEX` and their kin). `TYPE`, `SCAN ... TYPE`, `COPY`, `DUMP`, `MEMORY USAGE` and all other
   commands on keys know them.
+- Streams: entries, ranges, trimming, `XINFO`; `DUMP` and `RESTORE` of streams with their groups.
 - `OBJECT ENCODING` shows Redis's names by Redis's thresholds (`hash-max-listpack-entries` and its kin, with their
   `ziplist` names), which `CONFIG SET` changes. How values are stored does not depend on them.
 - Expiry in milliseconds, with the conditions of `EXPIRE key s NX|XX|GT|LT`; an expired key is never seen.
@@ -42,9 +43,10 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 ## Differences
 
-- There are no streams, no commands that block (`BLPOP` and its kin), no pub/sub and no scripts
-  yet. The server answers a command that is not in the table with Redis's `ERR unknown command`, and `INFO` counts it by
-  name and client library.
+- There are no groups of streams, no `XREAD`, no commands that block (`BLPOP` and its kin), no pub/sub and no scripts yet. The server answers a command that is not in the table with Redis's `ERR unknown
+  command`, and `INFO` counts it by name and client library.
+- `XTRIM ~` may remove some entries more or fewer than Redis does from a stream whose nodes are limited by their bytes,
+  or of which entries were deleted. `XINFO` counts nodes as Redis does, but a stream has no radix tree.
 - A hash or set of up to about 1 KB is returned in the order of insertion, a set of integers in their order, as from
   Redis's listpacks and intsets. The order of a larger one is that of a hash, also where Redis keeps it in a listpack.
 - `HLEN` does not count expired fields, which Valkey counts until it removes them. The expiry of a field may be up

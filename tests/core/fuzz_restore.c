@@ -121,8 +121,17 @@ static uint64_t digest_of(rd_bytes reply, unsigned each, bool ordered) {
   return digest;
 }
 
+/* The replies that show all of a stream. */
+static uint64_t digest_of_stream(void) {
+  rd_bytes full = ask((rd_bytes[]){WORD("XRANGE"), WORD("k"), WORD("-"), WORD("+")}, 4);
+  uint64_t crc = rd_crc64(0, full.data, full.len);
+  full = ask((rd_bytes[]){WORD("XINFO"), WORD("GROUPS"), WORD("k")}, 3);
+  return rd_crc64(crc, full.data, full.len);
+}
+
 static uint64_t digest(void) {
   rd_bytes type = ask((rd_bytes[]){WORD("TYPE"), WORD("k")}, 2);
+  if (begins(type, "+stream")) return digest_of_stream();
   if (begins(type, "+list"))
     return digest_of(ask((rd_bytes[]){WORD("LRANGE"), WORD("k"), WORD("0"), WORD("-1")}, 4), 1, true);
   if (begins(type, "+zset"))
@@ -195,9 +204,9 @@ static bool cut(rd_bytes *input, rd_bytes *element, char number[RD_I64_TEXT], ui
 }
 
 static void try_commands(rd_bytes input) {
-  static const char *const names[] = {"RPUSH", "SADD", "HSET", "ZADD"};
+  static const char *const names[] = {"RPUSH", "SADD", "HSET", "ZADD", "XADD"};
   if (input.len == 0) return;
-  unsigned kind = input.data[0] & 3;
+  unsigned kind = input.data[0] % 5u;
   input = (rd_bytes){input.data + 1, input.len - 1};
   ask((rd_bytes[]){WORD("DEL"), WORD("k")}, 2);
   for (unsigned n = 0;; n++) {
@@ -206,6 +215,12 @@ static void try_commands(rd_bytes input) {
     uint8_t longer[LONGEST];
     if (!cut(&input, &element, number, longer)) break;
     rd_bytes other = {(uint8_t *)score, rd_format_i64(score, (int64_t)(n * 7919 % 100) - 50)};
+    if (kind == 4) {
+      rd_bytes field = n % 7 == 0 ? other : WORD("field");
+      rd_bytes reply = ask((rd_bytes[]){WORD("XADD"), WORD("k"), WORD("*"), field, element}, 5);
+      expect(reply.data[0] == '$', "XADD failed");
+      continue;
+    }
     rd_bytes argv[] = {{(const uint8_t *)names[kind], strlen(names[kind])},
                        WORD("k"),
                        kind == 3 ? other : element,
@@ -248,6 +263,32 @@ static void try_made(rd_bytes input) {
   free(w.to);
 }
 
+/* A stream that commands make, whose payload is changed in some bytes, or in its entries' numbers. */
+static void try_stream(rd_bytes input) {
+  if (input.len < 8) return;
+  ask((rd_bytes[]){WORD("DEL"), WORD("k")}, 2);
+  rd_bytes rest = {input.data + 6, input.len - 6}, element;
+  char number[RD_I64_TEXT];
+  uint8_t longer[LONGEST];
+  for (unsigned n = 0; cut(&rest, &element, number, longer); n++) {
+    rd_bytes field = n % 5 == 0 ? element : WORD("field");
+    ask((rd_bytes[]){WORD("XADD"), WORD("k"), WORD("*"), field, element}, 5);
+    if (n % 4 == 3) ask((rd_bytes[]){WORD("XTRIM"), WORD("k"), WORD("MAXLEN"), WORD("~"), WORD("3")}, 5);
+  }
+  if (!exists()) return;
+  rd_bytes payload = copy_of(bulk(dump()));
+  uint8_t *p = (uint8_t *)(uintptr_t)payload.data;
+  size_t len = payload.len - 10;
+  for (unsigned i = 0; i < 3; i++) {
+    size_t at = input.data[2 * i] * (size_t)(1 + input.data[2 * i] / 64) % len;
+    if (input.data[2 * i + 1] < 200) p[i == 2 ? len - 1 - at % (len < 60 ? len : 60) : at] ^= input.data[2 * i + 1];
+    if (i == 0 && input.data[0] % 2 == 0) break;
+  }
+  p[0] = input.data[4] % 8 == 0 ? 21 : input.data[4] % 8 == 1 ? 15 : 19;
+  try_sealed((rd_bytes){p, len});
+  free(p);
+}
+
 static void try_lzf(rd_bytes text) {
   uint8_t *packed = malloc(text.len + 1), *back = malloc(text.len + 1);
   rd_bytes alone = copy_of(text);
@@ -276,7 +317,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (session == NULL) start();
   if (size < 1) return 0;
   rd_bytes rest = {data + 1, size - 1};
-  switch (data[0] % 6) {
+  switch (data[0] % 7) {
     case 0:
       try_payload(rest);
       break;
@@ -292,6 +333,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       break;
     case 4:
       try_made(rest);
+      break;
+    case 5:
+      try_stream(rest);
       break;
     default:
       try_lzf(rest);

@@ -46,8 +46,8 @@ static inline void grammar_key(grammar *g) {
   static const struct {
     const char *group;
     char letter;
-  } letters[] = {{"string", 'a'}, {"bitmap", 'a'},     {"hash", 'h'},        {"list", 'l'},
-                 {"set", 's'},    {"sorted-set", 'z'}, {"hyperloglog", 'p'}, {"geo", 'z'}};
+  } letters[] = {{"string", 'a'},     {"bitmap", 'a'},      {"hash", 'h'}, {"list", 'l'},  {"set", 's'},
+                 {"sorted-set", 'z'}, {"hyperloglog", 'p'}, {"geo", 'z'},  {"stream", 'x'}};
   enum { LETTERS = sizeof letters / sizeof letters[0] };
   unsigned chosen = LETTERS;
   bool other = grammar_dice(g, 12) == 0;
@@ -76,8 +76,25 @@ static inline bool grammar_named(const char *name, size_t len, const char *one) 
   return strlen(one) == len && memcmp(name, one, len) == 0;
 }
 
+/* True if the argument is the id of an entry. */
+static inline bool grammar_id(const char *name, size_t len) {
+  static const char *const names[] = {"id", "start", "end", "threshold", "last-id", "max_deleted_entry_id"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (grammar_named(name, len, names[i])) return true;
+  }
+  return false;
+}
+
 static inline void grammar_value(grammar *g, const char *name, size_t len, const char *type, size_t type_len) {
-  if (grammar_named(name, len, "cursor")) {
+  if (strcmp(g->group, "stream") == 0 && grammar_id(name, len)) {
+    GRAMMAR_PICK(g, "0", "1-1", "2-*", "5", "*", "$", ">", "-", "+", "(1-1", "7-3", "0-0", "18446744073709551615-1",
+                 "18446744073709551615-18446744073709551615", "(", "x", "1700000000000-0", "100");
+  } else if (strcmp(g->group, "stream") == 0 && grammar_named(name, len, "field")) {
+    GRAMMAR_PICK(g, "a", "a", "b", "a longer name of a field", "");
+  } else if (grammar_named(name, len, "group") || grammar_named(name, len, "groupname") ||
+             grammar_named(name, len, "consumer") || grammar_named(name, len, "consumername")) {
+    GRAMMAR_PICK(g, "g", "g", "h", "c", "");
+  } else if (grammar_named(name, len, "cursor")) {
     GRAMMAR_PICK(g, "0", "0", "0", "1", "4611686018427387904", "18446744073709551615", "x");
   } else if (memcmp(name, "num", 3) == 0) {
     g->count_at = g->words;
@@ -120,9 +137,11 @@ static inline const char *grammar_argument(grammar *g, const char *p, bool say) 
     if (grammar_dice(g, 3) != 0) say = false;
   }
   const char *token = p, *name, *type = "";
+  if (*p != 0 && strchr("=~*$", *p) != NULL) p++;
   while (isupper((unsigned char)*p) || (*p == '-' && p > token)) p++;
   size_t token_len = (size_t)(p - token), type_len = 0;
   if (*p == '=') p++;
+  bool symbol = token_len == 1 && !isupper((unsigned char)*token); /* a word that has a name */
   name = p;
   while (islower((unsigned char)*p) || isdigit((unsigned char)*p) || *p == '_' || *p == '-') p++;
   size_t name_len = (size_t)(p - name);
@@ -146,7 +165,7 @@ static inline const char *grammar_argument(grammar *g, const char *p, bool say) 
       grammar_group(g, inside + 1, *inside == '(' ? ')' : '}', true, *inside == '{' ? 1 + grammar_dice(g, 12) : 0);
     else if (key)
       grammar_key(g);
-    else if (name_len != 0)
+    else if (name_len != 0 && !symbol)
       grammar_value(g, name, name_len, type, type_len);
   }
   if (say && repeated && count_at != 0 && g->count_at == count_at) {

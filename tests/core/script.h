@@ -6,8 +6,8 @@
  *     #9000x   a value of 9,000 bytes that repeats one text
  *     $9000x   a value of 9,000 bytes that does not compress
  *     %#9000x  the payload that DUMP gives for such a value (likewise %$9000x)
- *     &l300    the payload of a list of 300 elements, of which one is of 2,000 bytes; with h, s and z of a hash, a set
- *              or a sorted set
+ *     &l300    the payload of a list of 300 elements, of which one is of 2,000 bytes; with h, s, z and x of a hash, a
+ *              set, a sorted set or a stream
  *     other    itself; '' is the empty string
  *
  * or, when it begins with "raw ", one line of bytes to send unchanged. */
@@ -82,10 +82,13 @@ static inline void script_value(text *out, const char *word) {
 static inline void script_dump_after(text *out, text *ask) {
   rd_store st = arena_new(16 * MIB, 1, RD_NOEVICTION);
   rd_session *s = script_session(&st);
+  rd_session_feed(s, ask->data, ask->len, START_MS);
+  rd_session_consumed(s, rd_session_output(s).len);
+  ask->len = 0;
   text_say(ask, "*2\r\n$4\r\nDUMP\r\n$1\r\nk\r\n");
   rd_session_feed(s, ask->data, ask->len, START_MS);
   rd_bytes reply = rd_session_output(s);
-  const uint8_t *line = memchr(reply.data, '$', reply.len); /* behind the other reply */
+  const uint8_t *line = memchr(reply.data, '$', reply.len);
   line = (const uint8_t *)memchr(line, '\n', (size_t)(reply.data + reply.len - line)) + 1;
   text_add(out, line, (size_t)(reply.data + reply.len - 2 - line));
   text_free(ask);
@@ -102,7 +105,27 @@ static inline void script_dump(text *out, const char *word) {
   script_dump_after(out, &ask);
 }
 
+static inline void script_stream(text *out, unsigned n) {
+  char line[96], large[2000];
+  text ask = {0};
+  memset(large, 'x', sizeof large);
+  for (unsigned i = 0; i < n; i++) {
+    text_say(&ask, "*5\r\n$4\r\nXADD\r\n$1\r\nk\r\n");
+    script_bulk(&ask, line, (size_t)snprintf(line, sizeof line, "%u-%u", 1000 + i / 2, i));
+    script_bulk(&ask, "field", 5);
+    if (i == 1)
+      script_bulk(&ask, large, sizeof large);
+    else
+      script_bulk(&ask, line, (size_t)snprintf(line, sizeof line, "value number %u", i));
+  }
+  script_dump_after(out, &ask);
+}
+
 static inline void script_collection(text *out, const char *word) {
+  if (word[1] == 'x') {
+    script_stream(out, (unsigned)strtoul(word + 2, NULL, 10));
+    return;
+  }
   static const char kinds[] = "lshz";
   static const char *const names[] = {"RPUSH", "SADD", "HSET", "ZADD"};
   size_t kind = (size_t)(strchr(kinds, word[1]) - kinds);
@@ -203,6 +226,13 @@ static inline void held_entries(held *x, rd_store *st, const rd_item *it, const 
   x->encoding = rd_coll_name(&c);
   for (bool more = rd_coll_first(&c, &p); more; more = rd_coll_next(&c, &p))
     x->value = x->value * (ordered ? 31 : 1) + held_entry(&c, &p, seed);
+  if (c.row->extra == 0) return;
+  uint8_t extra[256];
+  rd_coll second = rd_coll_second(&c);
+  rd_coll_read_extra(&c, extra);
+  x->value = x->value * 31 + rd_siphash(seed, extra, c.row->extra);
+  for (bool more = rd_coll_first(&second, &p); more; more = rd_coll_next(&second, &p))
+    x->value = x->value * 31 + held_entry(&second, &p, seed);
 }
 
 static inline void held_visit(void *arg, rd_store *st, const rd_item *it) {

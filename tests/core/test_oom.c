@@ -207,7 +207,8 @@ static void a_refused_expiry_leaves_the_key_without_one(void) {
 static void a_refused_restore_leaves_the_old_value(void) {
   PLAY(8 * MIB, 4, {"", "RESTORE @8a 0 &l5"}, {"", "RESTORE @8a 5000 &l500"}, {"", "RESTORE @300a 0 &s5"},
        {"", "RESTORE @8a 0 &s300"}, {"", "RESTORE @8a 0 &h5"}, {"", "RESTORE @8a 5000 &h300"},
-       {"", "RESTORE @300a 5000 &z5"}, {"", "RESTORE @8a 0 &z300"}, {"SET @8a #300b", "RESTORE @8a 0 &h5 REPLACE"},
+       {"", "RESTORE @300a 5000 &z5"}, {"", "RESTORE @8a 0 &z300"}, {"", "RESTORE @8a 0 &x1"},
+       {"SET @8a #300b", "RESTORE @8a 5000 &x300 REPLACE"}, {"SET @8a #300b", "RESTORE @8a 0 &h5 REPLACE"},
        {"SET @8a #9000b", "RESTORE @8a 5000 &z300 REPLACE"}, {"SADD @8a a b c", "RESTORE @8a 0 &s300 REPLACE"},
        {"RPUSH @8a a b c ; EXPIRE @8a 100", "RESTORE @8a 0 &l5 REPLACE"},
        {"HSET @300a f #300a g #9000a", "RESTORE @300a 5000 &h300 REPLACE"},
@@ -353,7 +354,8 @@ static void a_refused_large_value_leaves_nothing_behind(void) {
 static void every_command_that_may_be_refused_was_played(void) {
   for (uint16_t id = 0; id < rd_command_count(); id++) {
     const rd_command *cmd = rd_command_by_id(id);
-    if ((cmd->flags & RD_DENYOOM) == 0 || cmd->keys == RD_NO_KEYS || id == RD_ID_pfdebug) continue;
+    if ((cmd->flags & RD_DENYOOM) == 0 || cmd->keys == RD_NO_KEYS || id == RD_ID_pfdebug || id == RD_ID_xsetid)
+      continue;
     if (!played[id]) CHECK_FAIL("%s has no scene", rd_command_full_name(cmd));
   }
 }
@@ -803,6 +805,21 @@ static void a_refused_change_of_places_changes_nothing(void) {
         "GEOSEARCHSTORE @8a @8a FROMMEMBER #600a BYRADIUS 9 km COUNT 20 DESC"});
 }
 
+#define ADDED(id) " ; XADD @8a " id " field #300a field #200b"
+#define ADDED_8 ADDED("1-1") ADDED("1-2") ADDED("2-1") ADDED("3-1") ADDED("4-1") ADDED("5-1") ADDED("6-1") ADDED("7-1")
+
+static void a_refused_entry_of_a_stream_changes_nothing(void) {
+  PLAY(8 * MIB, 4, {"", "XADD @8a 1-1 a b"}, {"", "XADD @300a 1-1 a #600b"},
+       {"", "XADD @5000a 1-1 a #9000b c #100000d"}, {"XADD @8a 1-1 a b", "XADD @8a 1-2 a #300b"},
+       {"XADD @8a 1-1 a b", "XADD @8a 1-2 other #500b"}, {"XADD @8a 1-1 a b", "XADD @8a 1-2 a #9000b"},
+       {"XADD @8a 1-1 a b ; XDEL @8a 1-1", "XADD @8a 1-2 a #200b"},
+       {"SET @8b x" ADDED_8, "XADD @8a 9-1 field #300a field #200b"},
+       {"SET @8b x" ADDED_8, "XADD @8a MAXLEN 3 9-1 field #300a field #600b"},
+       {"XADD @8a 1-1 a b ; EXPIRE @8a 100", "XADD @8a MINID 1-2 1-2 a #700b"},
+       {"SET @8b x" ADDED_8 " ; XADD @8a 9-1 a #2000c", "COPY @8a @8b REPLACE"},
+       {"SET @8b x" ADDED_8 " ; XADD @8a 9-1 a #2000c", "RENAME @8a @300b"}, {"SET @8b x" ADDED_8, "EXPIRE @8a 100"});
+}
+
 int main(void) {
   RUN(a_refused_new_key_leaves_nothing_behind);
   RUN(a_refused_replacement_leaves_the_old_value);
@@ -825,6 +842,7 @@ int main(void) {
   RUN(a_refused_change_of_a_sorted_set_changes_nothing);
   RUN(a_refused_change_of_a_large_sorted_set_changes_nothing);
   RUN(a_refused_change_of_places_changes_nothing);
+  RUN(a_refused_entry_of_a_stream_changes_nothing);
   RUN(every_command_that_may_be_refused_was_played);
   RUN(a_refused_command_in_a_transaction_affects_no_other);
   RUN(a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing);

@@ -60,6 +60,10 @@ static void sweep(void) {
 
 /* A value of ELEMENTS elements at key `a`, in commands of 100. */
 static void make(const char *command) {
+  if (*command == 'X') {
+    for (int i = 0; i < ELEMENTS; i++) say("XADD a * field value-of-some-bytes-of-an-entry\r\n");
+    return;
+  }
   char text[6000];
   for (int i = 0; i < ELEMENTS; i += 100) {
     bool pairs = *command == 'H' || *command == 'Z';
@@ -76,7 +80,7 @@ static void make(const char *command) {
 }
 
 static void large_values_are_made_and_released_in_steps(void) {
-  static const char *const commands[] = {"HSET", "RPUSH", "SADD", "ZADD"};
+  static const char *const commands[] = {"HSET", "RPUSH", "SADD", "ZADD", "XADD"};
   static const char *const ends[] = {"DEL a\r\n",      "SET a x\r\n", "RENAME x a\r\n",   "COPY a b\r\n",
                                      "RENAME a b\r\n", "FLUSHDB\r\n", "PEXPIREAT a 1\r\n"};
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
@@ -110,6 +114,12 @@ static void parts_of_large_values_are_removed_in_steps(void) {
               {"ZADD", "ZRANGESTORE b a 0 -1\r\n"},
               {"ZADD", "GEORADIUS a -180 -85.05 900 km STORE b\r\n"},
               {"ZADD", "GEORADIUS a -180 -85.05 900 km DESC COUNT 50000 STOREDIST b\r\n"},
+              {"XADD", "XTRIM a MAXLEN 1\r\n"},
+              {"XADD", "XTRIM a MAXLEN ~ 1 LIMIT 0\r\n"},
+              {"XADD", "XADD a MINID 9999999999999 * f v\r\n"},
+              {"XADD", "XRANGE a - +\r\n"},
+              {"XADD", "XINFO STREAM a FULL COUNT 0\r\n"},
+              {"XADD", "DUMP a\r\n"},
               {"SADD", "SUNIONSTORE b a\r\n"},
               {"SADD", "SORT a ALPHA STORE b\r\n"}};
   for (size_t i = 0; i < sizeof each / sizeof *each; i++) {

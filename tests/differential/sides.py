@@ -58,6 +58,8 @@ for _db in (b"0", b"1", b"2"):
             [b"SMEMBERS", _key],
             [b"ZRANGE", _key, b"0", b"-1", b"WITHSCORES"],
         ]
+    for _key in (b"x1", b"x2", b"k0"):
+        _FINALE += [[b"XRANGE", _key, b"-", b"+"], [b"XINFO", b"STREAM", _key]]
 _FINALE_BYTES = b"".join(map(encode, _FINALE))
 
 

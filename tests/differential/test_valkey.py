@@ -16,6 +16,7 @@ from .scripts import Script, any_of, scripts
 from .sets import SETS
 from .sorted_algebra import SORTED_ALGEBRA
 from .sorted_sets import LARGE_SORTED_SETS, SORTED_SETS
+from .streams import STREAMS
 from .strings import BITMAPS, HYPERLOGLOGS, STRINGS
 
 COLLECTIONS = (*HASHES, *LISTS, *SETS, *SORTED_SETS, *SORTED_ALGEBRA, *PLACES)
@@ -52,4 +53,10 @@ class ValkeyTests(SynchronousTestCase):
     @given(scripts(any_of(LARGE, KEYSPACE), most=40, queued=any_of(LARGE)))
     def test_large_collections(self, script: Script) -> None:
         """Collections that change their form, and hashes with fields that expire."""
+        self.same(script)
+
+    @examples(150)
+    @given(scripts(any_of(STREAMS), most=60, queued=any_of(STREAMS)))
+    def test_streams(self, script: Script) -> None:
+        """Streams, of which redis-server 7.0 tells less."""
         self.same(script)

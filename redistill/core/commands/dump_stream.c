@@ -159,6 +159,7 @@ static bool put_node(const rd_stream *s, rd_writer *w, rd_stream_pos *at) {
   rd_writer count = {NULL, 0};
   rd_put_packed_number(&count, (int64_t)entries);
   size.len += RD_LISTPACK_BYTES + count.len - 2; /* of the number 0: two bytes */
+  rd_put_length(w, 16);
   put_raw_id(w, at->spot.id);
   rd_put_length(w, size.len);
   rd_put_listpack(w, size.len, x.elements);
