@@ -573,7 +573,10 @@ class Types:
         64, "Longest member of a sorted set that is shown as listpack", "zset-max-listpack-value", Kind.SIZE
     )
     stream_node_max_bytes: int = threshold(
-        4096, "Bytes of a node of a stream, which `MAXLEN ~` removes as a whole; 0: no limit", "stream-node-max-bytes", Kind.SIZE
+        4096,
+        "Bytes of a node of a stream, which `MAXLEN ~` removes as a whole; 0: no limit",
+        "stream-node-max-bytes",
+        Kind.SIZE,
     )
     stream_node_max_entries: int = threshold(
         100, "Entries of a node of a stream; 0: no limit", "stream-node-max-entries"

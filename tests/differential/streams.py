@@ -11,7 +11,9 @@ stream = pick("x1", "x1", "x1", "x2", "k0")
 ms = st.integers(1, 40).map(lambda n: b"%d" % n)
 seq = pick("0", "1", "2", "3", "18446744073709551615")
 whole = st.tuples(ms, pick("-"), seq).map(b"".join)
-odd_id = pick("0-0", "0", "-", "+", "x", "", "1-", "-1", "1-1-1", "*", "$", ">", "18446744073709551615", "01-002", " 3-1")
+odd_id = pick(
+    "0-0", "0", "-", "+", "x", "", "1-", "-1", "1-1-1", "*", "$", ">", "18446744073709551615", "01-002", " 3-1"
+)
 some_id = st.one_of(whole, whole, whole, ms, odd_id)
 new_id = st.one_of(st.tuples(ms, pick("-*")).map(b"".join), whole, whole, odd_id.filter(lambda text: text != b"*"))
 bound = st.one_of(pick("-", "+"), pick("-", "+"), some_id, st.tuples(pick("("), some_id).map(b"".join))
