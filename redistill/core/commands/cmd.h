@@ -150,6 +150,19 @@ rd_command_fn rd_cmd_bzpopmin;
 rd_command_fn rd_cmd_bzpopmax;
 rd_command_fn rd_cmd_bzmpop;
 
+/* stream */
+rd_command_fn rd_cmd_xadd;
+rd_command_fn rd_cmd_xdel;
+rd_command_fn rd_cmd_xinfo_consumers;
+rd_command_fn rd_cmd_xinfo_groups;
+rd_command_fn rd_cmd_xinfo_help;
+rd_command_fn rd_cmd_xinfo_stream;
+rd_command_fn rd_cmd_xlen;
+rd_command_fn rd_cmd_xrange;
+rd_command_fn rd_cmd_xrevrange;
+rd_command_fn rd_cmd_xsetid;
+rd_command_fn rd_cmd_xtrim;
+
 /* bitmap */
 rd_command_fn rd_cmd_getbit;
 rd_command_fn rd_cmd_setbit;
