@@ -200,8 +200,7 @@ static bool read_counters(load *l) {
   rd_stream_id last, first, deleted = {0, 0};
   if (!read_length(l, &length) || !read_id(l, &last)) return false;
   added = length;
-  if (l->rdb != RD_RDB_STREAM &&
-      (!read_id(l, &first) || !read_id(l, &deleted) || !read_length(l, &added)))
+  if (l->rdb != RD_RDB_STREAM && (!read_id(l, &first) || !read_id(l, &deleted) || !read_length(l, &added)))
     return false;
   if (length != l->s.meta.length || rd_id_compare(last, l->s.meta.last) < 0) return bad(l);
   l->s.meta.last = last;

@@ -145,8 +145,8 @@ void rd_body_add(rd_body *b, rd_bytes field, rd_bytes value) {
   b->length += field.len + value.len;
   b->blob_bytes += varint_bytes(field.len) + varint_bytes(value.len) + field.len + value.len;
   if (RD_UNLIKELY(b->is_outside)) return;
-  b->is_outside = !put(field, b->fields, &b->fields_len, b->values_len) ||
-                  !put(value, b->values, &b->values_len, b->fields_len);
+  b->is_outside =
+      !put(field, b->fields, &b->fields_len, b->values_len) || !put(value, b->values, &b->values_len, b->fields_len);
 }
 
 void rd_body_of(rd_body *b, const rd_bytes *strings, uint32_t n) {
