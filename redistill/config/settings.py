@@ -309,6 +309,15 @@ class Server:
         redis="notify-keyspace-events",
         reloadable=True,
     )
+    tracking_table_max_keys: int = setting(
+        Kind.INTEGER,
+        1000000,
+        "Keys that are tracked for clients that cache what they read; beyond it, clients forget the oldest ones",
+        maximum=10**12,
+        zero="no limit",
+        redis="tracking-table-max-keys",
+        reloadable=True,
+    )
     query_buffer_limit: int = setting(
         Kind.SIZE,
         1024 * MIB,

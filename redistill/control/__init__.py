@@ -32,6 +32,7 @@ from redistill.control import (
     pubsub,
     server,
     slowlog,
+    tracking,
 )
 from redistill.control.acl.refusal import denied
 from redistill.control.peers import Peers, answered
@@ -47,8 +48,8 @@ from redistill.net.interfaces import Client, Command, Later, Reply
 
 log = Logger()
 
-GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, pubsub, server, slowlog)
-ASKED = (acl, client_list, configuration, info, latency, pubsub, slowlog)
+GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, pubsub, server, slowlog, tracking)
+ASKED = (acl, client_list, configuration, info, latency, pubsub, slowlog, tracking)
 """The modules whose commands ask all workers."""
 
 
@@ -233,6 +234,7 @@ class ControlPlane:
         self._watch_slow(config)
         self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
         self.state.store.set_notify(events.letters(config.server.notify_keyspace_events))
+        self.state.store.set_tracking_limit(config.server.tracking_table_max_keys)
         types = config.types
         self.state.store.set_type_limits(
             TypeLimits(

@@ -12,6 +12,8 @@ from redistill.net.interfaces import Client, Command
 
 HELP = """\
 CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
+CACHING (YES|NO)
+    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.
 GETREDIR
     Return the client ID we are redirecting to when tracking is enabled.
 GETNAME
@@ -56,6 +58,9 @@ SETINFO <option> <value>
     Set client meta attr. Options are:
     * LIB-NAME: the client lib name.
     * LIB-VER: the client lib version.
+TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]
+         [OPTIN] [OPTOUT] [NOLOOP]
+    Control server assisted client side caching.
 TRACKINGINFO
     Report tracking status for the current connection.
 NO-EVICT (ON|OFF)
@@ -81,8 +86,6 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         "client|unpause": lambda client, argv: unpause(server),
         "client|no-evict": no_evict,
         "client|no-touch": no_touch,
-        "client|trackinginfo": tracking_info,
-        "client|getredir": lambda client, argv: resp.integer(-1),
         "client|help": lambda client, argv: resp.lines(HELP),
     }
 
@@ -186,16 +189,3 @@ def no_touch(client: Client, argv: list[bytes]) -> bytes:
         return SYNTAX
     client.session.state.no_touch = value
     return resp.OK
-
-
-def tracking_info(client: Client, argv: list[bytes]) -> bytes:
-    """CLIENT TRACKINGINFO: there is no tracking"""
-    version = client.session.state.resp
-    return resp.mapping(
-        [
-            (resp.bulk("flags"), resp.unordered([resp.bulk("off")], version)),
-            (resp.bulk("redirect"), resp.integer(-1)),
-            (resp.bulk("prefixes"), resp.array([])),
-        ],
-        version,
-    )

@@ -12,6 +12,7 @@ from redistill.control.arguments import integer, text
 from redistill.control.peers import Question, over_all
 from redistill.control.state import ServerState
 from redistill.control.users import may_see_hashes
+from redistill.engine.session import BROADCASTS, BROKEN
 from redistill.net.interfaces import Client, Reply
 
 SYNTAX = resp.error("ERR syntax error")
@@ -38,11 +39,19 @@ def flags(client: Client) -> str:
         + ("O" if state.monitors else "")
         + ("x" if state.in_multi else "")
         + ("b" if client.blocked else "")
+        + tracking_flags(state.tracking)
         + ("c" if state.close_after_reply else "")
         + ("U" if client.peer.startswith("/") else "")
         + ("e" if state.no_evict else "")
         + ("T" if state.no_touch else "")
     ) or "N"
+
+
+def tracking_flags(tracking: int) -> str:
+    """Those of a client that tracks (core/session/tracking.h)."""
+    if not tracking:
+        return ""
+    return "t" + ("R" if tracking & BROKEN else "") + ("B" if tracking & BROADCASTS else "")
 
 
 def word(text: str) -> str:
@@ -78,7 +87,7 @@ def describe(server: ServerState, clients: Iterable[Client], hashes: bool = Fals
     for client in clients:
         state = client.session.state
         query, query_cap, output, output_cap = state.query_bytes, state.query_cap, state.output_bytes, state.output_cap
-        queued = state.multi_bytes
+        queued, redirect = state.multi_bytes, state.redirect if state.tracking else -1
         sub, psub, ssub = client.session.subscriptions if state.subscribed else (0, 0, 0)
         lines[client.client_id] = (
             f"id={client.client_id} addr={client.peer} laddr={client.local} fd={client.fd}"
@@ -87,7 +96,7 @@ def describe(server: ServerState, clients: Iterable[Client], hashes: bool = Fals
             f" multi={state.multi_queued if state.in_multi else -1} qbuf={query} qbuf-free={query_cap - query}"
             f" argv-mem=0 multi-mem={queued} rbs={output_cap} rbp={output} obl={output} oll=0 omem=0"
             f" tot-mem={CLIENT_BYTES + query_cap + output_cap + queued} events=r"
-            f" cmd={client.session.last_command or 'NULL'} user={client.user} redir=-1 resp={state.resp}"
+            f" cmd={client.session.last_command or 'NULL'} user={client.user} redir={redirect} resp={state.resp}"
             f" lib-name={client.lib_name.decode()} lib-ver={client.lib_ver.decode()}"
             f" secret={shown(client.secret) if hashes and client.secret else ''}"
             f"{f' tls-subject={word(client.certificate.subject)}' if client.certificate else ''}\n"

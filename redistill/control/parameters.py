@@ -143,7 +143,6 @@ FIXED: tuple[tuple[str, str, str], ...] = (
         "cluster-enabled=no cluster-config-file=nodes.conf cluster-port=0",
     ),
     (SCRIPTS, "busy-reply-threshold=5000", "enable-module-command=no"),
-    ("there is no client-side caching", "tracking-table-max-keys=1000000", ""),
     ("an address that others reach needs a password, always", "protected-mode=yes", ""),
     ("every payload of RESTORE is checked", "sanitize-dump-payload=yes", ""),
     (

@@ -16,6 +16,7 @@
 #include "session/monitor.h"
 #include "session/pushed.h"
 #include "session/slowlog.h"
+#include "session/tracking.h"
 
 bool rd_host_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0; }
 
@@ -59,7 +60,8 @@ size_t rd_host_argv(const rd_session *s, uint32_t *lengths, uint8_t *dst) {
   return bytes;
 }
 
-static int64_t moved(const rd_store *st, rd_session *s, rd_status status, uint8_t *dst, size_t cap) {
+static int64_t moved(rd_store *st, rd_session *s, rd_status status, uint8_t *dst, size_t cap) {
+  if (RD_UNLIKELY(st->tracking != NULL)) rd_tracking_flush(st);
   int64_t waits = st->slowlog && rd_slowlog_pending(st->slowlog) ? RD_HOST_SLOW : 0;
   if (rd_monitor_pending(st)) waits |= RD_HOST_MONITORED;
   if (rd_pushed_to_owners(st) || rd_woken_to_owners(st) || rd_backlog_waits(st)) waits |= RD_HOST_PUSHED;
@@ -69,12 +71,12 @@ static int64_t moved(const rd_store *st, rd_session *s, rd_status status, uint8_
   return (int64_t)(n << 6) | waits | (int64_t)status;
 }
 
-int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
+int64_t rd_host_feed(rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap) {
   return moved(st, s, rd_session_feed(s, data, len, now_ms ? now_ms : rd_wall_ms()), dst, cap);
 }
 
-int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap) {
+int64_t rd_host_resume(rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap) {
   return moved(st, s, rd_session_resume(s, now_ms ? now_ms : rd_wall_ms()), dst, cap);
 }
 

@@ -37,9 +37,9 @@ void rd_host_free(void *memory);
 #define RD_HOST_SLOW 8
 #define RD_HOST_MONITORED 16
 #define RD_HOST_PUSHED 32
-int64_t rd_host_feed(const rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
+int64_t rd_host_feed(rd_store *st, rd_session *s, const uint8_t *data, size_t len, uint64_t now_ms, uint8_t *dst,
                      size_t cap);
-int64_t rd_host_resume(const rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
+int64_t rd_host_resume(rd_store *st, rd_session *s, uint64_t now_ms, uint8_t *dst, size_t cap);
 /* The arguments of the command that RD_CONTROL stopped at, one after another. Of a command that the control plane
  * only quotes (rd_session_command is NULL), the first RD_MAX_QUOTED_ARGS, each cut to RD_MAX_QUOTED_BYTES. `lengths`
  * has room for rd_host_argc numbers. `dst` NULL: only the lengths. Returns the bytes of all arguments. */

@@ -36,6 +36,7 @@
 #include "session/handover.h"
 #include "session/monitor.h"
 #include "session/subscribed.h"
+#include "session/tracking.h"
 #include "session/pushed.h"
 #include "session/backlog.h"
 #include "session/blocked.h"

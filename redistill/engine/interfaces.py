@@ -30,6 +30,24 @@ class TypeLimits(NamedTuple):
     stream_entries: int
 
 
+class Tracking(NamedTuple):
+    """How a session tracks (core/session/tracking.h)."""
+
+    on: bool = False
+    broadcasts: bool = False
+    opt_in: bool = False
+    opt_out: bool = False
+    no_loop: bool = False
+    caching: bool = False
+    """CLIENT CACHING was called for the next command."""
+    broken: bool = False
+    """The client that it redirected to has gone."""
+    redirect: int = 0
+    """The id of the client that gets the messages; 0: itself."""
+    prefixes: list[bytes] = []  # noqa: RUF012
+    """Of BCAST, in the order of their bytes."""
+
+
 class SessionState(Protocol):
     """The core's ``rd_session_state`` (core/session/session.h), read and written in place."""
 
@@ -55,6 +73,9 @@ class SessionState(Protocol):
     output_bytes: int
     output_cap: int
     commands: int
+    tracking: int
+    """Flags of `tracking` (core/session/tracking.h); 0: it does not track."""
+    redirect: int
     denied: int
     """`permissions.Denial`: why its user may not run the command that the core has passed on; 0: it may."""
     denied_at: int
@@ -85,6 +106,36 @@ class Session(Protocol):
         """Whether a user with these permissions may have its subscriptions."""
         ...
 
+    @property
+    def tracking(self) -> Tracking:
+        """How it tracks."""
+        ...
+
+    def track(
+        self,
+        *,
+        broadcasts: bool = False,
+        opt_in: bool = False,
+        opt_out: bool = False,
+        no_loop: bool = False,
+        redirect: int = 0,
+        prefixes: Sequence[bytes] = (),
+    ) -> bool:
+        """Track so from now on; the prefixes are new ones, in the order of their bytes. False: no memory."""
+        ...
+
+    def stop_tracking(self) -> None:
+        """Track no longer."""
+        ...
+
+    def set_caching(self) -> None:
+        """CLIENT CACHING: the next command is an exception."""
+        ...
+
+    def receive_redirected(self) -> bool:
+        """Get the messages of others that redirect to this client. False: no memory."""
+        ...
+
     def argument(self, position: int) -> bytes:
         """The beginning of one of the command's arguments."""
         ...
@@ -98,7 +149,7 @@ class Session(Protocol):
         ...
 
     def reset(self) -> None:
-        """Leave MULTI and MONITOR, end subscriptions, forget watches, database 0, RESP2, replies on."""
+        """Leave MULTI and MONITOR, end subscriptions and tracking, forget watches, database 0, RESP2, replies on."""
         ...
 
 
@@ -178,6 +229,10 @@ class Store(stats.Engine, Protocol):
 
     def set_value_limits(self, bulk: int, sparse: int) -> None:
         """Bytes that an argument, or a value that a command makes, may have, and those of a sparse HyperLogLog."""
+        ...
+
+    def set_tracking_limit(self, keys: int) -> None:
+        """The number of keys that are tracked for clients of all workers; 0: no limit."""
         ...
 
     def set_notify(self, letters: str) -> None:

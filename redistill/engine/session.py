@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 from redistill._core import ffi, lib
 from redistill.engine.command_table import FULL_NAMES
-from redistill.engine.interfaces import SlowEntry
+from redistill.engine.interfaces import SlowEntry, Tracking
 from redistill.engine.permissions import Permissions
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class Overflow(enum.IntEnum):
     """Messages to this subscriber were lost."""
 
 
+BROADCASTS: int = lib.RD_TRACKING_BCAST
+BROKEN: int = lib.RD_TRACKING_BROKEN
+"""Flags of `SessionState.tracking`."""
 _SLOW: int = lib.RD_HOST_SLOW
 _MONITORED: int = lib.RD_HOST_MONITORED
 _PUSHED: int = lib.RD_HOST_PUSHED
@@ -271,16 +274,69 @@ class Session:
         return channels, patterns, shard
 
     def unsubscribe(self) -> None:
-        """End all subscriptions: from now on no publication counts it."""
+        """End all subscriptions, and tracking: from now on no publication counts it."""
         if self._c is not None:
             lib.rd_unsubscribe_all(self._c)
+
+    @property
+    def tracking(self) -> Tracking:
+        """How it tracks."""
+        core = self._c
+        flags = lib.rd_tracking_flags(core)
+        if not flags:
+            return Tracking()
+        prefixes = (lib.rd_tracking_prefix(core, i) for i in range(lib.rd_tracking_prefix_count(core)))
+        return Tracking(
+            on=True,
+            broadcasts=bool(flags & lib.RD_TRACKING_BCAST),
+            opt_in=bool(flags & lib.RD_TRACKING_OPTIN),
+            opt_out=bool(flags & lib.RD_TRACKING_OPTOUT),
+            no_loop=bool(flags & lib.RD_TRACKING_NOLOOP),
+            caching=bool(flags & lib.RD_TRACKING_CACHING),
+            broken=bool(flags & lib.RD_TRACKING_BROKEN),
+            redirect=lib.rd_tracking_redirect(core),
+            prefixes=sorted(ffi.buffer(one.data, one.len)[:] if one.len else b"" for one in prefixes),
+        )
+
+    def track(
+        self,
+        *,
+        broadcasts: bool = False,
+        opt_in: bool = False,
+        opt_out: bool = False,
+        no_loop: bool = False,
+        redirect: int = 0,
+        prefixes: Sequence[bytes] = (),
+    ) -> bool:
+        """Track so from now on; the prefixes are new ones, in the order of their bytes. False: no memory."""
+        flags = (
+            (lib.RD_TRACKING_BCAST if broadcasts else 0)
+            | (lib.RD_TRACKING_OPTIN if opt_in else 0)
+            | (lib.RD_TRACKING_OPTOUT if opt_out else 0)
+            | (lib.RD_TRACKING_NOLOOP if no_loop else 0)
+        )
+        memory = [ffi.from_buffer("uint8_t[]", prefix) for prefix in prefixes]
+        names = ffi.new("rd_bytes[]", [(one, len(one)) for one in memory])
+        return bool(lib.rd_tracking_on(self._c, flags, redirect, names, len(memory)))
+
+    def stop_tracking(self) -> None:
+        """Track no longer."""
+        lib.rd_tracking_off(self._c)
+
+    def set_caching(self) -> None:
+        """CLIENT CACHING: the next command is an exception."""
+        lib.rd_tracking_caching(self._c)
+
+    def receive_redirected(self) -> bool:
+        """Get the messages of others that redirect to this client. False: no memory."""
+        return bool(lib.rd_tracking_receive(self._c))
 
     def may_stay(self, permissions: Permissions | None) -> bool:
         """Whether a user with these permissions may have its subscriptions."""
         return bool(lib.rd_session_may_stay(self._c, ffi.NULL if permissions is None else permissions.core))
 
     def reset(self) -> None:
-        """Leave MULTI and MONITOR, end subscriptions, forget watches, database 0, RESP2, replies on."""
+        """Leave MULTI and MONITOR, end subscriptions and tracking, forget watches, database 0, RESP2, replies on."""
         lib.rd_session_reset(self._c)
 
     def trim(self) -> None:

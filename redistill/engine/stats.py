@@ -119,6 +119,17 @@ class Rates:
         return Rate(*(max(0, new - old) / seconds for new, old in zip(last[1:], first[1:], strict=True)))
 
 
+class Tracked(NamedTuple):
+    """Client-side caching."""
+
+    clients: int = 0
+    keys: int = 0
+    """Keys that clients have read; one that was read in two workers counts twice, as do prefixes."""
+    items: int = 0
+    """Pairs of a key and a client."""
+    prefixes: int = 0
+
+
 class Buffers(NamedTuple):
     """The buffers of the connections."""
 
@@ -135,6 +146,7 @@ class Buffers(NamedTuple):
     subscribed: int = 0
     subscriptions: tuple[int, int, int] = (0, 0, 0)
     """Different channels, patterns and shard channels."""
+    tracked: Tracked = Tracked()
 
 
 class Configured(NamedTuple):
@@ -242,6 +254,12 @@ def take(
             watching=gauges["watching_clients"],
             subscribed=gauges["pubsub_clients"],
             subscriptions=engine.distinct_subscriptions(),
+            tracked=Tracked(
+                gauges["tracking_clients"],
+                gauges["tracking_keys"],
+                gauges["tracking_items"],
+                gauges["tracking_prefixes"],
+            ),
         ),
         counters=counters,
         daemon=daemon,

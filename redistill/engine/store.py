@@ -352,6 +352,10 @@ class Store:
             what |= ways.get(letter) or lib.rd_event_letter(letter.encode())
         lib.rd_set_notify(self._c, what)
 
+    def set_tracking_limit(self, keys: int) -> None:
+        """The number of keys that are tracked for clients of all workers; 0: no limit."""
+        lib.rd_set_tracking_limit(self._c, keys)
+
     def set_type_limits(self, limits: TypeLimits) -> None:
         """The thresholds of the encodings that OBJECT ENCODING shows."""
         lib.rd_set_type_limits(self._c, ffi.new("rd_type_limits *", [min(limit, _UINT32_MAX) for limit in limits]))

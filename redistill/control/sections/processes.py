@@ -59,7 +59,7 @@ def clients(server: ServerState, now: stats.Snapshot) -> Fields:
         ("client_recent_max_input_buffer", now.clients.largest_input),
         ("client_recent_max_output_buffer", now.clients.largest_output),
         ("blocked_clients", now.clients.blocked),
-        ("tracking_clients", 0),
+        ("tracking_clients", now.clients.tracked.clients),
         ("pubsub_clients", now.clients.subscribed),
         ("watching_clients", now.clients.watching),
         ("clients_in_timeout_table", now.clients.timed),

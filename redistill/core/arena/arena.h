@@ -98,7 +98,9 @@ typedef struct rd_store {
   bool no_touch;                               /* CLIENT NO-TOUCH of the running session */
   bool monitoring;                             /* a client of some worker monitors, as of the last call on a session */
   uint32_t listening;                          /* classes of events that `listener` receives: event.h; 0: none */
-  uint32_t notifying;                          /* those that are published to subscribers: session/events.h */
+  uint32_t notifying;                          /* those that session/events.h wants, for subscribers and caches ... */
+  uint32_t publishing;                         /* ... and those of them that are published to subscribers */
+  bool invalidating;                           /* a client of some worker tracks: session/tracking.h */
   struct rd_reply *events;                     /* noted, and not published yet; NULL: there were none */
   void (*before_release)(struct rd_store *st); /* publishes them; called before a shard's lock is released */
   void (*start_waiting)(struct rd_call *call, const struct rd_waiting *w); /* has a session wait: session/blocking.c */
@@ -141,6 +143,11 @@ typedef struct rd_store {
   bool rolls_locked;                       /* this process has the rolls' lock */
   struct rd_session *subscribers;          /* the sessions that have subscribed ... */
   uint32_t subscribed_sessions;            /* ... and those of them that still do */
+  struct rd_tracking *tracking;            /* clients of this process that track: session/tracking.h */
+  uint64_t tracking_keys;                  /* names in the tables of all workers; 0: no limit */
+  bool told_other;                         /* other workers were told of a change under the lock that is held ... */
+  uint64_t told_hash;                      /* ... of the key with this hash */
+  bool serves_waits;                       /* commands of clients that wait for keys are executed: session/blocking.h */
   bool pushes;                             /* a message is being appended to a session's output */
   rd_pushed_list pushed, pushed_to_owners; /* by the way in which their output is sent */
   rd_sessions held_sessions;               /* those that CLIENT PAUSE or another session holds: session/blocked.h */

@@ -11,6 +11,7 @@
 #include "arena/ring.h"
 #include "arena/roll.h"
 #include "arena/secrets.h"
+#include "arena/tracked.h"
 #include "arena/worker.h"
 
 #define RD_GHOST_BLOCKS 16u
@@ -81,13 +82,15 @@ struct rd_worker {
   rd_ring ring;
   rd_roll roll;
   _Atomic uint32_t tickets_backed; /* bytes of `tickets` that the system has given */
+  rd_tracked tracked;
   rd_counters counters;
   rd_address address[RD_ADDRESS_SLOTS] __attribute__((aligned(RD_PAGE)));
   uint8_t ring_bytes[RD_RING_BYTES] __attribute__((aligned(RD_PAGE)));
   rd_roll_tables roll_tables __attribute__((aligned(RD_PAGE)));
-  _Atomic uint64_t tickets[RD_TICKETS] __attribute__((aligned(RD_PAGE))); /* store/waiters.h */
+  _Atomic uint64_t tickets[RD_TICKETS] __attribute__((aligned(RD_PAGE)));              /* store/waiters.h */
+  _Atomic uint8_t tracked_bits[RD_TRACKED_BITS / 8] __attribute__((aligned(RD_PAGE))); /* tracked.h */
 };
-_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used, monitors and subscribers have a bit for each");
+_Static_assert(RD_MAX_WORKERS == 64, "rd_header.workers_used, monitors, subscribers and trackers have a bit for each");
 /* The part of the block that every process that has joined uses. */
 #define RD_WORKER_HEAD offsetof(rd_worker, address)
 
@@ -136,7 +139,8 @@ typedef struct rd_secret {
  *               `over_from`, `reserve`.
  *   rd_worker   run, all of it: heartbeats, gauges (connections, monitors, memory), counters since the start (INFO's
  *               statistics, errors, commands, latencies), connections by address and by password, and its ring
- *               (messages from other processes) and roll (subscriptions), which no later owner of the block reads.
+ *               (messages from other processes), roll (subscriptions) and filters (tracked.h), which no later owner of
+ *               the block reads.
  *
  * Private memory of a process, lost when it ends: sessions, SLOWLOG, ACL LOG, LATENCY's events, the number of
  * refused connections that were not logged yet, lines of MONITOR. */
@@ -157,7 +161,9 @@ struct rd_header {
   uint64_t max_memory;
   _Atomic uint32_t policy;
   _Atomic uint32_t sample_size;
-  _Atomic uint32_t notify; /* the events of keys that are published: session/events.h */
+  /* The events of keys that are published (session/events.h), and whether any client tracks (tracked.h), which is of
+   * this run. */
+  _Atomic uint32_t notify;
   /* run */
   _Atomic uint32_t pause; /* CLIENT PAUSE: rd_set_pause */
   _Atomic uint32_t active_expire;
@@ -166,6 +172,7 @@ struct rd_header {
   _Atomic uint64_t workers_used;                 /* bit i: a process has counted in block i */
   _Atomic uint64_t monitors;                     /* bit i: gauge `monitors` of block i is not 0 */
   _Atomic uint64_t subscribers;                  /* bit i: the roll of block i has an entry */
+  _Atomic uint64_t trackers;                     /* bit i: clients of block i cache what they read: tracked.h */
   _Atomic uint64_t distinct[RD_ROLL_KINDS];      /* names in all rolls, by kind */
   uint64_t published;                            /* publications that went to other workers */
   _Atomic uint64_t reaped;                       /* workers that were found dead: store/waiters.h */

@@ -22,6 +22,7 @@ uint64_t rd_fixed_memory(const rd_store *st) {
     }
     if (atomic_load(&w->ring.backed) != 0) bytes += RD_RING_BYTES;
     bytes += atomic_load(&w->roll.backed) + atomic_load(&w->tickets_backed);
+    if (atomic_load(&w->tracked.backed) != 0) bytes += sizeof w->tracked_bits;
   }
   return bytes;
 }
@@ -51,7 +52,7 @@ bool rd_is_over(const rd_store *st) {
 
 uint64_t rd_min_memory(uint32_t num_shards, uint32_t workers) {
   uint64_t regions = least_regions(num_shards);
-  uint64_t as_needed = RD_RING_BYTES + sizeof(rd_roll_tables) + RD_TICKETS * sizeof(uint64_t);
+  uint64_t as_needed = RD_RING_BYTES + sizeof(rd_roll_tables) + RD_TICKETS * sizeof(uint64_t) + RD_TRACKED_BITS / 8;
   uint64_t unused = (RD_MAX_WORKERS - (uint64_t)workers) * sizeof(rd_worker) + workers * as_needed;
   return rd_regions_at(num_shards) - unused + regions * (RD_REGION_SIZE + sizeof(rd_region));
 }

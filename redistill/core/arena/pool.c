@@ -247,4 +247,5 @@ void rd_empty_shard(rd_store *st, uint32_t shard) {
   forget_contents(sh);
   sh->epoch++;
   sh->checked = atomic_load(&st->head->doubt);
+  rd_tracked_forget_all(st);
 }

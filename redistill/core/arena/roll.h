@@ -22,7 +22,8 @@
 
 /* python: begin */
 
-typedef enum rd_roll_kind { RD_CHANNEL, RD_PATTERN, RD_SHARD_CHANNEL, RD_ROLL_KINDS } rd_roll_kind;
+/* RD_REDIRECT: the invalidations for the client whose id is the name, in eight bytes (session/tracking.h). */
+typedef enum rd_roll_kind { RD_CHANNEL, RD_PATTERN, RD_SHARD_CHANNEL, RD_REDIRECT, RD_ROLL_KINDS } rd_roll_kind;
 
 #define RD_ROLL_ENTRIES (1u << 18)  /* names that the clients of one worker can subscribe to together */
 #define RD_ROLL_PATTERNS (1u << 20) /* bytes of all patterns of one worker, with eight bytes for each */

@@ -62,6 +62,10 @@
   X(resident_memory)   \
   X(monitors)          \
   X(pubsub_clients)    \
+  X(tracking_clients)  \
+  X(tracking_keys)     \
+  X(tracking_items)    \
+  X(tracking_prefixes) \
   X(largest_input)     \
   X(largest_output)    \
   X(largest_client)

@@ -62,8 +62,9 @@ bool rd_worker_alone(const rd_store *st) {
 
 /* ---- joining and leaving ---- */
 
-/* Remove the worker's gauges, connections and subscriptions; its counters stay. The caller has the rolls' lock. */
-static void clear_block(rd_store *st, rd_worker *w) {
+/* Remove the worker's gauges, connections, subscriptions and filters; its counters stay. The caller has the rolls'
+ * lock. */
+static void clear_block(rd_store *st, rd_worker *w, bool died) {
   atomic_store(&w->pid, 0);
   atomic_fetch_add(&st->head->gone_user_us, atomic_exchange(&w->user_us, 0));
   atomic_fetch_add(&st->head->gone_system_us, atomic_exchange(&w->system_us, 0));
@@ -79,6 +80,7 @@ static void clear_block(rd_store *st, rd_worker *w) {
     atomic_store(&w->tickets_backed, 0);
   }
   atomic_fetch_add(&st->head->reaped, 1);
+  rd_tracked_end(st, w, died);
 }
 
 static bool back(const rd_store *st, uint32_t i) {
@@ -100,9 +102,10 @@ int rd_worker_join(rd_store *st, uint32_t number) {
   if (backed) {
     rd_rolls_lock(st, true);
     rd_worker *w = rd_worker_at(st, i);
+    bool died = rd_worker_used(st, i) && atomic_load(&w->pid) != 0;
     if (!rd_worker_used(st, i)) rd_ring_init(w);
     atomic_fetch_or(&st->head->workers_used, 1ull << i);
-    clear_block(st, w);
+    clear_block(st, w, died);
     rd_rolls_unlock(st);
     rd_ring_begin(w);
     w->number = number;
@@ -122,7 +125,7 @@ void rd_worker_leave(rd_store *st) {
   if (!st->joined) return;
   rd_admission_lock(st);
   rd_rolls_lock(st, true);
-  if (atomic_load(&st->worker->pid) == (uint32_t)getpid()) clear_block(st, st->worker);
+  if (atomic_load(&st->worker->pid) == (uint32_t)getpid()) clear_block(st, st->worker, false);
   rd_rolls_unlock(st);
   rd_admission_unlock(st);
   st->worker = rd_worker_at(st, 0);
@@ -134,7 +137,7 @@ bool rd_worker_reap(rd_store *st, uint32_t i) {
   rd_worker *w = rd_worker_at(st, i);
   if (!rd_admission_trylock(st)) return false;
   bool dead = atomic_load(&w->pid) != 0 && !alive(w) && rd_rolls_lock(st, false);
-  if (dead) clear_block(st, w);
+  if (dead) clear_block(st, w, true);
   if (dead) rd_rolls_unlock(st);
   rd_admission_unlock(st);
   return dead;

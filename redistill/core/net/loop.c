@@ -39,6 +39,7 @@
 #include "session/pushed.h"
 #include "session/records.h"
 #include "session/slowlog.h"
+#include "session/tracking.h"
 
 enum { QUEUED = 256, ROUNDS = 4, SCAN = EVENTS, FIRST_CONNS = 64 };
 enum { TURN_NS = 8000000, HEAVY_NS = 1000000 };
@@ -387,7 +388,7 @@ bool rd_loop_behind(const rd_loop *l) { return l->count != 0 && rd_behind(rd_ses
 
 static bool pushes_wait(const rd_loop *l) {
   const rd_store *st = store_of(l);
-  return st != NULL && (rd_pushed_waits(st) || rd_backlog_waits(st) || rd_woken_waits(st));
+  return st != NULL && (rd_pushed_waits(st) || rd_backlog_waits(st) || rd_woken_waits(st) || rd_tracking_waits(st));
 }
 
 /* ---- blocked sessions ---- */
@@ -450,6 +451,7 @@ static void send_push(rd_loop *l, rd_conn *c) {
 
 /* Send messages. Beyond a number of clients, of events, or of bytes, the rest waits for the next turn. */
 static void send_pushed(rd_loop *l, rd_store *st) {
+  if (st != NULL && RD_UNLIKELY(st->tracking != NULL)) rd_tracking_flush(st);
   if (RD_LIKELY(st == NULL || !(rd_pushed_waits(st) != 0 || rd_pushed_to_owners(st) || rd_woken_to_owners(st)))) return;
   uint32_t share = rd_pushed_waits(st) / 4, most = share > PUSHES ? share : PUSHES, sent = 0;
   rd_conn *c;

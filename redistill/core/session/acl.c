@@ -166,6 +166,7 @@ bool rd_session_may_stay(const rd_session *s, const rd_acl *acl) {
   for (uint32_t i = 0; acl != NULL && i < count; i++) {
     rd_roll_kind kind;
     rd_bytes name = rd_subscribed_at(s, i, &kind);
+    if (kind == RD_REDIRECT) continue;
     size_t k = 0;
     while (k < acl->count && !channel_allowed(&acl->selectors[k], name, kind == RD_PATTERN, &steps)) k++;
     if (k == acl->count) return false;

@@ -10,6 +10,7 @@
 #include "session/backlog.h"
 #include "session/internal.h"
 #include "session/records.h"
+#include "session/tracking.h"
 
 /* PIECE: bytes of a record of a large message. SMALL: a record that is made on the stack. */
 enum { PIECE = 256 << 10, SMALL = 4096, HEAD = 64 };
@@ -20,7 +21,7 @@ typedef struct message_head {
   uint64_t total;   /* bytes of the name and the message */
   uint64_t from;    /* the offset of this part */
   uint32_t channel; /* bytes of the name */
-  uint32_t kind;    /* RD_CHANNEL or RD_SHARD_CHANNEL */
+  uint32_t kind;    /* RD_CHANNEL, RD_SHARD_CHANNEL or RD_REDIRECT */
 } message_head;
 
 /* ---- to the sessions of this process ---- */
@@ -70,8 +71,17 @@ static void end_topic(const rd_topic *t, const rd_message *m) {
   }
 }
 
+/* Push an invalidation to the client that others redirect to. */
+static uint64_t deliver_redirected(const rd_topic *t, const rd_message *m) {
+  for (uint32_t i = 0; i < t->count; i++) {
+    if (t->links[i]->since < m->number) rd_tracking_deliver(t->links[i]->session, m->part[0], m->part[1]);
+  }
+  return t->count;
+}
+
 /* Push to all sessions of a topic. */
 static uint64_t deliver_to(rd_store *st, const rd_topic *t, const rd_message *m) {
+  if (RD_UNLIKELY(t->kind == RD_REDIRECT)) return deliver_redirected(t, m);
   rd_form form;
   uint64_t n = 0;
   if (!rd_form_begin(&form, t, m)) {
@@ -264,7 +274,8 @@ void rd_subscribed_read(rd_store *st, const rd_record *r) {
   a = (rd_bytes){a.data + first, a.len - first};
   b = (rd_bytes){b.data + (sizeof head - first), b.len - (sizeof head - first)};
   bool sound = head.channel <= head.total && head.total <= 2ull * RD_MAX_BULK && head.from <= head.total &&
-               (head.kind == RD_CHANNEL || head.kind == RD_SHARD_CHANNEL) && r->from < RD_MAX_WORKERS;
+               (head.kind == RD_CHANNEL || head.kind == RD_SHARD_CHANNEL || head.kind == RD_REDIRECT) &&
+               r->from < RD_MAX_WORKERS;
   if (!sound || a.len + b.len > head.total - head.from) return;
   if (a.len + b.len == head.total)
     deliver_record(st, &head, a, b, false);

@@ -25,11 +25,12 @@ static inline bool is_brief(const rd_command *cmd, const rd_bytes *argv) {
 #define FLAG(name) (0xffull << (8 * (offsetof(rd_session_state, name) - offsetof(rd_session_state, authenticated))))
 #define FLAGS                                                                                             \
   (FLAG(authenticated) | FLAG(subscribed) | FLAG(monitors) | FLAG(close_after_reply) | FLAG(reply_mode) | \
-   FLAG(in_multi) | FLAG(in_exec))
+   FLAG(in_multi) | FLAG(in_exec) | FLAG(tracks))
 #define NO_FLAGS (FLAG(authenticated) & 0x0101010101010101ull)
-_Static_assert(offsetof(rd_session_state, in_exec) - offsetof(rd_session_state, authenticated) < 8, "one word");
+_Static_assert(offsetof(rd_session_state, tracks) - offsetof(rd_session_state, authenticated) < 8, "one word");
 
-/* True if no check can refuse the command, no client monitors, and it reads or writes one key in very short time. */
+/* True if no check can refuse the command, no client monitors, no read is noted, and it reads or writes one key in very
+ * short time. */
 static inline bool is_plain(const rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
   const rd_store *st = s->st;
   const rd_command *cmd = a->command;

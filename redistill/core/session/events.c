@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "arena/layout.h"
+#include "arena/tracked.h"
 #include "session/subscribed.h"
+#include "session/tracking.h"
 #include "wire/reply.h"
 
 /* NOTED: bytes of events that are kept until a lock is released; more are published at once. CHANNEL: of a channel
@@ -20,7 +22,10 @@ typedef struct noted {
 
 static uint32_t wanted(const rd_store *st) { return atomic_load_explicit(&st->head->notify, memory_order_relaxed); }
 
-void rd_set_notify(rd_store *st, uint32_t what) { atomic_store(&st->head->notify, what); }
+void rd_set_notify(rd_store *st, uint32_t what) {
+  uint32_t was = wanted(st);
+  while (!atomic_compare_exchange_weak(&st->head->notify, &was, what | (was & RD_NOTIFY_TRACKED))) continue;
+}
 
 uint32_t rd_event_letter(char letter) {
   const char *at = letter != 0 ? strchr(RD_CLASS_LETTERS, letter) : NULL;
@@ -61,6 +66,7 @@ void rd_events_publish(rd_store *st) {
   rd_reply *events = st->events;
   uint32_t what = wanted(st);
   if (st->before_release == rd_events_publish) st->before_release = NULL;
+  if (st->invalidating) rd_tracking_release(st);
   if (events == NULL) return;
   for (size_t at = 0; at < events->len;) {
     noted one;
@@ -84,8 +90,7 @@ static uint8_t *room_for(rd_store *st, size_t len) {
   return rd_reply_room(st->events, len);
 }
 
-static void note(void *arg, rd_store *st, const rd_change *change) {
-  (void)arg;
+static void note_event(rd_store *st, const rd_change *change) {
   noted one = {change->event, change->db, change->key_len};
   uint8_t *to = room_for(st, sizeof one + one.len);
   if (to == NULL) {
@@ -95,13 +100,23 @@ static void note(void *arg, rd_store *st, const rd_change *change) {
   memcpy(to, &one, sizeof one);
   rd_change_key(st, change, to + sizeof one);
   st->events->len += sizeof one + one.len;
-  if (st->before_release == NULL) st->before_release = rd_events_publish; /* else it publishes them, too */
   if (RD_UNLIKELY(st->events->len > NOTED)) rd_events_publish(st);
+}
+
+/* The only listener: everything that follows from changes begins here. */
+static void note(void *arg, rd_store *st, const rd_change *change) {
+  (void)arg;
+  uint32_t class = rd_event_class(change->event);
+  if (st->before_release == NULL) st->before_release = rd_events_publish; /* else it calls this, too */
+  if ((st->publishing & class) != 0) note_event(st, change);
+  if (st->invalidating && (class & (RD_CLASS_MISS | RD_CLASS_NEW)) == 0) rd_tracking_note(st, change);
 }
 
 void rd_events_begin(rd_store *st) {
   uint32_t what = wanted(st), ways = RD_NOTIFY_KEYSPACE | RD_NOTIFY_KEYEVENT;
-  uint32_t classes = (what & ways) != 0 && rd_rolls_used(st) != 0 ? what & ~ways : 0;
+  st->publishing = (what & ways) != 0 && rd_rolls_used(st) != 0 ? what & RD_CLASSES : 0;
+  st->invalidating = (what & RD_NOTIFY_TRACKED) != 0;
+  uint32_t classes = st->publishing | (st->invalidating ? RD_CLASSES & ~(RD_CLASS_MISS | RD_CLASS_NEW) : 0u);
   if (classes == st->notifying) return;
   st->notifying = classes;
   rd_listen(st, classes, note, NULL);

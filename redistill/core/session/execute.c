@@ -4,6 +4,7 @@
 
 #include "arena/layout.h"
 #include "command/keys.h"
+#include "session/tracking.h"
 #include "store/internal.h"
 
 /* Lock the shards of all keys of a command, while the memory of the keys is prefetched, buckets first and then
@@ -64,6 +65,14 @@ static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) 
   return (rd_verdict)call->verdict;
 }
 
+/* Run a command that does not pause, for a session that tracks: note the keys that it has read. */
+static rd_verdict __attribute__((noinline, cold)) execute_tracked(rd_call *call, const rd_key *key, bool locked) {
+  rd_tracking_prepare(call);
+  rd_verdict verdict = execute(call, key, locked);
+  rd_tracking_read(call);
+  return verdict;
+}
+
 rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked) { return execute(call, key, locked); }
 
 bool rd_reads_all_keys(const rd_call *call) {
@@ -84,7 +93,7 @@ rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, ui
   call.first_pos = key_pos;
   call.whole = s->no_pauses;
   call.reads_all_keys = rd_reads_all_keys;
-  rd_verdict verdict = execute(&call, key, locked);
+  rd_verdict verdict = RD_UNLIKELY(s->state.tracks) ? execute_tracked(&call, key, locked) : execute(&call, key, locked);
   if (RD_LIKELY(verdict == RD_DONE)) rd_account(s, cmd);
   return verdict;
 }

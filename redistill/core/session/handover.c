@@ -1,9 +1,11 @@
 /* handover.c - saves and loads a session as bytes: numbers in the machine's byte order, each string after its length.
  *
  *   magic, version, flags, db, resp, reply_mode, commands, name of the last command, wait (number, end),
- *   queued commands (each: arguments), watches (each: a record, its key), subscriptions (moved.c), input, output
+ *   queued commands (each: arguments), watches (each: a record, its key), tracking (flags, client of REDIRECT,
+ *   prefixes), subscriptions (moved.c), input, output
  *
- * Version 1 has no subscriptions. */
+ * Version 1 has no subscriptions, and versions 1 and 2 have no tracking. What a client has cached is not saved: the
+ * successor tells it that everything is invalid. */
 #include "session/handover.h"
 
 #include <stdio.h>
@@ -15,11 +17,13 @@
 #include "session/blocking.h"
 #include "session/monitor.h"
 #include "session/moved.h"
+#include "session/tracking.h"
 #include "store/watch.h"
 
 #define MAGIC 0x4e535345534c4452ull /* "RDLSESSN" */
 #define VERSION 1u
 #define SUBSCRIBED 2u /* the version with subscriptions */
+#define TRACKING 3u   /* the version with tracking, too */
 
 enum {
   AUTHENTICATED = 1 << 0,
@@ -81,11 +85,40 @@ static void put_watches(rd_reply *to, const rd_session *s) {
   }
 }
 
-/* Put the subscriptions, as one string. */
+static bool subscribes(const rd_session *s) { return s->subscribed != NULL && s->subscribed->count != 0; }
+
+static uint32_t version_of(const rd_session *s) {
+  return rd_tracking_flags(s) != 0 ? TRACKING : subscribes(s) ? SUBSCRIBED : VERSION;
+}
+
+static int by_bytes(const void *a, const void *b) {
+  const rd_bytes *x = a, *y = b;
+  size_t n = x->len < y->len ? x->len : y->len;
+  int order = n != 0 ? memcmp(x->data, y->data, n) : 0;
+  return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+static void put_tracking(rd_reply *to, const rd_session *s) {
+  uint32_t n = rd_tracking_prefix_count(s);
+  rd_bytes *prefixes = n != 0 ? malloc(n * sizeof *prefixes) : NULL;
+  if (prefixes == NULL && n != 0) {
+    to->failed = true;
+    return;
+  }
+  for (uint32_t i = 0; i < n; i++) prefixes[i] = rd_tracking_prefix(s, i);
+  if (n != 0) qsort(prefixes, n, sizeof *prefixes, by_bytes);
+  put32(to, rd_tracking_flags(s));
+  put64(to, rd_tracking_redirect(s));
+  put32(to, n);
+  for (uint32_t i = 0; i < n; i++) put_bytes(to, prefixes[i]);
+  free(prefixes);
+}
+
+/* Put the subscriptions, if any, as one string. */
 static bool put_subscriptions(rd_reply *to, rd_session *s) {
   rd_reply names;
   rd_reply_init(&names);
-  bool may = rd_moved_save(s, &names);
+  bool may = !subscribes(s) || rd_moved_save(s, &names);
   if (names.failed) to->failed = true;
   put_bytes(to, (rd_bytes){names.data, names.len});
   rd_reply_free(&names);
@@ -108,7 +141,8 @@ rd_saved rd_session_save(rd_session *s, rd_bytes taken, uint8_t **bytes, size_t 
                 /* at once, instead of growing by doubling */
                 input.len + taken.len + output.len + s->multi.len + 512);
   put64(&to, MAGIC);
-  put32(&to, s->state.subscribed ? SUBSCRIBED : VERSION);
+  uint32_t version = version_of(s);
+  put32(&to, version);
   put32(&to, flags_of(s));
   put32(&to, s->state.db);
   put32(&to, s->state.resp);
@@ -121,7 +155,8 @@ rd_saved rd_session_save(rd_session *s, rd_bytes taken, uint8_t **bytes, size_t 
   }
   put_queue(&to, &s->multi);
   put_watches(&to, s);
-  if (s->state.subscribed && !put_subscriptions(&to, s)) {
+  if (version == TRACKING) put_tracking(&to, s);
+  if (version != VERSION && !put_subscriptions(&to, s)) {
     rd_reply_free(&to);
     return RD_SAVE_LATER;
   }
@@ -182,7 +217,7 @@ static uint32_t get_state(struct reader *r, rd_session *s) {
   rd_session_state *state = &s->state;
   require(r, get64(r) == MAGIC, "it is no session");
   uint32_t version = get32(r);
-  require(r, version == VERSION || version == SUBSCRIBED, "it is of another version");
+  require(r, version >= VERSION && version <= TRACKING, "it is of another version");
   uint32_t flags = get32(r), db = get32(r), resp = get32(r), reply_mode = get32(r);
   state->commands = get64(r);
   rd_bytes last = get_bytes(r);
@@ -246,6 +281,26 @@ static void get_watch(struct reader *r, rd_session *s) {
   if (r->wrong == NULL) require(r, rd_multi_adopt(s, &w) == RD_OK, "there is no memory");
 }
 
+/* The client has to forget all that it has: changes since it was saved are unknown here. */
+static void get_tracking(struct reader *r, rd_session *s) {
+  uint32_t flags = get32(r);
+  uint64_t redirect = get64(r);
+  uint32_t n = get32(r), both = RD_TRACKING_OPTIN | RD_TRACKING_OPTOUT;
+  bool broadcasts = (flags & RD_TRACKING_BCAST) != 0;
+  require(r, (flags & RD_TRACKING_ON) != 0 && flags < 2 * RD_TRACKING_BROKEN && (flags & both) != both,
+          "it cannot track so");
+  require(r, n <= r->left / 8 && broadcasts == (n != 0), "it has other prefixes than it can");
+  rd_bytes *prefixes = r->wrong == NULL && n != 0 ? malloc(n * sizeof *prefixes) : NULL;
+  require(r, n == 0 || prefixes != NULL, "there is no memory");
+  for (uint32_t i = 0; i < n && r->wrong == NULL; i++) {
+    prefixes[i] = get_bytes(r);
+    require(r, i == 0 || by_bytes(&prefixes[i - 1], &prefixes[i]) < 0, "its prefixes are in no order");
+  }
+  if (r->wrong == NULL) require(r, rd_tracking_on(s, flags, redirect, prefixes, n), "there is no memory");
+  if (r->wrong == NULL) rd_tracking_forget(s);
+  free(prefixes);
+}
+
 static void get_pending(struct reader *r, rd_session *s) {
   rd_bytes input = get_bytes(r), output = get_bytes(r);
   require(r, r->left == 0, "it is too long");
@@ -271,9 +326,11 @@ rd_session *rd_session_load(rd_store *st, const rd_limits *limits, const uint8_t
   uint32_t watches = get32(&r);
   for (uint32_t i = 0; i < watches && r.wrong == NULL; i++) get_watch(&r, s);
   rd_bytes subscriptions = {NULL, 0};
-  if (version == SUBSCRIBED) subscriptions = get_bytes(&r);
+  if (version == TRACKING) get_tracking(&r, s);
+  if (version != VERSION) subscriptions = get_bytes(&r);
   get_pending(&r, s);
-  if (version == SUBSCRIBED && r.wrong == NULL) { /* as the last step: after it nothing may fail */
+  if (r.wrong == NULL &&
+      (version == SUBSCRIBED || subscriptions.len != 0)) { /* as the last step: after it nothing may fail */
     rd_taken taken = rd_moved_take(s, subscriptions);
     require(&r, taken != RD_TAKE_WRONG, "it has subscriptions that its giver does not give");
     require(&r, taken != RD_TAKE_NO_MEMORY, "there is no memory");

@@ -116,10 +116,11 @@ struct rd_session {
   bool answered;                    /* the wait has ended with a reply */
   uint64_t wait_number, wait_until; /* of the command that waits, or waited and runs again; 0: there is none */
 
-  rd_subscribed *subscribed; /* NULL: it has never subscribed */
-  size_t confirmed;          /* the end of the confirmations of subscriptions in `out`: rd_drop_reply */
-  void *carrier;             /* what serves its connection: pushed.h */
-  rd_pushed_list *listed;    /* the list of pushed sessions that it is in; NULL: none */
+  rd_subscribed *subscribed;  /* NULL: it gets no messages */
+  struct rd_tracker *tracker; /* NULL: it has never tracked */
+  size_t confirmed;           /* the end of the confirmations of subscriptions in `out`: rd_drop_reply */
+  void *carrier;              /* what serves its connection: pushed.h */
+  rd_pushed_list *listed;     /* the list of pushed sessions that it is in; NULL: none */
   rd_session *pushed_next, *pushed_before;
   rd_sessions *waits_in; /* the list of blocked sessions that it is in: blocked.h; NULL: none */
   rd_session *waits_next, *waits_before;
@@ -145,8 +146,9 @@ static inline bool rd_is_full(const rd_session *s) {
 static inline bool rd_output_pinned(const rd_session *s) {
   return s->longcall != NULL || (s->multi.gaps != 0 && s->state.locked);
 }
-void rd_pushed_join(rd_session *s);      /* pushed.h */
-void rd_backlog_catch_up(rd_session *s); /* backlog.h */
+void rd_pushed_join(rd_session *s);          /* pushed.h */
+void rd_backlog_catch_up(rd_session *s);     /* backlog.h */
+void rd_tracking_end_command(rd_session *s); /* tracking.h */
 /* Move the unwritten output to the buffer's front, when that is no more bytes than were written before it. */
 void rd_session_compact(rd_session *s);
 /* Called at the end of every command. */
@@ -154,6 +156,7 @@ static inline rd_status rd_end_command(rd_session *s) {
   if (RD_UNLIKELY(s->subscribed != NULL)) {
     rd_backlog_catch_up(s);
     rd_pushed_join(s);
+    if (s->tracker != NULL) rd_tracking_end_command(s);
   }
   if (s->state.reply_mode == 3) s->state.reply_mode = 0;
   return RD_UNLIKELY(s->state.close_after_reply) ? RD_CLOSE : RD_MORE;

@@ -7,6 +7,7 @@
 #include "session/dispatch.h"
 #include "session/execute.h"
 #include "session/timing.h"
+#include "session/tracking.h"
 
 struct rd_longcall {
   rd_longrun *run;
@@ -17,9 +18,20 @@ struct rd_longcall {
   uint64_t nanoseconds; /* the time so far, without pauses */
 };
 
+/* A session that tracks notes the keys before they are read, since the ring is read while the command pauses. A note
+ * that has gone since, because the key had expired, is made again. */
+static rd_verdict execute(rd_call *call, const rd_key *key, bool locked) {
+  if (RD_LIKELY(!call->session->state.tracks)) return rd_execute(call, key, locked);
+  rd_tracking_read(call);
+  uint64_t before = rd_tracking_removals(call->store);
+  rd_verdict verdict = rd_execute(call, key, locked);
+  if (rd_tracking_removals(call->store) != before) rd_tracking_read(call);
+  return verdict;
+}
+
 static void work(void *arg) {
   rd_longcall *l = arg;
-  rd_execute(&l->call, &l->key, l->locked);
+  execute(&l->call, &l->key, l->locked);
 }
 
 static void count(rd_session *s, const rd_command *cmd) {
@@ -32,7 +44,7 @@ static void count(rd_session *s, const rd_command *cmd) {
 /* Without memory for a stack the command cannot pause: run it at once. */
 static void run_whole(rd_session *s, rd_call *call, const rd_key *key, bool locked) {
   call->whole = true;
-  while (rd_execute(call, key, locked) == RD_LATER) continue;
+  while (execute(call, key, locked) == RD_LATER) continue;
   if (call->verdict != RD_BLOCK) count(s, call->command);
 }
 

@@ -72,6 +72,11 @@ static uint64_t waiting_bytes(const rd_session *s) {
 /* True if the output, with `more` bytes, is over a limit of the class. */
 static bool is_over(rd_session *s, uint64_t more) {
   rd_subscribed *sub = s->subscribed;
+  if (!s->state.subscribed) { /* large replies are of another class: only what was pushed counts */
+    if (more != 0 && waiting_bytes(s) == 0) sub->pushed = 0;
+    sub->pushed += more;
+    return s->limits.pubsub_hard != 0 && sub->pushed > s->limits.pubsub_hard;
+  }
   uint64_t bytes = waiting_bytes(s) + more;
   if (s->limits.pubsub_hard != 0 && bytes > s->limits.pubsub_hard) return true;
   if (s->limits.pubsub_soft == 0 || bytes <= s->limits.pubsub_soft) {

@@ -7,6 +7,7 @@
 #include "session/monitor.h"
 #include "session/moved.h"
 #include "session/subscribed.h"
+#include "session/tracking.h"
 
 void rd_records_read(rd_store *st) {
   rd_record r;
@@ -18,6 +19,8 @@ void rd_records_read(rd_store *st) {
     if (r.kind == RD_RECORD_MOVED || r.kind == RD_RECORD_LATE) rd_moved_read(st, &r);
     if (r.kind == RD_RECORD_PAUSE) rd_wake_held(st);
     if (r.kind == RD_RECORD_WAKE) rd_waits_read(st, &r);
+    if (r.kind == RD_RECORD_CHANGED || r.kind == RD_RECORD_FLUSHED) rd_tracking_hear(st, &r);
     rd_ring_done(st, &r);
   }
+  if (RD_UNLIKELY(st->tracking != NULL)) rd_tracking_flush(st);
 }

@@ -288,7 +288,7 @@ void rd_waits_serve(rd_store *st) {
   uint64_t noted = st->noted;
   bool may_borrow = st->may_borrow, borrows = st->borrows;
   st->running = NULL;
-  st->may_borrow = true;
+  st->may_borrow = st->serves_waits = true;
   rd_mark_clean(st); /* the change is whole */
   while (st->ready != NULL && (st->ready->count != 0 || st->ready->all)) {
     serve_noted(st); /* notes keys again: chains */
@@ -299,6 +299,7 @@ void rd_waits_serve(rd_store *st) {
   st->noted = noted;
   st->may_borrow = may_borrow;
   st->borrows = borrows;
+  st->serves_waits = false;
   st->before_release = NULL;
   rd_events_publish(st);
 }

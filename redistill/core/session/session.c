@@ -23,6 +23,7 @@
 #include "session/moved.h"
 #include "session/pushed.h"
 #include "session/timing.h"
+#include "session/tracking.h"
 #include "store/internal.h"
 
 /* The most that empty buffers keep; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a status or
@@ -73,6 +74,7 @@ void rd_session_free(rd_session *s) {
   rd_finish_begun(s);
   if (s->st->first == s) s->st->first = NULL;
   rd_session_monitor(s, false);
+  rd_tracking_end(s);
   rd_unsubscribe_all(s);
   rd_pushed_forget(s);
   rd_blocked_forget(s);
@@ -489,6 +491,8 @@ rd_session_state *rd_session_state_of(rd_session *s) {
   s->state.query_cap = s->in_cap;
   s->state.output_bytes = s->out.len - s->sent + s->multi.kept.len - s->multi.kept_at;
   s->state.output_cap = s->out.cap + s->multi.kept.cap;
+  s->state.tracking = rd_tracking_flags(s);
+  s->state.redirect = rd_tracking_redirect(s);
   return &s->state;
 }
 
@@ -501,7 +505,9 @@ void rd_session_reset(rd_session *s) {
     rd_rolls_unlock(s->st);
     rd_pushed_join(s); /* all that was published before comes before the reply */
   }
+  bool receives = rd_session_subscriptions(s, RD_REDIRECT) != 0;
   rd_unsubscribe_all(s);
+  if (receives) rd_tracking_receive(s); /* REDIRECT of others goes on */
   s->state.db = 0;
   s->state.resp = s->out.resp = 2;
   s->state.reply_mode = 0;

@@ -119,6 +119,7 @@ typedef struct rd_session_state {
   uint8_t reply_mode;     /* 0 on, 1 off, 2 skip the next (becomes 3 while that runs) */
   bool in_multi;
   bool in_exec;  /* a transaction is partly executed */
+  bool tracks;   /* the keys that it reads are noted: tracking.h */
   bool locked;   /* the transaction has its shards locked */
   bool deferred; /* RD_CONTROL stopped at a command that has acted, and whose answer is deferred */
   bool no_touch, no_evict;
@@ -131,6 +132,8 @@ typedef struct rd_session_state {
   uint64_t query_cap;   /* bytes allocated for the input */
   uint64_t output_bytes, output_cap;
   uint64_t commands;      /* commands executed */
+  uint32_t tracking;      /* rd_tracking_flags; 0: it does not track */
+  uint64_t redirect;      /* the client that gets its invalidations; 0: itself */
   uint8_t denied;         /* rd_denial: RD_CONTROL stopped at a command that its user may not run; 0: no */
   uint32_t denied_at;     /* the place in argv of the key that is denied; 0: the command itself is denied */
   uint64_t owner;         /* the owner's id for the session, for rd_client_to_close; 0: never closed for its memory */
@@ -143,8 +146,8 @@ rd_session_state *rd_session_state_of(rd_session *s);
 void rd_session_trim(rd_session *s);
 /* Free all buffers at once: the owner closes the connection, and nothing more is executed or sent. */
 void rd_session_drop(rd_session *s);
-/* RESET: leave MULTI and MONITOR, end subscriptions, forget watches, db 0, RESP2, reply on; the caller resets
- * authentication. */
+/* RESET: leave MULTI and MONITOR, end subscriptions and tracking, forget watches, db 0, RESP2, reply on; the caller
+ * resets authentication. */
 void rd_session_reset(rd_session *s);
 
 /* python: end */

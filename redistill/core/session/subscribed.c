@@ -12,6 +12,7 @@
 #include "session/pushed.h"
 #include "session/records.h"
 #include "session/topics.h"
+#include "session/tracking.h"
 
 enum { FIRST_PLACES = 8, MALLOC_HEAD = 16 };
 
@@ -186,7 +187,7 @@ void rd_subscribed_to_front(rd_session *s) {
   list(s);
 }
 
-static rd_subscribed *subscribed_of(rd_session *s) {
+rd_subscribed *rd_subscribed_of(rd_session *s) {
   if (s->subscribed != NULL) return s->subscribed;
   rd_subscribed *sub = calloc(1, sizeof *sub);
   if (sub == NULL) return NULL;
@@ -197,7 +198,7 @@ static rd_subscribed *subscribed_of(rd_session *s) {
 }
 
 static void count_session(rd_session *s) {
-  bool subscribes = s->subscribed->count != 0;
+  bool subscribes = s->subscribed->count != s->subscribed->kinds[RD_REDIRECT];
   if (s->state.subscribed == subscribes) return;
   s->state.subscribed = subscribes;
   rd_store *st = s->st;
@@ -233,7 +234,7 @@ static bool add_link(rd_session *s, rd_topic *t, bool fresh) {
 
 rd_subscribing rd_subscribe(rd_session *s, rd_roll_kind kind, rd_bytes name) {
   rd_store *st = s->st;
-  rd_subscribed *sub = subscribed_of(s);
+  rd_subscribed *sub = rd_subscribed_of(s);
   if (sub == NULL) return RD_NO_ROOM;
   uint64_t hash = rd_roll_hash(st, kind, name);
   rd_topic *t = rd_topic_find(st, hash, name);
@@ -312,6 +313,7 @@ void rd_subscribed_clear(rd_session *s, bool counted) {
 
 void rd_unsubscribe_all(rd_session *s) {
   rd_subscribed *sub = s->subscribed;
+  rd_tracking_off(s);
   if (sub == NULL) return;
   if (sub->count != 0) {
     bool locked = rd_subscribed_begin(s->st, true);

@@ -21,7 +21,8 @@
 /* Bytes of messages that wait here for room in one ring, besides the last one. */
 #define RD_MESSAGES_KEPT (64u << 20)
 
-/* End all subscriptions of a session; takes the lock itself. Messages that wait in the ring are delivered before. */
+/* End all subscriptions of a session, and its tracking: it gets no more messages. Takes the lock itself. Messages that
+ * wait in the ring are delivered before. */
 void rd_unsubscribe_all(rd_session *s);
 /* The number of names of a kind that the session subscribes to. */
 uint32_t rd_session_subscriptions(const rd_session *s, rd_roll_kind kind);
@@ -56,6 +57,7 @@ typedef struct rd_subscribed {
   uint32_t kinds[RD_ROLL_KINDS];
   uint64_t bytes;      /* the memory of the names and of these arrays */
   rd_reply kept;       /* messages that wait for the end of a reply: pushed.h */
+  uint64_t pushed;     /* bytes of messages since all output was sent, of a session that subscribes to nothing */
   uint64_t soft_since; /* milliseconds; 0: the output is not above the soft limit */
   bool ended;          /* over a limit, or handed over: it gets no more */
   uint64_t caught_up;  /* the last message of the backlog that came when it had all that are due to it */
@@ -74,6 +76,8 @@ rd_bytes rd_subscribed_any(const rd_session *s, rd_roll_kind kind);
 /* As rd_unsubscribe_all, under the lock; the session stays among the subscribers. With `counted` false another worker
  * has taken them from the roll's counts already. */
 void rd_subscribed_clear(rd_session *s, bool counted);
+/* What messages to a session need; NULL: no memory. */
+rd_subscribed *rd_subscribed_of(rd_session *s);
 void rd_subscribed_to_front(rd_session *s); /* of the store's list of subscribers */
 /* The name of the subscription `i` below the session's count, and its kind. */
 rd_bytes rd_subscribed_at(const rd_session *s, uint32_t i, rd_roll_kind *kind);

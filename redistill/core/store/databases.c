@@ -93,6 +93,7 @@ void rd_flush_all(rd_store *st) {
   }
   flush_shards(st);
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) st->head->flushes[slot]++;
+  rd_notify_flush(st);
   unlock_all_but(st, before);
 }
 
@@ -127,6 +128,7 @@ void rd_flush_db(rd_store *st, unsigned db) {
     map[db] = (uint8_t)unused;
     set_map(st, map);
   }
+  rd_notify_flush(st);
   unlock_all_but(st, before);
 }
 
@@ -141,5 +143,6 @@ void rd_swap_db(rd_store *st, unsigned a, unsigned b) {
   map[b] = slot;
   set_map(st, map);
   rd_note_all_waited(st);
+  rd_notify_flush(st);
   unlock_all_but(st, before);
 }

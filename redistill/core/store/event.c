@@ -36,7 +36,13 @@ void rd_call_listener(rd_store *st, uint32_t slot, rd_key_event event, const rd_
   if (change.db == RD_DATABASES) return; /* the item was flushed, or is kept by rd_set_keeping */
   change.key_len = key != NULL ? key->len : rd_item_key_len(it);
   change.key = key != NULL ? key->data : rd_item_inline_key(it);
+  change.hash = key != NULL ? key->hash : rd_item_hash(st, it);
   st->listener(st->listener_arg, st, &change);
+}
+
+void rd_notify_flush(rd_store *st) {
+  if ((st->listening & events[RD_EVENT_FLUSHED].class) == 0) return;
+  st->listener(st->listener_arg, st, &(rd_change){.event = RD_EVENT_FLUSHED, .key = (const uint8_t *)""});
 }
 
 bool rd_event_wanted(const rd_store *st, rd_key_event event) { return (st->listening & events[event].class) != 0; }

@@ -23,19 +23,21 @@ enum {
   RD_CLASS_MISS = 1 << 10,    /* m */
   RD_CLASS_NEW = 1 << 11,     /* n */
   RD_CLASS_UNNAMED = 1 << 12, /* no letter: changes that Redis publishes no event for */
+  RD_CLASSES = (1 << 13) - 1, /* all of them */
 };
 #define RD_CLASS_LETTERS "g$lshzxetdmn" /* the letters of bit 0, 1, ... */
 
 const char *rd_event_name(rd_key_event event); /* "set", "rename_from"; "" for RD_EVENT_NONE */
 uint32_t rd_event_class(rd_key_event event);   /* one bit */
 
-/* The event that a listener gets. A key of more than 4,096 bytes is stored in pieces: then `key` is NULL, unless the
- * running command has it as an argument. */
+/* The event that a listener gets. RD_EVENT_FLUSHED has no key: databases were flushed or swapped. A key of more than
+ * 4,096 bytes is stored in pieces: then `key` is NULL, unless the running command has it as an argument. */
 typedef struct rd_change {
   rd_key_event event;
   unsigned db;
   uint32_t key_len;
   const uint8_t *key;
+  uint64_t hash;
   const rd_item *item; /* set when `key` is NULL */
 } rd_change;
 /* Copy the key to `dst`. */

@@ -20,6 +20,9 @@ bool rd_remove_item(rd_store *st, uint32_t shard, rd_ref item, rd_gone why);
  * that no database uses has no events. */
 void rd_call_listener(rd_store *st, uint32_t slot, rd_key_event event, const rd_key *key, const rd_item *it);
 
+/* Call the listener, if any: databases were flushed or swapped. All shards are locked. */
+void rd_notify_flush(rd_store *st);
+
 /* Count up the key's version, and note the key if a client waits for it (waiters.h); `key` NULL: it is not noted. */
 void rd_touch_watched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, const rd_key *key);
 static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, const rd_key *key) {

@@ -37,6 +37,8 @@ static void renew_header(rd_store *st) {
   atomic_store(&h->workers_used, 1);
   atomic_store(&h->monitors, 0);
   atomic_store(&h->subscribers, 0);
+  atomic_store(&h->trackers, 0);
+  atomic_fetch_and(&h->notify, ~RD_NOTIFY_TRACKED);
   for (uint32_t i = 0; i < RD_ROLL_KINDS; i++) atomic_store(&h->distinct[i], 0);
   h->published = 0;
   atomic_store(&h->reaped, 1); /* the waiters of the last run are gone */

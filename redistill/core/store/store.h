@@ -31,6 +31,7 @@ typedef enum rd_encoding {
 /* The names of changes in Redis's keyspace events, and the classes of the events (event.h). A row: id, name, class. */
 #define RD_EVENTS(X)                                        \
   X(NONE, "", UNNAMED)                                      \
+  X(FLUSHED, "", UNNAMED)                                   \
   X(NEW, "new", NEW)                                        \
   X(KEYMISS, "keymiss", MISS)                               \
   X(EXPIRED, "expired", EXPIRED)                            \
