@@ -24,6 +24,7 @@ typedef struct ear {
 static inline void hear(void *arg, rd_store *st, const rd_change *c) {
   ear *e = arg;
   char key[2048];
+  if (c->event == RD_EVENT_FLUSHED) return;
   if (c->event == RD_EVENT_NONE) {
     e->unnamed++;
     return;
