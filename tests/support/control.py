@@ -16,7 +16,7 @@ from redistill.config.effect import apply_to_all
 from redistill.control import ControlPlane
 from redistill.engine.command_table import CommandTable
 from redistill.engine.counters import CommandCount, DaemonCounters
-from redistill.engine.interfaces import KeyDetails, TypeLimits
+from redistill.engine.interfaces import KeyDetails, Tracking, TypeLimits
 from redistill.engine.permissions import Permissions
 from redistill.engine.shared import Secret
 from redistill.lifetime.memory_limit import MemoryLimit
@@ -26,6 +26,10 @@ NOW = 1_700_000_000.25
 """The wall clock at the beginning of a test."""
 
 MIB = 1024 * 1024
+GAUGES = (
+    *("blocked_clients", "timed_clients", "pubsub_clients"),
+    *("tracking_clients", "tracking_keys", "tracking_items", "tracking_prefixes"),
+)
 TABLE = CommandTable()
 
 
@@ -53,6 +57,8 @@ class State:
     output_bytes: int = 0
     output_cap: int = 1024
     commands: int = 0
+    tracking: int = 0
+    redirect: int = 0
     denied: int = 0
     denied_at: int = 0
 
@@ -73,6 +79,33 @@ class FakeSession:
     stays: bool = True
     """Whether its user may have its subscriptions."""
     subscriptions: tuple[int, int, int] = (0, 0, 0)
+    tracking: Tracking = Tracking()
+    received: int = 0
+    """Times that it was named by REDIRECT."""
+
+    def track(
+        self,
+        *,
+        broadcasts: bool = False,
+        opt_in: bool = False,
+        opt_out: bool = False,
+        no_loop: bool = False,
+        redirect: int = 0,
+        prefixes: Sequence[bytes] = (),
+    ) -> bool:
+        all_prefixes = sorted([*self.tracking.prefixes, *prefixes])
+        self.tracking = Tracking(True, broadcasts, opt_in, opt_out, no_loop, False, False, redirect, all_prefixes)
+        return True
+
+    def stop_tracking(self) -> None:
+        self.tracking = Tracking()
+
+    def set_caching(self) -> None:
+        self.tracking = self.tracking._replace(caching=True)
+
+    def receive_redirected(self) -> bool:
+        self.received += 1
+        return True
 
     def may_stay(self, permissions: Permissions | None) -> bool:
         return self.stays
@@ -156,7 +189,7 @@ class FakeWorkers:
 
     def __init__(self) -> None:
         self.others: list[FakeWorker] = []
-        self.own: dict[str, int] = {"blocked_clients": 0, "timed_clients": 0, "pubsub_clients": 0}
+        self.own: dict[str, int] = dict.fromkeys(GAUGES, 0)
         self.cpu_time = (0.0, 0.0)
         self.clients: Mapping[int, FakeClient] = {}
 
@@ -282,6 +315,9 @@ class FakeStore:
 
     def set_notify(self, letters: str) -> None:
         self.notify = letters
+
+    def set_tracking_limit(self, keys: int) -> None:
+        self.tracking_limit = keys
 
     def set_type_limits(self, limits: TypeLimits) -> None:
         self.type_limits = limits
