@@ -499,13 +499,13 @@ rd_session_state *rd_session_state_of(rd_session *s) {
 void rd_session_reset(rd_session *s) {
   rd_multi_discard(s);
   rd_session_monitor(s, false);
+  bool receives = rd_session_subscriptions(s, RD_REDIRECT) != 0;
   if (s->subscribed != NULL && rd_subscribed_begin(s->st, true)) {
     rd_backlog_catch_up(s);
     rd_subscribed_clear(s, true);
     rd_rolls_unlock(s->st);
     rd_pushed_join(s); /* all that was published before comes before the reply */
   }
-  bool receives = rd_session_subscriptions(s, RD_REDIRECT) != 0;
   rd_unsubscribe_all(s);
   if (receives) rd_tracking_receive(s); /* REDIRECT of others goes on */
   s->state.db = 0;

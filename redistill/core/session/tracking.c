@@ -170,7 +170,6 @@ void rd_tracking_off(rd_session *s) {
     rd_readers_drop(st, &all->readers);
     rd_tracked_stop(st);
   }
-  rd_footprint_changed(s);
 }
 
 void rd_tracking_end(rd_session *s) {
