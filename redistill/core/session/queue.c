@@ -99,11 +99,11 @@ bool rd_queue_has(rd_store *st, const rd_key *name, double score, uint32_t place
   return find(st, name, score, place, index, &q, &p);
 }
 
-bool rd_queue_remove(rd_store *st, const rd_key *name, double score, uint32_t place, uint32_t index) {
+void rd_queue_remove(rd_store *st, const rd_key *name, double score, uint32_t place, uint32_t index) {
   rd_coll q;
   rd_pos p;
-  if (!find(st, name, score, place, index, &q, &p)) return false;
-  rd_zset_remove_range(&q, rd_coll_rank(&q, &p), 1);
-  changed(st, &q);
-  return true;
+  while (find(st, name, score, place, index, &q, &p)) { /* a command may name the key twice */
+    rd_zset_remove_range(&q, rd_coll_rank(&q, &p), 1);
+    changed(st, &q);
+  }
 }

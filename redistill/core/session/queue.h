@@ -60,7 +60,7 @@ bool rd_queue_next(rd_store *st, const rd_key *name, double score, rd_member *m)
 bool rd_queue_peek(rd_store *st, const rd_key *name, double score, rd_waiter *head);
 /* True if the queue has an entry with this score of the wait with this ticket. */
 bool rd_queue_has(rd_store *st, const rd_key *name, double score, uint32_t place, uint32_t index);
-/* Remove the entry with this score of the wait with this ticket. */
-bool rd_queue_remove(rd_store *st, const rd_key *name, double score, uint32_t place, uint32_t index);
+/* Remove the entries with this score of the wait with this ticket. */
+void rd_queue_remove(rd_store *st, const rd_key *name, double score, uint32_t place, uint32_t index);
 
 #endif
