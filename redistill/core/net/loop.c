@@ -465,6 +465,15 @@ static void send_pushed(rd_loop *l, rd_store *st) {
   if (rd_pushed_to_owners(st) || rd_woken_to_owners(st)) l->events[l->event_count++] = (rd_event){0, RD_LOOP_PUSHED, 0};
 }
 
+/* Resume sessions that were woken in this turn: their replies are sent together with that of whoever woke them, so that
+ * a client that has its reply finds them served. */
+static void serve_woken(rd_loop *l, rd_store *st) {
+  rd_conn *c;
+  for (uint32_t left = QUEUED; left != 0 && !l->stop && (c = rd_woken_next(st)) != NULL; left--) {
+    if (c->state == ASLEEP) report(l, c, resume(l, c));
+  }
+}
+
 /* Serve the open connections. */
 static void serve(rd_loop *l, int ready, uint32_t queued) {
   rd_store *st = l->count != 0 ? rd_session_store(l->conns[0]->s) : NULL; /* all sessions have the same store */
@@ -485,6 +494,7 @@ static void serve(rd_loop *l, int ready, uint32_t queued) {
     serve_queued(l, l->first);
     if (rd_monotonic_ns() >= until) break;
   }
+  if (st != NULL && RD_UNLIKELY(rd_woken_waits(st))) serve_woken(l, st);
   l->serving = false;
   if (st != NULL) rd_retain_end(st);
   answer_all(l);

@@ -1,0 +1,116 @@
+"""Blocking commands: several clients, random commands; after each step the same clients wait, and each has got what Valkey
+sends it, which serves as Redis 7.2 does."""
+
+from __future__ import annotations
+
+import random
+import select
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.integration import servers
+
+from .test_pubsub import Talk
+
+CLIENTS, STEPS, RUNS = 5, 50, 12
+WAITS = """BLPOP {} 0|BLPOP {} {} {} 0|BRPOP {} {} 0|BLMOVE {} {} LEFT RIGHT 0|BLMOVE {} {} RIGHT LEFT 0|BRPOPLPUSH {} {} 0
+BLMPOP 0 2 {} {} LEFT COUNT 2|BLMPOP 0 1 {} RIGHT|BZPOPMIN {} {} 0|BZPOPMAX {} 0|BZMPOP 0 2 {} {} MIN COUNT 2
+BLPOP {} -1|BLPOP {} x|BLPOP {} 1e400|BLMOVE {} {} UP LEFT 0|BLMPOP 0 0 {} LEFT|BZMPOP 0 1 {} MIN COUNT 0|BLMPOP x 1 {} LEFT
+BZPOPMIN {} nan|BZMPOP 0 3 {} MIN|BLPOP {} 0x10|BRPOPLPUSH {} {} -0.5|BZMPOP 0 1 {} MIN COUNT 1 COUNT 1
+BLPOP {} inf|BLPOP {} 99999999999999999""".replace("\n", "|").split("|")
+CHANGES = """LPUSH {} a|RPUSH {} b c|RPUSH {} d|RPUSH {} e f g|ZADD {} 1 a 2 b|ZADD {} 3 c|SET {} x|DEL {}|RENAME {} {}|COPY {} {} REPLACE
+MOVE {} 1|SWAPDB 0 1|SORT {} ALPHA STORE {}|ZUNIONSTORE {} 2 {} {}|LMOVE {} {} LEFT LEFT|SADD {} m|LINSERT {} BEFORE d q|FLUSHDB
+ZRANGESTORE {} {} 0 -1|RPUSHX {} z|PEXPIRE {} -1|FLUSHALL|SUNIONSTORE {} {}|EXPIRE {} 100|SELECT 1|SELECT 0""".replace(
+    "\n", "|"
+).split("|")
+KEYS = ("k", "l", "m", "o")
+
+
+def fill(random_: random.Random, template: str) -> list[str]:
+    """A command with keys in place of {}."""
+    return [random_.choice(KEYS) if word == "{}" else word for word in template.split()]
+
+
+class Side:
+    """A server, with clients of which some wait."""
+
+    def __init__(self, server: servers.Server, versions: list[int]) -> None:
+        self.control = Talk(server, 2)
+        self.control.send(["FLUSHALL"])
+        self.control.value()
+        self.clients = [Talk(server, version) for version in versions]
+        self.marks: dict[int, str] = {}  # clients that may wait: the text of a PING behind their command
+        self.count = 0
+
+    def blocked(self) -> int:
+        """The number of clients that wait."""
+        self.control.send(["INFO", "clients"])
+        lines = bytes(self.control.value()).split(b"\r\n")
+        return next(int(line.split(b":")[1]) for line in lines if line.startswith(b"blocked_clients:"))
+
+    def step(self, which: int, commands: list[list[str]]) -> tuple[dict[int, list[Any]], list[int]]:
+        """What each client got after this one sent these commands, and the clients that wait."""
+        self.count += 1
+        self.marks[which] = f"mark{self.count}"
+        for words in [*commands, ["PING", self.marks[which]]]:
+            self.clients[which].send(words)
+        got: dict[int, list[Any]] = {}
+        servers.until(lambda: self._read(got) or len(self.marks) == self.blocked(), 20, "clients that wait")
+        return got, sorted(self.marks)
+
+    def _read(self, got: dict[int, list[Any]]) -> bool:
+        """Read what has come. False: nothing."""
+        waiting = {self.clients[client].socket: client for client in self.marks}
+        ready = select.select(list(waiting), [], [], 0.001)[0]
+        for client in (waiting[sock] for sock in ready):
+            values = got.setdefault(client, [])
+            while not values or values[-1] not in (self.marks[client].encode(),):
+                values.append(self.clients[client].value())
+            del self.marks[client]
+        return False
+
+    def close(self) -> None:
+        """Hang up."""
+        for talk in (self.control, *self.clients):
+            talk.file.close()
+            talk.socket.close()
+
+
+class Compared(SynchronousTestCase):
+    """Random steps."""
+
+    def compare(self, theirs: servers.Server, ours: servers.Server, seed: int) -> None:
+        chance = random.Random(seed)
+        versions = [chance.choice((2, 3)) for _ in range(CLIENTS)]
+        sides = Side(theirs, versions), Side(ours, versions)
+        story: list[str] = []
+        try:
+            for _ in range(STEPS):
+                free = [client for client in range(CLIENTS) if client not in sides[0].marks]
+                if not free:
+                    break
+                which = chance.choice(free)
+                if len(free) > 1 and chance.random() < 0.45:
+                    commands = [fill(chance, chance.choice(WAITS))]
+                elif chance.random() < 0.25:
+                    inner = [fill(chance, chance.choice(CHANGES + WAITS[:11])) for _ in range(chance.randint(1, 4))]
+                    commands = [["MULTI"], *inner, ["EXEC"]]
+                else:
+                    commands = [fill(chance, chance.choice(CHANGES))]
+                story.append(f"{which}: {commands}")
+                wanted, found = (side.step(which, commands) for side in sides)
+                self.assertEqual(found, wanted, f"seed {seed}: " + "\n".join(story))
+        finally:
+            for side in sides:
+                side.close()
+
+    def test_the_same_clients_are_served_with_the_same(self) -> None:
+        """Also with a second worker, whose clients are served across processes."""
+        theirs = servers.valkey_server()
+        self.addCleanup(theirs.stop)
+        for workers in (1, 2):
+            ours = servers.redistill(f"[server]\nworkers = {workers}\n")
+            self.addCleanup(ours.stop)
+            for seed in range(RUNS):
+                self.compare(theirs, ours, seed)
