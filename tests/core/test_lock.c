@@ -1,5 +1,5 @@
-/* test_lock.c - locks that a worker retains while it is alone (lock.h). test_loop.c tests them within a turn, and
- * test_crash.c shows that no kill damages what they guard. */
+/* test_lock.c - locks that a worker retains while it is alone (lock.h) or through a batch (session/dispatch.c).
+ * test_loop.c tests them within a turn, and test_crash.c shows that no kill damages what they guard. */
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -10,6 +10,7 @@
 #include "host.h"
 #include "rig.h"
 #include "store/databases.h"
+#include "store/event.h"
 #include "store/expire.h"
 #include "store/internal.h"
 #include "store/run.h"
@@ -98,6 +99,83 @@ static void a_retained_shard_can_give_a_region(void) {
   CHECK(rd_counter(&st, RD_STAT_evicted_regions) > 0);
   free(value);
   rig_client_free(&c);
+}
+
+/* ---- a batch of commands in one shard ---- */
+
+static uint32_t hot;    /* the shard of the key `hot` */
+static unsigned taken;  /* its lock was taken so often, except for the first time */
+static unsigned within; /* commands that ran in it */
+
+static void note_verified(rd_store *store, uint32_t shard) {
+  taken++;
+  rd_shard_at(store, shard)->checked = atomic_load(&store->head->doubt);
+}
+
+/* Whoever takes the lock next must verify the shard. */
+static void note_change(void *arg, rd_store *store, const rd_change *change) {
+  (void)arg, (void)change;
+  within++;
+  CHECK(rd_holds_shard(store, hot));
+  rd_suspect(store, hot);
+}
+
+/* The number of times that the lock is taken for a pipeline; it is free afterwards. */
+static unsigned takings(rig_client *c, const char *pipeline) {
+  taken = within = 0;
+  rd_shard_at(&st, hot)->checked = RD_SUSPECT;
+  rig_say(c, pipeline);
+  CHECK_INT(held(), 0);
+  CHECK_INT(rd_shard_at(&st, hot)->dirty, 0);
+  return taken;
+}
+
+#define FOUR "INCR hot\r\nINCR hot\r\nINCR hot\r\nINCR hot\r\n"
+
+static void commands_of_a_batch_in_one_shard_take_its_lock_once(void) {
+  static const rd_limits small = {
+      .batch_size = 3, .output_high = 1u << 20, .query_limit = 1u << 20, .multi_limit = 1u << 20};
+  rig_client c = rig_client_new(&st, NULL), three = rig_client_new(&st, &small);
+  void (*verify)(rd_store *, uint32_t) = st.verify_shard;
+  hot = rd_shard_of(&st, rd_key_of(&st, (rd_bytes){(const uint8_t *)"hot", 3}, 0).hash);
+  rig_say(&c, "DEL hot\r\n");
+  st.verify_shard = note_verified;
+  rd_listen(&st, RD_CLASS_STRING, note_change, NULL);
+  CHECK_INT(takings(&c, FOUR), 1);
+  CHECK_INT(within, 4);
+  CHECK_INT(takings(&three, FOUR), 2);
+  CHECK_INT(takings(&c, FOUR "PING\r\n" FOUR), 2);
+  CHECK_INT(takings(&c, FOUR "INCR hot 1\r\n" FOUR), 2); /* refused: the next command does not follow */
+  CHECK_INT(takings(&c, "SET hot x\r\n" FOUR), 1);       /* errors */
+  CHECK_INT(takings(&c, "SET hot 1\r\n" FOUR "SET hot 1 EX\r\nSET hot 1\r\n"), 1);
+  CHECK_INT(takings(&c, "MULTI\r\n" FOUR "EXEC\r\n"), 1);
+  CHECK_INT(within, 4);
+  rd_listen(&st, 0, NULL, NULL);
+  st.verify_shard = verify;
+  rig_client_free(&c);
+  rig_client_free(&three);
+}
+
+/* Replies of much output end the holding of the lock, and so does a full output. */
+static void a_batch_with_much_output_releases_the_lock_meanwhile(void) {
+  static const rd_limits narrow = {
+      .batch_size = 64, .output_high = 2000, .query_limit = 1u << 20, .multi_limit = 1u << 20};
+  rig_client c = rig_client_new(&st, NULL), n = rig_client_new(&st, &narrow);
+  void (*verify)(rd_store *, uint32_t) = st.verify_shard;
+  char set[1100], gets[64 * 40] = "";
+  snprintf(set, sizeof set, "SET hot %01000d\r\n", 7);
+  rig_say(&c, set);
+  for (int i = 0; i < 50; i++) strcat(gets, "GET hot\r\nINCRBY hot 1\r\n");
+  st.verify_shard = note_verified;
+  CHECK_INT(takings(&n, gets), 1);
+  rig_say(&c, "DEL hot\r\nSETRANGE hot 70000 x\r\n");
+  rd_listen(&st, RD_CLASS_UNNAMED | RD_CLASS_STRING | RD_CLASS_GENERIC, note_change, NULL);
+  CHECK(takings(&c, "PERSIST hot\r\nEXPIRE hot 100\r\nGET hot\r\nPERSIST hot\r\n") == 2);
+  rd_listen(&st, 0, NULL, NULL);
+  st.verify_shard = verify;
+  rig_say(&c, "DEL hot\r\n");
+  rig_client_free(&c);
+  rig_client_free(&n);
 }
 
 /* ---- with another process ---- */
@@ -406,6 +484,8 @@ int main(void) {
   RUN(no_lock_is_retained_beside_other_workers);
   RUN(locking_several_shards_releases_retained_ones_first);
   RUN(a_retained_shard_can_give_a_region);
+  RUN(commands_of_a_batch_in_one_shard_take_its_lock_once);
+  RUN(a_batch_with_much_output_releases_the_lock_meanwhile);
   RUN(a_worker_releases_retained_locks_before_it_waits);
   RUN(a_joining_worker_waits_for_no_retained_lock);
   RUN(a_death_with_retained_locks_loses_no_shard);

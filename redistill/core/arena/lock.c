@@ -10,7 +10,10 @@
 #include "arena/pool.h"
 #include "arena/ring.h"
 
-#define SPINS 100u /* spinning takes some microseconds */
+/* Spinning takes about 20 microseconds: some times as long as a batch of commands in one shard. The pauses between two
+ * looks at the lock become longer, since each look takes the line from its owner, who marks the shard dirty there. */
+#define SPIN_PAUSES 400u
+#define LONGEST_PAUSE 16u
 
 void rd_mark_dirty(rd_store *st, uint32_t shard) {
   if (st->dirty == shard + 1) return;
@@ -57,8 +60,9 @@ static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6]
 static int wait_for(rd_store *st, pthread_mutex_t *lock, long patience) {
   if (st->retained) rd_unlock_all(st);
   int error = EBUSY;
-  for (unsigned spins = 0; RD_UNLIKELY(error == EBUSY) && spins < SPINS; spins++) {
-    RD_RELAX();
+  for (unsigned spent = 0, pauses = 1; RD_UNLIKELY(error == EBUSY) && spent < SPIN_PAUSES; spent += pauses) {
+    if (pauses < LONGEST_PAUSE) pauses *= 2;
+    for (unsigned i = 0; i < pauses; i++) RD_RELAX();
     if (__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED) == 0) error = pthread_mutex_trylock(lock);
   }
   if (error != EBUSY) return error;

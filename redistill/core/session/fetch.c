@@ -1,7 +1,6 @@
 /* fetch.c - prefetches the memory of elements. */
 #include "session/fetch.h"
 
-#include "session/internal.h"
 #include "store/coll.h"
 
 _Static_assert(RD_MAX_BATCH <= RD_SOUGHT_MOST, "rd_fetch_elements");
@@ -20,24 +19,19 @@ static bool named_by(const rd_session *s, const rd_ahead *a, rd_sought *sought) 
   return sought->name.data != NULL;
 }
 
-void rd_fetch_elements(rd_session *s) {
+void rd_fetch_several(rd_session *s, const rd_ahead *a) {
   rd_store *st = s->st;
-  if (s->state.in_multi) return; /* the commands will be queued */
-  const rd_ahead *a = s->ahead, *end = a + s->ahead_count;
-  while (a < end) {
-    rd_sought sought[RD_MAX_BATCH];
-    uint32_t n = 0;
-    const rd_key *key = &a->key;
-    while (a < end && named_by(s, a, &sought[n]) && a->key.hash == key->hash) {
-      n++;
-      a++;
-    }
-    if (n == 0) a++;
-    if (n < 2) continue;
-    uint32_t shard = rd_shard_of(st, key->hash);
-    int locked = rd_trylock_shard(st, shard);
-    if (locked < 0) continue;
-    rd_coll_fetch(st, key, sought, n);
-    if (locked > 0) rd_leave_shard(st, shard);
+  rd_sought sought[RD_MAX_BATCH];
+  const rd_key *key = &a->key;
+  uint32_t n = 0;
+  for (const rd_ahead *end = s->ahead + s->ahead_count; a < end && a->key.hash == key->hash; a++) {
+    if (!named_by(s, a, &sought[n])) break;
+    n++;
   }
+  s->fetched = (uint32_t)(a - s->ahead);
+  if (n < 2) return;
+  int locked = rd_trylock_shard(st, rd_shard_of(st, key->hash)); /* 0: the caller has it */
+  if (locked < 0) return;
+  rd_coll_fetch(st, key, sought, n);
+  if (locked > 0) rd_leave_shard(st, rd_shard_of(st, key->hash));
 }

@@ -13,12 +13,15 @@
 
 #define RD_MAX_BATCH 64u
 
-/* One command that was parsed ahead. */
+#define RD_NO_SHARD UINT32_MAX
+
+/* One command that was parsed ahead. Behind the last one of a batch lies one without a shard. */
 typedef struct rd_ahead {
   const rd_command *command; /* NULL: an unknown command */
   size_t start;              /* offset of the command's bytes in the input */
   uint32_t first, argc;      /* the command's arguments in parser.argv */
   uint32_t key_pos;          /* the position of the argument that `key` hashes; 0: none */
+  uint32_t shard;            /* the shard of `key`; RD_NO_SHARD: there is none, or the batch ends here */
   bool unknown_sub;
   bool timed;   /* the command is part of the running measurement */
   bool large;   /* it has many bytes or arguments; without this no key is too long */
@@ -89,6 +92,7 @@ struct rd_session {
 
   rd_ahead *ahead;
   uint32_t ahead_count, ahead_next;
+  uint32_t fetched; /* the elements of the commands before this one were prefetched: fetch.h */
 
   /* the running measurement: brief commands from ahead[timed_from] on, the clock when it began, and the length of
    * the output then */
@@ -141,6 +145,12 @@ static inline void rd_drop_reply(rd_session *s, size_t mark) {
 /* True if there is so much output that it must be sent first. */
 static inline bool rd_is_full(const rd_session *s) {
   return s->limits.output_high != 0 && s->out.len - s->sent >= s->limits.output_high;
+}
+/* True if the output has room for a small reply, as most commands that change something have: more than a number, a
+ * status or -OOM take. */
+enum { RD_SMALL_REPLY = 64 };
+static inline bool rd_has_room(const rd_session *s) {
+  return s->out.cap - s->out.len >= RD_SMALL_REPLY && !s->out.failed;
 }
 /* True if the output must stay in place, since a longcall or a transaction has offsets into it. */
 static inline bool rd_output_pinned(const rd_session *s) {

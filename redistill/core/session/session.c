@@ -16,7 +16,6 @@
 #include "session/control.h"
 #include "session/dispatch.h"
 #include "session/events.h"
-#include "session/fetch.h"
 #include "session/footprint.h"
 #include "session/longcall.h"
 #include "session/monitor.h"
@@ -26,9 +25,8 @@
 #include "session/tracking.h"
 #include "store/internal.h"
 
-/* The most that empty buffers keep; rd_session_trim frees these, too. SMALL_REPLY: more than a number, a status or
- * -OOM take. */
-enum { SMALL_REPLY = 64, KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
+/* The most that empty buffers keep; rd_session_trim frees these, too. */
+enum { KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
 
 /* The length up to which a command has neither a key that is too long nor RD_LONG_KEYS arguments: each argument
  * takes two bytes at least. */
@@ -209,7 +207,6 @@ static void look_ahead(rd_session *s) {
   rd_parser *p = &s->parser;
   rd_store *st = s->st;
   rd_ahead *a = s->ahead;
-  bool by_name = false; /* a command finds an element by its name */
   rd_ahead *last = a + (s->state.authenticated ? s->limits.batch_size : 1);
   p->limited = !s->state.authenticated;
   p->max_bulk = st->max_bulk;
@@ -236,18 +233,20 @@ static void look_ahead(rd_session *s) {
     a->lengthy = false;
     if (RD_UNLIKELY(a->large)) a->lengthy = bytes > RD_LONG_BYTES || a->argc > RD_LONG_KEYS;
     a->key_pos = 0;
+    a->shard = RD_NO_SHARD;
     const rd_bytes *argv = p->argv + a->first;
     const rd_command *cmd = a->command = rd_command_find(argv, a->argc, &a->unknown_sub);
     if (RD_LIKELY(cmd != NULL && !a->unknown_sub)) a->key_pos = rd_first_key_at(cmd, a->argc);
     if (RD_LIKELY(a->key_pos != 0)) {
       a->key = rd_key_of(st, argv[a->key_pos], s->state.db);
-      by_name |= cmd->element != 0;
+      a->shard = rd_shard_of(st, a->key.hash);
     }
     a++;
     /* a command of the control plane may change how the rest must be read */
     if (RD_UNLIKELY(cmd == NULL || cmd->flags & RD_CONTROL_PLANE || p->scratch_used || p->len > MANY_ARGS)) break;
   }
-  s->ahead_next = 0;
+  a->shard = RD_NO_SHARD;
+  s->ahead_next = s->fetched = 0;
   s->ahead_count = (uint32_t)(a - s->ahead);
   if (s->ahead_count < 2) return;
   /* In separate loops: each step may wait for the translation of its address, and in short loops these waits
@@ -258,7 +257,6 @@ static void look_ahead(rd_session *s) {
   for (const rd_ahead *b = s->ahead; b < a; b++) {
     if (b->key_pos != 0) rd_prefetch_item(st, b->key.hash, b->bucket);
   }
-  if (RD_UNLIKELY(by_name)) rd_fetch_elements(s);
 }
 
 static rd_status protocol_error(rd_session *s) {
@@ -271,11 +269,9 @@ static rd_status protocol_error(rd_session *s) {
   return RD_CLOSE;
 }
 
-/* True if there is room for a small reply, as most commands that change something have. It is reserved before they
- * run, so that no command is executed whose reply cannot be made. */
+/* Reserve room for a small reply before a command runs, so that no command is executed whose reply cannot be made. */
 static inline bool can_answer(rd_session *s) {
-  if (RD_LIKELY(s->out.cap - s->out.len >= SMALL_REPLY && !s->out.failed)) return true;
-  return rd_reply_room(&s->out, SMALL_REPLY) != NULL;
+  return RD_LIKELY(rd_has_room(s)) || rd_reply_room(&s->out, RD_SMALL_REPLY) != NULL;
 }
 
 static rd_status run(rd_session *s) {
@@ -331,7 +327,7 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   if (RD_UNLIKELY(s->subscribed != NULL)) rd_backlog_catch_up(s); /* what was published before comes first */
   rd_session_compact(s);
   s->slice_end = UINT64_MAX;
-  if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc(s->limits.batch_size * sizeof *s->ahead);
+  if (RD_UNLIKELY(s->ahead == NULL)) s->ahead = malloc((s->limits.batch_size + 1) * sizeof *s->ahead);
   return s->ahead != NULL;
 }
 
