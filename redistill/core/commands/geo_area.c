@@ -128,7 +128,7 @@ static void find_window(rd_geo_test *t) {
     double sine = sin(across / 2) / cos(fabs(t->lat) + lat);
     if (sine < 1) lon = 2 * asin(sine);
   } else if (!a->is_box && across < pole) {
-    double sine = sin(across) / t->cos_lat;
+    double sine = sin(across) / cos(t->lat);
     if (sine < 1) lon = asin(sine);
   }
   double up = lat / RD_GEO_RADIAN, aside = lon / RD_GEO_RADIAN;
@@ -146,9 +146,6 @@ void rd_geo_test_init(rd_geo_test *t, const rd_geo_area *area) {
   t->area.width *= area->unit;
   t->area.height *= area->unit;
   t->lat = area->center.lat * RD_GEO_RADIAN;
-  t->cos_lat = cos(t->lat);
-  double quarter = t->area.radius / (2 * RD_GEO_EARTH), sine = sin(quarter);
-  t->surely_outside = quarter < 90 * RD_GEO_RADIAN ? sine * sine * (1 + 1e-9) + 1e-30 : 2;
   find_window(t);
 }
 

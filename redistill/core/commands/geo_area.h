@@ -35,8 +35,7 @@ typedef struct rd_geo_window {
 typedef struct rd_geo_test {
   rd_geo_area area; /* in metres */
   rd_geo_window window;
-  double lat, cos_lat;   /* of the center: radians, cosine */
-  double surely_outside; /* the haversine of a distance beyond which a place is not in the circle */
+  double lat; /* of the center, in radians */
 } rd_geo_test;
 
 void rd_geo_test_init(rd_geo_test *t, const rd_geo_area *area);
