@@ -18,7 +18,7 @@ HEAD = """\
 # Compatibility with Redis
 
 Redistill speaks RESP2 and RESP3 (`HELLO 2`, `HELLO 3`) and serves the commands of the table below with the options, the
-replies and the error texts of Redis 7. Its `INFO` reports `redis_version:7.2.4`, which client libraries read, and
+replies and the error texts of Redis 7. Its `INFO` reports `redis_version:7.4.0`, which client libraries read, and
 `redistill_version` beside it.
 
 `redis-server` 7.0 and, for newer commands and options, Valkey 9 are the references: the tests send generated scripts of

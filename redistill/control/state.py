@@ -26,7 +26,7 @@ from redistill.engine.process import total_memory
 from redistill.engine.stats import Rates
 from redistill.net.interfaces import Client
 
-REDIS_VERSION = "7.2.4"
+REDIS_VERSION = "7.4.0"
 """The version that clients and their test suites check."""
 
 DATABASES = 16

@@ -76,7 +76,7 @@ class InfoTests(SynchronousTestCase):
         """The fields that clients branch on are there."""
         found = self.sections()
         for section, name, value in (
-            ("Server", "redis_version", "7.2.4"),
+            ("Server", "redis_version", "7.4.0"),
             ("Server", "redistill_version", __version__),
             ("Server", "redis_mode", "standalone"),
             ("Server", "tcp_port", "6379"),

@@ -21,7 +21,7 @@ class TimeTests(SynchronousTestCase):
         """LOLWUT ends with the version, as Redis's does; only its version argument is judged."""
         server = Server()
         for line in ("LOLWUT", "LOLWUT 1 2", "LOLWUT VERSION 6 80"):
-            self.assertIn(b"\nRedis ver. 7.2.4\n", server.run(line))
+            self.assertIn(b"\nRedis ver. 7.4.0\n", server.run(line))
         self.assertEqual(server.run("LOLWUT version x"), b"-ERR value is not an integer or out of range\r\n")
 
 

@@ -145,8 +145,7 @@ typedef struct rd_store {
   uint32_t subscribed_sessions;            /* ... and those of them that still do */
   struct rd_tracking *tracking;            /* clients of this process that track: session/tracking.h */
   uint64_t tracking_keys;                  /* names in the tables of all workers; 0: no limit */
-  bool told_other;                         /* other workers were told of a change under the lock that is held ... */
-  uint64_t told_hash;                      /* ... of the key with this hash */
+  struct rd_reply *changed;                /* changed keys that other workers are not told yet; NULL: there were none */
   bool serves_waits;                       /* commands of clients that wait for keys are executed: session/blocking.h */
   bool pushes;                             /* a message is being appended to a session's output */
   rd_pushed_list pushed, pushed_to_owners; /* by the way in which their output is sent */

@@ -51,7 +51,7 @@ typedef enum rd_record_kind {
   RD_RECORD_LATE = 4,    /* its messages that came meanwhile */
   RD_RECORD_PAUSE = 5,   /* CLIENT PAUSE has changed: session/blocked.c */
   RD_RECORD_WAKE = 6,    /* a client that waits was given something: session/blocking.c */
-  RD_RECORD_CHANGED = 7, /* the key of this name has changed: session/tracking.h */
+  RD_RECORD_CHANGED = 7, /* keys that have changed: session/tracking.h */
   RD_RECORD_FLUSHED = 8, /* whole databases have changed */
 } rd_record_kind;
 

@@ -391,15 +391,59 @@ static void changed(rd_store *st, uint64_t hash, rd_bytes key, const rd_session 
   for (rd_prefix *x = rd_prefixes_match(&all->prefixes, key); x != NULL; x = x->shorter) collect(st, x, key, number);
 }
 
-/* Tell the other workers whose clients may have the key. A worker whose ring has no room forgets everything. */
-static void tell_workers(rd_store *st, uint64_t hash, rd_bytes key) {
+/* A changed key in a record, and in the list of those that other workers are not told yet; its bytes follow. */
+typedef struct changed_head {
+  uint64_t hash;
+  uint32_t len;
+} changed_head;
+
+/* Keep those keys of the list that the worker may have. False: no memory. */
+static bool choose(rd_store *st, uint32_t place, rd_reply *chosen) {
+  const rd_reply *all = st->changed;
+  for (size_t at = 0; at < all->len;) {
+    changed_head head;
+    memcpy(&head, all->data + at, sizeof head);
+    const uint8_t *key = all->data + at + sizeof head;
+    if (rd_tracked_has(st, place, head.hash, key, head.len))
+      rd_reply_raw(chosen, all->data + at, sizeof head + head.len);
+    at += sizeof head + head.len;
+  }
+  return !chosen->failed;
+}
+
+/* Tell the other workers which keys have changed, before the keys' shards are unlocked. A worker whose ring has no room
+ * forgets everything. */
+static void tell_workers(rd_store *st) {
   uint64_t others = rd_trackers(st) & ~(1ull << (st->worker - rd_worker_at(st, 0)));
+  rd_reply *all = st->changed;
   for (; others != 0; others &= others - 1) {
     uint32_t place = (uint32_t)__builtin_ctzll(others);
-    if (!rd_tracked_has(st, place, hash, key.data, key.len)) continue;
-    if (rd_ring_send(st, place, RD_RECORD_CHANGED, key.data, key.len, RECORDS) == RD_SENT_LOST)
-      rd_tracked_forget(st, place);
+    rd_reply chosen;
+    rd_reply_init(&chosen);
+    bool ok = choose(st, place, &chosen);
+    if (ok && chosen.len != 0)
+      ok = rd_ring_send(st, place, RD_RECORD_CHANGED, chosen.data, chosen.len, RECORDS) != RD_SENT_LOST;
+    if (!ok) rd_tracked_forget(st, place);
+    rd_reply_free(&chosen);
   }
+  if (all->cap > SMALL) rd_reply_free(all);
+  all->len = 0;
+}
+
+/* Put a key into the list. */
+static void list_changed(rd_store *st, uint64_t hash, rd_bytes key) {
+  changed_head head = {hash, (uint32_t)key.len};
+  if ((rd_trackers(st) & ~(1ull << (st->worker - rd_worker_at(st, 0)))) == 0) return;
+  if (st->changed == NULL && (st->changed = malloc(sizeof *st->changed)) != NULL) rd_reply_init(st->changed);
+  rd_reply *all = st->changed;
+  if (all != NULL) all->failed = false;
+  if (all == NULL || rd_reply_room(all, sizeof head + key.len) == NULL) {
+    rd_tracked_forget_all(st);
+    return;
+  }
+  rd_reply_raw(all, &head, sizeof head);
+  if (key.len != 0) rd_reply_raw(all, key.data, key.len);
+  if (all->len > COLLECTED) tell_workers(st);
 }
 
 static void note_flush(rd_store *st) {
@@ -428,10 +472,7 @@ void rd_tracking_note(rd_store *st, const rd_change *change) {
     rd_change_key(st, change, copy);
     key.data = copy;
   }
-  bool again = st->told_other && st->told_hash == change->hash;
-  if (!again) tell_workers(st, change->hash, key);
-  st->told_other = true;
-  st->told_hash = change->hash;
+  list_changed(st, change->hash, key);
   bool by_itself = change->event == RD_EVENT_EXPIRED || change->event == RD_EVENT_EVICTED || st->serves_waits;
   if (all != NULL) changed(st, change->hash, key, by_itself ? NULL : st->current);
   if (copy != small) free(copy);
@@ -444,18 +485,25 @@ void rd_tracking_hear(rd_store *st, const rd_record *r) {
     return;
   }
   uint8_t small[SMALL], *copy = small;
-  rd_bytes a = r->part[0], b = r->part[1], key = {a.data, a.len + b.len};
-  if (b.len != 0) {
-    if (key.len > SMALL) copy = malloc(key.len);
+  rd_bytes a = r->part[0], b = r->part[1], all = {a.data, a.len + b.len};
+  if (b.len != 0) { /* it wraps around the end of the ring */
+    if (all.len > SMALL) copy = malloc(all.len);
     if (copy == NULL) {
       forget_all(st);
       return;
     }
     memcpy(copy, a.data, a.len);
     memcpy(copy + a.len, b.data, b.len);
-    key.data = copy;
+    all.data = copy;
   }
-  changed(st, rd_siphash(st->seed, key.data, key.len), key, NULL);
+  changed_head head;
+  for (size_t at = 0; all.len - at >= sizeof head;) {
+    memcpy(&head, all.data + at, sizeof head);
+    at += sizeof head;
+    if (head.len > all.len - at) break;
+    changed(st, head.hash, (rd_bytes){all.data + at, head.len}, NULL);
+    at += head.len;
+  }
   if (copy != small) free(copy);
 }
 
@@ -517,7 +565,7 @@ static void publish_queue(rd_store *st) {
 }
 
 void rd_tracking_release(rd_store *st) {
-  st->told_other = false;
+  if (st->changed != NULL && st->changed->len != 0) tell_workers(st);
   rd_tracking *all = st->tracking;
   if (all == NULL || all->queue.len == 0 || all->flushing || st->rolls_locked) return;
   all->flushing = true;

@@ -8,9 +8,9 @@
  *
  * Changes. The listener for events (events.h) calls rd_tracking_note for every change, under the lock of the key's
  * shard. Clients of this process are told at once, behind the reply of the command that runs; each other worker whose
- * filter has the key gets RD_RECORD_CHANGED. So a message comes before the reply to anything that its client sends
- * after the change was confirmed. A flushed or swapped database, an emptied shard, the death of a worker, and a record
- * that finds no room invalidate everything: clients get null.
+ * filter has the key gets RD_RECORD_CHANGED before the shard is unlocked. So a message comes before the reply to
+ * anything that its client sends after the change was confirmed. A flushed or swapped database, an emptied shard, the
+ * death of a worker, and a record that finds no room invalidate everything: clients get null.
  *
  * BCAST. The keys are collected for each prefix and sent at the end of a turn, or when they are many.
  *

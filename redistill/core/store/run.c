@@ -92,6 +92,8 @@ void rd_detach(rd_store *st) {
   free(st->monitored);
   if (st->events != NULL) rd_reply_free(st->events);
   free(st->events);
+  if (st->changed != NULL) rd_reply_free(st->changed);
+  free(st->changed);
   if (st->forget_waiting != NULL) st->forget_waiting(st);
   rd_ready_free(st);
   rd_longrun_forget_spare(st);
