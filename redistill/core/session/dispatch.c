@@ -184,7 +184,7 @@ static void __attribute__((noinline, cold)) show(const rd_session *s, const rd_a
   rd_monitor_show(s, a->command, s->parser.argv + a->first, a->argc);
 }
 
-static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
+static rd_status dispatch_one(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   const rd_command *cmd = a->command;
   size_t mark = s->out.len;
   if (RD_UNLIKELY(s->state.reply_mode == 2)) s->state.reply_mode = 3;
@@ -213,7 +213,6 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
         if (ran == RD_BLOCKED && s->st->monitoring) show(s, a);
         return ran;
       }
-      s->wait_number = 0;
       if (RD_UNLIKELY(s->state.in_exec)) { /* shown when EXEC ends */
         rd_drop_reply(s, mark);
         rd_status status = rd_multi_exec(s);
@@ -228,6 +227,13 @@ static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, 
   }
   rd_drop_reply(s, mark);
   return rd_end_command(s);
+}
+
+static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
+  rd_status status = dispatch_one(s, a, argv);
+  /* a command that waited is done: executed, refused or denied */
+  if (status == RD_MORE || status == RD_CONTROL || status == RD_CLOSE) s->wait_number = 0;
+  return status;
 }
 
 rd_status rd_dispatch(rd_session *s, rd_ahead *a) {
@@ -245,6 +251,7 @@ rd_status rd_dispatch_continue(rd_session *s) {
     rd_status ran = rd_long_continue(s, &mark, &nanoseconds);
     if (ran == RD_BLOCKED) s->ahead_next--;
     if (ran != RD_MORE) return ran;
+    s->wait_number = 0;
     if (s->state.in_exec) {
       rd_multi_ran(s, &s->multi.queue[s->multi.next - 1], mark, nanoseconds);
     } else {

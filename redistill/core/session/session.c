@@ -510,7 +510,10 @@ void rd_session_reset(rd_session *s) {
   s->state.no_touch = s->state.no_evict = false;
 }
 
-void rd_session_set_acl(rd_session *s, const rd_acl *acl) { s->acl = acl; }
+void rd_session_set_acl(rd_session *s, const rd_acl *acl) {
+  s->acl = acl;
+  rd_session_retry(s); /* the command that waits is checked again */
+}
 
 void rd_session_trim(rd_session *s) {
   if (rd_session_suspended(s)) return;
