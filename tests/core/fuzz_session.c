@@ -17,6 +17,7 @@
 #include "arena/worker.h"
 #include "grammar.h"
 #include "session/acl.h"
+#include "session/blocking.h"
 #include "session/session.h"
 #include "store/check.h"
 #include "store/databases.h"
@@ -116,6 +117,8 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
       hear(&t, s);
       if (t.status == RD_CONTROL)
         answer(s, &limited);
+      else if (t.status == RD_BLOCKED)
+        expect(rd_session_unblock(s, RD_UNBLOCK_TIMEOUT), "a blocked session cannot be unblocked");
       else if (t.status != RD_FULL && t.status != RD_BUSY)
         break;
       t.status = rd_session_resume(s, NOW);
