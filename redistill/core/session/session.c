@@ -331,6 +331,11 @@ static bool begin(rd_session *s, uint64_t now_ms) {
   return s->ahead != NULL;
 }
 
+/* True if the session waits for more than its turn. */
+static bool is_stopped(const rd_session *s) {
+  return s->waiting == RD_CONTROL || s->waiting == RD_BLOCKED || rd_session_suspended(s);
+}
+
 /* Execute the input: `data` after the kept input, or the bytes that rd_session_received appended to it. */
 static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool own, uint64_t now_ms) {
   rd_counters *counters = rd_my_counters(s->st);
@@ -338,7 +343,7 @@ static rd_status received(rd_session *s, const uint8_t *data, size_t len, bool o
   counters->value[RD_STAT_total_reads_processed]++;
   if (s->waiting == RD_CLOSE) return RD_CLOSE;
   if (RD_UNLIKELY(s->longcall != NULL)) rd_long_finish(s, true);
-  bool stopped = s->waiting == RD_CONTROL || s->waiting == RD_BLOCKED || s->state.in_exec || rd_session_suspended(s);
+  bool stopped = s->state.in_exec || (RD_UNLIKELY(s->waiting != RD_MORE) && is_stopped(s));
   bool wait = stopped || must_wait(s) || misses(s);
   if (own)
     s->in_len += len;

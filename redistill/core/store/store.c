@@ -35,7 +35,7 @@ static inline struct spot spot_of(rd_store *st, const rd_key *key) {
 
 /* Find the key; an expired one is deleted. `reads`: during CLIENT PAUSE an expired key is only hidden, which is not
  * enough before a change. */
-static inline struct spot find_for(rd_store *st, const rd_key *key, bool reads) {
+static inline __attribute__((always_inline)) struct spot find_for(rd_store *st, const rd_key *key, bool reads) {
   struct spot s = spot_of(st, key);
   if (!rd_index_find(st, s.index, key, &s.place)) return s;
   s.item = rd_at(st, rd_entry_ref(s.place.bucket, s.place.entry));
