@@ -35,6 +35,8 @@ COUNTERS = {
     "oom_errors": "Commands refused for lack of memory.",
     "shards_lost": "Shards emptied because they were damaged, or because a process died while it changed them.",
     "regions_refused": "Times that the system had no memory for the arena although max_memory was not reached.",
+    "messages_published": "PUBLISH and SPUBLISH commands.",
+    "messages_delivered": "Messages of publish/subscribe and events of keys that clients got, each client's counted.",
     "connections_moved": "Connections that a busy worker handed over to another.",
 }
 RENAMED = {
@@ -140,6 +142,10 @@ def _clients(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("connected_clients", "Open connections of clients.", now.clients.connected)
     yield _gauge("blocked_clients", "Clients that wait for a reply or for the end of a pause.", now.clients.blocked)
     yield _gauge("client_memory_bytes", "Approximate size of the buffers of all connections.", now.clients.memory)
+    yield _gauge("pubsub_clients", "Clients that subscribe to anything.", now.clients.subscribed)
+    kinds = zip(("channel", "pattern", "shard_channel"), now.clients.subscriptions, strict=True)
+    text = "Names that clients subscribe to, each counted once, by kind."
+    yield _labelled("subscriptions", text, "kind", kinds, counter=False)
     rejected = [(why, now.counters.get(name, 0)) for name, why in REJECTED.items()]
     yield _labelled(
         "connections_rejected", "Connections refused, by the limit exceeded.", "limit", rejected, counter=True

@@ -92,6 +92,23 @@ class StatusPageTests(SynchronousTestCase):
         self.assertEqual(browser.of("Log.entryAdded"), [])
         self.assertEqual(browser.of("Runtime.consoleAPICalled"), [])
 
+    def test_messages(self) -> None:
+        """The card about messages is there as soon as a client subscribes."""
+        self.browser.open(self.url)
+        self.browser.until("document.querySelectorAll('#commands path').length > 0", "a chart")
+        self.assertTrue(self.browser.evaluate("document.querySelector('#messages').hidden"))
+        client = redis.Redis(port=self.server.port)
+        self.addCleanup(client.close)
+        one = client.pubsub()
+        self.addCleanup(one.close)
+        one.subscribe("a", "b")
+        one.psubscribe("c*")
+        one.get_message(timeout=20)
+        client.publish("a", "x")
+        self.browser.until("!document.querySelector('#messages').hidden", "the card")
+        self.assertIn("1 subscribers of 3 names", self.text("#messages .under"))
+        self.assertEqual(self.browser.of("Runtime.exceptionThrown"), [])
+
     def test_color_schemes(self) -> None:
         """Light and dark as the visitor has it, readable in both."""
         seen = {}
