@@ -538,6 +538,33 @@ static void a_publisher_does_not_wait_for_a_stopped_process(void) {
   close_store();
 }
 
+/* 2,000 patterns that each would take a million steps, and an ordinary one. */
+static void patterns_that_backtrack_hold_nobody_up(void) {
+  enum { PATTERNS = 2000, CHANNEL = 20000 };
+  static char text[CHANNEL + 100];
+  open_store();
+  rig_client a = client(), b = client(), p = client();
+  for (int i = 0; i < PATTERNS; i++) {
+    snprintf(text, sizeof text, "PSUBSCRIBE *a*aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%db\r\n", i);
+    tell(&a, text);
+  }
+  tell(&b, "PSUBSCRIBE a*\r\n");
+  said(&b);
+  size_t len = (size_t)sprintf(text, "PUBLISH ");
+  memset(text + len, 'a', CHANNEL);
+  strcpy(text + len + CHANNEL, " x\r\n");
+  struct timespec before, after;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+  IS(tell(&p, text), ":1\r\n");
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+  CHECK((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 1000);
+  CHECK(strstr(said(&b), "pmessage") != NULL);
+  rig_client_free(&a);
+  rig_client_free(&b);
+  rig_client_free(&p);
+  close_store();
+}
+
 int main(void) {
   RUN(confirmations_count_channels_and_patterns_together);
   RUN(a_message_comes_once_for_the_channel_and_once_for_each_pattern);
@@ -553,6 +580,7 @@ int main(void) {
   RUN(messages_count_toward_the_limit_of_all_clients);
   RUN(many_names_in_one_command);
   RUN(patterns_that_come_and_go_leave_room);
+  RUN(patterns_that_backtrack_hold_nobody_up);
   RUN(channels_are_checked);
   RUN(publish_counts_over_all_workers);
   RUN(a_counted_message_comes_before_the_end_of_the_subscription_and_no_older_one_after_its_start);

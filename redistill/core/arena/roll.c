@@ -12,6 +12,8 @@
 #include "base/hash.h"
 
 enum { SPINS = 100, PIECE = 64 << 10, KIND_BITS = 3, PATTERN_HEAD = 8 };
+/* The steps of matching a channel with all patterns, some 50 ms; and the least that a pattern gets. */
+enum { GLOB_STEPS = 32 << 20, GLOB_LEAST = 1024 };
 _Static_assert(RD_ROLL_KINDS <= KIND_BITS + 1, "the kind fits into a hash's low bits");
 _Static_assert(sizeof(((rd_roll_tables *)NULL)->head) % RD_PAGE == 0, "each table begins with a page");
 
@@ -116,6 +118,13 @@ uint64_t rd_roll_count(const rd_store *st, uint32_t place, uint64_t hash) {
   return n;
 }
 
+bool rd_roll_glob(const rd_store *st, rd_bytes pattern, rd_bytes channel) {
+  uint64_t steps = GLOB_STEPS / (rd_roll_distinct(st, RD_PATTERN) + 1);
+  if (steps > RD_GLOB_STEPS) steps = RD_GLOB_STEPS;
+  if (steps < GLOB_LEAST) steps = GLOB_LEAST;
+  return rd_glob_within(pattern, channel, false, &steps);
+}
+
 uint64_t rd_roll_matches(const rd_store *st, uint32_t place, rd_bytes channel) {
   if (!rd_worker_used(st, place)) return 0;
   const rd_worker *w = rd_worker_at(st, place);
@@ -125,7 +134,7 @@ uint64_t rd_roll_matches(const rd_store *st, uint32_t place, rd_bytes channel) {
     const uint8_t *p = w->roll_tables.pattern + at;
     uint32_t len = rd_ld32(p), count = rd_ld32(p + 4);
     if (len > end - at - PATTERN_HEAD) break;
-    if (count != 0 && rd_glob((rd_bytes){p + PATTERN_HEAD, len}, channel, false)) n += count;
+    if (count != 0 && rd_roll_glob(st, (rd_bytes){p + PATTERN_HEAD, len}, channel)) n += count;
     at += PATTERN_HEAD + ((len + 3) & ~3u);
     if (at > end) break;
   }

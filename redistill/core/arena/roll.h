@@ -74,6 +74,10 @@ uint64_t rd_rolls_used(const rd_store *st);
 uint64_t rd_roll_hash(const rd_store *st, rd_roll_kind kind, rd_bytes name);
 /* The number of clients of block `place` that subscribe to the name with this hash. */
 uint64_t rd_roll_count(const rd_store *st, uint32_t place, uint64_t hash);
+/* True if the pattern matches the channel. All patterns of all workers share GLOB_STEPS, and each has the same part, so
+ * that patterns that backtrack hold up nobody for long: one that takes more steps does not match. Ordinary patterns
+ * need as many as the channel has bytes; with 1,000 patterns each has 33,000. */
+bool rd_roll_glob(const rd_store *st, rd_bytes pattern, rd_bytes channel);
 /* The number of pairs of a client of block `place` and a pattern that matches `channel`. */
 uint64_t rd_roll_matches(const rd_store *st, uint32_t place, rd_bytes channel);
 

@@ -263,7 +263,7 @@ void rd_cmd_bitop(rd_call *c) {
   if (!rd_check_length(c, len)) return;
   rd_key dest = rd_call_key(c, 2);
   if (len == 0) {
-    rd_delete(c->store, &dest);
+    rd_discard(c->store, &dest);
     rd_reply_int(c->out, 0);
     return;
   }

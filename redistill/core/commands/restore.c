@@ -91,7 +91,7 @@ static rd_load restore(rd_call *call, const rd_key *key, rd_bytes payload, unsig
   rd_load got = (is_stream            ? rd_load_stream
                  : is_string(payload) ? load_string
                                       : rd_load_collection)(call, key, payload, expiry, !passed);
-  if (got == RD_LOAD_OK && passed) rd_delete(st, key);
+  if (got == RD_LOAD_OK && passed) rd_discard(st, key);
   if (got != RD_LOAD_OK || passed) return got;
   rd_item *it = rd_find_quiet(st, key, false);
   if (it == NULL) return got; /* a hash whose fields have all expired */

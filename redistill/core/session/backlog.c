@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
-#include "base/glob.h"
 #include "session/internal.h"
 
 /* Costs are in bytes that are copied. EACH: of one receiver besides the copy. SLICE: of one slice. */
@@ -127,7 +126,7 @@ static bool go_on(rd_store *st, rd_delivery *d, uint64_t *budget) {
       continue;
     }
     const rd_topic *t = topics->patterns[d->pattern - 1];
-    if (rd_glob(t->name, d->m.channel, false) && !go_through(st, d, t, budget)) return false;
+    if (rd_roll_glob(st, t->name, d->m.channel) && !go_through(st, d, t, budget)) return false;
   }
   return true;
 }
@@ -163,7 +162,7 @@ void rd_backlog_catch_up(rd_session *s) {
     if (t != NULL) give_one(st, d, rd_topic_link(sub, t));
     for (uint32_t i = 0; d->m.kind == RD_CHANNEL && sub->kinds[RD_PATTERN] != 0 && i < sub->count; i++) {
       t = sub->links[i]->topic;
-      if (t->kind == RD_PATTERN && rd_glob(t->name, d->m.channel, false)) give_one(st, d, sub->links[i]);
+      if (t->kind == RD_PATTERN && rd_roll_glob(st, t->name, d->m.channel)) give_one(st, d, sub->links[i]);
     }
   }
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "arena/layout.h"
-#include "base/glob.h"
 #include "session/backlog.h"
 #include "session/internal.h"
 #include "session/records.h"
@@ -112,7 +111,7 @@ static uint64_t count(rd_store *st, uint64_t hash, const rd_message *m) {
   const rd_topic *t = rd_topic_find(st, hash, m->channel);
   uint64_t n = t != NULL ? count_of(t, m) : 0;
   for (uint32_t i = 0; m->kind == RD_CHANNEL && i < topics->pattern_count; i++) {
-    if (rd_glob(topics->patterns[i]->name, m->channel, false)) n += count_of(topics->patterns[i], m);
+    if (rd_roll_glob(st, topics->patterns[i]->name, m->channel)) n += count_of(topics->patterns[i], m);
   }
   return n;
 }
@@ -122,7 +121,7 @@ static void lose(rd_store *st, uint64_t hash, const rd_message *m) {
   const rd_topic *t = rd_topic_find(st, hash, m->channel);
   if (t != NULL) end_topic(t, m);
   for (uint32_t i = 0; m->kind == RD_CHANNEL && i < topics->pattern_count; i++) {
-    if (rd_glob(topics->patterns[i]->name, m->channel, false)) end_topic(topics->patterns[i], m);
+    if (rd_roll_glob(st, topics->patterns[i]->name, m->channel)) end_topic(topics->patterns[i], m);
   }
 }
 
@@ -139,7 +138,7 @@ static uint64_t deliver(rd_store *st, uint64_t hash, const rd_message *m) {
   uint64_t n = t != NULL ? deliver_to(st, t, m) : 0;
   for (uint32_t i = 0; m->kind == RD_CHANNEL && i < topics->pattern_count; i++) {
     t = topics->patterns[i];
-    if (rd_glob(t->name, m->channel, false)) n += deliver_to(st, t, m);
+    if (rd_roll_glob(st, t->name, m->channel)) n += deliver_to(st, t, m);
   }
   rd_count_stat(st, RD_STAT_messages_delivered, n);
   return n;

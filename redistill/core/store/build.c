@@ -89,13 +89,13 @@ rd_result rd_coll_hook(rd_coll *c, int64_t expiry, rd_key_event event) {
   rd_store *st = c->st;
   rd_pos p;
   assert(st->builds && c->undo == NULL);
-  rd_find_quiet(st, &c->key, false); /* an expired value goes as such */
   if (c->item == NULL || (c->row->extra == 0 && !rd_coll_first(c, &p))) {
     rd_coll_abandon(c);
     c->slot = rd_slot_of(st, c->key.db);
-    rd_delete(st, &c->key);
+    rd_discard(st, &c->key);
     return RD_OK;
   }
+  rd_find_quiet(st, &c->key, false); /* an expired value goes as such */
   if (hook(c, expiry) != RD_OK) return RD_OOM;
   st->builds = false;
   if (c->is_new) rd_notify(st, &c->key, RD_EVENT_NEW);

@@ -121,6 +121,13 @@ bool rd_delete(rd_store *st, const rd_key *key) {
   return true;
 }
 
+bool rd_discard(rd_store *st, const rd_key *key) {
+  struct spot s = spot_of(st, key);
+  if (!rd_index_find(st, s.index, key, &s.place)) return false;
+  rd_remove_at(st, s.shard, s.slot, s.place, key->hash, RD_GONE_DELETED);
+  return true;
+}
+
 /* ---- insertion and change ---- */
 
 /* The treatment of a source value's own blocks (type.h). */

@@ -183,6 +183,9 @@ void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const 
 rd_result rd_set_expiry(rd_store *st, const rd_key *key, rd_item **item, int64_t expiry, rd_key_event event);
 /* Delete the key (RD_EVENT_DEL); false when there was none. */
 bool rd_delete(rd_store *st, const rd_key *key);
+/* As rd_delete, and an expired value is deleted as any other (RD_EVENT_DEL): for commands whose result is empty, as in
+ * Redis. */
+bool rd_discard(rd_store *st, const rd_key *key);
 /* Make `dst` a copy of `src` (value, type, encoding, expiry), replacing what was there. Both shards must be locked.
  * ALLOCATES. */
 rd_result rd_copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key_event event);
