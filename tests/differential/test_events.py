@@ -10,33 +10,34 @@ from tests.differential.test_pubsub import Talk
 from tests.integration import servers
 
 RUNS, STEPS = 30, 150
-STRINGS = """SET {} 1|SET {} 2 EX 100|SET {} 3 NX|SET {} 3 XX KEEPTTL|SET {} 3 GET|SET {} 1 PXAT 1|SET {} 1 PX 99000 NX
+STRINGS = """SET {} 1|SET {} 2 EX 100|SET {} 3 NX|SET {} 3 XX KEEPTTL|SET {} 3 GET|SET {x} 1 PXAT 1|SET {} 1 PX 99000 NX
 SETEX {} 99 x|PSETEX {} 99000 x|SETNX {} x|GETSET {} y|GETDEL {}|GETEX {} EX 50|GETEX {} PERSIST|GETEX {} PXAT 1|GETEX {}
 APPEND {} z|INCR {n}|DECRBY {n} 2|INCRBYFLOAT {n} 0.5|SETRANGE {} 2 x|SETRANGE {} 0 ''|MSET {} 1 {} 2|MSETNX {} 1 {} 2
-SETBIT {} 3 1|BITOP AND {} {} {}|BITOP OR {p} {none}|BITFIELD {} SET u8 0 1|BITFIELD {} GET u8 0|PFADD {p} a b|PFADD {p}
+SETBIT {} 3 1|BITOP AND {} {} {}|BITOP OR {any} {none}|BITFIELD {} SET u8 0 1|BITFIELD {} GET u8 0|PFADD {p} a b|PFADD {p}
 PFMERGE {p} {p}|PFCOUNT {p}|GET {}|MGET {} {}|STRLEN {}|GETRANGE {} 0 1|GETBIT {} 0|BITCOUNT {}|LCS {} {}"""
 KEYS = """DEL {} {} {}|UNLINK {any}|EXPIRE {any} 100|EXPIRE {any} 99 NX|EXPIRE {any} 99 GT|EXPIRE {any} 0|PEXPIRE {any} 99000
 EXPIREAT {any} 1|PEXPIREAT {any} 99999999999999|PERSIST {any}|EXPIRE {any} -1|RENAME {any} {any}|RENAMENX {any} {any}
 COPY {any} {any} REPLACE|COPY {any} {any}|COPY {any} {any} DB 1|MOVE {any} 1|TOUCH {any}|EXISTS {any}|TYPE {any}|TTL {any}
 OBJECT ENCODING {any}|DUMP {any}|SWAPDB 0 1|SELECT 1|SELECT 0|FLUSHDB|FLUSHALL ASYNC|MULTI|MULTI|EXEC|EXEC|DISCARD
-SORT {l} ALPHA STORE {l}|SORT {none} STORE {l}|SORT {s} ALPHA STORE {any}|RANDOMKEY|KEYS *|DBSIZE
-RESTORE {any} 0 D REPLACE|RESTORE {any} 0 D|RESTORE {any} 1 D REPLACE ABSTTL|RESTORE {any} 99000 D REPLACE"""
+SORT {l} ALPHA STORE {l}|SORT {none} STORE {any}|SORT {s} ALPHA STORE {any}|KEYS *|DBSIZE
+RESTORE {p} 0 D REPLACE|RESTORE {any} 0 D|RESTORE {any} 1 D REPLACE ABSTTL|RESTORE {p} 99000 D REPLACE"""
 LISTS = """LPUSH {l} a b|RPUSH {l} c|LPUSHX {l} a|RPUSHX {l} b|LPOP {l}|RPOP {l} 2|LPOP {l} 0|LMOVE {l} {l} LEFT RIGHT
 RPOPLPUSH {l} {l}|LTRIM {l} 1 1|LTRIM {l} 5 9|LTRIM {l} 0 -1|LSET {l} 0 x|LREM {l} 0 x|LINSERT {l} BEFORE x y
 LINSERT {l} AFTER a z|LMPOP 2 {l} {l} LEFT COUNT 2|LRANGE {l} 0 -1|LLEN {l}|LINDEX {l} 0|LPOS {l} a|LPUSH {any} q"""
 SETS = """SADD {s} a b|SADD {s} a|SREM {s} a|SREM {s} a b c|SPOP {s} 9|SMOVE {s} {s} b|SINTERSTORE {s} {s} {s}
-SUNIONSTORE {s} {s} {s}|SDIFFSTORE {s} {s} {s}|SUNIONSTORE {s} {none}|SMEMBERS {s}|SCARD {s}|SISMEMBER {s} a
+SUNIONSTORE {s} {s} {s}|SDIFFSTORE {s} {s} {s}|SUNIONSTORE {any} {none}|SMEMBERS {s}|SCARD {s}|SISMEMBER {s} a
 SMISMEMBER {s} a b|SINTER {s} {s}|SINTERCARD 2 {s} {s}|SRANDMEMBER {s} 0|SADD {any} q"""
 SORTED = """ZADD {z} 1 a 2 b|ZADD {z} NX 1 a|ZADD {z} XX CH 3 a|ZADD {z} GT 1 a|ZADD {z} INCR 1 a|ZINCRBY {z} 1 a|ZREM {z} a
 ZREM {z} a b c|ZPOPMIN {z}|ZPOPMAX {z} 5|ZMPOP 2 {z} {z} MIN|ZUNIONSTORE {z} 1 {z}|ZINTERSTORE {z} 2 {z} {s}
-ZDIFFSTORE {z} 2 {z} {z}|ZRANGESTORE {z} {z} 0 0|ZRANGESTORE {z} {z} 8 9|ZREMRANGEBYRANK {z} 0 0|ZREMRANGEBYSCORE {z} 2 9
+ZDIFFSTORE {z} 2 {z} {z}|ZRANGESTORE {z} {z} 0 0|ZRANGESTORE {any} {z} 8 9|ZREMRANGEBYRANK {z} 0 0|ZREMRANGEBYSCORE {z} 2 9
 ZREMRANGEBYLEX {z} - +|ZSCORE {z} a|ZRANGE {z} 0 -1|ZCARD {z}|ZRANK {z} a|ZCOUNT {z} 0 9|ZADD {any} 1 q"""
 HASHES = """HSET {h} f 1|HSET {h} f 2 g 3|HMSET {h} f 1|HINCRBY {h} f 1|HINCRBYFLOAT {h} f 1|HDEL {h} f|HDEL {h} f g h
 HSETNX {h} g 1|HGET {h} f|HGETALL {h}|HLEN {h}|HMGET {h} f g|HEXISTS {h} f|HSTRLEN {h} f|HRANDFIELD {h} 0|HSET {any} q 1"""
 GROUPS = [text.replace("\n", "|").split("|") for text in (STRINGS, KEYS, LISTS, SETS, SORTED, HASHES)]
-"""Commands; {} stands for a string's key, with a letter for that of another type, {any} for either and {none} for none."""
+"""Commands; {} stands for a string's key, with a letter for that of another type, {any} for any, {x} for one that
+may have expired, {none} for none."""
 TYPED = {"": ("a", "b"), "n": ("n1",), "p": ("p1", "p2"), "l": ("l1", "l2"), "s": ("s1", "s2"), "z": ("z1", "z2")}
-NAMES = {**TYPED, "h": ("h1", "h2"), "none": ("none",)}
+NAMES = {**TYPED, "h": ("h1", "h2"), "x": ("x1", "x2"), "none": ("none",)}
 NAMES["any"] = tuple(name for kind, names in NAMES.items() for name in names if kind != "none")
 
 

@@ -290,7 +290,7 @@ static void reply_nothing(search *s) {
   rd_call *c = s->call;
   if (s->store != 0) {
     rd_key key = rd_call_key(c, s->store);
-    rd_delete(c->store, &key);
+    rd_discard(c->store, &key);
     rd_reply_int(c->out, 0);
   } else {
     rd_reply_array(c->out, 0);

@@ -181,7 +181,7 @@ bool rd_coll_reserve(rd_coll *c);
  * value at a time, and ends it by rd_coll_finish or rd_coll_abandon; meanwhile it does not call rd_keep_begin. */
 void rd_coll_build(rd_coll *c, rd_store *st, const rd_key *key, const struct rd_type_row *row);
 /* Give the key this value in place of the one before, if any, and report `event`; an empty one deletes the key, which
- * reports RD_EVENT_DEL if it existed (as rd_delete). RD_OOM: nothing has changed, and the value still has to be
+ * reports RD_EVENT_DEL if it existed (as rd_discard). RD_OOM: nothing has changed, and the value still has to be
  * abandoned, or hooked again after rd_coll_reserve. */
 rd_result rd_coll_hook(rd_coll *c, int64_t expiry, rd_key_event event);
 /* The same, and make room for it when it finds no memory. False: there is none, and the value was abandoned. */
