@@ -92,9 +92,10 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - A client that publishes to itself gets the reply to its command or transaction before its own messages, as since
   Redis 7.2. All subscribers get the messages of one publisher in their order, and those of all in one order, unless a
   worker does not read for so long that messages to it have to wait. A client may have 65,536 subscriptions, and the
-  clients of one worker 262,144 names and 1 MiB of patterns together; beyond that `SUBSCRIBE` answers `-OOM`. A reload
-  keeps subscribers, except over TLS, and loses no message. Users have no channels until a rule gives them some
-  (`acl-pubsub-default resetchannels`).
+  clients of one worker 262,144 names and 1 MiB of patterns together; beyond that `SUBSCRIBE` answers `-OOM`. To
+  match a channel, all patterns together take at most 32 million steps, each the same part; a pattern that needs more
+  does not match. A reload keeps subscribers, except over TLS, and loses no message. Users have no channels until a rule
+  gives them some (`acl-pubsub-default resetchannels`).
 - When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
   command on several keys, or a transaction, that was running then may be executed in part.
 - `KEYS` holds no lock while it compares: it returns every key that exists during the whole command, once, and may

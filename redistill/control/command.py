@@ -128,7 +128,7 @@ def find_keys(table: CommandTable, words: list[bytes]) -> list[tuple[bytes, tupl
     entry = table.find(words)
     if entry is None:
         return resp.error("ERR Invalid command specified")
-    if not entry.key_specs:
+    if all("not_key" in spec.flags for spec in entry.key_specs):  # a shard channel
         return resp.error("ERR The command has no key arguments")
     if not entry.takes(len(words)):
         return resp.error("ERR Invalid number of arguments specified for command")

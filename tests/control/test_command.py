@@ -244,6 +244,9 @@ class OracleTests(CommandTestCase):
             "SET a",
             "nothing k",
             "client|list x",
+            "SPUBLISH c m",
+            "SSUBSCRIBE c",
+            "PUBLISH c m",
         ):
             for word in ("GETKEYS", "GETKEYSANDFLAGS"):
                 for version in (2, 3):
