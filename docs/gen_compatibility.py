@@ -96,6 +96,11 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
   match a channel, all patterns together take at most 32 million steps, each the same part; a pattern that needs more
   does not match. A reload keeps subscribers, except over TLS, and loses no message. Users have no channels until a rule
   gives them some (`acl-pubsub-default resetchannels`).
+- Client-side caching: `SWAPDB` invalidates everything, too. A client that tracks and does not read its messages is
+  closed at the limit of class `pubsub`. After a reload, or when a worker has died, clients are told that everything is
+  invalid. `tracking_total_keys` and `tracking_total_prefixes` count a name once for each worker. A client of another
+  worker than the writer's may get a message shortly after the writer got its reply. `CLIENT TRACKING ON REDIRECT` in a
+  transaction takes effect with the end of the transaction if the client is in another worker.
 - When a process dies in the middle of a change, one shard of the keyspace is emptied; no value is ever wrong or torn. A
   command on several keys, or a transaction, that was running then may be executed in part.
 - `KEYS` holds no lock while it compares: it returns every key that exists during the whole command, once, and may

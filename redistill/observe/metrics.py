@@ -141,6 +141,11 @@ def _process(now: Snapshot) -> Iterator[Metric]:
 def _clients(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("connected_clients", "Open connections of clients.", now.clients.connected)
     yield _gauge("blocked_clients", "Clients that wait for a reply or for the end of a pause.", now.clients.blocked)
+    tracked = now.clients.tracked
+    yield _gauge("tracking_clients", "Clients that are told when keys change that they have read.", tracked.clients)
+    yield _gauge("tracking_keys", "Keys that such clients have read.", tracked.keys)
+    yield _gauge("tracking_items", "Pairs of such a client and a key.", tracked.items)
+    yield _gauge("tracking_prefixes", "Prefixes that such clients have named.", tracked.prefixes)
     yield _gauge("client_memory_bytes", "Approximate size of the buffers of all connections.", now.clients.memory)
     yield _gauge("pubsub_clients", "Clients that subscribe to anything.", now.clients.subscribed)
     kinds = zip(("channel", "pattern", "shard_channel"), now.clients.subscriptions, strict=True)
