@@ -49,7 +49,7 @@ from redistill.net.interfaces import Client, Command, Later, Reply
 log = Logger()
 
 GROUPS = (absent, acl, auth, client, configuration, debug, info, latency, monitor, pubsub, server, slowlog, tracking)
-ASKED = (acl, client_list, configuration, info, latency, pubsub, slowlog, tracking)
+ASKED = (acl, client, client_list, configuration, info, latency, pubsub, slowlog, tracking)
 """The modules whose commands ask all workers."""
 
 
@@ -121,7 +121,7 @@ class ControlPlane:
         if isinstance(reply, bytes):
             return self._done(reply, client, argv, started)
         if isinstance(reply, Deferred):
-            return reply if reply in self.state.waits else reply.addCallback(self._done, client, argv, started)
+            return reply.addCallback(self._done, client, argv, started)
         return partial(self._later, reply, client, argv)
 
     def _later(self, make: Later, client: Client, argv: list[bytes]) -> bytes | Deferred[bytes]:
@@ -199,10 +199,6 @@ class ControlPlane:
     def opened(self) -> None:
         """The store is open: apply the settings of the store that its maker does not know."""
         self._limit_store(self.state.config)
-
-    def leaving(self) -> None:
-        """This process hands its clients over: answer those that wait."""
-        self.state.waits.end()
 
     def tick(self) -> None:
         """To be called once a second: sample the rates and peaks of INFO, and publish this process's figures."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from redistill.base import resp
 from redistill.control.arguments import integer
 from redistill.control.state import ServerState
-from redistill.net.interfaces import Client, Command, Reply
+from redistill.net.interfaces import Client, Command
 
 MODULE_HELP = """\
 MODULE <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -45,8 +45,6 @@ def commands(server: ServerState) -> Mapping[str, Command]:
     return {
         "role": always(resp.array([resp.bulk("master"), resp.integer(0), resp.array([])])),
         "lastsave": lambda client, argv: resp.integer(int(server.identity.started)),
-        "wait": lambda client, argv: wait(server, client, argv),
-        "waitaof": lambda client, argv: waitaof(server, client, argv),
         "replicaof": replicaof,
         "slaveof": replicaof,
         "failover": failover,
@@ -101,40 +99,3 @@ def failover(client: Client, argv: list[bytes]) -> bytes:
                 return resp.error("ERR FAILOVER timeout must be greater than 0")
         words = words[takes:]
     return resp.error("ERR FAILOVER requires connected replicas.")
-
-
-def wait(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
-    """WAIT numreplicas timeout: none acknowledge anything, so it is answered at the end of the timeout"""
-    wanted = integer(argv[1])
-    if wanted is None:
-        return resp.error("ERR value is not an integer or out of range")
-    return waited(server, client, wanted, argv[2], resp.integer(0))
-
-
-def waitaof(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
-    """WAITAOF numlocal numreplicas timeout"""
-    local, wanted = integer(argv[1]), integer(argv[2])
-    if local is None:
-        return resp.error("ERR value is not an integer or out of range")
-    if not 0 <= local <= 1:
-        return resp.error("ERR value is out of range, value must between 0 and 1")
-    if wanted is None or wanted < 0:
-        return resp.error("ERR value is out of range, must be positive")
-    none = resp.array([resp.integer(0), resp.integer(0)])
-    no_file = resp.error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    return waited(server, client, 0 if local else wanted, argv[3], no_file if local else none)
-
-
-def waited(server: ServerState, client: Client, wanted: int, timeout: bytes, reply: bytes) -> Reply:
-    """`reply` after `timeout` milliseconds, 0: never, or at once if there is no replica to wait for. A transaction does
-    not wait, as in Redis."""
-    milliseconds = integer(timeout)
-    if milliseconds is None:
-        return resp.error("ERR timeout is not an integer or out of range")
-    if milliseconds < 0:
-        return resp.error("ERR timeout is negative")
-    if milliseconds > 2**63 - 1 - int(server.wall() * 1000):
-        return resp.error("ERR timeout is out of range")
-    if wanted <= 0 or client.session.state.in_exec:
-        return reply
-    return server.waits.begin(reply, milliseconds / 1000)

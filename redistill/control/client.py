@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from redistill.base import resp
 from redistill.control.arguments import bad_name, integer
 from redistill.control.client_list import SYNTAX, describe, kill, list_clients
+from redistill.control.peers import Question, over_all
 from redistill.control.state import ServerState
-from redistill.net.interfaces import Client, Command
+from redistill.net.interfaces import Client, Command, Reply
 
 HELP = """\
 CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
@@ -58,6 +59,8 @@ SETINFO <option> <value>
     Set client meta attr. Options are:
     * LIB-NAME: the client lib name.
     * LIB-VER: the client lib version.
+UNBLOCK <clientid> [TIMEOUT|ERROR]
+    Unblock the specified blocked client.
 TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]
          [OPTIN] [OPTOUT] [NOLOOP]
     Control server assisted client side caching.
@@ -84,6 +87,7 @@ def commands(server: ServerState) -> Mapping[str, Command]:
         "client|reply": set_reply_mode,
         "client|pause": lambda client, argv: pause(server, client, argv),
         "client|unpause": lambda client, argv: unpause(server),
+        "client|unblock": lambda client, argv: unblock(server, client, argv),
         "client|no-evict": no_evict,
         "client|no-touch": no_touch,
         "client|help": lambda client, argv: resp.lines(HELP),
@@ -166,6 +170,34 @@ def unpause(server: ServerState) -> bytes:
     """CLIENT UNPAUSE"""
     server.store.set_pause(0, 0)
     return resp.OK
+
+
+def unblock(server: ServerState, client: Client, argv: list[bytes]) -> Reply:
+    """CLIENT UNBLOCK id [TIMEOUT | ERROR]: end the wait of a client in a blocking command, of any worker"""
+    if len(argv) > 4:
+        return resp.error("ERR unknown subcommand or wrong number of arguments for 'unblock'. Try CLIENT HELP.")
+    reason = argv[3].lower() if len(argv) == 4 else b"timeout"
+    if reason not in (b"timeout", b"error"):
+        return resp.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+    number = integer(argv[2])
+    if number is None:
+        return resp.error("ERR value is not an integer or out of range")
+
+    def reply(answers: list[bool]) -> bytes:
+        return resp.integer(any(answers))
+
+    return over_all(server, client, "client-unblock", [number, reason == b"error"], reply, changes=True, must=True)
+
+
+def unblocked(server: ServerState, number: int, error: bool) -> bool:
+    """End the wait of this worker's client; whether it waited."""
+    one = server.clients.get(number)
+    return one is not None and one.session.unblock(error)
+
+
+def questions(server: ServerState) -> Mapping[str, Question]:
+    """The question to each worker: to end the wait of one of its clients."""
+    return {"client-unblock": lambda order: unblocked(server, *order)}
 
 
 def switch(word: bytes) -> bool | None:

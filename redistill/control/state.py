@@ -19,7 +19,6 @@ from redistill.control.peers import Alone, Peers, Question
 from redistill.control.slowlog import SlowLog
 from redistill.control.unknown import UnknownCommands
 from redistill.control.users import Users
-from redistill.control.waits import Waits
 from redistill.engine.counters import DaemonCounters
 from redistill.engine.interfaces import Store
 from redistill.engine.process import total_memory
@@ -106,8 +105,6 @@ class ServerState:
     monitors: Monitors = field(init=False)
     denials: Denials = field(init=False)
     users: Users = field(init=False)
-    waits: Waits = field(init=False)
-    """Clients that wait for replicas."""
     loaded: Config = field(init=False)
     """The configuration of the file and the environment, at the start and after each CONFIG REWRITE."""
     total_memory: int = field(default_factory=total_memory)
@@ -123,4 +120,3 @@ class ServerState:
         self.monitors = Monitors(self)
         self.denials = Denials(self.store.next_denial_id)
         self.users = Users(self.config)
-        self.waits = Waits(self.reactor)

@@ -136,6 +136,10 @@ class Session(Protocol):
         """Get the messages of others that redirect to this client. False: no memory."""
         ...
 
+    def unblock(self, error: bool) -> bool:
+        """End its wait in a blocking command. False: it does not wait."""
+        ...
+
     def argument(self, position: int) -> bytes:
         """The beginning of one of the command's arguments."""
         ...

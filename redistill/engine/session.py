@@ -339,6 +339,10 @@ class Session:
         """Leave MULTI and MONITOR, end subscriptions and tracking, forget watches, database 0, RESP2, replies on."""
         lib.rd_session_reset(self._c)
 
+    def unblock(self, error: bool) -> bool:
+        """End its wait in a blocking command, with the reply of a timeout or with an error. False: it does not wait."""
+        return bool(lib.rd_session_unblock(self._c, lib.RD_UNBLOCK_ERROR if error else lib.RD_UNBLOCK_TIMEOUT))
+
     def trim(self) -> None:
         """Give back memory that an idle session does not need."""
         lib.rd_session_trim(self._c)

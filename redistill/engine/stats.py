@@ -42,6 +42,8 @@ class Engine(Protocol):
         """The highest use of memory that was ever seen, now included."""
         ...
 
+    @property
+    def blocking_keys(self) -> int: ...
     def count(self, db: int) -> int: ...
     def count_volatile(self, db: int) -> int: ...
     def average_ttl(self, db: int) -> int: ...
@@ -138,6 +140,8 @@ class Buffers(NamedTuple):
     """Held by CLIENT PAUSE, or waiting for the answer of a command."""
     timed: int = 0
     """Waiting in a blocking command that has a timeout."""
+    blocking_keys: int = 0
+    """Keys that clients wait for."""
     largest_input: int = 0
     largest_output: int = 0
     memory: int = 0
@@ -248,6 +252,7 @@ def take(
             connected=engine.workers.connections(),
             blocked=gauges["blocked_clients"],
             timed=gauges["timed_clients"],
+            blocking_keys=engine.blocking_keys,
             largest_input=gauges["largest_input"],
             largest_output=gauges["largest_output"],
             memory=gauges["client_memory"],

@@ -263,6 +263,11 @@ class Store:
         """Keys of a database, the expired but not yet swept included."""
         return int(lib.rd_count(self._at_now(), db))
 
+    @property
+    def blocking_keys(self) -> int:
+        """Keys that clients of any process wait for."""
+        return int(lib.rd_waits_keys(self._at_now()))
+
     def count_volatile(self, db: int) -> int:
         """Keys with an expiry."""
         return int(lib.rd_count_volatile(self._at_now(), db))

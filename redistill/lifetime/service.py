@@ -52,8 +52,6 @@ class ServerService(Service):
         self.grace = grace
         self.on_serving: Callable[[], None] = lambda: None
         """Called when clients are accepted."""
-        self.on_leaving: Callable[[], None] = lambda: None
-        """Called when no more clients are accepted."""
         self._relay = relay
         self._endpoints = endpoints
         self._reactor = reactor
@@ -153,7 +151,6 @@ class ServerService(Service):
             self.cover(number, False)
         if self._relay is not None:
             self._relay.stop()
-        self.on_leaving()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]

@@ -140,7 +140,8 @@ def _process(now: Snapshot) -> Iterator[Metric]:
 
 def _clients(now: Snapshot) -> Iterator[Metric]:
     yield _gauge("connected_clients", "Open connections of clients.", now.clients.connected)
-    yield _gauge("blocked_clients", "Clients that wait for a reply or for the end of a pause.", now.clients.blocked)
+    yield _gauge("blocked_clients", "Clients in a blocking command, or held by CLIENT PAUSE.", now.clients.blocked)
+    yield _gauge("blocking_keys", "Keys that clients in blocking commands wait for.", now.clients.blocking_keys)
     tracked = now.clients.tracked
     yield _gauge("tracking_clients", "Clients that are told when keys change that they have read.", tracked.clients)
     yield _gauge("tracking_keys", "Keys that such clients have read.", tracked.keys)

@@ -199,7 +199,6 @@ def serve(
         for description in config.server.endpoints
     ]
     server = ServerService(reactor, loop, sockets, number, factory_for, clients, grace, relay, listeners)
-    server.on_leaving = control.leaving
     if listening is not None:
         server.on_serving = listening.log_addresses
     background = BackgroundService(reactor, store, control, number, len(sockets), look)

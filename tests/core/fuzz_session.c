@@ -118,7 +118,7 @@ static talk converse(rd_store *st, uint8_t how, const uint8_t *data, size_t len,
       if (t.status == RD_CONTROL)
         answer(s, &limited);
       else if (t.status == RD_BLOCKED)
-        expect(rd_session_unblock(s, RD_UNBLOCK_TIMEOUT), "a blocked session cannot be unblocked");
+        expect(rd_session_unblock(s, RD_UNBLOCK_TIMEOUT), "a wait has no end");
       else if (t.status != RD_FULL && t.status != RD_BUSY)
         break;
       t.status = rd_session_resume(s, NOW);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -188,3 +189,179 @@ class PauseTests(Case):
         each[1].client_unpause()
         for sock in held:
             self.said(sock, b"+OK\r\n")
+
+
+class CommandTests(Case):
+    """Commands that block"""
+
+    def number_of(self, client: redis.Redis, sock: socket.socket) -> int:
+        """The id of a connection."""
+        host, port = sock.getsockname()[:2]
+        return next(int(one["id"]) for one in client.client_list() if one["addr"] == f"{host}:{port}")
+
+    def test_unblock(self) -> None:
+        """CLIENT UNBLOCK ends a wait from any worker, once, with a null or an error, WAIT included; it does not end a
+        pause, nor anything of a client that does not wait."""
+        server = self.start()
+        each = self.on_each(server)
+        for command, null in (
+            (b"BLPOP a b 0", b"*-1\r\n"),
+            (b"BLMOVE a b LEFT LEFT 1000", b"$-1\r\n"),
+            (b"BZPOPMIN a 1000", b"*-1\r\n"),
+            (b"WAIT 1 0", b":0\r\n"),
+            (b"WAITAOF 0 1 1000000", b"*2\r\n:0\r\n:0\r\n"),
+        ):
+            waiting = [self.connect(server, command, b"PING") for _ in range(6)]
+            self.blocked(each[0], 6)
+            for n, sock in enumerate(waiting):
+                number, by = self.number_of(each[0], sock), each[n % 2]
+                if n < 3:
+                    self.assertEqual(by.client_unblock(number), 1, command)
+                    self.said(sock, null + b"+PONG\r\n")
+                else:
+                    self.assertEqual(by.client_unblock(number, error=True), 1, command)
+                    self.said(sock, b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n+PONG\r\n")
+                self.assertEqual(by.client_unblock(number), 0)
+                sock.close()
+            self.blocked(each[0], 0)
+        self.assertEqual(each[0].client_unblock(2**40), 0)
+        each[0].client_pause(600_000, all=False)
+        held = self.connect(server, b"SET k v")
+        self.blocked(each[0], 1)
+        self.assertEqual(each[1].client_unblock(self.number_of(each[0], held)), 0)
+        self.blocked(each[0], 1)
+        each[1].client_unpause()
+        self.said(held, b"+OK\r\n")
+
+    def test_figures(self) -> None:
+        """INFO and CLIENT LIST show blocked clients, those with a timeout and the keys, over all workers."""
+        server = self.start()
+        each = self.on_each(server)
+        waiting = [self.connect(server, b"BLPOP a b 1000"), self.connect(server, b"BRPOP a c 0")]
+        waiting.append(self.connect(server, b"WAIT 1 1000000"))
+        self.blocked(each[0], 3)
+        for client in each.values():
+            info = client.info("clients")
+            names = ("blocked_clients", "clients_in_timeout_table", "total_blocking_keys")
+            self.assertEqual([info[name] for name in names], [3, 2, 3])
+            self.assertEqual(info["total_blocking_keys_on_nokey"], 0)
+        listed = sorted((one["cmd"], one["flags"]) for one in each[0].client_list() if "b" in one["flags"])
+        self.assertEqual(listed, [("blpop", "b"), ("brpop", "b"), ("wait", "b")])
+        each[0].rpush("a", 1, 2)
+        self.blocked(each[1], 1)
+        calls = each[1].info("commandstats")
+        self.assertEqual((calls["cmdstat_blpop"]["calls"], calls["cmdstat_brpop"]["calls"]), (1, 1))
+        for sock in waiting:
+            sock.close()
+        self.blocked(each[0], 0)
+        self.eventually(lambda: each[0].info("clients")["total_blocking_keys"] == 0, "no key is waited for")
+        slow = [one["command"].split()[0] for client in each.values() for one in client.slowlog_get(128)]
+        self.assertFalse({b"BLPOP", b"BRPOP", b"WAIT"} & set(slow))
+
+    def test_ends(self) -> None:
+        """A client that disconnects, closes its sending half or is killed waits no more, and takes no element."""
+        server = self.start()
+        each = self.on_each(server)
+        gone, half, killed = (self.connect(server, b"BLPOP k 0") for _ in range(3))
+        self.blocked(each[0], 3)
+        gone.close()
+        half.shutdown(socket.SHUT_WR)
+        self.blocked(each[0], 1)
+        self.assertEqual(half.recv(1), b"")
+        self.assertEqual(each[1].client_kill_filter(_id=self.number_of(each[0], killed)), 1)
+        self.assertEqual(killed.recv(1), b"")
+        self.blocked(each[0], 0)
+        each[0].rpush("k", 1)
+        self.assertEqual(each[1].llen("k"), 1)
+
+    def test_what_follows(self) -> None:
+        """Commands that a blocked client sends are executed after its wait; more than its query limit closes it."""
+        server = self.start()
+        each = self.on_each(server)
+        sock = self.connect(server, b"BLPOP k 0", b"INCR n")
+        self.blocked(each[0], 1)
+        for _ in range(100):
+            sock.sendall(b"INCR n\r\n" * 50)
+        each[0].set("other", 1)
+        self.assertIsNone(each[1].get("n"))
+        each[0].rpush("k", "v")
+        self.said(sock, b"*2\r\n$1\r\nk\r\n$1\r\nv\r\n" + b"".join(b":%d\r\n" % (n + 1) for n in range(5001)))
+        sock.sendall(b"BLPOP k 0\r\nRESET\r\n")
+        self.blocked(each[0], 1)
+        each[1].rpush("k", "w")
+        self.said(sock, b"*2\r\n$1\r\nk\r\n$1\r\nw\r\n+RESET\r\n")
+
+    def test_idle_clients(self) -> None:
+        """The idle timeout does not close a blocked client."""
+        server = self.start()
+        each = self.on_each(server)
+        waiting = self.connect(server, b"BLPOP k 0")
+        self.blocked(each[0], 1)
+        idle = self.connect(server, b"PING")
+        self.said(idle, b"+PONG\r\n")
+        each[0].config_set("timeout", 1)
+        self.assertEqual(idle.recv(1), b"")
+        each[0].rpush("k", "v")
+        self.said(waiting, b"*2\r\n$1\r\nk\r\n$1\r\nv\r\n")
+
+    def test_reload(self) -> None:
+        """At a reload blocked clients keep their places and their remaining time."""
+        server = self.start()
+        each = self.on_each(server)
+        waiting = []
+        for n in range(12):
+            waiting.append(self.connect(server, b"BLPOP k 0"))
+            self.blocked(each[0], n + 1)
+        began = time.monotonic()
+        timed = [self.connect(server, b"BLPOP none 8"), self.connect(server, b"WAIT 1 8000")]
+        self.blocked(each[0], 14)
+        for number in range(2):
+            server.process.send_signal(signal.SIGHUP)
+            self.eventually(
+                lambda number=number: server.logged().count("all workers were replaced") == number + 1,
+                "all workers are replaced",
+            )
+        # The machine may be so slow that the other two have ended.
+        self.eventually(lambda: each[0].info("clients")["blocked_clients"] >= 12, "the others are blocked")
+        for n, sock in enumerate(waiting):
+            each[n % 2].rpush("k", n)
+            self.said(sock, b"*2\r\n$1\r\nk\r\n$%d\r\n%d\r\n" % (len(str(n)), n))
+        self.said(timed[0], b"*-1\r\n")
+        self.said(timed[1], b":0\r\n")
+        self.assertGreaterEqual(time.monotonic() - began, 8)
+
+    def test_worker_that_dies(self) -> None:
+        """A worker's death ends its blocked clients, and no others; no element is lost."""
+        server = self.start()
+        each = self.on_each(server)
+        pids = workers_of(each[0])
+        waiting = [self.connect(server, b"BLPOP k 0") for _ in range(20)]
+        self.blocked(each[0], 20)
+        os.kill(pids[1], signal.SIGKILL)
+        self.eventually(lambda: workers_of(each[0]).get(1, pids[1]) != pids[1], "a new worker")
+        self.eventually(
+            lambda: each[0].info("clients")["blocked_clients"] < 20, "the clients of the dead worker count no more"
+        )
+        left = each[0].info("clients")["blocked_clients"]
+        each[0].rpush("k", *range(20))
+        self.eventually(lambda: each[0].llen("k") == 20 - left, "the others are served")
+        got = 0
+        for sock in waiting:
+            with contextlib.suppress(ConnectionError):
+                got += bool(sock.recv(100))
+        self.assertEqual(got, left)
+
+    def test_cost(self) -> None:
+        """Clients that wait cost no CPU time, with and without a timeout."""
+        server = self.start()
+        each = self.on_each(server)
+        pids = list(workers_of(each[0]).values())
+        waiting = [self.connect(server, b"BLPOP k%d %d" % (n, n % 2 * 1000)) for n in range(MANY)]
+        self.blocked(each[0], MANY)
+        before, began = self.cpu(pids), time.monotonic()
+        time.sleep(3)
+        share = (self.cpu(pids) - before) / (time.monotonic() - began)
+        self.assertLess(share, 0.05)
+        for n, sock in enumerate(waiting):
+            each[0].rpush(f"k{n}", 1)
+            self.assertTrue(sock.recv(100).startswith(b"*2\r\n"))

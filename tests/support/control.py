@@ -76,6 +76,8 @@ class FakeSession:
     """The parts that `answer_part` got."""
     room: int = 2**60
     """Bytes that `parts` may become."""
+    waits: bool = False
+    """Whether it is in a blocking command."""
     stays: bool = True
     """Whether its user may have its subscriptions."""
     subscriptions: tuple[int, int, int] = (0, 0, 0)
@@ -109,6 +111,10 @@ class FakeSession:
 
     def may_stay(self, permissions: Permissions | None) -> bool:
         return self.stays
+
+    def unblock(self, error: bool) -> bool:
+        waited, self.waits = self.waits, False
+        return waited
 
     def argument(self, position: int) -> bytes:
         return self.argv[position][:1024]
@@ -285,6 +291,8 @@ class FakeStore:
 
     def count(self, db: int) -> int:
         return self.databases.get(db, (0, 0, 0))[0]
+
+    blocking_keys = 0
 
     def count_volatile(self, db: int) -> int:
         return self.databases.get(db, (0, 0, 0))[1]

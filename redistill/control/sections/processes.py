@@ -63,6 +63,8 @@ def clients(server: ServerState, now: stats.Snapshot) -> Fields:
         ("pubsub_clients", now.clients.subscribed),
         ("watching_clients", now.clients.watching),
         ("clients_in_timeout_table", now.clients.timed),
+        ("total_blocking_keys", now.clients.blocking_keys),
+        ("total_blocking_keys_on_nokey", 0),
     )
 
 

@@ -31,6 +31,17 @@ void rd_call_block(rd_call *c, const rd_waiting *w) {
   if (c->session != NULL) c->store->start_waiting(c, w);
 }
 
+void rd_reply_in_vain(rd_reply *out, rd_vain in_vain) {
+  if (in_vain == RD_VAIN_ZEROS) rd_reply_array(out, 2);
+  if (in_vain == RD_VAIN_ZEROS) rd_reply_int(out, 0);
+  if (in_vain == RD_VAIN_ZEROS || in_vain == RD_VAIN_ZERO)
+    rd_reply_int(out, 0);
+  else if (in_vain == RD_VAIN_NULL)
+    rd_reply_null(out);
+  else
+    rd_reply_null_array(out);
+}
+
 static const rd_bytes zero = {(const uint8_t *)"0", 1}, one = {(const uint8_t *)"1", 1};
 
 /* BLPOP, BRPOP, BZPOPMIN, BZPOPMAX: key ... timeout */
@@ -81,7 +92,7 @@ void rd_cmd_bzmpop(rd_call *c) { mpop(c, RD_ZSET); }
 /* BLMOVE and BRPOPLPUSH, whose timeout is argv[at] */
 static void move(rd_call *c, uint32_t at, bool from_left, bool to_left) {
   rd_waiting w = {
-      .type = RD_LIST, .first = 1, .keys = 1, .null_bulk = true, .moves = true, .argc = c->argc, .key_at = 1};
+      .type = RD_LIST, .first = 1, .keys = 1, .in_vain = RD_VAIN_NULL, .moves = true, .argc = c->argc, .key_at = 1};
   if (!rd_parse_timeout(c, c->argv[at], &w.milliseconds) || rd_list_move(c, from_left, to_left)) return;
   for (uint32_t i = 0; i < c->argc; i++) w.argv[i] = c->argv[i];
   w.argv[at] = zero;

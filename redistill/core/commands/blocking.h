@@ -11,11 +11,20 @@
 #define RD_WAITING_ARGS 8u
 #define RD_WAITING_KEYS 4096u /* keys that a client can wait for at the same time */
 
+/* The replies of commands that have waited in vain. */
+typedef enum rd_vain {
+  RD_VAIN_NULL_ARRAY,
+  RD_VAIN_NULL,
+  RD_VAIN_ZERO,  /* WAIT */
+  RD_VAIN_ZEROS, /* WAITAOF: two of them */
+} rd_vain;
+void rd_reply_in_vain(rd_reply *out, rd_vain in_vain);
+
 typedef struct rd_waiting {
   rd_type type;          /* of the values that it waits for */
   uint32_t first, keys;  /* the keys are argv[first], and those behind it */
   uint64_t milliseconds; /* the longest wait; 0: without an end */
-  bool null_bulk;        /* in vain: a null, and not a null array */
+  rd_vain in_vain;       /* the reply when it ends in vain */
   bool wakes;    /* the command changes nothing, or cannot be called for another client: it is only called again */
   bool moves;    /* what it gets is in another key, too: if its client is gone, it stays there */
   bool from_end; /* what it gets comes from the end of the value, and belongs there if its client is gone */

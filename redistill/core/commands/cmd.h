@@ -220,6 +220,8 @@ rd_command_fn rd_cmd_object_refcount;
 rd_command_fn rd_cmd_object_help;
 rd_command_fn rd_cmd_dump;
 rd_command_fn rd_cmd_restore;
+rd_command_fn rd_cmd_wait;
+rd_command_fn rd_cmd_waitaof;
 rd_command_fn rd_cmd_sort;
 rd_command_fn rd_cmd_sort_ro;
 

@@ -10,6 +10,7 @@
 #include "session/giveback.h"
 #include "session/timing.h"
 #include "session/waits.h"
+#include "store/databases.h"
 #include "store/internal.h"
 
 enum { FIRST_WAITS = 64, ARGUMENTS = 4096, WAKES_KEPT = 1 << 20 };
@@ -120,8 +121,22 @@ static void detach(rd_wait *w) {
   st->waits->count--;
 }
 
+/* Count the session's command, which has its reply. The time of its wait is none that it took. */
+static void count_call(rd_session *s) {
+  const rd_ahead *a = &s->ahead[s->ahead_next];
+  rd_counters *counters = rd_my_counters(s->st);
+  counters->commands[a->command->id].calls++;
+  counters->value[RD_STAT_total_commands_processed]++;
+  s->state.commands++;
+  rd_count_call(s, a->command, s->parser.argv + a->first, a->argc, 0);
+  if (s->out.errors == 0) return;
+  counters->commands[a->command->id].failed++;
+  rd_count_errors(s);
+}
+
 void rd_wait_ended(rd_wait *w, bool answered) {
   rd_session *s = w->s;
+  if (answered) count_call(s);
   detach(w);
   s->answered = answered;
   rd_footprint_changed(s);
@@ -135,13 +150,6 @@ static bool claim(rd_wait *w) {
 }
 
 /* ---- beginning ---- */
-
-static void in_vain(rd_reply *out, bool null_bulk) {
-  if (null_bulk)
-    rd_reply_null(out);
-  else
-    rd_reply_null_array(out);
-}
 
 static rd_wait *new_wait(rd_call *c, const rd_waiting *w) {
   uint64_t bytes = sizeof(rd_wait) + w->keys * sizeof(rd_wait_key);
@@ -158,7 +166,7 @@ static rd_wait *new_wait(rd_call *c, const rd_waiting *w) {
   wait->s = c->session;
   wait->type = w->type;
   wait->db = c->db;
-  wait->null_bulk = w->null_bulk;
+  wait->in_vain = w->in_vain;
   wait->keys = w->keys;
   wait->bytes = bytes;
   return wait;
@@ -211,7 +219,7 @@ void rd_waits_start(rd_call *c, const rd_waiting *w) {
   rd_session *s = c->session;
   rd_store *st = c->store;
   if (s->state.in_exec || s->no_pauses) {
-    in_vain(c->out, w->null_bulk);
+    rd_reply_in_vain(c->out, w->in_vain);
     return;
   }
   if (w->keys > RD_WAITING_KEYS) {
@@ -257,10 +265,9 @@ bool rd_session_unblock(rd_session *s, rd_unblock how) {
   size_t mark = s->out.len;
   rd_reply *out = rd_wait_output(s);
   if (how == RD_UNBLOCK_TIMEOUT) {
-    in_vain(out, w->null_bulk);
+    rd_reply_in_vain(out, (rd_vain)w->in_vain);
   } else {
     rd_reply_error(out, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
-    rd_count_errors(s);
   }
   rd_drop_reply(s, mark);
   rd_wait_ended(w, true);
@@ -275,6 +282,7 @@ void rd_session_retry(rd_session *s) {
   rd_waits_settle(s->st);
 }
 
+uint64_t rd_waits_keys(rd_store *st) { return rd_count(st, RD_WAIT_DB); }
 uint32_t rd_waits_count(const rd_store *st) { return st->waits != NULL ? st->waits->count : 0; }
 uint64_t rd_wait_bytes(const rd_session *s) {
   const rd_wait *w = s->wait;
@@ -297,6 +305,15 @@ bool rd_wait_leave(rd_session *s) {
 
 /* ---- what another worker has given ---- */
 
+/* Count an error reply that was made for another buffer. */
+static void note_error(rd_reply *out, const uint8_t *reply, size_t len) {
+  size_t n = 0;
+  while (n + 1 < sizeof out->code && n + 1 < len && reply[n + 1] > ' ') n++;
+  memcpy(out->code, reply + 1, n);
+  out->code[n] = 0;
+  out->errors++;
+}
+
 /* Take what the wait was given. False: its shard is in use. */
 static bool take(rd_store *st, rd_wait *w, uint64_t word) {
   uint32_t shard = rd_ticket_shard(word), place = rd_own_place(st);
@@ -314,7 +331,7 @@ static bool take(rd_store *st, rd_wait *w, uint64_t word) {
       size_t mark = s->out.len;
       rd_reply *out = rd_wait_output(s);
       if (m.bytes != NULL && !(s->state.reply_mode & 1)) rd_reply_raw(out, m.bytes, m.len);
-      if (m.bytes != NULL && m.bytes[0] == '-') s->out.errors++;
+      if (m.bytes != NULL && m.bytes[0] == '-') note_error(out, m.bytes, m.len);
       rd_drop_reply(s, mark);
       if (m.bytes == NULL) s->out.failed = true;
       taken = true;

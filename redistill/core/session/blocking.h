@@ -34,6 +34,8 @@ bool rd_session_unblock(rd_session *s, rd_unblock how);
 void rd_session_retry(rd_session *s);
 /* The sessions of this process that wait. */
 uint32_t rd_waits_count(const rd_store *st);
+/* The keys that sessions of any process wait for. */
+uint64_t rd_waits_keys(rd_store *st);
 /* To be called once a second, and when a worker has died: waits whose shard was lost begin again, records that were
  * lost are made up for, and what dead workers left is cleaned up. */
 void rd_waits_tend(rd_store *st);

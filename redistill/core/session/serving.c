@@ -125,16 +125,6 @@ static bool lock_destination(rd_store *st, const rd_member *m, const rd_key *nam
   return *mine;
 }
 
-static void count_call(rd_session *s, uint32_t command) {
-  rd_counters *counters = rd_my_counters(s->st);
-  counters->commands[command].calls++;
-  counters->value[RD_STAT_total_commands_processed]++;
-  s->state.commands++;
-  if (s->out.errors == 0) return;
-  counters->commands[command].failed++;
-  rd_count_errors(s);
-}
-
 /* Serve a client of this process. */
 static bool serve_here(rd_store *st, const rd_member *m, const rd_key *name) {
   rd_wait *w = rd_wait_at(st, m->head.index, m->head.number);
@@ -144,7 +134,6 @@ static bool serve_here(rd_store *st, const rd_member *m, const rd_key *name) {
   rd_reply *out = rd_wait_output(s);
   out->errors = 0;
   if (!call_for(st, m, name, out)) return false;
-  count_call(s, m->head.command);
   rd_drop_reply(s, mark);
   rd_wait_ended(w, true);
   return true;

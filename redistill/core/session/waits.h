@@ -19,7 +19,7 @@ typedef struct rd_wait {
   uint64_t number, bytes;
   uint32_t index; /* of its ticket */
   uint32_t type, db;
-  bool null_bulk;
+  uint32_t in_vain; /* rd_vain */
   uint32_t keys;
   rd_wait_key key[];
 } rd_wait;
