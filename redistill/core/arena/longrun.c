@@ -219,6 +219,11 @@ bool rd_longrun_yield(rd_longrun *l) {
   return !l->unwanted;
 }
 
+bool rd_longrun_yield_whole(rd_longrun *l) {
+  rd_mark_clean(l->st);
+  return rd_longrun_yield(l);
+}
+
 /* ---- lent locks ---- */
 
 void rd_lend_all(rd_store *st, struct rd_session *s) {

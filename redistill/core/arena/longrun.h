@@ -45,6 +45,13 @@ bool rd_longrun_is_unlocked(const rd_longrun *l);
 /* Called by the work at least once a millisecond, at points where it may pause: pauses when the slice is over. False:
  * the work should stop, once its data is whole. Costs one read of the clock. */
 bool rd_longrun_yield(rd_longrun *l);
+/* The same where every shard is whole, and stays so if the process dies during the pause: none is dirty meanwhile. A
+ * shard that a long command leaves dirty is lost with the process, besides one that another client's command is
+ * changing. */
+bool rd_longrun_yield_whole(rd_longrun *l);
+static inline bool rd_yield_whole(rd_store *st) {
+  return RD_LIKELY(st->running == NULL) || rd_longrun_yield_whole(st->running);
+}
 static inline bool rd_yield(rd_store *st) { return RD_LIKELY(st->running == NULL) || rd_longrun_yield(st->running); }
 
 /* ---- lent locks ---- */

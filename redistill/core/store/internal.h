@@ -33,6 +33,15 @@ static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, u
 /* The same as rd_copy, within a shard, for a nested value (type.h): `dst` takes over its blocks, and the caller must
  * remove the rest of `src`. Reports RD_EVENT_NONE. */
 rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst);
+/* Moving a value to another shard (move.c). The item that it leaves is hidden by an expiry that has passed: first make
+ * room for it (false: no memory; *item may have moved), then set it, or set the former one again. */
+bool rd_move_place_expiry(rd_store *st, uint32_t shard, rd_ref *item, uint64_t hash);
+void rd_move_set_expiry(rd_store *st, uint32_t shard, rd_ref item, uint64_t hash, int64_t expiry);
+/* Trees (copy_tree.c). Copy one to another key, or move it to one of another shard; a move reports RD_EVENT_NONE.
+ * RD_OOM: nothing is changed. */
+rd_result rd_copy_tree(rd_store *st, rd_item *it, const rd_key *src, const rd_key *dst, rd_key_event event);
+rd_result rd_move_tree(rd_store *st, rd_item *it, const rd_key *src, const rd_key *dst);
+
 /* A key of the shard was changed. Everything that follows changes is called here: WATCH, key events, blocked clients
  * and tracking. */
 static inline void rd_touched(rd_store *st, uint32_t shard, uint32_t slot, const rd_key *key, rd_key_event event) {

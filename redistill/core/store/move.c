@@ -25,6 +25,7 @@
 #include "store/internal.h"
 #include "store/reclaim.h"
 #include "store/store.h"
+#include "store/tree.h"
 #include "store/type.h"
 
 #define CHUNKS_OF_REGION (RD_REGION_SIZE / RD_MAX_BLOCK)
@@ -60,7 +61,7 @@ static bool set_entry(rd_store *st, uint32_t shard, uint32_t slot, const rd_key 
   return true;
 }
 
-static void set_expiry(rd_store *st, uint32_t shard, rd_ref item, uint64_t hash, int64_t expiry) {
+void rd_move_set_expiry(rd_store *st, uint32_t shard, rd_ref item, uint64_t hash, int64_t expiry) {
   rd_item *it = rd_at(st, item);
   uint32_t slot = rd_item_slot(it);
   rd_place place;
@@ -88,6 +89,26 @@ static bool reserve(rd_store *st, uint32_t shard, rd_ref item, uint32_t bytes) {
   bool room = rd_reserve(st, shard, bytes);
   st->pin[0] = 0;
   return room;
+}
+
+/* Add the field for an expiry to an item without one. It holds RD_NO_EXPIRY, so the item still has none. */
+bool rd_move_place_expiry(rd_store *st, uint32_t shard, rd_ref *item, uint64_t hash) {
+  if (rd_item_ttl_bytes(rd_at(st, *item)) != 0) return true;
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    rd_place place;
+    uint32_t slot = rd_item_slot(rd_at(st, *item));
+    bool found = rd_index_find_ref(st, &rd_shard_at(st, shard)->index[slot], hash, *item, &place);
+    assert(found);
+    if (!found) return false;
+    uint32_t bytes = rd_blk_bytes(*rd_blk_at(st, *item)) + 8;
+    if (rd_item_add_expiry(st, shard, item)) {
+      rd_item_put_expiry(rd_at(st, *item), RD_NO_EXPIRY);
+      rd_entry_set_ref(place.bucket, place.entry, *item);
+      return true;
+    }
+    if (!reserve(st, shard, *item, bytes)) return false;
+  }
+  return false;
 }
 
 /* ---- within a shard ---- */
@@ -253,26 +274,6 @@ static bool regroup_chunks(struct move *m) {
   return any;
 }
 
-/* Add the field for an expiry to an item without one. It holds RD_NO_EXPIRY, so the item still has none. */
-static bool place_expiry(struct move *m, uint64_t hash) {
-  rd_store *st = m->st;
-  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-    rd_place place;
-    uint32_t slot = rd_item_slot(rd_at(st, m->item));
-    bool found = rd_index_find_ref(st, &rd_shard_at(st, m->from)->index[slot], hash, m->item, &place);
-    assert(found);
-    if (!found) return false;
-    uint32_t bytes = rd_blk_bytes(*rd_blk_at(st, m->item)) + 8;
-    if (rd_item_add_expiry(st, m->from, &m->item)) {
-      rd_item_put_expiry(rd_at(st, m->item), RD_NO_EXPIRY);
-      rd_entry_set_ref(place.bucket, place.entry, m->item);
-      return true;
-    }
-    if (!reserve(st, m->from, m->item, bytes)) return false;
-  }
-  return false;
-}
-
 /* Make room for another attempt. `step` counts the attempts. */
 static bool make_room(struct move *m, int step, bool large) {
   rd_store *st = m->st;
@@ -344,11 +345,11 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
   int64_t expiry = rd_item_expiry(rd_at(st, item));
   bool large = rd_item_len(rd_at(st, item)) >= LARGE, borrowed = st->borrows;
   bool placed = rd_item_ttl_bytes(rd_at(st, item)) == 0;
-  if (placed && !place_expiry(&m, src->hash)) return RD_OOM;
+  if (!rd_move_place_expiry(st, m.from, &m.item, src->hash)) return RD_OOM;
   bool done = prepare(&m, dst);
   for (int step = 0; !done && make_room(&m, step, large); step++) done = prepare(&m, dst);
   if (done) {
-    set_expiry(st, m.from, m.item, src->hash, RD_PASSED);
+    rd_move_set_expiry(st, m.from, m.item, src->hash, RD_PASSED);
     copy_chunks(&m);
     hand_over_regions(&m);
     if (rd_get_policy(st) != RD_ALLKEYS_S3FIFO) { /* S3-FIFO's stamps belong to the shard */
@@ -357,7 +358,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
       rd_mark_dirty(st, m.to);
       fresh->access = (fresh->access & ~RD_ACCESS_MASK) | (it->access & RD_ACCESS_MASK);
     }
-    set_expiry(st, m.to, m.fresh, dst->hash, expiry);
+    rd_move_set_expiry(st, m.to, m.fresh, dst->hash, expiry);
     rd_count_touch(st, m.to, rd_slot_of(st, dst->db), dst->hash, dst);
     rd_notify(st, dst, RD_EVENT_NEW);
     rd_remove_item(st, m.from, m.item, RD_GONE_MOVED);
@@ -367,7 +368,7 @@ static rd_result move_across(rd_store *st, rd_ref item, const rd_key *src, const
       if (!rd_pack(st, m.from)) break;
     }
   } else if (placed) {
-    set_expiry(st, m.from, m.item, src->hash, RD_NO_EXPIRY);
+    rd_move_set_expiry(st, m.from, m.item, src->hash, RD_NO_EXPIRY);
   }
   st->borrows = borrowed;
   return done ? RD_OK : RD_OOM;
@@ -382,6 +383,7 @@ static rd_result move_item(rd_store *st, rd_item *it, const rd_key *src, const r
     return move_within(st, from, rd_ref_of(st, it), src, dst);
   if (keeps_blocks && dst->len <= RD_INLINE_KEY && !rd_item_is_nested(it))
     return move_across(st, rd_ref_of(st, it), src, dst);
+  if (from != to && rd_item_is_tree(it)) return rd_move_tree(st, it, src, dst);
   /* For one block, or a key that is stored in chunks, the copy comes first, so that a lack of memory leaves both
    * keys unchanged. */
   bool takes = from == to && rd_item_is_nested(it);

@@ -373,6 +373,7 @@ static rd_result copy(rd_store *st, const rd_key *src, const rd_key *dst, rd_key
   struct spot s = find(st, src);
   if (s.item == NULL) return RD_OK;
   if (must_unpack(s.item, dst) && !unpack(st, src, &s)) return RD_OOM;
+  if (!takes && rd_item_is_tree(s.item)) return rd_copy_tree(st, s.item, src, dst, event);
   struct source from = {.event = event,
                         .item = rd_ref_of(st, s.item),
                         .len = rd_item_len(s.item),

@@ -140,6 +140,25 @@ void rd_coll_check(struct rd_walk *walk, const rd_item *it);
   .encodings = 16, .nested = 0xf0f0u, .bytes = rd_coll_bytes, .release = rd_coll_release, .copy = rd_coll_copy, \
   .moved = rd_coll_moved
 #define RD_COLL_ROW RD_COLL_FUNCTIONS, .check = rd_coll_check
+/* True if the value is a tree, or two, and nothing besides: it can be copied and moved by its leaves. */
+static inline bool rd_item_is_tree(const rd_item *it) {
+  return rd_item_is_nested(it) && rd_type_of(it)->check == rd_coll_check;
+}
+
+static inline unsigned rd_trees_of(const rd_item *it) { return rd_type_of(it)->coll[1] != NULL ? 2 : 1; }
+/* One of an item's trees, without its key. */
+rd_coll rd_tree_open(const rd_store *st, uint32_t shard, const rd_item *it, unsigned tree);
+/* The lower bound of the orders in the leaf at the place. */
+uint64_t rd_tree_bound(const rd_coll *c, const rd_pos *p);
+/* Add a copy of a leaf of another tree at the end (RD_AT_END) or at the front (RD_AT_FRONT); `order` is its bound. Its
+ * references to blobs are 0: until they have theirs, the value must not be read. false: no memory; c->wanted grows by
+ * what it needed, and nothing is changed. */
+bool rd_tree_copy_leaf(rd_coll *c, rd_trend trend, const rd_leaf *from, uint64_t order);
+/* Give the copy of a leaf copies of those blobs that it lacks and its source has. `takes`: each is removed from there
+ * once it is copied. false: no memory for one of them, as above; it can be called again. Calls rd_yield. */
+bool rd_tree_copy_blobs(rd_coll *c, rd_ref leaf, rd_coll *from, rd_ref source, bool takes);
+/* Remove the leaf at the place, with its blobs. */
+void rd_tree_drop_leaf(rd_coll *c, rd_pos *p);
 
 /* For rows of rd_kinds. */
 rd_ref rd_tree_item(const rd_store *st, rd_ref block);

@@ -1,4 +1,5 @@
 /* tree_check.c - verifies collections, in an arena that may hold anything. */
+#include "store/big.h"
 #include "store/blob.h"
 #include "store/check.h"
 #include "store/evict.h"
@@ -9,12 +10,12 @@ struct checked {
   const rd_store *st;
   rd_coll c;
   uint64_t bytes;
-  bool released; /* some of its blobs are released already, or parts of them (grave.h) */
+  bool released; /* some of its blobs are released already, or parts of them (grave.h), or they are being moved */
 };
 
 static bool expect(struct checked *x, bool so, const char *what) { return rd_walk_expect(x->walk, so, what); }
 
-/* A reference to a blob may be 0 in a value that is being released. */
+/* A reference to a blob may be 0 in a value that is being released or moved. */
 static bool check_blobs(struct checked *x, const uint8_t *entry, uint32_t size, rd_ref leaf) {
   if (x->c.kind->outside == NULL) return true;
   for (uint32_t n = 0, off; (off = x->c.kind->outside(entry, n)) != 0; n++) {
@@ -131,7 +132,9 @@ static void check_tree(struct checked *x, const rd_head *h, rd_ref item) {
 void rd_coll_check(struct rd_walk *walk, const rd_item *it) {
   const rd_type_row *row = rd_type_of(it);
   const rd_store *st = rd_walk_store(walk);
-  struct checked x = {.walk = walk, .st = st, .released = !rd_slot_is_live(st, rd_item_slot(it))};
+  uint32_t slot = rd_item_slot(it);
+  bool hidden = slot == RD_KEPT_SLOT || rd_item_expiry(it) == RD_PASSED; /* copy_tree.c */
+  struct checked x = {.walk = walk, .st = st, .released = hidden || !rd_slot_is_live(st, slot)};
   x.c = (rd_coll){.st = (rd_store *)(uintptr_t)st, .row = row, .item = (rd_item *)(uintptr_t)it};
   bool is_tree = (rd_item_encoding(it) & RD_COLL_TREE) != 0;
   if (!is_tree) {

@@ -56,7 +56,7 @@ typedef struct rd_type_row {
    * must be sound, even without any block; but entries may be counted that are gone. */
   uint32_t (*release)(rd_store *st, uint32_t shard, rd_item *it, uint32_t most);
   /* `it`, in `shard`, has the bytes of `from`: give it copies of the blocks of `from`. false: no memory, and all
-   * copies are released. */
+   * copies are released. Values that are only trees are copied by copy_tree.c instead. */
   bool (*copy)(rd_store *st, uint32_t shard, rd_item *it, const rd_item *from);
   /* The item is now `it`: it was moved, or has another key. Make the root refer to it. */
   void (*moved)(rd_store *st, rd_item *it);
