@@ -5,6 +5,7 @@
 #include "processes.h"
 #include "rig.h"
 #include "session/handover.h"
+#include "store/event.h"
 #include "store/expire.h"
 
 static rd_store st;
@@ -534,7 +535,74 @@ static void a_long_queue_is_planned_in_slices(void) {
   close_store();
 }
 
+/* ---- a death while a long command pauses, and another client's command is in the middle of a change ---- */
+
+static void die(void *arg, rd_store *own, const rd_change *change) {
+  (void)arg;
+  (void)own;
+  if (change->event == RD_EVENT_SET) kill(getpid(), SIGKILL);
+}
+
+/* Pause `pauses` times, then die in a SET. */
+static void die_in_another_command(rd_store *own, const char *command, unsigned pauses) {
+  own->clock = ticking;
+  own->now_ms = st.now_ms;
+  rig_client slow = rig_client_new(own, NULL);
+  give(&slow, command);
+  for (unsigned n = 0; n < pauses && slow.status == RD_BUSY; n++) again(&slow);
+  if (slow.status != RD_BUSY) _exit(3);
+  rd_listen(own, RD_CLASS_STRING, die, NULL);
+  for (unsigned n = 0;; n++) {
+    char text[100];
+    snprintf(text, sizeof text, "SET other:%u x\r\n", n);
+    rig_client other = rig_client_new(own, NULL); /* one whose key is in a lent shard waits */
+    give(&other, text);
+  }
+}
+
+static void fill_collections(rig_client *c) {
+  static const char *const adds[] = {"SADD s1 a%0100u\r\n", "SADD s2 b%u\r\n", "ZADD z1 7 a%0100u\r\n",
+                                     "RPUSH l1 %0100u\r\n", "HSET h1 a%0100u v\r\n"};
+  for (unsigned n = 0; n < 60000; n++) {
+    char text[200];
+    snprintf(text, sizeof text, adds[n % 5], n);
+    rig_say(c, text);
+  }
+  c->len = 0;
+}
+
+static void a_death_during_a_pause_costs_one_shard(void) {
+  static const char *const commands[] = {
+      "SUNIONSTORE to s1 s2\r\n",   "ZUNIONSTORE to 2 s1 z1\r\n",    "SINTERSTORE to s1 s1\r\n",
+      "ZRANGESTORE to z1 0 -1\r\n", "ZREMRANGEBYRANK z1 10 -10\r\n", "RENAME h1 elsewhere\r\n",
+      "RENAME z1 s2\r\n",           "COPY h1 elsewhere\r\n"};
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    for (unsigned pauses = 0; pauses < 4; pauses++) {
+      open_store();
+      rig_client c = rig_client_new(&st, NULL);
+      fill_collections(&c);
+      pid_t pid = fork();
+      if (pid == 0) {
+        rd_store own;
+        char err[200];
+        if (rd_attach(&own, fd, err, sizeof err) != 0 || rd_worker_join(&own, 1) < 0) _exit(2);
+        die_in_another_command(&own, commands[i], pauses);
+      }
+      int status;
+      waitpid(pid, &status, 0);
+      if (!WIFSIGNALED(status) && pauses == 0) CHECK_FAIL("%s ended with %d", commands[i], status);
+      for (uint32_t k = 0; k < st.num_shards; k++) rd_lock_shard(&st, k), rd_unlock_shard(&st, k);
+      for (uint32_t k = 0; k < RD_MAX_WORKERS; k++) rd_worker_reap(&st, k);
+      if (rd_counter(&st, RD_STAT_shards_lost) > 1)
+        CHECK_FAIL("%s pause %u: %d shards were lost", commands[i], pauses, (int)rd_counter(&st, RD_STAT_shards_lost));
+      rig_client_free(&c);
+      close_store();
+    }
+  }
+}
+
 int main(void) {
+  RUN(a_death_during_a_pause_costs_one_shard);
   RUN(a_pipeline_lets_others_run_and_keeps_its_order);
   RUN(a_long_command_pauses_and_other_sessions_continue);
   RUN(long_commands_take_turns);

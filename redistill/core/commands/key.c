@@ -9,7 +9,7 @@ void rd_cmd_del(rd_call *call) {
   int64_t deleted = 0;
   for (uint32_t i = 1; i < call->argc; i++) {
     rd_key key = rd_call_key(call, i);
-    if ((i & 63) == 0) rd_yield(call->store);
+    if ((i & 63) == 0) rd_yield_whole(call->store);
     if (rd_delete(call->store, &key)) deleted++;
   }
   rd_note_changes(call->store, (uint64_t)deleted);

@@ -206,7 +206,7 @@ static bool packed_ends(rd_source *s, bool *bad) {
 rd_got rd_source_next(rd_source *s, rd_source_entry *entry) {
   bool bad = false;
   *entry = (rd_source_entry){.expiry = RD_NO_EXPIRY};
-  if (s->count % 16 == 0) rd_yield(s->call->store);
+  if (s->count % 16 == 0) rd_yield_whole(s->call->store);
   if (s->row->where == APART) {
     if (s->left == 0) return s->reader.at == s->reader.end ? RD_GOT_END : RD_GOT_BAD;
     s->left--;

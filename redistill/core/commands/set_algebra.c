@@ -87,7 +87,8 @@ static bool is_wanted(operation *o, uint32_t i, rd_element *e) {
 /* Add the member at `p` of a source to the result. */
 static rd_made add(operation *o, const rd_coll *from, rd_pos *p, rd_element *e) {
   bool added;
-  for (int attempt = 0; rd_member_add(o->to, e, 1, &added) != RD_OK; attempt++) {
+  uint64_t expected = o->kind == INTER ? 1 : 0; /* Redis begins a union and a difference with an empty intset */
+  for (int attempt = 0; rd_member_add(o->to, e, expected, &added) != RD_OK; attempt++) {
     rd_made made = attempt == RD_COLL_ATTEMPTS ? RD_FULL : rd_sources_make_room(&o->s, o->to, from, p);
     if (made != RD_MADE) return made;
     rd_element_like(e, o->call->store, p->at);
@@ -112,7 +113,7 @@ static rd_made walk(operation *o) {
     for (bool more = rd_coll_first(from, &p); more; more = rd_member_next(from, &p)) {
       rd_element e;
       rd_element_like(&e, st, p.at);
-      if ((++o->steps & 63) == 0) rd_yield(st);
+      if ((++o->steps & 63) == 0) rd_yield_whole(st);
       if (!is_wanted(o, i, &e)) continue;
       rd_made made = take(o, from, &p, &e);
       if (made != RD_MADE) return made;

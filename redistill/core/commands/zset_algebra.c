@@ -139,7 +139,7 @@ static double score_at(const rd_source *s, const uint8_t *entry) {
 
 /* Find a member; *score is its weighted score. */
 static bool find(operation *o, const rd_source *s, rd_element *member, double *score) {
-  if ((++o->steps & 31) == 0) rd_yield(o->call->store);
+  if ((++o->steps & 31) == 0) rd_yield_whole(o->call->store);
   rd_zset_place p;
   if (s->coll.item == NULL) return false;
   if (!(is_set(s) ? rd_member_find(&s->coll, member, &p.at) : rd_zset_find(&s->coll, member, &p))) return false;
@@ -209,7 +209,7 @@ static rd_made walk(operation *o) {
       rd_element member;
       double score = score_at(from, p.at);
       rd_element_like(&member, o->call->store, member_at(from, p.at));
-      if ((++o->steps & 31) == 0) rd_yield(o->call->store);
+      if ((++o->steps & 31) == 0) rd_yield_whole(o->call->store);
       if (!is_wanted(o, i, &member, &score)) continue;
       rd_made made = take(o, from, &p, &member, score);
       if (made != RD_MADE) return made;

@@ -19,7 +19,7 @@ static bool put_members(const rd_coll *from, uint64_t rank, uint64_t n, rd_coll 
     failures = 0;
     rank++;
     more = --n > 0 && rd_coll_next(from, &p);
-    if ((n & 63) == 0) rd_yield(from->st);
+    if ((n & 63) == 0) rd_yield_whole(from->st);
   }
   return true;
 }

@@ -148,7 +148,7 @@ void rd_drain_slot_of(rd_store *st, uint32_t shard, uint32_t slot) {
     /* Search from the end. If the last bucket is empty, take any bucket that has a key. */
     for (uint32_t b = ix->buckets; b-- > 0 && c.n == 0;) look(st, ix, b, true, &c);
     for (uint32_t i = 0; i < c.n; i++) gone += rd_remove_item(st, shard, c.item[i], RD_GONE_FLUSHED);
-    rd_yield(st);
+    rd_yield_whole(st);
     if (gone > 0) continue;
     rd_suspect(st, shard); /* the index counts keys that it does not have */
     return;

@@ -300,6 +300,9 @@ void rd_tree_remove_range(rd_coll *c, uint64_t rank, uint64_t n,
     else
       cut(c, &p, (uint32_t)(stop - p.at), entries);
     n -= entries;
-    rd_yield(c->st);
+    if (n > 0 && c->undo == NULL)
+      rd_yield_whole(c->st);
+    else
+      rd_yield(c->st); /* the value may be empty now, and goes when the command ends */
   }
 }
