@@ -821,7 +821,41 @@ static void random_members_are_uniform(void) {
   free(m);
 }
 
+/* As Valkey 9 does: a union and a difference begin with an empty intset, an intersection of listpacks does not. */
+static void a_threshold_of_no_integers_names_results_as_redis_does(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16u << 20, 4, RD_NOEVICTION);
+  rd_type_limits limits = st.type_limits;
+  limits.set_integers = 0;
+  rd_set_type_limits(&st, &limits);
+  rig_client c = rig_client_new(&st, NULL);
+  RIG_ASK(&c, "SADD s 1 2 3\r\nOBJECT ENCODING s\r\n", ":3\r\n$8\r\nlistpack\r\n");
+  RIG_ASK(&c, "SUNIONSTORE to s\r\nOBJECT ENCODING to\r\n", ":3\r\n$9\r\nhashtable\r\n");
+  RIG_ASK(&c, "SINTERSTORE to s s\r\nOBJECT ENCODING to\r\n", ":3\r\n$8\r\nlistpack\r\n");
+  RIG_ASK(&c, "SDIFFSTORE to s none\r\nOBJECT ENCODING to\r\n", ":3\r\n$9\r\nhashtable\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+static void more_random_members_than_a_reply_can_hold_are_refused(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16u << 20, 4, RD_NOEVICTION);
+  static const rd_limits limits = {
+      .batch_size = 16, .output_high = 1u << 20, .output_limit = 60000, .query_limit = 1 << 20, .multi_limit = 1 << 20};
+  rig_client c = rig_client_new(&st, &limits);
+  RIG_ASK(&c, "SADD s a\r\nHSET h a 1\r\nZADD z 1 a\r\n", ":1\r\n:1\r\n:1\r\n");
+  RIG_ASK(&c, "SRANDMEMBER s -9223372036854775807\r\n", "-ERR value is out of range\r\n");
+  RIG_ASK(&c, "HRANDFIELD h -9223372036854775807\r\n", "-ERR value is out of range\r\n");
+  RIG_ASK(&c, "ZRANDMEMBER z -10001\r\n", "-ERR value is out of range\r\n");
+  RIG_ASK(&c, "ZRANDMEMBER z 9223372036854775807\r\n", "*1\r\n$1\r\na\r\n");
+  RIG_ASK(&c, "SRANDMEMBER none -9223372036854775807\r\n", "*0\r\n");
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
 int main(void) {
+  RUN(a_threshold_of_no_integers_names_results_as_redis_does);
+  RUN(more_random_members_than_a_reply_can_hold_are_refused);
   RUN(members_are_added_found_and_removed);
   RUN(other_types_are_refused);
   RUN(random_members_have_the_asked_shape);

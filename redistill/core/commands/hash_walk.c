@@ -144,7 +144,7 @@ void rd_cmd_hrandfield(rd_call *c) {
   }
   uint64_t count = rd_coll_count(&h), n = wanted < 0 ? -(uint64_t)wanted : (uint64_t)wanted;
   if (wanted > 0 && n > count) n = count;
-  if (n > RD_LONG_ELEMENTS && !rd_may_read(c, RD_LONG_BYTES + 1)) return;
+  if (!rd_repeats_fit(c, n) || (n > RD_LONG_ELEMENTS && !rd_may_read(c, RD_LONG_BYTES + 1))) return;
   if (!one) rd_reply_array(c->out, (size_t)(s.values && c->out->resp == 2 ? 2 * n : n));
   if (wanted > 1) {
     if (!rd_sample(c, &h, count, n, show_entry, &s)) rd_reply_oom_instead(c->out, s.mark);

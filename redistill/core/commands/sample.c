@@ -17,6 +17,16 @@ bool rd_parse_sample(rd_call *c, const char *word, int64_t *count, bool *pairs) 
   return false;
 }
 
+#define LEAST 6u                /* bytes of an entry in a reply: the empty string */
+#define MOST_BYTES (1ull << 36) /* of a reply that has no limit */
+
+bool rd_repeats_fit(rd_call *c, uint64_t n) {
+  uint64_t bytes = c->out->limit != 0 ? c->out->limit : MOST_BYTES;
+  if (n <= bytes / LEAST) return true;
+  rd_reply_error(c->out, "ERR value is out of range");
+  return false;
+}
+
 /* A small part of many: draw ranks, and draw again what was drawn before. The drawn ones are in a table that is at most
  * half full, each as the rank plus 1. */
 static bool draw(rd_call *call, const rd_coll *c, uint64_t count, uint64_t wanted, rd_show_fn *show, void *arg) {

@@ -14,6 +14,10 @@ static inline uint64_t rd_random_rank(rd_store *st, uint64_t n) {
  * False after an error reply. */
 bool rd_parse_sample(rd_call *c, const char *word, int64_t *count, bool *pairs);
 
+/* True if `n` entries, which may repeat, can be in a reply at all. False after an error reply: at once, where a reply
+ * that is composed until it exceeds its limit would take seconds, and end the connection. */
+bool rd_repeats_fit(rd_call *c, uint64_t n);
+
 /* Called with each selected entry. False: no more are wanted. */
 typedef bool rd_show_fn(void *arg, const uint8_t *entry);
 

@@ -325,7 +325,8 @@ void rd_cmd_srandmember(rd_call *c) {
   uint64_t members = rd_coll_count(&set), k = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
   if (count == 0)
     rd_reply_array(c->out, 0);
-  else if (!rd_may_read(c, work_of_chosen(&set, members, count < 0 || k < members ? k : members)))
+  else if (!rd_repeats_fit(c, count < 0 || k < members ? k : members) ||
+           !rd_may_read(c, work_of_chosen(&set, members, count < 0 || k < members ? k : members)))
     return;
   else if (count < 0)
     reply_any(c, &set, members, k);

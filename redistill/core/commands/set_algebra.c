@@ -79,7 +79,7 @@ static bool is_wanted(operation *o, uint32_t i, rd_element *e) {
   if (o->kind == UNION && o->stores) return true;
   for (; from < to; from++) {
     if (rd_member_find(&o->s.at[from].coll, e, &p) != (o->kind == INTER)) return false;
-    if ((++o->steps & 63) == 0) rd_yield(o->call->store);
+    if ((++o->steps & 63) == 0) rd_yield_whole(o->call->store);
   }
   return true;
 }

@@ -39,7 +39,7 @@ void rd_cmd_zrandmember(rd_call *c) {
   bool repeated = count < 0;
   uint64_t n = repeated ? 0 - (uint64_t)count : (uint64_t)count;
   if (all == 0 || (!repeated && n > all)) n = all;
-  if (!rd_may_read(c, n > RD_LONG_ELEMENTS ? RD_LONG_BYTES + 1 : 0)) return;
+  if (!rd_repeats_fit(c, n) || !rd_may_read(c, n > RD_LONG_ELEMENTS ? RD_LONG_BYTES + 1 : 0)) return;
   rd_members_head(&s.m, n);
   if (repeated) {
     while (n > 0 && show_random(&s, &z, all)) n--;
