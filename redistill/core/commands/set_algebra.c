@@ -1,10 +1,11 @@
 /* set_algebra.c - SINTER, SUNION, SDIFF and their relatives.
  *
- * Each walks one set, or for a union all of them, and looks its members up in the others. So a reply needs no memory
- * for what was seen already. */
+ * Each walks one set, or for a union all of them, and looks its members up in the others. A union of many sets notes
+ * the members that it has met (seen.h), if they are not too many. */
 #include "arena/longrun.h"
 #include "command/keys.h"
 #include "commands/cmd.h"
+#include "commands/seen.h"
 #include "commands/sorting.h"
 #include "commands/sources.h"
 #include "commands/value.h"
@@ -21,6 +22,7 @@ typedef struct operation {
   rd_coll *to;     /* build the result here; NULL: reply with its members, */
   bool replies;    /* or only count them */
   bool keeps_name; /* of the first source */
+  rd_seen seen;    /* has a table: members of a union that were met */
   uint64_t limit;
   uint64_t count; /* members of the result */
   uint32_t steps;
@@ -61,10 +63,15 @@ static void arrange(operation *o) {
   o->walked = o->kind == UNION ? s->n : s->n > 0;
 }
 
+static uint64_t members_of(const operation *o) {
+  uint64_t members = 0;
+  for (uint32_t i = 0; i < o->walked; i++) members += o->s.at[i].count;
+  return members;
+}
+
 static bool may_take(operation *o) {
-  uint64_t members = 0, bytes = 0;
+  uint64_t members = members_of(o), bytes = 0;
   for (uint32_t i = 0; i < o->walked; i++) {
-    members += o->s.at[i].count;
     bytes += rd_item_value_bytes(o->call->store, o->s.at[i].coll.item);
   }
   return rd_sources_may_take(&o->s, members > RD_LONG_BYTES ? members : members * o->s.n, bytes);
@@ -73,10 +80,11 @@ static bool may_take(operation *o) {
 /* ---- walking ---- */
 
 /* True if a member of source `i` belongs to the result. What is built finds out itself which members it has. */
-static bool is_wanted(operation *o, uint32_t i, rd_element *e) {
+static bool is_wanted(operation *o, uint32_t i, rd_element *e, const uint8_t *at) {
   uint32_t from = o->kind == UNION ? 0 : 1, to = o->kind == UNION ? i : o->s.n;
   rd_pos p;
   if (o->kind == UNION && o->stores) return true;
+  if (o->seen.table != NULL) return rd_seen_add(&o->seen, o->call->store, e, at, o->count) == o->count;
   for (; from < to; from++) {
     if (rd_member_find(&o->s.at[from].coll, e, &p) != (o->kind == INTER)) return false;
     if ((++o->steps & 63) == 0) rd_yield_whole(o->call->store);
@@ -114,7 +122,7 @@ static rd_made walk(operation *o) {
       rd_element e;
       rd_element_like(&e, st, p.at);
       if ((++o->steps & 63) == 0) rd_yield_whole(st);
-      if (!is_wanted(o, i, &e)) continue;
+      if (!is_wanted(o, i, &e, p.at)) continue;
       rd_made made = take(o, from, &p, &e);
       if (made != RD_MADE) return made;
       if (o->count == o->limit || o->call->out->failed) return RD_MADE;
@@ -131,7 +139,9 @@ static void reply(rd_call *c, set_kind kind) {
   arrange(&o);
   if (may_take(&o)) {
     size_t mark = rd_reply_begin_array(c->out);
+    if (kind == UNION && o.s.n > RD_SEEN_FROM) rd_seen_begin(&o.seen, c, members_of(&o));
     walk(&o);
+    rd_seen_end(&o.seen, c);
     rd_reply_end_set(c->out, mark, o.count);
   }
   rd_sources_free(&o.s);

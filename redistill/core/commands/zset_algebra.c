@@ -1,10 +1,12 @@
 /* zset_algebra.c - ZUNION, ZINTER, ZDIFF and their relatives, whose sources are sorted sets and sets.
  *
- * Each walks one source, or for a union all of them, and looks its members up in the others. A member of a set has the
- * score 1. A score that is no number counts as 0, as in Redis. */
+ * Each walks one source, or for a union all of them, and looks its members up in the others. A union of many sources
+ * instead merges each member into the result, which finds out whether it has it. A member of a set has the score 1. A
+ * score that is no number counts as 0, as in Redis. */
 #include "arena/longrun.h"
 #include "command/keys.h"
 #include "commands/cmd.h"
+#include "commands/seen.h"
 #include "commands/sorting.h"
 #include "commands/sources.h"
 #include "commands/value.h"
@@ -33,6 +35,8 @@ typedef struct operation {
   uint64_t limit;
   uint64_t count;
   uint32_t steps;
+  bool merges;  /* a union whose result finds its members: */
+  rd_seen seen; /* the numbers of those in `found` */
 } operation;
 
 /* ---- arguments ---- */
@@ -200,6 +204,23 @@ static rd_made take(operation *o, const rd_source *from, rd_pos *p, rd_element *
   return RD_MADE;
 }
 
+/* Add the member to the union, or its score to that of the member that is there. */
+static rd_made merge(operation *o, const rd_source *from, rd_pos *p, rd_element *member, double score) {
+  score = number(score);
+  if (o->to == NULL) {
+    const uint8_t *at = member_at(from, p->at);
+    uint64_t n = rd_seen_add(&o->seen, o->call->store, member, at, o->count);
+    o->found[n] = (scored){n < o->count ? aggregated(o, o->found[n].score, score) : score, at};
+    o->count += n == o->count;
+    return RD_MADE;
+  }
+  rd_zset_place had;
+  bool has = o->to->item != NULL && rd_zset_find(o->to, member, &had);
+  if (has) score = aggregated(o, rd_zset_score(had.at.at), score);
+  o->count += !has;
+  return store_member(o, from, p, member, score);
+}
+
 static rd_made walk(operation *o) {
   o->count = 0;
   for (uint32_t i = 0; i < walked(o); i++) {
@@ -210,8 +231,8 @@ static rd_made walk(operation *o) {
       double score = score_at(from, p.at);
       rd_element_like(&member, o->call->store, member_at(from, p.at));
       if ((++o->steps & 31) == 0) rd_yield_whole(o->call->store);
-      if (!is_wanted(o, i, &member, &score)) continue;
-      rd_made made = take(o, from, &p, &member, score);
+      if (!o->merges && !is_wanted(o, i, &member, &score)) continue;
+      rd_made made = o->merges ? merge(o, from, &p, &member, score) : take(o, from, &p, &member, score);
       if (made != RD_MADE) return made;
       if (o->count == o->limit) return RD_MADE;
     }
@@ -246,7 +267,9 @@ static void collect_and_reply(operation *o) {
     rd_reply_oom(o->call->out);
     return;
   }
+  o->merges = o->kind == UNION && o->s.n > RD_SEEN_FROM && rd_seen_begin(&o->seen, o->call, o->room);
   walk(o);
+  rd_seen_end(&o->seen, o->call);
   reply_found(o);
   rd_scratch_give(o->call->store, o->found, o->room * sizeof *o->found);
 }
@@ -285,6 +308,7 @@ void rd_cmd_zintercard(rd_call *c) {
 static rd_made make(void *arg, rd_coll *to) {
   operation *o = arg;
   o->to = to;
+  o->merges = o->kind == UNION && o->s.n > RD_SEEN_FROM;
   arrange(o);
   return walk(o);
 }
