@@ -52,10 +52,32 @@ bool rd_members_add(rd_members *m, const uint8_t *entry) {
   return true;
 }
 
+#define RUN 128u /* entries that are noted at once, a power of two */
+
+/* Entries know where they end, and not where the one before them begins. So a walk down goes up through the run once,
+ * and notes the places of the last entries. */
+static bool walk_down(rd_members *m, const rd_coll *z, rd_pos *p, uint64_t n) {
+  const uint8_t *at[RUN];
+  for (bool more = n > 0; more; more = n > 0 && rd_coll_prev(z, p)) {
+    rd_pos up = *p;
+    uint32_t noted = 0;
+    for (up.at = p->begin; up.at != p->at; rd_zset_next(z, &up)) at[noted++ % RUN] = up.at;
+    at[noted++ % RUN] = p->at;
+    uint32_t end = noted > RUN ? noted - RUN : 0;
+    for (; noted > end && n > 0; n--) {
+      p->at = at[--noted % RUN];
+      if (m->call->out->failed) return true;
+      if (!rd_members_add(m, p->at)) return false;
+    }
+  }
+  return true;
+}
+
 bool rd_members_walk(rd_members *m, const rd_coll *z, rd_pos *p, uint64_t n, bool down) {
+  if (down) return walk_down(m, z, p, n);
   for (bool more = n > 0; more && !m->call->out->failed;) {
     if (!rd_members_add(m, p->at)) return false;
-    more = --n > 0 && (down ? rd_coll_prev(z, p) : rd_zset_next(z, p));
+    more = --n > 0 && rd_zset_next(z, p);
   }
   return true;
 }
