@@ -52,8 +52,6 @@ void rd_doubt(rd_store *st) {
   if (atomic_fetch_add(&st->head->doubt, 1) + 1 == RD_SUSPECT) atomic_store(&st->head->doubt, 0);
 }
 
-static inline void set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6] |= 1ull << (shard & 63); }
-
 /* Wait for a lock that another process holds, after releasing the retained locks. The process spins a moment before
  * it sleeps: a shard is mostly held for less time than going to sleep takes, and waking a sleeper costs the other
  * process time as well. `patience`: nanoseconds to wait, then ETIMEDOUT; 0: no bound. */
@@ -86,20 +84,12 @@ static int __attribute__((noinline)) wait_for_shard(rd_store *st, uint32_t shard
   return error == EBUSY ? wait_for(st, lock, 0) : error;
 }
 
-static int __attribute__((noinline, cold)) lock_unusual(rd_store *st, uint32_t shard, int error, long patience) {
+int __attribute__((noinline, cold)) rd_lock_unusual(rd_store *st, uint32_t shard, int error, long patience) {
   if (error == EBUSY) error = wait_for_shard(st, shard, patience);
   if (error == ETIMEDOUT || error == EALREADY) return error;
-  set_held(st, shard);
+  rd_set_held(st, shard);
   if (error == EOWNERDEAD) recover_shard(st, shard);
   if (rd_in_doubt(st, rd_shard_at(st, shard))) st->verify_shard(st, shard);
-  return 0;
-}
-
-static inline int lock_within(rd_store *st, uint32_t shard, long patience) {
-  int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
-  if (RD_UNLIKELY(error != 0) || RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard))))
-    return lock_unusual(st, shard, error, patience);
-  set_held(st, shard);
   return 0;
 }
 
@@ -114,14 +104,10 @@ bool rd_lock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return false;
   if (RD_UNLIKELY(st->running != NULL) && !holds_any(st)) {
     do {
-      if (lock_within(st, shard, RD_LOCK_WAIT_NS) == 0) return true;
+      if (rd_lock_within(st, shard, RD_LOCK_WAIT_NS) == 0) return true;
     } while (rd_longrun_wait(st->running));
   }
-  return lock_within(st, shard, 0) == 0;
-}
-
-bool rd_lock_shard_soon(rd_store *st, uint32_t shard) {
-  return rd_holds_shard(st, shard) || lock_within(st, shard, RD_LOCK_WAIT_NS) == 0;
+  return rd_lock_within(st, shard, 0) == 0;
 }
 
 int rd_lock_shard_for_command(rd_store *st, uint32_t shard) {
@@ -134,7 +120,7 @@ int rd_trylock_shard(rd_store *st, uint32_t shard) {
   if (rd_holds_shard(st, shard)) return st->retained;
   int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
   if (error != 0 && error != EOWNERDEAD) return -1;
-  set_held(st, shard);
+  rd_set_held(st, shard);
   if (error == EOWNERDEAD) recover_shard(st, shard);
   if (RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard)))) st->verify_shard(st, shard);
   return 1;

@@ -22,11 +22,6 @@ void rd_mark_clean(rd_store *st);
 /* Take a shard's lock; does nothing when this process already holds it. Returns whether this call took it. A
  * long-running command (longrun.h) that holds no lock pauses until the lock is free. */
 bool rd_lock_shard(rd_store *st, uint32_t shard);
-/* The same for a client's command, which can be retried later: waits for at most RD_LOCK_WAIT_NS, and no longer in all
- * waits of a turn together, so that this process's other clients do not wait for them. False: another owner still
- * holds it. */
-bool rd_lock_shard_soon(rd_store *st, uint32_t shard);
-#define RD_LOCK_WAIT_NS 500000
 /* The same without waiting. 1: taken, or retained (the caller releases it, too); 0: this process held it before; -1:
  * another owner holds it. */
 int rd_trylock_shard(rd_store *st, uint32_t shard);
@@ -111,5 +106,27 @@ void rd_suspect(rd_store *st, uint32_t shard);
 /* Have all shards verified. A process calls this when it notices that another one died of bad memory. */
 void rd_doubt(rd_store *st);
 /* python: end */
+
+/* ---- the lock that each command takes, inline ---- */
+
+static inline void rd_set_held(rd_store *st, uint32_t shard) { st->held[shard >> 6] |= 1ull << (shard & 63); }
+/* Continue rd_lock_within when the lock is not free, its owner has died, or the shard is in doubt. */
+int rd_lock_unusual(rd_store *st, uint32_t shard, int error, long patience);
+/* Take the lock of a shard that this process does not hold. Returns 0, or how rd_lock_unusual failed. `patience`:
+ * nanoseconds to wait; 0: no bound. */
+static inline int rd_lock_within(rd_store *st, uint32_t shard, long patience) {
+  int error = pthread_mutex_trylock(&rd_shard_at(st, shard)->lock);
+  if (RD_UNLIKELY(error != 0) || RD_UNLIKELY(rd_in_doubt(st, rd_shard_at(st, shard))))
+    return rd_lock_unusual(st, shard, error, patience);
+  rd_set_held(st, shard);
+  return 0;
+}
+#define RD_LOCK_WAIT_NS 500000
+/* As rd_lock_shard, for a client's command, which can be retried later: waits for at most RD_LOCK_WAIT_NS, and no
+ * longer in all waits of a turn together, so that this process's other clients do not wait for them. False: another
+ * owner still holds it. */
+static inline bool rd_lock_shard_soon(rd_store *st, uint32_t shard) {
+  return rd_holds_shard(st, shard) || rd_lock_within(st, shard, RD_LOCK_WAIT_NS) == 0;
+}
 
 #endif

@@ -48,8 +48,8 @@ rd_key rd_call_key_in(rd_call *call, uint32_t i, unsigned db) {
   return rd_key_of(call->store, call->argv[i], db);
 }
 
-bool rd_may_read(rd_call *call, uint64_t bytes) {
-  if (RD_LIKELY(bytes <= RD_LONG_BYTES) || rd_may_take_long(call)) return true;
+bool rd_may_read_long(rd_call *call) {
+  if (rd_may_take_long(call)) return true;
   rd_my_counters(call->store)->value[RD_STAT_keyspace_hits]--; /* the call that follows counts it again */
   return false;
 }

@@ -40,8 +40,6 @@ static inline bool rd_may_take_long(rd_call *call) {
   call->verdict = RD_LONG;
   return false;
 }
-/* The same after the command's only lookup (rd_find_read) has found the key: the command will read `bytes` bytes. */
-bool rd_may_read(rd_call *call, uint64_t bytes);
 /* Called before a command looks up several keys that it reads, of which later ones may be large. With a listener for
  * misses the command runs on the stack for long commands from the start, so that no miss is reported twice. */
 static inline bool rd_may_miss(rd_call *call) {
@@ -64,6 +62,12 @@ static inline bool rd_call_may_remove(const rd_call *call, const rd_item *it) {
 #define RD_LONG_BYTES (4u << 20)
 #define RD_LONG_KEYS 2048u
 #define RD_LONG_ELEMENTS 512u
+bool rd_may_read_long(rd_call *call);
+/* As rd_may_take_long, after the command's only lookup (rd_find_read) has found the key: the command will read `bytes`
+ * bytes. */
+static inline bool rd_may_read(rd_call *call, uint64_t bytes) {
+  return RD_LIKELY(bytes <= RD_LONG_BYTES) || rd_may_read_long(call);
+}
 
 /* ---- arguments (args.c) ---- */
 

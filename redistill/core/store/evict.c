@@ -70,7 +70,7 @@ static uint32_t lfu_counter(const rd_store *st, const rd_item *it) {
   return minutes > counter ? 0 : counter - minutes;
 }
 
-static void lfu_hit(rd_store *st, rd_item *it) {
+static void __attribute__((noinline)) lfu_hit(rd_store *st, rd_item *it) {
   uint32_t counter = lfu_counter(st, it);
   if (counter < 255) {
     uint32_t base = counter > LFU_INIT ? counter - LFU_INIT : 0;
