@@ -43,9 +43,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 ## Differences
 
-- There are no groups of streams, no `XREAD`, no commands that block (`BLPOP` and its kin) and no scripts yet. The
-  server answers a command that is not in the table with Redis's `ERR unknown command`, and `INFO` counts it by name and
-  client library.
+- There are no groups of streams, no `XREAD` and no scripts yet. The server answers a command that is not in the table
+  with Redis's `ERR unknown command`, and `INFO` counts it by name and client library.
 - `XTRIM ~` may remove some entries more or fewer than Redis does from a stream whose nodes are limited by their bytes,
   or of which entries were deleted. `XINFO` counts nodes as Redis does, but a stream has no radix tree.
 - A hash or set of up to about 1 KB is returned in the order of insertion, a set of integers in their order, as from

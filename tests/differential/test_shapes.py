@@ -205,8 +205,8 @@ class ShapeTests(SynchronousTestCase):
         self.assertLess(abs(int(theirs.value[0].value) - int(ours.value[0].value)), 30)
 
 
-# What Redis 7.2 changed: ZRANK has WITHSCORE.
-NEWER_ROWS = {(b"zrank", "arity"), (b"zrevrank", "arity")}
+# What Redis 7.2 changed: ZRANK has WITHSCORE, and WAIT is a blocking command.
+NEWER_ROWS = {(b"zrank", "arity"), (b"zrevrank", "arity"), (b"wait", "flags"), (b"wait", "categories")}
 
 
 class CommandTableTests(SynchronousTestCase):

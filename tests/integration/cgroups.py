@@ -100,7 +100,7 @@ def command(*words: bytes) -> bytes:
 def fill(server: servers.Server, total: int, size: int = 10_000) -> None:
     """Write values of `size` bytes, `total` bytes in all, over four connections."""
     socks = [server.connect() for _ in range(4)]
-    value, batch = os.urandom(size), 50
+    value, batch = os.urandom(size), 20
     for start in range(0, total // size, batch * len(socks)):
         for i, sock in enumerate(socks):
             first = start + i * batch

@@ -225,6 +225,16 @@ class ActTests(SynchronousTestCase):
             self.assertEqual(subscriber.transport.value().count(b"pmessage"), heard, letters)
             subscriber.go()
 
+    def see_server_tracking_table_max_keys(self, name: str) -> None:
+        for limit, told in ((1000, 0), (2, 3)):
+            self.set(name, limit)
+            reader = Client(self.worker)
+            reader.ask("HELLO", "3")
+            reader.ask("CLIENT", "TRACKING", "ON")
+            said = b"".join(reader.ask("GET", f"key:{n}") for n in range(5)) + reader.ask("PING")
+            self.assertEqual(said.count(b"invalidate"), told, limit)
+            reader.go()
+
     def see_server_query_buffer_limit(self, name: str) -> None:
         for limit, closed in ((8 * MIB, False), (MIB, True)):
             sender = Client(self.worker)
