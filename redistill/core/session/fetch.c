@@ -22,16 +22,17 @@ static bool named_by(const rd_session *s, const rd_ahead *a, rd_sought *sought) 
 void rd_fetch_several(rd_session *s, const rd_ahead *a) {
   rd_store *st = s->st;
   rd_sought sought[RD_MAX_BATCH];
-  const rd_key *key = &a->key;
+  /* the input may have moved since the key was hashed, but argv has moved with it */
+  rd_key key = {s->parser.argv[a->first + a->key_pos].data, a->key.len, s->state.db, a->key.hash};
   uint32_t n = 0;
-  for (const rd_ahead *end = s->ahead + s->ahead_count; a < end && a->key.hash == key->hash; a++) {
+  for (const rd_ahead *end = s->ahead + s->ahead_count; a < end && a->key.hash == key.hash; a++) {
     if (!named_by(s, a, &sought[n])) break;
     n++;
   }
   s->fetched = (uint32_t)(a - s->ahead);
   if (n < 2) return;
-  int locked = rd_trylock_shard(st, rd_shard_of(st, key->hash)); /* 0: the caller has it */
+  int locked = rd_trylock_shard(st, rd_shard_of(st, key.hash)); /* 0: the caller has it */
   if (locked < 0) return;
-  rd_coll_fetch(st, key, sought, n);
-  if (locked > 0) rd_leave_shard(st, rd_shard_of(st, key->hash));
+  rd_coll_fetch(st, &key, sought, n);
+  if (locked > 0) rd_leave_shard(st, rd_shard_of(st, key.hash));
 }
