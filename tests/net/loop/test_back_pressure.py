@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from redistill._core import ffi
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 
-from redistill._core import ffi
 from redistill.control.slices import SLICE, sliced
 from redistill.engine.counters import DaemonCounters
 from redistill.net.protocol.idle import LINGER
