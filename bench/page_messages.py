@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.markdown import figure, spread, table
-from bench.page_servers import TITLES
+from bench.page_servers import beside_redis, lacking
 
 Results = dict[str, Any]
 
@@ -26,15 +25,9 @@ P=1.{missing}
 def messages(results: Results) -> str:
     """The table of CPU time."""
     part = results["messages"]
-    names = list(dict.fromkeys(name for row in part["rows"] for name in row["servers"]))
-    lines = []
-    for row in part["rows"]:
-        cells = [spread(row["servers"][name]) for name in names]
-        medians = row["medians"]
-        ratio = figure(medians["redistill"] / medians["redis"]) if {"redistill", "redis"} <= medians.keys() else ""
-        lines.append(
-            [f"{row['title']}, P={row['pipeline']}", *cells, ratio, figure(row["most"]) if row["most"] else ""]
-        )
-    head = ["", *(TITLES[name] for name in names), "one worker, of Redis's", "wanted: at most"]
-    missing = "".join(f" {TITLES[name]}: {why}." for name, why in part["lacking"].items())
-    return MESSAGES.format(rounds=part["rounds"], seconds=part["seconds"], missing=missing, table=table(head, lines))
+    return MESSAGES.format(
+        rounds=part["rounds"],
+        seconds=part["seconds"],
+        missing=lacking(part),
+        table=beside_redis(part, "one worker, of Redis's"),
+    )

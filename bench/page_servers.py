@@ -175,10 +175,10 @@ def _quantiles(row: Results, name: str) -> str:
     return " / ".join(figure(statistics.median(_values(rounds, q))) for q in ("p50", "p99", "p99.9"))
 
 
-def _lacking(part: Results) -> str:
+def lacking(part: Results) -> str:
     """A sentence, when a server was not measured."""
-    lacking = "; ".join(f"{name}: {why}" for name, why in part["lacking"].items())
-    return f" Not measured: {lacking}." if lacking else ""
+    named = "; ".join(f"{name}: {why}" for name, why in part["lacking"].items())
+    return f" Not measured: {named}." if named else ""
 
 
 def sockets(results: Results) -> str:
@@ -197,7 +197,7 @@ def sockets(results: Results) -> str:
         two_workers=two,
         keys="Keys by the size of their values: " + ", ".join(holds) + ".",
         hits="all" if hits == 1 else f"at least {hits:.4%} in a round",
-        missing=_lacking(part),
+        missing=lacking(part),
         command_lines="\n".join(f"- {TITLES[name]}: `{line}`" for name, line in part["command_lines"].items()),
         cpu=_grid(rows, lambda row, name: spread(_values(row["servers"][name], "server_cpu_us")), names),
         ratio=ratio,
@@ -222,7 +222,7 @@ def latency(results: Results) -> str:
         saturation=number(part["saturation"], 0),
         rounds=part["rounds"],
         seconds=part["seconds"],
-        missing=_lacking(part),
+        missing=lacking(part),
         table=table(["", *UNITS.values(), "CPU of the server"], lines),
     )
 
@@ -231,7 +231,7 @@ def keys(results: Results) -> str:
     part = results["keys"]
     lines = [[TITLES[n], figure(got["used"]), figure(got["resident"])] for n, got in part["servers"].items()]
     head = ["", "counted by the server, bytes", "resident, bytes"]
-    return KEYS.format(keys=number(part["keys"], 0), missing=_lacking(part), table=table(head, lines))
+    return KEYS.format(keys=number(part["keys"], 0), missing=lacking(part), table=table(head, lines))
 
 
 def idle(results: Results) -> str:
@@ -244,7 +244,7 @@ def idle(results: Results) -> str:
     return IDLE.format(
         connections=number(part["connections"], 0),
         seconds=part["seconds"],
-        missing=_lacking(part),
+        missing=lacking(part),
         table=table(["", "bytes a connection", "CPU without them", "CPU at first", "CPU then"], lines),
     )
 
@@ -257,7 +257,7 @@ def start(results: Results) -> str:
         lines.append([title, spread(attached["milliseconds"])])
     lines.append(["twistd, with a service of one line", spread(part["twistd"]["milliseconds"])])
     text = table(["", "milliseconds"], lines)
-    return START.format(times=part["times"], missing=_lacking(part), table=text)
+    return START.format(times=part["times"], missing=lacking(part), table=text)
 
 
 def refused(results: Results) -> str:
@@ -332,3 +332,17 @@ def charts(results: Results) -> Iterator[tuple[str, Chart]]:
 
 def _span(values: Sequence[float]) -> Span:
     return min(values), statistics.median(values), max(values)
+
+
+def beside_redis(part: Results, ratio: str) -> str:
+    """The table of a part whose rows have CPU times by server, and the most that is wanted in relation to Redis's;
+    `ratio` is the head of what was reached."""
+    names = list(dict.fromkeys(name for row in part["rows"] for name in row["servers"]))
+    lines = []
+    for row in part["rows"]:
+        medians = row["medians"]
+        reached = figure(medians["redistill"] / medians["redis"]) if {"redistill", "redis"} <= medians.keys() else ""
+        cells = [spread(row["servers"][name]) for name in names]
+        most = figure(row["most"]) if row["most"] else ""
+        lines.append([f"{row['title']}, P={row['pipeline']}", *cells, reached, most])
+    return table(["", *(TITLES[name] for name in names), ratio, "wanted: at most"], lines)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.markdown import figure, spread, table
-from bench.page_servers import TITLES
+from bench.markdown import figure, table
+from bench.page_servers import TITLES, beside_redis, lacking
 
 Results = dict[str, Any]
 
@@ -29,10 +29,6 @@ same run. Values of ten elements are taken evenly from 20,000, a large value is 
 """
 
 
-def _missing(part: Results) -> str:
-    return "".join(f" {TITLES[name]}: {why}." for name, why in part["lacking"].items())
-
-
 def values(results: Results) -> str:
     """The table of memory."""
     part = results["values"]
@@ -41,20 +37,12 @@ def values(results: Results) -> str:
         [row["title"], *(figure(row["servers"][name]) for name in names), figure(row["most"])] for row in part["rows"]
     ]
     head = ["", *(TITLES[name] for name in names), "wanted: at most"]
-    return VALUES.format(missing=_missing(part), table=table(head, lines))
+    return VALUES.format(missing=lacking(part), table=table(head, lines))
 
 
 def commands(results: Results) -> str:
     """The table of CPU time."""
     part = results["types"]
-    names = list(dict.fromkeys(name for row in part["rows"] for name in row["servers"]))
-    lines = []
-    for row in part["rows"]:
-        cells = [spread(row["servers"][name]) for name in names]
-        medians = row["medians"]
-        ratio = figure(medians["redistill"] / medians["redis"]) if {"redistill", "redis"} <= medians.keys() else ""
-        lines.append([f"{row['title']}, P={row['pipeline']}", *cells, ratio, figure(row["most"])])
-    head = ["", *(TITLES[name] for name in names), "of Redis's", "wanted: at most"]
     return COMMANDS.format(
-        rounds=part["rounds"], seconds=part["seconds"], missing=_missing(part), table=table(head, lines)
+        rounds=part["rounds"], seconds=part["seconds"], missing=lacking(part), table=beside_redis(part, "of Redis's")
     )

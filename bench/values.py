@@ -75,7 +75,7 @@ class Row:
     most: tuple[tuple[int, float], ...]
     keys: int = 1
     result: str = ""
-    """What the command finds, for its title."""
+    """A few words for the title on the result of the command."""
 
     @property
     def title(self) -> str:

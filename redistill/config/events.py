@@ -20,7 +20,7 @@ def canonical(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """What CONFIG GET shows for `canonical` letters: as in Redis 7 no n beside A."""
+    """The `canonical` letters as CONFIG GET shows them: as in Redis 7 no n beside A."""
     return text.replace("n", "") if "A" in text else text
 
 

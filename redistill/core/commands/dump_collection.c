@@ -20,7 +20,7 @@ typedef void put_fn(rd_store *st, rd_writer *w, const uint8_t *entry);
 
 /* ---- elements ---- */
 
-static void put_apart(rd_store *st, rd_writer *w, const uint8_t *element) {
+void rd_put_element(rd_store *st, rd_writer *w, const uint8_t *element) {
   char buf[RD_ELEMENT_TEXT];
   if (!rd_element_is_outside(element)) {
     rd_put_string(w, rd_element_text(element, buf));
@@ -48,8 +48,8 @@ static void put_packed(rd_store *st, rd_writer *w, const uint8_t *element) {
 /* ---- entries ---- */
 
 static void put_field(rd_store *st, rd_writer *w, const uint8_t *entry) {
-  put_apart(st, w, rd_hash_field(entry));
-  put_apart(st, w, rd_hash_value(entry));
+  rd_put_element(st, w, rd_hash_field(entry));
+  rd_put_element(st, w, rd_hash_value(entry));
 }
 
 static void put_timed_field(rd_store *st, rd_writer *w, const uint8_t *entry) {
@@ -64,7 +64,7 @@ static void put_packed_field(rd_store *st, rd_writer *w, const uint8_t *entry) {
 }
 
 static void put_score(rd_store *st, rd_writer *w, const uint8_t *entry) {
-  put_apart(st, w, rd_zset_member(entry));
+  rd_put_element(st, w, rd_zset_member(entry));
   rd_put_double(w, rd_zset_score(entry));
 }
 
@@ -129,7 +129,7 @@ static uint64_t put_elements(rd_coll *c, rd_writer *w, rd_pos *p, bool *more) {
 static void put_node(rd_coll *c, rd_writer *w, rd_pos *p, bool *more) {
   if (is_plain(c->st, p->at)) {
     rd_put_length(w, RD_RDB_NODE_PLAIN);
-    put_apart(c->st, w, p->at);
+    rd_put_element(c->st, w, p->at);
     *more = rd_coll_next(c, p);
     return;
   }
@@ -241,7 +241,7 @@ void rd_dump_collection(rd_store *st, const rd_key *key, rd_item *it, int64_t no
       if (small && name == RD_SET_INTSET)
         put_intset(&c, w);
       else
-        put_apart_all(&c, w, RD_RDB_SET, rd_coll_count(&c), put_apart);
+        put_apart_all(&c, w, RD_RDB_SET, rd_coll_count(&c), rd_put_element);
       break;
     case RD_ZSET:
       if (!small || name != RD_ZSET_LISTPACK || !put_listpack(&c, w, RD_RDB_ZSET_LISTPACK, 2, put_packed_score))

@@ -39,19 +39,6 @@ static void put_from_blob(rd_store *st, rd_writer *w, rd_ref blob, uint64_t *off
   *off += len;
 }
 
-/* The name of a group or a consumer. */
-static void put_name(rd_store *st, rd_writer *w, const uint8_t *element) {
-  char buf[RD_ELEMENT_TEXT];
-  if (!rd_element_is_outside(element)) {
-    rd_put_string(w, rd_element_text(element, buf));
-    return;
-  }
-  uint64_t len = rd_element_len(st, element);
-  rd_put_length(w, len);
-  uint8_t *to = rd_put_room(w, len);
-  if (to != NULL) rd_element_read(st, element, to);
-}
-
 /* An id as sixteen bytes, high first. */
 static void put_raw_id(rd_writer *w, rd_stream_id id) {
   uint64_t swapped[2] = {__builtin_bswap64(id.ms), __builtin_bswap64(id.seq)};
@@ -206,13 +193,13 @@ static void put_owned(const rd_stream *s, rd_writer *w, uint32_t consumer) {
 
 static void put_group(const rd_stream *s, rd_writer *w, const rd_group *g) {
   rd_consumer k;
-  put_name(s->c.st, w, g->name);
+  rd_put_element(s->c.st, w, g->name);
   put_id(w, g->last);
   rd_put_length(w, (uint64_t)g->read);
   put_pending(s, w, g->number);
   rd_put_length(w, rd_consumers_count(s, g->number));
   for (bool more = rd_consumer_first(s, g->number, &k); more; more = rd_consumer_next(s, g->number, &k)) {
-    put_name(s->c.st, w, k.name);
+    rd_put_element(s->c.st, w, k.name);
     rd_put_word(w, (uint64_t)k.seen);
     put_owned(s, w, k.number);
     rd_yield(s->c.st);

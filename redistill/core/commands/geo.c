@@ -66,35 +66,15 @@ void rd_reply_distance(rd_reply *r, double distance) {
 
 /* ---- GEOADD ---- */
 
-/* Parse the places. False after an error reply. */
-static bool parse_places(rd_call *c, const rd_add_options *o, double *scores) {
-  for (uint32_t i = 0; i < o->n; i++) {
-    const rd_bytes *argv = c->argv + o->first + 3 * i;
-    rd_geo_point p;
-    if (!rd_parse_place(c, argv, &p)) return false;
-    scores[i] = (double)rd_geohash_of(p);
-    if ((i & 1023) == 1023) rd_yield(c->store);
-  }
-  for (uint32_t i = 0; i < o->n; i++) {
-    if (!rd_check_length(c, c->argv[o->first + 3 * i + 2].len)) return false;
-  }
+static bool parse_added(rd_call *c, const rd_bytes *argv, double *score) {
+  rd_geo_point p;
+  if (!rd_parse_place(c, argv, &p)) return false;
+  *score = (double)rd_geohash_of(p);
   return true;
-}
-
-static void __attribute__((noinline)) add_many(rd_call *c, const rd_add_options *o) {
-  if (o->n > RD_LONG_ELEMENTS / 2 && !rd_may_take_long(c)) return;
-  uint64_t bytes = o->n * sizeof(double);
-  double *scores = rd_scratch_take(c, bytes);
-  if (scores == NULL)
-    rd_reply_oom(c->out);
-  else if (parse_places(c, o, scores))
-    rd_add_scores(c, o, scores);
-  rd_scratch_give(c->store, scores, bytes);
 }
 
 void rd_cmd_geoadd(rd_call *c) {
   rd_add_options o = {.first = 2, .step = 3};
-  double score;
   for (; o.first < c->argc; o.first++) {
     rd_bytes word = c->argv[o.first];
     if (rd_arg_is(word, "nx"))
@@ -109,10 +89,8 @@ void rd_cmd_geoadd(rd_call *c) {
   o.n = (c->argc - o.first) / 3;
   if ((c->argc - o.first) % 3 != 0 || o.n == 0 || (o.nx && o.xx))
     rd_reply_syntax(c->out);
-  else if (o.n > 1)
-    add_many(c, &o);
-  else if (parse_places(c, &o, &score))
-    rd_add_scores(c, &o, &score);
+  else
+    rd_add(c, &o, parse_added);
 }
 
 /* ---- GEOPOS, GEODIST, GEOHASH ---- */

@@ -5,7 +5,7 @@
 #include "arena/longrun.h"
 #include "commands/value.h"
 
-/* Of more results than this, those that exceed the limit are dropped while others are found. */
+/* Above this number of results, those that exceed the limit are dropped while others are found. */
 enum { PICKED = 1 << 14 };
 
 enum { AT_ONCE = 2048 /* elements that are copied without a pause */ };

@@ -69,9 +69,7 @@ void rd_cmd_object_help(rd_call *call) {
       "HELP",
       "    Prints this help.",
   };
-  const size_t n = sizeof lines / sizeof lines[0];
-  rd_reply_array(call->out, n);
-  for (size_t i = 0; i < n; i++) rd_reply_simple(call->out, lines[i]);
+  rd_reply_lines(call->out, lines, sizeof lines / sizeof lines[0]);
 }
 
 /* The bytes of the arena that the key takes. They are known exactly, so SAMPLES is validated and changes nothing. */

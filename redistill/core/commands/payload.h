@@ -54,6 +54,9 @@ void rd_dump_collection(rd_store *st, const rd_key *key, rd_item *it, int64_t no
 /* The same of a stream. */
 void rd_dump_stream(rd_store *st, const rd_key *key, rd_item *it, rd_writer *w);
 
+/* Write an element (types/element.h) as a string. */
+void rd_put_element(rd_store *st, rd_writer *w, const uint8_t *element);
+
 /* ---- reading ---- */
 
 /* RD_LOAD_BAD: the payload is invalid. RD_LOAD_FULL: the value is larger than the store, or than the memory. */

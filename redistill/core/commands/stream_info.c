@@ -232,7 +232,5 @@ void rd_cmd_xinfo_help(rd_call *c) {
       "HELP",
       "    Prints this help.",
   };
-  const size_t n = sizeof lines / sizeof lines[0];
-  rd_reply_array(c->out, n);
-  for (size_t i = 0; i < n; i++) rd_reply_simple(c->out, lines[i]);
+  rd_reply_lines(c->out, lines, sizeof lines / sizeof lines[0]);
 }

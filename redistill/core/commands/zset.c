@@ -204,43 +204,47 @@ void rd_add_scores(rd_call *c, const rd_add_options *o, const double *scores) {
 }
 
 /* Parse the scores, and check the members' lengths. False after an error reply. */
-static bool parse_scores(rd_call *c, const rd_add_options *o, double *scores) {
+static bool parse_all(rd_call *c, const rd_add_options *o, rd_parse_added_fn *parse, double *scores) {
   for (uint32_t i = 0; i < o->n; i++) {
-    if (!rd_parse_score(c, c->argv[o->first + 2 * i], &scores[i])) return false;
+    if (!parse(c, c->argv + o->first + o->step * i, &scores[i])) return false;
     if ((i & 1023) == 1023) rd_yield(c->store);
   }
   for (uint32_t i = 0; i < o->n; i++) {
-    if (!rd_check_length(c, c->argv[o->first + 2 * i + 1].len)) return false;
+    if (!rd_check_length(c, c->argv[o->first + o->step * (i + 1) - 1].len)) return false;
   }
   return true;
 }
 
-static void __attribute__((noinline)) add_many(rd_call *c, const rd_add_options *o) {
+static void __attribute__((noinline)) add_many(rd_call *c, const rd_add_options *o, rd_parse_added_fn *parse) {
   if (o->n > RD_LONG_ELEMENTS / 2 && !rd_may_take_long(c)) return;
   uint64_t bytes = o->n * sizeof(double);
   double *scores = rd_scratch_take(c, bytes);
   if (scores == NULL)
     rd_reply_oom(c->out);
-  else if (parse_scores(c, o, scores))
+  else if (parse_all(c, o, parse, scores))
     rd_add_scores(c, o, scores);
   rd_scratch_give(c->store, scores, bytes);
 }
 
+void rd_add(rd_call *c, const rd_add_options *o, rd_parse_added_fn *parse) {
+  double score;
+  if (RD_UNLIKELY(o->n > 1))
+    add_many(c, o, parse);
+  else if (parse_all(c, o, parse, &score))
+    rd_add_scores(c, o, &score);
+}
+
+static bool parse_added(rd_call *c, const rd_bytes *argv, double *score) { return rd_parse_score(c, argv[0], score); }
+
 void rd_cmd_zadd(rd_call *c) {
   rd_add_options o = {.nx = false};
-  double score;
-  if (!parse_add(c, &o)) return;
-  if (RD_UNLIKELY(o.n > 1))
-    add_many(c, &o);
-  else if (parse_scores(c, &o, &score))
-    rd_add_scores(c, &o, &score);
+  if (parse_add(c, &o)) rd_add(c, &o, parse_added);
 }
 
 void rd_cmd_zincrby(rd_call *c) {
   rd_add_options o = {.incr = true};
-  double score;
   /* words of ZADD's options are options here, too, and then there are too few arguments */
-  if (parse_add(c, &o) && parse_scores(c, &o, &score)) rd_add_scores(c, &o, &score);
+  if (parse_add(c, &o)) rd_add(c, &o, parse_added);
 }
 
 /* ---- ZREM ---- */

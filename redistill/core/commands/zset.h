@@ -27,6 +27,11 @@ typedef struct rd_add_options {
 /* Add the members with these scores to the sorted set at argv[1], all or none, and reply. */
 void rd_add_scores(rd_call *c, const rd_add_options *o, const double *scores);
 
+/* Parse the arguments in front of a member as its score. False after an error reply. */
+typedef bool rd_parse_added_fn(rd_call *c, const rd_bytes *argv, double *score);
+/* Parse all scores and check the members' lengths, then as rd_add_scores. */
+void rd_add(rd_call *c, const rd_add_options *o, rd_parse_added_fn *parse);
+
 /* A reply with members. It may turn out to be long while it is written: then it is cut off where it began, and the
  * command must return, to be called again where it can pause. */
 typedef struct rd_members {

@@ -15,7 +15,7 @@
 
 enum { FIRST_WAITS = 64, ARGUMENTS = 4096, WAKES_KEPT = 1 << 20 };
 
-/* What a waker sends. */
+/* The bytes of RD_RECORD_WAKE. */
 typedef struct wake {
   uint64_t number;
   uint32_t index;

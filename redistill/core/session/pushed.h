@@ -44,7 +44,7 @@ void rd_pushed_forget(rd_session *s);
 
 /* ---- for the loop ---- */
 
-/* What serves the session's connection; NULL: no loop. */
+/* Name the connection of a loop that serves the session; NULL: no loop serves it. */
 void rd_session_set_carrier(rd_session *s, void *carrier);
 /* The number of sessions with new output. */
 uint32_t rd_pushed_waits(const rd_store *st);

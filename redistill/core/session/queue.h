@@ -5,7 +5,7 @@
  * and a client that is handed over, or whose shard was lost, takes its old place again. A member is a waiter (below)
  * and the arguments of its command for this key alone.
  *
- * What is given to a client of another worker is an entry with the opposite score, and the reply in place of the
+ * An element for a client of another worker is an entry with the opposite score, and the reply in place of the
  * arguments, until that worker takes it. It is put there before the element is removed, and the waiting entry is
  * removed behind that. So what is given counts only if the waiting entry is gone.
  *

@@ -14,7 +14,7 @@
  * the first of a client's own keys is searched for. */
 enum { ROUNDS = 4, MOST_BETTER = 64, ARGS = 8 };
 
-/* What is being given to a client of another worker. */
+/* A reply that is put into a queue for a client of another worker. */
 struct rd_gift {
   const rd_key *name;
   rd_waiter head;

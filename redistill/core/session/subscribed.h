@@ -76,7 +76,7 @@ rd_bytes rd_subscribed_any(const rd_session *s, rd_roll_kind kind);
 /* As rd_unsubscribe_all, under the lock; the session stays among the subscribers. With `counted` false another worker
  * has taken them from the roll's counts already. */
 void rd_subscribed_clear(rd_session *s, bool counted);
-/* What messages to a session need; NULL: no memory. */
+/* The state that messages to a session need, made when it is missing; NULL: no memory. */
 rd_subscribed *rd_subscribed_of(rd_session *s);
 void rd_subscribed_to_front(rd_session *s); /* of the store's list of subscribers */
 /* The name of the subscription `i` below the session's count, and its kind. */

@@ -124,6 +124,11 @@ static inline void head(rd_reply *r, uint8_t type, uint64_t n) {
 
 void rd_reply_ok(rd_reply *r) { LITERAL(r, "+OK\r\n"); }
 
+void rd_reply_lines(rd_reply *r, const char *const *lines, size_t n) {
+  rd_reply_array(r, n);
+  for (size_t i = 0; i < n; i++) rd_reply_simple(r, lines[i]);
+}
+
 void rd_reply_simple(rd_reply *r, const char *text) {
   size_t len = strlen(text);
   uint8_t *p = room(r, len + 3);

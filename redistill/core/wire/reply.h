@@ -39,6 +39,8 @@ void rd_reply_raw(rd_reply *r, const void *data, size_t len); /* appends bytes t
 
 void rd_reply_ok(rd_reply *r);
 void rd_reply_simple(rd_reply *r, const char *text);
+/* An array of `n` simple strings: the answer to a HELP subcommand. */
+void rd_reply_lines(rd_reply *r, const char *const *lines, size_t n);
 /* Append "-" text CRLF; the text begins with its code ("ERR ..."). Control bytes of the text become spaces. Counts
  * `errors`. */
 void rd_reply_error(rd_reply *r, const char *text);
