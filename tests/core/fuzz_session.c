@@ -6,8 +6,10 @@
  *   - no shard stays locked, and the store's own check passes.
  *
  * Input: one byte of flags (1: not authenticated, 2: RESP3, 4: stop at little output, 8: a user with few permissions,
- * 16: what follows are choices of grammar.h), then the input of a client. Commands of the control plane are answered
- * with their name; AUTH takes permissions away or gives them back. */
+ * 16: what follows are choices of grammar.h, 32 and 64: the thresholds of the encodings), then the input of a client.
+ * Commands of the control plane are answered with their name; AUTH takes permissions away or gives them back.
+ *
+ * fuzz_policies.c tries eviction, time and deaths, whose effects depend on more than the input. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -24,6 +26,7 @@
 #include "store/expire.h"
 #include "store/pause.h"
 #include "store/run.h"
+#include "thresholds.h"
 
 #define CLIENTS 3
 #define NOW 1700000000000ull
@@ -163,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   talk t[CLIENTS];
   for (int i = 0; i < CLIENTS; i++) {
     char err[256];
+    rd_set_type_limits(&store[i], &thresholds[how >> 5 & 3]);
     t[i] = converse(&store[i], how, data, size, steps[i], batches[i]);
     expect(rd_check(&store[i], err, sizeof err) == 0, err);
     expect(t[i].status == t[0].status, "the end depends on how the bytes were split");

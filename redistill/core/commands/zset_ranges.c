@@ -140,7 +140,7 @@ static bool takes_long(const rd_coll *z, uint64_t rank, uint64_t n) {
 static void remove_range(rd_call *c, rd_range_by by, rd_key_event event) {
   rd_range range;
   rd_coll z;
-  uint64_t rank, n = 0;
+  uint64_t rank = 0, n = 0;
   if (!rd_parse_range(c, by, c->argv[2], c->argv[3], &range) || !rd_open_zset(c, 1, true, &z)) return;
   if (z.item != NULL) rd_find_range(&z, &range, &rank, &n);
   if (takes_long(&z, rank, n) && !rd_may_take_long(c)) return;
