@@ -228,7 +228,7 @@ static void a_wait_ends_at_its_time_or_by_unblock(void) {
   tell(&a, "BLMOVE k o LEFT LEFT 1\r\n");
   CHECK(rd_session_unblock(a.session, RD_UNBLOCK_TIMEOUT));
   CHECK(!rd_session_unblock(a.session, RD_UNBLOCK_TIMEOUT));
-  IS(heard(&a), "$-1\r\n");
+  IS(heard(&a), "*-1\r\n"); /* but in a transaction $-1, as from Redis */
   tell(&a, "BLPOP k 0\r\nPING\r\n");
   CHECK(rd_session_unblock(a.session, RD_UNBLOCK_ERROR));
   IS(heard(&a), "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n+PONG\r\n");
@@ -250,6 +250,8 @@ static void wrong_timeouts_are_refused(void) {
   IS(tell(&a, "BLPOP k nan\r\n"), "-ERR timeout is not a float or out of range\r\n");
   IS(tell(&a, "BLPOP k 1e300\r\n"), "-ERR timeout is out of range\r\n");
   IS(tell(&a, "BLMPOP -1 1 k LEFT\r\n"), "-ERR timeout is negative\r\n");
+  IS(tell(&a, "BLMPOP -1 1 k LEFT COUNT 0\r\n"), "-ERR count should be greater than 0\r\n");
+  IS(tell(&a, "BZMPOP x 0 k MIN\r\n"), "-ERR numkeys should be greater than 0\r\n");
   IS(tell(&a, "BLMPOP 0 0 k LEFT\r\n"), "-ERR numkeys should be greater than 0\r\n");
   IS(tell(&a, "BZMPOP 0 1 k LEFT\r\n"), "-ERR syntax error\r\n");
   rig_client_free(&a);

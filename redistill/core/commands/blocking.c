@@ -31,12 +31,12 @@ void rd_call_block(rd_call *c, const rd_waiting *w) {
   if (c->session != NULL) c->store->start_waiting(c, w);
 }
 
-void rd_reply_in_vain(rd_reply *out, rd_vain in_vain) {
+void rd_reply_in_vain(rd_reply *out, rd_vain in_vain, bool has_waited) {
   if (in_vain == RD_VAIN_ZEROS) rd_reply_array(out, 2);
   if (in_vain == RD_VAIN_ZEROS) rd_reply_int(out, 0);
   if (in_vain == RD_VAIN_ZEROS || in_vain == RD_VAIN_ZERO)
     rd_reply_int(out, 0);
-  else if (in_vain == RD_VAIN_NULL)
+  else if (in_vain == RD_VAIN_NULL && !has_waited)
     rd_reply_null(out);
   else
     rd_reply_null_array(out);
@@ -67,13 +67,13 @@ static void mpop(rd_call *c, rd_type type) {
   rd_waiting w = {.type = type, .first = 3, .argc = c->argc, .key_at = 3};
   bool first;
   int64_t count;
-  if (!rd_parse_timeout(c, c->argv[1], &w.milliseconds)) return;
   if (type == RD_LIST) {
     if (!rd_list_parse_mpop(c, 2, &w.keys, &first, &count)) return;
     w.from_end = !first;
   } else if (!rd_zset_parse_mpop(c, 2, &w.keys, &w.from_end, &count)) {
     return;
   }
+  if (!rd_parse_timeout(c, c->argv[1], &w.milliseconds)) return; /* last, as in Redis */
   if (w.keys > RD_LONG_KEYS && !rd_may_take_long(c)) return;
   if (type == RD_LIST ? rd_list_pop_first(c, 3, w.keys, !w.from_end, (uint64_t)count)
                       : rd_zset_pop_first(c, 3, w.keys, w.from_end, (uint64_t)count))

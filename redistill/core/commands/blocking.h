@@ -14,11 +14,11 @@
 /* The replies of commands that have waited in vain. */
 typedef enum rd_vain {
   RD_VAIN_NULL_ARRAY,
-  RD_VAIN_NULL,
+  RD_VAIN_NULL,  /* BLMOVE in a transaction; after a wait it replies a null array, as the others do */
   RD_VAIN_ZERO,  /* WAIT */
   RD_VAIN_ZEROS, /* WAITAOF: two of them */
 } rd_vain;
-void rd_reply_in_vain(rd_reply *out, rd_vain in_vain);
+void rd_reply_in_vain(rd_reply *out, rd_vain in_vain, bool has_waited);
 
 typedef struct rd_waiting {
   rd_type type;          /* of the values that it waits for */

@@ -53,5 +53,5 @@ void rd_cmd_waitaof(rd_call *c) {
   else if (wanted > 0)
     rd_call_block(c, &w);
   else
-    rd_reply_in_vain(c->out, RD_VAIN_ZEROS);
+    rd_reply_in_vain(c->out, RD_VAIN_ZEROS, false);
 }

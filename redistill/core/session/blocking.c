@@ -219,7 +219,7 @@ void rd_waits_start(rd_call *c, const rd_waiting *w) {
   rd_session *s = c->session;
   rd_store *st = c->store;
   if (s->state.in_exec || s->no_pauses) {
-    rd_reply_in_vain(c->out, w->in_vain);
+    rd_reply_in_vain(c->out, w->in_vain, false);
     return;
   }
   if (w->keys > RD_WAITING_KEYS) {
@@ -265,7 +265,7 @@ bool rd_session_unblock(rd_session *s, rd_unblock how) {
   size_t mark = s->out.len;
   rd_reply *out = rd_wait_output(s);
   if (how == RD_UNBLOCK_TIMEOUT) {
-    rd_reply_in_vain(out, (rd_vain)w->in_vain);
+    rd_reply_in_vain(out, (rd_vain)w->in_vain, true);
   } else {
     rd_reply_error(out, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
   }
