@@ -2,6 +2,7 @@
 #ifndef SESSION_FIXTURE_H
 #define SESSION_FIXTURE_H
 #include "rig.h"
+#include "session/blocked.h"
 
 static rd_store st;
 static int fd;

@@ -192,6 +192,111 @@ static void a_key_of_another_type_is_waited_past(void) {
   close_store();
 }
 
+#define WRONGTYPE "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+
+/* Redis 7.2 calls the whole command again. */
+static void an_earlier_key_of_another_type_makes_the_command_an_error(void) {
+  static const char *const changes[] = {
+      "SET s x\r\nRPUSH k v\r\n",
+      "MULTI\r\nRPUSH k v\r\nSET s x\r\nEXEC\r\n",
+      "ZADD s 1 x\r\nRPUSH k v\r\n",
+  };
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    for (int there = 0; there < 2; there++) {
+      open_store();
+      open_second();
+      rig_client a = client(), b = client(), p = there ? rig_client_new(&second, NULL) : client();
+      tell(&a, "BLPOP o s k q 0\r\n");
+      tell(&b, "BLMPOP 0 2 k s LEFT\r\n");
+      tell(&p, changes[i]);
+      rd_records_read(&st);
+      IS(heard(&a), WRONGTYPE);
+      IS(heard(&b), "*2\r\n$1\r\nk\r\n*1\r\n$1\r\nv\r\n"); /* its key is before the other one */
+      IS(tell(&p, "EXISTS k s\r\n"), ":1\r\n");
+      CHECK_INT(rd_waits_count(&st), 0);
+      rig_client_free(&a);
+      rig_client_free(&b);
+      rig_client_free(&p);
+      close_second();
+      close_store();
+    }
+  }
+}
+
+static void an_earlier_key_that_had_another_type_does_no_harm(void) {
+  for (int there = 0; there < 2; there++) {
+    open_store();
+    open_second();
+    rig_client a = client(), p = there ? rig_client_new(&second, NULL) : client();
+    tell(&a, "BRPOP s k 0\r\n");
+    tell(&p, "SET s x\r\nDEL s\r\nRPUSH k v\r\n");
+    rd_records_read(&st);
+    IS(heard(&a), GOT("k", "v"));
+    CHECK_INT(a.status, RD_MORE);
+    IS(tell(&p, "EXISTS k s\r\n"), ":0\r\n");
+    rig_client_free(&a);
+    rig_client_free(&p);
+    close_second();
+    close_store();
+  }
+}
+
+static void a_paused_server_serves_nobody(void) {
+  for (int there = 0; there < 2; there++) {
+    open_store();
+    open_second();
+    rig_client a = client(), b = client(), p = there ? rig_client_new(&second, NULL) : client();
+    tell(&a, "BLPOP k 0\r\n");
+    tell(&b, "BLPOP k 0\r\n");
+    p.stay = true; /* the pause begins within the transaction */
+    tell(&p, "MULTI\r\nRPUSH k 1\r\nCLIENT PAUSE 1000\r\nRPUSH k 2\r\nEXEC\r\n");
+    CHECK_INT(p.status, RD_CONTROL);
+    rd_blocked_pause(&st, 1, rd_pause_now(&st) + 1000);
+    p.stay = false;
+    rig_serve(&p);
+    rd_records_read(&st);
+    IS(heard(&a), "");
+    IS(heard(&b), "");
+    CHECK_INT(a.status, RD_PAUSED);
+    CHECK_INT(b.status, RD_PAUSED);
+    IS(said(&p), "+client|pause\r\n:2\r\n");
+    rd_blocked_pause(&st, 0, 0);
+    a.status = rd_session_resume(a.session, st.now_ms);
+    b.status = rd_session_resume(b.session, st.now_ms);
+    IS(heard(&a), GOT("k", "1"));
+    IS(heard(&b), GOT("k", "2"));
+    rig_client_free(&a);
+    rig_client_free(&b);
+    rig_client_free(&p);
+    close_second();
+    close_store();
+  }
+}
+
+static void a_call_that_takes_long_is_left_to_the_client(void) {
+  for (int there = 0; there < 2; there++) {
+    open_store();
+    open_second();
+    enum { MANY = 40000 };
+    char *text = malloc(MANY * 8 + 100);
+    size_t n = (size_t)sprintf(text, "*%d\r\n$5\r\nRPUSH\r\n$1\r\nk\r\n", MANY + 2);
+    for (int i = 0; i < MANY; i++) n += (size_t)sprintf(text + n, "$1\r\n0\r\n");
+    rig_client a = client(), p = there ? rig_client_new(&second, NULL) : client();
+    tell(&a, "BLMPOP 0 1 k LEFT COUNT 1000000\r\n");
+    IS(tell(&p, text), ":40000\r\n");
+    IS(tell(&p, "LLEN k\r\n"), ":40000\r\n"); /* the push did not wait for it */
+    rd_records_read(&st);
+    CHECK(strncmp(heard(&a), "*2\r\n$1\r\nk\r\n*40000\r\n$1\r\n0\r\n", 26) == 0);
+    CHECK_INT(a.status, RD_MORE);
+    IS(tell(&p, "EXISTS k\r\n"), ":0\r\n");
+    free(text);
+    rig_client_free(&a);
+    rig_client_free(&p);
+    close_second();
+    close_store();
+  }
+}
+
 static void the_first_of_the_clients_own_keys_counts(void) {
   open_store();
   rig_client a = client(), b = client(), p = client();
@@ -375,6 +480,10 @@ int main(void) {
   RUN(moves_form_chains_and_circles);
   RUN(a_destination_of_the_wrong_type_is_an_error_and_the_element_stays);
   RUN(a_key_of_another_type_is_waited_past);
+  RUN(an_earlier_key_of_another_type_makes_the_command_an_error);
+  RUN(an_earlier_key_that_had_another_type_does_no_harm);
+  RUN(a_paused_server_serves_nobody);
+  RUN(a_call_that_takes_long_is_left_to_the_client);
   RUN(the_first_of_the_clients_own_keys_counts);
   RUN(in_a_transaction_nothing_waits);
   RUN(a_wait_ends_at_its_time_or_by_unblock);

@@ -108,6 +108,7 @@ typedef struct rd_store {
   void (*forget_waiting)(struct rd_store *st); /* frees `waits` */
   struct rd_ready *ready;                      /* the changed keys for which clients wait: store/waiters.h */
   struct rd_waits *waits;                      /* the clients of this process that wait: session/blocking.c */
+  bool waits_missed;                           /* a changed key could not be noted, or its clients not be served */
   bool (*giving)(struct rd_store *st);         /* called before a value that a waiting client gets is removed */
   uint32_t touched; /* keys that the running command has changed; it counts one key each time it changes (rd_touched) */
   uint64_t noted;   /* changes that the command itself counted (rd_note_changes); 0: the command counted none */

@@ -78,6 +78,7 @@ static void mpop(rd_call *c, rd_type type) {
   if (type == RD_LIST ? rd_list_pop_first(c, 3, w.keys, !w.from_end, (uint64_t)count)
                       : rd_zset_pop_first(c, 3, w.keys, w.from_end, (uint64_t)count))
     return;
+  w.counts = count > 1;
   w.argc = 4;
   w.argv[0] = c->argv[0];
   w.argv[1] = zero;

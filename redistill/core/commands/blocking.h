@@ -27,6 +27,7 @@ typedef struct rd_waiting {
   rd_vain in_vain;       /* the reply when it ends in vain */
   bool wakes;    /* the command changes nothing, or cannot be called for another client: it is only called again */
   bool moves;    /* what it gets is in another key, too: if its client is gone, it stays there */
+  bool counts;   /* it may get several elements, so the call may take long: then it is only called again */
   bool from_end; /* what it gets comes from the end of the value, and belongs there if its client is gone */
   uint32_t argc; /* the call for one key: `argv`, where argv[key_at] is the key */
   uint32_t key_at;

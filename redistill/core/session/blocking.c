@@ -66,7 +66,7 @@ static void unlink_from(rd_wait **list, rd_wait *w) {
   if (w->next != NULL) w->next->before = w->before;
 }
 
-void rd_wait_remove(rd_store *st, const rd_key *name, uint32_t type, uint32_t db, uint64_t number, uint32_t place,
+bool rd_wait_remove(rd_store *st, const rd_key *name, uint32_t type, uint32_t db, uint64_t number, uint32_t place,
                     uint32_t index) {
   double score = rd_queue_score(type, db, number);
   bool waits = rd_queue_has(st, name, score, place, index);
@@ -74,15 +74,18 @@ void rd_wait_remove(rd_store *st, const rd_key *name, uint32_t type, uint32_t db
     rd_member m;
     rd_key key = {name->data, name->len, db, name->hash};
     if (!waits && rd_queue_next(st, name, -score, &m)) {
-      rd_give_back(st, &key, &m.head, (rd_bytes){m.bytes, m.bytes != NULL ? m.len : 0});
+      bool done = m.bytes != NULL && rd_give_back(st, &key, &m.head, (rd_bytes){m.bytes, m.len});
       free(m.bytes);
+      if (!done) return false;
     }
     rd_queue_remove(st, name, -score, place, index);
   }
   if (waits) rd_queue_remove(st, name, score, place, index);
+  return true;
 }
 
-/* Remove the entries of a wait that has ended, as far as their shards are free. True: all are removed. */
+/* Remove the entries of a wait that has ended, as far as their shards are free, and what it was given can be put back.
+ * True: all are removed. */
 static bool remove_entries(rd_store *st, rd_wait *w) {
   bool all = true;
   for (uint32_t i = 0; i < w->keys; i++) {
@@ -95,8 +98,9 @@ static bool remove_entries(rd_store *st, rd_wait *w) {
       continue;
     }
     rd_key name = rd_wait_name(k);
-    rd_wait_remove(st, &name, w->type, w->db, w->number, rd_own_place(st), w->index);
-    k->queued = false;
+    k->queued = !rd_wait_remove(st, &name, w->type, w->db, w->number, rd_own_place(st), w->index);
+    if (k->queued) all = false;
+    w->no_room |= k->queued;
     if (mine > 0) rd_unlock_shard(st, shard);
   }
   return all;
@@ -145,8 +149,8 @@ void rd_wait_ended(rd_wait *w, bool answered) {
 
 /* Take the right to end the wait. False: it has been given something. */
 static bool claim(rd_wait *w) {
-  uint64_t waits = rd_ticket_word(w->number, 0, RD_TICKET_WAITS);
-  return atomic_compare_exchange_strong(ticket_of(w), &waits, 0);
+  uint64_t was;
+  return rd_ticket_take(ticket_of(w), w->number, 0, &was);
 }
 
 /* ---- beginning ---- */
@@ -202,11 +206,13 @@ static bool enter(rd_call *c, const rd_waiting *w, rd_wait *wait) {
                     .key_at = (uint16_t)w->key_at,
                     .argc = w->argc};
   head.flags = (uint8_t)((w->wakes ? RD_WAITER_WAKES : 0) | (w->from_end ? RD_WAITER_FROM_END : 0) |
-                         (w->moves ? RD_WAITER_MOVES : 0) | (c->out->resp == 3 ? RD_WAITER_RESP3 : 0));
+                         (w->moves ? RD_WAITER_MOVES : 0) | (w->counts ? RD_WAITER_COUNTS : 0) |
+                         (c->out->resp == 3 ? RD_WAITER_RESP3 : 0));
   for (uint32_t i = 0; i < wait->keys && done; i++) {
     rd_wait_key *k = &wait->key[i];
     rd_key name = rd_wait_name(k);
     head.order = i;
+    head.flags = (uint8_t)(i + 1 < wait->keys ? head.flags | RD_WAITER_MORE : head.flags & ~RD_WAITER_MORE);
     done = rd_queue_put(st, &name, rd_waiter_score(&head), &head, (rd_bytes){bytes, len});
     k->queued = done;
     k->epoch = rd_shard_at(st, rd_shard_of(st, k->hash))->epoch;
@@ -366,7 +372,8 @@ bool rd_wait_is_over(rd_session *s) {
 void rd_wait_wake(rd_store *st, const rd_waiter *waiter) {
   wake record = {waiter->number, waiter->index};
   if (waiter->place != rd_own_place(st)) {
-    rd_ring_send(st, waiter->place, RD_RECORD_WAKE, &record, sizeof record, WAKES_KEPT);
+    rd_sent sent = rd_ring_send(st, waiter->place, RD_RECORD_WAKE, &record, sizeof record, WAKES_KEPT);
+    if (sent == RD_SENT_LOST) st->waits_missed = true;
     return;
   }
   rd_wait *w = rd_wait_at(st, waiter->index, waiter->number);
@@ -403,9 +410,23 @@ void rd_waits_settle(rd_store *st) {
   }
   for (rd_wait *w = ws->ended, *next; w != NULL; w = next) {
     next = w->next;
-    if (!remove_entries(st, w)) continue;
+    if (w->no_room || !remove_entries(st, w)) continue;
     unlink_from(&ws->ended, w);
     free_wait(st, w);
+  }
+}
+
+/* Have all queues looked at again: clients of changed keys may have been missed. */
+static void look_again(rd_store *st) {
+  st->waits_missed = false;
+  for (uint32_t shard = 0; shard < st->num_shards; shard++) {
+    if ((atomic_load(&rd_shard_at(st, shard)->watchers) & RD_WAITED) == 0) continue;
+    int mine = rd_trylock_shard(st, shard);
+    if (mine < 0)
+      st->waits_missed = true;
+    else
+      rd_note_all_waited(st);
+    if (mine > 0) rd_unlock_shard(st, shard);
   }
 }
 
@@ -429,7 +450,12 @@ void rd_waits_tend(rd_store *st) {
       rd_wait_ended(w, false);
   }
   uint64_t reaped = atomic_load(&st->head->reaped);
-  if (reaped != ws->reaped && rd_queues_clean(st)) ws->reaped = reaped;
+  if (reaped != ws->reaped && rd_queues_clean(st)) {
+    ws->reaped = reaped;
+    st->waits_missed = true; /* it may have died with records for waiters of others */
+  }
+  if (st->waits_missed) look_again(st);
+  for (rd_wait *w = ws->ended; w != NULL; w = w->next) w->no_room = false;
   rd_waits_settle(st);
 }
 

@@ -7,8 +7,6 @@
 #include "store/type.h"
 #include "types/list.h"
 
-enum { ATTEMPTS = 6 };
-
 /* The next string or double of the reply; heads of arrays are passed over. False: there is none. */
 static bool next_text(rd_bytes *reply, rd_bytes *text) {
   for (;;) {
@@ -30,58 +28,86 @@ static bool next_text(rd_bytes *reply, rd_bytes *text) {
   }
 }
 
-static bool open_value(rd_store *st, const rd_key *key, rd_type type, rd_coll *c) {
-  rd_item *it = rd_find_quiet(st, key, false);
-  if (it != NULL && rd_item_type(it) != type) return false;
-  rd_coll_open(c, st, key, it, &rd_types[type]);
+/* Elements that go back to a key. */
+typedef struct gift {
+  const rd_waiter *head;
+  rd_bytes *text; /* in the order of the reply */
+  double *score;  /* of members of a sorted set */
+  size_t count;
+} gift;
+
+static void free_gift(gift *g) {
+  free(g->text);
+  free(g->score);
+}
+
+/* False: no memory. */
+static bool read_gift(gift *g, rd_bytes reply) {
+  rd_bytes text, score;
+  size_t cap = 0;
+  if (!next_text(&reply, &text)) return true; /* the key */
+  while (next_text(&reply, &text)) {
+    if (g->count == cap) {
+      cap = cap == 0 ? 16 : 2 * cap;
+      rd_bytes *texts = realloc(g->text, cap * sizeof *texts);
+      if (texts != NULL) g->text = texts;
+      double *scores = realloc(g->score, cap * sizeof *scores);
+      if (scores != NULL) g->score = scores;
+      if (texts == NULL || scores == NULL) return false;
+    }
+    g->text[g->count] = text;
+    if (g->head->type == RD_ZSET && (!next_text(&reply, &score) || !rd_zset_parse(score, &g->score[g->count]))) break;
+    g->count++;
+  }
   return true;
 }
 
-/* Put one element back. A member that exists again keeps its new score. */
-static void put_back(rd_store *st, const rd_key *key, const rd_waiter *head, rd_bytes text, double score) {
-  rd_coll c;
-  if (!open_value(st, key, (rd_type)head->type, &c)) return;
+/* Put back element `i`. A member that exists again keeps its new score. */
+static rd_result put_back_one(rd_coll *c, const gift *g, size_t i) {
   rd_element e;
-  rd_element_of(&e, text);
-  bool from_end = (head->flags & RD_WAITER_FROM_END) != 0;
-  for (int i = 0; i < ATTEMPTS; i++) {
-    rd_result done;
-    rd_zset_place p;
-    if (head->type == RD_LIST)
-      done = rd_list_push(&c, &e, !from_end);
-    else if (rd_zset_find(&c, &e, &p))
-      return;
-    else
-      done = rd_zset_add(&c, &p, &e, score);
-    if (done == RD_OK) {
-      rd_coll_changed(&c, head->type == RD_ZSET ? RD_EVENT_ZADD : from_end ? RD_EVENT_RPUSH : RD_EVENT_LPUSH);
-      return;
-    }
-    if (!rd_coll_reserve(&c)) return;
-  }
+  rd_element_of(&e, g->text[i]);
+  if (g->head->type == RD_LIST) return rd_list_push(c, &e, (g->head->flags & RD_WAITER_FROM_END) == 0);
+  rd_zset_place p;
+  return rd_zset_find(c, &e, &p) ? RD_OK : rd_zset_add(c, &p, &e, g->score[i]);
 }
 
-void rd_give_back(rd_store *st, const rd_key *key, const rd_waiter *head, rd_bytes reply) {
-  if ((head->flags & RD_WAITER_MOVES) != 0 || reply.len == 0 || reply.data[0] != '*') return;
-  rd_bytes text, score_text, *all = NULL;
-  size_t n = 0, cap = 0;
-  if (!next_text(&reply, &text)) return; /* the key */
-  while (next_text(&reply, &text)) {
-    if (head->type == RD_ZSET) {
-      double score;
-      if (!next_text(&reply, &score_text) || !rd_zset_parse(score_text, &score)) break;
-      put_back(st, key, head, text, score);
-      continue;
-    }
-    if (n == cap) {
-      size_t grown = cap == 0 ? 16 : 2 * cap;
-      rd_bytes *moved = realloc(all, grown * sizeof *all);
-      if (moved == NULL) break;
-      all = moved;
-      cap = grown;
-    }
-    all[n++] = text;
+/* Put back all, or none: from the last one on, since the first one was at the end of the list. */
+static bool put_back_all(rd_coll *c, const gift *g) {
+  if (!rd_coll_begin(c)) return false;
+  for (size_t i = g->count; i-- > 0;) {
+    if (put_back_one(c, g, i) == RD_OK) continue;
+    rd_coll_undo(c);
+    return false;
   }
-  while (n > 0) put_back(st, key, head, all[--n], 0); /* the first one was at the end */
-  free(all);
+  rd_coll_commit(c);
+  return true;
+}
+
+static bool put_back(rd_store *st, const rd_key *key, const gift *g) {
+  rd_item *it = rd_find_quiet(st, key, false);
+  rd_key_event event = g->head->type == RD_ZSET                     ? RD_EVENT_ZADD
+                       : (g->head->flags & RD_WAITER_FROM_END) != 0 ? RD_EVENT_RPUSH
+                                                                    : RD_EVENT_LPUSH;
+  rd_coll c;
+  if (it != NULL && rd_item_type(it) != (rd_type)g->head->type) return true;
+  rd_coll_open(&c, st, key, it, &rd_types[g->head->type]);
+  for (int i = 0; i < RD_COLL_ATTEMPTS; i++) {
+    if (put_back_all(&c, g)) {
+      rd_coll_changed(&c, event);
+      return true;
+    }
+    if (!rd_coll_reserve(&c)) return false;
+    uint8_t reserved = c.reserved;
+    rd_coll_open(&c, st, key, c.item, &rd_types[g->head->type]);
+    c.reserved = reserved;
+  }
+  return false;
+}
+
+bool rd_give_back(rd_store *st, const rd_key *key, const rd_waiter *head, rd_bytes reply) {
+  if ((head->flags & RD_WAITER_MOVES) != 0 || reply.len == 0 || reply.data[0] != '*') return true;
+  gift g = {.head = head};
+  bool done = read_gift(&g, reply) && (g.count == 0 || put_back(st, key, &g));
+  free_gift(&g);
+  return done;
 }

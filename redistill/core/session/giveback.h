@@ -4,7 +4,8 @@
 
 #include "session/queue.h"
 
-/* The reply, RESP, names the elements. The key's shard is locked. */
-void rd_give_back(rd_store *st, const rd_key *key, const rd_waiter *head, rd_bytes reply);
+/* The reply, RESP, names the elements. The key's shard is locked. False: there is no room for them, and nothing is
+ * changed. True as well if the key has a value of another type meanwhile, and the elements are lost. */
+bool rd_give_back(rd_store *st, const rd_key *key, const rd_waiter *head, rd_bytes reply);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "arena/lock.h"
+#include "store/blob.h"
 #include "store/type.h"
 
 enum { ATTEMPTS = 6, MEMBER = 512 };
@@ -42,23 +43,28 @@ bool rd_queue_put(rd_store *st, const rd_key *name, double score, const rd_waite
   return done == RD_OK;
 }
 
-/* Read the bytes of a member: its head, and the rest if `m` is given. */
-static void read_member(rd_store *st, const uint8_t *entry, rd_waiter *head, rd_member *m) {
+static rd_waiter head_of(rd_store *st, const uint8_t *entry) {
   const uint8_t *at = rd_zset_member(entry);
-  uint64_t len = rd_element_len(st, at);
-  uint8_t small[RD_ELEMENT_MAX], *all = small;
-  if (len > sizeof small) all = malloc(len);
-  memset(head, 0, sizeof *head);
-  if (all != NULL) {
-    rd_element_read(st, at, all);
-    if (len >= sizeof *head) memcpy(head, all, sizeof *head);
+  rd_waiter head = {0};
+  if (rd_element_len(st, at) < sizeof head) return head; /* damaged */
+  if (rd_element_is_outside(at)) {
+    rd_blob_read(st, rd_element_blob(at), 0, &head, sizeof head);
+  } else {
+    char digits[RD_ELEMENT_TEXT];
+    memcpy(&head, rd_element_text(at, digits).data, sizeof head);
   }
-  if (m != NULL) {
-    m->len = len > sizeof *head ? len - sizeof *head : 0;
-    m->bytes = all != NULL ? malloc(m->len + 1) : NULL;
-    if (m->bytes != NULL && m->len != 0) memcpy(m->bytes, all + sizeof *head, m->len);
-  }
-  if (all != small) free(all);
+  return head;
+}
+
+/* The bytes behind the head. */
+static void read_rest(rd_store *st, const uint8_t *entry, rd_member *m) {
+  const uint8_t *at = rd_zset_member(entry);
+  uint64_t len = rd_element_len(st, at), head = sizeof(rd_waiter);
+  m->bytes = malloc(len + 1);
+  m->len = len > head ? len - head : 0;
+  if (m->bytes == NULL) return;
+  rd_element_read(st, at, m->bytes);
+  if (m->len != 0) memmove(m->bytes, m->bytes + head, m->len);
 }
 
 static bool seek(rd_store *st, const rd_key *name, double score, rd_pos *p) {
@@ -69,14 +75,15 @@ static bool seek(rd_store *st, const rd_key *name, double score, rd_pos *p) {
 bool rd_queue_next(rd_store *st, const rd_key *name, double score, rd_member *m) {
   rd_pos p;
   if (!seek(st, name, score, &p)) return false;
-  read_member(st, p.at, &m->head, m);
+  m->head = head_of(st, p.at);
+  read_rest(st, p.at, m);
   return true;
 }
 
 bool rd_queue_peek(rd_store *st, const rd_key *name, double score, rd_waiter *head) {
   rd_pos p;
   if (!seek(st, name, score, &p)) return false;
-  read_member(st, p.at, head, NULL);
+  *head = head_of(st, p.at);
   return true;
 }
 
@@ -86,8 +93,7 @@ static bool find(rd_store *st, const rd_key *name, double score, uint32_t place,
   if (!open_queue(st, name, q)) return false;
   bool more = rd_zset_lower(q, rd_zset_order(score), NULL, p);
   for (; more && rd_zset_score(p->at) == score; more = rd_zset_next(q, p)) {
-    rd_waiter head;
-    read_member(st, p->at, &head, NULL);
+    rd_waiter head = head_of(st, p->at);
     if (head.place == place && head.index == index) return true;
   }
   return false;

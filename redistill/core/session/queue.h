@@ -22,6 +22,8 @@ enum {
   RD_WAITER_GIVEN = 1 << 2,    /* the reply follows in place of the arguments */
   RD_WAITER_FROM_END = 1 << 3, /* rd_waiting.from_end, .moves */
   RD_WAITER_MOVES = 1 << 4,
+  RD_WAITER_COUNTS = 1 << 5, /* rd_waiting.counts */
+  RD_WAITER_MORE = 1 << 6,   /* the wait has later keys */
 };
 
 typedef struct rd_waiter {
@@ -56,7 +58,7 @@ bool rd_queue_put(rd_store *st, const rd_key *name, double score, const rd_waite
 /* Read the first entry whose score is not below `score`. False: there is none. The caller frees m->bytes. `m->bytes`
  * NULL: no memory. */
 bool rd_queue_next(rd_store *st, const rd_key *name, double score, rd_member *m);
-/* The same without the bytes behind the head. */
+/* The same without the bytes behind the head; needs no memory. */
 bool rd_queue_peek(rd_store *st, const rd_key *name, double score, rd_waiter *head);
 /* True if the queue has an entry with this score of the wait with this ticket. */
 bool rd_queue_has(rd_store *st, const rd_key *name, double score, uint32_t place, uint32_t index);

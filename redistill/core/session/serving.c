@@ -8,11 +8,13 @@
 #include "session/giveback.h"
 #include "session/waits.h"
 #include "store/index.h"
+#include "store/pause.h"
 #include "store/type.h"
 
 /* ROUNDS: a client that waits for several keys may be passed over once for each. MOST_BETTER: noted keys among which
- * the first of a client's own keys is searched for. */
-enum { ROUNDS = 4, MOST_BETTER = 64, ARGS = 8 };
+ * the first of a client's own keys is searched for. MOST_MIXED: clients that are told that their key has a value of
+ * another type. */
+enum { ROUNDS = 4, MOST_BETTER = 64, MOST_MIXED = 512, ARGS = 8 };
 
 /* A reply that is put into a queue for a client of another worker. */
 struct rd_gift {
@@ -26,6 +28,7 @@ struct rd_gift {
 typedef struct names {
   rd_ready_key *key;
   uint32_t count, cap;
+  bool short_of_memory; /* some could not be added */
 } names;
 
 static void add_name(names *n, const rd_ready_key *key) {
@@ -34,6 +37,7 @@ static void add_name(names *n, const rd_ready_key *key) {
     rd_ready_key *grown = realloc(n->key, cap * sizeof *grown);
     if (grown == NULL) {
       free(key->name);
+      n->short_of_memory = true;
       return;
     }
     n->key = grown;
@@ -47,6 +51,7 @@ static void free_names(names *n) {
   free(n->key);
 }
 
+static uint32_t dbs_of(const rd_ready_key *k) { return k->dbs & ((1u << RD_DATABASES) - 1); }
 static rd_key name_of(const rd_ready_key *k) { return (rd_key){k->name, k->len, RD_WAIT_DB, k->hash}; }
 
 /* Add the names of all queues of a locked shard. */
@@ -59,6 +64,7 @@ static void add_queues(rd_store *st, uint32_t shard, names *n) {
         const rd_item *it = rd_at(st, rd_entry_ref(at, (uint32_t)__builtin_ctz(m)));
         uint32_t len = rd_item_key_len(it);
         uint8_t *name = malloc((size_t)len + 1);
+        if (name == NULL) n->short_of_memory = true;
         if (name == NULL) return;
         rd_item_key(st, it, name);
         add_name(n, &(rd_ready_key){rd_item_hash(st, it), len, UINT32_MAX, name});
@@ -96,10 +102,11 @@ static bool unpack(const rd_member *m, const rd_key *name, rd_bytes argv[ARGS]) 
   return true;
 }
 
-/* Call the waiter's command. False: its keys have nothing for it. */
-static bool call_for(rd_store *st, const rd_member *m, const rd_key *name, rd_reply *out) {
+/* Call the waiter's command. False: its key has nothing for it, or it would take long, *lasts. */
+static bool call_for(rd_store *st, const rd_member *m, const rd_key *name, rd_reply *out, bool *lasts) {
   rd_bytes argv[ARGS];
   size_t mark = out->len;
+  *lasts = false;
   if (m->bytes == NULL || m->head.command >= rd_command_count() || !unpack(m, name, argv)) return false;
   rd_call call = {.store = st,
                   .out = out,
@@ -107,8 +114,9 @@ static bool call_for(rd_store *st, const rd_member *m, const rd_key *name, rd_re
                   .db = m->head.db,
                   .argc = m->head.argc,
                   .argv = argv,
-                  .whole = true};
+                  .whole = (m->head.flags & RD_WAITER_COUNTS) == 0};
   call.command->run(&call);
+  *lasts = call.verdict == RD_LONG;
   return out->len != mark || out->failed;
 }
 
@@ -126,21 +134,21 @@ static bool lock_destination(rd_store *st, const rd_member *m, const rd_key *nam
 }
 
 /* Serve a client of this process. */
-static bool serve_here(rd_store *st, const rd_member *m, const rd_key *name) {
+static bool serve_here(rd_store *st, const rd_member *m, const rd_key *name, bool *lasts) {
   rd_wait *w = rd_wait_at(st, m->head.index, m->head.number);
   if (w == NULL || w->s == NULL) return false;
   rd_session *s = w->s;
   size_t mark = s->out.len;
   rd_reply *out = rd_wait_output(s);
   out->errors = 0;
-  if (!call_for(st, m, name, out)) return false;
+  if (!call_for(st, m, name, out, lasts)) return false;
   rd_drop_reply(s, mark);
   rd_wait_ended(w, true);
   return true;
 }
 
 /* Serve a client of another worker: what is removed from the key, what is given, and the end of the waiting entry are
- * one change of the shard. */
+ * one change of the shard. *wakes: there is no memory, or it would take long. */
 static bool serve_there(rd_store *st, const rd_member *m, const rd_key *name, bool *wakes) {
   rd_reply reply;
   rd_reply_init(&reply);
@@ -148,7 +156,7 @@ static bool serve_there(rd_store *st, const rd_member *m, const rd_key *name, bo
   struct rd_gift gift = {.name = name, .head = m->head, .reply = &reply};
   st->waits->gift = &gift;
   st->giving = give;
-  bool served = call_for(st, m, name, &reply) && !reply.failed && !gift.failed;
+  bool lasts, served = call_for(st, m, name, &reply, &lasts) && !reply.failed && !gift.failed;
   if (served && reply.data[0] == '-') { /* nothing was removed */
     if (gift.put) rd_queue_remove(st, name, -rd_waiter_score(&m->head), m->head.place, m->head.index);
     gift.put = false;
@@ -157,9 +165,33 @@ static bool serve_there(rd_store *st, const rd_member *m, const rd_key *name, bo
   }
   st->giving = NULL;
   st->waits->gift = NULL;
-  *wakes = !served && (gift.failed || reply.failed);
+  *wakes = !served && (gift.failed || reply.failed || lasts);
   rd_reply_free(&reply);
   return served;
+}
+
+/* True if an earlier key of the waiter's has a value of another type, so that its command is an error. Only its own
+ * process knows its other keys; for a client of another worker the answer may be true in vain. */
+static bool is_error(rd_store *st, const rd_waiter *head) {
+  const rd_wait *w = head->place == rd_own_place(st) ? rd_wait_at(st, head->index, head->number) : NULL;
+  for (uint32_t i = 0; w != NULL && i < head->order && i < w->keys; i++) {
+    rd_key key = rd_wait_name(&w->key[i]);
+    uint32_t shard = rd_shard_of(st, key.hash);
+    bool held = rd_holds_shard(st, shard);
+    if (!held && rd_trylock_shard(st, shard) < 0) return true;
+    key.db = w->db;
+    const rd_item *it = rd_find_quiet(st, &key, false);
+    bool other = it != NULL && rd_item_type(it) != (rd_type)w->type;
+    if (!held) rd_unlock_shard(st, shard);
+    if (other) return true;
+  }
+  return w == NULL;
+}
+
+/* True if the client must run its command itself. */
+static bool must_run_itself(rd_store *st, const rd_waiter *head, uint64_t ticket) {
+  if ((head->flags & RD_WAITER_WAKES) != 0 || rd_paused(st) != 0) return true;
+  return head->order != 0 && rd_ticket_state_of(ticket) == RD_TICKET_MIXED && is_error(st, head);
 }
 
 typedef enum outcome { PASSED, SERVED, NOTHING } outcome;
@@ -169,12 +201,12 @@ static outcome serve(rd_store *st, const rd_member *m, const rd_key *name) {
   uint32_t place = m->head.place, shard = rd_shard_of(st, name->hash), other = 0;
   double score = rd_waiter_score(&m->head);
   _Atomic uint64_t *ticket = rd_ticket_at(st, place, m->head.index);
-  uint64_t waits = rd_ticket_word(m->head.number, 0, RD_TICKET_WAITS);
-  if (ticket == NULL || rd_ticket_number(atomic_load(ticket)) != m->head.number) { /* its end left it here */
+  uint64_t word = ticket != NULL ? atomic_load(ticket) : 0;
+  if (ticket == NULL || rd_ticket_number(word) != m->head.number) { /* its end left it here */
     rd_queue_remove(st, name, score, place, m->head.index);
     return SERVED;
   }
-  if (m->head.flags & RD_WAITER_WAKES) {
+  if (must_run_itself(st, &m->head, word)) {
     rd_wait_wake(st, &m->head);
     return PASSED;
   }
@@ -184,15 +216,15 @@ static outcome serve(rd_store *st, const rd_member *m, const rd_key *name) {
     return PASSED;
   }
   outcome o = PASSED; /* another key was faster */
-  if (atomic_compare_exchange_strong(ticket, &waits, rd_ticket_word(m->head.number, shard, RD_TICKET_SERVED))) {
-    bool served = here ? serve_here(st, m, name) : serve_there(st, m, name, &wakes);
+  if (rd_ticket_take(ticket, m->head.number, rd_ticket_word(m->head.number, shard, RD_TICKET_SERVED), &word)) {
+    bool served = here ? serve_here(st, m, name, &wakes) : serve_there(st, m, name, &wakes);
     o = served ? SERVED : wakes ? PASSED : NOTHING;
     if (served) {
       rd_queue_remove(st, name, score, place, m->head.index);
     } else {
-      atomic_store(ticket, waits);
+      atomic_store(ticket, word);
     }
-    if (!here && (served || wakes)) rd_wait_wake(st, &m->head);
+    if (wakes || (!here && served)) rd_wait_wake(st, &m->head);
   }
   if (mine) {
     rd_mark_clean(st);
@@ -231,6 +263,7 @@ static bool serve_key(rd_store *st, const names *n, uint32_t at, uint32_t db) {
   rd_member m;
   for (uint64_t from = 0; rd_queue_next(st, &name, rd_queue_score(type, db, from), &m); from = m.head.number + 1) {
     bool mine = m.bytes != NULL && rd_waiter_score(&m.head) <= end;
+    if (m.bytes == NULL) st->waits_missed = true;
     outcome o = !mine ? NOTHING : has_better(st, n, at, &m.head) ? PASSED : serve(st, &m, &name);
     free(m.bytes);
     any |= o == SERVED;
@@ -239,6 +272,26 @@ static bool serve_key(rd_store *st, const names *n, uint32_t at, uint32_t db) {
     if (it == NULL || (uint32_t)rd_item_type(it) != type) break;
   }
   return any;
+}
+
+/* Tell those who wait for the key, and for later ones, that it has a value of another type. */
+static void tell_mixed(rd_store *st, const rd_key *name, uint32_t db) {
+  rd_key key = {name->data, name->len, db, name->hash};
+  const rd_item *it = rd_find_quiet(st, &key, false);
+  if (it == NULL) return;
+  uint32_t left = MOST_MIXED;
+  for (uint32_t type = 0; type < 8; type++) {
+    double from = rd_queue_score(type, db, 0), end = rd_queue_score(type, db, (1ull << 46) - 1);
+    rd_waiter w;
+    if (type == (uint32_t)rd_item_type(it)) continue;
+    for (; left > 0 && rd_queue_peek(st, name, from, &w) && rd_waiter_score(&w) <= end; left--) {
+      _Atomic uint64_t *ticket = rd_ticket_at(st, w.place, w.index);
+      uint64_t was;
+      if ((w.flags & RD_WAITER_MORE) != 0 && ticket != NULL)
+        rd_ticket_take(ticket, w.number, rd_ticket_word(w.number, 0, RD_TICKET_MIXED), &was);
+      from = rd_waiter_score(&w) + 1;
+    }
+  }
 }
 
 /* Move the noted keys to `n`. */
@@ -254,14 +307,21 @@ static void collect(rd_store *st, names *n) {
 }
 
 static void serve_noted(rd_store *st) {
-  names n = {NULL, 0, 0};
+  names n = {NULL, 0, 0, false};
   collect(st, &n);
+  st->waits_missed |= n.short_of_memory;
+  for (uint32_t i = 0; i < n.count; i++) {
+    rd_key name = name_of(&n.key[i]);
+    if (!rd_holds_shard(st, rd_shard_of(st, name.hash))) continue;
+    for (uint32_t dbs = dbs_of(&n.key[i]); dbs != 0; dbs &= dbs - 1)
+      tell_mixed(st, &name, (uint32_t)__builtin_ctz(dbs));
+  }
   bool more = true;
   for (int round = 0; more && round < ROUNDS; round++) {
     more = false;
     for (uint32_t i = 0; i < n.count; i++) {
       if (!rd_holds_shard(st, rd_shard_of(st, n.key[i].hash))) continue;
-      for (uint32_t dbs = n.key[i].dbs & ((1u << RD_DATABASES) - 1); dbs != 0; dbs &= dbs - 1)
+      for (uint32_t dbs = dbs_of(&n.key[i]); dbs != 0; dbs &= dbs - 1)
         more |= serve_key(st, &n, i, (uint32_t)__builtin_ctz(dbs));
     }
     more &= n.count > 1;
@@ -269,9 +329,8 @@ static void serve_noted(rd_store *st) {
   free_names(&n);
 }
 
-void rd_waits_serve(rd_store *st) {
-  st->before_release = NULL;
-  if (st->waits == NULL && (st->waits = calloc(1, sizeof *st->waits)) == NULL) return;
+/* Serve the clients of all noted keys, and of those that this changes. */
+static void serve_all(rd_store *st) {
   struct rd_longrun *running = st->running;
   uint32_t touched = st->touched;
   uint64_t noted = st->noted;
@@ -289,22 +348,35 @@ void rd_waits_serve(rd_store *st) {
   st->may_borrow = may_borrow;
   st->borrows = borrows;
   st->serves_waits = false;
+}
+
+void rd_waits_serve(rd_store *st) {
+  st->before_release = NULL;
+  if (st->waits == NULL) st->waits = calloc(1, sizeof *st->waits);
+  if (st->waits != NULL) {
+    serve_all(st);
+  } else {
+    rd_ready_clear(st);
+    st->waits_missed = true;
+  }
   st->before_release = NULL;
   rd_events_publish(st);
 }
 
 /* ---- what dead workers left ---- */
 
-/* Remove entries whose wait has ended, and put back what was given to those that never took it. */
-static void clean_queue(rd_store *st, const rd_key *name) {
+/* Remove entries whose wait has ended, and put back what was given to those that never took it. False: no room. */
+static bool clean_queue(rd_store *st, const rd_key *name) {
+  bool all = true;
   rd_waiter w;
   for (double from = -rd_queue_score(7, 15, (1ull << 46) - 1); rd_queue_peek(st, name, from, &w);) {
     double score = rd_waiter_score(&w), at = w.flags & RD_WAITER_GIVEN ? -score : score;
     _Atomic uint64_t *ticket = rd_ticket_at(st, w.place, w.index);
     if (ticket == NULL || rd_ticket_number(atomic_load(ticket)) != w.number)
-      rd_wait_remove(st, name, w.type, w.db, w.number, w.place, w.index);
+      all &= rd_wait_remove(st, name, w.type, w.db, w.number, w.place, w.index);
     from = at + 1;
   }
+  return all;
 }
 
 bool rd_queues_clean(rd_store *st) {
@@ -314,11 +386,12 @@ bool rd_queues_clean(rd_store *st) {
     int mine = rd_trylock_shard(st, shard);
     all &= mine >= 0;
     if (mine < 0) continue;
-    names n = {NULL, 0, 0};
+    names n = {NULL, 0, 0, false};
     add_queues(st, shard, &n);
+    all &= !n.short_of_memory;
     for (uint32_t i = 0; i < n.count; i++) {
       rd_key name = name_of(&n.key[i]);
-      clean_queue(st, &name);
+      all &= clean_queue(st, &name);
     }
     free_names(&n);
     if (mine > 0) rd_unlock_shard(st, shard);

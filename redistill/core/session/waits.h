@@ -15,6 +15,7 @@ typedef struct rd_wait_key {
 /* A wait. When it has ended it stays until its entries in all queues are removed. */
 typedef struct rd_wait {
   rd_session *s; /* NULL: it has ended */
+  bool no_room;  /* what it was given could not be put back: tried again in rd_waits_tend */
   struct rd_wait *next, *before;
   uint64_t number, bytes;
   uint32_t index; /* of its ticket */
@@ -47,10 +48,11 @@ void rd_wait_ended(rd_wait *w, bool answered);
 rd_reply *rd_wait_output(rd_session *s);
 /* The wait of another worker, or of this one, has been given something, or should try again. */
 void rd_wait_wake(rd_store *st, const rd_waiter *waiter);
-/* Clean all queues of what dead workers left. False: a shard is in use. */
+/* Clean all queues of what dead workers left. False: a shard is in use, or there is no memory. */
 bool rd_queues_clean(rd_store *st);
-/* Remove the ended wait's entry of a key, and put back what it was given. The shard is locked. */
-void rd_wait_remove(rd_store *st, const rd_key *name, uint32_t type, uint32_t db, uint64_t number, uint32_t place,
+/* Remove the ended wait's entry of a key, and put back what it was given. The shard is locked. False: there is no room
+ * for what it was given, and nothing is changed. */
+bool rd_wait_remove(rd_store *st, const rd_key *name, uint32_t type, uint32_t db, uint64_t number, uint32_t place,
                     uint32_t index);
 
 #endif

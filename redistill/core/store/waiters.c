@@ -12,6 +12,7 @@ enum { PIECE = 64 << 10 };
 
 static rd_ready *ready_of(rd_store *st) {
   if (st->ready == NULL) st->ready = calloc(1, sizeof *st->ready);
+  if (st->ready == NULL) st->waits_missed = true;
   return st->ready;
 }
 

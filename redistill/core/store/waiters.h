@@ -33,7 +33,8 @@ typedef struct rd_ready {
   rd_ready_key key[RD_READY_KEYS];
 } rd_ready;
 
-/* Have all queues of the locked shards looked at before a lock is released. */
+/* Have all queues of the locked shards looked at before a lock is released. Without memory st->waits_missed is set, and
+ * all queues are looked at within a second (rd_waits_tend). */
 void rd_note_all_waited(rd_store *st);
 void rd_ready_clear(rd_store *st);
 void rd_ready_free(rd_store *st);
@@ -46,6 +47,7 @@ typedef enum rd_ticket_state {
   RD_TICKET_FREE = 0,
   RD_TICKET_WAITS = 1,
   RD_TICKET_SERVED = 2, /* what it gets is in a queue of `shard` */
+  RD_TICKET_MIXED = 3,  /* it waits, and one of its keys has had a value of another type meanwhile */
 } rd_ticket_state;
 
 /* The number of the wait: 48 bits, the shard: 12, the state: 4. */
@@ -55,6 +57,19 @@ static inline uint64_t rd_ticket_word(uint64_t number, uint32_t shard, rd_ticket
 static inline uint64_t rd_ticket_number(uint64_t word) { return word >> 16; }
 static inline uint32_t rd_ticket_shard(uint64_t word) { return (uint32_t)(word >> 4) & (RD_MAX_SHARDS - 1); }
 static inline rd_ticket_state rd_ticket_state_of(uint64_t word) { return (rd_ticket_state)(word & 15); }
+static inline bool rd_ticket_waits(uint64_t word, uint64_t number) {
+  rd_ticket_state state = rd_ticket_state_of(word);
+  return rd_ticket_number(word) == (number & ((1ull << 48) - 1)) &&
+         (state == RD_TICKET_WAITS || state == RD_TICKET_MIXED);
+}
+/* Give the ticket of a wait that has not ended the word `to`; *was is its word before. False: the wait has ended. */
+static inline bool rd_ticket_take(_Atomic uint64_t *ticket, uint64_t number, uint64_t to, uint64_t *was) {
+  *was = atomic_load(ticket);
+  while (rd_ticket_waits(*was, number)) {
+    if (atomic_compare_exchange_weak(ticket, was, to)) return true;
+  }
+  return false;
+}
 
 /* NULL: there is no such ticket, since its worker has ended. */
 _Atomic uint64_t *rd_ticket_at(const rd_store *st, uint32_t place, uint32_t index);
