@@ -43,7 +43,7 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 ## Differences
 
-- There are no groups of streams, no `XREAD` and no scripts yet. The server answers a command that is not in the table
+- There are no groups of streams and no scripts yet. The server answers a command that is not in the table
   with Redis's `ERR unknown command`, and `INFO` counts it by name and client library.
 - `XTRIM ~` may remove some entries more or fewer than Redis does from a stream whose nodes are limited by their bytes,
   or of which entries were deleted. `XINFO` counts nodes as Redis does, but a stream has no radix tree.

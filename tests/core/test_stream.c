@@ -196,6 +196,48 @@ static const exchange valkey_refused[] = {
          "\nb\r\n$10\r\nlast-entry\r\n*2\r\n$22\r\n4-18446744073709551615\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n"),
 };
 
+static const exchange valkey_reading[] = {
+    SAID("XADD s 1-1 a 1", "$3\r\n1-1\r\n"),
+    SAID("XADD s 1-2 a 2", "$3\r\n1-2\r\n"),
+    SAID("XADD t 5 c d", "$3\r\n5-0\r\n"),
+    SAID("XREAD STREAMS s 0",
+         "*1\r\n*2\r\n$1\r\ns\r\n*2\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$3\r\n1-2\r\n*"
+         "2\r\n$1\r\na\r\n$1\r\n2\r\n"),
+    SAID("XREAD COUNT 1 STREAMS s t none 0 0 0",
+         "*2\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$1\r\nt\r\n*1"
+         "\r\n*2\r\n$3\r\n5-0\r\n*2\r\n$1\r\nc\r\n$1\r\nd\r\n"),
+    SAID("XREAD COUNT 0 STREAMS s t 1-1 5",
+         "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-2\r\n*2\r\n$1\r\na\r\n$1\r\n2\r\n"),
+    SAID("XREAD COUNT -3 BLOCK 0 STREAMS t s $ 1",
+         "*1\r\n*2\r\n$1\r\ns\r\n*2\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n*2\r\n$3\r\n1-2\r\n*"
+         "2\r\n$1\r\na\r\n$1\r\n2\r\n"),
+    SAID("XREAD STREAMS s t $ $", "*-1\r\n"),
+    SAID("XREAD STREAMS s none + +", "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-2\r\n*2\r\n$1\r\na\r\n$1\r\n2\r\n"),
+    SAID("XREAD STREAMS STREAMS 0", "*-1\r\n"),
+    SAID("XREAD STREAMS s 18446744073709551615-18446744073709551615", "*-1\r\n"),
+    SAID("XREAD STREAMS s t 1",
+         "-ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.\r\n"),
+    SAID("XREAD STREAMS s x", "-ERR Invalid stream ID specified as stream command argument\r\n"),
+    SAID("XREAD STREAMS s >",
+         "-ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> o"
+         "ption.\r\n"),
+    SAID("XREAD STREAMS s t x",
+         "-ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.\r\n"),
+    SAID("XREAD STREAMS", "-ERR wrong number of arguments for 'xread' command\r\n"),
+    SAID("XREAD COUNT 1 STREAMS", "-ERR syntax error\r\n"),
+    SAID("XREAD COUNT x STREAMS s 0", "-ERR value is not an integer or out of range\r\n"),
+    SAID("XREAD BLOCK x STREAMS s 0", "-ERR timeout is not an integer or out of range\r\n"),
+    SAID("XREAD BLOCK -1 STREAMS s 0", "-ERR timeout is negative\r\n"),
+    SAID("XREAD GROUP g c STREAMS s 0",
+         "-ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.\r\n"),
+    SAID("XREAD NOACK STREAMS s 0",
+         "-ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.\r\n"),
+    SAID("XREAD JUNK STREAMS s 0", "-ERR syntax error\r\n"),
+    SAID("SET string x", "+OK\r\n"),
+    SAID("XREAD STREAMS s string 0 0", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+    SAID("XREAD STREAMS string x", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+};
+
 static const exchange valkey_full[] = {
     SAID("XADD s 1-1 a 1", "$3\r\n1-1\r\n"),
     SAID("XADD s 1-2 a 2", "$3\r\n1-2\r\n"),
@@ -390,6 +432,7 @@ static void removing_and_trimming_reply_as_redis(void) { REPLAY(removing); }
 static void setting_the_id_replies_as_redis(void) { REPLAY(setting); }
 
 static void full_figures_are_those_of_valkey(void) { REPLAY(valkey_full); }
+static void reading_replies_as_valkey(void) { REPLAY(valkey_reading); }
 static void refusals_are_those_of_redis_7_2(void) { REPLAY(valkey_refused); }
 static void resp3_has_its_own_shapes(void) { REPLAY3(resp3_shapes); }
 
@@ -399,6 +442,7 @@ int main(void) {
   RUN(removing_and_trimming_reply_as_redis);
   RUN(setting_the_id_replies_as_redis);
   RUN(full_figures_are_those_of_valkey);
+  RUN(reading_replies_as_valkey);
   RUN(refusals_are_those_of_redis_7_2);
   RUN(resp3_has_its_own_shapes);
   return check_end();

@@ -32,6 +32,8 @@ typedef struct rd_waiting {
   uint32_t argc; /* the call for one key: `argv`, where argv[key_at] is the key */
   uint32_t key_at;
   rd_bytes argv[RD_WAITING_ARGS];
+  const rd_bytes *each; /* not NULL: for key `i`, argv[each_at] is each[i] */
+  uint32_t each_at;
 } rd_waiting;
 
 /* Have the session wait, or reply in vain if it must not: in a transaction. */

@@ -159,6 +159,7 @@ rd_command_fn rd_cmd_xinfo_help;
 rd_command_fn rd_cmd_xinfo_stream;
 rd_command_fn rd_cmd_xlen;
 rd_command_fn rd_cmd_xrange;
+rd_command_fn rd_cmd_xread;
 rd_command_fn rd_cmd_xrevrange;
 rd_command_fn rd_cmd_xsetid;
 rd_command_fn rd_cmd_xtrim;

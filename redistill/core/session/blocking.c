@@ -195,8 +195,8 @@ static bool enter(rd_call *c, const rd_waiting *w, rd_wait *wait) {
   rd_store *st = c->store;
   uint8_t small[ARGUMENTS];
   size_t len;
-  uint8_t *bytes = pack(w, small, &len);
-  bool done = bytes != NULL;
+  rd_waiting one = *w;
+  bool done = true;
   rd_waiter head = {.number = wait->number,
                     .index = wait->index,
                     .place = (uint8_t)rd_own_place(st),
@@ -213,11 +213,13 @@ static bool enter(rd_call *c, const rd_waiting *w, rd_wait *wait) {
     rd_key name = rd_wait_name(k);
     head.order = i;
     head.flags = (uint8_t)(i + 1 < wait->keys ? head.flags | RD_WAITER_MORE : head.flags & ~RD_WAITER_MORE);
-    done = rd_queue_put(st, &name, rd_waiter_score(&head), &head, (rd_bytes){bytes, len});
+    if (w->each != NULL) one.argv[w->each_at] = w->each[i];
+    uint8_t *bytes = pack(&one, small, &len);
+    done = bytes != NULL && rd_queue_put(st, &name, rd_waiter_score(&head), &head, (rd_bytes){bytes, len});
+    if (bytes != small) free(bytes);
     k->queued = done;
     k->epoch = rd_shard_at(st, rd_shard_of(st, k->hash))->epoch;
   }
-  if (bytes != small) free(bytes);
   return done;
 }
 

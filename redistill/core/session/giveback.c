@@ -105,7 +105,8 @@ static bool put_back(rd_store *st, const rd_key *key, const gift *g) {
 }
 
 bool rd_give_back(rd_store *st, const rd_key *key, const rd_waiter *head, rd_bytes reply) {
-  if ((head->flags & RD_WAITER_MOVES) != 0 || reply.len == 0 || reply.data[0] != '*') return true;
+  if ((head->flags & RD_WAITER_MOVES) != 0 || head->type == RD_STREAM || reply.len == 0 || reply.data[0] != '*')
+    return true;
   gift g = {.head = head};
   bool done = read_gift(&g, reply) && (g.count == 0 || put_back(st, key, &g));
   free_gift(&g);

@@ -267,7 +267,7 @@ static bool serve_key(rd_store *st, const names *n, uint32_t at, uint32_t db) {
     outcome o = !mine ? NOTHING : has_better(st, n, at, &m.head) ? PASSED : serve(st, &m, &name);
     free(m.bytes);
     any |= o == SERVED;
-    if (o == NOTHING) break;
+    if (o == NOTHING && (!mine || type != RD_STREAM)) break; /* of a stream each wants what is behind another id */
     it = rd_find_quiet(st, &key, false);
     if (it == NULL || (uint32_t)rd_item_type(it) != type) break;
   }

@@ -1,0 +1,193 @@
+/* stream_read.c - XREAD: entries of several streams behind given ids, and waiting for them. */
+#include "arena/longrun.h"
+#include "command/keys.h"
+#include "commands/blocking.h"
+#include "commands/cmd.h"
+#include "commands/stream.h"
+#include "commands/value.h"
+
+enum { FEW = 8 };
+
+typedef struct read_options {
+  uint64_t count; /* 0: all */
+  bool blocks;
+  uint64_t milliseconds;
+  uint32_t first, n; /* the keys are argv[first] and those behind it, and then come as many ids */
+} read_options;
+
+/* ---- options ---- */
+
+static bool parse_milliseconds(rd_call *c, rd_bytes text, read_options *o) {
+  int64_t n;
+  o->blocks = true;
+  if (!rd_parse_i64(text, &n) || n > INT64_MAX - (int64_t)c->store->now_ms) {
+    rd_reply_error(c->out, "ERR timeout is not an integer or out of range");
+    return false;
+  }
+  o->milliseconds = (uint64_t)n;
+  if (n >= 0) return true;
+  rd_reply_error(c->out, "ERR timeout is negative");
+  return false;
+}
+
+static bool parse_streams(rd_call *c, uint32_t at, read_options *o) {
+  o->first = at;
+  o->n = (c->argc - at) / 2;
+  if (o->n != 0 && (c->argc - at) % 2 == 0) return true;
+  if (at == c->argc)
+    rd_reply_syntax(c->out);
+  else
+    rd_reply_error(c->out,
+                   "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.");
+  return false;
+}
+
+/* Parse the options; the keys are where rd_command_keys finds them. False after an error reply. */
+static bool parse_read(rd_call *c, read_options *o) {
+  enum { COUNT, BLOCK, STREAMS };
+  *o = (read_options){.count = 0};
+  for (uint32_t at = 1; at < c->argc;) {
+    rd_bytes word = c->argv[at];
+    uint32_t value;
+    int64_t n;
+    switch (rd_next_option(c->command, c->argv, c->argc, &at, &value)) {
+      case COUNT:
+        if (!rd_arg_integer(c, c->argv[value], &n)) return false;
+        o->count = n < 0 ? 0 : (uint64_t)n;
+        break;
+      case BLOCK:
+        if (!parse_milliseconds(c, c->argv[value], o)) return false;
+        break;
+      case STREAMS:
+        return parse_streams(c, value, o);
+      default:
+        if (rd_arg_is(word, "group") && c->argc - value >= 2)
+          rd_reply_error(c->out, "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
+        else if (rd_arg_is(word, "noack"))
+          rd_reply_error(c->out, "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
+        else
+          rd_reply_syntax(c->out);
+        return false;
+    }
+  }
+  rd_reply_syntax(c->out);
+  return false;
+}
+
+/* ---- the streams ---- */
+
+/* Parse the id behind which a stream is read. False after an error reply. */
+static bool parse_after(rd_call *c, const rd_stream *s, rd_bytes text, rd_stream_id *id) {
+  if (text.len == 1 && *text.data == '$') {
+    *id = s->meta.last;
+    return true;
+  }
+  if (text.len == 1 && *text.data == '+') {
+    if (rd_stream_last_id(s, id))
+      rd_id_down(id);
+    else
+      *id = s->meta.last;
+    return true;
+  }
+  if (text.len == 1 && *text.data == '>') {
+    rd_reply_error(c->out,
+                   "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> "
+                   "option.");
+    return false;
+  }
+  return rd_parse_id(c, text, 0, NULL, id);
+}
+
+/* Find the ids of all streams; the later ones may be wrong, so that nothing was replied yet. */
+static bool find_ids(rd_call *c, const read_options *o, rd_stream_id *after) {
+  rd_stream s;
+  for (uint32_t i = 0; i < o->n; i++) {
+    rd_key key = rd_call_key(c, o->first + i);
+    rd_item *it = rd_find_quiet(c->store, &key, false);
+    if (it != NULL && !rd_call_is(c, it, &rd_types[RD_STREAM])) return false;
+    rd_stream_open(&s, c->store, &key, it);
+    if (!parse_after(c, &s, c->argv[o->first + o->n + i], &after[i])) return false;
+    if (i % 64 == 63) rd_yield(c->store);
+  }
+  return true;
+}
+
+/* Reply with the entries of all streams that have some; *found counts these. False: the command must return. */
+static bool reply_streams(rd_call *c, const read_options *o, const rd_stream_id *after, rd_stream *last,
+                          uint64_t *found) {
+  rd_entries e = rd_entries_of(c);
+  size_t array = rd_reply_begin_array(c->out);
+  for (uint32_t i = 0; i < o->n; i++) {
+    rd_stream s;
+    rd_stream_id from = after[i], top;
+    bool absent;
+    rd_key key = rd_call_key(c, o->first + i);
+    rd_item *it = rd_call_value(c, &key, &rd_types[RD_STREAM], false, &absent);
+    e.found += it != NULL;
+    e.missed += it == NULL;
+    if (it == NULL) continue;
+    rd_stream_open(&s, c->store, &key, it);
+    if (!rd_stream_last_id(&s, &top) || rd_id_compare(top, from) <= 0 || !rd_id_up(&from)) continue;
+    if (c->out->resp != 3) rd_reply_array(c->out, 2);
+    rd_reply_bulk(c->out, key.data, key.len);
+    if (!rd_entries_range(&e, &s, from, RD_STREAM_MAX, o->count, false, NULL)) return false;
+    *last = s;
+    ++*found;
+    if (i % 64 == 63) rd_yield(c->store);
+  }
+  rd_reply_end_array(c->out, array, (size_t)*found);
+  if (c->out->resp == 3 && !c->out->failed && *found > 0) c->out->data[array] = '%';
+  if (*found == 0) c->out->len = e.mark;
+  return true;
+}
+
+/* ---- waiting ---- */
+
+/* Wait for entries behind these ids: a later call for one key has its id, whatever the client has written. */
+static void wait_for(rd_call *c, const read_options *o, const rd_stream_id *after) {
+  static const rd_bytes words[] = {{(const uint8_t *)"COUNT", 5}, {(const uint8_t *)"STREAMS", 7}};
+  char count[RD_I64_TEXT], (*texts)[RD_ID_TEXT] = NULL;
+  rd_bytes *ids = NULL;
+  rd_waiting w = {.type = RD_STREAM, .first = o->first, .keys = o->n, .milliseconds = o->milliseconds, .argc = 6};
+  uint64_t bytes = o->n * (sizeof *texts + sizeof *ids);
+  uint8_t *memory = rd_scratch_take(c, bytes);
+  if (memory == NULL) {
+    rd_reply_oom(c->out);
+    return;
+  }
+  ids = (rd_bytes *)(void *)memory;
+  texts = (char(*)[RD_ID_TEXT])(memory + o->n * sizeof *ids);
+  for (uint32_t i = 0; i < o->n; i++) ids[i] = (rd_bytes){(uint8_t *)texts[i], rd_format_id(texts[i], after[i])};
+  w.argv[0] = c->argv[0];
+  w.argv[1] = words[0];
+  w.argv[2] = (rd_bytes){(uint8_t *)count, rd_format_i64(count, o->count > INT64_MAX ? 0 : (int64_t)o->count)};
+  w.argv[3] = words[1];
+  w.key_at = 4;
+  w.each = ids;
+  w.each_at = 5;
+  rd_call_block(c, &w);
+  rd_scratch_give(c->store, memory, bytes);
+}
+
+void rd_cmd_xread(rd_call *c) {
+  read_options o;
+  rd_stream last = {.c = {.item = NULL}};
+  rd_stream_id few[FEW], *after = few;
+  uint64_t found = 0;
+  if (!parse_read(c, &o)) return;
+  if (!rd_may_miss(c) || (o.n > RD_LONG_ELEMENTS && !rd_may_take_long(c))) return;
+  uint64_t bytes = o.n * sizeof *after;
+  if (o.n > FEW && (after = rd_scratch_take(c, bytes)) == NULL) {
+    rd_reply_oom(c->out);
+    return;
+  }
+  if (find_ids(c, &o, after) && reply_streams(c, &o, after, &last, &found)) {
+    if (found > 0)
+      rd_call_may_remove(c, last.c.item);
+    else if (o.blocks)
+      wait_for(c, &o, after);
+    else if (c->session != NULL) /* who waits gets nothing yet */
+      rd_reply_null_array(c->out);
+  }
+  if (after != few) rd_scratch_give(c->store, after, bytes);
+}
