@@ -104,6 +104,7 @@ typedef struct rd_store {
   struct rd_reply *events;                     /* noted, and not published yet; NULL: there were none */
   void (*before_release)(struct rd_store *st); /* publishes them; called before a shard's lock is released */
   void (*start_waiting)(struct rd_call *call, const struct rd_waiting *w); /* has a session wait: session/blocking.c */
+  rd_bytes (*kept_by)(const struct rd_session *s);                         /* rd_call_kept */
   void (*serve_waiting)(struct rd_store *st);  /* gives to those who wait for changed keys: session/blocking.c */
   void (*forget_waiting)(struct rd_store *st); /* frees `waits` */
   struct rd_ready *ready;                      /* the changed keys for which clients wait: store/waiters.h */

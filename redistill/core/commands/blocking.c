@@ -31,6 +31,10 @@ void rd_call_block(rd_call *c, const rd_waiting *w) {
   if (c->session != NULL) c->store->start_waiting(c, w);
 }
 
+rd_bytes rd_call_kept(const rd_call *c) {
+  return c->session != NULL ? c->store->kept_by(c->session) : (rd_bytes){NULL, 0};
+}
+
 void rd_reply_in_vain(rd_reply *out, rd_vain in_vain, bool has_waited) {
   if (in_vain == RD_VAIN_ZEROS) rd_reply_array(out, 2);
   if (in_vain == RD_VAIN_ZEROS) rd_reply_int(out, 0);

@@ -101,12 +101,15 @@ static bool parse_after(rd_call *c, const rd_stream *s, rd_bytes text, rd_stream
 /* Find the ids of all streams; the later ones may be wrong, so that nothing was replied yet. */
 static bool find_ids(rd_call *c, const read_options *o, rd_stream_id *after) {
   rd_stream s;
+  rd_bytes kept = rd_call_kept(c);
+  bool again = kept.len == o->n * sizeof *after;
+  if (again) memcpy(after, kept.data, kept.len);
   for (uint32_t i = 0; i < o->n; i++) {
     rd_key key = rd_call_key(c, o->first + i);
     rd_item *it = rd_find_quiet(c->store, &key, false);
     if (it != NULL && !rd_call_is(c, it, &rd_types[RD_STREAM])) return false;
     rd_stream_open(&s, c->store, &key, it);
-    if (!parse_after(c, &s, c->argv[o->first + o->n + i], &after[i])) return false;
+    if (!again && !parse_after(c, &s, c->argv[o->first + o->n + i], &after[i])) return false;
     if (i % 64 == 63) rd_yield(c->store);
   }
   return true;
@@ -148,7 +151,8 @@ static void wait_for(rd_call *c, const read_options *o, const rd_stream_id *afte
   static const rd_bytes words[] = {{(const uint8_t *)"COUNT", 5}, {(const uint8_t *)"STREAMS", 7}};
   char count[RD_I64_TEXT], (*texts)[RD_ID_TEXT] = NULL;
   rd_bytes *ids = NULL;
-  rd_waiting w = {.type = RD_STREAM, .first = o->first, .keys = o->n, .milliseconds = o->milliseconds, .argc = 6};
+  rd_waiting w = {
+      .type = RD_STREAM, .first = o->first, .keys = o->n, .milliseconds = o->milliseconds, .counts = true, .argc = 6};
   uint64_t bytes = o->n * (sizeof *texts + sizeof *ids);
   uint8_t *memory = rd_scratch_take(c, bytes);
   if (memory == NULL) {
@@ -165,6 +169,7 @@ static void wait_for(rd_call *c, const read_options *o, const rd_stream_id *afte
   w.key_at = 4;
   w.each = ids;
   w.each_at = 5;
+  w.keeps = (rd_bytes){(const uint8_t *)after, o->n * sizeof *after};
   rd_call_block(c, &w);
   rd_scratch_give(c->store, memory, bytes);
 }
@@ -175,7 +180,7 @@ void rd_cmd_xread(rd_call *c) {
   rd_stream_id few[FEW], *after = few;
   uint64_t found = 0;
   if (!parse_read(c, &o)) return;
-  if (!rd_may_miss(c) || (o.n > RD_LONG_ELEMENTS && !rd_may_take_long(c))) return;
+  if ((c->session != NULL && !rd_may_miss(c)) || (o.n > RD_LONG_ELEMENTS && !rd_may_take_long(c))) return;
   uint64_t bytes = o.n * sizeof *after;
   if (o.n > FEW && (after = rd_scratch_take(c, bytes)) == NULL) {
     rd_reply_oom(c->out);

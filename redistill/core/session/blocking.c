@@ -153,10 +153,33 @@ static bool claim(rd_wait *w) {
   return rd_ticket_take(ticket_of(w), w->number, 0, &was);
 }
 
+/* ---- what the command keeps ---- */
+
+bool rd_wait_keep(rd_session *s, rd_bytes kept) {
+  if (kept.len == 0) return true;
+  uint8_t *bytes = malloc(kept.len);
+  if (bytes == NULL) return false;
+  memcpy(bytes, kept.data, kept.len);
+  free(s->kept);
+  s->kept = bytes;
+  s->kept_len = kept.len;
+  return true;
+}
+
+rd_bytes rd_wait_kept(const rd_session *s) { return (rd_bytes){s->kept, s->kept_len}; }
+
+void rd_wait_forget(rd_session *s) {
+  s->wait_number = 0;
+  if (RD_LIKELY(s->kept == NULL)) return;
+  free(s->kept);
+  s->kept = NULL;
+  s->kept_len = 0;
+}
+
 /* ---- beginning ---- */
 
 static rd_wait *new_wait(rd_call *c, const rd_waiting *w) {
-  uint64_t bytes = sizeof(rd_wait) + w->keys * sizeof(rd_wait_key);
+  uint64_t bytes = sizeof(rd_wait) + w->keys * sizeof(rd_wait_key), kept = w->keeps.len;
   for (uint32_t i = 0; i < w->keys; i++) bytes += c->argv[w->first + i].len;
   rd_wait *wait = calloc(1, bytes);
   if (wait == NULL) return NULL;
@@ -172,7 +195,7 @@ static rd_wait *new_wait(rd_call *c, const rd_waiting *w) {
   wait->db = c->db;
   wait->in_vain = w->in_vain;
   wait->keys = w->keys;
-  wait->bytes = bytes;
+  wait->bytes = bytes + kept;
   return wait;
 }
 
@@ -207,7 +230,7 @@ static bool enter(rd_call *c, const rd_waiting *w, rd_wait *wait) {
                     .argc = w->argc};
   head.flags = (uint8_t)((w->wakes ? RD_WAITER_WAKES : 0) | (w->from_end ? RD_WAITER_FROM_END : 0) |
                          (w->moves ? RD_WAITER_MOVES : 0) | (w->counts ? RD_WAITER_COUNTS : 0) |
-                         (c->out->resp == 3 ? RD_WAITER_RESP3 : 0));
+                         (w->gone ? RD_WAITER_GONE : 0) | (c->out->resp == 3 ? RD_WAITER_RESP3 : 0));
   for (uint32_t i = 0; i < wait->keys && done; i++) {
     rd_wait_key *k = &wait->key[i];
     rd_key name = rd_wait_name(k);
@@ -235,7 +258,7 @@ void rd_waits_start(rd_call *c, const rd_waiting *w) {
     return;
   }
   rd_wait *wait = new_wait(c, w);
-  if (wait == NULL || !new_ticket(st, wait)) {
+  if (wait == NULL || !rd_wait_keep(s, w->keeps) || !new_ticket(st, wait)) {
     free(wait);
     rd_reply_oom(c->out);
     return;

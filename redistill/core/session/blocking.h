@@ -60,6 +60,11 @@ void rd_waits_serve(rd_store *st);                           /* rd_store.serve_w
 void rd_wait_end(rd_session *s);
 /* The session is saved: end the wait. False: it has been given something, and must go on here first. */
 bool rd_wait_leave(rd_session *s);
+/* The command that waited is done. */
+void rd_wait_forget(rd_session *s);
+rd_bytes rd_wait_kept(const rd_session *s); /* rd_store.kept_by */
+/* Give a session what its command kept. False: no memory. */
+bool rd_wait_keep(rd_session *s, rd_bytes kept);
 /* The session is resumed. False: it waits on. */
 bool rd_wait_is_over(rd_session *s);
 /* The bytes that a session's wait takes. */

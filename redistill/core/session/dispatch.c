@@ -3,6 +3,7 @@
 
 #include "arena/layout.h"
 #include "session/admit.h"
+#include "session/blocking.h"
 #include "session/control.h"
 #include "session/execute.h"
 #include "session/fetch.h"
@@ -232,7 +233,7 @@ static rd_status dispatch_one(rd_session *s, rd_ahead *a, const rd_bytes *argv) 
 static rd_status __attribute__((noinline)) dispatch(rd_session *s, rd_ahead *a, const rd_bytes *argv) {
   rd_status status = dispatch_one(s, a, argv);
   /* a command that waited is done: executed, refused or denied */
-  if (status == RD_MORE || status == RD_CONTROL || status == RD_CLOSE) s->wait_number = 0;
+  if (status == RD_MORE || status == RD_CONTROL || status == RD_CLOSE) rd_wait_forget(s);
   return status;
 }
 
@@ -251,7 +252,7 @@ rd_status rd_dispatch_continue(rd_session *s) {
     rd_status ran = rd_long_continue(s, &mark, &nanoseconds);
     if (ran == RD_BLOCKED) s->ahead_next--;
     if (ran != RD_MORE) return ran;
-    s->wait_number = 0;
+    rd_wait_forget(s);
     if (s->state.in_exec) {
       rd_multi_ran(s, &s->multi.queue[s->multi.next - 1], mark, nanoseconds);
     } else {

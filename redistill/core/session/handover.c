@@ -1,6 +1,7 @@
 /* handover.c - saves and loads a session as bytes: numbers in the machine's byte order, each string after its length.
  *
- *   magic, version, flags, db, resp, reply_mode, commands, name of the last command, wait (number, end),
+ *   magic, version, flags, db, resp, reply_mode, commands, name of the last command, wait (number, end, what
+ *   the command kept),
  *   queued commands (each: arguments), watches (each: a record, its key), tracking (flags, client of REDIRECT,
  *   prefixes), subscriptions (moved.c), input, output
  *
@@ -35,7 +36,8 @@ enum {
   CLOSED = 1 << 6, /* RD_CLOSE was returned: only the output counts */
   MONITORS = 1 << 7,
   WAITED = 1 << 8, /* its first command waits for keys (blocking.h): the number and the end of the wait follow */
-  ALL_FLAGS = (1 << 9) - 1,
+  KEPT = 1 << 9,   /* ... and after that what it kept */
+  ALL_FLAGS = (1 << 10) - 1,
 };
 
 /* ---- writing ---- */
@@ -53,7 +55,7 @@ static uint32_t flags_of(const rd_session *s) {
          (state->no_evict ? NO_EVICT : 0u) | (state->close_after_reply ? CLOSE_AFTER_REPLY : 0u) |
          (state->in_multi ? IN_MULTI : 0u) | (s->multi.aborted ? ABORTED : 0u) |
          (s->waiting == RD_CLOSE ? CLOSED : 0u) | (state->monitors ? MONITORS : 0u) |
-         (s->wait_number != 0 ? WAITED : 0u);
+         (s->wait_number != 0 ? WAITED : 0u) | (s->kept != NULL ? KEPT : 0u);
 }
 
 static void put_queue(rd_reply *to, const rd_multi *m) {
@@ -153,6 +155,7 @@ rd_saved rd_session_save(rd_session *s, rd_bytes taken, uint8_t **bytes, size_t 
     put64(&to, s->wait_number);
     put64(&to, s->wait_until);
   }
+  if (s->kept != NULL) put_bytes(&to, rd_wait_kept(s));
   put_queue(&to, &s->multi);
   put_watches(&to, s);
   if (version == TRACKING) put_tracking(&to, s);
@@ -241,6 +244,11 @@ static uint32_t get_state(struct reader *r, rd_session *s) {
     s->wait_number = get64(r);
     s->wait_until = get64(r);
     require(r, s->wait_number != 0 && s->wait_number >> 46 == 0, "its wait cannot be");
+  }
+  if (flags & KEPT) {
+    rd_bytes kept = get_bytes(r);
+    require(r, flags & WAITED && kept.len != 0, "its wait cannot be");
+    require(r, rd_wait_keep(s, kept), "there is no memory");
   }
   return version;
 }

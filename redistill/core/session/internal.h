@@ -119,6 +119,8 @@ struct rd_session {
   struct rd_wait *wait;             /* it waits for keys: blocking.h; NULL: it does not */
   bool answered;                    /* the wait has ended with a reply */
   uint64_t wait_number, wait_until; /* of the command that waits, or waited and runs again; 0: there is none */
+  uint8_t *kept;                    /* rd_waiting.keeps of that command, malloc'd */
+  size_t kept_len;
 
   rd_subscribed *subscribed;  /* NULL: it gets no messages */
   struct rd_tracker *tracker; /* NULL: it has never tracked */

@@ -24,6 +24,7 @@ enum {
   RD_WAITER_MOVES = 1 << 4,
   RD_WAITER_COUNTS = 1 << 5, /* rd_waiting.counts */
   RD_WAITER_MORE = 1 << 6,   /* the wait has later keys */
+  RD_WAITER_GONE = 1 << 7,   /* rd_waiting.gone */
 };
 
 typedef struct rd_waiter {

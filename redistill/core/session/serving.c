@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "arena/lock.h"
+#include "commands/blocking.h"
 #include "session/blocking.h"
 #include "session/events.h"
 #include "session/execute.h"
@@ -14,7 +15,7 @@
 /* ROUNDS: a client that waits for several keys may be passed over once for each. MOST_BETTER: noted keys among which
  * the first of a client's own keys is searched for. MOST_MIXED: clients that are told that their key has a value of
  * another type. */
-enum { ROUNDS = 4, MOST_BETTER = 64, MOST_MIXED = 512, ARGS = 8 };
+enum { ROUNDS = 4, MOST_BETTER = 64, MOST_MIXED = 512, ARGS = RD_WAITING_ARGS };
 
 /* A reply that is put into a queue for a client of another worker. */
 struct rd_gift {
@@ -235,9 +236,10 @@ static outcome serve(rd_store *st, const rd_member *m, const rd_key *name) {
 
 /* ---- the clients of one key ---- */
 
-/* True if an earlier one of the waiter's own keys, among those noted, can serve it. */
+/* True if an earlier one of the waiter's own keys, among those noted, can serve it. A stream may have nothing for it.
+ */
 static bool has_better(rd_store *st, const names *n, uint32_t at, const rd_waiter *w) {
-  if (w->order == 0 || n->count > MOST_BETTER) return false;
+  if (w->order == 0 || w->type == RD_STREAM || n->count > MOST_BETTER) return false;
   for (uint32_t i = 0; i < n->count; i++) {
     rd_key name = name_of(&n->key[i]), key = name;
     rd_waiter other;
@@ -251,12 +253,26 @@ static bool has_better(rd_store *st, const names *n, uint32_t at, const rd_waite
   return false;
 }
 
+/* Tell those who wait for a stream, which the key is not any more. */
+static void serve_gone(rd_store *st, const rd_key *name, uint32_t db) {
+  double end = rd_queue_score(RD_STREAM, db, (1ull << 46) - 1);
+  rd_member m;
+  for (uint64_t from = 0; rd_queue_next(st, name, rd_queue_score(RD_STREAM, db, from), &m); from = m.head.number + 1) {
+    bool mine = m.bytes != NULL && rd_waiter_score(&m.head) <= end;
+    if (m.bytes == NULL) st->waits_missed = true;
+    if (mine && m.head.flags & RD_WAITER_GONE) serve(st, &m, name);
+    free(m.bytes);
+    if (!mine) break;
+  }
+}
+
 /* Serve those who wait for the key in a database. True: somebody was served. */
 static bool serve_key(rd_store *st, const names *n, uint32_t at, uint32_t db) {
   rd_key name = name_of(&n->key[at]), key = name;
   key.db = db;
   bool any = false;
   rd_item *it = rd_find_quiet(st, &key, false);
+  if (it == NULL || rd_item_type(it) != RD_STREAM) serve_gone(st, &name, db);
   if (it == NULL) return false;
   uint32_t type = (uint32_t)rd_item_type(it);
   double end = rd_queue_score(type, db, (1ull << 46) - 1);

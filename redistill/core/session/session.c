@@ -47,6 +47,7 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   if (s == NULL) return NULL;
   s->st = st;
   st->start_waiting = rd_waits_start;
+  st->kept_by = rd_wait_kept;
   st->serve_waiting = rd_waits_serve;
   st->forget_waiting = rd_waits_free;
   s->state.resp = 2;
@@ -69,6 +70,7 @@ void rd_session_free(rd_session *s) {
   if (s == NULL) return;
   rd_footprint_gone(s);
   rd_wait_end(s);
+  rd_wait_forget(s);
   rd_finish_begun(s);
   if (s->st->first == s) s->st->first = NULL;
   rd_session_monitor(s, false);
@@ -396,7 +398,7 @@ static rd_status unblocked(rd_session *s) {
   rd_waits_settle(s->st);
   if (!s->answered) return RD_MORE;
   s->answered = false;
-  s->wait_number = 0;
+  rd_wait_forget(s);
   s->ahead_next++;
   return rd_end_command(s);
 }
