@@ -111,7 +111,11 @@ static void dollar_is_the_last_id_when_the_wait_begins(void) {
 /* Whatever becomes of the key, an XREAD waits on. */
 static void a_key_that_goes_or_has_another_type_is_waited_past(void) {
   static const char *const each[] = {
-      "DEL s\r\n", "RENAME s o\r\n", "SET s x\r\nDEL s\r\n", "FLUSHALL\r\n", "UNLINK s\r\nRPUSH s 1\r\nDEL s\r\n",
+      "DEL s\r\n",
+      "RENAME s o\r\n",
+      "SET s x\r\nDEL s\r\n",
+      "FLUSHALL\r\n",
+      "UNLINK s\r\nRPUSH s 1\r\nDEL s\r\n",
       "MULTI\r\nDEL s\r\nSET s x\r\nEXEC\r\nDEL s\r\n",
   };
   for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
