@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import socket
 import statistics
-import struct
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,28 +68,20 @@ def idle(quick: bool) -> dict[str, Any]:
 
     def held(name: str, directory: Path) -> dict[str, Any]:
         with servers.running(name, directory) as server, contextlib.ExitStack() as stack:
-            bare = _cpu_percent(server, seconds)
+            bare = server.cpu_percent(seconds)
             before = server.resident_bytes()
             for _ in range(count):
                 connection = stack.enter_context(server.connect())
-                # A reset at the end leaves no port behind in TIME_WAIT.
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                servers.reset_at_end(connection)
                 connection.sendall(b"get key:000000000000\r\n")
                 if not connection.recv(100):
                     sys.exit(f"{name} closed a connection")
             # A server gives back the memory of connections that have become idle, after some time.
-            first, cpu = _cpu_percent(server, seconds), _cpu_percent(server, seconds)
+            first, cpu = server.cpu_percent(seconds), server.cpu_percent(seconds)
             resident = (server.resident_bytes() - before) / count
             return {"bytes": resident, "bare_percent": bare, "first_percent": first, "cpu_percent": cpu}
 
     return each_server(held) | {"connections": count, "seconds": seconds}
-
-
-def _cpu_percent(server: servers.Server, seconds: float) -> float:
-    """The server's share of one CPU in the next seconds."""
-    cpu = server.cpu_seconds()
-    time.sleep(seconds)
-    return (server.cpu_seconds() - cpu) / seconds * 100
 
 
 def start(quick: bool) -> dict[str, Any]:

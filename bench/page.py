@@ -26,6 +26,7 @@ SECTIONS = {
     "values": page_types.values,
     "types": page_types.commands,
     "messages": page_messages.messages,
+    "blocking": page_messages.blocking,
     "idle": page_servers.idle,
     "start": page_servers.start,
     "refused": page_servers.refused,

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import time
@@ -70,6 +71,12 @@ class Server:
         """User and system time so far of all its processes, in the kernel's nanoseconds."""
         return sum(time.clock_gettime((~pid << 3) | 2) for pid in self.pids())  # clock_getcpuclockid(3)
 
+    def cpu_percent(self, seconds: float) -> float:
+        """The server's share of one CPU in the next seconds."""
+        cpu = self.cpu_seconds()
+        time.sleep(seconds)
+        return (self.cpu_seconds() - cpu) / seconds * 100
+
     def resident_bytes(self) -> int:
         """Memory of all its processes that is in RAM; what they share is counted once."""
         total = 0
@@ -103,6 +110,11 @@ def connect(place: Place) -> socket.socket:
     context = ssl.create_default_context(cafile=place.certificate[0])
     with plain:
         return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def reset_at_end(conversation: socket.socket) -> None:
+    """Have a connection end with a reset, which leaves no port behind in TIME_WAIT."""
+    conversation.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def ask(conversation: socket.socket, protocol: str, *command: str) -> bytes:

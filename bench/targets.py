@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator
 from typing import Any
 
+from bench.blocking import OTHER
 from bench.markdown import number
 from bench.page_servers import row_title
 
@@ -44,6 +45,7 @@ def targets(results: Results) -> list[Target]:
         *_sockets(results),
         *_types(results),
         *_messages(results),
+        *_blocking(results),
         *_start(results),
         *_clients(results),
     ]
@@ -146,6 +148,25 @@ def _messages(results: Results) -> Iterator[Target]:
             measured = f"{ours / redis:.2f} ({ours:.2f} µs against {redis:.2f} µs)"
             name = f"Server's CPU for a message, {row['title']}, P={row['pipeline']}"
             yield name, f"<= {row['most']} of Redis's", measured, ours <= row["most"] * redis
+
+
+def _blocking(results: Results) -> Iterator[Target]:
+    """Hand-offs, and clients that wait."""
+    part = results.get("blocking", {})
+    rounds = part.get("hand_offs", {})
+    if {"redistill", "redis"} <= rounds.keys():
+        for q in ("p50", "p99"):
+            ours, redis = (_median(rounds[name], q) for name in ("redistill", "redis"))
+            yield f"BLPOP, hand-off, {q}", "<= Redis's", f"{ours:.0f} µs against {redis:.0f} µs", ours <= redis
+    if {"redistill, 2 workers", OTHER} <= rounds.keys():
+        same, other = (_median(rounds[name], "p50") for name in ("redistill, 2 workers", OTHER))
+        measured = f"{other - same:.0f} µs more ({other:.0f} µs against {same:.0f} µs)"
+        yield "BLPOP, hand-off to the other worker, p50", "< 100 µs more", measured, other - same < 100
+    if ours := part.get("waiting", {}).get("servers", {}).get("redistill"):
+        bare, cpu = ours["bare_percent"], ours["cpu_percent"]
+        measured = f"{cpu:.2f} % of a CPU, {bare:.2f} % without"
+        # As with idle connections.
+        yield f"{part['waiting']['connections']:,} clients wait in BLPOP", "no CPU", measured, cpu - bare < 0.2
 
 
 def _start(results: Results) -> Iterator[Target]:
