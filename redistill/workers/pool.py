@@ -152,14 +152,16 @@ class Pool:
         for one in self._store.workers:
             if one.pid == pid:
                 self._store.workers.reap(one.place)
-        if not pid:
+        if worker.leaving:
+            pass  # it was told to end, perhaps before it began
+        elif not pid:
             log.error(
                 "worker {number} could not be started: {reason}",
                 number=worker.number,
                 reason=reason,
                 log_throttle=SELDOM,
             )
-        elif not worker.leaving:
+        else:
             log.error("worker {number} has ended: {reason}", number=worker.number, reason=reason, pid=pid)
         slot = self.slots[worker.number]
         if slot.current is worker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from redistill.workers import channel
 from redistill.workers.slot import LONGEST_WAIT
@@ -116,6 +116,18 @@ class ReplacingTests(PlayedWorkersTestCase):
         for waiting in (replaced, stopped, again):
             self.successResultOf(waiting)
         self.assertEqual((len(self.reactor.started), self.reactor.getDelayedCalls()), (4, []))
+
+    def test_stop_before_a_successor_has_begun(self) -> None:
+        """A successor that the fork server has not made yet when the server stops is no error in the log."""
+        replaced = self.pool.replace()
+        self.reactor.started[3].pid = 0
+        with capturedLogs() as logged:
+            stopped = self.pool.stopService()
+            for worker in list(self.pool.pool.workers):
+                self.end(worker)
+        for waiting in (replaced, stopped):
+            self.successResultOf(waiting)
+        self.assertEqual([formatEvent(event) for event in logged if event["log_level"] >= LogLevel.warn], [])
 
     def test_worker_that_dies_while_it_is_replaced(self) -> None:
         """Then its successor is all there is to its place."""
