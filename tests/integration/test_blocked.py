@@ -364,3 +364,88 @@ class CommandTests(Case):
         for n, sock in enumerate(waiting):
             each[0].rpush(f"k{n}", 1)
             self.assertTrue(sock.recv(100).startswith(b"*2\r\n"))
+
+
+class LimitTests(Case):
+    """Limits, and the end of the server"""
+
+    def test_stop(self) -> None:
+        """A stop closes clients that wait, in a command or in a pause, without a reply, and waits for none of them."""
+        server = self.start()
+        each = self.on_each(server)
+        waiting = [self.connect(server, command) for command in (b"BLPOP k 0", b"BZPOPMIN z 100", b"WAIT 1 0") * 4]
+        waiting.append(self.connect(server, b"SUBSCRIBE news"))
+        self.said(waiting[-1], b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n")
+        self.blocked(each[0], 12)
+        began = time.monotonic()
+        self.assertEqual(server.stop(), 0)
+        self.assertLess(time.monotonic() - began, 10)
+        for sock in waiting:
+            self.assertEqual(sock.recv(1), b"")
+        self.assertNotIn("[error]", server.logged())
+
+    def test_client_memory(self) -> None:
+        """Clients that wait for long keys are closed, the largest first, when they need more than all clients may; the
+        others are served, and nothing of the closed ones is left."""
+        server = self.start()
+        each = self.on_each(server)
+        each[0].config_set("maxmemory-clients", "8mb")
+        names = [b"%05d" % n + b"k" * 20_000 for n in range(MANY)]
+        waiting = {}
+        for name in names:
+            waiting[name] = self.connect(server, b"BLPOP " + name + b" 0")
+        self.eventually(lambda: each[0].info("stats")["evicted_clients"] > 0, "some are closed")
+
+        def settled() -> bool:
+            info = each[0].info()
+            closed = info["evicted_clients"]
+            return bool(info["blocked_clients"] == info["total_blocking_keys"] == MANY - closed)
+
+        self.eventually(settled, "the others wait, and no queue of another one is left")
+        served = 0
+        for name, sock in waiting.items():
+            each[0].rpush(name, 1)
+            with contextlib.suppress(ConnectionError):
+                served += sock.recv(1) == b"*"
+        closed = each[0].info("stats")["evicted_clients"]
+        self.assertEqual(served, MANY - closed)
+        self.assertGreater(served, 20)
+        self.assertEqual(sum(each[1].llen(name) for name in names), closed)
+
+    def test_most_connections(self) -> None:
+        """Clients that wait count toward the limit of connections, and free their places when they are killed."""
+        server = self.start()
+        each = self.on_each(server)
+        there = each[0].info("clients")["connected_clients"]
+        each[0].config_set("maxclients", there + 3)
+        waiting = [self.connect(server, b"BLPOP k 0") for _ in range(3)]
+        self.blocked(each[0], 3)
+        refused = self.connect(server)
+        self.assertEqual(refused.recv(100), b"-ERR max number of clients reached\r\n")
+        host, port = waiting[0].getsockname()[:2]
+        (number,) = (one["id"] for one in each[1].client_list() if one["addr"] == f"{host}:{port}")
+        self.assertEqual(each[1].client_kill_filter(_id=number), 1)
+        self.blocked(each[0], 2)
+        self.eventually(lambda: each[0].info("clients")["connected_clients"] == there + 2, "its place is free")
+        new = self.connect(server, b"BLPOP k 0")
+        self.blocked(each[0], 3)
+        each[1].rpush("k", 1, 2, 3)
+        for sock in (*waiting[1:], new):
+            self.assertTrue(sock.recv(100).startswith(b"*2\r\n"))
+
+    def test_output_limit(self) -> None:
+        """A client that waits and is given more than its output may be is closed, whichever worker pushed."""
+        server = self.start()
+        each = self.on_each(server)
+        each[0].config_set("client-output-buffer-limit", "normal 1mb 0 0")
+        for client in each.values():
+            waits = self.connect(server, b"BLPOP k 0")
+            self.blocked(each[0], 1)
+            client.rpush("k", b"x" * 8_000_000)
+            self.blocked(each[0], 0)
+            got = 0
+            with contextlib.suppress(ConnectionError):
+                while more := waits.recv(1 << 20):
+                    got += len(more)
+            self.assertLess(got, 8_000_000)
+            client.delete("k")
