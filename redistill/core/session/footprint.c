@@ -101,6 +101,14 @@ static rd_session *largest(const rd_store *st) {
   return NULL;
 }
 
+/* The most that the largest session can have, by its list. */
+static uint64_t largest_size(const rd_store *st) {
+  for (unsigned i = 64; i-- > 0;) {
+    if (st->sized[i] != NULL) return UINT64_MAX >> (63 - i);
+  }
+  return 0;
+}
+
 bool rd_footprint_admit(rd_session *s, uint64_t more) {
   rd_store *st = s->st;
   uint64_t limit = st->client_limit;
@@ -142,10 +150,14 @@ uint64_t rd_client_to_close(rd_store *st) {
   }
   st->over_client_limit = false;
   if (st->client_limit == 0) return 0;
+  uint64_t sum = rd_gauge_sum(st, RD_GAUGE_client_buffers);
+  if (RD_LIKELY(sum <= st->client_limit)) { /* no look at all sessions, of which thousands may wait */
+    rd_gauge_set(st, RD_GAUGE_largest_client, largest_size(st));
+    return 0;
+  }
   const rd_session *s = largest(st);
   rd_gauge_set(st, RD_GAUGE_largest_client, s == NULL ? 0 : s->footprint);
-  uint64_t sum = rd_gauge_sum(st, RD_GAUGE_client_buffers);
-  if (s == NULL || sum <= st->client_limit) return 0;
+  if (s == NULL) return 0;
   bool mine = s->footprint >= rd_gauge_sum(st, RD_GAUGE_largest_client);
   return mine || sum > st->client_limit + st->client_limit / 8 ? s->state.owner : 0;
 }

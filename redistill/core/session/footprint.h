@@ -3,9 +3,10 @@
  * A session's footprint is the memory allocated for its input, replies, arguments, queued commands and watched keys.
  * Each process keeps its sessions in lists by the power of two of their footprints, so that it finds the largest
  * without looking at all of them, and publishes its sum and its largest in the arena (gauges client_buffers and
- * largest_client). A process closes only its own clients: when the sum over all processes exceeds the limit, the
- * process with the largest client closes it. It learns of that at its next call of rd_client_to_close; other processes
- * wait for it only up to an eighth above the limit. A session with NO-EVICT counts, and is never closed.
+ * largest_client; below the limit the most that the largest can have). A process closes only its own clients: when the
+ * sum over all processes exceeds the limit, the process with the largest client closes it. It learns of that at its
+ * next call of rd_client_to_close; other processes wait for it only up to an eighth above the limit. A session with
+ * NO-EVICT counts, and is never closed.
  *
  * Above that eighth no buffer grows by much (rd_footprint_admit): a larger session of this process is dropped first, or
  * else the growing session is closed; sessions of up to a sixteenth of the limit may use another eighth.
