@@ -37,6 +37,7 @@ COUNTERS = {
     "regions_refused": "Times that the system had no memory for the arena although max_memory was not reached.",
     "messages_published": "PUBLISH and SPUBLISH commands.",
     "messages_delivered": "Messages of publish/subscribe and events of keys that clients got, each client's counted.",
+    "messages_lost": "Messages for which a worker had no room; those of its clients that might miss one are closed.",
     "connections_moved": "Connections that a busy worker handed over to another.",
 }
 RENAMED = {

@@ -393,6 +393,7 @@ static void a_worker_that_reads_nothing_loses_its_subscribers_and_knows_it(void)
     rig_feed(&p, text, (size_t)n + (8 << 20) + 2, (size_t)n + (8 << 20) + 2);
   }
   free(text);
+  CHECK_INT(second.worker->counters.value[RD_STAT_messages_lost], 2);
   CHECK(rd_subscribed_lost(&st));
   CHECK(!rd_subscribed_lost(&st));
   CHECK_INT(rd_session_state_of(a.session)->overflowed, RD_OVERFLOW_LOST);

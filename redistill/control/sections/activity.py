@@ -47,6 +47,7 @@ def traffic(server: ServerState, now: stats.Snapshot) -> Fields:
         ("pubsubshard_channels", shard_channels),
         counted("messages_published"),
         counted("messages_delivered"),
+        counted("messages_lost"),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
         ("migrate_cached_sockets", 0),

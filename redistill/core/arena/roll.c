@@ -299,6 +299,11 @@ void rd_roll_take(rd_store *st, uint32_t place, uint32_t entry, uint32_t text) {
   memcpy(tables->pattern + text + 4, &count, sizeof count);
 }
 
+void rd_roll_lose(rd_store *st, rd_worker *w) {
+  atomic_store(&w->roll.lost, 1);
+  rd_count_stat(st, RD_STAT_messages_lost, 1);
+}
+
 /* ---- owners that have ended ---- */
 
 void rd_roll_end(rd_store *st, rd_worker *w) {

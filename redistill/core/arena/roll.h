@@ -69,6 +69,9 @@ void rd_rolls_unlock(rd_store *st);
 /* The workers with subscriptions: bit i is block i. A relaxed load. */
 uint64_t rd_rolls_used(const rd_store *st);
 
+/* A message to the worker is lost: it ends its subscribers (rd_subscribed_lost). Counts it. */
+void rd_roll_lose(rd_store *st, rd_worker *w);
+
 /* ---- reading ---- */
 
 uint64_t rd_roll_hash(const rd_store *st, rd_roll_kind kind, rd_bytes name);

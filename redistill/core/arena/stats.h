@@ -27,6 +27,7 @@
   X(changes)                  \
   X(messages_published)       \
   X(messages_delivered)       \
+  X(messages_lost)            \
   RD_DAEMON_STATS(X)
 
 /* Connections, how they ended, and what went wrong in the control plane. admission.c counts refused connections, the

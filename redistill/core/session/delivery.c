@@ -166,7 +166,7 @@ static bool send_to(rd_store *st, uint32_t place, message_head head, rd_bytes ch
     if ((sent != RD_SENT && sent != RD_SENT_KEPT) || head.from + len == head.total) break;
   }
   if (record != small) free(record);
-  if (sent == RD_SENT_LOST) atomic_store(&rd_worker_at(st, place)->roll.lost, 1);
+  if (sent == RD_SENT_LOST) rd_roll_lose(st, rd_worker_at(st, place));
   return sent != RD_SENT_GONE;
 }
 
@@ -211,7 +211,7 @@ static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, r
   if (a.len < head->channel) { /* the name wraps around the end of the ring */
     copy = head->channel <= sizeof name ? name : malloc(head->channel);
     if (copy == NULL) {
-      atomic_store(&st->worker->roll.lost, 1); /* nobody knows to whom it goes */
+      rd_roll_lose(st, st->worker); /* nobody knows to whom it goes */
       return;
     }
     copy_from(copy, 0, head->channel, a, b);
@@ -223,10 +223,12 @@ static void deliver_record(rd_store *st, const message_head *head, rd_bytes a, r
   }
   rd_message m = {(rd_roll_kind)head->kind, channel, {a, b}, head->number};
   uint64_t hash = rd_roll_hash(st, m.kind, channel);
-  if (lost)
+  if (lost) {
+    rd_count_stat(st, RD_STAT_messages_lost, 1);
     lose(st, hash, &m);
-  else
+  } else {
     deliver(st, hash, &m);
+  }
   if (copy != name) free(copy);
 }
 
@@ -246,7 +248,7 @@ static void begin_parts(rd_store *st, rd_parts *p, const message_head *head, rd_
   } else if (head->channel <= a.len + b.len) {
     deliver_record(st, head, a, b, true);
   } else {
-    atomic_store(&st->worker->roll.lost, 1); /* nobody knows to whom it goes */
+    rd_roll_lose(st, st->worker); /* nobody knows to whom it goes */
   }
 }
 

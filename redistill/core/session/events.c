@@ -36,9 +36,8 @@ uint32_t rd_event_letter(char letter) {
 
 /* An event cannot be published: all workers end their subscribers, since it may concern any of them. */
 static void lose(rd_store *st) {
-  for (uint64_t rolls = rd_rolls_used(st); rolls != 0; rolls &= rolls - 1) {
-    atomic_store(&rd_worker_at(st, (uint32_t)__builtin_ctzll(rolls))->roll.lost, 1);
-  }
+  for (uint64_t rolls = rd_rolls_used(st); rolls != 0; rolls &= rolls - 1)
+    rd_roll_lose(st, rd_worker_at(st, (uint32_t)__builtin_ctzll(rolls)));
 }
 
 static void publish_one(rd_store *st, uint32_t what, const noted *one, const uint8_t *key) {

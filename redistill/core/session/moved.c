@@ -97,7 +97,7 @@ static void send_late(rd_store *st, uint32_t taker, const rd_session *s, const r
     if (len != 0) memcpy(record + sizeof(late_head), rest.data, len);
     rd_sent sent =
         rd_ring_send(st, taker, RD_RECORD_LATE, record, sizeof(late_head) + len, RD_MESSAGES_KEPT + rest.len);
-    if (sent == RD_SENT_LOST) atomic_store(&rd_worker_at(st, taker)->roll.lost, 1);
+    if (sent == RD_SENT_LOST) rd_roll_lose(st, rd_worker_at(st, taker));
     if (sent != RD_SENT && sent != RD_SENT_KEPT) break;
     rest.data += len;
     rest.len -= len;
