@@ -76,6 +76,15 @@ HEARD: dict[str, Any] = {
     "expired": ["__keyevent@0__:expired session:1"],
 }
 """The messages that both get."""
+JOBS = ",".join(map(str, range(60)))
+QUEUES: dict[str, Any] = {
+    "jobs": JOBS,
+    "moved": [JOBS, 66, 0],
+    "scores": JOBS,
+    "vain": [None, None],
+    "unblocked": [1, "UNBLOCKED client unblocked via CLIENT UNBLOCK"],
+}
+"""The elements that consumers of both get."""
 
 
 @functools.cache
@@ -173,3 +182,12 @@ class ClientTests(SynchronousTestCase):
             self.assertEqual(self.said("redis_messages.js", resp), HEARD)
             if version() > 5 or resp == 2:
                 self.assertEqual(self.said("ioredis_messages.js", resp), HEARD)
+
+    def test_queues(self) -> None:
+        """Six consumers wait in BLPOP of two lists, BLMOVE and BZPOPMIN for what four producers add, and get each
+        element once; node-redis' cache answers without the server, and never with what another client has changed."""
+        for resp in (2, 3):
+            cache = {"cached": True} if resp == 3 else {}
+            self.assertEqual(self.said("redis_queues.js", resp), {**QUEUES, **cache})
+            if version() > 5 or resp == 2:
+                self.assertEqual(self.said("ioredis_queues.js", resp), QUEUES)
