@@ -428,3 +428,29 @@ class TlsTests(SynchronousTestCase):
             stop.set()
             thread.join(20)
         self.assertEqual(errors, [])
+
+    def test_waiting_clients_at_a_reload(self) -> None:
+        """A reload closes clients that wait in BLPOP or subscribe, since their connections cannot move; no element is
+        lost with them, and when they come again they are served."""
+        server = self.start(2)
+        watch = redis.Redis(port=server.port, socket_timeout=20)
+        self.addCleanup(watch.close)
+        servers.until(lambda: len(workers_of(watch)) == 2, 20, "two workers")
+        waiting = [self.shaken("localhost", ssl.TLSVersion.TLSv1_3) for _ in range(8)]
+        for sock in waiting:
+            sock.sendall(b"BLPOP k 0\r\n")
+        subscriber = self.shaken("localhost", ssl.TLSVersion.TLSv1_3)
+        subscriber.sendall(b"SUBSCRIBE news\r\n")
+        self.assertEqual(subscriber.recv(100), b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n")
+        servers.until(lambda: watch.info("clients")["blocked_clients"] == 8, 20, "they wait")
+        server.process.send_signal(signal.SIGHUP)
+        pushed = 0
+        while "all workers were replaced" not in server.logged():
+            pushed = watch.rpush("k", "v") and pushed + 1
+        said = [sock.recv(100) for sock in (*waiting, subscriber)]
+        served = said.count(b"*2\r\n$1\r\nk\r\n$1\r\nv\r\n")
+        self.assertEqual(said.count(b""), 9 - served)
+        self.assertEqual(watch.llen("k"), pushed - served)
+        for _ in range(4):
+            self.assertEqual(self.client().blpop("k", timeout=5), (b"k", b"v"))
+        self.assertEqual(watch.info("clients")["total_blocking_keys"], 0)
