@@ -134,15 +134,22 @@ static void parts_of_large_values_are_removed_in_steps(void) {
 
 /* An element of 16 MiB, in a command that only names its place or its field. */
 static void long_elements_are_released_in_steps(void) {
-  static const char *const each[][2] = {{"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HDEL a f\r\n"},
-                                        {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSET a f x\r\n"},
-                                        {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSET a g 1 f x\r\n"},
-                                        {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LSET a 0 x\r\n"},
-                                        {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LTRIM a 1 -1\r\n"},
-                                        {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LPOP a\r\n"},
-                                        {"*3\r\n$4\r\nSADD\r\n$1\r\na\r\n", "SPOP a\r\n"},
-                                        {"*4\r\n$4\r\nZADD\r\n$1\r\na\r\n$1\r\n1\r\n", "ZREMRANGEBYRANK a 0 0\r\n"},
-                                        {"*4\r\n$4\r\nZADD\r\n$1\r\na\r\n$1\r\n1\r\n", "ZPOPMIN a\r\n"}};
+  static const char *const each[][2] = {
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HDEL a f\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSET a f x\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSET a g 1 f x\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HDEL a z f\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HGETDEL a FIELDS 2 z f\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HPEXPIRE a 0 FIELDS 2 z f\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HPEXPIREAT a 1 FIELDS 1 f\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSETEX a FIELDS 2 z 1 f x\r\n"},
+      {"*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$1\r\nf\r\n", "HSETEX a PXAT 1 FIELDS 1 f x\r\n"},
+      {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LSET a 0 x\r\n"},
+      {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LTRIM a 1 -1\r\n"},
+      {"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n", "LPOP a\r\n"},
+      {"*3\r\n$4\r\nSADD\r\n$1\r\na\r\n", "SPOP a\r\n"},
+      {"*4\r\n$4\r\nZADD\r\n$1\r\na\r\n$1\r\n1\r\n", "ZREMRANGEBYRANK a 0 0\r\n"},
+      {"*4\r\n$4\r\nZADD\r\n$1\r\na\r\n$1\r\n1\r\n", "ZPOPMIN a\r\n"}};
   static const char *const seconds[] = {"HSET a z 1\r\n", "RPUSH a z\r\n", "SADD a z\r\n", "ZADD a 2 z\r\n"};
   size_t len = 16 << 20;
   char *value = malloc(len + 40);

@@ -65,6 +65,18 @@ static bool put_one(rd_call *c, rd_coll *h, rd_pos *p, bool found, rd_element *f
   return false;
 }
 
+bool rd_may_drop_values(rd_call *c, const rd_coll *h, uint32_t first, uint32_t count, uint32_t step) {
+  if (h->item == NULL || RD_LIKELY(rd_item_value_bytes(c->store, h->item) <= RD_LONG_BYTES)) return true;
+  for (uint32_t i = 0; i < count; i++) {
+    rd_element field;
+    rd_pos p;
+    rd_element_of(&field, c->argv[first + i * step]);
+    if (rd_hash_find(h, &field, &p) && rd_is_long_element(c->store, rd_hash_value(p.at))) return rd_may_take_long(c);
+    if ((i & 63) == 63) rd_yield(c->store);
+  }
+  return true;
+}
+
 /* ---- setting ---- */
 
 /* Set all pairs of the arguments; *added counts the new fields. RD_OOM: some may have been set, and there is no memory,
@@ -269,13 +281,15 @@ void rd_cmd_hdel(rd_call *c) {
   rd_coll h;
   int64_t gone = 0;
   if (!rd_may_take_arguments(c) || !rd_open_hash(c, true, &h)) return;
+  bool one = c->argc == 3; /* it is looked up once */
+  if (!one && !rd_may_drop_values(c, &h, 2, c->argc - 2, 1)) return;
   for (uint32_t i = 2; i < c->argc && h.item != NULL; i++) {
     rd_element field;
     rd_element_of(&field, c->argv[i]);
     rd_pos p;
     if ((i & 63) == 0) rd_yield(c->store);
     if (!rd_hash_find(&h, &field, &p)) continue;
-    if (gone == 0 && rd_is_long_element(c->store, rd_hash_value(p.at)) && !rd_may_take_long(c)) return;
+    if (one && rd_is_long_element(c->store, rd_hash_value(p.at)) && !rd_may_take_long(c)) return;
     rd_hash_remove_at(&h, &p);
     gone++;
   }

@@ -13,6 +13,10 @@ bool rd_open_hash(rd_call *c, bool for_write, rd_coll *h);
 bool rd_reply_element(rd_call *c, const uint8_t *at, uint64_t *bytes, size_t mark);
 /* True if the command may go through all `count` fields of the hash, or the whole hash is small. False: as above. */
 bool rd_may_walk(rd_call *c, const rd_coll *h, uint64_t count);
+/* True if the command may give up the values of `count` fields, which it names from argv[first] on, each `step`
+ * arguments behind the one before it. False: one of them is long, so the command must return, to be called again where
+ * it can pause. */
+bool rd_may_drop_values(rd_call *c, const rd_coll *h, uint32_t first, uint32_t count, uint32_t step);
 /* True if the command may go through its arguments. */
 static inline bool rd_may_take_arguments(rd_call *c) { return c->argc <= RD_LONG_ELEMENTS || rd_may_take_long(c); }
 

@@ -40,6 +40,7 @@ static void expire_fields(rd_call *c, bool seconds, bool relative) {
     return;
   if (!rd_parse_field_time(c, c->argv[2], seconds, relative, &t.when) || !rd_open_hash(c, true, &h)) return;
   bool past = rd_is_past(c, t.when);
+  if (past && !rd_may_drop_values(c, &h, f.first, f.count, 1)) return;
   rd_finish_fields(c, &h, rd_for_fields(c, &h, &f, !past, set_time, &t), past ? RD_EVENT_HEXPIRED : RD_EVENT_HEXPIRE);
 }
 

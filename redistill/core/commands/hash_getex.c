@@ -207,6 +207,7 @@ void rd_cmd_hsetex(rd_call *c) {
     rd_reply_int(c->out, 0);
     return;
   }
+  if (!rd_may_drop_values(c, &h, f.first, f.count, 2)) return;
   bool past = rd_is_past(c, when);
   uint64_t before = past ? rd_coll_count(&h) : 0;
   unsigned name = rd_coll_name(&h);
