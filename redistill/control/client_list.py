@@ -12,6 +12,7 @@ from redistill.control.arguments import integer, text
 from redistill.control.peers import Question, over_all
 from redistill.control.state import ServerState
 from redistill.control.users import may_see_hashes
+from redistill.engine.interfaces import SessionState
 from redistill.engine.session import BROADCASTS, BROKEN
 from redistill.net.interfaces import Client, Reply
 
@@ -61,12 +62,11 @@ def word(text: str) -> str:
 
 def memory_of(client: Client) -> int:
     """Bytes that a connection holds, about."""
-    return CLIENT_BYTES + buffers_of(client)
+    return CLIENT_BYTES + buffers_of(client.session.state)
 
 
-def buffers_of(client: Client) -> int:
+def buffers_of(state: SessionState) -> int:
     """The buffers of a client, in bytes; an idle connection has none."""
-    state = client.session.state
     return state.query_cap + state.output_cap + state.multi_bytes
 
 

@@ -104,7 +104,7 @@ def summed(server: ServerState) -> dict[str, int]:
         state = client.session.state
         largest_input = max(largest_input, state.query_bytes)
         largest_output = max(largest_output, state.output_bytes)
-        memory += buffers_of(client)
+        memory += buffers_of(state)
         watching += state.watching > 0
     return {
         "largest_input": largest_input,
