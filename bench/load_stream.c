@@ -12,7 +12,8 @@ typedef struct source {
   uint64_t dice;
   uint64_t next; /* key of FILL, or member of a key */
   uint32_t turn; /* the word at which the next command begins */
-  double *sums;  /* sums[i]: how likely one of the i + 1 most popular keys is; for MIXED */
+  unsigned long long turns_key;
+  double *sums; /* sums[i]: how likely one of the i + 1 most popular keys is; for MIXED */
 } source;
 
 static uint64_t roll(source *s, uint64_t n) {
@@ -68,6 +69,9 @@ static char *put_word(char *p, source *s, const char *word, unsigned long long k
       case 'k':
         p += sprintf(p, "%s%012llu", s->plan->prefix, key);
         break;
+      case 'j':
+        p += sprintf(p, "%s%06llu", s->plan->prefix, key);
+        break;
       case 'm':
         p += sprintf(p, "member:%09llu", member);
         break;
@@ -104,7 +108,7 @@ static char *put_word(char *p, source *s, const char *word, unsigned long long k
 static bool words_are_known(const load_plan *plan) {
   for (uint32_t i = 0; i < plan->num_words; i++) {
     for (const char *at = plan->words[i]; (at = strchr(at, '%')) != NULL; at += 2) {
-      if (at[1] == '\0' || strchr("kmfnisrxyv", at[1]) == NULL) return false;
+      if (at[1] == '\0' || strchr("kjmfnisrxyv", at[1]) == NULL) return false;
     }
   }
   return true;
@@ -117,7 +121,8 @@ static char *put_command(char *p, source *s, char *scratch) {
     key = s->next / plan->members % plan->keys;
     member = s->next++ % plan->members;
   } else {
-    key = roll(s, plan->keys);
+    if (s->turn == 0) s->turns_key = roll(s, plan->keys);
+    key = s->turns_key;
     member = roll(s, plan->members);
   }
   uint32_t begin = s->turn, end = begin;

@@ -61,8 +61,6 @@ HELD = (
     *(Held(kind, 1, 1_300_000, most) for kind, most in (("hash", 12), ("set", 10))),
     *(Held(kind, 1000, 1000, most) for kind, most in (("hash", 12), ("set", 10), ("sorted set", 22))),
 )
-KEY_OF_THE_LOAD, KEY_OF_THE_TABLE = 16, 10
-"""Bytes of a key here, and in the figures."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +122,9 @@ def _rows() -> Iterator[Row]:
 ROWS = tuple(_rows())
 
 
-def _fill(server: servers.Server, kind: str, prefix: str, keys: int, members: int) -> None:
-    """Give each key its members. An error of the server ends the benchmark."""
-    options: tuple[object, ...] = ("--workload", "fill", "--command", FILLS[kind], "--prefix", prefix, "--keys", keys)
+def _fill(server: servers.Server, command: str, prefix: str, keys: int, members: int) -> None:
+    """Send the command for each member of each key. An error of the server ends the benchmark."""
+    options: tuple[object, ...] = ("--workload", "fill", "--command", command, "--prefix", prefix, "--keys", keys)
     options += ("--members", members, "--value", VALUE, "--seconds", 120)
     load.run(server, *options, "--pipeline", load.FILL_PIPELINE, "--connections", 1)
 
@@ -152,16 +150,14 @@ def memory(quick: bool) -> dict[str, Any]:
             continue
         with _started(results["lacking"]) as running:
             got = {}
+            fill = FILLS[held.type].replace("%k", "%j")  # a key of 10 bytes
             for server in running.values():
-                _fill(server, held.type, "warm", 100, 1)  # buffers and first pages are there already
+                _fill(server, fill, "warm", 100, 1)  # buffers and first pages are there already
                 before = server.used_bytes()
-                _fill(server, held.type, "key:", held.keys, held.members)
+                _fill(server, fill, "key:", held.keys, held.members)
                 grown = (server.used_bytes() - before) / held.keys
                 payload = held.members * PAYLOADS[held.type]
-                if held.whole:
-                    got[server.name] = grown - payload - (KEY_OF_THE_LOAD - KEY_OF_THE_TABLE)
-                else:
-                    got[server.name] = (grown - payload) / held.members
+                got[server.name] = (grown - payload) / (1 if held.whole else held.members)
         results["rows"].append(asdict(held) | {"title": held.title, "servers": got})
         print(f"    {held.title}: {', '.join(f'{who} {value:.1f}' for who, value in got.items())}", flush=True)
     return results
@@ -176,7 +172,7 @@ def commands(quick: bool) -> dict[str, Any]:
     for row in rows:
         with _started(results["lacking"]) as running:
             for server in running.values():
-                _fill(server, row.type, "key:", row.keys, row.members)
+                _fill(server, FILLS[row.type], "key:", row.keys, row.members)
             for pipeline, most in row.most:
                 got: dict[str, list[float]] = {}
                 for turn in range(rounds):
