@@ -43,8 +43,10 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 
 ## Differences
 
-- There are no groups of streams and no scripts yet. The server answers a command that is not in the table
+- There are no scripts yet. The server answers a command that is not in the table
   with Redis's `ERR unknown command`, and `INFO` counts it by name and client library.
+- `XREAD` and `XREADGROUP` that waited for several streams reply with one of them; Redis 7.2 replies with all that one
+  transaction filled. `XGROUP SETID` wakes nobody in either. `DUMP` has no time of a consumer's last success (type 19).
 - `XTRIM ~` may remove some entries more or fewer than Redis does from a stream whose nodes are limited by their bytes,
   or of which entries were deleted. `XINFO` counts nodes as Redis does, but a stream has no radix tree.
 - A hash or set of up to about 1 KB is returned in the order of insertion, a set of integers in their order, as from

@@ -62,9 +62,10 @@ static unsigned runs, refusals, harmless;
 static bool played[RD_COMMANDS]; /* by the command's id */
 
 static void note_played(const char *line) {
-  rd_bytes word = {(const uint8_t *)line, strcspn(line, " ")};
+  const char *rest = line + strcspn(line, " ") + 1;
+  rd_bytes words[] = {{(const uint8_t *)line, strcspn(line, " ")}, {(const uint8_t *)rest, strcspn(rest, " ")}};
   bool unknown;
-  const rd_command *cmd = rd_command_find(&word, 1, &unknown);
+  const rd_command *cmd = rd_command_find(words, 2, &unknown);
   if (cmd == NULL) CHECK_FAIL("%s: no such command", line);
   if (cmd != NULL) played[cmd->id] = true;
 }
@@ -820,6 +821,17 @@ static void a_refused_entry_of_a_stream_changes_nothing(void) {
        {"SET @8b x" ADDED_8 " ; XADD @8a 9-1 a #2000c", "RENAME @8a @300b"}, {"SET @8b x" ADDED_8, "EXPIRE @8a 100"});
 }
 
+#define GROUPED "SET @8b x" ADDED_8 " ; XGROUP CREATE @8a g 0 ; XGROUP CREATECONSUMER @8a g c"
+#define PENDING GROUPED " ; XREADGROUP GROUP g c STREAMS @8a >"
+
+static void a_refused_change_of_a_group_changes_nothing(void) {
+  PLAY(8 * MIB, 4, {"", "XGROUP CREATE @8a #100g 0 MKSTREAM"}, {GROUPED, "XGROUP CREATE @8a #9000g 0"},
+       {GROUPED, "XGROUP CREATECONSUMER @8a g #300c"}, {GROUPED, "XGROUP CREATECONSUMER @8a g #9000c"},
+       {GROUPED, "XREADGROUP GROUP g c STREAMS @8a >"}, {GROUPED, "XREADGROUP GROUP g c COUNT 3 STREAMS @8a >"},
+       {PENDING, "XCLAIM @8a g #300d 0 1-1 2-1 7-1"}, {GROUPED, "XCLAIM @8a g #9000d 0 1-1 2-1 7-1 FORCE"},
+       {PENDING, "XAUTOCLAIM @8a g #300d 0 0"}, {PENDING, "COPY @8a @8b REPLACE"}, {PENDING, "RENAME @8a @300b"});
+}
+
 int main(void) {
   RUN(a_refused_new_key_leaves_nothing_behind);
   RUN(a_refused_replacement_leaves_the_old_value);
@@ -843,6 +855,7 @@ int main(void) {
   RUN(a_refused_change_of_a_large_sorted_set_changes_nothing);
   RUN(a_refused_change_of_places_changes_nothing);
   RUN(a_refused_entry_of_a_stream_changes_nothing);
+  RUN(a_refused_change_of_a_group_changes_nothing);
   RUN(every_command_that_may_be_refused_was_played);
   RUN(a_refused_command_in_a_transaction_affects_no_other);
   RUN(a_client_without_memory_gets_an_error_or_is_closed_and_changes_nothing);

@@ -185,7 +185,108 @@ static void a_wait_ends_at_its_time_by_unblock_or_with_its_client(void) {
   close_store();
 }
 
+#define NOGROUP(key, group) \
+  "-NOGROUP No such key '" key "' or consumer group '" group "' in XREADGROUP with GROUP option\r\n"
+
+/* Of the clients that wait in a group the one that has waited longest gets an entry; another group's gets it, too. */
+static void an_entry_goes_to_one_of_a_group(void) {
+  for (int there = 0; there < 2; there++) {
+    open_store();
+    open_second();
+    rig_client a = client(), b = client(), d = client(), p = there ? rig_client_new(&second, NULL) : client();
+    tell(&p, "XGROUP CREATE s g 0 MKSTREAM\r\nXGROUP CREATE s h 0\r\n");
+    IS(tell(&a, "XREADGROUP GROUP g a COUNT 5 BLOCK 0 STREAMS s >\r\n"), "");
+    IS(tell(&b, "XREADGROUP GROUP g b BLOCK 0 STREAMS s >\r\n"), "");
+    IS(tell(&d, "XREADGROUP GROUP h a BLOCK 0 NOACK STREAMS t s > >\r\n"), NOGROUP("t", "h"));
+    IS(tell(&d, "XREADGROUP GROUP h a BLOCK 0 NOACK STREAMS s >\r\n"), "");
+    IS(tell(&p, "XADD s 1-1 f 1\r\n"), "$3\r\n1-1\r\n");
+    /* it is pending before its client has it */
+    IS(tell(&p, "XPENDING s g\r\n"), "*4\r\n:1\r\n$3\r\n1-1\r\n$3\r\n1-1\r\n*1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n");
+    rd_records_read(&st);
+    IS(heard(&a), READ("s", "1-1", "1"));
+    IS(heard(&b), "");
+    IS(heard(&d), READ("s", "1-1", "1"));
+    IS(tell(&p, "XPENDING s h\r\nXADD s 1-2 f 2\r\n"), "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n$3\r\n1-2\r\n");
+    rd_records_read(&st);
+    IS(heard(&b), READ("s", "1-2", "2"));
+    IS(tell(&b, "XACK s g 1-1 1-2\r\n"), ":2\r\n");
+    IS(tell(&a, "XREADGROUP GROUP g a BLOCK 0 STREAMS s >\r\n"), "");
+    /* a client that goes after it was given an entry leaves it pending, for its consumer */
+    IS(tell(&p, "XADD s 1-3 f 3\r\n"), "$3\r\n1-3\r\n");
+    rig_client_free(&a);
+    rd_waits_tend(&st);
+    IS(tell(&b, "XREADGROUP GROUP g b STREAMS s >\r\nXREADGROUP GROUP g a STREAMS s 0\r\n"),
+       "*-1\r\n" READ("s", "1-3", "3"));
+    CHECK_INT(rd_check(&st, NULL, 0), 0);
+    rig_client_free(&b);
+    rig_client_free(&d);
+    rig_client_free(&p);
+    rd_waits_tend(&st);
+    for (uint32_t s = 0; s < st.num_shards; s++) CHECK_INT(rd_shard_at(&st, s)->index[RD_WAIT_SLOT].count, 0);
+    close_second();
+    close_store();
+  }
+}
+
+static void a_group_that_goes_is_an_error_for_those_who_wait(void) {
+  static const char wrong_type[] = "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
+  static const char *const each[][2] = {
+      {"XGROUP DESTROY s g\r\n", NOGROUP("s", "g")},
+      {"DEL s\r\n", NOGROUP("s", "g")},
+      {"RENAME s o\r\n", NOGROUP("s", "g")},
+      {"MOVE s 1\r\n", NOGROUP("s", "g")},
+      {"MULTI\r\nDEL s\r\nXADD s 9-1 f v\r\nEXEC\r\n", NOGROUP("s", "g")},
+      {"PEXPIRE s -1\r\n", NOGROUP("s", "g")},
+      {"SET s x\r\n", wrong_type},
+      {"RPUSH o 1\r\nRENAME o s\r\n", wrong_type},
+      {"FLUSHALL\r\n", NOGROUP("s", "g")},
+      {"FLUSHDB\r\n", NOGROUP("s", "g")},
+      {"SWAPDB 0 1\r\n", NOGROUP("s", "g")},
+  };
+  for (size_t i = 0; i < 2 * sizeof each / sizeof each[0]; i++) {
+    open_store();
+    open_second();
+    rig_client a = client(), p = i % 2 ? rig_client_new(&second, NULL) : client();
+    tell(&p, "XGROUP CREATE s g 0 MKSTREAM\r\n");
+    IS(tell(&a, "XREADGROUP GROUP g a BLOCK 0 STREAMS s >\r\nPING\r\n"), "");
+    tell(&p, "XGROUP SETID s g 0\r\nXGROUP CREATE s h 0\r\nXGROUP DESTROY s h\r\n");
+    rd_records_read(&st);
+    IS(heard(&a), "");
+    tell(&p, each[i / 2][0]);
+    rd_records_read(&st);
+    if (a.status != RD_BLOCKED) printf("    %s\n", each[i / 2][0]);
+    const char *got = heard(&a);
+    char wanted[200];
+    snprintf(wanted, sizeof wanted, "%s+PONG\r\n", each[i / 2][1]);
+    if (strcmp(got, wanted) != 0) printf("    %s", each[i / 2][0]);
+    IS(got, wanted);
+    rig_client_free(&a);
+    rig_client_free(&p);
+    close_second();
+    close_store();
+  }
+}
+
+/* XACK and what else concerns only groups changes nothing for WATCH; MKSTREAM does. */
+static void groups_are_no_change_for_watch(void) {
+  open_store();
+  rig_client a = client(), p = client();
+  tell(&p, "XADD s 1-1 f 1\r\nXADD s 1-2 f 1\r\n");
+  tell(&a, "WATCH s\r\n");
+  tell(&p, "XGROUP CREATE s g 0\r\nXREADGROUP GROUP g a STREAMS s >\r\nXACK s g 1-1\r\nXGROUP DESTROY s g\r\n");
+  IS(tell(&a, "MULTI\r\nPING\r\nEXEC\r\n"), "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
+  tell(&a, "WATCH t\r\n");
+  tell(&p, "XGROUP CREATE t g 0 MKSTREAM\r\n");
+  IS(tell(&a, "MULTI\r\nPING\r\nEXEC\r\n"), "+OK\r\n+QUEUED\r\n*-1\r\n");
+  rig_client_free(&a);
+  rig_client_free(&p);
+  close_store();
+}
+
 int main(void) {
+  RUN(an_entry_goes_to_one_of_a_group);
+  RUN(a_group_that_goes_is_an_error_for_those_who_wait);
+  RUN(groups_are_no_change_for_watch);
   RUN(an_entry_serves_all_who_wait_for_it);
   RUN(dollar_is_the_last_id_when_the_wait_begins);
   RUN(a_key_that_goes_or_has_another_type_is_waited_past);

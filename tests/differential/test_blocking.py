@@ -19,13 +19,29 @@ BLMPOP 0 2 {l} {l} LEFT COUNT 2|BLMPOP 0 1 {} RIGHT|BZPOPMIN {z} {z} 0|BZPOPMAX 
 BLPOP {} -1|BLPOP {} x|BLPOP {} 1e400|BLMOVE {} {} UP LEFT 0|BLMPOP 0 0 {} LEFT|BZMPOP 0 1 {} MIN COUNT 0|BLMPOP x 1 {} LEFT
 BLMPOP x 1 {} LEFT COUNT 0|BLMPOP -1 0 {} LEFT|BZMPOP x 1 {} UP
 BZPOPMIN {} nan|BZMPOP 0 3 {} MIN|BRPOPLPUSH {} {} -0.5|BZMPOP 0 1 {} MIN COUNT 1 COUNT 1|BLPOP {} inf|BLPOP {} 99999999999999999
-BLPOP {} 99999999999999999""".replace("\n", "|").split("|")
+BLPOP {} 99999999999999999|XREAD BLOCK 0 STREAMS {x} $|XREAD COUNT 1 BLOCK 0 STREAMS {x} $|XREAD BLOCK 0 STREAMS {x} 0
+XREADGROUP GROUP {g} {c} BLOCK 0 STREAMS {x} >|XREADGROUP GROUP g {c} BLOCK 0 STREAMS {x} >|XREADGROUP GROUP g {c} COUNT 1 BLOCK 0 STREAMS a >
+XREADGROUP GROUP g {c} BLOCK 0 NOACK STREAMS {x} >|XREADGROUP GROUP g {c} BLOCK 0 STREAMS a >|XREADGROUP GROUP g {c} STREAMS {x} 0""".replace(
+    "\n", "|"
+).split("|")
 CHANGES = """LPUSH {l} a|RPUSH {l} b c|RPUSH {l} d|RPUSH {l} e f g|ZADD {z} 1 a 2 b|ZADD {z} 3 c|SET {s} x|DEL {}|RENAME {l} {l}
 COPY {l} {l} REPLACE|COPY {z} {z} REPLACE|RENAME {z} {z}|RENAMENX {s} {s}|RPUSH {s} v|ZADD {s} 1 v|MOVE {} 1|SWAPDB 0 1
 SORT {l} ALPHA STORE {l}|ZUNIONSTORE {z} 2 {z} {z}|LMOVE {l} {l} LEFT LEFT|SADD {s} m|LINSERT {l} BEFORE d q|FLUSHDB
 ZRANGESTORE {z} {z} 0 -1|RPUSHX {l} z|PEXPIRE {} -1|FLUSHALL|SUNIONSTORE {s} {s}|EXPIRE {} 100|SELECT 1|SELECT 0
-RPUSH {l} d|RPUSH {l} e f g|ZADD {z} 4 d 5 e|ZADD {z} 6 f""".replace("\n", "|").split("|")
-KEYS = {"{l}": ("k", "l", "m"), "{z}": ("x", "y", "z"), "{s}": ("o", "p"), "{}": ("k", "l", "x", "y", "o", "p")}
+RPUSH {l} d|RPUSH {l} e f g|ZADD {z} 4 d 5 e|ZADD {z} 6 f
+XADD {x} {i} f v|XADD {x} {i} f v|XADD {x} {i} f v|XADD a {i} f v|XADD b {i} f v|XGROUP CREATE {x} {g} 0 MKSTREAM|XGROUP CREATE {x} g $ MKSTREAM
+XGROUP CREATE {x} g 0 MKSTREAM|XGROUP CREATE {x} g 0 MKSTREAM|XGROUP DESTROY {x} {g}|DEL {x}|RENAME {x} {x}|XACK {x} g {i}|XDEL {x} {i}
+XGROUP DELCONSUMER {x} g {c}|SET {x} text|XPENDING {x} g|XTRIM {x} MAXLEN 2""".replace("\n", "|").split("|")
+KEYS = {
+    "{x}": ("a", "a", "b"),
+    "{g}": ("g", "g", "h"),
+    "{c}": ("c", "d"),
+    "{i}": tuple(f"{ms}-1" for ms in range(1, 40)),
+    "{l}": ("k", "l", "m"),
+    "{z}": ("x", "y", "z"),
+    "{s}": ("o", "p"),
+    "{}": ("k", "l", "x", "y", "o", "p"),
+}
 """For a client that waits for several keys, all have values of one type, or none: Redis calls the whole command again, so
 that a key of another type, before the one that was pushed to, makes it an error; here that key is passed over."""
 

@@ -151,15 +151,26 @@ rd_command_fn rd_cmd_bzpopmax;
 rd_command_fn rd_cmd_bzmpop;
 
 /* stream */
+rd_command_fn rd_cmd_xack;
 rd_command_fn rd_cmd_xadd;
+rd_command_fn rd_cmd_xautoclaim;
+rd_command_fn rd_cmd_xclaim;
 rd_command_fn rd_cmd_xdel;
+rd_command_fn rd_cmd_xgroup_create;
+rd_command_fn rd_cmd_xgroup_createconsumer;
+rd_command_fn rd_cmd_xgroup_delconsumer;
+rd_command_fn rd_cmd_xgroup_destroy;
+rd_command_fn rd_cmd_xgroup_help;
+rd_command_fn rd_cmd_xgroup_setid;
 rd_command_fn rd_cmd_xinfo_consumers;
 rd_command_fn rd_cmd_xinfo_groups;
 rd_command_fn rd_cmd_xinfo_help;
 rd_command_fn rd_cmd_xinfo_stream;
 rd_command_fn rd_cmd_xlen;
+rd_command_fn rd_cmd_xpending;
 rd_command_fn rd_cmd_xrange;
 rd_command_fn rd_cmd_xread;
+rd_command_fn rd_cmd_xreadgroup;
 rd_command_fn rd_cmd_xrevrange;
 rd_command_fn rd_cmd_xsetid;
 rd_command_fn rd_cmd_xtrim;

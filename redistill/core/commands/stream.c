@@ -123,8 +123,7 @@ void rd_cmd_xtrim(rd_call *c) {
   rd_reply_int(c->out, (int64_t)trimmed);
 }
 
-/* Parse all ids, so that either all of them are removed or none: false after an error reply. */
-static bool check_ids(rd_call *c, uint32_t first) {
+bool rd_check_ids(rd_call *c, uint32_t first) {
   rd_stream_id id;
   for (uint32_t i = first; i < c->argc; i++) {
     if (!rd_parse_id(c, c->argv[i], 0, NULL, &id)) return false;
@@ -139,7 +138,7 @@ void rd_cmd_xdel(rd_call *c) {
   int64_t removed = 0;
   if (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   if (!rd_open_stream(c, 1, true, &s)) return;
-  if (s.c.item != NULL && !check_ids(c, 2)) return;
+  if (s.c.item != NULL && !rd_check_ids(c, 2)) return;
   for (uint32_t i = 2; i < c->argc && s.meta.length > 0; i++) {
     if (!rd_parse_id(c, c->argv[i], 0, NULL, &id)) return;
     removed += rd_stream_remove(&s, id);

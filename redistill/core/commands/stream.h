@@ -20,6 +20,8 @@ void rd_reply_id(rd_reply *r, rd_stream_id id);
 /* Parse `ms-seq`, or `ms` with the sequence `missing`. `any_seq`: `ms-*` is an id, too, and sets it. False after an
  * error reply. */
 bool rd_parse_id(rd_call *c, rd_bytes text, uint64_t missing, bool *any_seq, rd_stream_id *id);
+/* True if the text is an id. */
+bool rd_id_is(rd_bytes text);
 /* Parse a bound of a range: an id, `-`, `+`, or `(` and an id that is not in the range. */
 bool rd_parse_bound(rd_call *c, rd_bytes text, bool is_end, rd_stream_id *id);
 
@@ -46,14 +48,38 @@ typedef struct rd_entries {
   size_t mark; /* where the reply began */
   uint64_t bytes, strings;
   uint64_t found, missed; /* keys that were looked up for reading */
+  bool writes;            /* the command changes something, so it cannot be called again */
 } rd_entries;
 
 rd_entries rd_entries_of(rd_call *c);
 /* Append an entry: its id and its strings. Calls rd_yield. False: the command must return. */
 bool rd_entries_add(rd_entries *e, const rd_stream_pos *at);
+/* The same for one that does not exist any more: its id and null. */
+bool rd_entries_add_gone(rd_entries *e, rd_stream_id id);
+/* As rd_may_take_long, when the reply is composed and nothing was changed. */
+bool rd_entries_may_take_long(rd_entries *e);
 /* Append up to `most` entries from `low` to `high` as an array, downwards if `down`. *n is their number, if not NULL.
  * `most` 0: any number. False as above. */
 bool rd_entries_range(rd_entries *e, const rd_stream *s, rd_stream_id low, rd_stream_id high, uint64_t most, bool down,
                       uint64_t *n);
+
+/* ---- groups ---- */
+
+struct rd_consumer;
+
+/* True if all ids from argv[first] on are valid. False after an error reply. */
+bool rd_check_ids(rd_call *c, uint32_t first);
+/* -NOGROUP of commands that read: `where` ends it. */
+void rd_reply_no_key_or_group(rd_call *c, rd_bytes key, rd_bytes group, const char *where);
+/* Change the stream: all that `change` does, or nothing. False: nothing, there is no memory. */
+bool rd_stream_try(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg);
+/* The same; `change` may append to the reply. False after an -OOM reply in place of what was appended. */
+bool rd_stream_change(rd_call *c, rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg);
+/* Find the consumer, or make it. RD_OOM: as rd_consumer_create. */
+rd_result rd_find_consumer(rd_stream *s, uint32_t group, rd_bytes name, struct rd_consumer *k, bool *created);
+/* Make the consumer if there is none, and note that it was seen now. False after an -OOM reply. */
+bool rd_see_consumer(rd_call *c, rd_stream *s, uint32_t group, rd_bytes name);
+/* A group or consumer has changed: `event`. In Redis neither WATCH nor the client's caches are told. */
+void rd_note_group(rd_call *c, const rd_stream *s, rd_key_event event);
 
 #endif

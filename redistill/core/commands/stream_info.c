@@ -124,7 +124,7 @@ static void show_consumers(rd_call *c, const rd_stream *s, const rd_group *g, ui
     field(c, "seen-time", k.seen);
     field(c, "active-time", k.active);
     field(c, "pel-count", (int64_t)rd_owned_count(s, k.number));
-    rd_reply_str(c->out, "pel");
+    rd_reply_str(c->out, "pending");
     show_owned(c, s, g, k.number, most);
     rd_yield(c->store);
   }
@@ -139,7 +139,7 @@ static void show_groups(rd_call *c, const rd_stream *s, uint64_t most) {
     rd_element_reply(c->out, c->store, g.name);
     show_progress(c, s, &g);
     field(c, "pel-count", (int64_t)rd_pending_count(s, g.number));
-    rd_reply_str(c->out, "pel");
+    rd_reply_str(c->out, "pending");
     show_pending(c, s, &g, most);
     rd_reply_str(c->out, "consumers");
     show_consumers(c, s, &g, most);

@@ -85,6 +85,11 @@ bool rd_parse_id(rd_call *c, rd_bytes text, uint64_t missing, bool *any_seq, rd_
   return false;
 }
 
+bool rd_id_is(rd_bytes text) {
+  rd_stream_id id;
+  return parse_id(text, 0, NULL, &id);
+}
+
 bool rd_parse_bound(rd_call *c, rd_bytes text, bool is_end, rd_stream_id *id) {
   if (text.len == 1 && (*text.data == '-' || *text.data == '+')) {
     *id = *text.data == '-' ? (rd_stream_id){0, 0} : RD_STREAM_MAX;

@@ -12,16 +12,20 @@ enum { LONG_STRINGS = 4096 }; /* strings that are replied with in about a millis
 
 rd_entries rd_entries_of(rd_call *c) { return (rd_entries){.call = c, .mark = c->out->len}; }
 
+bool rd_entries_may_take_long(rd_entries *e) {
+  rd_call *c = e->call;
+  if (e->writes || rd_may_take_long(c)) return true;
+  uint64_t *counters = rd_my_counters(c->store)->value;
+  counters[RD_STAT_keyspace_hits] -= e->found; /* the call that follows counts them again */
+  counters[RD_STAT_keyspace_misses] -= e->missed;
+  c->out->len = e->mark;
+  return false;
+}
+
 static bool may_go_on(rd_entries *e) {
   rd_call *c = e->call;
   if (RD_LIKELY(e->strings <= LONG_STRINGS && e->bytes <= RD_LONG_BYTES)) return true;
-  if (!rd_may_take_long(c)) {
-    uint64_t *counters = rd_my_counters(c->store)->value;
-    counters[RD_STAT_keyspace_hits] -= e->found; /* the call that follows counts them again */
-    counters[RD_STAT_keyspace_misses] -= e->missed;
-    c->out->len = e->mark;
-    return false;
-  }
+  if (!rd_entries_may_take_long(e)) return false;
   /* A client that is gone wants no more of a reply that may be endless. */
   if (!rd_yield(c->store)) c->out->failed = true;
   return true;
@@ -72,6 +76,16 @@ bool rd_entries_add(rd_entries *e, const rd_stream_pos *at) {
     field += rd_element_skip(field);
     value += rd_element_skip(value);
   }
+  return true;
+}
+
+bool rd_entries_add_gone(rd_entries *e, rd_stream_id id) {
+  rd_call *c = e->call;
+  e->strings++;
+  if (!may_go_on(e)) return false;
+  rd_reply_array(c->out, 2);
+  rd_reply_id(c->out, id);
+  rd_reply_null_array(c->out);
   return true;
 }
 

@@ -1,23 +1,14 @@
 /* stream_read.c - XREAD: entries of several streams behind given ids, and waiting for them. */
+#include "commands/stream_read.h"
+
 #include "arena/longrun.h"
 #include "command/keys.h"
-#include "commands/blocking.h"
 #include "commands/cmd.h"
-#include "commands/stream.h"
 #include "commands/value.h"
-
-enum { FEW = 8 };
-
-typedef struct read_options {
-  uint64_t count; /* 0: all */
-  bool blocks;
-  uint64_t milliseconds;
-  uint32_t first, n; /* the keys are argv[first] and those behind it, and then come as many ids */
-} read_options;
 
 /* ---- options ---- */
 
-static bool parse_milliseconds(rd_call *c, rd_bytes text, read_options *o) {
+static bool parse_milliseconds(rd_call *c, rd_bytes text, rd_read_options *o) {
   int64_t n;
   o->blocks = true;
   if (!rd_parse_i64(text, &n) || n > INT64_MAX - (int64_t)c->store->now_ms) {
@@ -30,27 +21,39 @@ static bool parse_milliseconds(rd_call *c, rd_bytes text, read_options *o) {
   return false;
 }
 
-static bool parse_streams(rd_call *c, uint32_t at, read_options *o) {
+static bool parse_streams(rd_call *c, bool grouped, uint32_t at, rd_read_options *o) {
   o->first = at;
   o->n = (c->argc - at) / 2;
-  if (o->n != 0 && (c->argc - at) % 2 == 0) return true;
   if (at == c->argc)
     rd_reply_syntax(c->out);
+  else if ((c->argc - at) % 2 != 0)
+    rd_reply_errorf(c->out, "ERR Unbalanced '%s' list of streams: for each stream key an ID or '%c' must be specified.",
+                    c->command->name, grouped ? '>' : '$');
+  else if (grouped && o->group == 0)
+    rd_reply_error(c->out, "ERR Missing GROUP option for XREADGROUP");
   else
-    rd_reply_error(c->out,
-                   "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.");
+    return true;
   return false;
 }
 
-/* Parse the options; the keys are where rd_command_keys finds them. False after an error reply. */
-static bool parse_read(rd_call *c, read_options *o) {
-  enum { COUNT, BLOCK, STREAMS };
-  *o = (read_options){.count = 0};
+/* The options of XREADGROUP. False after an error reply of XREAD. */
+static bool is_grouped(rd_call *c, bool grouped, const char *option) {
+  if (grouped) return true;
+  rd_reply_errorf(c->out, "ERR The %s option is only supported by XREADGROUP. You called XREAD instead.", option);
+  return false;
+}
+
+bool rd_parse_read(rd_call *c, bool grouped, rd_read_options *o) {
+  enum { GROUP, COUNT, BLOCK, NOACK, STREAMS };
+  *o = (rd_read_options){.count = 0};
   for (uint32_t at = 1; at < c->argc;) {
-    rd_bytes word = c->argv[at];
     uint32_t value;
     int64_t n;
     switch (rd_next_option(c->command, c->argv, c->argc, &at, &value)) {
+      case GROUP:
+        if (!is_grouped(c, grouped, "GROUP")) return false;
+        o->group = value;
+        break;
       case COUNT:
         if (!rd_arg_integer(c, c->argv[value], &n)) return false;
         o->count = n < 0 ? 0 : (uint64_t)n;
@@ -58,15 +61,14 @@ static bool parse_read(rd_call *c, read_options *o) {
       case BLOCK:
         if (!parse_milliseconds(c, c->argv[value], o)) return false;
         break;
+      case NOACK:
+        if (!is_grouped(c, grouped, "NOACK")) return false;
+        o->no_ack = true;
+        break;
       case STREAMS:
-        return parse_streams(c, value, o);
+        return parse_streams(c, grouped, value, o);
       default:
-        if (rd_arg_is(word, "group") && c->argc - value >= 2)
-          rd_reply_error(c->out, "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.");
-        else if (rd_arg_is(word, "noack"))
-          rd_reply_error(c->out, "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
-        else
-          rd_reply_syntax(c->out);
+        rd_reply_syntax(c->out);
         return false;
     }
   }
@@ -99,7 +101,7 @@ static bool parse_after(rd_call *c, const rd_stream *s, rd_bytes text, rd_stream
 }
 
 /* Find the ids of all streams; the later ones may be wrong, so that nothing was replied yet. */
-static bool find_ids(rd_call *c, const read_options *o, rd_stream_id *after) {
+static bool find_ids(rd_call *c, const rd_read_options *o, rd_stream_id *after) {
   rd_stream s;
   rd_bytes kept = rd_call_kept(c);
   bool again = kept.len == o->n * sizeof *after;
@@ -115,8 +117,20 @@ static bool find_ids(rd_call *c, const read_options *o, rd_stream_id *after) {
   return true;
 }
 
+void rd_reply_stream_head(rd_call *c, const rd_read_options *o, uint32_t i) {
+  rd_bytes key = c->argv[o->first + i];
+  if (c->out->resp != 3) rd_reply_array(c->out, 2);
+  rd_reply_bulk(c->out, key.data, key.len);
+}
+
+void rd_reply_streams_end(rd_call *c, const rd_entries *e, size_t array, uint64_t n) {
+  rd_reply_end_array(c->out, array, (size_t)n);
+  if (c->out->resp == 3 && !c->out->failed && n > 0) c->out->data[array] = '%';
+  if (n == 0) c->out->len = e->mark;
+}
+
 /* Reply with the entries of all streams that have some; *found counts these. False: the command must return. */
-static bool reply_streams(rd_call *c, const read_options *o, const rd_stream_id *after, rd_stream *last,
+static bool reply_streams(rd_call *c, const rd_read_options *o, const rd_stream_id *after, rd_stream *last,
                           uint64_t *found) {
   rd_entries e = rd_entries_of(c);
   size_t array = rd_reply_begin_array(c->out);
@@ -131,58 +145,71 @@ static bool reply_streams(rd_call *c, const read_options *o, const rd_stream_id 
     if (it == NULL) continue;
     rd_stream_open(&s, c->store, &key, it);
     if (!rd_stream_last_id(&s, &top) || rd_id_compare(top, from) <= 0 || !rd_id_up(&from)) continue;
-    if (c->out->resp != 3) rd_reply_array(c->out, 2);
-    rd_reply_bulk(c->out, key.data, key.len);
+    rd_reply_stream_head(c, o, i);
     if (!rd_entries_range(&e, &s, from, RD_STREAM_MAX, o->count, false, NULL)) return false;
     *last = s;
     ++*found;
     if (i % 64 == 63) rd_yield(c->store);
   }
-  rd_reply_end_array(c->out, array, (size_t)*found);
-  if (c->out->resp == 3 && !c->out->failed && *found > 0) c->out->data[array] = '%';
-  if (*found == 0) c->out->len = e.mark;
+  rd_reply_streams_end(c, &e, array, *found);
   return true;
 }
 
 /* ---- waiting ---- */
 
+static rd_bytes word(const char *text) { return (rd_bytes){(const uint8_t *)text, strlen(text)}; }
+
+void rd_wait_for_streams(rd_call *c, const rd_read_options *o, const rd_bytes *ids, rd_bytes keeps) {
+  char count[RD_I64_TEXT];
+  rd_waiting w = {.type = RD_STREAM,
+                  .first = o->first,
+                  .keys = o->n,
+                  .milliseconds = o->milliseconds,
+                  .counts = true,
+                  .keeps = keeps};
+  uint32_t n = 0;
+  w.argv[n++] = c->argv[0];
+  if (o->group != 0) {
+    w.argv[n++] = word("GROUP");
+    w.argv[n++] = c->argv[o->group];
+    w.argv[n++] = c->argv[o->group + 1];
+    w.gone = true;
+  }
+  w.argv[n++] = word("COUNT");
+  w.argv[n++] = (rd_bytes){(uint8_t *)count, rd_format_i64(count, (int64_t)o->count)};
+  if (o->no_ack) w.argv[n++] = word("NOACK");
+  w.argv[n++] = word("STREAMS");
+  w.key_at = n++;
+  w.each_at = n++;
+  w.each = ids;
+  w.argc = n;
+  rd_call_block(c, &w);
+}
+
 /* Wait for entries behind these ids: a later call for one key has its id, whatever the client has written. */
-static void wait_for(rd_call *c, const read_options *o, const rd_stream_id *after) {
-  static const rd_bytes words[] = {{(const uint8_t *)"COUNT", 5}, {(const uint8_t *)"STREAMS", 7}};
-  char count[RD_I64_TEXT], (*texts)[RD_ID_TEXT] = NULL;
-  rd_bytes *ids = NULL;
-  rd_waiting w = {
-      .type = RD_STREAM, .first = o->first, .keys = o->n, .milliseconds = o->milliseconds, .counts = true, .argc = 6};
-  uint64_t bytes = o->n * (sizeof *texts + sizeof *ids);
-  uint8_t *memory = rd_scratch_take(c, bytes);
-  if (memory == NULL) {
+static void wait_behind(rd_call *c, const rd_read_options *o, const rd_stream_id *after) {
+  char(*texts)[RD_ID_TEXT];
+  uint64_t bytes = o->n * (sizeof *texts + sizeof(rd_bytes));
+  rd_bytes *ids = rd_scratch_take(c, bytes);
+  if (ids == NULL) {
     rd_reply_oom(c->out);
     return;
   }
-  ids = (rd_bytes *)(void *)memory;
-  texts = (char(*)[RD_ID_TEXT])(memory + o->n * sizeof *ids);
+  texts = (char(*)[RD_ID_TEXT])(void *)(ids + o->n);
   for (uint32_t i = 0; i < o->n; i++) ids[i] = (rd_bytes){(uint8_t *)texts[i], rd_format_id(texts[i], after[i])};
-  w.argv[0] = c->argv[0];
-  w.argv[1] = words[0];
-  w.argv[2] = (rd_bytes){(uint8_t *)count, rd_format_i64(count, o->count > INT64_MAX ? 0 : (int64_t)o->count)};
-  w.argv[3] = words[1];
-  w.key_at = 4;
-  w.each = ids;
-  w.each_at = 5;
-  w.keeps = (rd_bytes){(const uint8_t *)after, o->n * sizeof *after};
-  rd_call_block(c, &w);
-  rd_scratch_give(c->store, memory, bytes);
+  rd_wait_for_streams(c, o, ids, (rd_bytes){(const uint8_t *)after, o->n * sizeof *after});
+  rd_scratch_give(c->store, ids, bytes);
 }
 
 void rd_cmd_xread(rd_call *c) {
-  read_options o;
+  rd_read_options o;
   rd_stream last = {.c = {.item = NULL}};
-  rd_stream_id few[FEW], *after = few;
+  rd_stream_id few[RD_FEW_STREAMS], *after = few;
   uint64_t found = 0;
-  if (!parse_read(c, &o)) return;
+  if (!rd_parse_read(c, false, &o)) return;
   if ((c->session != NULL && !rd_may_miss(c)) || (o.n > RD_LONG_ELEMENTS && !rd_may_take_long(c))) return;
   uint64_t bytes = o.n * sizeof *after;
-  if (o.n > FEW && (after = rd_scratch_take(c, bytes)) == NULL) {
+  if (o.n > RD_FEW_STREAMS && (after = rd_scratch_take(c, bytes)) == NULL) {
     rd_reply_oom(c->out);
     return;
   }
@@ -190,7 +217,7 @@ void rd_cmd_xread(rd_call *c) {
     if (found > 0)
       rd_call_may_remove(c, last.c.item);
     else if (o.blocks)
-      wait_for(c, &o, after);
+      wait_behind(c, &o, after);
     else if (c->session != NULL) /* who waits gets nothing yet */
       rd_reply_null_array(c->out);
   }

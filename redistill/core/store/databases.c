@@ -101,6 +101,7 @@ void rd_flush_db(rd_store *st, unsigned db) {
   uint64_t before[RD_MAX_SHARDS / 64];
   memcpy(before, st->held, sizeof before);
   rd_lock_all(st);
+  if (!slot_is_empty(st, RD_WAIT_SLOT)) rd_note_all_waited(st);
   uint32_t slot = rd_slot_of(st, db), unused = RD_SLOTS;
   bool alone = true;
   for (uint32_t i = 0; i < RD_SLOTS; i++) {

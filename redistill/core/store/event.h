@@ -8,6 +8,9 @@
 
 #include "store/store.h"
 
+/* True for an event of groups, which are no change of the key for WATCH and caches. */
+static inline bool rd_event_keeps(rd_key_event event) { return event >= RD_EVENT_XGROUP_CREATE; }
+
 /* The classes, with their letters in `notify-keyspace-events`; the letter `A` there is all but m and n. */
 enum {
   RD_CLASS_GENERIC = 1 << 0,  /* g */

@@ -30,6 +30,8 @@ static inline void rd_count_touch(rd_store *st, uint32_t shard, uint32_t slot, u
   uint32_t watchers = atomic_load_explicit(&rd_shard_at(st, shard)->watchers, memory_order_relaxed);
   if (RD_UNLIKELY(watchers != 0)) rd_touch_watched(st, shard, slot, hash, key);
 }
+/* Note the key of an item that is removed, if a client waits for it. */
+void rd_note_gone(rd_store *st, uint32_t slot, const rd_item *it, uint64_t hash);
 /* The same as rd_copy, within a shard, for a nested value (type.h): `dst` takes over its blocks, and the caller must
  * remove the rest of `src`. Reports RD_EVENT_NONE. */
 rd_result rd_take_over(rd_store *st, const rd_key *src, const rd_key *dst);

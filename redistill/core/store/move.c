@@ -139,7 +139,7 @@ static rd_result move_within(rd_store *st, uint32_t shard, rd_ref item, const rd
         if (rd_item_is_nested(fresh)) rd_type_of(fresh)->moved(st, fresh);
         rd_heap_release(st, shard, item);
       }
-      rd_count_touch(st, shard, from, src->hash, NULL);
+      rd_count_touch(st, shard, from, src->hash, src);
       rd_count_touch(st, shard, to, dst->hash, dst);
       rd_notify(st, dst, RD_EVENT_NEW);
       return RD_OK;

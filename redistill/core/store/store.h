@@ -160,6 +160,8 @@ void rd_notify_listener(rd_store *st, const rd_key *key, rd_key_event event);
 static inline void rd_notify(rd_store *st, const rd_key *key, rd_key_event event) {
   if (RD_UNLIKELY(st->listening != 0)) rd_notify_listener(st, key, event);
 }
+/* The key is as it was, but clients that wait for it must look again: before its shard's lock is released. */
+void rd_note_waited(rd_store *st, const rd_key *key);
 /* True if the listener wants events of this kind. */
 bool rd_event_wanted(const rd_store *st, rd_key_event event);
 

@@ -47,12 +47,32 @@ static void note(rd_store *st, const rd_key *key) {
   r->key[r->count++] = (rd_ready_key){key->hash, key->len, 1u << key->db, name};
 }
 
+void rd_note_waited(rd_store *st, const rd_key *key) {
+  rd_place place;
+  const rd_index *ix = &rd_shard_at(st, rd_shard_of(st, key->hash))->index[RD_WAIT_SLOT];
+  if (ix->count != 0 && rd_index_find(st, ix, key, &place)) note(st, key);
+}
+
+void rd_note_gone(rd_store *st, uint32_t slot, const rd_item *it, uint64_t hash) {
+  unsigned db = 0;
+  while (db < RD_DATABASES && rd_slot_of(st, db) != slot) db++;
+  if (slot == RD_WAIT_SLOT || db == RD_DATABASES) return;
+  uint8_t small[256];
+  uint32_t len = rd_item_key_len(it);
+  uint8_t *name = len <= sizeof small ? small : malloc(len);
+  if (name == NULL) {
+    rd_note_all_waited(st);
+    return;
+  }
+  rd_item_key(st, it, name);
+  rd_note_waited(st, &(rd_key){name, len, db, hash});
+  if (name != small) free(name);
+}
+
 void rd_touch_watched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, const rd_key *key) {
   ++*rd_version_at(st, slot, hash);
-  rd_shard *sh = rd_shard_at(st, shard);
-  if (key == NULL || slot == RD_WAIT_SLOT || sh->index[RD_WAIT_SLOT].count == 0) return;
-  rd_place place;
-  if (rd_index_find(st, &sh->index[RD_WAIT_SLOT], key, &place)) note(st, key);
+  if (key != NULL && rd_shard_at(st, shard)->index[RD_WAIT_SLOT].count != 0 && slot != RD_WAIT_SLOT)
+    rd_note_waited(st, key);
 }
 
 void rd_ready_clear(rd_store *st) {

@@ -415,6 +415,13 @@ rd_result rd_pending_put(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t
   return RD_OK;
 }
 
+void rd_pending_again(rd_stream *s, rd_pending *e, int64_t time, uint64_t times) {
+  uint8_t fresh[16];
+  rd_st64(fresh, (uint64_t)time);
+  rd_st64(fresh + 8, times);
+  overwrite(s, &e->p, 21, fresh, sizeof fresh);
+}
+
 rd_result rd_pending_load(rd_stream *s, uint32_t group, rd_stream_id id, int64_t time, uint64_t times) {
   return insert_pending(s, group, id, 0, time, times);
 }

@@ -96,6 +96,8 @@ static inline rd_stream_id rd_owned_id(const rd_pos *p) { return rd_id_at(p->at 
 /* Add a pending entry, or change the one that is there: its consumer, too. */
 rd_result rd_pending_put(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, int64_t time,
                          uint64_t count);
+/* Write the time and the count of a pending entry that was just found. */
+void rd_pending_again(rd_stream *s, rd_pending *e, int64_t time, uint64_t count);
 /* RESTORE: add a pending entry that no consumer has yet, and give it to one. The second fails silently, *given is
  * false, if the entry does not exist or has a consumer. */
 rd_result rd_pending_load(rd_stream *s, uint32_t group, rd_stream_id id, int64_t time, uint64_t count);

@@ -1,0 +1,306 @@
+/* stream_deliver.c - XREADGROUP: delivers entries of streams to a consumer.
+ *
+ * The reply is composed first, without a change, so that the command may return and begin again where it can pause.
+ * Then each stream is changed, all or nothing; streams from one on that finds no memory are cut off the reply. */
+#include "arena/longrun.h"
+#include "arena/worker.h"
+#include "commands/cmd.h"
+#include "commands/stream_read.h"
+#include "commands/value.h"
+#include "types/stream_group.h"
+
+/* What one stream delivers. */
+typedef struct delivery {
+  bool fresh;         /* the id is `>`: entries that the group was not given yet */
+  bool replied;       /* the reply has this stream */
+  rd_stream_id after; /* else the consumer's own entries behind this id */
+  size_t mark;        /* where the stream begins in the reply */
+  uint64_t n;         /* entries in the reply */
+} delivery;
+
+typedef struct reading {
+  rd_call *call;
+  const rd_read_options *o;
+  delivery *each;
+  rd_bytes group, consumer;
+} reading;
+
+/* ---- the ids, the groups and the consumers ---- */
+
+static bool parse_behind(rd_call *c, rd_bytes text, delivery *d) {
+  d->fresh = text.len == 1 && *text.data == '>';
+  if (d->fresh) return true;
+  if (text.len == 1 && (*text.data == '$' || *text.data == '+')) {
+    rd_reply_errorf(c->out,
+                    "ERR The %c ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+                    "consumer by specifying a proper ID, or use the > ID to get new messages. The %c ID would just "
+                    "return an empty result set.",
+                    *text.data, *text.data);
+    return false;
+  }
+  if (!rd_parse_id(c, text, 0, NULL, &d->after)) return false;
+  d->fresh = rd_id_compare(d->after, RD_STREAM_MAX) == 0; /* Redis keeps `>` as this id */
+  return true;
+}
+
+/* Find the group in the stream at argv[o->first + i]. False: there is none. */
+static bool find_group(const reading *r, uint32_t i, rd_stream *s, rd_group *g) {
+  rd_key key = rd_call_key(r->call, r->o->first + i);
+  rd_item *it = rd_find_quiet(r->call->store, &key, false);
+  if (it == NULL || rd_item_type(it) != RD_STREAM) return false;
+  rd_stream_open(s, r->call->store, &key, it);
+  return rd_group_find(s, r->group, g);
+}
+
+/* True if all streams have the group, and all ids can be read. False after an error reply. */
+static bool check(const reading *r) {
+  rd_call *c = r->call;
+  const rd_read_options *o = r->o;
+  rd_stream s;
+  rd_group g;
+  for (uint32_t i = 0; i < o->n; i++) {
+    rd_key key = rd_call_key(c, o->first + i);
+    rd_item *it = rd_find_quiet(c->store, &key, false);
+    if (it != NULL && !rd_call_is(c, it, &rd_types[RD_STREAM])) return false;
+    r->each[i] = (delivery){.fresh = false};
+    if (!find_group(r, i, &s, &g)) {
+      rd_reply_no_key_or_group(c, c->argv[o->first + i], r->group, " in XREADGROUP with GROUP option");
+      return false;
+    }
+    if (!parse_behind(c, c->argv[o->first + o->n + i], &r->each[i])) return false;
+    if (i % 64 == 63) rd_yield(c->store);
+  }
+  return true;
+}
+
+/* Have the consumer exist in each group, and note that it was seen. False after an -OOM reply. */
+static bool see_consumers(const reading *r) {
+  for (uint32_t i = 0; i < r->o->n; i++) {
+    rd_stream s;
+    rd_group g;
+    if (find_group(r, i, &s, &g) && !rd_see_consumer(r->call, &s, g.number, r->consumer)) return false;
+    if (i % 64 == 63) rd_yield(r->call->store);
+  }
+  return true;
+}
+
+/* ---- the reply ---- */
+
+/* Reply with a consumer's own entries. False: the command must return. */
+static bool reply_owned(rd_entries *e, const rd_stream *s, uint32_t consumer, rd_stream_id from, uint64_t most,
+                        uint64_t *n) {
+  rd_call *c = e->call;
+  rd_pos p;
+  rd_stream_pos at;
+  size_t array = rd_reply_begin_array(c->out);
+  *n = 0;
+  for (bool more = rd_owned_lower(s, consumer, from, &p); more; more = rd_owned_next(s, consumer, &p)) {
+    rd_stream_id id = rd_owned_id(&p);
+    if (rd_stream_lower(s, id, &at) && rd_id_compare(at.spot.id, id) == 0) {
+      if (!rd_entries_add(e, &at)) return false;
+    } else { /* it was deleted */
+      if (!rd_entries_add_gone(e, id)) return false;
+    }
+    if (++*n == most || c->out->failed) break;
+  }
+  rd_reply_end_array(c->out, array, (size_t)*n);
+  return true;
+}
+
+/* The new entries that stream `i` delivers already, under the same name before it. */
+static uint64_t delivered_before(const reading *r, uint32_t i) {
+  const rd_bytes *key = r->call->argv + r->o->first;
+  uint64_t n = 0;
+  for (uint32_t k = 0; k < i; k++) {
+    if (r->each[k].fresh && key[k].len == key[i].len &&
+        (key[i].len == 0 || memcmp(key[k].data, key[i].data, key[i].len) == 0))
+      n += r->each[k].n;
+  }
+  return n;
+}
+
+/* The id of the first entry that the group was not given yet, and that this reply does not have. False: there is none.
+ */
+static bool first_fresh(const reading *r, uint32_t i, const rd_stream *s, const rd_group *g, rd_stream_id *from) {
+  rd_stream_id top;
+  rd_stream_pos at;
+  *from = g->last;
+  if (!rd_stream_last_id(s, &top) || rd_id_compare(top, g->last) <= 0) return false;
+  rd_id_up(from);
+  uint64_t skip = i == 0 ? 0 : delivered_before(r, i);
+  if (skip == 0) return true;
+  bool more = rd_stream_lower(s, *from, &at);
+  for (; more && skip > 0; skip--) more = rd_stream_next(s, &at);
+  *from = at.spot.id;
+  return more;
+}
+
+/* Reply with what the stream has for the consumer, if anything. False: the command must return. */
+static bool reply_one(rd_entries *e, const reading *r, uint32_t i) {
+  rd_call *c = e->call;
+  delivery *d = &r->each[i];
+  rd_stream s;
+  rd_group g;
+  rd_consumer k;
+  rd_stream_id from = d->after;
+  bool exists = find_group(r, i, &s, &g);
+  rd_count_lookup(c->store, exists);
+  e->found += exists;
+  e->missed += !exists;
+  d->mark = c->out->len;
+  if (!exists) return true; /* it was evicted for the consumer in another stream */
+  if (d->fresh ? !first_fresh(r, i, &s, &g, &from) : !rd_id_up(&from)) return true;
+  if (!rd_consumer_find(&s, g.number, r->consumer, &k)) return true;
+  d->replied = true;
+  rd_reply_stream_head(c, r->o, i);
+  return d->fresh ? rd_entries_range(e, &s, from, RD_STREAM_MAX, r->o->count, false, &d->n)
+                  : reply_owned(e, &s, k.number, from, r->o->count, &d->n);
+}
+
+/* ---- the changes ---- */
+
+typedef struct handing {
+  const reading *r;
+  const delivery *d;
+} handing;
+
+/* Count the entry as read by the group, as Redis does. */
+static void count_read(const rd_stream *s, rd_group *g, rd_stream_id id) {
+  if (rd_id_compare(id, g->last) <= 0) return;
+  if (g->read != RD_READ_UNKNOWN && !rd_stream_lacks_after(s, id))
+    g->read++;
+  else if (s->meta.added != 0)
+    g->read = rd_stream_reads_at(s, id);
+  g->last = id;
+}
+
+/* Hand over new entries: they are pending, and the group has read them. */
+static rd_result hand_fresh(rd_stream *s, void *arg) {
+  const handing *h = arg;
+  const reading *r = h->r;
+  int64_t now = (int64_t)s->c.st->now_ms;
+  rd_group g;
+  rd_consumer k;
+  rd_stream_pos at;
+  if (!rd_group_find(s, r->group, &g) || !rd_consumer_find(s, g.number, r->consumer, &k)) return RD_OK;
+  uint32_t consumer = k.number, group = g.number;
+  rd_stream_id from = g.last;
+  rd_id_up(&from);
+  bool more = rd_stream_lower(s, from, &at);
+  for (uint64_t i = 0; more && i < h->d->n; i++, more = rd_stream_next(s, &at)) {
+    count_read(s, &g, at.spot.id);
+    if (!r->o->no_ack && rd_pending_put(s, group, at.spot.id, consumer, now, 1) != RD_OK) return RD_OOM;
+    if (i % 16 == 15) rd_yield(s->c.st);
+  }
+  rd_group_save(s, r->group, &g);
+  if (!r->o->no_ack && rd_consumer_find(s, group, r->consumer, &k)) {
+    k.active = now;
+    rd_consumer_save(s, &k);
+  }
+  return RD_OK;
+}
+
+/* Hand over the consumer's own entries once more. */
+static void hand_again(rd_stream *s, const reading *r, const delivery *d) {
+  rd_group g;
+  rd_consumer k;
+  rd_pos p;
+  rd_pending e;
+  rd_stream_id from = d->after;
+  rd_id_up(&from);
+  if (!rd_group_find(s, r->group, &g) || !rd_consumer_find(s, g.number, r->consumer, &k)) return;
+  uint32_t group = g.number, consumer = k.number;
+  bool more = rd_owned_lower(s, consumer, from, &p);
+  for (uint64_t i = 0; more && i < d->n; i++, more = rd_owned_next(s, consumer, &p)) {
+    rd_stream_id id = rd_owned_id(&p);
+    if (rd_stream_has(s, id) && rd_pending_find(s, group, id, &e))
+      rd_pending_again(s, &e, (int64_t)s->c.st->now_ms, e.count + 1);
+    if (i % 16 == 15) rd_yield(s->c.st);
+  }
+}
+
+/* Change the streams that the reply has; returns their number. Those from one on that has no memory are cut off. */
+static uint64_t hand_over(const reading *r) {
+  rd_call *c = r->call;
+  uint64_t n = 0;
+  for (uint32_t i = 0; i < r->o->n; i++) {
+    delivery *d = &r->each[i];
+    rd_stream s;
+    rd_group g;
+    if (!d->replied) continue;
+    handing h = {r, d};
+    bool done = find_group(r, i, &s, &g);
+    if (done && d->fresh)
+      done = rd_stream_try(&s, hand_fresh, &h);
+    else if (done)
+      hand_again(&s, r, d);
+    if (!done) {
+      c->out->len = d->mark;
+      break;
+    }
+    n++;
+    rd_note_changes(c->store, 1);
+  }
+  return n;
+}
+
+/* ---- XREADGROUP ---- */
+
+/* Deliver what there is. False: nothing, and nothing was replied. */
+static bool deliver(const reading *r) {
+  rd_call *c = r->call;
+  rd_entries e = rd_entries_of(c);
+  size_t array = rd_reply_begin_array(c->out);
+  uint64_t streams = 0, entries = 0;
+  rd_stream s;
+  rd_group g;
+  rd_item *last = NULL;
+  for (uint32_t i = 0; i < r->o->n; i++) {
+    if (!reply_one(&e, r, i)) return true;
+    if (!r->each[i].replied) continue;
+    streams++;
+    entries += r->each[i].n;
+    if (find_group(r, i, &s, &g)) last = s.c.item;
+    if (i % 64 == 63) rd_yield(c->store);
+  }
+  if (streams == 0) {
+    c->out->len = e.mark;
+    return false;
+  }
+  if (entries > RD_LONG_ELEMENTS && !rd_entries_may_take_long(&e)) return true;
+  bool given = c->store->giving != NULL; /* to one client, for one stream: what is given is whole */
+  if (given) rd_reply_streams_end(c, &e, array, streams);
+  if (!rd_call_may_remove(c, last)) return true;
+  streams = hand_over(r);
+  if (given && streams == 0)
+    c->out->len = e.mark;
+  else if (!given)
+    rd_reply_streams_end(c, &e, array, streams);
+  if (streams == 0) rd_reply_oom(c->out);
+  return true;
+}
+
+static void read_group(const reading *r) {
+  rd_call *c = r->call;
+  const rd_read_options *o = r->o;
+  if (!check(r) || !see_consumers(r) || deliver(r)) return;
+  if (o->blocks) { /* all ids are `>` */
+    rd_wait_for_streams(c, o, c->argv + o->first + o->n, (rd_bytes){NULL, 0});
+  } else if (c->session != NULL) {
+    rd_reply_null_array(c->out);
+  }
+}
+
+void rd_cmd_xreadgroup(rd_call *c) {
+  rd_read_options o;
+  delivery few[RD_FEW_STREAMS], *each = few;
+  if (!rd_parse_read(c, true, &o) || !rd_check_length(c, c->argv[o.group + 1].len)) return;
+  if ((c->session != NULL && !rd_may_miss(c)) || (o.n > RD_LONG_ELEMENTS && !rd_may_take_long(c))) return;
+  uint64_t bytes = o.n * sizeof *each;
+  if (o.n > RD_FEW_STREAMS && (each = rd_scratch_take(c, bytes)) == NULL) {
+    rd_reply_oom(c->out);
+    return;
+  }
+  read_group(&(reading){c, &o, each, c->argv[o.group], c->argv[o.group + 1]});
+  if (each != few) rd_scratch_give(c->store, each, bytes);
+}
