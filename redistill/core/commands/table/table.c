@@ -141,7 +141,7 @@ static const rd_command subcommands_xgroup[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_INSERT, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 2, .last = 0, .step = 1},
    },
-   .arguments = "key#0 group id{id | $new_id} ?MKSTREAM ?ENTRIESREAD=entriesread:integer@7.0.0"},
+   .arguments = "key#0 groupname id{id | $new_id} ?MKSTREAM ?ENTRIESREAD=entries_read:integer"},
   {.name = "createconsumer", .full_name = "xgroup|createconsumer", .group = "stream",
    .id = 161, .arity = 5, .run = rd_cmd_xgroup_createconsumer,
    .flags = RD_WRITE | RD_DENYOOM,
@@ -152,7 +152,7 @@ static const rd_command subcommands_xgroup[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_INSERT, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 2, .last = 0, .step = 1},
    },
-   .arguments = "key#0 group consumer"},
+   .arguments = "key#0 groupname consumername"},
   {.name = "delconsumer", .full_name = "xgroup|delconsumer", .group = "stream",
    .id = 162, .arity = 5, .run = rd_cmd_xgroup_delconsumer,
    .flags = RD_WRITE,
@@ -163,7 +163,7 @@ static const rd_command subcommands_xgroup[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_DELETE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 2, .last = 0, .step = 1},
    },
-   .arguments = "key#0 group consumer"},
+   .arguments = "key#0 groupname consumername"},
   {.name = "destroy", .full_name = "xgroup|destroy", .group = "stream",
    .id = 163, .arity = 4, .run = rd_cmd_xgroup_destroy,
    .flags = RD_WRITE,
@@ -174,7 +174,7 @@ static const rd_command subcommands_xgroup[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_DELETE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 2, .last = 0, .step = 1},
    },
-   .arguments = "key#0 group"},
+   .arguments = "key#0 groupname"},
   {.name = "help", .full_name = "xgroup|help", .group = "stream",
    .id = 164, .arity = 2, .run = rd_cmd_xgroup_help,
    .flags = RD_LOADING | RD_STALE,
@@ -191,7 +191,7 @@ static const rd_command subcommands_xgroup[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 2, .last = 0, .step = 1},
    },
-   .arguments = "key#0 group id{id | $new_id} ?ENTRIESREAD=entriesread:integer@7.0.0"},
+   .arguments = "key#0 groupname id{id | $new_id} ?ENTRIESREAD=entries_read:integer"},
   {.name = NULL},
 };
 
@@ -2470,7 +2470,7 @@ static const rd_command commands[] = {
    .key_specs = {
      {.flags = RD_KEY_RW | RD_KEY_UPDATE, .begin_search = RD_BEGIN_INDEX, .find_keys = RD_FIND_RANGE, .begin = 1, .last = 0, .step = 1},
    },
-   .arguments = "key#0 group consumer min-idle-time id* ?IDLE=ms:integer ?TIME=unix-time-milliseconds:unix-time ?RETRYCOUNT=count:integer ?FORCE ?JUSTID ?LASTID=lastid",
+   .arguments = "key#0 group consumer min-idle-time id* ?IDLE=ms:integer ?TIME=unix-time-milliseconds:unix-time ?RETRYCOUNT=count:integer ?FORCE ?JUSTID ?LASTID=id",
    .tips = "nondeterministic_output"},
   {.name = "xdel", .full_name = NULL, .group = "stream",
    .id = 158, .arity = -3, .run = rd_cmd_xdel,
