@@ -20,6 +20,8 @@ static void put_word(const void *data, size_t len);
 static void put_command(unsigned words, const char *line);
 static void put_number(int64_t n);
 
+#include "crash_stream.h"
+
 /* The element of a number: of some an integer, most are short, some lie outside of their entry. */
 static size_t coll_text(uint8_t *to, uint32_t n) {
   if (n % 8 == 1) return (size_t)sprintf((char *)to, "%u", n);
@@ -46,7 +48,7 @@ static void put_elements(uint32_t count, bool scored, bool pairs) {
 
 static void put_coll_key(char type) {
   char name[20];
-  put_word(name, (size_t)sprintf(name, "%c:%u", type, (unsigned)dice(COLL_KEYS)));
+  put_word(name, (size_t)sprintf(name, "%c:%u", type, (unsigned)dice(type == 'x' ? STREAM_KEYS : COLL_KEYS)));
 }
 
 static void put_coll_of(char type, unsigned words, const char *line) {
@@ -179,9 +181,9 @@ static void put_zset(uint32_t n) {
 
 /* One command on collections; the session is in their database meanwhile. */
 static void put_coll_request(int64_t expiry) {
-  static const char types[] = "lshz";
+  static const char types[] = "lshzx";
   uint32_t n = 1 + (uint32_t)dice(dice(20) == 0 ? 400 : 12);
-  char type = types[dice(rd_types[RD_ZSET].name != NULL ? 4 : 3)];
+  char type = types[dice(5)];
   bool in_multi = dice(6) == 0;
   put_command(2, "SELECT 2");
   if (in_multi) put_command(1, "MULTI");
@@ -215,6 +217,9 @@ static void put_coll_request(int64_t expiry) {
       case 's':
         put_set(n);
         break;
+      case 'x':
+        put_stream(n);
+        break;
       default:
         put_zset(n);
         break;
@@ -226,14 +231,20 @@ static void put_coll_request(int64_t expiry) {
 
 /* ---- verifying ---- */
 
-static bool element_is_whole(rd_store *st, const uint8_t *at) {
-  static uint8_t text[COLL_LONGEST + 1], wanted[COLL_LONGEST];
-  uint64_t len = rd_element_len(st, at);
-  if (len == 0 || len > COLL_LONGEST) return false;
-  rd_element_read(st, at, text);
+/* `text` has room for one byte more. */
+static bool text_is_whole(uint8_t *text, uint64_t len) {
+  static uint8_t wanted[COLL_LONGEST];
   text[len] = 0;
   size_t expected = coll_text(wanted, (uint32_t)strtoul((const char *)text, NULL, 10));
   return expected == len && memcmp(text, wanted, expected) == 0;
+}
+
+static bool element_is_whole(rd_store *st, const uint8_t *at) {
+  static uint8_t text[COLL_LONGEST + 1];
+  uint64_t len = rd_element_len(st, at);
+  if (len == 0 || len > COLL_LONGEST) return false;
+  rd_element_read(st, at, text);
+  return text_is_whole(text, len);
 }
 
 /* The entry's first element, and where the one behind it begins, if the type has two. */
@@ -245,6 +256,7 @@ static const uint8_t *element_in(rd_type type, const uint8_t *entry) {
 /* Every element is one that was written. */
 static bool coll_is_whole(rd_store *st, const rd_item *it, char *complaint, size_t room) {
   rd_type type = rd_item_type(it);
+  if (type == RD_STREAM) return stream_is_whole(st, it, complaint, room);
   const rd_type_row *row = rd_type_of(it);
   rd_coll c = {.st = st, .row = row, .kind = row->coll[0], .item = (rd_item *)(uintptr_t)it};
   rd_pos p;
