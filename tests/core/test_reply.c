@@ -188,6 +188,34 @@ static void arrays_with_a_late_length_may_be_nested(void) {
   WROTE("*2\r\n:1\r\n*12\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n");
 }
 
+static int pauses;
+static void count_pause(const rd_reply *reply) {
+  (void)reply;
+  pauses++;
+}
+
+/* A megabyte is moved in pieces, whether the head is longer or shorter than the room that was kept for it. */
+static void long_elements_behind_a_late_length_are_moved_in_pieces(void) {
+  static char text[4 << 20];
+  static const size_t counts[] = {1, 1000};
+  for (size_t i = 0; i < sizeof text; i++) text[i] = (char)('a' + i % 23);
+  for (size_t c = 0; c < 2; c++) {
+    char head[40];
+    start(2);
+    r.pause = count_pause;
+    pauses = 0;
+    size_t mark = rd_reply_begin_array(&r);
+    rd_reply_bulk(&r, text, sizeof text);
+    rd_reply_end_array(&r, mark, counts[c]);
+    size_t len = (size_t)sprintf(head, "*%zu\r\n$%zu\r\n", counts[c], sizeof text);
+    CHECK(pauses >= 7);
+    CHECK_INT(r.len, len + sizeof text + 2);
+    CHECK(memcmp(r.data, head, len) == 0 && memcmp(r.data + len, text, sizeof text) == 0);
+    CHECK(memcmp(r.data + len + sizeof text, "\r\n", 2) == 0);
+    r.pause = NULL;
+  }
+}
+
 static void without_memory_the_writer_fails_and_stays_failed(void) {
   start(2);
   rd_reply_ok(&r);
@@ -215,6 +243,7 @@ int main(void) {
   RUN(nulls_and_aggregates_differ_by_version);
   RUN(an_array_may_get_its_length_last);
   RUN(arrays_with_a_late_length_may_be_nested);
+  RUN(long_elements_behind_a_late_length_are_moved_in_pieces);
   RUN(without_memory_the_writer_fails_and_stays_failed);
   rd_reply_free(&r);
   return check_end();

@@ -58,6 +58,7 @@ static bool parse_claim(claim *x, uint32_t from) {
   for (uint32_t i = from; i < c->argc; i++) {
     bool more = i + 1 < c->argc;
     rd_bytes word = c->argv[i];
+    if (i % 64 == 63) rd_yield(c->store);
     if (rd_arg_is(word, "force")) {
       x->force = true;
     } else if (rd_arg_is(word, "justid")) {
@@ -203,8 +204,11 @@ void rd_cmd_xclaim(rd_call *c) {
   claim x = {.call = c, .consumer = c->argv[3], .times = -1, .ids_end = 5};
   rd_stream s;
   rd_group g;
+  if (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
   if (!rd_check_length(c, x.consumer.len) || !open_claim(&x, &s, &g) || !parse_idle(&x, "XCLAIM")) return;
-  while (x.ids_end < c->argc && rd_id_is(c->argv[x.ids_end])) x.ids_end++;
+  for (; x.ids_end < c->argc && rd_id_is(c->argv[x.ids_end]); x.ids_end++) {
+    if (x.ids_end % 64 == 63) rd_yield(c->store);
+  }
   if (!parse_claim(&x, x.ids_end) || !may_claim(&x, &s, x.ids_end - 5)) return;
   if (x.has_last && rd_id_compare(x.last, g.last) > 0) {
     g.last = x.last;

@@ -292,6 +292,17 @@ void rd_reply_shift(rd_reply *r, size_t from, size_t by) {
   r->len += by;
 }
 
+/* Remove `by` bytes at `from`. */
+static void close_gap(rd_reply *r, size_t from, size_t by) {
+  for (size_t at = from, n; at < r->len - by; at += n) {
+    size_t left = r->len - by - at;
+    n = left < MOVED ? left : MOVED;
+    memmove(r->data + at, r->data + at + by, n);
+    if (left > MOVED && r->pause != NULL) r->pause(r);
+  }
+  r->len -= by;
+}
+
 size_t rd_reply_begin_array(rd_reply *r) {
   size_t mark = r->len;
   if (room(r, OPEN_HEAD) != NULL) r->len += OPEN_HEAD;
@@ -308,9 +319,8 @@ void rd_reply_end_array(rd_reply *r, size_t mark, size_t n) {
   }
   if (len >= OPEN_HEAD) {
     rd_reply_shift(r, mark + OPEN_HEAD, len - OPEN_HEAD);
-  } else { /* fewer than ten elements */
-    memmove(r->data + mark + len, r->data + mark + OPEN_HEAD, r->len - mark - OPEN_HEAD);
-    r->len -= OPEN_HEAD - len;
+  } else { /* fewer than ten elements, which may be long ones */
+    close_gap(r, mark + len, OPEN_HEAD - len);
   }
   memcpy(r->data + mark, text, len);
 }
