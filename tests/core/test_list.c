@@ -431,8 +431,12 @@ static void model_remove(model *m, size_t i, size_t n) {
   m->n -= n;
 }
 
+/* 0: elements of all lengths; else all but one of so many are equally long. */
+static uint32_t odd_one;
+
 #define ELEMENT_MAX 20000u
 static size_t element_of(uint32_t x, char *to) {
+  if (odd_one != 0) return (size_t)sprintf(to, x % odd_one == 1 ? "longer:%012u" : "item:%08u", x);
   size_t len = (size_t)sprintf(to,
                                x % 3 == 0   ? "%d"
                                : x % 3 == 1 ? "item:%d"
@@ -683,6 +687,176 @@ static void play(rd_policy policy, uint64_t memory, size_t about, uint32_t kinds
   rig_close(&st, fd);
 }
 
+/* ---- leaves of entries that are equally long ---- */
+
+#define EVEN 1000u /* elements: some leaves */
+
+/* The list `l` with `EVEN` elements, all of the same length. */
+static void fill_evenly(rig_client *c, model *m, words *ask, words *reply) {
+  words_say(ask, "DEL");
+  words_say(ask, "l");
+  reply_number(reply, m->n != 0);
+  ask_words(c, ask, reply, "DEL");
+  m->n = 0;
+  words_say(ask, "RPUSH");
+  words_say(ask, "l");
+  for (uint32_t x = 0; x < EVEN; x++) {
+    words_element(ask, 2 * x);
+    model_insert(m, x, 2 * x);
+  }
+  reply_number(reply, EVEN);
+  ask_words(c, ask, reply, "RPUSH");
+}
+
+/* The list's elements, by all ways to find one; and its leaves are sound. */
+static void find_all(rig_client *c, const model *m, words *ask, words *reply) {
+  compare_all(c, m, ask, reply);
+  for (size_t i = 0; i < m->n; i += 1 + m->n / 97) {
+    for (size_t back = 0; back < 2; back++) {
+      words_say(ask, "LINDEX");
+      words_say(ask, "l");
+      words_number(ask, (int64_t)i - (int64_t)(back ? m->n : 0));
+      words_element(reply, m->at[i]);
+      ask_words(c, ask, reply, "LINDEX");
+    }
+  }
+  words_say(ask, "LINDEX");
+  words_say(ask, "l");
+  words_number(ask, -1);
+  words_element(reply, m->at[m->n - 1]);
+  ask_words(c, ask, reply, "LINDEX -1");
+  char err[200] = "";
+  if (rd_check(c->st, err, sizeof err) != 0) CHECK_FAIL("%s", err);
+}
+
+static void pop_last(rig_client *c, model *m, words *ask, words *reply) {
+  words_say(ask, "RPOP");
+  words_say(ask, "l");
+  words_element(reply, m->at[m->n - 1]);
+  model_remove(m, m->n - 1, 1);
+  ask_words(c, ask, reply, "RPOP");
+}
+
+/* Put a longer element at position `i`: in place of another, or before that. */
+static void put_longer(rig_client *c, model *m, size_t i, bool replaces, words *ask, words *reply) {
+  uint32_t longer = 2 * EVEN + 1;
+  words_say(ask, replaces ? "LSET" : i == m->n ? "RPUSH" : "LINSERT");
+  words_say(ask, "l");
+  if (replaces) {
+    words_number(ask, (int64_t)i);
+    m->at[i] = longer;
+    words_raw(reply, "+OK\r\n", 5);
+  } else {
+    if (i < m->n) {
+      words_say(ask, "BEFORE");
+      words_element(ask, m->at[i]);
+    }
+    model_insert(m, i, longer);
+    reply_number(reply, (int64_t)m->n);
+  }
+  words_element(ask, longer);
+  ask_words(c, ask, reply, "a longer element");
+}
+
+static void trim_to(rig_client *c, model *m, size_t from, size_t to, words *ask, words *reply) {
+  words_say(ask, "LTRIM");
+  words_say(ask, "l");
+  words_number(ask, (int64_t)from);
+  words_number(ask, (int64_t)to - 1);
+  words_raw(reply, "+OK\r\n", 5);
+  model_remove(m, to, m->n - to);
+  model_remove(m, 0, from);
+  ask_words(c, ask, reply, "LTRIM");
+}
+
+static void one_element_may_be_longer_than_all_others(void) {
+  rd_store st;
+  int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  model m = {0};
+  words ask = {0}, reply = {0};
+  odd_one = 2 * EVEN;
+  const size_t places[] = {0, 1, EVEN / 2, EVEN - 2, EVEN - 1, EVEN};
+  for (size_t k = 0; k < 2 * sizeof places / sizeof *places; k++) {
+    bool replaces = k % 2 != 0;
+    if (replaces && places[k / 2] == EVEN) continue;
+    fill_evenly(&c, &m, &ask, &reply);
+    find_all(&c, &m, &ask, &reply);
+    put_longer(&c, &m, places[k / 2], replaces, &ask, &reply);
+    find_all(&c, &m, &ask, &reply);
+    pop_last(&c, &m, &ask, &reply);
+    find_all(&c, &m, &ask, &reply);
+    words_say(&ask, "LREM"); /* equal again, or already without it */
+    words_say(&ask, "l");
+    words_number(&ask, -1);
+    words_element(&ask, 2 * EVEN + 1);
+    size_t at = 0;
+    while (at < m.n && m.at[at] != 2 * EVEN + 1) at++;
+    reply_number(&reply, at < m.n);
+    if (at < m.n) model_remove(&m, at, 1);
+    ask_words(&c, &ask, &reply, "LREM");
+    find_all(&c, &m, &ask, &reply);
+    for (unsigned n = 0; n < 300; n++) put_longer(&c, &m, EVEN / 3, false, &ask, &reply); /* leaves are split */
+    find_all(&c, &m, &ask, &reply);
+    trim_to(&c, &m, EVEN / 3 - 5, EVEN / 3 + 310, &ask, &reply); /* both kinds in the leaves at the ends */
+    find_all(&c, &m, &ask, &reply);
+    while (m.n > 3) { /* leaves are joined */
+      pop_last(&c, &m, &ask, &reply);
+      if (m.n % 10 == 0) find_all(&c, &m, &ask, &reply);
+    }
+    find_all(&c, &m, &ask, &reply);
+  }
+  odd_one = 0;
+  free(m.at);
+  free(ask.data);
+  free(reply.data);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+/* A push of several elements is undone when there is no memory for the last ones. */
+static void equal_elements_stay_equal_when_a_push_is_undone(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16u << 20, 4, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  model m = {0};
+  words ask = {0}, reply = {0};
+  char *big = calloc(1, 1u << 20);
+  odd_one = 2 * EVEN;
+  for (unsigned k = 0; k < 4; k++) {
+    fill_evenly(&c, &m, &ask, &reply);
+    if (k > 1) put_longer(&c, &m, k == 2 ? EVEN : 0, false, &ask, &reply);
+    static const char oom[] = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+    words_say(&ask, k % 2 ? "LPUSH" : "RPUSH");
+    words_say(&ask, "l");
+    for (uint32_t x = 0; x < 100; x++) words_element(&ask, 2 * x);
+    words_element(&ask, 2 * EVEN + 1);
+    for (uint32_t x = 0; x < 20; x++) words_bulk(&ask, big, 1u << 20);
+    words_raw(&reply, oom, sizeof oom - 1);
+    ask_words(&c, &ask, &reply, "a push without memory");
+    find_all(&c, &m, &ask, &reply);
+    pop_last(&c, &m, &ask, &reply);
+    find_all(&c, &m, &ask, &reply);
+  }
+  odd_one = 0;
+  free(big);
+  free(m.at);
+  free(ask.data);
+  free(reply.data);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
+static void lists_of_equally_long_elements_do_what_an_array_does(void) {
+  static const uint32_t odd[] = {UINT32_MAX, 3000, 300, 30, 2};
+  for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+    odd_one = odd[i];
+    play(RD_NOEVICTION, 64u << 20, 300, 100000, 3000);
+    play(RD_NOEVICTION, 64u << 20, 3000, 100000, 1000);
+  }
+  odd_one = 0;
+}
+
 static void a_list_does_what_an_array_does(void) {
   play(RD_NOEVICTION, 64u << 20, 8, 6, 4000);
   play(RD_NOEVICTION, 64u << 20, 20, 40000, 4000);
@@ -700,5 +874,8 @@ int main(void) {
   RUN(absent_lists_answer_in_resp3);
   RUN(events_are_those_of_redis);
   RUN(a_list_does_what_an_array_does);
+  RUN(one_element_may_be_longer_than_all_others);
+  RUN(equal_elements_stay_equal_when_a_push_is_undone);
+  RUN(lists_of_equally_long_elements_do_what_an_array_does);
   return check_end();
 }

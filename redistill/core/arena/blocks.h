@@ -217,13 +217,16 @@ typedef struct rd_blob {
 
 typedef struct rd_leaf {
   rd_blk blk;
-  uint16_t used;  /* bytes of entries; the bit RD_LEAF_BLOBS */
+  uint16_t used;  /* bytes of entries; the bits RD_LEAF_BLOBS and RD_LEAF_EVEN */
   uint16_t count; /* entries */
   rd_ref parent;  /* the node, or of a root the item */
   uint8_t data[];
 } rd_leaf;
 #define RD_LEAF_HEAD 16u
 #define RD_LEAF_BLOBS 0x8000u /* entries may refer to blobs */
+#define RD_LEAF_EVEN 0x4000u  /* all entries have the same length */
+#define RD_LEAF_USED 0x3fffu
+_Static_assert(RD_MAX_BLOCK <= RD_LEAF_USED, "the bytes of a leaf");
 
 typedef struct rd_node {
   rd_blk blk;

@@ -119,6 +119,8 @@ bool rd_coll_last(const rd_coll *c, rd_pos *p);
 bool rd_coll_next(const rd_coll *c, rd_pos *p);
 bool rd_coll_prev(const rd_coll *c, rd_pos *p); /* from behind the last one: the last one */
 bool rd_coll_at(const rd_coll *c, uint64_t rank, rd_pos *p);
+/* The length of every entry of the place's run, if it is known without reading them; else 0. */
+uint32_t rd_coll_even(const rd_coll *c, const rd_pos *p);
 uint64_t rd_coll_rank(const rd_coll *c, const rd_pos *p); /* the entries before the place */
 /* By hash: the run in which entries of that hash are; at its first entry. Sorted: see rd_coll_lower. */
 bool rd_coll_run(const rd_coll *c, uint64_t order, rd_pos *p);

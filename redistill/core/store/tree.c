@@ -31,6 +31,21 @@ static void write_value(rd_coll *c, uint32_t off, const void *from, uint32_t len
 
 void rd_tree_set_head(rd_coll *c, const rd_head *h) { write_value(c, c->tree * (uint32_t)sizeof *h, h, sizeof *h); }
 
+/* In place: a head of which a part was just written is slow to read as a whole. */
+void rd_tree_add(rd_coll *c, size_t off, int64_t n) {
+  off += c->tree * sizeof(rd_head);
+  if (RD_LIKELY(!rd_item_is_big(c->item))) {
+    rd_undo_save(c->st, c->undo, rd_ref_of(c->st, c->item));
+    uint8_t *at = (uint8_t *)(uintptr_t)rd_item_flat(c->item) + off;
+    rd_st64(at, rd_ld64(at) + (uint64_t)n);
+    return;
+  }
+  uint64_t sum;
+  rd_item_read(c->st, c->item, off, &sum, sizeof sum);
+  sum += (uint64_t)n;
+  write_value(c, (uint32_t)off, &sum, sizeof sum);
+}
+
 void rd_coll_read_extra(const rd_coll *c, void *to) {
   rd_item_read(c->st, c->item, rd_heads_bytes(c->row), to, c->row->extra);
 }
@@ -46,8 +61,19 @@ void rd_coll_write_extra(rd_coll *c, const void *from) {
 
 /* ---- runs ---- */
 
+uint32_t rd_coll_even(const rd_coll *c, const rd_pos *p) {
+  if (p->leaf == 0 || (rd_leaf_at(c->st, p->leaf)->used & RD_LEAF_EVEN) == 0 || p->begin == p->end) return 0;
+  return rd_entry_size(c, p->begin, p->end);
+}
+
 bool rd_run_back(const rd_coll *c, rd_pos *p) {
   if (p->at == p->begin) return false;
+  uint32_t even = rd_coll_even(c, p);
+  if (even != 0) {
+    if (RD_UNLIKELY(p->at - p->begin < even)) abort(); /* damage: see rd_entry_size */
+    p->at -= even;
+    return true;
+  }
   const uint8_t *at = p->begin, *next;
   while ((next = at + rd_entry_size(c, at, p->end)) < p->at) at = next;
   p->at = at;
@@ -63,6 +89,8 @@ static inline const uint8_t *pass(const rd_coll *c, const uint8_t *at, const uin
 }
 
 const uint8_t *rd_run_skip(const rd_coll *c, const rd_pos *p, uint64_t n) {
+  uint32_t even = rd_coll_even(c, p);
+  if (even != 0) return n < (size_t)(p->end - p->begin) / even ? p->begin + n * even : p->end;
   if (c->kind->pass != NULL) return pass(c, p->begin, p->end, UINT64_MAX, &n);
   const uint8_t *at = p->begin;
   for (; n > 0 && at < p->end; n--) at += rd_entry_size(c, at, p->end);

@@ -36,12 +36,14 @@ static inline rd_head rd_tree_head(const rd_coll *c) {
   return h;
 }
 void rd_tree_set_head(rd_coll *c, const rd_head *h);
+/* Add to the field of 8 bytes that is `off` bytes into the head. */
+void rd_tree_add(rd_coll *c, size_t off, int64_t n);
 
 /* ---- blocks ---- */
 
 static inline rd_leaf *rd_leaf_at(const rd_store *st, rd_ref ref) { return rd_at(st, ref); }
 static inline rd_node *rd_node_at(const rd_store *st, rd_ref ref) { return rd_at(st, ref); }
-static inline uint32_t rd_leaf_used(const rd_leaf *l) { return l->used & (RD_LEAF_BLOBS - 1); }
+static inline uint32_t rd_leaf_used(const rd_leaf *l) { return l->used & RD_LEAF_USED; }
 static inline uint32_t rd_leaf_room(const rd_leaf *l) { return rd_blk_bytes(l->blk) - RD_LEAF_HEAD; }
 static inline rd_ref *rd_node_children(const rd_node *n) { return (rd_ref *)(uintptr_t)(n->order + n->cap); }
 static inline uint32_t *rd_node_counts(const rd_node *n) { return (uint32_t *)(void *)(rd_node_children(n) + n->cap); }

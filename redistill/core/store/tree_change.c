@@ -59,6 +59,32 @@ static void exchange_blobs(rd_coll *c, rd_ref leaf, const rd_ref *old, uint32_t 
   rd_tree_note_bytes(c, bytes);
 }
 
+/* ---- the ends ---- */
+
+static bool is_at_end(const rd_coll *c, const rd_pos *p) {
+  if (rd_is_by_hash(c) || p->at != p->end) return false;
+  for (uint32_t level = 0; level < p->depth; level++) {
+    if (p->path[level].child + 1u != rd_node_at(c->st, p->path[level].node)->n) return false;
+  }
+  return true;
+}
+
+static bool is_at_front(const rd_coll *c, const rd_pos *p) {
+  if (rd_is_by_hash(c) || p->at != p->begin) return false;
+  for (uint32_t level = 0; level < p->depth; level++) {
+    if (p->path[level].child != 0) return false;
+  }
+  return true;
+}
+
+/* More room for the leaf where a list grows or shrinks at an end, so that its block is resized seldom: up to a
+ * sixteenth of the list's memory. */
+static uint32_t room_at_end(const rd_coll *c, const rd_pos *p, uint32_t used) {
+  if (c->kind->order != NULL || (!is_at_end(c, p) && !is_at_front(c, p))) return 0;
+  uint64_t most = rd_tree_head(c).bytes / 16;
+  return used / 2 < most ? used / 2 : (uint32_t)most;
+}
+
 /* ---- leaves ---- */
 
 /* `len` bytes are going to be in place of `old` ones. Behind the leaf's entries nothing has to be kept. */
@@ -88,7 +114,7 @@ static void splice(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *bytes, ui
 /* Move the leaf to a longer block. false: no memory. */
 static bool regrow(rd_coll *c, rd_pos *p, uint32_t used) {
   rd_stock s = {.n = 0};
-  rd_stock_add(c, &s, rd_leaf_bytes(c, used), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, used, room_at_end(c, p, used)), RD_LEAF);
   if (!rd_stock_is_full(c, &s)) return false;
   rd_ref fresh = rd_stock_take(&s), before = p->leaf;
   const rd_leaf *old = rd_leaf_at(c->st, before);
@@ -115,7 +141,7 @@ static void trim(rd_coll *c, rd_ref leaf, uint32_t slack) {
 
 static rd_result first_leaf(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_t len) {
   rd_stock s = {.n = 0};
-  rd_stock_add(c, &s, rd_leaf_bytes(c, len), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, len, 0), RD_LEAF);
   if (!rd_stock_is_full(c, &s)) return RD_OOM;
   rd_ref leaf = rd_stock_take(&s);
   rd_leaf_init(c->st, leaf, rd_ref_of(c->st, c->item), rd_leaf_flags_of(c, entry));
@@ -130,27 +156,11 @@ static rd_result first_leaf(rd_coll *c, rd_pos *p, const uint8_t *entry, uint32_
 
 /* ---- growing at an end ---- */
 
-static bool is_at_end(const rd_coll *c, const rd_pos *p) {
-  if (rd_is_by_hash(c) || p->at != p->end) return false;
-  for (uint32_t level = 0; level < p->depth; level++) {
-    if (p->path[level].child + 1u != rd_node_at(c->st, p->path[level].node)->n) return false;
-  }
-  return true;
-}
-
-static bool is_at_front(const rd_coll *c, const rd_pos *p) {
-  if (rd_is_by_hash(c) || p->at != p->begin) return false;
-  for (uint32_t level = 0; level < p->depth; level++) {
-    if (p->path[level].child != 0) return false;
-  }
-  return true;
-}
-
 /* A new leaf for the entry alone, beside the full one. */
 static rd_result extend(rd_coll *c, rd_pos *p, rd_trend trend, const uint8_t *entry, uint32_t len) {
   rd_store *st = c->st;
   rd_stock s = {.n = 0};
-  rd_stock_add(c, &s, rd_leaf_bytes(c, len), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, len, 0), RD_LEAF);
   rd_tree_stock_link(c, p, trend, &s);
   if (!rd_stock_is_full(c, &s)) return RD_OOM;
   rd_ref fresh = rd_stock_take(&s), full = p->leaf;
@@ -191,9 +201,11 @@ static rd_result put(rd_coll *c, rd_pos *p, uint32_t old, const uint8_t *entry, 
     }
     if (!regrow(c, p, used)) return RD_OOM;
   }
+  bool even = old == 0 ? rd_leaf_used(rd_leaf_at(st, p->leaf)) == len * (entries - 1) : old == len;
   splice(c, p, old, entry, len);
   rd_leaf *now = rd_leaf_at(st, p->leaf);
   now->used |= (uint16_t)rd_leaf_flags_of(c, entry);
+  if (!even) now->used &= (uint16_t)~RD_LEAF_EVEN;
   if (old != 0) return RD_OK;
   now->count++;
   rd_tree_count(c, p, 1);
@@ -232,11 +244,12 @@ static void merge(rd_coll *c, rd_pos *p) {
   uint32_t all = rd_leaf_used(first) + rd_leaf_used(second);
   if (all * 4 > c->kind->run_max * 3 || (rd_is_by_hash(c) && (uint32_t)(first->count + second->count) * 4 > HASHED * 3))
     return;
-  rd_ref fresh = rd_heap_alloc(st, c->shard, rd_leaf_bytes(c, all), RD_LEAF);
+  rd_ref fresh = rd_heap_alloc(st, c->shard, rd_leaf_bytes(c, all, 0), RD_LEAF);
   if (fresh == 0) return;
   rd_leaf *l = rd_leaf_at(st, fresh);
   rd_tree_note_bytes(c, rd_blk_bytes(l->blk));
   rd_leaf_init(st, fresh, 0, (first->used | second->used) & RD_LEAF_BLOBS);
+  if ((first->used & second->used & RD_LEAF_EVEN) == 0) l->used &= (uint16_t)~RD_LEAF_EVEN;
   rd_leaf_append(l, first->data, rd_leaf_used(first), first->count);
   rd_leaf_append(l, second->data, rd_leaf_used(second), second->count);
   const uint8_t *place = l->data + (p->at - p->begin) + (child == right ? rd_leaf_used(first) : 0);
@@ -257,7 +270,8 @@ static void cut(rd_coll *c, rd_pos *p, uint32_t bytes, uint32_t n) {
   rd_leaf *l = rd_leaf_at(c->st, p->leaf);
   l->count = (uint16_t)(l->count - n);
   rd_tree_count(c, p, -(int64_t)n);
-  if (rd_leaf_room(l) >= rd_leaf_used(l) + 2 * RD_LEAF_SLACK) trim(c, p->leaf, RD_LEAF_SLACK / 2);
+  uint32_t used = rd_leaf_used(l);
+  if (rd_leaf_room(l) >= used + 2 * RD_LEAF_SLACK + room_at_end(c, p, used)) trim(c, p->leaf, RD_LEAF_SLACK / 2);
   merge(c, p);
 }
 

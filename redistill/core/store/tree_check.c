@@ -55,6 +55,16 @@ static bool check_run(struct checked *x, const uint8_t *at, const uint8_t *end, 
   return true;
 }
 
+/* True if all entries have the length of the first. */
+static bool is_even(const struct checked *x, const rd_leaf *l) {
+  const uint8_t *end = l->data + rd_leaf_used(l);
+  uint32_t size = x->c.kind->size(l->data, end);
+  for (const uint8_t *at = l->data; at < end; at += size) {
+    if (x->c.kind->size(at, end) != size) return false;
+  }
+  return true;
+}
+
 static bool check_leaf(struct checked *x, rd_ref ref, rd_ref parent, uint64_t low, uint64_t high, uint64_t *count) {
   if (!rd_walk_reach(x->walk, ref, RD_LEAF, RD_LEAF_HEAD)) return false;
   const rd_leaf *l = rd_leaf_at(x->st, ref);
@@ -63,7 +73,9 @@ static bool check_leaf(struct checked *x, rd_ref ref, rd_ref parent, uint64_t lo
   if (!expect(x, rd_leaf_used(l) <= rd_leaf_room(l) && l->parent == parent, "a damaged leaf")) return false;
   if (!check_run(x, l->data, l->data + rd_leaf_used(l), &n, low, high, ref)) return false;
   *count = n;
-  return expect(x, n == l->count && n > 0, "a leaf that counts wrongly");
+  if (!expect(x, n == l->count && n > 0, "a leaf that counts wrongly")) return false;
+  bool even = (l->used & RD_LEAF_EVEN) == 0 || is_even(x, l);
+  return expect(x, even, "a leaf that does not know that its entries differ in length");
 }
 
 /* A node on the way: its next child, and the highest order of its entries. */

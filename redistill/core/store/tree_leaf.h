@@ -12,10 +12,10 @@ static inline uint64_t rd_entry_order(const rd_coll *c, const uint8_t *entry) {
   return c->kind->order != NULL ? c->kind->order(c->st, entry) : 0;
 }
 
-/* The bytes of a new leaf for entries of `used` bytes. */
-static inline uint32_t rd_leaf_bytes(const rd_coll *c, uint32_t used) {
+/* The bytes of a new leaf for entries of `used` bytes, and `more` than the usual slack. */
+static inline uint32_t rd_leaf_bytes(const rd_coll *c, uint32_t used, uint32_t more) {
   uint32_t most = used > c->kind->run_max ? used : c->kind->run_max;
-  return RD_LEAF_HEAD + (used + RD_LEAF_SLACK < most ? used + RD_LEAF_SLACK : most);
+  return RD_LEAF_HEAD + (used + RD_LEAF_SLACK + more < most ? used + RD_LEAF_SLACK + more : most);
 }
 
 /* RD_LEAF_BLOBS if the entry has a blob. */
@@ -25,14 +25,16 @@ static inline uint32_t rd_leaf_flags_of(const rd_coll *c, const uint8_t *entry) 
 
 static inline void rd_leaf_init(rd_store *st, rd_ref ref, rd_ref parent, uint32_t flags) {
   rd_leaf *l = rd_leaf_at(st, ref);
-  l->used = (uint16_t)flags;
+  l->used = (uint16_t)(flags | RD_LEAF_EVEN);
   l->count = 0;
   l->parent = parent;
 }
 
-/* Append `count` entries of `len` bytes in all; returns their place. */
+/* Append `count` entries of `len` bytes in all, which are equally long unless the leaf says otherwise; returns their
+ * place. */
 static inline const uint8_t *rd_leaf_append(rd_leaf *l, const uint8_t *bytes, uint32_t len, uint32_t count) {
   uint8_t *to = l->data + rd_leaf_used(l);
+  if (rd_leaf_used(l) * count != len * l->count) l->used &= (uint16_t)~RD_LEAF_EVEN;
   memcpy(to, bytes, len);
   l->used = (uint16_t)(l->used + len);
   l->count = (uint16_t)(l->count + count);

@@ -32,11 +32,7 @@ bool rd_stock_is_full(rd_coll *c, rd_stock *s) {
   return true;
 }
 
-void rd_tree_note_bytes(rd_coll *c, int64_t bytes) {
-  rd_head h = rd_tree_head(c);
-  h.bytes += (uint64_t)bytes;
-  rd_tree_set_head(c, &h);
-}
+void rd_tree_note_bytes(rd_coll *c, int64_t bytes) { rd_tree_add(c, offsetof(rd_head, bytes), bytes); }
 
 void rd_tree_release_block(rd_coll *c, rd_ref block) {
   rd_tree_note_bytes(c, -(int64_t)rd_blk_bytes(*rd_blk_at(c->st, block)));
@@ -207,9 +203,7 @@ void rd_tree_count(rd_coll *c, const rd_pos *p, int64_t n) {
     uint32_t *count = &rd_node_counts(changed_node(c, p, level))[p->path[level].child];
     *count = (uint32_t)(*count + n);
   }
-  rd_head h = rd_tree_head(c);
-  h.count += (uint64_t)n;
-  rd_tree_set_head(c, &h);
+  rd_tree_add(c, offsetof(rd_head, count), n);
 }
 
 void rd_tree_lower_bounds(rd_coll *c, const rd_pos *p, uint64_t order) {

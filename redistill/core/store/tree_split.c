@@ -112,8 +112,8 @@ static rd_result split(rd_coll *c, rd_pos *p, const struct content *x, const str
   uint32_t right_bytes = x->bytes - d->left;
   rd_stock s = {.n = 0};
   s.failed = d->left > RD_LEAF_MAX_USED || right_bytes > RD_LEAF_MAX_USED; /* too many of the same hash */
-  rd_stock_add(c, &s, rd_leaf_bytes(c, d->left), RD_LEAF);
-  rd_stock_add(c, &s, rd_leaf_bytes(c, right_bytes), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, d->left, 0), RD_LEAF);
+  rd_stock_add(c, &s, rd_leaf_bytes(c, right_bytes, 0), RD_LEAF);
   rd_tree_stock_link(c, p, RD_ANYWHERE, &s);
   if (!rd_stock_is_full(c, &s)) return RD_OOM;
   rd_ref a = rd_stock_take(&s), b = rd_stock_take(&s), before = p->leaf;

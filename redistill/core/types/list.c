@@ -176,8 +176,10 @@ bool rd_list_end(const rd_coll *c, bool left, rd_pos *p) {
     rd_coll_first(c, p);
   else
     rd_coll_at(c, UINT64_MAX, p);
+  if (left) return p->at < p->end;
+  uint32_t even = rd_coll_even(c, p);
   uint64_t n;
-  if (!left) p->at = walk_run(p->begin, p->end, &n);
+  p->at = even != 0 ? p->end - even : walk_run(p->begin, p->end, &n);
   return p->at < p->end;
 }
 
