@@ -261,11 +261,40 @@ static void long_values_take_slices(void) {
   close_all();
 }
 
+/* The times of a group's deliveries and consumers are any numbers. */
+static void a_stream_keeps_impossible_times(void) {
+  open_all(8 << 20);
+  ASK("XADD s 1-1 f v", "$3\r\n1-1\r\n");
+  ASK("XGROUP CREATE s g 0", "+OK\r\n");
+  client.len = 0;
+  rig_say(&client, "XREADGROUP GROUP g c STREAMS s >\r\n");
+  client.len = 0;
+  rig_say(&client, "DUMP s\r\n");
+  uint8_t body[1000], now[8], *from = memchr(client.out, '\n', client.len);
+  size_t len = strtoul((char *)client.out + 1, NULL, 10) - 10, changed = 0;
+  CHECK(from != NULL && len < sizeof body);
+  memcpy(body, from + 1, len);
+  rd_st64(now, st.now_ms);
+  for (size_t i = 0; i + 8 <= len; i++) {
+    if (memcmp(body + i, now, 8) != 0) continue;
+    rd_st64(body + i, (uint64_t)1 << 63);
+    changed++;
+  }
+  CHECK(changed >= 2);
+  client.len = 0;
+  restore(body, len, 10);
+  CHECK(said_ok());
+  ASK("XPENDING k g - + 1", "*1\r\n*4\r\n$3\r\n1-1\r\n$1\r\nc\r\n:9223372036854775807\r\n:1\r\n");
+  ASK("XCLAIM k g d 9223372036854775807 1-1 JUSTID", "*1\r\n$3\r\n1-1\r\n");
+  close_all();
+}
+
 int main(void) {
   RUN(every_type_is_read);
   RUN(damaged_payloads_make_no_wrong_value);
   RUN(a_type_of_valkey_needs_its_version);
   RUN(an_expired_field_is_left_out);
+  RUN(a_stream_keeps_impossible_times);
   RUN(a_collection_larger_than_the_store_is_refused);
   RUN(long_values_take_slices);
   return check_end();

@@ -137,7 +137,7 @@ static rd_result claim_one(claim *x, rd_stream *s, rd_stream_id id, bool *delete
     x->changes++;
   }
   if (!exists || (!pending && !x->force)) return RD_OK;
-  if (pending && x->idle > 0 && (int64_t)x->call->store->now_ms - e.time < x->idle) return RD_OK;
+  if (pending && x->idle > 0 && rd_since((int64_t)x->call->store->now_ms, e.time) < x->idle) return RD_OK;
   return give(x, s, &e, pending, &at);
 }
 

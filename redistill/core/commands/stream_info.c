@@ -214,8 +214,8 @@ void rd_cmd_xinfo_consumers(rd_call *c) {
     rd_reply_str(c->out, "name");
     rd_element_reply(c->out, c->store, k.name);
     field(c, "pending", (int64_t)rd_owned_count(&s, k.number));
-    field(c, "idle", k.seen < now ? now - k.seen : 0);
-    field(c, "inactive", k.active < 0 ? -1 : k.active < now ? now - k.active : 0);
+    field(c, "idle", rd_since(now, k.seen));
+    field(c, "inactive", k.active < 0 ? -1 : rd_since(now, k.active));
     rd_yield(c->store);
   }
 }

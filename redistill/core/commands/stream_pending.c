@@ -13,10 +13,7 @@ static bool open_group(rd_call *c, rd_stream *s, rd_group *g) {
   return false;
 }
 
-static int64_t idle_of(const rd_call *c, const rd_pending *e) {
-  int64_t now = (int64_t)c->store->now_ms;
-  return e->time < now ? now - e->time : 0;
-}
+static int64_t idle_of(const rd_call *c, const rd_pending *e) { return rd_since((int64_t)c->store->now_ms, e->time); }
 
 typedef struct pending_options {
   int64_t idle, count;

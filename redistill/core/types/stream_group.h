@@ -55,6 +55,13 @@ typedef struct rd_pending {
 /* Functions that return rd_result return RD_OOM when there is no memory, and then have changed nothing. Others never
  * fail. */
 
+/* The milliseconds since `then`, which may be any number: RESTORE takes all of them. */
+static inline int64_t rd_since(int64_t now, int64_t then) {
+  int64_t passed;
+  if (then >= now) return 0;
+  return __builtin_sub_overflow(now, then, &passed) ? INT64_MAX : passed;
+}
+
 /* ---- groups ---- */
 
 uint64_t rd_groups_count(const rd_stream *s);
