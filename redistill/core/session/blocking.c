@@ -467,12 +467,16 @@ void rd_waits_tend(rd_store *st) {
   rd_waits *ws = st->waits;
   if (ws == NULL) ws = st->waits = calloc(1, sizeof *ws);
   if (ws == NULL) return;
-  for (rd_wait *w = ws->active, *next; w != NULL; w = next) {
+  uint64_t losses = 0;
+  for (uint32_t i = 0; i < st->num_shards; i++) losses += rd_shard_at(st, i)->epoch;
+  for (rd_wait *w = losses != ws->losses ? ws->active : NULL, *next; w != NULL; w = next) {
     next = w->next;
-    if (!is_lost(st, w) || !claim(w))
-      look(st, w);
-    else
-      rd_wait_ended(w, false);
+    if (is_lost(st, w) && claim(w)) rd_wait_ended(w, false);
+  }
+  ws->losses = losses;
+  for (uint32_t i = 0; i < ws->used; i++) { /* in the order of memory: there may be 100,000 */
+    const _Atomic uint64_t *ticket = rd_ticket_at(st, rd_own_place(st), i);
+    if (rd_ticket_state_of(atomic_load(ticket)) == RD_TICKET_SERVED && ws->at[i] != NULL) look(st, ws->at[i]);
   }
   uint64_t reaped = atomic_load(&st->head->reaped);
   if (reaped != ws->reaped && rd_queues_clean(st)) {

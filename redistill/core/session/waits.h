@@ -31,6 +31,7 @@ typedef struct rd_waits {
   rd_wait *active, *ended;
   uint32_t count;  /* active ones */
   bool settles;    /* an active one was given something that could not be taken yet */
+  uint64_t losses; /* the sum of all shards' epochs, when queues were last looked at */
   uint64_t reaped; /* rd_header.reaped, when all queues were last cleaned */
   struct rd_gift *gift;
 } rd_waits;
