@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration import servers
 
+from .peers import encode
+
 NAMES = ("a", "ab", "b", "")
 PATTERNS = ("a*", "?", "[ab]", "x*", "*")
 COMMANDS = (
@@ -29,10 +31,9 @@ class Talk:
             self.send(["HELLO", "3"])
             self.value()
 
-    def send(self, words: list[str]) -> None:
-        """Send a command; a character stands for a byte."""
-        data = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode("latin-1")) for word in words)
-        self.socket.sendall(b"*%d\r\n" % len(words) + data)
+    def send(self, *commands: list[str]) -> None:
+        """Send commands at once; a character stands for a byte."""
+        self.socket.sendall(b"".join(encode([word.encode("latin-1") for word in words]) for words in commands))
 
     def value(self) -> Any:
         """The next reply or message; an aggregate is a tuple that begins with its sign."""
