@@ -38,6 +38,7 @@ COUNTERS = {
     "messages_published": "PUBLISH and SPUBLISH commands.",
     "messages_delivered": "Messages of publish/subscribe and events of keys that clients got, each client's counted.",
     "messages_lost": "Messages for which a worker had no room; those of its clients that might miss one are closed.",
+    "tracking_invalidations": "Messages that told a client which keys have changed (client-side caching).",
     "connections_moved": "Connections that a busy worker handed over to another.",
 }
 RENAMED = {

@@ -68,8 +68,13 @@ def figures(now: Snapshot, state: str, configured: Configured) -> dict[str, Any]
         "subscriptions": sum(now.clients.subscriptions),
         "messages_published": now.counters.get("messages_published", 0),
         "messages_delivered": now.counters.get("messages_delivered", 0),
+        "tracking_clients": now.clients.tracked.clients,
+        "tracking_keys": now.clients.tracked.keys,
+        "tracking_prefixes": now.clients.tracked.prefixes,
+        "tracking_invalidations": now.counters.get("tracking_invalidations", 0),
         "max_clients": configured.max_clients,
         "rejected_connections": now.counters.get("rejected_connections", 0),
+        "output_disconnections": now.counters.get("output_disconnections", 0),
         "cpu_seconds": now.cpu_user + now.cpu_system,
         "latency": [sum(counts) for counts in zip(*histograms, strict=True)],
         "workers": [

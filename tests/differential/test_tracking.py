@@ -34,8 +34,10 @@ SORT_RO {l} ALPHA|ZINTERCARD 2 {z} {z}|LCS {} {}|SCAN 0|KEYS *|GEOSEARCH {z} FRO
 SHOWN = {text.split()[0] for text in STATES} - {"PUBLISH", "SELECT"}
 LARGEST_COUNT = 30
 """Larger numbers in replies to these are ids of clients."""
+FORGETS = (["CLIENT", "TRACKING", "OFF"], ["RESET"])
+"""Behind these it is each server's own for how long the keys that the client has read are known."""
 WITHOUT_MESSAGES = ("SWAPDB",)
-"""Commands for which Redis leaves its clients' caches stale."""
+"""Commands for which Redis leaves its clients' caches stale. PXAT 1 is no change in Valkey if the key is not there."""
 
 
 class Side:
@@ -84,12 +86,17 @@ class Side:
         talk = self.talks[which]
         talk.send(*([self.with_id(word) for word in words] for words in commands))
         first = talk.until("own")
+        if commands and commands[0] in FORGETS:
+            self.ask(["FLUSHALL"])
         others = [other for other in self.talks if other is not talk]
         rest = [other.until("mark") for other in others]
         # Again: messages of BCAST are sent at the end of a turn, and those to another client may go through two workers.
         first += talk.until("behind")
         rest = [said + other.until("behind") for said, other in zip(rest, others, strict=True)]
-        return [[self.named(value) for value in values] for values in (first, *rest)]
+        said = [[self.named(value) for value in values] for values in (first, *rest)]
+        if all(words not in FORGETS and not words[0].startswith("FLUSH") for words in commands):
+            return said
+        return [sorted(values, key=repr) for values in said]  # in which order clients forget is each server's own
 
     def served(self, which: int, key: str) -> list[list[Any]]:
         """What each client gets when this one waits for a list, to which another client then pushes."""
@@ -164,7 +171,7 @@ class TrackingTests(SynchronousTestCase):
         """A command that reads or writes."""
         while True:
             words = self.words(dice, dice.choice(READS if dice.random() < 0.4 else dice.choice(GROUPS)))
-            if words[0] not in (*WITHOUT_MESSAGES, "MULTI", "EXEC", "DISCARD"):
+            if words[0] not in (*WITHOUT_MESSAGES, "MULTI", "EXEC", "DISCARD") and words[-2:] != ["PXAT", "1"]:
                 return words
 
     def step(self, dice: random.Random) -> list[list[str]]:

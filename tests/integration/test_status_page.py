@@ -109,6 +109,23 @@ class StatusPageTests(SynchronousTestCase):
         self.assertIn("1 subscribers of 3 names", self.text("#messages .under"))
         self.assertEqual(self.browser.of("Runtime.exceptionThrown"), [])
 
+    def test_clients_that_cache_and_clients_that_wait(self) -> None:
+        """The card about client-side caches is there as soon as a client tracks; waiting clients stand beside others."""
+        self.browser.open(self.url)
+        self.browser.until("document.querySelectorAll('#commands path').length > 0", "a chart")
+        self.assertTrue(self.browser.evaluate("document.querySelector('#tracking').hidden"))
+        self.assertNotIn("wait", self.text("#clients .under"))
+        with self.server.connect() as reader, self.server.connect() as waiter:
+            reader.sendall(b"HELLO 3\r\nCLIENT TRACKING ON\r\nMGET a b\r\nSET a 1\r\n")
+            waiter.sendall(b"CLIENT TRACKING ON BCAST PREFIX x\r\nBLPOP list 0\r\n")
+            self.browser.until("!document.querySelector('#tracking').hidden", "the card")
+            self.browser.until(
+                "document.querySelector('#tracking .under').textContent === '2 clients track 1 keys and 1 prefixes'"
+                " && document.querySelector('#clients .under').textContent.endsWith(', 1 wait')",
+                "the figures",
+            )
+        self.assertEqual(self.browser.of("Runtime.exceptionThrown"), [])
+
     def test_color_schemes(self) -> None:
         """Light and dark as the visitor has it, readable in both."""
         seen = {}

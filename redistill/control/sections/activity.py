@@ -61,6 +61,7 @@ def traffic(server: ServerState, now: stats.Snapshot) -> Fields:
         ("tracking_total_keys", now.clients.tracked.keys),
         ("tracking_total_items", now.clients.tracked.items),
         ("tracking_total_prefixes", now.clients.tracked.prefixes),
+        counted("tracking_invalidations"),
         counted("unexpected_error_replies"),
         counted("total_error_replies"),
         ("dump_payload_sanitizations", 0),

@@ -28,6 +28,7 @@
   X(messages_published)       \
   X(messages_delivered)       \
   X(messages_lost)            \
+  X(tracking_invalidations)   \
   RD_DAEMON_STATS(X)
 
 /* Connections, how they ended, and what went wrong in the control plane. admission.c counts refused connections, the

@@ -253,6 +253,7 @@ static void push(rd_session *s, rd_bytes head, rd_bytes key, rd_bytes tail) {
     p.body[0] = (rd_bytes){NULL, 0};
   }
   p.head = (rd_bytes){(const uint8_t *)text, len};
+  rd_count_stat(s->st, RD_STAT_tracking_invalidations, 1);
   rd_pushed(s, &p);
 }
 
