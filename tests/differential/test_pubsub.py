@@ -114,3 +114,17 @@ class PubSubTests(SynchronousTestCase):
                 self.assertEqual(said[0], said[1], f"run {run}, step {number}: client {client} sends {words}")
             for talk in (talk for talks in both for talk in talks):
                 talk.close()
+            for server in (self.theirs, self.ours):
+                self.await_no_subscriber(server)
+
+    def await_no_subscriber(self, server: servers.Server) -> None:
+        """Wait until the server has noticed that its clients have gone."""
+        talk = Talk(server, 2)
+
+        def subscriptions() -> list[Any]:
+            for words in (["CHANNELS"], ["SHARDCHANNELS"], ["NUMPAT"]):
+                talk.send(["PUBSUB", *words])
+            return [talk.value() for _ in range(3)]
+
+        servers.until(lambda: all(value in ((b"*",), b":0\r\n") for value in subscriptions()), 20, "no subscriber")
+        talk.close()
