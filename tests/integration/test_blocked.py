@@ -208,7 +208,7 @@ class CommandTests(Case):
         each = self.on_each(server)
         for command, null in (
             (b"BLPOP a b 0", b"*-1\r\n"),
-            (b"BLMOVE a b LEFT LEFT 1000", b"$-1\r\n"),
+            (b"BLMOVE a b LEFT LEFT 1000", b"*-1\r\n"),
             (b"BZPOPMIN a 1000", b"*-1\r\n"),
             (b"WAIT 1 0", b":0\r\n"),
             (b"WAITAOF 0 1 1000000", b"*2\r\n:0\r\n:0\r\n"),
