@@ -154,8 +154,11 @@ def conflict(now: Tracking, wanted: Wanted) -> bytes:
 def overlap(existing: list[bytes], given: list[bytes]) -> bytes:
     """The refusal of prefixes of which one begins with another one; b"" if there is none.
 
-    In the order of their bytes, a prefix that others begin with stands right before one of them.
+    In the order of their bytes, a prefix that others begin with stands right before one of them. The existing ones may
+    overlap: BCAST without a prefix adds the empty one without a test.
     """
+    if not given:
+        return b""
     order = sorted([*existing, *given])
     pairs = [(a, b) for a, b in itertools.pairwise(order) if b.startswith(a)]
     if not pairs:

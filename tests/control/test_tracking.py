@@ -65,3 +65,7 @@ class TrackingTests(SynchronousTestCase):
         many = [b"%05d" % i for i in range(10000)]
         self.assertEqual(overlap([], many), b"")
         self.assertIn(b"overlaps", overlap([], [*many, b"077770"]))
+        for _ in range(2):
+            self.assertEqual(
+                self.server.run("CLIENT TRACKING ON BCAST"), b"+OK\r\n"
+            )  # each key, as in Redis without a test
