@@ -27,10 +27,15 @@ static _Atomic uint64_t *ticket_of(const rd_wait *w) {
   return rd_ticket_at(w->s->st, rd_own_place(w->s->st), w->index);
 }
 
+rd_waits *rd_waits_of(rd_store *st) {
+  if (st->waits == NULL) st->waits = calloc(1, sizeof *st->waits);
+  st->forget_waiting = rd_waits_free;
+  return st->waits;
+}
+
 /* False: no memory, or too many clients wait. */
 static bool new_ticket(rd_store *st, rd_wait *w) {
-  rd_waits *ws = st->waits;
-  if (ws == NULL) ws = st->waits = calloc(1, sizeof *ws);
+  rd_waits *ws = rd_waits_of(st);
   if (ws == NULL) return false;
   bool reused = ws->unused_count > 0;
   w->index = reused ? ws->unused[ws->unused_count - 1] : ws->used;
@@ -464,8 +469,7 @@ static bool is_lost(const rd_store *st, const rd_wait *w) {
 }
 
 void rd_waits_tend(rd_store *st) {
-  rd_waits *ws = st->waits;
-  if (ws == NULL) ws = st->waits = calloc(1, sizeof *ws);
+  rd_waits *ws = rd_waits_of(st);
   if (ws == NULL) return;
   uint64_t losses = 0;
   for (uint32_t i = 0; i < st->num_shards; i++) losses += rd_shard_at(st, i)->epoch;

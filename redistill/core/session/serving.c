@@ -368,8 +368,7 @@ static void serve_all(rd_store *st) {
 
 void rd_waits_serve(rd_store *st) {
   st->before_release = NULL;
-  if (st->waits == NULL) st->waits = calloc(1, sizeof *st->waits);
-  if (st->waits != NULL) {
+  if (rd_waits_of(st) != NULL) {
     serve_all(st);
   } else {
     rd_ready_clear(st);

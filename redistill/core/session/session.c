@@ -49,7 +49,6 @@ rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   st->start_waiting = rd_waits_start;
   st->kept_by = rd_wait_kept;
   st->serve_waiting = rd_waits_serve;
-  st->forget_waiting = rd_waits_free;
   s->state.resp = 2;
   rd_reply_init(&s->out);
   s->out.admit = admit_reply;
