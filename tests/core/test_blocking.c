@@ -4,6 +4,7 @@
 #include "arena/pool.h"
 #include "processes.h"
 #include "pubsub_fixture.h"
+#include "session/blocked.h"
 #include "session/blocking.h"
 #include "session/footprint.h"
 #include "session/handover.h"
@@ -54,6 +55,22 @@ static void what_follows_the_waiting_command_waits_too(void) {
   IS(tell(&a, "NG\r\n"), "");
   IS(tell(&p, "RPUSH k 2\r\n"), ":1\r\n");
   IS(heard(&a), GOT("k", "2") "+PONG\r\n");
+  rig_client_free(&a);
+  rig_client_free(&p);
+  close_store();
+}
+
+static void input_that_comes_after_the_element_does_not_undo_the_waking(void) {
+  open_store();
+  rig_client a = client(), p = client();
+  IS(tell(&a, "BLPOP k 0\r\n"), "");
+  CHECK(!rd_woken_to_owners(&st));
+  IS(tell(&p, "RPUSH k 1\r\n"), ":1\r\n");
+  CHECK(rd_woken_to_owners(&st));
+  CHECK_INT(rd_session_feed(a.session, (const uint8_t *)"PING\r\n", 6, st.now_ms), RD_BLOCKED);
+  CHECK(rd_woken_to_owners(&st));
+  IS(heard(&a), GOT("k", "1") "+PONG\r\n");
+  CHECK(!rd_woken_to_owners(&st));
   rig_client_free(&a);
   rig_client_free(&p);
   close_store();
@@ -475,6 +492,7 @@ static void resp3_and_reply_off(void) {
 int main(void) {
   RUN(a_push_serves_the_client_that_has_waited_longest);
   RUN(what_follows_the_waiting_command_waits_too);
+  RUN(input_that_comes_after_the_element_does_not_undo_the_waking);
   RUN(every_way_to_make_a_list_serves);
   RUN(all_commands_wait_and_are_served);
   RUN(moves_form_chains_and_circles);

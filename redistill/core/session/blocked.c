@@ -117,12 +117,14 @@ static void hold(rd_session *s) {
 
 void rd_blocked_changed(rd_session *s, rd_status status) {
   leave(s);
-  if (status == RD_PAUSED)
+  if (status == RD_PAUSED) {
     hold(s);
-  else if (status == RD_BLOCKED)
+  } else if (status == RD_BLOCKED) {
     enter(s, RD_BLOCKED_COMMAND);
-  else
+    if (s->wait == NULL) rd_session_wake(s); /* it was woken, and has got more input since */
+  } else {
     s->state.deadline_ns = 0;
+  }
   publish(s->st);
 }
 
