@@ -32,7 +32,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - Hashes, lists, sets and sorted sets with every option of Redis 7.2, and `SORT`; fields of hashes expire as in Valkey 9
   (`HEXPIRE`, `HGETEX`, `HSETEX` and their kin). `TYPE`, `SCAN ... TYPE`, `COPY`, `DUMP`, `MEMORY USAGE` and all other
   commands on keys know them.
-- Streams: entries, ranges, trimming, `XINFO`; `DUMP` and `RESTORE` of streams with their groups.
+- Streams: entries, ranges, trimming, `XREAD`, groups of consumers, `XINFO`; `DUMP` and `RESTORE` of streams with their
+  groups.
 - `OBJECT ENCODING` shows Redis's names by Redis's thresholds (`hash-max-listpack-entries` and its kin, with their
   `ziplist` names), which `CONFIG SET` changes. How values are stored does not depend on them.
 - Expiry in milliseconds, with the conditions of `EXPIRE key s NX|XX|GT|LT`; an expired key is never seen.
