@@ -10,6 +10,8 @@
 #include "session/handover.h"
 #include "session/pushed.h"
 #include "session/records.h"
+#include "store/recovery.h"
+#include "store/waiters.h"
 
 /* Resume the session, as its owner does when it is woken or at its deadline. */
 static void go_on(rig_client *c) {
@@ -454,6 +456,26 @@ static void a_shard_that_was_lost_is_waited_for_again(void) {
   close_store();
 }
 
+/* A process that dies between the change of a queue and that of RD_WAITED. */
+static void the_bit_of_a_shard_with_queues_is_mended_with_it(void) {
+  open_store();
+  rig_client a = client(), p = client();
+  IS(tell(&a, "BLPOP k 0\r\n"), "");
+  uint32_t shard = 0;
+  while (!rd_has_queues(&st, shard)) shard++;
+  rd_lock_shard(&st, shard);
+  atomic_fetch_and(&rd_shard_at(&st, shard)->watchers, ~RD_WAITED);
+  rd_verify_shard(&st, shard);
+  rd_unlock_shard(&st, shard);
+  CHECK(rd_has_queues(&st, shard));
+  IS(tell(&p, "RPUSH k 1\r\n"), ":1\r\n");
+  IS(heard(&a), GOT("k", "1"));
+  CHECK(!rd_has_queues(&st, shard));
+  rig_client_free(&a);
+  rig_client_free(&p);
+  close_store();
+}
+
 static void flushall_leaves_those_who_wait(void) {
   open_store();
   rig_client a = client(), p = client();
@@ -509,6 +531,7 @@ int main(void) {
   RUN(a_client_that_goes_is_not_served);
   RUN(a_session_that_waits_is_handed_over_and_keeps_its_place);
   RUN(a_shard_that_was_lost_is_waited_for_again);
+  RUN(the_bit_of_a_shard_with_queues_is_mended_with_it);
   RUN(flushall_leaves_those_who_wait);
   RUN(resp3_and_reply_off);
   return check_end();

@@ -25,9 +25,8 @@ typedef struct rd_waiting {
   uint32_t first, keys;  /* the keys are argv[first], and those behind it */
   uint64_t milliseconds; /* the longest wait; 0: without an end */
   rd_vain in_vain;       /* the reply when it ends in vain */
-  bool wakes;  /* the command changes nothing, or cannot be called for another client: it is only called again */
-  bool moves;  /* what it gets is in another key, too: if its client is gone, it stays there */
-  bool counts; /* it may get several elements, so the call may take long: then it is only called again */
+  bool moves;            /* what it gets is in another key, too: if its client is gone, it stays there */
+  bool counts;           /* it may get several elements, so the call may take long: then it is only called again */
   bool gone; /* it is called, too, when a key does not exist any more, or has another type: it replies with an error */
   bool from_end; /* what it gets comes from the end of the value, and belongs there if its client is gone */
   uint32_t argc; /* the call for one key: `argv`, where argv[key_at] is the key */

@@ -28,8 +28,10 @@ static _Atomic uint64_t *ticket_of(const rd_wait *w) {
 }
 
 rd_waits *rd_waits_of(rd_store *st) {
-  if (st->waits == NULL) st->waits = calloc(1, sizeof *st->waits);
-  st->forget_waiting = rd_waits_free;
+  if (st->waits == NULL) {
+    st->waits = calloc(1, sizeof *st->waits);
+    st->forget_waiting = rd_waits_free;
+  }
   return st->waits;
 }
 
@@ -233,9 +235,9 @@ static bool enter(rd_call *c, const rd_waiting *w, rd_wait *wait) {
                     .command = c->command->id,
                     .key_at = (uint16_t)w->key_at,
                     .argc = w->argc};
-  head.flags = (uint8_t)((w->wakes ? RD_WAITER_WAKES : 0) | (w->from_end ? RD_WAITER_FROM_END : 0) |
-                         (w->moves ? RD_WAITER_MOVES : 0) | (w->counts ? RD_WAITER_COUNTS : 0) |
-                         (w->gone ? RD_WAITER_GONE : 0) | (c->out->resp == 3 ? RD_WAITER_RESP3 : 0));
+  head.flags = (uint8_t)((w->from_end ? RD_WAITER_FROM_END : 0) | (w->moves ? RD_WAITER_MOVES : 0) |
+                         (w->counts ? RD_WAITER_COUNTS : 0) | (w->gone ? RD_WAITER_GONE : 0) |
+                         (c->out->resp == 3 ? RD_WAITER_RESP3 : 0));
   for (uint32_t i = 0; i < wait->keys && done; i++) {
     rd_wait_key *k = &wait->key[i];
     rd_key name = rd_wait_name(k);
@@ -450,7 +452,7 @@ void rd_waits_settle(rd_store *st) {
 static void look_again(rd_store *st) {
   st->waits_missed = false;
   for (uint32_t shard = 0; shard < st->num_shards; shard++) {
-    if ((atomic_load(&rd_shard_at(st, shard)->watchers) & RD_WAITED) == 0) continue;
+    if (!rd_has_queues(st, shard)) continue;
     int mine = rd_trylock_shard(st, shard);
     if (mine < 0)
       st->waits_missed = true;

@@ -18,6 +18,7 @@
 #include "session/blocking.h"
 #include "session/monitor.h"
 #include "session/moved.h"
+#include "session/queue.h"
 #include "session/tracking.h"
 #include "store/watch.h"
 
@@ -243,7 +244,7 @@ static uint32_t get_state(struct reader *r, rd_session *s) {
   if (flags & WAITED) {
     s->wait_number = get64(r);
     s->wait_until = get64(r);
-    require(r, s->wait_number != 0 && s->wait_number >> 46 == 0, "its wait cannot be");
+    require(r, s->wait_number != 0 && s->wait_number <= RD_WAIT_LAST, "its wait cannot be");
   }
   if (flags & KEPT) {
     rd_bytes kept = get_bytes(r);

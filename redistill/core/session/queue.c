@@ -7,7 +7,7 @@
 #include "store/blob.h"
 #include "store/type.h"
 
-enum { ATTEMPTS = 6, MEMBER = 512 };
+enum { MEMBER = 512 };
 
 static bool open_queue(rd_store *st, const rd_key *name, rd_coll *q) {
   rd_key key = {name->data, name->len, RD_WAIT_DB, name->hash};
@@ -32,7 +32,7 @@ bool rd_queue_put(rd_store *st, const rd_key *name, double score, const rd_waite
   rd_coll q;
   open_queue(st, name, &q);
   rd_result done = RD_OOM;
-  for (int i = 0; i < ATTEMPTS; i++) {
+  for (int i = 0; i < RD_COLL_ATTEMPTS; i++) {
     rd_element e;
     rd_element_of(&e, (rd_bytes){member, sizeof *head + rest.len});
     done = rd_zset_put(&q, &e, score);

@@ -17,7 +17,6 @@
 #include "types/zset.h"
 
 enum {
-  RD_WAITER_WAKES = 1 << 0, /* is only woken, and runs its command itself */
   RD_WAITER_RESP3 = 1 << 1,
   RD_WAITER_GIVEN = 1 << 2,    /* the reply follows in place of the arguments */
   RD_WAITER_FROM_END = 1 << 3, /* rd_waiting.from_end, .moves */
@@ -41,9 +40,10 @@ typedef struct rd_waiter {
   uint32_t spare;
 } rd_waiter;
 
-/* Numbers of waits have 46 bits, types 3 and databases 4: a double has 53. */
+/* The highest number of a wait: 46 bits. With types, 3, and databases, 4, that is what a double has: 53. */
+#define RD_WAIT_LAST ((1ull << 46) - 1)
 static inline double rd_queue_score(uint32_t type, uint32_t db, uint64_t number) {
-  return (double)((uint64_t)(type & 7) << 50 | (uint64_t)(db & 15) << 46 | (number & ((1ull << 46) - 1)));
+  return (double)((uint64_t)(type & 7) << 50 | (uint64_t)(db & 15) << 46 | (number & RD_WAIT_LAST));
 }
 static inline double rd_waiter_score(const rd_waiter *w) { return rd_queue_score(w->type, w->db, w->number); }
 

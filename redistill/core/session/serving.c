@@ -191,7 +191,7 @@ static bool is_error(rd_store *st, const rd_waiter *head) {
 
 /* True if the client must run its command itself. */
 static bool must_run_itself(rd_store *st, const rd_waiter *head, uint64_t ticket) {
-  if ((head->flags & RD_WAITER_WAKES) != 0 || rd_paused(st) != 0) return true;
+  if (rd_paused(st) != 0) return true;
   return head->order != 0 && rd_ticket_state_of(ticket) == RD_TICKET_MIXED && is_error(st, head);
 }
 
@@ -236,8 +236,8 @@ static outcome serve(rd_store *st, const rd_member *m, const rd_key *name) {
 
 /* ---- the clients of one key ---- */
 
-/* True if an earlier one of the waiter's own keys, among those noted, can serve it. A stream may have nothing for it.
- */
+/* True if an earlier one of the waiter's own keys, among those noted, can serve it. Of a stream nobody knows: it may
+ * have nothing for the waiter. */
 static bool has_better(rd_store *st, const names *n, uint32_t at, const rd_waiter *w) {
   if (w->order == 0 || w->type == RD_STREAM || n->count > MOST_BETTER) return false;
   for (uint32_t i = 0; i < n->count; i++) {
@@ -255,7 +255,7 @@ static bool has_better(rd_store *st, const names *n, uint32_t at, const rd_waite
 
 /* Tell those who wait for a stream, which the key is not any more. */
 static void serve_gone(rd_store *st, const rd_key *name, uint32_t db) {
-  double end = rd_queue_score(RD_STREAM, db, (1ull << 46) - 1);
+  double end = rd_queue_score(RD_STREAM, db, RD_WAIT_LAST);
   rd_member m;
   for (uint64_t from = 0; rd_queue_next(st, name, rd_queue_score(RD_STREAM, db, from), &m); from = m.head.number + 1) {
     bool mine = m.bytes != NULL && rd_waiter_score(&m.head) <= end;
@@ -275,7 +275,7 @@ static bool serve_key(rd_store *st, const names *n, uint32_t at, uint32_t db) {
   if (it == NULL || rd_item_type(it) != RD_STREAM) serve_gone(st, &name, db);
   if (it == NULL) return false;
   uint32_t type = (uint32_t)rd_item_type(it);
-  double end = rd_queue_score(type, db, (1ull << 46) - 1);
+  double end = rd_queue_score(type, db, RD_WAIT_LAST);
   rd_member m;
   for (uint64_t from = 0; rd_queue_next(st, &name, rd_queue_score(type, db, from), &m); from = m.head.number + 1) {
     bool mine = m.bytes != NULL && rd_waiter_score(&m.head) <= end;
@@ -297,7 +297,7 @@ static void tell_mixed(rd_store *st, const rd_key *name, uint32_t db) {
   if (it == NULL) return;
   uint32_t left = MOST_MIXED;
   for (uint32_t type = 0; type < 8; type++) {
-    double from = rd_queue_score(type, db, 0), end = rd_queue_score(type, db, (1ull << 46) - 1);
+    double from = rd_queue_score(type, db, 0), end = rd_queue_score(type, db, RD_WAIT_LAST);
     rd_waiter w;
     if (type == (uint32_t)rd_item_type(it)) continue;
     for (; left > 0 && rd_queue_peek(st, name, from, &w) && rd_waiter_score(&w) <= end; left--) {
@@ -384,7 +384,7 @@ void rd_waits_serve(rd_store *st) {
 static bool clean_queue(rd_store *st, const rd_key *name) {
   bool all = true;
   rd_waiter w;
-  for (double from = -rd_queue_score(7, 15, (1ull << 46) - 1); rd_queue_peek(st, name, from, &w);) {
+  for (double from = -rd_queue_score(7, 15, RD_WAIT_LAST); rd_queue_peek(st, name, from, &w);) {
     double score = rd_waiter_score(&w), at = w.flags & RD_WAITER_GIVEN ? -score : score;
     _Atomic uint64_t *ticket = rd_ticket_at(st, w.place, w.index);
     if (ticket == NULL || rd_ticket_number(atomic_load(ticket)) != w.number)
@@ -397,7 +397,7 @@ static bool clean_queue(rd_store *st, const rd_key *name) {
 bool rd_queues_clean(rd_store *st) {
   bool all = true;
   for (uint32_t shard = 0; shard < st->num_shards; shard++) {
-    if ((atomic_load(&rd_shard_at(st, shard)->watchers) & RD_WAITED) == 0) continue;
+    if (!rd_has_queues(st, shard)) continue;
     int mine = rd_trylock_shard(st, shard);
     all &= mine >= 0;
     if (mine < 0) continue;

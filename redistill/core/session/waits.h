@@ -36,7 +36,7 @@ typedef struct rd_waits {
   struct rd_gift *gift;
 } rd_waits;
 
-/* Of this process, made at the first call. NULL: no memory. */
+/* The waits of this process. The first call makes the table. NULL: no memory. */
 rd_waits *rd_waits_of(rd_store *st);
 static inline uint32_t rd_own_place(const rd_store *st) { return (uint32_t)(st->worker - rd_worker_at(st, 0)); }
 static inline rd_key rd_wait_name(const rd_wait_key *k) { return (rd_key){k->name, k->len, RD_WAIT_DB, k->hash}; }

@@ -25,6 +25,7 @@ void rd_verify_shard(rd_store *st, uint32_t shard) {
     empty_damaged(st, shard);
     if (suspect) rd_doubt(st);
   }
+  rd_mark_waited(st, shard); /* it may have died between a queue's change and this */
   if (sh->index[RD_WAIT_SLOT].count != 0) rd_note_all_waited(st); /* the dead process may have given them nothing yet */
   sh->checked = doubt;
   RD_COMPILER_BARRIER();

@@ -14,6 +14,7 @@
 #include "store/recovery.h"
 #include "store/tree.h"
 #include "store/type.h"
+#include "store/waiters.h"
 
 /* ---- lookup ---- */
 
@@ -94,7 +95,7 @@ void rd_remove_at(rd_store *st, uint32_t shard, uint32_t slot, rd_place place, u
   rd_index_remove(st, shard, slot, place);
   /* Tell the listener while the item still has a key. */
   if (RD_UNLIKELY(st->listening != 0)) rd_call_listener(st, slot, events_of[why], NULL, rd_at(st, ref));
-  if (RD_UNLIKELY(rd_shard_at(st, shard)->index[RD_WAIT_SLOT].count != 0)) rd_note_gone(st, slot, rd_at(st, ref), hash);
+  if (RD_UNLIKELY(rd_has_queues(st, shard))) rd_note_gone(st, slot, rd_at(st, ref), hash);
   rd_bury(st, shard, ref, hash);
   if (why == RD_GONE_EXPIRED) rd_count_stat(st, RD_STAT_expired_keys, 1);
   if (why == RD_GONE_EVICTED) rd_count_stat(st, RD_STAT_evicted_keys, 1);

@@ -38,6 +38,10 @@ typedef struct rd_ready {
 void rd_note_all_waited(rd_store *st);
 void rd_ready_clear(rd_store *st);
 void rd_ready_free(rd_store *st);
+/* True if the shard has a queue. Without its lock the answer may be old. */
+static inline bool rd_has_queues(const rd_store *store, uint32_t shard) {
+  return (atomic_load_explicit(&rd_shard_at(store, shard)->watchers, memory_order_relaxed) & RD_WAITED) != 0;
+}
 /* Set RD_WAITED if the locked shard has a queue, else clear it. */
 void rd_mark_waited(rd_store *st, uint32_t shard);
 
