@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from redistill.base import resp
@@ -156,7 +157,7 @@ def pause(server: ServerState, client: Client, argv: list[bytes]) -> bytes:
         return resp.error("ERR timeout is not an integer or out of range")
     if timeout < 0:
         return resp.error("ERR timeout is negative")
-    now = int(server.reactor.seconds() * 1000)
+    now = math.ceil(server.reactor.seconds() * 1000)  # up, since no pause may be shorter than it was asked for
     if int(server.wall() * 1000) + timeout >= 2**63:
         return resp.error("ERR timeout is out of range")
     held, until = server.store.get_pause()

@@ -254,6 +254,10 @@ class ModeTests(SynchronousTestCase):
         self.assertEqual(self.server.store.pause, (0, 0))
         self.assertEqual(self.server.run("CLIENT PAUSE 50"), b"+OK\r\n")
         self.assertEqual(self.server.store.pause, (2, 50))
+        self.assertEqual(self.server.run("CLIENT UNPAUSE"), b"+OK\r\n")
+        self.server.clock.advance(0.0009)
+        self.assertEqual(self.server.run("CLIENT PAUSE 50"), b"+OK\r\n")
+        self.assertEqual(self.server.store.pause, (2, 51))  # not shorter than 50 ms
 
     def test_two_pauses(self) -> None:
         """With two pauses the stricter mode and the later end hold; a pause that is over does not count."""
