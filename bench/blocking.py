@@ -67,14 +67,7 @@ def _hand_off(server: servers.Server, other: bool, count: int) -> dict[str, floa
 def _hand_offs(rounds: int, count: int, lacking: dict[str, str]) -> dict[str, list[dict[str, float]]]:
     """The rounds of the servers, which take turns."""
     got: dict[str, list[dict[str, float]]] = {}
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        running = {}
-        for name in SERVERS:
-            try:
-                running[name] = stack.enter_context(servers.running(name, directory))
-            except programs.NotAvailable as why:
-                lacking[name] = str(why)
+    with servers.started(SERVERS, lacking) as running:
         for _ in range(rounds):
             for name, server in running.items():
                 got.setdefault(name, []).append(_hand_off(server, False, count))

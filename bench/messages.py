@@ -7,15 +7,13 @@ import select
 import socket
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bench import load, programs, servers
+from bench import load, servers
 
 SERVERS = ("redistill", "redistill, 2 workers", "redis", "valkey")
 ROUNDS, SECONDS = 5, 0.6
@@ -123,18 +121,11 @@ def messages(quick: bool) -> dict[str, Any]:
     """For each server one result a round, the rounds of the servers taking turns."""
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, SECONDS)
     results: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "rows": [], "lacking": {}}
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        running = []
-        for name in SERVERS:
-            try:
-                running.append(stack.enter_context(servers.running(name, directory)))
-            except programs.NotAvailable as why:
-                results["lacking"][name] = str(why)
+    with servers.started(SERVERS, results["lacking"]) as running:
         for row in ROWS:
             got: dict[str, list[float]] = {}
             for _ in range(rounds):
-                for server in running:
+                for server in running.values():
                     got.setdefault(server.name, []).append(_measure(server, row, seconds))
             medians = {who: statistics.median(each) for who, each in got.items()}
             results["rows"].append(

@@ -16,8 +16,9 @@ import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -217,6 +218,21 @@ def running(name: str, directory: Path, transport: str = "tcp", line: Line | Non
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def started(names: Iterable[str], lacking: dict[str, str], transport: str = "") -> Iterator[dict[str, Server]]:
+    """Several servers at once, by name. Why one is not among them is written into `lacking`, with the transport if it
+    is given; else the transport is TCP."""
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        found = {}
+        for name in names:
+            try:
+                found[name] = stack.enter_context(running(name, directory, transport or "tcp"))
+            except NotAvailable as why:
+                lacking[f"{name}, {transport}" if transport else name] = str(why)
+        yield found
 
 
 def _answers(place: Place, protocol: str) -> bool:

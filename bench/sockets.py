@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from bench import load, programs, servers
@@ -63,20 +59,6 @@ def measure(server: servers.Server, row: Row, seconds: float, *more: object) -> 
     return kept | {"late_p99": got["late_us"]["p99"], "hit_ratio": got["hit_ratio"]}
 
 
-@contextlib.contextmanager
-def started(transport: str, lacking: dict[str, str]) -> Iterator[dict[str, servers.Server]]:
-    """All servers at once; why one is not among them is written into `lacking`."""
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        running = {}
-        for name in programs.SERVERS:
-            try:
-                running[name] = stack.enter_context(servers.running(name, directory, transport))
-            except programs.NotAvailable as why:
-                lacking[f"{name}, {transport}"] = str(why)
-        yield running
-
-
 def compare(quick: bool) -> dict[str, Any]:
     """All rows: for each server one result a round, the rounds of the servers taking turns."""
     rows = QUICK_ROWS if quick else ROWS
@@ -86,7 +68,7 @@ def compare(quick: bool) -> dict[str, Any]:
     progress = Progress(len(rows) * rounds * len(programs.SERVERS))
     for transport in load.transports():
         mine = [row for row in rows if row.transport == transport]
-        with started(transport, results["lacking"]) as running:
+        with servers.started(programs.SERVERS, results["lacking"], transport) as running:
             if transport == "tcp":
                 results["command_lines"] = {name: server.command_line() for name, server in running.items()}
             absent = len(programs.SERVERS) - len(running)
@@ -123,7 +105,7 @@ def latency(quick: bool) -> dict[str, Any]:
     rounds, seconds = (QUICK_ROUNDS, 1.0) if quick else (ROUNDS, 3.0)
     row = Row("get", 1)
     results: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "servers": {}, "lacking": {}}
-    with started("tcp", results["lacking"]) as running:
+    with servers.started(programs.SERVERS, results["lacking"], "tcp") as running:
         progress = Progress(rounds * len(running) + 1)
         for server in running.values():
             load.fill(server, *POPULATIONS[row.value], row.value)

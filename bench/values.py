@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from bench import load, programs, servers
+from bench import load, servers
 from bench.progress import Progress
 
 SERVERS = ("redistill", "redis", "valkey")
@@ -129,26 +126,13 @@ def _fill(server: servers.Server, command: str, prefix: str, keys: int, members:
     load.run(server, *options, "--pipeline", load.FILL_PIPELINE, "--connections", 1)
 
 
-@contextlib.contextmanager
-def _started(lacking: dict[str, str]) -> Iterator[dict[str, servers.Server]]:
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        running = {}
-        for name in SERVERS:
-            try:
-                running[name] = stack.enter_context(servers.running(name, directory))
-            except programs.NotAvailable as why:
-                lacking[name] = str(why)
-        yield running
-
-
 def memory(quick: bool) -> dict[str, Any]:
     """Bytes over the payload, of INFO's used_memory, for each kind of value."""
     results: dict[str, Any] = {"rows": [], "lacking": {}}
     for held in HELD:
         if quick and held.members > LARGE:
             continue
-        with _started(results["lacking"]) as running:
+        with servers.started(SERVERS, results["lacking"]) as running:
             got = {}
             fill = FILLS[held.type].replace("%k", "%j")  # a key of 10 bytes
             for server in running.values():
@@ -170,7 +154,7 @@ def commands(quick: bool) -> dict[str, Any]:
     rows = [row for row in ROWS if not quick or row.members <= LARGE]
     progress = Progress(sum(len(row.most) for row in rows) * rounds * len(SERVERS))
     for row in rows:
-        with _started(results["lacking"]) as running:
+        with servers.started(SERVERS, results["lacking"]) as running:
             for server in running.values():
                 _fill(server, FILLS[row.type], "key:", row.keys, row.members)
             for pipeline, most in row.most:
