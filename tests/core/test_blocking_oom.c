@@ -77,7 +77,7 @@ static void count_letters(rig_client *c, uint32_t count[256]) {
   }
 }
 
-/* What BLMOVE replies is in a list, too. */
+/* True for BLMOVE, whose reply names an element that is in a list, too. */
 static bool moves(const char *command) { return strncmp(command, "BLMOVE", 6) == 0; }
 
 /* True if one of the keys that the command waits for exists. */

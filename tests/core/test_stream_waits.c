@@ -188,7 +188,7 @@ static void a_wait_ends_at_its_time_by_unblock_or_with_its_client(void) {
 #define NOGROUP(key, group) \
   "-NOGROUP No such key '" key "' or consumer group '" group "' in XREADGROUP with GROUP option\r\n"
 
-/* Of the clients that wait in a group the one that has waited longest gets an entry; another group's gets it, too. */
+/* An entry goes to one client of each group: the one that has waited longest. */
 static void an_entry_goes_to_one_of_a_group(void) {
   for (int there = 0; there < 2; there++) {
     open_store();

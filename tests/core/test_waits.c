@@ -41,7 +41,7 @@ static uint64_t clock_ns(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* What the clients of a run use. */
+/* The kind of key that the clients of a run use. */
 typedef enum load { LISTS, MOVED_LISTS, GROUPS } load;
 
 /* The command of each client; BLMOVE receives nothing: the element is in another list. */
@@ -196,7 +196,7 @@ static void make_groups(rig_client *c) {
   c->len = 0;
 }
 
-/* What no client has is pending, for a client that is gone, or was not delivered: nobody waits beside it. */
+/* An entry that no client has is pending for a client that is gone, or was not delivered: nobody waits beside it. */
 static void drain_groups(rig_client *c) {
   char text[80];
   for (int k = 0; k < KEYS; k++) {

@@ -73,6 +73,12 @@ XREADGROUP GROUP {g} {c} STREAMS s 0|XACK s {g} {was} {was}|XCLAIM s {g} {c} 0 {
     "\n", "|"
 ).split("|")
 """Commands that change how many entries a group has read, and how many it has not."""
+COUNTED_WORDS = {
+    "{id}": [f"{ms}-0" for ms in range(31)],
+    "{n}": ["0", "1", "2", "3", "8"],
+    "{g}": ["g", "h"],
+    "{c}": ["a", "b"],
+}
 
 
 def fill(chance: random.Random, template: str, number: int) -> list[str]:
@@ -167,15 +173,7 @@ class CountTests(SynchronousTestCase):
         ms = 1
         for number in range(60):
             ms += chance.randint(0, 1)
-            names = {
-                "{now}": lambda: f"{ms}-{number}",  # noqa: B023
-                "{was}": lambda: f"{chance.randint(0, ms)}-{chance.randint(0, number)}",  # noqa: B023
-                "{id}": lambda: f"{chance.randint(0, 30)}-0",
-                "{n}": lambda: str(chance.choice((0, 1, 2, 3, 8))),
-                "{g}": lambda: chance.choice("gh"),
-                "{c}": lambda: chance.choice("ab"),
-            }
-            words = [names[word]() if word in names else word for word in chance.choice(COUNTED).split(" ")]
+            words = [self.word(chance, word, ms, number) for word in chance.choice(COUNTED).split(" ")]
             words = words if number else ["FLUSHALL"]
             story.append(" ".join(words))
             replies = []
@@ -185,6 +183,15 @@ class CountTests(SynchronousTestCase):
                 talk.send(["XINFO", "GROUPS", "s"])
                 replies.append((reply, self.counted(talk.value())))
             self.assertEqual(replies[1], replies[0], f"seed {seed}: " + "\n".join(story))
+
+    @staticmethod
+    def word(chance: random.Random, word: str, ms: int, number: int) -> str:
+        """The word, or what stands for it: ids of now, of before and of any time, a number, a group, a consumer."""
+        if word == "{now}":
+            return f"{ms}-{number}"
+        if word == "{was}":
+            return f"{chance.randint(0, ms)}-{chance.randint(0, number)}"
+        return chance.choice(COUNTED_WORDS[word]) if word in COUNTED_WORDS else word
 
     @staticmethod
     def counted(groups: Any) -> Any:

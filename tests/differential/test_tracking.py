@@ -84,7 +84,7 @@ class Side:
         return b"blocked_clients:1\r\n" in self.ask(["INFO", "clients"])
 
     def step(self, which: int, commands: list[list[str]]) -> list[list[Any]]:
-        """What each client gets when this one sends these commands."""
+        """Have one client send commands; returns what each client gets."""
         talk = self.talks[which]
         talk.send(*([self.with_id(word) for word in words] for words in commands))
         first = talk.until("own")
@@ -102,7 +102,7 @@ class Side:
         return [sorted((value for value in values if not names_keys(value)), key=repr) for values in said]
 
     def served(self, which: int, key: str) -> list[list[Any]]:
-        """What each client gets when this one waits for a list, to which another client then pushes."""
+        """Have one client wait for a list, and another one push to it; returns what each client gets."""
         self.ask(["DEL", key])
         self.talks[which].send(["BLPOP", key, "0"])
         servers.until(self.blocked, 20, "the client waits")

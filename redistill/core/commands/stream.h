@@ -66,9 +66,12 @@ bool rd_entries_range(rd_entries *e, const rd_stream *s, rd_stream_id low, rd_st
 /* ---- groups ---- */
 
 struct rd_consumer;
+struct rd_group;
 
 /* True if all ids from argv[first] on are valid. False after an error reply. */
 bool rd_check_ids(rd_call *c, uint32_t first);
+/* Open the stream at argv[1] for reading, and find the group argv[2] in it. False after an error reply. */
+bool rd_open_group(rd_call *c, rd_stream *s, struct rd_group *g);
 /* -NOGROUP of commands that read: `where` ends it. */
 void rd_reply_no_key_or_group(rd_call *c, rd_bytes key, rd_bytes group, const char *where);
 /* Change the stream: all that `change` does, or nothing. False: nothing, there is no memory. */

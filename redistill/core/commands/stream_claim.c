@@ -177,18 +177,6 @@ static rd_result claim_all(rd_stream *s, void *arg) {
   return RD_OK;
 }
 
-/* Open the stream and its group. False after an error reply. */
-static bool open_claim(claim *x, rd_stream *s, rd_group *g) {
-  rd_call *c = x->call;
-  if (!rd_open_stream(c, 1, false, s)) return false;
-  if (!rd_group_find(s, c->argv[2], g)) {
-    rd_reply_no_key_or_group(c, c->argv[1], c->argv[2], "");
-    return false;
-  }
-  x->group = g->number;
-  return true;
-}
-
 /* True if the command may claim so many entries; else it must return. */
 static bool may_claim(const claim *x, const rd_stream *s, uint64_t entries) {
   bool large = !x->ids_only && rd_item_value_bytes(s->c.st, s->c.item) > RD_LONG_BYTES;
@@ -205,7 +193,8 @@ void rd_cmd_xclaim(rd_call *c) {
   rd_stream s;
   rd_group g;
   if (c->argc > RD_LONG_ELEMENTS && !rd_may_take_long(c)) return;
-  if (!rd_check_length(c, x.consumer.len) || !open_claim(&x, &s, &g) || !parse_idle(&x, "XCLAIM")) return;
+  if (!rd_check_length(c, x.consumer.len) || !rd_open_group(c, &s, &g) || !parse_idle(&x, "XCLAIM")) return;
+  x.group = g.number;
   for (; x.ids_end < c->argc && rd_id_is(c->argv[x.ids_end]); x.ids_end++) {
     if (x.ids_end % 64 == 63) rd_yield(c->store);
   }
@@ -279,6 +268,7 @@ void rd_cmd_xautoclaim(rd_call *c) {
   rd_stream s;
   rd_group g;
   if (!rd_check_length(c, x.consumer.len) || !parse_autoclaim(&x)) return;
-  if (!open_claim(&x, &s, &g) || !may_claim(&x, &s, x.count)) return;
+  if (!rd_open_group(c, &s, &g) || !may_claim(&x, &s, x.count)) return;
+  x.group = g.number;
   if (rd_stream_change(c, &s, autoclaim_all, &x)) note_claim(&x, &s);
 }

@@ -9,7 +9,7 @@
 #include "commands/value.h"
 #include "types/stream_group.h"
 
-/* What one stream delivers. */
+/* The delivery of one stream. */
 typedef struct delivery {
   bool fresh;         /* the id is `>`: entries that the group was not given yet */
   bool replied;       /* the reply has this stream */
@@ -119,8 +119,7 @@ static uint64_t delivered_before(const reading *r, uint32_t i) {
   return n;
 }
 
-/* The id of the first entry that the group was not given yet, and that this reply does not have. False: there is none.
- */
+/* The id of the first entry that the group was not given yet and this reply does not have. False: there is none. */
 static bool first_fresh(const reading *r, uint32_t i, const rd_stream *s, const rd_group *g, rd_stream_id *from) {
   rd_stream_id top;
   rd_stream_pos at;
@@ -246,7 +245,7 @@ static uint64_t hand_over(const reading *r) {
 
 /* ---- XREADGROUP ---- */
 
-/* Deliver what there is. False: nothing, and nothing was replied. */
+/* Deliver. False: no stream has anything, and nothing was replied. */
 static bool deliver(const reading *r) {
   rd_call *c = r->call;
   rd_entries e = rd_entries_of(c);

@@ -6,7 +6,7 @@
 #include "commands/stream.h"
 #include "commands/value.h"
 
-/* ---- what the commands on groups share ---- */
+/* ---- shared by the commands on groups ---- */
 
 /* Try once. RD_OOM: nothing has changed. */
 static rd_result change_once(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg) {
@@ -49,6 +49,13 @@ void rd_reply_no_key_or_group(rd_call *c, rd_bytes key, rd_bytes group, const ch
   rd_reply_errorf(c->out, "NOGROUP No such key '%.*s' or consumer group '%.*s'%s",
                   (int)(key.len < MOST ? key.len : MOST), (const char *)key.data,
                   (int)(group.len < MOST ? group.len : MOST), (const char *)group.data, where);
+}
+
+bool rd_open_group(rd_call *c, rd_stream *s, rd_group *g) {
+  if (!rd_open_stream(c, 1, false, s)) return false;
+  if (rd_group_find(s, c->argv[2], g)) return true;
+  rd_reply_no_key_or_group(c, c->argv[1], c->argv[2], "");
+  return false;
 }
 
 rd_result rd_find_consumer(rd_stream *s, uint32_t group, rd_bytes name, rd_consumer *k, bool *created) {

@@ -5,14 +5,6 @@
 #include "commands/value.h"
 #include "types/stream_group.h"
 
-/* Open the stream at argv[1] and find the group argv[2]. False after an error reply. */
-static bool open_group(rd_call *c, rd_stream *s, rd_group *g) {
-  if (!rd_open_stream(c, 1, false, s)) return false;
-  if (rd_group_find(s, c->argv[2], g)) return true;
-  rd_reply_no_key_or_group(c, c->argv[1], c->argv[2], "");
-  return false;
-}
-
 static int64_t idle_of(const rd_call *c, const rd_pending *e) { return rd_since((int64_t)c->store->now_ms, e->time); }
 
 typedef struct pending_options {
@@ -114,7 +106,7 @@ void rd_cmd_xpending(rd_call *c) {
   rd_stream s;
   rd_group g;
   if (c->argc != 3 && !parse_pending(c, &o)) return;
-  if (!open_group(c, &s, &g)) return;
+  if (!rd_open_group(c, &s, &g)) return;
   bool all = c->argc != 3 && (o.count > RD_LONG_ELEMENTS || o.idle > 0);
   uint64_t most = c->argc == 3 ? rd_consumers_count(&s, g.number) : all ? rd_pending_count(&s, g.number) : 0;
   if (!rd_may_read(c, most > RD_LONG_ELEMENTS ? RD_LONG_BYTES + 1 : 0)) return;

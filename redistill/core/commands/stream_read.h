@@ -1,4 +1,4 @@
-/* stream_read.h - what XREAD and XREADGROUP share. */
+/* stream_read.h - options, replies and waiting of XREAD and XREADGROUP. */
 #ifndef RD_STREAM_READ_H
 #define RD_STREAM_READ_H
 

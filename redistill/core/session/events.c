@@ -108,7 +108,7 @@ static void note(void *arg, rd_store *st, const rd_change *change) {
   uint32_t class = rd_event_class(change->event);
   if (st->before_release == NULL) st->before_release = rd_events_publish; /* else it calls this, too */
   if ((st->publishing & class) != 0) note_event(st, change);
-  if (st->invalidating && (class & (RD_CLASS_MISS | RD_CLASS_NEW)) == 0 && !rd_event_keeps(change->event))
+  if (st->invalidating && (class & (RD_CLASS_MISS | RD_CLASS_NEW)) == 0 && !rd_event_is_of_group(change->event))
     rd_tracking_note(st, change);
 }
 

@@ -8,8 +8,8 @@
 
 #include "store/store.h"
 
-/* True for an event of groups, which are no change of the key for WATCH and caches. */
-static inline bool rd_event_keeps(rd_key_event event) { return event >= RD_EVENT_XGROUP_CREATE; }
+/* True for an event of a stream's groups: for WATCH and for caches the key has not changed. */
+static inline bool rd_event_is_of_group(rd_key_event event) { return event >= RD_EVENT_XGROUP_CREATE; }
 
 /* The classes, with their letters in `notify-keyspace-events`; the letter `A` there is all but m and n. */
 enum {

@@ -28,7 +28,8 @@ typedef enum rd_encoding {
   RD_ENC_TEXT = 2, /* embstr or raw, depending on the length, never int: used by INCRBYFLOAT */
 } rd_encoding;
 
-/* The names of changes in Redis's keyspace events, and the classes of the events (event.h). A row: id, name, class. */
+/* The names of changes in Redis's keyspace events, and the classes of the events (event.h). A row: id, name, class.
+ * Those of groups of streams are the last ones (rd_event_is_of_group). */
 #define RD_EVENTS(X)                                        \
   X(NONE, "", UNNAMED)                                      \
   X(FLUSHED, "", UNNAMED)                                   \
