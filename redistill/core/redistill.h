@@ -30,6 +30,7 @@
 #include "store/run.h"
 #include "command/command.h"
 #include "command/keys.h"
+#include "script/lua.h"
 #include "session/session.h"
 #include "session/acl.h"
 #include "session/footprint.h"
