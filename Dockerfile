@@ -14,11 +14,13 @@ ARG PIP_INDEX_URL
 ARG PIP_CERT
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY . /src
-# pip stays outside of what is copied, and so do the tests of the libraries. Twisted's list of plugins is made here, since
+# pip stays outside of what is copied, and so do the tests of the libraries and versions of
+# Lua that no script uses. Twisted's list of plugins is made here, since
 # the server cannot write it.
 RUN python3 -m venv /tools && python3 -m venv --without-pip /opt/redistill && \
     /tools/bin/pip --python /opt/redistill/bin/python install /src && \
     find /opt/redistill/lib -depth -type d \( -name test -o -name tests -o -name newsfragments \) -exec rm -r {} + && \
+    find /opt/redistill/lib -path '*/lupa/*.so' ! -name 'lua51.*' -delete && \
     find /opt/redistill/lib -name '*.so' -exec strip --strip-unneeded {} + && \
     /opt/redistill/bin/python -c 'from twisted import plugin; list(plugin.getPlugins(plugin.IPlugin))'
 

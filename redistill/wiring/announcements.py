@@ -56,6 +56,17 @@ def announce(config: Config, workers: int, reactor: object) -> None:
         )
 
 
+def announce_lua(path: str, problem: str) -> None:
+    """Say which library runs scripts, or what to do when there is none."""
+    if path:
+        log.info("scripts run with {path}", path=path)
+    else:
+        log.warn(
+            "scripts cannot run, because Lua 5.1 is missing: {problem}; install lupa (pip) or liblua5.1-0 (apt)",
+            problem=problem,
+        )
+
+
 def warn_of_sizes(sizes: sizing.Sizes) -> None:
     """Say so when more was configured than fits."""
     if sizes.problem:

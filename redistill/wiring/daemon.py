@@ -26,7 +26,7 @@ from redistill.config.problems import problems
 from redistill.config.settings import Server
 from redistill.control.peers import Alone
 from redistill.control.state import Identity
-from redistill.engine import Store, stats
+from redistill.engine import Store, lua, stats
 from redistill.engine.process import total_memory
 from redistill.engine.shared import SUPERVISOR
 from redistill.lifetime.arena import find_arena, joining
@@ -42,7 +42,7 @@ from redistill.net.tls.context import TlsContext, make_context, uses_tls
 from redistill.net.tls.validity import DAY, problem_of
 from redistill.net.tls.watch import CertificateWatch
 from redistill.wiring import forkserver
-from redistill.wiring.announcements import announce, warn_of_sizes, warn_of_validity
+from redistill.wiring.announcements import announce, announce_lua, warn_of_sizes, warn_of_validity
 from redistill.wiring.clients import serve
 from redistill.workers.channel import VERSION
 from redistill.workers.launch import Launcher
@@ -62,6 +62,8 @@ def wire(
     here = sizing.machine()
     workers = sizing.workers(config, here)
     announce(config, workers, reactor)
+    # Also in a supervisor, which runs no script: so the log has one line, and not one a worker.
+    announce_lua(*lua.load(lua.candidates()))
     sizes = sizing.sizes(config, here, workers)
     warn_of_sizes(sizes)
     config = config.with_pem()

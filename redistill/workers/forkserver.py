@@ -37,12 +37,14 @@ ORPHANED = 0.0002
 
 
 def preload(modules: Iterable[str]) -> None:
-    """Import what a worker uses, but nothing that installs a reactor: it belongs to one process."""
+    """Import what a worker uses, and load Lua, but nothing that installs a reactor: it belongs to one process."""
     for name in modules:
         importlib.import_module(name)
     from redistill.config import selector
+    from redistill.engine import lua
 
     selector.table()
+    lua.load(lua.candidates())  # the workers have it then; the daemon has logged a problem
     # All objects so far live on. The collector need not visit them, and so does not write into memory that is shared
     # with the workers.
     gc.collect()

@@ -221,10 +221,10 @@ class ForkServerTests(TestCase):
     """`python -m redistill.wiring.forkserver`"""
 
     def test_no_reactor(self) -> None:
-        """It installs no reactor, which belongs to one process, and imports all that a worker needs."""
+        """It installs no reactor, which belongs to one process, and imports all that a worker needs, and has Lua."""
         code = (
-            "import sys; from redistill.wiring import forkserver as program; from redistill.workers import forkserver; forkserver.preload(program.PRELOADED);"
-            " sys.exit('twisted.internet.reactor' in sys.modules or 'redistill.wiring.worker' not in sys.modules)"
+            "import sys; from redistill._core import lib; from redistill.wiring import forkserver as program; from redistill.workers import forkserver; forkserver.preload(program.PRELOADED);"
+            " sys.exit('twisted.internet.reactor' in sys.modules or 'redistill.wiring.worker' not in sys.modules or not lib.rd_lua_loaded())"
         )
         done = subprocess.run([sys.executable, "-c", code], env=servers.environment(), timeout=60)
         self.assertEqual(done.returncode, 0)
