@@ -15,8 +15,13 @@
 #define SPIN_PAUSES 400u
 #define LONGEST_PAUSE 16u
 
-void rd_mark_dirty(rd_store *st, uint32_t shard) {
-  if (st->dirty == shard + 1) return;
+static inline void mark_clean(rd_store *st, uint32_t shard) {
+  RD_COMPILER_BARRIER();
+  rd_shard_at(st, shard)->dirty = 0;
+  st->dirty = 0;
+}
+
+void rd_mark_dirty_first(rd_store *st, uint32_t shard) {
   assert(rd_holds_shard(st, shard));
   rd_mark_clean(st);
   st->dirty = shard + 1;
@@ -25,10 +30,7 @@ void rd_mark_dirty(rd_store *st, uint32_t shard) {
 }
 
 void rd_mark_clean(rd_store *st) {
-  if (st->dirty == 0) return;
-  RD_COMPILER_BARRIER();
-  rd_shard_at(st, st->dirty - 1)->dirty = 0;
-  st->dirty = 0;
+  if (st->dirty != 0) mark_clean(st, st->dirty - 1);
 }
 
 /* Recover a shard whose lock a dead process held; the next owner calls this. The dead process may have been inside
@@ -150,11 +152,22 @@ void rd_recover_lock(rd_store *st, uint32_t shard) {
   if (error == 0 || error == EOWNERDEAD) pthread_mutex_unlock(lock);
 }
 
-void rd_unlock_shard(rd_store *st, uint32_t shard) {
-  if (st->dirty == shard + 1) rd_mark_clean(st);
-  if (RD_UNLIKELY(st->before_release != NULL)) st->before_release(st);
+static inline void release(rd_store *st, uint32_t shard) {
   st->held[shard >> 6] &= ~(1ull << (shard & 63));
   pthread_mutex_unlock(&rd_shard_at(st, shard)->lock);
+}
+
+static void __attribute__((noinline, cold)) publish_and_release(rd_store *st, uint32_t shard) {
+  st->before_release(st);
+  release(st, shard);
+}
+
+void rd_unlock_shard(rd_store *st, uint32_t shard) {
+  if (st->dirty == shard + 1) mark_clean(st, shard);
+  if (RD_LIKELY(st->before_release == NULL))
+    release(st, shard);
+  else
+    publish_and_release(st, shard);
 }
 
 static inline size_t words_of(const rd_store *st) { return (st->num_shards + 63) / 64; }

@@ -14,8 +14,11 @@
  * its mark. */
 #define RD_COMPILER_BARRIER() atomic_signal_fence(memory_order_seq_cst)
 
-/* Mark a shard dirty before it changes. The caller holds its lock. */
-void rd_mark_dirty(rd_store *st, uint32_t shard);
+/* Mark a shard dirty before it changes. The caller holds its lock. A change does this several times. */
+void rd_mark_dirty_first(rd_store *st, uint32_t shard);
+static inline void rd_mark_dirty(rd_store *st, uint32_t shard) {
+  if (st->dirty != shard + 1) rd_mark_dirty_first(st, shard);
+}
 /* Mark this process's dirty shard clean: its change is finished. */
 void rd_mark_clean(rd_store *st);
 

@@ -101,13 +101,19 @@ void rd_cmd_getset(rd_call *c) {
 
 /* ---- GET ---- */
 
+static void __attribute__((noinline)) get_long(rd_call *c, const rd_item *it) {
+  if (rd_may_read_long(c)) rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
+}
+
 void rd_cmd_get(rd_call *c) {
   rd_item *it = rd_find_read(c->store, &c->first_key);
   if (!it)
     rd_reply_null(c->out);
   else if (RD_UNLIKELY(rd_item_type(it) != RD_STRING))
     rd_call_is(c, it, &rd_types[RD_STRING]);
-  else if (RD_LIKELY(rd_may_read(c, rd_item_len(it))))
+  else if (RD_UNLIKELY(rd_item_len(it) > RD_LONG_BYTES))
+    get_long(c, it);
+  else
     rd_reply_value(c->out, c->store, it, 0, rd_item_len(it));
 }
 

@@ -10,12 +10,16 @@
  * freed blocks for later, and buffers come and go. */
 enum { SHRANK = 8 << 20, SHRANK_LITTLE = 256 << 10 };
 
+/* The bytes of a session that subscribes or waits. */
+static uint64_t __attribute__((noinline)) receiving(const rd_session *s) {
+  return (s->subscribed != NULL ? s->subscribed->bytes + s->subscribed->kept.cap : 0) + rd_wait_bytes(s);
+}
+
 static uint64_t measured(const rd_session *s) {
   const rd_multi *m = &s->multi;
   return s->in_cap + s->out.cap + m->kept.cap + s->parser.cap * sizeof *s->parser.argv + s->parser.scratch_cap +
          m->cap + m->argv_cap * sizeof *m->argv + m->queue_cap * sizeof *m->queue + m->watch_cap * sizeof *m->watches +
-         m->watch_bytes + (s->subscribed != NULL ? s->subscribed->bytes + s->subscribed->kept.cap : 0) +
-         rd_wait_bytes(s);
+         m->watch_bytes + (RD_UNLIKELY(s->subscribed != NULL || s->wait != NULL) ? receiving(s) : 0);
 }
 
 static rd_session **list_of(rd_store *st, uint64_t bytes) { return &st->sized[63 - __builtin_clzll(bytes | 1)]; }

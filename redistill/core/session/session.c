@@ -202,8 +202,9 @@ static rd_status end_call(rd_session *s, rd_status status) {
 /* ---- parsing ahead ---- */
 
 /* Parse up to a batch of commands, and prefetch the memory of their first keys: all buckets, then all items. Before
- * authentication parse only one, since its bounds hold until AUTH was executed. */
-static void look_ahead(rd_session *s) {
+ * authentication parse only one, since its bounds hold until AUTH was executed. False: the input has no command
+ * behind these. */
+static bool look_ahead(rd_session *s) {
   s->timed_until = 0;
   rd_parser *p = &s->parser;
   rd_store *st = s->st;
@@ -212,8 +213,9 @@ static void look_ahead(rd_session *s) {
   p->limited = !s->state.authenticated;
   p->max_bulk = st->max_bulk;
   rd_parser_forget(p);
+  rd_parsed parsed = RD_PARSED_COMMAND;
   while (a < last) {
-    rd_parsed parsed = rd_parse(p, s->base, s->base_len);
+    parsed = rd_parse(p, s->base, s->base_len);
     if (RD_UNLIKELY(
             /* an empty command counts as the one that CLIENT REPLY SKIP leaves without a reply */
             p->skipped)) {
@@ -249,7 +251,7 @@ static void look_ahead(rd_session *s) {
   a->shard = RD_NO_SHARD;
   s->ahead_next = s->fetched = 0;
   s->ahead_count = (uint32_t)(a - s->ahead);
-  if (s->ahead_count < 2) return;
+  if (s->ahead_count < 2) return parsed != RD_PARSED_MORE;
   /* In separate loops: each step may wait for the translation of its address, and in short loops these waits
    * overlap. */
   for (rd_ahead *b = s->ahead; b < a; b++) {
@@ -258,6 +260,7 @@ static void look_ahead(rd_session *s) {
   for (const rd_ahead *b = s->ahead; b < a; b++) {
     if (b->key_pos != 0) rd_prefetch_item(st, b->key.hash, b->bucket);
   }
+  return parsed != RD_PARSED_MORE;
 }
 
 static rd_status protocol_error(rd_session *s) {
@@ -277,7 +280,7 @@ static inline bool can_answer(rd_session *s) {
 
 static rd_status run(rd_session *s) {
   s->timed_until = 0;
-  for (bool first = true;; first = false) {
+  for (bool first = true, more = true;; first = false) {
     while (s->ahead_next < s->ahead_count) {
       rd_status status = RD_UNLIKELY(rd_is_full(s))    ? RD_FULL
                          : RD_UNLIKELY(!can_answer(s)) ? RD_CLOSE
@@ -294,11 +297,14 @@ static rd_status run(rd_session *s) {
     if (RD_UNLIKELY(s->out.failed)) return RD_CLOSE;
     if (RD_UNLIKELY(s->broken)) return protocol_error(s);
     if (RD_UNLIKELY(rd_is_full(s))) return RD_FULL;
+    if (!more) {
+      rd_parser_forget(&s->parser);
+      return RD_MORE;
+    }
     /* The slice begins with the first command that reads the clock, or else after the first batch. */
     if (RD_UNLIKELY(s->timed_until == 0) && !first) rd_begin_slice(s, s->timed_until = rd_clock_now(s));
     if (RD_UNLIKELY(s->timed_until >= s->slice_end) && s->parser.pos < s->base_len) return RD_BUSY;
-    look_ahead(s);
-    if (s->ahead_count == 0 && !s->broken) return RD_MORE;
+    more = look_ahead(s);
   }
 }
 

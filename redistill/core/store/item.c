@@ -108,11 +108,9 @@ uint64_t rd_item_blocks_bytes(const rd_store *st, const rd_item *it) {
 
 /* ---- making and releasing ---- */
 
-uint32_t rd_shape_head_bytes(const rd_shape *s) {
-  uint32_t ttl = s->ttl ? 8 : 0;
-  if (!rd_shape_is_big(s)) return RD_ITEM_HEAD + ttl + s->key_len + (uint32_t)s->len;
+uint32_t rd_shape_big_head_bytes(const rd_shape *s) {
   uint32_t tables = rd_tables_for(rd_chunks_for(stream_key(s->key_len) + s->len));
-  return RD_BIG_HEAD + ttl + tables * 8 + (s->key_len - stream_key(s->key_len));
+  return RD_BIG_HEAD + (s->ttl ? 8 : 0) + tables * 8 + (s->key_len - stream_key(s->key_len));
 }
 
 uint64_t rd_shape_total_bytes(const rd_shape *s) {

@@ -38,7 +38,11 @@ static inline bool rd_shape_is_big(const rd_shape *s) {
   return s->key_len > 255 || s->len > RD_MAX_BLOCK || RD_ITEM_HEAD + 8 + s->key_len + s->len > RD_MAX_BLOCK;
 }
 /* The bytes of the item's own block, and of all its blocks together. */
-uint32_t rd_shape_head_bytes(const rd_shape *s);
+uint32_t rd_shape_big_head_bytes(const rd_shape *s);
+static inline uint32_t rd_shape_head_bytes(const rd_shape *s) {
+  if (RD_UNLIKELY(rd_shape_is_big(s))) return rd_shape_big_head_bytes(s);
+  return RD_ITEM_HEAD + (s->ttl ? 8 : 0) + s->key_len + (uint32_t)s->len;
+}
 uint64_t rd_shape_total_bytes(const rd_shape *s);
 
 /* The bytes of all blocks of an item. */
