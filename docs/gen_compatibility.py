@@ -33,7 +33,9 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
   (`HEXPIRE`, `HGETEX`, `HSETEX` and their kin). `TYPE`, `SCAN ... TYPE`, `COPY`, `DUMP`, `MEMORY USAGE` and all other
   commands on keys know them.
 - Streams: entries, ranges, trimming, `XREAD`, groups of consumers, `XINFO`; `DUMP` and `RESTORE` of streams with their
-  groups.
+  groups. Of Redis 8.2 also `XDELEX`, `XACKDEL`, and `KEEPREF`, `DELREF` and `ACKED` of `XADD` and `XTRIM`, written from
+  its documentation. An entry that a group was not given yet counts as not acknowledged. With `ACKED`, `XTRIM ~` looks
+  at the nodes that may go as a whole, and removes those of their entries to which no group refers.
 - `OBJECT ENCODING` shows Redis's names by Redis's thresholds (`hash-max-listpack-entries` and its kin, with their
   `ziplist` names), which `CONFIG SET` changes. How values are stored does not depend on them.
 - Expiry in milliseconds, with the conditions of `EXPIRE key s NX|XX|GT|LT`; an expired key is never seen.

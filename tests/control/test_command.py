@@ -23,8 +23,8 @@ LONGER = {b"zrank", b"zrevrank"}
 BLOCKING_NOW = {b"wait"}
 """Commands that have the flag `blocking` since 7.2."""
 """Commands that took more arguments with Redis 7.2: WITHSCORE."""
-ONLY_OF_REDIS = {"delex", "digest"}
-"""Commands, since Redis 8.4, that neither oracle has."""
+ONLY_OF_REDIS = {"delex", "digest", "xackdel", "xdelex"}
+"""Commands, since Redis 8.2 or 8.4, that neither oracle has."""
 
 
 class CommandTestCase(TestCase):
@@ -258,7 +258,7 @@ class OracleTests(CommandTestCase):
                     self.assertEqual(ours, theirs, words)
 
     def test_newer(self) -> None:
-        """Commands that Redis 7.0 does not have are as Valkey's, except those that only Redis 8.4 has."""
+        """Commands that Redis 7.0 does not have are as Valkey's, except those that only Redis 8 has."""
         valkey = servers.valkey_server()
         self.addCleanup(valkey.stop)
         names = sorted(self.newer() - ONLY_OF_REDIS)

@@ -55,8 +55,29 @@ static void put_group_change(void) {
   }
 }
 
+/* The words of a policy. */
+static void put_refs(void) {
+  static const char *const words[] = {"KEEPREF", "DELREF", "ACKED"};
+  const char *word = words[dice(3)];
+  put_word(word, strlen(word));
+}
+
+static void put_deletion(uint32_t n) {
+  if (dice(2) == 0)
+    put_coll_of('x', 5 + n, "XDELEX");
+  else
+    put_coll_of('x', 6 + n, "XACKDEL"), put_group();
+  put_refs(), put_word("IDS", 3), put_number(n), put_ids(n);
+}
+
 static void put_stream(uint32_t n) {
-  switch (dice(16)) {
+  switch (dice(18)) {
+    case 16:
+      put_deletion(n == 0 ? 1 : n);
+      break;
+    case 17:
+      put_coll_of('x', 5, "XTRIM"), put_word("MAXLEN", 6), put_number((int64_t)dice(60)), put_refs();
+      break;
     case 0:
       put_coll_of('x', 4, "XTRIM"), put_word("MAXLEN", 6), put_number((int64_t)dice(60));
       break;

@@ -2,6 +2,25 @@
  * 7.0. */
 #include "told.h"
 
+/* Of Redis 8.2; written from its documentation. */
+static const happening references[] = {
+    TOLD("XADD s 1-1 a b", "n0:new:s t0:xadd:s"),
+    TOLD("XADD s 2-1 a b", "t0:xadd:s"),
+    TOLD("XADD s 3-1 a b", "t0:xadd:s"),
+    TOLD("XGROUP CREATE s g 0", "t0:xgroup-create:s"),
+    TOLD("XREADGROUP GROUP g c STREAMS s >", "t0:xgroup-createconsumer:s"),
+    TOLD("XDELEX s IDS 1 9-9", ""),
+    TOLD("XDELEX s ACKED IDS 1 1-1", ""),
+    TOLD("XDELEX s DELREF IDS 2 1-1 1-1", "t0:xdel:s"),
+    TOLD("XACKDEL s g IDS 1 1-1", ""),
+    TOLD("XACKDEL s g IDS 2 2-1 1-1", "t0:xdel:s"),
+    TOLD("XTRIM s MAXLEN 0 ACKED", ""),
+    TOLD("XADD s MAXLEN 0 ACKED 4-1 a b", "t0:xadd:s"),
+    TOLD("XADD s MAXLEN 0 DELREF 5-1 a b", "t0:xadd:s t0:xtrim:s"),
+    TOLD("XACKDEL none g IDS 1 2-1", ""),
+    TOLD("XDELEX none IDS 1 2-1", ""),
+};
+
 static const happening told[] = {
     TOLD("GET none", "m0:keymiss:none"),
     TOLD("SET a 1", "n0:new:a $0:set:a"),
@@ -268,6 +287,7 @@ static const happening newer_told[] = {
 static void each_command_reports_the_events_of_redis(void) {
   REPLAY_EVENTS(told);
   REPLAY_EVENTS(newer_told);
+  REPLAY_EVENTS(references);
 }
 
 /* ---- keys of every length, and changes by eviction and expiry ---- */

@@ -152,10 +152,12 @@ rd_command_fn rd_cmd_bzmpop;
 
 /* stream */
 rd_command_fn rd_cmd_xack;
+rd_command_fn rd_cmd_xackdel;
 rd_command_fn rd_cmd_xadd;
 rd_command_fn rd_cmd_xautoclaim;
 rd_command_fn rd_cmd_xclaim;
 rd_command_fn rd_cmd_xdel;
+rd_command_fn rd_cmd_xdelex;
 rd_command_fn rd_cmd_xgroup_create;
 rd_command_fn rd_cmd_xgroup_createconsumer;
 rd_command_fn rd_cmd_xgroup_delconsumer;

@@ -39,6 +39,9 @@ typedef struct rd_add_options {
 /* Parse argv[2 ...]. False after an error reply. */
 bool rd_parse_add(rd_call *c, bool adds, rd_add_options *o);
 
+/* True if the word is KEEPREF, DELREF or ACKED. */
+bool rd_parse_refs(rd_bytes word, rd_refs *refs);
+
 /* ---- replies with entries ---- */
 
 /* A reply may turn out to be long while it is written: then it is cut off where it began, and the command must return,

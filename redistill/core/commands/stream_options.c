@@ -167,6 +167,17 @@ static bool check_fields(rd_call *c, const rd_add_options *o) {
   return false;
 }
 
+bool rd_parse_refs(rd_bytes word, rd_refs *refs) {
+  static const char *const words[] = {
+      [RD_REFS_KEEP] = "keepref", [RD_REFS_DELETE] = "delref", [RD_REFS_ACKED] = "acked"};
+  for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+    if (!rd_arg_is(word, words[i])) continue;
+    *refs = (rd_refs)i;
+    return true;
+  }
+  return false;
+}
+
 bool rd_parse_add(rd_call *c, bool adds, rd_add_options *o) {
   bool limited = false;
   uint32_t i = 2;
@@ -185,6 +196,8 @@ bool rd_parse_add(rd_call *c, bool adds, rd_add_options *o) {
       limited = true;
     } else if (adds && rd_arg_is(word, "nomkstream")) {
       o->no_create = true;
+    } else if (rd_parse_refs(word, &o->trim.refs)) {
+      continue;
     } else if (adds) {
       if (!rd_parse_id(c, word, 0, &o->any_seq, &o->id)) return false;
       break;

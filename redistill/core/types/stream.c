@@ -216,10 +216,14 @@ static uint64_t first_node(const rd_stream *s, const rd_trim *t) {
 }
 
 /* Remove the first chunk. */
-static uint32_t remove_first(rd_stream *s) {
+static uint32_t remove_first(rd_stream *s, const rd_trim *t) {
   rd_pos p;
   if (!rd_coll_first(&s->c, &p)) return 0;
   uint32_t count = rd_chunk_count(p.at);
+  if (t->refs == RD_REFS_DELETE) {
+    rd_stream_unlink_range(s, rd_chunk_first_id(p.at), rd_chunk_last_id(p.at));
+    rd_coll_first(&s->c, &p);
+  }
   remove_chunk(s, &p);
   s->meta.length -= count;
   rd_stream_save(s); /* the stream is whole wherever the command may pause */
@@ -232,7 +236,7 @@ static uint64_t trim_nodes(rd_stream *s, const rd_trim *t) {
   while ((count = first_node(s, t)) != 0) {
     if (t->most != 0 && removed + count > t->most) break;
     for (uint64_t left = count, n; left > 0; left -= n) {
-      n = remove_first(s);
+      n = remove_first(s, t);
       removed += n;
     }
   }
@@ -250,10 +254,17 @@ static uint64_t trim_exactly(rd_stream *s, const rd_trim *t) {
   rd_pos p;
   uint64_t removed = 0;
   while (rd_coll_first(&s->c, &p) && may_go(s, t, rd_chunk_count(p.at), rd_chunk_last_id(p.at)))
-    removed += remove_first(s);
+    removed += remove_first(s, t);
   if (!rd_coll_first(&s->c, &p)) return removed;
   uint32_t n = first_entries(s, t, p.at);
-  if (n > 0) remove_entries(s, &p, 0, n);
+  if (n == 0) return removed;
+  if (t->refs == RD_REFS_DELETE) {
+    rd_spot last;
+    rd_spot_at(&last, p.at, n - 1);
+    rd_stream_unlink_range(s, rd_chunk_first_id(p.at), last.id);
+    rd_coll_first(&s->c, &p);
+  }
+  remove_entries(s, &p, 0, n);
   s->meta.length -= n;
   return removed + n;
 }
@@ -261,11 +272,16 @@ static uint64_t trim_exactly(rd_stream *s, const rd_trim *t) {
 uint64_t rd_stream_trims(const rd_stream *s, const rd_trim *t) {
   if (t->by == RD_TRIM_NOTHING || (t->by == RD_TRIM_BY_LENGTH && s->meta.length <= t->length)) return 0;
   uint64_t n = t->by == RD_TRIM_BY_LENGTH ? s->meta.length - t->length : s->meta.length;
-  return t->most != 0 && n > t->most ? t->most : n;
+  if (t->refs == RD_REFS_ACKED)
+    n = s->meta.length; /* entries that stay are looked at, too */
+  else if (t->most != 0 && n > t->most)
+    n = t->most;
+  return t->refs == RD_REFS_KEEP ? n : n * (1 + (uint64_t)s->meta.groups);
 }
 
 uint64_t rd_stream_trim(rd_stream *s, const rd_trim *t) {
   if (s->c.item == NULL || rd_stream_trims(s, t) == 0) return 0;
+  if (t->refs == RD_REFS_ACKED) return rd_stream_trim_acked(s, t);
   uint64_t removed = t->nearly ? trim_nodes(s, t) : trim_exactly(s, t);
   if (removed > 0) rd_stream_save(s);
   return removed;

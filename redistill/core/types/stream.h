@@ -70,6 +70,13 @@ bool rd_stream_remove(rd_stream *s, rd_stream_id id);
 
 /* ---- trimming ---- */
 
+/* How entries are deleted that groups refer to: since they are pending, or were not delivered yet (stream_refs.c). */
+typedef enum rd_refs {
+  RD_REFS_KEEP,   /* KEEPREF: they stay pending */
+  RD_REFS_DELETE, /* DELREF: they are pending no more */
+  RD_REFS_ACKED   /* ACKED: entries to which a group refers are not deleted */
+} rd_refs;
+
 typedef enum rd_trim_by { RD_TRIM_NOTHING, RD_TRIM_BY_LENGTH, RD_TRIM_BY_ID } rd_trim_by;
 typedef struct rd_trim {
   rd_trim_by by;
@@ -77,10 +84,11 @@ typedef struct rd_trim {
   uint64_t length; /* the entries that stay */
   rd_stream_id id; /* or the lowest id that stays */
   uint64_t most;   /* entries that may be removed; 0: any number */
+  rd_refs refs;
 } rd_trim;
 /* Remove the first entries; returns how many. Never fails. Calls rd_yield. */
 uint64_t rd_stream_trim(rd_stream *s, const rd_trim *t);
-/* The entries that it would remove at most: for rd_may_take_long. */
+/* The work that this is: at least the entries that it would remove. For rd_may_take_long. */
 uint64_t rd_stream_trims(const rd_stream *s, const rd_trim *t);
 
 #endif

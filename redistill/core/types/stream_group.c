@@ -211,6 +211,11 @@ bool rd_group_first(const rd_stream *s, rd_group *g) {
 
 bool rd_group_next(const rd_stream *s, rd_group *g) { return next(s, 0, &g->p) && group_at(g); }
 
+bool rd_group_at(const rd_stream *s, uint32_t rank, rd_group *g) {
+  rd_coll t = rd_coll_second(&s->c);
+  return rank < s->meta.groups && rd_coll_at(&t, rank, &g->p) && group_at(g);
+}
+
 rd_result rd_group_create(rd_stream *s, rd_bytes name, rd_stream_id last, int64_t read) {
   uint8_t entry[LONGEST];
   rd_pos p;

@@ -68,6 +68,7 @@ uint64_t rd_groups_count(const rd_stream *s);
 bool rd_group_find(const rd_stream *s, rd_bytes name, rd_group *g);
 bool rd_group_first(const rd_stream *s, rd_group *g);
 bool rd_group_next(const rd_stream *s, rd_group *g);
+bool rd_group_at(const rd_stream *s, uint32_t rank, rd_group *g); /* in the order of the names */
 rd_result rd_group_create(rd_stream *s, rd_bytes name, rd_stream_id last, int64_t read);
 /* Write g->last and g->read; the place is looked up again. */
 void rd_group_save(rd_stream *s, rd_bytes name, rd_group *g);
@@ -111,6 +112,19 @@ rd_result rd_pending_load(rd_stream *s, uint32_t group, rd_stream_id id, int64_t
 rd_result rd_pending_give(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, bool *given);
 /* Remove a pending entry. False: there is none. */
 bool rd_pending_remove(rd_stream *s, uint32_t group, rd_stream_id id);
+
+/* ---- what groups refer to (stream_refs.c). These call rd_yield, and never fail ---- */
+
+/* The highest id that was delivered in all groups; RD_STREAM_MAX: there are no groups. */
+rd_stream_id rd_groups_lowest(const rd_stream *s);
+/* True if the entry is pending in a group, or was not delivered in one: it is above `lowest`, from rd_groups_lowest. */
+bool rd_stream_is_referenced(const rd_stream *s, rd_stream_id id, rd_stream_id lowest);
+/* Remove the pending entries with this id from all groups. */
+void rd_stream_unlink(rd_stream *s, rd_stream_id id);
+/* The same for all entries from `low` to `high` that the stream has. */
+void rd_stream_unlink_range(rd_stream *s, rd_stream_id low, rd_stream_id high);
+/* rd_stream_trim with RD_REFS_ACKED: entries to which a group refers are passed over. */
+uint64_t rd_stream_trim_acked(rd_stream *s, const rd_trim *t);
 
 /* ---- entries that were read, as Redis counts them (stream_lag.c) ---- */
 
