@@ -79,6 +79,7 @@ enum {
   F(const char *, type_name, lua_typename, (lua_State * L, int type))                                                 \
   F(int, equal, lua_equal, (lua_State * L, int a, int b))                                                             \
   F(int, rawequal, lua_rawequal, (lua_State * L, int a, int b))                                                       \
+  F(int, lessthan, lua_lessthan, (lua_State * L, int a, int b))                                                       \
   F(lua_Number, tonumber, lua_tonumber, (lua_State * L, int index))                                                   \
   F(lua_Integer, tointeger, lua_tointeger, (lua_State * L, int index))                                                \
   F(int, toboolean, lua_toboolean, (lua_State * L, int index))                                                        \
