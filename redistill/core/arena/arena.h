@@ -18,7 +18,7 @@
 
 /* python: begin */
 #define RD_MAGIC 0x314c4c4954534452ull /* "RDSTILL1", the same in every layout: a file without it is not an arena */
-#define RD_LAYOUT 11u                  /* raised by every change to the arena's layout */
+#define RD_LAYOUT 12u                  /* raised by every change to the arena's layout */
 #define RD_REGION_SHIFT 16u            /* regions of 64 KiB */
 #define RD_REGION_SIZE (1u << RD_REGION_SHIFT)
 #define RD_MAX_WORKERS 64u

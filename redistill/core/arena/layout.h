@@ -72,6 +72,7 @@ struct rd_worker {
   uint32_t number;
   uint64_t started; /* the start time of the process: worker.c */
   _Atomic uint64_t heartbeat;
+  _Atomic uint64_t running; /* the script that runs for long: running.c */
   _Atomic uint64_t user_us, system_us;
   _Atomic uint64_t gauge[RD_GAUGE_COUNT];
   _Atomic uint32_t secret[RD_SECRETS]; /* open connections that authenticated with each secret */

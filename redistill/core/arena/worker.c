@@ -69,6 +69,7 @@ static void clear_block(rd_store *st, rd_worker *w, bool died) {
   atomic_fetch_add(&st->head->gone_user_us, atomic_exchange(&w->user_us, 0));
   atomic_fetch_add(&st->head->gone_system_us, atomic_exchange(&w->system_us, 0));
   for (uint32_t g = 0; g < RD_GAUGE_COUNT; g++) atomic_store(&w->gauge[g], 0);
+  atomic_store(&w->running, 0);
   atomic_fetch_and(&st->head->monitors, ~(1ull << (w - rd_worker_at(st, 0))));
   rd_admission_clear(w);
   rd_ring_end(st, w);
