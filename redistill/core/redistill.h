@@ -20,6 +20,7 @@
 #include "arena/memory.h"
 #include "arena/ring.h"
 #include "arena/roll.h"
+#include "arena/running.h"
 #include "arena/secrets.h"
 #include "arena/worker.h"
 #include "store/check.h"
