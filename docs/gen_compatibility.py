@@ -149,6 +149,7 @@ GROUPS = {
     "generic": "Keys",
     "transactions": "Transactions",
     "pubsub": "Publish/subscribe",
+    "scripting": "Scripts",
     "connection": "Connection",
     "server": "Server",
     "cluster": "Cluster",

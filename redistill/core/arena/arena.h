@@ -135,9 +135,11 @@ typedef struct rd_store {
   uint64_t rings_stuck;              /* bit i: block i's ring was in use for too long when it was last tried */
   uint64_t ring_seen, ring_since;    /* this process's ring: bytes written at the last change seen, and its time */
   uint64_t rings_reset;              /* times that this process's ring was emptied because it was damaged */
-  struct rd_slowlog *slowlog;        /* this process's slow log, see slowlog.h; NULL: slow commands are not logged */
-  struct rd_reply *monitored;        /* this process's queue of MONITOR lines, see monitor.h; NULL: no line yet */
-  size_t monitor_shared;             /* bytes of these lines that were sent to, or came from, other workers */
+  struct rd_scripts *scripts;        /* scripts that this process has compiled: session/scripts.h; NULL: none yet */
+  void (*forget_scripts)(struct rd_store *st); /* frees them; NULL: there are none */
+  struct rd_slowlog *slowlog; /* this process's slow log, see slowlog.h; NULL: slow commands are not logged */
+  struct rd_reply *monitored; /* this process's queue of MONITOR lines, see monitor.h; NULL: no line yet */
+  size_t monitor_shared;      /* bytes of these lines that were sent to, or came from, other workers */
   uint64_t monitor_dropped;
   struct rd_topics *topics;                /* names that clients of this process subscribe to: session/subscribed.h */
   uint32_t moving;                         /* subscribers that this process hands over: session/moved.h */

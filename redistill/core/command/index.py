@@ -64,6 +64,7 @@ GROUPS = (
     "generic",
     "transactions",
     "pubsub",
+    "scripting",
     "server",
     "cluster",
 )
@@ -77,6 +78,7 @@ OWN_FLAGS = {
     "internal": "SYSCMD",
     "lists": "LISTS",
     "placed": "PLACED",
+    "whole": "WHOLE",
 }
 FLAGS = (
     *("write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor"),

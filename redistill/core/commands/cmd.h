@@ -259,6 +259,12 @@ rd_command_fn rd_cmd_pubsub_numpat;
 rd_command_fn rd_cmd_pubsub_numsub;
 rd_command_fn rd_cmd_pubsub_shardnumsub;
 
+/* scripting */
+rd_command_fn rd_cmd_eval;
+rd_command_fn rd_cmd_eval_ro;
+rd_command_fn rd_cmd_evalsha;
+rd_command_fn rd_cmd_evalsha_ro;
+
 /* server */
 rd_command_fn rd_cmd_dbsize;
 rd_command_fn rd_cmd_flushall;

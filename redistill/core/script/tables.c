@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "script/budget.h"
+#include "script/sandbox.h"
 #include "script/text.h"
 
 /* Indexes are ints, as in Lua, which cuts off the upper bits of a larger number.
@@ -80,6 +81,7 @@ static int table_foreachi(lua_State *L) {
 }
 
 static int table_insert(lua_State *L) {
+  if (rd_is_protected(L, 1)) return rd_refuse_change(L);
   int end = length(L) + 1;
   int at = end;
   if (rd_lua.gettop(L) == 3) {
@@ -98,6 +100,7 @@ static int table_insert(lua_State *L) {
 }
 
 static int table_remove(lua_State *L) {
+  if (rd_is_protected(L, 1)) return rd_refuse_change(L);
   int end = length(L);
   int at = (int)rd_lua.aux_optinteger(L, 2, end);
   if (at < 1 || at > end) return 0;
@@ -187,6 +190,7 @@ static void merge(lua_State *L, int from, int to, int64_t at, int64_t middle, in
 }
 
 static int table_sort(lua_State *L) {
+  if (rd_is_protected(L, 1)) return rd_refuse_change(L);
   enum { TABLE = 1, FIRST = 3, SECOND = 4 };
   int n = length(L);
   if (rd_lua.type(L, 2) > LUA_TNIL) rd_lua.aux_checktype(L, 2, LUA_TFUNCTION);

@@ -21,7 +21,7 @@ void rd_reject(rd_session *s, const rd_command *cmd, const char *error) {
     s->multi.aborted = s->state.in_multi;
     rd_reply_error(&s->out, error);
   }
-  rd_count_errors(s);
+  rd_count_errors(s, &s->out);
 }
 
 static void reject_unknown_sub(rd_session *s, const rd_command *cmd, rd_bytes sub) {
@@ -42,7 +42,7 @@ static void reject_arity(rd_session *s, const rd_command *cmd) {
   rd_reject(s, cmd, error);
 }
 
-static bool keys_too_long(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
+bool rd_keys_too_long(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   rd_keys keys;
   rd_command_keys(cmd, argv, argc, &keys);
   for (uint32_t i = 0; i < keys.count; i++) {
@@ -76,6 +76,7 @@ bool rd_held_by_pause(const rd_session *s, const rd_command *cmd) {
   if (mode != 1) return true;
   uint32_t flags = cmd->flags;
   if (cmd->run == rd_cmd_exec) flags |= s->multi.flags;
+  if (flags & RD_WHOLE && !(cmd->flags & RD_READONLY)) return true; /* nobody knows what a script will do */
   return flags & (RD_WRITE | RD_MAY_REPLICATE);
 }
 
@@ -85,7 +86,7 @@ const rd_command *rd_queueable(const rd_session *s, const rd_bytes *argv, uint32
   if (cmd == NULL || unknown_sub || !rd_command_arity_ok(cmd, argc)) return NULL;
   if ((!s->state.authenticated && !(cmd->flags & RD_NO_AUTH)) || cmd->flags & RD_NO_MULTI) return NULL;
   if (rd_runs_at_once(cmd) || cmd->run == rd_cmd_quit) return NULL;
-  return keys_too_long(cmd, argv, argc) ? NULL : cmd;
+  return rd_keys_too_long(cmd, argv, argc) ? NULL : cmd;
 }
 
 /* Refuse a command of the control plane whose arguments exceed the bounds. Returns whether it was refused. */
@@ -148,7 +149,7 @@ bool rd_admit(rd_session *s, const rd_ahead *a, const rd_bytes *argv) {
              " context",
              rd_command_full_name(cmd));
     rd_reject(s, cmd, error);
-  } else if (RD_UNLIKELY(a->large) && keys_too_long(cmd, argv, a->argc)) {
+  } else if (RD_UNLIKELY(a->large) && rd_keys_too_long(cmd, argv, a->argc)) {
     rd_reject(s, cmd, "ERR key is longer than 1048576 bytes");
   } else {
     return !(RD_UNLIKELY(cmd->flags & RD_CONTROL_PLANE) && exceeds_control_bounds(s, cmd, argv, a->argc));

@@ -12,6 +12,8 @@ static inline bool rd_permitted(rd_session *s, const rd_command *cmd, const rd_b
   s->state.denied = (uint8_t)rd_acl_check(s->acl, cmd, argv, argc, &s->state.denied_at);
   return s->state.denied == RD_ALLOWED;
 }
+/* True if one of the keys is longer than RD_MAX_KEY. */
+bool rd_keys_too_long(const rd_command *cmd, const rd_bytes *argv, uint32_t argc);
 /* Refuse a command before it runs. A transaction that lost a command cannot be executed; EXEC itself ends it. */
 void rd_reject(rd_session *s, const rd_command *cmd, const char *error);
 /* True if CLIENT PAUSE holds the command up. */

@@ -142,7 +142,7 @@ static void count_call(rd_session *s) {
   rd_count_call(s, a->command, s->parser.argv + a->first, a->argc, 0);
   if (s->out.errors == 0) return;
   counters->commands[a->command->id].failed++;
-  rd_count_errors(s);
+  rd_count_errors(s, &s->out);
 }
 
 void rd_wait_ended(rd_wait *w, bool answered) {

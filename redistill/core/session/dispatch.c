@@ -209,7 +209,8 @@ static rd_status dispatch_one(rd_session *s, rd_ahead *a, const rd_bytes *argv) 
     } else if (cmd->flags & RD_CONTROL_PLANE) {
       return rd_pass_to_control(s, cmd, argv, a->argc);
     } else {
-      rd_status ran = RD_UNLIKELY(a->lengthy) ? run_long(s, a, argv) : run_timed(s, a, argv);
+      rd_status ran =
+          RD_UNLIKELY(a->lengthy) && !(cmd->flags & RD_WHOLE) ? run_long(s, a, argv) : run_timed(s, a, argv);
       if (RD_UNLIKELY(ran != RD_MORE)) {
         if (ran == RD_BLOCKED && s->st->monitoring) show(s, a);
         return ran;

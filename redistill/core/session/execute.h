@@ -17,16 +17,16 @@ rd_verdict rd_run(rd_session *s, const rd_command *cmd, const rd_bytes *argv, ui
 rd_verdict rd_execute(rd_call *call, const rd_key *key, bool locked);
 /* For rd_call.reads_all_keys. */
 bool rd_reads_all_keys(const rd_call *call);
-/* Count a command that was executed. Inline: all commands are. */
-static inline void rd_account(rd_session *s, const rd_command *cmd) {
+/* Count a command that was executed, and replied to `out`. Inline: all commands are. */
+static inline void rd_account_to(rd_session *s, const rd_command *cmd, rd_reply *out) {
   rd_store *st = s->st;
   rd_counters *counters = rd_my_counters(st);
   st->may_borrow = st->borrows = false;
   rd_command_stats *stats = &counters->commands[cmd->id];
-  if (RD_UNLIKELY(s->out.errors != 0)) {
+  if (RD_UNLIKELY(out->errors != 0)) {
     /* An error for lack of room leaves everything unchanged, as if the command had been refused. */
-    bool refused = strcmp(s->out.code, "OOM") == 0;
-    rd_count_errors(s);
+    bool refused = strcmp(out->code, "OOM") == 0;
+    rd_count_errors(s, out);
     if (refused) {
       stats->rejected++;
       return;
@@ -38,5 +38,6 @@ static inline void rd_account(rd_session *s, const rd_command *cmd) {
   if ((st->touched | st->noted) != 0) counters->value[RD_STAT_changes] += st->noted != 0 ? st->noted : 1;
   s->state.commands++;
 }
+static inline void rd_account(rd_session *s, const rd_command *cmd) { rd_account_to(s, cmd, &s->out); }
 
 #endif

@@ -357,8 +357,9 @@ void rd_multi_ran(rd_session *s, const rd_queued *q, size_t mark, uint64_t nanos
   rd_drop_reply(s, mark);
 }
 
-static inline bool is_lengthy(const rd_bytes *argv, uint32_t argc) {
+static inline bool is_lengthy(const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   uint64_t bytes = 0;
+  if (cmd->flags & RD_WHOLE) return false;
   for (uint32_t i = 0; i < argc && i < RD_LONG_KEYS; i++) bytes += argv[i].len;
   return argc > RD_LONG_KEYS || bytes > RD_LONG_BYTES;
 }
@@ -477,7 +478,7 @@ rd_status rd_multi_exec(rd_session *s) {
       key = (rd_key){.len = (uint32_t)argv[key_pos].len, .hash = q->hash}; /* rd_run fills in the rest */
     }
     uint64_t paused = 0, ended;
-    if (RD_UNLIKELY(is_lengthy(argv, q->argc) || rd_run(s, cmd, argv, q->argc, &key, key_pos, true) == RD_LONG) &&
+    if (RD_UNLIKELY(is_lengthy(cmd, argv, q->argc) || rd_run(s, cmd, argv, q->argc, &key, key_pos, true) == RD_LONG) &&
         rd_long_begin(s, cmd, argv, q->argc, &key, key_pos, true, &paused) != RD_MORE) {
       return RD_BUSY;
     }

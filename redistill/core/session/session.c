@@ -158,7 +158,7 @@ static rd_status refuse_input(rd_session *s, bool reply) {
   rd_count_add(s->st, RD_STAT_query_disconnections, 1);
   if (reply && s->state.reply_mode == 0) {
     rd_reply_error(&s->out, "ERR Protocol error: query buffer limit exceeded");
-    rd_count_errors(s);
+    rd_count_errors(s, &s->out);
   }
   return end(s);
 }
@@ -268,7 +268,7 @@ static rd_status protocol_error(rd_session *s) {
   counters->value[RD_STAT_protocol_errors]++;
   if (s->state.reply_mode == 0) {
     rd_reply_error(&s->out, s->parser.error);
-    rd_count_errors(s);
+    rd_count_errors(s, &s->out);
   }
   return RD_CLOSE;
 }

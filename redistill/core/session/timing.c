@@ -19,9 +19,9 @@ void rd_count_code(rd_session *s, const char *code, uint64_t n) {
   }
 }
 
-void rd_count_errors(rd_session *s) {
-  rd_count_code(s, s->out.code, s->out.errors);
-  s->out.errors = 0;
+void rd_count_errors(rd_session *s, rd_reply *out) {
+  rd_count_code(s, out->code, out->errors);
+  out->errors = 0;
 }
 
 void rd_count_call(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint64_t nanoseconds) {

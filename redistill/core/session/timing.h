@@ -31,8 +31,8 @@ static inline void rd_end_brief(rd_session *s) {
 }
 /* Count a command's duration, and log it when it was slow. */
 void rd_count_call(rd_session *s, const rd_command *cmd, const rd_bytes *argv, uint32_t argc, uint64_t nanoseconds);
-/* Count the errors of the last command in out.errors, and forget them. */
-void rd_count_errors(rd_session *s);
+/* Count the errors of the last command in out->errors, and forget them. */
+void rd_count_errors(rd_session *s, rd_reply *out);
 /* Count `n` errors whose first word is `code`; "": they have none. */
 void rd_count_code(rd_session *s, const char *code, uint64_t n);
 

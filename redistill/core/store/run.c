@@ -95,6 +95,7 @@ void rd_detach(rd_store *st) {
   if (st->changed != NULL) rd_reply_free(st->changed);
   free(st->changed);
   if (st->forget_waiting != NULL) st->forget_waiting(st);
+  if (st->forget_scripts != NULL) st->forget_scripts(st);
   rd_ready_free(st);
   rd_longrun_forget_spare(st);
   rd_ring_forget(st);

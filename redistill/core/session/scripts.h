@@ -1,0 +1,78 @@
+/* scripts.h - EVAL and its relatives, and what a process keeps for them; for the files of this folder.
+ *
+ * A script runs on the worker's own stack, from its start to its end, with the shards locked that its keys are in. A
+ * script names its keys, but nothing forces it to touch no others. So the first run of a script locks all shards; if it
+ * touched only keys that it had named, later runs lock only these. A run that strays then begins again with all shards
+ * locked, and the script is known as one that strays. That cannot be once it has changed something: then it waits for
+ * a while for the shard, and gets an error if another process keeps that.
+ *
+ * The compiled functions are in the process's sandbox (script/sandbox.h), which is made for the first script. */
+#ifndef RD_SCRIPTS_H
+#define RD_SCRIPTS_H
+
+#include "base/sha1.h"
+#include "command/call.h"
+#include "script/sandbox.h"
+#include "session/internal.h"
+
+/* The memory that Lua may use in one process, and the longest script, in bytes. */
+#define RD_SCRIPT_MEMORY (64ull << 20)
+#define RD_SCRIPT_BODY (1u << 20)
+/* The scripts that one process keeps compiled; the one used longest ago makes room. */
+#define RD_SCRIPTS_KEPT 500u
+#define RD_SCRIPTS_BYTES (8u << 20)
+
+/* What a script declares of itself in its first line, "#!lua flags=no-writes,allow-oom". */
+typedef enum rd_script_flag {
+  RD_SCRIPT_NO_WRITES = 1 << 0,
+  RD_SCRIPT_ALLOW_OOM = 1 << 1,
+  RD_SCRIPT_ALLOW_STALE = 1 << 2,
+  RD_SCRIPT_NO_CLUSTER = 1 << 3,
+  RD_SCRIPT_CROSS_SLOT = 1 << 4,
+  RD_SCRIPT_DECLARES = 1 << 5, /* it has such a line */
+} rd_script_flag;
+
+typedef struct rd_script {
+  uint8_t sha[RD_SHA1_BYTES];
+  uint64_t hash;  /* of its body */
+  rd_bytes body;  /* malloc'd */
+  int function;   /* its number in the sandbox */
+  uint32_t flags; /* rd_script_flag */
+  bool tried;     /* it has run to its end with all shards locked */
+  bool strays;    /* it has touched keys that it had not named */
+  uint64_t used;  /* rd_scripts.runs at its last run */
+  struct rd_script *next_by_sha, *next_by_body;
+} rd_script;
+
+/* A running script. */
+typedef struct rd_script_run {
+  const rd_call *call; /* EVAL */
+  rd_session *session;
+  rd_script *script;
+  const rd_bytes *keys, *args;
+  uint32_t key_count, arg_count;
+  bool read_only;
+  bool refuses_growth; /* commands that may grow are refused, as long as it has changed nothing */
+  bool wrote;
+  bool all;          /* all shards are locked */
+  bool strayed;      /* it touched a shard that is not locked, and must begin again */
+  int resp;          /* the protocol of replies, that redis.setresp sets */
+  uint64_t began_us; /* the time that TIME shows, in microseconds since the epoch */
+  rd_reply *scratch; /* the replies of its commands */
+} rd_script_run;
+
+#define RD_SCRIPT_BUCKETS 1024u
+typedef struct rd_scripts {
+  rd_sandbox *sandbox;
+  rd_reply scratch;
+  rd_script *by_sha[RD_SCRIPT_BUCKETS], *by_body[RD_SCRIPT_BUCKETS];
+  rd_script *all[RD_SCRIPTS_KEPT];
+  uint32_t count;
+  uint64_t bytes; /* of their bodies */
+  uint64_t runs;
+} rd_scripts;
+
+/* Inside of cpcall, on a new sandbox: add the library `redis`, and `server`, its other name. */
+void rd_open_redis(lua_State *L);
+
+#endif
