@@ -21,6 +21,7 @@
 #include "store/reclaim.h"
 #include "store/recovery.h"
 #include "store/run.h"
+#include "store/scripts.h"
 #include "store/store.h"
 
 #define DAMAGE_SHARDS 4u
@@ -100,6 +101,25 @@ static void damage_use_collections(rd_session *s, uint64_t now) {
   }
 }
 
+/* Scripts of all sizes, and libraries: added, used, and at last removed. */
+static void damage_scripts(rd_store *st, bool remove) {
+  rd_lock_all(st);
+  for (uint32_t n = 0; n < 40; n++) {
+    uint8_t sha[RD_SHA_BYTES] = {(uint8_t)(n * 37), (uint8_t)n};
+    rd_key key = n % 8 == 7 ? rd_library_key(st, (rd_bytes){sha, 9}) : rd_script_key(st, sha);
+    rd_script_info script;
+    rd_bytes body = {(const uint8_t *)damage_filler, n % 10 == 4 ? 30000 : n * 20};
+    if (rd_script_find(st, &key, &script) && script.len <= sizeof damage_request)
+      rd_script_read(st, &key, damage_request);
+    rd_script_mark(st, &key, RD_SCRIPT_WANDERS);
+    rd_script_put(st, &key, body, n % 3 == 0 ? RD_SCRIPT_LOADED : 0);
+    if (remove && n % 16 == 7) rd_library_remove(st, &key);
+  }
+  if (remove) rd_scripts_flush(st);
+  if (remove) rd_libraries_flush(st);
+  rd_unlock_all(st);
+}
+
 static rd_image damage_image(rd_policy policy) {
   rd_image image = {.fd = memfd_create("redistill-damage", MFD_CLOEXEC)};
   rd_store st;
@@ -119,6 +139,7 @@ static rd_image damage_image(rd_policy policy) {
   }
   DAMAGE_SAY(s, DAMAGE_MS, "SELECT 0\r\n");
   for (int i = 0; i < 20; i++) DAMAGE_SAY(s, DAMAGE_MS, "APPEND large %.*s\r\n", 40000, damage_filler);
+  damage_scripts(&st, false);
   for (uint32_t key = 0; key < DAMAGE_COLLECTIONS; key++) {
     uint32_t count = key % 3 == 0 ? 15 : key % 3 == 1 ? 120 : 700;
     for (uint32_t n = 0; n < count; n++) damage_add(s, key, n);
@@ -166,6 +187,7 @@ static void damage_use(rd_store *st) {
   }
   DAMAGE_SAY(s, now, "SELECT 0\r\nGETRANGE large 0 -1\r\nSETRANGE large 700000 x\r\nDBSIZE\r\nRANDOMKEY\r\nKEYS *\r\n");
   damage_use_collections(s, now);
+  damage_scripts(st, false);
   DAMAGE_SAY(s, now, "MULTI\r\nSET a b\r\nGET large\r\nEXEC\r\nSWAPDB 0 1\r\nCOPY large larger\r\n");
   for (uint32_t n = 0; n < 900; n++) DAMAGE_SAY(s, now, "SET more:%u %.*s\r\n", n, 12000, damage_filler); /* evicts */
   rd_set_max_memory(st, DAMAGE_MEMORY * 3 / 4);
@@ -173,6 +195,7 @@ static void damage_use(rd_store *st) {
   now += 2000000; /* keys with an expiry have expired */
   st->now_ms = now;
   DAMAGE_SAY(s, now, "SELECT 1\r\nFLUSHDB\r\nSELECT 0\r\nDEL large larger\r\n");
+  damage_scripts(st, true);
   for (uint32_t i = 0; i < 2000; i++) rd_sweep(st, 0, st->num_shards, 0);
   rd_session_free(s);
   rd_unlock_all(st);

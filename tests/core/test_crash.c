@@ -32,6 +32,7 @@
 #include "store/expire.h"
 #include "store/reclaim.h"
 #include "store/run.h"
+#include "store/scripts.h"
 #include "store/store.h"
 
 #define SHARDS 8u
@@ -340,6 +341,30 @@ static void upheaval(rd_store *st) {
   rd_unlock_all(st);
 }
 
+/* Scripts come and go; the first bytes of a body say the others. */
+static bool script(rd_store *st) {
+  static uint8_t body[40000], read[40000];
+  uint32_t id = (uint32_t)dice(40), len = id % 7 == 3 ? 30000 : 20 + id * 30;
+  uint8_t sha[RD_SHA_BYTES] = {(uint8_t)(id * 41), (uint8_t)id};
+  rd_key key = dice(4) == 0 ? rd_library_key(st, (rd_bytes){sha, 5}) : rd_script_key(st, sha);
+  for (uint32_t i = 0; i < len; i++) body[i] = (uint8_t)mix(id + i);
+  rd_lock_all(st);
+  rd_script_info found;
+  bool good = true;
+  if (rd_script_find(st, &key, &found)) {
+    good = found.len == len;
+    if (good) rd_script_read(st, &key, read);
+    good = good && memcmp(body, read, len) == 0;
+    rd_script_mark(st, &key, RD_SCRIPT_WANDERS);
+  }
+  if (!good) snprintf(shared->complaint, sizeof shared->complaint, "a script is not whole");
+  rd_script_put(st, &key, (rd_bytes){body, len}, dice(2) == 0 ? RD_SCRIPT_LOADED : 0);
+  if (key.db == RD_LIBRARY_DB && dice(4) == 0) rd_library_remove(st, &key);
+  if (dice(30) == 0) rd_scripts_flush(st);
+  rd_unlock_all(st);
+  return good;
+}
+
 /* One random command. false, with a complaint: a value was not whole. */
 static bool act(rd_store *st, unsigned reads_of_16) {
   static struct name n;
@@ -392,6 +417,14 @@ static bool act(rd_store *st, unsigned reads_of_16) {
           rd_unlock_all(st);
           upheaval(st);
         }
+        break;
+      case 16:
+        if (dice(8) == 0) {
+          rd_unlock_all(st);
+          good = script(st);
+          break;
+        }
+        set(st, &key, id);
         break;
       default:
         set(st, &key, id);
@@ -625,6 +658,10 @@ static void a_kill_leaves_whole_values_and_free_locks_and_costs_at_most_one_shar
       (unsigned long long)(t.evicted + rd_counter(&st, RD_STAT_evicted_keys)),
       (unsigned long long)(t.emptied + rd_counter(&st, RD_STAT_evicted_regions)));
   CHECK(t.lost > 0 || kills < 100); /* otherwise no process died during a change, and nothing was tested */
+  rd_lock_all(&st);
+  rd_scripts_flush(&st);
+  rd_libraries_flush(&st);
+  rd_unlock_all(&st);
   rd_flush_all(&st);
   while (!rd_sweep(&st, 0, SHARDS, 0)) continue;
   for (uint32_t i = 0; i < SHARDS; i++) {

@@ -131,7 +131,11 @@ int rd_arena_make(rd_store *st, int fd, const rd_options *o, char *err, size_t e
   atomic_store(&h->sample_size, o->sample_size);
   atomic_store(&h->active_expire, 1);
   for (uint8_t i = 0; i < RD_DATABASES; i++) h->slot_of_db[0][i] = i;
-  h->slot_of_db[0][RD_WAIT_DB] = h->slot_of_db[1][RD_WAIT_DB] = RD_WAIT_SLOT;
+  for (unsigned i = 0; i < 2; i++) {
+    h->slot_of_db[i][RD_WAIT_DB] = RD_WAIT_SLOT;
+    h->slot_of_db[i][RD_SCRIPT_DB] = RD_SCRIPT_SLOT;
+    h->slot_of_db[i][RD_LIBRARY_DB] = RD_LIBRARY_SLOT;
+  }
   atomic_store(&h->workers_used, 1);
   set_view(st);
   rd_renew_locks(st);
@@ -149,10 +153,15 @@ static bool map_is_sound(const rd_header *h) {
   uint32_t seen = 0;
   for (uint32_t db = 0; db < RD_DATABASES; db++) {
     uint8_t slot = h->slot_of_db[atomic_load(&h->map) & 1][db];
-    if (slot >= RD_WAIT_SLOT || (seen >> slot & 1) != 0) return false;
+    if (slot >= RD_STAYING_SLOT || (seen >> slot & 1) != 0) return false;
     seen |= 1u << slot;
   }
-  return h->slot_of_db[0][RD_WAIT_DB] == RD_WAIT_SLOT && h->slot_of_db[1][RD_WAIT_DB] == RD_WAIT_SLOT;
+  for (unsigned i = 0; i < 2; i++) {
+    const uint8_t *slot = h->slot_of_db[i];
+    if (slot[RD_WAIT_DB] != RD_WAIT_SLOT || slot[RD_SCRIPT_DB] != RD_SCRIPT_SLOT) return false;
+    if (slot[RD_LIBRARY_DB] != RD_LIBRARY_SLOT) return false;
+  }
+  return true;
 }
 
 /* The fault in the header's words by which everything else is found; NULL: the words are valid. */

@@ -24,6 +24,16 @@
  * which no client can select. */
 #define RD_WAIT_SLOT (RD_SLOTS - 3)
 #define RD_WAIT_DB RD_DATABASES
+/* Two more: the bodies of scripts, and libraries of functions (store/scripts.h). */
+#define RD_SCRIPT_SLOT (RD_SLOTS - 4)
+#define RD_LIBRARY_SLOT (RD_SLOTS - 5)
+#define RD_SCRIPT_DB (RD_DATABASES + 1)
+#define RD_LIBRARY_DB (RD_DATABASES + 2)
+#define RD_ALL_DATABASES (RD_DATABASES + 3)
+/* The first of the slots with contents that are neither evicted nor flushed with the keys. */
+#define RD_STAYING_SLOT RD_LIBRARY_SLOT
+static inline bool rd_slot_stays(uint32_t slot) { return slot >= RD_STAYING_SLOT && slot <= RD_WAIT_SLOT; }
+#define RD_SCRIPT_TIMES 8192u
 
 struct rd_shard {
   pthread_mutex_t lock;
@@ -39,6 +49,8 @@ struct rd_shard {
   uint32_t ghosts;                   /* blocks of ghost[] in use */
   uint64_t packed;                   /* bytes in use when the heap could not be packed closer; 0: not tried */
   rd_ref ghost[RD_GHOST_BLOCKS];
+  uint64_t script_bytes;   /* of bodies of scripts and libraries: store/scripts.h */
+  uint32_t scripts_loaded; /* bodies that stay until they are flushed */
   rd_index index[RD_SLOTS];
   rd_heap heap;
 } __attribute__((aligned(64)));
@@ -184,9 +196,11 @@ struct rd_header {
   _Atomic uint64_t graves[RD_MAX_SHARDS / 64]; /* bit i: shard i may have graves (store/grave.h). A hint */
   /* Logical database -> index slot: two maps and which one is valid, so that a change is one store. */
   _Atomic uint32_t map;
-  uint8_t slot_of_db[2][RD_DATABASES + 1]; /* the last one is RD_WAIT_DB's */
+  uint8_t slot_of_db[2][RD_ALL_DATABASES]; /* the last ones are RD_WAIT_DB's, RD_SCRIPT_DB's, RD_LIBRARY_DB's */
   uint32_t flushes[RD_SLOTS];              /* counts the times that a slot was emptied in place */
   _Atomic uint64_t next[RD_SEQ_COUNT];     /* the next number of each sequence, over all runs: logs contain them */
+  _Atomic uint32_t scripts_gone, libraries_changed; /* count, see store/scripts.h */
+  _Atomic uint32_t script_used[RD_SCRIPT_TIMES];    /* when a script of this hash was used, in ms; a hint */
   rd_secret secret[RD_SECRETS]; /* when each password was used, over all runs; changed under admission.lock */
   /* run */
   pthread_mutex_t rolls_lock; /* roll.h */

@@ -216,6 +216,8 @@ static void forget_contents(rd_shard *sh) {
   sh->ghosts = 0;
   sh->packed = 0;
   sh->small = 0;
+  sh->script_bytes = 0;
+  sh->scripts_loaded = 0;
   sh->sweep_slot = sh->sweep_bucket = 0;
 }
 
@@ -246,6 +248,8 @@ void rd_empty_shard(rd_store *st, uint32_t shard) {
   rd_pool_unlock(st);
   forget_contents(sh);
   sh->epoch++;
+  atomic_fetch_add(&st->head->scripts_gone, 1);
+  atomic_fetch_add(&st->head->libraries_changed, 1);
   sh->checked = atomic_load(&st->head->doubt);
   rd_tracked_forget_all(st);
 }

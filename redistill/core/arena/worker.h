@@ -86,7 +86,7 @@ void rd_reset_stats(rd_store *st);
 
 /* ---- numbers unique over all workers, from 1 on; a restart continues them ---- */
 
-typedef enum rd_seq { RD_SEQ_CLIENT, RD_SEQ_SLOWLOG, RD_SEQ_DENIAL, RD_SEQ_WAIT, RD_SEQ_COUNT } rd_seq;
+typedef enum rd_seq { RD_SEQ_CLIENT, RD_SEQ_SLOWLOG, RD_SEQ_DENIAL, RD_SEQ_WAIT, RD_SEQ_SCRIPT, RD_SEQ_COUNT } rd_seq;
 uint64_t rd_next(rd_store *st, rd_seq seq);
 
 /* ---- the highest use of memory ---- */

@@ -20,6 +20,7 @@
 #include "store/internal.h"
 #include "store/item.h"
 #include "store/recovery.h"
+#include "store/scripts.h"
 #include "store/type.h"
 
 #define REGION_WORDS (RD_REGION_SIZE / RD_GRANULE / 64)
@@ -28,6 +29,8 @@ struct tally {
   uint64_t blocks[RD_KINDS];
   uint64_t bytes; /* bytes of allocated blocks */
   uint64_t small;
+  uint64_t script_bytes;
+  uint32_t scripts_loaded;
 };
 
 struct rd_walk {
@@ -279,6 +282,8 @@ static void check_item(rd_store *st, struct rd_walk *r, uint32_t slot, const rd_
   }
   if (r->violations == 0 && known && (row->coll[0] != NULL || rd_item_is_nested(it))) row->check(r, it);
   if (r->violations > 0) return;
+  bool is_script = slot == RD_SCRIPT_SLOT || slot == RD_LIBRARY_SLOT;
+  EXPECT(!is_script || rd_script_check(st, it, &t->script_bytes, &t->scripts_loaded), "an item that is no script");
   uint64_t hash = rd_item_hash(st, it);
   bool ttl = rd_item_expiry(it) != RD_NO_EXPIRY;
   EXPECT(rd_item_slot(it) == slot, "an item of slot %u in the index of slot %u", rd_item_slot(it), slot);
@@ -394,6 +399,9 @@ static void check_contents(rd_store *st, struct rd_walk *r) {
     if (!reach(st, r, sh->ghost[i], RD_GHOST, RD_GHOST_BYTES, &reached)) return;
     EXPECT(rd_ld32(st->base + sh->ghost[i] + 4) == i, "a block of ghosts that does not know its place");
   }
+  EXPECT(reached.script_bytes == sh->script_bytes && reached.scripts_loaded == sh->scripts_loaded,
+         "scripts of %llu bytes counted, %u of them loaded; %llu and %u found", (unsigned long long)sh->script_bytes,
+         sh->scripts_loaded, (unsigned long long)reached.script_bytes, reached.scripts_loaded);
   EXPECT(reached.small == sh->small, "%u items in the small queue counted, %llu found", sh->small,
          (unsigned long long)reached.small);
   for (int kind = RD_ITEM; kind < RD_KINDS; kind++) {

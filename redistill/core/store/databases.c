@@ -86,7 +86,9 @@ void rd_flush_all(rd_store *st) {
   uint64_t before[RD_MAX_SHARDS / 64];
   memcpy(before, st->held, sizeof before);
   rd_lock_all(st);
-  if (!slot_is_empty(st, RD_WAIT_SLOT)) { /* those who wait stay */
+  bool stays = false; /* those who wait, and scripts */
+  for (uint32_t slot = RD_STAYING_SLOT; slot <= RD_WAIT_SLOT; slot++) stays |= !slot_is_empty(st, slot);
+  if (stays) {
     for (unsigned db = 0; db < RD_DATABASES; db++) rd_flush_db(st, db);
     unlock_all_but(st, before);
     return;

@@ -171,7 +171,7 @@ void rd_access_gone(rd_store *st, uint32_t shard, const rd_item *it, uint64_t ha
 /* ---- the choice of a key to evict ---- */
 
 bool rd_slot_is_live(const rd_store *st, uint32_t slot) {
-  if (slot == RD_KEPT_SLOT || slot == RD_WAIT_SLOT) return true;
+  if (slot == RD_KEPT_SLOT || rd_slot_stays(slot)) return true;
   for (unsigned db = 0; db < RD_DATABASES; db++) {
     if (rd_slot_of(st, db) == slot) return true;
   }
@@ -186,7 +186,7 @@ bool rd_is_pinned(const rd_store *st, const rd_item *it) {
 }
 
 bool rd_evictable(const rd_store *st, const rd_item *it) {
-  if (rd_is_pinned(st, it) || rd_item_slot(it) == RD_WAIT_SLOT) return false;
+  if (rd_is_pinned(st, it) || rd_slot_stays(rd_item_slot(it))) return false;
   if (!rd_slot_is_live(st, rd_item_slot(it)) || rd_expired(st, rd_item_expiry(it))) return true;
   rd_policy policy = policy_of(st);
   if (policy == RD_NOEVICTION) return false;
@@ -284,7 +284,7 @@ static rd_ref victim_s3fifo(rd_store *st, rd_shard *sh, const rd_index *ix, uint
 /* The keys of a slot that the policy may evict. */
 static uint32_t candidates_in(const rd_store *st, const rd_shard *sh, uint32_t slot) {
   uint32_t n = volatile_only(policy_of(st)) ? sh->index[slot].with_ttl : sh->index[slot].count;
-  if (n == 0 || !rd_slot_is_live(st, slot) || (slot == RD_KEPT_SLOT && st->builds) || slot == RD_WAIT_SLOT) return 0;
+  if (n == 0 || !rd_slot_is_live(st, slot) || (slot == RD_KEPT_SLOT && st->builds) || rd_slot_stays(slot)) return 0;
   return n;
 }
 

@@ -231,7 +231,7 @@ static bool has_evictable(const rd_store *st, uint32_t shard) {
   rd_policy policy = rd_get_policy(st);
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
     const rd_index *ix = &sh->index[slot];
-    if (ix->count == 0 || slot == RD_WAIT_SLOT) continue;
+    if (ix->count == 0 || rd_slot_stays(slot)) continue;
     if (ix->with_ttl > 0 && policy >= RD_VOLATILE_LRU) return true;
     if ((policy > RD_NOEVICTION && policy < RD_VOLATILE_LRU) || !rd_slot_is_live(st, slot)) return true;
   }

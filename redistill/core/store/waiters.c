@@ -71,7 +71,7 @@ void rd_note_gone(rd_store *st, uint32_t slot, const rd_item *it, uint64_t hash)
 
 void rd_touch_watched(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, const rd_key *key) {
   ++*rd_version_at(st, slot, hash);
-  if (key != NULL && rd_has_queues(st, shard) && slot != RD_WAIT_SLOT) rd_note_waited(st, key);
+  if (key != NULL && rd_has_queues(st, shard) && !rd_slot_stays(slot)) rd_note_waited(st, key);
 }
 
 void rd_ready_clear(rd_store *st) {
