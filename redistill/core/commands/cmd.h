@@ -264,6 +264,11 @@ rd_command_fn rd_cmd_eval;
 rd_command_fn rd_cmd_eval_ro;
 rd_command_fn rd_cmd_evalsha;
 rd_command_fn rd_cmd_evalsha_ro;
+rd_command_fn rd_cmd_script_load;
+rd_command_fn rd_cmd_script_exists;
+rd_command_fn rd_cmd_script_flush;
+rd_command_fn rd_cmd_script_debug;
+rd_command_fn rd_cmd_script_help;
 
 /* server */
 rd_command_fn rd_cmd_dbsize;

@@ -76,7 +76,8 @@ bool rd_held_by_pause(const rd_session *s, const rd_command *cmd) {
   if (mode != 1) return true;
   uint32_t flags = cmd->flags;
   if (cmd->run == rd_cmd_exec) flags |= s->multi.flags;
-  if (flags & RD_WHOLE && !(cmd->flags & RD_READONLY)) return true; /* nobody knows what a script will do */
+  if (flags & RD_WHOLE && cmd->keys != RD_NO_KEYS && !(cmd->flags & RD_READONLY))
+    return true; /* nobody knows what a script will do */
   return flags & (RD_WRITE | RD_MAY_REPLICATE);
 }
 

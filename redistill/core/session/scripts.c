@@ -42,7 +42,7 @@ static rd_script **bucket_by_sha(rd_scripts *scripts, const uint8_t *sha) {
   return &scripts->by_sha[rd_ld64(sha) % RD_SCRIPT_BUCKETS];
 }
 
-static rd_script *find_sha(rd_scripts *scripts, const uint8_t *sha) {
+rd_script *rd_script_compiled(rd_scripts *scripts, const uint8_t *sha) {
   rd_script *script = *bucket_by_sha(scripts, sha);
   while (script != NULL && memcmp(script->sha, sha, RD_SHA1_BYTES) != 0) script = script->next_by_sha;
   return script;
@@ -154,8 +154,7 @@ static bool read_declaration(rd_reply *out, rd_bytes *body, uint32_t *flags) {
 
 /* ---- finding and compiling ---- */
 
-/* Compile a new script. NULL after an error reply. */
-static rd_script *add(rd_scripts *scripts, rd_reply *out, rd_bytes body, uint64_t hash) {
+rd_script *rd_script_compile(rd_scripts *scripts, rd_reply *out, rd_bytes body, uint64_t hash) {
   rd_script *script = NULL;
   rd_bytes text = body;
   uint32_t flags = 0;
@@ -192,17 +191,32 @@ static rd_script *add(rd_scripts *scripts, rd_reply *out, rd_bytes body, uint64_
   return script;
 }
 
-static rd_script *find(rd_call *c, rd_scripts *scripts, bool by_sha) {
-  rd_bytes text = c->argv[1];
-  if (!by_sha) {
-    uint64_t hash = rd_siphash(c->store->seed, text.data, text.len);
-    rd_script *script = find_body(scripts, text, hash);
-    return script != NULL ? script : add(scripts, c->out, text, hash);
+rd_script *rd_script_by_body(rd_call *c, rd_scripts *scripts, rd_bytes body) {
+  uint64_t hash = rd_siphash(c->store->seed, body.data, body.len);
+  rd_script *script = find_body(scripts, body, hash);
+  return script != NULL ? script : rd_script_compile(scripts, c->out, body, hash);
+}
+
+rd_scripts *rd_scripts_open(rd_call *c) {
+  if (!rd_lua_loaded()) {
+    rd_reply_error(c->out, "ERR scripts need Lua 5.1, which was not found: install liblua5.1-0, and restart");
+    return NULL;
   }
+  rd_scripts *scripts = scripts_of(c->store);
+  if (scripts == NULL) rd_reply_oom(c->out);
+  return scripts;
+}
+
+/* NULL: the command ends, with an error reply or to be tried again later. */
+static rd_script *find(rd_call *c, rd_scripts *scripts, bool by_sha) {
   uint8_t sha[RD_SHA1_BYTES];
-  rd_script *script = rd_sha1_parse(text, sha) ? find_sha(scripts, sha) : NULL;
-  if (script == NULL) rd_reply_error(c->out, "NOSCRIPT No matching script. Please use EVAL.");
-  return script;
+  if (!by_sha) {
+    rd_script *script = rd_script_by_body(c, scripts, c->argv[1]);
+    return script != NULL && rd_script_share(c, script, false) ? script : NULL;
+  }
+  if (rd_sha1_parse(c->argv[1], sha)) return rd_script_by_sha(c, scripts, sha);
+  rd_reply_error(c->out, "NOSCRIPT No matching script. Please use EVAL.");
+  return NULL;
 }
 
 /* ---- running ---- */
@@ -283,6 +297,7 @@ static void run_script(rd_call *c, rd_scripts *scripts, rd_script_run *run) {
   st->admitted_limit = st->head->pool.limit + st->head->pool.reserve;
   if (run_once(scripts, run)) {
     if (run->all) run->script->tried = true;
+    if (run->all && run->script->strays) rd_script_strayed(st, run->script);
   } else {
     run->script->strays = true;
     rd_unlock_all(st);
@@ -304,15 +319,8 @@ static void eval(rd_call *c, bool by_sha, bool read_only) {
     rd_reply_error(c->out, "ERR Number of keys can't be negative");
     return;
   }
-  if (!rd_lua_loaded()) {
-    rd_reply_error(c->out, "ERR scripts need Lua 5.1, which was not found: install liblua5.1-0, and restart");
-    return;
-  }
-  rd_scripts *scripts = scripts_of(st);
-  if (scripts == NULL) {
-    rd_reply_oom(c->out);
-    return;
-  }
+  rd_scripts *scripts = rd_scripts_open(c);
+  if (scripts == NULL) return;
   rd_script *script = find(c, scripts, by_sha);
   if (script == NULL) return;
   bool over = rd_may_be_over(st) && !rd_growth_allowed(st);

@@ -40,7 +40,12 @@ typedef struct rd_script {
   uint32_t flags; /* rd_script_flag */
   bool tried;     /* it has run to its end with all shards locked */
   bool strays;    /* it has touched keys that it had not named */
-  uint64_t used;  /* rd_scripts.runs at its last run */
+  /* Whether the arena has it (store/scripts.h), as of this generation; and the time before which it is not tried again
+   * to put it there, since there was no room: script_cache.c. */
+  bool known, kept;
+  uint32_t generation;
+  uint64_t refused_until;
+  uint64_t used; /* rd_scripts.runs at its last run */
   struct rd_script *next_by_sha, *next_by_body;
 } rd_script;
 
@@ -71,6 +76,25 @@ typedef struct rd_scripts {
   uint64_t bytes; /* of their bodies */
   uint64_t runs;
 } rd_scripts;
+
+/* The process's scripts, made for the first one. NULL after an error reply: there is no Lua, or no memory. */
+rd_scripts *rd_scripts_open(rd_call *c);
+/* The script that this process has compiled; NULL: none. */
+rd_script *rd_script_compiled(rd_scripts *scripts, const uint8_t *sha);
+/* Compile a new script. NULL after an error reply. */
+rd_script *rd_script_compile(rd_scripts *scripts, rd_reply *out, rd_bytes body, uint64_t hash);
+/* The compiled script of this body. NULL after an error reply. */
+rd_script *rd_script_by_body(rd_call *c, rd_scripts *scripts, rd_bytes body);
+
+/* ---- script_cache.c: the scripts of all processes ---- */
+
+/* Have a compiled script in the arena, and there as one that stays if it is `loaded`. False: the command ends, with an
+ * error reply or to be tried again later. A body of EVAL for which there is no room runs without. */
+bool rd_script_share(rd_call *c, rd_script *script, bool loaded);
+/* The script that any process has loaded or run. NULL: the command ends, with an error reply or to be tried again. */
+rd_script *rd_script_by_sha(rd_call *c, rd_scripts *scripts, const uint8_t sha[RD_SHA1_BYTES]);
+/* Tell all processes that the script strays. All shards are locked. */
+void rd_script_strayed(rd_store *st, const rd_script *script);
 
 /* Inside of cpcall, on a new sandbox: add the library `redis`, and `server`, its other name. */
 void rd_open_redis(lua_State *L);
