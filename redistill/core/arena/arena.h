@@ -85,6 +85,8 @@ typedef struct rd_store {
   uint64_t rng;
   /* The process that locks a shard in doubt calls this for it; store/run.c sets it (recovery.h). */
   void (*verify_shard)(struct rd_store *st, uint32_t shard);
+  /* The item of a key by its hash; 0: there is none. Set with verify_shard, for longrun.c. */
+  uint64_t (*item_of)(struct rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash);
   void (*listener)(void *arg, struct rd_store *st, const struct rd_change *change);
   void *listener_arg;
   rd_clock *clock;     /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: no durations, no slices */
@@ -114,6 +116,8 @@ typedef struct rd_store {
   uint32_t touched; /* keys that the running command has changed; it counts one key each time it changes (rd_touched) */
   uint64_t noted;   /* changes that the command itself counted (rd_note_changes); 0: the command counted none */
   uint32_t dirty;   /* 1 + the shard that this process has marked dirty; 0: none */
+  uint32_t changing_slot; /* the key that a long command changes (rd_note_changing): 1 + its slot, and its hash ... */
+  uint64_t changing_hash; /* ... 0: it is unknown, or several */
   bool no_growth;   /* a region is being emptied: its shard must not take another one for the moved blocks */
   uint32_t sweep_shard;    /* the shard where this process's sweep continues */
   uint32_t sweep_idle;     /* shards in a row whose round found nothing to do */

@@ -17,7 +17,7 @@
 
 static inline void mark_clean(rd_store *st, uint32_t shard) {
   RD_COMPILER_BARRIER();
-  rd_shard_at(st, shard)->dirty = 0;
+  rd_shard_at(st, shard)->dirty = RD_SHARD_CLEAN;
   st->dirty = 0;
 }
 
@@ -25,7 +25,7 @@ void rd_mark_dirty_first(rd_store *st, uint32_t shard) {
   assert(rd_holds_shard(st, shard));
   rd_mark_clean(st);
   st->dirty = shard + 1;
-  rd_shard_at(st, shard)->dirty = 1;
+  rd_shard_at(st, shard)->dirty = RD_SHARD_DIRTY;
   RD_COMPILER_BARRIER();
 }
 
@@ -39,12 +39,12 @@ void rd_mark_clean(rd_store *st) {
 static void recover_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   pthread_mutex_consistent(&sh->lock);
-  if (sh->dirty == 0) {
+  if (sh->dirty == RD_SHARD_CLEAN || sh->dirty == RD_SHARD_PAUSED) {
     rd_suspect(st, shard);
     return;
   }
   rd_empty_shard(st, shard);
-  sh->dirty = 0;
+  sh->dirty = RD_SHARD_CLEAN;
   rd_count_stat(st, RD_STAT_shards_lost, 1);
 }
 

@@ -23,7 +23,8 @@
 /* The store's fields that belong to the running command. */
 typedef struct context {
   uint64_t held[RD_MAX_SHARDS / 64];
-  uint32_t dirty;
+  uint32_t dirty, changing_slot;
+  uint64_t changing_hash;
   rd_ref pin[2];
   bool no_touch, no_growth, builds, may_borrow, borrows, retains, retained;
   uint32_t touched;
@@ -49,6 +50,8 @@ static void save(rd_store *st, context *c) {
   memcpy(c->held, st->held, sizeof c->held);
   memcpy(c->pin, st->pin, sizeof c->pin);
   c->dirty = st->dirty;
+  c->changing_slot = st->changing_slot;
+  c->changing_hash = st->changing_hash;
   c->no_touch = st->no_touch;
   c->no_growth = st->no_growth;
   c->builds = st->builds;
@@ -65,6 +68,8 @@ static void restore(rd_store *st, const context *c) {
   memcpy(st->held, c->held, sizeof c->held);
   memcpy(st->pin, c->pin, sizeof c->pin);
   st->dirty = c->dirty;
+  st->changing_slot = c->changing_slot;
+  st->changing_hash = c->changing_hash;
   st->no_touch = c->no_touch;
   st->no_growth = c->no_growth;
   st->builds = c->builds;
@@ -120,6 +125,7 @@ rd_longrun *rd_longrun_new(rd_store *st, void (*work)(void *arg), void *arg) {
   makecontext(&l->own, (void (*)(void))(uintptr_t)begin, 2, (unsigned)(self >> 32), (unsigned)self);
   save(st, &l->state);
   l->state.retains = l->state.retained = false;
+  l->state.changing_slot = 0;
   l->state.running = l;
   memset(st->held, 0, sizeof st->held);
   st->dirty = 0;
@@ -199,10 +205,27 @@ void rd_longrun_forget_spare(rd_store *st) {
   st->spare = NULL;
 }
 
+/* Mark the shard that the work is changing as paused. If only one of its values is changing, its next owner after a
+ * death then removes that value, and keeps the shard. */
+static void mark_paused(rd_store *st) {
+  uint32_t shard = st->dirty - 1;
+  rd_shard *sh = rd_shard_at(st, shard);
+  bool here = rd_shard_of(st, st->changing_hash) == shard;
+  sh->paused_slot = st->changing_slot - 1;
+  sh->paused_hash = st->changing_hash;
+  sh->paused_item = here ? st->item_of(st, shard, sh->paused_slot, st->changing_hash) : 0;
+  RD_COMPILER_BARRIER();
+  sh->dirty = RD_SHARD_PAUSED;
+}
+
 static void pause_work(rd_longrun *l) {
+  rd_store *st = l->st;
+  if (st->dirty != 0 && st->changing_slot != 0) mark_paused(st);
   LEAVE(&l->fake, l->caller_stack, l->caller_size);
   swapcontext(&l->own, &l->caller);
   ARRIVE(l->fake, &l->caller_stack, &l->caller_size);
+  if (st->dirty != 0) rd_shard_at(st, st->dirty - 1)->dirty = RD_SHARD_DIRTY;
+  RD_COMPILER_BARRIER();
 }
 
 bool rd_longrun_wait(rd_longrun *l) {

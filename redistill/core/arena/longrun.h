@@ -46,13 +46,22 @@ bool rd_longrun_is_unlocked(const rd_longrun *l);
  * the work should stop, once its data is whole. Costs one read of the clock. */
 bool rd_longrun_yield(rd_longrun *l);
 /* The same where every shard is whole, and stays so if the process dies during the pause: none is dirty meanwhile. A
- * shard that a long command leaves dirty is lost with the process, besides one that another client's command is
- * changing. */
+ * shard that a long command leaves dirty would be lost with the process, besides one that another client's command is
+ * changing. Therefore rd_yield may only be called where heap and indexes are whole, and every value but that of the
+ * key that was noted last: if the process dies, that key goes, and no other (store/recovery.h). */
 bool rd_longrun_yield_whole(rd_longrun *l);
 static inline bool rd_yield_whole(rd_store *st) {
   return RD_LIKELY(st->running == NULL) || rd_longrun_yield_whole(st->running);
 }
 static inline bool rd_yield(rd_store *st) { return RD_LIKELY(st->running == NULL) || rd_longrun_yield(st->running); }
+
+/* A long command is going to change the value of this key, in steps between which it pauses, and has finished its
+ * change of the last one. Where none is noted a shard that is dirty during a pause is lost with the process. */
+static inline void rd_note_changing(rd_store *st, uint32_t slot, uint64_t hash) {
+  if (RD_LIKELY(st->running == NULL)) return;
+  st->changing_slot = slot + 1;
+  st->changing_hash = hash;
+}
 
 /* ---- lent locks ---- */
 

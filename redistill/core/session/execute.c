@@ -3,6 +3,7 @@
 #include "session/execute.h"
 
 #include "arena/layout.h"
+#include "arena/longrun.h"
 #include "command/keys.h"
 #include "session/tracking.h"
 #include "store/internal.h"
@@ -36,6 +37,14 @@ lock_keys(rd_store *st, const rd_command *cmd, const rd_bytes *argv, uint32_t ar
   return true;
 }
 
+/* A long command of one key changes no other. One of several keys notes each that it is going to change in steps. */
+static void note_key(const rd_call *call, const rd_key *key) {
+  rd_store *st = call->store;
+  st->changing_slot = 0;
+  if (call->first_pos == 0 || call->command->keys != RD_ONE_KEY || call->command->flags & RD_OWN_LOCKS) return;
+  rd_note_changing(st, rd_slot_of(st, call->db), key->hash);
+}
+
 static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) {
   rd_store *st = call->store;
   const rd_command *cmd = call->command;
@@ -43,6 +52,7 @@ static inline rd_verdict execute(rd_call *call, const rd_key *key, bool locked) 
   st->touched = 0;
   st->noted = 0;
   call->verdict = RD_DONE;
+  if (RD_UNLIKELY(st->running != NULL)) note_key(call, key);
   /* The input may have moved since the key was hashed, and a SELECT may have come in between. */
   if (call->first_pos != 0) call->first_key = (rd_key){call->argv[call->first_pos].data, key->len, call->db, key->hash};
   if (locked) {

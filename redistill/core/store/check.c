@@ -38,11 +38,14 @@ struct rd_walk {
   char *err;
   size_t errlen;
   uint32_t shard;
+  bool mends;          /* rd_shard_mend: some items are not visited, and blocks may be left over */
+  bool torn;           /* the entry of the noted key was met ... */
+  rd_place place_torn; /* ... there */
   bool timed;          /* due times are compared with the clock as well */
   uint32_t *place;     /* the position of each region among the shard's, from 1 on; 0: the shard does not have it */
   uint64_t *unvisited; /* a bit for each granule of the shard's regions: a block begins there that was not visited */
   const rd_store *st;  /* NULL except during the walk over the indexes */
-  struct tally *reached;
+  struct tally reached;
 };
 
 RD_PRINTF(2, 3) static void violated(struct rd_walk *r, const char *fmt, ...) {
@@ -176,7 +179,7 @@ static bool reach(const rd_store *st, struct rd_walk *r, rd_ref ref, rd_kind kin
 }
 
 bool rd_walk_reach(struct rd_walk *walk, rd_ref ref, rd_kind kind, uint64_t bytes) {
-  return reach(walk->st, walk, ref, kind, bytes, walk->reached);
+  return reach(walk->st, walk, ref, kind, bytes, &walk->reached);
 }
 
 bool rd_walk_expect(struct rd_walk *walk, bool so, const char *what) {
@@ -260,15 +263,26 @@ void rd_walk_blob(struct rd_walk *r, rd_ref ref, rd_ref owner) {
     uint32_t tables = rd_tables_for(rd_chunks_for(blob->len));
     bool ok = blob->len <= RD_MAX_BULK && tables * 8ull <= room;
     EXPECT(ok, "a blob of many blocks that is longer than its first one");
-    if (ok) check_stream(st, r, ref, blob->data, tables, blob->len, false, r->reached);
+    if (ok) check_stream(st, r, ref, blob->data, tables, blob->len, false, &r->reached);
   } else {
     EXPECT(blob->len <= room, "a blob of %u bytes in a block of %u", blob->len, rd_blk_bytes(blob->blk));
   }
 }
 
+/* Nothing of this item may be read. */
+static bool is_torn(const rd_store *st, const struct rd_walk *r, uint32_t slot, rd_ref item) {
+  const rd_shard *sh = rd_shard_at(st, r->shard);
+  return item != 0 && item == sh->paused_item && slot == sh->paused_slot;
+}
+
 static void check_item(rd_store *st, struct rd_walk *r, uint32_t slot, const rd_index *ix, uint32_t number,
                        const rd_bucket *b, uint32_t i, struct tally *t) {
   rd_ref ref = rd_entry_ref(b, i);
+  if (RD_UNLIKELY(r->mends) && is_torn(st, r, slot, ref)) {
+    r->torn = true;
+    r->place_torn = (rd_place){(rd_bucket *)(uintptr_t)b, i, number};
+    return;
+  }
   if (!reach(st, r, ref, RD_ITEM, RD_ITEM_HEAD, t)) return;
   const rd_item *it = rd_at(st, ref);
   const rd_type_row *row = rd_type_of(it);
@@ -372,22 +386,49 @@ static void check_index_blocks(const rd_store *st, struct rd_walk *r, uint32_t s
   }
 }
 
+static bool is_in_no_database(uint32_t slot) { return slot == RD_KEPT_SLOT || slot == RD_GRAVE_SLOT; }
+
+/* Release all blocks that the walk did not visit. A region that becomes empty has none of them left. */
+static void release_unvisited(rd_store *st, struct rd_walk *r) {
+  for (uint32_t i = 0; i < st->head->num_regions; i++) {
+    if (r->place[i] == 0) continue;
+    const uint64_t *words = r->unvisited + (size_t)(r->place[i] - 1) * REGION_WORDS;
+    rd_ref begin = st->head->body_at + ((rd_ref)i << RD_REGION_SHIFT);
+    for (uint32_t w = 0; w < REGION_WORDS; w++) {
+      for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1)
+        rd_heap_release(st, r->shard, begin + (w * 64 + (uint32_t)__builtin_ctzll(bits)) * (rd_ref)RD_GRANULE);
+    }
+  }
+}
+
+static void mend(rd_store *st, struct rd_walk *r, uint64_t small) {
+  rd_shard *sh = rd_shard_at(st, r->shard);
+  for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
+    if (is_in_no_database(slot)) memset(&sh->index[slot], 0, sizeof sh->index[slot]);
+  }
+  sh->small = (uint32_t)small;
+  if (r->torn) rd_index_remove(st, r->shard, sh->paused_slot, r->place_torn);
+  release_unvisited(st, r);
+  rd_touch_watched(st, r->shard, sh->paused_slot % RD_SLOTS, sh->paused_hash, NULL);
+  rd_tracked_forget_all(st);
+}
+
 static void check_contents(rd_store *st, struct rd_walk *r) {
   rd_shard *sh = rd_shard_at(st, r->shard);
-  struct tally found, reached;
+  struct tally found, *reached = &r->reached;
   memset(&found, 0, sizeof found);
-  memset(&reached, 0, sizeof reached);
+  memset(reached, 0, sizeof *reached);
   check_heap(st, r, &found);
   if (r->violations > 0) return; /* the next walk would follow the broken links */
   r->st = st;
-  r->reached = &reached;
   for (uint32_t slot = 0; slot < RD_SLOTS; slot++) {
     const rd_index *ix = &sh->index[slot];
     uint64_t count = 0, with_ttl = 0;
-    check_index_blocks(st, r, slot, ix, &reached);
+    if (r->mends && is_in_no_database(slot)) continue;
+    check_index_blocks(st, r, slot, ix, reached);
     if (r->violations > 0) return;
     for (uint32_t n = 0; n < ix->buckets; n++) {
-      check_chain(st, r, slot, ix, n, &reached, &count, &with_ttl);
+      check_chain(st, r, slot, ix, n, reached, &count, &with_ttl);
       if (r->violations > 0) return;
     }
     EXPECT(count == ix->count, "slot %u: %u keys counted, %llu found", slot, ix->count, (unsigned long long)count);
@@ -396,20 +437,24 @@ static void check_contents(rd_store *st, struct rd_walk *r) {
   }
   EXPECT(sh->ghosts <= RD_GHOST_BLOCKS, "%u blocks of ghosts", sh->ghosts);
   for (uint32_t i = 0; i < sh->ghosts && r->violations == 0; i++) {
-    if (!reach(st, r, sh->ghost[i], RD_GHOST, RD_GHOST_BYTES, &reached)) return;
+    if (!reach(st, r, sh->ghost[i], RD_GHOST, RD_GHOST_BYTES, reached)) return;
     EXPECT(rd_ld32(st->base + sh->ghost[i] + 4) == i, "a block of ghosts that does not know its place");
   }
-  EXPECT(reached.script_bytes == sh->script_bytes && reached.scripts_loaded == sh->scripts_loaded,
+  EXPECT(reached->script_bytes == sh->script_bytes && reached->scripts_loaded == sh->scripts_loaded,
          "scripts of %llu bytes counted, %u of them loaded; %llu and %u found", (unsigned long long)sh->script_bytes,
-         sh->scripts_loaded, (unsigned long long)reached.script_bytes, reached.scripts_loaded);
-  EXPECT(reached.small == sh->small, "%u items in the small queue counted, %llu found", sh->small,
-         (unsigned long long)reached.small);
-  for (int kind = RD_ITEM; kind < RD_KINDS; kind++) {
-    EXPECT(found.blocks[kind] == reached.blocks[kind], "%llu blocks of kind %d, %llu of them reachable",
-           (unsigned long long)found.blocks[kind], kind, (unsigned long long)reached.blocks[kind]);
+         sh->scripts_loaded, (unsigned long long)reached->script_bytes, reached->scripts_loaded);
+  if (r->mends) {
+    if (r->violations == 0) mend(st, r, reached->small);
+    return;
   }
-  EXPECT(found.bytes == reached.bytes, "%llu bytes in blocks, %llu reachable", (unsigned long long)found.bytes,
-         (unsigned long long)reached.bytes);
+  EXPECT(reached->small == sh->small, "%u items in the small queue counted, %llu found", sh->small,
+         (unsigned long long)reached->small);
+  for (int kind = RD_ITEM; kind < RD_KINDS; kind++) {
+    EXPECT(found.blocks[kind] == reached->blocks[kind], "%llu blocks of kind %d, %llu of them reachable",
+           (unsigned long long)found.blocks[kind], kind, (unsigned long long)reached->blocks[kind]);
+  }
+  EXPECT(found.bytes == reached->bytes, "%llu bytes in blocks, %llu reachable", (unsigned long long)found.bytes,
+         (unsigned long long)reached->bytes);
 }
 
 static void check_shard(rd_store *st, struct rd_walk *r) {
@@ -423,6 +468,12 @@ static void check_shard(rd_store *st, struct rd_walk *r) {
 
 bool rd_shard_is_whole(rd_store *st, uint32_t shard, char *err, size_t errlen) {
   struct rd_walk r = {.err = err, .errlen = errlen, .shard = shard};
+  check_shard(st, &r);
+  return r.violations == 0;
+}
+
+bool rd_shard_mend(rd_store *st, uint32_t shard) {
+  struct rd_walk r = {.shard = shard, .mends = true};
   check_shard(st, &r);
   return r.violations == 0;
 }

@@ -11,6 +11,10 @@ int rd_check(rd_store *st, char *err, size_t errlen);
 /* True if all invariants of a locked shard hold; otherwise `err` gets the first that does not. */
 bool rd_shard_is_whole(rd_store *st, uint32_t shard, char *err, size_t errlen);
 
+/* The same for a shard that is marked as paused (layout.h), of which it removes what may be torn: the noted key, and
+ * all items that are in no database (kept ones, graves). Releases every block to which nothing refers. */
+bool rd_shard_mend(rd_store *st, uint32_t shard);
+
 /* ---- for the rows of types (type.h), to verify a value in an arena that may hold anything ---- */
 
 struct rd_walk;

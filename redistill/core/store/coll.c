@@ -291,6 +291,7 @@ void rd_coll_changed(rd_coll *c, rd_key_event event) {
 
 bool rd_coll_begin(rd_coll *c) {
   assert(c->undo == NULL);
+  rd_note_changing(c->st, c->slot, c->key.hash);
   c->made = false;
   c->before = c->item == NULL ? 0 : rd_ref_of(c->st, c->item);
   c->undo = rd_undo_new(c->st);

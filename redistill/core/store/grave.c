@@ -23,7 +23,7 @@ bool rd_big_takes_steps(const rd_item *it) {
 /* A big item is cut, so it stays sound. */
 static bool cut(rd_store *st, uint32_t shard, rd_ref item) {
   uint64_t len = rd_item_big(rd_at(st, item))->len;
-  return len <= GRAVE_BYTES || !rd_big_resize(st, shard, &item, len - GRAVE_BYTES);
+  return len <= GRAVE_BYTES || !rd_big_resize(st, shard, item, len - GRAVE_BYTES);
 }
 
 bool rd_release_step(rd_store *st, uint32_t shard, rd_ref item) {

@@ -133,6 +133,20 @@ bool rd_index_find_ref(const rd_store *st, const rd_index *ix, uint64_t hash, rd
   return false;
 }
 
+rd_ref rd_index_item_of(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash) {
+  const rd_index *ix = &rd_shard_at(st, shard)->index[slot];
+  if (ix->buckets == 0) return 0;
+  uint32_t left = rd_chain_limit(ix);
+  const rd_bucket *b = rd_index_bucket(st, ix, rd_bucket_of(hash, ix->buckets));
+  for (; b != NULL; b = rd_chain_next(st, ix, b, &left)) {
+    for (uint32_t mask = match_tag_unaligned(b, rd_tag_of(hash)); mask != 0; mask &= mask - 1) {
+      rd_ref item = rd_entry_ref(b, (uint32_t)__builtin_ctz(mask));
+      if (rd_item_hash(st, rd_at(st, item)) == hash) return item;
+    }
+  }
+  return 0;
+}
+
 uint64_t rd_item_hash(const rd_store *st, const rd_item *it) {
   uint32_t len = rd_item_key_len(it);
   const uint8_t *inline_key = rd_item_inline_key(it);

@@ -61,6 +61,9 @@ bool rd_index_find(const rd_store *st, const rd_index *ix, const rd_key *key, rd
 /* Find the entry that refers to `item`, whose key has this hash; the item itself is not read. */
 bool rd_index_find_ref(const rd_store *st, const rd_index *ix, uint64_t hash, rd_ref item, rd_place *place);
 
+/* The item of the key with this hash, for rd_store.item_of; 0: there is none. Reads the items. */
+rd_ref rd_index_item_of(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash);
+
 /* Add an entry for a key that the index does not have. false: no memory for an overflow bucket (or the first one);
  * nothing is changed. */
 bool rd_index_insert(rd_store *st, uint32_t shard, uint32_t slot, uint64_t hash, rd_ref item, int64_t expiry);

@@ -249,8 +249,18 @@ void rd_item_drop_expiry(rd_store *st, uint32_t shard, rd_ref item) {
   rd_heap_shrink(st, shard, item, (uint32_t)(at - (uint8_t *)it) + rest);
 }
 
-bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
-  rd_item *it = rd_at(st, *item);
+bool rd_big_widen(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
+  const rd_item *it = rd_at(st, *item);
+  uint32_t tables = rd_tables_for(rd_chunks_for(stream_key(rd_item_big(it)->key_len) + len));
+  if (tables <= rd_item_big(it)->tables) return true;
+  rd_mark_dirty(st, shard);
+  rd_ref wide = renew_head(st, shard, *item, tables, rd_item_ttl_bytes(it) != 0);
+  if (wide != 0) *item = wide;
+  return wide != 0;
+}
+
+bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref item, uint64_t len) {
+  rd_item *it = rd_at(st, item);
   uint32_t in_stream = stream_key(rd_item_big(it)->key_len);
   uint64_t old_stream = in_stream + rd_item_big(it)->len, new_stream = in_stream + len;
   uint32_t want = rd_chunks_for(new_stream);
@@ -265,14 +275,8 @@ bool rd_big_resize(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len) {
     }
     return true;
   }
-  uint32_t tables = rd_tables_for(want);
-  if (tables > rd_item_big(it)->tables) {
-    rd_ref wide = renew_head(st, shard, *item, tables, rd_item_ttl_bytes(it) != 0);
-    if (wide == 0) return false;
-    *item = wide;
-    it = rd_at(st, wide);
-  }
-  if (!rd_stream_grow(st, shard, *item, rd_table_refs(it), old_stream, new_stream)) return false;
+  assert(rd_tables_for(want) <= rd_item_big(it)->tables);
+  if (!rd_stream_grow(st, shard, item, rd_table_refs(it), old_stream, new_stream)) return false;
   rd_big_of(it)->len = len;
   return true;
 }

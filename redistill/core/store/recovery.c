@@ -18,10 +18,12 @@ static void empty_damaged(rd_store *st, uint32_t shard) {
 void rd_verify_shard(rd_store *st, uint32_t shard) {
   rd_shard *sh = rd_shard_at(st, shard);
   uint32_t doubt = atomic_load(&st->head->doubt);
-  bool suspect = sh->checked == RD_SUSPECT;
-  sh->dirty = 1;
+  bool suspect = sh->checked == RD_SUSPECT, paused = sh->dirty == RD_SHARD_PAUSED;
+  uint32_t outer = st->dirty;
+  sh->dirty = RD_SHARD_DIRTY;
+  st->dirty = shard + 1;
   RD_COMPILER_BARRIER();
-  if (!rd_shard_is_whole(st, shard, NULL, 0)) {
+  if (paused ? !rd_shard_mend(st, shard) : !rd_shard_is_whole(st, shard, NULL, 0)) {
     empty_damaged(st, shard);
     if (suspect) rd_doubt(st);
   }
@@ -29,7 +31,8 @@ void rd_verify_shard(rd_store *st, uint32_t shard) {
   if (sh->index[RD_WAIT_SLOT].count != 0) rd_note_all_waited(st); /* the dead process may have given them nothing yet */
   sh->checked = doubt;
   RD_COMPILER_BARRIER();
-  sh->dirty = 0;
+  sh->dirty = RD_SHARD_CLEAN;
+  st->dirty = outer;
 }
 
 /* ---- when a run begins ---- */
@@ -97,7 +100,7 @@ void rd_recover(rd_store *st) {
   uint32_t owned[RD_MAX_SHARDS] = {0};
   bool in_doubt = false; /* true if the reason why the last process died is unknown */
   for (uint32_t i = 0; i < st->num_shards; i++) {
-    in_doubt |= was_held(&st->shards[i].lock) || st->shards[i].dirty != 0 || st->shards[i].checked == RD_SUSPECT;
+    in_doubt |= was_held(&st->shards[i].lock) || st->shards[i].dirty != RD_SHARD_CLEAN || st->shards[i].checked == RD_SUSPECT;
   }
   if (in_doubt) rd_doubt(st);
   rd_renew_locks(st);
@@ -113,9 +116,9 @@ void rd_recover(rd_store *st) {
     bool sound = shard_is_sound(st, i, owned[i]);
     if (!sound && !in_doubt) rd_doubt(st);
     in_doubt |= !sound;
-    if (sh->dirty == 0 && sound) continue;
+    if ((sh->dirty == RD_SHARD_CLEAN || sh->dirty == RD_SHARD_PAUSED) && sound) continue; /* in_doubt: the next owner mends it */
     empty_damaged(st, i);
     RD_COMPILER_BARRIER();
-    sh->dirty = 0;
+    sh->dirty = RD_SHARD_CLEAN;
   }
 }

@@ -11,6 +11,7 @@
 #include "arena/longrun.h"
 #include "arena/memory.h"
 #include "arena/ring.h"
+#include "store/index.h"
 #include "store/recovery.h"
 #include "store/waiters.h"
 #include "wire/reply.h"
@@ -65,12 +66,14 @@ static void begin_run(rd_store *st) {
 int rd_create(rd_store *st, int fd, const rd_options *options, char *err, size_t errlen) {
   if (rd_arena_make(st, fd, options, err, errlen) != 0) return -1;
   st->verify_shard = rd_verify_shard;
+  st->item_of = rd_index_item_of;
   return 0;
 }
 
 static int attach(rd_store *st, int fd, bool alone, char *err, size_t errlen) {
   if (rd_arena_map(st, fd, err, errlen) != 0) return -1;
   st->verify_shard = rd_verify_shard;
+  st->item_of = rd_index_item_of;
   if (alone || !rd_worker_others(st)) {
     if (!rd_back_tables(st)) {
       snprintf(err, errlen, "no memory for its tables: %s", strerror(errno));

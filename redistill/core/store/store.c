@@ -3,6 +3,7 @@
 
 #include "arena/heap.h"
 #include "arena/lock.h"
+#include "arena/longrun.h"
 #include "store/evict.h"
 #include "store/expire.h"
 #include "store/grave.h"
@@ -277,6 +278,7 @@ static rd_result put(rd_store *st, const rd_key *key, const struct source *from,
                      rd_kept *kept) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     struct spot s = find(st, key);
+    rd_note_changing(st, s.slot, key->hash);
     if (RD_UNLIKELY(s.item == NULL && attempt == 0 && is_overfull(s.index))) {
       make_index_grow(st, &s, from->item);
       s = find(st, key);
@@ -467,11 +469,13 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
     rd_shape shape = {s.slot, key->len, len, rd_item_ttl_bytes(s.item) != 0};
     uint32_t head = rd_shape_head_bytes(&shape);
     bool done = false;
+    rd_note_changing(st, s.slot, key->hash);
     rd_mark_dirty(st, s.shard);
     if (rd_item_is_big(s.item)) {
       rd_ref ref = rd_ref_of(st, s.item), before = ref;
-      done = rd_big_resize(st, s.shard, &ref, len);
+      done = rd_big_widen(st, s.shard, &ref, len);
       if (ref != before) moved(st, &s, ref);
+      done = done && rd_big_resize(st, s.shard, ref, len);
       need = len > had ? len - had + 4 * RD_MAX_BLOCK : 0;
     } else if (!rd_shape_is_big(&shape) && head <= rd_blk_bytes(s.item->blk)) {
       s.item->len = (uint16_t)len;
@@ -506,6 +510,7 @@ rd_result rd_resize(rd_store *st, const rd_key *key, rd_item **item, uint64_t le
 void rd_write(rd_store *st, const rd_key *key, rd_item *it, uint64_t off, const void *src, uint64_t len,
               rd_key_event event) {
   uint32_t shard = rd_shard_of(st, key->hash);
+  rd_note_changing(st, rd_item_slot(it), key->hash);
   rd_mark_dirty(st, shard);
   rd_item_store(st, it, off, src, len);
   rd_touched(st, shard, rd_item_slot(it), key, event);
