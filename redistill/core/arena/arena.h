@@ -116,9 +116,9 @@ typedef struct rd_store {
   uint32_t touched; /* keys that the running command has changed; it counts one key each time it changes (rd_touched) */
   uint64_t noted;   /* changes that the command itself counted (rd_note_changes); 0: the command counted none */
   uint32_t dirty;   /* 1 + the shard that this process has marked dirty; 0: none */
-  uint32_t changing_slot; /* the key that a long command changes (rd_note_changing): 1 + its slot, and its hash ... */
-  uint64_t changing_hash; /* ... 0: it is unknown, or several */
-  bool no_growth;   /* a region is being emptied: its shard must not take another one for the moved blocks */
+  uint32_t changing_slot;  /* the key that a long command changes (rd_note_changing): 1 + its slot, and its hash ... */
+  uint64_t changing_hash;  /* ... 0: it is unknown, or several */
+  bool no_growth;          /* a region is being emptied: its shard must not take another one for the moved blocks */
   uint32_t sweep_shard;    /* the shard where this process's sweep continues */
   uint32_t sweep_idle;     /* shards in a row whose round found nothing to do */
   uint64_t swept_ms;       /* now_ms of the last sweep; 0: there was none yet */

@@ -35,8 +35,8 @@
 static inline bool rd_slot_stays(uint32_t slot) { return slot >= RD_STAYING_SLOT && slot <= RD_WAIT_SLOT; }
 #define RD_SCRIPT_TIMES 8192u
 
-/* rd_shard.dirty. A shard that is RD_SHARD_PAUSED is whole, except for the value of one key, and for blocks to which nothing
- * refers: a long command pauses in the middle of a change (longrun.h). */
+/* rd_shard.dirty. A shard that is RD_SHARD_PAUSED is whole, except for the value of one key, and for blocks to which
+ * nothing refers: a long command pauses in the middle of a change (longrun.h). */
 #define RD_SHARD_CLEAN 0u
 #define RD_SHARD_DIRTY 1u
 #define RD_SHARD_PAUSED 2u
@@ -56,7 +56,7 @@ struct rd_shard {
   uint32_t paused_slot;              /* RD_SHARD_PAUSED: the slot, the hash and the item of that key ... */
   uint64_t paused_hash;
   rd_ref paused_item; /* ... 0: it has no item */
-  uint64_t packed;                   /* bytes in use when the heap could not be packed closer; 0: not tried */
+  uint64_t packed;    /* bytes in use when the heap could not be packed closer; 0: not tried */
   rd_ref ghost[RD_GHOST_BLOCKS];
   uint64_t script_bytes;   /* of bodies of scripts and libraries: store/scripts.h */
   uint32_t scripts_loaded; /* bodies that stay until they are flushed */

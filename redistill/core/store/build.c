@@ -4,6 +4,7 @@
  * moved to make room like any others, and the arena is whole if this process dies. The item itself stays while
  * st->builds is set. */
 #include "arena/lock.h"
+#include "arena/longrun.h"
 #include "store/coll_item.h"
 #include "store/evict.h"
 #include "store/expire.h"
@@ -18,6 +19,7 @@ void rd_coll_build(rd_coll *c, rd_store *st, const rd_key *key, const struct rd_
   rd_coll_open(c, st, key, NULL, row);
   c->slot = RD_KEPT_SLOT;
   rd_drain_slot_of(st, c->shard, RD_KEPT_SLOT);
+  rd_note_changing(st, RD_KEPT_SLOT, key->hash); /* no value that a client can read */
   st->builds = true;
 }
 

@@ -17,6 +17,7 @@
  * The time is that of looking at each chunk's head: 512 MiB take some milliseconds. */
 #include "arena/heap.h"
 #include "arena/lock.h"
+#include "arena/longrun.h"
 #include "arena/pool.h"
 #include "store/big.h"
 #include "store/evict.h"
@@ -378,6 +379,7 @@ static rd_result move_item(rd_store *st, rd_item *it, const rd_key *src, const r
   uint32_t from = rd_shard_of(st, src->hash), to = rd_shard_of(st, dst->hash);
   rd_shape shape = {0, dst->len, rd_item_len(it), true};
   bool same_key = src->len == dst->len && memcmp(src->data, dst->data, src->len) == 0;
+  rd_note_changing(st, rd_slot_of(st, dst->db), dst->hash);
   bool keeps_blocks = rd_item_is_big(it) && rd_shape_is_big(&shape) && src->len <= RD_INLINE_KEY;
   if (from == to && (same_key || (keeps_blocks && dst->len <= RD_INLINE_KEY)))
     return move_within(st, from, rd_ref_of(st, it), src, dst);

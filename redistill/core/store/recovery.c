@@ -100,7 +100,8 @@ void rd_recover(rd_store *st) {
   uint32_t owned[RD_MAX_SHARDS] = {0};
   bool in_doubt = false; /* true if the reason why the last process died is unknown */
   for (uint32_t i = 0; i < st->num_shards; i++) {
-    in_doubt |= was_held(&st->shards[i].lock) || st->shards[i].dirty != RD_SHARD_CLEAN || st->shards[i].checked == RD_SUSPECT;
+    in_doubt |=
+        was_held(&st->shards[i].lock) || st->shards[i].dirty != RD_SHARD_CLEAN || st->shards[i].checked == RD_SUSPECT;
   }
   if (in_doubt) rd_doubt(st);
   rd_renew_locks(st);
@@ -116,7 +117,8 @@ void rd_recover(rd_store *st) {
     bool sound = shard_is_sound(st, i, owned[i]);
     if (!sound && !in_doubt) rd_doubt(st);
     in_doubt |= !sound;
-    if ((sh->dirty == RD_SHARD_CLEAN || sh->dirty == RD_SHARD_PAUSED) && sound) continue; /* in_doubt: the next owner mends it */
+    if ((sh->dirty == RD_SHARD_CLEAN || sh->dirty == RD_SHARD_PAUSED) && sound)
+      continue; /* in_doubt: the next owner mends it */
     empty_damaged(st, i);
     RD_COMPILER_BARRIER();
     sh->dirty = RD_SHARD_CLEAN;
