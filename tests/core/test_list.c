@@ -865,7 +865,51 @@ static void a_list_does_what_an_array_does(void) {
   play(RD_ALLKEYS_LRU, 64u << 20, 30000, 100000, 500);
 }
 
+/* The leaves of the list `l`, and those that are marked as even. */
+static void count_leaves(rd_store *st, unsigned *leaves, unsigned *even) {
+  rd_key key = rd_key_of(st, (rd_bytes){(const uint8_t *)"l", 1}, 0);
+  rd_lock_shard(st, rd_shard_of(st, key.hash));
+  rd_item *it = rd_find_quiet(st, &key, false);
+  rd_coll c;
+  rd_pos p;
+  rd_coll_open(&c, st, &key, it, rd_type_of(it));
+  rd_ref leaf = 0;
+  *leaves = *even = 0;
+  for (bool more = rd_coll_first(&c, &p); more; more = rd_coll_next(&c, &p)) {
+    if (p.leaf == leaf) continue;
+    leaf = p.leaf;
+    ++*leaves;
+    *even += rd_coll_even(&c, &p) != 0;
+  }
+  rd_unlock_all(st);
+}
+
+/* In such a leaf a place is found without looking at the entries before it. */
+static void leaves_of_equally_long_elements_are_marked(void) {
+  rd_store st;
+  int fd = rig_open(&st, 16 << 20, 1, RD_NOEVICTION);
+  rig_client c = rig_client_new(&st, NULL);
+  char line[100];
+  unsigned leaves, even;
+  for (int i = 0; i < 2000; i++) {
+    snprintf(line, sizeof line, "%s l element:%08d\r\n", i % 2 == 0 ? "RPUSH" : "LPUSH", i);
+    rig_say(&c, line);
+  }
+  count_leaves(&st, &leaves, &even);
+  CHECK(leaves > 10);
+  CHECK_INT(even, leaves);
+  rig_say(&c, "LSET l 1000 short\r\nLINSERT l BEFORE short a-longer-element-than-these\r\n");
+  count_leaves(&st, &leaves, &even);
+  CHECK(even < leaves && even + 2 >= leaves);
+  rig_say(&c, "LTRIM l 0 100\r\n");
+  count_leaves(&st, &leaves, &even);
+  CHECK_INT(even, leaves);
+  rig_client_free(&c);
+  rig_close(&st, fd);
+}
+
 int main(void) {
+  RUN(leaves_of_equally_long_elements_are_marked);
   RUN(the_ends_answer_as_redis);
   RUN(positions_answer_as_redis);
   RUN(searches_answer_as_redis);
