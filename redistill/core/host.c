@@ -27,7 +27,7 @@ void rd_host_trim(void) { malloc_trim(0); }
 void rd_host_free(void *memory) { free(memory); }
 
 void rd_host_bound_heap(void) {
-  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  mallopt(M_MMAP_THRESHOLD, RD_MAPPED_FROM);
   mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 

@@ -216,6 +216,27 @@ static void long_elements_behind_a_late_length_are_moved_in_pieces(void) {
   }
 }
 
+/* Until it is so large that the C library maps it. */
+static void a_growing_buffer_is_copied_in_pieces(void) {
+  static uint8_t part[64 << 10];
+  memset(part, 'p', sizeof part);
+  start(2);
+  r.pause = count_pause;
+  pauses = 0;
+  size_t cap = 0, owed = 0;
+  while (r.len < RD_MAPPED_FROM) {
+    size_t len = r.len;
+    rd_reply_raw(&r, part, sizeof part);
+    if (r.cap != cap && len > 512 << 10 && cap < RD_MAPPED_FROM) owed += len / (512 << 10);
+    cap = r.cap;
+  }
+  CHECK(owed > 5 && (size_t)pauses >= owed);
+  for (size_t i = 0; i < r.len; i += 4099) {
+    CHECK(r.data[i] == 'p');
+  }
+  r.pause = NULL;
+}
+
 static void without_memory_the_writer_fails_and_stays_failed(void) {
   start(2);
   rd_reply_ok(&r);
@@ -244,6 +265,7 @@ int main(void) {
   RUN(an_array_may_get_its_length_last);
   RUN(arrays_with_a_late_length_may_be_nested);
   RUN(long_elements_behind_a_late_length_are_moved_in_pieces);
+  RUN(a_growing_buffer_is_copied_in_pieces);
   RUN(without_memory_the_writer_fails_and_stays_failed);
   rd_reply_free(&r);
   return check_end();

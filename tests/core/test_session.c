@@ -293,6 +293,36 @@ static void ten_megabytes_may_arrive_byte_by_byte(void) {
   close_store();
 }
 
+/* The reply does not wait for it, and neither does a next command. */
+static void the_memory_of_a_long_input_is_returned_in_steps(void) {
+  open_store();
+  rig_client c = rig_client_new(&st, NULL);
+  size_t len = 20u << 20;
+  char head[64];
+  uint8_t *value = calloc(1, len);
+  for (int asks = 0; asks < 2; asks++) {
+    rig_feed(&c, head, (size_t)sprintf(head, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%zu\r\n", len), 64);
+    rig_feed(&c, value, len, 1 << 20);
+    c.status = rd_session_feed(c.session, (const uint8_t *)"\r\n", 2, st.now_ms);
+    rig_write(&c);
+    RIG_HEARD(&c, OK);
+    int steps = 0;
+    for (; c.status == RD_BUSY; steps++) {
+      CHECK(!rd_session_suspended(c.session));
+      if (asks == 1 && steps == 2) rig_say(&c, "STRLEN a\r\n");
+      c.status = rd_session_resume(c.session, st.now_ms);
+    }
+    if (asks == 1) RIG_HEARD(&c, ":20971520\r\n");
+    CHECK(steps >= (asks == 1 ? 2 : 4));
+    CHECK_INT(c.status, RD_MORE);
+    CHECK(rd_session_state_of(c.session)->query_cap <= 32768);
+  }
+  RIG_ASK(&c, "BITCOUNT a\r\n", ":0\r\n");
+  free(value);
+  rig_client_free(&c);
+  close_store();
+}
+
 static void a_command_may_have_a_million_arguments(void) {
   open_store();
   rig_client c = rig_client_new(&st, NULL);
@@ -542,6 +572,7 @@ int main(void) {
   RUN(unexecuted_input_is_bounded);
   RUN(memory_grows_by_what_arrived);
   RUN(ten_megabytes_may_arrive_byte_by_byte);
+  RUN(the_memory_of_a_long_input_is_returned_in_steps);
   RUN(a_command_may_have_a_million_arguments);
   RUN(a_million_pings_in_one_read_are_answered);
   RUN(names_and_keys_may_hold_any_byte);

@@ -21,6 +21,8 @@
 #else
 #define RD_RELAX() ((void)0)
 #endif
+/* Blocks of so many bytes are mapped by the C library (rd_host_bound_heap): they grow without being copied. */
+#define RD_MAPPED_FROM (4u << 20)
 #define RD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* python: begin */

@@ -22,7 +22,7 @@ void rd_geo_found_init(rd_geo_found *f, rd_call *c) {
 static rd_geo_found_one *take(rd_geo_found *f, uint64_t n) { return rd_scratch_take(f->call, n * sizeof *f->at); }
 
 static void give(rd_geo_found *f, rd_geo_found_one *at, uint64_t n) {
-  if (at != f->few) rd_scratch_give_slowly(f->call->store, at, n * sizeof *at);
+  if (at != f->few) rd_scratch_give(f->call->store, at, n * sizeof *at);
 }
 
 void rd_geo_found_free(rd_geo_found *f) { give(f, f->at, f->room); }

@@ -6,7 +6,7 @@
 /* ---- memory ---- */
 
 #define FIRST_CHUNK 4096u
-#define MOST_CHUNK (1u << 20)
+#define MOST_CHUNK RD_MAPPED_FROM /* the system has it back at once */
 
 struct rd_sort_chunk {
   struct rd_sort_chunk *next;

@@ -17,19 +17,20 @@ void *rd_scratch_take(rd_call *c, uint64_t n) {
   return memory;
 }
 
-void rd_scratch_give(rd_store *st, void *memory, uint64_t n) {
-  free(memory);
-  if (memory != NULL && counts(n)) rd_scratch_count(st, -n);
-}
-
-void rd_scratch_give_slowly(rd_store *st, void *memory, uint64_t n) {
+/* Return the pages of much memory to the system step by step: free would return them all at once. */
+static void __attribute__((noinline)) give_pages(rd_store *st, void *memory, uint64_t n) {
   const uintptr_t page = 4096, step = 1u << 20;
   uintptr_t at = ((uintptr_t)memory + page - 1) & ~(page - 1), end = ((uintptr_t)memory + n) & ~(page - 1);
-  for (; memory != NULL && at + step < end; at += step) {
+  for (; at + step < end; at += step) {
     madvise((void *)at, step, MADV_DONTNEED);
     rd_yield(st);
   }
-  rd_scratch_give(st, memory, n);
+}
+
+void rd_scratch_give(rd_store *st, void *memory, uint64_t n) {
+  if (RD_UNLIKELY(n >= RD_MAPPED_FROM) && memory != NULL && st->running != NULL) give_pages(st, memory, n);
+  free(memory);
+  if (memory != NULL && counts(n)) rd_scratch_count(st, -n);
 }
 
 bool rd_scratch_value(rd_call *c, const rd_item *it, rd_scratch *out) {

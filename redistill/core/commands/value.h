@@ -11,9 +11,7 @@
 /* Allocate `n` bytes for the duration of the command, to be freed with the same `n`. They count like a buffer of the
  * client, so that all commands together take no more than the clients may. NULL: no memory. */
 void *rd_scratch_take(rd_call *c, uint64_t n);
-void rd_scratch_give(rd_store *st, void *memory, uint64_t n);
-/* The same for many MiB, with calls of rd_yield: giving all at once to the system would take long. */
-void rd_scratch_give_slowly(rd_store *st, void *memory, uint64_t n);
+void rd_scratch_give(rd_store *st, void *memory, uint64_t n); /* calls rd_yield if `n` is many MiB */
 
 /* A value in place, or a copy of it for the duration of the command. */
 typedef struct rd_scratch {

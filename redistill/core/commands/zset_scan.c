@@ -20,7 +20,7 @@
 #include "commands/value.h"
 #include "commands/zset.h"
 
-enum { WINDOWS = 64 };
+enum { WINDOWS = 64, CLEARED = 4096 /* places at once */ };
 
 typedef struct scan {
   rd_call *call;
@@ -95,7 +95,10 @@ static bool widen(scan *s, scores *w) {
   wide.places = w->places == 0 ? 256 : 2 * w->places;
   wide.place = rd_scratch_take(s->call, wide.places * sizeof *wide.place);
   if (wide.place == NULL) return false;
-  memset(wide.place, 0, wide.places * sizeof *wide.place);
+  for (uint64_t i = 0; i < wide.places; i++) {
+    wide.place[i] = 0;
+    if ((i + 1) % CLEARED == 0) rd_yield(s->call->store);
+  }
   for (uint64_t i = 0; i < w->places; i++) {
     if (w->place[i] != 0) *place_of(&wide, w->place[i]) = w->place[i];
     if ((i & 63) == 0) rd_yield(s->call->store);

@@ -83,6 +83,7 @@ struct rd_session {
   size_t base_len;
   uint8_t *in; /* input that could not be executed yet */
   size_t in_len, in_cap;
+  size_t in_given; /* bytes of `in`, which is done with, whose memory the system has back */
   rd_parser parser;
 
   uint64_t footprint; /* the footprint at the last rd_footprint_changed */

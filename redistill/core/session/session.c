@@ -5,6 +5,7 @@
  * moved to its buffer's front only when at least as many bytes before it are done, so every byte is moved a constant
  * number of times, however it was split. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "arena/layout.h"
 #include "arena/longrun.h"
@@ -25,6 +26,8 @@
 #include "session/tracking.h"
 #include "store/internal.h"
 
+/* The memory of a buffer that is returned to the system at once. */
+#define GIVEN_AT_ONCE ((size_t)4 << 20)
 /* The most that empty buffers keep; rd_session_trim frees these, too. */
 enum { KEEP_INPUT = 32768, KEEP_OUTPUT = 32768, FIRST_INPUT = 512, MANY_ARGS = 2048 };
 
@@ -40,7 +43,11 @@ static rd_session *session_of(const rd_reply *out) {
 
 static bool admit_reply(const rd_reply *out, size_t more) { return rd_footprint_admit(session_of(out), more); }
 
-static void pause_reply(const rd_reply *out) { rd_yield(session_of(out)->st); }
+/* A reply may only pause within the command that makes it: during the pause nothing else is appended to it. */
+static void pause_reply(const rd_reply *out) {
+  const rd_session *s = session_of(out);
+  if (s->longcall != NULL && s->st->current == s) rd_yield(s->st);
+}
 
 rd_session *rd_session_new(rd_store *st, const rd_limits *limits) {
   rd_session *s = calloc(1, sizeof *s);
@@ -90,6 +97,7 @@ void rd_session_free(rd_session *s) {
 
 /* Make room for `more` bytes behind the kept ones. */
 static bool grow_input(rd_session *s, size_t more) {
+  s->in_given = 0;
   if (s->in_cap - s->in_len >= more) return true;
   size_t need = s->in_len + more;
   size_t cap = need < FIRST_INPUT ? FIRST_INPUT : need + need / 2;
@@ -116,14 +124,31 @@ static bool keep(rd_session *s, const uint8_t *data, size_t len) {
   return true;
 }
 
+static void free_input(rd_session *s) {
+  free(s->in);
+  s->in = NULL;
+  s->in_cap = s->in_given = 0;
+}
+
 static void forget_input(rd_session *s) {
   s->in_len = 0;
   s->parser.pos = s->parser.start = 0;
-  if (s->in_cap > KEEP_INPUT) {
-    free(s->in);
-    s->in = NULL;
-    s->in_cap = 0;
+  if (s->in_cap > KEEP_INPUT) free_input(s);
+}
+
+/* The same in steps, since the system takes long to take back much memory. False: there is another step. */
+static bool forget_some_input(rd_session *s) {
+  const uintptr_t page = 65536; /* a multiple of every page size */
+  if (RD_LIKELY(s->in_cap - s->in_given <= GIVEN_AT_ONCE)) {
+    forget_input(s);
+    return true;
   }
+  uintptr_t from = ((uintptr_t)s->in + s->in_given + page - 1) & ~(page - 1);
+  madvise((void *)from, GIVEN_AT_ONCE - page, MADV_DONTNEED);
+  s->in_given += GIVEN_AT_ONCE - page;
+  s->in_len = 0;
+  s->parser.pos = s->parser.start = 0;
+  return false;
 }
 
 /* True if the session is in the middle of a command or a transaction. */
@@ -174,7 +199,7 @@ static rd_status end_call(rd_session *s, rd_status status) {
   size_t from = first_needed(s, status);
   size_t left = s->base_len - from;
   if (left == 0) {
-    forget_input(s);
+    if (!forget_some_input(s) && status == RD_MORE) status = RD_BUSY;
     rd_parser_trim(&s->parser);
   } else if (s->base != s->in) {
     uintptr_t was = (uintptr_t)s->base;
@@ -531,9 +556,7 @@ void rd_session_trim(rd_session *s) {
   if (rd_session_suspended(s)) return;
   if (s->in_len == 0) {
     forget_input(s);
-    free(s->in);
-    s->in = NULL;
-    s->in_cap = 0;
+    free_input(s);
     rd_parser_free(&s->parser);
     free(s->ahead);
     s->ahead = NULL;

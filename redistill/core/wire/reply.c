@@ -22,15 +22,31 @@ void rd_reply_free(rd_reply *r) {
 }
 
 /* The bytes that one call returns to the system. */
-#define RELEASED ((size_t)8 << 20)
+#define RELEASED ((size_t)4 << 20)
 #define PAGE ((size_t)65536) /* a multiple of every page size */
 
 void rd_reply_release(rd_reply *r, size_t done) {
-  if (RD_LIKELY(r->cap < 4 * RELEASED) || done - r->released < RELEASED) return;
+  if (RD_LIKELY(r->cap <= RELEASED) || done - r->released < RELEASED) return;
   uintptr_t from = ((uintptr_t)r->data + r->released + PAGE - 1) & ~(PAGE - 1);
   uintptr_t end = ((uintptr_t)r->data + done) & ~(PAGE - 1);
   if (end > from) madvise((void *)from, end - from, MADV_DONTNEED);
   r->released = done;
+}
+
+#define MOVED (512u << 10) /* bytes, in some tenths of a millisecond */
+
+/* As realloc. Blocks of some MiB that are not mapped are copied, and a long command may pause meanwhile. */
+static uint8_t *enlarge(const rd_reply *r, size_t cap) {
+  if (RD_LIKELY(r->len <= MOVED || r->cap >= RD_MAPPED_FROM || r->pause == NULL)) return realloc(r->data, cap);
+  uint8_t *data = malloc(cap);
+  if (data == NULL) return NULL;
+  for (size_t at = 0, n; at < r->len; at += n) {
+    n = r->len - at < MOVED ? r->len - at : MOVED;
+    memcpy(data + at, r->data + at, n);
+    r->pause(r);
+  }
+  free(r->data);
+  return data;
 }
 
 static uint8_t *grow(rd_reply *r, size_t n) {
@@ -46,7 +62,7 @@ static uint8_t *grow(rd_reply *r, size_t n) {
     r->failed = r->over = true;
     return NULL;
   }
-  uint8_t *data = realloc(r->data, cap);
+  uint8_t *data = enlarge(r, cap);
   if (data == NULL) {
     r->failed = true;
     return NULL;
@@ -279,8 +295,6 @@ void rd_reply_push(rd_reply *r, size_t n) { head(r, r->resp == 3 ? '>' : '*', n)
 /* Room for the head is reserved with as many bytes as most counts take; the elements are moved once if it takes
  * another number. */
 enum { OPEN_HEAD = 5 };
-
-#define MOVED (512u << 10) /* bytes, in some tenths of a millisecond */
 
 void rd_reply_shift(rd_reply *r, size_t from, size_t by) {
   for (size_t end = r->len; by > 0 && end > from;) {
