@@ -6,6 +6,7 @@
 #include "check.h"
 #include "store/databases.h"
 #include "store/expire.h"
+#include "store/pause.h"
 #include "store/reclaim.h"
 #include "store/run.h"
 #include "store/watch.h"
@@ -308,6 +309,27 @@ static void scan_returns_every_key_that_stays_while_the_index_grows_and_shrinks(
     }
     free(s.marks);
     rd_flush_all(&st);
+  }
+  arena_free(&st);
+}
+
+/* Removals let the index shrink below the cursor; during CLIENT PAUSE nothing is removed. */
+static void scan_removes_expired_keys_and_returns_all_others(void) {
+  rd_store st = arena_new(256 * MIB, 4, RD_NOEVICTION);
+  const uint32_t n = 40000;
+  for (int paused = 1; paused >= 0; paused--) {
+    struct seen s = {calloc(n, 1), n};
+    rd_flush_all(&st);
+    for (uint32_t i = 0; i < n; i++) set_number(&st, 0, i, i % 50 == 0 ? RD_NO_EXPIRY : (int64_t)st.now_ms + 5);
+    st.now_ms += 6;
+    rd_set_pause(&st, paused ? 1 : 0, st.now_ms + 1000);
+    uint64_t cursor = 0;
+    do rd_scan(&st, 0, &cursor, mark, &s);
+    while (cursor != 0);
+    for (uint32_t i = 0; i < n; i++) CHECK_INT(s.marks[i], i % 50 == 0);
+    CHECK_INT(rd_count(&st, 0), paused ? n : n / 50);
+    CHECK(arena_is_whole(&st));
+    free(s.marks);
   }
   arena_free(&st);
 }
@@ -671,6 +693,7 @@ int main(void) {
   RUN(under_volatile_lru_only_keys_with_a_ttl_are_evicted);
   RUN(the_index_grows_through_all_heights_and_back);
   RUN(scan_returns_every_key_that_stays_while_the_index_grows_and_shrinks);
+  RUN(scan_removes_expired_keys_and_returns_all_others);
   RUN(scan_accepts_any_cursor);
   RUN(a_flushed_database_is_empty_at_once_and_the_sweep_frees_its_memory);
   RUN(swapdb_exchanges_two_databases);

@@ -63,6 +63,10 @@ static bool check(const reading *r) {
     rd_item *it = rd_find_quiet(c->store, &key, false);
     if (it != NULL && !rd_call_is(c, it, &rd_types[RD_STREAM])) return false;
     r->each[i] = (delivery){.fresh = false};
+    if (it == NULL && c->session != NULL) {
+      rd_count_lookup(c->store, false);
+      rd_notify(c->store, &key, RD_EVENT_KEYMISS);
+    }
     if (!find_group(r, i, &s, &g)) {
       rd_reply_no_key_or_group(c, c->argv[o->first + i], r->group, " in XREADGROUP with GROUP option");
       return false;

@@ -24,7 +24,7 @@ typedef void rd_visit(void *arg, rd_store *st, const rd_item *it);
 /* One step of SCAN: visit the keys of at least one bucket from *cursor on, and make it the next cursor, 0 at the end.
  * Start with 0. A key that exists from the first call to the last is visited at least once, however the index grows or
  * shrinks meanwhile. Any cursor value is safe. false: another owner holds the lock of the next shard, so nothing was
- * visited; try it again later. */
+ * visited; try it again later. Expired keys in these buckets are removed, except during CLIENT PAUSE. */
 bool rd_scan(rd_store *st, unsigned db, uint64_t *cursor, rd_visit *visit, void *arg);
 /* Visit all keys of a shard that is locked, once. */
 void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, void *arg);

@@ -1,4 +1,5 @@
-/* scan.c - walks the keys of a database: SCAN, KEYS, RANDOMKEY.
+/* scan.c - walks the keys of a database: SCAN, KEYS, RANDOMKEY. As in Redis, SCAN and RANDOMKEY remove the expired keys
+ * that they meet, KEYS only leaves them out.
  *
  * The guarantee: a key that exists from the first call to the last is visited at least once, although the index grows
  * and shrinks between the calls and the server keeps nothing about the iteration but the cursor that the client holds.
@@ -22,6 +23,19 @@
 #include "store/databases.h"
 #include "store/index.h"
 #include "store/internal.h"
+#include "store/pause.h"
+
+/* Expired keys of one bucket that are to be removed; more than these stay for the sweep. */
+enum { EXPIRED = 128 };
+typedef struct expired {
+  rd_ref item[EXPIRED];
+  uint32_t n;
+} expired;
+
+static void remove_expired(rd_store *st, uint32_t shard, const expired *gone) {
+  if (gone->n == 0 || rd_paused(st)) return;
+  for (uint32_t i = 0; i < gone->n; i++) rd_remove_item(st, shard, gone->item[i], RD_GONE_EXPIRED);
+}
 
 static uint64_t reverse(uint64_t v) {
   v = (v >> 1 & 0x5555555555555555ull) | (v & 0x5555555555555555ull) << 1;
@@ -38,13 +52,18 @@ static uint32_t bucket_mask(uint32_t number, uint32_t buckets) {
 
 static uint64_t next_point(uint64_t point, uint32_t mask) { return reverse(reverse(point | ~(uint64_t)mask) + 1); }
 
+/* Visit the items of a bucket that have not expired, and add the others to *gone, if it is not NULL. */
 static void visit_bucket(rd_store *st, const rd_index *ix, uint32_t number, rd_visit *visit, void *arg,
-                         uint32_t *visited) {
+                         uint32_t *visited, expired *gone) {
   uint32_t left = rd_chain_limit(ix);
   for (const rd_bucket *b = rd_index_bucket(st, ix, number); b != NULL; b = rd_chain_next(st, ix, b, &left)) {
     for (uint32_t m = rd_bucket_entries(b); m != 0; m &= m - 1) {
-      const rd_item *it = rd_at(st, rd_entry_ref(b, (uint32_t)__builtin_ctz(m)));
-      if (rd_expired(st, rd_item_expiry(it))) continue;
+      rd_ref ref = rd_entry_ref(b, (uint32_t)__builtin_ctz(m));
+      const rd_item *it = rd_at(st, ref);
+      if (rd_expired(st, rd_item_expiry(it))) {
+        if (gone != NULL && gone->n < EXPIRED) gone->item[gone->n++] = ref;
+        continue;
+      }
       visit(arg, st, it);
       ++*visited;
     }
@@ -52,11 +71,14 @@ static void visit_bucket(rd_store *st, const rd_index *ix, uint32_t number, rd_v
 }
 
 /* Visit the bucket that contains `point`. Returns the next point, 0 at the end of the shard. Adds to *visited. */
-static uint64_t scan_bucket(rd_store *st, const rd_index *ix, uint64_t point, rd_visit *visit, void *arg,
-                            uint32_t *visited) {
+static uint64_t scan_bucket(rd_store *st, uint32_t shard, const rd_index *ix, uint64_t point, rd_visit *visit,
+                            void *arg, uint32_t *visited) {
   uint32_t number = rd_bucket_of(point, ix->buckets);
-  visit_bucket(st, ix, number, visit, arg, visited);
-  return next_point(point, bucket_mask(number, ix->buckets));
+  expired gone = {.n = 0};
+  visit_bucket(st, ix, number, visit, arg, visited, &gone);
+  uint64_t next = next_point(point, bucket_mask(number, ix->buckets)); /* removals let the index shrink */
+  remove_expired(st, shard, &gone);
+  return ix->buckets == 0 ? 0 : next;
 }
 
 #define SCAN_BUCKETS 64u /* most empty buckets that one step passes */
@@ -75,7 +97,7 @@ bool rd_scan(rd_store *st, unsigned db, uint64_t *cursor, rd_visit *visit, void 
     if (ix->buckets == 0) point = 0;
     if (ix->buckets != 0) {
       do {
-        point = scan_bucket(st, ix, point, visit, arg, &visited);
+        point = scan_bucket(st, shard, ix, point, visit, arg, &visited);
         passed++;
       } while (point != 0 && visited == 0 && passed < SCAN_BUCKETS);
     }
@@ -93,7 +115,7 @@ void rd_scan_shard(rd_store *st, unsigned db, uint32_t shard, rd_visit *visit, v
   const rd_index *ix = &rd_shard_at(st, shard)->index[rd_slot_of(st, db)];
   uint32_t visited = 0;
   for (uint32_t number = 0; number < ix->buckets; number++) {
-    visit_bucket(st, ix, number, visit, arg, &visited);
+    visit_bucket(st, ix, number, visit, arg, &visited, NULL);
     if ((number & 255) == 255) rd_yield(st); /* a long command may pause with the lock, at any time */
   }
 }
@@ -132,11 +154,13 @@ bool rd_random(rd_store *st, unsigned db, rd_visit *visit, void *arg) {
       uint32_t entry = rd_random_below(st, 2 * RD_BUCKET_SLOTS);
       for (; b != NULL && entry >= RD_BUCKET_SLOTS; entry -= RD_BUCKET_SLOTS) b = rd_bucket_next(st, b);
       if (b != NULL && (rd_bucket_entries(b) >> entry & 1) != 0) {
-        const rd_item *it = rd_at(st, rd_entry_ref(b, entry));
-        if (!rd_expired(st, rd_item_expiry(it))) {
+        rd_ref ref = rd_entry_ref(b, entry);
+        const rd_item *it = rd_at(st, ref);
+        found = !rd_expired(st, rd_item_expiry(it));
+        if (found)
           visit(arg, st, it);
-          found = true;
-        }
+        else
+          remove_expired(st, shard, &(expired){.item = {ref}, .n = 1});
       }
     }
     if (mine > 0) rd_unlock_shard(st, shard);
