@@ -219,6 +219,18 @@ static void insert_id(rd_reply *r, size_t mark, rd_stream_id id) {
   memcpy(r->data + mark, bulk, n);
 }
 
+/* Append the ids of entries that were deleted. */
+static void append_gone(rd_call *c, const rd_reply *gone, uint64_t n) {
+  enum { PIECE = 256 << 10 };
+  if (gone->failed) c->out->failed = true;
+  rd_reply_array(c->out, (size_t)n);
+  for (size_t at = 0; at < gone->len && !c->out->failed; at += PIECE) {
+    size_t left = gone->len - at;
+    rd_reply_raw(c->out, gone->data + at, left < PIECE ? left : PIECE);
+    rd_yield(c->store);
+  }
+}
+
 /* Claim entries from x->start on, which is the first one that was not looked at afterwards, or 0-0. */
 static rd_result walk(claim *x, rd_stream *s, rd_reply *gone, uint64_t *n_gone) {
   rd_pending e;
@@ -248,14 +260,14 @@ static rd_result autoclaim_all(rd_stream *s, void *arg) {
   rd_stream_id start = x->start;
   if (begin(x, s) != RD_OK) return RD_OOM;
   rd_reply_init(&gone);
+  gone.limit = out->limit;
   rd_reply_array(out, 3);
   size_t mark = out->len, array = rd_reply_begin_array(out);
   rd_result done = walk(x, s, &gone, &n_gone);
   if (done == RD_OK) {
     rd_reply_end_array(out, array, (size_t)x->claimed);
     insert_id(out, mark, x->start);
-    rd_reply_array(out, (size_t)n_gone);
-    rd_reply_raw(out, gone.data, gone.len);
+    append_gone(x->call, &gone, n_gone);
     end(x, s);
   }
   x->start = start;

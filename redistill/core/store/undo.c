@@ -2,6 +2,7 @@
 #include "store/undo.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "arena/heap.h"
 #include "arena/longrun.h"
@@ -17,6 +18,9 @@
 /* The log grows by segments, since extending a large block of memory may take milliseconds. A record is in one. */
 #define SEGMENT (96u << 10)
 #define FEW_SEGMENTS 16u /* a log of more is counted with the buffers of clients */
+/* The segments behind these, and a table of more places, are mappings: if blocks that lie side by side are freed, the C
+ * library may give many MiB back to the system in one call. */
+#define FEW_PLACES 16384u
 
 enum kind { SAVED, OWNER, MADE, MADE_BLOB, RELEASED, RELEASED_BLOB, FORGOTTEN };
 
@@ -55,14 +59,36 @@ static bool account(rd_undo *u, uint64_t bytes) {
   return rd_scratch_fits(st, 0);
 }
 
+static void *map(size_t bytes) {
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory != MAP_FAILED ? memory : NULL;
+}
+
+static uint8_t *new_log(uint32_t i) { return i < FEW_SEGMENTS ? malloc(SEGMENT) : map(SEGMENT); }
+
+/* A table of zeros. */
+static struct known *new_known(uint32_t places) {
+  return places <= FEW_PLACES ? calloc(places, sizeof(struct known)) : map(places * sizeof(struct known));
+}
+
+static void free_known(struct known *known, uint32_t places) {
+  if (places <= FEW_PLACES)
+    free(known);
+  else
+    munmap(known, places * sizeof *known);
+}
+
 static void undo_free(rd_undo *u) {
   for (uint32_t i = 0; i < u->n; i++) {
-    free(u->segments[i].log);
-    if (i % YIELD_RECORDS == 0) rd_yield(u->st);
+    if (i < FEW_SEGMENTS)
+      free(u->segments[i].log);
+    else
+      munmap(u->segments[i].log, SEGMENT);
+    if (i >= FEW_SEGMENTS || i % 4 == 3) rd_yield(u->st);
   }
   if (u->counted != 0) account(u, 0);
   free(u->segments);
-  free(u->known);
+  free_known(u->known, u->places);
   free(u);
 }
 
@@ -75,7 +101,7 @@ static bool lengthen(rd_undo *u) {
     u->segments = segments;
     u->cap = cap;
   }
-  uint8_t *log = malloc(SEGMENT);
+  uint8_t *log = new_log(u->n);
   if (log == NULL) return false;
   u->segments[u->n++] = (struct segment){log, 0};
   return true;
@@ -102,13 +128,13 @@ static bool widen(rd_undo *u) {
   rd_undo wide = *u;
   wide.places = u->places == 0 ? 256 : u->places * 2;
   while ((u->count + READY_BLOCKS) * 2 > wide.places) wide.places *= 2;
-  wide.known = calloc(wide.places, sizeof *wide.known);
+  wide.known = new_known(wide.places);
   if (wide.known == NULL) return false;
   for (uint32_t i = 0; i < u->places; i++) {
     if (u->known[i].ref != 0) *find(&wide, u->known[i].ref) = u->known[i];
     if (i % YIELD_KNOWN == YIELD_KNOWN - 1) rd_yield(u->st);
   }
-  free(u->known);
+  free_known(u->known, u->places);
   *u = wide;
   return true;
 }
