@@ -1,4 +1,4 @@
-"""ioredis and node-redis: the clients themselves under Node, in RESP2 and RESP3, and the handshake of the former."""
+"""ioredis, node-redis and BullMQ: the clients themselves under Node, in RESP2 and RESP3, and ioredis' handshake."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from . import servers
 SCRIPTS = Path(__file__).with_name("node")
 CONFIG = """
 [server]
-workers = 2
+workers = {workers}
 [security]
 password = "secret"
 [memory]
@@ -85,6 +85,17 @@ QUEUES: dict[str, Any] = {
     "unblocked": [1, "UNBLOCKED client unblocked via CLIENT UNBLOCK"],
 }
 """The elements that consumers of both get."""
+STREAMS: dict[str, Any] = {
+    "busy": "BUSYGROUP Consumer Group name already exists",
+    "behind": 1,
+    "jobs": JOBS,
+    "pending": [0, None, None, None],
+    "length": 61,
+    "claimed": ["0-0", [["job", "lost"]]],
+    "destroyed": "NOGROUP No such key 'jobs' or consumer group 'group' in XREADGROUP with GROUP option",
+    "events": [JOBS, JOBS],
+}
+"""The entries that ioredis' consumers and BullMQ's listeners get."""
 
 
 @functools.cache
@@ -97,29 +108,30 @@ def version() -> int:
 
 @functools.cache
 def installed() -> Path:
-    """A directory with both in it, out of the npm registry; kept between runs where REDISTILL_NODE_MODULES says."""
+    """A directory with them in it, out of the npm registry; kept between runs where REDISTILL_NODE_MODULES says."""
     npm = servers.tool("npm", "npm")
     place = Path(os.environ.get("REDISTILL_NODE_MODULES") or servers.directory())
     place.mkdir(parents=True, exist_ok=True)
-    packages, said = ("ioredis", "redis"), b""
+    packages, said = {"ioredis": version(), "redis": version(), "bullmq": 5}, b""
 
     def there() -> bool:
-        files = [place / "node_modules" / name / "package.json" for name in packages]
+        files = {place / "node_modules" / name / "package.json": major for name, major in packages.items()}
         return all(
-            file.is_file() and json.loads(file.read_text())["version"].startswith(f"{version()}.") for file in files
+            file.is_file() and json.loads(file.read_text())["version"].startswith(f"{major}.")
+            for file, major in files.items()
         )
 
     for _ in range(3):
         if there():
             break
-        wanted = [f"{name}@{version()}" for name in packages]
+        wanted = [f"{name}@{major}" for name, major in packages.items()]
         done = subprocess.run(
             [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(place), *wanted],
             cwd=place, stdin=subprocess.DEVNULL, capture_output=True, timeout=180,
         )  # fmt: skip
         said = done.stdout + done.stderr
     if not there():
-        servers.missing(f"npm could not install {packages}: {said.decode(errors='replace')[-500:]}")
+        servers.missing(f"npm could not install {list(packages)}: {said.decode(errors='replace')[-500:]}")
     return place
 
 
@@ -147,13 +159,13 @@ class HandshakeTests(SynchronousTestCase):
 class ClientTests(SynchronousTestCase):
     """The clients themselves."""
 
-    def said(self, script: str, resp: int) -> dict[str, Any]:
+    def said(self, script: str, resp: int, workers: int = 2) -> dict[str, Any]:
         """The output of a client at a server of its own."""
         node, place = servers.tool("node", "nodejs"), installed()
         if "REDISTILL_NODE_MODULES" not in os.environ:
             self.addCleanup(installed.cache_clear)
             self.addCleanup(shutil.rmtree, place, ignore_errors=True)
-        server = servers.redistill(CONFIG, tcp=True)
+        server = servers.redistill(CONFIG.format(workers=workers), tcp=True)
         self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
         shutil.copy(SCRIPTS / script, place)
         argv = [node, str(place / script), str(server.port), str(resp)]
@@ -191,3 +203,10 @@ class ClientTests(SynchronousTestCase):
             self.assertEqual(self.said("redis_queues.js", resp), {**QUEUES, **cache})
             if version() > 5 or resp == 2:
                 self.assertEqual(self.said("ioredis_queues.js", resp), QUEUES)
+
+    def test_streams(self) -> None:
+        """Four consumers of a group get each entry once, also one that was left behind; BullMQ's events reach all who
+        listen, with one worker and with two."""
+        for workers in (1, 2):
+            for resp in (2, 3) if version() > 5 else (2,):
+                self.assertEqual(self.said("ioredis_streams.js", resp, workers), STREAMS)
