@@ -126,7 +126,13 @@ static uint64_t digest_of_stream(void) {
   rd_bytes full = ask((rd_bytes[]){WORD("XRANGE"), WORD("k"), WORD("-"), WORD("+")}, 4);
   uint64_t crc = rd_crc64(0, full.data, full.len);
   full = ask((rd_bytes[]){WORD("XINFO"), WORD("GROUPS"), WORD("k")}, 3);
-  return rd_crc64(crc, full.data, full.len);
+  crc = rd_crc64(crc, full.data, full.len);
+  for (unsigned i = 0; i < 2; i++) {
+    rd_bytes group = i == 0 ? WORD("g") : WORD("h");
+    full = ask((rd_bytes[]){WORD("XPENDING"), WORD("k"), group, WORD("-"), WORD("+"), WORD("1000")}, 6);
+    crc = rd_crc64(crc, full.data, full.len);
+  }
+  return crc;
 }
 
 static uint64_t digest(void) {
@@ -263,6 +269,35 @@ static void try_made(rd_bytes input) {
   free(w.to);
 }
 
+/* Change the groups of the stream: read, acknowledge, claim, delete. */
+static void use_groups(uint8_t how) {
+  static const char *const names[] = {"g", "h"}, *const consumers[] = {"c", "another consumer", "", "x"};
+  rd_bytes group = {(const uint8_t *)names[how & 1], 1};
+  rd_bytes consumer = {(const uint8_t *)consumers[how >> 1 & 3], strlen(consumers[how >> 1 & 3])};
+  switch (how >> 3 & 7) {
+    case 0:
+      ask((rd_bytes[]){WORD("XGROUP"), WORD("CREATE"), WORD("k"), group, how & 64 ? WORD("$") : WORD("0"),
+                       WORD("MKSTREAM")},
+          6);
+      break;
+    case 1:
+      ask((rd_bytes[]){WORD("XGROUP"), WORD("CREATECONSUMER"), WORD("k"), group, consumer}, 5);
+      break;
+    case 2:
+      ask((rd_bytes[]){WORD("XAUTOCLAIM"), WORD("k"), group, consumer, WORD("0"), WORD("0"), WORD("COUNT"), WORD("2")},
+          8);
+      break;
+    case 3:
+      ask((rd_bytes[]){WORD("XTRIM"), WORD("k"), WORD("MAXLEN"), how & 64 ? WORD("1") : WORD("6")}, 4);
+      break;
+    default:
+      ask((rd_bytes[]){WORD("XREADGROUP"), WORD("GROUP"), group, consumer, WORD("COUNT"),
+                       how & 64 ? WORD("1") : WORD("3"), WORD("STREAMS"), WORD("k"), WORD(">")},
+          9);
+      break;
+  }
+}
+
 /* A stream that commands make, whose payload is changed in some bytes, or in its entries' numbers. */
 static void try_stream(rd_bytes input) {
   if (input.len < 8) return;
@@ -274,6 +309,7 @@ static void try_stream(rd_bytes input) {
     rd_bytes field = n % 5 == 0 ? element : WORD("field");
     ask((rd_bytes[]){WORD("XADD"), WORD("k"), WORD("*"), field, element}, 5);
     if (n % 4 == 3) ask((rd_bytes[]){WORD("XTRIM"), WORD("k"), WORD("MAXLEN"), WORD("~"), WORD("3")}, 5);
+    if (input.data[5] % 4 != 0) use_groups(n < 2 ? (uint8_t)n : element.data[0]);
   }
   if (!exists()) return;
   rd_bytes payload = copy_of(bulk(dump()));
@@ -281,7 +317,7 @@ static void try_stream(rd_bytes input) {
   size_t len = payload.len - 10;
   for (unsigned i = 0; i < 3; i++) {
     size_t at = input.data[2 * i] * (size_t)(1 + input.data[2 * i] / 64) % len;
-    if (input.data[2 * i + 1] < 200) p[i == 2 ? len - 1 - at % (len < 60 ? len : 60) : at] ^= input.data[2 * i + 1];
+    if (input.data[2 * i + 1] < 200) p[i == 2 ? len - 1 - at % (len < 250 ? len : 250) : at] ^= input.data[2 * i + 1];
     if (i == 0 && input.data[0] % 2 == 0) break;
   }
   p[0] = input.data[4] % 8 == 0 ? 21 : input.data[4] % 8 == 1 ? 15 : 19;

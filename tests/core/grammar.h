@@ -24,6 +24,7 @@ typedef struct grammar {
   unsigned words;
   const char *group; /* of the command: its keys mostly have that type */
   unsigned count_at; /* the word that counts the repetitions that follow; 0: none */
+  unsigned keys;     /* the last repetition of a key */
 } grammar;
 
 static inline unsigned grammar_dice(grammar *g, size_t sides) {
@@ -86,11 +87,17 @@ static inline bool grammar_id(const char *name, size_t len) {
 }
 
 static inline void grammar_value(grammar *g, const char *name, size_t len, const char *type, size_t type_len) {
-  if (strcmp(g->group, "stream") == 0 && grammar_id(name, len)) {
-    GRAMMAR_PICK(g, "0", "1-1", "2-*", "5", "*", "$", ">", "-", "+", "(1-1", "7-3", "0-0", "18446744073709551615-1",
-                 "18446744073709551615-18446744073709551615", "(", "x", "1700000000000-0", "100");
-  } else if (strcmp(g->group, "stream") == 0 && grammar_named(name, len, "field")) {
+  bool stream = strcmp(g->group, "stream") == 0;
+  if (stream && grammar_id(name, len) && strcmp(g->word[0], "xreadgroup") == 0 && grammar_dice(g, 2) == 0) {
+    grammar_say(g, ">");
+  } else if (stream && grammar_id(name, len)) {
+    GRAMMAR_PICK(g, "0", "0", "0", "1-1", "2-*", "5", "*", "*", "$", ">", "-", "+", "(1-1", "7-3", "1-2", "2-0", "0-0",
+                 "18446744073709551615-1", "18446744073709551615-18446744073709551615", "(", "x", "1700000000000-0",
+                 "1700000000000-1", "1700000000000-2", "100");
+  } else if (stream && grammar_named(name, len, "field")) {
     GRAMMAR_PICK(g, "a", "a", "b", "a longer name of a field", "");
+  } else if (stream && (grammar_named(name, len, "milliseconds") || grammar_named(name, len, "min-idle-time"))) {
+    GRAMMAR_PICK(g, "0", "0", "0", "1", "100000", "-1", "x", "9223372036854775807");
   } else if (grammar_named(name, len, "group") || grammar_named(name, len, "groupname") ||
              grammar_named(name, len, "consumer") || grammar_named(name, len, "consumername")) {
     GRAMMAR_PICK(g, "g", "g", "h", "c", "");
@@ -157,6 +164,9 @@ static inline const char *grammar_argument(grammar *g, const char *p, bool say) 
   if (block) end = grammar_group(g, p + 1, *p == '(' ? ')' : '}', false, 0);
   bool repeated = *end == '*', with_token = repeated && end[1] == '+';
   unsigned times = repeated ? 1 + grammar_dice(g, 6) * grammar_dice(g, 2) : 1, count_at = g->count_at;
+  if (repeated && key) g->keys = times;
+  /* XREAD and XREADGROUP have as many ids as keys. */
+  if (repeated && !key && strncmp(g->word[0], "xread", 5) == 0 && grammar_dice(g, 8) != 0) times = g->keys;
   for (unsigned n = 0; say && n < times; n++) {
     char text[40];
     snprintf(text, sizeof text, "%.*s", (int)token_len, token);
@@ -194,13 +204,18 @@ static const char *grammar_group(grammar *g, const char *p, char close, bool say
   return *p == 0 ? p : p + 1;
 }
 
-/* A command; mostly one that the core executes, and rarely QUIT. */
+/* A command; mostly one that the core executes, and rarely QUIT. Every second one is of the same group as the command
+ * before, so that a value is used again. */
 static inline const rd_command *grammar_command(grammar *g) {
   const rd_command *cmd = NULL;
+  const char *same = g->group != NULL && grammar_dice(g, 2) == 0 ? g->group : NULL;
   for (int attempt = 0; attempt < 8 && (cmd == NULL || (cmd->flags & RD_CONTROL_PLANE) != 0 || cmd->id == RD_ID_quit);
        attempt++) {
     unsigned id = grammar_dice(g, 256) * 256;
-    cmd = rd_command_by_id((uint16_t)((id + grammar_dice(g, 256)) % rd_command_count()));
+    id = (id + grammar_dice(g, 256)) % rd_command_count();
+    cmd = rd_command_by_id((uint16_t)id);
+    for (unsigned i = 0; same != NULL && strcmp(cmd->group, same) != 0 && i < rd_command_count(); i++)
+      cmd = rd_command_by_id((uint16_t)(++id % rd_command_count()));
   }
   return cmd;
 }

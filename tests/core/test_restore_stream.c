@@ -1,0 +1,193 @@
+/* test_restore_stream.c - RESTORE of streams with groups, from payloads of redis-server 7.0 and Valkey 9: whole, and
+ * damaged in each of their bytes. A damaged one is refused and leaves the key, or it makes a whole stream. */
+#include "restore_fixture.h"
+
+/* XADD 1-1, 1-2, 5-0, 5-1; XDEL 1-2; the group g has delivered 1-1 and 5-0 to a, 5-1 to b; h has read up to 1-1, and
+ * has a consumer c. */
+static const char redis_groups[] =
+    "\x13\x01\x10\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x40\x59\x59\x00\x00\x00\x1f"
+    "\x00\x03\x01\x01\x01\x02\x01\x84\x74\x65\x6d\x70\x05\x84\x75\x6e\x69\x74\x05\x00\x01\x02\x01\x00\x01\x00"
+    "\x01\x14\x01\x81\x43\x02\x05\x01\x03\x01\x00\x01\x01\x01\x15\x01\x81\x43\x02\x05\x01\x00\x01\x04\x01\xdf"
+    "\xff\x02\x01\x01\x85\x6f\x74\x68\x65\x72\x06\xf2\x90\xee\xfe\x04\x06\x01\x02\x01\x04\x01\x00\x01\x16\x01"
+    "\x81\x43\x02\x05\x01\xff\x03\x05\x01\x01\x01\x01\x02\x04\x02\x01\x67\x05\x01\x04\x03\x00\x00\x00\x00\x00"
+    "\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    "\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"
+    "\x05\x00\x00\x00\x00\x00\x00\x00\x01\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x02\x01\x61\x80\x55\x07\x30\xa2"
+    "\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    "\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x01\x62\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00"
+    "\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01\x01\x68\x01\x01\x81\xff\xff\xff\xff\xff\xff\xff\xff\x00\x01"
+    "\x01\x63\x80\x55\x07\x30\xa2\x01\x00\x00\x00";
+static const char valkey_groups[] =
+    "\x15\x01\x10\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x40\x59\x59\x00\x00\x00\x1f"
+    "\x00\x03\x01\x01\x01\x02\x01\x84\x74\x65\x6d\x70\x05\x84\x75\x6e\x69\x74\x05\x00\x01\x02\x01\x00\x01\x00"
+    "\x01\x14\x01\x81\x43\x02\x05\x01\x03\x01\x00\x01\x01\x01\x15\x01\x81\x43\x02\x05\x01\x00\x01\x04\x01\xdf"
+    "\xff\x02\x01\x01\x85\x6f\x74\x68\x65\x72\x06\xf2\x90\xee\xfe\x04\x06\x01\x02\x01\x04\x01\x00\x01\x16\x01"
+    "\x81\x43\x02\x05\x01\xff\x03\x05\x01\x01\x01\x01\x02\x04\x02\x01\x67\x05\x01\x04\x03\x00\x00\x00\x00\x00"
+    "\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\xde\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    "\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\xde\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"
+    "\x05\x00\x00\x00\x00\x00\x00\x00\x01\xde\x55\x07\x30\xa2\x01\x00\x00\x01\x02\x01\x61\xde\x55\x07\x30\xa2"
+    "\x01\x00\x00\xde\x55\x07\x30\xa2\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    "\x00\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x01\x62\xde\x55\x07\x30\xa2\x01"
+    "\x00\x00\xde\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00"
+    "\x01\x01\x68\x01\x01\x81\xff\xff\xff\xff\xff\xff\xff\xff\x00\x01\x01\x63\xde\x55\x07\x30\xa2\x01\x00\x00"
+    "\xff\xff\xff\xff\xff\xff\xff\xff\x00";
+/* The same in the format of Redis 5: no first id, deleted ids or entries read. */
+static const char old_groups[] =
+    "\x0f\x01\x10\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x40\x59\x59\x00\x00\x00\x1f"
+    "\x00\x03\x01\x01\x01\x02\x01\x84\x74\x65\x6d\x70\x05\x84\x75\x6e\x69\x74\x05\x00\x01\x02\x01\x00\x01\x00"
+    "\x01\x14\x01\x81\x43\x02\x05\x01\x03\x01\x00\x01\x01\x01\x15\x01\x81\x43\x02\x05\x01\x00\x01\x04\x01\xdf"
+    "\xff\x02\x01\x01\x85\x6f\x74\x68\x65\x72\x06\xf2\x90\xee\xfe\x04\x06\x01\x02\x01\x04\x01\x00\x01\x16\x01"
+    "\x81\x43\x02\x05\x01\xff\x03\x05\x01\x02\x01\x67\x05\x01\x03\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00"
+    "\x00\x00\x00\x00\x01\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00"
+    "\x00\x00\x00\x00\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00"
+    "\x00\x00\x01\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x02\x01\x61\x80\x55\x07\x30\xa2\x01\x00\x00\x02\x00\x00"
+    "\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00"
+    "\x00\x00\x00\x00\x01\x62\x80\x55\x07\x30\xa2\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00"
+    "\x00\x00\x00\x00\x01\x01\x68\x01\x01\x00\x01\x01\x63\x80\x55\x07\x30\xa2\x01\x00\x00\x00";
+/* Six entries in two compressed nodes. */
+static const char redis_nodes[] =
+    "\x13\x02\x10\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\xc3\x38\x40\xde\x15\xde\x00"
+    "\x00\x00\x19\x00\x04\x01\x00\x01\x01\x01\x85\x66\x69\x65\x6c\x64\x06\x00\x01\x02\x20\x0e\x03\x00\x01\xa8"
+    "\x78\xe0\x1e\x00\x01\x29\x04\x20\x31\x00\x01\xe0\x28\x31\x40\x65\xe0\x25\x63\x00\x03\xe0\x25\x63\x01\x01"
+    "\xff\x10\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\xc3\x2d\x40\x7a\x14\x7a\x00\x00"
+    "\x00\x0f\x00\x02\x01\x00\x01\x01\x01\x85\x66\x69\x65\x6c\x64\x06\x00\x01\x40\x0e\x03\x00\x01\xa8\x78\xe0"
+    "\x1e\x00\x01\x29\x04\x20\x31\x00\x01\xe0\x25\x31\x01\x01\xff\x06\x06\x00\x01\x00\x00\x00\x06\x00";
+
+typedef struct sample {
+  const char *body;
+  size_t len;
+  unsigned version;
+} sample;
+static const sample samples[] = {
+    {redis_groups, sizeof redis_groups - 1, 10},
+    {valkey_groups, sizeof valkey_groups - 1, 80},
+    {old_groups, sizeof old_groups - 1, 9},
+    {redis_nodes, sizeof redis_nodes - 1, 10},
+};
+enum { SAMPLES = sizeof samples / sizeof *samples, LONGEST = 400 };
+
+static void ask(const char *words) {
+  client.len = 0;
+  rig_say(&client, words);
+  rig_say(&client, "\r\n");
+}
+
+/* The elements of the reply to the command, or the number that it is; -1: an error. */
+static long long asked(const char *words) {
+  ask(words);
+  return client.len > 1 && (client.out[0] == '*' || client.out[0] == ':') ? strtoll((char *)client.out + 1, NULL, 10)
+                                                                          : -1;
+}
+
+/* The number behind the n-th `name` in the reply. -1: there is none. */
+static long long figure(const char *name, unsigned n) {
+  const uint8_t *at = client.out, *end = client.out + client.len;
+  for (;; at++) {
+    at = memmem(at, (size_t)(end - at), name, strlen(name));
+    if (at == NULL) return -1;
+    if (n-- == 0) return strtoll((char *)at + strlen(name) + 1, NULL, 10);
+  }
+}
+
+/* The stream has as many entries as it says, in order; each group's pending entries are those of its consumers; what
+ * DUMP writes is read again. */
+static void check_stream(void) {
+  long long length = asked("XLEN k"), pending, owned = 0, one;
+  CHECK_INT(asked("XRANGE k - +"), length);
+  CHECK_INT(asked("XREVRANGE k + -"), length);
+  CHECK(asked("XINFO STREAM k FULL COUNT 0") > 0);
+  for (unsigned i = 0; i < 2; i++) {
+    pending = asked(i == 0 ? "XPENDING k g - + 1000" : "XPENDING k h - + 1000");
+    if (pending < 0) continue;
+    ask(i == 0 ? "XINFO CONSUMERS k g" : "XINFO CONSUMERS k h");
+    owned = 0;
+    for (unsigned n = 0; (one = figure("pending\r\n", n)) >= 0; n++) owned += one;
+    CHECK_INT(owned, pending);
+  }
+  SEND(WORD("DUMP"), WORD("k"));
+  CHECK(client.out[0] == '$');
+  uint8_t *from = memchr(client.out, '\n', client.len);
+  size_t len = strtoul((char *)client.out + 1, NULL, 10);
+  uint8_t *payload = malloc(len);
+  memcpy(payload, from + 1, len);
+  SEND(WORD("RESTORE"), WORD("k"), WORD("0"), ((rd_bytes){payload, len}), WORD("REPLACE"));
+  CHECK(said_ok());
+  CHECK_INT(asked("XRANGE k - +"), length);
+  free(payload);
+}
+
+static void groups_of_other_servers_are_read(void) {
+  open_all(8u << 20);
+  for (unsigned i = 0; i < 3; i++) {
+    restore(samples[i].body, samples[i].len, samples[i].version);
+    HEARD("+OK\r\n");
+    ASK("XRANGE k 5 5-0", "*1\r\n*2\r\n$3\r\n5-0\r\n*2\r\n$5\r\nother\r\n$6\r\n-70000\r\n");
+    ASK("XPENDING k g",
+        "*4\r\n:3\r\n$3\r\n1-1\r\n$3\r\n5-1\r\n*2\r\n*2\r\n$1\r\na\r\n$1\r\n2\r\n*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    ASK("XGROUP CREATECONSUMER k h c", ":0\r\n");
+    ASK("XREADGROUP GROUP h c COUNT 1 STREAMS k >",
+        "*1\r\n*2\r\n$1\r\nk\r\n*1\r\n*2\r\n$3\r\n5-0\r\n*2\r\n$5\r\nother\r\n$6\r\n-70000\r\n");
+    ASK("XADD k 5-1 f v", "-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n");
+    check_stream();
+  }
+  restore(samples[3].body, samples[3].len, samples[3].version);
+  HEARD("+OK\r\n");
+  ASK("XLEN k", ":6\r\n");
+  check_stream();
+  close_all();
+}
+
+static unsigned refused, taken;
+
+static void try_damaged(const uint8_t *body, size_t len, unsigned version) {
+  ASK("SET k before", "+OK\r\n");
+  restore(body, len, version);
+  if (said_ok()) {
+    taken++;
+    check_stream();
+  } else {
+    refused++;
+    HEARD("-ERR Bad data format\r\n");
+    ASK("GET k", "$6\r\nbefore\r\n");
+  }
+}
+
+/* Each byte is changed in some ways, left out, or is the last one; then two bytes at once. */
+static void damaged_streams_are_refused_or_whole(void) {
+  static const uint8_t values[] = {0, 1, 2, 0x7f, 0x80, 0x81, 0xc0, 0xc3, 0xff};
+  uint8_t body[LONGEST];
+  unsigned chance = 1;
+  for (unsigned n = 0; n < SAMPLES; n++) {
+    const sample *s = &samples[n];
+    open_all(8u << 20);
+    for (size_t i = 1; i < s->len && check_ok; i++) {
+      for (unsigned how = 0; how < 10 + sizeof values && check_ok; how++) {
+        memcpy(body, s->body, s->len);
+        body[i] = (uint8_t)(how < 8 ? body[i] ^ 1u << how : how < 10 ? body[i] + 2 * how - 17 : values[how - 10]);
+        try_damaged(body, s->len, s->version);
+      }
+      memcpy(body, s->body, i);
+      memcpy(body + i, s->body + i + 1, s->len - i - 1);
+      try_damaged(body, s->len - 1, s->version);
+      restore(s->body, i, s->version);
+      HEARD("-ERR Bad data format\r\n");
+      if (!check_ok) printf("      payload %u, byte %zu\n", n, i);
+    }
+    for (unsigned k = 0; k < 3000 && check_ok; k++) {
+      memcpy(body, s->body, s->len);
+      for (unsigned b = 0; b < 2; b++) {
+        chance = chance * 1103515245 + 12345;
+        body[1 + (chance >> 8) % (s->len - 1)] = (uint8_t)(chance >> 24);
+      }
+      try_damaged(body, s->len, s->version);
+    }
+    close_all(); /* with rd_check */
+  }
+  CHECK(refused > 5000 && taken > 2000);
+}
+
+int main(void) {
+  RUN(groups_of_other_servers_are_read);
+  RUN(damaged_streams_are_refused_or_whole);
+  return check_end();
+}
