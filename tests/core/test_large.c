@@ -15,10 +15,9 @@ static const struct maker {
   rd_type type;
   const char *add, *key, *read;
 } makers[] = {
-    {RD_LIST, "RPUSH", "l", "LRANGE %s 0 -1\r\n"},
-    {RD_SET, "SADD", "s", "SMEMBERS %s\r\n"},
-    {RD_HASH, "HSET", "h", "HGETALL %s\r\n"},
-    {RD_ZSET, "ZADD", "z", "ZRANGE %s 0 -1 WITHSCORES\r\n"},
+    {RD_LIST, "RPUSH", "l", "LRANGE %s 0 -1\r\n"}, {RD_SET, "SADD", "s", "SMEMBERS %s\r\n"},
+    {RD_HASH, "HSET", "h", "HGETALL %s\r\n"},      {RD_ZSET, "ZADD", "z", "ZRANGE %s 0 -1 WITHSCORES\r\n"},
+    {RD_STREAM, "XADD", "x", "DUMP %s\r\n"},
 };
 #define MAKERS (sizeof makers / sizeof *makers)
 static bool exists(const struct maker *m) { return rd_types[m->type].name != NULL; }
@@ -32,16 +31,30 @@ static size_t add_word(uint8_t *to, const void *word, size_t len) {
   return n + len + 2;
 }
 
+/* Create a group of the stream, or read in it, for one of some consumers. */
+static void use_group(rig_client *c, const char *key, unsigned i) {
+  static char request[9000];
+  if (i % 10 == 0) {
+    snprintf(request, sizeof request, "XGROUP CREATE %s group%u 0 MKSTREAM\r\n", key, i / 1000);
+    rig_say(c, request);
+  }
+  snprintf(request, sizeof request, "XREADGROUP GROUP group%u %0*u COUNT 9 STREAMS %s >\r\n", i / 1000,
+           (int)(i % 1000 == 500 ? 900 : 4), i % 7, key);
+  rig_say(c, request);
+  c->len = 0;
+}
+
 /* Add elements `first` to `first` + `n` - 1 to the key: short ones, numbers, and a few long ones. */
 static void add(rig_client *c, const struct maker *m, const char *key, unsigned first, unsigned n) {
   static uint8_t request[2 * LONGEST + 4096];
   char word[60];
   for (unsigned i = first; i < first + n; i++) {
-    bool pair = m->type == RD_HASH || m->type == RD_ZSET;
-    size_t len = (size_t)sprintf((char *)request, "*%d\r\n", pair ? 4 : 3);
+    bool pair = m->type == RD_HASH || m->type == RD_ZSET, stream = m->type == RD_STREAM;
+    size_t len = (size_t)sprintf((char *)request, "*%d\r\n", stream ? 5 : pair ? 4 : 3);
     len += add_word(request + len, m->add, strlen(m->add));
     len += add_word(request + len, key, strlen(key));
     if (m->type == RD_ZSET) len += add_word(request + len, word, (size_t)sprintf(word, "%u", i * 7919 % 1000));
+    if (stream) len += add_word(request + len, "*", 1), len += add_word(request + len, "field", 5);
     size_t long_one = i % 100 == 50 ? 600 + i * 131 % 3000 : i % 1000 == 999 ? LONGEST - i % 50000 : 0;
     if (m->type == RD_HASH) len += add_word(request + len, word, (size_t)sprintf(word, "field:%u", i));
     if (long_one > 0) {
@@ -51,9 +64,11 @@ static void add(rig_client *c, const struct maker *m, const char *key, unsigned 
       len += add_word(request + len, word, (size_t)sprintf(word, i % 3 == 0 ? "%u" : "element:%u", i));
     }
     rig_feed(c, request, len, len);
-    CHECK(c->len > 0 && c->out[0] == ':');
-    if (c->len == 0 || c->out[0] != ':') check_print("element", c->out, c->len), printf("%u of %s\n", i, key);
+    bool added = c->len > 0 && c->out[0] == (stream ? '$' : ':');
+    CHECK(added);
+    if (!added) check_print("element", c->out, c->len), printf("%u of %s\n", i, key);
     c->len = 0;
+    if (stream && i % 5 == 0) use_group(c, key, i);
   }
 }
 
@@ -299,7 +314,7 @@ static void eviction_takes_whole_values(void) {
       unsigned size = round / MAKERS % 3;
       snprintf(name, sizeof name, "%s:%u", m->key, size);
       text now = ask(&c, m->read, name), *had = &value[round % MAKERS][size];
-      if (now.len > 4) { /* *0 */
+      if (now.len > 5) { /* *0 or $-1 */
         CHECK(had->len == now.len && memcmp(had->data, now.data, now.len) == 0);
         free(now.data);
       } else {
