@@ -429,6 +429,35 @@ class TlsTests(SynchronousTestCase):
             thread.join(20)
         self.assertEqual(errors, [])
 
+    def test_readers_of_a_group_at_a_reload(self) -> None:
+        """A reload closes clients that wait in XREADGROUP, too; each entry that was added meanwhile is new, or pending
+        for one of them, who has heard it or claims it."""
+        server = self.start(2)
+        watch = redis.Redis(port=server.port, socket_timeout=20)
+        self.addCleanup(watch.close)
+        servers.until(lambda: len(workers_of(watch)) == 2, 20, "two workers")
+        watch.xgroup_create("s", "g", mkstream=True)
+        waiting = [self.shaken("localhost", ssl.TLSVersion.TLSv1_3) for _ in range(8)]
+        for number, sock in enumerate(waiting):
+            sock.sendall(b"XREADGROUP GROUP g c%d COUNT 1 BLOCK 0 STREAMS s >\r\n" % number)
+        servers.until(lambda: watch.info("clients")["blocked_clients"] == 8, 20, "they wait")
+        server.process.send_signal(signal.SIGHUP)
+        added = []
+        while "all workers were replaced" not in server.logged():
+            added.append(watch.xadd("s", {"f": "v"}))
+        said = [sock.recv(1000) for sock in waiting]
+        pending = {one["message_id"]: one["consumer"] for one in watch.xpending_range("s", "g", "-", "+", 100)}
+        heard = {
+            entry: b"c%d" % number for number, text in enumerate(said) for entry in added if entry + b"\r\n" in text
+        }
+        self.assertLessEqual(heard.items(), pending.items())
+        self.assertEqual(len(set(pending.values())), len(pending), "each consumer was given one entry at most")
+        fresh = watch.execute_command("XREADGROUP", "GROUP", "g", "next", "STREAMS", "s", ">")
+        entries = fresh[b"s"][0] if isinstance(fresh, dict) else fresh[0][1] if fresh else []
+        self.assertEqual([*pending, *(entry for entry, _ in entries)], added)
+        watch.xautoclaim("s", "g", "next", 0, count=10**5)
+        self.assertEqual(len(watch.xpending_range("s", "g", "-", "+", 10**5, "next")), len(added))
+
     def test_waiting_clients_at_a_reload(self) -> None:
         """A reload closes clients that wait in BLPOP or subscribe, since their connections cannot move; no element is
         lost with them, and when they come again they are served."""
