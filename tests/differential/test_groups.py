@@ -1,4 +1,5 @@
-"""Groups of streams: random commands, of which each reply is the same as Valkey's; entries are counted as by Redis 7."""
+"""Groups of streams: random commands, of which each reply is the same as Valkey's, and as Redis 7.0's where that does
+not differ from 7.2; entries are counted as by Redis 7."""
 
 from __future__ import annotations
 
@@ -110,10 +111,45 @@ def comparable(words: list[str], value: Any) -> Any:
     return timeless(value)
 
 
+def figure(entry: tuple[Any, ...], name: bytes) -> Any:
+    """The field of an entry of XINFO."""
+    return entry[entry.index(name) + 1]
+
+
+def older(words: list[str], value: Any) -> Any:
+    """The reply without what Redis 7.2 changed: a command that gives a consumer nothing makes it, too, its last success
+    is noted, and XINFO STREAM FULL shows it. Some errors have other words."""
+    if isinstance(value, bytes) and value.startswith(b"-"):
+        return value.split()[0]
+    if words[:2] == ["XGROUP", "CREATECONSUMER"]:
+        return isinstance(value, bytes) and value.startswith(b":")
+    if not isinstance(value, tuple) or words[0] != "XINFO":
+        return value
+    if words[1] == "GROUPS":
+        return [figure(entry, name) for entry in value[1:] for name in (b"name", b"pending", b"last-delivered-id")]
+    if words[1] == "CONSUMERS":
+        shown = [(figure(entry, b"name"), figure(entry, b"pending")) for entry in value[1:]]
+        return [entry for entry in shown if entry[1] != b":0\r\n"]
+    if words[2:] and "FULL" in words:
+        found = list(value)
+        at = found.index(b"groups") + 1
+        found[at] = [
+            [figure(group, name) for name in (b"name", b"last-delivered-id", b"pel-count", b"pending")]
+            + [
+                [figure(one, name) for name in (b"name", b"pel-count", b"pending")]
+                for one in figure(group, b"consumers")[1:]
+                if figure(one, b"pel-count") != b":0\r\n"
+            ]
+            for group in found[at][1:]
+        ]
+        return found
+    return value
+
+
 class GroupTests(SynchronousTestCase):
     """One client; random steps."""
 
-    def compare(self, theirs: servers.Server, ours: servers.Server, seed: int) -> None:
+    def compare(self, theirs: servers.Server, ours: servers.Server, seed: int, is_older: bool = False) -> None:
         chance = random.Random(seed)
         version = chance.choice((2, 3))
         talks = Talk(theirs, version), Talk(ours, version)
@@ -129,8 +165,11 @@ class GroupTests(SynchronousTestCase):
                 for talk in talks:
                     talk.send(words)
                 wanted, found = (comparable(words, talk.value()) for talk in talks)
+                if is_older:
+                    wanted, found = older(words, wanted), older(words, found)
                 self.assertEqual(found, wanted, f"seed {seed}: " + "\n".join(story[-40:]))
-            self.exchange(*talks, seed)
+            if not is_older:
+                self.exchange(*talks, seed)
         finally:
             for talk in talks:
                 talk.close()
@@ -162,6 +201,14 @@ class GroupTests(SynchronousTestCase):
         self.addCleanup(ours.stop)
         for seed in range(RUNS):
             self.compare(theirs, ours, seed)
+
+    def test_replies_are_those_of_redis(self) -> None:
+        """Beside redis-server 7.0."""
+        theirs, ours = servers.redis_server(), servers.redistill("")
+        self.addCleanup(theirs.stop)
+        self.addCleanup(ours.stop)
+        for seed in range(RUNS):
+            self.compare(theirs, ours, seed, is_older=True)
 
 
 class CountTests(SynchronousTestCase):
