@@ -58,6 +58,9 @@ static const char *const words[] = {
     "*",
     "?",
     "[^a-b\\]",
+    "[1.5e3,{\"a\":\"\\u0041\\n\"},null]",
+    "\x93\x01\x81\xa1x\xcc\xff\xc0",
+    "<i3>h!4xIc0sd",
     "\\",
 };
 
