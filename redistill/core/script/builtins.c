@@ -7,8 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "script/bit.h"
+#include "script/cjson.h"
+#include "script/cmsgpack.h"
 #include "script/sandbox.h"
 #include "script/strings.h"
+#include "script/struct.h"
 #include "script/tables.h"
 
 /* Functions of stock Lua that are safe as they are. */
@@ -265,8 +269,8 @@ static const function FUNCTIONS[] = {
 
 /* Each makes one table. */
 static const function LIBRARIES[] = {
-    {"string", rd_open_string},
-    {"table", rd_open_table},
+    {"string", rd_open_string}, {"table", rd_open_table},       {"bit", rd_open_bit},
+    {"cjson", rd_open_cjson},   {"cmsgpack", rd_open_cmsgpack}, {"struct", rd_open_struct},
 };
 
 /* Push a table with the named fields of a library of stock Lua, whose name is `from`; NULL: its globals. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "script/builtins.h"
+#include "script/cjson.h"
 
 /* Keys of the registry: the addresses are what counts. */
 static const char PROTECTED = 0, FUNCTIONS = 0, GLOBALS = 0;
@@ -120,7 +121,8 @@ static int build(lua_State *L) {
   rd_protect(L);
   rd_lua.pushvalue(L, -1);
   rd_sandbox_set_global(L, "_G");
-  rd_builtins_open(L);                 /* with the globals of stock Lua, from which it takes some */
+  rd_builtins_open(L); /* with the globals of stock Lua, from which it takes some */
+  rd_sandbox_of(L)->json = rd_cjson_settings_of(L);
   rd_lua.replace(L, LUA_GLOBALSINDEX); /* the environment of what is compiled from here on */
   return 0;
 }
@@ -276,6 +278,7 @@ bool rd_sandbox_run(rd_sandbox *sandbox, lua_CFunction body, void *ud, uint32_t 
   sandbox->budget.spent = 0;
   sandbox->random = (uint64_t)seed << 16 | 0x330e;
   sandbox->ending = NULL;
+  rd_cjson_reset(sandbox->json);
   sandbox->line = 0;
   sandbox->error[0] = sandbox->source[0] = 0;
   rd_lua.sethook(L, hook, LUA_MASKCOUNT, RD_SCRIPT_STEPS);

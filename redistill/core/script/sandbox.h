@@ -24,11 +24,12 @@ typedef struct rd_sandbox {
   /* Called at each look of a running script. Returns NULL, or the error that ends the script, which no pcall catches.
    */
   const char *(*asked)(struct rd_sandbox *sandbox);
-  const char *ending;          /* the error that ends the running script; NULL: it may go on */
-  void *run;                   /* the running script, for the functions of its library; NULL: none */
-  int line;                    /* where the last error was raised; 0: not known */
-  char source[64];             /* ... and the name of the chunk */
-  char error[RD_SCRIPT_ERROR]; /* its text, "" at the start of a run */
+  struct rd_cjson_settings *json; /* those of the library cjson, which begin anew with each run */
+  const char *ending;             /* the error that ends the running script; NULL: it may go on */
+  void *run;                      /* the running script, for the functions of its library; NULL: none */
+  int line;                       /* where the last error was raised; 0: not known */
+  char source[64];                /* ... and the name of the chunk */
+  char error[RD_SCRIPT_ERROR];    /* its text, "" at the start of a run */
 } rd_sandbox;
 
 /* NULL: no memory. `cap` is at least 1 MiB. rd_lua is loaded. */
