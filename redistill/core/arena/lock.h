@@ -2,8 +2,9 @@
  *
  * Each shard has one robust, process-shared mutex. A process that changes a shard marks it dirty first and clean when
  * the change is whole, so the next process that takes the lock of a dead owner knows: a clean shard is whole; a dirty
- * shard may be torn and is emptied, and one in which a long command paused loses one key (store/recovery.h). A process has at most one dirty shard at any
- * time: marking another cleans the first, which is right because every change is finished before the next begins. */
+ * shard may be torn and is emptied, and one in which a long command paused loses one key (store/recovery.h). A process
+ * has at most one dirty shard at any time: marking another cleans the first, which is right because every change is
+ * finished before the next begins. */
 #ifndef RD_LOCK_H
 #define RD_LOCK_H
 

@@ -61,8 +61,8 @@ static inline void rd_item_set_type(rd_item *it, rd_type type, rd_encoding enc) 
   it->type = (uint8_t)((unsigned)type | (unsigned)enc << 4);
 }
 
-/* Give a big item's head room for a value of `len` bytes. *item is its place afterwards, of which the caller informs the
- * index at once. false: no memory, nothing is changed. */
+/* Give a big item's head room for a value of `len` bytes. *item is its place afterwards, of which the caller informs
+ * the index at once. false: no memory, nothing is changed. */
 bool rd_big_widen(rd_store *st, uint32_t shard, rd_ref *item, uint64_t len);
 /* Make a big item's value, for which its head has room, `len` bytes long; added bytes are not initialized. Calls
  * rd_yield. false: no memory, and the value is unchanged. */

@@ -11,8 +11,8 @@
  *   begins and a process of the last run died while it held a shard, since the cause is unknown.
  *
  * - A process can die while one of its long commands pauses in the middle of a change, and another client's command is
- *   in the middle of one, too. The shard of the first is marked as paused (RD_SHARD_PAUSED): the value of one key may be
- *   torn, and blocks to which nothing refers may be left. Its next owner verifies all but that value, and removes the
+ *   in the middle of one, too. The shard of the first is marked as paused (RD_SHARD_PAUSED): the value of one key may
+ * be torn, and blocks to which nothing refers may be left. Its next owner verifies all but that value, and removes the
  *   key. So such a death costs one shard at most, as any other, and nobody reads a value that is half changed.
  *
  * Verifying a shard means walking it (rd_shard_is_whole). The walk follows no reference before its target is verified:
