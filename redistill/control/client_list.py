@@ -41,6 +41,7 @@ def flags(client: Client) -> str:
         + ("x" if state.in_multi else "")
         + ("b" if client.blocked else "")
         + tracking_flags(state.tracking)
+        + ("d" if state.watching and client.session.watch_changed else "")
         + ("c" if state.close_after_reply else "")
         + ("U" if client.peer.startswith("/") else "")
         + ("e" if state.no_evict else "")

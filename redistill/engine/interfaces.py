@@ -98,6 +98,11 @@ class Session(Protocol):
         ...
 
     @property
+    def watch_changed(self) -> bool:
+        """Whether a key that it watches seems to have changed: EXEC will do nothing."""
+        ...
+
+    @property
     def subscriptions(self) -> tuple[int, int, int]:
         """The number of its channels, patterns and shard channels."""
         ...

@@ -268,6 +268,11 @@ class Session:
         lib.rd_session_set_limits(self._c, ffi.new("rd_limits *", limits))
 
     @property
+    def watch_changed(self) -> bool:
+        """Whether a key that it watches seems to have changed: EXEC will do nothing."""
+        return bool(lib.rd_session_watch_changed(self._c))
+
+    @property
     def subscriptions(self) -> tuple[int, int, int]:
         """The number of its channels, patterns and shard channels."""
         channels, patterns, shard = (lib.rd_session_subscriptions(self._c, kind) for kind in KINDS)

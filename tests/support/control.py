@@ -81,6 +81,7 @@ class FakeSession:
     stays: bool = True
     """Whether its user may have its subscriptions."""
     subscriptions: tuple[int, int, int] = (0, 0, 0)
+    watch_changed: bool = False
     tracking: Tracking = field(default_factory=Tracking)
     received: int = 0
     """Times that it was named by REDIRECT."""

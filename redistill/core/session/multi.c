@@ -579,6 +579,14 @@ void rd_cmd_watch(rd_call *c) {
   rd_reply_ok(c->out);
 }
 
+bool rd_session_watch_changed(const rd_session *s) {
+  uint32_t n = s->state.watching < RD_WATCHES_SHOWN ? s->state.watching : RD_WATCHES_SHOWN;
+  for (uint32_t i = 0; i < n; i++) {
+    if (rd_watch_seems_changed(s->st, &s->multi.watches[i])) return true;
+  }
+  return false;
+}
+
 void rd_cmd_unwatch(rd_call *c) {
   end_watches(c->session, 0);
   rd_reply_ok(c->out);

@@ -142,6 +142,10 @@ typedef struct rd_session_state {
 } rd_session_state;
 
 rd_session_state *rd_session_state_of(rd_session *s);
+/* True if a key that the session watches seems to have changed; only RD_WATCHES_SHOWN of its keys are looked at,
+ * without a lock. EXEC looks at all of them. */
+#define RD_WATCHES_SHOWN 1024u
+bool rd_session_watch_changed(const rd_session *s);
 /* Return memory that an idle session does not need; the owner's timer calls it. */
 void rd_session_trim(rd_session *s);
 /* Free all buffers at once: the owner closes the connection, and nothing more is executed or sent. */

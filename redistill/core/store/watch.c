@@ -41,6 +41,13 @@ bool rd_watch_changed(rd_store *st, const rd_watch *w) {
   return changed;
 }
 
+bool rd_watch_seems_changed(const rd_store *st, const rd_watch *w) {
+  uint32_t slot = rd_slot_of(st, w->db);
+  if (__atomic_load_n(rd_version_at(st, w->slot, w->hash), __ATOMIC_RELAXED) != w->version) return true;
+  if (__atomic_load_n(&rd_shard_at(st, rd_shard_of(st, w->hash))->epoch, __ATOMIC_RELAXED) != w->epoch) return true;
+  return w->existed && (slot != w->slot || __atomic_load_n(&st->head->flushes[slot], __ATOMIC_RELAXED) != w->flushes);
+}
+
 void rd_watch_end(rd_store *st, const rd_watch *w) {
   _Atomic uint32_t *watchers = &rd_shard_at(st, rd_shard_of(st, w->hash))->watchers;
   uint32_t n = atomic_load(watchers);

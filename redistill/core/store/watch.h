@@ -20,12 +20,15 @@ typedef struct rd_watch {
   bool existed;
   rd_bytes key; /* the caller's bytes; they must live as long as the watch */
 } rd_watch;
-/* rd_watch_begin and rd_watch_changed lock the key's shard unless it is held (then the lock stays held); the other two
+/* rd_watch_begin and rd_watch_changed lock the key's shard unless it is held (then the lock stays held); the others
  * need no lock, so a client can go while its key's shard is in use. key->data must outlive the watch. */
 void rd_watch_begin(rd_store *st, const rd_key *key, rd_watch *w);
 /* Start another watch with a copy of a watch that has not ended yet. */
 void rd_watch_join(rd_store *st, const rd_watch *w);
 bool rd_watch_changed(rd_store *st, const rd_watch *w);
+/* The same without a lock, for display: the answer may be a moment old, and a key that a database got by SWAPDB counts
+ * only if the watched one existed. */
+bool rd_watch_seems_changed(const rd_store *st, const rd_watch *w);
 void rd_watch_end(rd_store *st, const rd_watch *w);
 
 #endif
