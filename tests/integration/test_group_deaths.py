@@ -112,7 +112,7 @@ class DeathTests(OnWorkers):
             os.kill(victim, signal.SIGKILL)
             self.eventually(lambda gone=victim: gone not in workers_of(watch).values(), "the dead worker is replaced")
             if self.is_lost(watch):
-                self.assertIn("shards emptied", server.logged())
+                self.eventually(lambda: "shards emptied" in server.logged(), "the log says so")
                 break
         jobs.over.set()
         for thread in threads:
