@@ -28,15 +28,15 @@ typedef struct entry {
   unsigned made;
 } entry;
 
-typedef struct pending {
+typedef struct delivery {
   unsigned id, consumer, times;
   uint64_t at;
-} pending;
+} delivery;
 
 typedef struct group {
   bool exists, has[CONSUMERS];
   unsigned last, n;
-  pending each[MOST];
+  delivery each[MOST];
 } group;
 
 typedef struct model {
@@ -72,7 +72,7 @@ static void drop_pending(group *g, unsigned i) {
 static void put_pending(group *g, unsigned id, unsigned consumer, unsigned times) {
   unsigned i = find_pending(g, id);
   if (!is_pending(g, id)) memmove(g->each + i + 1, g->each + i, (g->n++ - i) * sizeof g->each[0]);
-  g->each[i] = (pending){id, consumer, times, st.now_ms};
+  g->each[i] = (delivery){id, consumer, times, st.now_ms};
 }
 static void drop_entries(unsigned i, unsigned n) {
   memmove(m.each + i, m.each + i + n, (m.n - i - n) * sizeof m.each[0]);
@@ -337,7 +337,7 @@ static void read_again(unsigned i) {
   if (n > count) n = count;
   put(&want, "*1\r\n*2\r\n$1\r\ns\r\n*%u\r\n", n);
   for (unsigned p = 0; p < g->n && n > 0; p++) {
-    pending *e = &g->each[p];
+    delivery *e = &g->each[p];
     if (e->consumer != k || e->id <= after) continue;
     n--;
     if (has_entry(e->id)) {
@@ -367,7 +367,7 @@ static void acknowledge(unsigned i) {
 /* Claim one entry as a command does. False: it was deleted, and is not pending any more. *claimed: it was. */
 static bool claim_one(group *g, unsigned id, unsigned k, unsigned idle, bool ids_only, bool force, bool *claimed) {
   bool was = is_pending(g, id);
-  pending *e = &g->each[find_pending(g, id)];
+  delivery *e = &g->each[find_pending(g, id)];
   *claimed = false;
   if (was && !has_entry(id)) {
     drop_pending(g, find_pending(g, id));
