@@ -143,11 +143,12 @@ class DeathTests(OnWorkers):
         self.assertEqual(
             sum(one["pending"] for one in client.xinfo_consumers("jobs", "group")), len(pending), "two have it"
         )
+        gone = jobs.acknowledged | jobs.doubtful
         for entry, (name,) in jobs.got.items():
-            if entry not in jobs.acknowledged | jobs.doubtful:
+            if entry not in gone:
                 self.assertEqual(pending.get(entry), name, "it was delivered and is not pending")
         self.assertEqual(jobs.acknowledged & set(pending), set(), "acknowledged and pending")
         delivered = {entry for entry in entries if tuple(map(int, entry.split(b"-"))) <= last}
-        known = set(pending) | jobs.acknowledged | jobs.doubtful
+        known = set(pending) | gone
         self.assertEqual(delivered - known, set(), "delivered and forgotten")
         self.assertEqual(set(pending) - delivered, set(), "pending and not delivered")
