@@ -51,6 +51,7 @@ typedef struct rd_entries {
   size_t mark; /* where the reply began */
   uint64_t bytes, strings;
   uint64_t found, missed; /* keys that were looked up for reading */
+  rd_stream_pos *first;   /* if not NULL: rd_entries_range puts the place of its first entry here */
   bool writes;            /* the command changes something, so it cannot be called again */
 } rd_entries;
 
@@ -79,7 +80,9 @@ bool rd_open_group(rd_call *c, rd_stream *s, struct rd_group *g);
 void rd_reply_no_key_or_group(rd_call *c, rd_bytes key, rd_bytes group, const char *where);
 /* Change the stream: all that `change` does, or nothing. False: nothing, there is no memory. */
 bool rd_stream_try(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg);
-/* The same; `change` may append to the reply. False after an -OOM reply in place of what was appended. */
+/* The same for a change that is whole by itself: when it returns RD_OOM it has changed nothing. */
+bool rd_stream_try_whole(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg);
+/* As rd_stream_try; `change` may append to the reply. False after an -OOM reply in place of what was appended. */
 bool rd_stream_change(rd_call *c, rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg);
 /* Find the consumer, or make it. RD_OOM: as rd_consumer_create. */
 rd_result rd_find_consumer(rd_stream *s, uint32_t group, rd_bytes name, struct rd_consumer *k, bool *created);

@@ -16,13 +16,21 @@ typedef struct delivery {
   rd_stream_id after; /* else the consumer's own entries behind this id */
   size_t mark;        /* where the stream begins in the reply */
   uint64_t n;         /* entries in the reply */
+  uint32_t consumer;  /* its number */
 } delivery;
+
+#define NONE_OPEN UINT32_MAX
 
 typedef struct reading {
   rd_call *call;
   const rd_read_options *o;
   delivery *each;
   rd_bytes group, consumer;
+  uint32_t open; /* the stream that is open, with its group; NONE_OPEN: none is */
+  rd_stream s;
+  rd_group g;
+  bool placed; /* there is one stream, and `first` is the place of the first new entry */
+  rd_stream_pos first;
 } reading;
 
 /* ---- the ids, the groups and the consumers ---- */
@@ -43,46 +51,62 @@ static bool parse_behind(rd_call *c, rd_bytes text, delivery *d) {
   return true;
 }
 
-/* Find the group in the stream at argv[o->first + i]. False: there is none. */
-static bool find_group(const reading *r, uint32_t i, rd_stream *s, rd_group *g) {
+/* Open the stream at argv[o->first + i] as r->s, and find the group, r->g. False: there is none. */
+static bool find_group(reading *r, uint32_t i) {
+  if (r->open == i) return true;
+  r->open = NONE_OPEN;
   rd_key key = rd_call_key(r->call, r->o->first + i);
   rd_item *it = rd_find_quiet(r->call->store, &key, false);
   if (it == NULL || rd_item_type(it) != RD_STREAM) return false;
-  rd_stream_open(s, r->call->store, &key, it);
-  return rd_group_find(s, r->group, g);
+  rd_stream_open(&r->s, r->call->store, &key, it);
+  if (!rd_group_find(&r->s, r->group, &r->g)) return false;
+  r->open = i;
+  return true;
 }
 
-/* True if all streams have the group, and all ids can be read. False after an error reply. */
-static bool check(const reading *r) {
+/* False after an error reply: the stream is no stream, or has no such group, or the id cannot be read. */
+static bool check_one(reading *r, uint32_t i) {
   rd_call *c = r->call;
   const rd_read_options *o = r->o;
-  rd_stream s;
-  rd_group g;
-  for (uint32_t i = 0; i < o->n; i++) {
+  r->each[i] = (delivery){.fresh = false};
+  if (!find_group(r, i)) {
     rd_key key = rd_call_key(c, o->first + i);
     rd_item *it = rd_find_quiet(c->store, &key, false);
-    if (it != NULL && !rd_call_is(c, it, &rd_types[RD_STREAM])) return false;
-    r->each[i] = (delivery){.fresh = false};
     if (it == NULL && c->session != NULL) {
       rd_count_lookup(c->store, false);
       rd_notify(c->store, &key, RD_EVENT_KEYMISS);
     }
-    if (!find_group(r, i, &s, &g)) {
+    if (it == NULL || rd_call_is(c, it, &rd_types[RD_STREAM]))
       rd_reply_no_key_or_group(c, c->argv[o->first + i], r->group, " in XREADGROUP with GROUP option");
-      return false;
-    }
-    if (!parse_behind(c, c->argv[o->first + o->n + i], &r->each[i])) return false;
-    if (i % 64 == 63) rd_yield(c->store);
+    return false;
+  }
+  return parse_behind(c, c->argv[o->first + o->n + i], &r->each[i]);
+}
+
+/* True if all streams have the group, and all ids can be read. False after an error reply. */
+static bool check(reading *r) {
+  for (uint32_t i = 0; i < r->o->n; i++) {
+    if (!check_one(r, i)) return false;
+    if (i % 64 == 63) rd_yield(r->call->store);
   }
   return true;
 }
 
 /* Have the consumer exist in each group, and note that it was seen. False after an -OOM reply. */
-static bool see_consumers(const reading *r) {
+static bool see_consumers(reading *r) {
+  rd_consumer k;
   for (uint32_t i = 0; i < r->o->n; i++) {
-    rd_stream s;
-    rd_group g;
-    if (find_group(r, i, &s, &g) && !rd_see_consumer(r->call, &s, g.number, r->consumer)) return false;
+    if (!find_group(r, i)) continue; /* it was evicted for the consumer in another stream */
+    bool exists = rd_consumer_find(&r->s, r->g.number, r->consumer, &k);
+    if (exists) {
+      k.seen = (int64_t)r->call->store->now_ms;
+      rd_consumer_save(&r->s, &k);
+    } else {
+      r->open = NONE_OPEN;
+      if (!rd_see_consumer(r->call, &r->s, r->g.number, r->consumer)) return false;
+      exists = find_group(r, i) && rd_consumer_find(&r->s, r->g.number, r->consumer, &k);
+    }
+    if (exists) r->each[i].consumer = k.number;
     if (i % 64 == 63) rd_yield(r->call->store);
   }
   return true;
@@ -139,31 +163,31 @@ static bool first_fresh(const reading *r, uint32_t i, const rd_stream *s, const 
 }
 
 /* Reply with what the stream has for the consumer, if anything. False: the command must return. */
-static bool reply_one(rd_entries *e, const reading *r, uint32_t i) {
-  rd_call *c = e->call;
+static bool reply_one(rd_entries *e, reading *r, uint32_t i) {
+  rd_call *c = r->call;
   delivery *d = &r->each[i];
-  rd_stream s;
-  rd_group g;
-  rd_consumer k;
   rd_stream_id from = d->after;
-  bool exists = find_group(r, i, &s, &g);
+  bool exists = find_group(r, i);
   rd_count_lookup(c->store, exists);
   e->found += exists;
   e->missed += !exists;
   d->mark = c->out->len;
-  if (!exists) return true; /* it was evicted for the consumer in another stream */
-  if (d->fresh ? !first_fresh(r, i, &s, &g, &from) : !rd_id_up(&from)) return true;
-  if (!rd_consumer_find(&s, g.number, r->consumer, &k)) return true;
+  if (!exists || d->consumer == 0) return true; /* it was evicted for the consumer in another stream */
+  if (d->fresh ? !first_fresh(r, i, &r->s, &r->g, &from) : !rd_id_up(&from)) return true;
   d->replied = true;
   rd_reply_stream_head(c, r->o, i);
-  return d->fresh ? rd_entries_range(e, &s, from, RD_STREAM_MAX, r->o->count, false, &d->n)
-                  : reply_owned(e, &s, k.number, from, r->o->count, &d->n);
+  if (!d->fresh) return reply_owned(e, &r->s, d->consumer, from, r->o->count, &d->n);
+  e->first = &r->first;
+  bool done = rd_entries_range(e, &r->s, from, RD_STREAM_MAX, r->o->count, false, &d->n);
+  e->first = NULL;
+  r->placed = done && r->o->n == 1;
+  return done;
 }
 
 /* ---- the changes ---- */
 
 typedef struct handing {
-  const reading *r;
+  reading *r;
   const delivery *d;
 } handing;
 
@@ -177,25 +201,41 @@ static void count_read(const rd_stream *s, rd_group *g, rd_stream_id id) {
   g->last = id;
 }
 
-/* Hand over new entries: they are pending, and the group has read them. */
+/* Hand over new entries: they are pending, and the group has read them. If there is one it is a change that is whole by
+ * itself: what is written before the entry is put is written back. */
 static rd_result hand_fresh(rd_stream *s, void *arg) {
   const handing *h = arg;
-  const reading *r = h->r;
+  reading *r = h->r;
+  const delivery *d = h->d;
   int64_t now = (int64_t)s->c.st->now_ms;
   rd_group g;
   rd_consumer k;
   rd_stream_pos at;
-  if (!rd_group_find(s, r->group, &g) || !rd_consumer_find(s, g.number, r->consumer, &k)) return RD_OK;
-  uint32_t consumer = k.number, group = g.number;
-  rd_stream_id from = g.last;
+  if (!rd_group_find(s, r->group, &g)) return RD_OK;
+  rd_group was = g;
+  uint32_t group = g.number;
+  rd_stream_id from = g.last, first;
   rd_id_up(&from);
-  bool more = rd_stream_lower(s, from, &at);
-  for (uint64_t i = 0; more && i < h->d->n; i++, more = rd_stream_next(s, &at)) {
-    count_read(s, &g, at.spot.id);
-    if (!r->o->no_ack && rd_pending_put(s, group, at.spot.id, consumer, now, 1) != RD_OK) return RD_OOM;
-    if (i % 16 == 15) rd_yield(s->c.st);
+  bool more = r->placed || rd_stream_lower(s, from, &at);
+  if (r->placed) at = r->first;
+  r->placed = false; /* another attempt looks it up */
+  if (!more) return RD_OK;
+  first = at.spot.id;
+  if (d->n == 1 && !r->o->no_ack) {
+    count_read(s, &g, first);
+    rd_group_write(s, &g);
+    if (rd_pending_put(s, group, first, d->consumer, now, 1) != RD_OK) {
+      rd_group_save(s, r->group, &was);
+      return RD_OOM;
+    }
+  } else {
+    for (uint64_t i = 0; more && i < d->n; i++, more = rd_stream_next(s, &at)) {
+      count_read(s, &g, at.spot.id);
+      if (!r->o->no_ack && rd_pending_put(s, group, at.spot.id, d->consumer, now, 1) != RD_OK) return RD_OOM;
+      if (i % 16 == 15) rd_yield(s->c.st);
+    }
+    rd_group_save(s, r->group, &g);
   }
-  rd_group_save(s, r->group, &g);
   if (!r->o->no_ack && rd_consumer_find(s, group, r->consumer, &k)) {
     k.active = now;
     rd_consumer_save(s, &k);
@@ -223,20 +263,19 @@ static void hand_again(rd_stream *s, const reading *r, const delivery *d) {
 }
 
 /* Change the streams that the reply has; returns their number. Those from one on that has no memory are cut off. */
-static uint64_t hand_over(const reading *r) {
+static uint64_t hand_over(reading *r) {
   rd_call *c = r->call;
   uint64_t n = 0;
   for (uint32_t i = 0; i < r->o->n; i++) {
     delivery *d = &r->each[i];
-    rd_stream s;
-    rd_group g;
     if (!d->replied) continue;
     handing h = {r, d};
-    bool done = find_group(r, i, &s, &g);
+    bool done = find_group(r, i), whole = d->n == 1 || r->o->no_ack;
+    r->open = NONE_OPEN;
     if (done && d->fresh)
-      done = rd_stream_try(&s, hand_fresh, &h);
+      done = (whole ? rd_stream_try_whole : rd_stream_try)(&r->s, hand_fresh, &h);
     else if (done)
-      hand_again(&s, r, d);
+      hand_again(&r->s, r, d);
     if (!done) {
       c->out->len = d->mark;
       break;
@@ -250,20 +289,18 @@ static uint64_t hand_over(const reading *r) {
 /* ---- XREADGROUP ---- */
 
 /* Deliver. False: no stream has anything, and nothing was replied. */
-static bool deliver(const reading *r) {
+static bool deliver(reading *r) {
   rd_call *c = r->call;
   rd_entries e = rd_entries_of(c);
   size_t array = rd_reply_begin_array(c->out);
   uint64_t streams = 0, entries = 0;
-  rd_stream s;
-  rd_group g;
   rd_item *last = NULL;
   for (uint32_t i = 0; i < r->o->n; i++) {
     if (!reply_one(&e, r, i)) return true;
     if (!r->each[i].replied) continue;
     streams++;
     entries += r->each[i].n;
-    if (find_group(r, i, &s, &g)) last = s.c.item;
+    last = r->s.c.item;
     if (i % 64 == 63) rd_yield(c->store);
   }
   if (streams == 0) {
@@ -274,6 +311,10 @@ static bool deliver(const reading *r) {
   bool given = c->store->giving != NULL; /* to one client, for one stream: what is given is whole */
   if (given) rd_reply_streams_end(c, &e, array, streams);
   if (!rd_call_may_remove(c, last)) return true;
+  if (given) { /* places in the stream are void */
+    r->open = NONE_OPEN;
+    r->placed = false;
+  }
   streams = hand_over(r);
   if (given && streams == 0)
     c->out->len = e.mark;
@@ -283,7 +324,7 @@ static bool deliver(const reading *r) {
   return true;
 }
 
-static void read_group(const reading *r) {
+static void read_group(reading *r) {
   rd_call *c = r->call;
   const rd_read_options *o = r->o;
   if (!check(r) || !see_consumers(r) || deliver(r)) return;
@@ -304,6 +345,7 @@ void rd_cmd_xreadgroup(rd_call *c) {
     rd_reply_oom(c->out);
     return;
   }
-  read_group(&(reading){c, &o, each, c->argv[o.group], c->argv[o.group + 1]});
+  reading r = {c, &o, each, c->argv[o.group], c->argv[o.group + 1], .open = NONE_OPEN};
+  read_group(&r);
   if (each != few) rd_scratch_give(c->store, each, bytes);
 }

@@ -9,7 +9,8 @@
 /* ---- shared by the commands on groups ---- */
 
 /* Try once. RD_OOM: nothing has changed. */
-static rd_result change_once(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg) {
+static rd_result change_once(rd_stream *s, bool whole, rd_result (*change)(rd_stream *s, void *arg), void *arg) {
+  if (whole) return change(s, arg);
   if (!rd_coll_begin(&s->c)) return RD_OOM;
   if (change(s, arg) == RD_OK) {
     rd_coll_commit(&s->c);
@@ -21,11 +22,12 @@ static rd_result change_once(rd_stream *s, rd_result (*change)(rd_stream *s, voi
 }
 
 /* Try several times. `out`, if not NULL: what was appended by an attempt that failed is dropped. */
-static bool change_all(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg, rd_reply *out) {
+static bool change_all(rd_stream *s, bool whole, rd_result (*change)(rd_stream *s, void *arg), void *arg,
+                       rd_reply *out) {
   size_t mark = out != NULL ? out->len : 0;
   bool existed = s->c.item != NULL;
   for (int attempt = 0; attempt < RD_COLL_ATTEMPTS; attempt++) {
-    if (change_once(s, change, arg) == RD_OK) return true;
+    if (change_once(s, whole, change, arg) == RD_OK) return true;
     if (out != NULL) out->len = mark;
     if (!rd_coll_reserve(&s->c)) break;
     rd_stream_reopen(s);
@@ -35,11 +37,15 @@ static bool change_all(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg
 }
 
 bool rd_stream_try(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg) {
-  return change_all(s, change, arg, NULL);
+  return change_all(s, false, change, arg, NULL);
+}
+
+bool rd_stream_try_whole(rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg) {
+  return change_all(s, true, change, arg, NULL);
 }
 
 bool rd_stream_change(rd_call *c, rd_stream *s, rd_result (*change)(rd_stream *s, void *arg), void *arg) {
-  if (change_all(s, change, arg, c->out)) return true;
+  if (change_all(s, false, change, arg, c->out)) return true;
   rd_reply_oom(c->out);
   return false;
 }
@@ -272,7 +278,7 @@ void rd_cmd_xack(rd_call *c) {
   if (!rd_open_stream(c, 1, false, &s)) return;
   if (rd_group_find(&s, c->argv[2], &g)) {
     uint32_t number = g.number;
-    if (!rd_check_ids(c, 3)) return;
+    if (c->argc > 4 && !rd_check_ids(c, 3)) return;
     for (uint32_t i = 3; i < c->argc; i++) {
       if (!rd_parse_id(c, c->argv[i], 0, NULL, &id)) return;
       removed += rd_pending_remove(&s, number, id);

@@ -62,9 +62,26 @@ static bool parse_number(const char *text, uint64_t *n) {
   return errno == 0 && *text != 0 && *end == 0;
 }
 
+/* Parse digits, so few that their number is below 10^19, from *at on. False: there are none, or more. */
+static inline bool parse_digits(const uint8_t **at, const uint8_t *end, uint64_t *n) {
+  const uint8_t *start = *at, *p = start;
+  for (*n = 0; p < end && (uint8_t)(*p - '0') < 10; p++) *n = *n * 10 + (uint8_t)(*p - '0');
+  *at = p;
+  return p > start && p - start < 20;
+}
+
+/* Parse an id as clients usually write it. False: it is written otherwise, or is none. */
+static bool parse_usual(rd_bytes text, uint64_t missing, rd_stream_id *id) {
+  const uint8_t *at = text.data, *end = at + text.len;
+  id->seq = missing;
+  if (!parse_digits(&at, end, &id->ms)) return false;
+  return at == end || (*at++ == '-' && parse_digits(&at, end, &id->seq) && at == end);
+}
+
 static bool parse_id(rd_bytes text, uint64_t missing, bool *any_seq, rd_stream_id *id) {
   char number[128];
   if (any_seq != NULL) *any_seq = false;
+  if (RD_LIKELY(parse_usual(text, missing, id))) return true;
   if (text.len >= sizeof number || text.len == 0) return false;
   memcpy(number, text.data, text.len);
   number[text.len] = 0;

@@ -96,6 +96,7 @@ bool rd_entries_range(rd_entries *e, const rd_stream *s, rd_stream_id low, rd_st
   uint64_t count = 0;
   size_t array = rd_reply_begin_array(c->out);
   bool more = down ? rd_stream_upper(s, high, &at) : rd_stream_lower(s, low, &at);
+  if (e->first != NULL && more) *e->first = at;
   while (more && !c->out->failed && rd_id_compare(at.spot.id, down ? low : high) * (down ? -1 : 1) <= 0) {
     if (!rd_entries_add(e, &at)) return false;
     if (++count == most) break;

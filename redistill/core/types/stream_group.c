@@ -233,13 +233,15 @@ rd_result rd_group_create(rd_stream *s, rd_bytes name, rd_stream_id last, int64_
   return RD_OK;
 }
 
-void rd_group_save(rd_stream *s, rd_bytes name, rd_group *g) {
+void rd_group_write(rd_stream *s, rd_group *g) {
   uint8_t fresh[24];
-  rd_pos p;
-  if (!find_name(s, 0, name, &p)) return;
   rd_id_put(fresh, g->last);
   rd_st64(fresh + 16, (uint64_t)g->read);
-  overwrite(s, &p, 5 + START, fresh, sizeof fresh);
+  overwrite(s, &g->p, 5 + START, fresh, sizeof fresh);
+}
+
+void rd_group_save(rd_stream *s, rd_bytes name, rd_group *g) {
+  if (find_name(s, 0, name, &g->p)) rd_group_write(s, g);
 }
 
 void rd_group_destroy(rd_stream *s, rd_bytes name) {
@@ -385,18 +387,17 @@ static void disown(rd_stream *s, uint32_t consumer, rd_stream_id id) {
   if (lower_id(s, consumer, id, &p) && rd_id_compare(rd_owned_id(&p), id) == 0) remove_at(s, &p);
 }
 
+/* Insert a pending entry at its place. */
 static rd_result insert_pending(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, int64_t time,
-                                uint64_t times) {
+                                uint64_t times, rd_pos *p) {
   uint8_t entry[PENDING_LEN];
-  rd_pos p;
   entry[0] = PENDING;
   rd_st32(entry + 1, group + 1);
   rd_id_put(entry + 5, id);
   rd_st64(entry + 21, (uint64_t)time);
   rd_st64(entry + 29, times);
   rd_st32(entry + 37, consumer);
-  lower_id(s, group + 1, id, &p);
-  return insert(s, entry, PENDING_LEN, NULL, &p);
+  return insert(s, entry, PENDING_LEN, NULL, p);
 }
 
 rd_result rd_pending_put(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, int64_t time,
@@ -404,14 +405,15 @@ rd_result rd_pending_put(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t
   rd_pending e;
   uint8_t fresh[PENDING_LEN - 21];
   bool found = rd_pending_find(s, group, id, &e);
-  if (!found || e.consumer != consumer) {
-    if (own(s, consumer, id) != RD_OK) return RD_OOM;
-    if (found) disown(s, e.consumer, id);
-  }
   if (!found) {
-    if (insert_pending(s, group, id, consumer, time, times) == RD_OK) return RD_OK;
-    disown(s, consumer, id);
+    if (insert_pending(s, group, id, consumer, time, times, &e.p) != RD_OK) return RD_OOM;
+    if (own(s, consumer, id) == RD_OK) return RD_OK;
+    if (rd_pending_find(s, group, id, &e)) remove_at(s, &e.p);
     return RD_OOM;
+  }
+  if (e.consumer != consumer) {
+    if (own(s, consumer, id) != RD_OK) return RD_OOM;
+    disown(s, e.consumer, id);
   }
   rd_st64(fresh, (uint64_t)time);
   rd_st64(fresh + 8, times);
@@ -428,7 +430,9 @@ void rd_pending_again(rd_stream *s, rd_pending *e, int64_t time, uint64_t times)
 }
 
 rd_result rd_pending_load(rd_stream *s, uint32_t group, rd_stream_id id, int64_t time, uint64_t times) {
-  return insert_pending(s, group, id, 0, time, times);
+  rd_pos p;
+  lower_id(s, group + 1, id, &p);
+  return insert_pending(s, group, id, 0, time, times, &p);
 }
 
 rd_result rd_pending_give(rd_stream *s, uint32_t group, rd_stream_id id, uint32_t consumer, bool *given) {

@@ -72,6 +72,8 @@ bool rd_group_at(const rd_stream *s, uint32_t rank, rd_group *g); /* in the orde
 rd_result rd_group_create(rd_stream *s, rd_bytes name, rd_stream_id last, int64_t read);
 /* Write g->last and g->read; the place is looked up again. */
 void rd_group_save(rd_stream *s, rd_bytes name, rd_group *g);
+/* The same for a group that was just found. */
+void rd_group_write(rd_stream *s, rd_group *g);
 /* Remove the group, its consumers and its pending entries. Calls rd_yield. */
 void rd_group_destroy(rd_stream *s, rd_bytes name);
 
