@@ -652,6 +652,17 @@ class Performance:
         redis="slowlog-max-len",
         reloadable=True,
     )
+    busy_reply_threshold: int = setting(
+        Kind.INTEGER,
+        5000,
+        "Time after which clients that need what a running script has get the error BUSY",
+        unit="milliseconds",
+        minimum=1,
+        maximum=2**53,
+        zero="they wait",
+        redis="busy-reply-threshold",
+        reloadable=True,
+    )
     latency_monitor_threshold: int = setting(
         Kind.INTEGER,
         0,

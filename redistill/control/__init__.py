@@ -228,6 +228,7 @@ class ControlPlane:
     def _limit_store(self, config: Config) -> None:
         """Give this process's store the limits that it cannot find in the arena."""
         self._watch_slow(config)
+        self.state.store.set_busy_threshold(config.performance.busy_reply_threshold)
         self.state.store.set_value_limits(config.server.max_bulk_size, config.memory.hll_sparse_max_bytes)
         self.state.store.set_notify(events.letters(config.server.notify_keyspace_events))
         self.state.store.set_tracking_limit(config.server.tracking_table_max_keys)

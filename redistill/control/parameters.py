@@ -28,7 +28,6 @@ HIDDEN = "(redacted)"
 DISK = "this cache writes nothing to disk"
 REPLICATION = "there is no replication"
 CLUSTER = "there is no cluster"
-SCRIPTS = "there are no scripts"
 CHANNELS = "users have no channels until a rule gives them some"
 BUILT = "it is built in"
 SYSTEM = "it is set outside, where the daemon is started"
@@ -142,7 +141,7 @@ FIXED: tuple[tuple[str, str, str], ...] = (
         " cluster-replica-validity-factor=10 cluster-require-full-coverage=yes tls-cluster=no",
         "cluster-enabled=no cluster-config-file=nodes.conf cluster-port=0",
     ),
-    (SCRIPTS, "busy-reply-threshold=5000", "enable-module-command=no"),
+    ("there are no modules", "", "enable-module-command=no"),
     ("an address that others reach needs a password, always", "protected-mode=yes", ""),
     ("every payload of RESTORE is checked", "sanitize-dump-payload=yes", ""),
     (

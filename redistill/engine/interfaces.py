@@ -256,6 +256,10 @@ class Store(stats.Engine, Protocol):
         """Hand up commands that take this long or longer; None: none."""
         ...
 
+    def set_busy_threshold(self, milliseconds: int) -> None:
+        """Answer BUSY for a script that takes longer; 0: never."""
+        ...
+
     def check(self) -> tuple[int, str]:
         """Walk the whole arena: the number of violated invariants, and the first of them in words."""
         ...

@@ -365,6 +365,10 @@ class Store:
         """The thresholds of the encodings that OBJECT ENCODING shows."""
         lib.rd_set_type_limits(self._c, ffi.new("rd_type_limits *", [min(limit, _UINT32_MAX) for limit in limits]))
 
+    def set_busy_threshold(self, milliseconds: int) -> None:
+        """Answer BUSY to clients that need what a script has that takes longer; 0, and so at first: never."""
+        lib.rd_set_busy_threshold(self._c, milliseconds)
+
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         """Hand up commands that take this long or longer (`Session.on_slow`); None, and so at first: none."""
         lib.rd_slowlog_set_threshold(self._slow, 2**64 - 1 if nanoseconds is None else nanoseconds)

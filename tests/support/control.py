@@ -331,6 +331,9 @@ class FakeStore:
     def set_type_limits(self, limits: TypeLimits) -> None:
         self.type_limits = limits
 
+    def set_busy_threshold(self, milliseconds: int) -> None:
+        self.busy_threshold = milliseconds
+
     def set_slow_threshold(self, nanoseconds: int | None) -> None:
         self.slow_threshold = nanoseconds
 

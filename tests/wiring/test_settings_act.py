@@ -531,6 +531,12 @@ class ActTests(SynchronousTestCase):
             self.client.ask("PING")
         self.assertEqual(self.client.ask("SLOWLOG", "LEN"), b":2\r\n")
 
+    def see_performance_busy_reply_threshold(self, name: str) -> None:
+        self.set(name, 77)
+        self.assertEqual(self.worker.store._c.busy_threshold_ms, 77)
+        self.set(name, 0)
+        self.assertEqual(self.worker.store._c.busy_threshold_ms, 0)
+
     def see_performance_latency_monitor_threshold(self, name: str) -> None:
         control = self.worker.serving.control
         for threshold, kept in ((0, []), (5, [b"slow"])):

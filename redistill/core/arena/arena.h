@@ -92,10 +92,11 @@ typedef struct rd_store {
   rd_clock *clock;     /* nanoseconds of CLOCK_MONOTONIC, for durations and slices; NULL: no durations, no slices */
   rd_clock *wall;      /* microseconds since the epoch, for MONITOR; NULL: now_ms is used */
   uint32_t generation; /* the generation of the configuration that this process has applied: rd_behind in worker.h */
-  uint64_t max_bulk;   /* most bytes of an argument (rd_set_value_limits) */
-  uint64_t readable;   /* most bytes of a value that clients' buffers can hold (rd_set_client_limit) */
-  uint64_t max_value;  /* most bytes of a value that a command makes: the smaller of the two */
-  uint32_t hll_sparse; /* most bytes of a HyperLogLog that grows and is sparse */
+  uint64_t busy_threshold_ms; /* rd_set_busy_threshold */
+  uint64_t max_bulk;          /* most bytes of an argument (rd_set_value_limits) */
+  uint64_t readable;          /* most bytes of a value that clients' buffers can hold (rd_set_client_limit) */
+  uint64_t max_value;         /* most bytes of a value that a command makes: the smaller of the two */
+  uint32_t hll_sparse;        /* most bytes of a HyperLogLog that grows and is sparse */
   rd_type_limits type_limits;
   bool no_touch;                               /* CLIENT NO-TOUCH of the running session */
   bool monitoring;                             /* a client of some worker monitors, as of the last call on a session */

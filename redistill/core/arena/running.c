@@ -34,10 +34,10 @@ rd_kill rd_running_kill(rd_store *st, rd_running_kind kind) {
     rd_worker *w = rd_worker_at(st, (uint32_t)__builtin_ctzll(used));
     uint64_t word = atomic_load(&w->running);
     while (word != 0) {
-      if ((word & KIND) != (uint64_t)kind) {
-        other = true;
-      } else if (word & WROTE) {
+      if (word & WROTE) {
         wrote = true;
+      } else if ((word & KIND) != (uint64_t)kind) {
+        other = true;
       } else if (!atomic_compare_exchange_weak(&w->running, &word, word | ASKED)) {
         continue; /* it ended, wrote, or another began */
       } else {
@@ -62,4 +62,15 @@ rd_running_kind rd_running_slow(const rd_store *st, uint64_t now_ms, uint64_t th
     kind = (rd_running_kind)(word & KIND);
   }
   return kind;
+}
+
+void rd_set_busy_threshold(rd_store *st, uint64_t milliseconds) { st->busy_threshold_ms = milliseconds; }
+
+rd_running_kind rd_running_busy(const rd_store *st) {
+  if (st->busy_threshold_ms == 0 || st->clock == NULL) return RD_RUNNING_NONE;
+  return rd_running_slow(st, st->clock() / 1000000u, st->busy_threshold_ms);
+}
+
+void rd_running_beat(rd_store *st, uint64_t now_ms) {
+  atomic_store_explicit(&st->worker->heartbeat, now_ms, memory_order_relaxed);
 }

@@ -23,8 +23,15 @@ rd_kill rd_running_kill(rd_store *st, rd_running_kind kind);
 /* The kind of the script that has run longest of all processes, if it has run for more than `threshold_ms`. */
 rd_running_kind rd_running_slow(const rd_store *st, uint64_t now_ms, uint64_t threshold_ms);
 
+/* A script that runs for longer holds up no client that needs what it has: the client gets an error. 0: it waits. */
+void rd_set_busy_threshold(rd_store *st, uint64_t milliseconds);
+
 /* python: end */
 
+/* The kind of a script of any process that runs for longer than the threshold. */
+rd_running_kind rd_running_busy(const rd_store *st);
+/* Publish the heartbeat of a worker that runs a script and cannot do anything else. */
+void rd_running_beat(rd_store *st, uint64_t now_ms);
 /* Publish the script of this process, which has run since `since_ms` (milliseconds of the clock of heartbeats). */
 void rd_running_begin(rd_store *st, rd_running_kind kind, uint64_t since_ms, bool wrote);
 /* The script is about to write. False: it was asked to end before, and must not write. It need not be published. */

@@ -43,7 +43,7 @@ enum {
   RD_LISTS = 1 << 27,  /* a command of the control plane whose lists of arguments may be long (RD_MAX_CONTROL_LIST) */
   RD_PLACED = 1 << 28, /* a command of the control plane that changes something or looks at keys: in a transaction it
                           acts at its place. All others may be answered after the transaction's locks are released. */
-  RD_WHOLE = 1 << 29,  /* runs on the worker's own stack and never pauses, however long its arguments are */
+  RD_WHOLE = 1 << 29,  /* begins on the worker's own stack, however long its arguments are */
 };
 
 /* Categories of ACL CAT, in the order in which COMMAND INFO reports them. */

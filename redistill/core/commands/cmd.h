@@ -269,6 +269,7 @@ rd_command_fn rd_cmd_script_exists;
 rd_command_fn rd_cmd_script_flush;
 rd_command_fn rd_cmd_script_debug;
 rd_command_fn rd_cmd_script_help;
+rd_command_fn rd_cmd_script_kill;
 
 /* server */
 rd_command_fn rd_cmd_dbsize;

@@ -10,6 +10,7 @@
 #include "session/growth.h"
 #include "session/longcall.h"
 #include "session/monitor.h"
+#include "session/slow_scripts.h"
 #include "session/timing.h"
 #include "store/internal.h"
 
@@ -51,7 +52,8 @@ static rd_status __attribute__((noinline, cold)) retry_later(rd_session *s, rd_a
     a->timed = false;
     s->timed_count--;
   }
-  if (verdict == RD_LONG) a->large = a->lengthy = true;
+  if (verdict == RD_LATER && RD_UNLIKELY(rd_refuse_busy(s, a->command))) return rd_end_command(s);
+  if (verdict == RD_LONG) a->large = a->lengthy = a->begun = true;
   s->ahead_next--;
   return verdict == RD_BLOCK ? RD_BLOCKED : RD_BUSY;
 }
@@ -209,8 +211,8 @@ static rd_status dispatch_one(rd_session *s, rd_ahead *a, const rd_bytes *argv) 
     } else if (cmd->flags & RD_CONTROL_PLANE) {
       return rd_pass_to_control(s, cmd, argv, a->argc);
     } else {
-      rd_status ran =
-          RD_UNLIKELY(a->lengthy) && !(cmd->flags & RD_WHOLE) ? run_long(s, a, argv) : run_timed(s, a, argv);
+      rd_status ran = RD_UNLIKELY(a->lengthy) && (a->begun || !(cmd->flags & RD_WHOLE)) ? run_long(s, a, argv)
+                                                                                        : run_timed(s, a, argv);
       if (RD_UNLIKELY(ran != RD_MORE)) {
         if (ran == RD_BLOCKED && s->st->monitoring) show(s, a);
         return ran;

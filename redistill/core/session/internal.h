@@ -25,6 +25,7 @@ typedef struct rd_ahead {
   bool unknown_sub;
   bool timed;   /* the command is part of the running measurement */
   bool large;   /* it has many bytes or arguments; without this no key is too long */
+  bool begun;   /* has returned RD_LONG */
   bool lengthy; /* takes long: it has many arguments or large ones, or has returned RD_LONG; then `large` is set, too */
   rd_key key;
   const struct rd_bucket *bucket; /* prefetched; a hint */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "arena/running.h"
 #include "command/command_table.h"
 #include "command/keys.h"
 #include "script/convert.h"
@@ -11,6 +12,7 @@
 #include "session/execute.h"
 #include "session/monitor.h"
 #include "session/scripts.h"
+#include "session/slow_scripts.h"
 #include "session/tracking.h"
 
 enum { FEW_ARGS = 32, STRAY_WAIT_NS = 100000000 };
@@ -137,6 +139,8 @@ static void execute(rd_script_run *run, const rd_command *cmd, const rd_bytes *a
                   .first_pos = key_pos,
                   .whole = true,
                   .reads_all_keys = rd_reads_all_keys};
+  struct rd_longrun *running = st->running;
+  st->running = NULL; /* pauses are between commands */
   if (RD_UNLIKELY(st->monitoring)) rd_monitor_show(s, cmd, argv, argc);
   if (cmd->id == RD_ID_time) {
     reply_time(run, run->scratch);
@@ -147,6 +151,7 @@ static void execute(rd_script_run *run, const rd_command *cmd, const rd_bytes *a
   } else {
     rd_execute(&call, &key, true);
   }
+  st->running = running;
   if (call.verdict != RD_DONE) rd_reply_error(run->scratch, "ERR the command cannot run within a script");
   rd_account_to(s, cmd, run->scratch);
   if (writes(cmd)) run->wrote = true;
@@ -170,6 +175,11 @@ static int call(lua_State *L, bool raises) {
       return rd_lua.error(L);
     }
     return fail(L, raises, refused);
+  }
+  if (RD_UNLIKELY(run->published) && cmd->flags & (RD_WRITE | RD_MAY_REPLICATE) &&
+      !rd_running_write(run->session->st)) {
+    rd_sandbox_of(L)->ending = RD_SCRIPT_KILLED;
+    return rd_lua.error(L);
   }
   rd_reply *scratch = run->scratch;
   scratch->len = 0;

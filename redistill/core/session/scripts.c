@@ -9,6 +9,7 @@
 #include "script/convert.h"
 #include "session/execute.h"
 #include "session/growth.h"
+#include "session/slow_scripts.h"
 #include "store/internal.h"
 
 enum { KEEP_SCRATCH = 64 << 10 };
@@ -34,6 +35,7 @@ static rd_scripts *scripts_of(rd_store *st) {
     return NULL;
   }
   rd_reply_init(&scripts->scratch);
+  scripts->sandbox->asked = rd_script_look;
   st->forget_scripts = forget;
   return st->scripts = scripts;
 }
@@ -203,7 +205,12 @@ rd_scripts *rd_scripts_open(rd_call *c) {
     return NULL;
   }
   rd_scripts *scripts = scripts_of(c->store);
-  if (scripts == NULL) rd_reply_oom(c->out);
+  if (scripts == NULL) {
+    rd_reply_oom(c->out);
+  } else if (RD_UNLIKELY(scripts->sandbox->run != NULL)) { /* a script of another client pauses */
+    c->verdict = RD_LATER;
+    return NULL;
+  }
   return scripts;
 }
 
@@ -253,6 +260,7 @@ static bool run_once(rd_scripts *scripts, rd_script_run *run) {
   sandbox->run = run;
   bool ended = rd_sandbox_run(sandbox, body, run, (uint32_t)rd_random_u64(s->st));
   sandbox->run = NULL;
+  rd_script_slow_ended(run);
   s->no_pauses = no_pauses;
   s->state.db = db;
   if (scripts->scratch.cap > KEEP_SCRATCH) rd_reply_free(&scripts->scratch);
@@ -261,7 +269,7 @@ static bool run_once(rd_scripts *scripts, rd_script_run *run) {
   if (ended) return true;
   if (!out->failed) out->len = mark;
   out->errors = errors;
-  if (run->strayed && !run->wrote) return false;
+  if ((run->strayed || run->begins_again) && !run->wrote) return false;
   char hex[RD_SHA1_HEX];
   rd_sha1_hex(run->script->sha, hex);
   if (sandbox->line > 0)
@@ -293,15 +301,17 @@ static void run_script(rd_call *c, rd_scripts *scripts, rd_script_run *run) {
     c->verdict = RD_LATER;
     return;
   }
-  uint32_t admitted = st->admitted_limit;
+  uint32_t admitted = run->admitted_before = st->admitted_limit;
   st->admitted_limit = st->head->pool.limit + st->head->pool.reserve;
   if (run_once(scripts, run)) {
+    run->script->quick = !run->published;
     if (run->all) run->script->tried = true;
     if (run->all && run->script->strays) rd_script_strayed(st, run->script);
   } else {
-    run->script->strays = true;
-    rd_unlock_all(st);
-    c->verdict = RD_LATER; /* dispatched again, it locks all shards */
+    if (run->strayed) run->script->strays = true;
+    if (run->begins_again) run->script->quick = false;
+    if (!c->session->state.locked) rd_unlock_all(st);
+    c->verdict = run->begins_again ? RD_LONG : RD_LATER; /* dispatched again, a script that strayed locks all shards */
   }
   st->admitted_limit = admitted;
 }
@@ -323,6 +333,14 @@ static void eval(rd_call *c, bool by_sha, bool read_only) {
   if (scripts == NULL) return;
   rd_script *script = find(c, scripts, by_sha);
   if (script == NULL) return;
+  if (!script->quick && !c->whole && st->running == NULL && st->clock != NULL) {
+    const char *busy = rd_busy_error(st);
+    if (busy != NULL)
+      rd_reply_error(c->out, busy); /* it would wait for all shards */
+    else
+      c->verdict = RD_LONG; /* where it can pause */
+    return;
+  }
   bool over = rd_may_be_over(st) && !rd_growth_allowed(st);
   rd_script_run run = {.call = c,
                        .session = s,

@@ -39,6 +39,7 @@ typedef struct rd_script {
   int function;   /* its number in the sandbox */
   uint32_t flags; /* rd_script_flag */
   bool tried;     /* it has run to its end with all shards locked */
+  bool quick;     /* its last run ended within a slice */
   bool strays;    /* it has touched keys that it had not named */
   /* Whether the arena has it (store/scripts.h), as of this generation; and the time before which it is not tried again
    * to put it there, since there was no room: script_cache.c. */
@@ -59,11 +60,17 @@ typedef struct rd_script_run {
   bool read_only;
   bool refuses_growth; /* commands that may grow are refused, as long as it has changed nothing */
   bool wrote;
-  bool all;          /* all shards are locked */
-  bool strayed;      /* it touched a shard that is not locked, and must begin again */
-  int resp;          /* the protocol of replies, that redis.setresp sets */
-  uint64_t began_us; /* the time that TIME shows, in microseconds since the epoch */
-  rd_reply *scratch; /* the replies of its commands */
+  bool all;                 /* all shards are locked */
+  bool begins_again;        /* it has run for a slice, and must begin again where it can pause */
+  bool published;           /* rd_running_begin */
+  uint64_t looked_ns;       /* the time of the first look; 0: there was none */
+  uint64_t unwanted_ns;     /* when its client had gone; 0: it has not */
+  uint64_t later_ms;        /* the store's time when it last went on after a pause; 0: it has not paused */
+  uint32_t admitted_before; /* rd_store.admitted_limit of others */
+  bool strayed;             /* it touched a shard that is not locked, and must begin again */
+  int resp;                 /* the protocol of replies, that redis.setresp sets */
+  uint64_t began_us;        /* the time that TIME shows, in microseconds since the epoch */
+  rd_reply *scratch;        /* the replies of its commands */
 } rd_script_run;
 
 #define RD_SCRIPT_BUCKETS 1024u
@@ -77,7 +84,8 @@ typedef struct rd_scripts {
   uint64_t runs;
 } rd_scripts;
 
-/* The process's scripts, made for the first one. NULL after an error reply: there is no Lua, or no memory. */
+/* The process's scripts, made for the first one. NULL: there is no Lua, or no memory, and the reply says so; or a
+ * script of another client pauses, and the command has to be tried again later. */
 rd_scripts *rd_scripts_open(rd_call *c);
 /* The script that this process has compiled; NULL: none. */
 rd_script *rd_script_compiled(rd_scripts *scripts, const uint8_t *sha);

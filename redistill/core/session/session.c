@@ -258,7 +258,7 @@ static bool look_ahead(rd_session *s) {
     a->timed = false;
     size_t bytes = p->pos - p->start;
     a->large = bytes > LARGE_COMMAND;
-    a->lengthy = false;
+    a->lengthy = a->begun = false;
     if (RD_UNLIKELY(a->large)) a->lengthy = bytes > RD_LONG_BYTES || a->argc > RD_LONG_KEYS;
     a->key_pos = 0;
     a->shard = RD_NO_SHARD;
