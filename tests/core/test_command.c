@@ -122,7 +122,7 @@ static void every_entry_of_the_table_is_complete(void) {
     /* The core or the control plane answers it, or it is only a container. */
     CHECK((cmd->run != NULL) + ((cmd->flags & RD_CONTROL_PLANE) != 0) + (cmd->id == RD_ID_object) +
               (cmd->id == RD_ID_memory) + (cmd->id == RD_ID_pubsub) + (cmd->id == RD_ID_script) +
-              (cmd->id == RD_ID_xinfo) + (cmd->id == RD_ID_xgroup) ==
+              (cmd->id == RD_ID_function) + (cmd->id == RD_ID_xinfo) + (cmd->id == RD_ID_xgroup) ==
           1);
     CHECK(!(cmd->flags & RD_WRITE) == !(cmd->acl & RD_ACL_WRITE));
     CHECK(!(cmd->flags & RD_FAST) == !(cmd->acl & RD_ACL_FAST));

@@ -270,6 +270,14 @@ rd_command_fn rd_cmd_script_flush;
 rd_command_fn rd_cmd_script_debug;
 rd_command_fn rd_cmd_script_help;
 rd_command_fn rd_cmd_script_kill;
+rd_command_fn rd_cmd_function_load;
+rd_command_fn rd_cmd_function_delete;
+rd_command_fn rd_cmd_function_list;
+rd_command_fn rd_cmd_function_stats;
+rd_command_fn rd_cmd_function_flush;
+rd_command_fn rd_cmd_function_help;
+rd_command_fn rd_cmd_fcall;
+rd_command_fn rd_cmd_fcall_ro;
 
 /* server */
 rd_command_fn rd_cmd_dbsize;

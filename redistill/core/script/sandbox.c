@@ -203,6 +203,15 @@ void rd_sandbox_push(lua_State *L, int number) {
   rd_lua.remove(L, -2);
 }
 
+int rd_sandbox_keep(lua_State *L) {
+  push_functions(L);
+  rd_lua.insert(L, -2);
+  int number = (int)rd_lua.objlen(L, -2) + 1; /* a border of the array: a number that is free */
+  rd_lua.rawseti(L, -2, number);
+  rd_lua_pop(L, 1);
+  return number;
+}
+
 static int forget(lua_State *L) {
   const source *from = rd_lua.touserdata(L, 1);
   push_functions(L);

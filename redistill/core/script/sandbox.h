@@ -26,6 +26,7 @@ typedef struct rd_sandbox {
   const char *(*asked)(struct rd_sandbox *sandbox);
   struct rd_cjson_settings *json; /* those of the library cjson, which begin anew with each run */
   const char *ending;             /* the error that ends the running script; NULL: it may go on */
+  uint32_t patience;              /* looks after which the library that is being loaded ends; 0: none is loaded */
   void *run;                      /* the running script, for the functions of its library; NULL: none */
   int line;                       /* where the last error was raised; 0: not known */
   char source[64];                /* ... and the name of the chunk */
@@ -50,6 +51,8 @@ void rd_sandbox_set_global(lua_State *L, const char *name);
 int rd_sandbox_compile(rd_sandbox *sandbox, rd_bytes body, const char *chunk);
 /* Inside of cpcall: push the function with this number. */
 void rd_sandbox_push(lua_State *L, int number);
+/* Inside of cpcall: keep the function at the top, and pop it. Returns its number. */
+int rd_sandbox_keep(lua_State *L);
 /* Free the function with this number. */
 void rd_sandbox_forget(rd_sandbox *sandbox, int number);
 

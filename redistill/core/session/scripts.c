@@ -86,6 +86,7 @@ static void make_room(rd_scripts *scripts, size_t bytes) {
 static void forget(rd_store *st) {
   rd_scripts *scripts = st->scripts;
   while (scripts->count > 0) drop(scripts, scripts->count - 1);
+  rd_libraries_free(scripts);
   rd_sandbox_free(scripts->sandbox);
   rd_reply_free(&scripts->scratch);
   free(scripts);
@@ -99,10 +100,15 @@ static bool is_word(rd_bytes text, const char *word) {
   return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
 }
 
-static bool read_flag(rd_bytes name, uint32_t *flags) {
-  static const char *const names[] = {"no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys"};
-  for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-    if (!is_word(name, names[i])) continue;
+const char *rd_script_flag_name(unsigned flag) {
+  static const char *const names[RD_SCRIPT_FLAGS] = {"no-writes", "allow-oom", "allow-stale", "no-cluster",
+                                                     "allow-cross-slot-keys"};
+  return names[flag];
+}
+
+bool rd_script_flag_of(rd_bytes name, uint32_t *flags) {
+  for (unsigned i = 0; i < RD_SCRIPT_FLAGS; i++) {
+    if (name.data == NULL || !is_word(name, rd_script_flag_name(i))) continue;
     *flags |= 1u << i;
     return true;
   }
@@ -145,7 +151,7 @@ static bool read_declaration(rd_reply *out, rd_bytes *body, uint32_t *flags) {
     }
     for (word = (rd_bytes){word.data + 6, word.len - 6}; word.len != 0;) {
       rd_bytes name = part(&word, ',');
-      if (read_flag(name, flags)) continue;
+      if (rd_script_flag_of(name, flags)) continue;
       rd_reply_errorf(out, "ERR Unexpected flag in script shebang: %.*s", (int)(name.len < 128 ? name.len : 128),
                       (const char *)name.data);
       return false;
@@ -228,19 +234,35 @@ static rd_script *find(rd_call *c, rd_scripts *scripts, bool by_sha) {
 
 /* ---- running ---- */
 
-static void set_strings(lua_State *L, const char *name, const rd_bytes *strings, uint32_t count) {
+static void push_strings(lua_State *L, const rd_bytes *strings, uint32_t count) {
   rd_lua.createtable(L, (int)count, 0);
   for (uint32_t i = 0; i < count; i++) {
     rd_lua.pushlstring(L, (const char *)strings[i].data, strings[i].len);
     rd_lua.rawseti(L, -2, (int)i + 1);
   }
-  rd_sandbox_set_global(L, name);
+}
+
+/* A function gets the keys and the arguments as its own arguments. */
+static int body_of_function(lua_State *L) {
+  rd_script_run *run = rd_lua.touserdata(L, 1);
+  rd_lua.pushnil(L);
+  rd_sandbox_set_global(L, "KEYS");
+  rd_lua.pushnil(L);
+  rd_sandbox_set_global(L, "ARGV");
+  rd_sandbox_push(L, run->script->function);
+  push_strings(L, run->keys, run->key_count);
+  push_strings(L, run->args, run->arg_count);
+  rd_sandbox_call(L, 2);
+  rd_append_value(L, run->call->out, run->resp);
+  return 0;
 }
 
 static int body(lua_State *L) {
   rd_script_run *run = rd_lua.touserdata(L, 1);
-  set_strings(L, "KEYS", run->keys, run->key_count);
-  set_strings(L, "ARGV", run->args, run->arg_count);
+  push_strings(L, run->keys, run->key_count);
+  rd_sandbox_set_global(L, "KEYS");
+  push_strings(L, run->args, run->arg_count);
+  rd_sandbox_set_global(L, "ARGV");
   rd_sandbox_push(L, run->script->function);
   rd_sandbox_call(L, 0);
   rd_append_value(L, run->call->out, run->resp);
@@ -258,7 +280,8 @@ static bool run_once(rd_scripts *scripts, rd_script_run *run) {
   bool no_pauses = s->no_pauses;
   s->no_pauses = true; /* nothing waits or pauses within a script */
   sandbox->run = run;
-  bool ended = rd_sandbox_run(sandbox, body, run, (uint32_t)rd_random_u64(s->st));
+  bool ended =
+      rd_sandbox_run(sandbox, run->function != NULL ? body_of_function : body, run, (uint32_t)rd_random_u64(s->st));
   sandbox->run = NULL;
   rd_script_slow_ended(run);
   s->no_pauses = no_pauses;
@@ -272,7 +295,9 @@ static bool run_once(rd_scripts *scripts, rd_script_run *run) {
   if ((run->strayed || run->begins_again) && !run->wrote) return false;
   char hex[RD_SHA1_HEX];
   rd_sha1_hex(run->script->sha, hex);
-  if (sandbox->line > 0)
+  if (sandbox->line > 0 && run->function != NULL)
+    rd_reply_errorf(out, "%s script: %s, on %s:%d.", sandbox->error, run->function, sandbox->source, sandbox->line);
+  else if (sandbox->line > 0)
     rd_reply_errorf(out, "%s script: %.*s, on %s:%d.", sandbox->error, RD_SHA1_HEX, hex, sandbox->source,
                     sandbox->line);
   else
@@ -316,23 +341,9 @@ static void run_script(rd_call *c, rd_scripts *scripts, rd_script_run *run) {
   st->admitted_limit = admitted;
 }
 
-static void eval(rd_call *c, bool by_sha, bool read_only) {
+void rd_script_start(rd_call *c, rd_scripts *scripts, rd_script *script, const char *function, uint32_t keys,
+                     bool read_only) {
   rd_store *st = c->store;
-  rd_session *s = c->session;
-  int64_t keys;
-  if (!rd_arg_integer(c, c->argv[2], &keys)) return;
-  if (keys > (int64_t)c->argc - 3) {
-    rd_reply_error(c->out, "ERR Number of keys can't be greater than number of args");
-    return;
-  }
-  if (keys < 0) {
-    rd_reply_error(c->out, "ERR Number of keys can't be negative");
-    return;
-  }
-  rd_scripts *scripts = rd_scripts_open(c);
-  if (scripts == NULL) return;
-  rd_script *script = find(c, scripts, by_sha);
-  if (script == NULL) return;
   if (!script->quick && !c->whole && st->running == NULL && st->clock != NULL) {
     const char *busy = rd_busy_error(st);
     if (busy != NULL)
@@ -343,12 +354,13 @@ static void eval(rd_call *c, bool by_sha, bool read_only) {
   }
   bool over = rd_may_be_over(st) && !rd_growth_allowed(st);
   rd_script_run run = {.call = c,
-                       .session = s,
+                       .session = c->session,
                        .script = script,
+                       .function = function,
                        .keys = c->argv + 3,
-                       .key_count = (uint32_t)keys,
+                       .key_count = keys,
                        .args = c->argv + 3 + keys,
-                       .arg_count = c->argc - 3 - (uint32_t)keys,
+                       .arg_count = c->argc - 3 - keys,
                        .read_only = read_only || (script->flags & RD_SCRIPT_NO_WRITES) != 0,
                        .refuses_growth = over && (script->flags & RD_SCRIPT_ALLOW_OOM) == 0,
                        .resp = 2,
@@ -367,6 +379,22 @@ static void eval(rd_call *c, bool by_sha, bool read_only) {
     }
   }
   run_script(c, scripts, &run);
+}
+
+static void eval(rd_call *c, bool by_sha, bool read_only) {
+  int64_t keys;
+  if (!rd_arg_integer(c, c->argv[2], &keys)) return;
+  if (keys > (int64_t)c->argc - 3) {
+    rd_reply_error(c->out, "ERR Number of keys can't be greater than number of args");
+    return;
+  }
+  if (keys < 0) {
+    rd_reply_error(c->out, "ERR Number of keys can't be negative");
+    return;
+  }
+  rd_scripts *scripts = rd_scripts_open(c);
+  rd_script *script = scripts != NULL ? find(c, scripts, by_sha) : NULL;
+  if (script != NULL) rd_script_start(c, scripts, script, NULL, (uint32_t)keys, read_only);
 }
 
 void rd_cmd_eval(rd_call *c) { eval(c, false, false); }

@@ -31,6 +31,7 @@ typedef enum rd_script_flag {
   RD_SCRIPT_CROSS_SLOT = 1 << 4,
   RD_SCRIPT_DECLARES = 1 << 5, /* it has such a line */
 } rd_script_flag;
+#define RD_SCRIPT_FLAGS 5u /* those with a name */
 
 typedef struct rd_script {
   uint8_t sha[RD_SHA1_BYTES];
@@ -57,6 +58,7 @@ typedef struct rd_script_run {
   rd_script *script;
   const rd_bytes *keys, *args;
   uint32_t key_count, arg_count;
+  const char *function; /* the name of a function of a library; NULL: EVAL */
   bool read_only;
   bool refuses_growth; /* commands that may grow are refused, as long as it has changed nothing */
   bool wrote;
@@ -82,6 +84,9 @@ typedef struct rd_scripts {
   uint32_t count;
   uint64_t bytes; /* of their bodies */
   uint64_t runs;
+  struct rd_library *libraries; /* functions.h */
+  uint32_t libraries_seen;      /* the arena's number of them, if `follows` */
+  bool follows;
 } rd_scripts;
 
 /* The process's scripts, made for the first one. NULL: there is no Lua, or no memory, and the reply says so; or a
@@ -93,6 +98,15 @@ rd_script *rd_script_compiled(rd_scripts *scripts, const uint8_t *sha);
 rd_script *rd_script_compile(rd_scripts *scripts, rd_reply *out, rd_bytes body, uint64_t hash);
 /* The compiled script of this body. NULL after an error reply. */
 rd_script *rd_script_by_body(rd_call *c, rd_scripts *scripts, rd_bytes body);
+
+const char *rd_script_flag_name(unsigned flag);
+/* Add the flag with this name. False: there is none. */
+bool rd_script_flag_of(rd_bytes name, uint32_t *flags);
+/* Run a script, or the function of this name, whose keys begin at argv[3]. */
+void rd_script_start(rd_call *c, rd_scripts *scripts, rd_script *script, const char *function, uint32_t keys,
+                     bool read_only);
+/* functions.c */
+void rd_libraries_free(rd_scripts *scripts);
 
 /* ---- script_cache.c: the scripts of all processes ---- */
 

@@ -14,6 +14,7 @@
 
 const char *rd_script_look(rd_sandbox *sandbox) {
   rd_script_run *run = sandbox->run;
+  if (run == NULL && sandbox->patience != 0 && --sandbox->patience == 0) return "ERR FUNCTION LOAD timeout";
   if (run == NULL || run->session->st->clock == NULL) return NULL;
   rd_store *st = run->session->st;
   uint64_t now = st->clock();
