@@ -14,6 +14,7 @@
 #include "script/strings.h"
 #include "script/struct.h"
 #include "script/tables.h"
+#include "script/text.h"
 
 /* Functions of stock Lua that are safe as they are. */
 static const char *const STOCK[] = {"assert",   "error",  "gcinfo",   "getmetatable", "ipairs",
@@ -171,7 +172,8 @@ static int builtin_load(lua_State *L) {
   const char *name = rd_lua.aux_optlstring(L, 2, "=(load)", NULL);
   rd_lua.aux_checktype(L, 1, LUA_TFUNCTION);
   rd_lua.settop(L, 2);
-  rd_lua.pushlstring(L, "", 0);
+  rd_text joined;
+  rd_text_begin(&joined, L);
   for (;;) {
     size_t len;
     rd_lua.pushvalue(L, 1);
@@ -180,11 +182,12 @@ static int builtin_load(lua_State *L) {
     if (!rd_lua.isstring(L, -1)) return rd_lua.aux_error(L, "reader function must return a string");
     rd_lua.tolstring(L, -1, &len);
     if (len == 0) break;
-    rd_spend(L, rd_lua.objlen(L, 3) / RD_SPEND_BYTES);
-    rd_lua.concat(L, 2);
+    rd_text_add_value(&joined, -1);
+    if (joined.data[0] == 0x1b) break; /* bytecode: refused below */
+    rd_lua_pop(L, 1);
   }
-  rd_lua.settop(L, 3);
-  return load_text(L, 3, name);
+  rd_text_push(&joined);
+  return load_text(L, rd_lua.gettop(L), name);
 }
 
 /* ---- random numbers: those of the 48-bit generator of POSIX ---- */

@@ -194,6 +194,7 @@ int rd_sandbox_compile(rd_sandbox *sandbox, rd_bytes body, const char *chunk) {
   if (rd_lua.cpcall(L, compile, &from) == LUA_OK) return from.number;
   keep_error(sandbox, L, -1);
   rd_lua.settop(L, 0);
+  if (sandbox->used > sandbox->cap / 2) rd_lua.gc(L, LUA_GCCOLLECT, 0);
   return 0;
 }
 
@@ -295,5 +296,8 @@ bool rd_sandbox_run(rd_sandbox *sandbox, lua_CFunction body, void *ud, uint32_t 
   if (failed) keep_error(sandbox, L, -1);
   if (failed == LUA_ERRMEM) snprintf(sandbox->error, sizeof sandbox->error, "ERR not enough memory");
   rd_lua.settop(L, 0);
+  /* Lua collects nothing when an allocation fails: garbage that fills the memory would make the next scripts fail.
+   * There are no finalizers, so nothing can raise an error here. */
+  if (failed == LUA_ERRMEM || sandbox->used > sandbox->cap / 2) rd_lua.gc(L, LUA_GCCOLLECT, 0);
   return failed == LUA_OK;
 }
