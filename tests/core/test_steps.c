@@ -209,6 +209,35 @@ static void long_records_are_released_in_steps(void) {
   free(text);
 }
 
+/* Fields with values of 16 MiB and of 3 MiB each have expired, in a packed hash and in a large one. */
+static void long_fields_that_have_expired_are_released_in_steps(void) {
+  static const char *const opens[] = {"HGET a z\r\n", "HSET a z 1\r\n", "HLEN a\r\n", "HPERSIST a FIELDS 1 f0\r\n"};
+  for (size_t i = 0; i < 4 * sizeof opens / sizeof *opens; i++) {
+    bool large = i & 1, many = i & 2;
+    open_store();
+    if (large) make("HSET");
+    say("HSET a z 1\r\n");
+    for (int k = 0; k < (many ? 5 : 1); k++) {
+      size_t len = many ? 3 << 20 : 16 << 20;
+      char *value = calloc(1, len + 600);
+      int head = snprintf(value, 600, "*4\r\n$4\r\nHSET\r\n$1\r\na\r\n$2\r\nf%d\r\n$%zu\r\n", k, len);
+      memcpy(value + head + len, "\r\n", 2);
+      rig_feed(&c, value, (size_t)head + len + 2, 1 << 20);
+      free(value);
+      char text[60];
+      snprintf(text, sizeof text, "HPEXPIRE a 100 FIELDS 1 f%d\r\n", k);
+      say(text);
+    }
+    st.now_ms += 1000;
+    uint64_t before = now_used();
+    begin();
+    say(opens[i / 4]);
+    end(opens[i / 4]);
+    CHECK(now_used() < before - (14 << 20));
+    close_store();
+  }
+}
+
 static void set_string(const char *key, size_t len) {
   char *value = malloc(len + 600);
   int head = snprintf(value, 600, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n", strlen(key), key, len);
@@ -321,6 +350,7 @@ int main(void) {
   RUN(parts_of_large_values_are_removed_in_steps);
   RUN(long_elements_are_released_in_steps);
   RUN(long_records_are_released_in_steps);
+  RUN(long_fields_that_have_expired_are_released_in_steps);
   RUN(long_strings_are_released_in_steps);
   RUN(the_sweep_removes_few_values_of_many_blocks);
   RUN(leaves_of_few_entries_are_joined);

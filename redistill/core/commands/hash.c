@@ -13,13 +13,18 @@
 
 enum { DROPS_AT_ONCE = 64 };
 
-/* Remove the fields that have expired. False: they are so many that the command must be called again where it can
+/* True if removing the fields that have expired takes long: they are many, or long. */
+static bool are_much(const rd_coll *h, uint64_t expired) {
+  if (expired > RD_LONG_ELEMENTS) return true;
+  return rd_item_value_bytes(h->st, h->item) > RD_LONG_BYTES && rd_hash_expired_bytes(h) > RD_LONG_BYTES;
+}
+
+/* Remove the fields that have expired. False: they are so much that the command must be called again where it can
  * pause. */
 static bool __attribute__((noinline)) drop_expired(rd_call *c, bool for_write, rd_coll *h) {
   uint64_t expired = rd_hash_count_expired(h);
   if (expired == 0) return true;
-  if (expired > RD_LONG_ELEMENTS && !(for_write ? rd_may_take_long(c) : rd_may_read(c, RD_LONG_BYTES + 1)))
-    return false;
+  if (are_much(h, expired) && !(for_write ? rd_may_take_long(c) : rd_may_read(c, RD_LONG_BYTES + 1))) return false;
   while (rd_hash_drop_expired(h, DROPS_AT_ONCE) == DROPS_AT_ONCE) rd_yield(c->store);
   rd_hash_expired(h, RD_EVENT_HEXPIRED);
   return true;

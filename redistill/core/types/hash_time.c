@@ -145,6 +145,32 @@ uint64_t rd_hash_count_expired(const rd_coll *c) {
   return rd_coll_rank(&second, &p);
 }
 
+static uint64_t bytes_outside(const rd_store *st, const uint8_t *element) {
+  return *element == RD_ELEMENT_OUTSIDE ? rd_element_len(st, element) : 0;
+}
+
+static uint64_t entry_bytes_outside(const rd_store *st, const uint8_t *entry) {
+  return bytes_outside(st, rd_hash_field(entry)) + bytes_outside(st, rd_hash_value(entry));
+}
+
+uint64_t rd_hash_expired_bytes(const rd_coll *c) {
+  rd_pos p, timed;
+  uint64_t bytes = 0;
+  if (rd_coll_is_packed(c)) {
+    for (bool more = rd_coll_first(c, &p); more; more = rd_coll_next(c, &p)) {
+      if (rd_expired(c->st, rd_hash_time(p.at))) bytes += entry_bytes_outside(c->st, p.at);
+    }
+    return bytes;
+  }
+  rd_coll second = rd_coll_second(c);
+  for (bool more = rd_coll_first(&second, &timed); more; more = rd_coll_next(&second, &timed)) {
+    int64_t time = (int64_t)time_of(timed.at);
+    if (!rd_expired(c->st, time)) break;
+    if (find_timed(c, time, hash_of(timed.at), &p)) bytes += entry_bytes_outside(c->st, p.at);
+  }
+  return bytes;
+}
+
 /* ---- for rd_types ---- */
 
 int64_t rd_hash_due(rd_store *st, const rd_item *it) {

@@ -21,6 +21,8 @@ uint32_t rd_hash_expire(rd_store *st, rd_item *it, uint32_t most);
 
 /* The number of fields of an open hash that have expired. */
 uint64_t rd_hash_count_expired(const rd_coll *c);
+/* The bytes of long elements among these fields and their values. */
+uint64_t rd_hash_expired_bytes(const rd_coll *c);
 /* Remove up to `most` of them. Returns how many; when all are removed that should be, call rd_hash_expired. */
 uint32_t rd_hash_drop_expired(rd_coll *c, uint32_t most);
 /* Fields have expired: delete the key if none is left, and inform watchers and listeners. `event`: RD_EVENT_HEXPIRED,
