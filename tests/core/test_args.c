@@ -92,6 +92,30 @@ static void a_float_takes_the_whole_argument_and_is_a_number(void) {
   CHECK(!rd_parse_long_double((rd_bytes){(const uint8_t *)"1\0", 2}, &v));
 }
 
+/* Of up to 18 characters: digits, mostly, with a sign, points and letters here and there. */
+static void a_double_is_the_one_that_strtod_reads(void) {
+  uint64_t seed = 7;
+  int numbers = 0;
+  for (int i = 0; i < 300000; i++) {
+    char s[20], *end;
+    size_t n = 0;
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    uint64_t random = seed >> 20, length = random % 19;
+    if (random >> 8 & 1) s[n++] = '-';
+    while (n < length) {
+      seed = seed * 6364136223846793005u + 1442695040888963407u;
+      s[n++] = (seed >> 40) % 24 == 0 ? '.' : (seed >> 40) % 241 == 1 ? 'e' : (char)('0' + (seed >> 50) % 10);
+    }
+    s[n] = 0;
+    double expected = strtod(s, &end), d;
+    bool right = n != 0 && *end == 0 && end != s && isfinite(expected);
+    CHECK(rd_parse_double(text(s), &d) == right);
+    CHECK(!right || memcmp(&d, &expected, sizeof d) == 0);
+    numbers += right;
+  }
+  CHECK(numbers > 100000);
+}
+
 static void the_text_of_a_float_is_bounded(void) {
   static char digits[5 * 1024];
   long double v;
@@ -130,6 +154,7 @@ int main(void) {
   RUN(integers_are_canonical_decimal);
   RUN(a_formatted_number_parses_back);
   RUN(a_float_takes_the_whole_argument_and_is_a_number);
+  RUN(a_double_is_the_one_that_strtod_reads);
   RUN(the_text_of_a_float_is_bounded);
   RUN(floats_are_written_without_an_exponent_or_needless_zeros);
   RUN(words_compare_without_case);
