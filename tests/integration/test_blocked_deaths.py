@@ -113,6 +113,19 @@ class Scores(Queue):
         return elements
 
 
+class Places(Scores):
+    """Places, which transactions add and BZMPOP takes."""
+
+    def put(self, client: redis.Redis, element: bytes) -> None:
+        with client.pipeline() as transaction:
+            transaction.geoadd(self.name, (13, 38, element))
+            transaction.execute()
+
+    def take(self, client: redis.Redis) -> bytes | None:
+        found = client.bzmpop(0.5, 1, [self.name], max=True)
+        return found[1][0][0] if found else None
+
+
 class DeathTests(OnWorkers):
     """Workers are killed, one after another."""
 
@@ -123,6 +136,7 @@ class DeathTests(OnWorkers):
         over = threading.Event()
         dice = random.Random(16)
         queues = [Queue("list", server, over), Moves("moves", server, over), Scores("set", server, over)]
+        queues.append(Places("places", server, over))
         threads = [thread for queue in queues for thread in queue.threads()]
         for thread in threads:
             thread.start()
