@@ -830,7 +830,7 @@ static void a_refused_change_of_a_group_changes_nothing(void) {
        {GROUPED, "XREADGROUP GROUP g c STREAMS @8a >"}, {GROUPED, "XREADGROUP GROUP g c COUNT 3 STREAMS @8a >"},
        {GROUPED, "XREADGROUP GROUP g c COUNT 1 STREAMS @8a >"},
        {GROUPED, "XREADGROUP GROUP g #300d COUNT 1 STREAMS @8a >"}, {PENDING, "XCLAIM @8a g #300d 0 1-1 2-1 7-1"},
-       {GROUPED, "XCLAIM @8a g #9000d 0 1-1 2-1 7-1 FORCE"},
+       {GROUPED, "XCLAIM @8a g #9000d 0 1-1 2-1 7-1 FORCE"}, {GROUPED, "XCLAIM @8a g #9000d 0 1-1 FORCE LASTID 7-7"},
        {PENDING, "XADD @8a MAXLEN 3 DELREF 9-1 field #300a field #600b"},
        {PENDING " ; XACK @8a g 1-1 3-1", "XADD @8a MAXLEN 0 ACKED 9-1 field #9000b"},
        {PENDING, "XAUTOCLAIM @8a g #300d 0 0"}, {PENDING, "COPY @8a @8b REPLACE"}, {PENDING, "RENAME @8a @300b"});

@@ -166,7 +166,13 @@ static rd_result claim_all(rd_stream *s, void *arg) {
   rd_call *c = x->call;
   rd_stream_id id;
   bool deleted;
+  rd_group g;
   if (begin(x, s) != RD_OK) return RD_OOM;
+  if (x->has_last && rd_group_find(s, c->argv[2], &g) && rd_id_compare(x->last, g.last) > 0) {
+    g.last = x->last;
+    rd_group_save(s, c->argv[2], &g);
+    x->changes++;
+  }
   size_t array = rd_reply_begin_array(c->out);
   for (uint32_t i = 5; i < x->ids_end; i++) {
     if (!rd_parse_id(c, c->argv[i], 0, NULL, &id) || claim_one(x, s, id, &deleted) != RD_OK) return RD_OOM;
@@ -199,11 +205,6 @@ void rd_cmd_xclaim(rd_call *c) {
     if (x.ids_end % 64 == 63) rd_yield(c->store);
   }
   if (!parse_claim(&x, x.ids_end) || !may_claim(&x, &s, x.ids_end - 5)) return;
-  if (x.has_last && rd_id_compare(x.last, g.last) > 0) {
-    g.last = x.last;
-    rd_group_save(&s, c->argv[2], &g);
-    rd_note_changes(c->store, 1);
-  }
   if (rd_stream_change(c, &s, claim_all, &x)) note_claim(&x, &s);
 }
 
