@@ -187,6 +187,17 @@ static void keep_error(rd_sandbox *sandbox, lua_State *L, int index) {
   snprintf(sandbox->error, sizeof sandbox->error, "%s", text != NULL ? text : "unknown error");
 }
 
+/* Lua collects nothing when an allocation fails: garbage that fills the memory would make the next scripts fail. So it
+ * is collected when a script leaves much of it, or ran out of memory. There are no finalizers, so nothing can raise an
+ * error here. */
+enum { GARBAGE = 4 << 20 };
+
+static void settle(rd_sandbox *sandbox, int failed) {
+  if (failed != LUA_ERRMEM && sandbox->used < sandbox->settled + GARBAGE) return;
+  rd_lua.gc(sandbox->L, LUA_GCCOLLECT, 0);
+  sandbox->settled = sandbox->used;
+}
+
 int rd_sandbox_compile(rd_sandbox *sandbox, rd_bytes body, const char *chunk) {
   source from = {body, chunk, 0};
   lua_State *L = sandbox->L;
@@ -194,7 +205,7 @@ int rd_sandbox_compile(rd_sandbox *sandbox, rd_bytes body, const char *chunk) {
   if (rd_lua.cpcall(L, compile, &from) == LUA_OK) return from.number;
   keep_error(sandbox, L, -1);
   rd_lua.settop(L, 0);
-  if (sandbox->used > sandbox->cap / 2) rd_lua.gc(L, LUA_GCCOLLECT, 0);
+  settle(sandbox, LUA_OK);
   return 0;
 }
 
@@ -296,8 +307,6 @@ bool rd_sandbox_run(rd_sandbox *sandbox, lua_CFunction body, void *ud, uint32_t 
   if (failed) keep_error(sandbox, L, -1);
   if (failed == LUA_ERRMEM) snprintf(sandbox->error, sizeof sandbox->error, "ERR not enough memory");
   rd_lua.settop(L, 0);
-  /* Lua collects nothing when an allocation fails: garbage that fills the memory would make the next scripts fail.
-   * There are no finalizers, so nothing can raise an error here. */
-  if (failed == LUA_ERRMEM || sandbox->used > sandbox->cap / 2) rd_lua.gc(L, LUA_GCCOLLECT, 0);
+  settle(sandbox, failed);
   return failed == LUA_OK;
 }

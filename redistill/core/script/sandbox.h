@@ -20,6 +20,7 @@ typedef struct rd_sandbox {
   rd_budget budget; /* first: it is the allocator's `ud` */
   lua_State *L;
   uint64_t used, cap; /* bytes that Lua has, and may have */
+  uint64_t settled;   /* `used` when garbage was last collected as a whole */
   uint64_t random;    /* the state of math.random */
   /* Called at each look of a running script. Returns NULL, or the error that ends the script, which no pcall catches.
    */
