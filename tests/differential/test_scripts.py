@@ -222,6 +222,7 @@ SCRIPTS = (
     "error(redis.error_reply('MYERR with text'))",
     "error(redis.pcall('get'))",
     "error('no position',0)",
+    "error(string.rep('long ',700))",
     "error('level two',2)",
     "\n\n  error('third line')",
     "local function f()\n error('in f')\nend\nf()",

@@ -269,6 +269,17 @@ static int body(lua_State *L) {
   return 0;
 }
 
+/* The error with which the script ended, and where. */
+static void reply_error(rd_reply *out, const rd_sandbox *sandbox, const rd_script_run *run) {
+  char hex[RD_SHA1_HEX + 1] = "", text[sizeof sandbox->error + 256];
+  rd_sha1_hex(run->script->sha, hex);
+  const char *name = run->function != NULL ? run->function : hex;
+  int len = snprintf(text, sizeof text, "%s", sandbox->error);
+  if (sandbox->line > 0)
+    snprintf(text + len, sizeof text - (size_t)len, " script: %.100s, on %s:%d.", name, sandbox->source, sandbox->line);
+  rd_reply_error(out, text);
+}
+
 /* Run the script once. Returns false if it must begin again, with all shards locked. */
 static bool run_once(rd_scripts *scripts, rd_script_run *run) {
   rd_reply *out = run->call->out;
@@ -293,15 +304,7 @@ static bool run_once(rd_scripts *scripts, rd_script_run *run) {
   if (!out->failed) out->len = mark;
   out->errors = errors;
   if ((run->strayed || run->begins_again) && !run->wrote) return false;
-  char hex[RD_SHA1_HEX];
-  rd_sha1_hex(run->script->sha, hex);
-  if (sandbox->line > 0 && run->function != NULL)
-    rd_reply_errorf(out, "%s script: %s, on %s:%d.", sandbox->error, run->function, sandbox->source, sandbox->line);
-  else if (sandbox->line > 0)
-    rd_reply_errorf(out, "%s script: %.*s, on %s:%d.", sandbox->error, RD_SHA1_HEX, hex, sandbox->source,
-                    sandbox->line);
-  else
-    rd_reply_error(out, sandbox->error);
+  reply_error(out, sandbox, run);
   return true;
 }
 
