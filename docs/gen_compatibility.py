@@ -42,12 +42,14 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - `SCAN` returns every key that exists during the whole scan; `HSCAN`, `SSCAN` and `ZSCAN` every element.
 - `MULTI`, `EXEC` and `WATCH`, atomic over all their keys.
 - `DUMP` and `RESTORE` in Redis's own format, so that values can be moved from and to Redis.
+- Scripts: `EVAL`, `EVALSHA`, `SCRIPT`, `FUNCTION` and `FCALL` with the libraries, the conversions and the error texts of
+  Redis 7, atomic over all workers whatever keys they touch. [design/scripts.md](design/scripts.md) lists what differs.
 - `maxmemory` and the eviction policies, by Redis's names in `CONFIG GET` and `CONFIG SET`.
 
 ## Differences
 
-- There are no scripts yet. The server answers a command that is not in the table
-  with Redis's `ERR unknown command`, and `INFO` counts it by name and client library.
+- The server answers a command that is not in the table with Redis's `ERR unknown command`, and `INFO` counts it by name
+  and client library.
 - `XREAD` and `XREADGROUP` that waited for several streams reply with one of them; Redis 7.2 replies with all that one
   transaction filled. `XGROUP SETID` wakes nobody in either. `DUMP` has no time of a consumer's last success (type 19).
 - `XTRIM ~` may remove some entries more or fewer than Redis does from a stream whose nodes are limited by their bytes,
@@ -128,7 +130,9 @@ The tests run these clients, or send the commands that they send:
 | redis-py 8 | HELLO 3, CLIENT SETINFO, pipelines, transactions, all types, iterators, fields that expire, asyncio |
 | ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, all types, errors, AUTH, reconnecting |
 | Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
-| django-redis 7 | all methods of its cache; `incr` in two steps, since scripts are missing; no locks |
+| django-redis 7 | all methods of its cache; `incr`, locks |
+| redis-py `Lock`, `register_script`; python-redis-lock, limits, dogpile.cache, walrus, RQ, dramatiq, Celery | their scripts, with one worker and with two |
+| BullMQ, rate-limiter-flexible, redlock, connect-redis | the same |
 | Laravel's tagged cache | the commands of its tag sets: `ZADD`, `ZADD NX`, `ZSCAN`, `ZREMRANGEBYSCORE` |
 
 ## Commands
