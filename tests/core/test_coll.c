@@ -426,6 +426,35 @@ static void recorded_changes_can_be_undone(void) {
   undoing(60, 400, 800, 200);
 }
 
+/* A short record stays for the next change; a long one, and one that ends while another is kept, is freed. */
+static void short_records_are_used_again(void) {
+  rd_store st;
+  int fd = rig_open(&st, 64u << 20, 4, RD_NOEVICTION);
+  toy t = toy_new(&st, RD_LIST, "key", 20, 55), other = toy_new(&st, RD_HASH, "other", 20, 56);
+  CHECK(st.spare_undo == NULL);
+  CHECK(rd_coll_begin(&t.c));
+  const struct rd_undo *first = t.c.undo;
+  CHECK_INT(change(&t), RD_OK);
+  rd_coll_commit(&t.c);
+  CHECK(st.spare_undo == first);
+  CHECK(rd_coll_begin(&t.c) && rd_coll_begin(&other.c));
+  CHECK(t.c.undo == first && other.c.undo != first && st.spare_undo == NULL);
+  const struct rd_undo *second = other.c.undo;
+  CHECK_INT(change(&other), RD_OK);
+  rd_coll_commit(&other.c);
+  rd_coll_undo(&t.c);
+  CHECK(st.spare_undo == second);
+  CHECK(rd_coll_begin(&t.c) && st.spare_undo == NULL);
+  for (int i = 0; i < 20000 && check_ok; i++) CHECK_INT(change(&t), RD_OK);
+  rd_coll_commit(&t.c);
+  CHECK(st.spare_undo == NULL);
+  compare(&t);
+  compare(&other);
+  toy_free(&t);
+  toy_free(&other);
+  rig_close(&st, fd);
+}
+
 static uint64_t used_by_values(rd_store *st) {
   uint64_t used = 0;
   for (uint32_t i = 0; i < st->num_shards; i++) used += rd_shard_at(st, i)->heap.used;
@@ -593,6 +622,7 @@ int main(void) {
   RUN(keys_of_any_length_have_collections);
   RUN(a_change_without_memory_changes_nothing);
   RUN(recorded_changes_can_be_undone);
+  RUN(short_records_are_used_again);
   RUN(changes_that_cannot_be_recorded_fail);
   RUN(values_are_copied_moved_and_released);
   RUN(damage_is_found);

@@ -176,9 +176,10 @@ typedef struct rd_store {
   struct rd_longrun *lending; /* the lender's work, if it pauses within a command */
   struct rd_session *first;   /* the session that has waited longest for lent locks: it runs before lenders */
   uint64_t lent[RD_MAX_SHARDS / 64];
-  struct rd_longrun *spare; /* memory of a long-running command that has ended */
-  const void *current;      /* the session that executes now */
-  const void *holder;       /* the session in mid-EXEC that holds shards while the control plane answers */
+  struct rd_longrun *spare;   /* memory of a long-running command that has ended */
+  struct rd_undo *spare_undo; /* a record of changes that has ended: store/undo.h */
+  const void *current;        /* the session that executes now */
+  const void *holder;         /* the session in mid-EXEC that holds shards while the control plane answers */
 } rd_store;
 /* python: end */
 

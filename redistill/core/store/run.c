@@ -13,6 +13,7 @@
 #include "arena/ring.h"
 #include "store/index.h"
 #include "store/recovery.h"
+#include "store/undo.h"
 #include "store/waiters.h"
 #include "wire/reply.h"
 
@@ -101,6 +102,7 @@ void rd_detach(rd_store *st) {
   if (st->forget_scripts != NULL) st->forget_scripts(st);
   rd_ready_free(st);
   rd_longrun_forget_spare(st);
+  rd_undo_forget_spare(st);
   rd_ring_forget(st);
   rd_arena_unmap(st);
 }

@@ -21,6 +21,8 @@
 /* The segments behind these, and a table of more places, are mappings: if blocks that lie side by side are freed, the C
  * library may give many MiB back to the system in one call. */
 #define FEW_PLACES 16384u
+/* A record of one segment and a small table is kept for the next change: most are no longer. */
+#define FIRST_PLACES 256u
 
 enum kind { SAVED, OWNER, MADE, MADE_BLOB, RELEASED, RELEASED_BLOB, FORGOTTEN };
 
@@ -79,6 +81,7 @@ static void free_known(struct known *known, uint32_t places) {
 }
 
 static void undo_free(rd_undo *u) {
+  if (u == NULL) return;
   for (uint32_t i = 0; i < u->n; i++) {
     if (i < FEW_SEGMENTS)
       free(u->segments[i].log);
@@ -90,6 +93,21 @@ static void undo_free(rd_undo *u) {
   free(u->segments);
   free_known(u->known, u->places);
   free(u);
+}
+
+/* Keep the record as the store's spare one. False: it has one, or this one is long. */
+static bool keep(rd_undo *u) {
+  rd_store *st = u->st;
+  if (st->spare_undo != NULL || u->n != 1 || u->places > FIRST_PLACES) return false;
+  u->segments[0].used = 0;
+  if (u->count != 0) memset(u->known, 0, u->places * sizeof *u->known);
+  u->count = 0;
+  st->spare_undo = u;
+  return true;
+}
+
+static void undo_end(rd_undo *u) {
+  if (!keep(u)) undo_free(u);
 }
 
 /* Add a segment behind the last one. */
@@ -108,12 +126,20 @@ static bool lengthen(rd_undo *u) {
 }
 
 rd_undo *rd_undo_new(rd_store *st) {
-  rd_undo *u = calloc(1, sizeof *u);
+  rd_undo *u = st->spare_undo;
+  st->spare_undo = NULL;
+  if (u != NULL) return u;
+  u = calloc(1, sizeof *u);
   if (u == NULL) return NULL;
   u->st = st;
   if (lengthen(u)) return u;
   undo_free(u);
   return NULL;
+}
+
+void rd_undo_forget_spare(rd_store *st) {
+  undo_free(st->spare_undo);
+  st->spare_undo = NULL;
 }
 
 /* ---- the blocks that are known ---- */
@@ -126,7 +152,7 @@ static struct known *find(const rd_undo *u, rd_ref ref) {
 
 static bool widen(rd_undo *u) {
   rd_undo wide = *u;
-  wide.places = u->places == 0 ? 256 : u->places * 2;
+  wide.places = u->places == 0 ? FIRST_PLACES : u->places * 2;
   while ((u->count + READY_BLOCKS) * 2 > wide.places) wide.places *= 2;
   wide.known = new_known(wide.places);
   if (wide.known == NULL) return false;
@@ -251,7 +277,7 @@ void rd_undo_commit(rd_store *st, uint32_t shard, rd_undo *u) {
       if (n % YIELD_RECORDS == 0) rd_yield(st);
     }
   }
-  undo_free(u);
+  undo_end(u);
 }
 
 static void undo_record(rd_store *st, uint32_t shard, const struct record *r, const uint8_t *bytes) {
@@ -273,5 +299,5 @@ void rd_undo_back(rd_store *st, uint32_t shard, rd_undo *u) {
       if (n % YIELD_RECORDS == 0) rd_yield(st);
     }
   }
-  undo_free(u);
+  undo_end(u);
 }

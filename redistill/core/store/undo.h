@@ -14,6 +14,8 @@
 typedef struct rd_undo rd_undo;
 
 rd_undo *rd_undo_new(rd_store *st); /* NULL: no memory */
+/* A record that has ended stays for the next one, unless it is long: free it. */
+void rd_undo_forget_spare(rd_store *st);
 /* Prepare for the next change, and for a removal after it. false: no memory, or the record would be longer than the
  * limit on the buffers of clients, with which a long one is counted, allows. Calls rd_yield. */
 bool rd_undo_ready(rd_undo *u);
