@@ -12,7 +12,7 @@ typedef struct source {
   uint64_t dice;
   uint64_t next; /* key of FILL, or member of a key */
   uint32_t turn; /* the word at which the next command begins */
-  unsigned long long turns_key;
+  unsigned long long turns_key, turns_member;
   double *sums; /* sums[i]: how likely one of the i + 1 most popular keys is; for MIXED */
 } source;
 
@@ -121,9 +121,12 @@ static char *put_command(char *p, source *s, char *scratch) {
     key = s->next / plan->members % plan->keys;
     member = s->next++ % plan->members;
   } else {
-    if (s->turn == 0) s->turns_key = roll(s, plan->keys);
+    if (s->turn == 0) {
+      s->turns_key = roll(s, plan->keys);
+      s->turns_member = roll(s, plan->members);
+    }
     key = s->turns_key;
-    member = roll(s, plan->members);
+    member = s->turns_member;
   }
   uint32_t begin = s->turn, end = begin;
   while (end < plan->num_words && strcmp(plan->words[end], ";") != 0) end++;

@@ -26,10 +26,10 @@ typedef struct load_plan {
   uint32_t pipeline;
   double zipf; /* exponent, for MIXED */
   /* The words of the command that is given, RESP only; none: 0 words. Several commands, with the word ";" between them,
-   * are sent in turns, all of a turn to one key. In a word stand: %k for the key, %j for a key of 10 characters (up to
-   * a million of them); and for the member's number %m a name of 16 characters, %f one of 8, %n the number plus
-   * 1,000,000,000, %i the number, %s a score, the same for the member each time; %r for a score at random, %x and %y
-   * for degrees from 0 to 10 at random, %v for a value of `value` bytes. */
+   * are sent in turns, all of a turn to one key and for one member. In a word stand: %k for the key, %j for a key of
+   * 10 characters (up to a million of them); and for the member's number %m a name of 16 characters, %f one of 8, %n
+   * the number plus 1,000,000,000, %i the number, %s a score, the same for the member each time; %r for a score at
+   * random, %x and %y for degrees from 0 to 10 at random, %v for a value of `value` bytes. */
   const char *words[MAX_WORDS];
   uint32_t num_words;
   uint64_t members; /* of each key */

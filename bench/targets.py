@@ -127,7 +127,7 @@ def _sockets(results: Results) -> Iterator[Target]:
 
 
 def _types(results: Results) -> Iterator[Target]:
-    """Hashes, lists, sets and sorted sets."""
+    """Hashes, lists, sets, sorted sets and streams."""
     for row in results.get("values", {}).get("rows", ()):
         if (ours := row["servers"].get("redistill")) is not None:
             wanted = f"<= {row['most']:g} bytes over its payload"

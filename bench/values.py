@@ -1,4 +1,4 @@
-"""Hashes, lists, sets and sorted sets, beside other servers: bytes of a value, CPU time of a command."""
+"""Hashes, lists, sets, sorted sets and streams, beside other servers: bytes of a value, CPU time of a command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ FILLS = {
     "integers": "SADD %k %n",
     "sorted set": "ZADD %k %s %m",
     "places": "GEOADD %k %x %y %m",
+    "stream": "XADD %k %i-1 field %v",
 }
+GROUP = "XGROUP CREATE %k group 0"
+"""Sent to each stream."""
 PAYLOADS = {"hash": 24, "list": 16, "set": 16, "integers": 4, "sorted set": 24}
 """Bytes of an element, as the tables count them."""
 
@@ -75,14 +78,16 @@ class Row:
     @property
     def title(self) -> str:
         """The command, and what it is sent to."""
-        names = " and ".join(command.split()[0] for command in self.command.split(";"))
-        return f"{names}, {self.type} of {self.members:,}{self.result and f', {self.result}'}"
+        *names, last = (command.split()[0] for command in self.command.split(";"))
+        said = f"{', '.join(names)} and {last}" if names else last
+        return f"{said}, {self.type} of {self.members:,}{self.result and f', {self.result}'}"
 
 
 USUAL = ((1, 0.92), (16, 0.65), (64, 0.55))
 RANGES = ((16, 0.75), (64, 0.75))
 PLACES = ((16, 0.75),)
 HUGE = ((64, 0.35),)
+ENTRIES = ((16, 0.70), (64, 0.70))
 VALUE = 16
 
 
@@ -98,6 +103,7 @@ def _rows() -> Iterator[Row]:
         ("ZADD %k %r %m", "sorted set"),
         ("ZSCORE %k %m", "sorted set"),
         ("ZINCRBY %k 1 %m", "sorted set"),
+        ("XADD %k * field %v", "stream"),
     ):
         yield from (Row(command, kind, members, USUAL, keys) for keys, members in both)
     yield Row("HGETALL %k", "hash", 10, RANGES, SMALL_KEYS)
@@ -111,6 +117,10 @@ def _rows() -> Iterator[Row]:
         "GEOSEARCH %k FROMLONLAT %x %y BYRADIUS 20 km ASC WITHDIST WITHCOORD", "places", LARGE, PLACES, 1, "sorted"
     )
     yield Row("GEOSEARCH %k FROMLONLAT 5 5 BYRADIUS 2000 km", "places", 1000, PLACES, 1, "all")
+    yield Row("XRANGE %k %i-1 + COUNT 10", "stream", LARGE, ENTRIES, 1, "10 entries")
+    # XGROUP SETID goes back to a known id, so there is always an entry to read, and the id to acknowledge is known.
+    grouped = "XGROUP SETID %k group %i-0 ; XREADGROUP GROUP group one COUNT 1 STREAMS %k > ; XACK %k group %i-1"
+    yield from (Row(grouped, "stream", members, ENTRIES, keys) for keys, members in both)
     yield Row("ZRANK %k %m", "sorted set", MILLION, HUGE)
     yield Row("ZADD %k %r %m", "sorted set", MILLION, HUGE)
     yield Row("ZRANGEBYSCORE %k %r +inf LIMIT 0 10", "sorted set", MILLION, HUGE)
@@ -157,6 +167,8 @@ def commands(quick: bool) -> dict[str, Any]:
         with servers.started(SERVERS, results["lacking"]) as running:
             for server in running.values():
                 _fill(server, FILLS[row.type], "key:", row.keys, row.members)
+                if row.type == "stream":
+                    _fill(server, GROUP, "key:", row.keys, 1)
             for pipeline, most in row.most:
                 got: dict[str, list[float]] = {}
                 for turn in range(rounds):

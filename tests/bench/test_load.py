@@ -48,7 +48,8 @@ def calls(server: servers.Server) -> dict[str, int]:
     """Command -> how often it was called, by INFO commandstats, without what the tests themselves call."""
     lines = [line for line in ask(server, "INFO commandstats").splitlines() if line.startswith("cmdstat_")]
     counts = {line.split(":")[0][8:]: int(line.split("calls=")[1].split(",")[0]) for line in lines}
-    return {name: n for name, n in counts.items() if name in ("get", "set", "mget", "mset", "incr") and n}
+    sent = ("get", "set", "mget", "mset", "incr", "sadd", "sismember", "srem")
+    return {name: n for name, n in counts.items() if name in sent and n}
 
 
 class Case(SynchronousTestCase):
@@ -118,6 +119,17 @@ class CountTests(Case):
         got = self.run_load(server, "--workload", "incr", "--keys", 1)
         self.assertEqual(got["replies"]["number"], REQUESTS)
         self.assertEqual(ask(server, "GET key:000000000000"), str(REQUESTS))
+
+    def test_turns(self) -> None:
+        """Commands that are sent in turns have one key and one member: what the first one adds the last one removes."""
+        server = servers.shared("ours")
+        ask(server, "FLUSHALL")
+        ask(server, "CONFIG RESETSTAT")
+        turn = "SADD %k %m ; SISMEMBER %k %m ; SREM %k %m"
+        options = ("--command", turn, "--members", 50, "--connections", 1, "--requests", 2400)
+        self.run_load(server, "--workload", "command", *options, "--pipeline", 48)
+        self.assertEqual(calls(server), {"sadd": 800, "sismember": 800, "srem": 800})
+        self.assertEqual(ask(server, "DBSIZE"), ":0\r\n")
 
     def test_memcached(self) -> None:
         """memcached's text protocol: its counters agree with the report."""
