@@ -264,7 +264,7 @@ static void large_values_arrive_in_the_sessions_memory(void) {
     char text[100];
     set_value(&p, "k", sizes[i]);
     say(&p, "STRLEN k\r\n");
-    CHECK(turn() == 0);
+    for (int turns = 0; turns < 3; turns++) CHECK(turn() == 0); /* a long value's memory is returned first */
     snprintf(text, sizeof text, ":%zu\r\n", sizes[i]);
     hears(&p, text);
   }

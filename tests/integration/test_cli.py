@@ -261,11 +261,15 @@ class SurveyTests(SynchronousTestCase):
             self.said(server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         self.alike("--lru-test", "1000", seconds=2.5, only="Gets/sec")
 
+    def test_eval(self) -> None:
+        """--eval runs a file with keys and arguments."""
+        for server in (self.theirs, *self.ours):
+            Path(server.directory, "one.lua").write_text("return {KEYS[1], ARGV[1], #ARGV}")
+            self.assertEqual(self.said(server, "--eval", "one.lua", "k", ",", "a", "b"), "k\na\n2\n")
+
     def test_what_there_is_not(self) -> None:
-        """A script, a replica's stream and an RDB file are refused in words."""
+        """A replica's stream and an RDB file are refused in words."""
         for server in self.ours:
-            Path(server.directory, "one.lua").write_text("return 1")
-            self.assertIn("unknown command 'EVAL'", self.said(server, "--eval", "one.lua", "k"))
             for argv in (("--replica",), ("--rdb", "dump.rdb")):
                 self.assertIn("SYNC with master failed: -ERR ", self.said(server, *argv), argv)
 

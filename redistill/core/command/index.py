@@ -169,6 +169,8 @@ class Row:
         found = {*self.categories, "fast" if "fast" in self.flags else "slow"}
         for flag in self.flags:
             found.update(IMPLIED.get(flag, ()))
+        if "scripting" in found and "readonly" in self.flags:
+            found.remove("read")  # as in Redis: who may read need not be allowed to run scripts
         return [category for category in CATEGORIES if category in found]
 
     @property
