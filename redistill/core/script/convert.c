@@ -22,9 +22,11 @@ static rd_bytes line(cursor *c) {
 }
 
 static long long number(cursor *c) {
-  long long n = strtoll(c->at, NULL, 10);
-  line(c);
-  return n;
+  bool negative = *c->at == '-';
+  uint64_t n = 0;
+  for (c->at += negative; *c->at != '\r'; c->at++) n = n * 10 + (uint64_t)(*c->at - '0');
+  c->at += 2;
+  return (long long)(negative ? 0 - n : n);
 }
 
 static void push_bytes(lua_State *L, rd_bytes text) { rd_lua.pushlstring(L, (const char *)text.data, text.len); }

@@ -67,6 +67,10 @@ static rd_bytes *read_arguments(lua_State *L, rd_bytes *few, uint32_t argc) {
 static const char *reach(rd_script_run *run, const rd_command *cmd, const rd_bytes *argv, uint32_t argc) {
   rd_store *st = run->session->st;
   if (RD_LIKELY(run->all)) return NULL;
+  if (RD_LIKELY(cmd->keys == RD_ONE_KEY) && !(cmd->flags & RD_OWN_LOCKS)) {
+    rd_key key = rd_key_of(st, argv[cmd->first_key], run->session->state.db);
+    if (RD_LIKELY(rd_holds_shard(st, rd_shard_of(st, key.hash)))) return NULL;
+  }
   uint64_t wanted[RD_MAX_SHARDS / 64] = {0};
   if (cmd->flags & RD_OWN_LOCKS)
     for (uint32_t i = 0; i < st->num_shards; i++) wanted[i >> 6] |= 1ull << (i & 63);
@@ -91,6 +95,13 @@ static bool writes(const rd_command *cmd) {
   return cmd->flags & (RD_WRITE | RD_MAY_REPLICATE) || cmd->run == rd_cmd_publish || cmd->run == rd_cmd_spublish;
 }
 
+static bool one_is_long(const rd_bytes *argv, uint32_t argc) {
+  for (uint32_t i = 1; i < argc; i++) {
+    if (RD_UNLIKELY(argv[i].len > RD_MAX_KEY)) return true;
+  }
+  return false;
+}
+
 /* NULL, or the error for which the command is refused. */
 static const char *refusal(rd_script_run *run, const rd_command *cmd, bool unknown_sub, const rd_bytes *argv,
                            uint32_t argc) {
@@ -112,7 +123,8 @@ static const char *refusal(rd_script_run *run, const rd_command *cmd, bool unkno
   }
   if (cmd->flags & RD_DENYOOM && run->refuses_growth && !run->wrote)
     return "OOM command not allowed when used memory > 'maxmemory'.";
-  if (rd_keys_too_long(cmd, argv, argc)) return "ERR key is longer than 1048576 bytes";
+  if (RD_UNLIKELY(one_is_long(argv, argc)) && rd_keys_too_long(cmd, argv, argc))
+    return "ERR key is longer than 1048576 bytes";
   return reach(run, cmd, argv, argc);
 }
 
