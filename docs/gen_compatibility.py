@@ -131,7 +131,7 @@ The tests run these clients, or send the commands that they send:
 | ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, all types, errors, AUTH, reconnecting |
 | Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
 | django-redis 7 | all methods of its cache; `incr`, locks |
-| redis-py `Lock`, `register_script`; python-redis-lock, limits, dogpile.cache, walrus, RQ, dramatiq, Celery | their scripts, with one worker and with two |
+| python-redis-lock, limits, dogpile.cache, walrus, RQ, dramatiq, Celery; redis-py `Lock` | their scripts, with two workers |
 | BullMQ, rate-limiter-flexible, redlock, connect-redis | the same |
 | Laravel's tagged cache | the commands of its tag sets: `ZADD`, `ZADD NX`, `ZSCAN`, `ZREMRANGEBYSCORE` |
 
