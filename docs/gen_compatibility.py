@@ -42,8 +42,8 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - `SCAN` returns every key that exists during the whole scan; `HSCAN`, `SSCAN` and `ZSCAN` every element.
 - `MULTI`, `EXEC` and `WATCH`, atomic over all their keys.
 - `DUMP` and `RESTORE` in Redis's own format, so that values can be moved from and to Redis.
-- Scripts: `EVAL`, `EVALSHA`, `SCRIPT`, `FUNCTION` and `FCALL` with the libraries, the conversions and the error texts of
-  Redis 7, atomic over all workers whatever keys they touch. [design/scripts.md](design/scripts.md) lists what differs.
+- Scripts: `EVAL`, `EVALSHA`, `SCRIPT`, `FUNCTION` and `FCALL` with the libraries, the conversions and the error texts
+  of Redis 7, atomic over all workers whatever keys they touch. [design/scripts.md](design/scripts.md) says what differs.
 - `maxmemory` and the eviction policies, by Redis's names in `CONFIG GET` and `CONFIG SET`.
 
 ## Differences
@@ -131,7 +131,7 @@ The tests run these clients, or send the commands that they send:
 | ioredis 6, node-redis 6 | RESP2 and RESP3: ready check, pipelines, MULTI, all types, errors, AUTH, reconnecting |
 | Django 5 `RedisCache` | get, set, add, get_many, set_many, incr, touch, delete_many, clear, versions, timeouts |
 | django-redis 7 | all methods of its cache; `incr`, locks |
-| python-redis-lock, limits, dogpile.cache, walrus, RQ, dramatiq, Celery; redis-py `Lock` | their scripts, with two workers |
+| python-redis-lock, limits, dogpile, walrus, RQ, dramatiq, Celery; redis-py `Lock` | their scripts, with two workers |
 | BullMQ, rate-limiter-flexible, redlock, connect-redis | the same |
 | Laravel's tagged cache | the commands of its tag sets: `ZADD`, `ZADD NX`, `ZSCAN`, `ZREMRANGEBYSCORE` |
 
