@@ -43,7 +43,7 @@ the replies byte by byte. tests/differential/differences.py lists the permitted 
 - `MULTI`, `EXEC` and `WATCH`, atomic over all their keys.
 - `DUMP` and `RESTORE` in Redis's own format, so that values can be moved from and to Redis.
 - Scripts: `EVAL`, `EVALSHA`, `SCRIPT`, `FUNCTION` and `FCALL` with the libraries, the conversions and the error texts
-  of Redis 7, atomic over all workers whatever keys they touch. [design/scripts.md](design/scripts.md) says what differs.
+  of Redis 7, atomic over all workers whatever keys they touch. Differences: [design/scripts.md](design/scripts.md).
 - `maxmemory` and the eviction policies, by Redis's names in `CONFIG GET` and `CONFIG SET`.
 
 ## Differences
